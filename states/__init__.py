@@ -1,0 +1,34 @@
+"""The lifecycle of a job: a table of states, the machine that runs it, and the record it leaves.
+
+Knows nothing of LiveKit, audio or PostgreSQL, and can be imported without them.
+"""
+
+from __future__ import annotations
+
+from states.conditions import Condition, Conditions, Status
+from states.history import History
+from states.journal import FileJournal, Journal, JournalError, MemoryJournal
+from states.machine import IllegalTransition, Lifecycle, Transition
+from states.outcomes import Outcome, Reason
+from states.table import BUDGETS, EDGES, Edge, Event, State
+
+__all__ = [
+    "BUDGETS",
+    "EDGES",
+    "Condition",
+    "Conditions",
+    "Edge",
+    "Event",
+    "FileJournal",
+    "History",
+    "IllegalTransition",
+    "Journal",
+    "JournalError",
+    "Lifecycle",
+    "MemoryJournal",
+    "Outcome",
+    "Reason",
+    "State",
+    "Status",
+    "Transition",
+]

@@ -1,0 +1,260 @@
+"""`History`: what a journal says, read back. Every view of a job is made from one of these."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from states.conditions import Condition, Conditions
+from states.journal import JournalError, read_records
+from states.machine import Lifecycle, Transition
+from states.outcomes import Outcome, Reason
+from states.table import Event, State
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """A timed piece of start-up or shutdown. `t` is when it ended, `elapsed_ms` how long it took."""
+
+    name: str
+    ok: bool
+    reason: str
+    t: float
+    elapsed_ms: float
+    attempts: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turn:
+    """One uninterrupted floor. `heard` is what the other side really heard of an interviewer's."""
+
+    seq: int
+    t: float
+    at: str
+    speaker: str
+    text: str
+    generated: str
+    heard: str
+    interrupted: bool
+    question_id: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class History:
+    """One job, as its journal tells it."""
+
+    header: Mapping[str, Any] = field(default_factory=dict)
+    #: Changes of state only, the entry into HANDSHAKE first.
+    transitions: tuple[Transition, ...] = ()
+    #: Events that came and changed no state.
+    internals: tuple[Transition, ...] = ()
+    #: Every word on a condition, in order; `conditions` is the last one on each resource.
+    condition_changes: tuple[Condition, ...] = ()
+    steps: tuple[Step, ...] = ()
+    turns: tuple[Turn, ...] = ()
+    faults: tuple[Mapping[str, Any], ...] = ()
+    exit_code: int | None = None
+    signal: int | None = None
+    #: Bytes of a torn last line that were left out.
+    torn_bytes: int = 0
+
+    @classmethod
+    def read(cls, path: Path | str) -> History:
+        """Read a journal file, also one that is being written. Raises JournalError."""
+        found = read_records(Path(path))
+        return cls.from_records(found.records, torn_bytes=found.torn_bytes)
+
+    @classmethod
+    def of(cls, lifecycle: Lifecycle) -> History:
+        """The history of a live lifecycle so far, from what its journal would say."""
+        records = getattr(lifecycle.journal, "records", None)
+        if records is None:
+            raise JournalError("this lifecycle's journal keeps no records to read back")
+        return cls.from_records(records)
+
+    @classmethod
+    def from_records(cls, records: Iterable[Mapping[str, Any]], *, torn_bytes: int = 0) -> History:
+        """Build it from journal records, in any order and with repeats. Raises JournalError."""
+        reader = _Reader()
+        by_seq = {record["seq"]: record for record in records}
+        for seq in sorted(by_seq):
+            record = by_seq[seq]
+            try:
+                reader.read(record)
+            except (KeyError, ValueError, TypeError) as error:
+                raise JournalError(f"record {seq} ({record.get('kind')}): {error!r}") from error
+        return cls(
+            header=reader.header,
+            transitions=tuple(reader.transitions),
+            internals=tuple(reader.internals),
+            condition_changes=tuple(reader.conditions),
+            steps=tuple(reader.steps),
+            turns=tuple(reader.turns),
+            faults=tuple(reader.faults),
+            exit_code=reader.exit_code,
+            signal=reader.signal,
+            torn_bytes=torn_bytes,
+        )
+
+    @classmethod
+    def from_json(cls, text: str | Mapping[str, Any]) -> History:
+        """Read what `interview-worker jobs show --json` prints. Raises JournalError."""
+        try:
+            job = json.loads(text) if isinstance(text, str) else text
+            return cls(
+                header={key: job.get(key) for key in ("job_id", "interview_id", "room", "pid")},
+                transitions=tuple(_transition(entry) for entry in job["transitions"]),
+                condition_changes=tuple(Condition.from_record(c) for c in job["conditions"]),
+                steps=tuple(_step(entry) for entry in job["steps"]),
+                exit_code=job.get("exit_code"),
+                signal=job.get("signal"),
+            )
+        except (KeyError, ValueError, TypeError) as error:
+            raise JournalError(f"this is not the JSON of a job: {error!r}") from error
+
+    def as_json(self) -> dict[str, Any]:
+        """What `interview-worker jobs show --json` prints; `from_json` reads it back."""
+        return {
+            **{key: self.header.get(key) for key in ("job_id", "interview_id", "room", "pid")},
+            "state": self.state,
+            "outcome": self.outcome,
+            "reason": self.reason,
+            "exit_code": self.exit_code,
+            "signal": self.signal,
+            "transitions": [
+                {
+                    "from": x.source,
+                    "event": x.event,
+                    "to": x.target,
+                    "t": round(x.t, 6),
+                    "outcome": x.outcome,
+                    "reason": x.reason,
+                }
+                for x in self.transitions
+            ],
+            "steps": [
+                {
+                    "name": s.name,
+                    "ok": s.ok,
+                    "reason": s.reason,
+                    "t": round(s.t, 6),
+                    "elapsed_ms": s.elapsed_ms,
+                    "attempts": s.attempts,
+                }
+                for s in self.steps
+            ],
+            "conditions": [condition.as_record() for condition in self.conditions],
+        }
+
+    @property
+    def state(self) -> State | None:
+        """The state the job is in, or was in when the journal ended; None for an empty one."""
+        return self.transitions[-1].target if self.transitions else None
+
+    @property
+    def path(self) -> tuple[State, ...]:
+        """The states the job went through, in order."""
+        return tuple(transition.target for transition in self.transitions)
+
+    @property
+    def conditions(self) -> Conditions:
+        """The last word on each resource."""
+        return Conditions.of(self.condition_changes)
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """What the job was worth; None while it is not closing yet."""
+        return next((x.outcome for x in reversed(self.transitions) if x.outcome), None)
+
+    @property
+    def reason(self) -> Reason | None:
+        """Why the job ended; None while it is not closing yet."""
+        return next((x.reason for x in reversed(self.transitions) if x.reason), None)
+
+    def entered(self, state: State) -> float | None:
+        """When the job first entered `state`, in seconds since it was received."""
+        return next((x.t for x in self.transitions if x.target is state), None)
+
+    def stays(self) -> tuple[tuple[State, float, float | None], ...]:
+        """Each visit: state, when it was entered, seconds spent (None for where it is still)."""
+        entries = self.transitions
+        ends = [later.t for later in entries[1:]]
+        visits = [(x.target, x.t, end - x.t) for x, end in zip(entries, ends, strict=False)]
+        return (*visits, (entries[-1].target, entries[-1].t, None)) if entries else ()
+
+
+def _transition(entry: Mapping[str, Any]) -> Transition:
+    return Transition(
+        source=State(entry["from"]) if entry["from"] else None,
+        event=Event(entry["event"]) if entry["event"] else None,
+        target=State(entry["to"]),
+        t=float(entry["t"]),
+        outcome=Outcome(entry["outcome"]) if entry.get("outcome") else None,
+        reason=Reason(entry["reason"]) if entry.get("reason") else None,  # type: ignore[call-arg]  # looked up by value: __new__'s second argument is the members' own
+    )
+
+
+def _step(entry: Mapping[str, Any]) -> Step:
+    return Step(
+        name=entry["name"],
+        ok=bool(entry["ok"]),
+        reason=entry["reason"],
+        t=float(entry["t"]),
+        elapsed_ms=float(entry["elapsed_ms"]),
+        attempts=int(entry["attempts"]),
+    )
+
+
+class _Reader:
+    """Sorts records by their kind."""
+
+    def __init__(self) -> None:
+        self.header: dict[str, Any] = {}
+        self.transitions: list[Transition] = []
+        self.internals: list[Transition] = []
+        self.conditions: list[Condition] = []
+        self.steps: list[Step] = []
+        self.turns: list[Turn] = []
+        self.faults: list[Mapping[str, Any]] = []
+        self.exit_code: int | None = None
+        self.signal: int | None = None
+
+    def read(self, record: Mapping[str, Any]) -> None:
+        kind = record["kind"]
+        if kind == "job":
+            self.header = {k: v for k, v in record.items() if k not in ("v", "seq", "kind")}
+        elif kind == "transition":
+            self.transitions.append(_transition(record))
+        elif kind == "internal":
+            state, event = State(record["state"]), Event(record["event"])
+            self.internals.append(
+                Transition(source=state, event=event, target=state, t=float(record["t"]))
+            )
+        elif kind == "condition":
+            self.conditions.append(Condition.from_record(record))
+        elif kind == "step":
+            self.steps.append(_step(record))
+        elif kind == "turn":
+            self.turns.append(_turn(record))
+        elif kind == "fault":
+            self.faults.append(dict(record))
+        elif kind == "exit":
+            self.exit_code, self.signal = record["exit_code"], record.get("signal")
+        # A kind of a later version with the same format number is somebody else's to read.
+
+
+def _turn(record: Mapping[str, Any]) -> Turn:
+    return Turn(
+        seq=int(record["seq"]),
+        t=float(record["t"]),
+        at=record["at"],
+        speaker=record["speaker"],
+        text=record["text"],
+        generated=record.get("generated", ""),
+        heard=record.get("heard", ""),
+        interrupted=bool(record.get("interrupted", False)),
+        question_id=record.get("question_id"),
+    )

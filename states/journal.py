@@ -1,0 +1,208 @@
+"""The journal: one append-only file a job, JSON Lines, written before anything acts on it.
+
+Each line is one record: `v` (format version), `seq`, `at` (UTC, ISO 8601), `t` (seconds since
+the job was received), `kind`, and the fields of that kind:
+
+job         the header, always seq 0: job_id, interview_id, room, worker_id, pid, budgets
+transition  from, event, to, outcome, reason
+internal    state, event: something that came and changed no state
+condition   resource, status, reason, message, required, since
+step        name, ok, reason, elapsed_ms, attempts: a timed piece of start-up or shutdown
+turn        speaker, question_id, text, generated, heard, interrupted
+fault       where, error: something that went wrong and was survived
+exit        exit_code, signal: written by the worker once the job's process is gone
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+FORMAT_VERSION = 1
+
+Record = dict[str, Any]
+
+
+class JournalError(Exception):
+    """The journal cannot be written or read."""
+
+
+class JournalLocked(JournalError):
+    """Another process is writing this journal."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        super().__init__(f"{path} is being written by another process")
+
+
+class Journal(Protocol):
+    """Where a lifecycle writes what happens, before it happens."""
+
+    def append(self, kind: str, t: float, **fields: Any) -> Record:
+        """Write one record and return it. Raises JournalError where it cannot be written."""
+        ...
+
+    async def commit(self) -> None:
+        """Return once everything appended so far would survive the machine."""
+        ...
+
+    def close(self) -> None:
+        """Write nothing more. May be called twice."""
+        ...
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class MemoryJournal:
+    """A journal that lives as long as the process: for tests, and for a disk that is gone."""
+
+    def __init__(self, *, now: Callable[[], datetime] = _utc_now, next_seq: int = 0) -> None:
+        self.records: list[Record] = []
+        self._now = now
+        self._next_seq = next_seq
+        self._subscribers: list[Callable[[Record], None]] = []
+
+    def subscribe(self, reader: Callable[[Record], None]) -> None:
+        """Call `reader` with every record from now on, right after it was written."""
+        self._subscribers.append(reader)
+
+    def append(self, kind: str, t: float, **fields: Any) -> Record:
+        """Keep one record and return it."""
+        record: Record = {
+            "v": FORMAT_VERSION,
+            "seq": self._next_seq,
+            "at": self._now().isoformat(timespec="microseconds").replace("+00:00", "Z"),
+            "t": round(t, 6),
+            "kind": kind,
+            **fields,
+        }
+        self._write(record)
+        self._next_seq += 1
+        self.records.append(record)
+        for reader in self._subscribers:
+            reader(record)
+        return record
+
+    def _write(self, record: Record) -> None:
+        """Nothing to do in memory."""
+
+    async def commit(self) -> None:
+        """Nothing in memory outlives the process; returns at once."""
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+class FileJournal(MemoryJournal):
+    """A journal in a file of its own, locked for as long as it is open.
+
+    A record is in the page cache when `append` returns, so it survives the process; after
+    `commit` it survives the machine. A torn last line, left by a machine that died, is cut off
+    when the file is opened again; `torn_bytes` says how long it was.
+    """
+
+    def __init__(self, path: Path, *, now: Callable[[], datetime] = _utc_now) -> None:
+        self.path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise JournalError(f"cannot write the journal {path}: {error.strerror}") from error
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            found = read_records(path)
+            self.torn_bytes = found.torn_bytes
+            if found.torn_bytes:
+                os.ftruncate(self._fd, found.whole_bytes)
+        except BlockingIOError as error:
+            os.close(self._fd)
+            raise JournalLocked(path) from error
+        except BaseException:
+            os.close(self._fd)
+            raise
+        last = found.records[-1]["seq"] if found.records else -1
+        super().__init__(now=now, next_seq=last + 1)
+        self.records = found.records
+        self._open = True
+
+    def _write(self, record: Record) -> None:
+        line = json.dumps(record, ensure_ascii=False, separators=(",", ":")) + "\n"
+        if not self._open:
+            raise JournalError(f"{self.path} is closed")
+        try:
+            data = line.encode()
+            # One write: with O_APPEND the line is whole or torn at the end, never interleaved.
+            written = os.write(self._fd, data)
+            if written != len(data):
+                raise OSError(28, "no space left on device")
+        except OSError as error:
+            raise JournalError(f"cannot write {self.path}: {error.strerror}") from error
+
+    async def commit(self) -> None:
+        """fsync in a worker thread: the event loop goes on. Raises JournalError."""
+        try:
+            await asyncio.get_running_loop().run_in_executor(None, os.fsync, self._fd)
+        except OSError as error:
+            raise JournalError(f"cannot sync {self.path}: {error.strerror}") from error
+
+    def close(self) -> None:
+        """Close the file and let go of its lock. May be called twice."""
+        if self._open:
+            self._open = False
+            os.close(self._fd)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadRecords:
+    """What a journal file holds. `torn_bytes` at its end are not a whole record."""
+
+    records: list[Record]
+    whole_bytes: int
+    torn_bytes: int
+
+
+def read_records(path: Path) -> ReadRecords:
+    """Read a journal file, which may be in the middle of being written.
+
+    Raises JournalError for a file that cannot be read, a record of a newer format, or a line
+    that is no record before the last one.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise JournalError(f"cannot read the journal {path}: {error.strerror}") from error
+    records: list[Record] = []
+    whole = 0
+    for number, line in _lines(data):
+        try:
+            record = _checked(json.loads(line))
+        except ValueError as error:
+            if whole + len(line) == len(data):
+                break  # the last line: torn
+            raise JournalError(f"{path}:{number}: not a record ({error})") from error
+        if not line.endswith(b"\n"):
+            break
+        records.append(record)
+        whole += len(line)
+    return ReadRecords(records=records, whole_bytes=whole, torn_bytes=len(data) - whole)
+
+
+def _lines(data: bytes) -> Iterator[tuple[int, bytes]]:
+    yield from enumerate(data.splitlines(keepends=True), start=1)
+
+
+def _checked(record: Any) -> Record:
+    if not isinstance(record, Mapping) or not {"v", "seq", "t", "kind"} <= record.keys():
+        raise ValueError("a record has v, seq, t and kind")
+    if record["v"] > FORMAT_VERSION:
+        raise ValueError(f"format {record['v']} is newer than {FORMAT_VERSION}, which this reads")
+    return dict(record)

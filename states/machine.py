@@ -1,0 +1,399 @@
+"""`Lifecycle`: one job's state machine, a mailbox with one owner.
+
+`transitions` evaluates the table. Around it: events wait in a queue, one task takes them out
+and is the only one that changes state; callers await the reply; a budget is a message of the
+loop's clock that carries the epoch (the number of the visit it was set for) and is dropped
+when the machine has moved on. `transitions`' own AsyncTimeout checks nothing when it fires,
+and its cancellation of running transitions swallows CancelledError: neither is used.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from transitions.core import EventData
+from transitions.extensions.asyncio import AsyncMachine
+
+from states.conditions import Condition, Conditions
+from states.journal import Journal, MemoryJournal
+from states.outcomes import Outcome, Reason
+from states.table import (
+    BUDGETS,
+    EDGES,
+    HURRIED_CLOSING_S,
+    SHARED_DEADLINE,
+    Edge,
+    Event,
+    State,
+    allowed,
+)
+
+logger = logging.getLogger(__name__)
+
+
+class IllegalTransition(Exception):
+    """The table has no edge for this event in this state. Nothing was changed."""
+
+    def __init__(self, state: State, event: Event, allowed: tuple[Event, ...]) -> None:
+        self.state = state
+        self.event = event
+        self.allowed = allowed
+        names = ", ".join(allowed) or "nothing"
+        super().__init__(f"{event} is not allowed in {state} (allowed: {names})")
+
+
+class LifecycleStopped(Exception):
+    """The lifecycle was stopped before it had answered."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transition:
+    """One step of a job. `t` is in seconds since the job was received.
+
+    An internal one has the same state on both sides. The first one, on entering HANDSHAKE, has
+    neither a `source` nor an `event`.
+    """
+
+    source: State | None
+    event: Event | None
+    target: State
+    t: float
+    outcome: Outcome | None = None
+    reason: Reason | None = None
+
+    @property
+    def internal(self) -> bool:
+        """True where the state did not change."""
+        return self.source is self.target
+
+
+Listener = Callable[[Transition], Awaitable[None] | None]
+
+
+@dataclass(frozen=True)
+class _Letter:
+    event: Event
+    condition: Condition | None = None
+    reply: asyncio.Future[Transition] | None = None
+    #: Set on a budget's letter: the visit that it was set for.
+    epoch: int | None = None
+
+
+class _Model:
+    """What `transitions` keeps its state on."""
+
+    state: str
+    trigger: Callable[..., Awaitable[bool]]
+
+
+class _Machine(AsyncMachine):
+    """AsyncMachine without its concurrency: callbacks in order, no task of it is cancelled."""
+
+    @staticmethod
+    async def await_all(callables: list[Callable[..., Any]]) -> list[Any]:
+        """One after another: gather would run each in a task without the caller's context."""
+        return [await one() for one in callables]
+
+    async def cancel_running_transitions(self, model: object, msg: str | None = None) -> None:
+        """Never: there is one owner task, and what it began it ends."""
+
+    async def process_context(self, func: Callable[[], Awaitable[Any]], model: object) -> Any:
+        """The owner task is the context. Cancelling it means what it means everywhere."""
+        return await func()
+
+
+class Lifecycle:
+    """The lifecycle of one job. Use it as an async context manager, or call `start` and `stop`.
+
+    `received_at` is the loop's time at which the job was received: `t` counts from there.
+    `budgets` replaces single budgets of the table, in seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        journal: Journal | None = None,
+        budgets: Mapping[State, float] | None = None,
+        hurried_closing_s: float = HURRIED_CLOSING_S,
+        received_at: float | None = None,
+        header: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.journal: Journal = journal if journal is not None else MemoryJournal()
+        self.budgets = {**BUDGETS, **(budgets or {})}
+        self.transitions: list[Transition] = []
+        self.conditions = Conditions()
+        self.outcome: Outcome | None = None
+        self.reason: Reason | None = None
+        self.header = dict(header or {})
+        self._hurried_closing_s = hurried_closing_s
+        self._received_at = received_at
+        self._listeners: list[Listener] = []
+        self._mailbox: asyncio.Queue[_Letter] = asyncio.Queue()
+        self._model = _Model()
+        self._machine = _build_machine(self._model)
+        self._epoch = 0
+        self._deadline: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._owner: asyncio.Task[None] | None = None
+        self._changed = asyncio.Event()
+
+    # --- reading -----------------------------------------------------------------------------
+
+    @property
+    def state(self) -> State:
+        """The state the job is in now."""
+        return State(self._model.state)
+
+    @property
+    def t(self) -> float:
+        """Seconds since the job was received, by the event loop's clock."""
+        assert self._received_at is not None  # noqa: S101  # set by start, before anybody reads
+        return asyncio.get_running_loop().time() - self._received_at
+
+    @property
+    def remaining(self) -> float | None:
+        """Seconds left of the state's budget; None where it has none."""
+        if self._deadline is None:
+            return None
+        return max(0.0, self._deadline - asyncio.get_running_loop().time())
+
+    async def reached(self, *states: State) -> State:
+        """Return once the job is in one of `states`, or has ever been in one of them."""
+        while True:
+            for transition in self.transitions:
+                if transition.target in states:
+                    return transition.target
+            await self._changed.wait()
+
+    def subscribe(self, listener: Listener) -> None:
+        """Call `listener` after every transition, in order, in the owner task.
+
+        One that raises is logged and recorded as a fault; it stops nothing.
+        """
+        self._listeners.append(listener)
+
+    # --- running -----------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Lifecycle:
+        self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    def start(self) -> None:
+        """Enter HANDSHAKE and begin to take events. Raises RuntimeError on a second call."""
+        if self._owner is not None:
+            raise RuntimeError("this lifecycle has been started before")
+        loop = asyncio.get_running_loop()
+        if self._received_at is None:
+            self._received_at = loop.time()
+        budgets = {state.value: seconds for state, seconds in self.budgets.items()}
+        self.journal.append("job", self.t, **self.header, budgets=budgets)
+        entry = Transition(source=None, event=None, target=State.HANDSHAKE, t=self.t)
+        self._record(entry)
+        self.transitions.append(entry)
+        self._set_budget(State.HANDSHAKE)
+        self._owner = asyncio.create_task(self._own(), name="lifecycle-owner")
+
+    async def stop(self) -> None:
+        """Take no more events. Those that still wait for a reply get `LifecycleStopped`."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._owner is not None:
+            self._owner.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._owner
+        while not self._mailbox.empty():
+            letter = self._mailbox.get_nowait()
+            if letter.reply is not None and not letter.reply.done():
+                letter.reply.set_exception(LifecycleStopped(letter.event))
+
+    async def fire(self, event: Event, condition: Condition | None = None) -> Transition:
+        """Say that `event` happened and wait for what became of it.
+
+        Raises IllegalTransition where the table does not allow it, LifecycleStopped, and
+        JournalError where it could not be written down (nothing has changed then). Cancelling
+        the caller loses nothing: the event is in the mailbox and will be handled.
+        """
+        reply: asyncio.Future[Transition] = asyncio.get_running_loop().create_future()
+        self._put(_Letter(event, condition, reply))
+        return await reply
+
+    def post(self, event: Event, condition: Condition | None = None) -> None:
+        """Say that `event` happened, from a plain callback. What is refused is only recorded."""
+        self._put(_Letter(event, condition))
+
+    def _put(self, letter: _Letter) -> None:
+        if self._owner is None or self._owner.done():
+            if letter.reply is None:
+                logger.warning("%s came after the lifecycle had stopped", letter.event)
+                return
+            raise LifecycleStopped(letter.event)
+        self._mailbox.put_nowait(letter)
+
+    # --- the owner: nothing below runs anywhere else -------------------------------------------
+
+    async def _own(self) -> None:
+        while True:
+            letter = await self._mailbox.get()
+            if letter.epoch is not None and letter.epoch != self._epoch:
+                continue  # the budget of an earlier visit
+            try:
+                transition = await self._handle(letter)
+            except asyncio.CancelledError:
+                if letter.reply is not None and not letter.reply.done():
+                    letter.reply.set_exception(LifecycleStopped(letter.event))
+                raise
+            except Exception as error:
+                self._answer_with_error(letter, error)
+                continue
+            if letter.reply is not None and not letter.reply.done():
+                letter.reply.set_result(transition)
+            await self._tell(transition)
+
+    async def _handle(self, letter: _Letter) -> Transition:
+        before = self.state
+        candidate = self.conditions
+        condition = letter.condition
+        if condition is not None:
+            condition = Condition(**{**vars(condition), "since": self.t})
+            candidate = candidate.updated(condition)
+        edge = next((e for e in _EDGES_BY[before, letter.event] if _holds(e, candidate)), None)
+        if edge is None:
+            raise IllegalTransition(before, letter.event, allowed(before))
+        transition = Transition(
+            source=before,
+            event=letter.event,
+            target=edge.target or before,
+            t=self.t,
+            outcome=edge.outcome or (self.outcome if edge.target is State.CLOSED else None),
+            reason=edge.reason or (self.reason if edge.target is State.CLOSED else None),
+        )
+        if condition is not None:
+            self.journal.append("condition", self.t, **candidate[condition.resource].as_record())
+        self._record(transition)
+        # Written down: now it may happen.
+        self.conditions = candidate
+        await self._model.trigger(letter.event.value, conditions=candidate)
+        self._after(edge, transition)
+        return transition
+
+    def _after(self, edge: Edge, transition: Transition) -> None:
+        self.transitions.append(transition)
+        if edge.outcome is not None:
+            self.outcome, self.reason = edge.outcome, edge.reason
+        if edge.target is not None:
+            self._epoch += 1
+            shares = {transition.source, edge.target} <= SHARED_DEADLINE
+            self._set_budget(edge.target, keep_deadline=shares)
+        if edge.hurries:
+            self._hurry()
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    def _record(self, transition: Transition) -> None:
+        if transition.internal:
+            self.journal.append(
+                "internal", transition.t, state=transition.target.value, event=transition.event
+            )
+            return
+        self.journal.append(
+            "transition",
+            transition.t,
+            **{"from": transition.source, "event": transition.event, "to": transition.target},
+            outcome=transition.outcome,
+            reason=transition.reason,
+        )
+
+    def _set_budget(self, state: State, *, keep_deadline: bool = False) -> None:
+        if not keep_deadline:
+            seconds = self.budgets.get(state)
+            now = asyncio.get_running_loop().time()
+            self._deadline = None if seconds is None else now + seconds
+        self._arm()
+
+    def _hurry(self) -> None:
+        hurried = asyncio.get_running_loop().time() + self._hurried_closing_s
+        self._deadline = min(self._deadline, hurried) if self._deadline is not None else hurried
+        self._arm()
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._deadline is not None:
+            # call_at only puts a letter into the mailbox: an event that arrived in the same
+            # instant and stands before it wins, and the letter's epoch is then an old one.
+            letter = _Letter(Event.BUDGET_SPENT, epoch=self._epoch)
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_at(self._deadline, self._mailbox.put_nowait, letter)
+
+    async def _tell(self, transition: Transition) -> None:
+        for listener in self._listeners:
+            try:
+                result = listener(transition)
+                if result is not None:
+                    await result
+            except Exception as error:
+                logger.exception("a listener failed on %s", transition.event)
+                self.journal.append("fault", self.t, where="listener", error=type(error).__name__)
+
+    def _answer_with_error(self, letter: _Letter, error: Exception) -> None:
+        if letter.reply is not None:
+            if not letter.reply.done():
+                letter.reply.set_exception(error)
+            return
+        logger.warning("%s was refused: %s", letter.event, error)
+        with contextlib.suppress(Exception):  # the journal may be what failed
+            self.journal.append(
+                "fault", self.t, where=f"event {letter.event}", error=type(error).__name__
+            )
+
+
+def _holds(edge: Edge, conditions: Conditions) -> bool:
+    return edge.guard is None or edge.guard(conditions)
+
+
+class _EdgesBy(dict[tuple[State, Event], list[Edge]]):
+    """The table's rows by state and event, in the table's order."""
+
+    def __missing__(self, key: tuple[State, Event]) -> list[Edge]:
+        return []
+
+
+_EDGES_BY = _EdgesBy()
+for _edge in EDGES:
+    _EDGES_BY.setdefault((_edge.source, _edge.event), []).append(_edge)
+
+
+def _condition_of(edge: Edge) -> Callable[[EventData], bool]:
+    def check(event: EventData) -> bool:
+        return _holds(edge, cast(Conditions, event.kwargs["conditions"]))
+
+    return check
+
+
+def _build_machine(model: _Model) -> _Machine:
+    return _Machine(
+        model=model,
+        states=[state.value for state in State],
+        initial=State.HANDSHAKE.value,
+        transitions=[
+            {
+                "trigger": edge.event.value,
+                "source": edge.source.value,
+                "dest": edge.target.value if edge.target else None,
+                "conditions": [_condition_of(edge)],
+            }
+            for edge in EDGES
+        ],
+        auto_transitions=False,
+        send_event=True,
+    )

@@ -1,0 +1,56 @@
+"""How a job ends: an outcome (what it was worth) and a reason (why), kept apart."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """What the job was worth. Only `FAILED` makes the job's process exit non-zero."""
+
+    #: The interview was held to its end.
+    COMPLETED = "completed"
+    #: The candidate did not come, left, or stopped answering.
+    ABANDONED = "abandoned"
+    #: The software did not do its work: somebody should look.
+    FAILED = "failed"
+    #: Somebody asked for the end, or there was nothing to do.
+    CANCELLED = "cancelled"
+    #: Another interviewer holds the interview.
+    SUPERSEDED = "superseded"
+    #: The interview goes on in another job.
+    HANDED_OVER = "handed_over"
+
+
+class Reason(StrEnum):
+    """Why the job ended, in one word. `meaning` says it in a sentence."""
+
+    meaning: str
+
+    def __new__(cls, word: str, meaning: str) -> Reason:
+        member = str.__new__(cls, word)
+        member._value_ = word
+        member.meaning = meaning
+        return member
+
+    INTERVIEW_COMPLETED = "InterviewCompleted", "Every planned question was asked and goodbye said."
+    TIME_LIMIT_REACHED = "TimeLimitReached", "The longest time allowed for an interview was over."
+    CANDIDATE_LEFT = "CandidateLeft", "The candidate left and did not come back within the grace."
+    CANDIDATE_NEVER_JOINED = "CandidateNeverJoined", "Nobody came before the join deadline."
+    CANDIDATE_SILENT = "CandidateSilent", "The candidate was there but stopped answering."
+    HANDSHAKE_FAILED = "HandshakeFailed", "The room refused the connection or could not be reached."
+    HANDSHAKE_TIMEOUT = "HandshakeTimeout", "The room did not connect within the budget."
+    BOOTSTRAP_NEVER_STARTED = "BootstrapNeverStarted", "Connected, but loading never began."
+    BOOTSTRAP_TIMEOUT = "BootstrapTimeout", "What is required had not loaded when its budget ended."
+    ORCHESTRATOR_FAILED = "OrchestratorFailed", "What there is no session without failed for good."
+    METADATA_INVALID = "MetadataInvalid", "The dispatch does not say which interview to hold."
+    INTERVIEW_UNKNOWN = "InterviewUnknown", "The database has no interview of this id."
+    INTERVIEW_ALREADY_OVER = "InterviewAlreadyOver", "The interview had ended before this job."
+    SESSION_FAILED = "SessionFailed", "The voice session could not start, or broke beyond repair."
+    SESSION_START_TIMEOUT = "SessionStartTimeout", "The session did not start within the budget."
+    ROOM_LOST = "RoomLost", "The connection to the room was lost for good."
+    ROOM_DELETED = "RoomDeleted", "The room was closed, or the interviewer removed, from outside."
+    SHUTDOWN_REQUESTED = "ShutdownRequested", "The worker is going away and asked the job to end."
+    LEASE_LOST = "LeaseLost", "Another job holds the interview's lease."
+    HANDOVER_REQUESTED = "HandoverRequested", "The interview was passed on to another worker."
+    JOB_CRASHED = "JobCrashed", "The job's own code raised where nothing was expected to."

@@ -1,0 +1,229 @@
+"""The lifecycle's table: every state, event, budget, guard and edge. Nothing else decides.
+
+Read it from top to bottom; the machine, the diagrams, the tests and the README's table are
+all made from `EDGES` and `BUDGETS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from states.conditions import Conditions
+from states.outcomes import Outcome, Reason
+
+
+class State(StrEnum):
+    """Where a job is. A job begins in HANDSHAKE, and CLOSED is the end of every job."""
+
+    #: Received; connecting to the room.
+    HANDSHAKE = "HANDSHAKE"
+    #: In the room; loading has not begun.
+    CONNECTED = "CONNECTED"
+    #: The resources are loading, all at the same time.
+    BOOTSTRAPPING = "BOOTSTRAPPING"
+    #: Everything has loaded; the session is starting.
+    READY = "READY"
+    #: All that is required has loaded, something optional is missing; the session is starting.
+    DEGRADED = "DEGRADED"
+    #: The session runs. What is missing now is in the conditions.
+    RUNNING = "RUNNING"
+    #: Ending, step by step. There is no way back.
+    CLOSING = "CLOSING"
+    #: Over, with an outcome and a reason.
+    CLOSED = "CLOSED"
+
+
+class Event(StrEnum):
+    """What can happen to a job. `BUDGET_SPENT` comes from the clock, all others from outside."""
+
+    ROOM_CONNECTED = "room_connected"
+    HANDSHAKE_FAILED = "handshake_failed"
+    BOOTSTRAP_STARTED = "bootstrap_started"
+    #: A loader has said how it went; carries the resource's condition.
+    LOADER_REPORTED = "loader_reported"
+    #: Every loader has reported or spent its own budget.
+    LOADERS_SETTLED = "loaders_settled"
+    ORCHESTRATOR_FAILED = "orchestrator_failed"
+    METADATA_INVALID = "metadata_invalid"
+    INTERVIEW_UNKNOWN = "interview_unknown"
+    INTERVIEW_OVER = "interview_over"
+    #: A resource that had loaded is gone, or one that was gone is back; carries its condition.
+    RESOURCE_LOST = "resource_lost"
+    RESOURCE_RECOVERED = "resource_recovered"
+    SESSION_STARTED = "session_started"
+    SESSION_FAILED = "session_failed"
+    INTERVIEW_COMPLETED = "interview_completed"
+    CANDIDATE_LEFT = "candidate_left"
+    CANDIDATE_NEVER_JOINED = "candidate_never_joined"
+    CANDIDATE_SILENT = "candidate_silent"
+    SHUTDOWN_REQUESTED = "shutdown_requested"
+    ROOM_LOST = "room_lost"
+    ROOM_DELETED = "room_deleted"
+    LEASE_LOST = "lease_lost"
+    HANDOVER_REQUESTED = "handover_requested"
+    JOB_CRASHED = "job_crashed"
+    CLOSED = "closed"
+    #: The state's budget ran out: a transition like any other.
+    BUDGET_SPENT = "budget_spent"
+
+
+#: Seconds a job may spend in each state. READY and DEGRADED share one deadline, counted from
+#: the first of the two. RUNNING's budget is the longest interview. CLOSING's stays below the
+#: 15 s after which livekit-agents cancels an entrypoint (ipc/job_proc_lazy_main.py).
+BUDGETS: Mapping[State, float] = {
+    State.HANDSHAKE: 10.0,
+    State.CONNECTED: 2.0,
+    State.BOOTSTRAPPING: 15.0,
+    State.READY: 10.0,
+    State.DEGRADED: 10.0,
+    State.RUNNING: 3600.0,
+    State.CLOSING: 12.0,
+}
+
+#: Seconds left for CLOSING once the worker has asked the job to end, also if it asks again.
+HURRIED_CLOSING_S = 4.0
+
+#: These states share one deadline: going from one to the other never restarts it.
+SHARED_DEADLINE = frozenset({State.READY, State.DEGRADED})
+
+
+def nothing_missing(conditions: Conditions) -> bool:
+    """Every resource is ready."""
+    return not conditions.missing
+
+
+def something_missing(conditions: Conditions) -> bool:
+    """At least one resource is not ready."""
+    return bool(conditions.missing)
+
+
+def only_optional_missing(conditions: Conditions) -> bool:
+    """Something is missing, but there can be a session without it."""
+    return bool(conditions.missing) and not conditions.missing_required
+
+
+def required_missing(conditions: Conditions) -> bool:
+    """There can be no session without what is missing."""
+    return bool(conditions.missing_required)
+
+
+@dataclass(frozen=True)
+class Edge:
+    """One row: in `source`, on `event`, if `guard` holds, go to `target`.
+
+    Without a `target` it is internal: recorded, but the state and its clock stay as they are.
+    """
+
+    source: State
+    event: Event
+    target: State | None = None
+    guard: Callable[[Conditions], bool] | None = field(default=None, kw_only=True)
+    outcome: Outcome | None = field(default=None, kw_only=True)
+    reason: Reason | None = field(default=None, kw_only=True)
+    #: Shortens what is left of CLOSING to `HURRIED_CLOSING_S`.
+    hurries: bool = field(default=False, kw_only=True)
+
+    @property
+    def is_timeout(self) -> bool:
+        """True where the clock, not the world, takes this edge."""
+        return self.event is Event.BUDGET_SPENT
+
+
+def _end(source: State, event: Event, outcome: Outcome, reason: Reason) -> Edge:
+    return Edge(
+        source,
+        event,
+        State.CLOSING,
+        outcome=outcome,
+        reason=reason,
+        hurries=event is Event.SHUTDOWN_REQUESTED,
+    )
+
+
+_S, _E, _O, _R = State, Event, Outcome, Reason
+
+#: Before CLOSING each of these ends the job, wherever it is.
+_ENDS_FROM_ANYWHERE = (
+    (_E.SHUTDOWN_REQUESTED, _O.CANCELLED, _R.SHUTDOWN_REQUESTED),
+    (_E.ROOM_LOST, _O.FAILED, _R.ROOM_LOST),
+    (_E.ROOM_DELETED, _O.CANCELLED, _R.ROOM_DELETED),
+    (_E.LEASE_LOST, _O.SUPERSEDED, _R.LEASE_LOST),
+    (_E.HANDOVER_REQUESTED, _O.HANDED_OVER, _R.HANDOVER_REQUESTED),
+    (_E.JOB_CRASHED, _O.FAILED, _R.JOB_CRASHED),
+)
+
+EDGES: tuple[Edge, ...] = (
+    # The handshake: nothing but the connection to the room.
+    Edge(_S.HANDSHAKE, _E.ROOM_CONNECTED, _S.CONNECTED),
+    _end(_S.HANDSHAKE, _E.HANDSHAKE_FAILED, _O.FAILED, _R.HANDSHAKE_FAILED),
+    _end(_S.HANDSHAKE, _E.BUDGET_SPENT, _O.FAILED, _R.HANDSHAKE_TIMEOUT),
+    Edge(_S.CONNECTED, _E.BOOTSTRAP_STARTED, _S.BOOTSTRAPPING),
+    _end(_S.CONNECTED, _E.BUDGET_SPENT, _O.FAILED, _R.BOOTSTRAP_NEVER_STARTED),
+    # Loading: what the loaders reported picks the path.
+    Edge(_S.BOOTSTRAPPING, _E.LOADERS_SETTLED, _S.READY, guard=nothing_missing),
+    Edge(_S.BOOTSTRAPPING, _E.LOADERS_SETTLED, _S.DEGRADED, guard=only_optional_missing),
+    Edge(
+        _S.BOOTSTRAPPING,
+        _E.LOADERS_SETTLED,
+        _S.CLOSING,
+        guard=required_missing,
+        outcome=_O.FAILED,
+        reason=_R.ORCHESTRATOR_FAILED,
+    ),
+    _end(_S.BOOTSTRAPPING, _E.ORCHESTRATOR_FAILED, _O.FAILED, _R.ORCHESTRATOR_FAILED),
+    _end(_S.BOOTSTRAPPING, _E.METADATA_INVALID, _O.FAILED, _R.METADATA_INVALID),
+    _end(_S.BOOTSTRAPPING, _E.INTERVIEW_UNKNOWN, _O.FAILED, _R.INTERVIEW_UNKNOWN),
+    _end(_S.BOOTSTRAPPING, _E.INTERVIEW_OVER, _O.CANCELLED, _R.INTERVIEW_ALREADY_OVER),
+    _end(_S.BOOTSTRAPPING, _E.BUDGET_SPENT, _O.FAILED, _R.BOOTSTRAP_TIMEOUT),
+    # The session starts, whole or not.
+    Edge(_S.READY, _E.RESOURCE_LOST, _S.DEGRADED),
+    Edge(_S.DEGRADED, _E.RESOURCE_RECOVERED, _S.READY, guard=nothing_missing),
+    *(
+        edge
+        for state in (_S.READY, _S.DEGRADED)
+        for edge in (
+            Edge(state, _E.SESSION_STARTED, _S.RUNNING),
+            _end(state, _E.SESSION_FAILED, _O.FAILED, _R.SESSION_FAILED),
+            _end(state, _E.BUDGET_SPENT, _O.FAILED, _R.SESSION_START_TIMEOUT),
+        )
+    ),
+    # The interview, and how it ends.
+    _end(_S.RUNNING, _E.INTERVIEW_COMPLETED, _O.COMPLETED, _R.INTERVIEW_COMPLETED),
+    _end(_S.RUNNING, _E.CANDIDATE_LEFT, _O.ABANDONED, _R.CANDIDATE_LEFT),
+    _end(_S.RUNNING, _E.CANDIDATE_NEVER_JOINED, _O.ABANDONED, _R.CANDIDATE_NEVER_JOINED),
+    _end(_S.RUNNING, _E.CANDIDATE_SILENT, _O.ABANDONED, _R.CANDIDATE_SILENT),
+    _end(_S.RUNNING, _E.SESSION_FAILED, _O.FAILED, _R.SESSION_FAILED),
+    _end(_S.RUNNING, _E.BUDGET_SPENT, _O.COMPLETED, _R.TIME_LIMIT_REACHED),
+    # What can end a job at any time before it is closing.
+    *(
+        _end(state, event, outcome, reason)
+        for state in State
+        if state not in (_S.CLOSING, _S.CLOSED)
+        for event, outcome, reason in _ENDS_FROM_ANYWHERE
+    ),
+    # Closing keeps the outcome and reason it was entered with.
+    Edge(_S.CLOSING, _E.CLOSED, _S.CLOSED),
+    Edge(_S.CLOSING, _E.BUDGET_SPENT, _S.CLOSED),
+    # Recorded, and the clock goes on: reports, losses and recoveries that change no state.
+    *(Edge(state, _E.LOADER_REPORTED) for state in (_S.HANDSHAKE, _S.CONNECTED, _S.BOOTSTRAPPING)),
+    Edge(_S.BOOTSTRAPPING, _E.RESOURCE_LOST),
+    Edge(_S.BOOTSTRAPPING, _E.RESOURCE_RECOVERED),
+    Edge(_S.DEGRADED, _E.RESOURCE_LOST),
+    Edge(_S.DEGRADED, _E.RESOURCE_RECOVERED, guard=something_missing),
+    Edge(_S.READY, _E.RESOURCE_RECOVERED),
+    Edge(_S.RUNNING, _E.RESOURCE_LOST),
+    Edge(_S.RUNNING, _E.RESOURCE_RECOVERED),
+    # Whatever comes while closing is late: recorded, and changes nothing but how long it takes.
+    *(
+        Edge(_S.CLOSING, event, hurries=event is _E.SHUTDOWN_REQUESTED)
+        for event in Event
+        if event not in (_E.CLOSED, _E.BUDGET_SPENT)
+    ),
+)
+
+
+def allowed(state: State) -> tuple[Event, ...]:
+    """The events that `state` has an edge for, in the table's order, each once."""
+    return tuple(dict.fromkeys(edge.event for edge in EDGES if edge.source is state))

@@ -1,0 +1,279 @@
+"""A real LiveKit server on this machine, for the demo and the tests.
+
+It listens on 127.0.0.1 only, needs no network, and dies with the process that started it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import random
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import aiohttp
+
+from worker.demo.child_process import start_child
+from worker.demo.livekit_binary import LiveKitServerUnavailable, find_or_build
+from worker.livekit_api import LiveKitError, LiveKitKeyRefused, check_livekit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["LiveKitServer", "LiveKitServerUnavailable", "Ports", "find_or_build", "server_config"]
+
+_HOST = "127.0.0.1"
+_LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
+_API_KEY = "interview"
+_START_TIMEOUT_S = 20.0
+_START_ATTEMPTS = 5
+_POLL_S = 0.05
+# A server with open rooms ignores SIGTERM until they are empty, so it is asked only briefly.
+_TERMINATE_GRACE_S = 0.5
+# Below the ports that the kernel hands to outgoing connections (32768 and up on Linux): nobody
+# is given one of these by chance while the server is down between kill() and restart().
+_PORT_RANGE = range(20_000, 30_000)
+_PORT_TRIES = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ports:
+    """The ports of one server: signalling (TCP), and media over TCP and over UDP."""
+
+    signal: int
+    rtc_tcp: int
+    rtc_udp: int
+
+    @classmethod
+    def free(cls) -> Ports:
+        """Choose three ports that nobody listens on at this moment.
+
+        Raises:
+            LiveKitServerUnavailable: None was found in a hundred tries.
+        """
+        chosen: list[int] = []
+        for port in random.sample(_PORT_RANGE, _PORT_TRIES):
+            wanted = socket.SOCK_DGRAM if len(chosen) == 2 else socket.SOCK_STREAM
+            if _is_free(port, wanted):
+                chosen.append(port)
+            if len(chosen) == 3:
+                return cls(signal=chosen[0], rtc_tcp=chosen[1], rtc_udp=chosen[2])
+        raise LiveKitServerUnavailable(
+            f"no free ports between {_PORT_RANGE.start} and {_PORT_RANGE.stop}"
+        )
+
+
+def _is_free(port: int, kind: socket.SocketKind) -> bool:
+    with socket.socket(socket.AF_INET, kind) as probe:
+        if kind == socket.SOCK_STREAM:
+            # As the server does: connections of a server before this one may linger (TIME_WAIT).
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((_HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def server_config(
+    ports: Ports, *, api_key: str, api_secret: str, extra: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The configuration of a server on one machine without any network.
+
+    The keys are livekit-server's own (its config-sample.yaml); `extra` is laid over them,
+    section by section.
+    """
+    config: dict[str, Any] = {
+        "port": ports.signal,
+        "bind_addresses": [_HOST],
+        "rtc": {
+            "tcp_port": ports.rtc_tcp,
+            "udp_port": ports.rtc_udp,
+            "use_external_ip": False,
+            "node_ip": _HOST,
+            "interfaces": {"includes": [_LOOPBACK]},
+            "enable_loopback_candidate": True,
+        },
+        "keys": {api_key: api_secret},
+    }
+    return _overlay(config, extra or {})
+
+
+def _overlay(base: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in extra.items():
+        below = merged.get(key)
+        if isinstance(below, dict) and isinstance(value, dict):
+            merged[key] = _overlay(below, value)
+        else:
+            merged[key] = value
+    return merged
+
+
+class LiveKitServer:
+    """A `livekit-server` process with ports, a key and a log of its own.
+
+    Use it as an async context manager, or call `start` and `stop`; the two may run in
+    different event loops, but in a thread that outlives the server (see `start_child`).
+
+    Args:
+        binary: The program, as `find_or_build` returns it.
+        extra_config: Settings laid over `server_config`, in livekit-server's own words.
+        log_path: Where the server's log goes; by default a file that is removed by `stop`.
+    """
+
+    def __init__(
+        self,
+        binary: Path,
+        *,
+        extra_config: Mapping[str, Any] | None = None,
+        log_path: Path | None = None,
+    ) -> None:
+        self.api_key = _API_KEY
+        self.api_secret = secrets.token_urlsafe(36)
+        self._binary = binary
+        self._extra_config = dict(extra_config or {})
+        self._folder = Path(tempfile.mkdtemp(prefix="livekit-server-"))
+        self.log_path = log_path or self._folder / "log"
+        self._ports = Ports.free()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def ports(self) -> Ports:
+        """The ports in use; final once `start` has returned."""
+        return self._ports
+
+    @property
+    def url(self) -> str:
+        """What candidates and workers connect to."""
+        return f"ws://{_HOST}:{self._ports.signal}"
+
+    @property
+    def http_url(self) -> str:
+        """The same address for HTTP."""
+        return f"http://{_HOST}:{self._ports.signal}"
+
+    @property
+    def pid(self) -> int | None:
+        """The server's process id, None while it is not running."""
+        return self._process.pid if self._process and self._process.poll() is None else None
+
+    async def start(self) -> None:
+        """Start the server and wait until it answers.
+
+        A port that another process took in the meantime is a lost race: the next attempt has
+        other ports.
+
+        Raises:
+            LiveKitServerUnavailable: It exited, or did not answer in 20 s.
+        """
+        for _ in range(_START_ATTEMPTS):
+            if await self._started():
+                return
+            self._ports = Ports.free()
+        raise LiveKitServerUnavailable(f"lost its ports to others {_START_ATTEMPTS} times")
+
+    async def restart(self) -> None:
+        """Start again on the same ports, after `kill` or from a running server.
+
+        Raises:
+            LiveKitServerUnavailable: It did not come up, or another process has its port.
+        """
+        await self.kill()
+        if not await self._started():
+            raise LiveKitServerUnavailable(f"another process took a port of {asdict(self._ports)}")
+
+    async def kill(self) -> None:
+        """End the server at once (SIGKILL), as a crash does; its folder and ports are kept."""
+        if self._process is not None:
+            self._process.kill()
+            await asyncio.to_thread(self._process.wait)
+
+    async def stop(self) -> None:
+        """End the server (SIGTERM, and SIGKILL after half a second) and remove its folder."""
+        try:
+            if self._process is not None and self._process.poll() is None:
+                self._process.send_signal(signal.SIGTERM)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    await asyncio.to_thread(self._process.wait, _TERMINATE_GRACE_S)
+        finally:
+            self._end_now()
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def _started(self) -> bool:
+        """Start the process and wait for it; False when a port of its was taken."""
+        config = server_config(
+            self._ports,
+            api_key=self.api_key,
+            api_secret=self.api_secret,
+            extra=self._extra_config,
+        )
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        path = self._folder / "config.yaml"
+        path.write_text(json.dumps(config))  # every JSON document is a YAML document
+        with self.log_path.open("ab") as log:
+            said_before = log.tell()
+            self._process = start_child([str(self._binary), "--config", str(path)], output=log)
+        try:
+            async with aiohttp.ClientSession() as http:
+                ours = await self._answers(http, self._process, said_before)
+        except BaseException:
+            self._end_now()
+            raise
+        if not ours:
+            self._end_now()
+        return ours
+
+    async def _answers(
+        self, http: aiohttp.ClientSession, process: subprocess.Popen[bytes], said_before: int
+    ) -> bool:
+        deadline = time.monotonic() + _START_TIMEOUT_S
+        while time.monotonic() < deadline:
+            if process.poll() is not None:
+                return self._judge_exit(process.returncode, said_before)
+            with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+                async with http.get(self.http_url, timeout=aiohttp.ClientTimeout(2)) as answer:
+                    if answer.status == 200 and await answer.text() == "OK":
+                        return await self._is_ours()
+            await asyncio.sleep(_POLL_S)
+        raise LiveKitServerUnavailable(f"it did not answer within {_START_TIMEOUT_S:.0f} s")
+
+    async def _is_ours(self) -> bool:
+        """Whether the server that answers on our port knows our secret: another may have it."""
+        try:
+            await check_livekit(self.url, self.api_key, self.api_secret, budget_s=5)
+        except LiveKitKeyRefused:
+            return False
+        except LiveKitError as error:
+            raise LiveKitServerUnavailable(str(error)) from error
+        return True
+
+    def _judge_exit(self, status: int, said_before: int) -> bool:
+        """False for a lost port; any other exit is not cured by trying again."""
+        said = self.log_path.read_bytes()[said_before:].decode(errors="replace")
+        if "address already in use" in said:
+            return False
+        last = (said.strip().splitlines() or ["it said nothing"])[-1]
+        raise LiveKitServerUnavailable(f"{self._binary} exited with {status}: {last.strip()}")
+
+    def _end_now(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()

@@ -1,0 +1,182 @@
+"""The voice activity detector of this process: Silero, loaded once and shared.
+
+Where the process that jobs are forked from has called `preload_vad`, every job has it at once;
+otherwise the first who asks begins the load, in a thread, and all others join it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import logging
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from livekit.agents import vad
+
+# onnxruntime 1.29 and later look up a telemetry host when it is first imported.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
+logger = logging.getLogger(__name__)
+
+
+class VADLoadFailed(Exception):  # noqa: N818 - says what is the case, as the states do
+    """Silero could not be loaded; `cause` names the error, `__cause__` is the error."""
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(f"the VAD did not load: {cause}")
+        self.cause = cause
+
+
+def import_runtime() -> None:
+    """Import onnxruntime, the slow part of importing Silero; in any thread."""
+    importlib.import_module("onnxruntime")
+
+
+def import_silero() -> Any:
+    """Import the Silero plugin; in the main thread, where LiveKit's plugins have to register."""
+    return importlib.import_module("livekit.plugins.silero")
+
+
+def load_silero() -> vad.VAD:
+    """Load Silero and let it judge one window, which the first speaker would wait for otherwise.
+
+    In any thread, once `import_silero` was called in the main one.
+    """
+    model = import_silero().VAD.load()
+    onnx = importlib.import_module("livekit.plugins.silero.onnx_model")
+    # There is no public way to run the model without an event loop.
+    session = onnx.OnnxModel(onnx_session=model._onnx_session, sample_rate=16_000)
+    session(np.zeros(session.window_size_samples, np.float32))
+    loaded: vad.VAD = model
+    return loaded
+
+
+class VADCache:
+    """Loads a VAD at most once, for all who ask; what failed is tried again by the next.
+
+    The steps of loading are parameters for the sake of tests.
+    """
+
+    def __init__(
+        self,
+        *,
+        prepare: Callable[[], object] = import_runtime,
+        register: Callable[[], object] = import_silero,
+        load: Callable[[], vad.VAD] = load_silero,
+    ) -> None:
+        self._prepare = prepare
+        self._register = register
+        self._load_model = load
+        self._vad: vad.VAD | None = None
+        self._loading: asyncio.Task[vad.VAD] | None = None
+
+    def preload(self) -> bool:
+        """Load it here and now, blocking; returns whether there is one, failures are logged.
+
+        For the main thread of a process without an event loop, before it forks.
+        """
+        if self._vad is not None:
+            return True
+        began = time.perf_counter()
+        try:
+            self._prepare()
+            self._register()
+            self._vad = self._load_model()
+        except Exception as error:
+            _log_failure(error, began)
+            return False
+        _log_success(began)
+        return True
+
+    async def load(self) -> vad.VAD:
+        """The VAD, at once where it is loaded. A caller who is cancelled cancels no load.
+
+        Raises:
+            VADLoadFailed: Silero, its runtime or its model is broken.
+        """
+        if self._vad is not None:
+            return self._vad
+        loop = asyncio.get_running_loop()
+        # A load that belongs to a loop that has ended would never be done.
+        if self._loading is None or self._loading.done() or self._loading.get_loop() is not loop:
+            self._loading = loop.create_task(self._load(), name="vad-load")
+            self._loading.add_done_callback(_retrieve)
+        return await asyncio.shield(self._loading)
+
+    async def get(self) -> vad.VAD | None:
+        """The VAD, or None where it does not load: turns are then ended without it."""
+        try:
+            return await self.load()
+        except VADLoadFailed:
+            return None
+
+    async def _load(self) -> vad.VAD:
+        began = time.perf_counter()
+        loop = asyncio.get_running_loop()
+        executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="vad-load")
+        try:
+            await loop.run_in_executor(executor, self._prepare)
+            self._register()
+            self._vad = await loop.run_in_executor(executor, self._load_model)
+        except Exception as error:
+            _log_failure(error, began)
+            raise VADLoadFailed(type(error).__name__) from error
+        finally:
+            executor.shutdown(wait=False)
+        _log_success(began)
+        return self._vad
+
+
+def _retrieve(task: asyncio.Task[vad.VAD]) -> None:
+    """Take note of a failure that every caller was cancelled before; it is logged already."""
+    if not task.cancelled():
+        task.exception()
+
+
+def _log_success(began: float) -> None:
+    logger.info("vad loaded", extra={"elapsed_s": _elapsed_s(began)})
+
+
+def _log_failure(error: Exception, began: float) -> None:
+    logger.warning(
+        "vad did not load, turns will be less exact",
+        extra={"error": type(error).__name__, "elapsed_s": _elapsed_s(began)},
+        exc_info=error,
+    )
+
+
+def _elapsed_s(began: float) -> float:
+    return round(time.perf_counter() - began, 3)
+
+
+_cache = VADCache()
+
+
+def preload_vad() -> bool:
+    """Load this process's VAD before it forks, blocking; returns whether there is one.
+
+    A failure is logged and not raised, since a worker without a VAD still holds interviews.
+    """
+    return _cache.preload()
+
+
+async def load_vad() -> vad.VAD:
+    """This process's VAD, loaded in a thread where it is not yet; all who ask share one load.
+
+    Raises:
+        VADLoadFailed: Silero, its runtime or its model is broken. The next call tries again.
+    """
+    return await _cache.load()
+
+
+async def get_vad() -> vad.VAD | None:
+    """This process's VAD as `load_vad` gives it, or None where it does not load."""
+    return await _cache.get()

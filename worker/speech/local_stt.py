@@ -1,0 +1,298 @@
+"""Speech to text by Moonshine in our own process, as a streaming STT for LiveKit."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import weakref
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Never
+
+import numpy as np
+from livekit import rtc
+from livekit.agents import APIConnectionError, LanguageCode, stt, utils, vad
+from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, NOT_GIVEN
+
+from worker.speech import audio, local_models
+from worker.speech.energy_gate import EnergyVAD
+
+if TYPE_CHECKING:
+    from livekit.agents import APIConnectOptions
+    from livekit.agents.types import NotGivenOr
+
+    from worker.speech.audio import Pcm
+
+_RATE: Final = local_models.STT_SAMPLE_RATE
+_LANGUAGE: Final = LanguageCode("en")
+
+
+class LocalSTT(stt.STT[Never]):
+    """English speech to text with no key and no network.
+
+    A VAD cuts the speech out, and each stretch of it is transcribed in a thread as soon as it
+    has ended (0.03 s per second of speech, on one of two busy cores). There are no interim
+    results. Speech that goes on for more than 20 s is transcribed as it goes, in pieces cut
+    where it is quietest, so that no length of answer loses a word or is late.
+
+    Without a VAD an energy gate cuts the speech out (`energy_gate`): it works where Silero did
+    not load, and it is why `turn_detection="stt"` can end turns then. END_OF_SPEECH comes after
+    the last FINAL_TRANSCRIPT of that speech, and not at all where the speaker went on in the
+    meantime: a turn that ends on it is complete.
+    """
+
+    def __init__(self, *, vad: vad.VAD | None = None) -> None:
+        super().__init__(
+            capabilities=stt.STTCapabilities(
+                streaming=True, interim_results=False, aligned_transcript="chunk"
+            )
+        )
+        self._vad = vad or EnergyVAD()
+        self._thread = local_models.EngineThread("local-stt")
+        self._streams: weakref.WeakSet[LocalRecognizeStream] = weakref.WeakSet()
+
+    @property
+    def model(self) -> str:
+        return local_models.STT_MODEL
+
+    @property
+    def provider(self) -> str:
+        return local_models.PROVIDER
+
+    def stream(
+        self,
+        *,
+        language: NotGivenOr[str] = NOT_GIVEN,
+        conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS,
+    ) -> LocalRecognizeStream:
+        """Start to listen to one speaker. The language is English whatever is asked for."""
+        stream = LocalRecognizeStream(
+            owner=self, vad=self._vad, thread=self._thread, conn_options=conn_options
+        )
+        self._streams.add(stream)
+        return stream
+
+    async def _recognize_impl(
+        self,
+        buffer: utils.AudioBuffer,
+        *,
+        language: NotGivenOr[str] = NOT_GIVEN,
+        conn_options: APIConnectOptions,
+    ) -> stt.SpeechEvent:
+        samples = _resampled(utils.merge_frames(buffer))
+        text = await _transcribe(self._thread, samples)
+        data = stt.SpeechData(language=_LANGUAGE, text=text, end_time=len(samples) / _RATE)
+        return stt.SpeechEvent(
+            type=stt.SpeechEventType.FINAL_TRANSCRIPT, alternatives=[data] if text else []
+        )
+
+    async def aclose(self) -> None:
+        """Close every stream, then the thread; waits for a transcription that has begun."""
+        for stream in list(self._streams):
+            await stream.aclose()
+        await self._thread.aclose()
+
+
+def _resampled(frame: rtc.AudioFrame) -> Pcm:
+    frames = [frame]
+    if frame.sample_rate != _RATE:
+        resampler = rtc.AudioResampler(frame.sample_rate, _RATE)
+        frames = [*resampler.push(frame), *resampler.flush()]
+    return np.concatenate([_samples(part) for part in frames] or [np.zeros(0, np.int16)])
+
+
+def _samples(frame: rtc.AudioFrame) -> Pcm:
+    samples = np.frombuffer(frame.data, np.int16)
+    if frame.num_channels == 1:
+        return samples
+    mixed: Pcm = samples.reshape(-1, frame.num_channels).mean(axis=1).astype(np.int16)
+    return mixed
+
+
+async def _transcribe(thread: local_models.EngineThread, samples: Pcm) -> str:
+    """Transcribe in the thread; its failures become what LiveKit tries again."""
+    try:
+        return await thread.run(local_models.transcribe, audio.to_float(samples))
+    except local_models.LocalSpeechFailed as error:
+        raise APIConnectionError(str(error)) from None
+    except local_models.LocalSpeechUnavailable as error:
+        raise APIConnectionError(str(error), retryable=False) from None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Piece:
+    """Speech to be transcribed; the times are seconds of audio since the stream began."""
+
+    samples: Pcm
+    start_s: float
+    end_s: float
+    #: Whether the speaker stopped after it, rather than it being cut off a longer speech.
+    ends_speech: bool
+
+
+class LocalRecognizeStream(stt.RecognizeStream):
+    """One speaker's audio in, one final transcript per stretch of speech out.
+
+    What was heard and not yet transcribed is kept over an attempt that failed, so that LiveKit's
+    retry loses nothing of it.
+    """
+
+    def __init__(
+        self,
+        *,
+        owner: LocalSTT,
+        vad: vad.VAD,
+        thread: local_models.EngineThread,
+        conn_options: APIConnectOptions,
+    ) -> None:
+        self._vad = vad
+        self._thread = thread
+        self._pieces: deque[_Piece] = deque()
+        self._more = asyncio.Event()
+        # The speech going on, if any, and where it began.
+        self._speech: list[Pcm] | None = None
+        self._speech_start_s = 0.0
+        # Seconds pushed so far, over all attempts, and where this attempt's VAD began.
+        self._pushed_s = 0.0
+        self._vad_start_s = 0.0
+        self._run_start_s = 0.0
+        self._announced = False
+        super().__init__(stt=owner, conn_options=conn_options, sample_rate=_RATE)
+
+    async def _run(self) -> None:
+        self._run_start_s = self._pushed_s
+        self._close_speech(self._pushed_s)
+        listening = asyncio.create_task(self._listen(), name="local-stt-listen")
+        writing = asyncio.create_task(self._write(listening), name="local-stt-write")
+        try:
+            await asyncio.gather(listening, writing)
+        finally:
+            await utils.aio.cancel_and_wait(listening, writing)
+
+    async def _listen(self) -> None:
+        """Cut the speech out, until the input ends; each flush begins afresh."""
+        try:
+            while await self._listen_until_flush():
+                pass
+        finally:
+            self._more.set()
+
+    async def _listen_until_flush(self) -> bool:
+        """Listen with one VAD stream; returns whether more may come after the flush."""
+        self._vad_start_s = self._pushed_s
+        stream = self._vad.stream()
+        watching = asyncio.create_task(self._watch(stream), name="local-stt-vad")
+        flushed = False
+        try:
+            async for item in self._input_ch:
+                if not isinstance(item, rtc.AudioFrame):
+                    flushed = True
+                    break
+                self._pushed_s += item.duration
+                stream.push_frame(item)
+            stream.end_input()
+            await watching
+        finally:
+            await utils.aio.cancel_and_wait(watching)
+            await stream.aclose()
+        self._close_speech(self._pushed_s)
+        return flushed
+
+    async def _watch(self, stream: vad.VADStream) -> None:
+        async for event in stream:
+            now_s = self._vad_start_s + event.timestamp
+            if event.type is vad.VADEventType.START_OF_SPEECH:
+                self._open_speech(event, now_s)
+            elif self._speech is None:
+                continue
+            elif event.type is vad.VADEventType.INFERENCE_DONE:
+                self._speech += [_samples(frame) for frame in event.frames]
+                self._cut_long_speech(now_s)
+            else:
+                self._close_speech(now_s - event.silence_duration)
+
+    def _open_speech(self, event: vad.VADEvent, now_s: float) -> None:
+        self._speech = [_samples(frame) for frame in event.frames]
+        held_s = sum(len(samples) for samples in self._speech) / _RATE
+        self._speech_start_s = now_s - held_s
+        if not self._announced:
+            self._announced = True
+            began = self._wall_clock(now_s - event.speech_duration)
+            self._event_ch.send_nowait(
+                stt.SpeechEvent(stt.SpeechEventType.START_OF_SPEECH, speech_start_time=began)
+            )
+
+    def _cut_long_speech(self, now_s: float) -> None:
+        """Send off the first part of a speech that has outgrown one piece."""
+        longest_s = local_models.LONGEST_PIECE_S
+        if self._speech is None or now_s - self._speech_start_s <= longest_s:
+            return
+        samples = np.concatenate(self._speech)
+        cut = audio.quietest_cut(
+            audio.to_float(samples),
+            _RATE,
+            longest_s=longest_s,
+            search_s=local_models.CUT_SEARCH_S,
+        )
+        end_s = self._speech_start_s + cut / _RATE
+        self._send_off(samples[:cut], end_s, ends_speech=False)
+        self._speech = [samples[cut:]]
+        self._speech_start_s = end_s
+
+    def _close_speech(self, end_s: float) -> None:
+        if self._speech is None:
+            return
+        samples, self._speech = np.concatenate(self._speech), None
+        self._send_off(samples, end_s, ends_speech=True)
+
+    def _send_off(self, samples: Pcm, end_s: float, *, ends_speech: bool) -> None:
+        start_s = self._speech_start_s
+        piece = _Piece(samples=samples, start_s=start_s, end_s=end_s, ends_speech=ends_speech)
+        self._pieces.append(piece)
+        self._more.set()
+
+    async def _write(self, listening: asyncio.Task[None]) -> None:
+        """Transcribe the pieces in their order, until the input has ended and all are done."""
+        while True:
+            self._more.clear()
+            while self._pieces:
+                await self._write_piece(self._pieces[0])
+            if listening.done():
+                return
+            await self._more.wait()
+
+    async def _write_piece(self, piece: _Piece) -> None:
+        text = await _transcribe(self._thread, piece.samples)
+        self._pieces.popleft()
+        spoke_until = self._wall_clock(piece.end_s)
+        if text:
+            self._event_ch.send_nowait(
+                stt.SpeechEvent(
+                    stt.SpeechEventType.FINAL_TRANSCRIPT,
+                    alternatives=[self._speech_data(piece, text)],
+                    speech_end_time=spoke_until,
+                )
+            )
+        usage = stt.RecognitionUsage(audio_duration=len(piece.samples) / _RATE)
+        self._event_ch.send_nowait(
+            stt.SpeechEvent(stt.SpeechEventType.RECOGNITION_USAGE, recognition_usage=usage)
+        )
+        # Speech that has begun again by now is the same speech to whoever ends turns on this.
+        if piece.ends_speech and not self._pieces and self._speech is None and self._announced:
+            self._announced = False
+            self._event_ch.send_nowait(
+                stt.SpeechEvent(stt.SpeechEventType.END_OF_SPEECH, speech_end_time=spoke_until)
+            )
+
+    def _speech_data(self, piece: _Piece, text: str) -> stt.SpeechData:
+        offset_s = self.start_time_offset - self._run_start_s
+        return stt.SpeechData(
+            language=_LANGUAGE,
+            text=text,
+            start_time=max(0.0, piece.start_s + offset_s),
+            end_time=max(0.0, piece.end_s + offset_s),
+        )
+
+    def _wall_clock(self, audio_s: float) -> float:
+        """When a moment of the audio was, by `time.time`: the newest audio is of just now."""
+        return time.time() - max(0.0, self._pushed_s - audio_s)

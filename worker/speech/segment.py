@@ -1,0 +1,91 @@
+"""One stretch of audio on the line: what is left to be played, and how far it got."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+import numpy as np
+from livekit import rtc
+
+from worker.speech.sinks import QUEUE_S
+
+#: Seconds of audio that are fed to the sink at once.
+CHUNK_S: Final = 0.05
+_BYTES_PER_SAMPLE: Final = 2
+
+
+class Segment:
+    """Audio that is played in one go: one utterance of the session, or one clip."""
+
+    def __init__(self, *, sample_rate: int, speech: bool) -> None:
+        self.speech = speech
+        #: The first of it was pushed.
+        self.started = False
+        #: All of it has been captured.
+        self.complete = False
+        #: It was played out or cut off; nothing of it is fed any more.
+        self.over = False
+        #: Seconds of it that were played, exact once it is over.
+        self.played_s = 0.0
+        self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.pushed_s = 0.0
+        self._bytes_per_s = sample_rate * _BYTES_PER_SAMPLE
+        self._sample_rate = sample_rate
+        self._resampler: rtc.AudioResampler | None = None
+        self._waiting = bytearray()
+        # The newest audio that was pushed, as much as a sink holds, for `take_back`.
+        self._pushed = bytearray()
+
+    def add(self, frame: rtc.AudioFrame) -> None:
+        """Append audio of any sample rate and number of channels."""
+        if frame.num_channels > 1:
+            frame = _mono(frame)
+        if self._resampler is None and frame.sample_rate != self._sample_rate:
+            self._resampler = rtc.AudioResampler(frame.sample_rate, self._sample_rate)
+        for part in self._resampler.push(frame) if self._resampler else [frame]:
+            self._waiting += part.data
+
+    def end(self) -> None:
+        """Mark it as complete."""
+        self.complete = True
+        for part in self._resampler.flush() if self._resampler else []:
+            self._waiting += part.data
+
+    @property
+    def has_audio(self) -> bool:
+        """Whether there is audio that was not pushed yet."""
+        return bool(self._waiting)
+
+    def take(self) -> rtc.AudioFrame:
+        """Take the next chunk out, to be pushed to the sink."""
+        size = round(CHUNK_S * self._sample_rate) * _BYTES_PER_SAMPLE
+        self.started = True
+        chunk = bytes(self._waiting[:size])
+        del self._waiting[:size]
+        self._pushed += chunk
+        del self._pushed[: -round(QUEUE_S * self._sample_rate) * _BYTES_PER_SAMPLE]
+        self.pushed_s += len(chunk) / self._bytes_per_s
+        return rtc.AudioFrame(chunk, self._sample_rate, 1, len(chunk) // _BYTES_PER_SAMPLE)
+
+    def take_back(self, seconds: float) -> None:
+        """Put the last so many seconds that were pushed, but not played, back in front."""
+        size = min(round(seconds * self._sample_rate) * _BYTES_PER_SAMPLE, len(self._pushed))
+        if size:
+            self._waiting[:0] = self._pushed[-size:]
+            del self._pushed[-size:]
+            self.pushed_s -= size / self._bytes_per_s
+
+    def close(self, played_s: float) -> None:
+        """End it after so many seconds; whoever waits for it goes on."""
+        self.over = True
+        self.played_s = played_s
+        self._waiting.clear()
+        if not self.finished.done():
+            self.finished.set_result(None)
+
+
+def _mono(frame: rtc.AudioFrame) -> rtc.AudioFrame:
+    channels = np.frombuffer(frame.data, np.int16).reshape(-1, frame.num_channels)
+    mixed = channels.mean(axis=1).astype(np.int16)
+    return rtc.AudioFrame(mixed.tobytes(), frame.sample_rate, 1, len(mixed))

@@ -1,0 +1,201 @@
+"""Where the line's audio goes: a published LiveKit track, or a callable without a room."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, Protocol
+
+from livekit import rtc
+from livekit.agents.utils import aio
+from livekit.rtc.participant import UnpublishTrackError
+
+from worker.speech import local_models
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+logger = logging.getLogger(__name__)
+
+#: Seconds of audio that a sink holds. It is what is heard of a process whose event loop is
+#: stuck or that was stopped, so it is short, but longer than the 0.3 s that loops are
+#: measured to be blocked for.
+QUEUE_S: Final = 0.4
+_UNPUBLISH_TIMEOUT_S: Final = 1.0
+
+
+class Sink(Protocol):
+    """What plays audio in real time, mono, at one sample rate, out of a short queue."""
+
+    @property
+    def sample_rate(self) -> int:
+        """Samples per second of the frames it takes."""
+
+    @property
+    def queued_s(self) -> float:
+        """Seconds of audio that it holds and has not played yet."""
+
+    async def open(self, room: rtc.Room | None) -> None:
+        """Begin to play.
+
+        Raises:
+            ValueError: it needs a room and got none.
+            PublishTrackError: the room refused the track.
+        """
+
+    async def wait_for_listener(self) -> None:
+        """Return once somebody can hear it; waits without limit."""
+
+    async def capture_frame(self, frame: rtc.AudioFrame) -> None:
+        """Queue a frame; returns at once where the queue has room for it."""
+
+    def clear(self) -> None:
+        """Throw away what is queued: nothing of it is heard any more."""
+
+    async def aclose(self) -> None:
+        """Stop playing and give everything back."""
+
+
+class RtcSink:
+    """A microphone track of ours in a LiveKit room.
+
+    To be made on a running event loop. The source is SOURCE_MICROPHONE, because that is what
+    LiveKit's clients and agents take for a participant's voice.
+    """
+
+    def __init__(
+        self, *, sample_rate: int = local_models.TTS_SAMPLE_RATE, track_name: str = "interviewer"
+    ) -> None:
+        self._source = rtc.AudioSource(sample_rate, 1, queue_size_ms=round(QUEUE_S * 1000))
+        self._track = rtc.LocalAudioTrack.create_audio_track(track_name, self._source)
+        self._room: rtc.Room | None = None
+        self._publication: rtc.LocalTrackPublication | None = None
+
+    @property
+    def sample_rate(self) -> int:
+        """Samples per second of the frames it takes."""
+        return self._source.sample_rate
+
+    @property
+    def queued_s(self) -> float:
+        """Seconds of audio that it holds and has not played yet."""
+        return self._source.queued_duration
+
+    @property
+    def publication(self) -> rtc.LocalTrackPublication | None:
+        """The track as published, None before that."""
+        return self._publication
+
+    async def open(self, room: rtc.Room | None) -> None:
+        """Publish the track in a connected room."""
+        if room is None:
+            raise ValueError("a track needs a room to be published in")
+        options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
+        self._publication = await room.local_participant.publish_track(self._track, options)
+        self._room = room
+
+    async def wait_for_listener(self) -> None:
+        """Return once a participant has subscribed to the track."""
+        if self._publication is None:
+            raise RuntimeError("the track is not published")
+        await self._publication.wait_for_subscription()
+
+    async def capture_frame(self, frame: rtc.AudioFrame) -> None:
+        """Queue a frame."""
+        await self._source.capture_frame(frame)
+
+    def clear(self) -> None:
+        """Throw away what is queued; the last of it is audible for up to 50 ms (measured)."""
+        self._source.clear_queue()
+
+    async def aclose(self) -> None:
+        """Take the track out of the room, if we are still in it, and free the source."""
+        self._source.clear_queue()
+        publication, self._publication = self._publication, None
+        if publication is not None and self._room is not None and self._room.isconnected():
+            with suppress(UnpublishTrackError, TimeoutError):
+                async with asyncio.timeout(_UNPUBLISH_TIMEOUT_S):
+                    await self._room.local_participant.unpublish_track(publication.sid)
+        await self._source.aclose()
+
+
+class QueueSink:
+    """Hands each frame to a callable at the moment at which it would begin to be heard.
+
+    For audio without a room: a terminal, a recording, a test.
+    """
+
+    def __init__(
+        self,
+        deliver: Callable[[rtc.AudioFrame], Awaitable[None]],
+        *,
+        sample_rate: int = local_models.TTS_SAMPLE_RATE,
+    ) -> None:
+        self._deliver = deliver
+        self._sample_rate = sample_rate
+        self._frames: deque[rtc.AudioFrame] = deque()
+        self._held_s = 0.0
+        # When, by the loop's clock, the frame that was handed on last will have been played.
+        self._due = 0.0
+        self._filled = asyncio.Event()
+        self._taken = asyncio.Event()
+        self._player: asyncio.Task[None] | None = None
+
+    @property
+    def sample_rate(self) -> int:
+        """Samples per second of the frames it takes."""
+        return self._sample_rate
+
+    @property
+    def queued_s(self) -> float:
+        """Seconds of audio that it holds and has not played yet."""
+        return self._held_s + max(self._due - asyncio.get_running_loop().time(), 0.0)
+
+    async def open(self, room: rtc.Room | None) -> None:
+        """Begin to play; there is no use for a room."""
+        if self._player is None:
+            self._player = asyncio.create_task(self._play(), name="queue-sink")
+
+    async def wait_for_listener(self) -> None:
+        """Return at once: the callable is the listener."""
+
+    async def capture_frame(self, frame: rtc.AudioFrame) -> None:
+        """Queue a frame; waits while the queue is full."""
+        while self._frames and self._held_s + frame.duration > QUEUE_S:
+            self._taken.clear()
+            await self._taken.wait()
+        self._frames.append(frame)
+        self._held_s += frame.duration
+        self._filled.set()
+
+    def clear(self) -> None:
+        """Throw away what is queued."""
+        self._frames.clear()
+        self._held_s = 0.0
+        self._due = 0.0
+        self._taken.set()
+
+    async def aclose(self) -> None:
+        """Stop playing."""
+        self.clear()
+        if self._player is not None:
+            await aio.cancel_and_wait(self._player)
+            self._player = None
+
+    async def _play(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(max(self._due - loop.time(), 0.0))
+            while not self._frames:
+                self._filled.clear()
+                await self._filled.wait()
+            frame = self._frames.popleft()
+            self._held_s = max(0.0, self._held_s - frame.duration)
+            self._due = max(self._due, loop.time()) + frame.duration
+            self._taken.set()
+            try:
+                await self._deliver(frame)
+            except Exception as error:
+                logger.warning("audio was not delivered", extra={"error": type(error).__name__})

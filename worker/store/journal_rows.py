@@ -1,0 +1,113 @@
+"""Journal records made fit for PostgreSQL.
+
+One bad record must not hold up a journal for ever: what PostgreSQL cannot hold is replaced, and
+a record that is no record is refused by itself.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+# PostgreSQL's text and jsonb hold neither NUL nor half a surrogate pair.
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+_MAX_SEQ = 2**63 - 1
+
+SPEAKERS = ("candidate", "interviewer")
+
+
+class RecordInvalid(ValueError):  # noqa: N818 - named for what it says of the record
+    """A journal record that cannot be stored; `field` is the one at fault."""
+
+    def __init__(self, field: str) -> None:
+        self.field = field
+        super().__init__(f"the record's {field} is missing or wrong")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordRow:
+    """A record, its key fields checked, its content storable."""
+
+    seq: int
+    at: datetime
+    t: float
+    kind: str
+    record: dict[str, Any]
+
+
+def record_row(record: object) -> RecordRow:
+    """Check one journal record; raises `RecordInvalid`, naming the field."""
+    if not isinstance(record, Mapping):
+        raise RecordInvalid("form")
+    clean = storable(record)
+    seq, t, kind = clean.get("seq"), clean.get("t"), clean.get("kind")
+    if not isinstance(seq, int) or isinstance(seq, bool) or not 0 <= seq <= _MAX_SEQ:
+        raise RecordInvalid("seq")
+    if not isinstance(t, (int, float)) or isinstance(t, bool):
+        raise RecordInvalid("t")
+    if not isinstance(kind, str) or not kind:
+        raise RecordInvalid("kind")
+    if kind == "turn" and clean.get("speaker") not in SPEAKERS:
+        raise RecordInvalid("speaker")
+    return RecordRow(seq=seq, at=utc(clean.get("at")), t=float(t), kind=kind, record=clean)
+
+
+def utc(value: object) -> datetime:
+    """An ISO 8601 time with its offset; raises `RecordInvalid`."""
+    if not isinstance(value, str):
+        raise RecordInvalid("at")
+    try:
+        at = datetime.fromisoformat(value)
+        if at.tzinfo is not None:
+            return at.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise RecordInvalid("at")
+
+
+def storable(value: Any) -> Any:
+    """JSON data with everything that PostgreSQL refuses replaced: U+FFFD, and null for NaN."""
+    match value:
+        case str():
+            return _UNSTORABLE.sub(_REPLACEMENT, value)
+        case float():
+            return value if math.isfinite(value) else None
+        case Mapping():
+            return {storable(str(key)): storable(entry) for key, entry in value.items()}
+        case Sequence():
+            return [storable(entry) for entry in value]
+        case None | bool() | int():
+            return value
+        case _:
+            return storable(str(value))
+
+
+def json_text(value: object) -> str:
+    """The value as asyncpg takes jsonb."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def text_or_none(value: object) -> str | None:
+    """A field that holds text, or None for anything else."""
+    return value if isinstance(value, str) else None
+
+
+def int_or_none(value: object) -> int | None:
+    """A field that holds a 32-bit whole number, or None for anything else."""
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**31:
+        return value
+    return None
+
+
+def spoken_text(record: Mapping[str, Any]) -> str:
+    """What counts of a turn: an interviewer's heard words where they are known, else its text."""
+    heard = text_or_none(record.get("heard"))
+    if record["speaker"] == "interviewer" and heard is not None:
+        return heard
+    return text_or_none(record.get("text")) or ""

@@ -1,0 +1,116 @@
+"""The schema's migrations: numbered .sql files, applied in order, each once.
+
+A migration that older workers can live with takes the next number. One that they cannot live
+with begins the next thousand (1001 after 0007), and older workers then refuse to start.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from worker.store.connection import Connection
+
+#: Key of the advisory lock that lets one worker migrate at a time: "iw-migr" in ASCII.
+_LOCK_KEY = int.from_bytes(b"iw-migr", "big")
+_FILE_NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
+
+
+class SchemaTooNew(Exception):  # noqa: N818 - named for what was found
+    """The database's schema is of a newer generation than this worker knows.
+
+    `found` is the database's newest migration, `known` the newest of this worker.
+    """
+
+    def __init__(self, found: int, known: int) -> None:
+        self.found = found
+        self.known = known
+        super().__init__(
+            f"the database's schema (migration {found:04}) is too new for this worker "
+            f"(knows {known:04}): upgrade the worker"
+        )
+
+
+class MigrationChanged(Exception):  # noqa: N818 - named for what was found
+    """A migration was edited after the database had applied it; `version` is its number."""
+
+    def __init__(self, version: int) -> None:
+        self.version = version
+        super().__init__(
+            f"migration {version:04} differs from the one the database applied: "
+            "restore it and add a new migration instead"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Migration:
+    """One numbered step of the schema."""
+
+    version: int
+    sql: str
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of the SQL, in hexadecimal."""
+        return hashlib.sha256(self.sql.encode()).hexdigest()
+
+
+def known_migrations() -> list[Migration]:
+    """The migrations in this package, in their order."""
+    folder = files("worker.store") / "migrations"
+    return sorted(
+        (
+            Migration(version=int(match[1]), sql=entry.read_text(encoding="utf-8"))
+            for entry in folder.iterdir()
+            if (match := _FILE_NAME.fullmatch(entry.name))
+        ),
+        key=lambda migration: migration.version,
+    )
+
+
+async def migrate(
+    connection: Connection, migrations: Sequence[Migration] | None = None
+) -> list[int]:
+    """Bring the schema up to date in one transaction; returns the versions applied now.
+
+    Workers that start at once wait for each other. Raises `SchemaTooNew` for a database of a
+    newer generation and `MigrationChanged` for one whose past is another; both change nothing.
+    """
+    migrations = known_migrations() if migrations is None else migrations
+    async with connection.transaction():
+        # An advisory lock of the transaction: one of the session is lost behind PgBouncer.
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK_KEY)
+        await connection.execute(
+            "CREATE TABLE IF NOT EXISTS schema_migrations ("
+            " version integer PRIMARY KEY,"
+            " applied_at timestamptz NOT NULL DEFAULT now(),"
+            " checksum text NOT NULL)"
+        )
+        rows = await connection.fetch("SELECT version, checksum FROM schema_migrations")
+        applied: dict[int, str] = {row["version"]: row["checksum"] for row in rows}
+        _check(applied, migrations)
+        missing = [migration for migration in migrations if migration.version not in applied]
+        for migration in missing:
+            await connection.execute(migration.sql)
+            await connection.execute(
+                "INSERT INTO schema_migrations (version, checksum) VALUES ($1, $2)",
+                migration.version,
+                migration.checksum,
+            )
+    return [migration.version for migration in missing]
+
+
+def _check(applied: dict[int, str], migrations: Sequence[Migration]) -> None:
+    found = max(applied, default=0)
+    known = max((migration.version for migration in migrations), default=0)
+    if found // 1000 > known // 1000:
+        raise SchemaTooNew(found, known)
+    for migration in migrations:
+        if applied.get(migration.version, migration.checksum) != migration.checksum:
+            raise MigrationChanged(migration.version)

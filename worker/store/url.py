@@ -1,0 +1,49 @@
+"""PostgreSQL URLs: checked before use, and masked before anyone reads them."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+# Greedy up to the last @: a password may hold an unescaped @ or /, and hiding too much is safe.
+_USERINFO = re.compile(r"(?P<user>://[^:/@?]*):.*@", re.DOTALL)
+_QUERY = re.compile(r"(?P<key>[?&](?:ssl)?password=)[^&]*", re.IGNORECASE)
+
+
+class DatabaseUrlInvalid(ValueError):  # noqa: N818 - named for what it says of the URL
+    """The database URL is no PostgreSQL URL.
+
+    `url` is masked; `problem` says what is wrong with it.
+    """
+
+    def __init__(self, url: str, problem: str) -> None:
+        self.url = mask_url(url)
+        self.problem = problem
+        super().__init__(
+            f"the database URL {problem}: {self.url!r} "
+            "(expected postgresql://user:password@host:5432/database)"
+        )
+
+
+def mask_url(url: str) -> str:
+    """The URL with its passwords as `***`, in the user part and in the query."""
+    return _QUERY.sub(r"\g<key>***", _USERINFO.sub(r"\g<user>:***@", url, count=1))
+
+
+def check_url(url: str) -> None:
+    """Raise `DatabaseUrlInvalid` for what cannot be a PostgreSQL URL; nothing is looked up."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise DatabaseUrlInvalid(url, "cannot be read") from None
+    scheme = parts.scheme
+    if scheme.startswith(("postgresql+", "postgres+")):
+        raise DatabaseUrlInvalid(url, f"names a driver ({scheme}), write postgresql://")
+    if scheme not in ("postgresql", "postgres"):
+        raise DatabaseUrlInvalid(url, "does not begin with postgresql://")
+    if "\0" in url or any(character.isspace() for character in url):
+        raise DatabaseUrlInvalid(url, "holds a space or a control character")
+    for host in parts.netloc.rpartition("@")[2].split(","):
+        port = host.rpartition("]")[2].rpartition(":")[2] if ":" in host else ""
+        if port and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+            raise DatabaseUrlInvalid(url, "has a port that is no number from 1 to 65535")
