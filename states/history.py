@@ -17,7 +17,7 @@ from states.table import Event, State
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """A timed piece of start-up or shutdown. `t` is when it ended, `elapsed_ms` how long it took."""
+    """A timed piece of start-up or shutdown, which ended at `t`."""
 
     name: str
     ok: bool

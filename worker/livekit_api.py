@@ -27,13 +27,15 @@ _SCHEMES = ("ws", "wss", "http", "https")
 _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 2.0
 _CHECK_ATTEMPT_S = 5.0
+# Less time than this tells nothing about a server, but that there was no time.
+_SHORTEST_ATTEMPT_S = 0.2
 
 
 class LiveKitError(Exception):
     """A LiveKit server could not be used; one of the classes below says why."""
 
 
-class LiveKitUrlInvalid(LiveKitError):  # noqa: N818 (says what is the case)
+class LiveKitUrlInvalid(LiveKitError):
     """The server's URL is not one of ws, wss, http or https with a host.
 
     Attributes:
@@ -48,7 +50,7 @@ class LiveKitUrlInvalid(LiveKitError):  # noqa: N818 (says what is the case)
         )
 
 
-class LiveKitKeyRefused(LiveKitError):  # noqa: N818 (says what is the case)
+class LiveKitKeyRefused(LiveKitError):
     """The server refused the API key or its secret (HTTP 401 or 403).
 
     Attributes:
@@ -63,7 +65,7 @@ class LiveKitKeyRefused(LiveKitError):  # noqa: N818 (says what is the case)
         )
 
 
-class LiveKitUnreachable(LiveKitError):  # noqa: N818 (says what is the case)
+class LiveKitUnreachable(LiveKitError):
     """No LiveKit server answered.
 
     Attributes:
@@ -196,10 +198,15 @@ async def check_livekit(url: str, key: str, secret: str, *, budget_s: float) -> 
     while True:
         remaining_s = deadline - time.monotonic()
         try:
-            await _ask(url, key, secret, timeout_s=min(_CHECK_ATTEMPT_S, max(remaining_s, 0.05)))
+            await _ask(
+                url,
+                key,
+                secret,
+                timeout_s=max(min(_CHECK_ATTEMPT_S, remaining_s), _SHORTEST_ATTEMPT_S),
+            )
         except LiveKitUnreachable as error:
             wait_s = random.uniform(pause_s / 2, pause_s)  # noqa: S311 (jitter, not a secret)
-            if time.monotonic() + wait_s >= deadline:
+            if time.monotonic() + wait_s + _SHORTEST_ATTEMPT_S > deadline:
                 raise LiveKitUnreachable(url, reason=error.reason, budget_s=budget_s) from error
         else:
             return

@@ -107,7 +107,7 @@ async def dispatch(
 
 
 async def list_participants(url: str, key: str, secret: str, room: str) -> list[str]:
-    """The identities of everybody in a room; none when there is no such room.
+    """The identities of everybody in a room, sorted; none when there is no such room.
 
     A participant whose process died stays listed for about 20 s.
 
@@ -122,7 +122,7 @@ async def list_participants(url: str, key: str, secret: str, room: str) -> list[
         if error.code != api.ServerErrorCode.NOT_FOUND:
             raise
         return []
-    return [participant.identity for participant in answer.participants]
+    return sorted(participant.identity for participant in answer.participants)
 
 
 async def remove_participant(url: str, key: str, secret: str, *, room: str, identity: str) -> bool:

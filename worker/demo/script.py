@@ -63,7 +63,9 @@ class CandidateScript:
             for question in plan.questions
             for number, follow_up in enumerate(question.follow_ups, start=1)
         ]
-        self._asked = followed + [(_words(question.text), question.id) for question in plan.questions]
+        self._asked = followed + [
+            (_words(question.text), question.id) for question in plan.questions
+        ]
 
     @classmethod
     def for_sample_plan(cls) -> CandidateScript:

@@ -79,7 +79,7 @@ class Clip:
         return len(self.pcm) / self.sample_rate
 
 
-class ClipMissing(Exception):  # noqa: N818 - says what is the case, as the states do
+class ClipMissing(Exception):
     """The recording of `name` is missing from the package, or is no audio."""
 
     def __init__(self, name: ClipName) -> None:

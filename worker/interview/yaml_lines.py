@@ -45,7 +45,7 @@ _INT = re.compile(r"[-+]?[0-9]{1,18}")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 
 
-class YamlMistake(Exception):  # noqa: N818 - a mistake of the file's author, which is not our error
+class YamlMistake(Exception):
     """The text is no YAML that can be read: `problem` at `line` (None where no line is known)."""
 
     def __init__(self, line: int | None, problem: str) -> None:

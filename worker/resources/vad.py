@@ -27,7 +27,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 logger = logging.getLogger(__name__)
 
 
-class VADLoadFailed(Exception):  # noqa: N818 - says what is the case, as the states do
+class VADLoadFailed(Exception):
     """Silero could not be loaded; `cause` names the error, `__cause__` is the error."""
 
     def __init__(self, cause: str) -> None:

@@ -14,6 +14,8 @@ import numpy as np
 from livekit import rtc
 from livekit.agents import vad
 
+from worker.speech.frames import frame_of, samples_of
+
 if TYPE_CHECKING:
     from worker.speech.audio import Pcm
 
@@ -80,7 +82,7 @@ class EnergyVADStream(vad.VADStream):
                 continue
             if gate is None:
                 gate = _Gate(self._options, item.sample_rate)
-            for event in gate.hear(np.frombuffer(item.data, np.int16)):
+            for event in gate.hear(samples_of(item)):
                 self._event_ch.send_nowait(event)
 
 
@@ -166,7 +168,7 @@ class _Gate:
             timestamp=self._heard / self._rate,
             speech_duration=self._speech_s,
             silence_duration=self._silence_s,
-            frames=[rtc.AudioFrame(samples.tobytes(), self._rate, 1, len(samples))],
+            frames=[frame_of(samples, self._rate)],
             probability=probability,
             speaking=self._speech is not None,
         )

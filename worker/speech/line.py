@@ -13,6 +13,7 @@ from livekit import rtc
 from livekit.agents.utils import aio
 from livekit.agents.voice import io
 
+from worker.speech.frames import frame_of
 from worker.speech.segment import CHUNK_S, Segment
 from worker.speech.sinks import QUEUE_S, RtcSink, Sink
 
@@ -110,8 +111,7 @@ class Line(io.AudioOutput):
         if self._silent or self._closed:
             return 0.0
         segment = Segment(sample_rate=self._sink.sample_rate, speech=False)
-        samples = clip.pcm.tobytes()
-        segment.add(rtc.AudioFrame(samples, clip.sample_rate, 1, len(clip.pcm)))
+        segment.add(frame_of(clip.pcm, clip.sample_rate))
         segment.end()
         self._append(segment)
         try:

@@ -66,7 +66,7 @@ _TRIM_THRESHOLD: Final = 0.005
 _OLDEST_GLIBC: Final = (2, 34)
 
 
-class LocalSpeechUnavailable(Exception):  # noqa: N818 - says what is the case, as the states do
+class LocalSpeechUnavailable(Exception):
     """The local speech models cannot be used here; `reason` says why and what to do."""
 
     def __init__(self, reason: str) -> None:
@@ -74,7 +74,7 @@ class LocalSpeechUnavailable(Exception):  # noqa: N818 - says what is the case, 
         self.reason = reason
 
 
-class LocalSpeechFailed(Exception):  # noqa: N818 - says what is the case, as the states do
+class LocalSpeechFailed(Exception):
     """A loaded speech model failed at its work; `cause` is the name of the engine's error.
 
     The engine's own message is left out, since it may hold the text it was given.
@@ -253,6 +253,9 @@ def synthesize(text: str) -> Floats:
 
 
 def _synthesize_sentence(sentence: str) -> Floats:
+    # Hibari makes a breath of "..." and a word of some symbols.
+    if not any(character.isalnum() for character in sentence):
+        return np.zeros(0, np.float32)
     with _tts.use() as model:
         raw = np.asarray(model(sentence, seed=0), dtype=np.float32)
     return audio.trim_silence(

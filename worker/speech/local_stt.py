@@ -16,6 +16,7 @@ from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, NOT_GIVEN
 
 from worker.speech import audio, local_models
 from worker.speech.energy_gate import EnergyVAD
+from worker.speech.frames import resampled, samples_of
 
 if TYPE_CHECKING:
     from livekit.agents import APIConnectOptions
@@ -79,7 +80,8 @@ class LocalSTT(stt.STT[Never]):
         language: NotGivenOr[str] = NOT_GIVEN,
         conn_options: APIConnectOptions,
     ) -> stt.SpeechEvent:
-        samples = _resampled(utils.merge_frames(buffer))
+        frame = utils.merge_frames(buffer)
+        samples = resampled(samples_of(frame), frame.sample_rate, _RATE)
         text = await _transcribe(self._thread, samples)
         data = stt.SpeechData(language=_LANGUAGE, text=text, end_time=len(samples) / _RATE)
         return stt.SpeechEvent(
@@ -91,22 +93,6 @@ class LocalSTT(stt.STT[Never]):
         for stream in list(self._streams):
             await stream.aclose()
         await self._thread.aclose()
-
-
-def _resampled(frame: rtc.AudioFrame) -> Pcm:
-    frames = [frame]
-    if frame.sample_rate != _RATE:
-        resampler = rtc.AudioResampler(frame.sample_rate, _RATE)
-        frames = [*resampler.push(frame), *resampler.flush()]
-    return np.concatenate([_samples(part) for part in frames] or [np.zeros(0, np.int16)])
-
-
-def _samples(frame: rtc.AudioFrame) -> Pcm:
-    samples = np.frombuffer(frame.data, np.int16)
-    if frame.num_channels == 1:
-        return samples
-    mixed: Pcm = samples.reshape(-1, frame.num_channels).mean(axis=1).astype(np.int16)
-    return mixed
 
 
 async def _transcribe(thread: local_models.EngineThread, samples: Pcm) -> str:
@@ -174,6 +160,10 @@ class LocalRecognizeStream(stt.RecognizeStream):
         try:
             while await self._listen_until_flush():
                 pass
+        except Exception as error:
+            # The next attempt does without the VAD that broke.
+            self._vad = EnergyVAD()
+            raise APIConnectionError(f"the VAD failed: {type(error).__name__}") from error
         finally:
             self._more.set()
 
@@ -206,13 +196,13 @@ class LocalRecognizeStream(stt.RecognizeStream):
             elif self._speech is None:
                 continue
             elif event.type is vad.VADEventType.INFERENCE_DONE:
-                self._speech += [_samples(frame) for frame in event.frames]
+                self._speech += [samples_of(frame) for frame in event.frames]
                 self._cut_long_speech(now_s)
             else:
                 self._close_speech(now_s - event.silence_duration)
 
     def _open_speech(self, event: vad.VADEvent, now_s: float) -> None:
-        self._speech = [_samples(frame) for frame in event.frames]
+        self._speech = [samples_of(frame) for frame in event.frames]
         held_s = sum(len(samples) for samples in self._speech) / _RATE
         self._speech_start_s = now_s - held_s
         if not self._announced:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-import numpy as np
 from livekit import rtc
 
+from worker.speech.frames import frame_of, samples_of
 from worker.speech.sinks import QUEUE_S
 
 #: Seconds of audio that are fed to the sink at once.
@@ -40,7 +40,7 @@ class Segment:
     def add(self, frame: rtc.AudioFrame) -> None:
         """Append audio of any sample rate and number of channels."""
         if frame.num_channels > 1:
-            frame = _mono(frame)
+            frame = frame_of(samples_of(frame), frame.sample_rate)
         if self._resampler is None and frame.sample_rate != self._sample_rate:
             self._resampler = rtc.AudioResampler(frame.sample_rate, self._sample_rate)
         for part in self._resampler.push(frame) if self._resampler else [frame]:
@@ -83,9 +83,3 @@ class Segment:
         self._waiting.clear()
         if not self.finished.done():
             self.finished.set_result(None)
-
-
-def _mono(frame: rtc.AudioFrame) -> rtc.AudioFrame:
-    channels = np.frombuffer(frame.data, np.int16).reshape(-1, frame.num_channels)
-    mixed = channels.mean(axis=1).astype(np.int16)
-    return rtc.AudioFrame(mixed.tobytes(), frame.sample_rate, 1, len(mixed))

@@ -136,7 +136,6 @@ class QueueSink:
         self._deliver = deliver
         self._sample_rate = sample_rate
         self._frames: deque[rtc.AudioFrame] = deque()
-        self._held_s = 0.0
         # When, by the loop's clock, the frame that was handed on last will have been played.
         self._due = 0.0
         self._filled = asyncio.Event()
@@ -153,6 +152,10 @@ class QueueSink:
         """Seconds of audio that it holds and has not played yet."""
         return self._held_s + max(self._due - asyncio.get_running_loop().time(), 0.0)
 
+    @property
+    def _held_s(self) -> float:
+        return sum(frame.duration for frame in self._frames)
+
     async def open(self, room: rtc.Room | None) -> None:
         """Begin to play; there is no use for a room."""
         if self._player is None:
@@ -167,13 +170,11 @@ class QueueSink:
             self._taken.clear()
             await self._taken.wait()
         self._frames.append(frame)
-        self._held_s += frame.duration
         self._filled.set()
 
     def clear(self) -> None:
         """Throw away what is queued."""
         self._frames.clear()
-        self._held_s = 0.0
         self._due = 0.0
         self._taken.set()
 
@@ -192,7 +193,6 @@ class QueueSink:
                 self._filled.clear()
                 await self._filled.wait()
             frame = self._frames.popleft()
-            self._held_s = max(0.0, self._held_s - frame.duration)
             self._due = max(self._due, loop.time()) + frame.duration
             self._taken.set()
             try:

@@ -37,7 +37,7 @@ class DatabaseError(Exception):
         super().__init__(f"database: {operation}: {problem}")
 
 
-class DatabaseUnavailable(DatabaseError):  # noqa: N818 - named for the state it reports
+class DatabaseUnavailable(DatabaseError):
     """The database could not be reached, or refused us, within the operation's budget.
 
     The operation may be tried again later; what it wrote, if anything, was rolled back, or
@@ -49,14 +49,14 @@ class DatabaseUnavailable(DatabaseError):  # noqa: N818 - named for the state it
         super().__init__(operation, cause, f"unavailable: {kind_of(cause)} ({url})")
 
 
-class DatabaseOperationFailed(DatabaseError):  # noqa: N818 - named for what it reports
+class DatabaseOperationFailed(DatabaseError):
     """The database is there and refused the operation; trying again would not help."""
 
     def __init__(self, operation: str, cause: BaseException) -> None:
         super().__init__(operation, cause, f"refused: {kind_of(cause)}")
 
 
-class ConnectionLost(Exception):  # noqa: N818 - what happened, kept inside this package
+class ConnectionLost(Exception):
     """The connection closed under an operation."""
 
 

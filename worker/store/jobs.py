@@ -7,11 +7,9 @@ number of times.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from worker.store.interviews import settle
 from worker.store.journal_rows import (
     RecordInvalid,
     RecordRow,
@@ -23,8 +21,10 @@ from worker.store.journal_rows import (
     text_or_none,
 )
 from worker.store.pool import BUDGET_S
+from worker.store.progress import settle
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from worker.store.connection import Connection, Row
@@ -52,16 +52,15 @@ class JobHeader:
         header = self
         for record in records:
             if record.get("kind") == "job":
-                texts = {name: text_or_none(record.get(name)) for name in _HEADER_TEXTS}
-                numbers = {name: int_or_none(record.get(name)) for name in ("pid", "token")}
-                found = {**texts, **numbers}
                 header = replace(
-                    header, **{name: value for name, value in found.items() if value is not None}
+                    header,
+                    interview_id=text_or_none(record.get("interview_id")) or header.interview_id,
+                    room=text_or_none(record.get("room")) or header.room,
+                    worker_id=text_or_none(record.get("worker_id")) or header.worker_id,
+                    pid=int_or_none(record.get("pid")) or header.pid,
+                    token=int_or_none(record.get("token")) or header.token,
                 )
         return header
-
-
-_HEADER_TEXTS = ("interview_id", "room", "worker_id")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +110,9 @@ async def ship(
     `DatabaseUnavailable` and `DatabaseOperationFailed`; then nothing was written, or all of it.
     """
     rows, refused = _rows(records)
-    header = header.with_records(row.record for row in rows)
+    header = replace(header, job_id=storable(header.job_id)).with_records(
+        row.record for row in rows
+    )
 
     async def write(connection: Connection) -> int:
         await _write_job(connection, header, rows)
@@ -160,7 +161,9 @@ async def _write_job(connection: Connection, header: JobHeader, rows: list[Recor
         " token = greatest(excluded.token, jobs.token),"
         " started_at = least(excluded.started_at, jobs.started_at)",
         header.job_id,
-        *(storable(getattr(header, name)) for name in _HEADER_TEXTS),
+        storable(header.interview_id),
+        storable(header.room),
+        storable(header.worker_id),
         header.pid,
         header.token,
         rows[0].at if rows else None,

@@ -22,7 +22,7 @@ _MAX_SEQ = 2**63 - 1
 SPEAKERS = ("candidate", "interviewer")
 
 
-class RecordInvalid(ValueError):  # noqa: N818 - named for what it says of the record
+class RecordInvalid(ValueError):
     """A journal record that cannot be stored; `field` is the one at fault."""
 
     def __init__(self, field: str) -> None:
@@ -55,6 +55,10 @@ def record_row(record: object) -> RecordRow:
         raise RecordInvalid("kind")
     if kind == "turn" and clean.get("speaker") not in SPEAKERS:
         raise RecordInvalid("speaker")
+    if kind == "exit":
+        for field in ("exit_code", "signal"):
+            if clean.get(field) is not None and int_or_none(clean[field]) is None:
+                raise RecordInvalid(field)
     return RecordRow(seq=seq, at=utc(clean.get("at")), t=float(t), kind=kind, record=clean)
 
 

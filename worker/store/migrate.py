@@ -22,7 +22,7 @@ _LOCK_KEY = int.from_bytes(b"iw-migr", "big")
 _FILE_NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
 
 
-class SchemaTooNew(Exception):  # noqa: N818 - named for what was found
+class SchemaTooNew(Exception):
     """The database's schema is of a newer generation than this worker knows.
 
     `found` is the database's newest migration, `known` the newest of this worker.
@@ -37,7 +37,7 @@ class SchemaTooNew(Exception):  # noqa: N818 - named for what was found
         )
 
 
-class MigrationChanged(Exception):  # noqa: N818 - named for what was found
+class MigrationChanged(Exception):
     """A migration was edited after the database had applied it; `version` is its number."""
 
     def __init__(self, version: int) -> None:

@@ -10,7 +10,7 @@ _USERINFO = re.compile(r"(?P<user>://[^:/@?]*):.*@", re.DOTALL)
 _QUERY = re.compile(r"(?P<key>[?&](?:ssl)?password=)[^&]*", re.IGNORECASE)
 
 
-class DatabaseUrlInvalid(ValueError):  # noqa: N818 - named for what it says of the URL
+class DatabaseUrlInvalid(ValueError):
     """The database URL is no PostgreSQL URL.
 
     `url` is masked; `problem` says what is wrong with it.

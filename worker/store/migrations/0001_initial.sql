@@ -36,7 +36,7 @@ CREATE TABLE jobs (
     interview_id  text,
     room          text,
     worker_id     text,
-    pid           bigint,
+    pid           integer,
     token         bigint,
     state         text,
     outcome       text,

@@ -1,0 +1,222 @@
+"""What a test expects of a job's path, how it is matched, and how a mismatch is shown."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import zip_longest
+from types import EllipsisType
+from typing import TypeVar
+
+from states.conditions import Status
+from states.history import History
+from states.machine import Transition
+from states.table import Event, State
+
+_Word = TypeVar("_Word", bound=StrEnum)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Visit:
+    """One element of an expected path: a visit to one of `states`, or a gap of such visits."""
+
+    states: frozenset[State]
+    label: str
+    #: The event that must have led there; None for any.
+    event: Event | None = None
+    #: Stands for any number of visits, also for none.
+    repeats: bool = False
+
+    def accepts(self, transition: Transition) -> bool:
+        """Whether this visit to a state is the one that is expected."""
+        return transition.target in self.states and self.event in (None, transition.event)
+
+
+PathElement = State | str | EllipsisType | Visit
+
+
+def gap(*states: State | str) -> Visit:
+    """Any number of visits, also none, to the named states and to no other.
+
+    Without a name it is what `...` is in a path: any visits at all. Raises ValueError for a
+    name that is no state.
+    """
+    if not states:
+        return Visit(states=frozenset(State), label="...", repeats=True)
+    named = [word(State, state) for state in states]
+    return Visit(states=frozenset(named), label=f"gap({', '.join(named)})", repeats=True)
+
+
+def one_of(*states: State | str) -> Visit:
+    """One visit, to whichever of the named states. Raises ValueError for an unknown name."""
+    named = [word(State, state) for state in states]
+    if not named:
+        raise ValueError("one_of needs at least one state")
+    return Visit(states=frozenset(named), label=" or ".join(named))
+
+
+def on(event: Event | str, state: State | str) -> Visit:
+    """One visit to `state`, entered on `event`. Raises ValueError for an unknown name."""
+    there, led_by = word(State, state), word(Event, event)
+    return Visit(states=frozenset({there}), label=f"{there} on {led_by}", event=led_by)
+
+
+def word(kind: type[_Word], name: str) -> _Word:
+    """The member of `kind` called `name`. Raises ValueError, with the closest name there is."""
+    try:
+        return kind(name)
+    except ValueError:
+        close = difflib.get_close_matches(name, [member.value for member in kind], n=1, cutoff=0.5)
+        hint = f": did you mean {close[0]!r}?" if close else f" (there are {', '.join(kind)})"
+        raise ValueError(f"{name!r} is no {kind.__name__.lower()}{hint}") from None
+
+
+def visits(elements: Iterable[PathElement]) -> tuple[Visit, ...]:
+    """The elements as a test writes them, made explicit. Raises ValueError for unknown names."""
+    return tuple(_visit(element) for element in elements)
+
+
+def _visit(element: PathElement) -> Visit:
+    if isinstance(element, Visit):
+        return element
+    return gap() if element is ... else one_of(element)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One line of the comparison: what was expected, what happened; None where there is none."""
+
+    expected: str | None
+    actual: Transition | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """An expected path laid beside the actual one. `parted_at` is the row where they part."""
+
+    rows: tuple[Row, ...]
+    parted_at: int | None
+
+
+def compare(expected: Sequence[Visit], actual: Sequence[Transition]) -> Comparison:
+    """Lay `actual` beside `expected` as far as they agree, and the rest of both after that."""
+    # reached[i] holds every position in `expected` at which a reader of the first i visits may
+    # be, with the position it came from: gaps make it several.
+    reached: list[dict[int, int]] = [_skipping_gaps(expected, {0: 0})]
+    for transition in actual:
+        following: dict[int, int] = {}
+        for position in reached[-1]:
+            if position < len(expected) and expected[position].accepts(transition):
+                after = position if expected[position].repeats else position + 1
+                following.setdefault(after, position)
+        if not following:
+            break
+        reached.append(_skipping_gaps(expected, following))
+    agreed = len(reached) - 1
+    furthest = max(reached[-1])
+    rows = [
+        Row(expected=expected[position].label, actual=transition)
+        for position, transition in zip(_way_to(furthest, reached), actual, strict=False)
+    ]
+    if agreed == len(actual) and furthest == len(expected):
+        return Comparison(rows=tuple(rows), parted_at=None)
+    rest = zip_longest((visit.label for visit in expected[furthest:]), actual[agreed:])
+    rows += [Row(expected=label, actual=transition) for label, transition in rest]
+    return Comparison(rows=tuple(rows), parted_at=agreed)
+
+
+def _skipping_gaps(expected: Sequence[Visit], positions: dict[int, int]) -> dict[int, int]:
+    """`positions`, and those after gaps that stand for nothing; each with where it came from."""
+    found = dict(positions)
+    for position, came_from in sorted(positions.items()):
+        beyond = position
+        while beyond < len(expected) and expected[beyond].repeats:
+            beyond += 1
+            found.setdefault(beyond, came_from)
+    return found
+
+
+def _way_to(position: int, reached: Sequence[dict[int, int]]) -> list[int]:
+    """The element of the expected path that each visit was read as, first to last."""
+    way = []
+    for step in reversed(reached[1:]):
+        position = step[position]
+        way.append(position)
+    return way[::-1]
+
+
+def mismatch(history: History, comparison: Comparison) -> str:
+    """The message of a failed `assert_path`: both paths side by side, and what led away."""
+    assert comparison.parted_at is not None  # noqa: S101  # only asked of a mismatch
+    lines = [("expected", "actual", "t", "on")]
+    lines += [
+        (row.expected or "(the end)", *_actual_columns(row.actual)) for row in comparison.rows
+    ]
+    table = _columns(lines, marked=comparison.parted_at + 1)
+    parted = comparison.rows[comparison.parted_at]
+    return "\n".join(
+        [
+            "the job took another path than expected",
+            "",
+            *table,
+            "",
+            _parting(history, parted),
+            *facts(history),
+        ]
+    )
+
+
+def path_table(history: History) -> str:
+    """A job's path as a table, with how it ended and what it lacked."""
+    if not history.transitions:
+        return "\n".join(["(no state was entered)", *facts(history)])
+    lines = [("state", "t", "on"), *(_actual_columns(x) for x in history.transitions)]
+    return "\n".join([*_columns(lines, marked=None), "", *facts(history)])
+
+
+def facts(history: History) -> list[str]:
+    """What there is to know of a job besides its path, a line each."""
+    ended = f"{history.outcome} ({history.reason})" if history.outcome else "none yet"
+    lines = [f"outcome: {ended}"]
+    lines += [
+        f"{condition.status}: {condition.resource} ({condition.reason})"
+        for condition in history.conditions
+        if condition.status is not Status.READY
+    ]
+    lines += [f"fault: {fault.get('where')} ({fault.get('error')})" for fault in history.faults]
+    return lines
+
+
+def _actual_columns(transition: Transition | None) -> tuple[str, str, str]:
+    if transition is None:
+        return ("(nothing)", "", "")
+    return (transition.target, f"{transition.t:.3f} s", transition.event or "")
+
+
+def _columns(lines: Sequence[tuple[str, ...]], *, marked: int | None) -> list[str]:
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    return [
+        (
+            ("> " if number == marked else "  ")
+            + "  ".join(
+                # Seconds stand under each other at their decimal point.
+                text.rjust(width) if text.endswith(" s") else text.ljust(width)
+                for text, width in zip(line, widths, strict=True)
+            )
+        ).rstrip()
+        for number, line in enumerate(lines)
+    ]
+
+
+def _parting(history: History, parted: Row) -> str:
+    if not history.transitions:
+        return "No state was entered."
+    if parted.actual is None:
+        last = history.transitions[-1]
+        led_by = f" on {last.event}" if last.event else ""
+        return f"The path ends in {last.target}, entered at {last.t:.3f} s{led_by}."
+    if parted.actual.source is None:
+        return f"The job began in {parted.actual.target}."
+    return f"{parted.actual.source} was left by {parted.actual.event} at {parted.actual.t:.3f} s."

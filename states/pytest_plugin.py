@@ -1,0 +1,140 @@
+"""The pytest plugin of `states.testing`: the fixtures `journey` and `lifecycle`.
+
+It is found by its entry point as soon as the package is installed, so importing it costs next
+to nothing and needs nothing but pytest. An async test that takes `lifecycle` runs on virtual
+time (pytest-asyncio and looptime, of the `testing` extra) without being marked; to have it run
+on real time, mark it `@pytest.mark.looptime(False)`. When a test fails, the path of every job
+that it made with a fixture is a section of the report.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+
+if TYPE_CHECKING:
+    from states.history import History
+    from states.machine import Lifecycle
+    from states.testing import Entry
+
+
+class Journey(Protocol):
+    """The fixture `journey`: `states.testing.journey`, whose path a failing test reports."""
+
+    def __call__(
+        self, *entries: Entry, until_s: float | None = None, **lifecycle: Any
+    ) -> History: ...
+
+
+class StartLifecycle(Protocol):
+    """The fixture `lifecycle`: starts a `Lifecycle` and stops it at the end of the test.
+
+    Takes the arguments of `Lifecycle`. Raises RuntimeError outside a running loop.
+    """
+
+    def __call__(self, **arguments: Any) -> Lifecycle: ...
+
+
+class _Jobs:
+    """The jobs that one test made."""
+
+    def __init__(self) -> None:
+        self._made: list[Lifecycle | History] = []
+        self._running: list[tuple[asyncio.AbstractEventLoop, Lifecycle]] = []
+
+    def journey(self, *entries: Entry, until_s: float | None = None, **lifecycle: Any) -> History:
+        from states.testing import journey
+
+        history = journey(*entries, until_s=until_s, **lifecycle)
+        self._made.append(history)
+        return history
+
+    def start(self, **arguments: Any) -> Lifecycle:
+        from states.machine import Lifecycle
+
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            raise RuntimeError(
+                "lifecycle() needs a running loop: make the test async, or use journey"
+            ) from None
+        job = Lifecycle(**arguments)
+        job.start()
+        self._made.append(job)
+        self._running.append((loop, job))
+        return job
+
+    def stop(self) -> None:
+        """Stop what still runs, on the loop it runs on: no fixture has closed that loop yet."""
+        while self._running:
+            loop, job = self._running.pop()
+            if not loop.is_closed():
+                loop.run_until_complete(job.stop())
+
+    def sections(self) -> list[tuple[str, str]]:
+        from states._expected_path import path_table
+        from states.testing import history_of
+
+        return [
+            (f"path of job {number}", path_table(history_of(job)))
+            for number, job in enumerate(self._made, start=1)
+        ]
+
+
+_JOBS = pytest.StashKey[_Jobs]()
+
+
+def _jobs_of(item: pytest.Item) -> _Jobs:
+    return item.stash.setdefault(_JOBS, _Jobs())
+
+
+@pytest.fixture
+def journey(request: pytest.FixtureRequest) -> Journey:
+    """Feed `(seconds, event)` entries into a lifecycle on virtual time; returns its history."""
+    return _jobs_of(request.node).journey
+
+
+@pytest.fixture
+def lifecycle(request: pytest.FixtureRequest) -> StartLifecycle:
+    """Start a lifecycle in an async test, which runs on virtual time because of this."""
+    return _jobs_of(request.node).start
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pycollect_makeitem(collector: pytest.Collector, name: str, obj: object) -> None:
+    """Mark async tests that take `lifecycle`, before pytest-asyncio looks for its mark."""
+    if not inspect.iscoroutinefunction(obj) or not collector.istestfunction(obj, name):  # type: ignore[attr-defined]  # only a Module and a Class collect functions
+        return
+    if "lifecycle" not in inspect.signature(obj).parameters:
+        return
+    plugins = collector.config.pluginmanager
+    here = {mark.name for mark in getattr(obj, "pytestmark", ())}
+    for mark, plugin in (("asyncio", "asyncio"), ("looptime", "looptime_plugin")):
+        marked = mark in here or collector.get_closest_marker(mark) is not None
+        if plugins.has_plugin(plugin) and not marked:
+            getattr(pytest.mark, mark)(obj)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    """Stop the test's lifecycles while its loop is still there."""
+    try:
+        return (yield)
+    finally:
+        if _JOBS in pyfuncitem.stash:
+            pyfuncitem.stash[_JOBS].stop()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add the paths of a failed test's jobs to its report."""
+    report = yield
+    if report.when == "call" and report.failed and _JOBS in item.stash:
+        report.sections.extend(item.stash[_JOBS].sections())
+    return report

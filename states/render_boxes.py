@@ -1,0 +1,171 @@
+"""The states of a drawing: rows of them in a column, and what is written in each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+from states.render_lanes import height as lanes_height
+from states.render_marks import PADDING, badges, stacked, time_in, word_wrapped
+from states.render_scene import LINE_HEIGHT, Mark, Part, Rect, Text
+from states.render_view import Arrow, Box, View, internal_lines
+from states.table import State
+
+COLUMN_X, COLUMN_WIDTH = 24.0, 344.0
+#: The boxes that stand beside one another in a row.
+NARROW_WIDTH = 96.0
+#: Above and below the boxes of such a row, inside their outline.
+GROUP_HEAD, GROUP_FOOT = 30.0, 8.0
+#: From the top of a box to the baseline of its name, and to that of the line below.
+NAME_Y, FIRST_LINE_Y = 21.0, 39.0
+#: Characters on a line of a wide place, in the widest of the common fonts.
+WIDE_CHARS = 50
+
+
+@dataclass(frozen=True)
+class Row:
+    """States beside one another: the place of all of them, and of each."""
+
+    states: tuple[State, ...]
+    outline: Rect
+    places: dict[State, Rect]
+    #: What is written under the boxes of a row of several.
+    notes: tuple[str, ...] = ()
+
+    @property
+    def is_group(self) -> bool:
+        """True for states that share an outline."""
+        return len(self.states) > 1
+
+
+def rows_of(view: View) -> Iterator[tuple[State, ...]]:
+    """The states before the closing one; those of an inner group are in one row."""
+    inner = {state: group for group in view.groups[1:] for state in group}
+    seen: set[State] = set()
+    for state in view.live:
+        if state not in seen:
+            row = inner.get(state, (state,))
+            seen.update(row)
+            yield row
+
+
+def row_at(view: View, states: tuple[State, ...], endings: list[Arrow], y: float) -> Row:
+    """A row whose upper side is at `y`, high enough for its states and for its lanes."""
+    lanes = lanes_height(endings) + 4
+    if len(states) == 1:
+        box = view.boxes[states[0]]
+        size = max(_height(box, _lines(box, wide=True)), lanes)
+        place = Rect(x=COLUMN_X, y=y, width=COLUMN_WIDTH, height=size)
+        return Row(states, place, {states[0]: place})
+    notes = tuple(_notes(view, states))
+    foot = GROUP_FOOT + len(notes) * LINE_HEIGHT + (4 if notes else 0)
+    boxes = max(_height(view.boxes[s], _lines(view.boxes[s], wide=False)) for s in states)
+    boxes = max(boxes, _beside_height(view, states), lanes - GROUP_HEAD - foot)
+    outline = Rect(
+        x=COLUMN_X,
+        y=y,
+        width=COLUMN_WIDTH,
+        height=GROUP_HEAD + boxes + foot,
+        css="group",
+    )
+    step = (COLUMN_WIDTH - 20 - NARROW_WIDTH) / (len(states) - 1)
+    places = {
+        state: Rect(x=COLUMN_X + 10 + n * step, y=y + GROUP_HEAD, width=NARROW_WIDTH, height=boxes)
+        for n, state in enumerate(states)
+    }
+    return Row(states, outline, places, notes)
+
+
+def box_part(view: View, state: State, place: Rect, *, centred: bool = False) -> Part:
+    """A state at its place: name, time spent there, the numbers of its visits, and notes."""
+    box = view.boxes[state]
+    wide = place.width > NARROW_WIDTH * 2
+    css = "visited" if box.visits else "state"
+    if box.visits and state is view.broken:
+        css = "broken"
+    frame = Rect(x=place.x, y=place.y, width=place.width, height=place.height, css=css)
+    x = place.x + (PADDING if wide else PADDING - 3)
+    marks: list[Mark] = [frame, Text(x=x, y=place.y + NAME_Y, text=state, css="name")]
+    time = time_in(box)
+    if wide and time:
+        right = place.right - PADDING
+        marks.append(Text(x=right, y=place.y + NAME_Y, text=time, css="strong", anchor="end"))
+    chars = None if wide else int((place.width - PADDING) / 6.3)
+    lines = _lines(box, wide=wide, chars=chars)
+    marks.extend(stacked(lines, x, place.y + FIRST_LINE_Y))
+    marks.extend(badges(box, place))
+    rows = tuple(f"{e.source} {e.event} -" for e in (i.edge for i in box.internals))
+    return Part(marks=tuple(marks), rows=rows, dim=view.of_a_job and not box.visits)
+
+
+def outline_part(view: View, row: Row) -> Part:
+    """The outline of a row of several, and what its states record."""
+    caption = Text(
+        x=row.outline.middle,
+        y=row.outline.y + 18,
+        text="one shared deadline",
+        css="muted",
+        anchor="middle",
+    )
+    first = row.outline.bottom - GROUP_FOOT - (len(row.notes) - 1) * LINE_HEIGHT - 2
+    notes = stacked([(note, "muted") for note in row.notes], row.outline.x + 10, first)
+    visited = any(view.boxes[state].visits for state in row.states)
+    return Part(marks=(row.outline, caption, *notes), dim=view.of_a_job and not visited)
+
+
+def _lines(box: Box, *, wide: bool, chars: int | None = None) -> list[tuple[str, str]]:
+    """What is written below the name, line by line, each with its look."""
+    lines: list[tuple[str, str]] = []
+    time = time_in(box)
+    if time and not wide:
+        lines.append((time, "strong"))
+    if box.missing and wide:
+        missing = word_wrapped("missing: " + ", ".join(box.missing), WIDE_CHARS)
+        lines.extend((line, "red-text") for line in missing)
+    elif box.missing:
+        lines.append(("missing:", "red-text"))
+        lines.extend((resource, "red-text") for resource in box.missing)
+    width = chars or WIDE_CHARS
+    lines.extend((line, "red-text") for note in box.notes for line in word_wrapped(note, width))
+    if wide or (chars and box.records_the_rest):
+        lines.extend((line, "muted") for line in _records(box, width))
+    return lines
+
+
+def _records(box: Box, chars: int) -> list[str]:
+    if not box.internals:
+        return []
+    return word_wrapped("records " + ", ".join(internal_lines(box)), chars)
+
+
+def _notes(view: View, states: tuple[State, ...]) -> Iterator[str]:
+    for state in states:
+        lines = word_wrapped(f"{state} records " + ", ".join(internal_lines(view.boxes[state])), 56)
+        if view.boxes[state].internals:
+            yield from lines
+
+
+def _height(box: Box, lines: list[tuple[str, str]]) -> float:
+    return FIRST_LINE_Y + len(lines) * LINE_HEIGHT - (4 if lines else 6)
+
+
+def beside(view: View, states: tuple[State, ...]) -> list[Arrow]:
+    """The arrows between neighbours of one row."""
+    pairs = list(pairwise(states))
+    return [
+        arrow
+        for arrow in view.arrows
+        if len(arrow.sources) == 1
+        and ((arrow.sources[0], arrow.target) in pairs or (arrow.target, arrow.sources[0]) in pairs)
+    ]
+
+
+def _beside_height(view: View, states: tuple[State, ...]) -> float:
+    return sum(beside_step(arrow) for arrow in beside(view, states)) + 4
+
+
+def beside_step(arrow: Arrow) -> float:
+    """The height of an arrow between neighbours, with its labels above and guards below it."""
+    guards = sum(1 for label in arrow.labels if label.guard)
+    return (len(arrow.labels) + guards) * LINE_HEIGHT + 8

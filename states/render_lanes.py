@@ -1,0 +1,77 @@
+"""The lanes from the states to the bar: what ends a job, one arrow for each style."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from states.render_marks import arrow_css, row_names, text_css
+from states.render_scene import LINE_HEIGHT, Line, Mark, Part, Text
+from states.render_view import Arrow, Label
+
+#: Pixels below the last label of a lane: its line, and room before the next lane.
+LANE_FOOT = 13.0
+#: Labels longer than this, in characters, put the guard on a line of its own.
+LANE_CHARS = 52
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lanes:
+    """Where lanes run, in pixels: labels stand between `text_x` and the bar at `end_x`."""
+
+    text_x: float
+    end_x: float
+    #: True for a drawing of one job: what it did not take is dimmed.
+    of_a_job: bool
+
+    def draw(self, arrows: Iterable[Arrow], *, start_x: float, y: float) -> Iterator[Part]:
+        """The arrows below one another from `y` on."""
+        for arrow in arrows:
+            for label in arrow.labels:
+                lines = _lines(label)
+                yield self._label(arrow, label, lines, y)
+                y += len(lines) * LINE_HEIGHT
+            line = Line(start=(start_x, y + 4), end=(self.end_x, y + 4), css=arrow_css(arrow))
+            yield Part(marks=(line,), dim=self.of_a_job and not arrow.taken)
+            y += LANE_FOOT
+
+    def _label(self, arrow: Arrow, label: Label, lines: list[str], y: float) -> Part:
+        css = text_css(arrow, label)
+        marks: list[Mark] = [
+            Text(x=self.text_x, y=y + (index + 1) * LINE_HEIGHT - 4, text=line, css=css)
+            for index, line in enumerate(lines)
+        ]
+        if label.ending:
+            marks.append(
+                Text(
+                    x=self.end_x - 14,
+                    y=y + LINE_HEIGHT - 4,
+                    text=label.ending,
+                    css=css,
+                    anchor="end",
+                )
+            )
+        return Part(
+            marks=tuple(marks),
+            rows=row_names(label),
+            dim=self.of_a_job and not label.led_to,
+        )
+
+
+def height(arrows: Iterable[Arrow]) -> float:
+    """The pixels that lanes need from top to bottom."""
+    return sum(
+        LANE_FOOT + sum(len(_lines(label)) for label in arrow.labels) * LINE_HEIGHT
+        for arrow in arrows
+    )
+
+
+def _lines(label: Label) -> list[str]:
+    """The cause; what is true besides stands on lines of its own where there is no room."""
+    guard = f"[{label.guard}]" if label.guard else ""
+    whole = f"{label.cause} {guard}".strip()
+    lines = [whole] if len(whole) + len(label.ending) <= LANE_CHARS else [label.cause, guard]
+    if label.led_to and len(label.edges) > 1:
+        taken = dict.fromkeys(edge.source for edge in label.taken)
+        lines.append("from " + " and ".join(taken))
+    return [line for line in lines if line]

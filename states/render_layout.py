@@ -1,0 +1,258 @@
+"""Places the lifecycle: the states in a column, every ending a straight arrow to CLOSING.
+
+The states before CLOSING stand below one another in the table's order, those that share a
+deadline beside one another; CLOSING is a bar as high as all of them, so that no two arrows
+cross. A new state gets a row and a new ending a lane; an arrow that has no straight way is
+written below the drawing rather than drawn across the others.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from states.render_boxes import (
+    COLUMN_WIDTH,
+    COLUMN_X,
+    Row,
+    beside,
+    beside_step,
+    box_part,
+    outline_part,
+    row_at,
+    rows_of,
+)
+from states.render_lanes import Lanes
+from states.render_lanes import height as lanes_height
+from states.render_legend import legend
+from states.render_marks import arrow_css, row_names, text_css, word_wrapped
+from states.render_scene import LINE_HEIGHT, Line, Mark, Part, Rect, Scene, Text
+from states.render_view import Arrow, Label, View
+
+WIDTH = 872.0
+EDGE = 12.0
+REGION_RIGHT = COLUMN_X + COLUMN_WIDTH + 12
+BAR_X, BAR_WIDTH = 738.0, 122.0
+END_X, END_HEIGHT = 640.0, 46.0
+#: Characters that fit beside an arrow: alone between two rows, or as one of several.
+WIDE_CHARS, SIDE_CHARS = 34, 17
+
+
+def layout(view: View) -> Scene:
+    """The drawing of a view, with everything at its place."""
+    return _Drawing(view).scene()
+
+
+class _Drawing:
+    """One drawing in the making. `drawn` are the arrows that have got their place."""
+
+    def __init__(self, view: View) -> None:
+        self.view = view
+        self.parts: list[Part] = []
+        self.drawn: list[Arrow] = []
+        self.lanes = Lanes(text_x=REGION_RIGHT + 12, end_x=BAR_X, of_a_job=view.of_a_job)
+        self.top = EDGE + (34.0 if view.of_a_job else 0.0)
+        self.rows = self._rows(self.top + 18)
+        self.tail = [a for a in view.arrows if a.target is view.closing and a.sources == view.live]
+        self.tail_y = self.rows[-1].outline.bottom + 14
+        self.bottom = self.tail_y + max(20.0, lanes_height(self.tail) + 6)
+
+    def scene(self) -> Scene:
+        """Paint from the back to the front."""
+        self._region()
+        for row in self.rows:
+            if row.is_group:
+                self.parts.append(outline_part(self.view, row))
+        for upper, lower in pairwise(self.rows):
+            self._between(upper, lower)
+        for row in self.rows:
+            self._endings_of(row)
+            self._beside(row)
+            self.parts.extend(box_part(self.view, s, row.places[s]) for s in row.states)
+        end_bottom = self._bar_and_end()
+        legend_part, legend_bottom = legend(self.view, x=EDGE + 8, y=self.bottom + 24)
+        self.parts.append(legend_part)
+        height = self._leftovers(max(end_bottom, legend_bottom) + 12)
+        return Scene(
+            width=WIDTH,
+            height=height,
+            title=self.view.title or "The lifecycle of a job",
+            description=self.view.ending or "States, events, budgets, and how a job ends.",
+            parts=(self._card(height), *self.parts),
+        )
+
+    def _rows(self, y: float) -> list[Row]:
+        rows: list[Row] = []
+        for states in rows_of(self.view):
+            if rows:
+                arrows = self._arrows_between(rows[-1].states, states)
+                y = rows[-1].outline.bottom + _gap(arrows)
+            rows.append(row_at(self.view, states, self._endings(states), y))
+        return rows
+
+    def _card(self, height: float) -> Part:
+        card = Rect(x=0.5, y=0.5, width=WIDTH - 1, height=height - 1, css="card", radius=10)
+        title = Text(x=EDGE + 4, y=EDGE + 18, text=self.view.title, css="title")
+        return Part(marks=(card, title) if self.view.of_a_job else (card,))
+
+    def _region(self) -> None:
+        """The outline of all states that a job can still go on from, with their common lanes."""
+        height = self.bottom - self.top
+        region = Rect(x=EDGE, y=self.top, width=REGION_RIGHT - EDGE, height=height, css="region")
+        name = f"any state before {self.view.closing}"
+        caption = Text(
+            x=COLUMN_X + 12, y=(self.tail_y + self.bottom) / 2 + 4, text=name, css="name"
+        )
+        self.parts.append(Part(marks=(region, caption) if self.tail else (region,)))
+        self.parts.extend(self.lanes.draw(self.tail, start_x=REGION_RIGHT, y=self.tail_y))
+        self.drawn.extend(self.tail)
+
+    # --- arrows ------------------------------------------------------------------------------
+
+    def _endings(self, states: tuple[object, ...]) -> list[Arrow]:
+        """The arrows to the bar that start in this row and nowhere else."""
+        return [
+            arrow
+            for arrow in self.view.arrows
+            if arrow.target is self.view.closing
+            and set(arrow.sources) <= set(states)
+            and arrow.sources != self.view.live
+        ]
+
+    def _endings_of(self, row: Row) -> None:
+        endings = self._endings(row.states)
+        y = row.outline.y + (row.outline.height - lanes_height(endings)) / 2
+        for arrow in endings:
+            last = row.places[row.states[-1]]
+            start = last.right if arrow.sources == row.states[-1:] else row.outline.right
+            self.parts.extend(self.lanes.draw([arrow], start_x=start, y=y))
+            y += lanes_height([arrow])
+        self.drawn.extend(endings)
+
+    def _arrows_between(self, upper: tuple[object, ...], lower: tuple[object, ...]) -> list[Arrow]:
+        return [
+            arrow
+            for arrow in self.view.arrows
+            if (set(arrow.sources) <= set(upper) and arrow.target in lower)
+            or (set(arrow.sources) <= set(lower) and arrow.target in upper)
+        ]
+
+    def _between(self, upper: Row, lower: Row) -> None:
+        arrows = self._arrows_between(upper.states, lower.states)
+        xs = [_x_between(arrow, upper, lower) for arrow in arrows]
+        if len(set(xs)) < len(xs):
+            xs = [COLUMN_X + COLUMN_WIDTH * (n + 1) / (len(xs) + 1) for n in range(len(xs))]
+        middle = (upper.outline.bottom + lower.outline.y) / 2
+        for arrow, x in zip(arrows, xs, strict=True):
+            high = _place(arrow, upper, below=True)
+            low = _place(arrow, lower, below=False)
+            down = arrow.target in lower.states
+            ends = ((x, high), (x, low)) if down else ((x, low), (x, high))
+            self._arrow(arrow, Line(start=ends[0], end=ends[1], css=arrow_css(arrow)))
+            left = len(arrows) > 1 and x > COLUMN_X + COLUMN_WIDTH / 2
+            lines = _side_lines(arrow, SIDE_CHARS if len(arrows) > 1 else WIDE_CHARS)
+            y = middle - (len(lines) - 1) * LINE_HEIGHT / 2 + 4
+            anchor, text_x = ("end", x - 9) if left else ("start", x + 9)
+            self._labels(arrow, lines, text_x, y, anchor)
+
+    def _beside(self, row: Row) -> None:
+        """Between neighbours: the events above the line, their guards below it."""
+        arrows = beside(self.view, row.states) if row.is_group else []
+        first = row.places[row.states[0]]
+        y = first.y + (first.height - sum(map(beside_step, arrows))) / 2
+        for arrow in arrows:
+            source, target = row.places[arrow.sources[0]], row.places[arrow.target]
+            right = source.x < target.x
+            start, end = (source.right, target.x) if right else (source.x, target.right)
+            middle = (start + end) / 2
+            line_y = y + len(arrow.labels) * LINE_HEIGHT + 1
+            css = arrow_css(arrow)
+            self._arrow(arrow, Line(start=(start, line_y), end=(end, line_y), css=css))
+            above = [(label.cause, label) for label in arrow.labels]
+            self._labels(arrow, above, middle, y + LINE_HEIGHT - 4, "middle")
+            below = [(f"[{label.guard}]", label) for label in arrow.labels if label.guard]
+            self._labels(arrow, below, middle, line_y + LINE_HEIGHT, "middle")
+            y += beside_step(arrow)
+
+    def _arrow(self, arrow: Arrow, line: Line) -> None:
+        self.drawn.append(arrow)
+        self.parts.append(Part(marks=(line,), dim=self.view.of_a_job and not arrow.taken))
+
+    def _labels(
+        self, arrow: Arrow, lines: list[tuple[str, Label]], x: float, y: float, anchor: str
+    ) -> None:
+        for n, (text, label) in enumerate(lines):
+            css = text_css(arrow, label)
+            mark = Text(x=x, y=y + n * LINE_HEIGHT, text=text, css=css, anchor=anchor)
+            dim = self.view.of_a_job and not label.led_to
+            self.parts.append(Part(marks=(mark,), rows=row_names(label), dim=dim))
+
+    # --- the end -----------------------------------------------------------------------------
+
+    def _bar_and_end(self) -> float:
+        """The bar, and below it the end of every job. Returns the y of the end's lower side."""
+        view = self.view
+        bar = Rect(x=BAR_X, y=self.top, width=BAR_WIDTH, height=self.bottom - self.top)
+        last = [a for a in view.arrows if a.sources == (view.closing,) and a.target is view.end]
+        gap = 22 + LINE_HEIGHT * len(last)
+        place = Rect(x=END_X, y=bar.bottom + gap, width=WIDTH - EDGE - END_X, height=END_HEIGHT)
+        for n, arrow in enumerate(last):
+            x = bar.x + 14 + n * 20
+            line = Line(start=(x, bar.bottom), end=(x, place.y), css=arrow_css(arrow))
+            self._arrow(arrow, line)
+            lines = [(label.text, label) for label in arrow.labels]
+            if n == 0:
+                self._labels(arrow, lines, x - 9, bar.bottom + gap / 2 + 4, "end")
+            else:
+                self._labels(arrow, lines, x + 9, bar.bottom + gap / 2 + 4, "start")
+        self.parts.append(box_part(view, view.closing, bar))
+        self.parts.append(box_part(view, view.end, place))
+        css = ("way-red-text" if view.failed else "way-text") if view.ending else "muted"
+        text = view.ending or "with an outcome and a reason"
+        ending = Text(x=place.x + 12, y=place.y + 38, text=text, css=css)
+        dim = view.of_a_job and not view.ending
+        self.parts.append(Part(marks=(ending,), dim=dim))
+        return place.bottom
+
+    def _leftovers(self, y: float) -> float:
+        """What has no straight way, in words. Returns the height of the whole drawing."""
+        view = self.view
+        marks: list[Mark] = []
+        for arrow in view.arrows:
+            for label in () if arrow in self.drawn else arrow.labels:
+                text = f"Also: {' or '.join(arrow.sources)} → {arrow.target}: {label.text}"
+                css = text_css(arrow, label)
+                marks.append(Text(x=EDGE + 8, y=y + 12, text=text, css=css))
+                y += LINE_HEIGHT
+        for stray in view.strays:
+            text = f"Taken, but not in this table: {stray}"
+            marks.append(Text(x=EDGE + 8, y=y + 12, text=text, css="way-text"))
+            y += LINE_HEIGHT
+        self.parts.append(Part(marks=tuple(marks)))
+        return y + (10 if marks else 0)
+
+
+def _gap(arrows: list[Arrow]) -> float:
+    """The pixels between two rows: an arrow's labels, and its head."""
+    chars = SIDE_CHARS if len(arrows) > 1 else WIDE_CHARS
+    return 20 + LINE_HEIGHT * max((len(_side_lines(arrow, chars)) for arrow in arrows), default=1)
+
+
+def _side_lines(arrow: Arrow, chars: int) -> list[tuple[str, Label]]:
+    return [(line, label) for label in arrow.labels for line in word_wrapped(label.text, chars)]
+
+
+def _x_between(arrow: Arrow, upper: Row, lower: Row) -> float:
+    """Straight to a state in a row of several, else down the middle."""
+    source, target = (upper, lower) if arrow.target in lower.states else (lower, upper)
+    if target.is_group:
+        return target.places[arrow.target].middle
+    if source.is_group and len(arrow.sources) == 1:
+        return source.places[arrow.sources[0]].middle
+    return target.outline.middle
+
+
+def _place(arrow: Arrow, row: Row, *, below: bool) -> float:
+    """The y at which an arrow leaves or enters a row: at its state, or at the whole outline."""
+    ends = [row.places[s] for s in (*arrow.sources, arrow.target) if s in row.places]
+    rect = ends[0] if len(ends) == 1 else row.outline
+    return rect.bottom if below else rect.y

@@ -1,0 +1,34 @@
+"""What solid, dashed, red and numbers mean in a drawing."""
+
+from __future__ import annotations
+
+from states.render_scene import Badge, Line, Mark, Part, Text
+from states.render_view import View
+
+ROW_HEIGHT = 20.0
+COLUMN_WIDTH = 250.0
+
+_TABLE = (
+    ("event", "an event"),
+    ("event-timeout", "the state's budget ran out"),
+    ("failure", "the job has failed"),
+)
+
+
+def legend(view: View, *, x: float, y: float) -> tuple[Part, float]:
+    """The legend with its first line at `y`, and the y of its lower side."""
+    marks: list[Mark] = []
+    for n, (css, text) in enumerate(_TABLE):
+        line_y = y + n * ROW_HEIGHT
+        marks.append(Line(start=(x, line_y), end=(x + 36, line_y), css=css))
+        marks.append(Text(x=x + 46, y=line_y + 4, text=text, css="muted"))
+    right = x + COLUMN_WIDTH
+    words = ["event → outcome · reason of the job", "[what must be true of the resources]"]
+    for n, text in enumerate(words):
+        marks.append(Text(x=right + 46, y=y + n * ROW_HEIGHT + 4, text=text, css="muted"))
+    if view.of_a_job:
+        line_y = y + 2 * ROW_HEIGHT
+        marks.append(Line(start=(right - 20, line_y), end=(right + 16, line_y), css="way-event"))
+        marks.append(Badge(x=right + 30, y=line_y, text="1"))
+        marks.append(Text(x=right + 46, y=line_y + 4, text="this job, state by state", css="muted"))
+    return Part(marks=tuple(marks)), y + len(_TABLE) * ROW_HEIGHT - 8

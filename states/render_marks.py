@@ -1,0 +1,63 @@
+"""The marks that every drawing of the lifecycle has in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from textwrap import wrap
+
+from states.render_scene import LINE_HEIGHT, Badge, Mark, Rect, Text
+from states.render_view import Arrow, Box, Label, spent
+
+#: Badges that fit on a box; a job that went to and fro more often gets a count for the rest.
+MOST_BADGES = 3
+PADDING = 12.0
+
+
+def arrow_css(arrow: Arrow) -> str:
+    """The name of an arrow's look: red if the job failed, dashed if the clock did it."""
+    kind = "failure" if arrow.is_failure else "event"
+    return ("way-" if arrow.taken else "") + kind + ("-timeout" if arrow.is_timeout else "")
+
+
+def text_css(arrow: Arrow, label: Label) -> str:
+    """The name of a label's look."""
+    if label.led_to:
+        return "way-red-text" if arrow.is_failure else "way-text"
+    return "red-text" if arrow.is_failure else "text"
+
+
+def row_names(label: Label) -> tuple[str, ...]:
+    """The table's rows behind a label: `HANDSHAKE room_connected CONNECTED`."""
+    return tuple(f"{edge.source} {edge.event} {edge.target}" for edge in label.edges)
+
+
+def word_wrapped(text: str, width: int) -> list[str]:
+    """`text` in lines of at most `width` characters; a longer word stays whole."""
+    return wrap(text, width, break_long_words=False, break_on_hyphens=False)
+
+
+def time_in(box: Box) -> str:
+    """The time that the job spent in a state, over all of its visits."""
+    if not box.visits:
+        return ""
+    known = [visit.seconds for visit in box.visits if visit.seconds is not None]
+    times = f"{len(box.visits)} visits, " if len(box.visits) > 1 else ""
+    return times + spent(sum(known)) if known else ""
+
+
+def badges(box: Box, rect: Rect) -> Iterator[Mark]:
+    """The numbers of the job's visits, on the box's upper edge."""
+    shown = box.visits[:MOST_BADGES]
+    x = rect.x + PADDING
+    for visit in shown:
+        yield Badge(x=x, y=rect.y, text=str(visit.number))
+        x += 24
+    if len(box.visits) > len(shown):
+        more = f"+{len(box.visits) - len(shown)}"
+        yield Text(x=x - 8, y=rect.y - 4, text=more, css="way-text")
+
+
+def stacked(lines: list[tuple[str, str]], x: float, y: float) -> Iterator[Mark]:
+    """Lines of text below one another, each with its look; the first baseline is at `y`."""
+    for index, (text, css) in enumerate(lines):
+        yield Text(x=x, y=y + index * LINE_HEIGHT, text=text, css=css)

@@ -1,0 +1,182 @@
+"""Paints a scene as PNG with Graphviz, which comes inside the wheel of pygraphviz.
+
+Graphviz lays nothing out here: every mark is pinned to its place (`neato -n2`,
+https://graphviz.org/faq/#FaqDotWithCoords), so the PNG shows what the SVG shows.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from states.render_scene import (
+    DIM_OPACITY,
+    PALETTES,
+    Badge,
+    Line,
+    Look,
+    Mark,
+    Rect,
+    Scene,
+    Text,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: Twice the 72 points of an inch: sharp on a screen of double density.
+DPI = 144
+#: Pixels of room for a line of text, which Graphviz aligns inside its node.
+TEXT_ROOM = 800.0
+FONT = "Helvetica,Arial,Liberation Sans,DejaVu Sans,sans"
+
+
+class RenderUnavailable(Exception):
+    """The format needs pygraphviz, which is not installed or cannot load its Graphviz."""
+
+    def __init__(self, wanted: str) -> None:
+        self.wanted = wanted
+        super().__init__(f"{wanted} needs pygraphviz: pip install pygraphviz==2.0.4")
+
+
+def write(scene: Scene) -> bytes:
+    """The scene as a PNG in light colours. Raises RenderUnavailable."""
+    try:
+        import pygraphviz
+    except ImportError as error:
+        raise RenderUnavailable("a PNG") from error
+    graph = pygraphviz.AGraph(
+        directed=True,
+        dpi=DPI,
+        pad=0,
+        margin=0,
+        bgcolor=PALETTES["light"]["card"].fill,
+        outputorder="nodesfirst",
+    )
+    painter = _Painter(graph, scene.height)
+    for part in scene.parts:
+        for mark in part.marks:
+            painter.paint(mark, dim=part.dim)
+    painted: bytes = graph.draw(format="png", prog="neato", args="-n2")
+    return painted
+
+
+class _Painter:
+    """Adds marks to a graph as pinned nodes and edges. Graphviz's y grows upwards."""
+
+    def __init__(self, graph: Any, height: float) -> None:
+        self._graph = graph
+        self._height = height
+        self._count = 0
+
+    def paint(self, mark: Mark, *, dim: bool) -> None:
+        match mark:
+            case Rect():
+                self._rect(mark, dim)
+            case Text():
+                self._text(mark, dim)
+            case Badge():
+                self._badge(mark, dim)
+            case Line():
+                self._line(mark, dim)
+
+    def _rect(self, rect: Rect, dim: bool) -> None:
+        look = _look(rect.css)
+        self._node(
+            rect.middle,
+            rect.y + rect.height / 2,
+            rect.width,
+            rect.height,
+            shape="box",
+            style="rounded,filled",
+            fillcolor=_colour(look.fill, dim),
+            color=_colour(look.stroke, dim),
+            penwidth=look.width,
+        )
+
+    def _text(self, text: Text, dim: bool) -> None:
+        look = _look(text.css)
+        end = {"start": r"\l", "middle": "", "end": r"\r"}[text.anchor]
+        shift = {"start": TEXT_ROOM / 2, "middle": 0.0, "end": -TEXT_ROOM / 2}[text.anchor]
+        self._node(
+            text.x + shift,
+            text.y - look.size * 0.34,  # from the baseline to the middle of the letters
+            TEXT_ROOM,
+            look.size,
+            shape="none",
+            label=_escaped(text.text) + end,
+            **_font(look, dim),
+        )
+
+    def _badge(self, badge: Badge, dim: bool) -> None:
+        look = _look("badge-text")
+        self._node(
+            badge.x,
+            badge.y,
+            20,
+            20,
+            shape="circle",
+            style="filled",
+            fillcolor=_colour(_look("badge").fill, dim),
+            color=_colour(_look("badge").fill, dim),
+            label=_escaped(badge.text),
+            **_font(look, dim),
+        )
+
+    def _line(self, line: Line, dim: bool) -> None:
+        look = _look(line.css)
+        ends = [self._node(x, y, 0.01, 0.01, style="invis") for x, y in (line.start, line.end)]
+        (x0, y0), (x1, y1) = line.start, line.end
+        long = 7 + look.width
+        length = max(abs(x1 - x0), abs(y1 - y0))
+        part = (length - long) / length if line.head and length > long else 1.0
+        back = (x0 + (x1 - x0) * part, y0 + (y1 - y0) * part)
+        points = " ".join(self._at(*point) for point in (line.start, line.start, back, back))
+        self._graph.add_edge(
+            *ends,
+            pos=(f"e,{self._at(*line.end)} " if line.head else "") + points,
+            color=_colour(look.stroke, dim),
+            penwidth=look.width,
+            style="dashed" if look.dashed else "solid",
+            arrowsize=long / 10,
+        )
+
+    def _node(self, x: float, y: float, width: float, height: float, **says: Any) -> str:
+        name = f"m{self._count}"
+        self._count += 1
+        self._graph.add_node(
+            name,
+            pos=self._at(x, y),
+            width=width / 72,
+            height=height / 72,
+            fixedsize=True,
+            margin=0,
+            **{"label": " ", **says},
+        )
+        return name
+
+    def _at(self, x: float, y: float) -> str:
+        return f"{x:.2f},{self._height - y:.2f}"
+
+
+def _look(css: str) -> Look:
+    return PALETTES["light"][css]
+
+
+def _font(look: Look, dim: bool) -> dict[str, Any]:
+    bold = " bold" if look.bold else ""
+    return {
+        "fontname": FONT.replace(",", f"{bold},") + bold,
+        "fontsize": look.size,
+        "fontcolor": _colour(look.fill, dim),
+    }
+
+
+def _colour(colour: str | None, dim: bool) -> str:
+    if colour is None:
+        return "transparent"
+    return f"{colour}{round(DIM_OPACITY * 255):02x}" if dim else colour
+
+
+def _escaped(text: str) -> str:
+    """Graphviz reads a backslash as the beginning of an escape."""
+    return text.replace("\\", "\\\\")

@@ -1,0 +1,175 @@
+"""A drawing before it has a format: rectangles, lines and text at their places, in pixels.
+
+y grows downwards. What a mark looks like is in `PALETTES`, under the names in its `css`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+#: Pixels. A README is about 830 px wide: 11.5 px here are 11 px there.
+TEXT_SIZE = 11.5
+NAME_SIZE = 14.0
+LINE_HEIGHT = 15.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rect:
+    """A rectangle with rounded corners; also the place of something that marks connect to."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    css: str = ""
+    radius: float = 8.0
+
+    @property
+    def right(self) -> float:
+        """The x of the right side."""
+        return self.x + self.width
+
+    @property
+    def bottom(self) -> float:
+        """The y of the lower side."""
+        return self.y + self.height
+
+    @property
+    def middle(self) -> float:
+        """The x half way between the sides."""
+        return self.x + self.width / 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """A straight line, with a head at its end if it is an arrow."""
+
+    start: tuple[float, float]
+    end: tuple[float, float]
+    css: str
+    head: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Text:
+    """One line of text; `x`, `y` is where its baseline starts, ends or has its middle."""
+
+    x: float
+    y: float
+    text: str
+    css: str = "text"
+    anchor: str = "start"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Badge:
+    """A number in a circle."""
+
+    x: float
+    y: float
+    text: str
+
+
+Mark = Rect | Line | Text | Badge
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """Marks that mean one thing. `rows` are the table's rows that it stands for."""
+
+    marks: tuple[Mark, ...]
+    rows: tuple[str, ...] = ()
+    #: Not on the way of the job that is drawn.
+    dim: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """A whole drawing, in the order in which it is painted."""
+
+    width: float
+    height: float
+    title: str
+    description: str
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """Colours and strokes of one name. None: not drawn."""
+
+    fill: str | None = None
+    stroke: str | None = None
+    width: float = 1.0
+    dashed: bool = False
+    bold: bool = False
+    size: float = TEXT_SIZE
+
+
+def _palette(c: Mapping[str, str]) -> dict[str, Look]:
+    text, muted, red, way = c["text"], c["muted"], c["red"], c["way"]
+    return {
+        "card": Look(fill=c["card"], stroke=c["border"]),
+        "region": Look(fill=c["region"], stroke=c["border"]),
+        "group": Look(fill=c["group"], stroke=c["border"]),
+        "state": Look(fill=c["card"], stroke=muted, width=1.2),
+        "visited": Look(fill=c["visited"], stroke=way, width=2.4),
+        "broken": Look(fill=c["broken"], stroke=red, width=2.4),
+        "name": Look(fill=text, bold=True, size=NAME_SIZE),
+        "title": Look(fill=text, bold=True, size=NAME_SIZE),
+        "text": Look(fill=text),
+        "strong": Look(fill=text, bold=True),
+        "muted": Look(fill=muted),
+        "red-text": Look(fill=red),
+        "way-text": Look(fill=way, bold=True),
+        "way-red-text": Look(fill=red, bold=True),
+        "event": Look(stroke=muted, width=1.4),
+        "event-timeout": Look(stroke=muted, width=1.4, dashed=True),
+        "failure": Look(stroke=red, width=1.4),
+        "failure-timeout": Look(stroke=red, width=1.4, dashed=True),
+        "way-event": Look(stroke=way, width=3.2),
+        "way-event-timeout": Look(stroke=way, width=3.2, dashed=True),
+        "way-failure": Look(stroke=red, width=3.2),
+        "way-failure-timeout": Look(stroke=red, width=3.2, dashed=True),
+        "badge": Look(fill=way),
+        "badge-text": Look(fill=c["on-way"], bold=True),
+    }
+
+
+#: GitHub's own colours (https://primer.style/product/primitives/color/), light and dark.
+PALETTES: Mapping[str, Mapping[str, Look]] = {
+    "light": _palette(
+        {
+            "card": "#ffffff",
+            "border": "#d1d9e0",
+            "region": "#f6f8fa",
+            "group": "#eaeef2",
+            "text": "#1f2328",
+            "muted": "#59636e",
+            "red": "#cf222e",
+            "way": "#0969da",
+            "visited": "#ddf4ff",
+            "broken": "#ffebe9",
+            "on-way": "#ffffff",
+        }
+    ),
+    "dark": _palette(
+        {
+            "card": "#0d1117",
+            "border": "#3d444d",
+            "region": "#151b23",
+            "group": "#1f2731",
+            "text": "#f0f6fc",
+            "muted": "#9198a1",
+            "red": "#ff7b72",
+            "way": "#4493f8",
+            "visited": "#12283f",
+            "broken": "#3c1618",
+            "on-way": "#0d1117",
+        }
+    ),
+}
+
+#: How much is seen of what is not on the job's way.
+DIM_OPACITY = 0.42

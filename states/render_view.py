@@ -1,0 +1,308 @@
+"""What a drawing of the lifecycle shows, whatever its format: made from `EDGES` and `BUDGETS`.
+
+The table has some eighty rows; a drawing with as many arrows says nothing. As in a Harel
+statechart (https://doi.org/10.1016/0167-6423(87)90035-9), what every member of a group of states
+has in common is drawn once, from the group; parallel edges of one style are one arrow with
+several labels; internal transitions are written in the state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from states.history import History
+from states.outcomes import Outcome, Reason
+from states.render_way import Visit, Way
+from states.table import (
+    BUDGETS,
+    EDGES,
+    HURRIED_CLOSING_S,
+    SHARED_DEADLINE,
+    Edge,
+    Event,
+    State,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Label:
+    """One line on an arrow: an event (or a spent budget), and how the job ends by it."""
+
+    edges: tuple[Edge, ...]
+    #: The event's name, or the budget in seconds.
+    cause: str
+    #: The name of the guard in words; empty without one.
+    guard: str
+    outcome: Outcome | None
+    reason: Reason | None
+    #: Those of the edges that the job took.
+    taken: tuple[Edge, ...] = ()
+    #: The visits, counted from 1, that began with one of them.
+    led_to: tuple[int, ...] = ()
+
+    @property
+    def ending(self) -> str:
+        """`failed · RoomLost`; empty where the job does not end by it."""
+        return f"{self.outcome} · {self.reason}" if self.outcome and self.reason else ""
+
+    @property
+    def text(self) -> str:
+        """The whole label on one line."""
+        guard = f" [{self.guard}]" if self.guard else ""
+        return self.cause + guard + (f" → {self.ending}" if self.ending else "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arrow:
+    """All edges of one style from one state, or group of states, to another state."""
+
+    sources: tuple[State, ...]
+    target: State
+    labels: tuple[Label, ...]
+    #: Drawn dashed: the clock takes it.
+    is_timeout: bool
+    #: Drawn red: the job's outcome is `failed`.
+    is_failure: bool
+
+    @property
+    def taken(self) -> bool:
+        """True where the job went this way."""
+        return any(label.led_to for label in self.labels)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Internal:
+    """An event that is recorded and leaves the state as it is."""
+
+    edge: Edge
+    #: How often it came in this job; 0 without a job.
+    count: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Box:
+    """One state."""
+
+    state: State
+    #: Seconds; None for a state without a budget.
+    budget: float | None
+    internals: tuple[Internal, ...]
+    #: True where every event without an arrow is among `internals`.
+    records_the_rest: bool
+    visits: tuple[Visit, ...] = ()
+    #: The resources that were missing when the job was here.
+    missing: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """The table, and the way of one job through it when there is one."""
+
+    boxes: Mapping[State, Box]
+    arrows: tuple[Arrow, ...]
+    #: States drawn inside one outline, the outermost first.
+    groups: tuple[tuple[State, ...], ...]
+    #: The states from which a job can still go on: all before the closing one.
+    live: tuple[State, ...]
+    #: The state that every ending leads to.
+    closing: State
+    #: The state that has no edge: the end of every job.
+    end: State
+    #: The state that a failed or broken-off job was in last before its end; None without one.
+    broken: State | None = None
+    #: True for a drawing of one job.
+    of_a_job: bool = False
+    #: What the job left behind in one line; empty without a job.
+    title: str = ""
+    ending: str = ""
+    failed: bool = False
+    #: Steps of the job that today's table does not have.
+    strays: tuple[str, ...] = ()
+
+
+def view(
+    history: History | None = None,
+    *,
+    edges: tuple[Edge, ...] = EDGES,
+    states: tuple[State, ...] = tuple(State),
+) -> View:
+    """Everything that a drawing shows. `edges` and `states` are other tables, for tests."""
+    budgets = _budgets(history)
+    way = Way(history, edges)
+    closing = next(edge.target for edge in edges if edge.target and edge.outcome)
+    reachable = _reachable(closing, edges)
+    live = tuple(s for s in states if s is not closing and s not in reachable)
+    shared = tuple(state for state in live if state in SHARED_DEADLINE)
+    groups = tuple(group for group in (live, shared) if len(group) > 1)
+    arrows = _arrows(edges, groups, budgets, way)
+    return View(
+        boxes={state: _box(state, edges, budgets, way) for state in states},
+        arrows=tuple(sorted(arrows, key=lambda arrow: (arrow.is_timeout, arrow.is_failure))),
+        groups=groups,
+        live=live,
+        closing=closing,
+        end=next(state for state in states if not any(e.source is state for e in edges)),
+        broken=_broken(history, closing),
+        of_a_job=history is not None,
+        title=_title(history) if history else "",
+        ending=f"{history.outcome} · {history.reason}" if history and history.outcome else "",
+        failed=bool(history and history.outcome is Outcome.FAILED),
+        strays=way.strays,
+    )
+
+
+def seconds(value: float) -> str:
+    """A budget: `10 s`, `2.5 s`, `3600 s`."""
+    return f"{value:g} s" if value < 1e6 else f"{value:.0f} s"
+
+
+def spent(value: float) -> str:
+    """A time that was spent: `3 ms`, `0.31 s`, `12.4 s`, `1804 s`."""
+    if value < 0.01:
+        return f"{value * 1000:.0f} ms"
+    return (
+        f"{value:.2f} s" if value < 10 else f"{value:.1f} s" if value < 1000 else f"{value:.0f} s"
+    )
+
+
+def hurry_note() -> str:
+    """What a hurried CLOSING has left."""
+    return f"leaves {seconds(HURRIED_CLOSING_S)}"
+
+
+def _reachable(start: State, edges: tuple[Edge, ...]) -> set[State]:
+    found: set[State] = set()
+    todo = [start]
+    while todo:
+        here = todo.pop()
+        new = {e.target for e in edges if e.source is here and e.target} - found
+        found |= new
+        todo.extend(new)
+    return found
+
+
+def _budgets(history: History | None) -> dict[State, float]:
+    """The table's budgets, or those that the job says it had."""
+    own: Any = history.header.get("budgets") if history else None
+    known = {state.value: state for state in State}
+    said = own.items() if isinstance(own, Mapping) else ()
+    return dict(BUDGETS) | {known[name]: float(value) for name, value in said if name in known}
+
+
+def _broken(history: History | None, closing: State) -> State | None:
+    """Where a failure struck; for a job whose record just ends, where it was then."""
+    if history is None or not history.transitions:
+        return None
+    last = history.transitions[-1]
+    entry = next((x for x in history.transitions if x.target is closing), None)
+    if entry is not None and entry.outcome is Outcome.FAILED:
+        return entry.source
+    killed = history.signal or history.exit_code
+    return last.target if killed and history.outcome is None else None
+
+
+def _title(history: History) -> str:
+    job = history.header.get("job_id") or "unnamed"
+    if not history.transitions:
+        return f"Job {job}: nothing is recorded"
+    return f"Job {job}: {spent(history.transitions[-1].t)} from receipt to {history.state}"
+
+
+def _box(state: State, edges: tuple[Edge, ...], budgets: Mapping[State, float], way: Way) -> Box:
+    own = [edge for edge in edges if edge.source is state]
+    internals = tuple(Internal(edge=e, count=way.count(e)) for e in own if e.target is None)
+    history = way.history
+    notes: tuple[str, ...] = ()
+    if history and history.state is state and own:
+        killed = f"killed by signal {history.signal}" if history.signal else ""
+        left = "" if history.exit_code is None else f"process gone, exit code {history.exit_code}"
+        notes = (killed or left or "the record ends here",)
+    return Box(
+        state=state,
+        budget=budgets.get(state) if own else None,
+        internals=internals,
+        records_the_rest=bool(internals) and {edge.event for edge in own} == set(Event),
+        visits=way.visits(state),
+        missing=way.missing(state) if state in live else (),
+        notes=notes,
+    )
+
+
+_Signature = tuple[Event, State, object, Outcome | None, Reason | None]
+
+
+def _arrows(
+    edges: tuple[Edge, ...],
+    groups: tuple[tuple[State, ...], ...],
+    budgets: Mapping[State, float],
+    way: Way,
+) -> Iterator[Arrow]:
+    alike: dict[_Signature, list[Edge]] = {}
+    for edge in edges:
+        if edge.target is not None:
+            key = (edge.event, edge.target, edge.guard, edge.outcome, edge.reason)
+            alike.setdefault(key, []).append(edge)
+    merged: dict[tuple[tuple[State, ...], State, bool, bool], list[Label]] = {}
+    for rows in alike.values():
+        for part in _split(rows, groups):
+            first = part[0]
+            assert first.target is not None  # noqa: S101  # internal edges were left out above
+            sources = tuple(edge.source for edge in part)
+            style = (sources, first.target, first.is_timeout, first.outcome is Outcome.FAILED)
+            merged.setdefault(style, []).append(_label(part, budgets, way))
+    for (sources, target, is_timeout, is_failure), labels in merged.items():
+        yield Arrow(
+            sources=sources,
+            target=target,
+            labels=tuple(labels),
+            is_timeout=is_timeout,
+            is_failure=is_failure,
+        )
+
+
+def _split(rows: list[Edge], groups: tuple[tuple[State, ...], ...]) -> Iterator[tuple[Edge, ...]]:
+    """Rows that are the same but for their source: by whole groups, then one by one."""
+    left = {edge.source: edge for edge in rows}
+    for group in groups:
+        if left.keys() >= set(group):
+            yield tuple(left.pop(state) for state in group)
+    for edge in left.values():
+        yield (edge,)
+
+
+def _label(rows: tuple[Edge, ...], budgets: Mapping[State, float], way: Way) -> Label:
+    first = rows[0]
+    cause = first.event.value
+    if first.is_timeout:
+        distinct = dict.fromkeys(seconds(budgets[e.source]) for e in rows if e.source in budgets)
+        cause = "budget " + " or ".join(distinct)
+    return Label(
+        edges=rows,
+        cause=cause,
+        guard=guard_name(first),
+        outcome=first.outcome,
+        reason=first.reason,
+        taken=tuple(edge for edge in rows if edge in way.led_to),
+        led_to=tuple(sorted(number for edge in rows for number in way.led_to.get(edge, ()))),
+    )
+
+
+def guard_name(edge: Edge) -> str:
+    """The guard's name in words; empty without one."""
+    return edge.guard.__name__.replace("_", " ") if edge.guard else ""
+
+
+def internal_lines(box: Box) -> Iterator[str]:
+    """The events that a state records without leaving it, one by one."""
+    for internal in box.internals:
+        if box.records_the_rest and not internal.edge.hurries and not internal.count:
+            continue
+        guard = f" [{guard_name(internal.edge)}]" if internal.edge.guard else ""
+        times = f" ×{internal.count}" if internal.count else ""  # noqa: RUF001  # the sign is meant
+        hurry = f" ({hurry_note()})" if internal.edge.hurries else ""
+        yield f"{internal.edge.event}{guard}{times}{hurry}"
+    if box.records_the_rest:
+        yield "any other event"

@@ -1,0 +1,283 @@
+"""Run a lifecycle on virtual time, feed it events, and assert the path that it took.
+
+In a project's own tests, nothing but `pip install interview-worker[testing]` is needed:
+
+    from states import Event, State
+    from states.testing import assert_path, loaded
+
+    def test_a_job_with_everything_loaded_is_ready(journey):
+        history = journey(
+            (0.10, Event.ROOM_CONNECTED),
+            (0.11, Event.BOOTSTRAP_STARTED),
+            (0.50, Event.LOADER_REPORTED, loaded("orchestrator", required=True)),
+            (0.50, Event.LOADERS_SETTLED),
+        )
+        assert_path(history, ..., "BOOTSTRAPPING", "READY")
+
+Every assertion takes a live `Lifecycle`, a `History`, a journal file, or what
+`interview-worker jobs show --json` printed, so the one that holds for a test on virtual time
+can be held against a job of last night. The fixtures `journey` and `lifecycle` come with the
+pytest plugin (`states.pytest_plugin`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from states._expected_path import (
+    PathElement,
+    Visit,
+    compare,
+    gap,
+    mismatch,
+    on,
+    one_of,
+    path_table,
+    visits,
+    word,
+)
+from states.conditions import Condition, Status
+from states.history import History
+from states.machine import IllegalTransition, Lifecycle
+from states.outcomes import Outcome, Reason
+from states.table import Event, State
+
+__all__ = [
+    "Entry",
+    "PathElement",
+    "Subject",
+    "Visit",
+    "assert_condition",
+    "assert_entered",
+    "assert_outcome",
+    "assert_path",
+    "assert_refused",
+    "gap",
+    "history_of",
+    "journey",
+    "loaded",
+    "lost",
+    "on",
+    "one_of",
+    "run_virtual",
+]
+
+_Result = TypeVar("_Result")
+
+#: What an assertion can be held against. A `str` is JSON when it begins with "{", else a path;
+#: a path is JSON when it ends in ".json", else a journal.
+Subject = Lifecycle | History | Path | str | Mapping[str, Any]
+
+#: Something that happens to a job: seconds since it was received, and what.
+Entry = tuple[float, Event] | tuple[float, Event, Condition]
+
+
+# --- running -----------------------------------------------------------------------------------
+
+
+def run_virtual(main: Coroutine[Any, Any, _Result], *, idle_timeout_s: float = 5.0) -> _Result:
+    """Run a coroutine to its end on a loop of its own, whose clock jumps to whatever is next.
+
+    An hour of `asyncio.sleep` takes about a millisecond. Only the loop's clock is virtual, and
+    it begins at 0. Raises TimeoutError once nothing is scheduled and nothing has happened for
+    `idle_timeout_s` seconds of real time, ImportError without the `testing` extra, and
+    RuntimeError inside a running loop.
+    """
+    try:
+        import looptime
+    except ImportError as error:
+        main.close()
+        raise ImportError(
+            "virtual time needs looptime: pip install interview-worker[testing]"
+        ) from error
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        pass
+    else:
+        main.close()
+        raise RuntimeError("there is a running loop: in an async test use the lifecycle fixture")
+
+    def virtual_loop() -> asyncio.AbstractEventLoop:
+        return looptime.new_event_loop(start=0.0, idle_timeout=idle_timeout_s)
+
+    with asyncio.Runner(loop_factory=virtual_loop) as runner:
+        return runner.run(main)
+
+
+def journey(*entries: Entry, until_s: float | None = None, **lifecycle: Any) -> History:
+    """Feed `entries` into a new lifecycle on virtual time and return the history of it.
+
+    Each entry is `(seconds, event)` or `(seconds, event, condition)`, in order of time. After
+    the last one the clock runs on to `until_s` seconds, if given, so that budgets can run out;
+    at the very instant at which a budget ends, the budget comes before the entry.
+    `lifecycle` is passed on to `Lifecycle`: `budgets={State.HANDSHAKE: 0.3}`.
+
+    Raises IllegalTransition where the table does not allow an entry, ValueError for entries
+    that are not in order, and what `run_virtual` raises.
+    """
+    times = [entry[0] for entry in entries]
+    if times != sorted(times) or (until_s is not None and times and until_s < times[-1]):
+        raise ValueError("the entries of a journey, and then until_s, are in order of time")
+
+    async def run() -> History:
+        loop = asyncio.get_running_loop()
+        async with Lifecycle(**{"received_at": loop.time(), **lifecycle}) as job:
+            for at, event, *condition in entries:
+                await asyncio.sleep(at - job.t)
+                await job.fire(event, *condition)
+            if until_s is not None:
+                await asyncio.sleep(until_s - job.t)
+            # Whoever became due in this last instant is heard before the journey ends.
+            for _ in range(3):
+                await asyncio.sleep(0)
+            return history_of(job)
+
+    return run_virtual(run())
+
+
+def loaded(resource: str, *, required: bool = False) -> Condition:
+    """The condition of a resource that has loaded: what a loader reports."""
+    return Condition(resource=resource, status=Status.READY, reason="Loaded", required=required)
+
+
+def lost(resource: str, reason: str = "LoadFailed", *, required: bool = False) -> Condition:
+    """The condition of a resource that is not there, and why, in one word in CamelCase."""
+    return Condition(resource=resource, status=Status.LOST, reason=reason, required=required)
+
+
+# --- asserting ---------------------------------------------------------------------------------
+
+
+def history_of(subject: Subject) -> History:
+    """Read any subject of an assertion. Raises JournalError where it is not one."""
+    if isinstance(subject, History):
+        return subject
+    if isinstance(subject, Lifecycle):
+        return _history_of_live(subject)
+    if isinstance(subject, Mapping):
+        return History.from_json(subject)
+    if isinstance(subject, str) and subject.lstrip().startswith("{"):
+        return History.from_json(subject)
+    path = Path(subject)
+    if path.suffix == ".json":
+        return History.from_json(path.read_text(encoding="utf-8"))
+    return History.read(path)
+
+
+def _history_of_live(lifecycle: Lifecycle) -> History:
+    if hasattr(lifecycle.journal, "records"):
+        return History.of(lifecycle)
+    return History(
+        transitions=tuple(x for x in lifecycle.transitions if not x.internal),
+        internals=tuple(x for x in lifecycle.transitions if x.internal),
+        condition_changes=tuple(lifecycle.conditions),
+    )
+
+
+def assert_path(subject: Subject, *path: PathElement) -> None:
+    """Assert that the job went through exactly this path, from HANDSHAKE to where it is now.
+
+    An element is a state, or its name; `one_of("READY", "DEGRADED")`, either of them;
+    `on("budget_spent", "CLOSING")`, a state and the event that led there; `gap("READY",
+    "DEGRADED")`, any number of visits to those states only; or `...`, any visits at all.
+
+    Raises AssertionError with both paths side by side, and ValueError for an unknown name.
+    """
+    __tracebackhide__ = True
+    history = history_of(subject)
+    comparison = compare(visits(path), history.transitions)
+    if comparison.parted_at is not None:
+        raise AssertionError(mismatch(history, comparison))
+
+
+def assert_entered(
+    subject: Subject,
+    state: State | str,
+    *,
+    within_s: float | None = None,
+    since: State | str | None = None,
+) -> float:
+    """Assert that the job has been in `state`, and return the seconds it took to get there.
+
+    Counted from the job's receipt, or from the first entry into `since`, to the first entry
+    into `state`; `within_s` is the most it may have taken. Raises AssertionError with the
+    job's path, and ValueError for an unknown name.
+    """
+    __tracebackhide__ = True
+    history, state = history_of(subject), word(State, state)
+    entered = history.entered(state)
+    if entered is None:
+        raise AssertionError(f"{state} was never entered\n\n{path_table(history)}")
+    begun, counted_from = 0.0, "the job was received"
+    if since is not None:
+        since = word(State, since)
+        first = history.entered(since)
+        if first is None or first > entered:
+            raise AssertionError(f"{state} was not entered after {since}\n\n{path_table(history)}")
+        begun, counted_from = first, f"{since} was entered"
+    took = entered - begun
+    if within_s is not None and took > within_s:
+        raise AssertionError(
+            f"{state} was entered {took:.3f} s after {counted_from}, "
+            f"not within {within_s:.3f} s\n\n{path_table(history)}"
+        )
+    return took
+
+
+def assert_outcome(
+    subject: Subject, outcome: Outcome | str, reason: Reason | str | None = None
+) -> None:
+    """Assert how the job ended, which is settled from the moment it enters CLOSING.
+
+    Raises AssertionError with the job's path, and ValueError for an unknown name.
+    """
+    __tracebackhide__ = True
+    history, outcome = history_of(subject), word(Outcome, outcome)
+    reason = None if reason is None else word(Reason, reason)
+    if history.outcome is outcome and reason in (None, history.reason):
+        return
+    expected = f"{outcome} ({reason})" if reason else f"{outcome}"
+    raise AssertionError(f"the outcome is not {expected}\n\n{path_table(history)}")
+
+
+def assert_condition(
+    subject: Subject, resource: str, status: Status | str, reason: str | None = None
+) -> None:
+    """Assert the last word on a resource, and why. Raises AssertionError with the job's path."""
+    __tracebackhide__ = True
+    history, status = history_of(subject), word(Status, status)
+    if resource not in history.conditions:
+        said = f"nothing was said of {resource}"
+    else:
+        condition = history.conditions[resource]
+        if condition.status is status and reason in (None, condition.reason):
+            return
+        said = f"{resource} is {condition.status} ({condition.reason})"
+    expected = f"{status} ({reason})" if reason else f"{status}"
+    raise AssertionError(f"{said}, not {expected}\n\n{path_table(history)}")
+
+
+async def assert_refused(
+    lifecycle: Lifecycle, event: Event | str, condition: Condition | None = None
+) -> IllegalTransition:
+    """Fire `event`, and assert that it is refused and changes nothing; return the refusal.
+
+    Raises AssertionError with the job's path, and what `Lifecycle.fire` raises besides.
+    """
+    __tracebackhide__ = True
+    event = word(Event, event)
+    state, steps, conditions = lifecycle.state, len(lifecycle.transitions), lifecycle.conditions
+    try:
+        await lifecycle.fire(event, condition)
+    except IllegalTransition as refusal:
+        unchanged = (state, conditions) == (lifecycle.state, lifecycle.conditions)
+        if unchanged and len(lifecycle.transitions) == steps:
+            return refusal
+        said = f"{event} was refused in {state}, but something else changed the job meanwhile"
+    else:
+        said = f"{event} was not refused in {state}"
+    raise AssertionError(f"{said}\n\n{path_table(history_of(lifecycle))}")

@@ -1,0 +1,87 @@
+"""Room tools against a real LiveKit server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import pytest
+from livekit import rtc
+
+from worker import rooms
+from worker.demo.candidate import Candidate
+
+if TYPE_CHECKING:
+    from worker.demo.livekit_server import LiveKitServer
+
+pytestmark = pytest.mark.real_server
+
+Access = tuple[str, str, str]
+
+
+@pytest.fixture
+def access(livekit_server: LiveKitServer) -> Access:
+    return (livekit_server.url, livekit_server.api_key, livekit_server.api_secret)
+
+
+@pytest.fixture
+def room() -> str:
+    return f"room-{uuid4().hex[:8]}"
+
+
+async def test_a_room_is_created_once_and_deleted_once(access: Access, room: str) -> None:
+    first = await rooms.create_room(*access, room, metadata="m")
+    assert first.startswith("RM_")
+    assert await rooms.create_room(*access, room) == first
+    assert await rooms.delete_room(*access, room)
+    assert not await rooms.delete_room(*access, room)
+
+
+async def test_a_dispatch_is_accepted_though_no_worker_is_there(access: Access, room: str) -> None:
+    first = await rooms.dispatch(*access, agent_name="interviewer", room=room, metadata="{}")
+    second = await rooms.dispatch(*access, agent_name="interviewer", room=room)
+    assert first.startswith("AD_")
+    assert first != second
+
+
+async def test_a_candidate_is_listed_and_removed_once(access: Access, room: str) -> None:
+    token = rooms.candidate_token(*access[1:], room=room, identity="candidate-1", name="Ann")
+    assert await rooms.list_participants(*access, room) == []
+    async with Candidate(access[0], token) as candidate:
+        assert await rooms.list_participants(*access, room) == ["candidate-1"]
+        assert await rooms.remove_participant(*access, room=room, identity="candidate-1")
+        await candidate.wait_until_disconnected(timeout_s=20)
+    assert not await rooms.remove_participant(*access, room=room, identity="candidate-1")
+
+
+async def test_an_expired_token_lets_nobody_in(access: Access, room: str) -> None:
+    token = rooms.candidate_token(*access[1:], room=room, identity="late", ttl_s=-3600)
+    with pytest.raises(rtc.ConnectError):
+        await Candidate(access[0], token).join()
+
+
+async def test_http_urls_are_as_good_as_websocket_ones(
+    livekit_server: LiveKitServer, access: Access, room: str
+) -> None:
+    assert await rooms.create_room(livekit_server.http_url, *access[1:], room)
+
+
+async def test_what_the_server_refuses_is_named_by_tool_and_code(access: Access) -> None:
+    with pytest.raises(rooms.RoomToolError) as caught:
+        await rooms.create_room(*access, "x" * 1000)
+    assert caught.value.operation == "create_room"
+    assert caught.value.code == "invalid_argument"
+
+
+async def test_a_wrong_secret_is_refused_to_every_tool(access: Access, room: str) -> None:
+    wrong = (*access[:2], "wrong" * 10)
+    with pytest.raises(rooms.LiveKitKeyRefused):
+        await rooms.create_room(*wrong, room)
+    with pytest.raises(rooms.LiveKitKeyRefused):
+        await rooms.delete_room(*wrong, room)
+    with pytest.raises(rooms.LiveKitKeyRefused):
+        await rooms.dispatch(*wrong, agent_name="interviewer", room=room)
+    with pytest.raises(rooms.LiveKitKeyRefused):
+        await rooms.list_participants(*wrong, room)
+    with pytest.raises(rooms.LiveKitKeyRefused):
+        await rooms.remove_participant(*wrong, room=room, identity="candidate-1")

@@ -1,0 +1,104 @@
+"""A real PostgreSQL for every integration test: one server a session, one database a test."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import asyncpg  # type: ignore[import-untyped] # ships no types
+import pytest
+from filelock import FileLock
+
+from worker.store.embedded import embedded_postgres
+from worker.store.embedded_layout import Layout
+from worker.store.migrate import migrate
+from worker.store.pool import Database
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+_TEMPLATE = "migrated"
+
+
+def database_url(server_url: str, name: str) -> str:
+    """The URL of another database of the same server."""
+    return server_url.replace("/postgres?", f"/{name}?", 1)
+
+
+def wait_until_gone(data_dir: Path) -> None:
+    """Return when the keeper of a data folder has ended, and with it the server."""
+    if Layout.of(data_dir).keeper_lock.exists():
+        with FileLock(Layout.of(data_dir).keeper_lock, timeout=30):
+            pass
+
+
+@pytest.fixture
+def data_dir() -> Iterator[Path]:
+    """A data folder that nobody else changes: pytest closes its own folders to other users."""
+    folder = Path(tempfile.mkdtemp(prefix="interview-pg-"))
+    yield folder
+    wait_until_gone(folder)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """The URL of a running server, its database `postgres` empty."""
+    folder = Path(tempfile.mkdtemp(prefix="interview-pg-"))
+    with embedded_postgres(folder) as url:
+        asyncio.run(_make_template(url))
+        yield url
+    wait_until_gone(folder)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+async def empty_database_url(postgres_url: str) -> AsyncIterator[str]:
+    """The URL of a database of the test's own, without a schema."""
+    async with _own_database(postgres_url, "template0") as url:
+        yield url
+
+
+@pytest.fixture
+async def migrated_database_url(postgres_url: str) -> AsyncIterator[str]:
+    """The URL of a database of the test's own, with the newest schema."""
+    async with _own_database(postgres_url, _TEMPLATE) as url:
+        yield url
+
+
+@pytest.fixture
+async def database(migrated_database_url: str) -> AsyncIterator[Database]:
+    """A `Database` of the test's own, with the newest schema."""
+    db = await Database.open(migrated_database_url)
+    yield db
+    await db.aclose()
+
+
+@asynccontextmanager
+async def _own_database(server_url: str, template: str) -> AsyncIterator[str]:
+    name = f"test_{uuid4().hex}"
+    await _execute(server_url, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+    yield database_url(server_url, name)
+    await _execute(server_url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def _make_template(server_url: str) -> None:
+    await _execute(server_url, f"CREATE DATABASE {_TEMPLATE}")
+    connection = await asyncpg.connect(database_url(server_url, _TEMPLATE))
+    try:
+        await migrate(connection)
+    finally:
+        await connection.close()
+
+
+async def _execute(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()

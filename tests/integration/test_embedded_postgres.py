@@ -1,0 +1,339 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import pwd
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import asyncpg  # type: ignore[import-untyped] # ships no types
+import psutil
+import pytest
+from filelock import FileLock
+
+from worker.store.embedded import EmbeddedPostgres, embedded_postgres
+from worker.store.embedded_layout import (
+    DataFolderUnusable,
+    Layout,
+    PostgresDidNotStart,
+    PostgresMissing,
+    PostgresVersionDiffers,
+    claim_run_dir,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: Holds the database open until it is killed or its input ends, as any user of it would.
+USER = """
+import sys
+from worker.store.embedded import embedded_postgres
+with embedded_postgres(sys.argv[1]) as url:
+    print(url, flush=True)
+    sys.stdin.read()
+"""
+
+
+class User:
+    """Another process that uses the database."""
+
+    def __init__(self, data_dir: Path, **options: object) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", USER, data_dir],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            **options,  # type: ignore[call-overload]
+        )
+
+    async def url(self) -> str:
+        line: str = await asyncio.to_thread(self.process.stdout.readline)
+        return line.strip()
+
+    def leave(self) -> None:
+        self.process.communicate()
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+
+def processes_of(data_dir: Path) -> dict[str, psutil.Process]:
+    """The keeper and the servers of a data folder that are alive, by what they are."""
+    found = {}
+    for process in psutil.process_iter():
+        try:
+            command = process.cmdline()
+            is_zombie = process.status() == psutil.STATUS_ZOMBIE
+        except psutil.Error:
+            continue
+        if is_zombie:
+            continue
+        if "worker.store.embedded_keeper" in command and str(data_dir) in command:
+            found["keeper"] = process
+        elif (
+            command
+            and Path(command[0]).name == "postgres"
+            and str(data_dir / "postgres") in command
+        ):
+            found["postgres"] = process
+    return found
+
+
+async def until_gone(data_dir: Path) -> None:
+    """Return when the keeper has ended; it stops the server before that."""
+    lock = FileLock(Layout.of(data_dir).keeper_lock, thread_local=False)
+    await asyncio.to_thread(lock.acquire, timeout=30)
+    lock.release()
+
+
+async def ask(url: str, query: str) -> object:
+    connection = await asyncpg.connect(url)
+    try:
+        return await connection.fetchval(query)
+    finally:
+        await connection.close()
+
+
+async def test_two_users_share_a_server_that_is_gone_after_the_last(data_dir: Path) -> None:
+    first = await EmbeddedPostgres.start(data_dir)
+    second = User(data_dir)
+    assert await second.url() == first.url
+    assert set(processes_of(data_dir)) == {"keeper", "postgres"}
+    await ask(first.url, "CREATE TABLE kept AS SELECT 1 AS n")
+    await first.aclose()
+    assert await ask(first.url, "SELECT n FROM kept") == 1
+    second.leave()
+    await until_gone(data_dir)
+    assert processes_of(data_dir) == {}
+    async with await EmbeddedPostgres.start(data_dir) as again:
+        assert await ask(again.url, "SELECT n FROM kept") == 1
+
+
+async def test_a_server_is_gone_after_its_users_were_killed(data_dir: Path) -> None:
+    users = [User(data_dir), User(data_dir)]
+    url = await users[0].url()
+    assert await users[1].url() == url
+    users[0].kill()
+    assert await ask(url, "SELECT 1") == 1
+    users[1].kill()
+    await until_gone(data_dir)
+    assert processes_of(data_dir) == {}
+
+
+async def test_users_that_come_at_once_start_one_server(data_dir: Path) -> None:
+    users = [User(data_dir) for _ in range(4)]
+    urls = await asyncio.gather(*(user.url() for user in users))
+    assert len(set(urls)) == 1
+    for user in users:
+        user.leave()
+
+
+async def test_users_in_a_row_share_one_start(data_dir: Path) -> None:
+    async with await EmbeddedPostgres.start(data_dir):
+        keeper = processes_of(data_dir)["keeper"]
+    async with await EmbeddedPostgres.start(data_dir):
+        assert processes_of(data_dir)["keeper"] == keeper
+
+
+async def test_when_the_keeper_is_killed_its_users_get_another_on_the_same_url(
+    data_dir: Path,
+) -> None:
+    async with await EmbeddedPostgres.start(data_dir) as pg:
+        before = processes_of(data_dir)
+        before["keeper"].kill()
+        # The old server shuts down by itself, and the user starts the next.
+        await asyncio.to_thread(before["postgres"].wait, 30)
+        connected = None
+        while connected is None:
+            try:
+                connected = await ask(pg.url, "SELECT 1")
+            except (OSError, asyncpg.PostgresError):
+                await asyncio.sleep(0)
+        assert processes_of(data_dir)["keeper"] != before["keeper"]
+
+
+async def test_a_killed_keeper_leaves_no_server_behind_and_the_next_start_recovers(
+    data_dir: Path,
+) -> None:
+    user = User(data_dir)
+    await user.url()
+    processes = processes_of(data_dir)
+    user.process.send_signal(signal.SIGSTOP)
+    processes["keeper"].kill()
+    user.kill()
+    await asyncio.to_thread(processes["postgres"].wait, 30)
+    assert processes_of(data_dir) == {}
+    async with await EmbeddedPostgres.start(data_dir) as pg:
+        assert await ask(pg.url, "SELECT 1") == 1
+
+
+async def test_after_everything_was_killed_at_once_the_next_start_recovers(
+    data_dir: Path,
+) -> None:
+    user = User(data_dir)
+    await ask(await user.url(), "CREATE TABLE kept AS SELECT 1 AS n")
+    for process in processes_of(data_dir).values():
+        process.kill()
+    user.kill()
+    async with await EmbeddedPostgres.start(data_dir) as pg:
+        assert await ask(pg.url, "SELECT n FROM kept") == 1
+
+
+async def test_a_server_that_dies_under_its_users_is_started_again(data_dir: Path) -> None:
+    async with await EmbeddedPostgres.start(data_dir) as pg:
+        server = processes_of(data_dir)["postgres"]
+        server.kill()
+        await asyncio.to_thread(server.wait, 30)
+        answer = None
+        while answer is None:
+            try:
+                answer = await ask(pg.url, "SELECT 1")
+            except (OSError, asyncpg.PostgresError):
+                await asyncio.sleep(0)
+        assert processes_of(data_dir)["postgres"] != server
+
+
+async def test_a_start_that_is_cancelled_leaves_nothing_running(data_dir: Path) -> None:
+    task = asyncio.create_task(EmbeddedPostgres.start(data_dir))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    # Whatever the thread had begun is given back: another user finds a clean house.
+    async with await EmbeddedPostgres.start(data_dir) as pg:
+        assert await ask(pg.url, "SELECT 1") == 1
+
+
+def test_a_child_that_was_forked_does_not_keep_the_server_alive(data_dir: Path) -> None:
+    reader, writer = os.pipe()
+    with embedded_postgres(data_dir):
+        child = os.fork()
+        if child == 0:
+            os.close(writer)
+            os.read(reader, 1)
+            os._exit(0)
+    try:
+        with FileLock(Layout.of(data_dir).keeper_lock, timeout=30):
+            assert processes_of(data_dir) == {}
+    finally:
+        os.close(writer)
+        os.waitpid(child, 0)
+        os.close(reader)
+
+
+async def test_a_deep_data_folder_works_and_two_of_them_are_kept_apart(data_dir: Path) -> None:
+    for name in ("one", "two"):
+        deep = data_dir / ("deep" * 25) / name
+        async with await EmbeddedPostgres.start(deep) as pg:
+            assert await ask(pg.url, "SELECT to_regclass('mine')") is None
+            await ask(pg.url, "CREATE TABLE mine ()")
+        await until_gone(deep)
+        Layout.of(deep).run_dir.rmdir()
+
+
+async def test_a_folder_that_cannot_be_made_is_reported_in_one_line(data_dir: Path) -> None:
+    (data_dir / "file").touch()
+    with pytest.raises(DataFolderUnusable, match="cannot be written") as caught:
+        await EmbeddedPostgres.start(data_dir / "file" / "data")
+    assert "\n" not in str(caught.value)
+
+
+async def test_data_of_another_major_version_is_refused(data_dir: Path) -> None:
+    (data_dir / "postgres").mkdir()
+    (data_dir / "postgres" / "PG_VERSION").write_text("12\n")
+    with pytest.raises(PostgresVersionDiffers, match="PostgreSQL 12 and this worker brings 18"):
+        await EmbeddedPostgres.start(data_dir)
+
+
+async def test_postgresqls_own_reason_for_not_starting_is_told(data_dir: Path) -> None:
+    async with await EmbeddedPostgres.start(data_dir):
+        pass
+    await until_gone(data_dir)
+    (data_dir / "postgres" / "postgresql.conf").write_text("no_such_setting = 1\n")
+    with pytest.raises(PostgresDidNotStart, match="no_such_setting|configuration file") as caught:
+        await EmbeddedPostgres.start(data_dir)
+    assert "\n" not in str(caught.value)
+    await until_gone(data_dir)
+    assert processes_of(data_dir) == {}
+
+
+async def test_a_cluster_that_was_half_made_is_made_anew(data_dir: Path) -> None:
+    (data_dir / "postgres.new").mkdir()
+    (data_dir / "postgres.new" / "PG_VERSION").write_text("18\n")
+    async with await EmbeddedPostgres.start(data_dir) as pg:
+        assert await ask(pg.url, "SELECT 1") == 1
+
+
+async def test_a_platform_without_the_wheel_is_told_what_to_do(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(PostgresMissing, match="set DATABASE_URL"):
+        await EmbeddedPostgres.start(data_dir)
+
+
+async def test_a_long_log_is_begun_anew(data_dir: Path) -> None:
+    log = Layout.of(data_dir).log
+    log.write_bytes(b"old\n" * 500_000)
+    async with await EmbeddedPostgres.start(data_dir):
+        assert log.stat().st_size < 1_000_000
+
+
+def test_a_socket_folder_that_belongs_to_somebody_else_is_refused(data_dir: Path) -> None:
+    layout = Layout.of(data_dir)
+    layout.run_dir.symlink_to("/tmp")
+    with pytest.raises(DataFolderUnusable):
+        claim_run_dir(layout, os.geteuid())
+
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+
+
+@pytest.fixture
+def others_folder() -> Iterator[Path]:
+    """A folder of a user without rights."""
+    folder = Path(tempfile.mkdtemp(prefix="interview-pg-"))
+    os.chown(folder, pwd.getpwnam("nobody").pw_uid, -1)
+    yield folder
+    with FileLock(folder / "postgres.lock", timeout=30):
+        pass
+    subprocess.run(["rm", "-rf", folder], check=True)
+
+
+@needs_root
+async def test_a_user_without_rights_has_a_server_of_its_own(others_folder: Path) -> None:
+    nobody = pwd.getpwnam("nobody")
+    user = User(
+        others_folder, user=nobody.pw_uid, group=nobody.pw_gid, extra_groups=[], cwd=others_folder
+    )
+    assert await ask(await user.url(), "SELECT 1") == 1
+    assert processes_of(others_folder)["postgres"].uids().real == nobody.pw_uid
+    user.leave()
+    await until_gone(others_folder)
+    assert processes_of(others_folder) == {}
+
+
+@needs_root
+async def test_a_read_only_folder_is_reported_in_one_line(others_folder: Path) -> None:
+    nobody = pwd.getpwnam("nobody")
+    others_folder.chmod(0o500)
+    done = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-c", USER, others_folder],
+        user=nobody.pw_uid,
+        group=nobody.pw_gid,
+        extra_groups=[],
+        cwd="/",
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    last = done.stderr.splitlines()[-1]
+    assert "DataFolderUnusable" in last
+    assert last.endswith("cannot be written (Permission denied): choose another data folder")

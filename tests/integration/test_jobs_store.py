@@ -1,0 +1,252 @@
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from worker.interview.plan import SAMPLE_PLAN, load_plan
+from worker.store.interviews import InterviewStatus, create_interview, get_interview, turns_of
+from worker.store.jobs import JobHeader, get_job, list_jobs, records_of, ship
+from worker.store.progress import mark_running
+
+if TYPE_CHECKING:
+    from worker.store.pool import Database
+
+START = datetime(2026, 3, 1, 10, tzinfo=UTC)
+Record = dict[str, Any]
+
+
+class Journal:
+    """Records as a job writes them, numbered, a second apart."""
+
+    def __init__(self, *, start: datetime = START) -> None:
+        self._start = start
+        self.records: list[Record] = []
+
+    def add(self, kind: str, **fields: Any) -> Record:
+        seq = len(self.records)
+        at = (self._start + timedelta(seconds=seq)).isoformat()
+        record = {"v": 1, "seq": seq, "at": at, "t": float(seq), "kind": kind, **fields}
+        self.records.append(record)
+        return record
+
+    def transition(self, to: str, **fields: Any) -> Record:
+        return self.add("transition", **{"from": "X", "event": "e", "to": to, **fields})
+
+    def said(self, speaker: str, text: str, **fields: Any) -> Record:
+        return self.add("turn", speaker=speaker, text=text, question_id="q1", **fields)
+
+
+def header(job_id: str = "AJ_1", interview_id: str | None = "one", **fields: Any) -> JobHeader:
+    return JobHeader(job_id=job_id, interview_id=interview_id, **fields)
+
+
+@pytest.fixture
+async def db(database: Database) -> Database:
+    await create_interview(database, interview_id="one", plan=load_plan(SAMPLE_PLAN))
+    return database
+
+
+async def outcome_of(db: Database) -> tuple[str, str | None, str | None]:
+    interview = await get_interview(db, "one")
+    assert interview is not None
+    return interview.status.value, interview.outcome, interview.reason
+
+
+def whole_job() -> list[Record]:
+    journal = Journal()
+    journal.add("job", job_id="AJ_1", interview_id="one", room="r", worker_id="w", pid=7)
+    journal.transition("CONNECTED")
+    journal.add("condition", resource="vad", status="loading", reason="", message="", since=1)
+    journal.add("condition", resource="vad", status="failed", reason="Timeout", message="", since=2)
+    journal.transition("RUNNING")
+    journal.said("interviewer", "What? And why?", generated="What? And why?", heard="What?",
+                 interrupted=True, role="question")  # fmt: skip
+    journal.said("candidate", "This, because.", role="answer")
+    journal.transition("CLOSED", outcome="completed", reason="InterviewCompleted")
+    journal.add("exit", exit_code=0, signal=None)
+    return journal.records
+
+
+async def test_a_whole_journal_becomes_a_job_its_turns_and_the_interviews_end(
+    db: Database,
+) -> None:
+    records = whole_job()
+    shipped = await ship(db, header(), records)
+    assert (shipped.written, shipped.repeated, shipped.refused) == (len(records), 0, ())
+    assert await records_of(db, "AJ_1") == records
+    job = await get_job(db, "AJ_1")
+    assert job is not None
+    assert (job.interview_id, job.room, job.worker_id, job.pid) == ("one", "r", "w", 7)
+    assert (job.state, job.outcome, job.reason) == ("CLOSED", "completed", "InterviewCompleted")
+    assert (job.exit_code, job.signal, job.started_at) == (0, None, START)
+    assert job.ended_at == START + timedelta(seconds=7)
+    assert job.conditions["vad"]["status"] == "failed"
+    asked, answered = await turns_of(db, "one")
+    assert (asked.speaker, asked.text, asked.heard) == ("interviewer", "What?", "What?")
+    assert (asked.generated, asked.interrupted, asked.role) == ("What? And why?", True, "question")
+    assert (answered.speaker, answered.text, answered.heard) == (
+        "candidate",
+        "This, because.",
+        None,
+    )
+    assert (answered.job_id, answered.seq, answered.question_id) == ("AJ_1", 6, "q1")
+    assert not asked.late
+    assert await outcome_of(db) == ("ended", "completed", "InterviewCompleted")
+
+
+async def test_records_shipped_again_in_any_portions_change_nothing(db: Database) -> None:
+    records = whole_job()
+    for portion in (records[:3], records[1:5], records, records[2:4], records[:1]):
+        await ship(db, header(), portion)
+    once_more = await ship(db, header(), records)
+    assert (once_more.written, once_more.repeated) == (0, len(records))
+    assert await records_of(db, "AJ_1") == records
+    job = await get_job(db, "AJ_1")
+    assert job is not None
+    assert (job.state, job.started_at) == ("CLOSED", START)
+    assert job.conditions["vad"]["status"] == "failed"
+    assert len(await turns_of(db, "one")) == 2
+    assert await outcome_of(db) == ("ended", "completed", "InterviewCompleted")
+
+
+async def test_two_shippers_at_once_write_each_record_once(db: Database) -> None:
+    records = whole_job()
+    shipped = await asyncio.gather(*(ship(db, header(), records) for _ in range(4)))
+    assert sum(part.written for part in shipped) == len(records)
+    assert await records_of(db, "AJ_1") == records
+
+
+async def test_a_long_journal_is_shipped_whole(db: Database) -> None:
+    journal = Journal()
+    for number in range(1201):
+        journal.add("step", name="load", number=number)
+    assert (await ship(db, header(), journal.records)).written == 1201
+    assert await records_of(db, "AJ_1") == journal.records
+
+
+async def test_a_bad_record_is_refused_alone(db: Database) -> None:
+    journal = Journal()
+    good = journal.said("candidate", "Half a \ud800 and a \0.")
+    bad = good | {"seq": "one"}
+    shipped = await ship(db, header(), [good, bad, {}])
+    assert shipped.written == 1
+    assert shipped.refused == ((1, "seq"), (2, "seq"))
+    [turn] = await turns_of(db, "one")
+    replaced = "\N{REPLACEMENT CHARACTER}"
+    assert turn.text == f"Half a {replaced} and a {replaced}."
+
+
+async def test_a_process_that_was_killed_has_failed(db: Database) -> None:
+    journal = Journal()
+    journal.transition("RUNNING")
+    journal.add("exit", exit_code=-9, signal=9)
+    await ship(db, header(), journal.records)
+    job = await get_job(db, "AJ_1")
+    assert job is not None
+    assert (job.state, job.signal, job.outcome) == ("RUNNING", 9, "failed")
+    assert await outcome_of(db) == ("ended", "failed", "ProcessKilled")
+
+
+async def test_a_process_that_exits_without_closing_has_failed(db: Database) -> None:
+    journal = Journal()
+    journal.transition("RUNNING")
+    journal.add("exit", exit_code=3, signal=None)
+    await ship(db, header(), journal.records)
+    assert await outcome_of(db) == ("ended", "failed", "ProcessExited")
+
+
+async def test_an_exit_after_closing_takes_nothing_back(db: Database) -> None:
+    journal = Journal()
+    journal.transition("CLOSED", outcome="abandoned", reason="CandidateSilent")
+    journal.add("exit", exit_code=-9, signal=9)
+    await ship(db, header(), journal.records)
+    assert await outcome_of(db) == ("ended", "abandoned", "CandidateSilent")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "reason"), [("superseded", "LeaseHeld"), ("cancelled", "InterviewAlreadyOver")]
+)
+async def test_a_job_that_came_too_late_does_not_change_the_outcome(
+    db: Database, outcome: str, reason: str
+) -> None:
+    await ship(db, header(), whole_job())
+    intruder = Journal(start=START + timedelta(hours=1))
+    intruder.transition("CLOSED", outcome=outcome, reason=reason)
+    await ship(db, header("AJ_2"), intruder.records)
+    assert await outcome_of(db) == ("ended", "completed", "InterviewCompleted")
+    job = await get_job(db, "AJ_2")
+    assert job is not None
+    assert (job.outcome, job.reason) == (outcome, reason)
+
+
+async def test_a_dead_jobs_late_journal_does_not_end_its_successors_interview(
+    db: Database,
+) -> None:
+    await mark_running(db, "one", "AJ_2")
+    dead = Journal()
+    dead.said("candidate", "My last words.")
+    dead.add("exit", exit_code=-9, signal=9)
+    await ship(db, header("AJ_1"), dead.records)
+    assert await outcome_of(db) == (InterviewStatus.RUNNING, None, None)
+
+
+async def test_turns_from_a_lost_lease_are_kept_and_marked_late(db: Database) -> None:
+    await db.run(
+        "raise", lambda c: c.execute("UPDATE interviews SET token = 2 WHERE interview_id = 'one'")
+    )
+    old, new = Journal(start=START + timedelta(hours=1)), Journal()
+    old.said("candidate", "from the old one")
+    new.said("candidate", "from the new one")
+    await ship(db, header("AJ_new", token=2), new.records)
+    await ship(db, header("AJ_old", token=1), old.records)
+    turns = await turns_of(db, "one")
+    # In the order of the tokens, whatever the two machines' clocks say.
+    assert [(turn.text, turn.late) for turn in turns] == [
+        ("from the old one", True),
+        ("from the new one", False),
+    ]
+
+
+async def test_a_job_without_an_interview_and_one_of_an_unknown_interview_are_recorded(
+    db: Database,
+) -> None:
+    journal = Journal()
+    journal.transition("CLOSED", outcome="failed", reason="OrchestratorFailed")
+    await ship(db, header("AJ_a", None), journal.records)
+    await ship(db, header("AJ_b", "unknown"), journal.records)
+    ids = {job.job_id: job.interview_id for job in await list_jobs(db)}
+    assert ids == {"AJ_a": None, "AJ_b": "unknown"}
+    assert [job.job_id for job in await list_jobs(db, "unknown")] == ["AJ_b"]
+    assert await outcome_of(db) == ("created", None, None)
+
+
+async def test_what_a_journal_says_of_its_job_is_known_without_a_header(db: Database) -> None:
+    journal = Journal()
+    journal.add("job", job_id="AJ_1", interview_id="one", room="r", worker_id="w", pid=7)
+    journal.add("job", job_id="AJ_1", token=5)
+    journal.said("candidate", "Yes.")
+    await ship(db, JobHeader(job_id="AJ_1"), journal.records)
+    job = await get_job(db, "AJ_1")
+    assert job is not None
+    assert (job.interview_id, job.token, job.worker_id) == ("one", 5, "w")
+    assert len(await turns_of(db, "one")) == 1
+
+
+async def test_jobs_are_listed_newest_first(db: Database) -> None:
+    for number in range(3):
+        journal = Journal(start=START + timedelta(minutes=number))
+        journal.transition("CONNECTED")
+        await ship(db, header(f"AJ_{number}"), journal.records)
+    assert [job.job_id for job in await list_jobs(db, limit=2)] == ["AJ_2", "AJ_1"]
+    assert await get_job(db, "AJ_9") is None
+    assert await records_of(db, "AJ_9") == []
+
+
+async def test_a_header_alone_makes_a_job(db: Database) -> None:
+    assert (await ship(db, header(worker_id="w"), [])).written == 0
+    job = await get_job(db, "AJ_1")
+    assert job is not None
+    assert (job.worker_id, job.started_at, job.state) == ("w", None, None)

@@ -1,0 +1,84 @@
+"""The shortest way to every edge of the table, found breadth-first, and a driver that takes it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING
+
+from states import EDGES, Conditions, Edge, Event, State
+from states.testing import loaded, lost
+
+if TYPE_CHECKING:
+    from states import Condition, Lifecycle, Transition
+
+#: One thing that happens to a job: an event, and the condition that it carries, if any.
+Step = tuple[Event, "Condition | None"]
+
+_CARRY_A_CONDITION = (Event.LOADER_REPORTED, Event.RESOURCE_LOST, Event.RESOURCE_RECOVERED)
+_WORDS_ON_RESOURCES = (
+    loaded("vad"),
+    lost("vad"),
+    loaded("orchestrator", required=True),
+    lost("orchestrator", required=True),
+)
+
+
+def _steps() -> list[Step]:
+    bare: list[Step] = [(event, None) for event in Event]
+    return bare + [(event, word) for event in _CARRY_A_CONDITION for word in _WORDS_ON_RESOURCES]
+
+
+def edge_taken(state: State, step: Step, conditions: Conditions) -> tuple[Edge | None, Conditions]:
+    """The first row of the table that takes `step`, and the conditions after it."""
+    event, condition = step
+    if condition is not None:
+        conditions = conditions.updated(condition)
+    for edge in EDGES:
+        if (edge.source, edge.event) == (state, event):
+            if edge.guard is None or edge.guard(conditions):
+                return edge, conditions
+    return None, conditions
+
+
+def shortest_ways() -> dict[Edge, tuple[Step, ...]]:
+    """For each edge that can be taken at all, the fewest steps that end by taking it."""
+    ways: dict[Edge, tuple[Step, ...]] = {}
+    seen: set[tuple[State, tuple[str, ...], tuple[str, ...]]] = set()
+    queue: deque[tuple[State, Conditions, tuple[Step, ...]]] = deque(
+        [(State.HANDSHAKE, Conditions(), ())]
+    )
+    while queue:
+        state, conditions, way = queue.popleft()
+        known = (state, tuple(sorted(conditions.by_resource)), conditions.missing)
+        if known in seen:
+            continue
+        seen.add(known)
+        for step in _steps():
+            edge, after = edge_taken(state, step, conditions)
+            if edge is not None:
+                ways.setdefault(edge, (*way, step))
+                queue.append((edge.target or state, after, (*way, step)))
+    return ways
+
+
+def way_to(state: State) -> tuple[Step, ...]:
+    """The fewest steps into `state`."""
+    if state is State.HANDSHAKE:
+        return ()
+    into = [way for edge, way in shortest_ways().items() if edge.target is state]
+    return min(into, key=len)
+
+
+async def take(job: Lifecycle, *steps: Step) -> Transition:
+    """Take the steps on virtual time: a budget is waited for, anything else is fired."""
+    for event, condition in steps:
+        if event is Event.BUDGET_SPENT:
+            assert job.remaining is not None
+            before = len(job.transitions)
+            await asyncio.sleep(job.remaining)
+            while len(job.transitions) == before:
+                await asyncio.sleep(0)
+        else:
+            await job.fire(event, condition)
+    return job.transitions[-1]

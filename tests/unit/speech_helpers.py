@@ -1,0 +1,72 @@
+"""What the tests of speech share: spoken audio, and a measure of what was understood."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from worker.speech import audio, local_models
+from worker.speech.frames import frame_of, resampled
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from livekit import rtc
+
+    from worker.speech.audio import Pcm
+
+STT_RATE = local_models.STT_SAMPLE_RATE
+
+
+def spoken(text: str, *, sample_rate: int = STT_RATE) -> Pcm:
+    """A text as the local voice speaks it."""
+    pcm = audio.to_pcm(local_models.synthesize(text))
+    return resampled(pcm, local_models.TTS_SAMPLE_RATE, sample_rate)
+
+
+def silence(seconds: float, *, sample_rate: int = STT_RATE) -> Pcm:
+    """Digital silence."""
+    return np.zeros(round(seconds * sample_rate), np.int16)
+
+
+def noise(seconds: float, *, rms: float, sample_rate: int = STT_RATE) -> Pcm:
+    """White noise, the same each time; `rms` of 32768."""
+    samples = np.random.default_rng(7).normal(0.0, rms, round(seconds * sample_rate))
+    pcm: Pcm = samples.clip(-32768, 32767).astype(np.int16)
+    return pcm
+
+
+def in_room(*sounds: Pcm, rms: float = 20.0, sample_rate: int = STT_RATE) -> Pcm:
+    """Sounds one after the other, over the quiet noise of a room."""
+    sound = np.concatenate(sounds)
+    room = noise(len(sound) / sample_rate, rms=rms, sample_rate=sample_rate)
+    mixed: Pcm = (sound.astype(np.int32) + room).clip(-32768, 32767).astype(np.int16)
+    return mixed
+
+
+def frames(
+    pcm: Pcm, *, sample_rate: int = STT_RATE, seconds: float = 0.02
+) -> Iterator[rtc.AudioFrame]:
+    """Audio as the frames that a room delivers."""
+    step = round(seconds * sample_rate)
+    for start in range(0, len(pcm), step):
+        yield frame_of(pcm[start : start + step], sample_rate)
+
+
+def words(text: str) -> list[str]:
+    """The words of a text, without case and punctuation."""
+    return re.findall(r"[a-z0-9']+", text.lower())
+
+
+def word_error_rate(said: str, heard: str) -> float:
+    """Words to insert, delete or replace (Levenshtein), as a share of those that were said."""
+    reference, hypothesis = words(said), words(heard)
+    row = list(range(len(hypothesis) + 1))
+    for index, word in enumerate(reference, start=1):
+        before, row = row, [index]
+        for column, other in enumerate(hypothesis, start=1):
+            replaced = before[column - 1] + (word != other)
+            row.append(min(replaced, before[column] + 1, row[column - 1] + 1))
+    return row[-1] / len(reference)

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import pytest
+
+from worker.store.url import DatabaseUrlInvalid, check_url, mask_url
+
+
+@pytest.mark.parametrize(
+    ("url", "masked"),
+    [
+        ("postgresql://me:secret@host:5432/db", "postgresql://me:***@host:5432/db"),
+        ("postgresql://me:p@ss/word@host/db", "postgresql://me:***@host/db"),
+        (
+            "postgresql://host/db?user=me&password=secret",
+            "postgresql://host/db?user=me&password=***",
+        ),
+        ("postgresql://host/db?sslpassword=a&x=1", "postgresql://host/db?sslpassword=***&x=1"),
+        ("postgresql://me@host/db", "postgresql://me@host/db"),
+        ("postgresql://postgres@/db?host=/run/x", "postgresql://postgres@/db?host=/run/x"),
+        ("mysql://me:secret@host/db", "mysql://me:***@host/db"),
+        ("me:secret@host", "me:secret@host"),
+    ],
+)
+def test_no_password_is_shown(url: str, masked: str) -> None:
+    assert mask_url(url) == masked
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://me:secret@host:5432/db?sslmode=require",
+        "postgres://host/db",
+        "postgresql://me@h1:5432,h2:5433/db",
+        "postgresql://me@[::1]:5432/db",
+        "postgresql://postgres@/postgres?host=/run/x&port=5432",
+    ],
+)
+def test_a_postgresql_url_is_taken(url: str) -> None:
+    check_url(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("", "does not begin with postgresql://"),
+        ("localhost:5432/db", "does not begin with postgresql://"),
+        ("mysql://me:secret@host/db", "does not begin with postgresql://"),
+        ("postgresql+asyncpg://me:secret@host/db", "names a driver"),
+        ("postgresql://me:secret@host:port/db", "has a port"),
+        ("postgresql://host:70000/db", "has a port"),
+        ("postgresql://ho st/db", "holds a space"),
+        ("postgresql://[::1/db", "cannot be read"),
+    ],
+)
+def test_another_url_is_refused_in_one_line_without_its_password(url: str, problem: str) -> None:
+    with pytest.raises(DatabaseUrlInvalid) as caught:
+        check_url(url)
+    assert problem in str(caught.value)
+    assert "secret" not in str(caught.value)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,57 @@
+"""The demo's candidate has an answer to everything."""
+
+from __future__ import annotations
+
+import pytest
+
+from worker.demo.script import ANSWERS, GENERIC_ANSWER, CandidateScript
+from worker.demo.voice import split_at_pauses
+from worker.interview.plan import SAMPLE_PLAN, load_plan
+
+PLAN = load_plan(SAMPLE_PLAN)
+
+
+@pytest.fixture
+def script() -> CandidateScript:
+    return CandidateScript.for_sample_plan()
+
+
+def test_every_question_of_the_sample_plan_has_its_own_answer(script: CandidateScript) -> None:
+    by_text = [script.answer_for(question.text) for question in PLAN.questions]
+    by_place = [script.answer_for(place) for place in range(len(PLAN.questions))]
+    assert by_text == by_place == [ANSWERS[question.id] for question in PLAN.questions]
+
+
+def test_every_follow_up_of_the_sample_plan_has_its_own_answer(script: CandidateScript) -> None:
+    follow_ups = [text for question in PLAN.questions for text in question.follow_ups]
+    assert follow_ups
+    assert all(script.answer_for(text) != GENERIC_ANSWER for text in follow_ups)
+
+
+def test_every_answer_is_for_something_in_the_sample_plan() -> None:
+    ids = {question.id for question in PLAN.questions}
+    assert {answer_id.partition("/")[0] for answer_id in ANSWERS} == ids
+
+
+def test_a_question_is_found_in_whatever_is_said_around_it(script: CandidateScript) -> None:
+    asked = PLAN.questions[1].text
+    said = f"Thank you. {asked.upper().replace('?', '...')} Take your time."
+    assert script.answer_for(said) == ANSWERS[PLAN.questions[1].id]
+
+
+def test_a_follow_up_after_its_question_is_what_is_answered(script: CandidateScript) -> None:
+    question = PLAN.questions[0]
+    said = f"I asked: {question.text} {question.follow_ups[0]}"
+    assert script.answer_for(said) == ANSWERS[f"{question.id}/1"]
+
+
+@pytest.mark.parametrize("question", ["What is your favourite colour?", "", 99, -1])
+def test_anything_else_gets_the_generic_answer(
+    script: CandidateScript, question: str | int
+) -> None:
+    assert script.answer_for(question) == GENERIC_ANSWER
+
+
+def test_an_answer_has_a_thinking_pause_that_a_plan_must_hold() -> None:
+    pauses = [part for answer in ANSWERS.values() for part in split_at_pauses(answer)]
+    assert 1.3 in pauses

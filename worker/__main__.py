@@ -1,0 +1,8 @@
+"""`python -m worker`: the same as `interview-worker`."""
+
+from __future__ import annotations
+
+from worker.cli import main
+
+if __name__ == "__main__":
+    main()

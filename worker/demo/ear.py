@@ -1,0 +1,84 @@
+"""A participant's ear: every audio track of a room, metered and put on one timeline."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import numpy as np
+from livekit import rtc
+
+from worker.demo.hearing import SAMPLE_RATE, LevelMeter, Timeline, TrackPlacer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Ear:
+    """Listens to whoever publishes audio, for as long as the track is subscribed.
+
+    Args:
+        now_s: Seconds since the listener joined.
+        changed: Called when a voice comes or goes, and at every audible frame.
+    """
+
+    def __init__(self, now_s: Callable[[], float], *, changed: Callable[[], None]) -> None:
+        self._now_s = now_s
+        self._changed = changed
+        self._listeners: dict[str, asyncio.Task[None]] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+        self._voices: dict[str, str] = {}
+        self.meter = LevelMeter()
+        self.heard = Timeline()
+
+    @property
+    def voices(self) -> tuple[str, ...]:
+        """The identities of those whose audio is subscribed to now, first come first."""
+        return tuple(dict.fromkeys(self._voices.values()))
+
+    def attach(self, room: rtc.Room) -> None:
+        """Listen to this room from now on; call it before connecting."""
+        room.on("track_subscribed", self._on_subscribed)
+        room.on("track_unsubscribed", self._on_unsubscribed)
+
+    async def aclose(self) -> None:
+        """Stop listening; what was heard stays available."""
+        for sid in list(self._listeners):
+            self._stop(sid)
+        await asyncio.gather(*self._closing, return_exceptions=True)
+
+    def _on_subscribed(
+        self, track: rtc.RemoteTrack, _: object, participant: rtc.RemoteParticipant
+    ) -> None:
+        if track.kind != rtc.TrackKind.KIND_AUDIO:
+            return
+        self._voices[track.sid] = participant.identity
+        self._listeners[track.sid] = asyncio.create_task(self._listen(track), name="ear")
+        self._changed()
+
+    def _on_unsubscribed(self, track: rtc.RemoteTrack, *_: object) -> None:
+        self._stop(track.sid)
+
+    def _stop(self, sid: str) -> None:
+        # The stream would not end by itself, and later carry the next participant's voice.
+        listener = self._listeners.pop(sid, None)
+        if listener is not None:
+            listener.cancel()
+            self._closing.add(listener)
+            listener.add_done_callback(self._closing.discard)
+        self._voices.pop(sid, None)
+        self._changed()
+
+    async def _listen(self, track: rtc.RemoteTrack) -> None:
+        placer = TrackPlacer()
+        stream = rtc.AudioStream(track, sample_rate=SAMPLE_RATE, num_channels=1)
+        try:
+            async for event in stream:
+                samples = np.frombuffer(event.frame.data, np.int16)
+                arrived_s = self._now_s()
+                self.heard.add(samples, at=placer.place(len(samples), now_s=arrived_s))
+                began_s = arrived_s - len(samples) / SAMPLE_RATE
+                if self.meter.feed(samples, start_s=began_s, end_s=arrived_s):
+                    self._changed()
+        finally:
+            await stream.aclose()

@@ -1,0 +1,199 @@
+"""`bootstrap_resources()`: load everything at once, report each, and free all of it again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from states import Event
+from worker.resources.base import LoadFailed, LoadReport, Resource
+
+logger = logging.getLogger(__name__)
+
+Reporter = Callable[[LoadReport], Awaitable[None]]
+
+#: What passes by itself, where a loader says nothing else (ConnectionError is an OSError).
+_TRANSIENT = (OSError, TimeoutError)
+
+
+class AgentResources:
+    """What one job holds. `aclose` frees all of it, whatever happened before."""
+
+    def __init__(self) -> None:
+        self.reports: dict[str, LoadReport] = {}
+        self._held: dict[str, tuple[Resource, Any]] = {}
+        self._loading: dict[str, asyncio.Task[LoadReport]] = {}
+        self._closed = False
+
+    def get(self, name: str) -> Any | None:
+        """The resource, or None where it is not (yet) there."""
+        held = self._held.get(name)
+        return held[1] if held else None
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._held
+
+    async def reported(self, name: str) -> None:
+        """Return once the loader of `name` is done, well or not, or its budget is spent."""
+        task = self._loading.get(name)
+        if task is not None:
+            await asyncio.wait({task})
+
+    async def aclose(self, report: Reporter | None = None) -> None:
+        """Stop what still loads, then close in reverse order, each in its own budget."""
+        self._closed = True
+        for task in self._loading.values():
+            task.cancel()
+        # A loader may catch its cancellation to free half of what it had: bounded all the same.
+        if self._loading:
+            await asyncio.wait(self._loading.values(), timeout=1.0)
+        while self._held:
+            name, (resource, value) = self._held.popitem()
+            if resource.close is None:
+                continue
+            outcome = await _timed_close(resource, value)
+            if not outcome.ok:
+                logger.warning("%s did not close: %s", name, outcome.reason)
+            if report is not None:
+                await report(outcome)
+
+    def hold(self, resource: Resource, value: Any) -> None:
+        """Take a loaded resource; it will be freed by `aclose`."""
+        self._held[resource.name] = (resource, value)
+
+    @property
+    def closed(self) -> bool:
+        """Whether `aclose` has begun: what loads now comes too late."""
+        return self._closed
+
+
+async def bootstrap_resources(
+    resources: Sequence[Resource],
+    held: AgentResources,
+    *,
+    on_report: Reporter,
+    on_late: Reporter,
+) -> None:
+    """Load `resources` into `held`, all at the same time but for what one `needs` of another.
+
+    Returns once each has reported or spent its budget. `on_report` is called once for each. An
+    optional one that is late has then been reported as not ok (LoadTimeout) and goes on in the
+    background; `on_late` is called when it is done after all. A required one has no budget of
+    its own here: the caller's budget for the whole binds it.
+    """
+    settled = {resource.name: asyncio.Event() for resource in resources}
+
+    async def one(resource: Resource) -> None:
+        for name in resource.needs:
+            if name in settled:
+                await settled[name].wait()
+        loading = asyncio.create_task(_load(resource, held), name=f"load-{resource.name}")
+        held._loading[resource.name] = loading  # the two are one mechanism
+        budget = None if resource.required else resource.budget_s
+        done, _ = await asyncio.wait({loading}, timeout=budget)
+        report = loading.result() if done else _late(resource)
+        held.reports[resource.name] = report
+        if not done:
+            loading.add_done_callback(lambda task: _report_late(task, held, on_late))
+        await on_report(report)
+        settled[resource.name].set()
+
+    async with asyncio.TaskGroup() as group:
+        for resource in resources:
+            group.create_task(one(resource), name=f"bootstrap-{resource.name}")
+
+
+_late_reports: set[asyncio.Task[None]] = set()
+
+
+def _report_late(task: asyncio.Task[LoadReport], held: AgentResources, on_late: Reporter) -> None:
+    if task.cancelled() or held.closed:
+        return
+    report = task.result()
+    held.reports[report.name] = report
+
+    async def tell() -> None:
+        await on_late(report)
+
+    telling = asyncio.get_running_loop().create_task(tell(), name=f"late-{report.name}")
+    _late_reports.add(telling)  # the loop keeps only a weak reference to a task
+    telling.add_done_callback(_late_reports.discard)
+
+
+def _late(resource: Resource) -> LoadReport:
+    return LoadReport(
+        name=resource.name,
+        ok=False,
+        reason="LoadTimeout",
+        message=f"not there after {resource.budget_s:g} s, and still loading",
+        elapsed_ms=resource.budget_s * 1000,
+        attempts=1,
+    )
+
+
+async def _load(resource: Resource, held: AgentResources) -> LoadReport:
+    """Try until it is there, a failure is permanent, or the attempts are used up."""
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    delay_s = resource.retry.first_delay_s
+    for attempt in range(1, resource.retry.attempts + 1):
+        try:
+            value = await resource.load(held)
+        except Exception as error:
+            failure = _failure(error)
+            logger.warning(
+                "loading %s failed: %s", resource.name, failure, extra={"attempt": attempt}
+            )
+            if failure.transient and attempt < resource.retry.attempts:
+                await asyncio.sleep(random.uniform(delay_s / 2, delay_s))  # noqa: S311  # jitter
+                delay_s = min(delay_s * 2, resource.retry.longest_delay_s)
+                continue
+            return _report(resource, attempt, loop.time() - began, failure)
+        held.hold(resource, value)
+        return _report(resource, attempt, loop.time() - began, None)
+    raise AssertionError("a resource is tried at least once")
+
+
+def _failure(error: Exception) -> LoadFailed:
+    if isinstance(error, LoadFailed):
+        return error
+    # The message of a foreign error may quote anything: only its kind is kept.
+    return LoadFailed(type(error).__name__, transient=isinstance(error, _TRANSIENT))
+
+
+def _report(
+    resource: Resource, attempts: int, elapsed_s: float, failure: LoadFailed | None
+) -> LoadReport:
+    return LoadReport(
+        name=resource.name,
+        ok=failure is None,
+        reason=failure.reason if failure else "Loaded",
+        message=failure.message if failure else "",
+        elapsed_ms=round(elapsed_s * 1000, 3),
+        attempts=attempts,
+        required=resource.required,
+        event=failure.event if failure else Event.ORCHESTRATOR_FAILED,
+    )
+
+
+async def _timed_close(resource: Resource, value: Any) -> LoadReport:
+    assert resource.close is not None  # noqa: S101  # the caller has looked
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    failure: LoadFailed | None = None
+    try:
+        async with asyncio.timeout(resource.close_budget_s):
+            await resource.close(value)
+    except TimeoutError:
+        failure = LoadFailed("CloseTimeout", f"not closed after {resource.close_budget_s:g} s")
+    except Exception as error:
+        failure = _failure(error)
+    report = _report(resource, 1, loop.time() - began, failure)
+    return report if failure else _closed(report)
+
+
+def _closed(report: LoadReport) -> LoadReport:
+    return LoadReport(**{**vars(report), "reason": "Closed"})

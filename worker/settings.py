@@ -1,0 +1,252 @@
+"""Every setting in one place: its unit, its default, its environment variable, a line of help.
+
+Read from the environment and from a `.env` file in the working folder; the environment wins.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import platformdirs
+from dotenv import dotenv_values
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from states import BUDGETS, State
+from states.table import HURRIED_CLOSING_S
+
+#: The members that each chain may name, first to last choice.
+STT_PROVIDERS = ("local",)
+TTS_PROVIDERS = ("local",)
+LLM_PROVIDERS = ("scripted",)
+
+Chain = Annotated[tuple[str, ...], NoDecode]
+
+
+class SettingsInvalid(Exception):
+    """One or more settings cannot be used; the message has one line for each."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        self.problems = problems
+        super().__init__("\n".join(problems))
+
+
+def _setting(variable: str, default: Any, help_line: str, **bounds: Any) -> Any:
+    return Field(default=default, validation_alias=variable, description=help_line, **bounds)
+
+
+def _budget(state: State, what: str) -> Any:
+    variable = f"INTERVIEW_BUDGET_{state}_S"
+    help_line = f"Seconds a job may spend in {state}: {what}."
+    return _setting(variable, BUDGETS[state], help_line, gt=0, le=86_400)
+
+
+class Settings(BaseSettings):
+    """The worker's settings. `load` reads them; `raise SettingsInvalid` names what is wrong."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True
+    )
+
+    livekit_url: str = _setting("LIVEKIT_URL", "", "The LiveKit server: ws:// or wss:// URL.")
+    livekit_api_key: str = _setting("LIVEKIT_API_KEY", "", "The LiveKit API key.")
+    livekit_api_secret: SecretStr = _setting(
+        "LIVEKIT_API_SECRET", SecretStr(""), "The secret of the LiveKit API key."
+    )
+    livekit_start_budget_s: float = _setting(
+        "INTERVIEW_LIVEKIT_START_BUDGET_S",
+        30.0,
+        "Seconds to wait at start-up for a LiveKit server that is away.",
+        gt=0,
+        le=3600,
+    )
+    database_url: SecretStr = _setting(
+        "DATABASE_URL", SecretStr(""), "PostgreSQL: a postgresql:// URL."
+    )
+    database_pool_size: int = _setting(
+        "INTERVIEW_DATABASE_POOL_SIZE", 5, "Connections kept per process.", ge=1, le=100
+    )
+    database_pool_overflow: int = _setting(
+        "INTERVIEW_DATABASE_POOL_OVERFLOW", 5, "Connections more for a burst.", ge=0, le=100
+    )
+    embedded: bool = _setting(
+        "INTERVIEW_EMBEDDED",
+        False,
+        "Without DATABASE_URL, run a PostgreSQL of our own in the data folder.",
+    )
+    data_dir: Path = _setting(
+        "INTERVIEW_DATA_DIR",
+        Path(platformdirs.user_data_dir("interview-worker")),
+        "The folder of the journals and of the embedded database.",
+    )
+    agent_name: str = _setting(
+        "INTERVIEW_AGENT_NAME",
+        "interviewer",
+        "The name that interviews are dispatched to.",
+        min_length=1,
+        max_length=100,
+    )
+    slots: int = _setting(
+        "INTERVIEW_SLOTS",
+        max(1, 2 * (os.cpu_count() or 1)),
+        "Interviews held at the same time; default two a processor.",
+        ge=1,
+        le=1000,
+    )
+    idle_processes: int = _setting(
+        "INTERVIEW_IDLE_PROCESSES", 2, "Processes kept warm for the next jobs.", ge=0, le=100
+    )
+    cleanup_s: float = _setting(
+        "INTERVIEW_CLEANUP_S",
+        5.0,
+        "Seconds a job's process has for its clean-up when the worker shuts down.",
+        gt=0,
+        le=300,
+    )
+    drain_s: int = _setting(
+        "INTERVIEW_DRAIN_S",
+        3600,
+        "Seconds that running interviews may go on after SIGTERM; 0 ends them at once.",
+        ge=0,
+        le=86_400,
+    )
+    http_host: str = _setting(
+        "INTERVIEW_HTTP_HOST", "127.0.0.1", "The address the worker's HTTP server binds."
+    )
+    http_port: int = _setting(
+        "INTERVIEW_HTTP_PORT", 8081, "Its port; 0 takes a free one.", ge=0, le=65_535
+    )
+    stt: Chain = _setting(
+        "INTERVIEW_STT", ("local",), f"Speech to text, a chain of {', '.join(STT_PROVIDERS)}."
+    )
+    tts: Chain = _setting(
+        "INTERVIEW_TTS", ("local",), f"Text to speech, a chain of {', '.join(TTS_PROVIDERS)}."
+    )
+    llm: Chain = _setting(
+        "INTERVIEW_LLM",
+        ("scripted",),
+        f"The interviewer's words, a chain of {', '.join(LLM_PROVIDERS)}.",
+    )
+    candidate_join_s: float = _setting(
+        "INTERVIEW_CANDIDATE_JOIN_S",
+        300.0,
+        "Seconds to wait for a candidate who has not come.",
+        gt=0,
+        le=86_400,
+    )
+    candidate_grace_s: float = _setting(
+        "INTERVIEW_CANDIDATE_GRACE_S",
+        30.0,
+        "Seconds to wait for a candidate who left.",
+        gt=0,
+        le=3600,
+    )
+    candidate_silence_s: float = _setting(
+        "INTERVIEW_CANDIDATE_SILENCE_S",
+        90.0,
+        "Seconds of silence after which the interview ends; asked once more at half of it.",
+        gt=1,
+        le=3600,
+    )
+    log_format: Literal["auto", "json", "console"] = _setting(
+        "INTERVIEW_LOG_FORMAT",
+        "auto",
+        "json, console, or auto: console on a terminal and json elsewhere.",
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = _setting(
+        "INTERVIEW_LOG_LEVEL", "INFO", "The least level that is logged."
+    )
+    budget_handshake_s: float = _budget(State.HANDSHAKE, "connecting to the room")
+    budget_connected_s: float = _budget(State.CONNECTED, "until loading begins")
+    budget_bootstrapping_s: float = _budget(State.BOOTSTRAPPING, "loading what is required")
+    budget_ready_s: float = _budget(State.READY, "starting the session; shared with DEGRADED")
+    budget_running_s: float = _budget(State.RUNNING, "the longest interview")
+    # Above 14 s livekit-agents would cancel the entrypoint first (15 s, hard-coded there).
+    budget_closing_s: float = _setting(
+        "INTERVIEW_BUDGET_CLOSING_S",
+        BUDGETS[State.CLOSING],
+        "Seconds a job may spend in CLOSING: last words, records, clean-up.",
+        gt=0,
+        le=14,
+    )
+    hurried_closing_s: float = _setting(
+        "INTERVIEW_HURRIED_CLOSING_S",
+        HURRIED_CLOSING_S,
+        "Seconds left for CLOSING when the worker asks the job to end.",
+        gt=0,
+        le=14,
+    )
+
+    @field_validator("stt", "tts", "llm", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("stt", "tts", "llm")
+    @classmethod
+    def _known(cls, value: tuple[str, ...], info: Any) -> tuple[str, ...]:
+        known = {"stt": STT_PROVIDERS, "tts": TTS_PROVIDERS, "llm": LLM_PROVIDERS}[info.field_name]
+        if not value:
+            raise ValueError(f"names nobody; known are {', '.join(known)}")
+        for name in value:
+            if name not in known:
+                raise ValueError(f"{name!r} is not known; known are {', '.join(known)}")
+        return value
+
+    @classmethod
+    def load(cls, **overrides: Any) -> Settings:
+        """Read the settings; `overrides` are by environment variable. Raises SettingsInvalid."""
+        try:
+            return cls(**overrides)
+        except ValidationError as error:
+            raise SettingsInvalid(tuple(_problem(e) for e in error.errors())) from None
+
+    @property
+    def budgets(self) -> Mapping[State, float]:
+        """The lifecycle's budgets, in seconds."""
+        return {
+            State.HANDSHAKE: self.budget_handshake_s,
+            State.CONNECTED: self.budget_connected_s,
+            State.BOOTSTRAPPING: self.budget_bootstrapping_s,
+            State.READY: self.budget_ready_s,
+            State.DEGRADED: self.budget_ready_s,
+            State.RUNNING: self.budget_running_s,
+            State.CLOSING: self.budget_closing_s,
+        }
+
+    @property
+    def journal_dir(self) -> Path:
+        """The folder of the journals that are not shipped yet."""
+        return self.data_dir / "journals"
+
+
+def _problem(error: Any) -> str:
+    variable = str(error["loc"][0]) if error["loc"] else "settings"
+    return f"{variable}: {error['msg'].removeprefix('Value error, ')}"
+
+
+def variable_of(field: str) -> str:
+    """The environment variable of a setting."""
+    return str(Settings.model_fields[field].validation_alias)
+
+
+def origin_of(field: str) -> str:
+    """Where a setting's value comes from: "environment", ".env" or "default"."""
+    variable = variable_of(field)
+    if variable in os.environ:
+        return "environment"
+    return ".env" if variable in dotenv_values(".env") else "default"
+
+
+def shown(value: object) -> str:
+    """A value as it may be printed: secrets masked, chains as they are written."""
+    if isinstance(value, SecretStr):
+        return "********" if value.get_secret_value() else ""
+    if isinstance(value, tuple):
+        return ",".join(value)
+    return str(value)

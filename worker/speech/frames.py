@@ -1,0 +1,34 @@
+"""Between LiveKit's audio frames and 16-bit mono samples."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from livekit import rtc
+
+if TYPE_CHECKING:
+    from worker.speech.audio import Pcm
+
+
+def samples_of(frame: rtc.AudioFrame) -> Pcm:
+    """The samples of a frame, several channels mixed into one."""
+    samples = np.frombuffer(frame.data, np.int16)
+    if frame.num_channels == 1:
+        return samples
+    mixed: Pcm = samples.reshape(-1, frame.num_channels).mean(axis=1).astype(np.int16)
+    return mixed
+
+
+def frame_of(samples: Pcm, sample_rate: int) -> rtc.AudioFrame:
+    """A mono frame of samples."""
+    return rtc.AudioFrame(samples.tobytes(), sample_rate, 1, len(samples))
+
+
+def resampled(samples: Pcm, sample_rate: int, wanted: int) -> Pcm:
+    """The same sound at another sample rate; for one whole sound, not for parts of a stream."""
+    if sample_rate == wanted or not samples.size:
+        return samples
+    resampler = rtc.AudioResampler(sample_rate, wanted)
+    frames = [*resampler.push(frame_of(samples, sample_rate)), *resampler.flush()]
+    return np.concatenate([samples_of(frame) for frame in frames] or [samples[:0]])

@@ -1,0 +1,145 @@
+"""The keeper of the embedded PostgreSQL: `python -m worker.store.embedded_keeper FOLDER FD`.
+
+It is started, detached, by the first user. A user is a connection to its socket, which the
+kernel closes even for a process that was killed; when the last one has been gone for a moment,
+the keeper stops PostgreSQL and ends. Should the keeper be killed, the kernel tells PostgreSQL to
+shut down, and the next user starts another keeper.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import sys
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+
+from worker.store.embedded_layout import EmbeddedPostgresError, Layout, programs
+from worker.store.embedded_server import Server
+
+if TYPE_CHECKING:
+    from asyncio import StreamReader, StreamWriter
+
+#: Seconds between the last user's leaving and the end: commands in a row share one start.
+LINGER_S = 2.0
+#: Seconds to wait for a keeper that is on its way out.
+_PREDECESSOR_S = 40.0
+
+
+class Keeper:
+    """One data folder's server, its users, and the end of both."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._server = Server(layout, programs(layout))
+        self._answer: asyncio.Future[dict[str, str]] = asyncio.get_running_loop().create_future()
+        self._users: set[StreamWriter] = set()
+        self._used = asyncio.Event()
+        self._unused = asyncio.Event()
+
+    async def run(self, first_user: socket.socket) -> int:
+        """Keep the server for as long as there are users; returns the exit code."""
+        reader, writer = await asyncio.open_connection(sock=first_user)
+        first = asyncio.create_task(self._user(reader, writer))
+        try:
+            await self._server.start()
+            listener = await self._listen()
+        except EmbeddedPostgresError as error:
+            self._answer.set_result({"problem": error.problem})
+            await self._server.stop()
+            await first
+            return 1
+        self._answer.set_result({"url": self._layout.url})
+        try:
+            async with listener:
+                await self._until_the_end()
+        finally:
+            self._layout.keeper_socket.unlink(missing_ok=True)
+            await self._server.stop()
+        return 0
+
+    async def _listen(self) -> asyncio.Server:
+        self._layout.keeper_socket.unlink(missing_ok=True)
+        return await asyncio.start_unix_server(self._user, self._layout.keeper_socket)
+
+    async def _user(self, reader: StreamReader, writer: StreamWriter) -> None:
+        self._users.add(writer)
+        self._unused.clear()
+        self._used.set()
+        try:
+            writer.write(json.dumps(await self._answer).encode() + b"\n")
+            await writer.drain()
+            if "url" in self._answer.result():
+                # A user says nothing; what ends the read is its going away.
+                await reader.read()
+        except OSError:
+            pass
+        finally:
+            writer.close()
+            self._users.discard(writer)
+            if not self._users:
+                self._used.clear()
+                self._unused.set()
+
+    async def _until_the_end(self) -> None:
+        """Return when nobody uses the server any more, or the keeper is asked to end."""
+        asked = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, asked.set)
+        waits = [
+            asyncio.create_task(self._until_unused()),
+            asyncio.create_task(self._keep_running()),
+            asyncio.create_task(asked.wait()),
+        ]
+        try:
+            done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in waits:
+                task.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
+
+    async def _until_unused(self) -> None:
+        while True:
+            await self._unused.wait()
+            try:
+                async with asyncio.timeout(LINGER_S):
+                    await self._used.wait()
+            except TimeoutError:
+                return
+
+    async def _keep_running(self) -> None:
+        """Start the server again when it dies under its users."""
+        while True:
+            await self._server.wait()
+            await self._server.start()
+
+
+async def _main(layout: Layout, first_user: socket.socket) -> int:
+    try:
+        # A keeper on its way out still has the cluster.
+        with FileLock(layout.keeper_lock, timeout=_PREDECESSOR_S):
+            return await Keeper(layout).run(first_user)
+    except Timeout:
+        return 1
+
+
+def main(folder: str, descriptor: str) -> int:
+    """Keep the PostgreSQL of a data folder, with the first user connected to a descriptor."""
+    if os.fork():
+        # The user that started us waits for this process only, and inherits no child.
+        os._exit(0)
+    os.umask(0o077)
+    with contextlib.closing(socket.socket(fileno=int(descriptor))) as first_user:
+        first_user.setblocking(False)
+        return asyncio.run(_main(Layout.of(folder), first_user))
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

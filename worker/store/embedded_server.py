@@ -1,0 +1,226 @@
+"""The embedded PostgreSQL server itself: its cluster made, its process started and stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from worker.store.embedded_layout import PostgresDidNotStart, claim_run_dir
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from worker.store.embedded_layout import Layout
+
+#: Seconds for a start, which may have to replay a crash's write-ahead log.
+_START_BUDGET_S = 30.0
+#: Seconds for each step of a stop: fast, immediate, killed
+#: (https://www.postgresql.org/docs/current/server-shutdown.html).
+_STOP_STEP_S = 10.0
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL)
+# Leftovers of a killed server hold its shared memory for a moment after it.
+_START_TRIES = 5
+_RETRY_S = 0.3
+# As often as PostgreSQL's own pg_ctl would look, ten times over.
+_LOOK_S = 0.01
+#: Bytes after which the log is begun anew at the next start.
+_LOG_LIMIT = 1_000_000
+_SYSTEM_USER = "embedded_postgres"
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Server:
+    """One PostgreSQL server on one data folder.
+
+    PostgreSQL refuses to run as root, so root runs it as a system user of its own, made if need be.
+    """
+
+    def __init__(self, layout: Layout, bin_dir: Path) -> None:
+        self._layout = layout
+        self._bin_dir = bin_dir
+        self._user = _system_user() if os.geteuid() == 0 else None
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        """Start the server and return when it takes connections; makes the cluster first if needed.
+
+        Raises `PostgresDidNotStart` with the last line of the log.
+        """
+        layout = self._layout
+        claim_run_dir(layout, self._user.pw_uid if self._user else os.geteuid())
+        if self._user:
+            for path in (layout.cluster, layout.run_dir / "socket", self._bin_dir / "postgres"):
+                _open_the_way_to(path)
+        await self._stop_previous()
+        if layout.log.stat().st_size > _LOG_LIMIT:
+            os.truncate(layout.log, 0)
+        if not (layout.cluster / "PG_VERSION").exists():
+            await self._make_cluster()
+        for tries_left in reversed(range(_START_TRIES)):
+            try:
+                await self._start_once()
+            except PostgresDidNotStart:
+                if not tries_left:
+                    raise
+                await asyncio.sleep(_RETRY_S)
+            else:
+                return
+
+    async def wait(self) -> None:
+        """Return when the server has ended, for whatever cause."""
+        if self._process is not None:
+            await self._process.wait()
+
+    async def stop(self) -> None:
+        """Stop the server: its sessions are cut off, its data written."""
+        process, self._process = self._process, None
+        if process is not None:
+            await _stop(process.pid, lambda: process.returncode is not None)
+
+    async def _start_once(self) -> None:
+        options = [f"-c{name}={value}" for name, value in self._layout.server_options.items()]
+        self._process = process = await self._run("postgres", "-D", self._layout.cluster, *options)
+        try:
+            async with asyncio.timeout(_START_BUDGET_S):
+                while not self._is_ready(process.pid):
+                    if process.returncode is not None:
+                        raise PostgresDidNotStart(
+                            self._layout.data_dir, self._layout.last_log_line()
+                        )
+                    await asyncio.sleep(_LOOK_S)
+        except BaseException as error:
+            await self.stop()
+            if isinstance(error, TimeoutError):
+                problem = f"it was not ready after {_START_BUDGET_S:.0f} s"
+                raise PostgresDidNotStart(self._layout.data_dir, problem) from None
+            raise
+
+    def _is_ready(self, pid: int) -> bool:
+        """Whether the server says so in its lock file, whose last line is its status."""
+        lines = self._lock_file_lines()
+        return lines[:1] == [str(pid)] and lines[7:8] == ["ready"]
+
+    def _lock_file_lines(self) -> list[str]:
+        try:
+            text = (self._layout.cluster / "postmaster.pid").read_text()
+        except OSError:
+            return []
+        return [line.strip() for line in text.splitlines()]
+
+    async def _stop_previous(self) -> None:
+        """Stop a server that a killed keeper has left behind."""
+        first = (self._lock_file_lines() or [""])[0]
+        if not first.isdigit():
+            return
+        pid = int(first)
+        if _works_in(pid, self._layout.cluster):
+            await _stop(pid, lambda: not _works_in(pid, self._layout.cluster))
+
+    async def _make_cluster(self) -> None:
+        """Run initdb aside and move the result into place: a half-made cluster is never found."""
+        cluster = self._layout.cluster
+        fresh = cluster.with_name("postgres.new")
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir(mode=0o700)
+        if self._user:
+            os.chown(fresh, self._user.pw_uid, self._user.pw_gid)
+        process = await self._run(
+            "initdb", "-D", fresh, "-U", "postgres", "--auth=trust", "--encoding=UTF8",
+            "--no-locale", "--no-instructions",
+        )  # fmt: skip
+        try:
+            code = await process.wait()
+        except BaseException:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            raise
+        if code != 0:
+            raise PostgresDidNotStart(self._layout.data_dir, self._layout.last_log_line())
+        with contextlib.suppress(FileNotFoundError):
+            cluster.rmdir()
+        fresh.rename(cluster)
+
+    async def _run(self, program: str, *arguments: str | Path) -> asyncio.subprocess.Process:
+        user: dict[str, Any] = {}
+        if self._user:
+            user = {"user": self._user.pw_uid, "group": self._user.pw_gid, "extra_groups": []}
+        # PostgreSQL reads settings from PG* variables, and words its messages by the locale.
+        environment = {
+            name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_"))
+        }
+        with self._layout.log.open("ab") as log:
+            return await asyncio.create_subprocess_exec(
+                self._bin_dir / program,
+                *arguments,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                env=environment | {"LC_ALL": "C"},
+                preexec_fn=_die_with(os.getpid()),
+                **user,
+            )
+
+
+def _die_with(keeper: int) -> Callable[[], None]:
+    """For the new process: be shut down when the keeper dies, by whatever signal (prctl(2))."""
+
+    def ask_for_it() -> None:
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
+        # The keeper may have died before the request.
+        if os.getppid() != keeper:
+            os._exit(1)
+
+    return ask_for_it
+
+
+async def _stop(pid: int, has_ended: Callable[[], bool]) -> None:
+    for number in _STOP_SIGNALS:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_STOP_STEP_S):
+                while not has_ended():  # noqa: ASYNC110 - one that is no child has no event
+                    await asyncio.sleep(_LOOK_S)
+                return
+
+
+def _works_in(pid: int, folder: Path) -> bool:
+    """Whether a process lives and has this working directory, as a server has its cluster's.
+
+    A process id alone may by now belong to anybody.
+    """
+    try:
+        return Path(f"/proc/{pid}/cwd").readlink() == folder
+    except OSError:
+        return False
+
+
+def _system_user() -> pwd.struct_passwd:
+    """The user that root runs PostgreSQL as: its own, or nobody where none can be made."""
+    with contextlib.suppress(KeyError):
+        return pwd.getpwnam(_SYSTEM_USER)
+    make = ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", _SYSTEM_USER]
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        subprocess.run(make, check=True, stdout=sys.stderr)  # noqa: S603 - fixed arguments
+        return pwd.getpwnam(_SYSTEM_USER)
+    return pwd.getpwnam("nobody")
+
+
+def _open_the_way_to(path: Path) -> None:
+    """Let the system user pass (not read) the folders above `path`, where root's are closed."""
+    for folder in path.parents:
+        mode = folder.stat().st_mode
+        if folder.stat().st_uid == 0 and not mode & 0o001:
+            folder.chmod(mode | 0o001)
