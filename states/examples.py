@@ -85,7 +85,7 @@ _FAILED = (
     _ready(0.202, "stt"),
     _ready(0.219, "tts"),
     _lost(2.121, "database", "LoadTimeout"),
-    _lost(2.124, "orchestrator", "PlanUnavailable", required=True),
+    _lost(2.123, "orchestrator", "PlanUnavailable", required=True),
     _Happening(2.124, Event.ORCHESTRATOR_FAILED),
     _Happening(4.87, Event.CLOSED),
 )

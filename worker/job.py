@@ -280,7 +280,9 @@ class Job:
             self.life.post(Event.SESSION_FAILED)
 
     def _log_transition(self, transition: Transition) -> None:
-        logger.info(
+        level = logging.DEBUG if transition.internal else logging.INFO
+        logger.log(
+            level,
             "%s on %s",
             transition.target,
             transition.event,

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from livekit import rtc
-from livekit.agents import Agent, AgentSession, JobContext, RoomOptions
+from livekit.agents import Agent, AgentSession, JobContext
+from livekit.agents.voice.room_io import RoomOptions
 
 from states import Event
 from worker.speech.line import Line

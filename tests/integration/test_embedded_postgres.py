@@ -8,10 +8,10 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import asyncpg  # type: ignore[import-untyped] # ships no types
-import psutil
+import psutil  # type: ignore[import-untyped] # ships no types
 import pytest
 from filelock import FileLock
 
@@ -41,18 +41,18 @@ with embedded_postgres(sys.argv[1]) as url:
 class User:
     """Another process that uses the database."""
 
-    def __init__(self, data_dir: Path, **options: object) -> None:
-        self.process = subprocess.Popen(
+    def __init__(self, data_dir: Path, **options: Any) -> None:
+        self.process: subprocess.Popen[str] = subprocess.Popen(
             [sys.executable, "-c", USER, data_dir],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            **options,  # type: ignore[call-overload]
+            **options,
         )
 
     async def url(self) -> str:
-        line: str = await asyncio.to_thread(self.process.stdout.readline)
-        return line.strip()
+        assert self.process.stdout is not None
+        return (await asyncio.to_thread(self.process.stdout.readline)).strip()
 
     def leave(self) -> None:
         self.process.communicate()
@@ -84,11 +84,17 @@ def processes_of(data_dir: Path) -> dict[str, psutil.Process]:
     return found
 
 
+def wait_until_gone(data_dir: Path) -> None:
+    """Return when the keeper has let go of the folder, and its process has ended."""
+    keeper = processes_of(data_dir).get("keeper")
+    with FileLock(Layout.of(data_dir).keeper_lock, timeout=30):
+        pass
+    if keeper is not None:
+        keeper.wait(30)
+
+
 async def until_gone(data_dir: Path) -> None:
-    """Return when the keeper has ended; it stops the server before that."""
-    lock = FileLock(Layout.of(data_dir).keeper_lock, thread_local=False)
-    await asyncio.to_thread(lock.acquire, timeout=30)
-    lock.release()
+    await asyncio.to_thread(wait_until_gone, data_dir)
 
 
 async def ask(url: str, query: str) -> object:
@@ -218,8 +224,8 @@ def test_a_child_that_was_forked_does_not_keep_the_server_alive(data_dir: Path) 
             os.read(reader, 1)
             os._exit(0)
     try:
-        with FileLock(Layout.of(data_dir).keeper_lock, timeout=30):
-            assert processes_of(data_dir) == {}
+        wait_until_gone(data_dir)
+        assert processes_of(data_dir) == {}
     finally:
         os.close(writer)
         os.waitpid(child, 0)
@@ -255,7 +261,7 @@ async def test_postgresqls_own_reason_for_not_starting_is_told(data_dir: Path) -
         pass
     await until_gone(data_dir)
     (data_dir / "postgres" / "postgresql.conf").write_text("no_such_setting = 1\n")
-    with pytest.raises(PostgresDidNotStart, match="no_such_setting|configuration file") as caught:
+    with pytest.raises(PostgresDidNotStart, match=r"no_such_setting|configuration file") as caught:
         await EmbeddedPostgres.start(data_dir)
     assert "\n" not in str(caught.value)
     await until_gone(data_dir)
@@ -286,31 +292,42 @@ async def test_a_long_log_is_begun_anew(data_dir: Path) -> None:
 
 def test_a_socket_folder_that_belongs_to_somebody_else_is_refused(data_dir: Path) -> None:
     layout = Layout.of(data_dir)
-    layout.run_dir.symlink_to("/tmp")
+    layout.run_dir.symlink_to(data_dir)
     with pytest.raises(DataFolderUnusable):
         claim_run_dir(layout, os.geteuid())
 
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+@pytest.fixture
+def nobody() -> pwd.struct_passwd:
+    """Another user, where tests may become one and it may run this Python."""
+    user = pwd.getpwnam("nobody")
+    if os.geteuid() != 0:
+        pytest.skip("only root can be another user")
+    try:
+        subprocess.run([sys.executable, "-c", "import worker"], check=True, **as_user(user))
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("this Python is out of another user's reach")
+    return user
 
 
 @pytest.fixture
-def others_folder() -> Iterator[Path]:
-    """A folder of a user without rights."""
+def others_folder(nobody: pwd.struct_passwd) -> Iterator[Path]:
+    """A data folder of that user."""
     folder = Path(tempfile.mkdtemp(prefix="interview-pg-"))
-    os.chown(folder, pwd.getpwnam("nobody").pw_uid, -1)
+    os.chown(folder, nobody.pw_uid, -1)
     yield folder
-    with FileLock(folder / "postgres.lock", timeout=30):
-        pass
+    wait_until_gone(folder)
     subprocess.run(["rm", "-rf", folder], check=True)
 
 
-@needs_root
-async def test_a_user_without_rights_has_a_server_of_its_own(others_folder: Path) -> None:
-    nobody = pwd.getpwnam("nobody")
-    user = User(
-        others_folder, user=nobody.pw_uid, group=nobody.pw_gid, extra_groups=[], cwd=others_folder
-    )
+def as_user(user: pwd.struct_passwd) -> dict[str, Any]:
+    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": [], "cwd": "/"}
+
+
+async def test_a_user_without_rights_has_a_server_of_its_own(
+    nobody: pwd.struct_passwd, others_folder: Path
+) -> None:
+    user = User(others_folder, **as_user(nobody))
     assert await ask(await user.url(), "SELECT 1") == 1
     assert processes_of(others_folder)["postgres"].uids().real == nobody.pw_uid
     user.leave()
@@ -318,21 +335,17 @@ async def test_a_user_without_rights_has_a_server_of_its_own(others_folder: Path
     assert processes_of(others_folder) == {}
 
 
-@needs_root
-async def test_a_read_only_folder_is_reported_in_one_line(others_folder: Path) -> None:
-    nobody = pwd.getpwnam("nobody")
+def test_a_read_only_folder_is_reported_in_one_line(
+    nobody: pwd.struct_passwd, others_folder: Path
+) -> None:
     others_folder.chmod(0o500)
-    done = await asyncio.to_thread(
-        subprocess.run,
+    done = subprocess.run(
         [sys.executable, "-c", USER, others_folder],
-        user=nobody.pw_uid,
-        group=nobody.pw_gid,
-        extra_groups=[],
-        cwd="/",
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
+        **as_user(nobody),
     )
     last = done.stderr.splitlines()[-1]
     assert "DataFolderUnusable" in last

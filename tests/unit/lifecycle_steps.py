@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -35,9 +34,9 @@ def edge_taken(state: State, step: Step, conditions: Conditions) -> tuple[Edge |
     if condition is not None:
         conditions = conditions.updated(condition)
     for edge in EDGES:
-        if (edge.source, edge.event) == (state, event):
-            if edge.guard is None or edge.guard(conditions):
-                return edge, conditions
+        holds = edge.guard is None or edge.guard(conditions)
+        if holds and (edge.source, edge.event) == (state, event):
+            return edge, conditions
     return None, conditions
 
 
@@ -73,12 +72,9 @@ def way_to(state: State) -> tuple[Step, ...]:
 async def take(job: Lifecycle, *steps: Step) -> Transition:
     """Take the steps on virtual time: a budget is waited for, anything else is fired."""
     for event, condition in steps:
-        if event is Event.BUDGET_SPENT:
-            assert job.remaining is not None
-            before = len(job.transitions)
-            await asyncio.sleep(job.remaining)
-            while len(job.transitions) == before:
-                await asyncio.sleep(0)
+        edge, _ = edge_taken(job.state, (event, condition), job.conditions)
+        if event is Event.BUDGET_SPENT and edge is not None and edge.target is not None:
+            await job.reached(edge.target)
         else:
             await job.fire(event, condition)
     return job.transitions[-1]

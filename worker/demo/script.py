@@ -72,6 +72,10 @@ class CandidateScript:
         """The script for the plan that ships with the package."""
         return cls(load_plan(SAMPLE_PLAN))
 
+    def is_question(self, said: str) -> bool:
+        """Whether this is one of the plan's questions, and not its closing or a clip."""
+        return any(asked in _words(said) for asked, _ in self._asked)
+
     def answer_for(self, question: str | int) -> str:
         """The answer, with its pause marks, to a question.
 

@@ -115,6 +115,8 @@ class InterviewApplication:
             aec_warmup_duration=0,
             # Silence is this application's to judge.
             user_away_timeout=None,
+            # What is said while the session closes is said after goodbye.
+            session_close_transcript_timeout=0.0,
         )
         self._interviewer = Interviewer(orchestrator, job.keep_turn)
         database = held.get("database")

@@ -62,6 +62,12 @@ def redact_job_logs() -> None:
         handler.addFilter(_PluginDebug())
 
 
+def _without_repeats(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
+    """A job's line arrives with its text twice: formatted as `message` on its way here."""
+    event.pop("message", None)
+    return event
+
+
 def configure_logs(settings: Settings, *, stream: Any = None) -> None:
     """Set up the root logger of the main process."""
     stream = stream or sys.stderr
@@ -72,6 +78,7 @@ def configure_logs(settings: Settings, *, stream: Any = None) -> None:
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.stdlib.ExtraAdder(),
+        _without_repeats,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     renderer: Any = (
@@ -102,4 +109,6 @@ def configure_logs(settings: Settings, *, stream: Any = None) -> None:
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level)
     logging.getLogger("transitions").setLevel(logging.WARNING)
-    logging.getLogger("asyncio").setLevel(logging.WARNING)
+    for library in ("asyncio", "filelock", "livekit"):
+        logging.getLogger(library).setLevel(logging.WARNING)
+    logging.getLogger("livekit.agents").setLevel(settings.log_level)

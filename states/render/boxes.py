@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from states.render_lanes import height as lanes_height
-from states.render_marks import PADDING, badges, stacked, time_in, word_wrapped
-from states.render_scene import LINE_HEIGHT, Mark, Part, Rect, Text
-from states.render_view import Arrow, Box, View, internal_lines
+from states.render.lanes import height as lanes_height
+from states.render.lines import records_line, time_in
+from states.render.marks import PADDING, badges, stacked, word_wrapped
+from states.render.scene import LINE_HEIGHT, Mark, Part, Rect, Text
+from states.render.view import Arrow, Box, View
 from states.table import State
 
 COLUMN_X, COLUMN_WIDTH = 24.0, 344.0
@@ -21,6 +22,7 @@ GROUP_HEAD, GROUP_FOOT = 30.0, 8.0
 NAME_Y, FIRST_LINE_Y = 21.0, 39.0
 #: Characters on a line of a wide place, in the widest of the common fonts.
 WIDE_CHARS = 50
+NOTE_CHARS = 56
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def row_at(view: View, states: tuple[State, ...], endings: list[Arrow], y: float
     return Row(states, outline, places, notes)
 
 
-def box_part(view: View, state: State, place: Rect, *, centred: bool = False) -> Part:
+def box_part(view: View, state: State, place: Rect) -> Part:
     """A state at its place: name, time spent there, the numbers of its visits, and notes."""
     box = view.boxes[state]
     wide = place.width > NARROW_WIDTH * 2
@@ -134,16 +136,13 @@ def _lines(box: Box, *, wide: bool, chars: int | None = None) -> list[tuple[str,
 
 
 def _records(box: Box, chars: int) -> list[str]:
-    if not box.internals:
-        return []
-    return word_wrapped("records " + ", ".join(internal_lines(box)), chars)
+    return word_wrapped(records_line(box), chars)
 
 
 def _notes(view: View, states: tuple[State, ...]) -> Iterator[str]:
     for state in states:
-        lines = word_wrapped(f"{state} records " + ", ".join(internal_lines(view.boxes[state])), 56)
-        if view.boxes[state].internals:
-            yield from lines
+        line = records_line(view.boxes[state])
+        yield from word_wrapped(f"{state} {line}", NOTE_CHARS) if line else ()
 
 
 def _height(box: Box, lines: list[tuple[str, str]]) -> float:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from states.render_marks import arrow_css, row_names, text_css
-from states.render_scene import LINE_HEIGHT, Line, Mark, Part, Text
-from states.render_view import Arrow, Label
+from states.render.marks import arrow_css, row_names, text_css
+from states.render.scene import LINE_HEIGHT, Line, Mark, Part, Text
+from states.render.view import Arrow, Label
 
 #: Pixels below the last label of a lane: its line, and room before the next lane.
 LANE_FOOT = 13.0

@@ -6,9 +6,9 @@ https://graphviz.org/faq/#FaqDotWithCoords), so the PNG shows what the SVG shows
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from states.render_scene import (
+from states.render.scene import (
     DIM_OPACITY,
     PALETTES,
     Badge,
@@ -19,9 +19,6 @@ from states.render_scene import (
     Scene,
     Text,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 #: Twice the 72 points of an inch: sharp on a screen of double density.
 DPI = 144
@@ -41,7 +38,7 @@ class RenderUnavailable(Exception):
 def write(scene: Scene) -> bytes:
     """The scene as a PNG in light colours. Raises RenderUnavailable."""
     try:
-        import pygraphviz
+        import pygraphviz  # type: ignore[import-untyped]  # ships no types
     except ImportError as error:
         raise RenderUnavailable("a PNG") from error
     graph = pygraphviz.AGraph(
@@ -101,14 +98,13 @@ class _Painter:
             text.x + shift,
             text.y - look.size * 0.34,  # from the baseline to the middle of the letters
             TEXT_ROOM,
-            look.size,
+            look.size * 2,
             shape="none",
             label=_escaped(text.text) + end,
             **_font(look, dim),
         )
 
     def _badge(self, badge: Badge, dim: bool) -> None:
-        look = _look("badge-text")
         self._node(
             badge.x,
             badge.y,
@@ -118,13 +114,13 @@ class _Painter:
             style="filled",
             fillcolor=_colour(_look("badge").fill, dim),
             color=_colour(_look("badge").fill, dim),
-            label=_escaped(badge.text),
-            **_font(look, dim),
         )
+        text = Text(x=badge.x, y=badge.y + 4, text=badge.text, css="badge-text", anchor="middle")
+        self._text(text, dim)
 
     def _line(self, line: Line, dim: bool) -> None:
         look = _look(line.css)
-        ends = [self._node(x, y, 0.01, 0.01, style="invis") for x, y in (line.start, line.end)]
+        ends = [self._node(x, y, 4, 4, style="invis") for x, y in (line.start, line.end)]
         (x0, y0), (x1, y1) = line.start, line.end
         long = 7 + look.width
         length = max(abs(x1 - x0), abs(y1 - y0))
@@ -150,7 +146,7 @@ class _Painter:
             height=height / 72,
             fixedsize=True,
             margin=0,
-            **{"label": " ", **says},
+            **{"label": " ", "fontsize": 1, **says},
         )
         return name
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from html import escape
 
-from states.render_scene import (
+from states.render.scene import (
     DIM_OPACITY,
     PALETTES,
     Badge,

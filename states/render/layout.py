@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from states.render_boxes import (
+from states.render.boxes import (
     COLUMN_WIDTH,
     COLUMN_X,
     Row,
@@ -21,12 +21,12 @@ from states.render_boxes import (
     row_at,
     rows_of,
 )
-from states.render_lanes import Lanes
-from states.render_lanes import height as lanes_height
-from states.render_legend import legend
-from states.render_marks import arrow_css, row_names, text_css, word_wrapped
-from states.render_scene import LINE_HEIGHT, Line, Mark, Part, Rect, Scene, Text
-from states.render_view import Arrow, Label, View
+from states.render.lanes import Lanes
+from states.render.lanes import height as lanes_height
+from states.render.legend import legend
+from states.render.marks import arrow_css, row_names, text_css, word_wrapped
+from states.render.scene import LINE_HEIGHT, Line, Mark, Part, Rect, Scene, Text
+from states.render.view import Arrow, Label, View
 
 WIDTH = 872.0
 EDGE = 12.0
@@ -102,7 +102,10 @@ class _Drawing:
         caption = Text(
             x=COLUMN_X + 12, y=(self.tail_y + self.bottom) / 2 + 4, text=name, css="name"
         )
-        self.parts.append(Part(marks=(region, caption) if self.tail else (region,)))
+        taken = any(arrow.taken for arrow in self.tail)
+        self.parts.append(Part(marks=(region,)))
+        if self.tail:
+            self.parts.append(Part(marks=(caption,), dim=self.view.of_a_job and not taken))
         self.parts.extend(self.lanes.draw(self.tail, start_x=REGION_RIGHT, y=self.tail_y))
         self.drawn.extend(self.tail)
 

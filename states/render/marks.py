@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from textwrap import wrap
 
-from states.render_scene import LINE_HEIGHT, Badge, Mark, Rect, Text
-from states.render_view import Arrow, Box, Label, spent
+from states.render.scene import LINE_HEIGHT, Badge, Mark, Rect, Text
+from states.render.view import Arrow, Box, Label
 
 #: Badges that fit on a box; a job that went to and fro more often gets a count for the rest.
 MOST_BADGES = 3
@@ -34,15 +34,6 @@ def row_names(label: Label) -> tuple[str, ...]:
 def word_wrapped(text: str, width: int) -> list[str]:
     """`text` in lines of at most `width` characters; a longer word stays whole."""
     return wrap(text, width, break_long_words=False, break_on_hyphens=False)
-
-
-def time_in(box: Box) -> str:
-    """The time that the job spent in a state, over all of its visits."""
-    if not box.visits:
-        return ""
-    known = [visit.seconds for visit in box.visits if visit.seconds is not None]
-    times = f"{len(box.visits)} visits, " if len(box.visits) > 1 else ""
-    return times + spent(sum(known)) if known else ""
 
 
 def badges(box: Box, rect: Rect) -> Iterator[Mark]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from states.render_scene import Badge, Line, Mark, Part, Text
-from states.render_view import View
+from states.render.scene import Badge, Line, Mark, Part, Text
+from states.render.view import View
 
 ROW_HEIGHT = 20.0
 COLUMN_WIDTH = 250.0

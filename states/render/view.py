@@ -14,11 +14,11 @@ from typing import Any
 
 from states.history import History
 from states.outcomes import Outcome, Reason
-from states.render_way import Visit, Way
+from states.render.way import Visit, Way
+from states.render.words import guard_name, seconds, spent
 from states.table import (
     BUDGETS,
     EDGES,
-    HURRIED_CLOSING_S,
     SHARED_DEADLINE,
     Edge,
     Event,
@@ -68,7 +68,7 @@ class Arrow:
 
     @property
     def taken(self) -> bool:
-        """True where the job went this way."""
+        """True where the job took one of the edges."""
         return any(label.led_to for label in self.labels)
 
 
@@ -139,7 +139,7 @@ def view(
     groups = tuple(group for group in (live, shared) if len(group) > 1)
     arrows = _arrows(edges, groups, budgets, way)
     return View(
-        boxes={state: _box(state, edges, budgets, way) for state in states},
+        boxes={state: _box(state, edges, budgets, way, is_live=state in live) for state in states},
         arrows=tuple(sorted(arrows, key=lambda arrow: (arrow.is_timeout, arrow.is_failure))),
         groups=groups,
         live=live,
@@ -152,25 +152,6 @@ def view(
         failed=bool(history and history.outcome is Outcome.FAILED),
         strays=way.strays,
     )
-
-
-def seconds(value: float) -> str:
-    """A budget: `10 s`, `2.5 s`, `3600 s`."""
-    return f"{value:g} s" if value < 1e6 else f"{value:.0f} s"
-
-
-def spent(value: float) -> str:
-    """A time that was spent: `3 ms`, `0.31 s`, `12.4 s`, `1804 s`."""
-    if value < 0.01:
-        return f"{value * 1000:.0f} ms"
-    return (
-        f"{value:.2f} s" if value < 10 else f"{value:.1f} s" if value < 1000 else f"{value:.0f} s"
-    )
-
-
-def hurry_note() -> str:
-    """What a hurried CLOSING has left."""
-    return f"leaves {seconds(HURRIED_CLOSING_S)}"
 
 
 def _reachable(start: State, edges: tuple[Edge, ...]) -> set[State]:
@@ -211,7 +192,14 @@ def _title(history: History) -> str:
     return f"Job {job}: {spent(history.transitions[-1].t)} from receipt to {history.state}"
 
 
-def _box(state: State, edges: tuple[Edge, ...], budgets: Mapping[State, float], way: Way) -> Box:
+def _box(
+    state: State,
+    edges: tuple[Edge, ...],
+    budgets: Mapping[State, float],
+    way: Way,
+    *,
+    is_live: bool,
+) -> Box:
     own = [edge for edge in edges if edge.source is state]
     internals = tuple(Internal(edge=e, count=way.count(e)) for e in own if e.target is None)
     history = way.history
@@ -226,7 +214,7 @@ def _box(state: State, edges: tuple[Edge, ...], budgets: Mapping[State, float], 
         internals=internals,
         records_the_rest=bool(internals) and {edge.event for edge in own} == set(Event),
         visits=way.visits(state),
-        missing=way.missing(state) if state in live else (),
+        missing=way.missing(state) if is_live else (),
         notes=notes,
     )
 
@@ -288,21 +276,3 @@ def _label(rows: tuple[Edge, ...], budgets: Mapping[State, float], way: Way) -> 
         taken=tuple(edge for edge in rows if edge in way.led_to),
         led_to=tuple(sorted(number for edge in rows for number in way.led_to.get(edge, ()))),
     )
-
-
-def guard_name(edge: Edge) -> str:
-    """The guard's name in words; empty without one."""
-    return edge.guard.__name__.replace("_", " ") if edge.guard else ""
-
-
-def internal_lines(box: Box) -> Iterator[str]:
-    """The events that a state records without leaving it, one by one."""
-    for internal in box.internals:
-        if box.records_the_rest and not internal.edge.hurries and not internal.count:
-            continue
-        guard = f" [{guard_name(internal.edge)}]" if internal.edge.guard else ""
-        times = f" ×{internal.count}" if internal.count else ""  # noqa: RUF001  # the sign is meant
-        hurry = f" ({hurry_note()})" if internal.edge.hurries else ""
-        yield f"{internal.edge.event}{guard}{times}{hurry}"
-    if box.records_the_rest:
-        yield "any other event"

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from states.conditions import Status
 from states.history import History
@@ -54,27 +53,38 @@ class Way:
         return sum(1 for x in internals if (x.source, x.event) == (edge.source, edge.event))
 
     def missing(self, state: State) -> tuple[str, ...]:
-        """What was missing at any moment of the visits of `state`, first named first."""
-        found: dict[str, None] = {}
-        for here, entered, duration in self.history.stays() if self.history else ():
-            if here is state:
-                found |= dict.fromkeys(self._missing_between(entered, duration, here))
-        return tuple(found)
+        """What was missing at any moment of the visits of `state`, first named first.
 
-    def _missing_between(self, start: float, duration: float | None, at: State) -> Iterator[str]:
+        `database (back)` where it was there again before the state was left.
+        """
+        steps = self.history.transitions if self.history else ()
+        found: dict[str, bool] = {}
+        for step, following in zip_longest(steps, steps[1:]):
+            if step.target is state:
+                found |= self._missing_between(step, following)
+        return tuple(f"{name} (back)" if back else name for name, back in found.items())
+
+    def _missing_between(self, entry: Transition, leave: Transition | None) -> dict[str, bool]:
+        """What was missing during one visit, and whether it came back in it."""
         changes = self.history.condition_changes if self.history else ()
-        end = math.inf if duration is None else start + duration
-        missing = {Status.LOST} if self._loads_in(at) else {Status.LOST, Status.PENDING}
-        for resource in dict.fromkeys(c.resource for c in changes):
-            own = [c for c in changes if c.resource == resource]
-            before = [c for c in own if c.since <= start][-1:]
-            during = [c for c in own if start < c.since < end]
-            if any(c.status in missing for c in (*before, *during)):
-                yield resource
+        missing = {Status.LOST} if self._loads_in(entry.target) else {Status.LOST, Status.PENDING}
+        found: dict[str, bool] = {}
+        for resource in dict.fromkeys(change.resource for change in changes):
+            own = [change for change in changes if change.resource == resource]
+            seen = [c for c in own if c.since <= entry.t][-1:]
+            seen += [c for c in own if entry.t < c.since and _is_before(c.since, leave)]
+            if any(c.status in missing for c in seen):
+                found[resource] = seen[-1].status is Status.READY
+        return found
 
     def _loads_in(self, state: State) -> bool:
         """While the loaders run, what is pending is not missing yet."""
         return any(e.source is state and e.event is Event.LOADER_REPORTED for e in self._edges)
+
+
+def _is_before(t: float, leave: Transition | None) -> bool:
+    """What came with the event that ended the job is still part of the visit it ended."""
+    return leave is None or t < leave.t or (t == leave.t and leave.outcome is not None)
 
 
 def edge_of(step: Transition, edges: tuple[Edge, ...]) -> Edge | None:

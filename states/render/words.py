@@ -1,0 +1,24 @@
+"""How the drawings word a time, a guard and a budget."""
+
+from __future__ import annotations
+
+from states.table import Edge
+
+
+def seconds(value: float) -> str:
+    """A budget: `10 s`, `2.5 s`, `3600 s`."""
+    return f"{value:.10g} s"
+
+
+def spent(value: float) -> str:
+    """A time that was spent: `3 ms`, `0.31 s`, `12.4 s`, `1804 s`."""
+    if value < 0.01:
+        return f"{value * 1000:.0f} ms"
+    if value < 10:
+        return f"{value:.2f} s"
+    return f"{value:.1f} s" if value < 1000 else f"{value:.0f} s"
+
+
+def guard_name(edge: Edge) -> str:
+    """The guard's name in words; empty without one."""
+    return edge.guard.__name__.replace("_", " ") if edge.guard else ""

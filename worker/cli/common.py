@@ -1,0 +1,155 @@
+"""What all commands share: exit codes, one-line errors, settings, the database, JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from enum import IntEnum
+from typing import Any, NoReturn, TypeVar
+
+import typer
+
+from states import JournalError
+from worker.interview.plan import PlanError
+from worker.livekit_api import LiveKitError, LiveKitKeyRefused, LiveKitUrlInvalid
+from worker.settings import Settings, SettingsInvalid
+from worker.store.embedded import EmbeddedPostgres, EmbeddedPostgresError
+from worker.store.errors import DatabaseError
+from worker.store.interviews import InterviewExists, InterviewIdInvalid
+from worker.store.migrate import MigrationChanged, SchemaTooNew, migrate
+from worker.store.pool import Database
+from worker.store.url import DatabaseUrlInvalid
+
+T = TypeVar("T")
+
+
+class ExitCode(IntEnum):
+    """What a command's exit code means; the README has the same table."""
+
+    OK = 0
+    #: Something went wrong that none of the others names.
+    FAILED = 1
+    #: The command line, a setting or a plan is wrong: trying again will not help.
+    USAGE = 2
+    #: There is no such interview, job or file.
+    NOT_FOUND = 3
+    #: LiveKit refused the key.
+    LIVEKIT_REFUSED = 4
+    #: LiveKit or the database is away: trying again may help.
+    UNAVAILABLE = 5
+    #: A port, a folder or a lock is somebody else's.
+    TAKEN = 6
+    INTERRUPTED = 130
+
+
+class CommandError(Exception):
+    """A command cannot go on; the message is one line that says what to do."""
+
+    def __init__(self, message: str, code: ExitCode = ExitCode.FAILED) -> None:
+        self.code = code
+        super().__init__(message)
+
+
+#: Errors of the project and what they mean to whoever ran the command; the first match counts.
+_CODES: tuple[tuple[type[Exception], ExitCode], ...] = (
+    (SettingsInvalid, ExitCode.USAGE),
+    (PlanError, ExitCode.USAGE),
+    (InterviewIdInvalid, ExitCode.USAGE),
+    (DatabaseUrlInvalid, ExitCode.USAGE),
+    (LiveKitUrlInvalid, ExitCode.USAGE),
+    (InterviewExists, ExitCode.TAKEN),
+    (LiveKitKeyRefused, ExitCode.LIVEKIT_REFUSED),
+    (LiveKitError, ExitCode.UNAVAILABLE),
+    (DatabaseError, ExitCode.UNAVAILABLE),
+    (EmbeddedPostgresError, ExitCode.FAILED),
+    (SchemaTooNew, ExitCode.FAILED),
+    (MigrationChanged, ExitCode.FAILED),
+    (JournalError, ExitCode.FAILED),
+)
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """Turn the project's errors into one line on standard error and an exit code."""
+    try:
+        yield
+    except CommandError as error:
+        fail(str(error), error.code)
+    except KeyboardInterrupt:
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
+    except tuple(kind for kind, _ in _CODES) as error:
+        code = next(code for kind, code in _CODES if isinstance(error, kind))
+        fail(str(error), code)
+
+
+def fail(message: str, code: ExitCode = ExitCode.FAILED) -> NoReturn:
+    """Print the error and leave."""
+    typer.echo(f"interview-worker: {message}", err=True)
+    raise typer.Exit(int(code))
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run a command's coroutine with one-line errors."""
+    with one_line_errors():
+        return asyncio.run(work)
+
+
+def print_json(value: Any) -> None:
+    """Print JSON for a program to read; times as ISO 8601."""
+    json.dump(value, sys.stdout, indent=2, ensure_ascii=False, default=_plain)
+    sys.stdout.write("\n")
+
+
+def _plain(value: Any) -> str:
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+@asynccontextmanager
+async def database_url(settings: Settings, *, embedded: bool = True) -> AsyncIterator[str]:
+    """The database's URL, of the settings or the embedded one for as long as the block runs.
+
+    Raises CommandError where there is neither.
+    """
+    url = settings.database_url.get_secret_value()
+    if url:
+        yield url
+    elif embedded or settings.embedded:
+        async with await EmbeddedPostgres.start(settings.data_dir) as server:
+            yield server.url
+    else:
+        raise CommandError(
+            "there is no database: set DATABASE_URL, or INTERVIEW_EMBEDDED=1 to run one here",
+            ExitCode.USAGE,
+        )
+
+
+@asynccontextmanager
+async def database(settings: Settings) -> AsyncIterator[Database]:
+    """An open, migrated database for one command."""
+    async with database_url(settings) as url:
+        db = await Database.open(url)
+        try:
+            await db.run("migrate", migrate, budget_s=30.0)
+            yield db
+        finally:
+            await db.aclose()
+
+
+def require_livekit(settings: Settings) -> tuple[str, str, str]:
+    """URL, key and secret. Raises CommandError naming what is not set."""
+    secret = settings.livekit_api_secret.get_secret_value()
+    values = {
+        "LIVEKIT_URL": settings.livekit_url,
+        "LIVEKIT_API_KEY": settings.livekit_api_key,
+        "LIVEKIT_API_SECRET": secret,
+    }
+    missing = [name for name, value in values.items() if not value]
+    if missing:
+        verb = "is" if len(missing) == 1 else "are"
+        raise CommandError(
+            f"{', '.join(missing)} {verb} not set; `make demo` needs none of them", ExitCode.USAGE
+        )
+    return settings.livekit_url, settings.livekit_api_key, secret

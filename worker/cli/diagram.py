@@ -1,0 +1,48 @@
+"""`interview-worker diagram`: draw the lifecycle, or one job's way through it."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from worker.cli.common import CommandError, ExitCode, one_line_errors, run
+from worker.cli.jobs import history_of
+
+
+class DiagramFormat(StrEnum):
+    """What a diagram can be written as."""
+
+    MERMAID = "mermaid"
+    DOT = "dot"
+    SVG = "svg"
+    PNG = "png"
+
+
+def diagram(
+    form: Annotated[
+        DiagramFormat, typer.Option("--format", help="mermaid, dot, svg or png.")
+    ] = DiagramFormat.MERMAID,
+    output: Annotated[Path | None, typer.Option("-o", help="The file; default: print.")] = None,
+    job: Annotated[str | None, typer.Option(help="Draw the way this job took.")] = None,
+) -> None:
+    """Draw the lifecycle: events solid, time-outs dashed with their seconds, failures red."""
+    from states import render
+
+    history = run(history_of(job)) if job else None
+    with one_line_errors():
+        try:
+            drawn = getattr(render, form)(history)
+        except render.RenderUnavailable as error:
+            raise CommandError(str(error), ExitCode.FAILED) from error
+        data = drawn if isinstance(drawn, bytes) else drawn.encode()
+        if output is None:
+            sys.stdout.buffer.write(data)
+            return
+        try:
+            output.write_bytes(data)
+        except OSError as error:
+            raise CommandError(f"cannot write {output}: {error.strerror}") from error

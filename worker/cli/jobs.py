@@ -1,0 +1,123 @@
+"""`interview-worker jobs`: what each job did, state by state."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from states import History, JournalError
+from worker.cli.common import CommandError, ExitCode, database, print_json, run
+from worker.settings import Settings
+from worker.store.jobs import list_jobs, records_of
+
+app = typer.Typer(no_args_is_help=True, help="List jobs, or show one from its journal.")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command("list")
+def list_(
+    interview: Annotated[str | None, typer.Option(help="Only the jobs of this interview.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List jobs, the newest first."""
+    rows = run(_list(interview))
+    if as_json:
+        print_json(rows)
+        return
+    table = Table("job", "interview", "state", "outcome", "reason", "exit", box=None)
+    for row in rows:
+        table.add_row(
+            *(
+                str(row[key] if row[key] is not None else "")
+                for key in ("job_id", "interview_id", "state", "outcome", "reason", "exit_code")
+            )
+        )
+    Console().print(table)
+
+
+async def _list(interview: str | None) -> list[dict[str, Any]]:
+    async with database(Settings.load()) as db:
+        return [vars(job) for job in await list_jobs(db, interview)]
+
+
+@app.command("show")
+def show(
+    job: Annotated[str, typer.Argument(help="The job's id.")],
+    as_json: Json = False,
+) -> None:
+    """Show one job: its states with times, loaders' reports, conditions, and how it ended."""
+    history = run(history_of(job))
+    if as_json:
+        print_json(history.as_json())
+    else:
+        print_history(history)
+
+
+async def history_of(job_id: str) -> History:
+    """A job's history, from its journal on this machine or else from the database.
+
+    Raises CommandError (NOT_FOUND) for a job that neither knows.
+    """
+    settings = Settings.load()
+    path = journal_path(settings, job_id)
+    if path is not None:
+        return History.read(path)
+    async with database(settings) as db:
+        records = await records_of(db, job_id)
+    if not records:
+        raise CommandError(
+            f"there is no job {job_id!r}; `interview-worker jobs list` shows those there are",
+            ExitCode.NOT_FOUND,
+        )
+    return History.from_records(records)
+
+
+def journal_path(settings: Settings, job_id: str) -> Path | None:
+    """The journal of a job on this machine, shipped or not; None where there is none."""
+    if "/" in job_id or job_id.startswith("."):
+        raise JournalError(f"{job_id!r} is not a job's id")
+    for folder in (settings.journal_dir, settings.journal_dir / "shipped"):
+        path = folder / f"{job_id}.jsonl"
+        if path.is_file():
+            return path
+    return None
+
+
+def print_history(history: History, console: Console | None = None) -> None:
+    """Print a job for people to read."""
+    console = console or Console()
+    header = history.header
+    console.print(f"job {header.get('job_id')}  interview {header.get('interview_id')}")
+    console.print(
+        f"{history.state}  outcome {history.outcome}  reason {history.reason}  "
+        f"exit code {history.exit_code}"
+    )
+    states = Table("state", "entered", "for", "on", box=None, title="states", title_justify="left")
+    for (state, entered, spent), transition in zip(
+        history.stays(), history.transitions, strict=True
+    ):
+        duration = f"{spent:.3f} s" if spent is not None else ""
+        states.add_row(state, f"{entered:.3f} s", duration, transition.event or "")
+    console.print(states)
+    steps = Table("step", "result", "took", "tries", box=None, title="steps", title_justify="left")
+    for step in history.steps:
+        steps.add_row(
+            step.name,
+            step.reason if step.ok else f"[red]{step.reason}[/red]",
+            f"{step.elapsed_ms:.0f} ms",
+            str(step.attempts),
+        )
+    console.print(steps)
+    conditions = Table(
+        "resource", "status", "reason", "since", box=None, title="conditions", title_justify="left"
+    )
+    for condition in history.conditions:
+        conditions.add_row(
+            condition.resource, condition.status, condition.reason, f"{condition.since:.3f} s"
+        )
+    console.print(conditions)

@@ -1,0 +1,53 @@
+"""`interview-worker start`: run a worker until it is told to stop."""
+
+from __future__ import annotations
+
+import os
+
+from worker.cli.common import CommandError, ExitCode, database_url, require_livekit, run
+from worker.settings import Settings
+from worker.telemetry.logs import configure_logs
+
+
+def start() -> None:
+    """Run a worker: it takes interviews until SIGTERM, then finishes those that run.
+
+    A second SIGTERM ends them at once, with a word to each candidate.
+    """
+    run(_start())
+
+
+async def _start() -> None:
+    settings = Settings.load()
+    configure_logs(settings)
+    require_livekit(settings)
+    _check_data_dir(settings)
+    async with database_url(settings, embedded=settings.embedded) as url:
+        # Job processes read their settings from the environment.
+        os.environ["DATABASE_URL"] = url
+        await serve(Settings.load())
+
+
+async def serve(settings: Settings) -> None:
+    """Run a worker whose settings are complete and in the environment."""
+    # Not at the top: importing livekit's agents takes a second, which --help need not.
+    from worker.server import PortTaken, Worker
+
+    try:
+        await Worker(settings).run()
+    except PortTaken as error:
+        raise CommandError(str(error), ExitCode.TAKEN) from error
+
+
+def _check_data_dir(settings: Settings) -> None:
+    try:
+        settings.journal_dir.mkdir(parents=True, exist_ok=True)
+        probe = settings.journal_dir / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise CommandError(
+            f"cannot write to {settings.data_dir} ({error.strerror}); "
+            "set INTERVIEW_DATA_DIR to a folder that can be written",
+            ExitCode.TAKEN,
+        ) from error
