@@ -112,7 +112,7 @@ class History:
                 exit_code=job.get("exit_code"),
                 signal=job.get("signal"),
             )
-        except (KeyError, ValueError, TypeError) as error:
+        except (AttributeError, KeyError, ValueError, TypeError) as error:
             raise JournalError(f"this is not the JSON of a job: {error!r}") from error
 
     def as_json(self) -> dict[str, Any]:

@@ -16,14 +16,18 @@ exit        exit_code, signal: written by the worker once the job's process is g
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
 import json
+import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
+
+logger = logging.getLogger(__name__)
 
 FORMAT_VERSION = 1
 
@@ -40,6 +44,10 @@ class JournalLocked(JournalError):
     def __init__(self, path: Path) -> None:
         self.path = path
         super().__init__(f"{path} is being written by another process")
+
+
+class _NewerFormat(Exception):
+    """A whole record of a later version: never a torn line, and never to be cut off."""
 
 
 class Journal(Protocol):
@@ -89,7 +97,11 @@ class MemoryJournal:
         self._next_seq += 1
         self.records.append(record)
         for reader in self._subscribers:
-            reader(record)
+            try:
+                reader(record)
+            except Exception:
+                # It is written: what a reader makes of it cannot undo that.
+                logger.exception("a reader of the journal failed on a %s record", kind)
         return record
 
     def _write(self, record: Record) -> None:
@@ -143,7 +155,9 @@ class FileJournal(MemoryJournal):
             # One write: with O_APPEND the line is whole or torn at the end, never interleaved.
             written = os.write(self._fd, data)
             if written != len(data):
-                raise OSError(28, "no space left on device")
+                # What fitted must go, or the next record would be glued to it.
+                os.ftruncate(self._fd, os.fstat(self._fd).st_size - written)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
             raise JournalError(f"cannot write {self.path}: {error.strerror}") from error
 
@@ -185,6 +199,8 @@ def read_records(path: Path) -> ReadRecords:
     for number, line in _lines(data):
         try:
             record = _checked(json.loads(line))
+        except _NewerFormat as error:
+            raise JournalError(f"{path}:{number}: {error}") from error
         except ValueError as error:
             if whole + len(line) == len(data):
                 break  # the last line: torn
@@ -203,6 +219,8 @@ def _lines(data: bytes) -> Iterator[tuple[int, bytes]]:
 def _checked(record: Any) -> Record:
     if not isinstance(record, Mapping) or not {"v", "seq", "t", "kind"} <= record.keys():
         raise ValueError("a record has v, seq, t and kind")
+    if not isinstance(record["v"], int) or not isinstance(record["seq"], int):
+        raise ValueError("v and seq are whole numbers")
     if record["v"] > FORMAT_VERSION:
-        raise ValueError(f"format {record['v']} is newer than {FORMAT_VERSION}, which this reads")
+        raise _NewerFormat(f"format {record['v']} is newer than {FORMAT_VERSION}, which this reads")
     return dict(record)

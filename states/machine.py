@@ -35,6 +35,9 @@ from states.table import (
 
 logger = logging.getLogger(__name__)
 
+#: Seconds until a budget that ran out, but could not be written down, is tried again.
+BUDGET_RETRY_S = 1.0
+
 
 class IllegalTransition(Exception):
     """The table has no edge for this event in this state. Nothing was changed."""
@@ -141,6 +144,7 @@ class Lifecycle:
         self._timer: asyncio.TimerHandle | None = None
         self._owner: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
+        self._stopped = False
 
     # --- reading -----------------------------------------------------------------------------
 
@@ -151,9 +155,9 @@ class Lifecycle:
 
     @property
     def t(self) -> float:
-        """Seconds since the job was received, by the event loop's clock."""
+        """Seconds since the job was received, by the event loop's clock, to the microsecond."""
         assert self._received_at is not None  # noqa: S101  # set by start, before anybody reads
-        return asyncio.get_running_loop().time() - self._received_at
+        return round(asyncio.get_running_loop().time() - self._received_at, 6)
 
     @property
     def remaining(self) -> float | None:
@@ -163,11 +167,16 @@ class Lifecycle:
         return max(0.0, self._deadline - asyncio.get_running_loop().time())
 
     async def reached(self, *states: State) -> State:
-        """Return once the job is in one of `states`, or has ever been in one of them."""
+        """Return once the job is in one of `states`, or has ever been in one of them.
+
+        Raises LifecycleStopped where it will not come there any more.
+        """
         while True:
             for transition in self.transitions:
                 if transition.target in states:
                     return transition.target
+            if self._stopped:
+                raise LifecycleStopped(*states)
             await self._changed.wait()
 
     def subscribe(self, listener: Listener) -> None:
@@ -202,18 +211,22 @@ class Lifecycle:
         self._owner = asyncio.create_task(self._own(), name="lifecycle-owner")
 
     async def stop(self) -> None:
-        """Take no more events. Those that still wait for a reply get `LifecycleStopped`."""
+        """Take no more events. Those that still wait for an answer get `LifecycleStopped`."""
+        self._stopped = True
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._owner is not None:
-            self._owner.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._owner
-        while not self._mailbox.empty():
-            letter = self._mailbox.get_nowait()
-            if letter.reply is not None and not letter.reply.done():
-                letter.reply.set_exception(LifecycleStopped(letter.event))
+        try:
+            if self._owner is not None:
+                self._owner.cancel()
+                # Awaiting the task itself could not tell its cancellation from the caller's.
+                await asyncio.wait([self._owner])
+        finally:
+            while not self._mailbox.empty():
+                letter = self._mailbox.get_nowait()
+                if letter.reply is not None and not letter.reply.done():
+                    letter.reply.set_exception(LifecycleStopped(letter.event))
+            self._changed.set()
 
     async def fire(self, event: Event, condition: Condition | None = None) -> Transition:
         """Say that `event` happened and wait for what became of it.
@@ -231,7 +244,7 @@ class Lifecycle:
         self._put(_Letter(event, condition))
 
     def _put(self, letter: _Letter) -> None:
-        if self._owner is None or self._owner.done():
+        if self._owner is None or self._stopped:
             if letter.reply is None:
                 logger.warning("%s came after the lifecycle had stopped", letter.event)
                 return
@@ -253,6 +266,8 @@ class Lifecycle:
                 raise
             except Exception as error:
                 self._answer_with_error(letter, error)
+                if letter.epoch is not None:
+                    self._try_budget_again()
                 continue
             if letter.reply is not None and not letter.reply.done():
                 letter.reply.set_result(transition)
@@ -319,6 +334,11 @@ class Lifecycle:
             self._deadline = None if seconds is None else now + seconds
         self._arm()
 
+    def _try_budget_again(self) -> None:
+        # A disk that was full when the budget ran out must not keep the job here for ever.
+        self._deadline = asyncio.get_running_loop().time() + BUDGET_RETRY_S
+        self._arm()
+
     def _hurry(self) -> None:
         hurried = asyncio.get_running_loop().time() + self._hurried_closing_s
         self._deadline = min(self._deadline, hurried) if self._deadline is not None else hurried
@@ -343,7 +363,7 @@ class Lifecycle:
                     await result
             except Exception as error:
                 logger.exception("a listener failed on %s", transition.event)
-                self.journal.append("fault", self.t, where="listener", error=type(error).__name__)
+                self._record_fault("listener", error)
 
     def _answer_with_error(self, letter: _Letter, error: Exception) -> None:
         if letter.reply is not None:
@@ -351,10 +371,11 @@ class Lifecycle:
                 letter.reply.set_exception(error)
             return
         logger.warning("%s was refused: %s", letter.event, error)
+        self._record_fault(f"event {letter.event}", error)
+
+    def _record_fault(self, where: str, error: Exception) -> None:
         with contextlib.suppress(Exception):  # the journal may be what failed
-            self.journal.append(
-                "fault", self.t, where=f"event {letter.event}", error=type(error).__name__
-            )
+            self.journal.append("fault", self.t, where=where, error=type(error).__name__)
 
 
 def _holds(edge: Edge, conditions: Conditions) -> bool:

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from states.testing import Entry
 
 
+#: Seconds of real time after which a test on virtual time that waits for nothing fails.
+IDLE_TIMEOUT_S = 5.0
+
+
 class Journey(Protocol):
     """The fixture `journey`: `states.testing.journey`, whose path a failing test reports."""
 
@@ -113,10 +117,13 @@ def pytest_pycollect_makeitem(collector: pytest.Collector, name: str, obj: objec
         return
     plugins = collector.config.pluginmanager
     here = {mark.name for mark in getattr(obj, "pytestmark", ())}
-    for mark, plugin in (("asyncio", "asyncio"), ("looptime", "looptime_plugin")):
-        marked = mark in here or collector.get_closest_marker(mark) is not None
-        if plugins.has_plugin(plugin) and not marked:
-            getattr(pytest.mark, mark)(obj)
+    for name_in_manager, mark in (
+        ("asyncio", pytest.mark.asyncio),
+        ("looptime_plugin", pytest.mark.looptime(idle_timeout=IDLE_TIMEOUT_S)),
+    ):
+        marked = mark.name in here or collector.get_closest_marker(mark.name) is not None
+        if plugins.has_plugin(name_in_manager) and not marked:
+            mark(obj)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

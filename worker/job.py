@@ -48,9 +48,8 @@ class Job:
         self.ctx = ctx
         self.app = app
         self.settings = settings
-        self.received_at = (
-            ctx._info.received_at or time.time()
-        )  # the framework exposes it nowhere else
+        # When the worker was offered the job; the framework exposes it nowhere else.
+        self.received_at = ctx._info.received_at or time.time()
         self.life = Lifecycle(
             journal=_open_journal(settings, ctx.job.id),
             budgets=settings.budgets,
@@ -152,7 +151,7 @@ class Job:
         if clip is not None and self.stage.candidate_is_here:
             await self.stage.line.play(clip)
 
-    # --- closing: one step after another, each in its own budget -----------------------------------
+    # --- closing: one step after another, each in its own budget ----------------------------------
 
     async def _close(self) -> None:
         try:
@@ -190,7 +189,7 @@ class Job:
         with contextlib.suppress(Exception):
             await self.timed(name, bounded())
 
-    # --- the journal -------------------------------------------------------------------------------
+    # --- the journal ------------------------------------------------------------------------------
 
     async def timed(self, name: str, step: Awaitable[None]) -> None:
         """Await a step and record how it went. Raises what the step raises."""
@@ -228,7 +227,7 @@ class Job:
         with contextlib.suppress(JournalError):
             self.life.journal.append("step", self.life.t, name=name, **result)
 
-    # --- what the resources and the session say ----------------------------------------------------
+    # --- what the resources and the session say ---------------------------------------------------
 
     async def _on_report(self, report: LoadReport) -> None:
         self._on_step(f"load {report.name}", report)

@@ -87,7 +87,7 @@ class Worker:
         server.on("worker_registered", lambda *_: self.registered.set())
         return server
 
-    # --- slots -------------------------------------------------------------------------------------
+    # --- slots ------------------------------------------------------------------------------------
 
     def load(self) -> float:
         """Jobs over slots, on the server's scale: at SERVER_TARGET_LOAD there is no slot left."""
@@ -112,7 +112,7 @@ class Worker:
         finally:
             self._accepted.discard(request.id)
 
-    # --- the life of the worker --------------------------------------------------------------------
+    # --- the life of the worker -------------------------------------------------------------------
 
     async def run(self) -> None:
         """Check LiveKit, prepare the database, serve, drain, stop.
@@ -192,7 +192,7 @@ class Worker:
     def _processes(self) -> list[JobExecutor]:
         return self.server._proc_pool.processes  # it has no public face
 
-    # --- what processes leave behind ---------------------------------------------------------------
+    # --- what processes leave behind --------------------------------------------------------------
 
     def _watch_processes(self) -> None:
         self.server._proc_pool.on("process_closed", self._on_process_closed)
@@ -242,7 +242,7 @@ class Worker:
             else:
                 return
 
-    # --- the database ------------------------------------------------------------------------------
+    # --- the database -----------------------------------------------------------------------------
 
     async def _open_database(self) -> None:
         """Migrate, if the database is there: one that is away stops no interview."""

@@ -173,7 +173,7 @@ class _Drawing:
             above = [(label.cause, label) for label in arrow.labels]
             self._labels(arrow, above, middle, y + LINE_HEIGHT - 4, "middle")
             below = [(f"[{label.guard}]", label) for label in arrow.labels if label.guard]
-            self._labels(arrow, below, middle, line_y + LINE_HEIGHT, "middle")
+            self._labels(arrow, below, middle, line_y + LINE_HEIGHT, "middle", again=True)
             y += beside_step(arrow)
 
     def _arrow(self, arrow: Arrow, line: Line) -> None:
@@ -181,13 +181,25 @@ class _Drawing:
         self.parts.append(Part(marks=(line,), dim=self.view.of_a_job and not arrow.taken))
 
     def _labels(
-        self, arrow: Arrow, lines: list[tuple[str, Label]], x: float, y: float, anchor: str
+        self,
+        arrow: Arrow,
+        lines: list[tuple[str, Label]],
+        x: float,
+        y: float,
+        anchor: str,
+        *,
+        again: bool = False,
     ) -> None:
+        """Lines below one another from `y` on; `again` where a label has a place already."""
+        marks: dict[Label, list[Mark]] = {}
         for n, (text, label) in enumerate(lines):
             css = text_css(arrow, label)
             mark = Text(x=x, y=y + n * LINE_HEIGHT, text=text, css=css, anchor=anchor)
+            marks.setdefault(label, []).append(mark)
+        for label, own in marks.items():
+            rows = () if again else row_names(label)
             dim = self.view.of_a_job and not label.led_to
-            self.parts.append(Part(marks=(mark,), rows=row_names(label), dim=dim))
+            self.parts.append(Part(marks=tuple(own), rows=rows, dim=dim))
 
     # --- the end -----------------------------------------------------------------------------
 

@@ -6,7 +6,31 @@ from collections.abc import Iterator
 
 from states.render.view import Arrow, Box, View
 from states.render.words import guard_name, seconds, spent
-from states.table import HURRIED_CLOSING_S
+from states.table import HURRIED_CLOSING_S, State
+
+#: The junctions' names in the formats that need one for every node.
+LIVE, SHARED = "any_state", "either"
+
+
+def shared_states(view: View) -> tuple[State, ...]:
+    """The states that share a deadline, drawn as one group."""
+    return view.groups[1] if len(view.groups) > 1 else ()
+
+
+def junctions(view: View) -> dict[str, str]:
+    """The name and the words of each node from which a whole group's arrows start."""
+    words = {
+        LIVE: f"any state before {view.closing}" if len(view.live) > 1 else "",
+        SHARED: " or ".join(shared_states(view)),
+    }
+    return {name: text for name, text in words.items() if text}
+
+
+def source_name(view: View, arrow: Arrow) -> str:
+    """The node that an arrow starts from: a state, or the junction of its group."""
+    if len(arrow.sources) == 1:
+        return arrow.sources[0].value
+    return LIVE if arrow.sources == view.live else SHARED
 
 
 def internal_events(box: Box) -> Iterator[str]:

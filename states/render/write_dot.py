@@ -1,20 +1,28 @@
 """Writes the lifecycle in the DOT language, for Graphviz and what reads its graphs.
 
 Plain DOT with nothing pinned: the layout is Graphviz's
-(https://graphviz.org/doc/info/lang.html). States of a group are a cluster, and an arrow of the
-whole group starts at the cluster's border (`ltail`).
+(https://graphviz.org/doc/info/lang.html). What a group of states has in
+common starts at a junction, a hexagon with the group's name.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from states.render.lines import arrow_lines, box_lines
+from states.render.lines import (
+    SHARED,
+    arrow_lines,
+    box_lines,
+    junctions,
+    shared_states,
+    source_name,
+)
 from states.render.scene import PALETTES
 from states.render.view import Arrow, View
 from states.table import State
 
 _LOOKS = PALETTES["light"]
+_GREY = f'color="{_LOOKS["event"].stroke}"'
 
 
 def write(view: View) -> str:
@@ -23,7 +31,7 @@ def write(view: View) -> str:
     lines = [
         "// Solid: an event. Dashed: the state's budget ran out. Red: the job has failed.",
         "digraph lifecycle {",
-        "    rankdir=LR compound=true nodesep=0.35 ranksep=1.1",
+        "    rankdir=TB nodesep=0.3 ranksep=0.45",
         *title,
         '    fontname="Helvetica" fontsize=12',
         '    node [shape=box style="rounded,filled" fillcolor=white fontname="Helvetica"'
@@ -38,17 +46,11 @@ def write(view: View) -> str:
 
 
 def _states(view: View) -> Iterator[str]:
-    inner = view.groups[1] if len(view.groups) > 1 else ()
-    yield "    subgraph cluster_live {"
-    yield f'        label="any state before {view.closing}" style=rounded color="#d1d9e0"'
-    yield from (f"        {_state(view, state)}" for state in view.live if state not in inner)
-    if inner:
-        yield "        subgraph cluster_shared {"
-        yield '            label="one shared deadline"'
-        yield from (f"            {_state(view, state)}" for state in inner)
-        yield "        }"
-    yield "    }"
-    yield from (f"    {_state(view, s)}" for s in view.boxes if s not in view.live)
+    yield from (f"    {_state(view, state)}" for state in view.boxes)
+    for name, words in junctions(view).items():
+        yield f"    {name} [label={_quoted(words)} shape=hexagon style=filled {_GREY}]"
+    for state in shared_states(view):
+        yield f"    {state} -> {SHARED} [arrowhead=none {_GREY}]"
 
 
 def _state(view: View, state: State) -> str:
@@ -68,19 +70,12 @@ def _arrow(view: View, arrow: Arrow) -> str:
     look = _LOOKS[("way-" if arrow.taken else "") + kind]
     text = _LOOKS["red-text" if arrow.is_failure else "text"].fill
     dim = "6b" if view.of_a_job and not arrow.taken else ""
-    lines = "".join(f"{_escaped(line)}\\l" for line in arrow_lines(arrow))
-    tail = _tail(view, arrow)
+    lines = "".join(f"  {_escaped(line)}\\l" for line in arrow_lines(arrow))
     return (
-        f'    {arrow.sources[-1]} -> {arrow.target} [label="{lines}"'
+        f'    {source_name(view, arrow)} -> {arrow.target} [label="{lines}"'
         f' style={"dashed" if arrow.is_timeout else "solid"} color="{look.stroke}{dim}"'
-        f' fontcolor="{text}{dim}" penwidth={look.width}{tail}]'
+        f' fontcolor="{text}{dim}" penwidth={look.width}]'
     )
-
-
-def _tail(view: View, arrow: Arrow) -> str:
-    if len(arrow.sources) == 1:
-        return ""
-    return f" ltail=cluster_{'live' if arrow.sources == view.live else 'shared'}"
 
 
 def _quoted(text: str) -> str:

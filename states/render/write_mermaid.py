@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from states.render.lines import arrow_lines, box_lines
+from states.render.lines import (
+    SHARED,
+    arrow_lines,
+    box_lines,
+    junctions,
+    shared_states,
+    source_name,
+)
 from states.render.scene import PALETTES
 from states.render.view import Arrow, View
 from states.table import State
@@ -24,10 +31,11 @@ def write(view: View) -> str:
     lines = [
         *([f"---\ntitle: {_quoted(view.title)}\n---"] if view.of_a_job else []),
         "%% Solid: an event. Dashed: the state's budget ran out. Red: the job has failed.",
+        '%%{init: {"flowchart": {"wrappingWidth": 420, "rankSpacing": 40}}}%%',
         "flowchart TB",
         *_states(view),
         *(_arrow(view, arrow) for arrow in view.arrows),
-        *(f"    linkStyle {n} {_style(view, arrow)}" for n, arrow in enumerate(view.arrows)),
+        *(f"    linkStyle {n} {style}" for n, style in enumerate(_styles(view))),
         f"    classDef visited stroke:{_WAY},stroke-width:3px",
         f"    classDef broken stroke:{_RED},stroke-width:3px",
         "    classDef untaken opacity:0.5",
@@ -38,18 +46,11 @@ def write(view: View) -> str:
 
 
 def _states(view: View) -> Iterator[str]:
-    """Each state once, in the innermost group that has it."""
-    inner = view.groups[1] if len(view.groups) > 1 else ()
-    yield f'    subgraph live["any state before {view.closing}"]'
-    for state in view.live:
-        if state not in inner:
-            yield f"        {_state(view, state)}"
-    if inner:
-        yield '        subgraph shared["one shared deadline"]'
-        yield from (f"            {_state(view, state)}" for state in inner)
-        yield "        end"
-    yield "    end"
-    yield from (f"    {_state(view, s)}" for s in view.boxes if s not in view.live)
+    """Each state once, and a junction for each group: labels of a subgraph's arrows overlap."""
+    yield from (f"    {_state(view, state)}" for state in view.boxes)
+    for name, words in junctions(view).items():
+        yield f"    {name}{{{{{_quoted(words)}}}}}"
+    yield from (f"    {state} --- {SHARED}" for state in shared_states(view))
 
 
 def _state(view: View, state: State) -> str:
@@ -59,15 +60,19 @@ def _state(view: View, state: State) -> str:
 
 
 def _arrow(view: View, arrow: Arrow) -> str:
-    kind = "-.->" if arrow.is_timeout else "-->"
-    text = _quoted("<br/>".join(arrow_lines(arrow)))
-    return f"    {_source(view, arrow)} {kind}|{text}| {arrow.target}"
+    # One rank longer where several run side by side, or their labels would overlap.
+    kind = "-..->" if arrow.is_timeout else "--->"
+    if arrow.target is not view.closing:
+        kind = kind.replace("--->", "-->").replace("-..", "-.")
+    # Without a place to break a line, a label is as wide as it has to be.
+    text = _quoted("<br/>".join(arrow_lines(arrow)).replace(" ", "\u00a0"))
+    return f"    {source_name(view, arrow)} {kind}|{text}| {arrow.target}"
 
 
-def _source(view: View, arrow: Arrow) -> str:
-    if arrow.sources == view.live and len(view.live) > 1:
-        return "live"
-    return arrow.sources[0] if len(arrow.sources) == 1 else "shared"
+def _styles(view: View) -> Iterator[str]:
+    """One for each link, in the order in which they are written."""
+    yield from (f"stroke:{_GREY},stroke-width:1.5px" for _ in shared_states(view))
+    yield from (_style(view, arrow) for arrow in view.arrows)
 
 
 def _style(view: View, arrow: Arrow) -> str:

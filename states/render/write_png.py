@@ -1,6 +1,6 @@
 """Paints a scene as PNG with Graphviz, which comes inside the wheel of pygraphviz.
 
-Graphviz lays nothing out here: every mark is pinned to its place (`neato -n2`,
+Graphviz lays nothing out here: every mark is pinned to its place (`nop2`,
 https://graphviz.org/faq/#FaqDotWithCoords), so the PNG shows what the SVG shows.
 """
 
@@ -22,8 +22,8 @@ from states.render.scene import (
 
 #: Twice the 72 points of an inch: sharp on a screen of double density.
 DPI = 144
-#: Pixels of room for a line of text, which Graphviz aligns inside its node.
-TEXT_ROOM = 800.0
+#: Room for a line of text, which Graphviz aligns inside its node: ems for each character.
+CHARACTER_ROOM = 0.8
 FONT = "Helvetica,Arial,Liberation Sans,DejaVu Sans,sans"
 
 
@@ -49,20 +49,20 @@ def write(scene: Scene) -> bytes:
         bgcolor=PALETTES["light"]["card"].fill,
         outputorder="nodesfirst",
     )
-    painter = _Painter(graph, scene.height)
+    painter = _Painter(graph, scene)
     for part in scene.parts:
         for mark in part.marks:
             painter.paint(mark, dim=part.dim)
-    painted: bytes = graph.draw(format="png", prog="neato", args="-n2")
+    painted: bytes = graph.draw(format="png", prog="nop2")
     return painted
 
 
 class _Painter:
     """Adds marks to a graph as pinned nodes and edges. Graphviz's y grows upwards."""
 
-    def __init__(self, graph: Any, height: float) -> None:
+    def __init__(self, graph: Any, scene: Scene) -> None:
         self._graph = graph
-        self._height = height
+        self._width, self._height = scene.width, scene.height
         self._count = 0
 
     def paint(self, mark: Mark, *, dim: bool) -> None:
@@ -93,11 +93,14 @@ class _Painter:
     def _text(self, text: Text, dim: bool) -> None:
         look = _look(text.css)
         end = {"start": r"\l", "middle": "", "end": r"\r"}[text.anchor]
-        shift = {"start": TEXT_ROOM / 2, "middle": 0.0, "end": -TEXT_ROOM / 2}[text.anchor]
+        room = look.size * (1 + CHARACTER_ROOM * len(text.text))
+        if text.anchor == "start":
+            room = min(room, self._width - text.x)  # what reaches further widens the picture
+        shift = {"start": room / 2, "middle": 0.0, "end": -room / 2}[text.anchor]
         self._node(
             text.x + shift,
             text.y - look.size * 0.34,  # from the baseline to the middle of the letters
-            TEXT_ROOM,
+            room,
             look.size * 2,
             shape="none",
             label=_escaped(text.text) + end,
@@ -146,7 +149,7 @@ class _Painter:
             height=height / 72,
             fixedsize=True,
             margin=0,
-            **{"label": " ", "fontsize": 1, **says},
+            **{"label": "", **says},
         )
         return name
 
@@ -159,9 +162,8 @@ def _look(css: str) -> Look:
 
 
 def _font(look: Look, dim: bool) -> dict[str, Any]:
-    bold = " bold" if look.bold else ""
     return {
-        "fontname": FONT.replace(",", f"{bold},") + bold,
+        "fontname": FONT + (" bold" if look.bold else ""),
         "fontsize": look.size,
         "fontcolor": _colour(look.fill, dim),
     }

@@ -12,10 +12,9 @@ from uuid import uuid4
 
 import asyncpg  # type: ignore[import-untyped] # ships no types
 import pytest
-from filelock import FileLock
+from embedded_processes import end_keeper
 
 from worker.store.embedded import embedded_postgres
-from worker.store.embedded_layout import Layout
 from worker.store.migrate import migrate
 from worker.store.pool import Database
 
@@ -30,31 +29,21 @@ def database_url(server_url: str, name: str) -> str:
     return server_url.replace("/postgres?", f"/{name}?", 1)
 
 
-def wait_until_gone(data_dir: Path) -> None:
-    """Return when the keeper of a data folder has ended, and with it the server."""
-    if Layout.of(data_dir).keeper_lock.exists():
-        with FileLock(Layout.of(data_dir).keeper_lock, timeout=30):
-            pass
-
-
-@pytest.fixture
-def data_dir() -> Iterator[Path]:
-    """A data folder that nobody else changes: pytest closes its own folders to other users."""
+@pytest.fixture(scope="session")
+def server_dir() -> Iterator[Path]:
+    """The session's data folder: pytest closes its own to other users, and root's server is one."""
     folder = Path(tempfile.mkdtemp(prefix="interview-pg-"))
     yield folder
-    wait_until_gone(folder)
     shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
+def postgres_url(server_dir: Path) -> Iterator[str]:
     """The URL of a running server, its database `postgres` empty."""
-    folder = Path(tempfile.mkdtemp(prefix="interview-pg-"))
-    with embedded_postgres(folder) as url:
+    with embedded_postgres(server_dir) as url:
         asyncio.run(_make_template(url))
         yield url
-    wait_until_gone(folder)
-    shutil.rmtree(folder, ignore_errors=True)
+    end_keeper(server_dir)
 
 
 @pytest.fixture

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import tempfile
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
@@ -15,8 +17,7 @@ from worker.store.pool import Database, PoolLimits
 from worker.store.url import DatabaseUrlInvalid
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from pathlib import Path
+    from collections.abc import AsyncIterator, Iterator
 
     from worker.store.connection import Connection
 
@@ -70,11 +71,18 @@ class Line:
 
 
 @pytest.fixture
-async def line(data_dir: Path, empty_database_url: str) -> AsyncIterator[tuple[Line, str]]:
-    line = Line(data_dir / ".s.PGSQL.5432", empty_database_url)
+def short_dir() -> Iterator[Path]:
+    """A folder whose path is short enough for a socket's."""
+    with tempfile.TemporaryDirectory(prefix="pg-") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+async def line(short_dir: Path, empty_database_url: str) -> AsyncIterator[tuple[Line, str]]:
+    line = Line(short_dir / ".s.PGSQL.5432", empty_database_url)
     server = await line.serve()
     host = parse_qs(urlsplit(empty_database_url).query)["host"][0]
-    yield line, empty_database_url.replace(host, str(data_dir))
+    yield line, empty_database_url.replace(host, str(short_dir))
     server.close()
     await line.aclose()
 
@@ -233,8 +241,8 @@ async def test_a_silent_server_costs_no_more_than_the_budget(line: tuple[Line, s
         assert db.use().connections == 0
 
 
-async def test_a_server_that_is_not_there_is_reported_in_one_line(data_dir: Path) -> None:
-    async with opened(f"postgresql://me:secret@/db?host={data_dir}&port=5432") as db:
+async def test_a_server_that_is_not_there_is_reported_in_one_line(short_dir: Path) -> None:
+    async with opened(f"postgresql://me:secret@/db?host={short_dir}&port=5432") as db:
         with pytest.raises(DatabaseUnavailable) as caught:
             await db.ping(budget_s=0.2)
     message = str(caught.value)
@@ -252,11 +260,11 @@ async def test_a_refused_tcp_connection_is_reported_by_name() -> None:
 
 
 async def test_a_server_that_comes_up_within_the_budget_is_enough(
-    data_dir: Path, empty_database_url: str
+    short_dir: Path, empty_database_url: str
 ) -> None:
-    line = Line(data_dir / ".s.PGSQL.5432", empty_database_url)
+    line = Line(short_dir / ".s.PGSQL.5432", empty_database_url)
     host = parse_qs(urlsplit(empty_database_url).query)["host"][0]
-    async with opened(empty_database_url.replace(host, str(data_dir))) as db:
+    async with opened(empty_database_url.replace(host, str(short_dir))) as db:
         waiting = asyncio.create_task(db.run("early", one))
         await asyncio.sleep(0)
         server = await line.serve()

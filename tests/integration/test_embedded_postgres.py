@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import os
 import pwd
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,9 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import asyncpg  # type: ignore[import-untyped] # ships no types
-import psutil  # type: ignore[import-untyped] # ships no types
 import pytest
-from filelock import FileLock
+from embedded_processes import end_keeper, processes_of, wait_for_end, wait_until_gone
 
 from worker.store.embedded import EmbeddedPostgres, embedded_postgres
 from worker.store.embedded_layout import (
@@ -62,39 +62,35 @@ class User:
         self.process.communicate()
 
 
-def processes_of(data_dir: Path) -> dict[str, psutil.Process]:
-    """The keeper and the servers of a data folder that are alive, by what they are."""
-    found = {}
-    for process in psutil.process_iter():
-        try:
-            command = process.cmdline()
-            is_zombie = process.status() == psutil.STATUS_ZOMBIE
-        except psutil.Error:
-            continue
-        if is_zombie:
-            continue
-        if "worker.store.embedded_keeper" in command and str(data_dir) in command:
-            found["keeper"] = process
-        elif (
-            command
-            and Path(command[0]).name == "postgres"
-            and str(data_dir / "postgres") in command
-        ):
-            found["postgres"] = process
-    return found
-
-
-def wait_until_gone(data_dir: Path) -> None:
-    """Return when the keeper has let go of the folder, and its process has ended."""
-    keeper = processes_of(data_dir).get("keeper")
-    with FileLock(Layout.of(data_dir).keeper_lock, timeout=30):
-        pass
-    if keeper is not None:
-        keeper.wait(30)
-
-
 async def until_gone(data_dir: Path) -> None:
     await asyncio.to_thread(wait_until_gone, data_dir)
+
+
+@pytest.fixture
+def empty_dir() -> Iterator[Path]:
+    """A data folder with nothing in it."""
+    folder = Path(tempfile.mkdtemp(prefix="interview-pg-"))
+    yield folder
+    end_keeper(folder)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def made_dir() -> Iterator[Path]:
+    """A data folder with a cluster that is not running, to be copied."""
+    folder = Path(tempfile.mkdtemp(prefix="interview-pg-"))
+    with embedded_postgres(folder):
+        pass
+    end_keeper(folder)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def data_dir(empty_dir: Path, made_dir: Path) -> Path:
+    """A data folder whose cluster has been made before."""
+    subprocess.run(["cp", "-a", made_dir / "postgres", empty_dir], check=True)
+    return empty_dir
 
 
 async def ask(url: str, query: str) -> object:
@@ -131,8 +127,8 @@ async def test_a_server_is_gone_after_its_users_were_killed(data_dir: Path) -> N
     assert processes_of(data_dir) == {}
 
 
-async def test_users_that_come_at_once_start_one_server(data_dir: Path) -> None:
-    users = [User(data_dir) for _ in range(4)]
+async def test_users_that_come_at_once_start_one_server(empty_dir: Path) -> None:
+    users = [User(empty_dir) for _ in range(4)]
     urls = await asyncio.gather(*(user.url() for user in users))
     assert len(set(urls)) == 1
     for user in users:
@@ -153,7 +149,7 @@ async def test_when_the_keeper_is_killed_its_users_get_another_on_the_same_url(
         before = processes_of(data_dir)
         before["keeper"].kill()
         # The old server shuts down by itself, and the user starts the next.
-        await asyncio.to_thread(before["postgres"].wait, 30)
+        await asyncio.to_thread(wait_for_end, before["postgres"])
         connected = None
         while connected is None:
             try:
@@ -172,7 +168,7 @@ async def test_a_killed_keeper_leaves_no_server_behind_and_the_next_start_recove
     user.process.send_signal(signal.SIGSTOP)
     processes["keeper"].kill()
     user.kill()
-    await asyncio.to_thread(processes["postgres"].wait, 30)
+    await asyncio.to_thread(wait_for_end, processes["postgres"])
     assert processes_of(data_dir) == {}
     async with await EmbeddedPostgres.start(data_dir) as pg:
         assert await ask(pg.url, "SELECT 1") == 1
@@ -194,7 +190,7 @@ async def test_a_server_that_dies_under_its_users_is_started_again(data_dir: Pat
     async with await EmbeddedPostgres.start(data_dir) as pg:
         server = processes_of(data_dir)["postgres"]
         server.kill()
-        await asyncio.to_thread(server.wait, 30)
+        await asyncio.to_thread(wait_for_end, server)
         answer = None
         while answer is None:
             try:
@@ -204,14 +200,14 @@ async def test_a_server_that_dies_under_its_users_is_started_again(data_dir: Pat
         assert processes_of(data_dir)["postgres"] != server
 
 
-async def test_a_start_that_is_cancelled_leaves_nothing_running(data_dir: Path) -> None:
-    task = asyncio.create_task(EmbeddedPostgres.start(data_dir))
+async def test_a_start_that_is_cancelled_leaves_nothing_running(empty_dir: Path) -> None:
+    task = asyncio.create_task(EmbeddedPostgres.start(empty_dir))
     await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     # Whatever the thread had begun is given back: another user finds a clean house.
-    async with await EmbeddedPostgres.start(data_dir) as pg:
+    async with await EmbeddedPostgres.start(empty_dir) as pg:
         assert await ask(pg.url, "SELECT 1") == 1
 
 
@@ -232,9 +228,9 @@ def test_a_child_that_was_forked_does_not_keep_the_server_alive(data_dir: Path) 
         os.close(reader)
 
 
-async def test_a_deep_data_folder_works_and_two_of_them_are_kept_apart(data_dir: Path) -> None:
+async def test_a_deep_data_folder_works_and_two_of_them_are_kept_apart(empty_dir: Path) -> None:
     for name in ("one", "two"):
-        deep = data_dir / ("deep" * 25) / name
+        deep = empty_dir / ("deep" * 25) / name
         async with await EmbeddedPostgres.start(deep) as pg:
             assert await ask(pg.url, "SELECT to_regclass('mine')") is None
             await ask(pg.url, "CREATE TABLE mine ()")
@@ -242,18 +238,18 @@ async def test_a_deep_data_folder_works_and_two_of_them_are_kept_apart(data_dir:
         Layout.of(deep).run_dir.rmdir()
 
 
-async def test_a_folder_that_cannot_be_made_is_reported_in_one_line(data_dir: Path) -> None:
-    (data_dir / "file").touch()
+async def test_a_folder_that_cannot_be_made_is_reported_in_one_line(empty_dir: Path) -> None:
+    (empty_dir / "file").touch()
     with pytest.raises(DataFolderUnusable, match="cannot be written") as caught:
-        await EmbeddedPostgres.start(data_dir / "file" / "data")
+        await EmbeddedPostgres.start(empty_dir / "file" / "data")
     assert "\n" not in str(caught.value)
 
 
-async def test_data_of_another_major_version_is_refused(data_dir: Path) -> None:
-    (data_dir / "postgres").mkdir()
-    (data_dir / "postgres" / "PG_VERSION").write_text("12\n")
+async def test_data_of_another_major_version_is_refused(empty_dir: Path) -> None:
+    (empty_dir / "postgres").mkdir()
+    (empty_dir / "postgres" / "PG_VERSION").write_text("12\n")
     with pytest.raises(PostgresVersionDiffers, match="PostgreSQL 12 and this worker brings 18"):
-        await EmbeddedPostgres.start(data_dir)
+        await EmbeddedPostgres.start(empty_dir)
 
 
 async def test_postgresqls_own_reason_for_not_starting_is_told(data_dir: Path) -> None:
@@ -268,19 +264,19 @@ async def test_postgresqls_own_reason_for_not_starting_is_told(data_dir: Path) -
     assert processes_of(data_dir) == {}
 
 
-async def test_a_cluster_that_was_half_made_is_made_anew(data_dir: Path) -> None:
-    (data_dir / "postgres.new").mkdir()
-    (data_dir / "postgres.new" / "PG_VERSION").write_text("18\n")
-    async with await EmbeddedPostgres.start(data_dir) as pg:
+async def test_a_cluster_that_was_half_made_is_made_anew(empty_dir: Path) -> None:
+    (empty_dir / "postgres.new").mkdir()
+    (empty_dir / "postgres.new" / "PG_VERSION").write_text("18\n")
+    async with await EmbeddedPostgres.start(empty_dir) as pg:
         assert await ask(pg.url, "SELECT 1") == 1
 
 
 async def test_a_platform_without_the_wheel_is_told_what_to_do(
-    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+    empty_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(PostgresMissing, match="set DATABASE_URL"):
-        await EmbeddedPostgres.start(data_dir)
+        await EmbeddedPostgres.start(empty_dir)
 
 
 async def test_a_long_log_is_begun_anew(data_dir: Path) -> None:
@@ -290,9 +286,9 @@ async def test_a_long_log_is_begun_anew(data_dir: Path) -> None:
         assert log.stat().st_size < 1_000_000
 
 
-def test_a_socket_folder_that_belongs_to_somebody_else_is_refused(data_dir: Path) -> None:
-    layout = Layout.of(data_dir)
-    layout.run_dir.symlink_to(data_dir)
+def test_a_socket_folder_that_belongs_to_somebody_else_is_refused(empty_dir: Path) -> None:
+    layout = Layout.of(empty_dir)
+    layout.run_dir.symlink_to(empty_dir)
     with pytest.raises(DataFolderUnusable):
         claim_run_dir(layout, os.geteuid())
 

@@ -97,13 +97,21 @@ def test_frames_that_arrive_in_a_burst_follow_each_other() -> None:
     assert late == [first + FRAME * (index + 1) for index in range(50)]
 
 
-def test_frames_that_were_lost_leave_a_gap_after_a_second() -> None:
+def test_frames_that_were_lost_leave_a_gap() -> None:
     placer = TrackPlacer()
     placer.place(FRAME, now_s=1.0)
     lost_s = 3.0
-    places = [placer.place(FRAME, now_s=1.0 + lost_s + index / 100) for index in range(200)]
-    on_time = round((1.0 + lost_s + 1.99) * SAMPLE_RATE) - FRAME
-    assert places[-1] == pytest.approx(on_time, abs=FRAME)
+    times = [1.0 + lost_s + index / 100 for index in range(20)]
+    places = [placer.place(FRAME, now_s=now_s) for now_s in times]
+    assert places[-1] == pytest.approx(times[-1] * SAMPLE_RATE - FRAME, abs=FRAME)
+
+
+def test_a_burst_after_a_stall_is_not_taken_for_lost_frames() -> None:
+    placer = TrackPlacer()
+    first = placer.place(FRAME, now_s=1.0)
+    burst = [placer.place(FRAME, now_s=2.0 + index / 10_000) for index in range(100)]
+    after = [placer.place(FRAME, now_s=2.02 + index / 100) for index in range(20)]
+    assert burst + after == [first + FRAME * (index + 1) for index in range(120)]
 
 
 def test_a_wav_file_holds_mono_samples_at_48_khz(tmp_path: Path) -> None:

@@ -16,7 +16,8 @@ from states import JournalError
 from worker.interview.plan import PlanError
 from worker.livekit_api import LiveKitError, LiveKitKeyRefused, LiveKitUrlInvalid
 from worker.settings import Settings, SettingsInvalid
-from worker.store.embedded import EmbeddedPostgres, EmbeddedPostgresError
+from worker.store.embedded import EmbeddedPostgres
+from worker.store.embedded_layout import EmbeddedPostgresError
 from worker.store.errors import DatabaseError
 from worker.store.interviews import InterviewExists, InterviewIdInvalid
 from worker.store.migrate import MigrationChanged, SchemaTooNew, migrate

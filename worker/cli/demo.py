@@ -1,7 +1,59 @@
-"""`interview-worker demo`."""
+"""`interview-worker demo`: a whole spoken interview on this machine."""
 
 from __future__ import annotations
 
+import asyncio
+import sys
+import tempfile
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
 
-def demo() -> None:
-    """Hold a whole spoken interview on this machine."""
+import typer
+
+from worker.cli.common import CommandError, ExitCode, one_line_errors
+
+
+def demo(
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", help="The folder for what it leaves; default: demo-DATE here."),
+    ] = None,
+) -> None:
+    """Hold a whole spoken interview in a real LiveKit room, with no key and no setting.
+
+    Starts a LiveKit server (LIVEKIT_URL if set, else livekit-server on the PATH, else one that
+    it builds once), a PostgreSQL and a worker, joins as a candidate who answers aloud, prints
+    the conversation and the way through the states, and stops all of it again.
+    """
+    from worker.demo.candidate import CandidateTimeout
+    from worker.demo.demo import DemoFailed, log_to, print_result, run_demo
+    from worker.demo.livekit_binary import LiveKitServerUnavailable
+    from worker.demo.worker_process import WorkerDidNotStart
+
+    folder = _folder(output)
+    console = log_to(sys.stdout)
+    with one_line_errors():
+        try:
+            history = asyncio.run(run_demo(console, folder))
+        except LiveKitServerUnavailable as error:
+            raise CommandError(str(error), ExitCode.UNAVAILABLE) from error
+        except WorkerDidNotStart as error:
+            raise CommandError(str(error)) from error
+        except (DemoFailed, CandidateTimeout) as error:
+            raise CommandError(f"{error}; the worker's log is {folder / 'worker.log'}") from error
+    print_result(console, history, folder)
+    if history.exit_code != 0:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _folder(output: Path | None) -> Path:
+    """Make the folder, in the current one or, where that cannot be written, a temporary one."""
+    wanted = output or Path(f"demo-{datetime.now():%Y%m%d-%H%M%S}")
+    try:
+        wanted.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        if output is not None:
+            raise typer.BadParameter(f"cannot make {output}: {error.strerror}") from error
+        return Path(tempfile.mkdtemp(prefix="interview-demo-"))
+    return wanted

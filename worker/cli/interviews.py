@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -90,7 +91,7 @@ async def _create(
         )
         if dispatch:
             await send_interviewer(db, settings, interview)
-        return await _shown(db, interview.interview_id)
+        return await interview_as_data(db, interview.interview_id)
 
 
 async def send_interviewer(db: Database, settings: Settings, interview: Interview) -> str:
@@ -116,7 +117,8 @@ async def _known(db: Database, interview_id: str) -> Interview:
     return interview
 
 
-async def _shown(db: Database, interview_id: str) -> dict[str, Any]:
+async def interview_as_data(db: Database, interview_id: str) -> dict[str, Any]:
+    """One interview with its jobs and turns. Raises CommandError (NOT_FOUND)."""
     interview = await _known(db, interview_id)
     jobs = await list_jobs(db, interview_id)
     turns = await turns_of(db, interview_id)
@@ -161,12 +163,12 @@ def show(interview: InterviewId, as_json: Json = False) -> None:
     if as_json:
         print_json(shown)
         return
-    typer.echo(_markdown(shown))
+    typer.echo(as_markdown(shown))
 
 
 async def _show(interview_id: str) -> dict[str, Any]:
     async with database(Settings.load()) as db:
-        return await _shown(db, interview_id)
+        return await interview_as_data(db, interview_id)
 
 
 @app.command("token")
@@ -207,14 +209,15 @@ def export(
     if form is ExportFormat.JSON:
         text = json.dumps(shown, indent=2, ensure_ascii=False, default=str) + "\n"
     else:
-        text = _markdown(shown)
+        text = as_markdown(shown)
     if output is None:
         typer.echo(text, nl=False)
     else:
         output.write_text(text, encoding="utf-8")
 
 
-def _markdown(shown: dict[str, Any]) -> str:
+def as_markdown(shown: Mapping[str, Any]) -> str:
+    """The transcript, for people to read."""
     lines = [
         f"# Interview {shown['interview_id']}",
         "",

@@ -47,7 +47,7 @@ async def _list(interview: str | None) -> list[dict[str, Any]]:
 
 @app.command("show")
 def show(
-    job: Annotated[str, typer.Argument(help="The job's id.")],
+    job: Annotated[str, typer.Argument(help="The job's id, or the path of a journal.")],
     as_json: Json = False,
 ) -> None:
     """Show one job: its states with times, loaders' reports, conditions, and how it ended."""
@@ -59,12 +59,12 @@ def show(
 
 
 async def history_of(job_id: str) -> History:
-    """A job's history, from its journal on this machine or else from the database.
+    """A job's history, from its journal (a file, or by id on this machine) or the database.
 
     Raises CommandError (NOT_FOUND) for a job that neither knows.
     """
     settings = Settings.load()
-    path = journal_path(settings, job_id)
+    path = Path(job_id) if job_id.endswith(".jsonl") else journal_path(settings, job_id)
     if path is not None:
         return History.read(path)
     async with database(settings) as db:

@@ -47,6 +47,7 @@ class Captions:
         self._now_s = now_s
         self._segments: dict[tuple[str, str], Caption] = {}
         self._readers: set[asyncio.Task[None]] = set()
+        self._closed = False
         self._changed = changed
 
     def attach(self, room: rtc.Room) -> None:
@@ -62,12 +63,16 @@ class Captions:
         return tuple(caption for caption in self._segments.values() if caption.identity != identity)
 
     async def aclose(self) -> None:
-        """Stop reading streams that have not ended."""
+        """Stop reading streams that have not ended, and those that begin now."""
+        self._closed = True
         for reader in self._readers:
             reader.cancel()
         await asyncio.gather(*self._readers, return_exceptions=True)
 
     def _on_stream(self, reader: rtc.TextStreamReader, identity: str) -> None:
+        if self._closed:
+            reader.close()
+            return
         task = asyncio.create_task(self._read(reader, identity), name="captions")
         self._readers.add(task)
         task.add_done_callback(self._readers.discard)

@@ -28,6 +28,10 @@ class Ear:
         self._listeners: dict[str, asyncio.Task[None]] = {}
         self._closing: set[asyncio.Task[None]] = set()
         self._voices: dict[str, str] = {}
+        self._closed = False
+        # The room's closing drops the native side of every track it ever had; a track that
+        # Python drops first or at that moment makes the SDK complain, or raise in __del__.
+        self._kept: list[rtc.RemoteTrack] = []
         self.meter = LevelMeter()
         self.heard = Timeline()
 
@@ -42,7 +46,8 @@ class Ear:
         room.on("track_unsubscribed", self._on_unsubscribed)
 
     async def aclose(self) -> None:
-        """Stop listening; what was heard stays available."""
+        """Stop listening, also to whom the room still announces; what was heard stays."""
+        self._closed = True
         for sid in list(self._listeners):
             self._stop(sid)
         await asyncio.gather(*self._closing, return_exceptions=True)
@@ -50,8 +55,9 @@ class Ear:
     def _on_subscribed(
         self, track: rtc.RemoteTrack, _: object, participant: rtc.RemoteParticipant
     ) -> None:
-        if track.kind != rtc.TrackKind.KIND_AUDIO:
+        if self._closed or track.kind != rtc.TrackKind.KIND_AUDIO:
             return
+        self._kept.append(track)
         self._voices[track.sid] = participant.identity
         self._listeners[track.sid] = asyncio.create_task(self._listen(track), name="ear")
         self._changed()

@@ -119,30 +119,36 @@ class TrackPlacer:
     """Where on the timeline one track's frames belong.
 
     A subscribed track delivers frames without gaps, silent ones while nothing is received, so
-    they follow each other from the arrival of the first: a late event loop delivers them in
-    bursts, which must not tear the recording. Frames that were lost show as a lag that a
-    second of frames does not make up, and are skipped.
+    they follow each other from the arrival of the first: a late event loop delivers them in a
+    burst, which must not tear the recording. Only frames that arrive one by one, as they are
+    heard, tell the time; when several of these in a row are late, frames were lost before them,
+    and a gap is left.
     """
 
-    _JUDGED_FRAMES = 100
-    _LOST_S = 0.2
+    _ONE_BY_ONE_S = (0.004, 0.05)
+    _JUDGED_FRAMES = 5
+    _LOST_S = 0.1
 
     def __init__(self) -> None:
         self._next: int | None = None
-        self._least_lag_s = float("inf")
-        self._frames = 0
+        self._arrived_s = float("-inf")
+        self._lags_s: list[float] = []
 
     def place(self, count: int, *, now_s: float) -> int:
         """The first sample's place of a frame of `count` samples that arrives at `now_s`."""
-        on_time = round(now_s * SAMPLE_RATE) - count
+        on_time = max(0, round(now_s * SAMPLE_RATE) - count)
         if self._next is None:
-            self._next = max(0, on_time)
-        self._least_lag_s = min(self._least_lag_s, (on_time - self._next) / SAMPLE_RATE)
-        self._frames += 1
-        if self._frames == self._JUDGED_FRAMES:
-            if self._least_lag_s > self._LOST_S:
+            self._next = on_time
+        shortest_s, longest_s = self._ONE_BY_ONE_S
+        if shortest_s <= now_s - self._arrived_s <= longest_s:
+            self._lags_s.append((on_time - self._next) / SAMPLE_RATE)
+        else:
+            self._lags_s.clear()
+        self._arrived_s = now_s
+        if len(self._lags_s) == self._JUDGED_FRAMES:
+            if min(self._lags_s) > self._LOST_S:
                 self._next = on_time
-            self._frames, self._least_lag_s = 0, float("inf")
+            self._lags_s.clear()
         place = self._next
         self._next += count
         return place

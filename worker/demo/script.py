@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 #: The answers to the sample plan, by question id; a follow-up's is `<id>/<number from 1>`.
 ANSWERS: Mapping[str, str] = {
     "recent-project": (
-        "Last year I worked on a small service that sends reminders to patients."
-        " [pause 1.3] My part was the queue and the tests around it."
+        "Last year I worked on a small service that reminds people of their visits to the doctor."
+        " [pause 1.3] My part was the database and the tests around it."
     ),
     "recent-project/1": (
         "The hardest part was to make sure that nobody gets the same message twice."

@@ -96,6 +96,11 @@ class Layout:
         return self.run_dir / "keeper.sock"
 
     @property
+    def server_lock_files(self) -> tuple[Path, Path]:
+        """The server's own locks, on its cluster and on its socket: each holds its process id."""
+        return self.cluster / "postmaster.pid", self.run_dir / f"{_POSTGRES_SOCKET}.lock"
+
+    @property
     def server_options(self) -> dict[str, str]:
         """Settings of the server: a Unix socket only, and no statement or value in the log."""
         return {

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from worker.store.embedded_layout import PostgresDidNotStart, claim_run_dir
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from worker.store.embedded_layout import Layout
 
@@ -27,9 +27,6 @@ _START_BUDGET_S = 30.0
 #: (https://www.postgresql.org/docs/current/server-shutdown.html).
 _STOP_STEP_S = 10.0
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL)
-# Leftovers of a killed server hold its shared memory for a moment after it.
-_START_TRIES = 5
-_RETRY_S = 0.3
 # As often as PostgreSQL's own pg_ctl would look, ten times over.
 _LOOK_S = 0.01
 #: Bytes after which the log is begun anew at the next start.
@@ -62,20 +59,12 @@ class Server:
         if self._user:
             for path in (layout.cluster, layout.run_dir / "socket", self._bin_dir / "postgres"):
                 _open_the_way_to(path)
-        await self._stop_previous()
+        await self._clear_away_the_previous()
         if layout.log.stat().st_size > _LOG_LIMIT:
             os.truncate(layout.log, 0)
         if not (layout.cluster / "PG_VERSION").exists():
             await self._make_cluster()
-        for tries_left in reversed(range(_START_TRIES)):
-            try:
-                await self._start_once()
-            except PostgresDidNotStart:
-                if not tries_left:
-                    raise
-                await asyncio.sleep(_RETRY_S)
-            else:
-                return
+        await self._start_server()
 
     async def wait(self) -> None:
         """Return when the server has ended, for whatever cause."""
@@ -86,9 +75,9 @@ class Server:
         """Stop the server: its sessions are cut off, its data written."""
         process, self._process = self._process, None
         if process is not None:
-            await _stop(process.pid, lambda: process.returncode is not None)
+            await _stop(lambda: [process.pid] if process.returncode is None else [])
 
-    async def _start_once(self) -> None:
+    async def _start_server(self) -> None:
         options = [f"-c{name}={value}" for name, value in self._layout.server_options.items()]
         self._process = process = await self._run("postgres", "-D", self._layout.cluster, *options)
         try:
@@ -118,19 +107,24 @@ class Server:
             return []
         return [line.strip() for line in text.splitlines()]
 
-    async def _stop_previous(self) -> None:
-        """Stop a server that a killed keeper has left behind."""
-        first = (self._lock_file_lines() or [""])[0]
-        if not first.isdigit():
-            return
-        pid = int(first)
-        if _works_in(pid, self._layout.cluster):
-            await _stop(pid, lambda: not _works_in(pid, self._layout.cluster))
+    async def _clear_away_the_previous(self) -> None:
+        """Stop what a killed keeper or server has left behind; its lock files are then void.
+
+        PostgreSQL itself would refuse to start beside a dead server that nobody has reaped, as in
+        a container whose first process reaps none.
+        """
+        await _stop(lambda: _working_in(self._layout.cluster, self._fresh_cluster))
+        for lock_file in self._layout.server_lock_files:
+            lock_file.unlink(missing_ok=True)
+
+    @property
+    def _fresh_cluster(self) -> Path:
+        return self._layout.cluster.with_name("postgres.new")
 
     async def _make_cluster(self) -> None:
         """Run initdb aside and move the result into place: a half-made cluster is never found."""
         cluster = self._layout.cluster
-        fresh = cluster.with_name("postgres.new")
+        fresh = self._fresh_cluster
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(mode=0o700)
         if self._user:
@@ -185,26 +179,34 @@ def _die_with(keeper: int) -> Callable[[], None]:
     return ask_for_it
 
 
-async def _stop(pid: int, has_ended: Callable[[], bool]) -> None:
+async def _stop(left: Callable[[], Collection[int]]) -> None:
+    """Signal the processes that are left, ever more firmly, until there are none.
+
+    What ends a server by SIGINT merely cancels a session's statement.
+    """
     for number in _STOP_SIGNALS:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, number)
+        for pid in left():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_STOP_STEP_S):
-                while not has_ended():  # noqa: ASYNC110 - one that is no child has no event
+                while left():  # noqa: ASYNC110 - the end of one that is no child is no event
                     await asyncio.sleep(_LOOK_S)
                 return
 
 
-def _works_in(pid: int, folder: Path) -> bool:
-    """Whether a process lives and has this working directory, as a server has its cluster's.
+def _working_in(*folders: Path) -> list[int]:
+    """The processes whose working directory is one of these, as a server's and its sessions' is.
 
-    A process id alone may by now belong to anybody.
+    A lock file's process id may by now belong to anybody, and sessions outlive a killed server.
     """
-    try:
-        return Path(f"/proc/{pid}/cwd").readlink() == folder
-    except OSError:
-        return False
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                if (entry / "cwd").readlink() in folders:
+                    found.append(int(entry.name))
+    return found
 
 
 def _system_user() -> pwd.struct_passwd:

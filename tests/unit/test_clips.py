@@ -1,0 +1,82 @@
+"""The recordings that need no provider."""
+
+from __future__ import annotations
+
+import importlib.resources
+from pathlib import Path
+
+import numpy as np
+import pytest
+from speech_helpers import STT_RATE, word_error_rate
+
+from worker.interview import clips, make_clips
+from worker.interview.clips import ClipMissing, ClipName, load_clip, preload_clips
+from worker.speech import audio, local_models
+from worker.speech.frames import resampled
+
+
+@pytest.mark.parametrize("name", ClipName, ids=lambda name: name.value)
+def test_a_clip_says_its_words(name: ClipName) -> None:
+    clip = load_clip(name)
+
+    heard = local_models.transcribe(audio.to_float(resampled(clip.pcm, clip.sample_rate, STT_RATE)))
+
+    assert word_error_rate(clip.text, heard) <= 0.2
+    words_per_s = len(clip.text.split()) / clip.duration_s
+    assert 1.5 <= words_per_s <= 6
+
+
+@pytest.mark.parametrize("name", ClipName, ids=lambda name: name.value)
+def test_a_clip_is_loud_enough_and_not_clipped(name: ClipName) -> None:
+    peak = np.abs(audio.to_float(load_clip(name).pcm)).max()
+
+    assert 0.5 <= peak < 0.99
+
+
+def test_a_clip_begins_and_ends_without_a_long_silence() -> None:
+    for name in ClipName:
+        clip = load_clip(name)
+        loud = np.flatnonzero(np.abs(audio.to_float(clip.pcm)) > 0.02)
+        assert loud[0] / clip.sample_rate < 0.15
+        assert (len(clip.pcm) - loud[-1]) / clip.sample_rate < 0.35
+
+
+def test_all_clips_together_are_smaller_than_a_photograph() -> None:
+    folder = importlib.resources.files("worker.interview") / "clips"
+
+    sizes = {file.name: len(file.read_bytes()) for file in folder.iterdir()}
+
+    assert sizes.keys() == {f"{name.value}.opus" for name in ClipName}
+    assert sum(sizes.values()) < 100_000
+
+
+def test_a_clip_is_decoded_once_and_cannot_be_changed() -> None:
+    preload_clips()
+    clip = load_clip(ClipName.WELCOME)
+
+    assert load_clip(ClipName.WELCOME) is clip
+    with pytest.raises(ValueError, match="read-only"):
+        clip.pcm[0] = 1
+
+
+def test_a_recording_that_is_no_audio_is_reported_with_the_name_of_the_clip(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "clips").mkdir()
+    (tmp_path / "clips" / "back.opus").write_bytes(b"no audio at all")
+    monkeypatch.setattr(clips.importlib.resources, "files", lambda _: tmp_path)
+
+    for name in (ClipName.BACK, ClipName.GOODBYE):
+        with pytest.raises(ClipMissing) as caught:
+            load_clip.__wrapped__(name)
+        assert caught.value.name is name
+
+
+def test_the_clips_can_be_recorded_anew(tmp_path: Path) -> None:
+    make_clips.main([str(tmp_path)])
+
+    recorded = {file.name for file in tmp_path.iterdir()}
+    assert recorded == {f"{name.value}.opus" for name in ClipName}
+    clip = load_clip(ClipName.WELCOME)
+    again = clips._decode((tmp_path / "welcome.opus").read_bytes())
+    assert len(again) == pytest.approx(len(clip.pcm), abs=clip.sample_rate // 10)

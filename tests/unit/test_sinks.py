@@ -1,0 +1,149 @@
+"""Where the line's audio goes."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from worker.interview.clips import Clip, ClipName
+from worker.speech.frames import frame_of, samples_of
+from worker.speech.line import Line
+from worker.speech.sinks import QUEUE_S, QueueSink, RtcSink
+
+if TYPE_CHECKING:
+    from livekit import rtc
+
+    from worker.speech.audio import Pcm
+
+RATE = 24_000
+
+
+def ramp(seconds: float) -> Pcm:
+    return np.arange(round(seconds * RATE), dtype=np.int16)
+
+
+class Listener:
+    """What a queue sink delivers to."""
+
+    def __init__(self) -> None:
+        self.heard: list[Pcm] = []
+        self.at: list[float] = []
+        self.fails = False
+
+    async def hear(self, frame: rtc.AudioFrame) -> None:
+        self.heard.append(samples_of(frame))
+        self.at.append(asyncio.get_running_loop().time())
+        if self.fails:
+            raise OSError("the terminal is gone")
+
+
+class RoomlessRtcSink(RtcSink):
+    """A real audio source that is published nowhere."""
+
+    async def open(self, room: rtc.Room | None) -> None:
+        return
+
+    async def wait_for_listener(self) -> None:
+        return
+
+
+async def test_frames_are_delivered_in_order_and_not_before_their_time() -> None:
+    listener = Listener()
+    line = Line(QueueSink(listener.hear))
+    await line.publish()
+
+    await line.play(Clip(name=ClipName.GOODBYE, pcm=ramp(0.5), sample_rate=RATE))
+    await line.aclose()
+
+    assert np.array_equal(np.concatenate(listener.heard), ramp(0.5))
+    due = itertools.accumulate(len(frame) / RATE for frame in listener.heard[:-1])
+    for at, due_s in zip(listener.at[1:], due, strict=True):
+        assert at - listener.at[0] >= due_s - 0.001
+
+
+async def test_a_queue_sink_that_is_cleared_delivers_nothing_of_what_it_held() -> None:
+    listener = Listener()
+    sink = QueueSink(listener.hear)
+    await sink.capture_frame(frame_of(ramp(0.05), RATE))
+    assert sink.queued_s == pytest.approx(0.05)
+
+    sink.clear()
+    assert sink.queued_s == 0
+    await sink.open(None)
+    await sink.capture_frame(frame_of(np.full(480, 9, np.int16), RATE))
+    while not listener.heard:
+        await asyncio.sleep(0)
+
+    assert listener.heard[0][0] == 9
+    await sink.aclose()
+
+
+async def test_a_full_queue_makes_the_writer_wait() -> None:
+    sink = QueueSink(Listener().hear)
+    await sink.capture_frame(frame_of(ramp(QUEUE_S), RATE))
+    writing = asyncio.create_task(sink.capture_frame(frame_of(ramp(0.05), RATE)))
+    await asyncio.sleep(0)
+    assert not writing.done()
+
+    await sink.open(None)
+    await writing
+
+    await sink.aclose()
+
+
+async def test_a_listener_that_fails_does_not_stop_the_line(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    listener = Listener()
+    listener.fails = True
+    line = Line(QueueSink(listener.hear))
+    await line.publish()
+
+    played_s = await line.play(Clip(name=ClipName.GOODBYE, pcm=ramp(0.1), sample_rate=RATE))
+    await line.aclose()
+
+    assert played_s == pytest.approx(0.1)
+    assert "audio was not delivered" in caplog.text
+
+
+async def test_a_real_audio_source_plays_an_utterance_to_its_end() -> None:
+    line = Line(RoomlessRtcSink())
+    await line.publish()
+
+    await line.capture_frame(frame_of(ramp(0.6), RATE))
+    line.flush()
+    event = await line.wait_for_playout()
+    await line.aclose()
+
+    assert (event.playback_position, event.interrupted) == (pytest.approx(0.6), False)
+
+
+async def test_a_real_audio_source_tells_what_was_played_when_it_is_cut_off() -> None:
+    sink = RoomlessRtcSink()
+    line = Line(sink)
+    await line.publish()
+    started = asyncio.Event()
+    line.on("playback_started", lambda _: started.set())
+    await line.capture_frame(frame_of(ramp(5.0), RATE))
+    line.flush()
+    await started.wait()
+
+    line.silence()
+    event = await line.wait_for_playout()
+
+    assert event.interrupted
+    assert 0 <= event.playback_position < 5.0
+    assert sink.queued_s == 0
+    await line.aclose()
+
+
+async def test_a_track_cannot_be_published_without_a_room() -> None:
+    line = Line()
+
+    with pytest.raises(ValueError, match="room"):
+        await line.publish()
+    await line.aclose()

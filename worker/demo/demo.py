@@ -1,0 +1,217 @@
+"""The demo: a server, a database, a worker, an interview, and a candidate who answers aloud."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from rich.console import Console
+
+from states import History, render
+from worker import rooms
+from worker.cli.interviews import as_markdown, interview_as_data, send_interviewer
+from worker.cli.jobs import journal_path, print_history
+from worker.demo.candidate import Candidate
+from worker.demo.conversation import Exchange, hold_conversation
+from worker.demo.livekit_server import LiveKitServer, find_or_build
+from worker.demo.script import CandidateScript
+from worker.demo.worker_process import running_worker
+from worker.interview.plan import SAMPLE_PLAN, load_plan
+from worker.settings import Settings
+from worker.store.embedded import EmbeddedPostgres
+from worker.store.interviews import create_interview
+from worker.store.jobs import list_jobs
+from worker.store.migrate import migrate
+from worker.store.pool import Database
+
+#: Seconds from the end of the conversation to the last record in the database.
+_JOB_END_S = 30.0
+
+Say = Callable[[str], None]
+
+
+class DemoFailed(Exception):
+    """The demo could not go on; the message says why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveKit:
+    """A LiveKit server to hold the demo on."""
+
+    url: str
+    key: str
+    secret: str
+
+
+async def run_demo(console: Console, folder: Path) -> History:
+    """Hold the interview and leave recording, transcript, journal and drawn path in `folder`.
+
+    Raises DemoFailed, LiveKitServerUnavailable, LiveKitError, EmbeddedPostgresError. Nothing
+    that was started is left, however it ends.
+    """
+    began = time.monotonic()
+
+    def say(line: str) -> None:
+        console.print(f"[dim]{time.monotonic() - began:6.1f} s[/dim]  {line}")
+
+    async with AsyncExitStack() as stack:
+        data_dir = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="interview-demo-")))
+        livekit = await stack.enter_async_context(_livekit(say))
+        say("starting PostgreSQL")
+        postgres = await stack.enter_async_context(await EmbeddedPostgres.start(data_dir))
+        settings = _settings(livekit, postgres.url, data_dir)
+        db = await Database.open(postgres.url)
+        stack.push_async_callback(db.aclose)
+        await db.run("migrate", migrate, budget_s=30.0)
+        say("starting the worker (it loads the speech models once, for all of its jobs)")
+        log = folder / "worker.log"
+        await stack.enter_async_context(running_worker(_environment(settings), log))
+        interview_id = await _converse(settings, db, folder, say, console)
+        say("the interviewer has left")
+        return await _write_down(settings, db, interview_id, folder)
+
+
+@asynccontextmanager
+async def _livekit(say: Say) -> AsyncIterator[LiveKit]:
+    if os.environ.get("LIVEKIT_URL"):
+        given = Settings.load()
+        say(f"using the LiveKit server at {given.livekit_url}")
+        yield LiveKit(
+            url=given.livekit_url,
+            key=given.livekit_api_key,
+            secret=given.livekit_api_secret.get_secret_value(),
+        )
+        return
+    binary = await find_or_build(say)
+    say("starting a LiveKit server of our own")
+    async with LiveKitServer(binary) as server:
+        yield LiveKit(url=server.url, key=server.api_key, secret=server.api_secret)
+
+
+def _settings(livekit: LiveKit, database_url: str, data_dir: Path) -> Settings:
+    """The demo's own settings, whatever the environment says: nothing but LiveKit is taken."""
+    return Settings.load(
+        LIVEKIT_URL=livekit.url,
+        LIVEKIT_API_KEY=livekit.key,
+        LIVEKIT_API_SECRET=livekit.secret,
+        DATABASE_URL=database_url,
+        INTERVIEW_DATA_DIR=data_dir,
+        # A name of its own: another worker on this server must not take the demo's interview.
+        INTERVIEW_AGENT_NAME=f"demo-{secrets.token_hex(3)}",
+        INTERVIEW_HTTP_PORT=0,
+        INTERVIEW_IDLE_PROCESSES=1,
+        INTERVIEW_LOG_FORMAT="json",
+    )
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    return {
+        **os.environ,
+        "LIVEKIT_URL": settings.livekit_url,
+        "LIVEKIT_API_KEY": settings.livekit_api_key,
+        "LIVEKIT_API_SECRET": settings.livekit_api_secret.get_secret_value(),
+        "DATABASE_URL": settings.database_url.get_secret_value(),
+        "INTERVIEW_DATA_DIR": str(settings.data_dir),
+        "INTERVIEW_AGENT_NAME": settings.agent_name,
+        "INTERVIEW_HTTP_PORT": str(settings.http_port),
+        "INTERVIEW_IDLE_PROCESSES": str(settings.idle_processes),
+        "INTERVIEW_LOG_FORMAT": settings.log_format,
+    }
+
+
+async def _converse(
+    settings: Settings, db: Database, folder: Path, say: Say, console: Console
+) -> str:
+    """Create, dispatch and hold the interview; returns its id."""
+    plan = load_plan(SAMPLE_PLAN)
+    interview = await create_interview(db, interview_id=secrets.token_hex(6), plan=plan)
+    key, secret = settings.livekit_api_key, settings.livekit_api_secret.get_secret_value()
+    await rooms.create_room(settings.livekit_url, key, secret, interview.room)
+    await send_interviewer(db, settings, interview)
+    say(f"interview {interview.interview_id} created and dispatched; the candidate joins")
+    token = rooms.candidate_token(
+        key, secret, room=interview.room, identity=interview.candidate_identity, name="Candidate"
+    )
+    async with Candidate(settings.livekit_url, token) as candidate:
+        try:
+            await hold_conversation(
+                candidate,
+                CandidateScript(plan),
+                on_exchange=lambda exchange: _print_exchange(console, exchange),
+            )
+        finally:
+            candidate.save_recording(folder / "recording.wav", own_voice=True)
+        if candidate.late_frames:
+            say(
+                f"[yellow]this machine was busy: {candidate.late_frames} frames of the candidate's "
+                "microphone were late, so some words may be misheard[/yellow]"
+            )
+    return interview.interview_id
+
+
+def _print_exchange(console: Console, exchange: Exchange) -> None:
+    console.print(f"   [cyan]interviewer[/cyan]  {exchange.heard}", highlight=False)
+    if exchange.answered:
+        console.print(f"     [green]candidate[/green]  {exchange.answered}", highlight=False)
+
+
+async def _write_down(settings: Settings, db: Database, interview_id: str, folder: Path) -> History:
+    """Leave transcript, journal and drawn path in the folder, once the job's process is gone."""
+    shown = await _ended(db, interview_id)
+    job_id = shown["jobs"][0]
+    journal = journal_path(settings, job_id)
+    if journal is None:
+        raise DemoFailed(f"the journal of job {job_id} is gone")
+    history = History.read(journal)
+    (folder / "journal.jsonl").write_bytes(journal.read_bytes())
+    (folder / "transcript.md").write_text(as_markdown(shown), encoding="utf-8")
+    (folder / "interview.json").write_text(json.dumps(shown, indent=2, default=str) + "\n")
+    (folder / "path.svg").write_text(render.svg(history), encoding="utf-8")
+    return history
+
+
+async def _ended(db: Database, interview_id: str) -> dict[str, Any]:
+    """The interview, once its job's exit code is in the database."""
+    try:
+        async with asyncio.timeout(_JOB_END_S):
+            while True:
+                shown = await interview_as_data(db, interview_id)
+                if shown["status"] == "ended" and await _all_exited(db, interview_id):
+                    return shown
+                await asyncio.sleep(0.2)
+    except TimeoutError:
+        raise DemoFailed(f"the interview did not end within {_JOB_END_S:g} s") from None
+
+
+async def _all_exited(db: Database, interview_id: str) -> bool:
+    jobs = await list_jobs(db, interview_id)
+    return bool(jobs) and all(job.exit_code is not None for job in jobs)
+
+
+def print_result(console: Console, history: History, folder: Path) -> None:
+    """The way through the states, and what was left where."""
+    console.print()
+    print_history(history, console)
+    console.print()
+    for name, what in (
+        ("recording.wav", "the interview, both voices as the candidate heard and spoke them"),
+        ("transcript.md", "every turn, from the database"),
+        ("path.svg", "the way the job took through its states"),
+        ("journal.jsonl", "everything that happened; `interview-worker jobs show FILE` reads it"),
+        ("worker.log", "the worker's log"),
+    ):
+        console.print(f"  {folder / name}  [dim]{what}[/dim]", highlight=False, soft_wrap=True)
+
+
+def log_to(stream: TextIO) -> Console:
+    """A console that leaves redirected output plain."""
+    return Console(file=stream, highlight=False)

@@ -1,0 +1,66 @@
+"""A worker as a process of its own, for as long as a block runs."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from worker.demo.child_process import start_child
+
+_READY_S = 60.0
+_LOOK_EVERY_S = 0.1
+
+#: What is sent, and how long it has to work: the first SIGTERM drains, the second ends the
+#: running jobs, and a worker that hangs is killed.
+_ENDINGS = (("terminate", 2.0), ("terminate", 12.0), ("kill", 5.0))
+
+
+class WorkerDidNotStart(Exception):
+    """The worker process ended, or was not registered in time; `log` says why."""
+
+    def __init__(self, log: Path, what: str) -> None:
+        self.log = log
+        super().__init__(f"the worker {what}; its log is {log}")
+
+
+@asynccontextmanager
+async def running_worker(
+    environment: Mapping[str, str], log: Path
+) -> AsyncIterator[subprocess.Popen[bytes]]:
+    """Run `interview-worker start` from its registration with LiveKit to its end.
+
+    Raises WorkerDidNotStart. However the block ends, the process is gone afterwards.
+    """
+    with log.open("wb") as output:
+        command = [sys.executable, "-m", "worker", "start"]
+        process = start_child(command, output=output, env=environment)
+        try:
+            await _registered(process, log)
+            yield process
+        finally:
+            await _end(process)
+
+
+async def _registered(process: subprocess.Popen[bytes], log: Path) -> None:
+    for _ in range(round(_READY_S / _LOOK_EVERY_S)):
+        if "registered worker" in await asyncio.to_thread(log.read_text, errors="replace"):
+            return
+        if process.poll() is not None:
+            raise WorkerDidNotStart(log, "did not start")
+        await asyncio.sleep(_LOOK_EVERY_S)
+    raise WorkerDidNotStart(log, f"was not ready after {_READY_S:g} s")
+
+
+async def _end(process: subprocess.Popen[bytes]) -> None:
+    for signal_name, bound_s in _ENDINGS:
+        if process.poll() is not None:
+            return
+        getattr(process, signal_name)()
+        for _ in range(round(bound_s / _LOOK_EVERY_S)):
+            if process.poll() is not None:
+                return
+            await asyncio.sleep(_LOOK_EVERY_S)
