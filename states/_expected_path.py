@@ -114,13 +114,18 @@ def compare(expected: Sequence[Visit], actual: Sequence[Transition]) -> Comparis
         if not following:
             break
         reached.append(_skipping_gaps(expected, following))
-    agreed = len(reached) - 1
-    furthest = max(reached[-1])
+    matches = len(reached) - 1 == len(actual) and len(expected) in reached[-1]
+    # A mismatch is shown where most of the expected path had been found: a leading `...` could
+    # otherwise swallow the whole job and say nothing.
+    furthest = len(expected) if matches else max(max(positions) for positions in reached)
+    agreed = max(i for i, positions in enumerate(reached) if furthest in positions)
     rows = [
         Row(expected=expected[position].label, actual=transition)
-        for position, transition in zip(_way_to(furthest, reached), actual, strict=False)
+        for position, transition in zip(
+            _way_to(furthest, reached[: agreed + 1]), actual, strict=False
+        )
     ]
-    if agreed == len(actual) and furthest == len(expected):
+    if matches:
         return Comparison(rows=tuple(rows), parted_at=None)
     rest = zip_longest((visit.label for visit in expected[furthest:]), actual[agreed:])
     rows += [Row(expected=label, actual=transition) for label, transition in rest]

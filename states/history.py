@@ -79,7 +79,10 @@ class History:
     def from_records(cls, records: Iterable[Mapping[str, Any]], *, torn_bytes: int = 0) -> History:
         """Build it from journal records, in any order and with repeats. Raises JournalError."""
         reader = _Reader()
-        by_seq = {record["seq"]: record for record in records}
+        try:
+            by_seq = {record["seq"]: record for record in records}
+        except KeyError as error:
+            raise JournalError("a record has no seq") from error
         for seq in sorted(by_seq):
             record = by_seq[seq]
             try:

@@ -11,6 +11,16 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+
+def pytest_configure() -> None:
+    """Say that there is no event loop outside async tests.
+
+    looptime 0.9 asks the policy for the current loop before every test, and where nothing was
+    ever said, Python up to 3.13 makes one for it that nobody closes: a ResourceWarning.
+    """
+    asyncio.set_event_loop(None)
+
+
 #: Seconds that tasks which are already ending may take to end.
 GRACE_S = 1.0
 

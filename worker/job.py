@@ -8,7 +8,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Coroutine
 from typing import Any
 
 from livekit.agents import AgentSession, CloseEvent, JobContext
@@ -16,25 +16,30 @@ from livekit.agents import AgentSession, CloseEvent, JobContext
 from states import (
     Condition,
     Event,
-    FileJournal,
-    JournalError,
     Lifecycle,
-    MemoryJournal,
     Outcome,
     State,
     Status,
 )
 from states.machine import IllegalTransition, LifecycleStopped, Transition
 from worker.application import Application
+from worker.book import JobBook
+from worker.bounded import bounded
+from worker.journal import open_journal
 from worker.resources.base import LoadReport
 from worker.resources.bootstrap import AgentResources, bootstrap_resources
 from worker.settings import Settings
-from worker.stage import RoomStage
+from worker.stage import RoomStage, Stage, StageMaker
 
 logger = logging.getLogger(__name__)
 
 #: Seconds of silence after which somebody who waits for the session is told to wait.
 _WAITING_S = 2.0
+
+#: Seconds that a step of closing has even where the budget of CLOSING is spent: none is left out.
+_LEAST_STEP_S = 0.2
+#: Seconds for the closers of all resources together.
+_CLOSE_RESOURCES_S = 3.0
 
 #: What the worker sends to its job processes when it goes away: SIGTERM also reaches them from
 #: a process group, a container runtime or an operator, and they mind only their worker's word.
@@ -44,14 +49,21 @@ WORKERS_WORD = signal.SIGUSR2
 class Job:
     """One job. `live` is its life; everything else is a step of it."""
 
-    def __init__(self, ctx: JobContext, app: Application, settings: Settings) -> None:
+    def __init__(
+        self,
+        ctx: JobContext,
+        app: Application,
+        settings: Settings,
+        *,
+        make_stage: StageMaker = RoomStage,
+    ) -> None:
         self.ctx = ctx
         self.app = app
         self.settings = settings
         # When the worker was offered the job; the framework exposes it nowhere else.
         self.received_at = ctx._info.received_at or time.time()
         self.life = Lifecycle(
-            journal=_open_journal(settings, ctx.job.id),
+            journal=open_journal(settings, ctx.job.id),
             budgets=settings.budgets,
             hurried_closing_s=settings.hurried_closing_s,
             received_at=asyncio.get_running_loop().time() - (time.time() - self.received_at),
@@ -63,30 +75,38 @@ class Job:
                 **app.header(),
             },
         )
+        self.book = JobBook(self.life)
+        self.keep_turn = self.book.turn
         self.held = AgentResources()
-        self.stage = RoomStage(ctx, self.life.post)
+        self.stage: Stage = make_stage(ctx, self.life.post)
         self.session: AgentSession[Any] | None = None
+        self._opening: asyncio.Task[None] | None = None
 
     async def live(self) -> Outcome:
-        """From HANDSHAKE to CLOSED. Returns the outcome; raises nothing but cancellation."""
-        log("handshake_start", self.life)
+        """From HANDSHAKE to CLOSED. Returns the outcome, also where it was cancelled."""
+        self.book.milestone("handshake_start")
         self.life.start()
         self.life.subscribe(self._log_transition)
         asyncio.get_running_loop().add_signal_handler(
             WORKERS_WORD, self.life.post, Event.SHUTDOWN_REQUESTED
         )
         work = asyncio.create_task(self._work(), name="job-work")
-        try:
-            await self.life.reached(State.CLOSING)
-        except asyncio.CancelledError:
-            # The framework ends the process: the worker is gone, or the room was lost 15 s ago.
-            self.life.post(Event.SHUTDOWN_REQUESTED)
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.shield(self.life.reached(State.CLOSING))
-        work.cancel()
-        await asyncio.wait({work})
-        await self._close()
+        await self._see_through(self.life.reached(State.CLOSING))
+        await self._see_through(self._close(work))
         return self.life.outcome or Outcome.FAILED
+
+    async def _see_through(self, part: Coroutine[Any, Any, object]) -> None:
+        """Await a part of the life that a cancellation hurries and does not cut off.
+
+        The framework cancels when it ends the process: the worker is gone, or the room was lost
+        15 s ago. Nobody else would then leave the room, or say goodbye.
+        """
+        task = asyncio.create_task(part, name="job-life")
+        while not task.done():
+            try:
+                await asyncio.shield(task)
+            except asyncio.CancelledError:
+                self.life.post(Event.SHUTDOWN_REQUESTED)
 
     async def _work(self) -> None:
         """The way forward. The lifecycle may end it at any await."""
@@ -106,26 +126,29 @@ class Job:
             logger.info("the job's work ended: %s", error)
         except Exception as error:
             logger.exception("the job's own code failed")
-            self.fault("job", error)
+            self.book.fault("job", error)
             self.life.post(Event.JOB_CRASHED)
 
     async def _handshake(self) -> None:
         try:
-            await self.timed("connect", self.stage.connect())
+            await self.book.timed("connect", self.stage.connect())
         except Exception as error:
             logger.error("the room did not connect: %s", type(error).__name__)
             await self.life.fire(Event.HANDSHAKE_FAILED)
             raise LifecycleStopped(Event.HANDSHAKE_FAILED) from error
         await self.life.fire(Event.ROOM_CONNECTED)
-        log("ctx_connected", self.life)
+        self.book.milestone("ctx_connected")
 
     async def _bootstrap(self) -> None:
         await self.life.fire(Event.BOOTSTRAP_STARTED)
-        opening = asyncio.create_task(self.timed("open_line", self.stage.open_line()))
+        self._opening = asyncio.create_task(
+            self.book.timed("open_line", self.stage.open_line()), name="open-line"
+        )
         await bootstrap_resources(
             self.app.resources(), self.held, on_report=self._on_report, on_late=self._on_late
         )
-        await opening
+        # Shielded: where the job ends in the middle of it, last words still need the line.
+        await asyncio.shield(self._opening)
         if self.life.state is State.BOOTSTRAPPING:
             await self.life.fire(Event.LOADERS_SETTLED)
 
@@ -134,31 +157,36 @@ class Job:
             session, agent = self.app.start_session(self, self.held)
             self.session = session
             session.on("close", self._on_session_closed)
-            await self.timed("start_session", self.stage.start_session(session, agent))
+            await self.book.timed("start_session", self.stage.start_session(session, agent))
         except Exception as error:
             logger.exception("the session did not start")
-            self.fault("start_session", error)
+            self.book.fault("start_session", error)
             await self.life.fire(Event.SESSION_FAILED)
             raise LifecycleStopped(Event.SESSION_FAILED) from error
-        log("session_started", self.life)
+        self.book.milestone("session_started")
         await self.life.fire(Event.SESSION_STARTED)
-        log("init_done", self.life)
+        self.book.milestone("init_done")
 
     async def _comfort(self) -> None:
         """Tell somebody who waits that it goes on."""
         await asyncio.sleep(_WAITING_S)
-        clip = self.app.waiting_words()
-        if clip is not None and self.stage.candidate_is_here:
-            await self.stage.line.play(clip)
+        try:
+            clip = self.app.waiting_words()
+            if clip is not None and self.stage.candidate_is_here:
+                await self.stage.line.play(clip)
+        except Exception as error:
+            self.book.fault("waiting_words", error)
 
     # --- closing: one step after another, each in its own budget ----------------------------------
 
-    async def _close(self) -> None:
+    async def _close(self, work: asyncio.Task[None]) -> None:
+        work.cancel()
         try:
+            await self._step("stop_work", 2.0, asyncio.wait({work}))
             await self._step("stop_session", 3.0, self._stop_session())
             await self._step("last_words", 8.0, self._say_last_words())
-            await self._step("leave_room", 2.0, self.stage.leave())
-            await self._step("close_resources", 3.0, self.held.aclose(self._on_closed))
+            await self._step("leave_room", 2.0, self._leave_room())
+            await self._step("close_resources", _CLOSE_RESOURCES_S, self._close_resources())
             await self._step("sync_journal", 2.0, self.life.journal.commit())
         finally:
             if self.life.state is State.CLOSING:
@@ -177,60 +205,28 @@ class Job:
         if clip is not None and self.stage.candidate_is_here:
             await self.stage.line.play(clip)
 
-    async def _step(self, name: str, budget_s: float, step: Awaitable[None]) -> None:
+    async def _leave_room(self) -> None:
+        if self._opening is not None:
+            self._opening.cancel()
+        await self.stage.leave()
+
+    async def _close_resources(self) -> None:
+        await self.held.aclose(self._on_closed, budget_s=0.9 * self._within(_CLOSE_RESOURCES_S))
+
+    async def _step(self, name: str, budget_s: float, step: Coroutine[Any, Any, object]) -> None:
         """One step of closing: what hangs or raises is named and passed over."""
-        remaining = self.life.remaining
-        bound = budget_s if remaining is None else min(budget_s, max(0.2, remaining - 0.2))
-
-        async def bounded() -> None:
-            async with asyncio.timeout(bound):
-                await step
-
         with contextlib.suppress(Exception):
-            await self.timed(name, bounded())
+            await self.book.timed(name, bounded(step, self._within(budget_s)))
 
-    # --- the journal ------------------------------------------------------------------------------
-
-    async def timed(self, name: str, step: Awaitable[None]) -> None:
-        """Await a step and record how it went. Raises what the step raises."""
-        began = self.life.t
-        reason = "Cancelled"
-        try:
-            await step
-            reason = "Done"
-        except Exception as error:
-            reason = type(error).__name__
-            raise
-        finally:
-            self._record_step(
-                name,
-                ok=reason == "Done",
-                reason=reason,
-                elapsed_ms=round((self.life.t - began) * 1000, 3),
-                attempts=1,
-            )
-
-    async def keep_turn(self, **turn: Any) -> None:
-        """Write a turn and return once it is on the disk. Never raises: a full disk is a fault."""
-        try:
-            self.life.journal.append("turn", self.life.t, **turn)
-            await self.life.journal.commit()
-        except JournalError as error:
-            logger.error("a turn is not on the disk: %s", error)
-
-    def fault(self, where: str, error: BaseException) -> None:
-        """Record something that went wrong, by its kind only: a message may quote anybody."""
-        with contextlib.suppress(JournalError):
-            self.life.journal.append("fault", self.life.t, where=where, error=type(error).__name__)
-
-    def _record_step(self, name: str, **result: Any) -> None:
-        with contextlib.suppress(JournalError):
-            self.life.journal.append("step", self.life.t, name=name, **result)
+    def _within(self, budget_s: float) -> float:
+        """So many of these seconds are there, in what is left of CLOSING."""
+        remaining = self.life.remaining or 0.0  # CLOSED has no budget: that of CLOSING is spent
+        return min(budget_s, max(_LEAST_STEP_S, remaining - _LEAST_STEP_S))
 
     # --- what the resources and the session say ---------------------------------------------------
 
     async def _on_report(self, report: LoadReport) -> None:
-        self._on_step(f"load {report.name}", report)
+        self.book.loader(f"load {report.name}", report)
         await self.life.fire(Event.LOADER_REPORTED, report.condition())
         if report.required and not report.ok:
             logger.error(
@@ -240,31 +236,30 @@ class Job:
 
     async def _on_late(self, report: LoadReport) -> None:
         """An optional loader is done after its budget: attach what it has."""
-        self._on_step(f"load {report.name} (late)", report)
+        self.book.loader(f"load {report.name} (late)", report)
         if not report.ok:
             return
-        resource = next(r for r in self.app.resources() if r.name == report.name)
         try:
-            if self.session is not None and resource.attach is not None:
-                await resource.attach(self.session, self.held.get(report.name))
+            await self._attach(report.name)
             await self.life.fire(Event.RESOURCE_RECOVERED, report.condition())
         except (IllegalTransition, LifecycleStopped):
             return
         except Exception as error:
             logger.exception("%s could not be attached", report.name)
-            self.fault(f"attach {report.name}", error)
+            self.book.fault(f"attach {report.name}", error)
+
+    async def _attach(self, name: str) -> None:
+        """Put a resource into the session. One that is not made yet will be made with it."""
+        if self.session is None:
+            return
+        # A session that is still starting has no agent to attach anything to.
+        await self.life.reached(State.RUNNING, State.CLOSING)
+        resource = next(r for r in self.app.resources() if r.name == name)
+        if self.life.state is State.RUNNING and resource.attach is not None:
+            await resource.attach(self.session, self.held.get(name))
 
     async def _on_closed(self, report: LoadReport) -> None:
-        self._on_step(f"close {report.name}", report)
-
-    def _on_step(self, name: str, report: LoadReport) -> None:
-        self._record_step(
-            name,
-            ok=report.ok,
-            reason=report.reason,
-            elapsed_ms=report.elapsed_ms,
-            attempts=report.attempts,
-        )
+        self.book.loader(f"close {report.name}", report)
 
     def lost(self, resource: str, reason: str) -> None:
         """Say that a resource that had loaded is gone."""
@@ -287,26 +282,3 @@ class Job:
             transition.event,
             extra={"elapsed_ms": round(transition.t * 1000), "reason": transition.reason},
         )
-
-
-Entrypoint = Callable[[JobContext], Awaitable[None]]
-
-
-def log(milestone: str, life: Lifecycle) -> None:
-    """One of the four start-up lines: `elapsed_ms` counts from the job's receipt."""
-    elapsed_ms = round(life.t * 1000, 1)
-    # The target of `init_done` is 800 ms; above 1 s somebody should look.
-    slow = milestone == "init_done" and elapsed_ms > 1000
-    logger.log(
-        logging.WARNING if slow else logging.INFO,
-        milestone,
-        extra={"elapsed_ms": elapsed_ms, **({"slow": True} if slow else {})},
-    )
-
-
-def _open_journal(settings: Settings, job_id: str) -> FileJournal | MemoryJournal:
-    try:
-        return FileJournal(settings.journal_dir / f"{job_id}.jsonl")
-    except JournalError as error:
-        logger.error("the job goes on without a journal on disk: %s", error)
-        return MemoryJournal()

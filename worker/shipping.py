@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +35,7 @@ def ship_live(life: Lifecycle, database: Database) -> None:
     for record in journal.records:
         waiting.put_nowait(record)
     journal.subscribe(waiting.put_nowait)
-    header = _header(journal.records)
+    header = JobHeader(job_id=str(journal.records[0]["job_id"])).with_records(journal.records)
     task = asyncio.create_task(_ship_forever(database, header, waiting), name="shipper")
     _shippers.add(task)
     task.add_done_callback(_shippers.discard)
@@ -71,11 +70,6 @@ async def _ship_forever(
         batch, delay_s = [], _FIRST_DELAY_S
 
 
-def _header(records: list[dict[str, Any]]) -> JobHeader:
-    first: Mapping[str, Any] = records[0] if records else {}
-    return JobHeader(job_id=str(first.get("job_id", ""))).with_records(records)
-
-
 def close_book(path: Path, *, exit_code: int | None, signal: int | None) -> list[dict[str, Any]]:
     """Write how the process of a job that is gone ended, and return all of its records.
 
@@ -108,7 +102,8 @@ async def ship_book(
     except JournalError as error:
         logger.error("a journal cannot be shipped: %s", error)
         return False
-    await ship(database, _header(records), records)
+    # The file's name: a job that died before its first record has written no other.
+    await ship(database, JobHeader(job_id=path.stem).with_records(records), records)
     await asyncio.to_thread(_put_away, path)
     return True
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from livekit import rtc
 from livekit.agents import Agent, AgentSession, JobContext
@@ -25,6 +25,52 @@ _ENDED_FROM_OUTSIDE = frozenset(
         rtc.DisconnectReason.DUPLICATE_IDENTITY,
     }
 )
+
+
+class Stage(Protocol):
+    """A place for one job: somewhere to connect to, one line into it, and a candidate."""
+
+    @property
+    def line(self) -> Line:
+        """What is heard there of the interviewer."""
+        ...
+
+    @property
+    def candidate_is_here(self) -> bool:
+        """Whether the candidate is there; any person, where nobody was named yet."""
+        ...
+
+    async def connect(self) -> None:
+        """The handshake. Raises where it fails."""
+        ...
+
+    async def open_line(self) -> None:
+        """Make the line audible. Raises where that fails."""
+        ...
+
+    def expect(self, candidate_identity: str) -> None:
+        """From now on this is the candidate; nobody else is listened to."""
+        ...
+
+    async def candidate_moved(self) -> None:
+        """Return at the next coming or going of anybody."""
+        ...
+
+    async def start_session(self, session: AgentSession[Any], agent: Agent) -> None:
+        """Start the session there. Raises where it cannot."""
+        ...
+
+    async def leave(self) -> None:
+        """Close the line and leave."""
+        ...
+
+
+class StageMaker(Protocol):
+    """Makes the stage of a job; `on_event` is told when it is gone while nobody here left it."""
+
+    def __call__(self, ctx: JobContext, on_event: Callable[[Event], None]) -> Stage:
+        """Cheap: nothing is connected yet."""
+        ...
 
 
 class RoomStage:

@@ -13,7 +13,7 @@ from states.render.scene import LINE_HEIGHT, Mark, Part, Rect, Text
 from states.render.view import Arrow, Box, View
 from states.table import State
 
-COLUMN_X, COLUMN_WIDTH = 24.0, 344.0
+COLUMN_X, COLUMN_WIDTH = 23.0, 334.0
 #: The boxes that stand beside one another in a row.
 NARROW_WIDTH = 96.0
 #: Above and below the boxes of such a row, inside their outline.
@@ -87,7 +87,7 @@ def box_part(view: View, state: State, place: Rect) -> Part:
     if box.visits and state is view.broken:
         css = "broken"
     frame = Rect(x=place.x, y=place.y, width=place.width, height=place.height, css=css)
-    x = place.x + (PADDING if wide else PADDING - 3)
+    x = place.x + (PADDING if wide else PADDING - 4)
     marks: list[Mark] = [frame, Text(x=x, y=place.y + NAME_Y, text=state, css="name")]
     time = time_in(box)
     if wide and time:

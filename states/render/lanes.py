@@ -44,7 +44,7 @@ class Lanes:
         if label.ending:
             marks.append(
                 Text(
-                    x=self.end_x - 14,
+                    x=self.end_x - 12,
                     y=y + LINE_HEIGHT - 4,
                     text=label.ending,
                     css=css,

@@ -30,8 +30,8 @@ from states.render.view import Arrow, Label, View
 
 WIDTH = 872.0
 EDGE = 12.0
-REGION_RIGHT = COLUMN_X + COLUMN_WIDTH + 12
-BAR_X, BAR_WIDTH = 738.0, 122.0
+REGION_RIGHT = COLUMN_X + COLUMN_WIDTH + 11
+BAR_X, BAR_WIDTH = 732.0, 128.0
 END_X, END_HEIGHT = 640.0, 46.0
 #: Characters that fit beside an arrow: alone between two rows, or as one of several.
 WIDE_CHARS, SIDE_CHARS = 34, 17
@@ -49,7 +49,7 @@ class _Drawing:
         self.view = view
         self.parts: list[Part] = []
         self.drawn: list[Arrow] = []
-        self.lanes = Lanes(text_x=REGION_RIGHT + 12, end_x=BAR_X, of_a_job=view.of_a_job)
+        self.lanes = Lanes(text_x=REGION_RIGHT + 9, end_x=BAR_X, of_a_job=view.of_a_job)
         self.top = EDGE + (34.0 if view.of_a_job else 0.0)
         self.rows = self._rows(self.top + 18)
         self.tail = [a for a in view.arrows if a.target is view.closing and a.sources == view.live]
@@ -142,7 +142,8 @@ class _Drawing:
     def _between(self, upper: Row, lower: Row) -> None:
         arrows = self._arrows_between(upper.states, lower.states)
         xs = [_x_between(arrow, upper, lower) for arrow in arrows]
-        if len(set(xs)) < len(xs):
+        inside = len(set(xs)) == len(xs)
+        if not inside:
             xs = [COLUMN_X + COLUMN_WIDTH * (n + 1) / (len(xs) + 1) for n in range(len(xs))]
         middle = (upper.outline.bottom + lower.outline.y) / 2
         for arrow, x in zip(arrows, xs, strict=True):
@@ -151,7 +152,8 @@ class _Drawing:
             down = arrow.target in lower.states
             ends = ((x, high), (x, low)) if down else ((x, low), (x, high))
             self._arrow(arrow, Line(start=ends[0], end=ends[1], css=arrow_css(arrow)))
-            left = len(arrows) > 1 and x > COLUMN_X + COLUMN_WIDTH / 2
+            # Labels of arrows far apart stand between them, of arrows close together outside.
+            left = len(arrows) > 1 and (x > COLUMN_X + COLUMN_WIDTH / 2) is inside
             lines = _side_lines(arrow, SIDE_CHARS if len(arrows) > 1 else WIDE_CHARS)
             y = middle - (len(lines) - 1) * LINE_HEIGHT / 2 + 4
             anchor, text_x = ("end", x - 9) if left else ("start", x + 9)

@@ -23,7 +23,9 @@ def legend(view: View, *, x: float, y: float) -> tuple[Part, float]:
         marks.append(Line(start=(x, line_y), end=(x + 36, line_y), css=css))
         marks.append(Text(x=x + 46, y=line_y + 4, text=text, css="muted"))
     right = x + COLUMN_WIDTH
-    words = ["event → outcome · reason of the job", "[what must be true of the resources]"]
+    words = ["outcome · Reason: how the job ends", "[what must be true of the resources]"]
+    if not view.of_a_job:
+        words.append("records: noted, and the state goes on")
     for n, text in enumerate(words):
         marks.append(Text(x=right + 46, y=y + n * ROW_HEIGHT + 4, text=text, css="muted"))
     if view.of_a_job:

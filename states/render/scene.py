@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 #: Pixels. A README is about 830 px wide: 11.5 px here are 11 px there.
 TEXT_SIZE = 11.5
-NAME_SIZE = 14.0
+NAME_SIZE = 13.0
 LINE_HEIGHT = 15.0
 
 

@@ -86,8 +86,6 @@ class Box:
     """One state."""
 
     state: State
-    #: Seconds; None for a state without a budget.
-    budget: float | None
     internals: tuple[Internal, ...]
     #: True where every event without an arrow is among `internals`.
     records_the_rest: bool
@@ -109,7 +107,7 @@ class View:
     live: tuple[State, ...]
     #: The state that every ending leads to.
     closing: State
-    #: The state that has no edge: the end of every job.
+    #: The state that the closing one leads to: the end of every job.
     end: State
     #: The state that a failed or broken-off job was in last before its end; None without one.
     broken: State | None = None
@@ -139,12 +137,12 @@ def view(
     groups = tuple(group for group in (live, shared) if len(group) > 1)
     arrows = _arrows(edges, groups, budgets, way)
     return View(
-        boxes={state: _box(state, edges, budgets, way, is_live=state in live) for state in states},
+        boxes={state: _box(state, edges, way, is_live=state in live) for state in states},
         arrows=tuple(sorted(arrows, key=lambda arrow: (arrow.is_timeout, arrow.is_failure))),
         groups=groups,
         live=live,
         closing=closing,
-        end=next(state for state in states if not any(e.source is state for e in edges)),
+        end=next(state for state in states if state in reachable),
         broken=_broken(history, closing),
         of_a_job=history is not None,
         title=_title(history) if history else "",
@@ -195,7 +193,6 @@ def _title(history: History) -> str:
 def _box(
     state: State,
     edges: tuple[Edge, ...],
-    budgets: Mapping[State, float],
     way: Way,
     *,
     is_live: bool,
@@ -210,7 +207,6 @@ def _box(
         notes = (killed or left or "the record ends here",)
     return Box(
         state=state,
-        budget=budgets.get(state) if own else None,
         internals=internals,
         records_the_rest=bool(internals) and {edge.event for edge in own} == set(Event),
         visits=way.visits(state),

@@ -78,7 +78,9 @@ async def test_a_tone_is_heard_and_recorded_when_it_was_played(join: Joining) ->
     ended_s = await ben.wait_until_interviewer_paused(quiet_s=0.8, timeout_s=20)
     heard = ben.recording()[round(began_s * SAMPLE_RATE) : round(ended_s * SAMPLE_RATE)]
     assert pitch_of(heard) == pytest.approx(440, abs=5)
-    assert np.abs(ben.recording()[: round((before_s - 0.3) * SAMPLE_RATE)]).max(initial=0) < 10
+    # The codec makes something of silence too, far below what can be heard.
+    before = ben.recording()[: round(max(0.0, before_s - 0.3) * SAMPLE_RATE)]
+    assert np.abs(before).max(initial=0) < 10
     assert not ann.meter.spans
 
 

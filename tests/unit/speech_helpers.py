@@ -56,8 +56,8 @@ def frames(
 
 
 def words(text: str) -> list[str]:
-    """The words of a text, without case and punctuation."""
-    return re.findall(r"[a-z0-9']+", text.lower())
+    """The words of a text, without case and punctuation ("good-bye" is "goodbye")."""
+    return re.findall(r"[a-z0-9']+", text.lower().replace("-", ""))
 
 
 def word_error_rate(said: str, heard: str) -> float:

@@ -64,7 +64,7 @@ def test_a_recording_that_is_no_audio_is_reported_with_the_name_of_the_clip(
 ) -> None:
     (tmp_path / "clips").mkdir()
     (tmp_path / "clips" / "back.opus").write_bytes(b"no audio at all")
-    monkeypatch.setattr(clips.importlib.resources, "files", lambda _: tmp_path)
+    monkeypatch.setattr(importlib.resources, "files", lambda _: tmp_path)
 
     for name in (ClipName.BACK, ClipName.GOODBYE):
         with pytest.raises(ClipMissing) as caught:

@@ -114,6 +114,15 @@ def test_a_burst_after_a_stall_is_not_taken_for_lost_frames() -> None:
     assert burst + after == [first + FRAME * (index + 1) for index in range(120)]
 
 
+def test_a_first_frame_that_was_late_is_made_up_for() -> None:
+    placer = TrackPlacer()
+    for index in range(50):
+        placer.place(FRAME, now_s=2.0 + index / 10_000)
+    times = [2.01 + index / 100 for index in range(20)]
+    places = [placer.place(FRAME, now_s=now_s) for now_s in times]
+    assert places[-1] == pytest.approx(times[-1] * SAMPLE_RATE - FRAME, abs=FRAME)
+
+
 def test_a_wav_file_holds_mono_samples_at_48_khz(tmp_path: Path) -> None:
     path = tmp_path / "heard.wav"
     write_wav(path, np.array([1, -2, 3], np.int16))

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from enum import StrEnum
+from itertools import combinations
 from pathlib import Path
 from typing import cast
 from xml.etree import ElementTree
@@ -19,7 +20,8 @@ from states.conditions import Condition, Status
 from states.examples import degraded, failed, healthy
 from states.render import write_dot, write_mermaid, write_svg
 from states.render.layout import layout
-from states.render.view import view
+from states.render.scene import TEXT_SIZE, Line, Text
+from states.render.view import View, view
 
 DIAGRAMS = Path(__file__).parents[2] / "diagrams"
 Writer = Callable[..., str]
@@ -208,21 +210,71 @@ def test_a_new_edge_without_a_straight_way_is_written_below_the_drawing() -> Non
     assert "Also: HANDSHAKE → RUNNING: session_started" in texts
 
 
-def test_a_new_state_gets_a_row_of_its_own_and_nothing_overlaps_it() -> None:
-    grown = StrEnum(  # type: ignore[misc]  # made from the real one
-        "Grown",
-        {s.name: s.value for s in [*list(State)[:6]]}
-        | {"PAUSED": "PAUSED"}
-        | {s.name: s.value for s in list(State)[6:]},
+def _with_a_new_state() -> View:
+    """The table with PAUSED, to which a running job can go and from which it comes back.
+
+    Like every state before CLOSING it has the endings that all of them have.
+    """
+    whole = view()
+    common = [x.edges[0] for a in whole.arrows if a.sources == whole.live for x in a.labels]
+    names = [state.name for state in State]
+    names.insert(names.index("CLOSING"), "PAUSED")
+    grown = StrEnum("Grown", {name: name for name in names})  # type: ignore[misc]  # made of State
+    named = {state.value: cast("State", state) for state in grown}
+    edges = (
+        Edge(named["RUNNING"], Event.CANDIDATE_SILENT, named["PAUSED"]),
+        Edge(named["PAUSED"], Event.ROOM_CONNECTED, named["RUNNING"]),
+        *(_with_states_of(edge, named) for edge in EDGES),
+        *(replace(_with_states_of(x, named), source=named["PAUSED"]) for x in common),
     )
-    states = cast("tuple[State, ...]", tuple(grown))
-    named = {state.value: state for state in states}
-    paused = Edge(named["RUNNING"], Event.HANDOVER_REQUESTED, named["PAUSED"])
-    edges = (paused, *(_with_states_of(edge, named) for edge in EDGES))
-    bigger = view(edges=edges, states=states)
-    assert "RUNNING handover_requested PAUSED" in _rows(write_svg.write(layout(bigger)))
-    for write in (write_mermaid.write, write_dot.write):
-        assert "PAUSED" in write(bigger)
+    return view(edges=edges, states=tuple(named.values()))
+
+
+def test_a_new_state_is_in_every_format() -> None:
+    bigger = _with_a_new_state()
+    assert bigger.end == State.CLOSED
+    svg = write_svg.write(layout(bigger))
+    assert "PAUSED" in _texts(svg, "name")
+    assert {"RUNNING candidate_silent PAUSED", "PAUSED room_connected RUNNING"} <= set(_rows(svg))
+    assert "PAUSED" in write_mermaid.write(bigger)
+    assert "PAUSED" in write_dot.write(bigger)
+
+
+def _span(text: Text) -> tuple[float, float]:
+    """The x from which and to which a text reaches, in a font of usual width."""
+    width = len(text.text) * TEXT_SIZE * 0.5
+    start = {"start": 0.0, "middle": width / 2, "end": width}[text.anchor]
+    return text.x - start, text.x - start + width
+
+
+@pytest.mark.parametrize(
+    "drawing",
+    [
+        view,
+        lambda: view(healthy()),
+        lambda: view(degraded()),
+        lambda: view(failed()),
+        _with_a_new_state,
+    ],
+    ids=["table", "healthy", "degraded", "failed", "new_state"],
+)
+def test_no_two_arrows_cross_and_no_two_texts_overlap(drawing: Callable[[], View]) -> None:
+    scene = layout(drawing())
+    marks = [mark for part in scene.parts for mark in part.marks]
+    lines = [mark for mark in marks if isinstance(mark, Line)]
+    for across in (line for line in lines if line.start[1] == line.end[1]):
+        for down in (line for line in lines if line.start[0] == line.end[0]):
+            left, right = sorted((across.start[0], across.end[0]))
+            top, bottom = sorted((down.start[1], down.end[1]))
+            crossing = left < down.start[0] < right and top < across.start[1] < bottom
+            assert not crossing, (across, down)
+    texts = [mark for mark in marks if isinstance(mark, Text) and mark.text]
+    for one, other in combinations(texts, 2):
+        (a, b), (c, d) = _span(one), _span(other)
+        assert abs(one.y - other.y) > TEXT_SIZE or b <= c or d <= a, (one, other)
+    for text in texts:
+        assert 0 <= _span(text)[0] < _span(text)[1] <= scene.width, text
+        assert text.y < scene.height, text
 
 
 def test_the_same_bytes_come_out_every_time() -> None:

@@ -18,7 +18,7 @@ from worker.livekit_api import LiveKitError, LiveKitKeyRefused, LiveKitUrlInvali
 from worker.settings import Settings, SettingsInvalid
 from worker.store.embedded import EmbeddedPostgres
 from worker.store.embedded_layout import EmbeddedPostgresError
-from worker.store.errors import DatabaseError
+from worker.store.errors import DatabaseError, DatabaseOperationFailed
 from worker.store.interviews import InterviewExists, InterviewIdInvalid
 from worker.store.migrate import MigrationChanged, SchemaTooNew, migrate
 from worker.store.pool import Database
@@ -64,6 +64,7 @@ _CODES: tuple[tuple[type[Exception], ExitCode], ...] = (
     (InterviewExists, ExitCode.TAKEN),
     (LiveKitKeyRefused, ExitCode.LIVEKIT_REFUSED),
     (LiveKitError, ExitCode.UNAVAILABLE),
+    (DatabaseOperationFailed, ExitCode.FAILED),
     (DatabaseError, ExitCode.UNAVAILABLE),
     (EmbeddedPostgresError, ExitCode.FAILED),
     (SchemaTooNew, ExitCode.FAILED),

@@ -9,6 +9,7 @@ from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
 # Runs in the child before its program, as a preexec_fn would, without one: Python code between
 # fork and exec can deadlock when the parent has threads. It asks for SIGKILL at the parent's
@@ -26,7 +27,11 @@ os.execv(program, arguments)
 
 
 def start_child(
-    arguments: Sequence[str], *, output: IO[bytes], env: Mapping[str, str] | None = None
+    arguments: Sequence[str],
+    *,
+    output: IO[bytes],
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start a program that the kernel kills when the thread that called this ends.
 
@@ -41,6 +46,7 @@ def start_child(
         arguments: The program, as a path, and its arguments.
         output: Takes the program's standard output and standard error.
         env: The program's environment; this process's own when None.
+        cwd: The folder it is started in; this process's own when None.
 
     Raises:
         OSError: This interpreter cannot be started. A program that cannot be started shows as
@@ -53,5 +59,6 @@ def start_child(
         stdout=output,
         stderr=subprocess.STDOUT,
         env=None if env is None else dict(env),
+        cwd=cwd,
         start_new_session=True,
     )

@@ -120,14 +120,14 @@ class TrackPlacer:
 
     A subscribed track delivers frames without gaps, silent ones while nothing is received, so
     they follow each other from the arrival of the first: a late event loop delivers them in a
-    burst, which must not tear the recording. Only frames that arrive one by one, as they are
-    heard, tell the time; when several of these in a row are late, frames were lost before them,
-    and a gap is left.
+    burst, which must not tear the recording. Only a frame that had to be waited for arrives as
+    it is heard and tells the time. When several of these in a row say that the recording is
+    late, frames were lost; when they say that it is early, the first ones were late.
     """
 
-    _ONE_BY_ONE_S = (0.004, 0.05)
+    _WAITED_S = (0.004, 0.1)
     _JUDGED_FRAMES = 5
-    _LOST_S = 0.1
+    _OFF_S = 0.1
 
     def __init__(self) -> None:
         self._next: int | None = None
@@ -139,14 +139,13 @@ class TrackPlacer:
         on_time = max(0, round(now_s * SAMPLE_RATE) - count)
         if self._next is None:
             self._next = on_time
-        shortest_s, longest_s = self._ONE_BY_ONE_S
-        if shortest_s <= now_s - self._arrived_s <= longest_s:
-            self._lags_s.append((on_time - self._next) / SAMPLE_RATE)
-        else:
-            self._lags_s.clear()
+        shortest_s, longest_s = self._WAITED_S
+        waited_s = now_s - self._arrived_s
         self._arrived_s = now_s
+        if shortest_s <= waited_s <= longest_s:
+            self._lags_s.append((on_time - self._next) / SAMPLE_RATE)
         if len(self._lags_s) == self._JUDGED_FRAMES:
-            if min(self._lags_s) > self._LOST_S:
+            if min(self._lags_s) > self._OFF_S or max(self._lags_s) < -self._OFF_S:
                 self._next = on_time
             self._lags_s.clear()
         place = self._next

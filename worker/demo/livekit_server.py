@@ -44,6 +44,8 @@ _TERMINATE_GRACE_S = 0.5
 # is given one of these by chance while the server is down between kill() and restart().
 _PORT_RANGE = range(20_000, 30_000)
 _PORT_TRIES = 100
+# Not the module's generator: test runners seed it, alike in all of their processes.
+_PORTS = random.SystemRandom()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +62,7 @@ class Ports:
         Raises:
             LiveKitServerUnavailable: None was found in a hundred tries.
         """
-        tries = iter(random.sample(_PORT_RANGE, _PORT_TRIES))
+        tries = iter(_PORTS.sample(_PORT_RANGE, _PORT_TRIES))
         signal_port = next((port for port in tries if _is_free(port, socket.SOCK_STREAM)), None)
         media_port = next((port for port in tries if _is_free(port, socket.SOCK_DGRAM)), None)
         if signal_port is None or media_port is None:

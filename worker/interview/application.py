@@ -21,6 +21,7 @@ from worker.resources.database import database_resource
 from worker.resources.speech import stt_resource, tts_resource, vad_resource
 from worker.settings import Settings
 from worker.shipping import ship_live
+from worker.store.interviews import InterviewIdInvalid, check_interview_id
 
 if TYPE_CHECKING:
     from worker.job import Job
@@ -58,6 +59,13 @@ def read_metadata(metadata: str) -> tuple[str, Mapping[str, Any] | None]:
     interview_id = data.get("interview_id") if isinstance(data, dict) else None
     if not isinstance(interview_id, str) or not interview_id:
         raise MetadataInvalid("the dispatch's metadata names no interview_id")
+    try:
+        # It is about to stand in a journal, in logs and in an identity.
+        check_interview_id(interview_id)
+    except InterviewIdInvalid as error:
+        raise MetadataInvalid(
+            "the interview_id in the dispatch's metadata cannot be one"
+        ) from error
     plan = data.get("plan")
     return interview_id, plan if isinstance(plan, dict) else None
 
@@ -211,8 +219,9 @@ class _Watch:
         while True:
             quiet_s = loop.time() - self._interviewer.last_sound
             if self._interviewer.sounding:
-                self._asked_again = False
                 quiet_s = 0.0
+            if quiet_s < limit / 2:
+                self._asked_again = False  # somebody has spoken since
             if quiet_s >= limit:
                 return Event.CANDIDATE_SILENT
             if quiet_s >= limit / 2 and not self._asked_again:

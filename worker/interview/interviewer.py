@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -139,9 +140,12 @@ class Interviewer(Agent):
         )
         self._orchestrator.commit(said)
         self._on_sound(None)
-        self._think_with(self._orchestrator.open_question().thinking_pause_s)
         if self._orchestrator.next_move().role is Role.DONE:
             self.finished.set()
+            return
+        # A session that is closing has no agent any more, and needs no pause.
+        with contextlib.suppress(RuntimeError):
+            self._think_with(self._orchestrator.open_question().thinking_pause_s)
 
     def _think_with(self, pause_s: float) -> None:
         """How long a silence ends the answer to this question."""

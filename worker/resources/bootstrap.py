@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from states import Event
+from worker.bounded import bounded
 from worker.resources.base import LoadFailed, LoadReport, Resource
 
 logger = logging.getLogger(__name__)
@@ -18,6 +19,9 @@ Reporter = Callable[[LoadReport], Awaitable[None]]
 #: What passes by itself, where a loader says nothing else (ConnectionError is an OSError).
 _TRANSIENT = (OSError, TimeoutError)
 
+#: Seconds that loaders which are stopped have to free what they hold half of.
+_LOADER_STOP_S = 1.0
+
 
 class AgentResources:
     """What one job holds. `aclose` frees all of it, whatever happened before."""
@@ -26,6 +30,7 @@ class AgentResources:
         self.reports: dict[str, LoadReport] = {}
         self._held: dict[str, tuple[Resource, Any]] = {}
         self._loading: dict[str, asyncio.Task[LoadReport]] = {}
+        self._telling: set[asyncio.Task[None]] = set()
         self._closed = False
 
     def get(self, name: str) -> Any | None:
@@ -42,23 +47,38 @@ class AgentResources:
         if task is not None:
             await asyncio.wait({task})
 
-    async def aclose(self, report: Reporter | None = None) -> None:
-        """Stop what still loads, then close in reverse order, each in its own budget."""
+    async def aclose(
+        self, report: Reporter | None = None, *, budget_s: float | None = None
+    ) -> None:
+        """Stop what still loads, then close in reverse order, each in its own budget.
+
+        With `budget_s` seconds for all of it, each closer has at most its share of what is
+        left: one that hangs costs the others nothing. A loader that does not let itself be
+        stopped is left behind, and frees what it gets when it gets it.
+        """
         self._closed = True
-        for task in self._loading.values():
+        loop = asyncio.get_running_loop()
+        ends_at = None if budget_s is None else loop.time() + budget_s
+        loading = {*self._loading.values(), *self._telling}
+        for task in loading:
             task.cancel()
         # A loader may catch its cancellation to free half of what it had: bounded all the same.
-        if self._loading:
-            await asyncio.wait(self._loading.values(), timeout=1.0)
+        if loading:
+            least = _LOADER_STOP_S if budget_s is None else min(_LOADER_STOP_S, budget_s / 3)
+            await asyncio.wait(loading, timeout=least)
         while self._held:
-            name, (resource, value) = self._held.popitem()
+            left_s = None if ends_at is None else max(0.0, ends_at - loop.time())
+            share_s = None if left_s is None else left_s / self._closers()
+            _, (resource, value) = self._held.popitem()
             if resource.close is None:
                 continue
-            outcome = await _timed_close(resource, value)
-            if not outcome.ok:
-                logger.warning("%s did not close: %s", name, outcome.reason)
+            outcome = await _timed_close(resource, value, share_s)
             if report is not None:
                 await report(outcome)
+
+    def _closers(self) -> int:
+        """How many of those held have something to close; 1 where none has."""
+        return max(1, sum(resource.close is not None for resource, _ in self._held.values()))
 
     def hold(self, resource: Resource, value: Any) -> None:
         """Take a loaded resource; it will be freed by `aclose`."""
@@ -106,9 +126,6 @@ async def bootstrap_resources(
             group.create_task(one(resource), name=f"bootstrap-{resource.name}")
 
 
-_late_reports: set[asyncio.Task[None]] = set()
-
-
 def _report_late(task: asyncio.Task[LoadReport], held: AgentResources, on_late: Reporter) -> None:
     if task.cancelled() or held.closed:
         return
@@ -119,8 +136,8 @@ def _report_late(task: asyncio.Task[LoadReport], held: AgentResources, on_late: 
         await on_late(report)
 
     telling = asyncio.get_running_loop().create_task(tell(), name=f"late-{report.name}")
-    _late_reports.add(telling)  # the loop keeps only a weak reference to a task
-    telling.add_done_callback(_late_reports.discard)
+    held._telling.add(telling)  # the loop keeps only a weak reference to a task
+    telling.add_done_callback(held._telling.discard)
 
 
 def _late(resource: Resource) -> LoadReport:
@@ -152,8 +169,12 @@ async def _load(resource: Resource, held: AgentResources) -> LoadReport:
                 delay_s = min(delay_s * 2, resource.retry.longest_delay_s)
                 continue
             return _report(resource, attempt, loop.time() - began, failure)
+        elapsed_s = loop.time() - began
+        if held.closed:
+            await _timed_close(resource, value, None)
+            return _report(resource, attempt, elapsed_s, LoadFailed("CameTooLate"))
         held.hold(resource, value)
-        return _report(resource, attempt, loop.time() - began, None)
+        return _report(resource, attempt, elapsed_s, None)
     raise AssertionError("a resource is tried at least once")
 
 
@@ -179,20 +200,27 @@ def _report(
     )
 
 
-async def _timed_close(resource: Resource, value: Any) -> LoadReport:
-    assert resource.close is not None  # noqa: S101  # the caller has looked
+async def _timed_close(resource: Resource, value: Any, share_s: float | None) -> LoadReport:
+    """Close in the resource's budget, or in `share_s` seconds where that is less."""
     loop = asyncio.get_running_loop()
     began = loop.time()
+    bound = resource.close_budget_s if share_s is None else min(resource.close_budget_s, share_s)
     failure: LoadFailed | None = None
-    try:
-        async with asyncio.timeout(resource.close_budget_s):
+
+    async def close() -> None:
+        if resource.close is not None:
             await resource.close(value)
+
+    try:
+        await bounded(close(), bound)
     except TimeoutError:
-        failure = LoadFailed("CloseTimeout", f"not closed after {resource.close_budget_s:g} s")
+        failure = LoadFailed("CloseTimeout", f"not closed after {bound:.3g} s")
     except Exception as error:
         failure = _failure(error)
-    report = _report(resource, 1, loop.time() - began, failure)
-    return report if failure else _closed(report)
+    if failure is None:
+        return _closed(_report(resource, 1, loop.time() - began, None))
+    logger.warning("%s did not close: %s", resource.name, failure.reason)
+    return _report(resource, 1, loop.time() - began, failure)
 
 
 def _closed(report: LoadReport) -> LoadReport:

@@ -7,7 +7,7 @@ import time
 import weakref
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Never
+from typing import TYPE_CHECKING, Any, Final, Never
 
 import numpy as np
 from livekit import rtc
@@ -105,6 +105,20 @@ async def _transcribe(thread: local_models.EngineThread, samples: Pcm) -> str:
         raise APIConnectionError(str(error), retryable=False) from None
 
 
+async def _together(*tasks: asyncio.Task[Any]) -> None:
+    """Wait for all tasks; the first that fails ends the others, and so does being cancelled.
+
+    Unlike `asyncio.gather` it cancels each task once, so that none is disturbed in its own
+    clean-up.
+    """
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        for task in done:
+            task.result()
+    finally:
+        await utils.aio.cancel_and_wait(*tasks)
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Piece:
     """Speech to be transcribed; the times are seconds of audio since the stream began."""
@@ -150,10 +164,7 @@ class LocalRecognizeStream(stt.RecognizeStream):
         self._close_speech(self._pushed_s)
         listening = asyncio.create_task(self._listen(), name="local-stt-listen")
         writing = asyncio.create_task(self._write(listening), name="local-stt-write")
-        try:
-            await asyncio.gather(listening, writing)
-        finally:
-            await utils.aio.cancel_and_wait(listening, writing)
+        await _together(listening, writing)
 
     async def _listen(self) -> None:
         """Cut the speech out, until the input ends; each flush begins afresh."""
@@ -171,21 +182,25 @@ class LocalRecognizeStream(stt.RecognizeStream):
         """Listen with one VAD stream; returns whether more may come after the flush."""
         self._vad_start_s = self._pushed_s
         stream = self._vad.stream()
-        watching = asyncio.create_task(self._watch(stream), name="local-stt-vad")
-        flushed = False
+        feeding = asyncio.create_task(self._feed(stream), name="local-stt-feed")
+        watching = asyncio.create_task(self._watch(stream), name="local-stt-watch")
         try:
-            async for item in self._input_ch:
-                if not isinstance(item, rtc.AudioFrame):
-                    flushed = True
-                    break
-                self._pushed_s += item.duration
-                stream.push_frame(item)
-            stream.end_input()
-            await watching
+            await _together(feeding, watching)
         finally:
-            await utils.aio.cancel_and_wait(watching)
             await stream.aclose()
         self._close_speech(self._pushed_s)
+        return feeding.result()
+
+    async def _feed(self, stream: vad.VADStream) -> bool:
+        """Feed the VAD until a flush, or the end; returns whether it was a flush."""
+        flushed = False
+        async for item in self._input_ch:
+            if not isinstance(item, rtc.AudioFrame):
+                flushed = True
+                break
+            self._pushed_s += item.duration
+            stream.push_frame(item)
+        stream.end_input()
         return flushed
 
     async def _watch(self, stream: vad.VADStream) -> None:

@@ -89,7 +89,6 @@ class LocalChunkedStream(tts.ChunkedStream):
             raise APIConnectionError(str(error), retryable=False) from None
         if not spoken:
             await self._push(output_emitter, _silence(0.1))
-        output_emitter.flush()
 
     async def _speak(self, emitter: tts.AudioEmitter) -> bool:
         spoken = False

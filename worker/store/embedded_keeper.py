@@ -61,6 +61,8 @@ class Keeper:
         finally:
             self._layout.keeper_socket.unlink(missing_ok=True)
             await self._server.stop()
+            with contextlib.suppress(OSError):
+                self._layout.run_dir.rmdir()
         return 0
 
     async def _listen(self) -> asyncio.Server:

@@ -1,0 +1,298 @@
+"""A worker as its operator has it: a process of its own, its log, its journals, its commands."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import uuid4
+
+import psutil
+
+from states import History
+from states.journal import read_records
+from worker import rooms
+from worker.demo.candidate import Candidate
+from worker.demo.child_process import start_child
+from worker.store.embedded import EmbeddedPostgres
+from worker.store.interviews import Interview, create_interview
+from worker.store.pool import Database
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
+
+    from worker.demo.livekit_server import LiveKitServer
+    from worker.interview.plan import Plan
+
+T = TypeVar("T")
+
+#: Seconds until something that must come is given up. Never a measure of how fast it should be:
+#: the machines are small and shared.
+PATIENCE_S = 90.0
+_POLL_S = 0.05
+
+_OURS = ("LIVEKIT_", "INTERVIEW_", "DATABASE_")
+
+
+async def eventually(
+    probe: Callable[[], T | None], awaited: str, *, timeout_s: float = PATIENCE_S
+) -> T:
+    """Ask `probe` until it answers; the one place where these tests poll.
+
+    Raises AssertionError, with what was awaited, after `timeout_s` seconds.
+    """
+    loop = asyncio.get_running_loop()
+    give_up = loop.time() + timeout_s
+    while True:
+        answer = probe()
+        if answer:
+            return answer
+        if loop.time() > give_up:
+            raise AssertionError(f"{awaited}: not within {timeout_s:g} s")
+        await asyncio.sleep(_POLL_S)
+
+
+def environment(settings: Mapping[str, str]) -> dict[str, str]:
+    """This process's environment, but of the worker's settings only those given."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
+    return {**inherited, **settings}
+
+
+def command(
+    *arguments: str, settings: Mapping[str, str], cwd: Path
+) -> subprocess.CompletedProcess[str]:
+    """Run one of the worker's commands to its end. Away from the checkout's own `.env`."""
+    return subprocess.run(
+        [sys.executable, "-m", "worker", *arguments],
+        env=environment(settings),
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+
+
+def left_behind(folder: Path) -> list[str]:
+    """The living processes that were started with this folder as their data folder."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.status() == psutil.STATUS_ZOMBIE:
+                continue
+            words = [*process.cmdline(), process.environ().get("INTERVIEW_DATA_DIR", "")]
+            if any(word.startswith(str(folder)) for word in words):
+                found.append(f"{process.pid} {process.name()}")
+        except psutil.Error:
+            continue
+    return found
+
+
+class RunningWorker:
+    """A worker process with a data folder, an embedded database and an agent name of its own.
+
+    Args:
+        server: Whose jobs it takes.
+        settings: By environment variable, over those that all tests share.
+    """
+
+    def __init__(self, server: LiveKitServer, settings: Mapping[str, str] | None = None) -> None:
+        self.server = server
+        # Not pytest's own folder, which is closed to the user that root's PostgreSQL runs as.
+        self.folder = Path(tempfile.mkdtemp(prefix="interview-worker-"))
+        self.data_dir = self.folder / "data"
+        self.log_path = self.folder / "log"
+        self.agent_name = f"interviewer-{uuid4().hex[:8]}"
+        self.settings = {
+            "LIVEKIT_URL": server.url,
+            "LIVEKIT_API_KEY": server.api_key,
+            "LIVEKIT_API_SECRET": server.api_secret,
+            "INTERVIEW_EMBEDDED": "1",
+            "INTERVIEW_DATA_DIR": str(self.data_dir),
+            "INTERVIEW_AGENT_NAME": self.agent_name,
+            "INTERVIEW_HTTP_PORT": "0",
+            "INTERVIEW_LOG_FORMAT": "json",
+            # The most that can be logged, so that what must not be is looked for in all of it.
+            "INTERVIEW_LOG_LEVEL": "DEBUG",
+            "INTERVIEW_SLOTS": "4",
+            "INTERVIEW_DRAIN_S": "0",
+            **(settings or {}),
+        }
+        self.process: subprocess.Popen[bytes] | None = None
+
+    # --- its life ---------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Start it and wait until LiveKit has taken its registration."""
+        with self.log_path.open("wb") as log:
+            self.process = start_child(
+                [sys.executable, "-m", "worker", "start"],
+                output=log,
+                env=environment(self.settings),
+                cwd=self.folder,
+            )
+        await self.logged("registered worker")
+
+    async def exited(self) -> int:
+        """Wait for the worker's end; returns its exit code."""
+        assert self.process is not None
+        process = self.process
+        await eventually(lambda: process.poll() is not None, "the worker's end")
+        return process.returncode
+
+    async def stop(self) -> int:
+        """SIGTERM, and wait; returns the exit code."""
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return await self.exited()
+
+    async def nothing_left(self) -> None:
+        """Wait until no process of it is left, the database's keeper (2 s) among them."""
+        await eventually(
+            lambda: not left_behind(self.data_dir), "the end of every process", timeout_s=30
+        )
+
+    async def discard(self) -> None:
+        """End it whatever state it is in, and remove its folder."""
+        try:
+            if self.process is not None:
+                await self.stop()
+                await self.nothing_left()
+        finally:
+            if self.process is not None and self.process.poll() is None:
+                self.process.kill()
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    # --- what it says -----------------------------------------------------------------------------
+
+    def log(self, **fields: Any) -> list[dict[str, Any]]:
+        """The log's lines so far that have these fields. Raises ValueError for one not JSON."""
+        lines = self.log_path.read_text().splitlines(keepends=True)
+        records = [json.loads(line) for line in lines if line.endswith("\n")]
+        return [
+            record
+            for record in records
+            if all(record.get(name) == value for name, value in fields.items())
+        ]
+
+    async def logged(self, event: str, **fields: Any) -> dict[str, Any]:
+        """Wait for a line of the log; returns the first."""
+        assert self.process is not None
+        process = self.process
+
+        def line() -> dict[str, Any] | None:
+            if process.poll() is not None:
+                raise AssertionError(f"the worker exited with {process.returncode}")
+            return next(iter(self.log(event=event, **fields)), None)
+
+        return await eventually(line, f"the log's {event!r}")
+
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command against this worker's database and server; it must succeed."""
+        done = command(*arguments, settings=self.settings, cwd=self.folder)
+        assert done.returncode == 0, done.stderr
+        return done
+
+    async def command_json(self, *arguments: str) -> Any:
+        """What a command prints with --json."""
+        done = await asyncio.to_thread(self.command, *arguments, "--json")
+        return json.loads(done.stdout)
+
+    # --- its interviews ---------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def database(self) -> AsyncIterator[Database]:
+        """The worker's database, opened beside it."""
+        async with await EmbeddedPostgres.start(self.data_dir) as postgres:
+            database = await Database.open(postgres.url)
+            try:
+                yield database
+            finally:
+                await database.aclose()
+
+    async def create(self, plan: Plan) -> Interview:
+        """A new interview and its room; nobody is sent there yet."""
+        async with self.database() as database:
+            interview = await create_interview(
+                database, interview_id=uuid4().hex[:12], plan=plan, candidate_name="Ada"
+            )
+        await rooms.create_room(*self._access, interview.room)
+        return interview
+
+    async def send_interviewer(self, interview: Interview) -> None:
+        """Dispatch, as `interviews create --dispatch` does."""
+        metadata = {"interview_id": interview.interview_id, "plan": interview.plan}
+        await self.dispatch(interview.room, json.dumps(metadata))
+
+    async def dispatch(self, room: str, metadata: str) -> None:
+        """Dispatch this worker to a room with whatever metadata."""
+        await rooms.dispatch(
+            *self._access, agent_name=self.agent_name, room=room, metadata=metadata
+        )
+
+    def candidate(self, room: str, identity: str = "candidate") -> Candidate:
+        """Somebody who can join a room."""
+        _, key, secret = self._access
+        token = rooms.candidate_token(key, secret, room=room, identity=identity)
+        return Candidate(self.server.url, token)
+
+    def candidate_of(self, interview: Interview) -> Candidate:
+        """The candidate of an interview."""
+        return self.candidate(interview.room, interview.candidate_identity)
+
+    async def participants(self, room: str) -> list[str]:
+        """Who is in a room, by the server's word."""
+        return await rooms.list_participants(*self._access, room)
+
+    async def delete_room(self, room: str) -> None:
+        """Close a room from outside."""
+        await rooms.delete_room(*self._access, room)
+
+    @property
+    def _access(self) -> tuple[str, str, str]:
+        return self.server.url, self.server.api_key, self.server.api_secret
+
+    # --- its jobs ---------------------------------------------------------------------------------
+
+    def histories(self, room: str) -> list[History]:
+        """What the journals on disk tell of the jobs in a room, shipped or not."""
+        folder = self.data_dir / "journals"
+        return [
+            History.from_records(records)
+            for path in (*folder.glob("*.jsonl"), *folder.glob("shipped/*.jsonl"))
+            if (records := _records(path)) and records[0].get("room") == room
+        ]
+
+    async def job(self, room: str, *, until: Callable[[History], bool] = bool) -> History:
+        """Wait for the room's one job, and until so much is true of it."""
+
+        def found() -> History | None:
+            return next(filter(until, self.histories(room)), None)
+
+        return await eventually(found, f"a job in {room}, so far")
+
+    async def ended_job(self, room: str) -> History:
+        """Wait until the room's job is over, its process gone, and all of it in the database."""
+
+        def shipped() -> History | None:
+            (history,) = self.histories(room) or (None,)
+            if history is None:
+                return None
+            path = self.data_dir / "journals/shipped" / f"{history.header['job_id']}.jsonl"
+            return history if path.exists() else None
+
+        return await eventually(shipped, f"the end of the job in {room}")
+
+
+def _records(path: Path) -> list[dict[str, Any]]:
+    """A journal's records; none where it was put away since it was listed."""
+    return read_records(path).records if path.exists() else []

@@ -1,0 +1,239 @@
+"""One whole spoken interview on a real server: what was said, what was kept, what was told."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from heard import MOST_WORD_ERRORS, heard_by, word_error_rate, words
+from running_worker import RunningWorker, left_behind
+
+from states import History, Outcome, Reason, Status
+from states.journal import read_records
+from states.testing import assert_condition, assert_outcome, assert_path
+from worker.demo.candidate import Candidate
+from worker.demo.conversation import Exchange, hold_conversation
+from worker.demo.script import CandidateScript
+from worker.interview.plan import SAMPLE_PLAN, load_plan
+from worker.store.jobs import records_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from worker.demo.livekit_server import LiveKitServer
+
+# The interview takes three quarters of a minute, once for all tests of the module.
+pytestmark = [pytest.mark.real_server, pytest.mark.timeout(300)]
+
+NAME = "Wilhelmina Quist"
+START_UP = ["handshake_start", "ctx_connected", "session_started", "init_done"]
+RESOURCES = ["database", "vad", "stt", "tts", "orchestrator"]
+
+#: Microphone frames that may go out late. A busy machine's candidate stutters: such a run was
+#: measured to cost ten errors in 66 words and says nothing about the worker. It is repeated
+#: once, and the one of the two that stuttered less counts.
+MOST_LATE_FRAMES = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """An interview that was held, and what the candidate took from it."""
+
+    worker: RunningWorker
+    interview_id: str
+    exchanges: list[Exchange]
+    heard: str
+    history: History
+    late_frames: int
+
+    @property
+    def job_id(self) -> str:
+        return str(self.history.header["job_id"])
+
+    @property
+    def answers(self) -> str:
+        return " ".join(exchange.answered for exchange in self.exchanges)
+
+
+async def hold(worker: RunningWorker) -> Held:
+    created = await worker.command_json("interviews", "create", "--candidate", NAME, "--dispatch")
+    joining = await worker.command_json("interviews", "token", created["interview_id"])
+    async with Candidate(joining["url"], joining["token"]) as candidate:
+        exchanges = await hold_conversation(candidate, CandidateScript.for_sample_plan())
+        heard = await heard_by(candidate)
+    return Held(
+        worker=worker,
+        interview_id=created["interview_id"],
+        exchanges=exchanges,
+        heard=heard,
+        history=await worker.ended_job(created["room"]),
+        late_frames=candidate.late_frames,
+    )
+
+
+@pytest.fixture(scope="module")
+def held(livekit_server: LiveKitServer, runner: asyncio.Runner) -> Iterator[Held]:
+    worker = RunningWorker(livekit_server)
+    try:
+        runner.run(worker.start())
+        interview = runner.run(hold(worker))
+        if interview.late_frames > MOST_LATE_FRAMES:
+            again = runner.run(hold(worker))
+            interview = min(interview, again, key=lambda run: run.late_frames)
+        yield interview
+    finally:
+        runner.run(worker.discard())
+
+
+@pytest.fixture(scope="module")
+def shown(held: Held, runner: asyncio.Runner) -> Any:
+    return runner.run(held.worker.command_json("interviews", "show", held.interview_id))
+
+
+def said_by(shown: Any, speaker: str) -> list[str]:
+    return [turn["text"] for turn in shown["turns"] if turn["speaker"] == speaker]
+
+
+def test_it_takes_the_whole_way_and_completes(held: Held) -> None:
+    assert_path(
+        held.history, "HANDSHAKE", "CONNECTED", "BOOTSTRAPPING", "READY", "RUNNING", "CLOSING", ...
+    )
+    assert_outcome(held.history, Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
+    assert held.history.path[-1] == "CLOSED"
+    assert (held.history.exit_code, held.history.signal) == (0, None)
+    for resource in RESOURCES:
+        assert_condition(held.history, resource, Status.READY)
+    assert not held.history.faults
+    assert [step.name for step in held.history.steps if not step.ok] == []
+
+
+def test_the_interview_has_ended_with_its_outcome(held: Held, shown: Any) -> None:
+    assert (shown["status"], shown["outcome"], shown["reason"]) == (
+        "ended",
+        "completed",
+        "InterviewCompleted",
+    )
+    assert shown["jobs"] == [held.job_id]
+
+
+def test_the_candidate_hears_every_question_and_goodbye(held: Held) -> None:
+    plan = load_plan(SAMPLE_PLAN)
+    planned = [plan.opening, *(question.text for question in plan.questions), plan.closing]
+    assert word_error_rate(" ".join(planned), held.heard) <= MOST_WORD_ERRORS, held.heard
+    assert len(held.exchanges) == len(plan.questions) + 1
+
+
+def test_every_answer_is_one_turn_whatever_the_pauses_in_it(held: Held, shown: Any) -> None:
+    answered = [exchange.answered for exchange in held.exchanges if exchange.answered]
+    assert len(said_by(shown, "candidate")) == len(answered) == 3
+    speakers = [turn["speaker"] for turn in shown["turns"]]
+    assert speakers == ["interviewer", "candidate"] * 3 + ["interviewer"]
+    assert not any(turn["interrupted"] for turn in shown["turns"])
+
+
+def test_the_candidates_words_are_in_the_database(held: Held, shown: Any) -> None:
+    kept = " ".join(said_by(shown, "candidate"))
+    assert word_error_rate(held.answers, kept) <= MOST_WORD_ERRORS, (held.late_frames, kept)
+
+
+def test_the_interviewers_turns_are_the_plans_words(shown: Any) -> None:
+    plan = load_plan(SAMPLE_PLAN)
+    first, *others = plan.questions
+    planned = [f"{plan.opening} {first.text}", *(q.text for q in others), plan.closing]
+    assert [words(text) for text in said_by(shown, "interviewer")] == [words(t) for t in planned]
+
+
+def test_the_database_has_what_the_journal_has(held: Held, runner: asyncio.Runner) -> None:
+    path = held.worker.data_dir / "journals/shipped" / f"{held.job_id}.jsonl"
+
+    async def shipped() -> list[dict[str, Any]]:
+        async with held.worker.database() as database:
+            return await records_of(database, held.job_id)
+
+    assert runner.run(shipped()) == read_records(path).records
+
+
+def test_the_start_up_lines_tell_their_times_and_whose_they_are(held: Held) -> None:
+    lines = [
+        line
+        for line in held.worker.log(job_id=held.job_id, logger="worker.job")
+        if line["event"] in START_UP
+    ]
+    assert [line["event"] for line in lines] == START_UP
+    times = [line["elapsed_ms"] for line in lines]
+    assert times == sorted(times)
+    assert times[0] > 0
+    for line in lines:
+        assert line["interview_id"] == held.interview_id
+        assert line["room"] == held.history.header["room"]
+        assert line["level"] == ("warning" if line.get("slow") else "info")
+
+
+def test_no_word_of_the_interview_is_in_the_log(held: Held) -> None:
+    logged = " ".join(words(held.worker.log_path.read_text()))
+    assert held.job_id.lower() in held.worker.log_path.read_text().lower()
+    plan = load_plan(SAMPLE_PLAN)
+    spoken = [
+        *NAME.split(),
+        *(turn.text for turn in held.history.turns),
+        *(exchange.answered for exchange in held.exchanges),
+        *(question.text for question in plan.questions),
+        plan.opening,
+        plan.closing,
+    ]
+    for text in spoken:
+        found = [run for run in _runs_of_words(text) if f" {run} " in f" {logged} "]
+        assert not found
+
+
+def _runs_of_words(text: str, length: int = 3) -> list[str]:
+    """Every few words in a row: one alone may stand in any log."""
+    each = words(text)
+    return [" ".join(each[i : i + length]) for i in range(max(1, len(each) - length + 1))]
+
+
+async def test_the_commands_print_json_that_programs_read(held: Held) -> None:
+    worker, job = held.worker, held.job_id
+    interviews, jobs, shown_job, resources, config = await asyncio.gather(
+        worker.command_json("interviews", "list"),
+        worker.command_json("jobs", "list", "--interview", held.interview_id),
+        worker.command_json("jobs", "show", job),
+        worker.command_json("resources"),
+        worker.command_json("config"),
+    )
+    assert held.interview_id in [row["interview_id"] for row in interviews]
+    assert [(row["job_id"], row["state"], row["exit_code"]) for row in jobs] == [(job, "CLOSED", 0)]
+    assert_outcome(shown_job, Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
+    assert History.from_json(shown_job).path == held.history.path
+    assert {row["name"] for row in resources} == set(RESOURCES)
+    assert worker.server.api_secret not in json.dumps(config)
+
+
+async def test_the_commands_print_tables_that_people_read(held: Held) -> None:
+    export, job = await asyncio.gather(
+        asyncio.to_thread(held.worker.command, "interviews", "export", held.interview_id),
+        asyncio.to_thread(held.worker.command, "jobs", "show", held.job_id),
+    )
+    assert export.stdout.count("**Candidate:**") == 3
+    assert "load orchestrator" in job.stdout
+    assert "RUNNING" in job.stdout
+
+
+async def test_the_diagram_shows_the_way_this_job_took(held: Held) -> None:
+    drawn = await asyncio.to_thread(
+        held.worker.command, "diagram", "--job", held.job_id, "--format", "mermaid"
+    )
+    assert held.job_id in drawn.stdout
+    assert "flowchart" in drawn.stdout
+
+
+def test_nothing_of_the_job_is_left(held: Held, runner: asyncio.Runner) -> None:
+    pid = held.history.header["pid"]
+    running = [line.split()[0] for line in left_behind(held.worker.data_dir)]
+    assert str(pid) not in running
+    assert not (held.worker.data_dir / "journals" / f"{held.job_id}.jsonl").exists()
+    room = str(held.history.header["room"])
+    assert runner.run(held.worker.participants(room)) == []

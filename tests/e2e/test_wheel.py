@@ -1,0 +1,88 @@
+"""The wheel, in an environment with nothing else: what a user of the plugin gets."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+
+REPOSITORY = Path(__file__).parents[2]
+
+USERS_TEST = """
+import asyncio
+
+from states import Event
+from states.testing import assert_entered, assert_outcome, assert_path, loaded, lost
+
+
+async def test_a_job_without_its_vad_is_degraded(lifecycle):
+    job = lifecycle()
+    await job.fire(Event.ROOM_CONNECTED)
+    await job.fire(Event.BOOTSTRAP_STARTED)
+    await job.fire(Event.LOADER_REPORTED, loaded("orchestrator", required=True))
+    await job.fire(Event.LOADER_REPORTED, lost("vad", "LoadTimeout"))
+    await job.fire(Event.LOADERS_SETTLED)
+    await job.fire(Event.SESSION_STARTED)
+    assert_path(job, ..., "BOOTSTRAPPING", "DEGRADED", "RUNNING")
+    await asyncio.sleep(3600)
+    assert_outcome(job, "completed", "TimeLimitReached")
+
+
+def test_a_handshake_has_ten_seconds(journey):
+    assert_entered(journey(until_s=60), "CLOSING", within_s=10)
+
+
+def test_a_path_that_was_not_taken(journey):
+    assert_path(journey((0.1, Event.ROOM_CONNECTED)), "HANDSHAKE", "READY")
+"""
+
+
+def run(*command: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "PYTHON"))}
+    return subprocess.run(
+        [str(word) for word in command],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of a new environment into which the wheel was installed."""
+    folder = tmp_path_factory.mktemp("wheel")
+    built = run(
+        sys.executable, "-m", "build", "--wheel", "--outdir", folder, REPOSITORY, cwd=folder
+    )
+    assert built.returncode == 0, built.stdout + built.stderr
+    (wheel,) = folder.glob("*.whl")
+    venv.create(folder / "venv", with_pip=True)
+    interpreter = folder / "venv" / "bin" / "python"
+    installed = run(interpreter, "-m", "pip", "install", "-q", f"{wheel}[testing]", cwd=folder)
+    assert installed.returncode == 0, installed.stdout + installed.stderr
+    return interpreter
+
+
+def test_a_users_own_tests_run_with_the_wheel_and_no_configuration(
+    python: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "test_mine.py").write_text(USERS_TEST)
+    done = run(python, "-m", "pytest", "-p", "no:cacheprovider", "test_mine.py", cwd=tmp_path)
+    assert "1 failed, 2 passed" in done.stdout, done.stdout + done.stderr
+    assert "FAILED test_mine.py::test_a_path_that_was_not_taken" in done.stdout
+    assert "E         expected   actual     t        on" in done.stdout
+    assert "E       > READY      CONNECTED  0.100 s  room_connected" in done.stdout
+    assert "HANDSHAKE was left by room_connected at 0.100 s." in done.stdout
+
+
+def test_the_command_is_there_and_brings_its_data(python: Path, tmp_path: Path) -> None:
+    helped = run(python.parent / "interview-worker", "--help", cwd=tmp_path)
+    assert helped.returncode == 0, helped.stdout + helped.stderr

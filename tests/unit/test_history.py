@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from states import Event, History, JournalError, MemoryJournal, Outcome, Reason, State, Status
+from states.testing import loaded, lost
+
+if TYPE_CHECKING:
+    from states.pytest_plugin import Journey
+
+STORY = (
+    (0.1, Event.ROOM_CONNECTED),
+    (0.2, Event.BOOTSTRAP_STARTED),
+    (0.3, Event.LOADER_REPORTED, loaded("orchestrator", required=True)),
+    (0.4, Event.LOADER_REPORTED, lost("vad", "LoadTimeout")),
+    (0.5, Event.LOADERS_SETTLED),
+    (0.75, Event.SESSION_STARTED),
+    (60.0, Event.RESOURCE_RECOVERED, loaded("vad")),
+    (120.0, Event.INTERVIEW_COMPLETED),
+    (121.0, Event.CLOSED),
+)
+
+
+@pytest.fixture
+def records(journey: Journey) -> list[dict[str, Any]]:
+    journal = MemoryJournal()
+    journey(*STORY, journal=journal, header={"job_id": "job-1", "room": "room-1", "pid": 7})
+    journal.append("step", 0.1, name="connect", ok=True, reason="", elapsed_ms=100.0, attempts=1)
+    journal.append(
+        "turn", 1.0, speaker="candidate", text="hello", question_id="q1", interrupted=False
+    )
+    journal.append("fault", 2.0, where="listener", error="ValueError")
+    journal.append("exit", 122.0, exit_code=0, signal=None)
+    return journal.records
+
+
+@pytest.fixture
+def history(records: list[dict[str, Any]]) -> History:
+    return History.from_records(records)
+
+
+def test_a_journal_is_sorted_by_kind(history: History) -> None:
+    assert history.header["job_id"] == "job-1"
+    assert history.path == (
+        State.HANDSHAKE,
+        State.CONNECTED,
+        State.BOOTSTRAPPING,
+        State.DEGRADED,
+        State.RUNNING,
+        State.CLOSING,
+        State.CLOSED,
+    )
+    assert [x.event for x in history.internals] == [
+        Event.LOADER_REPORTED,
+        Event.LOADER_REPORTED,
+        Event.RESOURCE_RECOVERED,
+    ]
+    assert history.steps[0].name == "connect"
+    assert (history.turns[0].text, history.turns[0].heard) == ("hello", "")
+    assert history.faults[0]["where"] == "listener"
+    assert (history.exit_code, history.signal) == (0, None)
+
+
+def test_it_says_how_the_job_ended_and_when_it_was_where(history: History) -> None:
+    assert (history.state, history.outcome, history.reason) == (
+        State.CLOSED,
+        Outcome.COMPLETED,
+        Reason.INTERVIEW_COMPLETED,
+    )
+    assert history.entered(State.RUNNING) == 0.75
+    assert history.entered(State.READY) is None
+
+
+def test_stays_are_the_visits_and_their_lengths(history: History) -> None:
+    stays = history.stays()
+    assert stays[0] == (State.HANDSHAKE, 0.0, 0.1)
+    assert stays[4] == (State.RUNNING, 0.75, 119.25)
+    assert stays[-1] == (State.CLOSED, 121.0, None)
+
+
+def test_the_last_word_on_a_resource_counts_and_all_of_them_are_kept(history: History) -> None:
+    assert history.conditions["vad"].status is Status.READY
+    said = [c.reason for c in history.condition_changes if c.resource == "vad"]
+    assert said == ["LoadTimeout", "Loaded"]
+
+
+def test_a_job_without_records_has_no_state() -> None:
+    empty = History()
+    assert (empty.state, empty.outcome, empty.reason, empty.stays()) == (None, None, None, ())
+
+
+def test_records_may_come_in_any_order_and_more_than_once(
+    records: list[dict[str, Any]], history: History
+) -> None:
+    assert History.from_records([*reversed(records), *records]) == history
+
+
+def test_a_kind_of_a_later_version_is_left_alone(
+    records: list[dict[str, Any]], history: History
+) -> None:
+    records.append({"v": 1, "seq": 99, "t": 0.0, "kind": "weather"})
+    assert History.from_records(records) == history
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"kind": "transition", "from": "HANDSHAKE", "event": "nonsense", "to": "CONNECTED"},
+        {"kind": "transition", "from": None},
+        {"kind": "condition", "resource": "vad", "status": "odd", "reason": ""},
+        {"kind": "step", "name": "x", "ok": True, "reason": "", "elapsed_ms": None},
+    ],
+    ids=lambda record: record["kind"],
+)
+def test_a_record_that_makes_no_sense_is_named(record: dict[str, Any]) -> None:
+    with pytest.raises(JournalError, match=r"record 5 \("):
+        History.from_records([{"v": 1, "seq": 5, "t": 0.0, **record}])
+
+
+def test_a_record_without_a_number_is_refused() -> None:
+    with pytest.raises(JournalError, match="no seq"):
+        History.from_records([{"kind": "step"}])
+
+
+def test_the_json_of_a_job_reads_back_as_the_same_job(history: History) -> None:
+    back = History.from_json(json.dumps(history.as_json()))
+    assert back.as_json() == history.as_json()
+    assert back.transitions == history.transitions
+    assert back.outcome is Outcome.COMPLETED
+
+
+def test_the_json_of_a_job_holds_no_word_of_the_interview(history: History) -> None:
+    assert "hello" not in json.dumps(history.as_json())
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"transitions": 3}', '"job"', "null"])
+def test_json_that_is_no_job_is_refused(text: str) -> None:
+    with pytest.raises(JournalError, match="not the JSON of a job"):
+        History.from_json(text)

@@ -1,0 +1,244 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import resource
+import stat
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from states import FileJournal, JournalError, MemoryJournal
+from states.journal import FORMAT_VERSION, JournalLocked, read_records
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "journals" / "job.jsonl"
+
+
+def write(path: Path, *names: str) -> None:
+    """A journal of one step record for each name, closed."""
+    journal = FileJournal(path)
+    for name in names:
+        journal.append("step", 0.0, name=name)
+    journal.close()
+
+
+def names_in(path: Path) -> list[str]:
+    return [record["name"] for record in read_records(path).records]
+
+
+def test_a_record_has_a_version_a_number_two_times_and_a_kind() -> None:
+    journal = MemoryJournal(now=lambda: datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC))
+    assert journal.append("step", 0.12345678, name="connect") == {
+        "v": FORMAT_VERSION,
+        "seq": 0,
+        "at": "2026-01-02T03:04:05.000678Z",
+        "t": 0.123457,
+        "kind": "step",
+        "name": "connect",
+    }
+
+
+def test_what_is_in_memory_and_what_is_in_the_file_are_the_same(path: Path) -> None:
+    journal = FileJournal(path)
+    journal.append("turn", 1.0, speaker="candidate", text="naïve “日本” \u2028 \r\n \x00 🎤")
+    assert read_records(path).records == journal.records
+    journal.close()
+
+
+def test_records_survive_and_their_numbers_go_on_when_the_file_is_opened_again(path: Path) -> None:
+    write(path, "first", "second")
+    journal = FileJournal(path)
+    assert [record["name"] for record in journal.records] == ["first", "second"]
+    assert journal.append("step", 1.0, name="third")["seq"] == 2
+    journal.close()
+    assert [record["seq"] for record in read_records(path).records] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("missing", [1, 2, 30])
+def test_a_torn_last_line_is_cut_off_and_reported(path: Path, missing: int) -> None:
+    write(path, "whole", "torn")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-missing])
+    torn = len(whole.splitlines(keepends=True)[1]) - missing
+
+    assert read_records(path).torn_bytes == torn
+    journal = FileJournal(path)
+    assert journal.torn_bytes == torn
+    assert journal.append("step", 1.0, name="next")["seq"] == 1
+    journal.close()
+    assert names_in(path) == ["whole", "next"]
+
+
+def test_half_a_character_at_the_end_is_a_torn_line(path: Path) -> None:
+    write(path, "whole", "日本")
+    whole = path.read_bytes()
+    path.write_bytes(whole[: whole.index("本".encode()) + 1])
+    assert names_in(path) == ["whole"]
+    assert FileJournal(path).torn_bytes > 0
+
+
+def test_zeros_at_the_end_left_by_a_lost_machine_are_a_torn_line(path: Path) -> None:
+    write(path, "whole")
+    with path.open("ab") as file:
+        file.write(b"\0" * 512)
+    assert names_in(path) == ["whole"]
+    assert read_records(path).torn_bytes == 512
+
+
+def test_an_empty_file_is_a_journal_without_records(path: Path) -> None:
+    path.parent.mkdir()
+    path.touch()
+    found = read_records(path)
+    assert (found.records, found.torn_bytes) == ([], 0)
+
+
+def test_garbage_in_the_middle_is_refused_by_its_line(path: Path) -> None:
+    write(path, "first", "second", "third")
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(lines[0] + b"garbage\n" + lines[2])
+    with pytest.raises(JournalError, match=r"job\.jsonl:2: not a record"):
+        read_records(path)
+    with pytest.raises(JournalError, match=r"job\.jsonl:2: not a record"):
+        FileJournal(path)
+    assert path.read_bytes() == lines[0] + b"garbage\n" + lines[2]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"[]",
+        b"{}",
+        b'{"v":"1","seq":0,"t":0,"kind":"x"}',
+        b'{"v":1,"seq":null,"t":0,"kind":"x"}',
+    ],
+)
+def test_json_that_is_no_record_is_refused(path: Path, line: bytes) -> None:
+    write(path, "first")
+    path.write_bytes(line + b"\n" + path.read_bytes())
+    with pytest.raises(JournalError, match=":1: not a record"):
+        read_records(path)
+
+
+def test_a_newer_format_is_refused_and_not_taken_for_a_torn_line(path: Path) -> None:
+    write(path, "first")
+    newer = {"v": FORMAT_VERSION + 1, "seq": 1, "t": 0.0, "kind": "step"}
+    with path.open("a") as file:
+        file.write(json.dumps(newer) + "\n")
+    before = path.read_bytes()
+    with pytest.raises(JournalError, match=r":2: format 2 is newer than 1"):
+        FileJournal(path)
+    assert path.read_bytes() == before
+
+
+def test_a_journal_that_is_being_written_is_locked(path: Path) -> None:
+    journal = FileJournal(path)
+    with pytest.raises(JournalLocked) as caught:
+        FileJournal(path)
+    assert caught.value.path == path
+    journal.close()
+    FileJournal(path).close()
+
+
+def test_a_journal_can_be_read_while_it_is_written(path: Path) -> None:
+    journal = FileJournal(path)
+    for number in range(3):
+        journal.append("step", 0.0, name=str(number))
+        assert names_in(path) == [str(n) for n in range(number + 1)]
+    journal.close()
+
+
+def test_only_its_owner_may_read_a_journal(path: Path) -> None:
+    write(path, "first")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_every_subscriber_hears_every_record_after_it_was_written(path: Path) -> None:
+    journal = FileJournal(path)
+    written_when_heard: list[int] = []
+    journal.subscribe(lambda _: written_when_heard.append(len(read_records(path).records)))
+    journal.append("step", 0.0, name="a")
+    journal.append("step", 0.0, name="b")
+    journal.close()
+    assert written_when_heard == [1, 2]
+
+
+@pytest.fixture
+def small_disk() -> Iterator[None]:
+    """No file may grow beyond 200 bytes: the kernel writes what fits, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.usefixtures("small_disk")
+def test_a_full_disk_is_reported_and_leaves_no_half_a_record(path: Path) -> None:
+    journal = FileJournal(path)
+    journal.append("step", 0.0, name="fits")
+    before = path.read_bytes()
+    with pytest.raises(JournalError, match="cannot write"):
+        journal.append("step", 0.0, name="x" * 300)
+    assert path.read_bytes() == before
+    assert journal.append("step", 0.0, name="fits")["seq"] == 1
+    journal.close()
+    assert names_in(path) == ["fits", "fits"]
+    assert len(journal.records) == 2
+
+
+def test_a_folder_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(JournalError, match="cannot write the journal"):
+        FileJournal(tmp_path / "file" / "job.jsonl")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_may_not_be_written_is_reported(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(JournalError, match="Permission denied"):
+        FileJournal(tmp_path / "job.jsonl")
+
+
+def test_a_file_that_is_not_there_cannot_be_read(path: Path) -> None:
+    with pytest.raises(JournalError, match="No such file"):
+        read_records(path)
+
+
+def test_a_closed_journal_takes_nothing_more_and_may_be_closed_twice(path: Path) -> None:
+    journal = FileJournal(path)
+    journal.close()
+    journal.close()
+    with pytest.raises(JournalError, match="is closed"):
+        journal.append("step", 0.0)
+
+
+async def test_a_commit_syncs_the_file_off_the_event_loop(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[bool] = []
+
+    def fsync(fd: int) -> None:
+        with pytest.raises(RuntimeError):
+            asyncio.get_running_loop()
+        synced.append(True)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    journal = FileJournal(path)
+    await journal.commit()
+    journal.close()
+    assert synced == [True]
+
+
+async def test_a_commit_that_fails_is_reported(path: Path) -> None:
+    journal = FileJournal(path)
+    journal.close()
+    with pytest.raises(JournalError):
+        await journal.commit()

@@ -1,0 +1,82 @@
+"""What a job writes down besides its transitions: steps, turns, faults, and start-up lines."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Awaitable
+from typing import Any
+
+from states import JournalError, Lifecycle
+from worker.resources.base import LoadReport
+
+#: The job speaks here, of itself.
+logger = logging.getLogger("worker.job")
+
+#: Above so many milliseconds from receipt to `init_done` (the target is 800) somebody should look.
+SLOW_START_MS = 1000.0
+
+
+class JobBook:
+    """Writes into the journal of one job. A record that cannot be written stops nothing."""
+
+    def __init__(self, life: Lifecycle) -> None:
+        self._life = life
+
+    async def timed(self, name: str, step: Awaitable[object]) -> None:
+        """Await a step and record how it went. Raises what the step raises."""
+        began = self._life.t
+        reason = "Cancelled"
+        try:
+            await step
+            reason = "Done"
+        except Exception as error:
+            reason = type(error).__name__
+            raise
+        finally:
+            self._step(
+                name,
+                ok=reason == "Done",
+                reason=reason,
+                elapsed_ms=round((self._life.t - began) * 1000, 3),
+                attempts=1,
+            )
+
+    def loader(self, name: str, report: LoadReport) -> None:
+        """Record how a loader or closer fared."""
+        self._step(
+            name,
+            ok=report.ok,
+            reason=report.reason,
+            elapsed_ms=report.elapsed_ms,
+            attempts=report.attempts,
+        )
+
+    def _step(self, name: str, **result: Any) -> None:
+        with contextlib.suppress(JournalError):
+            self._life.journal.append("step", self._life.t, name=name, **result)
+
+    async def turn(self, **turn: Any) -> None:
+        """Write a turn and return once it is on the disk. Never raises: a full disk is logged."""
+        try:
+            self._life.journal.append("turn", self._life.t, **turn)
+            await self._life.journal.commit()
+        except JournalError as error:
+            logger.error("a turn is not on the disk: %s", error)
+
+    def fault(self, where: str, error: BaseException) -> None:
+        """Record something that went wrong, by its kind only: a message may quote anybody."""
+        with contextlib.suppress(JournalError):
+            self._life.journal.append(
+                "fault", self._life.t, where=where, error=type(error).__name__
+            )
+
+    def milestone(self, name: str) -> None:
+        """Log one of the four start-up lines: `elapsed_ms` counts from the job's receipt."""
+        elapsed_ms = round(self._life.t * 1000, 1)
+        slow = name == "init_done" and elapsed_ms > SLOW_START_MS
+        logger.log(
+            logging.WARNING if slow else logging.INFO,
+            name,
+            extra={"elapsed_ms": elapsed_ms, **({"slow": True} if slow else {})},
+        )
