@@ -32,14 +32,17 @@ e2e: $(READY) ## All tests on the real server
 lint: $(READY) ## ruff and mypy --strict
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(BIN)/mypy states worker
+	@# One run a folder: each has a conftest.py, and mypy takes a name once.
+	for folder in unit integration e2e; do $(BIN)/mypy tests/$$folder || exit 1; done
 
 format: $(READY) ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-diagrams: $(READY) ## Draw diagrams/ anew from states/table.py
+diagrams: $(READY) ## diagrams/ and the README's tables, anew from the code
 	$(BIN)/python -m states.render diagrams
+	$(BIN)/python -m worker.readme
 
 clips: $(READY) ## Speak the bundled clips anew
 	$(BIN)/python -m worker.interview.make_clips

@@ -195,15 +195,19 @@ def _runs_of_words(text: str, length: int = 3) -> list[str]:
     return [" ".join(each[i : i + length]) for i in range(max(1, len(each) - length + 1))]
 
 
-async def test_the_commands_print_json_that_programs_read(held: Held) -> None:
+def test_the_commands_print_json_that_programs_read(held: Held, runner: asyncio.Runner) -> None:
     worker, job = held.worker, held.job_id
-    interviews, jobs, shown_job, resources, config = await asyncio.gather(
-        worker.command_json("interviews", "list"),
-        worker.command_json("jobs", "list", "--interview", held.interview_id),
-        worker.command_json("jobs", "show", job),
-        worker.command_json("resources"),
-        worker.command_json("config"),
-    )
+
+    async def printed() -> list[Any]:
+        return await asyncio.gather(
+            worker.command_json("interviews", "list"),
+            worker.command_json("jobs", "list", "--interview", held.interview_id),
+            worker.command_json("jobs", "show", job),
+            worker.command_json("resources"),
+            worker.command_json("config"),
+        )
+
+    interviews, jobs, shown_job, resources, config = runner.run(printed())
     assert held.interview_id in [row["interview_id"] for row in interviews]
     assert [(row["job_id"], row["state"], row["exit_code"]) for row in jobs] == [(job, "CLOSED", 0)]
     assert_outcome(shown_job, Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
@@ -212,20 +216,16 @@ async def test_the_commands_print_json_that_programs_read(held: Held) -> None:
     assert worker.server.api_secret not in json.dumps(config)
 
 
-async def test_the_commands_print_tables_that_people_read(held: Held) -> None:
-    export, job = await asyncio.gather(
-        asyncio.to_thread(held.worker.command, "interviews", "export", held.interview_id),
-        asyncio.to_thread(held.worker.command, "jobs", "show", held.job_id),
-    )
+def test_the_commands_print_what_people_read(held: Held) -> None:
+    export = held.worker.command("interviews", "export", held.interview_id)
     assert export.stdout.count("**Candidate:**") == 3
+    job = held.worker.command("jobs", "show", held.job_id)
     assert "load orchestrator" in job.stdout
     assert "RUNNING" in job.stdout
 
 
-async def test_the_diagram_shows_the_way_this_job_took(held: Held) -> None:
-    drawn = await asyncio.to_thread(
-        held.worker.command, "diagram", "--job", held.job_id, "--format", "mermaid"
-    )
+def test_the_diagram_shows_the_way_this_job_took(held: Held) -> None:
+    drawn = held.worker.command("diagram", "--job", held.job_id, "--format", "mermaid")
     assert held.job_id in drawn.stdout
     assert "flowchart" in drawn.stdout
 

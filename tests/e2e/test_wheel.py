@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import venv
@@ -59,9 +60,17 @@ def run(*command: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The interpreter of a new environment into which the wheel was installed."""
     folder = tmp_path_factory.mktemp("wheel")
-    built = run(
-        sys.executable, "-m", "build", "--wheel", "--outdir", folder, REPOSITORY, cwd=folder
-    )
+    source = folder / "source"
+    # A copy: setuptools leaves a build folder beside what it builds, and would put whatever an
+    # earlier one holds into the wheel.
+    for package in ("states", "worker"):
+        shutil.copytree(
+            REPOSITORY / package, source / package, ignore=shutil.ignore_patterns("__pycache__")
+        )
+    for file in ("pyproject.toml", "README.md"):
+        if (REPOSITORY / file).exists():
+            shutil.copy(REPOSITORY / file, source)
+    built = run(sys.executable, "-m", "build", "--wheel", "--outdir", folder, source, cwd=folder)
     assert built.returncode == 0, built.stdout + built.stderr
     (wheel,) = folder.glob("*.whl")
     venv.create(folder / "venv", with_pip=True)

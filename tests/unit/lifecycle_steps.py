@@ -1,11 +1,12 @@
-"""The shortest way to every edge of the table, found breadth-first, and a driver that takes it."""
+"""The shortest way to every edge of the table, found breadth-first, and what drives a job there."""
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from states import EDGES, Conditions, Edge, Event, State
+from states import EDGES, Conditions, Edge, Event, JournalError, MemoryJournal, State
 from states.testing import loaded, lost
 
 if TYPE_CHECKING:
@@ -78,3 +79,27 @@ async def take(job: Lifecycle, *steps: Step) -> Transition:
         else:
             await job.fire(event, condition)
     return job.transitions[-1]
+
+
+class FullJournal(MemoryJournal):
+    """Writes until it is full."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.full = False
+
+    def append(self, kind: str, t: float, **fields: Any) -> dict[str, Any]:
+        if self.full:
+            raise JournalError("no space left on device")
+        return super().append(kind, t, **fields)
+
+
+def as_they_stand(job: Lifecycle) -> tuple[object, ...]:
+    """All that an event could have changed."""
+    return (job.state, tuple(job.transitions), job.conditions, job.outcome, job.reason)
+
+
+async def settled() -> None:
+    """Let whoever is ready run, without a step of the clock."""
+    for _ in range(5):
+        await asyncio.sleep(0)

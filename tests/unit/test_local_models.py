@@ -27,14 +27,14 @@ def test_what_the_local_voice_says_is_understood() -> None:
     assert word_error_rate(said, heard(spoken(said))) <= 0.1
 
 
-def test_a_minute_of_speech_loses_no_word_and_invents_none() -> None:
+def test_half_a_minute_of_speech_loses_no_word_and_invents_none() -> None:
     said = " ".join(
         f"In week {week} we looked at the slowest queries, wrote down what we saw, and fixed one."
-        for week in ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+        for week in ("one", "two", "three", "four", "five", "six", "seven")
     )
     pcm = spoken(said)
 
-    assert len(pcm) / local_models.STT_SAMPLE_RATE > 45
+    assert len(pcm) / local_models.STT_SAMPLE_RATE > 30
     assert word_error_rate(said, heard(pcm)) <= 0.1
 
 

@@ -117,20 +117,21 @@ async def test_speech_that_the_input_ends_in_is_transcribed(local_stt: LocalSTT)
     assert kinds(events)[-1] is SpeechEventType.END_OF_SPEECH
 
 
-async def test_a_speech_of_over_a_minute_is_written_as_it_goes_and_loses_nothing(
-    local_stt: LocalSTT,
-) -> None:
+async def test_a_speech_of_over_a_minute_is_written_as_it_goes_and_loses_nothing() -> None:
+    """Silero by itself drops what comes after 60 s without a pause."""
     said = " ".join(
         f"In week {week} we looked at the slowest queries, wrote down what we saw, and fixed one."
         for week in (
             *("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"),
-            *("eleven", "twelve", "thirteen", "fourteen", "fifteen"),
+            *("eleven", "twelve", "thirteen"),
         )
     )
-    pcm = in_room(silence(1), spoken(said), silence(1))
-    assert len(pcm) / STT_RATE > 65
+    pcm = in_room(spoken(said), silence(1))
+    assert len(pcm) / STT_RATE > 62
+    recognizer = LocalSTT(vad=await load_vad())
 
-    events = await events_of(local_stt, pcm)
+    events = await events_of(recognizer, pcm)
+    await recognizer.aclose()
 
     finals = [event for event in events if event.type is SpeechEventType.FINAL_TRANSCRIPT]
     assert all(e.alternatives[0].end_time - e.alternatives[0].start_time <= 20.1 for e in finals)

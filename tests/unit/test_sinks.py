@@ -143,6 +143,19 @@ async def test_a_real_audio_source_tells_what_was_played_when_it_is_cut_off() ->
     await line.aclose()
 
 
+async def test_a_line_that_is_closed_can_be_silenced_and_closed_again() -> None:
+    line = Line(RoomlessRtcSink())
+    await line.publish()
+    await line.aclose()
+
+    line.silence()
+    line.pause()
+    line.clear_buffer()
+    await line.aclose()
+
+    assert line.silent
+
+
 async def test_a_track_cannot_be_published_without_a_room() -> None:
     line = Line()
 

@@ -153,7 +153,7 @@ def next_move(plan: Plan, turns: Sequence[Said]) -> Move:
         return Move(role=Role.OPENING, text=text, question_id=question.id)
     if not place.asked and place.cut_off < MOST_REPEATS:
         return _ask(Role.REPEAT, question)
-    if place.asked and not place.answered and place.cut_off < MOST_REPEATS:
+    if place.asked and not place.answered:
         return _ask(Role.REPEAT, question, _open_prompt(question, place))
     follow_up = _follow_up(plan, question, place)
     if follow_up is not None:

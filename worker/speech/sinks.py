@@ -72,6 +72,7 @@ class RtcSink:
         self._track = rtc.LocalAudioTrack.create_audio_track(track_name, self._source)
         self._room: rtc.Room | None = None
         self._publication: rtc.LocalTrackPublication | None = None
+        self._closed = False
 
     @property
     def sample_rate(self) -> int:
@@ -108,11 +109,16 @@ class RtcSink:
 
     def clear(self) -> None:
         """Throw away what is queued; the last of it is audible for up to 50 ms (measured)."""
-        self._source.clear_queue()
+        # LiveKit asserts that the source is still there, and fencing may come at any time.
+        if not self._closed:
+            self._source.clear_queue()
 
     async def aclose(self) -> None:
         """Take the track out of the room, if we are still in it, and free the source."""
-        self._source.clear_queue()
+        if self._closed:
+            return
+        self.clear()
+        self._closed = True
         publication, self._publication = self._publication, None
         if publication is not None and self._room is not None and self._room.isconnected():
             with suppress(UnpublishTrackError, TimeoutError):

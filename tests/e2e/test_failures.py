@@ -1,0 +1,375 @@
+"""What breaks on a real server, and what the candidate, the records and the operator get then."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import psutil
+import pytest
+from heard import heard_by
+from running_worker import PATIENCE_S, RunningWorker, eventually
+
+from states import History, Outcome, Reason, State, Status
+from states.testing import assert_condition, assert_outcome, assert_path
+from worker.demo.conversation import hold_conversation
+from worker.demo.script import CandidateScript
+from worker.demo.voice import LocalVoice
+from worker.interview.plan import Plan, Question
+from worker.store.interviews import get_interview
+from worker.store.progress import end_interview
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+
+    from worker.demo.candidate import Candidate
+    from worker.demo.livekit_server import LiveKitServer
+
+pytestmark = [pytest.mark.real_server, pytest.mark.e2e, pytest.mark.timeout(300)]
+
+#: Seconds that a candidate has to come, to come back, and to answer: short enough to wait for,
+#: and longer than a busy machine takes for what is no silence.
+IMPATIENCE = {
+    "INTERVIEW_CANDIDATE_JOIN_S": "5",
+    "INTERVIEW_CANDIDATE_GRACE_S": "10",
+    "INTERVIEW_CANDIDATE_SILENCE_S": "20",
+}
+
+ANSWER = "I learned to listen first, and to write a small test before I change anything."
+PLAN = Plan(
+    title="One question",
+    opening="Hello, and welcome to this short talk. I am your interviewer today.",
+    questions=(
+        Question(
+            id="last-week",
+            text="What did you learn at work last week?",
+            follow_ups_allowed=0,
+            thinking_pause_s=1.2,
+        ),
+    ),
+    closing="Thank you, that was all. Goodbye.",
+)
+SCRIPT = CandidateScript(PLAN, answers={"last-week": ANSWER})
+
+ALL_THE_WAY = ["HANDSHAKE", "CONNECTED", "BOOTSTRAPPING", "READY", "RUNNING", "CLOSING", "CLOSED"]
+NEVER_STARTED = ["HANDSHAKE", "CONNECTED", "BOOTSTRAPPING", "CLOSING", "CLOSED"]
+
+
+@pytest.fixture(scope="module")
+def worker(livekit_server: LiveKitServer, runner: asyncio.Runner) -> Iterator[RunningWorker]:
+    """The worker that most of these tests share: whatever one of them breaks, it goes on."""
+    shared = RunningWorker(livekit_server, IMPATIENCE)
+    try:
+        runner.run(shared.start())
+        yield shared
+        assert runner.run(shared.stop()) == 0
+    finally:
+        runner.run(shared.discard())
+
+
+@pytest.fixture
+async def start_worker(
+    livekit_server: LiveKitServer,
+) -> AsyncIterator[Callable[[Mapping[str, str]], Awaitable[RunningWorker]]]:
+    """Starts workers with settings of the test's own, and ends them with it."""
+    started: list[RunningWorker] = []
+
+    async def start(settings: Mapping[str, str]) -> RunningWorker:
+        started.append(RunningWorker(livekit_server, settings))
+        await started[-1].start()
+        return started[-1]
+
+    yield start
+    for each in started:
+        await each.discard()
+
+
+def new_room() -> str:
+    return f"room-{uuid4().hex[:8]}"
+
+
+async def hear_out(candidate: Candidate) -> str:
+    """Listen until the interviewer has come and gone; returns what it said."""
+    await candidate.wait_for_interviewer(timeout_s=PATIENCE_S)
+    await candidate.wait_until_alone(timeout_s=PATIENCE_S)
+    await eventually(
+        lambda: candidate.presence and candidate.presence[-1].event == "left",
+        "the interviewer's leaving the room",
+    )
+    return await heard_by(candidate)
+
+
+async def answer(candidate: Candidate, text: str = ANSWER) -> None:
+    await candidate.say(*await LocalVoice().render(text))
+
+
+def is_running(history: History) -> bool:
+    return State.RUNNING in history.path
+
+
+def is_gone(history: History) -> bool:
+    return not psutil.pid_exists(int(history.header["pid"]))
+
+
+# --- dispatches that cannot be served -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("metadata", "reason"),
+    [
+        ('{"interview_id": "nobody-knows"}', Reason.INTERVIEW_UNKNOWN),
+        ("this is no JSON", Reason.METADATA_INVALID),
+        ('{"plan": {}}', Reason.METADATA_INVALID),
+    ],
+    ids=["unknown interview", "no JSON", "no interview named"],
+)
+async def test_a_dispatch_that_names_no_interview_ends_with_an_apology(
+    worker: RunningWorker, metadata: str, reason: Reason
+) -> None:
+    room = new_room()
+    async with worker.candidate(room) as candidate:
+        await worker.dispatch(room, metadata)
+        said = await hear_out(candidate)
+        job = await worker.ended_job(room)
+        assert await worker.participants(room) == ["candidate"]
+    assert_path(job, *NEVER_STARTED)
+    assert_outcome(job, Outcome.FAILED, reason)
+    assert_condition(job, "orchestrator", Status.LOST, reason)
+    assert "sorry" in said
+    assert job.exit_code == 1
+    assert is_gone(job)
+    line = await worker.logged("job process ended", job_id=job.header["job_id"])
+    assert (line["exit_code"], line["signal"], line["level"]) == (1, None, "error")
+
+
+async def test_an_interview_that_is_over_stays_as_it_ended(worker: RunningWorker) -> None:
+    interview = await worker.create(PLAN)
+    async with worker.database() as database:
+        await end_interview(
+            database, interview.interview_id, None, Outcome.ABANDONED, Reason.CANDIDATE_LEFT
+        )
+    async with worker.candidate_of(interview) as candidate:
+        await worker.send_interviewer(interview)
+        said = await hear_out(candidate)
+        job = await worker.ended_job(interview.room)
+    assert_path(job, *NEVER_STARTED)
+    assert_outcome(job, Outcome.CANCELLED, Reason.INTERVIEW_ALREADY_OVER)
+    assert job.exit_code == 0
+    assert "already over" in said
+    async with worker.database() as database:
+        kept = await get_interview(database, interview.interview_id)
+    assert kept is not None
+    assert (kept.status, kept.outcome, kept.reason) == ("ended", "abandoned", "CandidateLeft")
+
+
+# --- processes that die ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("when", [bool, is_running], ids=["as it starts", "as it runs"])
+async def test_a_killed_job_is_recorded_and_the_worker_serves_the_next(
+    worker: RunningWorker, when: Callable[[History], bool]
+) -> None:
+    killed = await worker.create(PLAN)
+    await worker.send_interviewer(killed)
+    os.kill((await worker.job(killed.room, until=when)).header["pid"], signal.SIGKILL)
+    job = await worker.ended_job(killed.room)
+    assert job.signal == signal.SIGKILL
+    assert State.CLOSED not in job.path
+    assert is_gone(job)
+    shown = await worker.command_json("jobs", "show", job.header["job_id"])
+    assert shown["signal"] == signal.SIGKILL
+    line = await worker.logged("job process ended", job_id=job.header["job_id"])
+    assert (line["signal"], line["level"]) == (signal.SIGKILL, "error")
+
+    following = await worker.create(PLAN)
+    async with worker.candidate_of(following) as candidate:
+        await worker.send_interviewer(following)
+        await hold_conversation(candidate, SCRIPT)
+    assert_outcome(
+        await worker.ended_job(following.room), Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED
+    )
+
+
+async def test_a_job_is_deaf_to_sigterm_that_is_not_its_workers_word(worker: RunningWorker) -> None:
+    interview = await worker.create(PLAN)
+    async with worker.candidate_of(interview) as candidate:
+        await worker.send_interviewer(interview)
+        await candidate.wait_for_sound(timeout_s=PATIENCE_S)
+        job = await worker.job(interview.room, until=is_running)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            os.kill(job.header["pid"], number)
+        await hold_conversation(candidate, SCRIPT)
+    job = await worker.ended_job(interview.room)
+    assert_path(job, *ALL_THE_WAY)
+    assert_outcome(job, Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
+    assert (job.exit_code, job.signal) == (0, None)
+
+
+async def test_a_worker_that_is_told_to_go_apologises_and_leaves_nothing(
+    start_worker: Callable[[Mapping[str, str]], Awaitable[RunningWorker]],
+) -> None:
+    worker = await start_worker({"INTERVIEW_DRAIN_S": "0"})
+    interview = await worker.create(PLAN)
+    async with worker.candidate_of(interview) as candidate:
+        await worker.send_interviewer(interview)
+        await candidate.wait_until_interviewer_paused(quiet_s=1.0, timeout_s=PATIENCE_S)
+        told_s = candidate.now_s
+        stopping = asyncio.create_task(worker.stop())
+        await candidate.wait_until_alone(timeout_s=PATIENCE_S)
+        assert "sorry" in await heard_by(candidate, since_s=told_s)
+        assert await stopping == 0
+    job = await worker.ended_job(interview.room)
+    assert_path(job, *ALL_THE_WAY)
+    assert_outcome(job, Outcome.CANCELLED, Reason.SHUTDOWN_REQUESTED)
+    assert job.exit_code == 0
+    await worker.nothing_left()
+
+
+# --- what an interview can do without -------------------------------------------------------------
+
+#: Found before the real plugin, as a broken installation of it would be.
+BROKEN_SILERO = """
+class VAD:
+    @classmethod
+    def load(cls):
+        raise RuntimeError("the model's file is damaged")
+"""
+
+
+async def test_without_a_vad_the_interview_is_held_degraded(
+    start_worker: Callable[[Mapping[str, str]], Awaitable[RunningWorker]], tmp_path: Path
+) -> None:
+    plugin = tmp_path / "livekit" / "plugins" / "silero"
+    plugin.mkdir(parents=True)
+    (plugin / "__init__.py").write_text(BROKEN_SILERO)
+    worker = await start_worker({"PYTHONPATH": str(tmp_path)})
+    interview = await worker.create(PLAN)
+    async with worker.candidate_of(interview) as candidate:
+        await worker.send_interviewer(interview)
+        exchanges = await hold_conversation(candidate, SCRIPT)
+    job = await worker.ended_job(interview.room)
+    assert_path(job, *(state.replace("READY", "DEGRADED") for state in ALL_THE_WAY))
+    assert_condition(job, "vad", Status.LOST, "VADLoadFailed")
+    assert_outcome(job, Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
+    assert [exchange.answered for exchange in exchanges] == [ANSWER, ""]
+    assert [turn.speaker for turn in job.turns] == ["interviewer", "candidate", "interviewer"]
+
+
+# --- candidates -----------------------------------------------------------------------------------
+
+
+async def test_a_candidate_who_never_joins_is_not_waited_for_forever(worker: RunningWorker) -> None:
+    interview = await worker.create(PLAN)
+    await worker.send_interviewer(interview)
+    job = await worker.ended_job(interview.room)
+    assert_path(job, *ALL_THE_WAY)
+    assert_outcome(job, Outcome.ABANDONED, Reason.CANDIDATE_NEVER_JOINED)
+    assert job.exit_code == 0
+    assert job.turns == ()
+
+
+async def test_a_candidate_who_leaves_is_waited_for_no_longer_than_the_grace(
+    worker: RunningWorker,
+) -> None:
+    interview = await worker.create(PLAN)
+    async with worker.candidate_of(interview) as candidate:
+        await worker.send_interviewer(interview)
+        await candidate.wait_for_sound(timeout_s=PATIENCE_S)
+    job = await worker.ended_job(interview.room)
+    assert_path(job, *ALL_THE_WAY)
+    assert_outcome(job, Outcome.ABANDONED, Reason.CANDIDATE_LEFT)
+    assert job.exit_code == 0
+    assert await worker.participants(interview.room) == []
+
+
+async def test_a_candidate_who_comes_back_goes_on_where_the_interview_was(
+    worker: RunningWorker,
+) -> None:
+    interview = await worker.create(PLAN)
+    async with worker.candidate_of(interview) as candidate:
+        await worker.send_interviewer(interview)
+        await candidate.wait_until_interviewer_paused(quiet_s=1.0, timeout_s=PATIENCE_S)
+    async with worker.candidate_of(interview) as candidate:
+        await candidate.wait_for_interviewer(timeout_s=PATIENCE_S)
+        await answer(candidate)
+        said = await hear_out(candidate)
+    job = await worker.ended_job(interview.room)
+    assert_outcome(job, Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
+    assert "goodbye" in said.replace(" ", "")
+    assert len(worker.histories(interview.room)) == 1
+
+
+async def test_a_silent_candidate_is_asked_again_and_then_sent_off(worker: RunningWorker) -> None:
+    interview = await worker.create(PLAN)
+    async with worker.candidate_of(interview) as candidate:
+        await worker.send_interviewer(interview)
+        said = await hear_out(candidate)
+    job = await worker.ended_job(interview.room)
+    assert_path(job, *ALL_THE_WAY)
+    assert_outcome(job, Outcome.ABANDONED, Reason.CANDIDATE_SILENT)
+    assert job.exit_code == 0
+    assert "still there" in said
+    assert "goodbye" in said.replace(" ", "")
+
+
+async def test_a_candidate_may_interrupt_and_is_heard(worker: RunningWorker) -> None:
+    interview = await worker.create(PLAN)
+    async with worker.candidate_of(interview) as candidate:
+        await worker.send_interviewer(interview)
+        await eventually(
+            lambda: candidate.meter.audible_seconds() > 1.0, "a second of the greeting"
+        )
+        await answer(candidate, "Sorry, can I ask you something before we begin?")
+        await hold_conversation(candidate, SCRIPT)
+    job = await worker.ended_job(interview.room)
+    assert_outcome(job, Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
+    greeting = next(turn for turn in job.turns if turn.speaker == "interviewer")
+    assert greeting.interrupted
+    assert len(greeting.heard) < len(greeting.generated)
+    said = next(turn.text for turn in job.turns if turn.speaker == "candidate")
+    assert "something" in said.lower()
+
+
+async def test_a_room_that_is_deleted_ends_the_job_and_is_nobodys_failure(
+    worker: RunningWorker,
+) -> None:
+    interview = await worker.create(PLAN)
+    async with worker.candidate_of(interview) as candidate:
+        await worker.send_interviewer(interview)
+        await candidate.wait_for_sound(timeout_s=PATIENCE_S)
+        await worker.delete_room(interview.room)
+        job = await worker.ended_job(interview.room)
+    assert_path(job, *ALL_THE_WAY)
+    assert_outcome(job, Outcome.CANCELLED, Reason.ROOM_DELETED)
+    assert job.exit_code == 0
+
+
+# --- more than there is room for ------------------------------------------------------------------
+
+
+async def test_a_worker_takes_as_many_interviews_as_it_has_slots(
+    start_worker: Callable[[Mapping[str, str]], Awaitable[RunningWorker]],
+) -> None:
+    worker = await start_worker({"INTERVIEW_SLOTS": "2"})
+    interviews = [await worker.create(PLAN) for _ in range(5)]
+    await asyncio.gather(*(worker.send_interviewer(each) for each in interviews))
+
+    def served() -> list[str]:
+        rooms = [each.room for each in interviews]
+        return [room for room in rooms if any(map(is_running, worker.histories(room)))]
+
+    def turned_down() -> set[str]:
+        return {line["job_id"] for line in worker.log(event="turned down: no slot is free")}
+
+    await eventually(lambda: len(served()) == 2 and len(turned_down()) == 3, "an answer to each")
+    assert sum(len(worker.histories(each.room)) for each in interviews) == 2
+    await worker.delete_room(served()[0])
+    await worker.ended_job(served()[0])
+    last = await worker.create(PLAN)
+    await worker.send_interviewer(last)
+    await worker.job(last.room, until=is_running)

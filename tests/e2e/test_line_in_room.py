@@ -1,0 +1,162 @@
+"""The line on a real server: what the candidate hears of clips and of a session's speech."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import pytest
+from heard import MOST_WORD_ERRORS, heard_by, word_error_rate
+from livekit import rtc
+from livekit.agents import Agent, AgentSession
+from livekit.agents.voice.room_io import RoomOptions
+
+from worker import rooms
+from worker.demo.candidate import Candidate
+from worker.interview.clips import ClipName, load_clip
+from worker.speech.line import Line
+from worker.speech.local_tts import LocalTTS
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from worker.demo.livekit_server import LiveKitServer
+
+pytestmark = pytest.mark.real_server
+
+QUESTION = "Tell me about a system that you designed yourself."
+
+
+class Scene:
+    """One room with a published line in it, and candidates who join."""
+
+    def __init__(self, server: LiveKitServer, stack: AsyncExitStack) -> None:
+        self._server = server
+        self._stack = stack
+        self._name = f"room-{uuid4().hex[:8]}"
+        self.room = rtc.Room()
+        self.line = Line(subscribe_timeout=10.0)
+
+    def token(self, identity: str) -> str:
+        keys = (self._server.api_key, self._server.api_secret)
+        return rooms.candidate_token(*keys, room=self._name, identity=identity)
+
+    async def candidate(self, *, listens: bool = True) -> Candidate:
+        token = self.token("candidate")
+        candidate = Candidate(self._server.url, token, microphone=False, listens=listens)
+        return await self._stack.enter_async_context(candidate)
+
+    async def open(self) -> None:
+        await self.room.connect(self._server.url, self.token("interviewer"))
+        self._stack.push_async_callback(self.room.disconnect)
+        self._stack.push_async_callback(self.line.aclose)
+        await self.line.publish(self.room)
+
+
+@pytest.fixture
+async def scene(livekit_server: LiveKitServer) -> AsyncIterator[Scene]:
+    async with AsyncExitStack() as stack:
+        yield Scene(livekit_server, stack)
+
+
+async def test_a_clip_queued_before_the_room_is_heard_whole(scene: Scene) -> None:
+    clip = load_clip(ClipName.WELCOME)
+    playing = asyncio.create_task(scene.line.play(clip))
+    candidate = await scene.candidate()
+
+    await scene.open()
+
+    assert await playing == pytest.approx(clip.duration_s)
+    assert scene.line.subscribed
+    await candidate.wait_until_interviewer_paused(quiet_s=0.5, timeout_s=10)
+    assert word_error_rate(clip.text, await heard_by(candidate)) <= 0.2
+
+
+async def test_the_track_is_a_microphone_and_leaves_the_room_with_the_line(scene: Scene) -> None:
+    await scene.open()
+    (publication,) = scene.room.local_participant.track_publications.values()
+    assert publication.source == rtc.TrackSource.SOURCE_MICROPHONE
+
+    await scene.line.aclose()
+
+    assert scene.room.local_participant.track_publications == {}
+
+
+async def test_a_candidate_who_subscribes_to_nothing_does_not_hold_up_the_line(
+    scene: Scene,
+) -> None:
+    scene.line = Line(subscribe_timeout=0.2)
+    await scene.candidate(listens=False)
+    await scene.open()
+    clip = load_clip(ClipName.STILL_THERE)
+
+    assert await scene.line.play(clip) == pytest.approx(clip.duration_s)
+    assert not scene.line.subscribed
+
+
+async def test_a_clip_waits_for_the_sessions_speech_and_both_are_heard(scene: Scene) -> None:
+    candidate = await scene.candidate()
+    await scene.open()
+    async with LocalTTS() as voice, AgentSession(tts=voice) as session:
+        session.output.audio = scene.line
+        await session.start(
+            Agent(instructions=""),
+            room=scene.room,
+            room_options=RoomOptions(audio_output=False, audio_input=False),
+            session_host=False,
+            record=False,
+        )
+        speech = session.say(QUESTION)
+        await candidate.wait_for_sound(timeout_s=10)
+        clip = load_clip(ClipName.GOODBYE)
+        await scene.line.play(clip)
+        assert speech.done()
+    await candidate.wait_until_interviewer_paused(quiet_s=0.5, timeout_s=10)
+
+    said = f"{QUESTION} {clip.text.replace('goodbye', 'good bye')}"
+    heard = (await heard_by(candidate)).replace("goodbye", "good bye").replace("-", " ")
+    assert word_error_rate(said, heard) <= 2 * MOST_WORD_ERRORS
+
+
+async def test_an_interrupted_speech_keeps_only_what_was_heard(scene: Scene) -> None:
+    candidate = await scene.candidate()
+    await scene.open()
+    positions: list[float] = []
+    scene.line.on("playback_finished", lambda event: positions.append(event.playback_position))
+    async with LocalTTS() as voice, AgentSession(tts=voice) as session:
+        session.output.audio = scene.line
+        await session.start(
+            Agent(instructions=""),
+            room=scene.room,
+            room_options=RoomOptions(audio_output=False, audio_input=False),
+            session_host=False,
+            record=False,
+        )
+        speech = session.say(f"{QUESTION} Please take all the time that you need for it.")
+        began_s = await candidate.wait_for_sound(timeout_s=10)
+        await candidate.wait_for_sound(since_s=began_s + 1.5, timeout_s=10)
+        await speech.interrupt()
+        await speech
+        history = session.history.items
+
+    assert len(positions) == 1
+    assert 0 < positions[0] < 5
+    assert [item.interrupted for item in history if item.type == "message"] == [True]
+    assert candidate.meter.audible_seconds() < positions[0] + 1
+
+
+async def test_a_silenced_line_is_not_heard(scene: Scene) -> None:
+    candidate = await scene.candidate()
+    await scene.open()
+    playing = asyncio.create_task(scene.line.play(load_clip(ClipName.CANNOT_GO_ON)))
+    await candidate.wait_for_sound(timeout_s=10)
+
+    scene.line.silence()
+    heard_s = await playing
+    assert await scene.line.play(load_clip(ClipName.GOODBYE)) == 0.0
+    await candidate.wait_until_interviewer_paused(quiet_s=0.5, timeout_s=10)
+
+    assert heard_s < load_clip(ClipName.CANNOT_GO_ON).duration_s
+    assert candidate.meter.audible_seconds() < heard_s + 1

@@ -1,0 +1,134 @@
+"""The README's tables, made from the code: `python -m worker.readme` brings them up to date."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from states import BUDGETS, EDGES, Edge, Outcome, Reason, State
+from worker.cli.common import ExitCode
+from worker.cli.resources import resource_rows
+from worker.settings import Settings, shown, variable_of
+
+_SECTION = re.compile(r"(<!-- made from the code: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def lifecycle_table() -> str:
+    """The edges that change the state; what happens from anywhere stands once."""
+    from_anywhere = {
+        (edge.event, edge.reason)
+        for edge in EDGES
+        if edge.source is State.HANDSHAKE and _everywhere(edge)
+    }
+    rows = [
+        (f"`{edge.source}`", _event(edge), _target(edge))
+        for edge in EDGES
+        if edge.target is not None and (edge.event, edge.reason) not in from_anywhere
+    ]
+    rows += [
+        ("any before `CLOSING`", _event(edge), _target(edge))
+        for edge in EDGES
+        if edge.source is State.HANDSHAKE and (edge.event, edge.reason) in from_anywhere
+    ]
+    return table(("in", "on", "to"), rows)
+
+
+def _everywhere(edge: Edge) -> bool:
+    live = [state for state in State if state not in (State.CLOSING, State.CLOSED)]
+    same = [
+        e for e in EDGES if (e.event, e.target, e.reason) == (edge.event, edge.target, edge.reason)
+    ]
+    return {e.source for e in same} >= set(live)
+
+
+def _event(edge: Edge) -> str:
+    if edge.is_timeout:
+        return f"*{BUDGETS[edge.source]:g} s are over*"
+    guard = f" if {edge.guard.__name__.replace('_', ' ')}" if edge.guard else ""
+    return f"`{edge.event}`{guard}"
+
+
+def _target(edge: Edge) -> str:
+    end = f", {edge.outcome} / {edge.reason}" if edge.reason else ""
+    return f"`{edge.target}`{end}"
+
+
+def reasons_table() -> str:
+    """What each reason means."""
+    return table(("reason", "what it means"), ((f"`{r}`", r.meaning) for r in Reason))
+
+
+def resources_table() -> str:
+    """The resources of an interview with the default settings."""
+    rows = (
+        (f"`{r['name']}`", "yes" if r["required"] else "no", f"{r['budget_s']:g} s", r["loss"])
+        for r in resource_rows(_defaults())
+    )
+    return table(("resource", "required", "budget", "without it"), rows)
+
+
+def settings_table() -> str:
+    """Every setting with its default."""
+    defaults = _defaults()
+    computed = {"data_dir": "the user's data folder", "slots": "two a processor"}
+    rows = (
+        (
+            f"`{variable_of(name)}`",
+            computed.get(name) or shown(getattr(defaults, name)),
+            field.description or "",
+        )
+        for name, field in Settings.model_fields.items()
+    )
+    return table(("variable", "default", "what it is"), rows)
+
+
+def exit_codes_table() -> str:
+    """What the exit codes of the commands mean."""
+    meanings = {
+        ExitCode.OK: "done",
+        ExitCode.FAILED: "failed, for a reason that none of the others names",
+        ExitCode.USAGE: "the command line, a setting or a plan is wrong",
+        ExitCode.NOT_FOUND: "there is no such interview, job or file",
+        ExitCode.LIVEKIT_REFUSED: "LiveKit refused the key",
+        ExitCode.UNAVAILABLE: "LiveKit or the database is away; trying again may help",
+        ExitCode.TAKEN: "a port, a folder or a name is somebody else's",
+        ExitCode.INTERRUPTED: "interrupted with Ctrl-C",
+    }
+    return table(("exit code", "meaning"), ((str(int(c)), meanings[c]) for c in ExitCode))
+
+
+def outcomes_line() -> str:
+    """The outcomes in a row."""
+    return ", ".join(f"`{outcome}`" for outcome in Outcome) + "\n"
+
+
+TABLES = {
+    "lifecycle": lifecycle_table,
+    "reasons": reasons_table,
+    "resources": resources_table,
+    "settings": settings_table,
+    "exit_codes": exit_codes_table,
+    "outcomes": outcomes_line,
+}
+
+
+def _defaults() -> Settings:
+    """The settings as they are with an empty environment."""
+    return Settings.model_construct()
+
+
+def up_to_date(text: str) -> str:
+    """The README with its tables as the code has them. Raises KeyError for an unknown table."""
+    return _SECTION.sub(lambda m: f"{m[1]}{TABLES[m[2]]()}{m[3]}", text)
+
+
+if __name__ == "__main__":
+    readme = Path(__file__).parent.parent / "README.md"
+    readme.write_text(up_to_date(readme.read_text(encoding="utf-8")), encoding="utf-8")
