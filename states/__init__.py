@@ -8,9 +8,10 @@ from __future__ import annotations
 from states.conditions import Condition, Conditions, Status
 from states.history import History
 from states.journal import FileJournal, Journal, JournalError, MemoryJournal
-from states.machine import IllegalTransition, Lifecycle, Transition
+from states.machine import Lifecycle
 from states.outcomes import Outcome, Reason
 from states.table import BUDGETS, EDGES, Edge, Event, State
+from states.transition import IllegalTransition, Transition
 
 __all__ = [
     "BUDGETS",

@@ -12,8 +12,8 @@ from typing import TypeVar
 
 from states.conditions import Status
 from states.history import History
-from states.machine import Transition
 from states.table import Event, State
+from states.transition import Transition
 
 _Word = TypeVar("_Word", bound=StrEnum)
 

@@ -10,9 +10,10 @@ from typing import Any
 
 from states.conditions import Condition, Conditions
 from states.journal import JournalError, read_records
-from states.machine import Lifecycle, Transition
+from states.machine import Lifecycle
 from states.outcomes import Outcome, Reason
 from states.table import Event, State
+from states.transition import Transition
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,8 +3,7 @@
 `transitions` evaluates the table. Around it: events wait in a queue, one task takes them out
 and is the only one that changes state; callers await the reply; a budget is a message of the
 loop's clock that carries the epoch (the number of the visit it was set for) and is dropped
-when the machine has moved on. `transitions`' own AsyncTimeout checks nothing when it fires,
-and its cancellation of running transitions swallows CancelledError: neither is used.
+when the machine has moved on.
 """
 
 from __future__ import annotations
@@ -14,17 +13,14 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
-from transitions.core import EventData
-from transitions.extensions.asyncio import AsyncMachine
-
+from states._dispatch import Dispatcher
 from states.conditions import Condition, Conditions
 from states.journal import Journal, MemoryJournal
 from states.outcomes import Outcome, Reason
 from states.table import (
     BUDGETS,
-    EDGES,
     HURRIED_CLOSING_S,
     SHARED_DEADLINE,
     Edge,
@@ -32,47 +28,12 @@ from states.table import (
     State,
     allowed,
 )
+from states.transition import IllegalTransition, LifecycleStopped, Transition
 
 logger = logging.getLogger(__name__)
 
 #: Seconds until a budget that ran out, but could not be written down, is tried again.
 BUDGET_RETRY_S = 1.0
-
-
-class IllegalTransition(Exception):
-    """The table has no edge for this event in this state. Nothing was changed."""
-
-    def __init__(self, state: State, event: Event, allowed: tuple[Event, ...]) -> None:
-        self.state = state
-        self.event = event
-        self.allowed = allowed
-        names = ", ".join(allowed) or "nothing"
-        super().__init__(f"{event} is not allowed in {state} (allowed: {names})")
-
-
-class LifecycleStopped(Exception):
-    """The lifecycle was stopped before it had answered."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Transition:
-    """One step of a job. `t` is in seconds since the job was received.
-
-    An internal one has the same state on both sides. The first one, on entering HANDSHAKE, has
-    neither a `source` nor an `event`.
-    """
-
-    source: State | None
-    event: Event | None
-    target: State
-    t: float
-    outcome: Outcome | None = None
-    reason: Reason | None = None
-
-    @property
-    def internal(self) -> bool:
-        """True where the state did not change."""
-        return self.source is self.target
 
 
 Listener = Callable[[Transition], Awaitable[None] | None]
@@ -85,29 +46,6 @@ class _Letter:
     reply: asyncio.Future[Transition] | None = None
     #: Set on a budget's letter: the visit that it was set for.
     epoch: int | None = None
-
-
-class _Model:
-    """What `transitions` keeps its state on."""
-
-    state: str
-    trigger: Callable[..., Awaitable[bool]]
-
-
-class _Machine(AsyncMachine):
-    """AsyncMachine without its concurrency: callbacks in order, no task of it is cancelled."""
-
-    @staticmethod
-    async def await_all(callables: list[Callable[..., Any]]) -> list[Any]:
-        """One after another: gather would run each in a task without the caller's context."""
-        return [await one() for one in callables]
-
-    async def cancel_running_transitions(self, model: object, msg: str | None = None) -> None:
-        """Never: there is one owner task, and what it began it ends."""
-
-    async def process_context(self, func: Callable[[], Awaitable[Any]], model: object) -> Any:
-        """The owner task is the context. Cancelling it means what it means everywhere."""
-        return await func()
 
 
 class Lifecycle:
@@ -137,8 +75,7 @@ class Lifecycle:
         self._received_at = received_at
         self._listeners: list[Listener] = []
         self._mailbox: asyncio.Queue[_Letter] = asyncio.Queue()
-        self._model = _Model()
-        self._machine = _build_machine(self._model)
+        self._dispatcher = Dispatcher()
         self._epoch = 0
         self._deadline: float | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -151,7 +88,7 @@ class Lifecycle:
     @property
     def state(self) -> State:
         """The state the job is in now."""
-        return State(self._model.state)
+        return self._dispatcher.state
 
     @property
     def t(self) -> float:
@@ -280,7 +217,7 @@ class Lifecycle:
         if condition is not None:
             condition = Condition(**{**vars(condition), "since": self.t})
             candidate = candidate.updated(condition)
-        edge = next((e for e in _EDGES_BY[before, letter.event] if _holds(e, candidate)), None)
+        edge = self._dispatcher.edge_for(letter.event, candidate)
         if edge is None:
             raise IllegalTransition(before, letter.event, allowed(before))
         transition = Transition(
@@ -296,7 +233,7 @@ class Lifecycle:
         self._record(transition)
         # Written down: now it may happen.
         self.conditions = candidate
-        await self._model.trigger(letter.event.value, conditions=candidate)
+        await self._dispatcher.take(letter.event, candidate)
         self._after(edge, transition)
         return transition
 
@@ -376,45 +313,3 @@ class Lifecycle:
     def _record_fault(self, where: str, error: Exception) -> None:
         with contextlib.suppress(Exception):  # the journal may be what failed
             self.journal.append("fault", self.t, where=where, error=type(error).__name__)
-
-
-def _holds(edge: Edge, conditions: Conditions) -> bool:
-    return edge.guard is None or edge.guard(conditions)
-
-
-class _EdgesBy(dict[tuple[State, Event], list[Edge]]):
-    """The table's rows by state and event, in the table's order."""
-
-    def __missing__(self, key: tuple[State, Event]) -> list[Edge]:
-        return []
-
-
-_EDGES_BY = _EdgesBy()
-for _edge in EDGES:
-    _EDGES_BY.setdefault((_edge.source, _edge.event), []).append(_edge)
-
-
-def _condition_of(edge: Edge) -> Callable[[EventData], bool]:
-    def check(event: EventData) -> bool:
-        return _holds(edge, cast(Conditions, event.kwargs["conditions"]))
-
-    return check
-
-
-def _build_machine(model: _Model) -> _Machine:
-    return _Machine(
-        model=model,
-        states=[state.value for state in State],
-        initial=State.HANDSHAKE.value,
-        transitions=[
-            {
-                "trigger": edge.event.value,
-                "source": edge.source.value,
-                "dest": edge.target.value if edge.target else None,
-                "conditions": [_condition_of(edge)],
-            }
-            for edge in EDGES
-        ],
-        auto_transitions=False,
-        send_event=True,
-    )

@@ -41,9 +41,10 @@ from states._expected_path import (
 )
 from states.conditions import Condition, Status
 from states.history import History
-from states.machine import IllegalTransition, Lifecycle
+from states.machine import Lifecycle
 from states.outcomes import Outcome, Reason
 from states.table import Event, State
+from states.transition import IllegalTransition
 
 __all__ = [
     "Entry",

@@ -21,7 +21,7 @@ from states import (
     State,
     Status,
 )
-from states.machine import IllegalTransition, LifecycleStopped, Transition
+from states.transition import IllegalTransition, LifecycleStopped, Transition
 from worker.application import Application
 from worker.book import JobBook
 from worker.bounded import bounded

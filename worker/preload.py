@@ -8,12 +8,15 @@ leaves the worker forking slow processes with no word about why.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from worker.interview import application as application
 from worker.interview.clips import ClipMissing, preload_clips
 from worker.resources.vad import preload_vad
 from worker.settings import Settings, SettingsInvalid
 from worker.speech import local_models
+from worker.telemetry.logs import configure_logs
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +27,11 @@ def preload() -> None:
         settings = Settings.load()
     except SettingsInvalid:
         return  # the worker has said so before it began
+    with _logs(settings):
+        _load(settings)
+
+
+def _load(settings: Settings) -> None:
     preload_vad()
     try:
         local_models.preload(stt="local" in settings.stt, tts="local" in settings.tts)
@@ -34,6 +42,22 @@ def preload() -> None:
     except ClipMissing as error:
         logger.warning("%s", error)
     _first_uses()
+
+
+@contextmanager
+def _logs(settings: Settings) -> Iterator[None]:
+    """Log here as the worker does, for as long as it lasts.
+
+    The forkserver has no logging of its own, and warns in plain text. Jobs are forked from it
+    and log through their worker: a handler that they inherited would say everything twice.
+    """
+    root = logging.getLogger()
+    before = list(root.handlers)
+    configure_logs(settings)
+    try:
+        yield
+    finally:
+        root.handlers[:] = before
 
 
 def _first_uses() -> None:

@@ -7,8 +7,8 @@ from itertools import zip_longest
 
 from states.conditions import Status
 from states.history import History
-from states.machine import Transition
 from states.table import Edge, Event, State
+from states.transition import Transition
 
 
 @dataclass(frozen=True, kw_only=True)

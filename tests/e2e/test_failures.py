@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
 from pathlib import Path
@@ -87,6 +86,11 @@ async def start_worker(
     yield start
     for each in started:
         await each.discard()
+
+
+def says_goodbye(said: str) -> bool:
+    """Spelled as the recogniser likes it: goodbye, good-bye, good bye."""
+    return "goodbye" in said.replace(" ", "").replace("-", "")
 
 
 def new_room() -> str:
@@ -300,7 +304,7 @@ async def test_a_candidate_who_comes_back_goes_on_where_the_interview_was(
         said = await hear_out(candidate)
     job = await worker.ended_job(interview.room)
     assert_outcome(job, Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
-    assert "goodbye" in said.replace(" ", "")
+    assert says_goodbye(said)
     assert len(worker.histories(interview.room)) == 1
 
 
@@ -314,7 +318,7 @@ async def test_a_silent_candidate_is_asked_again_and_then_sent_off(worker: Runni
     assert_outcome(job, Outcome.ABANDONED, Reason.CANDIDATE_SILENT)
     assert job.exit_code == 0
     assert "still there" in said
-    assert "goodbye" in said.replace(" ", "")
+    assert says_goodbye(said)
 
 
 async def test_a_candidate_may_interrupt_and_is_heard(worker: RunningWorker) -> None:

@@ -17,7 +17,6 @@ from states import (
     State,
     Transition,
 )
-from states.machine import LifecycleStopped
 from states.testing import (
     assert_path,
     history_of,
@@ -26,6 +25,7 @@ from states.testing import (
     one_of,
     run_virtual,
 )
+from states.transition import LifecycleStopped
 
 if TYPE_CHECKING:
     from states.pytest_plugin import StartLifecycle

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Never
 
 import pytest
 from livekit import rtc
 from livekit.agents import Agent, AgentSession, StopResponse, llm
 from livekit.agents.voice.io import AudioInput
+from livekit.agents.voice.turn import TurnHandlingOptions
 from speech_helpers import frames, in_room, silence, spoken, word_error_rate
 
 from worker.speech.local_stt import LocalSTT
 
 if TYPE_CHECKING:
-    from typing import Any
-
     from worker.speech.audio import Pcm
 
 FIRST = "I worked on a search engine for three years."
@@ -41,10 +40,10 @@ class Microphone(AudioInput):
         return frame
 
 
-class Silent(llm.LLM[Any] if TYPE_CHECKING else llm.LLM):
+class Silent(llm.LLM[Never]):
     """A model that is never asked."""
 
-    def chat(self, **_: object) -> llm.LLMStream:
+    def chat(self, **_: Any) -> llm.LLMStream:
         raise AssertionError("asked")
 
 
@@ -67,7 +66,7 @@ class Listener(Agent):
 async def turns_of(pcm: Pcm, *, min_delay_s: float) -> list[str]:
     """The turns that a session without a VAD makes of a recording."""
     listener = Listener()
-    turns: dict[str, Any] = {
+    turns: TurnHandlingOptions = {
         "turn_detection": "stt",
         "endpointing": {"min_delay": min_delay_s, "max_delay": min_delay_s + 1},
         "preemptive_generation": {"enabled": False},
@@ -77,7 +76,7 @@ async def turns_of(pcm: Pcm, *, min_delay_s: float) -> list[str]:
         stt=recognizer,
         llm=Silent(),
         vad=None,
-        turn_handling=turns,  # type: ignore[arg-type]
+        turn_handling=turns,
     ) as session:
         session.input.audio = Microphone(pcm)
         await session.start(listener, record=False)

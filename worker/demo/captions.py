@@ -84,16 +84,17 @@ class Captions:
         try:
             async for chunk in reader:
                 text += chunk
-                self._keep(identity, segment, text, final=False)
+                self.keep(identity, segment, text, final=False)
         except rtc.StreamError:
             pass  # the speaker is gone; what has arrived is all there is
         finally:
             reader.close()
         # Only the end of the interviewer's stream tells whether it was the last one of its segment.
         if (reader.info.attributes or {}).get(_FINAL) == "true":
-            self._keep(identity, segment, text, final=True)
+            self.keep(identity, segment, text, final=True)
 
-    def _keep(self, identity: str, segment: str, text: str, *, final: bool) -> None:
+    def keep(self, identity: str, segment: str, text: str, *, final: bool) -> None:
+        """Take what a segment says so far; it is never shortened by a later guess."""
         known = self._segments.get((identity, segment))
         if known is not None and known.final and not final:
             return

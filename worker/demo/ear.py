@@ -1,4 +1,4 @@
-"""A participant's ear: every audio track of a room, metered and put on one timeline."""
+"""A participant's ear: all that it is given to hear, metered and put on one timeline."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from worker.demo.hearing import SAMPLE_RATE, LevelMeter, Timeline, TrackPlacer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from worker.speech.audio import Pcm
 
 
 class Ear:
@@ -75,16 +77,19 @@ class Ear:
         self._voices.pop(sid, None)
         self._changed()
 
+    def hear(self, samples: Pcm, placer: TrackPlacer, *, until_s: float) -> None:
+        """Hear 48 kHz samples of one voice, the last of them at `until_s`."""
+        self.heard.add(samples, at=placer.place(len(samples), now_s=until_s))
+        began_s = until_s - len(samples) / SAMPLE_RATE
+        if self.meter.feed(samples, start_s=began_s, end_s=until_s):
+            self._changed()
+
     async def _listen(self, track: rtc.RemoteTrack) -> None:
         placer = TrackPlacer()
         stream = rtc.AudioStream(track, sample_rate=SAMPLE_RATE, num_channels=1)
         try:
             async for event in stream:
                 samples = np.frombuffer(event.frame.data, np.int16)
-                arrived_s = self._now_s()
-                self.heard.add(samples, at=placer.place(len(samples), now_s=arrived_s))
-                began_s = arrived_s - len(samples) / SAMPLE_RATE
-                if self.meter.feed(samples, start_s=began_s, end_s=arrived_s):
-                    self._changed()
+                self.hear(samples, placer, until_s=self._now_s())
         finally:
             await stream.aclose()

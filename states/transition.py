@@ -1,0 +1,44 @@
+"""One step of a job, and what is raised where there is none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from states.outcomes import Outcome, Reason
+from states.table import Event, State
+
+
+class IllegalTransition(Exception):
+    """The table has no edge for this event in this state. Nothing was changed."""
+
+    def __init__(self, state: State, event: Event, allowed: tuple[Event, ...]) -> None:
+        self.state = state
+        self.event = event
+        self.allowed = allowed
+        names = ", ".join(allowed) or "nothing"
+        super().__init__(f"{event} is not allowed in {state} (allowed: {names})")
+
+
+class LifecycleStopped(Exception):
+    """The lifecycle was stopped before it had answered."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transition:
+    """One step of a job. `t` is in seconds since the job was received.
+
+    An internal one has the same state on both sides. The first one, on entering HANDSHAKE, has
+    neither a `source` nor an `event`.
+    """
+
+    source: State | None
+    event: Event | None
+    target: State
+    t: float
+    outcome: Outcome | None = None
+    reason: Reason | None = None
+
+    @property
+    def internal(self) -> bool:
+        """True where the state did not change."""
+        return self.source is self.target

@@ -1,0 +1,61 @@
+"""Plans and turns for the tests of the interview."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from worker.interview.orchestrator import Move, Said
+from worker.interview.plan import Plan, Question
+
+START = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
+LONG = "a long answer of more than eight words in all of it"
+SHORT = "not much"
+
+
+def question(number: int, *, follow_ups: int = 0, allowed: int | None = None) -> Question:
+    return Question(
+        id=f"q{number}",
+        text=f"What about the matter of number {number}?",
+        follow_ups=tuple(f"And what of part {n} of {number}?" for n in range(follow_ups)),
+        follow_ups_allowed=follow_ups if allowed is None else allowed,
+    )
+
+
+def plan_of(*questions: Question) -> Plan:
+    return Plan(
+        title="A plan",
+        opening="Hello and welcome. We have all the time that we need.",
+        questions=questions or (question(0), question(1), question(2)),
+        closing="Thank you and goodbye, it was good to talk to you.",
+    )
+
+
+class Talk:
+    """The committed turns of an interview, one second apart unless said otherwise."""
+
+    def __init__(self) -> None:
+        self.turns: list[Said] = []
+        self.at = START
+
+    def asked(self, move: Move, heard: float = 1.0, *, after_s: float = 1.0) -> Talk:
+        """The interviewer said it, and so much of it was heard."""
+        self.at += timedelta(seconds=after_s)
+        text = move.text if heard >= 1 else move.text[: round(heard * len(move.text))]
+        self.turns.append(
+            Said(
+                speaker="interviewer",
+                text=text,
+                at=self.at,
+                question_id=move.question_id,
+                role=move.role,
+                generated=move.text,
+                interrupted=heard < 1,
+            )
+        )
+        return self
+
+    def answered(self, text: str = LONG, *, after_s: float = 1.0) -> Talk:
+        """The candidate said something."""
+        self.at += timedelta(seconds=after_s)
+        self.turns.append(Said(speaker="candidate", text=text, at=self.at))
+        return self
