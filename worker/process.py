@@ -17,7 +17,9 @@ from livekit.agents import JobContext, JobProcess
 from states import Outcome
 from worker.application import ApplicationFactory, Dispatch
 from worker.job import WORKERS_WORD, Job
+from worker.local_stage import LocalStage
 from worker.settings import Settings
+from worker.stage import RoomStage
 from worker.telemetry.logs import redact_job_logs
 
 if TYPE_CHECKING:
@@ -47,7 +49,13 @@ def set_up(_: JobProcess) -> None:
 async def entrypoint(ctx: JobContext) -> None:
     """One job: make its application, live its life, and end the process accordingly."""
     settings = Settings.load()
-    dispatch = Dispatch(job_id=ctx.job.id, room=ctx.job.room.name, metadata=ctx.job.metadata)
+    here = ctx.is_fake_job()  # the framework's word for a job that no LiveKit sent
+    dispatch = Dispatch(
+        job_id=ctx.job.id,
+        room=ctx.job.room.name,
+        # Such a job carries no metadata of its own, but its room does.
+        metadata=ctx.job.room.metadata if here else ctx.job.metadata,
+    )
     app: Application = _application()(dispatch, settings)
     ctx.log_context_fields = {
         "job_id": ctx.job.id,
@@ -57,7 +65,8 @@ async def entrypoint(ctx: JobContext) -> None:
     }
     outcome = Outcome.FAILED
     try:
-        outcome = await Job(ctx, app, settings).live()
+        stage = LocalStage if here else RoomStage
+        outcome = await Job(ctx, app, settings, make_stage=stage).live()
     finally:
         if outcome is Outcome.FAILED:
             _exit_with(FAILED_EXIT_CODE)

@@ -121,15 +121,10 @@ class Worker:
         RuntimeError where LiveKit was lost for good while serving.
         """
         settings = self._settings
-        await check_livekit(
-            settings.livekit_url,
-            settings.livekit_api_key,
-            settings.livekit_api_secret.get_secret_value(),
-            budget_s=settings.livekit_start_budget_s,
-        )
+        await self._reach_livekit()
         self._install_signals()
         await self._open_database()
-        serving = asyncio.create_task(self.server.run(), name="agent-server")
+        serving = asyncio.create_task(self._serve(), name="agent-server")
         stopping = asyncio.create_task(self._stopping.wait(), name="stop-signal")
         # worker_started comes after the pool is there.
         self.server.on("worker_started", self._watch_processes)
@@ -145,6 +140,18 @@ class Worker:
         finally:
             stopping.cancel()
             await self._close_database()
+
+    async def _reach_livekit(self) -> None:
+        settings = self._settings
+        await check_livekit(
+            settings.livekit_url,
+            settings.livekit_api_key,
+            settings.livekit_api_secret.get_secret_value(),
+            budget_s=settings.livekit_start_budget_s,
+        )
+
+    async def _serve(self) -> None:
+        await self.server.run()
 
     def _install_signals(self) -> None:
         loop = asyncio.get_running_loop()

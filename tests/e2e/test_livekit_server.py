@@ -156,11 +156,12 @@ async def test_a_cancelled_start_leaves_no_process(
     await server.stop()
 
 
-async def test_a_program_that_is_no_livekit_server_is_one_clear_error() -> None:
+async def test_a_program_that_is_no_livekit_server_is_one_clear_error_and_leaves_nothing() -> None:
     server = LiveKitServer(Path(sys.executable))
     with pytest.raises(LiveKitServerUnavailable, match="exited with 2"):
-        await server.start()
-    await server.stop()
+        async with server:
+            pytest.fail("it came up")
+    assert not exists(server.log_path.parent)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the guard is the Linux kernel's")

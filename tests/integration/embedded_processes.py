@@ -7,7 +7,7 @@ import select
 import signal
 from pathlib import Path
 
-import psutil  # type: ignore[import-untyped] # ships no types
+import psutil
 from filelock import FileLock
 
 from worker.store.embedded_layout import Layout

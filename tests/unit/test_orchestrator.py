@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from interview_parts import LONG, SHORT, START, Talk, plan_of, question
 
@@ -220,6 +220,7 @@ def hold(plan: Plan, replies: list[tuple[float, list[str]]]) -> list[tuple[Move,
     return held
 
 
+@settings(deadline=None)  # machines are noisy
 @given(PLANS, REPLIES)
 def test_no_question_is_skipped_and_none_is_come_back_to(
     plan: Plan, replies: list[tuple[float, list[str]]]
@@ -229,6 +230,7 @@ def test_no_question_is_skipped_and_none_is_come_back_to(
     assert asked == sorted(asked)
 
 
+@settings(deadline=None)  # machines are noisy
 @given(PLANS, REPLIES)
 def test_goodbye_comes_after_every_question_and_nothing_comes_after_it(
     plan: Plan, replies: list[tuple[float, list[str]]]
@@ -241,6 +243,7 @@ def test_goodbye_comes_after_every_question_and_nothing_comes_after_it(
         assert set(roles[first:]) == {Role.CLOSING}
 
 
+@settings(deadline=None)  # machines are noisy
 @given(PLANS, REPLIES)
 def test_what_was_heard_and_answered_is_never_asked_again(
     plan: Plan, replies: list[tuple[float, list[str]]]
@@ -254,6 +257,7 @@ def test_what_was_heard_and_answered_is_never_asked_again(
                 settled.add(prompt)
 
 
+@settings(deadline=None)  # machines are noisy
 @given(PLANS, REPLIES)
 def test_no_question_gets_more_follow_ups_than_it_allows(
     plan: Plan, replies: list[tuple[float, list[str]]]
@@ -264,6 +268,7 @@ def test_no_question_gets_more_follow_ups_than_it_allows(
         assert len(mine) <= asked.follow_ups_allowed
 
 
+@settings(deadline=None)  # machines are noisy
 @given(PLANS, st.lists(st.sampled_from([1.0, 0.9, 0.4, 0.0]), min_size=1, max_size=8), ANSWERS)
 def test_every_interview_comes_to_its_end(plan: Plan, heard: list[float], answer: str) -> None:
     """Whoever answers, even by cutting in every time, is told goodbye in the end."""
@@ -278,6 +283,7 @@ def test_every_interview_comes_to_its_end(plan: Plan, heard: list[float], answer
     assert next_move(plan, talk.turns).role is Role.DONE
 
 
+@settings(deadline=None)  # machines are noisy
 @given(PLANS, REPLIES)
 def test_the_same_turns_give_the_same_move(
     plan: Plan, replies: list[tuple[float, list[str]]]
@@ -303,6 +309,7 @@ ANY_TURN = st.builds(
 )
 
 
+@settings(deadline=None)  # machines are noisy
 @given(PLANS, st.lists(ANY_TURN, max_size=30))
 def test_no_turns_however_odd_leave_the_interviewer_without_a_move(
     plan: Plan, turns: list[Said]

@@ -24,11 +24,11 @@ def demo(
 
     Starts a LiveKit server (LIVEKIT_URL if set, else livekit-server on the PATH, else one that
     it builds once), a PostgreSQL and a worker, joins as a candidate who answers aloud, prints
-    the conversation and the way through the states, and stops all of it again.
+    the conversation and the way through the states, and stops all of it again. Where no server
+    can be had, the interview is held without a room, and the demo says how to get one.
     """
     from worker.demo.candidate import CandidateTimeout
     from worker.demo.demo import DemoFailed, log_to, print_result, run_demo
-    from worker.demo.livekit_binary import LiveKitServerUnavailable
     from worker.demo.worker_process import WorkerDidNotStart
 
     folder = _folder(output)
@@ -36,8 +36,6 @@ def demo(
     with one_line_errors():
         try:
             history = asyncio.run(run_demo(console, folder))
-        except LiveKitServerUnavailable as error:
-            raise CommandError(str(error), ExitCode.UNAVAILABLE) from error
         except WorkerDidNotStart as error:
             raise CommandError(str(error)) from error
         except (DemoFailed, CandidateTimeout) as error:

@@ -100,10 +100,15 @@ async def send_interviewer(db: Database, settings: Settings, interview: Intervie
         *require_livekit(settings),
         agent_name=settings.agent_name,
         room=interview.room,
-        metadata=json.dumps({"interview_id": interview.interview_id, "plan": interview.plan}),
+        metadata=dispatch_metadata(interview),
     )
     await set_dispatched(db, interview.interview_id, dispatch_id=dispatch_id)
     return dispatch_id
+
+
+def dispatch_metadata(interview: Interview) -> str:
+    """What a job is sent with: whose interview it is, and the plan's snapshot."""
+    return json.dumps({"interview_id": interview.interview_id, "plan": interview.plan})
 
 
 async def _known(db: Database, interview_id: str) -> Interview:

@@ -94,7 +94,7 @@ class Captions:
             self.keep(identity, segment, text, final=True)
 
     def keep(self, identity: str, segment: str, text: str, *, final: bool) -> None:
-        """Take what a segment says so far; it is never shortened by a later guess."""
+        """Take what a segment says so far; a final one is not changed by a late guess."""
         known = self._segments.get((identity, segment))
         if known is not None and known.final and not final:
             return

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from worker.demo.candidate import Candidate, CandidateTimeout
+from worker.demo.headset import CandidateTimeout, Headset
 from worker.demo.script import CandidateScript
 from worker.demo.voice import LocalVoice, Voice, without_pauses
 
@@ -31,7 +31,7 @@ class Exchange:
 
 
 async def hold_conversation(
-    candidate: Candidate,
+    candidate: Headset,
     script: CandidateScript,
     *,
     voice: Voice | None = None,
@@ -71,7 +71,7 @@ async def hold_conversation(
         on_exchange(exchange)
 
 
-async def _next_word(candidate: Candidate, *, first: bool) -> float | None:
+async def _next_word(candidate: Headset, *, first: bool) -> float | None:
     """When the interviewer began to speak again; None where it left without another word."""
     sound = asyncio.create_task(candidate.wait_for_sound(timeout_s=_FIRST_WORD_S))
     gone = asyncio.create_task(candidate.wait_until_alone(timeout_s=_FIRST_WORD_S))

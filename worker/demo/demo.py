@@ -15,23 +15,34 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from rich.console import Console
+from rich.markup import escape
 
 from states import History, render
 from worker import rooms
-from worker.cli.interviews import as_markdown, interview_as_data, send_interviewer
+from worker.cli.interviews import (
+    as_markdown,
+    dispatch_metadata,
+    interview_as_data,
+    send_interviewer,
+)
 from worker.cli.jobs import journal_path, print_history
 from worker.demo.candidate import Candidate
 from worker.demo.conversation import Exchange, hold_conversation
-from worker.demo.livekit_server import LiveKitServer, find_or_build
+from worker.demo.headset import Headset
+from worker.demo.livekit_server import LiveKitServer, LiveKitServerUnavailable, find_or_build
+from worker.demo.local_candidate import LocalCandidate
+from worker.demo.roomless_worker import LAUNCHED
 from worker.demo.script import CandidateScript
 from worker.demo.worker_process import running_worker
 from worker.interview.plan import SAMPLE_PLAN, load_plan
+from worker.local_stage import SOCKET_VARIABLE
 from worker.settings import Settings
 from worker.store.embedded import EmbeddedPostgres
-from worker.store.interviews import create_interview
+from worker.store.interviews import Interview, create_interview
 from worker.store.jobs import list_jobs
 from worker.store.migrate import migrate
 from worker.store.pool import Database
+from worker.store.progress import set_dispatched
 
 #: Seconds from the end of the conversation to the last record in the database.
 _JOB_END_S = 30.0
@@ -55,29 +66,45 @@ class LiveKit:
 async def run_demo(console: Console, folder: Path) -> History:
     """Hold the interview and leave recording, transcript, journal and drawn path in `folder`.
 
-    Raises DemoFailed, LiveKitServerUnavailable, LiveKitError, EmbeddedPostgresError. Nothing
-    that was started is left, however it ends.
+    Where no LiveKit server can be had it is held without a room, and says so: the same job in
+    its own process, with the candidate on a socket.
+
+    Raises DemoFailed, CandidateTimeout, WorkerDidNotStart, LiveKitError (of a LIVEKIT_URL that
+    was given), EmbeddedPostgresError. Nothing that was started is left, however it ends.
     """
     began = time.monotonic()
 
     def say(line: str) -> None:
-        console.print(f"[dim]{time.monotonic() - began:6.1f} s[/dim]  {line}")
+        console.print(f"[dim]{time.monotonic() - began:6.1f} s[/dim]  {line}", soft_wrap=True)
 
     async with AsyncExitStack() as stack:
         data_dir = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="interview-demo-")))
-        livekit = await stack.enter_async_context(_livekit(say))
+        livekit = await _livekit_if_any(stack, say)
         say("starting PostgreSQL")
         postgres = await stack.enter_async_context(await EmbeddedPostgres.start(data_dir))
         settings = _settings(livekit, postgres.url, data_dir)
         db = await Database.open(postgres.url)
         stack.push_async_callback(db.aclose)
         await db.run("migrate", migrate, budget_s=30.0)
+        interview = await create_interview(
+            db, interview_id=secrets.token_hex(6), plan=load_plan(SAMPLE_PLAN)
+        )
         say("starting the worker (it loads the speech models once, for all of its jobs)")
-        log = folder / "worker.log"
-        await stack.enter_async_context(running_worker(_environment(settings), log))
-        interview_id = await _converse(settings, db, folder, say, console)
+        meet = _in_room if livekit is not None else _without_room
+        venue = meet(settings, db, interview, folder / "worker.log", say)
+        candidate = await stack.enter_async_context(venue)
+        await _converse(candidate, folder, say, console)
         say("the interviewer has left")
-        return await _write_down(settings, db, interview_id, folder)
+        return await _write_down(settings, db, interview.interview_id, folder)
+
+
+async def _livekit_if_any(stack: AsyncExitStack, say: Say) -> LiveKit | None:
+    """A server until the stack ends; None, and a line that says how to get it, without one."""
+    try:
+        return await stack.enter_async_context(_livekit(say))
+    except LiveKitServerUnavailable as error:
+        say(f"[yellow]{escape(str(error))}; the interview is held without a room[/yellow]")
+        return None
 
 
 @asynccontextmanager
@@ -97,12 +124,12 @@ async def _livekit(say: Say) -> AsyncIterator[LiveKit]:
         yield LiveKit(url=server.url, key=server.api_key, secret=server.api_secret)
 
 
-def _settings(livekit: LiveKit, database_url: str, data_dir: Path) -> Settings:
+def _settings(livekit: LiveKit | None, database_url: str, data_dir: Path) -> Settings:
     """The demo's own settings, whatever the environment says: nothing but LiveKit is taken."""
     return Settings.load(
-        LIVEKIT_URL=livekit.url,
-        LIVEKIT_API_KEY=livekit.key,
-        LIVEKIT_API_SECRET=livekit.secret,
+        LIVEKIT_URL=livekit.url if livekit else "",
+        LIVEKIT_API_KEY=livekit.key if livekit else "",
+        LIVEKIT_API_SECRET=livekit.secret if livekit else "",
         DATABASE_URL=database_url,
         INTERVIEW_DATA_DIR=data_dir,
         # A name of its own: another worker on this server must not take the demo's interview.
@@ -128,34 +155,55 @@ def _environment(settings: Settings) -> dict[str, str]:
     }
 
 
-async def _converse(
-    settings: Settings, db: Database, folder: Path, say: Say, console: Console
-) -> str:
-    """Create, dispatch and hold the interview; returns its id."""
-    plan = load_plan(SAMPLE_PLAN)
-    interview = await create_interview(db, interview_id=secrets.token_hex(6), plan=plan)
+@asynccontextmanager
+async def _in_room(
+    settings: Settings, db: Database, interview: Interview, log: Path, say: Say
+) -> AsyncIterator[Headset]:
+    """A worker, and the candidate in the room that it was dispatched to."""
     key, secret = settings.livekit_api_key, settings.livekit_api_secret.get_secret_value()
-    await rooms.create_room(settings.livekit_url, key, secret, interview.room)
-    await send_interviewer(db, settings, interview)
-    say(f"interview {interview.interview_id} created and dispatched; the candidate joins")
-    token = rooms.candidate_token(
-        key, secret, room=interview.room, identity=interview.candidate_identity, name="Candidate"
-    )
-    async with Candidate(settings.livekit_url, token) as candidate:
-        try:
-            await hold_conversation(
-                candidate,
-                CandidateScript(plan),
-                on_exchange=lambda exchange: _print_exchange(console, exchange),
-            )
-        finally:
-            candidate.save_recording(folder / "recording.wav", own_voice=True)
-        if candidate.late_frames:
-            say(
-                f"[yellow]this machine was busy: {candidate.late_frames} frames of the candidate's "
-                "microphone were late, so some words may be misheard[/yellow]"
-            )
-    return interview.interview_id
+    async with running_worker(_environment(settings), log):
+        await rooms.create_room(settings.livekit_url, key, secret, interview.room)
+        await send_interviewer(db, settings, interview)
+        say(f"interview {interview.interview_id} created and dispatched; the candidate joins")
+        identity = interview.candidate_identity
+        token = rooms.candidate_token(
+            key, secret, room=interview.room, identity=identity, name="Candidate"
+        )
+        async with Candidate(settings.livekit_url, token) as candidate:
+            yield candidate
+
+
+@asynccontextmanager
+async def _without_room(
+    settings: Settings, db: Database, interview: Interview, log: Path, say: Say
+) -> AsyncIterator[Headset]:
+    """A worker with one job, and the candidate on the socket that the job connects to."""
+    socket = settings.data_dir / "candidate.sock"
+    environment = {**_environment(settings), SOCKET_VARIABLE: str(socket)}
+    metadata = dispatch_metadata(interview)
+    async with LocalCandidate(socket, interview.candidate_identity) as candidate:
+        await set_dispatched(db, interview.interview_id, dispatch_id="without a room")
+        module = ("worker.demo.roomless_worker", interview.room, metadata)
+        async with running_worker(environment, log, module=module, ready=LAUNCHED):
+            say(f"interview {interview.interview_id} created; the interviewer comes")
+            yield candidate
+
+
+async def _converse(candidate: Headset, folder: Path, say: Say, console: Console) -> None:
+    """Hold the interview, and keep the recording however it ends."""
+    try:
+        await hold_conversation(
+            candidate,
+            CandidateScript.for_sample_plan(),
+            on_exchange=lambda exchange: _print_exchange(console, exchange),
+        )
+    finally:
+        candidate.save_recording(folder / "recording.wav", own_voice=True)
+    if candidate.late_frames:
+        say(
+            f"[yellow]this machine was busy: {candidate.late_frames} frames of the candidate's "
+            "microphone were late, so some words may be misheard[/yellow]"
+        )
 
 
 def _print_exchange(console: Console, exchange: Exchange) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Ear:
-    """Listens to whoever publishes audio, for as long as the track is subscribed.
+    """Listens to whoever publishes audio in a room it is attached to, or to what `hear` is given.
 
     Args:
         now_s: Seconds since the listener joined.
@@ -46,6 +46,13 @@ class Ear:
         """Listen to this room from now on; call it before connecting."""
         room.on("track_subscribed", self._on_subscribed)
         room.on("track_unsubscribed", self._on_unsubscribed)
+
+    def hear(self, samples: Pcm, placer: TrackPlacer, *, until_s: float) -> None:
+        """Hear 48 kHz samples of one voice, the last of them at `until_s`."""
+        self.heard.add(samples, at=placer.place(len(samples), now_s=until_s))
+        began_s = until_s - len(samples) / SAMPLE_RATE
+        if self.meter.feed(samples, start_s=began_s, end_s=until_s):
+            self._changed()
 
     async def aclose(self) -> None:
         """Stop listening, also to whom the room still announces; what was heard stays."""
@@ -76,13 +83,6 @@ class Ear:
             listener.add_done_callback(self._closing.discard)
         self._voices.pop(sid, None)
         self._changed()
-
-    def hear(self, samples: Pcm, placer: TrackPlacer, *, until_s: float) -> None:
-        """Hear 48 kHz samples of one voice, the last of them at `until_s`."""
-        self.heard.add(samples, at=placer.place(len(samples), now_s=until_s))
-        began_s = until_s - len(samples) / SAMPLE_RATE
-        if self.meter.feed(samples, start_s=began_s, end_s=until_s):
-            self._changed()
 
     async def _listen(self, track: rtc.RemoteTrack) -> None:
         placer = TrackPlacer()

@@ -212,7 +212,11 @@ class LiveKitServer:
             shutil.rmtree(self._folder, ignore_errors=True)
 
     async def __aenter__(self) -> Self:
-        await self.start()
+        try:
+            await self.start()
+        except BaseException:
+            await self.stop()
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -5,11 +5,17 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Final
 
 from worker.demo.child_process import start_child
+
+#: A worker that LiveKit sends its jobs to.
+START: Final = ("worker", "start")
+#: What the framework logs once LiveKit has taken the worker's registration.
+REGISTERED: Final = "registered worker"
 
 _READY_S = 60.0
 _LOOK_EVERY_S = 0.1
@@ -20,7 +26,7 @@ _ENDINGS = (("terminate", 2.0), ("terminate", 12.0), ("kill", 5.0))
 
 
 class WorkerDidNotStart(Exception):
-    """The worker process ended, or was not registered in time; `log` says why."""
+    """The worker process ended, or was not ready in time; `log` says why."""
 
     def __init__(self, log: Path, what: str) -> None:
         self.log = log
@@ -29,25 +35,35 @@ class WorkerDidNotStart(Exception):
 
 @asynccontextmanager
 async def running_worker(
-    environment: Mapping[str, str], log: Path
+    environment: Mapping[str, str],
+    log: Path,
+    *,
+    module: Sequence[str] = START,
+    ready: str = REGISTERED,
 ) -> AsyncIterator[subprocess.Popen[bytes]]:
-    """Run `interview-worker start` from its registration with LiveKit to its end.
+    """Run a worker from the line `ready` in its log to its end.
 
     Raises WorkerDidNotStart. However the block ends, the process is gone afterwards.
+
+    Args:
+        environment: Of the worker, all of it.
+        log: The file for its log.
+        module: What is run: a module, and its arguments.
+        ready: What its log says once it is ready.
     """
     with log.open("wb") as output:
-        command = [sys.executable, "-m", "worker", "start"]
+        command = [sys.executable, "-m", *module]
         process = start_child(command, output=output, env=environment)
         try:
-            await _registered(process, log)
+            await _ready(process, log, ready)
             yield process
         finally:
             await _end(process)
 
 
-async def _registered(process: subprocess.Popen[bytes], log: Path) -> None:
+async def _ready(process: subprocess.Popen[bytes], log: Path, ready: str) -> None:
     for _ in range(round(_READY_S / _LOOK_EVERY_S)):
-        if "registered worker" in await asyncio.to_thread(log.read_text, errors="replace"):
+        if ready in await asyncio.to_thread(log.read_text, errors="replace"):
             return
         if process.poll() is not None:
             raise WorkerDidNotStart(log, "did not start")

@@ -1,0 +1,1 @@
+"""PostgreSQL: pool, schema, interviews, jobs and their journals, and the embedded default."""

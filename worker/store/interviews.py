@@ -121,11 +121,7 @@ async def create_interview(
             "INSERT INTO interviews"
             " (interview_id, room, candidate_identity, candidate_name, plan)"
             " VALUES ($1, $2, $3, $4, $5::jsonb) ON CONFLICT DO NOTHING",
-            interview_id,
-            room,
-            identity,
-            candidate_name,
-            json.dumps(snapshot),
+            *(interview_id, room, identity, candidate_name, json.dumps(snapshot)),
         )
         row = await connection.fetchrow(
             "SELECT * FROM interviews WHERE interview_id = $1", interview_id

@@ -10,13 +10,18 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from worker.store.job_writes import (
+    CONDITIONS,
+    PROGRESS,
+    write_job,
+    write_records,
+    write_turns,
+)
 from worker.store.journal_rows import (
     RecordInvalid,
     RecordRow,
     int_or_none,
-    json_text,
     record_row,
-    spoken_text,
     storable,
     text_or_none,
 )
@@ -115,18 +120,18 @@ async def ship(
     )
 
     async def write(connection: Connection) -> int:
-        await _write_job(connection, header, rows)
+        await write_job(connection, header, rows)
         written = 0
         for start in range(0, len(rows), _BATCH):
             batch = rows[start : start + _BATCH]
-            written += await _write_records(connection, header.job_id, batch)
+            written += await write_records(connection, header.job_id, batch)
         kinds = {row.kind for row in rows}
         if "turn" in kinds:
-            await _write_turns(connection, header, [row for row in rows if row.kind == "turn"])
+            await write_turns(connection, header, [row for row in rows if row.kind == "turn"])
         if "condition" in kinds:
-            await connection.execute(_CONDITIONS, header.job_id)
+            await connection.execute(CONDITIONS, header.job_id)
         if kinds & {"transition", "exit"}:
-            interview_id = await connection.fetchval(_PROGRESS, header.job_id)
+            interview_id = await connection.fetchval(PROGRESS, header.job_id)
             if interview_id is not None:
                 await settle(connection, interview_id)
         return written
@@ -148,106 +153,6 @@ def _rows(
         else:
             rows.setdefault(row.seq, row)
     return sorted(rows.values(), key=lambda row: row.seq), tuple(refused)
-
-
-async def _write_job(connection: Connection, header: JobHeader, rows: list[RecordRow]) -> None:
-    await connection.execute(
-        "INSERT INTO jobs (job_id, interview_id, room, worker_id, pid, token, started_at)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (job_id) DO UPDATE SET"
-        " interview_id = coalesce(excluded.interview_id, jobs.interview_id),"
-        " room = coalesce(excluded.room, jobs.room),"
-        " worker_id = coalesce(excluded.worker_id, jobs.worker_id),"
-        " pid = coalesce(excluded.pid, jobs.pid),"
-        " token = greatest(excluded.token, jobs.token),"
-        " started_at = least(excluded.started_at, jobs.started_at)",
-        header.job_id,
-        storable(header.interview_id),
-        storable(header.room),
-        storable(header.worker_id),
-        header.pid,
-        header.token,
-        rows[0].at if rows else None,
-    )
-
-
-async def _write_records(connection: Connection, job_id: str, rows: list[RecordRow]) -> int:
-    status = await connection.execute(
-        "INSERT INTO job_records (job_id, seq, at, t, kind, record)"
-        " SELECT $1, * FROM unnest($2::bigint[], $3::timestamptz[], $4::float8[],"
-        " $5::text[], $6::jsonb[]) ON CONFLICT DO NOTHING",
-        job_id,
-        [row.seq for row in rows],
-        [row.at for row in rows],
-        [row.t for row in rows],
-        [row.kind for row in rows],
-        [json_text(row.record) for row in rows],
-    )
-    # The command tag: INSERT <oid> <rows>.
-    return int(status.rpartition(" ")[2])
-
-
-async def _write_turns(connection: Connection, header: JobHeader, turns: list[RecordRow]) -> None:
-    texts = [
-        [text_or_none(row.record.get(name)) for row in turns]
-        for name in ("speaker", "question_id", "role", "generated", "heard")
-    ]
-    await connection.execute(
-        "INSERT INTO turns (job_id, interview_id, late, seq, at, text, interrupted,"
-        " speaker, question_id, role, generated, heard)"
-        " SELECT $1, jobs.interview_id, coalesce(jobs.token < interviews.token, false), turn.*"
-        " FROM unnest($2::bigint[], $3::timestamptz[], $4::text[], $5::boolean[],"
-        " $6::text[], $7::text[], $8::text[], $9::text[], $10::text[]) AS turn"
-        " CROSS JOIN jobs LEFT JOIN interviews USING (interview_id) WHERE jobs.job_id = $1"
-        " ON CONFLICT DO NOTHING",
-        header.job_id,
-        [row.seq for row in turns],
-        [row.at for row in turns],
-        [spoken_text(row.record) for row in turns],
-        [row.record.get("interrupted") is True for row in turns],
-        *texts,
-    )
-
-
-_CONDITIONS = """
-UPDATE jobs SET conditions = (
-    SELECT coalesce(jsonb_object_agg(record->>'resource', record), '{}')
-    FROM (
-        SELECT DISTINCT ON (record->>'resource') record FROM job_records
-        WHERE job_id = $1 AND kind = 'condition' AND record->>'resource' IS NOT NULL
-        ORDER BY record->>'resource', seq DESC
-    ) AS latest
-) WHERE job_id = $1
-"""
-
-# A process that went away without a word has failed; its exit record may name a better reason.
-# An outcome that `end_interview` has written stays until the journal says another.
-_PROGRESS = """
-WITH last_transition AS (
-    SELECT at, record FROM job_records
-    WHERE job_id = $1 AND kind = 'transition' ORDER BY seq DESC LIMIT 1
-), closed AS (
-    SELECT at, record FROM job_records
-    WHERE job_id = $1 AND kind = 'transition' AND record->>'to' = 'CLOSED'
-    ORDER BY seq DESC LIMIT 1
-), exited AS (
-    SELECT at, record,
-           CASE WHEN record->>'signal' IS NULL THEN 'ProcessExited' ELSE 'ProcessKilled' END AS why
-    FROM job_records WHERE job_id = $1 AND kind = 'exit' ORDER BY seq DESC LIMIT 1
-)
-UPDATE jobs SET
-    state = coalesce((SELECT record->>'to' FROM last_transition), state),
-    outcome = coalesce(
-        (SELECT record->>'outcome' FROM closed),
-        (SELECT record->>'outcome' FROM exited), outcome, (SELECT 'failed' FROM exited)),
-    reason = coalesce(
-        (SELECT record->>'reason' FROM closed),
-        (SELECT record->>'reason' FROM exited), reason, (SELECT why FROM exited)),
-    exit_code = coalesce((SELECT (record->>'exit_code')::integer FROM exited), exit_code),
-    signal = coalesce((SELECT (record->>'signal')::integer FROM exited), signal),
-    ended_at = coalesce((SELECT at FROM closed), (SELECT at FROM exited), ended_at)
-WHERE job_id = $1
-RETURNING CASE WHEN outcome IS NOT NULL THEN interview_id END
-"""
 
 
 async def get_job(db: Database, job_id: str, *, budget_s: float = BUDGET_S) -> Job | None:

@@ -1,0 +1,340 @@
+"""The interview as an application: its metadata, resources, session, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from interview_parts import plan_of
+from job_parts import FakeStage, done, fake_context, settings_in
+
+from states import Event, Reason
+from worker.application import Dispatch
+from worker.interview.application import (
+    InterviewApplication,
+    MetadataInvalid,
+    _Watch,
+    interview_resources,
+    read_metadata,
+)
+from worker.interview.clips import ClipName
+from worker.interview.interviewer import Interviewer
+from worker.interview.orchestrator_llm import OrchestratorLLM
+from worker.resources.base import LoadFailed
+from worker.resources.bootstrap import AgentResources
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from worker.job import Job
+
+SNAPSHOT = plan_of().to_json()
+
+
+# --- the dispatch's metadata --------------------------------------------------------------------
+
+
+def test_metadata_names_the_interview_and_may_bring_its_plan() -> None:
+    assert read_metadata('{"interview_id": "iv-1"}') == ("iv-1", None)
+    assert read_metadata(json.dumps({"interview_id": "iv-1", "plan": SNAPSHOT})) == (
+        "iv-1",
+        SNAPSHOT,
+    )
+
+
+@pytest.mark.parametrize("plan", [None, [], "plan", 3, True])
+def test_a_plan_that_is_no_object_is_no_plan(plan: object) -> None:
+    assert read_metadata(json.dumps({"interview_id": "iv-1", "plan": plan})) == ("iv-1", None)
+
+
+NOT_JSON = ["", "iv-1", "{", '{"interview_id": "a"', "[" * 100_000, "1" * 5000]
+NO_ID = ["null", "[]", '"iv-1"', "7", "{}", '{"interview_id": null}', '{"interview_id": 7}']
+NO_VALID_ID = ["", " ", "a b", "../etc", "ä", "\ud800", "\0", "x" * 101, "-x", "a\nb"]
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [*NOT_JSON, *NO_ID, *(json.dumps({"interview_id": name}) for name in NO_VALID_ID)],
+    ids=lambda metadata: metadata[:30],
+)
+def test_metadata_that_names_no_interview_is_refused_without_quoting_it(metadata: str) -> None:
+    with pytest.raises(MetadataInvalid) as refused:
+        read_metadata(metadata)
+    assert len(str(refused.value)) < 100
+
+
+@pytest.mark.parametrize("metadata", ["not json", '{"interview_id": "\\ud800"}'])
+async def test_invalid_metadata_is_the_orchestrators_to_report(
+    tmp_path: Path, metadata: str
+) -> None:
+    """Making the application never raises: there is a lifecycle to say what is wrong."""
+    app = application(tmp_path, metadata)
+    assert app.header() == {"interview_id": None}
+    orchestrator = next(r for r in app.resources() if r.name == "orchestrator")
+    with pytest.raises(LoadFailed) as failed:
+        await orchestrator.load(AgentResources())
+    assert failed.value.event is Event.METADATA_INVALID
+    assert not failed.value.transient
+
+
+# --- resources and session ----------------------------------------------------------------------
+
+
+def application(
+    folder: Path, metadata: str | None = None, **variables: Any
+) -> InterviewApplication:
+    metadata = metadata or json.dumps({"interview_id": "iv-1", "plan": SNAPSHOT})
+    dispatch = Dispatch(job_id="AJ_1", room="room-1", metadata=metadata)
+    return InterviewApplication(dispatch, settings_in(folder, **variables))
+
+
+def test_only_the_orchestrator_is_required(tmp_path: Path) -> None:
+    resources = interview_resources(settings_in(tmp_path), None)
+    assert [r.name for r in resources if r.required] == ["orchestrator"]
+    assert {r.name for r in resources} == {"orchestrator", "database", "vad", "stt", "tts"}
+
+
+def test_every_resource_says_what_its_loss_means_and_needs_only_others(tmp_path: Path) -> None:
+    resources = interview_resources(settings_in(tmp_path), None)
+    names = {resource.name for resource in resources}
+    for resource in resources:
+        assert resource.loss.endswith(".")
+        assert set(resource.needs) <= names - {resource.name}
+
+
+async def test_without_a_database_setting_the_database_is_not_configured(tmp_path: Path) -> None:
+    resources = application(tmp_path, DATABASE_URL="").resources()
+    database = next(r for r in resources if r.name == "database")
+    with pytest.raises(LoadFailed) as failed:
+        await database.load(AgentResources())
+    assert failed.value.reason == "NotConfigured"
+    assert not failed.value.transient
+
+
+async def loaded(app: InterviewApplication) -> AgentResources:
+    """What is held where nothing but the orchestrator has loaded."""
+    held = AgentResources()
+    orchestrator = next(r for r in app.resources() if r.name == "orchestrator")
+    held.hold(orchestrator, await orchestrator.load(held))
+    return held
+
+
+class WatchedJob:
+    """What an application asks of its job."""
+
+    def __init__(self) -> None:
+        self.stage = FakeStage(fake_context(), lambda _: None)
+        self.keep_turn = done
+        self.fired: list[Event] = []
+        self.life = SimpleNamespace(fire=self._fire)
+
+    async def _fire(self, event: Event) -> None:
+        self.fired.append(event)
+
+
+async def test_what_has_not_loaded_is_nothing_and_never_the_frameworks_default(
+    tmp_path: Path,
+) -> None:
+    """Its default would be another model, loaded on the event loop."""
+    app, job = application(tmp_path), WatchedJob()
+    session, agent = app.start_session(cast("Job", job), await loaded(app))
+    assert session.vad is None
+    assert session.stt is None
+    assert session.tts is None
+    assert session.turn_detection == "stt"
+    assert isinstance(session.llm, OrchestratorLLM)
+    assert isinstance(agent, Interviewer)
+    await session.aclose()
+
+
+async def test_nobody_but_the_interviews_candidate_is_listened_to(tmp_path: Path) -> None:
+    app, job = application(tmp_path), WatchedJob()
+    session, _ = app.start_session(cast("Job", job), await loaded(app))
+    assert job.stage.did == ["expect candidate-iv-1"]
+    await session.aclose()
+
+
+@pytest.mark.parametrize(
+    ("reason", "clip"),
+    [
+        (Reason.INTERVIEW_COMPLETED, None),
+        (Reason.CANDIDATE_LEFT, None),
+        (Reason.CANDIDATE_SILENT, ClipName.GOODBYE),
+        (Reason.INTERVIEW_ALREADY_OVER, ClipName.ALREADY_OVER),
+        (Reason.ORCHESTRATOR_FAILED, ClipName.CANNOT_GO_ON),
+        (Reason.SHUTDOWN_REQUESTED, ClipName.CANNOT_GO_ON),
+        (Reason.LEASE_LOST, None),
+    ],
+)
+def test_an_end_that_comes_upon_the_candidate_is_told(
+    tmp_path: Path, reason: Reason, clip: ClipName | None
+) -> None:
+    words = application(tmp_path).last_words(reason)
+    assert (words and words.name) == clip
+
+
+def test_whoever_waits_is_asked_for_a_moment(tmp_path: Path) -> None:
+    words = application(tmp_path).waiting_words()
+    assert words is not None
+    assert words.name is ClipName.ONE_MOMENT
+
+
+# --- the watch over a running interview ---------------------------------------------------------
+
+
+class FakeInterviewer:
+    """What the watch looks at."""
+
+    def __init__(self) -> None:
+        self.finished = asyncio.Event()
+        self.last_sound = asyncio.get_running_loop().time()
+        self.sounding = False
+        self.spoke = 0
+
+    async def speak_next(self) -> None:
+        self.spoke += 1
+
+    def sound(self) -> None:
+        self.last_sound = asyncio.get_running_loop().time()
+
+
+class Watched:
+    """A watch, its interviewer and its stage."""
+
+    def __init__(self, folder: Path) -> None:
+        settings = settings_in(
+            folder,
+            INTERVIEW_CANDIDATE_JOIN_S=60,
+            INTERVIEW_CANDIDATE_GRACE_S=20,
+            INTERVIEW_CANDIDATE_SILENCE_S=40,
+        )
+        self.job = WatchedJob()
+        self.stage = self.job.stage
+        self.interviewer = FakeInterviewer()
+        self.watch = _Watch(cast("Job", self.job), cast(Interviewer, self.interviewer), settings)
+        self.began = asyncio.get_running_loop().time()
+
+    @property
+    def elapsed(self) -> float:
+        return asyncio.get_running_loop().time() - self.began
+
+
+@pytest.fixture
+async def watched(tmp_path: Path) -> AsyncIterator[Watched]:
+    watched = Watched(tmp_path)
+    await watched.stage.open_line()
+    yield watched
+    await watched.stage.leave()
+
+
+virtual = pytest.mark.looptime
+
+
+@virtual
+async def test_a_candidate_who_never_comes_is_waited_for_and_not_spoken_to(
+    watched: Watched,
+) -> None:
+    watched.stage.move(here=False)
+    assert await watched.watch.until_it_ends() is Event.CANDIDATE_NEVER_JOINED
+    assert watched.elapsed == pytest.approx(60)
+    assert watched.interviewer.spoke == 0
+
+
+@virtual
+async def test_a_candidate_who_comes_in_time_is_greeted(watched: Watched) -> None:
+    watched.stage.move(here=False)
+    ending = asyncio.create_task(watched.watch.until_it_ends())
+    await asyncio.sleep(59)
+    watched.stage.move(here=True)
+    watched.interviewer.sound()
+    await asyncio.sleep(1)
+    assert watched.interviewer.spoke == 1
+    watched.interviewer.finished.set()
+    assert await ending is Event.INTERVIEW_COMPLETED
+
+
+@virtual
+async def test_a_candidate_who_leaves_has_a_grace_to_come_back(watched: Watched) -> None:
+    watched.interviewer.sounding = True
+    ending = asyncio.create_task(watched.watch.until_it_ends())
+    for here in (False, True, False):
+        await asyncio.sleep(15)
+        watched.stage.move(here=here)
+    assert await ending is Event.CANDIDATE_LEFT
+    assert watched.elapsed == pytest.approx(15 * 3 + 20)
+
+
+@virtual
+async def test_a_silent_candidate_is_asked_once_and_then_given_up(watched: Watched) -> None:
+    ending = asyncio.create_task(watched.watch.until_it_ends())
+    await asyncio.sleep(21)
+    assert watched.stage.line.played == [ClipName.STILL_THERE]
+    assert await ending is Event.CANDIDATE_SILENT
+    assert watched.elapsed == pytest.approx(40)
+    assert watched.stage.line.played == [ClipName.STILL_THERE]
+
+
+@virtual
+async def test_each_silence_is_asked_about_anew(watched: Watched) -> None:
+    """Also where the candidate spoke between two looks at the clock."""
+    ending = asyncio.create_task(watched.watch.until_it_ends())
+    await asyncio.sleep(30)
+    watched.interviewer.sound()
+    assert await ending is Event.CANDIDATE_SILENT
+    assert watched.elapsed == pytest.approx(70)
+    assert watched.stage.line.played == [ClipName.STILL_THERE] * 2
+
+
+@virtual
+async def test_whoever_is_speaking_is_not_silent(watched: Watched) -> None:
+    watched.interviewer.sounding = True
+    ending = asyncio.create_task(watched.watch.until_it_ends())
+    await asyncio.sleep(1000)
+    assert not ending.done()
+    assert watched.stage.line.played == []
+    watched.interviewer.finished.set()
+    assert await ending is Event.INTERVIEW_COMPLETED
+
+
+@virtual
+async def test_the_end_waits_for_what_is_still_being_heard(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played_out = asyncio.Event()
+    monkeypatch.setattr(watched.stage.line, "drain", played_out.wait)
+    watched.interviewer.sounding = True
+    ending = asyncio.create_task(watched.watch.until_it_ends())
+    watched.interviewer.finished.set()
+    await asyncio.sleep(5)
+    assert not ending.done()
+    played_out.set()
+    assert await ending is Event.INTERVIEW_COMPLETED
+
+
+@virtual
+async def test_a_watch_that_is_cancelled_leaves_nobody_watching(watched: Watched) -> None:
+    others = asyncio.all_tasks()
+    ending = asyncio.create_task(watched.watch.until_it_ends())
+    await asyncio.sleep(1)
+    ending.cancel()
+    await asyncio.wait({ending})
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() == others
+
+
+@virtual
+async def test_how_it_ended_is_said_to_the_lifecycle(tmp_path: Path, watched: Watched) -> None:
+    app = application(tmp_path)
+    session, _ = app.start_session(cast("Job", watched.job), await loaded(app))
+    assert app._interviewer is not None
+    app._interviewer.finished.set()
+    await app._interviewer._orchestrator.init(None)
+    app._interviewer.speak_next = done  # type: ignore[method-assign]  # its session is not started
+    app._interviewer.__class__ = type("Still", (Interviewer,), {"sounding": True})
+    await app.run(cast("Job", watched.job))
+    assert watched.job.fired == [Event.INTERVIEW_COMPLETED]
+    await session.aclose()

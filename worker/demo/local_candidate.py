@@ -1,0 +1,121 @@
+"""A candidate without a room: the other end of a job's socket (`worker.local_stage`)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Self
+
+from livekit.agents.utils import aio
+
+from worker.demo.headset import Headset
+from worker.demo.hearing import TrackPlacer
+from worker.local_wire import SAMPLE_RATE, Sound, Wire, WireBroken, Words
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from worker.speech.audio import Pcm
+
+logger = logging.getLogger(__name__)
+
+#: The only one who can be at the other end.
+_INTERVIEWER = "interviewer"
+#: Unlike a track, the wire is silent while nothing is said: after so many seconds without a
+#: frame the next one is placed by the clock, not behind the last.
+_NEW_UTTERANCE_S = 0.2
+
+
+class LocalCandidate(Headset):
+    """A candidate who waits on a Unix socket until an interviewer comes, and talks to it.
+
+    The candidate has joined once the interviewer is connected: before that there is nowhere to
+    be. One interviewer at a time is listened to; whoever comes meanwhile is sent away. Use it
+    as an async context manager.
+
+    Args:
+        socket: Where to wait; the path must be free, and at most about 100 bytes long.
+        identity: The candidate's, as stored with the interview.
+    """
+
+    def __init__(self, socket: Path, identity: str) -> None:
+        super().__init__()
+        self._socket = socket
+        self._identity = identity
+        self._server: asyncio.Server | None = None
+        self._wire: Wire | None = None
+        self._listener: asyncio.Task[None] | None = None
+        self._placer = TrackPlacer()
+        self._heard_until_s = 0.0
+
+    @property
+    def identity(self) -> str:
+        """The candidate's identity."""
+        return self._identity
+
+    @property
+    def interviewers(self) -> tuple[str, ...]:
+        """The interviewer, while it is connected."""
+        return (_INTERVIEWER,) if self._wire is not None else ()
+
+    async def join(self) -> None:
+        """Wait on the socket, in the background.
+
+        Raises:
+            OSError: The socket cannot be made there.
+        """
+        self._server = await asyncio.start_unix_server(self._on_connected, self._socket)
+
+    async def leave(self) -> None:
+        """Close the connection and the socket; what was heard and said stays available."""
+        if self._server is not None:
+            self._server.close()
+        await self._microphone.close()
+        if self._listener is not None:
+            await aio.cancel_and_wait(self._listener)
+        await self.captions.aclose()
+        self._socket.unlink(missing_ok=True)
+
+    async def __aenter__(self) -> Self:
+        await self.join()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.leave()
+
+    def _on_connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._wire is not None:
+            writer.close()
+            return
+        self._wire = Wire(reader, writer)
+        if self._listener is None:
+            self._joined_at = asyncio.get_running_loop().time()
+            self._microphone.open()
+        self._listener = asyncio.create_task(self._listen(self._wire), name="local-candidate")
+        self._changed.set()
+
+    async def _send(self, samples: Pcm) -> None:
+        # An interviewer who left does not end a sentence, as in a room.
+        if self._wire is not None:
+            await self._wire.send(Sound(samples=samples))
+
+    async def _listen(self, wire: Wire) -> None:
+        try:
+            while (message := await wire.receive()) is not None:
+                self._take(message)
+        except WireBroken as error:
+            logger.error("the interviewer's end of the socket is not one: %s", error)
+        finally:
+            self._wire = None
+            self._changed.set()
+            await wire.aclose()
+
+    def _take(self, message: Sound | Words) -> None:
+        if isinstance(message, Words):
+            self.captions.keep(_INTERVIEWER, message.segment, message.text, final=message.final)
+            return
+        if self.now_s - self._heard_until_s > _NEW_UTTERANCE_S:
+            self._placer = TrackPlacer()
+        # A frame is sent at the moment at which it begins to be heard.
+        self._heard_until_s = self.now_s + len(message.samples) / SAMPLE_RATE
+        self._ear.hear(message.samples, self._placer, until_s=self._heard_until_s)

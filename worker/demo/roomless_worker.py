@@ -1,0 +1,74 @@
+"""A worker that no LiveKit knows: it holds one interview, given on its command line.
+
+Everything else is as in every worker: the forkserver and what is loaded there, the job's own
+process, its exit code, its journal and the shipping of it. The job finds its candidate on a
+Unix socket (`worker.local_stage`).
+
+    python -m worker.demo.roomless_worker ROOM METADATA
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from typing import Final
+
+from livekit.protocol import models
+
+from worker.server import Worker
+from worker.settings import Settings
+from worker.telemetry.logs import configure_logs
+
+logger = logging.getLogger(__name__)
+
+#: What the log says once the job has a process.
+LAUNCHED: Final = "the interview has begun without a room"
+
+
+class RoomlessWorker(Worker):
+    """Holds one interview without a room, and goes on until it is told to stop.
+
+    Args:
+        settings: As for every worker; those of LiveKit are not used.
+        room: The interview's room, by name only.
+        metadata: What a dispatch would carry.
+    """
+
+    def __init__(self, settings: Settings, *, room: str, metadata: str) -> None:
+        super().__init__(settings)
+        # A job without LiveKit is made of its room alone, so the room carries the metadata.
+        self._room = models.Room(name=room, metadata=metadata)
+        self._launching: asyncio.Task[None] | None = None
+
+    async def _reach_livekit(self) -> None:
+        """There is none to reach."""
+
+    async def _serve(self) -> None:
+        self.server.on("worker_started", self._launch_soon)
+        await self.server.run(unregistered=True)
+
+    def _launch_soon(self) -> None:
+        self._launching = asyncio.create_task(self._launch(), name="launch")
+
+    async def _launch(self) -> None:
+        try:
+            await self.server.simulate_job(self._room.name, fake_job=True, room_info=self._room)
+        except Exception:
+            logger.exception("the interview did not begin")
+            self.stop()
+        else:
+            logger.info(LAUNCHED)
+
+
+def main() -> None:
+    """Run one until SIGTERM."""
+    room, metadata = sys.argv[1:]
+    settings = Settings.load()
+    configure_logs(settings)
+    settings.journal_dir.mkdir(parents=True, exist_ok=True)
+    asyncio.run(RoomlessWorker(settings, room=room, metadata=metadata).run())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,181 @@
+"""The place of a job without LiveKit: a Unix socket with a candidate at its other end.
+
+The lifecycle, the resources and the session are those of every job; only the room is missing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from livekit import rtc
+from livekit.agents.utils import aio, shortuuid
+from livekit.agents.voice import TranscriptSynchronizer, io
+
+from worker.local_wire import SAMPLE_RATE, Sound, Wire, WireBroken, Words
+from worker.speech.frames import frame_of, samples_of
+from worker.speech.line import Line
+from worker.speech.sinks import QueueSink
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from livekit.agents import Agent, AgentSession, JobContext
+
+    from states import Event
+
+logger = logging.getLogger(__name__)
+
+#: Names the candidate's socket. Not a setting: whoever runs such a worker sets it for it.
+SOCKET_VARIABLE: Final = "INTERVIEW_LOCAL_SOCKET"
+
+
+class NoCandidateSocket(Exception):
+    """A job came without a room, and its environment names no socket to hold it on."""
+
+    def __init__(self) -> None:
+        super().__init__(f"a job without a room needs {SOCKET_VARIABLE}")
+
+
+class LocalStage:
+    """A job's place on a Unix socket, on which its candidate waits.
+
+    The candidate is here from the handshake until the connection ends, and cannot come back;
+    no event is told, for there is no room to be lost.
+    """
+
+    def __init__(self, ctx: JobContext, on_event: Callable[[Event], None]) -> None:
+        self._wire: Wire | None = None
+        self._here = False
+        self._moved = asyncio.Event()
+        self._listener: asyncio.Task[None] | None = None
+        self._voice = CandidateVoice()
+        self._captions: TranscriptSynchronizer | None = None
+        self.line = Line(QueueSink(self._deliver, sample_rate=SAMPLE_RATE))
+
+    async def connect(self) -> None:
+        """The handshake. Raises NoCandidateSocket, and OSError where nobody waits there."""
+        path = os.environ.get(SOCKET_VARIABLE)
+        if not path:
+            raise NoCandidateSocket
+        self._wire = await Wire.connect(Path(path))
+        self._here = True
+        self._listener = asyncio.create_task(self._listen(self._wire), name="local-stage")
+
+    async def open_line(self) -> None:
+        """Begin to play what is said."""
+        await self.line.publish()
+
+    def expect(self, candidate_identity: str) -> None:
+        """Nothing to choose from: whoever is at the other end is the candidate."""
+        self._moved.set()
+
+    @property
+    def candidate_is_here(self) -> bool:
+        """Whether the connection stands."""
+        return self._here
+
+    async def candidate_moved(self) -> None:
+        """Return when the candidate has left."""
+        self._moved.clear()
+        await self._moved.wait()
+
+    async def start_session(self, session: AgentSession[Any], agent: Agent) -> None:
+        """Start the session on the socket, with captions as a room would have them."""
+        if self._wire is None:
+            raise RuntimeError("the stage is not connected")
+        captions = TranscriptSynchronizer(
+            next_in_chain_audio=self.line, next_in_chain_text=CaptionOutput(self._wire)
+        )
+        self._captions = captions
+        session.input.audio = self._voice
+        session.output.audio = captions.audio_output
+        session.output.transcription = captions.text_output
+        await session.start(agent, session_host=False, record=False)
+
+    async def leave(self) -> None:
+        """Close the line and the connection."""
+        await self.line.aclose()
+        if self._captions is not None:
+            await self._captions.aclose()
+        if self._listener is not None:
+            await aio.cancel_and_wait(self._listener)
+        if self._wire is not None:
+            await self._wire.aclose()
+
+    async def _deliver(self, frame: rtc.AudioFrame) -> None:
+        if self._wire is not None and self._here:
+            await self._wire.send(Sound(samples=samples_of(frame)))
+
+    async def _listen(self, wire: Wire) -> None:
+        try:
+            while (message := await wire.receive()) is not None:
+                if isinstance(message, Sound):
+                    self._voice.push(frame_of(message.samples, SAMPLE_RATE))
+        except WireBroken as error:
+            logger.error("the candidate's end of the socket is not one: %s", error)
+        finally:
+            self._here = False
+            self._voice.end()
+            self._moved.set()
+
+
+class CandidateVoice(io.AudioInput):
+    """What the candidate says, for a session; what comes before there is one is not kept."""
+
+    def __init__(self) -> None:
+        super().__init__(label="LocalStage")
+        self._attached = False
+        self._frames: asyncio.Queue[rtc.AudioFrame | None] = asyncio.Queue()
+
+    def push(self, frame: rtc.AudioFrame) -> None:
+        """Take the next frame."""
+        if self._attached:
+            self._frames.put_nowait(frame)
+
+    def end(self) -> None:
+        """There will be no other."""
+        self._frames.put_nowait(None)
+
+    async def __anext__(self) -> rtc.AudioFrame:
+        frame = await self._frames.get()
+        if frame is None:
+            self._frames.put_nowait(None)  # for whoever asks again
+            raise StopAsyncIteration
+        return frame
+
+    def on_attached(self) -> None:
+        """A session listens."""
+        self._attached = True
+
+    def on_detached(self) -> None:
+        """No session listens."""
+        self._attached = False
+
+
+class CaptionOutput(io.TextOutput):
+    """Sends what is being said as one growing caption for each utterance."""
+
+    def __init__(self, wire: Wire) -> None:
+        super().__init__(label="LocalStage", next_in_chain=None)
+        self._wire = wire
+        self._segment = shortuuid("SG_")
+        self._text = ""
+
+    async def capture_text(self, text: str) -> None:
+        """Take the next words of the utterance."""
+        self._text += text
+        self._post(final=False)
+
+    def flush(self) -> None:
+        """The utterance has ended."""
+        if self._text:
+            self._post(final=True)
+        self._segment = shortuuid("SG_")
+        self._text = ""
+
+    def _post(self, *, final: bool) -> None:
+        self._wire.post(Words(segment=self._segment, text=self._text, final=final))
