@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-import asyncpg  # type: ignore[import-untyped] # ships no types
+import asyncpg
 import pytest
 from embedded_processes import end_keeper
 

@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import asyncpg  # type: ignore[import-untyped] # ships no types
+import asyncpg
 import pytest
 from embedded_processes import end_keeper, processes_of, wait_for_end, wait_until_gone
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 
-import asyncpg  # type: ignore[import-untyped] # ships no types
+import asyncpg
 import pytest
 
 from worker.store.migrate import (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator, Awaitable, Callable
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -27,7 +28,6 @@ from worker.resources.base import LoadFailed
 from worker.resources.bootstrap import AgentResources
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from worker.job import Job
@@ -223,21 +223,31 @@ class Watched:
         return asyncio.get_running_loop().time() - self.began
 
 
+Watching = Callable[[], Awaitable[Watched]]
+
+
 @pytest.fixture
-async def watched(tmp_path: Path) -> AsyncIterator[Watched]:
-    watched = Watched(tmp_path)
-    await watched.stage.open_line()
-    yield watched
-    await watched.stage.leave()
+async def watching(tmp_path: Path) -> AsyncIterator[Watching]:
+    """Begins a watch, in the test itself: only there is the clock a virtual one."""
+    begun: list[Watched] = []
+
+    async def begin() -> Watched:
+        begun.append(Watched(tmp_path))
+        await begun[-1].stage.open_line()
+        return begun[-1]
+
+    yield begin
+    for watched in begun:
+        await watched.stage.leave()
 
 
 virtual = pytest.mark.looptime
 
 
 @virtual
-async def test_a_candidate_who_never_comes_is_waited_for_and_not_spoken_to(
-    watched: Watched,
+async def test_a_candidate_who_never_comes_is_waited_for_and_not_spoken_to(watching: Watching
 ) -> None:
+    watched = await watching()
     watched.stage.move(here=False)
     assert await watched.watch.until_it_ends() is Event.CANDIDATE_NEVER_JOINED
     assert watched.elapsed == pytest.approx(60)
@@ -245,7 +255,8 @@ async def test_a_candidate_who_never_comes_is_waited_for_and_not_spoken_to(
 
 
 @virtual
-async def test_a_candidate_who_comes_in_time_is_greeted(watched: Watched) -> None:
+async def test_a_candidate_who_comes_in_time_is_greeted(watching: Watching) -> None:
+    watched = await watching()
     watched.stage.move(here=False)
     ending = asyncio.create_task(watched.watch.until_it_ends())
     await asyncio.sleep(59)
@@ -258,7 +269,8 @@ async def test_a_candidate_who_comes_in_time_is_greeted(watched: Watched) -> Non
 
 
 @virtual
-async def test_a_candidate_who_leaves_has_a_grace_to_come_back(watched: Watched) -> None:
+async def test_a_candidate_who_leaves_has_a_grace_to_come_back(watching: Watching) -> None:
+    watched = await watching()
     watched.interviewer.sounding = True
     ending = asyncio.create_task(watched.watch.until_it_ends())
     for here in (False, True, False):
@@ -269,7 +281,8 @@ async def test_a_candidate_who_leaves_has_a_grace_to_come_back(watched: Watched)
 
 
 @virtual
-async def test_a_silent_candidate_is_asked_once_and_then_given_up(watched: Watched) -> None:
+async def test_a_silent_candidate_is_asked_once_and_then_given_up(watching: Watching) -> None:
+    watched = await watching()
     ending = asyncio.create_task(watched.watch.until_it_ends())
     await asyncio.sleep(21)
     assert watched.stage.line.played == [ClipName.STILL_THERE]
@@ -279,8 +292,9 @@ async def test_a_silent_candidate_is_asked_once_and_then_given_up(watched: Watch
 
 
 @virtual
-async def test_each_silence_is_asked_about_anew(watched: Watched) -> None:
+async def test_each_silence_is_asked_about_anew(watching: Watching) -> None:
     """Also where the candidate spoke between two looks at the clock."""
+    watched = await watching()
     ending = asyncio.create_task(watched.watch.until_it_ends())
     await asyncio.sleep(30)
     watched.interviewer.sound()
@@ -290,7 +304,8 @@ async def test_each_silence_is_asked_about_anew(watched: Watched) -> None:
 
 
 @virtual
-async def test_whoever_is_speaking_is_not_silent(watched: Watched) -> None:
+async def test_whoever_is_speaking_is_not_silent(watching: Watching) -> None:
+    watched = await watching()
     watched.interviewer.sounding = True
     ending = asyncio.create_task(watched.watch.until_it_ends())
     await asyncio.sleep(1000)
@@ -301,9 +316,9 @@ async def test_whoever_is_speaking_is_not_silent(watched: Watched) -> None:
 
 
 @virtual
-async def test_the_end_waits_for_what_is_still_being_heard(
-    watched: Watched, monkeypatch: pytest.MonkeyPatch
+async def test_the_end_waits_for_what_is_still_being_heard(watching: Watching monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    watched = await watching()
     played_out = asyncio.Event()
     monkeypatch.setattr(watched.stage.line, "drain", played_out.wait)
     watched.interviewer.sounding = True
@@ -316,7 +331,8 @@ async def test_the_end_waits_for_what_is_still_being_heard(
 
 
 @virtual
-async def test_a_watch_that_is_cancelled_leaves_nobody_watching(watched: Watched) -> None:
+async def test_a_watch_that_is_cancelled_leaves_nobody_watching(watching: Watching) -> None:
+    watched = await watching()
     others = asyncio.all_tasks()
     ending = asyncio.create_task(watched.watch.until_it_ends())
     await asyncio.sleep(1)
@@ -326,15 +342,15 @@ async def test_a_watch_that_is_cancelled_leaves_nobody_watching(watched: Watched
     assert asyncio.all_tasks() == others
 
 
-@virtual
-async def test_how_it_ended_is_said_to_the_lifecycle(tmp_path: Path, watched: Watched) -> None:
-    app = application(tmp_path)
-    session, _ = app.start_session(cast("Job", watched.job), await loaded(app))
-    assert app._interviewer is not None
-    app._interviewer.finished.set()
-    await app._interviewer._orchestrator.init(None)
-    app._interviewer.speak_next = done  # type: ignore[method-assign]  # its session is not started
-    app._interviewer.__class__ = type("Still", (Interviewer,), {"sounding": True})
-    await app.run(cast("Job", watched.job))
-    assert watched.job.fired == [Event.INTERVIEW_COMPLETED]
+async def test_how_it_ended_is_said_to_the_lifecycle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def ended(_: _Watch) -> Event:
+        return Event.CANDIDATE_LEFT
+
+    monkeypatch.setattr(_Watch, "until_it_ends", ended)
+    app, job = application(tmp_path), WatchedJob()
+    session, _ = app.start_session(cast("Job", job), await loaded(app))
+    await app.run(cast("Job", job))
+    assert job.fired == [Event.CANDIDATE_LEFT]
     await session.aclose()

@@ -6,7 +6,7 @@ asyncpg's own messages may hold what a candidate said.
 
 from __future__ import annotations
 
-import asyncpg  # type: ignore[import-untyped] # ships no types
+import asyncpg
 
 #: SQLSTATEs of failures that pass by themselves, by prefix or whole
 #: (https://www.postgresql.org/docs/current/errcodes-appendix.html).

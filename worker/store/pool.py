@@ -9,7 +9,7 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import asyncpg  # type: ignore[import-untyped] # ships no types
+import asyncpg
 import structlog
 
 from worker.store.errors import (
