@@ -48,6 +48,17 @@ def set_up(_: JobProcess) -> None:
 
 async def entrypoint(ctx: JobContext) -> None:
     """One job: make its application, live its life, and end the process accordingly."""
+    outcome = Outcome.FAILED
+    try:
+        outcome = await _live(ctx)
+    finally:
+        if outcome is Outcome.FAILED:
+            _exit_with(FAILED_EXIT_CODE)
+        # Without this the framework would keep the process for ever.
+        ctx.shutdown(reason=outcome.value)
+
+
+async def _live(ctx: JobContext) -> Outcome:
     settings = Settings.load()
     here = ctx.is_fake_job()  # the framework's word for a job that no LiveKit sent
     dispatch = Dispatch(
@@ -63,15 +74,8 @@ async def entrypoint(ctx: JobContext) -> None:
         "interview_id": None,
         **app.header(),
     }
-    outcome = Outcome.FAILED
-    try:
-        stage = LocalStage if here else RoomStage
-        outcome = await Job(ctx, app, settings, make_stage=stage).live()
-    finally:
-        if outcome is Outcome.FAILED:
-            _exit_with(FAILED_EXIT_CODE)
-        # Without this the framework would keep the process for ever.
-        ctx.shutdown(reason=outcome.value)
+    stage = LocalStage if here else RoomStage
+    return await Job(ctx, app, settings, make_stage=stage).live()
 
 
 def _application() -> ApplicationFactory:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from worker.demo.candidate import Candidate
 from worker.demo.conversation import Exchange, hold_conversation
 from worker.demo.script import CandidateScript
 from worker.interview.plan import SAMPLE_PLAN, load_plan
+from worker.speech import local_models
 from worker.store.jobs import records_of
 
 if TYPE_CHECKING:
@@ -63,20 +63,22 @@ async def hold(worker: RunningWorker) -> Held:
     joining = await worker.command_json("interviews", "token", created["interview_id"])
     async with Candidate(joining["url"], joining["token"]) as candidate:
         exchanges = await hold_conversation(candidate, CandidateScript.for_sample_plan())
-        heard = await heard_by(candidate)
+        late_frames = candidate.late_frames
     return Held(
         worker=worker,
         interview_id=created["interview_id"],
         exchanges=exchanges,
-        heard=heard,
+        heard=await heard_by(candidate),
         history=await worker.ended_job(created["room"]),
-        late_frames=candidate.late_frames,
+        late_frames=late_frames,
     )
 
 
 @pytest.fixture(scope="module")
 def held(livekit_server: LiveKitServer, runner: asyncio.Runner) -> Iterator[Held]:
     worker = RunningWorker(livekit_server)
+    # Before anybody speaks: loading a model holds up the candidate's own voice.
+    local_models.preload(stt=True, tts=True)
     try:
         runner.run(worker.start())
         interview = runner.run(hold(worker))
@@ -198,22 +200,18 @@ def _runs_of_words(text: str, length: int = 3) -> list[str]:
 def test_the_commands_print_json_that_programs_read(held: Held, runner: asyncio.Runner) -> None:
     worker, job = held.worker, held.job_id
 
-    async def printed() -> list[Any]:
+    async def printed() -> tuple[Any, ...]:
         return await asyncio.gather(
             worker.command_json("interviews", "list"),
             worker.command_json("jobs", "list", "--interview", held.interview_id),
             worker.command_json("jobs", "show", job),
-            worker.command_json("resources"),
-            worker.command_json("config"),
         )
 
-    interviews, jobs, shown_job, resources, config = runner.run(printed())
+    interviews, jobs, shown_job = runner.run(printed())
     assert held.interview_id in [row["interview_id"] for row in interviews]
     assert [(row["job_id"], row["state"], row["exit_code"]) for row in jobs] == [(job, "CLOSED", 0)]
     assert_outcome(shown_job, Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
     assert History.from_json(shown_job).path == held.history.path
-    assert {row["name"] for row in resources} == set(RESOURCES)
-    assert worker.server.api_secret not in json.dumps(config)
 
 
 def test_the_commands_print_what_people_read(held: Held) -> None:

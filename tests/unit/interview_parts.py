@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
+from async_steps import done
+from job_parts import FakeStage, fake_context
+
+from states import Event
 from worker.interview.orchestrator import Move, Said
 from worker.interview.plan import Plan, Question
 
@@ -59,3 +64,16 @@ class Talk:
         self.at += timedelta(seconds=after_s)
         self.turns.append(Said(speaker="candidate", text=text, at=self.at))
         return self
+
+
+class WatchedJob:
+    """What an application asks of its job."""
+
+    def __init__(self) -> None:
+        self.stage = FakeStage(fake_context(), lambda _: None)
+        self.keep_turn = done
+        self.fired: list[Event] = []
+        self.life = SimpleNamespace(fire=self._fire)
+
+    async def _fire(self, event: Event) -> None:
+        self.fired.append(event)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
+from async_steps import done, for_ever
 from livekit.agents import Agent, AgentSession, JobContext
 
 from states import Event, History, Outcome, Reason
@@ -38,33 +39,6 @@ class InlineExecutor(ThreadPoolExecutor):
         except Exception as error:
             future.set_exception(error)
         return future
-
-
-async def done() -> None:
-    """A step that takes no time."""
-
-
-async def for_ever() -> None:
-    """A step that hangs, and lets itself be cancelled."""
-    await asyncio.Event().wait()
-
-
-async def deaf() -> None:
-    """A step that hangs, and catches its first cancellation."""
-    try:
-        await for_ever()
-    except asyncio.CancelledError:
-        await asyncio.sleep(1000)
-
-
-async def broken() -> None:
-    """A step that raises what must not get into any record."""
-    raise ValueError("Ada Lovelace said: hello")
-
-
-async def cancelled_inside() -> None:
-    """A step that awaits something cancelled by somebody else."""
-    raise asyncio.CancelledError
 
 
 class FastSink:
@@ -176,6 +150,11 @@ async def complete(job: Job) -> None:
     await job.life.fire(Event.INTERVIEW_COMPLETED)
 
 
+async def run_for_ever(_: Job) -> None:
+    """An interview that nothing ends from within."""
+    await for_ever()
+
+
 @dataclass(kw_only=True)
 class TinyApplication:
     """An application in which a test replaces what it is about."""
@@ -253,6 +232,8 @@ def rig(folder: Path, app: TinyApplication | None = None, **variables: Any) -> R
     app = app or TinyApplication()
     settings = settings_in(folder, **variables)
     job = Job(fake_context(), app, settings, make_stage=FakeStage)
+    # Received this very instant: the wall clock has gone on by some microseconds.
+    job.life._received_at = asyncio.get_running_loop().time()
     return Rig(
         job=job,
         app=app,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from job_parts import broken, cancelled_inside, deaf, for_ever
+from async_steps import broken, cancelled_inside, deaf, for_ever
 
 from worker.bounded import CancelledInside, bounded
 

@@ -1,16 +1,13 @@
-"""The interview as an application: its metadata, resources, session, and how it ends."""
+"""The interview as an application: its metadata, its resources, its session."""
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from interview_parts import plan_of
-from job_parts import FakeStage, done, fake_context, settings_in
+from interview_parts import WatchedJob, plan_of
+from job_parts import settings_in
 
 from states import Event, Reason
 from worker.application import Dispatch
@@ -123,19 +120,6 @@ async def loaded(app: InterviewApplication) -> AgentResources:
     return held
 
 
-class WatchedJob:
-    """What an application asks of its job."""
-
-    def __init__(self) -> None:
-        self.stage = FakeStage(fake_context(), lambda _: None)
-        self.keep_turn = done
-        self.fired: list[Event] = []
-        self.life = SimpleNamespace(fire=self._fire)
-
-    async def _fire(self, event: Event) -> None:
-        self.fired.append(event)
-
-
 async def test_what_has_not_loaded_is_nothing_and_never_the_frameworks_default(
     tmp_path: Path,
 ) -> None:
@@ -181,165 +165,6 @@ def test_whoever_waits_is_asked_for_a_moment(tmp_path: Path) -> None:
     words = application(tmp_path).waiting_words()
     assert words is not None
     assert words.name is ClipName.ONE_MOMENT
-
-
-# --- the watch over a running interview ---------------------------------------------------------
-
-
-class FakeInterviewer:
-    """What the watch looks at."""
-
-    def __init__(self) -> None:
-        self.finished = asyncio.Event()
-        self.last_sound = asyncio.get_running_loop().time()
-        self.sounding = False
-        self.spoke = 0
-
-    async def speak_next(self) -> None:
-        self.spoke += 1
-
-    def sound(self) -> None:
-        self.last_sound = asyncio.get_running_loop().time()
-
-
-class Watched:
-    """A watch, its interviewer and its stage."""
-
-    def __init__(self, folder: Path) -> None:
-        settings = settings_in(
-            folder,
-            INTERVIEW_CANDIDATE_JOIN_S=60,
-            INTERVIEW_CANDIDATE_GRACE_S=20,
-            INTERVIEW_CANDIDATE_SILENCE_S=40,
-        )
-        self.job = WatchedJob()
-        self.stage = self.job.stage
-        self.interviewer = FakeInterviewer()
-        self.watch = _Watch(cast("Job", self.job), cast(Interviewer, self.interviewer), settings)
-        self.began = asyncio.get_running_loop().time()
-
-    @property
-    def elapsed(self) -> float:
-        return asyncio.get_running_loop().time() - self.began
-
-
-Watching = Callable[[], Awaitable[Watched]]
-
-
-@pytest.fixture
-async def watching(tmp_path: Path) -> AsyncIterator[Watching]:
-    """Begins a watch, in the test itself: only there is the clock a virtual one."""
-    begun: list[Watched] = []
-
-    async def begin() -> Watched:
-        begun.append(Watched(tmp_path))
-        await begun[-1].stage.open_line()
-        return begun[-1]
-
-    yield begin
-    for watched in begun:
-        await watched.stage.leave()
-
-
-virtual = pytest.mark.looptime
-
-
-@virtual
-async def test_a_candidate_who_never_comes_is_waited_for_and_not_spoken_to(watching: Watching
-) -> None:
-    watched = await watching()
-    watched.stage.move(here=False)
-    assert await watched.watch.until_it_ends() is Event.CANDIDATE_NEVER_JOINED
-    assert watched.elapsed == pytest.approx(60)
-    assert watched.interviewer.spoke == 0
-
-
-@virtual
-async def test_a_candidate_who_comes_in_time_is_greeted(watching: Watching) -> None:
-    watched = await watching()
-    watched.stage.move(here=False)
-    ending = asyncio.create_task(watched.watch.until_it_ends())
-    await asyncio.sleep(59)
-    watched.stage.move(here=True)
-    watched.interviewer.sound()
-    await asyncio.sleep(1)
-    assert watched.interviewer.spoke == 1
-    watched.interviewer.finished.set()
-    assert await ending is Event.INTERVIEW_COMPLETED
-
-
-@virtual
-async def test_a_candidate_who_leaves_has_a_grace_to_come_back(watching: Watching) -> None:
-    watched = await watching()
-    watched.interviewer.sounding = True
-    ending = asyncio.create_task(watched.watch.until_it_ends())
-    for here in (False, True, False):
-        await asyncio.sleep(15)
-        watched.stage.move(here=here)
-    assert await ending is Event.CANDIDATE_LEFT
-    assert watched.elapsed == pytest.approx(15 * 3 + 20)
-
-
-@virtual
-async def test_a_silent_candidate_is_asked_once_and_then_given_up(watching: Watching) -> None:
-    watched = await watching()
-    ending = asyncio.create_task(watched.watch.until_it_ends())
-    await asyncio.sleep(21)
-    assert watched.stage.line.played == [ClipName.STILL_THERE]
-    assert await ending is Event.CANDIDATE_SILENT
-    assert watched.elapsed == pytest.approx(40)
-    assert watched.stage.line.played == [ClipName.STILL_THERE]
-
-
-@virtual
-async def test_each_silence_is_asked_about_anew(watching: Watching) -> None:
-    """Also where the candidate spoke between two looks at the clock."""
-    watched = await watching()
-    ending = asyncio.create_task(watched.watch.until_it_ends())
-    await asyncio.sleep(30)
-    watched.interviewer.sound()
-    assert await ending is Event.CANDIDATE_SILENT
-    assert watched.elapsed == pytest.approx(70)
-    assert watched.stage.line.played == [ClipName.STILL_THERE] * 2
-
-
-@virtual
-async def test_whoever_is_speaking_is_not_silent(watching: Watching) -> None:
-    watched = await watching()
-    watched.interviewer.sounding = True
-    ending = asyncio.create_task(watched.watch.until_it_ends())
-    await asyncio.sleep(1000)
-    assert not ending.done()
-    assert watched.stage.line.played == []
-    watched.interviewer.finished.set()
-    assert await ending is Event.INTERVIEW_COMPLETED
-
-
-@virtual
-async def test_the_end_waits_for_what_is_still_being_heard(watching: Watching monkeypatch: pytest.MonkeyPatch
-) -> None:
-    watched = await watching()
-    played_out = asyncio.Event()
-    monkeypatch.setattr(watched.stage.line, "drain", played_out.wait)
-    watched.interviewer.sounding = True
-    ending = asyncio.create_task(watched.watch.until_it_ends())
-    watched.interviewer.finished.set()
-    await asyncio.sleep(5)
-    assert not ending.done()
-    played_out.set()
-    assert await ending is Event.INTERVIEW_COMPLETED
-
-
-@virtual
-async def test_a_watch_that_is_cancelled_leaves_nobody_watching(watching: Watching) -> None:
-    watched = await watching()
-    others = asyncio.all_tasks()
-    ending = asyncio.create_task(watched.watch.until_it_ends())
-    await asyncio.sleep(1)
-    ending.cancel()
-    await asyncio.wait({ending})
-    await asyncio.sleep(0)
-    assert asyncio.all_tasks() == others
 
 
 async def test_how_it_ended_is_said_to_the_lifecycle(

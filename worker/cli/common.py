@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import sys
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -130,10 +131,16 @@ async def database_url(settings: Settings, *, embedded: bool = True) -> AsyncIte
 
 @asynccontextmanager
 async def database(settings: Settings) -> AsyncIterator[Database]:
-    """An open, migrated database for one command."""
+    """An open, migrated database for one command.
+
+    Raises DatabaseUnavailable where it does not answer within 5 s, and what `migrate` raises.
+    """
+    # The command's one line of error says what a worker's log says retry by retry.
+    logging.basicConfig(level=logging.ERROR)
     async with database_url(settings) as url:
         db = await Database.open(url)
         try:
+            await db.ping()
             await db.run("migrate", migrate, budget_s=30.0)
             yield db
         finally:

@@ -73,6 +73,8 @@ class LocalCandidate(Headset):
         await self._microphone.close()
         if self._listener is not None:
             await aio.cancel_and_wait(self._listener)
+        if self._wire is not None:  # cancelled before it began to listen
+            await self._wire.aclose()
         await self.captions.aclose()
         self._socket.unlink(missing_ok=True)
 

@@ -20,7 +20,8 @@ from worker.server import Worker
 from worker.settings import Settings
 from worker.telemetry.logs import configure_logs
 
-logger = logging.getLogger(__name__)
+# Run as a module, its own name would be __main__.
+logger = logging.getLogger("worker.demo.roomless_worker")
 
 #: What the log says once the job has a process.
 LAUNCHED: Final = "the interview has begun without a room"

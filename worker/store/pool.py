@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import math
 import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import asyncpg
-import structlog
 
 from worker.store.errors import (
     ConnectionLost,
@@ -34,7 +34,7 @@ BUDGET_S = 5.0
 _FIRST_DELAY_S = 0.05
 _LONGEST_DELAY_S = 1.0
 
-_log = structlog.get_logger(__name__)
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,8 +138,9 @@ class Database:
                         cause = error
                     except (OSError, TimeoutError, ConnectionLost) as error:
                         cause = error
-                    _log.warning(
-                        "database_retry", operation=name, attempt=attempt, error=kind_of(cause)
+                    logger.warning(
+                        "database_retry",
+                        extra={"operation": name, "attempt": attempt, "error": kind_of(cause)},
                     )
                     await asyncio.sleep(delay_s)
         raise DatabaseUnavailable(name, cause, self.url)

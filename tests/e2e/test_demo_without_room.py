@@ -1,0 +1,141 @@
+"""The demo where no LiveKit server can be had: the same job, without a room."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import wave
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from heard import MOST_WORD_ERRORS, word_error_rate
+from running_worker import environment, eventually, left_behind
+
+from states import History, Outcome, Reason, Status
+from states.testing import assert_condition, assert_outcome, assert_path
+from worker.demo.script import ANSWERS
+from worker.demo.voice import without_pauses
+from worker.interview.plan import SAMPLE_PLAN, load_plan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# It needs no server, but takes a minute; all tests of the module look at the one interview.
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+#: Seconds until the demo is given up; it takes about 65.
+_LONGEST_S = 240.0
+
+PLAN = load_plan(SAMPLE_PLAN)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demo:
+    """What a demo printed, and what it left."""
+
+    ended: subprocess.CompletedProcess[str]
+    folder: Path
+    temporary: Path
+
+    @property
+    def history(self) -> History:
+        return History.read(self.folder / "journal.jsonl")
+
+    def said_by(self, speaker: str) -> str:
+        """All of one side's turns in the transcript."""
+        mark = f"**{speaker}:** "
+        lines = (self.folder / "transcript.md").read_text(encoding="utf-8").splitlines()
+        return " ".join(line.removeprefix(mark) for line in lines if line.startswith(mark))
+
+
+@pytest.fixture(scope="module")
+def demo() -> Iterator[Demo]:
+    """A demo on a machine that has no LiveKit server, no Go, and no network to get one."""
+    # Not pytest's own folder, which is closed to the user that root's PostgreSQL runs as.
+    root = Path(tempfile.mkdtemp(prefix="interview-demo-"))
+    try:
+        for name in ("bin", "cache", "tmp"):
+            (root / name).mkdir()
+        nothing = {
+            "PATH": str(root / "bin"),
+            "XDG_CACHE_HOME": str(root / "cache"),
+            "PIP_NO_INDEX": "1",
+            "TMPDIR": str(root / "tmp"),
+        }
+        ended = subprocess.run(
+            [sys.executable, "-m", "worker", "demo", "-o", str(root / "left")],
+            env=environment(nothing),
+            cwd=root,
+            capture_output=True,
+            text=True,
+            timeout=_LONGEST_S,
+            check=False,
+        )
+        yield Demo(ended=ended, folder=root / "left", temporary=root / "tmp")
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+
+
+def test_it_says_in_one_line_that_there_is_no_room_and_how_to_get_one(demo: Demo) -> None:
+    (line,) = [line for line in demo.ended.stdout.splitlines() if "without a room" in line]
+    assert "no LiveKit server" in line
+    assert "livekit-server on the PATH" in line
+    assert "LIVEKIT_URL" in line
+
+
+def test_the_job_takes_the_whole_way_and_completes(demo: Demo) -> None:
+    assert demo.ended.returncode == 0, demo.ended.stdout + demo.ended.stderr
+    assert_path(
+        demo.history,
+        "HANDSHAKE",
+        "CONNECTED",
+        "BOOTSTRAPPING",
+        "READY",
+        "RUNNING",
+        "CLOSING",
+        "CLOSED",
+    )
+    assert_outcome(demo.history, Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
+    for resource in ("orchestrator", "database", "vad", "stt", "tts"):
+        assert_condition(demo.history, resource, Status.READY)
+    assert not demo.history.faults
+    # Its process is one of its own, and its worker has seen it end.
+    assert demo.history.exit_code == 0
+
+
+def test_every_question_was_asked_and_every_answer_understood(demo: Demo) -> None:
+    asked = demo.said_by("Interviewer")
+    for question in PLAN.questions:
+        assert question.text in asked
+    answers = " ".join(without_pauses(ANSWERS[question.id]) for question in PLAN.questions)
+    understood = demo.said_by("Candidate")
+    assert word_error_rate(answers, understood) <= MOST_WORD_ERRORS
+
+
+def test_the_recording_has_the_interview_in_it(demo: Demo) -> None:
+    with wave.open(str(demo.folder / "recording.wav")) as file:
+        samples = np.frombuffer(file.readframes(file.getnframes()), "<i2")
+        rate = file.getframerate()
+    seconds = samples[: len(samples) // rate * rate].reshape(-1, rate)
+    spoken = np.count_nonzero(np.abs(seconds).max(axis=1) > 1000)
+    # The answers alone take 24 s to say, and the questions 18.
+    assert spoken > 30
+
+
+async def test_nothing_is_left_running_or_lying_about(demo: Demo) -> None:
+    # The database's keeper waits 2 s for another user.
+    await eventually(
+        lambda: not left_behind(demo.temporary), "the end of every process", timeout_s=30
+    )
+    assert [path.name for path in demo.temporary.glob("interview-demo-*")] == []
+
+
+def test_the_log_has_no_word_of_what_was_said(demo: Demo) -> None:
+    log = (demo.folder / "worker.log").read_text(encoding="utf-8")
+    assert "doctor" not in log
+    assert "colleague" not in log
