@@ -196,16 +196,15 @@ class RunningWorker:
 
         return await eventually(line, f"the log's {event!r}")
 
-    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run a command against this worker's database and server; it must succeed."""
-        done = command(*arguments, settings=self.settings, cwd=self.folder)
+    async def command_text(self, *arguments: str) -> str:
+        """What a command prints, run against this worker's database and server."""
+        done = await asyncio.to_thread(command, *arguments, settings=self.settings, cwd=self.folder)
         assert done.returncode == 0, done.stderr
-        return done
+        return done.stdout
 
     async def command_json(self, *arguments: str) -> Any:
         """What a command prints with --json."""
-        done = await asyncio.to_thread(self.command, *arguments, "--json")
-        return json.loads(done.stdout)
+        return json.loads(await self.command_text(*arguments, "--json"))
 
     # --- its interviews ---------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -90,9 +90,43 @@ def held(livekit_server: LiveKitServer, runner: asyncio.Runner) -> Iterator[Held
         runner.run(worker.discard())
 
 
+@dataclass(frozen=True, kw_only=True)
+class Printed:
+    """What the commands print of the interview, all asked at once: each takes seconds to start."""
+
+    interview: Any
+    interviews: Any
+    job: Any
+    jobs: Any
+    transcript: str
+    job_table: str
+    diagram: str
+
+
 @pytest.fixture(scope="module")
-def shown(held: Held, runner: asyncio.Runner) -> Any:
-    return runner.run(held.worker.command_json("interviews", "show", held.interview_id))
+def printed(held: Held, runner: asyncio.Runner) -> Printed:
+    as_json, as_text = held.worker.command_json, held.worker.command_text
+    interview, job = held.interview_id, held.job_id
+
+    async def ask() -> Printed:
+        answers = await asyncio.gather(
+            as_json("interviews", "show", interview),
+            as_json("interviews", "list"),
+            as_json("jobs", "show", job),
+            as_json("jobs", "list", "--interview", interview),
+            as_text("interviews", "export", interview),
+            as_text("jobs", "show", job),
+            as_text("diagram", "--job", job, "--format", "mermaid"),
+        )
+        names = [field.name for field in fields(Printed)]
+        return Printed(**dict(zip(names, answers, strict=True)))
+
+    return runner.run(ask())
+
+
+@pytest.fixture(scope="module")
+def shown(printed: Printed) -> Any:
+    return printed.interview
 
 
 def said_by(shown: Any, speaker: str) -> list[str]:
@@ -197,35 +231,24 @@ def _runs_of_words(text: str, length: int = 3) -> list[str]:
     return [" ".join(each[i : i + length]) for i in range(max(1, len(each) - length + 1))]
 
 
-def test_the_commands_print_json_that_programs_read(held: Held, runner: asyncio.Runner) -> None:
-    worker, job = held.worker, held.job_id
-
-    async def printed() -> tuple[Any, ...]:
-        return await asyncio.gather(
-            worker.command_json("interviews", "list"),
-            worker.command_json("jobs", "list", "--interview", held.interview_id),
-            worker.command_json("jobs", "show", job),
-        )
-
-    interviews, jobs, shown_job = runner.run(printed())
-    assert held.interview_id in [row["interview_id"] for row in interviews]
-    assert [(row["job_id"], row["state"], row["exit_code"]) for row in jobs] == [(job, "CLOSED", 0)]
-    assert_outcome(shown_job, Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
-    assert History.from_json(shown_job).path == held.history.path
+def test_the_commands_print_json_that_programs_read(held: Held, printed: Printed) -> None:
+    assert held.interview_id in [row["interview_id"] for row in printed.interviews]
+    (listed,) = printed.jobs
+    assert (listed["job_id"], listed["state"], listed["exit_code"]) == (held.job_id, "CLOSED", 0)
+    assert_outcome(printed.job, Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
+    assert History.from_json(printed.job).path == held.history.path
 
 
-def test_the_commands_print_what_people_read(held: Held) -> None:
-    export = held.worker.command("interviews", "export", held.interview_id)
-    assert export.stdout.count("**Candidate:**") == 3
-    job = held.worker.command("jobs", "show", held.job_id)
-    assert "load orchestrator" in job.stdout
-    assert "RUNNING" in job.stdout
+def test_the_commands_print_what_people_read(held: Held, printed: Printed) -> None:
+    assert printed.transcript.count("**Candidate:**") == 3
+    assert held.job_id in printed.job_table
+    assert "load orchestrator" in printed.job_table
+    assert "RUNNING" in printed.job_table
 
 
-def test_the_diagram_shows_the_way_this_job_took(held: Held) -> None:
-    drawn = held.worker.command("diagram", "--job", held.job_id, "--format", "mermaid")
-    assert held.job_id in drawn.stdout
-    assert "flowchart" in drawn.stdout
+def test_the_diagram_shows_the_way_this_job_took(held: Held, printed: Printed) -> None:
+    assert held.job_id in printed.diagram
+    assert "flowchart" in printed.diagram
 
 
 def test_nothing_of_the_job_is_left(held: Held, runner: asyncio.Runner) -> None:

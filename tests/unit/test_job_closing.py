@@ -105,6 +105,18 @@ async def test_where_everything_hangs_closing_still_ends_and_tries_every_step(
     assert {step.name for step in held.history.steps} >= {*STEPS, "close other", "sync_journal"}
 
 
+async def test_once_the_budget_of_closing_is_spent_each_step_left_has_only_a_moment(
+    tmp_path: Path,
+) -> None:
+    held = rig(tmp_path, INTERVIEW_BUDGET_CLOSING_S=1)
+    for step in STEPS[1:]:
+        hang_at(held, step, for_ever)
+    began = asyncio.get_running_loop().time()
+    await held.live()
+    assert asyncio.get_running_loop().time() - began <= 1 + 0.2 * len(STEPS)
+    assert held.step("sync_journal").ok
+
+
 # --- a disk that is full ------------------------------------------------------------------------
 
 

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
-import resource
 import stat
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -14,7 +14,6 @@ from states import FileJournal, JournalError, MemoryJournal
 from states.journal import FORMAT_VERSION, JournalLocked, read_records
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -172,12 +171,23 @@ def test_every_subscriber_hears_every_record_after_it_was_written(path: Path) ->
 
 
 @pytest.fixture
-def small_disk() -> Iterator[None]:
-    """No file may grow beyond 200 bytes: the kernel writes what fits, as on a full disk."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (200, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+def small_disk(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk on which the journal has 200 bytes: a write is cut short there, the next refused.
+
+    Not by RLIMIT_FSIZE: that binds the whole process, and so the file that a test run's own
+    output may go to.
+    """
+    write = os.write
+
+    def write_if_there_is_room(descriptor: int, data: bytes) -> int:
+        if not path.exists() or not os.path.samestat(os.fstat(descriptor), path.stat()):
+            return write(descriptor, data)
+        room = 200 - path.stat().st_size
+        if room <= 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(descriptor, data[:room])
+
+    monkeypatch.setattr(os, "write", write_if_there_is_room)
 
 
 @pytest.mark.usefixtures("small_disk")
