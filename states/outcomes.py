@@ -54,3 +54,6 @@ class Reason(StrEnum):
     LEASE_LOST = "LeaseLost", "Another job holds the interview's lease."
     HANDOVER_REQUESTED = "HandoverRequested", "The interview was passed on to another worker."
     JOB_CRASHED = "JobCrashed", "The job's own code raised where nothing was expected to."
+    # The last two stand in no table: nobody was left to close the job.
+    PROCESS_KILLED = "ProcessKilled", "A signal ended the job's process before the job was closed."
+    PROCESS_EXITED = "ProcessExited", "The job's process ended before the job was closed."

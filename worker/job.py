@@ -261,11 +261,10 @@ class Job:
     async def _on_closed(self, report: LoadReport) -> None:
         self.book.loader(f"close {report.name}", report)
 
-    def lost(self, resource: str, reason: str) -> None:
-        """Say that a resource that had loaded is gone."""
-        self.life.post(
-            Event.RESOURCE_LOST, Condition(resource=resource, status=Status.LOST, reason=reason)
-        )
+    def report(self, condition: Condition) -> None:
+        """Say how a resource fares that has loaded, or failed to, before."""
+        there = condition.status is Status.READY
+        self.life.post(Event.RESOURCE_RECOVERED if there else Event.RESOURCE_LOST, condition)
 
     def _on_session_closed(self, event: CloseEvent) -> None:
         """A session that closes ends the job: the framework would leave it running for ever."""

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 
 from worker.interview import application as application
 from worker.interview.clips import ClipMissing, preload_clips
+from worker.resources.providers import import_plugins
 from worker.resources.vad import preload_vad
 from worker.settings import Settings, SettingsInvalid
 from worker.speech import local_models
@@ -33,6 +34,10 @@ def preload() -> None:
 
 def _load(settings: Settings) -> None:
     preload_vad()
+    try:
+        import_plugins(settings)
+    except Exception as error:
+        logger.warning("a provider's plugin was not imported: %s", type(error).__name__)
     try:
         local_models.preload(stt="local" in settings.stt, tts="local" in settings.tts)
     except Exception as error:

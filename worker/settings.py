@@ -8,22 +8,16 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import platformdirs
 from dotenv import dotenv_values
-from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from states import BUDGETS, State
 from states.table import HURRIED_CLOSING_S
-
-#: The members that each chain may name, first to last choice.
-STT_PROVIDERS = ("local",)
-TTS_PROVIDERS = ("local",)
-LLM_PROVIDERS = ("scripted",)
-
-Chain = Annotated[tuple[str, ...], NoDecode]
+from worker.provider_settings import ProviderSettings, setting
 
 
 class SettingsInvalid(Exception):
@@ -34,129 +28,110 @@ class SettingsInvalid(Exception):
         super().__init__("\n".join(problems))
 
 
-def _setting(variable: str, default: Any, help_line: str, **bounds: Any) -> Any:
-    return Field(default=default, validation_alias=variable, description=help_line, **bounds)
-
-
 def _budget(state: State, what: str) -> Any:
     variable = f"INTERVIEW_BUDGET_{state}_S"
     help_line = f"Seconds a job may spend in {state}: {what}."
-    return _setting(variable, BUDGETS[state], help_line, gt=0, le=86_400)
+    return setting(variable, BUDGETS[state], help_line, gt=0, le=86_400)
 
 
-class Settings(BaseSettings):
-    """The worker's settings. `load` reads them; `raise SettingsInvalid` names what is wrong."""
+class WorkerSettings(BaseSettings):
+    """The worker, its servers and its limits."""
 
-    model_config = SettingsConfigDict(
-        env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True
-    )
-
-    livekit_url: str = _setting("LIVEKIT_URL", "", "The LiveKit server: ws:// or wss:// URL.")
-    livekit_api_key: str = _setting("LIVEKIT_API_KEY", "", "The LiveKit API key.")
-    livekit_api_secret: SecretStr = _setting(
+    livekit_url: str = setting("LIVEKIT_URL", "", "The LiveKit server: ws:// or wss:// URL.")
+    livekit_api_key: str = setting("LIVEKIT_API_KEY", "", "The LiveKit API key.")
+    livekit_api_secret: SecretStr = setting(
         "LIVEKIT_API_SECRET", SecretStr(""), "The secret of the LiveKit API key."
     )
-    livekit_start_budget_s: float = _setting(
+    livekit_start_budget_s: float = setting(
         "INTERVIEW_LIVEKIT_START_BUDGET_S",
         30.0,
         "Seconds to wait at start-up for a LiveKit server that is away.",
         gt=0,
         le=3600,
     )
-    database_url: SecretStr = _setting(
+    database_url: SecretStr = setting(
         "DATABASE_URL", SecretStr(""), "PostgreSQL: a postgresql:// URL."
     )
-    database_pool_size: int = _setting(
+    database_pool_size: int = setting(
         "INTERVIEW_DATABASE_POOL_SIZE", 5, "Connections kept per process.", ge=1, le=100
     )
-    database_pool_overflow: int = _setting(
+    database_pool_overflow: int = setting(
         "INTERVIEW_DATABASE_POOL_OVERFLOW", 5, "Connections more for a burst.", ge=0, le=100
     )
-    embedded: bool = _setting(
+    embedded: bool = setting(
         "INTERVIEW_EMBEDDED",
         False,
         "Without DATABASE_URL, run a PostgreSQL of our own in the data folder.",
     )
-    data_dir: Path = _setting(
+    data_dir: Path = setting(
         "INTERVIEW_DATA_DIR",
         Path(platformdirs.user_data_dir("interview-worker")),
         "The folder of the journals and of the embedded database.",
     )
-    agent_name: str = _setting(
+    agent_name: str = setting(
         "INTERVIEW_AGENT_NAME",
         "interviewer",
         "The name that interviews are dispatched to.",
         min_length=1,
         max_length=100,
     )
-    slots: int = _setting(
+    slots: int = setting(
         "INTERVIEW_SLOTS",
         max(1, 2 * (os.cpu_count() or 1)),
         "Interviews held at the same time; default two a processor.",
         ge=1,
         le=1000,
     )
-    idle_processes: int = _setting(
+    idle_processes: int = setting(
         "INTERVIEW_IDLE_PROCESSES", 2, "Processes kept warm for the next jobs.", ge=0, le=100
     )
-    cleanup_s: float = _setting(
+    cleanup_s: float = setting(
         "INTERVIEW_CLEANUP_S",
         5.0,
         "Seconds a job's process has for its clean-up when the worker shuts down.",
         gt=0,
         le=300,
     )
-    drain_s: int = _setting(
+    drain_s: int = setting(
         "INTERVIEW_DRAIN_S",
         3600,
         "Seconds that running interviews may go on after SIGTERM; 0 ends them at once.",
         ge=0,
         le=86_400,
     )
-    http_host: str = _setting(
+    http_host: str = setting(
         "INTERVIEW_HTTP_HOST", "127.0.0.1", "The address the worker's HTTP server binds."
     )
-    http_port: int = _setting(
+    http_port: int = setting(
         "INTERVIEW_HTTP_PORT", 8081, "Its port; 0 takes a free one.", ge=0, le=65_535
     )
-    stt: Chain = _setting(
-        "INTERVIEW_STT", ("local",), f"Speech to text, a chain of {', '.join(STT_PROVIDERS)}."
-    )
-    tts: Chain = _setting(
-        "INTERVIEW_TTS", ("local",), f"Text to speech, a chain of {', '.join(TTS_PROVIDERS)}."
-    )
-    llm: Chain = _setting(
-        "INTERVIEW_LLM",
-        ("scripted",),
-        f"The interviewer's words, a chain of {', '.join(LLM_PROVIDERS)}.",
-    )
-    candidate_join_s: float = _setting(
+    candidate_join_s: float = setting(
         "INTERVIEW_CANDIDATE_JOIN_S",
         300.0,
         "Seconds to wait for a candidate who has not come.",
         gt=0,
         le=86_400,
     )
-    candidate_grace_s: float = _setting(
+    candidate_grace_s: float = setting(
         "INTERVIEW_CANDIDATE_GRACE_S",
         30.0,
         "Seconds to wait for a candidate who left.",
         gt=0,
         le=3600,
     )
-    candidate_silence_s: float = _setting(
+    candidate_silence_s: float = setting(
         "INTERVIEW_CANDIDATE_SILENCE_S",
         90.0,
         "Seconds of silence after which the interview ends; asked once more at half of it.",
         gt=1,
         le=3600,
     )
-    log_format: Literal["auto", "json", "console"] = _setting(
+    log_format: Literal["auto", "json", "console"] = setting(
         "INTERVIEW_LOG_FORMAT",
         "auto",
         "json, console, or auto: console on a terminal and json elsewhere.",
     )
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = _setting(
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = setting(
         "INTERVIEW_LOG_LEVEL", "INFO", "The least level that is logged."
     )
     budget_handshake_s: float = _budget(State.HANDSHAKE, "connecting to the room")
@@ -165,14 +140,14 @@ class Settings(BaseSettings):
     budget_ready_s: float = _budget(State.READY, "starting the session; shared with DEGRADED")
     budget_running_s: float = _budget(State.RUNNING, "the longest interview")
     # Above 14 s livekit-agents would cancel the entrypoint first (15 s, hard-coded there).
-    budget_closing_s: float = _setting(
+    budget_closing_s: float = setting(
         "INTERVIEW_BUDGET_CLOSING_S",
         BUDGETS[State.CLOSING],
         "Seconds a job may spend in CLOSING: last words, records, clean-up.",
         gt=0,
         le=14,
     )
-    hurried_closing_s: float = _setting(
+    hurried_closing_s: float = setting(
         "INTERVIEW_HURRIED_CLOSING_S",
         HURRIED_CLOSING_S,
         "Seconds left for CLOSING when the worker asks the job to end.",
@@ -180,23 +155,13 @@ class Settings(BaseSettings):
         le=14,
     )
 
-    @field_validator("stt", "tts", "llm", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        if isinstance(value, str):
-            return tuple(part.strip() for part in value.split(",") if part.strip())
-        return value
 
-    @field_validator("stt", "tts", "llm")
-    @classmethod
-    def _known(cls, value: tuple[str, ...], info: Any) -> tuple[str, ...]:
-        known = {"stt": STT_PROVIDERS, "tts": TTS_PROVIDERS, "llm": LLM_PROVIDERS}[info.field_name]
-        if not value:
-            raise ValueError(f"names nobody; known are {', '.join(known)}")
-        for name in value:
-            if name not in known:
-                raise ValueError(f"{name!r} is not known; known are {', '.join(known)}")
-        return value
+class Settings(ProviderSettings, WorkerSettings):
+    """All settings. `load` reads them and says what is wrong with them."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True
+    )
 
     @classmethod
     def load(cls, **overrides: Any) -> Settings:
@@ -226,8 +191,8 @@ class Settings(BaseSettings):
 
 
 def _problem(error: Any) -> str:
-    variable = str(error["loc"][0]) if error["loc"] else "settings"
-    return f"{variable}: {error['msg'].removeprefix('Value error, ')}"
+    message = str(error["msg"]).removeprefix("Value error, ")
+    return f"{error['loc'][0]}: {message}" if error["loc"] else message
 
 
 def variable_of(field: str) -> str:

@@ -92,7 +92,7 @@ def application(
 def test_only_the_orchestrator_is_required(tmp_path: Path) -> None:
     resources = interview_resources(settings_in(tmp_path), None)
     assert [r.name for r in resources if r.required] == ["orchestrator"]
-    assert {r.name for r in resources} == {"orchestrator", "database", "vad", "stt", "tts"}
+    assert {r.name for r in resources} == {"orchestrator", "database", "vad", "stt", "tts", "llm"}
 
 
 def test_every_resource_says_what_its_loss_means_and_needs_only_others(tmp_path: Path) -> None:

@@ -104,9 +104,9 @@ async def test_a_candidate_who_comes_in_time_is_greeted(watching: Watching) -> N
     ending = asyncio.create_task(watched.watch.until_it_ends())
     await asyncio.sleep(59)
     watched.stage.move(here=True)
-    watched.interviewer.sound()
     await asyncio.sleep(1)
     assert watched.interviewer.spoke == 1
+    assert watched.stage.line.played == []
     watched.interviewer.finished.set()
     assert await ending is Event.INTERVIEW_COMPLETED
 
@@ -121,6 +121,20 @@ async def test_a_candidate_who_leaves_has_a_grace_to_come_back(watching: Watchin
         watched.stage.move(here=here)
     assert await ending is Event.CANDIDATE_LEFT
     assert watched.elapsed == pytest.approx(15 * 3 + 20)
+
+
+@virtual
+async def test_the_silence_of_a_candidate_who_was_away_is_not_counted(watching: Watching) -> None:
+    watched = await watching()
+    ending = asyncio.create_task(watched.watch.until_it_ends())
+    await asyncio.sleep(15)
+    watched.stage.move(here=False)
+    await asyncio.sleep(19)
+    watched.stage.move(here=True)
+    await asyncio.sleep(19)
+    assert watched.stage.line.played == []
+    assert await ending is Event.CANDIDATE_SILENT
+    assert watched.elapsed == pytest.approx(15 + 19 + 40)
 
 
 @virtual

@@ -11,7 +11,7 @@ from async_steps import after, broken, for_ever
 from job_parts import TinyApplication, rig, run_for_ever
 from resource_parts import resource
 
-from states import BUDGETS, Event, Outcome, Reason, State, Status
+from states import BUDGETS, Condition, Event, Outcome, Reason, State, Status
 from states.testing import (
     assert_condition,
     assert_entered,
@@ -278,7 +278,7 @@ async def test_a_turn_is_in_the_journal_with_what_was_heard(tmp_path: Path) -> N
 
 async def test_a_resource_lost_on_the_way_is_a_condition_and_no_end(tmp_path: Path) -> None:
     async def run(job: Job) -> None:
-        job.lost("stt", "Deaf")
+        job.report(Condition(resource="stt", status=Status.LOST, reason="Deaf"))
         await job.life.fire(Event.INTERVIEW_COMPLETED)
 
     held = rig(tmp_path, TinyApplication(declared=[resource("stt")], on_run=run))

@@ -101,6 +101,9 @@ BOUNDS: tuple[tuple[str, str, str, str, str], ...] = (
     # Above it livekit-agents would cancel the entrypoint first.
     ("INTERVIEW_BUDGET_CLOSING_S", "0.001", "14", "0", "14.1"),
     ("INTERVIEW_HURRIED_CLOSING_S", "0.001", "14", "0", "14.1"),
+    ("INTERVIEW_DEEPGRAM_ENDPOINTING_MS", "10", "5000", "9", "5001"),
+    ("INTERVIEW_LLM_FIRST_WORD_S", "0.001", "30", "0", "30.1"),
+    ("INTERVIEW_LLM_REPLY_S", "0.001", "30", "0", "30.1"),
 )
 
 

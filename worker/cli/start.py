@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 
 from worker.cli.common import CommandError, ExitCode, database_url, require_livekit, run
 from worker.settings import Settings
 from worker.telemetry.logs import configure_logs
+
+logger = logging.getLogger(__name__)
 
 
 def start() -> None:
@@ -20,6 +23,8 @@ def start() -> None:
 async def _start() -> None:
     settings = Settings.load()
     configure_logs(settings)
+    for line in settings.left_out():
+        logger.warning("%s", line)
     require_livekit(settings)
     _check_data_dir(settings)
     async with database_url(settings, embedded=settings.embedded) as url:

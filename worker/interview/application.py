@@ -18,7 +18,7 @@ from worker.interview.orchestrator_llm import OrchestratorLLM
 from worker.resources.base import LoadFailed, Resource
 from worker.resources.bootstrap import AgentResources
 from worker.resources.database import database_resource
-from worker.resources.speech import stt_resource, tts_resource, vad_resource
+from worker.resources.speech import llm_resource, stt_resource, tts_resource, vad_resource
 from worker.settings import Settings
 from worker.shipping import ship_live
 from worker.store.interviews import InterviewIdInvalid, check_interview_id
@@ -105,6 +105,9 @@ class InterviewApplication:
         orchestrator = held.get("orchestrator")
         assert isinstance(orchestrator, OrchestratorLLM)  # noqa: S101  # it is required
         job.stage.expect(orchestrator.candidate_identity)
+        for name in ("stt", "tts", "llm"):
+            if (engine := held.get(name)) is not None:
+                engine.chain.on_change = job.report
         detector = held.get("vad")
         session: AgentSession[Any] = AgentSession(
             vad=detector,
@@ -160,8 +163,9 @@ def interview_resources(settings: Settings, load_orchestrator: Any) -> tuple[Res
         ),
         database_resource(settings),
         vad_resource(),
-        stt_resource(settings.stt),
-        tts_resource(settings.tts),
+        stt_resource(settings),
+        tts_resource(settings),
+        llm_resource(settings),
     )
 
 
@@ -178,6 +182,7 @@ class _Watch:
         """The event that ends it."""
         if not await self._candidate_within(self._settings.candidate_join_s):
             return Event.CANDIDATE_NEVER_JOINED
+        self._listen_from_now()
         await self._interviewer.speak_next()
         enders = {
             asyncio.create_task(self._finished(), name="watch-finished"),
@@ -202,6 +207,11 @@ class _Watch:
                 await self._job.stage.candidate_moved()
             if not await self._candidate_within(self._settings.candidate_grace_s):
                 return Event.CANDIDATE_LEFT
+            self._listen_from_now()
+
+    def _listen_from_now(self) -> None:
+        """Nobody was silent who was not there."""
+        self._interviewer.last_sound = asyncio.get_running_loop().time()
 
     async def _candidate_within(self, seconds: float) -> bool:
         try:
@@ -218,7 +228,7 @@ class _Watch:
         limit = self._settings.candidate_silence_s
         while True:
             quiet_s = loop.time() - self._interviewer.last_sound
-            if self._interviewer.sounding:
+            if self._interviewer.sounding or not self._job.stage.candidate_is_here:
                 quiet_s = 0.0
             if quiet_s < limit / 2:
                 self._asked_again = False  # somebody has spoken since

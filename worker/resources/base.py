@@ -19,7 +19,9 @@ class LoadFailed(Exception):
 
     `reason` is one word in CamelCase, `message` one sentence for people, both without personal
     data. `transient` says that the same call may succeed in a moment. `event` is what the loss
-    means to the lifecycle when the resource is a required one.
+    means to the lifecycle when the resource is a required one. `meanwhile` is held in the place
+    of the resource where it can still come to work by itself: a chain of providers, none of
+    which could be made yet.
     """
 
     def __init__(
@@ -29,11 +31,13 @@ class LoadFailed(Exception):
         *,
         transient: bool = False,
         event: Event = Event.ORCHESTRATOR_FAILED,
+        meanwhile: Any | None = None,
     ) -> None:
         self.reason = reason
         self.message = message
         self.transient = transient
         self.event = event
+        self.meanwhile = meanwhile
         super().__init__(f"{reason}: {message}" if message else reason)
 
 

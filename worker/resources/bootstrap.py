@@ -165,17 +165,32 @@ async def _load(resource: Resource, held: AgentResources) -> LoadReport:
                 "loading %s failed: %s", resource.name, failure, extra={"attempt": attempt}
             )
             if failure.transient and attempt < resource.retry.attempts:
+                await _release(resource, failure.meanwhile)
                 await asyncio.sleep(random.uniform(delay_s / 2, delay_s))  # noqa: S311  # jitter
                 delay_s = min(delay_s * 2, resource.retry.longest_delay_s)
                 continue
+            await _keep(resource, failure.meanwhile, held)
             return _report(resource, attempt, loop.time() - began, failure)
         elapsed_s = loop.time() - began
-        if held.closed:
-            await _timed_close(resource, value, None)
+        if not await _keep(resource, value, held):
             return _report(resource, attempt, elapsed_s, LoadFailed("CameTooLate"))
-        held.hold(resource, value)
         return _report(resource, attempt, elapsed_s, None)
     raise AssertionError("a resource is tried at least once")
+
+
+async def _keep(resource: Resource, value: Any, held: AgentResources) -> bool:
+    """Hold what was loaded. Where everything is closed already it is freed, and False is said."""
+    if held.closed:
+        await _release(resource, value)
+        return False
+    if value is not None:
+        held.hold(resource, value)
+    return True
+
+
+async def _release(resource: Resource, value: Any) -> None:
+    if value is not None:
+        await _timed_close(resource, value, None)
 
 
 def _failure(error: Exception) -> LoadFailed:

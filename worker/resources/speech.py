@@ -1,27 +1,25 @@
-"""The resources of speech: vad, stt, tts. STT and TTS are chains, first working member wins."""
+"""The resources that listen and speak: `vad`, `stt`, `tts`; and `llm`, which finds words."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
-from livekit.agents import AgentSession, stt, tts, vad
+from livekit.agents import AgentSession, vad
 
+from worker.in_thread import in_thread
+from worker.provider_settings import ProviderSettings
 from worker.resources.base import LoadFailed, Resource
 from worker.resources.bootstrap import AgentResources
+from worker.resources.providers import llm_chain, stt_chain, tts_chain
 from worker.resources.vad import VADLoadFailed, load_vad
 from worker.speech import local_models
-from worker.speech.local_stt import LocalSTT
-from worker.speech.local_tts import LocalTTS
+from worker.speech.chain_llm import ChainLLM
+from worker.speech.chain_stt import ChainSTT
+from worker.speech.chain_tts import ChainTTS
+from worker.speech.provider_chain import ProviderChain
 
 T = TypeVar("T")
-
-SttMaker = Callable[[vad.VAD | None], stt.STT[Any]]
-TtsMaker = Callable[[], tts.TTS[Any]]
-
-#: How each member of a chain is made. Adding a provider is one line here and one in settings.
-STT_MAKERS: dict[str, SttMaker] = {"local": lambda detector: LocalSTT(vad=detector)}
-TTS_MAKERS: dict[str, TtsMaker] = {"local": LocalTTS}
 
 
 def vad_resource() -> Resource:
@@ -46,14 +44,14 @@ def vad_resource() -> Resource:
     )
 
 
-def stt_resource(chain: tuple[str, ...]) -> Resource:
-    """Speech to text: the first member of the chain that can be made."""
+def stt_resource(settings: ProviderSettings) -> Resource:
+    """Speech to text: a chain, of which the first that can be made listens."""
 
-    async def load(held: AgentResources) -> stt.STT[Any]:
-        _check_local(chain)
-        return _first_of(chain, lambda name: STT_MAKERS[name](held.get("vad")))
+    async def load(held: AgentResources) -> ChainSTT:
+        engine = ChainSTT(stt_chain(settings, held.get("vad")))
+        return await _loaded(engine, engine.chain, stt=True)
 
-    async def attach(session: AgentSession[Any], engine: stt.STT[Any]) -> None:
+    async def attach(session: AgentSession[Any], engine: ChainSTT) -> None:
         session.current_agent.update_options(stt=engine)
 
     return Resource(
@@ -66,14 +64,14 @@ def stt_resource(chain: tuple[str, ...]) -> Resource:
     )
 
 
-def tts_resource(chain: tuple[str, ...]) -> Resource:
-    """Text to speech: the first member of the chain that can be made."""
+def tts_resource(settings: ProviderSettings) -> Resource:
+    """Text to speech: a chain, of which the first that can be made speaks."""
 
-    async def load(_: AgentResources) -> tts.TTS[Any]:
-        _check_local(chain)
-        return _first_of(chain, lambda name: TTS_MAKERS[name]())
+    async def load(_: AgentResources) -> ChainTTS:
+        engine = ChainTTS(tts_chain(settings))
+        return await _loaded(engine, engine.chain, tts=True)
 
-    async def attach(session: AgentSession[Any], engine: tts.TTS[Any]) -> None:
+    async def attach(session: AgentSession[Any], engine: ChainTTS) -> None:
         session.current_agent.update_options(tts=engine)
 
     return Resource(
@@ -85,16 +83,40 @@ def tts_resource(chain: tuple[str, ...]) -> Resource:
     )
 
 
-def _check_local(chain: tuple[str, ...]) -> None:
-    if chain == ("local",) and (reason := local_models.available()) is not None:
-        raise LoadFailed("LocalSpeechUnavailable", reason)
+def llm_resource(settings: ProviderSettings) -> Resource:
+    """The language model that finds the interviewer's words, where a chain names one."""
+
+    async def load(_: AgentResources) -> ChainLLM | None:
+        chain = llm_chain(settings)
+        if chain is None:
+            return None
+        engine = ChainLLM(chain, first_word_s=settings.llm_first_word_s)
+        return await _loaded(engine, chain)
+
+    return Resource(
+        name="llm",
+        loss="The scripted interviewer asks the plan's questions word for word.",
+        load=load,
+        close=lambda engine: engine.aclose(),
+    )
 
 
-def _first_of(chain: tuple[str, ...], make: Callable[[str], T]) -> T:
-    problems = []
-    for name in chain:
+async def _loaded(
+    engine: T, chain: ProviderChain[Any], *, stt: bool = False, tts: bool = False
+) -> T:
+    """The engine, its first provider made, and local models loaded where it may come to them.
+
+    Raises LoadFailed where none can be made: the engine is held all the same, and tries again
+    when it is needed.
+    """
+    if "local" in chain.names:
         try:
-            return make(name)
-        except Exception as error:  # a provider's constructor raises what it likes
-            problems.append(f"{name}: {type(error).__name__}")
-    raise LoadFailed("NoProviderLeft", "; ".join(problems), transient=True)
+            # At once where the fork carries the models.
+            await in_thread("load-local", partial(local_models.preload, stt=stt, tts=tts))
+        except (local_models.LocalSpeechUnavailable, local_models.LocalSpeechFailed) as error:
+            chain.failed("local", error)
+    for name, _ in chain.candidates():
+        if chain.is_fresh(name):
+            return engine
+    problem = chain.condition()
+    raise LoadFailed(problem.reason, problem.message, transient=True, meanwhile=engine)

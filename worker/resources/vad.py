@@ -11,10 +11,11 @@ import importlib
 import logging
 import os
 import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from worker.in_thread import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -120,17 +121,13 @@ class VADCache:
 
     async def _load(self) -> vad.VAD:
         began = time.perf_counter()
-        loop = asyncio.get_running_loop()
-        executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="vad-load")
         try:
-            await loop.run_in_executor(executor, self._prepare)
+            await in_thread("vad-load", self._prepare)
             self._register()
-            self._vad = await loop.run_in_executor(executor, self._load_model)
+            self._vad = await in_thread("vad-load", self._load_model)
         except Exception as error:
             _log_failure(error, began)
             raise VADLoadFailed(type(error).__name__) from error
-        finally:
-            executor.shutdown(wait=False)
         _log_success(began)
         return self._vad
 

@@ -1,0 +1,177 @@
+"""The settings of speech and language: the chains, and what each provider is told."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode
+
+#: The members that each chain may name.
+STT_PROVIDERS = ("deepgram", "local")
+TTS_PROVIDERS = ("elevenlabs", "local")
+LLM_PROVIDERS = ("openai", "scripted")
+
+#: The field that holds the key of each provider that needs one.
+KEY_FIELDS = {
+    "deepgram": "deepgram_api_key",
+    "elevenlabs": "eleven_api_key",
+    "openai": "openai_api_key",
+}
+
+Chain = Annotated[tuple[str, ...], NoDecode]
+
+
+def setting(variable: str, default: Any, help_line: str, **bounds: Any) -> Any:
+    """A setting: its environment variable, its default, one line of help, and its bounds."""
+    return Field(default=default, validation_alias=variable, description=help_line, **bounds)
+
+
+class ProviderSettings(BaseSettings):
+    """Who listens, who speaks, who finds words, and with what."""
+
+    stt: Chain = setting(
+        "INTERVIEW_STT",
+        ("local",),
+        f"Speech to text, first to last choice of {', '.join(STT_PROVIDERS)}.",
+    )
+    tts: Chain = setting(
+        "INTERVIEW_TTS",
+        ("local",),
+        f"Text to speech, first to last choice of {', '.join(TTS_PROVIDERS)}.",
+    )
+    llm: Chain = setting(
+        "INTERVIEW_LLM",
+        ("scripted",),
+        f"The interviewer's words, first to last choice of {', '.join(LLM_PROVIDERS)}.",
+    )
+    deepgram_api_key: SecretStr = setting(
+        "DEEPGRAM_API_KEY", SecretStr(""), "Deepgram's key; without it deepgram is left out."
+    )
+    deepgram_base_url: str = setting(
+        "DEEPGRAM_BASE_URL", "https://api.deepgram.com/v1/listen", "Deepgram's address."
+    )
+    deepgram_model: str = setting(
+        "INTERVIEW_DEEPGRAM_MODEL", "nova-3", "Deepgram's model.", min_length=1
+    )
+    deepgram_language: str = setting(
+        "INTERVIEW_DEEPGRAM_LANGUAGE", "en-US", "The language Deepgram listens for.", min_length=2
+    )
+    deepgram_endpointing_ms: int = setting(
+        "INTERVIEW_DEEPGRAM_ENDPOINTING_MS",
+        300,
+        "Milliseconds of silence after which Deepgram ends a phrase.",
+        ge=10,
+        le=5000,
+    )
+    eleven_api_key: SecretStr = setting(
+        "ELEVEN_API_KEY", SecretStr(""), "ElevenLabs' key; without it elevenlabs is left out."
+    )
+    elevenlabs_base_url: str = setting(
+        "ELEVENLABS_BASE_URL", "https://api.elevenlabs.io/v1", "ElevenLabs' address."
+    )
+    elevenlabs_voice: str = setting(
+        "INTERVIEW_ELEVENLABS_VOICE",
+        "hpp4J3VqNfWAUOO0d1Us",
+        "The id of the voice.",
+        pattern=r"^[A-Za-z0-9_-]+$",  # it becomes a part of the address
+    )
+    elevenlabs_model: str = setting(
+        "INTERVIEW_ELEVENLABS_MODEL", "eleven_turbo_v2_5", "ElevenLabs' model.", min_length=1
+    )
+    elevenlabs_language: str = setting(
+        "INTERVIEW_ELEVENLABS_LANGUAGE", "", "A language to hold the voice to; empty: by the text."
+    )
+    openai_api_key: SecretStr = setting(
+        "OPENAI_API_KEY", SecretStr(""), "The language model's key; without it openai is left out."
+    )
+    openai_base_url: str = setting(
+        "OPENAI_BASE_URL", "https://api.openai.com/v1", "Any OpenAI-compatible server."
+    )
+    openai_model: str = setting(
+        "INTERVIEW_OPENAI_MODEL", "gpt-4.1-mini", "The language model.", min_length=1
+    )
+    llm_first_word_s: float = setting(
+        "INTERVIEW_LLM_FIRST_WORD_S",
+        1.5,
+        "Seconds for the language model's first word; later, the plan's own words are spoken.",
+        gt=0,
+        le=30,
+    )
+    llm_reply_s: float = setting(
+        "INTERVIEW_LLM_REPLY_S",
+        3.0,
+        "Seconds for the language model's whole reply.",
+        gt=0,
+        le=30,
+    )
+
+    @field_validator("stt", "tts", "llm", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("stt", "tts", "llm")
+    @classmethod
+    def _known(cls, value: tuple[str, ...], info: Any) -> tuple[str, ...]:
+        known = {"stt": STT_PROVIDERS, "tts": TTS_PROVIDERS, "llm": LLM_PROVIDERS}[info.field_name]
+        if not value:
+            raise ValueError(f"names nobody; known are {', '.join(known)}")
+        for name in value:
+            if name not in known:
+                raise ValueError(f"{name!r} is not known; known are {', '.join(known)}")
+        if len(set(value)) < len(value):
+            raise ValueError("names somebody twice")
+        return value
+
+    @field_validator("deepgram_base_url", "elevenlabs_base_url", "openai_base_url")
+    @classmethod
+    def _is_url(cls, value: str, info: Any) -> str:
+        example = cls.model_fields[info.field_name].default
+        try:
+            parts = urlsplit(value)
+            good = parts.scheme in ("http", "https", "ws", "wss") and bool(parts.hostname)
+            good = good and parts.port != 0 and not any(c.isspace() for c in value)
+        except ValueError:
+            good = False
+        if not good:
+            raise ValueError(f"is no URL; give one like {example}")
+        return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _somebody_has_a_key(self) -> ProviderSettings:
+        for kind in ("stt", "tts", "llm"):
+            if not self.usable(kind):
+                names = getattr(self, kind)
+                needed = " or ".join(self._variable(KEY_FIELDS[name]) for name in names)
+                variable = self._variable(kind)
+                last = "scripted" if kind == "llm" else "local"
+                raise ValueError(
+                    f"{variable}={','.join(names)} needs a key: set {needed}, or add {last}"
+                )
+        return self
+
+    def usable(self, kind: str) -> tuple[str, ...]:
+        """The members of the chain `kind` (stt, tts, llm) that need no key or have theirs."""
+        return tuple(name for name in getattr(self, kind) if not self._lacks_key(name))
+
+    def left_out(self) -> tuple[str, ...]:
+        """One line for each provider that is named in a chain and has no key."""
+        return tuple(
+            f"{name} is left out of {self._variable(kind)}: "
+            f"{self._variable(KEY_FIELDS[name])} is not set"
+            for kind in ("stt", "tts", "llm")
+            for name in getattr(self, kind)
+            if self._lacks_key(name)
+        )
+
+    def _lacks_key(self, name: str) -> bool:
+        field = KEY_FIELDS.get(name)
+        return field is not None and not getattr(self, field).get_secret_value().strip()
+
+    @classmethod
+    def _variable(cls, field: str) -> str:
+        return str(cls.model_fields[field].validation_alias)

@@ -1,0 +1,116 @@
+"""How each member of a chain is made from the settings.
+
+Adding a provider is one function here and its name in worker/provider_settings.py. The plugins
+are imported where they are used: a worker whose chains do not name one never loads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from livekit.agents import NOT_GIVEN, llm, stt, tts, vad
+
+from worker.provider_settings import ProviderSettings
+from worker.speech import local_models
+from worker.speech.chain_tts import SAMPLE_RATE
+from worker.speech.provider_chain import E, ProviderChain
+
+#: Words that the language model may say at the most: more than any checked reply has.
+_MOST_TOKENS = 120
+
+
+def stt_chain(settings: ProviderSettings, detector: vad.VAD | None) -> ProviderChain[stt.STT[Any]]:
+    """Those who can listen."""
+
+    def deepgram() -> stt.STT[Any]:
+        from livekit.plugins import deepgram
+
+        return deepgram.STT(
+            api_key=settings.deepgram_api_key.get_secret_value(),
+            base_url=_with_path(settings.deepgram_base_url, "/v1", "/listen"),
+            model=settings.deepgram_model,
+            language=settings.deepgram_language,
+            endpointing_ms=settings.deepgram_endpointing_ms,
+        )
+
+    def local() -> stt.STT[Any]:
+        from worker.speech.local_stt import LocalSTT
+
+        _check_local_speech()
+        return LocalSTT(vad=detector)
+
+    return _chain("stt", settings.usable("stt"), {"deepgram": deepgram, "local": local})
+
+
+def tts_chain(settings: ProviderSettings) -> ProviderChain[tts.TTS[Any]]:
+    """Those who can speak."""
+
+    def elevenlabs() -> tts.TTS[Any]:
+        from livekit.plugins import elevenlabs
+
+        return elevenlabs.TTS(
+            api_key=settings.eleven_api_key.get_secret_value(),
+            base_url=_with_path(settings.elevenlabs_base_url, "/v1"),
+            voice_id=settings.elevenlabs_voice,
+            model=settings.elevenlabs_model,
+            language=settings.elevenlabs_language or NOT_GIVEN,
+            encoding=f"pcm_{SAMPLE_RATE}",  # type: ignore[arg-type]  # one of its literals
+        )
+
+    def local() -> tts.TTS[Any]:
+        from worker.speech.local_tts import LocalTTS
+
+        _check_local_speech()
+        return LocalTTS()
+
+    return _chain("tts", settings.usable("tts"), {"elevenlabs": elevenlabs, "local": local})
+
+
+def llm_chain(settings: ProviderSettings) -> ProviderChain[llm.LLM[Any]] | None:
+    """Those who can find words before the chain comes to `scripted`; None where it comes first."""
+
+    def openai() -> llm.LLM[Any]:
+        from livekit.plugins import openai
+
+        return openai.LLM(
+            api_key=settings.openai_api_key.get_secret_value(),
+            base_url=settings.openai_base_url,
+            model=settings.openai_model,
+            max_completion_tokens=_MOST_TOKENS,
+        )
+
+    usable = settings.usable("llm")
+    before = usable[: usable.index("scripted")] if "scripted" in usable else usable
+    return _chain("llm", before, {"openai": openai}) if before else None
+
+
+def import_plugins(settings: ProviderSettings) -> None:
+    """Import what the chains name: a second of work that belongs before the fork."""
+    names = {*settings.usable("stt"), *settings.usable("tts"), *settings.usable("llm")}
+    if "deepgram" in names:
+        from livekit.plugins import deepgram as deepgram
+    if "elevenlabs" in names:
+        from livekit.plugins import elevenlabs as elevenlabs
+    if "openai" in names:
+        from livekit.plugins import openai as openai
+
+
+def _chain(
+    resource: str, names: tuple[str, ...], makers: dict[str, Callable[[], E]]
+) -> ProviderChain[E]:
+    return ProviderChain(resource, [(name, makers[name]) for name in names])
+
+
+def _check_local_speech() -> None:
+    if (reason := local_models.available()) is not None:
+        raise local_models.LocalSpeechUnavailable(reason)
+
+
+def _with_path(url: str, *parts: str) -> str:
+    """A base URL with the end that the plugin wants, however much of it was given."""
+    for n in range(len(parts), 0, -1):
+        end = "".join(parts[:n])
+        if url.endswith(end):
+            return url + "".join(parts[n:])
+    return url + "".join(parts)
