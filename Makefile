@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test e2e lint format diagrams clips clean
+.PHONY: help setup demo test e2e bench lint format diagrams clips clean
 
 help: ## This list
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -29,10 +29,13 @@ test: $(READY) ## The tests, in minutes, with one whole interview on the real se
 e2e: $(READY) ## All tests on the real server
 	$(BIN)/python -m pytest -m "e2e or real_server"
 
+bench: $(READY) ## Figures beside their baselines: start-up, memory, one transition, one record
+	$(BIN)/python -m benchmarks
+
 lint: $(READY) ## ruff and mypy --strict
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy states worker
+	$(BIN)/mypy states worker benchmarks
 	@# One run a folder: each has a conftest.py, and mypy takes a name once.
 	for folder in unit integration e2e; do $(BIN)/mypy tests/$$folder || exit 1; done
 

@@ -1,0 +1,47 @@
+"""`python -m benchmarks [micro|startup] [--rounds N] [--json FILE]`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+
+from benchmarks import micro, startup
+from benchmarks.figures import Figure, print_table
+from worker.demo.livekit_server import find_or_build
+
+
+def main() -> None:
+    """Measure, print the tables, and write the samples where asked to."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("what", nargs="*", choices=[[], "micro", "startup"], default=[])
+    parser.add_argument("--rounds", type=int, default=7, help="jobs of each worker (default 7)")
+    parser.add_argument("--json", type=Path, help="write every sample into this file")
+    arguments = parser.parse_args()
+    console = Console(width=140)
+    wanted = arguments.what or ["micro", "startup"]
+    figures: list[Figure] = []
+    if "micro" in wanted:
+        figures += asyncio.run(micro.run())
+        print_table("One transition, one record", figures, console)
+    if "startup" in wanted:
+        measured = asyncio.run(_startup(arguments.rounds, console))
+        print_table("From a dispatch to the first word", measured, console)
+        figures += measured
+    if arguments.json:
+        records = [figure.as_record() for figure in figures]
+        arguments.json.write_text(json.dumps(records, indent=2) + "\n", encoding="utf-8")
+
+
+async def _startup(rounds: int, console: Console) -> list[Figure]:
+    binary = await find_or_build(lambda line: console.print(line, style="dim"))
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        return await startup.run(binary, Path(folder), rounds)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""The two workers that ours is measured against, as their entrypoints.
+
+`tone` does the least that can be heard: it connects and plays a tone. `usual` is the pattern of
+the framework's own examples, with the same models as ours: they are loaded in the set-up of each
+process, and the entrypoint connects, starts a session and says the greeting.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import Any, Never
+
+import numpy as np
+from livekit import rtc
+from livekit.agents import Agent, AgentSession, JobContext, JobProcess, llm
+from livekit.plugins import silero
+
+from worker.interview.plan import SAMPLE_PLAN, load_plan
+from worker.speech import local_models
+from worker.speech.local_stt import LocalSTT
+from worker.speech.local_tts import LocalTTS
+
+logger = logging.getLogger("benchmarks")
+
+_RATE = 48_000
+
+
+def no_set_up(_: JobProcess) -> None:
+    """Nothing to load."""
+
+
+async def tone(ctx: JobContext) -> None:
+    """Connect and play."""
+    logger.info("job pid %d", os.getpid())
+    await ctx.connect()
+    source = rtc.AudioSource(_RATE, 1)
+    track = rtc.LocalAudioTrack.create_audio_track("tone", source)
+    options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
+    await ctx.room.local_participant.publish_track(track, options)
+    wave = (8000 * np.sin(np.arange(_RATE // 50) * 2 * np.pi * 440 / _RATE)).astype(np.int16)
+    frame = rtc.AudioFrame(wave.tobytes(), _RATE, 1, len(wave))
+    for _ in range(50 * 5):
+        await source.capture_frame(frame)
+
+
+def load_models(process: JobProcess) -> None:
+    """What the framework's examples do in `prewarm`, with our local models."""
+    process.userdata["vad"] = silero.VAD.load()
+    local_models.preload(stt=True, tts=True)
+
+
+class Mute(llm.LLM[Never]):
+    """There is nothing to answer in this measurement."""
+
+    def chat(self, **_: Any) -> llm.LLMStream:
+        raise NotImplementedError
+
+
+async def usual(ctx: JobContext) -> None:
+    """Connect, start a session, say the greeting."""
+    logger.info("job pid %d", os.getpid())
+    plan = load_plan(SAMPLE_PLAN)
+    detector = ctx.proc.userdata["vad"]
+    session: AgentSession[Any] = AgentSession(
+        vad=detector, stt=LocalSTT(vad=detector), tts=LocalTTS(), llm=Mute()
+    )
+    await ctx.connect()
+    await session.start(Agent(instructions="Greet."), room=ctx.room, record=False)
+    session.say(f"{plan.opening} {plan.questions[0].text}")

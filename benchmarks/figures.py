@@ -1,0 +1,59 @@
+"""Samples of one figure, and the table in which two of them stand side by side."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """One figure: what was measured, of whom, in which unit, and its samples."""
+
+    what: str
+    who: str
+    unit: str
+    samples: Sequence[float]
+    #: What the figure should be below, where there is a target.
+    target: float | None = None
+
+    @property
+    def median(self) -> float:
+        """The median of the samples."""
+        return statistics.median(self.samples)
+
+    def as_record(self) -> dict[str, Any]:
+        """For `--json`."""
+        return {
+            "what": self.what,
+            "who": self.who,
+            "unit": self.unit,
+            "median": self.median,
+            "min": min(self.samples),
+            "max": max(self.samples),
+            "samples": list(self.samples),
+            "target": self.target,
+        }
+
+
+def print_table(title: str, figures: Sequence[Figure], console: Console) -> None:
+    """One line a figure. `ratio` is to the first figure of the same name."""
+    table = Table("what", "who", "median", "min", "max", "ratio", "target", title=title, box=None)
+    first: dict[str, float] = {}
+    for figure in figures:
+        base = first.setdefault(figure.what, figure.median)
+        table.add_row(
+            figure.what,
+            figure.who,
+            f"{figure.median:.4g} {figure.unit}",
+            f"{min(figure.samples):.4g}",
+            f"{max(figure.samples):.4g}",
+            f"{figure.median / base:.2f}" if base else "",
+            f"< {figure.target:g}" if figure.target is not None else "",
+        )
+    console.print(table)

@@ -1,0 +1,213 @@
+"""From a dispatch to the first audible frame, and what a worker weighs; on a real LiveKit server.
+
+Three workers serve the same server and take turns, so that what disturbs the machine disturbs
+all of them: ours, one that only plays a tone, and the framework's usual pattern.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import secrets
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from benchmarks.figures import Figure
+from worker import rooms
+from worker.cli.interviews import dispatch_metadata
+from worker.demo.candidate import Candidate
+from worker.demo.livekit_server import LiveKitServer
+from worker.demo.worker_process import running_worker
+from worker.interview.plan import SAMPLE_PLAN, load_plan
+from worker.store.embedded import EmbeddedPostgres
+from worker.store.interviews import create_interview
+from worker.store.migrate import migrate
+from worker.store.pool import Database
+
+#: Seconds between two rounds: the warm process that was used is replaced meanwhile.
+_PAUSE_S = 5.0
+#: The start-up lines, with their targets in milliseconds (mission.md, S7).
+_TARGETS = {"handshake_start": None, "ctx_connected": 300.0, "session_started": None}
+_TARGETS["init_done"] = 800.0
+
+OURS, TONE, USUAL = "ours", "tone only", "usual pattern"
+
+Metadata = Callable[[str], Awaitable[str]]
+
+
+@dataclass(kw_only=True)
+class Contender:
+    """One of the workers that take turns."""
+
+    who: str
+    agent_name: str
+    pid: int
+    log: Path
+    #: Prepares an interview in a room; the dispatch's metadata.
+    metadata: Metadata
+    joined_ms: list[float] = field(default_factory=list)
+    audible_ms: list[float] = field(default_factory=list)
+    job_mib: list[float] = field(default_factory=list)
+    idle_mib: list[float] = field(default_factory=list)
+
+
+async def run(binary: Path, folder: Path, rounds: int) -> list[Figure]:
+    """Every figure of this module; about a quarter of a minute a round."""
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(LiveKitServer(binary))
+        contenders = [
+            await stack.enter_async_context(worker)
+            for worker in (_tone(server, folder), _usual(server, folder), _ours(server, folder))
+        ]
+        await asyncio.sleep(_PAUSE_S)
+        for contender in contenders:
+            contender.idle_mib.append(_weight(contender.pid))
+        for n in range(rounds + 1):
+            for contender in contenders:
+                await _round(server, contender, counts=n > 0)  # the first one warms everything
+        return [*_figures(contenders), *_start_up_lines(contenders[-1].log)]
+
+
+async def _round(server: LiveKitServer, contender: Contender, *, counts: bool) -> None:
+    room = f"bench-{secrets.token_hex(4)}"
+    key, secret = server.api_key, server.api_secret
+    await rooms.create_room(server.url, key, secret, room)
+    metadata = await contender.metadata(room)
+    token = rooms.candidate_token(
+        key, secret, room=room, identity=f"candidate-{room}", name="Listener"
+    )
+    async with Candidate(server.url, token) as listener:
+        dispatched_s = listener.now_s
+        await rooms.dispatch(
+            server.url, key, secret, room=room, agent_name=contender.agent_name, metadata=metadata
+        )
+        audible_s = await listener.wait_for_sound(since_s=dispatched_s, timeout_s=30.0)
+        joined_s = next(p.at_s for p in listener.presence if p.event == "joined")
+        if counts:
+            contender.joined_ms.append(1000 * (joined_s - dispatched_s))
+            contender.audible_ms.append(1000 * (audible_s - dispatched_s))
+            contender.job_mib.append(_pss_mib(_job_pid(contender.log)))
+        await rooms.delete_room(server.url, key, secret, room)
+    await asyncio.sleep(_PAUSE_S)
+
+
+# --- the contenders -------------------------------------------------------------------------------
+
+
+def _environment(server: LiveKitServer) -> dict[str, str]:
+    return {
+        **os.environ,
+        "LIVEKIT_URL": server.url,
+        "LIVEKIT_API_KEY": server.api_key,
+        "LIVEKIT_API_SECRET": server.api_secret,
+    }
+
+
+async def _no_metadata(_: str) -> str:
+    return ""
+
+
+@asynccontextmanager
+async def _baseline(
+    kind: str, who: str, server: LiveKitServer, folder: Path
+) -> AsyncIterator[Contender]:
+    log, name = folder / f"{kind}.log", f"{kind}-{secrets.token_hex(3)}"
+    module = ("benchmarks.baseline_worker", kind, name)
+    async with running_worker(_environment(server), log, module=module) as process:
+        yield Contender(who=who, agent_name=name, pid=process.pid, log=log, metadata=_no_metadata)
+
+
+def _tone(server: LiveKitServer, folder: Path) -> AbstractAsyncContextManager[Contender]:
+    return _baseline("tone", TONE, server, folder)
+
+
+def _usual(server: LiveKitServer, folder: Path) -> AbstractAsyncContextManager[Contender]:
+    return _baseline("usual", USUAL, server, folder)
+
+
+@asynccontextmanager
+async def _ours(server: LiveKitServer, folder: Path) -> AsyncIterator[Contender]:
+    log, name = folder / "ours.log", f"ours-{secrets.token_hex(3)}"
+    plan = load_plan(SAMPLE_PLAN)
+    async with AsyncExitStack() as stack:
+        postgres = await stack.enter_async_context(await EmbeddedPostgres.start(folder))
+        db = await Database.open(postgres.url)
+        stack.push_async_callback(db.aclose)
+        await db.run("migrate", migrate, budget_s=30.0)
+
+        async def prepare(room: str) -> str:
+            interview = await create_interview(
+                db,
+                interview_id=room,
+                plan=plan,
+                room=room,
+                candidate_identity=f"candidate-{room}",
+            )
+            return dispatch_metadata(interview)
+
+        environment = _environment(server) | {
+            "DATABASE_URL": postgres.url,
+            "INTERVIEW_DATA_DIR": str(folder),
+            "INTERVIEW_AGENT_NAME": name,
+            "INTERVIEW_HTTP_PORT": "0",
+            "INTERVIEW_LOG_FORMAT": "json",
+        }
+        process = await stack.enter_async_context(running_worker(environment, log))
+        yield Contender(who=OURS, agent_name=name, pid=process.pid, log=log, metadata=prepare)
+
+
+# --- the figures ----------------------------------------------------------------------------------
+
+
+def _figures(contenders: list[Contender]) -> list[Figure]:
+    rows: list[tuple[str, str, Callable[[Contender], list[float]]]] = [
+        ("dispatch to agent joined", "ms", lambda c: c.joined_ms),
+        ("dispatch to first audible frame", "ms", lambda c: c.audible_ms),
+        ("a job's process (PSS)", "MiB", lambda c: c.job_mib),
+        ("an idle worker, all processes (PSS)", "MiB", lambda c: c.idle_mib),
+    ]
+    return [
+        Figure(what=what, who=contender.who, unit=unit, samples=samples(contender))
+        for what, unit, samples in rows
+        for contender in contenders
+    ]
+
+
+def _start_up_lines(log: Path) -> list[Figure]:
+    """Milliseconds from the job's receipt to each of the four lines, the first job left out."""
+    found: Mapping[str, list[float]] = defaultdict(list)
+    for line in log.read_text(encoding="utf-8").splitlines():
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(entry, dict) and entry.get("event") in _TARGETS:
+            found[entry["event"]].append(float(entry["elapsed_ms"]))
+    return [
+        Figure(what=f"job received to {name}", who=OURS, unit="ms", samples=times[1:], target=aim)
+        for name, aim in _TARGETS.items()
+        if (times := found[name])
+    ]
+
+
+def _job_pid(log: Path) -> int:
+    """The process of the last job in a worker's log."""
+    pids = re.findall(r'job pid (\d+)|"pid": ?(\d+)', log.read_text(encoding="utf-8"))
+    return int(next(pid for pid in pids[-1] if pid))
+
+
+def _weight(pid: int) -> float:
+    """The PSS of a worker and all of its processes, in MiB."""
+    process = psutil.Process(pid)
+    return sum(_pss_mib(p.pid) for p in (process, *process.children(recursive=True)))
+
+
+def _pss_mib(pid: int) -> float:
+    return float(psutil.Process(pid).memory_full_info().pss) / 2**20
