@@ -37,7 +37,7 @@ lint: $(READY) ## ruff and mypy --strict
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy states worker benchmarks
 	@# One run a folder: each has a conftest.py, and mypy takes a name once.
-	for folder in unit integration e2e; do $(BIN)/mypy tests/$$folder || exit 1; done
+	for folder in stand_ins unit integration e2e; do $(BIN)/mypy tests/$$folder || exit 1; done
 
 format: $(READY) ## Format the code
 	$(BIN)/ruff check --fix .

@@ -14,8 +14,9 @@ from worker.speech.provider_chain import REST_S, ProviderChain, failure_of
 pytestmark = pytest.mark.looptime
 
 
-def status(code: int) -> APIStatusError:
-    return APIStatusError("Ada said: hello", status_code=code)
+def status(number: int, *, code: str | None = None) -> APIStatusError:
+    body = {"code": code} if code else None
+    return APIStatusError("Ada said: hello", status_code=number, body=body)
 
 
 def names(chain: ProviderChain[Closable]) -> list[str]:
@@ -36,7 +37,12 @@ def conditions_of(chain: ProviderChain[Closable]) -> list[Condition]:
         (status(403), "KeyRefused", True),
         (status(404), "NotFound", True),
         (status(400), "RequestRefused", True),
+        (status(1008), "RequestRefused", True),
         (status(429), "RateLimited", False),
+        (status(429, code="rate_limit_exceeded"), "RateLimited", False),
+        (status(429, code="insufficient_quota"), "PaymentRequired", True),
+        (status(-1), "ProviderFailed", False),
+        (status(1006), "ProviderFailed", False),
         (status(500), "ProviderFailed", False),
         (status(503), "ProviderFailed", False),
         (APITimeoutError(), "ProviderTimeout", False),

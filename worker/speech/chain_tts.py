@@ -17,7 +17,7 @@ SAMPLE_RATE = 24_000
 #: Seconds to connect. The next provider is asked at once, so no provider tries again by itself.
 _CONNECT = APIConnectOptions(max_retry=0, timeout=5.0)
 #: Seconds without another frame after which a provider that was given words has failed.
-_PATIENCE_S = 5.0
+_PATIENCE_S = 3.0
 
 
 class ChainTTS(tts.TTS[Never]):

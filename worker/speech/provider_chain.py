@@ -17,8 +17,9 @@ logger = logging.getLogger(__name__)
 #: Seconds for which a provider that failed in passing is asked only where no other is left.
 REST_S = 30.0
 
-#: HTTP says with these that asking again changes nothing: a bad key, no credit, an unknown
-#: voice or model, a request that it does not understand.
+#: With these HTTP statuses, and one close code of websockets (RFC 6455, 7.4.1), asking again
+#: changes nothing: a bad key, no credit, an unknown voice or model, a request that is not
+#: understood. ElevenLabs takes the connection first and refuses key and voice with a 1008.
 _FOR_GOOD = {
     400: "RequestRefused",
     401: "KeyRefused",
@@ -26,7 +27,10 @@ _FOR_GOOD = {
     403: "KeyRefused",
     404: "NotFound",
     422: "RequestRefused",
+    1008: "RequestRefused",
 }
+#: OpenAI says 429 both of haste and of an empty account; only its code tells them apart.
+_NO_CREDIT = "insufficient_quota"
 
 
 class Engine(Protocol):
@@ -56,6 +60,8 @@ class Failure:
 def failure_of(error: BaseException) -> Failure:
     """Sort what a plugin raised. Its message is not kept: it may quote a key or a candidate."""
     if isinstance(error, APIStatusError):
+        if isinstance(error.body, dict) and error.body.get("code") == _NO_CREDIT:
+            return Failure("PaymentRequired", for_good=True)
         if error.status_code in _FOR_GOOD:
             return Failure(_FOR_GOOD[error.status_code], for_good=True)
         return Failure("RateLimited" if error.status_code == 429 else "ProviderFailed")

@@ -1,0 +1,1 @@
+"""Servers and lines that tests put where the real ones would be."""

@@ -1,0 +1,226 @@
+"""A stand-in of ElevenLabs: text to speech, as `livekit-plugins-elevenlabs` uses it.
+
+    async with ElevenLabsStandIn(speak=lambda text: tone) as server:
+        tts = elevenlabs.TTS(base_url=server.base_url, api_key=server.key,
+                             encoding="pcm_24000", ...)
+
+The websocket of several contexts, the HTTP stream, and the lists by which a key is checked.
+Protocol and errors as at elevenlabs.io/docs/api-reference. Audio is pcm_24000 alone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from aiohttp import web
+
+from stand_ins._injector import Body, Socket
+from stand_ins._server import BODY, INJECTOR, REQUEST_ID, StandIn
+from stand_ins._speak import CHUNK_BYTES, Rejection, Speaking, SpeakOptions
+from stand_ins.faults import NOT_JSON, FaultKind, Nonsense
+from worker.speech import audio, local_models
+from worker.speech.engine_thread import EngineThread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from contextlib import AsyncExitStack
+
+    from stand_ins._injector import FaultInjector
+    from worker.speech.audio import Floats
+
+#: Voices by id: the plugin's default, and two of the service's premade ones.
+VOICES: Final[Mapping[str, str]] = {
+    "hpp4J3VqNfWAUOO0d1Us": "Bella",
+    "EXAVITQu4vr4xnSDxMaL": "Sarah",
+    "21m00Tcm4TlvDq8ikWAM": "Rachel",
+}
+#: The models of the websocket of several contexts (elevenlabs.io/docs/models); the eleven_v3
+#: family has a protocol of its own, which this stand-in does not speak.
+MODELS: Final = (
+    "eleven_turbo_v2_5",
+    "eleven_flash_v2_5",
+    "eleven_turbo_v2",
+    "eleven_flash_v2",
+    "eleven_multilingual_v2",
+)
+OUTPUT_FORMAT: Final = "pcm_24000"
+#: Seconds of silence from the client where the request does not say (the service's default).
+_INACTIVITY_TIMEOUT_S: Final = 20.0
+
+_ERRORS: Final = {
+    400: ("invalid_request", "invalid_parameters", "The request is not valid."),
+    401: ("authentication_error", "invalid_api_key", "Invalid API key"),
+    402: ("payment_required", "payment_required", "The subscription has an open invoice."),
+    403: ("authorization_error", "subscription_required", "The subscription does not allow this."),
+    404: ("not_found", "voice_not_found", "A voice with that voice_id was not found."),
+    429: (
+        "rate_limit_error",
+        "too_many_concurrent_requests",
+        "Too many concurrent requests. Your subscription allows no more at a time.",
+    ),
+    503: ("internal_error", "system_busy", "We are experiencing heavy traffic. Try again."),
+}
+_QUOTA: Final = "This request exceeds your quota."
+
+
+class ElevenLabsStandIn(StandIn):
+    """ElevenLabs on loopback.
+
+    `speak` turns text into speech (24 kHz mono, floats in [-1, 1)), in a thread of the server's
+    own and one text at a time; the local voice unless told otherwise. `voices` are the voices it
+    knows, names by id.
+    """
+
+    provider = "ElevenLabs"
+    key_variable = "ELEVEN_API_KEY"
+    url_variable = "ELEVENLABS_BASE_URL"
+    path = "/v1"
+    faults = frozenset(FaultKind) - {FaultKind.EMPTY_TEXT}
+
+    def __init__(
+        self,
+        *,
+        speak: Callable[[str], Floats] = local_models.synthesize,
+        voices: Mapping[str, str] = VOICES,
+        key: str = "elevenlabs-stand-in-key",
+    ) -> None:
+        super().__init__(key=key)
+        #: Characters spoken since the start, which is what the service bills.
+        self.characters = 0
+        self.voices = dict(voices)
+        self._speak_text = speak
+        self._voice: EngineThread | None = None
+
+    async def _listen(self, stack: AsyncExitStack) -> None:
+        self._voice = EngineThread("elevenlabs-stand-in")
+        stack.push_async_callback(self._voice.aclose)
+        await super()._listen(stack)
+
+    def routes(self) -> Iterable[web.AbstractRouteDef]:
+        """The websocket, the HTTP stream, and the lists."""
+        return [
+            web.get("/v1/text-to-speech/{voice_id}/multi-stream-input", self._websocket),
+            web.post("/v1/text-to-speech/{voice_id}/stream", self._stream),
+            web.get("/v1/voices", self._voices),
+            web.get("/v1/models", self._models),
+            web.get("/v1/user", self._user),
+        ]
+
+    def headers(self, request_id: str) -> Mapping[str, str]:
+        """The request's id, as ElevenLabs gives it."""
+        return {"request-id": request_id, "x-trace-id": request_id.replace("-", "")}
+
+    def refusal(self, status: int, code: str, request_id: str) -> Mapping[str, Any]:
+        """ElevenLabs' error body."""
+        usual = ("internal_error", "internal_server_error", "An internal error occurred.")
+        kind, name, message = _ERRORS.get(status, usual)
+        if code == "quota_exceeded":
+            message = _QUOTA
+        detail = {"type": kind, "code": code or name, "status": code or name, "message": message}
+        return {"detail": detail | {"request_id": request_id}}
+
+    def _knows(self, request: web.Request) -> bool:
+        return request.headers.get("xi-api-key") == self.key
+
+    async def _voices(self, request: web.Request) -> web.Response:
+        voices = [
+            {"voice_id": voice_id, "name": name, "category": "premade"}
+            for voice_id, name in self.voices.items()
+        ]
+        return self._answer(request, {"voices": voices})
+
+    async def _models(self, request: web.Request) -> web.Response:
+        models = [{"model_id": model, "can_do_text_to_speech": True} for model in MODELS]
+        return self._answer(request, models)
+
+    async def _user(self, request: web.Request) -> web.Response:
+        used = {"character_count": self.characters, "character_limit": 100_000}
+        return self._answer(
+            request, {"user_id": "stand-in", "subscription": {"tier": "creator", **used}}
+        )
+
+    def _answer(self, request: web.Request, content: Any) -> web.Response:
+        if not self._knows(request):
+            return self.refuse(request, 401)
+        return web.json_response(content, headers=self.headers(request[REQUEST_ID]))
+
+    async def _stream(self, request: web.Request) -> web.StreamResponse:
+        body = request[BODY]
+        injector = request[INJECTOR]
+        if injector.fault is not None and injector.meets(FaultKind.REJECT):
+            return self.refuse(request, 401, injector.fault.code)
+        if not self._knows(request):
+            return self.refuse(request, 401)
+        if request.match_info["voice_id"] not in self.voices:
+            return self.refuse(request, 404)
+        if request.query.get("output_format") != OUTPUT_FORMAT:
+            return self.refuse(request, 403, "output_format_not_allowed")
+        if not isinstance(body, dict) or not body.get("text"):
+            return self.refuse(request, 400, "invalid_text")
+        if body.get("model_id") not in MODELS:
+            return self.refuse(request, 400, "model_not_found")
+
+        headers = self.headers(request[REQUEST_ID])
+        if injector.nonsense is not None:
+            return web.Response(text=injector.nonsense, content_type="text/html", headers=headers)
+        speech = await self._say(str(body["text"]), injector)
+        response = web.StreamResponse(headers={"Content-Type": "audio/pcm", **headers})
+        await response.prepare(request)
+        parts = Body(response, injector)
+        if not injector.meets(FaultKind.NO_AUDIO):
+            for at in range(0, len(speech), CHUNK_BYTES):
+                chunk = speech[at : at + CHUNK_BYTES]
+                await parts.write(chunk, audio_bytes=len(chunk))
+        return response
+
+    async def _websocket(self, request: web.Request) -> web.StreamResponse:
+        injector = request[INJECTOR]
+
+        async def speak(text: str) -> bytes:
+            return await self._say(text, injector)
+
+        socket = Socket(injector)
+        await socket.accept(request, self.headers(request[REQUEST_ID]))
+        await Speaking(
+            socket,
+            _options(request.query),
+            speak,
+            injector=injector,
+            rejection=self._rejection(request, injector),
+        ).run()
+        return socket.response
+
+    def _rejection(self, request: web.Request, injector: FaultInjector) -> Rejection | None:
+        voice_id = request.match_info["voice_id"]
+        if injector.fault is not None and injector.meets(FaultKind.REJECT):
+            return Rejection(code=injector.fault.code, message=injector.fault.reason)
+        if not self._knows(request):
+            return Rejection(code="invalid_api_key", message="Invalid API key")
+        if voice_id not in self.voices:
+            message = f"A voice with voice_id {voice_id} does not exist."
+            return Rejection(code="voice_id_does_not_exist", message=message)
+        if request.query.get("model_id") not in MODELS:
+            message = "A model with requested ID does not exist"
+            return Rejection(code="model_not_found", message=message)
+        if request.query.get("output_format") != OUTPUT_FORMAT:
+            message = f"The stand-in speaks output_format={OUTPUT_FORMAT} only."
+            return Rejection(code="output_format_not_allowed", message=message)
+        return None
+
+    async def _say(self, text: str, injector: FaultInjector) -> bytes:
+        """Speak a text: 16-bit samples, or what the fault makes of them."""
+        assert self._voice is not None
+        self.characters += len(text)
+        if injector.talks(Nonsense.NO_AUDIO):
+            return NOT_JSON.encode()
+        speech = await self._voice.run(self._speak_text, text)
+        pcm = audio.to_pcm(speech).tobytes()
+        return bytes(len(pcm)) if injector.meets(FaultKind.SILENT_AUDIO) else pcm
+
+
+def _options(query: Mapping[str, str]) -> SpeakOptions:
+    return SpeakOptions(
+        auto_mode=query.get("auto_mode") == "true",
+        sync_alignment=query.get("sync_alignment") == "true",
+        inactivity_timeout_s=float(query.get("inactivity_timeout", _INACTIVITY_TIMEOUT_S)),
+    )
