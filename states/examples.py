@@ -9,11 +9,16 @@ from __future__ import annotations
 from states.conditions import Condition, Status
 from states.history import History
 from states.table import Event
-from states.testing import Entry, journey, loaded, lost
+from states.testing import Entry, journey, loaded, lost, pending
+
+_DECLARED = (
+    pending("orchestrator", required=True),
+    *map(pending, ("database", "vad", "stt", "tts", "llm", "turn_detector")),
+)
 
 _CONNECTED: tuple[Entry, ...] = (
     (0.118, Event.ROOM_CONNECTED),
-    (0.121, Event.BOOTSTRAP_STARTED),
+    (0.121, Event.BOOTSTRAP_STARTED, *_DECLARED),
     (0.122, Event.LOADER_REPORTED, loaded("vad")),
     (0.124, Event.LOADER_REPORTED, loaded("llm")),
     (0.139, Event.LOADER_REPORTED, loaded("turn_detector")),

@@ -57,6 +57,9 @@ class History:
     steps: tuple[Step, ...] = ()
     turns: tuple[Turn, ...] = ()
     faults: tuple[Mapping[str, Any], ...] = ()
+    #: Whether the process is known to be gone. Of one that went with its worker nobody knows how,
+    #: so that both figures may be None then.
+    exited: bool = False
     exit_code: int | None = None
     signal: int | None = None
     #: Bytes of a torn last line that were left out.
@@ -98,6 +101,7 @@ class History:
             steps=tuple(reader.steps),
             turns=tuple(reader.turns),
             faults=tuple(reader.faults),
+            exited=reader.exited,
             exit_code=reader.exit_code,
             signal=reader.signal,
             torn_bytes=torn_bytes,
@@ -113,6 +117,7 @@ class History:
                 transitions=tuple(_transition(entry) for entry in job["transitions"]),
                 condition_changes=tuple(Condition.from_record(c) for c in job["conditions"]),
                 steps=tuple(_step(entry) for entry in job["steps"]),
+                exited=bool(job.get("exited")),
                 exit_code=job.get("exit_code"),
                 signal=job.get("signal"),
             )
@@ -126,6 +131,7 @@ class History:
             "state": self.state,
             "outcome": self.outcome,
             "reason": self.reason,
+            "exited": self.exited,
             "exit_code": self.exit_code,
             "signal": self.signal,
             "transitions": [
@@ -169,13 +175,26 @@ class History:
         return Conditions.of(self.condition_changes)
 
     @property
+    def broke_off(self) -> bool:
+        """Whether the process ended before the job was CLOSED."""
+        gone = self.exited or self.exit_code is not None or self.signal is not None
+        return gone and self.state is not State.CLOSED
+
+    @property
     def outcome(self) -> Outcome | None:
-        """What the job was worth; None while it is not closing yet."""
+        """What the job was worth; None while it is not closing yet.
+
+        FAILED for one that broke off, also where it was closing with another outcome.
+        """
+        if self.broke_off:
+            return Outcome.FAILED
         return next((x.outcome for x in reversed(self.transitions) if x.outcome), None)
 
     @property
     def reason(self) -> Reason | None:
         """Why the job ended; None while it is not closing yet."""
+        if self.broke_off:
+            return Reason.PROCESS_EXITED if self.signal is None else Reason.PROCESS_KILLED
         return next((x.reason for x in reversed(self.transitions) if x.reason), None)
 
     def entered(self, state: State) -> float | None:
@@ -223,6 +242,7 @@ class _Reader:
         self.steps: list[Step] = []
         self.turns: list[Turn] = []
         self.faults: list[Mapping[str, Any]] = []
+        self.exited = False
         self.exit_code: int | None = None
         self.signal: int | None = None
 
@@ -246,6 +266,7 @@ class _Reader:
         elif kind == "fault":
             self.faults.append(dict(record))
         elif kind == "exit":
+            self.exited = True
             self.exit_code, self.signal = record["exit_code"], record.get("signal")
         # A kind of a later version with the same format number is somebody else's to read.
 

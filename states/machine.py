@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from states._dispatch import Dispatcher
@@ -42,7 +42,7 @@ Listener = Callable[[Transition], Awaitable[None] | None]
 @dataclass(frozen=True)
 class _Letter:
     event: Event
-    condition: Condition | None = None
+    conditions: tuple[Condition, ...] = ()
     reply: asyncio.Future[Transition] | None = None
     #: Set on a budget's letter: the visit that it was set for.
     epoch: int | None = None
@@ -165,20 +165,20 @@ class Lifecycle:
                     letter.reply.set_exception(LifecycleStopped(letter.event))
             self._changed.set()
 
-    async def fire(self, event: Event, condition: Condition | None = None) -> Transition:
-        """Say that `event` happened and wait for what became of it.
+    async def fire(self, event: Event, *conditions: Condition) -> Transition:
+        """Say that `event` happened, with what it says of resources, and wait for what came of it.
 
         Raises IllegalTransition where the table does not allow it, LifecycleStopped, and
         JournalError where it could not be written down (nothing has changed then). Cancelling
         the caller loses nothing: the event is in the mailbox and will be handled.
         """
         reply: asyncio.Future[Transition] = asyncio.get_running_loop().create_future()
-        self._put(_Letter(event, condition, reply))
+        self._put(_Letter(event, conditions, reply))
         return await reply
 
-    def post(self, event: Event, condition: Condition | None = None) -> None:
+    def post(self, event: Event, *conditions: Condition) -> None:
         """Say that `event` happened, from a plain callback. What is refused is only recorded."""
-        self._put(_Letter(event, condition))
+        self._put(_Letter(event, conditions))
 
     def _put(self, letter: _Letter) -> None:
         if self._owner is None or self._stopped:
@@ -213,10 +213,8 @@ class Lifecycle:
     async def _handle(self, letter: _Letter) -> Transition:
         before = self.state
         candidate = self.conditions
-        condition = letter.condition
-        if condition is not None:
-            condition = Condition(**{**vars(condition), "since": self.t})
-            candidate = candidate.updated(condition)
+        for condition in letter.conditions:
+            candidate = candidate.updated(replace(condition, since=self.t))
         edge = self._dispatcher.edge_for(letter.event, candidate)
         if edge is None:
             raise IllegalTransition(before, letter.event, allowed(before))
@@ -228,7 +226,7 @@ class Lifecycle:
             outcome=edge.outcome or (self.outcome if edge.target is State.CLOSED else None),
             reason=edge.reason or (self.reason if edge.target is State.CLOSED else None),
         )
-        if condition is not None:
+        for condition in letter.conditions:
             self.journal.append("condition", self.t, **candidate[condition.resource].as_record())
         self._record(transition)
         # Written down: now it may happen.

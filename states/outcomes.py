@@ -34,6 +34,7 @@ class Reason(StrEnum):
         return member
 
     INTERVIEW_COMPLETED = "InterviewCompleted", "Every planned question was asked and goodbye said."
+    WORK_DONE = "WorkDone", "The application's work was over, and it named no other end."
     TIME_LIMIT_REACHED = "TimeLimitReached", "The longest time allowed for an interview was over."
     CANDIDATE_LEFT = "CandidateLeft", "The candidate left and did not come back within the grace."
     CANDIDATE_NEVER_JOINED = "CandidateNeverJoined", "Nobody came before the join deadline."

@@ -40,6 +40,7 @@ class Event(StrEnum):
 
     ROOM_CONNECTED = "room_connected"
     HANDSHAKE_FAILED = "handshake_failed"
+    #: Loading begins; carries the condition of all that will be loaded, each pending.
     BOOTSTRAP_STARTED = "bootstrap_started"
     #: A loader has said how it went; carries the resource's condition.
     LOADER_REPORTED = "loader_reported"
@@ -55,6 +56,8 @@ class Event(StrEnum):
     SESSION_STARTED = "session_started"
     SESSION_FAILED = "session_failed"
     INTERVIEW_COMPLETED = "interview_completed"
+    #: The application's work is over, and it named no other end.
+    WORK_DONE = "work_done"
     CANDIDATE_LEFT = "candidate_left"
     CANDIDATE_NEVER_JOINED = "candidate_never_joined"
     CANDIDATE_SILENT = "candidate_silent"
@@ -82,11 +85,15 @@ BUDGETS: Mapping[State, float] = {
     State.CLOSING: 12.0,
 }
 
-#: Seconds left for CLOSING once the worker has asked the job to end, also if it asks again.
-HURRIED_CLOSING_S = 4.0
+#: Seconds left for CLOSING once the worker has asked the job to end, also if it asks again. The
+#: longest last words take 4.6 of them.
+HURRIED_CLOSING_S = 7.0
 
 #: These states share one deadline: going from one to the other never restarts it.
 SHARED_DEADLINE = frozenset({State.READY, State.DEGRADED})
+
+
+Guard = Callable[[Conditions], bool]
 
 
 def nothing_missing(conditions: Conditions) -> bool:
@@ -119,7 +126,7 @@ class Edge:
     source: State
     event: Event
     target: State | None = None
-    guard: Callable[[Conditions], bool] | None = field(default=None, kw_only=True)
+    guard: Guard | None = field(default=None, kw_only=True)
     outcome: Outcome | None = field(default=None, kw_only=True)
     reason: Reason | None = field(default=None, kw_only=True)
     #: Shortens what is left of CLOSING to `HURRIED_CLOSING_S`.
@@ -131,11 +138,19 @@ class Edge:
         return self.event is Event.BUDGET_SPENT
 
 
-def _end(source: State, event: Event, outcome: Outcome, reason: Reason) -> Edge:
+def _end(
+    source: State,
+    event: Event,
+    outcome: Outcome,
+    reason: Reason,
+    *,
+    guard: Guard | None = None,
+) -> Edge:
     return Edge(
         source,
         event,
         State.CLOSING,
+        guard=guard,
         outcome=outcome,
         reason=reason,
         hurries=event is Event.SHUTDOWN_REQUESTED,
@@ -161,22 +176,23 @@ EDGES: tuple[Edge, ...] = (
     _end(_S.HANDSHAKE, _E.BUDGET_SPENT, _O.FAILED, _R.HANDSHAKE_TIMEOUT),
     Edge(_S.CONNECTED, _E.BOOTSTRAP_STARTED, _S.BOOTSTRAPPING),
     _end(_S.CONNECTED, _E.BUDGET_SPENT, _O.FAILED, _R.BOOTSTRAP_NEVER_STARTED),
-    # Loading: what the loaders reported picks the path.
-    Edge(_S.BOOTSTRAPPING, _E.LOADERS_SETTLED, _S.READY, guard=nothing_missing),
-    Edge(_S.BOOTSTRAPPING, _E.LOADERS_SETTLED, _S.DEGRADED, guard=only_optional_missing),
-    Edge(
-        _S.BOOTSTRAPPING,
-        _E.LOADERS_SETTLED,
-        _S.CLOSING,
-        guard=required_missing,
-        outcome=_O.FAILED,
-        reason=_R.ORCHESTRATOR_FAILED,
+    # Loading: what is there picks the path, once all is told or the time is over.
+    *(
+        edge
+        for event, reason in (
+            (_E.LOADERS_SETTLED, _R.ORCHESTRATOR_FAILED),
+            (_E.BUDGET_SPENT, _R.BOOTSTRAP_TIMEOUT),
+        )
+        for edge in (
+            Edge(_S.BOOTSTRAPPING, event, _S.READY, guard=nothing_missing),
+            Edge(_S.BOOTSTRAPPING, event, _S.DEGRADED, guard=only_optional_missing),
+            _end(_S.BOOTSTRAPPING, event, _O.FAILED, reason, guard=required_missing),
+        )
     ),
     _end(_S.BOOTSTRAPPING, _E.ORCHESTRATOR_FAILED, _O.FAILED, _R.ORCHESTRATOR_FAILED),
     _end(_S.BOOTSTRAPPING, _E.METADATA_INVALID, _O.FAILED, _R.METADATA_INVALID),
     _end(_S.BOOTSTRAPPING, _E.INTERVIEW_UNKNOWN, _O.FAILED, _R.INTERVIEW_UNKNOWN),
     _end(_S.BOOTSTRAPPING, _E.INTERVIEW_OVER, _O.CANCELLED, _R.INTERVIEW_ALREADY_OVER),
-    _end(_S.BOOTSTRAPPING, _E.BUDGET_SPENT, _O.FAILED, _R.BOOTSTRAP_TIMEOUT),
     # The session starts, whole or not.
     Edge(_S.READY, _E.RESOURCE_LOST, _S.DEGRADED),
     Edge(_S.DEGRADED, _E.RESOURCE_RECOVERED, _S.READY, guard=nothing_missing),
@@ -191,6 +207,7 @@ EDGES: tuple[Edge, ...] = (
     ),
     # The interview, and how it ends.
     _end(_S.RUNNING, _E.INTERVIEW_COMPLETED, _O.COMPLETED, _R.INTERVIEW_COMPLETED),
+    _end(_S.RUNNING, _E.WORK_DONE, _O.COMPLETED, _R.WORK_DONE),
     _end(_S.RUNNING, _E.CANDIDATE_LEFT, _O.ABANDONED, _R.CANDIDATE_LEFT),
     _end(_S.RUNNING, _E.CANDIDATE_NEVER_JOINED, _O.ABANDONED, _R.CANDIDATE_NEVER_JOINED),
     _end(_S.RUNNING, _E.CANDIDATE_SILENT, _O.ABANDONED, _R.CANDIDATE_SILENT),

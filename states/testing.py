@@ -63,6 +63,7 @@ __all__ = [
     "lost",
     "on",
     "one_of",
+    "pending",
     "run_virtual",
 ]
 
@@ -72,8 +73,8 @@ _Result = TypeVar("_Result")
 #: a path is JSON when it ends in ".json", else a journal.
 Subject = Lifecycle | History | Path | str | Mapping[str, Any]
 
-#: Something that happens to a job: seconds since it was received, and what.
-Entry = tuple[float, Event] | tuple[float, Event, Condition]
+#: What happens to a job: seconds since it was received, an event, and what it says of resources.
+Entry = tuple[float, Event, *tuple[Condition, ...]]
 
 
 # --- running -----------------------------------------------------------------------------------
@@ -112,7 +113,7 @@ def run_virtual(main: Coroutine[Any, Any, _Result], *, idle_timeout_s: float = 5
 def journey(*entries: Entry, until_s: float | None = None, **lifecycle: Any) -> History:
     """Feed `entries` into a new lifecycle on virtual time and return the history of it.
 
-    Each entry is `(seconds, event)` or `(seconds, event, condition)`, in order of time. After
+    Each entry is `(seconds, event)` and any conditions it carries, in order of time. After
     the last one the clock runs on to `until_s` seconds, if given, so that budgets can run out;
     at the very instant at which a budget ends, the budget comes before the entry.
     `lifecycle` is passed on to `Lifecycle`: `budgets={State.HANDSHAKE: 0.3}`.
@@ -127,9 +128,9 @@ def journey(*entries: Entry, until_s: float | None = None, **lifecycle: Any) -> 
     async def run() -> History:
         loop = asyncio.get_running_loop()
         async with Lifecycle(**{"received_at": loop.time(), **lifecycle}) as job:
-            for at, event, *condition in entries:
+            for at, event, *conditions in entries:
                 await asyncio.sleep(at - job.t)
-                await job.fire(event, *condition)
+                await job.fire(event, *conditions)
             if until_s is not None:
                 await asyncio.sleep(until_s - job.t)
             # Whoever became due in this last instant is heard before the journey ends.
@@ -138,6 +139,11 @@ def journey(*entries: Entry, until_s: float | None = None, **lifecycle: Any) -> 
             return history_of(job)
 
     return run_virtual(run())
+
+
+def pending(resource: str, *, required: bool = False) -> Condition:
+    """The condition of a resource that will be loaded: what BOOTSTRAP_STARTED says of each."""
+    return Condition(resource=resource, status=Status.PENDING, reason="Loading", required=required)
 
 
 def loaded(resource: str, *, required: bool = False) -> Condition:
@@ -263,7 +269,7 @@ def assert_condition(
 
 
 async def assert_refused(
-    lifecycle: Lifecycle, event: Event | str, condition: Condition | None = None
+    lifecycle: Lifecycle, event: Event | str, *conditions: Condition
 ) -> IllegalTransition:
     """Fire `event`, and assert that it is refused and changes nothing; return the refusal.
 
@@ -271,11 +277,11 @@ async def assert_refused(
     """
     __tracebackhide__ = True
     event = word(Event, event)
-    state, steps, conditions = lifecycle.state, len(lifecycle.transitions), lifecycle.conditions
+    state, steps, known = lifecycle.state, len(lifecycle.transitions), lifecycle.conditions
     try:
-        await lifecycle.fire(event, condition)
+        await lifecycle.fire(event, *conditions)
     except IllegalTransition as refusal:
-        unchanged = (state, conditions) == (lifecycle.state, lifecycle.conditions)
+        unchanged = (state, known) == (lifecycle.state, lifecycle.conditions)
         if unchanged and len(lifecycle.transitions) == steps:
             return refusal
         said = f"{event} was refused in {state}, but something else changed the job meanwhile"

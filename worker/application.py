@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 if TYPE_CHECKING:
     from livekit.agents import Agent, AgentSession
 
     from states import Reason
-    from worker.interview.clips import Clip
     from worker.job import Job
     from worker.resources.base import Resource
     from worker.resources.bootstrap import AgentResources
     from worker.settings import Settings
+    from worker.speech.clip import Clip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,12 +31,13 @@ class Dispatch:
 class Application(Protocol):
     """An agent on the lifecycle: its resources, its session, and what it does while RUNNING.
 
-    One is made for each job, before anything is connected, so making one must be cheap.
+    One is made for each job, before anything is connected, so making one must be cheap. A class
+    of one's own may inherit from this one: `header` and the words then need not be written.
     """
 
     def header(self) -> Mapping[str, Any]:
         """Fields for the journal's header and for every log line. Never personal data."""
-        ...
+        return {}
 
     def resources(self) -> Sequence[Resource]:
         """What the job needs, declared."""
@@ -46,16 +48,27 @@ class Application(Protocol):
         ...
 
     async def run(self, job: Job) -> None:
-        """Do the work while the job is RUNNING, and say to `job.life` how it ended."""
+        """Do the work while the job is RUNNING, and say how it ended.
+
+        An end is one of the events that lead from RUNNING to CLOSING (states/table.py):
+        `await job.life.fire(Event.CANDIDATE_LEFT)`. Where this returns without one, the work
+        counts as done: completed, WorkDone. What it raises is the end as well: failed,
+        JobCrashed. It is cancelled when the job ends by anything else, at the latest when the
+        budget of RUNNING is spent (INTERVIEW_BUDGET_RUNNING_S).
+        """
         ...
 
     def last_words(self, reason: Reason) -> Clip | None:
-        """What to say before leaving for `reason`; None where there is nothing to say."""
-        ...
+        """What to say before leaving for `reason`; None where there is nothing to say.
+
+        A clip of one's own is read with `worker.speech.clip.read_clip`. When the worker goes
+        away all of CLOSING has INTERVIEW_HURRIED_CLOSING_S seconds: up to 5 s of words fit.
+        """
+        return None
 
     def waiting_words(self) -> Clip | None:
         """What to say to somebody who waits for the session; None for silence."""
-        ...
+        return None
 
 
 class ApplicationFactory(Protocol):
@@ -64,3 +77,33 @@ class ApplicationFactory(Protocol):
     def __call__(self, dispatch: Dispatch, settings: Settings) -> Application:
         """Cheap, and never raises for what the metadata says: that is a loader's to report."""
         ...
+
+
+class ApplicationInvalid(Exception):
+    """INTERVIEW_APPLICATION names nothing that can make an application."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.name = name
+        self.reason = reason
+        super().__init__(
+            f"INTERVIEW_APPLICATION: {name} cannot be used ({reason});"
+            " name what makes the application, as module:attribute"
+        )
+
+
+def load_application(name: str) -> ApplicationFactory:
+    """Import the factory that `name` ("module:attribute") stands for.
+
+    Raises ApplicationInvalid, also for what the module itself raises as it is imported.
+    """
+    module, _, attribute = name.partition(":")
+    try:
+        factory = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ApplicationInvalid(name, str(error)) from error
+    except Exception as error:
+        # What foreign code says may quote a secret: its kind has to do.
+        raise ApplicationInvalid(name, f"importing it raises {type(error).__name__}") from error
+    if not callable(factory):
+        raise ApplicationInvalid(name, f"it is of type {type(factory).__name__}, no factory")
+    return cast(ApplicationFactory, factory)

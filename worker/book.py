@@ -66,10 +66,12 @@ class JobBook:
 
     def fault(self, where: str, error: BaseException) -> None:
         """Record something that went wrong, by its kind only: a message may quote anybody."""
+        self.refusal(where, type(error).__name__)
+
+    def refusal(self, where: str, reason: str) -> None:
+        """Record that something was not good enough to be used, by one word in CamelCase."""
         with contextlib.suppress(JournalError):
-            self._life.journal.append(
-                "fault", self._life.t, where=where, error=type(error).__name__
-            )
+            self._life.journal.append("fault", self._life.t, where=where, error=reason)
 
     def milestone(self, name: str) -> None:
         """Log one of the four start-up lines: `elapsed_ms` counts from the job's receipt."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import signal
 import time
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 from livekit.agents import AgentSession, CloseEvent, JobContext
@@ -24,9 +23,10 @@ from states import (
 from states.transition import IllegalTransition, LifecycleStopped, Transition
 from worker.application import Application
 from worker.book import JobBook
-from worker.bounded import bounded
+from worker.bounded import retrieve
+from worker.closing import close
 from worker.journal import open_journal
-from worker.resources.base import LoadReport
+from worker.resources.base import LoadReport, Resource
 from worker.resources.bootstrap import AgentResources, bootstrap_resources
 from worker.settings import Settings
 from worker.stage import RoomStage, Stage, StageMaker
@@ -35,11 +35,6 @@ logger = logging.getLogger(__name__)
 
 #: Seconds of silence after which somebody who waits for the session is told to wait.
 _WAITING_S = 2.0
-
-#: Seconds that a step of closing has even where the budget of CLOSING is spent: none is left out.
-_LEAST_STEP_S = 0.2
-#: Seconds for the closers of all resources together.
-_CLOSE_RESOURCES_S = 3.0
 
 #: What the worker sends to its job processes when it goes away: SIGTERM also reaches them from
 #: a process group, a container runtime or an operator, and they mind only their worker's word.
@@ -80,7 +75,12 @@ class Job:
         self.held = AgentResources()
         self.stage: Stage = make_stage(ctx, self.life.post)
         self.session: AgentSession[Any] | None = None
-        self._opening: asyncio.Task[None] | None = None
+        #: What the application still writes once the session is closed.
+        self.last_records: list[Callable[[], Awaitable[None]]] = []
+        #: Makes the line audible.
+        self.opening: asyncio.Task[None] | None = None
+        #: Loads the resources; may go on behind the session.
+        self.loading: asyncio.Task[None] | None = None
 
     async def live(self) -> Outcome:
         """From HANDSHAKE to CLOSED. Returns the outcome, also where it was cancelled."""
@@ -92,7 +92,7 @@ class Job:
         )
         work = asyncio.create_task(self._work(), name="job-work")
         await self._see_through(self.life.reached(State.CLOSING))
-        await self._see_through(self._close(work))
+        await self._see_through(close(self, work))
         return self.life.outcome or Outcome.FAILED
 
     async def _see_through(self, part: Coroutine[Any, Any, object]) -> None:
@@ -120,14 +120,17 @@ class Job:
                 await self._start_session()
             finally:
                 waiting.cancel()
-            await self.app.run(self)
+            await self._run()
         except (IllegalTransition, LifecycleStopped) as error:
             # The lifecycle has gone on to CLOSING while a step was finishing.
             logger.info("the job's work ended: %s", error)
         except Exception as error:
-            logger.exception("the job's own code failed")
-            self.book.fault("job", error)
-            self.life.post(Event.JOB_CRASHED)
+            self._crashed(error)
+
+    def _crashed(self, error: Exception) -> None:
+        logger.error("the job's own code failed", exc_info=error)
+        self.book.fault("job", error)
+        self.life.post(Event.JOB_CRASHED)
 
     async def _handshake(self) -> None:
         try:
@@ -140,17 +143,29 @@ class Job:
         self.book.milestone("ctx_connected")
 
     async def _bootstrap(self) -> None:
-        await self.life.fire(Event.BOOTSTRAP_STARTED)
-        self._opening = asyncio.create_task(
+        self.opening = asyncio.create_task(
             self.book.timed("open_line", self.stage.open_line()), name="open-line"
         )
-        await bootstrap_resources(
-            self.app.resources(), self.held, on_report=self._on_report, on_late=self._on_late
-        )
+        self.opening.add_done_callback(retrieve)
+        resources = self.app.resources()
+        await self.life.fire(Event.BOOTSTRAP_STARTED, *map(_pending, resources))
+        self.loading = asyncio.create_task(self._load(resources), name="loading")
+        # What is optional may go on loading when the budget is spent.
+        await self.life.reached(State.READY, State.DEGRADED, State.CLOSING)
         # Shielded: where the job ends in the middle of it, last words still need the line.
-        await asyncio.shield(self._opening)
-        if self.life.state is State.BOOTSTRAPPING:
-            await self.life.fire(Event.LOADERS_SETTLED)
+        await asyncio.shield(self.opening)
+
+    async def _load(self, resources: Sequence[Resource]) -> None:
+        try:
+            await bootstrap_resources(
+                resources, self.held, on_report=self._on_report, on_late=self._on_late
+            )
+            if self.life.state is State.BOOTSTRAPPING:
+                await self.life.fire(Event.LOADERS_SETTLED)
+        except IllegalTransition as error:
+            logger.info("loading ended at its budget: %s", error)
+        except Exception as error:
+            self._crashed(error)
 
     async def _start_session(self) -> None:
         try:
@@ -167,6 +182,11 @@ class Job:
         await self.life.fire(Event.SESSION_STARTED)
         self.book.milestone("init_done")
 
+    async def _run(self) -> None:
+        await self.app.run(self)
+        if self.life.state is State.RUNNING:
+            await self.life.fire(Event.WORK_DONE)
+
     async def _comfort(self) -> None:
         """Tell somebody who waits that it goes on."""
         await asyncio.sleep(_WAITING_S)
@@ -177,57 +197,16 @@ class Job:
         except Exception as error:
             self.book.fault("waiting_words", error)
 
-    # --- closing: one step after another, each in its own budget ----------------------------------
-
-    async def _close(self, work: asyncio.Task[None]) -> None:
-        work.cancel()
-        try:
-            await self._step("stop_work", 2.0, asyncio.wait({work}))
-            await self._step("stop_session", 3.0, self._stop_session())
-            await self._step("last_words", 8.0, self._say_last_words())
-            await self._step("leave_room", 2.0, self._leave_room())
-            await self._step("close_resources", _CLOSE_RESOURCES_S, self._close_resources())
-            await self._step("sync_journal", 2.0, self.life.journal.commit())
-        finally:
-            if self.life.state is State.CLOSING:
-                with contextlib.suppress(IllegalTransition, LifecycleStopped):
-                    await self.life.fire(Event.CLOSED)
-            await self.life.stop()
-            self.life.journal.close()
-
-    async def _stop_session(self) -> None:
-        if self.session is not None:
-            await self.session.aclose()
-
-    async def _say_last_words(self) -> None:
-        reason = self.life.reason
-        clip = self.app.last_words(reason) if reason is not None else None
-        if clip is not None and self.stage.candidate_is_here:
-            await self.stage.line.play(clip)
-
-    async def _leave_room(self) -> None:
-        if self._opening is not None:
-            self._opening.cancel()
-        await self.stage.leave()
-
-    async def _close_resources(self) -> None:
-        await self.held.aclose(self._on_closed, budget_s=0.9 * self._within(_CLOSE_RESOURCES_S))
-
-    async def _step(self, name: str, budget_s: float, step: Coroutine[Any, Any, object]) -> None:
-        """One step of closing: what hangs or raises is named and passed over."""
-        with contextlib.suppress(Exception):
-            await self.book.timed(name, bounded(step, self._within(budget_s)))
-
-    def _within(self, budget_s: float) -> float:
-        """So many of these seconds are there, in what is left of CLOSING."""
-        remaining = self.life.remaining or 0.0  # CLOSED has no budget: that of CLOSING is spent
-        return min(budget_s, max(_LEAST_STEP_S, remaining - _LEAST_STEP_S))
-
     # --- what the resources and the session say ---------------------------------------------------
 
     async def _on_report(self, report: LoadReport) -> None:
         self.book.loader(f"load {report.name}", report)
-        await self.life.fire(Event.LOADER_REPORTED, report.condition())
+        try:
+            await self.life.fire(Event.LOADER_REPORTED, report.condition())
+        except IllegalTransition:
+            # The budget of BOOTSTRAPPING was spent before the loader's own.
+            await self._take_late(report)
+            return
         if report.required and not report.ok:
             logger.error(
                 "there is no session without %s: %s", report.name, report.message or report.reason
@@ -235,13 +214,17 @@ class Job:
             await self.life.fire(report.event)
 
     async def _on_late(self, report: LoadReport) -> None:
-        """An optional loader is done after its budget: attach what it has."""
+        """An optional loader is done after its budget."""
         self.book.loader(f"load {report.name} (late)", report)
-        if not report.ok:
-            return
+        await self._take_late(report)
+
+    async def _take_late(self, report: LoadReport) -> None:
+        """Attach what an optional loader has after all, or say that it is lost."""
+        event = Event.RESOURCE_RECOVERED if report.ok else Event.RESOURCE_LOST
         try:
-            await self._attach(report.name)
-            await self.life.fire(Event.RESOURCE_RECOVERED, report.condition())
+            if report.ok:
+                await self._attach(report.name)
+            await self.life.fire(event, report.condition())
         except (IllegalTransition, LifecycleStopped):
             return
         except Exception as error:
@@ -258,8 +241,9 @@ class Job:
         if self.life.state is State.RUNNING and resource.attach is not None:
             await resource.attach(self.session, self.held.get(name))
 
-    async def _on_closed(self, report: LoadReport) -> None:
-        self.book.loader(f"close {report.name}", report)
+    def after_session(self, step: Callable[[], Awaitable[None]]) -> None:
+        """Take this step once the session is closed: write down what it has left."""
+        self.last_records.append(step)
 
     def report(self, condition: Condition) -> None:
         """Say how a resource fares that has loaded, or failed to, before."""
@@ -281,3 +265,12 @@ class Job:
             transition.event,
             extra={"elapsed_ms": round(transition.t * 1000), "reason": transition.reason},
         )
+
+
+def _pending(resource: Resource) -> Condition:
+    return Condition(
+        resource=resource.name,
+        status=Status.PENDING,
+        reason="Loading",
+        required=resource.required,
+    )

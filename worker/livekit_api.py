@@ -1,7 +1,7 @@
 """Reaching a LiveKit server over its HTTP API, and what can be wrong with it.
 
-Every failure comes out as one of `LiveKitUrlInvalid`, `LiveKitKeyRefused`, `LiveKitUnreachable`
-and `RoomToolError`. Their messages are one line, say what to do, and show no secret.
+Every failure comes out as one of `LiveKitUrlInvalid`, `LiveKitKeyRefused`, `LiveKitUnreachable`,
+`LiveKitLost` and `RoomToolError`. Their messages are one line, say what to do, and show no secret.
 """
 
 from __future__ import annotations
@@ -81,6 +81,21 @@ class LiveKitUnreachable(LiveKitError):
         super().__init__(
             f"no LiveKit server answers at {self.url} ({reason}; tried for {budget_s:g} s);"
             " check LIVEKIT_URL and that the server runs"
+        )
+
+
+class LiveKitLost(LiveKitError):
+    """A worker's LiveKit server went away while it served, and did not come back.
+
+    Attributes:
+        url: The server's URL, without credentials.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = shown_url(url)
+        super().__init__(
+            f"the LiveKit server at {self.url} was lost and did not come back; the worker has"
+            " stopped: start it again once the server runs"
         )
 
 

@@ -96,6 +96,11 @@ class LocalStage:
         session.output.transcription = captions.text_output
         await session.start(agent, session_host=False, record=False)
 
+    async def write(self, text: str) -> None:
+        """Send the text as a caption."""
+        if self._wire is not None:
+            self._wire.post(Words(segment=shortuuid("SG_"), text=text, final=True))
+
     async def leave(self) -> None:
         """Close the line and the connection."""
         await self.line.aclose()

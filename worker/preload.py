@@ -11,19 +11,22 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from worker.interview import application as application
-from worker.interview.clips import ClipMissing, preload_clips
+from worker.application import ApplicationInvalid, load_application
+from worker.interview.clips import preload_clips
+from worker.process import ignore_signals
 from worker.resources.providers import import_plugins
 from worker.resources.vad import preload_vad
 from worker.settings import Settings, SettingsInvalid
 from worker.speech import local_models
+from worker.speech.clip import ClipMissing
 from worker.telemetry.logs import configure_logs
 
 logger = logging.getLogger(__name__)
 
 
 def preload() -> None:
-    """Load what the settings' chains name. A failure is logged: each job reports its own."""
+    """Load what the settings name. A failure is logged: each job reports its own."""
+    ignore_signals()
     try:
         settings = Settings.load()
     except SettingsInvalid:
@@ -33,6 +36,10 @@ def preload() -> None:
 
 
 def _load(settings: Settings) -> None:
+    try:
+        load_application(settings.application)
+    except ApplicationInvalid as error:
+        logger.warning("%s", error)
     preload_vad()
     try:
         import_plugins(settings)
@@ -43,7 +50,7 @@ def _load(settings: Settings) -> None:
     except Exception as error:
         logger.warning("local speech was not preloaded: %s", type(error).__name__)
     try:
-        preload_clips()
+        preload_clips()  # whatever the application: the worker's own apology is among them
     except ClipMissing as error:
         logger.warning("%s", error)
     _first_uses()

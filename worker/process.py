@@ -5,17 +5,18 @@ Both functions are found by their names in a forked process, so they live at mod
 
 from __future__ import annotations
 
-import importlib
+import asyncio
 import logging
 import os
 import signal
 from multiprocessing import util
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from livekit.agents import JobContext, JobProcess
 
-from states import Outcome
-from worker.application import ApplicationFactory, Dispatch
+from states import Event, Outcome
+from worker.apology import Apology
+from worker.application import Dispatch, load_application
 from worker.job import WORKERS_WORD, Job
 from worker.local_stage import LocalStage
 from worker.settings import Settings
@@ -27,22 +28,28 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Names the application of this worker's jobs, as "module:attribute".
-APPLICATION_VARIABLE: Final = "INTERVIEW_APPLICATION"
-DEFAULT_APPLICATION: Final = "worker.interview.application:InterviewApplication"
-
 #: A job process whose job failed exits with this; all other outcomes exit with 0.
 FAILED_EXIT_CODE: Final = 1
 
 
-def set_up(_: JobProcess) -> None:
-    """Make the process deaf to signals that are not its worker's word.
+def ignore_signals() -> None:
+    """Make this process deaf to signals that are meant for the worker's main process.
 
-    Under a forkserver the framework's own handlers never come to be: a SIGTERM to the process
-    group would kill a job in the middle of a sentence.
+    A process group, a cgroup or a terminal sends them to everybody. Under a forkserver the
+    framework's own handlers never come to be: SIGTERM would kill a job in the middle of a
+    sentence. The forkserver itself must be deaf as well: with it go the exit codes of its
+    children, and the framework takes a living job for a dead one. It ends by itself with the
+    last process that can ask it for children.
     """
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, WORKERS_WORD):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
+
+
+def set_up(_: JobProcess) -> None:
+    """Prepare a process for the job that it will be given; runs before it has an event loop."""
+    ignore_signals()
+    # Until there is a job to hear it.
+    signal.signal(WORKERS_WORD, signal.SIG_IGN)
     redact_job_logs()
 
 
@@ -52,8 +59,7 @@ async def entrypoint(ctx: JobContext) -> None:
     try:
         outcome = await _live(ctx)
     finally:
-        if outcome is Outcome.FAILED:
-            _exit_with(FAILED_EXIT_CODE)
+        _exit_with(FAILED_EXIT_CODE if outcome is Outcome.FAILED else 0)
         # Without this the framework would keep the process for ever.
         ctx.shutdown(reason=outcome.value)
 
@@ -67,7 +73,7 @@ async def _live(ctx: JobContext) -> Outcome:
         # Such a job carries no metadata of its own, but its room does.
         metadata=ctx.job.room.metadata if here else ctx.job.metadata,
     )
-    app: Application = _application()(dispatch, settings)
+    app = _make_application(dispatch, settings)
     ctx.log_context_fields = {
         "job_id": ctx.job.id,
         "room": ctx.job.room.name,
@@ -75,18 +81,48 @@ async def _live(ctx: JobContext) -> Outcome:
         **app.header(),
     }
     stage = LocalStage if here else RoomStage
-    return await Job(ctx, app, settings, make_stage=stage).live()
+    return await _held_to_its_end(ctx, Job(ctx, app, settings, make_stage=stage))
 
 
-def _application() -> ApplicationFactory:
-    module, _, attribute = os.environ.get(APPLICATION_VARIABLE, DEFAULT_APPLICATION).partition(":")
-    return cast(ApplicationFactory, getattr(importlib.import_module(module), attribute))
+def _make_application(dispatch: Dispatch, settings: Settings) -> Application:
+    """The application that the settings name; where it cannot be made, one that says sorry."""
+    try:
+        return load_application(settings.application)(dispatch, settings)
+    except Exception as error:
+        return Apology(error)
+
+
+async def _held_to_its_end(ctx: JobContext, job: Job) -> Outcome:
+    """Live the job's life, and keep the framework from ending the process before it is over.
+
+    Once the main process is gone the framework cancels every task of the event loop, the
+    lifecycle's, the session's and the room's among them: nobody could say goodbye, leave, or
+    write down the end. Before that it cancels the context's pending tasks and waits for them
+    (ipc/job_proc_lazy_main.py, _run_job_task): here that is the word to end the job.
+    """
+    over = asyncio.Event()
+
+    async def hold() -> None:
+        while not over.is_set():
+            try:
+                await over.wait()
+            except asyncio.CancelledError:
+                logger.warning("the worker is gone: the job ends")
+                job.life.post(Event.SHUTDOWN_REQUESTED)
+
+    holding = asyncio.create_task(hold(), name="hold-the-framework")
+    ctx._track_pending_task(holding, name="the job's life")  # it has no public face
+    try:
+        return await job.live()
+    finally:
+        over.set()
 
 
 def _exit_with(code: int) -> None:
     """Let the framework end the process in its own way, but with this exit code.
 
     It exits 0 whatever happened in the job, hangs on sys.exit, and loses the last log lines on
-    os._exit. A finalizer of multiprocessing runs when all of that is done.
+    os._exit. A finalizer of multiprocessing runs when all of that is done, and before Python
+    waits for its threads: one that hangs in a model would keep the process for ever.
     """
     util.Finalize(None, os._exit, args=(code,), exitpriority=-1000)

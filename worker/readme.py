@@ -49,10 +49,9 @@ def _everywhere(edge: Edge) -> bool:
 
 
 def _event(edge: Edge) -> str:
-    if edge.is_timeout:
-        return f"*{BUDGETS[edge.source]:g} s are over*"
+    cause = f"*{BUDGETS[edge.source]:g} s are over*" if edge.is_timeout else f"`{edge.event}`"
     guard = f" if {edge.guard.__name__.replace('_', ' ')}" if edge.guard else ""
-    return f"`{edge.event}`{guard}"
+    return cause + guard
 
 
 def _target(edge: Edge) -> str:

@@ -22,6 +22,7 @@ from worker.livekit_api import (
 )
 
 __all__ = [
+    "INTERVIEWER_PREFIX",
     "LiveKitError",
     "LiveKitKeyRefused",
     "LiveKitUnreachable",
@@ -36,6 +37,10 @@ __all__ = [
     "list_participants",
     "remove_participant",
 ]
+
+
+#: An interviewer's identity is this and its job's id, so that none is ever used twice.
+INTERVIEWER_PREFIX = "interviewer-"
 
 
 async def create_room(

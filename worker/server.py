@@ -14,13 +14,10 @@ from typing import TYPE_CHECKING, Any
 from livekit.agents import AgentServer, JobRequest
 
 from worker import process
+from worker.bookkeeping import Bookkeeper
 from worker.job import WORKERS_WORD
-from worker.livekit_api import check_livekit
+from worker.livekit_api import LiveKitLost, check_livekit
 from worker.settings import Settings
-from worker.shipping import ship_book
-from worker.store.errors import DatabaseError
-from worker.store.migrate import migrate
-from worker.store.pool import Database
 
 if TYPE_CHECKING:
     from livekit.agents.ipc.job_executor import JobExecutor
@@ -30,9 +27,6 @@ logger = logging.getLogger(__name__)
 #: LiveKit's server sends no job to a worker whose load is at its `agents.target_load` or above
 #: (0.7 by default, pkg/agent/config.go), and tells nobody. So "full" is that figure.
 SERVER_TARGET_LOAD = 0.7
-
-_SHIP_RETRY_S = 5.0
-_STOP_WAIT_S = 15.0
 
 
 class PortTaken(Exception):
@@ -54,8 +48,7 @@ class Worker:
         self._stopping = asyncio.Event()
         self._hard_stop = asyncio.Event()
         self._accepted: set[str] = set()
-        self._database: Database | None = None
-        self._shipping: set[asyncio.Task[None]] = set()
+        self._books = Bookkeeper(settings)
         self.server = self._make_server()
         #: Set once LiveKit has taken the worker's registration.
         self.registered = asyncio.Event()
@@ -99,8 +92,8 @@ class Worker:
         return running | self._accepted
 
     async def _on_request(self, request: JobRequest) -> None:
-        if len(self._busy()) >= self._settings.slots:
-            logger.warning("turned down: no slot is free", extra={"job_id": request.id})
+        if problem := self._too_busy():
+            logger.warning("turned down: %s", problem, extra={"job_id": request.id})
             # Without this another worker would not be asked: the server takes a plain
             # rejection for the end of the job.
             await request.reject(terminate=False)
@@ -112,18 +105,25 @@ class Worker:
         finally:
             self._accepted.discard(request.id)
 
+    def _too_busy(self) -> str | None:
+        """Why no job can be taken now, if so."""
+        if self._stopping.is_set():
+            # The framework says so itself only once it drains.
+            return "the worker is stopping"
+        return "no slot is free" if len(self._busy()) >= self._settings.slots else None
+
     # --- the life of the worker -------------------------------------------------------------------
 
     async def run(self) -> None:
         """Check LiveKit, prepare the database, serve, drain, stop.
 
-        Raises LiveKitError (away, key refused, no URL), PortTaken, SchemaTooNew, and
-        RuntimeError where LiveKit was lost for good while serving.
+        Raises LiveKitError (away, key refused, no URL, or lost for good while serving),
+        PortTaken, and SchemaTooNew.
         """
         settings = self._settings
         await self._reach_livekit()
         self._install_signals()
-        await self._open_database()
+        await self._books.open()
         serving = asyncio.create_task(self._serve(), name="agent-server")
         stopping = asyncio.create_task(self._stopping.wait(), name="stop-signal")
         # worker_started comes after the pool is there.
@@ -139,7 +139,7 @@ class Worker:
             raise
         finally:
             stopping.cancel()
-            await self._close_database()
+            await self._books.aclose()
 
     async def _reach_livekit(self) -> None:
         settings = self._settings
@@ -157,6 +157,10 @@ class Worker:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
+        # A terminal that was closed. It never counts as the second call: systemd's SendSIGHUP
+        # sends it right behind SIGTERM. Under nohup it stays ignored.
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            loop.add_signal_handler(signal.SIGHUP, self._stopping.set)
 
     def stop(self) -> None:
         """First call: drain. Second call: end the running interviews now."""
@@ -178,10 +182,15 @@ class Worker:
             await draining
 
     async def _stop(self, serving: asyncio.Task[None]) -> None:
-        if not serving.done():
-            await self._end_jobs()
-            await self.server.aclose()
-        await serving
+        """End the jobs that still run, close the server, and raise what it failed with."""
+        # Also where the server has ended by itself: its jobs go on without it.
+        await self._end_jobs()
+        await self.server.aclose()
+        try:
+            await serving
+        except RuntimeError as error:
+            # The framework's word once it has given up connecting (16 times, about 130 s).
+            raise LiveKitLost(self._settings.livekit_url) from error
 
     async def _end_jobs(self) -> None:
         """Give the running jobs the worker's word, and wait for them to say goodbye."""
@@ -194,7 +203,7 @@ class Worker:
             logger.info("ending running jobs", extra={"jobs": len(procs)})
             bound = self._settings.hurried_closing_s + self._settings.cleanup_s
             joins = [asyncio.create_task(proc.join()) for proc in procs]
-            await asyncio.wait(joins, timeout=min(bound, _STOP_WAIT_S))
+            await asyncio.wait(joins, timeout=bound)
 
     def _processes(self) -> list[JobExecutor]:
         return self.server._proc_pool.processes  # it has no public face
@@ -203,7 +212,7 @@ class Worker:
 
     def _watch_processes(self) -> None:
         self.server._proc_pool.on("process_closed", self._on_process_closed)
-        self._ship_soon(None, None)
+        self._books.ship_leftovers()
 
     def _on_process_closed(self, proc: Any) -> None:
         job = proc.running_job
@@ -222,50 +231,4 @@ class Worker:
                 "signal": killed_by,
             },
         )
-        self._ship_soon(job.job.id, code)
-
-    def _ship_soon(self, job_id: str | None, exit_code: int | None) -> None:
-        work = self._ship_job(job_id, exit_code) if job_id else self._ship_leftovers()
-        task = asyncio.create_task(work, name=f"ship-{job_id or 'leftovers'}")
-        self._shipping.add(task)
-        task.add_done_callback(self._shipping.discard)
-
-    async def _ship_leftovers(self) -> None:
-        """What dead workers on this machine left: their job processes are gone with them."""
-        for path in sorted(self._settings.journal_dir.glob("*.jsonl")):
-            await self._ship_job(path.stem, None)
-
-    async def _ship_job(self, job_id: str, exit_code: int | None) -> None:
-        path = self._settings.journal_dir / f"{job_id}.jsonl"
-        if not path.exists():
-            return
-        killed_by = -exit_code if exit_code is not None and exit_code < 0 else None
-        while self._database is not None:
-            try:
-                await ship_book(self._database, path, exit_code=exit_code, signal=killed_by)
-            except DatabaseError as error:
-                logger.warning("a journal waits for the database: %s", error)
-                await asyncio.sleep(_SHIP_RETRY_S)
-            else:
-                return
-
-    # --- the database -----------------------------------------------------------------------------
-
-    async def _open_database(self) -> None:
-        """Migrate, if the database is there: one that is away stops no interview."""
-        url = self._settings.database_url.get_secret_value()
-        if not url:
-            return
-        self._database = await Database.open(url)
-        try:
-            await self._database.run("migrate", migrate, budget_s=30.0)
-        except DatabaseError as error:
-            logger.warning("the database is not ready, going on without: %s", error)
-
-    async def _close_database(self) -> None:
-        if self._shipping:
-            await asyncio.wait(tuple(self._shipping), timeout=5.0)
-        for task in tuple(self._shipping):
-            task.cancel()
-        if self._database is not None:
-            await self._database.aclose()
+        self._books.ship(job.job.id, exit_code=code)

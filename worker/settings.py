@@ -58,6 +58,33 @@ class WorkerSettings(BaseSettings):
     database_pool_overflow: int = setting(
         "INTERVIEW_DATABASE_POOL_OVERFLOW", 5, "Connections more for a burst.", ge=0, le=100
     )
+    database_overflow_idle_s: float = setting(
+        "INTERVIEW_DATABASE_OVERFLOW_IDLE_S",
+        10.0,
+        "Seconds after which an idle connection of the overflow is closed.",
+        gt=0,
+        le=3600,
+    )
+    database_connect_timeout_s: float = setting(
+        "INTERVIEW_DATABASE_CONNECT_TIMEOUT_S", 5.0, "Seconds to connect.", gt=0, le=300
+    )
+    database_acquire_timeout_s: float = setting(
+        "INTERVIEW_DATABASE_ACQUIRE_TIMEOUT_S",
+        5.0,
+        "Seconds to wait for a free connection.",
+        gt=0,
+        le=300,
+    )
+    database_statement_timeout_s: float = setting(
+        "INTERVIEW_DATABASE_STATEMENT_TIMEOUT_S", 10.0, "Seconds for one statement.", gt=0, le=3600
+    )
+    database_verify_after_idle_s: float = setting(
+        "INTERVIEW_DATABASE_VERIFY_AFTER_IDLE_S",
+        0.0,
+        "A connection idle for longer is verified before use; 0 verifies before every use.",
+        ge=0,
+        le=3600,
+    )
     embedded: bool = setting(
         "INTERVIEW_EMBEDDED",
         False,
@@ -74,6 +101,12 @@ class WorkerSettings(BaseSettings):
         "The name that interviews are dispatched to.",
         min_length=1,
         max_length=100,
+    )
+    application: str = setting(
+        "INTERVIEW_APPLICATION",
+        "worker.interview.application:InterviewApplication",
+        "What makes the agent of each job, as module:attribute.",
+        pattern=r"^[\w.]+:\w+$",
     )
     slots: int = setting(
         "INTERVIEW_SLOTS",

@@ -1,7 +1,8 @@
 """Shipping: what stands in a journal goes to PostgreSQL, keyed by (job, seq).
 
 A job ships its own records while it lives; once it is gone its worker ships what is left. A
-repeat does nothing, so neither needs to know how far the other came.
+repeat does nothing, so neither needs to know how far the other came. While the database is away
+the journal keeps everything, and the job's condition `database` says so.
 """
 
 from __future__ import annotations
@@ -11,10 +12,19 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from states import FileJournal, JournalError, Lifecycle, MemoryJournal
+from states import (
+    Condition,
+    Event,
+    FileJournal,
+    JournalError,
+    Lifecycle,
+    MemoryJournal,
+    Status,
+)
 from states.journal import JournalLocked
 from worker.store.errors import DatabaseError
 from worker.store.jobs import JobHeader, ship
+from worker.store.migrate import SchemaDiffers, SchemaTooNew
 from worker.store.pool import Database
 
 logger = logging.getLogger(__name__)
@@ -23,20 +33,21 @@ logger = logging.getLogger(__name__)
 _BATCH_S = 0.1
 _FIRST_DELAY_S = 0.5
 _LONGEST_DELAY_S = 15.0
+#: Records in one transaction: what a long time without the database has left must not need more
+#: than the budget of one operation.
+_BATCH = 500
 
 _shippers: set[asyncio.Task[None]] = set()
 
 
 def ship_live(life: Lifecycle, database: Database) -> None:
-    """Ship a job's records as they are written, until its loop ends; starts with all there are."""
-    journal = life.journal
-    assert isinstance(journal, MemoryJournal)  # noqa: S101  # both journals of ours are one
-    waiting: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-    for record in journal.records:
-        waiting.put_nowait(record)
-    journal.subscribe(waiting.put_nowait)
-    header = JobHeader(job_id=str(journal.records[0]["job_id"])).with_records(journal.records)
-    task = asyncio.create_task(_ship_forever(database, header, waiting), name="shipper")
+    """Ship a job's records as they are written, until its loop ends; starts with all there are.
+
+    The database may be away: shipping begins when it is there, and RESOURCE_LOST and
+    RESOURCE_RECOVERED tell the lifecycle of its going and coming.
+    """
+    shipper = _LiveShipper(life, database)
+    task = asyncio.create_task(shipper.run(), name="shipper")
     _shippers.add(task)
     task.add_done_callback(_shippers.discard)
 
@@ -49,25 +60,57 @@ async def stop_shipping() -> None:
         await asyncio.wait(tuple(_shippers))
 
 
-async def _ship_forever(
-    database: Database, header: JobHeader, waiting: asyncio.Queue[dict[str, Any]]
-) -> None:
-    delay_s = _FIRST_DELAY_S
-    batch: list[dict[str, Any]] = []
-    while True:
-        if not batch:
-            batch.append(await waiting.get())
-        await asyncio.sleep(_BATCH_S)
-        while not waiting.empty():
-            batch.append(waiting.get_nowait())
-        try:
-            await ship(database, header, batch)
-        except DatabaseError as error:
-            logger.warning("the journal waits for the database: %s", error)
-            await asyncio.sleep(delay_s)
-            delay_s = min(delay_s * 2, _LONGEST_DELAY_S)
-            continue
-        batch, delay_s = [], _FIRST_DELAY_S
+class _LiveShipper:
+    """Ships the records of one job that lives, in their order, however often it takes."""
+
+    def __init__(self, life: Lifecycle, database: Database) -> None:
+        journal = life.journal
+        assert isinstance(journal, MemoryJournal)  # noqa: S101  # both journals of ours are one
+        self._life = life
+        self._database = database
+        job_id = str(journal.records[0]["job_id"])
+        self._header = JobHeader(job_id=job_id).with_records(journal.records)
+        self._waiting: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        for record in journal.records:
+            self._waiting.put_nowait(record)
+        journal.subscribe(self._waiting.put_nowait)
+
+    async def run(self) -> None:
+        """Ship until cancelled, or until the database's schema is too new for this worker."""
+        delay_s = _FIRST_DELAY_S
+        batch: list[dict[str, Any]] = []
+        while True:
+            if not batch:
+                batch.append(await self._waiting.get())
+            await asyncio.sleep(_BATCH_S)
+            while len(batch) < _BATCH and not self._waiting.empty():
+                batch.append(self._waiting.get_nowait())
+            try:
+                await ship(self._database, self._header, batch)
+            except Exception as error:  # whatever it is, the interview goes on
+                logger.warning("the journal waits for the database: %s", _shown(error))
+                self._report(Status.LOST, type(error).__name__)
+                if isinstance(error, SchemaTooNew):
+                    return
+                await asyncio.sleep(delay_s)
+                delay_s = min(delay_s * 2, _LONGEST_DELAY_S)
+            else:
+                self._report(Status.READY, "Shipping")
+                batch, delay_s = [], _FIRST_DELAY_S
+
+    def _report(self, status: Status, reason: str) -> None:
+        conditions = self._life.conditions
+        known = conditions["database"].status if "database" in conditions else Status.READY
+        if status is known:
+            return
+        event = Event.RESOURCE_RECOVERED if status is Status.READY else Event.RESOURCE_LOST
+        self._life.post(event, Condition(resource="database", status=status, reason=reason))
+
+
+def _shown(error: Exception) -> str:
+    """What may stand in a log: the message of a foreign error may quote anybody."""
+    ours = (DatabaseError, SchemaDiffers)
+    return str(error) if isinstance(error, ours) else type(error).__name__
 
 
 def close_book(path: Path, *, exit_code: int | None, signal: int | None) -> list[dict[str, Any]]:
@@ -93,7 +136,7 @@ async def ship_book(
 ) -> bool:
     """Ship the journal of a job whose process is gone, and put it away. False where it lives.
 
-    Raises DatabaseError: it stays where it is, to be shipped later.
+    Raises DatabaseError and SchemaDiffers: it stays where it is, to be shipped later.
     """
     try:
         records = await asyncio.to_thread(close_book, path, exit_code=exit_code, signal=signal)
@@ -103,7 +146,9 @@ async def ship_book(
         logger.error("a journal cannot be shipped: %s", error)
         return False
     # The file's name: a job that died before its first record has written no other.
-    await ship(database, JobHeader(job_id=path.stem).with_records(records), records)
+    header = JobHeader(job_id=path.stem).with_records(records)
+    for start in range(0, max(1, len(records)), _BATCH):
+        await ship(database, header, records[start : start + _BATCH])
     await asyncio.to_thread(_put_away, path)
     return True
 

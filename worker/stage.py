@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from livekit import rtc
-from livekit.agents import Agent, AgentSession, JobContext
-from livekit.agents.voice.room_io import RoomOptions
+from livekit.agents import NOT_GIVEN, Agent, AgentSession, JobContext
+from livekit.agents.types import TOPIC_CHAT
+from livekit.agents.voice.room_io import RoomOptions, TextInputEvent, TextInputOptions
 
 from states import Event
 from worker.speech.line import Line
@@ -25,6 +26,15 @@ _ENDED_FROM_OUTSIDE = frozenset(
         rtc.DisconnectReason.DUPLICATE_IDENTITY,
     }
 )
+
+
+@runtime_checkable
+class ReadsText(Protocol):
+    """An agent that takes typed messages for what they are."""
+
+    async def on_text(self, text: str) -> None:
+        """Take one, of any length. Never personal data in what it raises."""
+        ...
 
 
 class Stage(Protocol):
@@ -58,6 +68,10 @@ class Stage(Protocol):
 
     async def start_session(self, session: AgentSession[Any], agent: Agent) -> None:
         """Start the session there. Raises where it cannot."""
+        ...
+
+    async def write(self, text: str) -> None:
+        """Show the candidate a text. Raises where it cannot."""
         ...
 
     async def leave(self) -> None:
@@ -124,8 +138,10 @@ class RoomStage:
         """Start the session here, listening to the candidate alone and speaking on the line."""
         session.output.audio = self.line
         options = RoomOptions(
+            text_input=_text_input(agent),
             audio_output=False,  # the line is the output
-            participant_identity=self._candidate or "",
+            # Without a name it is the first person who comes.
+            participant_identity=self._candidate or NOT_GIVEN,
             close_on_disconnect=False,  # the lifecycle decides what a departure means
         )
         # The session host would let anybody in the room read the instructions and type for
@@ -133,6 +149,10 @@ class RoomStage:
         await session.start(
             agent, room=self._ctx.room, room_options=options, session_host=False, record=False
         )
+
+    async def write(self, text: str) -> None:
+        """Send the text as a chat message, which is also how a candidate types."""
+        await self._ctx.room.local_participant.send_text(text, topic=TOPIC_CHAT)
 
     async def leave(self) -> None:
         """Close the line and leave the room. What the room says of it is not news."""
@@ -149,3 +169,17 @@ class RoomStage:
         deleted = reason in _ENDED_FROM_OUTSIDE
         logger.info("the room is gone", extra={"disconnect_reason": int(reason or 0)})
         self._on_event(Event.ROOM_DELETED if deleted else Event.ROOM_LOST)
+
+
+def _text_input(agent: Agent) -> TextInputOptions | bool:
+    """The agent's own reading; none for one that does not read.
+
+    livekit's default makes a reply of a typed message, past the agent's hook for turns.
+    """
+    if not isinstance(agent, ReadsText):
+        return False
+
+    async def read(_: AgentSession[Any], event: TextInputEvent) -> None:
+        await agent.on_text(event.text)
+
+    return TextInputOptions(text_input_cb=read)

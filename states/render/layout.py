@@ -21,10 +21,19 @@ from states.render.boxes import (
     row_at,
     rows_of,
 )
+from states.render.bundles import (
+    SIDE_STEP,
+    bundles_of,
+    foot_of,
+    gap,
+    side_chars,
+    side_height,
+    side_lines,
+)
 from states.render.lanes import Lanes
 from states.render.lanes import height as lanes_height
 from states.render.legend import legend
-from states.render.marks import arrow_css, row_names, text_css, word_wrapped
+from states.render.marks import arrow_css, row_names, text_css
 from states.render.scene import LINE_HEIGHT, Line, Mark, Part, Rect, Scene, Text
 from states.render.view import Arrow, Label, View
 
@@ -33,8 +42,6 @@ EDGE = 12.0
 REGION_RIGHT = COLUMN_X + COLUMN_WIDTH + 11
 BAR_X, BAR_WIDTH = 732.0, 128.0
 END_X, END_HEIGHT = 640.0, 46.0
-#: Characters that fit beside an arrow: alone between two rows, or as one of several.
-WIDE_CHARS, SIDE_CHARS = 34, 17
 
 
 def layout(view: View) -> Scene:
@@ -85,7 +92,7 @@ class _Drawing:
         for states in rows_of(self.view):
             if rows:
                 arrows = self._arrows_between(rows[-1].states, states)
-                y = rows[-1].outline.bottom + _gap(arrows)
+                y = rows[-1].outline.bottom + gap(bundles_of(arrows, rows[-1].states, states))
             rows.append(row_at(self.view, states, self._endings(states), y))
         return rows
 
@@ -141,23 +148,31 @@ class _Drawing:
 
     def _between(self, upper: Row, lower: Row) -> None:
         arrows = self._arrows_between(upper.states, lower.states)
-        xs = [_x_between(arrow, upper, lower) for arrow in arrows]
-        inside = len(set(xs)) == len(xs)
-        if not inside:
-            xs = [COLUMN_X + COLUMN_WIDTH * (n + 1) / (len(xs) + 1) for n in range(len(xs))]
+        bundles = bundles_of(arrows, upper.states, lower.states)
+        inside = len(bundles) == len(set(map(foot_of, bundles)))
         middle = (upper.outline.bottom + lower.outline.y) / 2
-        for arrow, x in zip(arrows, xs, strict=True):
-            high = _place(arrow, upper, below=True)
-            low = _place(arrow, lower, below=False)
-            down = arrow.target in lower.states
-            ends = ((x, high), (x, low)) if down else ((x, low), (x, high))
-            self._arrow(arrow, Line(start=ends[0], end=ends[1], css=arrow_css(arrow)))
+        for number, (foot, bundle) in enumerate(bundles, start=1):
+            places = {**upper.places, **lower.places}
+            x = COLUMN_X + COLUMN_WIDTH * number / (len(bundles) + 1)
+            if inside:
+                x = places[foot].middle if foot is not None else lower.outline.middle
+            xs = [x + SIDE_STEP * (n - (len(bundle) - 1) / 2) for n in range(len(bundle))]
             # Labels of arrows far apart stand between them, of arrows close together outside.
-            left = len(arrows) > 1 and (x > COLUMN_X + COLUMN_WIDTH / 2) is inside
-            lines = _side_lines(arrow, SIDE_CHARS if len(arrows) > 1 else WIDE_CHARS)
-            y = middle - (len(lines) - 1) * LINE_HEIGHT / 2 + 4
-            anchor, text_x = ("end", x - 9) if left else ("start", x + 9)
-            self._labels(arrow, lines, text_x, y, anchor)
+            left = len(bundles) > 1 and (x > COLUMN_X + COLUMN_WIDTH / 2) is inside
+            anchor, text_x = ("end", xs[0] - 9) if left else ("start", xs[-1] + 9)
+            chars = side_chars(bundles)
+            y = middle - (side_height(bundle, chars) - LINE_HEIGHT) / 2 + 4
+            for arrow, own_x in zip(bundle, xs, strict=True):
+                self._arrow_between(arrow, own_x, upper, lower)
+                lines = side_lines(arrow, chars)
+                self._labels(arrow, lines, text_x, y, anchor)
+                y += len(lines) * LINE_HEIGHT
+
+    def _arrow_between(self, arrow: Arrow, x: float, upper: Row, lower: Row) -> None:
+        high = (x, _place(arrow, upper, below=True))
+        low = (x, _place(arrow, lower, below=False))
+        start, end = (high, low) if arrow.target in lower.states else (low, high)
+        self._arrow(arrow, Line(start=start, end=end, css=arrow_css(arrow)))
 
     def _beside(self, row: Row) -> None:
         """Between neighbours: the events above the line, their guards below it."""
@@ -246,26 +261,6 @@ class _Drawing:
             y += LINE_HEIGHT
         self.parts.append(Part(marks=tuple(marks)))
         return y + (10 if marks else 0)
-
-
-def _gap(arrows: list[Arrow]) -> float:
-    """The pixels between two rows: an arrow's labels, and its head."""
-    chars = SIDE_CHARS if len(arrows) > 1 else WIDE_CHARS
-    return 20 + LINE_HEIGHT * max((len(_side_lines(arrow, chars)) for arrow in arrows), default=1)
-
-
-def _side_lines(arrow: Arrow, chars: int) -> list[tuple[str, Label]]:
-    return [(line, label) for label in arrow.labels for line in word_wrapped(label.text, chars)]
-
-
-def _x_between(arrow: Arrow, upper: Row, lower: Row) -> float:
-    """Straight to a state in a row of several, else down the middle."""
-    source, target = (upper, lower) if arrow.target in lower.states else (lower, upper)
-    if target.is_group:
-        return target.places[arrow.target].middle
-    if source.is_group and len(arrow.sources) == 1:
-        return source.places[arrow.sources[0]].middle
-    return target.outline.middle
 
 
 def _place(arrow: Arrow, row: Row, *, below: bool) -> float:

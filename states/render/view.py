@@ -179,8 +179,7 @@ def _broken(history: History | None, closing: State) -> State | None:
     entry = next((x for x in history.transitions if x.target is closing), None)
     if entry is not None and entry.outcome is Outcome.FAILED:
         return entry.source
-    killed = history.signal or history.exit_code
-    return last.target if killed and history.outcome is None else None
+    return last.target if history.broke_off else None
 
 
 def _title(history: History) -> str:

@@ -7,12 +7,15 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+from running_worker import RunningWorker
 
 from worker.demo.livekit_server import LiveKitServer, LiveKitServerUnavailable, find_or_build
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator, Mapping
     from pathlib import Path
+
+    from running_worker import StartWorker
 
 
 @pytest.fixture(scope="session")
@@ -53,3 +56,18 @@ def livekit_server(livekit_binary: Path, runner: asyncio.Runner) -> Iterator[Liv
         yield server
     finally:
         runner.run(server.stop())
+
+
+@pytest.fixture
+async def start_worker(livekit_server: LiveKitServer) -> AsyncIterator[StartWorker]:
+    """Starts workers with settings of the test's own, and ends them with it."""
+    started: list[RunningWorker] = []
+
+    async def start(settings: Mapping[str, str]) -> RunningWorker:
+        started.append(RunningWorker(livekit_server, settings))
+        await started[-1].start()
+        return started[-1]
+
+    yield start
+    for each in started:
+        await each.discard()

@@ -12,7 +12,7 @@ import sys
 import tempfile
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from uuid import uuid4
 
 import psutil
@@ -27,19 +27,22 @@ from worker.store.interviews import Interview, create_interview
 from worker.store.pool import Database
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     from worker.demo.livekit_server import LiveKitServer
     from worker.interview.plan import Plan
 
 T = TypeVar("T")
 
+#: Starts a worker with settings of the test's own, which ends with the test.
+StartWorker: TypeAlias = "Callable[[Mapping[str, str]], Awaitable[RunningWorker]]"
+
 #: Seconds until something that must come is given up. Never a measure of how fast it should be:
 #: the machines are small and shared.
 PATIENCE_S = 90.0
 _POLL_S = 0.05
 
-_OURS = ("LIVEKIT_", "INTERVIEW_", "DATABASE_")
+_OURS = ("LIVEKIT_", "INTERVIEW_", "DATABASE_", "DEEPGRAM_", "ELEVEN", "OPENAI_")
 
 
 async def eventually(

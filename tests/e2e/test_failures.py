@@ -9,23 +9,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-import psutil
 import pytest
 from heard import heard_by
-from running_worker import PATIENCE_S, RunningWorker, eventually
+from one_question import (
+    ALL_THE_WAY,
+    ANSWER,
+    NEVER_STARTED,
+    PLAN,
+    SCRIPT,
+    is_gone,
+    is_running,
+    new_room,
+)
+from running_worker import PATIENCE_S, RunningWorker, StartWorker, eventually
 
-from states import History, Outcome, Reason, State, Status
+from states import History, MemoryJournal, Outcome, Reason, State, Status
 from states.testing import assert_condition, assert_outcome, assert_path
 from worker.demo.conversation import hold_conversation
-from worker.demo.script import CandidateScript
 from worker.demo.voice import LocalVoice
-from worker.interview.plan import Plan, Question
 from worker.speech import local_models
 from worker.store.interviews import get_interview
-from worker.store.progress import end_interview
+from worker.store.jobs import JobHeader, ship
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from worker.demo.candidate import Candidate
     from worker.demo.livekit_server import LiveKitServer
@@ -39,25 +46,6 @@ IMPATIENCE = {
     "INTERVIEW_CANDIDATE_GRACE_S": "10",
     "INTERVIEW_CANDIDATE_SILENCE_S": "20",
 }
-
-ANSWER = "I learned to listen first, and to write a small test before I change anything."
-PLAN = Plan(
-    title="One question",
-    opening="Hello, and welcome to this short talk. I am your interviewer today.",
-    questions=(
-        Question(
-            id="last-week",
-            text="What did you learn at work last week?",
-            follow_ups_allowed=0,
-            thinking_pause_s=1.2,
-        ),
-    ),
-    closing="Thank you, that was all. Goodbye.",
-)
-SCRIPT = CandidateScript(PLAN, answers={"last-week": ANSWER})
-
-ALL_THE_WAY = ["HANDSHAKE", "CONNECTED", "BOOTSTRAPPING", "READY", "RUNNING", "CLOSING", "CLOSED"]
-NEVER_STARTED = ["HANDSHAKE", "CONNECTED", "BOOTSTRAPPING", "CLOSING", "CLOSED"]
 
 
 @pytest.fixture(scope="module")
@@ -74,30 +62,9 @@ def worker(livekit_server: LiveKitServer, runner: asyncio.Runner) -> Iterator[Ru
         runner.run(shared.discard())
 
 
-@pytest.fixture
-async def start_worker(
-    livekit_server: LiveKitServer,
-) -> AsyncIterator[Callable[[Mapping[str, str]], Awaitable[RunningWorker]]]:
-    """Starts workers with settings of the test's own, and ends them with it."""
-    started: list[RunningWorker] = []
-
-    async def start(settings: Mapping[str, str]) -> RunningWorker:
-        started.append(RunningWorker(livekit_server, settings))
-        await started[-1].start()
-        return started[-1]
-
-    yield start
-    for each in started:
-        await each.discard()
-
-
 def says_goodbye(said: str) -> bool:
     """Spelled as the recogniser likes it: goodbye, good-bye, good bye."""
     return "goodbye" in said.replace(" ", "").replace("-", "")
-
-
-def new_room() -> str:
-    return f"room-{uuid4().hex[:8]}"
 
 
 async def hear_out(candidate: Candidate) -> str:
@@ -113,14 +80,6 @@ async def hear_out(candidate: Candidate) -> str:
 
 async def answer(candidate: Candidate, text: str = ANSWER) -> None:
     await candidate.say(*await LocalVoice().render(text))
-
-
-def is_running(history: History) -> bool:
-    return State.RUNNING in history.path
-
-
-def is_gone(history: History) -> bool:
-    return not psutil.pid_exists(int(history.header["pid"]))
 
 
 # --- dispatches that cannot be served -------------------------------------------------------------
@@ -156,10 +115,13 @@ async def test_a_dispatch_that_names_no_interview_ends_with_an_apology(
 
 async def test_an_interview_that_is_over_stays_as_it_ended(worker: RunningWorker) -> None:
     interview = await worker.create(PLAN)
+    before = MemoryJournal()
+    closed = {"from": "CLOSING", "event": "closed", "to": "CLOSED"}
+    end = {"outcome": Outcome.ABANDONED, "reason": Reason.CANDIDATE_LEFT}
+    before.append("transition", 0.0, **closed, **end)
+    header = JobHeader(job_id=f"AJ_{uuid4().hex}", interview_id=interview.interview_id)
     async with worker.database() as database:
-        await end_interview(
-            database, interview.interview_id, None, Outcome.ABANDONED, Reason.CANDIDATE_LEFT
-        )
+        await ship(database, header, before.records)
     async with worker.candidate_of(interview) as candidate:
         await worker.send_interviewer(interview)
         said = await hear_out(candidate)
@@ -190,6 +152,12 @@ async def test_a_killed_job_is_recorded_and_the_worker_serves_the_next(
     assert is_gone(job)
     shown = await worker.command_json("jobs", "show", job.header["job_id"])
     assert shown["signal"] == signal.SIGKILL
+    # The journal and the database tell the same end.
+    assert_outcome(job, Outcome.FAILED, Reason.PROCESS_KILLED)
+    (listed,) = await worker.command_json("jobs", "list", "--interview", killed.interview_id)
+    interview = await worker.command_json("interviews", "show", killed.interview_id)
+    for told in (shown, listed, interview):
+        assert (told["outcome"], told["reason"]) == ("failed", "ProcessKilled")
     line = await worker.logged("job process ended", job_id=job.header["job_id"])
     assert (line["signal"], line["level"]) == (signal.SIGKILL, "error")
 
@@ -218,7 +186,7 @@ async def test_a_job_is_deaf_to_sigterm_that_is_not_its_workers_word(worker: Run
 
 
 async def test_a_worker_that_is_told_to_go_apologises_and_leaves_nothing(
-    start_worker: Callable[[Mapping[str, str]], Awaitable[RunningWorker]],
+    start_worker: StartWorker,
 ) -> None:
     worker = await start_worker({"INTERVIEW_DRAIN_S": "0"})
     interview = await worker.create(PLAN)
@@ -249,7 +217,7 @@ class VAD:
 
 
 async def test_without_a_vad_the_interview_is_held_degraded(
-    start_worker: Callable[[Mapping[str, str]], Awaitable[RunningWorker]], tmp_path: Path
+    start_worker: StartWorker, tmp_path: Path
 ) -> None:
     plugin = tmp_path / "livekit" / "plugins" / "silero"
     plugin.mkdir(parents=True)
@@ -362,7 +330,7 @@ async def test_a_room_that_is_deleted_ends_the_job_and_is_nobodys_failure(
 
 
 async def test_a_worker_takes_as_many_interviews_as_it_has_slots(
-    start_worker: Callable[[Mapping[str, str]], Awaitable[RunningWorker]],
+    start_worker: StartWorker,
 ) -> None:
     worker = await start_worker({"INTERVIEW_SLOTS": "2"})
     interviews = [await worker.create(PLAN) for _ in range(5)]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
@@ -61,6 +61,21 @@ async def scene(livekit_server: LiveKitServer) -> AsyncIterator[Scene]:
         yield Scene(livekit_server, stack)
 
 
+@asynccontextmanager
+async def speaking_session(scene: Scene) -> AsyncIterator[AgentSession[Any]]:
+    """A session in the scene's room that speaks on its line, and hears nobody."""
+    async with LocalTTS() as voice, AgentSession(tts=voice) as session:
+        session.output.audio = scene.line
+        await session.start(
+            Agent(instructions=""),
+            room=scene.room,
+            room_options=RoomOptions(audio_output=False, audio_input=False),
+            session_host=False,
+            record=False,
+        )
+        yield session
+
+
 async def test_a_clip_queued_before_the_room_is_heard_whole(scene: Scene) -> None:
     clip = load_clip(ClipName.WELCOME)
     playing = asyncio.create_task(scene.line.play(clip))
@@ -99,15 +114,7 @@ async def test_a_candidate_who_subscribes_to_nothing_does_not_hold_up_the_line(
 async def test_a_clip_waits_for_the_sessions_speech_and_both_are_heard(scene: Scene) -> None:
     candidate = await scene.candidate()
     await scene.open()
-    async with LocalTTS() as voice, AgentSession(tts=voice) as session:
-        session.output.audio = scene.line
-        await session.start(
-            Agent(instructions=""),
-            room=scene.room,
-            room_options=RoomOptions(audio_output=False, audio_input=False),
-            session_host=False,
-            record=False,
-        )
+    async with speaking_session(scene) as session:
         speech = session.say(QUESTION)
         await candidate.wait_for_sound(timeout_s=10)
         clip = load_clip(ClipName.GOODBYE)
@@ -125,15 +132,7 @@ async def test_an_interrupted_speech_keeps_only_what_was_heard(scene: Scene) -> 
     await scene.open()
     positions: list[float] = []
     scene.line.on("playback_finished", lambda event: positions.append(event.playback_position))
-    async with LocalTTS() as voice, AgentSession(tts=voice) as session:
-        session.output.audio = scene.line
-        await session.start(
-            Agent(instructions=""),
-            room=scene.room,
-            room_options=RoomOptions(audio_output=False, audio_input=False),
-            session_host=False,
-            record=False,
-        )
+    async with speaking_session(scene) as session:
         speech = session.say(f"{QUESTION} Please take all the time that you need for it.")
         began_s = await candidate.wait_for_sound(timeout_s=10)
         await candidate.wait_for_sound(since_s=began_s + 1.5, timeout_s=10)

@@ -12,7 +12,9 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+from database_urls import database_url, server_socket
 from embedded_processes import end_keeper
+from stand_ins.tcp_proxy import TcpProxy
 
 from worker.store.embedded import embedded_postgres
 from worker.store.migrate import migrate
@@ -22,11 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
 _TEMPLATE = "migrated"
-
-
-def database_url(server_url: str, name: str) -> str:
-    """The URL of another database of the same server."""
-    return server_url.replace("/postgres?", f"/{name}?", 1)
 
 
 @pytest.fixture(scope="session")
@@ -66,6 +63,13 @@ async def database(migrated_database_url: str) -> AsyncIterator[Database]:
     db = await Database.open(migrated_database_url)
     yield db
     await db.aclose()
+
+
+@pytest.fixture
+async def proxy(postgres_url: str) -> AsyncIterator[TcpProxy]:
+    """A line to the server that a test can stall and cut; `through` gives URLs by way of it."""
+    async with TcpProxy(server_socket(postgres_url)) as proxy:
+        yield proxy
 
 
 @asynccontextmanager

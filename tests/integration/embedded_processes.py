@@ -27,9 +27,16 @@ def processes_of(data_dir: Path) -> dict[str, psutil.Process]:
         # A process that has ended and was not reaped yet has no command line.
         if _KEEPER in command and str(Layout.of(data_dir).data_dir) in command:
             found["keeper"] = process
-        elif command and Path(command[0]).name == "postgres" and cluster in command:
+        elif command and Path(command[0]).name == "postgres" and _works_in(process, cluster):
             found["postgres"] = process
     return found
+
+
+def _works_in(process: psutil.Process, folder: str) -> bool:
+    try:
+        return process.cwd() == folder
+    except psutil.Error:
+        return False
 
 
 def wait_for_end(process: psutil.Process) -> None:

@@ -1,89 +1,33 @@
+"""`Database` on a real PostgreSQL: its connections, its budgets, and what it tries again."""
+
 from __future__ import annotations
 
 import asyncio
 import socket
-import tempfile
-from contextlib import asynccontextmanager, suppress
-from pathlib import Path
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 import pytest
+from database_urls import through
 
 from worker.store.errors import DatabaseOperationFailed, DatabaseUnavailable
 from worker.store.pool import Database, PoolLimits
 from worker.store.url import DatabaseUrlInvalid
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from stand_ins.tcp_proxy import TcpProxy
 
     from worker.store.connection import Connection
 
 
-class Line:
-    """A socket in front of PostgreSQL's that can be cut, or fall silent as a lost network does."""
-
-    def __init__(self, socket_path: Path, postgres_url: str) -> None:
-        host = parse_qs(urlsplit(postgres_url).query)["host"][0]
-        self._target = f"{host}/.s.PGSQL.5432"
-        self._socket_path = socket_path
-        self._open = asyncio.Event()
-        self._open.set()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._writers: set[asyncio.StreamWriter] = set()
-
-    async def serve(self) -> asyncio.Server:
-        return await asyncio.start_unix_server(self._join, self._socket_path)
-
-    def fall_silent(self) -> None:
-        """Deliver nothing more on the connections that are open now."""
-        self._open.clear()
-        self._open = asyncio.Event()
-        self._open.set()
-
-    def cut(self) -> None:
-        for writer in self._writers:
-            writer.close()
-
-    async def aclose(self) -> None:
-        self.cut()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        far_reader, far_writer = await asyncio.open_unix_connection(self._target)
-        for source, target in ((reader, far_writer), (far_reader, writer)):
-            self._writers.add(target)
-            task = asyncio.create_task(self._carry(self._open, source, target))
-            self._tasks.add(task)
-
-    async def _carry(
-        self, is_open: asyncio.Event, source: asyncio.StreamReader, target: asyncio.StreamWriter
-    ) -> None:
-        with suppress(OSError):
-            while data := await source.read(65536):
-                await is_open.wait()
-                target.write(data)
-        target.close()
-
-
 @pytest.fixture
-def short_dir() -> Iterator[Path]:
-    """A folder whose path is short enough for a socket's."""
-    with tempfile.TemporaryDirectory(prefix="pg-") as folder:
-        yield Path(folder)
-
-
-@pytest.fixture
-async def line(short_dir: Path, empty_database_url: str) -> AsyncIterator[tuple[Line, str]]:
-    line = Line(short_dir / ".s.PGSQL.5432", empty_database_url)
-    server = await line.serve()
-    host = parse_qs(urlsplit(empty_database_url).query)["host"][0]
-    yield line, empty_database_url.replace(host, str(short_dir))
-    server.close()
-    await line.aclose()
+def proxied_url(proxy: TcpProxy, empty_database_url: str) -> str:
+    """A database by way of the proxy."""
+    return through(proxy, empty_database_url)
 
 
 @asynccontextmanager
@@ -99,24 +43,106 @@ async def one(connection: Connection) -> int:
     return int(await connection.fetchval("SELECT 1"))
 
 
-async def test_connections_are_opened_as_needed_up_to_size_and_overflow(
+async def burst(db: Database, operations: int) -> None:
+    """So many operations, each on a connection of its own."""
+    all_here = asyncio.Barrier(operations)
+
+    async def hold(connection: Connection) -> None:
+        await all_here.wait()
+        await one(connection)
+
+    await asyncio.gather(*(db.run("hold", hold) for _ in range(operations)))
+
+
+async def backends(url: str) -> set[int]:
+    """The server's processes for a database of the test's own, without the one that asks."""
+    connection = await asyncpg.connect(url)
+    try:
+        rows = await connection.fetch(
+            "SELECT pid FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        return {row["pid"] for row in rows}
+    finally:
+        await connection.close()
+
+
+# --- how many connections there are -------------------------------------------------------------
+
+
+async def test_a_process_that_never_used_the_database_holds_no_connection(
     empty_database_url: str,
 ) -> None:
+    async with opened(empty_database_url) as db:
+        assert (db.use().connections, db.use().most) == (0, 10)
+        assert await backends(empty_database_url) == set()
+
+
+async def test_connections_are_opened_as_needed_and_no_more(empty_database_url: str) -> None:
+    async with opened(empty_database_url) as db:
+        for _ in range(3):
+            await db.run("one", one)
+        assert (db.use().connections, db.use().idle) == (1, 1)
+        await burst(db, 3)
+        assert (db.use().connections, db.use().idle) == (3, 3)
+
+
+async def test_never_more_than_size_and_overflow_work_at_once(empty_database_url: str) -> None:
+    all_here = asyncio.Barrier(3)
+    running = 0
+
+    async def hold(connection: Connection) -> None:
+        nonlocal running
+        running += 1
+        assert running <= 3
+        await all_here.wait()
+        await one(connection)
+        running -= 1
+
     async with opened(empty_database_url, PoolLimits(size=2, overflow=1)) as db:
-        assert (db.use().connections, db.use().most) == (0, 3)
-        all_here = asyncio.Barrier(3)
-        running = 0
+        await asyncio.gather(*(db.run("hold", hold) for _ in range(12)))
+        assert (db.use().connections, db.use().idle) == (3, 3)
+
+
+async def test_the_overflow_is_closed_after_a_while_and_the_others_are_kept(
+    empty_database_url: str,
+) -> None:
+    async with opened(empty_database_url, PoolLimits(overflow_idle_s=0.05)) as db:
+        await burst(db, 10)
+        while db.use().connections > 5:  # noqa: ASYNC110 - asyncpg tells nobody
+            await asyncio.sleep(0.05)
+        assert db.use().connections == 5
+        kept = await backends(empty_database_url)
+        assert len(kept) == 5
+        await burst(db, 5)
+        assert await backends(empty_database_url) == kept
+
+
+async def test_a_pool_may_have_no_overflow(empty_database_url: str) -> None:
+    async with opened(empty_database_url, PoolLimits(size=1, overflow=0)) as db:
+        assert await asyncio.gather(*(db.run("one", one) for _ in range(3))) == [1, 1, 1]
+        assert (db.use().connections, db.use().most) == (1, 1)
+
+
+async def test_who_finds_no_free_connection_in_time_is_told(empty_database_url: str) -> None:
+    limits = PoolLimits(size=1, overflow=0, acquire_timeout_s=0.05)
+    async with opened(empty_database_url, limits) as db:
+        begun, go_on = asyncio.Event(), asyncio.Event()
 
         async def hold(connection: Connection) -> None:
-            nonlocal running
-            running += 1
-            assert running <= 3
-            await all_here.wait()
-            await one(connection)
-            running -= 1
+            begun.set()
+            await go_on.wait()
 
-        await asyncio.gather(*(db.run("hold", hold) for _ in range(6)))
-        assert (db.use().connections, db.use().idle) == (3, 3)
+        holding = asyncio.create_task(db.run("hold", hold))
+        await begun.wait()
+        with pytest.raises(DatabaseUnavailable, match="wait: unavailable: timed out"):
+            await db.run("wait", one, budget_s=0.3)
+        go_on.set()
+        await holding
+        assert await db.run("next", one) == 1
+
+
+# --- operations ---------------------------------------------------------------------------------
 
 
 async def test_an_operation_is_a_transaction(empty_database_url: str) -> None:
@@ -180,27 +206,25 @@ async def test_a_connection_that_was_cut_is_replaced(
 
 
 async def test_an_operation_whose_connection_breaks_is_run_again(
-    line: tuple[Line, str],
+    proxy: TcpProxy, proxied_url: str
 ) -> None:
-    the_line, url = line
     tries = 0
 
     async def broken_once(connection: Connection) -> int:
         nonlocal tries
         tries += 1
         if tries == 1:
-            the_line.cut()
+            proxy.cut()
         return await one(connection)
 
-    async with opened(url) as db:
+    async with opened(proxied_url) as db:
         assert await db.run("broken_once", broken_once) == 1
     assert tries == 2
 
 
 async def test_an_idle_connection_that_fell_silent_is_found_out_before_use(
-    line: tuple[Line, str], caplog: pytest.LogCaptureFixture
+    proxy: TcpProxy, proxied_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    the_line, url = line
     calls = 0
 
     async def counted(connection: Connection) -> int:
@@ -208,15 +232,9 @@ async def test_an_idle_connection_that_fell_silent_is_found_out_before_use(
         calls += 1
         return await one(connection)
 
-    async with opened(url, PoolLimits(verify_timeout_s=0.2)) as db:
-        both = asyncio.Barrier(2)
-
-        async def with_another(connection: Connection) -> None:
-            await both.wait()
-            await one(connection)
-
-        await asyncio.gather(*(db.run("open", with_another) for _ in range(2)))
-        the_line.fall_silent()
+    async with opened(proxied_url, PoolLimits(verify_timeout_s=0.2)) as db:
+        await burst(db, 2)
+        proxy.stall(new=False)
         caplog.clear()
         assert await asyncio.gather(*(db.run("counted", counted) for _ in range(2))) == [1, 1]
         assert await db.run("counted", counted) == 1
@@ -225,24 +243,53 @@ async def test_an_idle_connection_that_fell_silent_is_found_out_before_use(
     assert {vars(record)["error"] for record in retries} == {"the connection was lost"}
 
 
-async def test_a_silent_server_costs_no_more_than_the_budget(line: tuple[Line, str]) -> None:
-    the_line, url = line
-    released = asyncio.Event()
-
+async def test_a_silent_server_costs_no_more_than_the_budget_and_its_connection_is_dropped(
+    proxy: TcpProxy, proxied_url: str
+) -> None:
     async def into_silence(connection: Connection) -> int:
-        the_line.fall_silent()
-        released.set()
+        proxy.stall(new=False)
         return await one(connection)
 
-    async with opened(url) as db:
+    limits = PoolLimits(size=1, overflow=0, verify_timeout_s=0.1)
+    async with opened(proxied_url, limits) as db:
         with pytest.raises(DatabaseUnavailable, match="into_silence: unavailable: timed out"):
             await db.run("into_silence", into_silence, budget_s=0.2)
-        assert released.is_set()
-        assert db.use().connections == 0
+        assert await db.run("next", one) == 1
+        await proxy.accepted(2)
 
 
-async def test_a_server_that_is_not_there_is_reported_in_one_line(short_dir: Path) -> None:
-    async with opened(f"postgresql://me:secret@/db?host={short_dir}&port=5432") as db:
+@pytest.mark.parametrize("by", ["statement time-out", "budget", "cancellation"])
+async def test_a_statement_that_is_given_up_does_not_go_on_at_the_server(
+    empty_database_url: str, by: str
+) -> None:
+    """Else each further try of one that waits for a lock would take one more connection."""
+    limits = PoolLimits(
+        size=1, overflow=0, statement_timeout_s=0.1 if by == "statement time-out" else 60
+    )
+    begun = asyncio.Event()
+
+    async def endless(connection: Connection) -> None:
+        begun.set()
+        await connection.execute("SELECT pg_sleep(600)")
+
+    async with opened(empty_database_url, limits) as db:
+        await db.run("one", one)
+        before = await backends(empty_database_url)
+        task = asyncio.create_task(
+            db.run("endless", endless, budget_s=60 if by == "cancellation" else 0.3)
+        )
+        await begun.wait()
+        if by == "cancellation":
+            task.cancel()
+        with pytest.raises((DatabaseUnavailable, asyncio.CancelledError)):
+            await task
+        # The one connection is given back once the statement has ended, and is the same one.
+        assert await db.run("next", one) == 1
+        assert await backends(empty_database_url) == before
+
+
+async def test_a_server_that_is_not_there_is_reported_in_one_line(tmp_path: Path) -> None:
+    async with opened(f"postgresql://me:secret@/db?host={tmp_path}&port=5432") as db:
         with pytest.raises(DatabaseUnavailable) as caught:
             await db.ping(budget_s=0.2)
     message = str(caught.value)
@@ -260,39 +307,20 @@ async def test_a_refused_tcp_connection_is_reported_by_name() -> None:
 
 
 async def test_a_server_that_comes_up_within_the_budget_is_enough(
-    short_dir: Path, empty_database_url: str
+    proxy: TcpProxy, proxied_url: str
 ) -> None:
-    line = Line(short_dir / ".s.PGSQL.5432", empty_database_url)
-    host = parse_qs(urlsplit(empty_database_url).query)["host"][0]
-    async with opened(empty_database_url.replace(host, str(short_dir))) as db:
+    proxy.refuse()
+    async with opened(proxied_url) as db:
         waiting = asyncio.create_task(db.run("early", one))
         await asyncio.sleep(0)
-        server = await line.serve()
+        await proxy.heal()
         assert await waiting == 1
-    server.close()
-    await line.aclose()
 
 
 async def test_an_unknown_database_is_refused_at_once(empty_database_url: str) -> None:
     async with opened(empty_database_url.replace("/test_", "/nowhere_")) as db:
         with pytest.raises(DatabaseUnavailable, match="InvalidCatalogNameError 3D000"):
             await db.ping(budget_s=60)
-
-
-async def test_a_cancelled_operation_gives_its_connection_back(empty_database_url: str) -> None:
-    async with opened(empty_database_url, PoolLimits(size=1, overflow=0)) as db:
-        begun = asyncio.Event()
-
-        async def endless(connection: Connection) -> None:
-            begun.set()
-            await connection.execute("SELECT pg_sleep(600)")
-
-        task = asyncio.create_task(db.run("endless", endless))
-        await begun.wait()
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        assert await db.run("next", one) == 1
 
 
 async def test_a_closed_pool_is_unavailable(empty_database_url: str) -> None:

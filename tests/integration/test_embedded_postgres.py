@@ -5,6 +5,7 @@ import os
 import pwd
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -91,6 +92,10 @@ def data_dir(empty_dir: Path, made_dir: Path) -> Path:
     """A data folder whose cluster has been made before."""
     subprocess.run(["cp", "-a", made_dir / "postgres", empty_dir], check=True)
     return empty_dir
+
+
+def mode_of(folder: Path) -> int:
+    return stat.S_IMODE(folder.stat().st_mode)
 
 
 async def ask(url: str, query: str) -> object:
@@ -289,8 +294,23 @@ async def test_a_long_log_is_begun_anew(data_dir: Path) -> None:
 def test_a_socket_folder_that_belongs_to_somebody_else_is_refused(empty_dir: Path) -> None:
     layout = Layout.of(empty_dir)
     layout.run_dir.symlink_to(empty_dir)
-    with pytest.raises(DataFolderUnusable):
-        claim_run_dir(layout, os.geteuid())
+    try:
+        with pytest.raises(DataFolderUnusable):
+            claim_run_dir(layout, os.geteuid())
+    finally:
+        layout.run_dir.unlink()
+
+
+async def test_a_closed_folder_above_the_data_stays_closed(empty_dir: Path) -> None:
+    """Also for root, whose server is run by a user who may not come there."""
+    assert mode_of(empty_dir) == 0o700
+    async with await EmbeddedPostgres.start(empty_dir / "data") as pg:
+        await ask(pg.url, "CREATE TABLE kept AS SELECT 1 AS n")
+        await ask(pg.url, "CHECKPOINT")
+        assert await ask(pg.url, "SELECT n FROM kept") == 1
+    await until_gone(empty_dir / "data")
+    for folder in (empty_dir, empty_dir / "data"):
+        assert mode_of(folder) == 0o700
 
 
 @pytest.fixture

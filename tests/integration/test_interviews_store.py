@@ -14,7 +14,7 @@ from worker.store.interviews import (
     get_interview,
     list_interviews,
 )
-from worker.store.progress import end_interview, mark_running, set_dispatched
+from worker.store.progress import set_dispatched
 
 if TYPE_CHECKING:
     from worker.store.pool import Database
@@ -68,9 +68,6 @@ async def test_an_id_that_cannot_be_one_is_refused_and_not_found(
 async def test_an_unknown_interview_is_not_found_and_moves_nowhere(database: Database) -> None:
     assert await get_interview(database, "none") is None
     assert not await set_dispatched(database, "none", dispatch_id="D1")
-    assert not await mark_running(database, "none", "AJ_1")
-    assert not await end_interview(database, "none", None, "cancelled", "Cancelled")
-    assert not await end_interview(database, "none", "AJ_1", "completed", "InterviewCompleted")
 
 
 async def test_interviews_are_listed_newest_first_all_or_by_status(database: Database) -> None:
@@ -82,82 +79,3 @@ async def test_interviews_are_listed_newest_first_all_or_by_status(database: Dat
     dispatched = await list_interviews(database, status=InterviewStatus.DISPATCHED)
     assert [interview.interview_id for interview in dispatched] == ["two"]
     assert len(await list_interviews(database, limit=2)) == 2
-
-
-async def test_an_interview_goes_from_dispatched_to_running_to_ended(database: Database) -> None:
-    await create(database)
-    assert await set_dispatched(database, "one", dispatch_id="D1")
-    dispatched = await found(database)
-    assert (dispatched.dispatch_id, dispatched.dispatch_token) == ("D1", 0)
-    assert dispatched.dispatched_at is not None
-    assert await mark_running(database, "one", "AJ_1")
-    assert (await found(database)).status is InterviewStatus.RUNNING
-    assert await end_interview(database, "one", "AJ_1", "completed", "InterviewCompleted")
-    ended = await found(database)
-    assert (ended.status, ended.outcome, ended.reason) == (
-        InterviewStatus.ENDED,
-        "completed",
-        "InterviewCompleted",
-    )
-    assert ended.is_over
-
-
-async def test_an_interview_that_is_over_takes_no_further_job(database: Database) -> None:
-    await create(database)
-    await end_interview(database, "one", None, "cancelled", "CancelledByOperator")
-    assert not await set_dispatched(database, "one", dispatch_id="D2")
-    assert not await mark_running(database, "one", "AJ_2")
-    assert (await found(database)).outcome == "cancelled"
-
-
-async def test_a_failed_interview_may_be_tried_again(database: Database) -> None:
-    await create(database)
-    await mark_running(database, "one", "AJ_1")
-    await end_interview(database, "one", "AJ_1", "failed", "OrchestratorFailed")
-    assert not (await found(database)).is_over
-    assert await set_dispatched(database, "one", dispatch_id="D2")
-    assert await mark_running(database, "one", "AJ_2")
-    again = await found(database)
-    assert (again.status, again.outcome, again.reason) == (InterviewStatus.RUNNING, None, None)
-
-
-@pytest.mark.parametrize(
-    ("outcome", "reason"),
-    [
-        ("superseded", "LeaseLost"),
-        ("handed_over", "HandoverRequested"),
-        ("abandoned", "InterviewAlreadyOver"),
-    ],
-)
-async def test_a_job_that_does_not_speak_for_the_interview_does_not_end_it(
-    database: Database, outcome: str, reason: str
-) -> None:
-    await create(database)
-    await mark_running(database, "one", "AJ_1")
-    assert not await end_interview(database, "one", "AJ_1", outcome, reason)
-    assert (await found(database)).status is InterviewStatus.RUNNING
-
-
-async def test_the_end_of_an_earlier_job_does_not_end_what_a_later_one_holds(
-    database: Database,
-) -> None:
-    await create(database)
-    await mark_running(database, "one", "AJ_1")
-    await mark_running(database, "one", "AJ_2")
-    assert not await end_interview(database, "one", "AJ_1", "failed", "RoomLost")
-    assert (await found(database)).status is InterviewStatus.RUNNING
-    assert await end_interview(database, "one", "AJ_2", "completed", "InterviewCompleted")
-
-
-async def test_an_intruder_that_leaves_superseded_does_not_keep_the_interview_open(
-    database: Database,
-) -> None:
-    """The end of the rightful job is found again when the intruder's end is known."""
-    await create(database)
-    await mark_running(database, "one", "AJ_1")
-    await mark_running(database, "one", "AJ_2")
-    await end_interview(database, "one", "AJ_1", "completed", "InterviewCompleted")
-    assert (await found(database)).status is InterviewStatus.RUNNING
-    await end_interview(database, "one", "AJ_2", "superseded", "LeaseHeld")
-    ended = await found(database)
-    assert (ended.status, ended.outcome) == (InterviewStatus.ENDED, "completed")

@@ -1,46 +1,18 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import pytest
+from job_records import START, JobRecords, Record, header
 
 from worker.interview.plan import SAMPLE_PLAN, load_plan
-from worker.store.interviews import InterviewStatus, create_interview, get_interview, turns_of
+from worker.store.interviews import create_interview, get_interview, turns_of
 from worker.store.jobs import JobHeader, get_job, list_jobs, records_of, ship
-from worker.store.progress import mark_running
 
 if TYPE_CHECKING:
     from worker.store.pool import Database
-
-START = datetime(2026, 3, 1, 10, tzinfo=UTC)
-Record = dict[str, Any]
-
-
-class Journal:
-    """Records as a job writes them, numbered, a second apart."""
-
-    def __init__(self, *, start: datetime = START) -> None:
-        self._start = start
-        self.records: list[Record] = []
-
-    def add(self, kind: str, **fields: Any) -> Record:
-        seq = len(self.records)
-        at = (self._start + timedelta(seconds=seq)).isoformat()
-        record = {"v": 1, "seq": seq, "at": at, "t": float(seq), "kind": kind, **fields}
-        self.records.append(record)
-        return record
-
-    def transition(self, to: str, **fields: Any) -> Record:
-        return self.add("transition", **{"from": "X", "event": "e", "to": to, **fields})
-
-    def said(self, speaker: str, text: str, **fields: Any) -> Record:
-        return self.add("turn", speaker=speaker, text=text, question_id="q1", **fields)
-
-
-def header(job_id: str = "AJ_1", interview_id: str | None = "one", **fields: Any) -> JobHeader:
-    return JobHeader(job_id=job_id, interview_id=interview_id, **fields)
 
 
 @pytest.fixture
@@ -56,7 +28,7 @@ async def outcome_of(db: Database) -> tuple[str, str | None, str | None]:
 
 
 def whole_job() -> list[Record]:
-    journal = Journal()
+    journal = JobRecords()
     journal.add("job", job_id="AJ_1", interview_id="one", room="r", worker_id="w", pid=7)
     journal.transition("CONNECTED")
     journal.add("condition", resource="vad", status="loading", reason="", message="", since=1)
@@ -120,7 +92,7 @@ async def test_two_shippers_at_once_write_each_record_once(db: Database) -> None
 
 
 async def test_a_long_journal_is_shipped_whole(db: Database) -> None:
-    journal = Journal()
+    journal = JobRecords()
     for number in range(1201):
         journal.add("step", name="load", number=number)
     assert (await ship(db, header(), journal.records)).written == 1201
@@ -128,7 +100,7 @@ async def test_a_long_journal_is_shipped_whole(db: Database) -> None:
 
 
 async def test_a_bad_record_is_refused_alone(db: Database) -> None:
-    journal = Journal()
+    journal = JobRecords()
     good = journal.said("candidate", "Half a \ud800 and a \0.")
     bad = good | {"seq": "one"}
     shipped = await ship(db, header(), [good, bad, {}])
@@ -140,7 +112,7 @@ async def test_a_bad_record_is_refused_alone(db: Database) -> None:
 
 
 async def test_a_process_that_was_killed_has_failed(db: Database) -> None:
-    journal = Journal()
+    journal = JobRecords()
     journal.transition("RUNNING")
     journal.add("exit", exit_code=-9, signal=9)
     await ship(db, header(), journal.records)
@@ -151,7 +123,7 @@ async def test_a_process_that_was_killed_has_failed(db: Database) -> None:
 
 
 async def test_a_process_that_exits_without_closing_has_failed(db: Database) -> None:
-    journal = Journal()
+    journal = JobRecords()
     journal.transition("RUNNING")
     journal.add("exit", exit_code=3, signal=None)
     await ship(db, header(), journal.records)
@@ -159,45 +131,18 @@ async def test_a_process_that_exits_without_closing_has_failed(db: Database) -> 
 
 
 async def test_an_exit_after_closing_takes_nothing_back(db: Database) -> None:
-    journal = Journal()
+    journal = JobRecords()
     journal.transition("CLOSED", outcome="abandoned", reason="CandidateSilent")
     journal.add("exit", exit_code=-9, signal=9)
     await ship(db, header(), journal.records)
     assert await outcome_of(db) == ("ended", "abandoned", "CandidateSilent")
 
 
-@pytest.mark.parametrize(
-    ("outcome", "reason"), [("superseded", "LeaseHeld"), ("cancelled", "InterviewAlreadyOver")]
-)
-async def test_a_job_that_came_too_late_does_not_change_the_outcome(
-    db: Database, outcome: str, reason: str
-) -> None:
-    await ship(db, header(), whole_job())
-    intruder = Journal(start=START + timedelta(hours=1))
-    intruder.transition("CLOSED", outcome=outcome, reason=reason)
-    await ship(db, header("AJ_2"), intruder.records)
-    assert await outcome_of(db) == ("ended", "completed", "InterviewCompleted")
-    job = await get_job(db, "AJ_2")
-    assert job is not None
-    assert (job.outcome, job.reason) == (outcome, reason)
-
-
-async def test_a_dead_jobs_late_journal_does_not_end_its_successors_interview(
-    db: Database,
-) -> None:
-    await mark_running(db, "one", "AJ_2")
-    dead = Journal()
-    dead.said("candidate", "My last words.")
-    dead.add("exit", exit_code=-9, signal=9)
-    await ship(db, header("AJ_1"), dead.records)
-    assert await outcome_of(db) == (InterviewStatus.RUNNING, None, None)
-
-
 async def test_turns_from_a_lost_lease_are_kept_and_marked_late(db: Database) -> None:
     await db.run(
         "raise", lambda c: c.execute("UPDATE interviews SET token = 2 WHERE interview_id = 'one'")
     )
-    old, new = Journal(start=START + timedelta(hours=1)), Journal()
+    old, new = JobRecords(start=START + timedelta(hours=1)), JobRecords()
     old.said("candidate", "from the old one")
     new.said("candidate", "from the new one")
     await ship(db, header("AJ_new", token=2), new.records)
@@ -213,7 +158,7 @@ async def test_turns_from_a_lost_lease_are_kept_and_marked_late(db: Database) ->
 async def test_a_job_without_an_interview_and_one_of_an_unknown_interview_are_recorded(
     db: Database,
 ) -> None:
-    journal = Journal()
+    journal = JobRecords()
     journal.transition("CLOSED", outcome="failed", reason="OrchestratorFailed")
     await ship(db, header("AJ_a", None), journal.records)
     await ship(db, header("AJ_b", "unknown"), journal.records)
@@ -224,7 +169,7 @@ async def test_a_job_without_an_interview_and_one_of_an_unknown_interview_are_re
 
 
 async def test_what_a_journal_says_of_its_job_is_known_without_a_header(db: Database) -> None:
-    journal = Journal()
+    journal = JobRecords()
     journal.add("job", job_id="AJ_1", interview_id="one", room="r", worker_id="w", pid=7)
     journal.add("job", job_id="AJ_1", token=5)
     journal.said("candidate", "Yes.")
@@ -237,7 +182,7 @@ async def test_what_a_journal_says_of_its_job_is_known_without_a_header(db: Data
 
 async def test_jobs_are_listed_newest_first(db: Database) -> None:
     for number in range(3):
-        journal = Journal(start=START + timedelta(minutes=number))
+        journal = JobRecords(start=START + timedelta(minutes=number))
         journal.transition("CONNECTED")
         await ship(db, header(f"AJ_{number}"), journal.records)
     assert [job.job_id for job in await list_jobs(db, limit=2)] == ["AJ_2", "AJ_1"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
+from typing import Any
 
 from async_steps import done
 from job_parts import FakeStage, fake_context
@@ -26,12 +27,13 @@ def question(number: int, *, follow_ups: int = 0, allowed: int | None = None) ->
     )
 
 
-def plan_of(*questions: Question) -> Plan:
+def plan_of(*questions: Question, language: str = "en") -> Plan:
     return Plan(
         title="A plan",
         opening="Hello and welcome. We have all the time that we need.",
         questions=questions or (question(0), question(1), question(2)),
         closing="Thank you and goodbye, it was good to talk to you.",
+        language=language,
     )
 
 
@@ -72,6 +74,10 @@ class WatchedJob:
     def __init__(self) -> None:
         self.stage = FakeStage(fake_context(), lambda _: None)
         self.keep_turn = done
+        self.book = SimpleNamespace(refusal=lambda *_: None)
+        self.last_records: list[Any] = []
+        self.after_session = self.last_records.append
+        self.report = lambda _: None
         self.fired: list[Event] = []
         self.life = SimpleNamespace(fire=self._fire)
 

@@ -9,14 +9,16 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
+import pytest
 from async_steps import done, for_ever
 from livekit.agents import Agent, AgentSession, JobContext
 
 from states import Event, History, Outcome, Reason
-from worker.interview.clips import Clip, ClipName, load_clip
+from worker.interview.clips import ClipName, load_clip
 from worker.job import Job
 from worker.resources.base import Resource
 from worker.settings import Settings
+from worker.speech.clip import Clip
 from worker.speech.line import Line
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from livekit import rtc
 
     from worker.resources.bootstrap import AgentResources
+    from worker.speech.sinks import Sink
 
 JOB_ID = "AJ_test"
 
@@ -63,16 +66,24 @@ class FastSink:
         """Nothing to give back."""
 
 
+class RealTimeSink(FastSink):
+    """Plays whatever it gets in the time that it takes to hear it."""
+
+    async def capture_frame(self, frame: rtc.AudioFrame) -> None:
+        """Heard now."""
+        await asyncio.sleep(frame.duration)
+
+
 class HeardLine(Line):
     """A line that remembers which clips were played to their ends."""
 
-    def __init__(self) -> None:
-        super().__init__(FastSink())
-        self.played: list[ClipName] = []
+    def __init__(self, sink: Sink | None = None) -> None:
+        super().__init__(sink or FastSink())
+        self.played: list[str] = []
 
     async def play(self, clip: Clip) -> float:
         played_s = await super().play(clip)
-        if played_s:
+        if played_s == pytest.approx(clip.duration_s):
             self.played.append(clip.name)
         return played_s
 
@@ -90,6 +101,7 @@ class FakeStage:
         self.on_start_session: Callable[[], Awaitable[None]] = done
         self.on_leave: Callable[[], Awaitable[None]] = done
         self._moved = asyncio.Event()
+        self.written: list[str] = []
 
     async def connect(self) -> None:
         self.did.append("connect")
@@ -115,6 +127,9 @@ class FakeStage:
     async def start_session(self, session: AgentSession[Any], agent: Agent) -> None:
         self.did.append("start_session")
         await self.on_start_session()
+
+    async def write(self, text: str) -> None:
+        self.written.append(text)
 
     async def leave(self) -> None:
         self.did.append("leave")

@@ -4,36 +4,43 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from states import EDGES, Conditions, Edge, Event, JournalError, MemoryJournal, State
-from states.testing import loaded, lost
+from states.testing import loaded, lost, pending
 
 if TYPE_CHECKING:
     from states import Condition, Lifecycle, Transition
 
-#: One thing that happens to a job: an event, and the condition that it carries, if any.
-Step = tuple[Event, "Condition | None"]
+#: One thing that happens to a job: an event, and the conditions that it carries, if any.
+Step: TypeAlias = "tuple[Event, *tuple[Condition, ...]]"
 
-_CARRY_A_CONDITION = (Event.LOADER_REPORTED, Event.RESOURCE_LOST, Event.RESOURCE_RECOVERED)
+_CARRY_A_CONDITION = (
+    Event.BOOTSTRAP_STARTED,
+    Event.LOADER_REPORTED,
+    Event.RESOURCE_LOST,
+    Event.RESOURCE_RECOVERED,
+)
 _WORDS_ON_RESOURCES = (
+    pending("vad"),
     loaded("vad"),
     lost("vad"),
+    pending("orchestrator", required=True),
     loaded("orchestrator", required=True),
     lost("orchestrator", required=True),
 )
 
 
 def _steps() -> list[Step]:
-    bare: list[Step] = [(event, None) for event in Event]
+    bare: list[Step] = [(event,) for event in Event]
     return bare + [(event, word) for event in _CARRY_A_CONDITION for word in _WORDS_ON_RESOURCES]
 
 
 def edge_taken(state: State, step: Step, conditions: Conditions) -> tuple[Edge | None, Conditions]:
     """The first row of the table that takes `step`, and the conditions after it."""
-    event, condition = step
-    if condition is not None:
-        conditions = conditions.updated(condition)
+    event, *words = step
+    for word in words:
+        conditions = conditions.updated(word)
     for edge in EDGES:
         holds = edge.guard is None or edge.guard(conditions)
         if holds and (edge.source, edge.event) == (state, event):
@@ -72,12 +79,12 @@ def way_to(state: State) -> tuple[Step, ...]:
 
 async def take(job: Lifecycle, *steps: Step) -> Transition:
     """Take the steps on virtual time: a budget is waited for, anything else is fired."""
-    for event, condition in steps:
-        edge, _ = edge_taken(job.state, (event, condition), job.conditions)
+    for event, *words in steps:
+        edge, _ = edge_taken(job.state, (event, *words), job.conditions)
         if event is Event.BUDGET_SPENT and edge is not None and edge.target is not None:
             await job.reached(edge.target)
         else:
-            await job.fire(event, condition)
+            await job.fire(event, *words)
     return job.transitions[-1]
 
 

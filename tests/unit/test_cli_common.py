@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import typer
 from job_parts import settings_in
+from typer.testing import CliRunner
 
 from states import JournalError
+from worker.cli import app, interviews
 from worker.cli.common import (
     CommandError,
     ExitCode,
@@ -20,11 +24,13 @@ from worker.cli.common import (
     print_json,
     require_livekit,
     run,
+    write_out,
 )
 from worker.interview.plan import PlanError
 from worker.interview.plan_rules import PlanProblem
 from worker.livekit_api import LiveKitError, LiveKitKeyRefused, LiveKitUrlInvalid
 from worker.settings import SettingsInvalid
+from worker.store.embedded import EmbeddedPostgres
 from worker.store.embedded_layout import EmbeddedPostgresError
 from worker.store.errors import DatabaseOperationFailed, DatabaseUnavailable
 from worker.store.interviews import InterviewExists, InterviewIdInvalid
@@ -32,6 +38,8 @@ from worker.store.migrate import MigrationChanged, SchemaTooNew
 from worker.store.url import DatabaseUrlInvalid
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
 
@@ -170,7 +178,78 @@ async def test_without_any_database_a_command_says_how_to_get_one(tmp_path: Path
     assert refused.value.code is ExitCode.USAGE
 
 
-async def test_a_database_that_is_set_is_the_one_used(tmp_path: Path) -> None:
-    settings = settings_in(tmp_path, DATABASE_URL="postgresql://db/x", INTERVIEW_EMBEDDED=True)
+async def test_a_database_that_is_set_is_the_one_used(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = settings_in(tmp_path, DATABASE_URL="postgresql://db/x", INTERVIEW_EMBEDDED=False)
     async with database_url(settings) as url:
         assert url == "postgresql://db/x"
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("asked_for", [False, True])
+async def test_an_embedded_database_that_nobody_asked_for_is_named_in_one_line(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    asked_for: bool,
+) -> None:
+    @asynccontextmanager
+    async def running() -> AsyncIterator[SimpleNamespace]:
+        yield SimpleNamespace(url="postgresql://embedded")
+
+    async def start(data_dir: Path) -> AbstractAsyncContextManager[SimpleNamespace]:
+        return running()
+
+    monkeypatch.setattr(EmbeddedPostgres, "start", start)
+    settings = settings_in(tmp_path, DATABASE_URL="", INTERVIEW_EMBEDDED=asked_for)
+    async with database_url(settings) as url:
+        assert url == "postgresql://embedded"
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == (0 if asked_for else 1)
+    for word in (str(settings.data_dir), "DATABASE_URL", "INTERVIEW_EMBEDDED=1"):
+        assert all(word in line for line in said)
+
+
+def test_what_a_command_made_goes_to_a_file_or_to_standard_output(
+    tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    write_out("Zoë".encode(), tmp_path / "out")
+    assert (tmp_path / "out").read_text(encoding="utf-8") == "Zoë"
+    write_out("Zoë".encode(), None)
+    assert capfdbinary.readouterr().out == "Zoë".encode()
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match=r"cannot write .*: Is a directory"):
+        write_out(b"", tmp_path)
+
+
+async def shown_interview(_: str) -> dict[str, Any]:
+    about = dict.fromkeys(("interview_id", "room", "status", "outcome", "reason"), "x")
+    return {**about, "jobs": [], "turns": []}
+
+
+@pytest.mark.parametrize("command", [("interviews", "export", "one"), ("diagram",)])
+def test_a_command_whose_output_cannot_be_written_ends_with_one_line(
+    command: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(interviews, "_show", shown_interview)
+    done = CliRunner().invoke(app, [*command, "-o", str(tmp_path / "none" / "out")])
+    assert done.exit_code == ExitCode.FAILED
+    (line,) = done.stderr.splitlines()
+    assert line.endswith("No such file or directory")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("interviews", "create", "--candidate", "Ada"), ("interviews", "dispatch", "one")],
+)
+def test_a_setting_that_cannot_be_used_is_one_line_of_every_command(
+    command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INTERVIEW_SLOTS", "many")
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == ExitCode.USAGE
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("interview-worker: INTERVIEW_SLOTS")

@@ -9,9 +9,13 @@ import numpy as np
 import pytest
 from speech_helpers import STT_RATE, word_error_rate
 
-from worker.interview import clips, make_clips
-from worker.interview.clips import ClipMissing, ClipName, load_clip, preload_clips
+from states.table import HURRIED_CLOSING_S
+from worker.closing import AROUND_WORDS_S, LEAST_STEP_S
+from worker.interview import make_clips
+from worker.interview.application import _LAST_WORDS
+from worker.interview.clips import ClipName, load_clip, preload_clips
 from worker.speech import audio, local_models
+from worker.speech.clip import ClipMissing, read_clip
 from worker.speech.frames import resampled
 
 
@@ -72,11 +76,18 @@ def test_a_recording_that_is_no_audio_is_reported_with_the_name_of_the_clip(
         assert caught.value.name is name
 
 
+@pytest.mark.parametrize("name", sorted(set(_LAST_WORDS.values())))
+def test_last_words_fit_into_the_shortest_closing_that_they_are_said_in(name: ClipName) -> None:
+    other_steps_s = 5 * LEAST_STEP_S
+    said_s = load_clip(name).duration_s + AROUND_WORDS_S
+    assert said_s + other_steps_s <= HURRIED_CLOSING_S
+
+
 def test_the_clips_can_be_recorded_anew(tmp_path: Path) -> None:
     make_clips.main([str(tmp_path)])
 
     recorded = {file.name for file in tmp_path.iterdir()}
     assert recorded == {f"{name.value}.opus" for name in ClipName}
     clip = load_clip(ClipName.WELCOME)
-    again = clips._decode((tmp_path / "welcome.opus").read_bytes())
-    assert len(again) == pytest.approx(len(clip.pcm), abs=clip.sample_rate // 10)
+    again = read_clip(tmp_path / "welcome.opus", name="again", text="")
+    assert len(again.pcm) == pytest.approx(len(clip.pcm), abs=clip.sample_rate // 10)

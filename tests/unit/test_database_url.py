@@ -32,6 +32,7 @@ def test_no_password_is_shown(url: str, masked: str) -> None:
         "postgres://host/db",
         "postgresql://me@h1:5432,h2:5433/db",
         "postgresql://me@[::1]:5432/db",
+        "postgresql://me@[::1]/db?sslmode=verify-full",
         "postgresql://postgres@/postgres?host=/run/x&port=5432",
     ],
 )
@@ -50,6 +51,10 @@ def test_a_postgresql_url_is_taken(url: str) -> None:
         ("postgresql://host:70000/db", "has a port"),
         ("postgresql://ho st/db", "holds a space"),
         ("postgresql://[::1/db", "cannot be read"),
+        ("postgresql://me@/db?host=/run/x&port=five", "has a port"),
+        ("postgresql://me:secret@some..host/db", "names a host"),
+        (f"postgresql://me:secret@{'x' * 64}.example/db", "names a host"),
+        ("postgresql://me:secret@host/db?sslmode=yes", "has no sslmode 'yes'"),
     ],
 )
 def test_another_url_is_refused_in_one_line_without_its_password(url: str, problem: str) -> None:

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from journeys import DEGRADED_AND_BACK
 
 from states import (
     Event,
@@ -19,23 +19,8 @@ from states.testing import (
     assert_path,
     gap,
     journey,
-    loaded,
-    lost,
     on,
     one_of,
-)
-
-if TYPE_CHECKING:
-    pass
-
-DEGRADED_AND_BACK = (
-    (0.1, Event.ROOM_CONNECTED),
-    (0.15, Event.BOOTSTRAP_STARTED),
-    (0.9, Event.LOADER_REPORTED, lost("vad", "LoadTimeout")),
-    (0.9, Event.LOADERS_SETTLED),
-    (1.0, Event.RESOURCE_RECOVERED, loaded("vad")),
-    (1.25, Event.RESOURCE_LOST, lost("tts", "Refused")),
-    (1.5, Event.SESSION_STARTED),
 )
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -72,6 +73,38 @@ def test_it_says_how_the_job_ended_and_when_it_was_where(history: History) -> No
     )
     assert history.entered(State.RUNNING) == 0.75
     assert history.entered(State.READY) is None
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "signal", "reason"),
+    [
+        (-9, 9, Reason.PROCESS_KILLED),
+        (3, None, Reason.PROCESS_EXITED),
+        # Its worker went with it: nobody knows how.
+        (None, None, Reason.PROCESS_EXITED),
+    ],
+)
+@pytest.mark.parametrize("last_state", [State.HANDSHAKE, State.RUNNING, State.CLOSING])
+def test_a_process_that_ended_before_its_job_was_closed_has_failed(
+    records: list[dict[str, Any]],
+    last_state: State,
+    exit_code: int | None,
+    signal: int | None,
+    reason: Reason,
+) -> None:
+    last = next(i for i, record in enumerate(records) if record.get("to") == last_state)
+    end = {"kind": "exit", "seq": last + 1, "t": 9.0, "exit_code": exit_code, "signal": signal}
+    history = History.from_records([*records[: last + 1], end])
+    assert (history.state, history.broke_off) == (last_state, True)
+    assert (history.outcome, history.reason) == (Outcome.FAILED, reason)
+    back = History.from_json(json.dumps(history.as_json()))
+    assert (back.outcome, back.reason) == (Outcome.FAILED, reason)
+
+
+def test_an_exit_after_closed_takes_nothing_back(history: History) -> None:
+    killed = replace(history, exit_code=-9, signal=9)
+    assert not killed.broke_off
+    assert killed.outcome is Outcome.COMPLETED
 
 
 def test_stays_are_the_visits_and_their_lengths(history: History) -> None:

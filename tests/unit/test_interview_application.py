@@ -14,13 +14,13 @@ from worker.application import Dispatch
 from worker.interview.application import (
     InterviewApplication,
     MetadataInvalid,
-    _Watch,
     interview_resources,
     read_metadata,
 )
 from worker.interview.clips import ClipName
 from worker.interview.interviewer import Interviewer
 from worker.interview.orchestrator_llm import OrchestratorLLM
+from worker.interview.watch import Watch
 from worker.resources.base import LoadFailed
 from worker.resources.bootstrap import AgentResources
 
@@ -170,10 +170,10 @@ def test_whoever_waits_is_asked_for_a_moment(tmp_path: Path) -> None:
 async def test_how_it_ended_is_said_to_the_lifecycle(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def ended(_: _Watch) -> Event:
+    async def ended(_: Watch) -> Event:
         return Event.CANDIDATE_LEFT
 
-    monkeypatch.setattr(_Watch, "until_it_ends", ended)
+    monkeypatch.setattr(Watch, "until_it_ends", ended)
     app, job = application(tmp_path), WatchedJob()
     session, _ = app.start_session(cast("Job", job), await loaded(app))
     await app.run(cast("Job", job))

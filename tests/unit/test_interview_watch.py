@@ -11,11 +11,9 @@ from interview_parts import WatchedJob, plan_of
 from job_parts import settings_in
 
 from states import Event
-from worker.interview.application import (
-    _Watch,
-)
 from worker.interview.clips import ClipName
 from worker.interview.interviewer import Interviewer
+from worker.interview.watch import Watch
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,7 +55,7 @@ class Watched:
         self.job = WatchedJob()
         self.stage = self.job.stage
         self.interviewer = FakeInterviewer()
-        self.watch = _Watch(cast("Job", self.job), cast(Interviewer, self.interviewer), settings)
+        self.watch = Watch(cast("Job", self.job), cast(Interviewer, self.interviewer), settings)
         self.began = asyncio.get_running_loop().time()
 
     @property

@@ -6,11 +6,12 @@ import asyncio
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from interview_parts import LONG, SHORT, plan_of, question
+from interview_parts import LONG, SHORT, START, plan_of, question
 from livekit.agents import AgentSession, StopResponse, llm
+from model_parts import ModelStandIn, Reply, says
 
-from worker.interview.interviewer import Interviewer
-from worker.interview.orchestrator import Role
+from worker.interview.interviewer import HURRIED_PAUSE_S, LEAST_ANSWER_S, Interviewer
+from worker.interview.orchestrator import Role, Said
 from worker.interview.orchestrator_llm import OrchestratorLLM
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from worker.interview.plan import Plan
 
 PLAN = plan_of(question(0, follow_ups=1), question(1))
+QUESTIONS = PLAN.questions
+FOLLOW_UP = "Which part of the matter was it?"
 
 
 class Interview:
@@ -196,3 +199,137 @@ async def test_what_was_cut_off_before_it_was_heard_is_no_turn(interview: Interv
     await interview.agent._record(cast(Any, Unheard()), move)
     assert interview.turns.empty()
     assert interview.orchestrator.next_move() == move
+
+
+# --- with a language model -----------------------------------------------------------------------
+
+
+def use(interview: Interview, reply: Reply) -> ModelStandIn:
+    model = ModelStandIn(reply)
+    interview.orchestrator.use_model(model)
+    return model
+
+
+async def test_a_turn_keeps_what_was_generated_word_for_word(interview: Interview) -> None:
+    use(interview, says("ACKNOWLEDGE: Thank you, that is clear."))
+    await interview.said()
+    await interview.answer(LONG)
+    turn = await interview.said()
+    words = f"Thank you, that is clear. {QUESTIONS[1].text}"
+    assert turn["generated"] == turn["heard"] == turn["text"] == words
+    assert (turn["role"], turn["question_id"]) == ("question", "q1")
+
+
+async def test_a_follow_up_of_a_models_is_a_follow_up(interview: Interview) -> None:
+    use(interview, says(f"FOLLOW-UP: {FOLLOW_UP}"))
+    await interview.said()
+    await interview.answer(LONG)
+    turn = await interview.said()
+    assert (turn["role"], turn["question_id"]) == ("follow_up", "q0")
+    assert turn["generated"] == turn["text"] == FOLLOW_UP
+    assert (await interview.said())["text"] == FOLLOW_UP, "nobody has answered it"
+    await interview.answer(LONG)
+    assert (await interview.said())["question_id"] == "q1"
+
+
+async def test_a_turn_is_what_was_said_though_another_was_committed_in_between(
+    interview: Interview,
+) -> None:
+    await interview.said()
+    await interview.answer(LONG)
+    await interview.agent.speak_next()
+    late = interview.orchestrator.next_move()
+    interview.orchestrator.commit(
+        Said(
+            speaker="interviewer",
+            text=late.text,
+            at=START,
+            question_id=late.question_id,
+            role=late.role,
+            generated=late.text,
+        )
+    )
+    turn = await interview.turns.get()
+    assert turn["generated"] == turn["text"] == QUESTIONS[1].text
+    assert turn["role"] == "question"
+
+
+async def test_an_interruption_while_the_model_thinks_leaves_nothing_behind(
+    interview: Interview,
+) -> None:
+    model = use(interview, says(1000.0, "ACKNOWLEDGE: Thank you."))
+    interview.orchestrator.use_model(model, first_word_s=1000, reply_s=1000)
+    await interview.said()
+    await interview.answer(LONG)
+    await interview.agent.speak_next()
+    await model.is_asked.wait()
+    await interview.session.interrupt()
+    await model.has_ended.wait()
+    assert interview.turns.empty()
+    assert interview.orchestrator.next_move().role is Role.QUESTION
+
+
+# --- the time of a question ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def pauses(interview: Interview, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Each change of the silence that ends an answer."""
+    changes: list[float] = []
+
+    def note(*, endpointing_opts: Any) -> None:
+        changes.append(endpointing_opts["min_delay"])
+
+    monkeypatch.setattr(interview.session, "update_options", note)
+    return changes
+
+
+OWN_PAUSE_S = QUESTIONS[0].thinking_pause_s
+
+
+@pytest.mark.looptime
+async def test_an_answer_past_its_time_ends_in_a_shorter_silence(
+    interview: Interview, pauses: list[float]
+) -> None:
+    await interview.said()
+    await asyncio.sleep(QUESTIONS[0].longest_time_s - 1)
+    assert pauses == [OWN_PAUSE_S]
+    await asyncio.sleep(2)
+    assert pauses == [OWN_PAUSE_S, HURRIED_PAUSE_S]
+    await interview.answer(LONG)
+    assert pauses[-1] == OWN_PAUSE_S
+    await asyncio.sleep(10_000)
+    assert pauses[-1] == OWN_PAUSE_S
+
+
+@pytest.mark.looptime
+async def test_an_answer_within_its_time_is_never_hurried(
+    interview: Interview, pauses: list[float]
+) -> None:
+    await interview.said()
+    await asyncio.sleep(QUESTIONS[0].longest_time_s - 1)
+    await interview.answer(LONG)
+    await asyncio.sleep(10_000)
+    assert set(pauses) == {OWN_PAUSE_S}
+
+
+@pytest.mark.looptime
+async def test_an_answer_to_a_follow_up_has_some_time_of_its_own(
+    interview: Interview, pauses: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await interview.said()
+    await interview.answer(SHORT)
+    monkeypatch.setattr(interview.orchestrator, "seconds_left", lambda: -100.0)
+    assert (await interview.said())["role"] == "follow_up"
+    del pauses[:]
+    await asyncio.sleep(LEAST_ANSWER_S - 1)
+    assert pauses == []
+    await asyncio.sleep(2)
+    assert pauses == [HURRIED_PAUSE_S]
+
+
+@pytest.mark.looptime
+async def test_a_session_that_has_closed_has_no_time_to_keep(interview: Interview) -> None:
+    await interview.said()
+    await interview.session.aclose()
+    await asyncio.sleep(10_000)

@@ -17,6 +17,7 @@ from states.testing import (
     assert_entered,
     assert_outcome,
     assert_path,
+    on,
 )
 from worker.interview.clips import ClipName
 from worker.resources.base import LoadFailed
@@ -53,6 +54,7 @@ async def test_a_job_goes_its_way_and_its_journal_tells_it(tmp_path: Path) -> No
         "start_session",
         "stop_work",
         "stop_session",
+        "last_records",
         "last_words",
         "leave_room",
         "close orchestrator",
@@ -199,6 +201,22 @@ async def test_an_interview_is_held_without_what_is_optional(tmp_path: Path) -> 
     assert_condition(held.path, "vad", Status.LOST, "ValueError")
 
 
+async def test_all_that_will_be_loaded_is_named_before_any_of_it_is_there(tmp_path: Path) -> None:
+    declared = [resource("orchestrator", required=True, load=for_ever), resource("vad")]
+    held = rig(tmp_path, TinyApplication(declared=declared))
+    await held.live()
+    assert_condition(held.path, "orchestrator", Status.PENDING, "Loading")
+    said = [(c.resource, c.status, c.required) for c in held.history.condition_changes[:2]]
+    assert said == [("orchestrator", Status.PENDING, True), ("vad", Status.PENDING, False)]
+
+
+async def test_a_line_that_hangs_at_its_opening_is_given_up_at_the_budget(tmp_path: Path) -> None:
+    held = rig(tmp_path)
+    held.stage.on_open_line = for_ever
+    assert await held.live() is Outcome.FAILED
+    assert_outcome(held.path, Outcome.FAILED, Reason.SESSION_START_TIMEOUT)
+
+
 async def test_a_line_that_does_not_open_ends_the_job(tmp_path: Path) -> None:
     held = rig(tmp_path)
     held.stage.on_open_line = broken
@@ -256,6 +274,15 @@ async def test_an_application_that_raises_crashes_the_job_and_quotes_nobody(tmp_
     assert_outcome(held.path, Outcome.FAILED, Reason.JOB_CRASHED)
     assert [(f["where"], f["error"]) for f in held.history.faults] == [("job", "ValueError")]
     assert "Lovelace" not in held.path.read_text()
+
+
+async def test_work_that_is_over_and_names_no_end_is_a_completed_job(tmp_path: Path) -> None:
+    async def run(_: Job) -> None: ...
+
+    held = rig(tmp_path, TinyApplication(on_run=run))
+    assert await held.live() is Outcome.COMPLETED
+    assert_path(held.path, *TO_RUNNING, on("work_done", "CLOSING"), "CLOSED")
+    assert_outcome(held.path, Outcome.COMPLETED, Reason.WORK_DONE)
 
 
 async def test_the_longest_interview_ends_as_a_completed_one(tmp_path: Path) -> None:

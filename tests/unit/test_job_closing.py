@@ -5,25 +5,28 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from async_steps import broken, cancelled_inside, deaf, for_ever
-from job_parts import Rig, TinyApplication, rig
+from job_parts import HeardLine, RealTimeSink, Rig, TinyApplication, rig
 from resource_parts import resource
 
 from states import BUDGETS, Event, MemoryJournal, Outcome, State
+from states.table import HURRIED_CLOSING_S
 from states.testing import (
     assert_entered,
     assert_path,
     history_of,
 )
 from worker.interview.clips import ClipName
+from worker.speech.frames import frame_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from worker.interview.clips import Clip
     from worker.job import Job
+    from worker.speech.clip import Clip
 
 pytestmark = pytest.mark.looptime
 
@@ -115,6 +118,41 @@ async def test_once_the_budget_of_closing_is_spent_each_step_left_has_only_a_mom
     await held.live()
     assert asyncio.get_running_loop().time() - began <= 1 + 0.2 * len(STEPS)
     assert held.step("sync_journal").ok
+
+
+@pytest.mark.parametrize("how", [for_ever, deaf])
+async def test_whatever_hangs_a_hurried_closing_has_time_for_the_longest_apology(
+    tmp_path: Path, how: Callable[[], Awaitable[None]]
+) -> None:
+    async def run(job: Job) -> None:
+        job.life.post(Event.SHUTDOWN_REQUESTED)
+        await how()
+
+    held = rig(tmp_path, TinyApplication(on_run=run, words_at_the_end=ClipName.CANNOT_GO_ON))
+    held.stage.line = HeardLine(RealTimeSink())
+    held.app.session.on_aclose = how
+    await held.live()
+    assert held.step("stop_session").reason == "TimeoutError"
+    assert held.stage.line.played == [ClipName.CANNOT_GO_ON]
+    assert held.step("sync_journal").ok
+    closing_s = assert_entered(held.path, State.CLOSED, since=State.CLOSING)
+    assert closing_s <= HURRIED_CLOSING_S
+    for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        task.cancel()
+
+
+async def test_last_words_wait_for_no_utterance_that_a_hung_session_left_unfinished(
+    tmp_path: Path,
+) -> None:
+    async def run(job: Job) -> None:
+        await held.stage.line.capture_frame(frame_of(np.ones(2400, np.int16), 24_000))
+        job.life.post(Event.SHUTDOWN_REQUESTED)
+        await for_ever()
+
+    held = rig(tmp_path, TinyApplication(on_run=run, words_at_the_end=ClipName.CANNOT_GO_ON))
+    held.app.session.on_aclose = for_ever
+    await held.live()
+    assert held.stage.line.played == [ClipName.CANNOT_GO_ON]
 
 
 # --- a disk that is full ------------------------------------------------------------------------

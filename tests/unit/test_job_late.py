@@ -15,8 +15,11 @@ from states.testing import (
     assert_condition,
     assert_entered,
     assert_path,
+    on,
 )
-from worker.interview.clips import ClipMissing, ClipName, load_clip
+from worker.interview.clips import ClipName, load_clip
+from worker.resources.base import Resource
+from worker.speech.clip import ClipMissing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,7 +70,11 @@ async def test_what_comes_late_is_attached_to_the_running_session(tmp_path: Path
     assert attached.what == [(State.RUNNING, "late")]
     assert_entered(held.path, State.RUNNING, within_s=1.1)
     words = [(c.status, c.reason) for c in held.history.condition_changes]
-    assert words == [(Status.LOST, "LoadTimeout"), (Status.READY, "Loaded")]
+    assert words == [
+        (Status.PENDING, "Loading"),
+        (Status.LOST, "LoadTimeout"),
+        (Status.READY, "Loaded"),
+    ]
 
 
 async def test_what_comes_while_the_session_starts_is_attached_once_it_has(tmp_path: Path) -> None:
@@ -110,6 +117,34 @@ async def test_what_fails_late_is_only_recorded(tmp_path: Path) -> None:
     assert await held.live() is Outcome.COMPLETED
     assert held.step("load vad (late)").reason == "ValueError"
     assert_condition(held.path, "vad", Status.LOST)
+
+
+async def test_the_budget_of_loading_waits_for_nothing_optional(tmp_path: Path) -> None:
+    held, attached = with_a_late_one(tmp_path, 4.0)
+    (vad,) = held.app.declared
+    patient = Resource(**{**vars(vad), "budget_s": 5.0})
+    held.app.declared = [resource("orchestrator", required=True), patient]
+    held.job.life.budgets[State.BOOTSTRAPPING] = 3.0
+    assert await held.live() is Outcome.COMPLETED
+    assert_path(
+        held.path, ..., "BOOTSTRAPPING", on("budget_spent", "DEGRADED"), "RUNNING", "CLOSING", ...
+    )
+    assert_entered(held.path, State.RUNNING, within_s=3.1)
+    assert attached.what == [(State.RUNNING, "late")]
+    assert_condition(held.path, "vad", Status.READY, "Loaded")
+
+
+async def test_what_fails_after_the_budget_of_loading_is_lost(tmp_path: Path) -> None:
+    async def load() -> None:
+        await asyncio.sleep(4)
+        await broken()
+
+    held, _ = with_a_late_one(tmp_path, 4.0)
+    held.app.declared = [resource("orchestrator", required=True), resource("vad", load=load)]
+    held.job.life.budgets[State.BOOTSTRAPPING] = 3.0
+    assert await held.live() is Outcome.COMPLETED
+    assert_path(held.path, ..., on("budget_spent", "DEGRADED"), "RUNNING", "CLOSING", "CLOSED")
+    assert_condition(held.path, "vad", Status.LOST, "ValueError")
 
 
 async def test_what_comes_after_the_end_is_closed_and_not_attached(tmp_path: Path) -> None:

@@ -4,11 +4,10 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
-from lifecycle_steps import settled, take, way_to
+from lifecycle_steps import edge_taken, settled, take, way_to
 
 from states import (
     BUDGETS,
-    EDGES,
     Event,
     MemoryJournal,
     Outcome,
@@ -25,9 +24,11 @@ from states.testing import (
     loaded,
     lost,
     on,
+    pending,
 )
 
 if TYPE_CHECKING:
+    from states import Condition
     from states.pytest_plugin import Journey, StartLifecycle
 
 TIMED_STATES = [state for state in State if state is not State.CLOSED]
@@ -39,7 +40,8 @@ async def test_a_state_ends_at_its_budget_and_not_before(
 ) -> None:
     job = lifecycle()
     await take(job, *way_to(state))
-    edge = next(edge for edge in EDGES if edge.source is state and edge.is_timeout)
+    edge, _ = edge_taken(state, (Event.BUDGET_SPENT,), job.conditions)
+    assert edge is not None
 
     await asyncio.sleep(BUDGETS[state] - 0.001)
     assert job.state is state
@@ -51,6 +53,30 @@ async def test_a_state_ends_at_its_budget_and_not_before(
     assert job.transitions[-1].t == BUDGETS[state]
     if edge.outcome is not None:
         assert_outcome(job, edge.outcome, edge.reason)
+
+
+@pytest.mark.parametrize(
+    ("words", "after", "reason"),
+    [
+        ((), State.CLOSING, Reason.BOOTSTRAP_TIMEOUT),
+        ((loaded("vad"),), State.CLOSING, Reason.BOOTSTRAP_TIMEOUT),
+        ((loaded("orchestrator", required=True),), State.DEGRADED, None),
+        ((loaded("orchestrator", required=True), loaded("vad")), State.READY, None),
+    ],
+    ids=["nothing is there", "the optional", "the required", "everything"],
+)
+def test_the_budget_of_loading_binds_only_what_is_required(
+    journey: Journey, words: tuple[Condition, ...], after: State, reason: Reason | None
+) -> None:
+    """A loader that has not said a word is known to be missing, for it was declared."""
+    history = journey(
+        (0.0, Event.ROOM_CONNECTED),
+        (0.0, Event.BOOTSTRAP_STARTED, pending("orchestrator", required=True), pending("vad")),
+        *((1.0, Event.LOADER_REPORTED, word) for word in words),
+        until_s=BUDGETS[State.BOOTSTRAPPING],
+    )
+    assert_path(history, ..., "BOOTSTRAPPING", on("budget_spent", after))
+    assert history.reason is reason
 
 
 async def test_a_budget_can_be_replaced_and_the_others_stay(lifecycle: StartLifecycle) -> None:

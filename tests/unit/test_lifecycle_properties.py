@@ -17,7 +17,7 @@ from states import (
     MemoryJournal,
     State,
 )
-from states.testing import history_of, loaded, lost, run_virtual
+from states.testing import history_of, loaded, lost, pending, run_virtual
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +28,7 @@ EVENTS = [event for event in Event if event is not Event.BUDGET_SPENT]
 WORDS = st.one_of(
     st.none(),
     st.sampled_from([loaded("vad"), lost("vad"), loaded("plan", required=True)]),
-    st.just(lost("plan", required=True)),
+    st.sampled_from([lost("plan", required=True), pending("plan", required=True)]),
 )
 #: Mostly what the table allows somewhere, so that jobs get beyond the handshake.
 LIKELY = [
@@ -73,7 +73,7 @@ async def play(
     async with Lifecycle(journal=journal) as job:
         for event, word in happenings:
             try:
-                await job.fire(event, word)
+                await job.fire(event, *([word] if word else []))
                 taken = True
             except IllegalTransition:
                 taken = False

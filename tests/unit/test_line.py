@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from livekit.agents.voice.io import PlaybackFinishedEvent
 
-from worker.interview.clips import Clip, ClipName, load_clip
+from worker.interview.clips import ClipName, load_clip
+from worker.speech.clip import Clip
 from worker.speech.frames import frame_of, samples_of
 from worker.speech.line import Line
 from worker.speech.sinks import QUEUE_S
@@ -96,7 +97,7 @@ def tone(seconds: float, value: int) -> Pcm:
 
 
 def clip_of(pcm: Pcm) -> Clip:
-    return Clip(name=ClipName.ONE_MOMENT, pcm=pcm, sample_rate=RATE)
+    return Clip(name="tone", text="", pcm=pcm, sample_rate=RATE)
 
 
 async def say(line: Line, pcm: Pcm, *, sample_rate: int = RATE) -> None:

@@ -13,9 +13,9 @@ from livekit.agents import Agent, AgentSession, stt
 
 from worker.demo.headset import CandidateTimeout
 from worker.demo.local_candidate import LocalCandidate
-from worker.interview.clips import Clip, ClipName
 from worker.local_stage import SOCKET_VARIABLE, CandidateVoice, LocalStage, NoCandidateSocket
 from worker.local_wire import SAMPLE_RATE, Wire
+from worker.speech.clip import Clip
 from worker.speech.frames import frame_of, samples_of
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def tone(seconds: float, sample_rate: int = SAMPLE_RATE) -> Pcm:
     return samples
 
 
-CLIP = Clip(name=ClipName.ONE_MOMENT, pcm=tone(0.3, 24_000), sample_rate=24_000)
+CLIP = Clip(name="tone", text="", pcm=tone(0.3, 24_000), sample_rate=24_000)
 
 
 async def speech(seconds: float) -> AsyncIterator[rtc.AudioFrame]:

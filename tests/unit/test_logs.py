@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import structlog
 from job_parts import settings_in
+from livekit.agents import APIError
 from livekit.agents.ipc.log_queue import LogQueueHandler
 
-from worker.telemetry.logs import _PERSONAL_FIELDS, configure_logs, redact_job_logs
+from worker.telemetry.logs import configure_logs, redact_job_logs
+from worker.telemetry.privacy import _PERSONAL_FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -169,8 +171,45 @@ def test_the_frameworks_debug_lines_quote_people_and_are_left_out(
     stream = configured(INTERVIEW_LOG_LEVEL="DEBUG")
     logging.getLogger("livekit.plugins.x").debug("received %s", SPOKEN)
     logging.getLogger("livekit.agents").debug("received %s", SPOKEN)
+    logging.getLogger("openai._base_client").debug("request options: %s", SPOKEN)
     logging.getLogger("worker.job").debug("loading")
     assert [line["event"] for line in lines(stream)] == ["loading"]
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_an_exceptions_local_variables_are_not_printed(
+    configured: Callable[..., io.StringIO], log_format: str
+) -> None:
+    stream = configured(Terminal(), INTERVIEW_LOG_FORMAT=log_format)
+
+    def answer(said: str) -> None:
+        raise ValueError("no such state")
+
+    try:
+        answer(SPOKEN)
+    except ValueError:
+        logging.getLogger("worker").exception("the job's own code failed")
+        structlog.get_logger("worker").exception("the same")
+    assert SPOKEN not in stream.getvalue()
+    assert stream.getvalue().count("ValueError: no such state") == 2
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_what_a_provider_failed_at_is_logged_without_what_was_said(
+    configured: Callable[..., io.StringIO], log_format: str
+) -> None:
+    stream = configured(INTERVIEW_LOG_FORMAT=log_format)
+    error = APIError(f"no audio frames were pushed for text: {SPOKEN}")
+    framework = logging.getLogger("livekit.agents")
+    framework.warning("failed to synthesize speech: %s, retrying", error, extra={"error": error})
+    framework.error(f"closing due to unrecoverable error: {error}", extra={"error": str(error)})
+    framework.error("not said", exc_info=error)
+    logging.getLogger("worker.job").error("the session did not start", exc_info=error)
+    logging.getLogger("asyncio").error("never retrieved\nfuture: <Task exception=%r>", error)
+    text = stream.getvalue()
+    assert SPOKEN not in text
+    for kept in ("failed to synthesize speech: ", "APIError", "not said", "never retrieved"):
+        assert kept in text
 
 
 # --- from a job's process to the main one -------------------------------------------------------
@@ -217,6 +256,21 @@ def test_nothing_personal_leaves_a_jobs_process(
     (record,) = arrived()
     assert SPOKEN not in repr(vars(record))
     assert vars(record)["job_id"] == "AJ_1"
+
+
+def test_an_exception_arrives_as_a_field_and_without_what_was_said(
+    arrived: Callable[[], list[logging.LogRecord]], configured: Callable[..., io.StringIO]
+) -> None:
+    error = APIError(f"no audio frames were pushed for text: {SPOKEN}")
+    logging.getLogger("worker.job").error("the session did not start", exc_info=error)
+    (record,) = arrived()
+    assert SPOKEN not in repr(vars(record))
+
+    stream = configured()
+    logging.getLogger(record.name).callHandlers(record)
+    (line,) = lines(stream)
+    assert line["event"] == "the session did not start"
+    assert line["exception"].endswith("APIError: (redacted)")
 
 
 def test_a_jobs_line_arrives_with_its_ids_and_its_text_once(

@@ -164,7 +164,7 @@ def sample() -> dict[str, Any]:
         ("opening", "x" * 2001, "opening must be at most 2000 characters (has 2001)"),
         ("opening", " \n", "opening must not be empty"),
         ("closing", None, "closing is missing"),
-        ("questions", [], "questions must have 1 to 200 entries (has 0)"),
+        ("questions", [], "questions must have 1 to 500 entries (has 0)"),
         ("questions", "all", 'questions must be a list (got "all")'),
         ("language", "English!", "language must be a language tag such as en or en-GB"),
         (
@@ -187,11 +187,30 @@ def test_a_time_out_of_range_is_refused(value: object) -> None:
     assert "questions[0].longest_time_s must be a number of seconds" in json_problems_of(data)[0]
 
 
-def test_more_than_200_questions_are_refused() -> None:
-    questions = [{"id": f"q{number}", "text": "Why?"} for number in range(201)]
+def test_more_than_500_questions_are_refused() -> None:
+    questions = [{"id": f"q{number}", "text": "Why?"} for number in range(501)]
     assert json_problems_of(sample() | {"questions": questions}) == [
-        "plan: questions must have 1 to 200 entries (has 201)"
+        "plan: questions must have 1 to 500 entries (has 501)"
     ]
+
+
+@pytest.mark.parametrize(
+    ("number", "problems"),
+    [(500, []), (501, ["plan.yaml:3: questions must have 1 to 500 entries (has 501)"])],
+)
+def test_a_file_of_500_questions_is_read_and_a_longer_one_refused_with_its_line(
+    plan_file: Path, number: int, problems: list[str]
+) -> None:
+    questions = "".join(
+        f"  - id: q{n}\n    text: {'How was it there? ' * 20}\n    follow_ups: [Why so?]\n"
+        for n in range(number)
+    )
+    text = f"title: A plan\nopening: Hello.\nquestions:\n{questions}closing: Goodbye.\n"
+    if problems:
+        assert problems_of(plan_file, text) == problems
+    else:
+        plan_file.write_text(text)
+        assert len(load_plan(plan_file).questions) == number
 
 
 @given(

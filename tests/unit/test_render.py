@@ -131,8 +131,8 @@ def test_the_way_of_a_job_is_numbered_and_timed() -> None:
 
 def test_what_was_missing_is_listed_at_the_state_that_went_without_it() -> None:
     boxes = view(degraded()).boxes
-    assert boxes[State.DEGRADED].missing == ("tts", "database")
-    assert boxes[State.RUNNING].missing == ("tts", "database (back)")
+    assert boxes[State.DEGRADED].missing == ("database", "tts")
+    assert boxes[State.RUNNING].missing == ("database (back)", "tts")
     assert boxes[State.HANDSHAKE].missing == ()
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from worker.interview.clips import Clip, ClipName
+from worker.speech.clip import Clip
 from worker.speech.frames import frame_of, samples_of
 from worker.speech.line import Line
 from worker.speech.sinks import QUEUE_S, QueueSink, RtcSink
@@ -58,7 +58,7 @@ async def test_frames_are_delivered_in_order_and_not_before_their_time() -> None
     line = Line(QueueSink(listener.hear))
     await line.publish()
 
-    await line.play(Clip(name=ClipName.GOODBYE, pcm=ramp(0.5), sample_rate=RATE))
+    await line.play(Clip(name="tone", text="", pcm=ramp(0.5), sample_rate=RATE))
     await line.aclose()
 
     assert np.array_equal(np.concatenate(listener.heard), ramp(0.5))
@@ -104,7 +104,7 @@ async def test_a_listener_that_fails_does_not_stop_the_line(
     line = Line(QueueSink(listener.hear))
     await line.publish()
 
-    played_s = await line.play(Clip(name=ClipName.GOODBYE, pcm=ramp(0.1), sample_rate=RATE))
+    played_s = await line.play(Clip(name="tone", text="", pcm=ramp(0.1), sample_rate=RATE))
     await line.aclose()
 
     assert played_s == pytest.approx(0.1)

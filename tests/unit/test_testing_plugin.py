@@ -5,6 +5,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from journeys import DEGRADED_AND_BACK
 
 from states import (
     Event,
@@ -24,8 +25,6 @@ from states.testing import (
     assert_refused,
     history_of,
     journey,
-    loaded,
-    lost,
     on,
     run_virtual,
 )
@@ -36,16 +35,6 @@ if TYPE_CHECKING:
     from states.pytest_plugin import StartLifecycle
 
 pytest_plugins = ["pytester"]
-
-DEGRADED_AND_BACK = (
-    (0.1, Event.ROOM_CONNECTED),
-    (0.15, Event.BOOTSTRAP_STARTED),
-    (0.9, Event.LOADER_REPORTED, lost("vad", "LoadTimeout")),
-    (0.9, Event.LOADERS_SETTLED),
-    (1.0, Event.RESOURCE_RECOVERED, loaded("vad")),
-    (1.25, Event.RESOURCE_LOST, lost("tts", "Refused")),
-    (1.5, Event.SESSION_STARTED),
-)
 
 
 @pytest.fixture(scope="module")

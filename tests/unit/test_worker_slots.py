@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
+import signal
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+import typer
 from job_parts import settings_in
 
+from worker.cli.common import ExitCode, one_line_errors
+from worker.job import WORKERS_WORD
+from worker.livekit_api import LiveKitLost
 from worker.server import SERVER_TARGET_LOAD, PortTaken, Worker
 
 if TYPE_CHECKING:
@@ -41,7 +47,7 @@ class FakeRequest:
 class Slots:
     """A worker whose running jobs are a list."""
 
-    def __init__(self, folder: Path, slots: int) -> None:
+    def __init__(self, folder: Path, slots: int, **variables: Any) -> None:
         self.running: list[Any] = []
         settings = settings_in(
             folder,
@@ -49,6 +55,7 @@ class Slots:
             LIVEKIT_API_KEY="key",
             LIVEKIT_API_SECRET="secret",
             INTERVIEW_SLOTS=slots,
+            **variables,
         )
         self.worker = Worker(settings)
         self.worker.server = cast(Any, SimpleNamespace(active_jobs=self.running))
@@ -127,6 +134,16 @@ async def test_without_a_free_slot_another_worker_is_asked(tmp_path: Path) -> No
     assert request.rejected == {"terminate": False}
 
 
+@pytest.mark.parametrize("drain_s", [0, 60])
+async def test_a_worker_that_stops_takes_no_more_jobs(tmp_path: Path, drain_s: int) -> None:
+    slots = Slots(tmp_path, 1, INTERVIEW_DRAIN_S=drain_s)
+    slots.worker.stop()
+    request = FakeRequest("AJ_1")
+    await slots.offer(request)
+    assert request.accepted is None
+    assert request.rejected == {"terminate": False}
+
+
 async def test_offers_at_the_same_moment_do_not_share_a_slot(tmp_path: Path) -> None:
     slots = Slots(tmp_path, 2)
     requests = [FakeRequest(f"AJ_{number}") for number in range(5)]
@@ -158,6 +175,60 @@ def test_the_first_stop_drains_and_the_second_ends_the_jobs(tmp_path: Path) -> N
     assert not worker._hard_stop.is_set()
     worker.stop()
     assert worker._hard_stop.is_set()
+
+
+class LostServer:
+    """A server whose LiveKit goes away for good while one job runs."""
+
+    def __init__(self) -> None:
+        self.closed = False
+        self.active_jobs: list[Any] = []
+        job = SimpleNamespace(running_job=object(), pid=4711, join=self.join)
+        self._proc_pool = SimpleNamespace(processes=[job])
+        self.joined = False
+
+    def on(self, *_: object) -> None: ...
+
+    async def join(self) -> None:
+        self.joined = True
+
+    async def run(self) -> None:
+        raise RuntimeError("failed to connect to livekit after 16 attempts")
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+async def test_a_livekit_that_is_lost_for_good_ends_the_jobs_and_the_worker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def reached() -> None: ...
+
+    told: list[tuple[int, int]] = []
+    worker = Slots(tmp_path, 1).worker
+    worker.server = server = cast(Any, LostServer())
+    monkeypatch.setattr(worker, "_reach_livekit", reached)
+    monkeypatch.setattr(os, "kill", lambda *word: told.append(word))
+    with pytest.raises(LiveKitLost, match=re.escape("ws://127.0.0.1:1")):
+        await worker.run()
+    assert told == [(4711, WORKERS_WORD)]
+    assert (server.joined, server.closed) == (True, True)
+
+
+def test_a_lost_livekit_may_be_back_later() -> None:
+    with pytest.raises(typer.Exit) as left, one_line_errors():
+        raise LiveKitLost("wss://key:secret@example.com/path")
+    assert left.value.exit_code == ExitCode.UNAVAILABLE
+
+
+async def test_a_closed_terminal_drains_and_never_ends_the_jobs_at_once(tmp_path: Path) -> None:
+    worker = Slots(tmp_path, 1).worker
+    worker._install_signals()
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGHUP):
+        os.kill(os.getpid(), number)
+    await worker._stopping.wait()
+    await asyncio.sleep(0)
+    assert not worker._hard_stop.is_set()
 
 
 def test_a_taken_port_says_what_to_do() -> None:

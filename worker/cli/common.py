@@ -6,10 +6,11 @@ import asyncio
 import json
 import logging
 import sys
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from enum import IntEnum
-from typing import Any, NoReturn, TypeVar
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 
@@ -21,7 +22,7 @@ from worker.store.embedded import EmbeddedPostgres
 from worker.store.embedded_layout import EmbeddedPostgresError
 from worker.store.errors import DatabaseError, DatabaseOperationFailed
 from worker.store.interviews import InterviewExists, InterviewIdInvalid
-from worker.store.migrate import MigrationChanged, SchemaTooNew, migrate
+from worker.store.migrate import MIGRATE_BUDGET_S, MigrationChanged, SchemaDiffers, migrate
 from worker.store.pool import Database
 from worker.store.url import DatabaseUrlInvalid
 
@@ -68,7 +69,7 @@ _CODES: tuple[tuple[type[Exception], ExitCode], ...] = (
     (DatabaseOperationFailed, ExitCode.FAILED),
     (DatabaseError, ExitCode.UNAVAILABLE),
     (EmbeddedPostgresError, ExitCode.FAILED),
-    (SchemaTooNew, ExitCode.FAILED),
+    (SchemaDiffers, ExitCode.FAILED),
     (MigrationChanged, ExitCode.FAILED),
     (JournalError, ExitCode.FAILED),
 )
@@ -106,20 +107,55 @@ def print_json(value: Any) -> None:
     sys.stdout.write("\n")
 
 
+#: How many rows a list shows; a worker's database may hold half a million.
+Limit = Annotated[int, typer.Option(min=1, max=10_000, help="Show so many at most.")]
+DEFAULT_LIMIT = 100
+
+
+def cut_to(rows: Sequence[T], limit: int) -> Sequence[T]:
+    """The first `limit` rows; where there are more, a line on standard error says so."""
+    if len(rows) > limit:
+        typer.echo(f"interview-worker: the newest {limit} are shown; --limit shows more", err=True)
+    return rows[:limit]
+
+
 def _plain(value: Any) -> str:
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+def write_out(data: bytes, output: Path | None) -> None:
+    """Write what a command made to a file, or to standard output where none is named.
+
+    Raises CommandError where the file cannot be written.
+    """
+    if output is None:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+        return
+    try:
+        output.write_bytes(data)
+    except OSError as error:
+        raise CommandError(f"cannot write {output}: {error.strerror}") from error
 
 
 @asynccontextmanager
 async def database_url(settings: Settings, *, embedded: bool = True) -> AsyncIterator[str]:
     """The database's URL, of the settings or the embedded one for as long as the block runs.
 
-    Raises CommandError where there is neither.
+    One line on standard error says so where nobody asked for the embedded one: a worker whose
+    DATABASE_URL is set would look for its interviews elsewhere. Raises CommandError where there
+    is neither.
     """
     url = settings.database_url.get_secret_value()
     if url:
         yield url
     elif embedded or settings.embedded:
+        if not settings.embedded:
+            typer.echo(
+                f"interview-worker: using the embedded database in {settings.data_dir}; "
+                "set DATABASE_URL for another, or INTERVIEW_EMBEDDED=1 if this one is meant",
+                err=True,
+            )
         async with await EmbeddedPostgres.start(settings.data_dir) as server:
             yield server.url
     else:
@@ -141,7 +177,7 @@ async def database(settings: Settings) -> AsyncIterator[Database]:
         db = await Database.open(url)
         try:
             await db.ping()
-            await db.run("migrate", migrate, budget_s=30.0)
+            await db.run("migrate", migrate, budget_s=MIGRATE_BUDGET_S)
             yield db
         finally:
             await db.aclose()

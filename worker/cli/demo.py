@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import sys
 import tempfile
 from datetime import datetime
@@ -50,8 +52,10 @@ def _folder(output: Path | None) -> Path:
     wanted = output or Path(f"demo-{datetime.now():%Y%m%d-%H%M%S}")
     try:
         wanted.mkdir(parents=True, exist_ok=True)
+        if not os.access(wanted, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
         if output is not None:
-            raise typer.BadParameter(f"cannot make {output}: {error.strerror}") from error
+            raise typer.BadParameter(f"cannot write {output}: {error.strerror}") from error
         return Path(tempfile.mkdtemp(prefix="interview-demo-"))
     return wanted

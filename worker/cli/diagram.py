@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from worker.cli.common import CommandError, ExitCode, one_line_errors, run
+from worker.cli.common import CommandError, ExitCode, one_line_errors, run, write_out
 from worker.cli.jobs import history_of
 
 
@@ -38,11 +37,4 @@ def diagram(
             drawn = getattr(render, form)(history)
         except render.RenderUnavailable as error:
             raise CommandError(str(error), ExitCode.FAILED) from error
-        data = drawn if isinstance(drawn, bytes) else drawn.encode()
-        if output is None:
-            sys.stdout.buffer.write(data)
-            return
-        try:
-            output.write_bytes(data)
-        except OSError as error:
-            raise CommandError(f"cannot write {output}: {error.strerror}") from error
+        write_out(drawn if isinstance(drawn, bytes) else drawn.encode(), output)

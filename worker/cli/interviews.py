@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,13 +14,19 @@ from rich.table import Table
 
 from worker import rooms
 from worker.cli.common import (
+    DEFAULT_LIMIT,
     CommandError,
     ExitCode,
+    Limit,
+    cut_to,
     database,
+    one_line_errors,
     print_json,
     require_livekit,
     run,
+    write_out,
 )
+from worker.cli.transcript import as_markdown
 from worker.interview.plan import SAMPLE_PLAN, load_plan
 from worker.settings import Settings
 from worker.store.interviews import (
@@ -35,7 +40,11 @@ from worker.store.jobs import list_jobs
 from worker.store.pool import Database
 from worker.store.progress import set_dispatched
 
-app = typer.Typer(no_args_is_help=True, help="Create, dispatch, list, read, export interviews.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Create, dispatch, list, read, export interviews. They are in the database of "
+    "DATABASE_URL, or else in the embedded one in INTERVIEW_DATA_DIR.",
+)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 InterviewId = Annotated[str, typer.Argument(help="The interview's id.")]
@@ -44,6 +53,10 @@ InterviewId = Annotated[str, typer.Argument(help="The interview's id.")]
 #: that has to be sent again.
 _ROOM_EMPTY_S = 3600
 _ROOM_DEPARTURE_S = 120
+
+#: Largest metadata of a dispatch, in bytes: what livekit-server takes unless its
+#: `limits.max_metadata_size` says less (since 1.13; measured: one byte more is refused).
+MAX_METADATA_BYTES = 512 * 1024
 
 
 class ExportFormat(StrEnum):
@@ -62,7 +75,7 @@ def create(
     as_json: Json = False,
 ) -> None:
     """Store an interview, create its room, and with --dispatch send an interviewer there."""
-    interview = run(_create(Settings.load(), candidate, plan, room, dispatch=dispatch))
+    interview = run(_create(candidate, plan, room, send=dispatch))
     if as_json:
         print_json(interview)
         return
@@ -71,10 +84,11 @@ def create(
 
 
 async def _create(
-    settings: Settings, candidate: str, plan_path: Path, room: str | None, *, dispatch: bool
+    candidate: str, plan_path: Path, room: str | None, *, send: bool
 ) -> dict[str, Any]:
+    settings = Settings.load()
     plan = load_plan(plan_path)
-    livekit = require_livekit(settings)
+    require_livekit(settings)
     async with database(settings) as db:
         interview = await create_interview(
             db,
@@ -83,32 +97,96 @@ async def _create(
             room=room,
             candidate_name=candidate,
         )
-        await rooms.create_room(
-            *livekit,
-            interview.room,
-            empty_timeout_s=_ROOM_EMPTY_S,
-            departure_timeout_s=_ROOM_DEPARTURE_S,
-        )
-        if dispatch:
+        await _open_room(settings, interview)
+        if send:
             await send_interviewer(db, settings, interview)
         return await interview_as_data(db, interview.interview_id)
 
 
+@app.command("dispatch")
+def dispatch(interview: InterviewId, as_json: Json = False) -> None:
+    """Send an interviewer, who goes on where the interview was left.
+
+    For an interview whose job failed, or whose worker went away, or that was never begun. The
+    room is made anew where it is gone. Refused: an interview that is over, and one whose
+    interviewer is in the room.
+    """
+    sent = run(_dispatch(interview))
+    if as_json:
+        print_json(sent)
+        return
+    typer.echo(f"an interviewer was sent to room {sent['room']} (dispatch {sent['dispatch_id']})")
+
+
+async def _dispatch(interview_id: str) -> dict[str, Any]:
+    settings = Settings.load()
+    livekit = require_livekit(settings)
+    async with database(settings) as db:
+        interview = await _known(db, interview_id)
+        if interview.is_over:
+            raise _over(interview)
+        for identity in await rooms.list_participants(*livekit, interview.room):
+            if identity.startswith(rooms.INTERVIEWER_PREFIX):
+                raise CommandError(
+                    f"{identity} is in room {interview.room}; one whose process died leaves it "
+                    "within half a minute",
+                    ExitCode.TAKEN,
+                )
+        await _open_room(settings, interview)
+        dispatch_id = await send_interviewer(db, settings, interview)
+    return {"interview_id": interview_id, "room": interview.room, "dispatch_id": dispatch_id}
+
+
+def _over(interview: Interview) -> CommandError:
+    end = f" ({interview.outcome}, {interview.reason})" if interview.outcome else ""
+    return CommandError(f"interview {interview.interview_id} is over{end}: create another")
+
+
+async def _open_room(settings: Settings, interview: Interview) -> None:
+    await rooms.create_room(
+        *require_livekit(settings),
+        interview.room,
+        empty_timeout_s=_ROOM_EMPTY_S,
+        departure_timeout_s=_ROOM_DEPARTURE_S,
+    )
+
+
 async def send_interviewer(db: Database, settings: Settings, interview: Interview) -> str:
-    """Dispatch an interviewer with the plan's snapshot; returns the dispatch's id."""
+    """Dispatch an interviewer with the plan's snapshot; returns the dispatch's id.
+
+    A snapshot that is too large stays behind, with a line on standard error.
+
+    Raises LiveKitError, and CommandError for an interview that is over by now (the interviewer
+    who was sent finds that out as well, and leaves).
+    """
+    metadata = dispatch_metadata(interview)
+    if metadata == _without_plan(interview):
+        typer.echo(
+            f"the plan is too large for a dispatch ({MAX_METADATA_BYTES // 1024} KiB) and stays "
+            "in the database: without it there, the interviewer cannot hold the interview",
+            err=True,
+        )
     dispatch_id = await rooms.dispatch(
         *require_livekit(settings),
         agent_name=settings.agent_name,
         room=interview.room,
-        metadata=dispatch_metadata(interview),
+        metadata=metadata,
     )
-    await set_dispatched(db, interview.interview_id, dispatch_id=dispatch_id)
+    if not await set_dispatched(db, interview.interview_id, dispatch_id=dispatch_id):
+        raise _over(interview)
     return dispatch_id
 
 
 def dispatch_metadata(interview: Interview) -> str:
-    """What a job is sent with: whose interview it is, and the plan's snapshot."""
-    return json.dumps({"interview_id": interview.interview_id, "plan": interview.plan})
+    """What a job is sent with: whose interview it is, and the plan's snapshot if it fits in."""
+    with_plan = {"interview_id": interview.interview_id, "plan": interview.plan}
+    metadata = json.dumps(with_plan, ensure_ascii=False)
+    fits = len(metadata.encode()) <= MAX_METADATA_BYTES
+    return metadata if fits else _without_plan(interview)
+
+
+def _without_plan(interview: Interview) -> str:
+    return json.dumps({"interview_id": interview.interview_id})
 
 
 async def _known(db: Database, interview_id: str) -> Interview:
@@ -142,9 +220,9 @@ async def interview_as_data(db: Database, interview_id: str) -> dict[str, Any]:
 
 
 @app.command("list")
-def list_(as_json: Json = False) -> None:
+def list_(limit: Limit = DEFAULT_LIMIT, as_json: Json = False) -> None:
     """List interviews, the newest first."""
-    rows = run(_list())
+    rows = run(_list(limit))
     if as_json:
         print_json(rows)
         return
@@ -154,10 +232,10 @@ def list_(as_json: Json = False) -> None:
     Console().print(table)
 
 
-async def _list() -> list[dict[str, Any]]:
+async def _list(limit: int) -> list[dict[str, Any]]:
     fields = ("interview_id", "room", "status", "outcome", "reason", "created_at")
     async with database(Settings.load()) as db:
-        found = await list_interviews(db)
+        found = cut_to(await list_interviews(db, limit=limit + 1), limit)
     return [{name: getattr(interview, name) for name in fields} for interview in found]
 
 
@@ -215,22 +293,5 @@ def export(
         text = json.dumps(shown, indent=2, ensure_ascii=False, default=str) + "\n"
     else:
         text = as_markdown(shown)
-    if output is None:
-        typer.echo(text, nl=False)
-    else:
-        output.write_text(text, encoding="utf-8")
-
-
-def as_markdown(shown: Mapping[str, Any]) -> str:
-    """The transcript, for people to read."""
-    lines = [
-        f"# Interview {shown['interview_id']}",
-        "",
-        f"{shown['status']}, outcome {shown['outcome']}, reason {shown['reason']}; "
-        f"room {shown['room']}; jobs {', '.join(shown['jobs']) or 'none'}",
-        "",
-    ]
-    for turn in shown["turns"]:
-        cut = " *(cut off)*" if turn["interrupted"] else ""
-        lines += [f"**{turn['speaker'].capitalize()}:** {turn['text']}{cut}", ""]
-    return "\n".join(lines)
+    with one_line_errors():
+        write_out(text.encode(), output)

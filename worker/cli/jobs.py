@@ -10,11 +10,24 @@ from rich.console import Console
 from rich.table import Table
 
 from states import History, JournalError
-from worker.cli.common import CommandError, ExitCode, database, print_json, run
+from worker.cli.common import (
+    DEFAULT_LIMIT,
+    CommandError,
+    ExitCode,
+    Limit,
+    cut_to,
+    database,
+    print_json,
+    run,
+)
 from worker.settings import Settings
 from worker.store.jobs import list_jobs, records_of
 
-app = typer.Typer(no_args_is_help=True, help="List jobs, or show one from its journal.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="List jobs, or show one from its journal. They are in the database of DATABASE_URL, or "
+    "else in the embedded one in INTERVIEW_DATA_DIR.",
+)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -22,10 +35,11 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 @app.command("list")
 def list_(
     interview: Annotated[str | None, typer.Option(help="Only the jobs of this interview.")] = None,
+    limit: Limit = DEFAULT_LIMIT,
     as_json: Json = False,
 ) -> None:
     """List jobs, the newest first."""
-    rows = run(_list(interview))
+    rows = run(_list(interview, limit))
     if as_json:
         print_json(rows)
         return
@@ -40,9 +54,10 @@ def list_(
     Console().print(table)
 
 
-async def _list(interview: str | None) -> list[dict[str, Any]]:
+async def _list(interview: str | None, limit: int) -> list[dict[str, Any]]:
     async with database(Settings.load()) as db:
-        return [vars(job) for job in await list_jobs(db, interview)]
+        found = await list_jobs(db, interview, limit=limit + 1)
+    return [vars(job) for job in cut_to(found, limit)]
 
 
 @app.command("show")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 
+from worker.application import ApplicationInvalid, load_application
 from worker.cli.common import CommandError, ExitCode, database_url, require_livekit, run
 from worker.settings import Settings
 from worker.telemetry.logs import configure_logs
@@ -26,6 +27,7 @@ async def _start() -> None:
     for line in settings.left_out():
         logger.warning("%s", line)
     require_livekit(settings)
+    _check_application(settings)
     _check_data_dir(settings)
     async with database_url(settings, embedded=settings.embedded) as url:
         # Job processes read their settings from the environment.
@@ -42,6 +44,13 @@ async def serve(settings: Settings) -> None:
         await Worker(settings).run()
     except PortTaken as error:
         raise CommandError(str(error), ExitCode.TAKEN) from error
+
+
+def _check_application(settings: Settings) -> None:
+    try:
+        load_application(settings.application)
+    except ApplicationInvalid as error:
+        raise CommandError(str(error), ExitCode.USAGE) from error
 
 
 def _check_data_dir(settings: Settings) -> None:

@@ -19,13 +19,9 @@ from rich.markup import escape
 
 from states import History, render
 from worker import rooms
-from worker.cli.interviews import (
-    as_markdown,
-    dispatch_metadata,
-    interview_as_data,
-    send_interviewer,
-)
+from worker.cli.interviews import dispatch_metadata, interview_as_data, send_interviewer
 from worker.cli.jobs import journal_path, print_history
+from worker.cli.transcript import as_markdown
 from worker.demo.candidate import Candidate
 from worker.demo.conversation import Exchange, hold_conversation
 from worker.demo.headset import Headset

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
+import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from livekit.agents import NOT_GIVEN, Agent, AgentSession, TurnHandlingOptions
+from livekit.agents.voice.agent_session import SessionConnectOptions
 
-from states import Event, Reason
+from states import Event, Lifecycle, Reason
 from worker.application import Dispatch
-from worker.interview.clips import Clip, ClipName, load_clip
-from worker.interview.interviewer import Interviewer
+from worker.interview.clips import ClipName, load_clip
+from worker.interview.interviewer import Interviewer, Writer
 from worker.interview.orchestrator_llm import OrchestratorLLM
-from worker.resources.base import LoadFailed, Resource
+from worker.interview.watch import Watch
+from worker.resources.base import Attacher, LoadFailed, Resource, Retry
 from worker.resources.bootstrap import AgentResources
 from worker.resources.database import database_resource
 from worker.resources.speech import llm_resource, stt_resource, tts_resource, vad_resource
 from worker.settings import Settings
 from worker.shipping import ship_live
+from worker.speech.clip import Clip
 from worker.store.interviews import InterviewIdInvalid, check_interview_id
+from worker.store.pool import Database
 
 if TYPE_CHECKING:
     from worker.job import Job
@@ -44,6 +48,10 @@ _LAST_WORDS = {
     Reason.SESSION_START_TIMEOUT: ClipName.CANNOT_GO_ON,
     Reason.JOB_CRASHED: ClipName.CANNOT_GO_ON,
 }
+
+
+#: Seconds for the last words of a candidate to become text, once the session is closing.
+_LAST_TRANSCRIPT_S = 1.0
 
 
 class MetadataInvalid(ValueError):
@@ -76,6 +84,9 @@ class InterviewApplication:
     def __init__(self, dispatch: Dispatch, settings: Settings) -> None:
         self._settings = settings
         self._problem: str | None = None
+        self._has_snapshot = False
+        self._life: Lifecycle | None = None
+        self._ships = False
         self._orchestrator: OrchestratorLLM | None = None
         self._interviewer: Interviewer | None = None
         try:
@@ -84,6 +95,7 @@ class InterviewApplication:
             self._problem = str(problem)
         else:
             self._orchestrator = OrchestratorLLM(interview_id, snapshot=snapshot)
+            self._has_snapshot = snapshot is not None
 
     def header(self) -> Mapping[str, Any]:
         """The interview's id; None where the dispatch names none."""
@@ -91,12 +103,16 @@ class InterviewApplication:
 
     def resources(self) -> Sequence[Resource]:
         """All of them, in the order of the README's table."""
-        return interview_resources(self._settings, self._load_orchestrator)
+        return interview_resources(self._settings, self._load_orchestrator, self._ship_late)
 
     async def _load_orchestrator(self, held: AgentResources) -> OrchestratorLLM:
         if self._orchestrator is None:
             raise LoadFailed("MetadataInvalid", self._problem or "", event=Event.METADATA_INVALID)
-        await self._orchestrator.init(held.get("database"))
+        report = held.reports.get("database")
+        away = report is not None and not report.ok
+        # One that is away is asked once more only where nothing else has the plan.
+        database = None if away and self._has_snapshot else held.get("database")
+        await self._orchestrator.init(database)
         return self._orchestrator
 
     def start_session(self, job: Job, held: AgentResources) -> tuple[AgentSession[Any], Agent]:
@@ -108,6 +124,10 @@ class InterviewApplication:
         for name in ("stt", "tts", "llm"):
             if (engine := held.get(name)) is not None:
                 engine.chain.on_change = job.report
+        # The chain judges the first word, so that it can ask somebody else.
+        reply_s = self._settings.llm_reply_s
+        orchestrator.use_model(held.get("llm"), first_word_s=reply_s, reply_s=reply_s)
+        orchestrator.on_refused = lambda reason: job.book.refusal("llm", reason)
         detector = held.get("vad")
         session: AgentSession[Any] = AgentSession(
             vad=detector,
@@ -126,19 +146,31 @@ class InterviewApplication:
             aec_warmup_duration=0,
             # Silence is this application's to judge.
             user_away_timeout=None,
-            # What is said while the session closes is said after goodbye.
-            session_close_transcript_timeout=0.0,
+            # For what is being said when the session closes; `keep_half_answer` writes it down.
+            session_close_transcript_timeout=_LAST_TRANSCRIPT_S,
+            # The lifecycle judges what a loss means, not a count of errors.
+            conn_options=SessionConnectOptions(max_unrecoverable_errors=sys.maxsize),
         )
-        self._interviewer = Interviewer(orchestrator, job.keep_turn)
-        database = held.get("database")
-        if database is not None:
-            ship_live(job.life, database)
+        self._interviewer = Interviewer(orchestrator, job.keep_turn, _writer(job))
+        job.after_session(self._interviewer.keep_half_answer)
+        self._life = job.life
+        if (database := held.get("database")) is not None:
+            self._ship(database)
         return session, self._interviewer
+
+    def _ship(self, database: Database) -> None:
+        """Begin to ship the journal, once; from its first record, whenever that is."""
+        if self._life is not None and not self._ships:
+            self._ships = True
+            ship_live(self._life, database)
+
+    async def _ship_late(self, _: AgentSession[Any], database: Database) -> None:
+        self._ship(database)
 
     async def run(self, job: Job) -> None:
         """Greet the candidate, then watch over the interview until something ends it."""
         assert self._interviewer is not None  # noqa: S101  # start_session made it
-        watch = _Watch(job, self._interviewer, self._settings)
+        watch = Watch(job, self._interviewer, self._settings)
         await job.life.fire(await watch.until_it_ends())
 
     def last_words(self, reason: Reason) -> Clip | None:
@@ -151,7 +183,9 @@ class InterviewApplication:
         return load_clip(ClipName.ONE_MOMENT)
 
 
-def interview_resources(settings: Settings, load_orchestrator: Any) -> tuple[Resource, ...]:
+def interview_resources(
+    settings: Settings, load_orchestrator: Any, attach_database: Attacher | None = None
+) -> tuple[Resource, ...]:
     """Every resource of an interview. Adding one is one module and one line here."""
     return (
         Resource(
@@ -160,8 +194,10 @@ def interview_resources(settings: Settings, load_orchestrator: Any) -> tuple[Res
             load=load_orchestrator,
             required=True,
             needs=("database",),
+            # A try that has to ask a database which is away takes one operation's budget.
+            retry=Retry(attempts=2),
         ),
-        database_resource(settings),
+        database_resource(settings, attach=attach_database),
         vad_resource(),
         stt_resource(settings),
         tts_resource(settings),
@@ -169,72 +205,15 @@ def interview_resources(settings: Settings, load_orchestrator: Any) -> tuple[Res
     )
 
 
-class _Watch:
-    """Waits for the end of an interview, whichever comes first."""
+def _writer(job: Job) -> Writer:
+    """Shows the candidate what no voice could say; the first time a clip says so."""
+    told = False
 
-    def __init__(self, job: Job, interviewer: Interviewer, settings: Settings) -> None:
-        self._job = job
-        self._interviewer = interviewer
-        self._settings = settings
-        self._asked_again = False
+    async def write(text: str) -> None:
+        nonlocal told
+        await job.stage.write(text)
+        if not told:
+            told = True
+            await job.stage.line.play(load_clip(ClipName.TROUBLE_SPEAKING))
 
-    async def until_it_ends(self) -> Event:
-        """The event that ends it."""
-        if not await self._candidate_within(self._settings.candidate_join_s):
-            return Event.CANDIDATE_NEVER_JOINED
-        self._listen_from_now()
-        await self._interviewer.speak_next()
-        enders = {
-            asyncio.create_task(self._finished(), name="watch-finished"),
-            asyncio.create_task(self._left(), name="watch-left"),
-            asyncio.create_task(self._silent(), name="watch-silence"),
-        }
-        try:
-            done, _ = await asyncio.wait(enders, return_when=asyncio.FIRST_COMPLETED)
-            return done.pop().result()
-        finally:
-            for task in enders:
-                task.cancel()
-
-    async def _finished(self) -> Event:
-        await self._interviewer.finished.wait()
-        await self._job.stage.line.drain()
-        return Event.INTERVIEW_COMPLETED
-
-    async def _left(self) -> Event:
-        while True:
-            while self._job.stage.candidate_is_here:
-                await self._job.stage.candidate_moved()
-            if not await self._candidate_within(self._settings.candidate_grace_s):
-                return Event.CANDIDATE_LEFT
-            self._listen_from_now()
-
-    def _listen_from_now(self) -> None:
-        """Nobody was silent who was not there."""
-        self._interviewer.last_sound = asyncio.get_running_loop().time()
-
-    async def _candidate_within(self, seconds: float) -> bool:
-        try:
-            async with asyncio.timeout(seconds):
-                while not self._job.stage.candidate_is_here:
-                    await self._job.stage.candidate_moved()
-        except TimeoutError:
-            return False
-        return True
-
-    async def _silent(self) -> Event:
-        """The candidate is asked again after half of the time, and given up after all of it."""
-        loop = asyncio.get_running_loop()
-        limit = self._settings.candidate_silence_s
-        while True:
-            quiet_s = loop.time() - self._interviewer.last_sound
-            if self._interviewer.sounding or not self._job.stage.candidate_is_here:
-                quiet_s = 0.0
-            if quiet_s < limit / 2:
-                self._asked_again = False  # somebody has spoken since
-            if quiet_s >= limit:
-                return Event.CANDIDATE_SILENT
-            if quiet_s >= limit / 2 and not self._asked_again:
-                self._asked_again = True
-                await self._job.stage.line.play(load_clip(ClipName.STILL_THERE))
-            await asyncio.sleep(limit / 2 - quiet_s if quiet_s < limit / 2 else limit - quiet_s)
+    return write

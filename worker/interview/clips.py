@@ -1,4 +1,4 @@
-"""Recorded sentences that need no speech provider, no model and no database to be spoken.
+"""The interview's recorded sentences, for when nothing else can speak.
 
 The recordings are made by `worker.interview.make_clips` from the words below and ship with the
 package, so that a candidate is told what goes on when nothing else works.
@@ -6,30 +6,20 @@ package, so that a candidate is told what goes on when nothing else works.
 
 from __future__ import annotations
 
-import enum
 import functools
 import importlib.resources
-import io
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from enum import StrEnum
 
-import av
-import numpy as np
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
-#: Samples per second of a loaded clip: that of the line, so that playing it needs no resampling.
-SAMPLE_RATE: Final = 24_000
+from worker.speech.clip import Clip, read_clip
 
 
-class ClipName(enum.Enum):
+class ClipName(StrEnum):
     """Every clip there is; the value is the name of its file, `text` the words spoken in it."""
 
     text: str
 
     def __new__(cls, value: str, text: str) -> ClipName:
-        member = object.__new__(cls)
+        member = str.__new__(cls, value)
         member._value_ = value
         member.text = text
         return member
@@ -60,33 +50,6 @@ class ClipName(enum.Enum):
     GOODBYE = "goodbye", "Thank you, and goodbye."
 
 
-@dataclass(frozen=True, kw_only=True)
-class Clip:
-    """One recording, decoded: 16-bit mono samples that nobody may change."""
-
-    name: ClipName
-    pcm: npt.NDArray[np.int16] = field(repr=False)
-    sample_rate: int
-
-    @property
-    def text(self) -> str:
-        """The words spoken in it."""
-        return self.name.text
-
-    @property
-    def duration_s(self) -> float:
-        """Seconds that it takes to play."""
-        return len(self.pcm) / self.sample_rate
-
-
-class ClipMissing(Exception):
-    """The recording of `name` is missing from the package, or is no audio."""
-
-    def __init__(self, name: ClipName) -> None:
-        super().__init__(f"the clip {name.value} cannot be read: reinstall the package")
-        self.name = name
-
-
 @functools.cache
 def load_clip(name: ClipName) -> Clip:
     """Decode a clip, once per process: 8 to 24 ms of blocking work for the first to ask.
@@ -94,13 +57,8 @@ def load_clip(name: ClipName) -> Clip:
     Raises:
         ClipMissing: the recording is not there or cannot be decoded.
     """
-    recording = importlib.resources.files("worker.interview") / "clips" / f"{name.value}.opus"
-    try:
-        pcm = _decode(recording.read_bytes())
-    except (OSError, av.FFmpegError) as error:
-        raise ClipMissing(name) from error
-    pcm.flags.writeable = False
-    return Clip(name=name, pcm=pcm, sample_rate=SAMPLE_RATE)
+    recording = importlib.resources.files("worker.interview") / "clips" / f"{name}.opus"
+    return read_clip(recording, name=name, text=name.text)
 
 
 def preload_clips() -> None:
@@ -111,12 +69,3 @@ def preload_clips() -> None:
     """
     for name in ClipName:
         load_clip(name)
-
-
-def _decode(recording: bytes) -> npt.NDArray[np.int16]:
-    resampler = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
-    parts: list[npt.NDArray[np.int16]] = []
-    with av.open(io.BytesIO(recording), mode="r") as container:
-        for frame in [*container.decode(audio=0), None]:
-            parts += [part.to_ndarray()[0] for part in resampler.resample(frame)]
-    return np.concatenate(parts)

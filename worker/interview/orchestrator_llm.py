@@ -1,12 +1,15 @@
 """`OrchestratorLLM`: the orchestrator as livekit-agents wants to see it, a language model.
 
 Two phases: making one is cheap and does nothing; `init` loads the interview, its plan and the
-turns so far. With no language model behind it the plan's own words are what it says.
+turns so far. With no language model behind it the plan's own words are what it says; with one
+the plan still decides, and its own words are what it falls back on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
 from typing import Any, Never
 
 from livekit.agents import llm
@@ -14,12 +17,29 @@ from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, APIConnectOptions
 from livekit.agents.utils import shortuuid
 
 from states import Event
-from worker.interview.orchestrator import Move, Role, Said, next_move, open_question
+from worker.interview.model_words import ModelWords
+from worker.interview.orchestrator import (
+    Leeway,
+    Move,
+    Role,
+    Said,
+    leeway,
+    next_move,
+    open_question,
+    seconds_left,
+)
+from worker.interview.phrasing import WordsRefused
 from worker.interview.plan import Plan, PlanError, Question
 from worker.resources.base import LoadFailed
 from worker.store.errors import DatabaseOperationFailed, DatabaseUnavailable
 from worker.store.interviews import get_interview, turns_of
 from worker.store.pool import Database
+
+logger = logging.getLogger(__name__)
+
+#: Defaults of a language model's budgets, in seconds: a longer silence is taken for a fault.
+FIRST_WORD_S = 1.5
+REPLY_S = 3.0
 
 
 class OrchestratorNotReady(Exception):
@@ -29,30 +49,72 @@ class OrchestratorNotReady(Exception):
         super().__init__("the orchestrator has no plan yet: await init(db) first")
 
 
+class Utterance:
+    """What is said at one place of the interview: found once, however often it is asked for."""
+
+    def __init__(self, owner: OrchestratorLLM, scope: Leeway) -> None:
+        self._owner = owner
+        self._leeway = scope
+        self._finding = asyncio.Lock()
+        self._found: Move | None = None
+
+    @property
+    def move(self) -> Move:
+        """What is said; the plan's own words as long as no others were found."""
+        return self._found or self._leeway.move
+
+    async def found(self) -> Move:
+        """What is said, once there are words for it. Where nobody waits for it, nobody asks."""
+        async with self._finding:
+            if self._found is None:
+                self._found = await self._owner.words_for(self._leeway)
+            return self._found
+
+
 class OrchestratorLLM(llm.LLM[Never]):
     """The interviewer's words for one interview.
 
     `snapshot` is the plan that came with the dispatch: enough to hold the interview while the
-    database is away.
+    database is away. `on_refused` is told why a language model's words were not spoken, in one
+    CamelCase word: a refusal of `worker.interview.words`, or what kept the model from a reply.
     """
 
     def __init__(self, interview_id: str, *, snapshot: Mapping[str, Any] | None = None) -> None:
         super().__init__()
         self.interview_id = interview_id
         self.candidate_identity = f"candidate-{interview_id}"
+        self.on_refused: Callable[[str], None] | None = None
         self._snapshot = snapshot
         self._plan: Plan | None = None
         self._turns: list[Said] = []
+        self._words: ModelWords | None = None
+        self._utterance: Utterance | None = None
 
     @property
     def model(self) -> str:
-        """The name in traces and usage figures."""
-        return "plan"
+        """Whose words are spoken, in traces and usage figures."""
+        return self._words.model.model if self._words else "plan"
 
     @property
     def provider(self) -> str:
         """The member of INTERVIEW_LLM that finds the words."""
-        return "scripted"
+        return self._words.model.provider if self._words else "scripted"
+
+    def use_model(
+        self,
+        model: llm.LLM[Any] | None,
+        *,
+        first_word_s: float = FIRST_WORD_S,
+        reply_s: float = REPLY_S,
+    ) -> None:
+        """Take `model` to find words from the next utterance on; None leaves them to the plan.
+
+        A reply that has not begun after `first_word_s` seconds, or is not complete after
+        `reply_s`, is not waited for. The model stays its maker's to close.
+        """
+        self._words = (
+            ModelWords(model, first_word_s=first_word_s, reply_s=reply_s) if model else None
+        )
 
     async def init(self, db: Database | None) -> None:
         """Load the interview; may be called again after a failure.
@@ -85,12 +147,14 @@ class OrchestratorLLM(llm.LLM[Never]):
                 text=turn.text,
                 at=turn.at,
                 question_id=turn.question_id,
-                role=Role(turn.role) if turn.role else None,
+                # A newer worker may have used one that is not known here.
+                role=Role(turn.role) if turn.role in tuple(Role) else None,
                 generated=turn.generated or "",
                 interrupted=turn.interrupted,
             )
             for turn in turns
         ]
+        self._utterance = None
 
     def _load_snapshot(self, why: str) -> None:
         if self._snapshot is None:
@@ -113,14 +177,28 @@ class OrchestratorLLM(llm.LLM[Never]):
     def commit(self, turn: Said) -> None:
         """Take note of a turn that is in the journal. The only thing that moves the plan on."""
         self._turns.append(turn)
+        self._utterance = None
 
     def next_move(self) -> Move:
-        """What to say next. Raises OrchestratorNotReady before `init`."""
+        """The plan's next move. Raises OrchestratorNotReady before `init`."""
         return next_move(self.plan, self._turns)
 
     def open_question(self) -> Question:
         """The question being talked about. Raises OrchestratorNotReady before `init`."""
         return open_question(self.plan, self._turns)
+
+    def seconds_left(self) -> float:
+        """Of the time for the open question. Raises OrchestratorNotReady before `init`."""
+        return seconds_left(self.plan, self._turns)
+
+    def next_utterance(self) -> Utterance:
+        """What is said next: the same one until a turn is committed.
+
+        Raises OrchestratorNotReady before `init`.
+        """
+        if self._utterance is None:
+            self._utterance = Utterance(self, leeway(self.plan, self._turns))
+        return self._utterance
 
     def chat(
         self,
@@ -128,27 +206,50 @@ class OrchestratorLLM(llm.LLM[Never]):
         chat_ctx: llm.ChatContext,
         tools: list[llm.Tool] | None = None,
         conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS,
+        utterance: Utterance | None = None,
         **_: Any,
     ) -> llm.LLMStream:
-        """The next utterance, as a stream. Changes nothing; raises OrchestratorNotReady."""
-        return _PlannedWords(
+        """`utterance`, or the next one, as a stream. Changes nothing.
+
+        Raises OrchestratorNotReady before `init`.
+        """
+        return _Words(
             self,
-            self.next_move().text,
+            utterance or self.next_utterance(),
             chat_ctx=chat_ctx,
             tools=tools or [],
             conn_options=conn_options,
         )
 
+    async def words_for(self, scope: Leeway) -> Move:
+        """The next move in the model's words, or in the plan's own where it has none."""
+        if self._words is None or not scope.acknowledge:
+            return scope.move
+        try:
+            return await self._words.find(self.plan, scope)
+        except WordsRefused as refused:
+            logger.info("the plan's own words are spoken", extra={"reason": refused.reason})
+            self._tell_refused(refused.reason)
+        return scope.move
 
-class _PlannedWords(llm.LLMStream):
-    def __init__(self, owner: OrchestratorLLM, text: str, **stream: Any) -> None:
+    def _tell_refused(self, reason: str) -> None:
+        try:
+            if self.on_refused is not None:
+                self.on_refused(reason)
+        except Exception:  # a speech without words would be silence
+            logger.exception("on_refused failed")
+
+
+class _Words(llm.LLMStream):
+    def __init__(self, owner: OrchestratorLLM, utterance: Utterance, **stream: Any) -> None:
         super().__init__(owner, **stream)
-        self._text = text
+        self._utterance = utterance
 
     async def _run(self) -> None:
-        if self._text:
-            delta = llm.ChoiceDelta(role="assistant", content=self._text)
-            self._event_ch.send_nowait(llm.ChatChunk(id=shortuuid("plan_"), delta=delta))
+        move = await self._utterance.found()
+        if move.text:
+            delta = llm.ChoiceDelta(role="assistant", content=move.text)
+            self._event_ch.send_nowait(llm.ChatChunk(id=shortuuid("words_"), delta=delta))
 
 
 def _checked(plan: Mapping[str, Any]) -> Plan:

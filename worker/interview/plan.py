@@ -17,8 +17,10 @@ from worker.interview.yaml_lines import YamlMistake, read_yaml
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: Largest plan file that is read, in bytes: 200 questions of 80 words each are a fifth of it.
+#: Largest plan file that is read, in bytes: 500 questions of 80 words each are half of it.
 MAX_FILE_BYTES = 512 * 1024
+#: Most questions of a plan; so many with the sample's texts are a third of the largest file.
+MAX_QUESTIONS = 500
 #: Default end of one question, in seconds.
 LONGEST_TIME_S = 180.0
 #: Default silence, in seconds, that ends an answer: holds a thinking pause of 1.5 s (measured).
@@ -63,7 +65,7 @@ class Question:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """A checked interview plan: opening, 1 to 200 questions, closing."""
+    """A checked interview plan: opening, 1 to 500 questions, closing."""
 
     title: str
     opening: str
@@ -165,7 +167,9 @@ def _plan(checker: Checker, data: object) -> Plan | None:
 def _questions(checker: Checker, top: Mapping[str, object]) -> tuple[Question, ...]:
     first_with: dict[str, int] = {}
     questions = []
-    for index, entry in enumerate(checker.entries(("questions",), top, least=1, most=200)):
+    for index, entry in enumerate(
+        checker.entries(("questions",), top, least=1, most=MAX_QUESTIONS)
+    ):
         fields = checker.mapping(("questions", index), entry, _QUESTION_KEYS)
         if fields is None:
             continue

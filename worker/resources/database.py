@@ -1,19 +1,32 @@
-"""The resource `database`: a pool of connections, and the journal's shipping into it."""
+"""The resource `database`: a pool of connections on a schema that this worker may write to."""
 
 from __future__ import annotations
 
-from worker.resources.base import LoadFailed, Resource
+from worker.resources.base import Attacher, LoadFailed, Resource
 from worker.resources.bootstrap import AgentResources
 from worker.settings import Settings
 from worker.shipping import stop_shipping
-from worker.store.errors import DatabaseOperationFailed, DatabaseUnavailable
+from worker.store.errors import DatabaseError
+from worker.store.migrate import SchemaDiffers, SchemaTooNew, check_schema
 from worker.store.pool import Database, PoolLimits
 from worker.store.url import DatabaseUrlInvalid
+
+#: Seconds for the first query, within which transient errors are tried again: longer than that
+#: nobody should wait in silence.
+_CHECK_S = 2.0
 
 
 async def open_database(settings: Settings) -> Database:
     """Open the pool of the settings; connects only when first used. Raises DatabaseUrlInvalid."""
-    limits = PoolLimits(size=settings.database_pool_size, overflow=settings.database_pool_overflow)
+    limits = PoolLimits(
+        size=settings.database_pool_size,
+        overflow=settings.database_pool_overflow,
+        overflow_idle_s=settings.database_overflow_idle_s,
+        connect_timeout_s=settings.database_connect_timeout_s,
+        acquire_timeout_s=settings.database_acquire_timeout_s,
+        statement_timeout_s=settings.database_statement_timeout_s,
+        verify_after_idle_s=settings.database_verify_after_idle_s,
+    )
     return await Database.open(settings.database_url.get_secret_value(), limits)
 
 
@@ -22,8 +35,12 @@ async def _close(database: Database) -> None:
     await database.aclose(budget_s=1.5)
 
 
-def database_resource(settings: Settings) -> Resource:
-    """PostgreSQL, checked once with a real query."""
+def database_resource(settings: Settings, *, attach: Attacher | None = None) -> Resource:
+    """PostgreSQL, checked once with a real query.
+
+    One that is away, or whose schema the worker has yet to migrate, is held all the same: the
+    journal's shipping finds out when it is there, and says so.
+    """
 
     async def load(_: AgentResources) -> Database:
         if not settings.database_url.get_secret_value():
@@ -33,11 +50,12 @@ def database_resource(settings: Settings) -> Resource:
         except DatabaseUrlInvalid as error:
             raise LoadFailed("DatabaseUrlInvalid", str(error)) from error
         try:
-            await database.ping(budget_s=2.0)
-        except (DatabaseUnavailable, DatabaseOperationFailed) as error:
+            await database.run("check_schema", check_schema, budget_s=_CHECK_S)
+        except SchemaTooNew as error:
             await database.aclose()
-            transient = isinstance(error, DatabaseUnavailable)
-            raise LoadFailed("DatabaseUnavailable", str(error), transient=transient) from error
+            raise LoadFailed("SchemaTooNew", str(error)) from error
+        except (DatabaseError, SchemaDiffers) as error:
+            raise LoadFailed(type(error).__name__, str(error), meanwhile=database) from error
         return database
 
     return Resource(
@@ -45,5 +63,6 @@ def database_resource(settings: Settings) -> Resource:
         loss="The interview is held from the plan in the dispatch; turns wait in the journal.",
         load=load,
         close=_close,
+        attach=attach,
         budget_s=3.0,
     )

@@ -18,7 +18,7 @@ from worker.speech.segment import CHUNK_S, Segment
 from worker.speech.sinks import QUEUE_S, RtcSink, Sink
 
 if TYPE_CHECKING:
-    from worker.interview.clips import Clip
+    from worker.speech.clip import Clip
 
 logger = logging.getLogger(__name__)
 

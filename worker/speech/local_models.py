@@ -3,13 +3,12 @@
 Both come inside their wheels: no key, no network, no download. A model is loaded once per
 process, before the fork where `preload` is called there, and one call at a time uses it.
 
-Everything here blocks: seconds to load, tenths of a second to transcribe. On an event loop use
-`EngineThread`.
+Everything here blocks: seconds to load, tenths of a second to transcribe. On an event loop use an
+`engine_thread`.
 """
 
 from __future__ import annotations
 
-import asyncio
 import importlib
 import importlib.util
 import logging
@@ -18,10 +17,9 @@ import platform
 import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import numpy as np
 
@@ -29,7 +27,6 @@ from worker.speech import audio
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from concurrent.futures import Future
 
     from worker.speech.audio import Floats
 
@@ -39,7 +36,6 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-P = ParamSpec("P")
 
 PROVIDER: Final = "local"
 STT_MODEL: Final = "moonshine-tiny-en"
@@ -264,41 +260,3 @@ def _synthesize_sentence(sentence: str) -> Floats:
     return audio.trim_silence(
         raw, TTS_SAMPLE_RATE, threshold=_TRIM_THRESHOLD, keep_before_s=0.01, keep_after_s=0.1
     )
-
-
-class EngineThread:
-    """A thread of its own for the blocking calls of one engine, closed with its owner."""
-
-    def __init__(self, name: str) -> None:
-        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
-        self._calls: set[Future[Any]] = set()
-        self._closed = False
-
-    async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call `call` in the thread, after whatever it is still busy with.
-
-        A cancelled caller leaves a call that has begun to its end.
-
-        Raises:
-            RuntimeError: the thread was closed.
-        """
-        if self._closed:
-            raise RuntimeError("the thread was closed")
-        future = self._pool.submit(call, *args, **kwargs)
-        self._calls.add(future)
-        try:
-            return await asyncio.wrap_future(future)
-        finally:
-            self._calls.discard(future)
-
-    async def aclose(self) -> None:
-        """End the thread: calls that have not begun are dropped, one that has is waited for."""
-        if self._closed:
-            return
-        self._closed = True
-        for call in self._calls:
-            call.cancel()
-        # The thread takes its calls in order: this one returns when the thread is idle, so that
-        # the shutdown, which blocks, has nothing left to wait for.
-        await asyncio.wrap_future(self._pool.submit(int))
-        self._pool.shutdown()

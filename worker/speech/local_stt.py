@@ -6,17 +6,17 @@ import asyncio
 import time
 import weakref
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Never
 
-import numpy as np
 from livekit import rtc
 from livekit.agents import APIConnectionError, LanguageCode, stt, utils, vad
 from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, NOT_GIVEN
 
 from worker.speech import audio, local_models
 from worker.speech.energy_gate import EnergyVAD
+from worker.speech.engine_thread import EngineThread
 from worker.speech.frames import resampled, samples_of
+from worker.speech.speech_pieces import Piece, SpeechPieces
 
 if TYPE_CHECKING:
     from livekit.agents import APIConnectOptions
@@ -49,7 +49,7 @@ class LocalSTT(stt.STT[Never]):
             )
         )
         self._vad = vad or EnergyVAD()
-        self._thread = local_models.EngineThread("local-stt")
+        self._thread = EngineThread("local-stt")
         self._streams: weakref.WeakSet[LocalRecognizeStream] = weakref.WeakSet()
 
     @property
@@ -95,7 +95,7 @@ class LocalSTT(stt.STT[Never]):
         await self._thread.aclose()
 
 
-async def _transcribe(thread: local_models.EngineThread, samples: Pcm) -> str:
+async def _transcribe(thread: EngineThread, samples: Pcm) -> str:
     """Transcribe in the thread; its failures become what LiveKit tries again."""
     try:
         return await thread.run(local_models.transcribe, audio.to_float(samples))
@@ -119,17 +119,6 @@ async def _together(*tasks: asyncio.Task[Any]) -> None:
         await utils.aio.cancel_and_wait(*tasks)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Piece:
-    """Speech to be transcribed; the times are seconds of audio since the stream began."""
-
-    samples: Pcm
-    start_s: float
-    end_s: float
-    #: Whether the speaker stopped after it, rather than it being cut off a longer speech.
-    ends_speech: bool
-
-
 class LocalRecognizeStream(stt.RecognizeStream):
     """One speaker's audio in, one final transcript per stretch of speech out.
 
@@ -142,16 +131,14 @@ class LocalRecognizeStream(stt.RecognizeStream):
         *,
         owner: LocalSTT,
         vad: vad.VAD,
-        thread: local_models.EngineThread,
+        thread: EngineThread,
         conn_options: APIConnectOptions,
     ) -> None:
         self._vad = vad
         self._thread = thread
-        self._pieces: deque[_Piece] = deque()
+        self._pieces: deque[Piece] = deque()
         self._more = asyncio.Event()
-        # The speech going on, if any, and where it began.
-        self._speech: list[Pcm] | None = None
-        self._speech_start_s = 0.0
+        self._speech = SpeechPieces()
         # Seconds pushed so far, over all attempts, and where this attempt's VAD began.
         self._pushed_s = 0.0
         self._vad_start_s = 0.0
@@ -161,7 +148,7 @@ class LocalRecognizeStream(stt.RecognizeStream):
 
     async def _run(self) -> None:
         self._run_start_s = self._pushed_s
-        self._close_speech(self._pushed_s)
+        self._send_off(self._speech.end(self._pushed_s))
         listening = asyncio.create_task(self._listen(), name="local-stt-listen")
         writing = asyncio.create_task(self._write(listening), name="local-stt-write")
         await _together(listening, writing)
@@ -188,7 +175,7 @@ class LocalRecognizeStream(stt.RecognizeStream):
             await _together(feeding, watching)
         finally:
             await stream.aclose()
-        self._close_speech(self._pushed_s)
+        self._send_off(self._speech.end(self._pushed_s))
         return feeding.result()
 
     async def _feed(self, stream: vad.VADStream) -> bool:
@@ -208,18 +195,13 @@ class LocalRecognizeStream(stt.RecognizeStream):
             now_s = self._vad_start_s + event.timestamp
             if event.type is vad.VADEventType.START_OF_SPEECH:
                 self._open_speech(event, now_s)
-            elif self._speech is None:
-                continue
             elif event.type is vad.VADEventType.INFERENCE_DONE:
-                self._speech += [samples_of(frame) for frame in event.frames]
-                self._cut_long_speech(now_s)
+                self._send_off(self._speech.go_on(map(samples_of, event.frames), now_s))
             else:
-                self._close_speech(now_s - event.silence_duration)
+                self._send_off(self._speech.end(now_s - event.silence_duration))
 
     def _open_speech(self, event: vad.VADEvent, now_s: float) -> None:
-        self._speech = [samples_of(frame) for frame in event.frames]
-        held_s = sum(len(samples) for samples in self._speech) / _RATE
-        self._speech_start_s = now_s - held_s
+        self._speech.begin(map(samples_of, event.frames), now_s)
         if not self._announced:
             self._announced = True
             began = self._wall_clock(now_s - event.speech_duration)
@@ -227,34 +209,10 @@ class LocalRecognizeStream(stt.RecognizeStream):
                 stt.SpeechEvent(stt.SpeechEventType.START_OF_SPEECH, speech_start_time=began)
             )
 
-    def _cut_long_speech(self, now_s: float) -> None:
-        """Send off the first part of a speech that has outgrown one piece."""
-        longest_s = local_models.LONGEST_PIECE_S
-        if self._speech is None or now_s - self._speech_start_s <= longest_s:
-            return
-        samples = np.concatenate(self._speech)
-        cut = audio.quietest_cut(
-            audio.to_float(samples),
-            _RATE,
-            longest_s=longest_s,
-            search_s=local_models.CUT_SEARCH_S,
-        )
-        end_s = self._speech_start_s + cut / _RATE
-        self._send_off(samples[:cut], end_s, ends_speech=False)
-        self._speech = [samples[cut:]]
-        self._speech_start_s = end_s
-
-    def _close_speech(self, end_s: float) -> None:
-        if self._speech is None:
-            return
-        samples, self._speech = np.concatenate(self._speech), None
-        self._send_off(samples, end_s, ends_speech=True)
-
-    def _send_off(self, samples: Pcm, end_s: float, *, ends_speech: bool) -> None:
-        start_s = self._speech_start_s
-        piece = _Piece(samples=samples, start_s=start_s, end_s=end_s, ends_speech=ends_speech)
-        self._pieces.append(piece)
-        self._more.set()
+    def _send_off(self, piece: Piece | None) -> None:
+        if piece is not None:
+            self._pieces.append(piece)
+            self._more.set()
 
     async def _write(self, listening: asyncio.Task[None]) -> None:
         """Transcribe the pieces in their order, until the input has ended and all are done."""
@@ -266,7 +224,7 @@ class LocalRecognizeStream(stt.RecognizeStream):
                 return
             await self._more.wait()
 
-    async def _write_piece(self, piece: _Piece) -> None:
+    async def _write_piece(self, piece: Piece) -> None:
         text = await _transcribe(self._thread, piece.samples)
         self._pieces.popleft()
         spoke_until = self._wall_clock(piece.end_s)
@@ -283,13 +241,14 @@ class LocalRecognizeStream(stt.RecognizeStream):
             stt.SpeechEvent(stt.SpeechEventType.RECOGNITION_USAGE, recognition_usage=usage)
         )
         # Speech that has begun again by now is the same speech to whoever ends turns on this.
-        if piece.ends_speech and not self._pieces and self._speech is None and self._announced:
+        over = piece.ends_speech and not self._pieces and not self._speech.going_on
+        if over and self._announced:
             self._announced = False
             self._event_ch.send_nowait(
                 stt.SpeechEvent(stt.SpeechEventType.END_OF_SPEECH, speech_end_time=spoke_until)
             )
 
-    def _speech_data(self, piece: _Piece, text: str) -> stt.SpeechData:
+    def _speech_data(self, piece: Piece, text: str) -> stt.SpeechData:
         offset_s = self.start_time_offset - self._run_start_s
         return stt.SpeechData(
             language=_LANGUAGE,

@@ -10,6 +10,7 @@ from livekit.agents import APIConnectionError, tts, utils
 from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS
 
 from worker.speech import audio, local_models
+from worker.speech.engine_thread import EngineThread
 
 if TYPE_CHECKING:
     from livekit.agents import APIConnectOptions
@@ -33,7 +34,7 @@ class LocalTTS(tts.TTS[Never]):
         super().__init__(
             capabilities=tts.TTSCapabilities(streaming=False), sample_rate=_RATE, num_channels=1
         )
-        self._thread = local_models.EngineThread("local-tts")
+        self._thread = EngineThread("local-tts")
 
     @property
     def model(self) -> str:
@@ -68,7 +69,7 @@ class LocalChunkedStream(tts.ChunkedStream):
         *,
         owner: LocalTTS,
         text: str,
-        thread: local_models.EngineThread,
+        thread: EngineThread,
         conn_options: APIConnectOptions,
     ) -> None:
         self._thread = thread

@@ -18,9 +18,17 @@ class Row(Protocol):
 
 
 class Connection(Protocol):
-    """One connection. It may raise whatever asyncpg does; `Database.run` sorts that out."""
+    """One connection. It may raise whatever asyncpg does; `Database.run` sorts that out.
 
-    async def execute(self, query: str, *args: object) -> str: ...
+    A `timeout` in seconds is instead of the pool's time-out for a statement.
+    """
+
+    async def execute(
+        self,
+        query: str,
+        *args: object,
+        timeout: float | None = None,  # noqa: ASYNC109  # asyncpg's own
+    ) -> str: ...
 
     async def fetch(self, query: str, *args: object) -> list[Row]: ...
 

@@ -52,6 +52,7 @@ class Keeper:
         except EmbeddedPostgresError as error:
             self._answer.set_result({"problem": error.problem})
             await self._server.stop()
+            self._remove_run_dir()
             await first
             return 1
         self._answer.set_result({"url": self._layout.url})
@@ -61,9 +62,12 @@ class Keeper:
         finally:
             self._layout.keeper_socket.unlink(missing_ok=True)
             await self._server.stop()
-            with contextlib.suppress(OSError):
-                self._layout.run_dir.rmdir()
+            self._remove_run_dir()
         return 0
+
+    def _remove_run_dir(self) -> None:
+        with contextlib.suppress(OSError):
+            self._layout.run_dir.rmdir()
 
     async def _listen(self) -> asyncio.Server:
         self._layout.keeper_socket.unlink(missing_ok=True)

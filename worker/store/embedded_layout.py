@@ -61,11 +61,13 @@ class Layout:
         """The layout for a data folder, the same for every process that names the folder.
 
         A folder too deep for a socket's path gets a short one for its sockets, beside the others
-        of this user in `/tmp` (and not in `$TMPDIR`, which differs between processes).
+        of this user in `/tmp` (and not in `$TMPDIR`, which differs between processes). So does
+        any folder of root's, since root's server is run by a user who may not come to it.
         """
         folder = Path(data_dir).expanduser().resolve()
         run_dir = folder / "run"
-        if len(os.fsencode(run_dir / _POSTGRES_SOCKET)) > _MAX_SOCKET_PATH:
+        too_deep = len(os.fsencode(run_dir / _POSTGRES_SOCKET)) > _MAX_SOCKET_PATH
+        if too_deep or os.geteuid() == 0:
             digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
             run_dir = Path("/tmp") / f"interview-worker-{os.geteuid()}-{digest}"  # noqa: S108 - see claim_run_dir
         return cls(data_dir=folder, run_dir=run_dir)

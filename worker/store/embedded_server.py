@@ -6,15 +6,14 @@ import asyncio
 import contextlib
 import ctypes
 import os
-import pwd
 import shutil
 import signal
 import subprocess
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from worker.store.embedded_layout import PostgresDidNotStart, claim_run_dir
+from worker.store.embedded_user import WORKING_DIR, as_user, programs_for, system_user
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -31,7 +30,6 @@ _STOP_SIGNALS = (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL)
 _LOOK_S = 0.01
 #: Bytes after which the log is begun anew at the next start.
 _LOG_LIMIT = 1_000_000
-_SYSTEM_USER = "embedded_postgres"
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -40,13 +38,14 @@ _libc = ctypes.CDLL(None, use_errno=True)
 class Server:
     """One PostgreSQL server on one data folder.
 
-    PostgreSQL refuses to run as root, so root runs it as a system user of its own, made if need be.
+    PostgreSQL refuses to run as root, so root runs it as a system user, for whom no folder is
+    opened: see `embedded_user`.
     """
 
     def __init__(self, layout: Layout, bin_dir: Path) -> None:
         self._layout = layout
         self._bin_dir = bin_dir
-        self._user = _system_user() if os.geteuid() == 0 else None
+        self._user = system_user() if os.geteuid() == 0 else None
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
@@ -57,8 +56,7 @@ class Server:
         layout = self._layout
         claim_run_dir(layout, self._user.pw_uid if self._user else os.geteuid())
         if self._user:
-            for path in (layout.cluster, layout.run_dir / "socket", self._bin_dir / "postgres"):
-                _open_the_way_to(path)
+            self._bin_dir = programs_for(self._user, layout, self._bin_dir)
         await self._clear_away_the_previous()
         if layout.log.stat().st_size > _LOG_LIMIT:
             os.truncate(layout.log, 0)
@@ -79,7 +77,7 @@ class Server:
 
     async def _start_server(self) -> None:
         options = [f"-c{name}={value}" for name, value in self._layout.server_options.items()]
-        self._process = process = await self._run("postgres", "-D", self._layout.cluster, *options)
+        self._process = process = await self._run("postgres", self._layout.cluster, *options)
         try:
             async with asyncio.timeout(_START_BUDGET_S):
                 while not self._is_ready(process.pid):
@@ -130,7 +128,7 @@ class Server:
         if self._user:
             os.chown(fresh, self._user.pw_uid, self._user.pw_gid)
         process = await self._run(
-            "initdb", "-D", fresh, "-U", "postgres", "--auth=trust", "--encoding=UTF8",
+            "initdb", fresh, "-U", "postgres", "--auth=trust", "--encoding=UTF8",
             "--no-locale", "--no-instructions",
         )  # fmt: skip
         try:
@@ -145,10 +143,10 @@ class Server:
             cluster.rmdir()
         fresh.rename(cluster)
 
-    async def _run(self, program: str, *arguments: str | Path) -> asyncio.subprocess.Process:
-        user: dict[str, Any] = {}
-        if self._user:
-            user = {"user": self._user.pw_uid, "group": self._user.pw_gid, "extra_groups": []}
+    async def _run(
+        self, program: str, cluster: Path, *arguments: str
+    ) -> asyncio.subprocess.Process:
+        """Run a program in a cluster's folder, which it is told to work on."""
         # PostgreSQL reads settings from PG* variables, and words its messages by the locale.
         environment = {
             name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_"))
@@ -156,14 +154,16 @@ class Server:
         with self._layout.log.open("ab") as log:
             return await asyncio.create_subprocess_exec(
                 self._bin_dir / program,
+                "-D",
+                WORKING_DIR if self._user else cluster,
                 *arguments,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                cwd="/",
+                cwd=cluster,
                 env=environment | {"LC_ALL": "C"},
                 preexec_fn=_die_with(os.getpid()),
-                **user,
+                **(as_user(self._user) if self._user else {}),
             )
 
 
@@ -207,22 +207,3 @@ def _working_in(*folders: Path) -> list[int]:
                 if (entry / "cwd").readlink() in folders:
                     found.append(int(entry.name))
     return found
-
-
-def _system_user() -> pwd.struct_passwd:
-    """The user that root runs PostgreSQL as: its own, or nobody where none can be made."""
-    with contextlib.suppress(KeyError):
-        return pwd.getpwnam(_SYSTEM_USER)
-    make = ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", _SYSTEM_USER]
-    with contextlib.suppress(OSError, subprocess.SubprocessError):
-        subprocess.run(make, check=True, stdout=sys.stderr)  # noqa: S603 - fixed arguments
-        return pwd.getpwnam(_SYSTEM_USER)
-    return pwd.getpwnam("nobody")
-
-
-def _open_the_way_to(path: Path) -> None:
-    """Let the system user pass (not read) the folders above `path`, where root's are closed."""
-    for folder in path.parents:
-        mode = folder.stat().st_mode
-        if folder.stat().st_uid == 0 and not mode & 0o001:
-            folder.chmod(mode | 0o001)

@@ -87,6 +87,9 @@ def kind_of(error: BaseException) -> str:
         return "the connection was lost"
     if isinstance(error, TimeoutError):
         return "timed out"
+    if type(error) is ConnectionError or isinstance(error, asyncpg.InternalClientError):
+        # asyncpg's word for an answer that is none of PostgreSQL's.
+        return "what answers is no PostgreSQL, or refuses TLS"
     if isinstance(error, OSError):
         return str(error.strerror or type(error).__name__)
     return type(error).__name__

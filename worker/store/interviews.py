@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from states import Outcome, Reason
 from worker.store.pool import BUDGET_S
 from worker.store.turns import Turn, turn_of
 
@@ -86,8 +87,15 @@ class Interview:
 
     @property
     def is_over(self) -> bool:
-        """Whether no further job may hold it: it has ended, and not by a failure."""
-        return self.status is InterviewStatus.ENDED and self.outcome != "failed"
+        """Whether no further job may hold it.
+
+        A failure, or a worker that went away, ended a job and not the talk: another interviewer
+        may take it up. RoomDeleted is somebody's word from outside, and stays the last one.
+        """
+        if self.status is not InterviewStatus.ENDED:
+            return False
+        went_away = (self.outcome, self.reason) == (Outcome.CANCELLED, Reason.SHUTDOWN_REQUESTED)
+        return self.outcome != Outcome.FAILED and not went_away
 
 
 def check_interview_id(interview_id: str) -> None:
@@ -126,7 +134,7 @@ async def create_interview(
         row = await connection.fetchrow(
             "SELECT * FROM interviews WHERE interview_id = $1", interview_id
         )
-        found = _interview(row) if row is not None else None
+        found = interview_of(row) if row is not None else None
         if found is None or (
             (found.room, found.candidate_identity, found.candidate_name, found.plan)
             != (room, identity, candidate_name, snapshot)
@@ -150,7 +158,7 @@ async def get_interview(
         ),
         budget_s=budget_s,
     )
-    return None if row is None else _interview(row)
+    return None if row is None else interview_of(row)
 
 
 async def list_interviews(
@@ -171,7 +179,7 @@ async def list_interviews(
         ),
         budget_s=budget_s,
     )
-    return [_interview(row) for row in rows]
+    return [interview_of(row) for row in rows]
 
 
 async def turns_of(db: Database, interview_id: str, *, budget_s: float = BUDGET_S) -> list[Turn]:
@@ -192,7 +200,8 @@ async def turns_of(db: Database, interview_id: str, *, budget_s: float = BUDGET_
     return [turn_of(row) for row in rows]
 
 
-def _interview(row: Row) -> Interview:
+def interview_of(row: Row) -> Interview:
+    """The interview in a row of its table."""
     fields = {name: row[name] for name in Interview.__dataclass_fields__}
     fields["plan"] = json.loads(fields["plan"])
     fields["status"] = InterviewStatus(fields["status"])

@@ -90,11 +90,13 @@ UPDATE jobs SET conditions = (
 ) WHERE job_id = $1
 """
 
-#: The job's state and end, from its records; gives the interview where the job has ended.
-#: A process that went away without a word has failed; its exit record may name a better reason.
-#: An outcome that `end_interview` has written stays until the journal says another.
+#: The job's state and end, from its records; $1 is the job. Gives the interview where either is
+#: another than before, so that a journal shipped once more cannot undo a dispatch made since.
+#: A process that went away without a word has failed, as `states.History` says of it too.
 PROGRESS = """
-WITH last_transition AS (
+WITH before AS (
+    SELECT state, outcome, reason FROM jobs WHERE job_id = $1
+), last_transition AS (
     SELECT at, record FROM job_records
     WHERE job_id = $1 AND kind = 'transition' ORDER BY seq DESC LIMIT 1
 ), closed AS (
@@ -109,14 +111,14 @@ WITH last_transition AS (
 UPDATE jobs SET
     state = coalesce((SELECT record->>'to' FROM last_transition), state),
     outcome = coalesce(
-        (SELECT record->>'outcome' FROM closed),
-        (SELECT record->>'outcome' FROM exited), outcome, (SELECT 'failed' FROM exited)),
-    reason = coalesce(
-        (SELECT record->>'reason' FROM closed),
-        (SELECT record->>'reason' FROM exited), reason, (SELECT why FROM exited)),
+        (SELECT record->>'outcome' FROM closed), (SELECT 'failed' FROM exited)),
+    reason = coalesce((SELECT record->>'reason' FROM closed), (SELECT why FROM exited)),
     exit_code = coalesce((SELECT (record->>'exit_code')::integer FROM exited), exit_code),
     signal = coalesce((SELECT (record->>'signal')::integer FROM exited), signal),
     ended_at = coalesce((SELECT at FROM closed), (SELECT at FROM exited), ended_at)
 WHERE job_id = $1
-RETURNING CASE WHEN outcome IS NOT NULL THEN interview_id END
+RETURNING CASE WHEN NOT EXISTS (
+    SELECT FROM before WHERE (before.state, before.outcome, before.reason)
+        IS NOT DISTINCT FROM (jobs.state, jobs.outcome, jobs.reason)
+) THEN interview_id END
 """

@@ -10,6 +10,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from worker.store.errors import DatabaseOperationFailed
 from worker.store.job_writes import (
     CONDITIONS,
     PROGRESS,
@@ -25,6 +26,7 @@ from worker.store.journal_rows import (
     storable,
     text_or_none,
 )
+from worker.store.migrate import check_schema
 from worker.store.pool import BUDGET_S
 from worker.store.progress import settle
 
@@ -112,7 +114,8 @@ async def ship(
 
     Records that are there already are left as they are. One that is no record (no seq, no time)
     is refused by itself and reported, so that it cannot hold up the rest. Raises
-    `DatabaseUnavailable` and `DatabaseOperationFailed`; then nothing was written, or all of it.
+    `DatabaseUnavailable` and `DatabaseOperationFailed` (then nothing was written, or all of it),
+    and `SchemaDiffers` for a database that this worker must not write to (nothing was written).
     """
     rows, refused = _rows(records)
     header = replace(header, job_id=storable(header.job_id)).with_records(
@@ -134,9 +137,15 @@ async def ship(
             interview_id = await connection.fetchval(PROGRESS, header.job_id)
             if interview_id is not None:
                 await settle(connection, interview_id)
+        await check_schema(connection)
         return written
 
-    written = await db.run("ship", write, budget_s=budget_s)
+    try:
+        written = await db.run("ship", write, budget_s=budget_s)
+    except DatabaseOperationFailed:
+        # Where the schema is not ours, that is why.
+        await db.run("check_schema", check_schema, budget_s=budget_s)
+        raise
     return Shipped(written=written, repeated=len(rows) - written, refused=refused)
 
 

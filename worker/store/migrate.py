@@ -1,16 +1,20 @@
 """The schema's migrations: numbered .sql files, applied in order, each once.
 
-A migration that older workers can live with takes the next number. One that they cannot live
-with begins the next thousand (1001 after 0007), and older workers then refuse to start.
+A migration that older workers can live with takes the next number: they and newer ones work side
+by side. One that they cannot live with begins the next thousand (1001 after 0007): older workers
+then refuse to start, and their running jobs write nothing more (`check_schema`).
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING
+
+import asyncpg
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,18 +26,38 @@ _LOCK_KEY = int.from_bytes(b"iw-migr", "big")
 _FILE_NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
 
 
-class SchemaTooNew(Exception):
-    """The database's schema is of a newer generation than this worker knows.
+#: Seconds for a migration, and for waiting until another worker has done it: an index over every
+#: turn there is takes longer than any statement of a job may.
+MIGRATE_BUDGET_S = 300.0
 
-    `found` is the database's newest migration, `known` the newest of this worker.
+
+class SchemaDiffers(Exception):
+    """The database's schema is not one that this worker can work on.
+
+    `found` is the database's newest migration (0: none), `known` the newest of this worker.
     """
 
-    def __init__(self, found: int, known: int) -> None:
+    def __init__(self, found: int, known: int, problem: str) -> None:
         self.found = found
         self.known = known
+        super().__init__(f"the database's schema (migration {found:04}) is {problem}")
+
+
+class SchemaTooNew(SchemaDiffers):
+    """The database's schema is of a newer generation than this worker knows."""
+
+    def __init__(self, found: int, known: int) -> None:
         super().__init__(
-            f"the database's schema (migration {found:04}) is too new for this worker "
-            f"(knows {known:04}): upgrade the worker"
+            found, known, f"too new for this worker (knows {known:04}): upgrade the worker"
+        )
+
+
+class SchemaTooOld(SchemaDiffers):
+    """The database has not got this worker's migrations yet: its main process applies them."""
+
+    def __init__(self, found: int, known: int) -> None:
+        super().__init__(
+            found, known, f"too old for this worker (needs {known:04}), which has yet to migrate it"
         )
 
 
@@ -61,16 +85,19 @@ class Migration:
         return hashlib.sha256(self.sql.encode()).hexdigest()
 
 
-def known_migrations() -> list[Migration]:
+@functools.cache
+def known_migrations() -> tuple[Migration, ...]:
     """The migrations in this package, in their order."""
     folder = files("worker.store") / "migrations"
-    return sorted(
-        (
-            Migration(version=int(match[1]), sql=entry.read_text(encoding="utf-8"))
-            for entry in folder.iterdir()
-            if (match := _FILE_NAME.fullmatch(entry.name))
-        ),
-        key=lambda migration: migration.version,
+    return tuple(
+        sorted(
+            (
+                Migration(version=int(match[1]), sql=entry.read_text(encoding="utf-8"))
+                for entry in folder.iterdir()
+                if (match := _FILE_NAME.fullmatch(entry.name))
+            ),
+            key=lambda migration: migration.version,
+        )
     )
 
 
@@ -79,13 +106,16 @@ async def migrate(
 ) -> list[int]:
     """Bring the schema up to date in one transaction; returns the versions applied now.
 
-    Workers that start at once wait for each other. Raises `SchemaTooNew` for a database of a
-    newer generation and `MigrationChanged` for one whose past is another; both change nothing.
+    Workers that start at once wait for each other, for at most `MIGRATE_BUDGET_S`. Raises
+    `SchemaTooNew` for a database of a newer generation and `MigrationChanged` for one whose past
+    is another; both change nothing.
     """
     migrations = known_migrations() if migrations is None else migrations
     async with connection.transaction():
         # An advisory lock of the transaction: one of the session is lost behind PgBouncer.
-        await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK_KEY)
+        await connection.execute(
+            "SELECT pg_advisory_xact_lock($1)", _LOCK_KEY, timeout=MIGRATE_BUDGET_S
+        )
         await connection.execute(
             "CREATE TABLE IF NOT EXISTS schema_migrations ("
             " version integer PRIMARY KEY,"
@@ -97,7 +127,7 @@ async def migrate(
         _check(applied, migrations)
         missing = [migration for migration in migrations if migration.version not in applied]
         for migration in missing:
-            await connection.execute(migration.sql)
+            await connection.execute(migration.sql, timeout=MIGRATE_BUDGET_S)
             await connection.execute(
                 "INSERT INTO schema_migrations (version, checksum) VALUES ($1, $2)",
                 migration.version,
@@ -106,11 +136,33 @@ async def migrate(
     return [migration.version for migration in missing]
 
 
+async def check_schema(connection: Connection) -> None:
+    """Raise `SchemaTooNew` or `SchemaTooOld` where a job of this worker cannot work on the schema.
+
+    Asked last in a transaction that has written, it is certain: a migration waits for the tables
+    that the transaction has locked, so it is either seen here or comes after the commit.
+    """
+    try:
+        found = await connection.fetchval(
+            "SELECT version FROM schema_migrations ORDER BY version DESC LIMIT 1"
+        )
+    except asyncpg.UndefinedTableError:
+        found = None
+    known = known_migrations()[-1].version
+    found = found or 0
+    _refuse_newer(found, known)
+    if found < known:
+        raise SchemaTooOld(found, known)
+
+
 def _check(applied: dict[int, str], migrations: Sequence[Migration]) -> None:
-    found = max(applied, default=0)
     known = max((migration.version for migration in migrations), default=0)
-    if found // 1000 > known // 1000:
-        raise SchemaTooNew(found, known)
+    _refuse_newer(max(applied, default=0), known)
     for migration in migrations:
         if applied.get(migration.version, migration.checksum) != migration.checksum:
             raise MigrationChanged(migration.version)
+
+
+def _refuse_newer(found: int, known: int) -> None:
+    if found // 1000 > known // 1000:
+        raise SchemaTooNew(found, known)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 # Greedy up to the last @: a password may hold an unescaped @ or /, and hiding too much is safe.
 _USERINFO = re.compile(r"(?P<user>://[^:/@?]*):.*@", re.DOTALL)
 _QUERY = re.compile(r"(?P<key>[?&](?:ssl)?password=)[^&]*", re.IGNORECASE)
+#: libpq's (https://www.postgresql.org/docs/current/libpq-ssl.html), which asyncpg has too.
+_TLS_MODES = frozenset({"disable", "allow", "prefer", "require", "verify-ca", "verify-full"})
 
 
 class DatabaseUrlInvalid(ValueError):
@@ -43,7 +45,27 @@ def check_url(url: str) -> None:
         raise DatabaseUrlInvalid(url, "does not begin with postgresql://")
     if "\0" in url or any(character.isspace() for character in url):
         raise DatabaseUrlInvalid(url, "holds a space or a control character")
-    for host in parts.netloc.rpartition("@")[2].split(","):
-        port = host.rpartition("]")[2].rpartition(":")[2] if ":" in host else ""
-        if port and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
-            raise DatabaseUrlInvalid(url, "has a port that is no number from 1 to 65535")
+    query = parse_qs(parts.query)
+    ports = [port for value in query.get("port", []) for port in value.split(",")]
+    for address in parts.netloc.rpartition("@")[2].split(","):
+        host, _, port = address.rpartition(":") if ":" in address else (address, "", "")
+        if not port.endswith("]"):  # the end of an IPv6 address without a port
+            ports.append(port)
+        _check_host(url, host)
+    if any(port and not _is_port(port) for port in ports):
+        raise DatabaseUrlInvalid(url, "has a port that is no number from 1 to 65535")
+    if unknown := set(query.get("sslmode", [])) - _TLS_MODES:
+        known = ", ".join(sorted(_TLS_MODES))
+        raise DatabaseUrlInvalid(url, f"has no sslmode {unknown.pop()!r} to choose ({known})")
+
+
+def _is_port(port: str) -> bool:
+    return port.isascii() and port.isdigit() and 0 < int(port) < 65536
+
+
+def _check_host(url: str, host: str) -> None:
+    try:
+        # What looking the name up would raise is no OSError.
+        unquote(host).encode("idna")
+    except UnicodeError:
+        raise DatabaseUrlInvalid(url, "names a host that can be none") from None

@@ -1,0 +1,40 @@
+"""A receptionist: greets whoever comes, repeats what it hears, and is done once they have left."""
+
+from dataclasses import replace
+from typing import Any
+
+from livekit.agents import NOT_GIVEN, Agent, AgentSession, ChatContext, ChatMessage, StopResponse
+
+from worker.application import Application, Dispatch
+from worker.job import Job
+from worker.resources.base import Resource
+from worker.resources.bootstrap import AgentResources
+from worker.resources.speech import stt_resource, tts_resource, vad_resource
+from worker.settings import Settings
+
+
+class Echo(Agent):
+    async def on_user_turn_completed(self, _: ChatContext, new_message: ChatMessage) -> None:
+        self.session.say(f"You said: {new_message.text_content}")
+        raise StopResponse  # there is no language model to answer
+
+
+class Receptionist(Application):
+    def __init__(self, dispatch: Dispatch, settings: Settings) -> None:
+        ears, voice = stt_resource(settings), tts_resource(settings)
+        self.needed = (vad_resource(), replace(ears, required=True), replace(voice, required=True))
+
+    def resources(self) -> tuple[Resource, ...]:
+        return self.needed
+
+    def start_session(self, job: Job, held: AgentResources) -> tuple[AgentSession[None], Agent]:
+        kit: dict[str, Any] = {name: held.get(name) or NOT_GIVEN for name in ("vad", "stt", "tts")}
+        self.session = AgentSession[None](**kit, turn_handling={"turn_detection": None})
+        return self.session, Echo(instructions="Repeat what you hear.")
+
+    async def run(self, job: Job) -> None:
+        while not job.stage.candidate_is_here:
+            await job.stage.candidate_moved()
+        self.session.say("Hello, and welcome. Say something, and I will repeat it.")
+        while job.stage.candidate_is_here:
+            await job.stage.candidate_moved()

@@ -1,0 +1,67 @@
+"""The arrows between two rows of states: those to or from one state run side by side."""
+
+from __future__ import annotations
+
+from states.render.marks import word_wrapped
+from states.render.scene import LINE_HEIGHT
+from states.render.view import Arrow, Label
+from states.table import State
+
+#: Characters that fit beside an arrow: alone between two rows, or as one of several.
+WIDE_CHARS, SIDE_CHARS = 34, 17
+#: Pixels between arrows that run side by side.
+SIDE_STEP = 12.0
+
+#: Arrows that run side by side, and the state of a row of several where they start or end.
+Bundle = tuple[State | None, list[Arrow]]
+
+
+def bundles_of(
+    arrows: list[Arrow], upper: tuple[object, ...], lower: tuple[object, ...]
+) -> list[Bundle]:
+    """Arrows to or from the same of several states stay together; all others go alone."""
+    found: list[Bundle] = []
+    for arrow in arrows:
+        down = arrow.target in lower
+        targets, sources = (lower, upper) if down else (upper, lower)
+        foot = arrow.target if len(targets) > 1 else None
+        if foot is None and len(sources) > 1 and len(arrow.sources) == 1:
+            foot = arrow.sources[0]
+        together = [bundle for own, bundle in found if own is foot is not None]
+        if together:
+            together[0].append(arrow)
+        else:
+            found.append((foot, [arrow]))
+    return found
+
+
+def foot_of(bundle: Bundle) -> State | None:
+    """The state of a row of several where the arrows start or end; None for the middle."""
+    return bundle[0]
+
+
+def gap(bundles: list[Bundle]) -> float:
+    """The pixels between two rows: an arrow's labels, and its head."""
+    chars = side_chars(bundles)
+    return 20 + max((side_height(bundle, chars) for _, bundle in bundles), default=LINE_HEIGHT)
+
+
+def side_chars(bundles: list[Bundle]) -> int:
+    """The characters on a line beside an arrow."""
+    return SIDE_CHARS if len(bundles) > 1 else WIDE_CHARS
+
+
+def side_height(bundle: list[Arrow], chars: int) -> float:
+    """The pixels that a bundle's labels need below one another."""
+    return LINE_HEIGHT * sum(len(side_lines(arrow, chars)) for arrow in bundle)
+
+
+def side_lines(arrow: Arrow, chars: int) -> list[tuple[str, Label]]:
+    """An arrow's labels, wrapped; what is true besides begins a line where there is no room."""
+    return [(line, label) for label in arrow.labels for line in _lines(label, chars)]
+
+
+def _lines(label: Label, chars: int) -> list[str]:
+    if len(label.text) <= chars:
+        return [label.text]
+    return [label.cause, *word_wrapped(label.text.removeprefix(label.cause).strip(), chars)]

@@ -1,0 +1,74 @@
+"""Plugins that misbehave in the worker's processes, from outside: a folder for PYTHONPATH.
+
+Each stands in front of the real plugin of its name, loads that one, and changes one thing of it.
+The worker's own code has no hook for any of this.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_REAL = """
+import importlib.util
+import sys
+from pathlib import Path
+
+_here = Path(__file__).resolve()
+_real = next(
+    path
+    for entry in sys.path
+    if (path := Path(entry or ".").resolve() / "livekit/plugins/{name}/__init__.py").is_file()
+    and path != _here
+)
+_spec = importlib.util.spec_from_file_location(
+    __name__, _real, submodule_search_locations=[str(_real.parent)]
+)
+__path__ = [str(_real.parent)]
+exec(compile(_real.read_text(), _real, "exec"))
+"""
+
+#: Silero fails in the process that jobs are forked from, and does this in a job.
+_SILERO = """
+import threading, time
+
+_load = VAD.load
+
+def load(*args, **kwargs):
+    if threading.current_thread() is threading.main_thread():
+        raise RuntimeError("not before the fork")
+    {then}
+    return _load(*args, **kwargs)
+
+VAD.load = load
+"""
+
+SILERO_LATE = _SILERO.replace("{then}", "time.sleep(6)")
+SILERO_HANGS = _SILERO.replace("{then}", "threading.Event().wait()")
+SILERO_RAISES = "def __getattr__(name):\n    raise RuntimeError('broken')\n"
+
+#: Cannot be made so often in one process, and can be from then on.
+_NOT_AT_FIRST = """
+_real_class, _times = {cls}, [0]
+
+def {cls}(*args, **kwargs):
+    _times[0] += 1
+    if _times[0] <= {times}:
+        raise OSError("not yet")
+    return _real_class(*args, **kwargs)
+"""
+
+
+def not_at_first(cls: str, times: int) -> str:
+    """A plugin whose class cannot be made the first so many times."""
+    return _NOT_AT_FIRST.replace("{cls}", cls).replace("{times}", str(times))
+
+
+def shadow(folder: Path, name: str, change: str, *, real: bool = True) -> None:
+    """Put a changed plugin into a folder that is to be on PYTHONPATH."""
+    plugin = folder / "livekit" / "plugins" / name
+    plugin.mkdir(parents=True)
+    source = _REAL.replace("{name}", name) if real else ""
+    (plugin / "__init__.py").write_text(source + change)

@@ -1,0 +1,156 @@
+"""Interviews through the real plugins of Deepgram, ElevenLabs and OpenAI, against stand-ins."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from heard import MOST_WORD_ERRORS, heard_by, word_error_rate
+from one_question import ALL_THE_WAY, ANSWER, PLAN, SCRIPT
+from running_worker import RunningWorker, StartWorker
+from stand_ins.deepgram import DeepgramStandIn
+from stand_ins.elevenlabs import ElevenLabsStandIn
+from stand_ins.faults import Fault
+from stand_ins.openai import OpenAIStandIn
+
+from states import History, Outcome, Reason, Status
+from states.testing import assert_condition, assert_outcome, assert_path
+from worker.demo.conversation import hold_conversation
+from worker.speech import local_models
+
+pytestmark = [pytest.mark.real_server, pytest.mark.e2e, pytest.mark.timeout(300)]
+
+CHAINS = {
+    "INTERVIEW_STT": "deepgram,local",
+    "INTERVIEW_TTS": "elevenlabs,local",
+    "INTERVIEW_LLM": "openai,scripted",
+}
+THANKS = "Thank you, writing a small test first sounds wise."
+
+
+@dataclass
+class Cloud:
+    """The three providers."""
+
+    deepgram: DeepgramStandIn = field(default_factory=DeepgramStandIn)
+    elevenlabs: ElevenLabsStandIn = field(default_factory=ElevenLabsStandIn)
+    openai: OpenAIStandIn = field(
+        default_factory=lambda: OpenAIStandIn(reply=lambda _: f"ACKNOWLEDGE: {THANKS}")
+    )
+
+    @property
+    def settings(self) -> dict[str, str]:
+        return {
+            **self.deepgram.environment,
+            **self.elevenlabs.environment,
+            **self.openai.environment,
+            **CHAINS,
+        }
+
+
+@pytest.fixture
+async def cloud() -> AsyncIterator[Cloud]:
+    # Before anybody speaks: loading a model holds up the candidate's own voice.
+    local_models.preload(stt=True, tts=True)
+    providers = Cloud()
+    async with AsyncExitStack() as stack:
+        for server in (providers.deepgram, providers.elevenlabs, providers.openai):
+            await stack.enter_async_context(server)
+        yield providers
+
+
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """An interview, as its candidate and its records have it."""
+
+    heard: str
+    history: History
+    turns: list[dict[str, Any]]
+
+    def said_by(self, speaker: str) -> str:
+        return " ".join(turn["text"] for turn in self.turns if turn["speaker"] == speaker)
+
+
+async def hold(worker: RunningWorker) -> Held:
+    interview = await worker.create(PLAN)
+    async with worker.candidate_of(interview) as candidate:
+        await worker.send_interviewer(interview)
+        await hold_conversation(candidate, SCRIPT)
+        heard = await heard_by(candidate)
+    history = await worker.ended_job(interview.room)
+    shown = await worker.command_json("interviews", "show", interview.interview_id)
+    return Held(heard=heard, history=history, turns=shown["turns"])
+
+
+def assert_held(held: Held) -> None:
+    """To its end, in the candidate's own words."""
+    assert_path(held.history, *ALL_THE_WAY)
+    assert_outcome(held.history, Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
+    assert word_error_rate(ANSWER, held.said_by("candidate")) <= MOST_WORD_ERRORS
+    assert word_error_rate(held.said_by("interviewer"), held.heard) <= MOST_WORD_ERRORS
+
+
+async def test_an_interview_is_held_by_the_first_choice_of_every_chain(
+    start_worker: StartWorker, cloud: Cloud
+) -> None:
+    worker = await start_worker(cloud.settings)
+
+    held = await hold(worker)
+
+    assert_held(held)
+    # The model's words are spoken before the plan's own.
+    assert f"{THANKS} {PLAN.closing}" in held.said_by("interviewer")
+    assert cloud.deepgram.audio_s > 5
+    assert cloud.elevenlabs.characters >= len(PLAN.opening)
+    for name in ("stt", "tts", "llm"):
+        assert_condition(held.history, name, Status.READY, "Loaded")
+
+
+async def test_where_every_first_choice_refuses_its_key_the_others_hold_the_interview(
+    start_worker: StartWorker, cloud: Cloud
+) -> None:
+    worker = await start_worker(cloud.settings)
+    cloud.deepgram.fault(Fault.refuse(401))
+    cloud.elevenlabs.fault(Fault.refuse(402))
+    cloud.openai.fault(Fault.refuse(401))
+
+    held = await hold(worker)
+
+    assert_held(held)
+    assert PLAN.closing in held.said_by("interviewer")
+    assert_condition(held.history, "stt", Status.READY, "Fallback")
+    assert_condition(held.history, "tts", Status.READY, "Fallback")
+    assert_condition(held.history, "llm", Status.LOST, "NoProviderLeft")
+    # Whoever refuses for good is asked once: each time would cost the candidate a wait.
+    assert len(cloud.elevenlabs.requests) == 1
+    assert len(cloud.openai.requests) <= 2  # the plugin looks the server up before it asks
+
+
+async def test_a_worker_without_keys_says_whom_it_leaves_out_and_holds_the_interview(
+    start_worker: StartWorker,
+) -> None:
+    worker = await start_worker(CHAINS)
+
+    held = await hold(worker)
+
+    assert_held(held)
+    left_out = [line["event"] for line in worker.log() if "is left out" in line["event"]]
+    assert left_out == [
+        "deepgram is left out of INTERVIEW_STT: DEEPGRAM_API_KEY is not set",
+        "elevenlabs is left out of INTERVIEW_TTS: ELEVEN_API_KEY is not set",
+        "openai is left out of INTERVIEW_LLM: OPENAI_API_KEY is not set",
+    ]
+
+
+async def test_providers_that_stumble_once_cost_no_word(
+    start_worker: StartWorker, cloud: Cloud
+) -> None:
+    worker = await start_worker(cloud.settings)
+    cloud.deepgram.next(Fault.reset())
+    cloud.elevenlabs.next(Fault.refuse(500))
+    cloud.openai.next(Fault.refuse(429))
+
+    assert_held(await hold(worker))

@@ -1,0 +1,117 @@
+"""The VAD is late or hangs, speech cannot be made at first: the interview is held all the same."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import broken_plugins
+import pytest
+from heard import MOST_WORD_ERRORS, heard_by, word_error_rate
+from one_question import ALL_THE_WAY, ANSWER, PLAN, SCRIPT, is_gone
+from stand_ins.deepgram import DeepgramStandIn
+from stand_ins.elevenlabs import ElevenLabsStandIn
+
+from states import History, Outcome, Reason, Status
+from states.testing import assert_condition, assert_outcome, assert_path
+from worker.demo.conversation import hold_conversation
+from worker.speech import local_models
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from running_worker import RunningWorker, StartWorker
+
+pytestmark = [pytest.mark.real_server, pytest.mark.e2e, pytest.mark.timeout(300)]
+
+DEGRADED = [state.replace("READY", "DEGRADED") for state in ALL_THE_WAY]
+
+
+@pytest.fixture(autouse=True)
+def models() -> None:
+    """Before anybody speaks: loading a model holds up the candidate's own voice."""
+    local_models.preload(stt=True, tts=True)
+
+
+async def hold(worker: RunningWorker) -> History:
+    """Hold the interview of one question to its end; nobody's words may be lost."""
+    interview = await worker.create(PLAN)
+    async with worker.candidate_of(interview) as candidate:
+        await worker.send_interviewer(interview)
+        await hold_conversation(candidate, SCRIPT)
+        heard = await heard_by(candidate)
+    job = await worker.ended_job(interview.room)
+    assert_outcome(job, Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
+    said = {
+        speaker: " ".join(turn.text for turn in job.turns if turn.speaker == speaker)
+        for speaker in ("candidate", "interviewer")
+    }
+    assert word_error_rate(ANSWER, said["candidate"]) <= MOST_WORD_ERRORS
+    assert word_error_rate(said["interviewer"], heard) <= MOST_WORD_ERRORS
+    assert is_gone(job)
+    return job
+
+
+def statuses(job: History, resource: str) -> list[tuple[Status, str]]:
+    """What was said of a resource, from its loader's report on."""
+    return [
+        (change.status, change.reason)
+        for change in job.condition_changes
+        if change.resource == resource and change.status is not Status.PENDING
+    ]
+
+
+async def test_a_vad_that_is_late_is_attached_to_the_running_session(
+    start_worker: StartWorker, tmp_path: Path
+) -> None:
+    broken_plugins.shadow(tmp_path, "silero", broken_plugins.SILERO_LATE)
+    worker = await start_worker({"PYTHONPATH": str(tmp_path)})
+
+    job = await hold(worker)
+
+    assert_path(job, *DEGRADED)
+    assert statuses(job, "vad") == [(Status.LOST, "LoadTimeout"), (Status.READY, "Loaded")]
+    # The VAD's budget is 2 s: such a start is one that somebody should look at.
+    line = await worker.logged("init_done")
+    assert (line["level"], line["slow"]) == ("warning", True)
+    assert line["elapsed_ms"] > 1000
+
+
+async def test_a_vad_that_hangs_in_its_thread_holds_up_neither_interview_nor_process(
+    start_worker: StartWorker, tmp_path: Path
+) -> None:
+    broken_plugins.shadow(tmp_path, "silero", broken_plugins.SILERO_HANGS)
+    worker = await start_worker({"PYTHONPATH": str(tmp_path)})
+
+    job = await hold(worker)
+
+    assert_path(job, *DEGRADED)
+    assert_condition(job, "vad", Status.LOST, "LoadTimeout")
+    assert job.exit_code == 0
+
+
+async def test_speech_to_text_that_cannot_be_made_is_made_when_it_is_needed(
+    start_worker: StartWorker, tmp_path: Path
+) -> None:
+    broken_plugins.shadow(tmp_path, "deepgram", broken_plugins.not_at_first("STT", 3))
+    async with DeepgramStandIn() as deepgram:
+        settings = {"PYTHONPATH": str(tmp_path), "INTERVIEW_STT": "deepgram"}
+        worker = await start_worker(settings | deepgram.environment)
+
+        job = await hold(worker)
+
+    assert_path(job, *DEGRADED)
+    assert statuses(job, "stt") == [(Status.LOST, "NoProviderLeft"), (Status.READY, "Loaded")]
+
+
+async def test_text_to_speech_that_cannot_be_made_is_made_when_it_is_needed(
+    start_worker: StartWorker, tmp_path: Path
+) -> None:
+    broken_plugins.shadow(tmp_path, "elevenlabs", broken_plugins.not_at_first("TTS", 3))
+    async with ElevenLabsStandIn() as elevenlabs:
+        settings = {"PYTHONPATH": str(tmp_path), "INTERVIEW_TTS": "elevenlabs"}
+        worker = await start_worker(settings | elevenlabs.environment)
+
+        job = await hold(worker)
+
+    assert_path(job, *DEGRADED)
+    assert statuses(job, "tts") == [(Status.LOST, "NoProviderLeft"), (Status.READY, "Loaded")]

@@ -1,0 +1,91 @@
+"""A real PgBouncer in transaction mode, as a process of the test's own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pwd
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Self
+from urllib.parse import quote, urlsplit
+
+_PORT = 6432
+#: https://www.pgbouncer.org/config.html
+_SETTINGS = """\
+[databases]
+* = host={server_dir} port=5432
+
+[pgbouncer]
+pool_mode = transaction
+default_pool_size = {server_connections}
+max_client_conn = 200
+; Seconds before it asks again a server that was away: 15 by default.
+server_login_retry = 0.1
+listen_addr =
+listen_port = {port}
+unix_socket_dir = {folder}
+auth_type = trust
+auth_file = {folder}/users
+logfile = {folder}/log
+"""
+
+
+class PgBouncer:
+    """Many clients on few connections to the server whose Unix socket it is given."""
+
+    def __init__(self, program: Path, server_socket: Path, *, server_connections: int) -> None:
+        self._program = program
+        self._folder = Path(tempfile.mkdtemp(prefix="pgbouncer-"))
+        # It refuses to run as root, and the server's socket is for the server's own user only.
+        self._user = pwd.getpwuid(server_socket.stat().st_uid)
+        (self._folder / "users").write_text('"postgres" ""\n')
+        (self._folder / "ini").write_text(
+            _SETTINGS.format(
+                server_dir=server_socket.parent,
+                server_connections=server_connections,
+                port=_PORT,
+                folder=self._folder,
+            )
+        )
+        os.chown(self._folder, self._user.pw_uid, -1)
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.kill()
+        shutil.rmtree(self._folder)
+
+    def url(self, server_url: str) -> str:
+        """The same database, by way of this PgBouncer."""
+        host = quote(str(self._folder), safe="/")
+        return f"postgresql://postgres@{urlsplit(server_url).path}?host={host}&port={_PORT}"
+
+    async def start(self) -> None:
+        """Start the process; whoever connects in the first moment finds nobody there yet."""
+        as_user = ["-u", self._user.pw_name] if os.geteuid() == 0 else []
+        self._process = await asyncio.create_subprocess_exec(
+            self._program,
+            "-q",
+            *as_user,
+            self._folder / "ini",
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+
+    async def kill(self) -> None:
+        """Kill the process: its connections, to both sides, are cut."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            await process.wait()
+
+    async def restart(self) -> None:
+        """Kill it and start it again."""
+        await self.kill()
+        await self.start()

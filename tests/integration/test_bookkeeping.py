@@ -1,0 +1,142 @@
+"""The worker's main process and the database: migrated when it is there, journals shipped then."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from database_urls import through
+
+from states import FileJournal
+from worker import bookkeeping
+from worker.bookkeeping import Bookkeeper
+from worker.settings import Settings
+from worker.store.jobs import get_job
+from worker.store.migrate import SchemaTooNew, check_schema
+from worker.store.pool import Database
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from stand_ins.tcp_proxy import TcpProxy
+
+
+@pytest.fixture
+async def direct(empty_database_url: str) -> AsyncIterator[Database]:
+    """The database as somebody sees it whom no fault concerns; it begins without a schema."""
+    db = await Database.open(empty_database_url)
+    yield db
+    await db.aclose()
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    for pause in ("_FIRST_RETRY_S", "_LONGEST_RETRY_S"):
+        monkeypatch.setattr(bookkeeping, pause, 0.0)
+    monkeypatch.setattr(bookkeeping, "_START_BUDGET_S", 0.3)
+
+
+def settings_in(folder: Path, url: str) -> Settings:
+    return Settings.load(_env_file=None, DATABASE_URL=url, INTERVIEW_DATA_DIR=folder)
+
+
+def leave_journal(settings: Settings, job_id: str, **header: Any) -> Path:
+    """The journal of a job whose process is gone."""
+    path = settings.journal_dir / f"{job_id}.jsonl"
+    journal = FileJournal(path)
+    journal.append("job", 0.0, job_id=job_id, **header)
+    journal.append("transition", 0.0, **{"from": None, "event": None, "to": "HANDSHAKE"})
+    journal.close()
+    return path
+
+
+async def shipped(db: Database, job_id: str) -> None:
+    """Return once a job is in the database, with its exit."""
+    while (job := await get_job(db, job_id)) is None or job.outcome is None:
+        pass
+
+
+async def test_the_schema_is_brought_up_to_date_and_journals_are_shipped(
+    direct: Database, empty_database_url: str, tmp_path: Path
+) -> None:
+    settings = settings_in(tmp_path, empty_database_url)
+    left = leave_journal(settings, "AJ_left")
+    books = Bookkeeper(settings)
+    await books.open()
+    await direct.run("check_schema", check_schema)
+    books.ship_leftovers()
+    await shipped(direct, "AJ_left")
+    ended = leave_journal(settings, "AJ_ended")
+    books.ship("AJ_ended", exit_code=-9)
+    await shipped(direct, "AJ_ended")
+    await books.aclose()
+    job = await get_job(direct, "AJ_ended")
+    assert job is not None
+    assert (job.exit_code, job.signal) == (-9, 9)
+    assert not left.exists()
+    assert not ended.exists()
+
+
+async def test_a_database_that_is_away_at_the_start_is_migrated_and_gets_everything_later(
+    direct: Database, proxy: TcpProxy, empty_database_url: str, tmp_path: Path
+) -> None:
+    settings = settings_in(tmp_path, through(proxy, empty_database_url))
+    path = leave_journal(settings, "AJ_1")
+    proxy.refuse()
+    books = Bookkeeper(settings)
+    await books.open()
+    books.ship_leftovers()
+    await proxy.heal()
+    while not await direct.run("schema", lambda c: c.fetchval("SELECT to_regclass('jobs')")):
+        pass
+    await shipped(direct, "AJ_1")
+    await books.aclose()
+    assert not path.exists()
+
+
+async def test_a_journal_waits_while_the_database_is_away_in_between(
+    direct: Database, proxy: TcpProxy, empty_database_url: str, tmp_path: Path
+) -> None:
+    settings = settings_in(tmp_path, through(proxy, empty_database_url))
+    books = Bookkeeper(settings)
+    await books.open()
+    proxy.refuse()
+    proxy.cut()
+    leave_journal(settings, "AJ_1")
+    books.ship("AJ_1", exit_code=0)
+    await proxy.heal()
+    await shipped(direct, "AJ_1")
+    await books.aclose()
+
+
+async def test_a_newer_generation_is_raised_where_the_worker_starts(
+    database: Database, migrated_database_url: str, tmp_path: Path
+) -> None:
+    newer = "INSERT INTO schema_migrations (version, checksum) VALUES (1001, '')"
+    await database.run("newer", lambda c: c.execute(newer))
+    with pytest.raises(SchemaTooNew):
+        await Bookkeeper(settings_in(tmp_path, migrated_database_url)).open()
+
+
+async def test_a_worker_that_stops_while_the_database_is_away_does_not_wait_for_it(
+    proxy: TcpProxy, empty_database_url: str, tmp_path: Path
+) -> None:
+    settings = settings_in(tmp_path, through(proxy, empty_database_url))
+    path = leave_journal(settings, "AJ_1")
+    proxy.refuse()
+    books = Bookkeeper(settings)
+    await books.open()
+    books.ship_leftovers()
+    await books.aclose()
+    assert path.exists()
+
+
+async def test_without_a_database_url_there_are_no_books(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path, "")
+    path = leave_journal(settings, "AJ_1")
+    books = Bookkeeper(settings)
+    await books.open()
+    books.ship_leftovers()
+    await books.aclose()
+    assert path.exists()

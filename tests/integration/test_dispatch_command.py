@@ -1,0 +1,110 @@
+"""`interviews dispatch`: which interviews an interviewer is sent to, and where."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from job_records import JobRecords, header
+
+from worker import rooms
+from worker.cli import interviews
+from worker.cli.common import CommandError, ExitCode
+from worker.interview.plan import SAMPLE_PLAN, load_plan
+from worker.store.interviews import InterviewStatus, create_interview, get_interview
+from worker.store.jobs import ship
+
+if TYPE_CHECKING:
+    from worker.store.pool import Database
+
+SETTINGS = {
+    "LIVEKIT_URL": "ws://127.0.0.1:1",
+    "LIVEKIT_API_KEY": "key",
+    "LIVEKIT_API_SECRET": "secret",
+    "INTERVIEW_AGENT_NAME": "interviewer",
+}
+
+
+class LiveKit:
+    """The rooms of a LiveKit server, and who was sent to them."""
+
+    def __init__(self) -> None:
+        self.present: dict[str, list[str]] = {}
+        self.sent: list[tuple[str, str]] = []
+
+    async def create_room(self, *access: str, **_: Any) -> str:
+        self.present.setdefault(access[-1], [])
+        return "RM_1"
+
+    async def list_participants(self, *access: str) -> list[str]:
+        return self.present.get(access[-1], [])
+
+    async def dispatch(self, *_: str, agent_name: str, room: str, metadata: str) -> str:
+        assert room in self.present
+        assert agent_name == "interviewer"
+        self.sent.append((room, metadata))
+        return f"AD_{len(self.sent)}"
+
+
+@pytest.fixture
+def livekit(monkeypatch: pytest.MonkeyPatch, migrated_database_url: str) -> LiveKit:
+    """The server that the commands of the test use, with the test's database."""
+    for name, value in {**SETTINGS, "DATABASE_URL": migrated_database_url}.items():
+        monkeypatch.setenv(name, value)
+    server = LiveKit()
+    for name in ("create_room", "list_participants", "dispatch"):
+        monkeypatch.setattr(rooms, name, getattr(server, name))
+    return server
+
+
+async def create_ended(db: Database, outcome: str, reason: str) -> None:
+    await create_interview(db, interview_id="one", plan=load_plan(SAMPLE_PLAN))
+    job = JobRecords()
+    job.transition("CLOSED", outcome=outcome, reason=reason)
+    await ship(db, header(), job.records)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "reason"), [("failed", "ProcessKilled"), ("cancelled", "ShutdownRequested")]
+)
+async def test_an_interview_that_can_go_on_gets_a_room_and_an_interviewer(
+    database: Database, livekit: LiveKit, outcome: str, reason: str
+) -> None:
+    await create_ended(database, outcome, reason)
+    sent = await interviews._dispatch("one")
+    assert sent == {"interview_id": "one", "room": "interview-one", "dispatch_id": "AD_1"}
+    ((room, metadata),) = livekit.sent
+    assert room == "interview-one"
+    assert json.loads(metadata)["interview_id"] == "one"
+    interview = await get_interview(database, "one")
+    assert interview is not None
+    assert (interview.status, interview.dispatch_id) == (InterviewStatus.DISPATCHED, "AD_1")
+
+
+async def test_nobody_is_sent_to_an_interview_that_is_over(
+    database: Database, livekit: LiveKit
+) -> None:
+    await create_ended(database, "completed", "InterviewCompleted")
+    with pytest.raises(CommandError, match=r"is over \(completed, InterviewCompleted\)") as refused:
+        await interviews._dispatch("one")
+    assert refused.value.code is ExitCode.FAILED
+    assert livekit.sent == []
+
+
+async def test_nobody_is_sent_to_an_interview_that_does_not_exist(livekit: LiveKit) -> None:
+    with pytest.raises(CommandError, match="there is no interview 'none'") as refused:
+        await interviews._dispatch("none")
+    assert refused.value.code is ExitCode.NOT_FOUND
+    assert livekit.sent == []
+
+
+async def test_no_second_interviewer_is_sent_to_a_room(
+    database: Database, livekit: LiveKit
+) -> None:
+    await create_interview(database, interview_id="one", plan=load_plan(SAMPLE_PLAN))
+    livekit.present["interview-one"] = ["candidate-one", "interviewer-AJ_1"]
+    with pytest.raises(CommandError, match="interviewer-AJ_1 is in room") as refused:
+        await interviews._dispatch("one")
+    assert refused.value.code is ExitCode.TAKEN
+    assert livekit.sent == []

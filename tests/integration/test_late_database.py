@@ -1,0 +1,160 @@
+"""An interview that begins without its database, and ships everything once that is there."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+from unittest.mock import MagicMock
+
+import pytest
+from database_urls import through
+from running_job import HEADER, RunningJob
+
+from states import Status
+from worker import shipping
+from worker.application import Dispatch
+from worker.interview import orchestrator_llm
+from worker.interview.application import InterviewApplication
+from worker.interview.plan import SAMPLE_PLAN, load_plan
+from worker.resources.bootstrap import AgentResources, bootstrap_resources
+from worker.settings import Settings
+from worker.store.interviews import create_interview, get_interview
+from worker.store.jobs import get_job, records_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from stand_ins.tcp_proxy import TcpProxy
+
+    from worker.resources.base import LoadReport, Resource
+    from worker.store.pool import Database
+
+PLAN = load_plan(SAMPLE_PLAN)
+
+
+class Interview:
+    """The part of a job's life that has to do with its database."""
+
+    def __init__(self, job: RunningJob, url: str, folder: Path, *, snapshot: bool) -> None:
+        plan = {"plan": PLAN.to_json()} if snapshot else {}
+        metadata = json.dumps({"interview_id": "one", **plan})
+        dispatch = Dispatch(job_id=HEADER["job_id"], room="room-1", metadata=metadata)
+        settings = Settings.load(_env_file=None, DATABASE_URL=url, INTERVIEW_DATA_DIR=folder)
+        self.app = InterviewApplication(dispatch, settings)
+        self.held = AgentResources()
+        self.late: asyncio.Queue[LoadReport] = asyncio.Queue()
+        self._job = job
+
+    async def loads(self, change: Callable[[Resource], Resource] = lambda it: it) -> None:
+        """Load the database and the orchestrator."""
+        needed = [r for r in self.app.resources() if r.name in ("database", "orchestrator")]
+        await bootstrap_resources(
+            [change(resource) for resource in needed],
+            self.held,
+            on_report=self._job.report,
+            on_late=self.late.put,
+        )
+
+    async def starts(self) -> Any:
+        """Start the session; the session."""
+        # Of the job only its lifecycle has to do with the database.
+        session, _ = self.app.start_session(MagicMock(life=self._job.life), self.held)
+        await self._job.run()
+        return session
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    for pause in ("_BATCH_S", "_FIRST_DELAY_S", "_LONGEST_DELAY_S"):
+        monkeypatch.setattr(shipping, pause, 0.0)
+
+
+@pytest.fixture
+async def direct(database: Database) -> Database:
+    """The database as somebody sees it whom no fault concerns, with the interview `one`."""
+    await create_interview(database, interview_id="one", plan=PLAN)
+    return database
+
+
+async def everything_is_stored(database: Database, job: RunningJob) -> None:
+    while await records_of(database, "AJ_1") != job.records:
+        pass
+
+
+async def test_a_database_that_is_down_at_the_start_gets_everything_once_it_is_up(
+    direct: Database, proxy: TcpProxy, migrated_database_url: str, tmp_path: Path
+) -> None:
+    proxy.refuse()
+    async with RunningJob() as job:
+        url = through(proxy, migrated_database_url)
+        interview = Interview(job, url, tmp_path, snapshot=True)
+        await interview.loads()
+        assert (await job.database_is(Status.LOST)).reason == "DatabaseUnavailable"
+        await interview.starts()
+        job.says("while it was down")
+        await proxy.heal()
+        await job.database_is(Status.READY)
+        job.says("after")
+        await everything_is_stored(direct, job)
+        await interview.held.aclose()
+
+
+async def test_a_database_that_is_late_gets_everything_once_it_is_attached(
+    direct: Database, proxy: TcpProxy, migrated_database_url: str, tmp_path: Path
+) -> None:
+    proxy.stall()
+    async with RunningJob() as job:
+        url = through(proxy, migrated_database_url)
+        interview = Interview(job, url, tmp_path, snapshot=True)
+        await interview.loads(lambda it: replace(it, budget_s=0.1))
+        assert (await job.database_is(Status.LOST)).reason == "LoadTimeout"
+        session = await interview.starts()
+        await proxy.heal()
+        report = await interview.late.get()
+        assert report.ok
+        (resource,) = (r for r in interview.app.resources() if r.name == "database")
+        assert resource.attach is not None
+        await resource.attach(session, interview.held.get("database"))
+        await resource.attach(session, interview.held.get("database"))
+        await everything_is_stored(direct, job)
+        assert len([t for t in asyncio.all_tasks() if t.get_name() == "shipper"]) == 1
+        await interview.held.aclose()
+
+
+async def test_without_a_snapshot_a_database_that_comes_up_while_loading_is_enough(
+    direct: Database, proxy: TcpProxy, migrated_database_url: str, tmp_path: Path
+) -> None:
+    proxy.refuse()
+    async with RunningJob() as job:
+        url = through(proxy, migrated_database_url)
+        interview = Interview(job, url, tmp_path, snapshot=False)
+        loading = asyncio.create_task(interview.loads())
+        await job.database_is(Status.LOST)
+        await proxy.heal()
+        await loading
+        assert interview.held.reports["orchestrator"].ok
+        await interview.held.aclose()
+
+
+async def test_with_neither_database_nor_snapshot_there_is_no_orchestrator(
+    direct: Database,
+    proxy: TcpProxy,
+    migrated_database_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    impatient = functools.partial(get_interview, budget_s=0.3)
+    monkeypatch.setattr(orchestrator_llm, "get_interview", impatient)
+    proxy.refuse()
+    async with RunningJob() as job:
+        url = through(proxy, migrated_database_url)
+        interview = Interview(job, url, tmp_path, snapshot=False)
+        await interview.loads()
+        report = interview.held.reports["orchestrator"]
+        assert (report.ok, report.reason) == (False, "PlanUnavailable")
+        await interview.held.aclose()
+    assert await get_job(direct, "AJ_1") is None

@@ -1,0 +1,104 @@
+"""A database with years of interviews in it: what is asked of it reads few rows, by an index."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from cli_process import command
+from job_records import JobRecords, header
+
+from worker.interview.plan import SAMPLE_PLAN, load_plan
+from worker.store.interviews import (
+    InterviewStatus,
+    create_interview,
+    get_interview,
+    list_interviews,
+    turns_of,
+)
+from worker.store.jobs import get_job, list_jobs, records_of, ship
+from worker.store.pool import Database, PoolLimits
+from worker.store.progress import set_dispatched
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from worker.store.connection import Connection
+
+#: Enough for PostgreSQL to prefer an index to reading everything.
+INTERVIEWS = 5000
+FILL = (
+    "INSERT INTO interviews (interview_id, room, candidate_identity, plan, status, outcome,"
+    " created_at) SELECT 'iv-' || n, 'room-' || n, 'candidate-' || n, '{}', 'ended', 'completed',"
+    " now() - n * interval '1 minute' FROM generate_series(1, $1::integer) AS n",
+    "INSERT INTO jobs (job_id, interview_id, started_at)"
+    " SELECT 'AJ-' || n, 'iv-' || n, now() - n * interval '1 minute'"
+    " FROM generate_series(1, $1::integer) AS n",
+    "INSERT INTO job_records (job_id, seq, at, t, kind, record)"
+    " SELECT 'AJ-' || n, seq, now(), seq, 'step', '{}'"
+    " FROM generate_series(1, $1::integer) AS n, generate_series(1, 10) AS seq",
+    "INSERT INTO turns (job_id, seq, interview_id, at, speaker, text)"
+    " SELECT 'AJ-' || n, seq, 'iv-' || n, now(), 'candidate', 'words'"
+    " FROM generate_series(1, $1::integer) AS n, generate_series(1, 4) AS seq",
+)
+
+
+@pytest.fixture
+async def full(migrated_database_url: str) -> AsyncIterator[Database]:
+    """A database with many interviews, on one connection: the server counts by connection."""
+    db = await Database.open(migrated_database_url, PoolLimits(size=1, overflow=0))
+
+    async def fill(connection: Connection) -> None:
+        for statement in FILL:
+            await connection.execute(statement, INTERVIEWS)
+        await connection.execute("ANALYZE")
+
+    await db.run("fill", fill, budget_s=60)
+    yield db
+    await db.aclose()
+
+
+async def whole_reads(db: Database) -> int:
+    """How often a table was read from one end to the other."""
+    await db.run("flush", lambda c: c.execute("SELECT pg_stat_force_next_flush()"))
+    counted = "SELECT sum(seq_scan)::bigint FROM pg_stat_user_tables WHERE relname <> $1"
+    # That of the migrations has a handful of rows, and no index would be of use.
+    return int(await db.run("count", lambda c: c.fetchval(counted, "schema_migrations")))
+
+
+async def test_nothing_reads_a_table_from_one_end_to_the_other(full: Database) -> None:
+    journal = JobRecords()
+    journal.transition("RUNNING")
+    journal.add("condition", resource="vad", status="ready", reason="", message="", since=1)
+    journal.said("candidate", "words")
+    journal.transition("CLOSED", outcome="completed", reason="InterviewCompleted")
+    before = await whole_reads(full)
+    assert len(await list_interviews(full)) == 100
+    assert await list_interviews(full, status=InterviewStatus.RUNNING) == []
+    assert len(await list_jobs(full)) == 100
+    assert len(await list_jobs(full, "iv-77")) == 1
+    assert await get_interview(full, "iv-77") is not None
+    assert await get_job(full, "AJ-77") is not None
+    assert len(await turns_of(full, "iv-77")) == 4
+    assert len(await records_of(full, "AJ-77")) == 10
+    await create_interview(full, interview_id="new", plan=load_plan(SAMPLE_PLAN))
+    await set_dispatched(full, "new", dispatch_id="D1")
+    await ship(full, header("AJ_new", "new"), journal.records)
+    assert await whole_reads(full) == before
+
+
+@pytest.mark.parametrize("name", ["interviews", "jobs"])
+async def test_a_list_is_cut_and_says_so(
+    full: Database, migrated_database_url: str, tmp_path: Path, name: str
+) -> None:
+    settings = {"DATABASE_URL": migrated_database_url, "COLUMNS": "200"}
+    short = await command(name, "list", "--limit", "3", settings=settings, folder=tmp_path)
+    assert short.code == 0
+    assert len(short.out.splitlines()) == 1 + 3
+    assert short.error == "interview-worker: the newest 3 are shown; --limit shows more"
+    whole = await command(
+        name, "list", "--limit", str(INTERVIEWS), settings=settings, folder=tmp_path
+    )
+    assert len(whole.out.splitlines()) == 1 + INTERVIEWS
+    assert whole.err == ""

@@ -1,0 +1,146 @@
+"""The store behind a real PgBouncer in transaction mode: few connections, shared by all."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+from database_urls import server_socket
+from debian_programs import debian_program
+from embedded_processes import wait_for_end
+from job_records import JobRecords, header
+from pgbouncer import PgBouncer
+
+from worker.interview.plan import SAMPLE_PLAN, load_plan
+from worker.store.embedded_layout import Layout
+from worker.store.interviews import create_interview, get_interview, turns_of
+from worker.store.jobs import get_job, records_of, ship
+from worker.store.migrate import known_migrations, migrate
+from worker.store.pool import Database
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from worker.store.connection import Connection
+
+SERVER_CONNECTIONS = 2
+
+
+@pytest.fixture
+async def pgbouncer(postgres_url: str) -> AsyncIterator[PgBouncer]:
+    program = debian_program("pgbouncer")
+    async with PgBouncer(
+        program, server_socket(postgres_url), server_connections=SERVER_CONNECTIONS
+    ) as pgbouncer:
+        yield pgbouncer
+
+
+@pytest.fixture
+async def pooled(pgbouncer: PgBouncer, migrated_database_url: str) -> AsyncIterator[Database]:
+    """A `Database` with the newest schema, by way of PgBouncer."""
+    db = await Database.open(pgbouncer.url(migrated_database_url))
+    yield db
+    await db.aclose()
+
+
+def whole_job() -> JobRecords:
+    """A job from its start to its end, with a turn of each side."""
+    journal = JobRecords()
+    journal.transition("RUNNING")
+    journal.add("condition", resource="vad", status="ready", reason="", message="", since=1)
+    journal.said("interviewer", "What?")
+    journal.said("candidate", "This.")
+    journal.transition("CLOSED", outcome="completed", reason="InterviewCompleted")
+    return journal
+
+
+async def backend(connection: Connection) -> int:
+    return int(await connection.fetchval("SELECT pg_backend_pid()"))
+
+
+def server_of(data_dir: Path) -> psutil.Process:
+    """The embedded server's own process, as its lock file names it."""
+    lines = (Layout.of(data_dir).cluster / "postmaster.pid").read_text().splitlines()
+    return psutil.Process(int(lines[0]))
+
+
+async def test_two_workers_migrate_at_once(pgbouncer: PgBouncer, empty_database_url: str) -> None:
+    databases = [await Database.open(pgbouncer.url(empty_database_url)) for _ in range(2)]
+    applied = await asyncio.gather(*(db.run("migrate", migrate) for db in databases))
+    versions = [migration.version for migration in known_migrations()]
+    assert sorted(applied, key=len) == [[], versions]
+    await asyncio.gather(*(db.aclose() for db in databases))
+
+
+async def test_an_interview_is_created_shipped_and_read_back(pooled: Database) -> None:
+    await create_interview(pooled, interview_id="one", plan=load_plan(SAMPLE_PLAN))
+    records = whole_job().records
+    portions = [records[:3], records[2:], records]
+    await asyncio.gather(*(ship(pooled, header(), portion) for portion in portions))
+    assert await records_of(pooled, "AJ_1") == records
+    assert [turn.speaker for turn in await turns_of(pooled, "one")] == ["interviewer", "candidate"]
+    job, interview = await get_job(pooled, "AJ_1"), await get_interview(pooled, "one")
+    assert job is not None
+    assert interview is not None
+    assert job.outcome == interview.outcome == "completed"
+
+
+async def test_ten_connections_share_two_of_the_servers(pooled: Database) -> None:
+    backends = await asyncio.gather(*(pooled.run("backend", backend) for _ in range(60)))
+    assert len(set(backends)) <= SERVER_CONNECTIONS
+    assert SERVER_CONNECTIONS < pooled.use().connections <= 10
+
+
+async def test_no_prepared_statement_stays_on_a_server_connection(pooled: Database) -> None:
+    await asyncio.gather(
+        *(ship(pooled, header(f"AJ_{number}"), whole_job().records) for number in range(10))
+    )
+    both = asyncio.Barrier(SERVER_CONNECTIONS)
+
+    async def left(connection: Connection) -> tuple[int, list[str]]:
+        pid = await backend(connection)
+        await both.wait()
+        rows = await connection.fetch("SELECT name FROM pg_prepared_statements")
+        return pid, [row["name"] for row in rows]
+
+    found = await asyncio.gather(*(pooled.run("left", left) for _ in range(SERVER_CONNECTIONS)))
+    assert len(dict(found)) == SERVER_CONNECTIONS
+    assert [names for _, names in found] == [[], []]
+
+
+async def test_an_operation_outlives_a_restart_of_pgbouncer(
+    pgbouncer: PgBouncer, pooled: Database
+) -> None:
+    tries = 0
+
+    async def interrupted_once(connection: Connection) -> int:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            await pgbouncer.restart()
+        return await backend(connection)
+
+    assert await pooled.run("interrupted_once", interrupted_once, budget_s=30)
+    assert tries == 2
+
+
+async def test_an_operation_outlives_a_restart_of_the_server_behind(
+    server_dir: Path, pooled: Database
+) -> None:
+    tries = 0
+
+    async def interrupted_once(connection: Connection) -> int:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            server = server_of(server_dir)
+            server.send_signal(signal.SIGINT)  # its keeper starts it again
+            await asyncio.to_thread(wait_for_end, server)
+        return await backend(connection)
+
+    assert await pooled.run("interrupted_once", interrupted_once, budget_s=60)
+    assert tries == 2

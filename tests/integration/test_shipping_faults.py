@@ -1,0 +1,171 @@
+"""The database goes away while a job ships its journal, in every way a network knows."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING
+
+import asyncpg
+import pytest
+from database_urls import through
+from running_job import RunningJob
+
+from states import Event, Status
+from worker import shipping
+from worker.interview.plan import SAMPLE_PLAN, load_plan
+from worker.shipping import ship_live, stop_shipping
+from worker.store.interviews import create_interview, turns_of
+from worker.store.jobs import records_of
+from worker.store.jobs import ship as store_ship
+from worker.store.pool import Database, PoolLimits
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from stand_ins.tcp_proxy import TcpProxy
+
+LIMITS = PoolLimits(
+    connect_timeout_s=0.2, statement_timeout_s=0.2, verify_timeout_s=0.2, acquire_timeout_s=0.2
+)
+#: Seconds that a try to ship has: long enough for a busy machine, short enough for a test.
+TRY_S = 1.0
+
+
+@pytest.fixture
+async def direct(database: Database) -> Database:
+    """The database as somebody sees it whom no fault concerns, with the interview `one`."""
+    await create_interview(database, interview_id="one", plan=load_plan(SAMPLE_PLAN))
+    return database
+
+
+@pytest.fixture
+async def job(
+    direct: Database,
+    proxy: TcpProxy,
+    migrated_database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> AsyncIterator[RunningJob]:
+    """A job that has begun to ship, by way of the proxy."""
+    monkeypatch.setattr(shipping, "ship", functools.partial(store_ship, budget_s=TRY_S))
+    for pause in ("_BATCH_S", "_FIRST_DELAY_S", "_LONGEST_DELAY_S"):
+        monkeypatch.setattr(shipping, pause, 0.0)
+    behind_proxy = await Database.open(through(proxy, migrated_database_url), LIMITS)
+    async with RunningJob() as job:
+        await job.run_with_database()
+        ship_live(job.life, behind_proxy)
+        job.says("before")
+        await everything_is_stored(direct, job)
+        yield job
+        await stop_shipping()
+    await behind_proxy.aclose(budget_s=1.0)
+
+
+async def everything_is_stored(database: Database, job: RunningJob) -> None:
+    """Return once the database holds the journal as it is, record by record, and each turn once."""
+    while await records_of(database, "AJ_1") != job.records:
+        pass
+    said = [record["text"] for record in job.records if record["kind"] == "turn"]
+    assert [turn.text for turn in await turns_of(database, "one")] == said
+
+
+@pytest.mark.parametrize("fault", ["stall", "half-open", "cut", "refuse", "cut and refuse"])
+async def test_what_was_said_while_the_line_was_down_is_stored_once_and_in_order(
+    direct: Database, job: RunningJob, proxy: TcpProxy, fault: str
+) -> None:
+    match fault:
+        case "stall":
+            proxy.stall()
+        case "half-open":
+            proxy.stall(new=False)
+        case "cut":
+            proxy.cut()
+        case "refuse":
+            proxy.refuse()
+        case "cut and refuse":
+            proxy.refuse()
+            proxy.cut()
+    job.says("while it was down")
+    if fault in ("stall", "cut and refuse"):
+        lost = await job.database_is(Status.LOST)
+        assert lost.reason == "DatabaseUnavailable"
+        job.says("and once more")
+    await proxy.heal()
+    job.says("after")
+    await job.database_is(Status.READY)
+    await everything_is_stored(direct, job)
+
+
+async def test_the_line_goes_down_again_and_again(
+    direct: Database, job: RunningJob, proxy: TcpProxy
+) -> None:
+    for number in range(10):
+        job.says(f"word {number}")
+        proxy.cut()
+        await proxy.accepted(1 + number)
+    await everything_is_stored(direct, job)
+
+
+async def test_a_slow_line_delays_and_loses_nothing(
+    direct: Database, job: RunningJob, proxy: TcpProxy
+) -> None:
+    proxy.delay(0.03)
+    for number in range(5):
+        job.says(f"word {number}")
+    await everything_is_stored(direct, job)
+    assert job.life.conditions["database"].status is Status.READY
+
+
+async def test_a_table_that_is_locked_for_long_is_waited_for_without_piling_up_statements(
+    direct: Database, job: RunningJob, migrated_database_url: str
+) -> None:
+    other = await asyncpg.connect(migrated_database_url)
+    lock = other.transaction()
+    await lock.start()
+    await other.execute("LOCK TABLE job_records IN ACCESS EXCLUSIVE MODE")
+    job.says("while it was locked")
+    lost = await job.database_is(Status.LOST)
+    assert lost.reason == "DatabaseUnavailable"
+    in_line = await other.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    assert in_line <= 1
+    await lock.rollback()
+    await other.close()
+    await job.database_is(Status.READY)
+    await everything_is_stored(direct, job)
+
+
+async def test_a_database_that_refuses_says_so_and_is_asked_again(
+    direct: Database, job: RunningJob
+) -> None:
+    await direct.run(
+        "break", lambda c: c.execute("ALTER TABLE turns ADD CHECK (text <> 'refused')")
+    )
+    job.says("refused")
+    lost = await job.database_is(Status.LOST)
+    assert lost.reason == "DatabaseOperationFailed"
+    await direct.run(
+        "mend", lambda c: c.execute("ALTER TABLE turns DROP CONSTRAINT turns_text_check")
+    )
+    await job.database_is(Status.READY)
+    await everything_is_stored(direct, job)
+
+
+async def test_a_long_time_without_the_database_is_made_up_for_in_portions(
+    direct: Database, job: RunningJob, proxy: TcpProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shipping, "_BATCH", 20)
+    proxy.stall()
+    for number in range(95):
+        job.says(f"word {number}")
+    await job.database_is(Status.LOST)
+    await proxy.heal()
+    await job.database_is(Status.READY)
+    await everything_is_stored(direct, job)
+
+
+async def test_the_job_goes_on_while_the_database_is_away(job: RunningJob, proxy: TcpProxy) -> None:
+    proxy.refuse()
+    proxy.cut()
+    job.says("something")
+    await job.database_is(Status.LOST)
+    await job.life.fire(Event.INTERVIEW_COMPLETED)
+    assert [r["event"] for r in job.records if r["kind"] == "internal"][-1] == "resource_lost"

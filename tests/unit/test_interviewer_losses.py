@@ -1,0 +1,139 @@
+"""What becomes of words that are typed, cut off by the end, or spoken by nobody."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from interview_parts import LONG, SHORT, plan_of, question
+from livekit.agents import AgentSession, UserInputTranscribedEvent
+from livekit.agents.voice import SpeechHandle
+
+from worker.interview.interviewer import Interviewer
+from worker.interview.orchestrator import Role
+from worker.interview.orchestrator_llm import OrchestratorLLM
+
+PLAN = plan_of(question(0), question(1))
+
+
+class Interview:
+    """An interview in text: what is kept of it, and what is written to the candidate."""
+
+    def __init__(self, orchestrator: OrchestratorLLM) -> None:
+        self.orchestrator = orchestrator
+        self.turns: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self.written: list[str] = []
+        self.agent = Interviewer(orchestrator, self.keep, self.write)
+        self.session: AgentSession[Any] = AgentSession(
+            llm=orchestrator,
+            vad=None,
+            turn_handling={"turn_detection": None},
+            user_away_timeout=None,
+        )
+
+    async def keep(self, **turn: Any) -> None:
+        self.turns.put_nowait(turn)
+
+    async def write(self, text: str) -> None:
+        self.written.append(text)
+
+    def hears(self, text: str, *, final: bool) -> None:
+        event = UserInputTranscribedEvent(transcript=text, is_final=final)
+        self.session.emit("user_input_transcribed", event)
+
+    async def spoken(self, text: str, *, broke_off: bool = False) -> None:
+        """As the framework says it: what was heard of the next move."""
+        items = [SimpleNamespace(type="message", text_content=text, interrupted=broke_off)]
+        handle = SimpleNamespace(chat_items=items if text else [], interrupted=False)
+        move = self.orchestrator.next_move()
+        await self.agent._record(cast(SpeechHandle, handle), move)
+
+
+@pytest.fixture
+async def interview() -> AsyncIterator[Interview]:
+    orchestrator = OrchestratorLLM("iv-1", snapshot=PLAN.to_json())
+    await orchestrator.init(None)
+    interview = Interview(orchestrator)
+    await interview.session.start(interview.agent, record=False, session_host=False)
+    yield interview
+    await interview.session.aclose()
+
+
+async def test_a_typed_answer_is_a_turn_and_is_answered_with_the_next_question(
+    interview: Interview,
+) -> None:
+    await interview.spoken(interview.orchestrator.next_move().text)
+    interview.turns.get_nowait()
+
+    await interview.agent.on_text(f"  {LONG}\n")
+
+    answer = interview.turns.get_nowait()
+    assert (answer["speaker"], answer["text"], answer["question_id"]) == ("candidate", LONG, "q0")
+    assert (await interview.turns.get())["text"] == PLAN.questions[1].text
+
+
+async def test_a_typed_message_without_words_is_nothing(interview: Interview) -> None:
+    await interview.agent.on_text(" \n ")
+
+    assert interview.turns.empty()
+
+
+async def test_what_was_being_said_when_the_session_closed_is_kept_as_cut_off(
+    interview: Interview,
+) -> None:
+    interview.hears("I led a team", final=True)
+    interview.hears("of f", final=False)
+    interview.hears("of five", final=False)
+
+    await interview.agent.keep_half_answer()
+    await interview.agent.keep_half_answer()
+
+    kept = interview.turns.get_nowait()
+    assert (kept["speaker"], kept["text"]) == ("candidate", "I led a team of five")
+    assert kept["interrupted"] is True
+    assert interview.turns.empty()
+
+
+async def test_what_has_become_a_turn_is_not_kept_twice(interview: Interview) -> None:
+    interview.hears(SHORT, final=True)
+    await interview.agent.on_text(SHORT)
+    interview.turns.get_nowait()
+
+    await interview.agent.keep_half_answer()
+
+    assert not any(turn["speaker"] == "candidate" for turn in interview.turns._queue)  # type: ignore[attr-defined]  # no public look
+
+
+async def test_a_question_whose_voice_broke_off_is_asked_again(interview: Interview) -> None:
+    await interview.spoken("Hel", broke_off=True)
+
+    assert interview.turns.get_nowait()["interrupted"] is True
+    assert interview.orchestrator.next_move().role is Role.REPEAT
+
+
+@pytest.mark.looptime
+async def test_words_that_nobody_spoke_are_tried_again_and_then_written(
+    interview: Interview,
+) -> None:
+    opening = interview.orchestrator.next_move().text
+    again: list[str] = []
+
+    async def speak_next() -> None:
+        again.append(interview.orchestrator.next_move().text)
+
+    interview.agent.speak_next = speak_next  # type: ignore[method-assign]  # the voice is dead
+    await interview.spoken("")
+    assert again == [opening]
+    assert interview.written == []
+    assert interview.turns.empty()
+
+    await interview.spoken("")
+
+    assert interview.written == [opening]
+    kept = interview.turns.get_nowait()
+    assert (kept["text"], kept["heard"], kept["generated"]) == (opening, "", opening)
+    # It was read, so it can be answered.
+    assert interview.orchestrator.next_move().role is not Role.OPENING

@@ -1,0 +1,56 @@
+"""Speech cut into pieces for a model that is given one at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from worker.speech.local_models import LONGEST_PIECE_S, STT_SAMPLE_RATE
+from worker.speech.speech_pieces import SpeechPieces
+
+if TYPE_CHECKING:
+    from worker.speech.audio import Pcm
+
+
+def speech(seconds: float, *, first: int = 0) -> Pcm:
+    """Samples that tell their place, so that a lost or repeated one is seen."""
+    count = round(seconds * STT_SAMPLE_RATE)
+    return ((first + np.arange(count)) % 1000).astype(np.int16)
+
+
+def test_a_stretch_is_one_piece_from_where_it_was_first_heard() -> None:
+    pieces = SpeechPieces()
+    pieces.begin([speech(0.5)], 3.0)
+    assert pieces.going_on
+    assert pieces.go_on([speech(1.0, first=8000)], 4.0) is None
+    piece = pieces.end(3.8)
+    assert piece is not None
+    assert (piece.start_s, piece.end_s, piece.ends_speech) == (2.5, 3.8, True)
+    assert np.array_equal(piece.samples, speech(1.5))
+    assert not pieces.going_on
+
+
+def test_without_speech_there_is_nothing_to_go_on_with_or_to_end() -> None:
+    pieces = SpeechPieces()
+    assert pieces.go_on([speech(1.0)], 1.0) is None
+    assert pieces.end(2.0) is None
+
+
+def test_a_long_speech_is_cut_as_it_goes_and_loses_nothing() -> None:
+    pieces = SpeechPieces()
+    pieces.begin([speech(1.0)], 1.0)
+    found = []
+    for second in range(1, 50):
+        piece = pieces.go_on([speech(1.0, first=second * STT_SAMPLE_RATE)], second + 1.0)
+        found += [piece] if piece is not None else []
+    last = pieces.end(50.0)
+    assert last is not None
+    assert len(found) >= 2
+    assert not any(piece.ends_speech for piece in found)
+    assert all(piece.end_s - piece.start_s <= LONGEST_PIECE_S for piece in found)
+    starts = [piece.start_s for piece in (*found, last)]
+    assert starts == pytest.approx([0.0, *(piece.end_s for piece in found)])
+    whole = np.concatenate([piece.samples for piece in (*found, last)])
+    assert np.array_equal(whole, speech(50.0))

@@ -1,0 +1,121 @@
+"""The worker's own part in the database: its schema, and the journals of jobs that are gone."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any
+
+from worker.resources.database import open_database
+from worker.settings import Settings
+from worker.shipping import ship_book
+from worker.store.errors import DatabaseError
+from worker.store.migrate import MIGRATE_BUDGET_S, MigrationChanged, SchemaDiffers, migrate
+from worker.store.pool import Database
+
+logger = logging.getLogger(__name__)
+
+#: Seconds that a worker waits at its start for a database that may be away.
+_START_BUDGET_S = 5.0
+_FIRST_RETRY_S = 1.0
+_LONGEST_RETRY_S = 30.0
+#: Seconds for what is being shipped when the worker stops; the next worker ships the rest.
+_STOP_BUDGET_S = 5.0
+
+
+class Bookkeeper:
+    """Keeps the books of one worker, in its main process. A database that is away stops nothing."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._database: Database | None = None
+        #: Set once the schema is one that this worker may write to.
+        self._ready = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def open(self) -> None:
+        """Bring the database's schema up to date, now or, where it is away, once it is back.
+
+        Without DATABASE_URL it does nothing. Raises DatabaseUrlInvalid, and SchemaTooNew or
+        MigrationChanged where the database is there and this worker must not work on it.
+        """
+        if not self._settings.database_url.get_secret_value():
+            return
+        self._database = await open_database(self._settings)
+        try:
+            await self._prepare(self._database)
+        except DatabaseError as error:
+            logger.warning("the database is not ready, going on without: %s", error)
+            self._spawn(self._prepare_later(self._database), "migrate-later")
+        except BaseException:
+            await self._database.aclose()
+            raise
+
+    def ship(self, job_id: str, *, exit_code: int | None) -> None:
+        """Ship the journal of a job whose process is gone, as soon as that can be done."""
+        self._spawn(self._ship(job_id, exit_code), f"ship-{job_id}")
+
+    def ship_leftovers(self) -> None:
+        """Ship what dead workers on this machine left: their job processes are gone with them."""
+        self._spawn(self._ship_leftovers(), "ship-leftovers")
+
+    async def aclose(self) -> None:
+        """Finish what is being shipped, in a few seconds, and close the database."""
+        if self._tasks and self._ready.is_set():
+            await asyncio.wait(self._tasks, timeout=_STOP_BUDGET_S)
+        for task in tuple(self._tasks):
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        if self._database is not None:
+            await self._database.aclose()
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _prepare(self, database: Database) -> None:
+        # A migration may take minutes; whether anybody is there at all is known in seconds.
+        await database.ping(budget_s=_START_BUDGET_S)
+        await database.run("migrate", migrate, budget_s=MIGRATE_BUDGET_S)
+        self._ready.set()
+
+    async def _prepare_later(self, database: Database) -> None:
+        delay_s = _FIRST_RETRY_S
+        while not self._ready.is_set():
+            await asyncio.sleep(delay_s)
+            delay_s = min(delay_s * 2, _LONGEST_RETRY_S)
+            try:
+                await self._prepare(database)
+            except DatabaseError as error:
+                logger.warning("the database is still not ready: %s", error)
+            except (SchemaDiffers, MigrationChanged) as error:
+                logger.error("the database cannot be used, journals stay on disk: %s", error)
+                return
+        logger.info("the database is ready")
+
+    async def _ship_leftovers(self) -> None:
+        for path in sorted(self._settings.journal_dir.glob("*.jsonl")):
+            await self._ship(path.stem, None)
+
+    async def _ship(self, job_id: str, exit_code: int | None) -> None:
+        path = self._settings.journal_dir / f"{job_id}.jsonl"
+        if self._database is None or not path.exists():
+            return
+        await self._ready.wait()
+        killed_by = -exit_code if exit_code is not None and exit_code < 0 else None
+        delay_s = _FIRST_RETRY_S
+        while True:
+            try:
+                await ship_book(self._database, path, exit_code=exit_code, signal=killed_by)
+            except (DatabaseError, SchemaDiffers) as error:
+                logger.warning("a journal waits for the database: %s", error)
+            except OSError as error:
+                logger.error("a journal was shipped and not put away: %s", error.strerror)
+                return
+            else:
+                return
+            await asyncio.sleep(delay_s)
+            delay_s = min(delay_s * 2, _LONGEST_RETRY_S)

@@ -1,0 +1,118 @@
+"""Closing a job: one step after another, each in its own budget, and none left out."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
+
+from states import Event, State
+from states.transition import IllegalTransition, LifecycleStopped
+from worker.bounded import bounded
+
+if TYPE_CHECKING:
+    from worker.job import Job
+    from worker.resources.base import LoadReport
+    from worker.speech.clip import Clip
+
+#: Seconds that a step has even where the budget of CLOSING is spent.
+LEAST_STEP_S = 0.2
+#: Seconds that last words have beyond their length: until the line is free, and until played.
+AROUND_WORDS_S = 0.5
+#: Seconds for the closers of all resources together.
+_CLOSE_RESOURCES_S = 3.0
+
+
+async def close(job: Job, work: asyncio.Task[None]) -> None:
+    """From CLOSING to CLOSED. What hangs or raises is named in the journal and passed over."""
+    closing = _Closing(job)
+    words = closing.last_words()
+    # However little time there is and whatever hangs: there is enough for the last words.
+    keep_s = words.duration_s + AROUND_WORDS_S if words is not None else 0.0
+    try:
+        await closing.step("stop_work", 2.0, closing.stop_work(work), keep_s=keep_s)
+        await closing.step("stop_session", 3.0, closing.stop_session(), keep_s=keep_s)
+        await closing.step("last_records", 1.0, closing.write_last_records(), keep_s=keep_s)
+        await closing.step("last_words", 8.0, closing.say(words))
+        await closing.step("leave_room", 2.0, closing.leave_room())
+        await closing.step("close_resources", _CLOSE_RESOURCES_S, closing.close_resources())
+        await closing.step("sync_journal", 2.0, job.life.journal.commit())
+    finally:
+        if job.life.state is State.CLOSING:
+            with contextlib.suppress(IllegalTransition, LifecycleStopped):
+                await job.life.fire(Event.CLOSED)
+        await job.life.stop()
+        job.life.journal.close()
+
+
+class _Closing:
+    """The steps."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+
+    async def step(
+        self,
+        name: str,
+        budget_s: float,
+        step: Coroutine[Any, Any, object],
+        *,
+        keep_s: float = 0.0,
+    ) -> None:
+        """Do one step in at most `budget_s` seconds, keeping `keep_s` for those after it."""
+        with contextlib.suppress(Exception):
+            await self._job.book.timed(name, bounded(step, self._within(budget_s, keep_s)))
+
+    def _within(self, budget_s: float, keep_s: float = 0.0) -> float:
+        """So many of these seconds are there, in what is left of CLOSING."""
+        remaining = self._job.life.remaining or 0.0  # CLOSED has none: that of CLOSING is spent
+        return min(budget_s, max(LEAST_STEP_S, remaining - keep_s - LEAST_STEP_S))
+
+    async def stop_work(self, work: asyncio.Task[None]) -> None:
+        """Cancel what the job was doing."""
+        tasks = {task for task in (work, self._job.loading) if task is not None}
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+    async def stop_session(self) -> None:
+        """End the session; what it was saying is cut off."""
+        if self._job.session is not None:
+            await self._job.session.aclose()
+
+    async def write_last_records(self) -> None:
+        """Let the application write down what the session has left."""
+        for write in self._job.last_records:
+            await write()
+
+    def last_words(self) -> Clip | None:
+        """What there is to say for the reason that the job ends for."""
+        reason = self._job.life.reason
+        try:
+            return self._job.app.last_words(reason) if reason is not None else None
+        except Exception as error:
+            self._job.book.fault("last_words", error)
+            return None
+
+    async def say(self, words: Clip | None) -> None:
+        """Say it, if somebody is there to hear it."""
+        stage = self._job.stage
+        if words is not None and stage.candidate_is_here:
+            # A session that hung may have left an utterance without an end on the line.
+            stage.line.clear_buffer()
+            await stage.line.play(words)
+
+    async def leave_room(self) -> None:
+        """Close the line and leave."""
+        if self._job.opening is not None:
+            self._job.opening.cancel()
+        await self._job.stage.leave()
+
+    async def close_resources(self) -> None:
+        """Free what was loaded."""
+        budget_s = 0.9 * self._within(_CLOSE_RESOURCES_S)
+        await self._job.held.aclose(self._on_closed, budget_s=budget_s)
+
+    async def _on_closed(self, report: LoadReport) -> None:
+        self._job.book.loader(f"close {report.name}", report)

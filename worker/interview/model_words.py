@@ -1,0 +1,75 @@
+"""Asking a language model for words, in the time that a candidate can wait."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from livekit.agents import llm
+from livekit.agents.types import APIConnectOptions
+
+from worker.bounded import bounded
+from worker.interview.orchestrator import Leeway, Move
+from worker.interview.phrasing import WordsRefused, phrased
+from worker.interview.plan import Plan
+from worker.interview.prompt import Prompt, prompt_for
+from worker.interview.vocabulary import vocabulary_of
+from worker.interview.words import Refusal
+from worker.speech.provider_chain import failure_of
+
+#: Longest reply that is read, in characters: three times the longest that is spoken.
+MAX_REPLY = 1000
+
+
+class ModelWords:
+    """A language model that finds words.
+
+    `first_word_s` and `reply_s` are the longest waits for the beginning of a reply and for all
+    of it, both in seconds from the request.
+    """
+
+    def __init__(self, model: llm.LLM[Any], *, first_word_s: float, reply_s: float) -> None:
+        self.model = model
+        self._first_word_s = first_word_s
+        self._reply_s = reply_s
+
+    async def find(self, plan: Plan, leeway: Leeway) -> Move:
+        """The next move in the model's words.
+
+        Raises WordsRefused: what `phrased` refuses; LanguageUnknown, of which nothing was asked;
+        FirstWordLate, ReplyLate and TooLong; and of a model that failed the reason that
+        `failure_of` gives.
+        """
+        if vocabulary_of(plan.language) is None:
+            raise WordsRefused(Refusal.LANGUAGE_UNKNOWN.value)
+        try:
+            reply = await bounded(self._reply(prompt_for(plan, leeway)), self._reply_s)
+        except WordsRefused:
+            raise
+        except TimeoutError:
+            raise WordsRefused("ReplyLate") from None
+        except Exception as error:  # a plugin raises what it likes, and quotes what it likes
+            raise WordsRefused(failure_of(error).reason) from None
+        return phrased(reply, plan, leeway)
+
+    async def _reply(self, prompt: Prompt) -> str:
+        context = llm.ChatContext.empty()
+        context.add_message(role="system", content=prompt.system)
+        context.add_message(role="user", content=prompt.user)
+        # There is no time for a second attempt.
+        once = APIConnectOptions(max_retry=0, timeout=self._reply_s)
+        patience = asyncio.timeout(self._first_word_s)
+        reply = ""
+        try:
+            async with patience, self.model.chat(chat_ctx=context, conn_options=once) as stream:
+                async for chunk in stream:
+                    reply += (chunk.delta and chunk.delta.content) or ""
+                    if reply.strip():
+                        patience.reschedule(None)
+                    if len(reply) > MAX_REPLY:
+                        raise WordsRefused(Refusal.TOO_LONG.value)
+        except TimeoutError:
+            if patience.expired():
+                raise WordsRefused("FirstWordLate") from None
+            raise
+        return reply

@@ -1,0 +1,83 @@
+"""From a language model's reply to the interviewer's next utterance, or the reason why not.
+
+Pure. Whatever the reply says, the utterance ends with the plan's own next words, or is one
+follow-up that the plan allows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
+from worker.interview.orchestrator import Leeway, Move, Role
+from worker.interview.plan import Plan
+from worker.interview.prompt import template
+from worker.interview.words import Refusal, check_acknowledgement, check_follow_up
+
+#: One line: what it is, and the words.
+_REPLY = re.compile(r"(ACKNOWLEDGE|FOLLOW-UP):[ \t]*(.*)")
+
+
+class WordsRefused(Exception):
+    """A language model's words are not spoken; `reason` says why, in one CamelCase word.
+
+    It never holds any of the words.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+def phrased(reply: str, plan: Plan, leeway: Leeway) -> Move:
+    """The utterance that a reply makes of the next move.
+
+    Raises WordsRefused: Empty, FormatUnknown, FollowUpNotAllowed, AcknowledgementNotAllowed,
+    or a `Refusal`.
+    """
+    if not reply.strip():
+        raise WordsRefused("Empty")
+    parts = _REPLY.fullmatch(reply.strip())
+    if parts is None:
+        raise WordsRefused("FormatUnknown")
+    if not leeway.acknowledge:
+        raise WordsRefused("AcknowledgementNotAllowed")
+    kind, words = parts.groups()
+    if kind == "FOLLOW-UP":
+        return _follow_up(words, plan, leeway)
+    return _acknowledgement(words, plan, leeway)
+
+
+def _acknowledgement(words: str, plan: Plan, leeway: Leeway) -> Move:
+    checked = check_acknowledgement(words, language=plan.language, told=_told(plan, leeway))
+    if isinstance(checked, Refusal):
+        raise WordsRefused(checked.value)
+    return replace(leeway.move, text=f"{checked} {leeway.move.text}")
+
+
+def _follow_up(words: str, plan: Plan, leeway: Leeway) -> Move:
+    if leeway.follow_ups_left < 1:
+        raise WordsRefused("FollowUpNotAllowed")
+    question, place = plan.questions[leeway.place.question], leeway.place
+    checked = check_follow_up(
+        words,
+        about=(question.text, *question.good_answer, *place.answers),
+        asked=(*place.prompts, *_questions_of_others(plan, place.question)),
+        language=plan.language,
+        told=_told(plan, leeway),
+    )
+    if isinstance(checked, Refusal):
+        raise WordsRefused(checked.value)
+    return Move(role=Role.FOLLOW_UP, text=checked, question_id=question.id)
+
+
+def _told(plan: Plan, leeway: Leeway) -> tuple[str, ...]:
+    return (template(), *plan.questions[leeway.place.question].good_answer)
+
+
+def _questions_of_others(plan: Plan, index: int) -> Iterator[str]:
+    for other, question in enumerate(plan.questions):
+        if other != index:
+            yield question.text
+            yield from question.follow_ups

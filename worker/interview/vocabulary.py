@@ -1,0 +1,158 @@
+"""The words by which speech of a language model is judged, language by language.
+
+What these tables cannot judge is not spoken: in a language without one the plan's own words are.
+They err on the side of refusing, since a refusal costs an acknowledgement and nothing else.
+
+Every pattern is searched in plain sentences: small letters, digits and single spaces, with
+contractions spelled out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vocabulary:
+    """What is said in one language to ask, to judge, to promise, to end, or to pry."""
+
+    #: What follows an apostrophe, spelled out.
+    contractions: Mapping[str, str]
+    #: Words that carry no content; every sentence of the language has some.
+    function_words: frozenset[str]
+    #: A sentence that begins with one of them asks or orders something.
+    openers: frozenset[str]
+    #: Asks or orders something, wherever it stands.
+    asking: re.Pattern[str]
+    #: Says what the candidate or the answer is worth.
+    verdict: re.Pattern[str]
+    #: Says that the interview, or a part of the plan, is over or left out.
+    ending: re.Pattern[str]
+    #: Says what the interviewer or the company is going to do.
+    promise: re.Pattern[str]
+    #: Touches on what no interviewer may ask about.
+    private: re.Pattern[str]
+    #: Terms of a trade that look like it and are not.
+    terms: re.Pattern[str]
+    #: Speaks of the model, or of what it was told.
+    itself: re.Pattern[str]
+
+
+def _any_of(*phrases: str) -> re.Pattern[str]:
+    return re.compile(rf"\b(?:{'|'.join(phrases)})\b")
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_ENGLISH = Vocabulary(
+    contractions={
+        "m": "am",
+        "re": "are",
+        "s": "is",
+        "ve": "have",
+        "ll": "will",
+        "d": "would",
+        "t": "not",
+    },
+    function_words=_words(
+        "a about after again all also am an and any are as at be because been before being both "
+        "but by can could did do does doing done down each few first for from further get had has "
+        "have having he her here him his how i if in into is it its just last let like make made "
+        "makes me more most much my next no not now of off oh okay on once one only or other our "
+        "out over own really right same see she should so some such sounds than thank thanks that "
+        "the their them then there these they this those through to too tell understood until up "
+        "us use used very was way we well were what when where which while who why will with "
+        "would yes you your yours"
+    ),
+    openers=_words(
+        "what how why when where who whom whose which do does did is are was were am can could "
+        "would will shall should have has had may might must tell describe explain give name list "
+        "show walk talk share imagine suppose say answer think please consider"
+    ),
+    asking=_any_of(
+        "(?:what|how|why|when|where|who|which) (?:do|does|did|is|are|was|were|would|will|can|could"
+        "|should|have|has|had)",
+        "(?:do|does|did|can|could|would|will|have|had|are|were|should|might) you",
+        "(?:tell|describe|explain|walk|talk|show|give|name|share)(?: it)?(?: to| with)? (?:me|us)",
+        "(?:i|we) would (?:\\w+ )?(?:like|love|want)",
+        "i wonder|i want to (?:know|hear)|i am (?:curious|wondering)|question (?:is|would be)",
+    ),
+    verdict=_any_of(
+        "pass(?:ed|es|ing)?|hir(?:e|ed|es|ing)|reject(?:ed|s|ing|ion)?|scor(?:e|ed|es|ing)",
+        "grad(?:e|ed|es|ing)|rat(?:ed|ing)|qualif(?:y|ied|ies)|unqualified|shortlist(?:ed)?",
+        "recommend(?:ed|ation)?|evaluat(?:e|ed|ion)|assess(?:ed|ment)?|accepted|selected",
+        "(?:un)?successful|congratulations|congrats|well done|bravo|impressed|impressive",
+        "(?:job|an) offer|the (?:job|position|role)|next (?:round|stage)|candidates?",
+        "(?:great|good|best|excellent|perfect|brilliant|amazing|fantastic|outstanding|correct"
+        "|right|wrong|incorrect|bad|poor|weak|strong|solid) (?:answers?|responses?|repl(?:y|ies)"
+        "|work|fit|points?|start|choice)",
+        "(?:that|this|it|answer|which) (?:is|was) (?:\\w+ )?(?:correct|incorrect|right|wrong"
+        "|perfect|excellent|great|brilliant|bad|poor|weak|false|true)",
+        "you (?:\\w+ ){0,3}(?:fail|failed|win|won|did well|got it|lied?)",
+        "you are (?:\\w+ )?(?:right|wrong|correct|in|out|good|great|perfect|strong|weak|top|not)",
+        "what we (?:are looking|look|want|need)|we want you|employ(?:ed)?",
+        "performers?|your (?:performances?|results?)|made it (?:to|through|in)|good enough",
+        "round (?:one|two|three|\\d+)|welcome (?:to|aboard|on board)",
+        "(?:ten|five|\\d+) out of (?:ten|five|\\d+)",
+        "nailed|aced|crushed|smashed|superb(?:ly)?|terrible|terribly|awful|wonderful(?:ly)?",
+        "outstanding|exceptional(?:ly)?|incredible|incredibly|perfectly|excellent(?:ly)?|terrific",
+        "amazing(?:ly)?|fantastic|brilliant(?:ly)?|remarkabl[ey]|stellar|i (?:love|like|hate)",
+    ),
+    ending=_any_of(
+        "(?:interview|conversation|session|call|meeting|talk) (?:\\w+ ){0,4}(?:over|end|ends|ended"
+        "|ending|finished|completed?|done|concluded|concludes|closed|stops?|stopped)",
+        "(?:end|finish|conclude|close|stop)(?:s|ed|es|ing|ping)? (?:of )?(?:the|this|our|your) "
+        "(?:interview|conversation|session|call|meeting|talk)",
+        "(?:concluding|closing) (?:of )?(?:the|this|our|your) (?:interview|conversation|session)",
+        "we (?:are|have) (?:\\w+ )?(?:done|finished|through|over|reached the end)",
+        "(?:end|stop|finish|conclude) (?:it )?here|that (?:is|was) (?:all|everything|it)",
+        "(?:we|you|i) (?:can|may|could|should|must|might) (?:\\w+ )?(?:stop|leave|go|end|finish"
+        "|hang up|log off)|nothing (?:more|else|further)|all set|for your time|concludes?",
+        "good ?bye|bye|farewell|see you (?:later|soon|around|again|next)|take care",
+        "have a (?:\\w+ )?(?:day|evening|one)",
+        "(?:last|final) question|no (?:more|further|other) questions?",
+        "wrap(?:ping|ped)? (?:\\w+ )?up|skip(?:ped|ping|s)?|leave out|left out|ignor(?:e|ed|ing)",
+    ),
+    promise=_any_of(
+        "(?:i|we) (?:will|shall|am going to|are going to)(?! (?:now |then |next )*(?:move|turn|go"
+        "|come|look|talk|continue|stay|start|begin))",
+        "promis(?:e|ed|es)|guarantee[ds]?|assure[ds]?|commit to",
+        "salary|salaries|bonus|pay rise|start(?:ing)? date|contract",
+        "(?:contact|call|write to|email|get back to|hear from|notify|inform) (?:you|us)",
+        "let you know|feedback",
+    ),
+    private=_any_of(
+        "how old|old are you|your age|age|aged|birth ?(?:day|date|place|year)|born|young|elderly",
+        "religio(?:n|us)|church|mosque|synagogue|temple|pray(?:er|ers|s|ed)?|faith|god|christian"
+        "|muslim|islam|jewish|hindu|buddhist|atheist",
+        "health|healthy|illness|ill|sick|sickness|disease|disabilit(?:y|ies)|medical|medication"
+        "|medicine|therapy|therapist|doctor|depression|pregnan(?:t|cy)|cancer|mental",
+        "famil(?:y|ies)|children|kids?|baby|wife|husband|spouse|married|marriage|marital|divorced?"
+        "|girlfriend|boyfriend|mother|father|your (?:partner|parents?|child)",
+        "race|racial|ethnic(?:ity)?|nationality|citizenship|citizen|passport|immigra(?:nt|tion)"
+        "|your accent|skin colou?r|native (?:country|language)|where are you from",
+        "marry|sex|sexual(?:ity)?|gay|lesbian|transgender|gender|orientation",
+        "politic(?:s|al)|vot(?:e|ed|ing)|trade union|union member",
+        "criminal|arrest(?:ed)?|convict(?:ed|ion)|prison|alcohol|drugs?",
+    ),
+    terms=_any_of(
+        "(?:data )?race conditions?|data races?|health (?:checks?|endpoints?|probes?)",
+        "healthchecks?|quorum vot(?:e|es|ing)|god objects?|famil(?:y|ies) of",
+    ),
+    itself=_any_of(
+        "acknowledge|system prompt|prompts?|instructions?|language model|chatbot|assistant",
+        "(?:an|as|this|the) ai|artificial intelligence|openai|chatgpt|gpt|a good answer",
+    ),
+)
+
+#: By the primary subtag of the plan's language.
+VOCABULARIES: Mapping[str, Vocabulary] = {"en": _ENGLISH}
+
+
+def vocabulary_of(language: str) -> Vocabulary | None:
+    """The table for a BCP 47 tag such as en-GB; None where there is none."""
+    return VOCABULARIES.get(language.partition("-")[0].lower())

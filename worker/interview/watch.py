@@ -1,0 +1,85 @@
+"""The watch over a running interview: what ends it, whichever comes first."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from states import Event
+from worker.interview.clips import ClipName, load_clip
+from worker.interview.interviewer import Interviewer
+from worker.settings import Settings
+
+if TYPE_CHECKING:
+    from worker.job import Job
+
+
+class Watch:
+    """Waits for the end of an interview, whichever comes first."""
+
+    def __init__(self, job: Job, interviewer: Interviewer, settings: Settings) -> None:
+        self._job = job
+        self._interviewer = interviewer
+        self._settings = settings
+        self._asked_again = False
+
+    async def until_it_ends(self) -> Event:
+        """The event that ends it."""
+        if not await self._candidate_within(self._settings.candidate_join_s):
+            return Event.CANDIDATE_NEVER_JOINED
+        self._listen_from_now()
+        await self._interviewer.speak_next()
+        enders = {
+            asyncio.create_task(self._finished(), name="watch-finished"),
+            asyncio.create_task(self._left(), name="watch-left"),
+            asyncio.create_task(self._silent(), name="watch-silence"),
+        }
+        try:
+            done, _ = await asyncio.wait(enders, return_when=asyncio.FIRST_COMPLETED)
+            return done.pop().result()
+        finally:
+            for task in enders:
+                task.cancel()
+
+    async def _finished(self) -> Event:
+        await self._interviewer.finished.wait()
+        await self._job.stage.line.drain()
+        return Event.INTERVIEW_COMPLETED
+
+    async def _left(self) -> Event:
+        while True:
+            while self._job.stage.candidate_is_here:
+                await self._job.stage.candidate_moved()
+            if not await self._candidate_within(self._settings.candidate_grace_s):
+                return Event.CANDIDATE_LEFT
+            self._listen_from_now()
+
+    def _listen_from_now(self) -> None:
+        """Nobody was silent who was not there."""
+        self._interviewer.last_sound = asyncio.get_running_loop().time()
+
+    async def _candidate_within(self, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                while not self._job.stage.candidate_is_here:
+                    await self._job.stage.candidate_moved()
+        except TimeoutError:
+            return False
+        return True
+
+    async def _silent(self) -> Event:
+        """The candidate is asked again after half of the time, and given up after all of it."""
+        loop = asyncio.get_running_loop()
+        limit = self._settings.candidate_silence_s
+        while True:
+            quiet_s = loop.time() - self._interviewer.last_sound
+            if self._interviewer.sounding or not self._job.stage.candidate_is_here:
+                quiet_s = 0.0
+            if quiet_s < limit / 2:
+                self._asked_again = False  # somebody has spoken since
+            if quiet_s >= limit:
+                return Event.CANDIDATE_SILENT
+            if quiet_s >= limit / 2 and not self._asked_again:
+                self._asked_again = True
+                await self._job.stage.line.play(load_clip(ClipName.STILL_THERE))
+            await asyncio.sleep(limit / 2 - quiet_s if quiet_s < limit / 2 else limit - quiet_s)

@@ -1,0 +1,260 @@
+"""What a language model may say to a candidate: checked word by word before it is spoken.
+
+Pure, and a table: each rule is a line, each refusal has a name that is counted and logged. The
+model's words are never repaired, only taken as they are or refused.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from enum import Enum
+from functools import cached_property
+
+from worker.interview.sentences import sentences
+from worker.interview.vocabulary import Vocabulary, vocabulary_of
+
+#: Longest acknowledgement, in words: about nine seconds of speech.
+ACKNOWLEDGEMENT_WORDS = 25
+#: Longest follow-up, in words, with what leads to its question: about thirteen seconds.
+FOLLOW_UP_WORDS = 35
+#: Most sentences of either.
+MOST_SENTENCES = 2
+#: Longest single word, in characters.
+_LONGEST_WORD = 30
+#: So many words in a row are not chance: they are read out.
+_QUOTED_RUN = 6
+#: Such a part of another question's content words makes a follow-up a repetition of it.
+_SAME_QUESTION = 0.75
+#: One word in so many is a function word, at the least, where a text is of the plan's language.
+_FUNCTION_WORDS_IN = 5
+#: The forms of a word have so many letters in common, as a rule.
+_STEM = 4
+
+#: What may stand between the words: marks that are heard as a pause, or read as a word.
+_PUNCTUATION = frozenset(" .,;:!?'\"-()%&/+\u2018\u2019\u201c\u201d\u2026\u2013\u2014")
+_ADDRESS = re.compile(r"://|\bwww\.|@|\.(?:com|org|net|io|dev|ai|co|app|gov|edu|info|me)\b", re.I)
+#: A word, and the apostrophe that ties it to the one before.
+_WORD = re.compile(r"(?:(?<=[^\W_])(['\u2019]))?([^\W_]+)")
+
+
+class Refusal(Enum):
+    """Why words are not spoken. The value is what logs and counters say."""
+
+    EMPTY = "Empty"
+    TOO_LONG = "TooLong"
+    TOO_MANY_SENTENCES = "TooManySentences"
+    #: The last sentence has no end, or not the one it should have.
+    UNFINISHED = "Unfinished"
+    CONTROL_CHARACTER = "ControlCharacter"
+    #: A letter of another script than the plan's language has.
+    OTHER_SCRIPT = "OtherScript"
+    OTHER_LANGUAGE = "OtherLanguage"
+    #: There is no vocabulary to judge the plan's language by.
+    LANGUAGE_UNKNOWN = "LanguageUnknown"
+    #: Characters that are no part of spoken text: markup, code, emoji.
+    MARKUP = "Markup"
+    ADDRESS = "Address"
+    #: An acknowledgement that asks or orders something.
+    ASKS_SOMETHING = "AsksSomething"
+    #: A follow-up with no question at its end, or with more than that one.
+    NOT_ONE_QUESTION = "NotOneQuestion"
+    VERDICT = "Verdict"
+    ENDS_INTERVIEW = "EndsInterview"
+    PROMISE = "Promise"
+    PRIVATE_TOPIC = "PrivateTopic"
+    #: It speaks of the model, or of its instructions.
+    SPEAKS_OF_ITSELF = "SpeaksOfItself"
+    #: It reads out what the model was told, such as what a good answer covers.
+    READS_OUT = "ReadsOut"
+    #: A follow-up that is a question of the plan, or one that was asked before.
+    REPEATS_QUESTION = "RepeatsQuestion"
+    #: A follow-up that has nothing to do with the question or its answer.
+    OFF_TOPIC = "OffTopic"
+
+
+@dataclass(frozen=True)
+class _Draft:
+    """Words that wait for their check."""
+
+    text: str
+    vocabulary: Vocabulary
+    most_words: int
+    told: tuple[str, ...]
+
+    @cached_property
+    def words(self) -> list[str]:
+        return _words_of(self.text, self.vocabulary)
+
+    @cached_property
+    def sentences(self) -> tuple[str, ...]:
+        return sentences(self.text)
+
+    @cached_property
+    def plain(self) -> list[str]:
+        """Its sentences as the vocabulary's patterns want them."""
+        return [" ".join(_words_of(sentence, self.vocabulary)) for sentence in self.sentences]
+
+    def says(self, pattern: re.Pattern[str]) -> bool:
+        return any(pattern.search(sentence) for sentence in self.plain)
+
+    def asks(self, sentence: str) -> bool:
+        words = _words_of(sentence, self.vocabulary)
+        opens = bool(words) and words[0] in self.vocabulary.openers
+        asking = self.vocabulary.asking.search(" ".join(words)) is not None
+        return "?" in sentence or opens or asking
+
+
+_Rule = tuple[Refusal, Callable[[_Draft], bool]]
+
+#: What holds for everything that is spoken. The first rule that is broken is the reason.
+_SPOKEN: tuple[_Rule, ...] = (
+    (Refusal.EMPTY, lambda draft: not draft.words),
+    (Refusal.CONTROL_CHARACTER, lambda draft: any(_is_control(c) for c in draft.text)),
+    (Refusal.OTHER_SCRIPT, lambda draft: any(c.isalpha() and not _is_latin(c) for c in draft.text)),
+    (Refusal.ADDRESS, lambda draft: bool(_ADDRESS.search(draft.text))),
+    (Refusal.MARKUP, lambda draft: any(not _is_spoken(c) for c in draft.text)),
+    (Refusal.TOO_LONG, lambda draft: _is_too_long(draft)),
+    (Refusal.TOO_MANY_SENTENCES, lambda draft: len(draft.sentences) > MOST_SENTENCES),
+    (Refusal.SPEAKS_OF_ITSELF, lambda draft: draft.says(draft.vocabulary.itself)),
+    (Refusal.VERDICT, lambda draft: draft.says(draft.vocabulary.verdict)),
+    (Refusal.ENDS_INTERVIEW, lambda draft: draft.says(draft.vocabulary.ending)),
+    (Refusal.PROMISE, lambda draft: draft.says(draft.vocabulary.promise)),
+    (Refusal.PRIVATE_TOPIC, lambda draft: _is_private(draft)),
+    (Refusal.READS_OUT, lambda draft: _reads_out(draft)),
+    (Refusal.OTHER_LANGUAGE, lambda draft: _is_foreign(draft)),
+)
+
+_ACKNOWLEDGEMENT: tuple[_Rule, ...] = (
+    *_SPOKEN,
+    (Refusal.ASKS_SOMETHING, lambda draft: any(draft.asks(s) for s in draft.sentences)),
+    (Refusal.UNFINISHED, lambda draft: not draft.text.endswith((".", "!"))),
+)
+
+_FOLLOW_UP: tuple[_Rule, ...] = (
+    *_SPOKEN,
+    (Refusal.NOT_ONE_QUESTION, lambda draft: not _asks_once_at_its_end(draft)),
+)
+
+
+def check_acknowledgement(
+    text: str, *, language: str = "en", told: Iterable[str] = ()
+) -> str | Refusal:
+    """The words as they are spoken, or why they are not.
+
+    `language` is the plan's; `told` is what the model was told and may not read out.
+    """
+    return _checked(text, _ACKNOWLEDGEMENT, ACKNOWLEDGEMENT_WORDS, language, told)
+
+
+def check_follow_up(
+    text: str,
+    *,
+    about: Iterable[str],
+    asked: Iterable[str] = (),
+    language: str = "en",
+    told: Iterable[str] = (),
+) -> str | Refusal:
+    """The words as they are spoken, or why they are not.
+
+    `about` is what the question is about: its text, what a good answer covers, the answer.
+    `asked` is what was or will be asked anyhow. For the others see `check_acknowledgement`.
+    """
+    words = _checked(text, _FOLLOW_UP, FOLLOW_UP_WORDS, language, told)
+    vocabulary = vocabulary_of(language)
+    if isinstance(words, Refusal) or vocabulary is None:
+        return words
+    question = sentences(words)[-1]
+    if any(_is_same_question(question, other, vocabulary) for other in asked if other.strip()):
+        return Refusal.REPEATS_QUESTION
+    content = _content_of(question, vocabulary)
+    if not any(content & _content_of(text, vocabulary) for text in about):
+        return Refusal.OFF_TOPIC
+    return words
+
+
+def _checked(
+    text: str, rules: Collection[_Rule], most_words: int, language: str, told: Iterable[str]
+) -> str | Refusal:
+    vocabulary = vocabulary_of(language)
+    if vocabulary is None:
+        return Refusal.LANGUAGE_UNKNOWN
+    # One letter and its accent may come as two characters, and be one.
+    draft = _Draft(unicodedata.normalize("NFC", text.strip()), vocabulary, most_words, tuple(told))
+    broken = (refusal for refusal, breaks in rules if breaks(draft))
+    return next(broken, draft.text)
+
+
+def _words_of(text: str, vocabulary: Vocabulary) -> list[str]:
+    """Small letters without their accents; what an apostrophe shortens is spelled out."""
+    letters = unicodedata.normalize("NFKD", text.lower())
+    bare = "".join(letter for letter in letters if not unicodedata.combining(letter))
+    return [
+        vocabulary.contractions.get(word, word) if tie else word
+        for tie, word in _WORD.findall(bare)
+    ]
+
+
+def _is_control(character: str) -> bool:
+    return unicodedata.category(character) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+
+
+def _is_latin(character: str) -> bool:
+    return unicodedata.name(character, "").startswith(("LATIN SMALL", "LATIN CAPITAL"))
+
+
+def _is_spoken(character: str) -> bool:
+    digit = character.isascii() and character.isdigit()
+    return character.isalpha() or digit or character in _PUNCTUATION
+
+
+def _is_too_long(draft: _Draft) -> bool:
+    parts = draft.text.split()
+    longest = max(len(part) for part in parts)
+    return len(parts) > draft.most_words or longest > _LONGEST_WORD
+
+
+def _is_foreign(draft: _Draft) -> bool:
+    known = sum(word in draft.vocabulary.function_words for word in draft.words)
+    return known * _FUNCTION_WORDS_IN < len(draft.words)
+
+
+def _is_private(draft: _Draft) -> bool:
+    vocabulary = draft.vocabulary
+    return any(vocabulary.private.search(vocabulary.terms.sub("", s)) for s in draft.plain)
+
+
+def _reads_out(draft: _Draft) -> bool:
+    runs = _runs(draft.words)
+    return any(not runs.isdisjoint(_runs(_words_of(t, draft.vocabulary))) for t in draft.told)
+
+
+def _runs(words: list[str]) -> set[tuple[str, ...]]:
+    starts = range(len(words) - _QUOTED_RUN + 1)
+    return {tuple(words[start : start + _QUOTED_RUN]) for start in starts}
+
+
+def _asks_once_at_its_end(draft: _Draft) -> bool:
+    *before, last = draft.sentences
+    return draft.text.endswith("?") and last.count("?") == 1 and not any(map(draft.asks, before))
+
+
+def _is_same_question(question: str, other: str, vocabulary: Vocabulary) -> bool:
+    mine = _words_of(question, vocabulary)
+    if any(mine == _words_of(text, vocabulary) for text in (other, sentences(other)[-1])):
+        return True
+    content = _content_of(other, vocabulary)
+    shared = content & _content_of(question, vocabulary)
+    # Two questions of one plan have a word or two in common.
+    return len(content) > 2 and len(shared) >= _SAME_QUESTION * len(content)
+
+
+def _content_of(text: str, vocabulary: Vocabulary) -> set[str]:
+    """The words that carry what a text is about, cut to what their forms have in common."""
+    return {
+        word[:_STEM]
+        for word in _words_of(text, vocabulary)
+        if len(word) > 2 and word not in vocabulary.function_words
+    }

@@ -1,0 +1,75 @@
+"""Speech cut into pieces that can be transcribed: one a stretch, more where it goes on for long."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from worker.speech import audio, local_models
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from worker.speech.audio import Pcm
+
+_RATE: Final = local_models.STT_SAMPLE_RATE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Piece:
+    """Speech to be transcribed; the times are seconds of audio since the stream began."""
+
+    samples: Pcm
+    start_s: float
+    end_s: float
+    #: Whether the speaker stopped after it, rather than it being cut off a longer speech.
+    ends_speech: bool
+
+
+class SpeechPieces:
+    """Collects the speech that goes on, 16 kHz mono, and hands out what is ready of it."""
+
+    def __init__(self) -> None:
+        self._speech: list[Pcm] | None = None
+        self._start_s = 0.0
+
+    @property
+    def going_on(self) -> bool:
+        """Whether speech has begun and not ended."""
+        return self._speech is not None
+
+    def begin(self, samples: Iterable[Pcm], now_s: float) -> None:
+        """Begin a stretch of speech with what was heard of it so far, up to `now_s`."""
+        self._speech = list(samples)
+        held_s = sum(len(part) for part in self._speech) / _RATE
+        self._start_s = now_s - held_s
+
+    def go_on(self, samples: Iterable[Pcm], now_s: float) -> Piece | None:
+        """Take more of the speech, if it goes on; what has outgrown one piece is cut off it."""
+        if self._speech is None:
+            return None
+        self._speech += samples
+        longest_s = local_models.LONGEST_PIECE_S
+        if now_s - self._start_s <= longest_s:
+            return None
+        whole = np.concatenate(self._speech)
+        cut = audio.quietest_cut(
+            audio.to_float(whole),
+            _RATE,
+            longest_s=longest_s,
+            search_s=local_models.CUT_SEARCH_S,
+        )
+        end_s = self._start_s + cut / _RATE
+        piece = Piece(samples=whole[:cut], start_s=self._start_s, end_s=end_s, ends_speech=False)
+        self._speech = [whole[cut:]]
+        self._start_s = end_s
+        return piece
+
+    def end(self, end_s: float) -> Piece | None:
+        """End the stretch, if one goes on: the rest of it."""
+        if self._speech is None:
+            return None
+        samples, self._speech = np.concatenate(self._speech), None
+        return Piece(samples=samples, start_s=self._start_s, end_s=end_s, ends_speech=True)

@@ -1,0 +1,118 @@
+"""Root's embedded PostgreSQL: run by a system user, with no folder's permissions changed.
+
+PostgreSQL refuses to run as root, and the system user may pass neither to root's data folder nor
+to a virtualenv in root's home, both closed as a rule. So
+
+- the cluster is opened for it: its process starts inside the folder, as only root can, and knows
+  it as `/proc/self/cwd`, which leads there whatever stands above it (proc(5));
+- the programs, where it may not run them, are copied to `/var/cache` (hier(7): made anew at will);
+- the sockets are in `/tmp`, in a folder that is the system user's own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from worker.store.embedded_layout import PostgresDidNotStart
+
+if TYPE_CHECKING:
+    from worker.store.embedded_layout import Layout
+
+#: The folder that a process works in, as that process itself knows it.
+WORKING_DIR: Final = Path("/proc/self/cwd")
+
+_SYSTEM_USER = "embedded_postgres"
+_COPIES = Path("/var/cache/interview-worker")
+
+
+def system_user() -> pwd.struct_passwd:
+    """The user that root runs PostgreSQL as: its own, or nobody where none can be made."""
+    with contextlib.suppress(KeyError):
+        return pwd.getpwnam(_SYSTEM_USER)
+    make = ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", _SYSTEM_USER]
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        subprocess.run(make, check=True, stdout=sys.stderr)  # noqa: S603 - fixed arguments
+        return pwd.getpwnam(_SYSTEM_USER)
+    return pwd.getpwnam("nobody")
+
+
+def as_user(user: pwd.struct_passwd) -> dict[str, Any]:
+    """How `subprocess` starts a process as that user, without root's groups."""
+    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+
+
+def programs_for(
+    user: pwd.struct_passwd, layout: Layout, bin_dir: Path, *, copies: Path = _COPIES
+) -> Path:
+    """The folder of the programs where that user may run them: `bin_dir`, or that of a copy.
+
+    The copy (41 MB) is made once for each build of PostgreSQL, and written to by root alone.
+    Raises `PostgresDidNotStart` where neither is to be had.
+    """
+    if _runs(user, bin_dir):
+        return bin_dir
+    # The wheel's packages, as they stand beside each other in site-packages: the programs look
+    # for the libraries they were built with by a path from one to the other.
+    site = bin_dir.parents[2]
+    build = hashlib.sha256((bin_dir / "postgres").read_bytes()).hexdigest()[:16]
+    copy = copies / f"postgresql-{build}"
+    copied_bin_dir = copy / bin_dir.relative_to(site)
+    problem = "its user may not run that copy"
+    try:
+        if not copy.exists():
+            _copy([bin_dir.parent, *site.glob("embedded_postgres.libs")], copy, site)
+    except OSError as error:
+        problem = f"{copies} cannot be written ({error.strerror})"
+    if _runs(user, copied_bin_dir):
+        return copied_bin_dir
+    raise PostgresDidNotStart(
+        layout.data_dir,
+        f"user {user.pw_name} may not come to {bin_dir}, and {problem}: run as another user than "
+        "root, or set DATABASE_URL",
+    )
+
+
+def _runs(user: pwd.struct_passwd, bin_dir: Path) -> bool:
+    """Whether that user can run them, with the libraries that they need."""
+    try:
+        for program in ("initdb", "postgres"):
+            subprocess.run(  # noqa: S603 - a program of our own wheel
+                [bin_dir / program, "--version"],
+                check=True,
+                cwd="/",
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                **as_user(user),
+            )
+    except (OSError, subprocess.CalledProcessError):
+        return False
+    return True
+
+
+def _copy(folders: list[Path], copy: Path, site: Path) -> None:
+    """Copy aside and move into place: a half-made copy is never found, and two do not mix."""
+    copy.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+    with tempfile.TemporaryDirectory(dir=copy.parent) as aside:
+        whole = Path(aside) / "whole"
+        for folder in folders:
+            shutil.copytree(folder, whole / folder.relative_to(site), symlinks=True)
+        for path in (whole, *whole.rglob("*")):
+            if not path.is_symlink():
+                path.chmod(0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644)
+        # The keeper's umask closes what it makes.
+        copy.parent.chmod(0o755)
+        try:
+            whole.rename(copy)
+        except OSError:
+            # Another keeper may have been faster.
+            if not copy.exists():
+                raise
