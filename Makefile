@@ -35,7 +35,7 @@ bench: $(READY) ## Figures beside their baselines: start-up, memory, one transit
 lint: $(READY) ## ruff and mypy --strict
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy states worker benchmarks
+	$(BIN)/mypy states worker benchmarks examples
 	@# One run a folder: each has a conftest.py, and mypy takes a name once.
 	for folder in stand_ins unit integration e2e; do $(BIN)/mypy tests/$$folder || exit 1; done
 

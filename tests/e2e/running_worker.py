@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from uuid import uuid4
@@ -214,12 +214,14 @@ class RunningWorker:
     @asynccontextmanager
     async def database(self) -> AsyncIterator[Database]:
         """The worker's database, opened beside it."""
-        async with await EmbeddedPostgres.start(self.data_dir) as postgres:
-            database = await Database.open(postgres.url)
-            try:
-                yield database
-            finally:
-                await database.aclose()
+        async with AsyncExitStack() as stack:
+            url = self.settings.get("DATABASE_URL")
+            if url is None:
+                embedded = await EmbeddedPostgres.start(self.data_dir)
+                url = (await stack.enter_async_context(embedded)).url
+            database = await Database.open(url)
+            stack.push_async_callback(database.aclose)
+            yield database
 
     async def create(self, plan: Plan) -> Interview:
         """A new interview and its room; nobody is sent there yet."""

@@ -1,0 +1,134 @@
+"""What happens to a start: an orchestrator that fails, a network that stalls, a burst of jobs."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import broken_plugins
+import pytest
+from heard import heard_by
+from one_question import ALL_THE_WAY, NEVER_STARTED, PLAN, SCRIPT, is_running
+from running_worker import PATIENCE_S, eventually
+from stand_ins.tcp_proxy import TcpProxy
+
+from states import Outcome, Reason, State, Status
+from states.testing import assert_condition, assert_outcome, assert_path
+from worker.demo.conversation import hold_conversation
+from worker.speech import local_models
+
+if TYPE_CHECKING:
+    from running_worker import StartWorker
+
+    from worker.demo.livekit_server import LiveKitServer
+
+pytestmark = [pytest.mark.real_server, pytest.mark.e2e, pytest.mark.timeout(300)]
+
+DEGRADED = [state.replace("READY", "DEGRADED") for state in ALL_THE_WAY]
+
+
+@pytest.fixture(autouse=True)
+def models() -> None:
+    """Before anybody speaks: loading a model holds up the candidate's own voice."""
+    local_models.preload(stt=True, tts=True)
+
+
+def flaky(failures: int) -> dict[str, str]:
+    """Settings of a worker whose orchestrator fails so often in each job."""
+    return {
+        "PYTHONPATH": str(Path(__file__).parent),
+        "INTERVIEW_APPLICATION": "flaky_application:FlakyApplication",
+        "FAILURES": str(failures),
+    }
+
+
+async def test_an_orchestrator_that_fails_once_is_loaded_by_the_second_attempt(
+    start_worker: StartWorker,
+) -> None:
+    worker = await start_worker(flaky(1))
+    interview = await worker.create(PLAN)
+
+    async with worker.candidate_of(interview) as candidate:
+        await worker.send_interviewer(interview)
+        await hold_conversation(candidate, SCRIPT)
+
+    job = await worker.ended_job(interview.room)
+    assert_path(job, *ALL_THE_WAY)
+    assert_outcome(job, Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
+    (load,) = [step for step in job.steps if step.name == "load orchestrator"]
+    assert (load.ok, load.attempts) == (True, 2)
+
+
+async def test_an_orchestrator_that_fails_for_good_is_the_one_hard_failure_and_is_said(
+    start_worker: StartWorker,
+) -> None:
+    worker = await start_worker(flaky(99))
+    interview = await worker.create(PLAN)
+
+    async with worker.candidate_of(interview) as candidate:
+        await worker.send_interviewer(interview)
+        await candidate.wait_for_interviewer(timeout_s=PATIENCE_S)
+        await candidate.wait_until_alone(timeout_s=PATIENCE_S)
+        assert "sorry" in await heard_by(candidate)
+
+    job = await worker.ended_job(interview.room)
+    assert_path(job, *NEVER_STARTED)
+    assert_outcome(job, Outcome.FAILED, Reason.ORCHESTRATOR_FAILED)
+    assert_condition(job, "orchestrator", Status.LOST, "ConnectionResetError")
+    assert job.exit_code == 1
+    (line,) = [entry for entry in worker.log() if "no session without" in entry["event"]]
+    assert line["level"] == "error"
+
+
+async def test_a_network_that_stalls_while_the_vad_loads_is_waited_out(
+    livekit_server: LiveKitServer, start_worker: StartWorker, tmp_path: Path
+) -> None:
+    """The signalling stands still while everything loads; the media go their own way."""
+    broken_plugins.shadow(tmp_path, "silero", broken_plugins.SILERO_LATE)
+    address = urlsplit(livekit_server.url)
+    assert address.hostname
+    async with TcpProxy(address.hostname, address.port) as proxy:
+        url = f"ws://{proxy.host}:{proxy.port}"
+        worker = await start_worker({"PYTHONPATH": str(tmp_path), "LIVEKIT_URL": url})
+        interview = await worker.create(PLAN)
+        async with worker.candidate_of(interview) as candidate:
+            await worker.send_interviewer(interview)
+            await worker.logged("ctx_connected")
+            proxy.stall()
+            # The VAD's budget is spent: the job goes on without it.
+            await worker.job(interview.room, until=lambda job: State.DEGRADED in job.path)
+            await proxy.heal()
+            await hold_conversation(candidate, SCRIPT)
+        job = await worker.ended_job(interview.room)
+    assert_path(job, *DEGRADED)
+    assert_outcome(job, Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
+
+
+async def test_eight_jobs_at_once_are_each_served_or_turned_down_with_a_word(
+    start_worker: StartWorker,
+) -> None:
+    slots = 6
+    worker = await start_worker({"INTERVIEW_SLOTS": str(slots), "INTERVIEW_CANDIDATE_JOIN_S": "20"})
+    interviews = [await worker.create(PLAN) for _ in range(8)]
+
+    await asyncio.gather(*map(worker.send_interviewer, interviews))
+
+    def turned_down() -> list[str]:
+        return [line["job_id"] for line in worker.log(event="turned down: no slot is free")]
+
+    def served() -> list[str]:
+        return [
+            interview.room
+            for interview in interviews
+            if any(is_running(job) for job in worker.histories(interview.room))
+        ]
+
+    await eventually(lambda: len(served()) == slots, "six interviews that run")
+    await eventually(lambda: len(set(turned_down())) == 8 - slots, "two that were turned down")
+    for room in served():
+        job = await worker.ended_job(room)
+        assert_path(job, *ALL_THE_WAY)
+        assert_outcome(job, Outcome.ABANDONED, Reason.CANDIDATE_NEVER_JOINED)
+        assert job.exit_code == 0
