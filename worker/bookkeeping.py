@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import time
 from collections.abc import Coroutine
+from functools import partial
+from pathlib import Path
 from typing import Any
 
+from worker.in_thread import in_thread
 from worker.resources.database import open_database
 from worker.settings import Settings
-from worker.shipping import ship_book
-from worker.store.errors import DatabaseError
+from worker.shipping import SHIPPED, ship_book
+from worker.store.errors import DatabaseError, DatabaseOperationFailed
 from worker.store.migrate import MIGRATE_BUDGET_S, MigrationChanged, SchemaDiffers, migrate
 from worker.store.pool import Database
 
@@ -20,6 +25,7 @@ logger = logging.getLogger(__name__)
 _START_BUDGET_S = 5.0
 _FIRST_RETRY_S = 1.0
 _LONGEST_RETRY_S = 30.0
+_DAY_S = 86_400.0
 #: Seconds for what is being shipped when the worker stops; the next worker ships the rest.
 _STOP_BUDGET_S = 5.0
 
@@ -33,6 +39,7 @@ class Bookkeeper:
         #: Set once the schema is one that this worker may write to.
         self._ready = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._tidying: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Bring the database's schema up to date, now or, where it is away, once it is back.
@@ -60,8 +67,15 @@ class Bookkeeper:
         """Ship what dead workers on this machine left: their job processes are gone with them."""
         self._spawn(self._ship_leftovers(), "ship-leftovers")
 
+    def remove_old_journals(self) -> None:
+        """Now and once a day, remove journals that were shipped long enough ago."""
+        self._tidying = asyncio.create_task(self._remove_old_journals(), name="old-journals")
+
     async def aclose(self) -> None:
         """Finish what is being shipped, in a few seconds, and close the database."""
+        if self._tidying is not None:
+            self._tidying.cancel()
+            self._tasks.add(self._tidying)
         if self._tasks and self._ready.is_set():
             await asyncio.wait(self._tasks, timeout=_STOP_BUDGET_S)
         for task in tuple(self._tasks):
@@ -96,6 +110,15 @@ class Bookkeeper:
                 return
         logger.info("the database is ready")
 
+    async def _remove_old_journals(self) -> None:
+        keep_s = self._settings.journal_keep_days * _DAY_S
+        tidy = partial(_remove_older, self._settings.journal_dir / SHIPPED, keep_s)
+        while True:
+            removed = await in_thread("old-journals", tidy)
+            if removed:
+                logger.info("old journals removed", extra={"journals": removed})
+            await asyncio.sleep(_DAY_S)
+
     async def _ship_leftovers(self) -> None:
         for path in sorted(self._settings.journal_dir.glob("*.jsonl")):
             await self._ship(path.stem, None)
@@ -110,6 +133,10 @@ class Bookkeeper:
         while True:
             try:
                 await ship_book(self._database, path, exit_code=exit_code, signal=killed_by)
+            except DatabaseOperationFailed as error:
+                # Asking again would not help, and the others wait.
+                logger.error("the database refuses a journal, which stays on disk: %s", error)
+                return
             except (DatabaseError, SchemaDiffers) as error:
                 logger.warning("a journal waits for the database: %s", error)
             except OSError as error:
@@ -119,3 +146,14 @@ class Bookkeeper:
                 return
             await asyncio.sleep(delay_s)
             delay_s = min(delay_s * 2, _LONGEST_RETRY_S)
+
+
+def _remove_older(folder: Path, age_s: float) -> int:
+    """Remove the journals in a folder that were last written so long ago; returns how many."""
+    removed, now = 0, time.time()
+    for path in folder.glob("*.jsonl"):
+        with contextlib.suppress(OSError):  # another worker on this machine may be as tidy
+            if now - path.stat().st_mtime > age_s:
+                path.unlink()
+                removed += 1
+    return removed

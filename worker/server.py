@@ -213,6 +213,7 @@ class Worker:
     def _watch_processes(self) -> None:
         self.server._proc_pool.on("process_closed", self._on_process_closed)
         self._books.ship_leftovers()
+        self._books.remove_old_journals()
 
     def _on_process_closed(self, proc: Any) -> None:
         job = proc.running_job

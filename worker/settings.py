@@ -95,6 +95,13 @@ class WorkerSettings(BaseSettings):
         Path(platformdirs.user_data_dir("interview-worker")),
         "The folder of the journals and of the embedded database.",
     )
+    journal_keep_days: float = setting(
+        "INTERVIEW_JOURNAL_KEEP_DAYS",
+        7.0,
+        "Days that a journal stays on the disk once all of it is in the database.",
+        ge=0,
+        le=3650,
+    )
     agent_name: str = setting(
         "INTERVIEW_AGENT_NAME",
         "interviewer",

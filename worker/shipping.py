@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from states import (
     Condition,
@@ -28,6 +28,9 @@ from worker.store.migrate import SchemaDiffers, SchemaTooNew
 from worker.store.pool import Database
 
 logger = logging.getLogger(__name__)
+
+#: The folder beside the journals for those that are in the database.
+SHIPPED: Final = "shipped"
 
 #: Records come in bursts (a transition, its conditions): so long one waits for the next.
 _BATCH_S = 0.1
@@ -154,6 +157,6 @@ async def ship_book(
 
 
 def _put_away(path: Path) -> None:
-    shipped = path.parent / "shipped"
+    shipped = path.parent / SHIPPED
     shipped.mkdir(exist_ok=True)
     path.rename(shipped / path.name)

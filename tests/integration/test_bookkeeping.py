@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -140,3 +143,29 @@ async def test_without_a_database_url_there_are_no_books(tmp_path: Path) -> None
     books.ship_leftovers()
     await books.aclose()
     assert path.exists()
+
+
+async def test_journals_that_were_shipped_long_ago_are_removed_and_no_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_in(tmp_path, "")
+    shipped = settings.journal_dir / "shipped"
+    shipped.mkdir(parents=True)
+    waiting = leave_journal(settings, "waiting")
+    old, young = shipped / "old.jsonl", shipped / "young.jsonl"
+    for path in (old, young):
+        path.write_text("{}\n")
+    a_while_ago = time.time() - 8 * 86_400
+    for path in (old, waiting):
+        os.utime(path, (a_while_ago, a_while_ago))
+    books = Bookkeeper(settings)
+    gone = asyncio.Event()
+    monkeypatch.setattr(bookkeeping.logger, "info", lambda *_, **__: gone.set())
+
+    books.remove_old_journals()
+    await gone.wait()
+    await books.aclose()
+
+    assert not old.exists()
+    assert young.exists()
+    assert waiting.exists()

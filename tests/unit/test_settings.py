@@ -90,6 +90,7 @@ BOUNDS: tuple[tuple[str, str, str, str, str], ...] = (
     ("INTERVIEW_DATABASE_ACQUIRE_TIMEOUT_S", "0.001", "300", "0", "300.1"),
     ("INTERVIEW_DATABASE_STATEMENT_TIMEOUT_S", "0.001", "3600", "0", "3600.1"),
     ("INTERVIEW_DATABASE_VERIFY_AFTER_IDLE_S", "0", "3600", "-0.1", "3600.1"),
+    ("INTERVIEW_JOURNAL_KEEP_DAYS", "0", "3650", "-1", "3651"),
     ("INTERVIEW_SLOTS", "1", "1000", "0", "1001"),
     ("INTERVIEW_IDLE_PROCESSES", "0", "100", "-1", "101"),
     ("INTERVIEW_CLEANUP_S", "0.001", "300", "0", "300.1"),
