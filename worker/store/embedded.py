@@ -110,12 +110,14 @@ def embedded_postgres(data_dir: str | Path) -> Iterator[str]:
 
 
 async def _take_aside(data_dir: Path) -> _Hold:
-    """`_take` in a thread; what a cancelled caller no longer wants is given back."""
+    """`_take` in a thread. A cancelled caller waits for it, and what it took is given back."""
     taking = asyncio.ensure_future(asyncio.to_thread(_take, data_dir))
     try:
         hold = await asyncio.shield(taking)
     except asyncio.CancelledError:
         taking.add_done_callback(_give_back)
+        # A start that went on behind a caller who has left would start a server for nobody.
+        await asyncio.wait({taking})
         raise
     hold.connection.setblocking(False)
     return hold
