@@ -9,9 +9,11 @@ import logging
 import math
 import os
 import signal
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 from livekit.agents import AgentServer, JobRequest
+from livekit.agents.utils import aio
 
 from worker import process
 from worker.bookkeeping import Bookkeeper
@@ -123,7 +125,9 @@ class Worker:
         settings = self._settings
         await self._reach_livekit()
         self._install_signals()
-        await self._books.open()
+        if not await self._unless_stopped(self._books.open()):
+            await self._books.aclose()
+            return
         serving = asyncio.create_task(self._serve(), name="agent-server")
         stopping = asyncio.create_task(self._stopping.wait(), name="stop-signal")
         # worker_started comes after the pool is there.
@@ -149,6 +153,20 @@ class Worker:
             settings.livekit_api_secret.get_secret_value(),
             budget_s=settings.livekit_start_budget_s,
         )
+
+    async def _unless_stopped(self, step: Coroutine[Any, Any, None]) -> bool:
+        """Do a step of the start; False where the worker was told to stop in the middle of it."""
+        doing = asyncio.create_task(step, name="start")
+        stopping = asyncio.create_task(self._stopping.wait(), name="stop-signal")
+        try:
+            await asyncio.wait({doing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if doing.done():
+                await doing
+                return True
+            await aio.cancel_and_wait(doing)
+            return False
+        finally:
+            stopping.cancel()
 
     async def _serve(self) -> None:
         await self.server.run()

@@ -177,10 +177,13 @@ class Connections:
             if not isinstance(error, Exception):
                 raise
         finally:
-            # What can fail here is the end of a connection, and no longer the operation.
-            with contextlib.suppress(Exception):
-                await pool.release(connection, timeout=self._limits.verify_timeout_s)
-            self._leave(pool)
+            try:
+                # What can fail here is the end of a connection, and no longer the operation.
+                with contextlib.suppress(Exception):
+                    await pool.release(connection, timeout=self._limits.verify_timeout_s)
+            finally:
+                # Also where this is cancelled: asyncpg goes on, and a place is never lost.
+                self._leave(pool)
 
     def _pools(self) -> list[Any]:
         return [pool for pool in (self._kept, self._overflow) if pool is not None]
@@ -202,6 +205,9 @@ class Connections:
         except TimeoutError:
             for pool in self._pools():
                 pool.terminate()
+        for task in self._giving_back:
+            # Its connection is cut off: there is nothing left to roll back.
+            task.cancel()
         if self._giving_back:
             await asyncio.wait(self._giving_back)
 
