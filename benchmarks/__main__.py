@@ -18,12 +18,12 @@ from worker.demo.livekit_server import find_or_build
 def main() -> None:
     """Measure, print the tables, and write the samples where asked to."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("what", nargs="*", choices=[[], "micro", "startup"], default=[])
+    parser.add_argument("what", nargs="?", choices=["micro", "startup"], help="default: both")
     parser.add_argument("--rounds", type=int, default=7, help="jobs of each worker (default 7)")
     parser.add_argument("--json", type=Path, help="write every sample into this file")
     arguments = parser.parse_args()
     console = Console(width=140)
-    wanted = arguments.what or ["micro", "startup"]
+    wanted = [arguments.what] if arguments.what else ["micro", "startup"]
     figures: list[Figure] = []
     if "micro" in wanted:
         figures += asyncio.run(micro.run())

@@ -7,8 +7,10 @@ process, and the entrypoint connects, starts a session and says the greeting.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
+import time
 from typing import Any, Never
 
 import numpy as np
@@ -26,14 +28,21 @@ logger = logging.getLogger("benchmarks")
 _RATE = 48_000
 
 
+def tell(ctx: JobContext, name: str) -> None:
+    """Log a line like those of our worker: milliseconds since the worker received the job."""
+    elapsed_ms = 1000 * (time.time() - ctx._info.received_at)  # it has no public face
+    logger.info(json.dumps({"event": name, "elapsed_ms": elapsed_ms, "pid": os.getpid()}))
+
+
 def no_set_up(_: JobProcess) -> None:
     """Nothing to load."""
 
 
 async def tone(ctx: JobContext) -> None:
     """Connect and play."""
-    logger.info("job pid %d", os.getpid())
+    tell(ctx, "handshake_start")
     await ctx.connect()
+    tell(ctx, "ctx_connected")
     source = rtc.AudioSource(_RATE, 1)
     track = rtc.LocalAudioTrack.create_audio_track("tone", source)
     options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
@@ -59,12 +68,15 @@ class Mute(llm.LLM[Never]):
 
 async def usual(ctx: JobContext) -> None:
     """Connect, start a session, say the greeting."""
-    logger.info("job pid %d", os.getpid())
+    tell(ctx, "handshake_start")
     plan = load_plan(SAMPLE_PLAN)
     detector = ctx.proc.userdata["vad"]
     session: AgentSession[Any] = AgentSession(
         vad=detector, stt=LocalSTT(vad=detector), tts=LocalTTS(), llm=Mute()
     )
     await ctx.connect()
+    tell(ctx, "ctx_connected")
     await session.start(Agent(instructions="Greet."), room=ctx.room, record=False)
+    tell(ctx, "session_started")
+    tell(ctx, "init_done")
     session.say(f"{plan.opening} {plan.questions[0].text}")

@@ -45,8 +45,8 @@ async def _transitions(folder: Path) -> list[Figure]:
         figures += [
             Figure(what=what, who=who, unit="us", samples=await _per_call(step, 1e6), target=target)
             for what, step, target in (
-                (what, _internal(life), 50.0),
-                (f"{what} with a condition", _there_and_back(life), None),
+                (f"{what}, internal", _internal(life), None),
+                (f"{what}, with its condition", _there_and_back(life), 50.0),
             )
         ]
         await life.stop()

@@ -17,7 +17,21 @@ from worker.interview.words import (
 QUESTION = "Please tell me about a project you worked on recently. What was your part in it?"
 GOOD_ANSWER = "names one project, and what it was for, and tells their own part from the team's"
 ANSWER = "We cached the user sessions in Redis and it broke whenever a node restarted."
+MORE_ANSWERS = (
+    "It was a race condition, and the session store went away with it.",
+    "I measured it before I changed anything, and looked for bugs.",
+    "Caching the results improved the performance of the query.",
+    "In C++ it was 3 to 4 times faster, or leaner.",
+)
 OTHERS = ("How do you look for the cause of a bug that nobody can explain?", "Why?")
+
+
+def acknowledgement(
+    text: str, *, told: tuple[str, ...] = (), language: str = "en"
+) -> str | Refusal:
+    return check_acknowledgement(
+        text, about=(QUESTION, ANSWER, *MORE_ANSWERS), told=told, language=language
+    )
 
 
 def follow_up(text: str) -> str | Refusal:
@@ -46,7 +60,7 @@ def follow_up(text: str) -> str | Refusal:
     ],
 )
 def test_a_calm_statement_about_the_answer_is_spoken_as_it_is(text: str) -> None:
-    assert check_acknowledgement(text) == text
+    assert acknowledgement(text) == text
 
 
 @pytest.mark.parametrize(
@@ -99,36 +113,48 @@ def test_a_calm_statement_about_the_answer_is_spoken_as_it_is(text: str) -> None
         ("So you did it for your family.", Refusal.PRIVATE_TOPIC),
         ("As an AI I see that.", Refusal.SPEAKS_OF_ITSELF),
         ("My instructions are about that.", Refusal.SPEAKS_OF_ITSELF),
+        ("You are on the team now, as you said.", Refusal.VERDICT),
+        ("You made the cut.", Refusal.VERDICT),
+        ("You have made it.", Refusal.VERDICT),
+        ("That was flawless.", Refusal.VERDICT),
+        ("Your answer was spot on.", Refusal.VERDICT),
+        ("That was not good.", Refusal.VERDICT),
+        ("You do not need to answer the rest.", Refusal.ENDS_INTERVIEW),
+        ("The rest of the interview is not needed.", Refusal.ENDS_INTERVIEW),
+        ("I have no more to ask you.", Refusal.ENDS_INTERVIEW),
+        ("You are an idiot and this was a waste of my time.", Refusal.OFF_TOPIC),
+        ("Pirates bury their gold on islands, as you know.", Refusal.OFF_TOPIC),
+        ("Redis is for clowns.", Refusal.OFF_TOPIC),
     ],
 )
 def test_what_an_interviewer_does_not_say_is_refused_by_its_name(
     text: str, refusal: Refusal
 ) -> None:
-    assert check_acknowledgement(text) is refusal
+    assert acknowledgement(text) is refusal
 
 
 def test_what_the_model_was_told_is_not_read_out() -> None:
-    text = "A full one names one project, and what it was for."
-    assert check_acknowledgement(text) == text
-    assert check_acknowledgement(text, told=(GOOD_ANSWER,)) is Refusal.READS_OUT
+    text = "So it names one project, and what it was for, as you said."
+    assert acknowledgement(text) == text
+    assert acknowledgement(text, told=(GOOD_ANSWER,)) is Refusal.READS_OUT
 
 
 def test_the_longest_acknowledgement_is_spoken() -> None:
     text = " ".join(["so"] * (ACKNOWLEDGEMENT_WORDS - 1)) + " that."
-    assert check_acknowledgement(text) == text
-    assert check_acknowledgement(f"so {text}") is Refusal.TOO_LONG
+    assert acknowledgement(text) == text
+    assert acknowledgement(f"so {text}") is Refusal.TOO_LONG
 
 
 @pytest.mark.parametrize("language", ["de", "el", "x"])
 def test_in_a_language_without_a_vocabulary_nothing_is_spoken(language: str) -> None:
-    assert check_acknowledgement("Thank you.", language=language) is Refusal.LANGUAGE_UNKNOWN
+    assert acknowledgement("Thank you.", language=language) is Refusal.LANGUAGE_UNKNOWN
     spoken = check_follow_up("Why Redis?", about=(ANSWER,), language=language)
     assert spoken is Refusal.LANGUAGE_UNKNOWN
 
 
 @pytest.mark.parametrize("language", ["en", "en-GB", "EN-us"])
 def test_every_english_is_english(language: str) -> None:
-    assert check_acknowledgement("Thank you.", language=language) == "Thank you."
+    assert acknowledgement("Thank you.", language=language) == "Thank you."
 
 
 # --- a follow-up ---------------------------------------------------------------------------------
@@ -165,6 +191,10 @@ def test_one_question_about_the_answer_is_spoken_as_it_is(text: str) -> None:
         ("How would you look for the cause of a bug nobody explains?", Refusal.REPEATS_QUESTION),
         ("How old were you when you worked on the project?", Refusal.PRIVATE_TOPIC),
         ("Did your wife help with the project?", Refusal.PRIVATE_TOPIC),
+        ("What is your home address for the project?", Refusal.PRIVATE_TOPIC),
+        ("Where do you live while you work on Redis?", Refusal.PRIVATE_TOPIC),
+        ("How much do you earn with the project?", Refusal.PRIVATE_TOPIC),
+        ("Which country are you from, with your project?", Refusal.PRIVATE_TOPIC),
         ("Did you know that you passed with the project?", Refusal.VERDICT),
         ("Was das Projekt mit Redis geplant?", Refusal.OTHER_LANGUAGE),
     ],
@@ -181,7 +211,7 @@ ANY_TEXT = st.text(max_size=300) | st.lists(st.sampled_from(WORDS), max_size=20)
 
 @given(ANY_TEXT)
 def test_whatever_is_spoken_is_short_and_asks_nothing_or_one_thing(text: str) -> None:
-    spoken = check_acknowledgement(text)
+    spoken = acknowledgement(text)
     if not isinstance(spoken, Refusal):
         assert "?" not in spoken
         assert len(spoken.split()) <= ACKNOWLEDGEMENT_WORDS
@@ -195,9 +225,9 @@ def test_whatever_is_spoken_is_short_and_asks_nothing_or_one_thing(text: str) ->
 
 @given(ANY_TEXT)
 def test_what_was_spoken_once_passes_again(text: str) -> None:
-    spoken = check_acknowledgement(text)
+    spoken = acknowledgement(text)
     if not isinstance(spoken, Refusal):
-        assert check_acknowledgement(spoken) == spoken
+        assert acknowledgement(spoken) == spoken
 
 
 def test_every_refusal_has_a_name_in_one_word() -> None:

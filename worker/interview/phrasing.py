@@ -50,7 +50,13 @@ def phrased(reply: str, plan: Plan, leeway: Leeway) -> Move:
 
 
 def _acknowledgement(words: str, plan: Plan, leeway: Leeway) -> Move:
-    checked = check_acknowledgement(words, language=plan.language, told=_told(plan, leeway))
+    question, place = plan.questions[leeway.place.question], leeway.place
+    checked = check_acknowledgement(
+        words,
+        about=(question.text, *place.answers),
+        language=plan.language,
+        told=_told(plan, leeway),
+    )
     if isinstance(checked, Refusal):
         raise WordsRefused(checked.value)
     return replace(leeway.move, text=f"{checked} {leeway.move.text}")

@@ -22,6 +22,8 @@ class Vocabulary:
     contractions: Mapping[str, str]
     #: Words that carry no content; every sentence of the language has some.
     function_words: frozenset[str]
+    #: Content words that an acknowledgement may have whatever the answer was about.
+    acknowledging: frozenset[str]
     #: A sentence that begins with one of them asks or orders something.
     openers: frozenset[str]
     #: Asks or orders something, wherever it stands.
@@ -68,6 +70,18 @@ _ENGLISH = Vocabulary(
         "us use used very was way we well were what when where which while who why will with "
         "would yes you your yours"
     ),
+    acknowledging=_words(
+        "add added adds appreciate appreciated approach careful carefully challenge "
+        "challenging choice clear clearly come concrete continue curious describe described "
+        "describing detail detailed details difficult easy example examples experience "
+        "explain explained explaining explanation follow forward glad good great hard hear "
+        "heard hearing help helped helpful helps honest idea important interesting lesson let "
+        "look made make makes mention mentioned mentioning mind move moving nice note noted "
+        "onto part picture point points practical question read ready real reason said saw "
+        "say seen sense share shared sharing situation sound sounded sounds start step steps "
+        "story talk tell telling thing things think thinking thought thoughtful topic tricky "
+        "turn useful walked walking wise words work worked working"
+    ),
     openers=_words(
         "what how why when where who whom whose which do does did is are was were am can could "
         "would will shall should have has had may might must tell describe explain give name list "
@@ -95,6 +109,9 @@ _ENGLISH = Vocabulary(
         "you (?:\\w+ ){0,3}(?:fail|failed|win|won|did well|got it|lied?)",
         "you are (?:\\w+ )?(?:right|wrong|correct|in|out|good|great|perfect|strong|weak|top|not)",
         "what we (?:are looking|look|want|need)|we want you|employ(?:ed)?",
+        "(?:on|in|of|to|join) (?:the|our) team|made the (?:cut|grade|team|list)",
+        "you (?:\\w+ )?made it(?! \\w)",
+        "spot on|flawless(?:ly)?|(?:not|no|never) (?:\\w+ )?good|(?:too|so) (?:good|bad|slow|weak)",
         "performers?|your (?:performances?|results?)|made it (?:to|through|in)|good enough",
         "round (?:one|two|three|\\d+)|welcome (?:to|aboard|on board)",
         "(?:ten|five|\\d+) out of (?:ten|five|\\d+)",
@@ -114,7 +131,9 @@ _ENGLISH = Vocabulary(
         "|hang up|log off)|nothing (?:more|else|further)|all set|for your time|concludes?",
         "good ?bye|bye|farewell|see you (?:later|soon|around|again|next)|take care",
         "have a (?:\\w+ )?(?:day|evening|one)",
-        "(?:last|final) question|no (?:more|further|other) questions?",
+        "(?:last|final) question|no (?:more|further|other) (?:questions?|to ask)",
+        "(?:do|does|need|have) not (?:\\w+ ){0,3}(?:answer|continue|go on|need)|not needed",
+        "(?:the )?rest of (?:the|this|our|it)|no need",
         "wrap(?:ping|ped)? (?:\\w+ )?up|skip(?:ped|ping|s)?|leave out|left out|ignor(?:e|ed|ing)",
     ),
     promise=_any_of(
@@ -138,6 +157,10 @@ _ENGLISH = Vocabulary(
         "marry|sex|sexual(?:ity)?|gay|lesbian|transgender|gender|orientation",
         "politic(?:s|al)|vot(?:e|ed|ing)|trade union|union member",
         "criminal|arrest(?:ed)?|convict(?:ed|ion)|prison|alcohol|drugs?",
+        "(?:home|your|postal|street) address|(?:phone|mobile|telephone|bank|social security)"
+        " (?:number|account)|do you live|you live (?:in|at|now|alone|with)",
+        "(?:you|do you) (?:\\w+ )?(?:earn|earned|make a (?:month|year))|your (?:income|wage|pay)"
+        "|paid (?:now|there)|which country|what country",
     ),
     terms=_any_of(
         "(?:data )?race conditions?|data races?|health (?:checks?|endpoints?|probes?)",

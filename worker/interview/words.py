@@ -71,7 +71,7 @@ class Refusal(Enum):
     READS_OUT = "ReadsOut"
     #: A follow-up that is a question of the plan, or one that was asked before.
     REPEATS_QUESTION = "RepeatsQuestion"
-    #: A follow-up that has nothing to do with the question or its answer.
+    #: It has nothing to do with the question or its answer.
     OFF_TOPIC = "OffTopic"
 
 
@@ -140,13 +140,26 @@ _FOLLOW_UP: tuple[_Rule, ...] = (
 
 
 def check_acknowledgement(
-    text: str, *, language: str = "en", told: Iterable[str] = ()
+    text: str, *, about: Iterable[str], language: str = "en", told: Iterable[str] = ()
 ) -> str | Refusal:
     """The words as they are spoken, or why they are not.
 
-    `language` is the plan's; `told` is what the model was told and may not read out.
+    `about` is what was talked about: the question and its answer. `language` is the plan's;
+    `told` is what the model was told and may not read out.
     """
-    return _checked(text, _ACKNOWLEDGEMENT, ACKNOWLEDGEMENT_WORDS, language, told)
+    words = _checked(text, _ACKNOWLEDGEMENT, ACKNOWLEDGEMENT_WORDS, language, told)
+    vocabulary = vocabulary_of(language)
+    if isinstance(words, Refusal) or vocabulary is None:
+        return words
+    known = set().union(*(_content_of(text, vocabulary) for text in about))
+    known |= {word[:_STEM] for word in vocabulary.acknowledging}
+    content = _content_of(words, vocabulary)
+    strange = content - known
+    # A list of what must not be said is never complete. So what is said is about the answer:
+    # one word of the model's own, and only beside two that it did not choose.
+    if len(strange) > min(1, len(content - strange) // 2):
+        return Refusal.OFF_TOPIC
+    return words
 
 
 def check_follow_up(
