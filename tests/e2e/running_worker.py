@@ -292,7 +292,8 @@ class RunningWorker:
             if history is None:
                 return None
             path = self.data_dir / "journals/shipped" / f"{history.header['job_id']}.jsonl"
-            return history if path.exists() else None
+            # Read again: its last record may have been written since it was looked for.
+            return History.read(path) if path.exists() else None
 
         return await eventually(shipped, f"the end of the job in {room}")
 

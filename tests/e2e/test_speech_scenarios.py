@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import broken_plugins
 import pytest
-from heard import MOST_WORD_ERRORS, heard_by, word_error_rate
-from one_question import ALL_THE_WAY, ANSWER, PLAN, SCRIPT, is_gone
+from one_question import ALL_THE_WAY, PLAN
+from scenarios import Record, assert_nothing_was_lost, talk, write_down
 from stand_ins.deepgram import DeepgramStandIn
 from stand_ins.elevenlabs import ElevenLabsStandIn
 
-from states import History, Outcome, Reason, Status
-from states.testing import assert_condition, assert_outcome, assert_path
-from worker.demo.conversation import hold_conversation
+from states import History, Status
+from states.testing import assert_condition, assert_path
 from worker.speech import local_models
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from running_worker import RunningWorker, StartWorker
 
 pytestmark = [pytest.mark.real_server, pytest.mark.e2e, pytest.mark.timeout(300)]
+
+Hold: TypeAlias = "Callable[[RunningWorker], Awaitable[History]]"
 
 DEGRADED = [state.replace("READY", "DEGRADED") for state in ALL_THE_WAY]
 
@@ -32,23 +34,19 @@ def models() -> None:
     local_models.preload(stt=True, tts=True)
 
 
-async def hold(worker: RunningWorker) -> History:
-    """Hold the interview of one question to its end; nobody's words may be lost."""
-    interview = await worker.create(PLAN)
-    async with worker.candidate_of(interview) as candidate:
-        await worker.send_interviewer(interview)
-        await hold_conversation(candidate, SCRIPT)
-        heard = await heard_by(candidate)
-    job = await worker.ended_job(interview.room)
-    assert_outcome(job, Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
-    said = {
-        speaker: " ".join(turn.text for turn in job.turns if turn.speaker == speaker)
-        for speaker in ("candidate", "interviewer")
-    }
-    assert word_error_rate(ANSWER, said["candidate"]) <= MOST_WORD_ERRORS
-    assert word_error_rate(said["interviewer"], heard) <= MOST_WORD_ERRORS
-    assert is_gone(job)
-    return job
+@pytest.fixture
+def hold(record_property: Record) -> Hold:
+    """Holds the interview of one question to its end; nobody's words may be lost."""
+
+    async def hold(worker: RunningWorker) -> History:
+        interview = await worker.create(PLAN)
+        said = await talk(worker, interview)
+        job = await worker.ended_job(interview.room)
+        write_down(record_property, job, said)
+        assert_nothing_was_lost(job, said)
+        return job
+
+    return hold
 
 
 def statuses(job: History, resource: str) -> list[tuple[Status, str]]:
@@ -61,7 +59,7 @@ def statuses(job: History, resource: str) -> list[tuple[Status, str]]:
 
 
 async def test_a_vad_that_is_late_is_attached_to_the_running_session(
-    start_worker: StartWorker, tmp_path: Path
+    start_worker: StartWorker, tmp_path: Path, hold: Hold
 ) -> None:
     broken_plugins.shadow(tmp_path, "silero", broken_plugins.SILERO_LATE)
     worker = await start_worker({"PYTHONPATH": str(tmp_path)})
@@ -77,7 +75,7 @@ async def test_a_vad_that_is_late_is_attached_to_the_running_session(
 
 
 async def test_a_vad_that_hangs_in_its_thread_holds_up_neither_interview_nor_process(
-    start_worker: StartWorker, tmp_path: Path
+    start_worker: StartWorker, tmp_path: Path, hold: Hold
 ) -> None:
     broken_plugins.shadow(tmp_path, "silero", broken_plugins.SILERO_HANGS)
     worker = await start_worker({"PYTHONPATH": str(tmp_path)})
@@ -90,7 +88,7 @@ async def test_a_vad_that_hangs_in_its_thread_holds_up_neither_interview_nor_pro
 
 
 async def test_speech_to_text_that_cannot_be_made_is_made_when_it_is_needed(
-    start_worker: StartWorker, tmp_path: Path
+    start_worker: StartWorker, tmp_path: Path, hold: Hold
 ) -> None:
     broken_plugins.shadow(tmp_path, "deepgram", broken_plugins.not_at_first("STT", 3))
     async with DeepgramStandIn() as deepgram:
@@ -104,7 +102,7 @@ async def test_speech_to_text_that_cannot_be_made_is_made_when_it_is_needed(
 
 
 async def test_text_to_speech_that_cannot_be_made_is_made_when_it_is_needed(
-    start_worker: StartWorker, tmp_path: Path
+    start_worker: StartWorker, tmp_path: Path, hold: Hold
 ) -> None:
     broken_plugins.shadow(tmp_path, "elevenlabs", broken_plugins.not_at_first("TTS", 3))
     async with ElevenLabsStandIn() as elevenlabs:

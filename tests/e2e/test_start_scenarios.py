@@ -10,13 +10,13 @@ from urllib.parse import urlsplit
 import broken_plugins
 import pytest
 from heard import heard_by
-from one_question import ALL_THE_WAY, NEVER_STARTED, PLAN, SCRIPT, is_running
+from one_question import ALL_THE_WAY, NEVER_STARTED, PLAN, is_running
 from running_worker import PATIENCE_S, eventually
+from scenarios import Record, assert_nothing_was_lost, talk, write_down
 from stand_ins.tcp_proxy import TcpProxy
 
 from states import Outcome, Reason, State, Status
 from states.testing import assert_condition, assert_outcome, assert_path
-from worker.demo.conversation import hold_conversation
 from worker.speech import local_models
 
 if TYPE_CHECKING:
@@ -45,18 +45,17 @@ def flaky(failures: int) -> dict[str, str]:
 
 
 async def test_an_orchestrator_that_fails_once_is_loaded_by_the_second_attempt(
-    start_worker: StartWorker,
+    start_worker: StartWorker, record_property: Record
 ) -> None:
     worker = await start_worker(flaky(1))
     interview = await worker.create(PLAN)
 
-    async with worker.candidate_of(interview) as candidate:
-        await worker.send_interviewer(interview)
-        await hold_conversation(candidate, SCRIPT)
+    said = await talk(worker, interview)
 
     job = await worker.ended_job(interview.room)
+    write_down(record_property, job, said)
     assert_path(job, *ALL_THE_WAY)
-    assert_outcome(job, Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
+    assert_nothing_was_lost(job, said)
     (load,) = [step for step in job.steps if step.name == "load orchestrator"]
     assert (load.ok, load.attempts) == (True, 2)
 
@@ -83,7 +82,10 @@ async def test_an_orchestrator_that_fails_for_good_is_the_one_hard_failure_and_i
 
 
 async def test_a_network_that_stalls_while_the_vad_loads_is_waited_out(
-    livekit_server: LiveKitServer, start_worker: StartWorker, tmp_path: Path
+    livekit_server: LiveKitServer,
+    start_worker: StartWorker,
+    tmp_path: Path,
+    record_property: Record,
 ) -> None:
     """The signalling stands still while everything loads; the media go their own way."""
     broken_plugins.shadow(tmp_path, "silero", broken_plugins.SILERO_LATE)
@@ -93,17 +95,17 @@ async def test_a_network_that_stalls_while_the_vad_loads_is_waited_out(
         url = f"ws://{proxy.host}:{proxy.port}"
         worker = await start_worker({"PYTHONPATH": str(tmp_path), "LIVEKIT_URL": url})
         interview = await worker.create(PLAN)
-        async with worker.candidate_of(interview) as candidate:
-            await worker.send_interviewer(interview)
-            await worker.logged("ctx_connected")
-            proxy.stall()
-            # The VAD's budget is spent: the job goes on without it.
-            await worker.job(interview.room, until=lambda job: State.DEGRADED in job.path)
-            await proxy.heal()
-            await hold_conversation(candidate, SCRIPT)
+        talking = asyncio.create_task(talk(worker, interview))
+        await worker.logged("ctx_connected")
+        proxy.stall()
+        # The VAD's budget is spent: the job goes on without it.
+        await worker.job(interview.room, until=lambda job: State.DEGRADED in job.path)
+        await proxy.heal()
+        said = await talking
         job = await worker.ended_job(interview.room)
+    write_down(record_property, job, said)
     assert_path(job, *DEGRADED)
-    assert_outcome(job, Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
+    assert_nothing_was_lost(job, said)
 
 
 async def test_eight_jobs_at_once_are_each_served_or_turned_down_with_a_word(
@@ -127,7 +129,13 @@ async def test_eight_jobs_at_once_are_each_served_or_turned_down_with_a_word(
 
     await eventually(lambda: len(served()) == slots, "six interviews that run")
     await eventually(lambda: len(set(turned_down())) == 8 - slots, "two that were turned down")
-    for room in served():
+    # One who comes is greeted, however many others are being served.
+    first = next(each for each in interviews if each.room == served()[0])
+    async with worker.candidate_of(first) as candidate:
+        await candidate.wait_until_interviewer_paused(quiet_s=1.0, timeout_s=PATIENCE_S)
+        assert "welcome" in await heard_by(candidate)
+        await worker.delete_room(first.room)
+    for room in set(served()) - {first.room}:
         job = await worker.ended_job(room)
         assert_path(job, *ALL_THE_WAY)
         assert_outcome(job, Outcome.ABANDONED, Reason.CANDIDATE_NEVER_JOINED)
