@@ -1,4 +1,4 @@
-"""`python -m benchmarks [micro|startup] [--rounds N] [--json FILE]`."""
+"""`python -m benchmarks [micro|startup|prepared] [--rounds N] [--json FILE]`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import micro, startup
+from benchmarks import micro, prepared_speech, startup
 from benchmarks.figures import Figure, print_table
 from worker.demo.livekit_server import find_or_build
 
@@ -18,16 +18,22 @@ from worker.demo.livekit_server import find_or_build
 def main() -> None:
     """Measure, print the tables, and write the samples where asked to."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("what", nargs="?", choices=["micro", "startup"], help="default: both")
+    parser.add_argument(
+        "what", nargs="?", choices=["micro", "startup", "prepared"], help="default: all"
+    )
     parser.add_argument("--rounds", type=int, default=7, help="jobs of each worker (default 7)")
     parser.add_argument("--json", type=Path, help="write every sample into this file")
     arguments = parser.parse_args()
     console = Console(width=140)
-    wanted = [arguments.what] if arguments.what else ["micro", "startup"]
+    wanted = [arguments.what] if arguments.what else ["micro", "prepared", "startup"]
     figures: list[Figure] = []
     if "micro" in wanted:
         figures += asyncio.run(micro.run())
         print_table("One transition, one record", figures, console)
+    if "prepared" in wanted:
+        spoken = asyncio.run(prepared_speech.run())
+        print_table("From a question to its first audio", spoken, console)
+        figures += spoken
     if "startup" in wanted:
         measured = asyncio.run(_startup(arguments.rounds, console))
         print_table("From a dispatch to the first word", measured, console)

@@ -1,4 +1,7 @@
-"""What one transition and one journal record cost, beside the libraries' own price."""
+"""What one transition, one journal record and one fault point that is off cost.
+
+Each stands beside the libraries' own price.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from transitions.extensions.asyncio import AsyncMachine
 
 from benchmarks.figures import Figure
 from states import Condition, Event, FileJournal, Lifecycle, MemoryJournal, Status
+from worker import faults
 
 _CALLS = 500
 _ROUNDS = 9
@@ -25,7 +29,7 @@ async def run() -> list[Figure]:
     """Every figure of this module; a few seconds."""
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
-        return [*await _transitions(folder), *await _records(folder)]
+        return [*await _transitions(folder), *await _records(folder), *await _fault_points()]
 
 
 async def _transitions(folder: Path) -> list[Figure]:
@@ -110,6 +114,27 @@ async def _records(folder: Path) -> list[Figure]:
         ]
     journal.close()
     return figures
+
+
+async def _fault_points() -> list[Figure]:
+    """A coroutine that does nothing, awaited as it is and with a point in front of it."""
+
+    async def nothing() -> None: ...
+
+    async def bare() -> None:
+        await nothing()
+
+    async def with_point() -> None:
+        await faults.at("load", nothing(), "vad")
+
+    what = "a step with a fault point that is off"
+    return [
+        Figure(what=what, who=who, unit="us", samples=await _per_call(step, 1e6), target=target)
+        for who, step, target in (
+            ("the step alone", bare, None),
+            ("with the point", with_point, 1.0),
+        )
+    ]
 
 
 @contextmanager

@@ -48,6 +48,7 @@ class Reason(StrEnum):
     INTERVIEW_UNKNOWN = "InterviewUnknown", "The database has no interview of this id."
     INTERVIEW_ALREADY_OVER = "InterviewAlreadyOver", "The interview had ended before this job."
     SESSION_FAILED = "SessionFailed", "The voice session could not start, or broke beyond repair."
+    TURN_STUCK = "TurnStuck", "The interviewer could neither speak nor write, whatever was tried."
     SESSION_START_TIMEOUT = "SessionStartTimeout", "The session did not start within the budget."
     ROOM_LOST = "RoomLost", "The connection to the room was lost for good."
     ROOM_DELETED = "RoomDeleted", "The room was closed, or the interviewer removed, from outside."

@@ -61,6 +61,8 @@ class Event(StrEnum):
     CANDIDATE_LEFT = "candidate_left"
     CANDIDATE_NEVER_JOINED = "candidate_never_joined"
     CANDIDATE_SILENT = "candidate_silent"
+    #: Nothing of the interviewer's turn could be heard or read, whatever was tried.
+    TURN_STUCK = "turn_stuck"
     SHUTDOWN_REQUESTED = "shutdown_requested"
     ROOM_LOST = "room_lost"
     ROOM_DELETED = "room_deleted"
@@ -211,6 +213,7 @@ EDGES: tuple[Edge, ...] = (
     _end(_S.RUNNING, _E.CANDIDATE_LEFT, _O.ABANDONED, _R.CANDIDATE_LEFT),
     _end(_S.RUNNING, _E.CANDIDATE_NEVER_JOINED, _O.ABANDONED, _R.CANDIDATE_NEVER_JOINED),
     _end(_S.RUNNING, _E.CANDIDATE_SILENT, _O.ABANDONED, _R.CANDIDATE_SILENT),
+    _end(_S.RUNNING, _E.TURN_STUCK, _O.FAILED, _R.TURN_STUCK),
     _end(_S.RUNNING, _E.SESSION_FAILED, _O.FAILED, _R.SESSION_FAILED),
     _end(_S.RUNNING, _E.BUDGET_SPENT, _O.COMPLETED, _R.TIME_LIMIT_REACHED),
     # What can end a job at any time before it is closing.

@@ -73,6 +73,18 @@ class JobBook:
         with contextlib.suppress(JournalError):
             self._life.journal.append("fault", self._life.t, where=where, error=reason)
 
+    def rung(self, name: str, reason: str, silent_s: float) -> None:
+        """Record a step of the ladder that was taken after so many seconds without speech."""
+        with contextlib.suppress(JournalError):
+            self._life.journal.append(
+                "fault",
+                self._life.t,
+                where="turn",
+                error=reason,
+                rung=name,
+                silent_s=round(silent_s, 3),
+            )
+
     def milestone(self, name: str) -> None:
         """Log one of the four start-up lines: `elapsed_ms` counts from the job's receipt."""
         elapsed_ms = round(self._life.t * 1000, 1)

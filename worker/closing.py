@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from states import Event, State
 from states.transition import IllegalTransition, LifecycleStopped
+from worker import faults
 from worker.bounded import bounded
 
 if TYPE_CHECKING:
@@ -61,8 +62,9 @@ class _Closing:
         keep_s: float = 0.0,
     ) -> None:
         """Do one step in at most `budget_s` seconds, keeping `keep_s` for those after it."""
+        work = bounded(faults.at("close", step, name), self._within(budget_s, keep_s))
         with contextlib.suppress(Exception):
-            await self._job.book.timed(name, bounded(step, self._within(budget_s, keep_s)))
+            await self._job.book.timed(name, work)
 
     def _within(self, budget_s: float, keep_s: float = 0.0) -> float:
         """So many of these seconds are there, in what is left of CLOSING."""

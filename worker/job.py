@@ -21,6 +21,7 @@ from states import (
     Status,
 )
 from states.transition import IllegalTransition, LifecycleStopped, Transition
+from worker import faults
 from worker.application import Application
 from worker.book import JobBook
 from worker.bounded import retrieve
@@ -35,6 +36,8 @@ logger = logging.getLogger(__name__)
 
 #: Seconds of silence after which somebody who waits for the session is told to wait.
 _WAITING_S = 2.0
+#: Seconds after which they are told again.
+_STILL_WAITING_S = 4.0
 
 #: What the worker sends to its job processes when it goes away: SIGTERM also reaches them from
 #: a process group, a container runtime or an operator, and they mind only their worker's word.
@@ -67,6 +70,7 @@ class Job:
                 "room": ctx.job.room.name,
                 "worker_id": ctx.worker_id,
                 "pid": os.getpid(),
+                **faults.header(),
                 **app.header(),
             },
         )
@@ -86,6 +90,7 @@ class Job:
         """From HANDSHAKE to CLOSED. Returns the outcome, also where it was cancelled."""
         self.book.milestone("handshake_start")
         self.life.start()
+        faults.entered(State.HANDSHAKE)
         self.life.subscribe(self._log_transition)
         asyncio.get_running_loop().add_signal_handler(
             WORKERS_WORD, self.life.post, Event.SHUTDOWN_REQUESTED
@@ -134,7 +139,7 @@ class Job:
 
     async def _handshake(self) -> None:
         try:
-            await self.book.timed("connect", self.stage.connect())
+            await self.book.timed("connect", faults.at("connect", self.stage.connect()))
         except Exception as error:
             logger.error("the room did not connect: %s", type(error).__name__)
             await self.life.fire(Event.HANDSHAKE_FAILED)
@@ -144,7 +149,8 @@ class Job:
 
     async def _bootstrap(self) -> None:
         self.opening = asyncio.create_task(
-            self.book.timed("open_line", self.stage.open_line()), name="open-line"
+            self.book.timed("open_line", faults.at("open_line", self.stage.open_line())),
+            name="open-line",
         )
         self.opening.add_done_callback(retrieve)
         resources = self.app.resources()
@@ -172,7 +178,8 @@ class Job:
             session, agent = self.app.start_session(self, self.held)
             self.session = session
             session.on("close", self._on_session_closed)
-            await self.book.timed("start_session", self.stage.start_session(session, agent))
+            starting = faults.at("start_session", self.stage.start_session(session, agent))
+            await self.book.timed("start_session", starting)
         except Exception as error:
             logger.exception("the session did not start")
             self.book.fault("start_session", error)
@@ -188,12 +195,13 @@ class Job:
             await self.life.fire(Event.WORK_DONE)
 
     async def _comfort(self) -> None:
-        """Tell somebody who waits that it goes on."""
+        """Tell somebody who waits that it goes on, as often as they would begin to doubt it."""
         await asyncio.sleep(_WAITING_S)
         try:
-            clip = self.app.waiting_words()
-            if clip is not None and self.stage.candidate_is_here:
-                await self.stage.line.play(clip)
+            while (clip := self.app.waiting_words()) is not None:
+                if self.stage.candidate_is_here:
+                    await self.stage.line.play(clip)
+                await asyncio.sleep(_STILL_WAITING_S)
         except Exception as error:
             self.book.fault("waiting_words", error)
 
@@ -257,6 +265,7 @@ class Job:
             self.life.post(Event.SESSION_FAILED)
 
     def _log_transition(self, transition: Transition) -> None:
+        faults.entered(transition.target)
         level = logging.DEBUG if transition.internal else logging.INFO
         logger.log(
             level,

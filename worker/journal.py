@@ -6,6 +6,7 @@ import logging
 
 from states import FileJournal, JournalError, MemoryJournal
 from states.journal import Record
+from worker import faults
 from worker.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -26,6 +27,7 @@ class SurvivingJournal(FileJournal):
         if self.lost:
             return
         try:
+            faults.here("journal.write")
             super()._write(record)
         except JournalError as error:
             if not self._open:
@@ -37,12 +39,13 @@ class SurvivingJournal(FileJournal):
         """As FileJournal's. Raises JournalError also for records that never got to the disk."""
         if self.lost:
             raise JournalError(f"{self.path} could not be written: records are in memory only")
-        await super().commit()
+        await faults.at("journal.sync", super().commit())
 
 
 def open_journal(settings: Settings, job_id: str) -> MemoryJournal:
     """The journal of a job, in memory where the disk has no place for it."""
     try:
+        faults.here("journal.open")
         return SurvivingJournal(settings.journal_dir / f"{job_id}.jsonl")
     except JournalError as error:
         logger.error("the job goes on without a journal on disk: %s", error)

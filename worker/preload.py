@@ -11,6 +11,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from worker import faults
 from worker.application import ApplicationInvalid, load_application
 from worker.interview.clips import preload_clips
 from worker.process import ignore_signals
@@ -31,6 +32,7 @@ def preload() -> None:
         settings = Settings.load()
     except SettingsInvalid:
         return  # the worker has said so before it began
+    faults.arm(settings.faults_to_set())
     with _logs(settings):
         _load(settings)
 

@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Final
 from livekit.agents import JobContext, JobProcess
 
 from states import Event, Outcome
+from worker import faults
 from worker.apology import Apology
-from worker.application import Dispatch, load_application
+from worker.application import ApplicationInvalid, Dispatch, load_application
 from worker.job import WORKERS_WORD, Job
 from worker.local_stage import LocalStage
-from worker.settings import Settings
+from worker.settings import Settings, SettingsInvalid
+from worker.speech import local_models
 from worker.stage import RoomStage
 from worker.telemetry.logs import redact_job_logs
 
@@ -30,6 +32,10 @@ logger = logging.getLogger(__name__)
 
 #: A job process whose job failed exits with this; all other outcomes exit with 0.
 FAILED_EXIT_CODE: Final = 1
+
+
+class SetUpFailed(Exception):
+    """A process could not be prepared for a job; the message is one line without data."""
 
 
 def ignore_signals() -> None:
@@ -46,11 +52,51 @@ def ignore_signals() -> None:
 
 
 def set_up(_: JobProcess) -> None:
-    """Prepare a process for the job that it will be given; runs before it has an event loop."""
+    """Prepare a process for the job that it will be given; runs before it has an event loop.
+
+    Raises SetUpFailed where it could serve none: the worker takes no job until one can.
+    """
     ignore_signals()
     # Until there is a job to hear it.
     signal.signal(WORKERS_WORD, signal.SIG_IGN)
     redact_job_logs()
+    try:
+        settings = Settings.load()
+        faults.arm(settings.faults_to_set())
+        faults.here("set_up")
+        load_application(settings.application)
+        _check_speech(settings)
+    except SettingsInvalid as error:
+        raise SetUpFailed("; ".join(error.problems)) from error
+    except (ApplicationInvalid, faults.FaultInjected) as error:
+        raise SetUpFailed(str(error)) from error
+    except SetUpFailed:
+        raise
+    except Exception as error:
+        # What foreign code says may quote anything: its kind has to do.
+        raise SetUpFailed(type(error).__name__) from error
+
+
+def _check_speech(settings: Settings) -> None:
+    """Raise SetUpFailed where no job could hear or speak: all it has is local, and is broken.
+
+    Where the fork carries the models this takes no time.
+    """
+    if not settings.usable("stt") == settings.usable("tts") == ("local",):
+        return
+    deaf = _load_problem(stt=True)
+    mute = _load_problem(tts=True) if deaf else None
+    if deaf and mute:
+        raise SetUpFailed(f"there is no speech: {deaf}; {mute}")
+
+
+def _load_problem(*, stt: bool = False, tts: bool = False) -> str | None:
+    """Why a local model does not load, if so."""
+    try:
+        local_models.preload(stt=stt, tts=tts)
+    except (local_models.LocalSpeechUnavailable, local_models.LocalSpeechFailed) as error:
+        return str(error)
+    return None
 
 
 async def entrypoint(ctx: JobContext) -> None:
@@ -87,9 +133,11 @@ async def _live(ctx: JobContext) -> Outcome:
 def _make_application(dispatch: Dispatch, settings: Settings) -> Application:
     """The application that the settings name; where it cannot be made, one that says sorry."""
     try:
-        return load_application(settings.application)(dispatch, settings)
+        app = load_application(settings.application)(dispatch, settings)
+        app.header()  # asked for before there is a job that could say sorry
     except Exception as error:
         return Apology(error)
+    return app
 
 
 async def _held_to_its_end(ctx: JobContext, job: Job) -> Outcome:

@@ -65,6 +65,13 @@ class ProviderSettings(BaseSettings):
         ge=10,
         le=5000,
     )
+    stt_patience_s: float = setting(
+        "INTERVIEW_STT_PATIENCE_S",
+        2.0,
+        "Seconds of speech without a word of text; then the next one in the chain is asked.",
+        gt=0,
+        le=30,
+    )
     eleven_api_key: SecretStr = setting(
         "ELEVEN_API_KEY", SecretStr(""), "ElevenLabs' key; without it elevenlabs is left out."
     )
@@ -82,6 +89,25 @@ class ProviderSettings(BaseSettings):
     )
     elevenlabs_language: str = setting(
         "INTERVIEW_ELEVENLABS_LANGUAGE", "", "A language to hold the voice to; empty: by the text."
+    )
+    tts_patience_s: float = setting(
+        "INTERVIEW_TTS_PATIENCE_S",
+        1.0,
+        "Seconds for a sentence's first audio; later, the next voice speaks it, if there is one.",
+        gt=0,
+        le=30,
+    )
+    prepared_speech: bool = setting(
+        "INTERVIEW_PREPARED_SPEECH",
+        True,
+        "Have the plan's lines spoken ahead of time, into a cache in the data folder.",
+    )
+    speech_cache_mb: int = setting(
+        "INTERVIEW_SPEECH_CACHE_MB",
+        200,
+        "Megabytes of that cache; 20 s of speech are one. The least recently used goes first.",
+        ge=1,
+        le=100_000,
     )
     openai_api_key: SecretStr = setting(
         "OPENAI_API_KEY", SecretStr(""), "The language model's key; without it openai is left out."
@@ -133,7 +159,10 @@ class ProviderSettings(BaseSettings):
         example = cls.model_fields[info.field_name].default
         try:
             parts = urlsplit(value)
-            good = parts.scheme in ("http", "https", "ws", "wss") and bool(parts.hostname)
+            schemes = ("http", "https") + (
+                ("ws", "wss") if info.field_name != "openai_base_url" else ()
+            )
+            good = parts.scheme in schemes and bool(parts.hostname)
             good = good and parts.port != 0 and not any(c.isspace() for c in value)
         except ValueError:
             good = False

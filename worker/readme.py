@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from states import BUDGETS, EDGES, Edge, Outcome, Reason, State
 from worker.cli.common import ExitCode
+from worker.cli.faults import fault_rows
 from worker.cli.resources import resource_rows
+from worker.fault_points import Kind
 from worker.settings import Settings, shown, variable_of
 
 _SECTION = re.compile(r"(<!-- made from the code: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -103,6 +106,25 @@ def exit_codes_table() -> str:
     return table(("exit code", "meaning"), ((str(int(c)), meanings[c]) for c in ExitCode))
 
 
+def faults_table() -> str:
+    """Where faults can be set, and of which kinds."""
+    rows = (
+        (_places(row), row["what"], " ".join(f"`{kind}`" for kind in row["kinds"]))
+        for row in fault_rows()
+    )
+    return table(("point", "what happens there", "kinds"), rows)
+
+
+def _places(row: dict[str, Any]) -> str:
+    names = ", ".join(f"`.{name}`" for name in row["names"])
+    return f"`{row['point']}`" + (f" ({names})" if names else "")
+
+
+def kinds_table() -> str:
+    """What each kind of fault does."""
+    return table(("kind", "what it does"), ((f"`{kind}`", kind.meaning) for kind in Kind))
+
+
 def outcomes_line() -> str:
     """The outcomes in a row."""
     return ", ".join(f"`{outcome}`" for outcome in Outcome) + "\n"
@@ -115,6 +137,8 @@ TABLES = {
     "settings": settings_table,
     "exit_codes": exit_codes_table,
     "outcomes": outcomes_line,
+    "faults": faults_table,
+    "fault_kinds": kinds_table,
 }
 
 

@@ -10,16 +10,22 @@ import math
 import os
 import signal
 from collections.abc import Coroutine
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from livekit.agents import AgentServer, JobRequest
+from livekit.agents import JobRequest
 from livekit.agents.utils import aio
 
-from worker import process
+from worker import faults, process
+from worker.agent_server import CLOSED_LOAD, JobServer
 from worker.bookkeeping import Bookkeeper
 from worker.job import WORKERS_WORD
 from worker.livekit_api import LiveKitLost, check_livekit
+from worker.readiness import Readiness
+from worker.resources.providers import provider_breaker
+from worker.set_ups import SetUps
 from worker.settings import Settings
+from worker.speech_signs import speech_problems
 
 if TYPE_CHECKING:
     from livekit.agents.ipc.job_executor import JobExecutor
@@ -51,15 +57,25 @@ class Worker:
         self._hard_stop = asyncio.Event()
         self._accepted: set[str] = set()
         self._books = Bookkeeper(settings)
+        #: Whether a job could be served at all, and why not.
+        self.readiness = Readiness(
+            settings.journal_dir,
+            speech=partial(speech_problems, settings, provider_breaker(settings)),
+            on_change=self._on_readiness,
+        )
+        self._set_ups = SetUps(self.readiness)
+        self._telling: asyncio.Task[None] | None = None
         self.server = self._make_server()
         #: Set once LiveKit has taken the worker's registration.
         self.registered = asyncio.Event()
 
-    def _make_server(self) -> AgentServer:
+    def _make_server(self) -> JobServer:
         settings = self._settings
         # Nobody here uses the framework's end-of-turn model: 244 MB in the forkserver.
         os.environ.setdefault("LIVEKIT_AGENTS_PRELOAD_LOCAL_INFERENCE", "0")
-        server = AgentServer(
+        server = JobServer(
+            takes_jobs=lambda: not self.readiness.reasons(),
+            on_pool=self._set_ups.watch,
             ws_url=settings.livekit_url,
             api_key=settings.livekit_api_key,
             api_secret=settings.livekit_api_secret.get_secret_value(),
@@ -85,7 +101,12 @@ class Worker:
     # --- slots ------------------------------------------------------------------------------------
 
     def load(self) -> float:
-        """Jobs over slots, on the server's scale: at SERVER_TARGET_LOAD there is no slot left."""
+        """Jobs over slots, on the server's scale: at SERVER_TARGET_LOAD there is no slot left.
+
+        Far above it where no job could be served at all.
+        """
+        if self.readiness.reasons():
+            return CLOSED_LOAD
         return SERVER_TARGET_LOAD * min(1.0, len(self._busy()) / self._settings.slots)
 
     def _busy(self) -> set[str]:
@@ -94,7 +115,7 @@ class Worker:
         return running | self._accepted
 
     async def _on_request(self, request: JobRequest) -> None:
-        if problem := self._too_busy():
+        if problem := self._problem():
             logger.warning("turned down: %s", problem, extra={"job_id": request.id})
             # Without this another worker would not be asked: the server takes a plain
             # rejection for the end of the job.
@@ -107,12 +128,18 @@ class Worker:
         finally:
             self._accepted.discard(request.id)
 
-    def _too_busy(self) -> str | None:
+    def _problem(self) -> str | None:
         """Why no job can be taken now, if so."""
         if self._stopping.is_set():
             # The framework says so itself only once it drains.
             return "the worker is stopping"
+        if reasons := self.readiness.reasons():
+            return "; ".join(map(str, reasons))
         return "no slot is free" if len(self._busy()) >= self._settings.slots else None
+
+    def _on_readiness(self) -> None:
+        if self.registered.is_set():
+            self._telling = asyncio.create_task(self.server.tell_status(), name="tell-status")
 
     # --- the life of the worker -------------------------------------------------------------------
 
@@ -123,11 +150,13 @@ class Worker:
         PortTaken, and SchemaTooNew.
         """
         settings = self._settings
+        self._arm_faults()
         await self._reach_livekit()
         self._install_signals()
         if not await self._unless_stopped(self._books.open()):
             await self._books.aclose()
             return
+        watching = asyncio.create_task(self.readiness.watch(), name="readiness")
         serving = asyncio.create_task(self._serve(), name="agent-server")
         stopping = asyncio.create_task(self._stopping.wait(), name="stop-signal")
         # worker_started comes after the pool is there.
@@ -143,7 +172,15 @@ class Worker:
             raise
         finally:
             stopping.cancel()
+            await aio.cancel_and_wait(watching)
             await self._books.aclose()
+
+    def _arm_faults(self) -> None:
+        chosen = self._settings.faults_to_set()
+        faults.arm(chosen)
+        if chosen:
+            told = "; ".join(map(str, chosen))
+            logger.warning("faults are set, and interviews will break: %s", told)
 
     async def _reach_livekit(self) -> None:
         settings = self._settings
@@ -201,6 +238,7 @@ class Worker:
 
     async def _stop(self, serving: asyncio.Task[None]) -> None:
         """End the jobs that still run, close the server, and raise what it failed with."""
+        self._set_ups.stop()
         # Also where the server has ended by itself: its jobs go on without it.
         await self._end_jobs()
         await self.server.aclose()

@@ -12,12 +12,14 @@ from typing import Any, Literal
 
 import platformdirs
 from dotenv import dotenv_values
-from pydantic import SecretStr, ValidationError
+from pydantic import SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from states import BUDGETS, State
 from states.table import HURRIED_CLOSING_S
+from worker.fault_grammar import Fault, FaultInvalid, parse
 from worker.provider_settings import ProviderSettings, setting
+from worker.silence_settings import SilenceSettings
 
 
 class SettingsInvalid(Exception):
@@ -194,9 +196,17 @@ class WorkerSettings(BaseSettings):
         gt=0,
         le=14,
     )
+    faults: str = setting(
+        "INTERVIEW_FAULTS",
+        "",
+        "Faults to rehearse, as in load.vad=hang; `interview-worker faults` lists the points.",
+    )
+    allow_faults: bool = setting(
+        "INTERVIEW_ALLOW_FAULTS", False, "Whether INTERVIEW_FAULTS may be set at all."
+    )
 
 
-class Settings(ProviderSettings, WorkerSettings):
+class Settings(ProviderSettings, SilenceSettings, WorkerSettings):
     """All settings. `load` reads them and says what is wrong with them."""
 
     model_config = SettingsConfigDict(
@@ -210,6 +220,24 @@ class Settings(ProviderSettings, WorkerSettings):
             return cls(**overrides)
         except ValidationError as error:
             raise SettingsInvalid(tuple(_problem(e) for e in error.errors())) from None
+
+    @model_validator(mode="after")
+    def _faults_are_meant(self) -> Settings:
+        try:
+            faults = self.faults_to_set()
+        except FaultInvalid as error:
+            raise ValueError(f"{variable_of('faults')}: {error}") from None
+        if faults and not self.allow_faults:
+            raise ValueError(
+                f"{variable_of('faults')} is set, which breaks interviews: unset it, or set "
+                f"{variable_of('allow_faults')}=1 where that is what you want"
+            )
+        return self
+
+    def faults_to_set(self) -> tuple[Fault, ...]:
+        """The faults of INTERVIEW_FAULTS. Raises FaultInvalid."""
+        own = self.application != Settings.model_fields["application"].default
+        return parse(self.faults, own_resources=own)
 
     @property
     def budgets(self) -> Mapping[State, float]:
@@ -228,6 +256,17 @@ class Settings(ProviderSettings, WorkerSettings):
     def journal_dir(self) -> Path:
         """The folder of the journals that are not shipped yet."""
         return self.data_dir / "journals"
+
+
+def pin_settings() -> None:
+    """Put what `.env` says into the environment, where it says something else than nothing.
+
+    Job processes read their settings anew: an edit of
+    the file must not give them others than the worker began with.
+    """
+    for name, value in dotenv_values(".env").items():
+        if value is not None:
+            os.environ.setdefault(name, value)
 
 
 def _problem(error: Any) -> str:
@@ -253,5 +292,5 @@ def shown(value: object) -> str:
     if isinstance(value, SecretStr):
         return "********" if value.get_secret_value() else ""
     if isinstance(value, tuple):
-        return ",".join(value)
+        return ",".join(f"{part:g}" if isinstance(part, float) else part for part in value)
     return str(value)

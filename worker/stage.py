@@ -13,6 +13,7 @@ from livekit.agents.types import TOPIC_CHAT
 from livekit.agents.voice.room_io import RoomOptions, TextInputEvent, TextInputOptions
 
 from states import Event
+from worker import faults
 from worker.speech.line import Line
 
 logger = logging.getLogger(__name__)
@@ -107,6 +108,11 @@ class RoomStage:
         room.on("disconnected", self._on_disconnected)
         room.on("participant_connected", self._on_moved)
         room.on("participant_disconnected", self._on_moved)
+        # While the server is away audio "plays" to nobody: 18 s of it before it is given up.
+        room.on("reconnecting", self.line.hold)
+        room.on("reconnected", self.line.release)
+        # A track that had to be published again is heard from here on.
+        room.on("local_track_subscribed", self._on_heard_again)
         # Two peer connections: 99 + 6 ms to connect and publish, against 90 + 42 (measured).
         await self._ctx.connect(single_peer_connection=False)
 
@@ -152,7 +158,8 @@ class RoomStage:
 
     async def write(self, text: str) -> None:
         """Send the text as a chat message, which is also how a candidate types."""
-        await self._ctx.room.local_participant.send_text(text, topic=TOPIC_CHAT)
+        sending = self._ctx.room.local_participant.send_text(text, topic=TOPIC_CHAT)
+        await faults.at("write", sending)
 
     async def leave(self) -> None:
         """Close the line and leave the room. What the room says of it is not news."""
@@ -162,6 +169,9 @@ class RoomStage:
 
     def _on_moved(self, _: object) -> None:
         self._moved.set()
+
+    def _on_heard_again(self, _: object) -> None:
+        self.line.release()
 
     def _on_disconnected(self, reason: rtc.DisconnectReason.ValueType) -> None:
         if self._leaving:

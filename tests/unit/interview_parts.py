@@ -9,7 +9,7 @@ from typing import Any
 from async_steps import done
 from job_parts import FakeStage, fake_context
 
-from states import Event
+from states import Conditions, Event
 from worker.interview.orchestrator import Move, Said
 from worker.interview.plan import Plan, Question
 
@@ -74,12 +74,15 @@ class WatchedJob:
     def __init__(self) -> None:
         self.stage = FakeStage(fake_context(), lambda _: None)
         self.keep_turn = done
-        self.book = SimpleNamespace(refusal=lambda *_: None)
+        self.book = SimpleNamespace(refusal=lambda *_: None, rung=lambda *_: None)
         self.last_records: list[Any] = []
         self.after_session = self.last_records.append
         self.report = lambda _: None
         self.fired: list[Event] = []
-        self.life = SimpleNamespace(fire=self._fire)
+        self.listeners: list[Any] = []
+        self.life = SimpleNamespace(
+            fire=self._fire, subscribe=self.listeners.append, conditions=Conditions()
+        )
 
     async def _fire(self, event: Event) -> None:
         self.fired.append(event)

@@ -82,7 +82,12 @@ class HeardLine(Line):
         self.played: list[str] = []
 
     async def play(self, clip: Clip) -> float:
-        played_s = await super().play(clip)
+        return self._heard(clip, await super().play(clip))
+
+    async def interject(self, clip: Clip) -> float:
+        return self._heard(clip, await super().interject(clip))
+
+    def _heard(self, clip: Clip, played_s: float) -> float:
         if played_s == pytest.approx(clip.duration_s):
             self.played.append(clip.name)
         return played_s

@@ -49,9 +49,9 @@ class Closable:
 
 
 class FakeTTS(Closable, tts.TTS[Never]):
-    """Gives one tenth of a second for a text, and remembers the texts."""
+    """Gives a second of sound for a text, and remembers the texts."""
 
-    def __init__(self, fate: Fate = WORKS, *, seconds: float = 0.1) -> None:
+    def __init__(self, fate: Fate = WORKS, *, seconds: float = 1.0) -> None:
         super().__init__(
             capabilities=tts.TTSCapabilities(streaming=False), sample_rate=24_000, num_channels=1
         )
@@ -75,7 +75,7 @@ class _FakeSpeech(tts.ChunkedStream):
         )
         await _meet(provider.fate)
         provider.said.append(self._input_text)
-        output_emitter.push(np.zeros(round(provider.seconds * 24_000), np.int16).tobytes())
+        output_emitter.push(np.full(round(provider.seconds * 24_000), 1000, np.int16).tobytes())
 
 
 class FakeSTT(Closable, stt.STT[Never]):

@@ -106,6 +106,55 @@ async def test_a_need_that_nobody_declares_holds_up_nothing() -> None:
     assert loads.reports["one"].ok
 
 
+AWAY = LoadFailed("DatabaseAway", "it is away", transient=True)
+FOR_A_WHILE = Retry(attempts=1000, longest_delay_s=1.0, within_s=12.0)
+
+
+async def test_a_transient_failure_is_tried_again_for_as_long_as_its_time_allows() -> None:
+    failing = Failing(*[AWAY] * 8)
+    loads = Loads()
+    await loads.of(resource(load=failing, required=True, retry=FOR_A_WHILE))
+
+    assert loads.reports["engine"].ok
+    assert loads.reports["engine"].attempts == 9
+    assert max(failing.pauses) <= 1.0
+
+
+async def test_what_fails_for_all_of_its_time_is_reported_in_time_and_with_its_cause() -> None:
+    loads = Loads()
+    first = resource("first", after_s=4.0)
+    waits = resource(
+        load=Failing(*[AWAY] * 1000), required=True, needs=("first",), retry=FOR_A_WHILE
+    )
+    await loads.of(first, waits)
+
+    report = loads.reports["engine"]
+    assert (report.ok, report.reason, report.message) == (False, "DatabaseAway", "it is away")
+    assert 10.5 < loads.reported_at["engine"] <= 12.0, "what was waited for counts"
+
+
+async def test_a_try_that_hangs_at_last_is_stopped_and_the_failure_before_it_reported() -> None:
+    tries = Failing(AWAY)
+
+    async def load() -> None:
+        await tries()
+        await for_ever()
+
+    loads = Loads()
+    await loads.of(resource(load=load, required=True, retry=FOR_A_WHILE))
+
+    assert loads.reports["engine"].reason == "DatabaseAway"
+    assert loads.reported_at["engine"] == pytest.approx(12.0)
+
+
+async def test_a_permanent_failure_is_not_tried_again_however_much_time_there_is() -> None:
+    loads = Loads()
+    refused = LoadFailed("InterviewUnknown")
+    await loads.of(resource(load=Failing(refused), required=True, retry=FOR_A_WHILE))
+
+    assert loads.reports["engine"].attempts == 1
+
+
 async def test_a_required_one_has_no_budget_of_its_own() -> None:
     loads = Loads()
     await loads.of(resource("one", after_s=60.0, budget_s=1.0, required=True))

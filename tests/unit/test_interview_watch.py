@@ -13,7 +13,9 @@ from job_parts import settings_in
 from states import Event
 from worker.interview.clips import ClipName
 from worker.interview.interviewer import Interviewer
+from worker.interview.ladder import TurnLadder
 from worker.interview.watch import Watch
+from worker.silence import Floor
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,6 +35,8 @@ class FakeInterviewer:
         self.finished = asyncio.Event()
         self.last_sound = asyncio.get_running_loop().time()
         self.sounding = False
+        self.hears_candidate = False
+        self.floor = Floor()
         self.spoke = 0
 
     async def speak_next(self) -> None:
@@ -55,7 +59,15 @@ class Watched:
         self.job = WatchedJob()
         self.stage = self.job.stage
         self.interviewer = FakeInterviewer()
-        self.watch = Watch(cast("Job", self.job), cast(Interviewer, self.interviewer), settings)
+        interviewer = cast(Interviewer, self.interviewer)
+        ladder = TurnLadder(
+            interviewer,
+            self.stage.line,
+            settings.ladder_s,
+            voices=lambda: None,
+            record=lambda *_: None,
+        )
+        self.watch = Watch(cast("Job", self.job), interviewer, ladder, settings)
         self.began = asyncio.get_running_loop().time()
 
     @property

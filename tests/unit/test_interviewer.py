@@ -10,9 +10,10 @@ from interview_parts import LONG, SHORT, START, plan_of, question
 from livekit.agents import AgentSession, StopResponse, llm
 from model_parts import ModelStandIn, Reply, says
 
-from worker.interview.interviewer import HURRIED_PAUSE_S, LEAST_ANSWER_S, Interviewer
+from worker.interview.interviewer import Interviewer
 from worker.interview.orchestrator import Role, Said
 from worker.interview.orchestrator_llm import OrchestratorLLM
+from worker.interview.patience import HURRIED_PAUSE_S, LEAST_ANSWER_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

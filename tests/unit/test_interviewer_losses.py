@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 from interview_parts import LONG, SHORT, plan_of, question
-from livekit.agents import AgentSession, UserInputTranscribedEvent
+from livekit.agents import AgentSession, UserInputTranscribedEvent, llm
 from livekit.agents.voice import SpeechHandle
 
 from worker.interview.interviewer import Interviewer
@@ -99,12 +99,44 @@ async def test_what_was_being_said_when_the_session_closed_is_kept_as_cut_off(
 
 async def test_what_has_become_a_turn_is_not_kept_twice(interview: Interview) -> None:
     interview.hears(SHORT, final=True)
-    await interview.agent.on_text(SHORT)
-    interview.turns.get_nowait()
+    message = llm.ChatMessage(role="user", content=[SHORT])
+    await interview.agent.on_user_turn_completed(llm.ChatContext.empty(), message)
+    assert interview.turns.get_nowait()["text"] == SHORT
 
     await interview.agent.keep_half_answer()
 
-    assert not any(turn["speaker"] == "candidate" for turn in interview.turns._queue)  # type: ignore[attr-defined]  # no public look
+    assert interview.turns.empty()
+
+
+async def test_a_typed_answer_leaves_the_spoken_half_to_be_kept(interview: Interview) -> None:
+    interview.hears(SHORT, final=True)
+    await interview.agent.on_text(LONG)
+    assert interview.turns.get_nowait()["text"] == LONG
+
+    await interview.agent.keep_half_answer()
+
+    kept = [interview.turns.get_nowait() for _ in range(interview.turns.qsize())]
+    assert [turn["text"] for turn in kept if turn["speaker"] == "candidate"] == [SHORT]
+
+
+async def test_a_turn_that_is_cancelled_before_it_is_kept_is_still_a_half_answer(
+    interview: Interview,
+) -> None:
+    interview.hears(SHORT, final=True)
+    interview.agent._recording.add(asyncio.create_task(asyncio.sleep(60)))
+    message = llm.ChatMessage(role="user", content=[SHORT])
+    ending = asyncio.create_task(
+        interview.agent.on_user_turn_completed(llm.ChatContext.empty(), message)
+    )
+    await asyncio.sleep(0)
+    ending.cancel()
+    for task in (ending, *interview.agent._recording):
+        task.cancel()
+        await asyncio.wait({task})
+
+    await interview.agent.keep_half_answer()
+
+    assert interview.turns.get_nowait()["text"] == SHORT
 
 
 async def test_a_question_whose_voice_broke_off_is_asked_again(interview: Interview) -> None:
@@ -114,26 +146,31 @@ async def test_a_question_whose_voice_broke_off_is_asked_again(interview: Interv
     assert interview.orchestrator.next_move().role is Role.REPEAT
 
 
-@pytest.mark.looptime
-async def test_words_that_nobody_spoke_are_tried_again_and_then_written(
+async def test_words_that_nobody_spoke_are_still_owed_and_somebody_is_told(
     interview: Interview,
 ) -> None:
-    opening = interview.orchestrator.next_move().text
-    again: list[str] = []
+    told = asyncio.Event()
 
-    async def speak_next() -> None:
-        again.append(interview.orchestrator.next_move().text)
+    async def on_unspoken() -> None:
+        told.set()
 
-    interview.agent.speak_next = speak_next  # type: ignore[method-assign]  # the voice is dead
+    interview.agent.on_unspoken = on_unspoken
+    interview.agent.floor.take()
     await interview.spoken("")
-    assert again == [opening]
-    assert interview.written == []
+
+    await told.wait()
+    assert interview.agent.floor.ours
     assert interview.turns.empty()
 
-    await interview.spoken("")
+
+async def test_words_that_are_written_are_a_turn_that_was_read(interview: Interview) -> None:
+    opening = interview.orchestrator.next_move().text
+    interview.agent.floor.take()
+    await interview.agent.write_next()
 
     assert interview.written == [opening]
     kept = interview.turns.get_nowait()
     assert (kept["text"], kept["heard"], kept["generated"]) == (opening, "", opening)
     # It was read, so it can be answered.
     assert interview.orchestrator.next_move().role is not Role.OPENING
+    assert not interview.agent.floor.ours

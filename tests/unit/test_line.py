@@ -514,3 +514,148 @@ async def test_closing_ends_what_is_played_and_the_sink(held: HandSink) -> None:
     await say(line, tone(0.2, 7))
     assert (await line.wait_for_playout()).interrupted
     await line.aclose()
+
+
+# --- what is heard, and when nobody hears ------------------------------------------------------
+
+
+@pytest.mark.looptime
+async def test_what_was_played_out_counts_and_not_what_is_queued() -> None:
+    sink = RealTimeQueue()
+    line = Line(sink)
+    await line.publish()
+    assert line.heard_at() is None
+
+    await say(line, tone(1.0, 700))
+    await asyncio.sleep(0.5)
+    assert line.heard_at() == pytest.approx(0.5, abs=0.06)
+    await asyncio.sleep(3)
+    assert line.heard_at() == line.heard_at(speech=True) == pytest.approx(1.0, abs=0.06)
+    await line.aclose()
+
+
+@pytest.mark.looptime
+async def test_what_is_cut_off_was_heard_up_to_there() -> None:
+    line = Line(RealTimeQueue())
+    await line.publish()
+    await say(line, tone(3.0, 700))
+    await asyncio.sleep(1)
+    line.clear_buffer()
+    await asyncio.sleep(3)
+
+    assert line.heard_at() == pytest.approx(1.0, abs=0.06)
+    await line.aclose()
+
+
+@pytest.mark.looptime
+async def test_digital_silence_is_not_heard_and_a_clip_is_no_speech() -> None:
+    line = Line(RealTimeQueue())
+    await line.publish()
+    await say(line, tone(1.0, 0))
+    await line.drain()
+    assert line.heard_at() is None
+
+    await line.play(clip_of(tone(1.0, 700)))
+    assert line.heard_at() == pytest.approx(2.0, abs=0.1)
+    assert line.heard_at(speech=True) is None
+    await line.aclose()
+
+
+@pytest.mark.looptime
+async def test_what_is_played_to_nobody_is_not_heard() -> None:
+    line = Line(HandSink(has_listener=False), subscribe_timeout=1.0)
+    await line.publish()
+    await line.play(clip_of(tone(1.0, 700)))
+
+    assert not line.listened
+    assert line.heard_at() is None
+    await line.aclose()
+
+
+async def test_what_is_held_goes_on_where_it_stopped(held_line: Line, held: HandSink) -> None:
+    pcm = np.arange(RATE, dtype=np.int16)
+    await say(held_line, pcm)
+    await held.wait_until_full()
+    held.play(0.25)
+
+    held_line.hold()
+    assert held.queue == []
+    assert not held_line.listened
+    held.plays_at_once = True
+    await asyncio.sleep(0)
+    assert len(held.heard_pcm) == round(0.25 * RATE)
+    held_line.release()
+    event = await held_line.wait_for_playout()
+
+    assert not event.interrupted
+    assert np.array_equal(held.heard_pcm, pcm)
+
+
+async def test_a_clip_is_interjected_into_an_utterance_that_has_stalled(
+    line: Line, sink: HandSink
+) -> None:
+    await line.capture_frame(frame_of(tone(0.2, 2), RATE))
+    while sink.heard_pcm.size < round(0.2 * RATE):
+        sink.fed.clear()
+        await sink.fed.wait()
+    assert await line.interject(clip_of(tone(0.2, 1))) == pytest.approx(0.2)
+    await say(line, tone(0.2, 2))
+    event = await line.wait_for_playout()
+
+    wanted = np.concatenate([tone(0.2, 2), tone(0.2, 1), tone(0.2, 2)])
+    assert np.array_equal(sink.heard_pcm, wanted)
+    assert event.playback_position == pytest.approx(0.4)
+
+
+async def test_an_utterance_interrupted_behind_an_interjection_was_heard_so_far(
+    held_line: Line, held: HandSink
+) -> None:
+    await held_line.capture_frame(frame_of(tone(0.2, 2), RATE))
+    while held.queued_s < 0.199:
+        held.fed.clear()
+        await held.fed.wait()
+    held.play_out()
+    playing = asyncio.create_task(held_line.interject(clip_of(tone(0.2, 1))))
+    await asyncio.sleep(0)
+    held_line.clear_buffer()
+    held_line.flush()
+    event = await held_line.wait_for_playout()
+
+    assert event.interrupted
+    assert event.playback_position == pytest.approx(0.2)
+    held.plays_at_once = True
+    held.play_out()
+    assert await playing == pytest.approx(0.2)
+
+
+async def test_nothing_is_interjected_while_there_is_something_to_be_heard(
+    held_line: Line, held: HandSink
+) -> None:
+    await say(held_line, tone(3.0, 2))
+    await held.wait_until_full()
+
+    assert await held_line.interject(clip_of(tone(0.2, 1))) == 0.0
+
+
+async def test_nothing_is_interjected_for_nobody(held_line: Line) -> None:
+    held_line.hold()
+
+    assert await held_line.interject(clip_of(tone(0.2, 1))) == 0.0
+
+
+class RealTimeQueue(HandSink):
+    """Plays what is queued by the loop's clock, as a sound card does."""
+
+    def __init__(self) -> None:
+        super().__init__(plays_at_once=False)
+        self._until = 0.0
+
+    @property
+    def queued_s(self) -> float:
+        return max(0.0, self._until - asyncio.get_running_loop().time())
+
+    async def capture_frame(self, frame: rtc.AudioFrame) -> None:
+        self._until = asyncio.get_running_loop().time() + self.queued_s + frame.duration
+
+    def clear(self) -> None:
+        self._until = 0.0

@@ -153,9 +153,16 @@ async def test_an_interview_that_is_over_is_not_held_again(store: FakeDatabase) 
 async def test_a_database_that_refuses_is_not_asked_again(store: FakeDatabase) -> None:
     store.error = REFUSED
     with pytest.raises(LoadFailed) as failed:
-        await OrchestratorLLM("iv-1", snapshot=SNAPSHOT).init(DB)
+        await OrchestratorLLM("iv-1").init(DB)
     assert failed.value.reason == "DatabaseRefused"
     assert not failed.value.transient
+
+
+async def test_where_the_database_refuses_the_dispatchs_plan_is_held(store: FakeDatabase) -> None:
+    store.error = REFUSED
+    orchestrator = OrchestratorLLM("iv-1", snapshot=SNAPSHOT)
+    await orchestrator.init(DB)
+    assert orchestrator.next_move().text
 
 
 async def test_a_plan_that_is_none_is_refused_without_quoting_it(store: FakeDatabase) -> None:

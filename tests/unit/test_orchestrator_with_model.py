@@ -149,7 +149,7 @@ async def test_the_budgets_are_the_callers() -> None:
         (says("Certainly! Ada passed."), "FormatUnknown"),
         (says(), "Empty"),
         (says(60.0, "ACKNOWLEDGE: Ada passed."), "FirstWordLate"),
-        (fails(ConnectionError("Ada passed.")), "ConnectionError"),
+        (fails(ConnectionError("Ada passed.")), "ProviderAway"),
     ],
 )
 async def test_refused_words_are_the_plans_own_and_the_reason_is_told_without_them(

@@ -90,9 +90,10 @@ def one_job(application: str, folder: str, said: Any, heard: Any) -> None:
 
     `said` gets what livekit is told, `heard` the clips that were played.
     """
-    os.environ["INTERVIEW_APPLICATION"] = f"test_process:{application}"
     os.environ["INTERVIEW_DATA_DIR"] = folder
     set_up(cast("JobProcess", None))
+    # Only now: a process whose application cannot be imported is given no job.
+    os.environ["INTERVIEW_APPLICATION"] = f"test_process:{application}"
 
     stages: list[FakeStage] = []
 

@@ -106,6 +106,17 @@ async def test_one_that_failed_for_good_is_never_asked_again() -> None:
     assert names(chain) == ["second"]
 
 
+@pytest.mark.parametrize("code", [400, 422, 1008])
+async def test_one_request_that_is_refused_bars_nobody_who_has_delivered(code: int) -> None:
+    chain = chain_of("tts", first=Closable(), second=Closable())
+    chain.served("first")
+
+    chain.failed("first", status(code))
+    await asyncio.sleep(2 * REST_S)
+
+    assert "first" in names(chain)
+
+
 async def test_one_that_cannot_be_made_is_passed_over_and_made_when_it_is_needed_again() -> None:
     constructor = in_turn(ValueError("no"), None)
     chain = chain_of("tts", first=lambda: constructor() or Closable(), second=Closable())

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
-from livekit.agents import vad
+from livekit.agents import APIStatusError, vad
 from livekit.plugins import deepgram, elevenlabs, openai
 
 from worker.resources import providers
@@ -27,9 +28,11 @@ CHAINS = {
 
 
 @pytest.fixture
-def set_environment(monkeypatch: pytest.MonkeyPatch) -> Any:
+def set_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     for name in (*KEYS, *CHAINS):
         monkeypatch.delenv(name, raising=False)
+    # What the jobs of a worker tell each other is kept there.
+    monkeypatch.setenv("INTERVIEW_DATA_DIR", str(tmp_path))
 
     def set_to(**variables: str) -> Settings:
         for name, value in variables.items():
@@ -190,3 +193,25 @@ async def test_the_local_ear_is_given_the_vad_that_has_loaded(
 
 async def test_a_scripted_interviewer_needs_no_model(set_environment: Any) -> None:
     assert await llm_resource(set_environment()).load(AgentResources()) is None
+
+
+@pytest.mark.parametrize(("endpointing_ms", "patience_s"), [("300", 2.0), ("3000", 4.0)])
+def test_patience_outlasts_the_end_pointing(
+    set_environment: Any, endpointing_ms: str, patience_s: float
+) -> None:
+    settings = set_environment(INTERVIEW_DEEPGRAM_ENDPOINTING_MS=endpointing_ms)
+
+    assert providers.patience_with(settings) == patience_s
+
+
+async def test_the_jobs_of_a_worker_share_what_they_know_of_those_with_a_key(
+    set_environment: Any,
+) -> None:
+    settings = set_environment(**CHAINS, **KEYS)
+    one, other = (providers.tts_chain(settings) for _ in range(2))
+
+    one.failed("elevenlabs", APIStatusError("no", status_code=402))
+
+    assert [name for name, _ in other.candidates()] == ["local"]
+    await one.aclose()
+    await other.aclose()

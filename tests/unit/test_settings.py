@@ -99,6 +99,7 @@ BOUNDS: tuple[tuple[str, str, str, str, str], ...] = (
     ("INTERVIEW_CANDIDATE_JOIN_S", "0.001", "86400", "0", "86401"),
     ("INTERVIEW_CANDIDATE_GRACE_S", "0.001", "3600", "0", "3601"),
     ("INTERVIEW_CANDIDATE_SILENCE_S", "1.001", "3600", "1", "3601"),
+    ("INTERVIEW_SILENCE_FILLER_S", "0.001", "60", "0", "60.1"),
     ("INTERVIEW_BUDGET_HANDSHAKE_S", "0.001", "86400", "0", "86401"),
     ("INTERVIEW_BUDGET_CONNECTED_S", "0.001", "86400", "0", "86401"),
     ("INTERVIEW_BUDGET_BOOTSTRAPPING_S", "0.001", "86400", "0", "86401"),
@@ -109,6 +110,9 @@ BOUNDS: tuple[tuple[str, str, str, str, str], ...] = (
     ("INTERVIEW_HURRIED_CLOSING_S", "0.001", "14", "0", "14.1"),
     ("INTERVIEW_DEEPGRAM_ENDPOINTING_MS", "10", "5000", "9", "5001"),
     ("INTERVIEW_LLM_FIRST_WORD_S", "0.001", "30", "0", "30.1"),
+    ("INTERVIEW_STT_PATIENCE_S", "0.001", "30", "0", "30.1"),
+    ("INTERVIEW_TTS_PATIENCE_S", "0.001", "30", "0", "30.1"),
+    ("INTERVIEW_SPEECH_CACHE_MB", "1", "100000", "0", "100001"),
     ("INTERVIEW_LLM_REPLY_S", "0.001", "30", "0", "30.1"),
 )
 
@@ -136,6 +140,21 @@ def test_every_number_has_bounds() -> None:
         if Settings.model_fields[name].annotation in (int, float)
     }
     assert numbers == {row[0] for row in BOUNDS}
+
+
+def test_the_ladder_is_six_moments_each_after_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INTERVIEW_LADDER_S", "0.5, 1,2,3,4,599")
+    settings = Settings.load(_env_file=None)
+    assert settings.ladder_s == (0.5, 1, 2, 3, 4, 599)
+    assert shown(settings.ladder_s) == "0.5,1,2,3,4,599"
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["", "soon", "1,2,3,4,5", "1,2,3,4,5,6,7", "0,1,2,3,4,5", "1,2,2,3,4,5", "1,2,3,4,5,600"],
+)
+def test_a_ladder_that_does_not_go_up_is_refused_with_one_that_does(value: str) -> None:
+    assert problem_of("INTERVIEW_LADDER_S", value).endswith("5,8,12,16,20,30")
 
 
 @pytest.mark.parametrize("name", ["", "x" * 101])

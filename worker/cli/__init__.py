@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from worker.cli import config, demo, diagram, interviews, jobs, resources, start
+from worker.cli import config, demo, diagram, faults, interviews, jobs, providers, resources, start
 
 app = typer.Typer(
     name="interview-worker",
@@ -20,7 +20,9 @@ app.add_typer(interviews.app, name="interviews")
 app.add_typer(jobs.app, name="jobs")
 app.command("diagram")(diagram.diagram)
 app.command("resources")(resources.resources)
+app.command("providers")(providers.providers)
 app.command("config")(config.config)
+app.command("faults")(faults.faults)
 
 
 def main() -> None:

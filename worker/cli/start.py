@@ -7,7 +7,7 @@ import os
 
 from worker.application import ApplicationInvalid, load_application
 from worker.cli.common import CommandError, ExitCode, database_url, require_livekit, run
-from worker.settings import Settings
+from worker.settings import Settings, pin_settings
 from worker.telemetry.logs import configure_logs
 
 logger = logging.getLogger(__name__)
@@ -23,6 +23,7 @@ def start() -> None:
 
 async def _start() -> None:
     settings = Settings.load()
+    pin_settings()
     configure_logs(settings)
     for line in settings.left_out():
         logger.warning("%s", line)

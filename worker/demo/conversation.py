@@ -45,16 +45,23 @@ async def hold_conversation(
     exchanges: list[Exchange] = []
     asked_before = 0
     spoke_until_s: float | None = None
+    # What was heard before does not count; by default, before the candidate's own last words.
+    since_s: float | None = None
     while True:
-        heard_from_s = await _next_word(candidate, first=not exchanges)
+        heard_from_s = await _next_word(candidate, since_s, first=not exchanges)
         if heard_from_s is None:
             return exchanges
-        await candidate.wait_until_interviewer_paused(
-            quiet_s=_PAUSE_S, timeout_s=_LONGEST_UTTERANCE_S
+        paused_s = await candidate.wait_until_interviewer_paused(
+            quiet_s=_PAUSE_S, since_s=since_s, timeout_s=_LONGEST_UTTERANCE_S
         )
         captions = candidate.captions.others(candidate.identity)
         heard = " ".join(caption.text for caption in captions[asked_before:]).strip()
         asked_before = len(captions)
+        if not heard:
+            # A recorded word, as "one moment, please", has no caption, and no answer.
+            since_s = paused_s
+            continue
+        since_s = None
         waited_s = heard_from_s - (spoke_until_s or 0.0)
         if not script.is_question(heard):
             exchange = Exchange(heard=heard, answered="", waited_s=waited_s)
@@ -71,9 +78,9 @@ async def hold_conversation(
         on_exchange(exchange)
 
 
-async def _next_word(candidate: Headset, *, first: bool) -> float | None:
+async def _next_word(candidate: Headset, since_s: float | None, *, first: bool) -> float | None:
     """When the interviewer began to speak again; None where it left without another word."""
-    sound = asyncio.create_task(candidate.wait_for_sound(timeout_s=_FIRST_WORD_S))
+    sound = asyncio.create_task(candidate.wait_for_sound(since_s=since_s, timeout_s=_FIRST_WORD_S))
     gone = asyncio.create_task(candidate.wait_until_alone(timeout_s=_FIRST_WORD_S))
     waiting = {sound} if first else {sound, gone}
     try:

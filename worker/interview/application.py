@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from livekit.agents import NOT_GIVEN, Agent, AgentSession, TurnHandlingOptions
+from livekit.agents.utils import aio
 from livekit.agents.voice.agent_session import SessionConnectOptions
 
 from states import Event, Lifecycle, Reason
 from worker.application import Dispatch
 from worker.interview.clips import ClipName, load_clip
-from worker.interview.interviewer import Interviewer, Writer
+from worker.interview.interviewer import Interviewer
+from worker.interview.ladder import TurnLadder
+from worker.interview.losses import Losses
 from worker.interview.orchestrator_llm import OrchestratorLLM
+from worker.interview.planned_lines import prepare_plan
 from worker.interview.watch import Watch
 from worker.resources.base import Attacher, LoadFailed, Resource, Retry
 from worker.resources.bootstrap import AgentResources
@@ -45,13 +51,21 @@ _LAST_WORDS = {
     Reason.METADATA_INVALID: ClipName.CANNOT_GO_ON,
     Reason.INTERVIEW_UNKNOWN: ClipName.CANNOT_GO_ON,
     Reason.SESSION_FAILED: ClipName.CANNOT_GO_ON,
+    Reason.TURN_STUCK: ClipName.CANNOT_GO_ON,
     Reason.SESSION_START_TIMEOUT: ClipName.CANNOT_GO_ON,
     Reason.JOB_CRASHED: ClipName.CANNOT_GO_ON,
 }
 
 
+#: The resources that are chains of providers.
+_CHAINS = ("stt", "tts", "llm")
 #: Seconds for the last words of a candidate to become text, once the session is closing.
 _LAST_TRANSCRIPT_S = 1.0
+#: The orchestrator is tried for so much of the budget of BOOTSTRAPPING: what kept it is then
+#: still reported, as its condition.
+_RETRIED_FOR = 0.8
+#: More than its budget has room for.
+_MOST_TRIES = 1000
 
 
 class MetadataInvalid(ValueError):
@@ -88,7 +102,9 @@ class InterviewApplication:
         self._life: Lifecycle | None = None
         self._ships = False
         self._orchestrator: OrchestratorLLM | None = None
-        self._interviewer: Interviewer | None = None
+        self._job: Job | None = None
+        self._filling: asyncio.Task[Any] | None = None
+        self._started: tuple[AgentSession[Any], Interviewer, TurnLadder] | None = None
         try:
             interview_id, snapshot = read_metadata(dispatch.metadata)
         except MetadataInvalid as problem:
@@ -103,7 +119,21 @@ class InterviewApplication:
 
     def resources(self) -> Sequence[Resource]:
         """All of them, in the order of the README's table."""
-        return interview_resources(self._settings, self._load_orchestrator, self._ship_late)
+        needed = interview_resources(self._settings, self._load_orchestrator, self._ship_late)
+        return [self._told_when_late(resource) for resource in needed]
+
+    def _told_when_late(self, resource: Resource) -> Resource:
+        """A chain that comes late tells the job how it fares, like one that came in time."""
+        if resource.name not in _CHAINS:
+            return resource
+
+        async def attach(session: AgentSession[Any], engine: Any) -> None:
+            if resource.attach is not None:
+                await resource.attach(session, engine)
+            if self._job is not None:
+                self._take_on(self._job, resource.name, engine)
+
+        return replace(resource, attach=attach)
 
     async def _load_orchestrator(self, held: AgentResources) -> OrchestratorLLM:
         if self._orchestrator is None:
@@ -116,47 +146,44 @@ class InterviewApplication:
         return self._orchestrator
 
     def start_session(self, job: Job, held: AgentResources) -> tuple[AgentSession[Any], Agent]:
-        """The session of what has loaded. What has not is None, never the framework's default:
-        that would be another model, loaded on the event loop."""
+        """The session of what has loaded, its interviewer, and what is done about its silence."""
         orchestrator = held.get("orchestrator")
         assert isinstance(orchestrator, OrchestratorLLM)  # noqa: S101  # it is required
         job.stage.expect(orchestrator.candidate_identity)
-        for name in ("stt", "tts", "llm"):
+        self._job = job
+        for name in _CHAINS:
             if (engine := held.get(name)) is not None:
-                engine.chain.on_change = job.report
-        # The chain judges the first word, so that it can ask somebody else.
-        reply_s = self._settings.llm_reply_s
-        orchestrator.use_model(held.get("llm"), first_word_s=reply_s, reply_s=reply_s)
+                self._take_on(job, name, engine)
         orchestrator.on_refused = lambda reason: job.book.refusal("llm", reason)
-        detector = held.get("vad")
-        session: AgentSession[Any] = AgentSession(
-            vad=detector,
-            stt=held.get("stt") or NOT_GIVEN,
-            tts=held.get("tts") or NOT_GIVEN,
-            llm=orchestrator,
-            turn_handling=TurnHandlingOptions(
-                turn_detection="vad" if detector is not None else "stt",
-                endpointing={"mode": "fixed", "min_delay": 1.8, "max_delay": 6.0},
-                # "adaptive", the default, is a cloud model.
-                interruption={"mode": "vad"},
-                # Speaking before the turn is committed would be speaking from an old plan.
-                preemptive_generation={"enabled": False},
-            ),
-            # The first words of a candidate who cuts in early would be misheard (measured).
-            aec_warmup_duration=0,
-            # Silence is this application's to judge.
-            user_away_timeout=None,
-            # For what is being said when the session closes; `keep_half_answer` writes it down.
-            session_close_transcript_timeout=_LAST_TRANSCRIPT_S,
-            # The lifecycle judges what a loss means, not a count of errors.
-            conn_options=SessionConnectOptions(max_unrecoverable_errors=sys.maxsize),
+        session = _session_of(orchestrator, held)
+        interviewer = Interviewer(orchestrator, job.keep_turn, job.stage.write)
+        ladder = TurnLadder(
+            interviewer,
+            job.stage.line,
+            self._settings.ladder_s,
+            voices=lambda: getattr(held.get("tts"), "chain", None),
+            record=job.book.rung,
         )
-        self._interviewer = Interviewer(orchestrator, job.keep_turn, _writer(job))
-        job.after_session(self._interviewer.keep_half_answer)
+        interviewer.on_unspoken = ladder.unspoken
+        job.after_session(interviewer.keep_half_answer)
+        self._started = session, interviewer, ladder
         self._life = job.life
         if (database := held.get("database")) is not None:
             self._ship(database)
-        return session, self._interviewer
+        return session, interviewer
+
+    def _take_on(self, job: Job, name: str, engine: Any) -> None:
+        """Let a chain tell the job how it fares, and give it its part in the interview."""
+        engine.chain.on_change = job.report
+        engine.chain.on_fault = lambda member, reason: job.book.refusal(f"{name}.{member}", reason)
+        assert self._orchestrator is not None  # noqa: S101  # it is required, and loaded
+        if name == "llm":
+            # The chain judges the first word, so that it can ask somebody else.
+            reply_s = self._settings.llm_reply_s
+            self._orchestrator.use_model(engine, first_word_s=reply_s, reply_s=reply_s)
+        if name == "tts":
+            filling = prepare_plan(self._orchestrator.plan, engine)
+            self._filling = asyncio.create_task(filling, name="prepare-speech")
 
     def _ship(self, database: Database) -> None:
         """Begin to ship the journal, once; from its first record, whenever that is."""
@@ -169,9 +196,21 @@ class InterviewApplication:
 
     async def run(self, job: Job) -> None:
         """Greet the candidate, then watch over the interview until something ends it."""
-        assert self._interviewer is not None  # noqa: S101  # start_session made it
-        watch = Watch(job, self._interviewer, self._settings)
-        await job.life.fire(await watch.until_it_ends())
+        assert self._started is not None  # noqa: S101  # start_session has been called
+        session, interviewer, ladder = self._started
+        watch = Watch(job, interviewer, ladder, self._settings)
+        losses = Losses(job, session)
+        losses.begin()
+        try:
+            event = await watch.until_it_ends()
+            if event is Event.INTERVIEW_COMPLETED:
+                # Goodbye was said and heard: nobody is waited for.
+                session.options.session_close_transcript_timeout = 0.0
+            await job.life.fire(event)
+        finally:
+            losses.stop()
+            if self._filling is not None:
+                await aio.cancel_and_wait(self._filling)
 
     def last_words(self, reason: Reason) -> Clip | None:
         """A clip for every end that comes upon a candidate."""
@@ -181,6 +220,34 @@ class InterviewApplication:
     def waiting_words(self) -> Clip | None:
         """Heard where loading takes longer than anybody waits in silence."""
         return load_clip(ClipName.ONE_MOMENT)
+
+
+def _session_of(orchestrator: OrchestratorLLM, held: AgentResources) -> AgentSession[Any]:
+    """The session of what has loaded. What has not is None, never the framework's default:
+    that would be another model, loaded on the event loop."""
+    detector = held.get("vad")
+    return AgentSession(
+        vad=detector,
+        stt=held.get("stt") or NOT_GIVEN,
+        tts=held.get("tts") or NOT_GIVEN,
+        llm=orchestrator,
+        turn_handling=TurnHandlingOptions(
+            turn_detection="vad" if detector is not None else "stt",
+            endpointing={"mode": "fixed", "min_delay": 1.8, "max_delay": 6.0},
+            # "adaptive", the default, is a cloud model.
+            interruption={"mode": "vad"},
+            # Speaking before the turn is committed would be speaking from an old plan.
+            preemptive_generation={"enabled": False},
+        ),
+        # The first words of a candidate who cuts in early would be misheard (measured).
+        aec_warmup_duration=0,
+        # Silence is this application's to judge.
+        user_away_timeout=None,
+        # For what is being said when the session closes; `keep_half_answer` writes it down.
+        session_close_transcript_timeout=_LAST_TRANSCRIPT_S,
+        # The lifecycle judges what a loss means, not a count of errors.
+        conn_options=SessionConnectOptions(max_unrecoverable_errors=sys.maxsize),
+    )
 
 
 def interview_resources(
@@ -194,8 +261,12 @@ def interview_resources(
             load=load_orchestrator,
             required=True,
             needs=("database",),
-            # A try that has to ask a database which is away takes one operation's budget.
-            retry=Retry(attempts=2),
+            # Behind "one moment, please", as long as there is somebody to wait for it.
+            retry=Retry(
+                attempts=_MOST_TRIES,
+                longest_delay_s=1.0,
+                within_s=_RETRIED_FOR * settings.budget_bootstrapping_s,
+            ),
         ),
         database_resource(settings, attach=attach_database),
         vad_resource(),
@@ -203,17 +274,3 @@ def interview_resources(
         tts_resource(settings),
         llm_resource(settings),
     )
-
-
-def _writer(job: Job) -> Writer:
-    """Shows the candidate what no voice could say; the first time a clip says so."""
-    told = False
-
-    async def write(text: str) -> None:
-        nonlocal told
-        await job.stage.write(text)
-        if not told:
-            told = True
-            await job.stage.line.play(load_clip(ClipName.TROUBLE_SPEAKING))
-
-    return write

@@ -28,8 +28,15 @@ class ClipName(StrEnum):
     WELCOME = "welcome", "Welcome. Your interview will begin in a moment."
     #: An answer takes longer than anybody would wait for in silence.
     ONE_MOMENT = "one_moment", "One moment, please."
+    #: The next question takes a little longer than it should.
+    LET_ME_SEE = "let_me_see", "Let me see."
+    #: It still does.
+    PATIENCE = "patience", "Thank you for your patience. It will not be long."
     #: No speech recognition is left.
-    TROUBLE_HEARING = "trouble_hearing", "I am having trouble hearing you."
+    TROUBLE_HEARING = (
+        "trouble_hearing",
+        "I am having trouble hearing you. Please type your answers to me.",
+    )
     #: No speech synthesis is left: the questions come as text.
     TROUBLE_SPEAKING = (
         "trouble_speaking",

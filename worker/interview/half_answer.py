@@ -20,9 +20,16 @@ class HalfAnswer:
         else:
             self._interim = event.transcript
 
-    def taken(self) -> None:
-        """It has become a turn."""
-        self._finals, self._interim = [], ""
+    @property
+    def pieces(self) -> int:
+        """How many pieces of it are final."""
+        return len(self._finals)
+
+    def taken(self, pieces: int) -> None:
+        """So many pieces have become a turn; what came after them begins the next one."""
+        del self._finals[:pieces]
+        if not self._finals:
+            self._interim = ""
 
     @property
     def text(self) -> str:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import AsyncIterable, Awaitable, Callable
+from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
 from livekit.agents import Agent, ModelSettings, SpeechCreatedEvent, StopResponse, llm
 from livekit.agents.voice import SpeechHandle
-from livekit.agents.voice.turn import EndpointingOptions
 
 from worker.interview.half_answer import HalfAnswer
 from worker.interview.orchestrator import Move, Role, Said
 from worker.interview.orchestrator_llm import OrchestratorLLM, Utterance
+from worker.interview.patience import UNFINISHED_PAUSE_S, Patience
+from worker.silence import Floor
 
 logger = logging.getLogger(__name__)
 
@@ -29,24 +29,14 @@ Writer = Callable[[str], Awaitable[None]]
 #: Seconds that a candidate's turn waits for the record of the utterance it cut off.
 _RECORD_WAIT_S = 2.0
 
-#: Seconds of silence that end an answer once its question's time is over: nobody is talked
-#: over, and nobody is waited for.
-HURRIED_PAUSE_S = 0.6
-#: Seconds that every answer has before that, also where the question's time was over before:
-#: the shortest time that a plan may give.
-LEAST_ANSWER_S = 10.0
-#: Seconds of silence that end an answer which does not sound finished.
-_UNFINISHED_PAUSE_S = 6.0
-
-#: Seconds before words are tried again that nobody has heard, and how often they are tried
-#: before they are written instead.
-_UNHEARD_PAUSE_S = 0.5
-_MOST_TRIES = 2
+#: Seconds for the session to let go of what it says.
+_CUT_OFF_S = 1.0
 #: Characters of a typed answer: more than ten minutes of speech.
 _LONGEST_TYPED = 20_000
 
-#: What the speech says that is being made. livekit asks for its words in the context in which
-#: it told of the speech, and a turn may be committed in between: what is recorded is what was said.
+#: What the speech says that is being made. livekit tells of a speech before it makes the task
+#: that asks for its words (AgentActivity._generate_reply), so the task inherits this; and a turn
+#: may be committed in between: what is recorded is what was said.
 _utterance: ContextVar[Utterance] = ContextVar("utterance")
 
 
@@ -62,9 +52,16 @@ class Interviewer(Agent):
         self._keep_turn = keep_turn
         self._write = write
         self._half_answer = HalfAnswer()
-        self._unheard = 0
         self._recording: set[asyncio.Task[None]] = set()
-        self._time_over: asyncio.TimerHandle | None = None
+        self._mending: asyncio.Task[None] | None = None
+        self._patience = Patience(
+            orchestrator, lambda **options: self.session.update_options(**options)
+        )
+        #: Whose turn it is to speak.
+        self.floor = Floor()
+        #: Told that an utterance has ended and was not spoken, or not to its end, though nobody
+        #: stopped it; the next move is still owed.
+        self.on_unspoken: Callable[[], Coroutine[Any, Any, None]] | None = None
         #: Set once goodbye was said.
         self.finished = asyncio.Event()
         #: The loop's time at which somebody was last heard, either side.
@@ -73,32 +70,78 @@ class Interviewer(Agent):
     async def on_enter(self) -> None:
         """Listen to what the session does."""
         self.session.on("speech_created", self._on_speech_created)
-        self.session.on("user_state_changed", self._on_sound)
+        self.session.on("user_state_changed", self._on_candidate)
         self.session.on("agent_state_changed", self._on_sound)
-        self.session.on("user_input_transcribed", self._on_sound)
+        self.session.on("user_input_transcribed", self._on_candidate)
         self.session.on("user_input_transcribed", self._half_answer.hear)
 
     async def on_exit(self) -> None:
-        """Forget the time of the open question."""
-        self._stop_clock()
+        """Forget the time of the open question, and what was to be said again."""
+        self._patience.stop()
+        if self._mending is not None:
+            self._mending.cancel()
 
     @property
     def sounding(self) -> bool:
         """Whether somebody is speaking now, or about to."""
-        return self.session.user_state == "speaking" or self.session.agent_state in (
-            "speaking",
-            "thinking",
-        )
+        return self.floor.ours or self.hears_candidate or self.session.agent_state == "speaking"
+
+    @property
+    def hears_candidate(self) -> bool:
+        """Whether the candidate is speaking now."""
+        return self.session.user_state == "speaking"
+
+    @property
+    def next_role(self) -> Role:
+        """What is said next, or being said now."""
+        return self._orchestrator.next_move().role
 
     async def speak_next(self) -> None:
         """Begin the next move without waiting for the candidate: the greeting, a question again.
 
         Raises OrchestratorNotReady and RuntimeError (the session is closing).
         """
-        if self._orchestrator.next_move().role is Role.DONE:
-            self.finished.set()
+        if self.next_role is Role.DONE:
+            self._finish()
             return
+        if not self.floor.ours:
+            self.floor.take()
         self.session.generate_reply()
+
+    def speak_plainly(self) -> None:
+        """Say the next move in the plan's own words, whatever a language model is thinking."""
+        self._orchestrator.speak_plainly()
+
+    async def write_next(self) -> None:
+        """Write the next move instead of speaking it, and keep it as a turn that was read.
+
+        Raises what the writing raises, and RuntimeError where nobody can write.
+        """
+        if self._write is None:
+            raise RuntimeError("this interviewer was given nothing to write with")
+        move = self._orchestrator.next_utterance().move
+        turn = self.floor.turn
+        await self._write(move.text)
+        await self._keep_utterance(move, "", text=move.text, interrupted=False)
+        self.floor.give(turn)
+
+    async def cut_off(self) -> bool:
+        """Cut off what is being said, or should be. False where the session does not answer."""
+        try:
+            over = self.session.interrupt(force=True)
+        except RuntimeError:  # it is closing
+            return True
+        done, _ = await asyncio.wait({over}, timeout=_CUT_OFF_S)
+        await self._recorded()
+        return bool(done)
+
+    def _finish(self) -> None:
+        self.floor.give()
+        self.finished.set()
+
+    async def _recorded(self) -> None:
+        if self._recording:
+            await asyncio.wait(self._recording, timeout=_RECORD_WAIT_S)
 
     async def on_user_turn_completed(
         self, turn_ctx: llm.ChatContext, new_message: llm.ChatMessage
@@ -108,10 +151,18 @@ class Interviewer(Agent):
         Raises StopResponse where there is nothing more to say. Anything else that it raised
         would lose the turn and leave the interviewer silent, so nothing else leaves it.
         """
-        self._half_answer.taken()
-        if self._recording:
-            await asyncio.wait(self._recording, timeout=_RECORD_WAIT_S)
-        text = (new_message.text_content or "").strip()
+        # Dropped only once they are kept: the session may end before that.
+        pieces = self._half_answer.pieces
+        done = await self._take_answer((new_message.text_content or "").strip())
+        self._half_answer.taken(pieces)
+        if done:
+            self._finish()
+            raise StopResponse
+
+    async def _take_answer(self, text: str) -> bool:
+        """Keep an answer and take it into the plan. True where there is nothing more to say."""
+        self.floor.take()
+        await self._recorded()
         try:
             said = Said(
                 speaker="candidate",
@@ -121,34 +172,27 @@ class Interviewer(Agent):
             )
             await self._keep_answer(said)
             self._orchestrator.commit(said)
-            self._be_patient()
-            done = self._orchestrator.next_move().role is Role.DONE
+            self._patience.begin()
+            return self._orchestrator.next_move().role is Role.DONE
         except Exception:
             logger.exception("a turn was not taken into the plan")
-            return
-        if done:
-            self.finished.set()
-            raise StopResponse
+            return False
 
     async def on_text(self, text: str) -> None:
         """Take a typed answer as a turn, and answer it: as good as one that was said."""
         if not (text := text.strip()[:_LONGEST_TYPED]):
             return
         self._on_sound(None)
-        # Speech that may not be interrupted goes on; the answer counts all the same.
-        with contextlib.suppress(RuntimeError):
-            await self.session.interrupt()
-        message = llm.ChatMessage(role="user", content=[text])
-        try:
-            await self.on_user_turn_completed(self.chat_ctx.copy(), message)
-        except StopResponse:
+        await self.cut_off()
+        if await self._take_answer(text):
+            self._finish()
             return
         self.session.generate_reply()
 
     async def keep_half_answer(self) -> None:
         """Write down what was being said when the session closed. Answers nothing by itself."""
         if text := self._half_answer.text:
-            self._half_answer.taken()
+            self._half_answer = HalfAnswer()
             await self._keep_answer(
                 Said(
                     speaker="candidate",
@@ -181,46 +225,46 @@ class Interviewer(Agent):
     def _on_sound(self, _: Any) -> None:
         self.last_sound = asyncio.get_running_loop().time()
 
+    def _on_candidate(self, event: Any) -> None:
+        self._on_sound(event)
+        if self.floor.ours:
+            self.floor.contest()
+
     def _on_speech_created(self, event: SpeechCreatedEvent) -> None:
         utterance = self._orchestrator.next_utterance()
         _utterance.set(utterance)
-        event.speech_handle.add_done_callback(lambda handle: self._on_spoken(handle, utterance))
+        turn, self.floor.contested = self.floor.turn, False
+        event.speech_handle.add_done_callback(
+            lambda handle: self._on_spoken(handle, utterance, turn)
+        )
 
-    def _on_spoken(self, handle: SpeechHandle, utterance: Utterance) -> None:
-        record = self._record(handle, utterance.move)
+    def _on_spoken(self, handle: SpeechHandle, utterance: Utterance, turn: int) -> None:
+        record = self._record(handle, utterance.move, turn)
         task = asyncio.get_running_loop().create_task(record, name="record")
         self._recording.add(task)
         task.add_done_callback(self._recording.discard)
 
-    async def _record(self, handle: SpeechHandle, move: Move) -> None:
+    async def _record(self, handle: SpeechHandle, move: Move, turn: int | None = None) -> None:
         spoken = [item for item in handle.chat_items if item.type == "message"]
         heard = " ".join(item.text_content or "" for item in spoken).strip()
         # A voice that broke off has interrupted itself, and says so only here.
-        interrupted = handle.interrupted or any(item.interrupted for item in spoken)
+        broke_off = not handle.interrupted and any(item.interrupted for item in spoken)
         if heard:
-            self._unheard = 0
-            await self._keep_utterance(move, heard, text=heard, interrupted=interrupted)
-        elif interrupted:
+            cut_off = handle.interrupted or broke_off
+            await self._keep_utterance(move, heard, text=heard, interrupted=cut_off)
+            if not cut_off or self.floor.contested:
+                self.floor.give(turn)
+        elif handle.interrupted:
             logger.info("an utterance was cut off before it was heard", extra={"role": move.role})
-        else:
-            await self._say_otherwise(move)
+            if self.floor.contested:  # whoever spoke will end, and be answered
+                self.floor.begin_anew(UNFINISHED_PAUSE_S)
+        if broke_off or not (heard or handle.interrupted):
+            logger.error("an utterance was not spoken", extra={"role": move.role})
+            self._mend()
 
-    async def _say_otherwise(self, move: Move) -> None:
-        """No voice has spoken, and nobody stopped it: try once more, then write the words."""
-        self._unheard += 1
-        logger.error("an utterance was not spoken", extra={"role": move.role})
-        if self._unheard < _MOST_TRIES or self._write is None:
-            await asyncio.sleep(_UNHEARD_PAUSE_S * 2 ** min(self._unheard, 6))
-            # A session that is closing says nothing more.
-            with contextlib.suppress(RuntimeError):
-                await self.speak_next()
-            return
-        try:
-            await self._write(move.text)
-        except Exception:
-            logger.exception("an utterance was not written either")
-            return
-        await self._keep_utterance(move, "", text=move.text, interrupted=False)
+    def _mend(self) -> None:
+        if self.on_unspoken is not None and self.next_role is not Role.DONE:
+            self._mending = asyncio.get_running_loop().create_task(self.on_unspoken(), name="mend")
 
     async def _keep_utterance(
         self, move: Move, heard: str, *, text: str, interrupted: bool
@@ -246,35 +290,7 @@ class Interviewer(Agent):
         )
         self._orchestrator.commit(said)
         self._on_sound(None)
-        if self._orchestrator.next_move().role is Role.DONE:
-            self.finished.set()
+        if self.next_role is Role.DONE:
+            self._finish()
             return
-        self._listen()
-
-    # --- how long the candidate may answer -----------------------------------------------------
-
-    def _listen(self) -> None:
-        """Be patient with the answer, until its question's time is over."""
-        hurried_s = min(self._be_patient(), HURRIED_PAUSE_S)
-        self._time_over = asyncio.get_running_loop().call_later(
-            max(LEAST_ANSWER_S, self._orchestrator.seconds_left()),
-            lambda: self._think_with(hurried_s, hurried_s),
-        )
-
-    def _be_patient(self) -> float:
-        """Let an answer end as its question says; returns its pause, in seconds."""
-        self._stop_clock()
-        pause_s = self._orchestrator.open_question().thinking_pause_s
-        self._think_with(pause_s, max(pause_s, _UNFINISHED_PAUSE_S))
-        return pause_s
-
-    def _stop_clock(self) -> None:
-        if self._time_over is not None:
-            self._time_over.cancel()
-
-    def _think_with(self, pause_s: float, unfinished_s: float) -> None:
-        """How long a silence ends the answer, and one that does not sound finished."""
-        options = EndpointingOptions(min_delay=pause_s, max_delay=unfinished_s)
-        # A session that is closing has no agent any more, and needs no pause.
-        with contextlib.suppress(RuntimeError):
-            self.session.update_options(endpointing_opts=options)
+        self._patience.listen()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Never
 
 from livekit.agents import llm
@@ -119,8 +120,8 @@ class OrchestratorLLM(llm.LLM[Never]):
     async def init(self, db: Database | None) -> None:
         """Load the interview; may be called again after a failure.
 
-        Raises LoadFailed: INTERVIEW_UNKNOWN and INTERVIEW_OVER for good, and a transient
-        failure where neither the database nor the dispatch has the plan.
+        Raises LoadFailed: INTERVIEW_UNKNOWN, INTERVIEW_OVER and a plan that is invalid for good;
+        a transient failure where neither the database nor the dispatch has the plan.
         """
         if db is None:
             self._load_snapshot("there is no database")
@@ -132,7 +133,10 @@ class OrchestratorLLM(llm.LLM[Never]):
             self._load_snapshot("the database is away")
             return
         except DatabaseOperationFailed as error:
-            raise LoadFailed("DatabaseRefused", str(error)) from error
+            if self._snapshot is None:
+                raise LoadFailed("DatabaseRefused", str(error)) from error
+            self._load_snapshot("the database refuses")
+            return
         if interview is None:
             message = "the database has no interview of this id"
             raise LoadFailed("InterviewUnknown", message, event=Event.INTERVIEW_UNKNOWN)
@@ -199,6 +203,14 @@ class OrchestratorLLM(llm.LLM[Never]):
         if self._utterance is None:
             self._utterance = Utterance(self, leeway(self.plan, self._turns))
         return self._utterance
+
+    def speak_plainly(self) -> None:
+        """Say the next utterance in the plan's own words; after it the model is asked again.
+
+        Raises OrchestratorNotReady before `init`.
+        """
+        scope = leeway(self.plan, self._turns)
+        self._utterance = Utterance(self, replace(scope, acknowledge=False))
 
     def chat(
         self,

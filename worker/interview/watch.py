@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from states import Event
 from worker.interview.clips import ClipName, load_clip
 from worker.interview.interviewer import Interviewer
+from worker.interview.ladder import TurnLadder
 from worker.settings import Settings
+from worker.silence import Watchdog
 
 if TYPE_CHECKING:
     from worker.job import Job
@@ -17,10 +19,20 @@ if TYPE_CHECKING:
 class Watch:
     """Waits for the end of an interview, whichever comes first."""
 
-    def __init__(self, job: Job, interviewer: Interviewer, settings: Settings) -> None:
+    def __init__(
+        self, job: Job, interviewer: Interviewer, ladder: TurnLadder, settings: Settings
+    ) -> None:
         self._job = job
         self._interviewer = interviewer
         self._settings = settings
+        self._watchdog = Watchdog(
+            line=job.stage.line,
+            place=job.stage,
+            floor=interviewer.floor,
+            ladder=ladder,
+            candidate_speaks=lambda: interviewer.hears_candidate,
+            filler_s=settings.silence_filler_s,
+        )
         self._asked_again = False
 
     async def until_it_ends(self) -> Event:
@@ -33,6 +45,7 @@ class Watch:
             asyncio.create_task(self._finished(), name="watch-finished"),
             asyncio.create_task(self._left(), name="watch-left"),
             asyncio.create_task(self._silent(), name="watch-silence"),
+            asyncio.create_task(self._stuck(), name="watchdog"),
         }
         try:
             done, _ = await asyncio.wait(enders, return_when=asyncio.FIRST_COMPLETED)
@@ -53,6 +66,10 @@ class Watch:
             if not await self._candidate_within(self._settings.candidate_grace_s):
                 return Event.CANDIDATE_LEFT
             self._listen_from_now()
+
+    async def _stuck(self) -> Event:
+        await self._watchdog.run()
+        return Event.TURN_STUCK
 
     def _listen_from_now(self) -> None:
         """Nobody was silent who was not there."""

@@ -75,6 +75,9 @@ class Retry:
     #: Seconds before the second attempt; doubled for each one after, with full jitter above half.
     first_delay_s: float = 0.1
     longest_delay_s: float = 2.0
+    #: Seconds, from the beginning of all loading, that the attempts have together: one that is
+    #: under way then is stopped, and the last failure is reported. None: as many as there are.
+    within_s: float | None = None
 
 
 Loader = Callable[["AgentResources"], Awaitable[Any]]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from states import Event
+from worker import faults
 from worker.bounded import bounded
 from worker.resources.base import LoadFailed, LoadReport, Resource
 
@@ -105,12 +107,13 @@ async def bootstrap_resources(
     its own here: the caller's budget for the whole binds it.
     """
     settled = {resource.name: asyncio.Event() for resource in resources}
+    began = asyncio.get_running_loop().time()
 
     async def one(resource: Resource) -> None:
         for name in resource.needs:
             if name in settled:
                 await settled[name].wait()
-        loading = asyncio.create_task(_load(resource, held), name=f"load-{resource.name}")
+        loading = asyncio.create_task(_load(resource, held, began), name=f"load-{resource.name}")
         held._loading[resource.name] = loading  # the two are one mechanism
         budget = None if resource.required else resource.budget_s
         done, _ = await asyncio.wait({loading}, timeout=budget)
@@ -151,23 +154,32 @@ def _late(resource: Resource) -> LoadReport:
     )
 
 
-async def _load(resource: Resource, held: AgentResources) -> LoadReport:
-    """Try until it is there, a failure is permanent, or the attempts are used up."""
+async def _load(resource: Resource, held: AgentResources, all_began: float) -> LoadReport:
+    """Try until it is there, a failure is permanent, or the attempts or their time are used up."""
     loop = asyncio.get_running_loop()
     began = loop.time()
-    delay_s = resource.retry.first_delay_s
-    for attempt in range(1, resource.retry.attempts + 1):
+    retry = resource.retry
+    ends_at = all_began + retry.within_s if retry.within_s is not None else math.inf
+    delay_s = retry.first_delay_s
+    failure: LoadFailed | None = None
+    for attempt in range(1, retry.attempts + 1):
+        # The first one may take all that the caller has; what is known by then must be reported.
+        limit = asyncio.timeout_at(ends_at if failure and ends_at < math.inf else None)
         try:
-            value = await resource.load(held)
+            async with limit:
+                value = await faults.at("load", resource.load(held), resource.name)
         except Exception as error:
-            failure = _failure(error)
+            if failure is None or not limit.expired():
+                failure = _failure(error)
             logger.warning(
                 "loading %s failed: %s", resource.name, failure, extra={"attempt": attempt}
             )
-            if failure.transient and attempt < resource.retry.attempts:
+            again = attempt < retry.attempts and loop.time() + delay_s < ends_at
+            if failure.transient and again:
                 await _release(resource, failure.meanwhile)
+                failure.meanwhile = None
                 await asyncio.sleep(random.uniform(delay_s / 2, delay_s))  # noqa: S311  # jitter
-                delay_s = min(delay_s * 2, resource.retry.longest_delay_s)
+                delay_s = min(delay_s * 2, retry.longest_delay_s)
                 continue
             await _keep(resource, failure.meanwhile, held)
             return _report(resource, attempt, loop.time() - began, failure)

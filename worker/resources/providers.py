@@ -1,7 +1,8 @@
 """How each member of a chain is made from the settings.
 
-Adding a provider is one function here and its name in worker/provider_settings.py. The plugins
-are imported where they are used: a worker whose chains do not name one never loads it.
+Adding a provider is one function here, its probe in `_probe`, and its name in
+worker/provider_settings.py. The plugins are imported where they are used: a worker whose chains
+do not name one never loads it.
 """
 
 from __future__ import annotations
@@ -12,15 +13,20 @@ from typing import Any
 from livekit.agents import NOT_GIVEN, llm, stt, tts, vad
 
 from worker.provider_settings import ProviderSettings
+from worker.settings import Settings
 from worker.speech import local_models
+from worker.speech.breaker import Breaker
 from worker.speech.chain_tts import SAMPLE_RATE
+from worker.speech.probes import Probe, deepgram_probe, elevenlabs_probe, openai_probe
 from worker.speech.provider_chain import E, ProviderChain
 
 #: Words that the language model may say at the most: more than any checked reply has.
 _MOST_TOKENS = 120
+#: Seconds in which the text of a phrase comes once Deepgram has ended it.
+_TEXT_S = 1.0
 
 
-def stt_chain(settings: ProviderSettings, detector: vad.VAD | None) -> ProviderChain[stt.STT[Any]]:
+def stt_chain(settings: Settings, detector: vad.VAD | None) -> ProviderChain[stt.STT[Any]]:
     """Those who can listen."""
 
     def deepgram() -> stt.STT[Any]:
@@ -40,10 +46,10 @@ def stt_chain(settings: ProviderSettings, detector: vad.VAD | None) -> ProviderC
         _check_local_speech()
         return LocalSTT(vad=detector)
 
-    return _chain("stt", settings.usable("stt"), {"deepgram": deepgram, "local": local})
+    return _chain("stt", settings, settings.usable("stt"), {"deepgram": deepgram, "local": local})
 
 
-def tts_chain(settings: ProviderSettings) -> ProviderChain[tts.TTS[Any]]:
+def tts_chain(settings: Settings) -> ProviderChain[tts.TTS[Any]]:
     """Those who can speak."""
 
     def elevenlabs() -> tts.TTS[Any]:
@@ -64,10 +70,12 @@ def tts_chain(settings: ProviderSettings) -> ProviderChain[tts.TTS[Any]]:
         _check_local_speech()
         return LocalTTS()
 
-    return _chain("tts", settings.usable("tts"), {"elevenlabs": elevenlabs, "local": local})
+    return _chain(
+        "tts", settings, settings.usable("tts"), {"elevenlabs": elevenlabs, "local": local}
+    )
 
 
-def llm_chain(settings: ProviderSettings) -> ProviderChain[llm.LLM[Any]] | None:
+def llm_chain(settings: Settings) -> ProviderChain[llm.LLM[Any]] | None:
     """Those who can find words before the chain comes to `scripted`; None where it comes first."""
 
     def openai() -> llm.LLM[Any]:
@@ -82,7 +90,7 @@ def llm_chain(settings: ProviderSettings) -> ProviderChain[llm.LLM[Any]] | None:
 
     usable = settings.usable("llm")
     before = usable[: usable.index("scripted")] if "scripted" in usable else usable
-    return _chain("llm", before, {"openai": openai}) if before else None
+    return _chain("llm", settings, before, {"openai": openai}) if before else None
 
 
 def import_plugins(settings: ProviderSettings) -> None:
@@ -96,10 +104,42 @@ def import_plugins(settings: ProviderSettings) -> None:
         from livekit.plugins import openai as openai
 
 
+def provider_breaker(settings: Settings) -> Breaker:
+    """What this worker's jobs tell each other of the providers: files in the data folder."""
+    return Breaker(settings.data_dir / "providers")
+
+
+def patience_with(settings: ProviderSettings) -> float:
+    """Seconds of speech without text after which the next one listens.
+
+    An end-pointing that waits longer than that holds the text back, and is no failure.
+    """
+    return max(settings.stt_patience_s, settings.deepgram_endpointing_ms / 1000 + _TEXT_S)
+
+
 def _chain(
-    resource: str, names: tuple[str, ...], makers: dict[str, Callable[[], E]]
+    resource: str, settings: Settings, names: tuple[str, ...], makers: dict[str, Callable[[], E]]
 ) -> ProviderChain[E]:
-    return ProviderChain(resource, [(name, makers[name]) for name in names])
+    probes = {name: _probe(settings, name) for name in names}
+    return ProviderChain(
+        resource,
+        [(name, makers[name]) for name in names],
+        probes={name: probe for name, probe in probes.items() if probe is not None},
+        breaker=provider_breaker(settings),
+    )
+
+
+def _probe(settings: ProviderSettings, name: str) -> Probe | None:
+    """How to ask whether a provider is back; None of what is local."""
+    if name == "deepgram":
+        url = _with_path(settings.deepgram_base_url, "/v1", "/listen")
+        return deepgram_probe(url, settings.deepgram_api_key.get_secret_value())
+    if name == "elevenlabs":
+        url = _with_path(settings.elevenlabs_base_url, "/v1")
+        return elevenlabs_probe(url, settings.eleven_api_key.get_secret_value())
+    if name == "openai":
+        return openai_probe(settings.openai_base_url, settings.openai_api_key.get_secret_value())
+    return None
 
 
 def _check_local_speech() -> None:

@@ -8,15 +8,16 @@ from typing import Any, TypeVar
 from livekit.agents import AgentSession, vad
 
 from worker.in_thread import in_thread
-from worker.provider_settings import ProviderSettings
 from worker.resources.base import LoadFailed, Resource
 from worker.resources.bootstrap import AgentResources
-from worker.resources.providers import llm_chain, stt_chain, tts_chain
+from worker.resources.providers import llm_chain, patience_with, stt_chain, tts_chain
 from worker.resources.vad import VADLoadFailed, load_vad
+from worker.settings import Settings
 from worker.speech import local_models
 from worker.speech.chain_llm import ChainLLM
 from worker.speech.chain_stt import ChainSTT
 from worker.speech.chain_tts import ChainTTS
+from worker.speech.prepared import prepared_speech
 from worker.speech.provider_chain import ProviderChain
 
 T = TypeVar("T")
@@ -44,11 +45,14 @@ def vad_resource() -> Resource:
     )
 
 
-def stt_resource(settings: ProviderSettings) -> Resource:
+def stt_resource(settings: Settings) -> Resource:
     """Speech to text: a chain, of which the first that can be made listens."""
 
     async def load(held: AgentResources) -> ChainSTT:
-        engine = ChainSTT(stt_chain(settings, held.get("vad")))
+        detector = held.get("vad")
+        engine = ChainSTT(
+            stt_chain(settings, detector), detector=detector, patience_s=patience_with(settings)
+        )
         return await _loaded(engine, engine.chain, stt=True)
 
     async def attach(session: AgentSession[Any], engine: ChainSTT) -> None:
@@ -64,11 +68,15 @@ def stt_resource(settings: ProviderSettings) -> Resource:
     )
 
 
-def tts_resource(settings: ProviderSettings) -> Resource:
+def tts_resource(settings: Settings) -> Resource:
     """Text to speech: a chain, of which the first that can be made speaks."""
 
     async def load(_: AgentResources) -> ChainTTS:
-        engine = ChainTTS(tts_chain(settings))
+        engine = ChainTTS(
+            tts_chain(settings),
+            prepared=prepared_speech(settings),
+            patience_s=settings.tts_patience_s,
+        )
         return await _loaded(engine, engine.chain, tts=True)
 
     async def attach(session: AgentSession[Any], engine: ChainTTS) -> None:
@@ -83,7 +91,7 @@ def tts_resource(settings: ProviderSettings) -> Resource:
     )
 
 
-def llm_resource(settings: ProviderSettings) -> Resource:
+def llm_resource(settings: Settings) -> Resource:
     """The language model that finds the interviewer's words, where a chain names one."""
 
     async def load(_: AgentResources) -> ChainLLM | None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from worker import faults
 from worker.in_thread import in_thread
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def load_silero() -> vad.VAD:
 
     In any thread, once `import_silero` was called in the main one.
     """
+    faults.here("silero")
     model = import_silero().VAD.load()
     onnx = importlib.import_module("livekit.plugins.silero.onnx_model")
     # There is no public way to run the model without an event loop.

@@ -8,6 +8,7 @@ from typing import Any, Never
 from livekit.agents import APIConnectionError, llm
 from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, APIConnectOptions
 
+from worker import faults
 from worker.speech.provider_chain import NoProviderLeft, ProviderChain
 
 #: Seconds to connect. The next provider is asked at once, so no provider tries again by itself.
@@ -61,7 +62,7 @@ class _ChainStream(llm.LLMStream):
     async def _run(self) -> None:
         for name, engine in self._chain.candidates():
             try:
-                await self._ask(engine)
+                await self._ask(name, engine)
             except Exception as error:  # whatever a plugin raises, somebody else may have words
                 self._chain.failed(name, error)
                 if self._event_ch.output_sent:
@@ -71,7 +72,7 @@ class _ChainStream(llm.LLMStream):
                 return
         raise NoProviderLeft(self._chain.resource)
 
-    async def _ask(self, engine: llm.LLM[Any]) -> None:
+    async def _ask(self, name: str, engine: llm.LLM[Any]) -> None:
         """Pass on one provider's reply. Raises TimeoutError, and what its plugin does."""
         async with (
             asyncio.timeout(self._first_word_s) as patience,
@@ -79,7 +80,7 @@ class _ChainStream(llm.LLMStream):
                 chat_ctx=self._chat_ctx, tools=self._tools, conn_options=self._conn_options
             ) as stream,
         ):
-            async for chunk in stream:
+            async for chunk in faults.through("llm", stream, name):
                 self._event_ch.send_nowait(chunk)
                 if self._event_ch.output_sent:
                     # What is late after the first word is the caller's to judge.

@@ -3,33 +3,57 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager
-from typing import Any, Never
+from collections.abc import Coroutine, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Never
 
-from livekit.agents import APIConnectionError, tokenize, tts, utils
+import numpy as np
+from livekit.agents import APITimeoutError, tts, utils
 from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, APIConnectOptions
 
-from worker.speech.provider_chain import NoProviderLeft, ProviderChain
+from worker.bounded import retrieve
+from worker.speech.chain_tts_stream import ChainStream
+from worker.speech.fresh_connection import abandoned_connection
+from worker.speech.judged_speech import PATIENCE_S
+from worker.speech.prepared import SpeechStore
+from worker.speech.provider_chain import ProviderChain
+from worker.speech.speech_files import SAMPLE_RATE as SAMPLE_RATE
 
-#: Every provider speaks at this rate (hertz): one line carries all of their voices.
-SAMPLE_RATE = 24_000
-#: Seconds to connect. The next provider is asked at once, so no provider tries again by itself.
-_CONNECT = APIConnectOptions(max_retry=0, timeout=5.0)
-#: Seconds without another frame after which a provider that was given words has failed.
-_PATIENCE_S = 3.0
+if TYPE_CHECKING:
+    from worker.speech.audio import Pcm
 
 
 class ChainTTS(tts.TTS[Never]):
-    """Speaks sentence by sentence, each by the first provider of the chain that serves."""
+    """Speaks sentence by sentence, each by the first provider of the chain that delivers.
 
-    def __init__(self, chain: ProviderChain[tts.TTS[Any]]) -> None:
+    A sentence that is found in `prepared` is spoken from there at once; with nobody left to
+    speak, in any voice of the chain. `patience_s` is how many seconds a provider has for its
+    first audio; see `worker.speech.judged_speech` for what else it is judged by.
+    """
+
+    def __init__(
+        self,
+        chain: ProviderChain[tts.TTS[Any]],
+        *,
+        prepared: SpeechStore | None = None,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
         super().__init__(
             capabilities=tts.TTSCapabilities(streaming=True),
             sample_rate=SAMPLE_RATE,
             num_channels=1,
         )
         self.chain = chain
+        self.prepared = prepared
+        self.patience_s = patience_s
+        #: Characters a second of each voice, as far as it has spoken.
+        self.pace: dict[str, float] = {}
+        self._planned: set[str] = set()
+        #: What is done aside: nobody waits for it.
+        self._working: set[asyncio.Task[Any]] = set()
+        self._speaking = 0
+        self._quiet = asyncio.Event()
+        self._quiet.set()
 
     @property
     def model(self) -> str:
@@ -41,6 +65,20 @@ class ChainTTS(tts.TTS[Never]):
         """The chain's member that serves."""
         return self.chain.serving
 
+    def expect(self, sentences: Iterable[str]) -> None:
+        """Sentences that are planned: what is spoken of them is kept as prepared, other speech
+        never is."""
+        self._planned.update(sentences)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nobody waits for speech now."""
+        return not self._speaking
+
+    async def quiet(self) -> None:
+        """Return once no provider is asked for speech that somebody waits for."""
+        await self._quiet.wait()
+
     def synthesize(
         self, text: str, *, conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS
     ) -> tts.ChunkedStream:
@@ -51,88 +89,45 @@ class ChainTTS(tts.TTS[Never]):
         self, *, conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS
     ) -> tts.SynthesizeStream:
         """A stream over the chain, which alone decides who is asked again and when."""
-        return _ChainStream(self)
+        return ChainStream(self)
 
     def prewarm(self) -> None:
         """Nothing: a provider is made and connected when the chain comes to it."""
 
     async def aclose(self) -> None:
-        """Close every provider that was made."""
+        """Close every provider that was made. What is not kept by now is not kept."""
+        await utils.aio.cancel_and_wait(*self._working)
         await self.chain.aclose()
 
-
-class _ChainStream(tts.SynthesizeStream):
-    def __init__(self, owner: ChainTTS) -> None:
-        super().__init__(tts=owner, conn_options=_CONNECT)
-        self._chain = owner.chain
-
-    async def _run(self, output_emitter: tts.AudioEmitter) -> None:
-        output_emitter.initialize(
-            request_id=utils.shortuuid("chain_"),
-            sample_rate=SAMPLE_RATE,
-            num_channels=1,
-            mime_type="audio/pcm",
-            stream=True,
-        )
-        output_emitter.start_segment(segment_id=utils.shortuuid())
-        sentences = tokenize.blingfire.SentenceTokenizer().stream()
-        feeding = asyncio.create_task(self._feed(sentences), name="feed-sentences")
+    @contextmanager
+    def speaking(self) -> Iterator[None]:
+        """Somebody waits for speech meanwhile."""
+        self._speaking += 1
+        self._quiet.clear()
         try:
-            async for sentence in sentences:
-                self._mark_started()
-                await self._say(sentence.token, output_emitter)
+            yield
         finally:
-            await utils.aio.cancel_and_wait(feeding)
-            await sentences.aclose()
-        output_emitter.end_segment()
+            self._speaking -= 1
+            if not self._speaking:
+                self._quiet.set()
 
-    async def _feed(self, sentences: tokenize.SentenceStream) -> None:
-        async for text in self._input_ch:
-            if isinstance(text, str):
-                sentences.push_text(text)
-            else:
-                sentences.flush()
-        sentences.end_input()
+    def spoken(self, name: str, sentence: str, pace: float, parts: Sequence[Pcm]) -> None:
+        """A provider has spoken a whole sentence: keep it, if it is a planned one."""
+        self.pace[name] = pace
+        if self.prepared is None or sentence not in self._planned:
+            return
+        keep = self.prepared.keep(name, sentence, np.concatenate(parts))
+        self._aside(keep, "keep-speech")
 
-    async def _say(self, sentence: str, emitter: tts.AudioEmitter) -> None:
-        """Speak a sentence by the first provider that can; a part that was heard stays heard."""
-        for name, engine in self._chain.candidates():
-            heard = False
-            try:
-                async for audio in _frames(engine, sentence):
-                    emitter.push(audio)
-                    heard = True
-                if not heard:
-                    raise APIConnectionError("the provider gave no audio")
-            except Exception as error:  # whatever a plugin raises, somebody must go on speaking
-                self._chain.failed(name, error)
-                if heard:
-                    return
-            else:
-                self._chain.served(name)
-                return
-        raise NoProviderLeft(self._chain.resource)
+    def let_go(self, engine: tts.TTS[Any], error: BaseException) -> None:
+        """A provider has failed so. Where it did not answer its connection may be half open, and
+        its next words need another one."""
+        late = isinstance(error, (TimeoutError, APITimeoutError))
+        if late and (closing := abandoned_connection(engine)) is not None:
+            self._aside(closing, "close-connection")
 
-
-async def _frames(engine: tts.TTS[Any], sentence: str) -> AsyncIterator[bytes]:
-    """A provider's audio for a sentence. Raises what the plugin does, and TimeoutError."""
-    async with _opened(engine, sentence) as stream:
-        frames = aiter(stream)
-        while True:
-            try:
-                async with asyncio.timeout(_PATIENCE_S):
-                    audio = await anext(frames)
-            except StopAsyncIteration:
-                return
-            yield audio.frame.data.tobytes()
-
-
-def _opened(
-    engine: tts.TTS[Any], sentence: str
-) -> AbstractAsyncContextManager[tts.SynthesizeStream | tts.ChunkedStream]:
-    if not engine.capabilities.streaming:
-        return engine.synthesize(sentence, conn_options=_CONNECT)
-    stream = engine.stream(conn_options=_CONNECT)
-    stream.push_text(sentence)
-    stream.end_input()
-    return stream
+    def _aside(self, work: Coroutine[Any, Any, Any], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._working.add(task)
+        task.add_done_callback(retrieve)
+        task.add_done_callback(self._working.discard)

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import logging
 import time
-from collections import deque
 from typing import TYPE_CHECKING
 
 from livekit import rtc
-from livekit.agents.utils import aio
 from livekit.agents.voice import io
 
+from worker.speech.feeder import Feeder
 from worker.speech.frames import frame_of
-from worker.speech.segment import CHUNK_S, Segment
-from worker.speech.sinks import QUEUE_S, RtcSink, Sink
+from worker.speech.segment import Segment
+from worker.speech.sinks import RtcSink, Sink
 
 if TYPE_CHECKING:
     from worker.speech.clip import Clip
-
-logger = logging.getLogger(__name__)
 
 
 class Line(io.AudioOutput):
@@ -37,7 +33,8 @@ class Line(io.AudioOutput):
 
     The first segment waits for somebody to hear it, `subscribe_timeout` seconds at most: a
     client that subscribes to nothing must not hold up the interview (LiveKit's own output waits
-    for it without limit). `subscribed` tells whether there ever was a listener.
+    for it without limit). `subscribed` tells whether there ever was a listener, and `heard_at`
+    when somebody could last hear something.
 
     To be made on a running event loop.
     """
@@ -49,32 +46,23 @@ class Line(io.AudioOutput):
             capabilities=io.AudioOutputCapabilities(pause=True),
             sample_rate=self._sink.sample_rate,
         )
-        self._subscribe_timeout = subscribe_timeout
-        self._segments: deque[Segment] = deque()
-        # The utterance that the session is capturing, in `_segments` unless it is over.
+        self._feeder = Feeder(
+            self._sink,
+            subscribe_timeout=subscribe_timeout,
+            on_begun=self._on_begun,
+            on_played=self._on_played,
+            on_cut=self._on_cut,
+        )
+        # The utterance that the session is capturing, in the feeder unless it is over.
         self._speech: Segment | None = None
-        self._paused = False
         self._silent = False
         self._closed = False
-        # Somebody listens, or was waited for in vain.
-        self._may_begin = False
-        self._changed = asyncio.Event()
-        self._idle = asyncio.Event()
-        self._idle.set()
         self._publishing = asyncio.Lock()
-        self._listener: asyncio.Task[None] | None = None
-        self._feeder: asyncio.Task[None] | None = None
 
     @property
     def sink(self) -> Sink:
         """Where the audio goes."""
         return self._sink
-
-    @property
-    def subscribed(self) -> bool:
-        """Whether somebody has subscribed to the line since it was published."""
-        listener = self._listener
-        return listener is not None and listener.done() and not listener.cancelled()
 
     async def publish(self, room: rtc.Room | None = None) -> None:
         """Open the line in a connected room (or without one, as the sink has it) and begin to
@@ -85,11 +73,30 @@ class Line(io.AudioOutput):
             PublishTrackError: the room refused the track.
         """
         async with self._publishing:
-            if self._feeder is not None or self._closed:
+            if self._feeder.started or self._closed:
                 return
             await self._sink.open(room)
-            self._listener = asyncio.create_task(self._sink.wait_for_listener(), name="listener")
-            self._feeder = asyncio.create_task(self._feed(), name="line")
+            self._feeder.start()
+
+    # Who hears it.
+
+    @property
+    def subscribed(self) -> bool:
+        """Whether somebody has subscribed to the line since it was published."""
+        return self._feeder.subscribed
+
+    @property
+    def listened(self) -> bool:
+        """Whether what is played now can be heard: somebody has subscribed, and it is not held."""
+        return self._feeder.listened
+
+    def heard_at(self, *, speech: bool = False) -> float | None:
+        """The loop's time at which somebody could last hear something; None where nobody could.
+
+        It counts what was played out, not what was meant to be, and digital silence is no sound.
+        With `speech`, clips are none either.
+        """
+        return self._feeder.meter.heard_at(speech=speech)
 
     async def wait_for_subscriber(self) -> bool:
         """Wait for a listener, at most `subscribe_timeout` seconds; returns whether there is one.
@@ -97,10 +104,20 @@ class Line(io.AudioOutput):
         Raises:
             RuntimeError: the line is not published.
         """
-        if self._listener is None:
-            raise RuntimeError("the line is not published")
-        await asyncio.wait({self._listener}, timeout=self._subscribe_timeout)
-        return self.subscribed
+        return await self._feeder.wait_for_subscriber()
+
+    def hold(self) -> None:
+        """Stop where it is: the room is away, and nobody hears anything until `release`.
+
+        Unlike `pause` this is for clips as well, and unlike `silence` nothing is lost.
+        """
+        self._feeder.hold()
+
+    def release(self) -> None:
+        """Go on where `hold` stopped."""
+        self._feeder.release()
+
+    # Clips.
 
     async def play(self, clip: Clip) -> float:
         """Play a clip when its turn has come, and return once it was played out.
@@ -110,19 +127,39 @@ class Line(io.AudioOutput):
         """
         if self._silent or self._closed:
             return 0.0
+        segment = self._segment_of(clip)
+        self._feeder.append(segment)
+        return await self._played(segment)
+
+    async def interject(self, clip: Clip) -> float:
+        """Play a clip at once if it is quiet on the line, also in the middle of an utterance that
+        has stalled, which then goes on behind it.
+
+        Returns as `play` does, and 0 where it is not quiet, or where nobody would hear it.
+        """
+        if self._silent or self._closed or not self._feeder.listened:
+            return 0.0
+        segment = self._segment_of(clip)
+        if not self._feeder.interject(segment):
+            return 0.0
+        return await self._played(segment)
+
+    def _segment_of(self, clip: Clip) -> Segment:
         segment = Segment(sample_rate=self._sink.sample_rate, speech=False)
         segment.add(frame_of(clip.pcm, clip.sample_rate))
         segment.end()
-        self._append(segment)
+        return segment
+
+    async def _played(self, segment: Segment) -> float:
         try:
             await segment.finished
         finally:
-            self._cut(segment)
+            self._feeder.cut(segment)
         return segment.played_s
 
     async def drain(self) -> None:
         """Return once all that was queued has been played; an utterance must be flushed first."""
-        await self._idle.wait()
+        await self._feeder.drain()
 
     def silence(self) -> None:
         """Cut off what is played and queued, at once, and feed nothing more until `unsilence`.
@@ -131,9 +168,8 @@ class Line(io.AudioOutput):
         counts as interrupted at 0 seconds; clips return 0.
         """
         self._silent = True
-        for segment in list(self._segments):
-            self._cut(segment)
-        self._sink.clear()
+        self._cut_all()
+        self._feeder.clear()
 
     def unsilence(self) -> None:
         """Let what comes from now on be heard; an utterance under way stays cut off."""
@@ -147,11 +183,13 @@ class Line(io.AudioOutput):
     async def aclose(self) -> None:
         """Cut off what is played and queued, and take the track out of the room."""
         self._closed = True
-        for segment in list(self._segments):
-            self._cut(segment)
-        tasks = [task for task in (self._feeder, self._listener) if task is not None]
-        await aio.cancel_and_wait(*tasks)
+        self._cut_all()
+        await self._feeder.aclose()
         await self._sink.aclose()
+
+    def _cut_all(self) -> None:
+        for segment in list(self._feeder.segments):
+            self._feeder.cut(segment)
 
     # What AgentSession calls.
 
@@ -163,10 +201,10 @@ class Line(io.AudioOutput):
             if self._silent or self._closed:
                 self._speech.close(0.0)
             else:
-                self._append(self._speech)
+                self._feeder.append(self._speech)
         if not self._speech.over:
             self._speech.add(frame)
-            self._changed.set()
+            self._feeder.wake()
 
     def flush(self) -> None:
         """End the utterance: it is finished once it was played out."""
@@ -177,12 +215,17 @@ class Line(io.AudioOutput):
         segment.end()
         if segment.over:
             self._report(segment)
-        self._changed.set()
+        self._feeder.wake()
 
     def clear_buffer(self) -> None:
         """Interrupt the session's speech; clips go on."""
-        for segment in [segment for segment in self._segments if segment.speech]:
-            self._cut(segment)
+        for segment in [segment for segment in self._feeder.segments if segment.speech]:
+            self._feeder.cut(segment)
+
+    @property
+    def paused(self) -> bool:
+        """Whether the session has paused its speech."""
+        return self._feeder.paused
 
     def pause(self) -> None:
         """Stop the session's speech where it is; nothing of it is lost.
@@ -190,43 +233,26 @@ class Line(io.AudioOutput):
         A clip that is being played goes on, one behind a paused utterance waits for it.
         """
         super().pause()
-        self._paused = True
-        if self._segments and self._segments[0].speech:
-            queued_s = self._sink.queued_s
-            self._sink.clear()
-            self._segments[0].take_back(queued_s)
+        self._feeder.pause()
 
     def resume(self) -> None:
         """Go on where `pause` stopped."""
         super().resume()
-        self._paused = False
-        self._changed.set()
+        self._feeder.resume()
 
-    # The feeding.
+    # What the feeder tells.
 
-    def _append(self, segment: Segment) -> None:
-        self._segments.append(segment)
-        self._idle.clear()
-        self._changed.set()
+    def _on_begun(self, segment: Segment) -> None:
+        if segment.speech:
+            self.on_playback_started(created_at=time.time())
 
-    def _cut(self, segment: Segment) -> None:
-        """Cut a segment off where it is, or take it out of the queue."""
-        if segment.over:
-            return
-        played_s = 0.0
-        if segment is self._segments[0] and segment.started:
-            played_s = max(0.0, segment.pushed_s - self._sink.queued_s)
-            self._sink.clear()
-        self._finish(segment, played_s)
+    def _on_played(self, segment: Segment) -> None:
+        if segment.speech:
+            self.on_playback_finished(playback_position=segment.pushed_s, interrupted=False)
+
+    def _on_cut(self, segment: Segment) -> None:
         if segment.speech and segment.complete:
             self._report(segment)
-
-    def _finish(self, segment: Segment, played_s: float) -> None:
-        segment.close(played_s)
-        self._segments.remove(segment)
-        if not self._segments:
-            self._idle.set()
-        self._changed.set()
 
     def _report(self, segment: Segment) -> None:
         """Tell the session that its utterance was interrupted.
@@ -238,59 +264,3 @@ class Line(io.AudioOutput):
             self.on_playback_finished, playback_position=segment.played_s, interrupted=True
         )
         asyncio.get_running_loop().call_soon(report)
-
-    async def _feed(self) -> None:
-        while True:
-            self._changed.clear()
-            try:
-                wait_s = await self._advance()
-            except Exception as error:
-                logger.error("audio was not taken", extra={"error": type(error).__name__})
-                if self._segments:
-                    self._cut(self._segments[0])
-                continue
-            if wait_s != 0:
-                await self._wait_for_change(wait_s)
-
-    async def _wait_for_change(self, longest_s: float | None) -> None:
-        try:
-            async with asyncio.timeout(longest_s):
-                await self._changed.wait()
-        except TimeoutError:
-            return
-
-    async def _advance(self) -> float | None:
-        """Do the next thing; returns the seconds until there is another, None without limit."""
-        segment = self._segments[0] if self._segments else None
-        if segment is None or (segment.speech and self._paused):
-            return None
-        if not self._may_begin:
-            await self._wait_for_first_listener()
-            return 0
-        queued_s = self._sink.queued_s
-        if not segment.has_audio:
-            if not segment.complete:
-                return None
-            if queued_s:
-                return queued_s
-            self._play_out(segment)
-        elif queued_s + CHUNK_S > QUEUE_S:
-            return queued_s + CHUNK_S - QUEUE_S
-        else:
-            if segment.speech and not segment.started:
-                self.on_playback_started(created_at=time.time())
-            await self._sink.capture_frame(segment.take())
-        return 0
-
-    def _play_out(self, segment: Segment) -> None:
-        self._finish(segment, segment.pushed_s)
-        if segment.speech:
-            self.on_playback_finished(playback_position=segment.pushed_s, interrupted=False)
-
-    async def _wait_for_first_listener(self) -> None:
-        if not await self.wait_for_subscriber():
-            logger.warning(
-                "nobody has subscribed to the line, speaking all the same",
-                extra={"waited_s": self._subscribe_timeout},
-            )
-        self._may_begin = True

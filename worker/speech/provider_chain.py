@@ -4,100 +4,71 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Generic
 
-from livekit.agents import APIConnectionError, APIError, APIStatusError, APITimeoutError
+from livekit.agents.utils import aio
 
 from states import Condition, Status
+from worker.speech.breaker import Breaker
+from worker.speech.probes import PROBE_BUDGET_S, Probe
+from worker.speech.provider_failure import REQUEST_REFUSED
+from worker.speech.provider_failure import Failure as Failure
+from worker.speech.provider_failure import NoProviderLeft as NoProviderLeft
+from worker.speech.provider_failure import failure_of as failure_of
+from worker.speech.provider_member import E as E
+from worker.speech.provider_member import Engine as Engine
+from worker.speech.provider_member import Member
+from worker.speech.provider_rest import REST_S as REST_S
+from worker.speech.provider_sharing import Sharing
 
 logger = logging.getLogger(__name__)
 
-#: Seconds for which a provider that failed in passing is asked only where no other is left.
-REST_S = 30.0
-
-#: With these HTTP statuses, and one close code of websockets (RFC 6455, 7.4.1), asking again
-#: changes nothing: a bad key, no credit, an unknown voice or model, a request that is not
-#: understood. ElevenLabs takes the connection first and refuses key and voice with a 1008.
-_FOR_GOOD = {
-    400: "RequestRefused",
-    401: "KeyRefused",
-    402: "PaymentRequired",
-    403: "KeyRefused",
-    404: "NotFound",
-    422: "RequestRefused",
-    1008: "RequestRefused",
-}
-#: OpenAI says 429 both of haste and of an empty account; only its code tells them apart.
-_NO_CREDIT = "insufficient_quota"
-
-
-class Engine(Protocol):
-    """What a provider gives: livekit's STT, TTS or LLM."""
-
-    async def aclose(self) -> None: ...
-
-
-E = TypeVar("E", bound=Engine)
-
-
-class NoProviderLeft(APIConnectionError):
-    """No member of the chain can serve now. Never quotes what was to be said."""
-
-    def __init__(self, resource: str) -> None:
-        super().__init__(f"no provider of {resource} is left")
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Why a provider failed: one word in CamelCase, and whether asking again is of no use."""
-
-    reason: str
-    for_good: bool = False
-
-
-def failure_of(error: BaseException) -> Failure:
-    """Sort what a plugin raised. Its message is not kept: it may quote a key or a candidate."""
-    if isinstance(error, APIStatusError):
-        if isinstance(error.body, dict) and error.body.get("code") == _NO_CREDIT:
-            return Failure("PaymentRequired", for_good=True)
-        if error.status_code in _FOR_GOOD:
-            return Failure(_FOR_GOOD[error.status_code], for_good=True)
-        return Failure("RateLimited" if error.status_code == 429 else "ProviderFailed")
-    if isinstance(error, (APITimeoutError, TimeoutError)):
-        return Failure("ProviderTimeout")
-    if isinstance(error, APIConnectionError):
-        return Failure("ProviderAway")
-    if isinstance(error, APIError):
-        return Failure("ProviderFailed")
-    return Failure(type(error).__name__)
-
-
-@dataclass(kw_only=True)
-class _Member(Generic[E]):
-    name: str
-    make: Callable[[], E]
-    engine: E | None = None
-    failure: Failure | None = None
-    #: The loop's time until which another one is asked first.
-    rests_until: float = 0.0
+#: Seconds for which the other jobs believe that a key is refused or an account empty.
+_SHARED_FOR_GOOD_S = 60.0
+#: A provider that has served this job within so many seconds does so again, whatever passing
+#: trouble another job has had with it: no voice changes for that.
+_OWN_EVIDENCE_S = 10.0
+#: Seconds over which the jobs that wait for one provider are spread.
+_SPREAD_S = 0.3
 
 
 class ProviderChain(Generic[E]):
     """Providers of one kind. Each is made when it is first needed, and kept.
 
+    One that failed for good (`Failure.for_good`) is left for the rest of the interview. One that
+    failed in passing rests, 1 s at first, and is asked only where no other is left; it is fresh
+    again once its probe succeeds, or after its rest where it has no probe. With a `breaker` all
+    jobs of a worker share what they find out about the members that have a probe.
+
     `on_change` is told the resource's condition whenever another provider serves, or none.
+    `on_fault` is told the member and the reason of each failure that is news.
     """
 
-    def __init__(self, resource: str, members: Sequence[tuple[str, Callable[[], E]]]) -> None:
+    def __init__(
+        self,
+        resource: str,
+        members: Sequence[tuple[str, Callable[[], E]]],
+        *,
+        probes: Mapping[str, Probe] | None = None,
+        breaker: Breaker | None = None,
+    ) -> None:
         if not members:
             raise ValueError(f"a chain of {resource} needs a member")
         self.resource = resource
         self.on_change: Callable[[Condition], None] | None = None
-        self._members = [_Member(name=name, make=make) for name, make in members]
-        self._serving: _Member[E] | None = None
+        self.on_fault: Callable[[str, str], None] | None = None
+        #: Called whenever a member may serve again; a stream that uses another one listens here.
+        self.on_recovered: set[Callable[[], None]] = set()
+        self._members = [
+            Member(name=name, make=make, probe=(probes or {}).get(name)) for name, make in members
+        ]
+        self._sharing = Sharing(resource, breaker)
+        self._serving: Member[E] | None = None
         self._lost = False
+        self._closed = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -105,8 +76,9 @@ class ProviderChain(Generic[E]):
         return tuple(member.name for member in self._members)
 
     def is_fresh(self, name: str) -> bool:
-        """Whether nothing bad is known of a member."""
-        return self._named(name).failure is None
+        """Whether this job knows nothing bad of a member."""
+        member = self._named(name)
+        return member.failure is None or member.hearsay
 
     @property
     def serving(self) -> str:
@@ -120,9 +92,9 @@ class ProviderChain(Generic[E]):
 
     def candidates(self) -> Iterator[tuple[str, E]]:
         """Whom to ask now, each once: the fresh in their order, then those that rest."""
-        now = asyncio.get_running_loop().time()
+        self._look()
         hopeful = [m for m in self._members if not (m.failure and m.failure.for_good)]
-        for member in sorted(hopeful, key=lambda m: m.rests_until if m.rests_until > now else 0.0):
+        for member in sorted(hopeful, key=lambda m: m.rests_until if m.resting else 0.0):
             if member.engine is None:
                 try:
                     member.engine = member.make()
@@ -131,26 +103,49 @@ class ProviderChain(Generic[E]):
                     continue
             yield member.name, member.engine
 
-    def failed(self, name: str, error: BaseException) -> None:
-        """Leave a provider: for good, or for `REST_S` seconds."""
+    def has_better(self, name: str) -> bool:
+        """Whether a choice before `name` could serve now."""
+        self._look()
+        before = self._members[: self.names.index(name)]
+        return any(not m.resting and not (m.failure and m.failure.for_good) for m in before)
+
+    def failed(self, name: str, error: BaseException, *, served_by: str | None = None) -> None:
+        """Leave a provider: for good, or until it has rested.
+
+        Where `served_by` has just done its work in its place, the resource is not lost by it.
+        """
         member = self._named(name)
-        member.failure = failure_of(error)
-        member.rests_until = asyncio.get_running_loop().time() + REST_S
+        failure = _judged(failure_of(error), member)
+        before, member.failure, member.hearsay = member.failure, failure, False
         logger.warning(
             "%s by %s failed: %s%s",
             self.resource,
             name,
-            member.failure.reason,
-            ", not asked again" if member.failure.for_good else "",
+            failure.reason,
+            ", not asked again" if failure.for_good else "",
         )
-        if not self._lost and all(other.failure for other in self._members):
-            self._lost = True
-            self._say(self.condition())
+        if failure.for_good:
+            self._leave(member)
+        else:
+            self._rest(member, failure)
+        if before is None or before.reason != failure.reason:
+            self.fault(name, failure.reason)
+        if served_by is None:
+            self._judge()
+
+    def fault(self, name: str, reason: str) -> None:
+        """Say that something went wrong with a member, which need not have failed for it."""
+        if self.on_fault is not None:
+            self.on_fault(name, reason)
 
     def served(self, name: str) -> None:
         """A provider has delivered."""
         member = self._named(name)
-        member.failure, member.rests_until = None, 0.0
+        member.served_at = asyncio.get_running_loop().time()
+        if member.failure is not None:
+            self._come_back(member)
+            member.forgive()
+            self._sharing.tell_recovery(member)
         changed = self._lost or member.name != self.serving
         self._serving, self._lost = member, False
         if changed:
@@ -176,8 +171,12 @@ class ProviderChain(Generic[E]):
 
     async def aclose(self) -> None:
         """Close every engine that was made. Raises the last error, once all are tried."""
+        self._closed = True
         problem: Exception | None = None
         for member in reversed(self._members):
+            member.stop_timer()
+            if member.probing is not None:
+                await aio.cancel_and_wait(member.probing)
             engine, member.engine = member.engine, None
             if engine is None:
                 continue
@@ -188,7 +187,107 @@ class ProviderChain(Generic[E]):
         if problem is not None:
             raise problem
 
-    def _named(self, name: str) -> _Member[E]:
+    # --- resting and coming back --------------------------------------------------------------
+
+    def _leave(self, member: Member[E]) -> None:
+        member.stop_timer()
+        member.resting, member.left = False, True
+        self._sharing.tell_failure(member, _SHARED_FOR_GOOD_S)
+
+    def _rest(self, member: Member[E], failure: Failure) -> None:
+        now = asyncio.get_running_loop().time()
+        seconds = member.rest.after_failure(now, was_resting=member.resting)
+        seconds = max(seconds, failure.retry_after_s or 0.0)
+        self._rest_for(member, seconds)
+        self._sharing.tell_failure(member, seconds)
+
+    def _rest_for(self, member: Member[E], seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        member.stop_timer()
+        member.resting, member.rests_until = True, loop.time() + seconds
+        if not self._closed:
+            member.timer = loop.call_later(seconds, self._rest_over, member)
+
+    def _rest_over(self, member: Member[E]) -> None:
+        member.timer = None
+        if member.probe is None:
+            self._come_back(member)
+        elif member.probing is None or member.probing.done():
+            name = f"probe-{member.name}"
+            member.probing = asyncio.create_task(self._probe(member, member.probe), name=name)
+
+    async def _probe(self, member: Member[E], probe: Probe) -> None:
+        self._look_at(member)
+        if not member.resting or member.timer is not None:
+            return  # another job was quicker
+        # The others see that it is being asked.
+        self._sharing.tell_failure(member, PROBE_BUDGET_S)
+        try:
+            async with asyncio.timeout(PROBE_BUDGET_S):
+                await probe()
+        except Exception as error:  # a probe meets whatever a network can do
+            self._still_away(member, error)
+        else:
+            if member.hearsay:
+                member.forgive()
+            self._come_back(member)
+            self._sharing.tell_recovery(member)
+
+    def _still_away(self, member: Member[E], error: Exception) -> None:
+        failure = _judged(failure_of(error), member)
+        if failure.for_good:
+            self.failed(member.name, error)
+        elif member.resting:  # it may have served in the meantime
+            if member.hearsay:
+                member.failure = failure
+            seconds = max(member.rest.after_probe(), failure.retry_after_s or 0.0)
+            self._rest_for(member, seconds)
+            self._sharing.tell_failure(member, seconds)
+
+    def _come_back(self, member: Member[E]) -> None:
+        member.stop_timer()
+        member.resting = False
+        member.rest.came_back(asyncio.get_running_loop().time())
+        logger.info("%s by %s may serve again", self.resource, member.name)
+        for listener in tuple(self.on_recovered):
+            listener()
+
+    # --- what the other jobs know ---------------------------------------------------------------
+
+    def _look(self) -> None:
+        """Take in what other jobs have found out since."""
+        for member in self._members:
+            self._look_at(member)
+        self._judge()
+
+    def _look_at(self, member: Member[E]) -> None:
+        record = None if member.left or self._closed else self._sharing.news_of(member)
+        if record is None:
+            return
+        if record.ready:
+            if member.resting:
+                member.forgive()
+                self._come_back(member)
+            return
+        now = asyncio.get_running_loop().time()
+        if not record.for_good and now - member.served_at < _OWN_EVIDENCE_S:
+            return
+        seconds = self._sharing.seconds_left(record)
+        if member.failure is None or member.hearsay:
+            # One whose time is over may be asked where no other is left, good or not.
+            member.failure = Failure(record.reason, for_good=record.for_good and seconds > 0)
+            member.hearsay = True
+        # Those who wait for the same moment wake one after the other, and the first one probes.
+        self._rest_for(member, seconds + random.uniform(0.0, _SPREAD_S))  # noqa: S311  # jitter
+
+    # --- what is said -----------------------------------------------------------------------------
+
+    def _judge(self) -> None:
+        if not self._lost and all(member.is_lost for member in self._members):
+            self._lost = True
+            self._say(self.condition())
+
+    def _named(self, name: str) -> Member[E]:
         return next(member for member in self._members if member.name == name)
 
     def _failures(self) -> str:
@@ -197,3 +296,14 @@ class ProviderChain(Generic[E]):
     def _say(self, condition: Condition) -> None:
         if self.on_change is not None:
             self.on_change(condition)
+
+
+def _judged(failure: Failure, member: Member[Any]) -> Failure:
+    """One that has delivered before refuses a single request, not all there are.
+
+    ElevenLabs closes with 1008 for too many contexts at once as well as for a wrong voice, and a
+    language model's server says 400 to one prompt that its filter dislikes.
+    """
+    if failure.reason == REQUEST_REFUSED and member.served_at > float("-inf"):
+        return replace(failure, for_good=False)
+    return failure

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import asyncpg
 
+from worker import faults
 from worker.store.connections import Connections, PoolLimits, PoolUse
 from worker.store.errors import (
     ConnectionLost,
@@ -73,7 +74,7 @@ class Database:
             async with asyncio.timeout(budget_s):
                 for attempt, delay_s in enumerate(_delays(), start=1):
                     try:
-                        return await self._once(operation)
+                        return await faults.at("database", self._once(operation), name)
                     except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                         if is_refusal(error):
                             raise DatabaseUnavailable(name, error, self.url) from None

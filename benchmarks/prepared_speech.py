@@ -1,0 +1,96 @@
+"""From the question that was decided on to its first audio: prepared, and without that."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import numpy as np
+from livekit.plugins import elevenlabs
+
+from benchmarks.figures import Figure
+from worker.speech import audio
+from worker.speech.chain_tts import SAMPLE_RATE, ChainTTS
+from worker.speech.prepare import prepare_lines
+from worker.speech.prepared import PreparedSpeech, Voice
+from worker.speech.provider_chain import ProviderChain
+
+# The stand-ins are the tests': they are no part of what is installed.
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from stand_ins.elevenlabs import ElevenLabsStandIn
+
+if TYPE_CHECKING:
+    from worker.speech.audio import Floats
+
+_ROUNDS = 15
+_LATENCY_S = 0.3
+_QUESTION = "What was the hardest part of the project you have just told me about?"
+_VOICE = Voice(provider="elevenlabs", voice="stand-in", model="stand-in")
+
+
+async def run() -> list[Figure]:
+    """Every figure of this module; a few seconds.
+
+    The stand-in answers 300 ms after it was asked, on a connection that is open already: what
+    ElevenLabs takes on a good day.
+    """
+    what = f"question decided to first audio, TTS with {_LATENCY_S * 1000:g} ms"
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        store = PreparedSpeech(Path(folder), {"elevenlabs": _VOICE}, max_bytes=10**8)
+        async with _chain() as live:
+            asked = await _first_audio(live)
+        async with _chain(store) as engine:
+            await prepare_lines([_QUESTION], engine)
+            prepared = await _first_audio(engine)
+    return [
+        Figure(what=what, who="asked of the provider", unit="ms", samples=asked),
+        Figure(what=what, who="prepared", unit="ms", samples=prepared, target=50.0),
+    ]
+
+
+@asynccontextmanager
+async def _chain(store: PreparedSpeech | None = None) -> AsyncIterator[ChainTTS]:
+    async with (
+        aiohttp.ClientSession() as http,
+        ElevenLabsStandIn(speak=_speech) as server,
+    ):
+
+        def plugin() -> Any:
+            return elevenlabs.TTS(
+                base_url=server.base_url,
+                api_key=server.key,
+                http_session=http,
+                encoding=f"pcm_{SAMPLE_RATE}",  # type: ignore[arg-type]  # one of its literals
+            )
+
+        engine = ChainTTS(ProviderChain("tts", [("elevenlabs", plugin)]), prepared=store)
+        try:
+            yield engine
+        finally:
+            await engine.aclose()
+
+
+def _speech(_: str) -> Floats:
+    """Four seconds of speech, after the time that the service takes for its first audio."""
+    time.sleep(_LATENCY_S)
+    at = np.arange(4 * SAMPLE_RATE) / SAMPLE_RATE
+    return audio.to_float((np.sin(2 * np.pi * 440 * at) * 8000).astype(np.int16))
+
+
+async def _first_audio(engine: ChainTTS) -> list[float]:
+    """Milliseconds, for each round after one that opens the connection."""
+    samples = []
+    for _ in range(_ROUNDS + 1):
+        began = time.perf_counter()
+        async with engine.stream() as stream:
+            stream.push_text(_QUESTION)
+            stream.end_input()
+            await anext(stream)
+            samples.append((time.perf_counter() - began) * 1000)
+    return samples[1:]

@@ -1,0 +1,55 @@
+"""A Deepgram that stays open and falls silent, in a real room: the candidate says it once."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+import pytest
+from heard import MOST_WORD_ERRORS, word_error_rate
+from one_question import ALL_THE_WAY, ANSWER, PLAN, SCRIPT
+from running_worker import StartWorker
+from stand_ins.deepgram import DeepgramStandIn
+from stand_ins.faults import Fault
+
+from states import Outcome, Reason, Status
+from states.testing import assert_condition, assert_outcome, assert_path
+from worker.demo.conversation import hold_conversation
+from worker.speech import local_models
+
+pytestmark = [pytest.mark.real_server, pytest.mark.e2e, pytest.mark.timeout(300)]
+
+
+@pytest.fixture
+async def deepgram() -> AsyncIterator[DeepgramStandIn]:
+    # Before anybody speaks: loading a model holds up the candidate's own voice.
+    local_models.preload(stt=True, tts=True)
+    async with AsyncExitStack() as stack:
+        yield await stack.enter_async_context(DeepgramStandIn())
+
+
+async def test_an_answer_that_deepgram_swallowed_is_one_turn_and_whole(
+    start_worker: StartWorker, deepgram: DeepgramStandIn
+) -> None:
+    worker = await start_worker({**deepgram.environment, "INTERVIEW_STT": "deepgram,local"})
+    deepgram.fault(Fault.half_open(after_messages=0))
+
+    interview = await worker.create(PLAN)
+    async with worker.candidate_of(interview) as candidate:
+        await worker.send_interviewer(interview)
+        await hold_conversation(candidate, SCRIPT)
+    history = await worker.ended_job(interview.room)
+    shown = await worker.command_json("interviews", "show", interview.interview_id)
+
+    assert_path(history, *ALL_THE_WAY)
+    assert_outcome(history, Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
+    assert_condition(history, "stt", Status.READY, "Fallback")
+    answers = [turn["text"] for turn in shown["turns"] if turn["speaker"] == "candidate"]
+    assert len(answers) == 1
+    assert word_error_rate(ANSWER, answers[0]) <= MOST_WORD_ERRORS
+    # What one job found out is there for the others, and for whoever asks.
+    rows = await worker.command_json("providers")
+    assert {row["member"]: row["reason"] for row in rows if row["chain"] == "stt"}["deepgram"] in (
+        "NoText",
+        "Recovered",
+    )

@@ -1,0 +1,190 @@
+"""A worker that could serve no job takes none, says why, and takes them again by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from one_question import PLAN, is_running
+from running_worker import eventually
+
+from states import Outcome, Reason, State
+from states.testing import assert_outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    from running_worker import RunningWorker, StartWorker
+
+pytestmark = [pytest.mark.real_server, pytest.mark.e2e, pytest.mark.timeout(300)]
+
+HERE = Path(__file__).parent
+#: Seconds of LiveKit's for a dispatch that nobody takes, and of the worker's for its report.
+UNTAKEN_S = 6.0
+
+
+async def takes_no_job(worker: RunningWorker, cause: str) -> None:
+    """Wait until it says why, and see that a dispatch finds nobody."""
+    await eventually(lambda: said(worker, "no job is taken: ", cause=cause), f"{cause} in the log")
+    interview = await worker.create(PLAN)
+    await worker.send_interviewer(interview)
+    await asyncio.sleep(UNTAKEN_S)
+    # LiveKit knew, and did not even ask.
+    assert worker.log(event="received job request") == []
+    assert worker.histories(interview.room) == []
+
+
+async def takes_jobs_again(worker: RunningWorker) -> None:
+    """Wait until it says so, and see that a dispatch finds it."""
+    await worker.logged("jobs are taken again")
+    interview = await worker.create(PLAN)
+    await worker.send_interviewer(interview)
+    await worker.job(interview.room, until=is_running)
+
+
+def breakable(folder: Path) -> dict[str, str]:
+    """Settings of a worker that two files in this folder break."""
+    return {
+        "PYTHONPATH": str(HERE),
+        "INTERVIEW_APPLICATION": "breakable_application:Breakable",
+        "BROKEN_WHILE": str(folder / "broken"),
+        "DEADLY_WHILE": str(folder / "deadly"),
+    }
+
+
+def break_local_speech(folder: Path) -> None:
+    """Both models are there, by what their wheels look like, and neither can be loaded."""
+    model = folder / "moonshine_voice" / "assets" / "tiny-en" / "encoder_model.ort"
+    model.parent.mkdir(parents=True)
+    model.touch()
+    for name in ("moonshine_voice", "hibari"):
+        package = folder / name
+        package.mkdir(exist_ok=True)
+        (package / "__init__.py").write_text("raise RuntimeError('damaged')\n")
+
+
+def said(worker: RunningWorker, begins: str, **fields: Any) -> list[dict[str, Any]]:
+    """The lines of the log that begin so."""
+    return [line for line in worker.log(**fields) if str(line.get("event")).startswith(begins)]
+
+
+async def test_processes_that_cannot_be_prepared_are_not_respawned_in_a_loop(
+    start_worker: StartWorker, tmp_path: Path
+) -> None:
+    worker = await start_worker(breakable(tmp_path))
+    flag = tmp_path / "broken"
+    flag.touch()
+    for pid in {line["pid"] for line in worker.log(event="process initialized")}:
+        os.kill(pid, signal.SIGKILL)
+    await takes_no_job(worker, "SetUpFailed")
+    (line,) = said(worker, "no job is taken: ")
+    assert "INTERVIEW_APPLICATION: breakable_application:Breakable cannot be used" in line["event"]
+    failures = len(worker.log(event="error initializing process"))
+    await asyncio.sleep(UNTAKEN_S)
+    # The framework by itself made some twenty a second.
+    assert len(worker.log(event="error initializing process")) - failures <= UNTAKEN_S / 2
+    flag.unlink()
+    await takes_jobs_again(worker)
+
+
+async def test_a_process_to_fork_from_that_dies_is_not_restarted_in_a_loop(
+    start_worker: StartWorker, tmp_path: Path
+) -> None:
+    flag = tmp_path / "deadly"
+    flag.touch()
+    # The framework waits 12 s for its first processes, and goes to LiveKit without.
+    worker = await start_worker(breakable(tmp_path))
+    await takes_no_job(worker, "SetUpFailed")
+    assert len(worker.log(event="error initializing process")) <= 12
+    flag.unlink()
+    await takes_jobs_again(worker)
+
+
+@contextmanager
+def a_file_in_its_place(folder: Path) -> Iterator[None]:
+    folder.rename(folder.with_name("elsewhere"))
+    folder.touch()
+    yield
+    folder.unlink()
+
+
+@contextmanager
+def a_full_disk(folder: Path) -> Iterator[None]:
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)],
+        check=False,
+        capture_output=True,
+    )
+    if mounted.returncode != 0:
+        pytest.skip("nothing may be mounted here")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.parametrize(
+    ("broken", "says"),
+    [(a_file_in_its_place, "File exists"), (a_full_disk, "No space left on device")],
+    ids=["no folder", "full"],
+)
+async def test_a_data_folder_that_takes_no_journal_is_no_place_for_an_interview(
+    start_worker: StartWorker,
+    broken: Callable[[Path], AbstractContextManager[None]],
+    says: str,
+) -> None:
+    worker = await start_worker({})
+    with broken(worker.data_dir / "journals"):
+        await takes_no_job(worker, "CannotWrite")
+        (line,) = said(worker, "no job is taken: ")
+        assert says in line["event"]
+    await takes_jobs_again(worker)
+
+
+async def test_another_worker_is_asked_instead(start_worker: StartWorker) -> None:
+    deaf = await start_worker({})
+    (deaf.data_dir / "journals").rename(deaf.data_dir / "elsewhere")
+    (deaf.data_dir / "journals").touch()
+    await eventually(lambda: said(deaf, "no job is taken: "), "its word that it takes no job")
+    well = await start_worker({"INTERVIEW_AGENT_NAME": deaf.agent_name})
+    for _ in range(3):
+        interview = await well.create(PLAN)
+        await deaf.send_interviewer(interview)
+        await well.job(interview.room, until=is_running)
+
+
+async def test_without_speech_in_either_direction_no_job_is_taken(
+    start_worker: StartWorker, tmp_path: Path
+) -> None:
+    break_local_speech(tmp_path)
+    worker = await start_worker({"PYTHONPATH": str(tmp_path)})
+    await takes_no_job(worker, "SetUpFailed")
+    (line,) = said(worker, "no job is taken: ")
+    assert "there is no speech" in line["event"]
+
+
+async def test_a_rehearsal_strikes_and_says_that_it_was_one(start_worker: StartWorker) -> None:
+    worker = await start_worker(
+        {
+            "INTERVIEW_FAULTS": "load.vad=raise; process=kill@running",
+            "INTERVIEW_ALLOW_FAULTS": "1",
+        }
+    )
+    (warning,) = said(worker, "faults are set", level="warning")
+    assert "load.vad=raise; process=kill@running" in warning["event"]
+    interview = await worker.create(PLAN)
+    await worker.send_interviewer(interview)
+    job = await worker.ended_job(interview.room)
+    assert job.header["faults"] == ["load.vad=raise", "process=kill@running"]
+    assert State.DEGRADED in job.path
+    assert job.path[-1] is State.RUNNING
+    assert job.signal == signal.SIGKILL
+    assert_outcome(job, Outcome.FAILED, Reason.PROCESS_KILLED)
+    assert said(worker, "a fault that was set strikes: load.vad=raise", level="warning")

@@ -1,0 +1,35 @@
+"""Prepared speech in a real room: the second interview of a plan needs no voice for its lines."""
+
+from __future__ import annotations
+
+import pytest
+from heard import MOST_WORD_ERRORS, word_error_rate
+from one_question import PLAN
+from running_worker import StartWorker
+from stand_ins.faults import Fault
+from test_cloud_interview import Cloud, assert_held, cloud, hold
+
+from states import Status
+from states.testing import assert_condition
+
+__all__ = ["cloud"]
+
+pytestmark = [pytest.mark.real_server, pytest.mark.e2e, pytest.mark.timeout(300)]
+
+
+async def test_the_second_interview_of_a_plan_is_heard_whole_though_its_voice_is_gone(
+    start_worker: StartWorker, cloud: Cloud
+) -> None:
+    worker = await start_worker({**cloud.settings, "INTERVIEW_LLM": "scripted"})
+    first = await hold(worker)
+    assert_held(first)
+    billed = cloud.elevenlabs.characters
+
+    cloud.elevenlabs.fault(Fault.half_open())
+    second = await hold(worker)
+
+    assert_held(second)
+    assert cloud.elevenlabs.characters == billed
+    assert_condition(second.history, "tts", Status.READY, "Loaded")
+    assert word_error_rate(first.heard, second.heard) <= MOST_WORD_ERRORS
+    assert PLAN.closing in second.said_by("interviewer")

@@ -1,0 +1,105 @@
+"""A voice that dies in the middle of an interview: the candidate is told, reads, and types."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import pytest
+from heard import heard_by
+from one_question import ALL_THE_WAY, ANSWER
+from one_question import PLAN as ONE_QUESTION
+from running_worker import PATIENCE_S, RunningWorker, StartWorker, eventually
+from stand_ins.elevenlabs import ElevenLabsStandIn
+from stand_ins.tcp_proxy import TcpProxy
+
+from states import Outcome, Reason, Status
+from states.testing import assert_condition, assert_outcome, assert_path
+from worker.demo.voice import LocalVoice
+from worker.interview.plan import Question
+from worker.speech import local_models
+
+if TYPE_CHECKING:
+    from livekit import rtc
+
+    from worker.demo.candidate import Candidate
+
+pytestmark = [pytest.mark.real_server, pytest.mark.e2e, pytest.mark.timeout(300)]
+
+NEXT = Question(id="next", text="And what will you learn next week?", follow_ups_allowed=0)
+TYPED = "I will learn how to write to somebody who has lost their voice."
+PLAN = replace(ONE_QUESTION, questions=(*ONE_QUESTION.questions, NEXT))
+
+#: Seconds of silence that nobody should meet, whatever is broken (INTERVIEW_LADDER_S begins
+#: there), and one more for a machine that is shared.
+LONGEST_SILENCE_S = 6.0
+
+
+class Chat:
+    """What was written to the candidate."""
+
+    def __init__(self, candidate: Candidate) -> None:
+        self.texts: list[str] = []
+        self._reading: set[asyncio.Task[None]] = set()
+        candidate._room.register_text_stream_handler("lk.chat", self._on_stream)
+
+    def _on_stream(self, reader: rtc.TextStreamReader, _: str) -> None:
+        task = asyncio.create_task(self._read(reader))
+        self._reading.add(task)
+        task.add_done_callback(self._reading.discard)
+
+    async def _read(self, reader: rtc.TextStreamReader) -> None:
+        self.texts.append(await reader.read_all())
+
+
+async def test_a_voice_that_goes_half_open_is_made_up_for_by_a_clip_and_by_writing(
+    start_worker: StartWorker,
+) -> None:
+    # Before anybody speaks: loading a model holds up the candidate's own voice.
+    local_models.preload(stt=True, tts=True)
+    async with AsyncExitStack() as stack:
+        elevenlabs = await stack.enter_async_context(ElevenLabsStandIn())
+        address = urlsplit(elevenlabs.base_url)
+        line = await stack.enter_async_context(TcpProxy("127.0.0.1", address.port))
+        worker = await start_worker(
+            {
+                "INTERVIEW_TTS": "elevenlabs",
+                # The voice itself is what is tried here, so nothing is spoken ahead of time.
+                "INTERVIEW_PREPARED_SPEECH": "0",
+                **elevenlabs.environment,
+                elevenlabs.url_variable: f"http://{line.host}:{line.port}{address.path}",
+            }
+        )
+        await _interview(worker, line)
+
+
+async def _interview(worker: RunningWorker, voice: TcpProxy) -> None:
+    interview = await worker.create(PLAN)
+    async with worker.candidate_of(interview) as candidate:
+        chat = Chat(candidate)
+        await worker.send_interviewer(interview)
+        await candidate.wait_until_interviewer_paused(quiet_s=1.0, timeout_s=PATIENCE_S)
+        voice.stall()
+        spoken = await candidate.say(*await LocalVoice().render(ANSWER))
+        heard_from_s = await candidate.wait_for_sound(timeout_s=PATIENCE_S)
+        await eventually(lambda: NEXT.text in chat.texts, "the next question, as text")
+        await candidate.send_text(TYPED)
+        await eventually(lambda: PLAN.closing in chat.texts, "the closing, as text")
+        await candidate.wait_until_alone(timeout_s=PATIENCE_S)
+        heard = await heard_by(candidate, since_s=spoken.end_s)
+    thinking_s = PLAN.questions[0].thinking_pause_s
+    assert heard_from_s - spoken.end_s < thinking_s + LONGEST_SILENCE_S
+    assert "trouble speaking" in heard
+    job = await worker.ended_job(interview.room)
+    assert_path(job, *ALL_THE_WAY)
+    assert_outcome(job, Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
+    assert_condition(job, "tts", Status.LOST)
+    rungs = [fault["rung"] for fault in job.faults if "rung" in fault]
+    assert rungs[-1] == "write"
+    question, answer, closing = job.turns[-3:]
+    assert (question.text, question.heard) == (NEXT.text, "")
+    assert answer.text == TYPED
+    assert (closing.text, closing.heard) == (PLAN.closing, "")

@@ -1,0 +1,158 @@
+"""The real ElevenLabs plugin fails in each way it can, and the whole sentence is heard anyway."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from provider_clients import elevenlabs_tts
+from stand_ins.elevenlabs import ElevenLabsStandIn
+from stand_ins.faults import Fault, Nonsense
+
+from worker.speech import audio, local_models
+from worker.speech.chain_tts import ChainTTS
+from worker.speech.frames import resampled, samples_of
+from worker.speech.local_tts import LocalTTS
+from worker.speech.provider_chain import ProviderChain
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from worker.speech.audio import Floats
+
+SENTENCE = (
+    "Three years ago we moved our search engine to another country, "
+    "and in the end nobody has noticed anything at all."
+)
+RATE = 24_000
+SECOND = 2 * RATE
+
+
+@asynccontextmanager
+async def a_chain(server: ElevenLabsStandIn, *, patience_s: float = 1.0) -> AsyncIterator[ChainTTS]:
+    """The real plugin first, the local voice second."""
+    async with elevenlabs_tts(server) as plugin:
+        makers: list[tuple[str, Any]] = [("elevenlabs", lambda: plugin), ("local", LocalTTS)]
+        engine = ChainTTS(ProviderChain("tts", makers), patience_s=patience_s)
+        try:
+            yield engine
+        finally:
+            await engine.aclose()
+
+
+async def spoken(engine: ChainTTS, text: str = SENTENCE) -> Floats:
+    """What is heard of a text, at the rate of the ear."""
+    async with engine.stream() as stream:
+        stream.push_text(text)
+        stream.end_input()
+        parts = [samples_of(event.frame) async for event in stream]
+    return audio.to_float(resampled(np.concatenate(parts), RATE, local_models.STT_SAMPLE_RATE))
+
+
+def words(text: str) -> list[str]:
+    return re.findall(r"[a-z]+", text.lower())
+
+
+def lost_and_added(heard: Floats) -> tuple[list[str], list[str]]:
+    """The words of the sentence that were not heard, and what was heard beside it."""
+    said, understood = words(SENTENCE), words(local_models.transcribe(heard))
+    lost: list[str] = []
+    added: list[str] = []
+    matcher = difflib.SequenceMatcher(None, said, understood, autojunk=False)
+    for kind, i, j, k, m in matcher.get_opcodes():
+        if kind != "equal":
+            lost += said[i:j]
+            added += understood[k:m]
+    return lost, added
+
+
+BEFORE_ANY_AUDIO = {
+    "half-open before it answers": Fault.half_open(),
+    "half-open once it is connected": Fault.half_open(after_messages=0),
+    "closed as soon as it opens": Fault.close(1011),
+    "reset": Fault.reset(),
+    "silence": Fault.silent_audio(),
+    "no audio": Fault.no_audio(),
+    "garbage in place of JSON": Fault.garbage(Nonsense.NOT_JSON),
+    "garbage in JSON": Fault.garbage(Nonsense.WRONG_SHAPE),
+    "garbage in place of audio": Fault.garbage(Nonsense.NO_AUDIO),
+    "a refused key": Fault.reject("invalid_api_key"),
+    "no credit": Fault.refuse(402),
+    "too late": Fault.slow(answer_s=3.0),
+}
+
+
+@pytest.mark.parametrize("how", BEFORE_ANY_AUDIO)
+async def test_a_sentence_that_never_came_is_spoken_by_the_next_voice(how: str) -> None:
+    server = ElevenLabsStandIn()
+    server.fault(BEFORE_ANY_AUDIO[how])
+    async with a_chain(server) as engine:
+        lost, added = lost_and_added(await spoken(engine))
+
+        assert engine.chain.serving == "local"
+        assert not engine.chain.is_fresh("elevenlabs")
+    assert (lost, added) == ([], [])
+
+
+IN_THE_MIDDLE = {
+    "closed": Fault.close(1011, after_audio_bytes=2 * SECOND),
+    "reset": Fault.reset(after_audio_bytes=3 * SECOND),
+    "half-open": Fault.half_open(after_audio_bytes=2 * SECOND),
+    "stalls": Fault.half_open(after_audio_bytes=SECOND // 2),
+}
+
+
+@pytest.mark.parametrize("how", IN_THE_MIDDLE)
+async def test_a_sentence_that_broke_off_is_gone_on_with_at_its_word(how: str) -> None:
+    server = ElevenLabsStandIn()
+    server.next(IN_THE_MIDDLE[how])
+    async with a_chain(server) as engine:
+        lost, added = lost_and_added(await spoken(engine))
+
+        assert engine.chain.serving == "local"
+    # One word is said twice, and half of it once more.
+    assert lost == []
+    assert len(added) <= 2
+
+
+async def test_a_voice_that_never_ends_is_cut_and_the_sentence_not_said_again() -> None:
+    def endless(text: str) -> Floats:
+        noise = np.random.default_rng(1).normal(0.0, 0.05, 120 * RATE).astype(np.float32)
+        return np.concatenate([local_models.synthesize(text), noise])
+
+    server = ElevenLabsStandIn(speak=endless)
+    async with a_chain(server) as engine:
+        heard = await spoken(engine)
+
+        assert not engine.chain.is_fresh("elevenlabs")
+    assert len(heard) / local_models.STT_SAMPLE_RATE <= 3.0 + 0.25 * len(SENTENCE)
+
+
+async def test_after_a_half_open_connection_the_same_plugin_speaks_again_on_a_new_one() -> None:
+    server = ElevenLabsStandIn()
+    server.next(Fault.half_open(after_messages=0))
+    async with a_chain(server) as engine:
+        await spoken(engine)
+        plugin = dict(engine.chain.candidates())["elevenlabs"]
+        again = ChainTTS(ProviderChain("tts", [("elevenlabs", lambda: plugin)]))
+        lost, added = lost_and_added(await spoken(again))
+
+    assert (lost, added) == ([], [])
+    assert server.connections == 2
+
+
+async def test_nothing_of_the_sentence_is_logged_by_whatever_fails(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("DEBUG", logger="worker")
+    for fault in (*BEFORE_ANY_AUDIO.values(), *IN_THE_MIDDLE.values()):
+        server = ElevenLabsStandIn(speak=lambda _: np.zeros(RATE, np.float32))
+        server.fault(fault)
+        async with a_chain(server, patience_s=0.2) as engine:
+            await spoken(engine)
+
+    assert "country" not in caplog.text

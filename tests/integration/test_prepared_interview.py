@@ -1,0 +1,99 @@
+"""A plan prepared by the real ElevenLabs plugin: billed once, and heard when the voice is gone."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from livekit.agents import APIConnectionError
+from provider_clients import elevenlabs_tts
+from stand_ins.elevenlabs import ElevenLabsStandIn
+from stand_ins.faults import Fault
+
+from worker.interview.plan import SAMPLE_PLAN, load_plan
+from worker.interview.planned_lines import planned_lines, prepare_plan
+from worker.speech import audio, local_models, prepare
+from worker.speech.chain_tts import SAMPLE_RATE, ChainTTS
+from worker.speech.frames import resampled, samples_of
+from worker.speech.prepared import PreparedSpeech, Voice
+from worker.speech.provider_chain import ProviderChain
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+VOICE = Voice(provider="elevenlabs", voice="stand-in", model="stand-in")
+PLAN = load_plan(SAMPLE_PLAN)
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prepare, "_HEAD_START_S", 0.0)
+    monkeypatch.setattr(prepare, "_LEAST_PAUSE_S", 0.0)
+
+
+@asynccontextmanager
+async def a_job(server: ElevenLabsStandIn, folder: Path) -> AsyncIterator[ChainTTS]:
+    """One job's voice: the plugin alone, and the cache that the worker's jobs share."""
+    async with elevenlabs_tts(server) as plugin:
+        makers: list[tuple[str, Any]] = [("elevenlabs", lambda: plugin)]
+        store = PreparedSpeech(folder, {"elevenlabs": VOICE}, max_bytes=100_000_000)
+        engine = ChainTTS(ProviderChain("tts", makers), prepared=store)
+        try:
+            yield engine
+        finally:
+            await engine.aclose()
+
+
+async def heard(engine: ChainTTS, text: str) -> str:
+    """What a listener understands of a text."""
+    async with engine.stream() as stream:
+        stream.push_text(text)
+        stream.end_input()
+        parts = [samples_of(event.frame) async for event in stream]
+    sound = resampled(np.concatenate(parts), SAMPLE_RATE, local_models.STT_SAMPLE_RATE)
+    return local_models.transcribe(audio.to_float(sound)).lower()
+
+
+async def test_a_plan_is_billed_once_and_every_line_heard_when_the_voice_is_gone(
+    tmp_path: Path,
+) -> None:
+    server = ElevenLabsStandIn()
+    async with a_job(server, tmp_path) as engine:
+        done = await prepare_plan(PLAN, engine)
+    billed = server.characters
+    assert done.requests == done.sentences > 8
+    assert billed < 1.2 * done.characters
+
+    gone = ElevenLabsStandIn()
+    gone.fault(Fault.half_open())
+    async with a_job(gone, tmp_path) as engine:
+        again = await prepare_plan(PLAN, engine)
+        engine.chain.failed("elevenlabs", APIConnectionError())
+        texts = [await heard(engine, line) for line in planned_lines(PLAN)]
+
+    assert again.found == again.sentences == done.sentences
+    assert gone.requests == []
+    assert "hello" in texts[0]
+    assert "project" in texts[0]
+    assert "hardest part" in texts[2]
+    assert "goodbye" in texts[-1].replace("-", "").replace("good bye", "goodbye")
+
+
+async def test_a_greeting_that_had_to_be_asked_for_is_not_asked_for_by_the_next_job(
+    tmp_path: Path,
+) -> None:
+    server = ElevenLabsStandIn()
+    opening, *_ = planned_lines(PLAN)
+    async with a_job(server, tmp_path) as engine:
+        filling = asyncio.create_task(prepare_plan(PLAN, engine))
+        await heard(engine, opening)
+        await filling
+    billed = server.characters
+
+    async with a_job(server, tmp_path) as engine:
+        await heard(engine, opening)
+    assert server.characters == billed

@@ -1,0 +1,93 @@
+"""Whether a provider is back, asked of the stand-ins: without a word of speech, and for free."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import aiohttp
+import pytest
+from stand_ins.deepgram import DeepgramStandIn
+from stand_ins.elevenlabs import ElevenLabsStandIn
+from stand_ins.faults import Fault
+from stand_ins.openai import OpenAIStandIn
+
+from worker.speech.probes import Probe, deepgram_probe, elevenlabs_probe, openai_probe
+from worker.speech.provider_failure import ProbeFailed, failure_of
+
+Server: TypeAlias = DeepgramStandIn | ElevenLabsStandIn | OpenAIStandIn
+
+PROBES = {
+    DeepgramStandIn: deepgram_probe,
+    ElevenLabsStandIn: elevenlabs_probe,
+    OpenAIStandIn: openai_probe,
+}
+
+EVERY = pytest.mark.parametrize("kind", list(PROBES), ids=lambda kind: kind.provider)
+
+
+def probe_of(server: Server, key: str = "") -> Probe:
+    return PROBES[type(server)](server.base_url, key or server.key)
+
+
+@EVERY
+async def test_a_provider_that_is_there_answers(kind: type[Server]) -> None:
+    async with kind() as server:
+        await probe_of(server)()
+
+        assert [request.method for request in server.requests] == ["GET"]
+
+
+@EVERY
+async def test_a_refused_key_is_found_out(kind: type[Server]) -> None:
+    async with kind() as server:
+        with pytest.raises(ProbeFailed) as error:
+            await probe_of(server, "another-key")()
+
+    assert failure_of(error.value).for_good
+    assert failure_of(error.value).reason == "KeyRefused"
+
+
+@EVERY
+@pytest.mark.parametrize("status", [402, 429, 500, 503])
+async def test_a_status_that_means_trouble_is_trouble(kind: type[Server], status: int) -> None:
+    async with kind() as server:
+        server.fault(Fault.refuse(status, retry_after_s=7 if status == 429 else None))
+        with pytest.raises(ProbeFailed) as error:
+            await probe_of(server)()
+
+    assert error.value.status == status
+    assert error.value.retry_after_s == (7 if status == 429 else None)
+    assert failure_of(error.value).for_good is (status == 402)
+
+
+@EVERY
+@pytest.mark.parametrize("status", [403, 404])
+async def test_one_that_does_not_list_is_there_all_the_same(
+    kind: type[Server], status: int
+) -> None:
+    async with kind() as server:
+        server.fault(Fault.refuse(status))
+        await probe_of(server)()
+
+
+async def test_a_key_of_elevenlabs_that_may_only_speak_is_good() -> None:
+    async with ElevenLabsStandIn() as server:
+        server.fault(Fault.refuse(401, code="missing_permissions"))
+        await probe_of(server)()
+
+
+@EVERY
+async def test_a_connection_that_is_reset_is_a_failure_in_passing(kind: type[Server]) -> None:
+    async with kind() as server:
+        server.fault(Fault.reset())
+        with pytest.raises(aiohttp.ClientError) as error:
+            await probe_of(server)()
+
+    assert failure_of(error.value).reason == "ProviderAway"
+
+
+async def test_an_address_for_websockets_is_asked_by_http() -> None:
+    async with DeepgramStandIn() as server:
+        await deepgram_probe(server.base_url.replace("http:", "ws:"), server.key)()
+
+        assert server.requests[0].path == "/v1/projects"

@@ -1,0 +1,43 @@
+"""`interview-worker faults`, and the same tables for the README."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from worker import readme
+from worker.cli import app
+from worker.fault_points import POINTS, Kind
+
+#: Wide enough for every line to stay one.
+WIDE = {"COLUMNS": "200"}
+
+
+def test_every_point_and_kind_is_listed_with_how_to_set_one() -> None:
+    shown = CliRunner().invoke(app, ["faults"], env=WIDE)
+    assert shown.exit_code == 0
+    for point in POINTS:
+        assert point.what in shown.output
+        assert all(name in shown.output for name in point.names)
+    for kind in Kind:
+        assert kind.meaning in shown.output
+    assert "INTERVIEW_ALLOW_FAULTS=1" in shown.output
+    assert "point=kind[:argument][@n | @state]" in shown.output
+
+
+def test_a_program_reads_the_same() -> None:
+    shown = CliRunner().invoke(app, ["faults", "--json"])
+    rows = json.loads(shown.output)
+    assert [row["point"] for row in rows] == [point.point for point in POINTS]
+    by_point = {row["point"]: row for row in rows}
+    assert "hang" in by_point["load"]["kinds"]
+    assert by_point["database"]["raises"].startswith("an SQLSTATE")
+
+
+@pytest.mark.parametrize("made", [readme.faults_table, readme.kinds_table])
+def test_the_readmes_tables_have_a_row_for_each(made: object) -> None:
+    expected = POINTS if made is readme.faults_table else tuple(Kind)
+    assert callable(made)
+    assert len(str(made()).splitlines()) == len(expected) + 2

@@ -1,0 +1,110 @@
+"""A whole plan in a real AgentSession: every line it says is found as it was prepared."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from interview_parts import LONG, SHORT, plan_of, question
+from livekit.agents import AgentSession, llm
+from livekit.agents.voice import io
+from provider_fakes import chain_of
+from scripted_voice import MemoryStore, ScriptedTTS, Sound
+
+from worker.interview.interviewer import Interviewer
+from worker.interview.orchestrator import Role
+from worker.interview.orchestrator_llm import OrchestratorLLM
+from worker.interview.planned_lines import planned_lines, prepare_plan
+from worker.speech import prepare
+from worker.speech.chain_tts import SAMPLE_RATE, ChainTTS
+from worker.speech.chain_tts_stream import sentences_of
+
+if TYPE_CHECKING:
+    from livekit import rtc
+
+PLAN = plan_of(question(0, follow_ups=1), question(1))
+
+
+class QuickOutput(io.AudioOutput):
+    """Plays everything in no time."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            label="quick",
+            capabilities=io.AudioOutputCapabilities(pause=True),
+            sample_rate=SAMPLE_RATE,
+        )
+        self.played_s = 0.0
+
+    async def capture_frame(self, frame: rtc.AudioFrame) -> None:
+        await super().capture_frame(frame)
+        self.played_s += frame.duration
+
+    def flush(self) -> None:
+        super().flush()
+        self.on_playback_finished(playback_position=self.played_s, interrupted=False)
+
+    def clear_buffer(self) -> None:
+        pass
+
+
+async def test_a_plan_that_was_prepared_needs_no_voice_for_any_of_its_lines(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(prepare, "_HEAD_START_S", 0.0)
+    monkeypatch.setattr(prepare, "_LEAST_PAUSE_S", 0.0)
+    voice = ScriptedTTS([Sound(3.0)])
+    engine = ChainTTS(chain_of("tts", only=voice), prepared=MemoryStore())
+    await prepare_plan(PLAN, engine)
+    assert voice.said == list(
+        dict.fromkeys(sentence for line in planned_lines(PLAN) for sentence in sentences_of(line))
+    )
+    voice.said.clear()
+
+    spoken, output = await _whole_interview(engine)
+
+    assert voice.said == []
+    assert [turn["role"] for turn in spoken] == [
+        Role.OPENING,
+        Role.REPEAT,
+        Role.FOLLOW_UP,
+        Role.QUESTION,
+        Role.CLOSING,
+    ]
+    assert output.played_s > 3.0 * len(spoken)
+
+
+async def _whole_interview(engine: ChainTTS) -> tuple[list[dict[str, Any]], QuickOutput]:
+    orchestrator = OrchestratorLLM("iv-1", snapshot=PLAN.to_json())
+    await orchestrator.init(None)
+    turns: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+
+    async def keep(**turn: Any) -> None:
+        turns.put_nowait(turn)
+
+    agent, output = Interviewer(orchestrator, keep), QuickOutput()
+    session: AgentSession[Any] = AgentSession(
+        llm=orchestrator,
+        tts=engine,
+        vad=None,
+        turn_handling={"turn_detection": None},
+        user_away_timeout=None,
+    )
+    session.output.audio = output
+    spoken: list[dict[str, Any]] = []
+    await session.start(agent, record=False, session_host=False)
+    try:
+        for answer in ("", SHORT, LONG, LONG, ""):
+            await agent.speak_next()
+            spoken.append(await turns.get())
+            for _ in range(3):
+                await asyncio.sleep(0)
+            if answer:
+                message = llm.ChatMessage(role="user", content=[answer])
+                await agent.on_user_turn_completed(llm.ChatContext(), message)
+                turns.get_nowait()
+    finally:
+        await session.aclose()
+        await engine.aclose()
+    return spoken, output

@@ -1,0 +1,62 @@
+"""livekit's AgentServer, with two things that it has no public way for."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import Any, Final
+
+from livekit.agents import AgentServer
+from livekit.agents.ipc.proc_pool import ProcPool
+from livekit.agents.utils.aio import ChanClosed
+from livekit.protocol import agent
+
+#: The load of a worker that takes no jobs: above every `agents.target_load` there can be.
+CLOSED_LOAD: Final = 1.0
+
+
+class JobServer(AgentServer):
+    """Says at once whether it takes jobs, and shows its process pool before the first process.
+
+    Args:
+        takes_jobs: Asked whenever LiveKit is told of the worker's status.
+        on_pool: Given the pool, which has made no process yet: `worker_started` comes only when
+            the first processes are ready, or after 12 s without any.
+        options: The AgentServer's.
+    """
+
+    def __init__(
+        self,
+        *,
+        takes_jobs: Callable[[], bool],
+        on_pool: Callable[[ProcPool], None],
+        **options: Any,
+    ) -> None:
+        self._takes_jobs = takes_jobs
+        self._on_pool = on_pool
+        super().__init__(**options)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if name == "_proc_pool":
+            self._on_pool(value)
+
+    async def tell_status(self) -> None:
+        """Tell LiveKit now whether jobs are taken, not only with the next report (2.5 s)."""
+        # Half a second old by now, and LiveKit sends nobody to a load that is no more.
+        await self._refresh_worker_load()
+        with contextlib.suppress(ChanClosed):
+            await self._update_worker_status()
+
+    async def _update_worker_status(self) -> None:
+        # The framework's own way is a load threshold, which it also sizes its pool by.
+        if self._takes_jobs() or self.draining:
+            await super()._update_worker_status()
+            return
+        update = agent.UpdateWorkerStatus(
+            load=CLOSED_LOAD,
+            status=agent.WorkerStatus.WS_FULL,
+            job_count=len(self.active_jobs),
+        )
+        with contextlib.suppress(ChanClosed):
+            await self._queue_msg(agent.WorkerMessage(update_worker=update))

@@ -1,0 +1,57 @@
+"""`interview-worker faults`: where INTERVIEW_FAULTS can strike, and how."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from states import State
+from worker.cli.common import print_json
+from worker.fault_points import POINTS, Kind
+
+_HOW = """\
+INTERVIEW_FAULTS="load.vad=hang; tts.elevenlabs=raise:401@2; process=kill@running"
+INTERVIEW_ALLOW_FAULTS=1
+
+point=kind[:argument][@n | @state], one after the other with semicolons. A family's name alone
+stands for all of it. @2 is the second time in a process; @state is one of {states}.
+"""
+
+
+def faults(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Print the points at which faults can be set, their kinds, and how to set them."""
+    if as_json:
+        print_json(fault_rows())
+        return
+    console = Console(markup=False, highlight=False)
+    points = Table("point", "what happens there", "kinds", box=None, pad_edge=False)
+    for row in fault_rows():
+        points.add_row(row["point"], row["what"], " ".join(row["kinds"]))
+        if row["names"]:
+            points.add_row("", f"  {row['point']}. {' '.join(row['names'])}", "")
+    kinds = Table("kind", "what it does", box=None, pad_edge=False)
+    for kind in Kind:
+        kinds.add_row(kind, kind.meaning)
+    states = ", ".join(state.lower() for state in State)
+    console.print(points, "", kinds, "", _HOW.format(states=states), sep="\n")
+
+
+def fault_rows() -> list[dict[str, Any]]:
+    """The table of points, as data."""
+    return [
+        {
+            "point": point.point,
+            "names": list(point.names),
+            "what": point.what,
+            "kinds": [kind.value for kind in point.kinds],
+            "takes_number": point.counted,
+            "takes_state": point.in_states,
+            "raises": point.raises[0] if point.raises else None,
+        }
+        for point in POINTS
+    ]

@@ -1,0 +1,76 @@
+"""`interview-worker providers`: who is in which chain, and what the jobs have found out of them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from worker.cli.common import one_line_errors, print_json
+from worker.provider_settings import KEY_FIELDS
+from worker.resources.providers import provider_breaker
+from worker.settings import Settings, variable_of
+from worker.speech.breaker import Breaker
+
+_COLUMNS = ("chain", "member", "state", "until", "reason", "since")
+
+
+def providers(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Print the chains of providers: who is ready, who rests until when, who is left out, why."""
+    with one_line_errors():
+        settings = Settings.load()
+    rows = provider_rows(settings, provider_breaker(settings))
+    if as_json:
+        print_json(rows)
+        return
+    table = Table(box=None, pad_edge=False)
+    for title in ("chain", "member", "state", "until (UTC)", "reason", "since (UTC)"):
+        table.add_column(title, no_wrap="UTC" in title)
+    for row in rows:
+        times = {key: _shown(row[key]) for key in ("until", "since")}
+        cells = {**row, **times}
+        table.add_row(*(cells[key] for key in _COLUMNS))
+    Console().print(table)
+
+
+def provider_rows(settings: Settings, breaker: Breaker) -> list[dict[str, Any]]:
+    """The chains, first to last choice, as data.
+
+    `state` is "ready", "resting" (asked only where no other is left), "due" (its rest is over,
+    and it has not been asked since) or "left out"; `since` and `until` are None where nobody
+    knows. A local provider rests in one job alone, so here it is ready.
+    """
+    return [
+        {"chain": kind, "member": name, **_state(settings, breaker, kind, name)}
+        for kind in ("stt", "tts", "llm")
+        for name in getattr(settings, kind)
+    ]
+
+
+def _state(settings: Settings, breaker: Breaker, kind: str, name: str) -> dict[str, Any]:
+    if name not in settings.usable(kind):
+        reason = f"{variable_of(KEY_FIELDS[name])} is not set"
+        return {"state": "left out", "reason": reason, "since": None, "until": None}
+    record = breaker.read(kind, name)
+    if record is None:
+        return {"state": "ready", "reason": "", "since": None, "until": None}
+    since = datetime.fromtimestamp(record.since, UTC)
+    if record.ready:
+        return {"state": "ready", "reason": record.reason, "since": since, "until": None}
+    if record.until <= breaker.clock():
+        return {"state": "due", "reason": record.reason, "since": since, "until": None}
+    return {
+        "state": "left out" if record.for_good else "resting",
+        "reason": record.reason,
+        "since": since,
+        "until": datetime.fromtimestamp(record.until, UTC),
+    }
+
+
+def _shown(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S}" if moment else ""

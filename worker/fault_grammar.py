@@ -1,0 +1,155 @@
+"""The grammar of INTERVIEW_FAULTS.
+
+INTERVIEW_FAULTS="load.vad=hang; tts.elevenlabs=raise:401@2; database=slow:1.5"
+
+faults   = fault { ";" fault }
+fault    = point "=" kind [ ":" argument ] [ "@" when ]
+point    = one of the table's; "load" alone stands for every resource, and so on
+argument = seconds, for slow; what is raised, where the table says what that may be
+when     = n, the n-th time only, counted in each process; or a state of the lifecycle
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from states import State
+from worker.fault_points import POINTS, Kind, Point
+
+#: The longest `slow`, in seconds.
+LONGEST_SLOW_S = 3600.0
+
+
+class FaultInvalid(ValueError):
+    """INTERVIEW_FAULTS cannot be used; the message is one line that says what to write."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """One fault that is set. `str` of it is how it is written."""
+
+    #: The place: the point, and the member of its family; "" for every one of them.
+    point: str
+    name: str = ""
+    kind: Kind
+    #: Seconds, for slow.
+    slow_s: float = 0.0
+    #: What to raise, where it was said.
+    raises: str = ""
+    #: The n-th time only.
+    nth: int | None = None
+    #: Only while, or for `process` as, the job is in this state.
+    state: State | None = None
+
+    def __str__(self) -> str:
+        place = f"{self.point}.{self.name}" if self.name else self.point
+        slow = repr(self.slow_s).removesuffix(".0")
+        argument = slow if self.kind is Kind.SLOW else self.raises
+        when = self.nth or (self.state.lower() if self.state else "")
+        return (
+            f"{place}={self.kind}{f':{argument}' if argument else ''}{f'@{when}' if when else ''}"
+        )
+
+
+def parse(text: str, *, own_resources: bool = False) -> tuple[Fault, ...]:
+    """Read INTERVIEW_FAULTS; empty parts are passed over.
+
+    `own_resources` says that the application is not the interview, so that `load.` may name
+    what nobody here knows. Raises FaultInvalid for the first fault that makes no sense.
+    """
+    return tuple(_fault(part.strip(), own_resources) for part in text.split(";") if part.strip())
+
+
+_FORM = re.compile(
+    r"(?P<place>[\w.-]+)\s*=\s*(?P<kind>\w+)(?::(?P<argument>[^@\s]*))?(?:@(?P<when>\w*))?"
+)
+
+
+def _fault(text: str, own_resources: bool) -> Fault:
+    match = _FORM.fullmatch(text)
+    if match is None:
+        raise FaultInvalid(f"{text!r} is no fault; write one like load.vad=hang or database=raise")
+    point, name = _place(match["place"], own_resources)
+    kind = _kind(match["kind"], point, match["place"])
+    slow_s, raises = _argument(match["argument"], kind, point)
+    nth, state = _when(match["when"], point)
+    if point.point == "process" and state is None:
+        state = State.RUNNING
+    return Fault(
+        point=point.point,
+        name=name,
+        kind=kind,
+        slow_s=slow_s,
+        raises=raises,
+        nth=nth,
+        state=state,
+    )
+
+
+def _place(place: str, own_resources: bool) -> tuple[Point, str]:
+    for point in POINTS:
+        if place in point.places:
+            return point, place.removeprefix(point.point).removeprefix(".")
+        prefix = f"{point.point}."
+        if own_resources and point.open_names and place.startswith(prefix) and place != prefix:
+            return point, place.removeprefix(prefix)
+    known = [each for point in POINTS for each in point.places]
+    raise FaultInvalid(f"there is no point {place!r}{_instead(place, known)}")
+
+
+def _kind(word: str, point: Point, place: str) -> Kind:
+    kinds: Mapping[str, Kind] = {kind.value: kind for kind in Kind}
+    if word not in kinds:
+        raise FaultInvalid(f"there is no kind {word!r}{_instead(word, kinds)}")
+    if kinds[word] not in point.kinds:
+        raise FaultInvalid(f"{place} takes no {word}; it takes {', '.join(point.kinds)}")
+    return kinds[word]
+
+
+def _argument(argument: str | None, kind: Kind, point: Point) -> tuple[float, str]:
+    """The seconds of a slow fault, and what another one raises."""
+    if kind is Kind.SLOW:
+        return _seconds(argument), ""
+    if argument is None:
+        return 0.0, ""
+    if kind is not Kind.RAISE or point.raises is None:
+        raise FaultInvalid(f"{point.point}={kind} takes nothing after a colon")
+    what, form = point.raises
+    if re.fullmatch(form, argument) is None:
+        raise FaultInvalid(f"{point.point}=raise:{argument} needs {what} after the colon")
+    return 0.0, argument
+
+
+def _seconds(argument: str | None) -> float:
+    try:
+        seconds = float(argument or "")
+    except ValueError:
+        seconds = 0.0
+    if not 0.0 < seconds <= LONGEST_SLOW_S:  # nan as well
+        raise FaultInvalid(f"slow needs seconds, up to {LONGEST_SLOW_S:g}, as in slow:1.5")
+    return seconds
+
+
+def _when(when: str | None, point: Point) -> tuple[int | None, State | None]:
+    if when is None:
+        return None, None
+    if when.isdecimal() and int(when) > 0:
+        if not point.counted:
+            raise FaultInvalid(f"{point.point} is passed once in a process: @{when} means nothing")
+        return int(when), None
+    states = {state.value.lower(): state for state in State}
+    if when.lower() not in states:
+        hint = _instead(when.lower(), states)
+        raise FaultInvalid(f"@{when} is neither a number from 1 nor a state{hint}")
+    if not point.in_states:
+        raise FaultInvalid(f"{point.point} has its place in the job's life: @{when} means nothing")
+    return None, states[when.lower()]
+
+
+def _instead(word: str, known: Iterable[str]) -> str:
+    close = get_close_matches(word, list(known), n=1)
+    meant = f": did you mean {close[0]!r}?" if close else ";"
+    return f"{meant} `interview-worker faults` lists them"

@@ -1,0 +1,146 @@
+"""Where faults can be set, and what they can do there: the one table of both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from worker.provider_settings import LLM_PROVIDERS, STT_PROVIDERS, TTS_PROVIDERS
+
+
+class Kind(StrEnum):
+    """What a fault does; `meaning` is a line for people."""
+
+    meaning: str
+
+    def __new__(cls, value: str, meaning: str) -> Kind:
+        """A member with its meaning beside it."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.meaning = meaning
+        return member
+
+    RAISE = "raise", "raises an error; of a provider an HTTP status, of the database an SQLSTATE"
+    HANG = "hang", "never comes back, and raises nothing"
+    SLOW = "slow", "takes so many seconds longer"
+    CLOSE = "close", "the connection breaks, which may be tried again"
+    EMPTY = "empty", "ends well and has delivered nothing"
+    GARBAGE = "garbage", "delivers what is of no use: silence for speech, noise for text"
+    KILL = "kill", "the process is killed here (SIGKILL)"
+
+
+_STEP = (Kind.RAISE, Kind.HANG, Kind.SLOW, Kind.KILL)
+_DELIVERY = tuple(Kind)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """One place, or one family of places, where a fault can be set."""
+
+    point: str
+    #: One line: what happens there.
+    what: str
+    kinds: tuple[Kind, ...]
+    #: The members of a family (`load.vad`); empty for a single place.
+    names: tuple[str, ...] = ()
+    #: An application of one's own may have further members.
+    open_names: bool = False
+    #: What `raise` may be told to raise: a name for people, and how it is written.
+    raises: tuple[str, str] | None = None
+    #: Whether `@state` means anything here: it may be passed in more than one.
+    in_states: bool = False
+    #: Whether `@n` does.
+    counted: bool = True
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Every way to write it."""
+        return (self.point, *(f"{self.point}.{name}" for name in self.names))
+
+
+_HTTP_STATUS = ("an HTTP status, 4xx or 5xx,", r"[45]\d\d")
+_SQLSTATE = ("an SQLSTATE", r"[0-9A-Z]{5}")
+
+#: The database's operations in jobs and in the worker itself; those of the commands have none.
+OPERATIONS = ("check_schema", "get_interview", "migrate", "ping", "ship", "turns_of")
+#: The resources of an interview.
+RESOURCES = ("vad", "stt", "tts", "llm", "database", "orchestrator")
+#: The steps of closing, in their order.
+CLOSING_STEPS = (
+    "stop_work",
+    "stop_session",
+    "last_records",
+    "last_words",
+    "leave_room",
+    "close_resources",
+    "sync_journal",
+)
+
+POINTS = (
+    Point(point="set_up", what="preparing a process for a job", kinds=_STEP, counted=False),
+    Point(
+        point="process",
+        what="the job's process, as the job enters a state (running, unless @ names another)",
+        kinds=(Kind.KILL, Kind.HANG, Kind.SLOW),
+        in_states=True,
+        counted=False,
+    ),
+    Point(point="connect", what="joining the room", kinds=_STEP),
+    Point(point="open_line", what="publishing the interviewer's voice", kinds=_STEP),
+    Point(
+        point="load",
+        what="loading a resource",
+        names=RESOURCES,
+        open_names=True,
+        kinds=(Kind.RAISE, Kind.CLOSE, Kind.HANG, Kind.SLOW, Kind.KILL),
+    ),
+    Point(point="silero", what="reading the VAD's model", kinds=(Kind.RAISE, Kind.SLOW)),
+    Point(point="start_session", what="starting the session", kinds=_STEP),
+    Point(
+        point="stt",
+        what="a stream of speech to text",
+        names=STT_PROVIDERS,
+        kinds=_DELIVERY,
+        raises=_HTTP_STATUS,
+        in_states=True,
+    ),
+    Point(
+        point="tts",
+        what="a sentence of text to speech",
+        names=TTS_PROVIDERS,
+        kinds=_DELIVERY,
+        raises=_HTTP_STATUS,
+        in_states=True,
+    ),
+    Point(
+        point="llm",
+        what="a reply of the language model",
+        names=tuple(name for name in LLM_PROVIDERS if name != "scripted"),
+        kinds=_DELIVERY,
+        raises=_HTTP_STATUS,
+        in_states=True,
+    ),
+    Point(
+        point="database",
+        what="a try of an operation, in jobs and in the worker itself",
+        names=OPERATIONS,
+        kinds=(Kind.RAISE, Kind.CLOSE, Kind.HANG, Kind.SLOW),
+        raises=_SQLSTATE,
+        in_states=True,
+    ),
+    Point(point="journal.open", what="opening a job's journal", kinds=(Kind.RAISE, Kind.KILL)),
+    Point(
+        point="journal.write",
+        what="writing a record",
+        kinds=(Kind.RAISE, Kind.KILL),
+        in_states=True,
+    ),
+    Point(
+        point="journal.sync",
+        what="waiting until the records are on the disk",
+        kinds=_STEP,
+        in_states=True,
+    ),
+    Point(point="write", what="writing to the candidate", kinds=_STEP, in_states=True),
+    Point(point="close", what="a step of closing", names=CLOSING_STEPS, kinds=_STEP),
+)

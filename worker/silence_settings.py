@@ -1,0 +1,51 @@
+"""The settings of silence: when it is filled, and when something is done about it."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Annotated
+
+from pydantic import field_validator
+from pydantic_settings import BaseSettings, NoDecode
+
+from worker.provider_settings import setting
+
+#: Seconds: a candidate who was left alone for longer has gone.
+_LONGEST_S = 600.0
+_RUNGS = 6
+_NEEDED = f"needs six seconds between 0 and {_LONGEST_S:g}, each above the last: 5,8,12,16,20,30"
+
+
+class SilenceSettings(BaseSettings):
+    """What a candidate hears who hears nothing, and after how many seconds."""
+
+    silence_filler_s: float = setting(
+        "INTERVIEW_SILENCE_FILLER_S",
+        2.0,
+        "Seconds of silence in the interviewer's turn before a recorded word fills it.",
+        gt=0,
+        le=60,
+    )
+    ladder_s: Annotated[tuple[float, ...], NoDecode] = setting(
+        "INTERVIEW_LADDER_S",
+        (5.0, 8.0, 12.0, 16.0, 20.0, 30.0),
+        "Seconds of it until each rung of the ladder: clip, again, rebuild, plan, write, close.",
+    )
+
+    @field_validator("ladder_s", mode="before")
+    @classmethod
+    def _split_rungs(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        try:
+            return tuple(float(part) for part in value.split(","))
+        except ValueError:
+            raise ValueError(_NEEDED) from None
+
+    @field_validator("ladder_s")
+    @classmethod
+    def _goes_up(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        goes_up = all(before < after for before, after in pairwise((0.0, *value, _LONGEST_S)))
+        if len(value) != _RUNGS or not goes_up:
+            raise ValueError(_NEEDED)
+        return value

@@ -1,0 +1,249 @@
+"""Feeds a sink with one segment after the other, as far ahead as the sink holds."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from livekit.agents.utils import aio
+
+from worker.speech.playout import PlayoutMeter
+from worker.speech.segment import CHUNK_S, Segment
+from worker.speech.sinks import QUEUE_S, Sink
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+logger = logging.getLogger(__name__)
+
+#: Seconds: less than that is a clock's own grain, and would keep the event loop busy.
+_LEAST_WAIT_S: Final = 0.001
+
+
+class Feeder:
+    """The queue of a line: one task plays its segments in order, the next when one is played out.
+
+    `on_begun` is told before the first of a segment goes to the sink, then `on_played` once all
+    of it was played, or `on_cut` when it was cut off.
+
+    The first segment waits for somebody to hear it, `subscribe_timeout` seconds at the most.
+    While the line is held (nobody can hear it for now) nothing is fed, and nothing is lost.
+
+    To be made on a running event loop.
+    """
+
+    def __init__(
+        self,
+        sink: Sink,
+        *,
+        subscribe_timeout: float,
+        on_begun: Callable[[Segment], None],
+        on_played: Callable[[Segment], None],
+        on_cut: Callable[[Segment], None],
+    ) -> None:
+        self.segments: deque[Segment] = deque()
+        self.meter = PlayoutMeter()
+        self._sink = sink
+        self._subscribe_timeout = subscribe_timeout
+        self._on_begun, self._on_played, self._on_cut = on_begun, on_played, on_cut
+        self._paused = False
+        self._held = False
+        # Somebody listens, or was waited for in vain.
+        self._may_begin = False
+        self._changed = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._listener: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    # --- who hears it --------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to feed the sink, which is open."""
+        self._listener = asyncio.create_task(self._sink.wait_for_listener(), name="listener")
+        self._task = asyncio.create_task(self._feed(), name="line")
+
+    @property
+    def started(self) -> bool:
+        """Whether `start` was called."""
+        return self._task is not None
+
+    @property
+    def subscribed(self) -> bool:
+        """Whether there ever was a listener."""
+        listener = self._listener
+        return listener is not None and listener.done() and not listener.cancelled()
+
+    @property
+    def listened(self) -> bool:
+        """Whether what is fed now can be heard."""
+        return self.subscribed and not self._held
+
+    async def wait_for_subscriber(self) -> bool:
+        """Wait for a listener, at most `subscribe_timeout` seconds; returns whether there is one.
+
+        Raises:
+            RuntimeError: it was not started.
+        """
+        if self._listener is None:
+            raise RuntimeError("the line is not published")
+        await asyncio.wait({self._listener}, timeout=self._subscribe_timeout)
+        return self.subscribed
+
+    async def aclose(self) -> None:
+        """Stop feeding."""
+        tasks = [task for task in (self._task, self._listener) if task is not None]
+        await aio.cancel_and_wait(*tasks)
+
+    # --- what is played ------------------------------------------------------------------------
+
+    def append(self, segment: Segment) -> None:
+        """Play a segment when those before it are over."""
+        self.segments.append(segment)
+        self._idle.clear()
+        self.wake()
+
+    def interject(self, segment: Segment) -> bool:
+        """Play a segment now, before an utterance that has stalled. False where it is not quiet."""
+        front = self.segments[0] if self.segments else None
+        if front is not None and not self._has_stalled(front):
+            return False
+        self.segments.appendleft(segment)
+        self._idle.clear()
+        self.wake()
+        return True
+
+    def _has_stalled(self, front: Segment) -> bool:
+        return front.speech and (
+            self._paused or not (front.has_audio or front.complete or self._sink.queued_s)
+        )
+
+    async def drain(self) -> None:
+        """Return once every segment is over."""
+        await self._idle.wait()
+
+    def cut(self, segment: Segment) -> None:
+        """Cut a segment off where it is, or take it out of the queue."""
+        if segment.over:
+            return
+        played_s = segment.pushed_s
+        if segment is self.segments[0] and segment.started:
+            played_s = max(0.0, segment.pushed_s - self._sink.queued_s)
+            self.clear()
+        self._finish(segment, played_s)
+        self._on_cut(segment)
+
+    def clear(self) -> None:
+        """Throw away what the sink holds."""
+        self.meter.cleared()
+        self._sink.clear()
+
+    def wake(self) -> None:
+        """Look again: something has changed."""
+        self._changed.set()
+
+    # --- stopping for a while ------------------------------------------------------------------
+
+    @property
+    def paused(self) -> bool:
+        """Whether speech is paused."""
+        return self._paused
+
+    def pause(self) -> None:
+        """Stop speech where it is; clips go on."""
+        self._paused = True
+        if self.segments and self.segments[0].speech:
+            self._take_back()
+
+    def resume(self) -> None:
+        """Go on where `pause` stopped."""
+        self._paused = False
+        self.wake()
+
+    def hold(self) -> None:
+        """Stop everything where it is: nobody can hear it for now."""
+        self._held = True
+        if self.segments:
+            self._take_back()
+
+    def release(self) -> None:
+        """Go on where `hold` stopped."""
+        self._held = False
+        self.wake()
+
+    def _take_back(self) -> None:
+        queued_s = self._sink.queued_s
+        self.clear()
+        self.segments[0].take_back(queued_s)
+
+    # --- the feeding ---------------------------------------------------------------------------
+
+    def _finish(self, segment: Segment, played_s: float) -> None:
+        segment.close(played_s)
+        self.segments.remove(segment)
+        if not self.segments:
+            self._idle.set()
+        self.wake()
+
+    async def _feed(self) -> None:
+        while True:
+            self._changed.clear()
+            try:
+                wait_s = await self._advance()
+            except Exception as error:
+                logger.error("audio was not taken", extra={"error": type(error).__name__})
+                if self.segments:
+                    self.cut(self.segments[0])
+                continue
+            if wait_s is None:
+                await self._changed.wait()
+            elif wait_s:
+                await self._wait_for_change(max(wait_s, _LEAST_WAIT_S))
+
+    async def _wait_for_change(self, longest_s: float) -> None:
+        try:
+            async with asyncio.timeout(longest_s):
+                await self._changed.wait()
+        except TimeoutError:
+            return
+
+    async def _advance(self) -> float | None:
+        """Do the next thing; returns the seconds until there is another, None without limit."""
+        segment = self.segments[0] if self.segments else None
+        if segment is None or self._held or (segment.speech and self._paused):
+            return None
+        if not self._may_begin:
+            await self._wait_for_first_listener()
+            return 0
+        queued_s = self._sink.queued_s
+        if not segment.has_audio:
+            if not segment.complete:
+                return None
+            if queued_s:
+                return queued_s
+            self._finish(segment, segment.pushed_s)
+            self._on_played(segment)
+        elif queued_s + CHUNK_S > QUEUE_S:
+            return queued_s + CHUNK_S - QUEUE_S
+        else:
+            await self._push(segment, queued_s)
+        return 0
+
+    async def _push(self, segment: Segment, queued_s: float) -> None:
+        if not segment.started:
+            self._on_begun(segment)
+        chunk = segment.take()
+        begins = asyncio.get_running_loop().time() + queued_s
+        await self._sink.capture_frame(chunk)
+        if self.listened:
+            self.meter.fed(chunk, speech=segment.speech, begins=begins)
+
+    async def _wait_for_first_listener(self) -> None:
+        if not await self.wait_for_subscriber():
+            logger.warning(
+                "nobody has subscribed to the line, speaking all the same",
+                extra={"waited_s": self._subscribe_timeout},
+            )
+        self._may_begin = True

@@ -1,0 +1,73 @@
+"""What was really heard of the audio that went into a sink, and when."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from worker.speech.frames import samples_of
+
+if TYPE_CHECKING:
+    from livekit import rtc
+
+#: Samples whose peak stays below it are silence: a thousandth of full scale, -60 dBFS. Digital
+#: silence is 0; even the pauses of a recorded voice carry more than that only as noise.
+SILENCE_PEAK: Final = 33
+
+
+@dataclass
+class _Piece:
+    """Sound between two moments of the loop's clock."""
+
+    begins: float
+    ends: float
+    speech: bool
+
+
+class PlayoutMeter:
+    """Knows the last moment at which something could be heard, of any kind and of speech.
+
+    It is told of each frame that a sink has taken, and of each clearing of the sink: what was
+    cleared was never heard. All times are the running event loop's, in seconds.
+    """
+
+    def __init__(self) -> None:
+        self._ahead: deque[_Piece] = deque()
+        self._heard_at: dict[bool, float] = {}
+
+    def fed(self, frame: rtc.AudioFrame, *, speech: bool, begins: float) -> None:
+        """A frame was taken whose playing begins at `begins`. Silence is no sound."""
+        if int(np.abs(samples_of(frame).astype(np.int32)).max(initial=0)) < SILENCE_PEAK:
+            return
+        self._ahead.append(_Piece(begins, begins + frame.duration, speech))
+        self._settle()
+
+    def cleared(self) -> None:
+        """What has not been played by now will not be."""
+        now = self._settle()
+        for piece in self._ahead:
+            if piece.begins < now:
+                self._heard_at[piece.speech] = now
+        self._ahead.clear()
+
+    def heard_at(self, *, speech: bool = False) -> float | None:
+        """When something was heard last, now at the latest; None where nothing was.
+
+        With `speech`, something of the session's: clips do not count.
+        """
+        now = self._settle()
+        kinds = (True,) if speech else (True, False)
+        if any(piece.begins <= now and piece.speech in kinds for piece in self._ahead):
+            return now
+        return max((self._heard_at[kind] for kind in kinds if kind in self._heard_at), default=None)
+
+    def _settle(self) -> float:
+        now = asyncio.get_running_loop().time()
+        while self._ahead and self._ahead[0].ends <= now:
+            piece = self._ahead.popleft()
+            self._heard_at[piece.speech] = piece.ends
+        return now

@@ -1,0 +1,64 @@
+"""One member of a chain of providers, and what is known of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
+
+from worker.speech.breaker import BreakerRecord
+from worker.speech.probes import Probe
+from worker.speech.provider_failure import Failure
+from worker.speech.provider_rest import Rest
+
+
+class Engine(Protocol):
+    """What a provider gives: livekit's STT, TTS or LLM."""
+
+    async def aclose(self) -> None: ...
+
+
+E = TypeVar("E", bound=Engine)
+
+
+@dataclass(kw_only=True)
+class Member(Generic[E]):
+    """The state of one provider within one chain; the chain alone changes it."""
+
+    name: str
+    make: Callable[[], E]
+    #: Asks whether it is back; None of one that is fresh again after its rest.
+    probe: Probe | None = None
+    engine: E | None = None
+    #: Why it failed last, until it has served again.
+    failure: Failure | None = None
+    #: The failure is another job's: this one has not met it.
+    hearsay: bool = False
+    #: It failed for good, and this job has seen that itself.
+    left: bool = False
+    #: Another one is asked first, until `rests_until` (the loop's time) at the least.
+    resting: bool = False
+    rests_until: float = 0.0
+    #: When it last delivered, by the loop's time.
+    served_at: float = float("-inf")
+    rest: Rest = field(default_factory=Rest)
+    timer: asyncio.TimerHandle | None = None
+    probing: asyncio.Task[None] | None = None
+    #: What all jobs last said of it.
+    record: BreakerRecord | None = None
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether it cannot serve, for all that this job knows."""
+        return self.failure is not None and (self.failure.for_good or not self.hearsay)
+
+    def forgive(self) -> None:
+        """Another job has seen it work: nothing is held against it any more."""
+        self.failure, self.hearsay = None, False
+
+    def stop_timer(self) -> None:
+        """Let no rest end by itself any more."""
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None

@@ -1,0 +1,60 @@
+"""What a chain tells the other jobs of this worker about its members, and what it hears of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from worker.speech.breaker import Breaker, BreakerRecord
+from worker.speech.provider_member import Member
+
+
+class Sharing:
+    """One chain's access to the breaker. Without one, nothing is told and nothing is heard.
+
+    Members without a probe are this process's own matter, and not shared.
+    """
+
+    def __init__(self, resource: str, breaker: Breaker | None) -> None:
+        self._resource = resource
+        self._breaker = breaker
+
+    def news_of(self, member: Member[Any]) -> BreakerRecord | None:
+        """What is known of a member, where that is new here and another job's."""
+        if self._breaker is None or member.probe is None:
+            return None
+        record = self._breaker.read(self._resource, member.name)
+        if record is None or record == member.record:
+            return None
+        member.record = record
+        return record
+
+    def seconds_left(self, record: BreakerRecord) -> float:
+        """Seconds for which a record says that nobody need ask."""
+        now = self._breaker.clock() if self._breaker is not None else record.until
+        return max(0.0, record.until - now)
+
+    def tell_failure(self, member: Member[Any], seconds: float) -> None:
+        """A member is not to be asked for so many seconds, for its failure."""
+        if self._breaker is None or member.probe is None or member.failure is None:
+            return
+        now, reason, old = self._breaker.clock(), member.failure.reason, member.record
+        same = old is not None and not old.ready and old.reason == reason
+        self._tell(
+            member,
+            BreakerRecord(
+                reason=reason,
+                since=old.since if old is not None and same else now,
+                until=now + seconds,
+                for_good=member.failure.for_good,
+            ),
+        )
+
+    def tell_recovery(self, member: Member[Any]) -> None:
+        """A member may be asked again."""
+        if self._breaker is not None and member.probe is not None:
+            self._tell(member, BreakerRecord(reason="Recovered", since=self._breaker.clock()))
+
+    def _tell(self, member: Member[Any], record: BreakerRecord) -> None:
+        member.record = record
+        if self._breaker is not None:
+            self._breaker.write(self._resource, member.name, record)

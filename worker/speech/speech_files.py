@@ -1,0 +1,164 @@
+"""Sentences of audio as files, for as many processes as like: whole or not at all, and bounded.
+
+The audio is kept as plain samples: a sentence is read and checked in a millisecond, where Opus
+takes 8 to 24 to decode (measured), and 20 s of it are a megabyte.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import secrets
+import struct
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from worker.speech.audio import Pcm
+
+logger = logging.getLogger(__name__)
+
+#: Every provider speaks at this rate (hertz), and so it is kept: one line carries all voices.
+SAMPLE_RATE: Final = 24_000
+_FORMAT: Final = 1
+#: Magic, format, channels, samples a second, samples, and a digest of these, the file's name,
+#: and the samples: 16-bit mono, little-endian.
+_HEADER: Final = struct.Struct("<8sHHII16s")
+_MAGIC: Final = b"IVSPEECH"
+_SUFFIX: Final = ".speech"
+_DRAFT_SUFFIX: Final = ".draft"
+_CLAIM_SUFFIX: Final = ".claim"
+_TRANSIENT: Final = (_DRAFT_SUFFIX, _CLAIM_SUFFIX)
+#: Seconds after which a draft, or a claim, is a dead job's.
+_STALE_S: Final = 60.0
+#: No sentence is longer (seconds): what claims to be is not read into memory.
+_LONGEST_S: Final = 900.0
+#: Room is made down to this part of the bound, so that it is not made for every sentence.
+_ROOMY: Final = 0.9
+
+
+class SpeechFiles:
+    """Audio files of at most `max_bytes` bytes together. Everything here blocks.
+
+    Any number of processes may use the folder at the same time: a file is replaced as a whole,
+    and whoever finds one gone takes it for a miss.
+    """
+
+    def __init__(self, folder: Path, *, max_bytes: int) -> None:
+        self._folder = folder
+        self._max_bytes = max_bytes
+
+    def read(self, name: str) -> Pcm | None:
+        """The samples, if they are there and whole; what is damaged is removed."""
+        path = self._path(name)
+        try:
+            with path.open("rb") as file:
+                content = file.read(_HEADER.size + _largest_payload() + 1)
+        except OSError:
+            return None
+        pcm = _unpacked(name, content)
+        with contextlib.suppress(OSError):
+            if pcm is None:
+                path.unlink()
+                logger.warning("a prepared sentence was damaged, and is removed")
+            else:
+                os.utime(path)  # what was used last is removed last
+        return pcm
+
+    def write(self, name: str, pcm: Pcm) -> bool:
+        """Put the samples there, and make room where that is too much. Raises OSError."""
+        self._make_folder()
+        draft = self._folder / f"{name}.{os.getpid()}.{secrets.token_hex(4)}{_DRAFT_SUFFIX}"
+        try:
+            draft.write_bytes(_packed(name, pcm))
+            draft.replace(self._path(name))
+        except OSError:
+            with contextlib.suppress(OSError):
+                draft.unlink(missing_ok=True)
+            raise
+        self._make_room()
+        return True
+
+    def claim(self, name: str) -> bool:
+        """Say that this job is about to ask for it. False where another one is. Raises OSError."""
+        path = self._claim(name)
+        self._make_folder()
+        with contextlib.suppress(OSError):
+            if path.stat().st_mtime < time.time() - _STALE_S:
+                path.unlink()
+        try:
+            path.touch(mode=0o600, exist_ok=False)
+        except FileExistsError:
+            return False
+        return True
+
+    def release(self, name: str) -> bool:
+        """Give up a claim. Raises OSError."""
+        self._claim(name).unlink(missing_ok=True)
+        return True
+
+    def _make_room(self) -> None:
+        """Remove what was not used for longest. Another process may be at the same."""
+        found: list[tuple[float, int, Path]] = []
+        stale = time.time() - _STALE_S
+        for entry in os.scandir(self._folder):
+            with contextlib.suppress(OSError):
+                status = entry.stat(follow_symlinks=False)
+                if entry.name.endswith(_SUFFIX):
+                    found.append((status.st_mtime, status.st_size, Path(entry.path)))
+                elif status.st_mtime < stale and entry.name.endswith(_TRANSIENT):
+                    Path(entry.path).unlink()
+        excess = sum(size for _, size, _ in found) - self._max_bytes
+        if excess <= 0:
+            return
+        excess += round(self._max_bytes * (1 - _ROOMY))
+        for _, size, path in sorted(found):
+            if excess <= 0:
+                return
+            with contextlib.suppress(OSError):
+                path.unlink()
+            excess -= size
+
+    def _make_folder(self) -> None:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def _claim(self, name: str) -> Path:
+        return self._folder / f"{name}{_CLAIM_SUFFIX}"
+
+    def _path(self, name: str) -> Path:
+        return self._folder / f"{name}{_SUFFIX}"
+
+
+def _largest_payload() -> int:
+    return round(_LONGEST_S * SAMPLE_RATE) * 2
+
+
+def _packed(name: str, pcm: Pcm) -> bytes:
+    payload = pcm.astype("<i2").tobytes()
+    fields = (_MAGIC, _FORMAT, 1, SAMPLE_RATE, len(pcm))
+    return _HEADER.pack(*fields, _digest(name, fields, payload)) + payload
+
+
+def _unpacked(name: str, content: bytes) -> Pcm | None:
+    if len(content) < _HEADER.size:
+        return None
+    *fields, digest = _HEADER.unpack_from(content)
+    payload = content[_HEADER.size :]
+    wanted = [_MAGIC, _FORMAT, 1, SAMPLE_RATE, len(payload) // 2]
+    if fields != wanted or len(payload) % 2 or not payload:
+        return None
+    if not secrets.compare_digest(digest, _digest(name, tuple(fields), payload)):
+        return None
+    return np.frombuffer(payload, "<i2").astype(np.int16)
+
+
+def _digest(name: str, fields: tuple[object, ...], payload: bytes) -> bytes:
+    summed = hashlib.blake2b(json.dumps([name, *map(str, fields)]).encode(), digest_size=16)
+    summed.update(payload)
+    return summed.digest()
