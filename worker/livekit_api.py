@@ -140,6 +140,8 @@ def check_url(url: str) -> None:
     try:
         parts = urlsplit(url)
         valid = parts.scheme in _SCHEMES and bool(parts.hostname) and parts.port != 0
+        # Credentials are the key's business; beside it the client refuses them.
+        valid = valid and parts.username is None and parts.password is None
     except ValueError:
         valid = False
     if not valid:
@@ -166,9 +168,10 @@ async def calling(
     if not key or not secret:
         # The client would take the environment's instead, and ask with somebody else's key.
         raise LiveKitKeyRefused(url)
-    timeout = aiohttp.ClientTimeout(total=timeout_s)
     try:
-        async with api.LiveKitAPI(url, key, secret, timeout=timeout) as client:
+        # Not the client's own time-out: each of its calls overrides that with none
+        # (livekit-api 1.2.2), and a server that never answers is waited for without end.
+        async with asyncio.timeout(timeout_s), api.LiveKitAPI(url, key, secret) as client:
             yield client
     except api.ServerError as error:
         if error.status in (401, 403):

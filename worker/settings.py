@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import platformdirs
 from dotenv import dotenv_values
-from pydantic import SecretStr, ValidationError, model_validator
+from pydantic import SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from states import BUDGETS, State
@@ -213,6 +213,12 @@ class Settings(ProviderSettings, SilenceSettings, WorkerSettings):
         env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True
     )
 
+    @field_validator("data_dir", mode="before")
+    @classmethod
+    def _not_here(cls, value: object) -> object:
+        """An empty variable is one that is not set, and not the working folder."""
+        return cls.model_fields["data_dir"].default if value == "" else value
+
     @classmethod
     def load(cls, **overrides: Any) -> Settings:
         """Read the settings; `overrides` are by environment variable. Raises SettingsInvalid."""
@@ -256,17 +262,6 @@ class Settings(ProviderSettings, SilenceSettings, WorkerSettings):
     def journal_dir(self) -> Path:
         """The folder of the journals that are not shipped yet."""
         return self.data_dir / "journals"
-
-
-def pin_settings() -> None:
-    """Put what `.env` says into the environment, where it says something else than nothing.
-
-    Job processes read their settings anew: an edit of
-    the file must not give them others than the worker began with.
-    """
-    for name, value in dotenv_values(".env").items():
-        if value is not None:
-            os.environ.setdefault(name, value)
 
 
 def _problem(error: Any) -> str:

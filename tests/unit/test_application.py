@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from worker.application import ApplicationInvalid, load_application
-from worker.cli import app
+from worker.cli.app import app
 from worker.cli.common import ExitCode
 from worker.interview.application import InterviewApplication
 from worker.settings import Settings

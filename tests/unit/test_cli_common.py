@@ -15,7 +15,8 @@ from job_parts import settings_in
 from typer.testing import CliRunner
 
 from states import JournalError
-from worker.cli import app, interviews
+from worker.cli import interviews
+from worker.cli.app import app
 from worker.cli.common import (
     CommandError,
     ExitCode,

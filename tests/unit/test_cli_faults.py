@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from worker import readme
-from worker.cli import app
+from worker.cli.app import app
 from worker.fault_points import POINTS, Kind
 
 #: Wide enough for every line to stay one.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -116,3 +117,29 @@ async def test_something_else_at_the_address_is_no_livekit_server() -> None:
     async with answering(web.Response(status=404, text="not here")) as (url, _):
         with pytest.raises(LiveKitUnreachable, match="HTTP 404"):
             await check_livekit(url, KEY, SECRET, budget_s=0.1)
+
+
+async def test_a_server_that_never_answers_is_given_up_in_time() -> None:
+    """livekit-api's own calls wait for it without end."""
+    connected = asyncio.Event()
+
+    async def mute(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connected.set()
+        await gone.wait()
+        writer.close()
+
+    gone = asyncio.Event()
+    server = await asyncio.start_server(mute, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server:
+        with pytest.raises(LiveKitUnreachable):
+            await check_livekit(f"ws://127.0.0.1:{port}", "key", "s" * 32, budget_s=0.5)
+        assert connected.is_set()
+        gone.set()
+
+
+@pytest.mark.parametrize("url", ["ws://user:hunter2@127.0.0.1:7880", "wss://user@example.org"])
+def test_a_url_with_credentials_is_refused_without_showing_them(url: str) -> None:
+    with pytest.raises(LiveKitUrlInvalid) as refused:
+        check_url(url)
+    assert "hunter2" not in str(refused.value)

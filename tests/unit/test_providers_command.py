@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from worker.cli import app
+from worker.cli.app import app
 from worker.speech.breaker import Breaker, BreakerRecord
 
 

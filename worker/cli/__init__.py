@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-import typer
+import sys
 
-from worker.cli import config, demo, diagram, faults, interviews, jobs, providers, resources, start
-
-app = typer.Typer(
-    name="interview-worker",
-    help="Hold spoken interviews in LiveKit rooms, and say afterwards exactly what happened.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.command("start")(start.start)
-app.command("demo")(demo.demo)
-app.add_typer(interviews.app, name="interviews")
-app.add_typer(jobs.app, name="jobs")
-app.command("diagram")(diagram.diagram)
-app.command("resources")(resources.resources)
-app.command("providers")(providers.providers)
-app.command("config")(config.config)
-app.command("faults")(faults.faults)
+#: As a shell says that Ctrl-C ended a program.
+_INTERRUPTED = 130
 
 
 def main() -> None:
     """The console script."""
-    app()
+    try:
+        # Importing takes a second or two, in which somebody may have thought better of it.
+        from worker.cli.app import app
+
+        app()
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)

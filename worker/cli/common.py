@@ -28,6 +28,9 @@ from worker.store.url import DatabaseUrlInvalid
 
 T = TypeVar("T")
 
+#: LiveKit takes names of rooms up to 256 characters (limits.max_room_name_length).
+_LONGEST_NAME = 200
+
 
 class ExitCode(IntEnum):
     """What a command's exit code means; the README has the same table."""
@@ -198,3 +201,18 @@ def require_livekit(settings: Settings) -> tuple[str, str, str]:
             f"{', '.join(missing)} {verb} not set; `make demo` needs none of them", ExitCode.USAGE
         )
     return settings.livekit_url, settings.livekit_api_key, secret
+
+
+def check_names(*given: tuple[str, str | None]) -> None:
+    """Raise CommandError for a name that LiveKit, a terminal or a reader cannot do with.
+
+    Each is an option and its value; None is one that was not given.
+    """
+    for option, name in given:
+        if name is None:
+            continue
+        if not name.strip() or len(name) > _LONGEST_NAME or not name.isprintable():
+            raise CommandError(
+                f"{option} must be 1 to {_LONGEST_NAME} printable characters, not only spaces",
+                ExitCode.USAGE,
+            )

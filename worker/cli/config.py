@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from worker.cli.common import one_line_errors, print_json
+from worker.cli.tables import add_row
 from worker.settings import Settings, origin_of, shown, variable_of
 
 
@@ -32,5 +33,5 @@ def config(
         return
     table = Table("setting", "value", "origin", "what it is", box=None, pad_edge=False)
     for row in rows:
-        table.add_row(*(row[key] for key in ("variable", "value", "origin", "help")))
+        add_row(table, *(row[key] for key in ("variable", "value", "origin", "help")))
     Console().print(table)

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from states import State
 from worker.cli.common import print_json
+from worker.cli.tables import add_row
 from worker.fault_points import POINTS, Kind
 
 _HOW = """\
@@ -31,12 +32,12 @@ def faults(
     console = Console(markup=False, highlight=False)
     points = Table("point", "what happens there", "kinds", box=None, pad_edge=False)
     for row in fault_rows():
-        points.add_row(row["point"], row["what"], " ".join(row["kinds"]))
+        add_row(points, row["point"], row["what"], " ".join(row["kinds"]))
         if row["names"]:
-            points.add_row("", f"  {row['point']}. {' '.join(row['names'])}", "")
+            add_row(points, "", f"  {row['point']}. {' '.join(row['names'])}", "")
     kinds = Table("kind", "what it does", box=None, pad_edge=False)
     for kind in Kind:
-        kinds.add_row(kind, kind.meaning)
+        add_row(kinds, kind, kind.meaning)
     states = ", ".join(state.lower() for state in State)
     console.print(points, "", kinds, "", _HOW.format(states=states), sep="\n")
 

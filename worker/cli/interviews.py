@@ -18,6 +18,7 @@ from worker.cli.common import (
     CommandError,
     ExitCode,
     Limit,
+    check_names,
     cut_to,
     database,
     one_line_errors,
@@ -26,6 +27,7 @@ from worker.cli.common import (
     run,
     write_out,
 )
+from worker.cli.tables import add_row
 from worker.cli.transcript import as_markdown
 from worker.interview.plan import SAMPLE_PLAN, load_plan
 from worker.settings import Settings
@@ -88,6 +90,7 @@ async def _create(
 ) -> dict[str, Any]:
     settings = Settings.load()
     plan = load_plan(plan_path)
+    check_names(("--candidate", candidate), ("--room", room))
     require_livekit(settings)
     async with database(settings) as db:
         interview = await create_interview(
@@ -228,7 +231,7 @@ def list_(limit: Limit = DEFAULT_LIMIT, as_json: Json = False) -> None:
         return
     table = Table("interview", "room", "status", "outcome", "reason", "created", box=None)
     for row in rows:
-        table.add_row(*(str(value if value is not None else "") for value in row.values()))
+        add_row(table, *(str(value if value is not None else "") for value in row.values()))
     Console().print(table)
 
 

@@ -20,6 +20,7 @@ from worker.cli.common import (
     print_json,
     run,
 )
+from worker.cli.tables import add_row
 from worker.settings import Settings
 from worker.store.jobs import list_jobs, records_of
 
@@ -45,11 +46,12 @@ def list_(
         return
     table = Table("job", "interview", "state", "outcome", "reason", "exit", box=None)
     for row in rows:
-        table.add_row(
+        add_row(
+            table,
             *(
                 str(row[key] if row[key] is not None else "")
                 for key in ("job_id", "interview_id", "state", "outcome", "reason", "exit_code")
-            )
+            ),
         )
     Console().print(table)
 
@@ -117,11 +119,12 @@ def print_history(history: History, console: Console | None = None) -> None:
         history.stays(), history.transitions, strict=True
     ):
         duration = f"{spent:.3f} s" if spent is not None else ""
-        states.add_row(state, f"{entered:.3f} s", duration, transition.event or "")
+        add_row(states, state, f"{entered:.3f} s", duration, transition.event or "")
     console.print(states)
     steps = Table("step", "result", "took", "tries", box=None, title="steps", title_justify="left")
     for step in history.steps:
-        steps.add_row(
+        add_row(
+            steps,
             step.name,
             step.reason if step.ok else f"[red]{step.reason}[/red]",
             f"{step.elapsed_ms:.0f} ms",
@@ -132,7 +135,11 @@ def print_history(history: History, console: Console | None = None) -> None:
         "resource", "status", "reason", "since", box=None, title="conditions", title_justify="left"
     )
     for condition in history.conditions:
-        conditions.add_row(
-            condition.resource, condition.status, condition.reason, f"{condition.since:.3f} s"
+        add_row(
+            conditions,
+            condition.resource,
+            condition.status,
+            condition.reason,
+            f"{condition.since:.3f} s",
         )
     console.print(conditions)

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from worker.cli.common import one_line_errors, print_json
+from worker.cli.tables import add_row
 from worker.provider_settings import KEY_FIELDS
 from worker.resources.providers import provider_breaker
 from worker.settings import Settings, variable_of
@@ -34,7 +35,7 @@ def providers(
     for row in rows:
         times = {key: _shown(row[key]) for key in ("until", "since")}
         cells = {**row, **times}
-        table.add_row(*(cells[key] for key in _COLUMNS))
+        add_row(table, *(cells[key] for key in _COLUMNS))
     Console().print(table)
 
 

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from worker.cli.common import one_line_errors, print_json
+from worker.cli.tables import add_row
 from worker.interview.application import interview_resources
 from worker.settings import Settings
 
@@ -25,7 +26,8 @@ def resources(
         return
     table = Table("resource", "required", "budget", "needs", "without it", box=None, pad_edge=False)
     for row in rows:
-        table.add_row(
+        add_row(
+            table,
             row["name"],
             "yes" if row["required"] else "no",
             f"{row['budget_s']:g} s",

@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import os
 
+from dotenv import dotenv_values
+
 from worker.application import ApplicationInvalid, load_application
 from worker.cli.common import CommandError, ExitCode, database_url, require_livekit, run
-from worker.settings import Settings, pin_settings
+from worker.settings import Settings
 from worker.telemetry.logs import configure_logs
 
 logger = logging.getLogger(__name__)
@@ -23,7 +25,7 @@ def start() -> None:
 
 async def _start() -> None:
     settings = Settings.load()
-    pin_settings()
+    _pin_settings()
     configure_logs(settings)
     for line in settings.left_out():
         logger.warning("%s", line)
@@ -66,3 +68,14 @@ def _check_data_dir(settings: Settings) -> None:
             "set INTERVIEW_DATA_DIR to a folder that can be written",
             ExitCode.TAKEN,
         ) from error
+
+
+def _pin_settings() -> None:
+    """Put what `.env` says into the environment, where it says something else than nothing.
+
+    Job processes read their settings anew: an edit of
+    the file must not give them others than the worker began with.
+    """
+    for name, value in dotenv_values(".env").items():
+        if value is not None:
+            os.environ.setdefault(name, value)

@@ -100,8 +100,20 @@ class ProviderChain(Generic[E]):
                     member.engine = member.make()
                 except Exception as error:  # a provider's constructor raises what it likes
                     self.failed(member.name, error)
+                    member.unmade = True
                     continue
+                if member.unmade:
+                    self._is_made(member)
             yield member.name, member.engine
+
+    def _is_made(self, member: Member[E]) -> None:
+        """All that was wrong with it is that it could not be made."""
+        member.unmade = False
+        self._come_back(member)
+        member.forgive()
+        if self._lost:
+            self._lost = False
+            self._say(self.condition())
 
     def has_better(self, name: str) -> bool:
         """Whether a choice before `name` could serve now."""

@@ -37,6 +37,8 @@ class Member(Generic[E]):
     hearsay: bool = False
     #: It failed for good, and this job has seen that itself.
     left: bool = False
+    #: It could not be made when it was last tried.
+    unmade: bool = False
     #: Another one is asked first, until `rests_until` (the loop's time) at the least.
     resting: bool = False
     rests_until: float = 0.0

@@ -1,0 +1,39 @@
+"""Tables of what may be anybody's words, and names that commands do not take."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+from rich.table import Table
+
+from worker.cli.common import CommandError, ExitCode, check_names
+from worker.cli.tables import add_row
+
+
+@pytest.mark.parametrize(
+    ("cell", "shown"),
+    [("[bold]x[/nope]", "[bold]x[/nope]"), ("a\x1b[31mb\nc", "a\ufffd[31mb\ufffdc")],
+)
+def test_a_cell_is_plain_text_whatever_stands_in_it(cell: str, shown: str) -> None:
+    table = Table("room", box=None)
+    add_row(table, cell)
+    output = io.StringIO()
+
+    Console(file=output, width=80).print(table)
+
+    assert shown in output.getvalue()
+
+
+@pytest.mark.parametrize("name", ["", "   ", "a\nb", "a\x1b[31m", "x" * 201])
+@pytest.mark.parametrize("option", ["--room", "--candidate"])
+def test_a_name_that_cannot_be_one_is_refused_with_its_option(option: str, name: str) -> None:
+    with pytest.raises(CommandError, match=option) as refused:
+        check_names((option, name))
+
+    assert refused.value.code is ExitCode.USAGE
+
+
+def test_a_name_that_was_not_given_and_any_persons_are_taken() -> None:
+    check_names(("--room", None), ("--candidate", "Ада Ловлейс-O'Brien, PhD"))
