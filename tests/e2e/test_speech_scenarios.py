@@ -12,7 +12,7 @@ from stand_ins.deepgram import DeepgramStandIn
 from stand_ins.elevenlabs import ElevenLabsStandIn
 
 from states import History, Status
-from states.testing import assert_condition, assert_path
+from states.testing import assert_condition, assert_path, gap
 from worker.speech import local_models
 
 if TYPE_CHECKING:
@@ -97,7 +97,8 @@ async def test_speech_to_text_that_cannot_be_made_is_made_when_it_is_needed(
 
         job = await hold(worker)
 
-    assert_path(job, *DEGRADED)
+    # It may be there again before the session has started.
+    assert_path(job, *DEGRADED[:4], gap("READY"), *DEGRADED[4:])
     assert statuses(job, "stt") == [(Status.LOST, "NoProviderLeft"), (Status.READY, "Loaded")]
 
 
