@@ -24,7 +24,9 @@ demo: $(READY) ## A whole spoken interview in a real LiveKit room, with no key a
 	@$(BIN)/interview-worker demo
 
 test: $(READY) ## The tests, in minutes, with one whole interview on the real server
-	$(BIN)/python -m pytest -m "not e2e"
+	@# Two at a time where time is virtual; one after the other where it is not.
+	$(BIN)/python -m pytest -m "not e2e" -n 2 tests/unit
+	$(BIN)/python -m pytest -m "not e2e" tests/integration tests/e2e
 
 e2e: $(READY) ## All tests on the real server
 	$(BIN)/python -m pytest -m "e2e or real_server"

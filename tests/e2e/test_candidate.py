@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from worker.speech.audio import Floats, Pcm
 
-pytestmark = pytest.mark.real_server
+pytestmark = [pytest.mark.real_server, pytest.mark.e2e]
 
 
 class Joining:
@@ -106,7 +106,6 @@ async def test_both_may_speak_at_once_and_own_words_are_recorded_on_request(
     assert path.stat().st_size > 2 * SAMPLE_RATE
 
 
-@pytest.mark.e2e
 async def test_the_local_voice_is_understood_in_the_room(join: Joining) -> None:
     samples, rate = await LocalVoice().render(
         "My part was the database. [pause 1.3] Nobody gets the same message twice."
@@ -197,7 +196,6 @@ async def test_a_typed_message_reaches_the_others(join: Joining) -> None:
     assert await got == ("ann", "I cannot hear you.")
 
 
-@pytest.mark.e2e
 async def test_candidates_hear_each_other_again_after_the_server_died(livekit_binary: Path) -> None:
     async with LiveKitServer(livekit_binary) as server, AsyncExitStack() as stack:
         join = Joining(server, stack)

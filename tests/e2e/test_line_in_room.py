@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from worker.demo.livekit_server import LiveKitServer
 
-pytestmark = pytest.mark.real_server
+pytestmark = [pytest.mark.real_server, pytest.mark.e2e]
 
 QUESTION = "Tell me about a system that you designed yourself."
 

@@ -14,7 +14,7 @@ from worker.demo.candidate import Candidate
 if TYPE_CHECKING:
     from worker.demo.livekit_server import LiveKitServer
 
-pytestmark = pytest.mark.real_server
+pytestmark = [pytest.mark.real_server, pytest.mark.e2e]
 
 Access = tuple[str, str, str]
 
