@@ -15,11 +15,11 @@ import numpy as np
 from livekit.plugins import elevenlabs
 
 from benchmarks.figures import Figure
+from worker.providers.chain import ProviderChain
 from worker.speech import audio
 from worker.speech.chain_tts import SAMPLE_RATE, ChainTTS
 from worker.speech.prepare import prepare_lines
 from worker.speech.prepared import PreparedSpeech, Voice
-from worker.speech.provider_chain import ProviderChain
 
 # The stand-ins are the tests': they are no part of what is installed.
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))

@@ -11,7 +11,7 @@ from states import BUDGETS, EDGES, Edge, Outcome, Reason, State
 from worker.cli.common import ExitCode
 from worker.cli.faults import fault_rows
 from worker.cli.resources import resource_rows
-from worker.fault_points import Kind
+from worker.faults.points import Kind
 from worker.settings import Settings, shown, variable_of
 
 _SECTION = re.compile(r"(<!-- made from the code: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)

@@ -17,7 +17,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from states import BUDGETS, State
 from states.table import HURRIED_CLOSING_S
-from worker.fault_grammar import Fault, FaultInvalid, parse
+from worker.faults.grammar import Fault, FaultInvalid, parse
 from worker.provider_settings import ProviderSettings, setting
 from worker.silence_settings import SilenceSettings
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from worker.provider_settings import ProviderSettings
+from worker.providers.breaker import Breaker
 from worker.speech import local_models
-from worker.speech.breaker import Breaker
 
 
 def speech_problems(settings: ProviderSettings, breaker: Breaker) -> tuple[str | None, str | None]:

@@ -14,12 +14,12 @@ from provider_clients import RATE, deepgram_stt, silence
 from stand_ins.deepgram import DeepgramStandIn
 from stand_ins.faults import Fault, Nonsense
 
+from worker.providers.chain import ProviderChain
 from worker.resources.vad import load_vad
 from worker.speech import audio, local_models
 from worker.speech.chain_stt import ChainSTT
 from worker.speech.frames import frame_of, resampled
 from worker.speech.local_stt import LocalSTT
-from worker.speech.provider_chain import ProviderChain
 
 FIRST = "I worked on a search engine for three years."
 SECOND = "Then my team moved the whole service to another country."

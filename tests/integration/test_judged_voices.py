@@ -13,11 +13,11 @@ from provider_clients import elevenlabs_tts
 from stand_ins.elevenlabs import ElevenLabsStandIn
 from stand_ins.faults import Fault, Nonsense
 
+from worker.providers.chain import ProviderChain
 from worker.speech import audio, local_models
 from worker.speech.chain_tts import ChainTTS
 from worker.speech.frames import resampled, samples_of
 from worker.speech.local_tts import LocalTTS
-from worker.speech.provider_chain import ProviderChain
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -15,11 +15,11 @@ from stand_ins.faults import Fault
 
 from worker.interview.plan import SAMPLE_PLAN, load_plan
 from worker.interview.planned_lines import planned_lines, prepare_plan
+from worker.providers.chain import ProviderChain
 from worker.speech import audio, local_models, prepare
 from worker.speech.chain_tts import SAMPLE_RATE, ChainTTS
 from worker.speech.frames import resampled, samples_of
 from worker.speech.prepared import PreparedSpeech, Voice
-from worker.speech.provider_chain import ProviderChain
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -11,8 +11,8 @@ from stand_ins.elevenlabs import ElevenLabsStandIn
 from stand_ins.faults import Fault
 from stand_ins.openai import OpenAIStandIn
 
-from worker.speech.probes import Probe, deepgram_probe, elevenlabs_probe, openai_probe
-from worker.speech.provider_failure import ProbeFailed, failure_of
+from worker.providers.failure import ProbeFailed, failure_of
+from worker.providers.probes import Probe, deepgram_probe, elevenlabs_probe, openai_probe
 
 Server: TypeAlias = DeepgramStandIn | ElevenLabsStandIn | OpenAIStandIn
 

@@ -11,8 +11,8 @@ from typing import Any
 from livekit.agents import APIConnectionError, APIStatusError
 from provider_fakes import Closable
 
-from worker.speech.breaker import Breaker
-from worker.speech.provider_chain import ProviderChain
+from worker.providers.breaker import Breaker
+from worker.providers.chain import ProviderChain
 
 AWAY = APIConnectionError()
 KEY_REFUSED = APIStatusError("no", status_code=401)

@@ -11,7 +11,7 @@ from livekit import rtc
 from livekit.agents import llm, stt, tts, utils
 from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, NOT_GIVEN, APIConnectOptions
 
-from worker.speech.provider_chain import ProviderChain
+from worker.providers.chain import ProviderChain
 
 #: What a provider does next: an error to raise, or None to do its work.
 Fate = Callable[[], BaseException | None]

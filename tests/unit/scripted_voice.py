@@ -16,9 +16,9 @@ from livekit.agents.types import (
 from livekit.agents.voice.io import TimedString
 from provider_fakes import chain_of
 
+from worker.providers.chain import ProviderChain
 from worker.speech.chain_tts import SAMPLE_RATE, ChainTTS
 from worker.speech.frames import frame_of, samples_of
-from worker.speech.provider_chain import ProviderChain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,8 +9,8 @@ from provider_fakes import chain_of
 from stt_fakes import CountingSTT, Listener, LoudnessVAD
 
 from states import Condition, Status
+from worker.providers.chain import ProviderChain
 from worker.speech.chain_stt import ChainSTT
-from worker.speech.provider_chain import ProviderChain
 
 #: The words of one answer.
 ANSWER = list(range(1, 11))

@@ -28,10 +28,10 @@ from scripted_voice import (
 
 from states import Status
 from worker import faults
-from worker.fault_grammar import parse
+from worker.faults.grammar import parse
+from worker.providers.failure import NoProviderLeft
 from worker.speech.chain_tts import ChainTTS
 from worker.speech.chain_tts_stream import sentences_of
-from worker.speech.provider_chain import NoProviderLeft
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from worker import readme
 from worker.cli.app import app
-from worker.fault_points import POINTS, Kind
+from worker.faults.points import POINTS, Kind
 
 #: Wide enough for every line to stay one.
 WIDE = {"COLUMNS": "200"}

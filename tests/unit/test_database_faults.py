@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from worker import faults
-from worker.fault_grammar import parse
+from worker.faults.grammar import parse
 from worker.store.errors import DatabaseOperationFailed, DatabaseUnavailable
 from worker.store.pool import Database
 

@@ -14,8 +14,8 @@ from job_parts import settings_in
 
 from states import State
 from worker import closing
-from worker.fault_grammar import LONGEST_SLOW_S, Fault, FaultInvalid, parse
-from worker.fault_points import CLOSING_STEPS, OPERATIONS, POINTS, RESOURCES, Kind, Point
+from worker.faults.grammar import LONGEST_SLOW_S, Fault, FaultInvalid, parse
+from worker.faults.points import CLOSING_STEPS, OPERATIONS, POINTS, RESOURCES, Kind, Point
 from worker.interview.application import interview_resources
 from worker.settings import Settings, SettingsInvalid
 

@@ -16,8 +16,8 @@ from livekit.agents import APIConnectionError, APIStatusError, LanguageCode, llm
 
 from states import JournalError, State
 from worker import faults
-from worker.fault_grammar import parse
 from worker.faults import FaultInjected
+from worker.faults.grammar import parse
 from worker.store.errors import is_transient
 
 if TYPE_CHECKING:

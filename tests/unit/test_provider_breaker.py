@@ -13,8 +13,8 @@ from probed_chain import AWAY, KEY_REFUSED, Provider, a_chain, clock, names
 from provider_fakes import Closable
 
 from states import Condition, Status
-from worker.speech.breaker import Breaker, BreakerRecord
-from worker.speech.provider_chain import ProviderChain
+from worker.providers.breaker import Breaker, BreakerRecord
+from worker.providers.chain import ProviderChain
 
 pytestmark = pytest.mark.looptime
 

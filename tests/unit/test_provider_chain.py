@@ -9,7 +9,9 @@ from livekit.agents import APIConnectionError, APIError, APIStatusError, APITime
 from provider_fakes import Closable, chain_of, in_turn
 
 from states import Condition, Status
-from worker.speech.provider_chain import REST_S, ProviderChain, failure_of
+from worker.providers.chain import ProviderChain
+from worker.providers.failure import failure_of
+from worker.providers.rest import REST_S
 
 pytestmark = pytest.mark.looptime
 

@@ -10,17 +10,17 @@ from provider_fakes import FakeLLM, FakeTTS, chain_of
 from stt_fakes import CountingSTT, Listener, LoudnessVAD, quiet, spoken
 
 from worker import faults
-from worker.fault_grammar import Fault
-from worker.fault_points import Kind
-from worker.speech.chain_llm import ChainLLM
+from worker.faults.grammar import Fault
+from worker.faults.points import Kind
+from worker.providers.chain_llm import ChainLLM
+from worker.providers.failure import NoProviderLeft
 from worker.speech.chain_stt import ChainSTT
 from worker.speech.chain_tts import ChainTTS
-from worker.speech.provider_chain import NoProviderLeft
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from worker.speech.provider_chain import ProviderChain
+    from worker.providers.chain import ProviderChain
 
 pytestmark = pytest.mark.looptime
 

@@ -12,9 +12,9 @@ from livekit.agents import APIStatusError
 from probed_chain import AWAY, TOO_MANY, Provider, a_chain, names
 from provider_fakes import Closable
 
-from worker.speech.provider_chain import ProviderChain, failure_of
-from worker.speech.provider_failure import ProbeFailed, retry_after
-from worker.speech.provider_rest import Rest
+from worker.providers.chain import ProviderChain
+from worker.providers.failure import ProbeFailed, failure_of, retry_after
+from worker.providers.rest import Rest
 
 pytestmark = pytest.mark.looptime
 

@@ -11,11 +11,11 @@ from livekit.agents import APIConnectionError, APIStatusError, llm, stt, tts
 from provider_fakes import HANGS, FakeLLM, FakeSTT, FakeTTS, chain_of, in_turn
 
 from states import Status
-from worker.speech.chain_llm import ChainLLM
+from worker.providers.chain_llm import ChainLLM
+from worker.providers.failure import NoProviderLeft
 from worker.speech.chain_stt import ChainSTT
 from worker.speech.chain_tts import ChainTTS
 from worker.speech.frames import frame_of
-from worker.speech.provider_chain import NoProviderLeft
 
 pytestmark = pytest.mark.looptime
 

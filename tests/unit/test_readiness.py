@@ -19,9 +19,9 @@ from test_worker_slots import FakeRequest, Slots
 
 from worker import readiness, server
 from worker.agent_server import CLOSED_LOAD, JobServer
+from worker.providers.breaker import Breaker, BreakerRecord
 from worker.readiness import Cause, Readiness, Signs, decide, write_probe
 from worker.speech import local_models
-from worker.speech.breaker import Breaker, BreakerRecord
 from worker.speech_signs import speech_problems
 
 if TYPE_CHECKING:

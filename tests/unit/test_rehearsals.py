@@ -12,8 +12,8 @@ from job_parts import JOB_ID, Rig, TinyApplication, rig
 from states import History, Outcome, Reason, State, Status
 from states.testing import assert_condition, assert_outcome, assert_path
 from worker import faults
-from worker.fault_grammar import parse
-from worker.fault_points import CLOSING_STEPS
+from worker.faults.grammar import parse
+from worker.faults.points import CLOSING_STEPS
 from worker.interview.clips import ClipName
 from worker.resources.base import Resource
 

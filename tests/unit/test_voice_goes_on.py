@@ -20,8 +20,8 @@ from scripted_voice import (
     hear,
 )
 
+from worker.providers.failure import NoProviderLeft
 from worker.speech.chain_tts import ChainTTS
-from worker.speech.provider_chain import NoProviderLeft
 
 pytestmark = pytest.mark.looptime
 

@@ -11,7 +11,7 @@ from rich.table import Table
 from states import State
 from worker.cli.common import print_json
 from worker.cli.tables import add_row
-from worker.fault_points import POINTS, Kind
+from worker.faults.points import POINTS, Kind
 
 _HOW = """\
 INTERVIEW_FAULTS="load.vad=hang; tts.elevenlabs=raise:401@2; process=kill@running"

@@ -12,9 +12,9 @@ from rich.table import Table
 from worker.cli.common import one_line_errors, print_json
 from worker.cli.tables import add_row
 from worker.provider_settings import KEY_FIELDS
+from worker.providers.breaker import Breaker
 from worker.resources.providers import provider_breaker
 from worker.settings import Settings, variable_of
-from worker.speech.breaker import Breaker
 
 _COLUMNS = ("chain", "member", "state", "until", "reason", "since")
 

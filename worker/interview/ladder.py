@@ -17,8 +17,8 @@ from worker.interview.orchestrator import Role
 
 if TYPE_CHECKING:
     from worker.interview.interviewer import Interviewer
+    from worker.providers.chain import ProviderChain
     from worker.speech.line import Line
-    from worker.speech.provider_chain import ProviderChain
 
 logger = logging.getLogger(__name__)
 

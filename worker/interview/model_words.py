@@ -15,7 +15,7 @@ from worker.interview.plan import Plan
 from worker.interview.prompt import Prompt, prompt_for
 from worker.interview.vocabulary import vocabulary_of
 from worker.interview.words import Refusal
-from worker.speech.provider_chain import failure_of
+from worker.providers.failure import failure_of
 
 #: Longest reply that is read, in characters: three times the longest that is spoken.
 MAX_REPLY = 1000

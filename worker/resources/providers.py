@@ -13,12 +13,13 @@ from typing import Any
 from livekit.agents import NOT_GIVEN, llm, stt, tts, vad
 
 from worker.provider_settings import ProviderSettings
+from worker.providers.breaker import Breaker
+from worker.providers.chain import ProviderChain
+from worker.providers.member import E
+from worker.providers.probes import Probe, deepgram_probe, elevenlabs_probe, openai_probe
 from worker.settings import Settings
 from worker.speech import local_models
-from worker.speech.breaker import Breaker
 from worker.speech.chain_tts import SAMPLE_RATE
-from worker.speech.probes import Probe, deepgram_probe, elevenlabs_probe, openai_probe
-from worker.speech.provider_chain import E, ProviderChain
 
 #: Words that the language model may say at the most: more than any checked reply has.
 _MOST_TOKENS = 120

@@ -8,17 +8,17 @@ from typing import Any, TypeVar
 from livekit.agents import AgentSession, vad
 
 from worker.in_thread import in_thread
+from worker.providers.chain import ProviderChain
+from worker.providers.chain_llm import ChainLLM
 from worker.resources.base import LoadFailed, Resource
 from worker.resources.bootstrap import AgentResources
 from worker.resources.providers import llm_chain, patience_with, stt_chain, tts_chain
 from worker.resources.vad import VADLoadFailed, load_vad
 from worker.settings import Settings
 from worker.speech import local_models
-from worker.speech.chain_llm import ChainLLM
 from worker.speech.chain_stt import ChainSTT
 from worker.speech.chain_tts import ChainTTS
 from worker.speech.prepared import prepared_speech
-from worker.speech.provider_chain import ProviderChain
 
 T = TypeVar("T")
 

@@ -14,8 +14,9 @@ from livekit.agents.types import (
 )
 from livekit.agents.utils import AudioBuffer
 
+from worker.providers.chain import ProviderChain
+from worker.providers.failure import NoProviderLeft
 from worker.speech.chain_stt_stream import ChainStream
-from worker.speech.provider_chain import NoProviderLeft, ProviderChain
 from worker.speech.stt_ear import CONNECT
 
 #: Seconds of speech without a word of text after which a provider counts as deaf.

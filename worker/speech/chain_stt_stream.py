@@ -16,8 +16,8 @@ from livekit.agents.utils import aio
 
 from worker import faults
 from worker.bounded import bounded
-from worker.speech.provider_chain import ProviderChain
-from worker.speech.provider_failure import failure_of
+from worker.providers.chain import ProviderChain
+from worker.providers.failure import failure_of
 from worker.speech.speech_watch import SpeechWatch
 from worker.speech.stt_ear import Ear
 from worker.speech.stt_round import Choice, Round

@@ -12,11 +12,11 @@ from livekit.agents import APITimeoutError, tts, utils
 from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, APIConnectOptions
 
 from worker.bounded import retrieve
+from worker.providers.chain import ProviderChain
 from worker.speech.chain_tts_stream import ChainStream
 from worker.speech.fresh_connection import abandoned_connection
 from worker.speech.judged_speech import PATIENCE_S
 from worker.speech.prepared import SpeechStore
-from worker.speech.provider_chain import ProviderChain
 from worker.speech.speech_files import SAMPLE_RATE as SAMPLE_RATE
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from livekit.agents import tokenize, tts, utils
 
+from worker.providers.failure import NoProviderLeft
 from worker.speech.heard_words import TYPICAL_PACE, has_words
 from worker.speech.judged_speech import CONNECT, Attempt
 from worker.speech.local_models import SENTENCE_PAUSE_S
-from worker.speech.provider_chain import NoProviderLeft
 from worker.speech.speech_files import SAMPLE_RATE
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from livekit.agents.voice.transcription.filters import filter_emoji, filter_markdown
 
+from worker.providers.failure import failure_of
 from worker.speech.chain_tts_stream import sentences_of
 from worker.speech.heard_words import has_words
 from worker.speech.judged_speech import LAST_PATIENCE_S, Attempt
-from worker.speech.provider_chain import failure_of
 
 if TYPE_CHECKING:
     from livekit.agents import tts

@@ -7,8 +7,8 @@ from typing import Any
 
 from livekit.agents import stt
 
-from worker.speech.provider_chain import ProviderChain
-from worker.speech.provider_failure import NoText
+from worker.providers.chain import ProviderChain
+from worker.providers.failure import NoText
 
 Choice = tuple[str, stt.STT[Any]]
 

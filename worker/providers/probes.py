@@ -17,7 +17,7 @@ from typing import Any
 
 import aiohttp
 
-from worker.speech.provider_failure import ProbeFailed, retry_after
+from worker.providers.failure import ProbeFailed, retry_after
 
 #: Asks once. Returns where the provider is back, raises where it is not.
 Probe = Callable[[], Awaitable[None]]

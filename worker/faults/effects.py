@@ -6,8 +6,8 @@ import dataclasses
 from typing import Any
 
 from states import JournalError
-from worker.fault_grammar import Fault
-from worker.fault_points import Kind
+from worker.faults.grammar import Fault
+from worker.faults.points import Kind
 
 _PROVIDERS = ("stt", "tts", "llm")
 _SERVER_ERROR = 500

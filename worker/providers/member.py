@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Generic, Protocol, TypeVar
 
-from worker.speech.breaker import BreakerRecord
-from worker.speech.probes import Probe
-from worker.speech.provider_failure import Failure
-from worker.speech.provider_rest import Rest
+from worker.providers.breaker import BreakerRecord
+from worker.providers.failure import REQUEST_REFUSED, Failure, failure_of
+from worker.providers.probes import Probe
+from worker.providers.rest import Rest
 
 
 class Engine(Protocol):
@@ -54,6 +54,18 @@ class Member(Generic[E]):
     def is_lost(self) -> bool:
         """Whether it cannot serve, for all that this job knows."""
         return self.failure is not None and (self.failure.for_good or not self.hearsay)
+
+    def judge(self, error: BaseException) -> Failure:
+        """What an error of this provider's means.
+
+        One that has delivered before refuses a single request, not all there are: ElevenLabs
+        closes with 1008 for too many contexts at once as well as for a wrong voice, and a
+        language model's server says 400 to one prompt that its filter dislikes.
+        """
+        failure = failure_of(error)
+        if failure.reason == REQUEST_REFUSED and self.served_at > float("-inf"):
+            return replace(failure, for_good=False)
+        return failure
 
     def forgive(self) -> None:
         """Another job has seen it work: nothing is held against it any more."""

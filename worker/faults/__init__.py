@@ -18,9 +18,9 @@ from collections.abc import AsyncIterator, Awaitable, Coroutine, Sequence
 from typing import Any, TypeVar, overload
 
 from states import State
-from worker.fault_effects import FaultInjected, emptied, error_of, garbled
-from worker.fault_grammar import Fault
-from worker.fault_points import Kind
+from worker.faults.effects import FaultInjected, emptied, error_of, garbled
+from worker.faults.grammar import Fault
+from worker.faults.points import Kind
 
 __all__ = ["FaultInjected", "arm", "at", "entered", "header", "here", "through"]
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from states import State
-from worker.fault_points import POINTS, Kind, Point
+from worker.faults.points import POINTS, Kind, Point
 
 #: The longest `slow`, in seconds.
 LONGEST_SLOW_S = 3600.0

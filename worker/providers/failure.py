@@ -11,7 +11,7 @@ from typing import Final
 import aiohttp
 from livekit.agents import APIConnectionError, APIError, APIStatusError, APITimeoutError
 
-#: The one reason that may be of a single request: see ProviderChain.
+#: The one reason that may be of a single request: see Member.judge.
 REQUEST_REFUSED: Final = "RequestRefused"
 
 #: With these HTTP statuses, and one close code of websockets (RFC 6455, 7.4.1), asking again

@@ -9,7 +9,8 @@ from livekit.agents import APIConnectionError, llm
 from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, APIConnectOptions
 
 from worker import faults
-from worker.speech.provider_chain import NoProviderLeft, ProviderChain
+from worker.providers.chain import ProviderChain
+from worker.providers.failure import NoProviderLeft
 
 #: Seconds to connect. The next provider is asked at once, so no provider tries again by itself.
 _CONNECT = APIConnectOptions(max_retry=0, timeout=5.0)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from worker.speech.breaker import Breaker, BreakerRecord
-from worker.speech.provider_member import Member
+from worker.providers.breaker import Breaker, BreakerRecord
+from worker.providers.member import Member
 
 
 class Sharing:

@@ -6,23 +6,16 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from typing import Any, Generic
+from typing import Generic
 
 from livekit.agents.utils import aio
 
 from states import Condition, Status
-from worker.speech.breaker import Breaker
-from worker.speech.probes import PROBE_BUDGET_S, Probe
-from worker.speech.provider_failure import REQUEST_REFUSED
-from worker.speech.provider_failure import Failure as Failure
-from worker.speech.provider_failure import NoProviderLeft as NoProviderLeft
-from worker.speech.provider_failure import failure_of as failure_of
-from worker.speech.provider_member import E as E
-from worker.speech.provider_member import Engine as Engine
-from worker.speech.provider_member import Member
-from worker.speech.provider_rest import REST_S as REST_S
-from worker.speech.provider_sharing import Sharing
+from worker.providers.breaker import Breaker
+from worker.providers.failure import Failure
+from worker.providers.member import E, Member
+from worker.providers.probes import PROBE_BUDGET_S, Probe
+from worker.providers.sharing import Sharing
 
 logger = logging.getLogger(__name__)
 
@@ -127,7 +120,7 @@ class ProviderChain(Generic[E]):
         Where `served_by` has just done its work in its place, the resource is not lost by it.
         """
         member = self._named(name)
-        failure = _judged(failure_of(error), member)
+        failure = member.judge(error)
         before, member.failure, member.hearsay = member.failure, failure, False
         logger.warning(
             "%s by %s failed: %s%s",
@@ -246,7 +239,7 @@ class ProviderChain(Generic[E]):
             self._sharing.tell_recovery(member)
 
     def _still_away(self, member: Member[E], error: Exception) -> None:
-        failure = _judged(failure_of(error), member)
+        failure = member.judge(error)
         if failure.for_good:
             self.failed(member.name, error)
         elif member.resting:  # it may have served in the meantime
@@ -308,14 +301,3 @@ class ProviderChain(Generic[E]):
     def _say(self, condition: Condition) -> None:
         if self.on_change is not None:
             self.on_change(condition)
-
-
-def _judged(failure: Failure, member: Member[Any]) -> Failure:
-    """One that has delivered before refuses a single request, not all there are.
-
-    ElevenLabs closes with 1008 for too many contexts at once as well as for a wrong voice, and a
-    language model's server says 400 to one prompt that its filter dislikes.
-    """
-    if failure.reason == REQUEST_REFUSED and member.served_at > float("-inf"):
-        return replace(failure, for_good=False)
-    return failure
