@@ -46,7 +46,6 @@ format: $(READY) ## Format the code
 	$(BIN)/ruff format .
 
 diagrams: $(READY) ## diagrams/ and the README's tables, anew from the code
-	$(BIN)/python -m states.render diagrams
 	$(BIN)/python -m worker.readme
 
 clips: $(READY) ## Speak the bundled clips anew

@@ -1,4 +1,7 @@
-"""The README's tables, made from the code: `python -m worker.readme` brings them up to date."""
+"""What the code draws of itself: the README's tables, and diagrams/.
+
+`python -m worker.readme` brings both up to date.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from states import BUDGETS, EDGES, Edge, Outcome, Reason, State
+from states import BUDGETS, EDGES, Edge, Outcome, Reason, State, render
 from worker.cli.common import ExitCode
 from worker.cli.faults import fault_rows
 from worker.cli.resources import resource_rows
 from worker.faults.points import Kind
+from worker.resources.losses import meanings
 from worker.settings import Settings, shown, variable_of
 
 _SECTION = re.compile(r"(<!-- made from the code: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -70,10 +74,10 @@ def reasons_table() -> str:
 def resources_table() -> str:
     """The resources of an interview with the default settings."""
     rows = (
-        (f"`{r['name']}`", "yes" if r["required"] else "no", f"{r['budget_s']:g} s", r["loss"])
+        (f"`{r['name']}`", f"{r['budget_s']:g} s", r["loss"], r["noticed"])
         for r in resource_rows(_defaults())
     )
-    return table(("resource", "required", "budget", "without it"), rows)
+    return table(("resource", "budget", "without it", "the candidate notices"), rows)
 
 
 def settings_table() -> str:
@@ -153,5 +157,8 @@ def up_to_date(text: str) -> str:
 
 
 if __name__ == "__main__":
-    readme = Path(__file__).parent.parent / "README.md"
+    repository = Path(__file__).parent.parent
+    readme = repository / "README.md"
     readme.write_text(up_to_date(readme.read_text(encoding="utf-8")), encoding="utf-8")
+    for name, text in render.drawings(meanings()).items():
+        (repository / "diagrams" / name).write_text(text, encoding="utf-8", newline="\n")

@@ -4,12 +4,14 @@ Everything is made from `EDGES` and `BUDGETS`: an event is solid, a spent budget
 seconds, a failure red. With a `History` the way of that job is drawn over it: the states it was
 in, numbered, with the time it spent in each, and the edges it took; the rest is dimmed.
 
-`python -m states.render diagrams` writes the drawings of this repository.
+What the loss of a resource means is the application's to say: `losses`, by resource, a sentence
+each, stand in the legend. In a job's drawing only those of what was missing do.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from states.history import History
 from states.render import write_dot, write_mermaid, write_png, write_svg
@@ -20,27 +22,31 @@ from states.render.write_png import RenderUnavailable
 __all__ = ["RenderUnavailable", "dot", "drawings", "mermaid", "png", "svg"]
 
 
-def mermaid(history: History | None = None) -> str:
+Losses = Mapping[str, str]
+_NONE: Losses = MappingProxyType({})
+
+
+def mermaid(history: History | None = None, *, losses: Losses = _NONE) -> str:
     """The lifecycle, or a job's way through it, as a Mermaid flowchart."""
-    return write_mermaid.write(view(history))
+    return write_mermaid.write(view(history, losses=losses))
 
 
-def dot(history: History | None = None) -> str:
+def dot(history: History | None = None, *, losses: Losses = _NONE) -> str:
     """The lifecycle, or a job's way through it, in Graphviz's DOT language."""
-    return write_dot.write(view(history))
+    return write_dot.write(view(history, losses=losses))
 
 
-def svg(history: History | None = None) -> str:
+def svg(history: History | None = None, *, losses: Losses = _NONE) -> str:
     """The lifecycle, or a job's way through it, as an SVG document for light and dark pages."""
-    return write_svg.write(layout(view(history)))
+    return write_svg.write(layout(view(history, losses=losses)))
 
 
-def png(history: History | None = None) -> bytes:
+def png(history: History | None = None, *, losses: Losses = _NONE) -> bytes:
     """What `svg` shows, as a PNG of twice its size. Raises RenderUnavailable."""
-    return write_png.write(layout(view(history)))
+    return write_png.write(layout(view(history, losses=losses)))
 
 
-def drawings() -> Mapping[str, str]:
+def drawings(losses: Losses = _NONE) -> Mapping[str, str]:
     """The files of diagrams/ by name: the table in three formats, and three example jobs.
 
     Raises ModuleNotFoundError without the `testing` extra, on whose virtual time the jobs run.
@@ -48,10 +54,10 @@ def drawings() -> Mapping[str, str]:
     from states import examples
 
     return {
-        "lifecycle.mmd": mermaid(),
-        "lifecycle.dot": dot(),
-        "lifecycle.svg": svg(),
-        "healthy.svg": svg(examples.healthy()),
-        "degraded.svg": svg(examples.degraded()),
-        "failed.svg": svg(examples.failed()),
+        "lifecycle.mmd": mermaid(losses=losses),
+        "lifecycle.dot": dot(losses=losses),
+        "lifecycle.svg": svg(losses=losses),
+        "healthy.svg": svg(examples.healthy(), losses=losses),
+        "degraded.svg": svg(examples.degraded(), losses=losses),
+        "failed.svg": svg(examples.failed(), losses=losses),
     }

@@ -32,7 +32,7 @@ from states.render.bundles import (
 )
 from states.render.lanes import Lanes
 from states.render.lanes import height as lanes_height
-from states.render.legend import legend
+from states.render.legend import legend, losses
 from states.render.marks import arrow_css, row_names, text_css
 from states.render.scene import LINE_HEIGHT, Line, Mark, Part, Rect, Scene, Text
 from states.render.view import Arrow, Label, View
@@ -78,7 +78,11 @@ class _Drawing:
         end_bottom = self._bar_and_end()
         legend_part, legend_bottom = legend(self.view, x=EDGE + 8, y=self.bottom + 24)
         self.parts.append(legend_part)
-        height = self._leftovers(max(end_bottom, legend_bottom) + 12)
+        bottom = max(end_bottom, legend_bottom)
+        if self.view.losses:
+            losses_part, bottom = losses(self.view, x=EDGE + 8, y=bottom)
+            self.parts.append(losses_part)
+        height = self._leftovers(bottom + 12)
         return Scene(
             width=WIDTH,
             height=height,

@@ -1,12 +1,14 @@
-"""What solid, dashed, red and numbers mean in a drawing."""
+"""What solid, dashed, red and numbers mean in a drawing, and what each loss means."""
 
 from __future__ import annotations
 
-from states.render.scene import Badge, Line, Mark, Part, Text
+from states.render.scene import LINE_HEIGHT, Badge, Line, Mark, Part, Text
 from states.render.view import View
 
 ROW_HEIGHT = 20.0
 COLUMN_WIDTH = 250.0
+#: Of the names of resources.
+NAMES_WIDTH = 100.0
 
 _TABLE = (
     ("event", "an event"),
@@ -34,3 +36,13 @@ def legend(view: View, *, x: float, y: float) -> tuple[Part, float]:
         marks.append(Badge(x=right + 30, y=line_y, text="1"))
         marks.append(Text(x=right + 46, y=line_y + 4, text="this job, state by state", css="muted"))
     return Part(marks=tuple(marks)), y + len(_TABLE) * ROW_HEIGHT - 8
+
+
+def losses(view: View, *, x: float, y: float) -> tuple[Part, float]:
+    """What is done without each resource, from `y` on, and the y of the lower side."""
+    marks = [Text(x=x, y=y + LINE_HEIGHT, text="without", css="strong")]
+    for n, (name, means) in enumerate(view.losses.items(), start=2):
+        line_y = y + n * LINE_HEIGHT
+        marks.append(Text(x=x, y=line_y, text=name, css="text"))
+        marks.append(Text(x=x + NAMES_WIDTH, y=line_y, text=means, css="muted"))
+    return Part(marks=tuple(marks)), y + (len(view.losses) + 1) * LINE_HEIGHT + 12

@@ -9,12 +9,12 @@ several labels; internal transitions are written in the state.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from states.history import History
 from states.outcomes import Outcome, Reason
-from states.render.way import Visit, Way
+from states.render.way import BACK, Visit, Way
 from states.render.words import guard_name, seconds, spent
 from states.table import (
     BUDGETS,
@@ -119,6 +119,8 @@ class View:
     failed: bool = False
     #: Steps of the job that today's table does not have.
     strays: tuple[str, ...] = ()
+    #: What the loss of a resource means, by resource; of a job's, what was missing.
+    losses: Mapping[str, str] = field(default_factory=dict)
 
 
 def view(
@@ -126,6 +128,7 @@ def view(
     *,
     edges: tuple[Edge, ...] = EDGES,
     states: tuple[State, ...] = tuple(State),
+    losses: Mapping[str, str] | None = None,
 ) -> View:
     """Everything that a drawing shows. `edges` and `states` are other tables, for tests."""
     budgets = _budgets(history)
@@ -149,7 +152,16 @@ def view(
         ending=f"{history.outcome} · {history.reason}" if history and history.outcome else "",
         failed=bool(history and history.outcome is Outcome.FAILED),
         strays=way.strays,
+        losses=_met(losses or {}, history, way),
     )
+
+
+def _met(losses: Mapping[str, str], history: History | None, way: Way) -> Mapping[str, str]:
+    """All losses for the table; for a job those that it met."""
+    if history is None:
+        return losses
+    missing = {name.removesuffix(BACK) for state in State for name in way.missing(state)}
+    return {name: means for name, means in losses.items() if name in missing}
 
 
 def _reachable(start: State, edges: tuple[Edge, ...]) -> set[State]:

@@ -10,6 +10,9 @@ from states.history import History
 from states.table import Edge, Event, State
 from states.transition import Transition
 
+#: Follows the name of what was there again before the state was left.
+BACK = " (back)"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Visit:
@@ -62,7 +65,7 @@ class Way:
         for step, following in zip_longest(steps, steps[1:]):
             if step.target is state:
                 found |= self._missing_between(step, following)
-        return tuple(f"{name} (back)" if back else name for name, back in found.items())
+        return tuple(name + BACK if back else name for name, back in found.items())
 
     def _missing_between(self, entry: Transition, leave: Transition | None) -> dict[str, bool]:
         """What was missing during one visit, and whether it came back in it."""

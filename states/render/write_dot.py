@@ -40,6 +40,7 @@ def write(view: View) -> str:
         *_states(view),
         *(_arrow(view, arrow) for arrow in view.arrows),
         *(f"    // Taken, but not in this table: {stray}" for stray in view.strays),
+        *(f"    // Without {name}: {means}" for name, means in view.losses.items()),
         "}",
     ]
     return "\n".join(lines) + "\n"

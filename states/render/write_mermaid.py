@@ -41,6 +41,7 @@ def write(view: View) -> str:
         "    classDef untaken opacity:0.5",
         *_classes(view),
         *(f"    %% Taken, but not in this table: {stray}" for stray in view.strays),
+        *(f"    %% Without {name}: {means}" for name, means in view.losses.items()),
     ]
     return "\n".join(lines) + "\n"
 

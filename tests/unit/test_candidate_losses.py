@@ -13,8 +13,9 @@ from job_parts import settings_in
 from states import Conditions, Event, State
 from states.testing import loaded, lost
 from worker.interview.application import interview_resources
-from worker.interview.clips import ClipName
-from worker.interview.losses import CONSEQUENCES, Losses
+from worker.interview.clips import ClipName, clip_named, load_clip
+from worker.interview.losses import Losses
+from worker.resources.losses import LOSSES, meanings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -70,10 +71,16 @@ async def begin() -> AsyncIterator[Any]:
         await losing.stage.leave()
 
 
-def test_every_resource_that_can_be_lost_says_what_is_noticed(tmp_path: Path) -> None:
+def test_every_resource_has_its_row_in_the_table_of_losses(tmp_path: Path) -> None:
     resources = interview_resources(settings_in(tmp_path), None)
-    assert set(CONSEQUENCES) == {r.name for r in resources if not r.required}
-    assert all(each.noticed.endswith(".") for each in CONSEQUENCES.values())
+    assert {r.name: r.loss for r in resources} == meanings()
+    assert all(each.means.endswith(".") for each in LOSSES.values())
+    assert all(each.noticed.endswith(".") for each in LOSSES.values())
+
+
+def test_what_announces_a_loss_has_been_recorded() -> None:
+    for loss in LOSSES.values():
+        assert loss.told is None or load_clip(clip_named(loss.told)).duration_s > 1
 
 
 async def test_a_candidate_who_is_not_heard_is_told_once_aloud_and_in_writing(begin: Any) -> None:

@@ -22,6 +22,7 @@ from states.render import write_dot, write_mermaid, write_svg
 from states.render.layout import layout
 from states.render.scene import TEXT_SIZE, Line, Text
 from states.render.view import View, view
+from worker.resources.losses import meanings
 
 DIAGRAMS = Path(__file__).parents[2] / "diagrams"
 Writer = Callable[..., str]
@@ -56,8 +57,8 @@ def _killed() -> History:
 
 
 def test_the_committed_drawings_are_what_the_table_gives() -> None:
-    """After a change of the table: `python -m states.render diagrams`."""
-    for name, text in render.drawings().items():
+    """After a change of a table: `make diagrams`."""
+    for name, text in render.drawings(meanings()).items():
         assert (DIAGRAMS / name).read_text(encoding="utf-8") == text, f"{name} has drifted"
 
 
@@ -305,3 +306,20 @@ def test_without_pygraphviz_a_png_says_what_to_install_and_all_else_works(
     with pytest.raises(render.RenderUnavailable, match="pip install pygraphviz"):
         render.png()
     assert render.svg()
+
+
+def test_the_legend_says_what_is_done_without_each_resource() -> None:
+    losses = {"vad": "Turns end on silence.", "tts": "Questions come as text."}
+    for write in FORMATS:
+        text = write(losses=losses)
+        for name, means in losses.items():
+            assert name in text
+            assert means in text
+
+
+def test_the_legend_of_a_job_has_only_what_it_missed() -> None:
+    losses = {"vad": "Turns end on silence.", "tts": "Questions come as text."}
+    texts = _texts(render.svg(degraded(), losses=losses))
+    assert "Questions come as text." in texts
+    assert "Turns end on silence." not in texts
+    assert "without" not in _texts(render.svg(healthy(), losses=losses))

@@ -30,11 +30,12 @@ def diagram(
 ) -> None:
     """Draw the lifecycle: events solid, time-outs dashed with their seconds, failures red."""
     from states import render
+    from worker.resources.losses import meanings
 
     history = run(history_of(job)) if job else None
     with one_line_errors():
         try:
-            drawn = getattr(render, form)(history)
+            drawn = getattr(render, form)(history, losses=meanings())
         except render.RenderUnavailable as error:
             raise CommandError(str(error), ExitCode.FAILED) from error
         write_out(drawn if isinstance(drawn, bytes) else drawn.encode(), output)

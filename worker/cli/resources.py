@@ -11,6 +11,8 @@ from rich.table import Table
 from worker.cli.common import one_line_errors, print_json
 from worker.cli.tables import add_row
 from worker.interview.application import interview_resources
+from worker.interview.clips import clip_named
+from worker.resources.losses import LOSSES
 from worker.settings import Settings
 
 
@@ -24,17 +26,22 @@ def resources(
     if as_json:
         print_json(rows)
         return
-    table = Table("resource", "required", "budget", "needs", "without it", box=None, pad_edge=False)
+    console = Console()
     for row in rows:
-        add_row(
-            table,
-            row["name"],
-            "yes" if row["required"] else "no",
-            f"{row['budget_s']:g} s",
-            ", ".join(row["needs"]),
-            row["loss"],
-        )
-    Console().print(table)
+        console.print(_block(row))
+
+
+def _block(row: dict[str, Any]) -> Table:
+    """One resource: its name and facts, then sentences that have the whole width."""
+    needs = f", after {', '.join(row['needs'])}" if row["needs"] else ""
+    kind = "required" if row["required"] else "optional"
+    block = Table(box=None, pad_edge=False, show_header=False)
+    add_row(block, row["name"], f"{kind}, {row['budget_s']:g} s{needs}")
+    add_row(block, "  without it", row["loss"])
+    add_row(block, "  is noticed", row["noticed"])
+    if row["told"] is not None:
+        add_row(block, "  is told", row["told"])
+    return block
 
 
 def resource_rows(settings: Settings) -> list[dict[str, Any]]:
@@ -46,6 +53,14 @@ def resource_rows(settings: Settings) -> list[dict[str, Any]]:
             "budget_s": settings.budget_bootstrapping_s if resource.required else resource.budget_s,
             "needs": list(resource.needs),
             "loss": resource.loss,
+            "noticed": LOSSES[resource.name].noticed,
+            "told": _told(resource.name),
         }
         for resource in interview_resources(settings, None)
     ]
+
+
+def _told(name: str) -> str | None:
+    """The words that announce a loss to the candidate, where it is announced."""
+    told = LOSSES[name].told
+    return clip_named(told).text if told is not None else None

@@ -32,6 +32,7 @@ from worker.demo.script import CandidateScript
 from worker.demo.worker_process import running_worker
 from worker.interview.plan import SAMPLE_PLAN, load_plan
 from worker.local_stage import SOCKET_VARIABLE
+from worker.resources.losses import meanings
 from worker.settings import Settings
 from worker.store.embedded import EmbeddedPostgres
 from worker.store.interviews import Interview, create_interview
@@ -219,7 +220,7 @@ async def _write_down(settings: Settings, db: Database, interview_id: str, folde
     (folder / "journal.jsonl").write_bytes(journal.read_bytes())
     (folder / "transcript.md").write_text(as_markdown(shown), encoding="utf-8")
     (folder / "interview.json").write_text(json.dumps(shown, indent=2, default=str) + "\n")
-    (folder / "path.svg").write_text(render.svg(history), encoding="utf-8")
+    (folder / "path.svg").write_text(render.svg(history, losses=meanings()), encoding="utf-8")
     return history
 
 

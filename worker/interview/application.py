@@ -26,6 +26,7 @@ from worker.interview.watch import Watch
 from worker.resources.base import Attacher, LoadFailed, Resource, Retry
 from worker.resources.bootstrap import AgentResources
 from worker.resources.database import database_resource
+from worker.resources.losses import LOSSES
 from worker.resources.speech import llm_resource, stt_resource, tts_resource, vad_resource
 from worker.settings import Settings
 from worker.shipping import ship_live
@@ -257,7 +258,7 @@ def interview_resources(
     return (
         Resource(
             name="orchestrator",
-            loss="There is no interview: a recorded apology, and the job fails.",
+            loss=LOSSES["orchestrator"].means,
             load=load_orchestrator,
             required=True,
             needs=("database",),

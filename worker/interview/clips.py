@@ -57,6 +57,11 @@ class ClipName(StrEnum):
     GOODBYE = "goodbye", "Thank you, and goodbye."
 
 
+def clip_named(name: str) -> ClipName:
+    """The clip of a name. Raises KeyError."""
+    return {clip.value: clip for clip in ClipName}[name]
+
+
 @functools.cache
 def load_clip(name: ClipName) -> Clip:
     """Decode a clip, once per process: 8 to 24 ms of blocking work for the first to ask.

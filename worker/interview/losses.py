@@ -1,15 +1,15 @@
-"""What the candidate hears or reads of a loss, and what is done about it, resource by resource."""
+"""What is done about a loss in the middle of an interview: the table of losses, followed."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
 
 from states import Event, State, Status
-from worker.interview.clips import ClipName, load_clip
+from worker.interview.clips import ClipName, clip_named, load_clip
+from worker.resources.losses import LOSSES, Loss
 
 if TYPE_CHECKING:
     from livekit.agents import AgentSession
@@ -20,36 +20,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _TELLING_EVENTS: Final = frozenset({Event.RESOURCE_LOST, Event.RESOURCE_RECOVERED})
-
-
-@dataclass(frozen=True, kw_only=True)
-class Consequence:
-    """What a candidate meets who loses one resource in the middle of an interview."""
-
-    #: One sentence for people: what is heard or read of it.
-    noticed: str
-    #: Said, and written, the first time that it is lost.
-    clip: ClipName | None = None
-    #: What ends a turn without it, and with it.
-    turns_end_on: tuple[Literal["stt", "vad"], Literal["stt", "vad"]] | None = None
-
-
-#: By resource, for every one that can be lost in the middle.
-CONSEQUENCES: Final[Mapping[str, Consequence]] = {
-    "database": Consequence(noticed="Nothing: what is said is kept on the worker's disk."),
-    "vad": Consequence(
-        noticed="Nothing but a turn that ends a little less exactly.",
-        turns_end_on=("stt", "vad"),
-    ),
-    "stt": Consequence(
-        noticed="A recorded voice that asks for typed answers, and the same in writing.",
-        clip=ClipName.TROUBLE_HEARING,
-    ),
-    "tts": Consequence(
-        noticed="A recorded voice that announces writing, then each question as text.",
-    ),
-    "llm": Consequence(noticed="Nothing: the plan's own words are spoken."),
-}
 
 
 class Losses:
@@ -82,30 +52,30 @@ class Losses:
 
     def _look(self) -> None:
         conditions = self._job.life.conditions
-        for name, consequence in CONSEQUENCES.items():
+        for name, loss in LOSSES.items():
             if name not in conditions:
                 continue
             status = conditions[name].status
             if status is Status.LOST and name not in self._lost:
                 self._lost.add(name)
-                self._meet(name, consequence)
+                self._meet(name, loss)
             elif status is Status.READY and name in self._lost:
                 self._lost.discard(name)
-                self._end_turns_on(consequence, there=True)
+                self._end_turns_on(loss, there=True)
 
-    def _meet(self, name: str, consequence: Consequence) -> None:
-        self._end_turns_on(consequence, there=False)
-        if consequence.clip is not None and name not in self._told:
+    def _meet(self, name: str, loss: Loss) -> None:
+        self._end_turns_on(loss, there=False)
+        if loss.told is not None and name not in self._told:
             self._told.add(name)
-            task = asyncio.create_task(self._tell(consequence.clip), name=f"tell-{name}")
+            task = asyncio.create_task(self._tell(clip_named(loss.told)), name=f"tell-{name}")
             self._telling.add(task)
             task.add_done_callback(self._telling.discard)
 
-    def _end_turns_on(self, consequence: Consequence, *, there: bool) -> None:
-        if consequence.turns_end_on is None or self._session.vad is None:
+    def _end_turns_on(self, loss: Loss, *, there: bool) -> None:
+        if loss.turns_end_on is None or self._session.vad is None:
             return  # one that came late is attached by its own resource
         try:
-            self._session.update_options(turn_detection=consequence.turns_end_on[there])
+            self._session.update_options(turn_detection=loss.turns_end_on[there])
         except RuntimeError:  # it is closing
             logger.debug("a session that closes keeps its turn detection")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from worker.resources.base import Attacher, LoadFailed, Resource
 from worker.resources.bootstrap import AgentResources
+from worker.resources.losses import LOSSES
 from worker.settings import Settings
 from worker.shipping import stop_shipping
 from worker.store.errors import DatabaseError
@@ -60,7 +61,7 @@ def database_resource(settings: Settings, *, attach: Attacher | None = None) -> 
 
     return Resource(
         name="database",
-        loss="The interview is held from the plan in the dispatch; turns wait in the journal.",
+        loss=LOSSES["database"].means,
         load=load,
         close=_close,
         attach=attach,

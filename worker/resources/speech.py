@@ -12,6 +12,7 @@ from worker.providers.chain import ProviderChain
 from worker.providers.chain_llm import ChainLLM
 from worker.resources.base import LoadFailed, Resource
 from worker.resources.bootstrap import AgentResources
+from worker.resources.losses import LOSSES
 from worker.resources.providers import llm_chain, patience_with, stt_chain, tts_chain
 from worker.resources.vad import VADLoadFailed, load_vad
 from worker.settings import Settings
@@ -38,7 +39,7 @@ def vad_resource() -> Resource:
 
     return Resource(
         name="vad",
-        loss="Turns end on the speech-to-text engine's own end-pointing, a little less exactly.",
+        loss=LOSSES["vad"].means,
         load=load,
         attach=attach,
         budget_s=2.0,
@@ -60,7 +61,7 @@ def stt_resource(settings: Settings) -> Resource:
 
     return Resource(
         name="stt",
-        loss="Nothing that is said is understood: the candidate is told so, and types.",
+        loss=LOSSES["stt"].means,
         load=load,
         close=lambda engine: engine.aclose(),
         attach=attach,
@@ -84,7 +85,7 @@ def tts_resource(settings: Settings) -> Resource:
 
     return Resource(
         name="tts",
-        loss="Recorded clips say that the interviewer cannot speak; the questions come as text.",
+        loss=LOSSES["tts"].means,
         load=load,
         close=lambda engine: engine.aclose(),
         attach=attach,
@@ -103,7 +104,7 @@ def llm_resource(settings: Settings) -> Resource:
 
     return Resource(
         name="llm",
-        loss="The scripted interviewer asks the plan's questions word for word.",
+        loss=LOSSES["llm"].means,
         load=load,
         close=lambda engine: engine.aclose(),
     )

@@ -1,0 +1,64 @@
+"""What the loss of each resource means: one table, read by everything that speaks of a loss.
+
+The README, `interview-worker resources`, the legends of the diagrams, and what a candidate is
+told in the middle of an interview (worker/interview/losses.py) are views of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loss:
+    """What happens without one resource, whenever it is lost."""
+
+    #: One sentence: what is done without it.
+    means: str
+    #: One sentence for people: what the candidate hears or reads of it.
+    noticed: str
+    #: The name of the recorded words that announce it, said and written once an interview.
+    told: str | None = None
+    #: What ends a turn without it, and with it.
+    turns_end_on: tuple[Literal["stt", "vad"], Literal["stt", "vad"]] | None = None
+
+
+#: By resource, in the order in which people ask for them.
+LOSSES: Final[Mapping[str, Loss]] = {
+    "orchestrator": Loss(
+        means="There is no interview: the job fails, behind an apology.",
+        noticed="A recorded voice that asks for a moment while it is tried again, "
+        "and at last a recorded apology.",
+    ),
+    "database": Loss(
+        means="The plan comes with the dispatch; turns wait on the worker's disk.",
+        noticed="Nothing.",
+    ),
+    "vad": Loss(
+        means="Turns end on the speech-to-text engine's own end-pointing.",
+        noticed="Nothing but turns that end a little less exactly.",
+        turns_end_on=("stt", "vad"),
+    ),
+    "stt": Loss(
+        means="The next of the chain listens; with none left the candidate types.",
+        noticed="Nothing of a change; with none left a recorded voice that asks for typed "
+        "answers, and the same in writing.",
+        told="trouble_hearing",
+    ),
+    "tts": Loss(
+        means="The next of the chain speaks; with none left the questions come as text.",
+        noticed="Another voice; with none left a recorded one that announces writing, then what "
+        "was prepared aloud and the rest as text.",
+    ),
+    "llm": Loss(
+        means="The plan's questions are asked word for word.",
+        noticed="Nothing.",
+    ),
+}
+
+
+def meanings() -> dict[str, str]:
+    """What is done without each resource, as the legend of a diagram takes it."""
+    return {name: loss.means for name, loss in LOSSES.items()}
