@@ -37,7 +37,7 @@ _LONGEST_TYPED = 20_000
 #: What the speech says that is being made. livekit tells of a speech before it makes the task
 #: that asks for its words (AgentActivity._generate_reply), so the task inherits this; and a turn
 #: may be committed in between: what is recorded is what was said.
-_utterance: ContextVar[Utterance] = ContextVar("utterance")
+_utterance: ContextVar[Utterance | None] = ContextVar("utterance", default=None)
 
 
 class Interviewer(Agent):
@@ -119,6 +119,9 @@ class Interviewer(Agent):
         """
         if self._write is None:
             raise RuntimeError("this interviewer was given nothing to write with")
+        if self.next_role is Role.DONE:
+            self._finish()
+            return
         move = self._orchestrator.next_utterance().move
         turn = self.floor.turn
         await self._write(move.text)
@@ -220,7 +223,7 @@ class Interviewer(Agent):
         self, chat_ctx: llm.ChatContext, tools: list[llm.Tool], model_settings: ModelSettings
     ) -> AsyncIterable[llm.ChatChunk]:
         """The words of the speech that is being made."""
-        return self._orchestrator.chat(chat_ctx=chat_ctx, utterance=_utterance.get(None))
+        return self._orchestrator.chat(chat_ctx=chat_ctx, utterance=_utterance.get())
 
     def _on_sound(self, _: Any) -> None:
         self.last_sound = asyncio.get_running_loop().time()
@@ -231,6 +234,8 @@ class Interviewer(Agent):
             self.floor.contest()
 
     def _on_speech_created(self, event: SpeechCreatedEvent) -> None:
+        # Whatever raises now, the words of the speech before are not said again.
+        _utterance.set(None)
         utterance = self._orchestrator.next_utterance()
         _utterance.set(utterance)
         turn, self.floor.contested = self.floor.turn, False
