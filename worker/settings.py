@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from states import BUDGETS, State
 from states.table import HURRIED_CLOSING_S
 from worker.faults.grammar import Fault, FaultInvalid, parse
+from worker.http_settings import HttpSettings
 from worker.provider_settings import ProviderSettings, setting
 from worker.silence_settings import SilenceSettings
 
@@ -141,12 +142,6 @@ class WorkerSettings(BaseSettings):
         ge=0,
         le=86_400,
     )
-    http_host: str = setting(
-        "INTERVIEW_HTTP_HOST", "127.0.0.1", "The address the worker's HTTP server binds."
-    )
-    http_port: int = setting(
-        "INTERVIEW_HTTP_PORT", 8081, "Its port; 0 takes a free one.", ge=0, le=65_535
-    )
     candidate_join_s: float = setting(
         "INTERVIEW_CANDIDATE_JOIN_S",
         300.0,
@@ -206,7 +201,7 @@ class WorkerSettings(BaseSettings):
     )
 
 
-class Settings(ProviderSettings, SilenceSettings, WorkerSettings):
+class Settings(ProviderSettings, SilenceSettings, HttpSettings, WorkerSettings):
     """All settings. `load` reads them and says what is wrong with them."""
 
     model_config = SettingsConfigDict(

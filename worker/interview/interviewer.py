@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +13,7 @@ from livekit.agents import Agent, ModelSettings, SpeechCreatedEvent, StopRespons
 from livekit.agents.voice import SpeechHandle
 
 from worker.interview.half_answer import HalfAnswer
+from worker.interview.latency import NO_LATENCY, latency_of
 from worker.interview.orchestrator import Move, Role, Said
 from worker.interview.orchestrator_llm import OrchestratorLLM, Utterance
 from worker.interview.patience import UNFINISHED_PAUSE_S, Patience
@@ -156,13 +157,14 @@ class Interviewer(Agent):
         """
         # Dropped only once they are kept: the session may end before that.
         pieces = self._half_answer.pieces
-        done = await self._take_answer((new_message.text_content or "").strip())
+        text = (new_message.text_content or "").strip()
+        done = await self._take_answer(text, latency_of(new_message))
         self._half_answer.taken(pieces)
         if done:
             self._finish()
             raise StopResponse
 
-    async def _take_answer(self, text: str) -> bool:
+    async def _take_answer(self, text: str, latency: Mapping[str, float] = NO_LATENCY) -> bool:
         """Keep an answer and take it into the plan. True where there is nothing more to say."""
         self.floor.take()
         await self._recorded()
@@ -173,7 +175,7 @@ class Interviewer(Agent):
                 at=datetime.now(UTC),
                 question_id=self._orchestrator.open_question().id,
             )
-            await self._keep_answer(said)
+            await self._keep_answer(said, latency)
             self._orchestrator.commit(said)
             self._patience.begin()
             return self._orchestrator.next_move().role is Role.DONE
@@ -206,7 +208,7 @@ class Interviewer(Agent):
                 )
             )
 
-    async def _keep_answer(self, said: Said) -> None:
+    async def _keep_answer(self, said: Said, latency: Mapping[str, float] = NO_LATENCY) -> None:
         await self._keep_turn(
             speaker="candidate",
             text=said.text,
@@ -215,6 +217,7 @@ class Interviewer(Agent):
             generated="",
             heard="",
             interrupted=said.interrupted,
+            latency=dict(latency),
         )
 
     # --- the interviewer's own turns -----------------------------------------------------------
@@ -256,7 +259,10 @@ class Interviewer(Agent):
         broke_off = not handle.interrupted and any(item.interrupted for item in spoken)
         if heard:
             cut_off = handle.interrupted or broke_off
-            await self._keep_utterance(move, heard, text=heard, interrupted=cut_off)
+            latency = latency_of(spoken[0])
+            await self._keep_utterance(
+                move, heard, text=heard, interrupted=cut_off, latency=latency
+            )
             if not cut_off or self.floor.contested:
                 self.floor.give(turn)
         elif handle.interrupted:
@@ -272,7 +278,13 @@ class Interviewer(Agent):
             self._mending = asyncio.get_running_loop().create_task(self.on_unspoken(), name="mend")
 
     async def _keep_utterance(
-        self, move: Move, heard: str, *, text: str, interrupted: bool
+        self,
+        move: Move,
+        heard: str,
+        *,
+        text: str,
+        interrupted: bool,
+        latency: Mapping[str, float] = NO_LATENCY,
     ) -> None:
         """Commit what was heard of an utterance, or read where nothing was."""
         said = Said(
@@ -292,6 +304,7 @@ class Interviewer(Agent):
             generated=move.text,
             heard=heard,
             interrupted=interrupted,
+            latency=dict(latency),
         )
         self._orchestrator.commit(said)
         self._on_sound(None)
