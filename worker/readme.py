@@ -1,6 +1,6 @@
-"""What the code draws of itself: the README's tables, and diagrams/.
+"""What the code says of itself: the README's tables, diagrams/, the figures and the alerts.
 
-`python -m worker.readme` brings both up to date.
+`python -m worker.readme` brings all of it up to date.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from worker.cli.resources import resource_rows
 from worker.faults.points import Kind
 from worker.resources.losses import meanings
 from worker.settings import Settings, shown, variable_of
+from worker.telemetry.alerts import rules_file
+from worker.telemetry.figures import FIGURES
 
 _SECTION = re.compile(r"(<!-- made from the code: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -156,9 +158,33 @@ def up_to_date(text: str) -> str:
     return _SECTION.sub(lambda m: f"{m[1]}{TABLES[m[2]]()}{m[3]}", text)
 
 
+def metrics_page() -> str:
+    """docs/metrics.md: every figure."""
+    rows = (
+        (f"`{each.shown_as}`", each.kind, ", ".join(f"`{n}`" for n in each.labels), each.means)
+        for each in FIGURES
+    )
+    return (
+        "# Figures\n\nWhat `/metrics` shows, made from "
+        "[worker/telemetry/figures.py](../worker/telemetry/figures.py). All but the gauges are "
+        "counted from the journals, so a job that was killed counts too. Seconds are seconds.\n\n"
+        + table(("name", "kind", "labels", "what it is"), rows)
+    )
+
+
+def drawn() -> dict[str, str]:
+    """Every file that is made from the code, by its path in the repository, but the README."""
+    diagrams = render.drawings(meanings())
+    return {f"diagrams/{name}": text for name, text in diagrams.items()} | {
+        "docs/metrics.md": metrics_page(),
+        "deploy/prometheus/interview-worker.rules.yml": rules_file(),
+    }
+
+
 if __name__ == "__main__":
     repository = Path(__file__).parent.parent
     readme = repository / "README.md"
     readme.write_text(up_to_date(readme.read_text(encoding="utf-8")), encoding="utf-8")
-    for name, text in render.drawings(meanings()).items():
-        (repository / "diagrams" / name).write_text(text, encoding="utf-8", newline="\n")
+    for name, text in drawn().items():
+        (repository / name).parent.mkdir(parents=True, exist_ok=True)
+        (repository / name).write_text(text, encoding="utf-8", newline="\n")

@@ -17,6 +17,12 @@ def test_the_tables_are_those_of_the_code() -> None:
     assert readme.up_to_date(README) == README, "run `make diagrams`"
 
 
+@pytest.mark.parametrize("path", readme.drawn())
+def test_every_file_that_is_made_from_the_code_is_as_the_code_has_it(path: str) -> None:
+    made = (REPOSITORY / path).read_text(encoding="utf-8")
+    assert made == readme.drawn()[path], "run `make diagrams`"
+
+
 def test_every_table_stands_in_the_readme() -> None:
     assert set(re.findall(r"made from the code: (\w+)", README)) == set(readme.TABLES)
 

@@ -51,6 +51,11 @@ def ask(settings: Settings, path: str) -> tuple[bool, dict[str, Any]]:
 
     Raises CommandError where nobody answers, or somebody who is no worker.
     """
+    if settings.http_port == 0:
+        raise CommandError(
+            "INTERVIEW_HTTP_PORT is 0, any port: the worker's log says which one it took",
+            ExitCode.USAGE,
+        )
     url = address(settings) + path
     request = urllib.request.Request(url)  # noqa: S310  # http, and an address of the settings
     if token := settings.http_token.get_secret_value():

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from states import BUDGETS
+
 #: Seconds: around the targets of a start (0.4 to connect, 0.8 until the session runs).
 START_BUCKETS: Final = (0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 15.0)
 #: Seconds: from a fast start to the longest interview.
@@ -42,6 +44,9 @@ class Figure:
     means: str
     labels: tuple[str, ...] = ()
     buckets: tuple[float, ...] = ()
+    #: Values of its one label that are shown from the start: a counter that appears with its first
+    #: event has not grown, for Prometheus.
+    known: tuple[str, ...] = ()
 
     @property
     def shown_as(self) -> str:
@@ -49,8 +54,8 @@ class Figure:
         return f"{self.name}_total" if self.kind == "counter" else self.name
 
 
-def _counter(name: str, means: str, *labels: str) -> Figure:
-    return Figure(name=f"interview_{name}", kind="counter", means=means, labels=labels)
+def _counter(name: str, means: str, *labels: str, known: tuple[str, ...] = ()) -> Figure:
+    return Figure(name=f"interview_{name}", kind="counter", means=means, labels=labels, known=known)
 
 
 def _gauge(name: str, means: str, *labels: str) -> Figure:
@@ -66,9 +71,14 @@ def _histogram(name: str, means: str, buckets: tuple[float, ...], *labels: str) 
 JOBS_STARTED: Final = _counter("jobs_started", "Jobs that this worker was given.")
 JOBS_ENDED: Final = _counter("jobs_ended", "Jobs that ended, by how and why.", "outcome", "reason")
 JOB_EXITS: Final = _counter(
-    "job_exits", "Processes of jobs that are gone: exit code, or the signal's name.", "code"
+    "job_exits",
+    "Processes of jobs that are gone: exit code, or the signal's name.",
+    "code",
+    known=("0", "1", "SIGKILL", "SIGTERM", "SIGSEGV", "SIGABRT", "unknown"),
 )
-JOBS_REFUSED: Final = _counter("jobs_refused", "Requests passed back to LiveKit.", "cause")
+JOBS_REFUSED: Final = _counter(
+    "jobs_refused", "Requests passed back to LiveKit.", "cause", known=("NoSlot",)
+)
 STATE_SECONDS: Final = _histogram(
     "state_seconds", "Seconds that jobs spent in a state.", STATE_BUCKETS, "state"
 )
@@ -78,7 +88,9 @@ START_SECONDS: Final = _histogram(
     START_BUCKETS,
     "milestone",
 )
-TIMEOUTS: Final = _counter("state_timeouts", "States whose budget was spent.", "state")
+TIMEOUTS: Final = _counter(
+    "state_timeouts", "States whose budget was spent.", "state", known=tuple(BUDGETS)
+)
 LOADS: Final = _counter(
     "loads", "Loaders that are done, or late: ok, failed, late.", "resource", "result"
 )

@@ -82,8 +82,10 @@ class JobView:
         """Take in the next record. What it does not know it passes over."""
         self.last_t = max(self.last_t, float(record["t"]))
         handler = _HANDLERS.get(record["kind"])
-        if handler is not None:
-            handler(self, record)
+        # What another version wrote, or somebody by hand, says nothing.
+        with contextlib.suppress(KeyError, TypeError, ValueError):
+            if handler is not None:
+                handler(self, record)
 
 
 def _job(view: JobView, record: Mapping[str, Any]) -> None:

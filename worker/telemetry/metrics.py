@@ -44,6 +44,9 @@ class Metrics:
         ProcessCollector(registry=self.registry)
         self._made: dict[str, Any] = {each.name: self._make(each) for each in FIGURES}
         self._values: dict[tuple[str, str], set[str]] = {}
+        for figure in FIGURES:
+            for value in figure.known:
+                self._of(figure, (value,))
 
     def _make(self, figure: Figure) -> Counter | Gauge | Histogram:
         if figure.kind == "histogram":

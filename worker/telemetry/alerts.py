@@ -1,0 +1,218 @@
+"""What an engineer is paged for: the rules of deploy/prometheus/, made from the figures.
+
+An alert is about candidates who are not served, or soon will not be; what heals by itself is no
+alert. Each has a section of its name in docs/runbook.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from states import BUDGETS, Reason, State
+from worker.telemetry import figures
+from worker.telemetry.figures import Figure
+from worker.telemetry.observer import UNRESPONSIVE_S
+
+#: The target of a start, in seconds (mission: 800 ms).
+START_TARGET_S: Final = 0.8
+#: Seconds without a scrape or a shipped journal that nobody needs to know of yet.
+_SHIPPING_S: Final = 300
+#: A long interview's journal is some 300 kB: bytes for a few thousand of them.
+_LEAST_DISK: Final = 1_000_000_000
+_WINDOW: Final = "15m"
+#: The states of a start: all that a budget bounds before RUNNING.
+_STARTING: Final = tuple(
+    s for s in BUDGETS if s not in (State.RUNNING, State.CLOSING, State.CLOSED)
+)
+#: Ends that leave a candidate alone in the middle of an interview.
+_ALONE: Final = (
+    Reason.PROCESS_KILLED,
+    Reason.PROCESS_EXITED,
+    Reason.JOB_CRASHED,
+    Reason.SESSION_FAILED,
+    Reason.TURN_STUCK,
+    Reason.ROOM_LOST,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alert:
+    """One rule. `summary` and `description` may use Prometheus' templates."""
+
+    name: str
+    expr: str
+    #: How long it must be so, in Prometheus' notation; empty fires at once.
+    wait: str = ""
+    severity: Literal["page", "ticket"]
+    summary: str
+    description: str
+
+    @property
+    def runbook(self) -> str:
+        """Where it is written what to do."""
+        return f"docs/runbook.md#{self.name.lower()}"
+
+
+def _grew(figure: Figure, where: str = "", *, by: str = "", window: str = _WINDOW) -> str:
+    """How much a counter grew. `increase` says 0 of a series that appeared with its first event."""
+    series = f"{figure.shown_as}{{{where}}}" if where else figure.shown_as
+    summed = f"sum by ({by})" if by else "sum"
+    new = f"{series} unless {series} offset {window}"
+    return f"{summed} (({new}) or increase({series}[{window}]))"
+
+
+def _any(names: tuple[str, ...]) -> str:
+    return "|".join(names)
+
+
+_BAD_EXITS: Final = _grew(figures.JOB_EXITS, 'code!="0"', by="code")
+_BROKEN_OFF: Final = _grew(
+    figures.JOBS_ENDED, f'outcome="failed",reason=~"{_any(_ALONE)}"', by="reason"
+)
+_TIMEOUTS: Final = _grew(figures.TIMEOUTS, f'state=~"{_any(_STARTING)}"')
+_STARTED: Final = _grew(figures.JOBS_STARTED)
+_VAD_NOT_LOADED: Final = _grew(figures.LOADS, 'resource="vad",result!="ok"')
+_VAD_LOST: Final = _grew(figures.LOSSES, 'resource="vad"')
+_NO_SLOT: Final = _grew(figures.JOBS_REFUSED, 'cause="NoSlot"')
+
+ALERTS: Final = (
+    Alert(
+        name="InterviewsNotServed",
+        expr=f"sum({figures.READY.name}) < 1 or absent({figures.READY.name})",
+        wait="2m",
+        severity="page",
+        summary="No worker takes interviews.",
+        description="Every dispatch finds nobody: candidates who come now wait in an empty room.",
+    ),
+    Alert(
+        name="InterviewJobFailed",
+        expr=f"{_BAD_EXITS} > 0",
+        severity="page",
+        summary="Jobs end with {{ $labels.code }} instead of 0.",
+        description="{{ $value | humanize }} in the last 15 minutes; each is an interview that "
+        "failed, and whose candidate heard an apology or nothing.",
+    ),
+    Alert(
+        name="InterviewLeftAlone",
+        expr=f"{_BROKEN_OFF} > 0",
+        severity="page",
+        summary="Interviews broke off: {{ $labels.reason }}.",
+        description="{{ $value | humanize }} in the last 15 minutes. The candidate may still be "
+        "in the room; what was said is kept.",
+    ),
+    Alert(
+        name="InterviewStartTimeouts",
+        expr=f"{_TIMEOUTS} / {_STARTED} > 0.01",
+        wait="5m",
+        severity="page",
+        summary="{{ $value | humanizePercentage }} of the starts spend the budget of a state.",
+        description="Above 1 % over 15 minutes. interview_state_timeouts_total says which state.",
+    ),
+    Alert(
+        name="InterviewSlowStart",
+        expr=f'sum (rate({figures.START_SECONDS.name}_sum{{milestone="init_done"}}[{_WINDOW}]))'
+        f' / sum (rate({figures.START_SECONDS.name}_count{{milestone="init_done"}}[{_WINDOW}]))'
+        f" > {START_TARGET_S:g}",
+        wait="5m",
+        severity="ticket",
+        summary="A start takes {{ $value | humanizeDuration }} on average.",
+        description="Above 0.8 s over 15 minutes, from receipt to RUNNING. "
+        "`interview-worker plot --last 100` names the slowest step.",
+    ),
+    Alert(
+        name="InterviewVADFailures",
+        expr=f"(({_VAD_NOT_LOADED} or vector(0)) + ({_VAD_LOST} or vector(0))) / {_STARTED} > 0.1",
+        wait="5m",
+        severity="ticket",
+        summary="{{ $value | humanizePercentage }} of the jobs are without their VAD.",
+        description="Above 10 % over 15 minutes: turns end on the speech-to-text's end-pointing.",
+    ),
+    Alert(
+        name="InterviewResourceLeaks",
+        expr=f"{_grew(figures.LEAKS, by='resource')} > 0",
+        severity="ticket",
+        summary="{{ $labels.resource }} was not closed.",
+        description="{{ $value | humanize }} in the last 15 minutes, found at the end of jobs; the "
+        "end of their processes freed them.",
+    ),
+    Alert(
+        name="InterviewJobUnresponsive",
+        expr=f"{figures.JOBS_UNRESPONSIVE.name} > 0",
+        wait="1m",
+        severity="page",
+        summary="{{ $value }} jobs of {{ $labels.instance }} give no sign of life.",
+        description=f"For longer than {UNRESPONSIVE_S:g} s: their event loops are blocked or their "
+        "processes are stopped, and their candidates hear nothing new.",
+    ),
+    Alert(
+        name="InterviewWorkerDisconnected",
+        expr=f'{figures.NOT_READY.name}{{what="livekit"}} == 1',
+        wait="2m",
+        severity="page",
+        summary="{{ $labels.instance }} is not known to LiveKit.",
+        description="It takes no interviews until it is; those that run go on if only the "
+        "worker's own connection is gone.",
+    ),
+    Alert(
+        name="InterviewsTurnedDown",
+        expr=f"{_NO_SLOT} > 0",
+        wait="5m",
+        severity="ticket",
+        summary="Interviews were passed on because all slots were taken.",
+        description="{{ $value | humanize }} in the last 15 minutes: add workers or slots.",
+    ),
+    Alert(
+        name="InterviewsDegraded",
+        expr=f"sum by (resource) ({figures.JOBS_DEGRADED.name})"
+        f' / on () group_left () sum ({figures.JOBS_RUNNING.name}{{state="RUNNING"}}) > 0.5',
+        wait="10m",
+        severity="ticket",
+        summary="More than half of the interviews go on without {{ $labels.resource }}.",
+        description="`interview-worker resources` says what each loss means for candidates.",
+    ),
+    Alert(
+        name="InterviewShippingLag",
+        expr=f"{figures.SHIPPING_LAG.name} > {_SHIPPING_S}",
+        wait="5m",
+        severity="ticket",
+        summary="Journals of {{ $labels.instance }} wait for the database.",
+        description="The first for {{ $value | humanizeDuration }}. They are on its disk alone.",
+    ),
+    Alert(
+        name="InterviewDiskFull",
+        expr=f"{figures.DISK_FREE.name} < {_LEAST_DISK}",
+        wait="5m",
+        severity="page",
+        summary="{{ $labels.instance }} has {{ $value | humanize1024 }}B left for journals.",
+        description="Without room for a journal a worker takes no interview.",
+    ),
+)
+
+
+def rules_file() -> str:
+    """The rules as Prometheus reads them."""
+    lines = [
+        "# Made from worker/telemetry/alerts.py by `make diagrams`; tested by promtool.",
+        "groups:",
+        "  - name: interview-worker",
+        "    rules:",
+    ]
+    for alert in ALERTS:
+        lines += [
+            f"      - alert: {alert.name}",
+            f"        expr: {_quoted(alert.expr)}",
+            *([f"        for: {alert.wait}"] if alert.wait else []),
+            "        labels:",
+            f"          severity: {alert.severity}",
+            "        annotations:",
+            f"          summary: {_quoted(alert.summary)}",
+            f"          description: {_quoted(alert.description)}",
+            f"          runbook_url: {_quoted(alert.runbook)}",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _quoted(text: str) -> str:
+    """A YAML string in single quotes (https://yaml.org/spec/1.2.2/#732-single-quoted-style)."""
+    return "'" + text.replace("'", "''") + "'"
