@@ -1,4 +1,4 @@
-"""Feeds a sink with one segment after the other, as far ahead as the sink holds."""
+"""Feeds a sink with one segment after the other, as far ahead as is good for each."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from livekit.agents.utils import aio
 
 from worker.speech.playout import PlayoutMeter
-from worker.speech.segment import CHUNK_S, Segment
+from worker.speech.segment import Segment
 from worker.speech.sinks import QUEUE_S, Sink
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+#: Seconds of audio that are fed at once, at the least where there is more.
+_CHUNK_S: Final = 0.05
 #: Seconds: less than that is a clock's own grain, and would keep the event loop busy.
 _LEAST_WAIT_S: Final = 0.001
 
@@ -27,6 +29,10 @@ class Feeder:
 
     `on_begun` is told before the first of a segment goes to the sink, then `on_played` once all
     of it was played, or `on_cut` when it was cut off.
+
+    A segment that is complete (a clip, a prepared line, speech that was all made) goes to the sink
+    as a whole, as far as the sink holds: it is heard to its end whatever becomes of the event
+    loop. One that is still being made is fed `QUEUE_S` ahead.
 
     The first segment waits for somebody to hear it, `subscribe_timeout` seconds at the most.
     While the line is held (nobody can hear it for now) nothing is fed, and nothing is lost.
@@ -217,7 +223,10 @@ class Feeder:
         if not self._may_begin:
             await self._wait_for_first_listener()
             return 0
+        if aside_s := self._sink.aside_s:
+            return aside_s
         queued_s = self._sink.queued_s
+        free_s = (self._sink.capacity_s if segment.complete else QUEUE_S) - queued_s
         if not segment.has_audio:
             if not segment.complete:
                 return None
@@ -225,20 +234,21 @@ class Feeder:
                 return queued_s
             self._finish(segment, segment.pushed_s)
             self._on_played(segment)
-        elif queued_s + CHUNK_S > QUEUE_S:
-            return queued_s + CHUNK_S - QUEUE_S
+        elif free_s < _CHUNK_S:
+            return _CHUNK_S - free_s
         else:
-            await self._push(segment, queued_s)
+            await self._push(segment, free_s if segment.complete else _CHUNK_S, queued_s)
         return 0
 
-    async def _push(self, segment: Segment, queued_s: float) -> None:
+    async def _push(self, segment: Segment, seconds: float, queued_s: float) -> None:
         if not segment.started:
             self._on_begun(segment)
-        chunk = segment.take()
-        begins = asyncio.get_running_loop().time() + queued_s
-        await self._sink.capture_frame(chunk)
+        chunk = segment.take(seconds)
+        # Before it is taken: whatever cuts it off meanwhile cuts off this as well.
         if self.listened:
+            begins = asyncio.get_running_loop().time() + queued_s
             self.meter.fed(chunk, speech=segment.speech, begins=begins)
+        await self._sink.capture_frame(chunk)
 
     async def _wait_for_first_listener(self) -> None:
         if not await self.wait_for_subscriber():
