@@ -62,7 +62,7 @@ class FastSink:
     async def capture_frame(self, frame: rtc.AudioFrame) -> None:
         """Heard already."""
 
-    def play_aside(self, frame: rtc.AudioFrame) -> bool:
+    def play_aside(self, frame: rtc.AudioFrame, *, after_s: float) -> bool:
         """Heard at once, as everything is."""
         return True
 

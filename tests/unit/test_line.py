@@ -69,7 +69,7 @@ class HandSink:
             self.play_out()
         self.fed.set()
 
-    def play_aside(self, frame: rtc.AudioFrame) -> bool:
+    def play_aside(self, frame: rtc.AudioFrame, *, after_s: float) -> bool:
         if self.queue:
             return False
         self.heard.append(samples_of(frame))

@@ -7,76 +7,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from job_parts import FastSink
+from long_sink import RATE, LongSink
 
 from worker.speech.clip import Clip
-from worker.speech.frames import frame_of, samples_of
+from worker.speech.frames import frame_of
 from worker.speech.line import Line
 from worker.speech.playhead import Playhead
-from worker.speech.sinks import LONG_QUEUE_S, QUEUE_S
+from worker.speech.sinks import QUEUE_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from livekit import rtc
-
     from worker.speech.audio import Pcm
 
 pytestmark = pytest.mark.looptime
-
-RATE = 24_000
-
-
-class LongSink(FastSink):
-    """A long queue that is played by the loop's clock, and remembers what was heard of it."""
-
-    capacity_s = LONG_QUEUE_S
-
-    def __init__(self) -> None:
-        now = asyncio.get_running_loop().time
-        self._now, self._fed, self._aside = now, Playhead(now), Playhead(now)
-        self._played: list[tuple[float, Pcm]] = []
-        self.takes_s = 0.0
-
-    @property
-    def queued_s(self) -> float:  # type: ignore[override]
-        return self._fed.left_s
-
-    @property
-    def aside_s(self) -> float:  # type: ignore[override]
-        return self._aside.left_s
-
-    @property
-    def heard(self) -> Pcm:
-        """All that was heard by now, without the silence in between."""
-        heard = [pcm[: round((self._now() - began) * RATE)] for began, pcm in self._played]
-        return np.concatenate([np.zeros(0, np.int16), *heard])
-
-    @property
-    def gaps_s(self) -> list[float]:
-        """The silences between what was queued, in seconds."""
-        pairs = zip(self._played, self._played[1:], strict=False)
-        return [after - (began + len(pcm) / RATE) for (began, pcm), (after, _) in pairs]
-
-    async def capture_frame(self, frame: rtc.AudioFrame) -> None:
-        assert self.queued_s + frame.duration <= self.capacity_s + 1e-6
-        self._played.append((self._now() + self.queued_s, samples_of(frame)))
-        self._fed.add(frame.duration)
-        await asyncio.sleep(self.takes_s)
-
-    def play_aside(self, frame: rtc.AudioFrame) -> bool:
-        if self.queued_s or self.aside_s:
-            return False
-        self._played.append((self._now(), samples_of(frame)))
-        self._aside.add(frame.duration)
-        return True
-
-    def clear(self) -> None:
-        now = self._now()
-        heard = [(began, pcm[: max(0, round((now - began) * RATE))]) for began, pcm in self._played]
-        self._played = heard
-        self._fed.clear()
-        self._aside.clear()
 
 
 def ramp(seconds: float) -> Pcm:
@@ -202,3 +146,42 @@ def test_a_playhead_counts_from_when_it_was_empty() -> None:
     assert playhead.left_s == pytest.approx(2.0)
     playhead.clear()
     assert playhead.left_s == 0.0
+
+
+async def test_what_is_said_aside_is_heard_and_nothing_is_fed_over_it(
+    line: Line, sink: LongSink
+) -> None:
+    await line.capture_frame(frame_of(ramp(1.0), RATE))
+    await asyncio.sleep(3.5)
+    assert not line.play_aside(clip_of(ramp(1.5)), after_s=2.6), "it was quiet for 2.5 s only"
+    assert line.play_aside(clip_of(ramp(1.5)), after_s=2.4)
+    assert not line.play_aside(clip_of(ramp(1.5)), after_s=0.0), "it is not quiet"
+
+    await line.capture_frame(frame_of(ramp(1.0), RATE))
+    line.flush()
+    await asyncio.sleep(0.5)
+    assert line.heard_at() == pytest.approx(4.0)
+    assert line.heard_at(speech=True) == pytest.approx(1.0)
+    assert (await line.wait_for_playout()).playback_position == pytest.approx(2.0)
+    assert np.array_equal(sink.heard, np.concatenate([ramp(1.0), ramp(1.5), ramp(1.0)]))
+
+
+async def test_what_is_interrupted_while_something_is_said_aside_was_heard_before_it(
+    line: Line,
+) -> None:
+    await line.capture_frame(frame_of(ramp(1.0), RATE))
+    await asyncio.sleep(3.5)
+    line.play_aside(clip_of(ramp(1.5)), after_s=2.0)
+    await line.capture_frame(frame_of(ramp(1.0), RATE))
+    line.flush()
+    await asyncio.sleep(0.5)
+    line.clear_buffer()
+
+    assert (await line.wait_for_playout()).playback_position == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("how", ["silence", "hold", "pause"])
+async def test_nothing_is_said_aside_on_a_line_that_is_to_be_quiet(line: Line, how: str) -> None:
+    getattr(line, how)()
+
+    assert not line.play_aside(clip_of(ramp(1.5)), after_s=0.0)

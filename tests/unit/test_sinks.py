@@ -149,8 +149,8 @@ async def test_a_real_audio_source_is_played_from_a_thread_while_the_loop_is_blo
     frame = frame_of(ramp(0.3), RATE)
     events = FfiClient.instance.queue.subscribe()
     with ThreadPoolExecutor(max_workers=1) as threads:
-        played = threads.submit(sink.play_aside, frame).result(timeout=10)
-        again = threads.submit(sink.play_aside, frame).result(timeout=10)
+        played = threads.submit(sink.play_aside, frame, after_s=0.0).result(timeout=10)
+        again = threads.submit(sink.play_aside, frame, after_s=0.0).result(timeout=10)
     taken = await asyncio.wait_for(
         events.wait_for(lambda event: event.HasField("capture_audio_frame")), timeout=10
     )
@@ -164,7 +164,7 @@ async def test_a_real_audio_source_is_played_from_a_thread_while_the_loop_is_blo
     sink.clear()
     assert sink.aside_s == 0
     await sink.aclose()
-    assert not sink.play_aside(frame)
+    assert not sink.play_aside(frame, after_s=0.0)
 
 
 async def test_an_sdk_that_has_changed_is_said_in_a_line(
@@ -173,7 +173,7 @@ async def test_an_sdk_that_has_changed_is_said_in_a_line(
     sink = RoomlessRtcSink()
     monkeypatch.delattr(rtc.AudioFrame, "_proto_info")
 
-    assert not sink.play_aside(frame_of(ramp(0.3), RATE))
+    assert not sink.play_aside(frame_of(ramp(0.3), RATE), after_s=0.0)
     assert sink.aside_s == 0
     assert caplog.messages == [
         "nothing can be said while the event loop is blocked: livekit's SDK has changed"

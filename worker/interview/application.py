@@ -164,6 +164,7 @@ class InterviewApplication:
             voices=lambda: getattr(held.get("tts"), "chain", None),
             record=job.book.rung,
         )
+        job.floor = interviewer.floor
         interviewer.on_unspoken = ladder.unspoken
         job.after_session(interviewer.keep_half_answer)
         self._started = session, interviewer, ladder

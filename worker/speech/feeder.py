@@ -16,6 +16,8 @@ from worker.speech.sinks import QUEUE_S, Sink
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from livekit import rtc
+
 logger = logging.getLogger(__name__)
 
 #: Seconds of audio that are fed at once, at the least where there is more.
@@ -52,6 +54,7 @@ class Feeder:
         self.segments: deque[Segment] = deque()
         self.meter = PlayoutMeter()
         self._sink = sink
+        self._loop = asyncio.get_running_loop()
         self._subscribe_timeout = subscribe_timeout
         self._on_begun, self._on_played, self._on_cut = on_begun, on_played, on_cut
         self._paused = False
@@ -120,6 +123,21 @@ class Feeder:
         self._idle.clear()
         self.wake()
         return True
+
+    def play_aside(self, frame: rtc.AudioFrame, *, after_s: float) -> bool:
+        """From any thread: play it now if nothing was played for `after_s` seconds, and somebody
+        listens. What is fed next waits for its end. Returns whether it is played."""
+        if not self.listened or self._paused:
+            return False
+        began = self._loop.time()
+        if not self._sink.play_aside(frame, after_s=after_s):
+            return False
+        # Told once the loop goes on, before anything that was to happen meanwhile.
+        self._loop.call_soon_threadsafe(self._heard_aside, frame, began)
+        return True
+
+    def _heard_aside(self, frame: rtc.AudioFrame, began: float) -> None:
+        self.meter.fed(frame, speech=False, begins=began)
 
     def _has_stalled(self, front: Segment) -> bool:
         return front.speech and (

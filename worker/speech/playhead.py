@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 
@@ -16,12 +17,18 @@ class Playhead:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._ends = 0.0
+        self._ends = -math.inf
+
+    @property
+    def quiet_s(self) -> float:
+        """Seconds since the last of it was played; infinite where nothing ever was, and negative
+        as long as something is."""
+        return self._clock() - self._ends
 
     @property
     def left_s(self) -> float:
         """Seconds that are still to be played."""
-        return max(self._ends - self._clock(), 0.0)
+        return max(-self.quiet_s, 0.0)
 
     def add(self, seconds: float) -> None:
         """So much more was queued."""
@@ -29,4 +36,4 @@ class Playhead:
 
     def clear(self) -> None:
         """Nothing is queued any more."""
-        self._ends = 0.0
+        self._ends = min(self._ends, self._clock())

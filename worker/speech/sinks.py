@@ -69,8 +69,11 @@ class Sink(Protocol):
     async def capture_frame(self, frame: rtc.AudioFrame) -> None:
         """Queue a frame; returns at once where the queue has room for it."""
 
-    def play_aside(self, frame: rtc.AudioFrame) -> bool:
-        """Queue a frame from any thread, if nothing is queued; whether that was possible."""
+    def play_aside(self, frame: rtc.AudioFrame, *, after_s: float) -> bool:
+        """Queue a frame, from any thread, if there was nothing to play for `after_s` seconds.
+
+        Returns whether there was not, and it can be done.
+        """
 
     def clear(self) -> None:
         """Throw away what is queued: nothing of it is heard any more."""
@@ -150,10 +153,13 @@ class RtcSink:
             # The source takes a frame in a thread of its own, which may have been later.
             self.clear()
 
-    def play_aside(self, frame: rtc.AudioFrame) -> bool:
-        """Queue a frame from any thread, if nothing is queued; whether that was possible."""
+    def play_aside(self, frame: rtc.AudioFrame, *, after_s: float) -> bool:
+        """Queue a frame, from any thread, if there was nothing to play for `after_s` seconds.
+
+        Returns whether there was not, and it can be done.
+        """
         with self._lock:
-            if self._closed or self.queued_s or self.aside_s:
+            if self._closed or min(self._fed.quiet_s, self._aside.quiet_s) < after_s:
                 return False
             try:
                 capture_straight(self._source, frame)
@@ -251,7 +257,7 @@ class QueueSink:
             self._frames.append(piece)
             self._filled.set()
 
-    def play_aside(self, frame: rtc.AudioFrame) -> bool:
+    def play_aside(self, frame: rtc.AudioFrame, *, after_s: float) -> bool:
         """Nothing is heard without the event loop, which hands each frame on."""
         return False
 
