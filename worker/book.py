@@ -8,6 +8,7 @@ from collections.abc import Awaitable
 from typing import Any
 
 from states import JournalError, Lifecycle
+from worker.loop_watch import Stall
 from worker.resources.base import LoadReport
 
 #: The job speaks here, of itself.
@@ -83,6 +84,19 @@ class JobBook:
                 error=reason,
                 rung=name,
                 silent_s=round(silent_s, 3),
+            )
+
+    def stalled(self, stall: Stall) -> None:
+        """Record that the event loop was blocked."""
+        with contextlib.suppress(JournalError):
+            self._life.journal.append(
+                "fault",
+                self._life.t,
+                where="loop",
+                error="LoopStalled",
+                call=stall.call,
+                stalled_s=round(stall.stalled_s, 3),
+                said=stall.said,
             )
 
     def milestone(self, name: str) -> None:

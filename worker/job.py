@@ -30,6 +30,7 @@ from worker.journal import open_journal
 from worker.resources.base import LoadReport, Resource
 from worker.resources.bootstrap import AgentResources, bootstrap_resources
 from worker.settings import Settings
+from worker.silence import Floor
 from worker.stage import RoomStage, Stage, StageMaker
 
 logger = logging.getLogger(__name__)
@@ -81,6 +82,8 @@ class Job:
         self.session: AgentSession[Any] | None = None
         #: What the application still writes once the session is closed.
         self.last_records: list[Callable[[], Awaitable[None]]] = []
+        #: Whose turn it is to speak, once the application knows; before that the candidate waits.
+        self.floor: Floor | None = None
         #: Makes the line audible.
         self.opening: asyncio.Task[None] | None = None
         #: Loads the resources; may go on behind the session.

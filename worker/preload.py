@@ -19,7 +19,6 @@ from worker.resources.providers import import_plugins
 from worker.resources.vad import preload_vad
 from worker.settings import Settings, SettingsInvalid
 from worker.speech import local_models
-from worker.speech.clip import ClipMissing
 from worker.telemetry.logs import configure_logs
 
 logger = logging.getLogger(__name__)
@@ -51,10 +50,7 @@ def _load(settings: Settings) -> None:
         local_models.preload(stt="local" in settings.stt, tts="local" in settings.tts)
     except Exception as error:
         logger.warning("local speech was not preloaded: %s", type(error).__name__)
-    try:
-        preload_clips()  # whatever the application: the worker's own apology is among them
-    except ClipMissing as error:
-        logger.warning("%s", error)
+    preload_clips()  # whatever the application: the worker's own apology is among them
     _first_uses()
 
 

@@ -20,6 +20,7 @@ from worker.apology import Apology
 from worker.application import ApplicationInvalid, Dispatch, load_application
 from worker.job import WORKERS_WORD, Job
 from worker.local_stage import LocalStage
+from worker.loop_guard import LoopGuard
 from worker.settings import Settings, SettingsInvalid
 from worker.speech import local_models
 from worker.stage import RoomStage
@@ -161,7 +162,8 @@ async def _held_to_its_end(ctx: JobContext, job: Job) -> Outcome:
     holding = asyncio.create_task(hold(), name="hold-the-framework")
     ctx._track_pending_task(holding, name="the job's life")  # it has no public face
     try:
-        return await job.live()
+        with LoopGuard(job):
+            return await job.live()
     finally:
         over.set()
 

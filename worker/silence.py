@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Final, Protocol
 
+from worker import faults
+
 #: Seconds between two looks at the least: a clock's own grain would keep the event loop busy.
 _LEAST_WAIT_S: Final = 0.01
 
@@ -38,6 +40,7 @@ class Floor:
         self.contested = False
         self.since = self._quiet_from = asyncio.get_running_loop().time()
         self._ours.set()
+        faults.here("loop")
 
     def give(self, turn: int | None = None) -> None:
         """We owe nothing: the candidate may think as long as the application lets them.

@@ -12,8 +12,10 @@ from worker.provider_settings import setting
 
 #: Seconds: a candidate who was left alone for longer has gone.
 _LONGEST_S = 600.0
-_RUNGS = 6
-_NEEDED = f"needs six seconds between 0 and {_LONGEST_S:g}, each above the last: 5,8,12,16,20,30"
+_RUNGS = 7
+_NEEDED = (
+    f"needs seven seconds between 0 and {_LONGEST_S:g}, each above the last: 5,8,11,14,17,20,30"
+)
 
 
 class SilenceSettings(BaseSettings):
@@ -28,8 +30,9 @@ class SilenceSettings(BaseSettings):
     )
     ladder_s: Annotated[tuple[float, ...], NoDecode] = setting(
         "INTERVIEW_LADDER_S",
-        (5.0, 8.0, 12.0, 16.0, 20.0, 30.0),
-        "Seconds of it until each rung of the ladder: clip, again, rebuild, plan, write, close.",
+        (5.0, 8.0, 11.0, 14.0, 17.0, 20.0, 30.0),
+        "Seconds of it until each rung of the ladder: clip, again, rebuild, next, plan, write,"
+        " close.",
     )
 
     @field_validator("ladder_s", mode="before")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+import numpy as np
 import pytest
 from heard import MOST_WORD_ERRORS, heard_by, word_error_rate
 from livekit import rtc
@@ -16,6 +18,7 @@ from livekit.agents.voice.room_io import RoomOptions
 from worker import rooms
 from worker.demo.candidate import Candidate
 from worker.interview.clips import ClipName, load_clip
+from worker.speech.frames import resampled
 from worker.speech.line import Line
 from worker.speech.local_tts import LocalTTS
 
@@ -23,8 +26,12 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from worker.demo.livekit_server import LiveKitServer
+    from worker.speech.audio import Pcm
 
 pytestmark = [pytest.mark.real_server, pytest.mark.e2e]
+
+#: Seconds for which an event loop is blocked in the middle of a clip.
+BLOCKED_S = 2.0
 
 QUESTION = "Tell me about a system that you designed yourself."
 
@@ -159,3 +166,36 @@ async def test_a_silenced_line_is_not_heard(scene: Scene) -> None:
 
     assert heard_s < load_clip(ClipName.CANNOT_GO_ON).duration_s
     assert candidate.meter.audible_seconds() < heard_s + 1
+
+
+async def test_a_clip_is_heard_without_a_gap_over_an_event_loop_that_is_blocked(
+    scene: Scene,
+) -> None:
+    clip = load_clip(ClipName.CANNOT_GO_ON)
+    candidate = await scene.candidate()
+
+    async def play() -> float:
+        """In a loop of its own: the candidate's must go on."""
+        publisher = Scene(scene._server, AsyncExitStack())
+        publisher._name = scene._name
+        async with publisher._stack:
+            await publisher.open()
+            playing = asyncio.create_task(publisher.line.play(clip))
+            await publisher.line.wait_for_subscriber()
+            await asyncio.sleep(1.0)
+            time.sleep(BLOCKED_S)  # noqa: ASYNC251  # this is what is tried
+            return await playing
+
+    played_s = await asyncio.to_thread(asyncio.run, play())
+    await candidate.wait_until_interviewer_paused(quiet_s=0.5, timeout_s=10)
+
+    assert played_s == pytest.approx(clip.duration_s)
+    own_pause_s = longest_pause_s(resampled(clip.pcm, clip.sample_rate, 48_000))
+    assert longest_pause_s(candidate.recording()) <= own_pause_s + 0.2
+    assert word_error_rate(clip.text, await heard_by(candidate)) <= 2 * MOST_WORD_ERRORS
+
+
+def longest_pause_s(pcm: Pcm) -> float:
+    """Seconds of quiet between the first and the last sound, of 48 kHz samples."""
+    loud = np.flatnonzero(np.abs(pcm.astype(np.int32)) > 300)
+    return float(np.diff(loud).max()) / 48_000

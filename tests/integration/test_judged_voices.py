@@ -7,9 +7,11 @@ import re
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
 import numpy as np
 import pytest
-from provider_clients import elevenlabs_tts
+from livekit.plugins import elevenlabs
+from provider_clients import a_second_of_sound, elevenlabs_tts
 from stand_ins.elevenlabs import ElevenLabsStandIn
 from stand_ins.faults import Fault, Nonsense
 
@@ -130,6 +132,28 @@ async def test_a_voice_that_never_ends_is_cut_and_the_sentence_not_said_again() 
 
         assert not engine.chain.is_fresh("elevenlabs")
     assert len(heard) / local_models.STT_SAMPLE_RATE <= 3.0 + 0.25 * len(SENTENCE)
+
+
+async def test_a_voice_that_is_made_anew_has_a_connection_of_its_own() -> None:
+    server = ElevenLabsStandIn(speak=a_second_of_sound)
+    async with server, aiohttp.ClientSession() as http:
+
+        def make() -> elevenlabs.TTS:
+            address, key = server.base_url, server.key
+            return elevenlabs.TTS(
+                base_url=address, api_key=key, http_session=http, encoding="pcm_24000"
+            )
+
+        engine = ChainTTS(ProviderChain("tts", [("elevenlabs", make)]))
+        await spoken(engine, "Hello to you.")
+        await spoken(engine, "Hello to you.")
+        assert server.connections == 1, "one is kept"
+
+        engine.chain.remake("elevenlabs")
+        await spoken(engine, "Hello to you.")
+        assert server.connections == 2
+        assert engine.chain.is_fresh("elevenlabs")
+        await engine.aclose()
 
 
 async def test_after_a_half_open_connection_the_same_plugin_speaks_again_on_a_new_one() -> None:

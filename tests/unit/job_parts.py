@@ -20,6 +20,7 @@ from worker.resources.base import Resource
 from worker.settings import Settings
 from worker.speech.clip import Clip
 from worker.speech.line import Line
+from worker.speech.sinks import QUEUE_S
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,7 +49,9 @@ class FastSink:
     """Plays whatever it gets at once."""
 
     sample_rate = 24_000
+    capacity_s = QUEUE_S
     queued_s = 0.0
+    aside_s = 0.0
 
     async def open(self, room: rtc.Room | None) -> None:
         """Nothing to open."""
@@ -58,6 +61,10 @@ class FastSink:
 
     async def capture_frame(self, frame: rtc.AudioFrame) -> None:
         """Heard already."""
+
+    def play_aside(self, frame: rtc.AudioFrame, *, after_s: float) -> bool:
+        """Heard at once, as everything is."""
+        return True
 
     def clear(self) -> None:
         """Nothing is queued."""

@@ -18,6 +18,7 @@ from states import JournalError, State
 from worker import faults
 from worker.faults import FaultInjected
 from worker.faults.grammar import parse
+from worker.silence import Floor
 from worker.store.errors import is_transient
 
 if TYPE_CHECKING:
@@ -239,6 +240,19 @@ def test_a_process_is_struck_once_as_the_state_is_entered(
     for state in (State.BOOTSTRAPPING, State.READY, State.READY, State.RUNNING):
         faults.entered(state)
     assert slept == [2]
+
+
+async def test_the_loop_is_blocked_as_a_turn_of_the_interviewers_begins(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    arm("loop=slow:4@2")
+    floor = Floor()
+    for turn in (1, 2, 3):
+        floor.take()
+        assert slept == ([4] if turn > 1 else [])
+        floor.give()
 
 
 async def test_a_point_that_is_left_while_it_hangs_leaves_nothing_behind() -> None:

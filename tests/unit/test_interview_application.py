@@ -11,6 +11,7 @@ from job_parts import settings_in
 
 from states import Event, Reason
 from worker.application import Dispatch
+from worker.interview import clips
 from worker.interview.application import (
     InterviewApplication,
     MetadataInvalid,
@@ -23,6 +24,7 @@ from worker.interview.orchestrator_llm import OrchestratorLLM
 from worker.interview.watch import Watch
 from worker.resources.base import LoadFailed
 from worker.resources.bootstrap import AgentResources
+from worker.speech.clip import ClipMissing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -139,6 +141,19 @@ async def test_nobody_but_the_interviews_candidate_is_listened_to(tmp_path: Path
     app, job = application(tmp_path), WatchedJob()
     session, _ = app.start_session(cast("Job", job), await loaded(app))
     assert job.stage.did == ["expect candidate-iv-1"]
+    await session.aclose()
+
+
+async def test_a_clip_that_is_missing_is_in_the_journal_and_keeps_no_session(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(clips._found, ClipName.BACK, ClipMissing(ClipName.BACK))
+    app, job = application(tmp_path), WatchedJob()
+    refused: list[tuple[str, str]] = []
+    job.book.refusal = lambda *refusal: refused.append(refusal)
+    session, _ = app.start_session(cast("Job", job), await loaded(app))
+
+    assert refused == [("clip.back", "ClipMissing")]
     await session.aclose()
 
 

@@ -11,11 +11,13 @@ from interview_parts import WatchedJob, plan_of
 from job_parts import settings_in
 
 from states import Event
+from worker.interview import clips
 from worker.interview.clips import ClipName
 from worker.interview.interviewer import Interviewer
 from worker.interview.ladder import TurnLadder
 from worker.interview.watch import Watch
 from worker.silence import Floor
+from worker.speech.clip import ClipMissing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -156,6 +158,17 @@ async def test_a_silent_candidate_is_asked_once_and_then_given_up(watching: Watc
     assert await ending is Event.CANDIDATE_SILENT
     assert watched.elapsed == pytest.approx(40)
     assert watched.stage.line.played == [ClipName.STILL_THERE]
+
+
+@virtual
+async def test_a_clip_that_is_missing_ends_nothing(
+    watching: Watching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(clips._found, ClipName.STILL_THERE, ClipMissing(ClipName.STILL_THERE))
+    watched = await watching()
+    assert await watched.watch.until_it_ends() is Event.CANDIDATE_SILENT
+    assert watched.elapsed == pytest.approx(40)
+    assert watched.stage.line.played == []
 
 
 @virtual

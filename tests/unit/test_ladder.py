@@ -94,7 +94,7 @@ async def test_the_whole_ladder_is_climbed_in_its_order_and_at_its_times(
 
     assert [rung for _, rung in interview.taken] == list(Rung)
     for (silent_s, rung, reason), due_s in zip(
-        interview.rungs, (5, 8, 12, 16, 20, 30), strict=True
+        interview.rungs, (5, 8, 11, 14, 17, 20, 30), strict=True
     ):
         assert due_s <= silent_s <= due_s + A_WORD_S, rung
         assert reason == "SilentTurn"
@@ -118,14 +118,40 @@ async def test_a_session_that_does_not_answer_is_spoken_over(begin: Begin) -> No
     assert interview.session.spoken == [OPENING]
 
 
-async def test_the_voice_that_serves_is_left_for_the_next_of_its_chain(begin: Begin) -> None:
+async def test_the_voice_that_serves_is_made_anew_and_keeps_its_place(begin: Begin) -> None:
     interview = await begin(STUCK, STUCK)
+    made: list[FakeTTS] = []
+
+    def make() -> FakeTTS:
+        made.append(FakeTTS())
+        return made[-1]
+
+    interview.voices = chain_of("tts", elevenlabs=make, local=FakeTTS)
+    next(interview.voices.candidates())
+    await asyncio.sleep(16)
+
+    assert [rung for _, rung in interview.taken] == [Rung.CLIP, Rung.AGAIN, Rung.REBUILD]
+    assert interview.session.spoken == [OPENING]
+    assert made[0].closed
+    name, voice = next(interview.voices.candidates())
+    assert (name, voice) == ("elevenlabs", made[1])
+    assert not made[1].closed
+    await interview.voices.aclose()
+
+
+async def test_the_voice_that_serves_is_left_for_the_next_of_its_chain(begin: Begin) -> None:
+    interview = await begin(STUCK, STUCK, STUCK)
     interview.voices = chain_of("tts", elevenlabs=FakeTTS, local=FakeTTS)
     faults: list[tuple[str, str]] = []
     interview.voices.on_fault = lambda name, reason: faults.append((name, reason))
-    await asyncio.sleep(14.5)
+    await asyncio.sleep(17)
 
-    assert [rung for _, rung in interview.taken] == [Rung.CLIP, Rung.AGAIN, Rung.REBUILD]
+    assert [rung for _, rung in interview.taken] == [
+        Rung.CLIP,
+        Rung.AGAIN,
+        Rung.REBUILD,
+        Rung.NEXT,
+    ]
     assert faults == [("elevenlabs", "ProviderTimeout")]
     assert interview.session.spoken == [OPENING]
     await interview.voices.aclose()
@@ -148,7 +174,7 @@ async def test_a_model_that_does_not_answer_is_left_out_of_this_turn_only(begin:
 
 
 async def test_words_that_stay_stuck_are_written_and_can_be_answered(begin: Begin) -> None:
-    interview = await begin(*[STUCK] * 4)
+    interview = await begin(*[STUCK] * 5)
     await asyncio.sleep(35)
 
     assert interview.stage.written == [OPENING]

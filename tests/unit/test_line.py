@@ -30,6 +30,8 @@ class HandSink:
     """A sink that plays when the test says so, or all at once."""
 
     sample_rate = RATE
+    capacity_s = QUEUE_S
+    aside_s = 0.0
 
     def __init__(self, *, plays_at_once: bool = True, has_listener: bool = True) -> None:
         self.plays_at_once = plays_at_once
@@ -61,11 +63,17 @@ class HandSink:
         if self.fails:
             raise OSError("no audio device")
         assert not self.closed
-        assert self.queued_s + frame.duration <= QUEUE_S + 1e-6
+        assert self.queued_s + frame.duration <= self.capacity_s + 1e-6
         self.queue.append(samples_of(frame))
         if self.plays_at_once:
             self.play_out()
         self.fed.set()
+
+    def play_aside(self, frame: rtc.AudioFrame, *, after_s: float) -> bool:
+        if self.queue:
+            return False
+        self.heard.append(samples_of(frame))
+        return True
 
     def play(self, seconds: float) -> None:
         """Let so many seconds of what is queued be heard."""

@@ -193,3 +193,35 @@ async def test_closing_closes_all_that_were_made_also_where_one_raises() -> None
 
     assert first.closed
     assert not never.closed
+
+
+async def test_a_member_is_made_anew_and_its_old_engine_closed_aside() -> None:
+    made: list[Closable] = []
+
+    def make() -> Closable:
+        made.append(Closable())
+        return made[-1]
+
+    chain = chain_of("tts", elevenlabs=make, local=Closable)
+    next(chain.candidates())
+    chain.remake("elevenlabs")
+    chain.remake("local")  # which was never made
+
+    assert chain.engine is None
+    assert next(chain.candidates()) == ("elevenlabs", made[1])
+    assert chain.is_fresh("elevenlabs"), "nothing is held against it"
+    await chain.aclose()
+    assert [engine.closed for engine in made] == [True, True]
+
+
+async def test_an_old_engine_that_does_not_close_holds_up_nothing() -> None:
+    class Unclosing(Closable):
+        async def aclose(self) -> None:
+            await asyncio.Event().wait()
+
+    chain = chain_of("tts", elevenlabs=Unclosing)
+    next(chain.candidates())
+    chain.remake("elevenlabs")
+
+    async with asyncio.timeout(1):
+        await chain.aclose()

@@ -17,7 +17,7 @@ from job_parts import settings_in
 from livekit.protocol import agent
 from test_worker_slots import FakeRequest, Slots
 
-from worker import observation, readiness, server
+from worker import observation, readiness
 from worker.agent_server import CLOSED_LOAD, JobServer
 from worker.providers.breaker import Breaker, BreakerRecord
 from worker.readiness import Cause, Readiness, Signs, decide, write_probe

@@ -142,19 +142,27 @@ def test_every_number_has_bounds() -> None:
     assert numbers == {row[0] for row in BOUNDS}
 
 
-def test_the_ladder_is_six_moments_each_after_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("INTERVIEW_LADDER_S", "0.5, 1,2,3,4,599")
+def test_the_ladder_is_seven_moments_each_after_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INTERVIEW_LADDER_S", "0.5, 1,2,3,4,5,599")
     settings = Settings.load(_env_file=None)
-    assert settings.ladder_s == (0.5, 1, 2, 3, 4, 599)
-    assert shown(settings.ladder_s) == "0.5,1,2,3,4,599"
+    assert settings.ladder_s == (0.5, 1, 2, 3, 4, 5, 599)
+    assert shown(settings.ladder_s) == "0.5,1,2,3,4,5,599"
 
 
 @pytest.mark.parametrize(
     "value",
-    ["", "soon", "1,2,3,4,5", "1,2,3,4,5,6,7", "0,1,2,3,4,5", "1,2,2,3,4,5", "1,2,3,4,5,600"],
+    [
+        "",
+        "soon",
+        "1,2,3,4,5,6",
+        "1,2,3,4,5,6,7,8",
+        "0,1,2,3,4,5,6",
+        "1,2,2,3,4,5,6",
+        "1,2,3,4,5,6,600",
+    ],
 )
 def test_a_ladder_that_does_not_go_up_is_refused_with_one_that_does(value: str) -> None:
-    assert problem_of("INTERVIEW_LADDER_S", value).endswith("5,8,12,16,20,30")
+    assert problem_of("INTERVIEW_LADDER_S", value).endswith("5,8,11,14,17,20,30")
 
 
 @pytest.mark.parametrize("name", ["", "x" * 101])

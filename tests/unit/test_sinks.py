@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from livekit import rtc
+from livekit.rtc._ffi_client import FfiClient
 
 from worker.speech.clip import Clip
 from worker.speech.frames import frame_of, samples_of
@@ -15,8 +18,6 @@ from worker.speech.line import Line
 from worker.speech.sinks import QUEUE_S, QueueSink, RtcSink
 
 if TYPE_CHECKING:
-    from livekit import rtc
-
     from worker.speech.audio import Pcm
 
 RATE = 24_000
@@ -141,6 +142,62 @@ async def test_a_real_audio_source_tells_what_was_played_when_it_is_cut_off() ->
     assert 0 <= event.playback_position < 5.0
     assert sink.queued_s == 0
     await line.aclose()
+
+
+async def test_a_real_audio_source_is_played_from_a_thread_while_the_loop_is_blocked() -> None:
+    sink = RoomlessRtcSink()
+    frame = frame_of(ramp(0.3), RATE)
+    events = FfiClient.instance.queue.subscribe()
+    with ThreadPoolExecutor(max_workers=1) as threads:
+        played = threads.submit(sink.play_aside, frame, after_s=0.0).result(timeout=10)
+        again = threads.submit(sink.play_aside, frame, after_s=0.0).result(timeout=10)
+    taken = await asyncio.wait_for(
+        events.wait_for(lambda event: event.HasField("capture_audio_frame")), timeout=10
+    )
+    FfiClient.instance.queue.unsubscribe(events)
+
+    assert played
+    assert not again, "it is not quiet"
+    assert not taken.capture_audio_frame.error
+    assert 0 < sink.aside_s <= 0.3
+    assert sink.queued_s == 0
+    sink.clear()
+    assert sink.aside_s == 0
+    await sink.aclose()
+    assert not sink.play_aside(frame, after_s=0.0)
+
+
+async def test_an_sdk_that_has_changed_is_said_in_a_line(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    sink = RoomlessRtcSink()
+    monkeypatch.delattr(rtc.AudioFrame, "_proto_info")
+
+    assert not sink.play_aside(frame_of(ramp(0.3), RATE), after_s=0.0)
+    assert sink.aside_s == 0
+    assert caplog.messages == [
+        "nothing can be said while the event loop is blocked: livekit's SDK has changed"
+        " (AttributeError)"
+    ]
+    await sink.aclose()
+
+
+async def test_a_frame_that_the_source_takes_after_a_clearing_is_cleared_as_well(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sink = RoomlessRtcSink()
+    cleared: list[str] = []
+
+    async def take(_: rtc.AudioFrame) -> None:
+        sink.clear()
+        cleared.append("taken")
+
+    monkeypatch.setattr(sink._source, "capture_frame", take)
+    monkeypatch.setattr(sink._source, "clear_queue", lambda: cleared.append("cleared"))
+    await sink.capture_frame(frame_of(ramp(5.0), RATE))
+
+    assert cleared == ["cleared", "taken", "cleared"]
+    assert sink.queued_s == 0
 
 
 async def test_a_line_that_is_closed_can_be_silenced_and_closed_again() -> None:

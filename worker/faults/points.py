@@ -85,6 +85,12 @@ POINTS = (
         in_states=True,
         counted=False,
     ),
+    Point(
+        point="loop",
+        what="the event loop, which is blocked as a turn of the interviewer's begins",
+        kinds=(Kind.HANG, Kind.SLOW, Kind.KILL),
+        in_states=True,
+    ),
     Point(point="connect", what="joining the room", kinds=_STEP),
     Point(point="open_line", what="publishing the interviewer's voice", kinds=_STEP),
     Point(

@@ -16,7 +16,7 @@ from livekit.agents.voice.agent_session import SessionConnectOptions
 
 from states import Event, Lifecycle, Reason
 from worker.application import Dispatch
-from worker.interview.clips import ClipName, load_clip
+from worker.interview.clips import ClipName, load_clip, missing_clips
 from worker.interview.interviewer import Interviewer
 from worker.interview.ladder import TurnLadder
 from worker.interview.losses import Losses
@@ -30,7 +30,7 @@ from worker.resources.losses import LOSSES
 from worker.resources.speech import llm_resource, stt_resource, tts_resource, vad_resource
 from worker.settings import Settings
 from worker.shipping import ship_live
-from worker.speech.clip import Clip
+from worker.speech.clip import Clip, ClipMissing
 from worker.store.interviews import InterviewIdInvalid, check_interview_id
 from worker.store.pool import Database
 
@@ -165,6 +165,9 @@ class InterviewApplication:
             voices=lambda: getattr(held.get("tts"), "chain", None),
             record=job.book.rung,
         )
+        job.floor = interviewer.floor
+        for clip in missing_clips():
+            job.book.refusal(f"clip.{clip}", ClipMissing.__name__)
         interviewer.on_unspoken = ladder.unspoken
         job.after_session(interviewer.keep_half_answer)
         self._started = session, interviewer, ladder

@@ -6,11 +6,14 @@ package, so that a candidate is told what goes on when nothing else works.
 
 from __future__ import annotations
 
-import functools
+import contextlib
 import importlib.resources
+import logging
 from enum import StrEnum
 
-from worker.speech.clip import Clip, read_clip
+from worker.speech.clip import Clip, ClipMissing, read_clip
+
+logger = logging.getLogger(__name__)
 
 
 class ClipName(StrEnum):
@@ -57,27 +60,45 @@ class ClipName(StrEnum):
     GOODBYE = "goodbye", "Thank you, and goodbye."
 
 
+#: What was found of each clip that was looked for; a fork carries it on.
+_found: dict[ClipName, Clip | ClipMissing] = {}
+
+
 def clip_named(name: str) -> ClipName:
     """The clip of a name. Raises KeyError."""
     return {clip.value: clip for clip in ClipName}[name]
 
 
-@functools.cache
 def load_clip(name: ClipName) -> Clip:
     """Decode a clip, once per process: 8 to 24 ms of blocking work for the first to ask.
 
     Raises:
-        ClipMissing: the recording is not there or cannot be decoded.
+        ClipMissing: the recording is not there or cannot be decoded; logged the first time.
     """
-    recording = importlib.resources.files("worker.interview") / "clips" / f"{name}.opus"
-    return read_clip(recording, name=name, text=name.text)
+    if name not in _found:
+        recording = importlib.resources.files("worker.interview") / "clips" / f"{name}.opus"
+        try:
+            _found[name] = read_clip(recording, name=name, text=name.text)
+        except ClipMissing as error:
+            logger.error("%s", error)
+            _found[name] = error
+    found = _found[name]
+    if isinstance(found, ClipMissing):
+        # Another one: each that is raised gathers a traceback of its own.
+        raise ClipMissing(name) from found
+    return found
 
 
 def preload_clips() -> None:
-    """Decode every clip, so that none is decoded on an event loop; meant for before the fork.
+    """Look for every clip, so that none is decoded on an event loop; meant for before the fork.
 
-    Raises:
-        ClipMissing: a recording is not there or cannot be decoded.
+    Those that are missing are logged, and keep nobody: `missing_clips` has them.
     """
     for name in ClipName:
-        load_clip(name)
+        with contextlib.suppress(ClipMissing):
+            load_clip(name)
+
+
+def missing_clips() -> tuple[ClipName, ...]:
+    """The clips that were looked for in vain so far."""
+    return tuple(name for name, found in _found.items() if isinstance(found, ClipMissing))

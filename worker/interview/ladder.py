@@ -38,8 +38,10 @@ class Rung(StrEnum):
     CLIP = "clip"
     #: What is stuck is cut off, and the same is said again.
     AGAIN = "again"
-    #: The voice that serves is left for the next of its chain, and the same is said again.
+    #: The voice that serves is made anew, with connections of its own, and says it.
     REBUILD = "rebuild"
+    #: It is left for the next of its chain, which says it.
+    NEXT = "next"
     #: The plan's own words are said: no language model is waited for.
     PLAN = "plan"
     #: They are written.
@@ -172,6 +174,7 @@ class TurnLadder:
             Rung.CLIP: self.fill,
             Rung.AGAIN: self._say_again,
             Rung.REBUILD: self._rebuild,
+            Rung.NEXT: self._leave_for_next,
             Rung.PLAN: self._say_plainly,
             Rung.WRITE: self._write,
             Rung.CLOSE: self._give_up,
@@ -200,6 +203,12 @@ class TurnLadder:
         await self._interviewer.speak_next()
 
     async def _rebuild(self) -> None:
+        await self._cut_off()
+        if (chain := self._voices()) is not None:
+            chain.remake(chain.serving)
+        await self._interviewer.speak_next()
+
+    async def _leave_for_next(self) -> None:
         chain = self._voices()
         # One that was left already is not to blame twice.
         if chain is not None and chain.is_fresh(chain.serving):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 from states import Event
@@ -11,6 +12,7 @@ from worker.interview.interviewer import Interviewer
 from worker.interview.ladder import TurnLadder
 from worker.settings import Settings
 from worker.silence import Watchdog
+from worker.speech.clip import ClipMissing
 
 if TYPE_CHECKING:
     from worker.job import Job
@@ -98,5 +100,6 @@ class Watch:
                 return Event.CANDIDATE_SILENT
             if quiet_s >= limit / 2 and not self._asked_again:
                 self._asked_again = True
-                await self._job.stage.line.play(load_clip(ClipName.STILL_THERE))
+                with contextlib.suppress(ClipMissing):  # the candidate's time goes on
+                    await self._job.stage.line.play(load_clip(ClipName.STILL_THERE))
             await asyncio.sleep(limit / 2 - quiet_s if quiet_s < limit / 2 else limit - quiet_s)

@@ -8,8 +8,6 @@ import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Generic
 
-from livekit.agents.utils import aio
-
 from states import Condition, Status
 from worker.providers.breaker import Breaker
 from worker.providers.failure import Failure
@@ -109,6 +107,10 @@ class ProviderChain(Generic[E]):
             self._lost = False
             self._say(self.condition())
 
+    def remake(self, name: str) -> None:
+        """Have a member made anew when it is asked next, with connections of its own."""
+        self._named(name).abandon_engine()
+
     def has_better(self, name: str) -> bool:
         """Whether a choice before `name` could serve now."""
         self._look()
@@ -180,9 +182,7 @@ class ProviderChain(Generic[E]):
         self._closed = True
         problem: Exception | None = None
         for member in reversed(self._members):
-            member.stop_timer()
-            if member.probing is not None:
-                await aio.cancel_and_wait(member.probing)
+            await member.settle()
             engine, member.engine = member.engine, None
             if engine is None:
                 continue

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
+from livekit.agents.utils import aio
+
+from worker.bounded import retrieve
 from worker.providers.breaker import BreakerRecord
 from worker.providers.failure import REQUEST_REFUSED, Failure, failure_of
 from worker.providers.probes import Probe
@@ -16,10 +19,13 @@ from worker.providers.rest import Rest
 class Engine(Protocol):
     """What a provider gives: livekit's STT, TTS or LLM."""
 
-    async def aclose(self) -> None: ...
+    def aclose(self) -> Coroutine[Any, Any, None]: ...
 
 
 E = TypeVar("E", bound=Engine)
+
+#: Seconds that an engine which was given up has to close, once the job ends.
+_CLOSING_S: Final = 0.3
 
 
 @dataclass(kw_only=True)
@@ -50,6 +56,9 @@ class Member(Generic[E]):
     #: What all jobs last said of it.
     record: BreakerRecord | None = None
 
+    #: Engines that were given up and are being closed.
+    closing: set[asyncio.Task[None]] = field(default_factory=set)
+
     @property
     def is_lost(self) -> bool:
         """Whether it cannot serve, for all that this job knows."""
@@ -76,3 +85,21 @@ class Member(Generic[E]):
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
+
+    def abandon_engine(self) -> None:
+        """Give its engine up, and close it aside: one whose other end is gone may take seconds."""
+        engine, self.engine = self.engine, None
+        if engine is not None:
+            task = asyncio.create_task(engine.aclose(), name=f"close-{self.name}")
+            self.closing.add(task)
+            task.add_done_callback(retrieve)
+            task.add_done_callback(self.closing.discard)
+
+    async def settle(self) -> None:
+        """End what goes on aside: its timer, its probe, the closing of engines given up."""
+        self.stop_timer()
+        if self.probing is not None:
+            await aio.cancel_and_wait(self.probing)
+        if self.closing:
+            _, late = await asyncio.wait(self.closing, timeout=_CLOSING_S)
+            await aio.cancel_and_wait(*late)

@@ -36,7 +36,7 @@ class Clip:
 
 
 class ClipMissing(Exception):
-    """The recording of the clip `name` is not there, or is no audio."""
+    """The recording of the clip `name` is not there, or nothing can be heard of it."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f"the clip {name} cannot be read: reinstall what it belongs to")
@@ -44,7 +44,7 @@ class ClipMissing(Exception):
 
 
 def read_clip(recording: Path | Traversable, *, name: str, text: str) -> Clip:
-    """Decode an audio file of any format that FFmpeg knows: 8 to 24 ms of blocking work.
+    """Decode an audio file of any format and rate that FFmpeg knows: 8 to 24 ms, blocking.
 
     Args:
         recording: The file, in a folder or in a package.
@@ -52,12 +52,14 @@ def read_clip(recording: Path | Traversable, *, name: str, text: str) -> Clip:
         text: The words spoken in it.
 
     Raises:
-        ClipMissing: the recording is not there or cannot be decoded.
+        ClipMissing: the recording is not there, cannot be decoded, or is without a sound.
     """
     try:
         pcm = _decode(recording.read_bytes())
-    except (OSError, ValueError, av.FFmpegError) as error:
+    except (OSError, ValueError, LookupError, av.FFmpegError) as error:
         raise ClipMissing(name) from error
+    if not pcm.any():
+        raise ClipMissing(name)
     pcm.flags.writeable = False
     return Clip(name=name, text=text, pcm=pcm, sample_rate=SAMPLE_RATE)
 

@@ -1,4 +1,4 @@
-"""Feeds a sink with one segment after the other, as far ahead as the sink holds."""
+"""Feeds a sink with one segment after the other, as far ahead as is good for each."""
 
 from __future__ import annotations
 
@@ -10,14 +10,18 @@ from typing import TYPE_CHECKING, Final
 from livekit.agents.utils import aio
 
 from worker.speech.playout import PlayoutMeter
-from worker.speech.segment import CHUNK_S, Segment
+from worker.speech.segment import Segment
 from worker.speech.sinks import QUEUE_S, Sink
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from livekit import rtc
+
 logger = logging.getLogger(__name__)
 
+#: Seconds of audio that are fed at once, at the least where there is more.
+_CHUNK_S: Final = 0.05
 #: Seconds: less than that is a clock's own grain, and would keep the event loop busy.
 _LEAST_WAIT_S: Final = 0.001
 
@@ -27,6 +31,10 @@ class Feeder:
 
     `on_begun` is told before the first of a segment goes to the sink, then `on_played` once all
     of it was played, or `on_cut` when it was cut off.
+
+    A segment that is complete (a clip, a prepared line, speech that was all made) goes to the sink
+    as a whole, as far as the sink holds: it is heard to its end whatever becomes of the event
+    loop. One that is still being made is fed `QUEUE_S` ahead.
 
     The first segment waits for somebody to hear it, `subscribe_timeout` seconds at the most.
     While the line is held (nobody can hear it for now) nothing is fed, and nothing is lost.
@@ -46,6 +54,7 @@ class Feeder:
         self.segments: deque[Segment] = deque()
         self.meter = PlayoutMeter()
         self._sink = sink
+        self._loop = asyncio.get_running_loop()
         self._subscribe_timeout = subscribe_timeout
         self._on_begun, self._on_played, self._on_cut = on_begun, on_played, on_cut
         self._paused = False
@@ -114,6 +123,21 @@ class Feeder:
         self._idle.clear()
         self.wake()
         return True
+
+    def play_aside(self, frame: rtc.AudioFrame, *, after_s: float) -> bool:
+        """From any thread: play it now if nothing was played for `after_s` seconds, and somebody
+        listens. What is fed next waits for its end. Returns whether it is played."""
+        if not self.listened or self._paused:
+            return False
+        began = self._loop.time()
+        if not self._sink.play_aside(frame, after_s=after_s):
+            return False
+        # Told once the loop goes on, before anything that was to happen meanwhile.
+        self._loop.call_soon_threadsafe(self._heard_aside, frame, began)
+        return True
+
+    def _heard_aside(self, frame: rtc.AudioFrame, began: float) -> None:
+        self.meter.fed(frame, speech=False, begins=began)
 
     def _has_stalled(self, front: Segment) -> bool:
         return front.speech and (
@@ -217,7 +241,10 @@ class Feeder:
         if not self._may_begin:
             await self._wait_for_first_listener()
             return 0
+        if aside_s := self._sink.aside_s:
+            return aside_s
         queued_s = self._sink.queued_s
+        free_s = (self._sink.capacity_s if segment.complete else QUEUE_S) - queued_s
         if not segment.has_audio:
             if not segment.complete:
                 return None
@@ -225,20 +252,21 @@ class Feeder:
                 return queued_s
             self._finish(segment, segment.pushed_s)
             self._on_played(segment)
-        elif queued_s + CHUNK_S > QUEUE_S:
-            return queued_s + CHUNK_S - QUEUE_S
+        elif free_s < _CHUNK_S:
+            return _CHUNK_S - free_s
         else:
-            await self._push(segment, queued_s)
+            await self._push(segment, free_s if segment.complete else _CHUNK_S, queued_s)
         return 0
 
-    async def _push(self, segment: Segment, queued_s: float) -> None:
+    async def _push(self, segment: Segment, seconds: float, queued_s: float) -> None:
         if not segment.started:
             self._on_begun(segment)
-        chunk = segment.take()
-        begins = asyncio.get_running_loop().time() + queued_s
-        await self._sink.capture_frame(chunk)
+        chunk = segment.take(seconds)
+        # Before it is taken: whatever cuts it off meanwhile cuts off this as well.
         if self.listened:
+            begins = asyncio.get_running_loop().time() + queued_s
             self.meter.fed(chunk, speech=segment.speech, begins=begins)
+        await self._sink.capture_frame(chunk)
 
     async def _wait_for_first_listener(self) -> None:
         if not await self.wait_for_subscriber():

@@ -8,6 +8,8 @@ import numpy as np
 from livekit import rtc
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from worker.speech.audio import Pcm
 
 
@@ -23,6 +25,17 @@ def samples_of(frame: rtc.AudioFrame) -> Pcm:
 def frame_of(samples: Pcm, sample_rate: int) -> rtc.AudioFrame:
     """A mono frame of samples."""
     return rtc.AudioFrame(samples.tobytes(), sample_rate, 1, len(samples))
+
+
+def pieces_of(frame: rtc.AudioFrame, seconds: float) -> Iterator[rtc.AudioFrame]:
+    """A mono frame in frames of so many seconds; the last one has what is left."""
+    size = round(seconds * frame.sample_rate)
+    if frame.samples_per_channel <= size:
+        yield frame
+        return
+    samples = samples_of(frame)
+    for start in range(0, len(samples), size):
+        yield frame_of(samples[start : start + size], frame.sample_rate)
 
 
 def resampled(samples: Pcm, sample_rate: int, wanted: int) -> Pcm:

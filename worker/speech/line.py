@@ -11,7 +11,7 @@ from livekit import rtc
 from livekit.agents.voice import io
 
 from worker.speech.feeder import Feeder
-from worker.speech.frames import frame_of
+from worker.speech.frames import frame_of, resampled
 from worker.speech.segment import Segment
 from worker.speech.sinks import RtcSink, Sink
 
@@ -143,6 +143,17 @@ class Line(io.AudioOutput):
         if not self._feeder.interject(segment):
             return 0.0
         return await self._played(segment)
+
+    def play_aside(self, clip: Clip, *, after_s: float) -> bool:
+        """Play a clip from a thread of its own, while the event loop may be blocked.
+
+        It is played at once, if nothing was for `after_s` seconds, somebody listens, and the
+        line is neither silenced nor paused. Returns whether it is played.
+        """
+        if self._silent or self._closed:
+            return False
+        pcm = resampled(clip.pcm, clip.sample_rate, self._sink.sample_rate)
+        return self._feeder.play_aside(frame_of(pcm, self._sink.sample_rate), after_s=after_s)
 
     def _segment_of(self, clip: Clip) -> Segment:
         segment = Segment(sample_rate=self._sink.sample_rate, speech=False)

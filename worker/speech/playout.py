@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from worker.speech.frames import samples_of
+from worker.speech.frames import pieces_of, samples_of
 
 if TYPE_CHECKING:
     from livekit import rtc
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 #: Samples whose peak stays below it are silence: a thousandth of full scale, -60 dBFS. Digital
 #: silence is 0; even the pauses of a recorded voice carry more than that only as noise.
 SILENCE_PEAK: Final = 33
+#: Seconds of sound that are told from silence at once.
+_GRAIN_S: Final = 0.05
 
 
 @dataclass
@@ -31,7 +33,7 @@ class _Piece:
 class PlayoutMeter:
     """Knows the last moment at which something could be heard, of any kind and of speech.
 
-    It is told of each frame that a sink has taken, and of each clearing of the sink: what was
+    It is told of each frame that a sink takes, and of each clearing of the sink: what was
     cleared was never heard. All times are the running event loop's, in seconds.
     """
 
@@ -40,10 +42,12 @@ class PlayoutMeter:
         self._heard_at: dict[bool, float] = {}
 
     def fed(self, frame: rtc.AudioFrame, *, speech: bool, begins: float) -> None:
-        """A frame was taken whose playing begins at `begins`. Silence is no sound."""
-        if int(np.abs(samples_of(frame).astype(np.int32)).max(initial=0)) < SILENCE_PEAK:
-            return
-        self._ahead.append(_Piece(begins, begins + frame.duration, speech))
+        """A frame is taken whose playing begins at `begins`. Silence is no sound."""
+        for piece in pieces_of(frame, _GRAIN_S):
+            ends = begins + piece.duration
+            if int(np.abs(samples_of(piece).astype(np.int32)).max(initial=0)) >= SILENCE_PEAK:
+                self._ahead.append(_Piece(begins, ends, speech))
+            begins = ends
         self._settle()
 
     def cleared(self) -> None:

@@ -8,10 +8,8 @@ from typing import Final
 from livekit import rtc
 
 from worker.speech.frames import frame_of, samples_of
-from worker.speech.sinks import QUEUE_S
+from worker.speech.sinks import LONG_QUEUE_S
 
-#: Seconds of audio that are fed to the sink at once.
-CHUNK_S: Final = 0.05
 _BYTES_PER_SAMPLE: Final = 2
 
 
@@ -57,14 +55,14 @@ class Segment:
         """Whether there is audio that was not pushed yet."""
         return bool(self._waiting)
 
-    def take(self) -> rtc.AudioFrame:
-        """Take the next chunk out, to be pushed to the sink."""
-        size = round(CHUNK_S * self._sample_rate) * _BYTES_PER_SAMPLE
+    def take(self, seconds: float) -> rtc.AudioFrame:
+        """Take the next so many seconds out, or what there is, to be pushed to the sink."""
+        size = round(seconds * self._sample_rate) * _BYTES_PER_SAMPLE
         self.started = True
         chunk = bytes(self._waiting[:size])
         del self._waiting[:size]
         self._pushed += chunk
-        del self._pushed[: -round(QUEUE_S * self._sample_rate) * _BYTES_PER_SAMPLE]
+        del self._pushed[: -round(LONG_QUEUE_S * self._sample_rate) * _BYTES_PER_SAMPLE]
         self.pushed_s += len(chunk) / self._bytes_per_s
         return rtc.AudioFrame(chunk, self._sample_rate, 1, len(chunk) // _BYTES_PER_SAMPLE)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Protocol
@@ -13,29 +14,46 @@ from livekit.agents.utils import aio
 from livekit.rtc.participant import UnpublishTrackError
 
 from worker.speech import local_models
+from worker.speech.frames import pieces_of
+from worker.speech.playhead import Playhead
+from worker.speech.straight import StraightUnavailable, capture_straight
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 logger = logging.getLogger(__name__)
 
-#: Seconds of audio that a sink holds. It is what is heard of a process whose event loop is
-#: stuck or that was stopped, so it is short, but longer than the 0.3 s that loops are
-#: measured to be blocked for.
+#: Seconds of an utterance that is still being made, at the most, which a sink holds: longer
+#: than the 0.3 s that loops are measured to be blocked for.
 QUEUE_S: Final = 0.4
+#: Seconds of what is complete: every clip, and all but the longest line, is there as a whole, and
+#: is heard to its end over an event loop that is blocked.
+LONG_QUEUE_S: Final = 10.0
+#: Seconds of a frame that cannot be taken back once it was handed on.
+PIECE_S: Final = 0.05
 _UNPUBLISH_TIMEOUT_S: Final = 1.0
+#: Seconds that sums of durations are off by.
+_ROUNDING_S: Final = 1e-6
 
 
 class Sink(Protocol):
-    """What plays audio in real time, mono, at one sample rate, out of a short queue."""
+    """What plays audio in real time, mono, at one sample rate, out of a queue."""
 
     @property
     def sample_rate(self) -> int:
         """Samples per second of the frames it takes."""
 
     @property
+    def capacity_s(self) -> float:
+        """Seconds of audio that it can hold."""
+
+    @property
     def queued_s(self) -> float:
-        """Seconds of audio that it holds and has not played yet."""
+        """Seconds of audio that it was given by `capture_frame` and has not played yet."""
+
+    @property
+    def aside_s(self) -> float:
+        """Seconds of what `play_aside` gave it that it has not played yet."""
 
     async def open(self, room: rtc.Room | None) -> None:
         """Begin to play.
@@ -50,6 +68,12 @@ class Sink(Protocol):
 
     async def capture_frame(self, frame: rtc.AudioFrame) -> None:
         """Queue a frame; returns at once where the queue has room for it."""
+
+    def play_aside(self, frame: rtc.AudioFrame, *, after_s: float) -> bool:
+        """Queue a frame, from any thread, if there was nothing to play for `after_s` seconds.
+
+        Returns whether there was not, and it can be done.
+        """
 
     def clear(self) -> None:
         """Throw away what is queued: nothing of it is heard any more."""
@@ -68,11 +92,17 @@ class RtcSink:
     def __init__(
         self, *, sample_rate: int = local_models.TTS_SAMPLE_RATE, track_name: str = "interviewer"
     ) -> None:
-        self._source = rtc.AudioSource(sample_rate, 1, queue_size_ms=round(QUEUE_S * 1000))
+        self._source = rtc.AudioSource(sample_rate, 1, queue_size_ms=round(LONG_QUEUE_S * 1000))
         self._track = rtc.LocalAudioTrack.create_audio_track(track_name, self._source)
         self._room: rtc.Room | None = None
         self._publication: rtc.LocalTrackPublication | None = None
         self._closed = False
+        # LiveKit's own count falls behind for good when the loop was blocked, and knows nothing
+        # of what is played aside.
+        self._fed, self._aside = Playhead(), Playhead()
+        self._clearings = 0
+        # Over the playheads and what is told the source at once with them.
+        self._lock = threading.Lock()
 
     @property
     def sample_rate(self) -> int:
@@ -80,9 +110,19 @@ class RtcSink:
         return self._source.sample_rate
 
     @property
+    def capacity_s(self) -> float:
+        """Seconds of audio that it can hold."""
+        return LONG_QUEUE_S
+
+    @property
     def queued_s(self) -> float:
-        """Seconds of audio that it holds and has not played yet."""
-        return self._source.queued_duration
+        """Seconds of audio that it was given by `capture_frame` and has not played yet."""
+        return self._fed.left_s
+
+    @property
+    def aside_s(self) -> float:
+        """Seconds of what `play_aside` gave it that it has not played yet."""
+        return self._aside.left_s
 
     @property
     def publication(self) -> rtc.LocalTrackPublication | None:
@@ -105,20 +145,47 @@ class RtcSink:
 
     async def capture_frame(self, frame: rtc.AudioFrame) -> None:
         """Queue a frame."""
+        with self._lock:
+            self._fed.add(frame.duration)
+            clearings = self._clearings
         await self._source.capture_frame(frame)
+        if self._clearings != clearings:
+            # The source takes a frame in a thread of its own, which may have been later.
+            self.clear()
+
+    def play_aside(self, frame: rtc.AudioFrame, *, after_s: float) -> bool:
+        """Queue a frame, from any thread, if there was nothing to play for `after_s` seconds.
+
+        Returns whether there was not, and it can be done.
+        """
+        with self._lock:
+            if self._closed or min(self._fed.quiet_s, self._aside.quiet_s) < after_s:
+                return False
+            try:
+                capture_straight(self._source, frame)
+            except StraightUnavailable as error:
+                logger.warning("%s", error)
+                return False
+            self._aside.add(frame.duration)
+        return True
 
     def clear(self) -> None:
         """Throw away what is queued; the last of it is audible for up to 50 ms (measured)."""
-        # LiveKit asserts that the source is still there, and fencing may come at any time.
-        if not self._closed:
-            self._source.clear_queue()
+        with self._lock:
+            self._clearings += 1
+            self._fed.clear()
+            self._aside.clear()
+            # LiveKit asserts that the source is still there, and fencing may come at any time.
+            if not self._closed:
+                self._source.clear_queue()
 
     async def aclose(self) -> None:
         """Take the track out of the room, if we are still in it, and free the source."""
         if self._closed:
             return
         self.clear()
-        self._closed = True
+        with self._lock:
+            self._closed = True
         publication, self._publication = self._publication, None
         if publication is not None and self._room is not None and self._room.isconnected():
             with suppress(UnpublishTrackError, TimeoutError):
@@ -130,7 +197,8 @@ class RtcSink:
 class QueueSink:
     """Hands each frame to a callable at the moment at which it would begin to be heard.
 
-    For audio without a room: a terminal, a recording, a test.
+    For audio without a room: a terminal, a recording, a test. Its queue is short, since the event
+    loop itself plays it: nothing would be heard of a longer one over a loop that is blocked.
     """
 
     def __init__(
@@ -154,6 +222,16 @@ class QueueSink:
         return self._sample_rate
 
     @property
+    def capacity_s(self) -> float:
+        """Seconds of audio that it can hold."""
+        return QUEUE_S
+
+    @property
+    def aside_s(self) -> float:
+        """Nothing is played aside."""
+        return 0.0
+
+    @property
     def queued_s(self) -> float:
         """Seconds of audio that it holds and has not played yet."""
         return self._held_s + max(self._due - asyncio.get_running_loop().time(), 0.0)
@@ -172,11 +250,16 @@ class QueueSink:
 
     async def capture_frame(self, frame: rtc.AudioFrame) -> None:
         """Queue a frame; waits while the queue is full."""
-        while self._frames and self._held_s + frame.duration > QUEUE_S:
-            self._taken.clear()
-            await self._taken.wait()
-        self._frames.append(frame)
-        self._filled.set()
+        for piece in pieces_of(frame, PIECE_S):
+            while self._frames and self._held_s + piece.duration > QUEUE_S + _ROUNDING_S:
+                self._taken.clear()
+                await self._taken.wait()
+            self._frames.append(piece)
+            self._filled.set()
+
+    def play_aside(self, frame: rtc.AudioFrame, *, after_s: float) -> bool:
+        """Nothing is heard without the event loop, which hands each frame on."""
+        return False
 
     def clear(self) -> None:
         """Throw away what is queued."""

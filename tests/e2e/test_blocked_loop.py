@@ -1,0 +1,61 @@
+"""An event loop that is blocked in the middle of an interview: the candidate hears a word."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from heard import heard_by
+from one_question import ALL_THE_WAY, ANSWER, PLAN
+from running_worker import PATIENCE_S
+from scenarios import Record
+
+from states import Outcome, Reason
+from states.testing import assert_outcome, assert_path
+from worker.demo.voice import LocalVoice
+from worker.speech import local_models
+
+if TYPE_CHECKING:
+    from running_worker import StartWorker
+
+pytestmark = [pytest.mark.real_server, pytest.mark.e2e, pytest.mark.timeout(300)]
+
+BLOCKED_S = 5.0
+
+
+async def test_a_word_is_heard_while_the_loop_is_blocked_and_the_interview_goes_on(
+    start_worker: StartWorker, record_property: Record
+) -> None:
+    # Before anybody speaks: loading a model holds up the candidate's own voice.
+    local_models.preload(stt=True, tts=True)
+    worker = await start_worker(
+        {
+            "INTERVIEW_ALLOW_FAULTS": "1",
+            # The greeting is the first turn, what answers the candidate the second.
+            "INTERVIEW_FAULTS": f"loop=slow:{BLOCKED_S:g}@2",
+        }
+    )
+    interview = await worker.create(PLAN)
+    async with worker.candidate_of(interview) as candidate:
+        await worker.send_interviewer(interview)
+        await candidate.wait_until_interviewer_paused(quiet_s=1.0, timeout_s=PATIENCE_S)
+        spoken = await candidate.say(*await LocalVoice().render(ANSWER))
+        heard_from_s = await candidate.wait_for_sound(timeout_s=PATIENCE_S)
+        await candidate.wait_until_alone(timeout_s=PATIENCE_S)
+        heard = await heard_by(candidate, since_s=spoken.end_s)
+    waited_s = heard_from_s - spoken.end_s
+    record_property("waited_s", f"{waited_s:.2f}")
+    assert "one moment" in heard
+    assert "goodbye" in heard.replace("good bye", "goodbye").replace("-", "")
+    # The turn begins after the pause that ends an answer, and the loop goes on so much later.
+    assert waited_s < PLAN.questions[0].thinking_pause_s + BLOCKED_S
+
+    job = await worker.ended_job(interview.room)
+    assert_path(job, *ALL_THE_WAY)
+    assert_outcome(job, Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
+    (fault,) = [each for each in job.faults if each["where"] == "loop"]
+    assert fault["error"] == "LoopStalled"
+    assert fault["call"].startswith("worker.faults:_strike_blocking:")
+    assert BLOCKED_S - 0.5 < fault["stalled_s"] < BLOCKED_S + 2
+    assert fault["said"] == 1
+    assert job.turns[-1].heard == PLAN.closing

@@ -1,0 +1,40 @@
+"""Into a LiveKit audio source without an event loop, from any thread."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from livekit.rtc._ffi_client import FfiClient
+from livekit.rtc._proto import ffi_pb2
+
+if TYPE_CHECKING:
+    from livekit import rtc
+
+
+class StraightUnavailable(Exception):
+    """This version of LiveKit's SDK takes no audio without its event loop."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(
+            "nothing can be said while the event loop is blocked: livekit's SDK has changed"
+            f" ({type(error).__name__})"
+        )
+
+
+def capture_straight(source: rtc.AudioSource, frame: rtc.AudioFrame) -> None:
+    """Queue a frame. It must fit into what is free of the source's queue.
+
+    `AudioSource.capture_frame` (livekit 1.1.21) sends this very request, and then waits on its
+    event loop for the answer, which says no more than that the frame was taken. The native side
+    has threads of its own: it copies the samples before the request returns, and plays them
+    whatever Python does.
+
+    Raises StraightUnavailable where the SDK's private parts are not what they were.
+    """
+    try:
+        request = ffi_pb2.FfiRequest()
+        request.capture_audio_frame.source_handle = source._ffi_handle.handle
+        request.capture_audio_frame.buffer.CopyFrom(frame._proto_info())
+        FfiClient.instance.request(request)
+    except Exception as error:  # whatever another version makes of it
+        raise StraightUnavailable(error) from error
