@@ -18,6 +18,7 @@ from states import Event, Outcome
 from worker import faults
 from worker.apology import Apology
 from worker.application import ApplicationInvalid, Dispatch, load_application
+from worker.heartbeat import heartbeat
 from worker.job import WORKERS_WORD, Job
 from worker.local_stage import LocalStage
 from worker.loop_guard import LoopGuard
@@ -163,7 +164,8 @@ async def _held_to_its_end(ctx: JobContext, job: Job) -> Outcome:
     ctx._track_pending_task(holding, name="the job's life")  # it has no public face
     try:
         with LoopGuard(job):
-            return await job.live()
+            async with heartbeat(job.life.journal):
+                return await job.live()
     finally:
         over.set()
 

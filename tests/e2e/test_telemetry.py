@@ -1,0 +1,155 @@
+"""A running worker seen from outside: probes, figures and jobs, over its whole life."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import psutil
+import pytest
+from one_question import PLAN
+from running_worker import RunningWorker, command
+
+from worker.demo.livekit_server import LiveKitServer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from running_worker import StartWorker
+
+pytestmark = [pytest.mark.real_server, pytest.mark.e2e, pytest.mark.timeout(300)]
+
+
+def free_port() -> int:
+    """A port that nobody has at this moment."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port
+
+
+class Seen:
+    """A worker, asked over HTTP."""
+
+    def __init__(self, worker: RunningWorker) -> None:
+        self.worker = worker
+        self.base = f"http://127.0.0.1:{worker.settings['INTERVIEW_HTTP_PORT']}"
+
+    async def get(self, path: str) -> tuple[int, Any]:
+        async with aiohttp.ClientSession() as session, session.get(self.base + path) as answer:
+            is_json = answer.content_type == "application/json"
+            return answer.status, await (answer.json() if is_json else answer.text())
+
+    async def ready(self, **answer: Any) -> dict[str, Any]:
+        """Wait until /readyz answers so."""
+        while True:
+            _, said = await self.get("/readyz")
+            if answer.items() <= said.items():
+                return dict(said)
+            await asyncio.sleep(0.1)
+
+    async def figure(self, name: str) -> float:
+        """A figure by its name and labels as they stand on the page; 0 where it does not."""
+        _, page = await self.get("/metrics")
+        line = next((line for line in page.splitlines() if line.startswith(f"{name} ")), "x 0")
+        return float(line.split()[-1])
+
+    async def job(self, **said: Any) -> dict[str, Any]:
+        """Wait until the one job says so of itself."""
+        while True:
+            _, answer = await self.get("/jobs")
+            for job in answer["jobs"]:
+                if said.items() <= job.items():
+                    return dict(job)
+            await asyncio.sleep(0.1)
+
+    async def unresponsive(self, *job_ids: str) -> None:
+        """Wait until these jobs, and no others, give no sign of life."""
+        while True:
+            _, said = await self.get("/livez")
+            if said["unresponsive_jobs"] == [*job_ids]:
+                return
+            await asyncio.sleep(0.5)
+
+
+@pytest.fixture
+async def seen(start_worker: StartWorker) -> Seen:
+    port = free_port()
+    return Seen(await start_worker({"INTERVIEW_HTTP_PORT": str(port), "INTERVIEW_DRAIN_S": "60"}))
+
+
+async def test_a_job_is_seen_from_its_start_to_its_killing(seen: Seen) -> None:
+    worker = seen.worker
+    await seen.ready(ready=True, waiting_on=[])
+    interview = await worker.create(PLAN)
+    await worker.send_interviewer(interview)
+    job = await seen.job(state="RUNNING", running=True)
+    assert job["interview_id"] == interview.interview_id
+    assert job["conditions"]["vad"]["status"] == "ready"
+    started = 'interview_start_seconds_count{milestone="init_done"}'
+    assert await seen.figure(started) == 1
+    assert await seen.figure("interview_slots_used") == 1
+
+    process = psutil.Process(job["pid"])
+    process.send_signal(signal.SIGSTOP)
+    await seen.unresponsive(job["job_id"])
+    assert await seen.figure("interview_jobs_unresponsive") == 1
+    process.send_signal(signal.SIGCONT)
+    await seen.unresponsive()
+
+    process.send_signal(signal.SIGKILL)
+    gone = await seen.job(running=False)
+    assert (gone["state"], gone["reason"]) == ("RUNNING", "ProcessKilled")
+    assert await seen.figure('interview_job_exits_total{code="SIGKILL"}') == 1
+    killed = 'interview_jobs_ended_total{outcome="failed",reason="ProcessKilled"}'
+    assert await seen.figure(killed) == 1
+    assert (await seen.get("/jobs/none"))[0] == 404
+
+
+async def test_a_worker_says_that_it_drains_and_health_says_so_too(seen: Seen) -> None:
+    worker = seen.worker
+    await seen.ready(ready=True)
+    asked = await asyncio.to_thread(command, "health", settings=worker.settings, cwd=worker.folder)
+    assert (asked.returncode, asked.stdout) == (0, "ready: 0 of 4 slots in use\n")
+
+    interview = await worker.create(PLAN)
+    await worker.send_interviewer(interview)
+    await seen.job(state="RUNNING")
+    assert worker.process is not None
+    worker.process.send_signal(signal.SIGTERM)
+    await seen.ready(ready=False, draining=True)
+    asked = await asyncio.to_thread(command, "health", settings=worker.settings, cwd=worker.folder)
+    assert (asked.returncode, asked.stdout) == (5, "draining: no new interviews\n")
+    worker.process.send_signal(signal.SIGTERM)
+    await worker.exited()
+
+
+async def test_what_livekit_does_is_seen_in_readiness(livekit_binary: Path) -> None:
+    server = LiveKitServer(livekit_binary)
+    await server.start()
+    worker = RunningWorker(server, {"INTERVIEW_HTTP_PORT": str(free_port())})
+    seen = Seen(worker)
+    try:
+        await worker.start()
+        await seen.ready(ready=True)
+        await server.kill()
+        said = await seen.ready(ready=False)
+        assert said["waiting_on"] == ["livekit"]
+        await server.start()
+        await seen.ready(ready=True, waiting_on=[])
+    finally:
+        await worker.discard()
+        await server.stop()
+
+
+async def test_a_port_that_is_taken_is_one_line(seen: Seen, tmp_path: Path) -> None:
+    again = await asyncio.to_thread(
+        command, "start", settings=seen.worker.settings, cwd=seen.worker.folder
+    )
+    assert again.returncode == 6
+    assert again.stderr.splitlines()[-1].endswith(
+        "is in use; set INTERVIEW_HTTP_PORT to a free port (0 takes any)"
+    )
