@@ -13,14 +13,14 @@ from typing import Final
 
 from livekit.agents.utils import aio
 
-from states import FileJournal, MemoryJournal
+from states import FileJournal, Journal
 
 #: Seconds between two of them.
 EVERY_S: Final = 1.0
 
 
 @asynccontextmanager
-async def heartbeat(journal: MemoryJournal) -> AsyncIterator[None]:
+async def heartbeat(journal: Journal) -> AsyncIterator[None]:
     """Beat while the block runs. A journal that is only in memory has nobody to read it."""
     if not isinstance(journal, FileJournal):
         yield
