@@ -26,6 +26,15 @@ class Step:
     t: float
     elapsed_ms: float
     attempts: int
+    #: Of a loader, the resources that it waited for; None where the journal does not say.
+    needs: tuple[str, ...] | None = None
+    #: Of a loader with a budget of its own, the seconds of it.
+    budget_s: float | None = None
+
+    @property
+    def began(self) -> float:
+        """When it began, in seconds since the job was received."""
+        return max(0.0, self.t - self.elapsed_ms / 1000)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,6 +162,8 @@ class History:
                     "t": round(s.t, 6),
                     "elapsed_ms": s.elapsed_ms,
                     "attempts": s.attempts,
+                    "needs": s.needs,
+                    "budget_s": s.budget_s,
                 }
                 for s in self.steps
             ],
@@ -221,6 +232,7 @@ def _transition(entry: Mapping[str, Any]) -> Transition:
 
 
 def _step(entry: Mapping[str, Any]) -> Step:
+    needs, budget_s = entry.get("needs"), entry.get("budget_s")
     return Step(
         name=entry["name"],
         ok=bool(entry["ok"]),
@@ -228,6 +240,8 @@ def _step(entry: Mapping[str, Any]) -> Step:
         t=float(entry["t"]),
         elapsed_ms=float(entry["elapsed_ms"]),
         attempts=int(entry["attempts"]),
+        needs=None if needs is None else tuple(needs),
+        budget_s=None if budget_s is None else float(budget_s),
     )
 
 

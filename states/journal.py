@@ -7,7 +7,8 @@ job         the header, always seq 0: job_id, interview_id, room, worker_id, pid
 transition  from, event, to, outcome, reason
 internal    state, event: something that came and changed no state
 condition   resource, status, reason, message, required, since
-step        name, ok, reason, elapsed_ms, attempts: a timed piece of start-up or shutdown
+step        name, ok, reason, elapsed_ms, attempts: a timed piece of start-up or shutdown, which
+            began elapsed_ms before t; of a loader also needs (what it waited for) and budget_s
 turn        speaker, question_id, text, generated, heard, interrupted
 fault       where, error: something that went wrong and was survived
 exit        exit_code, signal: written by the worker once the job's process is gone
