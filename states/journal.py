@@ -47,7 +47,7 @@ class JournalLocked(JournalError):
         super().__init__(f"{path} is being written by another process")
 
 
-class _NewerFormat(Exception):
+class JournalTooNew(JournalError):
     """A whole record of a later version: never a torn line, and never to be cut off."""
 
 
@@ -200,8 +200,8 @@ def read_records(path: Path) -> ReadRecords:
     for number, line in _lines(data):
         try:
             record = _checked(json.loads(line))
-        except _NewerFormat as error:
-            raise JournalError(f"{path}:{number}: {error}") from error
+        except JournalTooNew as error:
+            raise JournalTooNew(f"{path}:{number}: {error}") from error
         except ValueError as error:
             if whole + len(line) == len(data):
                 break  # the last line: torn
@@ -223,5 +223,7 @@ def _checked(record: Any) -> Record:
     if not isinstance(record["v"], int) or not isinstance(record["seq"], int):
         raise ValueError("v and seq are whole numbers")
     if record["v"] > FORMAT_VERSION:
-        raise _NewerFormat(f"format {record['v']} is newer than {FORMAT_VERSION}, which this reads")
+        raise JournalTooNew(
+            f"format {record['v']} is newer than {FORMAT_VERSION}, which this reads"
+        )
     return dict(record)

@@ -138,6 +138,7 @@ def _palette(c: Mapping[str, str]) -> dict[str, Look]:
         "bar-red": Look(fill=red),
         "band": Look(fill=c["region"]),
         "bar-text": Look(fill=c["on-way"]),
+        "median": Look(stroke=text, width=2.4),
         "seam": Look(stroke=c["card"], width=2.0),
         "way-link": Look(stroke=way, width=1.6),
         "badge": Look(fill=way),

@@ -13,9 +13,20 @@ from states.render.scene import Scene
 from states.timeline.chart import Panel, scene
 from states.timeline.interview import SPOKEN_CHARACTERS_S, interview_panel
 from states.timeline.panels import closing_panel, startup_panel
+from states.timeline.spread import Spread, spread_panel
 from states.timeline.startup import TARGET_S, Link, Startup, startup
 
-__all__ = ["TARGET_S", "Link", "Startup", "drawing", "png", "startup", "svg"]
+__all__ = [
+    "TARGET_S",
+    "Link",
+    "Spread",
+    "Startup",
+    "drawing",
+    "png",
+    "spread_drawing",
+    "startup",
+    "svg",
+]
 
 _LEGEND = (
     "Blue: the chain of steps that decided when it ended, each from what it had waited for. "
@@ -24,6 +35,10 @@ _LEGEND = (
 _LEGEND_OF_WHOLE = (
     f" A turn ends where it was recorded, and is as long as its words ({SPOKEN_CHARACTERS_S:g} "
     "characters a second); a red tick on it: cut off."
+)
+_LEGEND_OF_SPREAD = (
+    "Line: from the shortest to the longest. Bar: from the median to the 95th percentile. "
+    "The steps that cost the most come first, the slowest in blue."
 )
 
 
@@ -47,11 +62,25 @@ def drawing(history: History, *, whole: bool = False) -> Scene:
     )
 
 
-def svg(history: History, *, whole: bool = False) -> str:
-    """`drawing` as an SVG document for light and dark pages. Raises JournalError."""
-    return write_svg.write(drawing(history, whole=whole))
+def spread_drawing(spread: Spread, *, note: str = "") -> Scene:
+    """Many start-ups. `note` says what else there is to know of them.
+
+    Raises ValueError where nothing was counted.
+    """
+    panel = spread_panel(spread, note=note)
+    return scene(
+        (panel,),
+        title=panel.title,
+        description=" ".join(text for text, _ in panel.words),
+        legend=_LEGEND_OF_SPREAD,
+    )
 
 
-def png(history: History, *, whole: bool = False) -> bytes:
-    """`drawing` as a PNG. Raises JournalError and RenderUnavailable."""
-    return write_png.write(drawing(history, whole=whole))
+def svg(drawn: Scene) -> str:
+    """A drawing as an SVG document for light and dark pages."""
+    return write_svg.write(drawn)
+
+
+def png(drawn: Scene) -> bytes:
+    """A drawing as a PNG. Raises RenderUnavailable."""
+    return write_png.write(drawn)

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from states.conditions import Status
 from states.history import History, Turn
+from states.outcomes import Outcome
 from states.render.words import spent, took
 from states.table import State
 from states.timeline.chart import Panel, Row, Span, clock
@@ -18,8 +19,6 @@ from states.timeline.startup import last_word
 SPOKEN_CHARACTERS_S: Final = 15.0
 #: Seconds without a word that are shown as a silence.
 SILENCE_S: Final = 5.0
-
-_STATE_CSS: Final = {State.CLOSING: "bar-red", State.DEGRADED: "bar-red"}
 
 
 def interview_panel(history: History) -> Panel:
@@ -56,7 +55,7 @@ def _states(history: History, end: float) -> Row:
         Span(
             start=entered,
             end=end if lasted is None else entered + lasted,
-            css="bar-way" if state is State.RUNNING else _STATE_CSS.get(state, "bar"),
+            css=_state_css(history, state),
             label=state.value,
         )
         for state, entered, lasted in history.stays()
@@ -68,6 +67,13 @@ def _states(history: History, end: float) -> Row:
     return Row(name="states", name_css="strong", spans=spans, figures=said, figures_css=css)
 
 
+def _state_css(history: History, state: State) -> str:
+    failed = state is State.CLOSING and history.outcome is Outcome.FAILED
+    if failed or state is State.DEGRADED:
+        return "bar-red"
+    return "bar-way" if state is State.RUNNING else "bar"
+
+
 def _questions(history: History, end: float) -> Iterator[Row]:
     """Each from the first turn on it to that on the next one."""
     asked = [turn for turn in history.turns if turn.question_id]
@@ -75,11 +81,10 @@ def _questions(history: History, end: float) -> Iterator[Row]:
     if not first:
         return
     starts = [_began(history.turns, turn) for turn in first]
+    ends = [*starts[1:], _over(history, end)]
     spans = tuple(
         Span(start=start, end=after, css="bar", label=turn.question_id or "")
-        for turn, start, after in zip(
-            first, starts, [*starts[1:], _over(history, end)], strict=True
-        )
+        for turn, start, after in zip(first, starts, ends, strict=True)
     )
     # A seam, so that each can be told from the next.
     seams = tuple((start, "seam") for start in starts[1:])

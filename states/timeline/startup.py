@@ -17,7 +17,7 @@ from states.transition import Transition
 TARGET_S: Final = 0.8
 
 #: A loader that is done behind its budget: nothing has waited for it.
-_LATE: Final = " (late)"
+LATE: Final = " (late)"
 #: Seconds by which two figures of one instant may differ: both are rounded.
 _GRAIN_S: Final = 0.0001
 
@@ -95,9 +95,11 @@ def startup(history: History) -> Startup:
 
 def last_word(history: History) -> float:
     """The time of the last record that says one, in seconds since the job was received."""
-    records = (*history.transitions, *history.internals, *history.steps, *history.turns)
-    times = [float(fault["t"]) for fault in history.faults if "t" in fault]
-    return max([0.0, *times, *(record.t for record in records)])
+    times = [x.t for x in (*history.transitions, *history.internals)]
+    times += [step.t for step in history.steps]
+    times += [turn.t for turn in history.turns]
+    times += [fault["t"] for fault in history.faults if isinstance(fault.get("t"), int | float)]
+    return max(times, default=0.0)
 
 
 def _end(history: History) -> Transition | None:
@@ -132,7 +134,7 @@ class _Chain:
 
     def __init__(self, history: History, steps: list[Step]) -> None:
         self._entries = history.transitions
-        self._left = [step for step in steps if not step.name.endswith(_LATE)]
+        self._left = [step for step in steps if not step.name.endswith(LATE)]
 
     def back_from(self, end: Transition | None, ended: float) -> Iterator[Link]:
         """The links, the last one first."""

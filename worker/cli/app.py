@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import typer
 
-from worker.cli import config, demo, diagram, faults, interviews, jobs, providers, resources, start
+from worker.cli import (
+    config,
+    demo,
+    diagram,
+    faults,
+    interviews,
+    jobs,
+    plot,
+    providers,
+    resources,
+    start,
+)
 
 app = typer.Typer(
     name="interview-worker",
@@ -19,6 +30,9 @@ app.command("demo")(demo.demo)
 app.add_typer(interviews.app, name="interviews")
 app.add_typer(jobs.app, name="jobs")
 app.command("diagram")(diagram.diagram)
+app.command("plot")(plot.plot)
+app.command("blame")(plot.blame)
+app.command("critical-chain")(plot.critical_chain)
 app.command("resources")(resources.resources)
 app.command("providers")(providers.providers)
 app.command("config")(config.config)
