@@ -20,7 +20,9 @@ def spent(value: float) -> str:
 
 
 def took(value: float) -> str:
-    """How long a step took: `3 ms`, `310 ms`, `2.30 s`, `12.4 s`."""
+    """How long a step took: `<1 ms`, `3 ms`, `310 ms`, `2.30 s`, `12.4 s`."""
+    if 0 < value < 0.0005:
+        return "<1 ms"
     return f"{value * 1000:.0f} ms" if value < 0.9995 else spent(value)
 
 

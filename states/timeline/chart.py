@@ -169,7 +169,7 @@ def _axis_ticks(panel: Panel) -> Iterator[tuple[float, str]]:
         found = [n * step for n in range(first, math.floor(panel.end / step + 1e-9) + 1)]
     for at in found:
         if panel.x(at) <= last:
-            yield at, clock(at, panel.end)
+            yield at, clock(at, at if panel.log else panel.end)
 
 
 def _round_step(least: float) -> float:

@@ -24,7 +24,7 @@ SILENCE_S: Final = 5.0
 def interview_panel(history: History) -> Panel:
     """From the job's receipt to the last word of its record."""
     end = max(last_word(history), 0.001)
-    spoken = list(_spoken(history.turns))
+    spoken = list(_spoken(history))
     silent = list(_silences(history, spoken, end))
     return Panel(
         title="The whole of it",
@@ -80,7 +80,8 @@ def _questions(history: History, end: float) -> Iterator[Row]:
     first = [next(turns) for _, turns in groupby(asked, key=lambda turn: turn.question_id)]
     if not first:
         return
-    starts = [_began(history.turns, turn) for turn in first]
+    began = {turn.seq: start for start, _, turn in _spoken(history)}
+    starts = [began[turn.seq] for turn in first]
     ends = [*starts[1:], _over(history, end)]
     spans = tuple(
         Span(start=start, end=after, css="bar", label=turn.question_id or "")
@@ -97,17 +98,13 @@ def _over(history: History, end: float) -> float:
     return end if closing is None else closing
 
 
-def _began(turns: tuple[Turn, ...], turn: Turn) -> float:
-    return next(start for start, _, one in _spoken(turns) if one is turn)
-
-
-def _spoken(turns: tuple[Turn, ...]) -> Iterator[tuple[float, float, Turn]]:
+def _spoken(history: History) -> Iterator[tuple[float, float, Turn]]:
     """Each turn with its beginning, by the length of its words, and its end."""
-    before = 0.0
-    for turn in turns:
+    before = history.entered(State.RUNNING) or 0.0
+    for turn in history.turns:
         words = turn.heard or turn.text
-        yield max(before, turn.t - len(words) / SPOKEN_CHARACTERS_S), turn.t, turn
-        before = turn.t
+        yield min(turn.t, max(before, turn.t - len(words) / SPOKEN_CHARACTERS_S)), turn.t, turn
+        before = max(before, turn.t)
 
 
 def _speakers(spoken: Iterable[tuple[float, float, Turn]]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -10,10 +10,12 @@ from states.history import History, Step
 from states.render.words import seconds, took
 from states.table import BUDGETS, State
 from states.timeline.chart import Panel, Row, Span
-from states.timeline.startup import TARGET_S, Link, Startup, last_word, startup
+from states.timeline.startup import RECEIVED, TARGET_S, Link, Startup, last_word, startup
 
 #: The target is drawn where the job took more than this part of it.
 _SHOWS_TARGET: Final = 0.4
+#: Seconds between a step and the one before it that are worth a word.
+_SHOWN_WAIT_S: Final = 0.01
 
 
 def startup_panel(history: History) -> Panel:
@@ -29,7 +31,7 @@ def startup_panel(history: History) -> Panel:
         bands=tuple((entered, left) for _, entered, left in start.bands),
         groups=(
             tuple(_state_row(history, *band) for band in start.bands),
-            tuple(_step_row(step, start) for step in start.steps),
+            tuple(_startup_rows(start)),
             tuple(_milestone_row(*milestone) for milestone in start.milestones),
         ),
         lines=((TARGET_S, f"target {took(TARGET_S)}", "failure-timeout"),)
@@ -103,13 +105,16 @@ def _verdict(history: History, start: Startup) -> tuple[tuple[str, str], ...]:
 
 
 def _cost(link: Link) -> str:
-    said = f"{link.name}, {took(link.cost_s)}"
-    if link.step is None:
-        return said
-    more = [] if link.step.ok else [link.step.reason]
-    if link.step.attempts > 1:
+    own_s = link.ended - link.began
+    more = []
+    if link.step is not None and not link.step.ok:
+        more.append(link.step.reason)
+    if link.step is not None and link.step.attempts > 1:
         more.append(f"{link.step.attempts} tries")
-    return f"{said} ({', '.join(more)})" if more else said
+    # Nothing had begun in between: the process was busy with something else.
+    if link.cost_s - own_s >= _SHOWN_WAIT_S:
+        more.append(f"and {took(link.cost_s - own_s)} until it began")
+    return f"{link.name}, {took(own_s)}" + (f" ({', '.join(more)})" if more else "")
 
 
 def _missing(history: History, at: float) -> list[str]:
@@ -131,6 +136,24 @@ def _state_row(history: History, state: State, entered: float, left: float) -> R
     )
 
 
+def _startup_rows(start: Startup) -> Iterator[Row]:
+    """The steps, and what else is in the chain: the way to the process, a spent budget."""
+    rows = [(step.began, _step_row(step, start)) for step in start.steps]
+    rows += [(x.began, _link_row(x, start)) for x in start.chain if x.step is None]
+    yield from (row for _, row in sorted(rows, key=lambda found: found[0]))
+
+
+def _link_row(link: Link, start: Startup) -> Row:
+    css = "bar-way" if link.name == RECEIVED else "bar-red"
+    return Row(
+        name=link.name,
+        name_css="way-text",
+        spans=(Span(start=link.began, end=link.ended, css=css),),
+        figures=took(link.ended - link.began),
+        waited_for=_before(link, start),
+    )
+
+
 def _step_row(step: Step, start: Startup | None = None) -> Row:
     critical = start is not None and start.is_critical(step)
     end = min(step.t, start.ended) if start else step.t
@@ -148,14 +171,15 @@ def _step_row(step: Step, start: Startup | None = None) -> Row:
         ticks=((step.began + budget_s, "failure"),) if budget_s is not None and late else (),
         figures=" · ".join(figures) + (f" of {seconds(budget_s)}" if budget_s and late else ""),
         figures_css="muted" if step.ok else "red-text",
-        waited_for=_before(step, start) if start and critical else "",
+        waited_for=next((_before(x, start) for x in start.chain if x.step is step), "")
+        if start
+        else "",
     )
 
 
-def _before(step: Step, start: Startup) -> str:
-    names = [link.name for link in start.chain]
-    place = next(i for i, link in enumerate(start.chain) if link.step is step)
-    return names[place - 1] if place else ""
+def _before(link: Link, start: Startup) -> str:
+    place = start.chain.index(link)
+    return start.chain[place - 1].name if place else ""
 
 
 def _bar(step: Step, critical: bool) -> str:

@@ -16,6 +16,8 @@ from states.transition import Transition
 #: Seconds from a job's receipt to RUNNING that are aimed at.
 TARGET_S: Final = 0.8
 
+#: From the job's receipt by the worker to the first line of its process.
+RECEIVED: Final = "received"
 #: A loader that is done behind its budget: nothing has waited for it.
 LATE: Final = " (late)"
 #: Seconds by which two figures of one instant may differ: both are rounded.
@@ -145,7 +147,7 @@ class _Chain:
         yield from self._before(ended)
         received = self._entries[0].t if self._entries else 0.0
         if received > 0:
-            yield _link("received", 0.0, received)
+            yield _link(RECEIVED, 0.0, received)
 
     def _before(self, at: float) -> Iterator[Link]:
         """What made it `at`: the step that ended last by then, or a budget spent since."""
