@@ -13,7 +13,17 @@ from itertools import pairwise
 from typing import Final
 
 from states.render.marks import word_wrapped
-from states.render.scene import LINE_HEIGHT, TEXT_SIZE, Line, Mark, Part, Rect, Scene, Text
+from states.render.scene import (
+    LINE_HEIGHT,
+    PALETTES,
+    TEXT_SIZE,
+    Line,
+    Mark,
+    Part,
+    Rect,
+    Scene,
+    Text,
+)
 
 #: Pixels. A README is about 830 px wide.
 WIDTH: Final = 870.0
@@ -26,11 +36,17 @@ _BAR: Final = 10.0
 _THIN: Final = 3.0
 _LEAST_BAR: Final = 2.0
 
-#: Pixels a character takes at the most on average, in a font of usual width.
-_CHAR: Final = TEXT_SIZE * 0.52
-_NAME_CHARS: Final = int((_LEFT - _MARGIN - 10) / _CHAR)
-_FIGURE_CHARS: Final = int((WIDTH - _RIGHT - _MARGIN - 12) / _CHAR)
-_HEAD_CHARS: Final = int((WIDTH - 2 * _MARGIN) / _CHAR)
+#: Ems that a character takes in DejaVu Sans, the widest of the fonts that are asked for.
+_THIN_EM: Final = 0.4
+_WIDE_EM: Final = 0.78
+_USUAL_EM: Final = 0.62
+_BOLD: Final = 1.12
+
+_NAME_WIDTH: Final = _LEFT - _MARGIN - 10
+_FIGURE_WIDTH: Final = WIDTH - _RIGHT - _MARGIN - 12
+_HEAD_WIDTH: Final = WIDTH - 2 * _MARGIN
+#: What fits into a line of the head and the legend.
+_HEAD_CHARS: Final = int(_HEAD_WIDTH / (TEXT_SIZE * 0.54))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +130,7 @@ def _panel(panel: Panel, y: float) -> tuple[list[Part], float]:
     """The panel's parts, and the y below them."""
     head: list[Mark] = []
     y += 18
-    head.append(Text(x=_MARGIN, y=y, text=_cut(panel.title, _HEAD_CHARS), css="title"))
+    head.append(Text(x=_MARGIN, y=y, text=_cut(panel.title, "title", _HEAD_WIDTH), css="title"))
     for text, css in panel.words:
         for line in word_wrapped(text, _HEAD_CHARS):
             y += LINE_HEIGHT + 1
@@ -127,6 +143,8 @@ def _panel(panel: Panel, y: float) -> tuple[list[Part], float]:
             rows.append((row, y))
             y += _ROW
         y += _GAP
+    if not rows:
+        return [Part(marks=tuple(head))], top - 12
     behind = [*_bands(panel, top, y), *_axis(panel, top, y)]
     below = list(_lines(panel, top, y))
     parts = [
@@ -189,7 +207,7 @@ def clock(at: float, longest: float) -> str:
 
 def _row(panel: Panel, row: Row, y: float) -> Iterator[Mark]:
     base = y + _ROW / 2 + TEXT_SIZE * 0.35
-    name = _cut(row.name, _NAME_CHARS)
+    name = _cut(row.name, row.name_css, _NAME_WIDTH)
     yield Text(x=_LEFT - 10, y=base, text=name, css=row.name_css, anchor="end")
     for span in row.spans:
         yield from _span(panel, span, y, base)
@@ -197,7 +215,7 @@ def _row(panel: Panel, row: Row, y: float) -> Iterator[Mark]:
         x = panel.x(at)
         yield Line(start=(x, y + 2), end=(x, y + _ROW - 2), css=css, head=False)
     if row.figures:
-        text = _cut(row.figures, _FIGURE_CHARS)
+        text = _cut(row.figures, row.figures_css, _FIGURE_WIDTH)
         yield Text(x=_RIGHT + 12, y=base, text=text, css=row.figures_css)
 
 
@@ -215,7 +233,7 @@ def _span(panel: Panel, span: Span, y: float, base: float) -> Iterator[Mark]:
         css=span.css,
         radius=0,
     )
-    if span.label and len(span.label) * _CHAR + 6 < width:
+    if span.label and text_width(span.label, "bar-text") + 6 < width:
         yield Text(x=left + width / 2, y=base, text=span.label, css="bar-text", anchor="middle")
 
 
@@ -237,11 +255,27 @@ def _lines(panel: Panel, top: float, bottom: float) -> Iterator[Mark]:
     for at, label, css in panel.lines:
         x = panel.x(at)
         yield Line(start=(x, top), end=(x, bottom), css=css, head=False)
-        half = len(label) * _CHAR / 2
-        at_x = min(max(x, _LEFT + half), WIDTH - _MARGIN - half)
         text_css = "red-text" if css.startswith("failure") else "muted"
+        half = text_width(label, text_css) / 2
+        at_x = min(max(x, _LEFT + half), WIDTH - _MARGIN - half)
         yield Text(x=at_x, y=bottom + LINE_HEIGHT - 2, text=label, css=text_css, anchor="middle")
 
 
-def _cut(text: str, chars: int) -> str:
-    return text if len(text) <= chars else text[: chars - 1].rstrip() + "…"
+def text_width(text: str, css: str) -> float:
+    """Pixels that a text takes at the most, in the look of that name."""
+    look = PALETTES["light"][css]
+    return sum(map(_ems, text)) * look.size * (_BOLD if look.bold else 1.0)
+
+
+def _ems(character: str) -> float:
+    if character in " .,:;'|!()[]fijlrt":
+        return _THIN_EM
+    return _WIDE_EM if character.isupper() or character in "mw%@" else _USUAL_EM
+
+
+def _cut(text: str, css: str, width: float) -> str:
+    if text_width(text, css) <= width:
+        return text
+    while text and text_width(text + "…", css) > width:
+        text = text[:-1]
+    return text.rstrip() + "…"

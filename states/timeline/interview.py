@@ -28,7 +28,7 @@ def interview_panel(history: History) -> Panel:
     silent = list(_silences(history, spoken, end))
     return Panel(
         title="The whole of it",
-        words=((_story(history, end), "text"),),
+        words=((_story(history), "text"),),
         start=0.0,
         end=end,
         groups=(
@@ -43,11 +43,11 @@ def interview_panel(history: History) -> Panel:
     )
 
 
-def _story(history: History, end: float) -> str:
+def _story(history: History) -> str:
     ending = f"{history.outcome} · {history.reason}" if history.outcome else "not over yet"
     turns = Counter(turn.speaker for turn in history.turns)
     said = ", ".join(f"{count} by the {name}" for name, count in turns.items())
-    return f"{spent(end)}, {ending}. Turns: {said or 'none'}."
+    return f"{spent(last_word(history))}, {ending}. Turns: {said or 'none'}."
 
 
 def _states(history: History, end: float) -> Row:
@@ -62,8 +62,10 @@ def _states(history: History, end: float) -> Row:
         if state is not State.CLOSED
     )
     running = history.entered(State.RUNNING)
-    said = f"RUNNING at {took(running)}" if running is not None else "never RUNNING"
-    css = "muted" if running is not None else "red-text"
+    over = history.outcome is not None
+    said, css = ("never RUNNING", "red-text") if over else ("not RUNNING yet", "muted")
+    if running is not None:
+        said, css = f"RUNNING at {took(running)}", "muted"
     return Row(name="states", name_css="strong", spans=spans, figures=said, figures_css=css)
 
 

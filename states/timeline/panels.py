@@ -112,7 +112,7 @@ def _cost(link: Link) -> str:
     if link.step is not None and link.step.attempts > 1:
         more.append(f"{link.step.attempts} tries")
     # Nothing had begun in between: the process was busy with something else.
-    if link.cost_s - own_s >= _SHOWN_WAIT_S:
+    if link.step is not None and link.cost_s - own_s >= _SHOWN_WAIT_S:
         more.append(f"and {took(link.cost_s - own_s)} until it began")
     return f"{link.name}, {took(own_s)}" + (f" ({', '.join(more)})" if more else "")
 
@@ -146,7 +146,7 @@ def _startup_rows(start: Startup) -> Iterator[Row]:
 def _link_row(link: Link, start: Startup) -> Row:
     css = "bar-way" if link.name == RECEIVED else "bar-red"
     return Row(
-        name=link.name,
+        name=_row_name(link),
         name_css="way-text",
         spans=(Span(start=link.began, end=link.ended, css=css),),
         figures=took(link.ended - link.began),
@@ -179,7 +179,12 @@ def _step_row(step: Step, start: Startup | None = None) -> Row:
 
 def _before(link: Link, start: Startup) -> str:
     place = start.chain.index(link)
-    return start.chain[place - 1].name if place else ""
+    return _row_name(start.chain[place - 1]) if place else ""
+
+
+def _row_name(link: Link) -> str:
+    """Without the state: that stands above, and would not fit into the column."""
+    return link.name if link.step else link.name.split()[0]
 
 
 def _bar(step: Step, critical: bool) -> str:

@@ -83,9 +83,8 @@ def startup(history: History) -> Startup:
     steps = [step for step in history.steps if step.began < ended]
     return Startup(
         bands=tuple(
-            (state, entered, min(ended, entered + spent) if spent is not None else ended)
-            for state, entered, spent in history.stays()
-            if entered < ended
+            (state, entered, ended if spent is None else entered + spent)
+            for state, entered, spent in history.stays()[: _visits(history, end)]
         ),
         steps=tuple(sorted(steps, key=lambda step: (step.began, step.t))),
         chain=tuple(_costed(reversed(list(_Chain(history, steps).back_from(end, ended))))),
@@ -107,6 +106,10 @@ def last_word(history: History) -> float:
 def _end(history: History) -> Transition | None:
     ends = (State.RUNNING, State.CLOSING, State.CLOSED)
     return next((x for x in history.transitions if x.target in ends), None)
+
+
+def _visits(history: History, end: Transition | None) -> int | None:
+    return None if end is None else history.transitions.index(end)
 
 
 def _milestones(history: History) -> Iterator[tuple[str, float]]:
