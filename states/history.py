@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -233,6 +234,8 @@ def _transition(entry: Mapping[str, Any]) -> Transition:
 
 def _step(entry: Mapping[str, Any]) -> Step:
     needs, budget_s = entry.get("needs"), entry.get("budget_s")
+    if not math.isfinite(entry["elapsed_ms"]):
+        raise ValueError("elapsed_ms is not a number of milliseconds")
     return Step(
         name=entry["name"],
         ok=bool(entry["ok"]),
@@ -262,6 +265,8 @@ class _Reader:
 
     def read(self, record: Mapping[str, Any]) -> None:
         kind = record["kind"]
+        if not math.isfinite(record.get("t", 0.0)):
+            raise ValueError("t is not a number of seconds")
         if kind == "job":
             self.header = {k: v for k, v in record.items() if k not in ("v", "seq", "kind")}
         elif kind == "transition":

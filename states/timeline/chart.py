@@ -191,10 +191,11 @@ def _axis_ticks(panel: Panel) -> Iterator[tuple[float, str]]:
 
 
 def _round_step(least: float) -> float:
-    """The next step that people count in: 1, 2 or 5 of a power of ten, or of minutes."""
-    if least > 30:
-        return next((60.0 * n for n in (1, 2, 5, 10, 15, 30, 60) if 60 * n >= least), 3600.0 * 6)
-    power = 10.0 ** math.floor(math.log10(max(least, 1e-4)))
+    """The next step that people count in: 1, 2 or 5 of a power of ten, or minutes, or hours."""
+    if 30 < least <= 1800:
+        return next(60.0 * n for n in (1, 2, 5, 10, 15, 30) if 60 * n >= least)
+    unit = 3600.0 if least > 1800 else 1.0
+    power = unit * 10.0 ** math.floor(math.log10(max(least / unit, 1e-4)))
     return next(n * power for n in (1, 2, 5, 10) if n * power >= least * (1 - 1e-9))
 
 

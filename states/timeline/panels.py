@@ -58,7 +58,8 @@ def closing_panel(history: History) -> Panel | None:
     failed = [step.name for step in steps if not step.ok]
     words = [(f"{took(end - began)} of {seconds(budget_s)}", "text")]
     if closed is None:
-        words.append(("It never got to CLOSED: the record ends here.", "red-text"))
+        never = "It never got to CLOSED" if history.broke_off else "Not CLOSED yet"
+        words.append((f"{never}: the record ends here.", "red-text"))
     if failed:
         words.append((f"Did not end well: {', '.join(failed)}.", "red-text"))
     return Panel(
