@@ -11,9 +11,8 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from click.testing import Result
 from job_parts import settings_in
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from states import Event, FileJournal, History, Lifecycle
 from states.examples import degraded, failed, healthy
@@ -188,7 +187,7 @@ def test_many_jobs_are_spread_out_and_what_cannot_be_read_is_counted(journals: P
 def test_a_job_that_is_being_written_counts_once_it_has_started(journals: Path) -> None:
     whole = write(journals / "AJ_1.jsonl", healthy()).read_bytes().splitlines(keepends=True)
     steps = [line for line in whole if b'"step"' in line and b"stop_" not in line]
-    running = next(n for n, line in enumerate(whole) if b'"RUNNING"' in line)
+    running = next(n for n, line in enumerate(whole) if b'"to": "RUNNING"' in line)
     (journals / "AJ_1.jsonl").write_bytes(
         b"".join([*whole[: running + 1], *steps, b'{"v": 1, "se'])
     )
