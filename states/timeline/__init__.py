@@ -29,16 +29,16 @@ __all__ = [
 ]
 
 _LEGEND = (
-    "Blue: the chain of steps that decided when it ended, each from what it had waited for. "
-    "Grey: all other steps. Red: what failed; a red tick is a spent budget."
+    "Blue: the steps that decided when it was over, each from what it had waited for. "
+    "Grey: the others. Red: failed; a red tick: a spent budget."
 )
 _LEGEND_OF_WHOLE = (
-    f" A turn ends where it was recorded, and is as long as its words ({SPOKEN_CHARACTERS_S:g} "
-    "characters a second); a red tick on it: cut off."
+    " A turn ends at its record and is as long as its words "
+    f"({SPOKEN_CHARACTERS_S:g} characters a second); a red tick on it: cut off."
 )
 _LEGEND_OF_SPREAD = (
     "Line: from the shortest to the longest. Bar: from the median to the 95th percentile. "
-    "The steps that cost the most come first, the slowest in blue."
+    "What cost the most comes first, the slowest in blue."
 )
 
 
