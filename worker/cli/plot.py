@@ -35,11 +35,14 @@ class PlotFormat(StrEnum):
     PNG = "png"
 
 
+#: So many journals are read in a minute or two.
+MOST_JOURNALS = 10_000
+
 OneJob = Annotated[str, typer.Argument(help="The job's id, or the path of a journal.")]
 AnyJob = Annotated[str | None, typer.Argument(help="The job's id, or the path of a journal.")]
 Last = Annotated[
     int | None,
-    typer.Option(min=1, max=10_000, help="Instead of a job: the newest journals on this machine."),
+    typer.Option(help="Instead of a job: so many of the newest journals on this machine."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -102,6 +105,8 @@ def critical_chain(job: OneJob, as_json: Json = False) -> None:
 def _one_of(job: str | None, last: int | None) -> None:
     if (job is None) == (last is None):
         raise CommandError("name one job, or --last and how many", ExitCode.USAGE)
+    if last is not None and not 1 <= last <= MOST_JOURNALS:
+        raise CommandError(f"--last is a number from 1 to {MOST_JOURNALS}", ExitCode.USAGE)
 
 
 def _begun(job: str) -> History:
