@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,15 @@ class Step:
     t: float
     elapsed_ms: float
     attempts: int
+    #: Of a loader, the resources that it waited for; None where the journal does not say.
+    needs: tuple[str, ...] | None = None
+    #: Of a loader with a budget of its own, the seconds of it.
+    budget_s: float | None = None
+
+    @property
+    def began(self) -> float:
+        """When it began, in seconds since the job was received."""
+        return max(0.0, self.t - self.elapsed_ms / 1000)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,6 +163,8 @@ class History:
                     "t": round(s.t, 6),
                     "elapsed_ms": s.elapsed_ms,
                     "attempts": s.attempts,
+                    "needs": s.needs,
+                    "budget_s": s.budget_s,
                 }
                 for s in self.steps
             ],
@@ -221,6 +233,9 @@ def _transition(entry: Mapping[str, Any]) -> Transition:
 
 
 def _step(entry: Mapping[str, Any]) -> Step:
+    needs, budget_s = entry.get("needs"), entry.get("budget_s")
+    if not math.isfinite(entry["elapsed_ms"]):
+        raise ValueError("elapsed_ms is not a number of milliseconds")
     return Step(
         name=entry["name"],
         ok=bool(entry["ok"]),
@@ -228,6 +243,8 @@ def _step(entry: Mapping[str, Any]) -> Step:
         t=float(entry["t"]),
         elapsed_ms=float(entry["elapsed_ms"]),
         attempts=int(entry["attempts"]),
+        needs=None if needs is None else tuple(needs),
+        budget_s=None if budget_s is None else float(budget_s),
     )
 
 
@@ -248,6 +265,8 @@ class _Reader:
 
     def read(self, record: Mapping[str, Any]) -> None:
         kind = record["kind"]
+        if not math.isfinite(record.get("t", 0.0)):
+            raise ValueError("t is not a number of seconds")
         if kind == "job":
             self.header = {k: v for k, v in record.items() if k not in ("v", "seq", "kind")}
         elif kind == "transition":

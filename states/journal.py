@@ -7,7 +7,8 @@ job         the header, always seq 0: job_id, interview_id, room, worker_id, pid
 transition  from, event, to, outcome, reason
 internal    state, event: something that came and changed no state
 condition   resource, status, reason, message, required, since
-step        name, ok, reason, elapsed_ms, attempts: a timed piece of start-up or shutdown
+step        name, ok, reason, elapsed_ms, attempts: a timed piece of start-up or shutdown, which
+            began elapsed_ms before t; of a loader also needs (what it waited for) and budget_s
 turn        speaker, question_id, text, generated, heard, interrupted
 fault       where, error: something that went wrong and was survived
 exit        exit_code, signal: written by the worker once the job's process is gone
@@ -47,7 +48,7 @@ class JournalLocked(JournalError):
         super().__init__(f"{path} is being written by another process")
 
 
-class _NewerFormat(Exception):
+class JournalTooNew(JournalError):
     """A whole record of a later version: never a torn line, and never to be cut off."""
 
 
@@ -206,8 +207,8 @@ def read_records(path: Path) -> ReadRecords:
     for number, line in _lines(data):
         try:
             record = _checked(json.loads(line))
-        except _NewerFormat as error:
-            raise JournalError(f"{path}:{number}: {error}") from error
+        except JournalTooNew as error:
+            raise JournalTooNew(f"{path}:{number}: {error}") from error
         except ValueError as error:
             if whole + len(line) == len(data):
                 break  # the last line: torn
@@ -229,5 +230,7 @@ def _checked(record: Any) -> Record:
     if not isinstance(record["v"], int) or not isinstance(record["seq"], int):
         raise ValueError("v and seq are whole numbers")
     if record["v"] > FORMAT_VERSION:
-        raise _NewerFormat(f"format {record['v']} is newer than {FORMAT_VERSION}, which this reads")
+        raise JournalTooNew(
+            f"format {record['v']} is newer than {FORMAT_VERSION}, which this reads"
+        )
     return dict(record)

@@ -45,12 +45,16 @@ class JobBook:
 
     def loader(self, name: str, report: LoadReport) -> None:
         """Record how a loader or closer fared."""
+        waited = {} if report.needs is None else {"needs": report.needs}
+        budget = {} if report.budget_s is None else {"budget_s": report.budget_s}
         self._step(
             name,
             ok=report.ok,
             reason=report.reason,
             elapsed_ms=report.elapsed_ms,
             attempts=report.attempts,
+            **waited,
+            **budget,
         )
 
     def _step(self, name: str, **result: Any) -> None:

@@ -47,11 +47,11 @@ def png(history: History | None = None, *, losses: Losses = _NONE) -> bytes:
 
 
 def drawings(losses: Losses = _NONE) -> Mapping[str, str]:
-    """The files of diagrams/ by name: the table in three formats, and three example jobs.
+    """The files of diagrams/ by name: the table in three formats, and what example jobs did.
 
     Raises ModuleNotFoundError without the `testing` extra, on whose virtual time the jobs run.
     """
-    from states import examples
+    from states import examples, timeline
 
     return {
         "lifecycle.mmd": mermaid(losses=losses),
@@ -60,4 +60,6 @@ def drawings(losses: Losses = _NONE) -> Mapping[str, str]:
         "healthy.svg": svg(examples.healthy(), losses=losses),
         "degraded.svg": svg(examples.degraded(), losses=losses),
         "failed.svg": svg(examples.failed(), losses=losses),
+        "startup.svg": timeline.svg(timeline.drawing(examples.healthy())),
+        "interview.svg": timeline.svg(timeline.drawing(examples.degraded(), whole=True)),
     }

@@ -19,6 +19,13 @@ def spent(value: float) -> str:
     return f"{value:.1f} s" if value < 1000 else f"{value:.0f} s"
 
 
+def took(value: float) -> str:
+    """How long a step took: `<1 ms`, `3 ms`, `310 ms`, `2.30 s`, `12.4 s`."""
+    if 0 < value < 0.0005:
+        return "<1 ms"
+    return f"{value * 1000:.0f} ms" if value < 0.9995 else spent(value)
+
+
 def guard_name(edge: Edge) -> str:
     """The guard's name in words; empty without one."""
     return edge.guard.__name__.replace("_", " ") if edge.guard else ""

@@ -84,7 +84,7 @@ class _Painter:
             rect.width,
             rect.height,
             shape="box",
-            style="rounded,filled",
+            style="rounded,filled" if rect.radius else "filled",
             fillcolor=_colour(look.fill, dim),
             color=_colour(look.stroke, dim),
             penwidth=look.width,
@@ -94,8 +94,11 @@ class _Painter:
         look = _look(text.css)
         end = {"start": r"\l", "middle": "", "end": r"\r"}[text.anchor]
         room = look.size * (1 + CHARACTER_ROOM * len(text.text))
+        # What reaches further widens the picture.
         if text.anchor == "start":
-            room = min(room, self._width - text.x)  # what reaches further widens the picture
+            room = min(room, self._width - text.x)
+        elif text.anchor == "end":
+            room = min(room, text.x)
         shift = {"start": room / 2, "middle": 0.0, "end": -room / 2}[text.anchor]
         self._node(
             text.x + shift,

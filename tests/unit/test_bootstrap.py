@@ -57,6 +57,15 @@ async def test_each_is_reported_when_it_is_done_with_its_time_and_attempts() -> 
     assert loads.held.reports == loads.reports
 
 
+async def test_a_report_says_what_was_waited_for_and_how_long_it_might_have_taken() -> None:
+    loads = Loads()
+    late = resource("late", after_s=9.0, budget_s=0.5)
+    await loads.of(late, resource("plan", needs=("late",), required=True, budget_s=3.0))
+    said = {name: (report.needs, report.budget_s) for name, report in loads.reports.items()}
+    assert said == {"late": ((), 0.5), "plan": (("late",), None)}
+    await loads.held.aclose()
+
+
 async def test_a_report_is_the_condition_of_its_resource() -> None:
     loads = Loads()
     await loads.of(resource("vad"), resource("db", load=broken, required=True))

@@ -8,19 +8,19 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from enum import StrEnum
-from itertools import combinations
 from pathlib import Path
 from typing import cast
 from xml.etree import ElementTree
 
 import pytest
+from drawn_texts import assert_texts_can_be_read
 
 from states import BUDGETS, EDGES, Edge, Event, History, Outcome, Reason, State, Transition, render
 from states.conditions import Condition, Status
 from states.examples import degraded, failed, healthy
 from states.render import write_dot, write_mermaid, write_svg
 from states.render.layout import layout
-from states.render.scene import TEXT_SIZE, Line, Text
+from states.render.scene import Line
 from states.render.view import View, view
 from worker.resources.losses import meanings
 
@@ -241,13 +241,6 @@ def test_a_new_state_is_in_every_format() -> None:
     assert "PAUSED" in write_dot.write(bigger)
 
 
-def _span(text: Text) -> tuple[float, float]:
-    """The x from which and to which a text reaches, in a font of usual width."""
-    width = len(text.text) * TEXT_SIZE * 0.5
-    start = {"start": 0.0, "middle": width / 2, "end": width}[text.anchor]
-    return text.x - start, text.x - start + width
-
-
 @pytest.mark.parametrize(
     "drawing",
     [
@@ -269,13 +262,7 @@ def test_no_two_arrows_cross_and_no_two_texts_overlap(drawing: Callable[[], View
             top, bottom = sorted((down.start[1], down.end[1]))
             crossing = left < down.start[0] < right and top < across.start[1] < bottom
             assert not crossing, (across, down)
-    texts = [mark for mark in marks if isinstance(mark, Text) and mark.text]
-    for one, other in combinations(texts, 2):
-        (a, b), (c, d) = _span(one), _span(other)
-        assert abs(one.y - other.y) > TEXT_SIZE or b <= c or d <= a, (one, other)
-    for text in texts:
-        assert 0 <= _span(text)[0] < _span(text)[1] <= scene.width, text
-        assert text.y < scene.height, text
+    assert_texts_can_be_read(scene)
 
 
 def test_the_same_bytes_come_out_every_time() -> None:

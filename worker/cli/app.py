@@ -12,6 +12,7 @@ from worker.cli import (
     health,
     interviews,
     jobs,
+    plot,
     providers,
     resources,
     start,
@@ -30,6 +31,9 @@ app.command("demo")(demo.demo)
 app.add_typer(interviews.app, name="interviews")
 app.add_typer(jobs.app, name="jobs")
 app.command("diagram")(diagram.diagram)
+app.command("plot")(plot.plot)
+app.command("blame")(plot.blame)
+app.command("critical-chain")(plot.critical_chain)
 app.command("resources")(resources.resources)
 app.command("providers")(providers.providers)
 app.command("health")(health.health)

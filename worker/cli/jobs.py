@@ -83,6 +83,8 @@ async def history_of(job_id: str) -> History:
     settings = Settings.load()
     path = Path(job_id) if job_id.endswith(".jsonl") else journal_path(settings, job_id)
     if path is not None:
+        if not path.exists():
+            raise CommandError(f"there is no journal {path}", ExitCode.NOT_FOUND)
         return History.read(path)
     async with database(settings) as db:
         records = await records_of(db, job_id)

@@ -57,6 +57,9 @@ class LoadReport:
     event: Event = Event.ORCHESTRATOR_FAILED
     #: Of a failure: the same may succeed later.
     transient: bool = False
+    #: Of a loader: the resources that it waited for, and the seconds it had; None: the state's.
+    needs: tuple[str, ...] | None = None
+    budget_s: float | None = None
 
     def condition(self) -> Condition:
         """The resource's condition, as the lifecycle keeps it."""

@@ -123,7 +123,7 @@ async def bootstrap_resources(
         held._loading[resource.name] = loading  # the two are one mechanism
         budget = None if resource.required else resource.budget_s
         done, _ = await asyncio.wait({loading}, timeout=budget)
-        report = loading.result() if done else _late(resource)
+        report = _declared(resource, loading.result() if done else _late(resource))
         held.reports[resource.name] = report
         if not done:
             loading.add_done_callback(lambda task: _report_late(task, resource, held, on_late))
@@ -175,6 +175,15 @@ def _in_background(held: AgentResources, work: Coroutine[Any, Any, None], name: 
     task = asyncio.get_running_loop().create_task(work, name=name)
     held._telling.add(task)  # the loop keeps only a weak reference to a task
     task.add_done_callback(held._telling.discard)
+
+
+def _declared(resource: Resource, report: LoadReport) -> LoadReport:
+    """With what the resource waited for, and the budget of its own that it had."""
+    return replace(
+        report,
+        needs=resource.needs,
+        budget_s=None if resource.required else resource.budget_s,
+    )
 
 
 def _late(resource: Resource) -> LoadReport:

@@ -1,0 +1,86 @@
+"""Draws where the time of a job went: its start-up, its whole course, or many start-ups.
+
+`startup` is the model: bands, steps and the chain of them that decided when RUNNING was entered.
+`Spread` takes many. The drawings are written by states/render, as SVG or PNG.
+"""
+
+from __future__ import annotations
+
+from states.history import History
+from states.journal import JournalError
+from states.render import write_png, write_svg
+from states.render.scene import Scene
+from states.timeline.chart import Panel, scene
+from states.timeline.interview import SPOKEN_CHARACTERS_S, interview_panel
+from states.timeline.panels import closing_panel, startup_panel
+from states.timeline.spread import Spread, spread_panel
+from states.timeline.startup import TARGET_S, Link, Startup, startup
+
+__all__ = [
+    "TARGET_S",
+    "Link",
+    "Spread",
+    "Startup",
+    "drawing",
+    "png",
+    "spread_drawing",
+    "startup",
+    "svg",
+]
+
+_LEGEND = (
+    "Blue: the steps that decided when it was over, each from what it had waited for. "
+    "Grey: the others. Red: failed; a red tick: a spent budget."
+)
+_LEGEND_OF_WHOLE = (
+    " A turn ends at its record and is as long as its words "
+    f"({SPOKEN_CHARACTERS_S:g} characters a second); a red tick on it: cut off."
+)
+_LEGEND_OF_SPREAD = (
+    "Line: from the shortest to the longest. Bar: from the median to the 95th percentile. "
+    "What cost the most comes first, the slowest in blue."
+)
+
+
+def drawing(history: History, *, whole: bool = False) -> Scene:
+    """The start-up of a job, and with `whole` all that came after it.
+
+    Raises JournalError for a history in which nothing has happened.
+    """
+    if not history.transitions:
+        raise JournalError("the journal is empty: there is nothing to draw")
+    panels: list[Panel] = [startup_panel(history)]
+    if whole:
+        panels += [interview_panel(history)]
+        panels += [panel] if (panel := closing_panel(history)) else []
+    first = panels[0]
+    return scene(
+        tuple(panels),
+        title=first.title,
+        description=" ".join(text for text, _ in first.words),
+        legend=_LEGEND + (_LEGEND_OF_WHOLE if whole else ""),
+    )
+
+
+def spread_drawing(spread: Spread, *, note: str = "") -> Scene:
+    """Many start-ups. `note` says what else there is to know of them.
+
+    Raises ValueError where nothing was counted.
+    """
+    panel = spread_panel(spread, note=note)
+    return scene(
+        (panel,),
+        title=panel.title,
+        description=" ".join(text for text, _ in panel.words),
+        legend=_LEGEND_OF_SPREAD,
+    )
+
+
+def svg(drawn: Scene) -> str:
+    """A drawing as an SVG document for light and dark pages."""
+    return write_svg.write(drawn)
+
+
+def png(drawn: Scene) -> bytes:
+    """A drawing as a PNG. Raises RenderUnavailable."""
+    return write_png.write(drawn)

@@ -1,0 +1,193 @@
+"""The panel of a whole interview: who spoke, what was lost and came back, silences, faults."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from typing import Any, Final
+
+from states.conditions import Status
+from states.history import History, Turn
+from states.outcomes import Outcome
+from states.render.words import spent, took
+from states.table import State
+from states.timeline.chart import Panel, Row, Span, clock
+from states.timeline.startup import last_word
+
+#: Characters of a turn that are spoken in a second: a journal has a turn's end and its words.
+SPOKEN_CHARACTERS_S: Final = 15.0
+#: Seconds without a word that are shown as a silence.
+SILENCE_S: Final = 5.0
+
+
+def interview_panel(history: History) -> Panel:
+    """From the job's receipt to the last word of its record."""
+    end = max(last_word(history), 0.001)
+    spoken = list(_spoken(history))
+    silent = list(_silences(history, spoken, end))
+    return Panel(
+        title="The whole of it",
+        words=((_story(history), "text"),),
+        start=0.0,
+        end=end,
+        groups=(
+            (_states(history, end), *_questions(history, end)),
+            (
+                *(_speaker(name, spoken) for name in _speakers(spoken)),
+                *([_silence_row(silent, end)] if silent else []),
+            ),
+            tuple(_losses(history, end)),
+            tuple(_faults(history, end)),
+        ),
+    )
+
+
+def _story(history: History) -> str:
+    ending = f"{history.outcome} · {history.reason}" if history.outcome else "not over yet"
+    turns = Counter(turn.speaker for turn in history.turns)
+    said = ", ".join(f"{count} by the {name}" for name, count in turns.items())
+    return f"{spent(last_word(history))}, {ending}. Turns: {said or 'none'}."
+
+
+def _states(history: History, end: float) -> Row:
+    spans = tuple(
+        Span(
+            start=entered,
+            end=end if lasted is None else entered + lasted,
+            css=_state_css(history, state),
+            label=state.value,
+        )
+        for state, entered, lasted in history.stays()
+        if state is not State.CLOSED
+    )
+    running = history.entered(State.RUNNING)
+    over = history.outcome is not None
+    said, css = ("never RUNNING", "red-text") if over else ("not RUNNING yet", "muted")
+    if running is not None:
+        said, css = f"RUNNING at {took(running)}", "muted"
+    return Row(name="states", name_css="strong", spans=spans, figures=said, figures_css=css)
+
+
+def _state_css(history: History, state: State) -> str:
+    failed = state is State.CLOSING and history.outcome is Outcome.FAILED
+    if failed or state is State.DEGRADED:
+        return "bar-red"
+    return "bar-way" if state is State.RUNNING else "bar"
+
+
+def _questions(history: History, end: float) -> Iterator[Row]:
+    """Each from the first turn on it to that on the next one."""
+    asked = [turn for turn in history.turns if turn.question_id]
+    first = [next(turns) for _, turns in groupby(asked, key=lambda turn: turn.question_id)]
+    if not first:
+        return
+    began = {turn.seq: start for start, _, turn in _spoken(history)}
+    starts = [began[turn.seq] for turn in first]
+    ends = [*starts[1:], _over(history, end)]
+    spans = tuple(
+        Span(start=start, end=after, css="bar", label=turn.question_id or "")
+        for turn, start, after in zip(first, starts, ends, strict=True)
+    )
+    # A seam, so that each can be told from the next.
+    seams = tuple((start, "seam") for start in starts[1:])
+    several = "" if len(spans) == 1 else "s"
+    yield Row(name="question", spans=spans, ticks=seams, figures=f"{len(spans)} question{several}")
+
+
+def _over(history: History, end: float) -> float:
+    closing = history.entered(State.CLOSING)
+    return end if closing is None else closing
+
+
+def _spoken(history: History) -> Iterator[tuple[float, float, Turn]]:
+    """Each turn with its beginning, by the length of its words, and its end."""
+    before = history.entered(State.RUNNING) or 0.0
+    for turn in history.turns:
+        words = turn.heard or turn.text
+        yield min(turn.t, max(before, turn.t - len(words) / SPOKEN_CHARACTERS_S)), turn.t, turn
+        before = max(before, turn.t)
+
+
+def _speakers(spoken: Iterable[tuple[float, float, Turn]]) -> list[str]:
+    return list(dict.fromkeys(turn.speaker for _, _, turn in spoken))
+
+
+def _speaker(name: str, spoken: list[tuple[float, float, Turn]]) -> Row:
+    own = [(start, end, turn) for start, end, turn in spoken if turn.speaker == name]
+    cut_off = sum(turn.interrupted for _, _, turn in own)
+    return Row(
+        name=name,
+        spans=tuple(
+            Span(start=start, end=end, css="bar-way" if name == "interviewer" else "bar")
+            for start, end, _ in own
+        ),
+        ticks=tuple((end, "failure") for _, end, turn in own if turn.interrupted),
+        figures=f"{len(own)} turn{'' if len(own) == 1 else 's'}"
+        + (f", {cut_off} cut off" if cut_off else ""),
+    )
+
+
+def _silences(
+    history: History, spoken: list[tuple[float, float, Turn]], end: float
+) -> Iterator[tuple[float, float]]:
+    running = history.entered(State.RUNNING)
+    if running is None:
+        return
+    before = running
+    for start, stop in [*((s, e) for s, e, _ in spoken), (_over(history, end), 0.0)]:
+        if start - before >= SILENCE_S:
+            yield before, start
+        before = max(before, stop)
+
+
+def _silence_row(silent: list[tuple[float, float]], end: float) -> Row:
+    longest = max(stop - start for start, stop in silent)
+    return Row(
+        name=f"silence from {SILENCE_S:g} s",
+        spans=tuple(Span(start=start, end=stop, css="bar-soft") for start, stop in silent),
+        figures=f"{len(silent)}, the longest {took(longest)}",
+    )
+
+
+def _losses(history: History, end: float) -> Iterator[Row]:
+    """Of each resource that was ever lost: from when until when, and why at last."""
+    changes = sorted(history.condition_changes, key=lambda change: change.since)
+    for resource in dict.fromkeys(c.resource for c in changes if c.status is Status.LOST):
+        spans: list[Span] = []
+        lost_at: float | None = None
+        reason = ""
+        for change in (c for c in changes if c.resource == resource):
+            if change.status is Status.LOST:
+                lost_at = change.since if lost_at is None else lost_at
+                reason = change.reason
+            elif lost_at is not None and change.status is Status.READY:
+                spans.append(Span(start=lost_at, end=change.since, css="bar-red"))
+                lost_at = None
+        back = f"back at {clock(round(spans[-1].end, 1), end)}" if spans else ""
+        if lost_at is not None:
+            spans.append(Span(start=lost_at, end=end, css="bar-red"))
+            back = "and not back"
+        yield Row(
+            name=f"without {resource}",
+            spans=tuple(spans),
+            figures=f"{reason}, {back}",
+            figures_css="red-text" if lost_at is not None else "muted",
+        )
+
+
+def _faults(history: History, end: float) -> Iterator[Row]:
+    """Where something went wrong and was survived; a rung of the ladder by its name."""
+    where: dict[str, list[tuple[float, str]]] = {}
+    for fault in history.faults:
+        name = "ladder" if fault.get("rung") else f"fault: {fault.get('where', 'unknown')}"
+        said = str(fault.get("rung") or fault.get("error", ""))
+        where.setdefault(name, []).append((_time(fault.get("t")), said))
+    for name, found in where.items():
+        counts = Counter(said for _, said in found)
+        figures = ", ".join(f"{n} × {x}" if n > 1 else x for x, n in counts.items())  # noqa: RUF001  # the sign is meant
+        yield Row(name=name, ticks=tuple((at, "way-failure") for at, _ in found), figures=figures)
+
+
+def _time(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0

@@ -1,0 +1,198 @@
+"""The panels of one job: how it started, and how it closed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from states.history import History, Step
+from states.render.words import seconds, took
+from states.table import BUDGETS, State
+from states.timeline.chart import Panel, Row, Span
+from states.timeline.startup import RECEIVED, TARGET_S, Link, Startup, last_word, startup
+
+#: The target is drawn where the job took more than this part of it.
+_SHOWS_TARGET: Final = 0.4
+#: Seconds between a step and the one before it that are worth a word.
+_SHOWN_WAIT_S: Final = 0.01
+
+
+def startup_panel(history: History) -> Panel:
+    """States, steps and milestones up to RUNNING, or to what came instead."""
+    start = startup(history)
+    shows_target = start.ended > _SHOWS_TARGET * TARGET_S
+    end = max(start.ended, TARGET_S) if shows_target and start.reached else start.ended
+    return Panel(
+        title=f"{_job(history)}: start-up",
+        words=_verdict(history, start),
+        start=0.0,
+        end=end * 1.02 or 1.0,
+        bands=tuple((entered, left) for _, entered, left in start.bands),
+        groups=(
+            tuple(_state_row(history, *band) for band in start.bands),
+            tuple(_startup_rows(start)),
+            tuple(_milestone_row(*milestone) for milestone in start.milestones),
+        ),
+        lines=((TARGET_S, f"target {took(TARGET_S)}", "failure-timeout"),)
+        if end >= TARGET_S and shows_target
+        else (),
+        figures="took",
+    )
+
+
+def closing_panel(history: History) -> Panel | None:
+    """The steps of closing; None for a job that is not closing."""
+    began = history.entered(State.CLOSING)
+    if began is None:
+        return None
+    ended = max(last_word(history), began)
+    closed = history.entered(State.CLOSED)
+    steps = [
+        replace(step, t=step.t - began)
+        for step in history.steps
+        if step.t > began and step.began > began - 0.001
+    ]
+    budget_s = _budgets(history).get(State.CLOSING, 0.0)
+    end = closed if closed is not None else ended
+    failed = [step.name for step in steps if not step.ok]
+    words = [(f"{took(end - began)} of {seconds(budget_s)}", "text")]
+    if closed is None:
+        never = "It never got to CLOSED" if history.broke_off else "Not CLOSED yet"
+        words.append((f"{never}: the record ends here.", "red-text"))
+    if failed:
+        words.append((f"Did not end well: {', '.join(failed)}.", "red-text"))
+    return Panel(
+        title=f"Closing: {history.outcome} · {history.reason}",
+        words=tuple(words),
+        start=0.0,
+        end=max(end - began, 0.001) * 1.02,
+        groups=(tuple(_step_row(step) for step in sorted(steps, key=lambda s: (s.began, s.t))),),
+        figures="took",
+    )
+
+
+def _job(history: History) -> str:
+    return f"Job {history.header.get('job_id') or 'unnamed'}"
+
+
+def _budgets(history: History) -> dict[State, float]:
+    own: Any = history.header.get("budgets")
+    said = own if isinstance(own, Mapping) else {}
+    return {state: float(said.get(state.value, BUDGETS[state])) for state in BUDGETS}
+
+
+def _verdict(history: History, start: Startup) -> tuple[tuple[str, str], ...]:
+    """What an engineer asks first: was it slow, and what took the time."""
+    if start.reached:
+        over = start.ended - TARGET_S
+        kept = f"{took(-over)} below" if over <= 0 else f"{took(over)} over"
+        said = f"RUNNING after {took(start.ended)}, {kept} the target of {took(TARGET_S)}."
+        css = "red-text" if over > 0 else "text"
+    elif start.target is not None:
+        said = f"Never RUNNING: {history.outcome} · {history.reason} after {took(start.ended)}."
+        css = "red-text"
+    elif history.broke_off:
+        said, css = f"Never RUNNING: its process was gone after {took(start.ended)}.", "red-text"
+    else:
+        said, css = f"Not RUNNING yet: the record ends after {took(start.ended)}.", "text"
+    lines = [(said, css)]
+    if start.slowest is not None:
+        lines.append((f"Most of it: {_cost(start.slowest)}.", "strong"))
+    missing = _missing(history, start.ended)
+    if missing:
+        lines.append((f"Went without {', '.join(missing)}.", "red-text"))
+    return tuple(lines)
+
+
+def _cost(link: Link) -> str:
+    own_s = link.ended - link.began
+    more = []
+    if link.step is not None and not link.step.ok:
+        more.append(link.step.reason)
+    if link.step is not None and link.step.attempts > 1:
+        more.append(f"{link.step.attempts} tries")
+    # Nothing had begun in between: the process was busy with something else.
+    if link.step is not None and link.cost_s - own_s >= _SHOWN_WAIT_S:
+        more.append(f"and {took(link.cost_s - own_s)} until it began")
+    return f"{link.name}, {took(own_s)}" + (f" ({', '.join(more)})" if more else "")
+
+
+def _missing(history: History, at: float) -> list[str]:
+    last = {c.resource: c for c in history.condition_changes if c.since <= at}
+    return [c.resource for c in last.values() if c.status.value == "lost"]
+
+
+def _state_row(history: History, state: State, entered: float, left: float) -> Row:
+    budgets = _budgets(history)
+    budget_s = budgets.get(state)
+    of = f" of {seconds(budget_s)}" if budget_s is not None else ""
+    ticks = ((entered + budget_s, "failure"),) if budget_s and entered + budget_s <= left else ()
+    return Row(
+        name=state.value,
+        name_css="strong",
+        spans=(Span(start=entered, end=left, css="bar-soft"),),
+        ticks=ticks,
+        figures=took(left - entered) + of,
+    )
+
+
+def _startup_rows(start: Startup) -> Iterator[Row]:
+    """The steps, and what else is in the chain: the way to the process, a spent budget."""
+    rows = [(step.began, _step_row(step, start)) for step in start.steps]
+    rows += [(x.began, _link_row(x, start)) for x in start.chain if x.step is None]
+    yield from (row for _, row in sorted(rows, key=lambda found: found[0]))
+
+
+def _link_row(link: Link, start: Startup) -> Row:
+    css = "bar-way" if link.name == RECEIVED else "bar-red"
+    return Row(
+        name=_row_name(link),
+        name_css="way-text",
+        spans=(Span(start=link.began, end=link.ended, css=css),),
+        figures=took(link.ended - link.began),
+        waited_for=_before(link, start),
+    )
+
+
+def _step_row(step: Step, start: Startup | None = None) -> Row:
+    critical = start is not None and start.is_critical(step)
+    end = min(step.t, start.ended) if start else step.t
+    budget_s = step.budget_s
+    late = budget_s is not None and step.began + budget_s <= end + 0.001
+    figures = [took(step.elapsed_ms / 1000)]
+    if step.attempts > 1:
+        figures.append(f"{step.attempts} tries")
+    if not step.ok:
+        figures.append(step.reason)
+    return Row(
+        name=step.name,
+        name_css="way-text" if critical else "text",
+        spans=(Span(start=step.began, end=end, css=_bar(step, critical)),),
+        ticks=((step.began + budget_s, "failure"),) if budget_s is not None and late else (),
+        figures=" · ".join(figures) + (f" of {seconds(budget_s)}" if budget_s and late else ""),
+        figures_css="muted" if step.ok else "red-text",
+        waited_for=next((_before(x, start) for x in start.chain if x.step is step), "")
+        if start
+        else "",
+    )
+
+
+def _before(link: Link, start: Startup) -> str:
+    place = start.chain.index(link)
+    return _row_name(start.chain[place - 1]) if place else ""
+
+
+def _row_name(link: Link) -> str:
+    """Without the state: that stands above, and would not fit into the column."""
+    return link.name if link.step else link.name.split()[0]
+
+
+def _bar(step: Step, critical: bool) -> str:
+    if not step.ok:
+        return "bar-red"
+    return "bar-way" if critical else "bar"
+
+
+def _milestone_row(name: str, at: float) -> Row:
+    return Row(name=name, ticks=((at, "way-event"),), figures=f"at {took(at)}")

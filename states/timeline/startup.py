@@ -1,0 +1,203 @@
+"""How one job started: its states, its steps, and which of them decided when it was RUNNING.
+
+As `systemd-analyze` reads a boot: every step is there, and one chain of them took the time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from states.history import History, Step
+from states.table import EDGES, Event, State
+from states.transition import Transition
+
+#: Seconds from a job's receipt to RUNNING that are aimed at.
+TARGET_S: Final = 0.8
+
+#: From the job's receipt by the worker to the first line of its process.
+RECEIVED: Final = "received"
+#: A loader that is done behind its budget: nothing has waited for it.
+LATE: Final = " (late)"
+#: Seconds by which two figures of one instant may differ: both are rounded.
+_GRAIN_S: Final = 0.0001
+
+#: What ends a job from outside, whatever it was doing: no step has decided it.
+_FROM_OUTSIDE: Final = frozenset.intersection(
+    *(
+        frozenset(edge.event for edge in EDGES if edge.source is state and edge.target)
+        for state in (State.HANDSHAKE, State.BOOTSTRAPPING, State.RUNNING)
+    )
+) | {Event.BUDGET_SPENT}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Link:
+    """A part of the chain that took the time. Its costs add up to the whole start-up."""
+
+    name: str
+    began: float
+    ended: float
+    #: Seconds that it added: from the end of the link before to its own.
+    cost_s: float
+    #: None for what is no step: the way to the job's process, a budget, an end from outside.
+    step: Step | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Startup:
+    """The start-up of one job, in seconds since it was received."""
+
+    #: Each visit of a state: when it was entered and left.
+    bands: tuple[tuple[State, float, float], ...]
+    #: Every step that began before the end, in the order in which they began.
+    steps: tuple[Step, ...]
+    chain: tuple[Link, ...]
+    #: The four milestones that the job got to, as its log names them.
+    milestones: tuple[tuple[str, float], ...]
+    #: When RUNNING was entered, or what came instead of it.
+    ended: float
+    #: What was entered then; None for a job that is still starting, or was killed in it.
+    target: State | None
+
+    @property
+    def reached(self) -> bool:
+        """Whether the job got to RUNNING."""
+        return self.target is State.RUNNING
+
+    @property
+    def slowest(self) -> Link | None:
+        """The link of the chain that cost the most."""
+        return max(self.chain, key=lambda link: link.cost_s, default=None)
+
+    def is_critical(self, step: Step) -> bool:
+        """Whether the step is a link of the chain."""
+        return any(link.step is step for link in self.chain)
+
+
+def startup(history: History) -> Startup:
+    """Read the start-up out of a job's history, also of one that never got to RUNNING."""
+    end = _end(history)
+    ended = end.t if end else last_word(history)
+    steps = [step for step in history.steps if step.began < ended]
+    return Startup(
+        bands=tuple(
+            (state, entered, ended if spent is None else entered + spent)
+            for state, entered, spent in history.stays()[: _visits(history, end)]
+        ),
+        steps=tuple(sorted(steps, key=lambda step: (step.began, step.t))),
+        chain=tuple(_costed(reversed(list(_Chain(history, steps).back_from(end, ended))))),
+        milestones=tuple(_milestones(history)),
+        ended=ended,
+        target=end.target if end else None,
+    )
+
+
+def last_word(history: History) -> float:
+    """The time of the last record that says one, in seconds since the job was received."""
+    times = [x.t for x in (*history.transitions, *history.internals)]
+    times += [step.t for step in history.steps]
+    times += [turn.t for turn in history.turns]
+    times += [fault["t"] for fault in history.faults if isinstance(fault.get("t"), int | float)]
+    return max(times, default=0.0)
+
+
+def _end(history: History) -> Transition | None:
+    ends = (State.RUNNING, State.CLOSING, State.CLOSED)
+    return next((x for x in history.transitions if x.target in ends), None)
+
+
+def _visits(history: History, end: Transition | None) -> int | None:
+    return None if end is None else history.transitions.index(end)
+
+
+def _milestones(history: History) -> Iterator[tuple[str, float]]:
+    session = next((s for s in history.steps if s.name == "start_session" and s.ok), None)
+    times = {
+        "handshake_start": history.entered(State.HANDSHAKE),
+        "ctx_connected": history.entered(State.CONNECTED),
+        "session_started": session.t if session else None,
+        "init_done": history.entered(State.RUNNING),
+    }
+    yield from ((name, at) for name, at in times.items() if at is not None)
+
+
+def _costed(links: Iterator[Link]) -> Iterator[Link]:
+    before = 0.0
+    for link in links:
+        yield Link(**{**vars(link), "cost_s": max(0.0, link.ended - before)})
+        before = max(before, link.ended)
+
+
+def _link(name: str, began: float, ended: float, step: Step | None = None) -> Link:
+    return Link(name=name, began=began, ended=ended, cost_s=0.0, step=step)
+
+
+class _Chain:
+    """Walks back from the end: before each step comes what it had waited for."""
+
+    def __init__(self, history: History, steps: list[Step]) -> None:
+        self._entries = history.transitions
+        self._left = [step for step in steps if not step.name.endswith(LATE)]
+
+    def back_from(self, end: Transition | None, ended: float) -> Iterator[Link]:
+        """The links, the last one first."""
+        if end is not None and end.event in _FROM_OUTSIDE:
+            began = self._entered(end)
+            yield _link(_outside_name(end), began, end.t)
+            ended = began
+        yield from self._before(ended)
+        received = self._entries[0].t if self._entries else 0.0
+        if received > 0:
+            yield _link(RECEIVED, 0.0, received)
+
+    def _before(self, at: float) -> Iterator[Link]:
+        """What made it `at`: the step that ended last by then, or a budget spent since."""
+        step = self._last(at)
+        while True:
+            spent = self._budget_between(step.t if step else 0.0, at)
+            if spent is not None:
+                began = self._entered(spent)
+                yield _link(_outside_name(spent), began, spent.t)
+                at, step = began, self._last(began)
+                continue
+            if step is None:
+                return
+            yield _link(step.name, step.began, step.t, step)
+            # Each step is one link at most, so the walk has an end whatever the record says.
+            self._left.remove(step)
+            at, step = self._waited_for(step)
+
+    def _waited_for(self, step: Step) -> tuple[float, Step | None]:
+        """When the last thing that the step had waited for was there, and what that was."""
+        if step.needs is None:
+            return step.began, self._last(step.began)
+        needed = [s for s in self._left if s.name in {f"load {name}" for name in step.needs}]
+        last = self._last(step.began, needed)
+        if last is not None:
+            return last.t, last
+        at = self._state_entered(step.began)
+        return at, self._last(at)
+
+    def _last(self, at: float, steps: list[Step] | None = None) -> Step | None:
+        over = [s for s in (self._left if steps is None else steps) if s.t <= at + _GRAIN_S]
+        return max(over, key=lambda step: (step.t, step.elapsed_ms), default=None)
+
+    def _state_entered(self, at: float) -> float:
+        entries = [x.t for x in self._entries if x.t <= at + _GRAIN_S]
+        return max(entries, default=0.0)
+
+    def _budget_between(self, after: float, at: float) -> Transition | None:
+        spent = (x for x in self._entries if x.event is Event.BUDGET_SPENT)
+        return next((x for x in spent if after + _GRAIN_S < x.t <= at), None)
+
+    def _entered(self, leaving: Transition) -> float:
+        before = [x.t for x in self._entries if x.target is leaving.source and x.t < leaving.t]
+        return before[-1] if before else 0.0
+
+
+def _outside_name(transition: Transition) -> str:
+    if transition.event is Event.BUDGET_SPENT:
+        return f"budget of {transition.source}"
+    return f"{transition.event} in {transition.source}"
