@@ -16,6 +16,7 @@ from worker.cli import (
     providers,
     resources,
     start,
+    top,
 )
 
 app = typer.Typer(
@@ -37,5 +38,6 @@ app.command("critical-chain")(plot.critical_chain)
 app.command("resources")(resources.resources)
 app.command("providers")(providers.providers)
 app.command("health")(health.health)
+app.command("top")(top.top)
 app.command("config")(config.config)
 app.command("faults")(faults.faults)

@@ -1,0 +1,155 @@
+"""`interview-worker top`: the running interviews of the worker on this machine, live."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any
+
+import psutil
+import typer
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from worker.cli.common import CommandError, one_line_errors, print_json
+from worker.cli.health import ask
+from worker.settings import Settings
+from worker.telemetry.observer import UNRESPONSIVE_S
+
+#: Seconds of silence, of an answer and of life from which a figure is shown as a trouble.
+_SILENT_S, _SLOW_S = 5.0, 5.0
+_MEGABYTE = 1 << 20
+
+
+def top(
+    every_s: Annotated[
+        float, typer.Option("--every", min=0.2, max=60.0, help="Seconds between two looks.")
+    ] = 1.0,
+    once: Annotated[bool, typer.Option("--once", help="Look once and leave.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Look once, and print JSON.")] = False,
+) -> None:
+    """Show the running interviews live: state, losses, silence, latency, CPU and memory.
+
+    Ctrl-C leaves. It asks the worker that INTERVIEW_HTTP_HOST and INTERVIEW_HTTP_PORT point at.
+    """
+    with one_line_errors():
+        settings = Settings.load()
+        usage = Usage()
+        if as_json:
+            print_json(look(settings, usage))
+            return
+        console = Console()
+        if once or not console.is_terminal:
+            console.print(screen(look(settings, usage)))
+            return
+        with Live(console=console, auto_refresh=False, screen=True) as live:
+            while True:
+                live.update(_screen_or_trouble(settings, usage), refresh=True)
+                time.sleep(every_s)
+
+
+def _screen_or_trouble(settings: Settings, usage: Usage) -> Any:
+    """A worker that is being restarted is looked for again."""
+    try:
+        return screen(look(settings, usage))
+    except CommandError as error:
+        return Text(str(error), style="red")
+
+
+class Usage:
+    """What processes on this machine take. CPU counts from the look before."""
+
+    def __init__(self) -> None:
+        self._processes: dict[int, psutil.Process] = {}
+
+    def of(self, pid: int | None) -> tuple[float | None, float | None]:
+        """Per cent of one CPU, and megabytes that are its own; None where it is not known."""
+        if pid is None:
+            return None, None
+        try:
+            process = self._processes.setdefault(pid, psutil.Process(pid))
+            return process.cpu_percent(), process.memory_full_info().uss / _MEGABYTE
+        except psutil.Error:
+            self._processes.pop(pid, None)
+            return None, None
+
+
+def look(settings: Settings, usage: Usage) -> dict[str, Any]:
+    """The worker and its jobs at this moment. Raises CommandError where nobody answers."""
+    _, worker = ask(settings, "/readyz")
+    _, answer = ask(settings, "/jobs")
+    jobs = answer.get("jobs", [])
+    for job in jobs:
+        cpu, memory = usage.of(job.get("pid") if job.get("running") else None)
+        job["cpu_percent"], job["memory_mb"] = cpu, memory and round(memory)
+    return {"worker": worker, "jobs": jobs}
+
+
+def screen(seen: dict[str, Any]) -> Group:
+    """What is seen, as a page."""
+    running = [job for job in seen["jobs"] if job["running"]]
+    ended = [job for job in seen["jobs"] if not job["running"]]
+    parts: list[Any] = [_headline(seen["worker"], len(running)), Text()]
+    parts.append(_table(running) if running else Text("no interview is running", style="dim"))
+    if ended:
+        last = Table("the last that ended", "outcome", "reason", "turns", box=None, pad_edge=False)
+        for job in ended[:5]:
+            style = "red" if job["outcome"] == "failed" else ""
+            last.add_row(
+                *map(str, (_name(job), job["outcome"], job["reason"], job["turns"])), style=style
+            )
+        parts += [Text(), last]
+    return Group(*parts)
+
+
+def _headline(worker: dict[str, Any], running: int) -> Text:
+    slots = f"{running} running, {worker.get('slots_used')} of {worker.get('slots')} slots in use"
+    if worker.get("draining"):
+        return Text(f"draining: {slots}", style="yellow")
+    if waiting := worker.get("waiting_on"):
+        return Text(f"takes no interviews, waiting on {', '.join(waiting)}: {slots}", style="red")
+    without = f", without {', '.join(worker['without'])}" if worker.get("without") else ""
+    return Text(f"ready: {slots}{without}", style="yellow" if without else "green")
+
+
+def _table(jobs: list[dict[str, Any]]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("interview", "state", "since", "without", "turns", "answer", "silence", "life"):
+        table.add_column(
+            name, justify="left" if name in ("interview", "state", "without") else "right"
+        )
+    for name in ("CPU", "memory"):
+        table.add_column(name, justify="right")
+    for job in jobs:
+        table.add_row(*_cells(job))
+    return table
+
+
+def _cells(job: dict[str, Any]) -> list[Text]:
+    missing = [n for n, c in job["conditions"].items() if c["status"] == "lost"]
+    answer_s = job["latency_s"].get("answer")
+    silent_s, life_s = job["longest_silence_s"], job["last_sign_of_life_s"]
+    cpu, memory = job["cpu_percent"], job["memory_mb"]
+    return [
+        Text(_name(job)),
+        Text(str(job["state"])),
+        Text(_seconds(job["state_s"])),
+        Text(", ".join(missing), style="yellow"),
+        Text(str(job["turns"])),
+        Text(_seconds(answer_s), style="red" if (answer_s or 0) > _SLOW_S else ""),
+        Text(_seconds(silent_s or None), style="red" if silent_s > _SILENT_S else ""),
+        Text(_seconds(life_s), style="red" if life_s > UNRESPONSIVE_S else "dim"),
+        Text("" if cpu is None else f"{cpu:.0f} %"),
+        Text("" if memory is None else f"{memory} MB"),
+    ]
+
+
+def _name(job: dict[str, Any]) -> str:
+    return str(job["interview_id"] or job["job_id"])
+
+
+def _seconds(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    return f"{seconds:.1f} s" if seconds < 60 else f"{seconds // 60:.0f}:{seconds % 60:02.0f}"
