@@ -14,12 +14,16 @@ from rich.text import Text
 
 from worker.cli.common import CommandError, one_line_errors, print_json
 from worker.cli.health import ask
+from worker.cli.tables import add_row, printable
 from worker.settings import Settings
 from worker.telemetry.observer import UNRESPONSIVE_S
 
 #: Seconds of silence, of an answer and of life from which a figure is shown as a trouble.
 _SILENT_S, _SLOW_S = 5.0, 5.0
 _MEGABYTE = 1 << 20
+_WORDS = ("interview", "state", "without")
+_FIGURES = ("turns", "answer", "silence", "life", "CPU", "memory")
+_COLUMNS = ("interview", "state", "since", "without", *_FIGURES)
 
 
 def top(
@@ -95,10 +99,7 @@ def screen(seen: dict[str, Any]) -> Group:
     if ended:
         last = Table("the last that ended", "outcome", "reason", "turns", box=None, pad_edge=False)
         for job in ended[:5]:
-            style = "red" if job["outcome"] == "failed" else ""
-            last.add_row(
-                *map(str, (_name(job), job["outcome"], job["reason"], job["turns"])), style=style
-            )
+            add_row(last, _name(job), job["outcome"], job["reason"], job["turns"])
         parts += [Text(), last]
     return Group(*parts)
 
@@ -115,12 +116,8 @@ def _headline(worker: dict[str, Any], running: int) -> Text:
 
 def _table(jobs: list[dict[str, Any]]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("interview", "state", "since", "without", "turns", "answer", "silence", "life"):
-        table.add_column(
-            name, justify="left" if name in ("interview", "state", "without") else "right"
-        )
-    for name in ("CPU", "memory"):
-        table.add_column(name, justify="right")
+    for name in _COLUMNS:
+        table.add_column(name, justify="left" if name in _WORDS else "right")
     for job in jobs:
         table.add_row(*_cells(job))
     return table
@@ -146,7 +143,7 @@ def _cells(job: dict[str, Any]) -> list[Text]:
 
 
 def _name(job: dict[str, Any]) -> str:
-    return str(job["interview_id"] or job["job_id"])
+    return printable(str(job["interview_id"] or job["job_id"]))
 
 
 def _seconds(seconds: float | None) -> str:
