@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import os
 import time
@@ -27,6 +28,8 @@ _START_BUDGET_S = 5.0
 _FIRST_RETRY_S = 1.0
 _LONGEST_RETRY_S = 30.0
 _DAY_S = 86_400.0
+#: Leftover journals that are looked at together.
+_AT_A_TIME = 500
 #: Seconds for what is being shipped when the worker stops; the next worker ships the rest.
 _STOP_BUDGET_S = 5.0
 
@@ -147,9 +150,14 @@ class Bookkeeper:
     async def _ship_leftovers(self) -> None:
         if self._database is None:
             return
-        # By name only, and in a thread: there may be half a million.
-        for job_id in await in_thread("leftovers", partial(_journals, self._settings.journal_dir)):
-            await self._ship(job_id, None)
+        folder = self._settings.journal_dir
+        stayed: set[str] = set()
+        # Some at a time: there may be half a million.
+        while found := await in_thread("leftovers", partial(_journals, folder, stayed)):
+            for job_id in found:
+                await self._ship(job_id, None)
+            # Those of jobs that live, or that the database refuses.
+            stayed.update(each for each in found if (folder / f"{each}.jsonl").exists())
 
     async def _ship_after(
         self, after: Awaitable[None] | None, job_id: str, exit_code: int | None
@@ -203,11 +211,12 @@ def _remove_older(folder: Path, age_s: float) -> int:
     return removed
 
 
-def _journals(folder: Path) -> tuple[str, ...]:
-    """The jobs whose journals are in a folder, first to last."""
+def _journals(folder: Path, but: set[str]) -> list[str]:
+    """Some of the jobs whose journals are in a folder, without those that were looked at."""
     try:
         with os.scandir(folder) as entries:
-            names = (entry.name for entry in entries)
-            return tuple(sorted(n.removesuffix(".jsonl") for n in names if n.endswith(".jsonl")))
+            names = (entry.name for entry in entries if entry.name.endswith(".jsonl"))
+            jobs = (name.removesuffix(".jsonl") for name in names)
+            return list(itertools.islice((each for each in jobs if each not in but), _AT_A_TIME))
     except OSError:
-        return ()
+        return []
