@@ -1,0 +1,126 @@
+"""Each resource is lost in the middle of a turn, on real parts, and comes back."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import pytest_asyncio
+from breakable import THANKS, Parts, breakable_parts
+from losses_in_a_turn import LOSSES, NEXT, PLAN, Held, hold
+from one_question import ALL_THE_WAY
+from running_worker import RunningWorker
+
+from states import Outcome, Reason, Status
+from states.testing import assert_outcome, assert_path
+from worker.interview.clips import ClipName
+from worker.speech import local_models
+
+if TYPE_CHECKING:
+    from scenarios import Record
+
+    from worker.demo.livekit_server import LiveKitServer
+
+pytestmark = [
+    pytest.mark.real_server,
+    pytest.mark.e2e,
+    pytest.mark.timeout(300),
+    # The parts and their worker are shared, so the event loop is.
+    pytest.mark.asyncio(loop_scope="module"),
+]
+
+#: Seconds of silence in the interviewer's turn, a shared machine included (the goal is 5).
+LONGEST_SILENCE_S = 5.0
+#: Seconds until a candidate who has lost something knows of it.
+TOLD_S = 5.0
+#: Seconds from the return of a resource to its recovery, where nothing else is needed: the
+#: longest pause between two tries that so short a loss comes to, and the try.
+RECOVERED_S = 8.0
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def parts(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Parts]:
+    # Before anybody speaks: loading a model holds up the candidate's own voice.
+    local_models.preload(stt=True, tts=True)
+    async with breakable_parts(_for_everybody(tmp_path_factory.mktemp("postgres"))) as parts:
+        yield parts
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def worker(livekit_server: LiveKitServer, parts: Parts) -> AsyncIterator[RunningWorker]:
+    """One for all: whatever is lost in one interview is there in the next."""
+    worker = RunningWorker(livekit_server, parts.settings)
+    try:
+        await worker.start()
+        worker.settings["DATABASE_URL"] = parts.database_url
+        yield worker
+    finally:
+        await worker.discard()
+
+
+def _for_everybody(folder: Path) -> Path:
+    return folder
+
+
+def assert_held(held: Held, resource: str, record: Record) -> None:
+    """To its end, no turn lost or doubled, nobody left in silence, and the loss on record."""
+    record("silences_s", " ".join(f"{turn.longest_silence_s:.1f}" for turn in held.turns))
+    record("heard", held.heard)
+    assert_path(held.job, *ALL_THE_WAY)
+    assert_outcome(held.job, Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
+    assert (held.lost, held.doubled) == ([], [])
+    assert held.longest_silence_s <= LONGEST_SILENCE_S
+    assert held.changes(resource, Status.LOST)
+    record("recovered_s", f"{held.recovered_s(resource):.1f}")
+
+
+async def test_a_database_that_goes_in_the_middle_of_an_answer_is_not_noticed(
+    worker: RunningWorker, parts: Parts, record_property: Record
+) -> None:
+    held = await hold(worker, parts, LOSSES["database"])
+
+    assert_held(held, "database", record_property)
+    assert [lost.reason for lost in held.changes("database", Status.LOST)] == [
+        "DatabaseUnavailable"
+    ]
+    assert held.read == ()
+    assert held.recovered_s("database") <= RECOVERED_S
+
+
+async def test_speech_to_text_that_goes_in_the_middle_of_an_answer_makes_the_candidate_type(
+    worker: RunningWorker, parts: Parts, record_property: Record
+) -> None:
+    held = await hold(worker, parts, LOSSES["stt"])
+
+    assert_held(held, "stt", record_property)
+    assert [lost.reason for lost in held.changes("stt", Status.LOST)] == ["NoProviderLeft"]
+    assert [each.text for each in held.read] == [ClipName.TROUBLE_HEARING.text]
+    assert "having trouble hearing" in held.heard
+    assert held.told_s() <= TOLD_S
+    assert held.recovered_s("stt") <= RECOVERED_S
+
+
+async def test_a_voice_that_goes_in_the_middle_of_a_question_writes_it(
+    worker: RunningWorker, parts: Parts, record_property: Record
+) -> None:
+    held = await hold(worker, parts, LOSSES["tts"])
+
+    assert_held(held, "tts", record_property)
+    assert [lost.reason for lost in held.changes("tts", Status.LOST)] == ["NoProviderLeft"]
+    assert [each.text for each in held.read] == [f"{THANKS} {NEXT.text}"]
+    assert "trouble speaking" in held.heard
+    assert held.told_s() <= TOLD_S
+
+
+async def test_a_language_model_that_goes_in_the_middle_of_a_turn_costs_its_words_alone(
+    worker: RunningWorker, parts: Parts, record_property: Record
+) -> None:
+    held = await hold(worker, parts, LOSSES["llm"])
+
+    assert_held(held, "llm", record_property)
+    assert [lost.reason for lost in held.changes("llm", Status.LOST)] == ["NoProviderLeft"]
+    question, closing = [turn.text for turn in held.job.turns if turn.speaker == "interviewer"][-2:]
+    assert question == NEXT.text
+    assert closing == f"{THANKS} {PLAN.closing}"
