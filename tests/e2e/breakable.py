@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from stand_ins.deepgram import DeepgramStandIn
 from stand_ins.elevenlabs import ElevenLabsStandIn
+from stand_ins.faults import Fault
 from stand_ins.openai import OpenAIStandIn
 from stand_ins.tcp_proxy import TcpProxy
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
     from stand_ins._server import StandIn
 
+#: Seconds between two pieces of the voice's audio, each 0.25 s long: as fast as it is played, so
+#: that there is a middle of a sentence in which it can be lost.
+_VOICE_PACE_S = 0.2
 #: What the language model says before the plan's own words.
 THANKS = "Thank you, that sounds wise."
 
@@ -33,8 +37,6 @@ class Parts:
     settings: Mapping[str, str]
     #: The database without the line, for whoever looks on.
     database_url: str
-    #: The voice, whose pace a scenario may want to set.
-    elevenlabs: ElevenLabsStandIn
 
     def away(self, resource: str) -> None:
         """As where the server has died: no connection stands, none can be made."""
@@ -77,9 +79,8 @@ async def breakable_parts(folder: Path) -> AsyncIterator[Parts]:
             lines[resource] = await stack.enter_async_context(line)
             settings |= server.environment
             settings[server.url_variable] = f"http://{line.host}:{line.port}{address.path}"
-        yield Parts(
-            lines=lines, settings=settings, database_url=postgres.url, elevenlabs=elevenlabs
-        )
+        elevenlabs.fault(Fault.slow(chunk_s=_VOICE_PACE_S))
+        yield Parts(lines=lines, settings=settings, database_url=postgres.url)
 
 
 def socket_of(url: str) -> Path:

@@ -41,7 +41,7 @@ PLAN = replace(ONE_QUESTION, questions=(FIRST, NEXT))
 ANSWERS = (ANSWER, "I would like to learn how to draw, so that I can explain my work to others.")
 
 #: Seconds into an answer, and into a question, at which the resource is lost.
-_INTO_ANSWER_S = 1.5
+_INTO_ANSWER_S = 3.0
 _INTO_QUESTION_S = 1.0
 #: The interviewer has finished when nothing is heard of it for so long.
 _PAUSE_S = 1.0
@@ -53,6 +53,7 @@ Step: TypeAlias = "Callable[[Parts], None]"
 class Loss:
     """One resource that is lost in the middle of a turn."""
 
+    name: str
     resource: str
     #: One line: what happens to it.
     how: str
@@ -62,28 +63,42 @@ class Loss:
     in_question: bool = False
     #: The candidate is asked to type, and answers the first question so.
     types: bool = False
+    #: It is there again as soon as the candidate knows that it is lost, instead of before the
+    #: second answer.
+    soon_back: bool = False
     #: It is used again, and so judged, when the candidate has answered and not before.
     judged_when_used: bool = False
     #: Of the worker, beside those of the parts.
     settings: Mapping[str, str] = field(default_factory=dict)
 
 
-#: By resource. A fault that is set strikes by itself, in a worker of its own.
+#: By name. A fault that is set strikes by itself, in a worker of its own.
 LOSSES: Final[Mapping[str, Loss]] = {
-    loss.resource: loss
+    loss.name: loss
     for loss in (
         Loss(
+            name="database",
             resource="database",
             how="its connections break, and none can be made",
             strike=lambda parts: parts.away("database"),
         ),
         Loss(
+            name="stt",
             resource="stt",
-            how="its connection breaks in the middle of an answer, and none can be made",
+            how="its connection breaks in the middle of an answer, which is typed then",
             strike=lambda parts: parts.away("stt"),
             types=True,
+            judged_when_used=True,
         ),
         Loss(
+            name="stt, soon back",
+            resource="stt",
+            how="its connection breaks in the middle of an answer, and nothing is typed",
+            strike=lambda parts: parts.away("stt"),
+            soon_back=True,
+        ),
+        Loss(
+            name="tts",
             resource="tts",
             how="its connection breaks in the middle of a question, and none can be made",
             strike=lambda parts: parts.away("tts"),
@@ -91,6 +106,7 @@ LOSSES: Final[Mapping[str, Loss]] = {
             judged_when_used=True,
         ),
         Loss(
+            name="llm",
             resource="llm",
             how="it is asked for words, and its connections stay open and silent",
             strike=lambda parts: parts.stall("llm"),
@@ -157,8 +173,12 @@ class Held:
 
     @property
     def doubled(self) -> list[str]:
-        """The candidate's turns beyond the answers, and lines that came more than once whole."""
-        answers = [turn.text for turn in self.job.turns if turn.speaker == "candidate"]
+        """The candidate's whole turns beyond the answers, and lines that came whole more than once."""
+        answers = [
+            turn.text
+            for turn in self.job.turns
+            if turn.speaker == "candidate" and not turn.interrupted
+        ]
         had = " ".join([self.heard, *(each.text for each in self.read)])
         return answers[len(ANSWERS) :] + [text for text in _LINES if times_in(text, had) > 1]
 
@@ -253,10 +273,14 @@ class _Sitting:
             await asyncio.sleep(_INTO_ANSWER_S)
             self._strike()
         spoken = await saying
-        if loss is None or not loss.types:
-            return spoken.end_s + FIRST.thinking_pause_s
+        ours_s = spoken.end_s + FIRST.thinking_pause_s
+        if loss is None or not (loss.types or loss.soon_back):
+            return ours_s
         asked = ClipName.TROUBLE_HEARING.text
         await eventually(lambda: self.chat.read_at(asked) is not None, "to be asked to type")
+        if loss.soon_back:
+            await self._mend()
+            return ours_s
         await self._candidate.wait_until_interviewer_paused(
             quiet_s=_PAUSE_S, since_s=self.lost_s, timeout_s=PATIENCE_S
         )
@@ -271,7 +295,7 @@ class _Sitting:
 
     async def _mend(self) -> None:
         """Let it come back, and wait until it is in use again where nothing else is needed."""
-        if self._loss is None:
+        if self._loss is None or self.mended_at is not None:
             return
         await self._parts.heal()
         self.mended_at, self.mended_s = datetime.now(UTC), self._candidate.now_s
