@@ -72,7 +72,7 @@ class Loss:
     settings: Mapping[str, str] = field(default_factory=dict)
 
 
-#: By name. A fault that is set strikes by itself, in a worker of its own.
+#: By name. Where a resource has nobody else it is gone; `fallback` has a local one behind it.
 LOSSES: Final[Mapping[str, Loss]] = {
     loss.name: loss
     for loss in (
@@ -98,12 +98,45 @@ LOSSES: Final[Mapping[str, Loss]] = {
             soon_back=True,
         ),
         Loss(
+            name="stt, half-open",
+            resource="stt",
+            how="its connection falls silent in the middle of an answer, which is typed then",
+            strike=lambda parts: parts.stall("stt"),
+            types=True,
+            judged_when_used=True,
+        ),
+        Loss(
+            name="stt, fallback",
+            resource="stt",
+            how="its connection breaks in the middle of an answer, and a local model listens",
+            strike=lambda parts: parts.away("stt"),
+            judged_when_used=True,
+            settings={"INTERVIEW_STT": "deepgram,local"},
+        ),
+        Loss(
             name="tts",
             resource="tts",
             how="its connection breaks in the middle of a question, and none can be made",
             strike=lambda parts: parts.away("tts"),
             in_question=True,
             judged_when_used=True,
+        ),
+        Loss(
+            name="tts, half-open",
+            resource="tts",
+            how="its connection falls silent in the middle of a question",
+            strike=lambda parts: parts.stall("tts"),
+            in_question=True,
+            judged_when_used=True,
+        ),
+        Loss(
+            name="tts, fallback",
+            resource="tts",
+            how="its connection breaks in the middle of a question, and a local voice goes on",
+            strike=lambda parts: parts.away("tts"),
+            in_question=True,
+            judged_when_used=True,
+            settings={"INTERVIEW_TTS": "elevenlabs,local"},
         ),
         Loss(
             name="llm",
@@ -147,15 +180,16 @@ class Held:
             if change.resource == resource and change.status is status and self._at(change) >= since
         ]
 
-    def recovered_s(self, resource: str) -> float:
-        """Seconds from the return of a resource until its condition says so.
-
-        Raises AssertionError where it never does.
-        """
-        ready = self.changes(resource, Status.READY)
-        assert ready, f"{resource} has not recovered"
-        assert self.mended_at is not None
-        return (self._at(ready[-1]) - self.mended_at).total_seconds()
+    def recovered_s(self, resource: str) -> float | None:
+        """Seconds from the return of a resource until its condition says so; None: it never did."""
+        back = [
+            change
+            for change in self.changes(resource, Status.READY)
+            if change.reason != "Fallback"  # another one serves
+        ]
+        if not back or self.mended_at is None:
+            return None
+        return (self._at(back[-1]) - self.mended_at).total_seconds()
 
     def told_s(self) -> float:
         """Seconds from the loss until the candidate heard or read of it."""
@@ -165,22 +199,29 @@ class Held:
     @property
     def lost(self) -> list[str]:
         """The answers that are in no turn, and the plan's lines that nobody heard or read."""
-        kept = " ".join(turn.text for turn in self.job.turns if turn.speaker == "candidate")
-        had = " ".join([self.heard, *(each.text for each in self.read)])
+        kept = self._kept("candidate")
+        told, had = self._kept("interviewer"), self._had
         return [text for text in ANSWERS if not times_in(text, kept)] + [
-            text for text in _LINES if not times_in(text, had)
+            text for text in _LINES if not (times_in(text, told) and times_in(text, had))
         ]
 
     @property
     def doubled(self) -> list[str]:
-        """The candidate's whole turns beyond the answers, and lines that came whole more than once."""
+        """The candidate's whole turns beyond the answers, and lines that came more than once."""
         answers = [
             turn.text
             for turn in self.job.turns
             if turn.speaker == "candidate" and not turn.interrupted
         ]
-        had = " ".join([self.heard, *(each.text for each in self.read)])
-        return answers[len(ANSWERS) :] + [text for text in _LINES if times_in(text, had) > 1]
+        return answers[len(ANSWERS) :] + [text for text in _LINES if times_in(text, self._had) > 1]
+
+    def _kept(self, speaker: str) -> str:
+        return " ".join(turn.text for turn in self.job.turns if turn.speaker == speaker)
+
+    @property
+    def _had(self) -> str:
+        """All that the candidate heard or read."""
+        return " ".join([self.heard, *(each.text for each in self.read)])
 
     def _at(self, change: Condition) -> datetime:
         received = datetime.fromisoformat(self.job.header["at"])
