@@ -17,8 +17,8 @@ from worker.demo.livekit_server import LiveKitServer
 from worker.speech import local_models
 
 # The scenarios and the stand-ins are the tests': they are no part of what is installed.
-_TESTS = Path(__file__).parents[1] / "tests"
-sys.path[:0] = [str(_TESTS), str(_TESTS / "e2e")]
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "e2e"))
 from breakable import Parts, breakable_parts
 from losses_in_a_turn import LOSSES, Held, Loss, hold
 from running_worker import RunningWorker
@@ -53,7 +53,9 @@ async def _hold(
     progress: Progress,
 ) -> None:
     try:
-        held[name] = await hold(worker, parts, loss)
+        held[name] = one = await hold(worker, parts, loss)
+        if one.lost or one.doubled or one.late_frames:
+            progress(f"  lost {one.lost}, doubled {one.doubled}, {one.late_frames} late frames")
     except (AssertionError, CandidateTimeout) as error:
         progress(f"{name}: no figure, the interview did not come to its end ({error})")
         await parts.heal()

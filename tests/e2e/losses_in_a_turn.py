@@ -40,9 +40,6 @@ NEXT = Question(
 PLAN = replace(ONE_QUESTION, questions=(FIRST, NEXT))
 ANSWERS = (ANSWER, "I would like to learn how to draw, so that I can explain my work to others.")
 
-#: Seconds into an answer, and into a question, at which the resource is lost.
-_INTO_ANSWER_S = 3.0
-_INTO_QUESTION_S = 1.0
 #: The interviewer has finished when nothing is heard of it for so long.
 _PAUSE_S = 1.0
 
@@ -61,10 +58,14 @@ class Loss:
     strike: Step | None = None
     #: In the middle of the interviewer's second question, instead of the candidate's first answer.
     in_question: bool = False
+    #: Seconds into it.
+    into_s: float = 3.0
+    #: Somebody else serves at once.
+    unnoticed: bool = False
     #: The candidate is asked to type, and answers the first question so.
     types: bool = False
-    #: It is there again as soon as the candidate knows that it is lost, instead of before the
-    #: second answer.
+    #: It is there again as soon as the first answer is over and the candidate knows of the loss,
+    #: instead of before the second answer.
     soon_back: bool = False
     #: It is used again, and so judged, when the candidate has answered and not before.
     judged_when_used: bool = False
@@ -101,6 +102,7 @@ LOSSES: Final[Mapping[str, Loss]] = {
             name="stt, half-open",
             resource="stt",
             how="its connection falls silent in the middle of an answer, which is typed then",
+            into_s=1.0,
             strike=lambda parts: parts.stall("stt"),
             types=True,
             judged_when_used=True,
@@ -110,6 +112,8 @@ LOSSES: Final[Mapping[str, Loss]] = {
             resource="stt",
             how="its connection breaks in the middle of an answer, and a local model listens",
             strike=lambda parts: parts.away("stt"),
+            unnoticed=True,
+            soon_back=True,
             judged_when_used=True,
             settings={"INTERVIEW_STT": "deepgram,local"},
         ),
@@ -119,6 +123,7 @@ LOSSES: Final[Mapping[str, Loss]] = {
             how="its connection breaks in the middle of a question, and none can be made",
             strike=lambda parts: parts.away("tts"),
             in_question=True,
+            into_s=1.0,
             judged_when_used=True,
         ),
         Loss(
@@ -127,6 +132,7 @@ LOSSES: Final[Mapping[str, Loss]] = {
             how="its connection falls silent in the middle of a question",
             strike=lambda parts: parts.stall("tts"),
             in_question=True,
+            into_s=1.0,
             judged_when_used=True,
         ),
         Loss(
@@ -135,6 +141,7 @@ LOSSES: Final[Mapping[str, Loss]] = {
             how="its connection breaks in the middle of a question, and a local voice goes on",
             strike=lambda parts: parts.away("tts"),
             in_question=True,
+            into_s=1.0,
             judged_when_used=True,
             settings={"INTERVIEW_TTS": "elevenlabs,local"},
         ),
@@ -162,9 +169,11 @@ class Held:
     #: When the resource was lost, and when it was there again.
     lost_at: datetime | None = None
     mended_at: datetime | None = None
-    #: The same, in seconds since the candidate joined.
+    #: When it was lost, in seconds since the candidate joined.
     lost_s: float = 0.0
-    mended_s: float = 0.0
+    #: Pieces of the candidate's audio that went out late: with many of them the machine was too
+    #: busy for anything to be learned here.
+    late_frames: int = 0
 
     @property
     def longest_silence_s(self) -> float:
@@ -249,7 +258,7 @@ async def hold(worker: RunningWorker, parts: Parts, loss: Loss | None = None) ->
         lost_at=sitting.lost_at,
         mended_at=sitting.mended_at,
         lost_s=sitting.lost_s,
-        mended_s=sitting.mended_s,
+        late_frames=candidate.late_frames,
     )
 
 
@@ -268,7 +277,7 @@ class _Sitting:
         self.turns: list[OurTurn] = []
         self.lost_at: datetime | None = None
         self.mended_at: datetime | None = None
-        self.lost_s = self.mended_s = 0.0
+        self.lost_s = 0.0
         self._worker = worker
         self._interview = interview
         self._candidate = candidate
@@ -276,13 +285,13 @@ class _Sitting:
         self._loss = loss
 
     async def hold(self) -> None:
-        in_question = self._loss is not None and self._loss.in_question
+        in_question = self._loss if self._loss is not None and self._loss.in_question else None
         await self._worker.send_interviewer(self._interview)
         await self._asked(FIRST.text, self._candidate.now_s)
-        since_s = await self._answer(ANSWERS[0], struck=not in_question)
-        if in_question:
+        since_s = await self._answer(ANSWERS[0], struck=in_question is None)
+        if in_question is not None:
             await self._candidate.wait_for_sound(since_s=since_s, timeout_s=PATIENCE_S)
-            await asyncio.sleep(_INTO_QUESTION_S)
+            await asyncio.sleep(in_question.into_s)
             self._strike()
         await self._asked(NEXT.text, since_s)
         await self._mend()
@@ -311,20 +320,25 @@ class _Sitting:
         loss = self._loss if struck else None
         saying = asyncio.create_task(self._candidate.say(*await LocalVoice().render(text)))
         if loss is not None:
-            await asyncio.sleep(_INTO_ANSWER_S)
+            await asyncio.sleep(loss.into_s)
             self._strike()
         spoken = await saying
         ours_s = spoken.end_s + FIRST.thinking_pause_s
         if loss is None or not (loss.types or loss.soon_back):
+            return ours_s
+        if loss.unnoticed:
+            await self._mend()
             return ours_s
         asked = ClipName.TROUBLE_HEARING.text
         await eventually(lambda: self.chat.read_at(asked) is not None, "to be asked to type")
         if loss.soon_back:
             await self._mend()
             return ours_s
-        await self._candidate.wait_until_interviewer_paused(
+        paused_s = await self._candidate.wait_until_interviewer_paused(
             quiet_s=_PAUSE_S, since_s=self.lost_s, timeout_s=PATIENCE_S
         )
+        if paused_s > ours_s:
+            self.turns.append(OurTurn(began_s=ours_s, ended_s=paused_s))
         await self._candidate.send_text(text)
         return self._candidate.now_s
 
@@ -339,7 +353,7 @@ class _Sitting:
         if self._loss is None or self.mended_at is not None:
             return
         await self._parts.heal()
-        self.mended_at, self.mended_s = datetime.now(UTC), self._candidate.now_s
+        self.mended_at = datetime.now(UTC)
         if not self._loss.judged_when_used:
             resource = self._loss.resource
             await self._worker.job(
