@@ -96,6 +96,7 @@ POINTS = (
     ),
     Point(point="silero", what="reading the VAD's model", kinds=(Kind.RAISE, Kind.SLOW)),
     Point(point="start_session", what="starting the session", kinds=_STEP),
+    Point(point="vad", what="a stream of the session's VAD", kinds=_STEP, in_states=True),
     Point(
         point="stt",
         what="a stream of speech to text",

@@ -8,13 +8,14 @@ import logging
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from livekit.agents import NOT_GIVEN, Agent, AgentSession, TurnHandlingOptions
 from livekit.agents.utils import aio
 from livekit.agents.voice.agent_session import SessionConnectOptions
 
-from states import Event, Lifecycle, Reason
+from states import Condition, Event, Lifecycle, Reason, Status
 from worker.application import Dispatch
 from worker.interview.clips import ClipName, load_clip
 from worker.interview.interviewer import Interviewer
@@ -58,8 +59,8 @@ _LAST_WORDS = {
 }
 
 
-#: The resources that are chains of providers.
-_CHAINS = ("stt", "tts", "llm")
+#: The resources that tell how they fare: the VAD, and the chains of providers.
+_WATCHED = ("vad", "stt", "tts", "llm")
 #: Seconds for the last words of a candidate to become text, once the session is closing.
 _LAST_TRANSCRIPT_S = 1.0
 #: The orchestrator is tried for so much of the budget of BOOTSTRAPPING: what kept it is then
@@ -124,15 +125,15 @@ class InterviewApplication:
         return [self._told_when_late(resource) for resource in needed]
 
     def _told_when_late(self, resource: Resource) -> Resource:
-        """A chain that comes late tells the job how it fares, like one that came in time."""
-        if resource.name not in _CHAINS:
+        """What comes late tells the job how it fares, like what came in time."""
+        if resource.name not in _WATCHED:
             return resource
 
         async def attach(session: AgentSession[Any], engine: Any) -> None:
-            if resource.attach is not None:
-                await resource.attach(session, engine)
             if self._job is not None:
                 self._take_on(self._job, resource.name, engine)
+            if resource.attach is not None:
+                await resource.attach(session, engine)
 
         return replace(resource, attach=attach)
 
@@ -152,7 +153,7 @@ class InterviewApplication:
         assert isinstance(orchestrator, OrchestratorLLM)  # noqa: S101  # it is required
         job.stage.expect(orchestrator.candidate_identity)
         self._job = job
-        for name in _CHAINS:
+        for name in _WATCHED:
             if (engine := held.get(name)) is not None:
                 self._take_on(job, name, engine)
         orchestrator.on_refused = lambda reason: job.book.refusal("llm", reason)
@@ -174,7 +175,10 @@ class InterviewApplication:
         return session, interviewer
 
     def _take_on(self, job: Job, name: str, engine: Any) -> None:
-        """Let a chain tell the job how it fares, and give it its part in the interview."""
+        """Let a resource tell the job how it fares, and give it its part in the interview."""
+        if name == "vad":
+            engine.on_change = partial(self._take_vad, job)
+            return
         engine.chain.on_change = job.report
         engine.chain.on_fault = lambda member, reason: job.book.refusal(f"{name}.{member}", reason)
         assert self._orchestrator is not None  # noqa: S101  # it is required, and loaded
@@ -185,6 +189,12 @@ class InterviewApplication:
         if name == "tts":
             filling = prepare_plan(self._orchestrator.plan, engine)
             self._filling = asyncio.create_task(filling, name="prepare-speech")
+
+    async def _take_vad(self, job: Job, condition: Condition) -> None:
+        """Let the STT end turns without a VAD, also the turn whose end it has said already."""
+        await job.tell(condition)
+        if condition.status is Status.LOST and (engine := job.held.get("stt")) is not None:
+            engine.repeat_end_of_speech()
 
     def _ship(self, database: Database) -> None:
         """Begin to ship the journal, once; from its first record, whenever that is."""

@@ -72,8 +72,8 @@ class Losses:
             task.add_done_callback(self._telling.discard)
 
     def _end_turns_on(self, loss: Loss, *, there: bool) -> None:
-        if loss.turns_end_on is None or self._session.vad is None:
-            return  # one that came late is attached by its own resource
+        if loss.turns_end_on is None:
+            return
         try:
             self._session.update_options(turn_detection=loss.turns_end_on[there])
         except RuntimeError:  # it is closing
