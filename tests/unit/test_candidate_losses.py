@@ -37,7 +37,6 @@ class Losing:
         self.stage = self.job.stage
         self.turns_end_on: list[str] = []
         self.session: Any = SimpleNamespace(
-            vad=object(),
             update_options=lambda *, turn_detection: self.turns_end_on.append(turn_detection),
         )
         self.losses = Losses(cast("Job", self.job), cast("AgentSession[Any]", self.session))
@@ -141,12 +140,10 @@ async def test_without_a_vad_turns_end_on_the_speech_to_text_until_it_is_back(be
     assert losing.turns_end_on == ["stt", "vad"]
 
 
-async def test_a_session_that_never_had_a_vad_keeps_its_turn_detection(begin: Any) -> None:
-    losing = await begin()
-    losing.session.vad = None
-    await losing.say(lost("vad"))
+async def test_a_session_that_never_had_a_vad_goes_on_with_the_speech_to_text(begin: Any) -> None:
+    losing = await begin(lost("vad"))
 
-    assert losing.turns_end_on == []
+    assert losing.turns_end_on == ["stt"]
 
 
 async def test_a_loss_in_closing_is_told_to_nobody(begin: Any) -> None:

@@ -10,7 +10,7 @@ from livekit import rtc
 from livekit.agents import vad
 from stt_fakes import FRAME_S, LoudnessVAD, quiet, sound
 
-from states import Condition, Status
+from states import Condition
 from worker import faults
 from worker.faults.grammar import parse
 from worker.speech.energy_gate import EnergyVAD
