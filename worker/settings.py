@@ -163,6 +163,11 @@ class WorkerSettings(BaseSettings):
         gt=1,
         le=3600,
     )
+    turn_detector: Literal["local", "none"] = setting(
+        "INTERVIEW_TURN_DETECTOR",
+        "none",
+        "local: a model judges whether an answer sounds finished (244 MB, once a worker).",
+    )
     log_format: Literal["auto", "json", "console"] = setting(
         "INTERVIEW_LOG_FORMAT",
         "auto",

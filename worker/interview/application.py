@@ -15,7 +15,7 @@ from livekit.agents import NOT_GIVEN, Agent, AgentSession, TurnHandlingOptions
 from livekit.agents.utils import aio
 from livekit.agents.voice.agent_session import SessionConnectOptions
 
-from states import Condition, Event, Lifecycle, Reason, Status
+from states import Event, Lifecycle, Reason
 from worker.application import Dispatch
 from worker.interview.clips import ClipName, load_clip
 from worker.interview.interviewer import Interviewer
@@ -23,12 +23,14 @@ from worker.interview.ladder import TurnLadder
 from worker.interview.losses import Losses
 from worker.interview.orchestrator_llm import OrchestratorLLM
 from worker.interview.planned_lines import prepare_plan
+from worker.interview.turn_ends import take_turn_detector, take_vad, turns_end_on
 from worker.interview.watch import Watch
 from worker.resources.base import Attacher, LoadFailed, Resource, Retry
 from worker.resources.bootstrap import AgentResources
 from worker.resources.database import database_resource
 from worker.resources.losses import LOSSES
 from worker.resources.speech import llm_resource, stt_resource, tts_resource, vad_resource
+from worker.resources.turn_detector import turn_detector_resource
 from worker.settings import Settings
 from worker.shipping import ship_live
 from worker.speech.clip import Clip
@@ -59,8 +61,9 @@ _LAST_WORDS = {
 }
 
 
-#: The resources that tell how they fare: the VAD, and the chains of providers.
-_WATCHED = ("vad", "stt", "tts", "llm")
+#: The resources that tell how they fare; the first two tell those who end turns by them.
+_TURN_ENDERS = {"vad": take_vad, "turn_detector": take_turn_detector}
+_WATCHED = (*_TURN_ENDERS, "stt", "tts", "llm")
 #: Seconds for the last words of a candidate to become text, once the session is closing.
 _LAST_TRANSCRIPT_S = 1.0
 #: The orchestrator is tried for so much of the budget of BOOTSTRAPPING: what kept it is then
@@ -176,8 +179,8 @@ class InterviewApplication:
 
     def _take_on(self, job: Job, name: str, engine: Any) -> None:
         """Let a resource tell the job how it fares, and give it its part in the interview."""
-        if name == "vad":
-            engine.on_change = partial(self._take_vad, job)
+        if name in _TURN_ENDERS:
+            engine.on_change = partial(_TURN_ENDERS[name], job)
             return
         engine.chain.on_change = job.report
         engine.chain.on_fault = lambda member, reason: job.book.refusal(f"{name}.{member}", reason)
@@ -189,12 +192,6 @@ class InterviewApplication:
         if name == "tts":
             filling = prepare_plan(self._orchestrator.plan, engine)
             self._filling = asyncio.create_task(filling, name="prepare-speech")
-
-    async def _take_vad(self, job: Job, condition: Condition) -> None:
-        """Let the STT end turns without a VAD, also the turn whose end it has said already."""
-        await job.tell(condition)
-        if condition.status is Status.LOST and (engine := job.held.get("stt")) is not None:
-            engine.repeat_end_of_speech()
 
     def _ship(self, database: Database) -> None:
         """Begin to ship the journal, once; from its first record, whenever that is."""
@@ -243,7 +240,7 @@ def _session_of(orchestrator: OrchestratorLLM, held: AgentResources) -> AgentSes
         tts=held.get("tts") or NOT_GIVEN,
         llm=orchestrator,
         turn_handling=TurnHandlingOptions(
-            turn_detection="vad" if detector is not None else "stt",
+            turn_detection=turns_end_on(held),
             endpointing={"mode": "fixed", "min_delay": 1.8, "max_delay": 6.0},
             # "adaptive", the default, is a cloud model.
             interruption={"mode": "vad"},
@@ -281,6 +278,7 @@ def interview_resources(
         ),
         database_resource(settings, attach=attach_database),
         vad_resource(),
+        *([turn_detector_resource()] if settings.turn_detector == "local" else []),
         stt_resource(settings),
         tts_resource(settings),
         llm_resource(settings),
