@@ -94,6 +94,8 @@ class _LoudnessStream(vad.VADStream):
                     timestamp=at,
                     speech_duration=0.0,
                     silence_duration=quiet_s,
+                    raw_accumulated_silence=quiet_s,
+                    raw_accumulated_speech=0.0 if quiet_s else FRAME_S,
                 )
             )
 

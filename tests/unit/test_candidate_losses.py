@@ -71,7 +71,7 @@ async def begin() -> AsyncIterator[Any]:
 
 
 def test_every_resource_has_its_row_in_the_table_of_losses(tmp_path: Path) -> None:
-    resources = interview_resources(settings_in(tmp_path), None)
+    resources = interview_resources(settings_in(tmp_path, INTERVIEW_TURN_DETECTOR="local"), None)
     assert {r.name: r.loss for r in resources} == meanings()
     assert all(each.means.endswith(".") for each in LOSSES.values())
     assert all(each.noticed.endswith(".") for each in LOSSES.values())

@@ -7,6 +7,7 @@ with the livekit-local-inference wheel and runs in this process; its cloud sibli
 from __future__ import annotations
 
 import importlib
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from livekit.agents import inference
@@ -14,10 +15,11 @@ from livekit.agents import inference
 from worker.in_thread import in_thread
 from worker.resources.base import LoadFailed, Resource
 from worker.resources.losses import LOSSES
-from worker.speech.watched_turn_detector import WatchedTurnDetector
+from worker.speech.watched_turn_detector import SILENCE, WatchedTurnDetector
 
 if TYPE_CHECKING:
     from worker.resources.bootstrap import AgentResources
+    from worker.speech.audio import Pcm
     from worker.speech.watched_turn_detector import Predict
 
 
@@ -29,12 +31,17 @@ def preload_turn_detector() -> None:
     _runtime().init_eot()
 
 
-def load_model() -> Predict:
-    """The model, at once where it was preloaded; blocks for up to a second otherwise.
+async def load_model() -> Predict:
+    """The model, at once where it was preloaded; in a thread, within a second, otherwise.
 
     Raises ImportError and what the model's runtime raises.
     """
-    predict: Predict = _runtime().EOT().predict
+    model = await in_thread("turn-detector-load", lambda: _runtime().EOT())
+
+    async def predict(sound: Pcm) -> float:
+        probability: float = await in_thread("turn-detector", partial(model.predict, sound))
+        return probability
+
     return predict
 
 
@@ -47,15 +54,14 @@ def turn_detector_resource() -> Resource:
 
     async def load(_: AgentResources) -> WatchedTurnDetector:
         try:
-            predict = await in_thread("turn-detector-load", load_model)
-            # The pinned version is the local one, whatever keys the environment holds.
-            detector = WatchedTurnDetector(predict, inference.TurnDetector(version="v1-mini"))
-            await detector.try_out()
+            predict = await load_model()
+            await predict(SILENCE)  # the first one is the slowest
         except Exception as error:
             kind = type(error).__name__
             message = f"the end-of-turn model did not load: {kind}"
             raise LoadFailed("TurnDetectorFailed", message) from error
-        return detector
+        # The pinned version is the local one, whatever keys the environment holds.
+        return WatchedTurnDetector(predict, inference.TurnDetector(version="v1-mini"))
 
     return Resource(
         name="turn_detector",

@@ -18,7 +18,6 @@ from livekit.agents.voice.turn import TurnDetectionEvent
 from states import Condition, Status
 from worker import faults
 from worker.bounded import bounded
-from worker.in_thread import in_thread
 
 if TYPE_CHECKING:
     from livekit import rtc
@@ -38,11 +37,13 @@ _PREDICTION_S = 1.0
 _FIRST_PAUSE_S = 1.0
 _LONGEST_PAUSE_S = 60.0
 
+#: What a model is tried out with.
+SILENCE: Final = np.zeros(WINDOW, np.int16)
 #: The probability of a turn that is over: the shorter silence of the two ends it.
 _OVER = 1.0
 
-#: From 1.2 s of sound, the probability that the turn is over; blocks.
-Predict = Callable[["Pcm"], float]
+#: From the newest 1.2 s of sound, the probability that the turn is over.
+Predict = Callable[["Pcm"], Awaitable[float]]
 
 
 class WatchedTurnDetector:
@@ -53,7 +54,7 @@ class WatchedTurnDetector:
     back-off, and told as ready when that succeeds. Nothing of it ever asks the network.
 
     Args:
-        predict: The model; called in a thread.
+        predict: The model.
         thresholds: livekit's detector of the same model, for what it knows of languages.
     """
 
@@ -92,13 +93,13 @@ class WatchedTurnDetector:
         self._pause_s = _FIRST_PAUSE_S
         return probability
 
-    async def try_out(self) -> None:
-        """Have it judge silence once. Raises what the model raises, and TimeoutError."""
-        await self._ask(np.zeros(WINDOW, np.int16))
-
     async def _ask(self, sound: Pcm) -> float:
-        call = in_thread("turn-detector", lambda: self._predict(sound))
-        return await bounded(_awaited(faults.at("turn_detector", call)), _PREDICTION_S)
+        """Raises what the model raises, and TimeoutError."""
+
+        async def ask() -> float:
+            return await faults.at("turn_detector", self._predict(sound))
+
+        return await bounded(ask(), _PREDICTION_S)
 
     def _lose(self, error: Exception) -> None:
         if self._mending is not None or self._closed:
@@ -117,7 +118,7 @@ class WatchedTurnDetector:
             await asyncio.sleep(self._pause_s)
             self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
             with contextlib.suppress(Exception):  # the next try may be a better one
-                await self.try_out()
+                await self._ask(SILENCE)
                 break
         logger.info("the turn detector is back")
         self._mending = None
@@ -135,10 +136,6 @@ class WatchedTurnDetector:
         self._closed = True
         if self._mending is not None:
             await aio.cancel_and_wait(self._mending)
-
-
-async def _awaited(work: Awaitable[float]) -> float:
-    return await work
 
 
 class WatchedTurnStream:
