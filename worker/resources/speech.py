@@ -19,6 +19,7 @@ from worker.settings import Settings
 from worker.speech import local_models
 from worker.speech.chain_stt import ChainSTT
 from worker.speech.chain_tts import ChainTTS
+from worker.speech.failing_vad import FailingVAD
 from worker.speech.prepared import prepared_speech
 from worker.speech.watched_vad import WatchedVAD
 
@@ -56,7 +57,7 @@ def stt_resource(settings: Settings) -> Resource:
     async def load(held: AgentResources) -> ChainSTT:
         watched = held.get("vad")
         # Not the watched one: what goes wrong here is met here, and says nothing of the session's.
-        detector = watched.inner if watched is not None else None
+        detector = FailingVAD(watched.inner) if watched is not None else None
         engine = ChainSTT(
             stt_chain(settings, detector), detector=detector, patience_s=patience_with(settings)
         )

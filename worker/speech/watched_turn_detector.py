@@ -121,15 +121,20 @@ class WatchedTurnDetector:
                 await self._ask(SILENCE)
                 break
         logger.info("the turn detector is back")
-        self._mending = None
         await self._tell(Status.READY, "Recovered")
+        self._mending = None
 
     async def _tell(self, status: Status, reason: str, message: str = "") -> None:
-        if self.on_change is not None:
-            condition = Condition(
-                resource="turn_detector", status=status, reason=reason, message=message
-            )
+        if self.on_change is None:
+            return
+        condition = Condition(
+            resource="turn_detector", status=status, reason=reason, message=message
+        )
+        try:
             await self.on_change(condition)
+        except Exception as error:  # it goes on, whatever is made of it
+            kind = type(error).__name__
+            logger.warning("the turn detector's condition was not taken: %s", kind)
 
     async def aclose(self) -> None:
         """Try nothing any more. A prediction that hangs is left behind in its thread."""

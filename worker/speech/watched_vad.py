@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from livekit import rtc
 from livekit.agents import vad
-from livekit.agents.utils import aio
 
 from states import Condition, Status
 from worker import faults
 from worker.bounded import bounded
+from worker.speech.failing_vad import FailingStream, FailingVAD, VADEnded, VADSilent
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 logger = logging.getLogger(__name__)
 
-#: Seconds of one look at the stream, and how many of them with audio and without a single event
-#: make a stream that hangs. Looks are counted, not seconds: an event loop that was blocked for
-#: long says nothing about the VAD.
-_LOOK_S = 0.5
-_SILENT_LOOKS = 4
 #: Seconds before it is opened again; doubled each time, and anew once it has worked for long.
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 30.0
@@ -30,27 +27,17 @@ _STEADY_S = 60.0
 #: Seconds without speech after which one that came later takes part: between turns, so that
 #: none is ended by one that has heard half of it.
 _QUIET_S = 2.0
-#: Seconds for whoever is told, and for closing a stream.
+#: Seconds for whoever is told.
 _TELL_S = 1.0
-_CLOSE_S = 1.0
 
 _START = vad.VADEventType.START_OF_SPEECH
 _END = vad.VADEventType.END_OF_SPEECH
-
-
-class VADSilent(Exception):
-    """The VAD is given audio and says nothing at all of it."""
-
-
-class VADEnded(Exception):
-    """The VAD's stream has ended while there was audio to come."""
-
 
 #: The reasons of a loss; of any other error it is VADFailed.
 _REASONS = (VADSilent, VADEnded)
 
 
-class WatchedVAD(vad.VAD):
+class WatchedVAD(FailingVAD):
     """A VAD whose streams never fail: what goes wrong with `inner` is told to `on_change`.
 
     A stream of `inner` that raises, ends early, or takes 2 s of audio without one event is lost,
@@ -61,28 +48,13 @@ class WatchedVAD(vad.VAD):
     """
 
     def __init__(self, inner: vad.VAD) -> None:
-        super().__init__(capabilities=inner.capabilities)
-        self.inner = inner
+        super().__init__(inner)
         #: Told the condition `vad` whenever it changes, and awaited.
         self.on_change: Callable[[Condition], Awaitable[None]] | None = None
         #: Set while the newest stream delivers.
         self.delivers = asyncio.Event()
         self._joins_late = False
         self._stream: WatchedStream | None = None
-
-    @property
-    def model(self) -> str:
-        return self.inner.model
-
-    @property
-    def provider(self) -> str:
-        return self.inner.provider
-
-    @property
-    def min_silence_duration(self) -> float | None:
-        """Seconds of quiet before speech counts as ended, where the VAD says so."""
-        silence_s: float | None = getattr(self.inner, "min_silence_duration", None)
-        return silence_s
 
     def join_late(self) -> None:
         """Let the next stream wait until it is between turns; `delivers` then is set."""
@@ -114,20 +86,17 @@ class WatchedVAD(vad.VAD):
             logger.warning("the VAD's condition was not taken: %s", type(error).__name__)
 
 
-class WatchedStream(vad.VADStream):
+class WatchedStream(FailingStream):
     """One speaker's audio through one stream of the VAD after the other."""
 
     def __init__(self, owner: WatchedVAD, *, late: bool) -> None:
         self._owner = owner
-        self._ear: vad.VADStream | None = None
         #: Whether what the VAD says is passed on.
         self._trusted = not late
         #: Whether it was reported as lost, and not yet as ready.
         self._lost = False
         #: START_OF_SPEECH was passed on, and its END_OF_SPEECH not yet.
         self._open = False
-        #: Of the present look: whether audio came, and whether an event did.
-        self._asked = self._answered = False
         #: While it is not trusted: whether somebody speaks, and since when nobody does.
         self._hears_speech = False
         self._quiet_since: float | None = None
@@ -135,8 +104,6 @@ class WatchedStream(vad.VADStream):
         self._newest = vad.VADEvent(
             type=_END, samples_index=0, timestamp=0.0, speech_duration=0.0, silence_duration=0.0
         )
-        self._over = False
-        self._closing: set[asyncio.Task[None]] = set()
         super().__init__(owner)
 
     def end_speech(self) -> None:
@@ -148,92 +115,38 @@ class WatchedStream(vad.VADStream):
             )
             self._event_ch.send_nowait(end)
 
-    async def _main_task(self) -> None:
-        reading = asyncio.create_task(self._read(), name="vad-read")
+    async def _listen_on(self) -> None:
+        """Listen to the end of the audio, by as many streams as it takes."""
         pause_s = _FIRST_PAUSE_S
         if self._trusted:
             self._owner.delivers.set()
-        try:
-            while True:
-                try:
-                    await self._listen()
-                except Exception as error:  # whatever a model raises, the next one may not
-                    if self._trusted and self._worked_for() > _STEADY_S:
-                        pause_s = _FIRST_PAUSE_S
-                    await self._lose(error)
-                if self._over:
-                    return
-                await asyncio.sleep(pause_s)
-                pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
-        finally:
-            await aio.cancel_and_wait(reading)
-            if self._closing:
-                await asyncio.wait(self._closing, timeout=_CLOSE_S)
+        while True:
+            self._hears_speech, self._quiet_since = False, None
+            try:
+                await self._listen()
+            except Exception as error:  # whatever a model raises, the next one may not
+                if self._trusted and self._worked_for() > _STEADY_S:
+                    pause_s = _FIRST_PAUSE_S
+                await self._lose(error)
+            if self._over:
+                return
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+    def _events(self, ear: vad.VADStream) -> AsyncIterator[vad.VADEvent]:
+        return faults.through("vad", ear)
+
+    async def _take(self, event: vad.VADEvent) -> None:
+        if self._trusted:
+            self._pass_on(event)
+        elif self._is_quiet(event):
+            await self._trust()
+
+    def _flushed(self) -> None:
+        self._open = False
 
     def _worked_for(self) -> float:
         return asyncio.get_running_loop().time() - self._trusted_at
-
-    async def _read(self) -> None:
-        async for item in self._input_ch:
-            ear = self._ear
-            # A stream that has ended takes nothing: its own error tells why.
-            with contextlib.suppress(RuntimeError):
-                if isinstance(item, rtc.AudioFrame):
-                    self._asked = True
-                    if ear is not None:
-                        ear.push_frame(item)
-                else:
-                    self._open = False
-                    if ear is not None:
-                        ear.flush()
-        self._over = True
-        if self._ear is not None:
-            with contextlib.suppress(RuntimeError):
-                self._ear.end_input()
-
-    async def _listen(self) -> None:
-        """Listen by one stream of the VAD to the end of the audio.
-
-        Raises what it raises, VADSilent and VADEnded.
-        """
-        self._hears_speech, self._quiet_since = False, None
-        self._asked = self._answered = False
-        ear = self._owner.inner.stream()
-        self._ear = ear
-        if self._over:
-            ear.end_input()
-        pump = asyncio.create_task(self._pump(ear), name="vad-pump")
-        try:
-            await self._attend(pump)
-        finally:
-            self._ear = None
-            pump.cancel()
-            self._close_aside(ear)
-
-    async def _attend(self, pump: asyncio.Task[None]) -> None:
-        silent_looks = 0
-        while True:
-            done, _ = await asyncio.wait({pump}, timeout=_LOOK_S)
-            if done:
-                pump.result()
-                if self._over:
-                    return
-                raise VADEnded
-            if self._answered or not (self._asked or self._over):
-                silent_looks = 0
-            else:
-                silent_looks += 1
-            self._asked = self._answered = False
-            if silent_looks == _SILENT_LOOKS:
-                raise VADSilent
-
-    async def _pump(self, ear: vad.VADStream) -> None:
-        async for event in faults.through("vad", ear):
-            self._answered = True
-            if self._trusted:
-                self._pass_on(event)
-            elif self._is_quiet(event):
-                await self._trust()
 
     def _pass_on(self, event: vad.VADEvent) -> None:
         self._newest = event
@@ -275,14 +188,3 @@ class WatchedStream(vad.VADStream):
             await self._owner.tell(Status.LOST, reason, message)
         if self._open:
             self.end_speech()
-
-    def _close_aside(self, ear: vad.VADStream) -> None:
-        """Close a stream, which may hang, while the next one is opened."""
-
-        async def close() -> None:
-            with contextlib.suppress(Exception):  # it raises again what it was left for
-                await bounded(ear.aclose(), _CLOSE_S)
-
-        task = asyncio.create_task(close(), name="vad-close")
-        self._closing.add(task)
-        task.add_done_callback(self._closing.discard)
