@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
@@ -14,6 +15,7 @@ from states import Condition
 from worker import faults
 from worker.faults.grammar import parse
 from worker.speech.energy_gate import EnergyVAD
+from worker.speech.failing_vad import FailingVAD, VADEnded, VADSilent
 from worker.speech.watched_vad import WatchedVAD
 
 if TYPE_CHECKING:
@@ -228,6 +230,46 @@ async def test_a_fault_that_is_set_strikes_the_running_stream(
 
     await listening.hears(sound(1.0), quiet(1.0))
     assert listening.said[len(said) :] == ["start_of_speech", "end_of_speech"]
+
+
+@pytest.mark.parametrize("fate", ["hangs", "ends", "raises"])
+async def test_who_can_do_without_one_is_told_by_an_error(
+    fate: Literal["hangs", "ends", "raises"],
+) -> None:
+    inner = LoudnessVAD()
+    errors = {"hangs": VADSilent, "ends": VADEnded, "raises": RuntimeError}
+    stream = FailingVAD(inner).stream()
+    for frame in sound(1.0):
+        stream.push_frame(frame)
+    while (await anext(stream)).type is not START:
+        pass
+    inner.fate = fate
+    stream.push_frame(sound(0.02)[0])
+    heard = asyncio.create_task(_drain(stream))
+    while not heard.done():
+        with contextlib.suppress(RuntimeError):
+            stream.push_frame(sound(0.02)[0])
+        await asyncio.sleep(FRAME_S)
+
+    with pytest.raises(errors[fate]):
+        heard.result()
+    await stream.aclose()
+
+
+async def test_who_can_do_without_one_hears_what_it_says_to_the_end() -> None:
+    stream = FailingVAD(LoudnessVAD()).stream()
+    for frame in (*sound(1.0), *quiet(1.0)):
+        stream.push_frame(frame)
+    stream.end_input()
+    said = [event.type async for event in stream if event.type in (START, END)]
+
+    assert said == [START, END]
+    await stream.aclose()
+
+
+async def _drain(stream: vad.VADStream) -> None:
+    async for _ in stream:
+        pass
 
 
 async def test_it_says_of_itself_what_the_vad_within_says() -> None:
