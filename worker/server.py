@@ -68,8 +68,7 @@ class Worker:
 
     def _make_server(self) -> JobServer:
         settings = self._settings
-        # The framework's end-of-turn model is 244 MB in the forkserver: worker/preload.py loads
-        # it where a setting names it.
+        # 244 MB for its end-of-turn model: worker/preload.py loads it where a setting names it.
         os.environ.setdefault("LIVEKIT_AGENTS_PRELOAD_LOCAL_INFERENCE", "0")
         server = JobServer(
             takes_jobs=lambda: not self.readiness.reasons(),
