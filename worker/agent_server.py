@@ -34,12 +34,22 @@ class JobServer(AgentServer):
     ) -> None:
         self._takes_jobs = takes_jobs
         self._on_pool = on_pool
+        self._registered = False
         super().__init__(**options)
+        self.on("worker_registered", self._on_registered)
+
+    def _on_registered(self, *_: object) -> None:
+        self._registered = True
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
         if name == "_proc_pool":
             self._on_pool(value)
+
+    @property
+    def connected(self) -> bool:
+        """Whether LiveKit knows this worker at this moment."""
+        return self._registered and not self._connecting and not self._connection_failed
 
     async def tell_status(self) -> None:
         """Tell LiveKit now whether jobs are taken, not only with the next report (2.5 s)."""

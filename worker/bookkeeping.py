@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import time
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,8 @@ class Bookkeeper:
         #: Set once the schema is one that this worker may write to.
         self._ready = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        #: Journals of jobs that are gone and not in the database, and since when they wait.
+        self._waiting: dict[str, float] = {}
         self._tidying: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -59,9 +62,31 @@ class Bookkeeper:
             await self._database.aclose()
             raise
 
-    def ship(self, job_id: str, *, exit_code: int | None) -> None:
-        """Ship the journal of a job whose process is gone, as soon as that can be done."""
-        self._spawn(self._ship(job_id, exit_code), f"ship-{job_id}")
+    @property
+    def is_away(self) -> bool:
+        """Whether there should be a database that can be written to, and is none yet."""
+        return self._database is not None and not self._ready.is_set()
+
+    @property
+    def pool(self) -> tuple[int, int] | None:
+        """Connections in use, and those that are there; None without a database."""
+        use = self._database.use() if self._database is not None else None
+        return (use.connections - use.idle, use.connections) if use is not None else None
+
+    @property
+    def waiting(self) -> tuple[int, float]:
+        """How many journals wait to be shipped, and for how many seconds the first has."""
+        now = time.monotonic()
+        return len(self._waiting), max((now - since for since in self._waiting.values()), default=0)
+
+    def ship(
+        self, job_id: str, *, exit_code: int | None, after: Awaitable[None] | None = None
+    ) -> None:
+        """Ship the journal of a job whose process is gone, as soon as that can be done.
+
+        `after` is awaited first: who else reads the journal reads it before it is put away.
+        """
+        self._spawn(self._ship_after(after, job_id, exit_code), f"ship-{job_id}")
 
     def ship_leftovers(self) -> None:
         """Ship what dead workers on this machine left: their job processes are gone with them."""
@@ -120,19 +145,38 @@ class Bookkeeper:
             await asyncio.sleep(_DAY_S)
 
     async def _ship_leftovers(self) -> None:
-        for path in sorted(self._settings.journal_dir.glob("*.jsonl")):
-            await self._ship(path.stem, None)
+        if self._database is None:
+            return
+        # By name only, and in a thread: there may be half a million.
+        for job_id in await in_thread("leftovers", partial(_journals, self._settings.journal_dir)):
+            await self._ship(job_id, None)
+
+    async def _ship_after(
+        self, after: Awaitable[None] | None, job_id: str, exit_code: int | None
+    ) -> None:
+        try:
+            if after is not None:
+                await after
+        finally:
+            await self._ship(job_id, exit_code)
 
     async def _ship(self, job_id: str, exit_code: int | None) -> None:
         path = self._settings.journal_dir / f"{job_id}.jsonl"
         if self._database is None or not path.exists():
             return
+        self._waiting[job_id] = time.monotonic()
+        try:
+            await self._ship_now(self._database, path, exit_code)
+        finally:
+            self._waiting.pop(job_id, None)
+
+    async def _ship_now(self, database: Database, path: Path, exit_code: int | None) -> None:
         await self._ready.wait()
         killed_by = -exit_code if exit_code is not None and exit_code < 0 else None
         delay_s = _FIRST_RETRY_S
         while True:
             try:
-                await ship_book(self._database, path, exit_code=exit_code, signal=killed_by)
+                await ship_book(database, path, exit_code=exit_code, signal=killed_by)
             except DatabaseOperationFailed as error:
                 # Asking again would not help, and the others wait.
                 logger.error("the database refuses a journal, which stays on disk: %s", error)
@@ -157,3 +201,13 @@ def _remove_older(folder: Path, age_s: float) -> int:
                 path.unlink()
                 removed += 1
     return removed
+
+
+def _journals(folder: Path) -> tuple[str, ...]:
+    """The jobs whose journals are in a folder, first to last."""
+    try:
+        with os.scandir(folder) as entries:
+            names = (entry.name for entry in entries)
+            return tuple(sorted(n.removesuffix(".jsonl") for n in names if n.endswith(".jsonl")))
+    except OSError:
+        return ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -257,6 +258,13 @@ class Job:
         """Say how a resource fares that has loaded, or failed to, before."""
         there = condition.status is Status.READY
         self.life.post(Event.RESOURCE_RECOVERED if there else Event.RESOURCE_LOST, condition)
+
+    async def tell(self, condition: Condition) -> None:
+        """Say how a resource fares, and return once those who follow the lifecycle know it."""
+        there = condition.status is Status.READY
+        event = Event.RESOURCE_RECOVERED if there else Event.RESOURCE_LOST
+        with contextlib.suppress(IllegalTransition, LifecycleStopped):  # it is over
+            await self.life.fire(event, condition)
 
     def _on_session_closed(self, event: CloseEvent) -> None:
         """A session that closes ends the job: the framework would leave it running for ever."""

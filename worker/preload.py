@@ -16,6 +16,7 @@ from worker.application import ApplicationInvalid, load_application
 from worker.interview.clips import preload_clips
 from worker.process import ignore_signals
 from worker.resources.providers import import_plugins
+from worker.resources.turn_detector import preload_turn_detector
 from worker.resources.vad import preload_vad
 from worker.settings import Settings, SettingsInvalid
 from worker.speech import local_models
@@ -51,6 +52,11 @@ def _load(settings: Settings) -> None:
         local_models.preload(stt="local" in settings.stt, tts="local" in settings.tts)
     except Exception as error:
         logger.warning("local speech was not preloaded: %s", type(error).__name__)
+    if settings.turn_detector == "local":
+        try:
+            preload_turn_detector()
+        except Exception as error:
+            logger.warning("the turn detector was not preloaded: %s", type(error).__name__)
     try:
         preload_clips()  # whatever the application: the worker's own apology is among them
     except ClipMissing as error:

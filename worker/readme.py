@@ -72,10 +72,10 @@ def reasons_table() -> str:
 
 
 def resources_table() -> str:
-    """The resources of an interview with the default settings."""
+    """The resources of an interview, with the one that is there only where a setting names it."""
     rows = (
         (f"`{r['name']}`", f"{r['budget_s']:g} s", r["loss"], r["noticed"])
-        for r in resource_rows(_defaults())
+        for r in resource_rows(Settings.model_construct(turn_detector="local"))
     )
     return table(("resource", "budget", "without it", "the candidate notices"), rows)
 

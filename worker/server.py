@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import logging
 import math
 import os
@@ -21,31 +20,22 @@ from worker.agent_server import CLOSED_LOAD, JobServer
 from worker.bookkeeping import Bookkeeper
 from worker.job import WORKERS_WORD
 from worker.livekit_api import LiveKitLost, check_livekit
+from worker.observation import SERVER_TARGET_LOAD, Observation
 from worker.readiness import Readiness
 from worker.resources.providers import provider_breaker
 from worker.set_ups import SetUps
 from worker.settings import Settings
 from worker.speech_signs import speech_problems
+from worker.telemetry import figures
 
 if TYPE_CHECKING:
     from livekit.agents.ipc.job_executor import JobExecutor
+    from livekit.agents.ipc.proc_pool import ProcPool
 
 logger = logging.getLogger(__name__)
 
-#: LiveKit's server sends no job to a worker whose load is at its `agents.target_load` or above
-#: (0.7 by default, pkg/agent/config.go), and tells nobody. So "full" is that figure.
-SERVER_TARGET_LOAD = 0.7
-
-
-class PortTaken(Exception):
-    """The worker's HTTP port is in use."""
-
-    def __init__(self, host: str, port: int) -> None:
-        self.host = host
-        self.port = port
-        super().__init__(
-            f"{host}:{port} is in use; set INTERVIEW_HTTP_PORT to a free port (0 takes any)"
-        )
+#: Of the framework's own HTTP server, which cannot be turned off: nobody is sent there.
+_FRAMEWORKS_HOST, _FRAMEWORKS_PORT = "127.0.0.1", 0
 
 
 class Worker:
@@ -65,22 +55,29 @@ class Worker:
         )
         self._set_ups = SetUps(self.readiness)
         self._telling: asyncio.Task[None] | None = None
+        self.observation = Observation(
+            settings,
+            self.readiness,
+            self._books,
+            connected=lambda: self.server.connected,
+            busy=lambda: len(self._busy()),
+        )
         self.server = self._make_server()
         #: Set once LiveKit has taken the worker's registration.
         self.registered = asyncio.Event()
 
     def _make_server(self) -> JobServer:
         settings = self._settings
-        # Nobody here uses the framework's end-of-turn model: 244 MB in the forkserver.
+        # 244 MB for its end-of-turn model: worker/preload.py loads it where a setting names it.
         os.environ.setdefault("LIVEKIT_AGENTS_PRELOAD_LOCAL_INFERENCE", "0")
         server = JobServer(
             takes_jobs=lambda: not self.readiness.reasons(),
-            on_pool=self._set_ups.watch,
+            on_pool=self._on_pool,
             ws_url=settings.livekit_url,
             api_key=settings.livekit_api_key,
             api_secret=settings.livekit_api_secret.get_secret_value(),
-            host=settings.http_host,
-            port=settings.http_port,
+            host=_FRAMEWORKS_HOST,
+            port=_FRAMEWORKS_PORT,
             num_idle_processes=settings.idle_processes,
             shutdown_process_timeout=settings.cleanup_s,
             drain_timeout=settings.drain_s,
@@ -97,6 +94,10 @@ class Worker:
         )
         server.on("worker_registered", lambda *_: self.registered.set())
         return server
+
+    def _on_pool(self, pool: ProcPool) -> None:
+        self._set_ups.watch(pool)
+        self.observation.watch(pool)
 
     # --- slots ------------------------------------------------------------------------------------
 
@@ -115,8 +116,10 @@ class Worker:
         return running | self._accepted
 
     async def _on_request(self, request: JobRequest) -> None:
-        if problem := self._problem():
+        if refusal := self._refusal():
+            cause, problem = refusal
             logger.warning("turned down: %s", problem, extra={"job_id": request.id})
+            self.observation.observer.metrics.count(figures.JOBS_REFUSED, cause)
             # Without this another worker would not be asked: the server takes a plain
             # rejection for the end of the job.
             await request.reject(terminate=False)
@@ -128,14 +131,15 @@ class Worker:
         finally:
             self._accepted.discard(request.id)
 
-    def _problem(self) -> str | None:
-        """Why no job can be taken now, if so."""
+    def _refusal(self) -> tuple[str, str] | None:
+        """Why no job can be taken now, if so: in one word, and in a sentence."""
         if self._stopping.is_set():
             # The framework says so itself only once it drains.
-            return "the worker is stopping"
+            return "Stopping", "the worker is stopping"
         if reasons := self.readiness.reasons():
-            return "; ".join(map(str, reasons))
-        return "no slot is free" if len(self._busy()) >= self._settings.slots else None
+            return reasons[0].cause, "; ".join(map(str, reasons))
+        full = len(self._busy()) >= self._settings.slots
+        return ("NoSlot", "no slot is free") if full else None
 
     def _on_readiness(self) -> None:
         if self.registered.is_set():
@@ -147,15 +151,23 @@ class Worker:
         """Check LiveKit, prepare the database, serve, drain, stop.
 
         Raises LiveKitError (away, key refused, no URL, or lost for good while serving),
-        PortTaken, and SchemaTooNew.
+        PortTaken, HostUnusable, and SchemaTooNew.
         """
-        settings = self._settings
         self._arm_faults()
+        await self.observation.start()
+        try:
+            await self._run()
+        finally:
+            await self.observation.aclose()
+
+    async def _run(self) -> None:
         await self._reach_livekit()
         self._install_signals()
+        self.observation.opening_books = True
         if not await self._unless_stopped(self._books.open()):
             await self._books.aclose()
             return
+        self.observation.opening_books = False
         watching = asyncio.create_task(self.readiness.watch(), name="readiness")
         serving = asyncio.create_task(self._serve(), name="agent-server")
         stopping = asyncio.create_task(self._stopping.wait(), name="stop-signal")
@@ -166,10 +178,6 @@ class Worker:
             if not serving.done():
                 await self._drain()
             await self._stop(serving)
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                raise PortTaken(settings.http_host, settings.http_port) from error
-            raise
         finally:
             stopping.cancel()
             await aio.cancel_and_wait(watching)
@@ -222,6 +230,7 @@ class Worker:
         if self._stopping.is_set():
             self._hard_stop.set()
         self._stopping.set()
+        self.observation.draining = True
 
     async def _drain(self) -> None:
         jobs = len(self.server.active_jobs)
@@ -288,4 +297,5 @@ class Worker:
                 "signal": killed_by,
             },
         )
-        self._books.ship(job.job.id, exit_code=code)
+        gone = self.observation.observer.job_gone(job.job.id, code)
+        self._books.ship(job.job.id, exit_code=code, after=gone)

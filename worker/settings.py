@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from states import BUDGETS, State
 from states.table import HURRIED_CLOSING_S
 from worker.faults.grammar import Fault, FaultInvalid, parse
+from worker.http_settings import HttpSettings
 from worker.provider_settings import ProviderSettings, setting
 from worker.silence_settings import SilenceSettings
 
@@ -141,12 +142,6 @@ class WorkerSettings(BaseSettings):
         ge=0,
         le=86_400,
     )
-    http_host: str = setting(
-        "INTERVIEW_HTTP_HOST", "127.0.0.1", "The address the worker's HTTP server binds."
-    )
-    http_port: int = setting(
-        "INTERVIEW_HTTP_PORT", 8081, "Its port; 0 takes a free one.", ge=0, le=65_535
-    )
     candidate_join_s: float = setting(
         "INTERVIEW_CANDIDATE_JOIN_S",
         300.0,
@@ -167,6 +162,11 @@ class WorkerSettings(BaseSettings):
         "Seconds of silence after which the interview ends; asked once more at half of it.",
         gt=1,
         le=3600,
+    )
+    turn_detector: Literal["local", "none"] = setting(
+        "INTERVIEW_TURN_DETECTOR",
+        "none",
+        "local: a model judges whether an answer sounds finished (244 MB, once a worker).",
     )
     log_format: Literal["auto", "json", "console"] = setting(
         "INTERVIEW_LOG_FORMAT",
@@ -206,7 +206,7 @@ class WorkerSettings(BaseSettings):
     )
 
 
-class Settings(ProviderSettings, SilenceSettings, WorkerSettings):
+class Settings(ProviderSettings, SilenceSettings, HttpSettings, WorkerSettings):
     """All settings. `load` reads them and says what is wrong with them."""
 
     model_config = SettingsConfigDict(

@@ -35,7 +35,7 @@ SHIPPED: Final = "shipped"
 #: Records come in bursts (a transition, its conditions): so long one waits for the next.
 _BATCH_S = 0.1
 _FIRST_DELAY_S = 0.5
-_LONGEST_DELAY_S = 15.0
+_LONGEST_DELAY_S = 5.0
 #: Records in one transaction: what a long time without the database has left must not need more
 #: than the budget of one operation.
 _BATCH = 500

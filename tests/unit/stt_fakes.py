@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, Never
+from typing import Any, Literal, Never
 
 import numpy as np
 from livekit import rtc
@@ -49,13 +49,18 @@ def spoken(numbers: Sequence[int]) -> list[rtc.AudioFrame]:
 
 
 class LoudnessVAD(vad.VAD):
-    """Hears speech from the first loud frame until half a second after the last one."""
+    """Hears speech from the first loud frame until half a second after the last one.
+
+    `fate` is met at each frame; `streams` counts those that were opened.
+    """
 
     def __init__(self) -> None:
         super().__init__(capabilities=vad.VADCapabilities(update_interval=FRAME_S))
-        self.broken = False
+        self.fate: Literal["works", "raises", "ends", "hangs"] = "works"
+        self.streams = 0
 
     def stream(self) -> vad.VADStream:
+        self.streams += 1
         return _LoudnessStream(self)
 
 
@@ -65,9 +70,15 @@ class _LoudnessStream(vad.VADStream):
         speaking = False
         owner: Any = self._vad
         async for item in self._input_ch:
-            if owner.broken:
+            if owner.fate == "raises":
                 raise RuntimeError("the model is broken")
+            if owner.fate == "ends":
+                return
+            if owner.fate == "hangs":
+                await asyncio.Event().wait()
             if not isinstance(item, rtc.AudioFrame):
+                at = quiet_s = 0.0
+                speaking = False
                 continue
             at += item.duration
             quiet_s = 0.0 if np.abs(samples_of(item)).max() > 100 else quiet_s + item.duration
@@ -83,6 +94,8 @@ class _LoudnessStream(vad.VADStream):
                     timestamp=at,
                     speech_duration=0.0,
                     silence_duration=quiet_s,
+                    raw_accumulated_silence=quiet_s,
+                    raw_accumulated_speech=0.0 if quiet_s else FRAME_S,
                 )
             )
 

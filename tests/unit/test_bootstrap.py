@@ -269,3 +269,58 @@ async def test_nobody_hears_of_one_that_is_late_once_all_is_closed() -> None:
 
 async def test_asking_whether_an_unknown_one_has_reported_returns_at_once() -> None:
     await AgentResources().reported("nothing")
+
+
+# --- behind the session -------------------------------------------------------------------------
+
+
+async def test_what_failed_in_passing_is_tried_again_behind_the_session_until_it_is_there() -> None:
+    loads = Loads()
+    tries = Failing(*[AWAY] * 6)
+    await loads.of(resource("vad", load=tries))
+    assert not loads.reports["vad"].ok
+
+    await asyncio.sleep(300.0)
+    assert loads.late["vad"].ok
+    assert "vad" in loads.held
+    await loads.held.aclose()
+
+
+async def test_tries_behind_the_session_come_less_and_less_often() -> None:
+    loads = Loads()
+    tries = Failing(*[AWAY] * 1000)
+    await loads.of(resource("vad", load=tries))
+    await asyncio.sleep(3600.0)
+    assert 60 <= len(tries.asked_at) <= 150
+    await loads.held.aclose()
+
+
+@pytest.mark.parametrize("failure", [LoadFailed("Refused"), ValueError("broken")])
+async def test_what_failed_for_good_is_not_tried_behind_the_session(failure: Exception) -> None:
+    loads = Loads()
+    tries = Failing(*[failure] * 1000)
+    await loads.of(resource("vad", load=tries))
+    await asyncio.sleep(300.0)
+    assert len(tries.asked_at) == 1
+    await loads.held.aclose()
+
+
+async def test_nothing_is_tried_behind_a_session_that_is_over() -> None:
+    loads = Loads()
+    tries = Failing(*[AWAY] * 1000)
+    await loads.of(resource("vad", load=tries))
+    await loads.held.aclose()
+    before = len(tries.asked_at)
+    await asyncio.sleep(300.0)
+    assert len(tries.asked_at) == before
+
+
+async def test_what_still_works_with_what_it_has_is_not_loaded_anew() -> None:
+    loads = Loads()
+    failures = (LoadFailed("Away", transient=True, meanwhile="a pool") for _ in range(1000))
+    tries = Failing(*failures)
+    await loads.of(resource("database", load=tries))
+    before = len(tries.asked_at)
+    await asyncio.sleep(300.0)
+    assert len(tries.asked_at) == before
+    await loads.held.aclose()

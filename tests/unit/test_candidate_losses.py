@@ -37,7 +37,6 @@ class Losing:
         self.stage = self.job.stage
         self.turns_end_on: list[str] = []
         self.session: Any = SimpleNamespace(
-            vad=object(),
             update_options=lambda *, turn_detection: self.turns_end_on.append(turn_detection),
         )
         self.deafened = 0
@@ -78,7 +77,7 @@ async def begin() -> AsyncIterator[Any]:
 
 
 def test_every_resource_has_its_row_in_the_table_of_losses(tmp_path: Path) -> None:
-    resources = interview_resources(settings_in(tmp_path), None)
+    resources = interview_resources(settings_in(tmp_path, INTERVIEW_TURN_DETECTOR="local"), None)
     assert {r.name: r.loss for r in resources} == meanings()
     assert all(each.means.endswith(".") for each in LOSSES.values())
     assert all(each.noticed.endswith(".") for each in LOSSES.values())
@@ -149,12 +148,10 @@ async def test_without_a_vad_turns_end_on_the_speech_to_text_until_it_is_back(be
     assert losing.turns_end_on == ["stt", "vad"]
 
 
-async def test_a_session_that_never_had_a_vad_keeps_its_turn_detection(begin: Any) -> None:
-    losing = await begin()
-    losing.session.vad = None
-    await losing.say(lost("vad"))
+async def test_a_session_that_never_had_a_vad_goes_on_with_the_speech_to_text(begin: Any) -> None:
+    losing = await begin(lost("vad"))
 
-    assert losing.turns_end_on == []
+    assert losing.turns_end_on == ["stt"]
 
 
 async def test_a_loss_in_closing_is_told_to_nobody(begin: Any) -> None:

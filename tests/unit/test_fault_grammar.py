@@ -181,7 +181,7 @@ def test_the_steps_of_closing_are_those_of_the_table() -> None:
 
 
 def test_the_resources_are_those_of_an_interview() -> None:
-    settings = Settings.model_construct()
+    settings = Settings.model_construct(turn_detector="local")
     assert {resource.name for resource in interview_resources(settings, None)} == set(RESOURCES)
 
 

@@ -327,6 +327,23 @@ async def test_a_vad_that_breaks_is_replaced_by_the_energy_gate() -> None:
     assert word_error_rate(FIRST, text_of(heard)) <= 0.1
 
 
+async def test_a_vad_that_broke_is_not_asked_by_the_streams_to_come() -> None:
+    """Whoever opens one stream after the other would be deaf otherwise."""
+    recognizer = LocalSTT(vad=BrokenVAD())
+    once = APIConnectOptions(max_retry=0)
+    async with recognizer.stream(conn_options=once) as stream:
+        push(stream, silence(0.1))
+        with pytest.raises(APIConnectionError):
+            await anext(stream)
+    async with recognizer.stream(conn_options=once) as stream:
+        push(stream, silence(1), spoken(FIRST), silence(1))
+        stream.end_input()
+        heard = [event async for event in stream]
+    await recognizer.aclose()
+
+    assert word_error_rate(FIRST, text_of(heard)) <= 0.1
+
+
 async def test_closing_leaves_no_task_and_no_thread_behind(model: SlowModel) -> None:
     before = asyncio.all_tasks()
     recognizer = LocalSTT()

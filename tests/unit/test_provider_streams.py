@@ -253,3 +253,16 @@ async def test_closing_closes_the_providers() -> None:
     assert voice.closed
     assert ear.closed
     assert model.closed
+
+
+async def test_a_model_that_rests_is_not_waited_for() -> None:
+    model = FakeLLM("I", " see.", fate=in_turn(HANGS, None))
+    engine = chain_llm(first=model)
+    for waited_s in (1.5, 0.0):
+        began = asyncio.get_running_loop().time()
+        with pytest.raises(NoProviderLeft):
+            await reply(engine)
+        assert asyncio.get_running_loop().time() - began == pytest.approx(waited_s)
+    await asyncio.sleep(60.0)
+    assert await reply(engine) == "I see."
+    await engine.aclose()

@@ -87,7 +87,7 @@ async def test_a_detector_that_breaks_in_the_middle_of_speech_is_replaced_by_lou
     await hear(watch, [*quiet(2.0), *sound(1.0)])
     assert watch.speaking
 
-    detector.broken = True
+    detector.fate = "raises"
     await hear(watch, quiet(1.0))
     assert not watch.speaking
     await hear(watch, sound(1.0))

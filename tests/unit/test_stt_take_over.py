@@ -127,7 +127,7 @@ async def test_a_provider_that_never_gets_through_is_left_like_a_deaf_one() -> N
 @pytest.mark.parametrize("broken", [False, True], ids=["without a VAD", "with a broken VAD"])
 async def test_loudness_alone_finds_a_deaf_provider_out(broken: bool) -> None:
     detector = LoudnessVAD()
-    detector.broken = True
+    detector.fate = "raises"
     engine = ChainSTT(
         chain_of("stt", first=CountingSTT(deaf=True), second=CountingSTT()),
         detector=detector if broken else None,

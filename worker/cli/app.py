@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import typer
 
-from worker.cli import config, demo, diagram, faults, interviews, jobs, providers, resources, start
+from worker.cli import (
+    config,
+    demo,
+    diagram,
+    faults,
+    health,
+    interviews,
+    jobs,
+    providers,
+    resources,
+    start,
+)
 
 app = typer.Typer(
     name="interview-worker",
@@ -21,5 +32,6 @@ app.add_typer(jobs.app, name="jobs")
 app.command("diagram")(diagram.diagram)
 app.command("resources")(resources.resources)
 app.command("providers")(providers.providers)
+app.command("health")(health.health)
 app.command("config")(config.config)
 app.command("faults")(faults.faults)

@@ -41,12 +41,15 @@ async def _start() -> None:
 async def serve(settings: Settings) -> None:
     """Run a worker whose settings are complete and in the environment."""
     # Not at the top: importing livekit's agents takes a second, which --help need not.
-    from worker.server import PortTaken, Worker
+    from worker.observation import HostUnusable, PortTaken
+    from worker.server import Worker
 
     try:
         await Worker(settings).run()
     except PortTaken as error:
         raise CommandError(str(error), ExitCode.TAKEN) from error
+    except HostUnusable as error:
+        raise CommandError(str(error), ExitCode.USAGE) from error
 
 
 def _check_application(settings: Settings) -> None:

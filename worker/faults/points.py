@@ -64,7 +64,7 @@ _SQLSTATE = ("an SQLSTATE", r"[0-9A-Z]{5}")
 #: The database's operations in jobs and in the worker itself; those of the commands have none.
 OPERATIONS = ("check_schema", "get_interview", "migrate", "ping", "ship", "turns_of")
 #: The resources of an interview.
-RESOURCES = ("vad", "stt", "tts", "llm", "database", "orchestrator")
+RESOURCES = ("vad", "turn_detector", "stt", "tts", "llm", "database", "orchestrator")
 #: The steps of closing, in their order.
 CLOSING_STEPS = (
     "stop_work",
@@ -96,6 +96,13 @@ POINTS = (
     ),
     Point(point="silero", what="reading the VAD's model", kinds=(Kind.RAISE, Kind.SLOW)),
     Point(point="start_session", what="starting the session", kinds=_STEP),
+    Point(point="vad", what="a stream of the session's VAD", kinds=_STEP, in_states=True),
+    Point(
+        point="turn_detector",
+        what="a prediction of the end-of-turn model",
+        kinds=_STEP,
+        in_states=True,
+    ),
     Point(
         point="stt",
         what="a stream of speech to text",

@@ -8,6 +8,7 @@ import logging
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from livekit.agents import NOT_GIVEN, Agent, AgentSession, TurnHandlingOptions
@@ -22,12 +23,14 @@ from worker.interview.ladder import TurnLadder
 from worker.interview.losses import Losses
 from worker.interview.orchestrator_llm import OrchestratorLLM
 from worker.interview.planned_lines import prepare_plan
+from worker.interview.turn_ends import take_turn_detector, take_vad, turns_end_on
 from worker.interview.watch import Watch
 from worker.resources.base import Attacher, LoadFailed, Resource, Retry
 from worker.resources.bootstrap import AgentResources
 from worker.resources.database import database_resource
 from worker.resources.losses import LOSSES
 from worker.resources.speech import llm_resource, stt_resource, tts_resource, vad_resource
+from worker.resources.turn_detector import turn_detector_resource
 from worker.settings import Settings
 from worker.shipping import ship_live
 from worker.speech.clip import Clip
@@ -58,8 +61,9 @@ _LAST_WORDS = {
 }
 
 
-#: The resources that are chains of providers.
-_CHAINS = ("stt", "tts", "llm")
+#: The resources that tell how they fare; the first two tell those who end turns by them.
+_TURN_ENDERS = {"vad": take_vad, "turn_detector": take_turn_detector}
+_WATCHED = (*_TURN_ENDERS, "stt", "tts", "llm")
 #: Seconds for the last words of a candidate to become text, once the session is closing.
 _LAST_TRANSCRIPT_S = 1.0
 #: The orchestrator is tried for so much of the budget of BOOTSTRAPPING: what kept it is then
@@ -124,15 +128,15 @@ class InterviewApplication:
         return [self._told_when_late(resource) for resource in needed]
 
     def _told_when_late(self, resource: Resource) -> Resource:
-        """A chain that comes late tells the job how it fares, like one that came in time."""
-        if resource.name not in _CHAINS:
+        """What comes late tells the job how it fares, like what came in time."""
+        if resource.name not in _WATCHED:
             return resource
 
         async def attach(session: AgentSession[Any], engine: Any) -> None:
-            if resource.attach is not None:
-                await resource.attach(session, engine)
             if self._job is not None:
                 self._take_on(self._job, resource.name, engine)
+            if resource.attach is not None:
+                await resource.attach(session, engine)
 
         return replace(resource, attach=attach)
 
@@ -152,7 +156,7 @@ class InterviewApplication:
         assert isinstance(orchestrator, OrchestratorLLM)  # noqa: S101  # it is required
         job.stage.expect(orchestrator.candidate_identity)
         self._job = job
-        for name in _CHAINS:
+        for name in _WATCHED:
             if (engine := held.get(name)) is not None:
                 self._take_on(job, name, engine)
         orchestrator.on_refused = lambda reason: job.book.refusal("llm", reason)
@@ -174,7 +178,10 @@ class InterviewApplication:
         return session, interviewer
 
     def _take_on(self, job: Job, name: str, engine: Any) -> None:
-        """Let a chain tell the job how it fares, and give it its part in the interview."""
+        """Let a resource tell the job how it fares, and give it its part in the interview."""
+        if name in _TURN_ENDERS:
+            engine.on_change = partial(_TURN_ENDERS[name], job)
+            return
         engine.chain.on_change = job.report
         engine.chain.on_fault = lambda member, reason: job.book.refusal(f"{name}.{member}", reason)
         assert self._orchestrator is not None  # noqa: S101  # it is required, and loaded
@@ -233,7 +240,7 @@ def _session_of(orchestrator: OrchestratorLLM, held: AgentResources) -> AgentSes
         tts=held.get("tts") or NOT_GIVEN,
         llm=orchestrator,
         turn_handling=TurnHandlingOptions(
-            turn_detection="vad" if detector is not None else "stt",
+            turn_detection=turns_end_on(held),
             endpointing={"mode": "fixed", "min_delay": 1.8, "max_delay": 6.0},
             # "adaptive", the default, is a cloud model.
             interruption={"mode": "vad"},
@@ -271,6 +278,7 @@ def interview_resources(
         ),
         database_resource(settings, attach=attach_database),
         vad_resource(),
+        *([turn_detector_resource()] if settings.turn_detector == "local" else []),
         stt_resource(settings),
         tts_resource(settings),
         llm_resource(settings),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +14,7 @@ from livekit.agents import Agent, ModelSettings, SpeechCreatedEvent, StopRespons
 from livekit.agents.voice import SpeechHandle
 
 from worker.interview.half_answer import HalfAnswer
+from worker.interview.latency import NO_LATENCY, latency_of
 from worker.interview.orchestrator import Move, Role, Said
 from worker.interview.orchestrator_llm import OrchestratorLLM, Utterance
 from worker.interview.patience import UNFINISHED_PAUSE_S, Patience
@@ -38,7 +39,7 @@ _LONGEST_TYPED = 20_000
 #: What the speech says that is being made. livekit tells of a speech before it makes the task
 #: that asks for its words (AgentActivity._generate_reply), so the task inherits this; and a turn
 #: may be committed in between: what is recorded is what was said.
-_utterance: ContextVar[Utterance] = ContextVar("utterance")
+_utterance: ContextVar[Utterance | None] = ContextVar("utterance", default=None)
 
 
 class Interviewer(Agent):
@@ -121,6 +122,9 @@ class Interviewer(Agent):
         """
         if self._write is None:
             raise RuntimeError("this interviewer was given nothing to write with")
+        if self.next_role is Role.DONE:
+            self._finish()
+            return
         move = self._orchestrator.next_utterance().move
         turn = self.floor.turn
         await self._write(move.text)
@@ -155,13 +159,14 @@ class Interviewer(Agent):
         """
         # Dropped only once they are kept: the session may end before that.
         pieces = self._half_answer.pieces
-        done = await self._take_answer((new_message.text_content or "").strip())
+        text = (new_message.text_content or "").strip()
+        done = await self._take_answer(text, latency_of(new_message))
         self._half_answer.taken(pieces)
         if done:
             self._finish()
             raise StopResponse
 
-    async def _take_answer(self, text: str) -> bool:
+    async def _take_answer(self, text: str, latency: Mapping[str, float] = NO_LATENCY) -> bool:
         """Keep an answer and take it into the plan. True where there is nothing more to say."""
         self.floor.take()
         await self._recorded()
@@ -172,7 +177,7 @@ class Interviewer(Agent):
                 at=datetime.now(UTC),
                 question_id=self._orchestrator.open_question().id,
             )
-            await self._keep_answer(said)
+            await self._keep_answer(said, latency)
             self._orchestrator.commit(said)
             self._patience.begin()
             return self._orchestrator.next_move().role is Role.DONE
@@ -214,7 +219,7 @@ class Interviewer(Agent):
                 )
             )
 
-    async def _keep_answer(self, said: Said) -> None:
+    async def _keep_answer(self, said: Said, latency: Mapping[str, float] = NO_LATENCY) -> None:
         await self._keep_turn(
             speaker="candidate",
             text=said.text,
@@ -223,6 +228,7 @@ class Interviewer(Agent):
             generated="",
             heard="",
             interrupted=said.interrupted,
+            latency=dict(latency),
         )
 
     # --- the interviewer's own turns -----------------------------------------------------------
@@ -231,7 +237,7 @@ class Interviewer(Agent):
         self, chat_ctx: llm.ChatContext, tools: list[llm.Tool], model_settings: ModelSettings
     ) -> AsyncIterable[llm.ChatChunk]:
         """The words of the speech that is being made."""
-        return self._orchestrator.chat(chat_ctx=chat_ctx, utterance=_utterance.get(None))
+        return self._orchestrator.chat(chat_ctx=chat_ctx, utterance=_utterance.get())
 
     def _on_sound(self, _: Any) -> None:
         self.last_sound = asyncio.get_running_loop().time()
@@ -242,6 +248,8 @@ class Interviewer(Agent):
             self.floor.contest()
 
     def _on_speech_created(self, event: SpeechCreatedEvent) -> None:
+        # Whatever raises now, the words of the speech before are not said again.
+        _utterance.set(None)
         utterance = self._orchestrator.next_utterance()
         _utterance.set(utterance)
         turn, self.floor.contested = self.floor.turn, False
@@ -262,7 +270,10 @@ class Interviewer(Agent):
         broke_off = not handle.interrupted and any(item.interrupted for item in spoken)
         if heard:
             cut_off = handle.interrupted or broke_off
-            await self._keep_utterance(move, heard, text=heard, interrupted=cut_off)
+            latency = latency_of(spoken[0])
+            await self._keep_utterance(
+                move, heard, text=heard, interrupted=cut_off, latency=latency
+            )
             if not cut_off or self.floor.contested:
                 self.floor.give(turn)
         elif handle.interrupted:
@@ -278,7 +289,13 @@ class Interviewer(Agent):
             self._mending = asyncio.get_running_loop().create_task(self.on_unspoken(), name="mend")
 
     async def _keep_utterance(
-        self, move: Move, heard: str, *, text: str, interrupted: bool
+        self,
+        move: Move,
+        heard: str,
+        *,
+        text: str,
+        interrupted: bool,
+        latency: Mapping[str, float] = NO_LATENCY,
     ) -> None:
         """Commit what was heard of an utterance, or read where nothing was."""
         said = Said(
@@ -298,6 +315,7 @@ class Interviewer(Agent):
             generated=move.text,
             heard=heard,
             interrupted=interrupted,
+            latency=dict(latency),
         )
         self._orchestrator.commit(said)
         self._on_sound(None)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from states import Event, State, Status
 from worker.interview.clips import ClipName, clip_named, load_clip
-from worker.resources.losses import LOSSES, Loss
+from worker.resources.losses import LOSSES, Loss, TurnEnd
 
 if TYPE_CHECKING:
     from livekit.agents import AgentSession
@@ -67,10 +67,12 @@ class Losses:
                 self._meet(name, loss)
             elif status is Status.READY and name in self._lost:
                 self._lost.discard(name)
-                self._end_turns_on(loss, there=True)
+                if loss.turns_end_on is not None:
+                    self._end_turns()
 
     def _meet(self, name: str, loss: Loss) -> None:
-        self._end_turns_on(loss, there=False)
+        if loss.turns_end_on is not None:
+            self._end_turns()
         if name == "stt":
             self._cannot_hear()
         if loss.told is not None and name not in self._told:
@@ -79,11 +81,19 @@ class Losses:
             self._telling.add(task)
             task.add_done_callback(self._telling.discard)
 
-    def _end_turns_on(self, loss: Loss, *, there: bool) -> None:
-        if loss.turns_end_on is None or self._session.vad is None:
-            return  # one that came late is attached by its own resource
+    def _end_turns(self) -> None:
+        """End turns on the best that is there: each of the table needs those before it."""
+        best: TurnEnd | None = None
+        for name, loss in LOSSES.items():
+            if loss.turns_end_on is None or name not in self._job.life.conditions:
+                continue
+            without, best = loss.turns_end_on
+            if name in self._lost:
+                best = without
+                break
+        detection = self._job.held.get(best) if best == "turn_detector" else best
         try:
-            self._session.update_options(turn_detection=loss.turns_end_on[there])
+            self._session.update_options(turn_detection=detection)
         except RuntimeError:  # it is closing
             logger.debug("a session that closes keeps its turn detection")
 

@@ -83,10 +83,11 @@ class ProviderChain(Generic[E]):
         """The engine of that provider, if it is made."""
         return (self._serving or self._members[0]).engine
 
-    def candidates(self) -> Iterator[tuple[str, E]]:
-        """Whom to ask now, each once: the fresh in their order, then those that rest."""
+    def candidates(self, *, resting: bool = True) -> Iterator[tuple[str, E]]:
+        """Whom to ask now, each once: the fresh in their order, then those that rest, if at all."""
         self._look()
         hopeful = [m for m in self._members if not (m.failure and m.failure.for_good)]
+        hopeful = [m for m in hopeful if resting or not m.resting]
         for member in sorted(hopeful, key=lambda m: m.rests_until if m.resting else 0.0):
             if member.engine is None:
                 try:

@@ -61,7 +61,8 @@ class _ChainStream(llm.LLMStream):
         self._first_word_s = owner.first_word_s
 
     async def _run(self) -> None:
-        for name, engine in self._chain.candidates():
+        # The plan has words at once: nobody waits for one that is known to rest.
+        for name, engine in self._chain.candidates(resting=False):
             try:
                 await self._ask(name, engine)
             except Exception as error:  # whatever a plugin raises, somebody else may have words

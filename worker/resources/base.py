@@ -55,6 +55,8 @@ class LoadReport:
     required: bool = False
     #: For a required resource that failed: what it means to the lifecycle.
     event: Event = Event.ORCHESTRATOR_FAILED
+    #: Of a failure: the same may succeed later.
+    transient: bool = False
 
     def condition(self) -> Condition:
         """The resource's condition, as the lifecycle keeps it."""

@@ -6,7 +6,8 @@ import asyncio
 import logging
 import math
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import replace
 from typing import Any
 
 from states import Event
@@ -20,6 +21,10 @@ Reporter = Callable[[LoadReport], Awaitable[None]]
 
 #: What passes by itself, where a loader says nothing else (ConnectionError is an OSError).
 _TRANSIENT = (OSError, TimeoutError)
+
+#: Seconds between the tries of an optional resource behind the session, at first and at most.
+_BEHIND_FIRST_S = 5.0
+_BEHIND_LONGEST_S = 60.0
 
 #: Seconds that loaders which are stopped have to free what they hold half of.
 _LOADER_STOP_S = 1.0
@@ -103,8 +108,9 @@ async def bootstrap_resources(
 
     Returns once each has reported or spent its budget. `on_report` is called once for each. An
     optional one that is late has then been reported as not ok (LoadTimeout) and goes on in the
-    background; `on_late` is called when it is done after all. A required one has no budget of
-    its own here: the caller's budget for the whole binds it.
+    background; `on_late` is called when it is done after all. One that has failed in passing and
+    left nothing to work with is tried again behind the session, with back-off, until it is there.
+    A required one has no budget of its own here: the caller's budget for the whole binds it.
     """
     settled = {resource.name: asyncio.Event() for resource in resources}
     began = asyncio.get_running_loop().time()
@@ -120,16 +126,20 @@ async def bootstrap_resources(
         report = loading.result() if done else _late(resource)
         held.reports[resource.name] = report
         if not done:
-            loading.add_done_callback(lambda task: _report_late(task, held, on_late))
+            loading.add_done_callback(lambda task: _report_late(task, resource, held, on_late))
         await on_report(report)
         settled[resource.name].set()
+        if done:
+            _go_on_trying(resource, held, on_late)
 
     async with asyncio.TaskGroup() as group:
         for resource in resources:
             group.create_task(one(resource), name=f"bootstrap-{resource.name}")
 
 
-def _report_late(task: asyncio.Task[LoadReport], held: AgentResources, on_late: Reporter) -> None:
+def _report_late(
+    task: asyncio.Task[LoadReport], resource: Resource, held: AgentResources, on_late: Reporter
+) -> None:
     if task.cancelled() or held.closed:
         return
     report = task.result()
@@ -137,10 +147,34 @@ def _report_late(task: asyncio.Task[LoadReport], held: AgentResources, on_late: 
 
     async def tell() -> None:
         await on_late(report)
+        _go_on_trying(resource, held, on_late)
 
-    telling = asyncio.get_running_loop().create_task(tell(), name=f"late-{report.name}")
-    held._telling.add(telling)  # the loop keeps only a weak reference to a task
-    telling.add_done_callback(held._telling.discard)
+    _in_background(held, tell(), f"late-{report.name}")
+
+
+def _go_on_trying(resource: Resource, held: AgentResources, on_late: Reporter) -> None:
+    """Behind the session, where that may help: nothing else would bring the resource back."""
+    transient = held.reports[resource.name].transient
+    if transient and not resource.required and resource.name not in held and not held.closed:
+        trying = _try_until_there(resource, held, on_late)
+        _in_background(held, trying, f"try-{resource.name}")
+
+
+async def _try_until_there(resource: Resource, held: AgentResources, on_late: Reporter) -> None:
+    once = replace(resource, retry=replace(resource.retry, attempts=1, within_s=None))
+    longest_s = _BEHIND_FIRST_S
+    while held.reports[resource.name].transient:
+        await asyncio.sleep(random.uniform(longest_s / 2, longest_s))  # noqa: S311  # jitter
+        longest_s = min(longest_s * 2, _BEHIND_LONGEST_S)
+        held.reports[resource.name] = report = await _load(once, held, 0.0)
+        if report.ok:
+            await on_late(report)
+
+
+def _in_background(held: AgentResources, work: Coroutine[Any, Any, None], name: str) -> None:
+    task = asyncio.get_running_loop().create_task(work, name=name)
+    held._telling.add(task)  # the loop keeps only a weak reference to a task
+    task.add_done_callback(held._telling.discard)
 
 
 def _late(resource: Resource) -> LoadReport:
@@ -224,6 +258,7 @@ def _report(
         attempts=attempts,
         required=resource.required,
         event=failure.event if failure else Event.ORCHESTRATOR_FAILED,
+        transient=failure is not None and failure.transient,
     )
 
 

@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
+#: What may end a turn: a mode of the framework's, or the resource of that name.
+TurnEnd = Literal["stt", "vad", "turn_detector"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Loss:
@@ -22,7 +25,7 @@ class Loss:
     #: The name of the recorded words that announce it, said and written once an interview.
     told: str | None = None
     #: What ends a turn without it, and with it.
-    turns_end_on: tuple[Literal["stt", "vad"], Literal["stt", "vad"]] | None = None
+    turns_end_on: tuple[TurnEnd, TurnEnd] | None = None
 
 
 #: By resource, in the order in which people ask for them.
@@ -40,6 +43,11 @@ LOSSES: Final[Mapping[str, Loss]] = {
         means="Turns end on the speech-to-text engine's own end-pointing.",
         noticed="Nothing but turns that end a little less exactly.",
         turns_end_on=("stt", "vad"),
+    ),
+    "turn_detector": Loss(
+        means="Turns end on the VAD's silence.",
+        noticed="Nothing but a thinking pause that may count as the end of an answer.",
+        turns_end_on=("vad", "turn_detector"),
     ),
     "stt": Loss(
         means="The next of the chain listens; with none left the candidate types.",

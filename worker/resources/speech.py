@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, TypeVar
 
-from livekit.agents import AgentSession, vad
+from livekit.agents import AgentSession
 
 from worker.in_thread import in_thread
 from worker.providers.chain import ProviderChain
@@ -19,7 +19,9 @@ from worker.settings import Settings
 from worker.speech import local_models
 from worker.speech.chain_stt import ChainSTT
 from worker.speech.chain_tts import ChainTTS
+from worker.speech.failing_vad import FailingVAD
 from worker.speech.prepared import prepared_speech
+from worker.speech.watched_vad import WatchedVAD
 
 T = TypeVar("T")
 
@@ -27,15 +29,18 @@ T = TypeVar("T")
 def vad_resource() -> Resource:
     """Silero, shared by the process: usually there before the job, carried by the fork."""
 
-    async def load(_: AgentResources) -> vad.VAD:
+    async def load(_: AgentResources) -> WatchedVAD:
         try:
-            return await load_vad()
+            return WatchedVAD(await load_vad())
         except VADLoadFailed as error:
             raise LoadFailed("VADLoadFailed", "Silero did not load", transient=True) from error
 
-    async def attach(session: AgentSession[Any], detector: vad.VAD) -> None:
+    async def attach(session: AgentSession[Any], detector: WatchedVAD) -> None:
+        detector.join_late()
         session.current_agent.update_options(vad=detector)
+        await detector.delivers.wait()
         session.update_options(turn_detection="vad")
+        detector.end_speech()  # a turn that has begun by the STT's word does not hear its end now
 
     return Resource(
         name="vad",
@@ -50,7 +55,9 @@ def stt_resource(settings: Settings) -> Resource:
     """Speech to text: a chain, of which the first that can be made listens."""
 
     async def load(held: AgentResources) -> ChainSTT:
-        detector = held.get("vad")
+        watched = held.get("vad")
+        # Not the watched one: what goes wrong here is met here, and says nothing of the session's.
+        detector = FailingVAD(watched.inner) if watched is not None else None
         engine = ChainSTT(
             stt_chain(settings, detector), detector=detector, patience_s=patience_with(settings)
         )

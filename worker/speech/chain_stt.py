@@ -46,6 +46,7 @@ class ChainSTT(stt.STT[Never]):
         self._detector = detector
         self._patience_s = patience_s
         self._closing: set[asyncio.Task[None]] = set()
+        self._stream: ChainStream | None = None
 
     @property
     def model(self) -> str:
@@ -81,7 +82,7 @@ class ChainSTT(stt.STT[Never]):
         conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS,
     ) -> stt.RecognizeStream:
         """A stream over the chain. The providers' own languages are settings."""
-        return ChainStream(
+        self._stream = ChainStream(
             self,
             self.chain,
             self._detector,
@@ -89,6 +90,12 @@ class ChainSTT(stt.STT[Never]):
             closing=self._closing,
             conn_options=conn_options,
         )
+        return self._stream
+
+    def repeat_end_of_speech(self) -> None:
+        """Say again that speech has ended, where it has: to one who did not mind it before."""
+        if self._stream is not None:
+            self._stream.repeat_end_of_speech()
 
     async def aclose(self) -> None:
         """Close every provider that was made."""

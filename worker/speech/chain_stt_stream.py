@@ -94,6 +94,7 @@ class ChainStream(stt.RecognizeStream):
         self._ended_at: float | None = None
         #: START_OF_SPEECH was passed on and its END_OF_SPEECH not yet.
         self._announced = False
+        self._newest_end: stt.SpeechEvent | None = None
         # The owner's, since a stream may be gone before the last of them has closed.
         self._closing = closing
 
@@ -249,7 +250,13 @@ class ChainStream(stt.RecognizeStream):
         if self._announced:
             self._announced = False
             end = event or stt.SpeechEvent(stt.SpeechEventType.END_OF_SPEECH)
+            self._newest_end = end
             self._event_ch.send_nowait(end)
+
+    def repeat_end_of_speech(self) -> None:
+        """Pass the newest END_OF_SPEECH on again, unless speech has begun since."""
+        if self._newest_end is not None and not (self._announced or self._event_ch.closed):
+            self._event_ch.send_nowait(self._newest_end)
 
     async def _pause(self, seconds: float) -> None:
         """Nobody listens: what is said now is kept for whoever comes first."""

@@ -60,6 +60,11 @@ class LocalSTT(stt.STT[Never]):
     def provider(self) -> str:
         return local_models.PROVIDER
 
+    def give_up_vad(self) -> vad.VAD:
+        """Do without a VAD that broke, in the streams to come as well; returns what is used."""
+        self._vad = EnergyVAD()
+        return self._vad
+
     def stream(
         self,
         *,
@@ -134,6 +139,7 @@ class LocalRecognizeStream(stt.RecognizeStream):
         thread: EngineThread,
         conn_options: APIConnectOptions,
     ) -> None:
+        self._owner = owner
         self._vad = vad
         self._thread = thread
         self._pieces: deque[Piece] = deque()
@@ -159,8 +165,8 @@ class LocalRecognizeStream(stt.RecognizeStream):
             while await self._listen_until_flush():
                 pass
         except Exception as error:
-            # The next attempt does without the VAD that broke.
-            self._vad = EnergyVAD()
+            # The next attempt does without the VAD that broke, here or in another stream.
+            self._vad = self._owner.give_up_vad()
             raise APIConnectionError(f"the VAD failed: {type(error).__name__}") from error
         finally:
             self._more.set()

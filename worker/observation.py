@@ -1,0 +1,146 @@
+"""The worker seen from outside: its HTTP server, and the status that it tells there."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import importlib.metadata
+import shutil
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from livekit.agents.utils import aio
+
+from worker.telemetry.http import TelemetryServer
+from worker.telemetry.observer import Observer
+from worker.telemetry.status import NAMES, WorkerStatus
+
+if TYPE_CHECKING:
+    from livekit.agents.ipc.proc_pool import ProcPool
+
+    from worker.bookkeeping import Bookkeeper
+    from worker.readiness import Readiness
+    from worker.settings import Settings
+
+#: LiveKit's server sends no job to a worker whose load is at its `agents.target_load` or above
+#: (0.7 by default, pkg/agent/config.go), and tells nobody. So "full" is that figure.
+SERVER_TARGET_LOAD: Final = 0.7
+
+
+class PortTaken(Exception):
+    """The worker's HTTP port is in use."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self.host = host
+        self.port = port
+        super().__init__(
+            f"{host}:{port} is in use; set INTERVIEW_HTTP_PORT to a free port (0 takes any)"
+        )
+
+
+class HostUnusable(Exception):
+    """The address of the worker's HTTP server cannot be bound."""
+
+    def __init__(self, host: str, why: str) -> None:
+        super().__init__(f"cannot bind INTERVIEW_HTTP_HOST={host}: {why}")
+
+
+class Observation:
+    """Watches one worker's jobs, and answers who asks.
+
+    Args:
+        settings: Where to bind, and the slots.
+        readiness: Why no job could be served, if so.
+        books: The worker's part in the database.
+        connected: Whether LiveKit knows this worker now.
+        busy: How many slots are in use.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        readiness: Readiness,
+        books: Bookkeeper,
+        *,
+        connected: Callable[[], bool],
+        busy: Callable[[], int],
+    ) -> None:
+        self._settings = settings
+        self._readiness = readiness
+        self._books = books
+        self._connected = connected
+        self._busy = busy
+        self._pool: ProcPool | None = None
+        self._started = False
+        #: Set while the database's schema is brought up to date, before anything else.
+        self.opening_books = False
+        #: Set once the worker was told to stop.
+        self.draining = False
+        self.observer = Observer(
+            settings.journal_dir, version=importlib.metadata.version("interview-worker")
+        )
+        self._server = TelemetryServer(
+            self.observer, self.status, token=settings.http_token.get_secret_value()
+        )
+        self._following: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Serve, and follow the journals. Raises PortTaken and HostUnusable."""
+        host, port = self._settings.http_host, self._settings.http_port
+        try:
+            await self._server.start(host, port)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise PortTaken(host, port) from error
+            raise HostUnusable(host, error.strerror or type(error).__name__) from error
+        self._following = asyncio.create_task(self.observer.run(), name="follow-journals")
+
+    async def aclose(self) -> None:
+        """Serve no more."""
+        if self._following is not None:
+            await aio.cancel_and_wait(self._following)
+        await self._server.aclose()
+
+    def watch(self, pool: ProcPool) -> None:
+        """Learn of each job as a process gets it, before the pool has made its first."""
+        self._pool = pool
+        pool.on("process_job_launched", self._on_launched)
+
+    def _on_launched(self, proc: Any) -> None:
+        if (running := proc.running_job) is not None:
+            self.observer.job_given(running.job.id, running.job.room.name)
+
+    def status(self) -> WorkerStatus:
+        """What the worker waits for at this moment, and what it has."""
+        waiting = [(NAMES[each.cause], each.message) for each in self._readiness.reasons()]
+        if not self._connected():
+            waiting.insert(0, ("livekit", "LiveKit does not know this worker now"))
+        if self.opening_books:
+            waiting.append(("database", "the schema is being brought up to date"))
+        self._started = self._started or not waiting
+        journals, lag_s = self._books.waiting
+        busy = self._busy()
+        return WorkerStatus(
+            started=self._started,
+            waiting_on=tuple(waiting),
+            without=("database",) if self._books.is_away and not self.opening_books else (),
+            draining=self.draining,
+            slots=self._settings.slots,
+            slots_used=busy,
+            load=SERVER_TARGET_LOAD * min(1.0, busy / self._settings.slots),
+            warm_processes=self._warm(),
+            pool=self._books.pool,
+            journals_waiting=journals,
+            shipping_lag_s=lag_s,
+            disk_free_bytes=self._disk_free(),
+        )
+
+    def _warm(self) -> int:
+        processes = self._pool.processes if self._pool is not None else []
+        return sum(each.started and each.running_job is None for each in processes)
+
+    def _disk_free(self) -> float | None:
+        try:
+            return float(shutil.disk_usage(self._settings.journal_dir).free)
+        except OSError:
+            return None

@@ -1,0 +1,234 @@
+"""An end-of-turn model that may fail in the middle of a turn: the VAD's silence then ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from livekit.agents import LanguageCode, utils
+from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS
+from livekit.agents.utils import aio
+from livekit.agents.voice.turn import TurnDetectionEvent
+
+from states import Condition, Status
+from worker import faults
+from worker.bounded import bounded
+
+if TYPE_CHECKING:
+    from livekit import rtc
+    from livekit.agents import APIConnectOptions, inference
+
+    from worker.speech.audio import Pcm
+
+logger = logging.getLogger(__name__)
+
+#: What the model takes: 1.2 s at 16 kHz (livekit.local_inference.EOT_MAX_SAMPLES).
+SAMPLE_RATE: Final = 16_000
+WINDOW: Final = 19_200
+#: Seconds for a prediction; 0.12 s on one of two busy cores. The framework itself waits 1 s from
+#: the end of speech, which comes later than the request.
+_PREDICTION_S = 1.0
+#: Seconds before it is tried again; doubled each time, and anew once it has served.
+_FIRST_PAUSE_S = 1.0
+_LONGEST_PAUSE_S = 60.0
+
+#: What a model is tried out with.
+SILENCE: Final = np.zeros(WINDOW, np.int16)
+#: The probability of a turn that is over: the shorter silence of the two ends it.
+_OVER = 1.0
+
+#: From the newest 1.2 s of sound, the probability that the turn is over.
+Predict = Callable[["Pcm"], Awaitable[float]]
+
+
+class WatchedTurnDetector:
+    """The local end-of-turn model, as livekit-agents takes one (`turn_detection=`).
+
+    A prediction that raises, or takes longer than 1 s, is told to `on_change` as a loss; its turn
+    ends on the VAD's silence like any other without a model. It is then tried with silence, with
+    back-off, and told as ready when that succeeds. Nothing of it ever asks the network.
+
+    Args:
+        predict: The model.
+        thresholds: livekit's detector of the same model, for what it knows of languages.
+    """
+
+    def __init__(self, predict: Predict, thresholds: inference.TurnDetector) -> None:
+        self.thresholds = thresholds
+        #: Told the condition `turn_detector` whenever it changes, and awaited.
+        self.on_change: Callable[[Condition], Awaitable[None]] | None = None
+        self._predict = predict
+        self._pause_s = _FIRST_PAUSE_S
+        self._mending: asyncio.Task[None] | None = None
+        self._closed = False
+
+    @property
+    def model(self) -> str:
+        return self.thresholds.model
+
+    @property
+    def provider(self) -> str:
+        return self.thresholds.provider
+
+    def stream(
+        self, *, conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS
+    ) -> WatchedTurnStream:
+        """Start to listen to one speaker. There is no connection for the options to bind."""
+        return WatchedTurnStream(self)
+
+    async def probability(self, sound: Pcm) -> float:
+        """The probability that the turn is over; of a failure, that of one that is."""
+        if self._mending is not None:
+            return _OVER
+        try:
+            probability = await self._ask(sound)
+        except Exception as error:  # whatever a model raises, the turn has to end
+            self._lose(error)
+            return _OVER
+        self._pause_s = _FIRST_PAUSE_S
+        return probability
+
+    async def _ask(self, sound: Pcm) -> float:
+        """Raises what the model raises, and TimeoutError."""
+
+        async def ask() -> float:
+            return await faults.at("turn_detector", self._predict(sound))
+
+        return await bounded(ask(), _PREDICTION_S)
+
+    def _lose(self, error: Exception) -> None:
+        if self._mending is not None or self._closed:
+            return
+        kind = type(error).__name__
+        logger.warning("the turn detector is lost: %s", kind)
+        if isinstance(error, TimeoutError):
+            why = "PredictionTimeout", f"no prediction in {_PREDICTION_S:g} s"
+        else:
+            why = "PredictionFailed", f"it raised {kind}"
+        self._mending = asyncio.create_task(self._mend(*why), name="turn-detector")
+
+    async def _mend(self, reason: str, message: str) -> None:
+        await self._tell(Status.LOST, reason, message)
+        while True:
+            await asyncio.sleep(self._pause_s)
+            self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
+            with contextlib.suppress(Exception):  # the next try may be a better one
+                await self._ask(SILENCE)
+                break
+        logger.info("the turn detector is back")
+        await self._tell(Status.READY, "Recovered")
+        self._mending = None
+
+    async def _tell(self, status: Status, reason: str, message: str = "") -> None:
+        if self.on_change is None:
+            return
+        condition = Condition(
+            resource="turn_detector", status=status, reason=reason, message=message
+        )
+        try:
+            await self.on_change(condition)
+        except Exception as error:  # it goes on, whatever is made of it
+            kind = type(error).__name__
+            logger.warning("the turn detector's condition was not taken: %s", kind)
+
+    async def aclose(self) -> None:
+        """Try nothing any more. A prediction that hangs is left behind in its thread."""
+        self._closed = True
+        if self._mending is not None:
+            await aio.cancel_and_wait(self._mending)
+
+
+class WatchedTurnStream:
+    """One speaker's audio; a prediction is of the newest 1.2 s of it."""
+
+    is_fallback = False
+    #: Seconds that the framework waits for a prediction once speech has ended.
+    prediction_timeout = _PREDICTION_S
+
+    def __init__(self, owner: WatchedTurnDetector) -> None:
+        self._owner = owner
+        self._newest = utils.AudioArrayBuffer(buffer_size=WINDOW, sample_rate=SAMPLE_RATE)
+        self._asking: asyncio.Task[None] | None = None
+        self._asked: asyncio.Future[TurnDetectionEvent] | None = None
+
+    @property
+    def model(self) -> str:
+        return self._owner.model
+
+    @property
+    def provider(self) -> str:
+        return self._owner.provider
+
+    async def unlikely_threshold(self, language: LanguageCode | None) -> float | None:
+        """The probability below which a turn is taken to go on."""
+        return await self._owner.thresholds.unlikely_threshold(language)
+
+    async def backchannel_threshold(self, language: LanguageCode | None) -> float | None:
+        """None: the local model knows nothing of backchannels."""
+        return None
+
+    async def supports_language(self, language: LanguageCode | None) -> bool:
+        """Whether the model knows the language."""
+        return await self._owner.thresholds.supports_language(language)
+
+    def predict(self) -> asyncio.Future[TurnDetectionEvent]:
+        """Ask whether the turn is over by now; never fails."""
+        self.cancel_inference()
+        asked: asyncio.Future[TurnDetectionEvent] = asyncio.get_running_loop().create_future()
+        self._asked = asked
+        self._asking = asyncio.create_task(self._answer(asked), name="turn-prediction")
+        return asked
+
+    async def _answer(self, asked: asyncio.Future[TurnDetectionEvent]) -> None:
+        began = time.perf_counter()
+        probability = await self._owner.probability(self._newest.read())
+        _settle(asked, probability, time.perf_counter() - began)
+
+    def cancel_inference(self, *, timed_out: bool = False) -> None:
+        """Forget the request: the speaker goes on, or it took too long."""
+        if self._asking is not None:
+            self._asking.cancel()
+        if self._asked is not None:
+            _settle(self._asked, _OVER if timed_out else 0.0)
+        self._asking = self._asked = None
+
+    def push_audio(self, frame: rtc.AudioFrame) -> None:
+        """Take in what was just heard."""
+        try:
+            self._newest.push_frame(frame)
+        except ValueError:  # another sample rate than before, or a frame that is longer than all
+            self._newest = utils.AudioArrayBuffer(buffer_size=WINDOW, sample_rate=SAMPLE_RATE)
+
+    def flush(self, reason: str | None = None) -> None:
+        """Forget what was heard: a turn is over."""
+        self.cancel_inference()
+        self._newest.shift(len(self._newest))
+
+    def end_input(self) -> None:
+        """No more audio comes."""
+        self.flush()
+
+    async def aclose(self) -> None:
+        """Forget everything."""
+        asking = self._asking
+        self.flush()
+        if asking is not None:
+            await aio.cancel_and_wait(asking)
+
+
+def _settle(
+    asked: asyncio.Future[TurnDetectionEvent], probability: float, took_s: float | None = None
+) -> None:
+    if not asked.done():
+        event: Any = TurnDetectionEvent(
+            type="eot_prediction",
+            last_speaking_time=time.time(),
+            end_of_turn_probability=probability,
+            inference_duration=took_s,
+        )
+        asked.set_result(event)

@@ -1,0 +1,118 @@
+"""The worker's HTTP server: probes, figures, and what the jobs are doing.
+
+Answers come from memory: nothing here waits for a disk, a database or LiveKit.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
+
+from worker.telemetry.observer import Observer
+from worker.telemetry.status import WorkerStatus
+
+logger = logging.getLogger(__name__)
+
+#: Seconds for answers that are under way as the server is closed.
+_CLOSE_S: Final = 1.0
+
+
+class TelemetryServer:
+    """Serves until it is closed.
+
+    Args:
+        observer: What is known of the jobs.
+        status: Asked for each answer.
+        token: What a caller has to bring as `Authorization: Bearer`; empty asks for none.
+    """
+
+    def __init__(
+        self, observer: Observer, status: Callable[[], WorkerStatus], *, token: str = ""
+    ) -> None:
+        self._observer = observer
+        self._status = status
+        self._token = token
+        self._runner: web.AppRunner | None = None
+
+    async def start(self, host: str, port: int) -> int:
+        """Bind and serve; returns the port. Raises OSError where it cannot be bound."""
+        app = web.Application(middlewares=[self._guard])
+        app.add_routes(
+            [
+                web.get("/livez", self._livez),
+                web.get("/readyz", self._readyz),
+                web.get("/startupz", self._startupz),
+                web.get("/metrics", self._metrics),
+                web.get("/jobs", self._jobs),
+                web.get("/jobs/{job_id}", self._job),
+            ]
+        )
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_CLOSE_S)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, host, port)
+        try:
+            await site.start()
+        except OSError:
+            await self.aclose()
+            raise
+        bound: int = self._runner.addresses[0][1]
+        logger.info("figures and probes are served", extra={"host": host, "port": bound})
+        return bound
+
+    async def aclose(self) -> None:
+        """Serve no more."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    @web.middleware
+    async def _guard(
+        self,
+        request: web.Request,
+        handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
+    ) -> web.StreamResponse:
+        given = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        if self._token and not hmac.compare_digest(given.encode(), self._token.encode()):
+            return _json({"error": "bring the token: Authorization: Bearer …"}, status=401)
+        try:
+            return await handler(request)
+        except web.HTTPException as error:
+            return _json({"error": error.reason}, status=error.status)
+
+    async def _livez(self, _: web.Request) -> web.StreamResponse:
+        """This answer is what it proves: the main process's event loop goes on."""
+        unresponsive = self._observer.unresponsive()
+        return _json({"alive": True, "unresponsive_jobs": unresponsive})
+
+    async def _readyz(self, _: web.Request) -> web.StreamResponse:
+        status = self._status()
+        return _json(status.as_data(), status=200 if status.ready else 503)
+
+    async def _startupz(self, _: web.Request) -> web.StreamResponse:
+        status = self._status()
+        data = {"started": status.started} | status.as_data()
+        return _json(data, status=200 if status.started else 503)
+
+    async def _metrics(self, _: web.Request) -> web.StreamResponse:
+        page = self._observer.page(self._status())
+        return web.Response(body=page, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
+
+    async def _jobs(self, _: web.Request) -> web.StreamResponse:
+        return _json({"jobs": self._observer.jobs()})
+
+    async def _job(self, request: web.Request) -> web.StreamResponse:
+        job = self._observer.job(request.match_info["job_id"])
+        if job is None:
+            return _json({"error": "no such job in this worker"}, status=404)
+        return _json(job)
+
+
+def _json(data: Any, *, status: int = 200) -> web.Response:
+    return web.Response(
+        text=json.dumps(data) + "\n", status=status, content_type="application/json"
+    )

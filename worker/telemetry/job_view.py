@@ -1,0 +1,135 @@
+"""What is known of one running job: its journal, folded record by record into a few fields."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from states import State, Status
+
+_NOT_DEGRADED = frozenset({State.HANDSHAKE, State.CONNECTED, State.BOOTSTRAPPING})
+
+
+@dataclass
+class JobView:
+    """One job. Times are seconds since the job was received (`t` of its records)."""
+
+    job_id: str
+    room: str = ""
+    interview_id: str | None = None
+    pid: int | None = None
+    #: When the job was received, in seconds since the epoch, as far as its records tell.
+    received_at: float = 0.0
+    state: str | None = None
+    since_t: float = 0.0
+    #: The `t` of the newest record.
+    last_t: float = 0.0
+    outcome: str | None = None
+    reason: str | None = None
+    #: By resource: its status and the reason for it.
+    conditions: dict[str, tuple[str, str]] = field(default_factory=dict)
+    turns: int = 0
+    #: Seconds of the last turn's latency, by part.
+    latency: dict[str, float] = field(default_factory=dict)
+    faults: int = 0
+    rungs: int = 0
+    #: Seconds of the longest silence that a step of the ladder was taken after.
+    longest_silence_s: float = 0.0
+    #: The last stall of its event loop: the call, and seconds.
+    stall: tuple[str, float] | None = None
+    #: When it last gave a sign of life, in seconds since the epoch.
+    alive_at: float = 0.0
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The resources that are lost now."""
+        return tuple(n for n, (status, _) in self.conditions.items() if status == Status.LOST)
+
+    @property
+    def degraded(self) -> bool:
+        """Whether it goes on without something."""
+        return bool(self.missing) and self.state not in _NOT_DEGRADED
+
+    def as_data(self, now: float) -> dict[str, Any]:
+        """The job for a program to read, at a moment in seconds since the epoch."""
+        return {
+            "job_id": self.job_id,
+            "room": self.room,
+            "interview_id": self.interview_id,
+            "pid": self.pid,
+            "state": self.state,
+            "state_s": round(max(0.0, now - self.received_at - self.since_t), 1),
+            "age_s": round(max(0.0, now - self.received_at), 1),
+            "outcome": self.outcome,
+            "reason": self.reason,
+            "conditions": {
+                name: {"status": status, "reason": reason}
+                for name, (status, reason) in self.conditions.items()
+            },
+            "turns": self.turns,
+            "latency_s": self.latency,
+            "faults": self.faults,
+            "rungs": self.rungs,
+            "longest_silence_s": self.longest_silence_s,
+            "last_sign_of_life_s": round(max(0.0, now - self.alive_at), 1),
+            "last_stall": self.stall and {"call": self.stall[0], "seconds": self.stall[1]},
+        }
+
+    def apply(self, record: Mapping[str, Any]) -> None:
+        """Take in the next record. What it does not know it passes over."""
+        self.last_t = max(self.last_t, float(record["t"]))
+        handler = _HANDLERS.get(record["kind"])
+        if handler is not None:
+            handler(self, record)
+
+
+def _job(view: JobView, record: Mapping[str, Any]) -> None:
+    view.room = str(record.get("room", ""))
+    interview_id = record.get("interview_id")
+    view.interview_id = interview_id if isinstance(interview_id, str) else None
+    pid = record.get("pid")
+    view.pid = pid if isinstance(pid, int) else None
+    with contextlib.suppress(ValueError):
+        written_at = datetime.fromisoformat(str(record.get("at"))).timestamp()
+        view.received_at = written_at - float(record["t"])
+
+
+def _transition(view: JobView, record: Mapping[str, Any]) -> None:
+    view.state = str(record.get("to"))
+    view.since_t = float(record["t"])
+    if record.get("outcome") is not None:
+        view.outcome, view.reason = str(record["outcome"]), str(record.get("reason"))
+
+
+def _condition(view: JobView, record: Mapping[str, Any]) -> None:
+    status, reason = str(record.get("status")), str(record.get("reason"))
+    view.conditions[str(record.get("resource"))] = status, reason
+
+
+def _turn(view: JobView, record: Mapping[str, Any]) -> None:
+    view.turns += 1
+    latency = record.get("latency")
+    if isinstance(latency, Mapping):
+        view.latency |= {str(part): float(seconds) for part, seconds in latency.items()}
+
+
+def _fault(view: JobView, record: Mapping[str, Any]) -> None:
+    view.faults += 1
+    if "rung" in record:
+        view.rungs += 1
+        silent_s = float(record.get("silent_s", 0.0))
+        view.longest_silence_s = max(view.longest_silence_s, silent_s)
+    if record.get("error") == "LoopStalled":
+        view.stall = str(record.get("call", "")), float(record.get("stalled_s", 0.0))
+
+
+_HANDLERS = {
+    "job": _job,
+    "transition": _transition,
+    "condition": _condition,
+    "turn": _turn,
+    "fault": _fault,
+}

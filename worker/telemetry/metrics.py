@@ -1,0 +1,201 @@
+"""The figures of one worker: counted from its jobs' journals, shown in Prometheus' format.
+
+All is in a registry of its own: livekit-agents' metrics go into prometheus_client's default one,
+per process, and say nothing of a job that was killed.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
+
+from states import Event, State, Status
+from worker.telemetry import figures
+from worker.telemetry.figures import FIGURES, Figure
+from worker.telemetry.job_view import JobView
+
+logger = logging.getLogger(__name__)
+
+#: Values of one label that are told apart; those that come after them are `Other`. A reason is a
+#: word of the code's, but the name of a foreign exception may be anything.
+_MOST_VALUES: Final = 60
+_OTHER: Final = "Other"
+_LONGEST_VALUE: Final = 60
+#: Parts of a step's name that is a loader's or a closer's.
+_LOAD, _CLOSE, _LATE = "load ", "close ", " (late)"
+_RESOURCES: Final = ("stt", "tts", "llm")
+
+
+class Metrics:
+    """Counts. Every method is cheap, and none raises for what a record may hold."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        self._made: dict[str, Any] = {each.name: self._make(each) for each in FIGURES}
+        self._values: dict[tuple[str, str], set[str]] = {}
+
+    def _make(self, figure: Figure) -> Counter | Gauge | Histogram:
+        if figure.kind == "histogram":
+            return Histogram(
+                figure.name,
+                figure.means,
+                figure.labels,
+                buckets=figure.buckets,
+                registry=self.registry,
+            )
+        kind = Counter if figure.kind == "counter" else Gauge
+        return kind(figure.name, figure.means, figure.labels, registry=self.registry)
+
+    def page(self) -> bytes:
+        """Everything in Prometheus' text format."""
+        return generate_latest(self.registry)
+
+    # --- counting ---------------------------------------------------------------------------------
+
+    def count(self, figure: Figure, *labels: str, by: float = 1.0) -> None:
+        """Add to a counter."""
+        if by > 0:
+            self._of(figure, labels).inc(by)
+
+    def observe(self, figure: Figure, seconds: float, *labels: str) -> None:
+        """Add a value to a histogram."""
+        self._of(figure, labels).observe(max(0.0, seconds))
+
+    def show(self, figure: Figure, value: float, *labels: str) -> None:
+        """Set a gauge."""
+        self._of(figure, labels).set(value)
+
+    def show_each(self, figure: Figure, values: Mapping[str, float]) -> None:
+        """Set a gauge of one label, and forget its other values."""
+        self._made[figure.name].clear()
+        for label, value in values.items():
+            self.show(figure, value, label)
+
+    def _of(self, figure: Figure, labels: tuple[str, ...]) -> Any:
+        made = self._made[figure.name]
+        if not figure.labels:
+            return made
+        return made.labels(*map(self._bounded, figure.labels, labels, [figure.name] * len(labels)))
+
+    def _bounded(self, label: str, value: str, figure: str) -> str:
+        known = self._values.setdefault((figure, label), set())
+        value = value[:_LONGEST_VALUE]
+        if value not in known:
+            if len(known) >= _MOST_VALUES:
+                return _OTHER
+            known.add(value)
+        return value
+
+    # --- records ----------------------------------------------------------------------------------
+
+    def take(self, view: JobView, record: Mapping[str, Any]) -> None:
+        """Count a record; `view` is its job as it was before it."""
+        try:
+            self._degraded_until(view, float(record["t"]))
+            handler = _HANDLERS.get(record["kind"])
+            if handler is not None:
+                handler(self, view, record)
+        except (KeyError, TypeError, ValueError):  # written by another version, or by hand
+            logger.debug("a record of kind %s says nothing", record.get("kind"))
+
+    def _degraded_until(self, view: JobView, t: float) -> None:
+        if view.degraded and view.outcome is None:
+            for resource in view.missing:
+                self.count(figures.DEGRADED_SECONDS, resource, by=t - view.last_t)
+
+    def _transition(self, view: JobView, record: Mapping[str, Any]) -> None:
+        source, t = record.get("from"), float(record["t"])
+        if source is not None:
+            self.observe(figures.STATE_SECONDS, t - view.since_t, str(source))
+        if record.get("event") == Event.BUDGET_SPENT:
+            self.count(figures.TIMEOUTS, str(source))
+        if record["to"] == State.CONNECTED:
+            self.observe(figures.START_SECONDS, t, "ctx_connected")
+        if record["to"] == State.RUNNING:
+            self.observe(figures.START_SECONDS, t, "init_done")
+        if record["to"] == State.CLOSED:
+            outcome = view.outcome or str(record.get("outcome"))
+            self.count(figures.JOBS_ENDED, outcome, view.reason or str(record.get("reason")))
+
+    def _step(self, view: JobView, record: Mapping[str, Any]) -> None:
+        name, ok = str(record["name"]), bool(record["ok"])
+        if name.startswith(_LOAD):
+            self._load(name.removeprefix(_LOAD).removesuffix(_LATE), record)
+        elif name.startswith(_CLOSE):
+            if not ok:
+                self.count(figures.LEAKS, name.removeprefix(_CLOSE))
+        elif not ok and view.outcome is not None:
+            self.count(figures.CLOSING_FAILURES, name)
+
+    def _load(self, resource: str, record: Mapping[str, Any]) -> None:
+        late = record["reason"] == "LoadTimeout"
+        result = "ok" if record["ok"] else "late" if late else "failed"
+        self.count(figures.LOADS, resource, result)
+        self.count(figures.LOAD_ATTEMPTS, resource, by=float(record["attempts"]))
+        if not late:
+            self.observe(figures.LOAD_SECONDS, float(record["elapsed_ms"]) / 1000, resource)
+
+    def _condition(self, view: JobView, record: Mapping[str, Any]) -> None:
+        resource, status = str(record["resource"]), str(record["status"])
+        before, _ = view.conditions.get(resource, (None, ""))
+        if status == Status.LOST and before == Status.READY:
+            self.count(figures.LOSSES, resource, str(record["reason"]))
+        if status == Status.READY and before == Status.LOST:
+            self.count(figures.RECOVERIES, resource)
+        if record["reason"] == "Fallback":
+            self.count(figures.FALLBACKS, resource)
+
+    def _turn(self, view: JobView, record: Mapping[str, Any]) -> None:
+        interrupted = "yes" if record["interrupted"] else "no"
+        self.count(figures.TURNS, str(record["speaker"]), interrupted)
+        for part, seconds in (record.get("latency") or {}).items():
+            self.observe(figures.TURN_SECONDS, float(seconds), str(part))
+
+    def _fault(self, view: JobView, record: Mapping[str, Any]) -> None:
+        where, error = str(record["where"]), str(record["error"])
+        resource, _, provider = where.partition(".")
+        if "rung" in record:
+            self.count(figures.RUNGS, str(record["rung"]))
+            self.observe(figures.SILENCE_SECONDS, float(record["silent_s"]))
+        elif error == "LoopStalled":
+            self.count(figures.LOOP_STALLS)
+            self.count(figures.LOOP_STALL_SECONDS, by=float(record["stalled_s"]))
+        elif provider and resource in _RESOURCES:
+            self.count(figures.PROVIDER_FAILURES, resource, provider, error)
+        else:
+            self.count(figures.FAULTS, where, error)
+
+    # --- all jobs ---------------------------------------------------------------------------------
+
+    def show_jobs(self, views: Iterable[JobView], unresponsive: int) -> None:
+        """The gauges of the jobs that are there now."""
+        states = dict.fromkeys((str(state) for state in State), 0.0)
+        missing: dict[str, float] = {}
+        for view in views:
+            if view.state in states:
+                states[view.state] += 1
+            for resource in view.missing if view.degraded else ():
+                missing[resource] = missing.get(resource, 0.0) + 1
+        self.show_each(figures.JOBS_RUNNING, states)
+        self.show_each(figures.JOBS_DEGRADED, missing)
+        self.show(figures.JOBS_UNRESPONSIVE, unresponsive)
+
+
+_HANDLERS = {
+    "transition": Metrics._transition,
+    "step": Metrics._step,
+    "condition": Metrics._condition,
+    "turn": Metrics._turn,
+    "fault": Metrics._fault,
+}

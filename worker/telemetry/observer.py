@@ -1,0 +1,122 @@
+"""What the main process knows of its jobs, from their journals: for figures, probes and people."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections import deque
+from pathlib import Path
+from typing import Any, Final
+
+from states import Outcome, Reason
+from worker.telemetry import figures
+from worker.telemetry.follower import JournalFollower, News
+from worker.telemetry.job_view import JobView
+from worker.telemetry.metrics import Metrics
+from worker.telemetry.status import WorkerStatus
+
+#: Seconds without a sign of life after which a job counts as unresponsive; it gives one a second.
+UNRESPONSIVE_S: Final = 10.0
+#: Jobs that have ended and are still shown.
+_ENDED_KEPT: Final = 50
+
+
+class Observer:
+    """Follows the jobs of one worker. Ended jobs are folded into counters, but for the last few."""
+
+    def __init__(self, journals: Path, *, version: str) -> None:
+        self.metrics = Metrics()
+        self.metrics.show(figures.WORKER, 1, version)
+        self.follower = JournalFollower(journals, self._on_news)
+        self._running: dict[str, JobView] = {}
+        self._ended: deque[JobView] = deque(maxlen=_ENDED_KEPT)
+
+    def job_given(self, job_id: str, room: str) -> None:
+        """A process has been given this job."""
+        if job_id not in self._running:
+            self.metrics.count(figures.JOBS_STARTED)
+            now = time.time()
+            self._running[job_id] = JobView(job_id=job_id, room=room, received_at=now, alive_at=now)
+            self.follower.follow(job_id)
+
+    async def job_gone(self, job_id: str, exit_code: int | None) -> None:
+        """The job's process is gone: what it left unsaid is said for it."""
+        await self.follower.finish(job_id)
+        view = self._running.pop(job_id, None)
+        if view is None:
+            return
+        self.metrics.count(figures.JOB_EXITS, code_of(exit_code))
+        if view.state != "CLOSED":
+            killed = exit_code is not None and exit_code < 0
+            view.outcome = Outcome.FAILED
+            view.reason = Reason.PROCESS_KILLED if killed else Reason.PROCESS_EXITED
+            self.metrics.count(figures.JOBS_ENDED, view.outcome, view.reason)
+        self._ended.append(view)
+
+    def _on_news(self, news: News) -> None:
+        view = self._running.get(news.job_id)
+        if view is None:
+            return
+        view.alive_at = max(view.alive_at, news.alive_at)
+        for record in news.records:
+            self.metrics.take(view, record)
+            view.apply(record)
+
+    # --- what is shown ----------------------------------------------------------------------------
+
+    def jobs(self) -> list[dict[str, Any]]:
+        """The running jobs, the longest one first, then the last ones that have ended."""
+        now = time.time()
+        running = sorted(self._running.values(), key=lambda view: view.received_at)
+        return [
+            view.as_data(now) | {"running": view.job_id in self._running}
+            for view in (*running, *reversed(self._ended))
+        ]
+
+    def job(self, job_id: str) -> dict[str, Any] | None:
+        """One of these, or None."""
+        return next((each for each in self.jobs() if each["job_id"] == job_id), None)
+
+    def unresponsive(self) -> list[str]:
+        """Running jobs without a sign of life for too long."""
+        latest = time.time() - UNRESPONSIVE_S
+        return [view.job_id for view in self._running.values() if view.alive_at < latest]
+
+    def page(self, status: WorkerStatus) -> bytes:
+        """Every figure in Prometheus' text format."""
+        metrics = self.metrics
+        metrics.show_jobs(self._running.values(), len(self.unresponsive()))
+        metrics.show(figures.READY, status.ready)
+        metrics.show_each(figures.NOT_READY, {name: 1.0 for name, _ in status.waiting_on})
+        metrics.show(figures.DRAINING, status.draining)
+        metrics.show(figures.SLOTS, status.slots)
+        metrics.show(figures.SLOTS_USED, status.slots_used)
+        metrics.show(figures.LOAD, status.load)
+        running = float(len(self._running))
+        metrics.show_each(
+            figures.PROCESSES, {"warm": float(status.warm_processes), "running": running}
+        )
+        metrics.show(figures.SHIPPING_LAG, status.shipping_lag_s)
+        metrics.show(figures.JOURNALS_WAITING, status.journals_waiting)
+        if status.pool is not None:
+            used, there = status.pool
+            metrics.show_each(figures.POOL, {"used": float(used), "idle": float(there - used)})
+        if status.disk_free_bytes is not None:
+            metrics.show(figures.DISK_FREE, status.disk_free_bytes)
+        return metrics.page()
+
+    async def run(self) -> None:
+        """Follow the journals until cancelled."""
+        await self.follower.run()
+
+
+def code_of(exit_code: int | None) -> str:
+    """How a process ended, in one word: its exit code, or its signal's name."""
+    if exit_code is None:
+        return "unknown"
+    if exit_code >= 0:
+        return str(exit_code)
+    try:
+        return signal.Signals(-exit_code).name
+    except ValueError:
+        return f"SIG{-exit_code}"
