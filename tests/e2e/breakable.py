@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
+import broken_plugins
 from stand_ins.deepgram import DeepgramStandIn
 from stand_ins.elevenlabs import ElevenLabsStandIn
 from stand_ins.faults import Fault
@@ -30,9 +31,11 @@ THANKS = "Thank you, that sounds wise."
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """The database and the three providers, and the lines to them by the resource they serve."""
+    """The database, the three providers, the lines to them by the resource they serve; the VAD."""
 
     lines: Mapping[str, TcpProxy]
+    #: While this file is there the VAD is broken.
+    broken_vad: Path
     #: Of a worker that reaches all of them by these lines, and has nobody else.
     settings: Mapping[str, str]
     #: The database without the line, for whoever looks on.
@@ -49,13 +52,16 @@ class Parts:
 
     async def heal(self) -> None:
         """All of it is there again."""
+        self.broken_vad.unlink(missing_ok=True)
         for line in self.lines.values():
             await line.heal()
 
 
 @asynccontextmanager
 async def breakable_parts(folder: Path) -> AsyncIterator[Parts]:
-    """The parts, with their database in a folder; gone with the block."""
+    """The parts, with what they need in a folder; gone with the block."""
+    plugins, broken_vad = folder / "plugins", folder / "vad-is-broken"
+    broken_plugins.shadow(plugins, "silero", broken_plugins.silero_breaks_while(broken_vad))
     deepgram, elevenlabs = DeepgramStandIn(), ElevenLabsStandIn()
     openai = OpenAIStandIn(reply=lambda _: f"ACKNOWLEDGE: {THANKS}")
     async with AsyncExitStack() as stack:
@@ -63,6 +69,7 @@ async def breakable_parts(folder: Path) -> AsyncIterator[Parts]:
         line = await stack.enter_async_context(TcpProxy(socket_of(postgres.url)))
         lines = {"database": line}
         settings = {
+            "PYTHONPATH": str(plugins),
             "DATABASE_URL": f"postgresql://postgres@{line.host}:{line.port}/postgres",
             "INTERVIEW_EMBEDDED": "0",
             "INTERVIEW_STT": "deepgram",
@@ -80,7 +87,9 @@ async def breakable_parts(folder: Path) -> AsyncIterator[Parts]:
             settings |= server.environment
             settings[server.url_variable] = f"http://{line.host}:{line.port}{address.path}"
         elevenlabs.fault(Fault.slow(chunk_s=_VOICE_PACE_S))
-        yield Parts(lines=lines, settings=settings, database_url=postgres.url)
+        yield Parts(
+            lines=lines, broken_vad=broken_vad, settings=settings, database_url=postgres.url
+        )
 
 
 def socket_of(url: str) -> Path:

@@ -84,6 +84,25 @@ LOSSES: Final[Mapping[str, Loss]] = {
             strike=lambda parts: parts.away("database"),
         ),
         Loss(
+            name="vad",
+            resource="vad",
+            how="it raises in the middle of an answer, as often as it is opened",
+            strike=lambda parts: parts.broken_vad.touch(),
+            unnoticed=True,
+            soon_back=True,
+        ),
+        Loss(
+            name="turn_detector",
+            resource="turn_detector",
+            how="it raises as it judges the end of the first answer",
+            judged_when_used=True,
+            settings={
+                "INTERVIEW_TURN_DETECTOR": "local",
+                "INTERVIEW_ALLOW_FAULTS": "1",
+                "INTERVIEW_FAULTS": "turn_detector=raise@1",
+            },
+        ),
+        Loss(
             name="stt",
             resource="stt",
             how="its connection breaks in the middle of an answer, which is typed then",

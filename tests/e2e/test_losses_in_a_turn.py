@@ -87,6 +87,16 @@ async def test_a_database_that_goes_in_the_middle_of_an_answer_is_not_noticed(
     assert recovered_s <= RECOVERED_S
 
 
+async def test_a_vad_that_goes_in_the_middle_of_an_answer_is_not_noticed(
+    worker: RunningWorker, parts: Parts, record_property: Record
+) -> None:
+    held = await hold(worker, parts, LOSSES["vad"])
+
+    recovered_s = assert_held(held, "vad", "VADFailed", record_property)
+    assert held.read == ()
+    assert recovered_s <= RECOVERED_S
+
+
 async def test_speech_to_text_that_goes_in_the_middle_of_an_answer_makes_the_candidate_type(
     worker: RunningWorker, parts: Parts, record_property: Record
 ) -> None:
