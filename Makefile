@@ -31,7 +31,7 @@ test: $(READY) ## The tests, in minutes, with one whole interview on the real se
 e2e: $(READY) ## All tests on the real server
 	$(BIN)/python -m pytest -m "e2e or real_server"
 
-bench: $(READY) ## Figures beside their baselines: start-up, memory, one transition, one record
+bench: $(READY) ## Figures beside their baselines: start-up, memory, one transition, losses in a turn
 	$(BIN)/python -m benchmarks
 
 lint: $(READY) ## ruff and mypy --strict

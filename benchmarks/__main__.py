@@ -1,4 +1,4 @@
-"""`python -m benchmarks [micro|startup|prepared] [--rounds N] [--json FILE]`."""
+"""`python -m benchmarks [micro|startup|prepared|resilience] [--rounds N] [--json FILE]`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import micro, prepared_speech, startup
+from benchmarks import micro, prepared_speech, resilience, startup
 from benchmarks.figures import Figure, print_table
 from worker.demo.livekit_server import find_or_build
 
@@ -19,13 +19,16 @@ def main() -> None:
     """Measure, print the tables, and write the samples where asked to."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
-        "what", nargs="?", choices=["micro", "startup", "prepared"], help="default: all"
+        "what",
+        nargs="?",
+        choices=["micro", "startup", "prepared", "resilience"],
+        help="default: all",
     )
     parser.add_argument("--rounds", type=int, default=7, help="jobs of each worker (default 7)")
     parser.add_argument("--json", type=Path, help="write every sample into this file")
     arguments = parser.parse_args()
     console = Console(width=140)
-    wanted = [arguments.what] if arguments.what else ["micro", "prepared", "startup"]
+    wanted = [arguments.what] if arguments.what else ["micro", "prepared", "startup", "resilience"]
     figures: list[Figure] = []
     if "micro" in wanted:
         figures += asyncio.run(micro.run())
@@ -38,6 +41,10 @@ def main() -> None:
         measured = asyncio.run(_startup(arguments.rounds, console))
         print_table("From a dispatch to the first word", measured, console)
         figures += measured
+    if "resilience" in wanted:
+        survived = asyncio.run(_resilience(console))
+        print_table("A loss in the middle of a turn", survived, console)
+        figures += survived
     if arguments.json:
         records = [figure.as_record() for figure in figures]
         arguments.json.write_text(json.dumps(records, indent=2) + "\n", encoding="utf-8")
@@ -47,6 +54,15 @@ async def _startup(rounds: int, console: Console) -> list[Figure]:
     binary = await find_or_build(lambda line: console.print(line, style="dim"))
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         return await startup.run(binary, Path(folder), rounds)
+
+
+async def _resilience(console: Console) -> list[Figure]:
+    def progress(line: str) -> None:
+        console.print(line, style="dim")
+
+    binary = await find_or_build(progress)
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        return await resilience.run(binary, Path(folder), progress)
 
 
 if __name__ == "__main__":

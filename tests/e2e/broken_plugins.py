@@ -49,6 +49,27 @@ SILERO_LATE = _SILERO.replace("{then}", "time.sleep(6)")
 SILERO_HANGS = _SILERO.replace("{then}", "threading.Event().wait()")
 SILERO_RAISES = "def __getattr__(name):\n    raise RuntimeError('broken')\n"
 
+#: Every stream breaks for as long as a file is there.
+_BREAKS = """
+from pathlib import Path as _Path
+
+_next = VADStream.__anext__
+
+async def __anext__(self):
+    event = await _next(self)
+    if _Path({mark}).exists():
+        raise RuntimeError("broken")
+    return event
+
+VADStream.__anext__ = __anext__
+"""
+
+
+def silero_breaks_while(mark: Path) -> str:
+    """A Silero that works but while this file is there."""
+    return _BREAKS.replace("{mark}", repr(str(mark)))
+
+
 #: Cannot be made so often in one process, and can be from then on.
 _NOT_AT_FIRST = """
 _real_class, _times = {cls}, [0]

@@ -40,3 +40,30 @@ async def heard_by(candidate: Candidate, *, since_s: float = 0.0) -> str:
     samples = to_float(candidate.recording()[round(since_s * 48_000) :: 3])
     speech = trim_silence(samples, 16_000, threshold=0.01, keep_before_s=0.1, keep_after_s=0.1)
     return (await asyncio.to_thread(local_models.transcribe, speech)).lower()
+
+
+def place_of(spoken: str, understood: str) -> tuple[int, int] | None:
+    """Where in what was understood the spoken words are, as a slice of `words`; None: nowhere.
+
+    As many of them may be wrong as in `MOST_WORD_ERRORS`, and one in any case.
+    """
+    said, heard = words(spoken), words(understood)
+    # Errors up to each place, and where the words that end there begin: anywhere costs nothing.
+    row = [(0, at) for at in range(len(heard) + 1)]
+    for word in said:
+        above_left, row[0] = row[0], (row[0][0] + 1, row[0][1])
+        for j, other in enumerate(heard, start=1):
+            (wrong, since), (less, before), (more, left) = above_left, row[j], row[j - 1]
+            above_left = row[j]
+            row[j] = min((wrong + (word != other), since), (less + 1, before), (more + 1, left))
+    errors, end = min((errors, end) for end, (errors, _) in enumerate(row))
+    return (row[end][1], end) if errors <= max(1, MOST_WORD_ERRORS * len(said)) else None
+
+
+def times_in(spoken: str, understood: str) -> int:
+    """How often the spoken words are in what was understood."""
+    left, times = words(understood), 0
+    while (place := place_of(spoken, " ".join(left))) is not None:
+        del left[slice(*place)]
+        times += 1
+    return times

@@ -6,9 +6,9 @@ import asyncio
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from breakable import socket_of
 from heard import heard_by
 from one_question import ALL_THE_WAY, NEVER_STARTED, PLAN, is_running
 from running_worker import PATIENCE_S, RunningWorker, eventually
@@ -61,18 +61,13 @@ class Behind:
 async def behind(start_worker: StartWorker, tmp_path: Path) -> AsyncIterator[Behind]:
     async with (
         await EmbeddedPostgres.start(tmp_path / "postgres") as postgres,
-        TcpProxy(_socket(postgres.url)) as proxy,
+        TcpProxy(socket_of(postgres.url)) as proxy,
     ):
         url = f"postgresql://postgres@{proxy.host}:{proxy.port}/postgres"
         worker = await start_worker({"DATABASE_URL": url, "INTERVIEW_EMBEDDED": "0"})
         # The test's own commands and records do not go through the proxy.
         worker.settings["DATABASE_URL"] = postgres.url
         yield Behind(worker, proxy)
-
-
-def _socket(url: str) -> Path:
-    query = parse_qs(urlsplit(url).query)
-    return Path(query["host"][0]) / f".s.PGSQL.{query['port'][0]}"
 
 
 def has_answered(job: History) -> bool:

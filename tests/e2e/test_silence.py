@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
+from chat import Chat
 from heard import heard_by
 from one_question import ALL_THE_WAY, ANSWER
 from one_question import PLAN as ONE_QUESTION
@@ -22,11 +21,6 @@ from worker.demo.voice import LocalVoice
 from worker.interview.plan import Question
 from worker.speech import local_models
 
-if TYPE_CHECKING:
-    from livekit import rtc
-
-    from worker.demo.candidate import Candidate
-
 pytestmark = [pytest.mark.real_server, pytest.mark.e2e, pytest.mark.timeout(300)]
 
 NEXT = Question(id="next", text="And what will you learn next week?", follow_ups_allowed=0)
@@ -36,23 +30,6 @@ PLAN = replace(ONE_QUESTION, questions=(*ONE_QUESTION.questions, NEXT))
 #: Seconds of silence that nobody should meet, whatever is broken (INTERVIEW_LADDER_S begins
 #: there), and one more for a machine that is shared.
 LONGEST_SILENCE_S = 6.0
-
-
-class Chat:
-    """What was written to the candidate."""
-
-    def __init__(self, candidate: Candidate) -> None:
-        self.texts: list[str] = []
-        self._reading: set[asyncio.Task[None]] = set()
-        candidate._room.register_text_stream_handler("lk.chat", self._on_stream)
-
-    def _on_stream(self, reader: rtc.TextStreamReader, _: str) -> None:
-        task = asyncio.create_task(self._read(reader))
-        self._reading.add(task)
-        task.add_done_callback(self._reading.discard)
-
-    async def _read(self, reader: rtc.TextStreamReader) -> None:
-        self.texts.append(await reader.read_all())
 
 
 async def test_a_voice_that_goes_half_open_is_made_up_for_by_a_clip_and_by_writing(

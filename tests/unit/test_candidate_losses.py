@@ -39,7 +39,13 @@ class Losing:
         self.session: Any = SimpleNamespace(
             update_options=lambda *, turn_detection: self.turns_end_on.append(turn_detection),
         )
-        self.losses = Losses(cast("Job", self.job), cast("AgentSession[Any]", self.session))
+        self.deafened = 0
+        self.losses = Losses(
+            cast("Job", self.job), cast("AgentSession[Any]", self.session), self._deafen
+        )
+
+    def _deafen(self) -> None:
+        self.deafened += 1
 
     async def say(self, condition: Condition, event: Event = Event.RESOURCE_LOST) -> None:
         """What the lifecycle does with a report, and time for all that follows."""
@@ -90,6 +96,7 @@ async def test_a_candidate_who_is_not_heard_is_told_once_aloud_and_in_writing(be
 
     assert losing.stage.line.played == [ClipName.TROUBLE_HEARING]
     assert losing.stage.written == [ClipName.TROUBLE_HEARING.text]
+    assert losing.deafened == 2
 
 
 async def test_what_was_missing_before_is_told_at_the_beginning(begin: Any) -> None:
@@ -130,6 +137,7 @@ async def test_nothing_is_announced_of_a_loss_that_is_not_noticed_by_itself(
 
     assert losing.stage.line.played == []
     assert losing.stage.written == []
+    assert losing.deafened == 0
 
 
 async def test_without_a_vad_turns_end_on_the_speech_to_text_until_it_is_back(begin: Any) -> None:

@@ -15,6 +15,7 @@ from livekit.agents.voice import SpeechHandle
 from worker.interview.interviewer import Interviewer
 from worker.interview.orchestrator import Role
 from worker.interview.orchestrator_llm import OrchestratorLLM
+from worker.interview.patience import UNHEARD_PAUSE_S
 
 PLAN = plan_of(question(0), question(1))
 
@@ -117,6 +118,41 @@ async def test_a_typed_answer_leaves_the_spoken_half_to_be_kept(interview: Inter
 
     kept = [interview.turns.get_nowait() for _ in range(interview.turns.qsize())]
     assert [turn["text"] for turn in kept if turn["speaker"] == "candidate"] == [SHORT]
+
+
+async def test_what_was_said_to_nobody_is_kept_before_the_typed_answer_and_never_taken_for_another(
+    interview: Interview, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forgotten: list[bool] = []
+    monkeypatch.setattr(interview.session, "clear_user_turn", lambda: forgotten.append(True))
+    await interview.spoken(interview.orchestrator.next_move().text)
+    interview.turns.get_nowait()
+    interview.hears(SHORT, final=True)
+
+    interview.agent.cannot_hear()
+    await interview.agent.on_text(LONG)
+
+    half, answer = interview.turns.get_nowait(), interview.turns.get_nowait()
+    assert (half["text"], half["interrupted"], half["question_id"]) == (SHORT, True, "q0")
+    assert (answer["text"], answer["interrupted"], answer["question_id"]) == (LONG, False, "q0")
+    assert forgotten == [True]
+
+
+async def test_half_an_answer_waits_for_the_rest_while_nobody_listens_and_no_longer(
+    interview: Interview, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses_s: list[float] = []
+
+    def update_options(*, endpointing_opts: dict[str, float]) -> None:
+        pauses_s.append(endpointing_opts["min_delay"])
+
+    monkeypatch.setattr(interview.session, "update_options", update_options)
+    await interview.spoken(interview.orchestrator.next_move().text)
+    interview.agent.cannot_hear()
+    interview.hears("of five", final=False)
+    interview.hears("of five people", final=True)
+
+    assert pauses_s == [PLAN.questions[0].thinking_pause_s, UNHEARD_PAUSE_S, pauses_s[0]]
 
 
 async def test_a_turn_that_is_cancelled_before_it_is_kept_is_still_a_half_answer(

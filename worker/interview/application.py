@@ -210,7 +210,7 @@ class InterviewApplication:
         assert self._started is not None  # noqa: S101  # start_session has been called
         session, interviewer, ladder = self._started
         watch = Watch(job, interviewer, ladder, self._settings)
-        losses = Losses(job, session)
+        losses = Losses(job, session, interviewer.cannot_hear)
         losses.begin()
         try:
             event = await watch.until_it_ends()

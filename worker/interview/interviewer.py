@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Mapping
 from contextvars import ContextVar
@@ -75,6 +76,7 @@ class Interviewer(Agent):
         self.session.on("agent_state_changed", self._on_sound)
         self.session.on("user_input_transcribed", self._on_candidate)
         self.session.on("user_input_transcribed", self._half_answer.hear)
+        self.session.on("user_input_transcribed", lambda _: self._patience.text_came())
 
     async def on_exit(self) -> None:
         """Forget the time of the open question, and what was to be said again."""
@@ -189,10 +191,19 @@ class Interviewer(Agent):
             return
         self._on_sound(None)
         await self.cut_off()
+        if self._patience.deaf:
+            # What was said to nobody must not come back as the answer to another question.
+            await self.keep_half_answer()
+            with contextlib.suppress(RuntimeError):  # it is closing
+                self.session.clear_user_turn()
         if await self._take_answer(text):
             self._finish()
             return
         self.session.generate_reply()
+
+    def cannot_hear(self) -> None:
+        """Nobody listens any more, until there is text again."""
+        self._patience.wait_for_text()
 
     async def keep_half_answer(self) -> None:
         """Write down what was being said when the session closed. Answers nothing by itself."""

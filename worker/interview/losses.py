@@ -26,12 +26,18 @@ class Losses:
     """Follows the conditions of a job while its interview runs, and does what the table says.
 
     What was missing before counts as lost at the beginning. A recovery is not announced: the
-    next question says it better.
+    next question says it better. `cannot_hear` is called whenever nobody is left to listen.
     """
 
-    def __init__(self, job: Job, session: AgentSession[Any]) -> None:
+    def __init__(
+        self,
+        job: Job,
+        session: AgentSession[Any],
+        cannot_hear: Callable[[], None] = lambda: None,
+    ) -> None:
         self._job = job
         self._session = session
+        self._cannot_hear = cannot_hear
         self._lost: set[str] = set()
         self._told: set[str] = set()
         self._telling: set[asyncio.Task[None]] = set()
@@ -67,6 +73,8 @@ class Losses:
     def _meet(self, name: str, loss: Loss) -> None:
         if loss.turns_end_on is not None:
             self._end_turns()
+        if name == "stt":
+            self._cannot_hear()
         if loss.told is not None and name not in self._told:
             self._told.add(name)
             task = asyncio.create_task(self._tell(clip_named(loss.told)), name=f"tell-{name}")

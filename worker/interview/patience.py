@@ -19,6 +19,8 @@ HURRIED_PAUSE_S: Final = 0.6
 LEAST_ANSWER_S: Final = 10.0
 #: Seconds of silence that end an answer which does not sound finished.
 UNFINISHED_PAUSE_S: Final = 6.0
+#: Seconds that the first half of an answer waits for the rest, which nobody listened to.
+UNHEARD_PAUSE_S: Final = 30.0
 
 
 class Patience:
@@ -33,6 +35,20 @@ class Patience:
         self._orchestrator = orchestrator
         self._update_options = update_options
         self._time_over: asyncio.TimerHandle | None = None
+        self._pauses_s = (UNFINISHED_PAUSE_S, UNFINISHED_PAUSE_S)
+        #: Nobody listens: what is said now comes as text later, if at all.
+        self.deaf = False
+
+    def wait_for_text(self) -> None:
+        """Nobody listens any more: no silence ends an answer of which a part is not understood."""
+        self.deaf = True
+        self._set()
+
+    def text_came(self) -> None:
+        """Somebody listens."""
+        if self.deaf:
+            self.deaf = False
+            self._set()
 
     def listen(self) -> None:
         """Be patient with the answer, until its question's time is over."""
@@ -56,6 +72,13 @@ class Patience:
 
     def _think_with(self, pause_s: float, unfinished_s: float) -> None:
         """How long a silence ends the answer, and one that does not sound finished."""
+        self._pauses_s = pause_s, unfinished_s
+        self._set()
+
+    def _set(self) -> None:
+        pause_s, unfinished_s = self._pauses_s
+        if self.deaf:
+            pause_s = unfinished_s = UNHEARD_PAUSE_S
         options = EndpointingOptions(min_delay=pause_s, max_delay=unfinished_s)
         # A session that is closing has no agent any more, and needs no pause.
         with contextlib.suppress(RuntimeError):

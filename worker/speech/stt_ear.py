@@ -12,8 +12,9 @@ from livekit.agents.types import APIConnectOptions
 
 from worker.speech.speech_watch import SpeechWatch
 
-#: Seconds to connect. The next provider is asked at once, so no provider tries again by itself.
-CONNECT = APIConnectOptions(max_retry=0, timeout=5.0)
+#: Seconds to connect: somebody may be waiting for an answer to what they said. The next provider
+#: is asked at once, so no provider tries again by itself.
+CONNECT = APIConnectOptions(max_retry=0, timeout=2.0)
 
 #: Seconds of work for each second of audio that a provider is given all at once.
 _WORK_PER_SECOND = 0.1
