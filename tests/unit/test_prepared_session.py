@@ -14,10 +14,11 @@ from long_sink import LongSink
 from provider_fakes import chain_of
 from scripted_voice import MemoryStore, ScriptedTTS, Sound
 
-from worker.interview.interviewer import Interviewer, TurnKeeper
+from worker.interview.interviewer import Interviewer
 from worker.interview.orchestrator import Role
 from worker.interview.orchestrator_llm import OrchestratorLLM
 from worker.interview.planned_lines import planned_lines, prepare_plan
+from worker.interview.turn_book import TurnKeeper
 from worker.speech import prepare
 from worker.speech.chain_tts import SAMPLE_RATE, ChainTTS
 from worker.speech.chain_tts_stream import sentences_of

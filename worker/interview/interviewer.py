@@ -7,7 +7,6 @@ import contextlib
 import logging
 from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Mapping
 from contextvars import ContextVar
-from datetime import UTC, datetime
 from typing import Any
 
 from livekit.agents import Agent, ModelSettings, SpeechCreatedEvent, StopResponse, llm
@@ -15,15 +14,13 @@ from livekit.agents.voice import SpeechHandle
 
 from worker.interview.half_answer import HalfAnswer
 from worker.interview.latency import NO_LATENCY, latency_of
-from worker.interview.orchestrator import Move, Role, Said
+from worker.interview.orchestrator import Move, Role
 from worker.interview.orchestrator_llm import OrchestratorLLM, Utterance
 from worker.interview.patience import UNFINISHED_PAUSE_S, Patience
+from worker.interview.turn_book import TurnBook, TurnKeeper
 from worker.silence import Floor
 
 logger = logging.getLogger(__name__)
-
-#: Writes a turn into the journal and returns once it is committed. Never raises.
-TurnKeeper = Callable[..., Awaitable[None]]
 
 #: Shows the candidate words that could not be spoken. May raise.
 Writer = Callable[[str], Awaitable[None]]
@@ -51,7 +48,7 @@ class Interviewer(Agent):
         # Nobody reads them: a model behind the orchestrator has a prompt of its own.
         super().__init__(instructions="Hold the planned interview.")
         self._orchestrator = orchestrator
-        self._keep_turn = keep_turn
+        self._book = TurnBook(orchestrator, keep_turn)
         self._write = write
         self._half_answer = HalfAnswer()
         self._recording: set[asyncio.Task[None]] = set()
@@ -128,7 +125,7 @@ class Interviewer(Agent):
         move = self._orchestrator.next_utterance().move
         turn = self.floor.turn
         await self._write(move.text)
-        await self._keep_utterance(move, "", text=move.text, interrupted=False)
+        await self._kept(self._book.utterance(move, move.text, heard=""))
         self.floor.give(turn)
 
     async def cut_off(self) -> bool:
@@ -171,14 +168,7 @@ class Interviewer(Agent):
         self.floor.take()
         await self._recorded()
         try:
-            said = Said(
-                speaker="candidate",
-                text=text,
-                at=datetime.now(UTC),
-                question_id=self._orchestrator.open_question().id,
-            )
-            await self._keep_answer(said, latency)
-            self._orchestrator.commit(said)
+            self._orchestrator.commit(await self._book.answer(text, latency))
             self._patience.begin()
             return self._orchestrator.next_move().role is Role.DONE
         except Exception:
@@ -209,27 +199,7 @@ class Interviewer(Agent):
         """Write down what was being said when the session closed. Answers nothing by itself."""
         if text := self._half_answer.text:
             self._half_answer = HalfAnswer()
-            await self._keep_answer(
-                Said(
-                    speaker="candidate",
-                    text=text,
-                    at=datetime.now(UTC),
-                    question_id=self._orchestrator.open_question().id,
-                    interrupted=True,
-                )
-            )
-
-    async def _keep_answer(self, said: Said, latency: Mapping[str, float] = NO_LATENCY) -> None:
-        await self._keep_turn(
-            speaker="candidate",
-            text=said.text,
-            question_id=said.question_id,
-            role=None,
-            generated="",
-            heard="",
-            interrupted=said.interrupted,
-            latency=dict(latency),
-        )
+            await self._book.answer(text, interrupted=True)
 
     # --- the interviewer's own turns -----------------------------------------------------------
 
@@ -271,9 +241,10 @@ class Interviewer(Agent):
         if heard:
             cut_off = handle.interrupted or broke_off
             latency = latency_of(spoken[0])
-            await self._keep_utterance(
-                move, heard, text=heard, interrupted=cut_off, latency=latency
+            keeping = self._book.utterance(
+                move, heard, heard=heard, interrupted=cut_off, latency=latency
             )
+            await self._kept(keeping)
             if not cut_off or self.floor.contested:
                 self.floor.give(turn)
         elif handle.interrupted:
@@ -288,36 +259,9 @@ class Interviewer(Agent):
         if self.on_unspoken is not None and self.next_role is not Role.DONE:
             self._mending = asyncio.get_running_loop().create_task(self.on_unspoken(), name="mend")
 
-    async def _keep_utterance(
-        self,
-        move: Move,
-        heard: str,
-        *,
-        text: str,
-        interrupted: bool,
-        latency: Mapping[str, float] = NO_LATENCY,
-    ) -> None:
-        """Commit what was heard of an utterance, or read where nothing was."""
-        said = Said(
-            speaker="interviewer",
-            text=text,
-            at=datetime.now(UTC),
-            question_id=move.question_id,
-            role=move.role,
-            generated=move.text,
-            interrupted=interrupted,
-        )
-        await self._keep_turn(
-            speaker="interviewer",
-            text=text,
-            question_id=move.question_id,
-            role=move.role.value,
-            generated=move.text,
-            heard=heard,
-            interrupted=interrupted,
-            latency=dict(latency),
-        )
-        self._orchestrator.commit(said)
+    async def _kept(self, keeping: Awaitable[None]) -> None:
+        """Await an utterance of ours being kept, and listen for its answer."""
+        await keeping
         self._on_sound(None)
         if self.next_role is Role.DONE:
             self._finish()

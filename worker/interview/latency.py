@@ -13,7 +13,6 @@ NO_LATENCY: Final[Mapping[str, float]] = MappingProxyType({})
 _PARTS: Final = {
     "end_of_turn_delay": "end_of_turn",
     "transcription_delay": "transcript",
-    "on_user_turn_completed_delay": "commit",
     "llm_node_ttft": "words",
     "tts_node_ttfb": "voice",
     "e2e_latency": "answer",

@@ -1,0 +1,90 @@
+"""Turns as they are kept: written down first, then taken into the plan."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+
+from worker.interview.latency import NO_LATENCY
+from worker.interview.orchestrator import Move, Said
+from worker.interview.orchestrator_llm import OrchestratorLLM
+
+#: Writes a turn into the journal and returns once it is committed. Never raises.
+TurnKeeper = Callable[..., Awaitable[None]]
+
+
+class TurnBook:
+    """Keeps the turns of one interview, both sides'.
+
+    The time that an answer took to be committed is part of the latency of what is said after it.
+    """
+
+    def __init__(self, orchestrator: OrchestratorLLM, keep_turn: TurnKeeper) -> None:
+        self._orchestrator = orchestrator
+        self._keep_turn = keep_turn
+        self._commit_s: float | None = None
+
+    async def answer(
+        self,
+        text: str,
+        latency: Mapping[str, float] = NO_LATENCY,
+        *,
+        interrupted: bool = False,
+    ) -> Said:
+        """Commit an answer to the open question. Raises OrchestratorNotReady."""
+        said = Said(
+            speaker="candidate",
+            text=text,
+            at=datetime.now(UTC),
+            question_id=self._orchestrator.open_question().id,
+            interrupted=interrupted,
+        )
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        await self._keep_turn(
+            speaker="candidate",
+            text=text,
+            question_id=said.question_id,
+            role=None,
+            generated="",
+            heard="",
+            interrupted=interrupted,
+            latency=dict(latency),
+        )
+        self._commit_s = round(clock() - began, 3)
+        return said
+
+    async def utterance(
+        self,
+        move: Move,
+        text: str,
+        *,
+        heard: str,
+        interrupted: bool = False,
+        latency: Mapping[str, float] = NO_LATENCY,
+    ) -> None:
+        """Commit what was heard of an utterance, or else was read, and move the plan on."""
+        measured = dict(latency)
+        if latency and self._commit_s is not None:
+            measured["commit"], self._commit_s = self._commit_s, None
+        said = Said(
+            speaker="interviewer",
+            text=text,
+            at=datetime.now(UTC),
+            question_id=move.question_id,
+            role=move.role,
+            generated=move.text,
+            interrupted=interrupted,
+        )
+        await self._keep_turn(
+            speaker="interviewer",
+            text=text,
+            question_id=move.question_id,
+            role=move.role.value,
+            generated=move.text,
+            heard=heard,
+            interrupted=interrupted,
+            latency=measured,
+        )
+        self._orchestrator.commit(said)
