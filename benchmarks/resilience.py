@@ -21,7 +21,8 @@ from worker.speech import local_models
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "e2e"))
 from breakable import Parts, breakable_parts
-from losses_in_a_turn import LOSSES, Held, Loss, hold
+from losses import LOSSES, Loss
+from losses_in_a_turn import Held, hold
 from running_worker import RunningWorker
 
 #: The longest silence that anybody may meet, in seconds.

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 from breakable import THANKS, Parts, breakable_parts
-from losses_in_a_turn import LOSSES, NEXT, PLAN, Held, hold
+from losses import LOSSES
+from losses_in_a_turn import NEXT, PLAN, Held, hold
 from one_question import ALL_THE_WAY
 from running_worker import RunningWorker
 
