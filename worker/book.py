@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Awaitable
-from typing import Any
+from typing import Any, Protocol
 
 from states import JournalError, Lifecycle
 from worker.loop_watch import Stall
@@ -18,11 +18,25 @@ logger = logging.getLogger("worker.job")
 SLOW_START_MS = 1000.0
 
 
+#: Seconds after the disk that a turn waits for the database.
+ACKNOWLEDGED_WITHIN_S = 0.2
+
+
+class Acknowledged(Protocol):
+    """Says whether the database has a record, as soon as it has, or after so many seconds."""
+
+    async def __call__(self, seq: int, *, within_s: float) -> bool:
+        """Never raises."""
+        ...
+
+
 class JobBook:
     """Writes into the journal of one job. A record that cannot be written stops nothing."""
 
     def __init__(self, life: Lifecycle) -> None:
         self._life = life
+        #: Waits until the database has a record, where one is shipped to.
+        self.acknowledged: Acknowledged | None = None
 
     async def timed(self, name: str, step: Awaitable[object]) -> None:
         """Await a step and record how it went. Raises what the step raises."""
@@ -62,12 +76,22 @@ class JobBook:
             self._life.journal.append("step", self._life.t, name=name, **result)
 
     async def turn(self, **turn: Any) -> None:
-        """Write a turn and return once it is on the disk. Never raises: a full disk is logged."""
+        """Write a turn and return once it is committed. Never raises: a full disk is logged.
+
+        Committed is on the disk, and then in the database or `ACKNOWLEDGED_WITHIN_S` later,
+        whichever is first: a machine that dies costs nothing unless the database was away too.
+        """
         try:
-            self._life.journal.append("turn", self._life.t, **turn)
+            record = self._life.journal.append("turn", self._life.t, **turn)
+        except JournalError as error:
+            logger.error("a turn is not written: %s", error)
+            return
+        try:
             await self._life.journal.commit()
         except JournalError as error:
             logger.error("a turn is not on the disk: %s", error)
+        if self.acknowledged is not None:
+            await self.acknowledged(int(record["seq"]), within_s=ACKNOWLEDGED_WITHIN_S)
 
     def fault(self, where: str, error: BaseException) -> None:
         """Record something that went wrong, by its kind only: a message may quote anybody."""

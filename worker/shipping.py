@@ -8,7 +8,9 @@ the journal keeps everything, and the job's condition `database` says so.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import math
 from pathlib import Path
 from typing import Any, Final
 
@@ -43,16 +45,17 @@ _BATCH = 500
 _shippers: set[asyncio.Task[None]] = set()
 
 
-def ship_live(life: Lifecycle, database: Database) -> None:
+def ship_live(life: Lifecycle, database: Database) -> LiveShipper:
     """Ship a job's records as they are written, until its loop ends; starts with all there are.
 
     The database may be away: shipping begins when it is there, and RESOURCE_LOST and
     RESOURCE_RECOVERED tell the lifecycle of its going and coming.
     """
-    shipper = _LiveShipper(life, database)
+    shipper = LiveShipper(life, database)
     task = asyncio.create_task(shipper.run(), name="shipper")
     _shippers.add(task)
     task.add_done_callback(_shippers.discard)
+    return shipper
 
 
 async def stop_shipping() -> None:
@@ -63,7 +66,7 @@ async def stop_shipping() -> None:
         await asyncio.wait(tuple(_shippers))
 
 
-class _LiveShipper:
+class LiveShipper:
     """Ships the records of one job that lives, in their order, however often it takes."""
 
     def __init__(self, life: Lifecycle, database: Database) -> None:
@@ -77,6 +80,11 @@ class _LiveShipper:
         for record in journal.records:
             self._waiting.put_nowait(record)
         journal.subscribe(self._waiting.put_nowait)
+        #: The last record that the database has, and who waits for one.
+        self._shipped = -1
+        self._awaited: list[tuple[int, asyncio.Future[None]]] = []
+        self._hurried = asyncio.Event()
+        self._away = False
 
     async def run(self) -> None:
         """Ship until cancelled, or until the database's schema is too new for this worker."""
@@ -85,21 +93,50 @@ class _LiveShipper:
         while True:
             if not batch:
                 batch.append(await self._waiting.get())
-            await asyncio.sleep(_BATCH_S)
+            await self._gather()
             while len(batch) < _BATCH and not self._waiting.empty():
                 batch.append(self._waiting.get_nowait())
             try:
                 await ship(self._database, self._header, batch)
             except Exception as error:  # whatever it is, the interview goes on
                 logger.warning("the journal waits for the database: %s", _shown(error))
+                self._away = True
+                self._release(math.inf)
                 self._report(Status.LOST, type(error).__name__)
                 if isinstance(error, SchemaTooNew):
                     return
                 await asyncio.sleep(delay_s)
                 delay_s = min(delay_s * 2, _LONGEST_DELAY_S)
             else:
+                self._away, self._shipped = False, int(batch[-1]["seq"])
+                self._release(self._shipped)
                 self._report(Status.READY, "Shipping")
                 batch, delay_s = [], _FIRST_DELAY_S
+
+    async def acknowledged(self, seq: int, *, within_s: float) -> bool:
+        """Return once the database has a record, or so many seconds are over; whether it has it.
+
+        At once where the database is known to be away: nobody waits for nothing.
+        """
+        if self._shipped < seq and not self._away:
+            answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._awaited.append((seq, answer))
+            self._hurried.set()
+            await asyncio.wait({answer}, timeout=within_s)
+        return self._shipped >= seq
+
+    async def _gather(self) -> None:
+        """Wait for what comes right behind, unless somebody waits for this."""
+        if not self._awaited:
+            self._hurried.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._hurried.wait(), _BATCH_S)
+
+    def _release(self, seq: float) -> None:
+        for waited_for, answer in self._awaited:
+            if waited_for <= seq and not answer.done():
+                answer.set_result(None)
+        self._awaited = [each for each in self._awaited if not each[1].done()]
 
     def _report(self, status: Status, reason: str) -> None:
         conditions = self._life.conditions

@@ -99,6 +99,16 @@ async def test_a_candidate_who_is_not_heard_is_told_once_aloud_and_in_writing(be
     assert losing.deafened == 2
 
 
+async def test_a_loss_that_comes_again_later_is_told_again(begin: Any) -> None:
+    losing = await begin()
+    await losing.say(lost("stt"))
+    await losing.say(loaded("stt"), Event.RESOURCE_RECOVERED)
+    await asyncio.sleep(60)
+    await losing.say(lost("stt"))
+
+    assert losing.stage.line.played == [ClipName.TROUBLE_HEARING] * 2
+
+
 async def test_what_was_missing_before_is_told_at_the_beginning(begin: Any) -> None:
     losing = await begin(lost("stt"))
 

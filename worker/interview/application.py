@@ -200,7 +200,9 @@ class InterviewApplication:
         """Begin to ship the journal, once; from its first record, whenever that is."""
         if self._life is not None and not self._ships:
             self._ships = True
-            ship_live(self._life, database)
+            shipper = ship_live(self._life, database)
+            if self._job is not None:
+                self._job.book.acknowledged = shipper.acknowledged
 
     async def _ship_late(self, _: AgentSession[Any], database: Database) -> None:
         self._ship(database)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+#: Seconds for which what was announced is remembered: a loss that comes again is told again then,
+#: or the candidate would speak to nobody.
+_AGAIN_S: Final = 30.0
 _TELLING_EVENTS: Final = frozenset({Event.RESOURCE_LOST, Event.RESOURCE_RECOVERED})
 
 
@@ -39,7 +43,8 @@ class Losses:
         self._session = session
         self._cannot_hear = cannot_hear
         self._lost: set[str] = set()
-        self._told: set[str] = set()
+        #: When a loss was announced last, by the loop's clock.
+        self._told: dict[str, float] = {}
         self._telling: set[asyncio.Task[None]] = set()
 
     def begin(self) -> None:
@@ -75,8 +80,9 @@ class Losses:
             self._end_turns()
         if name == "stt":
             self._cannot_hear()
-        if loss.told is not None and name not in self._told:
-            self._told.add(name)
+        now = asyncio.get_running_loop().time()
+        if loss.told is not None and now - self._told.get(name, -math.inf) >= _AGAIN_S:
+            self._told[name] = now
             task = asyncio.create_task(self._tell(clip_named(loss.told)), name=f"tell-{name}")
             self._telling.add(task)
             task.add_done_callback(self._telling.discard)

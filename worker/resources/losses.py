@@ -22,7 +22,7 @@ class Loss:
     means: str
     #: One sentence for people: what the candidate hears or reads of it.
     noticed: str
-    #: The name of the recorded words that announce it, said and written once an interview.
+    #: The name of the recorded words that announce it, said and written.
     told: str | None = None
     #: What ends a turn without it, and with it.
     turns_end_on: tuple[TurnEnd, TurnEnd] | None = None
