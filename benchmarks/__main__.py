@@ -1,4 +1,4 @@
-"""`python -m benchmarks [micro|startup|prepared|resilience] [--rounds N] [--json FILE]`."""
+"""`python -m benchmarks [micro|startup|prepared|scrape|resilience] [--rounds N] [--json FILE]`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import micro, prepared_speech, resilience, startup
+from benchmarks import micro, prepared_speech, resilience, scrape, startup
 from benchmarks.figures import Figure, print_table
 from worker.demo.livekit_server import find_or_build
+
+_ALL = ["micro", "prepared", "scrape", "startup", "resilience"]
 
 
 def main() -> None:
@@ -21,14 +23,14 @@ def main() -> None:
     parser.add_argument(
         "what",
         nargs="?",
-        choices=["micro", "startup", "prepared", "resilience"],
+        choices=_ALL,
         help="default: all",
     )
     parser.add_argument("--rounds", type=int, default=7, help="jobs of each worker (default 7)")
     parser.add_argument("--json", type=Path, help="write every sample into this file")
     arguments = parser.parse_args()
     console = Console(width=140)
-    wanted = [arguments.what] if arguments.what else ["micro", "prepared", "startup", "resilience"]
+    wanted = [arguments.what] if arguments.what else _ALL
     figures: list[Figure] = []
     if "micro" in wanted:
         figures += asyncio.run(micro.run())
@@ -37,6 +39,10 @@ def main() -> None:
         spoken = asyncio.run(prepared_speech.run())
         print_table("From a question to its first audio", spoken, console)
         figures += spoken
+    if "scrape" in wanted:
+        scraped = asyncio.run(scrape.run())
+        print_table("What seeing it costs", scraped, console)
+        figures += scraped
     if "startup" in wanted:
         measured = asyncio.run(_startup(arguments.rounds, console))
         print_table("From a dispatch to the first word", measured, console)

@@ -23,7 +23,7 @@ class Reader:
         self.follower = JournalFollower(folder, self.news.append)
 
     async def look(self) -> None:
-        await self.follower._look(dict(self.follower._followed))
+        await self.follower.look()
 
     @property
     def kinds(self) -> list[Any]:

@@ -32,7 +32,7 @@ class Watched:
         """The job is given, writes these records, and is looked at."""
         self.observer.job_given("AJ_1", "room-1")
         write(self.path, records)
-        await self.observer.follower._look(dict(self.observer.follower._followed))
+        await self.observer.follower.look()
 
     def figure(self, name: str, **labels: str) -> float:
         """A figure as Prometheus reads it; 0 where it is not shown."""

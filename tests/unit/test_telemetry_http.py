@@ -91,7 +91,7 @@ async def test_jobs_are_listed_and_shown_one_by_one(tmp_path: Path) -> None:
     async with served(tmp_path) as here:
         here.observer.job_given("AJ_1", "room-1")
         write(tmp_path / "AJ_1.jsonl", START)
-        await here.observer.follower._look(dict(here.observer.follower._followed))
+        await here.observer.follower.look()
         _, listed = await here.get("/jobs")
         assert [job["job_id"] for job in listed["jobs"]] == ["AJ_1"]
         assert (await here.get("/jobs/AJ_1"))[1]["state"] == "RUNNING"

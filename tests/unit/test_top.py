@@ -37,7 +37,7 @@ async def test_a_running_interview_is_a_row_with_what_it_misses_and_takes(tmp_pa
             "turn", 9.0, speaker="interviewer", interrupted=False, latency={"answer": 2.3}
         )
         write(tmp_path / "AJ_1.jsonl", [header, *START[1:], lost, turn])
-        await here.observer.follower._look(dict(here.observer.follower._followed))
+        await here.observer.follower.look()
 
         code, text = await top(here.port, "--once")
         assert code == 0

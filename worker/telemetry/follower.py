@@ -85,13 +85,17 @@ class JournalFollower:
         """Look, again and again, until cancelled. A look that fails is logged and no more."""
         try:
             while True:
-                async with self._looking:
-                    await self._look(dict(self._followed))
+                await self.look()
                 await asyncio.sleep(EVERY_S)
         finally:
             for followed in self._followed.values():
                 _close(followed)
             self._followed.clear()
+
+    async def look(self) -> None:
+        """Look once, at all that is followed."""
+        async with self._looking:
+            await self._look(dict(self._followed))
 
     async def _look(self, followed: Mapping[str, _Followed]) -> None:
         if not followed:
