@@ -8,6 +8,7 @@ from worker.cli import (
     config,
     demo,
     diagram,
+    doctor,
     faults,
     health,
     interviews,
@@ -32,6 +33,7 @@ app.add_typer(jobs.app, name="jobs")
 app.command("diagram")(diagram.diagram)
 app.command("resources")(resources.resources)
 app.command("providers")(providers.providers)
+app.command("doctor")(doctor.doctor)
 app.command("health")(health.health)
 app.command("config")(config.config)
 app.command("faults")(faults.faults)

@@ -10,8 +10,9 @@ _UNPRINTABLE = "\N{REPLACEMENT CHARACTER}"
 
 def add_row(table: Table, *cells: object) -> None:
     """Add a row as plain text: nothing in it is markup, nor a terminal's control."""
-    table.add_row(*(Text(_printable(str(cell))) for cell in cells))
+    table.add_row(*(Text(printable(str(cell))) for cell in cells))
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """The text without what a terminal would take for a command."""
     return "".join(character if character.isprintable() else _UNPRINTABLE for character in text)
