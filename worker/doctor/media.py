@@ -31,10 +31,8 @@ _SOUND_S: Final = 0.6
 _ROOM_LEFT_S: Final = 20
 
 #: What has to be open, as livekit-server's config-sample.yaml has it.
-PORTS: Final = (
-    "open the server's media ports from here: UDP 50000-60000 (or rtc.udp_port), "
-    "and TCP 7881 (rtc.tcp_port) or TURN for networks without UDP"
-)
+UDP_PORTS: Final = "open UDP 50000-60000 (or rtc.udp_port) of the server from here"
+PORTS: Final = f"{UDP_PORTS}; for networks without UDP, TCP 7881 (rtc.tcp_port) or TURN"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,9 +109,8 @@ def judge(found: Sequence[Way], *, connected_ms: int, heard_s: float) -> Finding
     through = " through TURN" if relayed else ""
     line = f"joined in {connected_ms} ms, a sound heard after {heard_ms} ms, {over}{through}"
     if "tcp" in protocols:
-        return warning(
-            line, f"interviews work, with more delay where packets are lost: {PORTS}", **facts
-        )
+        advice = f"interviews work, with more delay where packets are lost: {UDP_PORTS}"
+        return warning(line, advice, **facts)
     return fine(line, **facts)
 
 

@@ -129,6 +129,7 @@ _USES: Final[dict[str, Callable[[Settings, str], Awaitable[bool]]]] = {
 def _sorted(failure: Failure, name: str, *, key_is_good: bool) -> Finding:
     """What a failure means, and what to do; in the chain another one serves meanwhile."""
     key = variable_of(KEY_FIELDS[name])
+    address = variable_of(_ADDRESSES[name])
     choices = " and ".join(variable_of(field) for field in _CHOICES[name])
     found, advice = {
         "KeyRefused": (
@@ -141,16 +142,16 @@ def _sorted(failure: Failure, name: str, *, key_is_good: bool) -> Finding:
             else ("refuses the key", f"check {key}")
         ),
         "PaymentRequired": ("has no credit left", "top the account up"),
-        "NotFound": ("does not know what is asked for", f"check {choices}"),
-        REQUEST_REFUSED: ("does not know what is asked for", f"check {choices}"),
+        "NotFound": ("does not know what is asked for", f"check {choices}, and {address}"),
+        REQUEST_REFUSED: ("does not know what is asked for", f"check {choices}, and {address}"),
         "RateLimited": ("is asked too often", "wait, or raise the account's limits"),
         "ProviderTimeout": (
             "does not answer",
-            f"check {variable_of(_ADDRESSES[name])} and the firewall",
+            f"check {address}, and the firewall",
         ),
         "ProviderAway": (
             "cannot be reached",
-            f"check {variable_of(_ADDRESSES[name])} and the firewall",
+            f"check {address}, and the firewall",
         ),
     }.get(failure.reason, ("failed", "look at the provider's status page, and try again"))
     return wrong(f"{name} {found} ({failure.reason})", advice, reason=failure.reason)
