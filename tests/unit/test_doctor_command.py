@@ -47,13 +47,6 @@ def test_all_well_is_exit_0_and_a_line_each(monkeypatch: pytest.MonkeyPatch) -> 
     result = doctor(monkeypatch, fine("the server is there"), fine("the key is taken"))
     assert result.exit_code == 0
     assert " ".join(result.stdout.splitlines()[0].split()) == "ok check.0 the server is there"
-        "ok",
-        "check.0",
-        "the",
-        "server",
-        "is",
-        "there",
-    ]
     assert result.stdout.splitlines()[-1] == "2 ok"
 
 
