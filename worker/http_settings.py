@@ -43,3 +43,10 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def address(settings: HttpSettings) -> str:
+    """Where the worker of these settings is asked from its own machine."""
+    everywhere = settings.http_host in ("0.0.0.0", "::", "")  # noqa: S104  # asked, not bound
+    host = "127.0.0.1" if everywhere else settings.http_host
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.http_port}"

@@ -8,6 +8,7 @@ from worker.cli import (
     config,
     demo,
     diagram,
+    doctor,
     faults,
     health,
     interviews,
@@ -37,6 +38,7 @@ app.command("blame")(plot.blame)
 app.command("critical-chain")(plot.critical_chain)
 app.command("resources")(resources.resources)
 app.command("providers")(providers.providers)
+app.command("doctor")(doctor.doctor)
 app.command("health")(health.health)
 app.command("top")(top.top)
 app.command("config")(config.config)

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from worker.cli.common import CommandError, ExitCode, one_line_errors, print_json
+from worker.http_settings import address
 from worker.settings import Settings
 
 #: Seconds for the answer: it comes from memory.
@@ -79,13 +80,6 @@ def ask(settings: Settings, path: str) -> tuple[bool, dict[str, Any]]:
             "INTERVIEW_HTTP_PORT are others than its own",
             ExitCode.UNAVAILABLE,
         ) from None
-
-
-def address(settings: Settings) -> str:
-    """Where the worker of these settings is asked from its own machine."""
-    everywhere = settings.http_host in ("0.0.0.0", "::", "")  # noqa: S104  # asked, not bound
-    host = "127.0.0.1" if everywhere else settings.http_host
-    return f"http://{f'[{host}]' if ':' in host else host}:{settings.http_port}"
 
 
 def _read(body: bytes) -> dict[str, Any]:

@@ -14,5 +14,5 @@ def add_row(table: Table, *cells: object) -> None:
 
 
 def printable(text: str) -> str:
-    """The text without what a terminal would take for an order."""
+    """The text without what a terminal would take for a command."""
     return "".join(character if character.isprintable() else _UNPRINTABLE for character in text)

@@ -110,6 +110,14 @@ class Candidate(Headset):
         """Type a message to the interviewer (the text stream `lk.chat`)."""
         await self._room.local_participant.send_text(text, topic=_CHAT_TOPIC)
 
+    async def rtc_stats(self) -> rtc.RtcStats:
+        """WebRTC's statistics of the connections to the room, out and in.
+
+        Raises:
+            RuntimeError: The candidate is not in the room.
+        """
+        return await self._room.get_rtc_stats()
+
     async def wait_until_disconnected(self, *, timeout_s: float) -> None:
         """Wait until the server has sent the candidate out, or its room was closed.
 

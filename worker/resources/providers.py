@@ -1,6 +1,6 @@
 """How each member of a chain is made from the settings.
 
-Adding a provider is one function here, its probe in `_probe`, and its name in
+Adding a provider is one function here, its probe in `probe_of`, and its name in
 worker/provider_settings.py. The plugins are imported where they are used: a worker whose chains
 do not name one never loads it.
 """
@@ -29,6 +29,13 @@ _TEXT_S = 1.0
 
 def stt_chain(settings: Settings, detector: vad.VAD | None) -> ProviderChain[stt.STT[Any]]:
     """Those who can listen."""
+    return _chain("stt", settings, settings.usable("stt"), stt_makers(settings, detector))
+
+
+def stt_makers(
+    settings: ProviderSettings, detector: vad.VAD | None
+) -> dict[str, Callable[[], stt.STT[Any]]]:
+    """How each of them is made."""
 
     def deepgram() -> stt.STT[Any]:
         from livekit.plugins import deepgram
@@ -47,11 +54,16 @@ def stt_chain(settings: Settings, detector: vad.VAD | None) -> ProviderChain[stt
         _check_local_speech()
         return LocalSTT(vad=detector)
 
-    return _chain("stt", settings, settings.usable("stt"), {"deepgram": deepgram, "local": local})
+    return {"deepgram": deepgram, "local": local}
 
 
 def tts_chain(settings: Settings) -> ProviderChain[tts.TTS[Any]]:
     """Those who can speak."""
+    return _chain("tts", settings, settings.usable("tts"), tts_makers(settings))
+
+
+def tts_makers(settings: ProviderSettings) -> dict[str, Callable[[], tts.TTS[Any]]]:
+    """How each of them is made."""
 
     def elevenlabs() -> tts.TTS[Any]:
         from livekit.plugins import elevenlabs
@@ -71,13 +83,18 @@ def tts_chain(settings: Settings) -> ProviderChain[tts.TTS[Any]]:
         _check_local_speech()
         return LocalTTS()
 
-    return _chain(
-        "tts", settings, settings.usable("tts"), {"elevenlabs": elevenlabs, "local": local}
-    )
+    return {"elevenlabs": elevenlabs, "local": local}
 
 
 def llm_chain(settings: Settings) -> ProviderChain[llm.LLM[Any]] | None:
     """Those who can find words before the chain comes to `scripted`; None where it comes first."""
+    usable = settings.usable("llm")
+    before = usable[: usable.index("scripted")] if "scripted" in usable else usable
+    return _chain("llm", settings, before, llm_makers(settings)) if before else None
+
+
+def llm_makers(settings: ProviderSettings) -> dict[str, Callable[[], llm.LLM[Any]]]:
+    """How each of them is made."""
 
     def openai() -> llm.LLM[Any]:
         from livekit.plugins import openai
@@ -89,9 +106,7 @@ def llm_chain(settings: Settings) -> ProviderChain[llm.LLM[Any]] | None:
             max_completion_tokens=_MOST_TOKENS,
         )
 
-    usable = settings.usable("llm")
-    before = usable[: usable.index("scripted")] if "scripted" in usable else usable
-    return _chain("llm", settings, before, {"openai": openai}) if before else None
+    return {"openai": openai}
 
 
 def import_plugins(settings: ProviderSettings) -> None:
@@ -121,7 +136,7 @@ def patience_with(settings: ProviderSettings) -> float:
 def _chain(
     resource: str, settings: Settings, names: tuple[str, ...], makers: dict[str, Callable[[], E]]
 ) -> ProviderChain[E]:
-    probes = {name: _probe(settings, name) for name in names}
+    probes = {name: probe_of(settings, name) for name in names}
     return ProviderChain(
         resource,
         [(name, makers[name]) for name in names],
@@ -130,7 +145,7 @@ def _chain(
     )
 
 
-def _probe(settings: ProviderSettings, name: str) -> Probe | None:
+def probe_of(settings: ProviderSettings, name: str) -> Probe | None:
     """How to ask whether a provider is back; None of what is local."""
     if name == "deepgram":
         url = _with_path(settings.deepgram_base_url, "/v1", "/listen")

@@ -122,10 +122,7 @@ async def migrate(
             " applied_at timestamptz NOT NULL DEFAULT now(),"
             " checksum text NOT NULL)"
         )
-        rows = await connection.fetch("SELECT version, checksum FROM schema_migrations")
-        applied: dict[int, str] = {row["version"]: row["checksum"] for row in rows}
-        _check(applied, migrations)
-        missing = [migration for migration in migrations if migration.version not in applied]
+        missing = await _missing(connection, migrations)
         for migration in missing:
             await connection.execute(migration.sql, timeout=MIGRATE_BUDGET_S)
             await connection.execute(
@@ -134,6 +131,24 @@ async def migrate(
                 migration.checksum,
             )
     return [migration.version for migration in missing]
+
+
+async def pending(connection: Connection) -> list[int] | None:
+    """The versions that `migrate` would apply; None of a database that has no schema at all.
+
+    Changes nothing. Raises what `migrate` raises.
+    """
+    if await connection.fetchval("SELECT to_regclass('schema_migrations')") is None:
+        return None
+    missing = await _missing(connection, known_migrations())
+    return [migration.version for migration in missing]
+
+
+async def _missing(connection: Connection, migrations: Sequence[Migration]) -> list[Migration]:
+    rows = await connection.fetch("SELECT version, checksum FROM schema_migrations")
+    applied: dict[int, str] = {row["version"]: row["checksum"] for row in rows}
+    _check(applied, migrations)
+    return [migration for migration in migrations if migration.version not in applied]
 
 
 async def check_schema(connection: Connection) -> None:

@@ -1,0 +1,146 @@
+"""`interview-worker doctor` as an operator runs it: on a healthy set-up, and on a broken one."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from livekit import api
+from running_worker import command, environment, eventually, left_behind
+from stand_ins.deepgram import DeepgramStandIn
+
+from worker.demo.child_process import start_child
+from worker.demo.livekit_server import LiveKitServer
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(200)]
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Not pytest's own folder, which is closed to the user that root's PostgreSQL runs as."""
+    made = Path(tempfile.mkdtemp(prefix="interview-doctor-"))
+    yield made
+    shutil.rmtree(made, ignore_errors=True)
+
+
+@pytest.fixture
+async def rooms(livekit_server: LiveKitServer) -> AsyncIterator[api.LiveKitAPI]:
+    """To see which rooms the server has."""
+    access = (livekit_server.url, livekit_server.api_key, livekit_server.api_secret)
+    async with api.LiveKitAPI(*access) as client:
+        yield client
+
+
+async def doctors_rooms(client: api.LiveKitAPI) -> list[str]:
+    answer = await client.room.list_rooms(api.ListRoomsRequest())
+    return [room.name for room in answer.rooms if room.name.startswith("doctor-")]
+
+
+def healthy(server: LiveKitServer, folder: Path) -> dict[str, str]:
+    return {
+        "LIVEKIT_URL": server.url,
+        "LIVEKIT_API_KEY": server.api_key,
+        "LIVEKIT_API_SECRET": server.api_secret,
+        "INTERVIEW_EMBEDDED": "1",
+        "INTERVIEW_DATA_DIR": str(folder / "data"),
+        "INTERVIEW_HTTP_PORT": "0",
+        "INTERVIEW_SLOTS": "2",
+    }
+
+
+async def doctor(
+    *arguments: str, settings: Mapping[str, str], folder: Path
+) -> subprocess.CompletedProcess[str]:
+    return await asyncio.to_thread(command, "doctor", *arguments, settings=settings, cwd=folder)
+
+
+async def test_a_healthy_set_up_is_all_well_and_leaves_nothing(
+    livekit_server: LiveKitServer, rooms: api.LiveKitAPI, folder: Path
+) -> None:
+    done = await doctor("--json", settings=healthy(livekit_server, folder), folder=folder)
+
+    assert done.returncode == 0, done.stdout
+    assert done.stderr == ""
+    answer = json.loads(done.stdout)
+    assert answer["well"]
+    checks = {check["check"]: check for check in answer["checks"]}
+    assert {check["verdict"] for check in checks.values()} <= {"ok", "warning"}
+    assert checks["livekit.worker"]["facts"]["version"]
+    assert checks["livekit.media"]["facts"]["protocols"] == ["udp"]
+    assert checks["livekit.media"]["facts"]["heard_ms"] > 0
+    assert checks["database.server"]["facts"]["round_trip_ms"] > 0
+    assert checks["stt.local"]["facts"]["understood"] >= 4
+    assert await doctors_rooms(rooms) == []
+    await eventually(lambda: not left_behind(folder), "the end of every process")
+
+
+async def test_a_broken_set_up_is_a_line_for_each_trouble_and_exit_1(
+    livekit_server: LiveKitServer, folder: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as somebody:
+        port = somebody.getsockname()[1]
+        async with DeepgramStandIn() as deepgram:
+            done = await doctor(
+                settings={
+                    "LIVEKIT_URL": livekit_server.url,
+                    "LIVEKIT_API_KEY": livekit_server.api_key,
+                    "LIVEKIT_API_SECRET": "not-the-secret" * 4,
+                    "INTERVIEW_DATA_DIR": str(folder / "data"),
+                    "INTERVIEW_STT": "deepgram,local",
+                    "DEEPGRAM_BASE_URL": deepgram.base_url,
+                    "DEEPGRAM_API_KEY": "not-the-key",
+                    "INTERVIEW_HTTP_PORT": str(port),
+                },
+                folder=folder,
+            )
+
+    assert done.returncode == 1
+    assert done.stderr == ""
+    assert "Traceback" not in done.stdout
+    assert "not-the-" not in done.stdout
+    said = " ".join(done.stdout.split())
+    for line in (
+        "ok livekit.url",
+        "WRONG livekit.key the server refused the key -> check LIVEKIT_API_KEY",
+        "skip livekit.media needs livekit.key",
+        "WRONG database.server there is no database -> set DATABASE_URL",
+        "skip database.schema needs database.server",
+        "WRONG stt.deepgram deepgram refuses the key (KeyRefused) -> check DEEPGRAM_API_KEY",
+        "ok stt.local",
+        f"WRONG machine.port 127.0.0.1:{port} is in use",
+        "-> set INTERVIEW_HTTP_PORT to a free port",
+    ):
+        assert line in said
+    await eventually(lambda: not left_behind(folder), "the end of every process")
+
+
+async def test_ctrl_c_in_the_middle_leaves_no_room_and_says_nothing(
+    livekit_server: LiveKitServer, rooms: api.LiveKitAPI, folder: Path
+) -> None:
+    with (folder / "out").open("wb") as output:
+        process = start_child(
+            [sys.executable, "-m", "worker", "doctor"],
+            output=output,
+            env=environment(healthy(livekit_server, folder)),
+            cwd=folder,
+        )
+    async with asyncio.timeout(60):
+        while not await doctors_rooms(rooms):
+            assert process.poll() is None, "it ended before its room was seen"
+
+    process.send_signal(signal.SIGINT)
+    await eventually(lambda: process.poll() is not None, "the end of the command")
+
+    assert process.returncode == 130
+    assert (folder / "out").read_text() == ""
+    assert await doctors_rooms(rooms) == []
+    await eventually(lambda: not left_behind(folder), "the end of every process")

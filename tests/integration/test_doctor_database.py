@@ -1,0 +1,172 @@
+"""What the doctor says of a real PostgreSQL: healthy, behind, too new, and without a privilege."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import asyncpg
+import pytest
+
+from worker.doctor import database
+from worker.doctor.examination import examine
+from worker.doctor.registry import CHECKS
+from worker.doctor.visit import Visit
+from worker.settings import Settings
+
+DATABASE_CHECKS = [check for check in CHECKS if check.name.startswith("database.")]
+
+
+def visit_to(url: str, folder: Path, **variables: Any) -> Visit:
+    return Visit(
+        Settings.load(_env_file=None, INTERVIEW_DATA_DIR=folder, DATABASE_URL=url, **variables)
+    )
+
+
+async def verdicts(visit: Visit) -> dict[str, str]:
+    results = await examine(visit, DATABASE_CHECKS)
+    return {result.check.name: str(result.finding.verdict) for result in results}
+
+
+async def execute(url: str, *statements: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        for statement in statements:
+            await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+@asynccontextmanager
+async def role(url: str, *grants: str) -> AsyncIterator[str]:
+    """The URL for a role that has nothing but these grants."""
+    await execute(url, "CREATE ROLE poor LOGIN", *grants)
+    try:
+        yield url.replace("postgresql://postgres@", "postgresql://poor@", 1)
+    finally:
+        await execute(url, "DROP OWNED BY poor", "DROP ROLE poor")
+
+
+async def test_a_migrated_database_is_well(migrated_database_url: str, tmp_path: Path) -> None:
+    found = await verdicts(visit_to(migrated_database_url, tmp_path, INTERVIEW_SLOTS=4))
+    assert set(found.values()) == {"ok"}
+
+
+async def test_one_without_a_schema_is_well_and_says_who_makes_it(
+    empty_database_url: str, tmp_path: Path
+) -> None:
+    visit = visit_to(empty_database_url, tmp_path)
+    finding = await database.look_at_schema(visit)
+    assert finding.verdict == "ok"
+    assert "no schema yet" in finding.found
+    assert (await database.look_at_privileges(visit)).verdict == "ok"
+
+
+async def test_migrations_to_come_are_a_warning_that_names_them(
+    migrated_database_url: str, tmp_path: Path
+) -> None:
+    await execute(
+        migrated_database_url,
+        "DELETE FROM schema_migrations WHERE version ="
+        " (SELECT max(version) FROM schema_migrations)",
+    )
+    finding = await database.look_at_schema(visit_to(migrated_database_url, tmp_path))
+    assert finding.verdict == "warning"
+    assert finding.facts["missing"] == [finding.facts["known"]]
+
+
+@pytest.mark.parametrize(
+    ("statement", "found"),
+    [
+        ("INSERT INTO schema_migrations (version, checksum) VALUES (9001, 'x')", "too new"),
+        ("UPDATE schema_migrations SET checksum = 'x' WHERE version = 1", "migration 0001 differs"),
+    ],
+)
+async def test_another_past_or_a_newer_one_is_wrong(
+    migrated_database_url: str, tmp_path: Path, statement: str, found: str
+) -> None:
+    await execute(migrated_database_url, statement)
+    finding = await database.look_at_schema(visit_to(migrated_database_url, tmp_path))
+    assert finding.verdict == "wrong"
+    assert found in finding.found
+
+
+async def test_a_role_without_a_privilege_is_told_which(
+    migrated_database_url: str, tmp_path: Path
+) -> None:
+    grants = (
+        "GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO poor",
+        "REVOKE INSERT ON turns FROM poor",
+    )
+    async with role(migrated_database_url, *grants) as url:
+        finding = await database.look_at_privileges(visit_to(url, tmp_path))
+    assert finding.verdict == "wrong"
+    assert finding.facts["lacking"] == ["INSERT on turns"]
+
+
+async def test_a_role_without_any_is_told_first_what_it_cannot_read(
+    migrated_database_url: str, tmp_path: Path
+) -> None:
+    async with role(migrated_database_url) as url:
+        found = await verdicts(visit_to(url, tmp_path))
+    assert found["database.privileges"] == "wrong"
+    assert found["database.schema"] == "skipped"
+
+
+async def test_a_role_that_may_not_make_the_tables_is_told_so(
+    empty_database_url: str, tmp_path: Path
+) -> None:
+    async with role(empty_database_url) as url:
+        finding = await database.look_at_privileges(visit_to(url, tmp_path))
+    assert finding.facts["lacking"] == ["CREATE on the schema"]
+
+
+async def test_a_server_that_takes_no_writes_is_wrong(
+    migrated_database_url: str, tmp_path: Path
+) -> None:
+    options = quote("-c default_transaction_read_only=on")
+    finding = await database.look_at_server(
+        visit_to(f"{migrated_database_url}&options={options}", tmp_path)
+    )
+    assert finding.verdict == "wrong"
+    assert "takes no writes" in finding.found
+
+
+async def test_more_pools_than_the_server_has_connections_is_a_warning(
+    migrated_database_url: str, tmp_path: Path
+) -> None:
+    visit = visit_to(migrated_database_url, tmp_path, INTERVIEW_SLOTS=20)
+    assert (await database.look_at_connections(visit)).verdict == "warning"
+
+
+async def test_a_database_that_is_away_is_wrong_and_the_rest_is_skipped(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    visit = visit_to(f"postgresql://a:topsecret@127.0.0.1:{port}/d", tmp_path)
+    results = await examine(visit, DATABASE_CHECKS)
+    assert [str(result.finding.verdict) for result in results] == [
+        "wrong",
+        "skipped",
+        "skipped",
+        "skipped",
+    ]
+    assert "topsecret" not in str([result.as_data() for result in results])
+
+
+async def test_a_database_that_is_not_there_is_told_as_such(
+    migrated_database_url: str, tmp_path: Path
+) -> None:
+    url = migrated_database_url.replace("/test_", "/no_test_", 1)
+    finding = await database.look_at_server(visit_to(url, tmp_path))
+    assert "InvalidCatalogNameError" in finding.found
+    assert "the database's name" in finding.advice
+
+
+async def test_no_database_at_all_is_wrong_and_says_how_to_have_one(tmp_path: Path) -> None:
+    finding = await database.look_at_server(visit_to("", tmp_path))
+    assert finding.found == "there is no database"
+    assert "INTERVIEW_EMBEDDED=1" in finding.advice

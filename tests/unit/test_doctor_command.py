@@ -1,0 +1,101 @@
+"""`interview-worker doctor`: its lines, its JSON and its exit code."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from worker.cli.app import app
+from worker.doctor import registry
+from worker.doctor.examination import Check
+from worker.doctor.findings import Finding, fine, warning, wrong
+from worker.doctor.visit import Visit
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """No settings of this machine's, and the logs as they were."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("INTERVIEW_DATA_DIR", str(tmp_path))
+    monkeypatch.setattr("worker.doctor.preparation.prepare", lambda _: None)
+    yield
+    logging.disable(logging.NOTSET)
+
+
+def doctor(monkeypatch: pytest.MonkeyPatch, *findings: Finding, arguments: str = "") -> Result:
+    """Run the command with checks of these findings; each after the first needs the first."""
+
+    def check(number: int, finding: Finding) -> Check:
+        async def run(_: Visit) -> Finding:
+            return finding
+
+        needs = ("check.0",) if number else ()
+        return Check(name=f"check.{number}", what="something", run=run, needs=needs)
+
+    checks = [check(number, finding) for number, finding in enumerate(findings)]
+    monkeypatch.setattr(registry, "checks_of", lambda _: checks)
+    return CliRunner().invoke(app, ["doctor", *arguments.split()])
+
+
+def test_all_well_is_exit_0_and_a_line_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = doctor(monkeypatch, fine("the server is there"), fine("the key is taken"))
+    assert result.exit_code == 0
+    assert " ".join(result.stdout.splitlines()[0].split()) == "ok check.0 the server is there"
+    assert result.stdout.splitlines()[-1] == "2 ok"
+
+
+def test_something_wrong_is_exit_1_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = doctor(monkeypatch, wrong("nobody there", "start it"), fine("never looked at"))
+    assert result.exit_code == 1
+    lines = [line.split() for line in result.stdout.splitlines()]
+    assert lines[:3] == [
+        ["WRONG", "check.0", "nobody", "there"],
+        ["->", "start", "it"],
+        ["skip", "check.1", "needs", "check.0"],
+    ]
+    assert result.stdout.splitlines()[-1] == "1 wrong, 1 skipped"
+
+
+@pytest.mark.parametrize(("arguments", "code"), [("", 0), ("--strict", 1)])
+def test_warnings_alone_are_exit_1_only_where_it_is_strict(
+    monkeypatch: pytest.MonkeyPatch, arguments: str, code: int
+) -> None:
+    result = doctor(monkeypatch, warning("over TCP", "open UDP"), arguments=arguments)
+    assert result.exit_code == code
+
+
+def test_programs_get_everything_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = doctor(monkeypatch, wrong("slow", "buy a disk", median_ms=1200.0), arguments="--json")
+    answer = json.loads(result.stdout)
+    assert answer["well"] is False
+    (check,) = answer["checks"]
+    assert check.pop("seconds") >= 0
+    assert check == {
+        "check": "check.0",
+        "what": "something",
+        "verdict": "wrong",
+        "found": "slow",
+        "advice": "buy a disk",
+        "facts": {"median_ms": 1200.0},
+    }
+
+
+def test_nobodys_words_are_markup_or_a_terminals_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = doctor(monkeypatch, wrong("[bold]it\x1b[31m", "[/red]"))
+    assert "[bold]it\N{REPLACEMENT CHARACTER}[31m" in result.stdout
+    assert "-> [/red]" in result.stdout
+
+
+def test_settings_that_cannot_be_read_are_a_line_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INTERVIEW_SLOTS", "none")
+    monkeypatch.setenv("INTERVIEW_STT", "nobody")
+    result = doctor(monkeypatch)
+    assert result.exit_code == 1
+    assert result.stdout.count("WRONG") == 2
+    assert "INTERVIEW_SLOTS" in result.stdout

@@ -1,0 +1,104 @@
+"""`interview-worker doctor`: what is wrong with a set-up, before an interview finds out."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from worker.cli.common import ExitCode, one_line_errors, print_json
+from worker.cli.tables import printable
+from worker.settings import Settings, SettingsInvalid
+
+if TYPE_CHECKING:
+    from worker.doctor.examination import Result
+
+_MARKS = {
+    "ok": ("ok", "green"),
+    "warning": ("warn", "yellow"),
+    "wrong": ("WRONG", "bold red"),
+    "skipped": ("skip", "dim"),
+}
+
+
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit 1 for warnings too.")] = False,
+) -> None:
+    """Check everything a worker needs, from LiveKit to the disk, and say what to do.
+
+    A room is made for a moment and a sound sent through it; each cloud provider in the chains is
+    asked for the least that it bills. Exit 0 where all is well, 1 where something is wrong.
+    """
+    with one_line_errors():
+        rows = _settings_rows()
+        if rows is None:
+            # Whatever a library logs of what fails here, its one line says it.
+            logging.disable(logging.CRITICAL)
+            rows = [result.as_data() for result in asyncio.run(_examine())]
+    verdicts = [row["verdict"] for row in rows]
+    well = "wrong" not in verdicts and not (strict and "warning" in verdicts)
+    if as_json:
+        print_json({"well": well, "checks": rows})
+    else:
+        _print(rows)
+    if not well:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _settings_rows() -> list[dict[str, Any]] | None:
+    """What is wrong with settings that cannot be read: nothing else can be looked at then."""
+    try:
+        Settings.load()
+    except SettingsInvalid as error:
+        return [
+            {
+                "check": "settings",
+                "what": "settings that do not go together",
+                "verdict": "wrong",
+                "found": problem,
+                "advice": "put it right, and ask again: nothing else can be looked at before",
+                "seconds": 0.0,
+                "facts": {},
+            }
+            for problem in error.problems
+        ]
+    return None
+
+
+async def _examine() -> list[Result]:
+    # Not at the top: all of it together takes seconds to import, which --help need not.
+    os.environ.setdefault("LIVEKIT_AGENTS_PRELOAD_LOCAL_INFERENCE", "0")
+    from worker.doctor.examination import examine
+    from worker.doctor.preparation import prepare
+    from worker.doctor.registry import checks_of
+    from worker.doctor.visit import Visit
+
+    settings = Settings.load()
+    prepare(settings)
+    async with Visit(settings) as visit:
+        return await examine(visit, checks_of(settings))
+
+
+def _print(rows: list[dict[str, Any]]) -> None:
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for row in rows:
+        mark, style = _MARKS[row["verdict"]]
+        line = Text(printable(row["found"]), style="dim" if row["verdict"] == "skipped" else "")
+        if row["advice"]:
+            line.append(f"\n-> {printable(row['advice'])}", style=style)
+        table.add_row(Text(mark, style=style), row["check"], line)
+    console = Console()
+    console.print(table)
+    counts = {name: sum(row["verdict"] == name for row in rows) for name in _MARKS}
+    told = [f"{count} {name}" for name, count in counts.items() if count]
+    console.print(f"\n{', '.join(told)}", highlight=False)

@@ -1,0 +1,86 @@
+"""The limits of the container that a process runs in, by Linux's control groups.
+
+Sources: the kernel's admin-guide/cgroup-v2.rst (memory.max, memory.current, cpu.max; the limits
+of all groups above hold as well) and cgroup-v1/memory.rst, scheduler/sched-bwc.rst.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+#: Version 1 says "none" with the largest number of whole pages.
+_UNLIMITED_V1: Final = 2**62
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """The least of what the groups allow; None where none of them says.
+
+    `memory` and `used` are bytes, `used` that of the group with the least memory.
+    """
+
+    memory: int | None = None
+    used: int = 0
+    cpus: float | None = None
+
+
+def limits_of_this_process(
+    mounted: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")
+) -> Limits:
+    """Read them; on systems without control groups there are none. Blocks for some file reads."""
+    try:
+        lines = membership.read_text().splitlines()
+    except OSError:
+        return Limits()
+    memory: tuple[int, int] | None = None
+    cpus: float | None = None
+    for line in lines:
+        _, controllers, group = line.split(":", 2)
+        for folder in _folders(mounted, controllers, group):
+            if (found := _memory(folder)) is not None and (memory is None or found < memory):
+                memory = found
+            if (share := _cpus(folder)) is not None:
+                cpus = share if cpus is None else min(cpus, share)
+    most, used = memory if memory is not None else (None, 0)
+    return Limits(memory=most, used=used, cpus=cpus)
+
+
+def _folders(mounted: Path, controllers: str, group: str) -> Iterator[Path]:
+    """The group's folder and all above; inside a container its own group is the root."""
+    root = mounted / controllers if controllers else mounted
+    path = PurePosixPath(group.lstrip("/"))
+    if ".." in path.parts:
+        path = PurePosixPath()
+    for part in (path, *path.parents):
+        yield root / part
+
+
+def _memory(folder: Path) -> tuple[int, int] | None:
+    for limit, use in (
+        ("memory.max", "memory.current"),
+        ("memory.limit_in_bytes", "memory.usage_in_bytes"),
+    ):
+        most = _number(folder / limit)
+        if most is not None and most < _UNLIMITED_V1:
+            return int(most), int(_number(folder / use) or 0)
+    return None
+
+
+def _cpus(folder: Path) -> float | None:
+    try:
+        quota, period = (folder / "cpu.max").read_text().split()
+    except (OSError, ValueError):
+        quota_us = _number(folder / "cpu.cfs_quota_us")
+        period_us = _number(folder / "cpu.cfs_period_us")
+        return quota_us / period_us if quota_us and period_us and quota_us > 0 else None
+    return None if quota == "max" else int(quota) / int(period)
+
+
+def _number(path: Path) -> float | None:
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):  # "max" is none
+        return None

@@ -1,0 +1,210 @@
+"""Is PostgreSQL there, of this worker's schema, and may this role do what the worker does?"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import statistics
+from typing import TYPE_CHECKING, Any, Final
+
+import asyncpg
+
+from worker.doctor.findings import Finding, fine, warning, wrong
+from worker.store.embedded_layout import EmbeddedPostgresError
+from worker.store.errors import is_refusal, kind_of
+from worker.store.migrate import MigrationChanged, SchemaTooNew, known_migrations, pending
+from worker.store.url import DatabaseUrlInvalid, check_url, mask_url
+
+if TYPE_CHECKING:
+    from worker.doctor.visit import Visit
+
+_ROUND_TRIPS: Final = 5
+#: Milliseconds above which a turn's commit (a begin, an insert, a commit) is felt by a candidate:
+#: the next turn waits for it for 200 ms at the most.
+_SLOW_MS: Final = 50.0
+_TABLES: Final = re.compile(r"CREATE TABLE (?:IF NOT EXISTS )?(\w+)", re.IGNORECASE)
+#: What the worker does with its tables.
+_USES: Final = ("SELECT", "INSERT", "UPDATE")
+_DATABASE_FAILURES: Final = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+    TimeoutError,
+)
+
+
+async def look_at_server(visit: Visit) -> Finding:
+    """A connection, the server's version, a round trip, and whether it takes writes."""
+    settings = visit.settings
+    url = settings.database_url.get_secret_value()
+    if not url and not settings.embedded:
+        return wrong(
+            "there is no database", "set DATABASE_URL, or INTERVIEW_EMBEDDED=1 to run one here"
+        )
+    where = mask_url(url) if url else f"the embedded server in {settings.data_dir}"
+    try:
+        if url:
+            check_url(url)
+        async with visit.connection() as connection:
+            return await _look_inside(connection, where)
+    except DatabaseUrlInvalid as error:
+        return wrong(str(error), "set DATABASE_URL to a URL like that")
+    except EmbeddedPostgresError as error:
+        return wrong(str(error), "or set DATABASE_URL to a PostgreSQL of your own")
+    except _DATABASE_FAILURES as error:
+        advice = (
+            "check the user, the password and the database's name in DATABASE_URL"
+            if is_refusal(error)
+            else "check DATABASE_URL, that the server runs, and the firewall"
+        )
+        return wrong(f"{where}: {kind_of(error)}", advice)
+
+
+async def _look_inside(connection: Any, where: str) -> Finding:
+    version = str(await connection.fetchval("SHOW server_version")).partition(" ")[0]
+    reads_only = await connection.fetchval("SHOW transaction_read_only") == "on"
+    median_ms = round(statistics.median([await _round_trip_ms(connection) for _ in _turns()]), 2)
+    facts = {"version": version, "round_trip_ms": median_ms}
+    found = f"PostgreSQL {version}, {median_ms:g} ms a round trip, {where}"
+    if reads_only:
+        return wrong(
+            f"{found}: takes no writes",
+            "point DATABASE_URL at the primary (a standby, or default_transaction_read_only)",
+            **facts,
+        )
+    if median_ms > _SLOW_MS:
+        return warning(found, "run the worker nearer to its database", **facts)
+    return fine(found, **facts)
+
+
+def _turns() -> range:
+    return range(_ROUND_TRIPS)
+
+
+async def _round_trip_ms(connection: Any) -> float:
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    await connection.execute("SELECT 1")
+    return (loop.time() - began) * 1000
+
+
+async def look_at_schema(visit: Visit) -> Finding:
+    """The migrations: all applied, some to come, or more than this worker knows."""
+    known = known_migrations()[-1].version
+    try:
+        async with visit.connection() as connection:
+            missing = await pending(connection)
+    except SchemaTooNew as error:
+        return wrong(str(error), "upgrade the worker", newest=error.found, known=known)
+    except MigrationChanged as error:
+        what, _, advice = str(error).partition(": ")
+        return wrong(what, advice)
+    except _DATABASE_FAILURES as error:
+        return _refused(error)
+    if missing is None:
+        return fine("no schema yet: the first worker that starts makes it", known=known)
+    if missing:
+        listed = ", ".join(f"{version:04}" for version in missing)
+        return warning(
+            f"behind: migrations {listed} are to come",
+            "the next worker that starts applies them; old workers first, if a thousand begins",
+            missing=missing,
+            known=known,
+        )
+    return fine(f"up to date (migration {known:04})", known=known)
+
+
+async def look_at_privileges(visit: Visit) -> Finding:
+    """What the worker does with its tables, and making them where migrations are to come."""
+    try:
+        async with visit.connection() as connection:
+            lacking = await _lacking(connection)
+            role = await connection.fetchval("SELECT current_user")
+    except _DATABASE_FAILURES as error:
+        return _refused(error)
+    if lacking:
+        return wrong(
+            f"role {role} lacks {', '.join(lacking)}",
+            f"GRANT it to {role}, or make it the owner of the schema and its tables",
+            lacking=lacking,
+        )
+    return fine(f"role {role} may do what the worker does", role=role)
+
+
+async def _lacking(connection: Any) -> list[str]:
+    uses = [(table, use) for table in tables() for use in _USES]
+    uses.insert(0, ("schema_migrations", "SELECT"))
+    rows = await connection.fetch(
+        "SELECT name, use FROM unnest($1::text[], $2::text[]) AS wanted (name, use)"
+        # What is not there is to come with the migrations.
+        " WHERE NOT has_table_privilege(to_regclass(name), use)",
+        [table for table, _ in uses],
+        [use for _, use in uses],
+    )
+    lacking = [f"{row['use']} on {row['name']}" for row in rows]
+    if "SELECT on schema_migrations" in lacking:
+        return lacking
+    may_create = await connection.fetchval(
+        "SELECT current_schema() IS NOT NULL AND has_schema_privilege(current_schema(), 'CREATE')"
+    )
+    return lacking if may_create or await _is_complete(connection) else ["CREATE on the schema"]
+
+
+async def _is_complete(connection: Any) -> bool:
+    """Whether no migration is to come."""
+    try:
+        return await pending(connection) == []
+    except (SchemaTooNew, MigrationChanged):
+        return True  # none is applied either
+
+
+def tables() -> tuple[str, ...]:
+    """The tables that the migrations make."""
+    return tuple(
+        dict.fromkeys(name for each in known_migrations() for name in _TABLES.findall(each.sql))
+    )
+
+
+async def look_at_connections(visit: Visit) -> Finding:
+    """The connections that the server allows, against those that all pools may open."""
+    try:
+        async with visit.connection() as connection:
+            row = await connection.fetchrow(
+                "SELECT current_setting('max_connections')::int AS most,"
+                " current_setting('superuser_reserved_connections')::int AS reserved,"
+                " (SELECT rolconnlimit FROM pg_roles WHERE rolname = current_user) AS of_role,"
+                " (SELECT datconnlimit FROM pg_database WHERE datname = current_database())"
+                " AS of_database"
+            )
+    except _DATABASE_FAILURES as error:
+        return _refused(error)
+    limits = [row["most"] - row["reserved"]]
+    limits += [limit for limit in (row["of_role"], row["of_database"]) if limit >= 0]
+    settings = visit.settings
+    return judge_connections(
+        min(limits),
+        processes=settings.slots + 1,
+        pool=settings.database_pool_size,
+        overflow=settings.database_pool_overflow,
+    )
+
+
+def judge_connections(allowed: int, *, processes: int, pool: int, overflow: int) -> Finding:
+    """Judge a limit: each job, and the main process, has a pool of its own."""
+    most = processes * (pool + overflow)
+    facts = {"allowed": allowed, "processes": processes, "most": most}
+    found = f"{allowed} allowed; {processes - 1} slots may open {most} ({pool}+{overflow} each)"
+    advice = (
+        "raise max_connections, put PgBouncer in between, or lower "
+        "INTERVIEW_DATABASE_POOL_OVERFLOW, INTERVIEW_DATABASE_POOL_SIZE or INTERVIEW_SLOTS"
+    )
+    if allowed < processes:
+        return wrong(found, advice, **facts)
+    if allowed < most:
+        return warning(found, advice, **facts)
+    return fine(found, **facts)
+
+
+def _refused(error: BaseException) -> Finding:
+    return wrong(f"the database refused: {kind_of(error)}", "look at the server's log")

@@ -1,0 +1,217 @@
+"""Is LiveKit there, does it take the key, is the clock right, may a worker register?"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import secrets
+import socket
+import ssl
+import time
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+import aiohttp
+from livekit import api
+from livekit.protocol import agent, models
+
+from worker.doctor.findings import Finding, fine, warning, wrong
+from worker.livekit_api import (
+    LiveKitError,
+    LiveKitKeyRefused,
+    LiveKitUrlInvalid,
+    check_livekit,
+    check_url,
+    shown_url,
+)
+
+if TYPE_CHECKING:
+    from worker.doctor.visit import Visit
+
+_ENCRYPTED: Final = ("wss", "https")
+#: Days before its end at which a certificate is worth a word.
+_CERTIFICATE_DAYS: Final = 14
+_KEY_S: Final = 4.0
+
+#: Seconds that LiveKit allows a clock to be off (livekit/protocol auth/verifier.go, tokenLeeway).
+#: A token is valid from the second it is signed in: ahead of the server by more, and none is.
+TOKEN_LEEWAY_S: Final = 60.0
+#: Seconds from which it is worth a word: the times of the records are off by as much.
+_NOTICED_S: Final = 5.0
+
+
+async def look_at_url(visit: Visit) -> Finding:
+    """The scheme, the name, a connection, and the certificate."""
+    url = visit.settings.livekit_url
+    if not url:
+        return wrong(
+            "LIVEKIT_URL is not set", "set it to the server's, as in wss://livekit.example"
+        )
+    try:
+        check_url(url)
+    except LiveKitUrlInvalid as error:
+        shown, _, advice = str(error).partition("; ")
+        return wrong(shown, advice)
+    parts = urlsplit(url)
+    host, encrypted = parts.hostname or "", parts.scheme in _ENCRYPTED
+    port = parts.port or (443 if encrypted else 80)
+    try:
+        address, connect_s, certificate = await _connect(host, port, encrypted=encrypted)
+    except socket.gaierror:
+        return wrong(f"{shown_url(url)}: its name is unknown", "check LIVEKIT_URL, and the DNS")
+    except ssl.SSLCertVerificationError as error:
+        return wrong(
+            f"{shown_url(url)}: its certificate is not valid ({error.verify_message})",
+            "give the server a certificate for this name, of an authority known here",
+        )
+    except ssl.SSLError as error:
+        return wrong(
+            f"{shown_url(url)}: no TLS there ({error.reason or 'it hung up'})",
+            "use ws:// where the server has no certificate, or the port that has TLS",
+        )
+    except OSError as error:
+        why = "connection refused" if isinstance(error, ConnectionRefusedError) else error.strerror
+        return wrong(
+            f"{shown_url(url)}: {why or 'cannot connect'}",
+            "check LIVEKIT_URL, that the server runs, and the firewall between here and there",
+        )
+    facts = {"address": address, "port": port, "tls": encrypted, "connect_ms": _ms(connect_s)}
+    found = f"{shown_url(url)} connects in {_ms(connect_s)} ms"
+    if not encrypted and ipaddress.ip_address(address).is_global:
+        return warning(
+            f"{found}, unencrypted over the internet",
+            "use wss://: tokens and what is said in text are readable on the way",
+            **facts,
+        )
+    if certificate is not None:
+        days = int((ssl.cert_time_to_seconds(certificate["notAfter"]) - time.time()) / 86_400)
+        facts["certificate_days"] = days
+        if days < _CERTIFICATE_DAYS:
+            return warning(f"{found}; its certificate ends in {days} days", "renew it", **facts)
+        found += f", certificate good for {days} days"
+    return fine(found, **facts)
+
+
+async def _connect(host: str, port: int, *, encrypted: bool) -> tuple[str, float, Any]:
+    """The address, the seconds that it took, and the certificate where there is TLS."""
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    context = ssl.create_default_context() if encrypted else None
+    _, writer = await asyncio.open_connection(host, port, ssl=context)
+    try:
+        took_s = loop.time() - began
+        address = str(writer.get_extra_info("peername")[0]).partition("%")[0]
+        return address, took_s, writer.get_extra_info("peercert")
+    finally:
+        writer.transport.abort()
+
+
+async def look_at_clock(visit: Visit) -> Finding:
+    """This machine's clock against the Date header of the server's answers (to the second)."""
+    url = _http(visit.settings.livekit_url)
+    try:
+        async with aiohttp.ClientSession() as http:
+            before = time.time()
+            async with http.get(url, allow_redirects=False) as answer:
+                after = time.time()
+                said = answer.headers.get("Date", "")
+        server = parsedate_to_datetime(said).timestamp()
+    except aiohttp.ClientError:
+        return wrong(
+            "the server does not answer HTTP", "check that LIVEKIT_URL is a LiveKit server"
+        )
+    except ValueError:
+        return warning("the server does not tell its time", "compare the clocks by hand")
+    return judge_clock(server, before=before, after=after)
+
+
+def judge_clock(server: float, *, before: float, after: float) -> Finding:
+    """Judge a server's time, cut to the second, that was told between two moments of ours."""
+    # Between these two is how far we are ahead, whenever the server looked at its clock.
+    least, most = before - (server + 1.0), after - server
+    ahead = 0.0 if least <= 0.0 <= most else min(least, most, key=abs)
+    facts = {"ahead_s": round(ahead, 1)}
+    if abs(ahead) <= _NOTICED_S:
+        return fine(f"this clock and the server's agree within {most - least:.1f} s", **facts)
+    found = f"this clock is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} the server's"
+    advice = "have NTP (chrony, systemd-timesyncd) set the clocks of both machines"
+    if abs(ahead) <= TOKEN_LEEWAY_S:
+        return warning(found, advice, **facts)
+    return wrong(f"{found}: its tokens are refused", advice, **facts)
+
+
+async def look_at_key(visit: Visit) -> Finding:
+    """Whether the server takes the key and its secret."""
+    url, key, secret = visit.livekit
+    unset = [
+        name
+        for name, value in (("LIVEKIT_API_KEY", key), ("LIVEKIT_API_SECRET", secret))
+        if not value
+    ]
+    if unset:
+        return wrong(f"{' and '.join(unset)} not set", "set the key and the secret of the server")
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    try:
+        await check_livekit(url, key, secret, budget_s=_KEY_S)
+    except LiveKitKeyRefused:
+        return wrong(
+            "the server refused the key",
+            "check LIVEKIT_API_KEY and LIVEKIT_API_SECRET (keys: in the server's configuration), "
+            "and the clock",
+        )
+    except LiveKitError as error:
+        return wrong(str(error).partition(";")[0], "check that LIVEKIT_URL is a LiveKit server")
+    took = _ms(loop.time() - began)
+    return fine(f"the server takes the key, in {took} ms", answer_ms=took)
+
+
+async def look_at_registration(visit: Visit) -> Finding:
+    """Register as a worker of a name that nobody dispatches to, and leave: as `start` does it."""
+    url, key, secret = visit.livekit
+    token = api.AccessToken(key, secret).with_grants(api.VideoGrants(agent=True)).to_jwt()
+    request = agent.WorkerMessage(
+        register=agent.RegisterWorkerRequest(
+            type=agent.JobType.JT_ROOM,
+            agent_name=f"doctor-{unused_name()}",
+            allowed_permissions=models.ParticipantPermission(can_publish=True, agent=True),
+        )
+    )
+    try:
+        async with (
+            aiohttp.ClientSession() as http,
+            http.ws_connect(
+                _http(url) + "/agent", headers={"Authorization": f"Bearer {token}"}
+            ) as line,
+        ):
+            await line.send_bytes(request.SerializeToString())
+            answer = agent.ServerMessage.FromString(await line.receive_bytes())
+    except (aiohttp.ClientError, TypeError, ValueError, OSError) as error:
+        status = getattr(error, "status", None)
+        return wrong(
+            f"the server takes no worker ({f'HTTP {status}' if status else type(error).__name__})",
+            "let websockets to /agent pass (proxy), and use a server that has agents enabled",
+        )
+    server = answer.register.server_info
+    version = server.version or "of an unknown version"
+    region = f", region {server.region}" if server.region else ""
+    return fine(
+        f"takes workers; LiveKit {version}{region}",
+        version=server.version,
+        region=server.region,
+        protocol=server.protocol,
+    )
+
+
+def unused_name() -> str:
+    """A name that nobody else has."""
+    return secrets.token_hex(6)
+
+
+def _http(url: str) -> str:
+    return (url.replace("ws", "http", 1) if url.startswith("ws") else url).rstrip("/")
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)

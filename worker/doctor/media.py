@@ -1,0 +1,158 @@
+"""The way that voices take: two participants in a room of our own, one speaks, one listens."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from livekit import rtc
+from livekit.rtc._proto import stats_pb2
+
+from worker import rooms
+from worker.demo.candidate import Candidate, CandidateTimeout
+from worker.demo.hearing import SAMPLE_RATE
+from worker.doctor.findings import Finding, fine, warning, wrong
+from worker.doctor.livekit import unused_name
+from worker.livekit_api import LiveKitError
+
+if TYPE_CHECKING:
+    from worker.doctor.visit import Visit
+    from worker.speech.audio import Pcm
+
+#: Seconds for the whole way, the connection included.
+MEDIA_S: Final = 10.0
+#: Seconds until the sound has to be heard on the other side.
+_HEARD_S: Final = 4.0
+_SOUND_S: Final = 0.6
+#: Should this process be killed, the server closes the room after so many seconds.
+_ROOM_LEFT_S: Final = 20
+
+#: What has to be open, as livekit-server's config-sample.yaml has it.
+UDP_PORTS: Final = "open UDP 50000-60000 (or rtc.udp_port) of the server from here"
+PORTS: Final = f"{UDP_PORTS}; for networks without UDP, TCP 7881 (rtc.tcp_port) or TURN"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Way:
+    """How one direction travels: "udp" or "tcp", and whether by way of a TURN server."""
+
+    protocol: str
+    relayed: bool
+    round_trip_ms: float
+
+
+async def look_at_media(visit: Visit) -> Finding:
+    """Join a room of our own twice, speak, and hear it on the other side."""
+    room = f"doctor-{unused_name()}"
+    access = visit.livekit
+    # Before it is made: a call that is cut off may have made it.
+    visit.afterwards(lambda: rooms.delete_room(*access, room))
+    try:
+        await rooms.create_room(
+            *access, room, empty_timeout_s=_ROOM_LEFT_S, departure_timeout_s=_ROOM_LEFT_S
+        )
+        return await _speak_and_hear(visit, room)
+    except LiveKitError as error:
+        return wrong(f"no room can be made ({error})", "look at the server's log")
+    except rtc.ConnectError:
+        return wrong("the room cannot be joined: no way for media", PORTS)
+    except CandidateTimeout as error:
+        return wrong(f"joined, but nothing comes through ({error})", PORTS)
+
+
+async def _speak_and_hear(visit: Visit, room: str) -> Finding:
+    url, key, secret = visit.livekit
+    speaker, listener = (
+        Candidate(
+            url,
+            rooms.candidate_token(key, secret, room=room, identity=name, ttl_s=60),
+            microphone=name == "speaker",
+        )
+        for name in ("speaker", "listener")
+    )
+    visit.afterwards(speaker.leave)
+    visit.afterwards(listener.leave)
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    await asyncio.gather(speaker.join(), listener.join())
+    connected_s = loop.time() - began
+    await listener.wait_for_interviewer(timeout_s=_HEARD_S)
+    said_at_s = listener.now_s
+    saying = asyncio.create_task(speaker.say(sound(), SAMPLE_RATE))
+    try:
+        heard_at_s = await listener.wait_for_sound(since_s=said_at_s, timeout_s=_HEARD_S)
+    finally:
+        saying.cancel()
+        await asyncio.wait({saying})
+    out = ways((await speaker.rtc_stats()).publisher_stats)
+    back = ways((await listener.rtc_stats()).subscriber_stats)
+    return judge(out + back, connected_ms=round(connected_s * 1000), heard_s=heard_at_s - said_at_s)
+
+
+def judge(found: Sequence[Way], *, connected_ms: int, heard_s: float) -> Finding:
+    """Judge a way that worked by how fast it is, and over what."""
+    heard_ms = round(heard_s * 1000)
+    protocols = sorted({way.protocol for way in found})
+    relayed = any(way.relayed for way in found)
+    facts: dict[str, Any] = {
+        "connected_ms": connected_ms,
+        "heard_ms": heard_ms,
+        "protocols": protocols,
+        "relayed": relayed,
+    }
+    if found:
+        facts["round_trip_ms"] = round(max(way.round_trip_ms for way in found), 1)
+    over = f"over {' and '.join(protocols).upper()}" if protocols else "over an unknown way"
+    through = " through TURN" if relayed else ""
+    line = f"joined in {connected_ms} ms, a sound heard after {heard_ms} ms, {over}{through}"
+    if "tcp" in protocols:
+        advice = f"interviews work, with more delay where packets are lost: {UDP_PORTS}"
+        return warning(line, advice, **facts)
+    return fine(line, **facts)
+
+
+def ways(stats: Sequence[stats_pb2.RtcStats]) -> list[Way]:
+    """The connections in use, by the SDK's statistics; none where they do not say."""
+    by_id = {
+        getattr(each, kind).rtc.id: getattr(each, kind)
+        for each in stats
+        if (kind := each.WhichOneof("stats")) in ("candidate_pair", "local_candidate", "transport")
+    }
+    selected = [
+        entry.transport.selected_candidate_pair_id
+        for entry in by_id.values()
+        if isinstance(entry, stats_pb2.RtcStats.Transport)
+    ]
+    found = []
+    for pair_id in filter(None, selected):
+        pair = by_id.get(pair_id)
+        if not isinstance(pair, stats_pb2.RtcStats.CandidatePair):
+            continue
+        local = by_id.get(pair.candidate_pair.local_candidate_id)
+        if isinstance(local, stats_pb2.RtcStats.LocalCandidate):
+            found.append(_way(pair.candidate_pair, local.candidate))
+    return found
+
+
+def _way(pair: Any, local: Any) -> Way:
+    relayed = local.candidate_type == stats_pb2.IceCandidateType.RELAY
+    protocol = local.protocol.lower()
+    if relayed and local.relay_protocol != stats_pb2.IceServerTransportProtocol.TRANSPORT_UDP:
+        # What matters is how the relay is reached, not how it goes on from there.
+        protocol = "tcp"
+    return Way(
+        protocol=protocol,
+        relayed=relayed,
+        round_trip_ms=pair.current_round_trip_time * 1000,
+    )
+
+
+def sound() -> Pcm:
+    """A tone that rises and falls like syllables, so that no codec takes it for noise."""
+    at = np.arange(round(_SOUND_S * SAMPLE_RATE)) / SAMPLE_RATE
+    syllables = np.sin(2 * np.pi * 4 * at)
+    tone: Pcm = (np.sin(2 * np.pi * 440 * at) * syllables * 12_000).astype(np.int16)
+    return tone

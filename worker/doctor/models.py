@@ -1,0 +1,96 @@
+"""Do the models that run in the worker itself load, and do their work?"""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from livekit import rtc
+
+from worker.doctor.findings import Finding, fine, wrong
+from worker.doctor.visit import aside
+from worker.resources.vad import VADLoadFailed, load_vad
+from worker.speech import local_models
+from worker.speech.audio import to_float, to_pcm
+from worker.speech.local_models import LocalSpeechFailed, LocalSpeechUnavailable
+
+if TYPE_CHECKING:
+    from worker.doctor.visit import Visit
+    from worker.speech.audio import Floats
+
+#: Seconds to load a model and use it once, on a machine that is busy.
+MODEL_S: Final = 10.0
+SENTENCE: Final = "Shall we begin with the first question?"
+_INSTALL: Final = "or take local out of the chains"
+
+
+async def look_at_vad(_: Visit) -> Finding:
+    """Load Silero, and let it judge a moment of silence."""
+    began = time.perf_counter()
+    try:
+        await load_vad()
+    except VADLoadFailed as error:
+        return wrong(
+            f"the VAD does not load ({error.cause}): turns end less exactly",
+            "reinstall livekit-plugins-silero and onnxruntime",
+        )
+    return fine(f"Silero loads, in {_ms(began)} ms", load_ms=_ms(began))
+
+
+async def look_at_local_voice(_: Visit) -> Finding:
+    """Load the local voice, and have it say a sentence."""
+    began = time.perf_counter()
+    try:
+        speech = await aside(lambda: local_models.synthesize(SENTENCE))
+    except (LocalSpeechUnavailable, LocalSpeechFailed) as error:
+        return wrong(str(error), _INSTALL)
+    seconds = len(speech) / local_models.TTS_SAMPLE_RATE
+    if seconds == 0:
+        return wrong("the local voice says nothing", "reinstall hibari-tts")
+    took = _ms(began)
+    return fine(f"a sentence of {seconds:.1f} s is spoken, in {took} ms with loading", took_ms=took)
+
+
+async def look_at_local_ear(_: Visit) -> Finding:
+    """Load the local speech to text, and have it understand what the local voice says."""
+    began = time.perf_counter()
+    try:
+        text = await aside(lambda: local_models.transcribe(_spoken()))
+    except (LocalSpeechUnavailable, LocalSpeechFailed) as error:
+        return wrong(str(error), _INSTALL)
+    return judge_understood(text, took_ms=_ms(began))
+
+
+def judge_understood(text: str, *, took_ms: int) -> Finding:
+    """Judge what was understood of the sentence."""
+    wanted, got = _words(SENTENCE), set(_words(text))
+    understood = sum(word in got for word in wanted)
+    found = f"{understood} of {len(wanted)} words are understood, in {took_ms} ms with loading"
+    facts: dict[str, Any] = {"understood": understood, "words": len(wanted), "took_ms": took_ms}
+    if understood < len(wanted) / 2:
+        return wrong(found, "reinstall moonshine-voice==0.1.0", **facts)
+    return fine(found, **facts)
+
+
+async def look_at_script(_: Visit) -> Finding:
+    """The plan's own words need nothing."""
+    return fine("the plan's own words need nobody")
+
+
+def _spoken() -> Floats:
+    speech = local_models.synthesize(SENTENCE)
+    pcm = to_pcm(speech)
+    resampler = rtc.AudioResampler(local_models.TTS_SAMPLE_RATE, local_models.STT_SAMPLE_RATE)
+    frames = resampler.push(bytearray(pcm.tobytes())) + resampler.flush()
+    joined = np.concatenate([np.frombuffer(frame.data, np.int16) for frame in frames])
+    return to_float(joined)
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"[a-z]+", text.lower())
+
+
+def _ms(began: float) -> int:
+    return round((time.perf_counter() - began) * 1000)

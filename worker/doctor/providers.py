@@ -1,0 +1,157 @@
+"""Does each provider do its work with its key? Asked for the least that it can be asked for.
+
+First its probe, which is free and tells whether the key is taken; then one true request the way
+the worker makes it: two letters spoken, a tenth of a second of silence heard, one short reply.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from livekit.agents import APIConnectOptions, llm, stt, tts
+from livekit.agents.utils import http_context
+
+from worker.doctor.findings import Finding, fine, warning, wrong
+from worker.provider_settings import KEY_FIELDS
+from worker.providers.failure import REQUEST_REFUSED, Failure, failure_of
+from worker.resources.providers import llm_makers, probe_of, stt_makers, tts_makers
+from worker.settings import variable_of
+from worker.speech.frames import frame_of
+
+if TYPE_CHECKING:
+    from worker.doctor.visit import Visit
+    from worker.settings import Settings
+
+#: Seconds for a provider: the probe, and the request.
+PROVIDER_S: Final = 8.0
+_ONCE: Final = APIConnectOptions(max_retry=0, timeout=PROVIDER_S)
+_SILENCE_S: Final = 0.1
+_RATE: Final = 16_000
+_WORD: Final = "Hi"
+
+#: What decides beside the key whether a request is taken.
+_CHOICES: Final = {
+    "deepgram": ("deepgram_model", "deepgram_language"),
+    "elevenlabs": ("elevenlabs_voice", "elevenlabs_model"),
+    "openai": ("openai_model",),
+}
+_ADDRESSES: Final = {
+    "deepgram": "deepgram_base_url",
+    "elevenlabs": "elevenlabs_base_url",
+    "openai": "openai_base_url",
+}
+
+
+def provider_check(kind: str, name: str) -> Callable[[Visit], Awaitable[Finding]]:
+    """The check of one member of a chain (stt, tts, llm) that has a key."""
+
+    async def look(visit: Visit) -> Finding:
+        settings = visit.settings
+        if name not in settings.usable(kind):
+            return warning(
+                f"left out of {variable_of(kind)}: {variable_of(KEY_FIELDS[name])} is not set",
+                f"set it, or take {name} out of {variable_of(kind)}",
+            )
+        return await _ask(settings, kind, name)
+
+    return look
+
+
+async def _ask(settings: Settings, kind: str, name: str) -> Finding:
+    loop = asyncio.get_running_loop()
+    probe = probe_of(settings, name)
+    try:
+        if probe is not None:
+            await probe()
+    except Exception as error:  # whatever a client raises, sorted as the chains do it
+        return _sorted(failure_of(error), name, key_is_good=False)
+    began = loop.time()
+    try:
+        async with http_context.open():
+            delivered = await _USES[kind](settings, name)
+    except Exception as error:  # the plugins raise what they like
+        return _sorted(failure_of(error), name, key_is_good=True)
+    took = round((loop.time() - began) * 1000)
+    if not delivered:
+        return wrong(
+            f"{name} takes the request and delivers nothing", "ask the provider", answer_ms=took
+        )
+    chosen = ", ".join(str(getattr(settings, field)) for field in _CHOICES[name])
+    return fine(f"{name} does its work in {took} ms ({chosen})", answer_ms=took)
+
+
+async def _listen(settings: Settings, name: str) -> bool:
+    """Send a moment of silence, and end; nothing is to be understood of it."""
+    engine: stt.STT[Any] = stt_makers(settings, None)[name]()
+    try:
+        async with engine.stream(conn_options=_ONCE) as stream:
+            stream.push_frame(frame_of(np.zeros(round(_SILENCE_S * _RATE), np.int16), _RATE))
+            stream.end_input()
+            async for _ in stream:
+                pass
+    finally:
+        await engine.aclose()
+    return True
+
+
+async def _speak(settings: Settings, name: str) -> bool:
+    """Have one short word spoken over HTTP, where the refusals are told apart by their status."""
+    engine: tts.TTS[Any] = tts_makers(settings)[name]()
+    try:
+        async with engine.synthesize(_WORD, conn_options=_ONCE) as stream:
+            return sum([event.frame.duration async for event in stream]) > 0
+    finally:
+        await engine.aclose()
+
+
+async def _reply(settings: Settings, name: str) -> bool:
+    """Have one message answered."""
+    engine: llm.LLM[Any] = llm_makers(settings)[name]()
+    context = llm.ChatContext.empty()
+    context.add_message(role="user", content="Answer with the one word: yes")
+    try:
+        async with engine.chat(chat_ctx=context, conn_options=_ONCE) as stream:
+            return any([chunk.delta is not None and chunk.delta.content async for chunk in stream])
+    finally:
+        await engine.aclose()
+
+
+_USES: Final[dict[str, Callable[[Settings, str], Awaitable[bool]]]] = {
+    "stt": _listen,
+    "tts": _speak,
+    "llm": _reply,
+}
+
+
+def _sorted(failure: Failure, name: str, *, key_is_good: bool) -> Finding:
+    """What a failure means, and what to do; in the chain another one serves meanwhile."""
+    key = variable_of(KEY_FIELDS[name])
+    address = variable_of(_ADDRESSES[name])
+    choices = " and ".join(variable_of(field) for field in _CHOICES[name])
+    found, advice = {
+        "KeyRefused": (
+            # ElevenLabs says 401 of an empty account as well.
+            (
+                "has no credit left, or its key may not do this work",
+                f"look at the account and at what the key of {key} may do",
+            )
+            if key_is_good
+            else ("refuses the key", f"check {key}")
+        ),
+        "PaymentRequired": ("has no credit left", "top the account up"),
+        "NotFound": ("does not know what is asked for", f"check {choices}, and {address}"),
+        REQUEST_REFUSED: ("does not know what is asked for", f"check {choices}, and {address}"),
+        "RateLimited": ("is asked too often", "wait, or raise the account's limits"),
+        "ProviderTimeout": (
+            "does not answer",
+            f"check {address}, and the firewall",
+        ),
+        "ProviderAway": (
+            "cannot be reached",
+            f"check {address}, and the firewall",
+        ),
+    }.get(failure.reason, ("failed", "look at the provider's status page, and try again"))
+    return wrong(f"{name} {found} ({failure.reason})", advice, reason=failure.reason)

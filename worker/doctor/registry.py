@@ -1,0 +1,145 @@
+"""Every check there is, from the outside in; those of the providers as the chains name them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from worker.doctor import contradictions, database, livekit, machine, media, models, providers
+from worker.doctor.examination import Check
+from worker.settings import Settings
+
+_DISK_LATE: Final = "the disk of INTERVIEW_DATA_DIR does not answer: look at its mount"
+_DATABASE_LATE: Final = "look at what the server waits for (locks, its disk), and the network"
+_NETWORK_LATE: Final = "a firewall may swallow what is sent: check the address and the port"
+
+#: All but the providers'. Each comes after those that it needs.
+CHECKS: Final = (
+    Check(
+        name="settings",
+        what="settings that do not go together",
+        run=contradictions.look_at_settings,
+    ),
+    Check(
+        name="livekit.url",
+        what="the scheme, the name, a connection, the certificate",
+        run=livekit.look_at_url,
+        late=_NETWORK_LATE,
+    ),
+    Check(
+        name="livekit.clock",
+        what="this machine's clock against the server's",
+        run=livekit.look_at_clock,
+        needs=("livekit.url",),
+    ),
+    Check(
+        name="livekit.key",
+        what="the key and its secret",
+        run=livekit.look_at_key,
+        needs=("livekit.url",),
+    ),
+    Check(
+        name="livekit.worker",
+        what="registering as a worker; the server's version",
+        run=livekit.look_at_registration,
+        late="let websockets to /agent pass through the proxy before the server",
+        needs=("livekit.key",),
+    ),
+    Check(
+        name="livekit.media",
+        what="a sound from one participant to another, in a room of our own",
+        run=media.look_at_media,
+        budget_s=media.MEDIA_S,
+        late=media.PORTS,
+        needs=("livekit.key",),
+    ),
+    Check(
+        name="database.server",
+        what="a connection, the version, a round trip, writes",
+        run=database.look_at_server,
+        budget_s=10.0,
+        late=_DATABASE_LATE,
+    ),
+    Check(
+        name="database.privileges",
+        what="what the worker does with its tables",
+        run=database.look_at_privileges,
+        late=_DATABASE_LATE,
+        needs=("database.server",),
+    ),
+    Check(
+        name="database.schema",
+        what="the migrations",
+        run=database.look_at_schema,
+        late=_DATABASE_LATE,
+        needs=("database.server", "database.privileges"),
+    ),
+    Check(
+        name="database.connections",
+        what="max_connections against the pools of all slots",
+        run=database.look_at_connections,
+        late=_DATABASE_LATE,
+        needs=("database.server",),
+    ),
+    Check(
+        name="vad",
+        what="the voice activity detector",
+        run=models.look_at_vad,
+        budget_s=models.MODEL_S,
+    ),
+    Check(
+        name="machine.data_dir",
+        what="whether journals can be written",
+        run=machine.look_at_data_dir,
+        late=_DISK_LATE,
+    ),
+    Check(
+        name="machine.disk",
+        what="the free space",
+        run=machine.look_at_disk,
+        late=_DISK_LATE,
+        needs=("machine.data_dir",),
+    ),
+    Check(
+        name="machine.fsync",
+        what="how long a record takes until it is on the disk",
+        run=machine.look_at_fsync,
+        budget_s=10.0,
+        late=_DISK_LATE,
+        needs=("machine.data_dir",),
+    ),
+    Check(name="machine.files", what="the limit of open files", run=machine.look_at_files),
+    Check(
+        name="machine.memory",
+        what="memory, and the container's limit, against the slots",
+        run=machine.look_at_memory,
+    ),
+    Check(name="machine.cpus", what="processors against the slots", run=machine.look_at_cpus),
+    Check(name="machine.port", what="the port of the HTTP server", run=machine.look_at_port),
+)
+
+_LOCAL: Final = {
+    ("stt", "local"): models.look_at_local_ear,
+    ("tts", "local"): models.look_at_local_voice,
+    ("llm", "scripted"): models.look_at_script,
+}
+
+
+def checks_of(settings: Settings) -> tuple[Check, ...]:
+    """The checks of these settings: LiveKit, database, providers, machine."""
+    first_of_the_rest = next(i for i, check in enumerate(CHECKS) if check.name == "vad")
+    return (*CHECKS[:first_of_the_rest], *provider_checks(settings), *CHECKS[first_of_the_rest:])
+
+
+def provider_checks(settings: Settings) -> Iterator[Check]:
+    """One for each member of each chain."""
+    for kind in ("stt", "tts", "llm"):
+        for name in getattr(settings, kind):
+            local = _LOCAL.get((kind, name))
+            yield Check(
+                name=f"{kind}.{name}",
+                what="the model in the worker" if local else "the provider's key, credit, choices",
+                run=local or providers.provider_check(kind, name),
+                budget_s=models.MODEL_S if local else providers.PROVIDER_S,
+                late="the machine is too busy" if local else _NETWORK_LATE,
+            )
