@@ -6,9 +6,9 @@ import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from click.testing import Result
 from typer.testing import CliRunner
 
 from worker.cli.app import app
@@ -28,7 +28,7 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]
     logging.disable(logging.NOTSET)
 
 
-def doctor(monkeypatch: pytest.MonkeyPatch, *findings: Finding, arguments: str = "") -> Result:
+def doctor(monkeypatch: pytest.MonkeyPatch, *findings: Finding, arguments: str = "") -> Any:
     """Run the command with checks of these findings; each after the first needs the first."""
 
     def check(number: int, finding: Finding) -> Check:

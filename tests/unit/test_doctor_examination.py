@@ -54,10 +54,8 @@ async def test_they_run_side_by_side_and_come_back_in_their_order(visit: Visit) 
         visit, [check("slow", fine("there"), after_s=3), check("fast", fine("there"), after_s=1)]
     )
     assert now_s() - began == pytest.approx(3)
-    assert [(result.check.name, result.seconds) for result in results] == [
-        ("slow", pytest.approx(3)),
-        ("fast", pytest.approx(1)),
-    ]
+    assert [result.check.name for result in results] == ["slow", "fast"]
+    assert [result.seconds for result in results] == pytest.approx([3, 1])
 
 
 @pytest.mark.parametrize("is_deaf", [False, True])
