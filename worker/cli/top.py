@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import psutil
 import typer
@@ -21,6 +21,7 @@ from worker.telemetry.observer import UNRESPONSIVE_S
 #: Seconds of silence, of an answer and of life from which a figure is shown as a trouble.
 _SILENT_S, _SLOW_S = 5.0, 5.0
 _MEGABYTE = 1 << 20
+_ID_WIDTH = 12
 _WORDS = ("interview", "state", "without")
 _FIGURES = ("turns", "answer", "silence", "life", "CPU", "memory")
 _COLUMNS = ("interview", "state", "since", "without", *_FIGURES)
@@ -117,7 +118,10 @@ def _headline(worker: dict[str, Any], running: int) -> Text:
 def _table(jobs: list[dict[str, Any]]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in _COLUMNS:
-        table.add_column(name, justify="left" if name in _WORDS else "right")
+        # An id that is cut short names nothing.
+        width = _ID_WIDTH if name == "interview" else None
+        justify: Literal["left", "right"] = "left" if name in _WORDS else "right"
+        table.add_column(name, justify=justify, min_width=width)
     for job in jobs:
         table.add_row(*_cells(job))
     return table
