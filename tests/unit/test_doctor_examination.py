@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
+import threading
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from job_parts import settings_in
 
 from worker.doctor.examination import Check, Result, examine
 from worker.doctor.findings import Finding, Verdict, fine, warning, wrong
-from worker.doctor.visit import Visit, aside
+from worker.doctor.visit import Visit, aside, still_blocked
 
 pytestmark = pytest.mark.looptime
 
@@ -184,10 +184,17 @@ async def test_what_blocks_runs_beside_the_loop_and_its_error_comes_back() -> No
 
 
 @pytest.mark.looptime(False)
-async def test_a_call_that_hangs_is_left_behind() -> None:
+async def test_a_call_that_hangs_is_left_behind_and_known_of() -> None:
+    released = threading.Event()
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.01):
-            await aside(lambda: time.sleep(0.1))
+            await aside(released.wait)
+    assert still_blocked()
+    released.set()
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread() and thread.daemon:
+            thread.join(5)
+    assert not still_blocked()
 
 
 def test_every_verdict_has_its_word() -> None:

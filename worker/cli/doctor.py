@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from typing import TYPE_CHECKING, Annotated, Any
+import sys
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -36,20 +37,34 @@ def doctor(
     A room is made for a moment and a sound sent through it; each cloud provider in the chains is
     asked for the least that it bills. Exit 0 where all is well, 1 where something is wrong.
     """
-    with one_line_errors():
-        rows = _settings_rows()
-        if rows is None:
-            # Whatever a library logs of what fails here, its one line says it.
-            logging.disable(logging.CRITICAL)
-            rows = [result.as_data() for result in asyncio.run(_examine())]
+    rows = _settings_rows() or _rows()
     verdicts = [row["verdict"] for row in rows]
     well = "wrong" not in verdicts and not (strict and "warning" in verdicts)
     if as_json:
         print_json({"well": well, "checks": rows})
     else:
         _print(rows)
-    if not well:
-        raise typer.Exit(ExitCode.FAILED)
+    _leave(ExitCode.OK if well else ExitCode.FAILED)
+
+
+def _rows() -> list[dict[str, Any]]:
+    # Whatever a library logs of what fails here, its one line says it.
+    logging.disable(logging.CRITICAL)
+    try:
+        with one_line_errors():
+            return [result.as_data() for result in asyncio.run(_examine())]
+    except typer.Exit as error:
+        _leave(error.exit_code)
+
+
+def _leave(code: int) -> NoReturn:
+    from worker.doctor.visit import still_blocked
+
+    if still_blocked():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    raise typer.Exit(code)
 
 
 def _settings_rows() -> list[dict[str, Any]] | None:

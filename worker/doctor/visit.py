@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_THREAD = "doctor"
+
 #: Seconds for each thing that is put back.
 _CLEAN_UP_S = 3.0
 #: Seconds to connect to the database.
@@ -127,5 +129,14 @@ async def aside(call: Callable[[], T]) -> T:
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
             loop.call_soon_threadsafe(report, result, error)
 
-    threading.Thread(target=run, name="doctor", daemon=True).start()
+    threading.Thread(target=run, name=_THREAD, daemon=True).start()
     return await future
+
+
+def still_blocked() -> bool:
+    """Whether a call of `aside` goes on that nobody waits for any more.
+
+    The interpreter must not end in the usual way then: a thread that comes back from native code
+    meanwhile is ended inside it, and takes the process with it (SIGABRT).
+    """
+    return any(thread.name == _THREAD for thread in threading.enumerate())
