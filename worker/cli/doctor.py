@@ -89,7 +89,6 @@ def _settings_rows() -> list[dict[str, Any]] | None:
 
 async def _examine() -> list[Result]:
     # Not at the top: all of it together takes seconds to import, which --help need not.
-    os.environ.setdefault("LIVEKIT_AGENTS_PRELOAD_LOCAL_INFERENCE", "0")
     from worker.doctor.examination import examine
     from worker.doctor.preparation import prepare
     from worker.doctor.registry import checks_of
