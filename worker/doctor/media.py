@@ -30,6 +30,10 @@ _SOUND_S: Final = 0.6
 #: Should this process be killed, the server closes the room after so many seconds.
 _ROOM_LEFT_S: Final = 20
 
+#: Seconds for a join that was cut off to arrive at the server, and how often it is waited for.
+_JOIN_S: Final = 0.3
+_REMOVALS: Final = 3
+
 #: What has to be open, as livekit-server's config-sample.yaml has it.
 UDP_PORTS: Final = "open UDP 50000-60000 (or rtc.udp_port) of the server from here"
 PORTS: Final = f"{UDP_PORTS}; for networks without UDP, TCP 7881 (rtc.tcp_port) or TURN"
@@ -49,7 +53,7 @@ async def look_at_media(visit: Visit) -> Finding:
     room = f"doctor-{unused_name()}"
     access = visit.livekit
     # Before it is made: a call that is cut off may have made it.
-    visit.afterwards(lambda: rooms.delete_room(*access, room))
+    visit.afterwards(lambda: _remove(access, room))
     try:
         await rooms.create_room(
             *access, room, empty_timeout_s=_ROOM_LEFT_S, departure_timeout_s=_ROOM_LEFT_S
@@ -61,6 +65,15 @@ async def look_at_media(visit: Visit) -> Finding:
         return wrong("the room cannot be joined: no way for media", PORTS)
     except CandidateTimeout as error:
         return wrong(f"joined, but nothing comes through ({error})", PORTS)
+
+
+async def _remove(access: tuple[str, str, str], room: str) -> None:
+    """Delete the room, and once more: a join that was under way makes it anew."""
+    for nth in range(_REMOVALS):
+        was_there = await rooms.delete_room(*access, room)
+        if nth and not was_there:
+            return
+        await asyncio.sleep(_JOIN_S)
 
 
 async def _speak_and_hear(visit: Visit, room: str) -> Finding:
