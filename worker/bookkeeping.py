@@ -71,6 +71,11 @@ class Bookkeeper:
         return self._database is not None and not self._ready.is_set()
 
     @property
+    def database(self) -> Database | None:
+        """The database, once this worker may write to it."""
+        return self._database if self._ready.is_set() else None
+
+    @property
     def pool(self) -> tuple[int, int] | None:
         """Connections in use, and those that are there; None without a database."""
         use = self._database.use() if self._database is not None else None

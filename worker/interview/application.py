@@ -17,6 +17,7 @@ from livekit.agents.voice.agent_session import SessionConnectOptions
 
 from states import Event, Lifecycle, Reason
 from worker.application import Dispatch
+from worker.continuity.lease import JobLease
 from worker.interview.clips import ClipName, load_clip, missing_clips
 from worker.interview.interviewer import Interviewer
 from worker.interview.ladder import TurnLadder
@@ -107,6 +108,8 @@ class InterviewApplication:
         self._life: Lifecycle | None = None
         self._ships = False
         self._orchestrator: OrchestratorLLM | None = None
+        self._lease: JobLease | None = None
+        self._database: Database | None = None
         self._job: Job | None = None
         self._filling: asyncio.Task[Any] | None = None
         self._started: tuple[AgentSession[Any], Interviewer, TurnLadder] | None = None
@@ -117,6 +120,12 @@ class InterviewApplication:
         else:
             self._orchestrator = OrchestratorLLM(interview_id, snapshot=snapshot)
             self._has_snapshot = snapshot is not None
+            self._lease = JobLease(
+                interview_id,
+                job_id=dispatch.job_id,
+                lease_s=settings.lease_s,
+                look_s=settings.lease_renew_s,
+            )
 
     def header(self) -> Mapping[str, Any]:
         """The interview's id; None where the dispatch names none."""
@@ -141,12 +150,15 @@ class InterviewApplication:
         return replace(resource, attach=attach)
 
     async def _load_orchestrator(self, held: AgentResources) -> OrchestratorLLM:
-        if self._orchestrator is None:
+        if self._orchestrator is None or self._lease is None:
             raise LoadFailed("MetadataInvalid", self._problem or "", event=Event.METADATA_INVALID)
         report = held.reports.get("database")
         away = report is not None and not report.ok
         # One that is away is asked once more only where nothing else has the plan.
         database = None if away and self._has_snapshot else held.get("database")
+        # Before the turns are read: what the holder before has said is all there then.
+        if database is not None and not await self._lease.take(database) and self._has_snapshot:
+            database = None
         await self._orchestrator.init(database)
         return self._orchestrator
 
@@ -198,6 +210,7 @@ class InterviewApplication:
 
     def _ship(self, database: Database) -> None:
         """Begin to ship the journal, once; from its first record, whenever that is."""
+        self._database = database
         if self._life is not None and not self._ships:
             self._ships = True
             ship_live(self._life, database)
@@ -212,8 +225,10 @@ class InterviewApplication:
         watch = Watch(job, interviewer, ladder, self._settings)
         losses = Losses(job, session)
         losses.begin()
+        assert self._lease is not None  # noqa: S101  # it was there to load
         try:
-            event = await watch.until_it_ends()
+            async with self._lease.guarded(job, lambda: self._database):
+                event = await watch.until_it_ends()
             if event is Event.INTERVIEW_COMPLETED:
                 # Goodbye was said and heard: nobody is waited for.
                 session.options.session_close_transcript_timeout = 0.0
