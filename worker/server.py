@@ -304,4 +304,5 @@ class Worker:
             },
         )
         gone = self.observation.observer.job_gone(job.job.id, code)
-        self._books.ship(job.job.id, exit_code=code, after=gone)
+        then = self._continuity.job_failed if code != 0 else None
+        self._books.ship(job.job.id, exit_code=code, after=gone, then=then)

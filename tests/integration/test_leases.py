@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from job_records import JobRecords, header
+from lease_times import LEASE_S, lapses, passes
 
 from worker.interview.plan import SAMPLE_PLAN, load_plan
 from worker.store.interviews import Interview, create_interview, get_interview, turns_of
@@ -16,16 +17,11 @@ from worker.store.leases import LeaseHeld, lease_holder, renew_leases, take_leas
 if TYPE_CHECKING:
     from worker.store.pool import Database
 
-LEASE_S = 8.0
-
 
 @pytest.fixture
-async def db(database: Database) -> Database:
+async def db(leased_database: Database) -> Database:
     """A database with the interview `one`, and a worker in contact with it for long."""
-    await create_interview(database, interview_id="one", plan=load_plan(SAMPLE_PLAN))
-    await renew(database)
-    await passes(database, "lease_contact", "calm_until", LEASE_S)
-    return database
+    return leased_database
 
 
 async def take(db: Database, job_id: str) -> int | None:
@@ -34,17 +30,6 @@ async def take(db: Database, job_id: str) -> int | None:
 
 async def renew(db: Database, *job_ids: str) -> set[str]:
     return await renew_leases(db, job_ids, worker_id="w1", lease_s=LEASE_S)
-
-
-async def passes(db: Database, table: str, column: str, seconds: float) -> None:
-    """So much time passes, as far as this column is concerned: nothing here sleeps."""
-    statement = f"UPDATE {table} SET {column} = {column} - make_interval(secs => $1)"  # noqa: S608
-    await db.run("passes", lambda c: c.execute(statement, seconds))
-
-
-async def lapses(db: Database) -> None:
-    """Nobody renews the lease for longer than it lasts."""
-    await passes(db, "interviews", "lease_expires", LEASE_S + 0.1)
 
 
 async def interview_in(db: Database) -> Interview:
