@@ -24,10 +24,10 @@ import psutil
 from benchmarks.figures import Figure
 from states import History
 from worker import rooms
-from worker.cli.interviews import dispatch_metadata
 from worker.demo.candidate import Candidate
 from worker.demo.livekit_server import LiveKitServer
 from worker.demo.worker_process import running_worker
+from worker.dispatch_metadata import dispatch_metadata
 from worker.interview.plan import SAMPLE_PLAN, load_plan
 from worker.store.embedded import EmbeddedPostgres
 from worker.store.interviews import create_interview

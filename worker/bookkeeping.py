@@ -8,7 +8,7 @@ import itertools
 import logging
 import os
 import time
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -71,6 +71,11 @@ class Bookkeeper:
         return self._database is not None and not self._ready.is_set()
 
     @property
+    def database(self) -> Database | None:
+        """The database, once this worker may write to it."""
+        return self._database if self._ready.is_set() else None
+
+    @property
     def pool(self) -> tuple[int, int] | None:
         """Connections in use, and those that are there; None without a database."""
         use = self._database.use() if self._database is not None else None
@@ -83,13 +88,19 @@ class Bookkeeper:
         return len(self._waiting), max((now - since for since in self._waiting.values()), default=0)
 
     def ship(
-        self, job_id: str, *, exit_code: int | None, after: Awaitable[None] | None = None
+        self,
+        job_id: str,
+        *,
+        exit_code: int | None,
+        after: Awaitable[None] | None = None,
+        then: Callable[[str], Awaitable[None]] | None = None,
     ) -> None:
         """Ship the journal of a job whose process is gone, as soon as that can be done.
 
         `after` is awaited first: who else reads the journal reads it before it is put away.
+        `then` is called with the job once all of it is in the database.
         """
-        self._spawn(self._ship_after(after, job_id, exit_code), f"ship-{job_id}")
+        self._spawn(self._ship_after(after, job_id, exit_code, then), f"ship-{job_id}")
 
     def ship_leftovers(self) -> None:
         """Ship what dead workers on this machine left: their job processes are gone with them."""
@@ -160,13 +171,22 @@ class Bookkeeper:
             stayed.update(each for each in found if (folder / f"{each}.jsonl").exists())
 
     async def _ship_after(
-        self, after: Awaitable[None] | None, job_id: str, exit_code: int | None
+        self,
+        after: Awaitable[None] | None,
+        job_id: str,
+        exit_code: int | None,
+        then: Callable[[str], Awaitable[None]] | None,
     ) -> None:
         try:
             if after is not None:
                 await after
         finally:
             await self._ship(job_id, exit_code)
+        if then is not None:
+            try:
+                await then(job_id)
+            except DatabaseError as error:
+                logger.warning("nobody was sent after a job: %s", error)
 
     async def _ship(self, job_id: str, exit_code: int | None) -> None:
         path = self._settings.journal_dir / f"{job_id}.jsonl"

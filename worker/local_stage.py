@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -100,6 +101,13 @@ class LocalStage:
         """Send the text as a caption."""
         if self._wire is not None:
             self._wire.post(Words(segment=shortuuid("SG_"), text=text, final=True))
+
+    async def announce(self, attributes: Mapping[str, str]) -> None:
+        """Nobody else is there to see it."""
+
+    def announced(self) -> Mapping[str, Mapping[str, str]]:
+        """Nobody else is there."""
+        return {}
 
     async def leave(self) -> None:
         """Close the line and the connection."""

@@ -18,6 +18,7 @@ from livekit.agents.utils import aio
 from worker import faults, process
 from worker.agent_server import CLOSED_LOAD, JobServer
 from worker.bookkeeping import Bookkeeper
+from worker.continuity.keeper import Continuity
 from worker.job import WORKERS_WORD
 from worker.livekit_api import LiveKitLost, check_livekit
 from worker.observation import SERVER_TARGET_LOAD, Observation
@@ -54,6 +55,7 @@ class Worker:
             on_change=self._on_readiness,
         )
         self._set_ups = SetUps(self.readiness)
+        self._continuity = Continuity(settings, self._books, jobs=self._running_jobs)
         self._telling: asyncio.Task[None] | None = None
         self.observation = Observation(
             settings,
@@ -112,8 +114,7 @@ class Worker:
 
     def _busy(self) -> set[str]:
         """The jobs that hold a slot: running, or accepted and not yet handed to a process."""
-        running = {info.job.id for info in self.server.active_jobs}
-        return running | self._accepted
+        return {*self._running_jobs(), *self._accepted}
 
     async def _on_request(self, request: JobRequest) -> None:
         if refusal := self._refusal():
@@ -169,6 +170,7 @@ class Worker:
             return
         self.observation.opening_books = False
         watching = asyncio.create_task(self.readiness.watch(), name="readiness")
+        self._continuity.start()
         serving = asyncio.create_task(self._serve(), name="agent-server")
         stopping = asyncio.create_task(self._stopping.wait(), name="stop-signal")
         # worker_started comes after the pool is there.
@@ -181,6 +183,7 @@ class Worker:
         finally:
             stopping.cancel()
             await aio.cancel_and_wait(watching)
+            await self._continuity.aclose()
             await self._books.aclose()
 
     def _arm_faults(self) -> None:
@@ -270,6 +273,9 @@ class Worker:
             joins = [asyncio.create_task(proc.join()) for proc in procs]
             await asyncio.wait(joins, timeout=bound)
 
+    def _running_jobs(self) -> list[str]:
+        return [info.job.id for info in self.server.active_jobs]
+
     def _processes(self) -> list[JobExecutor]:
         return self.server._proc_pool.processes  # it has no public face
 
@@ -298,4 +304,5 @@ class Worker:
             },
         )
         gone = self.observation.observer.job_gone(job.job.id, code)
-        self._books.ship(job.job.id, exit_code=code, after=gone)
+        then = self._continuity.job_failed if code != 0 else None
+        self._books.ship(job.job.id, exit_code=code, after=gone, then=then)

@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from states import BUDGETS, State
 from states.table import HURRIED_CLOSING_S
+from worker.continuity_settings import ContinuitySettings
 from worker.faults.grammar import Fault, FaultInvalid, parse
 from worker.http_settings import HttpSettings
 from worker.provider_settings import ProviderSettings, setting
@@ -206,7 +207,7 @@ class WorkerSettings(BaseSettings):
     )
 
 
-class Settings(ProviderSettings, SilenceSettings, HttpSettings, WorkerSettings):
+class Settings(ProviderSettings, ContinuitySettings, SilenceSettings, HttpSettings, WorkerSettings):
     """All settings. `load` reads them and says what is wrong with them."""
 
     model_config = SettingsConfigDict(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol, runtime_checkable
 
 from livekit import rtc
@@ -64,7 +64,7 @@ class Stage(Protocol):
         ...
 
     async def candidate_moved(self) -> None:
-        """Return at the next coming or going of anybody."""
+        """Return at the next coming or going of anybody, or where somebody shows another thing."""
         ...
 
     async def start_session(self, session: AgentSession[Any], agent: Agent) -> None:
@@ -73,6 +73,14 @@ class Stage(Protocol):
 
     async def write(self, text: str) -> None:
         """Show the candidate a text. Raises where it cannot."""
+        ...
+
+    async def announce(self, attributes: Mapping[str, str]) -> None:
+        """Show these to everybody there. Raises where it cannot."""
+        ...
+
+    def announced(self) -> Mapping[str, Mapping[str, str]]:
+        """What the other agents there show, by their identities."""
         ...
 
     async def leave(self) -> None:
@@ -108,6 +116,7 @@ class RoomStage:
         room.on("disconnected", self._on_disconnected)
         room.on("participant_connected", self._on_moved)
         room.on("participant_disconnected", self._on_moved)
+        room.on("participant_attributes_changed", self._on_moved)
         # While the server is away audio "plays" to nobody: 18 s of it before it is given up.
         room.on("reconnecting", self.line.hold)
         room.on("reconnected", self.line.release)
@@ -161,13 +170,25 @@ class RoomStage:
         sending = self._ctx.room.local_participant.send_text(text, topic=TOPIC_CHAT)
         await faults.at("write", sending)
 
+    async def announce(self, attributes: Mapping[str, str]) -> None:
+        """Show these as the attributes of the interviewer's participant."""
+        await self._ctx.room.local_participant.set_attributes(dict(attributes))
+
+    def announced(self) -> Mapping[str, Mapping[str, str]]:
+        """What the other agents in the room show; one whose process died, for about 20 s."""
+        return {
+            identity: other.attributes
+            for identity, other in self._ctx.room.remote_participants.items()
+            if other.kind == rtc.ParticipantKind.PARTICIPANT_KIND_AGENT
+        }
+
     async def leave(self) -> None:
         """Close the line and leave the room. What the room says of it is not news."""
         self._leaving = True
         await self.line.aclose()
         await self._ctx.room.disconnect()
 
-    def _on_moved(self, _: object) -> None:
+    def _on_moved(self, *_: object) -> None:
         self._moved.set()
 
     def _on_heard_again(self, _: object) -> None:

@@ -14,9 +14,13 @@ import asyncpg
 import pytest
 from database_urls import database_url, server_socket
 from embedded_processes import end_keeper
+from lease_times import LEASE_S, passes
 from stand_ins.tcp_proxy import TcpProxy
 
+from worker.interview.plan import SAMPLE_PLAN, load_plan
 from worker.store.embedded import embedded_postgres
+from worker.store.interviews import create_interview
+from worker.store.leases import renew_leases
 from worker.store.migrate import migrate
 from worker.store.pool import Database
 
@@ -63,6 +67,15 @@ async def database(migrated_database_url: str) -> AsyncIterator[Database]:
     db = await Database.open(migrated_database_url)
     yield db
     await db.aclose()
+
+
+@pytest.fixture
+async def leased_database(database: Database) -> Database:
+    """One with the interview `one`, and a worker that has been in contact with it for long."""
+    await create_interview(database, interview_id="one", plan=load_plan(SAMPLE_PLAN))
+    await renew_leases(database, [], worker_id="w1", lease_s=LEASE_S)
+    await passes(database, "lease_contact", "calm_until", LEASE_S)
+    return database
 
 
 @pytest.fixture

@@ -114,6 +114,8 @@ class FakeStage:
         self.on_leave: Callable[[], Awaitable[None]] = done
         self._moved = asyncio.Event()
         self.written: list[str] = []
+        self.shown: dict[str, str] = {}
+        self.others: dict[str, dict[str, str]] = {}
 
     async def connect(self) -> None:
         self.did.append("connect")
@@ -142,6 +144,17 @@ class FakeStage:
 
     async def write(self, text: str) -> None:
         self.written.append(text)
+
+    async def announce(self, attributes: Mapping[str, str]) -> None:
+        self.shown = dict(attributes)
+
+    def announced(self) -> Mapping[str, Mapping[str, str]]:
+        return self.others
+
+    def show(self, identity: str, **attributes: str) -> None:
+        """Another agent comes, or shows something else."""
+        self.others[identity] = attributes
+        self._moved.set()
 
     async def leave(self) -> None:
         self.did.append("leave")

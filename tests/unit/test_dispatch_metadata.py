@@ -11,8 +11,8 @@ from interview_parts import plan_of, question
 from job_parts import settings_in
 
 from worker.cli import interviews
-from worker.cli.interviews import MAX_METADATA_BYTES, dispatch_metadata, send_interviewer
-from worker.interview.application import read_metadata
+from worker.cli.interviews import send_interviewer
+from worker.dispatch_metadata import MAX_METADATA_BYTES, dispatch_metadata, read_metadata
 from worker.interview.plan import MAX_QUESTIONS, Plan
 
 if TYPE_CHECKING:

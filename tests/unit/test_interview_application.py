@@ -11,12 +11,11 @@ from job_parts import settings_in
 
 from states import Event, Reason
 from worker.application import Dispatch
+from worker.dispatch_metadata import MetadataInvalid, read_metadata
 from worker.interview import clips
 from worker.interview.application import (
     InterviewApplication,
-    MetadataInvalid,
     interview_resources,
-    read_metadata,
 )
 from worker.interview.clips import ClipName
 from worker.interview.interviewer import Interviewer

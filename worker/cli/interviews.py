@@ -29,6 +29,7 @@ from worker.cli.common import (
 )
 from worker.cli.tables import add_row
 from worker.cli.transcript import as_markdown
+from worker.dispatch_metadata import MAX_METADATA_BYTES, dispatch_metadata, without_plan
 from worker.interview.plan import SAMPLE_PLAN, load_plan
 from worker.settings import Settings
 from worker.store.interviews import (
@@ -55,10 +56,6 @@ InterviewId = Annotated[str, typer.Argument(help="The interview's id.")]
 #: that has to be sent again.
 _ROOM_EMPTY_S = 3600
 _ROOM_DEPARTURE_S = 120
-
-#: Largest metadata of a dispatch, in bytes: what livekit-server takes unless its
-#: `limits.max_metadata_size` says less (since 1.13; measured: one byte more is refused).
-MAX_METADATA_BYTES = 512 * 1024
 
 
 class ExportFormat(StrEnum):
@@ -163,7 +160,7 @@ async def send_interviewer(db: Database, settings: Settings, interview: Intervie
     who was sent finds that out as well, and leaves).
     """
     metadata = dispatch_metadata(interview)
-    if metadata == _without_plan(interview):
+    if metadata == without_plan(interview):
         typer.echo(
             f"the plan is too large for a dispatch ({MAX_METADATA_BYTES // 1024} KiB) and stays "
             "in the database: without it there, the interviewer cannot hold the interview",
@@ -178,18 +175,6 @@ async def send_interviewer(db: Database, settings: Settings, interview: Intervie
     if not await set_dispatched(db, interview.interview_id, dispatch_id=dispatch_id):
         raise _over(interview)
     return dispatch_id
-
-
-def dispatch_metadata(interview: Interview) -> str:
-    """What a job is sent with: whose interview it is, and the plan's snapshot if it fits in."""
-    with_plan = {"interview_id": interview.interview_id, "plan": interview.plan}
-    metadata = json.dumps(with_plan, ensure_ascii=False)
-    fits = len(metadata.encode()) <= MAX_METADATA_BYTES
-    return metadata if fits else _without_plan(interview)
-
-
-def _without_plan(interview: Interview) -> str:
-    return json.dumps({"interview_id": interview.interview_id})
 
 
 async def _known(db: Database, interview_id: str) -> Interview:

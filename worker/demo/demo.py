@@ -19,7 +19,7 @@ from rich.markup import escape
 
 from states import History, render
 from worker import rooms
-from worker.cli.interviews import dispatch_metadata, interview_as_data, send_interviewer
+from worker.cli.interviews import interview_as_data, send_interviewer
 from worker.cli.jobs import journal_path, print_history
 from worker.cli.transcript import as_markdown
 from worker.demo.candidate import Candidate
@@ -30,6 +30,7 @@ from worker.demo.local_candidate import LocalCandidate
 from worker.demo.roomless_worker import LAUNCHED
 from worker.demo.script import CandidateScript
 from worker.demo.worker_process import running_worker
+from worker.dispatch_metadata import dispatch_metadata
 from worker.interview.plan import SAMPLE_PLAN, load_plan
 from worker.local_stage import SOCKET_VARIABLE
 from worker.resources.losses import meanings

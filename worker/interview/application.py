@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import sys
 from collections.abc import Mapping, Sequence
@@ -17,6 +16,8 @@ from livekit.agents.voice.agent_session import SessionConnectOptions
 
 from states import Event, Lifecycle, Reason
 from worker.application import Dispatch
+from worker.continuity.lease import JobLease
+from worker.dispatch_metadata import MetadataInvalid, read_follows, read_metadata
 from worker.interview.clips import ClipName, load_clip, missing_clips
 from worker.interview.interviewer import Interviewer
 from worker.interview.ladder import TurnLadder
@@ -34,7 +35,6 @@ from worker.resources.turn_detector import turn_detector_resource
 from worker.settings import Settings
 from worker.shipping import ship_live
 from worker.speech.clip import Clip, ClipMissing
-from worker.store.interviews import InterviewIdInvalid, check_interview_id
 from worker.store.pool import Database
 
 if TYPE_CHECKING:
@@ -73,30 +73,6 @@ _RETRIED_FOR = 0.8
 _MOST_TRIES = 1000
 
 
-class MetadataInvalid(ValueError):
-    """The dispatch's metadata is not a JSON object that names an interview."""
-
-
-def read_metadata(metadata: str) -> tuple[str, Mapping[str, Any] | None]:
-    """The interview's id and the plan's snapshot, if it came along. Raises MetadataInvalid."""
-    try:
-        data = json.loads(metadata)
-    except (ValueError, RecursionError) as error:
-        raise MetadataInvalid("the dispatch's metadata is not JSON") from error
-    interview_id = data.get("interview_id") if isinstance(data, dict) else None
-    if not isinstance(interview_id, str) or not interview_id:
-        raise MetadataInvalid("the dispatch's metadata names no interview_id")
-    try:
-        # It is about to stand in a journal, in logs and in an identity.
-        check_interview_id(interview_id)
-    except InterviewIdInvalid as error:
-        raise MetadataInvalid(
-            "the interview_id in the dispatch's metadata cannot be one"
-        ) from error
-    plan = data.get("plan")
-    return interview_id, plan if isinstance(plan, dict) else None
-
-
 class InterviewApplication:
     """One job's interview."""
 
@@ -107,6 +83,9 @@ class InterviewApplication:
         self._life: Lifecycle | None = None
         self._ships = False
         self._orchestrator: OrchestratorLLM | None = None
+        self._follows: Mapping[str, str] = {}
+        self._lease: JobLease | None = None
+        self._database: Database | None = None
         self._job: Job | None = None
         self._filling: asyncio.Task[Any] | None = None
         self._started: tuple[AgentSession[Any], Interviewer, TurnLadder] | None = None
@@ -117,10 +96,20 @@ class InterviewApplication:
         else:
             self._orchestrator = OrchestratorLLM(interview_id, snapshot=snapshot)
             self._has_snapshot = snapshot is not None
+            self._follows = read_follows(dispatch.metadata)
+            self._lease = JobLease(
+                interview_id,
+                job_id=dispatch.job_id,
+                lease_s=settings.lease_s,
+                look_s=settings.lease_renew_s,
+            )
 
     def header(self) -> Mapping[str, Any]:
-        """The interview's id; None where the dispatch names none."""
-        return {"interview_id": self._orchestrator and self._orchestrator.interview_id}
+        """The interview's id; None where the dispatch names none. And upon whom it follows."""
+        return {
+            "interview_id": self._orchestrator and self._orchestrator.interview_id,
+            **self._follows,
+        }
 
     def resources(self) -> Sequence[Resource]:
         """All of them, in the order of the README's table."""
@@ -141,12 +130,15 @@ class InterviewApplication:
         return replace(resource, attach=attach)
 
     async def _load_orchestrator(self, held: AgentResources) -> OrchestratorLLM:
-        if self._orchestrator is None:
+        if self._orchestrator is None or self._lease is None:
             raise LoadFailed("MetadataInvalid", self._problem or "", event=Event.METADATA_INVALID)
         report = held.reports.get("database")
         away = report is not None and not report.ok
         # One that is away is asked once more only where nothing else has the plan.
         database = None if away and self._has_snapshot else held.get("database")
+        # Before the turns are read: what the holder before has said is all there then.
+        if database is not None and not await self._lease.take(database) and self._has_snapshot:
+            database = None
         await self._orchestrator.init(database)
         return self._orchestrator
 
@@ -198,6 +190,7 @@ class InterviewApplication:
 
     def _ship(self, database: Database) -> None:
         """Begin to ship the journal, once; from its first record, whenever that is."""
+        self._database = database
         if self._life is not None and not self._ships:
             self._ships = True
             shipper = ship_live(self._life, database)
@@ -211,11 +204,14 @@ class InterviewApplication:
         """Greet the candidate, then watch over the interview until something ends it."""
         assert self._started is not None  # noqa: S101  # start_session has been called
         session, interviewer, ladder = self._started
-        watch = Watch(job, interviewer, ladder, self._settings)
+        resumes = self._orchestrator is not None and bool(self._orchestrator.turns)
+        watch = Watch(job, interviewer, ladder, self._settings, resumes=resumes)
         losses = Losses(job, session, interviewer.cannot_hear)
         losses.begin()
+        assert self._lease is not None  # noqa: S101  # it was there to load
         try:
-            event = await watch.until_it_ends()
+            async with self._lease.guarded(job, lambda: self._database):
+                event = await watch.until_it_ends()
             if event is Event.INTERVIEW_COMPLETED:
                 # Goodbye was said and heard: nobody is waited for.
                 session.options.session_close_transcript_timeout = 0.0

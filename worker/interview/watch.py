@@ -10,6 +10,7 @@ from states import Event
 from worker.interview.clips import ClipName, load_clip
 from worker.interview.interviewer import Interviewer
 from worker.interview.ladder import TurnLadder
+from worker.interview.orchestrator import Role
 from worker.settings import Settings
 from worker.silence import Watchdog
 from worker.speech.clip import ClipMissing
@@ -22,7 +23,13 @@ class Watch:
     """Waits for the end of an interview, whichever comes first."""
 
     def __init__(
-        self, job: Job, interviewer: Interviewer, ladder: TurnLadder, settings: Settings
+        self,
+        job: Job,
+        interviewer: Interviewer,
+        ladder: TurnLadder,
+        settings: Settings,
+        *,
+        resumes: bool = False,
     ) -> None:
         self._job = job
         self._interviewer = interviewer
@@ -36,12 +43,19 @@ class Watch:
             filler_s=settings.silence_filler_s,
         )
         self._asked_again = False
+        # It goes on where another interviewer has left off.
+        self._resumes = resumes
+        self._saying_back: asyncio.Task[None] | None = None
 
     async def until_it_ends(self) -> Event:
         """The event that ends it."""
         if not await self._candidate_within(self._settings.candidate_join_s):
             return Event.CANDIDATE_NEVER_JOINED
         self._listen_from_now()
+        if self._resumes and self._interviewer.next_role is not Role.DONE:
+            # Before the next question, whose words take their time.
+            self._saying_back = asyncio.create_task(self._say_back(), name="say-back")
+            await asyncio.sleep(0)
         await self._interviewer.speak_next()
         enders = {
             asyncio.create_task(self._finished(), name="watch-finished"),
@@ -55,6 +69,10 @@ class Watch:
         finally:
             for task in enders:
                 task.cancel()
+
+    async def _say_back(self) -> None:
+        with contextlib.suppress(ClipMissing):  # the question comes all the same
+            await self._job.stage.line.play(load_clip(ClipName.BACK))
 
     async def _finished(self) -> Event:
         await self._interviewer.finished.wait()

@@ -84,6 +84,8 @@ class Interview:
     lease_job: str | None
     lease_worker: str | None
     lease_expires: datetime | None
+    #: Interviewers that were sent again, one after the other, since it went well.
+    tries: int
 
     @property
     def is_over(self) -> bool:

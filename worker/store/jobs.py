@@ -43,7 +43,7 @@ _BATCH = 500
 
 @dataclass(frozen=True, kw_only=True)
 class JobHeader:
-    """Whose journal it is: what the records of kind `job` say."""
+    """Whose journal it is: what the records of kind `job` say, and `lease` of the token."""
 
     job_id: str
     #: None for a job whose dispatch named no interview.
@@ -55,17 +55,20 @@ class JobHeader:
     token: int | None = None
 
     def with_records(self, records: Iterable[Mapping[str, Any]]) -> JobHeader:
-        """The header with whatever the records of kind `job` add to it."""
+        """The header with whatever the records of kinds `job` and `lease` add to it."""
         header = self
         for record in records:
-            if record.get("kind") == "job":
+            token = int_or_none(record.get("token"))
+            if record.get("kind") == "lease":
+                header = replace(header, token=token or header.token)
+            elif record.get("kind") == "job":
                 header = replace(
                     header,
                     interview_id=text_or_none(record.get("interview_id")) or header.interview_id,
                     room=text_or_none(record.get("room")) or header.room,
                     worker_id=text_or_none(record.get("worker_id")) or header.worker_id,
                     pid=int_or_none(record.get("pid")) or header.pid,
-                    token=int_or_none(record.get("token")) or header.token,
+                    token=token or header.token,
                 )
         return header
 

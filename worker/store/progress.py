@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from states import Outcome, Reason, State
 from worker.store.interviews import interview_of
+from worker.store.leases import release_ended
 from worker.store.pool import BUDGET_S
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ async def set_dispatched(
             return False
         await connection.execute(
             "UPDATE interviews SET status = 'dispatched', outcome = NULL, reason = NULL,"
-            " dispatch_id = $2, dispatch_token = token, dispatched_at = now(), updated_at = now()"
+            " dispatch_id = $2, dispatch_token = token, dispatched_at = now(), tries = 0,"
+            " updated_at = now()"
             " WHERE interview_id = $1",
             interview_id,
             dispatch_id,
@@ -42,20 +44,23 @@ async def settle(connection: Connection, interview_id: str) -> None:
     """Bring the interview to where its last job is: running, or ended with the job's outcome.
 
     The last job is the one of the highest token, then of the latest start. Jobs that were
-    superseded, or found the interview over, do not count; after a hand-over the interview goes
-    on. One that is over stays so while a job that did not know it runs.
+    superseded, have lost the lease, or found the interview over, do not count; after a hand-over
+    the interview goes on. One that is over stays so while a job that did not know it runs.
     """
     # The row lock puts jobs that end at once in a line: the second sees what the first wrote.
     interview = await _locked(connection, interview_id)
     if interview is None:
         return
+    await release_ended(connection, interview_id)
     last = await connection.fetchrow(
         "SELECT state, outcome, reason FROM jobs WHERE interview_id = $1"
         " AND outcome IS DISTINCT FROM $2 AND reason IS DISTINCT FROM $3"
+        " AND coalesce(token, $4) >= $4"
         " ORDER BY coalesce(token, 0) DESC, started_at DESC NULLS LAST, job_id DESC LIMIT 1",
         interview_id,
         Outcome.SUPERSEDED,
         Reason.INTERVIEW_ALREADY_OVER,
+        interview.token,
     )
     if last is None or last["outcome"] == Outcome.HANDED_OVER:
         return

@@ -1,0 +1,148 @@
+"""An interviewer dies in the middle, and another one goes on: on real processes and a real room."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+from heard import heard_by
+from one_question import PLAN, SCRIPT, is_running
+from running_worker import PATIENCE_S, StartWorker, eventually
+
+from states import Outcome, Reason
+from states.testing import assert_outcome
+from worker.demo.conversation import hold_conversation
+from worker.speech import local_models
+from worker.store.embedded import EmbeddedPostgres
+from worker.store.interviews import turns_of
+
+if TYPE_CHECKING:
+    from running_worker import RunningWorker
+    from scenarios import Record
+
+    from states import History
+    from worker.demo.candidate import Candidate
+    from worker.store.interviews import Interview
+
+pytestmark = [pytest.mark.real_server, pytest.mark.e2e, pytest.mark.timeout(300)]
+
+#: Seconds that a candidate may sit alone; a busy machine's, not the goal (3 s).
+LONGEST_ALONE_S = 12.0
+
+
+@pytest.fixture(autouse=True, scope="module")
+def voices() -> None:
+    """Loading a model holds up the candidate's own voice."""
+    local_models.preload(stt=True, tts=True)
+
+
+async def successor(worker: RunningWorker, interview: Interview, *before: History) -> History:
+    """The job that has come after these, once it runs."""
+    gone = [job.header["job_id"] for job in before]
+    return await worker.job(
+        interview.room, until=lambda job: is_running(job) and job.header["job_id"] not in gone
+    )
+
+
+async def roles_of(worker: RunningWorker, interview: Interview) -> list[str]:
+    """What was asked and heard to its end, in the order of the database."""
+    async with worker.database() as database:
+        turns = await turns_of(database, interview.interview_id)
+    return [
+        turn.role or "answer"
+        for turn in turns
+        if turn.speaker == "candidate" or not turn.interrupted
+    ]
+
+
+async def alone_after(candidate: Candidate, killed_s: float) -> float:
+    """Seconds until the next interviewer is heard."""
+    # What is under way to the candidate at that moment is not the newcomer's.
+    back_s = await candidate.wait_for_sound(since_s=killed_s + 0.3, timeout_s=PATIENCE_S)
+    return back_s - killed_s
+
+
+async def is_over(worker: RunningWorker, interview: Interview) -> tuple[str, str]:
+    """How it ended, once it has."""
+
+    async def shown() -> tuple[str, str] | None:
+        found = await worker.command_json("interviews", "show", interview.interview_id)
+        return (found["outcome"], found["reason"]) if found["status"] == "ended" else None
+
+    while (end := await shown()) is None:
+        pass
+    return end
+
+
+async def test_a_killed_interviewer_is_followed_by_one_who_says_so_and_asks_nothing_twice(
+    start_worker: StartWorker, record_property: Record
+) -> None:
+    worker = await start_worker({})
+    interview = await worker.create(PLAN)
+    async with worker.candidate_of(interview) as candidate:
+        await worker.send_interviewer(interview)
+        await candidate.wait_until_interviewer_paused(quiet_s=1.0, timeout_s=PATIENCE_S)
+        first = await worker.job(interview.room, until=is_running)
+        killed_s = candidate.now_s
+        os.kill(first.header["pid"], signal.SIGKILL)
+        alone_s = await alone_after(candidate, killed_s)
+        record_property("alone_s", f"{alone_s:.2f}")
+        assert alone_s < LONGEST_ALONE_S
+        second = await successor(worker, interview, first)
+        assert second.header["follows_job"] == first.header["job_id"]
+        assert second.header["follows_why"] == Reason.PROCESS_KILLED
+        await hold_conversation(candidate, SCRIPT)
+        assert "i am back" in await heard_by(candidate, since_s=killed_s)
+    assert await is_over(worker, interview) == (Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
+    assert await roles_of(worker, interview) == ["opening", "repeat", "answer", "closing"]
+
+
+async def test_of_two_interviewers_sent_at_once_one_speaks_and_the_other_leaves_in_silence(
+    start_worker: StartWorker,
+) -> None:
+    worker = await start_worker({})
+    interview = await worker.create(PLAN)
+    async with worker.candidate_of(interview) as candidate:
+        await asyncio.gather(*(worker.send_interviewer(interview) for _ in range(2)))
+        await hold_conversation(candidate, SCRIPT)
+    assert await is_over(worker, interview) == (Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
+    jobs = await eventually(
+        lambda: [each for each in worker.histories(interview.room) if each.exited],
+        "the end of both",
+    )
+    (intruder,) = [each for each in jobs if each.outcome is Outcome.SUPERSEDED]
+    assert_outcome(intruder, Outcome.SUPERSEDED, Reason.LEASE_LOST)
+    assert intruder.turns == ()
+    assert intruder.exit_code == 0
+    assert await roles_of(worker, interview) == ["opening", "answer", "closing"]
+
+
+async def test_when_a_whole_worker_is_killed_another_one_sends_somebody(
+    start_worker: StartWorker, record_property: Record
+) -> None:
+    doomed = await start_worker({})
+    interview = await doomed.create(PLAN)
+    async with await EmbeddedPostgres.start(doomed.data_dir) as database:
+        async with doomed.candidate_of(interview) as candidate:
+            await doomed.send_interviewer(interview)
+            await candidate.wait_until_interviewer_paused(quiet_s=1.0, timeout_s=PATIENCE_S)
+            first = await doomed.job(interview.room, until=is_running)
+            other = await start_worker(
+                {"DATABASE_URL": database.url, "INTERVIEW_AGENT_NAME": doomed.agent_name}
+            )
+            killed_s = candidate.now_s
+            assert doomed.process is not None
+            for pid in (doomed.process.pid, first.header["pid"]):
+                os.kill(pid, signal.SIGKILL)
+            alone_s = await alone_after(candidate, killed_s)
+            record_property("alone_s", f"{alone_s:.2f}")
+            second = await successor(other, interview)
+            assert second.header["follows_job"] == first.header["job_id"]
+            assert second.header["follows_why"] == "LeaseExpired"
+            await hold_conversation(candidate, SCRIPT)
+            assert "i am back" in await heard_by(candidate, since_s=killed_s)
+        assert await is_over(other, interview) == (Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
+        assert await roles_of(other, interview) == ["opening", "repeat", "answer", "closing"]

@@ -1,0 +1,167 @@
+"""The lease of an interview on a real PostgreSQL, whose clock decides."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+from job_records import JobRecords, header
+from lease_times import LEASE_S, lapses, passes
+
+from worker.interview.plan import SAMPLE_PLAN, load_plan
+from worker.store.interviews import Interview, create_interview, get_interview, turns_of
+from worker.store.jobs import get_job, ship
+from worker.store.leases import LeaseHeld, lease_holder, renew_leases, take_lease
+
+if TYPE_CHECKING:
+    from worker.store.pool import Database
+
+
+@pytest.fixture
+async def db(leased_database: Database) -> Database:
+    """A database with the interview `one`, and a worker in contact with it for long."""
+    return leased_database
+
+
+async def take(db: Database, job_id: str) -> int | None:
+    return await take_lease(db, "one", job_id=job_id, lease_s=LEASE_S)
+
+
+async def renew(db: Database, *job_ids: str) -> set[str]:
+    return await renew_leases(db, job_ids, worker_id="w1", lease_s=LEASE_S)
+
+
+async def interview_in(db: Database) -> Interview:
+    interview = await get_interview(db, "one")
+    assert interview is not None
+    return interview
+
+
+async def ends(db: Database, job_id: str, outcome: str = "completed") -> None:
+    journal = JobRecords()
+    journal.transition("CLOSED", outcome=outcome, reason="InterviewCompleted")
+    await ship(db, header(job_id), journal.records)
+
+
+async def test_of_many_takers_at_once_one_has_the_lease(db: Database) -> None:
+    taken = await asyncio.gather(
+        *(take(db, f"AJ_{number}") for number in range(8)), return_exceptions=True
+    )
+    assert taken.count(1) == 1
+    held = [each for each in taken if isinstance(each, LeaseHeld)]
+    assert len(held) == 7
+    assert {each.token for each in held} == {1}
+    assert (await interview_in(db)).token == 1
+
+
+async def test_the_holder_keeps_its_token_however_often_it_takes_it(db: Database) -> None:
+    assert await take(db, "AJ_1") == 1
+    assert await take(db, "AJ_1") == 1
+    await lapses(db)
+    assert await take(db, "AJ_1") == 1
+
+
+async def test_only_a_lease_that_has_expired_is_taken_and_the_token_rises(db: Database) -> None:
+    await take(db, "AJ_1")
+    with pytest.raises(LeaseHeld):
+        await take(db, "AJ_2")
+    await lapses(db)
+    assert await take(db, "AJ_2") == 2
+    with pytest.raises(LeaseHeld):
+        await take(db, "AJ_1")
+    holder = await lease_holder(db, "one")
+    assert holder is not None
+    assert (holder.token, holder.job_id) == (2, "AJ_2")
+
+
+async def test_one_statement_renews_the_leases_of_all_jobs_and_of_nobody_else(
+    db: Database,
+) -> None:
+    plan = load_plan(SAMPLE_PLAN)
+    for name in ("two", "three"):
+        await create_interview(db, interview_id=name, plan=plan)
+        await take_lease(db, name, job_id=f"AJ_{name}", lease_s=LEASE_S)
+    await take(db, "AJ_1")
+    await lapses(db)
+    assert await renew(db, "AJ_1", "AJ_two", "AJ_none") == {"AJ_1", "AJ_two"}
+    with pytest.raises(LeaseHeld):
+        await take(db, "AJ_9")
+    assert (await interview_in(db)).lease_worker == "w1"
+    assert await take_lease(db, "three", job_id="AJ_9", lease_s=LEASE_S) == 2
+
+
+async def test_nothing_expires_while_no_worker_was_in_contact_nor_for_a_lease_after(
+    db: Database,
+) -> None:
+    await take(db, "AJ_1")
+    for column in ("seen", "calm_until"):
+        await passes(db, "lease_contact", column, 3600)
+    await passes(db, "interviews", "lease_expires", 3600)
+    with pytest.raises(LeaseHeld):  # the database is back, and no worker has found out
+        await take(db, "AJ_2")
+    await renew(db)
+    with pytest.raises(LeaseHeld):  # the holder's worker has a whole lease to find out
+        await take(db, "AJ_2")
+    await passes(db, "lease_contact", "calm_until", LEASE_S)
+    await renew(db)
+    assert await take(db, "AJ_2") == 2
+
+
+async def test_a_worker_that_is_in_contact_all_the_time_makes_no_calm(db: Database) -> None:
+    await take(db, "AJ_1")
+    for _ in range(3):
+        await passes(db, "lease_contact", "seen", LEASE_S / 4)
+        await renew(db)
+    await lapses(db)
+    assert await take(db, "AJ_2") == 2
+
+
+async def test_a_database_whose_clock_was_set_back_does_not_keep_a_lease_for_hours(
+    db: Database,
+) -> None:
+    await take(db, "AJ_1")
+    for table, column in (("lease_contact", "seen"), ("interviews", "lease_expires")):
+        await passes(db, table, column, -3600)
+    with pytest.raises(LeaseHeld):
+        await take(db, "AJ_2")
+    await renew(db)
+    await passes(db, "lease_contact", "calm_until", LEASE_S)
+    assert await take(db, "AJ_2") == 2
+
+
+async def test_a_job_that_has_ended_holds_no_lease(db: Database) -> None:
+    await take(db, "AJ_1")
+    await ends(db, "AJ_1", outcome="failed")
+    assert (await interview_in(db)).lease_job is None
+    assert await take(db, "AJ_2") == 2
+
+
+async def test_nobody_takes_the_lease_of_an_interview_that_is_over_or_unknown(
+    db: Database,
+) -> None:
+    await take(db, "AJ_1")
+    await ends(db, "AJ_1")
+    assert await take(db, "AJ_2") is None
+    assert await take_lease(db, "none", job_id="AJ_2", lease_s=LEASE_S) is None
+    assert await lease_holder(db, "none") is None
+
+
+async def test_last_words_of_a_job_that_lost_its_lease_are_kept_as_late_and_end_nothing(
+    db: Database,
+) -> None:
+    await take(db, "AJ_1")
+    await lapses(db)
+    await take(db, "AJ_2")
+    journal = JobRecords()
+    journal.add("lease", token=1)
+    journal.said("candidate", "My last words.")
+    journal.transition("CLOSED", outcome="cancelled", reason="RoomDeleted")
+    await ship(db, header("AJ_1"), journal.records)
+    (turn,) = await turns_of(db, "one")
+    assert turn.late
+    job = await get_job(db, "AJ_1")
+    assert job is not None
+    assert job.token == 1
+    interview = await interview_in(db)
+    assert (interview.status, interview.lease_job) == ("created", "AJ_2")

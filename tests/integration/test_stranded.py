@@ -1,0 +1,226 @@
+"""Interviews without an interviewer, found and claimed on a real PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+from job_records import JobRecords, header
+from lease_times import LEASE_S, lapses, passes
+
+from worker.interview.plan import SAMPLE_PLAN, load_plan
+from worker.store.interviews import create_interview, get_interview
+from worker.store.jobs import ship
+from worker.store.leases import LeaseHeld, lease_holder, renew_leases, take_lease
+from worker.store.progress import set_dispatched
+from worker.store.stranded import (
+    Limits,
+    Stranded,
+    claim_dispatch,
+    drop_duties,
+    find_stranded,
+    hold_duty,
+    note_dispatch,
+)
+
+if TYPE_CHECKING:
+    from worker.store.pool import Database
+
+LIMITS = Limits(lease_s=LEASE_S, join_s=10.0, delay_s=2.0, tries=3)
+
+
+@pytest.fixture
+async def db(leased_database: Database) -> Database:
+    """A database with the interview `one`, to which a job was sent."""
+    await set_dispatched(leased_database, "one", dispatch_id="D1")
+    return leased_database
+
+
+async def job_runs(db: Database, job_id: str = "AJ_1") -> int:
+    token = await take_lease(db, "one", job_id=job_id, lease_s=LEASE_S)
+    assert token is not None
+    journal = JobRecords()
+    journal.add("lease", token=token)
+    journal.transition("RUNNING")
+    await ship(db, header(job_id), journal.records)
+    return token
+
+
+async def job_is_killed(db: Database, job_id: str = "AJ_1") -> None:
+    journal = JobRecords()
+    journal.add("lease", token=await job_runs(db, job_id))
+    journal.transition("RUNNING")
+    journal.add("exit", exit_code=-9, signal=9)
+    await ship(db, header(job_id), journal.records)
+
+
+async def job_fails(db: Database, reason: str) -> None:
+    journal = JobRecords()
+    journal.transition("CLOSED", outcome="failed", reason=reason)
+    await ship(db, header("AJ_1"), journal.records)
+
+
+async def found(db: Database, job_id: str | None = None) -> Stranded | None:
+    (one,) = await find_stranded(db, LIMITS, job_id=job_id) or (None,)
+    return one
+
+
+async def whys(db: Database) -> list[str]:
+    return [each.why for each in await find_stranded(db, LIMITS)]
+
+
+async def test_an_interview_whose_interviewer_is_renewed_is_not_stranded(db: Database) -> None:
+    await job_runs(db)
+    await renew_leases(db, ["AJ_1"], worker_id="w1", lease_s=LEASE_S)
+    await passes(db, "interviews", "dispatched_at", 100)
+    assert await whys(db) == []
+
+
+async def test_a_lease_that_ran_out_while_the_interview_runs_is_found(db: Database) -> None:
+    await job_runs(db)
+    await lapses(db)
+    stranded = await found(db)
+    assert stranded is not None
+    assert (stranded.why, stranded.last_job) == ("LeaseExpired", "AJ_1")
+    assert stranded.interview.candidate_identity == "candidate-one"
+
+
+async def test_an_interviewer_who_never_came_is_found_after_the_deadline(db: Database) -> None:
+    assert await whys(db) == []
+    await passes(db, "interviews", "dispatched_at", LIMITS.join_s)
+    assert await whys(db) == ["NeverJoined"]
+
+
+async def test_a_killed_job_is_found_by_its_name_as_soon_as_its_journal_is_there(
+    db: Database,
+) -> None:
+    await job_is_killed(db)
+    stranded = await found(db, "AJ_1")
+    assert stranded is not None
+    assert (stranded.why, stranded.last_job) == ("ProcessKilled", "AJ_1")
+    assert await find_stranded(db, LIMITS, job_id="AJ_other") == []
+
+
+@pytest.mark.parametrize(
+    ("reason", "worth_it"),
+    [
+        ("JobCrashed", True),
+        ("SessionFailed", True),
+        ("RoomLost", True),
+        ("TurnStuck", True),
+        ("OrchestratorFailed", False),
+        ("InterviewUnknown", False),
+        ("MetadataInvalid", False),
+    ],
+)
+async def test_only_failures_of_the_job_are_worth_another_try(
+    db: Database, reason: str, worth_it: bool
+) -> None:
+    await job_fails(db, reason)
+    assert await whys(db) == ([reason] if worth_it else [])
+
+
+async def test_of_many_who_claim_one_may_send_and_the_old_holder_is_outranked(
+    db: Database,
+) -> None:
+    token = await job_runs(db)
+    await lapses(db)
+    stranded = await found(db)
+    assert stranded is not None
+    claims = await asyncio.gather(*(claim_dispatch(db, stranded, LIMITS) for _ in range(6)))
+    assert sorted(claims, key=str) == [token + 1, *[None] * 5]
+    holder = await lease_holder(db, "one")
+    assert holder is not None
+    assert (holder.token, holder.job_id) == (token + 1, None)
+    assert await job_runs(db, "AJ_2") == token + 2
+    with pytest.raises(LeaseHeld):
+        await take_lease(db, "one", job_id="AJ_1", lease_s=LEASE_S)
+
+
+async def test_nobody_is_sent_where_the_holder_was_renewed_in_between(db: Database) -> None:
+    await job_runs(db)
+    await lapses(db)
+    stranded = await found(db)
+    assert stranded is not None
+    await renew_leases(db, ["AJ_1"], worker_id="w1", lease_s=LEASE_S)
+    assert await claim_dispatch(db, stranded, LIMITS) is None
+
+
+async def test_tries_are_further_and_further_apart_and_then_none_is_left(db: Database) -> None:
+    await job_is_killed(db)
+    for number in range(LIMITS.tries):
+        stranded = await found(db)
+        assert stranded is not None
+        assert await claim_dispatch(db, stranded, LIMITS) is not None
+        await job_is_killed(db, f"AJ_{number + 2}")
+        assert await whys(db) == []
+        await passes(db, "interviews", "dispatched_at", LIMITS.delay_s * 2**number)
+    assert await whys(db) == []
+    # Long after the last one they are counted anew.
+    await passes(db, "interviews", "dispatched_at", 300)
+    assert await whys(db) == ["ProcessKilled"]
+
+
+async def test_a_dispatch_by_hand_has_all_tries_before_it(db: Database) -> None:
+    await job_is_killed(db)
+    stranded = await found(db)
+    assert stranded is not None
+    token = await claim_dispatch(db, stranded, LIMITS)
+    assert token is not None
+    await note_dispatch(db, "one", token=token, dispatch_id="D2")
+    interview = await get_interview(db, "one")
+    assert interview is not None
+    assert (interview.tries, interview.dispatch_id) == (1, "D2")
+    assert (interview.status, interview.dispatch_token) == ("dispatched", token)
+    await set_dispatched(db, "one", dispatch_id="D3")
+    interview = await get_interview(db, "one")
+    assert interview is not None
+    assert interview.tries == 0
+
+
+async def test_nobody_is_found_while_the_database_was_away_for_all(db: Database) -> None:
+    await job_runs(db)
+    await lapses(db)
+    await passes(db, "lease_contact", "seen", LEASE_S)
+    assert await whys(db) == []
+    await renew_leases(db, [], worker_id="w1", lease_s=LEASE_S)
+    assert await whys(db) == []
+
+
+async def test_a_duty_is_one_workers_until_it_ends_or_is_let_go(db: Database) -> None:
+    async def hold(worker_id: str) -> bool:
+        return await hold_duty(db, "watch", worker_id=worker_id, for_s=4.0)
+
+    taken = await asyncio.gather(*(hold(f"w{number}") for number in range(5)))
+    assert taken.count(True) == 1
+    first = f"w{taken.index(True)}"
+    assert await hold(first)
+    await passes(db, "duties", "expires", 4.0)
+    assert await hold("w9")
+    assert not await hold(first)
+    await drop_duties(db, ["watch"], worker_id=first)
+    assert not await hold(first)
+    await drop_duties(db, ["watch"], worker_id="w9")
+    assert await hold(first)
+    # Written by a clock that was an hour ahead.
+    await passes(db, "duties", "expires", -3600)
+    assert await hold("w9")
+
+
+async def test_looking_reads_no_table_from_one_end_to_the_other(db: Database) -> None:
+    many = (
+        "INSERT INTO interviews (interview_id, room, candidate_identity, plan, status)"
+        " SELECT 'iv-' || n, 'r', 'c', '{}', 'created' FROM generate_series(1, 20000) AS n"
+    )
+    await db.run("fill", lambda c: c.execute(many))
+    await db.run("analyze", lambda c: c.execute("ANALYZE interviews"))
+    plan = load_plan(SAMPLE_PLAN)
+    await create_interview(db, interview_id="new", plan=plan)
+    await db.run("flush", lambda c: c.execute("SELECT pg_stat_force_next_flush()"))
+    read = "SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'interviews'"
+    before = await db.run("count", lambda c: c.fetchval(read))
+    await find_stranded(db, LIMITS)
+    await renew_leases(db, ["AJ_1"], worker_id="w1", lease_s=LEASE_S)
+    await db.run("flush", lambda c: c.execute("SELECT pg_stat_force_next_flush()"))
+    assert await db.run("count", lambda c: c.fetchval(read)) == before

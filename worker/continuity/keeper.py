@@ -1,0 +1,119 @@
+"""The main process's part in continuity: leases renewed, and somebody sent who comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import socket
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from livekit.agents.utils import aio
+
+from worker.continuity.rescue import DatabaseLedger, LiveKitRooms, Rescue
+from worker.continuity.watcher import DUTY, Watcher
+from worker.store.errors import DatabaseError
+from worker.store.leases import renew_leases
+from worker.store.stranded import Limits, drop_duties, hold_duty
+
+if TYPE_CHECKING:
+    from worker.bookkeeping import Bookkeeper
+    from worker.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+#: Seconds without a sign of life, which a job gives once a second, after which its lease is no
+#: longer renewed: a stopped process must not keep an interview for ever.
+_SILENT_S: Final = 6.0
+#: Seconds for the last word to the database.
+_LAST_S: Final = 1.0
+
+
+class Continuity:
+    """Keeps the interviews of one worker going, in its main process.
+
+    Args:
+        settings: The lease, its period, and the folder of the journals.
+        books: Whose database it is.
+        jobs: The jobs that have a process.
+    """
+
+    def __init__(
+        self, settings: Settings, books: Bookkeeper, *, jobs: Callable[[], Iterable[str]]
+    ) -> None:
+        self._settings = settings
+        self._books = books
+        self._jobs = jobs
+        #: Told apart from every other worker, also from the one before on this machine.
+        self.worker_id = f"{socket.gethostname()}-{secrets.token_hex(4)}"
+        self._livekit = LiveKitRooms(settings)
+        self._limits = Limits(
+            lease_s=settings.lease_s,
+            join_s=settings.join_deadline_s,
+            delay_s=settings.redispatch_delay_s,
+            tries=settings.redispatch_tries,
+        )
+        self._watcher = Watcher(on_duty=self._on_duty, look=self._look, every_s=settings.watch_s)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Begin; to be called on the event loop."""
+        self._tasks = [
+            asyncio.create_task(self._renew(), name="renew-leases"),
+            asyncio.create_task(self._watcher.run(), name="watcher"),
+        ]
+
+    async def aclose(self) -> None:
+        """Stop: another worker has the watch now. Leases then expire by themselves."""
+        await aio.cancel_and_wait(*self._tasks)
+        if self._watcher.acts and (database := self._books.database) is not None:
+            with contextlib.suppress(DatabaseError):
+                await drop_duties(database, [DUTY], worker_id=self.worker_id, budget_s=_LAST_S)
+
+    async def job_failed(self, job_id: str) -> None:
+        """Send another interviewer where this job's candidate waits for one.
+
+        To be called once the job's journal is in the database: the newcomer goes on from there.
+        """
+        if (database := self._books.database) is not None:
+            await Rescue(DatabaseLedger(database, self._limits), self._livekit).look(job_id)
+
+    async def _on_duty(self, for_s: float) -> bool:
+        if (database := self._books.database) is None:
+            return False
+        return await hold_duty(database, DUTY, worker_id=self.worker_id, for_s=for_s)
+
+    async def _look(self) -> None:
+        if (database := self._books.database) is not None:
+            await Rescue(DatabaseLedger(database, self._limits), self._livekit).look()
+
+    async def _renew(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + self._settings.lease_renew_s
+            if (database := self._books.database) is not None:
+                try:
+                    await renew_leases(
+                        database,
+                        [each for each in self._jobs() if self._is_alive(each)],
+                        worker_id=self.worker_id,
+                        lease_s=self._settings.lease_s,
+                        budget_s=self._settings.lease_renew_s,
+                    )
+                except DatabaseError as error:
+                    logger.warning("leases were not renewed: %s", error)
+                except Exception:
+                    logger.exception("leases were not renewed")
+            await asyncio.sleep(max(0.0, due - loop.time()))
+
+    def _is_alive(self, job_id: str) -> bool:
+        """Whether the job's process gives signs of life; one without a journal can give none."""
+        path: Path = self._settings.journal_dir / f"{job_id}.jsonl"
+        try:
+            return time.time() - path.stat().st_mtime < _SILENT_S
+        except OSError:
+            return True

@@ -1,0 +1,151 @@
+"""A job's side of the lease: taken before a word is spoken, and yielded without one."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final
+
+from livekit.agents.utils import aio
+
+from states import Event, JournalError
+from worker.resources.base import LoadFailed
+from worker.rooms import INTERVIEWER_PREFIX
+from worker.store.errors import DatabaseError
+from worker.store.leases import LeaseHeld, lease_holder, take_lease
+
+if TYPE_CHECKING:
+    from worker.job import Job
+    from worker.store.pool import Database
+
+logger = logging.getLogger(__name__)
+
+#: What an interviewer shows to everybody in its room, as participant attributes.
+INTERVIEW_ATTRIBUTE: Final = "interview.id"
+TOKEN_ATTRIBUTE: Final = "interview.token"  # noqa: S105  # a fencing token, no secret
+
+#: Seconds for the database to give the lease, and to tell of it: longer than that nobody should
+#: wait in silence, and a job without a database goes on alone.
+_BUDGET_S: Final = 2.0
+
+
+class JobLease:
+    """The lease of one job's interview.
+
+    Args:
+        interview_id: Whose.
+        job_id: This job, in the database and in the room.
+        lease_s: Seconds that it lasts; the worker renews it.
+        look_s: Seconds between two questions to the database whether it is still ours.
+    """
+
+    def __init__(self, interview_id: str, *, job_id: str, lease_s: float, look_s: float) -> None:
+        self._interview_id = interview_id
+        self._job_id = job_id
+        self._lease_s = lease_s
+        self._look_s = look_s
+        #: The fencing token; None while the job goes on alone, without a database.
+        self.token: int | None = None
+
+    async def take(self, database: Database) -> bool:
+        """Take it, or learn that there is none to take. False where the database does not answer.
+
+        Raises LoadFailed (LEASE_LOST) where another job holds the interview.
+        """
+        try:
+            await self._take(database)
+        except LeaseHeld as error:
+            raise LoadFailed("LeaseHeld", str(error), event=Event.LEASE_LOST) from error
+        except DatabaseError as error:
+            logger.warning("going on without a lease: %s", error)
+            return False
+        return True
+
+    @asynccontextmanager
+    async def guarded(
+        self, job: Job, database: Callable[[], Database | None]
+    ) -> AsyncIterator[None]:
+        """While the block runs, end the job as soon as another one holds the interview."""
+        self._write_down(job)
+        guards = [
+            asyncio.create_task(self._ask_database(job, database), name="lease-database"),
+            asyncio.create_task(self._look_around(job), name="lease-room"),
+        ]
+        try:
+            yield
+        finally:
+            await aio.cancel_and_wait(*guards)
+
+    async def _take(self, database: Database) -> None:
+        self.token = await take_lease(
+            database,
+            self._interview_id,
+            job_id=self._job_id,
+            lease_s=self._lease_s,
+            budget_s=_BUDGET_S,
+        )
+
+    def _write_down(self, job: Job) -> None:
+        if self.token is not None:
+            with contextlib.suppress(JournalError):
+                job.life.journal.append("lease", job.life.t, token=self.token)
+
+    async def _ask_database(self, job: Job, database: Callable[[], Database | None]) -> None:
+        while True:
+            await asyncio.sleep(self._look_s)
+            if (there := database()) is None:
+                continue
+            try:
+                if self.token is None:
+                    await self._take(there)
+                    self._write_down(job)
+                    if self.token is not None:
+                        await self._announce(job)
+                elif await self._is_lost(there, self.token):
+                    self._yield_to_other(job, "Database")
+                    return
+            except LeaseHeld:
+                self._yield_to_other(job, "Database")
+                return
+            except DatabaseError:
+                continue  # away for all, or for this job alone: it goes on
+            except Exception as error:
+                job.book.fault("lease", error)
+
+    async def _is_lost(self, database: Database, token: int) -> bool:
+        holder = await lease_holder(database, self._interview_id, budget_s=_BUDGET_S)
+        return holder is not None and holder.token > token
+
+    async def _look_around(self, job: Job) -> None:
+        """Needs no database: every interviewer shows its token to the room."""
+        await self._announce(job)
+        while not any(self._outranks(*other) for other in job.stage.announced().items()):
+            await job.stage.candidate_moved()
+        self._yield_to_other(job, "Room")
+
+    async def _announce(self, job: Job) -> None:
+        shown = {
+            INTERVIEW_ATTRIBUTE: self._interview_id,
+            TOKEN_ATTRIBUTE: str(self.token or 0),
+        }
+        try:
+            await job.stage.announce(shown)
+        except Exception as error:
+            job.book.fault("announce", error)
+
+    def _outranks(self, identity: str, attributes: Mapping[str, str]) -> bool:
+        """Whether that interviewer is the one to stay. Of two without a lease one must be."""
+        token = attributes.get(TOKEN_ATTRIBUTE, "")
+        if attributes.get(INTERVIEW_ATTRIBUTE) != self._interview_id or not token.isdecimal():
+            return False
+        mine = (self.token or 0, f"{INTERVIEWER_PREFIX}{self._job_id}")
+        return (int(token), identity) > mine
+
+    def _yield_to_other(self, job: Job, seen_in: str) -> None:
+        """Mute at once: the framework takes its time to close a session."""
+        job.stage.line.silence()
+        job.book.refusal("lease", f"SeenIn{seen_in}")
+        job.life.post(Event.LEASE_LOST)

@@ -1,0 +1,164 @@
+"""Somebody comes back: one interview without an interviewer gets another one."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Protocol
+
+from worker import rooms
+from worker.dispatch_metadata import dispatch_metadata
+from worker.livekit_api import LiveKitError
+from worker.store.stranded import (
+    Limits,
+    Stranded,
+    claim_dispatch,
+    find_stranded,
+    note_dispatch,
+)
+
+if TYPE_CHECKING:
+    from worker.settings import Settings
+    from worker.store.interviews import Interview
+    from worker.store.pool import Database
+
+logger = logging.getLogger(__name__)
+
+
+class Ledger(Protocol):
+    """Who is without an interviewer, and whose it is to send one. May raise DatabaseError."""
+
+    async def stranded(self, job_id: str | None = None) -> list[Stranded]:
+        """Interviews that may be sent one now; with `job_id` that job's alone."""
+        ...
+
+    async def claim(self, found: Stranded) -> int | None:
+        """The token that an interviewer is sent for; None where somebody was quicker."""
+        ...
+
+    async def note(self, interview_id: str, token: int, dispatch_id: str) -> None:
+        """An interviewer was sent."""
+        ...
+
+
+class Rooms(Protocol):
+    """The rooms. Every method may raise LiveKitError."""
+
+    async def people(self, room: str) -> Collection[str]:
+        """The identities in a room, of the dead as well for a while."""
+        ...
+
+    async def remove(self, room: str, identity: str) -> None:
+        """Send somebody out, if they are there."""
+        ...
+
+    async def send(self, interview: Interview, *, follows: str | None, why: str) -> str:
+        """Send an interviewer; returns the dispatch's id."""
+        ...
+
+
+class DatabaseLedger:
+    """The ledger in PostgreSQL."""
+
+    def __init__(self, database: Database, limits: Limits) -> None:
+        self._database = database
+        self._limits = limits
+
+    async def stranded(self, job_id: str | None = None) -> list[Stranded]:
+        """As `find_stranded`."""
+        return await find_stranded(self._database, self._limits, job_id=job_id)
+
+    async def claim(self, found: Stranded) -> int | None:
+        """As `claim_dispatch`."""
+        return await claim_dispatch(self._database, found, self._limits)
+
+    async def note(self, interview_id: str, token: int, dispatch_id: str) -> None:
+        """As `note_dispatch`."""
+        await note_dispatch(self._database, interview_id, token=token, dispatch_id=dispatch_id)
+
+
+class LiveKitRooms:
+    """The rooms of the settings' LiveKit server."""
+
+    def __init__(self, settings: Settings) -> None:
+        secret = settings.livekit_api_secret.get_secret_value()
+        self._access = settings.livekit_url, settings.livekit_api_key, secret
+        self._agent_name = settings.agent_name
+
+    async def people(self, room: str) -> Collection[str]:
+        """As `rooms.list_participants`."""
+        return await rooms.list_participants(*self._access, room)
+
+    async def remove(self, room: str, identity: str) -> None:
+        """As `rooms.remove_participant`."""
+        await rooms.remove_participant(*self._access, room=room, identity=identity)
+
+    async def send(self, interview: Interview, *, follows: str | None, why: str) -> str:
+        """As `rooms.dispatch`, with the plan's snapshot and what the newcomer follows upon."""
+        metadata = dispatch_metadata(interview, follows={"job_id": follows, "why": why})
+        return await rooms.dispatch(
+            *self._access, agent_name=self._agent_name, room=interview.room, metadata=metadata
+        )
+
+
+class Rescue:
+    """Sends interviewers to candidates who sit alone."""
+
+    def __init__(self, ledger: Ledger, livekit: Rooms) -> None:
+        self._ledger = ledger
+        self._livekit = livekit
+
+    async def look(self, job_id: str | None = None) -> int:
+        """Look once, at that job's interview or at all; returns how many were sent.
+
+        Raises DatabaseError where nobody can be found. What fails for one interview is logged,
+        and is tried again at a later look.
+        """
+        found = await self._ledger.stranded(job_id)
+        return sum(await asyncio.gather(*map(self._bring_back, found)))
+
+    async def _bring_back(self, found: Stranded) -> bool:
+        try:
+            if not await self._somebody_waits(found):
+                return False
+            token = await self._ledger.claim(found)
+            if token is None:
+                return False
+            return await self._send(found, token)
+        except LiveKitError as error:
+            logger.warning("no interviewer could be sent: %s", error)
+        except Exception as error:
+            logger.warning("no interviewer could be sent: %s", type(error).__name__)
+        return False
+
+    async def _somebody_waits(self, found: Stranded) -> bool:
+        interview = found.interview
+        try:
+            return interview.candidate_identity in await self._livekit.people(interview.room)
+        except LiveKitError:
+            return True  # not known: one too many finds an empty room, and leaves
+
+    async def _send(self, found: Stranded, token: int) -> bool:
+        interview = found.interview
+        if found.last_job is not None:
+            # It would stay for about 20 s, and might wake up.
+            ghost = f"{rooms.INTERVIEWER_PREFIX}{found.last_job}"
+            try:
+                await self._livekit.remove(interview.room, ghost)
+            except LiveKitError as error:
+                logger.warning("a dead interviewer stays in the room: %s", error)
+        dispatch_id = await self._livekit.send(interview, follows=found.last_job, why=found.why)
+        logger.warning(
+            "an interviewer was sent again",
+            extra={
+                "interview_id": interview.interview_id,
+                "room": interview.room,
+                "reason": found.why,
+                "follows_job": found.last_job,
+                "token": token,
+                "dispatch_id": dispatch_id,
+            },
+        )
+        await self._ledger.note(interview.interview_id, token, dispatch_id)
+        return True

@@ -1,0 +1,54 @@
+"""The settings of continuity: how long a lease is, and when another interviewer is sent."""
+
+from __future__ import annotations
+
+from pydantic_settings import BaseSettings
+
+from worker.provider_settings import setting
+
+
+class ContinuitySettings(BaseSettings):
+    """When an interviewer counts as gone, and how often another one is sent."""
+
+    lease_s: float = setting(
+        "INTERVIEW_LEASE_S",
+        8.0,
+        "Seconds that an interview is its interviewer's without a sign from its worker.",
+        ge=6,
+        le=300,
+    )
+    lease_renew_s: float = setting(
+        "INTERVIEW_LEASE_RENEW_S",
+        1.5,
+        "Seconds between two signs: a fourth part of the shortest lease at the most.",
+        ge=0.1,
+        le=1.5,
+    )
+    watch_s: float = setting(
+        "INTERVIEW_WATCH_S",
+        1.0,
+        "Seconds between two looks for interviews whose interviewer is gone.",
+        ge=0.1,
+        le=60,
+    )
+    join_deadline_s: float = setting(
+        "INTERVIEW_JOIN_DEADLINE_S",
+        10.0,
+        "Seconds for an interviewer who was sent to come; then another one is sent.",
+        ge=1,
+        le=600,
+    )
+    redispatch_tries: int = setting(
+        "INTERVIEW_REDISPATCH_TRIES",
+        4,
+        "Interviewers sent one after the other into the same interview; 0 sends none.",
+        ge=0,
+        le=100,
+    )
+    redispatch_delay_s: float = setting(
+        "INTERVIEW_REDISPATCH_DELAY_S",
+        2.0,
+        "Seconds between the first two of them at the least; doubles each time.",
+        ge=0,
+        le=600,
+    )
