@@ -12,15 +12,15 @@ class ContinuitySettings(BaseSettings):
 
     lease_s: float = setting(
         "INTERVIEW_LEASE_S",
-        8.0,
+        6.0,
         "Seconds that an interview is its interviewer's without a sign from its worker.",
         ge=6,
         le=300,
     )
     lease_renew_s: float = setting(
         "INTERVIEW_LEASE_RENEW_S",
-        1.5,
-        "Seconds between two signs: a fourth part of the shortest lease at the most.",
+        1.0,
+        "Seconds between two signs: a quarter of the shortest lease at the most.",
         ge=0.1,
         le=1.5,
     )

@@ -127,6 +127,8 @@ class RunningWorker:
             "INTERVIEW_LOG_LEVEL": "DEBUG",
             "INTERVIEW_SLOTS": "4",
             "INTERVIEW_DRAIN_S": "0",
+            # A job that fails stays the room's one job, where a test is not about who comes back.
+            "INTERVIEW_REDISPATCH_TRIES": "0",
             **(settings or {}),
         }
         self.process: subprocess.Popen[bytes] | None = None

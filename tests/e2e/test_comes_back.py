@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.real_server, pytest.mark.e2e, pytest.mark.timeout(300)]
 
+COMES_BACK = {"INTERVIEW_REDISPATCH_TRIES": "4"}
 #: Seconds that a candidate may sit alone; a busy machine's, not the goal (3 s).
 LONGEST_ALONE_S = 12.0
 
@@ -80,7 +81,7 @@ async def is_over(worker: RunningWorker, interview: Interview) -> tuple[str, str
 async def test_a_killed_interviewer_is_followed_by_one_who_says_so_and_asks_nothing_twice(
     start_worker: StartWorker, record_property: Record
 ) -> None:
-    worker = await start_worker({})
+    worker = await start_worker(COMES_BACK)
     interview = await worker.create(PLAN)
     async with worker.candidate_of(interview) as candidate:
         await worker.send_interviewer(interview)
@@ -103,7 +104,7 @@ async def test_a_killed_interviewer_is_followed_by_one_who_says_so_and_asks_noth
 async def test_of_two_interviewers_sent_at_once_one_speaks_and_the_other_leaves_in_silence(
     start_worker: StartWorker,
 ) -> None:
-    worker = await start_worker({})
+    worker = await start_worker(COMES_BACK)
     interview = await worker.create(PLAN)
     async with worker.candidate_of(interview) as candidate:
         await asyncio.gather(*(worker.send_interviewer(interview) for _ in range(2)))
@@ -123,7 +124,7 @@ async def test_of_two_interviewers_sent_at_once_one_speaks_and_the_other_leaves_
 async def test_when_a_whole_worker_is_killed_another_one_sends_somebody(
     start_worker: StartWorker, record_property: Record
 ) -> None:
-    doomed = await start_worker({})
+    doomed = await start_worker(COMES_BACK)
     interview = await doomed.create(PLAN)
     async with await EmbeddedPostgres.start(doomed.data_dir) as database:
         async with doomed.candidate_of(interview) as candidate:
@@ -131,7 +132,11 @@ async def test_when_a_whole_worker_is_killed_another_one_sends_somebody(
             await candidate.wait_until_interviewer_paused(quiet_s=1.0, timeout_s=PATIENCE_S)
             first = await doomed.job(interview.room, until=is_running)
             other = await start_worker(
-                {"DATABASE_URL": database.url, "INTERVIEW_AGENT_NAME": doomed.agent_name}
+                {
+                    **COMES_BACK,
+                    "DATABASE_URL": database.url,
+                    "INTERVIEW_AGENT_NAME": doomed.agent_name,
+                }
             )
             killed_s = candidate.now_s
             assert doomed.process is not None

@@ -15,6 +15,7 @@ from worker.interview import clips
 from worker.interview.clips import ClipName
 from worker.interview.interviewer import Interviewer
 from worker.interview.ladder import TurnLadder
+from worker.interview.orchestrator import Role
 from worker.interview.watch import Watch
 from worker.silence import Floor
 from worker.speech.clip import ClipMissing
@@ -40,6 +41,7 @@ class FakeInterviewer:
         self.hears_candidate = False
         self.floor = Floor()
         self.spoke = 0
+        self.next_role = Role.REPEAT
 
     async def speak_next(self) -> None:
         self.spoke += 1
@@ -51,7 +53,7 @@ class FakeInterviewer:
 class Watched:
     """A watch, its interviewer and its stage."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, resumes: bool = False) -> None:
         settings = settings_in(
             folder,
             INTERVIEW_CANDIDATE_JOIN_S=60,
@@ -69,7 +71,7 @@ class Watched:
             voices=lambda: None,
             record=lambda *_: None,
         )
-        self.watch = Watch(cast("Job", self.job), interviewer, ladder, settings)
+        self.watch = Watch(cast("Job", self.job), interviewer, ladder, settings, resumes=resumes)
         self.began = asyncio.get_running_loop().time()
 
     @property
@@ -77,7 +79,7 @@ class Watched:
         return asyncio.get_running_loop().time() - self.began
 
 
-Watching = Callable[[], Awaitable[Watched]]
+Watching = Callable[..., Awaitable[Watched]]
 
 
 @pytest.fixture
@@ -85,8 +87,8 @@ async def watching(tmp_path: Path) -> AsyncIterator[Watching]:
     """Begins a watch, in the test itself: only there is the clock a virtual one."""
     begun: list[Watched] = []
 
-    async def begin() -> Watched:
-        begun.append(Watched(tmp_path))
+    async def begin(*, resumes: bool = False) -> Watched:
+        begun.append(Watched(tmp_path, resumes=resumes))
         await begun[-1].stage.open_line()
         return begun[-1]
 
@@ -107,6 +109,25 @@ async def test_a_candidate_who_never_comes_is_waited_for_and_not_spoken_to(
     assert await watched.watch.until_it_ends() is Event.CANDIDATE_NEVER_JOINED
     assert watched.elapsed == pytest.approx(60)
     assert watched.interviewer.spoke == 0
+
+
+@virtual
+@pytest.mark.parametrize(("next_role", "said"), [(Role.REPEAT, [ClipName.BACK]), (Role.DONE, [])])
+async def test_whoever_goes_on_for_another_says_that_it_is_back_before_anything_else(
+    watching: Watching, next_role: Role, said: list[ClipName]
+) -> None:
+    watched = await watching(resumes=True)
+    watched.interviewer.next_role = next_role
+    watched.stage.move(here=False)
+    ending = asyncio.create_task(watched.watch.until_it_ends())
+    await asyncio.sleep(5)
+    assert watched.stage.line.played == []  # nobody is there to hear it
+    watched.stage.move(here=True)
+    await asyncio.sleep(1)
+    assert watched.stage.line.played == said
+    assert watched.interviewer.spoke == 1
+    watched.interviewer.finished.set()
+    assert await ending is Event.INTERVIEW_COMPLETED
 
 
 @virtual

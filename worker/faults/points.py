@@ -62,7 +62,20 @@ _HTTP_STATUS = ("an HTTP status, 4xx or 5xx,", r"[45]\d\d")
 _SQLSTATE = ("an SQLSTATE", r"[0-9A-Z]{5}")
 
 #: The database's operations in jobs and in the worker itself; those of the commands have none.
-OPERATIONS = ("check_schema", "get_interview", "migrate", "ping", "ship", "turns_of")
+OPERATIONS = (
+    "check_schema",
+    "claim_dispatch",
+    "find_stranded",
+    "get_interview",
+    "hold_duty",
+    "lease_holder",
+    "migrate",
+    "ping",
+    "renew_leases",
+    "ship",
+    "take_lease",
+    "turns_of",
+)
 #: The resources of an interview.
 RESOURCES = ("vad", "turn_detector", "stt", "tts", "llm", "database", "orchestrator")
 #: The steps of closing, in their order.

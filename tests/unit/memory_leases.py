@@ -1,0 +1,121 @@
+"""The leases of docs/continuity.md in memory, on a clock that a test moves."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any, cast
+
+from worker.livekit_api import LiveKitUnreachable
+from worker.store.errors import DatabaseUnavailable
+from worker.store.leases import Holder, LeaseHeld
+from worker.store.stranded import LEASE_EXPIRED, NEVER_JOINED, Stranded
+
+LEASE_S = 6.0
+JOIN_S = 10.0
+ROOM = "room-1"
+CANDIDATE = "candidate-iv-1"
+
+
+@dataclass(kw_only=True)
+class MemoryLeases:
+    """One interview. Stands in for the functions of `store.leases` and for a `Ledger`."""
+
+    now: float = 100.0
+    away: bool = False
+    token: int = 0
+    job: str | None = None
+    expires: float = 0.0
+    dispatched_at: float = 100.0
+    seen: float = 100.0
+    calm_until: float = 0.0
+    running: bool = False
+    #: Tokens that an interviewer was sent for.
+    claims: list[int] = field(default_factory=list)
+    dispatches: list[str] = field(default_factory=list)
+
+    def _ask(self) -> None:
+        if self.away:
+            raise DatabaseUnavailable("lease", OSError(), "postgresql://database")
+
+    @property
+    def expired(self) -> bool:
+        in_contact = self.now - self.seen <= LEASE_S / 2
+        calm = self.calm_until > self.now
+        return self.job is not None and self.expires <= self.now and in_contact and not calm
+
+    async def take_lease(self, _: object, __: str, *, job_id: str, **___: float) -> int:
+        self._ask()
+        if self.job not in (None, job_id) and not self.expired:
+            raise LeaseHeld(self.token)
+        self.token += self.job != job_id
+        self.job, self.expires, self.running = job_id, self.now + LEASE_S, True
+        return self.token
+
+    async def lease_holder(self, *_: object, **__: float) -> Holder:
+        self._ask()
+        return Holder(token=self.token, job_id=self.job)
+
+    def renew(self, jobs: Collection[str]) -> None:
+        self._ask()
+        if self.now - self.seen > LEASE_S / 2:
+            self.calm_until = self.now + LEASE_S
+        self.seen = self.now
+        if self.job in jobs:
+            self.expires = self.now + LEASE_S
+
+    @property
+    def why(self) -> str | None:
+        if self.expired:
+            return LEASE_EXPIRED
+        waits = self.job is None and self.now - self.dispatched_at >= JOIN_S
+        return NEVER_JOINED if waits else None
+
+    async def stranded(self, job_id: str | None = None) -> list[Stranded]:
+        self._ask()
+        if (why := self.why) is None:
+            return []
+        interview = SimpleNamespace(
+            interview_id="iv-1", room=ROOM, candidate_identity=CANDIDATE, token=self.token
+        )
+        return [Stranded(interview=cast(Any, interview), why=why, last_job=self.job)]
+
+    async def claim(self, found: Stranded) -> int | None:
+        self._ask()
+        if found.interview.token != self.token or self.why is None:
+            return None
+        self.token += 1
+        self.job, self.running, self.dispatched_at = None, False, self.now
+        self.claims.append(self.token)
+        return self.token
+
+    async def note(self, interview_id: str, token: int, dispatch_id: str) -> None:
+        self._ask()
+        self.dispatches.append(dispatch_id)
+
+
+class MemoryRooms:
+    """One room, and what was done there, in its order."""
+
+    def __init__(self) -> None:
+        self.here = {CANDIDATE}
+        self.did: list[str] = []
+        self.broken: set[str] = set()
+
+    def _try(self, what: str) -> None:
+        if what in self.broken:
+            raise LiveKitUnreachable("ws://livekit", reason="timed out", budget_s=1)
+
+    async def people(self, room: str) -> set[str]:
+        self._try("people")
+        return self.here
+
+    async def remove(self, room: str, identity: str) -> None:
+        self._try("remove")
+        self.did.append(f"remove {identity}")
+
+    async def send(self, interview: Any, *, follows: str | None, why: str) -> str:
+        self._try("send")
+        self.did.append(f"send after {follows}: {why}")
+        return f"AD_{len(self.did)}"
