@@ -123,6 +123,23 @@ async def test_a_broken_set_up_is_a_line_for_each_trouble_and_exit_1(
     await eventually(lambda: not left_behind(folder), "the end of every process")
 
 
+async def test_a_network_without_a_way_for_media_is_told_by_its_ports(
+    livekit_binary: Path, folder: Path
+) -> None:
+    # An address for documentation alone (RFC 5737): signalling works, no packet arrives.
+    nowhere = {"rtc": {"node_ip": "192.0.2.1", "enable_loopback_candidate": False}}
+    async with LiveKitServer(livekit_binary, extra_config=nowhere) as server:
+        done = await doctor("--json", settings=healthy(server, folder), folder=folder)
+
+    assert done.returncode == 1
+    assert done.stderr == ""
+    checks = {check["check"]: check for check in json.loads(done.stdout)["checks"]}
+    wrong = [name for name, check in checks.items() if check["verdict"] == "wrong"]
+    assert wrong == ["livekit.media"]
+    assert "UDP 50000-60000" in checks["livekit.media"]["advice"]
+    assert checks["livekit.media"]["seconds"] < 12
+
+
 async def test_ctrl_c_in_the_middle_leaves_no_room_and_says_nothing(
     livekit_server: LiveKitServer, rooms: api.LiveKitAPI, folder: Path
 ) -> None:

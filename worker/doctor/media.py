@@ -86,11 +86,9 @@ async def _speak_and_hear(visit: Visit, room: str) -> Finding:
         )
         for name in ("speaker", "listener")
     )
-    visit.afterwards(speaker.leave)
-    visit.afterwards(listener.leave)
     loop = asyncio.get_running_loop()
     began = loop.time()
-    await asyncio.gather(speaker.join(), listener.join())
+    await _join(visit, speaker, listener)
     connected_s = loop.time() - began
     await listener.wait_for_interviewer(timeout_s=_HEARD_S)
     said_at_s = listener.now_s
@@ -103,6 +101,23 @@ async def _speak_and_hear(visit: Visit, room: str) -> Finding:
     out = ways((await speaker.rtc_stats()).publisher_stats)
     back = ways((await listener.rtc_stats()).subscriber_stats)
     return judge(out + back, connected_ms=round(connected_s * 1000), heard_s=heard_at_s - said_at_s)
+
+
+async def _join(visit: Visit, *candidates: Candidate) -> None:
+    """Join, and leave at the end of the visit. Raises what the first of them raises."""
+    joins = (candidate.join() for candidate in candidates)
+    joining = asyncio.gather(*joins, return_exceptions=True)
+
+    async def leave() -> None:
+        # A connection that is given up halfway goes on in the SDK, which ends the process
+        # (a panic, SIGTERM) when it meets what was taken away from it.
+        await asyncio.wait({joining})
+        await asyncio.gather(*(candidate.leave() for candidate in candidates))
+
+    visit.afterwards(leave)
+    for result in await asyncio.shield(joining):
+        if isinstance(result, BaseException):
+            raise result
 
 
 def judge(found: Sequence[Way], *, connected_ms: int, heard_s: float) -> Finding:
