@@ -30,6 +30,8 @@ _SOUND_S: Final = 0.6
 #: Should this process be killed, the server closes the room after so many seconds.
 _ROOM_LEFT_S: Final = 20
 
+#: Seconds that a join which is late by then has all the same to end.
+_JOIN_ENDS_S: Final = 2.0
 #: Seconds for a join that was cut off to arrive at the server, and how often it is waited for.
 _JOIN_S: Final = 0.3
 _REMOVALS: Final = 3
@@ -105,16 +107,18 @@ async def _speak_and_hear(visit: Visit, room: str) -> Finding:
 
 async def _join(visit: Visit, *candidates: Candidate) -> None:
     """Join, and leave at the end of the visit. Raises what the first of them raises."""
+    loop = asyncio.get_running_loop()
+    give_up = loop.time() + MEDIA_S
     joins = (candidate.join() for candidate in candidates)
     joining = asyncio.gather(*joins, return_exceptions=True)
 
     async def leave() -> None:
         # A connection that is given up halfway goes on in the SDK, which ends the process
         # (a panic, SIGTERM) when it meets what was taken away from it.
-        await asyncio.wait({joining})
+        await asyncio.wait({joining}, timeout=max(_JOIN_ENDS_S, give_up - loop.time()))
         await asyncio.gather(*(candidate.leave() for candidate in candidates))
 
-    visit.afterwards(leave)
+    visit.afterwards(leave, budget_s=MEDIA_S + _JOIN_ENDS_S)
     for result in await asyncio.shield(joining):
         if isinstance(result, BaseException):
             raise result

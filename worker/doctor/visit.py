@@ -52,12 +52,14 @@ class Visit:
         secret = settings.livekit_api_secret.get_secret_value()
         return settings.livekit_url, settings.livekit_api_key, secret
 
-    def afterwards(self, put_back: Callable[[], Awaitable[object]]) -> None:
-        """Have this called at the end, for 3 s at the most; whatever it raises is let go."""
+    def afterwards(
+        self, put_back: Callable[[], Awaitable[object]], *, budget_s: float = _CLEAN_UP_S
+    ) -> None:
+        """Have this called at the end, for `budget_s` at the most; what it raises is let go."""
 
         async def bounded() -> None:
             with contextlib.suppress(Exception):
-                async with asyncio.timeout(_CLEAN_UP_S):
+                async with asyncio.timeout(budget_s):
                     await put_back()
 
         self._stack.push_async_callback(bounded)
