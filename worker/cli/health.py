@@ -65,13 +65,8 @@ def ask(settings: Settings, path: str) -> tuple[bool, dict[str, Any]]:
         with urllib.request.urlopen(request, timeout=_ANSWER_S) as answer:  # noqa: S310
             return True, _read(answer.read())
     except urllib.error.HTTPError as error:
-        if error.code == 401:
-            raise CommandError(
-                f"{url} wants a token: set INTERVIEW_HTTP_TOKEN to the worker's", ExitCode.USAGE
-            ) from None
-        if error.code not in (404, 503):
-            raise CommandError(f"{url} is no interview-worker (HTTP {error.code})") from None
-        return False, _read(error.read())
+        with error:  # it is the answer, and holds the connection
+            return False, _refused(url, error)
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
         why = getattr(reason, "strerror", None) or type(reason).__name__
@@ -80,6 +75,16 @@ def ask(settings: Settings, path: str) -> tuple[bool, dict[str, Any]]:
             "INTERVIEW_HTTP_PORT are others than its own",
             ExitCode.UNAVAILABLE,
         ) from None
+
+
+def _refused(url: str, error: urllib.error.HTTPError) -> dict[str, Any]:
+    if error.code == 401:
+        raise CommandError(
+            f"{url} wants a token: set INTERVIEW_HTTP_TOKEN to the worker's", ExitCode.USAGE
+        ) from None
+    if error.code not in (404, 503):
+        raise CommandError(f"{url} is no interview-worker (HTTP {error.code})") from None
+    return _read(error.read())
 
 
 def _read(body: bytes) -> dict[str, Any]:
