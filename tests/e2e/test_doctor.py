@@ -63,6 +63,13 @@ async def doctor(
     return await asyncio.to_thread(command, "doctor", *arguments, settings=settings, cwd=folder)
 
 
+async def none_left(rooms: api.LiveKitAPI) -> None:
+    """Wait until there is no room of the doctor's: what was cut off may arrive a moment later."""
+    async with asyncio.timeout(30):
+        while await doctors_rooms(rooms):  # noqa: ASYNC110 - a server's room is no event here
+            await asyncio.sleep(0.2)
+
+
 async def test_a_healthy_set_up_is_all_well_and_leaves_nothing(
     livekit_server: LiveKitServer, rooms: api.LiveKitAPI, folder: Path
 ) -> None:
@@ -79,7 +86,7 @@ async def test_a_healthy_set_up_is_all_well_and_leaves_nothing(
     assert checks["livekit.media"]["facts"]["heard_ms"] > 0
     assert checks["database.server"]["facts"]["round_trip_ms"] > 0
     assert checks["stt.local"]["facts"]["understood"] >= 4
-    assert await doctors_rooms(rooms) == []
+    await none_left(rooms)
     await eventually(lambda: not left_behind(folder), "the end of every process")
 
 
@@ -159,5 +166,5 @@ async def test_ctrl_c_in_the_middle_leaves_no_room_and_says_nothing(
 
     assert process.returncode == 130
     assert (folder / "out").read_text() == ""
-    assert await doctors_rooms(rooms) == []
+    await none_left(rooms)
     await eventually(lambda: not left_behind(folder), "the end of every process")
