@@ -78,6 +78,8 @@ CASES = (
     fires("InterviewJobFailed", series={'interview_job_exits_total{code="1"}': "0x25 1x20"}),
     fires("InterviewJobFailed", series={'interview_job_exits_total{code="137"}': "_x25 1x20"}),
     quiet("InterviewJobFailed", series={'interview_job_exits_total{code="1"}': "7x40"}),
+    # One scrape failed 15 minutes ago.
+    quiet("InterviewJobFailed", series={'interview_job_exits_total{code="1"}': "7x14 stale 7x24"}),
     quiet("InterviewLeftAlone", series={ended("completed", "InterviewCompleted"): "0+5x40"}),
     quiet("InterviewLeftAlone", series={ended("failed", "MetadataInvalid"): "0+5x40"}),
     quiet("InterviewLeftAlone", series={ended("abandoned", "CandidateLeft"): "_x25 1x20"}),

@@ -21,6 +21,8 @@ _SHIPPING_S: Final = 300
 #: A long interview's journal is some 300 kB: bytes for a few thousand of them.
 _LEAST_DISK: Final = 1_000_000_000
 _WINDOW: Final = "15m"
+#: How long a series must have been away to count as new: one scrape that failed makes it stale.
+_MEMORY: Final = "1h"
 #: The states of a start: all that a budget bounds before RUNNING.
 _STARTING: Final = tuple(
     s for s in BUDGETS if s not in (State.RUNNING, State.CLOSING, State.CLOSED)
@@ -58,7 +60,7 @@ def _grew(figure: Figure, where: str = "", *, by: str = "", window: str = _WINDO
     """How much a counter grew. `increase` says 0 of a series that appeared with its first event."""
     series = f"{figure.shown_as}{{{where}}}" if where else figure.shown_as
     summed = f"sum by ({by})" if by else "sum"
-    new = f"{series} unless {series} offset {window}"
+    new = f"{series} unless last_over_time({series}[{_MEMORY}] offset {window})"
     return f"{summed} (({new}) or increase({series}[{window}]))"
 
 
