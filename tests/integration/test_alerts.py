@@ -69,6 +69,10 @@ def ended(outcome: str, reason: str) -> str:
     return f'interview_jobs_ended_total{{outcome="{outcome}",reason="{reason}"}}'
 
 
+def slots(there: str, used: str) -> dict[str, str]:
+    return {"interview_slots": there, "interview_slots_used": used}
+
+
 CASES = (
     quiet("InterviewsNotServed", series=UP),
     fires("InterviewsNotServed", series={"interview_worker_ready": "1x10 0x30"}),
@@ -114,6 +118,9 @@ CASES = (
     fires(
         "InterviewsTurnedDown", series={'interview_jobs_refused_total{cause="NoSlot"}': "0+1x40"}
     ),
+    quiet("InterviewSlotsFull", series=slots("4x40", "3x40")),
+    fires("InterviewSlotsFull", series=slots("4x40", "4x40")),
+    quiet("InterviewSlotsFull", series=slots("4x40", "4x20 0x20")),
     quiet(
         "InterviewsDegraded",
         series={

@@ -77,6 +77,8 @@ _STARTED: Final = _grew(figures.JOBS_STARTED)
 _VAD_NOT_LOADED: Final = _grew(figures.LOADS, 'resource="vad",result!="ok"')
 _VAD_LOST: Final = _grew(figures.LOSSES, 'resource="vad"')
 _NO_SLOT: Final = _grew(figures.JOBS_REFUSED, 'cause="NoSlot"')
+_READY: Final = figures.READY.name
+_FREE: Final = f"sum (({figures.SLOTS.name} - {figures.SLOTS_USED.name}) * {_READY})"
 
 ALERTS: Final = (
     Alert(
@@ -163,6 +165,15 @@ ALERTS: Final = (
         severity="ticket",
         summary="Interviews were passed on because all slots were taken.",
         description="{{ $value | humanize }} in the last 15 minutes: add workers or slots.",
+    ),
+    Alert(
+        # LiveKit asks no worker at its target load: who is full turns nobody down.
+        name="InterviewSlotsFull",
+        expr=f"{_FREE} < 1 and sum ({_READY}) > 0",
+        wait="1m",
+        severity="ticket",
+        summary="Every slot of every worker is taken.",
+        description="Whoever is dispatched now gets nobody, and no worker hears of it.",
     ),
     Alert(
         name="InterviewsDegraded",
