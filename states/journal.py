@@ -48,6 +48,10 @@ class JournalLocked(JournalError):
         super().__init__(f"{path} is being written by another process")
 
 
+class JournalGone(JournalError):
+    """There is no journal to open again: somebody else has put it away."""
+
+
 class JournalTooNew(JournalError):
     """A whole record of a later version: never a torn line, and never to be cut off."""
 
@@ -121,15 +125,22 @@ class FileJournal(MemoryJournal):
 
     A record is in the page cache when `append` returns, so it survives the process; after
     `commit` it survives the machine. A torn last line, left by a machine that died, is cut off
-    when the file is opened again; `torn_bytes` says how long it was.
+    when the file is opened again; `torn_bytes` says how long it was. With `again` one that is not
+    there is not made: JournalGone.
     """
 
-    def __init__(self, path: Path, *, now: Callable[[], datetime] = _utc_now) -> None:
+    def __init__(
+        self, path: Path, *, now: Callable[[], datetime] = _utc_now, again: bool = False
+    ) -> None:
         self.path = path
+        flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | (0 if again else os.O_CREAT)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            if not again:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            self._fd = os.open(path, flags, 0o600)
         except OSError as error:
+            if again and error.errno == errno.ENOENT:
+                raise JournalGone(f"there is no journal {path}") from error
             raise JournalError(f"cannot write the journal {path}: {error.strerror}") from error
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -23,7 +23,7 @@ from states import (
     MemoryJournal,
     Status,
 )
-from states.journal import JournalLocked
+from states.journal import JournalGone, JournalLocked
 from worker.store.errors import DatabaseError
 from worker.store.jobs import JobHeader, ship
 from worker.store.migrate import SchemaDiffers, SchemaTooNew
@@ -156,9 +156,10 @@ def _shown(error: Exception) -> str:
 def close_book(path: Path, *, exit_code: int | None, signal: int | None) -> list[dict[str, Any]]:
     """Write how the process of a job that is gone ended, and return all of its records.
 
-    Raises JournalError where the journal cannot be read, JournalLocked where the job lives.
+    Raises JournalError where the journal cannot be read, JournalLocked where the job lives, and
+    JournalGone where another worker on this machine was first.
     """
-    journal = FileJournal(path)
+    journal = FileJournal(path, again=True)
     try:
         records = journal.records
         if journal.torn_bytes:
@@ -174,13 +175,15 @@ def close_book(path: Path, *, exit_code: int | None, signal: int | None) -> list
 async def ship_book(
     database: Database, path: Path, *, exit_code: int | None = None, signal: int | None = None
 ) -> bool:
-    """Ship the journal of a job whose process is gone, and put it away. False where it lives.
+    """Ship the journal of a job whose process is gone, and put it away.
+
+    False where it lives, or where another worker on this machine has put it away.
 
     Raises DatabaseError and SchemaDiffers: it stays where it is, to be shipped later.
     """
     try:
         records = await asyncio.to_thread(close_book, path, exit_code=exit_code, signal=signal)
-    except JournalLocked:
+    except (JournalLocked, JournalGone):
         return False
     except JournalError as error:
         logger.error("a journal cannot be shipped: %s", error)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from states import FileJournal, JournalError, MemoryJournal
-from states.journal import FORMAT_VERSION, JournalLocked, read_records
+from states.journal import FORMAT_VERSION, JournalGone, JournalLocked, read_records
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -252,3 +252,14 @@ async def test_a_commit_that_fails_is_reported(path: Path) -> None:
     journal.close()
     with pytest.raises(JournalError):
         await journal.commit()
+
+
+def test_one_that_is_opened_again_is_not_made_where_it_is_gone(path: Path) -> None:
+    path.parent.mkdir()
+    with pytest.raises(JournalGone):
+        FileJournal(path, again=True)
+    assert not path.exists()
+    write(path, "first")
+    journal = FileJournal(path, again=True)
+    assert journal.append("step", 1.0, name="second")["seq"] == 1
+    journal.close()
