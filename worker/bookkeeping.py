@@ -180,8 +180,9 @@ class Bookkeeper:
         try:
             if after is not None:
                 await after
-        finally:
-            await self._ship(job_id, exit_code)
+        except Exception:  # whoever reads it, it is shipped; but not by a worker that stops
+            logger.exception("a journal is shipped that was not read to its end")
+        await self._ship(job_id, exit_code)
         if then is not None:
             try:
                 await then(job_id)

@@ -135,6 +135,24 @@ async def test_a_worker_that_stops_while_the_database_is_away_does_not_wait_for_
     assert path.exists()
 
 
+async def test_nor_where_a_journal_is_still_being_read(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path, "postgresql://nobody@127.0.0.1:1/nothing")
+    left = leave_journal(settings, "AJ_left")
+    books = Bookkeeper(settings)
+    await books.open()
+    reading = asyncio.Event()
+
+    async def read() -> None:
+        reading.set()
+        await asyncio.Event().wait()
+
+    books.ship("AJ_left", exit_code=0, after=read())
+    await reading.wait()
+    async with asyncio.timeout(2.0):
+        await books.aclose()
+    assert left.exists()
+
+
 async def test_without_a_database_url_there_are_no_books(tmp_path: Path) -> None:
     settings = settings_in(tmp_path, "")
     path = leave_journal(settings, "AJ_1")
