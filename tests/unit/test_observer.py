@@ -87,6 +87,15 @@ async def test_a_job_that_died_before_its_first_record_counts(watched: Watched) 
     assert watched.figure("interview_jobs_ended_total", **exited) == 1
 
 
+async def test_one_whose_disk_took_no_more_and_that_exited_well_has_not_failed(
+    watched: Watched,
+) -> None:
+    await watched.saw(*START)
+    await watched.observer.job_gone("AJ_1", 0)
+    assert watched.figure("interview_jobs_ended_total", outcome="unknown") == 1
+    assert watched.figure("interview_jobs_ended_total", outcome="failed") == 0
+
+
 async def test_what_is_lost_and_comes_back_is_counted_with_the_seconds_between(
     watched: Watched,
 ) -> None:

@@ -8,7 +8,7 @@ from collections import deque
 from pathlib import Path
 from typing import Any, Final
 
-from states import Outcome, Reason
+from states import Outcome, Reason, State
 from worker.telemetry import figures
 from worker.telemetry.follower import JournalFollower, News
 from worker.telemetry.job_view import JobView
@@ -46,10 +46,8 @@ class Observer:
         if view is None:
             return
         self.metrics.count(figures.JOB_EXITS, code_of(exit_code))
-        if view.state != "CLOSED":
-            killed = exit_code is not None and exit_code < 0
-            view.outcome = Outcome.FAILED
-            view.reason = Reason.PROCESS_KILLED if killed else Reason.PROCESS_EXITED
+        if view.state != State.CLOSED:
+            view.outcome, view.reason = _unwritten_end(exit_code)
             self.metrics.count(figures.JOBS_ENDED, view.outcome, view.reason)
         self._ended.append(view)
 
@@ -108,6 +106,14 @@ class Observer:
     async def run(self) -> None:
         """Follow the journals until cancelled."""
         await self.follower.run()
+
+
+def _unwritten_end(exit_code: int | None) -> tuple[str, str]:
+    """Outcome and reason of a job whose journal does not say how it ended."""
+    if exit_code == 0:  # it has not failed: its disk took no more records
+        return "unknown", "NotWritten"
+    killed = exit_code is not None and exit_code < 0
+    return Outcome.FAILED, Reason.PROCESS_KILLED if killed else Reason.PROCESS_EXITED
 
 
 def code_of(exit_code: int | None) -> str:
