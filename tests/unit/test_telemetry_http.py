@@ -107,6 +107,14 @@ async def test_with_a_token_nobody_is_answered_without_it(tmp_path: Path, path: 
         assert (await here.get(path, Authorization="Bearer s3cret"))[0] == 200
 
 
+async def test_what_is_no_text_is_no_token_either(tmp_path: Path) -> None:
+    async with served(tmp_path, token="s3cret") as here:
+        reader, writer = await asyncio.open_connection("127.0.0.1", here.port)
+        writer.write(b"GET /livez HTTP/1.0\r\nAuthorization: Bearer \xff\xfe\r\n\r\n")
+        assert b" 401 " in await reader.readline()
+        writer.close()
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "interviews.example"])  # noqa: S104
 def test_beyond_loopback_a_token_is_needed(tmp_path: Path, host: str) -> None:
     with pytest.raises(SettingsInvalid, match="INTERVIEW_HTTP_TOKEN"):

@@ -77,7 +77,9 @@ class TelemetryServer:
         handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
     ) -> web.StreamResponse:
         given = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        if self._token and not hmac.compare_digest(given.encode(), self._token.encode()):
+        # What is no UTF-8 comes as surrogates, and is no token either.
+        brought = given.encode(errors="surrogateescape")
+        if self._token and not hmac.compare_digest(brought, self._token.encode()):
             return _json({"error": "bring the token: Authorization: Bearer …"}, status=401)
         try:
             return await handler(request)
