@@ -112,6 +112,11 @@ CASES = (
         "InterviewWorkerDisconnected",
         series={'interview_worker_waiting_on{what="livekit"}': "_x20 1x20"},
     ),
+    fires(  # before the worker has given up
+        "InterviewWorkerDisconnected",
+        series={'interview_worker_waiting_on{what="livekit"}': "_x20 1 1 stale"},
+        minutes=21,
+    ),
     quiet(
         "InterviewsTurnedDown", series={'interview_jobs_refused_total{cause="Stopping"}': "0+1x40"}
     ),

@@ -152,7 +152,8 @@ ALERTS: Final = (
     Alert(
         name="InterviewWorkerDisconnected",
         expr=f'{figures.NOT_READY.name}{{what="livekit"}} == 1',
-        wait="2m",
+        # A worker gives up after 130 s and ends, and takes its figures along.
+        wait="1m",
         severity="page",
         summary="{{ $labels.instance }} is not known to LiveKit.",
         description="It takes no interviews until it is; those that run go on if only the "
