@@ -226,12 +226,15 @@ class Worker:
         # A terminal that was closed. It never counts as the second call: systemd's SendSIGHUP
         # sends it right behind SIGTERM. Under nohup it stays ignored.
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-            loop.add_signal_handler(signal.SIGHUP, self._stopping.set)
+            loop.add_signal_handler(signal.SIGHUP, self._begin_to_stop)
 
     def stop(self) -> None:
         """First call: drain. Second call: end the running interviews now."""
         if self._stopping.is_set():
             self._hard_stop.set()
+        self._begin_to_stop()
+
+    def _begin_to_stop(self) -> None:
         self._stopping.set()
         self.observation.draining = True
 

@@ -232,5 +232,13 @@ async def test_a_closed_terminal_drains_and_never_ends_the_jobs_at_once(tmp_path
     assert not worker._hard_stop.is_set()
 
 
+async def test_a_worker_whose_terminal_was_closed_is_not_ready(tmp_path: Path) -> None:
+    worker = Slots(tmp_path, 1).worker
+    worker._install_signals()
+    os.kill(os.getpid(), signal.SIGHUP)
+    await worker._stopping.wait()
+    assert worker.observation.draining
+
+
 def test_a_taken_port_says_what_to_do() -> None:
     assert "INTERVIEW_HTTP_PORT" in str(PortTaken("127.0.0.1", 8081))
