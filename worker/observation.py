@@ -7,10 +7,12 @@ import errno
 import importlib.metadata
 import shutil
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from livekit.agents.utils import aio
 
+from worker.in_thread import in_thread
 from worker.telemetry.http import TelemetryServer
 from worker.telemetry.observer import Observer
 from worker.telemetry.status import NAMES, WorkerStatus
@@ -25,6 +27,10 @@ if TYPE_CHECKING:
 #: LiveKit's server sends no job to a worker whose load is at its `agents.target_load` or above
 #: (0.7 by default, pkg/agent/config.go), and tells nobody. So "full" is that figure.
 SERVER_TARGET_LOAD: Final = 0.7
+
+
+#: Seconds between two looks at the disk.
+_DISK_EVERY_S: Final = 5.0
 
 
 class PortTaken(Exception):
@@ -82,7 +88,9 @@ class Observation:
         self._server = TelemetryServer(
             self.observer, self.status, token=settings.http_token.get_secret_value()
         )
-        self._following: asyncio.Task[None] | None = None
+        self._journals = settings.journal_dir
+        self._disk_free: float | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Serve, and follow the journals. Raises PortTaken and HostUnusable."""
@@ -93,12 +101,14 @@ class Observation:
             if error.errno == errno.EADDRINUSE:
                 raise PortTaken(host, port) from error
             raise HostUnusable(host, error.strerror or type(error).__name__) from error
-        self._following = asyncio.create_task(self.observer.run(), name="follow-journals")
+        self._tasks = [
+            asyncio.create_task(self.observer.run(), name="follow-journals"),
+            asyncio.create_task(self._watch_disk(), name="watch-disk"),
+        ]
 
     async def aclose(self) -> None:
         """Serve no more."""
-        if self._following is not None:
-            await aio.cancel_and_wait(self._following)
+        await aio.cancel_and_wait(*self._tasks)
         await self._server.aclose()
 
     def watch(self, pool: ProcPool) -> None:
@@ -132,15 +142,19 @@ class Observation:
             pool=self._books.pool,
             journals_waiting=journals,
             shipping_lag_s=lag_s,
-            disk_free_bytes=self._disk_free(),
+            disk_free_bytes=self._disk_free,
         )
 
     def _warm(self) -> int:
         processes = self._pool.processes if self._pool is not None else []
         return sum(each.started and each.running_job is None for each in processes)
 
-    def _disk_free(self) -> float | None:
-        try:
-            return float(shutil.disk_usage(self._settings.journal_dir).free)
-        except OSError:
-            return None
+    async def _watch_disk(self) -> None:
+        """In a thread, and beside every answer: a disk that hangs must stop nothing else."""
+        while True:
+            try:
+                usage = await in_thread("disk", partial(shutil.disk_usage, self._journals))
+                self._disk_free = float(usage.free)
+            except OSError:
+                self._disk_free = None
+            await asyncio.sleep(_DISK_EVERY_S)

@@ -188,6 +188,7 @@ async def test_only_the_last_jobs_that_ended_are_kept_and_all_are_counted(tmp_pa
         record("transition", 1.0),
         record("of a newer version", 1.0),
         record("turn", 1.0, speaker="candidate", interrupted=False, latency={"x": "soon"}),
+        record("turn", 1.0, speaker="candidate", interrupted=False, latency=[1.0]),
     ],
 )
 async def test_a_record_that_says_nothing_stops_nothing(watched: Watched, broken: Any) -> None:

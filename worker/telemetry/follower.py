@@ -106,7 +106,10 @@ class JournalFollower:
             logger.exception("the journals could not be read")
             return
         for news in found:
-            self._on_news(news)
+            try:
+                self._on_news(news)
+            except Exception as error:  # whatever a record holds, the others are told
+                logger.error("a record could not be taken in: %s", type(error).__name__)
 
 
 def _read(job_id: str, followed: _Followed) -> News:

@@ -109,7 +109,12 @@ class Metrics:
             handler = _HANDLERS.get(record["kind"])
             if handler is not None:
                 handler(self, view, record)
-        except (KeyError, TypeError, ValueError):  # written by another version, or by hand
+        except (
+            AttributeError,
+            KeyError,
+            TypeError,
+            ValueError,
+        ):  # written by another version, or by hand
             logger.debug("a record of kind %s says nothing", record.get("kind"))
 
     def _degraded_until(self, view: JobView, t: float) -> None:
