@@ -199,3 +199,29 @@ async def test_a_call_that_hangs_is_left_behind_and_known_of() -> None:
 
 def test_every_verdict_has_its_word() -> None:
     assert [str(verdict) for verdict in Verdict] == ["ok", "warning", "wrong", "skipped"]
+
+
+async def test_what_is_cut_off_has_ended_before_anything_is_put_back(tmp_path: Path) -> None:
+    order: list[str] = []
+
+    async def put_back() -> None:
+        order.append("put back")
+
+    async def run(visit: Visit) -> Finding:
+        visit.afterwards(put_back)
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(0)
+            order.append("ended")
+        return fine("there")
+
+    async def look() -> None:
+        async with Visit(settings_in(tmp_path)) as visit:
+            await examine(visit, [Check(name="slow", what="something", run=run, budget_s=100)])
+
+    looking = asyncio.create_task(look())
+    await asyncio.sleep(1)
+    looking.cancel()
+    await asyncio.wait({looking})
+    assert order == ["ended", "put back"]

@@ -13,6 +13,8 @@ from worker.doctor.visit import Visit
 
 #: Seconds for the whole of it, whatever waits for whatever; what has not ended by then is late.
 TOTAL_S: Final = 15.0
+#: Seconds for checks that are cut off to end.
+_STOP_S: Final = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +79,9 @@ async def examine(
     finally:
         for task in running.values():
             task.cancel()
+        # What they have opened is put back next: nothing more must be opened by then.
+        if running:
+            await asyncio.wait(running.values(), timeout=_STOP_S)
 
 
 async def _run(
