@@ -166,6 +166,8 @@ class Bookkeeper:
         # Some at a time: there may be half a million.
         while found := await in_thread("leftovers", partial(_journals, folder, stayed)):
             for job_id in found:
+                self._waits(job_id)
+            for job_id in found:
                 await self._ship(job_id, None)
             # Those of jobs that live, or that the database refuses.
             stayed.update(each for each in found if (folder / f"{each}.jsonl").exists())
@@ -191,15 +193,23 @@ class Bookkeeper:
 
     async def _ship(self, job_id: str, exit_code: int | None) -> None:
         path = self._settings.journal_dir / f"{job_id}.jsonl"
-        if self._database is None or not path.exists():
-            return
-        self._waiting[job_id] = time.monotonic()
+        stays = False
+        self._waits(job_id)
         try:
-            await self._ship_now(self._database, path, exit_code)
+            if self._database is not None and path.exists():
+                stays = await self._ship_now(self._database, path, exit_code)
         finally:
-            self._waiting.pop(job_id, None)
+            if not stays:
+                self._waiting.pop(job_id, None)
 
-    async def _ship_now(self, database: Database, path: Path, exit_code: int | None) -> None:
+    def _waits(self, job_id: str) -> None:
+        """Count a journal as one that waits: since its last record, whoever was there then."""
+        with contextlib.suppress(OSError):
+            age_s = time.time() - (self._settings.journal_dir / f"{job_id}.jsonl").stat().st_mtime
+            self._waiting.setdefault(job_id, time.monotonic() - max(0.0, age_s))
+
+    async def _ship_now(self, database: Database, path: Path, exit_code: int | None) -> bool:
+        """Ship it, however long that takes. True where the database refuses it, and it stays."""
         await self._ready.wait()
         killed_by = -exit_code if exit_code is not None and exit_code < 0 else None
         delay_s = _FIRST_RETRY_S
@@ -209,14 +219,14 @@ class Bookkeeper:
             except DatabaseOperationFailed as error:
                 # Asking again would not help, and the others wait.
                 logger.error("the database refuses a journal, which stays on disk: %s", error)
-                return
+                return True
             except (DatabaseError, SchemaDiffers) as error:
                 logger.warning("a journal waits for the database: %s", error)
             except OSError as error:
                 logger.error("a journal was shipped and not put away: %s", error.strerror)
-                return
+                return False
             else:
-                return
+                return False
             await asyncio.sleep(delay_s)
             delay_s = min(delay_s * 2, _LONGEST_RETRY_S)
 

@@ -65,6 +65,15 @@ def vad(failed: str, lost: str = "0x40") -> dict[str, str]:
     }
 
 
+def worker(used: str, *, born: str, drains: str = "0x40") -> dict[str, str]:
+    """A worker's slots in use, and the second at which its process began."""
+    return {
+        "interview_slots_used": used,
+        "interview_worker_draining": drains,
+        "process_start_time_seconds": born,
+    }
+
+
 def ended(outcome: str, reason: str) -> str:
     return f'interview_jobs_ended_total{{outcome="{outcome}",reason="{reason}"}}'
 
@@ -78,6 +87,11 @@ CASES = (
     fires("InterviewsNotServed", series={"interview_worker_ready": "1x10 0x30"}),
     fires("InterviewsNotServed", series={"up": "1x40"}),
     quiet("InterviewsNotServed", series={"interview_worker_ready": "1x29 0x10"}),
+    fires("InterviewWorkerDied", series=worker("2x40", born="1x28 5x11")),
+    fires("InterviewWorkerDied", series=worker("2x28 stale", born="1x28 stale")),
+    quiet("InterviewWorkerDied", series=worker("2x40", born="1x40")),
+    quiet("InterviewWorkerDied", series=worker("0x40", born="1x28 5x11")),
+    quiet("InterviewWorkerDied", series=worker("2x28 0x11", born="1x28 5x11", drains="0x25 1x4")),
     quiet("InterviewJobFailed", series={'interview_job_exits_total{code="0"}': "0+5x40"}),
     fires("InterviewJobFailed", series={'interview_job_exits_total{code="1"}': "0x25 1x20"}),
     fires("InterviewJobFailed", series={'interview_job_exits_total{code="137"}': "_x25 1x20"}),

@@ -187,3 +187,42 @@ async def test_journals_that_were_shipped_long_ago_are_removed_and_no_others(
     assert not old.exists()
     assert young.exists()
     assert waiting.exists()
+
+
+async def test_every_leftover_waits_since_its_last_record_until_it_is_shipped(
+    direct: Database, proxy: TcpProxy, empty_database_url: str, tmp_path: Path
+) -> None:
+    settings = settings_in(tmp_path, through(proxy, empty_database_url))
+    an_hour_ago = time.time() - 3600
+    for n in range(3):
+        os.utime(leave_journal(settings, f"AJ_{n}"), (an_hour_ago, an_hour_ago))
+    proxy.refuse()
+    books = Bookkeeper(settings)
+    await books.open()
+    books.ship_leftovers()
+    async with asyncio.timeout(30):
+        while books.waiting[0] < 3:
+            await direct.ping()  # a thread lists them meanwhile
+    assert books.waiting[1] >= 3600
+
+    await proxy.heal()
+    while not await direct.run("schema", lambda c: c.fetchval("SELECT to_regclass('jobs')")):
+        pass
+    for n in range(3):
+        await shipped(direct, f"AJ_{n}")
+    await books.aclose()
+    assert books.waiting == (0, 0)
+
+
+async def test_a_journal_that_the_database_refuses_goes_on_waiting(
+    direct: Database, empty_database_url: str, tmp_path: Path
+) -> None:
+    settings = settings_in(tmp_path, empty_database_url)
+    books = Bookkeeper(settings)
+    await books.open()
+    await direct.run("refuse", lambda c: c.execute("ALTER TABLE job_records ADD CHECK (false)"))
+    path = leave_journal(settings, "AJ_1")
+    books.ship("AJ_1", exit_code=0)
+    await books.aclose()
+    assert path.exists()
+    assert books.waiting[0] == 1

@@ -77,6 +77,8 @@ _STARTED: Final = _grew(figures.JOBS_STARTED)
 _VAD_NOT_LOADED: Final = _grew(figures.LOADS, 'resource="vad",result!="ok"')
 _VAD_LOST: Final = _grew(figures.LOSSES, 'resource="vad"')
 _NO_SLOT: Final = _grew(figures.JOBS_REFUSED, 'cause="NoSlot"')
+#: Of prometheus_client's ProcessCollector.
+_STARTED_AT: Final = "process_start_time_seconds"
 _READY: Final = figures.READY.name
 _FREE: Final = f"sum (({figures.SLOTS.name} - {figures.SLOTS_USED.name}) * {_READY})"
 
@@ -88,6 +90,17 @@ ALERTS: Final = (
         severity="page",
         summary="No worker takes interviews.",
         description="Every dispatch finds nobody: candidates who come now wait in an empty room.",
+    ),
+    Alert(
+        # It takes its jobs and its counters along: nothing else would tell of it.
+        name="InterviewWorkerDied",
+        expr=f"(max_over_time({figures.SLOTS_USED.name}[5m]) > 0"
+        f" unless max_over_time({figures.DRAINING.name}[5m]) > 0)"
+        f" and (changes({_STARTED_AT}[5m]) > 0"
+        f" or (last_over_time({_STARTED_AT}[5m]) unless {_STARTED_AT}))",
+        severity="page",
+        summary="{{ $labels.instance }} died with {{ $value }} interviews.",
+        description="It was not told to stop. Another worker sends interviewers to those who stay.",
     ),
     Alert(
         name="InterviewJobFailed",
