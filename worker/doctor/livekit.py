@@ -58,24 +58,8 @@ async def look_at_url(visit: Visit) -> Finding:
     port = parts.port or (443 if encrypted else 80)
     try:
         address, connect_s, certificate = await _connect(host, port, encrypted=encrypted)
-    except socket.gaierror:
-        return wrong(f"{shown_url(url)}: its name is unknown", "check LIVEKIT_URL, and the DNS")
-    except ssl.SSLCertVerificationError as error:
-        return wrong(
-            f"{shown_url(url)}: its certificate is not valid ({error.verify_message})",
-            "give the server a certificate for this name, of an authority known here",
-        )
-    except ssl.SSLError as error:
-        return wrong(
-            f"{shown_url(url)}: no TLS there ({error.reason or 'it hung up'})",
-            "use ws:// where the server has no certificate, or the port that has TLS",
-        )
     except OSError as error:
-        why = "connection refused" if isinstance(error, ConnectionRefusedError) else error.strerror
-        return wrong(
-            f"{shown_url(url)}: {why or 'cannot connect'}",
-            "check LIVEKIT_URL, that the server runs, and the firewall between here and there",
-        )
+        return _not_connected(shown_url(url), error)
     facts = {"address": address, "port": port, "tls": encrypted, "connect_ms": _ms(connect_s)}
     found = f"{shown_url(url)} connects in {_ms(connect_s)} ms"
     if not encrypted and ipaddress.ip_address(address).is_global:
@@ -91,6 +75,27 @@ async def look_at_url(visit: Visit) -> Finding:
             return warning(f"{found}; its certificate ends in {days} days", "renew it", **facts)
         found += f", certificate good for {days} days"
     return fine(found, **facts)
+
+
+def _not_connected(shown: str, error: OSError) -> Finding:
+    """What kept a connection from being made, and what to do."""
+    if isinstance(error, socket.gaierror):
+        return wrong(f"{shown}: its name is unknown", "check LIVEKIT_URL, and the DNS")
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return wrong(
+            f"{shown}: its certificate is not valid ({error.verify_message})",
+            "give the server a certificate for this name, of an authority known here",
+        )
+    if isinstance(error, ssl.SSLError):
+        return wrong(
+            f"{shown}: no TLS there ({error.reason or 'it hung up'})",
+            "use ws:// where the server has no certificate, or the port that has TLS",
+        )
+    why = "connection refused" if isinstance(error, ConnectionRefusedError) else error.strerror
+    return wrong(
+        f"{shown}: {why or 'cannot connect'}",
+        "check LIVEKIT_URL, that the server runs, and the firewall between here and there",
+    )
 
 
 async def _connect(host: str, port: int, *, encrypted: bool) -> tuple[str, float, Any]:
