@@ -6,10 +6,11 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
+from moments import BACK, LOST, READY, ROLES
 from stt_fakes import quiet
 from whole_interview import PLAN, WORDS, WholeInterview
 
-from states import Outcome, Reason, Status
+from states import Outcome, Reason
 from states.testing import assert_outcome, assert_path
 
 if TYPE_CHECKING:
@@ -18,12 +19,10 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.looptime
 
-THE_WAY = ("HANDSHAKE", "CONNECTED", "BOOTSTRAPPING", "READY", "RUNNING", "CLOSING", "CLOSED")
 ANSWERS = [
     " ".join(str(n * WORDS + word) for word in range(1, WORDS + 1))
     for n in range(len(PLAN.questions))
 ]
-LOST, BACK = Status.LOST, Status.READY
 Fate = Literal["raises", "ends", "hangs"]
 REASONS = {"raises": "VADFailed", "ends": "VADEnded", "hangs": "VADSilent"}
 #: Seconds from the middle of an answer to a moment of its end: the last word is being said, the
@@ -47,10 +46,10 @@ def answers(held: WholeInterview) -> list[str]:
 
 
 def assert_went_well(held: WholeInterview) -> None:
-    assert_path(held.history, *THE_WAY)
+    assert_path(held.history, *READY)
     assert_outcome(held.history, Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
     assert answers(held) == ANSWERS
-    assert held.roles == ["opening", "question", "question", "closing"]
+    assert held.roles == ROLES
 
 
 @pytest.mark.parametrize("moment_s", MOMENTS_S)
