@@ -24,10 +24,6 @@ if TYPE_CHECKING:
     from worker.readiness import Readiness
     from worker.settings import Settings
 
-#: LiveKit's server sends no job to a worker whose load is at its `agents.target_load` or above
-#: (0.7 by default, pkg/agent/config.go), and tells nobody. So "full" is that figure.
-SERVER_TARGET_LOAD: Final = 0.7
-
 
 #: Seconds between two looks at the disk.
 _DISK_EVERY_S: Final = 5.0
@@ -60,6 +56,7 @@ class Observation:
         books: The worker's part in the database.
         connected: Whether LiveKit knows this worker now.
         busy: How many slots are in use.
+        load: What is reported to LiveKit.
     """
 
     def __init__(
@@ -70,12 +67,14 @@ class Observation:
         *,
         connected: Callable[[], bool],
         busy: Callable[[], int],
+        load: Callable[[], float],
     ) -> None:
         self._settings = settings
         self._readiness = readiness
         self._books = books
         self._connected = connected
         self._busy = busy
+        self._load = load
         self._pool: ProcPool | None = None
         self._started = False
         #: Set while the database's schema is brought up to date, before anything else.
@@ -137,7 +136,7 @@ class Observation:
             draining=self.draining,
             slots=self._settings.slots,
             slots_used=busy,
-            load=SERVER_TARGET_LOAD * min(1.0, busy / self._settings.slots),
+            load=self._load(),
             warm_processes=self._warm(),
             pool=self._books.pool,
             journals_waiting=journals,

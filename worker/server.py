@@ -21,7 +21,7 @@ from worker.bookkeeping import Bookkeeper
 from worker.continuity.keeper import Continuity
 from worker.job import WORKERS_WORD
 from worker.livekit_api import LiveKitLost, check_livekit
-from worker.observation import SERVER_TARGET_LOAD, Observation
+from worker.observation import Observation
 from worker.readiness import Readiness
 from worker.resources.providers import provider_breaker
 from worker.set_ups import SetUps
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+#: LiveKit's server sends no job to a worker whose load is at its `agents.target_load` or above
+#: (0.7 by default, pkg/agent/config.go), and tells nobody. So "full" is that figure.
+SERVER_TARGET_LOAD = 0.7
 #: Of the framework's own HTTP server, which cannot be turned off: nobody is sent there.
 _FRAMEWORKS_HOST, _FRAMEWORKS_PORT = "127.0.0.1", 0
 
@@ -63,6 +66,7 @@ class Worker:
             self._books,
             connected=lambda: self.server.connected,
             busy=lambda: len(self._busy()),
+            load=self.load,
         )
         self.server = self._make_server()
         #: Set once LiveKit has taken the worker's registration.

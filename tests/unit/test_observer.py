@@ -168,6 +168,15 @@ async def test_a_job_without_a_sign_of_life_is_named(watched: Watched) -> None:
     assert watched.figure("interview_jobs_unresponsive") == 1
 
 
+async def test_a_job_whose_journal_is_in_memory_alone_is_not_taken_for_a_stuck_one(
+    watched: Watched,
+) -> None:
+    watched.observer.job_given("AJ_1", "room-1")
+    await watched.observer.follower.look()
+    watched.observer._running["AJ_1"].alive_at = time.time() - 60
+    assert watched.observer.unresponsive() == []
+
+
 async def test_only_the_last_jobs_that_ended_are_kept_and_all_are_counted(tmp_path: Path) -> None:
     observer = Observer(tmp_path, version="1")
     for n in range(200):

@@ -16,8 +16,8 @@ from job_parts import settings_in
 from worker.cli.common import ExitCode, one_line_errors
 from worker.job import WORKERS_WORD
 from worker.livekit_api import LiveKitLost
-from worker.observation import SERVER_TARGET_LOAD, PortTaken
-from worker.server import Worker
+from worker.observation import PortTaken
+from worker.server import SERVER_TARGET_LOAD, Worker
 
 if TYPE_CHECKING:
     from pathlib import Path

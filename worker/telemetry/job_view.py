@@ -42,6 +42,8 @@ class JobView:
     stall: tuple[str, float] | None = None
     #: When it last gave a sign of life, in seconds since the epoch.
     alive_at: float = 0.0
+    #: Whether it has a journal on the disk: one without can give no sign of life.
+    on_disk: bool = False
 
     @property
     def missing(self) -> tuple[str, ...]:

@@ -56,6 +56,7 @@ class Observer:
         if view is None:
             return
         view.alive_at = max(view.alive_at, news.alive_at)
+        view.on_disk = view.on_disk or news.alive_at > 0
         for record in news.records:
             self.metrics.take(view, record)
             view.apply(record)
@@ -78,7 +79,8 @@ class Observer:
     def unresponsive(self) -> list[str]:
         """Running jobs without a sign of life for too long."""
         latest = time.time() - UNRESPONSIVE_S
-        return [view.job_id for view in self._running.values() if view.alive_at < latest]
+        running = self._running.values()
+        return [view.job_id for view in running if view.on_disk and view.alive_at < latest]
 
     def page(self, status: WorkerStatus) -> bytes:
         """Every figure in Prometheus' text format."""
