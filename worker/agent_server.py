@@ -1,8 +1,12 @@
-"""livekit's AgentServer, with two things that it has no public way for."""
+"""livekit's AgentServer, with what it has no public way for."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import logging
+import os
+import signal
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -10,6 +14,8 @@ from livekit.agents import AgentServer
 from livekit.agents.ipc.proc_pool import ProcPool
 from livekit.agents.utils.aio import ChanClosed
 from livekit.protocol import agent
+
+logger = logging.getLogger(__name__)
 
 #: The load of a worker that takes no jobs: above every `agents.target_load` there can be.
 CLOSED_LOAD: Final = 1.0
@@ -50,6 +56,18 @@ class JobServer(AgentServer):
     def connected(self) -> bool:
         """Whether LiveKit knows this worker at this moment."""
         return self._registered and not self._connecting and not self._connection_failed
+
+    async def end_jobs(self, word: signal.Signals, *, within_s: float) -> None:
+        """Give the processes of running jobs this signal, and so many seconds to end by it."""
+        procs = [proc for proc in self._proc_pool.processes if proc.running_job is not None]
+        for proc in procs:
+            with contextlib.suppress(ProcessLookupError):
+                if pid := getattr(proc, "pid", None):
+                    os.kill(pid, word)
+        if procs:
+            logger.info("ending running jobs", extra={"jobs": len(procs)})
+            joins = [asyncio.create_task(proc.join()) for proc in procs]
+            await asyncio.wait(joins, timeout=within_s)
 
     async def tell_status(self) -> None:
         """Tell LiveKit now whether jobs are taken, not only with the next report (2.5 s)."""

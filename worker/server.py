@@ -30,7 +30,6 @@ from worker.speech_signs import speech_problems
 from worker.telemetry import figures
 
 if TYPE_CHECKING:
-    from livekit.agents.ipc.job_executor import JobExecutor
     from livekit.agents.ipc.proc_pool import ProcPool
 
 logger = logging.getLogger(__name__)
@@ -259,7 +258,8 @@ class Worker:
         """End the jobs that still run, close the server, and raise what it failed with."""
         self._set_ups.stop()
         # Also where the server has ended by itself: its jobs go on without it.
-        await self._end_jobs()
+        goodbye_s = self._settings.hurried_closing_s + self._settings.cleanup_s
+        await self.server.end_jobs(WORKERS_WORD, within_s=goodbye_s)
         await self.server.aclose()
         try:
             await serving
@@ -267,24 +267,8 @@ class Worker:
             # The framework's word once it has given up connecting (16 times, about 130 s).
             raise LiveKitLost(self._settings.livekit_url) from error
 
-    async def _end_jobs(self) -> None:
-        """Give the running jobs the worker's word, and wait for them to say goodbye."""
-        procs = [proc for proc in self._processes() if proc.running_job is not None]
-        for proc in procs:
-            with contextlib.suppress(ProcessLookupError):
-                if pid := getattr(proc, "pid", None):
-                    os.kill(pid, WORKERS_WORD)
-        if procs:
-            logger.info("ending running jobs", extra={"jobs": len(procs)})
-            bound = self._settings.hurried_closing_s + self._settings.cleanup_s
-            joins = [asyncio.create_task(proc.join()) for proc in procs]
-            await asyncio.wait(joins, timeout=bound)
-
     def _running_jobs(self) -> list[str]:
         return [info.job.id for info in self.server.active_jobs]
-
-    def _processes(self) -> list[JobExecutor]:
-        return self.server._proc_pool.processes  # it has no public face
 
     # --- what processes leave behind --------------------------------------------------------------
 

@@ -13,6 +13,7 @@ import pytest
 import typer
 from job_parts import settings_in
 
+from worker.agent_server import JobServer
 from worker.cli.common import ExitCode, one_line_errors
 from worker.job import WORKERS_WORD
 from worker.livekit_api import LiveKitLost
@@ -187,6 +188,8 @@ class LostServer:
         job = SimpleNamespace(running_job=object(), pid=4711, join=self.join)
         self._proc_pool = SimpleNamespace(processes=[job])
         self.joined = False
+
+    end_jobs = JobServer.end_jobs
 
     def on(self, *_: object) -> None: ...
 
