@@ -57,6 +57,13 @@ class JobServer(AgentServer):
         """Whether LiveKit knows this worker at this moment."""
         return self._registered and not self._connecting and not self._connection_failed
 
+    @property
+    def job_pids(self) -> dict[str, int | None]:
+        """The jobs that have a process, and its pid."""
+        pool = vars(self).get("_proc_pool")  # made once it serves
+        running = [(proc.running_job, proc) for proc in pool.processes] if pool else []
+        return {each.job.id: getattr(proc, "pid", None) for each, proc in running if each}
+
     async def end_jobs(self, word: signal.Signals, *, within_s: float) -> None:
         """Give the processes of running jobs this signal, and so many seconds to end by it."""
         procs = [proc for proc in self._proc_pool.processes if proc.running_job is not None]

@@ -12,21 +12,21 @@ class ContinuitySettings(BaseSettings):
 
     lease_s: float = setting(
         "INTERVIEW_LEASE_S",
-        6.0,
+        3.0,
         "Seconds that an interview is its interviewer's without a sign from its worker.",
-        ge=6,
+        ge=3,
         le=300,
     )
     lease_renew_s: float = setting(
         "INTERVIEW_LEASE_RENEW_S",
-        1.0,
+        0.5,
         "Seconds between two signs: a quarter of the shortest lease at the most.",
         ge=0.1,
-        le=1.5,
+        le=0.75,
     )
     watch_s: float = setting(
         "INTERVIEW_WATCH_S",
-        1.0,
+        0.5,
         "Seconds between two looks for interviews whose interviewer is gone.",
         ge=0.1,
         le=60,

@@ -57,7 +57,7 @@ class Worker:
             on_change=self._on_readiness,
         )
         self._set_ups = SetUps(self.readiness)
-        self._continuity = Continuity(settings, self._books, jobs=self._running_jobs)
+        self._continuity = Continuity(settings, self._books, jobs=lambda: self.server.job_pids)
         self._telling: asyncio.Task[None] | None = None
         self.observation = Observation(
             settings,

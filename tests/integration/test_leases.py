@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 from job_records import JobRecords, header
-from lease_times import LEASE_S, lapses, passes
+from lease_times import LEASE_S, lapses, lease_holder, passes
 
 from worker.interview.plan import SAMPLE_PLAN, load_plan
 from worker.store.interviews import Interview, create_interview, get_interview, turns_of
 from worker.store.jobs import get_job, ship
-from worker.store.leases import LeaseHeld, lease_holder, renew_leases, take_lease
+from worker.store.leases import LeaseHeld, keep_lease, renew_leases, take_lease
 
 if TYPE_CHECKING:
     from worker.store.pool import Database
@@ -73,6 +73,29 @@ async def test_only_a_lease_that_has_expired_is_taken_and_the_token_rises(db: Da
     holder = await lease_holder(db, "one")
     assert holder is not None
     assert (holder.token, holder.job_id) == (2, "AJ_2")
+
+
+async def test_a_job_renews_what_its_worker_has_left_to_run_out_and_only_its_own(
+    db: Database,
+) -> None:
+    async def left_s(token: int, job_id: str = "AJ_1") -> float:
+        holder = await keep_lease(db, "one", job_id=job_id, token=token, lease_s=LEASE_S)
+        assert holder is not None
+        assert (holder.token, holder.job_id) == (1, "AJ_1")
+        query = (
+            "SELECT extract(epoch FROM lease_expires - clock_timestamp())::float FROM interviews"
+            " WHERE interview_id = 'one'"
+        )
+        return float(await db.run("left", lambda c: c.fetchval(query)))
+
+    await take(db, "AJ_1")
+    await passes(db, "interviews", "lease_expires", LEASE_S * 0.4)
+    # Its worker is in time.
+    assert await left_s(1) < LEASE_S * 0.6
+    await passes(db, "interviews", "lease_expires", LEASE_S * 0.2)
+    assert await left_s(0) < LEASE_S / 2
+    assert await left_s(1, "AJ_2") < LEASE_S / 2
+    assert await left_s(1) > LEASE_S * 0.9
 
 
 async def test_one_statement_renews_the_leases_of_all_jobs_and_of_nobody_else(

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 from job_records import JobRecords, header
-from lease_times import LEASE_S, lapses, passes
+from lease_times import LEASE_S, lapses, lease_holder, passes
 
 from worker.interview.plan import SAMPLE_PLAN, load_plan
 from worker.store.interviews import create_interview, get_interview
 from worker.store.jobs import ship
-from worker.store.leases import LeaseHeld, lease_holder, renew_leases, take_lease
+from worker.store.leases import LeaseHeld, renew_leases, take_lease
 from worker.store.progress import set_dispatched
 from worker.store.stranded import (
     Limits,
@@ -84,6 +84,20 @@ async def test_a_lease_that_ran_out_while_the_interview_runs_is_found(db: Databa
     assert stranded is not None
     assert (stranded.why, stranded.last_job) == ("LeaseExpired", "AJ_1")
     assert stranded.interview.candidate_identity == "candidate-one"
+
+
+async def test_an_interview_that_runs_and_has_no_lease_is_found_after_the_deadline(
+    db: Database,
+) -> None:
+    journal = JobRecords()
+    journal.transition("RUNNING")
+    await ship(db, header("AJ_1"), journal.records)
+    assert await whys(db) == []
+    await passes(db, "interviews", "updated_at", LIMITS.join_s)
+    assert await whys(db) == ["LeaseExpired"]
+    # It was alive after all.
+    await job_runs(db)
+    assert await whys(db) == []
 
 
 async def test_an_interviewer_who_never_came_is_found_after_the_deadline(db: Database) -> None:

@@ -26,19 +26,19 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.looptime
 DATABASE = cast(Any, object())
-LOOK_S = 1.0
+LOOK_S = LEASE_S / 3
 
 
 @pytest.fixture
 def leases(monkeypatch: pytest.MonkeyPatch) -> MemoryLeases:
     memory = MemoryLeases()
     monkeypatch.setattr(lease, "take_lease", memory.take_lease)
-    monkeypatch.setattr(lease, "lease_holder", memory.lease_holder)
+    monkeypatch.setattr(lease, "keep_lease", memory.keep_lease)
     return memory
 
 
 def lease_of_job(job_id: str = JOB_ID) -> JobLease:
-    return JobLease("iv-1", job_id=job_id, lease_s=LEASE_S, look_s=LOOK_S)
+    return JobLease("iv-1", job_id=job_id, lease_s=LEASE_S)
 
 
 @asynccontextmanager
@@ -96,6 +96,19 @@ async def test_a_token_that_rose_in_the_database_mutes_the_job_and_ends_it(
         assert await ended(running) <= LOOK_S
         assert running.stage.line.silent
     assert_outcome(running.path, Outcome.SUPERSEDED, Reason.LEASE_LOST)
+
+
+async def test_a_job_whose_worker_is_stalled_keeps_its_lease_by_itself(
+    leases: MemoryLeases, tmp_path: Path
+) -> None:
+    own = lease_of_job()
+    await own.take(DATABASE)
+    async with held(tmp_path, own) as running:
+        for _ in range(60):
+            leases.now = leases.seen = leases.now + LOOK_S
+            await asyncio.sleep(LOOK_S)
+            assert not leases.expired
+        assert running.job.life.state is State.RUNNING
 
 
 @pytest.mark.parametrize(

@@ -7,14 +7,13 @@ import contextlib
 import logging
 import secrets
 import socket
-import time
-from collections.abc import Callable, Iterable
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from livekit.agents.utils import aio
 
 from worker.continuity.rescue import DatabaseLedger, LiveKitRooms, Rescue
+from worker.continuity.vital_signs import is_alive
 from worker.continuity.watcher import DUTY, Watcher
 from worker.store.errors import DatabaseError
 from worker.store.leases import renew_leases
@@ -26,9 +25,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Seconds without a sign of life, which a job gives once a second, after which its lease is no
-#: longer renewed: a stopped process must not keep an interview for ever.
-_SILENT_S: Final = 6.0
 #: Seconds for the last word to the database.
 _LAST_S: Final = 1.0
 
@@ -39,11 +35,11 @@ class Continuity:
     Args:
         settings: The lease, its period, and the folder of the journals.
         books: Whose database it is.
-        jobs: The jobs that have a process.
+        jobs: The jobs that have a process, and its pid.
     """
 
     def __init__(
-        self, settings: Settings, books: Bookkeeper, *, jobs: Callable[[], Iterable[str]]
+        self, settings: Settings, books: Bookkeeper, *, jobs: Callable[[], Mapping[str, int | None]]
     ) -> None:
         self._settings = settings
         self._books = books
@@ -99,7 +95,7 @@ class Continuity:
                 try:
                     await renew_leases(
                         database,
-                        [each for each in self._jobs() if self._is_alive(each)],
+                        self._living_jobs(),
                         worker_id=self.worker_id,
                         lease_s=self._settings.lease_s,
                         budget_s=self._settings.lease_renew_s,
@@ -110,10 +106,8 @@ class Continuity:
                     logger.exception("leases were not renewed")
             await asyncio.sleep(max(0.0, due - loop.time()))
 
-    def _is_alive(self, job_id: str) -> bool:
-        """Whether the job's process gives signs of life; one without a journal can give none."""
-        path: Path = self._settings.journal_dir / f"{job_id}.jsonl"
-        try:
-            return time.time() - path.stat().st_mtime < _SILENT_S
-        except OSError:
-            return True
+    def _living_jobs(self) -> list[str]:
+        """A stopped process must not keep an interview for ever."""
+        folder = self._settings.journal_dir
+        jobs = self._jobs().items()
+        return [each for each, pid in jobs if is_alive(folder / f"{each}.jsonl", pid)]

@@ -15,7 +15,7 @@ from states import Event, JournalError
 from worker.resources.base import LoadFailed
 from worker.rooms import INTERVIEWER_PREFIX
 from worker.store.errors import DatabaseError
-from worker.store.leases import LeaseHeld, lease_holder, take_lease
+from worker.store.leases import LeaseHeld, keep_lease, take_lease
 
 if TYPE_CHECKING:
     from worker.job import Job
@@ -38,15 +38,15 @@ class JobLease:
     Args:
         interview_id: Whose.
         job_id: This job, in the database and in the room.
-        lease_s: Seconds that it lasts; the worker renews it.
-        look_s: Seconds between two questions to the database whether it is still ours.
+        lease_s: Seconds that it lasts. The worker renews it, and where that is stalled the job
+            itself, which asks three times in a lease whether it is still ours.
     """
 
-    def __init__(self, interview_id: str, *, job_id: str, lease_s: float, look_s: float) -> None:
+    def __init__(self, interview_id: str, *, job_id: str, lease_s: float) -> None:
         self._interview_id = interview_id
         self._job_id = job_id
         self._lease_s = lease_s
-        self._look_s = look_s
+        self._look_s = lease_s / 3
         #: The fencing token; None while the job goes on alone, without a database.
         self.token: int | None = None
 
@@ -116,7 +116,14 @@ class JobLease:
                 job.book.fault("lease", error)
 
     async def _is_lost(self, database: Database, token: int) -> bool:
-        holder = await lease_holder(database, self._interview_id, budget_s=_BUDGET_S)
+        holder = await keep_lease(
+            database,
+            self._interview_id,
+            job_id=self._job_id,
+            token=token,
+            lease_s=self._lease_s,
+            budget_s=_BUDGET_S,
+        )
         return holder is not None and holder.token > token
 
     async def _look_around(self, job: Job) -> None:

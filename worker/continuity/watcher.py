@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 DUTY: Final = "watch"
 #: Seconds beyond one look that the duty is kept: when a watcher dies the next one has it before
 #: the leases of the dead one's interviews have expired.
-SPARE_S: Final = 3.0
+SPARE_S: Final = 2.0
 
 
 class Watcher:

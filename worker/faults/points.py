@@ -68,7 +68,7 @@ OPERATIONS = (
     "find_stranded",
     "get_interview",
     "hold_duty",
-    "lease_holder",
+    "keep_lease",
     "migrate",
     "ping",
     "renew_leases",

@@ -101,7 +101,6 @@ class InterviewApplication:
                 interview_id,
                 job_id=dispatch.job_id,
                 lease_s=settings.lease_s,
-                look_s=settings.lease_renew_s,
             )
 
     def header(self) -> Mapping[str, Any]:

@@ -127,18 +127,31 @@ async def renew_leases(
     return {row["lease_job"] for row in rows}
 
 
-async def lease_holder(
-    db: Database, interview_id: str, *, budget_s: float = BUDGET_S
+async def keep_lease(
+    db: Database,
+    interview_id: str,
+    *,
+    job_id: str,
+    token: int,
+    lease_s: float,
+    budget_s: float = BUDGET_S,
 ) -> Holder | None:
     """Whose the interview is; None where it does not exist.
 
-    Raises DatabaseUnavailable and DatabaseOperationFailed.
+    A lease that is still this job's by this token and has less than half of its time left is
+    renewed: its worker, whose business that is, must be stalled. Raises DatabaseUnavailable and
+    DatabaseOperationFailed.
     """
+    keep = (
+        "WITH kept AS ("
+        " UPDATE interviews SET lease_expires = clock_timestamp() + make_interval(secs => $4)"
+        " WHERE interview_id = $1 AND lease_job = $2 AND token = $3"
+        " AND lease_expires < clock_timestamp() + make_interval(secs => $4 / 2))"
+        " SELECT token, lease_job FROM interviews WHERE interview_id = $1"
+    )
     row = await db.run(
-        "lease_holder",
-        lambda connection: connection.fetchrow(
-            "SELECT token, lease_job FROM interviews WHERE interview_id = $1", interview_id
-        ),
+        "keep_lease",
+        lambda connection: connection.fetchrow(keep, interview_id, job_id, token, lease_s),
         budget_s=budget_s,
     )
     return None if row is None else Holder(token=row["token"], job_id=row["lease_job"])

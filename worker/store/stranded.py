@@ -67,6 +67,11 @@ _WHY = (
     "CASE"
     f" WHEN status IN ('dispatched', 'running') AND {expired('$1')}"
     f" AND lease_expires > {_NOW} - interval '{_LOOKED_AT_S} s' THEN '{LEASE_EXPIRED}'"
+    # One that never had a lease takes it within a second of writing that it runs.
+    " WHEN status = 'running' AND lease_job IS NULL"
+    f" AND updated_at BETWEEN {_NOW} - interval '{_LOOKED_AT_S} s'"
+    f" AND {_NOW} - make_interval(secs => $2)"
+    f" THEN '{LEASE_EXPIRED}'"
     " WHEN status = 'dispatched' AND lease_job IS NULL"
     f" AND dispatched_at > {_NOW} - interval '{_LOOKED_AT_S} s'"
     f" AND dispatched_at <= {_NOW} - make_interval(secs => $2 * 2 ^ {_TRIES})"
