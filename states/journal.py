@@ -52,6 +52,10 @@ class JournalGone(JournalError):
     """There is no journal to open again: somebody else has put it away."""
 
 
+class JournalDamaged(JournalError):
+    """A line in the middle of a journal is no record."""
+
+
 class JournalTooNew(JournalError):
     """A whole record of a later version: never a torn line, and never to be cut off."""
 
@@ -201,20 +205,23 @@ class ReadRecords:
     records: list[Record]
     whole_bytes: int
     torn_bytes: int
+    #: Lines before the last one that are no records, where they were passed over.
+    damaged: int = 0
 
 
-def read_records(path: Path) -> ReadRecords:
+def read_records(path: Path, *, pass_over_damage: bool = False) -> ReadRecords:
     """Read a journal file, which may be in the middle of being written.
 
-    Raises JournalError for a file that cannot be read, a record of a newer format, or a line
-    that is no record before the last one.
+    Raises JournalError for a file that cannot be read, JournalTooNew for a record of a newer
+    format, and JournalDamaged for a line that is no record before the last one, unless that is
+    to be passed over.
     """
     try:
         data = path.read_bytes()
     except OSError as error:
         raise JournalError(f"cannot read the journal {path}: {error.strerror}") from error
     records: list[Record] = []
-    whole = 0
+    whole = damaged = 0
     for number, line in _lines(data):
         try:
             record = _checked(json.loads(line))
@@ -223,12 +230,16 @@ def read_records(path: Path) -> ReadRecords:
         except ValueError as error:
             if whole + len(line) == len(data):
                 break  # the last line: torn
-            raise JournalError(f"{path}:{number}: not a record ({error})") from error
+            if not pass_over_damage:
+                raise JournalDamaged(f"{path}:{number}: not a record ({error})") from error
+            damaged, whole = damaged + 1, whole + len(line)
+            continue
         if not line.endswith(b"\n"):
             break
         records.append(record)
         whole += len(line)
-    return ReadRecords(records=records, whole_bytes=whole, torn_bytes=len(data) - whole)
+    torn = len(data) - whole
+    return ReadRecords(records=records, whole_bytes=whole, torn_bytes=torn, damaged=damaged)
 
 
 def _lines(data: bytes) -> Iterator[tuple[int, bytes]]:

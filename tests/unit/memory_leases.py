@@ -24,6 +24,8 @@ class MemoryLeases:
 
     now: float = 100.0
     away: bool = False
+    #: The interview is gone from the database.
+    deleted: bool = False
     token: int = 0
     job: str | None = None
     expires: float = 0.0
@@ -55,8 +57,14 @@ class MemoryLeases:
 
     async def keep_lease(
         self, _: object, __: str, *, job_id: str, token: int, **___: float
-    ) -> Holder:
+    ) -> Holder | None:
         self._ask()
+        if self.deleted:
+            return None
+        known = Holder(token=self.token, job_id=self.job)
+        if self.token < token:
+            self.token, self.job, self.expires = token, job_id, self.now + LEASE_S
+            return known
         if (self.job, self.token) == (job_id, token) and self.expires < self.now + LEASE_S / 2:
             self.expires = self.now + LEASE_S
         return Holder(token=self.token, job_id=self.job)

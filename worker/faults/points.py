@@ -69,6 +69,7 @@ OPERATIONS = (
     "get_interview",
     "hold_duty",
     "keep_lease",
+    "last_seq",
     "migrate",
     "ping",
     "renew_leases",

@@ -195,6 +195,8 @@ class InterviewApplication:
             shipper = ship_live(self._life, database)
             if self._job is not None:
                 self._job.book.acknowledged = shipper.acknowledged
+            if self._lease is not None:
+                self._lease.on_forgotten = shipper.ship_again
 
     async def _ship_late(self, _: AgentSession[Any], database: Database) -> None:
         self._ship(database)
