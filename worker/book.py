@@ -8,6 +8,7 @@ from collections.abc import Awaitable
 from typing import Any, Protocol
 
 from states import JournalError, Lifecycle
+from worker.journal import JournalSlow
 from worker.loop_watch import Stall
 from worker.resources.base import LoadReport
 
@@ -80,6 +81,7 @@ class JobBook:
 
         Committed is on the disk, and then in the database or `ACKNOWLEDGED_WITHIN_S` later,
         whichever is first: a machine that dies costs nothing unless the database was away too.
+        A disk that is slow is not waited for: what it holds by then outlives the process.
         """
         try:
             record = self._life.journal.append("turn", self._life.t, **turn)
@@ -88,6 +90,8 @@ class JobBook:
             return
         try:
             await self._life.journal.commit()
+        except JournalSlow:
+            pass  # a condition of the job, told once
         except JournalError as error:
             logger.error("a turn is not on the disk: %s", error)
         if self.acknowledged is not None:
