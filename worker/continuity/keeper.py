@@ -46,7 +46,7 @@ class Continuity:
         self._jobs = jobs
         #: Told apart from every other worker, also from the one before on this machine.
         self.worker_id = f"{socket.gethostname()}-{secrets.token_hex(4)}"
-        self._livekit = LiveKitRooms(settings)
+        self._rescue = Rescue(LiveKitRooms(settings), grace_s=settings.candidate_grace_s)
         self._limits = Limits(
             lease_s=settings.lease_s,
             join_s=settings.join_deadline_s,
@@ -76,7 +76,7 @@ class Continuity:
         To be called once the job's journal is in the database: the newcomer goes on from there.
         """
         if (database := self._books.database) is not None:
-            await Rescue(DatabaseLedger(database, self._limits), self._livekit).look(job_id)
+            await self._rescue.look(DatabaseLedger(database, self._limits), job_id)
 
     async def _on_duty(self, for_s: float) -> bool:
         if (database := self._books.database) is None:
@@ -85,7 +85,7 @@ class Continuity:
 
     async def _look(self) -> None:
         if (database := self._books.database) is not None:
-            await Rescue(DatabaseLedger(database, self._limits), self._livekit).look()
+            await self._rescue.look(DatabaseLedger(database, self._limits))
 
     async def _renew(self) -> None:
         loop = asyncio.get_running_loop()

@@ -65,8 +65,10 @@ _SQLSTATE = ("an SQLSTATE", r"[0-9A-Z]{5}")
 OPERATIONS = (
     "check_schema",
     "claim_dispatch",
+    "end_without_candidate",
     "find_stranded",
     "get_interview",
+    "give_back_dispatch",
     "hold_duty",
     "keep_lease",
     "last_seq",

@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from states import Reason
+from states import Outcome, Reason
 from worker.store.interviews import Interview, interview_of
 from worker.store.leases import expired
 from worker.store.pool import BUDGET_S
@@ -30,6 +30,7 @@ WORTH_ANOTHER_TRY: Final = (
 #: Why an interview is without an interviewer, where no job has told.
 LEASE_EXPIRED: Final = "LeaseExpired"
 NEVER_JOINED: Final = "NeverJoined"
+NOT_SENT: Final = "NotSent"
 
 #: Seconds after which nobody looks at an interview any more, and without a dispatch after which
 #: tries are counted anew.
@@ -62,7 +63,7 @@ class Stranded:
 
 _NOW = "clock_timestamp()"
 _TRIES = f"(CASE WHEN dispatched_at > {_NOW} - interval '{_FORGOTTEN_S} s' THEN tries ELSE 0 END)"
-#: Parameters: $1 lease, $2 join deadline, $3 delay (seconds), $4 tries, $5 reasons.
+#: Parameters: $1 lease, $2 join deadline (seconds), $3 reasons; for `_DUE` also $4 delay, $5 tries.
 _WHY = (
     "CASE"
     f" WHEN status IN ('dispatched', 'running') AND {expired('$1')}"
@@ -72,17 +73,19 @@ _WHY = (
     f" AND updated_at BETWEEN {_NOW} - interval '{_LOOKED_AT_S} s'"
     f" AND {_NOW} - make_interval(secs => $2)"
     f" THEN '{LEASE_EXPIRED}'"
+    " WHEN status = 'dispatched' AND lease_job IS NULL AND dispatched_at IS NULL"
+    f" AND updated_at > {_NOW} - interval '{_LOOKED_AT_S} s' THEN '{NOT_SENT}'"
     " WHEN status = 'dispatched' AND lease_job IS NULL"
     f" AND dispatched_at > {_NOW} - interval '{_LOOKED_AT_S} s'"
     f" AND dispatched_at <= {_NOW} - make_interval(secs => $2 * 2 ^ {_TRIES})"
     f" THEN '{NEVER_JOINED}'"
     " WHEN status = 'ended' AND outcome = 'failed' AND lease_job IS NULL"
-    f" AND updated_at > {_NOW} - interval '{_LOOKED_AT_S} s' AND reason = ANY($5::text[])"
+    f" AND updated_at > {_NOW} - interval '{_LOOKED_AT_S} s' AND reason = ANY($3::text[])"
     " THEN reason END"
 )
 _DUE = (
-    f"{_TRIES} < $4 AND ({_TRIES} = 0"
-    f" OR dispatched_at <= {_NOW} - make_interval(secs => $3 * 2 ^ ({_TRIES} - 1)))"
+    f"{_TRIES} < $5 AND ({_TRIES} = 0"
+    f" OR dispatched_at <= {_NOW} - make_interval(secs => $4 * 2 ^ ({_TRIES} - 1)))"
 )
 _CANDIDATES = (
     "(status IN ('dispatched', 'running')"
@@ -96,7 +99,7 @@ _LAST_JOB = (
 
 def _parameters(limits: Limits) -> tuple[object, ...]:
     reasons = [str(reason) for reason in WORTH_ANOTHER_TRY]
-    return limits.lease_s, limits.join_s, limits.delay_s, limits.tries, reasons
+    return limits.lease_s, limits.join_s, reasons, limits.delay_s, limits.tries
 
 
 async def find_stranded(
@@ -167,6 +170,49 @@ async def note_dispatch(
             token,
             dispatch_id,
         ),
+        budget_s=budget_s,
+    )
+
+
+async def give_back_dispatch(
+    db: Database, interview_id: str, *, token: int, budget_s: float = BUDGET_S
+) -> None:
+    """Undo a claim for which nobody could be sent: it counts as no try, and is due at once.
+
+    Somebody who comes all the same keeps the interview. Raises DatabaseUnavailable and
+    DatabaseOperationFailed.
+    """
+    await db.run(
+        "give_back_dispatch",
+        lambda connection: connection.execute(
+            "UPDATE interviews SET dispatched_at = NULL, tries = tries - 1"
+            " WHERE interview_id = $1 AND token = $2 AND dispatch_token = $2"
+            " AND lease_job IS NULL AND dispatch_id IS NULL AND dispatched_at IS NOT NULL",
+            interview_id,
+            token,
+        ),
+        budget_s=budget_s,
+    )
+
+
+async def end_without_candidate(
+    db: Database, found: Stranded, limits: Limits, *, budget_s: float = BUDGET_S
+) -> None:
+    """End an interview that is still without an interviewer, and whose candidate has gone.
+
+    Its token rises, so that nobody who may live comes back to it. Raises DatabaseUnavailable and
+    DatabaseOperationFailed.
+    """
+    end = (
+        "UPDATE interviews SET token = token + 1, status = 'ended', outcome = $6, reason = $7,"
+        f" updated_at = {_NOW}, lease_job = NULL, lease_worker = NULL, lease_expires = NULL"
+        f" WHERE interview_id = $4 AND token = $5 AND status <> 'ended' AND ({_WHY}) IS NOT NULL"
+    )
+    which = found.interview.interview_id, found.interview.token
+    how = Outcome.ABANDONED, Reason.CANDIDATE_LEFT
+    await db.run(
+        "end_without_candidate",
+        lambda connection: connection.execute(end, *_parameters(limits)[:3], *which, *how),
         budget_s=budget_s,
     )
 
