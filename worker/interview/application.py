@@ -153,7 +153,9 @@ class InterviewApplication:
                 self._take_on(job, name, engine)
         orchestrator.on_refused = lambda reason: job.book.refusal("llm", reason)
         session = _session_of(orchestrator, held)
-        interviewer = Interviewer(orchestrator, job.keep_turn, job.stage.write)
+        interviewer = Interviewer(
+            orchestrator, job.keep_turn, job.stage.write, keep_hearing=job.book.hearing
+        )
         ladder = TurnLadder(
             interviewer,
             job.stage.line,

@@ -12,7 +12,7 @@ from typing import Any
 from livekit.agents import Agent, ModelSettings, SpeechCreatedEvent, StopResponse, llm
 from livekit.agents.voice import SpeechHandle
 
-from worker.interview.half_answer import HalfAnswer
+from worker.interview.half_answer import HalfAnswer, HearingKeeper, unwritten
 from worker.interview.latency import NO_LATENCY, latency_of
 from worker.interview.orchestrator import Move, Role
 from worker.interview.orchestrator_llm import OrchestratorLLM, Utterance
@@ -43,14 +43,19 @@ class Interviewer(Agent):
     """Speaks what the orchestrator decides and commits what was said, in that order."""
 
     def __init__(
-        self, orchestrator: OrchestratorLLM, keep_turn: TurnKeeper, write: Writer | None = None
+        self,
+        orchestrator: OrchestratorLLM,
+        keep_turn: TurnKeeper,
+        write: Writer | None = None,
+        *,
+        keep_hearing: HearingKeeper = unwritten,
     ) -> None:
         # Nobody reads them: a model behind the orchestrator has a prompt of its own.
         super().__init__(instructions="Hold the planned interview.")
         self._orchestrator = orchestrator
         self._book = TurnBook(orchestrator, keep_turn)
         self._write = write
-        self._half_answer = HalfAnswer()
+        self._half_answer = HalfAnswer(keep_hearing, lambda: orchestrator.open_question().id)
         self._recording: set[asyncio.Task[None]] = set()
         self._mending: asyncio.Task[None] | None = None
         self._patience = Patience(
@@ -78,6 +83,7 @@ class Interviewer(Agent):
     async def on_exit(self) -> None:
         """Forget the time of the open question, and what was to be said again."""
         self._patience.stop()
+        self._half_answer.stop()
         if self._mending is not None:
             self._mending.cancel()
 
@@ -155,20 +161,23 @@ class Interviewer(Agent):
         would lose the turn and leave the interviewer silent, so nothing else leaves it.
         """
         # Dropped only once they are kept: the session may end before that.
-        pieces = self._half_answer.pieces
+        pieces, hearing = self._half_answer.pieces, self._half_answer.seq
         text = (new_message.text_content or "").strip()
-        done = await self._take_answer(text, latency_of(new_message))
+        done = await self._take_answer(text, latency_of(new_message), hearing=hearing)
         self._half_answer.taken(pieces)
         if done:
             self._finish()
             raise StopResponse
 
-    async def _take_answer(self, text: str, latency: Mapping[str, float] = NO_LATENCY) -> bool:
+    async def _take_answer(
+        self, text: str, latency: Mapping[str, float] = NO_LATENCY, *, hearing: int | None = None
+    ) -> bool:
         """Keep an answer and take it into the plan. True where there is nothing more to say."""
         self.floor.take()
         await self._recorded()
         try:
-            self._orchestrator.commit(await self._book.answer(text, latency))
+            said = await self._book.answer(text, latency, hearing=hearing)
+            self._orchestrator.commit(said)
             self._patience.begin()
             return self._orchestrator.next_move().role is Role.DONE
         except Exception:
@@ -198,8 +207,8 @@ class Interviewer(Agent):
     async def keep_half_answer(self) -> None:
         """Write down what was being said when the session closed. Answers nothing by itself."""
         if text := self._half_answer.text:
-            self._half_answer = HalfAnswer()
-            await self._book.answer(text, interrupted=True)
+            self._half_answer.drop()
+            await self._book.answer(text, interrupted=True, hearing=self._half_answer.seq)
 
     # --- the interviewer's own turns -----------------------------------------------------------
 
