@@ -154,7 +154,11 @@ class InterviewApplication:
         orchestrator.on_refused = lambda reason: job.book.refusal("llm", reason)
         session = _session_of(orchestrator, held)
         interviewer = Interviewer(
-            orchestrator, job.keep_turn, job.stage.write, keep_hearing=job.book.hearing
+            orchestrator,
+            job.keep_turn,
+            job.stage.write,
+            keep_hearing=job.book.hearing,
+            playout=lambda: job.stage.line.last_playout,
         )
         ladder = TurnLadder(
             interviewer,

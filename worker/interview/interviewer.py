@@ -13,6 +13,7 @@ from livekit.agents import Agent, ModelSettings, SpeechCreatedEvent, StopRespons
 from livekit.agents.voice import SpeechHandle
 
 from worker.interview.half_answer import HalfAnswer, HearingKeeper, unwritten
+from worker.interview.heard import HeardOf, PlayoutTeller
 from worker.interview.latency import NO_LATENCY, latency_of
 from worker.interview.orchestrator import Move, Role
 from worker.interview.orchestrator_llm import OrchestratorLLM, Utterance
@@ -49,12 +50,14 @@ class Interviewer(Agent):
         write: Writer | None = None,
         *,
         keep_hearing: HearingKeeper = unwritten,
+        playout: PlayoutTeller = lambda: None,
     ) -> None:
         # Nobody reads them: a model behind the orchestrator has a prompt of its own.
         super().__init__(instructions="Hold the planned interview.")
         self._orchestrator = orchestrator
         self._book = TurnBook(orchestrator, keep_turn)
         self._write = write
+        self._heard = HeardOf(playout)
         self._half_answer = HalfAnswer(keep_hearing, lambda: orchestrator.open_question().id)
         self._recording: set[asyncio.Task[None]] = set()
         self._mending: asyncio.Task[None] | None = None
@@ -247,8 +250,12 @@ class Interviewer(Agent):
         heard = " ".join(item.text_content or "" for item in spoken).strip()
         # A voice that broke off has interrupted itself, and says so only here.
         broke_off = not handle.interrupted and any(item.interrupted for item in spoken)
+        cut_off = handle.interrupted or broke_off
+        if heard and cut_off:
+            heard = self._heard.part(move.text, heard, broke_off=broke_off)
+        elif heard:
+            self._heard.whole(heard)
         if heard:
-            cut_off = handle.interrupted or broke_off
             latency = latency_of(spoken[0])
             keeping = self._book.utterance(
                 move, heard, heard=heard, interrupted=cut_off, latency=latency
