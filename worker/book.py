@@ -126,6 +126,13 @@ class JobBook:
                 silent_s=round(silent_s, 3),
             )
 
+    def away(self, away_s: float) -> None:
+        """Record that the room was away, and nobody heard anything, for so many seconds."""
+        with contextlib.suppress(JournalError):
+            self._life.journal.append(
+                "fault", self._life.t, where="room", error="RoomAway", away_s=round(away_s, 3)
+            )
+
     def stalled(self, stall: Stall) -> None:
         """Record that the event loop was blocked."""
         with contextlib.suppress(JournalError):

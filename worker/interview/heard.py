@@ -21,10 +21,11 @@ class HeardOf:
     def __init__(self, playout: PlayoutTeller) -> None:
         self._playout = playout
         self._pace = TYPICAL_PACE
+        self._told: Playout | None = None
 
     def whole(self, text: str) -> None:
         """All of the last utterance was heard: that is how fast this voice speaks."""
-        playout = self._playout()
+        playout = self._next()
         if playout is not None and playout.played_s > 1.0:
             self._pace = spoken_length(text) / playout.played_s
 
@@ -33,9 +34,15 @@ class HeardOf:
 
         `claimed` is what the framework takes for heard, and is taken where there is no line.
         """
-        playout = self._playout()
+        playout = self._next()
         if playout is None:
             return claimed
         if broke_off or not playout.made_s:
             return heard_after(text, playout.played_s * self._pace)
         return heard_after(text, playout.played_s / playout.made_s * spoken_length(text))
+
+    def _next(self) -> Playout | None:
+        """That of the utterance which ended now; None where it was never on the line."""
+        last = self._playout()
+        before, self._told = self._told, last
+        return last if last is not before else None

@@ -69,6 +69,8 @@ class Interviewer(Agent):
         #: Told that an utterance has ended and was not spoken, or not to its end, though nobody
         #: stopped it; the next move is still owed.
         self.on_unspoken: Callable[[], Coroutine[Any, Any, None]] | None = None
+        #: What the candidate is saying was not heard to its end: it answers nothing by itself.
+        self.answer_is_cut = False
         #: Set once goodbye was said.
         self.finished = asyncio.Event()
         #: The loop's time at which somebody was last heard, either side.
@@ -99,6 +101,11 @@ class Interviewer(Agent):
     def hears_candidate(self) -> bool:
         """Whether the candidate is speaking now."""
         return self.session.user_state == "speaking"
+
+    @property
+    def answer_is_over(self) -> bool:
+        """Whether something was said to the open question, and its turn is about to end."""
+        return bool(self._half_answer.text) and not (self.floor.ours or self.hears_candidate)
 
     @property
     def next_role(self) -> Role:
@@ -179,7 +186,8 @@ class Interviewer(Agent):
         self.floor.take()
         await self._recorded()
         try:
-            said = await self._book.answer(text, latency, hearing=hearing)
+            cut = self.answer_is_cut
+            said = await self._book.answer(text, latency, interrupted=cut, hearing=hearing)
             self._orchestrator.commit(said)
             self._patience.begin()
             return self._orchestrator.next_move().role is Role.DONE
@@ -195,9 +203,7 @@ class Interviewer(Agent):
         await self.cut_off()
         if self._patience.deaf:
             # What was said to nobody must not come back as the answer to another question.
-            await self.keep_half_answer()
-            with contextlib.suppress(RuntimeError):  # it is closing
-                self.session.clear_user_turn()
+            await self.let_go_of_answer()
         if await self._take_answer(text):
             self._finish()
             return
@@ -207,11 +213,19 @@ class Interviewer(Agent):
         """Nobody listens any more, until there is text again."""
         self._patience.wait_for_text()
 
+    async def let_go_of_answer(self) -> None:
+        """Keep what was said so far, and begin anew with what comes."""
+        await self.keep_half_answer()
+        with contextlib.suppress(RuntimeError):  # it is closing
+            self.session.clear_user_turn()
+
     async def keep_half_answer(self) -> None:
-        """Write down what was being said when the session closed. Answers nothing by itself."""
+        """Write down what was being said when it was cut off. Answers nothing by itself."""
         if text := self._half_answer.text:
             self._half_answer.drop()
-            await self._book.answer(text, interrupted=True, hearing=self._half_answer.seq)
+            hearing = self._half_answer.seq
+            said = await self._book.answer(text, interrupted=True, hearing=hearing)
+            self._orchestrator.commit(said)
 
     # --- the interviewer's own turns -----------------------------------------------------------
 

@@ -55,7 +55,7 @@ class Line(io.AudioOutput):
         )
         # The utterance that the session is capturing, in the feeder unless it is over.
         self._speech: Segment | None = None
-        self._last_speech: Segment | None = None
+        self._last_playout: Playout | None = None
         self._silent = False
         self._closed = False
         self._publishing = asyncio.Lock()
@@ -110,7 +110,7 @@ class Line(io.AudioOutput):
     @property
     def last_playout(self) -> Playout | None:
         """How much was played of the last utterance that is over; None where there was none."""
-        return self._last_speech.playout if self._last_speech is not None else None
+        return self._last_playout
 
     def hold(self) -> None:
         """Stop where it is: the room is away, and nobody hears anything until `release`.
@@ -265,7 +265,7 @@ class Line(io.AudioOutput):
 
     def _on_played(self, segment: Segment) -> None:
         if segment.speech:
-            self._last_speech = segment
+            self._last_playout = segment.playout
             self.on_playback_finished(playback_position=segment.pushed_s, interrupted=False)
 
     def _on_cut(self, segment: Segment) -> None:
@@ -278,7 +278,7 @@ class Line(io.AudioOutput):
         Later than the call that made it so, for the outputs above this one count an utterance,
         and end it, only after this one has.
         """
-        self._last_speech = segment
+        self._last_playout = segment.playout
         report = functools.partial(
             self.on_playback_finished, playback_position=segment.played_s, interrupted=True
         )
