@@ -73,6 +73,7 @@ class Outages:
         elif interviewer.answer_is_over:
             return
         await interviewer.cut_off()
-        self._saying_back = asyncio.create_task(say_back(self._line), name="say-back")
-        await asyncio.sleep(0)  # it is the first on the line
+        if self._saying_back is None or self._saying_back.done():
+            self._saying_back = asyncio.create_task(say_back(self._line), name="say-back")
+            await asyncio.sleep(0)  # it is the first on the line
         await interviewer.speak_next()
