@@ -9,7 +9,10 @@ internal    state, event: something that came and changed no state
 condition   resource, status, reason, message, required, since
 step        name, ok, reason, elapsed_ms, attempts: a timed piece of start-up or shutdown, which
             began elapsed_ms before t; of a loader also needs (what it waited for) and budget_s
-turn        speaker, question_id, text, generated, heard, interrupted
+turn        speaker, question_id, text, generated, heard, interrupted; of the candidate's also
+            hearing: the seq of the last record of that kind whose words are in it
+hearing     final, interim, question_id: a piece of an answer that is being given; what has become
+            final since the record before, and what is not final yet
 fault       where, error: something that went wrong and was survived
 exit        exit_code, signal: written by the worker once the job's process is gone
 """

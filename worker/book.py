@@ -97,6 +97,18 @@ class JobBook:
         if self.acknowledged is not None:
             await self.acknowledged(int(record["seq"]), within_s=ACKNOWLEDGED_WITHIN_S)
 
+    def hearing(self, final: str, interim: str, question_id: str | None) -> int | None:
+        """Write down a piece of the candidate's answer while it is given; returns its seq.
+
+        In the page cache, which survives the process; None where it cannot be written.
+        """
+        with contextlib.suppress(JournalError):
+            record = self._life.journal.append(
+                "hearing", self._life.t, final=final, interim=interim, question_id=question_id
+            )
+            return int(record["seq"])
+        return None
+
     def fault(self, where: str, error: BaseException) -> None:
         """Record something that went wrong, by its kind only: a message may quote anybody."""
         self.refusal(where, type(error).__name__)
@@ -116,6 +128,13 @@ class JobBook:
                 error=reason,
                 rung=name,
                 silent_s=round(silent_s, 3),
+            )
+
+    def away(self, away_s: float) -> None:
+        """Record that the room was away, and nobody heard anything, for so many seconds."""
+        with contextlib.suppress(JournalError):
+            self._life.journal.append(
+                "fault", self._life.t, where="room", error="RoomAway", away_s=round(away_s, 3)
             )
 
     def stalled(self, stall: Stall) -> None:

@@ -23,6 +23,7 @@ from worker.interview.interviewer import Interviewer
 from worker.interview.ladder import TurnLadder
 from worker.interview.losses import Losses
 from worker.interview.orchestrator_llm import OrchestratorLLM
+from worker.interview.outages import Outages
 from worker.interview.planned_lines import prepare_plan
 from worker.interview.turn_ends import take_turn_detector, take_vad, turns_end_on
 from worker.interview.watch import Watch
@@ -152,7 +153,13 @@ class InterviewApplication:
                 self._take_on(job, name, engine)
         orchestrator.on_refused = lambda reason: job.book.refusal("llm", reason)
         session = _session_of(orchestrator, held)
-        interviewer = Interviewer(orchestrator, job.keep_turn, job.stage.write)
+        interviewer = Interviewer(
+            orchestrator,
+            job.keep_turn,
+            job.stage.write,
+            keep_hearing=job.book.hearing,
+            playout=lambda: job.stage.line.last_playout,
+        )
         ladder = TurnLadder(
             interviewer,
             job.stage.line,
@@ -209,6 +216,7 @@ class InterviewApplication:
         watch = Watch(job, interviewer, ladder, self._settings, resumes=resumes)
         losses = Losses(job, session, interviewer.cannot_hear)
         losses.begin()
+        Outages(interviewer, job.stage.line, job.book.away).attend(job.stage.reach)
         assert self._lease is not None  # noqa: S101  # it was there to load
         try:
             async with self._lease.guarded(job, lambda: self._database):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import Final
 
 from livekit import rtc
@@ -11,6 +12,15 @@ from worker.speech.frames import frame_of, samples_of
 from worker.speech.sinks import LONG_QUEUE_S
 
 _BYTES_PER_SAMPLE: Final = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Playout:
+    """How much of an utterance was played, in seconds."""
+
+    played_s: float
+    #: Seconds of all of it; None where it was cut off before all of it was made.
+    made_s: float | None
 
 
 class Segment:
@@ -22,12 +32,15 @@ class Segment:
         self.started = False
         #: All of it has been captured.
         self.complete = False
+        #: And not only ended because it was cut off.
+        self.whole = False
         #: It was played out or cut off; nothing of it is fed any more.
         self.over = False
         #: Seconds of it that were played, exact once it is over.
         self.played_s = 0.0
         self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.pushed_s = 0.0
+        self._captured_s = 0.0
         self._bytes_per_s = sample_rate * _BYTES_PER_SAMPLE
         self._sample_rate = sample_rate
         self._resampler: rtc.AudioResampler | None = None
@@ -42,13 +55,25 @@ class Segment:
         if self._resampler is None and frame.sample_rate != self._sample_rate:
             self._resampler = rtc.AudioResampler(frame.sample_rate, self._sample_rate)
         for part in self._resampler.push(frame) if self._resampler else [frame]:
-            self._waiting += part.data
+            self._append(part)
 
     def end(self) -> None:
-        """Mark it as complete."""
+        """Mark it as complete.
+
+        An utterance that is cut off while it is made is ended first, in the same breath: it is
+        whole once the event loop has gone on.
+        """
         self.complete = True
         for part in self._resampler.flush() if self._resampler else []:
-            self._waiting += part.data
+            self._append(part)
+        asyncio.get_running_loop().call_soon(self._mark_whole)
+
+    def _append(self, part: rtc.AudioFrame) -> None:
+        self._waiting += part.data
+        self._captured_s += part.duration
+
+    def _mark_whole(self) -> None:
+        self.whole = not self.over
 
     @property
     def has_audio(self) -> bool:
@@ -73,6 +98,11 @@ class Segment:
             self._waiting[:0] = self._pushed[-size:]
             del self._pushed[-size:]
             self.pushed_s -= size / self._bytes_per_s
+
+    @property
+    def playout(self) -> Playout:
+        """How much of it was played, once it is over."""
+        return Playout(played_s=self.played_s, made_s=self._captured_s if self.whole else None)
 
     def close(self, played_s: float) -> None:
         """End it after so many seconds; whoever waits for it goes on."""
