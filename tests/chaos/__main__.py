@@ -1,13 +1,13 @@
 """Real interviews under seeded random faults, and whether anything was lost.
 
-In tests/, with e2e/ on PYTHONPATH: `python -m chaos -n 20 --seed 7`. `make chaos` does that.
+With tests/ and tests/e2e/ on PYTHONPATH: `python -m chaos -n 20 --seed 7`, as `make chaos` does.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
+import logging
 import secrets
 import sys
 import time
@@ -35,6 +35,9 @@ def main() -> int:
     folder = options.folder or Path(f"chaos-{seed}-{time.strftime('%Y%m%d-%H%M%S')}")
     folder.mkdir(parents=True, exist_ok=True)
     limits = Limits(silence_s=options.silence_s)
+    # The SDK tells of every reconnection, and the stand-ins of every line that was cut.
+    for name in ("livekit", "aiohttp"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         violated = asyncio.run(_run(seed, rounds, folder.resolve(), limits))
     except LiveKitServerUnavailable as error:
@@ -67,13 +70,14 @@ async def _run(seed: int, rounds: tuple[Round, ...], folder: Path, limits: Limit
     try:
         async with running_world(binary) as world:
             _tell("LiveKit, PostgreSQL and three workers are up")
-            run = Run(world, seed=seed, folder=folder, limits=limits, tell=_tell)
+            run = Run(world, seed=seed, folder=folder, limits=limits)
             for number, faults in enumerate(rounds, start=1):
-                result = await run.round(number, faults)
-                results.append(result)
-                _tell_round(number, len(rounds), result, time.monotonic() - began_s)
-                with contextlib.suppress(OSError):
-                    report.write(folder / "report.json", report.summary(seed, results), results)
+                results.append(await run.round(number, faults))
+                _tell_round(results[-1], len(rounds), time.monotonic() - began_s)
+                report.write(folder / "report.json", report.summary(seed, results), results)
+            if any(result.verdict.violations for result in results):
+                for machine in world.machines:
+                    machine.keep_logs(folder)
     finally:
         figures = report.summary(seed, results)
         report.write(folder / "report.json", figures, results)
@@ -86,7 +90,8 @@ def _tell(line: str) -> None:
     print(line, flush=True)
 
 
-def _tell_round(number: int, rounds: int, result: RoundResult, after_s: float) -> None:
+def _tell_round(result: RoundResult, rounds: int, after_s: float) -> None:
+    number = result.evidence.number
     struck = ", ".join(
         f"{each.kind} {each.target}".strip() + ("" if each.hit else " (missed)")
         for each in sorted(result.evidence.struck, key=lambda each: each.span.start_s)

@@ -31,8 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from chaos.diary import Answer
-    from chaos.evidence import Evidence, RoundEvidence
-    from chaos.strikes import Struck
+    from chaos.evidence import Evidence, RoundEvidence, Struck
 
 #: What is struck when an interviewer dies, by the kind's name.
 _KILLS: Final = ("kill-job", "kill-worker", "kill-machine")
@@ -94,8 +93,8 @@ def judge(round_: RoundEvidence, limits: Limits | None = None) -> Verdict:
     limits = limits or Limits()
     violations: list[Violation] = []
     for interview in round_.interviews:
-        for each in _violations(round_, interview, limits):
-            violations.append(_located(round_, interview, each))
+        found = _violations(round_, interview, limits)
+        violations += [_located(round_, interview, each) for each in found]
     violations += [Violation(what="leftover", detail=each) for each in round_.leftovers]
     answers = [each for one in round_.interviews for each in one.diary.answers if each.complete]
     return Verdict(

@@ -17,7 +17,21 @@ if TYPE_CHECKING:
     import asyncpg
 
     from chaos.diary import Diary, Span
-    from chaos.strikes import Struck
+
+
+@dataclass(frozen=True, kw_only=True)
+class Struck:
+    """What became of one fault."""
+
+    kind: str
+    target: str
+    #: Seconds since the epoch: when it began and ended.
+    span: Span
+    #: Whether there was something to strike.
+    hit: bool
+    #: The interviews whose interviewer was struck, and that interviewer's identity.
+    interviewers: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

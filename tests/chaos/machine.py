@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 from dataclasses import dataclass
@@ -162,6 +163,11 @@ class Machine:
                 if is_alive(job.pid):
                     found.append(job)
         return sorted(found, key=lambda job: job.began)
+
+    def keep_logs(self, folder: Path) -> None:
+        """Copy what its workers have logged into a folder."""
+        for number, worker in enumerate((*self.retired, self.worker), start=1):
+            shutil.copy(worker.log_path, folder / f"machine-{self.number}-worker-{number}.log")
 
     async def remove(self) -> None:
         """End the worker and give the disk back."""

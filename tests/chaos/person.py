@@ -7,6 +7,7 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Final
 
+from heard import heard_by
 from livekit import rtc
 
 from chaos.diary import Answer, Asked, Diary, Span
@@ -23,9 +24,18 @@ if TYPE_CHECKING:
 #: Silence after which it is the candidate's turn, as in `worker.demo.conversation`.
 _PAUSE_S: Final = 1.0
 _LOOK_S: Final = 0.1
+#: Silence after which a candidate who was asked nothing, by the captions, recalls what it heard.
+_PUZZLED_S: Final = 1.6
+#: Seconds that it recalls: the longest of the plan's lines twice.
+_REMEMBERED_S: Final = 14.0
 #: After the last words, or after the interview is over by the record: until the candidate leaves.
 _LINGERS_S: Final = 3.0
 _TRIES_AGAIN_S: Final = 0.5
+
+
+def _is_complete(heard: str) -> bool:
+    """Whether there is something to answer, or nothing more to come."""
+    return question_in(heard) is not None or is_closing(heard)
 
 
 class Person:
@@ -110,24 +120,32 @@ class Person:
 
     async def _talk(self, candidate: Candidate) -> None:
         """Answer what is asked, until it is over or the room is gone."""
-        read = 0
+        read, since_s, listened_s = 0, 0.0, 0.0
         while not (self._done or candidate.disconnected):
             await asyncio.sleep(_LOOK_S)
+            heard_s = candidate.meter.last_audible_s
+            # The captions may be ahead of the voice.
+            if heard_s is None or candidate.now_s - heard_s < _PAUSE_S:
+                continue
             captions = candidate.captions.others(candidate.identity)
             heard = " ".join(caption.text for caption in captions[read:])
-            if not (asked := question_in(heard)) and not is_closing(heard):
+            if not _is_complete(heard) and heard_s > listened_s:
+                if candidate.now_s - heard_s < _PUZZLED_S:
+                    continue
+                # A reconnection costs captions that the voice survives.
+                listened_s = heard_s
+                since_s = max(since_s, heard_s - _REMEMBERED_S)
+                heard = await heard_by(candidate, since_s=since_s)
+            if not _is_complete(heard):
                 continue
-            # The captions may be ahead of the voice.
-            quiet_s = candidate.now_s - (candidate.meter.last_audible_s or candidate.now_s)
-            if quiet_s < _PAUSE_S:
-                continue
-            read = len(captions)
+            read, listened_s = len(captions), heard_s
+            asked_s = time.time() - (candidate.now_s - heard_s)
             if is_closing(heard):
-                self.diary.closing_s = time.time() - quiet_s
-            elif asked is not None:
-                asked_s = time.time() - quiet_s
+                self.diary.closing_s = asked_s
+            elif asked := question_in(heard):
                 self.diary.asked.append(Asked(question_id=asked, at_s=asked_s))
                 await self._answer(candidate, asked)
+            since_s = candidate.now_s
 
     async def _answer(self, candidate: Candidate, question_id: str) -> None:
         samples, rate = await self._voice.render(self._script.answer(question_id))

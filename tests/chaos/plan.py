@@ -3,77 +3,23 @@
 from __future__ import annotations
 
 import random
-import re
 from dataclasses import dataclass
 from typing import Final
+
+from heard import place_of
 
 from worker.interview.plan import Plan, Question
 
 #: Words that the bundled recogniser understands from the bundled voice every time (all of them
 #: were tried in the sentence of `answer`), and that no question contains.
-WORDS: Final = tuple(
-    [
-        "tiger",
-        "piano",
-        "river",
-        "mountain",
-        "guitar",
-        "castle",
-        "garden",
-        "bridge",
-        "window",
-        "kitchen",
-        "blanket",
-        "hammer",
-        "umbrella",
-        "elephant",
-        "island",
-        "butter",
-        "candle",
-        "basket",
-        "forest",
-        "mirror",
-        "pencil",
-        "rabbit",
-        "camel",
-        "lemon",
-        "orange",
-        "banana",
-        "tomato",
-        "potato",
-        "pepper",
-        "sugar",
-        "coffee",
-        "dragon",
-        "monkey",
-        "spider",
-        "turtle",
-        "eagle",
-        "pigeon",
-        "violin",
-        "trumpet",
-        "hospital",
-        "museum",
-        "library",
-        "theater",
-        "airport",
-        "station",
-        "engine",
-        "rocket",
-        "planet",
-        "village",
-        "desert",
-        "ocean",
-        "summer",
-        "winter",
-        "thunder",
-        "silver",
-        "golden",
-        "marble",
-        "cotton",
-        "leather",
-    ]
+_WORDS: Final = (
+    "tiger piano river mountain guitar castle garden bridge window kitchen blanket hammer"
+    " umbrella elephant island butter candle basket forest mirror pencil rabbit camel lemon"
+    " orange banana tomato potato pepper sugar coffee dragon monkey spider turtle eagle pigeon"
+    " violin trumpet hospital museum library theater airport station engine rocket planet"
+    " village desert ocean summer winter thunder silver golden marble cotton leather"
 )
+WORDS: Final = tuple(_WORDS.split())
 
 PLAN: Final = Plan(
     title="Three choices",
@@ -110,17 +56,11 @@ class Script:
 
 def question_in(heard: str) -> str | None:
     """The last of the plan's questions that these words hold, whole."""
-    said = plain(heard)
-    places = {each.id: said.rfind(plain(each.text)) for each in PLAN.questions}
-    last = max(places, key=lambda name: places[name])
-    return last if places[last] >= 0 else None
+    places = {each.id: place_of(each.text, heard) for each in PLAN.questions}
+    ends = {name: place[1] for name, place in places.items() if place is not None}
+    return max(ends, key=lambda name: ends[name]) if ends else None
 
 
 def is_closing(heard: str) -> bool:
-    """Whether these are the plan's last words."""
-    return plain(PLAN.closing) in plain(heard)
-
-
-def plain(text: str) -> str:
-    """The words alone, in lower case, a space around each."""
-    return f" {' '.join(re.findall(r'[a-z0-9]+', text.lower()))} "
+    """Whether the plan's last words are among these."""
+    return place_of(PLAN.closing, heard) is not None

@@ -17,6 +17,7 @@ from chaos.checker import Limits, Verdict, judge
 from chaos.diary import Diary
 from chaos.evidence import (
     Evidence,
+    InterviewRow,
     RoundEvidence,
     interview_row,
     journals_of,
@@ -31,7 +32,7 @@ from chaos.strikes import Seat, Striker
 from worker.livekit_api import LiveKitError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from chaos.machine import PlacedWorker
@@ -46,8 +47,13 @@ _PATIENCE_S: Final = 150.0
 _ENDS_S: Final = 60.0
 _SETTLES_S: Final = 40.0
 _LOOK_S: Final = 0.5
+#: Seconds for which a failed interview may be taken up again: the join deadline, twice.
+_TAKEN_UP_S: Final = 20.0
 #: Sockets of a main process that may come and go: a pool's, a kept-alive request's.
 _SPARE_SOCKETS: Final = 8
+
+#: What asyncpg raises, beside the database's own errors, where a server dies under it.
+_CLIENT_ERRORS: Final = (asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +72,6 @@ class Run:
         seed: What the candidates' words are drawn from, as the schedule is.
         folder: Where recordings and journals are kept of interviews that are held against the
             worker.
-        tell: Takes a line of progress.
     """
 
     def __init__(
@@ -76,13 +81,11 @@ class Run:
         seed: int,
         folder: Path,
         limits: Limits,
-        tell: Callable[[str], None],
     ) -> None:
         self._world = world
         self._source = random.Random(seed)  # noqa: S311 - reproducible on purpose
         self._folder = folder
         self._limits = limits
-        self._tell = tell
 
     async def round(self, number: int, faults: Round) -> RoundResult:
         """Hold a round's interviews, strike, and judge what is left."""
@@ -157,17 +160,28 @@ class Run:
 
     async def _watch(self, seat: Seat) -> None:
         """Tell the candidate when the record says that the interview is over."""
+        failed_s: float | None = None
         while True:
             await asyncio.sleep(_LOOK_S)
-            with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-                connection = await asyncpg.connect(self._world.postgres.url, timeout=2)
-                try:
-                    row = await interview_row(connection, seat.interview_id)
-                finally:
-                    await connection.close(timeout=2)
-                if row is not None and row.status == "ended":
-                    seat.person.told_it_is_over()
-                    return
+            try:
+                row = await self._row(seat.interview_id)
+            except (OSError, TimeoutError, asyncpg.PostgresError, *_CLIENT_ERRORS):
+                continue
+            if row is None or row.status != "ended":
+                failed_s = None
+                continue
+            # Another interviewer may be on the way after one who failed.
+            failed_s = failed_s or time.monotonic()
+            if row.outcome != "failed" or time.monotonic() - failed_s > _TAKEN_UP_S:
+                seat.person.told_it_is_over()
+                return
+
+    async def _row(self, interview_id: str) -> InterviewRow | None:
+        connection = await asyncpg.connect(self._world.postgres.url, timeout=2)
+        try:
+            return await interview_row(connection, interview_id)
+        finally:
+            await connection.close(timeout=2)
 
     async def _settle(self, seats: Sequence[Seat]) -> list[str]:
         """Wait until everything that must go is gone; what is not, in words."""
@@ -186,7 +200,7 @@ class Run:
             ]
             return living + waiting
 
-        while unsettled() and time.monotonic() < give_up_s:
+        while unsettled() and time.monotonic() < give_up_s:  # noqa: ASYNC110 - others' ends are no event
             await asyncio.sleep(_LOOK_S)
         leftovers = [f"{each} is left" for each in unsettled()]
         for machine in self._world.machines:

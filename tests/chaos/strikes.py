@@ -7,17 +7,18 @@ import contextlib
 import os
 import signal
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import psutil
 
 from chaos.diary import Span
+from chaos.evidence import Struck
 from chaos.machine import is_alive
 from chaos.schedule import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from chaos.machine import Machine
     from chaos.person import Person
@@ -29,21 +30,6 @@ _SOON_S: Final = 4.0
 _LOOK_S: Final = 0.1
 #: Seconds by which everything to and from a provider is late.
 _LATE_S: Final = 1.5
-
-
-@dataclass(frozen=True, kw_only=True)
-class Struck:
-    """What became of one fault."""
-
-    kind: str
-    target: str
-    #: Seconds since the epoch: when it began and ended.
-    span: Span
-    #: Whether there was something to strike.
-    hit: bool
-    #: The interviews whose interviewer was struck, and that interviewer's identity.
-    interviewers: Mapping[str, str] = field(default_factory=dict)
-    note: str = ""
 
 
 @dataclass(kw_only=True)
