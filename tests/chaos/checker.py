@@ -3,8 +3,9 @@
 What it holds interviews to, and what it excuses:
 
 lost       An answer that was given to its end, and heard, is not in the candidate's turns. It is
-           excused where the candidate or LiveKit was away meanwhile, and where the question was
-           never followed by another (the interview ended with it).
+           excused where the candidate or LiveKit was away meanwhile, where it was spoken haltingly
+           by a machine that was too busy, and where the question was never followed by another
+           (the interview ended with it).
 doubled    Words of an answer are in more of the candidate's turns than the candidate said them.
 asked      A question is asked again though a whole answer to it had been recorded before.
 voices     Two interviewers are audible at once for longer than `Limits.two_voices_s`.
@@ -82,9 +83,11 @@ class Verdict:
     returns: tuple[Return, ...]
     #: The longest silence of each interview, in seconds: what of it is not excused, and all.
     silences_s: tuple[tuple[float, float], ...]
-    #: Answers given to their end; those among them that nobody could hear.
+    #: Answers given to their end; those among them that nobody could hear; that were spoken
+    #: haltingly.
     answers: int
     unheard: int
+    halting: int
     ends: tuple[str, ...]
 
 
@@ -96,7 +99,9 @@ def judge(round_: RoundEvidence, limits: Limits | None = None) -> Verdict:
         found = _violations(round_, interview, limits)
         violations += [_located(round_, interview, each) for each in found]
     violations += [Violation(what="leftover", detail=each) for each in round_.leftovers]
-    answers = [each for one in round_.interviews for each in one.diary.answers if each.complete]
+    answers = [
+        (one, each) for one in round_.interviews for each in one.diary.answers if each.complete
+    ]
     return Verdict(
         violations=tuple(violations),
         returns=tuple(_returns(round_)),
@@ -106,12 +111,8 @@ def judge(round_: RoundEvidence, limits: Limits | None = None) -> Verdict:
             if (longest := _longest_silence(round_, one, limits)) is not None
         ),
         answers=len(answers),
-        unheard=sum(
-            _unheard(round_, one, each)
-            for one in round_.interviews
-            for each in one.diary.answers
-            if each.complete
-        ),
+        unheard=sum(_unheard(round_, one, each) for one, each in answers),
+        halting=sum(each.late_frames > 0 for _, each in answers),
         ends=tuple(_end_of(one) for one in round_.interviews),
     )
 
@@ -167,7 +168,7 @@ def _times(one: Evidence, word: str) -> int:
 def _lost(round_: RoundEvidence, one: Evidence) -> Iterable[_Found]:
     for question_id, words in one.words.items():
         said = [each for each in one.diary.answers if each.question_id == question_id]
-        whole = [each for each in said if each.complete and not _unheard(round_, one, each)]
+        whole = [each for each in said if each.complete and _is_evidence(round_, one, each)]
         if not whole or not _went_on(one, question_id):
             continue
         for place, word in enumerate(words):
@@ -177,6 +178,10 @@ def _lost(round_: RoundEvidence, one: Evidence) -> Iterable[_Found]:
                     detail=f"word {place + 1} of {len(words)} of the answer to {question_id!r}",
                     at_s=whole[-1].end_s,
                 )
+
+
+def _is_evidence(round_: RoundEvidence, one: Evidence, answer: Answer) -> bool:
+    return not answer.late_frames and not _unheard(round_, one, answer)
 
 
 def _unheard(round_: RoundEvidence, one: Evidence, answer: Answer) -> bool:

@@ -28,6 +28,9 @@ class Answer:
     end_s: float
     #: False: the candidate left in the middle of it.
     complete: bool
+    #: Frames of it that went out late: above 0 it was spoken haltingly, by this machine's fault,
+    #: and what was understood of it proves nothing.
+    late_frames: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,5 +60,5 @@ class Diary:
     closing_s: float | None = None
     #: The candidate's patience was at its end.
     gave_up: bool = False
-    #: Frames of the candidate's microphone that were late: above 0 this machine was too busy.
+    #: Frames of the candidate's microphone that were late, in all.
     late_frames: int = 0

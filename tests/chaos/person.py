@@ -149,7 +149,7 @@ class Person:
 
     async def _answer(self, candidate: Candidate, question_id: str) -> None:
         samples, rate = await self._voice.render(self._script.answer(question_id))
-        start_s = time.time()
+        start_s, late_before = time.time(), candidate.late_frames
         complete = False
         try:
             with contextlib.suppress(RuntimeError):  # the room went away
@@ -163,6 +163,7 @@ class Person:
                     start_s=start_s,
                     end_s=time.time(),
                     complete=complete,
+                    late_frames=candidate.late_frames - late_before,
                 )
             )
 

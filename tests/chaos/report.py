@@ -44,6 +44,7 @@ def summary(seed: int, results: Sequence[RoundResult]) -> dict[str, Any]:
         },
         "answers": sum(verdict.answers for verdict in verdicts),
         "answers_unheard": sum(verdict.unheard for verdict in verdicts),
+        "answers_halting": sum(verdict.halting for verdict in verdicts),
         "violations_by_kind": dict(Counter(each["what"] for each in violations)),
         "longest_silence_s": _rounded(max((counted for counted, _ in silences), default=None)),
         "longest_silence_with_excuses_s": _rounded(
@@ -81,8 +82,9 @@ def table(figures: dict[str, Any]) -> str:
         f"seed {figures['seed']}: {faults['struck']} faults struck ({faults['missed']} missed)"
         f" in {figures['interviews']} interviews, {figures['rounds']} rounds",
         "  " + ", ".join(f"{kind} {count}" for kind, count in sorted(faults["by_kind"].items())),
-        f"answers: {figures['answers']} given to their end, {figures['answers_unheard']} of them"
-        " while nobody could hear",
+        f"answers: {figures['answers']} given to their end; {figures['answers_unheard']} of them"
+        f" while nobody could hear, {figures['answers_halting']} haltingly, as this machine was"
+        " too busy",
         f"ends: {_counts(figures['ends'])}",
         f"longest silence: {figures['longest_silence_s']} s"
         f" ({figures['longest_silence_with_excuses_s']} s with the times when LiveKit, the"
@@ -95,11 +97,6 @@ def table(figures: dict[str, Any]) -> str:
     ]
     if figures["never_back"]:
         lines.append(f"nobody came back: {figures['never_back']} times")
-    if figures["late_microphone_frames"]:
-        lines.append(
-            f"{figures['late_microphone_frames']} frames of a microphone were late: the machine"
-            " is too busy for what was understood to prove anything"
-        )
     lines.append(f"violations: {_counts(figures['violations_by_kind']) or 'none'}")
     lines += [violation_line(each) for each in figures["violations"]]
     return "\n".join(lines)

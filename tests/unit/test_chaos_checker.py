@@ -129,6 +129,13 @@ def test_an_answer_that_was_given_to_nobody_is_not_lost() -> None:
     assert found(cut_off) == []
 
 
+def test_an_answer_that_was_spoken_haltingly_proves_nothing() -> None:
+    one = replace(healthy(), turns=healthy().turns[1:], journals=[])
+    halting = replace(one.diary.answers[0], late_frames=12)
+    verdict = judged(with_diary(one, answers=[halting, one.diary.answers[1]]))
+    assert (verdict.violations, verdict.halting) == ((), 1)
+
+
 def test_the_last_answer_of_an_interview_that_ended_with_it_is_not_held_against_anybody() -> None:
     one = replace(healthy(), turns=healthy().turns[:1], journals=[])
     assert found(with_diary(one, closing_s=None)) == []
