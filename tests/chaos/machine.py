@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _DISK_MB: Final = 48
 #: Seconds until a worker that was told twice to end must have ended: its clean-up and more.
 _ENDS_S: Final = 60.0
+#: What everything but the candidates runs at.
+_NICE: Final = os.getpriority(os.PRIO_PROCESS, 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +91,8 @@ class Machine:
     async def start(self) -> None:
         """Start the worker, until LiveKit has it."""
         await self.worker.start()
+        for process in self.worker.tree():
+            process.nice(_NICE)  # not the candidates', which it was started with
         self.sockets_at_first = self.sockets
 
     @property

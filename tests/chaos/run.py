@@ -25,7 +25,7 @@ from chaos.evidence import (
     turn_rows,
 )
 from chaos.machine import is_alive
-from chaos.person import Person
+from chaos.person import Person, come_first
 from chaos.plan import PLAN, Script
 from chaos.schedule import INTERVIEWS
 from chaos.strikes import Seat, Striker
@@ -89,6 +89,7 @@ class Run:
 
     async def round(self, number: int, faults: Round) -> RoundResult:
         """Hold a round's interviews, strike, and judge what is left."""
+        come_first()
         scripts = [Script.drawn(self._source) for _ in range(INTERVIEWS)]
         interviews = [await self._creator.create(PLAN) for _ in range(INTERVIEWS)]
         began_s = time.time()

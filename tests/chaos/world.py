@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 import signal
+import sys
 import tempfile
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from breakable import THANKS, socket_of
+from running_worker import eventually
 from stand_ins.deepgram import DeepgramStandIn
 from stand_ins.elevenlabs import ElevenLabsStandIn
 from stand_ins.openai import OpenAIStandIn
@@ -20,6 +23,7 @@ from stand_ins.tcp_proxy import TcpProxy
 
 from chaos.machine import Machine
 from chaos.schedule import WORKERS
+from worker.demo.child_process import start_child
 from worker.demo.livekit_server import LiveKitServer
 from worker.store.embedded_layout import Layout, check_data_dir, programs
 from worker.store.embedded_server import Server
@@ -27,7 +31,6 @@ from worker.store.embedded_server import Server
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
-    from stand_ins._server import StandIn
 
 #: Over the worker's defaults, which are what is tried.
 _SETTINGS: Final = {
@@ -44,6 +47,13 @@ _SETTINGS: Final = {
     # The voice itself is what is tried, so nothing is spoken ahead of time.
     "INTERVIEW_PREPARED_SPEECH": "0",
 }
+#: Where each provider is, by the resource that it serves.
+_PROVIDERS: Final = {
+    "stt": DeepgramStandIn.url_variable,
+    "tts": ElevenLabsStandIn.url_variable,
+    "llm": OpenAIStandIn.url_variable,
+}
+_TESTS: Final = Path(__file__).parents[1]
 
 
 class Postgres:
@@ -101,7 +111,7 @@ async def running_world(binary: Path) -> AsyncIterator[World]:
         postgres = Postgres(folder)
         await postgres.start()
         stack.push_async_callback(postgres.stop)
-        lines, settings = await _lines(stack, postgres)
+        lines, settings = await _lines(stack, postgres, folder)
         machines = tuple(Machine(number, livekit, settings, folder) for number in range(WORKERS))
         for machine in machines:
             stack.push_async_callback(machine.remove)
@@ -112,7 +122,7 @@ async def running_world(binary: Path) -> AsyncIterator[World]:
 
 
 async def _lines(
-    stack: AsyncExitStack, postgres: Postgres
+    stack: AsyncExitStack, postgres: Postgres, folder: Path
 ) -> tuple[Mapping[str, TcpProxy], dict[str, str]]:
     line = await stack.enter_async_context(TcpProxy(socket_of(postgres.url)))
     lines = {"database": line}
@@ -120,16 +130,25 @@ async def _lines(
         **_SETTINGS,
         "DATABASE_URL": f"postgresql://postgres@{line.host}:{line.port}/postgres",
     }
-    servers: Mapping[str, StandIn] = {
-        "stt": DeepgramStandIn(),
-        "tts": ElevenLabsStandIn(),
-        "llm": OpenAIStandIn(reply=lambda _: f"ACKNOWLEDGE: {THANKS}"),
-    }
-    for resource, server in servers.items():
-        await stack.enter_async_context(server)
-        address = urlsplit(server.base_url)
-        line = TcpProxy("127.0.0.1", address.port)
-        lines[resource] = await stack.enter_async_context(line)
-        settings |= server.environment
-        settings[server.url_variable] = f"http://{line.host}:{line.port}{address.path}"
+    settings |= await _providers(stack, folder)
+    for resource, variable in _PROVIDERS.items():
+        address = urlsplit(settings[variable])
+        line = await stack.enter_async_context(TcpProxy("127.0.0.1", address.port))
+        lines[resource] = line
+        settings[variable] = f"http://{line.host}:{line.port}{address.path}"
     return lines, settings
+
+
+async def _providers(stack: AsyncExitStack, folder: Path) -> dict[str, str]:
+    """Start the stand-ins, in a process of their own: their models hold up nobody's voice.
+
+    Returns the environment variables that point a worker at them.
+    """
+    said = folder / "stand-ins.log"
+    arguments = ["-m", "stand_ins", "--reply", f"ACKNOWLEDGE: {THANKS}"]
+    with said.open("wb") as log:
+        process = start_child([sys.executable, *arguments], output=log, cwd=_TESTS)
+    stack.callback(process.kill)
+    await eventually(lambda: "stand-ins are up" in said.read_text(), "the stand-ins")
+    exports = re.findall(r"^export (\w+)=(\S+)$", said.read_text(), re.MULTILINE)
+    return {name: value for name, value in exports if not name.startswith("INTERVIEW_")}
