@@ -50,7 +50,7 @@ class MemoryLeases:
         calm = self.calm_until > self.now
         return self.job is not None and self.expires <= self.now and in_contact and not calm
 
-    async def take_lease(self, _: object, __: str, *, job_id: str, **___: float) -> int:
+    async def take_lease(self, database: object, which: str, *, job_id: str, **_: float) -> int:
         self._ask()
         if self.job not in (None, job_id) and not self.expired:
             raise LeaseHeld(self.token)

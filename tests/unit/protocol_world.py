@@ -30,15 +30,16 @@ from worker.shipping import LiveShipper
 from worker.store.errors import DatabaseError, DatabaseUnavailable
 from worker.store.stranded import Stranded
 
-WATCH_S: Final = 1.0
+WATCH_S: Final = 0.5
+RENEW_S: Final = 0.5
+#: Of a candidate, who never leaves here.
+_GRACE_S: Final = 30.0
 GHOST_S: Final = 20.0
 #: Seconds from a dispatch to the job (facts of a busy machine), shortest and longest.
 JOINS_S: Final = (0.1, 1.0)
 #: Seconds between two answers of the candidate.
 ANSWERS_S: Final = 1.7
 _RETRY_S: Final = 1.0
-#: Without a sign of life for so long a job is no longer renewed (worker.continuity.keeper).
-_SILENT_S: Final = 6.0
 _KILLED: Final = "ProcessKilled"
 
 
@@ -163,7 +164,7 @@ class Job:
         self.stage = cast(Any, self)
         self.line = self.book = self.stage
         self._moved = asyncio.Event()
-        self._lease = JobLease("iv-1", job_id=self.job_id, lease_s=LEASE_S, look_s=1.0)
+        self._lease = JobLease("iv-1", job_id=self.job_id, lease_s=LEASE_S)
 
     @property
     def speaks(self) -> bool:
@@ -323,18 +324,17 @@ class Worker:
             await self.process.turn()
             with contextlib.suppress(DatabaseUnavailable):
                 self.world.leases.renew([job for job in self.jobs if self._is_alive(job)])
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(RENEW_S)
 
     def _is_alive(self, job_id: str) -> bool:
-        process = self.jobs[job_id][0].process
-        return not process.stopped or now_s() - process.stopped_at < _SILENT_S
+        return not self.jobs[job_id][0].process.stopped
 
     async def _on_duty(self, for_s: float) -> bool:
         await self.process.turn()
         return self.world.hold_duty(self.name, for_s)
 
     async def _look(self) -> None:
-        await Rescue(_Ledger(self), _Rooms(self)).look()
+        await Rescue(_Rooms(self), grace_s=_GRACE_S).look(_Ledger(self))
 
 
 class _Ledger:
@@ -354,6 +354,13 @@ class _Ledger:
     async def note(self, interview_id: str, token: int, dispatch_id: str) -> None:
         await self._process.turn()
         await self._leases.note(interview_id, token, dispatch_id)
+
+    async def give_back(self, interview_id: str, token: int) -> None:
+        await self._process.turn()
+        await self._leases.give_back(interview_id, token)
+
+    async def give_up(self, found: Stranded) -> None:
+        raise AssertionError(found.why)
 
 
 class _Rooms:

@@ -176,14 +176,14 @@ def on_memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     async def take_lease(job: Job, *arguments: Any, **options: Any) -> int:
         return await job.world.leases.take_lease(job, *arguments, **options)
 
-    async def lease_holder(job: Job, *_: Any, **__: Any) -> Holder:
-        return await job.world.leases.lease_holder()
+    async def keep_lease(job: Job, *arguments: Any, **options: Any) -> Holder | None:
+        return await job.world.leases.keep_lease(job, *arguments, **options)
 
     async def ship(job: Job, *arguments: Any, **_: Any) -> None:
         await job.world.leases.ship(job, *arguments)
 
     monkeypatch.setattr(lease, "take_lease", take_lease)
-    monkeypatch.setattr(lease, "lease_holder", lease_holder)
+    monkeypatch.setattr(lease, "keep_lease", keep_lease)
     monkeypatch.setattr(shipping, "ship", ship)
     logging.disable(logging.WARNING)  # a thousand schedules have much to warn of
     yield
