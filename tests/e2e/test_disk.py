@@ -1,0 +1,87 @@
+"""A disk that takes no more, or takes long, costs no word: on real processes and a real room."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+from one_question import PLAN, SCRIPT, is_running
+from running_worker import PATIENCE_S, StartWorker
+from scenarios import LONGEST_WAIT_S, talk
+from test_comes_back import COMES_BACK, is_over, roles_of, successor
+
+from states import Outcome, Reason, Status
+from worker.demo.conversation import hold_conversation
+from worker.speech import local_models
+from worker.store.jobs import records_of
+
+if TYPE_CHECKING:
+    from running_worker import RunningWorker
+    from scenarios import Record
+
+    from states import History
+    from worker.store.interviews import Interview
+
+pytestmark = [pytest.mark.real_server, pytest.mark.e2e, pytest.mark.timeout(300)]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def voices() -> None:
+    """Loading a model holds up the candidate's own voice."""
+    local_models.preload(stt=True, tts=True)
+
+
+def fill_disk_of(pid: int) -> None:
+    """No file of this process grows any more, as on a disk that is full."""
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, 0))
+
+
+async def stored_problems(worker: RunningWorker, job: History) -> list[str]:
+    """What the job has said of its disk, as far as the database has it."""
+    async with worker.database() as database:
+        records = await records_of(database, job.header["job_id"])
+    lost = [each for each in records if each.get("resource") == "journal"]
+    return [each["reason"] for each in lost if each["status"] == Status.LOST]
+
+
+async def assert_all_was_asked_and_answered(worker: RunningWorker, interview: Interview) -> None:
+    assert await is_over(worker, interview) == (Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
+    roles = await roles_of(worker, interview)
+    assert [each for each in roles if each != "repeat"] == ["opening", "answer", "closing"]
+
+
+async def test_with_a_full_disk_every_word_is_in_the_database_also_of_a_job_that_is_killed(
+    start_worker: StartWorker,
+) -> None:
+    worker = await start_worker(COMES_BACK)
+    interview = await worker.create(PLAN)
+    async with worker.candidate_of(interview) as candidate:
+        await worker.send_interviewer(interview)
+        first = await worker.job(interview.room, until=is_running)
+        fill_disk_of(first.header["pid"])
+        await candidate.wait_until_interviewer_paused(quiet_s=1.0, timeout_s=PATIENCE_S)
+        while await stored_problems(worker, first) != ["DiskFull"]:
+            pass
+        os.kill(first.header["pid"], signal.SIGKILL)
+        second = await successor(worker, interview, first)
+        fill_disk_of(second.header["pid"])
+        await hold_conversation(candidate, SCRIPT)
+    await assert_all_was_asked_and_answered(worker, interview)
+
+
+async def test_a_disk_that_takes_seconds_keeps_nobody_waiting(
+    start_worker: StartWorker, record_property: Record
+) -> None:
+    worker = await start_worker(
+        {"INTERVIEW_FAULTS": "journal.sync=slow:4", "INTERVIEW_ALLOW_FAULTS": "1"}
+    )
+    interview = await worker.create(PLAN)
+    said = await talk(worker, interview)
+    record_property("longest_wait_s", f"{max(said.waits_s):.2f}")
+    assert max(said.waits_s) < LONGEST_WAIT_S
+    await assert_all_was_asked_and_answered(worker, interview)
+    job = await worker.ended_job(interview.room)
+    assert "DiskSlow" in await stored_problems(worker, job)

@@ -1,0 +1,76 @@
+"""A process that is stopped is followed, and disturbs nobody when it goes on: on real processes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+from one_question import PLAN, SCRIPT, is_running
+from running_worker import PATIENCE_S, StartWorker, eventually
+from test_comes_back import (
+    COMES_BACK,
+    LONGEST_ALONE_S,
+    alone_after,
+    is_over,
+    roles_of,
+    successor,
+)
+
+from states import Outcome, Reason
+from worker.demo.conversation import hold_conversation
+from worker.speech import local_models
+
+if TYPE_CHECKING:
+    from scenarios import Record
+
+pytestmark = [pytest.mark.real_server, pytest.mark.e2e, pytest.mark.timeout(300)]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def voices() -> None:
+    """Loading a model holds up the candidate's own voice."""
+    local_models.preload(stt=True, tts=True)
+
+
+async def test_an_interviewer_that_is_stopped_is_followed_and_is_mute_when_it_goes_on(
+    start_worker: StartWorker, record_property: Record
+) -> None:
+    worker = await start_worker(COMES_BACK)
+    interview = await worker.create(PLAN)
+    async with worker.candidate_of(interview) as candidate:
+        await worker.send_interviewer(interview)
+        await candidate.wait_until_interviewer_paused(quiet_s=1.0, timeout_s=PATIENCE_S)
+        first = await worker.job(interview.room, until=is_running)
+        stopped_s = candidate.now_s
+        os.kill(first.header["pid"], signal.SIGSTOP)
+        alone_s = await alone_after(candidate, stopped_s)
+        record_property("alone_s", f"{alone_s:.2f}")
+        assert alone_s < LONGEST_ALONE_S
+        second = await successor(worker, interview, first)
+        assert second.header["follows_why"] == "LeaseExpired"
+        talking = asyncio.create_task(hold_conversation(candidate, SCRIPT))
+        os.kill(first.header["pid"], signal.SIGCONT)
+        await talking
+    assert await is_over(worker, interview) == (Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
+    assert await roles_of(worker, interview) == ["opening", "repeat", "answer", "closing"]
+    zombie = await eventually(
+        lambda: next(
+            (
+                each
+                for each in worker.histories(interview.room)
+                if each.header["job_id"] == first.header["job_id"] and each.exited
+            ),
+            None,
+        ),
+        "the end of the one that was stopped",
+    )
+    # Nothing was said in the time in which it went on.
+    assert len(zombie.turns) == len(first.turns)
+    assert (zombie.outcome, zombie.reason) in [
+        (Outcome.SUPERSEDED, Reason.LEASE_LOST),
+        # The server's word, that it was removed, came first.
+        (Outcome.FAILED, Reason.ROOM_LOST),
+    ]
