@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from heard import MOST_WORD_ERRORS, heard_by, times_in, word_error_rate
 from one_question import PLAN, SCRIPT, is_running
-from running_worker import PATIENCE_S, RunningWorker
+from running_worker import PATIENCE_S, RunningWorker, eventually
 
 from states import Outcome, Reason
 from states.testing import assert_outcome
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from scenarios import Record
 
+    from states import History
     from worker.store.interviews import Interview
     from worker.store.turns import Turn
 
@@ -33,6 +34,8 @@ pytestmark = [pytest.mark.real_server, pytest.mark.e2e, pytest.mark.timeout(300)
 QUESTION = PLAN.questions[0].text
 #: Seconds until the killed server is started again.
 AWAY_S = 2.0
+#: More than the SDK tries for, on both sides (18 to 19 s).
+AWAY_FOR_GOOD_S = 22.0
 FIRST_HALF = "I learned to listen before I say anything, and"
 SECOND_HALF = "I learned to write a small test before I change a program."
 
@@ -55,9 +58,9 @@ async def worker(livekit_binary: Path) -> AsyncIterator[RunningWorker]:
             await worker.discard()
 
 
-async def restart(server: LiveKitServer) -> None:
+async def restart(server: LiveKitServer, away_s: float = AWAY_S) -> None:
     await server.kill()
-    await asyncio.sleep(AWAY_S)
+    await asyncio.sleep(away_s)
     await server.restart()
 
 
@@ -124,3 +127,32 @@ async def test_an_answer_in_which_the_server_died_is_kept_so_far_and_asked_for_a
     assert word_error_rate(SECOND_HALF, answers[-1].text) <= MOST_WORD_ERRORS
     assert not answers[-1].interrupted
     assert all(turn.interrupted for turn in answers[:-1])
+
+
+async def test_a_server_that_was_away_for_too_long_is_followed_by_another_interviewer(
+    worker: RunningWorker, record_property: Record
+) -> None:
+    interview = await worker.create(PLAN)
+    async with worker.candidate_of(interview) as candidate:
+        await worker.send_interviewer(interview)
+        await candidate.wait_until_interviewer_paused(quiet_s=1.0, timeout_s=PATIENCE_S)
+        lost = await worker.job(interview.room, until=is_running)
+        await restart(worker.server, AWAY_FOR_GOOD_S)
+        await candidate.wait_until_disconnected(timeout_s=PATIENCE_S)
+    # Whoever was given up by the SDK joins again by hand.
+    async with worker.candidate_of(interview) as candidate:
+        record_property("alone_s", f"{await candidate.wait_for_sound(timeout_s=PATIENCE_S):.2f}")
+        await hold_conversation(candidate, SCRIPT)
+        assert "i am back" in await heard_by(candidate)
+
+    def gone() -> list[History] | None:
+        jobs = worker.histories(interview.room)
+        return jobs if all(job.exited for job in jobs) else None
+
+    jobs = await eventually(gone, "the end of both jobs")
+    first, second = sorted(jobs, key=lambda job: job.header["job_id"] != lost.header["job_id"])
+    assert_outcome(first, Outcome.FAILED, Reason.ROOM_LOST)
+    assert_outcome(second, Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
+    assert second.header["follows_why"] == Reason.ROOM_LOST
+    turns = await turns_in(worker, interview)
+    assert [turn.role or "answer" for turn in turns] == ["opening", "repeat", "answer", "closing"]
