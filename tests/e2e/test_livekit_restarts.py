@@ -34,8 +34,8 @@ pytestmark = [pytest.mark.real_server, pytest.mark.e2e, pytest.mark.timeout(300)
 QUESTION = PLAN.questions[0].text
 #: Seconds until the killed server is started again.
 AWAY_S = 2.0
-#: More than the SDK tries for, on both sides (18 to 19 s).
-AWAY_FOR_GOOD_S = 22.0
+#: More than the SDK tries for, on both sides: 18 to 19 s, and more on a busy machine.
+AWAY_FOR_GOOD_S = 30.0
 FIRST_HALF = "I learned to listen before I say anything, and"
 SECOND_HALF = "I learned to write a small test before I change a program."
 
