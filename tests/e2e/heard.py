@@ -34,10 +34,13 @@ def word_error_rate(spoken: str, understood: str) -> float:
     return row[-1] / max(1, len(said))
 
 
-async def heard_by(candidate: Candidate, *, since_s: float = 0.0) -> str:
-    """The words that reached the candidate's ear from `since_s` on, as a recogniser has them."""
+async def heard_by(
+    candidate: Candidate, *, since_s: float = 0.0, until_s: float | None = None
+) -> str:
+    """The words that reached the candidate's ear in this time, as a recogniser has them."""
     # Every third sample of 48 kHz is 16 kHz; what lies above 8 kHz is too little to matter.
-    samples = to_float(candidate.recording()[round(since_s * 48_000) :: 3])
+    until = None if until_s is None else round(until_s * 48_000)
+    samples = to_float(candidate.recording()[round(since_s * 48_000) : until : 3])
     speech = trim_silence(samples, 16_000, threshold=0.01, keep_before_s=0.1, keep_after_s=0.1)
     return (await asyncio.to_thread(local_models.transcribe, speech)).lower()
 

@@ -208,3 +208,27 @@ def test_a_closed_journal_refuses_records(tmp_path: Path) -> None:
     with pytest.raises(JournalError, match="closed"):
         journal.append("step", 0.0)
     assert not journal.lost
+
+
+async def test_what_is_heard_of_an_answer_is_on_the_disk_at_once(tmp_path: Path) -> None:
+    a = rig(tmp_path)
+    seq = a.job.book.hearing("I led", "a team", "q1")
+    a.job.book.away(2.0)
+
+    heard, away = read_records(a.path).records[-2:]
+
+    assert (heard["seq"], heard["kind"], heard["question_id"]) == (seq, "hearing", "q1")
+    assert (heard["final"], heard["interim"]) == ("I led", "a team")
+    assert (away["where"], away["error"], away["away_s"]) == ("room", "RoomAway", 2.0)
+    a.job.life.journal.close()
+
+
+async def test_on_a_disk_that_takes_nothing_an_answer_is_heard_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a = rig(tmp_path)
+    with monkeypatch.context() as disk:
+        fill(disk)
+        a.job.book.hearing("I led", "", "q1")
+        a.job.book.away(2.0)
+    a.job.life.journal.close()

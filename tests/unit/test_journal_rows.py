@@ -77,6 +77,11 @@ def test_storable_data_is_strict_json_and_stays_so(value: object) -> None:
 def test_of_an_interviewer_counts_what_was_heard() -> None:
     turn = {"speaker": "interviewer", "text": "One two three.", "heard": "One two"}
     assert spoken_text(turn) == "One two"
-    assert spoken_text(turn | {"heard": ""}) == ""
+    assert spoken_text(turn | {"heard": "", "interrupted": True}) == ""
     assert spoken_text(turn | {"heard": None}) == "One two three."
     assert spoken_text({"speaker": "candidate", "text": "Yes.", "heard": "No."}) == "Yes."
+
+
+def test_of_words_that_were_written_counts_what_was_read() -> None:
+    turn = {"speaker": "interviewer", "text": "One two three.", "heard": "", "interrupted": False}
+    assert spoken_text(turn) == "One two three."

@@ -110,8 +110,12 @@ def int_or_none(value: object) -> int | None:
 
 
 def spoken_text(record: Mapping[str, Any]) -> str:
-    """What counts of a turn: an interviewer's heard words where they are known, else its text."""
+    """What counts of a turn: an interviewer's heard words where they are known, else its text.
+
+    What was not heard and not cut off either was written, and read.
+    """
     heard = text_or_none(record.get("heard"))
-    if record["speaker"] == "interviewer" and heard is not None:
+    was_read = heard == "" and record.get("interrupted") is not True
+    if record["speaker"] == "interviewer" and heard is not None and not was_read:
         return heard
     return text_or_none(record.get("text")) or ""

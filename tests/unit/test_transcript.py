@@ -1,0 +1,31 @@
+"""An interview's transcript, as people read it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from worker.cli.transcript import as_markdown
+
+SHOWN: dict[str, Any] = {
+    "interview_id": "iv-1",
+    "status": "running",
+    "outcome": None,
+    "reason": None,
+    "room": "room-1",
+    "jobs": ["AJ_1"],
+}
+
+
+def test_of_half_an_answer_it_shows_what_was_not_settled_when_it_was_cut_off() -> None:
+    half = {
+        "speaker": "candidate",
+        "text": "I led a team of fi",
+        "interim": "of fi",
+        "interrupted": True,
+    }
+    whole = {"speaker": "candidate", "text": "Yes.", "interim": "", "interrupted": False}
+
+    lines = as_markdown({**SHOWN, "turns": [half, whole]}).splitlines()
+
+    assert "**Candidate:** I led a team [of fi] *(cut off)*" in lines
+    assert "**Candidate:** Yes." in lines
