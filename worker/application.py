@@ -5,12 +5,12 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 if TYPE_CHECKING:
     from livekit.agents import Agent, AgentSession
 
-    from states import Reason
+    from states import Outcome, Reason
     from worker.job import Job
     from worker.resources.base import Resource
     from worker.resources.bootstrap import AgentResources
@@ -69,6 +69,43 @@ class Application(Protocol):
     def waiting_words(self) -> Clip | None:
         """What to say to somebody who waits for the session; None for silence."""
         return None
+
+
+@runtime_checkable
+class Continued(Protocol):
+    """An application whose work another job takes up where this one leaves it.
+
+    Its job is handed over where the worker goes away; any other is ended. All of this is asked
+    for while the job is CLOSING, each as a step of its own, but for the first.
+    """
+
+    @property
+    def almost_done(self) -> bool:
+        """Whether it ends by itself in a moment: nobody is sent for its last words."""
+        ...
+
+    async def expects_successor(self, *, failed: bool) -> bool:
+        """Whether somebody will come after this job, which failed or has lost its worker.
+
+        What is said before leaving may then promise it.
+        """
+        ...
+
+    async def finish_sentence(self) -> None:
+        """Begin nothing any more, and return once what is being said may be cut off."""
+        ...
+
+    async def ship(self) -> None:
+        """Return once all that was written is where a successor reads it. Raises where not."""
+        ...
+
+    async def release_lease(self, outcome: Outcome, reason: Reason) -> None:
+        """Give up the right to this work, and say how the job has ended. Raises where it cannot."""
+        ...
+
+    async def send_successor(self) -> None:
+        """Send somebody now. Raises where that fails: the watcher does it then."""
+        ...
 
 
 class ApplicationFactory(Protocol):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from livekit.agents.utils import aio
 
+from worker.speech.audio import quietest_cut, to_float
 from worker.speech.playout import PlayoutMeter
 from worker.speech.segment import Segment
 from worker.speech.sinks import QUEUE_S, Sink
@@ -22,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 #: Seconds of audio that are fed at once, at the least where there is more.
 _CHUNK_S: Final = 0.05
+#: Seconds of a sentence that are heard at the least, before a pause in it is its end.
+_SENTENCE_BEGINS_S: Final = 0.3
 #: Seconds: less than that is a clock's own grain, and would keep the event loop busy.
 _LEAST_WAIT_S: Final = 0.001
 
@@ -143,6 +146,20 @@ class Feeder:
         return front.speech and (
             self._paused or not (front.has_audio or front.complete or self._sink.queued_s)
         )
+
+    async def sentence_over(self, *, longest_s: float) -> None:
+        """Return once the utterance under way is over or at a pause, after so long at the most."""
+        front = self.segments[0] if self.segments else None
+        if front is None or not front.speech or self._paused or self._held:
+            return
+        ahead = front.ahead(self._sink.queued_s)
+        rate = self._sink.sample_rate
+        wait_s = longest_s
+        if len(ahead) > longest_s * rate:
+            search_s = longest_s - _SENTENCE_BEGINS_S
+            cut = quietest_cut(to_float(ahead), rate, longest_s=longest_s, search_s=search_s)
+            wait_s = cut / rate
+        await asyncio.wait({front.finished}, timeout=wait_s)
 
     async def drain(self) -> None:
         """Return once every segment is over."""
