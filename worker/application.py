@@ -71,41 +71,52 @@ class Application(Protocol):
         return None
 
 
-@runtime_checkable
-class Continued(Protocol):
-    """An application whose work another job takes up where this one leaves it.
+class Succession(Protocol):
+    """How an application's work is left so that another job takes it up where this one stops.
 
-    Its job is handed over where the worker goes away; any other is ended. All of this is asked
-    for while the job is CLOSING, each as a step of its own, but for the first.
+    Each but the first is a step of CLOSING, and may raise: it is named then and passed over.
     """
 
     @property
     def almost_done(self) -> bool:
-        """Whether it ends by itself in a moment: nobody is sent for its last words."""
+        """Whether the work ends by itself in a moment: nobody is sent for its last words."""
         ...
 
-    async def expects_successor(self, *, failed: bool) -> bool:
-        """Whether somebody will come after this job, which failed or has lost its worker.
-
-        What is said before leaving may then promise it.
-        """
+    async def expects_successor(self, failure: Reason | None) -> bool:
+        """Whether somebody will come after this job, which failed; None: it lost its worker."""
         ...
 
     async def finish_sentence(self) -> None:
-        """Begin nothing any more, and return once what is being said may be cut off."""
+        """Begin nothing any more, and return once the session may be closed."""
         ...
 
     async def ship(self) -> None:
-        """Return once all that was written is where a successor reads it. Raises where not."""
+        """Return once all that was written is where a successor reads it."""
         ...
 
     async def release_lease(self, outcome: Outcome, reason: Reason) -> None:
-        """Give up the right to this work, and say how the job has ended. Raises where it cannot."""
+        """Store how the job ends, and give up the right to the work."""
         ...
 
     async def send_successor(self) -> None:
-        """Send somebody now. Raises where that fails: the watcher does it then."""
+        """Send somebody, now that nobody holds it."""
         ...
+
+
+@runtime_checkable
+class Continued(Protocol):
+    """An application whose work another job can take up. The jobs of any other are ended where
+    they would be handed over."""
+
+    @property
+    def succession(self) -> Succession | None:
+        """How it is left; None where this one's cannot be taken up."""
+        ...
+
+
+def succession_of(app: Application) -> Succession | None:
+    """How an application's work is left, if another job can take it up."""
+    return app.succession if isinstance(app, Continued) else None
 
 
 class ApplicationFactory(Protocol):

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Final
 from livekit.agents.utils import aio
 
 from worker.continuity.presence import Presence
-from worker.continuity.rescue import DatabaseLedger, LiveKitRooms, Rescue
+from worker.continuity.rescue import DatabaseLedger, LiveKitRooms, Rescue, limits_of
 from worker.continuity.vital_signs import is_alive
 from worker.continuity.watcher import DUTY, Watcher
 from worker.store.errors import DatabaseError
 from worker.store.leases import renew_leases
-from worker.store.stranded import Limits, drop_duties, hold_duty
+from worker.store.stranded import drop_duties, hold_duty
 
 if TYPE_CHECKING:
     from worker.bookkeeping import Bookkeeper
@@ -54,12 +54,7 @@ class Continuity:
         #: Told apart from every other worker, also from the one before on this machine.
         self.worker_id = f"{socket.gethostname()}-{secrets.token_hex(4)}"
         self._livekit = LiveKitRooms(settings)
-        self._limits = Limits(
-            lease_s=settings.lease_s,
-            join_s=settings.join_deadline_s,
-            delay_s=settings.redispatch_delay_s,
-            tries=settings.redispatch_tries,
-        )
+        self._limits = limits_of(settings)
         self._watcher = Watcher(on_duty=self._on_duty, look=self._look, every_s=settings.watch_s)
         #: Tells the other workers of this one, and knows of them.
         self.presence = Presence(

@@ -63,16 +63,20 @@ _SQLSTATE = ("an SQLSTATE", r"[0-9A-Z]{5}")
 
 #: The database's operations in jobs and in the worker itself; those of the commands have none.
 OPERATIONS = (
+    "can_be_followed",
     "check_schema",
     "claim_dispatch",
     "find_stranded",
+    "free_slots",
     "get_interview",
     "hold_duty",
     "keep_lease",
     "migrate",
+    "note_worker",
     "ping",
     "renew_leases",
     "ship",
+    "store_end",
     "take_lease",
     "turns_of",
 )
@@ -80,13 +84,18 @@ OPERATIONS = (
 RESOURCES = ("vad", "turn_detector", "stt", "tts", "llm", "database", "orchestrator")
 #: The steps of closing, in their order.
 CLOSING_STEPS = (
+    "look_for_successor",
     "stop_work",
+    "finish_sentence",
     "stop_session",
     "last_records",
     "last_words",
-    "leave_room",
-    "close_resources",
     "sync_journal",
+    "ship",
+    "release_lease",
+    "leave_room",
+    "send_successor",
+    "close_resources",
 )
 
 POINTS = (

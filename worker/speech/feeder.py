@@ -147,11 +147,14 @@ class Feeder:
             self._paused or not (front.has_audio or front.complete or self._sink.queued_s)
         )
 
-    async def sentence_over(self, *, longest_s: float) -> None:
-        """Return once the utterance under way is over or at a pause, after so long at the most."""
+    async def sentence_over(self, *, longest_s: float) -> bool:
+        """Return once the utterance under way is over or at a pause, after so long at the most.
+
+        True where all of it was played.
+        """
         front = self.segments[0] if self.segments else None
         if front is None or not front.speech or self._paused or self._held:
-            return
+            return False
         ahead = front.ahead(self._sink.queued_s)
         rate = self._sink.sample_rate
         wait_s = longest_s
@@ -160,6 +163,7 @@ class Feeder:
             cut = quietest_cut(to_float(ahead), rate, longest_s=longest_s, search_s=search_s)
             wait_s = cut / rate
         await asyncio.wait({front.finished}, timeout=wait_s)
+        return front.over
 
     async def drain(self) -> None:
         """Return once every segment is over."""

@@ -64,7 +64,9 @@ class Stranded:
 
 _NOW = "clock_timestamp()"
 #: SQL: how often somebody was sent lately.
-TRIES: Final = f"(CASE WHEN dispatched_at > {_NOW} - interval '{_FORGOTTEN_S} s' THEN tries ELSE 0 END)"
+TRIES: Final = (
+    f"(CASE WHEN dispatched_at > {_NOW} - interval '{_FORGOTTEN_S} s' THEN tries ELSE 0 END)"
+)
 _HANDED_OVER = (
     "status IN ('dispatched', 'running') AND lease_job IS NULL"
     f" AND updated_at > {_NOW} - interval '{_LOOKED_AT_S} s'"
