@@ -86,8 +86,9 @@ class Succession(Protocol):
         """Whether somebody will come after this job, which failed; None: it lost its worker."""
         ...
 
-    async def finish_sentence(self) -> None:
-        """Begin nothing any more, and return once the session may be closed."""
+    async def finish_sentence(self, *, at_once: bool) -> None:
+        """Begin nothing any more, and return once the session may be closed: with `at_once`
+        without waiting for anybody who speaks."""
         ...
 
     async def ship(self) -> None:

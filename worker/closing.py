@@ -41,8 +41,8 @@ async def close(job: Job, work: asyncio.Task[None]) -> None:
     keep_s = words.duration_s + AROUND_WORDS_S if words is not None else 0.0
     try:
         await closing.step("stop_work", 2.0, closing.stop_work(work), keep_s=keep_s)
-        if (succession := closing.successor) is not None and not job.orphaned:
-            sentence = succession.finish_sentence()
+        if (succession := closing.successor) is not None:
+            sentence = succession.finish_sentence(at_once=job.orphaned)
             await closing.step("finish_sentence", _FINISH_SENTENCE_S, sentence, keep_s=keep_s)
         await closing.step("stop_session", 3.0, closing.stop_session(), keep_s=keep_s)
         await closing.step("last_records", 1.0, closing.write_last_records(), keep_s=keep_s)

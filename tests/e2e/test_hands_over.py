@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -18,12 +16,14 @@ from test_comes_back import is_over, roles_of, successor
 from states import Outcome, Reason
 from states.testing import assert_outcome
 from worker.demo.conversation import hold_conversation
+from worker.demo.script import CandidateScript
+from worker.interview.plan import Plan, Question
 from worker.speech import local_models
 from worker.speech.audio import to_pcm
 from worker.store.embedded import EmbeddedPostgres
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
     from running_worker import RunningWorker
     from scenarios import Record
@@ -45,26 +45,38 @@ def voices() -> None:
     local_models.preload(stt=True, tts=True)
 
 
+ANSWERS = dict.fromkeys(("last-week", "next-year"), ANSWER)
+#: The second question is longer than anybody who leaves would finish it.
+LONG = Plan(
+    title="A long question",
+    opening=PLAN.opening,
+    questions=(
+        *PLAN.questions,
+        Question(
+            id="next-year",
+            text=(
+                "Let us come to something else, and please take all the time that you need for it."
+                " What would you like to learn at work next year, and why would you like that?"
+            ),
+            follow_ups_allowed=0,
+            thinking_pause_s=1.2,
+        ),
+    ),
+    closing=PLAN.closing,
+)
+
+
 @asynccontextmanager
-async def two_workers(
-    start_worker: StartWorker, **settings: str
-) -> AsyncIterator[tuple[RunningWorker, RunningWorker]]:
-    """Two workers with one database and one name; only the first has heard of a job so far."""
-    first = await start_worker(settings)
-    async with await EmbeddedPostgres.start(first.data_dir) as database:
-        shared = {"DATABASE_URL": database.url, "INTERVIEW_AGENT_NAME": first.agent_name}
-        yield first, await start_worker(settings | shared)
+async def database_of(worker: RunningWorker) -> AsyncIterator[Mapping[str, str]]:
+    """What another worker needs to be asked by the same name, with the same database."""
+    async with await EmbeddedPostgres.start(worker.data_dir) as database:
+        yield {"DATABASE_URL": database.url, "INTERVIEW_AGENT_NAME": worker.agent_name}
 
 
-async def send_to(worker: RunningWorker, interview: Interview, *, but: RunningWorker) -> None:
-    """Send one worker's interviewer. LiveKit chooses, so nobody else answers it meanwhile."""
-    assert but.process is not None
-    os.kill(but.process.pid, signal.SIGSTOP)
-    try:
-        await worker.send_interviewer(interview)
-        await worker.job(interview.room, until=is_running)
-    finally:
-        os.kill(but.process.pid, signal.SIGCONT)
+async def say(candidate: Candidate, text: str) -> None:
+    """The candidate says it."""
+    speech = await asyncio.to_thread(local_models.synthesize, text)
+    await candidate.say(to_pcm(speech), local_models.TTS_SAMPLE_RATE)
 
 
 async def terminate_twice(worker: RunningWorker) -> None:
@@ -74,21 +86,15 @@ async def terminate_twice(worker: RunningWorker) -> None:
     worker.terminate()
 
 
-@asynccontextmanager
-async def talking(candidate: Candidate) -> AsyncIterator[None]:
-    """The candidate goes on and on while the block runs."""
-    answer = await asyncio.to_thread(local_models.synthesize, " ".join([ANSWER] * 4))
-    saying = asyncio.create_task(candidate.say(to_pcm(answer), local_models.TTS_SAMPLE_RATE))
-    try:
-        yield
-    finally:
-        await aio.cancel_and_wait(saying)
+def came_second(candidate: Candidate) -> float:
+    """When the second interviewer came into the room."""
+    came = [each for each in candidate.presence if each.event == "joined"]
+    return [each.at_s for each in came if each.identity.startswith("interviewer-")][1]
 
 
 def waited(candidate: Candidate) -> float:
     """Seconds of silence between the last sound of one interviewer and the first of the next."""
-    came = [each for each in candidate.presence if each.event == "joined"]
-    second_s = [each.at_s for each in came if each.identity.startswith("interviewer-")][1]
+    second_s = came_second(candidate)
     spans = candidate.meter.spans
     last_s = max(span.end_s for span in spans if span.start_s < second_s)
     return min(span.start_s for span in spans if span.start_s >= second_s) - last_s
@@ -105,7 +111,11 @@ async def goes_on_with(
     """Hold the rest of the interview with the other worker's interviewer, and check all of it."""
     second = await successor(other, interview)
     assert second.header["follows_why"] == Reason.HANDOVER_REQUESTED
-    await hold_conversation(candidate, SCRIPT)
+    # What the first one could not finish is no question, and needs no answer.
+    await candidate.wait_until_interviewer_paused(
+        quiet_s=1.0, since_s=came_second(candidate), timeout_s=PATIENCE_S
+    )
+    await hold_conversation(candidate, CandidateScript(LONG, answers=ANSWERS))
     heard = await heard_by(candidate, since_s=since_s)
     assert "one moment" in heard
     assert "i am back" in heard
@@ -128,42 +138,67 @@ async def handed_over(worker: RunningWorker, interview: Interview) -> History:
 async def test_on_a_second_sigterm_the_sentence_is_finished_and_another_worker_goes_on(
     start_worker: StartWorker, record_property: Record
 ) -> None:
-    async with two_workers(start_worker, INTERVIEW_DRAIN_S="120") as (first, other):
-        interview = await first.create(PLAN)
-        async with first.candidate_of(interview) as candidate:
-            await send_to(first, interview, but=other)
-            await candidate.wait_for_sound(timeout_s=PATIENCE_S)
-            told_s = candidate.now_s
-            await terminate_twice(first)
-            await goes_on_with(other, interview, candidate, since_s=told_s)
-            record_property("waited_s", f"{waited(candidate):.2f}")
-            assert waited(candidate) < LONGEST_WAIT_S
+    first = await start_worker({"INTERVIEW_DRAIN_S": "120"})
+    interview = await first.create(LONG)
+    async with database_of(first) as shared, first.candidate_of(interview) as candidate:
+        await first.send_interviewer(interview)
+        await candidate.wait_until_interviewer_paused(quiet_s=1.0, timeout_s=PATIENCE_S)
+        other = await start_worker(shared)
+        await say(candidate, ANSWER)
+        told_s = await candidate.wait_for_sound(timeout_s=PATIENCE_S)
+        await terminate_twice(first)
+        await goes_on_with(other, interview, candidate, since_s=told_s)
+        record_property("waited_s", f"{waited(candidate):.2f}")
+        assert waited(candidate) < LONGEST_WAIT_S
         assert await first.exited() == 0
         job = await handed_over(first, interview)
         assert job.exit_code == 0
-        assert [turn["role"] for turn in job.turns] == ["opening"]
-        assert (await roles_of(other, interview))[-2:] == ["answer", "closing"]
+        assert [turn.role or "answer" for turn in job.turns] == ["opening", "answer", "question"]
+        assert job.turns[-1].interrupted
+        record_property("said", job.turns[-1].text)
+        roles = await roles_of(other, interview)
+        assert roles == ["opening", "answer", "repeat", "answer", "closing"]
 
 
 async def test_when_the_drain_time_is_over_an_unfinished_answer_is_kept_and_asked_for_again(
     start_worker: StartWorker, record_property: Record
 ) -> None:
-    async with two_workers(start_worker, INTERVIEW_DRAIN_S="3") as (first, other):
-        interview = await first.create(PLAN)
-        async with first.candidate_of(interview) as candidate:
-            await send_to(first, interview, but=other)
-            await candidate.wait_until_interviewer_paused(quiet_s=1.0, timeout_s=PATIENCE_S)
-            told_s = candidate.now_s
-            first.terminate()
-            async with talking(candidate):
-                await eventually(lambda: has_left(candidate), "the first one's leaving")
-            await goes_on_with(other, interview, candidate, since_s=told_s)
-            record_property("waited_s", f"{waited(candidate):.2f}")
-            assert waited(candidate) < LONGEST_WAIT_S
+    first = await start_worker({"INTERVIEW_DRAIN_S": "2"})
+    interview = await first.create(PLAN)
+    async with database_of(first) as shared, first.candidate_of(interview) as candidate:
+        await first.send_interviewer(interview)
+        await candidate.wait_until_interviewer_paused(quiet_s=1.0, timeout_s=PATIENCE_S)
+        other = await start_worker(shared)
+        told_s = candidate.now_s
+        first.terminate()
+        talking = asyncio.create_task(say(candidate, " ".join([ANSWER] * 4)))
+        await eventually(lambda: has_left(candidate), "the first one's leaving")
+        await aio.cancel_and_wait(talking)
+        await goes_on_with(other, interview, candidate, since_s=told_s)
+        record_property("waited_s", f"{waited(candidate):.2f}")
+        assert waited(candidate) < LONGEST_WAIT_S
         assert await first.exited() == 0
         job = await handed_over(first, interview)
-        kept = [turn for turn in job.turns if turn["speaker"] == "candidate"]
-        assert [turn["interrupted"] for turn in kept] == [True]
+        kept = [turn for turn in job.turns if turn.speaker == "candidate"]
+        assert [turn.interrupted for turn in kept] == [True]
+
+
+async def test_a_job_whose_main_process_is_killed_promises_somebody_who_comes(
+    start_worker: StartWorker, record_property: Record
+) -> None:
+    first = await start_worker({})
+    interview = await first.create(PLAN)
+    async with database_of(first) as shared, first.candidate_of(interview) as candidate:
+        await first.send_interviewer(interview)
+        await candidate.wait_until_interviewer_paused(quiet_s=1.0, timeout_s=PATIENCE_S)
+        other = await start_worker(shared)
+        assert first.process is not None
+        killed_s = candidate.now_s
+        first.process.kill()
+        await goes_on_with(other, interview, candidate, since_s=killed_s)
+        record_property("waited_s", f"{waited(candidate):.2f}")
+        assert waited(candidate) < LONGEST_WAIT_S
+        await handed_over(first, interview)
 
 
 async def test_where_nobody_else_is_there_the_interview_is_closed_with_everything_kept(
@@ -181,7 +216,7 @@ async def test_where_nobody_else_is_there_the_interview_is_closed_with_everythin
         assert "cannot go on" in await heard_by(candidate, since_s=told_s)
     (job,) = worker.histories(interview.room)
     assert_outcome(job, Outcome.CANCELLED, Reason.SHUTDOWN_REQUESTED)
-    assert [turn["role"] for turn in job.turns] == ["opening"]
+    assert [turn.role for turn in job.turns] == ["opening"]
 
 
 async def test_where_nobody_else_is_there_the_interview_goes_on_if_it_is_to(
@@ -199,20 +234,3 @@ async def test_where_nobody_else_is_there_the_interview_goes_on_if_it_is_to(
     assert await worker.exited() == 0
     (job,) = worker.histories(interview.room)
     assert_outcome(job, Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
-
-
-async def test_a_job_whose_main_process_is_killed_promises_somebody_who_comes(
-    start_worker: StartWorker, record_property: Record
-) -> None:
-    async with two_workers(start_worker) as (first, other):
-        interview = await first.create(PLAN)
-        async with first.candidate_of(interview) as candidate:
-            await send_to(first, interview, but=other)
-            await candidate.wait_until_interviewer_paused(quiet_s=1.0, timeout_s=PATIENCE_S)
-            assert first.process is not None
-            killed_s = candidate.now_s
-            first.process.kill()
-            await goes_on_with(other, interview, candidate, since_s=killed_s)
-            record_property("waited_s", f"{waited(candidate):.2f}")
-            assert waited(candidate) < LONGEST_WAIT_S
-        await handed_over(first, interview)

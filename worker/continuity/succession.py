@@ -98,10 +98,10 @@ class InterviewSuccession:
             return False
         return self.expected
 
-    async def finish_sentence(self) -> None:
-        """Bring the talk to a stop, in `SENTENCE_S` seconds."""
+    async def finish_sentence(self, *, at_once: bool) -> None:
+        """Bring the talk to a stop, in `SENTENCE_S` seconds or at once."""
         if self.talk is not None:
-            await self.talk.come_to_a_stop(SENTENCE_S)
+            await self.talk.come_to_a_stop(0.0 if at_once else SENTENCE_S)
 
     async def ship(self) -> None:
         """Wait until the database has every record. Raises NotShipped."""

@@ -172,6 +172,9 @@ class Interviewer(Agent):
                 if (speech := self.session.current_speech) is not None:
                     await asyncio.wait_for(speech.wait_for_playout(), _CUT_OFF_S)
         await self.cut_off()
+        if not (self.hears_candidate or self._half_answer.text):
+            # There is no text to come that the session would wait for.
+            self.session.options.session_close_transcript_timeout = 0.0
 
     def _finish(self) -> None:
         self.floor.give()

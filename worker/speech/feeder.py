@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 #: Seconds of audio that are fed at once, at the least where there is more.
 _CHUNK_S: Final = 0.05
+#: Seconds for the rest of an utterance to be made.
+_MADE_WITHIN_S: Final = 0.5
 #: Seconds of a sentence that are heard at the least, before a pause in it is its end.
 _SENTENCE_BEGINS_S: Final = 0.3
 #: Seconds: less than that is a clock's own grain, and would keep the event loop busy.
@@ -153,15 +155,17 @@ class Feeder:
         True where all of it was played.
         """
         front = self.segments[0] if self.segments else None
-        if front is None or not front.speech or self._paused or self._held:
+        if front is None or not front.speech or self._paused or self._held or longest_s <= 0:
             return False
-        ahead = front.ahead(self._sink.queued_s)
-        rate = self._sink.sample_rate
-        wait_s = longest_s
-        if len(ahead) > longest_s * rate:
-            search_s = longest_s - _SENTENCE_BEGINS_S
-            cut = quietest_cut(to_float(ahead), rate, longest_s=longest_s, search_s=search_s)
-            wait_s = cut / rate
+        until = self._loop.time() + longest_s
+        if not front.complete:
+            # Where its pauses are is known once it is made.
+            await asyncio.wait({front.finished}, timeout=min(_MADE_WITHIN_S, longest_s / 2))
+        wait_s = until - self._loop.time()
+        ahead, rate = front.ahead(self._sink.queued_s), self._sink.sample_rate
+        if len(ahead) > wait_s * rate:
+            search_s = max(wait_s / 2, wait_s - _SENTENCE_BEGINS_S)
+            wait_s = quietest_cut(to_float(ahead), rate, longest_s=wait_s, search_s=search_s) / rate
         await asyncio.wait({front.finished}, timeout=wait_s)
         return front.over
 
