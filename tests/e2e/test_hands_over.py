@@ -153,7 +153,8 @@ async def test_on_a_second_sigterm_the_sentence_is_finished_and_another_worker_g
         assert await first.exited() == 0
         job = await handed_over(first, interview)
         assert job.exit_code == 0
-        assert [turn.role or "answer" for turn in job.turns] == ["opening", "answer", "question"]
+        speakers = [turn.speaker for turn in job.turns]
+        assert speakers == ["interviewer", "candidate", "interviewer"]
         assert job.turns[-1].interrupted
         record_property("said", job.turns[-1].text)
         roles = await roles_of(other, interview)
@@ -216,7 +217,7 @@ async def test_where_nobody_else_is_there_the_interview_is_closed_with_everythin
         assert "cannot go on" in await heard_by(candidate, since_s=told_s)
     (job,) = worker.histories(interview.room)
     assert_outcome(job, Outcome.CANCELLED, Reason.SHUTDOWN_REQUESTED)
-    assert [turn.role for turn in job.turns] == ["opening"]
+    assert [(turn.speaker, turn.interrupted) for turn in job.turns] == [("interviewer", False)]
 
 
 async def test_where_nobody_else_is_there_the_interview_goes_on_if_it_is_to(

@@ -13,6 +13,7 @@ from job_parts import Rig, TinyApplication, rig
 
 from states import BUDGETS, Event, Outcome, Reason, State
 from states.testing import assert_entered, assert_outcome
+from worker.faults.points import SUCCESSION_STEPS
 from worker.interview.clips import ClipName
 from worker.job import HANDOVER_WORD, WORKERS_WORD
 from worker.leaving import hand_over, lose_worker
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.looptime
 
-STEPS = ("finish_sentence", "ship", "release_lease", "send_successor")
+#: Those of a hand-over: whether somebody comes is known.
+STEPS = tuple(step for step in SUCCESSION_STEPS if step != "look_for_successor")
 
 
 class Passing:

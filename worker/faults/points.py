@@ -82,7 +82,15 @@ OPERATIONS = (
 )
 #: The resources of an interview.
 RESOURCES = ("vad", "turn_detector", "stt", "tts", "llm", "database", "orchestrator")
-#: The steps of closing, in their order.
+#: The steps of closing that are taken only where another job can take the work up.
+SUCCESSION_STEPS = (
+    "look_for_successor",
+    "finish_sentence",
+    "ship",
+    "release_lease",
+    "send_successor",
+)
+#: All of them, in their order.
 CLOSING_STEPS = (
     "look_for_successor",
     "stop_work",
