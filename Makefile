@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test e2e bench lint format diagrams clips clean
+.PHONY: help setup demo test e2e chaos bench lint format diagrams clips clean
 
 help: ## This list
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -31,6 +31,9 @@ test: $(READY) ## The tests, in minutes, with one whole interview on the real se
 e2e: $(READY) ## All tests on the real server
 	$(BIN)/python -m pytest -m "e2e or real_server"
 
+chaos: $(READY) ## Real interviews under random faults, and what was lost: make chaos N=20 SEED=7
+	@PYTHONPATH=tests:tests/e2e $(BIN)/python -m chaos -n $(or $(N),20) $(if $(SEED),--seed $(SEED))
+
 bench: $(READY) ## Figures beside their baselines: start-up, memory, one transition, losses in a turn
 	$(BIN)/python -m benchmarks
 
@@ -39,7 +42,7 @@ lint: $(READY) ## ruff and mypy --strict
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy states worker benchmarks examples
 	@# One run a folder: each has a conftest.py, and mypy takes a name once.
-	for folder in stand_ins unit integration e2e; do $(BIN)/mypy tests/$$folder || exit 1; done
+	for folder in stand_ins chaos unit integration e2e; do $(BIN)/mypy tests/$$folder || exit 1; done
 
 format: $(READY) ## Format the code
 	$(BIN)/ruff check --fix .

@@ -9,7 +9,10 @@ internal    state, event: something that came and changed no state
 condition   resource, status, reason, message, required, since
 step        name, ok, reason, elapsed_ms, attempts: a timed piece of start-up or shutdown, which
             began elapsed_ms before t; of a loader also needs (what it waited for) and budget_s
-turn        speaker, question_id, text, generated, heard, interrupted
+turn        speaker, question_id, text, generated, heard, interrupted; of the candidate's also
+            hearing: the seq of the last record of that kind whose words are in it
+hearing     final, interim, question_id: a piece of an answer that is being given; what has become
+            final since the record before, and what is not final yet
 fault       where, error: something that went wrong and was survived
 exit        exit_code, signal: written by the worker once the job's process is gone
 """
@@ -50,6 +53,10 @@ class JournalLocked(JournalError):
 
 class JournalGone(JournalError):
     """There is no journal to open again: somebody else has put it away."""
+
+
+class JournalDamaged(JournalError):
+    """A line in the middle of a journal is no record."""
 
 
 class JournalTooNew(JournalError):
@@ -201,20 +208,23 @@ class ReadRecords:
     records: list[Record]
     whole_bytes: int
     torn_bytes: int
+    #: Lines before the last one that are no records, where they were passed over.
+    damaged: int = 0
 
 
-def read_records(path: Path) -> ReadRecords:
+def read_records(path: Path, *, pass_over_damage: bool = False) -> ReadRecords:
     """Read a journal file, which may be in the middle of being written.
 
-    Raises JournalError for a file that cannot be read, a record of a newer format, or a line
-    that is no record before the last one.
+    Raises JournalError for a file that cannot be read, JournalTooNew for a record of a newer
+    format, and JournalDamaged for a line that is no record before the last one, unless that is
+    to be passed over.
     """
     try:
         data = path.read_bytes()
     except OSError as error:
         raise JournalError(f"cannot read the journal {path}: {error.strerror}") from error
     records: list[Record] = []
-    whole = 0
+    whole = damaged = 0
     for number, line in _lines(data):
         try:
             record = _checked(json.loads(line))
@@ -223,12 +233,16 @@ def read_records(path: Path) -> ReadRecords:
         except ValueError as error:
             if whole + len(line) == len(data):
                 break  # the last line: torn
-            raise JournalError(f"{path}:{number}: not a record ({error})") from error
+            if not pass_over_damage:
+                raise JournalDamaged(f"{path}:{number}: not a record ({error})") from error
+            damaged, whole = damaged + 1, whole + len(line)
+            continue
         if not line.endswith(b"\n"):
             break
         records.append(record)
         whole += len(line)
-    return ReadRecords(records=records, whole_bytes=whole, torn_bytes=len(data) - whole)
+    torn = len(data) - whole
+    return ReadRecords(records=records, whole_bytes=whole, torn_bytes=torn, damaged=damaged)
 
 
 def _lines(data: bytes) -> Iterator[tuple[int, bytes]]:

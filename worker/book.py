@@ -8,6 +8,7 @@ from collections.abc import Awaitable
 from typing import Any, Protocol
 
 from states import JournalError, Lifecycle
+from worker.journal import JournalSlow
 from worker.loop_watch import Stall
 from worker.resources.base import LoadReport
 
@@ -80,6 +81,7 @@ class JobBook:
 
         Committed is on the disk, and then in the database or `ACKNOWLEDGED_WITHIN_S` later,
         whichever is first: a machine that dies costs nothing unless the database was away too.
+        A disk that is slow is not waited for: what it holds by then outlives the process.
         """
         try:
             record = self._life.journal.append("turn", self._life.t, **turn)
@@ -88,10 +90,24 @@ class JobBook:
             return
         try:
             await self._life.journal.commit()
+        except JournalSlow:
+            pass  # a condition of the job, told once
         except JournalError as error:
             logger.error("a turn is not on the disk: %s", error)
         if self.acknowledged is not None:
             await self.acknowledged(int(record["seq"]), within_s=ACKNOWLEDGED_WITHIN_S)
+
+    def hearing(self, final: str, interim: str, question_id: str | None) -> int | None:
+        """Write down a piece of the candidate's answer while it is given; returns its seq.
+
+        In the page cache, which survives the process; None where it cannot be written.
+        """
+        with contextlib.suppress(JournalError):
+            record = self._life.journal.append(
+                "hearing", self._life.t, final=final, interim=interim, question_id=question_id
+            )
+            return int(record["seq"])
+        return None
 
     def fault(self, where: str, error: BaseException) -> None:
         """Record something that went wrong, by its kind only: a message may quote anybody."""
@@ -112,6 +128,13 @@ class JobBook:
                 error=reason,
                 rung=name,
                 silent_s=round(silent_s, 3),
+            )
+
+    def away(self, away_s: float) -> None:
+        """Record that the room was away, and nobody heard anything, for so many seconds."""
+        with contextlib.suppress(JournalError):
+            self._life.journal.append(
+                "fault", self._life.t, where="room", error="RoomAway", away_s=round(away_s, 3)
             )
 
     def stalled(self, stall: Stall) -> None:

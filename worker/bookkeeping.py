@@ -13,10 +13,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from states import JournalError
+from worker.dead_jobs import SHIPPED, ship_book
 from worker.in_thread import in_thread
 from worker.resources.database import open_database
 from worker.settings import Settings
-from worker.shipping import SHIPPED, ship_book
 from worker.store.errors import DatabaseError, DatabaseOperationFailed
 from worker.store.migrate import MIGRATE_BUDGET_S, MigrationChanged, SchemaDiffers, migrate
 from worker.store.pool import Database
@@ -209,7 +210,7 @@ class Bookkeeper:
             self._waiting.setdefault(job_id, time.monotonic() - max(0.0, age_s))
 
     async def _ship_now(self, database: Database, path: Path, exit_code: int | None) -> bool:
-        """Ship it, however long that takes. True where the database refuses it, and it stays."""
+        """Ship it, however long that takes. True where that cannot be, and it stays."""
         await self._ready.wait()
         killed_by = -exit_code if exit_code is not None and exit_code < 0 else None
         delay_s = _FIRST_RETRY_S
@@ -219,6 +220,9 @@ class Bookkeeper:
             except DatabaseOperationFailed as error:
                 # Asking again would not help, and the others wait.
                 logger.error("the database refuses a journal, which stays on disk: %s", error)
+                return True
+            except JournalError as error:
+                logger.error("a journal cannot be shipped, and stays where it is: %s", error)
                 return True
             except (DatabaseError, SchemaDiffers) as error:
                 logger.warning("a journal waits for the database: %s", error)

@@ -35,7 +35,7 @@ class ContinuitySettings(BaseSettings):
     )
     join_deadline_s: float = setting(
         "INTERVIEW_JOIN_DEADLINE_S",
-        10.0,
+        6.0,
         "Seconds for an interviewer who was sent to come; then another one is sent.",
         ge=1,
         le=600,

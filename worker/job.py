@@ -27,7 +27,7 @@ from worker.application import Application
 from worker.book import JobBook
 from worker.bounded import retrieve
 from worker.closing import close
-from worker.journal import open_journal
+from worker.journal import open_journal, watch_disk, without_disk
 from worker.leaving import hand_over
 from worker.resources.base import LoadReport, Resource
 from worker.resources.bootstrap import AgentResources, bootstrap_resources
@@ -79,6 +79,7 @@ class Job:
                 **app.header(),
             },
         )
+        watch_disk(self.life)
         self.book = JobBook(self.life)
         self.keep_turn = self.book.turn
         self.held = AgentResources()
@@ -163,7 +164,8 @@ class Job:
         )
         self.opening.add_done_callback(retrieve)
         resources = self.app.resources()
-        await self.life.fire(Event.BOOTSTRAP_STARTED, *map(_pending, resources))
+        without = without_disk(self.life.journal)
+        await self.life.fire(Event.BOOTSTRAP_STARTED, *map(_pending, resources), *without)
         self.loading = asyncio.create_task(self._load(resources), name="loading")
         # What is optional may go on loading when the budget is spent.
         await self.life.reached(State.READY, State.DEGRADED, State.CLOSING)

@@ -1,45 +1,137 @@
-"""A job's journal: on disk while the disk takes it, in memory from there on."""
+"""A job's journal: on disk while the disk takes it, in memory where it does not."""
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
 
-from states import FileJournal, JournalError, MemoryJournal
-from states.journal import Record
+from states import Condition, Event, FileJournal, JournalError, MemoryJournal, State, Status
 from worker import faults
-from worker.settings import Settings
+from worker.bounded import retrieve
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from states import Lifecycle
+    from states.journal import Journal, Record
+    from worker.settings import Settings
 
 logger = logging.getLogger(__name__)
 
+#: The name of the condition that says how the disk fares.
+RESOURCE: Final = "journal"
+#: Seconds for the disk to take what was said, before it counts as slow and nobody waits for it
+#: any more. A healthy one takes some milliseconds.
+SYNC_WITHIN_S: Final = 0.5
+
+_REASONS: Final = {
+    errno.ENOSPC: "DiskFull",
+    errno.EDQUOT: "DiskFull",
+    errno.EFBIG: "DiskFull",
+    errno.EROFS: "DiskReadOnly",
+}
+#: What is lost before anything is loaded is told of when that begins.
+_BEFORE_LOADING: Final = (State.HANDSHAKE, State.CONNECTED)
+
+
+class JournalSlow(JournalError):
+    """The disk has not taken the journal in time. It may have later."""
+
 
 class SurvivingJournal(FileJournal):
-    """A journal whose disk may fail: from then on its records live in memory.
+    """A journal whose disk may fail: what it refuses waits in memory until it takes it.
 
     The lifecycle changes nothing that is not written down, so with a journal that raises a full
-    disk would stop every job where it is, with nobody able to end it. What is in memory is
-    shipped while the job lives; only what comes after its last shipment is lost with it.
+    disk would stop every job where it is, with nobody able to end it. What waits is shipped
+    while the job lives, and is written to the disk, in its order, as soon as there is room.
     """
 
-    #: The disk has refused a record, and nothing more is written to it.
-    lost = False
+    def __init__(self, path: Path) -> None:
+        #: Why the disk does not do its work at this moment, in one word; None where it does.
+        self.problem: str | None = None
+        #: Told whenever that changes.
+        self.on_change: Callable[[], None] = _nobody
+        self._unwritten: list[Record] = []
+        self._syncing: asyncio.Task[None] | None = None
+        self._sync_again = False
+        super().__init__(path)
+
+    @property
+    def lost(self) -> bool:
+        """Whether the disk has refused something that is in memory alone."""
+        return bool(self._unwritten)
 
     def _write(self, record: Record) -> None:
-        if self.lost:
-            return
+        self._unwritten.append(record)
         try:
             faults.here("journal.write")
-            super()._write(record)
+            while self._unwritten:
+                super()._write(self._unwritten[0])
+                del self._unwritten[0]
         except JournalError as error:
             if not self._open:
+                self._unwritten.pop()
                 raise
-            self.lost = True
-            logger.error("the job goes on without a journal on disk: %s", error)
+            self._has(_reason_of(error))
+        else:
+            if self.problem != "DiskSlow":
+                self._has(None)
 
     async def commit(self) -> None:
-        """As FileJournal's. Raises JournalError also for records that never got to the disk."""
+        """As FileJournal's, in SYNC_WITHIN_S; where the disk is known to be slow, at once.
+
+        Raises JournalSlow, and JournalError also for records that never got to the disk.
+        """
         if self.lost:
             raise JournalError(f"{self.path} could not be written: records are in memory only")
-        await faults.at("journal.sync", super().commit())
+        if self._syncing is None or self._syncing.done():
+            self._syncing = asyncio.create_task(self._sync(), name="sync-journal")
+            self._syncing.add_done_callback(retrieve)
+        else:
+            self._sync_again = True  # what was written since is in none that goes on
+        syncing = self._syncing
+        patience_s = 0.0 if self.problem == "DiskSlow" else SYNC_WITHIN_S
+        await asyncio.wait({syncing}, timeout=patience_s)
+        if not syncing.done():
+            self._has("DiskSlow")
+            raise JournalSlow(f"the disk of {self.path} takes longer than {SYNC_WITHIN_S} s")
+        if not syncing.cancelled():
+            syncing.result()
+
+    async def _sync(self) -> None:
+        loop = asyncio.get_running_loop()
+        again = True
+        while again:
+            self._sync_again = False
+            began = loop.time()
+            try:
+                await faults.at("journal.sync", super().commit())
+            except JournalError as error:
+                self._has(_reason_of(error))
+                raise
+            if loop.time() - began < SYNC_WITHIN_S and not self.lost:
+                self._has(None)
+            again = self._sync_again
+
+    def _has(self, problem: str | None) -> None:
+        """Take note of how the disk fares, and tell of a change."""
+        if problem == self.problem:
+            return
+        self.problem = problem
+        if problem is None:
+            logger.warning("the disk takes the journal again")
+        else:
+            logger.error("the job goes on without a journal on disk: %s", problem)
+        self.on_change()
+
+    def close(self) -> None:
+        """As FileJournal's. What the disk has not taken by now it never gets."""
+        if self._syncing is not None:
+            self._syncing.cancel()
+        super().close()
 
 
 def open_journal(settings: Settings, job_id: str) -> MemoryJournal:
@@ -50,3 +142,42 @@ def open_journal(settings: Settings, job_id: str) -> MemoryJournal:
     except JournalError as error:
         logger.error("the job goes on without a journal on disk: %s", error)
         return MemoryJournal()
+
+
+def watch_disk(life: Lifecycle) -> None:
+    """Tell a job's lifecycle from now on how the disk of its journal fares."""
+    journal = life.journal
+    if not isinstance(journal, SurvivingJournal):
+        return
+
+    def tell() -> None:
+        if life.state in _BEFORE_LOADING or life.state is State.CLOSED:
+            return
+        there = journal.problem is None
+        event = Event.RESOURCE_RECOVERED if there else Event.RESOURCE_LOST
+        status = Status.READY if there else Status.LOST
+        life.post(event, _condition(status, journal.problem or "OnDisk"))
+
+    journal.on_change = tell
+
+
+def without_disk(journal: Journal) -> tuple[Condition, ...]:
+    """The condition of a journal that is in memory, in whole or in part; none for any other."""
+    if isinstance(journal, SurvivingJournal):
+        problem = journal.problem
+    else:
+        problem = None if isinstance(journal, FileJournal) else "InMemory"
+    return () if problem is None else (_condition(Status.LOST, problem),)
+
+
+def _condition(status: Status, reason: str) -> Condition:
+    return Condition(resource=RESOURCE, status=status, reason=reason)
+
+
+def _reason_of(error: JournalError) -> str:
+    number = error.__cause__.errno if isinstance(error.__cause__, OSError) else None
+    return _REASONS.get(number or 0, "DiskFailed")
+
+
+def _nobody() -> None:
+    """Nobody wants to know."""

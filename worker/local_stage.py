@@ -17,6 +17,7 @@ from livekit.agents.utils import aio, shortuuid
 from livekit.agents.voice import TranscriptSynchronizer, io
 
 from worker.local_wire import SAMPLE_RATE, Sound, Wire, WireBroken, Words
+from worker.reach import Reach
 from worker.speech.frames import frame_of, samples_of
 from worker.speech.line import Line
 from worker.speech.sinks import QueueSink
@@ -56,6 +57,7 @@ class LocalStage:
         self._voice = CandidateVoice()
         self._captions: TranscriptSynchronizer | None = None
         self.line = Line(QueueSink(self._deliver, sample_rate=SAMPLE_RATE))
+        self.reach = Reach(self.line, lambda: self._here)  # there is no room to be away
 
     async def connect(self) -> None:
         """The handshake. Raises NoCandidateSocket, and OSError where nobody waits there."""

@@ -1,8 +1,9 @@
 """Shipping: what stands in a journal goes to PostgreSQL, keyed by (job, seq).
 
-A job ships its own records while it lives; once it is gone its worker ships what is left. A
-repeat does nothing, so neither needs to know how far the other came. While the database is away
-the journal keeps everything, and the job's condition `database` says so.
+A job ships its own records while it lives; once it is gone its worker ships what is left
+(worker/dead_jobs.py). A repeat does nothing, so neither needs to know how far the other came.
+While the database is away the journal keeps everything, and the job's condition `database` says
+so.
 """
 
 from __future__ import annotations
@@ -11,28 +12,21 @@ import asyncio
 import contextlib
 import logging
 import math
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from states import (
     Condition,
     Event,
-    FileJournal,
-    JournalError,
     Lifecycle,
     MemoryJournal,
     Status,
 )
-from states.journal import JournalGone, JournalLocked
 from worker.store.errors import DatabaseError
 from worker.store.jobs import JobHeader, ship
 from worker.store.migrate import SchemaDiffers, SchemaTooNew
 from worker.store.pool import Database
 
 logger = logging.getLogger(__name__)
-
-#: The folder beside the journals for those that are in the database.
-SHIPPED: Final = "shipped"
 
 #: Records come in bursts (a transition, its conditions): so long one waits for the next.
 _BATCH_S = 0.1
@@ -109,10 +103,16 @@ class LiveShipper:
                 await asyncio.sleep(delay_s)
                 delay_s = min(delay_s * 2, _LONGEST_DELAY_S)
             else:
-                self._away, self._shipped = False, int(batch[-1]["seq"])
+                self._away = False
+                self._shipped = max(self._shipped, int(batch[-1]["seq"]))
                 self._release(self._shipped)
                 self._report(Status.READY, "Shipping")
                 batch, delay_s = [], _FIRST_DELAY_S
+
+    def ship_again(self) -> None:
+        """Ship everything from the beginning: the database has forgotten some of it."""
+        for record in self._journal.records:
+            self._waiting.put_nowait(record)
 
     async def acknowledged(self, seq: int, *, within_s: float) -> bool:
         """Return once the database has a record, or so many seconds are over; whether it has it.
@@ -157,52 +157,3 @@ def _shown(error: Exception) -> str:
     """What may stand in a log: the message of a foreign error may quote anybody."""
     ours = (DatabaseError, SchemaDiffers)
     return str(error) if isinstance(error, ours) else type(error).__name__
-
-
-def close_book(path: Path, *, exit_code: int | None, signal: int | None) -> list[dict[str, Any]]:
-    """Write how the process of a job that is gone ended, and return all of its records.
-
-    Raises JournalError where the journal cannot be read, JournalLocked where the job lives, and
-    JournalGone where another worker on this machine was first.
-    """
-    journal = FileJournal(path, again=True)
-    try:
-        records = journal.records
-        if journal.torn_bytes:
-            logger.warning("a torn line was cut off", extra={"bytes": journal.torn_bytes})
-        if not any(record["kind"] == "exit" for record in records):
-            t = float(records[-1]["t"]) if records else 0.0
-            journal.append("exit", t, exit_code=exit_code, signal=signal)
-        return records
-    finally:
-        journal.close()
-
-
-async def ship_book(
-    database: Database, path: Path, *, exit_code: int | None = None, signal: int | None = None
-) -> bool:
-    """Ship the journal of a job whose process is gone, and put it away.
-
-    False where it lives, or where another worker on this machine has put it away.
-
-    Raises DatabaseError and SchemaDiffers: it stays where it is, to be shipped later.
-    """
-    try:
-        records = await asyncio.to_thread(close_book, path, exit_code=exit_code, signal=signal)
-    except (JournalLocked, JournalGone):
-        return False
-    except JournalError as error:
-        logger.error("a journal cannot be shipped: %s", error)
-        return False
-    # The file's name: a job that died before its first record has written no other.
-    header = JobHeader(job_id=path.stem).with_records(records)
-    for start in range(0, max(1, len(records)), _BATCH):
-        await ship(database, header, records[start : start + _BATCH])
-    await asyncio.to_thread(_put_away, path)
-    return True
-
-
-def _put_away(path: Path) -> None:
-    shipped = path.parent / SHIPPED
-    shipped.mkdir(exist_ok=True)
-    path.rename(shipped / path.name)

@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from heard import heard_by
+from heard import MOST_WORD_ERRORS, heard_by, word_error_rate
 from one_question import PLAN, SCRIPT, is_running
 from running_worker import PATIENCE_S, StartWorker, eventually
 
 from states import Outcome, Reason
+from states.journal import read_records
 from states.testing import assert_outcome
 from worker.demo.conversation import hold_conversation
+from worker.demo.script import CandidateScript
+from worker.demo.voice import LocalVoice
 from worker.speech import local_models
 from worker.store.embedded import EmbeddedPostgres
 from worker.store.interviews import turns_of
@@ -99,6 +103,49 @@ async def test_a_killed_interviewer_is_followed_by_one_who_says_so_and_asks_noth
         assert "i am back" in await heard_by(candidate, since_s=killed_s)
     assert await is_over(worker, interview) == (Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
     assert await roles_of(worker, interview) == ["opening", "repeat", "answer", "closing"]
+
+
+FIRST_HALF = "I learned to listen before I say anything,"
+SECOND_HALF = "and to write a small test before I change a program."
+
+
+def words_written(worker: RunningWorker, job: History) -> str:
+    """What the job's journal has of the answer that is being given."""
+    path = worker.data_dir / "journals" / f"{job.header['job_id']}.jsonl"
+    return " ".join(
+        record["final"] for record in read_records(path).records if record["kind"] == "hearing"
+    )
+
+
+async def test_half_an_answer_outlives_its_interviewer_and_is_joined_by_the_rest(
+    start_worker: StartWorker,
+) -> None:
+    worker = await start_worker(COMES_BACK)
+    # Time enough to die in the middle of the answer.
+    question = replace(PLAN.questions[0], thinking_pause_s=5.0)
+    interview = await worker.create(replace(PLAN, questions=(question,)))
+    async with worker.candidate_of(interview) as candidate:
+        await worker.send_interviewer(interview)
+        await candidate.wait_until_interviewer_paused(quiet_s=1.0, timeout_s=PATIENCE_S)
+        first = await worker.job(interview.room, until=is_running)
+        await candidate.say(*await LocalVoice().render(FIRST_HALF))
+        await eventually(lambda: words_written(worker, first), "the words in the journal")
+        os.kill(first.header["pid"], signal.SIGKILL)
+        await successor(worker, interview, first)
+        rest = CandidateScript(PLAN, answers={question.id: SECOND_HALF})
+        await hold_conversation(candidate, rest)
+    assert await is_over(worker, interview) == (Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
+    assert await roles_of(worker, interview) == ["opening", "answer", "repeat", "answer", "closing"]
+    async with worker.database() as database:
+        turns = await turns_of(database, interview.interview_id)
+    half, rest_of_it = (turn for turn in turns if turn.speaker == "candidate")
+    assert (half.job_id, half.question_id) == (first.header["job_id"], question.id)
+    assert half.interrupted
+    assert not rest_of_it.interrupted
+    said = f"{half.text} {rest_of_it.text}"
+    assert word_error_rate(f"{FIRST_HALF} {SECOND_HALF}", said) <= MOST_WORD_ERRORS
+    # What was said is in the database and the journal, and nowhere else.
+    assert "before i say" not in worker.log_path.read_text().lower()
 
 
 async def test_of_two_interviewers_sent_at_once_one_speaks_and_the_other_leaves_in_silence(

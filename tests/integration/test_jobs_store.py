@@ -195,3 +195,63 @@ async def test_a_header_alone_makes_a_job(db: Database) -> None:
     job = await get_job(db, "AJ_1")
     assert job is not None
     assert (job.worker_id, job.started_at, job.state) == ("w", None, None)
+
+
+async def test_an_answer_that_was_being_given_when_the_job_died_is_its_last_turn(
+    db: Database,
+) -> None:
+    journal = JobRecords()
+    journal.add("hearing", final="I led a team.", interim="", question_id="q0")
+    taken = journal.add("hearing", final="", interim="it was", question_id="q0")
+    journal.said("candidate", "I led a team. It was small.", hearing=taken["seq"])
+    journal.add("hearing", final="I learned", interim="", question_id="q1")
+    journal.add("hearing", final="", interim="to this", question_id="q1")
+    journal.add("hearing", final="to listen", interim="", question_id="q1")
+    last = journal.add("hearing", final="", interim="and to", question_id="q1")
+    journal.add("exit", exit_code=-9, signal=9)
+    await ship(db, header(), journal.records)
+    whole, half = await turns_of(db, "one")
+    assert (whole.text, whole.interrupted, whole.interim) == (
+        "I led a team. It was small.",
+        False,
+        "",
+    )
+    assert (half.speaker, half.text, half.interim) == (
+        "candidate",
+        "I learned to listen and to",
+        "and to",
+    )
+    assert (half.job_id, half.seq, half.question_id) == ("AJ_1", last["seq"], "q1")
+    assert half.interrupted
+
+
+async def test_half_an_answer_comes_before_the_turns_of_the_job_that_follows(db: Database) -> None:
+    first, second = JobRecords(), JobRecords(start=START + timedelta(minutes=1))
+    first.add("lease", token=1)
+    first.add("hearing", final="First this,", interim="", question_id="q1")
+    second.add("lease", token=2)
+    second.said("interviewer", "What?", heard="What?", role="repeat")
+    heard = second.add("hearing", final="and then that.", interim="", question_id="q1")
+    second.said("candidate", "and then that.", hearing=heard["seq"])
+    # As a worker that was away ships them: the last job's first.
+    await ship(db, header("AJ_2"), second.records)
+    await ship(db, header("AJ_1"), first.records)
+    texts = [turn.text for turn in await turns_of(db, "one")]
+    assert texts == ["First this,", "What?", "and then that."]
+
+
+async def test_half_an_answer_that_became_a_turn_at_the_end_is_there_once(db: Database) -> None:
+    journal = JobRecords()
+    heard = journal.add("hearing", final="I led", interim="a", question_id="q1")
+    journal.said("candidate", "I led a", interrupted=True, hearing=heard["seq"])
+    await ship(db, header(), journal.records)
+    assert [turn.text for turn in await turns_of(db, "one")] == ["I led a"]
+
+
+async def test_a_record_of_what_was_heard_that_says_nothing_is_no_turn(db: Database) -> None:
+    journal = JobRecords()
+    journal.said("candidate", "Well.", hearing="edited by hand")
+    journal.add("hearing", final="", interim="", question_id=None)
+    journal.add("hearing")
+    await ship(db, header(), journal.records)
+    assert [turn.text for turn in await turns_of(db, "one")] == ["Well."]

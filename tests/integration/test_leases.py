@@ -12,7 +12,7 @@ from lease_times import LEASE_S, lapses, lease_holder, passes
 from worker.interview.plan import SAMPLE_PLAN, load_plan
 from worker.store.interviews import Interview, create_interview, get_interview, turns_of
 from worker.store.jobs import get_job, ship
-from worker.store.leases import LeaseHeld, keep_lease, renew_leases, take_lease
+from worker.store.leases import Holder, LeaseHeld, keep_lease, renew_leases, take_lease
 
 if TYPE_CHECKING:
     from worker.store.pool import Database
@@ -96,6 +96,21 @@ async def test_a_job_renews_what_its_worker_has_left_to_run_out_and_only_its_own
     assert await left_s(0) < LEASE_S / 2
     assert await left_s(1, "AJ_2") < LEASE_S / 2
     assert await left_s(1) > LEASE_S * 0.9
+
+
+async def test_a_token_that_the_database_has_forgotten_is_written_anew_with_its_lease(
+    db: Database,
+) -> None:
+    async def keep() -> Holder | None:
+        return await keep_lease(db, "one", job_id="AJ_7", token=7, lease_s=LEASE_S)
+
+    # Restored from a backup of when it had only begun.
+    assert await keep() == Holder(token=0, job_id=None)
+    assert await keep() == Holder(token=7, job_id="AJ_7")
+    interview = await interview_in(db)
+    assert (interview.token, interview.status) == (7, "running")
+    with pytest.raises(LeaseHeld):
+        await take(db, "AJ_8")
 
 
 async def test_one_statement_renews_the_leases_of_all_jobs_and_of_nobody_else(

@@ -19,7 +19,9 @@ from worker.store.stranded import (
     Stranded,
     claim_dispatch,
     drop_duties,
+    end_without_candidate,
     find_stranded,
+    give_back_dispatch,
     hold_duty,
     note_dispatch,
 )
@@ -174,6 +176,67 @@ async def test_tries_are_further_and_further_apart_and_then_none_is_left(db: Dat
     # Long after the last one they are counted anew.
     await passes(db, "interviews", "dispatched_at", 300)
     assert await whys(db) == ["ProcessKilled"]
+
+
+async def test_a_claim_that_was_given_back_is_due_at_once_and_counts_as_no_try(
+    db: Database,
+) -> None:
+    await job_is_killed(db)
+    stranded = await found(db)
+    assert stranded is not None
+    token = await claim_dispatch(db, stranded, LIMITS)
+    assert token is not None
+    assert await whys(db) == []
+    for _ in range(2):
+        await give_back_dispatch(db, "one", token=token)
+    assert await whys(db) == ["NotSent"]
+    interview = await get_interview(db, "one")
+    assert interview is not None
+    assert interview.tries == 0
+    stranded = await found(db)
+    assert stranded is not None
+    assert await claim_dispatch(db, stranded, LIMITS) == token + 1
+    # Somebody came although it seemed that nobody could be sent.
+    await job_runs(db, "AJ_2")
+    await give_back_dispatch(db, "one", token=token + 1)
+    assert await whys(db) == []
+
+
+async def test_an_interview_whose_candidate_has_gone_ends_unless_somebody_came(
+    db: Database,
+) -> None:
+    await job_runs(db)
+    await lapses(db)
+    stranded = await found(db)
+    assert stranded is not None
+    await end_without_candidate(db, stranded, LIMITS)
+    interview = await get_interview(db, "one")
+    assert interview is not None
+    assert (interview.status, interview.outcome, interview.reason) == (
+        "ended",
+        "abandoned",
+        "CandidateLeft",
+    )
+    assert await whys(db) == []
+    # The journal of the dead one comes later, and changes nothing.
+    journal = JobRecords()
+    journal.add("exit", exit_code=-9, signal=9)
+    await ship(db, header("AJ_1"), journal.records)
+    interview = await get_interview(db, "one")
+    assert interview is not None
+    assert interview.reason == "CandidateLeft"
+
+
+async def test_it_does_not_end_where_its_interviewer_was_renewed_in_between(db: Database) -> None:
+    await job_runs(db)
+    await lapses(db)
+    stranded = await found(db)
+    assert stranded is not None
+    await renew_leases(db, ["AJ_1"], worker_id="w1", lease_s=LEASE_S)
+    await end_without_candidate(db, stranded, LIMITS)
+    interview = await get_interview(db, "one")
+    assert interview is not None
+    assert interview.status == "running"
 
 
 async def test_a_dispatch_by_hand_has_all_tries_before_it(db: Database) -> None:

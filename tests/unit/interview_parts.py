@@ -61,10 +61,11 @@ class Talk:
         )
         return self
 
-    def answered(self, text: str = LONG, *, after_s: float = 1.0) -> Talk:
+    def answered(self, text: str = LONG, *, after_s: float = 1.0, cut_off: bool = False) -> Talk:
         """The candidate said something."""
         self.at += timedelta(seconds=after_s)
-        self.turns.append(Said(speaker="candidate", text=text, at=self.at))
+        said = Said(speaker="candidate", text=text, at=self.at, interrupted=cut_off)
+        self.turns.append(said)
         return self
 
 

@@ -16,6 +16,7 @@ from livekit.agents import Agent, AgentSession, JobContext
 from states import Event, History, Outcome, Reason
 from worker.interview.clips import ClipName, load_clip
 from worker.job import Job
+from worker.reach import Reach
 from worker.resources.base import Resource
 from worker.settings import Settings
 from worker.speech.clip import Clip
@@ -107,6 +108,7 @@ class FakeStage:
         self.on_event = on_event
         self.line = HeardLine()
         self.candidate_is_here = True
+        self.reach = Reach(self.line, lambda: self.candidate_is_here)
         self.did: list[str] = []
         self.on_connect: Callable[[], Awaitable[None]] = done
         self.on_open_line: Callable[[], Awaitable[None]] = done

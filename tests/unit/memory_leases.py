@@ -24,6 +24,8 @@ class MemoryLeases:
 
     now: float = 100.0
     away: bool = False
+    #: The interview is gone from the database.
+    deleted: bool = False
     token: int = 0
     job: str | None = None
     expires: float = 0.0
@@ -31,6 +33,9 @@ class MemoryLeases:
     seen: float = 100.0
     calm_until: float = 0.0
     running: bool = False
+    over: bool = False
+    #: The last one that held it.
+    last: str | None = None
     #: Tokens that an interviewer was sent for.
     claims: list[int] = field(default_factory=list)
     dispatches: list[str] = field(default_factory=list)
@@ -45,18 +50,25 @@ class MemoryLeases:
         calm = self.calm_until > self.now
         return self.job is not None and self.expires <= self.now and in_contact and not calm
 
-    async def take_lease(self, _: object, __: str, *, job_id: str, **___: float) -> int:
+    async def take_lease(self, database: object, which: str, *, job_id: str, **_: float) -> int:
         self._ask()
         if self.job not in (None, job_id) and not self.expired:
             raise LeaseHeld(self.token)
         self.token += self.job != job_id
         self.job, self.expires, self.running = job_id, self.now + LEASE_S, True
+        self.last = job_id
         return self.token
 
     async def keep_lease(
         self, _: object, __: str, *, job_id: str, token: int, **___: float
-    ) -> Holder:
+    ) -> Holder | None:
         self._ask()
+        if self.deleted:
+            return None
+        known = Holder(token=self.token, job_id=self.job)
+        if self.token < token:
+            self.token, self.job, self.expires = token, job_id, self.now + LEASE_S
+            return known
         if (self.job, self.token) == (job_id, token) and self.expires < self.now + LEASE_S / 2:
             self.expires = self.now + LEASE_S
         return Holder(token=self.token, job_id=self.job)
@@ -71,6 +83,8 @@ class MemoryLeases:
 
     @property
     def why(self) -> str | None:
+        if self.over:
+            return None
         if self.expired:
             return LEASE_EXPIRED
         waits = self.job is None and self.now - self.dispatched_at >= JOIN_S
@@ -83,7 +97,7 @@ class MemoryLeases:
         interview = SimpleNamespace(
             interview_id="iv-1", room=ROOM, candidate_identity=CANDIDATE, token=self.token
         )
-        return [Stranded(interview=cast(Any, interview), why=why, last_job=self.job)]
+        return [Stranded(interview=cast(Any, interview), why=why, last_job=self.job or self.last)]
 
     async def claim(self, found: Stranded) -> int | None:
         self._ask()
@@ -93,6 +107,16 @@ class MemoryLeases:
         self.job, self.running, self.dispatched_at = None, False, self.now
         self.claims.append(self.token)
         return self.token
+
+    async def give_back(self, interview_id: str, token: int) -> None:
+        self._ask()
+        if self.token == token and self.job is None:
+            self.dispatched_at = self.now - JOIN_S
+
+    async def give_up(self, found: Stranded) -> None:
+        self._ask()
+        if found.interview.token == self.token and self.why is not None:
+            self.token, self.job, self.over = self.token + 1, None, True
 
     async def note(self, interview_id: str, token: int, dispatch_id: str) -> None:
         self._ask()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
@@ -18,7 +19,9 @@ from states import Event
 from worker.interview.interviewer import Interviewer
 from worker.interview.ladder import TurnLadder
 from worker.interview.orchestrator_llm import OrchestratorLLM
+from worker.interview.outages import Outages
 from worker.interview.watch import Watch
+from worker.reach import Reach
 from worker.speech.frames import frame_of, samples_of
 
 if TYPE_CHECKING:
@@ -72,6 +75,7 @@ class Handle:
         self._callbacks.append(callback)
 
     def end(self, text: str, *, interrupted: bool = False) -> None:
+        """What the framework takes for heard; it is over, whatever comes later."""
         if self.over.is_set():
             return
         self.over.set()
@@ -94,9 +98,13 @@ class StuckSession:
         self.spoken: list[str] = []
         self.user_state = self.agent_state = "listening"
         self.deaf = False
+        # Whether it takes all of an utterance for heard that is cut off after its first sound.
+        self.claims = False
+        self.answers_dropped = 0
         self.update_options = lambda **_: None
         self._listeners: dict[str, list[Callable[[Any], None]]] = {}
         self._speech: tuple[Handle, asyncio.Task[None]] | None = None
+        self._said = ""
         self._speaking: list[asyncio.Task[None]] = []
 
     def on(self, event: str, listener: Callable[[Any], None]) -> None:
@@ -125,19 +133,25 @@ class StuckSession:
         if self._speech is not None:
             handle, task = self._speech
             task.cancel()
-            self._line.clear_buffer()
             self._line.flush()
-            handle.end("", interrupted=True)
+            self._line.clear_buffer()
+            claimed = self._said if self.claims else ""
+            asyncio.get_running_loop().call_soon(partial(handle.end, claimed, interrupted=True))
         over.set_result(None)
         return over
 
+    def clear_user_turn(self) -> None:
+        self.answers_dropped += 1
+
     async def _speak(self, handle: Handle, fate: str) -> None:
+        self._said = ""
         move = await self._orchestrator.next_utterance().found()
         seconds = {STUCK: 0.0, DUMB: 0.0, STALLS: 0.3}.get(fate, UTTERANCE_S)
         level = 0 if fate == DIGITAL_SILENCE else 3000
         if seconds:
             pcm = np.full(round(seconds * RATE), level, np.int16)
             await self._line.capture_frame(frame_of(pcm, RATE))
+            self._said = move.text
         if fate in (STUCK, STALLS, DIGITAL_SILENCE):
             await asyncio.Event().wait()
         self._line.flush()
@@ -173,8 +187,13 @@ class Stuck:
         self.voices: Any = None
         self.session = StuckSession(self.line, orchestrator, fates)
         job = SimpleNamespace(stage=self.stage)
-        self.agent = _Agent(orchestrator, self._keep, self._write)
+        self.agent = _Agent(
+            orchestrator, self._keep, self._write, playout=lambda: self.line.last_playout
+        )
         self.agent.voice = self.session
+        self.away: list[float] = []
+        self.reach = self.stage.reach = Reach(self.line, lambda: self.stage.candidate_is_here)
+        Outages(self.agent, self.line, self.away.append).attend(self.reach)
         settings = settings_in(folder)
         self.ladder = TurnLadder(
             self.agent,

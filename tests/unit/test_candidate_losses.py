@@ -12,6 +12,7 @@ from job_parts import settings_in
 
 from states import Conditions, Event, State
 from states.testing import loaded, lost
+from worker import journal
 from worker.interview.application import interview_resources
 from worker.interview.clips import ClipName, clip_named, load_clip
 from worker.interview.losses import Losses
@@ -78,7 +79,8 @@ async def begin() -> AsyncIterator[Any]:
 
 def test_every_resource_has_its_row_in_the_table_of_losses(tmp_path: Path) -> None:
     resources = interview_resources(settings_in(tmp_path, INTERVIEW_TURN_DETECTOR="local"), None)
-    assert {r.name: r.loss for r in resources} == meanings()
+    loaded = {r.name: r.loss for r in resources}
+    assert {**loaded, journal.RESOURCE: LOSSES[journal.RESOURCE].means} == meanings()
     assert all(each.means.endswith(".") for each in LOSSES.values())
     assert all(each.noticed.endswith(".") for each in LOSSES.values())
 

@@ -27,7 +27,10 @@ class Interview:
         self.orchestrator = orchestrator
         self.turns: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self.written: list[str] = []
-        self.agent = Interviewer(orchestrator, self.keep, self.write)
+        self.heard: list[tuple[str, str, str | None]] = []
+        self.agent = Interviewer(
+            orchestrator, self.keep, self.write, keep_hearing=self.keep_hearing
+        )
         self.session: AgentSession[Any] = AgentSession(
             llm=orchestrator,
             vad=None,
@@ -40,6 +43,10 @@ class Interview:
 
     async def write(self, text: str) -> None:
         self.written.append(text)
+
+    def keep_hearing(self, *piece: Any) -> int:
+        self.heard.append(piece)
+        return len(self.heard) - 1
 
     def hears(self, text: str, *, final: bool) -> None:
         event = UserInputTranscribedEvent(transcript=text, is_final=final)
@@ -107,6 +114,25 @@ async def test_what_has_become_a_turn_is_not_kept_twice(interview: Interview) ->
     await interview.agent.keep_half_answer()
 
     assert interview.turns.empty()
+
+
+async def test_a_turn_names_the_last_record_of_what_was_heard_that_is_in_it(
+    interview: Interview,
+) -> None:
+    interview.hears("I led", final=True)
+    interview.hears("a team", final=True)
+    message = llm.ChatMessage(role="user", content=["I led a team"])
+    await interview.agent.on_user_turn_completed(llm.ChatContext.empty(), message)
+    interview.hears("And then", final=True)
+    await interview.agent.keep_half_answer()
+
+    assert interview.heard == [
+        ("I led", "", "q0"),
+        ("a team", "", "q0"),
+        ("And then", "", "q0"),
+    ]
+    assert interview.turns.get_nowait()["hearing"] == 1
+    assert interview.turns.get_nowait()["hearing"] == 2
 
 
 async def test_a_typed_answer_leaves_the_spoken_half_to_be_kept(interview: Interview) -> None:

@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import os
 from typing import TYPE_CHECKING
 
 import pytest
-from job_parts import settings_in
+from job_parts import TinyApplication, rig, run_for_ever, settings_in
 
-from states import FileJournal, JournalError, MemoryJournal
+from states import Condition, Event, FileJournal, JournalError, MemoryJournal, State, Status
 from states.journal import read_records
-from worker.journal import SurvivingJournal, open_journal
+from worker.journal import SYNC_WITHIN_S, JournalSlow, SurvivingJournal, open_journal
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def fill(disk: pytest.MonkeyPatch) -> None:
-    def no_space(_: int, __: bytes) -> int:
-        raise OSError(28, "No space left on device")
+OTHER = Condition(resource="other", status=Status.LOST, reason="Gone")
 
-    disk.setattr("states.journal.os.write", no_space)
+
+def refuse(disk: pytest.MonkeyPatch, number: int) -> None:
+    def write(_: int, __: bytes) -> int:
+        raise OSError(number, os.strerror(number))
+
+    disk.setattr("states.journal.os.write", write)
+
+
+def fill(disk: pytest.MonkeyPatch) -> None:
+    refuse(disk, errno.ENOSPC)
+
+
+def numbers(journal: FileJournal) -> list[int]:
+    """Of the records that are on the disk."""
+    return [record["seq"] for record in read_records(journal.path).records]
 
 
 def test_a_journal_lies_in_the_data_folder_under_the_jobs_name(tmp_path: Path) -> None:
@@ -42,24 +56,25 @@ def test_a_journal_that_somebody_else_writes_is_left_alone(tmp_path: Path) -> No
     other.close()
 
 
-async def test_records_after_the_disk_is_full_are_kept_and_handed_on(
+async def test_records_after_the_disk_is_full_are_kept_and_written_once_there_is_room(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     journal = SurvivingJournal(tmp_path / "j.jsonl")
     seen: list[int] = []
     journal.subscribe(lambda record: seen.append(record["seq"]))
     journal.append("step", 0.0)
-    fill(monkeypatch)
-    journal.append("step", 1.0)
-    monkeypatch.undo()
-    journal.append("step", 2.0)
+    with monkeypatch.context() as disk:
+        fill(disk)
+        journal.append("step", 1.0)
+        journal.append("step", 2.0)
+        assert journal.lost
+        assert numbers(journal) == [0]
+        assert [record["seq"] for record in journal.records] == [0, 1, 2]
+    journal.append("step", 3.0)
+    assert not journal.lost
+    assert seen == numbers(journal) == [0, 1, 2, 3]
     journal.close()
-
-    assert seen == [0, 1, 2]
-    assert [record["seq"] for record in journal.records] == [0, 1, 2]
-    # Nothing with a gap before it: whoever reads the file reads a whole beginning.
-    assert [record["seq"] for record in read_records(tmp_path / "j.jsonl").records] == [0]
-    assert len(caplog.records) == 1
+    assert len(caplog.records) == 2
 
 
 async def test_what_is_not_on_the_disk_is_not_said_to_be(
@@ -81,12 +96,110 @@ def test_a_line_torn_by_a_full_disk_costs_the_whole_ones_nothing(
     write = os.write
     journal = SurvivingJournal(tmp_path / "j.jsonl")
     journal.append("step", 0.0)
-    monkeypatch.setattr("states.journal.os.write", lambda fd, data: write(fd, data[:7]))
-    journal.append("step", 1.0)
-    monkeypatch.undo()
+    with monkeypatch.context() as disk:
+        disk.setattr("states.journal.os.write", lambda fd, data: write(fd, data[:7]))
+        journal.append("step", 1.0)
+        assert numbers(journal) == [0]
     journal.append("step", 2.0)
+    assert numbers(journal) == [0, 1, 2]
     journal.close()
-    assert len(read_records(tmp_path / "j.jsonl").records) == 1
+
+
+@pytest.mark.parametrize(
+    ("number", "problem"),
+    [
+        (errno.ENOSPC, "DiskFull"),
+        (errno.EDQUOT, "DiskFull"),
+        (errno.EROFS, "DiskReadOnly"),
+        (errno.EIO, "DiskFailed"),
+    ],
+)
+async def test_what_the_disk_refuses_with_is_a_condition_of_the_job_until_it_takes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, problem: str
+) -> None:
+    made = rig(tmp_path, TinyApplication(on_run=run_for_ever))
+    life = asyncio.create_task(made.live())
+    await made.job.life.reached(State.RUNNING)
+    with monkeypatch.context() as disk:
+        refuse(disk, number)
+        made.job.book.refusal("here", "Something")
+        await made.job.tell(OTHER)
+        condition = made.job.life.conditions["journal"]
+        assert (condition.status, condition.reason) == (Status.LOST, problem)
+    await made.job.tell(OTHER)
+    assert made.job.life.conditions["journal"].status is Status.READY
+    made.job.life.post(Event.SHUTDOWN_REQUESTED)
+    await life
+    assert [each.reason for each in made.history.conditions if each.resource == "journal"] == [
+        "OnDisk"
+    ]
+    assert made.job.life.state is State.CLOSED
+
+
+@pytest.mark.parametrize("where", ["open", "write"])
+async def test_a_job_that_begins_without_its_disk_is_degraded(
+    tmp_path: Path, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if where == "open":
+        (tmp_path / "journals").write_text("a file")
+    else:
+        fill(monkeypatch)
+    made = rig(tmp_path, TinyApplication(on_run=run_for_ever))
+    life = asyncio.create_task(made.live())
+    await made.job.life.reached(State.RUNNING)
+    assert State.DEGRADED in [each.target for each in made.job.life.transitions]
+    assert made.job.life.conditions.missing == ("journal",)
+    made.job.life.post(Event.SHUTDOWN_REQUESTED)
+    await life
+
+
+# --- a disk that is slow --------------------------------------------------------------------------
+
+
+@pytest.mark.looptime
+async def test_a_disk_that_hangs_is_waited_for_once_and_is_well_again_when_it_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = asyncio.get_running_loop()
+    hangs, asked = asyncio.Event(), []
+
+    async def sync(_: FileJournal) -> None:
+        asked.append(loop.time())
+        await hangs.wait()
+
+    monkeypatch.setattr(FileJournal, "commit", sync)
+    journal = SurvivingJournal(tmp_path / "j.jsonl")
+    told: list[str | None] = []
+    journal.on_change = lambda: told.append(journal.problem)
+    waited = []
+    for n in range(3):
+        journal.append("turn", float(n))
+        began = loop.time()
+        with pytest.raises(JournalSlow):
+            await journal.commit()
+        waited.append(loop.time() - began)
+    assert waited == pytest.approx([SYNC_WITHIN_S, 0, 0], abs=1e-6)
+    assert len(asked) == 1
+    hangs.set()
+    await asyncio.sleep(0.01)
+    # The others are in one more, which was in time.
+    assert len(asked) == 2
+    assert told == ["DiskSlow", None]
+    journal.append("turn", 3.0)
+    await journal.commit()
+    assert numbers(journal) == [0, 1, 2, 3]
+    journal.close()
+
+
+async def test_two_that_commit_at_once_are_both_on_the_disk(tmp_path: Path) -> None:
+    journal = SurvivingJournal(tmp_path / "j.jsonl")
+    journal.append("turn", 0.0)
+    first = asyncio.create_task(journal.commit())
+    await asyncio.sleep(0)
+    journal.append("turn", 1.0)
+    await asyncio.gather(first, journal.commit())
+    assert journal.problem is None
+    journal.close()
 
 
 def test_a_closed_journal_refuses_records(tmp_path: Path) -> None:

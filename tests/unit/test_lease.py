@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, cast
+from unittest.mock import Mock
 
 import pytest
 from job_parts import JOB_ID, Rig, TinyApplication, rig, run_for_ever
@@ -109,6 +110,35 @@ async def test_a_job_whose_worker_is_stalled_keeps_its_lease_by_itself(
             await asyncio.sleep(LOOK_S)
             assert not leases.expired
         assert running.job.life.state is State.RUNNING
+
+
+async def test_a_database_restored_from_a_backup_learns_the_token_and_everything_again(
+    leases: MemoryLeases, tmp_path: Path
+) -> None:
+    leases.token = 6
+    own = lease_of_job()
+    await own.take(DATABASE)
+    shipped_again = Mock()
+    own.on_forgotten = shipped_again
+    async with held(tmp_path, own) as running:
+        leases.token, leases.job = 2, "AJ_yesterday"
+        await asyncio.sleep(10 * LOOK_S)
+        assert (leases.token, leases.job) == (7, JOB_ID)
+        assert running.job.life.state is State.RUNNING
+        shipped_again.assert_called_once()
+        assert [fault["error"] for fault in running.history.faults] == ["DatabaseRestored"]
+
+
+async def test_an_interview_that_is_deleted_while_it_runs_is_held_to_its_end(
+    leases: MemoryLeases, tmp_path: Path
+) -> None:
+    own = lease_of_job()
+    await own.take(DATABASE)
+    async with held(tmp_path, own) as running:
+        leases.deleted = True
+        await asyncio.sleep(600)
+        assert running.job.life.state is State.RUNNING
+        assert [fault["error"] for fault in running.history.faults] == ["InterviewDeleted"]
 
 
 @pytest.mark.parametrize(

@@ -670,6 +670,36 @@ class RealTimeQueue(HandSink):
         self._until = 0.0
 
 
+async def test_of_an_utterance_it_tells_what_was_played_and_what_was_made(
+    held_line: Line, held: HandSink
+) -> None:
+    assert held_line.last_playout is None
+    await say(held_line, tone(1.0, 7))
+    await held.wait_until_full()
+    held.play(0.15)
+    held_line.clear_buffer()
+
+    event = await held_line.wait_for_playout()
+
+    assert held_line.last_playout is not None
+    assert held_line.last_playout.played_s == pytest.approx(event.playback_position)
+    assert held_line.last_playout.made_s == pytest.approx(1.0)
+
+
+async def test_how_long_an_utterance_is_that_is_ended_and_cut_off_at_once_nobody_knows(
+    held_line: Line, held: HandSink
+) -> None:
+    await held_line.capture_frame(frame_of(tone(1.0, 7), RATE))
+    await held.wait_until_full()
+    held_line.flush()
+    held_line.clear_buffer()
+
+    await held_line.wait_for_playout()
+
+    assert held_line.last_playout is not None
+    assert held_line.last_playout.made_s is None
+
+
 # --- the end of a sentence ------------------------------------------------------------------------
 
 

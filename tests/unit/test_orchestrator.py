@@ -168,6 +168,16 @@ def test_a_newcomer_asks_the_open_follow_up_again_and_not_the_answered_question(
     assert next_move(plan, talk.turns).question_id == "q1"
 
 
+def test_half_an_answer_counts_with_the_rest_that_a_newcomer_hears() -> None:
+    plan, talk = plan_of(question(0, follow_ups=1), question(1)), Talk()
+    talk.asked(next_move(plan, [])).answered("five words of an answer", cut_off=True)
+    again = next_move(plan, talk.turns)
+    assert (again.role, again.question_id) == (Role.REPEAT, "q0")
+    talk.asked(again).answered("and five more of it")
+    # Nine words or more are no short answer, which a follow-up would be asked to.
+    assert next_move(plan, talk.turns).question_id == "q1"
+
+
 def test_a_newcomer_goes_on_after_an_answer_that_nobody_reacted_to() -> None:
     plan, talk = plan_of(), Talk()
     moves(plan, talk, LONG)

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from memory_leases import CANDIDATE, JOIN_S, LEASE_S, MemoryLeases, MemoryRooms
 
+from worker.continuity import rescue
 from worker.continuity.rescue import Rescue
 from worker.continuity.watcher import SPARE_S, Watcher
 from worker.store.errors import DatabaseUnavailable
 from worker.store.leases import LeaseHeld
 
+GRACE_S = 30.0
+
+
+def rescue_in(rooms: MemoryRooms) -> Rescue:
+    return Rescue(rooms, grace_s=GRACE_S)
+
 
 @pytest.fixture
 def stranded() -> MemoryLeases:
     """An interview whose interviewer's lease ran out."""
-    return MemoryLeases(token=1, job="AJ_1", expires=99.0, running=True)
+    return MemoryLeases(token=1, job="AJ_1", last="AJ_1", expires=99.0, running=True)
 
 
 # --- one rescue -----------------------------------------------------------------------------------
@@ -26,47 +34,94 @@ def stranded() -> MemoryLeases:
 
 async def test_the_ghost_is_removed_and_another_interviewer_is_sent(stranded: MemoryLeases) -> None:
     rooms = MemoryRooms()
-    assert await Rescue(stranded, rooms).look() == 1
+    assert await rescue_in(rooms).look(stranded) == 1
     assert rooms.did == ["remove interviewer-AJ_1", "send after AJ_1: LeaseExpired"]
     assert (stranded.claims, len(stranded.dispatches)) == ([2], 1)
-    assert await Rescue(stranded, rooms).look() == 0
+    assert await rescue_in(rooms).look(stranded) == 0
 
 
 async def test_nobody_is_sent_into_a_room_without_its_candidate(stranded: MemoryLeases) -> None:
     rooms = MemoryRooms()
     rooms.here = {"interviewer-AJ_1"}
-    assert await Rescue(stranded, rooms).look() == 0
+    assert await rescue_in(rooms).look(stranded) == 0
     assert stranded.claims == []
     rooms.here.add(CANDIDATE)
-    assert await Rescue(stranded, rooms).look() == 1
+    assert await rescue_in(rooms).look(stranded) == 1
 
 
-@pytest.mark.parametrize("broken", ["people", "remove"])
-async def test_what_livekit_does_not_answer_keeps_nobody_from_coming(
-    stranded: MemoryLeases, broken: str
+async def test_a_ghost_that_cannot_be_removed_keeps_nobody_from_coming(
+    stranded: MemoryLeases,
 ) -> None:
     rooms = MemoryRooms()
-    rooms.broken = {broken}
-    assert await Rescue(stranded, rooms).look() == 1
-    assert rooms.did[-1] == "send after AJ_1: LeaseExpired"
+    rooms.broken = {"remove"}
+    assert await rescue_in(rooms).look(stranded) == 1
+    assert rooms.did == ["send after AJ_1: LeaseExpired"]
 
 
-async def test_a_dispatch_that_failed_is_made_again_after_the_deadline_for_the_next_token(
+async def test_nothing_is_claimed_while_livekit_does_not_say_who_is_there(
+    stranded: MemoryLeases,
+) -> None:
+    rooms = MemoryRooms()
+    rooms.broken = {"people"}
+    assert await rescue_in(rooms).look(stranded) == 0
+    assert stranded.claims == []
+    rooms.broken = set()
+    assert await rescue_in(rooms).look(stranded) == 1
+
+
+async def test_a_dispatch_that_failed_is_made_again_at_once_for_the_next_token(
     stranded: MemoryLeases,
 ) -> None:
     rooms = MemoryRooms()
     rooms.broken = {"send"}
-    assert await Rescue(stranded, rooms).look() == 0
+    assert await rescue_in(rooms).look(stranded) == 0
     rooms.broken = set()
-    assert await Rescue(stranded, rooms).look() == 0
-    stranded.now = stranded.seen = stranded.now + JOIN_S
-    assert await Rescue(stranded, rooms).look() == 1
+    assert await rescue_in(rooms).look(stranded) == 1
     assert stranded.claims == [2, 3]
+
+
+async def test_an_interviewer_who_never_came_is_followed_after_the_deadline(
+    stranded: MemoryLeases,
+) -> None:
+    rooms = MemoryRooms()
+    assert await rescue_in(rooms).look(stranded) == 1
+    stranded.now = stranded.seen = stranded.now + JOIN_S - 0.1
+    assert await rescue_in(rooms).look(stranded) == 0
+    stranded.now = stranded.seen = stranded.now + 0.1
+    assert await rescue_in(rooms).look(stranded) == 1
+    assert stranded.claims == [2, 3]
+
+
+async def test_an_interview_whose_candidate_is_gone_for_good_is_over(
+    stranded: MemoryLeases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SimpleNamespace(monotonic=lambda: stranded.now)
+    monkeypatch.setattr(rescue, "time", clock)
+    rooms = MemoryRooms()
+    rescuer = rescue_in(rooms)
+
+    async def passes(seconds: float) -> None:
+        stranded.now = stranded.seen = stranded.now + seconds
+        await rescuer.look(stranded)
+
+    rooms.here = set()
+    await rescuer.look(stranded)
+    await passes(GRACE_S - 1)
+    rooms.here, rooms.broken = {CANDIDATE}, {"send"}
+    await passes(0)
+    rooms.here = set()
+    await passes(2)  # away anew
+    await passes(GRACE_S - 1)
+    assert not stranded.over
+    await passes(1)
+    assert stranded.over
+    rooms.here, rooms.broken = {CANDIDATE}, set()
+    assert await rescuer.look(stranded) == 0
 
 
 async def test_of_many_that_look_at_once_one_sends(stranded: MemoryLeases) -> None:
     rooms = MemoryRooms()
-    sent = await asyncio.gather(*(Rescue(stranded, rooms).look() for _ in range(5)))
+    sent = await asyncio.gather(*(rescue_in(rooms).look(stranded) for _ in range(5)))
     assert sum(sent) == 1
 
 
@@ -156,7 +211,7 @@ class Schedule:
                 case "renew", set(jobs):
                     leases.renew(jobs)
                 case "look", int(watchers):
-                    looks = (Rescue(leases, self.rooms).look() for _ in range(watchers))
+                    looks = (rescue_in(self.rooms).look(leases) for _ in range(watchers))
                     self.sent += sum(await asyncio.gather(*looks))
                 case "pass", float(seconds):
                     leases.now += seconds

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from journal_parts import START, numbered, write
 
-from worker.shipping import SHIPPED, ship_book
+from worker.dead_jobs import SHIPPED, ship_book
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,15 +14,17 @@ from worker import stage
 from worker.stage import RoomStage
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from livekit.agents import JobContext
 
 
-@pytest.mark.parametrize("back", ["reconnected", "local_track_subscribed"])
-async def test_nothing_is_played_from_reconnecting_until_somebody_hears_again(
-    monkeypatch: pytest.MonkeyPatch, back: str
-) -> None:
+@pytest.fixture
+async def room(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[RoomStage, Any]]:
+    """A stage whose line is listened to, and its room."""
     monkeypatch.setattr(stage, "Line", HeardLine)
     room: Any = rtc.EventEmitter()
+    room.remote_participants = {}
 
     async def connect(**_: object) -> None:
         await done()
@@ -33,9 +35,34 @@ async def test_nothing_is_played_from_reconnecting_until_somebody_hears_again(
     await here.line.publish()
     await here.line.wait_for_subscriber()
     assert here.line.listened
-
-    room.emit("reconnecting")
-    assert not here.line.listened
-    room.emit(back, *([object()] if back == "local_track_subscribed" else []))
-    assert here.line.listened
+    yield here, room
+    here.reach.close()
     await here.line.aclose()
+
+
+@pytest.mark.parametrize("back", ["reconnected", "local_track_subscribed"])
+async def test_nothing_is_played_from_reconnecting_until_somebody_hears_again(
+    room: tuple[RoomStage, Any], back: str
+) -> None:
+    here, events = room
+    events.emit("reconnecting")
+    assert not here.line.listened
+    events.emit(back, *([object()] if back == "local_track_subscribed" else []))
+    assert here.line.listened
+
+
+async def test_after_a_restart_of_the_server_nothing_is_played_before_the_candidate_is_back(
+    room: tuple[RoomStage, Any],
+) -> None:
+    here, events = room
+    here.expect("ada")
+    events.emit("reconnecting")
+    # In this order on a real server; the candidate comes seconds later, or first.
+    events.emit("local_track_republished", object(), "TR_before")
+    events.emit("reconnected")
+    assert not here.line.listened
+    events.emit("local_track_subscribed", object())
+    assert not here.line.listened
+    events.remote_participants["ada"] = object()
+    events.emit("participant_connected", object())
+    assert here.line.listened

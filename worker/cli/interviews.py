@@ -193,7 +193,7 @@ async def interview_as_data(db: Database, interview_id: str) -> dict[str, Any]:
     interview = await _known(db, interview_id)
     jobs = await list_jobs(db, interview_id)
     turns = await turns_of(db, interview_id)
-    fields = ("seq", "at", "speaker", "text", "heard", "interrupted", "question_id")
+    fields = ("seq", "at", "speaker", "text", "interim", "heard", "interrupted", "question_id")
     return {
         "interview_id": interview.interview_id,
         "room": interview.room,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,7 +23,9 @@ from worker.cli.common import (
     run,
 )
 from worker.cli.tables import add_row
+from worker.dead_jobs import DAMAGED, SHIPPED, read_book, ship_records
 from worker.settings import Settings
+from worker.store.errors import DatabaseOperationFailed
 from worker.store.jobs import list_jobs, records_of
 
 app = typer.Typer(
@@ -73,6 +77,39 @@ def show(
         print_json(history.as_json())
     else:
         print_history(history)
+
+
+@app.command("ship")
+def ship_(
+    journals: Annotated[
+        list[Path] | None, typer.Argument(help="Journals; all that this machine has kept.")
+    ] = None,
+) -> None:
+    """Store journals once more, as after the database was restored from a backup.
+
+    What the database has stays as it is. Those that wait to be shipped are the worker's.
+    """
+    settings = Settings.load()
+    kept = [settings.journal_dir / folder for folder in (SHIPPED, DAMAGED)]
+    chosen = journals or sorted(path for folder in kept for path in folder.glob("*.jsonl"))
+    new, bad = run(_ship_again(settings, chosen))
+    print(f"{len(chosen) - bad} journals read, {new} records were not in the database")
+    if bad:
+        raise CommandError(f"{bad} journals could not be read or stored", ExitCode.FAILED)
+
+
+async def _ship_again(settings: Settings, journals: list[Path]) -> tuple[int, int]:
+    """How many records were new to the database, and how many journals could not be shipped."""
+    new = bad = 0
+    async with database(settings) as db:
+        for path in journals:
+            try:
+                book = await asyncio.to_thread(read_book, path)
+                new += await ship_records(db, path.stem, book.records)
+            except (JournalError, DatabaseOperationFailed) as error:
+                bad += 1
+                print(f"interview-worker: {error}", file=sys.stderr)
+    return new, bad
 
 
 async def history_of(job_id: str) -> History:

@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from worker import journal
 from worker.cli.common import one_line_errors, print_json
 from worker.cli.tables import add_row
 from worker.interview.application import interview_resources
@@ -46,18 +47,28 @@ def _block(row: dict[str, Any]) -> Table:
 
 def resource_rows(settings: Settings) -> list[dict[str, Any]]:
     """The table, as data. A required resource's budget is that of BOOTSTRAPPING."""
-    return [
-        {
-            "name": resource.name,
-            "required": resource.required,
-            "budget_s": settings.budget_bootstrapping_s if resource.required else resource.budget_s,
-            "needs": list(resource.needs),
-            "loss": resource.loss,
-            "noticed": LOSSES[resource.name].noticed,
-            "told": _told(resource.name),
-        }
+    rows = [
+        _row(
+            resource.name,
+            required=resource.required,
+            budget_s=settings.budget_bootstrapping_s if resource.required else resource.budget_s,
+            needs=list(resource.needs),
+        )
         for resource in interview_resources(settings, None)
     ]
+    # Nothing loads it: it is there before the job is, or is not.
+    return [*rows, _row(journal.RESOURCE, required=False, budget_s=journal.SYNC_WITHIN_S, needs=[])]
+
+
+def _row(name: str, **facts: Any) -> dict[str, Any]:
+    loss = LOSSES[name]
+    return {
+        "name": name,
+        **facts,
+        "loss": loss.means,
+        "noticed": loss.noticed,
+        "told": _told(name),
+    }
 
 
 def _told(name: str) -> str | None:

@@ -17,5 +17,11 @@ def as_markdown(shown: Mapping[str, Any]) -> str:
     ]
     for turn in shown["turns"]:
         cut = " *(cut off)*" if turn["interrupted"] else ""
-        lines += [f"**{turn['speaker'].capitalize()}:** {turn['text']}{cut}", ""]
+        lines += [f"**{turn['speaker'].capitalize()}:** {_text_of(turn)}{cut}", ""]
     return "\n".join(lines)
+
+
+def _text_of(turn: Mapping[str, Any]) -> str:
+    """What was said; in brackets what the recogniser had not settled when it was cut off."""
+    text, interim = str(turn["text"]), turn.get("interim")
+    return f"{text.removesuffix(interim)}[{interim}]" if interim else text

@@ -53,7 +53,7 @@ class Continuity:
         self._jobs = jobs
         #: Told apart from every other worker, also from the one before on this machine.
         self.worker_id = f"{socket.gethostname()}-{secrets.token_hex(4)}"
-        self._livekit = LiveKitRooms(settings)
+        self._rescue = Rescue(LiveKitRooms(settings), grace_s=settings.candidate_grace_s)
         self._limits = limits_of(settings)
         self._watcher = Watcher(on_duty=self._on_duty, look=self._look, every_s=settings.watch_s)
         #: Tells the other workers of this one, and knows of them.
@@ -87,7 +87,7 @@ class Continuity:
         To be called once the job's journal is in the database: the newcomer goes on from there.
         """
         if (database := self._books.database) is not None:
-            await Rescue(DatabaseLedger(database, self._limits), self._livekit).look(job_id)
+            await self._rescue.look(DatabaseLedger(database, self._limits), job_id)
 
     async def _on_duty(self, for_s: float) -> bool:
         if (database := self._books.database) is None:
@@ -96,7 +96,7 @@ class Continuity:
 
     async def _look(self) -> None:
         if (database := self._books.database) is not None:
-            await Rescue(DatabaseLedger(database, self._limits), self._livekit).look()
+            await self._rescue.look(DatabaseLedger(database, self._limits))
 
     async def _renew(self) -> None:
         loop = asyncio.get_running_loop()

@@ -49,6 +49,10 @@ class JobLease:
         self._look_s = lease_s / 3
         #: The fencing token; None while the job goes on alone, without a database.
         self.token: int | None = None
+        #: Called where the database has forgotten what it knew: restored from a backup, or the
+        #: interview was deleted while it runs.
+        self.on_forgotten: Callable[[], None] = _nothing
+        self._forgotten = ""
 
     async def take(self, database: Database) -> bool:
         """Take it, or learn that there is none to take. False where the database does not answer.
@@ -104,7 +108,7 @@ class JobLease:
                     self._write_down(job)
                     if self.token is not None:
                         await self._announce(job)
-                elif await self._is_lost(there, self.token):
+                elif await self._is_lost(job, there, self.token):
                     self._yield_to_other(job, "Database")
                     return
             except LeaseHeld:
@@ -115,7 +119,7 @@ class JobLease:
             except Exception as error:
                 job.book.fault("lease", error)
 
-    async def _is_lost(self, database: Database, token: int) -> bool:
+    async def _is_lost(self, job: Job, database: Database, token: int) -> bool:
         holder = await keep_lease(
             database,
             self._interview_id,
@@ -124,7 +128,22 @@ class JobLease:
             lease_s=self._lease_s,
             budget_s=_BUDGET_S,
         )
+        if holder is None:
+            self._forget(job, "InterviewDeleted")
+        elif holder.token < token:
+            self._forget(job, "DatabaseRestored")
+        else:
+            self._forgotten = ""
         return holder is not None and holder.token > token
+
+    def _forget(self, job: Job, how: str) -> None:
+        """The interview goes on; what was said in it is stored once more, as far as it can be."""
+        if how == self._forgotten:
+            return
+        self._forgotten = how
+        logger.error("the database knows less of this interview than before: %s", how)
+        job.book.refusal("lease", how)
+        self.on_forgotten()
 
     async def _look_around(self, job: Job) -> None:
         """Needs no database: every interviewer shows its token to the room."""
@@ -156,3 +175,7 @@ class JobLease:
         job.stage.line.silence()
         job.book.refusal("lease", f"SeenIn{seen_in}")
         job.life.post(Event.LEASE_LOST)
+
+
+def _nothing() -> None:
+    """Nobody wants to know."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,7 +15,9 @@ from worker.store.stranded import (
     Limits,
     Stranded,
     claim_dispatch,
+    end_without_candidate,
     find_stranded,
+    give_back_dispatch,
     note_dispatch,
 )
 
@@ -39,6 +42,14 @@ class Ledger(Protocol):
 
     async def note(self, interview_id: str, token: int, dispatch_id: str) -> None:
         """An interviewer was sent."""
+        ...
+
+    async def give_back(self, interview_id: str, token: int) -> None:
+        """Nobody could be sent: whoever looks next may claim at once."""
+        ...
+
+    async def give_up(self, found: Stranded) -> None:
+        """Nobody is to be sent any more: the candidate has gone."""
         ...
 
 
@@ -87,6 +98,14 @@ class DatabaseLedger:
         """As `note_dispatch`."""
         await note_dispatch(self._database, interview_id, token=token, dispatch_id=dispatch_id)
 
+    async def give_back(self, interview_id: str, token: int) -> None:
+        """As `give_back_dispatch`."""
+        await give_back_dispatch(self._database, interview_id, token=token)
+
+    async def give_up(self, found: Stranded) -> None:
+        """As `end_without_candidate`."""
+        await end_without_candidate(self._database, found, self._limits)
+
 
 class LiveKitRooms:
     """The rooms of the settings' LiveKit server."""
@@ -113,43 +132,65 @@ class LiveKitRooms:
 
 
 class Rescue:
-    """Sends interviewers to candidates who sit alone."""
+    """Sends interviewers to candidates who sit alone.
 
-    def __init__(self, ledger: Ledger, livekit: Rooms) -> None:
-        self._ledger = ledger
+    Args:
+        livekit: The rooms.
+        grace_s: Seconds that a candidate who left may be away before the interview is over.
+    """
+
+    def __init__(self, livekit: Rooms, *, grace_s: float) -> None:
         self._livekit = livekit
+        self._grace_s = grace_s
+        #: Interviews without their candidates, and since when, by this process's clock.
+        self._absent: dict[str, float] = {}
 
-    async def look(self, job_id: str | None = None) -> int:
+    async def look(self, ledger: Ledger, job_id: str | None = None) -> int:
         """Look once, at that job's interview or at all; returns how many were sent.
 
         Raises DatabaseError where nobody can be found. What fails for one interview is logged,
         and is tried again at a later look.
         """
-        found = await self._ledger.stranded(job_id)
-        return sum(await asyncio.gather(*map(self._bring_back, found)))
+        found = await ledger.stranded(job_id)
+        if job_id is None:
+            known = {each.interview.interview_id for each in found}
+            self._absent = {who: since for who, since in self._absent.items() if who in known}
+        return sum(await asyncio.gather(*(self._bring_back(ledger, each) for each in found)))
 
-    async def _bring_back(self, found: Stranded) -> bool:
+    async def _bring_back(self, ledger: Ledger, found: Stranded) -> bool:
+        interview_id = found.interview.interview_id
         try:
-            if not await self._somebody_waits(found):
+            if not await self._somebody_waits(ledger, found):
                 return False
-            token = await self._ledger.claim(found)
+            token = await ledger.claim(found)
             if token is None:
                 return False
-            return await self._send(found, token)
+            try:
+                dispatch_id = await self._send(found, token)
+            except LiveKitError:
+                await ledger.give_back(interview_id, token)
+                raise
+            await ledger.note(interview_id, token, dispatch_id)
+            return True
         except LiveKitError as error:
+            # Where LiveKit does not say who is there it would not send anybody either.
             logger.warning("no interviewer could be sent: %s", error)
         except Exception as error:
             logger.warning("no interviewer could be sent: %s", type(error).__name__)
         return False
 
-    async def _somebody_waits(self, found: Stranded) -> bool:
+    async def _somebody_waits(self, ledger: Ledger, found: Stranded) -> bool:
         interview = found.interview
-        try:
-            return interview.candidate_identity in await self._livekit.people(interview.room)
-        except LiveKitError:
-            return True  # not known: one too many finds an empty room, and leaves
+        if interview.candidate_identity in await self._livekit.people(interview.room):
+            self._absent.pop(interview.interview_id, None)
+            return True
+        now = time.monotonic()
+        away_s = now - self._absent.setdefault(interview.interview_id, now)
+        if away_s >= self._grace_s and found.last_job is not None:
+            await ledger.give_up(found)
+        return False
 
-    async def _send(self, found: Stranded, token: int) -> bool:
+    async def _send(self, found: Stranded, token: int) -> str:
         interview = found.interview
         if found.last_job is not None:
             # It would stay for about 20 s, and might wake up.
@@ -170,5 +211,4 @@ class Rescue:
                 "dispatch_id": dispatch_id,
             },
         )
-        await self._ledger.note(interview.interview_id, token, dispatch_id)
-        return True
+        return dispatch_id

@@ -129,4 +129,5 @@ class InterviewSuccession:
         """Send somebody, if the candidate is there. Raises DatabaseError."""
         if self.database is not None:
             ledger = DatabaseLedger(self.database, limits_of(self._settings))
-            await Rescue(ledger, LiveKitRooms(self._settings)).look(self._job_id)
+            rescue = Rescue(LiveKitRooms(self._settings), grace_s=self._settings.candidate_grace_s)
+            await rescue.look(ledger, self._job_id)

@@ -35,6 +35,8 @@ class Ear:
         # Python drops first or at that moment makes the SDK complain, or raise in __del__.
         self._kept: list[rtc.RemoteTrack] = []
         self.meter = LevelMeter()
+        #: The same for each of those who were heard, by identity.
+        self.meters: dict[str, LevelMeter] = {}
         self.heard = Timeline()
 
     @property
@@ -47,10 +49,12 @@ class Ear:
         room.on("track_subscribed", self._on_subscribed)
         room.on("track_unsubscribed", self._on_unsubscribed)
 
-    def hear(self, samples: Pcm, placer: TrackPlacer, *, until_s: float) -> None:
-        """Hear 48 kHz samples of one voice, the last of them at `until_s`."""
+    def hear(self, samples: Pcm, placer: TrackPlacer, *, until_s: float, identity: str) -> None:
+        """Hear 48 kHz samples of somebody's voice, the last of them at `until_s`."""
         self.heard.add(samples, at=placer.place(len(samples), now_s=until_s))
         began_s = until_s - len(samples) / SAMPLE_RATE
+        meter = self.meters.setdefault(identity, LevelMeter())
+        meter.feed(samples, start_s=began_s, end_s=until_s)
         if self.meter.feed(samples, start_s=began_s, end_s=until_s):
             self._changed()
 
@@ -68,7 +72,9 @@ class Ear:
             return
         self._kept.append(track)
         self._voices[track.sid] = participant.identity
-        self._listeners[track.sid] = asyncio.create_task(self._listen(track), name="ear")
+        self._listeners[track.sid] = asyncio.create_task(
+            self._listen(track, participant.identity), name="ear"
+        )
         self._changed()
 
     def _on_unsubscribed(self, track: rtc.RemoteTrack, *_: object) -> None:
@@ -84,12 +90,12 @@ class Ear:
         self._voices.pop(sid, None)
         self._changed()
 
-    async def _listen(self, track: rtc.RemoteTrack) -> None:
+    async def _listen(self, track: rtc.RemoteTrack, identity: str) -> None:
         placer = TrackPlacer()
         stream = rtc.AudioStream(track, sample_rate=SAMPLE_RATE, num_channels=1)
         try:
             async for event in stream:
                 samples = np.frombuffer(event.frame.data, np.int16)
-                self.hear(samples, placer, until_s=self._now_s())
+                self.hear(samples, placer, until_s=self._now_s(), identity=identity)
         finally:
             await stream.aclose()

@@ -53,6 +53,8 @@ class Headset(ABC):
         self._said_placer = TrackPlacer()
         self._last_said_s = 0.0
         self.meter = self._ear.meter
+        #: The same for each of those who were heard, by identity.
+        self.meters = self._ear.meters
         self.captions = Captions(lambda: self.now_s, changed=self._changed.set)
 
     @property

@@ -120,4 +120,9 @@ class LocalCandidate(Headset):
             self._placer = TrackPlacer()
         # A frame is sent at the moment at which it begins to be heard.
         self._heard_until_s = self.now_s + len(message.samples) / SAMPLE_RATE
-        self._ear.hear(message.samples, self._placer, until_s=self._heard_until_s)
+        self._ear.hear(
+            message.samples,
+            self._placer,
+            until_s=self._heard_until_s,
+            identity=_INTERVIEWER,
+        )

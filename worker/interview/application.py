@@ -24,6 +24,7 @@ from worker.interview.interviewer import Interviewer
 from worker.interview.ladder import TurnLadder
 from worker.interview.losses import Losses
 from worker.interview.orchestrator_llm import OrchestratorLLM
+from worker.interview.outages import Outages
 from worker.interview.planned_lines import prepare_plan
 from worker.interview.turn_ends import take_turn_detector, take_vad, turns_end_on
 from worker.interview.watch import Watch
@@ -160,7 +161,13 @@ class InterviewApplication:
                 self._take_on(job, name, engine)
         orchestrator.on_refused = lambda reason: job.book.refusal("llm", reason)
         session = _session_of(orchestrator, held)
-        interviewer = Interviewer(orchestrator, job.keep_turn, job.stage.write)
+        interviewer = Interviewer(
+            orchestrator,
+            job.keep_turn,
+            job.stage.write,
+            keep_hearing=job.book.hearing,
+            playout=lambda: job.stage.line.last_playout,
+        )
         ladder = TurnLadder(
             interviewer,
             job.stage.line,
@@ -208,6 +215,8 @@ class InterviewApplication:
                 self._succession.database, self._succession.shipper = database, shipper
             if self._job is not None:
                 self._job.book.acknowledged = shipper.acknowledged
+            if self._lease is not None:
+                self._lease.on_forgotten = shipper.ship_again
 
     async def _ship_late(self, _: AgentSession[Any], database: Database) -> None:
         self._ship(database)
@@ -220,6 +229,7 @@ class InterviewApplication:
         watch = Watch(job, interviewer, ladder, self._settings, resumes=resumes)
         losses = Losses(job, session, interviewer.cannot_hear)
         losses.begin()
+        Outages(interviewer, job.stage.line, job.book.away).attend(job.stage.reach)
         assert self._lease is not None  # noqa: S101  # it was there to load
         try:
             async with self._lease.guarded(job, lambda: self._database):

@@ -12,7 +12,8 @@ from typing import Any, Protocol
 from livekit.agents import Agent, ModelSettings, SpeechCreatedEvent, StopResponse, llm
 from livekit.agents.voice import SpeechHandle
 
-from worker.interview.half_answer import HalfAnswer
+from worker.interview.half_answer import HalfAnswer, HearingKeeper, unwritten
+from worker.interview.heard import HeardOf, PlayoutTeller
 from worker.interview.latency import NO_LATENCY, latency_of
 from worker.interview.orchestrator import Move, Role
 from worker.interview.orchestrator_llm import OrchestratorLLM, Utterance
@@ -50,14 +51,21 @@ class Interviewer(Agent):
     """Speaks what the orchestrator decides and commits what was said, in that order."""
 
     def __init__(
-        self, orchestrator: OrchestratorLLM, keep_turn: TurnKeeper, write: Writer | None = None
+        self,
+        orchestrator: OrchestratorLLM,
+        keep_turn: TurnKeeper,
+        write: Writer | None = None,
+        *,
+        keep_hearing: HearingKeeper = unwritten,
+        playout: PlayoutTeller = lambda: None,
     ) -> None:
         # Nobody reads them: a model behind the orchestrator has a prompt of its own.
         super().__init__(instructions="Hold the planned interview.")
         self._orchestrator = orchestrator
         self._book = TurnBook(orchestrator, keep_turn)
         self._write = write
-        self._half_answer = HalfAnswer()
+        self._heard = HeardOf(playout)
+        self._half_answer = HalfAnswer(keep_hearing, lambda: orchestrator.open_question().id)
         self._recording: set[asyncio.Task[None]] = set()
         self._mending: asyncio.Task[None] | None = None
         self._patience = Patience(
@@ -73,6 +81,8 @@ class Interviewer(Agent):
         self._candidate_moved = asyncio.Event()
         #: Returns where what is being said may be cut off, and whether all of it was heard.
         self.sentence_over: SentenceOver | None = None
+        #: What the candidate is saying was not heard to its end: it answers nothing by itself.
+        self.answer_is_cut = False
         #: Set once goodbye was said.
         self.finished = asyncio.Event()
         #: The loop's time at which somebody was last heard, either side.
@@ -90,6 +100,7 @@ class Interviewer(Agent):
     async def on_exit(self) -> None:
         """Forget the time of the open question, and what was to be said again."""
         self._patience.stop()
+        self._half_answer.stop()
         if self._mending is not None:
             self._mending.cancel()
 
@@ -102,6 +113,11 @@ class Interviewer(Agent):
     def hears_candidate(self) -> bool:
         """Whether the candidate is speaking now."""
         return self.session.user_state == "speaking"
+
+    @property
+    def answer_is_over(self) -> bool:
+        """Whether something was said to the open question, and its turn is about to end."""
+        return bool(self._half_answer.text) and not (self.floor.ours or self.hears_candidate)
 
     @property
     def next_role(self) -> Role:
@@ -193,9 +209,9 @@ class Interviewer(Agent):
         would lose the turn and leave the interviewer silent, so nothing else leaves it.
         """
         # Dropped only once they are kept: the session may end before that.
-        pieces = self._half_answer.pieces
+        pieces, hearing = self._half_answer.pieces, self._half_answer.seq
         text = (new_message.text_content or "").strip()
-        done = await self._take_answer(text, latency_of(new_message))
+        done = await self._take_answer(text, latency_of(new_message), hearing=hearing)
         self._half_answer.taken(pieces)
         self._candidate_moved.set()
         if done:
@@ -203,12 +219,16 @@ class Interviewer(Agent):
         if done or self._stopping:
             raise StopResponse
 
-    async def _take_answer(self, text: str, latency: Mapping[str, float] = NO_LATENCY) -> bool:
+    async def _take_answer(
+        self, text: str, latency: Mapping[str, float] = NO_LATENCY, *, hearing: int | None = None
+    ) -> bool:
         """Keep an answer and take it into the plan. True where there is nothing more to say."""
         self.floor.take()
         await self._recorded()
         try:
-            self._orchestrator.commit(await self._book.answer(text, latency))
+            cut = self.answer_is_cut
+            said = await self._book.answer(text, latency, interrupted=cut, hearing=hearing)
+            self._orchestrator.commit(said)
             self._patience.begin()
             return self._orchestrator.next_move().role is Role.DONE
         except Exception:
@@ -223,9 +243,7 @@ class Interviewer(Agent):
         await self.cut_off()
         if self._patience.deaf:
             # What was said to nobody must not come back as the answer to another question.
-            await self.keep_half_answer()
-            with contextlib.suppress(RuntimeError):  # it is closing
-                self.session.clear_user_turn()
+            await self.let_go_of_answer()
         if await self._take_answer(text):
             self._finish()
         elif not self._stopping:
@@ -235,11 +253,19 @@ class Interviewer(Agent):
         """Nobody listens any more, until there is text again."""
         self._patience.wait_for_text()
 
+    async def let_go_of_answer(self) -> None:
+        """Keep what was said so far, and begin anew with what comes."""
+        await self.keep_half_answer()
+        with contextlib.suppress(RuntimeError):  # it is closing
+            self.session.clear_user_turn()
+
     async def keep_half_answer(self) -> None:
-        """Write down what was being said when the session closed. Answers nothing by itself."""
+        """Write down what was being said when it was cut off. Answers nothing by itself."""
         if text := self._half_answer.text:
-            self._half_answer = HalfAnswer()
-            await self._book.answer(text, interrupted=True)
+            self._half_answer.drop()
+            hearing = self._half_answer.seq
+            said = await self._book.answer(text, interrupted=True, hearing=hearing)
+            self._orchestrator.commit(said)
 
     # --- the interviewer's own turns -----------------------------------------------------------
 
@@ -279,8 +305,12 @@ class Interviewer(Agent):
         heard = " ".join(item.text_content or "" for item in spoken).strip()
         # A voice that broke off has interrupted itself, and says so only here.
         broke_off = not handle.interrupted and any(item.interrupted for item in spoken)
+        cut_off = handle.interrupted or broke_off
+        if heard and cut_off:
+            heard = self._heard.part(move.text, heard, broke_off=broke_off)
+        elif heard:
+            self._heard.whole(heard)
         if heard:
-            cut_off = handle.interrupted or broke_off
             latency = latency_of(spoken[0])
             keeping = self._book.utterance(
                 move, heard, heard=heard, interrupted=cut_off, latency=latency

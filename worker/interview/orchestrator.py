@@ -151,7 +151,8 @@ def _asked(place: Place, turn: Said, index: int, question: Question) -> Place:
         asked=True,
         answered=False,
         cut_off=0,
-        words=0,
+        # What was said before it was asked again, as half an answer, is part of the answer.
+        words=place.words if place.asked and turn.role is Role.REPEAT else 0,
         follow_ups=place.follow_ups + (turn.role is Role.FOLLOW_UP),
         prompts=place.prompts if prompt in place.prompts else (*place.prompts, prompt),
         asked_at=place.asked_at if begun else turn.at,

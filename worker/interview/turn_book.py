@@ -31,8 +31,12 @@ class TurnBook:
         latency: Mapping[str, float] = NO_LATENCY,
         *,
         interrupted: bool = False,
+        hearing: int | None = None,
     ) -> Said:
-        """Commit an answer to the open question. Raises OrchestratorNotReady."""
+        """Commit an answer to the open question. Raises OrchestratorNotReady.
+
+        `hearing` is the last record of what was heard that it holds.
+        """
         said = Said(
             speaker="candidate",
             text=text,
@@ -51,6 +55,7 @@ class TurnBook:
             heard="",
             interrupted=interrupted,
             latency=dict(latency),
+            hearing=hearing,
         )
         self._commit_s = round(clock() - began, 3)
         return said

@@ -11,6 +11,7 @@ from worker.interview.clips import ClipName, load_clip
 from worker.interview.interviewer import Interviewer
 from worker.interview.ladder import TurnLadder
 from worker.interview.orchestrator import Role
+from worker.interview.outages import say_back
 from worker.settings import Settings
 from worker.silence import Watchdog
 from worker.speech.clip import ClipMissing
@@ -54,7 +55,8 @@ class Watch:
         self._listen_from_now()
         if self._resumes and self._interviewer.next_role is not Role.DONE:
             # Before the next question, whose words take their time.
-            self._saying_back = asyncio.create_task(self._say_back(), name="say-back")
+            saying = say_back(self._job.stage.line)
+            self._saying_back = asyncio.create_task(saying, name="say-back")
             await asyncio.sleep(0)
         await self._interviewer.speak_next()
         enders = {
@@ -69,10 +71,6 @@ class Watch:
         finally:
             for task in enders:
                 task.cancel()
-
-    async def _say_back(self) -> None:
-        with contextlib.suppress(ClipMissing):  # the question comes all the same
-            await self._job.stage.line.play(load_clip(ClipName.BACK))
 
     async def _finished(self) -> Event:
         await self._interviewer.finished.wait()

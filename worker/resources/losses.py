@@ -39,6 +39,11 @@ LOSSES: Final[Mapping[str, Loss]] = {
         means="The plan comes with the dispatch; turns wait on the worker's disk.",
         noticed="Nothing.",
     ),
+    "journal": Loss(
+        means="What was said waits in memory, goes straight to the database, and to the disk once "
+        "it takes it.",
+        noticed="Nothing.",
+    ),
     "vad": Loss(
         means="Turns end on the speech-to-text engine's own end-pointing.",
         noticed="Nothing but turns that end a little less exactly.",

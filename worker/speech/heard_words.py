@@ -1,6 +1,6 @@
-"""How far into a sentence a voice has come when it breaks off, so that another can go on.
+"""How far into a sentence a voice has come when it breaks off or is cut off.
 
-Pure. Where it is not sure a word is said twice rather than left out.
+Pure. Where it is not sure a word counts as not heard: it is said twice rather than left out.
 """
 
 from __future__ import annotations
@@ -65,6 +65,16 @@ def rest_by_pace(sentence: str, seconds: float, pace: float = TYPICAL_PACE) -> s
     said = seconds * pace
     begun = sum(spoken_length(sentence[: word.start()]) <= said for word in words)
     return _from(sentence, words, max(0, begun - 1))
+
+
+def heard_after(text: str, spoken: float) -> str:
+    """The words of the text that have been said to their ends after so much of its
+    `spoken_length`, in characters."""
+    # A quarter of a character is a clock's own grain, and no letter.
+    ends = [
+        w.end() for w in _WORD.finditer(text) if spoken_length(text[: w.end()]) <= spoken + 0.25
+    ]
+    return text[: max(ends, default=0)]
 
 
 def _from(sentence: str, words: Sequence[re.Match[str]], index: int) -> str:

@@ -12,7 +12,7 @@ from livekit.agents.voice import io
 
 from worker.speech.feeder import Feeder
 from worker.speech.frames import frame_of, resampled
-from worker.speech.segment import Segment
+from worker.speech.segment import Playout, Segment
 from worker.speech.sinks import RtcSink, Sink
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ class Line(io.AudioOutput):
         )
         # The utterance that the session is capturing, in the feeder unless it is over.
         self._speech: Segment | None = None
+        self._last_playout: Playout | None = None
         self._silent = False
         self._closed = False
         self._publishing = asyncio.Lock()
@@ -105,6 +106,11 @@ class Line(io.AudioOutput):
             RuntimeError: the line is not published.
         """
         return await self._feeder.wait_for_subscriber()
+
+    @property
+    def last_playout(self) -> Playout | None:
+        """How much was played of the last utterance that is over; None where there was none."""
+        return self._last_playout
 
     def hold(self) -> None:
         """Stop where it is: the room is away, and nobody hears anything until `release`.
@@ -267,6 +273,7 @@ class Line(io.AudioOutput):
 
     def _on_played(self, segment: Segment) -> None:
         if segment.speech:
+            self._last_playout = segment.playout
             self.on_playback_finished(playback_position=segment.pushed_s, interrupted=False)
 
     def _on_cut(self, segment: Segment) -> None:
@@ -279,6 +286,7 @@ class Line(io.AudioOutput):
         Later than the call that made it so, for the outputs above this one count an utterance,
         and end it, only after this one has.
         """
+        self._last_playout = segment.playout
         report = functools.partial(
             self.on_playback_finished, playback_position=segment.played_s, interrupted=True
         )

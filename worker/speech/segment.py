@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -17,6 +18,15 @@ if TYPE_CHECKING:
 _BYTES_PER_SAMPLE: Final = 2
 
 
+@dataclass(frozen=True, kw_only=True)
+class Playout:
+    """How much of an utterance was played, in seconds."""
+
+    played_s: float
+    #: Seconds of all of it; None where it was cut off before all of it was made.
+    made_s: float | None
+
+
 class Segment:
     """Audio that is played in one go: one utterance of the session, or one clip."""
 
@@ -26,12 +36,15 @@ class Segment:
         self.started = False
         #: All of it has been captured.
         self.complete = False
+        #: And not only ended because it was cut off.
+        self.whole = False
         #: It was played out or cut off; nothing of it is fed any more.
         self.over = False
         #: Seconds of it that were played, exact once it is over.
         self.played_s = 0.0
         self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.pushed_s = 0.0
+        self._captured_s = 0.0
         self._bytes_per_s = sample_rate * _BYTES_PER_SAMPLE
         self._sample_rate = sample_rate
         self._resampler: rtc.AudioResampler | None = None
@@ -46,13 +59,25 @@ class Segment:
         if self._resampler is None and frame.sample_rate != self._sample_rate:
             self._resampler = rtc.AudioResampler(frame.sample_rate, self._sample_rate)
         for part in self._resampler.push(frame) if self._resampler else [frame]:
-            self._waiting += part.data
+            self._append(part)
 
     def end(self) -> None:
-        """Mark it as complete."""
+        """Mark it as complete.
+
+        An utterance that is cut off while it is made is ended first, in the same breath: it is
+        whole once the event loop has gone on.
+        """
         self.complete = True
         for part in self._resampler.flush() if self._resampler else []:
-            self._waiting += part.data
+            self._append(part)
+        asyncio.get_running_loop().call_soon(self._mark_whole)
+
+    def _append(self, part: rtc.AudioFrame) -> None:
+        self._waiting += part.data
+        self._captured_s += part.duration
+
+    def _mark_whole(self) -> None:
+        self.whole = not self.over
 
     @property
     def has_audio(self) -> bool:
@@ -83,6 +108,11 @@ class Segment:
         size = min(round(queued_s * self._sample_rate) * _BYTES_PER_SAMPLE, len(self._pushed))
         pushed = self._pushed[len(self._pushed) - size :]
         return np.frombuffer(bytes(pushed + self._waiting), np.int16)
+
+    @property
+    def playout(self) -> Playout:
+        """How much of it was played, once it is over."""
+        return Playout(played_s=self.played_s, made_s=self._captured_s if self.whole else None)
 
     def close(self, played_s: float) -> None:
         """End it after so many seconds; whoever waits for it goes on."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from states import Outcome, Reason
 from worker.store.pool import BUDGET_S
-from worker.store.turns import Turn, turn_of
+from worker.store.turns import TURNS, Turn, turn_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -187,16 +187,12 @@ async def list_interviews(
 async def turns_of(db: Database, interview_id: str, *, budget_s: float = BUDGET_S) -> list[Turn]:
     """Every turn of the interview, in the order of its jobs and, in each, of the journal.
 
-    The clocks of two machines differ, so times order turns only within one job.
+    The clocks of two machines differ, so times order turns only within one job. An answer that
+    is being given, or was when its job died, is the last of that job's, marked as interrupted.
     """
     rows = await db.run(
         "turns_of",
-        lambda connection: connection.fetch(
-            "SELECT turns.* FROM turns LEFT JOIN jobs USING (job_id)"
-            " WHERE turns.interview_id = $1"
-            " ORDER BY coalesce(jobs.token, 0), jobs.started_at, turns.job_id, turns.seq",
-            interview_id,
-        ),
+        lambda connection: connection.fetch(TURNS, interview_id),
         budget_s=budget_s,
     )
     return [turn_of(row) for row in rows]

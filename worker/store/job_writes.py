@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 async def write_job(connection: Connection, header: JobHeader, rows: list[RecordRow]) -> None:
-    """Make the job's row, or add to it what the header knows."""
+    """Make the job's row, or add to it what the header knows; whose job it is stays as it was."""
     await connection.execute(
         "INSERT INTO jobs (job_id, interview_id, room, worker_id, pid, token, started_at)"
         " VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (job_id) DO UPDATE SET"
-        " interview_id = coalesce(excluded.interview_id, jobs.interview_id),"
+        " interview_id = coalesce(jobs.interview_id, excluded.interview_id),"
         " room = coalesce(excluded.room, jobs.room),"
         " worker_id = coalesce(excluded.worker_id, jobs.worker_id),"
         " pid = coalesce(excluded.pid, jobs.pid),"

@@ -139,14 +139,20 @@ async def keep_lease(
     """Whose the interview is; None where it does not exist.
 
     A lease that is still this job's by this token and has less than half of its time left is
-    renewed: its worker, whose business that is, must be stalled. Raises DatabaseUnavailable and
+    renewed: its worker, whose business that is, must be stalled. And it is written anew where
+    the database knows of no token as high as this, which it has given: it was restored from a
+    backup, and what is returned then has the lower one. Raises DatabaseUnavailable and
     DatabaseOperationFailed.
     """
     keep = (
         "WITH kept AS ("
-        " UPDATE interviews SET lease_expires = clock_timestamp() + make_interval(secs => $4)"
-        " WHERE interview_id = $1 AND lease_job = $2 AND token = $3"
-        " AND lease_expires < clock_timestamp() + make_interval(secs => $4 / 2))"
+        " UPDATE interviews SET lease_expires = clock_timestamp() + make_interval(secs => $4),"
+        " token = $3, lease_job = $2,"
+        " status = CASE WHEN token < $3 THEN 'running' ELSE status END,"
+        " outcome = CASE WHEN token < $3 THEN NULL ELSE outcome END,"
+        " reason = CASE WHEN token < $3 THEN NULL ELSE reason END"
+        " WHERE interview_id = $1 AND (token < $3 OR (lease_job = $2 AND token = $3"
+        " AND lease_expires < clock_timestamp() + make_interval(secs => $4 / 2))))"
         " SELECT token, lease_job FROM interviews WHERE interview_id = $1"
     )
     row = await db.run(

@@ -32,6 +32,7 @@ LEASE_EXPIRED: Final = "LeaseExpired"
 NEVER_JOINED: Final = "NeverJoined"
 #: Why it is, where its last job has passed it on: no failure, and nothing to wait for.
 HANDED_OVER: Final = Reason.HANDOVER_REQUESTED
+NOT_SENT: Final = "NotSent"
 
 #: Seconds after which nobody looks at an interview any more, and without a dispatch after which
 #: tries are counted anew.
@@ -74,7 +75,7 @@ _HANDED_OVER = (
     f" AND jobs.outcome = '{Outcome.HANDED_OVER}' AND jobs.reason = '{HANDED_OVER}'"
     " AND coalesce(jobs.token, 0) = interviews.token)"
 )
-#: Parameters: $1 lease, $2 join deadline, $3 delay (seconds), $4 tries, $5 reasons.
+#: Parameters: $1 lease, $2 join deadline (seconds), $3 reasons; for `_DUE` also $4 delay, $5 tries.
 _WHY = (
     "CASE"
     f" WHEN {_HANDED_OVER} THEN '{HANDED_OVER}'"
@@ -85,17 +86,19 @@ _WHY = (
     f" AND updated_at BETWEEN {_NOW} - interval '{_LOOKED_AT_S} s'"
     f" AND {_NOW} - make_interval(secs => $2)"
     f" THEN '{LEASE_EXPIRED}'"
+    " WHEN status = 'dispatched' AND lease_job IS NULL AND dispatched_at IS NULL"
+    f" AND updated_at > {_NOW} - interval '{_LOOKED_AT_S} s' THEN '{NOT_SENT}'"
     " WHEN status = 'dispatched' AND lease_job IS NULL"
     f" AND dispatched_at > {_NOW} - interval '{_LOOKED_AT_S} s'"
     f" AND dispatched_at <= {_NOW} - make_interval(secs => $2 * 2 ^ {TRIES})"
     f" THEN '{NEVER_JOINED}'"
     " WHEN status = 'ended' AND outcome = 'failed' AND lease_job IS NULL"
-    f" AND updated_at > {_NOW} - interval '{_LOOKED_AT_S} s' AND reason = ANY($5::text[])"
+    f" AND updated_at > {_NOW} - interval '{_LOOKED_AT_S} s' AND reason = ANY($3::text[])"
     " THEN reason END"
 )
 _DUE = (
-    f"({_HANDED_OVER} OR {TRIES} < $4 AND ({TRIES} = 0"
-    f" OR dispatched_at <= {_NOW} - make_interval(secs => $3 * 2 ^ ({TRIES} - 1))))"
+    f"({_HANDED_OVER} OR {TRIES} < $5 AND ({TRIES} = 0"
+    f" OR dispatched_at <= {_NOW} - make_interval(secs => $4 * 2 ^ ({TRIES} - 1))))"
 )
 _CANDIDATES = (
     "(status IN ('dispatched', 'running')"
@@ -109,7 +112,7 @@ _LAST_JOB = (
 
 def _parameters(limits: Limits) -> tuple[object, ...]:
     reasons = [str(reason) for reason in WORTH_ANOTHER_TRY]
-    return limits.lease_s, limits.join_s, limits.delay_s, limits.tries, reasons
+    return limits.lease_s, limits.join_s, reasons, limits.delay_s, limits.tries
 
 
 async def find_stranded(
@@ -181,6 +184,49 @@ async def note_dispatch(
             token,
             dispatch_id,
         ),
+        budget_s=budget_s,
+    )
+
+
+async def give_back_dispatch(
+    db: Database, interview_id: str, *, token: int, budget_s: float = BUDGET_S
+) -> None:
+    """Undo a claim for which nobody could be sent: it counts as no try, and is due at once.
+
+    Somebody who comes all the same keeps the interview. Raises DatabaseUnavailable and
+    DatabaseOperationFailed.
+    """
+    await db.run(
+        "give_back_dispatch",
+        lambda connection: connection.execute(
+            "UPDATE interviews SET dispatched_at = NULL, tries = greatest(tries - 1, 0)"
+            " WHERE interview_id = $1 AND token = $2 AND dispatch_token = $2"
+            " AND lease_job IS NULL AND dispatch_id IS NULL AND dispatched_at IS NOT NULL",
+            interview_id,
+            token,
+        ),
+        budget_s=budget_s,
+    )
+
+
+async def end_without_candidate(
+    db: Database, found: Stranded, limits: Limits, *, budget_s: float = BUDGET_S
+) -> None:
+    """End an interview that is still without an interviewer, and whose candidate has gone.
+
+    Its token rises, so that nobody who may live comes back to it. Raises DatabaseUnavailable and
+    DatabaseOperationFailed.
+    """
+    end = (
+        "UPDATE interviews SET token = token + 1, status = 'ended', outcome = $6, reason = $7,"
+        f" updated_at = {_NOW}, lease_job = NULL, lease_worker = NULL, lease_expires = NULL"
+        f" WHERE interview_id = $4 AND token = $5 AND status <> 'ended' AND ({_WHY}) IS NOT NULL"
+    )
+    which = found.interview.interview_id, found.interview.token
+    how = Outcome.ABANDONED, Reason.CANDIDATE_LEFT
+    await db.run(
+        "end_without_candidate",
+        lambda connection: connection.execute(end, *_parameters(limits)[:3], *which, *how),
         budget_s=budget_s,
     )
 

@@ -1,9 +1,13 @@
-"""Turns as they are stored: who said what, and what of it was heard."""
+"""Turns as they are stored: who said what, and what of it was heard.
+
+An answer that was being given when its job ended without a turn is one as well: the records of
+what was heard of it are put together when the turns are read, and nobody has to write it later.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -33,6 +37,38 @@ class Turn:
     interrupted: bool
     #: It came from a job that had lost its lease.
     late: bool
+    #: The end of `text` that the recogniser had not settled when the job ended.
+    interim: str = ""
+
+
+#: Every turn of the interview $1, in the order of its jobs and, in each, of the journal.
+TURNS: Final = """
+WITH hearing AS (
+    SELECT job_id, seq, at, record FROM jobs JOIN job_records USING (job_id)
+    WHERE jobs.interview_id = $1 AND kind = 'hearing' AND seq > (
+        SELECT coalesce(max(
+            CASE WHEN jsonb_typeof(turn.record->'hearing') = 'number'
+            THEN (turn.record->>'hearing')::numeric END), -1)
+        FROM job_records AS turn WHERE turn.job_id = jobs.job_id AND turn.kind = 'turn'
+    )
+), half_answers AS (
+    SELECT job_id, max(seq) AS seq, max(at) AS at,
+        string_agg(nullif(record->>'final', ''), ' ' ORDER BY seq) AS final,
+        nullif((array_agg(record->>'interim' ORDER BY seq DESC))[1], '') AS interim,
+        (array_agg(record->>'question_id' ORDER BY seq DESC))[1] AS question_id
+    FROM hearing GROUP BY job_id
+), said AS (
+    SELECT job_id, seq, interview_id, at, speaker, question_id, role, text, generated, heard,
+        interrupted, late, '' AS interim
+    FROM turns WHERE interview_id = $1
+    UNION ALL
+    SELECT job_id, seq, $1, at, 'candidate', question_id, NULL, concat_ws(' ', final, interim),
+        NULL, NULL, true, false, coalesce(interim, '')
+    FROM half_answers WHERE coalesce(final, interim) IS NOT NULL
+)
+SELECT said.* FROM said LEFT JOIN jobs USING (job_id)
+ORDER BY coalesce(jobs.token, 0), jobs.started_at, said.job_id, said.seq
+"""
 
 
 def turn_of(row: Row) -> Turn:

@@ -1,0 +1,106 @@
+"""Real interviews under seeded random faults, and whether anything was lost.
+
+With tests/ and tests/e2e/ on PYTHONPATH: `python -m chaos -n 20 --seed 7`, as `make chaos` does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import secrets
+import sys
+import time
+from pathlib import Path
+
+from chaos import report
+from chaos.checker import Limits
+from chaos.run import RoundResult, Run
+from chaos.schedule import Round, draw
+from chaos.world import running_world
+from worker.demo.livekit_binary import LiveKitServerUnavailable, find_or_build
+from worker.speech import local_models
+
+
+def main() -> int:
+    """Run; the exit code: 0 nothing was violated, 1 something was, 2 it could not be run."""
+    options = _options()
+    seed = options.seed if options.seed is not None else secrets.randbelow(10**6)
+    print(f"seed {seed}, {options.n} faults", flush=True)
+    rounds = draw(seed, options.n)
+    if options.dry_run:
+        for number, faults in enumerate(rounds, start=1):
+            print("\n".join([f"round {number}", *(f"  {fault}" for fault in faults)]))
+        return 0
+    folder = options.folder or Path(f"chaos-{seed}-{time.strftime('%Y%m%d-%H%M%S')}")
+    folder.mkdir(parents=True, exist_ok=True)
+    limits = Limits(silence_s=options.silence_s)
+    # The SDK tells of every reconnection, and the stand-ins of every line that was cut.
+    for name in ("livekit", "aiohttp"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    try:
+        violated = asyncio.run(_run(seed, rounds, folder.resolve(), limits))
+    except LiveKitServerUnavailable as error:
+        print(f"chaos: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return 1 if violated else 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m chaos", description=__doc__)
+    parser.add_argument("-n", type=int, default=20, help="how many faults (default 20)")
+    parser.add_argument("--seed", type=int, help="repeats the faults of the run that printed it")
+    parser.add_argument("--dry-run", action="store_true", help="print the faults, and do nothing")
+    parser.add_argument("--folder", type=Path, help="for the report, recordings and journals")
+    parser.add_argument(
+        "--silence-s", type=float, default=Limits().silence_s, help="the longest silence, seconds"
+    )
+    return parser.parse_args()
+
+
+async def _run(seed: int, rounds: tuple[Round, ...], folder: Path, limits: Limits) -> bool:
+    """All rounds; whether anything was violated. An interrupted run reports what it has."""
+    binary = await find_or_build(_tell)
+    # Loading a model holds up the candidates' voices.
+    local_models.preload(stt=True, tts=True)
+    results = []
+    began_s = time.monotonic()
+    try:
+        async with running_world(binary) as world:
+            _tell("LiveKit, PostgreSQL and three workers are up")
+            run = Run(world, seed=seed, folder=folder, limits=limits)
+            for number, faults in enumerate(rounds, start=1):
+                results.append(await run.round(number, faults))
+                _tell_round(results[-1], len(rounds), time.monotonic() - began_s)
+                report.write(folder / "report.json", report.summary(seed, results), results)
+            if any(result.verdict.violations for result in results):
+                for machine in world.machines:
+                    machine.keep_logs(folder)
+    finally:
+        figures = report.summary(seed, results)
+        report.write(folder / "report.json", figures, results)
+        print(report.table(figures))
+        print(f"report, and what is kept of violations: {folder}")
+    return bool(figures["violations"])
+
+
+def _tell(line: str) -> None:
+    print(line, flush=True)
+
+
+def _tell_round(result: RoundResult, rounds: int, after_s: float) -> None:
+    number = result.evidence.number
+    struck = ", ".join(
+        f"{each.kind} {each.target}".strip() + ("" if each.hit else " (missed)")
+        for each in sorted(result.evidence.struck, key=lambda each: each.span.start_s)
+    )
+    ends = ", ".join(result.verdict.ends)
+    _tell(f"{after_s:6.0f} s  round {number} of {rounds}: {struck}; {ends}")
+    for each in result.verdict.violations:
+        _tell(report.violation_line(vars(each) | {"round": number}))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,128 @@
+"""What a run came to: a file for programs, a table for people."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import asdict
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from chaos.run import RoundResult
+
+
+def summary(seed: int, results: Sequence[RoundResult]) -> dict[str, Any]:
+    """The figures of a run, as JSON data; seconds throughout."""
+    struck = [each for result in results for each in result.evidence.struck]
+    verdicts = [result.verdict for result in results]
+    violations = [
+        asdict(each) | {"round": result.evidence.number}
+        for result in results
+        for each in result.verdict.violations
+    ]
+    silences = [pair for verdict in verdicts for pair in verdict.silences_s]
+    returns: dict[str, list[float]] = {}
+    never = 0
+    for each in (each for verdict in verdicts for each in verdict.returns):
+        if each.waited_s is None:
+            never += 1
+        else:
+            returns.setdefault(each.kind, []).append(each.waited_s)
+    every = [waited for waits in returns.values() for waited in waits]
+    return {
+        "seed": seed,
+        "rounds": len(results),
+        "interviews": sum(len(result.evidence.interviews) for result in results),
+        "faults": {
+            "struck": sum(each.hit for each in struck),
+            "missed": sum(not each.hit for each in struck),
+            "by_kind": dict(Counter(each.kind for each in struck if each.hit)),
+        },
+        "answers": sum(verdict.answers for verdict in verdicts),
+        "answers_unheard": sum(verdict.unheard for verdict in verdicts),
+        "answers_halting": sum(verdict.halting for verdict in verdicts),
+        "violations_by_kind": dict(Counter(each["what"] for each in violations)),
+        "longest_silence_s": _rounded(max((counted for counted, _ in silences), default=None)),
+        "longest_silence_with_excuses_s": _rounded(
+            max((whole for _, whole in silences), default=None)
+        ),
+        "ends": dict(Counter(end for verdict in verdicts for end in verdict.ends)),
+        "back_after_s": {kind: _spread(waits) for kind, waits in sorted(returns.items())}
+        | ({"all": _spread(every)} if every else {}),
+        "never_back": never,
+        "late_microphone_frames": sum(
+            one.diary.late_frames for result in results for one in result.evidence.interviews
+        ),
+        "violations": violations,
+    }
+
+
+def write(path: Path, figures: dict[str, Any], results: Sequence[RoundResult]) -> None:
+    """Write the figures, and with them every fault and every candidate's diary."""
+    rounds = [
+        {
+            "number": result.evidence.number,
+            "struck": [asdict(each) for each in result.evidence.struck],
+            "diaries": [asdict(one.diary) for one in result.evidence.interviews],
+            "ends": result.verdict.ends,
+        }
+        for result in results
+    ]
+    path.write_text(json.dumps(figures | {"detail": rounds}, indent=1, default=str) + "\n")
+
+
+def table(figures: dict[str, Any]) -> str:
+    """The figures in lines."""
+    faults = figures["faults"]
+    lines = [
+        f"seed {figures['seed']}: {faults['struck']} faults struck ({faults['missed']} missed)"
+        f" in {figures['interviews']} interviews, {figures['rounds']} rounds",
+        "  " + ", ".join(f"{kind} {count}" for kind, count in sorted(faults["by_kind"].items())),
+        f"answers: {figures['answers']} given to their end; {figures['answers_unheard']} of them"
+        f" while nobody could hear, {figures['answers_halting']} haltingly, as this machine was"
+        " too busy",
+        f"ends: {_counts(figures['ends'])}",
+        f"longest silence: {figures['longest_silence_s']} s"
+        f" ({figures['longest_silence_with_excuses_s']} s with the times when LiveKit, the"
+        " database or the candidate was away)",
+    ]
+    lines += [
+        f"back after {kind}: median {spread['median']} s, worst {spread['worst']} s"
+        f" ({spread['times']} times)"
+        for kind, spread in figures["back_after_s"].items()
+    ]
+    if figures["never_back"]:
+        lines.append(f"nobody came back: {figures['never_back']} times")
+    lines.append(f"violations: {_counts(figures['violations_by_kind']) or 'none'}")
+    lines += [violation_line(each) for each in figures["violations"]]
+    return "\n".join(lines)
+
+
+def violation_line(each: dict[str, Any]) -> str:
+    """One violation, with the round and the interview it is in."""
+    where = f"round {each['round']}"
+    if each["interview_id"]:
+        where += f", interview {each['interview_id']}"
+    at = "" if each["at_s"] is None else f" at {each['at_s']:.1f} s"
+    after = f" (after {each['after']})" if each["after"] else ""
+    return f"  {each['what']}: {where}{at}: {each['detail']}{after}"
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
+
+
+def _spread(waits: Sequence[float]) -> dict[str, float]:
+    return {
+        "times": len(waits),
+        "median": round(median(waits), 2),
+        "worst": round(max(waits), 2),
+    }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 1)

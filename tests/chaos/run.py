@@ -1,0 +1,252 @@
+"""Rounds of real interviews under real faults."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import shutil
+import time
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import asyncpg
+
+from chaos.checker import Limits, Verdict, judge
+from chaos.diary import Diary
+from chaos.evidence import (
+    Evidence,
+    InterviewRow,
+    RoundEvidence,
+    interview_row,
+    journals_of,
+    stored_records,
+    turn_rows,
+)
+from chaos.machine import is_alive
+from chaos.person import Person, come_first
+from chaos.plan import PLAN, Script
+from chaos.schedule import INTERVIEWS
+from chaos.strikes import Seat, Striker
+from worker.livekit_api import LiveKitError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from chaos.machine import PlacedWorker
+    from chaos.schedule import Round
+    from chaos.world import World
+    from worker.store.interviews import Interview
+
+#: Seconds for which a candidate stays, whatever happens: three times an undisturbed interview.
+_PATIENCE_S: Final = 150.0
+#: Seconds until an interview has ended once its candidate has left (its grace is 30 s), and then
+#: until all of it is in the database and its processes are gone.
+_ENDS_S: Final = 60.0
+_SETTLES_S: Final = 40.0
+_LOOK_S: Final = 0.5
+#: Seconds for which a failed interview may be taken up again: the join deadline, twice.
+_TAKEN_UP_S: Final = 20.0
+#: Sockets of a main process that may come and go: a pool's, a kept-alive request's.
+_SPARE_SOCKETS: Final = 8
+
+#: What asyncpg raises, beside the database's own errors, where a server dies under it.
+_CLIENT_ERRORS: Final = (asyncpg.InterfaceError, asyncpg.InternalClientError)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoundResult:
+    """One round, judged."""
+
+    evidence: RoundEvidence
+    verdict: Verdict
+
+
+class Run:
+    """All rounds of a schedule.
+
+    Args:
+        world: The parts.
+        seed: What the candidates' words are drawn from, as the schedule is.
+        folder: Where recordings and journals are kept of interviews that are held against the
+            worker.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        *,
+        seed: int,
+        folder: Path,
+        limits: Limits,
+    ) -> None:
+        self._world = world
+        self._source = random.Random(seed)  # noqa: S311 - reproducible on purpose
+        self._folder = folder
+        self._limits = limits
+
+    async def round(self, number: int, faults: Round) -> RoundResult:
+        """Hold a round's interviews, strike, and judge what is left."""
+        come_first()
+        scripts = [Script.drawn(self._source) for _ in range(INTERVIEWS)]
+        interviews = [await self._creator.create(PLAN) for _ in range(INTERVIEWS)]
+        began_s = time.time()
+        seats = [
+            self._seat(interview, script, began_s)
+            for interview, script in zip(interviews, scripts, strict=True)
+        ]
+        striker = Striker(self._world, seats)
+        async with asyncio.TaskGroup() as tasks:
+            for seat in seats:
+                tasks.create_task(self._hold(seat), name=f"interview {seat.interview_id}")
+            tasks.create_task(striker.run(faults), name="faults")
+        leftovers = await self._settle(seats)
+        evidence = RoundEvidence(
+            number=number,
+            interviews=[
+                await self._evidence(seat, script)
+                for seat, script in zip(seats, scripts, strict=True)
+            ],
+            struck=striker.struck,
+            leftovers=leftovers,
+        )
+        verdict = judge(evidence, self._limits)
+        self._keep_or_forget(evidence, verdict)
+        return RoundResult(evidence=evidence, verdict=verdict)
+
+    @property
+    def _creator(self) -> PlacedWorker:
+        """Whoever's settings; nothing of its process is used."""
+        return self._world.machines[0].worker
+
+    def _seat(self, interview: Interview, script: Script, began_s: float) -> Seat:
+        diary = Diary(interview_id=interview.interview_id, room=interview.room, began_s=began_s)
+        person = Person(
+            partial(self._creator.candidate_of, interview),
+            script,
+            diary,
+            recordings=self._folder,
+            patience_s=_PATIENCE_S,
+        )
+        return Seat(
+            interview_id=interview.interview_id,
+            room=interview.room,
+            person=person,
+            send=partial(self._send, interview),
+        )
+
+    async def _send(self, interview: Interview) -> None:
+        """Send an interviewer, as the owner of the interview does, until LiveKit takes it."""
+        while True:
+            try:
+                await self._creator.send_interviewer(interview)
+            except LiveKitError:
+                await asyncio.sleep(_LOOK_S)
+            else:
+                return
+
+    async def _hold(self, seat: Seat) -> None:
+        """One interview, until its candidate has left and its record has an end."""
+        await seat.send()
+        watching = asyncio.create_task(self._watch(seat), name="watch")
+        try:
+            await seat.person.run()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.shield(watching), _ENDS_S)
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+
+    async def _watch(self, seat: Seat) -> None:
+        """Tell the candidate when the record says that the interview is over."""
+        failed_s: float | None = None
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            try:
+                row = await self._row(seat.interview_id)
+            except (OSError, TimeoutError, asyncpg.PostgresError, *_CLIENT_ERRORS):
+                continue
+            if row is None or row.status != "ended":
+                failed_s = None
+                continue
+            # Another interviewer may be on the way after one who failed.
+            failed_s = failed_s or time.monotonic()
+            if row.outcome != "failed" or time.monotonic() - failed_s > _TAKEN_UP_S:
+                seat.person.told_it_is_over()
+                return
+
+    async def _row(self, interview_id: str) -> InterviewRow | None:
+        connection = await asyncpg.connect(self._world.postgres.url, timeout=2)
+        try:
+            return await interview_row(connection, interview_id)
+        finally:
+            await connection.close(timeout=2)
+
+    async def _settle(self, seats: Sequence[Seat]) -> list[str]:
+        """Wait until everything that must go is gone; what is not, in words."""
+        rooms = {seat.room for seat in seats}
+        give_up_s = time.monotonic() + _SETTLES_S
+
+        def unsettled() -> list[str]:
+            machines = self._world.machines
+            living = [f"job {j.job_id}" for m in machines for j in m.jobs() if j.room in rooms]
+            waiting = [
+                f"journal {journal.job_id}"
+                for m in machines
+                for room in rooms
+                for journal in journals_of(room, m.journals())
+                if not journal.shipped
+            ]
+            return living + waiting
+
+        while unsettled() and time.monotonic() < give_up_s:  # noqa: ASYNC110 - others' ends are no event
+            await asyncio.sleep(_LOOK_S)
+        leftovers = [f"{each} is left" for each in unsettled()]
+        for machine in self._world.machines:
+            leftovers += [f"{each} did not end in time" for each in machine.overdue]
+            machine.overdue.clear()
+            grown = machine.sockets - machine.sockets_at_first
+            if grown > _SPARE_SOCKETS:
+                leftovers.append(f"machine {machine.number}: {grown} more sockets than at first")
+        return leftovers
+
+    async def _evidence(self, seat: Seat, script: Script) -> Evidence:
+        machines = self._world.machines
+        journals = [j for m in machines for j in journals_of(seat.room, m.journals())]
+        connection = await asyncpg.connect(self._world.postgres.url)
+        try:
+            row = await interview_row(connection, seat.interview_id)
+            turns = await turn_rows(connection, seat.interview_id)
+            stored = await stored_records(connection, [journal.job_id for journal in journals])
+        finally:
+            await connection.close()
+        people = await self._creator.participants(seat.room)
+        evidence = Evidence(
+            diary=seat.person.diary,
+            words=script.words,
+            row=row,
+            turns=turns,
+            stored=stored,
+            journals=journals,
+            in_room=[who for who in people if who.startswith("interviewer-")],
+            processes=[pid for j in journals if is_alive(pid := int(j.records[0].get("pid", 0)))],
+        )
+        with contextlib.suppress(LiveKitError):
+            await self._creator.delete_room(seat.room)
+        return evidence
+
+    def _keep_or_forget(self, evidence: RoundEvidence, verdict: Verdict) -> None:
+        """Recordings and journals of what is held against somebody stay in the folder."""
+        wanted = {each.interview_id for each in verdict.violations}
+        for one in evidence.interviews:
+            interview_id = one.diary.interview_id
+            if interview_id in wanted or "" in wanted:
+                for journal in one.journals:
+                    shutil.copy(
+                        journal.path, self._folder / f"{interview_id}-{journal.job_id}.jsonl"
+                    )
+            else:
+                for path in self._folder.glob(f"{interview_id}-*.wav"):
+                    path.unlink()

@@ -1,0 +1,225 @@
+"""Which fault strikes what, and when: a pure function of the seed and the number of faults.
+
+Interviews come in rounds, several at once; a fault's offset counts from the moment at which the
+round's interviewers were sent. No fault is drawn that nothing could survive:
+
+- One worker at a time is killed, stopped or terminated, with `WORKER_APART_S` until the next, so
+  that two of three go on and the third has been replaced.
+- An interview loses its interviewer (its job, its worker) with `DEATH_APART_S` until it loses the
+  next one; a worker's death counts for every interview of the round.
+- LiveKit and the database are not away at the same time: one of them has to know of the other's
+  interviews. Neither goes twice in a round, and no disk is full while the database is away, since
+  a turn then has nowhere to be.
+- A candidate does not leave while LiveKit is away (there is nothing to leave), and is back well
+  inside the grace for candidates (30 s).
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, TypeAlias
+
+INTERVIEWS: Final = 3
+WORKERS: Final = 3
+PROVIDERS: Final = ("stt", "tts", "llm")
+
+#: Seconds of a round in which faults strike: as long as an undisturbed interview takes.
+ROUND_S: Final = 38.0
+FAULTS_A_ROUND: Final = 6
+#: Seconds until the next worker is struck: a start takes about six of them.
+WORKER_APART_S: Final = 18.0
+#: Seconds until the same interview loses its next interviewer: a lease, a look and a join.
+DEATH_APART_S: Final = 12.0
+#: Seconds after it is back that the database, or LiveKit, counts as away: one lease of calm.
+_BACK_S: Final = 7.0
+_DRAWS: Final = 200
+
+
+class Kind(StrEnum):
+    """What is done. The worker's and the provider's go by the target's number or name."""
+
+    KILL_JOB = "kill-job"
+    STOP_JOB = "stop-job"
+    KILL_WORKER = "kill-worker"
+    KILL_MACHINE = "kill-machine"
+    STOP_WORKER = "stop-worker"
+    TERMINATE_WORKER = "terminate-worker"
+    FILL_DISK = "fill-disk"
+    STOP_DATABASE = "stop-database"
+    KILL_DATABASE = "kill-database"
+    STALL_DATABASE = "stall-database"
+    KILL_LIVEKIT = "kill-livekit"
+    STALL_PROVIDER = "stall-provider"
+    RESET_PROVIDER = "reset-provider"
+    SLOW_PROVIDER = "slow-provider"
+    DISPATCH_TWICE = "dispatch-twice"
+    DROP_CANDIDATE = "drop-candidate"
+
+    @property
+    def what(self) -> str:
+        """One line: what happens."""
+        return _WHAT[self]
+
+
+_WHAT: Final = {
+    Kind.KILL_JOB: "SIGKILL to the process of an interview",
+    Kind.STOP_JOB: "SIGSTOP to the process of an interview, and SIGCONT",
+    Kind.KILL_WORKER: "SIGKILL to a worker's main process; another worker is started there",
+    Kind.KILL_MACHINE: "SIGKILL to all processes of a worker; another worker is started there",
+    Kind.STOP_WORKER: "SIGSTOP to all processes of a worker, and SIGCONT",
+    Kind.TERMINATE_WORKER: "SIGTERM to a worker's process group, a second one, a new worker",
+    Kind.FILL_DISK: "a worker's disk is full",
+    Kind.STOP_DATABASE: "PostgreSQL is shut down, and started",
+    Kind.KILL_DATABASE: "PostgreSQL is killed, and started",
+    Kind.STALL_DATABASE: "the connections to PostgreSQL stay open, and nothing passes",
+    Kind.KILL_LIVEKIT: "the LiveKit server is killed, and started",
+    Kind.STALL_PROVIDER: "the connections to a provider stay open, and nothing passes",
+    Kind.RESET_PROVIDER: "the connections to a provider are reset, and none can be made",
+    Kind.SLOW_PROVIDER: "everything to and from a provider takes longer",
+    Kind.DISPATCH_TWICE: "a second interviewer is sent into the room",
+    Kind.DROP_CANDIDATE: "the candidate leaves, and comes back",
+}
+
+#: Seconds that each lasts, shortest and longest. For a termination: until the second signal.
+_LASTS_S: Final = {
+    Kind.STOP_JOB: (1.0, 14.0),
+    Kind.STOP_WORKER: (1.0, 14.0),
+    Kind.TERMINATE_WORKER: (1.0, 8.0),
+    Kind.FILL_DISK: (3.0, 15.0),
+    Kind.STOP_DATABASE: (1.0, 8.0),
+    Kind.KILL_DATABASE: (0.5, 5.0),
+    Kind.STALL_DATABASE: (1.0, 8.0),
+    Kind.KILL_LIVEKIT: (0.5, 5.0),
+    Kind.STALL_PROVIDER: (2.0, 10.0),
+    Kind.RESET_PROVIDER: (1.0, 10.0),
+    Kind.SLOW_PROVIDER: (3.0, 12.0),
+    Kind.DROP_CANDIDATE: (1.0, 8.0),
+}
+
+OF_AN_INTERVIEW: Final = frozenset(
+    {Kind.KILL_JOB, Kind.STOP_JOB, Kind.DISPATCH_TWICE, Kind.DROP_CANDIDATE}
+)
+#: What may take a worker's interviewers away.
+OF_A_WORKER: Final = frozenset(
+    {Kind.KILL_WORKER, Kind.KILL_MACHINE, Kind.STOP_WORKER, Kind.TERMINATE_WORKER}
+)
+OF_A_PROVIDER: Final = frozenset({Kind.STALL_PROVIDER, Kind.RESET_PROVIDER, Kind.SLOW_PROVIDER})
+OF_THE_DATABASE: Final = frozenset({Kind.STOP_DATABASE, Kind.KILL_DATABASE, Kind.STALL_DATABASE})
+#: After which an interviewer may be gone, or taken for gone.
+DEADLY: Final = OF_A_WORKER | {Kind.KILL_JOB, Kind.STOP_JOB}
+
+#: Drawn without putting back, so that all kinds come equally often; this one twice.
+_DECK: Final = (*Kind, Kind.KILL_JOB)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """One fault of a round."""
+
+    #: Seconds after the round's interviewers were sent.
+    at_s: float
+    kind: Kind
+    #: The number of the interview or the worker, or a provider's name; empty: there is one.
+    target: str = ""
+    #: Seconds that it lasts; 0: it is done at once.
+    for_s: float = 0.0
+
+    @property
+    def until_s(self) -> float:
+        """When it is over, as `at_s`."""
+        return self.at_s + self.for_s
+
+    def __str__(self) -> str:
+        lasts = f" for {self.for_s:.1f} s" if self.for_s else ""
+        return f"{self.at_s:5.1f} s  {self.kind}{f' {self.target}' if self.target else ''}{lasts}"
+
+
+Round: TypeAlias = "tuple[Fault, ...]"
+
+
+def draw(seed: int, faults: int) -> tuple[Round, ...]:
+    """So many faults, in rounds of at most `FAULTS_A_ROUND`, each in the order of time."""
+    source = random.Random(seed)  # noqa: S311 - reproducible on purpose
+    deck: list[Kind] = []
+    rounds = []
+    while faults > 0:
+        chosen: list[Fault] = []
+        put_off: list[Kind] = []
+        while len(chosen) < min(FAULTS_A_ROUND, faults):
+            deck = deck or _shuffled(source)
+            kind = deck.pop()
+            fault = _fitting(source, kind, chosen)
+            if fault is None:
+                put_off.append(kind)  # for the next round
+            else:
+                chosen.append(fault)
+        deck += reversed(put_off)
+        faults -= len(chosen)
+        rounds.append(tuple(sorted(chosen, key=lambda fault: fault.at_s)))
+    return tuple(rounds)
+
+
+def _shuffled(source: random.Random) -> list[Kind]:
+    deck = list(_DECK)
+    source.shuffle(deck)
+    return deck
+
+
+def _fitting(source: random.Random, kind: Kind, beside: list[Fault]) -> Fault | None:
+    """A fault of this kind that may strike beside the others; None where there is no place."""
+    for _ in range(_DRAWS):
+        fault = _drawn(source, kind)
+        if all(may_both_strike(fault, other) for other in beside):
+            return fault
+    return None
+
+
+def _drawn(source: random.Random, kind: Kind) -> Fault:
+    at_s = source.uniform(0.0, ROUND_S)
+    if kind is Kind.DISPATCH_TWICE and source.random() < 0.5:
+        at_s = 0.0  # at once
+    shortest_s, longest_s = _LASTS_S.get(kind, (0.0, 0.0))
+    target = ""
+    if kind in OF_AN_INTERVIEW:
+        target = str(source.randrange(INTERVIEWS))
+    elif kind in OF_A_WORKER or kind is Kind.FILL_DISK:
+        target = str(source.randrange(WORKERS))
+    elif kind in OF_A_PROVIDER:
+        target = source.choice(PROVIDERS)
+    return Fault(
+        at_s=round(at_s, 1),
+        kind=kind,
+        target=target,
+        for_s=round(source.uniform(shortest_s, longest_s), 1),
+    )
+
+
+def may_both_strike(one: Fault, other: Fault) -> bool:
+    """Whether something is left that could survive both: the rules of this module."""
+    kinds = {one.kind, other.kind}
+    if kinds <= OF_A_WORKER:
+        return _apart(one, other, WORKER_APART_S)
+    if kinds <= DEADLY and not (kinds.isdisjoint(OF_A_WORKER) and one.target != other.target):
+        return _apart(one, other, DEATH_APART_S)
+    if kinds <= OF_THE_DATABASE or kinds == {Kind.KILL_LIVEKIT}:
+        return False
+    outer = OF_THE_DATABASE | {Kind.KILL_LIVEKIT}
+    if kinds <= outer:
+        return _apart(one, other, _BACK_S)
+    if Kind.FILL_DISK in kinds and kinds & OF_THE_DATABASE:
+        return _apart(one, other, _BACK_S)
+    if kinds == {Kind.FILL_DISK}:
+        return _apart(one, other, 0.0)
+    if Kind.DROP_CANDIDATE in kinds and Kind.KILL_LIVEKIT in kinds:
+        return _apart(one, other, _BACK_S)
+    if kinds <= OF_A_PROVIDER or kinds == {Kind.DROP_CANDIDATE}:
+        return one.target != other.target or _apart(one, other, 2.0)
+    return True
+
+
+def _apart(one: Fault, other: Fault, apart_s: float) -> bool:
+    """Whether so many seconds are between the end of the first and the second."""
+    first, second = sorted((one, other), key=lambda fault: fault.at_s)
+    return second.at_s - first.until_s >= apart_s

@@ -1,0 +1,282 @@
+"""What dead jobs leave behind goes to the database, whatever became of their journals."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from cli_process import command
+
+from states import FileJournal, MemoryJournal
+from states.journal import JournalTooNew, read_records
+from worker import dead_jobs
+from worker.cli.common import ExitCode
+from worker.dead_jobs import DAMAGED, SHIPPED, JournalForeign, close_book, ship_book, ship_records
+from worker.store.errors import DatabaseUnavailable
+from worker.store.jobs import JobHeader, get_job, records_of, ship
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from worker.store.pool import Database
+
+HEADER: dict[str, Any] = {
+    "job_id": "AJ_1",
+    "interview_id": "iv-1",
+    "room": "room-1",
+    "worker_id": "AW_1",
+    "pid": 7,
+}
+
+
+def written(path: Path, *, header: dict[str, Any] = HEADER) -> Path:
+    """The journal of a job whose process is gone."""
+    journal = FileJournal(path)
+    journal.append("job", 0.0, **header, budgets={})
+    journal.append("transition", 0.0, **{"from": None, "event": None, "to": "HANDSHAKE"})
+    journal.append("fault", 2.5, where="here", error="ValueError")
+    journal.close()
+    return path
+
+
+async def test_the_journal_of_a_dead_job_is_shipped_with_its_exit_and_put_away(
+    tmp_path: Path, database: Database
+) -> None:
+    path = written(tmp_path / "AJ_1.jsonl")
+    assert await ship_book(database, path, exit_code=-9, signal=9)
+    job = await get_job(database, "AJ_1")
+    assert job is not None
+    assert (job.exit_code, job.signal, job.reason) == (-9, 9, "ProcessKilled")
+    assert not path.exists()
+    kept = read_records(tmp_path / "shipped" / "AJ_1.jsonl").records
+    assert kept == await records_of(database, "AJ_1")
+    assert kept[-1]["kind"] == "exit"
+    assert kept[-1]["t"] == 2.5
+
+
+async def test_what_the_job_had_shipped_itself_is_not_shipped_twice(
+    tmp_path: Path, database: Database
+) -> None:
+    path = written(tmp_path / "AJ_1.jsonl")
+    copy = written(tmp_path / "copy" / "AJ_1.jsonl")
+    assert await ship_book(database, path, exit_code=0)
+    before = await records_of(database, "AJ_1")
+    assert await ship_book(database, copy, exit_code=0)
+    assert len(await records_of(database, "AJ_1")) == len(before)
+
+
+async def test_the_journal_of_a_job_that_lives_is_left_to_it(
+    tmp_path: Path, database: Database
+) -> None:
+    path = written(tmp_path / "AJ_1.jsonl")
+    alive = FileJournal(path)
+    assert not await ship_book(database, path)
+    alive.close()
+    assert path.exists()
+    assert await get_job(database, "AJ_1") is None
+
+
+async def test_a_job_that_died_before_its_first_record_is_known_by_its_file(
+    tmp_path: Path, database: Database
+) -> None:
+    path = tmp_path / "AJ_empty.jsonl"
+    path.touch()
+    assert await ship_book(database, path, exit_code=1)
+    job = await get_job(database, "AJ_empty")
+    assert job is not None
+    assert job.exit_code == 1
+    assert await get_job(database, "") is None
+
+
+async def test_a_torn_last_line_is_cut_off_and_the_rest_is_shipped(
+    tmp_path: Path, database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = written(tmp_path / "AJ_1.jsonl")
+    with path.open("ab") as file:
+        file.write(b'{"v":1,"seq":3,"kind":"tur')
+    assert await ship_book(database, path, exit_code=-9, signal=9)
+    assert [r["seq"] for r in await records_of(database, "AJ_1")] == [0, 1, 2, 3]
+    assert "torn" in caplog.text
+
+
+async def test_while_the_database_is_away_the_journal_stays_and_its_exit_is_written_once(
+    tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: object) -> None:
+        raise DatabaseUnavailable("ship", OSError(), "postgresql://database")
+
+    path = written(tmp_path / "AJ_1.jsonl")
+    with monkeypatch.context() as patched:
+        patched.setattr(dead_jobs, "ship", away)
+        for _ in range(2):
+            with pytest.raises(DatabaseUnavailable):
+                await ship_book(database, path, exit_code=1)
+    assert path.exists()
+    assert await ship_book(database, path, exit_code=1)
+    kinds = [record["kind"] for record in await records_of(database, "AJ_1")]
+    assert kinds.count("exit") == 1
+
+
+def test_closing_a_book_twice_writes_one_exit(tmp_path: Path) -> None:
+    path = written(tmp_path / "AJ_1.jsonl")
+    first = close_book(path, exit_code=0, signal=None)
+    assert close_book(path, exit_code=1, signal=None) == first
+
+
+# --- journals that are not as they should be ------------------------------------------------------
+
+
+def lines_of(path: Path) -> list[bytes]:
+    return path.read_bytes().splitlines(keepends=True)
+
+
+async def test_of_a_damaged_journal_all_that_can_be_read_is_shipped_and_the_file_is_kept(
+    tmp_path: Path, database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = written(tmp_path / "AJ_1.jsonl")
+    first, second, *rest = lines_of(path)
+    path.write_bytes(b"".join((first, b"\0" * 512 + b"\n", second, b"{edited}\n", *rest)))
+    before = path.read_bytes()
+    assert await ship_book(database, path, exit_code=-9, signal=9)
+    records = await records_of(database, "AJ_1")
+    assert [record["seq"] for record in records] == [0, 1, 2, 3, 4]
+    fault, end = records[-2:]
+    assert (fault["where"], fault["error"], fault["lines"]) == ("journal", "JournalDamaged", 2)
+    assert (end["kind"], end["signal"]) == ("exit", 9)
+    assert (tmp_path / DAMAGED / path.name).read_bytes() == before
+    assert not path.exists()
+    assert "2 lines cannot be read" in caplog.text
+
+
+async def test_what_is_no_journal_at_all_is_kept_and_its_job_has_ended(
+    tmp_path: Path, database: Database
+) -> None:
+    path = tmp_path / "AJ_1.jsonl"
+    path.write_text("this is\nno journal\n")
+    assert await ship_book(database, path, exit_code=1)
+    job = await get_job(database, "AJ_1")
+    assert job is not None
+    assert (job.exit_code, job.reason) == (1, "ProcessExited")
+    assert (tmp_path / DAMAGED / path.name).exists()
+
+
+async def test_a_journal_of_a_newer_version_stays_for_a_newer_worker(
+    tmp_path: Path, database: Database
+) -> None:
+    path = written(tmp_path / "AJ_1.jsonl")
+    with path.open("a") as file:
+        file.write('{"v":2,"seq":3,"at":"2026-11-02T10:00:00Z","t":3,"kind":"song"}\n')
+    before = path.read_bytes()
+    with pytest.raises(JournalTooNew):
+        await ship_book(database, path)
+    assert path.read_bytes() == before
+    assert await get_job(database, "AJ_1") is None
+
+
+async def test_a_copy_under_another_jobs_name_doubles_no_turn(
+    tmp_path: Path, database: Database
+) -> None:
+    path = written(tmp_path / "AJ_1.jsonl").rename(tmp_path / "AJ_2.jsonl")
+    with pytest.raises(JournalForeign, match="of another job"):
+        await ship_book(database, path)
+    assert path.exists()
+    assert await get_job(database, "AJ_2") is None
+
+
+async def test_what_was_edited_changes_nothing_that_the_database_has(
+    tmp_path: Path, database: Database
+) -> None:
+    path = written(tmp_path / "AJ_1.jsonl")
+    copy = written(tmp_path / "copy" / "AJ_1.jsonl")
+    assert await ship_book(database, path, exit_code=0)
+    before = await records_of(database, "AJ_1")
+    other = copy.read_text().replace('"iv-1"', '"iv-other"').replace("ValueError", "Forged")
+    copy.write_text(other)
+    assert await ship_book(database, copy, exit_code=1)
+    assert await records_of(database, "AJ_1") == before
+    job = await get_job(database, "AJ_1")
+    assert job is not None
+    assert (job.interview_id, job.exit_code) == ("iv-1", 0)
+
+
+async def test_a_gap_is_told_of_in_the_record_of_the_end(
+    tmp_path: Path, database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = written(tmp_path / "AJ_1.jsonl")
+    first, _, *rest = lines_of(path)
+    path.write_bytes(b"".join((first, *rest)))
+    assert await ship_book(database, path, exit_code=-9, signal=9)
+    assert (await records_of(database, "AJ_1"))[-1]["missing"] == 1
+    assert "gaps" in caplog.text
+
+
+async def test_the_end_comes_after_what_a_job_with_a_full_disk_had_shipped_itself(
+    tmp_path: Path, database: Database
+) -> None:
+    path = written(tmp_path / "AJ_1.jsonl")
+    memory = MemoryJournal(next_seq=3)
+    memory.append("turn", 3.0, speaker="candidate", text="forty two")
+    await ship(database, JobHeader(job_id="AJ_1"), memory.records)
+    assert await ship_book(database, path, exit_code=-9, signal=9)
+    kinds = [record["kind"] for record in await records_of(database, "AJ_1")]
+    assert kinds == ["job", "transition", "fault", "turn", "exit"]
+    job = await get_job(database, "AJ_1")
+    assert job is not None
+    assert job.reason == "ProcessKilled"
+
+
+async def test_a_disk_that_takes_no_more_keeps_no_end_from_the_database(
+    tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    path = written(tmp_path / "AJ_1.jsonl")
+    with monkeypatch.context() as patched:
+        patched.setattr("states.journal.os.write", full)
+        book = close_book(path, exit_code=-9, signal=9)
+    assert book.records[-1]["kind"] == "exit"
+    await ship_records(database, "AJ_1", book.records)
+    job = await get_job(database, "AJ_1")
+    assert job is not None
+    assert job.signal == 9
+
+
+async def test_a_disk_that_can_only_be_read_keeps_nothing_from_the_database(
+    tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(tmp_path / "AJ_1.jsonl")
+    opened = os.open
+
+    def read_only(name: Path, flags: int, *mode: int) -> int:
+        if flags & os.O_RDWR:
+            raise OSError(errno.EROFS, "Read-only file system")
+        return opened(name, flags, *mode)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("states.journal.os.open", read_only)
+        book = close_book(path, exit_code=-9, signal=9)
+    await ship_records(database, "AJ_1", book.records)
+    assert (await records_of(database, "AJ_1"))[-1]["kind"] == "exit"
+
+
+# --- once more, by hand ---------------------------------------------------------------------------
+
+
+async def test_after_a_restored_backup_the_kept_journals_are_shipped_again_by_a_command(
+    tmp_path: Path, database: Database, migrated_database_url: str
+) -> None:
+    settings = {"DATABASE_URL": migrated_database_url}
+    shipped = tmp_path / "data" / "journals" / SHIPPED
+    path = written(shipped / "AJ_1.jsonl")
+    written(shipped / "AJ_foreign.jsonl")
+    ended = await command("jobs", "ship", settings=settings, folder=tmp_path)
+    assert ended.code == ExitCode.FAILED
+    assert "1 journals read, 3 records" in ended.out
+    assert "AJ_foreign.jsonl is the journal of another job" in ended.err
+    assert [record["seq"] for record in await records_of(database, "AJ_1")] == [0, 1, 2]
+    again = await command("jobs", "ship", str(path), settings=settings, folder=tmp_path)
+    assert (again.code, again.err) == (ExitCode.OK, "")
+    assert again.out.startswith("1 journals read, 0 records")
