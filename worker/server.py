@@ -105,7 +105,7 @@ class Worker:
         server.rtc_session(
             process.entrypoint, agent_name=settings.agent_name, on_request=self._on_request
         )
-        server.on("worker_registered", lambda *_: self.registered.set())
+        server.on("worker_registered", lambda *_: self._on_registered())
         return server
 
     def _on_pool(self, pool: ProcPool) -> None:
@@ -159,7 +159,12 @@ class Worker:
         full = len(self._busy()) >= self._settings.slots
         return ("NoSlot", "no slot is free") if full else None
 
+    def _on_registered(self) -> None:
+        self.registered.set()
+        self._continuity.presence.changed()
+
     def _on_readiness(self) -> None:
+        self._continuity.presence.changed()
         if self.registered.is_set():
             self._telling = asyncio.create_task(self.server.tell_status(), name="tell-status")
 

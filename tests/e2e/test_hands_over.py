@@ -21,9 +21,10 @@ from worker.interview.plan import Plan, Question
 from worker.speech import local_models
 from worker.speech.audio import to_pcm
 from worker.store.embedded import EmbeddedPostgres
+from worker.store.workers import free_slots
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator
 
     from running_worker import RunningWorker
     from scenarios import Record
@@ -67,10 +68,21 @@ LONG = Plan(
 
 
 @asynccontextmanager
-async def database_of(worker: RunningWorker) -> AsyncIterator[Mapping[str, str]]:
-    """What another worker needs to be asked by the same name, with the same database."""
+async def database_of(worker: RunningWorker) -> AsyncIterator[str]:
+    """Its URL; the database outlives the worker."""
     async with await EmbeddedPostgres.start(worker.data_dir) as database:
-        yield {"DATABASE_URL": database.url, "INTERVIEW_AGENT_NAME": worker.agent_name}
+        yield database.url
+
+
+async def another(start_worker: StartWorker, first: RunningWorker, url: str) -> RunningWorker:
+    """A worker of the same name with the same database, known there as one with free slots."""
+    shared = {"DATABASE_URL": url, "INTERVIEW_AGENT_NAME": first.agent_name}
+    other = await start_worker(shared)
+    async with asyncio.timeout(PATIENCE_S), other.database() as database:
+        # The first one has four slots, of which one is taken.
+        while await free_slots(database, first.agent_name, besides="", fresh_s=60.0) < 3 + 4:
+            await asyncio.sleep(0.05)
+    return other
 
 
 async def say(candidate: Candidate, text: str) -> None:
@@ -140,10 +152,10 @@ async def test_on_a_second_sigterm_the_sentence_is_finished_and_another_worker_g
 ) -> None:
     first = await start_worker({"INTERVIEW_DRAIN_S": "120"})
     interview = await first.create(LONG)
-    async with database_of(first) as shared, first.candidate_of(interview) as candidate:
+    async with database_of(first) as url, first.candidate_of(interview) as candidate:
         await first.send_interviewer(interview)
         await candidate.wait_until_interviewer_paused(quiet_s=1.0, timeout_s=PATIENCE_S)
-        other = await start_worker(shared)
+        other = await another(start_worker, first, url)
         await say(candidate, ANSWER)
         told_s = await candidate.wait_for_sound(timeout_s=PATIENCE_S)
         await terminate_twice(first)
@@ -166,10 +178,10 @@ async def test_when_the_drain_time_is_over_an_unfinished_answer_is_kept_and_aske
 ) -> None:
     first = await start_worker({"INTERVIEW_DRAIN_S": "2"})
     interview = await first.create(PLAN)
-    async with database_of(first) as shared, first.candidate_of(interview) as candidate:
+    async with database_of(first) as url, first.candidate_of(interview) as candidate:
         await first.send_interviewer(interview)
         await candidate.wait_until_interviewer_paused(quiet_s=1.0, timeout_s=PATIENCE_S)
-        other = await start_worker(shared)
+        other = await another(start_worker, first, url)
         told_s = candidate.now_s
         first.terminate()
         talking = asyncio.create_task(say(candidate, " ".join([ANSWER] * 4)))
@@ -189,10 +201,10 @@ async def test_a_job_whose_main_process_is_killed_promises_somebody_who_comes(
 ) -> None:
     first = await start_worker({})
     interview = await first.create(PLAN)
-    async with database_of(first) as shared, first.candidate_of(interview) as candidate:
+    async with database_of(first) as url, first.candidate_of(interview) as candidate:
         await first.send_interviewer(interview)
         await candidate.wait_until_interviewer_paused(quiet_s=1.0, timeout_s=PATIENCE_S)
-        other = await start_worker(shared)
+        other = await another(start_worker, first, url)
         assert first.process is not None
         killed_s = candidate.now_s
         first.process.kill()
