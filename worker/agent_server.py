@@ -7,7 +7,7 @@ import contextlib
 import logging
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Final
 
 from livekit.agents import AgentServer
@@ -64,15 +64,19 @@ class JobServer(AgentServer):
         running = [(proc.running_job, proc) for proc in pool.processes] if pool else []
         return {each.job.id: getattr(proc, "pid", None) for each, proc in running if each}
 
+    def tell_jobs(self, word: signal.Signals, jobs: Collection[str]) -> None:
+        """Give the processes of these jobs this signal."""
+        for job, pid in self.job_pids.items():
+            if job in jobs and pid is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, word)
+
     async def end_jobs(self, word: signal.Signals, *, within_s: float) -> None:
         """Give the processes of running jobs this signal, and so many seconds to end by it."""
         procs = [proc for proc in self._proc_pool.processes if proc.running_job is not None]
-        for proc in procs:
-            with contextlib.suppress(ProcessLookupError):
-                if pid := getattr(proc, "pid", None):
-                    os.kill(pid, word)
         if procs:
             logger.info("ending running jobs", extra={"jobs": len(procs)})
+            self.tell_jobs(word, self.job_pids)
             joins = [asyncio.create_task(proc.join()) for proc in procs]
             await asyncio.wait(joins, timeout=within_s)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 if TYPE_CHECKING:
     from livekit.agents import Agent, AgentSession
 
-    from states import Reason
+    from states import Outcome, Reason
     from worker.job import Job
     from worker.resources.base import Resource
     from worker.resources.bootstrap import AgentResources
@@ -69,6 +69,55 @@ class Application(Protocol):
     def waiting_words(self) -> Clip | None:
         """What to say to somebody who waits for the session; None for silence."""
         return None
+
+
+class Succession(Protocol):
+    """How an application's work is left so that another job takes it up where this one stops.
+
+    Each but the first is a step of CLOSING, and may raise: it is named then and passed over.
+    """
+
+    @property
+    def almost_done(self) -> bool:
+        """Whether the work ends by itself in a moment: nobody is sent for its last words."""
+        ...
+
+    async def expects_successor(self, failure: Reason | None) -> bool:
+        """Whether somebody will come after this job, which failed; None: it lost its worker."""
+        ...
+
+    async def finish_sentence(self, *, at_once: bool) -> None:
+        """Begin nothing any more, and return once the session may be closed: with `at_once`
+        without waiting for anybody who speaks."""
+        ...
+
+    async def ship(self) -> None:
+        """Return once all that was written is where a successor reads it."""
+        ...
+
+    async def release_lease(self, outcome: Outcome, reason: Reason) -> None:
+        """Store how the job ends, and give up the right to the work."""
+        ...
+
+    async def send_successor(self) -> None:
+        """Send somebody, now that nobody holds it."""
+        ...
+
+
+@runtime_checkable
+class Continued(Protocol):
+    """An application whose work another job can take up. The jobs of any other are ended where
+    they would be handed over."""
+
+    @property
+    def succession(self) -> Succession | None:
+        """How it is left; None where this one's cannot be taken up."""
+        ...
+
+
+def succession_of(app: Application) -> Succession | None:
+    """How an application's work is left, if another job can take it up."""
+    return app.succession if isinstance(app, Continued) else None
 
 
 class ApplicationFactory(Protocol):

@@ -7,12 +7,14 @@ import contextlib
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
-from states import Event, State
+from states import Event, Outcome, State
 from states.transition import IllegalTransition, LifecycleStopped
 from worker import faults
+from worker.application import succession_of
 from worker.bounded import bounded
 
 if TYPE_CHECKING:
+    from worker.application import Succession
     from worker.job import Job
     from worker.resources.base import LoadReport
     from worker.speech.clip import Clip
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 LEAST_STEP_S = 0.2
 #: Seconds that last words have beyond their length: until the line is free, and until played.
 AROUND_WORDS_S = 0.5
+#: Seconds for whoever speaks to come to a pause, and for the record of it.
+_FINISH_SENTENCE_S = 5.0
 #: Seconds for the closers of all resources together.
 _CLOSE_RESOURCES_S = 3.0
 
@@ -28,17 +32,25 @@ _CLOSE_RESOURCES_S = 3.0
 async def close(job: Job, work: asyncio.Task[None]) -> None:
     """From CLOSING to CLOSED. What hangs or raises is named in the journal and passed over."""
     closing = _Closing(job)
+    if job.life.outcome is Outcome.FAILED and closing.succession is not None:
+        # The last words depend on it.
+        looking = closing.succession.expects_successor(job.life.reason)
+        await closing.step("look_for_successor", 0.6, looking)
     words = closing.last_words()
     # However little time there is and whatever hangs: there is enough for the last words.
     keep_s = words.duration_s + AROUND_WORDS_S if words is not None else 0.0
     try:
         await closing.step("stop_work", 2.0, closing.stop_work(work), keep_s=keep_s)
+        if (succession := closing.successor) is not None:
+            sentence = succession.finish_sentence(at_once=job.orphaned)
+            await closing.step("finish_sentence", _FINISH_SENTENCE_S, sentence, keep_s=keep_s)
         await closing.step("stop_session", 3.0, closing.stop_session(), keep_s=keep_s)
         await closing.step("last_records", 1.0, closing.write_last_records(), keep_s=keep_s)
         await closing.step("last_words", 8.0, closing.say(words))
-        await closing.step("leave_room", 2.0, closing.leave_room())
-        await closing.step("close_resources", _CLOSE_RESOURCES_S, closing.close_resources())
         await closing.step("sync_journal", 2.0, job.life.journal.commit())
+        await closing.release()
+        await closing.leave()
+        await closing.step("close_resources", _CLOSE_RESOURCES_S, closing.close_resources())
     finally:
         if job.life.state is State.CLOSING:
             with contextlib.suppress(IllegalTransition, LifecycleStopped):
@@ -52,6 +64,13 @@ class _Closing:
 
     def __init__(self, job: Job) -> None:
         self._job = job
+        #: How the work is left, where another job can take it up.
+        self.succession = succession_of(job.app)
+
+    @property
+    def successor(self) -> Succession | None:
+        """The same, where the job is handed over."""
+        return self.succession if self._job.life.outcome is Outcome.HANDED_OVER else None
 
     async def step(
         self,
@@ -104,6 +123,24 @@ class _Closing:
             # A session that hung may have left an utterance without an end on the line.
             stage.line.clear_buffer()
             await stage.line.play(words)
+
+    async def release(self) -> None:
+        """Have everything where a successor reads it, and let go of the lease."""
+        life, succession = self._job.life, self.succession
+        # Whoever was superseded has none any more.
+        if succession is None or life.outcome in (None, Outcome.SUPERSEDED) or not life.reason:
+            return
+        await self.step("ship", 1.2, succession.ship())
+        release = succession.release_lease(life.outcome, life.reason)
+        await self.step("release_lease", 1.2, release)
+
+    async def leave(self) -> None:
+        """Leave, while somebody else is on the way already where the job is handed over."""
+        leaving = [self.step("leave_room", 2.0, self.leave_room())]
+        if (succession := self.successor) is not None:
+            sending = self.step("send_successor", 2.0, succession.send_successor())
+            leaving.append(sending)
+        await asyncio.gather(*leaving)
 
     async def leave_room(self) -> None:
         """Close the line and leave."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic_settings import BaseSettings
 
 from worker.provider_settings import setting
@@ -51,4 +53,9 @@ class ContinuitySettings(BaseSettings):
         "Seconds between the first two of them at the least; doubles each time.",
         ge=0,
         le=600,
+    )
+    no_successor: Literal["close", "keep"] = setting(
+        "INTERVIEW_NO_SUCCESSOR",
+        "close",
+        "Of a drained worker's interviews that no other worker takes: close them, or keep on.",
     )

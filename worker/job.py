@@ -28,6 +28,7 @@ from worker.book import JobBook
 from worker.bounded import retrieve
 from worker.closing import close
 from worker.journal import open_journal, watch_disk, without_disk
+from worker.leaving import hand_over
 from worker.resources.base import LoadReport, Resource
 from worker.resources.bootstrap import AgentResources, bootstrap_resources
 from worker.settings import Settings
@@ -44,6 +45,8 @@ _STILL_WAITING_S = 4.0
 #: What the worker sends to its job processes when it goes away: SIGTERM also reaches them from
 #: a process group, a container runtime or an operator, and they mind only their worker's word.
 WORKERS_WORD = signal.SIGUSR2
+#: The same, where another worker is there to hand the job over to.
+HANDOVER_WORD = signal.SIGRTMIN
 
 
 class Job:
@@ -88,6 +91,8 @@ class Job:
         self.floor: Floor | None = None
         #: Makes the line audible.
         self.opening: asyncio.Task[None] | None = None
+        #: Its worker's main process is gone, and nothing is waited for any more.
+        self.orphaned = False
         #: Loads the resources; may go on behind the session.
         self.loading: asyncio.Task[None] | None = None
 
@@ -97,9 +102,9 @@ class Job:
         self.life.start()
         faults.entered(State.HANDSHAKE)
         self.life.subscribe(self._log_transition)
-        asyncio.get_running_loop().add_signal_handler(
-            WORKERS_WORD, self.life.post, Event.SHUTDOWN_REQUESTED
-        )
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(WORKERS_WORD, self.life.post, Event.SHUTDOWN_REQUESTED)
+        loop.add_signal_handler(HANDOVER_WORD, hand_over, self)
         work = asyncio.create_task(self._work(), name="job-work")
         await self._see_through(self.life.reached(State.CLOSING))
         await self._see_through(close(self, work))

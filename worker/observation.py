@@ -57,6 +57,7 @@ class Observation:
         connected: Whether LiveKit knows this worker now.
         busy: How many slots are in use.
         load: What is reported to LiveKit.
+        drain_left_s: Seconds that running interviews still have; None before the drain.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Observation:
         connected: Callable[[], bool],
         busy: Callable[[], int],
         load: Callable[[], float],
+        drain_left_s: Callable[[], float | None] = lambda: None,
     ) -> None:
         self._settings = settings
         self._readiness = readiness
@@ -75,6 +77,7 @@ class Observation:
         self._connected = connected
         self._busy = busy
         self._load = load
+        self._drain_left_s = drain_left_s
         self._pool: ProcPool | None = None
         self._started = False
         #: Set while the database's schema is brought up to date, before anything else.
@@ -134,6 +137,7 @@ class Observation:
             waiting_on=tuple(waiting),
             without=("database",) if self._books.is_away and not self.opening_books else (),
             draining=self.draining,
+            drain_left_s=self._drain_left_s(),
             slots=self._settings.slots,
             slots_used=busy,
             load=self._load(),

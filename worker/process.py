@@ -19,7 +19,8 @@ from worker import faults
 from worker.apology import Apology
 from worker.application import ApplicationInvalid, Dispatch, load_application
 from worker.heartbeat import heartbeat
-from worker.job import WORKERS_WORD, Job
+from worker.job import HANDOVER_WORD, WORKERS_WORD, Job
+from worker.leaving import lose_worker
 from worker.local_stage import LocalStage
 from worker.loop_guard import LoopGuard
 from worker.settings import Settings, SettingsInvalid
@@ -59,8 +60,9 @@ def set_up(_: JobProcess) -> None:
     Raises SetUpFailed where it could serve none: the worker takes no job until one can.
     """
     ignore_signals()
-    # Until there is a job to hear it.
-    signal.signal(WORKERS_WORD, signal.SIG_IGN)
+    # Until there is a job to hear them.
+    for word in (WORKERS_WORD, HANDOVER_WORD):
+        signal.signal(word, signal.SIG_IGN)
     redact_job_logs()
     try:
         settings = Settings.load()
@@ -151,14 +153,18 @@ async def _held_to_its_end(ctx: JobContext, job: Job) -> Outcome:
     (ipc/job_proc_lazy_main.py, _run_job_task): here that is the word to end the job.
     """
     over = asyncio.Event()
+    leaving: asyncio.Task[None] | None = None
 
     async def hold() -> None:
+        nonlocal leaving
         while not over.is_set():
             try:
                 await over.wait()
             except asyncio.CancelledError:
-                logger.warning("the worker is gone: the job ends")
-                job.life.post(Event.SHUTDOWN_REQUESTED)
+                if leaving is None:
+                    leaving = asyncio.create_task(lose_worker(job), name="lose-worker")
+                else:
+                    job.life.post(Event.SHUTDOWN_REQUESTED)
 
     holding = asyncio.create_task(hold(), name="hold-the-framework")
     ctx._track_pending_task(holding, name="the job's life")  # it has no public face

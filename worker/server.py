@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import math
 import os
@@ -19,6 +18,7 @@ from worker import faults, process
 from worker.agent_server import CLOSED_LOAD, JobServer
 from worker.bookkeeping import Bookkeeper
 from worker.continuity.keeper import Continuity
+from worker.departure import Departure
 from worker.job import WORKERS_WORD
 from worker.livekit_api import LiveKitLost, check_livekit
 from worker.observation import Observation
@@ -47,7 +47,6 @@ class Worker:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._stopping = asyncio.Event()
-        self._hard_stop = asyncio.Event()
         self._accepted: set[str] = set()
         self._books = Bookkeeper(settings)
         #: Whether a job could be served at all, and why not.
@@ -57,7 +56,9 @@ class Worker:
             on_change=self._on_readiness,
         )
         self._set_ups = SetUps(self.readiness)
-        self._continuity = Continuity(settings, self._books, jobs=lambda: self.server.job_pids)
+        self._continuity = Continuity(
+            settings, self._books, jobs=lambda: self.server.job_pids, seats=self._seats
+        )
         self._telling: asyncio.Task[None] | None = None
         self.observation = Observation(
             settings,
@@ -66,8 +67,15 @@ class Worker:
             connected=lambda: self.server.connected,
             busy=lambda: len(self._busy()),
             load=self.load,
+            drain_left_s=lambda: self._departure.left_s,
         )
         self.server = self._make_server()
+        self._departure = Departure(
+            settings,
+            self.server,
+            jobs=self._running_jobs,
+            successors=self._continuity.presence.successors,
+        )
         #: Set once LiveKit has taken the worker's registration.
         self.registered = asyncio.Event()
 
@@ -97,7 +105,7 @@ class Worker:
         server.rtc_session(
             process.entrypoint, agent_name=settings.agent_name, on_request=self._on_request
         )
-        server.on("worker_registered", lambda *_: self.registered.set())
+        server.on("worker_registered", lambda *_: self._on_registered())
         return server
 
     def _on_pool(self, pool: ProcPool) -> None:
@@ -118,6 +126,12 @@ class Worker:
     def _busy(self) -> set[str]:
         """The jobs that hold a slot: running, or accepted and not yet handed to a process."""
         return {*self._running_jobs(), *self._accepted}
+
+    def _seats(self) -> int | None:
+        """How many interviews could be taken now; None while none is taken at all."""
+        if self._stopping.is_set() or self.readiness.reasons() or not self.server.connected:
+            return None
+        return max(0, self._settings.slots - len(self._busy()))
 
     async def _on_request(self, request: JobRequest) -> None:
         if refusal := self._refusal():
@@ -145,7 +159,12 @@ class Worker:
         full = len(self._busy()) >= self._settings.slots
         return ("NoSlot", "no slot is free") if full else None
 
+    def _on_registered(self) -> None:
+        self.registered.set()
+        self._continuity.presence.changed()
+
     def _on_readiness(self) -> None:
+        self._continuity.presence.changed()
         if self.registered.is_set():
             self._telling = asyncio.create_task(self.server.tell_status(), name="tell-status")
 
@@ -181,7 +200,7 @@ class Worker:
         try:
             await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
             if not serving.done():
-                await self._drain()
+                await self._departure.run()
             await self._stop(serving)
         finally:
             stopping.cancel()
@@ -232,34 +251,22 @@ class Worker:
             loop.add_signal_handler(signal.SIGHUP, self._begin_to_stop)
 
     def stop(self) -> None:
-        """First call: drain. Second call: end the running interviews now."""
+        """First call: drain. Second: hand over the running interviews now. Third: end them."""
         if self._stopping.is_set():
-            self._hard_stop.set()
+            self._departure.hurry()
         self._begin_to_stop()
 
     def _begin_to_stop(self) -> None:
         self._stopping.set()
         self.observation.draining = True
-
-    async def _drain(self) -> None:
-        jobs = len(self.server.active_jobs)
-        logger.info("draining", extra={"jobs": jobs, "longest_s": self._settings.drain_s})
-        if self._settings.drain_s == 0:
-            return
-        draining = asyncio.create_task(self.server.drain(self._settings.drain_s), name="drain")
-        hard = asyncio.create_task(self._hard_stop.wait(), name="hard-stop")
-        await asyncio.wait({draining, hard}, return_when=asyncio.FIRST_COMPLETED)
-        for task in (draining, hard):
-            task.cancel()
-        with contextlib.suppress(TimeoutError, asyncio.CancelledError):
-            await draining
+        self._continuity.presence.changed()
 
     async def _stop(self, serving: asyncio.Task[None]) -> None:
         """End the jobs that still run, close the server, and raise what it failed with."""
         self._set_ups.stop()
-        # Also where the server has ended by itself: its jobs go on without it.
-        goodbye_s = self._settings.hurried_closing_s + self._settings.cleanup_s
-        await self.server.end_jobs(WORKERS_WORD, within_s=goodbye_s)
+        if serving.done():  # by itself: its jobs go on without it
+            goodbye_s = self._settings.hurried_closing_s + self._settings.cleanup_s
+            await self.server.end_jobs(WORKERS_WORD, within_s=goodbye_s)
         await self.server.aclose()
         try:
             await serving
@@ -295,5 +302,5 @@ class Worker:
             },
         )
         gone = self.observation.observer.job_gone(job.job.id, code)
-        then = self._continuity.job_failed if code != 0 else None
+        then = self._continuity.job_gone
         self._books.ship(job.job.id, exit_code=code, after=gone, then=then)

@@ -139,7 +139,7 @@ class WorkerSettings(BaseSettings):
     drain_s: int = setting(
         "INTERVIEW_DRAIN_S",
         3600,
-        "Seconds that running interviews may go on after SIGTERM; 0 ends them at once.",
+        "Seconds that running interviews may go on after SIGTERM; then they are handed over.",
         ge=0,
         le=86_400,
     )

@@ -67,6 +67,7 @@ class LiveShipper:
         journal = life.journal
         assert isinstance(journal, MemoryJournal)  # noqa: S101  # both journals of ours are one
         self._life = life
+        self._journal = journal
         self._database = database
         job_id = str(journal.records[0]["job_id"])
         self._header = JobHeader(job_id=job_id).with_records(journal.records)
@@ -110,9 +111,7 @@ class LiveShipper:
 
     def ship_again(self) -> None:
         """Ship everything from the beginning: the database has forgotten some of it."""
-        journal = self._life.journal
-        assert isinstance(journal, MemoryJournal)  # noqa: S101  # both journals of ours are one
-        for record in journal.records:
+        for record in self._journal.records:
             self._waiting.put_nowait(record)
 
     async def acknowledged(self, seq: int, *, within_s: float) -> bool:
@@ -126,6 +125,11 @@ class LiveShipper:
             self._hurried.set()
             await asyncio.wait({answer}, timeout=within_s)
         return self._shipped >= seq
+
+    async def all_shipped(self, *, within_s: float) -> bool:
+        """Whether the database has all that was written until now, at the latest in so long."""
+        last = self._journal.records[-1]
+        return await self.acknowledged(int(last["seq"]), within_s=within_s)
 
     async def _gather(self) -> None:
         """Wait for what comes right behind, unless somebody waits for this."""

@@ -153,11 +153,16 @@ class RunningWorker:
         await eventually(lambda: process.poll() is not None, "the worker's end")
         return process.returncode
 
+    def terminate(self) -> None:
+        """SIGTERM."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+
     async def stop(self) -> int:
         """SIGTERM, and wait; returns the exit code."""
         assert self.process is not None
         if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
+            self.terminate()
         return await self.exited()
 
     async def nothing_left(self) -> None:

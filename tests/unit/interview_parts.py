@@ -75,12 +75,8 @@ class WatchedJob:
     def __init__(self) -> None:
         self.stage = FakeStage(fake_context(), lambda _: None)
         self.keep_turn = done
-        self.book = SimpleNamespace(
-            refusal=lambda *_: None,
-            rung=lambda *_: None,
-            hearing=lambda *_: None,
-            away=lambda *_: None,
-        )
+        kinds = ("refusal", "rung", "hearing", "away")
+        self.book = SimpleNamespace(**{kind: lambda *_: None for kind in kinds})
         self.last_records: list[Any] = []
         self.after_session = self.last_records.append
         self.report = lambda _: None

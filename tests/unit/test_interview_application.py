@@ -175,6 +175,15 @@ def test_an_end_that_comes_upon_the_candidate_is_told(
     assert (words and words.name) == clip
 
 
+@pytest.mark.parametrize("reason", [Reason.JOB_CRASHED, Reason.SESSION_FAILED, Reason.TURN_STUCK])
+def test_nobody_says_goodbye_where_somebody_comes_back(tmp_path: Path, reason: Reason) -> None:
+    app = application(tmp_path)
+    assert app.succession is not None
+    app.succession.expected = True
+    words = app.last_words(reason)
+    assert (words and words.name) == ClipName.ONE_MOMENT
+
+
 def test_whoever_waits_is_asked_for_a_moment(tmp_path: Path) -> None:
     words = application(tmp_path).waiting_words()
     assert words is not None

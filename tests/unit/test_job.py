@@ -56,10 +56,10 @@ async def test_a_job_goes_its_way_and_its_journal_tells_it(tmp_path: Path) -> No
         "stop_session",
         "last_records",
         "last_words",
+        "sync_journal",
         "leave_room",
         "close orchestrator",
         "close_resources",
-        "sync_journal",
     ]
     assert all(step.ok for step in held.history.steps)
     assert held.stage.did == ["connect", "open_line", "start_session", "leave"]

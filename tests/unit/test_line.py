@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from job_parts import RealTimeSink
 from livekit.agents.voice.io import PlaybackFinishedEvent
 
 from worker.interview.clips import ClipName, load_clip
@@ -697,3 +698,68 @@ async def test_how_long_an_utterance_is_that_is_ended_and_cut_off_at_once_nobody
 
     assert held_line.last_playout is not None
     assert held_line.last_playout.made_s is None
+
+
+# --- the end of a sentence ------------------------------------------------------------------------
+
+
+def sentences_of(*seconds: float, pause_s: float = 0.2) -> Pcm:
+    """Sentences of so many seconds, with pauses in between."""
+    pause = tone(pause_s, 0)
+    return np.concatenate([part for each in seconds for part in (tone(each, 3000), pause)])
+
+
+async def sentence_over_after(line: Line, longest_s: float) -> tuple[float, bool]:
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    heard = await line.sentence_over(longest_s=longest_s)
+    return loop.time() - began, heard
+
+
+@pytest.mark.looptime
+async def test_a_sentence_that_ends_in_time_is_heard_to_its_end() -> None:
+    line = Line(RealTimeSink())
+    await line.publish()
+    await say(line, sentences_of(2.0))
+    await asyncio.sleep(1.0)
+    waited_s, heard = await sentence_over_after(line, 4.0)
+    assert heard
+    assert waited_s == pytest.approx(1.2, abs=0.1)
+    await line.aclose()
+
+
+@pytest.mark.looptime
+async def test_of_a_long_utterance_what_comes_before_a_pause_is_heard() -> None:
+    line = Line(RealTimeSink())
+    await line.publish()
+    await say(line, sentences_of(3.0, 10.0))
+    await asyncio.sleep(1.0)
+    waited_s, heard = await sentence_over_after(line, 4.0)
+    assert not heard
+    assert waited_s == pytest.approx(2.0, abs=0.3)  # the sink takes 0.3 s at a time
+    await line.aclose()
+
+
+@pytest.mark.looptime
+async def test_one_that_is_still_being_made_is_waited_for_a_moment() -> None:
+    line = Line(RealTimeSink())
+    await line.publish()
+    await line.capture_frame(frame_of(sentences_of(3.0), RATE))
+    asyncio.get_running_loop().call_later(0.3, line.flush)
+    waited_s, heard = await sentence_over_after(line, 4.0)
+    assert heard
+    assert waited_s == pytest.approx(3.2, abs=0.1)
+    await line.aclose()
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize("longest_s", [0.0, 4.0])
+async def test_where_nothing_is_said_or_nobody_may_wait_it_is_over_at_once(
+    longest_s: float,
+) -> None:
+    line = Line(RealTimeSink())
+    await line.publish()
+    if not longest_s:
+        await say(line, sentences_of(2.0))
+    assert await sentence_over_after(line, longest_s) == (0.0, False)
+    await line.aclose()

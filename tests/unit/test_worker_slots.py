@@ -170,13 +170,24 @@ async def test_a_job_that_never_came_gives_its_slot_back(tmp_path: Path) -> None
 # --- stopping -----------------------------------------------------------------------------------
 
 
-def test_the_first_stop_drains_and_the_second_ends_the_jobs(tmp_path: Path) -> None:
+def test_the_first_stop_drains_the_second_hands_over_and_the_third_ends(tmp_path: Path) -> None:
     worker = Slots(tmp_path, 1).worker
+    hurried: list[str] = []
+    worker._departure.hurry = lambda: hurried.append("hurry")  # type: ignore[method-assign]
     worker.stop()
     assert worker._stopping.is_set()
-    assert not worker._hard_stop.is_set()
+    assert hurried == []
     worker.stop()
-    assert worker._hard_stop.is_set()
+    worker.stop()
+    assert hurried == ["hurry", "hurry"]
+
+
+def test_a_worker_that_stops_tells_the_others_that_it_has_no_seats(tmp_path: Path) -> None:
+    worker = Slots(tmp_path, 2).worker
+    worker.server.connected = True  # type: ignore[misc]  # a stand-in's
+    assert worker._seats() == 2
+    worker.stop()
+    assert worker._seats() is None
 
 
 class LostServer:
@@ -185,11 +196,12 @@ class LostServer:
     def __init__(self) -> None:
         self.closed = False
         self.active_jobs: list[Any] = []
-        job = SimpleNamespace(running_job=object(), pid=4711, join=self.join)
+        running = SimpleNamespace(job=SimpleNamespace(id="AJ_1"))
+        job = SimpleNamespace(running_job=running, pid=4711, join=self.join)
         self._proc_pool = SimpleNamespace(processes=[job])
         self.joined = False
 
-    end_jobs = JobServer.end_jobs
+    end_jobs, tell_jobs, job_pids = JobServer.end_jobs, JobServer.tell_jobs, JobServer.job_pids
 
     def on(self, *_: object) -> None: ...
 
@@ -232,7 +244,7 @@ async def test_a_closed_terminal_drains_and_never_ends_the_jobs_at_once(tmp_path
         os.kill(os.getpid(), number)
     await worker._stopping.wait()
     await asyncio.sleep(0)
-    assert not worker._hard_stop.is_set()
+    assert not worker._departure._hurried.is_set()
 
 
 async def test_a_worker_whose_terminal_was_closed_is_not_ready(tmp_path: Path) -> None:

@@ -94,12 +94,18 @@ def _read(body: bytes) -> dict[str, Any]:
     return answer
 
 
+def draining(answer: dict[str, Any]) -> str:
+    """That it drains, and for how long."""
+    left_s = answer.get("drain_left_s")
+    return "draining" if left_s is None else f"draining, {left_s:.0f} s left"
+
+
 def _line(probe: Probe, well: bool, answer: dict[str, Any]) -> str:
     if probe is Probe.LIVE:
         stuck = answer.get("unresponsive_jobs", [])
         return "alive" + (f"; without a sign of life: {', '.join(stuck)}" if stuck else "")
     if answer.get("draining"):
-        return "draining: no new interviews"
+        return f"{draining(answer)}: no new interviews, {answer.get('slots_used', '?')} left"
     if waiting := answer.get("waiting_on"):
         return f"not {probe}: waiting on {', '.join(waiting)}"
     without = answer.get("without")

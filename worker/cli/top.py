@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from worker.cli.common import CommandError, one_line_errors, print_json
-from worker.cli.health import ask
+from worker.cli.health import ask, draining
 from worker.cli.tables import add_row, printable
 from worker.settings import Settings
 from worker.telemetry.observer import UNRESPONSIVE_S
@@ -108,7 +108,7 @@ def screen(seen: dict[str, Any]) -> Group:
 def _headline(worker: dict[str, Any], running: int) -> Text:
     slots = f"{running} running, {worker.get('slots_used')} of {worker.get('slots')} slots in use"
     if worker.get("draining"):
-        return Text(f"draining: {slots}", style="yellow")
+        return Text(f"{draining(worker)}: {slots}", style="yellow")
     if waiting := worker.get("waiting_on"):
         return Text(f"takes no interviews, waiting on {', '.join(waiting)}: {slots}", style="red")
     without = f", without {', '.join(worker['without'])}" if worker.get("without") else ""

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Final
 
 from livekit.agents.utils import aio
 
-from worker.continuity.rescue import DatabaseLedger, LiveKitRooms, Rescue
+from worker.continuity.presence import Presence
+from worker.continuity.rescue import DatabaseLedger, LiveKitRooms, Rescue, limits_of
 from worker.continuity.vital_signs import is_alive
 from worker.continuity.watcher import DUTY, Watcher
 from worker.store.errors import DatabaseError
 from worker.store.leases import renew_leases
-from worker.store.stranded import Limits, drop_duties, hold_duty
+from worker.store.stranded import drop_duties, hold_duty
 
 if TYPE_CHECKING:
     from worker.bookkeeping import Bookkeeper
@@ -36,10 +37,16 @@ class Continuity:
         settings: The lease, its period, and the folder of the journals.
         books: Whose database it is.
         jobs: The jobs that have a process, and its pid.
+        seats: How many interviews could be taken now; None while none at all.
     """
 
     def __init__(
-        self, settings: Settings, books: Bookkeeper, *, jobs: Callable[[], Mapping[str, int | None]]
+        self,
+        settings: Settings,
+        books: Bookkeeper,
+        *,
+        jobs: Callable[[], Mapping[str, int | None]],
+        seats: Callable[[], int | None],
     ) -> None:
         self._settings = settings
         self._books = books
@@ -47,13 +54,15 @@ class Continuity:
         #: Told apart from every other worker, also from the one before on this machine.
         self.worker_id = f"{socket.gethostname()}-{secrets.token_hex(4)}"
         self._rescue = Rescue(LiveKitRooms(settings), grace_s=settings.candidate_grace_s)
-        self._limits = Limits(
-            lease_s=settings.lease_s,
-            join_s=settings.join_deadline_s,
-            delay_s=settings.redispatch_delay_s,
-            tries=settings.redispatch_tries,
-        )
+        self._limits = limits_of(settings)
         self._watcher = Watcher(on_duty=self._on_duty, look=self._look, every_s=settings.watch_s)
+        #: Tells the other workers of this one, and knows of them.
+        self.presence = Presence(
+            lambda: books.database,
+            worker_id=self.worker_id,
+            agent_name=settings.agent_name,
+            seats=seats,
+        )
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -61,16 +70,18 @@ class Continuity:
         self._tasks = [
             asyncio.create_task(self._renew(), name="renew-leases"),
             asyncio.create_task(self._watcher.run(), name="watcher"),
+            asyncio.create_task(self.presence.run(), name="presence"),
         ]
 
     async def aclose(self) -> None:
         """Stop: another worker has the watch now. Leases then expire by themselves."""
         await aio.cancel_and_wait(*self._tasks)
+        await self.presence.leave()
         if self._watcher.acts and (database := self._books.database) is not None:
             with contextlib.suppress(DatabaseError):
                 await drop_duties(database, [DUTY], worker_id=self.worker_id, budget_s=_LAST_S)
 
-    async def job_failed(self, job_id: str) -> None:
+    async def job_gone(self, job_id: str) -> None:
         """Send another interviewer where this job's candidate waits for one.
 
         To be called once the job's journal is in the database: the newcomer goes on from there.

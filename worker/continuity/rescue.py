@@ -69,6 +69,16 @@ class Rooms(Protocol):
         ...
 
 
+def limits_of(settings: Settings) -> Limits:
+    """When another interviewer may be sent, as the settings have it."""
+    return Limits(
+        lease_s=settings.lease_s,
+        join_s=settings.join_deadline_s,
+        delay_s=settings.redispatch_delay_s,
+        tries=settings.redispatch_tries,
+    )
+
+
 class DatabaseLedger:
     """The ledger in PostgreSQL."""
 

@@ -63,33 +63,50 @@ _SQLSTATE = ("an SQLSTATE", r"[0-9A-Z]{5}")
 
 #: The database's operations in jobs and in the worker itself; those of the commands have none.
 OPERATIONS = (
+    "can_be_followed",
     "check_schema",
     "claim_dispatch",
     "end_without_candidate",
     "find_stranded",
+    "free_slots",
     "get_interview",
     "give_back_dispatch",
     "hold_duty",
     "keep_lease",
     "last_seq",
     "migrate",
+    "note_worker",
     "ping",
     "renew_leases",
     "ship",
+    "store_end",
     "take_lease",
     "turns_of",
 )
 #: The resources of an interview.
 RESOURCES = ("vad", "turn_detector", "stt", "tts", "llm", "database", "orchestrator")
-#: The steps of closing, in their order.
+#: The steps of closing that are taken only where another job can take the work up.
+SUCCESSION_STEPS = (
+    "look_for_successor",
+    "finish_sentence",
+    "ship",
+    "release_lease",
+    "send_successor",
+)
+#: All of them, in their order.
 CLOSING_STEPS = (
+    "look_for_successor",
     "stop_work",
+    "finish_sentence",
     "stop_session",
     "last_records",
     "last_words",
-    "leave_room",
-    "close_resources",
     "sync_journal",
+    "ship",
+    "release_lease",
+    "leave_room",
+    "send_successor",
+    "close_resources",
 )
 
 POINTS = (

@@ -17,6 +17,7 @@ from livekit.agents.voice.agent_session import SessionConnectOptions
 from states import Event, Lifecycle, Reason
 from worker.application import Dispatch
 from worker.continuity.lease import JobLease
+from worker.continuity.succession import InterviewSuccession
 from worker.dispatch_metadata import MetadataInvalid, read_follows, read_metadata
 from worker.interview.clips import ClipName, load_clip, missing_clips
 from worker.interview.interviewer import Interviewer
@@ -50,6 +51,7 @@ _LAST_WORDS = {
     Reason.TIME_LIMIT_REACHED: ClipName.GOODBYE,
     Reason.CANDIDATE_SILENT: ClipName.GOODBYE,
     Reason.SHUTDOWN_REQUESTED: ClipName.CANNOT_GO_ON,
+    Reason.HANDOVER_REQUESTED: ClipName.ONE_MOMENT,
     Reason.BOOTSTRAP_NEVER_STARTED: ClipName.CANNOT_GO_ON,
     Reason.BOOTSTRAP_TIMEOUT: ClipName.CANNOT_GO_ON,
     Reason.ORCHESTRATOR_FAILED: ClipName.CANNOT_GO_ON,
@@ -86,6 +88,7 @@ class InterviewApplication:
         self._orchestrator: OrchestratorLLM | None = None
         self._follows: Mapping[str, str] = {}
         self._lease: JobLease | None = None
+        self._succession: InterviewSuccession | None = None
         self._database: Database | None = None
         self._job: Job | None = None
         self._filling: asyncio.Task[Any] | None = None
@@ -98,11 +101,15 @@ class InterviewApplication:
             self._orchestrator = OrchestratorLLM(interview_id, snapshot=snapshot)
             self._has_snapshot = snapshot is not None
             self._follows = read_follows(dispatch.metadata)
-            self._lease = JobLease(
-                interview_id,
-                job_id=dispatch.job_id,
-                lease_s=settings.lease_s,
+            self._lease = JobLease(interview_id, job_id=dispatch.job_id, lease_s=settings.lease_s)
+            self._succession = InterviewSuccession(
+                settings, interview_id=interview_id, job_id=dispatch.job_id, lease=self._lease
             )
+
+    @property
+    def succession(self) -> InterviewSuccession | None:
+        """How the interview is passed on; None where the dispatch names none."""
+        return self._succession
 
     def header(self) -> Mapping[str, Any]:
         """The interview's id; None where the dispatch names none. And upon whom it follows."""
@@ -130,12 +137,13 @@ class InterviewApplication:
         return replace(resource, attach=attach)
 
     async def _load_orchestrator(self, held: AgentResources) -> OrchestratorLLM:
-        if self._orchestrator is None or self._lease is None:
+        if self._orchestrator is None or self._lease is None or self._succession is None:
             raise LoadFailed("MetadataInvalid", self._problem or "", event=Event.METADATA_INVALID)
         report = held.reports.get("database")
         away = report is not None and not report.ok
         # One that is away is asked once more only where nothing else has the plan.
         database = None if away and self._has_snapshot else held.get("database")
+        self._succession.database = held.get("database")
         # Before the turns are read: what the holder before has said is all there then.
         if database is not None and not await self._lease.take(database) and self._has_snapshot:
             database = None
@@ -171,6 +179,9 @@ class InterviewApplication:
         for clip in missing_clips():
             job.book.refusal(f"clip.{clip}", ClipMissing.__name__)
         interviewer.on_unspoken = ladder.unspoken
+        interviewer.sentence_over = job.stage.line.sentence_over
+        if self._succession is not None:
+            self._succession.talk = interviewer
         job.after_session(interviewer.keep_half_answer)
         self._started = session, interviewer, ladder
         self._life = job.life
@@ -200,6 +211,8 @@ class InterviewApplication:
         if self._life is not None and not self._ships:
             self._ships = True
             shipper = ship_live(self._life, database)
+            if self._succession is not None:
+                self._succession.database, self._succession.shipper = database, shipper
             if self._job is not None:
                 self._job.book.acknowledged = shipper.acknowledged
             if self._lease is not None:
@@ -233,6 +246,9 @@ class InterviewApplication:
     def last_words(self, reason: Reason) -> Clip | None:
         """A clip for every end that comes upon a candidate."""
         name = _LAST_WORDS.get(reason)
+        if name is not None and self._succession is not None and self._succession.expected:
+            # Who comes says that it is back: nobody has said goodbye.
+            name = ClipName.ONE_MOMENT
         return load_clip(name) if name is not None else None
 
     def waiting_words(self) -> Clip | None:

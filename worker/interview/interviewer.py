@@ -7,7 +7,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Mapping
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, Protocol
 
 from livekit.agents import Agent, ModelSettings, SpeechCreatedEvent, StopResponse, llm
 from livekit.agents.voice import SpeechHandle
@@ -25,6 +25,13 @@ logger = logging.getLogger(__name__)
 
 #: Shows the candidate words that could not be spoken. May raise.
 Writer = Callable[[str], Awaitable[None]]
+
+
+class SentenceOver(Protocol):
+    """The line's `sentence_over`."""
+
+    async def __call__(self, *, longest_s: float) -> bool: ...
+
 
 #: Seconds that a candidate's turn waits for the record of the utterance it cut off.
 _RECORD_WAIT_S = 2.0
@@ -69,6 +76,11 @@ class Interviewer(Agent):
         #: Told that an utterance has ended and was not spoken, or not to its end, though nobody
         #: stopped it; the next move is still owed.
         self.on_unspoken: Callable[[], Coroutine[Any, Any, None]] | None = None
+        # It is leaving: what is said is kept, and not answered.
+        self._stopping = False
+        self._candidate_moved = asyncio.Event()
+        #: Returns where what is being said may be cut off, and whether all of it was heard.
+        self.sentence_over: SentenceOver | None = None
         #: What the candidate is saying was not heard to its end: it answers nothing by itself.
         self.answer_is_cut = False
         #: Set once goodbye was said.
@@ -154,6 +166,32 @@ class Interviewer(Agent):
         await self._recorded()
         return bool(done)
 
+    @property
+    def almost_done(self) -> bool:
+        """Whether goodbye is being said, or was."""
+        return self.finished.is_set() or (self.floor.ours and self.next_role is Role.CLOSING)
+
+    async def come_to_a_stop(self, longest_s: float) -> None:
+        """Answer nothing any more, let whoever speaks come to a pause, and cut off the rest.
+
+        An answer that was just given becomes a turn in that time; one that goes on after
+        `longest_s` seconds is left to `keep_half_answer`.
+        """
+        self._stopping = True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(longest_s):
+                while self.hears_candidate or self._half_answer.text:
+                    self._candidate_moved.clear()
+                    await self._candidate_moved.wait()
+        if self.sentence_over is not None and await self.sentence_over(longest_s=longest_s):
+            with contextlib.suppress(TimeoutError):  # over in a moment, and nobody cut it off
+                if (speech := self.session.current_speech) is not None:
+                    await asyncio.wait_for(speech.wait_for_playout(), _CUT_OFF_S)
+        await self.cut_off()
+        if not (self.hears_candidate or self._half_answer.text):
+            # There is no text to come that the session would wait for.
+            self.session.options.session_close_transcript_timeout = 0.0
+
     def _finish(self) -> None:
         self.floor.give()
         self.finished.set()
@@ -175,8 +213,10 @@ class Interviewer(Agent):
         text = (new_message.text_content or "").strip()
         done = await self._take_answer(text, latency_of(new_message), hearing=hearing)
         self._half_answer.taken(pieces)
+        self._candidate_moved.set()
         if done:
             self._finish()
+        if done or self._stopping:
             raise StopResponse
 
     async def _take_answer(
@@ -206,8 +246,8 @@ class Interviewer(Agent):
             await self.let_go_of_answer()
         if await self._take_answer(text):
             self._finish()
-            return
-        self.session.generate_reply()
+        elif not self._stopping:
+            self.session.generate_reply()
 
     def cannot_hear(self) -> None:
         """Nobody listens any more, until there is text again."""
@@ -240,6 +280,7 @@ class Interviewer(Agent):
 
     def _on_candidate(self, event: Any) -> None:
         self._on_sound(event)
+        self._candidate_moved.set()
         if self.floor.ours:
             self.floor.contest()
 
@@ -286,6 +327,8 @@ class Interviewer(Agent):
             self._mend()
 
     def _mend(self) -> None:
+        if self._stopping:
+            return
         if self.on_unspoken is not None and self.next_role is not Role.DONE:
             self._mending = asyncio.get_running_loop().create_task(self.on_unspoken(), name="mend")
 

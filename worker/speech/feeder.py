@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from livekit.agents.utils import aio
 
+from worker.speech.audio import quietest_cut, to_float
 from worker.speech.playout import PlayoutMeter
 from worker.speech.segment import Segment
 from worker.speech.sinks import QUEUE_S, Sink
@@ -22,6 +23,10 @@ logger = logging.getLogger(__name__)
 
 #: Seconds of audio that are fed at once, at the least where there is more.
 _CHUNK_S: Final = 0.05
+#: Seconds for the rest of an utterance to be made.
+_MADE_WITHIN_S: Final = 0.5
+#: Seconds of a sentence that are heard at the least, before a pause in it is its end.
+_SENTENCE_BEGINS_S: Final = 0.3
 #: Seconds: less than that is a clock's own grain, and would keep the event loop busy.
 _LEAST_WAIT_S: Final = 0.001
 
@@ -143,6 +148,26 @@ class Feeder:
         return front.speech and (
             self._paused or not (front.has_audio or front.complete or self._sink.queued_s)
         )
+
+    async def sentence_over(self, *, longest_s: float) -> bool:
+        """Return once the utterance under way is over or at a pause, after so long at the most.
+
+        True where all of it was played.
+        """
+        front = self.segments[0] if self.segments else None
+        if front is None or not front.speech or self._paused or self._held or longest_s <= 0:
+            return False
+        until = self._loop.time() + longest_s
+        if not front.complete:
+            # Where its pauses are is known once it is made.
+            await asyncio.wait({front.finished}, timeout=min(_MADE_WITHIN_S, longest_s / 2))
+        wait_s = until - self._loop.time()
+        ahead, rate = front.ahead(self._sink.queued_s), self._sink.sample_rate
+        if len(ahead) > wait_s * rate:
+            search_s = max(wait_s / 2, wait_s - _SENTENCE_BEGINS_S)
+            wait_s = quietest_cut(to_float(ahead), rate, longest_s=wait_s, search_s=search_s) / rate
+        await asyncio.wait({front.finished}, timeout=wait_s)
+        return front.over
 
     async def drain(self) -> None:
         """Return once every segment is over."""

@@ -178,6 +178,14 @@ class Line(io.AudioOutput):
         """Return once all that was queued has been played; an utterance must be flushed first."""
         await self._feeder.drain()
 
+    async def sentence_over(self, *, longest_s: float) -> bool:
+        """Return where the session's utterance may be cut off: at its end if that is within
+        `longest_s` seconds, else at the quietest pause within them. At once where nothing is said.
+
+        Returns whether it was heard to its end.
+        """
+        return await self._feeder.sentence_over(longest_s=longest_s)
+
     def silence(self) -> None:
         """Cut off what is played and queued, at once, and feed nothing more until `unsilence`.
 

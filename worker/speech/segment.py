@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+import numpy as np
 from livekit import rtc
 
 from worker.speech.frames import frame_of, samples_of
 from worker.speech.sinks import LONG_QUEUE_S
+
+if TYPE_CHECKING:
+    from worker.speech.audio import Pcm
 
 _BYTES_PER_SAMPLE: Final = 2
 
@@ -98,6 +102,12 @@ class Segment:
             self._waiting[:0] = self._pushed[-size:]
             del self._pushed[-size:]
             self.pushed_s -= size / self._bytes_per_s
+
+    def ahead(self, queued_s: float) -> Pcm:
+        """What is there of it to be heard, the last so many seconds that were pushed among it."""
+        size = min(round(queued_s * self._sample_rate) * _BYTES_PER_SAMPLE, len(self._pushed))
+        pushed = self._pushed[len(self._pushed) - size :]
+        return np.frombuffer(bytes(pushed + self._waiting), np.int16)
 
     @property
     def playout(self) -> Playout:

@@ -40,6 +40,40 @@ async def set_dispatched(
     return await db.run("set_dispatched", note, budget_s=budget_s)
 
 
+async def store_end(
+    db: Database,
+    interview_id: str,
+    *,
+    job_id: str,
+    token: int | None,
+    outcome: Outcome,
+    reason: Reason,
+    budget_s: float = BUDGET_S,
+) -> None:
+    """Store how a job ends, and let go of its lease, while its process still tidies up.
+
+    All of its turns must be there: whoever comes next goes on from them. Its journal will say
+    the same once it is shipped. Raises DatabaseUnavailable and DatabaseOperationFailed.
+    """
+
+    async def end(connection: Connection) -> None:
+        await connection.execute(
+            "INSERT INTO jobs (job_id, interview_id, token, outcome, reason)"
+            " VALUES ($1, $2, $3, $4, $5) ON CONFLICT (job_id) DO UPDATE SET"
+            " outcome = excluded.outcome, reason = excluded.reason,"
+            " interview_id = coalesce(jobs.interview_id, excluded.interview_id),"
+            " token = greatest(jobs.token, excluded.token)",
+            job_id,
+            interview_id,
+            token,
+            outcome,
+            reason,
+        )
+        await settle(connection, interview_id)
+
+    await db.run("store_end", end, budget_s=budget_s)
+
+
 async def settle(connection: Connection, interview_id: str) -> None:
     """Bring the interview to where its last job is: running, or ended with the job's outcome.
 
@@ -62,7 +96,13 @@ async def settle(connection: Connection, interview_id: str) -> None:
         Reason.INTERVIEW_ALREADY_OVER,
         interview.token,
     )
-    if last is None or last["outcome"] == Outcome.HANDED_OVER:
+    if last is None:
+        return
+    if last["outcome"] == Outcome.HANDED_OVER:
+        # Looked at from now on: `stranded` sends somebody.
+        await connection.execute(
+            "UPDATE interviews SET updated_at = now() WHERE interview_id = $1", interview_id
+        )
         return
     if last["outcome"] is not None:
         await connection.execute(

@@ -30,6 +30,8 @@ WORTH_ANOTHER_TRY: Final = (
 #: Why an interview is without an interviewer, where no job has told.
 LEASE_EXPIRED: Final = "LeaseExpired"
 NEVER_JOINED: Final = "NeverJoined"
+#: Why it is, where its last job has passed it on: no failure, and nothing to wait for.
+HANDED_OVER: Final = Reason.HANDOVER_REQUESTED
 NOT_SENT: Final = "NotSent"
 
 #: Seconds after which nobody looks at an interview any more, and without a dispatch after which
@@ -62,10 +64,21 @@ class Stranded:
 
 
 _NOW = "clock_timestamp()"
-_TRIES = f"(CASE WHEN dispatched_at > {_NOW} - interval '{_FORGOTTEN_S} s' THEN tries ELSE 0 END)"
+#: SQL: how often somebody was sent lately.
+TRIES: Final = (
+    f"(CASE WHEN dispatched_at > {_NOW} - interval '{_FORGOTTEN_S} s' THEN tries ELSE 0 END)"
+)
+_HANDED_OVER = (
+    "status IN ('dispatched', 'running') AND lease_job IS NULL"
+    f" AND updated_at > {_NOW} - interval '{_LOOKED_AT_S} s'"
+    " AND EXISTS (SELECT FROM jobs WHERE jobs.interview_id = interviews.interview_id"
+    f" AND jobs.outcome = '{Outcome.HANDED_OVER}' AND jobs.reason = '{HANDED_OVER}'"
+    " AND coalesce(jobs.token, 0) = interviews.token)"
+)
 #: Parameters: $1 lease, $2 join deadline (seconds), $3 reasons; for `_DUE` also $4 delay, $5 tries.
 _WHY = (
     "CASE"
+    f" WHEN {_HANDED_OVER} THEN '{HANDED_OVER}'"
     f" WHEN status IN ('dispatched', 'running') AND {expired('$1')}"
     f" AND lease_expires > {_NOW} - interval '{_LOOKED_AT_S} s' THEN '{LEASE_EXPIRED}'"
     # One that never had a lease takes it within a second of writing that it runs.
@@ -77,15 +90,15 @@ _WHY = (
     f" AND updated_at > {_NOW} - interval '{_LOOKED_AT_S} s' THEN '{NOT_SENT}'"
     " WHEN status = 'dispatched' AND lease_job IS NULL"
     f" AND dispatched_at > {_NOW} - interval '{_LOOKED_AT_S} s'"
-    f" AND dispatched_at <= {_NOW} - make_interval(secs => $2 * 2 ^ {_TRIES})"
+    f" AND dispatched_at <= {_NOW} - make_interval(secs => $2 * 2 ^ {TRIES})"
     f" THEN '{NEVER_JOINED}'"
     " WHEN status = 'ended' AND outcome = 'failed' AND lease_job IS NULL"
     f" AND updated_at > {_NOW} - interval '{_LOOKED_AT_S} s' AND reason = ANY($3::text[])"
     " THEN reason END"
 )
 _DUE = (
-    f"{_TRIES} < $5 AND ({_TRIES} = 0"
-    f" OR dispatched_at <= {_NOW} - make_interval(secs => $4 * 2 ^ ({_TRIES} - 1)))"
+    f"({_HANDED_OVER} OR {TRIES} < $5 AND ({TRIES} = 0"
+    f" OR dispatched_at <= {_NOW} - make_interval(secs => $4 * 2 ^ ({TRIES} - 1))))"
 )
 _CANDIDATES = (
     "(status IN ('dispatched', 'running')"
@@ -139,7 +152,8 @@ async def claim_dispatch(
     """
     claim = (
         "UPDATE interviews SET token = token + 1, dispatch_token = token + 1, dispatch_id = NULL,"
-        f" tries = {_TRIES} + 1, dispatched_at = {_NOW}, updated_at = {_NOW},"
+        f" tries = {TRIES} + CASE WHEN {_HANDED_OVER} THEN 0 ELSE 1 END,"
+        f" dispatched_at = {_NOW}, updated_at = {_NOW},"
         " status = 'dispatched', outcome = NULL, reason = NULL,"
         " lease_job = NULL, lease_worker = NULL, lease_expires = NULL"
         f" WHERE interview_id = $6 AND token = $7 AND ({_WHY}) IS NOT NULL AND {_DUE}"
@@ -185,7 +199,7 @@ async def give_back_dispatch(
     await db.run(
         "give_back_dispatch",
         lambda connection: connection.execute(
-            "UPDATE interviews SET dispatched_at = NULL, tries = tries - 1"
+            "UPDATE interviews SET dispatched_at = NULL, tries = greatest(tries - 1, 0)"
             " WHERE interview_id = $1 AND token = $2 AND dispatch_token = $2"
             " AND lease_job IS NULL AND dispatch_id IS NULL AND dispatched_at IS NOT NULL",
             interview_id,

@@ -137,6 +137,9 @@ WORKER: Final = _gauge("worker_info", "1, with the version of this worker.", "ve
 READY: Final = _gauge("worker_ready", "1 while jobs are taken.")
 NOT_READY: Final = _gauge("worker_waiting_on", "1 for each thing that is waited for.", "what")
 DRAINING: Final = _gauge("worker_draining", "1 once the worker was told to stop.")
+DRAIN_LEFT: Final = _gauge(
+    "worker_drain_left_seconds", "Seconds that a draining worker lets interviews go on."
+)
 SLOTS: Final = _gauge("slots", "Interviews that may be held at the same time.")
 SLOTS_USED: Final = _gauge("slots_used", "Interviews that are held, or were accepted.")
 LOAD: Final = _gauge("worker_load", "The load that is reported to LiveKit, 0 to 1.")

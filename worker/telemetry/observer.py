@@ -89,6 +89,7 @@ class Observer:
         metrics.show(figures.READY, status.ready)
         metrics.show_each(figures.NOT_READY, {name: 1.0 for name, _ in status.waiting_on})
         metrics.show(figures.DRAINING, status.draining)
+        metrics.show(figures.DRAIN_LEFT, status.drain_left_s or 0.0)
         metrics.show(figures.SLOTS, status.slots)
         metrics.show(figures.SLOTS_USED, status.slots_used)
         metrics.show(figures.LOAD, status.load)

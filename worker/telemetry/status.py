@@ -26,6 +26,8 @@ class WorkerStatus:
     #: What is away and stops nothing.
     without: tuple[str, ...] = ()
     draining: bool = False
+    #: Seconds that running interviews still have; None before the drain has begun.
+    drain_left_s: float | None = None
     slots: int = 0
     slots_used: int = 0
     load: float = 0.0
@@ -50,6 +52,7 @@ class WorkerStatus:
             "why": [why for _, why in self.waiting_on if why],
             "without": list(self.without),
             "draining": self.draining,
+            "drain_left_s": None if self.drain_left_s is None else round(self.drain_left_s, 1),
             "slots": self.slots,
             "slots_used": self.slots_used,
         }

@@ -1,0 +1,249 @@
+"""A worker goes away in the middle of an interview, and another one goes on with it."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+from heard import heard_by
+from livekit.agents.utils import aio
+from one_question import ANSWER, PLAN, SCRIPT, is_running
+from running_worker import PATIENCE_S, StartWorker, eventually
+from test_comes_back import is_over, roles_of, successor
+
+from states import Outcome, Reason
+from states.testing import assert_outcome
+from worker.demo.conversation import hold_conversation
+from worker.demo.script import CandidateScript
+from worker.interview.plan import Plan, Question
+from worker.speech import local_models
+from worker.speech.audio import to_pcm
+from worker.store.embedded import EmbeddedPostgres
+from worker.store.workers import free_slots
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from running_worker import RunningWorker
+    from scenarios import Record
+
+    from states import History
+    from worker.demo.candidate import Candidate
+    from worker.store.interviews import Interview
+
+pytestmark = [pytest.mark.real_server, pytest.mark.e2e, pytest.mark.timeout(300)]
+
+#: Seconds between the last word of the one and the first sound of the other; the goal is two, and
+#: this is a busy machine's.
+LONGEST_WAIT_S = 6.0
+
+
+@pytest.fixture(autouse=True, scope="module")
+def voices() -> None:
+    """Loading a model holds up the candidate's own voice."""
+    local_models.preload(stt=True, tts=True)
+
+
+ANSWERS = dict.fromkeys(("last-week", "next-year"), ANSWER)
+#: The second question is longer than anybody who leaves would finish it.
+LONG = Plan(
+    title="A long question",
+    opening=PLAN.opening,
+    questions=(
+        *PLAN.questions,
+        Question(
+            id="next-year",
+            text=(
+                "Let us come to something else, and please take all the time that you need for it."
+                " What would you like to learn at work next year, and why would you like that?"
+            ),
+            follow_ups_allowed=0,
+            thinking_pause_s=1.2,
+        ),
+    ),
+    closing=PLAN.closing,
+)
+
+
+@asynccontextmanager
+async def database_of(worker: RunningWorker) -> AsyncIterator[str]:
+    """Its URL; the database outlives the worker."""
+    async with await EmbeddedPostgres.start(worker.data_dir) as database:
+        yield database.url
+
+
+async def another(start_worker: StartWorker, first: RunningWorker, url: str) -> RunningWorker:
+    """A worker of the same name with the same database, known there as one with free slots."""
+    shared = {"DATABASE_URL": url, "INTERVIEW_AGENT_NAME": first.agent_name}
+    other = await start_worker(shared)
+    async with asyncio.timeout(PATIENCE_S), other.database() as database:
+        # The first one has four slots, of which one is taken.
+        while await free_slots(database, first.agent_name, besides="", fresh_s=60.0) < 3 + 4:
+            pass
+    return other
+
+
+async def say(candidate: Candidate, text: str) -> None:
+    """The candidate says it."""
+    speech = await asyncio.to_thread(local_models.synthesize, text)
+    await candidate.say(to_pcm(speech), local_models.TTS_SAMPLE_RATE)
+
+
+async def terminate_twice(worker: RunningWorker) -> None:
+    """SIGTERM, and once more when it has been heard: two at once are one."""
+    worker.terminate()
+    await worker.logged("draining")
+    worker.terminate()
+
+
+def came_second(candidate: Candidate) -> float:
+    """When the second interviewer came into the room."""
+    came = [each for each in candidate.presence if each.event == "joined"]
+    return [each.at_s for each in came if each.identity.startswith("interviewer-")][1]
+
+
+def waited(candidate: Candidate) -> float:
+    """Seconds of silence between the last sound of one interviewer and the first of the next."""
+    second_s = came_second(candidate)
+    spans = candidate.meter.spans
+    last_s = max(span.end_s for span in spans if span.start_s < second_s)
+    return min(span.start_s for span in spans if span.start_s >= second_s) - last_s
+
+
+def has_left(candidate: Candidate) -> bool:
+    """Whether an interviewer has left the room."""
+    return any(each.event == "left" for each in candidate.presence)
+
+
+async def goes_on_with(
+    other: RunningWorker, interview: Interview, candidate: Candidate, *, since_s: float
+) -> History:
+    """Hold the rest of the interview with the other worker's interviewer, and check all of it."""
+    second = await successor(other, interview)
+    assert second.header["follows_why"] == Reason.HANDOVER_REQUESTED
+    # What the first one could not finish is no question, and needs no answer.
+    await candidate.wait_until_interviewer_paused(
+        quiet_s=1.0, since_s=came_second(candidate), timeout_s=PATIENCE_S
+    )
+    await hold_conversation(candidate, CandidateScript(LONG, answers=ANSWERS))
+    heard = await heard_by(candidate, since_s=since_s)
+    assert "one moment" in heard
+    assert "i am back" in heard
+    assert "sorry, we cannot" not in heard
+    assert await is_over(other, interview) == (Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
+    return second
+
+
+async def handed_over(worker: RunningWorker, interview: Interview) -> History:
+    """The first worker's job, which has ended as it should."""
+    job = await eventually(
+        lambda: next((each for each in worker.histories(interview.room) if each.outcome), None),
+        "the end of the job",
+    )
+    assert_outcome(job, Outcome.HANDED_OVER, Reason.HANDOVER_REQUESTED)
+    assert [step.name for step in job.steps if not step.ok] == []
+    return job
+
+
+async def test_on_a_second_sigterm_the_sentence_is_finished_and_another_worker_goes_on(
+    start_worker: StartWorker, record_property: Record
+) -> None:
+    first = await start_worker({"INTERVIEW_DRAIN_S": "120"})
+    interview = await first.create(LONG)
+    async with database_of(first) as url, first.candidate_of(interview) as candidate:
+        await first.send_interviewer(interview)
+        await candidate.wait_until_interviewer_paused(quiet_s=1.0, timeout_s=PATIENCE_S)
+        other = await another(start_worker, first, url)
+        await say(candidate, ANSWER)
+        told_s = await candidate.wait_for_sound(timeout_s=PATIENCE_S)
+        await terminate_twice(first)
+        await goes_on_with(other, interview, candidate, since_s=told_s)
+        record_property("waited_s", f"{waited(candidate):.2f}")
+        assert waited(candidate) < LONGEST_WAIT_S
+        assert await first.exited() == 0
+        job = await handed_over(first, interview)
+        assert job.exit_code == 0
+        speakers = [turn.speaker for turn in job.turns]
+        assert speakers == ["interviewer", "candidate", "interviewer"]
+        assert job.turns[-1].interrupted
+        record_property("said", job.turns[-1].text)
+        roles = await roles_of(other, interview)
+        assert roles == ["opening", "answer", "repeat", "answer", "closing"]
+
+
+async def test_when_the_drain_time_is_over_an_unfinished_answer_is_kept_and_asked_for_again(
+    start_worker: StartWorker, record_property: Record
+) -> None:
+    first = await start_worker({"INTERVIEW_DRAIN_S": "2"})
+    interview = await first.create(PLAN)
+    async with database_of(first) as url, first.candidate_of(interview) as candidate:
+        await first.send_interviewer(interview)
+        await candidate.wait_until_interviewer_paused(quiet_s=1.0, timeout_s=PATIENCE_S)
+        other = await another(start_worker, first, url)
+        told_s = candidate.now_s
+        first.terminate()
+        talking = asyncio.create_task(say(candidate, " ".join([ANSWER] * 4)))
+        await eventually(lambda: has_left(candidate), "the first one's leaving")
+        await aio.cancel_and_wait(talking)
+        await goes_on_with(other, interview, candidate, since_s=told_s)
+        record_property("waited_s", f"{waited(candidate):.2f}")
+        assert waited(candidate) < LONGEST_WAIT_S
+        assert await first.exited() == 0
+        job = await handed_over(first, interview)
+        kept = [turn for turn in job.turns if turn.speaker == "candidate"]
+        assert [turn.interrupted for turn in kept] == [True]
+
+
+async def test_a_job_whose_main_process_is_killed_promises_somebody_who_comes(
+    start_worker: StartWorker, record_property: Record
+) -> None:
+    first = await start_worker({})
+    interview = await first.create(PLAN)
+    async with database_of(first) as url, first.candidate_of(interview) as candidate:
+        await first.send_interviewer(interview)
+        await candidate.wait_until_interviewer_paused(quiet_s=1.0, timeout_s=PATIENCE_S)
+        other = await another(start_worker, first, url)
+        assert first.process is not None
+        killed_s = candidate.now_s
+        first.process.kill()
+        await goes_on_with(other, interview, candidate, since_s=killed_s)
+        record_property("waited_s", f"{waited(candidate):.2f}")
+        assert waited(candidate) < LONGEST_WAIT_S
+        await handed_over(first, interview)
+
+
+async def test_where_nobody_else_is_there_the_interview_is_closed_with_everything_kept(
+    start_worker: StartWorker,
+) -> None:
+    worker = await start_worker({"INTERVIEW_DRAIN_S": "120"})
+    interview = await worker.create(PLAN)
+    async with worker.candidate_of(interview) as candidate:
+        await worker.send_interviewer(interview)
+        await candidate.wait_until_interviewer_paused(quiet_s=1.0, timeout_s=PATIENCE_S)
+        told_s = candidate.now_s
+        await terminate_twice(worker)
+        assert await worker.exited() == 0
+        assert worker.log(event="no other worker takes these interviews: they are closed")
+        assert "cannot go on" in await heard_by(candidate, since_s=told_s)
+    (job,) = worker.histories(interview.room)
+    assert_outcome(job, Outcome.CANCELLED, Reason.SHUTDOWN_REQUESTED)
+    assert [(turn.speaker, turn.interrupted) for turn in job.turns] == [("interviewer", False)]
+
+
+async def test_where_nobody_else_is_there_the_interview_goes_on_if_it_is_to(
+    start_worker: StartWorker,
+) -> None:
+    worker = await start_worker({"INTERVIEW_DRAIN_S": "120", "INTERVIEW_NO_SUCCESSOR": "keep"})
+    interview = await worker.create(PLAN)
+    async with worker.candidate_of(interview) as candidate:
+        await worker.send_interviewer(interview)
+        await candidate.wait_for_sound(timeout_s=PATIENCE_S)
+        await worker.job(interview.room, until=is_running)
+        await terminate_twice(worker)
+        await worker.logged("no other worker takes these interviews: they go on here")
+        await hold_conversation(candidate, SCRIPT)
+    assert await worker.exited() == 0
+    (job,) = worker.histories(interview.room)
+    assert_outcome(job, Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)

@@ -1,0 +1,188 @@
+"""Which workers are there, and whom an interview can be left to, on a real PostgreSQL."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from job_records import JobRecords, header
+from lease_times import LEASE_S, passes
+
+from states import Outcome, Reason
+from worker.store.interviews import get_interview, turns_of
+from worker.store.jobs import get_job, ship
+from worker.store.leases import renew_leases, take_lease
+from worker.store.progress import set_dispatched, store_end
+from worker.store.stranded import Limits, claim_dispatch, find_stranded
+from worker.store.workers import can_be_followed, drop_worker, free_slots, note_worker
+
+if TYPE_CHECKING:
+    from worker.store.pool import Database
+
+#: Nobody may be sent after a failure: a hand-over is none.
+LIMITS = Limits(lease_s=LEASE_S, join_s=10.0, delay_s=60.0, tries=0)
+
+
+@pytest.fixture
+async def db(leased_database: Database) -> Database:
+    """A database with the interview `one`, which the job AJ_1 of the worker w1 holds."""
+    await set_dispatched(leased_database, "one", dispatch_id="D1")
+    token = await take_lease(leased_database, "one", job_id="AJ_1", lease_s=LEASE_S)
+    journal = JobRecords()
+    journal.add("lease", token=token)
+    journal.transition("RUNNING")
+    await ship(leased_database, header("AJ_1"), journal.records)
+    await renew_leases(leased_database, ["AJ_1"], worker_id="w1", lease_s=LEASE_S)
+    return leased_database
+
+
+async def there(db: Database, worker: str, slots: int, *, name: str = "interviewer") -> None:
+    await note_worker(db, worker, agent_name=name, takes_jobs=True, free_slots=slots)
+
+
+async def end(db: Database, outcome: Outcome, reason: Reason) -> None:
+    await store_end(db, "one", job_id="AJ_1", token=1, outcome=outcome, reason=reason)
+
+
+async def seats(db: Database) -> int:
+    return await free_slots(db, "interviewer", besides="w1", fresh_s=3.0)
+
+
+async def followed(db: Database, failed_tries: int | None = None) -> bool:
+    return await can_be_followed(
+        db, "AJ_1", agent_name="interviewer", fresh_s=3.0, failed_tries=failed_tries
+    )
+
+
+# --- who is there -------------------------------------------------------------------------------
+
+
+async def test_the_free_slots_of_all_others_of_the_same_name_are_counted(db: Database) -> None:
+    assert await seats(db) == 0
+    await there(db, "w1", 4)
+    await there(db, "w2", 2)
+    await there(db, "w3", 1)
+    await there(db, "w4", 5, name="receptionist")
+    assert await seats(db) == 3
+    await note_worker(db, "w2", agent_name="interviewer", takes_jobs=False, free_slots=2)
+    assert await seats(db) == 1
+    await drop_worker(db, "w3")
+    assert await seats(db) == 0
+
+
+async def test_a_worker_that_gives_no_sign_counts_no_more_and_is_forgotten(db: Database) -> None:
+    await there(db, "w2", 2)
+    await passes(db, "workers", "seen", 3.1)
+    assert await seats(db) == 0
+    await passes(db, "workers", "seen", 60)
+    await there(db, "w3", 0)
+    left = await db.run("list", lambda c: c.fetch("SELECT worker_id FROM workers"))
+    assert [row["worker_id"] for row in left] == ["w3"]
+
+
+async def test_a_clock_that_was_set_back_makes_nobody_there_for_an_hour(db: Database) -> None:
+    await there(db, "w2", 2)
+    await passes(db, "workers", "seen", -3600)
+    assert await seats(db) == 0
+
+
+async def test_a_job_without_its_worker_is_followed_by_another_one_with_a_free_slot(
+    db: Database,
+) -> None:
+    await there(db, "w1", 3)
+    assert not await followed(db)
+    await there(db, "w2", 0)
+    assert not await followed(db)
+    await there(db, "w2", 1)
+    assert await followed(db)
+
+
+async def test_a_job_that_failed_is_followed_by_its_own_worker_while_a_try_is_left(
+    db: Database,
+) -> None:
+    assert not await followed(db, 4)
+    await there(db, "w1", 0)
+    assert await followed(db, 4)
+    assert not await followed(db, 0)
+    await db.run(
+        "tried", lambda c: c.execute("UPDATE interviews SET tries = 4, dispatched_at = now()")
+    )
+    assert not await followed(db, 4)
+
+
+async def test_nobody_follows_upon_a_job_that_has_no_lease(db: Database) -> None:
+    await there(db, "w2", 1)
+    await end(db, Outcome.HANDED_OVER, Reason.HANDOVER_REQUESTED)
+    assert not await followed(db)
+
+
+# --- what is handed over ------------------------------------------------------------------------
+
+
+async def test_what_was_handed_over_is_anybodys_at_once_and_counts_as_no_try(
+    db: Database,
+) -> None:
+    assert await find_stranded(db, LIMITS) == []
+    await end(db, Outcome.HANDED_OVER, Reason.HANDOVER_REQUESTED)
+    (stranded,) = await find_stranded(db, LIMITS, job_id="AJ_1")
+    assert (stranded.why, stranded.last_job) == ("HandoverRequested", "AJ_1")
+    assert stranded.interview.lease_job is None
+    assert await claim_dispatch(db, stranded, LIMITS) == 2
+    assert await claim_dispatch(db, stranded, LIMITS) is None
+    assert await find_stranded(db, LIMITS) == []
+    interview = await get_interview(db, "one")
+    assert interview is not None
+    assert (interview.status, interview.tries) == ("dispatched", 0)
+
+
+async def test_one_that_ran_for_long_is_found_as_well(db: Database) -> None:
+    for column in ("updated_at", "dispatched_at"):
+        await passes(db, "interviews", column, 3000)
+    await end(db, Outcome.HANDED_OVER, Reason.HANDOVER_REQUESTED)
+    assert [each.why for each in await find_stranded(db, LIMITS)] == ["HandoverRequested"]
+
+
+async def test_the_newcomer_ends_it_and_what_the_old_journal_says_later_changes_nothing(
+    db: Database,
+) -> None:
+    await end(db, Outcome.HANDED_OVER, Reason.HANDOVER_REQUESTED)
+    (stranded,) = await find_stranded(db, LIMITS)
+    await claim_dispatch(db, stranded, LIMITS)
+    assert await take_lease(db, "one", job_id="AJ_2", lease_s=LEASE_S) == 3
+    journal = JobRecords()
+    journal.transition("CLOSED", outcome="handed_over", reason="HandoverRequested")
+    await ship(db, header("AJ_1"), journal.records)
+    assert await find_stranded(db, LIMITS) == []
+    interview = await get_interview(db, "one")
+    assert interview is not None
+    assert (interview.lease_job, interview.outcome) == ("AJ_2", None)
+
+
+async def test_an_end_that_was_stored_is_the_interviews_before_the_journal_is_shipped(
+    db: Database,
+) -> None:
+    await end(db, Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
+    interview, job = await get_interview(db, "one"), await get_job(db, "AJ_1")
+    assert interview is not None
+    assert job is not None
+    assert (interview.status, interview.outcome, interview.lease_job) == (
+        "ended",
+        "completed",
+        None,
+    )
+    assert (job.outcome, job.reason) == ("completed", "InterviewCompleted")
+    assert await turns_of(db, "one") == []
+
+
+async def test_a_job_of_which_nothing_was_shipped_can_hand_over(leased_database: Database) -> None:
+    db = leased_database
+    await set_dispatched(db, "one", dispatch_id="D1")
+    await store_end(
+        db,
+        "one",
+        job_id="AJ_9",
+        token=None,
+        outcome=Outcome.HANDED_OVER,
+        reason=Reason.HANDOVER_REQUESTED,
+    )
+    assert [each.last_job for each in await find_stranded(db, LIMITS)] == ["AJ_9"]

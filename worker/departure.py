@@ -1,0 +1,157 @@
+"""How a worker goes away: it lets interviews finish, and hands over those that take too long."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Awaitable, Callable, Collection
+from typing import TYPE_CHECKING, Final, Protocol
+
+from livekit.agents.utils import aio
+
+from states import State
+from worker.job import HANDOVER_WORD, WORKERS_WORD
+
+if TYPE_CHECKING:
+    import signal
+
+    from worker.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+#: Seconds between two lines of the log about how far the drain has come.
+_REPORT_EVERY_S: Final = 5.0
+#: Seconds between two looks for a worker that could take an interview over: one that was just
+#: sent somebody says so within a second.
+_LOOK_EVERY_S: Final = 2.0
+
+
+class DrainingServer(Protocol):
+    """What is asked of the AgentServer."""
+
+    async def drain(self, timeout: int | None = None) -> None:  # noqa: ASYNC109  # the framework's
+        """Take no more jobs, and return once none is left."""
+        ...
+
+    def tell_jobs(self, word: signal.Signals, jobs: Collection[str]) -> None:
+        """Give the processes of these jobs a signal."""
+        ...
+
+
+class Departure:
+    """The way of one worker from the word to stop until no job is left that it waits for.
+
+    Args:
+        settings: How long jobs may go on, and what becomes of those that nobody can take over.
+        server: Whose jobs they are.
+        jobs: Those that have a process.
+        successors: How many interviews other workers could take now; None where nobody can tell.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        server: DrainingServer,
+        *,
+        jobs: Callable[[], list[str]],
+        successors: Callable[[], Awaitable[int | None]],
+    ) -> None:
+        self._settings = settings
+        self._server = server
+        self._jobs = jobs
+        self._successors = successors
+        self._hurried = asyncio.Event()
+        self._closing = asyncio.Event()
+        #: The jobs that were told to leave, and until when they may take their time to.
+        self._told: dict[str, float] = {}
+        self._ended: set[str] = set()
+        self._drained_at: float | None = None
+        self._said_alone = False
+
+    @property
+    def left_s(self) -> float | None:
+        """Seconds until running interviews are handed over; None before it has begun."""
+        if self._drained_at is None:
+            return None
+        return max(0.0, self._drained_at - asyncio.get_running_loop().time())
+
+    def hurry(self) -> None:
+        """First call: hand over now, not once the time is up. Second call: end what is left."""
+        if self._hurried.is_set():
+            self._closing.set()
+        self._hurried.set()
+
+    async def run(self) -> None:
+        """Return once every job is gone, or had the time to go that it was told to take."""
+        drain_s = self._settings.drain_s
+        self._drained_at = asyncio.get_running_loop().time() + drain_s
+        logger.info("draining", extra={"jobs": len(self._jobs()), "longest_s": drain_s})
+        gone = asyncio.create_task(self._server.drain(None), name="drain")
+        reporting = asyncio.create_task(self._report(), name="report-drain")
+        try:
+            await _first_of(gone, self._hurried, timeout_s=drain_s)
+            self._drained_at = asyncio.get_running_loop().time()
+            await self._send_away(gone)
+        finally:
+            await aio.cancel_and_wait(gone, reporting)
+
+    async def _report(self) -> None:
+        while True:
+            await asyncio.sleep(_REPORT_EVERY_S)
+            left = {"jobs": len(self._jobs()), "left_s": round(self.left_s or 0.0)}
+            logger.info("still draining", extra=left | {"told_to_leave": len(self._told)})
+
+    async def _send_away(self, gone: asyncio.Task[None]) -> None:
+        loop = asyncio.get_running_loop()
+        while not gone.done():
+            running = self._jobs()
+            if self._closing.is_set():
+                self._end([job for job in running if job not in self._ended])
+            elif waiting := [job for job in running if job not in self._told]:
+                await self._find_room(waiting)
+            if running and all(self._told.get(job, math.inf) <= loop.time() for job in running):
+                break  # they were told, and do not go
+            # Once it is set there is nothing more to be told.
+            changed = asyncio.Event() if self._closing.is_set() else self._closing
+            await _first_of(gone, changed, timeout_s=_LOOK_EVERY_S)
+
+    async def _find_room(self, waiting: list[str]) -> None:
+        seats = await self._successors() or 0
+        budget_s = self._settings.budgets[State.CLOSING] + self._settings.cleanup_s
+        self._tell(HANDOVER_WORD, waiting[:seats], budget_s)
+        if not (alone := waiting[seats:]):
+            return
+        keep = self._settings.no_successor == "keep"
+        if not self._said_alone or not keep:
+            self._said_alone = True
+            logger.warning(
+                "no other worker takes these interviews: they %s",
+                "go on here" if keep else "are closed",
+                extra={"jobs": len(alone)},
+            )
+        if not keep:
+            self._end(alone)
+
+    def _end(self, jobs: list[str]) -> None:
+        budget_s = self._settings.hurried_closing_s + self._settings.cleanup_s
+        self._ended.update(jobs)
+        self._tell(WORKERS_WORD, jobs, budget_s)
+
+    def _tell(self, word: signal.Signals, jobs: list[str], within_s: float) -> None:
+        if not jobs:
+            return
+        what = "handing over running jobs" if word is HANDOVER_WORD else "ending running jobs"
+        logger.info(what, extra={"jobs": len(jobs)})
+        until = asyncio.get_running_loop().time() + within_s
+        self._told.update(dict.fromkeys(jobs, until))
+        self._server.tell_jobs(word, jobs)
+
+
+async def _first_of(task: asyncio.Task[None], event: asyncio.Event, *, timeout_s: float) -> None:
+    """Return when the task is done or the event set; at once where it already is."""
+    waiting = asyncio.create_task(event.wait(), name="wait")
+    try:
+        await asyncio.wait({task, waiting}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()

@@ -1,0 +1,41 @@
+"""A job that has to make room before its work is done: it is handed over, or ended."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+from states import Event
+from worker.application import succession_of
+from worker.bounded import bounded
+
+if TYPE_CHECKING:
+    from worker.job import Job
+
+logger = logging.getLogger(__name__)
+
+#: Seconds to find out whether somebody will come; the candidate hears nothing meanwhile.
+_ASK_S: Final = 0.6
+
+
+def hand_over(job: Job) -> None:
+    """On the worker's word that another worker takes interviews: leave this one to it."""
+    succession = succession_of(job.app)
+    if succession is None:
+        job.life.post(Event.SHUTDOWN_REQUESTED)
+    elif not succession.almost_done:
+        job.life.post(Event.HANDOVER_REQUESTED)
+
+
+async def lose_worker(job: Job) -> None:
+    """Once the main process is gone: hand over where somebody else takes interviews, or end."""
+    job.orphaned = True
+    succession = succession_of(job.app)
+    followed = False
+    if succession is not None:
+        try:
+            followed = await bounded(succession.expects_successor(None), _ASK_S)
+        except Exception as error:  # whatever it is, the candidate waits for a word
+            job.book.fault("lose_worker", error)
+    logger.warning("the worker is gone: the job %s", "is handed over" if followed else "ends")
+    job.life.post(Event.HANDOVER_REQUESTED if followed else Event.SHUTDOWN_REQUESTED)

@@ -1,0 +1,117 @@
+"""The workers that are there: who could take an interview over. The database's clock decides.
+
+Every function takes a budget in seconds, and raises DatabaseUnavailable and
+DatabaseOperationFailed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from worker.store.pool import BUDGET_S
+from worker.store.stranded import TRIES
+
+if TYPE_CHECKING:
+    from worker.store.pool import Database
+
+#: Seconds after which the row of a worker that was not seen is removed.
+_FORGOTTEN_S: Final = 60
+_NOW: Final = "clock_timestamp()"
+
+
+def _there(fresh_s: str) -> str:
+    """SQL: whether a worker was seen in the last so many seconds, and takes jobs."""
+    period = f"make_interval(secs => {fresh_s})"
+    return f"takes_jobs AND seen BETWEEN {_NOW} - {period} AND {_NOW} + {period}"
+
+
+async def note_worker(
+    db: Database,
+    worker_id: str,
+    *,
+    agent_name: str,
+    takes_jobs: bool,
+    free_slots: int,
+    budget_s: float = BUDGET_S,
+) -> None:
+    """Say that this worker is there, and forget those that have been away for long."""
+    note = (
+        "WITH forgotten AS (DELETE FROM workers WHERE worker_id <> $1"
+        f" AND seen < {_NOW} - interval '{_FORGOTTEN_S} s')"
+        " INSERT INTO workers (worker_id, agent_name, takes_jobs, free_slots)"
+        " VALUES ($1, $2, $3, $4) ON CONFLICT (worker_id) DO UPDATE SET"
+        f" seen = {_NOW}, agent_name = excluded.agent_name,"
+        " takes_jobs = excluded.takes_jobs, free_slots = excluded.free_slots"
+    )
+    await db.run(
+        "note_worker",
+        lambda connection: connection.execute(note, worker_id, agent_name, takes_jobs, free_slots),
+        budget_s=budget_s,
+    )
+
+
+async def drop_worker(db: Database, worker_id: str, *, budget_s: float = BUDGET_S) -> None:
+    """Say that this worker is gone."""
+    await db.run(
+        "drop_worker",
+        lambda connection: connection.execute(
+            "DELETE FROM workers WHERE worker_id = $1", worker_id
+        ),
+        budget_s=budget_s,
+    )
+
+
+async def free_slots(
+    db: Database,
+    agent_name: str,
+    *,
+    besides: str,
+    fresh_s: float,
+    budget_s: float = BUDGET_S,
+) -> int:
+    """How many interviews all workers but one could take now, of those seen so lately."""
+    count = (
+        "SELECT coalesce(sum(free_slots), 0) FROM workers"
+        f" WHERE agent_name = $1 AND worker_id <> $2 AND {_there('$3')}"
+    )
+    found = await db.run(
+        "free_slots",
+        lambda connection: connection.fetchval(count, agent_name, besides, fresh_s),
+        budget_s=budget_s,
+    )
+    return int(found)
+
+
+async def can_be_followed(
+    db: Database,
+    job_id: str,
+    *,
+    agent_name: str,
+    fresh_s: float,
+    failed_tries: int | None,
+    budget_s: float = BUDGET_S,
+) -> bool:
+    """Whether a worker is there that could follow upon a job which holds its interview's lease.
+
+    Args:
+        db: The database.
+        job_id: Whose lease it is.
+        agent_name: The name that it was sent under.
+        fresh_s: Seconds for which a worker's sign counts.
+        failed_tries: Where the job has failed, how often somebody may be sent: its own worker
+            lives and counts as well. None where its worker is gone.
+        budget_s: Seconds.
+    """
+    ask = (
+        "SELECT ($4::integer IS NULL OR tries < $4) AND EXISTS (SELECT FROM workers"
+        " WHERE agent_name = $2 AND CASE WHEN worker_id = lease_worker"
+        " THEN $4 IS NOT NULL ELSE free_slots > 0 END"
+        f" AND {_there('$3')}) FROM (SELECT lease_worker, {TRIES} AS tries"
+        " FROM interviews WHERE lease_job = $1) AS held"
+    )
+    found = await db.run(
+        "can_be_followed",
+        lambda connection: connection.fetchval(ask, job_id, agent_name, fresh_s, failed_tries),
+        budget_s=budget_s,
+    )
+    return bool(found)
