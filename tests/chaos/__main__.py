@@ -65,7 +65,8 @@ async def _run(seed: int, rounds: tuple[Round, ...], folder: Path, limits: Limit
     binary = await find_or_build(_tell)
     # Loading a model holds up the candidates' voices.
     local_models.preload(stt=True, tts=True)
-    results = []
+    results: list[RoundResult] = []
+    left: list[str] = []
     began_s = time.monotonic()
     try:
         async with running_world(binary) as world:
@@ -75,11 +76,12 @@ async def _run(seed: int, rounds: tuple[Round, ...], folder: Path, limits: Limit
                 results.append(await run.round(number, faults))
                 _tell_round(results[-1], len(rounds), time.monotonic() - began_s)
                 report.write(folder / "report.json", report.summary(seed, results), results)
-            if any(result.verdict.violations for result in results):
+            left = await world.end()
+            if left or any(result.verdict.violations for result in results):
                 for machine in world.machines:
                     machine.keep_logs(folder)
     finally:
-        figures = report.summary(seed, results)
+        figures = report.summary(seed, results, left)
         report.write(folder / "report.json", figures, results)
         print(report.table(figures))
         print(f"report, and what is kept of violations: {folder}")

@@ -49,7 +49,7 @@ class Limits:
     silence_s: float = 10.0
     two_voices_s: float = 1.0
     #: For which nobody can be sent after the database was away.
-    calm_s: float = 7.0
+    calm_s: float = 4.0
 
 
 @dataclass(frozen=True, kw_only=True)

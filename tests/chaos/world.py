@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+import asyncpg
 from breakable import THANKS, socket_of
 from running_worker import eventually
 from stand_ins.deepgram import DeepgramStandIn
@@ -98,6 +99,17 @@ class World:
         #: To the database and the providers.
         self.lines = lines
         self.machines = machines
+
+    async def end(self) -> list[str]:
+        """End the workers; returns what they leave behind, in words."""
+        left = [each for machine in self.machines for each in await machine.end()]
+        connection = await asyncpg.connect(self.postgres.url)
+        try:
+            query = "SELECT count(*) FROM pg_stat_activity WHERE client_port IS NOT NULL"
+            sessions = await connection.fetchval(query) - 1  # this one
+        finally:
+            await connection.close()
+        return left + ([f"{sessions} sessions of the database"] if sessions else [])
 
 
 @asynccontextmanager

@@ -30,11 +30,11 @@ from worker.shipping import LiveShipper
 from worker.store.errors import DatabaseError, DatabaseUnavailable
 from worker.store.stranded import Stranded
 
-WATCH_S: Final = 0.5
+WATCH_S: Final = 1.0
 RENEW_S: Final = 0.5
-#: Of a candidate, who never leaves here.
-_GRACE_S: Final = 30.0
 GHOST_S: Final = 20.0
+#: Seconds that a candidate may be away; this one never is.
+GRACE_S: Final = 30.0
 #: Seconds from a dispatch to the job (facts of a busy machine), shortest and longest.
 JOINS_S: Final = (0.1, 1.0)
 #: Seconds between two answers of the candidate.
@@ -83,10 +83,10 @@ class Leases(MemoryLeases):
             self.outages[-1][1] = now_s()
         self.away = away
 
-    async def take_lease(self, database: object, which: str, *, job_id: str, **_: float) -> int:
+    async def take_lease(self, _: object, __: str, *, job_id: str, **___: float) -> int:
         """As memory has it; an expiry is noted."""
         before, expired = self.job, self.expired
-        token = await super().take_lease(database, which, job_id=job_id)
+        token = await super().take_lease(_, __, job_id=job_id)
         if before not in (None, job_id) and expired:
             self.expiries.append(now_s())
         self.failed = False
@@ -255,6 +255,7 @@ class Worker:
         self.name = name
         self.process = Process()
         self.jobs: dict[str, tuple[Job, asyncio.Task[None]]] = {}
+        self._rescue = Rescue(_Rooms(self), grace_s=GRACE_S)
         self._tasks = [
             asyncio.create_task(self._renew(), name=f"renew {name}"),
             asyncio.create_task(
@@ -323,18 +324,19 @@ class Worker:
         while True:
             await self.process.turn()
             with contextlib.suppress(DatabaseUnavailable):
-                self.world.leases.renew([job for job in self.jobs if self._is_alive(job)])
+                self.world.leases.renew([each for each in self.jobs if not self.stopped(each)])
             await asyncio.sleep(RENEW_S)
 
-    def _is_alive(self, job_id: str) -> bool:
-        return not self.jobs[job_id][0].process.stopped
+    def stopped(self, job_id: str) -> bool:
+        """Whether the system says of a job's process that it is stopped."""
+        return self.jobs[job_id][0].process.stopped
 
     async def _on_duty(self, for_s: float) -> bool:
         await self.process.turn()
         return self.world.hold_duty(self.name, for_s)
 
     async def _look(self) -> None:
-        await Rescue(_Rooms(self), grace_s=_GRACE_S).look(_Ledger(self))
+        await self._rescue.look(_Ledger(self))
 
 
 class _Ledger:
@@ -351,16 +353,16 @@ class _Ledger:
         await self._process.turn()
         return await self._leases.claim(found)
 
-    async def note(self, interview_id: str, token: int, dispatch_id: str) -> None:
-        await self._process.turn()
-        await self._leases.note(interview_id, token, dispatch_id)
-
     async def give_back(self, interview_id: str, token: int) -> None:
         await self._process.turn()
         await self._leases.give_back(interview_id, token)
 
     async def give_up(self, found: Stranded) -> None:
-        raise AssertionError(found.why)
+        raise AssertionError("the candidate is in the room")
+
+    async def note(self, interview_id: str, token: int, dispatch_id: str) -> None:
+        await self._process.turn()
+        await self._leases.note(interview_id, token, dispatch_id)
 
 
 class _Rooms:
