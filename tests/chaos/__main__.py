@@ -14,9 +14,9 @@ import time
 from pathlib import Path
 
 from chaos import report
-from chaos.checker import Limits
 from chaos.run import RoundResult, Run
 from chaos.schedule import Round, draw
+from chaos.verdict import Limits
 from chaos.world import running_world
 from worker.demo.livekit_binary import LiveKitServerUnavailable, find_or_build
 from worker.speech import local_models

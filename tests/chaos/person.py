@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Final
 from heard import heard_by
 from livekit import rtc
 
-from chaos.diary import Answer, Asked, Diary, Span
+from chaos.diary import Answer, Asked, Diary
 from chaos.plan import is_closing, question_in
+from chaos.spans import Span
 from worker.demo.voice import LocalVoice, Voice
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from chaos.checker import Violation
+from chaos.verdict import Violation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

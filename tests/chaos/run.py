@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import asyncpg
 
-from chaos.checker import Limits, Verdict, judge
+from chaos.checker import judge
 from chaos.diary import Diary
 from chaos.evidence import (
     Evidence,
@@ -29,6 +29,7 @@ from chaos.person import Person, come_first
 from chaos.plan import PLAN, Script
 from chaos.schedule import INTERVIEWS
 from chaos.strikes import Seat, Striker
+from chaos.verdict import Limits, Verdict
 from worker.livekit_api import LiveKitError
 
 if TYPE_CHECKING:

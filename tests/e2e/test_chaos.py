@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from chaos import report
-from chaos.checker import Limits
 from chaos.run import Run
 from chaos.schedule import draw
+from chaos.verdict import Limits
 from chaos.world import running_world
 
 from worker.speech import local_models
