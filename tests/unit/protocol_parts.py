@@ -54,10 +54,10 @@ class Leases(MemoryLeases):
             self.outages[-1][1] = now_s()
         self.away = away
 
-    async def take_lease(self, _: object, __: str, *, job_id: str, **___: float) -> int:
+    async def take_lease(self, database: object, which: str, *, job_id: str, **_: float) -> int:
         """As memory has it; an expiry is noted."""
         before, expired = self.job, self.expired
-        token = await super().take_lease(_, __, job_id=job_id)
+        token = await super().take_lease(database, which, job_id=job_id)
         if before not in (None, job_id) and expired:
             self.expiries.append(now_s())
         self.failed = False

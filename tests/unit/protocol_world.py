@@ -26,7 +26,7 @@ from worker.livekit_api import LiveKitUnreachable
 from worker.store.errors import DatabaseError, DatabaseUnavailable
 from worker.store.stranded import Stranded
 
-WATCH_S: Final = 1.0
+WATCH_S: Final = 0.5
 RENEW_S: Final = 0.5
 GHOST_S: Final = 20.0
 #: Seconds that a candidate may be away; this one never is.
