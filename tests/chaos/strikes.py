@@ -122,7 +122,7 @@ class Striker:
                 line.refuse()
                 await (world.postgres.stop if kind is Kind.STOP_DATABASE else world.postgres.kill)()
                 await asyncio.sleep(fault.for_s)
-                await world.postgres.start()
+                await world.postgres.started()
                 await line.heal()
             case Kind.KILL_LIVEKIT:
                 await world.livekit.kill()
