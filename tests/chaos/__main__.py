@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import logging
 import secrets
+import signal
 import sys
 import time
 from pathlib import Path
@@ -43,7 +44,7 @@ def main() -> int:
     except LiveKitServerUnavailable as error:
         print(f"chaos: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         return 130
     return 1 if violated else 0
 
@@ -62,6 +63,10 @@ def _options() -> argparse.Namespace:
 
 async def _run(seed: int, rounds: tuple[Round, ...], folder: Path, limits: Limits) -> bool:
     """All rounds; whether anything was violated. An interrupted run reports what it has."""
+    task = asyncio.current_task()
+    assert task is not None
+    # What was started and mounted is ended and given back, as after Ctrl-C.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     binary = await find_or_build(_tell)
     # Loading a model holds up the candidates' voices.
     local_models.preload(stt=True, tts=True)
