@@ -9,14 +9,15 @@ import argparse
 import asyncio
 import logging
 import secrets
+import signal
 import sys
 import time
 from pathlib import Path
 
 from chaos import report
-from chaos.checker import Limits
 from chaos.run import RoundResult, Run
 from chaos.schedule import Round, draw
+from chaos.verdict import Limits
 from chaos.world import running_world
 from worker.demo.livekit_binary import LiveKitServerUnavailable, find_or_build
 from worker.speech import local_models
@@ -43,7 +44,7 @@ def main() -> int:
     except LiveKitServerUnavailable as error:
         print(f"chaos: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         return 130
     return 1 if violated else 0
 
@@ -62,10 +63,15 @@ def _options() -> argparse.Namespace:
 
 async def _run(seed: int, rounds: tuple[Round, ...], folder: Path, limits: Limits) -> bool:
     """All rounds; whether anything was violated. An interrupted run reports what it has."""
+    task = asyncio.current_task()
+    assert task is not None
+    # What was started and mounted is ended and given back, as after Ctrl-C.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     binary = await find_or_build(_tell)
     # Loading a model holds up the candidates' voices.
     local_models.preload(stt=True, tts=True)
-    results = []
+    results: list[RoundResult] = []
+    left: list[str] = []
     began_s = time.monotonic()
     try:
         async with running_world(binary) as world:
@@ -75,11 +81,12 @@ async def _run(seed: int, rounds: tuple[Round, ...], folder: Path, limits: Limit
                 results.append(await run.round(number, faults))
                 _tell_round(results[-1], len(rounds), time.monotonic() - began_s)
                 report.write(folder / "report.json", report.summary(seed, results), results)
-            if any(result.verdict.violations for result in results):
+            left = await world.end()
+            if left or any(result.verdict.violations for result in results):
                 for machine in world.machines:
                     machine.keep_logs(folder)
     finally:
-        figures = report.summary(seed, results)
+        figures = report.summary(seed, results, left)
         report.write(folder / "report.json", figures, results)
         print(report.table(figures))
         print(f"report, and what is kept of violations: {folder}")

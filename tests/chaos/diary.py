@@ -3,19 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-
-@dataclass(frozen=True, kw_only=True)
-class Span:
-    """A stretch of time."""
-
-    start_s: float
-    end_s: float
-
-    @property
-    def length_s(self) -> float:
-        """In seconds."""
-        return self.end_s - self.start_s
+if TYPE_CHECKING:
+    from chaos.spans import Span
 
 
 @dataclass(frozen=True, kw_only=True)

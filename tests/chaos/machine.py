@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import psutil
-from running_worker import RunningWorker, eventually
+from running_worker import RunningWorker, eventually, left_behind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -173,15 +173,25 @@ class Machine:
         for number, worker in enumerate((*self.retired, self.worker), start=1):
             shutil.copy(worker.log_path, folder / f"machine-{self.number}-worker-{number}.log")
 
-    async def remove(self) -> None:
-        """End the worker and give the disk back."""
+    async def end(self) -> list[str]:
+        """End the worker; returns what outlives it, in words."""
         self.free_disk()
-        for worker in (*self.retired, self.worker):
-            await worker.discard()
-        if self.has_disk:
-            await asyncio.to_thread(
-                subprocess.run, ["umount", "--lazy", str(self.data_dir)], check=False
-            )
+        await self.worker.stop()
+        with contextlib.suppress(AssertionError):
+            await self.worker.nothing_left()
+        return [f"process {each} of machine {self.number}" for each in left_behind(self.data_dir)]
+
+    async def remove(self) -> None:
+        """End whatever there is, and give the disk back."""
+        try:
+            await self.end()
+            for worker in (*self.retired, self.worker):
+                await worker.discard()
+        finally:
+            if self.has_disk:
+                await asyncio.to_thread(
+                    subprocess.run, ["umount", "--lazy", str(self.data_dir)], check=False
+                )
 
 
 def is_alive(pid: int) -> bool:

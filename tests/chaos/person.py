@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Final
 from heard import heard_by
 from livekit import rtc
 
-from chaos.diary import Answer, Asked, Diary, Span
+from chaos.diary import Answer, Asked, Diary
 from chaos.plan import is_closing, question_in
+from chaos.spans import Span
 from worker.demo.voice import LocalVoice, Voice
 
 if TYPE_CHECKING:
@@ -129,6 +130,10 @@ class Person:
             await asyncio.gather(talking, leaving, return_exceptions=True)
             self._write_down(candidate, joined_s)
             await candidate.leave()
+            # Others speak meanwhile.
+            name = f"{self.diary.interview_id}-{len(self.diary.visits)}.wav"
+            path = self._recordings / name
+            await asyncio.to_thread(candidate.save_recording, path, own_voice=True)
 
     async def _talk(self, candidate: Candidate) -> None:
         """Answer what is asked, until it is over or the room is gone."""
@@ -190,5 +195,3 @@ class Person:
                 Span(start_s=since_s + span.start_s, end_s=since_s + span.end_s)
                 for span in meter.spans
             )
-        name = f"{diary.interview_id}-{len(diary.visits)}.wav"
-        candidate.save_recording(self._recordings / name, own_voice=True)

@@ -8,6 +8,8 @@ from dataclasses import asdict
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from chaos.verdict import Violation
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -15,14 +17,17 @@ if TYPE_CHECKING:
     from chaos.run import RoundResult
 
 
-def summary(seed: int, results: Sequence[RoundResult]) -> dict[str, Any]:
-    """The figures of a run, as JSON data; seconds throughout."""
+def summary(seed: int, results: Sequence[RoundResult], left: Sequence[str] = ()) -> dict[str, Any]:
+    """The figures of a run, as JSON data; seconds throughout. `left`: what outlived it."""
     struck = [each for result in results for each in result.evidence.struck]
     verdicts = [result.verdict for result in results]
     violations = [
         asdict(each) | {"round": result.evidence.number}
         for result in results
         for each in result.verdict.violations
+    ]
+    violations += [
+        asdict(Violation(what="leftover", detail=each)) | {"round": len(results)} for each in left
     ]
     silences = [pair for verdict in verdicts for pair in verdict.silences_s]
     returns: dict[str, list[float]] = {}

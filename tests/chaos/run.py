@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import asyncpg
 
-from chaos.checker import Limits, Verdict, judge
+from chaos.checker import judge
 from chaos.diary import Diary
 from chaos.evidence import (
     Evidence,
@@ -29,6 +29,7 @@ from chaos.person import Person, come_first
 from chaos.plan import PLAN, Script
 from chaos.schedule import INTERVIEWS
 from chaos.strikes import Seat, Striker
+from chaos.verdict import Limits, Verdict
 from worker.livekit_api import LiveKitError
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ _PATIENCE_S: Final = 150.0
 _ENDS_S: Final = 60.0
 _SETTLES_S: Final = 40.0
 _LOOK_S: Final = 0.5
-#: Seconds for which a failed interview may be taken up again: the join deadline, twice.
+#: Seconds for which such an interview may be taken up again: the join deadline, twice.
 _TAKEN_UP_S: Final = 20.0
 #: Sockets of a main process that may come and go: a pool's, a kept-alive request's.
 _SPARE_SOCKETS: Final = 8
@@ -171,9 +172,10 @@ class Run:
             if row is None or row.status != "ended":
                 failed_s = None
                 continue
-            # Another interviewer may be on the way after one who failed.
+            # Another interviewer may be on the way after one who failed, or was ended.
             failed_s = failed_s or time.monotonic()
-            if row.outcome != "failed" or time.monotonic() - failed_s > _TAKEN_UP_S:
+            provisional = row.outcome == "failed" or row.reason == "ShutdownRequested"
+            if not provisional or time.monotonic() - failed_s > _TAKEN_UP_S:
                 seat.person.told_it_is_over()
                 return
 

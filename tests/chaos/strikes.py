@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Final
 
 import psutil
 
-from chaos.diary import Span
 from chaos.evidence import Struck
 from chaos.machine import is_alive
-from chaos.schedule import Kind
+from chaos.schedule import OF_A_WORKER, Kind
+from chaos.spans import Span
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -94,12 +94,7 @@ class Striker:
 
     def _interviewers_struck_by(self, fault: Fault) -> dict[str, str]:
         """Those that a fault of a worker takes along."""
-        if fault.kind not in (
-            Kind.KILL_WORKER,
-            Kind.KILL_MACHINE,
-            Kind.STOP_WORKER,
-            Kind.TERMINATE_WORKER,
-        ):
+        if fault.kind not in OF_A_WORKER:
             return {}
         machine = self._machine(fault)
         return {
@@ -127,7 +122,7 @@ class Striker:
                 line.refuse()
                 await (world.postgres.stop if kind is Kind.STOP_DATABASE else world.postgres.kill)()
                 await asyncio.sleep(fault.for_s)
-                await world.postgres.start()
+                await world.postgres.started()
                 await line.heal()
             case Kind.KILL_LIVEKIT:
                 await world.livekit.kill()

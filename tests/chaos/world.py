@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+import asyncpg
 from breakable import THANKS, socket_of
 from running_worker import eventually
 from stand_ins.deepgram import DeepgramStandIn
@@ -25,8 +26,8 @@ from chaos.machine import Machine
 from chaos.schedule import WORKERS
 from worker.demo.child_process import start_child
 from worker.demo.livekit_server import LiveKitServer
-from worker.store.embedded_layout import Layout, check_data_dir, programs
-from worker.store.embedded_server import Server
+from worker.store.embedded import EmbeddedPostgres
+from worker.store.embedded_layout import Layout
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -57,29 +58,40 @@ _TESTS: Final = Path(__file__).parents[1]
 
 
 class Postgres:
-    """A PostgreSQL that can be shut down, killed and started again, at the same address."""
+    """A PostgreSQL that can be shut down and killed, and is then started again by its keeper.
 
-    def __init__(self, folder: Path) -> None:
-        self._layout = Layout.of(folder)
-        check_data_dir(self._layout)
-        self._layout.log.touch()
-        self._server = Server(self._layout, programs(self._layout))
+    It is away for as long as its line refuses; the keeper is another process, since a start
+    here would hold up the candidates' voices.
+    """
+
+    def __init__(self, folder: Path, embedded: EmbeddedPostgres) -> None:
+        self._lock_file = Layout.of(folder).cluster / "postmaster.pid"
         #: Without the line, for whoever looks on.
-        self.url = self._layout.url
-
-    async def start(self) -> None:
-        """Start it, and wait until it takes connections."""
-        await self._server.start()
+        self.url = embedded.url
 
     async def stop(self) -> None:
         """Shut it down: its sessions are cut off, its data written."""
-        await self._server.stop()
+        await self._end(signal.SIGINT)
 
     async def kill(self) -> None:
         """End it at once, as a crash does; its sessions end with it."""
-        pid = int((self._layout.cluster / "postmaster.pid").read_text().split()[0])
-        os.kill(pid, signal.SIGKILL)
-        await self._server.wait()
+        await self._end(signal.SIGKILL)
+
+    async def started(self) -> None:
+        """Wait until it takes connections again."""
+        await eventually(lambda: self._lines()[7:8] == ["ready"], "PostgreSQL")
+
+    async def _end(self, number: signal.Signals) -> None:
+        pid = self._lines()[0]
+        os.kill(int(pid), number)
+        await eventually(lambda: self._lines()[:1] != [pid], "the end of PostgreSQL")
+
+    def _lines(self) -> list[str]:
+        """The server's lock file: its process id first, its status last; none while it is away."""
+        try:
+            return [line.strip() for line in self._lock_file.read_text().splitlines()]
+        except OSError:
+            return []
 
 
 class World:
@@ -99,6 +111,17 @@ class World:
         self.lines = lines
         self.machines = machines
 
+    async def end(self) -> list[str]:
+        """End the workers; returns what they leave behind, in words."""
+        left = [each for machine in self.machines for each in await machine.end()]
+        connection = await asyncpg.connect(self.postgres.url)
+        try:
+            query = "SELECT count(*) FROM pg_stat_activity WHERE client_port IS NOT NULL"
+            sessions = await connection.fetchval(query) - 1  # this one
+        finally:
+            await connection.close()
+        return left + ([f"{sessions} sessions of the database"] if sessions else [])
+
 
 @asynccontextmanager
 async def running_world(binary: Path) -> AsyncIterator[World]:
@@ -108,9 +131,8 @@ async def running_world(binary: Path) -> AsyncIterator[World]:
     async with AsyncExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         livekit = await stack.enter_async_context(LiveKitServer(binary))
-        postgres = Postgres(folder)
-        await postgres.start()
-        stack.push_async_callback(postgres.stop)
+        embedded = await stack.enter_async_context(await EmbeddedPostgres.start(folder))
+        postgres = Postgres(folder, embedded)
         lines, settings = await _lines(stack, postgres, folder)
         machines = tuple(Machine(number, livekit, settings, folder) for number in range(WORKERS))
         for machine in machines:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from chaos import report
-from chaos.checker import Limits
 from chaos.run import Run
 from chaos.schedule import draw
+from chaos.verdict import Limits
 from chaos.world import running_world
 
 from worker.speech import local_models
@@ -35,7 +35,8 @@ async def test_nothing_is_lost_under_faults_and_every_interview_has_its_end(
     async with running_world(livekit_binary) as world:
         run = Run(world, seed=SEED, folder=tmp_path, limits=limits)
         result = await run.round(1, faults)
-    figures = report.summary(SEED, [result])
+        left = await world.end()
+    figures = report.summary(SEED, [result], left)
     for name in ("longest_silence_s", "ends", "back_after_s"):
         record_property(name, str(figures[name]))
     assert figures["violations"] == []

@@ -10,241 +10,32 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any, Final, cast
 
 from livekit.agents.utils import aio
-from memory_leases import CANDIDATE, LEASE_S, MemoryLeases
+from memory_leases import CANDIDATE
+from protocol_job import Job
+from protocol_parts import Leases, Process, now_s
 
-from states import Event, Lifecycle, MemoryJournal, State
-from states.testing import loaded, pending
-from worker.continuity.lease import JobLease
+from states import Event, MemoryJournal, State
 from worker.continuity.rescue import Rescue
 from worker.continuity.watcher import Watcher
 from worker.livekit_api import LiveKitUnreachable
-from worker.resources.base import LoadFailed
-from worker.shipping import LiveShipper
 from worker.store.errors import DatabaseError, DatabaseUnavailable
 from worker.store.stranded import Stranded
 
 WATCH_S: Final = 0.5
 RENEW_S: Final = 0.5
-#: Of a candidate, who never leaves here.
-_GRACE_S: Final = 30.0
 GHOST_S: Final = 20.0
+#: Seconds that a candidate may be away; this one never is.
+GRACE_S: Final = 30.0
 #: Seconds from a dispatch to the job (facts of a busy machine), shortest and longest.
 JOINS_S: Final = (0.1, 1.0)
 #: Seconds between two answers of the candidate.
 ANSWERS_S: Final = 1.7
 _RETRY_S: Final = 1.0
-_KILLED: Final = "ProcessKilled"
-
-
-def now_s() -> float:
-    """The loop's time."""
-    return asyncio.get_running_loop().time()
-
-
-class Leases(MemoryLeases):
-    """The memory's leases on the loop's clock, and the rows of turns beside them."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.failed = False
-        #: By job and sequence number: which answer it is.
-        self.turns: dict[tuple[str, int], int] = {}
-        #: When the database went away, and came back.
-        self.outages: list[list[float]] = []
-        #: When a lease was taken for expired, and whose.
-        self.expiries: list[float] = []
-
-    @property
-    def now(self) -> float:
-        """The database's clock."""
-        return 100.0 + now_s()
-
-    @now.setter
-    def now(self, _: float) -> None:
-        """It is not moved by hand here."""
-
-    @property
-    def why(self) -> str | None:
-        """A job that failed is worth another try at once."""
-        return _KILLED if self.failed and self.job is None else super().why
-
-    def go(self, *, away: bool) -> None:
-        """The database goes away, or comes back."""
-        if away and not self.away:
-            self.outages.append([now_s(), float("inf")])
-        elif self.away and not away:
-            self.outages[-1][1] = now_s()
-        self.away = away
-
-    async def take_lease(self, database: object, which: str, *, job_id: str, **_: float) -> int:
-        """As memory has it; an expiry is noted."""
-        before, expired = self.job, self.expired
-        token = await super().take_lease(database, which, job_id=job_id)
-        if before not in (None, job_id) and expired:
-            self.expiries.append(now_s())
-        self.failed = False
-        return token
-
-    async def claim(self, found: Stranded) -> int | None:
-        """As memory has it; an expiry is noted."""
-        expired = self.expired
-        token = await super().claim(found)
-        if token is not None:
-            self.failed = False
-            if expired:
-                self.expiries.append(now_s())
-        return token
-
-    async def ship(
-        self, _: object, header: Any, records: Sequence[Mapping[str, Any]], **__: float
-    ) -> None:
-        """Stands in for `store.jobs.ship`: a repeat does nothing."""
-        await asyncio.sleep(0.01)
-        self._ask()
-        for record in records:
-            if record["kind"] == "turn":
-                self.turns.setdefault((header.job_id, record["seq"]), record["answer"])
-
-    def end(self, job_id: str, *, failed: bool) -> None:
-        """A job's end is stored; that of one whose token is old changes nothing."""
-        self._ask()
-        if self.job == job_id:
-            self.job, self.running, self.failed = None, False, failed
-
-
-@dataclass(kw_only=True)
-class Process:
-    """A worker's main process, or a job's."""
-
-    stopped: bool = False
-    dead: bool = False
-    stopped_at: float = 0.0
-    _going: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def __post_init__(self) -> None:
-        self._going.set()
-
-    def stop(self) -> None:
-        """SIGSTOP."""
-        if not self.stopped:
-            self.stopped, self.stopped_at = True, now_s()
-            self._going.clear()
-
-    def go_on(self) -> None:
-        """SIGCONT."""
-        self.stopped = False
-        self._going.set()
-
-    async def turn(self) -> None:
-        """Return when this process may do something."""
-        await self._going.wait()
-
-
-class Job:
-    """One interviewer: as much of a job as its lease asks for."""
-
-    def __init__(self, world: World, worker: Worker, number: int) -> None:
-        self.world = world
-        self.worker = worker
-        self.job_id = f"AJ_{number}"
-        self.identity = f"interviewer-{self.job_id}"
-        self.process = Process()
-        self.life = Lifecycle(
-            journal=MemoryJournal(), header={"job_id": self.job_id, "interview_id": "iv-1"}
-        )
-        self.silent = False
-        self.in_room = True
-        self.stage = cast(Any, self)
-        self.line = self.book = self.stage
-        self._moved = asyncio.Event()
-        self._lease = JobLease("iv-1", job_id=self.job_id, lease_s=LEASE_S)
-
-    @property
-    def speaks(self) -> bool:
-        """Whether the candidate can hear this one, and is heard."""
-        alive = not (self.process.stopped or self.process.dead)
-        running = self.life.state is State.RUNNING
-        return alive and running and self.in_room and not self.silent
-
-    # --- what JobLease asks of a job ----------------------------------------------------------
-
-    async def announce(self, attributes: Mapping[str, str]) -> None:
-        """Show them to the room."""
-        await self.process.turn()
-        self.world.show(self, attributes)
-
-    def announced(self) -> Mapping[str, Mapping[str, str]]:
-        """What the others show."""
-        others = self.world.shown.items()
-        return {identity: shown for identity, shown in others if identity != self.identity}
-
-    async def candidate_moved(self) -> None:
-        """Return when somebody comes, goes, or shows something else."""
-        self._moved.clear()
-        await self._moved.wait()
-        await self.process.turn()
-
-    def silence(self) -> None:
-        """Mute."""
-        self.silent = True
-
-    def fault(self, where: str, error: Exception) -> None:
-        """Nothing of the real code may fail."""
-        raise AssertionError(where) from error
-
-    def refusal(self, *_: str) -> None:
-        """Written down by the real one."""
-
-    def moved(self) -> None:
-        """Somebody came, went, or shows something else."""
-        self._moved.set()
-
-    # --- its life -----------------------------------------------------------------------------
-
-    async def live(self) -> None:
-        """From the handshake to the end, as long as the process lives."""
-        async with self.life, self._shipped():
-            await self.life.fire(Event.ROOM_CONNECTED)
-            await self.life.fire(Event.BOOTSTRAP_STARTED, pending("orchestrator", required=True))
-            try:
-                await self._lease.take(cast(Any, self))
-            except LoadFailed as failed:
-                await self.life.fire(failed.event or Event.ORCHESTRATOR_FAILED)
-            else:
-                await self._run()
-            await self.life.fire(Event.CLOSED)
-            self.world.leave(self)
-            await self.worker.ended(self)
-
-    async def _run(self) -> None:
-        await self.life.fire(Event.LOADER_REPORTED, loaded("orchestrator", required=True))
-        await self.life.fire(Event.LOADERS_SETTLED)
-        await self.life.fire(Event.SESSION_STARTED)
-        async with self._lease.guarded(cast(Any, self), self._database):
-            await self.life.reached(State.CLOSING)
-
-    def _database(self) -> Any:
-        """None while the process does nothing: then it asks nothing either."""
-        return None if self.process.stopped else self
-
-    @asynccontextmanager
-    async def _shipped(self) -> AsyncIterator[None]:
-        shipping = asyncio.create_task(LiveShipper(self.life, cast(Any, self)).run())
-        try:
-            yield
-        finally:
-            await aio.cancel_and_wait(shipping)
-
-    def hear(self, answer: int) -> None:
-        """A turn of the candidate's, committed."""
-        self.life.journal.append("turn", self.life.t, speaker="candidate", answer=answer)
 
 
 class Worker:
@@ -255,6 +46,7 @@ class Worker:
         self.name = name
         self.process = Process()
         self.jobs: dict[str, tuple[Job, asyncio.Task[None]]] = {}
+        self._rescue = Rescue(_Rooms(self), grace_s=GRACE_S)
         self._tasks = [
             asyncio.create_task(self._renew(), name=f"renew {name}"),
             asyncio.create_task(
@@ -323,18 +115,19 @@ class Worker:
         while True:
             await self.process.turn()
             with contextlib.suppress(DatabaseUnavailable):
-                self.world.leases.renew([job for job in self.jobs if self._is_alive(job)])
+                self.world.leases.renew([each for each in self.jobs if not self.stopped(each)])
             await asyncio.sleep(RENEW_S)
 
-    def _is_alive(self, job_id: str) -> bool:
-        return not self.jobs[job_id][0].process.stopped
+    def stopped(self, job_id: str) -> bool:
+        """Whether the system says of a job's process that it is stopped."""
+        return self.jobs[job_id][0].process.stopped
 
     async def _on_duty(self, for_s: float) -> bool:
         await self.process.turn()
         return self.world.hold_duty(self.name, for_s)
 
     async def _look(self) -> None:
-        await Rescue(_Rooms(self), grace_s=_GRACE_S).look(_Ledger(self))
+        await self._rescue.look(_Ledger(self))
 
 
 class _Ledger:
@@ -351,16 +144,16 @@ class _Ledger:
         await self._process.turn()
         return await self._leases.claim(found)
 
-    async def note(self, interview_id: str, token: int, dispatch_id: str) -> None:
-        await self._process.turn()
-        await self._leases.note(interview_id, token, dispatch_id)
-
     async def give_back(self, interview_id: str, token: int) -> None:
         await self._process.turn()
         await self._leases.give_back(interview_id, token)
 
     async def give_up(self, found: Stranded) -> None:
-        raise AssertionError(found.why)
+        raise AssertionError("the candidate is in the room")
+
+    async def note(self, interview_id: str, token: int, dispatch_id: str) -> None:
+        await self._process.turn()
+        await self._leases.note(interview_id, token, dispatch_id)
 
 
 class _Rooms:

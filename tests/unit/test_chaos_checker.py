@@ -6,9 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from chaos.checker import Limits, Verdict, judge
-from chaos.diary import Answer, Asked, Diary, Span
+from chaos.checker import judge
+from chaos.diary import Answer, Asked, Diary
 from chaos.evidence import Evidence, InterviewRow, Journal, RoundEvidence, Struck, TurnRow
+from chaos.spans import Span
+from chaos.verdict import Limits, Verdict
 
 WORDS = {"one": ("tiger", "piano"), "two": ("river", "guitar")}
 #: Where everything below begins, in seconds since the epoch.

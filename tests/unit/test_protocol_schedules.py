@@ -21,7 +21,8 @@ from worker.continuity.watcher import SPARE_S
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from protocol_world import Job, Leases
+    from protocol_job import Job
+    from protocol_parts import Leases
 
     from worker.store.leases import Holder
 
