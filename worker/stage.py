@@ -122,7 +122,7 @@ class RoomStage:
         room = self._ctx.room
         room.on("disconnected", self._on_disconnected)
         room.on("participant_connected", self._on_moved)
-        room.on("participant_disconnected", self._on_moved)
+        room.on("participant_disconnected", self._on_left)
         room.on("participant_attributes_changed", self._on_moved)
         room.on("reconnecting", self.reach.room_lost)
         room.on("local_track_republished", lambda *_: self.reach.track_replaced())
@@ -194,6 +194,11 @@ class RoomStage:
         self.reach.close()
         await self.line.aclose()
         await self._ctx.room.disconnect()
+
+    def _on_left(self, person: rtc.RemoteParticipant) -> None:
+        if person.identity == self._candidate:
+            self.reach.person_left()
+        self._on_moved()
 
     def _on_moved(self, *_: object) -> None:
         self._moved.set()

@@ -199,3 +199,47 @@ async def test_a_candidate_who_does_not_listen_again_is_spoken_to_all_the_same(
     await asyncio.sleep(5.0 + TO_BE_SAID_S)
 
     assert roles(stuck) == ["opening", "repeat"]
+
+
+async def drop_out(stuck: Stuck, away_s: float) -> None:
+    """The candidate alone is gone for a while."""
+    stuck.stage.move(here=False)
+    stuck.reach.person_left()
+    await asyncio.sleep(away_s)
+    stuck.stage.move(here=True)
+    stuck.reach.moved()
+
+
+async def test_a_question_that_was_said_while_the_candidate_was_out_is_said_again(
+    beginning: Beginning,
+) -> None:
+    stuck = await beginning()
+    await asyncio.sleep(0.4 * UTTERANCE_S)
+    await drop_out(stuck, UTTERANCE_S + 1.0)
+    await asyncio.sleep(TO_BE_SAID_S)
+    assert roles(stuck) == ["opening", "repeat"]
+    assert stuck.turns[1]["text"] == PLAN.questions[0].text
+    assert stuck.line.played == [ClipName.BACK]
+
+
+async def test_a_candidate_who_drops_out_of_an_answer_is_asked_for_the_rest_of_it(
+    beginning: Beginning,
+) -> None:
+    stuck = await asked(beginning)
+    stuck.session.candidate_is("speaking")
+    hears(stuck, "I led a team")
+    await drop_out(stuck, 8.0)
+    stuck.session.candidate_is("listening")
+    await asyncio.sleep(TO_BE_SAID_S)
+    assert roles(stuck) == ["opening", "answer", "repeat"]
+    assert (stuck.turns[1]["text"], stuck.turns[1]["interrupted"]) == ("I led a team", True)
+
+
+async def test_a_candidate_who_was_gone_for_a_blink_hears_nothing_twice(
+    beginning: Beginning,
+) -> None:
+    stuck = await asked(beginning)
+    await drop_out(stuck, 0.3)
+    await asyncio.sleep(TO_BE_SAID_S)
+    assert roles(stuck) == ["opening"]
+    assert stuck.line.played == []

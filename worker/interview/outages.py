@@ -51,6 +51,7 @@ class Outages:
         """Take care of the outages of this room from now on."""
         reach.on_lost = self.lost
         reach.before_return = self.before_return
+        reach.on_person_back = self.take_up
 
     def lost(self) -> None:
         """The room is away: what the candidate is saying does not come to its end here."""
@@ -62,9 +63,13 @@ class Outages:
 
         Raises OrchestratorNotReady and RuntimeError (the session is closing).
         """
+        self._record(away_s)
+        await self.take_up(away_s)
+
+    async def take_up(self, away_s: float) -> None:
+        """Go on with somebody who has heard nothing for so many seconds. Raises the same."""
         interviewer = self._interviewer
         was_cut, interviewer.answer_is_cut = interviewer.answer_is_cut, False
-        self._record(away_s)
         interviewer.last_sound = asyncio.get_running_loop().time()
         if away_s < HICCUP_S or interviewer.finished.is_set():
             return
