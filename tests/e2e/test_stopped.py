@@ -72,5 +72,5 @@ async def test_an_interviewer_that_is_stopped_is_followed_and_is_mute_when_it_go
     assert (zombie.outcome, zombie.reason) in [
         (Outcome.SUPERSEDED, Reason.LEASE_LOST),
         # The server's word, that it was removed, came first.
-        (Outcome.FAILED, Reason.ROOM_LOST),
+        (Outcome.CANCELLED, Reason.ROOM_DELETED),
     ]
