@@ -11,6 +11,7 @@ import asyncpg
 import pytest
 from database_urls import through
 
+from worker.store import connections
 from worker.store.errors import DatabaseOperationFailed, DatabaseUnavailable
 from worker.store.pool import Database, PoolLimits
 from worker.store.url import DatabaseUrlInvalid
@@ -333,3 +334,30 @@ async def test_a_closed_pool_is_unavailable(empty_database_url: str) -> None:
 async def test_what_is_no_postgresql_url_is_refused_without_connecting() -> None:
     with pytest.raises(DatabaseUrlInvalid):
         await Database.open("sqlite:///file.db")
+
+
+async def test_a_process_that_stops_in_mid_transaction_gives_its_locks_back(
+    empty_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shorter = "SET LOCAL idle_in_transaction_session_timeout = 200"
+    monkeypatch.setattr(connections, "_NO_LONGER_IDLE", shorter)
+    async with opened(empty_database_url) as stopped, opened(empty_database_url) as other:
+        await other.run("table", lambda c: c.execute("CREATE TABLE leases AS SELECT 1 AS token"))
+        locked, goes_on = asyncio.Event(), asyncio.Event()
+        tries = []
+
+        async def update(connection: Connection) -> None:
+            tries.append(await connection.execute("UPDATE leases SET token = token + 1"))
+            locked.set()
+            await goes_on.wait()
+            await connection.execute("SELECT 1")
+
+        zombie = asyncio.create_task(stopped.run("update", update, budget_s=60))
+        await locked.wait()
+        # Waits for the lock, which nobody lets go of but the server.
+        await other.run("renew", lambda c: c.execute("UPDATE leases SET token = token + 10"))
+        goes_on.set()
+        await zombie
+        token = await other.run("read", lambda c: c.fetchval("SELECT token FROM leases"))
+    assert len(tries) == 2
+    assert token == 12

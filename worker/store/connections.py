@@ -59,6 +59,12 @@ async def _stamp(connection: _StampedConnection) -> None:
     connection.released_at = asyncio.get_running_loop().time()
 
 
+#: A process that is stopped in the middle of a transaction would keep its locks, on the row of
+#: all leases for one, until it goes on; the server ends it instead. Local: with PgBouncer the next
+#: transaction may be on another connection.
+_NO_LONGER_IDLE = "SET LOCAL idle_in_transaction_session_timeout = 2000"  # ms
+
+
 class Connections:
     """Up to `size` connections that are kept, and up to `overflow` more while they are needed.
 
@@ -119,6 +125,7 @@ class Connections:
         try:
             await self._verify(connection)
             await transaction.start()
+            await connection.execute(_NO_LONGER_IDLE)
             yield connection
             await transaction.commit()
         except (TimeoutError, asyncio.CancelledError):

@@ -16,6 +16,7 @@ _TRANSIENT_STATES = (
     "40001",  # serialization failure
     "40P01",  # deadlock detected
     "53300",  # too many connections
+    "25P03",  # idle in a transaction: this process was stopped in the middle of it
     "57P01",  # admin shutdown
     "57P02",  # crash shutdown
     "57P03",  # cannot connect now: starting up or in recovery
