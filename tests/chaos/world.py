@@ -170,6 +170,7 @@ async def _providers(stack: AsyncExitStack, folder: Path) -> dict[str, str]:
     arguments = ["-m", "stand_ins", "--reply", f"ACKNOWLEDGE: {THANKS}"]
     with said.open("wb") as log:
         process = start_child([sys.executable, *arguments], output=log, cwd=_TESTS)
+    stack.callback(process.wait)
     stack.callback(process.kill)
     await eventually(lambda: "stand-ins are up" in said.read_text(), "the stand-ins")
     exports = re.findall(r"^export (\w+)=(\S+)$", said.read_text(), re.MULTILINE)
