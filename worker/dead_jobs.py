@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from states import FileJournal, JournalError, MemoryJournal
 from states.journal import JournalGone, JournalLocked, JournalTooNew, read_records
+from worker.shipping import BATCH
 from worker.store.jobs import JobHeader, ship
 from worker.store.records import last_seq
 
@@ -32,9 +33,6 @@ logger = logging.getLogger(__name__)
 SHIPPED: Final = "shipped"
 #: And for those of which only a part could be read; they are kept until somebody removes them.
 DAMAGED: Final = "damaged"
-
-#: Records in one transaction, which must not need more than the budget of one operation.
-_BATCH = 500
 
 
 class JournalForeign(JournalError):
@@ -175,8 +173,8 @@ async def ship_records(database: Database, job_id: str, records: list[dict[str, 
         if there is not None and there >= records[-1]["seq"]:
             records = [*records[:-1], {**records[-1], "seq": there + 1}]
     new = 0
-    for start in range(0, max(1, len(records)), _BATCH):
-        new += (await ship(database, header, records[start : start + _BATCH])).written
+    for start in range(0, max(1, len(records)), BATCH):
+        new += (await ship(database, header, records[start : start + BATCH])).written
     return new
 
 

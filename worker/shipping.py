@@ -34,7 +34,7 @@ _FIRST_DELAY_S = 0.5
 _LONGEST_DELAY_S = 5.0
 #: Records in one transaction: what a long time without the database has left must not need more
 #: than the budget of one operation.
-_BATCH = 500
+BATCH = 500
 
 _shippers: set[asyncio.Task[None]] = set()
 
@@ -89,7 +89,7 @@ class LiveShipper:
             if not batch:
                 batch.append(await self._waiting.get())
             await self._gather()
-            while len(batch) < _BATCH and not self._waiting.empty():
+            while len(batch) < BATCH and not self._waiting.empty():
                 batch.append(self._waiting.get_nowait())
             try:
                 await ship(self._database, self._header, batch)

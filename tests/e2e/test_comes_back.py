@@ -9,6 +9,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from coming_back import (
+    COMES_BACK,
+    LONGEST_ALONE_S,
+    alone_after,
+    is_over,
+    roles_of,
+    successor,
+)
 from heard import MOST_WORD_ERRORS, heard_by, word_error_rate
 from one_question import PLAN, SCRIPT, is_running
 from running_worker import PATIENCE_S, StartWorker, eventually
@@ -28,58 +36,14 @@ if TYPE_CHECKING:
     from scenarios import Record
 
     from states import History
-    from worker.demo.candidate import Candidate
-    from worker.store.interviews import Interview
 
 pytestmark = [pytest.mark.real_server, pytest.mark.e2e, pytest.mark.timeout(300)]
-
-COMES_BACK = {"INTERVIEW_REDISPATCH_TRIES": "4"}
-#: Seconds that a candidate may sit alone; a busy machine's, not the goal (3 s).
-LONGEST_ALONE_S = 12.0
 
 
 @pytest.fixture(autouse=True, scope="module")
 def voices() -> None:
     """Loading a model holds up the candidate's own voice."""
     local_models.preload(stt=True, tts=True)
-
-
-async def successor(worker: RunningWorker, interview: Interview, *before: History) -> History:
-    """The job that has come after these, once it runs."""
-    gone = [job.header["job_id"] for job in before]
-    return await worker.job(
-        interview.room, until=lambda job: is_running(job) and job.header["job_id"] not in gone
-    )
-
-
-async def roles_of(worker: RunningWorker, interview: Interview) -> list[str]:
-    """What was asked and heard to its end, in the order of the database."""
-    async with worker.database() as database:
-        turns = await turns_of(database, interview.interview_id)
-    return [
-        turn.role or "answer"
-        for turn in turns
-        if turn.speaker == "candidate" or not turn.interrupted
-    ]
-
-
-async def alone_after(candidate: Candidate, killed_s: float) -> float:
-    """Seconds until the next interviewer is heard."""
-    # What is under way to the candidate at that moment is not the newcomer's.
-    back_s = await candidate.wait_for_sound(since_s=killed_s + 0.3, timeout_s=PATIENCE_S)
-    return back_s - killed_s
-
-
-async def is_over(worker: RunningWorker, interview: Interview) -> tuple[str, str]:
-    """How it ended, once it has."""
-
-    async def shown() -> tuple[str, str] | None:
-        found = await worker.command_json("interviews", "show", interview.interview_id)
-        return (found["outcome"], found["reason"]) if found["status"] == "ended" else None
-
-    while (end := await shown()) is None:
-        pass
-    return end
 
 
 async def test_a_killed_interviewer_is_followed_by_one_who_says_so_and_asks_nothing_twice(

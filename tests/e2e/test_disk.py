@@ -8,10 +8,10 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
+from coming_back import COMES_BACK, is_over, roles_of, successor
 from one_question import PLAN, SCRIPT, is_running
 from running_worker import PATIENCE_S, StartWorker
 from scenarios import LONGEST_WAIT_S, talk
-from test_comes_back import COMES_BACK, is_over, roles_of, successor
 
 from states import Outcome, Reason, Status
 from worker.demo.conversation import hold_conversation

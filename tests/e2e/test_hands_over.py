@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
+from coming_back import is_over, roles_of, successor
 from heard import heard_by
 from livekit.agents.utils import aio
 from one_question import ANSWER, PLAN, SCRIPT, is_running
 from running_worker import PATIENCE_S, StartWorker, eventually
-from test_comes_back import is_over, roles_of, successor
 
 from states import Outcome, Reason
 from states.testing import assert_outcome

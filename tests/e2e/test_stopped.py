@@ -8,9 +8,7 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
-from one_question import PLAN, SCRIPT, is_running
-from running_worker import PATIENCE_S, StartWorker, eventually
-from test_comes_back import (
+from coming_back import (
     COMES_BACK,
     LONGEST_ALONE_S,
     alone_after,
@@ -18,6 +16,8 @@ from test_comes_back import (
     roles_of,
     successor,
 )
+from one_question import PLAN, SCRIPT, is_running
+from running_worker import PATIENCE_S, StartWorker, eventually
 
 from states import Outcome, Reason
 from worker.demo.conversation import hold_conversation

@@ -10,7 +10,7 @@ from worker.store.leases import release_ended
 from worker.store.pool import BUDGET_S
 
 if TYPE_CHECKING:
-    from worker.store.connection import Connection
+    from worker.store.connection import Connection, Row
     from worker.store.interviews import Interview
     from worker.store.pool import Database
 
@@ -86,16 +86,7 @@ async def settle(connection: Connection, interview_id: str) -> None:
     if interview is None:
         return
     await release_ended(connection, interview_id)
-    last = await connection.fetchrow(
-        "SELECT state, outcome, reason FROM jobs WHERE interview_id = $1"
-        " AND outcome IS DISTINCT FROM $2 AND reason IS DISTINCT FROM $3"
-        " AND coalesce(token, $4) >= $4"
-        " ORDER BY coalesce(token, 0) DESC, started_at DESC NULLS LAST, job_id DESC LIMIT 1",
-        interview_id,
-        Outcome.SUPERSEDED,
-        Reason.INTERVIEW_ALREADY_OVER,
-        interview.token,
-    )
+    last = await _last_job(connection, interview)
     if last is None:
         return
     if last["outcome"] == Outcome.HANDED_OVER:
@@ -127,3 +118,17 @@ async def _locked(connection: Connection, interview_id: str) -> Interview | None
         "SELECT * FROM interviews WHERE interview_id = $1 FOR NO KEY UPDATE", interview_id
     )
     return None if row is None else interview_of(row)
+
+
+async def _last_job(connection: Connection, interview: Interview) -> Row | None:
+    """State, outcome and reason of the job that counts for the interview."""
+    return await connection.fetchrow(
+        "SELECT state, outcome, reason FROM jobs WHERE interview_id = $1"
+        " AND outcome IS DISTINCT FROM $2 AND reason IS DISTINCT FROM $3"
+        " AND coalesce(token, $4) >= $4"
+        " ORDER BY coalesce(token, 0) DESC, started_at DESC NULLS LAST, job_id DESC LIMIT 1",
+        interview.interview_id,
+        Outcome.SUPERSEDED,
+        Reason.INTERVIEW_ALREADY_OVER,
+        interview.token,
+    )
