@@ -152,7 +152,7 @@ async def test_a_database_that_refuses_says_so_and_is_asked_again(
 async def test_a_long_time_without_the_database_is_made_up_for_in_portions(
     direct: Database, job: RunningJob, proxy: TcpProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shipping, "_BATCH", 20)
+    monkeypatch.setattr(shipping, "BATCH", 20)
     proxy.stall()
     for number in range(95):
         job.says(f"word {number}")
