@@ -2,10 +2,11 @@
 
 What it holds interviews to, and what it excuses:
 
-lost       An answer that was given to its end, and heard, is not in the candidate's turns. It is
-           excused where the candidate or LiveKit was away meanwhile, where it was spoken haltingly
-           by a machine that was too busy, and where the question was never followed by another
-           (the interview ended with it).
+lost       A word of an answer that was given to its end, and heard, is not among what is shown of
+           the candidate's. It is excused where the candidate or LiveKit was away meanwhile, where
+           the answer was spoken haltingly by a machine that was too busy, and where the question
+           was never followed by another (the interview ended with it). One that was misheard has
+           another in its place; it is counted apart.
 doubled    Words of an answer are in more of the candidate's turns than the candidate said them.
 asked      A question is asked again though a whole answer to it had been recorded before.
 voices     Two interviewers are audible at once for longer than `Limits.two_voices_s`.
@@ -25,6 +26,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from chaos.listening import longest_silence, returns, silences, two_voices, unheard
+from chaos.misheard import misheard
 from chaos.verdict import Found, Limits, Verdict, Violation
 
 if TYPE_CHECKING:
@@ -56,6 +58,11 @@ def judge(round_: RoundEvidence, limits: Limits | None = None) -> Verdict:
         answers=len(answers),
         unheard=sum(unheard(round_, one, each) for one, each in answers),
         halting=sum(each.late_frames > 0 for _, each in answers),
+        misheard=sum(
+            _is_misheard(one, question_id, word)
+            for one in round_.interviews
+            for question_id, word in _missing(round_, one)
+        ),
         ends=tuple(_end_of(one) for one in round_.interviews),
     )
 
@@ -100,19 +107,35 @@ def _times(one: Evidence, word: str) -> int:
     return sum(len(re.findall(rf"\b{word}\b", text.lower())) for text in texts)
 
 
-def _lost(round_: RoundEvidence, one: Evidence) -> Iterable[Found]:
+def _missing(round_: RoundEvidence, one: Evidence) -> Iterable[tuple[str, str]]:
+    """The questions and words that were heard and are not recorded."""
+    recorded = " ".join(one.shown).lower()
     for question_id, words in one.words.items():
-        said = [each for each in one.diary.answers if each.question_id == question_id]
-        whole = [each for each in said if each.complete and _is_evidence(round_, one, each)]
-        if not whole or not _went_on(one, question_id):
-            continue
-        for place, word in enumerate(words):
-            if _times(one, word) == 0:
-                yield Found(
-                    what="lost",
-                    detail=f"word {place + 1} of {len(words)} of the answer to {question_id!r}",
-                    at_s=whole[-1].end_s,
-                )
+        if _heard_whole(round_, one, question_id) and _went_on(one, question_id):
+            missing = [word for word in words if not re.search(rf"\b{word}\b", recorded)]
+            yield from ((question_id, word) for word in missing)
+
+
+def _is_misheard(one: Evidence, question_id: str, word: str) -> bool:
+    others = {each for name, words in one.words.items() if name != question_id for each in words}
+    return misheard(one.answers[question_id], word, one.shown, others)
+
+
+def _lost(round_: RoundEvidence, one: Evidence) -> Iterable[Found]:
+    for question_id, word in _missing(round_, one):
+        if not _is_misheard(one, question_id, word):
+            words = one.words[question_id]
+            yield Found(
+                what="lost",
+                detail=f"word {words.index(word) + 1} of {len(words)} of the answer to"
+                f" {question_id!r}",
+                at_s=_heard_whole(round_, one, question_id)[-1].end_s,
+            )
+
+
+def _heard_whole(round_: RoundEvidence, one: Evidence, question_id: str) -> list[Answer]:
+    said = [each for each in one.diary.answers if each.question_id == question_id]
+    return [each for each in said if each.complete and _is_evidence(round_, one, each)]
 
 
 def _is_evidence(round_: RoundEvidence, one: Evidence, answer: Answer) -> bool:

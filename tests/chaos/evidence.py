@@ -79,10 +79,13 @@ class Evidence:
     """All that is known of one interview when it should be over."""
 
     diary: Diary
-    #: The words of each answer that the candidate has, by question.
+    #: The words of each answer that tell it from the others, by question, and all of it.
     words: Mapping[str, tuple[str, ...]]
+    answers: Mapping[str, str]
     row: InterviewRow | None
     turns: Sequence[TurnRow]
+    #: What `interviews show` prints of the candidate's, answers that were cut off as well.
+    shown: Sequence[str]
     #: Records in the database, by job.
     stored: Mapping[str, int]
     journals: Sequence[Journal]

@@ -16,7 +16,7 @@ _WORDS: Final = (
     "tiger piano river mountain guitar castle garden bridge window kitchen blanket hammer"
     " umbrella elephant island butter candle basket forest mirror pencil rabbit camel lemon"
     " orange banana tomato potato pepper sugar coffee dragon monkey spider turtle eagle pigeon"
-    " violin trumpet hospital museum library theater airport station engine rocket planet"
+    " violin trumpet hospital museum library airport station engine rocket planet"
     " village desert ocean summer winter thunder silver golden marble cotton leather"
 )
 WORDS: Final = tuple(_WORDS.split())

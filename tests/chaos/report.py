@@ -50,6 +50,7 @@ def summary(seed: int, results: Sequence[RoundResult], left: Sequence[str] = ())
         "answers": sum(verdict.answers for verdict in verdicts),
         "answers_unheard": sum(verdict.unheard for verdict in verdicts),
         "answers_halting": sum(verdict.halting for verdict in verdicts),
+        "words_misheard": sum(verdict.misheard for verdict in verdicts),
         "violations_by_kind": dict(Counter(each["what"] for each in violations)),
         "longest_silence_s": _rounded(max((counted for counted, _ in silences), default=None)),
         "longest_silence_with_excuses_s": _rounded(
@@ -89,7 +90,7 @@ def table(figures: dict[str, Any]) -> str:
         "  " + ", ".join(f"{kind} {count}" for kind, count in sorted(faults["by_kind"].items())),
         f"answers: {figures['answers']} given to their end; {figures['answers_unheard']} of them"
         f" while nobody could hear, {figures['answers_halting']} haltingly, as this machine was"
-        " too busy",
+        f" too busy; {figures['words_misheard']} words misheard",
         f"ends: {_counts(figures['ends'])}",
         f"longest silence: {figures['longest_silence_s']} s"
         f" ({figures['longest_silence_with_excuses_s']} s with the times when LiveKit, the"

@@ -224,12 +224,15 @@ class Run:
             stored = await stored_records(connection, [journal.job_id for journal in journals])
         finally:
             await connection.close()
+        shown = await self._creator.command_json("interviews", "show", seat.interview_id)
         people = await self._creator.participants(seat.room)
         evidence = Evidence(
             diary=seat.person.diary,
             words=script.words,
+            answers={each.id: script.answer(each.id) for each in PLAN.questions},
             row=row,
             turns=turns,
+            shown=[turn["text"] for turn in shown["turns"] if turn["speaker"] == "candidate"],
             stored=stored,
             journals=journals,
             in_room=[who for who in people if who.startswith("interviewer-")],

@@ -51,6 +51,8 @@ class Verdict:
     answers: int
     unheard: int
     halting: int
+    #: Words that the recogniser took for others.
+    misheard: int
     ends: tuple[str, ...]
 
 

@@ -64,6 +64,10 @@ def healthy() -> Evidence:
     return Evidence(
         diary=diary,
         words=WORDS,
+        answers={
+            name: f"I would choose the {a}, and after that the {b}."
+            for name, (a, b) in WORDS.items()
+        },
         row=InterviewRow(
             status="ended",
             outcome="completed",
@@ -72,13 +76,19 @@ def healthy() -> Evidence:
             lease_job=None,
         ),
         turns=turns,
+        shown=(),
         stored={"AJ_1": 3},
         journals=[Journal(job_id="AJ_1", path="AJ_1.jsonl", shipped=True, records=tuple(records))],
     )
 
 
+def round_of(one: Evidence, *faults: Struck, **fields: Any) -> RoundEvidence:
+    one = replace(one, shown=[turn.text for turn in one.turns])
+    return RoundEvidence(number=1, interviews=[one], struck=faults, **fields)
+
+
 def judged(one: Evidence, *faults: Struck, **fields: Any) -> Verdict:
-    return judge(RoundEvidence(number=1, interviews=[one], struck=faults, **fields))
+    return judge(round_of(one, *faults, **fields))
 
 
 def found(one: Evidence, *faults: Struck) -> list[str]:
@@ -120,6 +130,31 @@ def test_an_answer_in_two_turns_is_whole() -> None:
     turns = [said(8, "The tiger."), said(9, "And the piano."), healthy().turns[1]]
     one = replace(healthy(), turns=turns, journals=[])
     assert found(one) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "violations"),
+    [
+        ("I would choose the liger. And so, and after that the piano.", []),
+        ("I would choose upon, and after that the piano.", []),
+        ("I would choose the, and after that the piano.", ["lost"]),
+        ("So, and after that the piano.", ["lost"]),
+        ("and after that the piano.", ["lost"]),
+        ("I would choose the tiger, and.", ["lost"]),
+        ("Thank you.", ["lost", "lost"]),
+    ],
+)
+def test_a_word_with_another_in_its_place_was_misheard_and_one_without_was_lost(
+    text: str, violations: list[str]
+) -> None:
+    one = replace(healthy(), turns=[said(9, text), healthy().turns[1]])
+    assert found(one) == violations
+    assert judged(one).misheard == (not violations)
+
+
+def test_a_half_answer_that_is_shown_is_not_lost() -> None:
+    half = said(9, "I would choose the tiger and the piano.", interrupted=True)
+    assert found(replace(healthy(), turns=[half, healthy().turns[1]])) == []
 
 
 def test_an_answer_that_was_given_to_nobody_is_not_lost() -> None:
@@ -261,6 +296,5 @@ def test_records_of_the_disk_that_are_not_in_the_database_are_found() -> None:
 
 
 def test_the_limits_can_be_set() -> None:
-    round_ = RoundEvidence(number=1, interviews=[healthy()], struck=[])
-    (violation,) = judge(round_, Limits(silence_s=2.0)).violations
+    (violation,) = judge(round_of(healthy()), Limits(silence_s=2.0)).violations
     assert violation.what == "silence"
