@@ -64,6 +64,8 @@ class Event(StrEnum):
     #: Nothing of the interviewer's turn could be heard or read, whatever was tried.
     TURN_STUCK = "turn_stuck"
     SHUTDOWN_REQUESTED = "shutdown_requested"
+    #: The main process is gone, and no other worker is there that could follow.
+    WORKER_LOST = "worker_lost"
     ROOM_LOST = "room_lost"
     ROOM_DELETED = "room_deleted"
     LEASE_LOST = "lease_lost"
@@ -155,15 +157,19 @@ def _end(
         guard=guard,
         outcome=outcome,
         reason=reason,
-        hurries=event is Event.SHUTDOWN_REQUESTED,
+        hurries=event in _HURRYING,
     )
 
+
+#: Who is told so has little time left.
+_HURRYING = frozenset({Event.SHUTDOWN_REQUESTED, Event.WORKER_LOST})
 
 _S, _E, _O, _R = State, Event, Outcome, Reason
 
 #: Before CLOSING each of these ends the job, wherever it is.
 _ENDS_FROM_ANYWHERE = (
     (_E.SHUTDOWN_REQUESTED, _O.CANCELLED, _R.SHUTDOWN_REQUESTED),
+    (_E.WORKER_LOST, _O.FAILED, _R.WORKER_LOST),
     (_E.ROOM_LOST, _O.FAILED, _R.ROOM_LOST),
     (_E.ROOM_DELETED, _O.CANCELLED, _R.ROOM_DELETED),
     (_E.LEASE_LOST, _O.SUPERSEDED, _R.LEASE_LOST),
@@ -237,7 +243,7 @@ EDGES: tuple[Edge, ...] = (
     Edge(_S.RUNNING, _E.RESOURCE_RECOVERED),
     # Whatever comes while closing is late: recorded, and changes nothing but how long it takes.
     *(
-        Edge(_S.CLOSING, event, hurries=event is _E.SHUTDOWN_REQUESTED)
+        Edge(_S.CLOSING, event, hurries=event in _HURRYING)
         for event in Event
         if event not in (_E.CLOSED, _E.BUDGET_SPENT)
     ),

@@ -82,8 +82,11 @@ class Succession(Protocol):
         """Whether the work ends by itself in a moment: nobody is sent for its last words."""
         ...
 
-    async def expects_successor(self, failure: Reason | None) -> bool:
-        """Whether somebody will come after this job, which failed; None: it lost its worker."""
+    async def expects_successor(self, failure: Reason | None) -> bool | None:
+        """Whether somebody will come after this job, which failed; None: it lost its worker.
+
+        Returns None where that cannot be told.
+        """
         ...
 
     async def finish_sentence(self, *, at_once: bool) -> None:

@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
-from states import Event, Outcome, State
+from states import Event, Outcome, Reason, State
 from states.transition import IllegalTransition, LifecycleStopped
 from worker import faults
 from worker.application import succession_of
@@ -32,7 +32,8 @@ _CLOSE_RESOURCES_S = 3.0
 async def close(job: Job, work: asyncio.Task[None]) -> None:
     """From CLOSING to CLOSED. What hangs or raises is named in the journal and passed over."""
     closing = _Closing(job)
-    if job.life.outcome is Outcome.FAILED and closing.succession is not None:
+    asked = job.life.reason is Reason.WORKER_LOST
+    if job.life.outcome is Outcome.FAILED and closing.succession is not None and not asked:
         # The last words depend on it.
         looking = closing.succession.expects_successor(job.life.reason)
         await closing.step("look_for_successor", 0.6, looking)

@@ -28,14 +28,20 @@ def hand_over(job: Job) -> None:
 
 
 async def lose_worker(job: Job) -> None:
-    """Once the main process is gone: hand over where somebody else takes interviews, or end."""
+    """Once the main process is gone: hand over, unless it is known that nobody could follow.
+
+    A worker that takes its place, if there is one, sends somebody after such an end as well.
+    """
     job.orphaned = True
     succession = succession_of(job.app)
-    followed = False
-    if succession is not None:
+    followed: bool | None = None
+    if succession is None:
+        followed = False
+    else:
         try:
             followed = await bounded(succession.expects_successor(None), _ASK_S)
         except Exception as error:  # whatever it is, the candidate waits for a word
             job.book.fault("lose_worker", error)
-    logger.warning("the worker is gone: the job %s", "is handed over" if followed else "ends")
-    job.life.post(Event.HANDOVER_REQUESTED if followed else Event.SHUTDOWN_REQUESTED)
+    alone = followed is False
+    logger.warning("the worker is gone: the job %s", "ends" if alone else "is handed over")
+    job.life.post(Event.WORKER_LOST if alone else Event.HANDOVER_REQUESTED)

@@ -143,6 +143,7 @@ class Worker:
             await request.reject(terminate=False)
             return
         self._accepted.add(request.id)
+        self._continuity.dispatch_taken(request.job.metadata)
         try:
             # Returns once the job was handed to a process.
             await request.accept(identity=f"interviewer-{request.id}", name="Interviewer")

@@ -24,11 +24,14 @@ from worker.store.stranded import (
     give_back_dispatch,
     hold_duty,
     note_dispatch,
+    note_taken,
 )
 
 if TYPE_CHECKING:
     from worker.store.pool import Database
 
+#: Seconds after which a dispatch that nobody took is lost.
+TAKES_S = 2.01
 LIMITS = Limits(lease_s=LEASE_S, join_s=10.0, delay_s=2.0, tries=3)
 
 
@@ -103,9 +106,58 @@ async def test_an_interview_that_runs_and_has_no_lease_is_found_after_the_deadli
 
 
 async def test_an_interviewer_who_never_came_is_found_after_the_deadline(db: Database) -> None:
+    await note_taken(db, "one")
     assert await whys(db) == []
     await passes(db, "interviews", "dispatched_at", LIMITS.join_s)
     assert await whys(db) == ["NeverJoined"]
+
+
+async def test_a_dispatch_that_no_worker_takes_is_found_after_two_seconds(db: Database) -> None:
+    assert await whys(db) == []
+    await passes(db, "interviews", "dispatched_at", TAKES_S)
+    assert await whys(db) == ["NotTaken"]
+    await note_taken(db, "one")
+    assert await whys(db) == []
+
+
+async def test_dispatches_that_no_worker_takes_are_no_tries_and_come_further_apart(
+    db: Database,
+) -> None:
+    await passes(db, "interviews", "dispatched_at", TAKES_S)
+    waited = TAKES_S
+    for again in range(2 * LIMITS.tries):
+        stranded = await found(db)
+        assert stranded is not None
+        assert await claim_dispatch(db, stranded, LIMITS) == again + 1
+        await passes(db, "interviews", "dispatched_at", waited * 0.9)
+        assert await whys(db) == []
+        waited = min(waited * 1.5, 15)
+        await passes(db, "interviews", "dispatched_at", waited)
+        assert await whys(db) == ["NotTaken"]
+    interview = await get_interview(db, "one")
+    assert interview is not None
+    assert interview.tries == 0
+
+
+async def test_what_was_taken_before_it_was_noted_that_it_was_sent_is_taken(
+    leased_database: Database,
+) -> None:
+    await note_taken(leased_database, "one")
+    await set_dispatched(leased_database, "one", dispatch_id="D1")
+    await passes(leased_database, "interviews", "dispatched_at", TAKES_S)
+    assert await whys(leased_database) == []
+
+
+async def test_a_worker_that_took_the_last_dispatch_has_not_taken_the_next_one(
+    db: Database,
+) -> None:
+    await note_taken(db, "one")
+    await job_is_killed(db)
+    stranded = await found(db)
+    assert stranded is not None
+    await claim_dispatch(db, stranded, LIMITS)
+    await passes(db, "interviews", "dispatched_at", TAKES_S)
+    assert await whys(db) == ["NotTaken"]
 
 
 async def test_a_killed_job_is_found_by_its_name_as_soon_as_its_journal_is_there(
@@ -188,7 +240,7 @@ async def test_a_claim_that_was_given_back_is_due_at_once_and_counts_as_no_try(
     assert token is not None
     assert await whys(db) == []
     for _ in range(2):
-        await give_back_dispatch(db, "one", token=token)
+        await give_back_dispatch(db, stranded, token=token)
     assert await whys(db) == ["NotSent"]
     interview = await get_interview(db, "one")
     assert interview is not None
@@ -198,7 +250,7 @@ async def test_a_claim_that_was_given_back_is_due_at_once_and_counts_as_no_try(
     assert await claim_dispatch(db, stranded, LIMITS) == token + 1
     # Somebody came although it seemed that nobody could be sent.
     await job_runs(db, "AJ_2")
-    await give_back_dispatch(db, "one", token=token + 1)
+    await give_back_dispatch(db, stranded, token=token + 1)
     assert await whys(db) == []
 
 

@@ -108,7 +108,7 @@ class MemoryLeases:
         self.claims.append(self.token)
         return self.token
 
-    async def give_back(self, interview_id: str, token: int) -> None:
+    async def give_back(self, found: Stranded, token: int) -> None:
         self._ask()
         if self.token == token and self.job is None:
             self.dispatched_at = self.now - JOIN_S

@@ -144,9 +144,9 @@ class _Ledger:
         await self._process.turn()
         return await self._leases.claim(found)
 
-    async def give_back(self, interview_id: str, token: int) -> None:
+    async def give_back(self, found: Stranded, token: int) -> None:
         await self._process.turn()
-        await self._leases.give_back(interview_id, token)
+        await self._leases.give_back(found, token)
 
     async def give_up(self, found: Stranded) -> None:
         raise AssertionError("the candidate is in the room")

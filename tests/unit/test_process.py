@@ -264,7 +264,7 @@ async def test_a_job_whose_worker_is_gone_is_over_before_the_framework_cancels_e
 
     journal = tmp_path / "journals" / "AJ_test.jsonl"
     assert_path(journal, ..., "RUNNING", "CLOSING", "CLOSED")
-    assert_outcome(journal, Outcome.CANCELLED, Reason.SHUTDOWN_REQUESTED)
+    assert_outcome(journal, Outcome.FAILED, Reason.WORKER_LOST)
     assert [step.name for step in History.read(journal).steps if not step.ok] == []
     assert stages[0].did[-1] == "leave"
     assert stages[0].line.played == [ClipName.CANNOT_GO_ON]

@@ -105,7 +105,7 @@ def test_only_an_edge_into_closing_or_within_it_hurries() -> None:
     hurrying = [edge for edge in EDGES if edge.hurries]
     assert hurrying
     for edge in hurrying:
-        assert edge.event is Event.SHUTDOWN_REQUESTED
+        assert edge.event in (Event.SHUTDOWN_REQUESTED, Event.WORKER_LOST)
         assert State.CLOSING in (edge.source, edge.target)
     assert BUDGETS[State.CLOSING] > HURRIED_CLOSING_S
 

@@ -16,13 +16,15 @@ from worker.continuity.presence import Presence
 from worker.continuity.rescue import DatabaseLedger, LiveKitRooms, Rescue, limits_of
 from worker.continuity.vital_signs import is_alive
 from worker.continuity.watcher import DUTY, Watcher
+from worker.dispatch_metadata import MetadataInvalid, read_metadata
 from worker.store.errors import DatabaseError
 from worker.store.leases import renew_leases
-from worker.store.stranded import drop_duties, hold_duty
+from worker.store.stranded import drop_duties, hold_duty, note_taken
 
 if TYPE_CHECKING:
     from worker.bookkeeping import Bookkeeper
     from worker.settings import Settings
+    from worker.store.pool import Database
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +66,7 @@ class Continuity:
             seats=seats,
         )
         self._tasks: list[asyncio.Task[None]] = []
+        self._noting: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
         """Begin; to be called on the event loop."""
@@ -75,11 +78,21 @@ class Continuity:
 
     async def aclose(self) -> None:
         """Stop: another worker has the watch now. Leases then expire by themselves."""
-        await aio.cancel_and_wait(*self._tasks)
+        await aio.cancel_and_wait(*self._tasks, *self._noting)
         await self.presence.leave()
         if self._watcher.acts and (database := self._books.database) is not None:
             with contextlib.suppress(DatabaseError):
                 await drop_duties(database, [DUTY], worker_id=self.worker_id, budget_s=_LAST_S)
+
+    def dispatch_taken(self, metadata: str) -> None:
+        """Tell the watchers, in the background, that nobody else is to be sent for this dispatch."""
+        if (database := self._books.database) is None:
+            return
+        with contextlib.suppress(MetadataInvalid):
+            interview_id, _ = read_metadata(metadata)
+            noting = asyncio.create_task(_note_taken(database, interview_id), name="note-taken")
+            self._noting.add(noting)
+            noting.add_done_callback(self._noting.discard)
 
     async def job_gone(self, job_id: str) -> None:
         """Send another interviewer where this job's candidate waits for one.
@@ -122,3 +135,11 @@ class Continuity:
         folder = self._settings.journal_dir
         jobs = self._jobs().items()
         return [each for each, pid in jobs if is_alive(folder / f"{each}.jsonl", pid)]
+
+
+async def _note_taken(database: Database, interview_id: str) -> None:
+    try:
+        await note_taken(database, interview_id, budget_s=_LAST_S)
+    except DatabaseError as error:
+        # Somebody else may be sent as well: the second one finds the lease taken.
+        logger.warning("that a dispatch was taken is not noted: %s", error)

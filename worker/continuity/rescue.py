@@ -44,7 +44,7 @@ class Ledger(Protocol):
         """An interviewer was sent."""
         ...
 
-    async def give_back(self, interview_id: str, token: int) -> None:
+    async def give_back(self, found: Stranded, token: int) -> None:
         """Nobody could be sent: whoever looks next may claim at once."""
         ...
 
@@ -98,9 +98,9 @@ class DatabaseLedger:
         """As `note_dispatch`."""
         await note_dispatch(self._database, interview_id, token=token, dispatch_id=dispatch_id)
 
-    async def give_back(self, interview_id: str, token: int) -> None:
+    async def give_back(self, found: Stranded, token: int) -> None:
         """As `give_back_dispatch`."""
-        await give_back_dispatch(self._database, interview_id, token=token)
+        await give_back_dispatch(self._database, found, token=token)
 
     async def give_up(self, found: Stranded) -> None:
         """As `end_without_candidate`."""
@@ -168,7 +168,7 @@ class Rescue:
             try:
                 dispatch_id = await self._send(found, token)
             except LiveKitError:
-                await ledger.give_back(interview_id, token)
+                await ledger.give_back(found, token)
                 raise
             await ledger.note(interview_id, token, dispatch_id)
             return True

@@ -79,12 +79,13 @@ class InterviewSuccession:
         """As the talk says; before there is one it is only beginning."""
         return self.talk is not None and self.talk.almost_done
 
-    async def expects_successor(self, failure: Reason | None) -> bool:
-        """Ask the database for a worker. One that does not answer promises nobody."""
+    async def expects_successor(self, failure: Reason | None) -> bool | None:
+        """Ask the database for a worker. One that does not answer tells nothing."""
         self.expected = False
-        hopeless = failure is not None and failure not in WORTH_ANOTHER_TRY
-        if self.database is None or self._lease.token is None or hopeless:
+        if failure is not None and failure not in WORTH_ANOTHER_TRY:
             return False
+        if self.database is None or self._lease.token is None:
+            return None
         try:
             self.expected = await can_be_followed(
                 self.database,
@@ -95,7 +96,7 @@ class InterviewSuccession:
                 budget_s=_ASK_S,
             )
         except DatabaseError:
-            return False
+            return None
         return self.expected
 
     async def finish_sentence(self, *, at_once: bool) -> None:

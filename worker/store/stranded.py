@@ -23,17 +23,33 @@ WORTH_ANOTHER_TRY: Final = (
     Reason.PROCESS_KILLED,
     Reason.PROCESS_EXITED,
     Reason.JOB_CRASHED,
+    Reason.HANDSHAKE_FAILED,
+    Reason.HANDSHAKE_TIMEOUT,
+    Reason.BOOTSTRAP_NEVER_STARTED,
+    Reason.BOOTSTRAP_TIMEOUT,
+    Reason.SESSION_START_TIMEOUT,
     Reason.SESSION_FAILED,
     Reason.ROOM_LOST,
+    Reason.WORKER_LOST,
     Reason.TURN_STUCK,
 )
 #: Why an interview is without an interviewer, where no job has told.
 LEASE_EXPIRED: Final = "LeaseExpired"
 NEVER_JOINED: Final = "NeverJoined"
+#: No worker took the dispatch: LiveKit dropped it, or waits for one that does not answer.
+NOT_TAKEN: Final = "NotTaken"
 #: Why it is, where its last job has passed it on: no failure, and nothing to wait for.
 HANDED_OVER: Final = Reason.HANDOVER_REQUESTED
 NOT_SENT: Final = "NotSent"
+#: What is no failure of anybody's job, and counts as no try.
+_UNCOUNTED: Final = (HANDED_OVER, NOT_TAKEN)
 
+#: Seconds for a worker to take a dispatch and to say so, which takes it milliseconds; each further
+#: one has half as long again, up to the longest.
+_TAKES_S: Final = 2
+_TAKES_LONGEST_S: Final = 15
+#: Seconds by which a dispatch may be taken before it is noted that it was made.
+_NOTED_S: Final = 5
 #: Seconds after which nobody looks at an interview any more, and without a dispatch after which
 #: tries are counted anew.
 _LOOKED_AT_S: Final = 600
@@ -68,6 +84,18 @@ _NOW = "clock_timestamp()"
 TRIES: Final = (
     f"(CASE WHEN dispatched_at > {_NOW} - interval '{_FORGOTTEN_S} s' THEN tries ELSE 0 END)"
 )
+_NOT_SENT = (
+    "status = 'dispatched' AND lease_job IS NULL AND dispatched_at IS NULL"
+    f" AND updated_at > {_NOW} - interval '{_LOOKED_AT_S} s'"
+)
+_LOST_AFTER_S = f"least({_TAKES_S} * 1.5 ^ least(untaken, 9), {_TAKES_LONGEST_S})"
+_TAKEN = f"(taken_at >= dispatched_at - interval '{_NOTED_S} s') IS TRUE"
+_NOT_TAKEN = (
+    "status = 'dispatched' AND lease_job IS NULL"
+    f" AND dispatched_at BETWEEN {_NOW} - interval '{_LOOKED_AT_S} s'"
+    f" AND {_NOW} - make_interval(secs => {_LOST_AFTER_S})"
+    f" AND NOT {_TAKEN}"
+)
 _HANDED_OVER = (
     "status IN ('dispatched', 'running') AND lease_job IS NULL"
     f" AND updated_at > {_NOW} - interval '{_LOOKED_AT_S} s'"
@@ -86,9 +114,9 @@ _WHY = (
     f" AND updated_at BETWEEN {_NOW} - interval '{_LOOKED_AT_S} s'"
     f" AND {_NOW} - make_interval(secs => $2)"
     f" THEN '{LEASE_EXPIRED}'"
-    " WHEN status = 'dispatched' AND lease_job IS NULL AND dispatched_at IS NULL"
-    f" AND updated_at > {_NOW} - interval '{_LOOKED_AT_S} s' THEN '{NOT_SENT}'"
-    " WHEN status = 'dispatched' AND lease_job IS NULL"
+    f" WHEN {_NOT_SENT} THEN '{NOT_SENT}'"
+    f" WHEN {_NOT_TAKEN} THEN '{NOT_TAKEN}'"
+    f" WHEN status = 'dispatched' AND lease_job IS NULL AND {_TAKEN}"
     f" AND dispatched_at > {_NOW} - interval '{_LOOKED_AT_S} s'"
     f" AND dispatched_at <= {_NOW} - make_interval(secs => $2 * 2 ^ {TRIES})"
     f" THEN '{NEVER_JOINED}'"
@@ -97,7 +125,7 @@ _WHY = (
     " THEN reason END"
 )
 _DUE = (
-    f"({_HANDED_OVER} OR {TRIES} < $5 AND ({TRIES} = 0"
+    f"({_HANDED_OVER} OR {_NOT_TAKEN} OR {_NOT_SENT} OR {TRIES} < $5 AND ({TRIES} = 0"
     f" OR dispatched_at <= {_NOW} - make_interval(secs => $4 * 2 ^ ({TRIES} - 1))))"
 )
 _CANDIDATES = (
@@ -152,7 +180,8 @@ async def claim_dispatch(
     """
     claim = (
         "UPDATE interviews SET token = token + 1, dispatch_token = token + 1, dispatch_id = NULL,"
-        f" tries = {TRIES} + CASE WHEN {_HANDED_OVER} THEN 0 ELSE 1 END,"
+        f" tries = {TRIES} + CASE WHEN {_HANDED_OVER} OR {_NOT_TAKEN} THEN 0 ELSE 1 END,"
+        f" untaken = CASE WHEN {_NOT_TAKEN} THEN untaken + 1 ELSE 0 END, taken_at = NULL,"
         f" dispatched_at = {_NOW}, updated_at = {_NOW},"
         " status = 'dispatched', outcome = NULL, reason = NULL,"
         " lease_job = NULL, lease_worker = NULL, lease_expires = NULL"
@@ -188,8 +217,23 @@ async def note_dispatch(
     )
 
 
+async def note_taken(db: Database, interview_id: str, *, budget_s: float = BUDGET_S) -> None:
+    """Note that a worker has taken a dispatch for an interview: a job will begin.
+
+    Raises DatabaseUnavailable and DatabaseOperationFailed.
+    """
+    await db.run(
+        "note_taken",
+        lambda connection: connection.execute(
+            f"UPDATE interviews SET taken_at = {_NOW}, untaken = 0 WHERE interview_id = $1",
+            interview_id,
+        ),
+        budget_s=budget_s,
+    )
+
+
 async def give_back_dispatch(
-    db: Database, interview_id: str, *, token: int, budget_s: float = BUDGET_S
+    db: Database, found: Stranded, *, token: int, budget_s: float = BUDGET_S
 ) -> None:
     """Undo a claim for which nobody could be sent: it counts as no try, and is due at once.
 
@@ -199,11 +243,12 @@ async def give_back_dispatch(
     await db.run(
         "give_back_dispatch",
         lambda connection: connection.execute(
-            "UPDATE interviews SET dispatched_at = NULL, tries = greatest(tries - 1, 0)"
+            "UPDATE interviews SET dispatched_at = NULL, tries = greatest(tries - $3, 0)"
             " WHERE interview_id = $1 AND token = $2 AND dispatch_token = $2"
             " AND lease_job IS NULL AND dispatch_id IS NULL AND dispatched_at IS NOT NULL",
-            interview_id,
+            found.interview.interview_id,
             token,
+            int(found.why not in _UNCOUNTED),
         ),
         budget_s=budget_s,
     )

@@ -35,6 +35,7 @@ _ALONE: Final = (
     Reason.SESSION_FAILED,
     Reason.TURN_STUCK,
     Reason.ROOM_LOST,
+    Reason.WORKER_LOST,
 )
 
 
