@@ -36,7 +36,8 @@ class ContinuitySettings(BaseSettings):
     join_deadline_s: float = setting(
         "INTERVIEW_JOIN_DEADLINE_S",
         6.0,
-        "Seconds for an interviewer who was sent to come; then another one is sent.",
+        "Seconds between two interviewers who are sent where no worker takes the dispatch, "
+        "at most; 2 s the first time.",
         ge=1,
         le=600,
     )

@@ -57,7 +57,7 @@ class Worker:
         )
         self._set_ups = SetUps(self.readiness)
         self._continuity = Continuity(
-            settings, self._books, jobs=lambda: self.server.job_pids, seats=self._seats
+            settings, self._books, jobs=self._taken, seats=self._seats
         )
         self._telling: asyncio.Task[None] | None = None
         self.observation = Observation(
@@ -127,6 +127,10 @@ class Worker:
         """The jobs that hold a slot: running, or accepted and not yet handed to a process."""
         return {*self._running_jobs(), *self._accepted}
 
+    def _taken(self) -> dict[str, int | None]:
+        """The jobs that were accepted, and the pid of each that has a process by now."""
+        return dict.fromkeys(self._accepted) | self.server.job_pids
+
     def _seats(self) -> int | None:
         """How many interviews could be taken now; None while none is taken at all."""
         if self._stopping.is_set() or self.readiness.reasons() or not self.server.connected:
@@ -143,7 +147,7 @@ class Worker:
             await request.reject(terminate=False)
             return
         self._accepted.add(request.id)
-        self._continuity.dispatch_taken(request.job.metadata)
+        self._continuity.dispatch_taken(request.id, request.job.metadata)
         try:
             # Returns once the job was handed to a process.
             await request.accept(identity=f"interviewer-{request.id}", name="Interviewer")

@@ -154,6 +154,6 @@ async def test_a_server_that_was_away_for_too_long_is_followed_by_another_interv
     assert_outcome(first, Outcome.FAILED, Reason.ROOM_LOST)
     assert_outcome(second, Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
     # A dispatch made before the worker had registered again is lost, and made anew.
-    assert second.header["follows_why"] in (Reason.ROOM_LOST, "NeverJoined")
+    assert second.header["follows_why"] in (Reason.ROOM_LOST, "NotTaken")
     turns = await turns_in(worker, interview)
     assert [turn.role or "answer" for turn in turns] == ["opening", "repeat", "answer", "closing"]

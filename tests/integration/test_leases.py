@@ -202,4 +202,4 @@ async def test_last_words_of_a_job_that_lost_its_lease_are_kept_as_late_and_end_
     assert job is not None
     assert job.token == 1
     interview = await interview_in(db)
-    assert (interview.status, interview.lease_job) == ("created", "AJ_2")
+    assert (interview.status, interview.lease_job) == ("dispatched", "AJ_2")

@@ -24,7 +24,6 @@ from worker.store.stranded import (
     give_back_dispatch,
     hold_duty,
     note_dispatch,
-    note_taken,
 )
 
 if TYPE_CHECKING:
@@ -105,19 +104,23 @@ async def test_an_interview_that_runs_and_has_no_lease_is_found_after_the_deadli
     assert await whys(db) == []
 
 
-async def test_an_interviewer_who_never_came_is_found_after_the_deadline(db: Database) -> None:
-    await note_taken(db, "one")
-    assert await whys(db) == []
-    await passes(db, "interviews", "dispatched_at", LIMITS.join_s)
-    assert await whys(db) == ["NeverJoined"]
-
-
 async def test_a_dispatch_that_no_worker_takes_is_found_after_two_seconds(db: Database) -> None:
     assert await whys(db) == []
     await passes(db, "interviews", "dispatched_at", TAKES_S)
     assert await whys(db) == ["NotTaken"]
-    await note_taken(db, "one")
+    # Whoever takes one takes the lease for the job that will begin.
+    await take_lease(db, "one", job_id="AJ_1", lease_s=LEASE_S)
     assert await whys(db) == []
+
+
+async def test_a_worker_that_dies_before_its_job_has_begun_is_found_with_the_lease(
+    leased_database: Database,
+) -> None:
+    """Also where whoever made the dispatch has not noted it."""
+    await take_lease(leased_database, "one", job_id="AJ_1", lease_s=LEASE_S)
+    assert await whys(leased_database) == []
+    await lapses(leased_database)
+    assert await whys(leased_database) == ["LeaseExpired"]
 
 
 async def test_dispatches_that_no_worker_takes_are_no_tries_and_come_further_apart(
@@ -131,33 +134,12 @@ async def test_dispatches_that_no_worker_takes_are_no_tries_and_come_further_apa
         assert await claim_dispatch(db, stranded, LIMITS) == again + 1
         await passes(db, "interviews", "dispatched_at", waited * 0.9)
         assert await whys(db) == []
-        waited = min(waited * 1.5, 15)
+        waited = min(waited * 1.5, LIMITS.join_s)
         await passes(db, "interviews", "dispatched_at", waited)
         assert await whys(db) == ["NotTaken"]
     interview = await get_interview(db, "one")
     assert interview is not None
     assert interview.tries == 0
-
-
-async def test_what_was_taken_before_it_was_noted_that_it_was_sent_is_taken(
-    leased_database: Database,
-) -> None:
-    await note_taken(leased_database, "one")
-    await set_dispatched(leased_database, "one", dispatch_id="D1")
-    await passes(leased_database, "interviews", "dispatched_at", TAKES_S)
-    assert await whys(leased_database) == []
-
-
-async def test_a_worker_that_took_the_last_dispatch_has_not_taken_the_next_one(
-    db: Database,
-) -> None:
-    await note_taken(db, "one")
-    await job_is_killed(db)
-    stranded = await found(db)
-    assert stranded is not None
-    await claim_dispatch(db, stranded, LIMITS)
-    await passes(db, "interviews", "dispatched_at", TAKES_S)
-    assert await whys(db) == ["NotTaken"]
 
 
 async def test_a_killed_job_is_found_by_its_name_as_soon_as_its_journal_is_there(

@@ -10,7 +10,7 @@ from typing import Any, cast
 from worker.livekit_api import LiveKitUnreachable
 from worker.store.errors import DatabaseUnavailable
 from worker.store.leases import Holder, LeaseHeld
-from worker.store.stranded import LEASE_EXPIRED, NEVER_JOINED, Stranded
+from worker.store.stranded import LEASE_EXPIRED, NOT_TAKEN, Stranded
 
 LEASE_S = 3.0
 JOIN_S = 10.0
@@ -88,7 +88,7 @@ class MemoryLeases:
         if self.expired:
             return LEASE_EXPIRED
         waits = self.job is None and self.now - self.dispatched_at >= JOIN_S
-        return NEVER_JOINED if waits else None
+        return NOT_TAKEN if waits else None
 
     async def stranded(self, job_id: str | None = None) -> list[Stranded]:
         self._ask()

@@ -24,6 +24,7 @@ from worker.continuity.rescue import Rescue
 from worker.continuity.watcher import Watcher
 from worker.livekit_api import LiveKitUnreachable
 from worker.store.errors import DatabaseError, DatabaseUnavailable
+from worker.store.leases import LeaseHeld
 from worker.store.stranded import Stranded
 
 WATCH_S: Final = 0.5
@@ -60,6 +61,12 @@ class Worker:
     def take(self, job: Job) -> None:
         """A dispatch was given to this worker."""
         self.jobs[job.job_id] = job, asyncio.create_task(job.live(), name=job.job_id)
+        self._tasks.append(asyncio.create_task(self._take_lease(job.job_id), name="take-lease"))
+
+    async def _take_lease(self, job_id: str) -> None:
+        with contextlib.suppress(LeaseHeld, DatabaseUnavailable):
+            await self.process.turn()
+            await self.world.leases.take_lease(None, "iv-1", job_id=job_id)
 
     async def kill_job(self, job_id: str) -> None:
         """SIGKILL to a job's process: this worker knows at once."""

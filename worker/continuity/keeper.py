@@ -18,8 +18,8 @@ from worker.continuity.vital_signs import is_alive
 from worker.continuity.watcher import DUTY, Watcher
 from worker.dispatch_metadata import MetadataInvalid, read_metadata
 from worker.store.errors import DatabaseError
-from worker.store.leases import renew_leases
-from worker.store.stranded import drop_duties, hold_duty, note_taken
+from worker.store.leases import LeaseHeld, renew_leases, take_lease
+from worker.store.stranded import drop_duties, hold_duty
 
 if TYPE_CHECKING:
     from worker.bookkeeping import Bookkeeper
@@ -38,7 +38,7 @@ class Continuity:
     Args:
         settings: The lease, its period, and the folder of the journals.
         books: Whose database it is.
-        jobs: The jobs that have a process, and its pid.
+        jobs: The jobs that were taken, and the pid of each that has a process.
         seats: How many interviews could be taken now; None while none at all.
     """
 
@@ -66,7 +66,7 @@ class Continuity:
             seats=seats,
         )
         self._tasks: list[asyncio.Task[None]] = []
-        self._noting: set[asyncio.Task[None]] = set()
+        self._taking: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
         """Begin; to be called on the event loop."""
@@ -78,21 +78,41 @@ class Continuity:
 
     async def aclose(self) -> None:
         """Stop: another worker has the watch now. Leases then expire by themselves."""
-        await aio.cancel_and_wait(*self._tasks, *self._noting)
+        await aio.cancel_and_wait(*self._tasks, *self._taking)
         await self.presence.leave()
         if self._watcher.acts and (database := self._books.database) is not None:
             with contextlib.suppress(DatabaseError):
                 await drop_duties(database, [DUTY], worker_id=self.worker_id, budget_s=_LAST_S)
 
-    def dispatch_taken(self, metadata: str) -> None:
-        """Tell the watchers, in the background, that nobody else is to be sent for this dispatch."""
+    def dispatch_taken(self, job_id: str, metadata: str) -> None:
+        """Take the lease for a job that will begin, in the background.
+
+        So nobody else is sent, and somebody is if this worker dies before the job has begun.
+        """
         if (database := self._books.database) is None:
             return
         with contextlib.suppress(MetadataInvalid):
             interview_id, _ = read_metadata(metadata)
-            noting = asyncio.create_task(_note_taken(database, interview_id), name="note-taken")
-            self._noting.add(noting)
-            noting.add_done_callback(self._noting.discard)
+            taking = asyncio.create_task(
+                self._take_lease(database, interview_id, job_id), name="take-lease"
+            )
+            self._taking.add(taking)
+            taking.add_done_callback(self._taking.discard)
+
+    async def _take_lease(self, database: Database, interview_id: str, job_id: str) -> None:
+        try:
+            await take_lease(
+                database,
+                interview_id,
+                job_id=job_id,
+                lease_s=self._settings.lease_s,
+                budget_s=self._settings.lease_s,
+            )
+        except LeaseHeld:
+            pass  # the job finds out itself, and leaves
+        except DatabaseError as error:
+            # The job takes it once it has the database; somebody else may be sent meanwhile.
+            logger.warning("the lease is not taken yet: %s", error)
 
     async def job_gone(self, job_id: str) -> None:
         """Send another interviewer where this job's candidate waits for one.
@@ -136,10 +156,3 @@ class Continuity:
         jobs = self._jobs().items()
         return [each for each, pid in jobs if is_alive(folder / f"{each}.jsonl", pid)]
 
-
-async def _note_taken(database: Database, interview_id: str) -> None:
-    try:
-        await note_taken(database, interview_id, budget_s=_LAST_S)
-    except DatabaseError as error:
-        # Somebody else may be sent as well: the second one finds the lease taken.
-        logger.warning("that a dispatch was taken is not noted: %s", error)

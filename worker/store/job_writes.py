@@ -92,7 +92,8 @@ UPDATE jobs SET conditions = (
 
 #: The job's state and end, from its records; $1 is the job. Gives the interview where either is
 #: another than before, so that a journal shipped once more cannot undo a dispatch made since.
-#: A process that went away without a word has failed, as `states.History` says of it too.
+#: A process that went away without a word has failed, as `states.History` says of it too, unless
+#: it had stored its end itself (`store_end`) and only its disk did not take it.
 PROGRESS = """
 WITH before AS (
     SELECT state, outcome, reason FROM jobs WHERE job_id = $1
@@ -111,8 +112,8 @@ WITH before AS (
 UPDATE jobs SET
     state = coalesce((SELECT record->>'to' FROM last_transition), state),
     outcome = coalesce(
-        (SELECT record->>'outcome' FROM closed), (SELECT 'failed' FROM exited)),
-    reason = coalesce((SELECT record->>'reason' FROM closed), (SELECT why FROM exited)),
+        (SELECT record->>'outcome' FROM closed), outcome, (SELECT 'failed' FROM exited)),
+    reason = coalesce((SELECT record->>'reason' FROM closed), reason, (SELECT why FROM exited)),
     exit_code = coalesce((SELECT (record->>'exit_code')::integer FROM exited), exit_code),
     signal = coalesce((SELECT (record->>'signal')::integer FROM exited), signal),
     ended_at = coalesce((SELECT at FROM closed), (SELECT at FROM exited), ended_at)

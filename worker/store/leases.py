@@ -75,7 +75,10 @@ async def take_lease(
     take = (
         "UPDATE interviews SET token = token + (lease_job IS DISTINCT FROM $2)::integer,"
         " lease_job = $2, lease_worker = NULL,"
-        " lease_expires = clock_timestamp() + make_interval(secs => $3)"
+        " lease_expires = clock_timestamp() + make_interval(secs => $3),"
+        # Of a dispatch that nobody noted, or after a failure: somebody comes.
+        " status = CASE WHEN status = 'running' THEN status ELSE 'dispatched' END,"
+        " outcome = NULL, reason = NULL, untaken = 0"
         f" WHERE interview_id = $1 AND {_NOT_OVER}"
         f" AND (lease_job IS NULL OR lease_job = $2 OR {expired('$3')}) RETURNING token"
     )

@@ -35,7 +35,6 @@ WORTH_ANOTHER_TRY: Final = (
 )
 #: Why an interview is without an interviewer, where no job has told.
 LEASE_EXPIRED: Final = "LeaseExpired"
-NEVER_JOINED: Final = "NeverJoined"
 #: No worker took the dispatch: LiveKit dropped it, or waits for one that does not answer.
 NOT_TAKEN: Final = "NotTaken"
 #: Why it is, where its last job has passed it on: no failure, and nothing to wait for.
@@ -44,12 +43,9 @@ NOT_SENT: Final = "NotSent"
 #: What is no failure of anybody's job, and counts as no try.
 _UNCOUNTED: Final = (HANDED_OVER, NOT_TAKEN)
 
-#: Seconds for a worker to take a dispatch and to say so, which takes it milliseconds; each further
-#: one has half as long again, up to the longest.
+#: Seconds for a worker to take a dispatch, which takes it milliseconds; each further one has half
+#: as long again, up to the join deadline.
 _TAKES_S: Final = 2
-_TAKES_LONGEST_S: Final = 15
-#: Seconds by which a dispatch may be taken before it is noted that it was made.
-_NOTED_S: Final = 5
 #: Seconds after which nobody looks at an interview any more, and without a dispatch after which
 #: tries are counted anew.
 _LOOKED_AT_S: Final = 600
@@ -88,13 +84,11 @@ _NOT_SENT = (
     "status = 'dispatched' AND lease_job IS NULL AND dispatched_at IS NULL"
     f" AND updated_at > {_NOW} - interval '{_LOOKED_AT_S} s'"
 )
-_LOST_AFTER_S = f"least({_TAKES_S} * 1.5 ^ least(untaken, 9), {_TAKES_LONGEST_S})"
-_TAKEN = f"(taken_at >= dispatched_at - interval '{_NOTED_S} s') IS TRUE"
+_LOST_AFTER_S = f"least({_TAKES_S} * 1.5 ^ least(untaken, 9), $2)"
 _NOT_TAKEN = (
     "status = 'dispatched' AND lease_job IS NULL"
     f" AND dispatched_at BETWEEN {_NOW} - interval '{_LOOKED_AT_S} s'"
     f" AND {_NOW} - make_interval(secs => {_LOST_AFTER_S})"
-    f" AND NOT {_TAKEN}"
 )
 _HANDED_OVER = (
     "status IN ('dispatched', 'running') AND lease_job IS NULL"
@@ -116,10 +110,6 @@ _WHY = (
     f" THEN '{LEASE_EXPIRED}'"
     f" WHEN {_NOT_SENT} THEN '{NOT_SENT}'"
     f" WHEN {_NOT_TAKEN} THEN '{NOT_TAKEN}'"
-    f" WHEN status = 'dispatched' AND lease_job IS NULL AND {_TAKEN}"
-    f" AND dispatched_at > {_NOW} - interval '{_LOOKED_AT_S} s'"
-    f" AND dispatched_at <= {_NOW} - make_interval(secs => $2 * 2 ^ {TRIES})"
-    f" THEN '{NEVER_JOINED}'"
     " WHEN status = 'ended' AND outcome = 'failed' AND lease_job IS NULL"
     f" AND updated_at > {_NOW} - interval '{_LOOKED_AT_S} s' AND reason = ANY($3::text[])"
     " THEN reason END"
@@ -181,7 +171,7 @@ async def claim_dispatch(
     claim = (
         "UPDATE interviews SET token = token + 1, dispatch_token = token + 1, dispatch_id = NULL,"
         f" tries = {TRIES} + CASE WHEN {_HANDED_OVER} OR {_NOT_TAKEN} THEN 0 ELSE 1 END,"
-        f" untaken = CASE WHEN {_NOT_TAKEN} THEN untaken + 1 ELSE 0 END, taken_at = NULL,"
+        f" untaken = CASE WHEN {_NOT_TAKEN} THEN untaken + 1 ELSE 0 END,"
         f" dispatched_at = {_NOW}, updated_at = {_NOW},"
         " status = 'dispatched', outcome = NULL, reason = NULL,"
         " lease_job = NULL, lease_worker = NULL, lease_expires = NULL"
@@ -212,21 +202,6 @@ async def note_dispatch(
             interview_id,
             token,
             dispatch_id,
-        ),
-        budget_s=budget_s,
-    )
-
-
-async def note_taken(db: Database, interview_id: str, *, budget_s: float = BUDGET_S) -> None:
-    """Note that a worker has taken a dispatch for an interview: a job will begin.
-
-    Raises DatabaseUnavailable and DatabaseOperationFailed.
-    """
-    await db.run(
-        "note_taken",
-        lambda connection: connection.execute(
-            f"UPDATE interviews SET taken_at = {_NOW}, untaken = 0 WHERE interview_id = $1",
-            interview_id,
         ),
         budget_s=budget_s,
     )
