@@ -64,7 +64,7 @@ class Event(StrEnum):
     #: Nothing of the interviewer's turn could be heard or read, whatever was tried.
     TURN_STUCK = "turn_stuck"
     SHUTDOWN_REQUESTED = "shutdown_requested"
-    #: The main process is gone, and no other worker is there that could follow.
+    #: The main process is gone, or has given the job up, and no other worker is there.
     WORKER_LOST = "worker_lost"
     ROOM_LOST = "room_lost"
     ROOM_DELETED = "room_deleted"

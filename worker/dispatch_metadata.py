@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from worker.store.interviews import InterviewIdInvalid, check_interview_id
@@ -18,10 +18,29 @@ MAX_METADATA_BYTES = 512 * 1024
 
 def dispatch_metadata(interview: Interview, **more: Any) -> str:
     """Whose interview it is, the plan's snapshot if it fits in, and `more`."""
-    with_plan = {"interview_id": interview.interview_id, "plan": interview.plan, **more}
-    metadata = json.dumps(with_plan, ensure_ascii=False)
-    fits = len(metadata.encode()) <= MAX_METADATA_BYTES
-    return metadata if fits else without_plan(interview, **more)
+    whole = _with_plan(interview, **more)
+    return whole if _fits(whole) else without_plan(interview, **more)
+
+
+def metadata_after(
+    interview: Interview, *, job_id: str | None, why: str, turns: Sequence[Mapping[str, Any]]
+) -> str:
+    """What an interviewer is sent with who follows upon a job: the turns so far, if they fit in.
+
+    With them it goes on at the right question where its own database is away.
+    """
+    follows = {"job_id": job_id, "why": why}
+    whole = _with_plan(interview, follows=follows | {"turns": turns})
+    return whole if _fits(whole) else dispatch_metadata(interview, follows=follows)
+
+
+def _with_plan(interview: Interview, **more: Any) -> str:
+    data = {"interview_id": interview.interview_id, "plan": interview.plan, **more}
+    return json.dumps(data, ensure_ascii=False)
+
+
+def _fits(metadata: str) -> bool:
+    return len(metadata.encode()) <= MAX_METADATA_BYTES
 
 
 def without_plan(interview: Interview, **more: Any) -> str:
@@ -51,6 +70,13 @@ def read_metadata(metadata: str) -> tuple[str, Mapping[str, Any] | None]:
         ) from error
     plan = data.get("plan")
     return interview_id, plan if isinstance(plan, dict) else None
+
+
+def read_turns(metadata: str) -> list[Any]:
+    """The turns that came along with an interviewer who follows upon another one, unchecked."""
+    follows = json.loads(metadata).get("follows")
+    turns = follows.get("turns") if isinstance(follows, dict) else None
+    return turns if isinstance(turns, list) else []
 
 
 def read_follows(metadata: str) -> Mapping[str, str]:

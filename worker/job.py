@@ -28,7 +28,7 @@ from worker.book import JobBook
 from worker.bounded import retrieve
 from worker.closing import close
 from worker.journal import open_journal, watch_disk, without_disk
-from worker.leaving import hand_over
+from worker.leaving import hand_over, lose_worker
 from worker.resources.base import LoadReport, Resource
 from worker.resources.bootstrap import AgentResources, bootstrap_resources
 from worker.settings import Settings
@@ -93,6 +93,7 @@ class Job:
         self.opening: asyncio.Task[None] | None = None
         #: Its worker's main process is gone, and nothing is waited for any more.
         self.orphaned = False
+        self._leaving: asyncio.Task[None] | None = None
         #: Loads the resources; may go on behind the session.
         self.loading: asyncio.Task[None] | None = None
 
@@ -113,15 +114,23 @@ class Job:
     async def _see_through(self, part: Coroutine[Any, Any, object]) -> None:
         """Await a part of the life that a cancellation hurries and does not cut off.
 
-        The framework cancels when it ends the process: the worker is gone, or the room was lost
-        15 s ago. Nobody else would then leave the room, or say goodbye.
+        The framework cancels when it ends the process: the worker is gone, or LiveKit took the
+        job for ended 15 s ago. Nobody else would then leave the room, say goodbye, or see to it
+        that the interview goes on.
         """
         task = asyncio.create_task(part, name="job-life")
         while not task.done():
             try:
                 await asyncio.shield(task)
             except asyncio.CancelledError:
-                self.life.post(Event.SHUTDOWN_REQUESTED)
+                self.given_up()
+
+    def given_up(self) -> None:
+        """The framework ends the process: leave the interview to somebody, or hurry."""
+        if self._leaving is None and self.life.state is not State.CLOSING:
+            self._leaving = asyncio.create_task(lose_worker(self), name="lose-worker")
+        else:
+            self.life.post(Event.WORKER_LOST)
 
     async def _work(self) -> None:
         """The way forward. The lifecycle may end it at any await."""

@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Final
 
 from livekit.agents import JobContext, JobProcess
 
-from states import Event, Outcome
+from states import Outcome
 from worker import faults
 from worker.apology import Apology
 from worker.application import ApplicationInvalid, Dispatch, load_application
 from worker.heartbeat import heartbeat
 from worker.job import HANDOVER_WORD, WORKERS_WORD, Job
-from worker.leaving import lose_worker
 from worker.local_stage import LocalStage
 from worker.loop_guard import LoopGuard
 from worker.settings import Settings, SettingsInvalid
@@ -153,18 +152,13 @@ async def _held_to_its_end(ctx: JobContext, job: Job) -> Outcome:
     (ipc/job_proc_lazy_main.py, _run_job_task): here that is the word to end the job.
     """
     over = asyncio.Event()
-    leaving: asyncio.Task[None] | None = None
 
     async def hold() -> None:
-        nonlocal leaving
         while not over.is_set():
             try:
                 await over.wait()
             except asyncio.CancelledError:
-                if leaving is None:
-                    leaving = asyncio.create_task(lose_worker(job), name="lose-worker")
-                else:
-                    job.life.post(Event.SHUTDOWN_REQUESTED)
+                job.given_up()
 
     holding = asyncio.create_task(hold(), name="hold-the-framework")
     ctx._track_pending_task(holding, name="the job's life")  # it has no public face

@@ -56,9 +56,7 @@ class Worker:
             on_change=self._on_readiness,
         )
         self._set_ups = SetUps(self.readiness)
-        self._continuity = Continuity(
-            settings, self._books, jobs=self._taken, seats=self._seats
-        )
+        self._continuity = Continuity(settings, self._books, jobs=self._taken, seats=self._seats)
         self._telling: asyncio.Task[None] | None = None
         self.observation = Observation(
             settings,

@@ -8,7 +8,8 @@ lost       A word of an answer that was given to its end, and heard, is not amon
            was never followed by another (the interview ended with it). One that was misheard has
            another in its place; it is counted apart.
 doubled    Words of an answer are in more of the candidate's turns than the candidate said them.
-asked      A question is asked again though a whole answer to it had been recorded before.
+asked      A question is asked again though a whole answer to it had been recorded before, by an
+           interviewer who was not killed within a second of that.
 voices     Two interviewers are audible at once for longer than `Limits.two_voices_s`.
 silence    The candidate waits longer than `Limits.silence_s`, not counting what LiveKit was away,
            nor the database and the lease of calm after it: nobody can be sent meanwhile.
@@ -71,7 +72,7 @@ def _violations(round_: RoundEvidence, one: Evidence, limits: Limits) -> list[Fo
     return [
         *_lost(round_, one),
         *_doubled(one),
-        *_asked_again(one),
+        *_asked_again(round_, one),
         *two_voices(one, limits),
         *silences(round_, one, limits),
         *_end(one),
@@ -166,10 +167,20 @@ def _doubled(one: Evidence) -> Iterable[Found]:
         yield Found(what="doubled", detail="two rows for one turn")
 
 
-def _asked_again(one: Evidence) -> Iterable[Found]:
+def _asked_again(round_: RoundEvidence, one: Evidence) -> Iterable[Found]:
+    kills = [
+        each.span.longer(_SHIPPED_S)
+        for each in round_.struck
+        if each.hit and one.diary.interview_id in each.interviewers
+    ]
+    turns = [
+        turn
+        for turn in one.turns
+        if not any(kill.start_s - _SHIPPED_S <= turn.at_s <= kill.end_s for kill in kills)
+    ]
     for asked in one.diary.asked:
         words = one.words[asked.question_id]
-        for turn in one.turns:
+        for turn in turns:
             whole = all(re.search(rf"\b{word}\b", turn.text.lower()) for word in words)
             recorded = turn.speaker == "candidate" and whole and not turn.interrupted
             # It may have been under way already when the answer was recorded.
@@ -183,6 +194,8 @@ def _asked_again(one: Evidence) -> Iterable[Found]:
                 break
 
 
+#: Seconds until a turn is sure to be in the database: until then it is on a disk that may be gone.
+_SHIPPED_S: Final = 1.0
 #: Seconds of a question with the words before it.
 _QUESTION_S: Final = 6.0
 

@@ -31,6 +31,8 @@ from chaos.schedule import INTERVIEWS
 from chaos.strikes import Seat, Striker
 from chaos.verdict import Limits, Verdict
 from worker.livekit_api import LiveKitError
+from worker.store.errors import DatabaseError
+from worker.store.progress import set_dispatched
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -139,11 +141,13 @@ class Run:
         )
 
     async def _send(self, interview: Interview) -> None:
-        """Send an interviewer, as the owner of the interview does, until LiveKit takes it."""
+        """Send an interviewer as `interviews create --dispatch` does, until that succeeds."""
         while True:
             try:
                 await self._creator.send_interviewer(interview)
-            except LiveKitError:
+                async with self._creator.database() as database:
+                    await set_dispatched(database, interview.interview_id, dispatch_id="")
+            except (LiveKitError, DatabaseError):
                 await asyncio.sleep(_LOOK_S)
             else:
                 return

@@ -118,6 +118,10 @@ class MemoryLeases:
         if found.interview.token == self.token and self.why is not None:
             self.token, self.job, self.over = self.token + 1, None, True
 
+    async def turns(self, interview_id: str) -> list[dict[str, Any]]:
+        self._ask()
+        return [{"speaker": "candidate", "text": "The half of it."}]
+
     async def note(self, interview_id: str, token: int, dispatch_id: str) -> None:
         self._ask()
         self.dispatches.append(dispatch_id)
@@ -130,6 +134,8 @@ class MemoryRooms:
         self.here = {CANDIDATE}
         self.did: list[str] = []
         self.broken: set[str] = set()
+        #: The turns that each who was sent took along.
+        self.sent_with: list[list[dict[str, Any]]] = []
 
     def _try(self, what: str) -> None:
         if what in self.broken:
@@ -143,7 +149,8 @@ class MemoryRooms:
         self._try("remove")
         self.did.append(f"remove {identity}")
 
-    async def send(self, interview: Any, *, follows: str | None, why: str) -> str:
+    async def send(self, found: Stranded, *, turns: list[dict[str, Any]]) -> str:
         self._try("send")
-        self.did.append(f"send after {follows}: {why}")
+        self.sent_with.append(turns)
+        self.did.append(f"send after {found.last_job}: {found.why}")
         return f"AD_{len(self.did)}"

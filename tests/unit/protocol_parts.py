@@ -26,7 +26,7 @@ class Leases(MemoryLeases):
         super().__init__()
         self.failed = False
         #: By job and sequence number: which answer it is.
-        self.turns: dict[tuple[str, int], int] = {}
+        self.stored: dict[tuple[str, int], int] = {}
         #: When the database went away, and came back.
         self.outages: list[list[float]] = []
         #: When a lease was taken for expired, and whose.
@@ -81,7 +81,7 @@ class Leases(MemoryLeases):
         self._ask()
         for record in records:
             if record["kind"] == "turn":
-                self.turns.setdefault((header.job_id, record["seq"]), record["answer"])
+                self.stored.setdefault((header.job_id, record["seq"]), record["answer"])
 
     def end(self, job_id: str, *, failed: bool) -> None:
         """A job's end is stored; that of one whose token is old changes nothing."""

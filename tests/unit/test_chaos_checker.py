@@ -207,6 +207,15 @@ def test_a_question_that_is_asked_again_after_its_answer_was_recorded_is_found()
     assert found(with_diary(healthy(), asked=asked)) == ["asked"]
 
 
+def test_a_question_whose_answer_was_on_the_disk_of_a_dead_machine_alone_may_be_asked_again() -> (
+    None
+):
+    asked = [*healthy().diary.asked, Asked(question_id="one", at_s=T + 19)]
+    one = with_diary(healthy(), asked=asked)
+    assert found(one, struck("kill-machine", 9.2, 9.3, interviewers={"iv": FIRST})) == []
+    assert found(one, struck("kill-machine", 10.5, 10.6, interviewers={"iv": FIRST})) == ["asked"]
+
+
 def test_a_question_that_was_under_way_as_its_answer_was_recorded_is_not_asked_again() -> None:
     asked = [*healthy().diary.asked, Asked(question_id="one", at_s=T + 11)]
     assert found(with_diary(healthy(), asked=asked)) == []

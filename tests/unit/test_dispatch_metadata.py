@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,8 +14,17 @@ from job_parts import settings_in
 
 from worker.cli import interviews
 from worker.cli.interviews import send_interviewer
-from worker.dispatch_metadata import MAX_METADATA_BYTES, dispatch_metadata, read_metadata
+from worker.dispatch_metadata import (
+    MAX_METADATA_BYTES,
+    dispatch_metadata,
+    metadata_after,
+    read_follows,
+    read_metadata,
+    read_turns,
+)
+from worker.interview.orchestrator import Role, Said
 from worker.interview.plan import MAX_QUESTIONS, Plan
+from worker.interview.said import as_data, from_data
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,6 +61,52 @@ def test_letters_count_as_the_bytes_that_they_travel_in() -> None:
     assert "plan" in json.loads(metadata)
     metadata = dispatch_metadata(interview_of({"title": "\u00e4" * (MAX_METADATA_BYTES // 2)}))
     assert "plan" not in json.loads(metadata)
+
+
+SAID = [
+    Said(
+        speaker="interviewer",
+        text="How are you?",
+        at=datetime(2026, 1, 1, tzinfo=UTC),
+        question_id="q0",
+        role=Role.QUESTION,
+        generated="How are you today?",
+        interrupted=True,
+    ),
+    Said(speaker="candidate", text="Fine.", at=datetime(2026, 1, 1, tzinfo=UTC)),
+]
+
+
+def test_what_was_said_travels_with_whoever_follows_upon_a_job() -> None:
+    interview = interview_of(plan_of(question(0)).to_json())
+    metadata = metadata_after(interview, job_id="AJ_1", why="LeaseExpired", turns=as_data(SAID))
+    assert from_data(read_turns(metadata)) == SAID
+    assert read_follows(metadata) == {"follows_job": "AJ_1", "follows_why": "LeaseExpired"}
+    assert read_metadata(metadata)[1] == interview.plan
+
+
+def test_turns_that_do_not_fit_in_stay_behind_before_the_plan_does() -> None:
+    interview = interview_of(plan_of(question(0)).to_json())
+    much = [replace(SAID[1], text="x" * MAX_METADATA_BYTES)]
+    metadata = metadata_after(interview, job_id=None, why="NotTaken", turns=as_data(much))
+    assert read_turns(metadata) == []
+    assert read_metadata(metadata)[1] == interview.plan
+
+
+@pytest.mark.parametrize(
+    "turns",
+    [
+        None,
+        "turns",
+        ["turn"],
+        [{"speaker": "candidate"}],
+        [{"at": "yesterday", "role": None}],
+        [as_data(SAID)[0] | {"of_a_newer_worker": 1}],
+    ],
+)
+def test_turns_that_are_none_are_left_to_the_database(turns: object) -> None:
+    metadata = json.dumps({"interview_id": "iv-1", "follows": {"turns": turns}})
+    assert from_data(read_turns(metadata)) == []
 
 
 @pytest.mark.parametrize(("bytes_over", "lines"), [(0, 0), (1, 1)])

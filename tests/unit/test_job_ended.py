@@ -112,7 +112,7 @@ async def test_a_cancellation_by_the_framework_still_leaves_the_room(
     held.app.session.on_aclose = after(0.5)
     life = asyncio.create_task(held.live())
     when_in(held, state, life.cancel)
-    expected = Outcome.COMPLETED if state is State.CLOSING else Outcome.CANCELLED
+    expected = Outcome.COMPLETED if state is State.CLOSING else Outcome.FAILED
     assert await life is expected
     assert held.stage.did[-1] == "leave"
     assert_path(held.path, ..., "CLOSING", "CLOSED")
@@ -126,5 +126,5 @@ async def test_being_cancelled_again_and_again_does_not_cut_the_closing(tmp_path
     for _ in range(20):
         await asyncio.sleep(0.05)
         life.cancel()
-    assert await life is Outcome.CANCELLED
+    assert await life is Outcome.FAILED
     assert held.stage.did[-1] == "leave"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -115,6 +116,28 @@ async def test_the_dispatch_brings_the_plan_where_the_database_is_away(store: Fa
     orchestrator = OrchestratorLLM("iv-1", snapshot=SNAPSHOT)
     await orchestrator.init(DB)
     assert orchestrator.plan == plan_of()
+
+
+async def test_without_a_database_it_goes_on_from_what_came_with_the_dispatch() -> None:
+    whole = OrchestratorLLM("iv-1", snapshot=SNAPSHOT)
+    await whole.init(None)
+    first = whole.next_move()
+    asked = Said(
+        speaker="interviewer",
+        text=first.text,
+        generated=first.text,
+        at=datetime(2026, 1, 1, tzinfo=UTC),
+        question_id=first.question_id,
+        role=first.role,
+    )
+    answered = Said(
+        speaker="candidate", text="I build bridges.", at=asked.at, question_id=first.question_id
+    )
+    newcomer = OrchestratorLLM("iv-1", snapshot=SNAPSHOT, turns=[asked, answered])
+    await newcomer.init(None)
+    whole.commit(asked)
+    whole.commit(answered)
+    assert newcomer.next_move() == whole.next_move() != first
 
 
 @pytest.mark.parametrize("db", [None, DB], ids=["none", "away"])

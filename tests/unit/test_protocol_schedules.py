@@ -151,7 +151,7 @@ class Schedule:
 
     def check_turns(self) -> None:
         """Every answer that somebody heard is in one row: none is lost, none is there twice."""
-        rows = sorted(self.world.leases.turns.values())
+        rows = sorted(self.world.leases.stored.values())
         twice = {answer for answer in rows if rows.count(answer) > 1}
         assert twice == set(), self.done
         assert set(rows) == self.world.heard, self.done

@@ -155,4 +155,3 @@ class Continuity:
         folder = self._settings.journal_dir
         jobs = self._jobs().items()
         return [each for each, pid in jobs if is_alive(folder / f"{each}.jsonl", pid)]
-

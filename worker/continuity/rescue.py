@@ -6,11 +6,14 @@ import asyncio
 import logging
 import time
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from worker import rooms
-from worker.dispatch_metadata import dispatch_metadata
+from worker.dispatch_metadata import metadata_after
+from worker.interview.said import as_data, said_in
 from worker.livekit_api import LiveKitError
+from worker.store.errors import DatabaseError
+from worker.store.interviews import turns_of
 from worker.store.stranded import (
     Limits,
     Stranded,
@@ -23,7 +26,6 @@ from worker.store.stranded import (
 
 if TYPE_CHECKING:
     from worker.settings import Settings
-    from worker.store.interviews import Interview
     from worker.store.pool import Database
 
 logger = logging.getLogger(__name__)
@@ -38,6 +40,10 @@ class Ledger(Protocol):
 
     async def claim(self, found: Stranded) -> int | None:
         """The token that an interviewer is sent for; None where somebody was quicker."""
+        ...
+
+    async def turns(self, interview_id: str) -> list[dict[str, Any]]:
+        """What was said so far, for the one who is sent to take along."""
         ...
 
     async def note(self, interview_id: str, token: int, dispatch_id: str) -> None:
@@ -64,7 +70,7 @@ class Rooms(Protocol):
         """Send somebody out, if they are there."""
         ...
 
-    async def send(self, interview: Interview, *, follows: str | None, why: str) -> str:
+    async def send(self, found: Stranded, *, turns: list[dict[str, Any]]) -> str:
         """Send an interviewer; returns the dispatch's id."""
         ...
 
@@ -93,6 +99,10 @@ class DatabaseLedger:
     async def claim(self, found: Stranded) -> int | None:
         """As `claim_dispatch`."""
         return await claim_dispatch(self._database, found, self._limits)
+
+    async def turns(self, interview_id: str) -> list[dict[str, Any]]:
+        """As `turns_of`."""
+        return as_data([said_in(turn) for turn in await turns_of(self._database, interview_id)])
 
     async def note(self, interview_id: str, token: int, dispatch_id: str) -> None:
         """As `note_dispatch`."""
@@ -123,11 +133,15 @@ class LiveKitRooms:
         """As `rooms.remove_participant`."""
         await rooms.remove_participant(*self._access, room=room, identity=identity)
 
-    async def send(self, interview: Interview, *, follows: str | None, why: str) -> str:
+    async def send(self, found: Stranded, *, turns: list[dict[str, Any]]) -> str:
         """As `rooms.dispatch`, with the plan's snapshot and what the newcomer follows upon."""
-        metadata = dispatch_metadata(interview, follows={"job_id": follows, "why": why})
         return await rooms.dispatch(
-            *self._access, agent_name=self._agent_name, room=interview.room, metadata=metadata
+            *self._access,
+            agent_name=self._agent_name,
+            room=found.interview.room,
+            metadata=metadata_after(
+                found.interview, job_id=found.last_job, why=found.why, turns=turns
+            ),
         )
 
 
@@ -166,7 +180,7 @@ class Rescue:
             if token is None:
                 return False
             try:
-                dispatch_id = await self._send(found, token)
+                dispatch_id = await self._send(found, token, await _turns(ledger, found))
             except LiveKitError:
                 await ledger.give_back(found, token)
                 raise
@@ -190,7 +204,7 @@ class Rescue:
             await ledger.give_up(found)
         return False
 
-    async def _send(self, found: Stranded, token: int) -> str:
+    async def _send(self, found: Stranded, token: int, turns: list[dict[str, Any]]) -> str:
         interview = found.interview
         if found.last_job is not None:
             # It would stay for about 20 s, and might wake up.
@@ -199,7 +213,7 @@ class Rescue:
                 await self._livekit.remove(interview.room, ghost)
             except LiveKitError as error:
                 logger.warning("a dead interviewer stays in the room: %s", error)
-        dispatch_id = await self._livekit.send(interview, follows=found.last_job, why=found.why)
+        dispatch_id = await self._livekit.send(found, turns=turns)
         logger.warning(
             "an interviewer was sent again",
             extra={
@@ -212,3 +226,10 @@ class Rescue:
             },
         )
         return dispatch_id
+
+
+async def _turns(ledger: Ledger, found: Stranded) -> list[dict[str, Any]]:
+    try:
+        return await ledger.turns(found.interview.interview_id)
+    except DatabaseError:
+        return []  # whoever is sent reads them itself

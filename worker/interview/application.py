@@ -18,7 +18,7 @@ from states import Event, Lifecycle, Reason
 from worker.application import Dispatch
 from worker.continuity.lease import JobLease
 from worker.continuity.succession import InterviewSuccession
-from worker.dispatch_metadata import MetadataInvalid, read_follows, read_metadata
+from worker.dispatch_metadata import MetadataInvalid, read_follows, read_metadata, read_turns
 from worker.interview.clips import ClipName, load_clip, missing_clips
 from worker.interview.interviewer import Interviewer
 from worker.interview.ladder import TurnLadder
@@ -26,6 +26,7 @@ from worker.interview.losses import Losses
 from worker.interview.orchestrator_llm import OrchestratorLLM
 from worker.interview.outages import Outages
 from worker.interview.planned_lines import prepare_plan
+from worker.interview.said import from_data
 from worker.interview.turn_ends import take_turn_detector, take_vad, turns_end_on
 from worker.interview.watch import Watch
 from worker.resources.base import Attacher, LoadFailed, Resource, Retry
@@ -99,7 +100,9 @@ class InterviewApplication:
         except MetadataInvalid as problem:
             self._problem = str(problem)
         else:
-            self._orchestrator = OrchestratorLLM(interview_id, snapshot=snapshot)
+            self._orchestrator = OrchestratorLLM(
+                interview_id, snapshot=snapshot, turns=from_data(read_turns(dispatch.metadata))
+            )
             self._has_snapshot = snapshot is not None
             self._follows = read_follows(dispatch.metadata)
             self._lease = JobLease(interview_id, job_id=dispatch.job_id, lease_s=settings.lease_s)

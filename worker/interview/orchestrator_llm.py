@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Never
 
@@ -22,7 +22,6 @@ from worker.interview.model_words import ModelWords
 from worker.interview.orchestrator import (
     Leeway,
     Move,
-    Role,
     Said,
     leeway,
     next_move,
@@ -31,6 +30,7 @@ from worker.interview.orchestrator import (
 )
 from worker.interview.phrasing import WordsRefused
 from worker.interview.plan import Plan, PlanError, Question
+from worker.interview.said import said_in
 from worker.resources.base import LoadFailed
 from worker.store.errors import DatabaseOperationFailed, DatabaseUnavailable
 from worker.store.interviews import get_interview, turns_of
@@ -75,17 +75,25 @@ class Utterance:
 class OrchestratorLLM(llm.LLM[Never]):
     """The interviewer's words for one interview.
 
-    `snapshot` is the plan that came with the dispatch: enough to hold the interview while the
-    database is away. `on_refused` is told why a language model's words were not spoken, in one
-    CamelCase word: a refusal of `worker.interview.words`, or what kept the model from a reply.
+    `snapshot` is the plan that came with the dispatch, and `turns` what had been said by then:
+    enough to hold the interview, or to go on with it, while the database is away. `on_refused`
+    is told why a language model's words were not spoken, in one CamelCase word: a refusal of
+    `worker.interview.words`, or what kept the model from a reply.
     """
 
-    def __init__(self, interview_id: str, *, snapshot: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        interview_id: str,
+        *,
+        snapshot: Mapping[str, Any] | None = None,
+        turns: Sequence[Said] = (),
+    ) -> None:
         super().__init__()
         self.interview_id = interview_id
         self.candidate_identity = f"candidate-{interview_id}"
         self.on_refused: Callable[[str], None] | None = None
         self._snapshot = snapshot
+        self._dispatched_turns = tuple(turns)
         self._plan: Plan | None = None
         self._turns: list[Said] = []
         self._words: ModelWords | None = None
@@ -145,19 +153,7 @@ class OrchestratorLLM(llm.LLM[Never]):
             raise LoadFailed("InterviewAlreadyOver", message, event=Event.INTERVIEW_OVER)
         self._plan = _checked(interview.plan)
         self.candidate_identity = interview.candidate_identity
-        self._turns = [
-            Said(
-                speaker=turn.speaker,
-                text=turn.text,
-                at=turn.at,
-                question_id=turn.question_id,
-                # A newer worker may have used one that is not known here.
-                role=Role(turn.role) if turn.role in tuple(Role) else None,
-                generated=turn.generated or "",
-                interrupted=turn.interrupted,
-            )
-            for turn in turns
-        ]
+        self._turns = [said_in(turn) for turn in turns]
         self._utterance = None
 
     def _load_snapshot(self, why: str) -> None:
@@ -165,6 +161,7 @@ class OrchestratorLLM(llm.LLM[Never]):
             message = f"{why}, and the dispatch brought no plan"
             raise LoadFailed("PlanUnavailable", message, transient=True)
         self._plan = _checked(self._snapshot)
+        self._turns = list(self._dispatched_turns)
 
     @property
     def plan(self) -> Plan:

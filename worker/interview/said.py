@@ -1,0 +1,47 @@
+"""The turns so far, as the plan sees them: from the database, and as a dispatch carries them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from worker.interview.orchestrator import Role, Said
+
+if TYPE_CHECKING:
+    from worker.store.turns import Turn
+
+
+def said_in(turn: Turn) -> Said:
+    """A turn of the database."""
+    return Said(
+        speaker=turn.speaker,
+        text=turn.text,
+        at=turn.at,
+        question_id=turn.question_id,
+        role=_role(turn.role),
+        generated=turn.generated or "",
+        interrupted=turn.interrupted,
+    )
+
+
+def as_data(turns: Sequence[Said]) -> list[dict[str, Any]]:
+    """Turns as JSON data."""
+    return [asdict(turn) | {"at": turn.at.isoformat()} for turn in turns]
+
+
+def from_data(turns: Sequence[Any]) -> list[Said]:
+    """Turns from JSON data; none of them where one is no turn."""
+    try:
+        return [
+            Said(**{**turn, "at": datetime.fromisoformat(turn["at"]), "role": _role(turn["role"])})
+            for turn in turns
+        ]
+    except (KeyError, TypeError, ValueError):
+        return []
+
+
+def _role(name: str | None) -> Role | None:
+    # A newer worker may have used one that is not known here.
+    return Role(name) if name in tuple(Role) else None
