@@ -56,7 +56,13 @@ class Worker:
             on_change=self._on_readiness,
         )
         self._set_ups = SetUps(self.readiness)
-        self._continuity = Continuity(settings, self._books, jobs=self._taken, seats=self._seats)
+        self._continuity = Continuity(
+            settings,
+            self._books,
+            jobs=self._taken,
+            seats=self._seats,
+            on_sent=partial(self._count, figures.SENT_AGAIN),
+        )
         self._telling: asyncio.Task[None] | None = None
         self.observation = Observation(
             settings,
@@ -139,7 +145,7 @@ class Worker:
         if refusal := self._refusal():
             cause, problem = refusal
             logger.warning("turned down: %s", problem, extra={"job_id": request.id})
-            self.observation.observer.metrics.count(figures.JOBS_REFUSED, cause)
+            self._count(figures.JOBS_REFUSED, cause)
             # Without this another worker would not be asked: the server takes a plain
             # rejection for the end of the job.
             await request.reject(terminate=False)
@@ -151,6 +157,9 @@ class Worker:
             await request.accept(identity=f"interviewer-{request.id}", name="Interviewer")
         finally:
             self._accepted.discard(request.id)
+
+    def _count(self, figure: figures.Figure, label: str) -> None:
+        self.observation.observer.metrics.count(figure, label)
 
     def _refusal(self) -> tuple[str, str] | None:
         """Why no job can be taken now, if so: in one word, and in a sentence."""

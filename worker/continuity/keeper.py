@@ -40,6 +40,7 @@ class Continuity:
         books: Whose database it is.
         jobs: The jobs that were taken, and the pid of each that has a process.
         seats: How many interviews could be taken now; None while none at all.
+        on_sent: Is told why, each time an interviewer was sent again.
     """
 
     def __init__(
@@ -49,13 +50,16 @@ class Continuity:
         *,
         jobs: Callable[[], Mapping[str, int | None]],
         seats: Callable[[], int | None],
+        on_sent: Callable[[str], None],
     ) -> None:
         self._settings = settings
         self._books = books
         self._jobs = jobs
         #: Told apart from every other worker, also from the one before on this machine.
         self.worker_id = f"{socket.gethostname()}-{secrets.token_hex(4)}"
-        self._rescue = Rescue(LiveKitRooms(settings), grace_s=settings.candidate_grace_s)
+        self._rescue = Rescue(
+            LiveKitRooms(settings), grace_s=settings.candidate_grace_s, on_sent=on_sent
+        )
         self._limits = limits_of(settings)
         self._watcher = Watcher(on_duty=self._on_duty, look=self._look, every_s=settings.watch_s)
         #: Tells the other workers of this one, and knows of them.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, Protocol
 
 from worker import rooms
@@ -151,11 +151,15 @@ class Rescue:
     Args:
         livekit: The rooms.
         grace_s: Seconds that a candidate who left may be away before the interview is over.
+        on_sent: Is told why, each time somebody was sent.
     """
 
-    def __init__(self, livekit: Rooms, *, grace_s: float) -> None:
+    def __init__(
+        self, livekit: Rooms, *, grace_s: float, on_sent: Callable[[str], None] = lambda why: None
+    ) -> None:
         self._livekit = livekit
         self._grace_s = grace_s
+        self._on_sent = on_sent
         #: Interviews without their candidates, and since when, by this process's clock.
         self._absent: dict[str, float] = {}
 
@@ -214,6 +218,7 @@ class Rescue:
             except LiveKitError as error:
                 logger.warning("a dead interviewer stays in the room: %s", error)
         dispatch_id = await self._livekit.send(found, turns=turns)
+        self._on_sent(found.why)
         logger.warning(
             "an interviewer was sent again",
             extra={

@@ -77,6 +77,7 @@ _TIMEOUTS: Final = _grew(figures.TIMEOUTS, f'state=~"{_any(_STARTING)}"')
 _STARTED: Final = _grew(figures.JOBS_STARTED)
 _VAD_NOT_LOADED: Final = _grew(figures.LOADS, 'resource="vad",result!="ok"')
 _VAD_LOST: Final = _grew(figures.LOSSES, 'resource="vad"')
+_NOT_TAKEN: Final = _grew(figures.SENT_AGAIN, 'reason="NotTaken"')
 _NO_SLOT: Final = _grew(figures.JOBS_REFUSED, 'cause="NoSlot"')
 #: Of prometheus_client's ProcessCollector.
 _STARTED_AT: Final = "process_start_time_seconds"
@@ -172,6 +173,14 @@ ALERTS: Final = (
         summary="{{ $labels.instance }} is not known to LiveKit.",
         description="It takes no interviews until it is; those that run go on if only the "
         "worker's own connection is gone.",
+    ),
+    Alert(
+        # One stopped worker or a restart of LiveKit costs a few.
+        name="InterviewDispatchesNotTaken",
+        expr=f"{_NOT_TAKEN} > 10",
+        severity="page",
+        summary="Candidates wait: no worker takes the dispatches made for them.",
+        description="{{ $value | humanize }} were made again in the last 15 minutes.",
     ),
     Alert(
         name="InterviewsTurnedDown",

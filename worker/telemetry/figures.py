@@ -79,6 +79,12 @@ JOB_EXITS: Final = _counter(
 JOBS_REFUSED: Final = _counter(
     "jobs_refused", "Requests passed back to LiveKit.", "cause", known=("NoSlot",)
 )
+SENT_AGAIN: Final = _counter(
+    "interviewers_sent_again",
+    "Interviewers that were sent to candidates who were without one, by why.",
+    "reason",
+    known=("LeaseExpired", "NotTaken", "ProcessKilled"),
+)
 STATE_SECONDS: Final = _histogram(
     "state_seconds", "Seconds that jobs spent in a state.", STATE_BUCKETS, "state"
 )

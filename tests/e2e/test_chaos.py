@@ -1,0 +1,43 @@
+"""One round of `make chaos`: three interviews under six faults of a fixed seed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from chaos import report
+from chaos.run import Run
+from chaos.schedule import draw
+from chaos.verdict import Limits
+from chaos.world import running_world
+
+from worker.speech import local_models
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from scenarios import Record
+
+pytestmark = [pytest.mark.real_server, pytest.mark.e2e, pytest.mark.timeout(300)]
+
+SEED = 7
+#: Seconds; a busy machine's, not the goal (10 s).
+LONGEST_SILENCE_S = 15.0
+
+
+async def test_nothing_is_lost_under_faults_and_every_interview_has_its_end(
+    livekit_binary: Path, tmp_path: Path, record_property: Record
+) -> None:
+    # Before anybody speaks: loading a model holds up the candidates' own voices.
+    local_models.preload(stt=True, tts=True)
+    limits = Limits(silence_s=LONGEST_SILENCE_S)
+    (faults,) = draw(SEED, 6)
+    async with running_world(livekit_binary) as world:
+        run = Run(world, seed=SEED, folder=tmp_path, limits=limits)
+        result = await run.round(1, faults)
+        left = await world.end()
+    figures = report.summary(SEED, [result], left)
+    for name in ("longest_silence_s", "ends", "back_after_s"):
+        record_property(name, str(figures[name]))
+    assert figures["violations"] == []
+    assert figures["faults"]["struck"] >= 4
