@@ -11,11 +11,10 @@ from collections.abc import Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from livekit.agents import JobRequest
 from livekit.agents.utils import aio
 
 from worker import faults, process
-from worker.agent_server import CLOSED_LOAD, JobServer
+from worker.agent_server import JobServer
 from worker.bookkeeping import Bookkeeper
 from worker.continuity.keeper import Continuity
 from worker.departure import Departure
@@ -26,6 +25,7 @@ from worker.readiness import Readiness
 from worker.resources.providers import provider_breaker
 from worker.set_ups import SetUps
 from worker.settings import Settings
+from worker.slots import Slots
 from worker.speech_signs import speech_problems
 from worker.telemetry import figures
 
@@ -34,9 +34,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: LiveKit's server sends no job to a worker whose load is at its `agents.target_load` or above
-#: (0.7 by default, pkg/agent/config.go), and tells nobody. So "full" is that figure.
-SERVER_TARGET_LOAD = 0.7
 #: Of the framework's own HTTP server, which cannot be turned off: nobody is sent there.
 _FRAMEWORKS_HOST, _FRAMEWORKS_PORT = "127.0.0.1", 0
 
@@ -47,7 +44,6 @@ class Worker:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._stopping = asyncio.Event()
-        self._accepted: set[str] = set()
         self._books = Bookkeeper(settings)
         #: Whether a job could be served at all, and why not.
         self.readiness = Readiness(
@@ -59,9 +55,18 @@ class Worker:
         self._continuity = Continuity(
             settings,
             self._books,
-            jobs=self._taken,
-            seats=self._seats,
+            jobs=lambda: dict.fromkeys(self.slots.accepted) | self.server.job_pids,
+            seats=lambda: self.slots.seats if self.server.connected else None,
             on_sent=partial(self._count, figures.SENT_AGAIN),
+        )
+        #: How many jobs are held, and how many more could be.
+        self.slots = Slots(
+            settings.slots,
+            running=self._running_jobs,
+            unable=self._unable,
+            stopping=self._stopping.is_set,
+            on_taken=self._continuity.dispatch_taken,
+            on_refused=partial(self._count, figures.JOBS_REFUSED),
         )
         self._telling: asyncio.Task[None] | None = None
         self.observation = Observation(
@@ -69,8 +74,8 @@ class Worker:
             self.readiness,
             self._books,
             connected=lambda: self.server.connected,
-            busy=lambda: len(self._busy()),
-            load=self.load,
+            busy=lambda: len(self.slots.busy),
+            load=self.slots.load,
             drain_left_s=lambda: self._departure.left_s,
         )
         self.server = self._make_server()
@@ -100,14 +105,14 @@ class Worker:
             drain_timeout=settings.drain_s,
             # With a threshold the framework overwrites the number of idle processes from the
             # load twice a second, and takes two accepts in flight for a full worker. Slots are
-            # counted in `_on_request` instead.
+            # counted by `Slots` instead.
             load_threshold=math.inf,
-            load_fnc=self.load,
+            load_fnc=self.slots.load,
             setup_fnc=process.set_up,
             preload_modules=["worker.preload"],
         )
         server.rtc_session(
-            process.entrypoint, agent_name=settings.agent_name, on_request=self._on_request
+            process.entrypoint, agent_name=settings.agent_name, on_request=self.slots.on_request
         )
         server.on("worker_registered", lambda *_: self._on_registered())
         return server
@@ -116,60 +121,13 @@ class Worker:
         self._set_ups.watch(pool)
         self.observation.watch(pool)
 
-    # --- slots ------------------------------------------------------------------------------------
-
-    def load(self) -> float:
-        """Jobs over slots, on the server's scale: at SERVER_TARGET_LOAD there is no slot left.
-
-        Far above it where no job could be served at all.
-        """
-        if self.readiness.reasons():
-            return CLOSED_LOAD
-        return SERVER_TARGET_LOAD * min(1.0, len(self._busy()) / self._settings.slots)
-
-    def _busy(self) -> set[str]:
-        """The jobs that hold a slot: running, or accepted and not yet handed to a process."""
-        return {*self._running_jobs(), *self._accepted}
-
-    def _taken(self) -> dict[str, int | None]:
-        """The jobs that were accepted, and the pid of each that has a process by now."""
-        return dict.fromkeys(self._accepted) | self.server.job_pids
-
-    def _seats(self) -> int | None:
-        """How many interviews could be taken now; None while none is taken at all."""
-        if self._stopping.is_set() or self.readiness.reasons() or not self.server.connected:
-            return None
-        return max(0, self._settings.slots - len(self._busy()))
-
-    async def _on_request(self, request: JobRequest) -> None:
-        if refusal := self._refusal():
-            cause, problem = refusal
-            logger.warning("turned down: %s", problem, extra={"job_id": request.id})
-            self._count(figures.JOBS_REFUSED, cause)
-            # Without this another worker would not be asked: the server takes a plain
-            # rejection for the end of the job.
-            await request.reject(terminate=False)
-            return
-        self._accepted.add(request.id)
-        self._continuity.dispatch_taken(request.id, request.job.metadata)
-        try:
-            # Returns once the job was handed to a process.
-            await request.accept(identity=f"interviewer-{request.id}", name="Interviewer")
-        finally:
-            self._accepted.discard(request.id)
+    def _unable(self) -> tuple[str, str] | None:
+        """Why no job could be served, if so: in one word, and in a sentence."""
+        reasons = self.readiness.reasons()
+        return (reasons[0].cause, "; ".join(map(str, reasons))) if reasons else None
 
     def _count(self, figure: figures.Figure, label: str) -> None:
         self.observation.observer.metrics.count(figure, label)
-
-    def _refusal(self) -> tuple[str, str] | None:
-        """Why no job can be taken now, if so: in one word, and in a sentence."""
-        if self._stopping.is_set():
-            # The framework says so itself only once it drains.
-            return "Stopping", "the worker is stopping"
-        if reasons := self.readiness.reasons():
-            return reasons[0].cause, "; ".join(map(str, reasons))
-        full = len(self._busy()) >= self._settings.slots
-        return ("NoSlot", "no slot is free") if full else None
 
     def _on_registered(self) -> None:
         self.registered.set()

@@ -17,10 +17,11 @@ from job_parts import settings_in
 from livekit.protocol import agent
 from test_worker_slots import FakeRequest, Slots
 
-from worker import readiness, server
+from worker import readiness
 from worker.agent_server import CLOSED_LOAD, JobServer
 from worker.providers.breaker import Breaker, BreakerRecord
 from worker.readiness import Cause, Readiness, Signs, decide, write_probe
+from worker.slots import SERVER_TARGET_LOAD
 from worker.speech import local_models
 from worker.speech_signs import speech_problems
 
@@ -266,10 +267,10 @@ async def test_a_worker_that_could_serve_no_job_lets_another_be_asked(
     assert request.accepted is None
     assert request.rejected == {"terminate": False}
     assert "turned down: SetUpFailed: RuntimeError" in caplog.text
-    assert slots.worker.load() == CLOSED_LOAD > server.SERVER_TARGET_LOAD
+    assert slots.worker.slots.load() == CLOSED_LOAD > SERVER_TARGET_LOAD
 
     slots.worker.readiness.set_up_works()
-    assert slots.worker.load() == 0
+    assert slots.worker.slots.load() == 0
     request = FakeRequest("AJ_2")
     request.handed_over.set()
     await slots.offer(request)

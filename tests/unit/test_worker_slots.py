@@ -18,7 +18,8 @@ from worker.cli.common import ExitCode, one_line_errors
 from worker.job import WORKERS_WORD
 from worker.livekit_api import LiveKitLost
 from worker.observation import PortTaken
-from worker.server import SERVER_TARGET_LOAD, Worker
+from worker.server import Worker
+from worker.slots import SERVER_TARGET_LOAD
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,6 +32,7 @@ class FakeRequest:
 
     def __init__(self, name: str) -> None:
         self.id = name
+        self.job = SimpleNamespace(metadata="")
         self.accepted: dict[str, Any] | None = None
         self.rejected: dict[str, Any] | None = None
         self.handed_over = asyncio.Event()
@@ -66,7 +68,7 @@ class Slots:
         self.running.append(SimpleNamespace(job=SimpleNamespace(id=name)))
 
     async def offer(self, request: FakeRequest) -> None:
-        await self.worker._on_request(cast("JobRequest", request))
+        await self.worker.slots.on_request(cast("JobRequest", request))
 
 
 @pytest.fixture(autouse=True)
@@ -85,7 +87,7 @@ def test_the_load_is_the_share_of_slots_that_are_taken(
     slots = Slots(tmp_path, 4)
     for number in range(jobs):
         slots.run(f"AJ_{number}")
-    assert slots.worker.load() == pytest.approx(SERVER_TARGET_LOAD * share)
+    assert slots.worker.slots.load() == pytest.approx(SERVER_TARGET_LOAD * share)
 
 
 @pytest.mark.parametrize("slots", [1, 3, 7, 1000])
@@ -96,9 +98,9 @@ def test_one_free_slot_keeps_the_worker_below_what_the_server_takes_for_full(
     taken = Slots(tmp_path, slots)
     for number in range(slots - 1):
         taken.run(f"AJ_{number}")
-    assert taken.worker.load() < SERVER_TARGET_LOAD
+    assert taken.worker.slots.load() < SERVER_TARGET_LOAD
     taken.run("AJ_last")
-    assert taken.worker.load() == SERVER_TARGET_LOAD
+    assert taken.worker.slots.load() == SERVER_TARGET_LOAD
 
 
 async def test_a_job_that_is_being_accepted_counts_and_counts_once(tmp_path: Path) -> None:
@@ -106,12 +108,12 @@ async def test_a_job_that_is_being_accepted_counts_and_counts_once(tmp_path: Pat
     request = FakeRequest("AJ_1")
     accepting = asyncio.create_task(slots.offer(request))
     await asyncio.sleep(0)
-    assert slots.worker.load() == pytest.approx(SERVER_TARGET_LOAD / 2)
+    assert slots.worker.slots.load() == pytest.approx(SERVER_TARGET_LOAD / 2)
     slots.run("AJ_1")
-    assert slots.worker.load() == pytest.approx(SERVER_TARGET_LOAD / 2)
+    assert slots.worker.slots.load() == pytest.approx(SERVER_TARGET_LOAD / 2)
     request.handed_over.set()
     await accepting
-    assert slots.worker.load() == pytest.approx(SERVER_TARGET_LOAD / 2)
+    assert slots.worker.slots.load() == pytest.approx(SERVER_TARGET_LOAD / 2)
 
 
 # --- requests -----------------------------------------------------------------------------------
@@ -164,7 +166,7 @@ async def test_a_job_that_never_came_gives_its_slot_back(tmp_path: Path) -> None
     request.handed_over.set()
     with pytest.raises(TimeoutError):
         await slots.offer(request)
-    assert slots.worker.load() == 0
+    assert slots.worker.slots.load() == 0
 
 
 # --- stopping -----------------------------------------------------------------------------------
@@ -184,10 +186,9 @@ def test_the_first_stop_drains_the_second_hands_over_and_the_third_ends(tmp_path
 
 def test_a_worker_that_stops_tells_the_others_that_it_has_no_seats(tmp_path: Path) -> None:
     worker = Slots(tmp_path, 2).worker
-    worker.server.connected = True  # type: ignore[misc]  # a stand-in's
-    assert worker._seats() == 2
+    assert worker.slots.seats == 2
     worker.stop()
-    assert worker._seats() is None
+    assert worker.slots.seats is None
 
 
 class LostServer:
