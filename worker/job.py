@@ -8,7 +8,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from livekit.agents import AgentSession, CloseEvent, JobContext
@@ -29,8 +29,8 @@ from worker.bounded import retrieve
 from worker.closing import close
 from worker.journal import open_journal, watch_disk, without_disk
 from worker.leaving import hand_over, lose_worker
-from worker.resources.base import LoadReport, Resource
-from worker.resources.bootstrap import AgentResources, bootstrap_resources
+from worker.loading import Loading, pending
+from worker.resources.bootstrap import AgentResources
 from worker.settings import Settings
 from worker.silence import Floor
 from worker.stage import RoomStage, Stage, StageMaker
@@ -149,9 +149,10 @@ class Job:
             # The lifecycle has gone on to CLOSING while a step was finishing.
             logger.info("the job's work ended: %s", error)
         except Exception as error:
-            self._crashed(error)
+            self.crashed(error)
 
-    def _crashed(self, error: Exception) -> None:
+    def crashed(self, error: Exception) -> None:
+        """End the job by what its own code raised where nothing was expected to."""
         logger.error("the job's own code failed", exc_info=error)
         self.book.fault("job", error)
         self.life.post(Event.JOB_CRASHED)
@@ -174,24 +175,12 @@ class Job:
         self.opening.add_done_callback(retrieve)
         resources = self.app.resources()
         without = without_disk(self.life.journal)
-        await self.life.fire(Event.BOOTSTRAP_STARTED, *map(_pending, resources), *without)
-        self.loading = asyncio.create_task(self._load(resources), name="loading")
+        await self.life.fire(Event.BOOTSTRAP_STARTED, *map(pending, resources), *without)
+        self.loading = asyncio.create_task(Loading(self).load(resources), name="loading")
         # What is optional may go on loading when the budget is spent.
         await self.life.reached(State.READY, State.DEGRADED, State.CLOSING)
         # Shielded: where the job ends in the middle of it, last words still need the line.
         await asyncio.shield(self.opening)
-
-    async def _load(self, resources: Sequence[Resource]) -> None:
-        try:
-            await bootstrap_resources(
-                resources, self.held, on_report=self._on_report, on_late=self._on_late
-            )
-            if self.life.state is State.BOOTSTRAPPING:
-                await self.life.fire(Event.LOADERS_SETTLED)
-        except IllegalTransition as error:
-            logger.info("loading ended at its budget: %s", error)
-        except Exception as error:
-            self._crashed(error)
 
     async def _start_session(self) -> None:
         try:
@@ -227,48 +216,6 @@ class Job:
 
     # --- what the resources and the session say ---------------------------------------------------
 
-    async def _on_report(self, report: LoadReport) -> None:
-        self.book.loader(f"load {report.name}", report)
-        try:
-            await self.life.fire(Event.LOADER_REPORTED, report.condition())
-        except IllegalTransition:
-            # The budget of BOOTSTRAPPING was spent before the loader's own.
-            await self._take_late(report)
-            return
-        if report.required and not report.ok:
-            logger.error(
-                "there is no session without %s: %s", report.name, report.message or report.reason
-            )
-            await self.life.fire(report.event)
-
-    async def _on_late(self, report: LoadReport) -> None:
-        """An optional loader is done after its budget."""
-        self.book.loader(f"load {report.name} (late)", report)
-        await self._take_late(report)
-
-    async def _take_late(self, report: LoadReport) -> None:
-        """Attach what an optional loader has after all, or say that it is lost."""
-        event = Event.RESOURCE_RECOVERED if report.ok else Event.RESOURCE_LOST
-        try:
-            if report.ok:
-                await self._attach(report.name)
-            await self.life.fire(event, report.condition())
-        except (IllegalTransition, LifecycleStopped):
-            return
-        except Exception as error:
-            logger.exception("%s could not be attached", report.name)
-            self.book.fault(f"attach {report.name}", error)
-
-    async def _attach(self, name: str) -> None:
-        """Put a resource into the session. One that is not made yet will be made with it."""
-        if self.session is None:
-            return
-        # A session that is still starting has no agent to attach anything to.
-        await self.life.reached(State.RUNNING, State.CLOSING)
-        resource = next(r for r in self.app.resources() if r.name == name)
-        if self.life.state is State.RUNNING and resource.attach is not None:
-            await resource.attach(self.session, self.held.get(name))
-
     def after_session(self, step: Callable[[], Awaitable[None]]) -> None:
         """Take this step once the session is closed: write down what it has left."""
         self.last_records.append(step)
@@ -301,12 +248,3 @@ class Job:
             transition.event,
             extra={"elapsed_ms": round(transition.t * 1000), "reason": transition.reason},
         )
-
-
-def _pending(resource: Resource) -> Condition:
-    return Condition(
-        resource=resource.name,
-        status=Status.PENDING,
-        reason="Loading",
-        required=resource.required,
-    )

@@ -1,0 +1,89 @@
+"""A job's resources while they load, and those that come after their time."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from states import Condition, Event, State, Status
+from states.transition import IllegalTransition, LifecycleStopped
+from worker.resources.base import LoadReport, Resource
+from worker.resources.bootstrap import bootstrap_resources
+
+if TYPE_CHECKING:
+    from worker.job import Job
+
+logger = logging.getLogger(__name__)
+
+
+def pending(resource: Resource) -> Condition:
+    """How a resource fares that is about to be loaded."""
+    return Condition(
+        resource=resource.name,
+        status=Status.PENDING,
+        reason="Loading",
+        required=resource.required,
+    )
+
+
+class Loading:
+    """Tells the job's lifecycle how each of its loaders went."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+
+    async def load(self, resources: Sequence[Resource]) -> None:
+        """Load them all; what is optional may go on loading behind the session."""
+        try:
+            await bootstrap_resources(
+                resources, self._job.held, on_report=self._on_report, on_late=self._on_late
+            )
+            if self._job.life.state is State.BOOTSTRAPPING:
+                await self._job.life.fire(Event.LOADERS_SETTLED)
+        except IllegalTransition as error:
+            logger.info("loading ended at its budget: %s", error)
+        except Exception as error:
+            self._job.crashed(error)
+
+    async def _on_report(self, report: LoadReport) -> None:
+        self._job.book.loader(f"load {report.name}", report)
+        try:
+            await self._job.life.fire(Event.LOADER_REPORTED, report.condition())
+        except IllegalTransition:
+            # The budget of BOOTSTRAPPING was spent before the loader's own.
+            await self._take_late(report)
+            return
+        if report.required and not report.ok:
+            logger.error(
+                "there is no session without %s: %s", report.name, report.message or report.reason
+            )
+            await self._job.life.fire(report.event)
+
+    async def _on_late(self, report: LoadReport) -> None:
+        """An optional loader is done after its budget."""
+        self._job.book.loader(f"load {report.name} (late)", report)
+        await self._take_late(report)
+
+    async def _take_late(self, report: LoadReport) -> None:
+        """Attach what an optional loader has after all, or say that it is lost."""
+        event = Event.RESOURCE_RECOVERED if report.ok else Event.RESOURCE_LOST
+        try:
+            if report.ok:
+                await self._attach(report.name)
+            await self._job.life.fire(event, report.condition())
+        except (IllegalTransition, LifecycleStopped):
+            return
+        except Exception as error:
+            logger.exception("%s could not be attached", report.name)
+            self._job.book.fault(f"attach {report.name}", error)
+
+    async def _attach(self, name: str) -> None:
+        """Put a resource into the session. One that is not made yet will be made with it."""
+        if self._job.session is None:
+            return
+        # A session that is still starting has no agent to attach anything to.
+        await self._job.life.reached(State.RUNNING, State.CLOSING)
+        resource = next(r for r in self._job.app.resources() if r.name == name)
+        if self._job.life.state is State.RUNNING and resource.attach is not None:
+            await resource.attach(self._job.session, self._job.held.get(name))
