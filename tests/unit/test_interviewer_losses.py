@@ -57,7 +57,7 @@ class Interview:
         items = [SimpleNamespace(type="message", text_content=text, interrupted=broke_off)]
         handle = SimpleNamespace(chat_items=items if text else [], interrupted=False)
         move = self.orchestrator.next_move()
-        await self.agent._record(cast(SpeechHandle, handle), move)
+        await self.agent._utterances.record(cast(SpeechHandle, handle), move)
 
 
 @pytest.fixture
@@ -185,14 +185,14 @@ async def test_a_turn_that_is_cancelled_before_it_is_kept_is_still_a_half_answer
     interview: Interview,
 ) -> None:
     interview.hears(SHORT, final=True)
-    interview.agent._recording.add(asyncio.create_task(asyncio.sleep(60)))
+    interview.agent._utterances.recording.add(asyncio.create_task(asyncio.sleep(60)))
     message = llm.ChatMessage(role="user", content=[SHORT])
     ending = asyncio.create_task(
         interview.agent.on_user_turn_completed(llm.ChatContext.empty(), message)
     )
     await asyncio.sleep(0)
     ending.cancel()
-    for task in (ending, *interview.agent._recording):
+    for task in (ending, *interview.agent._utterances.recording):
         task.cancel()
         await asyncio.wait({task})
 

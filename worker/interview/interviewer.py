@@ -9,16 +9,18 @@ from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Mappi
 from contextvars import ContextVar
 from typing import Any, Protocol
 
-from livekit.agents import Agent, ModelSettings, SpeechCreatedEvent, StopResponse, llm
-from livekit.agents.voice import SpeechHandle
+from livekit import rtc
+from livekit.agents import Agent, ModelSettings, SpeechCreatedEvent, StopResponse, llm, stt
 
 from worker.interview.half_answer import HalfAnswer, HearingKeeper, unwritten
-from worker.interview.heard import HeardOf, PlayoutTeller
+from worker.interview.heard import PlayoutTeller
 from worker.interview.latency import NO_LATENCY, latency_of
-from worker.interview.orchestrator import Move, Role
+from worker.interview.missed_beginning import MissedBeginning
+from worker.interview.orchestrator import Role
 from worker.interview.orchestrator_llm import OrchestratorLLM, Utterance
-from worker.interview.patience import UNFINISHED_PAUSE_S, Patience
+from worker.interview.patience import Patience
 from worker.interview.turn_book import TurnBook, TurnKeeper
+from worker.interview.utterances import Utterances
 from worker.silence import Floor
 
 logger = logging.getLogger(__name__)
@@ -32,9 +34,6 @@ class SentenceOver(Protocol):
 
     async def __call__(self, *, longest_s: float) -> bool: ...
 
-
-#: Seconds that a candidate's turn waits for the record of the utterance it cut off.
-_RECORD_WAIT_S = 2.0
 
 #: Seconds for the session to let go of what it says.
 _CUT_OFF_S = 1.0
@@ -64,15 +63,16 @@ class Interviewer(Agent):
         self._orchestrator = orchestrator
         self._book = TurnBook(orchestrator, keep_turn)
         self._write = write
-        self._heard = HeardOf(playout)
         self._half_answer = HalfAnswer(keep_hearing, lambda: orchestrator.open_question().id)
-        self._recording: set[asyncio.Task[None]] = set()
         self._mending: asyncio.Task[None] | None = None
         self._patience = Patience(
             orchestrator, lambda **options: self.session.update_options(**options)
         )
         #: Whose turn it is to speak.
         self.floor = Floor()
+        self._utterances = Utterances(
+            self._book, self.floor, playout, kept=self._on_kept, unspoken=self._mend
+        )
         #: Told that an utterance has ended and was not spoken, or not to its end, though nobody
         #: stopped it; the next move is still owed.
         self.on_unspoken: Callable[[], Coroutine[Any, Any, None]] | None = None
@@ -83,6 +83,8 @@ class Interviewer(Agent):
         self.sentence_over: SentenceOver | None = None
         #: What the candidate is saying was not heard to its end: it answers nothing by itself.
         self.answer_is_cut = False
+        #: Whether it was heard from its beginning.
+        self.missed = MissedBeginning(lambda: self._half_answer.text)
         #: Set once goodbye was said.
         self.finished = asyncio.Event()
         #: The loop's time at which somebody was last heard, either side.
@@ -92,6 +94,10 @@ class Interviewer(Agent):
         """Listen to what the session does."""
         self.session.on("speech_created", self._on_speech_created)
         self.session.on("user_state_changed", self._on_candidate)
+        self.session.on(
+            "user_state_changed",
+            lambda event: self.missed.candidate_moved(speaks=event.new_state == "speaking"),
+        )
         self.session.on("agent_state_changed", self._on_sound)
         self.session.on("user_input_transcribed", self._on_candidate)
         self.session.on("user_input_transcribed", self._half_answer.hear)
@@ -101,6 +107,7 @@ class Interviewer(Agent):
         """Forget the time of the open question, and what was to be said again."""
         self._patience.stop()
         self._half_answer.stop()
+        self.missed.stop()
         if self._mending is not None:
             self._mending.cancel()
 
@@ -153,8 +160,7 @@ class Interviewer(Agent):
         move = self._orchestrator.next_utterance().move
         turn = self.floor.turn
         await self._write(move.text)
-        await self._kept(self._book.utterance(move, move.text, heard=""))
-        self.floor.give(turn)
+        await self._utterances.written(move, turn)
 
     async def cut_off(self) -> bool:
         """Cut off what is being said, or should be. False where the session does not answer."""
@@ -163,7 +169,7 @@ class Interviewer(Agent):
         except RuntimeError:  # it is closing
             return True
         done, _ = await asyncio.wait({over}, timeout=_CUT_OFF_S)
-        await self._recorded()
+        await self._utterances.recorded()
         return bool(done)
 
     @property
@@ -196,10 +202,6 @@ class Interviewer(Agent):
         self.floor.give()
         self.finished.set()
 
-    async def _recorded(self) -> None:
-        if self._recording:
-            await asyncio.wait(self._recording, timeout=_RECORD_WAIT_S)
-
     async def on_user_turn_completed(
         self, turn_ctx: llm.ChatContext, new_message: llm.ChatMessage
     ) -> None:
@@ -211,8 +213,10 @@ class Interviewer(Agent):
         # Dropped only once they are kept: the session may end before that.
         pieces, hearing = self._half_answer.pieces, self._half_answer.seq
         text = (new_message.text_content or "").strip()
-        done = await self._take_answer(text, latency_of(new_message), hearing=hearing)
+        cut = self.answer_is_cut or self.missed.cut
+        done = await self._take_answer(text, latency_of(new_message), cut=cut, hearing=hearing)
         self._half_answer.taken(pieces)
+        self.missed.taken()
         self._candidate_moved.set()
         if done:
             self._finish()
@@ -220,13 +224,17 @@ class Interviewer(Agent):
             raise StopResponse
 
     async def _take_answer(
-        self, text: str, latency: Mapping[str, float] = NO_LATENCY, *, hearing: int | None = None
+        self,
+        text: str,
+        latency: Mapping[str, float] = NO_LATENCY,
+        *,
+        cut: bool = False,
+        hearing: int | None = None,
     ) -> bool:
         """Keep an answer and take it into the plan. True where there is nothing more to say."""
         self.floor.take()
-        await self._recorded()
+        await self._utterances.recorded()
         try:
-            cut = self.answer_is_cut
             said = await self._book.answer(text, latency, interrupted=cut, hearing=hearing)
             self._orchestrator.commit(said)
             self._patience.begin()
@@ -241,7 +249,7 @@ class Interviewer(Agent):
             return
         self._on_sound(None)
         await self.cut_off()
-        if self._patience.deaf:
+        if self._patience.deaf or self.missed.cut:
             # What was said to nobody must not come back as the answer to another question.
             await self.let_go_of_answer()
         if await self._take_answer(text):
@@ -266,6 +274,13 @@ class Interviewer(Agent):
             hearing = self._half_answer.seq
             said = await self._book.answer(text, interrupted=True, hearing=hearing)
             self._orchestrator.commit(said)
+            self.missed.taken()
+
+    def stt_node(
+        self, audio: AsyncIterable[rtc.AudioFrame], model_settings: ModelSettings
+    ) -> AsyncIterable[stt.SpeechEvent]:
+        """What is understood of the candidate; the first of its sound is noticed."""
+        return Agent.default.stt_node(self, self.missed.listening(audio), model_settings)
 
     # --- the interviewer's own turns -----------------------------------------------------------
 
@@ -291,40 +306,8 @@ class Interviewer(Agent):
         _utterance.set(utterance)
         turn, self.floor.contested = self.floor.turn, False
         event.speech_handle.add_done_callback(
-            lambda handle: self._on_spoken(handle, utterance, turn)
+            lambda handle: self._utterances.spoken(handle, utterance.move, turn)
         )
-
-    def _on_spoken(self, handle: SpeechHandle, utterance: Utterance, turn: int) -> None:
-        record = self._record(handle, utterance.move, turn)
-        task = asyncio.get_running_loop().create_task(record, name="record")
-        self._recording.add(task)
-        task.add_done_callback(self._recording.discard)
-
-    async def _record(self, handle: SpeechHandle, move: Move, turn: int | None = None) -> None:
-        spoken = [item for item in handle.chat_items if item.type == "message"]
-        heard = " ".join(item.text_content or "" for item in spoken).strip()
-        # A voice that broke off has interrupted itself, and says so only here.
-        broke_off = not handle.interrupted and any(item.interrupted for item in spoken)
-        cut_off = handle.interrupted or broke_off
-        if heard and cut_off:
-            heard = self._heard.part(move.text, heard, broke_off=broke_off)
-        elif heard:
-            self._heard.whole(heard)
-        if heard:
-            latency = latency_of(spoken[0])
-            keeping = self._book.utterance(
-                move, heard, heard=heard, interrupted=cut_off, latency=latency
-            )
-            await self._kept(keeping)
-            if not cut_off or self.floor.contested:
-                self.floor.give(turn)
-        elif handle.interrupted:
-            logger.info("an utterance was cut off before it was heard", extra={"role": move.role})
-            if self.floor.contested:  # whoever spoke will end, and be answered
-                self.floor.begin_anew(UNFINISHED_PAUSE_S)
-        if broke_off or not (heard or handle.interrupted):
-            logger.error("an utterance was not spoken", extra={"role": move.role})
-            self._mend()
 
     def _mend(self) -> None:
         if self._stopping:
@@ -332,10 +315,10 @@ class Interviewer(Agent):
         if self.on_unspoken is not None and self.next_role is not Role.DONE:
             self._mending = asyncio.get_running_loop().create_task(self.on_unspoken(), name="mend")
 
-    async def _kept(self, keeping: Awaitable[None]) -> None:
-        """Await an utterance of ours being kept, and listen for its answer."""
-        await keeping
+    def _on_kept(self) -> None:
+        """An utterance of ours was kept: listen for its answer."""
         self._on_sound(None)
+        self.missed.asked()
         if self.next_role is Role.DONE:
             self._finish()
             return

@@ -29,9 +29,9 @@ class Outages:
     """Takes up the interview where the room was lost.
 
     An utterance that was cut off is said again from its beginning. Where the candidate was
-    speaking, the half of it that was heard is kept and the question is asked once more, and so
-    it is where nobody knows whether there was an answer. An answer that was over before is
-    answered, and not asked for again.
+    speaking, or is when the room is back, the half of it that was heard is kept and the question
+    is asked once more, and so it is where nobody knows whether there was an answer. An answer
+    that was over before is answered, and not asked for again.
 
     Args:
         interviewer: Whose interview it is.
@@ -75,7 +75,8 @@ class Outages:
             return
         if was_cut:
             await interviewer.let_go_of_answer()
-        elif interviewer.answer_is_over:
+        interviewer.missed.came(self._line, away_s)
+        if interviewer.answer_is_over and not interviewer.missed.cut:
             return
         await interviewer.cut_off()
         if self._saying_back is None or self._saying_back.done():
