@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -43,7 +44,7 @@ class FakeInterviewer:
         self.floor = Floor()
         self.spoke = 0
         self.next_role = Role.REPEAT
-        self.missed = MissedBeginning(lambda: "")
+        self.answers = SimpleNamespace(missed=MissedBeginning(lambda: ""))
 
     async def speak_next(self) -> None:
         self.spoke += 1

@@ -142,7 +142,7 @@ async def test_a_turn_that_cannot_be_kept_leaves_the_interviewer_speaking(
     async def fail(**_: Any) -> None:
         raise OSError("a disk that is full")
 
-    interview.agent._book._keep_turn = fail
+    interview.agent.answers._book._keep_turn = fail
     message = llm.ChatMessage(role="user", content=[LONG])
     await interview.agent.on_user_turn_completed(llm.ChatContext(), message)
     assert interview.orchestrator.next_move().role is Role.REPEAT

@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine
 from contextvars import ContextVar
 from typing import Any, Protocol
 
 from livekit import rtc
 from livekit.agents import Agent, ModelSettings, SpeechCreatedEvent, StopResponse, llm, stt
 
-from worker.interview.half_answer import HalfAnswer, HearingKeeper, unwritten
+from worker.interview.answers import Answers
+from worker.interview.half_answer import HearingKeeper, unwritten
 from worker.interview.heard import PlayoutTeller
-from worker.interview.latency import NO_LATENCY, latency_of
-from worker.interview.missed_beginning import MissedBeginning
 from worker.interview.orchestrator import Role
 from worker.interview.orchestrator_llm import OrchestratorLLM, Utterance
 from worker.interview.patience import Patience
@@ -61,9 +60,8 @@ class Interviewer(Agent):
         # Nobody reads them: a model behind the orchestrator has a prompt of its own.
         super().__init__(instructions="Hold the planned interview.")
         self._orchestrator = orchestrator
-        self._book = TurnBook(orchestrator, keep_turn)
+        book = TurnBook(orchestrator, keep_turn)
         self._write = write
-        self._half_answer = HalfAnswer(keep_hearing, lambda: orchestrator.open_question().id)
         self._mending: asyncio.Task[None] | None = None
         self._patience = Patience(
             orchestrator, lambda **options: self.session.update_options(**options)
@@ -71,8 +69,10 @@ class Interviewer(Agent):
         #: Whose turn it is to speak.
         self.floor = Floor()
         self._utterances = Utterances(
-            self._book, self.floor, playout, kept=self._on_kept, unspoken=self._mend
+            book, self.floor, playout, kept=self._on_kept, unspoken=self._mend
         )
+        #: What the candidate says.
+        self.answers = Answers(orchestrator, book, keep_hearing, self._utterances.recorded)
         #: Told that an utterance has ended and was not spoken, or not to its end, though nobody
         #: stopped it; the next move is still owed.
         self.on_unspoken: Callable[[], Coroutine[Any, Any, None]] | None = None
@@ -81,10 +81,6 @@ class Interviewer(Agent):
         self._candidate_moved = asyncio.Event()
         #: Returns where what is being said may be cut off, and whether all of it was heard.
         self.sentence_over: SentenceOver | None = None
-        #: What the candidate is saying was not heard to its end: it answers nothing by itself.
-        self.answer_is_cut = False
-        #: Whether it was heard from its beginning.
-        self.missed = MissedBeginning(lambda: self._half_answer.text)
         #: Set once goodbye was said.
         self.finished = asyncio.Event()
         #: The loop's time at which somebody was last heard, either side.
@@ -94,20 +90,15 @@ class Interviewer(Agent):
         """Listen to what the session does."""
         self.session.on("speech_created", self._on_speech_created)
         self.session.on("user_state_changed", self._on_candidate)
-        self.session.on(
-            "user_state_changed",
-            lambda event: self.missed.candidate_moved(speaks=event.new_state == "speaking"),
-        )
         self.session.on("agent_state_changed", self._on_sound)
         self.session.on("user_input_transcribed", self._on_candidate)
-        self.session.on("user_input_transcribed", self._half_answer.hear)
+        self.answers.listen(self.session)
         self.session.on("user_input_transcribed", lambda _: self._patience.text_came())
 
     async def on_exit(self) -> None:
         """Forget the time of the open question, and what was to be said again."""
         self._patience.stop()
-        self._half_answer.stop()
-        self.missed.stop()
+        self.answers.stop()
         if self._mending is not None:
             self._mending.cancel()
 
@@ -124,7 +115,7 @@ class Interviewer(Agent):
     @property
     def answer_is_over(self) -> bool:
         """Whether something was said to the open question, and its turn is about to end."""
-        return bool(self._half_answer.text) and not (self.floor.ours or self.hears_candidate)
+        return bool(self.answers.half.text) and not (self.floor.ours or self.hears_candidate)
 
     @property
     def next_role(self) -> Role:
@@ -181,12 +172,12 @@ class Interviewer(Agent):
         """Answer nothing any more, let whoever speaks come to a pause, and cut off the rest.
 
         An answer that was just given becomes a turn in that time; one that goes on after
-        `longest_s` seconds is left to `keep_half_answer`.
+        `longest_s` seconds is left to `answers.keep_half`.
         """
         self._stopping = True
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(longest_s):
-                while self.hears_candidate or self._half_answer.text:
+                while self.hears_candidate or self.answers.half.text:
                     self._candidate_moved.clear()
                     await self._candidate_moved.wait()
         if self.sentence_over is not None and await self.sentence_over(longest_s=longest_s):
@@ -194,7 +185,7 @@ class Interviewer(Agent):
                 if (speech := self.session.current_speech) is not None:
                     await asyncio.wait_for(speech.wait_for_playout(), _CUT_OFF_S)
         await self.cut_off()
-        if not (self.hears_candidate or self._half_answer.text):
+        if not (self.hears_candidate or self.answers.half.text):
             # There is no text to come that the session would wait for.
             self.session.options.session_close_transcript_timeout = 0.0
 
@@ -210,33 +201,18 @@ class Interviewer(Agent):
         Raises StopResponse where there is nothing more to say. Anything else that it raised
         would lose the turn and leave the interviewer silent, so nothing else leaves it.
         """
-        # Dropped only once they are kept: the session may end before that.
-        pieces, hearing = self._half_answer.pieces, self._half_answer.seq
-        text = (new_message.text_content or "").strip()
-        cut = self.answer_is_cut or self.missed.cut
-        done = await self._take_answer(text, latency_of(new_message), cut=cut, hearing=hearing)
-        self._half_answer.taken(pieces)
-        self.missed.taken()
+        done = await self._take_answer(self.answers.spoken(new_message))
         self._candidate_moved.set()
         if done:
             self._finish()
         if done or self._stopping:
             raise StopResponse
 
-    async def _take_answer(
-        self,
-        text: str,
-        latency: Mapping[str, float] = NO_LATENCY,
-        *,
-        cut: bool = False,
-        hearing: int | None = None,
-    ) -> bool:
-        """Keep an answer and take it into the plan. True where there is nothing more to say."""
+    async def _take_answer(self, taking: Awaitable[None]) -> bool:
+        """Take an answer into the plan. True where there is nothing more to say."""
         self.floor.take()
-        await self._utterances.recorded()
         try:
-            said = await self._book.answer(text, latency, interrupted=cut, hearing=hearing)
-            self._orchestrator.commit(said)
+            await taking
             self._patience.begin()
             return self._orchestrator.next_move().role is Role.DONE
         except Exception:
@@ -249,10 +225,10 @@ class Interviewer(Agent):
             return
         self._on_sound(None)
         await self.cut_off()
-        if self._patience.deaf or self.missed.cut:
+        if self._patience.deaf or self.answers.missed.cut:
             # What was said to nobody must not come back as the answer to another question.
             await self.let_go_of_answer()
-        if await self._take_answer(text):
+        if await self._take_answer(self.answers.typed(text)):
             self._finish()
         elif not self._stopping:
             self.session.generate_reply()
@@ -263,24 +239,15 @@ class Interviewer(Agent):
 
     async def let_go_of_answer(self) -> None:
         """Keep what was said so far, and begin anew with what comes."""
-        await self.keep_half_answer()
+        await self.answers.keep_half()
         with contextlib.suppress(RuntimeError):  # it is closing
             self.session.clear_user_turn()
-
-    async def keep_half_answer(self) -> None:
-        """Write down what was being said when it was cut off. Answers nothing by itself."""
-        if text := self._half_answer.text:
-            self._half_answer.drop()
-            hearing = self._half_answer.seq
-            said = await self._book.answer(text, interrupted=True, hearing=hearing)
-            self._orchestrator.commit(said)
-            self.missed.taken()
 
     def stt_node(
         self, audio: AsyncIterable[rtc.AudioFrame], model_settings: ModelSettings
     ) -> AsyncIterable[stt.SpeechEvent]:
         """What is understood of the candidate; the first of its sound is noticed."""
-        return Agent.default.stt_node(self, self.missed.listening(audio), model_settings)
+        return Agent.default.stt_node(self, self.answers.missed.listening(audio), model_settings)
 
     # --- the interviewer's own turns -----------------------------------------------------------
 
@@ -318,7 +285,7 @@ class Interviewer(Agent):
     def _on_kept(self) -> None:
         """An utterance of ours was kept: listen for its answer."""
         self._on_sound(None)
-        self.missed.asked()
+        self.answers.missed.asked()
         if self.next_role is Role.DONE:
             self._finish()
             return
