@@ -17,7 +17,7 @@ from coming_back import (
     roles_of,
     successor,
 )
-from heard import MOST_WORD_ERRORS, heard_by, place_of, word_error_rate
+from heard import MOST_WORD_ERRORS, heard_by, place_of, word_error_rate, words
 from one_question import PLAN, SCRIPT, is_running
 from running_worker import PATIENCE_S, StartWorker, eventually
 
@@ -148,7 +148,7 @@ async def test_who_comes_back_in_the_middle_of_an_answer_lets_it_be_said_again_i
     assert half.job_id != first.header["job_id"]
     assert (half.question_id, half.interrupted) == (question.id, True)
     assert (whole.question_id, whole.interrupted) == (question.id, False)
-    assert word_error_rate(LONG_ANSWER, half.text) > MOST_WORD_ERRORS
+    assert words(half.text)[:3] != words(LONG_ANSWER)[:3], "nothing of it was missed"
     assert word_error_rate(LONG_ANSWER, whole.text) <= MOST_WORD_ERRORS
 
 
