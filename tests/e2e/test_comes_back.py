@@ -17,7 +17,7 @@ from coming_back import (
     roles_of,
     successor,
 )
-from heard import MOST_WORD_ERRORS, heard_by, word_error_rate
+from heard import MOST_WORD_ERRORS, heard_by, place_of, word_error_rate, words
 from one_question import PLAN, SCRIPT, is_running
 from running_worker import PATIENCE_S, StartWorker, eventually
 
@@ -110,6 +110,46 @@ async def test_half_an_answer_outlives_its_interviewer_and_is_joined_by_the_rest
     assert word_error_rate(f"{FIRST_HALF} {SECOND_HALF}", said) <= MOST_WORD_ERRORS
     # What was said is in the database and the journal, and nowhere else.
     assert "before i say" not in worker.log_path.read_text().lower()
+
+
+LONG_ANSWER = (
+    "I learned to listen before I say anything, and to write a small test before I change a"
+    " program, and to ask for help a little sooner, and to read what is there before I begin."
+)
+
+
+async def test_who_comes_back_in_the_middle_of_an_answer_lets_it_be_said_again_in_full(
+    start_worker: StartWorker, record_property: Record
+) -> None:
+    worker = await start_worker(COMES_BACK)
+    interview = await worker.create(PLAN)
+    (question,) = PLAN.questions
+    samples, rate = await LocalVoice().render(LONG_ANSWER)
+    async with worker.candidate_of(interview) as candidate:
+        await worker.send_interviewer(interview)
+        await candidate.wait_until_interviewer_paused(quiet_s=1.0, timeout_s=PATIENCE_S)
+        first = await worker.job(interview.room, until=is_running)
+        began_s = candidate.now_s
+        os.kill(first.header["pid"], signal.SIGKILL)
+        spoken = await candidate.say(samples, rate)
+        # What is under way to the candidate at that moment is not the newcomer's.
+        back_s = await candidate.wait_for_sound(since_s=began_s + 0.3, timeout_s=PATIENCE_S)
+        record_property("back_before_the_end_s", f"{spoken.end_s - back_s:.2f}")
+        assert back_s < spoken.end_s - 1.0, "the newcomer came after the answer"
+        script = CandidateScript(PLAN, answers={question.id: LONG_ANSWER})
+        await hold_conversation(candidate, script)
+        heard = await heard_by(candidate, since_s=spoken.end_s)
+        assert place_of(question.text, heard) is not None
+    assert await is_over(worker, interview) == (Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
+    assert await roles_of(worker, interview) == ["opening", "answer", "repeat", "answer", "closing"]
+    async with worker.database() as database:
+        turns = await turns_of(database, interview.interview_id)
+    half, whole = (turn for turn in turns if turn.speaker == "candidate")
+    assert half.job_id != first.header["job_id"]
+    assert (half.question_id, half.interrupted) == (question.id, True)
+    assert (whole.question_id, whole.interrupted) == (question.id, False)
+    assert words(half.text)[:3] != words(LONG_ANSWER)[:3], "nothing of it was missed"
+    assert word_error_rate(LONG_ANSWER, whole.text) <= MOST_WORD_ERRORS
 
 
 async def test_of_two_interviewers_sent_at_once_one_speaks_and_the_other_leaves_in_silence(

@@ -18,6 +18,7 @@ from livekit.agents.utils import aio
 from states import Event
 from worker.interview.interviewer import Interviewer
 from worker.interview.ladder import TurnLadder
+from worker.interview.orchestrator import Said
 from worker.interview.orchestrator_llm import OrchestratorLLM
 from worker.interview.outages import Outages
 from worker.interview.watch import Watch
@@ -177,7 +178,9 @@ class _Agent(Interviewer):
 class Stuck:
     """An interview, its candidate, and what is watched of it."""
 
-    def __init__(self, folder: Path, orchestrator: OrchestratorLLM, *fates: str) -> None:
+    def __init__(
+        self, folder: Path, orchestrator: OrchestratorLLM, *fates: str, resumes: bool = False
+    ) -> None:
         self.orchestrator = orchestrator
         self.stage = FakeStage(fake_context(), lambda _: None)
         self.ear = Ear()
@@ -203,7 +206,7 @@ class Stuck:
             record=self._record,
         )
         self.agent.on_unspoken = self.ladder.unspoken
-        self.watch = Watch(cast("Job", job), self.agent, self.ladder, settings)
+        self.watch = Watch(cast("Job", job), self.agent, self.ladder, settings, resumes=resumes)
         self.began = asyncio.get_running_loop().time()
         self.ending: asyncio.Task[Event] | None = None
 
@@ -245,10 +248,15 @@ class Stuck:
         self.rungs.append((silent_s, rung, reason))
 
 
-async def stuck_interview(folder: Path, *fates: str) -> Stuck:
-    """An interview whose greeting, and what follows, meets these fates. Begins at once."""
+async def stuck_interview(folder: Path, *fates: str, turns: Sequence[Said] = ()) -> Stuck:
+    """An interview whose greeting, and what follows, meets these fates. Begins at once.
+
+    Where there are turns before, another interviewer has left off there.
+    """
     orchestrator = OrchestratorLLM("iv-1", snapshot=PLAN.to_json())
     await orchestrator.init(None)
-    stuck = Stuck(folder, orchestrator, *fates)
+    for turn in turns:
+        orchestrator.commit(turn)
+    stuck = Stuck(folder, orchestrator, *fates, resumes=bool(turns))
     await stuck.begin()
     return stuck

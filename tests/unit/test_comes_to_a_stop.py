@@ -50,7 +50,7 @@ async def test_a_typed_answer_that_comes_after_it_is_kept_and_not_answered(
 
 async def test_an_answer_that_was_just_given_becomes_a_turn_first(interview: Interview) -> None:
     await interview.said()
-    interview.agent._half_answer.hear(understood(LONG))
+    interview.agent.answers.half.hear(understood(LONG))
     stopping = asyncio.create_task(interview.agent.come_to_a_stop(60.0))
     for _ in range(3):
         await asyncio.sleep(0)
@@ -58,7 +58,7 @@ async def test_an_answer_that_was_just_given_becomes_a_turn_first(interview: Int
     with pytest.raises(StopResponse):
         await interview.answer(LONG)
     await stopping
-    await interview.agent.keep_half_answer()
+    await interview.agent.answers.keep_half()
     assert [interview.turns.get_nowait()["interrupted"]] == [False]
     assert interview.turns.empty()
 
@@ -66,12 +66,12 @@ async def test_an_answer_that_was_just_given_becomes_a_turn_first(interview: Int
 @pytest.mark.looptime
 async def test_one_that_goes_on_is_kept_as_cut_off(interview: Interview) -> None:
     await interview.said()
-    interview.agent._half_answer.hear(understood(LONG, final=False))
+    interview.agent.answers.half.hear(understood(LONG, final=False))
     loop = asyncio.get_running_loop()
     began = loop.time()
     await interview.agent.come_to_a_stop(4.0)
     assert loop.time() - began == pytest.approx(4.0, abs=0.1)
-    await interview.agent.keep_half_answer()
+    await interview.agent.answers.keep_half()
     turn = interview.turns.get_nowait()
     assert (turn["text"], turn["interrupted"]) == (LONG, True)
 

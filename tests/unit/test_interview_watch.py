@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -15,6 +16,7 @@ from worker.interview import clips
 from worker.interview.clips import ClipName
 from worker.interview.interviewer import Interviewer
 from worker.interview.ladder import TurnLadder
+from worker.interview.missed_beginning import MissedBeginning
 from worker.interview.orchestrator import Role
 from worker.interview.watch import Watch
 from worker.silence import Floor
@@ -42,6 +44,7 @@ class FakeInterviewer:
         self.floor = Floor()
         self.spoke = 0
         self.next_role = Role.REPEAT
+        self.answers = SimpleNamespace(missed=MissedBeginning(lambda: ""))
 
     async def speak_next(self) -> None:
         self.spoke += 1

@@ -142,7 +142,7 @@ async def test_a_turn_that_cannot_be_kept_leaves_the_interviewer_speaking(
     async def fail(**_: Any) -> None:
         raise OSError("a disk that is full")
 
-    interview.agent._book._keep_turn = fail
+    interview.agent.answers._book._keep_turn = fail
     message = llm.ChatMessage(role="user", content=[LONG])
     await interview.agent.on_user_turn_completed(llm.ChatContext(), message)
     assert interview.orchestrator.next_move().role is Role.REPEAT
@@ -184,7 +184,7 @@ async def test_a_record_that_ends_after_the_session_is_kept_and_harms_nothing() 
     interview.keeping.clear()
     await interview.agent.speak_next()
     await interview.being_kept.wait()
-    (record,) = interview.agent._recording
+    (record,) = interview.agent._utterances.recording
     await interview.session.aclose()
     interview.keeping.set()
     await record
@@ -197,7 +197,7 @@ async def test_what_was_cut_off_before_it_was_heard_is_no_turn(interview: Interv
         interrupted = True
 
     move = interview.orchestrator.next_move()
-    await interview.agent._record(cast(Any, Unheard()), move)
+    await interview.agent._utterances.record(cast(Any, Unheard()), move)
     assert interview.turns.empty()
     assert interview.orchestrator.next_move() == move
 

@@ -57,7 +57,7 @@ class Interview:
         items = [SimpleNamespace(type="message", text_content=text, interrupted=broke_off)]
         handle = SimpleNamespace(chat_items=items if text else [], interrupted=False)
         move = self.orchestrator.next_move()
-        await self.agent._record(cast(SpeechHandle, handle), move)
+        await self.agent._utterances.record(cast(SpeechHandle, handle), move)
 
 
 @pytest.fixture
@@ -96,8 +96,8 @@ async def test_what_was_being_said_when_the_session_closed_is_kept_as_cut_off(
     interview.hears("of f", final=False)
     interview.hears("of five", final=False)
 
-    await interview.agent.keep_half_answer()
-    await interview.agent.keep_half_answer()
+    await interview.agent.answers.keep_half()
+    await interview.agent.answers.keep_half()
 
     kept = interview.turns.get_nowait()
     assert (kept["speaker"], kept["text"]) == ("candidate", "I led a team of five")
@@ -111,7 +111,7 @@ async def test_what_has_become_a_turn_is_not_kept_twice(interview: Interview) ->
     await interview.agent.on_user_turn_completed(llm.ChatContext.empty(), message)
     assert interview.turns.get_nowait()["text"] == SHORT
 
-    await interview.agent.keep_half_answer()
+    await interview.agent.answers.keep_half()
 
     assert interview.turns.empty()
 
@@ -124,7 +124,7 @@ async def test_a_turn_names_the_last_record_of_what_was_heard_that_is_in_it(
     message = llm.ChatMessage(role="user", content=["I led a team"])
     await interview.agent.on_user_turn_completed(llm.ChatContext.empty(), message)
     interview.hears("And then", final=True)
-    await interview.agent.keep_half_answer()
+    await interview.agent.answers.keep_half()
 
     assert interview.heard == [
         ("I led", "", "q0"),
@@ -140,7 +140,7 @@ async def test_a_typed_answer_leaves_the_spoken_half_to_be_kept(interview: Inter
     await interview.agent.on_text(LONG)
     assert interview.turns.get_nowait()["text"] == LONG
 
-    await interview.agent.keep_half_answer()
+    await interview.agent.answers.keep_half()
 
     kept = [interview.turns.get_nowait() for _ in range(interview.turns.qsize())]
     assert [turn["text"] for turn in kept if turn["speaker"] == "candidate"] == [SHORT]
@@ -185,18 +185,18 @@ async def test_a_turn_that_is_cancelled_before_it_is_kept_is_still_a_half_answer
     interview: Interview,
 ) -> None:
     interview.hears(SHORT, final=True)
-    interview.agent._recording.add(asyncio.create_task(asyncio.sleep(60)))
+    interview.agent._utterances.recording.add(asyncio.create_task(asyncio.sleep(60)))
     message = llm.ChatMessage(role="user", content=[SHORT])
     ending = asyncio.create_task(
         interview.agent.on_user_turn_completed(llm.ChatContext.empty(), message)
     )
     await asyncio.sleep(0)
     ending.cancel()
-    for task in (ending, *interview.agent._recording):
+    for task in (ending, *interview.agent._utterances.recording):
         task.cancel()
         await asyncio.wait({task})
 
-    await interview.agent.keep_half_answer()
+    await interview.agent.answers.keep_half()
 
     assert interview.turns.get_nowait()["text"] == SHORT
 

@@ -571,6 +571,25 @@ async def test_digital_silence_is_not_heard_and_a_clip_is_no_speech() -> None:
 
 
 @pytest.mark.looptime
+async def test_the_first_sound_is_the_first_after_a_mark_and_no_silence() -> None:
+    line = Line(RealTimeQueue())
+    await line.publish()
+    await line.play(clip_of(tone(1.0, 700)))
+    line.mark()
+    assert line.first_heard_at is None
+
+    await say(line, np.concatenate([tone(1.0, 0), tone(3.0, 700)]))
+    await asyncio.sleep(0.9)
+    assert line.first_heard_at is None
+    await asyncio.sleep(1.0)
+    assert line.first_heard_at == pytest.approx(2.0, abs=0.06)
+    line.clear_buffer()
+    await line.play(clip_of(tone(1.0, 700)))
+    assert line.first_heard_at == pytest.approx(2.0, abs=0.06)
+    await line.aclose()
+
+
+@pytest.mark.looptime
 async def test_what_is_played_to_nobody_is_not_heard() -> None:
     line = Line(HandSink(has_listener=False), subscribe_timeout=1.0)
     await line.publish()

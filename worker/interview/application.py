@@ -186,7 +186,7 @@ class InterviewApplication:
         interviewer.sentence_over = job.stage.line.sentence_over
         if self._succession is not None:
             self._succession.talk = interviewer
-        job.after_session(interviewer.keep_half_answer)
+        job.after_session(interviewer.answers.keep_half)
         self._started = session, interviewer, ladder
         self._life = job.life
         if (database := held.get("database")) is not None:
@@ -281,7 +281,7 @@ def _session_of(orchestrator: OrchestratorLLM, held: AgentResources) -> AgentSes
         aec_warmup_duration=0,
         # Silence is this application's to judge.
         user_away_timeout=None,
-        # For what is being said when the session closes; `keep_half_answer` writes it down.
+        # For what is being said when the session closes; `keep_half` writes it down.
         session_close_transcript_timeout=_LAST_TRANSCRIPT_S,
         # The lifecycle judges what a loss means, not a count of errors.
         conn_options=SessionConnectOptions(max_unrecoverable_errors=sys.maxsize),

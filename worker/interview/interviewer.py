@@ -5,20 +5,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine
 from contextvars import ContextVar
 from typing import Any, Protocol
 
-from livekit.agents import Agent, ModelSettings, SpeechCreatedEvent, StopResponse, llm
-from livekit.agents.voice import SpeechHandle
+from livekit import rtc
+from livekit.agents import Agent, ModelSettings, SpeechCreatedEvent, StopResponse, llm, stt
 
-from worker.interview.half_answer import HalfAnswer, HearingKeeper, unwritten
-from worker.interview.heard import HeardOf, PlayoutTeller
-from worker.interview.latency import NO_LATENCY, latency_of
-from worker.interview.orchestrator import Move, Role
+from worker.interview.answers import Answers
+from worker.interview.half_answer import HearingKeeper, unwritten
+from worker.interview.heard import PlayoutTeller
+from worker.interview.orchestrator import Role
 from worker.interview.orchestrator_llm import OrchestratorLLM, Utterance
-from worker.interview.patience import UNFINISHED_PAUSE_S, Patience
+from worker.interview.patience import Patience
 from worker.interview.turn_book import TurnBook, TurnKeeper
+from worker.interview.utterances import Utterances
 from worker.silence import Floor
 
 logger = logging.getLogger(__name__)
@@ -32,9 +33,6 @@ class SentenceOver(Protocol):
 
     async def __call__(self, *, longest_s: float) -> bool: ...
 
-
-#: Seconds that a candidate's turn waits for the record of the utterance it cut off.
-_RECORD_WAIT_S = 2.0
 
 #: Seconds for the session to let go of what it says.
 _CUT_OFF_S = 1.0
@@ -62,17 +60,19 @@ class Interviewer(Agent):
         # Nobody reads them: a model behind the orchestrator has a prompt of its own.
         super().__init__(instructions="Hold the planned interview.")
         self._orchestrator = orchestrator
-        self._book = TurnBook(orchestrator, keep_turn)
+        book = TurnBook(orchestrator, keep_turn)
         self._write = write
-        self._heard = HeardOf(playout)
-        self._half_answer = HalfAnswer(keep_hearing, lambda: orchestrator.open_question().id)
-        self._recording: set[asyncio.Task[None]] = set()
         self._mending: asyncio.Task[None] | None = None
         self._patience = Patience(
             orchestrator, lambda **options: self.session.update_options(**options)
         )
         #: Whose turn it is to speak.
         self.floor = Floor()
+        self._utterances = Utterances(
+            book, self.floor, playout, kept=self._on_kept, unspoken=self._mend
+        )
+        #: What the candidate says.
+        self.answers = Answers(orchestrator, book, keep_hearing, self._utterances.recorded)
         #: Told that an utterance has ended and was not spoken, or not to its end, though nobody
         #: stopped it; the next move is still owed.
         self.on_unspoken: Callable[[], Coroutine[Any, Any, None]] | None = None
@@ -81,8 +81,6 @@ class Interviewer(Agent):
         self._candidate_moved = asyncio.Event()
         #: Returns where what is being said may be cut off, and whether all of it was heard.
         self.sentence_over: SentenceOver | None = None
-        #: What the candidate is saying was not heard to its end: it answers nothing by itself.
-        self.answer_is_cut = False
         #: Set once goodbye was said.
         self.finished = asyncio.Event()
         #: The loop's time at which somebody was last heard, either side.
@@ -94,13 +92,13 @@ class Interviewer(Agent):
         self.session.on("user_state_changed", self._on_candidate)
         self.session.on("agent_state_changed", self._on_sound)
         self.session.on("user_input_transcribed", self._on_candidate)
-        self.session.on("user_input_transcribed", self._half_answer.hear)
+        self.answers.listen(self.session)
         self.session.on("user_input_transcribed", lambda _: self._patience.text_came())
 
     async def on_exit(self) -> None:
         """Forget the time of the open question, and what was to be said again."""
         self._patience.stop()
-        self._half_answer.stop()
+        self.answers.stop()
         if self._mending is not None:
             self._mending.cancel()
 
@@ -117,7 +115,7 @@ class Interviewer(Agent):
     @property
     def answer_is_over(self) -> bool:
         """Whether something was said to the open question, and its turn is about to end."""
-        return bool(self._half_answer.text) and not (self.floor.ours or self.hears_candidate)
+        return bool(self.answers.half.text) and not (self.floor.ours or self.hears_candidate)
 
     @property
     def next_role(self) -> Role:
@@ -153,8 +151,7 @@ class Interviewer(Agent):
         move = self._orchestrator.next_utterance().move
         turn = self.floor.turn
         await self._write(move.text)
-        await self._kept(self._book.utterance(move, move.text, heard=""))
-        self.floor.give(turn)
+        await self._utterances.written(move, turn)
 
     async def cut_off(self) -> bool:
         """Cut off what is being said, or should be. False where the session does not answer."""
@@ -163,7 +160,7 @@ class Interviewer(Agent):
         except RuntimeError:  # it is closing
             return True
         done, _ = await asyncio.wait({over}, timeout=_CUT_OFF_S)
-        await self._recorded()
+        await self._utterances.recorded()
         return bool(done)
 
     @property
@@ -175,12 +172,12 @@ class Interviewer(Agent):
         """Answer nothing any more, let whoever speaks come to a pause, and cut off the rest.
 
         An answer that was just given becomes a turn in that time; one that goes on after
-        `longest_s` seconds is left to `keep_half_answer`.
+        `longest_s` seconds is left to `answers.keep_half`.
         """
         self._stopping = True
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(longest_s):
-                while self.hears_candidate or self._half_answer.text:
+                while self.hears_candidate or self.answers.half.text:
                     self._candidate_moved.clear()
                     await self._candidate_moved.wait()
         if self.sentence_over is not None and await self.sentence_over(longest_s=longest_s):
@@ -188,17 +185,13 @@ class Interviewer(Agent):
                 if (speech := self.session.current_speech) is not None:
                     await asyncio.wait_for(speech.wait_for_playout(), _CUT_OFF_S)
         await self.cut_off()
-        if not (self.hears_candidate or self._half_answer.text):
+        if not (self.hears_candidate or self.answers.half.text):
             # There is no text to come that the session would wait for.
             self.session.options.session_close_transcript_timeout = 0.0
 
     def _finish(self) -> None:
         self.floor.give()
         self.finished.set()
-
-    async def _recorded(self) -> None:
-        if self._recording:
-            await asyncio.wait(self._recording, timeout=_RECORD_WAIT_S)
 
     async def on_user_turn_completed(
         self, turn_ctx: llm.ChatContext, new_message: llm.ChatMessage
@@ -208,27 +201,18 @@ class Interviewer(Agent):
         Raises StopResponse where there is nothing more to say. Anything else that it raised
         would lose the turn and leave the interviewer silent, so nothing else leaves it.
         """
-        # Dropped only once they are kept: the session may end before that.
-        pieces, hearing = self._half_answer.pieces, self._half_answer.seq
-        text = (new_message.text_content or "").strip()
-        done = await self._take_answer(text, latency_of(new_message), hearing=hearing)
-        self._half_answer.taken(pieces)
+        done = await self._take_answer(self.answers.spoken(new_message))
         self._candidate_moved.set()
         if done:
             self._finish()
         if done or self._stopping:
             raise StopResponse
 
-    async def _take_answer(
-        self, text: str, latency: Mapping[str, float] = NO_LATENCY, *, hearing: int | None = None
-    ) -> bool:
-        """Keep an answer and take it into the plan. True where there is nothing more to say."""
+    async def _take_answer(self, taking: Awaitable[None]) -> bool:
+        """Take an answer into the plan. True where there is nothing more to say."""
         self.floor.take()
-        await self._recorded()
         try:
-            cut = self.answer_is_cut
-            said = await self._book.answer(text, latency, interrupted=cut, hearing=hearing)
-            self._orchestrator.commit(said)
+            await taking
             self._patience.begin()
             return self._orchestrator.next_move().role is Role.DONE
         except Exception:
@@ -241,10 +225,10 @@ class Interviewer(Agent):
             return
         self._on_sound(None)
         await self.cut_off()
-        if self._patience.deaf:
+        if self._patience.deaf or self.answers.missed.cut:
             # What was said to nobody must not come back as the answer to another question.
             await self.let_go_of_answer()
-        if await self._take_answer(text):
+        if await self._take_answer(self.answers.typed(text)):
             self._finish()
         elif not self._stopping:
             self.session.generate_reply()
@@ -255,17 +239,15 @@ class Interviewer(Agent):
 
     async def let_go_of_answer(self) -> None:
         """Keep what was said so far, and begin anew with what comes."""
-        await self.keep_half_answer()
+        await self.answers.keep_half()
         with contextlib.suppress(RuntimeError):  # it is closing
             self.session.clear_user_turn()
 
-    async def keep_half_answer(self) -> None:
-        """Write down what was being said when it was cut off. Answers nothing by itself."""
-        if text := self._half_answer.text:
-            self._half_answer.drop()
-            hearing = self._half_answer.seq
-            said = await self._book.answer(text, interrupted=True, hearing=hearing)
-            self._orchestrator.commit(said)
+    def stt_node(
+        self, audio: AsyncIterable[rtc.AudioFrame], model_settings: ModelSettings
+    ) -> AsyncIterable[stt.SpeechEvent]:
+        """What is understood of the candidate; the first of its sound is noticed."""
+        return Agent.default.stt_node(self, self.answers.missed.listening(audio), model_settings)
 
     # --- the interviewer's own turns -----------------------------------------------------------
 
@@ -291,40 +273,8 @@ class Interviewer(Agent):
         _utterance.set(utterance)
         turn, self.floor.contested = self.floor.turn, False
         event.speech_handle.add_done_callback(
-            lambda handle: self._on_spoken(handle, utterance, turn)
+            lambda handle: self._utterances.spoken(handle, utterance.move, turn)
         )
-
-    def _on_spoken(self, handle: SpeechHandle, utterance: Utterance, turn: int) -> None:
-        record = self._record(handle, utterance.move, turn)
-        task = asyncio.get_running_loop().create_task(record, name="record")
-        self._recording.add(task)
-        task.add_done_callback(self._recording.discard)
-
-    async def _record(self, handle: SpeechHandle, move: Move, turn: int | None = None) -> None:
-        spoken = [item for item in handle.chat_items if item.type == "message"]
-        heard = " ".join(item.text_content or "" for item in spoken).strip()
-        # A voice that broke off has interrupted itself, and says so only here.
-        broke_off = not handle.interrupted and any(item.interrupted for item in spoken)
-        cut_off = handle.interrupted or broke_off
-        if heard and cut_off:
-            heard = self._heard.part(move.text, heard, broke_off=broke_off)
-        elif heard:
-            self._heard.whole(heard)
-        if heard:
-            latency = latency_of(spoken[0])
-            keeping = self._book.utterance(
-                move, heard, heard=heard, interrupted=cut_off, latency=latency
-            )
-            await self._kept(keeping)
-            if not cut_off or self.floor.contested:
-                self.floor.give(turn)
-        elif handle.interrupted:
-            logger.info("an utterance was cut off before it was heard", extra={"role": move.role})
-            if self.floor.contested:  # whoever spoke will end, and be answered
-                self.floor.begin_anew(UNFINISHED_PAUSE_S)
-        if broke_off or not (heard or handle.interrupted):
-            logger.error("an utterance was not spoken", extra={"role": move.role})
-            self._mend()
 
     def _mend(self) -> None:
         if self._stopping:
@@ -332,10 +282,10 @@ class Interviewer(Agent):
         if self.on_unspoken is not None and self.next_role is not Role.DONE:
             self._mending = asyncio.get_running_loop().create_task(self.on_unspoken(), name="mend")
 
-    async def _kept(self, keeping: Awaitable[None]) -> None:
-        """Await an utterance of ours being kept, and listen for its answer."""
-        await keeping
+    def _on_kept(self) -> None:
+        """An utterance of ours was kept: listen for its answer."""
         self._on_sound(None)
+        self.answers.missed.asked()
         if self.next_role is Role.DONE:
             self._finish()
             return

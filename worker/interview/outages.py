@@ -29,9 +29,9 @@ class Outages:
     """Takes up the interview where the room was lost.
 
     An utterance that was cut off is said again from its beginning. Where the candidate was
-    speaking, the half of it that was heard is kept and the question is asked once more, and so
-    it is where nobody knows whether there was an answer. An answer that was over before is
-    answered, and not asked for again.
+    speaking, or is when the room is back, the half of it that was heard is kept and the question
+    is asked once more, and so it is where nobody knows whether there was an answer. An answer
+    that was over before is answered, and not asked for again.
 
     Args:
         interviewer: Whose interview it is.
@@ -56,7 +56,7 @@ class Outages:
     def lost(self) -> None:
         """The room is away: what the candidate is saying does not come to its end here."""
         if self._interviewer.hears_candidate:
-            self._interviewer.answer_is_cut = True
+            self._interviewer.answers.is_cut = True
 
     async def before_return(self, away_s: float) -> None:
         """Prepare what is heard once the candidate hears something again.
@@ -69,13 +69,15 @@ class Outages:
     async def take_up(self, away_s: float) -> None:
         """Go on with somebody who has heard nothing for so many seconds. Raises the same."""
         interviewer = self._interviewer
-        was_cut, interviewer.answer_is_cut = interviewer.answer_is_cut, False
+        answers = interviewer.answers
+        was_cut, answers.is_cut = answers.is_cut, False
         interviewer.last_sound = asyncio.get_running_loop().time()
         if away_s < HICCUP_S or interviewer.finished.is_set():
             return
         if was_cut:
             await interviewer.let_go_of_answer()
-        elif interviewer.answer_is_over:
+        answers.missed.came(self._line, away_s)
+        if interviewer.answer_is_over and not answers.missed.cut:
             return
         await interviewer.cut_off()
         if self._saying_back is None or self._saying_back.done():

@@ -54,6 +54,7 @@ class Watch:
             return Event.CANDIDATE_NEVER_JOINED
         self._listen_from_now()
         if self._resumes and self._interviewer.next_role is not Role.DONE:
+            self._interviewer.answers.missed.came(self._job.stage.line)
             # Before the next question, whose words take their time.
             saying = say_back(self._job.stage.line)
             self._saying_back = asyncio.create_task(saying, name="say-back")

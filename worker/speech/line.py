@@ -99,6 +99,16 @@ class Line(io.AudioOutput):
         """
         return self._feeder.meter.heard_at(speech=speech)
 
+    def mark(self) -> None:
+        """Look for the first sound from now on."""
+        self._feeder.meter.mark()
+
+    @property
+    def first_heard_at(self) -> float | None:
+        """The loop's time at which somebody could first hear something since `mark`; None where
+        nobody could."""
+        return self._feeder.meter.first_heard_at
+
     async def wait_for_subscriber(self) -> bool:
         """Wait for a listener, at most `subscribe_timeout` seconds; returns whether there is one.
 

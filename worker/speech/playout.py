@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -40,6 +41,8 @@ class PlayoutMeter:
     def __init__(self) -> None:
         self._ahead: deque[_Piece] = deque()
         self._heard_at: dict[bool, float] = {}
+        self._marked_at = -math.inf
+        self._first_at: float | None = None
 
     def fed(self, frame: rtc.AudioFrame, *, speech: bool, begins: float) -> None:
         """A frame is taken whose playing begins at `begins`. Silence is no sound."""
@@ -56,6 +59,7 @@ class PlayoutMeter:
         for piece in self._ahead:
             if piece.begins < now:
                 self._heard_at[piece.speech] = now
+                self._note_first(piece)
         self._ahead.clear()
 
     def heard_at(self, *, speech: bool = False) -> float | None:
@@ -74,4 +78,21 @@ class PlayoutMeter:
         while self._ahead and self._ahead[0].ends <= now:
             piece = self._ahead.popleft()
             self._heard_at[piece.speech] = piece.ends
+            self._note_first(piece)
         return now
+
+    def mark(self) -> None:
+        """Look for the first sound from now on."""
+        self._marked_at, self._first_at = self._settle(), None
+
+    @property
+    def first_heard_at(self) -> float | None:
+        """When something was heard first since `mark`, of any kind; None where nothing was."""
+        now = self._settle()
+        if self._ahead and self._ahead[0].begins <= now:
+            self._note_first(self._ahead[0])
+        return self._first_at
+
+    def _note_first(self, piece: _Piece) -> None:
+        if self._first_at is None and piece.ends > self._marked_at:
+            self._first_at = max(piece.begins, self._marked_at)

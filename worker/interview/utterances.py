@@ -1,0 +1,98 @@
+"""The interviewer's utterances as they are kept: what was heard of each, once it is over."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from worker.interview.heard import HeardOf, PlayoutTeller
+from worker.interview.latency import latency_of
+from worker.interview.patience import UNFINISHED_PAUSE_S
+
+if TYPE_CHECKING:
+    from livekit.agents.voice import SpeechHandle
+
+    from worker.interview.orchestrator import Move
+    from worker.interview.turn_book import TurnBook
+    from worker.silence import Floor
+
+logger = logging.getLogger(__name__)
+
+#: Seconds that a candidate's turn waits for the record of the utterance it cut off.
+_RECORD_WAIT_S: Final = 2.0
+
+
+class Utterances:
+    """Keeps what was heard of each utterance, and gives the floor to the candidate after it.
+
+    Args:
+        book: Where it is kept.
+        floor: Whose turn it is to speak.
+        playout: How much of the last one was played.
+        kept: Told of each that was kept: its answer is listened for.
+        unspoken: Told of each that was not spoken, or not to its end, though nobody stopped it.
+    """
+
+    def __init__(
+        self,
+        book: TurnBook,
+        floor: Floor,
+        playout: PlayoutTeller,
+        *,
+        kept: Callable[[], None],
+        unspoken: Callable[[], None],
+    ) -> None:
+        self._book = book
+        self._floor = floor
+        self._heard = HeardOf(playout)
+        self._kept = kept
+        self._unspoken = unspoken
+        #: The records that are being written.
+        self.recording: set[asyncio.Task[None]] = set()
+
+    def spoken(self, handle: SpeechHandle, move: Move, turn: int) -> None:
+        """The speech of a turn of ours is over: record it."""
+        record = self.record(handle, move, turn)
+        task = asyncio.get_running_loop().create_task(record, name="record")
+        self.recording.add(task)
+        task.add_done_callback(self.recording.discard)
+
+    async def recorded(self) -> None:
+        """Wait for the records that are being written, not for long."""
+        if self.recording:
+            await asyncio.wait(self.recording, timeout=_RECORD_WAIT_S)
+
+    async def written(self, move: Move, turn: int) -> None:
+        """Keep what was read instead of heard."""
+        await self._book.utterance(move, move.text, heard="")
+        self._kept()
+        self._floor.give(turn)
+
+    async def record(self, handle: SpeechHandle, move: Move, turn: int | None = None) -> None:
+        """Keep what was heard of a speech, where anything was."""
+        spoken = [item for item in handle.chat_items if item.type == "message"]
+        heard = " ".join(item.text_content or "" for item in spoken).strip()
+        # A voice that broke off has interrupted itself, and says so only here.
+        broke_off = not handle.interrupted and any(item.interrupted for item in spoken)
+        cut_off = handle.interrupted or broke_off
+        if heard and cut_off:
+            heard = self._heard.part(move.text, heard, broke_off=broke_off)
+        elif heard:
+            self._heard.whole(heard)
+        if heard:
+            latency = latency_of(spoken[0])
+            await self._book.utterance(
+                move, heard, heard=heard, interrupted=cut_off, latency=latency
+            )
+            self._kept()
+            if not cut_off or self._floor.contested:
+                self._floor.give(turn)
+        elif handle.interrupted:
+            logger.info("an utterance was cut off before it was heard", extra={"role": move.role})
+            if self._floor.contested:  # whoever spoke will end, and be answered
+                self._floor.begin_anew(UNFINISHED_PAUSE_S)
+        if broke_off or not (heard or handle.interrupted):
+            logger.error("an utterance was not spoken", extra={"role": move.role})
+            self._unspoken()
