@@ -53,7 +53,7 @@ class Reason(StrEnum):
     ROOM_LOST = "RoomLost", "The connection to the room was lost for good."
     ROOM_DELETED = "RoomDeleted", "The room was closed, or the interviewer removed, from outside."
     SHUTDOWN_REQUESTED = "ShutdownRequested", "The worker is going away and asked the job to end."
-    WORKER_LOST = "WorkerLost", "The main process is gone, or gave the job up, and no other worker was there."
+    WORKER_LOST = "WorkerLost", "The worker died or gave the job up, and no other was there."
     LEASE_LOST = "LeaseLost", "Another job holds the interview's lease."
     HANDOVER_REQUESTED = "HandoverRequested", "The interview was passed on to another worker."
     JOB_CRASHED = "JobCrashed", "The job's own code raised where nothing was expected to."
