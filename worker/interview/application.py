@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from livekit.agents import NOT_GIVEN, Agent, AgentSession, TurnHandlingOptions
+from livekit.agents import Agent, AgentSession
 from livekit.agents.utils import aio
-from livekit.agents.voice.agent_session import SessionConnectOptions
 
 from states import Event, Lifecycle, Reason
 from worker.application import Dispatch
@@ -27,7 +25,8 @@ from worker.interview.orchestrator_llm import OrchestratorLLM
 from worker.interview.outages import Outages
 from worker.interview.planned_lines import prepare_plan
 from worker.interview.said import from_data
-from worker.interview.turn_ends import take_turn_detector, take_vad, turns_end_on
+from worker.interview.session import session_of
+from worker.interview.turn_ends import take_turn_detector, take_vad
 from worker.interview.watch import Watch
 from worker.resources.base import Attacher, LoadFailed, Resource, Retry
 from worker.resources.bootstrap import AgentResources
@@ -69,8 +68,6 @@ _LAST_WORDS = {
 #: The resources that tell how they fare; the first two tell those who end turns by them.
 _TURN_ENDERS = {"vad": take_vad, "turn_detector": take_turn_detector}
 _WATCHED = (*_TURN_ENDERS, "stt", "tts", "llm")
-#: Seconds for the last words of a candidate to become text, once the session is closing.
-_LAST_TRANSCRIPT_S = 1.0
 #: The orchestrator is tried for so much of the budget of BOOTSTRAPPING: what kept it is then
 #: still reported, as its condition.
 _RETRIED_FOR = 0.8
@@ -164,7 +161,7 @@ class InterviewApplication:
             if (engine := held.get(name)) is not None:
                 self._take_on(job, name, engine)
         orchestrator.on_refused = lambda reason: job.book.refusal("llm", reason)
-        session = _session_of(orchestrator, held)
+        session = session_of(orchestrator, held)
         interviewer = Interviewer(
             orchestrator,
             job.keep_turn,
@@ -258,34 +255,6 @@ class InterviewApplication:
     def waiting_words(self) -> Clip | None:
         """Heard where loading takes longer than anybody waits in silence."""
         return load_clip(ClipName.ONE_MOMENT)
-
-
-def _session_of(orchestrator: OrchestratorLLM, held: AgentResources) -> AgentSession[Any]:
-    """The session of what has loaded. What has not is None, never the framework's default:
-    that would be another model, loaded on the event loop."""
-    detector = held.get("vad")
-    return AgentSession(
-        vad=detector,
-        stt=held.get("stt") or NOT_GIVEN,
-        tts=held.get("tts") or NOT_GIVEN,
-        llm=orchestrator,
-        turn_handling=TurnHandlingOptions(
-            turn_detection=turns_end_on(held),
-            endpointing={"mode": "fixed", "min_delay": 1.8, "max_delay": 6.0},
-            # "adaptive", the default, is a cloud model.
-            interruption={"mode": "vad"},
-            # Speaking before the turn is committed would be speaking from an old plan.
-            preemptive_generation={"enabled": False},
-        ),
-        # The first words of a candidate who cuts in early would be misheard (measured).
-        aec_warmup_duration=0,
-        # Silence is this application's to judge.
-        user_away_timeout=None,
-        # For what is being said when the session closes; `keep_half` writes it down.
-        session_close_transcript_timeout=_LAST_TRANSCRIPT_S,
-        # The lifecycle judges what a loss means, not a count of errors.
-        conn_options=SessionConnectOptions(max_unrecoverable_errors=sys.maxsize),
-    )
 
 
 def interview_resources(

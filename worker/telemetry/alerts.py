@@ -197,7 +197,7 @@ ALERTS: Final = (
         wait="1m",
         severity="ticket",
         summary="Every slot of every worker is taken.",
-        description="Whoever is dispatched now gets nobody, and no worker hears of it.",
+        description="Whoever is dispatched now waits until a slot is free.",
     ),
     Alert(
         name="InterviewsDegraded",
