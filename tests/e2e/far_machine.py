@@ -56,8 +56,8 @@ class FarMachine:
         """Of a LiveKit server here that the far machine reaches, in livekit-server's own words."""
         return {
             "bind_addresses": ["127.0.0.1", self.here],
-            # Offered to everybody: it is an address of this machine as well.
-            "rtc": {"node_ip": self.here, "interfaces": {"includes": ["lo", self.link]}},
+            # The one address that both machines reach; of two the server would answer from either.
+            "rtc": {"node_ip": self.here, "interfaces": {"includes": [self.link]}},
         }
 
     def pull(self) -> None:
