@@ -89,17 +89,20 @@ class FarMachine:
     def _build(self) -> None:
         far, switch = self._far, self._switch
         self._run("netns", "add", far)
-        self._run("link", "add", self.link, "type", "veth", "peer", "name", "here", "netns", switch)
-        self._run("-n", far, *"link add cable type veth peer name there netns".split(), switch)
         # A port is used at once; by default a bridge listens on it for 15 s first.
-        self._run("-n", switch, *"link add switch type bridge forward_delay 0".split())
-        for port in ("here", "there"):
-            self._run("-n", switch, "link", "set", port, "master", "switch", "up")
+        self._run("-n", switch, "link", "add", "switch", "type", "bridge", "forward_delay", "0")
         self.plug()
+        self._cable((), self.link, self.here, port="here")
+        self._cable(("-n", far), "cable", self._there, port="there")
         self._run("-n", far, "link", "set", "lo", "up")
-        for where, address, end in ((), self.here, self.link), (("-n", far), self._there, "cable"):
-            self._run(*where, "address", "add", f"{address}/30", "dev", end)
-            self._run(*where, "link", "set", end, "up")
+
+    def _cable(self, where: tuple[str, ...], end: str, address: str, *, port: str) -> None:
+        """Lay a cable from a machine, where it has an address, to a port of the switch."""
+        other_end = ("peer", "name", port, "netns", self._switch)
+        self._run(*where, "link", "add", end, "type", "veth", *other_end)
+        self._run(*where, "address", "add", f"{address}/30", "dev", end)
+        self._run(*where, "link", "set", end, "up")
+        self._run("-n", self._switch, "link", "set", port, "master", "switch", "up")
 
     def _run(self, *words: str) -> None:
         _run(self._ip, *words)
