@@ -126,8 +126,13 @@ def _namespaces_gone(*names: str) -> tuple[tuple[str, ...], ...]:
 def _remove_what_is_left(ip: Path) -> None:
     """Remove what test runs have left that were killed; those that live keep theirs."""
     for found in _NAMESPACE.finditer(_run(ip, "netns", "list")):
-        if not psutil.pid_exists(int(found[1])):
+        if _is_left(int(found[1])):
             _run(ip, "netns", "del", found[0])
     for found in _LINK.finditer(_run(ip, "-o", "link", "show")):
-        if not psutil.pid_exists(int(found[2])):
+        if _is_left(int(found[2])):
             _run(ip, "link", "del", found[1])
+
+
+def _is_left(pid: int) -> bool:
+    """Whether who made it is gone; our own number, which is given anew, was somebody else's."""
+    return pid == os.getpid() or not psutil.pid_exists(pid)
