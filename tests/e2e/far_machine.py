@@ -69,8 +69,8 @@ class FarMachine:
         self._run("-n", self._switch, "link", "set", "switch", "up")
 
     def __enter__(self) -> Self:
-        _remove_what_is_left(self._ip)
         try:
+            _remove_what_is_left(self._ip)
             self._run("netns", "add", self._switch)
         except NotPermitted as error:
             pytest.skip(f"no machine can be cut off here, which takes root: {error}")
@@ -82,9 +82,10 @@ class FarMachine:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for words in (("link", "del", self.link), *_namespaces_gone(self._far, self._switch)):
+        made = (("link", self.link), ("netns", self._far), ("netns", self._switch))
+        for kind, name in made:
             with contextlib.suppress(NotPermitted):
-                self._run(*words)
+                self._run(kind, "del", name)
 
     def _build(self) -> None:
         far, switch = self._far, self._switch
@@ -117,10 +118,6 @@ def _run(ip: Path, *words: str) -> str:
     if done.returncode != 0:
         raise NotPermitted(f"ip {' '.join(words)}: {done.stderr.strip()}")
     return done.stdout
-
-
-def _namespaces_gone(*names: str) -> tuple[tuple[str, ...], ...]:
-    return tuple(("netns", "del", name) for name in names)
 
 
 def _remove_what_is_left(ip: Path) -> None:
