@@ -20,6 +20,10 @@ _SUBSCRIBE_S: Final = 10.0
 #: Seconds from a candidate's return to its hearing the line: 0.1 to 0.2 (measured), and some. The
 #: server tells of a track's first subscription alone.
 _HEARS_AGAIN_S: Final = 0.5
+#: Seconds after which a room that is away is away for good. The SDK gives up after 18 to 19 s
+#: where somebody refuses it; where nothing is answered at all, as by a machine that is cut off,
+#: it was still at its first attempt after 110 s (livekit 1.1.21, measured).
+GONE_S: Final = 30.0
 
 
 class Reach:
@@ -39,6 +43,9 @@ class Reach:
         self._is_here = is_here
         #: Told when the room is away.
         self.on_lost: Callable[[], None] | None = None
+        #: Told when the room is away for good, by our patience and not the SDK's.
+        self.on_gone: Callable[[], None] | None = None
+        self._gone: asyncio.TimerHandle | None = None
         #: Awaited before the line is heard again, with the seconds for which it was not.
         self.before_return: Callable[[float], Coroutine[Any, Any, None]] | None = None
         #: Awaited once a candidate who had left hears the line again, with the seconds of absence.
@@ -54,9 +61,12 @@ class Reach:
 
     def room_lost(self) -> None:
         """The connection to the room broke off."""
-        self.close()
+        self._wait_no_more()
+        loop = asyncio.get_running_loop()
         if self._lost_at is None:
-            self._lost_at = asyncio.get_running_loop().time()
+            self._lost_at = loop.time()
+        if self._gone is None and self.on_gone is not None:
+            self._gone = loop.call_later(GONE_S, self.on_gone)
         self._person_left_at = None  # the room's return is that of everybody in it
         self._room_is_back = self._replaced = self._subscribed = False
         self._line.hold()
@@ -70,11 +80,13 @@ class Reach:
     def room_back(self) -> None:
         """The room is there again."""
         self._room_is_back = True
+        self._stop_clock()
         self._settle()
 
     def subscribed(self) -> None:
         """Somebody hears the line."""
         self._room_is_back = self._subscribed = True
+        self._stop_clock()
         self._settle()
 
     def person_left(self) -> None:
@@ -104,6 +116,15 @@ class Reach:
 
     def close(self) -> None:
         """Wait for nobody any more."""
+        self._stop_clock()
+        self._wait_no_more()
+
+    def _stop_clock(self) -> None:
+        if self._gone is not None:
+            self._gone.cancel()
+            self._gone = None
+
+    def _wait_no_more(self) -> None:
         if self._giving_up is not None:
             self._giving_up.cancel()
             self._giving_up = None

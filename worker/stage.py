@@ -116,6 +116,7 @@ class RoomStage:
         self._moved = asyncio.Event()
         self.line = Line()
         self.reach = Reach(self.line, lambda: self.candidate_is_here)
+        self.reach.on_gone = lambda: on_event(Event.ROOM_LOST)
 
     async def connect(self) -> None:
         """The handshake: join the room and nothing else. Raises ConnectError."""

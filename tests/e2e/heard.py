@@ -1,9 +1,10 @@
-"""What was understood: the words of a recording, and how far they are from those spoken."""
+"""What was heard: the words of a recording, how far they are from those spoken, and by how many."""
 
 from __future__ import annotations
 
 import asyncio
 import re
+from itertools import combinations, product
 from typing import TYPE_CHECKING
 
 from worker.speech import local_models
@@ -70,3 +71,12 @@ def times_in(spoken: str, understood: str) -> int:
         del left[slice(*place)]
         times += 1
     return times
+
+
+def together_s(candidate: Candidate) -> float:
+    """Seconds in which two interviewers were audible at once."""
+    return sum(
+        max(0.0, min(one.end_s, other.end_s) - max(one.start_s, other.start_s))
+        for voice, another in combinations(candidate.meters.values(), 2)
+        for one, other in product(voice.spans, another.spans)
+    )

@@ -27,7 +27,7 @@ from worker.store.interviews import Interview, create_interview
 from worker.store.pool import Database
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
     from worker.demo.livekit_server import LiveKitServer
     from worker.interview.plan import Plan
@@ -105,10 +105,18 @@ class RunningWorker:
     Args:
         server: Whose jobs it takes.
         settings: By environment variable, over those that all tests share.
+        inside: The words of a command that starts the worker somewhere else than beside the test.
     """
 
-    def __init__(self, server: LiveKitServer, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        server: LiveKitServer,
+        settings: Mapping[str, str] | None = None,
+        *,
+        inside: Sequence[str] = (),
+    ) -> None:
         self.server = server
+        self._inside = inside
         # Not pytest's own folder, which is closed to the user that root's PostgreSQL runs as.
         self.folder = Path(tempfile.mkdtemp(prefix="interview-worker-"))
         self.data_dir = self.folder / "data"
@@ -139,7 +147,7 @@ class RunningWorker:
         """Start it and wait until LiveKit has taken its registration."""
         with self.log_path.open("wb") as log:
             self.process = start_child(
-                [sys.executable, "-m", "worker", "start"],
+                [*self._inside, sys.executable, "-m", "worker", "start"],
                 output=log,
                 env=environment(self.settings),
                 cwd=self.folder,

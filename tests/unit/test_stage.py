@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -10,7 +11,9 @@ from async_steps import done
 from job_parts import HeardLine
 from livekit import rtc
 
+from states import Event
 from worker import stage
+from worker.reach import GONE_S
 from worker.stage import RoomStage
 
 if TYPE_CHECKING:
@@ -30,7 +33,8 @@ async def room(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[RoomStage
         await done()
 
     ctx = SimpleNamespace(room=room, connect=connect)
-    here = RoomStage(cast("JobContext", ctx), lambda _: None)
+    room.posted = []
+    here = RoomStage(cast("JobContext", ctx), room.posted.append)
     await here.connect()
     await here.line.publish()
     await here.line.wait_for_subscriber()
@@ -66,3 +70,28 @@ async def test_after_a_restart_of_the_server_nothing_is_played_before_the_candid
     events.remote_participants["ada"] = object()
     events.emit("participant_connected", object())
     assert here.line.listened
+
+
+@pytest.mark.looptime
+async def test_a_room_that_neither_comes_back_nor_is_given_up_is_lost_after_a_while(
+    room: tuple[RoomStage, Any],
+) -> None:
+    _, events = room
+    events.emit("reconnecting")
+    await asyncio.sleep(GONE_S / 2)
+    events.emit("reconnecting")
+    await asyncio.sleep(GONE_S / 2 - 1.0)
+    assert events.posted == []
+    await asyncio.sleep(2.0)
+    assert events.posted == [Event.ROOM_LOST]
+
+
+@pytest.mark.looptime
+async def test_a_room_that_was_away_for_a_moment_is_not_lost_later(
+    room: tuple[RoomStage, Any],
+) -> None:
+    _, events = room
+    events.emit("reconnecting")
+    events.emit("reconnected")
+    await asyncio.sleep(2 * GONE_S)
+    assert events.posted == []

@@ -1,0 +1,281 @@
+"""A worker's machine is cut off in the middle of an interview: on real processes and real networks.
+
+The worker runs in a network namespace. LiveKit and PostgreSQL are on the other side of a switch,
+and so is another worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from breakable import socket_of
+from coming_back import COMES_BACK, LONGEST_ALONE_S, alone_after, is_over, roles_of, successor
+from far_machine import FarMachine
+from heard import MOST_WORD_ERRORS, heard_by, times_in, together_s, word_error_rate
+from one_question import ANSWER, PLAN, is_gone, is_running
+from running_worker import PATIENCE_S, RunningWorker
+from stand_ins.tcp_proxy import TcpProxy
+
+from states import Outcome, Reason
+from states.journal import read_records
+from worker.demo.conversation import hold_conversation
+from worker.demo.livekit_server import LiveKitServer
+from worker.demo.script import CandidateScript
+from worker.demo.voice import LocalVoice
+from worker.interview.plan import Question
+from worker.rooms import INTERVIEWER_PREFIX
+from worker.speech import local_models
+from worker.store.embedded import EmbeddedPostgres
+from worker.store.interviews import turns_of
+from worker.store.jobs import records_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from scenarios import Record
+
+    from states import History
+    from worker.demo.candidate import Candidate
+    from worker.store.interviews import Interview
+    from worker.store.turns import Turn
+
+pytestmark = [pytest.mark.real_server, pytest.mark.e2e, pytest.mark.timeout(300)]
+
+FIRST, SECOND = (
+    Question(id=each, text=text, follow_ups_allowed=0, thinking_pause_s=1.2)
+    for each, text in (
+        ("last-week", PLAN.questions[0].text),
+        ("next-year", "What would you like to learn at work in the next year?"),
+    )
+)
+#: Long enough for an interviewer who is cut off not to say goodbye before it notices.
+TWO = replace(PLAN, questions=(FIRST, SECOND))
+FIRST_HALF = "I learned to listen before I say anything,"
+SECOND_HALF = "and to write a small test before I change a program."
+#: Seconds until the cable is put in again: the SDK is still trying to reach the room.
+AWAY_S = 15.0
+#: Seconds in which the last that has arrived of a voice dies away.
+DECAY_S = 0.5
+#: How it ends who is not the interviewer any more: by its token, or by the server's word.
+MUTE = (
+    (Outcome.SUPERSEDED, Reason.LEASE_LOST),
+    (Outcome.CANCELLED, Reason.ROOM_DELETED),
+)
+#: Seconds in which two interviewers may be heard at once.
+TOGETHER_S = 1.0
+
+
+@pytest.fixture(autouse=True, scope="module")
+def voices() -> None:
+    """Loading a model holds up the candidate's own voice."""
+    local_models.preload(stt=True, tts=True)
+
+
+class FarLine(TcpProxy):
+    """The line to the database at an address that the far machine reaches."""
+
+    def __init__(self, host: str, target: Path) -> None:
+        self.host = host
+        super().__init__(target)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """Two workers, one of them far away, and what lies between them.
+
+    Each takes dispatches for a name of its own, so that it is known whom one reaches: the server
+    learns late that the far one is gone, and would try it again.
+    """
+
+    machine: FarMachine
+    #: To the database, for the far worker alone.
+    line: FarLine
+    far: RunningWorker
+    near: RunningWorker
+
+
+@pytest.fixture
+async def parts(livekit_binary: Path) -> AsyncIterator[Parts]:
+    """All of it, running."""
+    async with AsyncExitStack() as stack:
+        machine = stack.enter_context(FarMachine())
+        folder = Path(tempfile.mkdtemp(prefix="interview-cut-off-"))
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        server = await stack.enter_async_context(
+            LiveKitServer(livekit_binary, extra_config=machine.livekit_config)
+        )
+        postgres = await stack.enter_async_context(await EmbeddedPostgres.start(folder))
+        line = await stack.enter_async_context(FarLine(machine.here, socket_of(postgres.url)))
+        near = RunningWorker(server, {**COMES_BACK, "DATABASE_URL": postgres.url})
+        from_afar = {
+            "DATABASE_URL": f"postgresql://postgres@{line.host}:{line.port}/postgres",
+            "LIVEKIT_URL": f"ws://{machine.here}:{server.ports.signal}",
+        }
+        far = RunningWorker(server, {**COMES_BACK, **from_afar}, inside=machine.inside)
+        for worker in (far, near):
+            stack.push_async_callback(worker.discard)
+        for worker in (far, near):
+            await worker.start()
+            await worker.logged("process initialized")
+        # A worker that ends asks for both once more.
+        stack.callback(machine.plug)
+        yield Parts(machine=machine, line=line, far=far, near=near)
+
+
+@asynccontextmanager
+async def interview_from_afar(
+    parts: Parts, interview: Interview
+) -> AsyncIterator[tuple[Candidate, History]]:
+    """The candidate, to whom the far worker's interviewer is talking, and its job."""
+    async with parts.near.candidate_of(interview) as candidate:
+        await parts.far.send_interviewer(interview)
+        await candidate.wait_for_sound(timeout_s=PATIENCE_S)
+        yield candidate, await parts.far.job(interview.room, until=is_running)
+
+
+async def turns_in(worker: RunningWorker, interview: Interview) -> list[Turn]:
+    async with worker.database() as database:
+        return await turns_of(database, interview.interview_id)
+
+
+async def words_stored(worker: RunningWorker, job: History) -> str:
+    """What the database has of the answer that is being given."""
+    async with worker.database() as database:
+        records = await records_of(database, job.header["job_id"])
+    return " ".join(each["final"] for each in records if each["kind"] == "hearing").strip()
+
+
+async def shipped(parts: Parts, interview: Interview) -> History:
+    """The far worker's job once it is over, and all that it has written is in the database."""
+    ended = await parts.far.ended_job(interview.room)
+    job_id = ended.header["job_id"]
+    written = read_records(parts.far.data_dir / "journals/shipped" / f"{job_id}.jsonl").records
+    async with parts.near.database() as database:
+        assert await records_of(database, job_id) == written
+    assert is_gone(ended)
+    return ended
+
+
+async def assert_completed(parts: Parts, interview: Interview) -> None:
+    end = await is_over(parts.near, interview)
+    assert end == (Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
+
+
+def sound_of(candidate: Candidate, job: History, *, since_s: float) -> float:
+    """Seconds in which this job was audible."""
+    meter = candidate.meters[f"{INTERVIEWER_PREFIX}{job.header['job_id']}"]
+    return meter.audible_seconds(since_s)
+
+
+async def test_half_an_answer_outlives_its_interviewers_machine_and_is_joined_by_the_rest(
+    parts: Parts, record_property: Record
+) -> None:
+    # Time enough to be cut off in the middle of the answer.
+    plan = replace(TWO, questions=(replace(FIRST, thinking_pause_s=5.0), SECOND))
+    interview = await parts.near.create(plan)
+    async with interview_from_afar(parts, interview) as (candidate, first):
+        await candidate.wait_until_interviewer_paused(quiet_s=1.0, timeout_s=PATIENCE_S)
+        await candidate.say(*await LocalVoice().render(FIRST_HALF))
+        while not (stored := await words_stored(parts.near, first)):
+            pass
+        cut_s = candidate.now_s
+        parts.machine.pull()
+        alone_s = await alone_after(candidate, cut_s)
+        record_property("alone_s", f"{alone_s:.2f}")
+        assert alone_s < LONGEST_ALONE_S
+        second = await successor(parts.near, interview)
+        assert second.header["follows_job"] == first.header["job_id"]
+        assert second.header["follows_why"] == "LeaseExpired"
+        script = CandidateScript(plan, answers={FIRST.id: SECOND_HALF, SECOND.id: ANSWER})
+        await hold_conversation(candidate, script)
+        heard = await heard_by(candidate, since_s=cut_s)
+        assert "i am back" in heard
+        assert [times_in(each.text, heard) for each in plan.questions] == [1, 1]
+        assert together_s(candidate) <= TOGETHER_S
+    await assert_completed(parts, interview)
+    roles = await roles_of(parts.near, interview)
+    assert roles == ["opening", "answer", "repeat", "answer", "question", "answer", "closing"]
+    turns = await turns_in(parts.near, interview)
+    half, rest, _ = (turn for turn in turns if turn.speaker == "candidate")
+    assert (half.job_id, half.question_id) == (first.header["job_id"], FIRST.id)
+    assert half.interrupted
+    assert half.text.startswith(stored)
+    assert not rest.interrupted
+    said = f"{half.text} {rest.text}"
+    assert word_error_rate(f"{FIRST_HALF} {SECOND_HALF}", said) <= MOST_WORD_ERRORS
+    # The one that was cut off is told by nobody, and ends all the same.
+    ended = await parts.far.job(interview.room, until=lambda job: job.exited)
+    record_property("ended", f"{ended.outcome}/{ended.reason}")
+    assert (ended.outcome, ended.reason) == (Outcome.FAILED, Reason.ROOM_LOST)
+    assert sound_of(candidate, first, since_s=cut_s + DECAY_S) == 0
+
+
+async def test_a_machine_that_is_reached_again_says_nothing_and_brings_what_it_has_written(
+    parts: Parts, record_property: Record
+) -> None:
+    interview = await parts.near.create(TWO)
+    script = CandidateScript(TWO, answers={FIRST.id: ANSWER, SECOND.id: ANSWER})
+    async with interview_from_afar(parts, interview) as (candidate, first):
+        await candidate.wait_until_interviewer_paused(quiet_s=1.0, timeout_s=PATIENCE_S)
+        await candidate.say(*await LocalVoice().render(ANSWER))
+        await candidate.wait_for_sound(timeout_s=PATIENCE_S)
+        await asyncio.sleep(1.0)  # in the middle of the second question
+        cut_s = candidate.now_s
+        parts.machine.pull()
+        alone_s = await alone_after(candidate, cut_s)
+        record_property("alone_s", f"{alone_s:.2f}")
+        assert alone_s < LONGEST_ALONE_S
+        await asyncio.sleep(cut_s + AWAY_S - candidate.now_s)
+        parts.machine.plug()
+        await hold_conversation(candidate, script)
+        heard = await heard_by(candidate, since_s=cut_s + DECAY_S)
+        assert "i am back" in heard
+        assert together_s(candidate) <= TOGETHER_S
+        assert sound_of(candidate, first, since_s=cut_s + DECAY_S) == 0
+    await assert_completed(parts, interview)
+    ended = await shipped(parts, interview)
+    record_property("ended", f"{ended.outcome}/{ended.reason}")
+    assert (ended.outcome, ended.reason) in MUTE
+    turns = await turns_in(parts.near, interview)
+    afar = [turn for turn in turns if turn.job_id == ended.header["job_id"]]
+    assert [turn.text for turn in afar] == [turn.text for turn in ended.turns]
+    # The database knew nothing of the question that was being asked, which is asked anew.
+    assert [turn.late for turn in afar] == [False, False, True]
+    near = [turn.role or "answer" for turn in turns if turn not in afar]
+    assert near == ["question", "answer", "closing"]
+    # The worker has forgotten nothing, and is of use again.
+    another = await parts.far.create(TWO)
+    async with interview_from_afar(parts, another):
+        await parts.far.delete_room(another.room)
+
+
+async def test_a_worker_that_alone_has_lost_the_database_goes_on_and_yields_to_a_newcomer(
+    parts: Parts, record_property: Record
+) -> None:
+    interview = await parts.near.create(TWO)
+    script = CandidateScript(TWO, answers={FIRST.id: ANSWER, SECOND.id: ANSWER})
+    async with interview_from_afar(parts, interview) as (candidate, _):
+        await candidate.wait_until_interviewer_paused(quiet_s=1.0, timeout_s=PATIENCE_S)
+        lost_s = candidate.now_s
+        parts.line.refuse()
+        parts.line.cut()
+        record_property("alone_s", f"{await alone_after(candidate, lost_s):.2f}")
+        second = await successor(parts.near, interview)
+        assert second.header["follows_why"] == "LeaseExpired"
+        await hold_conversation(candidate, script)
+        assert together_s(candidate) <= TOGETHER_S
+    await assert_completed(parts, interview)
+    ended = await parts.far.job(interview.room, until=lambda job: job.exited)
+    record_property("ended", f"{ended.outcome}/{ended.reason}")
+    assert (ended.outcome, ended.reason) in MUTE
+    await parts.line.heal()
+    await shipped(parts, interview)
+    roles = await roles_of(parts.near, interview)
+    assert roles == ["opening", "repeat", "answer", "question", "answer", "closing"]
