@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from chaos.run import RoundResult
+    from chaos.verdict import Return
 
 
 def summary(seed: int, results: Sequence[RoundResult], left: Sequence[str] = ()) -> dict[str, Any]:
@@ -30,14 +31,6 @@ def summary(seed: int, results: Sequence[RoundResult], left: Sequence[str] = ())
         asdict(Violation(what="leftover", detail=each)) | {"round": len(results)} for each in left
     ]
     silences = [pair for verdict in verdicts for pair in verdict.silences_s]
-    returns: dict[str, list[float]] = {}
-    never = 0
-    for each in (each for verdict in verdicts for each in verdict.returns):
-        if each.waited_s is None:
-            never += 1
-        else:
-            returns.setdefault(each.kind, []).append(each.waited_s)
-    every = [waited for waits in returns.values() for waited in waits]
     return {
         "seed": seed,
         "rounds": len(results),
@@ -57,13 +50,25 @@ def summary(seed: int, results: Sequence[RoundResult], left: Sequence[str] = ())
             max((whole for _, whole in silences), default=None)
         ),
         "ends": dict(Counter(end for verdict in verdicts for end in verdict.ends)),
-        "back_after_s": {kind: _spread(waits) for kind, waits in sorted(returns.items())}
-        | ({"all": _spread(every)} if every else {}),
-        "never_back": never,
+        **_returns([each for verdict in verdicts for each in verdict.returns]),
         "late_microphone_frames": sum(
             one.diary.late_frames for result in results for one in result.evidence.interviews
         ),
         "violations": violations,
+    }
+
+
+def _returns(returns: Sequence[Return]) -> dict[str, Any]:
+    """How long candidates waited whose interviewer was killed, by what was killed."""
+    waits: dict[str, list[float]] = {}
+    for each in returns:
+        if each.waited_s is not None:
+            waits.setdefault(each.kind, []).append(each.waited_s)
+    every = [waited for waited_by_kind in waits.values() for waited in waited_by_kind]
+    return {
+        "back_after_s": {kind: _spread(some) for kind, some in sorted(waits.items())}
+        | ({"all": _spread(every)} if every else {}),
+        "never_back": len(returns) - len(every),
     }
 
 

@@ -131,15 +131,7 @@ async def ship(
         for start in range(0, len(rows), _BATCH):
             batch = rows[start : start + _BATCH]
             written += await write_records(connection, header.job_id, batch)
-        kinds = {row.kind for row in rows}
-        if "turn" in kinds:
-            await write_turns(connection, header, [row for row in rows if row.kind == "turn"])
-        if "condition" in kinds:
-            await connection.execute(CONDITIONS, header.job_id)
-        if kinds & {"transition", "exit"}:
-            interview_id = await connection.fetchval(PROGRESS, header.job_id)
-            if interview_id is not None:
-                await settle(connection, interview_id)
+        await _bring_up_to_date(connection, header, rows)
         await check_schema(connection)
         return written
 
@@ -150,6 +142,21 @@ async def ship(
         await db.run("check_schema", check_schema, budget_s=budget_s)
         raise
     return Shipped(written=written, repeated=len(rows) - written, refused=refused)
+
+
+async def _bring_up_to_date(
+    connection: Connection, header: JobHeader, rows: Sequence[RecordRow]
+) -> None:
+    """What follows from these records: turns, conditions, and how far job and interview are."""
+    kinds = {row.kind for row in rows}
+    if "turn" in kinds:
+        await write_turns(connection, header, [row for row in rows if row.kind == "turn"])
+    if "condition" in kinds:
+        await connection.execute(CONDITIONS, header.job_id)
+    if kinds & {"transition", "exit"}:
+        interview_id = await connection.fetchval(PROGRESS, header.job_id)
+        if interview_id is not None:
+            await settle(connection, interview_id)
 
 
 def _rows(
