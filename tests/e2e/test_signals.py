@@ -62,6 +62,6 @@ async def test_a_job_whose_worker_was_killed_apologises_leaves_and_records_its_e
     await worker.nothing_left()
     (job,) = worker.histories(interview.room)
     assert_path(job, *ALL_THE_WAY)
-    assert_outcome(job, Outcome.CANCELLED, Reason.SHUTDOWN_REQUESTED)
+    assert_outcome(job, Outcome.FAILED, Reason.WORKER_LOST)
     # The embedded database goes with the last worker that uses it, at its own time.
     assert {step.name for step in job.steps if not step.ok} <= {"ship", "release_lease"}
