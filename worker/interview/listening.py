@@ -85,15 +85,19 @@ class Listening:
 
     def _may_ask(self) -> bool:
         interviewer, stage = self._interviewer, self._job.stage
-        stt = self._job.life.conditions.get("stt")
         return (
             stage.candidate_is_here
             and stage.line.listened
             and not interviewer.sounding
             and not interviewer.finished.is_set()
-            # With nobody to listen it is typed, or understood later.
-            and (stt is None or stt.status is not Status.LOST)
+            and not self._is_deaf
         )
+
+    @property
+    def _is_deaf(self) -> bool:
+        """Whether nobody is left to listen: what was said is typed, or understood later."""
+        conditions = self._job.life.conditions
+        return "stt" in conditions and conditions["stt"].status is Status.LOST
 
     async def _ask_again(self) -> None:
         await self._interviewer.let_go_of_answer()
