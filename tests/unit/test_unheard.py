@@ -56,7 +56,7 @@ async def test_speech_that_never_ends_is_ended_after_ten_seconds_without_a_sound
     held = interview()
     held.detector.never_ends = True
     held.in_answer[1] = lambda: setattr(held.detector, "never_ends", False)
-    await held.held(INTERVIEW_CANDIDATE_SILENCE_S=300)
+    await held.held(INTERVIEW_CANDIDATE_SILENCE_S=60)
 
     assert_outcome(held.history, Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
     assert held.words == list(range(1, 3 * WORDS + 1))
@@ -79,7 +79,7 @@ async def test_an_answer_in_which_nobody_finds_a_word_is_asked_for_once_more(
             ear.deaf = False
 
     held.in_answer[1] = understands
-    await held.held(INTERVIEW_CANDIDATE_SILENCE_S=60)
+    await held.held(INTERVIEW_CANDIDATE_SILENCE_S=30)
 
     assert held.roles[:2] == ["opening", "repeat"]
     ((error, seconds),) = faults_of(held, "answer")

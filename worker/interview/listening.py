@@ -50,6 +50,7 @@ class Listening:
             session,
             sound_at=lambda: self._input.sound_at if self._input is not None else 0.0,
             end_speech=self._end_speech,
+            listen_anew=self._listen_anew,
             may_ask=self._may_ask,
             ask_again=self._ask_again,
             record=lambda reason, seconds: job.book.lasted("answer", reason, seconds),
@@ -77,11 +78,14 @@ class Listening:
         self._job.book.lasted("candidate_audio", "NoAudio", gap_s)
 
     def _end_speech(self) -> None:
-        # A VAD that is attached anew knows of no speech (livekit ends what it had begun).
+        for name in ("vad", "stt"):
+            if (listener := self._job.held.get(name)) is not None:
+                listener.end_speech()
+
+    def _listen_anew(self) -> None:
         if (detector := self._job.held.get("vad")) is not None:
+            # livekit ends what the one before had begun, if nothing else has.
             self._session.current_agent.update_options(vad=detector)
-        if (engine := self._job.held.get("stt")) is not None:
-            engine.end_speech()
 
     def _may_ask(self) -> bool:
         interviewer, stage = self._interviewer, self._job.stage
