@@ -24,6 +24,11 @@ _LONGEST_S: Final = 10.0
 #: Seconds that an answer survives: a shorter pause ends none, and what was said in it may still
 #: come, for a server that hung passes on what it has kept (measured).
 _HICCUP_S: Final = 2.0
+#: Looks in a row at a candidate who is quiet, until they are spoken to again: what a server that
+#: hung has kept comes all at once, is played at the speed of speech, and its text takes a moment.
+_QUIET_LOOKS: Final = 7
+#: Seconds for that at the most.
+_SETTLES_S: Final = 4.0
 #: Seconds for what is done before the line is heard again.
 _BEFORE_RETURN_S: Final = 4.0
 
@@ -50,6 +55,7 @@ class Reception:
             microphone that is muted or not published.
         line: What is held.
         is_here: Whether the candidate is in the room.
+        speaks: Whether the candidate is speaking.
         room_is_away: Whether somebody else takes care of it already.
         record: Told how long nothing came, in seconds, where the line was held.
     """
@@ -60,12 +66,14 @@ class Reception:
         line: HeldLine,
         *,
         is_here: Callable[[], bool],
+        speaks: Callable[[], bool],
         room_is_away: Callable[[], bool],
         record: Callable[[float], None],
     ) -> None:
         self._packets = packets
         self._line = line
         self._is_here = is_here
+        self._speaks = speaks
         self._room_is_away = room_is_away
         self._record = record
         #: Told that what the candidate is saying does not come to its end here.
@@ -119,9 +127,13 @@ class Reception:
             await self._back(gone_s)
 
     async def _back(self, gone_s: float) -> None:
-        held, self._held = self._held, False
-        if held:
+        if self._held:
             self._record(gone_s)
+        if gone_s >= _HICCUP_S:
+            await self._settled()
+        if self._room_is_away():
+            return
+        if self._held:
             logger.info("the candidate is spoken to again", extra={"away_s": round(gone_s, 1)})
         try:
             # Whoever has left is taken up when they are back.
@@ -130,5 +142,15 @@ class Reception:
                 await bounded(self.on_back(heard_none_s), _BEFORE_RETURN_S)
         except Exception as error:
             logger.warning("what was not heard is not said again: %s", type(error).__name__)
-        if held and not self._room_is_away():
+        if self._held and not self._room_is_away():
             self._line.release()
+        self._held = False
+
+    async def _settled(self) -> None:
+        """Return once the candidate is quiet, or has spoken for long."""
+        quiet_looks = 0
+        for _ in range(round(_SETTLES_S / _LOOK_S)):
+            quiet_looks = 0 if self._speaks() else quiet_looks + 1
+            if quiet_looks > _QUIET_LOOKS or self._room_is_away():
+                return
+            await asyncio.sleep(_LOOK_S)

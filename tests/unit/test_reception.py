@@ -23,6 +23,7 @@ class Network:
         self.count: int | None = 1
         self.every_s = SPEECH_S
         self.is_here = True
+        self.speaks = False
         self.room_is_away = False
         self.told: list[str] = []
         self.recorded: list[float] = []
@@ -33,6 +34,7 @@ class Network:
             self._packets,
             self,
             is_here=lambda: self.is_here,
+            speaks=lambda: self.speaks,
             room_is_away=lambda: self.room_is_away,
             record=self.recorded.append,
         )
@@ -67,7 +69,7 @@ class Network:
         self._flows.clear()
         await asyncio.sleep(seconds)
         self._flows.set()
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(2.0)
 
     async def end(self) -> None:
         for task in self._tasks:
@@ -116,7 +118,24 @@ async def test_an_answer_is_cut_off_before_its_silence_ends_it_and_the_line_is_h
     assert net.back == [pytest.approx(5.0, abs=0.35)]
     assert net.recorded == net.back
     assert [at - lost_at for at in net.held] == [pytest.approx(1.1, abs=0.2)]
-    assert [at - lost_at for at in net.released] == [pytest.approx(5.1, abs=0.2)]
+    assert [at - lost_at for at in net.released] == [pytest.approx(6.2, abs=0.2)]
+
+
+async def test_whoever_still_speaks_is_let_come_to_an_end_but_not_for_ever(
+    network: Making,
+) -> None:
+    net = await network()
+    net.speaks = True
+    lost_at = asyncio.get_running_loop().time()
+    await net.lose_for(5.0)
+    asyncio.get_running_loop().call_later(0.5, setattr, net, "speaks", False)
+    await asyncio.sleep(3.0)
+    assert [at - lost_at for at in net.released] == [pytest.approx(5.1 + 2.5 + 1.1, abs=0.3)]
+    net.speaks = True
+    await net.lose_for(5.0)
+    lost_at = asyncio.get_running_loop().time()
+    await asyncio.sleep(10.0)
+    assert net.released[1] - lost_at == pytest.approx(4.0 - 2.0, abs=0.3)
 
 
 async def test_a_hiccup_says_nothing_again(network: Making) -> None:
@@ -134,7 +153,7 @@ async def test_what_is_silent_for_long_is_spoken_to_after_ten_seconds_and_left_a
     lost_at = asyncio.get_running_loop().time()
     await net.lose_for(60.0)
     assert net.told == ["lost", "back"]
-    assert [at - lost_at for at in net.released] == [pytest.approx(10.0, abs=0.3)]
+    assert [at - lost_at for at in net.released] == [pytest.approx(11.1, abs=0.3)]
     assert len(net.recorded) == 1
 
 

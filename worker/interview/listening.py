@@ -41,6 +41,7 @@ class Listening:
             job.stage.packets_received,
             job.stage.line,
             is_here=lambda: job.stage.candidate_is_here,
+            speaks=lambda: interviewer.hears_candidate,
             room_is_away=lambda: job.stage.reach.is_away,
             record=lambda seconds: job.book.lasted("candidate_audio", "NoPackets", seconds),
         )
