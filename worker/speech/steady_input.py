@@ -19,6 +19,13 @@ _LOOK_S: Final = 0.1
 _LOOKS: Final = 5
 #: Root mean square of samples (full scale is 32768) below which there is no sound: -50 dB.
 _LEAST_SOUND: Final = 104.0
+#: The mark of such a frame.
+_MADE_UP: Final = "made_up"
+
+
+def is_made_up(frame: object) -> bool:
+    """Whether a frame is silence that nobody has sent."""
+    return isinstance(frame, rtc.AudioFrame) and _MADE_UP in frame.userdata
 
 
 class SteadyInput(io.AudioInput):
@@ -137,6 +144,7 @@ class SteadyInput(io.AudioInput):
             self.sound_at = now
         if self._silence is None or len(self._silence.data) != len(frame.data):
             self._silence = frame_of(np.zeros(samples.size, np.int16), frame.sample_rate)
+            self._silence.userdata[_MADE_UP] = True
         return frame
 
     def _over(self) -> None:
