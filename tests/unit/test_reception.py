@@ -102,7 +102,7 @@ async def test_a_line_whose_candidate_is_received_is_never_held(
     net = await network()
     net.every_s = every_s
     await asyncio.sleep(60.0)
-    assert net.told == net.held == []
+    assert (net.told, net.held) == ([], [])
 
 
 async def test_an_answer_is_cut_off_before_its_silence_ends_it_and_the_line_is_held(
@@ -167,7 +167,7 @@ async def test_a_microphone_that_is_muted_or_replaced_holds_nothing(
     await asyncio.sleep(0.3)
     net.count = None
     await asyncio.sleep(60.0)
-    assert net.told == net.held == []
+    assert (net.told, net.held) == ([], [])
 
 
 async def test_an_outage_of_the_room_is_left_to_those_who_care_for_it(network: Making) -> None:

@@ -68,7 +68,7 @@ class SteadyInput(io.AudioInput):
         self.sound_at = -math.inf
 
     @property
-    def is_made_up(self) -> bool:
+    def makes_up(self) -> bool:
         """Whether nothing comes now."""
         return self._due_at is not None
 
@@ -129,7 +129,7 @@ class SteadyInput(io.AudioInput):
 
     def _made_up(self, silence: rtc.AudioFrame) -> rtc.AudioFrame:
         now = asyncio.get_running_loop().time()
-        if not self.is_made_up:
+        if not self.makes_up:
             self._is_told = self._matters()
         # What a blocked loop has missed is not made up for.
         due_at = now if self._due_at is None else max(self._due_at, now - _LOOK_S)
@@ -148,6 +148,6 @@ class SteadyInput(io.AudioInput):
         return frame
 
     def _over(self) -> None:
-        if self.is_made_up and self._is_told:
+        if self.makes_up and self._is_told:
             self._on_gap(asyncio.get_running_loop().time() - self._frame_at)
         self._looks, self._due_at = 0, None
