@@ -118,6 +118,13 @@ class JobBook:
         with contextlib.suppress(JournalError):
             self._life.journal.append("fault", self._life.t, where=where, error=reason)
 
+    def lasted(self, where: str, reason: str, seconds: float) -> None:
+        """Record something that was not as it should be for so many seconds."""
+        with contextlib.suppress(JournalError):
+            self._life.journal.append(
+                "fault", self._life.t, where=where, error=reason, seconds=round(seconds, 3)
+            )
+
     def rung(self, name: str, reason: str, silent_s: float) -> None:
         """Record a step of the ladder that was taken after so many seconds without speech."""
         with contextlib.suppress(JournalError):

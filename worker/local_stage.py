@@ -86,6 +86,10 @@ class LocalStage:
         self._moved.clear()
         await self._moved.wait()
 
+    async def packets_received(self) -> int | None:
+        """A socket loses none."""
+        return None
+
     async def start_session(self, session: AgentSession[Any], agent: Agent) -> None:
         """Start the session on the socket, with captions as a room would have them."""
         if self._wire is None:

@@ -59,6 +59,11 @@ class Reach:
         self._giving_up: asyncio.TimerHandle | None = None
         self._returning: asyncio.Task[None] | None = None
 
+    @property
+    def is_away(self) -> bool:
+        """Whether the room is away, or not yet heard again."""
+        return self._lost_at is not None
+
     def room_lost(self) -> None:
         """The connection to the room broke off."""
         self._wait_no_more()

@@ -75,7 +75,7 @@ class WatchedJob:
     def __init__(self) -> None:
         self.stage = FakeStage(fake_context(), lambda _: None)
         self.keep_turn = done
-        kinds = ("refusal", "rung", "hearing", "away")
+        kinds = ("refusal", "rung", "hearing", "away", "lasted")
         self.book = SimpleNamespace(**{kind: lambda *_: None for kind in kinds})
         self.last_records: list[Any] = []
         self.after_session = self.last_records.append

@@ -140,6 +140,9 @@ class FakeStage:
         self._moved.clear()
         await self._moved.wait()
 
+    async def packets_received(self) -> int | None:
+        return None
+
     async def start_session(self, session: AgentSession[Any], agent: Agent) -> None:
         self.did.append("start_session")
         await self.on_start_session()

@@ -51,13 +51,15 @@ def spoken(numbers: Sequence[int]) -> list[rtc.AudioFrame]:
 class LoudnessVAD(vad.VAD):
     """Hears speech from the first loud frame until half a second after the last one.
 
-    `fate` is met at each frame; `streams` counts those that were opened.
+    `fate` is met at each frame; `streams` counts those that were opened. Where it `never_ends`
+    it hears all of the speech, and not that it is over.
     """
 
     def __init__(self) -> None:
         super().__init__(capabilities=vad.VADCapabilities(update_interval=FRAME_S))
         self.fate: Literal["works", "raises", "ends", "hangs"] = "works"
         self.streams = 0
+        self.never_ends = False
 
     def stream(self) -> vad.VADStream:
         self.streams += 1
@@ -85,7 +87,7 @@ class _LoudnessStream(vad.VADStream):
             kind = vad.VADEventType.INFERENCE_DONE
             if not speaking and quiet_s == 0.0:
                 speaking, kind = True, vad.VADEventType.START_OF_SPEECH
-            elif speaking and quiet_s >= 0.5:
+            elif speaking and quiet_s >= 0.5 and not owner.never_ends:
                 speaking, kind = False, vad.VADEventType.END_OF_SPEECH
             self._event_ch.send_nowait(
                 vad.VADEvent(

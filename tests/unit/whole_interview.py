@@ -57,12 +57,22 @@ class Microphone(io.AudioInput):
         self._due = 0.0
         self._quiet = quiet(FRAME_S)[0]
         self.idle = asyncio.Event()
+        #: While it is not set no frame comes at all.
+        self.flows = asyncio.Event()
+        self.flows.set()
+
+    def lose_for(self, seconds: float) -> None:
+        """Give nothing for so long; what is being said meanwhile is lost."""
+        self.flows.clear()
+        self._frames.clear()
+        asyncio.get_running_loop().call_later(seconds, self.flows.set)
 
     def say(self, frames: list[rtc.AudioFrame]) -> None:
         self._frames.extend(frames)
         self.idle.clear()
 
     async def __anext__(self) -> rtc.AudioFrame:
+        await self.flows.wait()
         now = asyncio.get_running_loop().time()
         self._due = max(self._due, now - FRAME_S) + FRAME_S
         await asyncio.sleep(self._due - now)

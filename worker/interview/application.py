@@ -20,6 +20,7 @@ from worker.dispatch_metadata import MetadataInvalid, read_follows, read_metadat
 from worker.interview.clips import ClipName, load_clip, missing_clips
 from worker.interview.interviewer import Interviewer
 from worker.interview.ladder import TurnLadder
+from worker.interview.listening import Listening
 from worker.interview.losses import Losses
 from worker.interview.orchestrator_llm import OrchestratorLLM
 from worker.interview.outages import Outages
@@ -230,7 +231,10 @@ class InterviewApplication:
         watch = Watch(job, interviewer, ladder, self._settings, resumes=resumes)
         losses = Losses(job, session, interviewer.cannot_hear)
         losses.begin()
-        Outages(interviewer, job.stage.line, job.book.away).attend(job.stage.reach)
+        outages = Outages(interviewer, job.stage.line, job.book.away)
+        outages.attend(job.stage.reach)
+        listening = Listening(job, session, interviewer, outages)
+        listening.begin()
         assert self._lease is not None  # noqa: S101  # it was there to load
         try:
             async with self._lease.guarded(job, lambda: self._database):
@@ -241,6 +245,7 @@ class InterviewApplication:
             await job.life.fire(event)
         finally:
             losses.stop()
+            await listening.stop()
             if self._filling is not None:
                 await aio.cancel_and_wait(self._filling)
 

@@ -8,6 +8,8 @@ import math
 from collections.abc import AsyncIterable, AsyncIterator, Callable
 from typing import Final, Protocol, TypeVar
 
+from worker.speech.steady_input import is_made_up
+
 logger = logging.getLogger(__name__)
 
 #: Seconds from a sound to the first word of somebody who speaks because of it. To press a key
@@ -74,9 +76,10 @@ class MissedBeginning:
         clock = asyncio.get_running_loop().time
         async for frame in audio:
             now = clock()
-            if now - self._frame_at > _GAP_S:
-                self._listens_from = now
-            self._frame_at = now
+            if not is_made_up(frame):
+                if now - self._frame_at > _GAP_S:
+                    self._listens_from = now
+                self._frame_at = now
             yield frame
 
     def candidate_moved(self, *, speaks: bool) -> None:

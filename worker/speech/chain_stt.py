@@ -97,6 +97,11 @@ class ChainSTT(stt.STT[Never]):
         if self._stream is not None:
             self._stream.repeat_end_of_speech()
 
+    def end_speech(self) -> None:
+        """Say that speech has ended, where it was said to have begun."""
+        if self._stream is not None:
+            self._stream.end_speech()
+
     async def aclose(self) -> None:
         """Close every provider that was made."""
         await self.chain.aclose()

@@ -253,6 +253,11 @@ class ChainStream(stt.RecognizeStream):
             self._newest_end = end
             self._event_ch.send_nowait(end)
 
+    def end_speech(self) -> None:
+        """Pass an END_OF_SPEECH on, where START_OF_SPEECH was."""
+        if not self._event_ch.closed:
+            self._end_announced()
+
     def repeat_end_of_speech(self) -> None:
         """Pass the newest END_OF_SPEECH on again, unless speech has begun since."""
         if self._newest_end is not None and not (self._announced or self._event_ch.closed):

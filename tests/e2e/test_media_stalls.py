@@ -1,0 +1,105 @@
+"""The media stops in the middle of an answer and nobody is told: on a server that hangs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+from heard import MOST_WORD_ERRORS, heard_by, times_in, word_error_rate
+from one_question import PLAN, is_running
+from running_worker import PATIENCE_S, RunningWorker
+
+from states import Outcome, Reason
+from states.testing import assert_outcome
+from worker.demo.conversation import hold_conversation
+from worker.demo.livekit_server import LiveKitServer
+from worker.demo.script import CandidateScript
+from worker.demo.voice import LocalVoice
+from worker.speech import local_models
+from worker.store.interviews import turns_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from scenarios import Record
+
+pytestmark = [pytest.mark.real_server, pytest.mark.e2e, pytest.mark.timeout(300)]
+
+QUESTION = PLAN.questions[0].text
+FIRST_HALF = "I learned to listen before I say anything, and"
+SECOND_HALF = "I learned to write a small test before I change a program."
+#: Seconds for which the server hangs: less than the SDK needs to notice it (14 s).
+HANGS_S = 6.0
+#: Seconds from then until the candidate hears the interviewer; a busy machine's, not the goal.
+LONGEST_ALONE_S = 8.0
+
+
+@pytest.fixture(autouse=True, scope="module")
+def voices() -> None:
+    """Loading a model holds up the candidate's own voice."""
+    local_models.preload(stt=True, tts=True)
+
+
+@pytest.fixture
+async def worker(livekit_binary: Path) -> AsyncIterator[RunningWorker]:
+    """A worker on a server of its own, which the test may stop."""
+    async with LiveKitServer(livekit_binary) as server:
+        worker = RunningWorker(server)
+        try:
+            await worker.start()
+            yield worker
+        finally:
+            await worker.discard()
+
+
+async def hang(server: LiveKitServer, seconds: float) -> None:
+    """Stop the server's process for so long (SIGSTOP, SIGCONT)."""
+    assert server.pid is not None
+    os.kill(server.pid, signal.SIGSTOP)
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        os.kill(server.pid, signal.SIGCONT)
+
+
+async def test_an_answer_in_which_the_server_hung_is_kept_so_far_and_asked_for_again(
+    worker: RunningWorker, record_property: Record
+) -> None:
+    interview = await worker.create(PLAN)
+    async with worker.candidate_of(interview) as candidate:
+        await worker.send_interviewer(interview)
+        await candidate.wait_until_interviewer_paused(quiet_s=1.0, timeout_s=PATIENCE_S)
+        job = await worker.job(interview.room, until=is_running)
+        speaking = asyncio.create_task(candidate.say(*await LocalVoice().render(FIRST_HALF)))
+        await asyncio.sleep(2.0)
+        await hang(worker.server, HANGS_S)
+        goes_on_s = candidate.now_s
+        await speaking
+        heard_s = await candidate.wait_for_sound(since_s=goes_on_s, timeout_s=PATIENCE_S)
+        record_property("alone_s", f"{heard_s - goes_on_s:.2f}")
+        rest = CandidateScript(PLAN, answers={PLAN.questions[0].id: SECOND_HALF})
+        await hold_conversation(candidate, rest)
+        heard = await heard_by(candidate, since_s=goes_on_s)
+    assert heard_s - goes_on_s < LONGEST_ALONE_S
+    assert "i am back" in heard
+    assert times_in(QUESTION, heard) == 1
+    ended = await worker.ended_job(interview.room)
+    assert ended.header["job_id"] == job.header["job_id"]
+    assert_outcome(ended, Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
+    assert ("candidate_audio", "NoPackets") in [
+        (each["where"], each["error"]) for each in ended.faults
+    ]
+    async with worker.database() as database:
+        turns = await turns_of(database, interview.interview_id)
+    *halves, answer = [turn for turn in turns if turn.speaker == "candidate"]
+    assert word_error_rate(SECOND_HALF, answer.text) <= MOST_WORD_ERRORS
+    assert not answer.interrupted
+    # What was heard of the first half is there once, and answers nothing by itself.
+    assert all(turn.interrupted for turn in halves)
+    said = " ".join(turn.text for turn in halves)
+    assert "listen" in said.lower()
+    assert len(said.split()) <= len(FIRST_HALF.split()) + 1

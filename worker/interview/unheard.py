@@ -1,0 +1,186 @@
+"""Speech of which nothing comes: an answer that nobody understands, or that never ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import math
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from livekit.agents import AgentSession, UserInputTranscribedEvent, UserStateChangedEvent
+
+logger = logging.getLogger(__name__)
+
+#: Seconds without a sound and without a word after which speech has ended, whatever the VAD says.
+HOLLOW_S: Final = 10.0
+#: Seconds of speech that have words for somebody: a cough is shorter.
+LEAST_SPEECH_S: Final = 1.0
+#: Seconds from the end of speech until its words are given up: each of the chain had its time.
+WORDS_WITHIN_S: Final = 10.0
+#: And some for each second of it: a provider without interim results begins only then.
+_WORK_PER_SECOND: Final = 0.1
+#: The same where the speech had been over for long, and where it had words: a turn of those ends
+#: by itself, after 6 s at the most.
+_LATE_WORDS_S: Final = 2.0
+_LATE_TURN_S: Final = 7.0
+#: Seconds from the end of such speech until the VAD is listened to anew.
+_ANEW_S: Final = 1.0
+
+#: Writes down what went wrong, by one word in CamelCase, and for how many seconds.
+Recorder = Callable[[str, float], None]
+
+
+class Unheard:
+    """Watches what becomes of the candidate's speech, so that no turn waits for ever.
+
+    A VAD may never end speech (its stream hangs, its audio stops), and an STT may find no word
+    in an answer, which it then takes for noise: nobody would speak. Such speech is ended here,
+    and the question is asked again, once until something is understood.
+
+    Args:
+        session: Whose candidate it is.
+        sound_at: The loop's time of the candidate's last sound.
+        end_speech: Ends speech for all who listen.
+        listen_anew: Begins anew to look for speech. Raises RuntimeError where nobody does.
+        may_ask: Whether the interviewer would be heard, and has nothing else to say.
+        ask_again: Asks the open question again.
+        record: Told of each.
+    """
+
+    def __init__(
+        self,
+        session: AgentSession[Any],
+        *,
+        sound_at: Callable[[], float],
+        end_speech: Callable[[], None],
+        listen_anew: Callable[[], None],
+        may_ask: Callable[[], bool],
+        ask_again: Callable[[], Coroutine[Any, Any, None]],
+        record: Recorder,
+    ) -> None:
+        self._session = session
+        self._sound_at = sound_at
+        self._end_speech = end_speech
+        self._listen_anew = listen_anew
+        self._may_ask = may_ask
+        self._ask_again = ask_again
+        self._record = record
+        # The loop's times of the beginning of the speech that goes on, and of the last text.
+        self._began_at: float | None = None
+        self._text_at = self._final_at = -math.inf
+        # Seconds of speech in which no word was final, and whether it was over for long.
+        self._spoken_s = 0.0
+        self._hollow = False
+        self._hollow_from = -math.inf
+        self._asked = False
+        self._due: asyncio.TimerHandle | None = None
+        self._anew: asyncio.TimerHandle | None = None
+        self._asking: asyncio.Task[None] | None = None
+
+    def begin(self) -> None:
+        """Follow the session from now on."""
+        self._session.on("user_state_changed", self._on_state)
+        self._session.on("user_input_transcribed", self._on_text)
+        self._session.on("agent_state_changed", self._on_us)
+        if self._session.user_state == "speaking":
+            self._begins()
+
+    def stop(self) -> None:
+        """Wait for nothing."""
+        self._session.off("user_state_changed", self._on_state)
+        self._session.off("user_input_transcribed", self._on_text)
+        self._session.off("agent_state_changed", self._on_us)
+        self._wait_for(None)
+        if self._anew is not None:
+            self._anew.cancel()
+        if self._asking is not None:
+            self._asking.cancel()
+
+    def _on_state(self, event: UserStateChangedEvent) -> None:
+        if event.new_state == "speaking":
+            self._begins()
+        elif self._began_at is not None:
+            self._ends(self._began_at)
+
+    def _begins(self) -> None:
+        self._began_at = _now()
+        self._wait_for(HOLLOW_S, self._look_at_speech)
+
+    def _ends(self, began_at: float) -> None:
+        self._began_at = None
+        # What came before the last final text was understood.
+        self._spoken_s += _now() - max(began_at, self._final_at)
+        self._wait_for_words()
+
+    def _on_text(self, event: UserInputTranscribedEvent) -> None:
+        if not event.transcript.strip():
+            return
+        self._text_at = _now()
+        if event.is_final:
+            self._final_at = self._text_at
+            self._spoken_s, self._hollow, self._asked = 0.0, False, False
+        if self._began_at is None:
+            self._wait_for_words()
+
+    def _on_us(self, event: Any) -> None:
+        if event.new_state == "speaking" and self._began_at is None:
+            self._spoken_s = 0.0
+            self._wait_for(None)
+
+    def _look_at_speech(self) -> None:
+        if self._began_at is None:
+            return
+        newest = max(self._began_at, self._text_at, self._sound_at())
+        left_s = newest + HOLLOW_S - _now()
+        if left_s > 0:
+            self._wait_for(left_s, self._look_at_speech)
+            return
+        logger.warning("speech did not end, though nothing is heard of it")
+        self._record("SpeechUnended", _now() - self._began_at)
+        self._hollow, self._hollow_from = True, self._began_at
+        self._wait_for(HOLLOW_S, self._look_at_speech)  # where it does not help
+        self._anew = asyncio.get_running_loop().call_later(_ANEW_S, self._begin_anew)
+        self._end_speech()
+
+    def _begin_anew(self) -> None:
+        # Whoever did not end this speech would not notice the next.
+        with contextlib.suppress(RuntimeError):  # the session is closing
+            self._listen_anew()
+
+    def _wait_for_words(self) -> None:
+        if self._spoken_s < LEAST_SPEECH_S or self._asked:
+            self._wait_for(None)
+        else:
+            within_s = WORDS_WITHIN_S + _WORK_PER_SECOND * self._spoken_s
+            if self._hollow:
+                # Of what came before there may be a turn.
+                within_s = _LATE_WORDS_S if self._text_at < self._hollow_from else _LATE_TURN_S
+            self._wait_for(within_s, self._give_up_words)
+
+    def _give_up_words(self) -> None:
+        if not self._may_ask():
+            return
+        logger.warning("nothing was understood of what the candidate said, asking again")
+        self._record("NoWords", self._spoken_s)
+        self._spoken_s, self._hollow, self._asked = 0.0, False, True
+        self._asking = asyncio.create_task(self._ask(), name="ask-again")
+
+    async def _ask(self) -> None:
+        try:
+            await self._ask_again()
+        except Exception as error:  # the interview is ending
+            logger.warning("the question was not asked again: %s", type(error).__name__)
+
+    def _wait_for(self, seconds: float | None, then: Callable[[], None] | None = None) -> None:
+        if self._due is not None:
+            self._due.cancel()
+            self._due = None
+        if seconds is not None and then is not None:
+            self._due = asyncio.get_running_loop().call_later(seconds, then)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
