@@ -17,8 +17,10 @@ _LOOK_S: Final = 0.15
 #: Looks without a packet after which what is being said counts as cut off: in silence a client
 #: sends one every 0.4 s (Opus DTX), and the VAD ends speech after some 0.75 s without packets.
 _CUT_LOOKS: Final = 3
-#: The same until nobody is spoken to any more.
+#: The same until nobody is spoken to any more: while the candidate speaks, and in their silence,
+#: of which a poor network loses a packet or two.
 _HELD_LOOKS: Final = 7
+_HELD_IN_SILENCE_LOOKS: Final = 14
 #: Seconds for which the line is held at the most: the candidate may hear us all the same.
 _LONGEST_S: Final = 10.0
 #: Seconds that an answer survives: a shorter pause ends none, and what was said in it may still
@@ -83,6 +85,7 @@ class Reception:
         self._count: int | None = None
         self._looks = 0
         self._came_at = 0.0
+        self._held_looks = _HELD_LOOKS
         self._held = False
         # It has been given up, until packets come again.
         self._given_up = False
@@ -116,9 +119,11 @@ class Reception:
         self._held = self._given_up = False
 
     async def _miss(self, gone_s: float) -> None:
-        if self._looks == _CUT_LOOKS and self.on_lost is not None:
-            self.on_lost()
-        if self._looks == _HELD_LOOKS:
+        if self._looks == _CUT_LOOKS:
+            self._held_looks = _HELD_LOOKS if self._speaks() else _HELD_IN_SILENCE_LOOKS
+            if self.on_lost is not None:
+                self.on_lost()
+        if self._looks == self._held_looks:
             logger.warning("nothing comes of the candidate's microphone, the line is held")
             self._held = True
             self._line.hold()

@@ -109,6 +109,8 @@ async def test_an_answer_is_cut_off_before_its_silence_ends_it_and_the_line_is_h
     network: Making,
 ) -> None:
     net = await network()
+    net.speaks = True
+    asyncio.get_running_loop().call_later(0.75, setattr, net, "speaks", False)
     lost_at = asyncio.get_running_loop().time()
     losing = asyncio.create_task(net.lose_for(5.0))
     await asyncio.sleep(0.65)
@@ -138,8 +140,21 @@ async def test_whoever_still_speaks_is_let_come_to_an_end_but_not_for_ever(
     assert net.released[1] - lost_at == pytest.approx(4.0 - 2.0, abs=0.3)
 
 
+async def test_in_a_silence_the_line_is_held_only_where_many_packets_are_missing(
+    network: Making,
+) -> None:
+    net = await network()
+    net.every_s = SILENCE_S
+    await net.lose_for(1.6)
+    assert net.held == []
+    lost_at = asyncio.get_running_loop().time()
+    await net.lose_for(4.0)
+    assert [at - lost_at for at in net.held] == [pytest.approx(2.2, abs=0.5)]
+
+
 async def test_a_hiccup_says_nothing_again(network: Making) -> None:
     net = await network()
+    net.speaks = True
     await net.lose_for(1.6)
     assert net.told == ["lost", "back"]
     assert net.back == [0.0]
@@ -195,6 +210,7 @@ async def test_a_candidate_who_has_left_is_not_spoken_to(network: Making) -> Non
 
 async def test_a_job_that_ends_meanwhile_says_its_last_words(network: Making) -> None:
     net = await network()
+    net.speaks = True
     losing = asyncio.create_task(net.lose_for(3.0))
     await asyncio.sleep(2.0)
     await net.end()
