@@ -36,8 +36,8 @@ def main() -> int:
     folder = options.folder or Path(f"chaos-{seed}-{time.strftime('%Y%m%d-%H%M%S')}")
     folder.mkdir(parents=True, exist_ok=True)
     limits = Limits(silence_s=options.silence_s)
-    # The SDK tells of every reconnection, and the stand-ins of every line that was cut.
-    for name in ("livekit", "aiohttp"):
+    # The SDK tells of every reconnection, the stand-ins and the store of every line that was cut.
+    for name in ("livekit", "aiohttp", "worker.store"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         violated = asyncio.run(_run(seed, rounds, folder.resolve(), limits))
