@@ -120,7 +120,9 @@ class _Closing:
     async def say(self, words: Clip | None) -> None:
         """Say it, if somebody is there to hear it."""
         stage = self._job.stage
-        if words is not None and stage.candidate_is_here:
+        if words is not None and stage.candidate_is_here and self._job.opening is not None:
+            # Where it cannot be opened nothing can be said, and this step is over at once.
+            await asyncio.shield(self._job.opening)
             # A session that hung may have left an utterance without an end on the line.
             stage.line.clear_buffer()
             await stage.line.play(words)

@@ -14,6 +14,7 @@ from livekit.agents.voice.room_io import RoomOptions, TextInputEvent, TextInputO
 
 from states import Event
 from worker import faults
+from worker.bounded import bounded
 from worker.reach import Reach
 from worker.speech.line import Line
 
@@ -30,6 +31,8 @@ _ENDED_FROM_OUTSIDE = frozenset(
 )
 
 
+#: Seconds for the room to take our track: 42 ms (measured), and much more on a busy machine.
+_PUBLISH_S = 4.0
 #: Seconds for WebRTC's statistics; they take 1 to 5 ms (measured).
 _STATS_S = 1.0
 
@@ -141,8 +144,12 @@ class RoomStage:
         await self._ctx.connect(single_peer_connection=False)
 
     async def open_line(self) -> None:
-        """Publish the line, so that clips can be heard before there is a session."""
-        await self.line.publish(self._ctx.room)
+        """Publish the line, so that clips can be heard before there is a session.
+
+        Raises TimeoutError and what `Line.publish` does. Nobody waits out the SDK's 10 s: what was
+        asked for as LiveKit was restarted is answered by nobody, and another job does better.
+        """
+        await bounded(self.line.publish(self._ctx.room), _PUBLISH_S)
 
     def expect(self, candidate_identity: str) -> None:
         """From now on this is the candidate; nobody else is listened to."""

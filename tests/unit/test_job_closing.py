@@ -155,6 +155,16 @@ async def test_last_words_wait_for_no_utterance_that_a_hung_session_left_unfinis
     assert held.stage.line.played == [ClipName.CANNOT_GO_ON]
 
 
+async def test_where_the_line_could_not_be_opened_no_time_is_lost_with_last_words(
+    tmp_path: Path,
+) -> None:
+    held = rig(tmp_path, TinyApplication(words_at_the_end=ClipName.CANNOT_GO_ON))
+    held.stage.on_open_line = broken
+    assert await held.live() is Outcome.FAILED
+    assert not held.step("last_words").ok
+    assert assert_entered(held.path, State.CLOSED, since=State.CLOSING) < 0.5
+
+
 # --- a disk that is full ------------------------------------------------------------------------
 
 

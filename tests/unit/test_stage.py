@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from async_steps import done
+from async_steps import done, for_ever
 from job_parts import HeardLine
 from livekit import rtc
 
@@ -70,6 +70,22 @@ async def test_after_a_restart_of_the_server_nothing_is_played_before_the_candid
     events.remote_participants["ada"] = object()
     events.emit("participant_connected", object())
     assert here.line.listened
+
+
+@pytest.mark.looptime
+async def test_a_room_that_does_not_take_the_line_is_not_waited_for(
+    room: tuple[RoomStage, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, _ = room
+
+    async def publish(_: object) -> None:
+        await for_ever()
+
+    monkeypatch.setattr(here.line, "publish", publish)
+    began = asyncio.get_running_loop().time()
+    with pytest.raises(TimeoutError):
+        await here.open_line()
+    assert asyncio.get_running_loop().time() - began < 5.0
 
 
 @pytest.mark.looptime
