@@ -13,7 +13,8 @@ asked      A question is asked again though a whole answer to it had been record
 voices     Two interviewers are audible at once for longer than `Limits.two_voices_s`.
 silence    The candidate waits longer than `Limits.silence_s`, not counting what LiveKit was away,
            nor the database and the lease of calm after it: nobody can be sent meanwhile.
-end        It has no end, or one without an outcome and a reason.
+end        It has no end, or one without an outcome and a reason, or one for which none here does
+           anything: a room that was deleted.
 lease      It has an end, and its lease is somebody's.
 room       An interviewer is in the room after the end.
 process    The process of a job is there after the end.
@@ -215,6 +216,10 @@ def _end(one: Evidence) -> Iterable[Found]:
         yield Found(what="end", detail="the interview has no row")
     elif row.status != "ended" or not row.outcome or not row.reason:
         yield Found(what="end", detail=f"{row.status}, outcome {row.outcome}/{row.reason}")
+    elif row.reason == "RoomDeleted":
+        yield Found(
+            what="end", detail=f"{row.outcome}/{row.reason}, and nobody deletes a room here"
+        )
     elif row.lease_job is not None:
         yield Found(what="lease", detail=f"{row.lease_job} holds it")
     if one.diary.gave_up:

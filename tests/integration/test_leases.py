@@ -185,6 +185,23 @@ async def test_nobody_takes_the_lease_of_an_interview_that_is_over_or_unknown(
     assert await lease_holder(db, "none") is None
 
 
+async def test_a_job_whose_worker_took_the_lease_ends_nothing_once_another_has_it(
+    db: Database,
+) -> None:
+    """It was stopped, or cut off, before it had learned of its token itself."""
+    await take(db, "AJ_1")
+    await lapses(db)
+    await take(db, "AJ_2")
+    journal = JobRecords()
+    journal.transition("CLOSED", outcome="cancelled", reason="RoomDeleted")
+    await ship(db, header("AJ_1"), journal.records)
+    job = await get_job(db, "AJ_1")
+    assert job is not None
+    assert (job.token, job.outcome) == (1, "cancelled")
+    interview = await interview_in(db)
+    assert (interview.status, interview.lease_job) == ("dispatched", "AJ_2")
+
+
 async def test_last_words_of_a_job_that_lost_its_lease_are_kept_as_late_and_end_nothing(
     db: Database,
 ) -> None:

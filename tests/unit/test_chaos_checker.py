@@ -285,6 +285,7 @@ def test_an_interview_without_an_end_or_its_reason_is_found() -> None:
     assert found(replace(healthy(), row=None)) == ["end"]
     assert found(replace(healthy(), row=replace(row, status="running", outcome=None))) == ["end"]
     assert found(replace(healthy(), row=replace(row, reason=None))) == ["end"]
+    assert found(replace(healthy(), row=replace(row, reason="RoomDeleted"))) == ["end"]
     assert found(with_diary(healthy(), gave_up=True)) == ["end"]
 
 

@@ -86,6 +86,16 @@ async def take_lease(
     async def operation(connection: Connection) -> int | None:
         token = await connection.fetchval(take, interview_id, job_id, lease_s)
         if token is not None:
+            # By this its end is known for an old one's, also where it never learned of its token.
+            await connection.execute(
+                "INSERT INTO jobs (job_id, interview_id, token) VALUES ($1, $2, $3)"
+                " ON CONFLICT (job_id) DO UPDATE SET"
+                " interview_id = coalesce(jobs.interview_id, excluded.interview_id),"
+                " token = greatest(jobs.token, excluded.token)",
+                job_id,
+                interview_id,
+                token,
+            )
             return int(token)
         other = await connection.fetchval(
             "SELECT token FROM interviews WHERE interview_id = $1 AND lease_job <> $2"
