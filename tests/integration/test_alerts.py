@@ -78,6 +78,10 @@ def ended(outcome: str, reason: str) -> str:
     return f'interview_jobs_ended_total{{outcome="{outcome}",reason="{reason}"}}'
 
 
+def sent_again(reason: str, values: str) -> dict[str, str]:
+    return {f'interview_interviewers_sent_again_total{{reason="{reason}"}}': values}
+
+
 def slots(there: str, used: str) -> dict[str, str]:
     return {"interview_slots": there, "interview_slots_used": used}
 
@@ -131,6 +135,9 @@ CASES = (
         series={'interview_worker_waiting_on{what="livekit"}': "_x20 1 1 stale"},
         minutes=21,
     ),
+    quiet("InterviewDispatchesNotTaken", series=sent_again("LeaseExpired", "0+1x40")),
+    quiet("InterviewDispatchesNotTaken", series=sent_again("NotTaken", "0x25 3x20")),
+    fires("InterviewDispatchesNotTaken", series=sent_again("NotTaken", "0+1x40")),
     quiet(
         "InterviewsTurnedDown", series={'interview_jobs_refused_total{cause="Stopping"}': "0+1x40"}
     ),
