@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.real_server, pytest.mark.e2e, pytest.mark.timeout(300)
 
 SEED = 7
 #: Seconds; a busy machine's, not the goal (10 s).
-LONGEST_SILENCE_S = 15.0
+LONGEST_SILENCE_S = 30.0
 
 
 async def test_nothing_is_lost_under_faults_and_every_interview_has_its_end(
