@@ -9,6 +9,7 @@ import asyncio
 import logging
 import os
 import signal
+import threading
 from multiprocessing import util
 from typing import TYPE_CHECKING, Final
 
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from worker.application import Application
 
 logger = logging.getLogger(__name__)
+
+#: Seconds for the framework to end the process in its own way: a second or two (measured).
+_EXITS_S = 15.0
 
 #: A job process whose job failed exits with this; all other outcomes exit with 0.
 FAILED_EXIT_CODE: Final = 1
@@ -175,6 +179,10 @@ def _exit_with(code: int) -> None:
 
     It exits 0 whatever happened in the job, hangs on sys.exit, and loses the last log lines on
     os._exit. A finalizer of multiprocessing runs when all of that is done, and before Python
-    waits for its threads: one that hangs in a model would keep the process for ever.
+    waits for its threads: one that hangs in a model would keep the process for ever. So would
+    the framework itself, which waits for a room that no network leads to: not for long.
     """
     util.Finalize(None, os._exit, args=(code,), exitpriority=-1000)
+    latest = threading.Timer(_EXITS_S, os._exit, args=(code,))
+    latest.daemon = True
+    latest.start()
