@@ -8,7 +8,7 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
-from coming_back import COMES_BACK, is_over, roles_of, successor
+from coming_back import COMES_BACK, alone_after, is_over, roles_of, successor
 from one_question import PLAN, SCRIPT, is_running
 from running_worker import PATIENCE_S, StartWorker
 from scenarios import LONGEST_WAIT_S, talk
@@ -65,7 +65,10 @@ async def test_with_a_full_disk_every_word_is_in_the_database_also_of_a_job_that
         await candidate.wait_until_interviewer_paused(quiet_s=1.0, timeout_s=PATIENCE_S)
         while await stored_problems(worker, first) != ["DiskFull"]:
             pass
+        killed_s = candidate.now_s
         os.kill(first.header["pid"], signal.SIGKILL)
+        # Who speaks before anybody is heard again is asked once more.
+        await alone_after(candidate, killed_s)
         second = await successor(worker, interview, first)
         fill_disk_of(second.header["pid"])
         await hold_conversation(candidate, SCRIPT)
