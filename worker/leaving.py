@@ -34,10 +34,8 @@ async def lose_worker(job: Job) -> None:
     """
     job.orphaned = True
     succession = succession_of(job.app)
-    followed: bool | None = None
-    if succession is None:
-        followed = False
-    else:
+    followed = None if succession is not None else False
+    if succession is not None:
         try:
             followed = await bounded(succession.expects_successor(None), _ASK_S)
         except Exception as error:  # whatever it is, the candidate waits for a word

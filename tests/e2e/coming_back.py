@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from one_question import is_running
-from running_worker import PATIENCE_S
+from running_worker import PATIENCE_S, RunningWorker
 
+from worker.demo.livekit_server import LiveKitServer
 from worker.store.interviews import turns_of
 
 if TYPE_CHECKING:
-    from running_worker import RunningWorker
+    from collections.abc import AsyncIterator, Mapping
+    from pathlib import Path
 
     from states import History
     from worker.demo.candidate import Candidate
@@ -27,6 +30,11 @@ async def successor(worker: RunningWorker, interview: Interview, *before: Histor
     return await worker.job(
         interview.room, until=lambda job: is_running(job) and job.header["job_id"] not in gone
     )
+
+
+def has_asked(job: History) -> bool:
+    """Whether its question was heard to its end: a voice may pause before that."""
+    return any(turn.speaker == "interviewer" and not turn.interrupted for turn in job.turns)
 
 
 async def roles_of(worker: RunningWorker, interview: Interview) -> list[str]:
@@ -57,3 +65,17 @@ async def is_over(worker: RunningWorker, interview: Interview) -> tuple[str, str
     while (end := await shown()) is None:
         pass
     return end
+
+
+@asynccontextmanager
+async def worker_alone(
+    livekit_binary: Path, settings: Mapping[str, str]
+) -> AsyncIterator[RunningWorker]:
+    """A worker on a server of its own, which the test may stop or kill."""
+    async with LiveKitServer(livekit_binary) as server:
+        worker = RunningWorker(server, settings)
+        try:
+            await worker.start()
+            yield worker
+        finally:
+            await worker.discard()

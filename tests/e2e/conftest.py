@@ -10,6 +10,7 @@ import pytest
 from running_worker import RunningWorker
 
 from worker.demo.livekit_server import LiveKitServer, LiveKitServerUnavailable, find_or_build
+from worker.speech import local_models
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
@@ -23,6 +24,12 @@ def runner() -> Iterator[asyncio.Runner]:
     """An event loop for what outlives a test, so that each test keeps a loop of its own."""
     with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
         yield runner
+
+
+@pytest.fixture(scope="session")
+def voices() -> None:
+    """The models of the candidate's own voice and ear: loading one holds up who speaks."""
+    local_models.preload(stt=True, tts=True)
 
 
 @pytest.fixture(scope="session")

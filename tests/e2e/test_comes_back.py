@@ -13,6 +13,7 @@ from coming_back import (
     COMES_BACK,
     LONGEST_ALONE_S,
     alone_after,
+    has_asked,
     is_over,
     roles_of,
     successor,
@@ -27,7 +28,6 @@ from states.testing import assert_outcome
 from worker.demo.conversation import hold_conversation
 from worker.demo.script import CandidateScript
 from worker.demo.voice import LocalVoice
-from worker.speech import local_models
 from worker.store.embedded import EmbeddedPostgres
 from worker.store.interviews import turns_of
 
@@ -37,13 +37,12 @@ if TYPE_CHECKING:
 
     from states import History
 
-pytestmark = [pytest.mark.real_server, pytest.mark.e2e, pytest.mark.timeout(300)]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def voices() -> None:
-    """Loading a model holds up the candidate's own voice."""
-    local_models.preload(stt=True, tts=True)
+pytestmark = [
+    pytest.mark.real_server,
+    pytest.mark.e2e,
+    pytest.mark.timeout(300),
+    pytest.mark.usefixtures("voices"),
+]
 
 
 async def test_a_killed_interviewer_is_followed_by_one_who_says_so_and_asks_nothing_twice(
@@ -53,8 +52,8 @@ async def test_a_killed_interviewer_is_followed_by_one_who_says_so_and_asks_noth
     interview = await worker.create(PLAN)
     async with worker.candidate_of(interview) as candidate:
         await worker.send_interviewer(interview)
+        first = await worker.job(interview.room, until=has_asked)
         await candidate.wait_until_interviewer_paused(quiet_s=1.0, timeout_s=PATIENCE_S)
-        first = await worker.job(interview.room, until=is_running)
         killed_s = candidate.now_s
         os.kill(first.header["pid"], signal.SIGKILL)
         alone_s = await alone_after(candidate, killed_s)
@@ -90,8 +89,8 @@ async def test_half_an_answer_outlives_its_interviewer_and_is_joined_by_the_rest
     interview = await worker.create(replace(PLAN, questions=(question,)))
     async with worker.candidate_of(interview) as candidate:
         await worker.send_interviewer(interview)
+        first = await worker.job(interview.room, until=has_asked)
         await candidate.wait_until_interviewer_paused(quiet_s=1.0, timeout_s=PATIENCE_S)
-        first = await worker.job(interview.room, until=is_running)
         await candidate.say(*await LocalVoice().render(FIRST_HALF))
         await eventually(lambda: words_written(worker, first), "the words in the journal")
         os.kill(first.header["pid"], signal.SIGKILL)
@@ -127,8 +126,8 @@ async def test_who_comes_back_in_the_middle_of_an_answer_lets_it_be_said_again_i
     samples, rate = await LocalVoice().render(LONG_ANSWER)
     async with worker.candidate_of(interview) as candidate:
         await worker.send_interviewer(interview)
+        first = await worker.job(interview.room, until=has_asked)
         await candidate.wait_until_interviewer_paused(quiet_s=1.0, timeout_s=PATIENCE_S)
-        first = await worker.job(interview.room, until=is_running)
         began_s = candidate.now_s
         os.kill(first.header["pid"], signal.SIGKILL)
         spoken = await candidate.say(samples, rate)

@@ -16,7 +16,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 from breakable import socket_of
-from coming_back import COMES_BACK, LONGEST_ALONE_S, alone_after, is_over, roles_of, successor
+from coming_back import (
+    COMES_BACK,
+    LONGEST_ALONE_S,
+    alone_after,
+    has_asked,
+    is_over,
+    roles_of,
+    successor,
+)
 from far_machine import FarMachine
 from heard import MOST_WORD_ERRORS, heard_by, times_in, together_s, word_error_rate
 from one_question import ANSWER, PLAN, is_gone, is_running
@@ -31,7 +39,6 @@ from worker.demo.script import CandidateScript
 from worker.demo.voice import LocalVoice
 from worker.interview.plan import Question
 from worker.rooms import INTERVIEWER_PREFIX
-from worker.speech import local_models
 from worker.store.embedded import EmbeddedPostgres
 from worker.store.interviews import turns_of
 from worker.store.jobs import records_of
@@ -46,7 +53,12 @@ if TYPE_CHECKING:
     from worker.store.interviews import Interview
     from worker.store.turns import Turn
 
-pytestmark = [pytest.mark.real_server, pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.real_server,
+    pytest.mark.e2e,
+    pytest.mark.timeout(300),
+    pytest.mark.usefixtures("voices"),
+]
 
 FIRST, SECOND = (
     Question(id=each, text=text, follow_ups_allowed=0, thinking_pause_s=1.2)
@@ -70,12 +82,6 @@ MUTE = (
 )
 #: Seconds in which two interviewers may be heard at once.
 TOGETHER_S = 1.0
-
-
-@pytest.fixture(autouse=True, scope="module")
-def voices() -> None:
-    """Loading a model holds up the candidate's own voice."""
-    local_models.preload(stt=True, tts=True)
 
 
 class FarLine(TcpProxy):
@@ -181,6 +187,7 @@ async def test_half_an_answer_outlives_its_interviewers_machine_and_is_joined_by
     plan = replace(TWO, questions=(replace(FIRST, thinking_pause_s=5.0), SECOND))
     interview = await parts.near.create(plan)
     async with interview_from_afar(parts, interview) as (candidate, first):
+        await parts.far.job(interview.room, until=has_asked)
         await candidate.wait_until_interviewer_paused(quiet_s=1.0, timeout_s=PATIENCE_S)
         await candidate.say(*await LocalVoice().render(FIRST_HALF))
         while not (stored := await words_stored(parts.near, first)):
@@ -223,6 +230,7 @@ async def test_a_machine_that_is_reached_again_says_nothing_and_brings_what_it_h
     interview = await parts.near.create(TWO)
     script = CandidateScript(TWO, answers={FIRST.id: ANSWER, SECOND.id: ANSWER})
     async with interview_from_afar(parts, interview) as (candidate, first):
+        await parts.far.job(interview.room, until=has_asked)
         await candidate.wait_until_interviewer_paused(quiet_s=1.0, timeout_s=PATIENCE_S)
         await candidate.say(*await LocalVoice().render(ANSWER))
         await candidate.wait_for_sound(timeout_s=PATIENCE_S)

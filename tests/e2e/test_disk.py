@@ -15,7 +15,6 @@ from scenarios import LONGEST_WAIT_S, talk
 
 from states import Outcome, Reason, Status
 from worker.demo.conversation import hold_conversation
-from worker.speech import local_models
 from worker.store.jobs import records_of
 
 if TYPE_CHECKING:
@@ -25,13 +24,12 @@ if TYPE_CHECKING:
     from states import History
     from worker.store.interviews import Interview
 
-pytestmark = [pytest.mark.real_server, pytest.mark.e2e, pytest.mark.timeout(300)]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def voices() -> None:
-    """Loading a model holds up the candidate's own voice."""
-    local_models.preload(stt=True, tts=True)
+pytestmark = [
+    pytest.mark.real_server,
+    pytest.mark.e2e,
+    pytest.mark.timeout(300),
+    pytest.mark.usefixtures("voices"),
+]
 
 
 def fill_disk_of(pid: int) -> None:

@@ -33,17 +33,16 @@ if TYPE_CHECKING:
     from worker.demo.candidate import Candidate
     from worker.store.interviews import Interview
 
-pytestmark = [pytest.mark.real_server, pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.real_server,
+    pytest.mark.e2e,
+    pytest.mark.timeout(300),
+    pytest.mark.usefixtures("voices"),
+]
 
 #: Seconds between the last word of the one and the first sound of the other; the goal is two, and
 #: this is a busy machine's.
 LONGEST_WAIT_S = 6.0
-
-
-@pytest.fixture(autouse=True, scope="module")
-def voices() -> None:
-    """Loading a model holds up the candidate's own voice."""
-    local_models.preload(stt=True, tts=True)
 
 
 ANSWERS = dict.fromkeys(("last-week", "next-year"), ANSWER)

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
+from coming_back import worker_alone
 from heard import MOST_WORD_ERRORS, heard_by, times_in, word_error_rate
 from one_question import PLAN, SCRIPT, is_running
 from running_worker import PATIENCE_S, RunningWorker, eventually
@@ -16,7 +17,6 @@ from worker.demo.conversation import hold_conversation
 from worker.demo.livekit_server import LiveKitServer
 from worker.demo.script import CandidateScript
 from worker.demo.voice import LocalVoice
-from worker.speech import local_models
 from worker.store.interviews import turns_of
 
 if TYPE_CHECKING:
@@ -29,7 +29,12 @@ if TYPE_CHECKING:
     from worker.store.interviews import Interview
     from worker.store.turns import Turn
 
-pytestmark = [pytest.mark.real_server, pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.real_server,
+    pytest.mark.e2e,
+    pytest.mark.timeout(300),
+    pytest.mark.usefixtures("voices"),
+]
 
 QUESTION = PLAN.questions[0].text
 #: Seconds until the killed server is started again.
@@ -40,22 +45,11 @@ FIRST_HALF = "I learned to listen before I say anything, and"
 SECOND_HALF = "I learned to write a small test before I change a program."
 
 
-@pytest.fixture(autouse=True, scope="module")
-def voices() -> None:
-    """Loading a model holds up the candidate's own voice."""
-    local_models.preload(stt=True, tts=True)
-
-
 @pytest.fixture
 async def worker(livekit_binary: Path) -> AsyncIterator[RunningWorker]:
     """A worker on a server of its own, which the test may kill."""
-    async with LiveKitServer(livekit_binary) as server:
-        worker = RunningWorker(server, {"INTERVIEW_REDISPATCH_TRIES": "4"})
-        try:
-            await worker.start()
-            yield worker
-        finally:
-            await worker.discard()
+    async with worker_alone(livekit_binary, {"INTERVIEW_REDISPATCH_TRIES": "4"}) as worker:
+        yield worker
 
 
 async def restart(server: LiveKitServer, away_s: float = AWAY_S) -> None:

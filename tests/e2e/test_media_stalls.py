@@ -8,6 +8,7 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
+from coming_back import worker_alone
 from heard import MOST_WORD_ERRORS, heard_by, times_in, word_error_rate
 from one_question import PLAN, is_running
 from running_worker import PATIENCE_S, RunningWorker
@@ -18,7 +19,6 @@ from worker.demo.conversation import hold_conversation
 from worker.demo.livekit_server import LiveKitServer
 from worker.demo.script import CandidateScript
 from worker.demo.voice import LocalVoice
-from worker.speech import local_models
 from worker.store.interviews import turns_of
 
 if TYPE_CHECKING:
@@ -27,7 +27,12 @@ if TYPE_CHECKING:
 
     from scenarios import Record
 
-pytestmark = [pytest.mark.real_server, pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.real_server,
+    pytest.mark.e2e,
+    pytest.mark.timeout(300),
+    pytest.mark.usefixtures("voices"),
+]
 
 QUESTION = PLAN.questions[0].text
 FIRST_HALF = "I learned to listen before I say anything, and"
@@ -38,22 +43,11 @@ HANGS_S = 6.0
 LONGEST_ALONE_S = 8.0
 
 
-@pytest.fixture(autouse=True, scope="module")
-def voices() -> None:
-    """Loading a model holds up the candidate's own voice."""
-    local_models.preload(stt=True, tts=True)
-
-
 @pytest.fixture
 async def worker(livekit_binary: Path) -> AsyncIterator[RunningWorker]:
     """A worker on a server of its own, which the test may stop."""
-    async with LiveKitServer(livekit_binary) as server:
-        worker = RunningWorker(server)
-        try:
-            await worker.start()
-            yield worker
-        finally:
-            await worker.discard()
+    async with worker_alone(livekit_binary, {}) as worker:
+        yield worker
 
 
 async def hang(server: LiveKitServer, seconds: float) -> None:

@@ -21,18 +21,16 @@ from running_worker import PATIENCE_S, StartWorker, eventually
 
 from states import Outcome, Reason
 from worker.demo.conversation import hold_conversation
-from worker.speech import local_models
 
 if TYPE_CHECKING:
     from scenarios import Record
 
-pytestmark = [pytest.mark.real_server, pytest.mark.e2e, pytest.mark.timeout(300)]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def voices() -> None:
-    """Loading a model holds up the candidate's own voice."""
-    local_models.preload(stt=True, tts=True)
+pytestmark = [
+    pytest.mark.real_server,
+    pytest.mark.e2e,
+    pytest.mark.timeout(300),
+    pytest.mark.usefixtures("voices"),
+]
 
 
 async def test_an_interviewer_that_is_stopped_is_followed_and_is_mute_when_it_goes_on(

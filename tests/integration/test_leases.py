@@ -185,13 +185,18 @@ async def test_nobody_takes_the_lease_of_an_interview_that_is_over_or_unknown(
     assert await lease_holder(db, "none") is None
 
 
+async def passes_on(db: Database) -> None:
+    """AJ_1 had the lease, and AJ_2 has it now."""
+    await take(db, "AJ_1")
+    await lapses(db)
+    await take(db, "AJ_2")
+
+
 async def test_a_job_whose_worker_took_the_lease_ends_nothing_once_another_has_it(
     db: Database,
 ) -> None:
     """It was stopped, or cut off, before it had learned of its token itself."""
-    await take(db, "AJ_1")
-    await lapses(db)
-    await take(db, "AJ_2")
+    await passes_on(db)
     journal = JobRecords()
     journal.transition("CLOSED", outcome="cancelled", reason="RoomDeleted")
     await ship(db, header("AJ_1"), journal.records)
@@ -205,9 +210,7 @@ async def test_a_job_whose_worker_took_the_lease_ends_nothing_once_another_has_i
 async def test_last_words_of_a_job_that_lost_its_lease_are_kept_as_late_and_end_nothing(
     db: Database,
 ) -> None:
-    await take(db, "AJ_1")
-    await lapses(db)
-    await take(db, "AJ_2")
+    await passes_on(db)
     journal = JobRecords()
     journal.add("lease", token=1)
     journal.said("candidate", "My last words.")

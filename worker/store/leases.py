@@ -62,6 +62,16 @@ _NOT_OVER: Final = (
 )
 
 
+#: The row of a job and its token: by it the job's end is known for an old one's later on, also
+#: where the job itself never learned of the token.
+_JOB_OF_LEASE: Final = (
+    "INSERT INTO jobs (job_id, interview_id, token) VALUES ($1, $2, $3)"
+    " ON CONFLICT (job_id) DO UPDATE SET"
+    " interview_id = coalesce(jobs.interview_id, excluded.interview_id),"
+    " token = greatest(jobs.token, excluded.token)"
+)
+
+
 async def take_lease(
     db: Database, interview_id: str, *, job_id: str, lease_s: float, budget_s: float = BUDGET_S
 ) -> int | None:
@@ -86,16 +96,7 @@ async def take_lease(
     async def operation(connection: Connection) -> int | None:
         token = await connection.fetchval(take, interview_id, job_id, lease_s)
         if token is not None:
-            # By this its end is known for an old one's, also where it never learned of its token.
-            await connection.execute(
-                "INSERT INTO jobs (job_id, interview_id, token) VALUES ($1, $2, $3)"
-                " ON CONFLICT (job_id) DO UPDATE SET"
-                " interview_id = coalesce(jobs.interview_id, excluded.interview_id),"
-                " token = greatest(jobs.token, excluded.token)",
-                job_id,
-                interview_id,
-                token,
-            )
+            await connection.execute(_JOB_OF_LEASE, job_id, interview_id, token)
             return int(token)
         other = await connection.fetchval(
             "SELECT token FROM interviews WHERE interview_id = $1 AND lease_job <> $2"
