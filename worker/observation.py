@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING, Any, Final
 from livekit.agents.utils import aio
 
 from worker.in_thread import in_thread
+from worker.telemetry import figures
 from worker.telemetry.http import TelemetryServer
 from worker.telemetry.observer import Observer
 from worker.telemetry.status import NAMES, WorkerStatus
+from worker.webhooks import PATH as WEBHOOKS_PATH
+from worker.webhooks import Webhooks
 
 if TYPE_CHECKING:
     from livekit.agents.ipc.proc_pool import ProcPool
@@ -58,6 +61,7 @@ class Observation:
         busy: How many slots are in use.
         load: What is reported to LiveKit.
         drain_left_s: Seconds that running interviews still have; None before the drain.
+        on_room: Is told the room in which, by LiveKit's webhooks, somebody came or went.
     """
 
     def __init__(
@@ -70,6 +74,7 @@ class Observation:
         busy: Callable[[], int],
         load: Callable[[], float],
         drain_left_s: Callable[[], float | None] = lambda: None,
+        on_room: Callable[[str], None] = lambda room: None,
     ) -> None:
         self._settings = settings
         self._readiness = readiness
@@ -87,8 +92,17 @@ class Observation:
         self.observer = Observer(
             settings.journal_dir, version=importlib.metadata.version("interview-worker")
         )
+        webhooks = Webhooks(
+            settings.livekit_api_key,
+            settings.livekit_api_secret.get_secret_value(),
+            on_room=on_room,
+            on_event=partial(self.observer.metrics.count, figures.WEBHOOKS),
+        )
         self._server = TelemetryServer(
-            self.observer, self.status, token=settings.http_token.get_secret_value()
+            self.observer,
+            self.status,
+            token=settings.http_token.get_secret_value(),
+            posts={WEBHOOKS_PATH: webhooks.handle},
         )
         self._journals = settings.journal_dir
         self._disk_free: float | None = None

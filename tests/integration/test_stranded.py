@@ -152,6 +152,14 @@ async def test_a_killed_job_is_found_by_its_name_as_soon_as_its_journal_is_there
     assert await find_stranded(db, LIMITS, job_id="AJ_other") == []
 
 
+async def test_one_room_alone_can_be_looked_at(db: Database) -> None:
+    await job_is_killed(db)
+    (stranded,) = await find_stranded(db, LIMITS)
+    room = stranded.interview.room
+    assert await find_stranded(db, LIMITS, room=room) == [stranded]
+    assert await find_stranded(db, LIMITS, room=f"{room}-2") == []
+
+
 @pytest.mark.parametrize(
     ("reason", "worth_it"),
     [

@@ -90,7 +90,7 @@ class MemoryLeases:
         waits = self.job is None and self.now - self.dispatched_at >= JOIN_S
         return NOT_TAKEN if waits else None
 
-    async def stranded(self, job_id: str | None = None) -> list[Stranded]:
+    async def stranded(self, *, job_id: str | None, room: str | None) -> list[Stranded]:
         self._ask()
         if (why := self.why) is None:
             return []

@@ -113,7 +113,7 @@ class Worker:
                 await self.world.leases.ship(None, header, journal.records)
                 self.world.leases.end(job.job_id, failed=failed)
                 if failed:
-                    await self._look()
+                    await self._rescue.look_at(_Ledger(self), job_id=job.job_id)
                 return
             except DatabaseError:
                 await asyncio.sleep(_RETRY_S)
@@ -133,8 +133,8 @@ class Worker:
         await self.process.turn()
         return self.world.hold_duty(self.name, for_s)
 
-    async def _look(self) -> None:
-        await self._rescue.look(_Ledger(self))
+    async def _look(self, anew: bool) -> None:
+        await self._rescue.look(_Ledger(self), anew=anew)
 
 
 class _Ledger:
@@ -143,9 +143,9 @@ class _Ledger:
     def __init__(self, worker: Worker) -> None:
         self._process, self._leases = worker.process, worker.world.leases
 
-    async def stranded(self, job_id: str | None = None) -> list[Stranded]:
+    async def stranded(self, *, job_id: str | None, room: str | None) -> list[Stranded]:
         await self._process.turn()
-        return await self._leases.stranded(job_id)
+        return await self._leases.stranded(job_id=job_id, room=room)
 
     async def claim(self, found: Stranded) -> int | None:
         await self._process.turn()

@@ -119,6 +119,45 @@ async def test_an_interview_whose_candidate_is_gone_for_good_is_over(
     assert await rescuer.look(stranded) == 0
 
 
+async def test_how_long_a_candidate_is_away_counts_only_where_nobody_else_looked_meanwhile(
+    stranded: MemoryLeases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SimpleNamespace(monotonic=lambda: stranded.now)
+    monkeypatch.setattr(rescue, "time", clock)
+    rooms = MemoryRooms()
+    rooms.here = set()
+    rescuer = rescue_in(rooms)
+
+    def passes(seconds: float) -> None:
+        stranded.now = stranded.seen = stranded.now + seconds
+
+    await rescuer.look(stranded)
+    passes(GRACE_S + 1)  # another worker watched, and saw the candidate come and go
+    await rescuer.look(stranded, anew=True)
+    passes(GRACE_S - 1)
+    await rescuer.look(stranded)
+    assert not stranded.over
+    passes(1)
+    await rescuer.look(stranded)
+    assert stranded.over
+
+
+async def test_a_look_at_one_room_sends_somebody_and_ends_nothing(
+    stranded: MemoryLeases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SimpleNamespace(monotonic=lambda: stranded.now)
+    monkeypatch.setattr(rescue, "time", clock)
+    rooms = MemoryRooms()
+    rooms.here = set()
+    rescuer = rescue_in(rooms)
+    assert await rescuer.look_at(stranded, room="r") == 0
+    stranded.now = stranded.seen = stranded.now + GRACE_S + 1
+    assert await rescuer.look_at(stranded, room="r") == 0
+    assert not stranded.over
+    rooms.here = {CANDIDATE}
+    assert await rescuer.look_at(stranded, room="r") == 1
+
+
 async def test_of_many_that_look_at_once_one_sends(stranded: MemoryLeases) -> None:
     rooms = MemoryRooms()
     sent = await asyncio.gather(*(rescue_in(rooms).look(stranded) for _ in range(5)))
@@ -138,6 +177,8 @@ class Duty:
         self.holder = ""
         self.until = 0.0
         self.looks: list[tuple[str, float]] = []
+        #: Who looked for the first time since the duty was theirs.
+        self.anew: list[str] = []
 
     def watcher(self, name: str) -> Watcher:
         loop = asyncio.get_running_loop()
@@ -148,8 +189,9 @@ class Duty:
             self.holder, self.until = name, loop.time() + for_s
             return True
 
-        async def look() -> None:
+        async def look(anew: bool) -> None:
             self.looks.append((name, loop.time()))
+            self.anew += [name] * anew
             if len(self.looks) == 2:
                 raise DatabaseUnavailable("find_stranded", OSError(), "postgresql://database")
             if len(self.looks) == 3:
@@ -167,6 +209,8 @@ async def test_one_worker_looks_and_another_takes_over_when_it_dies() -> None:
     await asyncio.sleep(9)
     assert {name for name, _ in duty.looks} == {"first"}
     assert len(duty.looks) == 19
+    # A database that was away in between may have had another one look.
+    assert duty.anew == ["first", "first"]
     first.cancel()
     died_at = asyncio.get_running_loop().time()
     await asyncio.sleep(10)

@@ -7,8 +7,8 @@ import contextlib
 import logging
 import secrets
 import socket
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Coroutine, Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 from livekit.agents.utils import aio
 
@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 
 #: Seconds for the last word to the database.
 _LAST_S: Final = 1.0
+#: Seconds after a lease at which it is over for sure.
+_BEHIND_S: Final = 0.1
 
 
 class Continuity:
@@ -70,7 +72,7 @@ class Continuity:
             seats=seats,
         )
         self._tasks: list[asyncio.Task[None]] = []
-        self._taking: set[asyncio.Task[None]] = set()
+        self._errands: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
         """Begin; to be called on the event loop."""
@@ -82,7 +84,8 @@ class Continuity:
 
     async def aclose(self) -> None:
         """Stop: another worker has the watch now. Leases then expire by themselves."""
-        await aio.cancel_and_wait(*self._tasks, *self._taking)
+        tasks, self._tasks = self._tasks, []
+        await aio.cancel_and_wait(*tasks, *self._errands)
         await self.presence.leave()
         if self._watcher.acts and (database := self._books.database) is not None:
             with contextlib.suppress(DatabaseError):
@@ -97,11 +100,7 @@ class Continuity:
             return
         with contextlib.suppress(MetadataInvalid):
             interview_id, _ = read_metadata(metadata)
-            taking = asyncio.create_task(
-                self._take_lease(database, interview_id, job_id), name="take-lease"
-            )
-            self._taking.add(taking)
-            taking.add_done_callback(self._taking.discard)
+            self._spawn(self._take_lease(database, interview_id, job_id), "take-lease")
 
     async def _take_lease(self, database: Database, interview_id: str, job_id: str) -> None:
         try:
@@ -124,16 +123,40 @@ class Continuity:
         To be called once the job's journal is in the database: the newcomer goes on from there.
         """
         if (database := self._books.database) is not None:
-            await self._rescue.look(DatabaseLedger(database, self._limits), job_id)
+            await self._rescue.look_at(DatabaseLedger(database, self._limits), job_id=job_id)
+
+    def room_changed(self, room: str) -> None:
+        """Look now, not at the next look, at a room in which somebody came or went.
+
+        And once more when the lease of whoever has gone without a word is over. Two workers that
+        learn of it, or one that learns twice, send one interviewer: they claim the same token.
+        """
+        if self._tasks:
+            self._spawn(self._look_at_room(room), "look-at-room")
+
+    async def _look_at_room(self, room: str) -> None:
+        for pause_s in (0.0, self._settings.lease_s + _BEHIND_S):
+            await asyncio.sleep(pause_s)
+            if (database := self._books.database) is None:
+                return
+            try:
+                await self._rescue.look_at(DatabaseLedger(database, self._limits), room=room)
+            except DatabaseError as error:
+                logger.warning("a room was not looked at: %s", error)
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        errand = asyncio.create_task(work, name=name)
+        self._errands.add(errand)
+        errand.add_done_callback(self._errands.discard)
 
     async def _on_duty(self, for_s: float) -> bool:
         if (database := self._books.database) is None:
             return False
         return await hold_duty(database, DUTY, worker_id=self.worker_id, for_s=for_s)
 
-    async def _look(self) -> None:
+    async def _look(self, anew: bool) -> None:
         if (database := self._books.database) is not None:
-            await self._rescue.look(DatabaseLedger(database, self._limits))
+            await self._rescue.look(DatabaseLedger(database, self._limits), anew=anew)
 
     async def _renew(self) -> None:
         loop = asyncio.get_running_loop()

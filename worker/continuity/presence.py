@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from worker.store.errors import DatabaseError
-from worker.store.workers import drop_worker, free_slots, note_worker
+from worker.store.workers import Others, drop_worker, note_worker, other_workers
 
 if TYPE_CHECKING:
     from worker.store.pool import Database
@@ -65,12 +65,12 @@ class Presence:
         """Say now, not with the next sign, that this worker takes interviews, or takes none."""
         self._changed.set()
 
-    async def successors(self) -> int | None:
-        """How many interviews the other workers could take now; None where nobody can tell."""
+    async def others(self) -> Others | None:
+        """The other workers; None where nobody can tell."""
         if (database := self._database()) is None:
             return None
         try:
-            return await free_slots(
+            return await other_workers(
                 database,
                 self._agent_name,
                 besides=self._worker_id,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from typing import TYPE_CHECKING, Any, Protocol
 
 from worker import rooms
@@ -34,8 +34,8 @@ logger = logging.getLogger(__name__)
 class Ledger(Protocol):
     """Who is without an interviewer, and whose it is to send one. May raise DatabaseError."""
 
-    async def stranded(self, job_id: str | None = None) -> list[Stranded]:
-        """Interviews that may be sent one now; with `job_id` that job's alone."""
+    async def stranded(self, *, job_id: str | None, room: str | None) -> list[Stranded]:
+        """Interviews that may be sent one now, of one job or room if given."""
         ...
 
     async def claim(self, found: Stranded) -> int | None:
@@ -92,9 +92,9 @@ class DatabaseLedger:
         self._database = database
         self._limits = limits
 
-    async def stranded(self, job_id: str | None = None) -> list[Stranded]:
+    async def stranded(self, *, job_id: str | None, room: str | None) -> list[Stranded]:
         """As `find_stranded`."""
-        return await find_stranded(self._database, self._limits, job_id=job_id)
+        return await find_stranded(self._database, self._limits, job_id=job_id, room=room)
 
     async def claim(self, found: Stranded) -> int | None:
         """As `claim_dispatch`."""
@@ -163,33 +163,44 @@ class Rescue:
         #: Interviews without their candidates, and since when, by this process's clock.
         self._absent: dict[str, float] = {}
 
-    async def look(self, ledger: Ledger, job_id: str | None = None) -> int:
-        """Look once, at that job's interview or at all; returns how many were sent.
+    async def look(self, ledger: Ledger, *, anew: bool = False) -> int:
+        """Look once at all interviews; returns how many interviewers were sent.
 
-        Raises DatabaseError where nobody can be found. What fails for one interview is logged,
-        and is tried again at a later look.
+        `anew` says that somebody else looked before: whoever is away is so from now on. Raises
+        DatabaseError where nobody can be found. What fails for one interview is logged, and is
+        tried again at a later look.
         """
-        found = await ledger.stranded(job_id)
-        if job_id is None:
-            known = {each.interview.interview_id for each in found}
-            self._absent = {who: since for who, since in self._absent.items() if who in known}
+        found = await ledger.stranded(job_id=None, room=None)
+        known = set() if anew else {each.interview.interview_id for each in found}
+        self._absent = {who: since for who, since in self._absent.items() if who in known}
+        looks = (self._bring_back(ledger, each, if_absent=self._give_up_in_time) for each in found)
+        return sum(await asyncio.gather(*looks))
+
+    async def look_at(
+        self, ledger: Ledger, *, job_id: str | None = None, room: str | None = None
+    ) -> int:
+        """As `look`, at one job's interview or at one room's, whoever it is that watches.
+
+        Whoever looks by chance does not know how long a candidate was away, and ends nothing.
+        """
+        found = await ledger.stranded(job_id=job_id, room=room)
         return sum(await asyncio.gather(*(self._bring_back(ledger, each) for each in found)))
 
-    async def _bring_back(self, ledger: Ledger, found: Stranded) -> bool:
-        interview_id = found.interview.interview_id
+    async def _bring_back(
+        self,
+        ledger: Ledger,
+        found: Stranded,
+        *,
+        if_absent: Callable[[Ledger, Stranded], Awaitable[None]] | None = None,
+    ) -> bool:
+        interview = found.interview
         try:
-            if not await self._somebody_waits(ledger, found):
+            if interview.candidate_identity not in await self._livekit.people(interview.room):
+                if if_absent is not None:
+                    await if_absent(ledger, found)
                 return False
-            token = await ledger.claim(found)
-            if token is None:
-                return False
-            try:
-                dispatch_id = await self._send(found, token, await _turns(ledger, found))
-            except LiveKitError:
-                await ledger.give_back(found, token)
-                raise
-            await ledger.note(interview_id, token, dispatch_id)
-            return True
+            self._absent.pop(interview.interview_id, None)
+            return await self._claim_and_send(ledger, found)
         except LiveKitError as error:
             # Where LiveKit does not say who is there it would not send anybody either.
             logger.warning("no interviewer could be sent: %s", error)
@@ -197,16 +208,24 @@ class Rescue:
             logger.warning("no interviewer could be sent: %s", type(error).__name__)
         return False
 
-    async def _somebody_waits(self, ledger: Ledger, found: Stranded) -> bool:
-        interview = found.interview
-        if interview.candidate_identity in await self._livekit.people(interview.room):
-            self._absent.pop(interview.interview_id, None)
-            return True
+    async def _give_up_in_time(self, ledger: Ledger, found: Stranded) -> None:
         now = time.monotonic()
-        away_s = now - self._absent.setdefault(interview.interview_id, now)
+        away_s = now - self._absent.setdefault(found.interview.interview_id, now)
         if away_s >= self._grace_s and found.last_job is not None:
             await ledger.give_up(found)
-        return False
+
+    async def _claim_and_send(self, ledger: Ledger, found: Stranded) -> bool:
+        token = await ledger.claim(found)
+        if token is None:
+            return False
+        interview_id = found.interview.interview_id
+        try:
+            dispatch_id = await self._send(found, token, await _turns(ledger, found))
+        except LiveKitError:
+            await ledger.give_back(found, token)
+            raise
+        await ledger.note(interview_id, token, dispatch_id)
+        return True
 
     async def _send(self, found: Stranded, token: int, turns: list[dict[str, Any]]) -> str:
         interview = found.interview

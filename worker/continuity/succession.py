@@ -131,4 +131,4 @@ class InterviewSuccession:
         if self.database is not None:
             ledger = DatabaseLedger(self.database, limits_of(self._settings))
             rescue = Rescue(LiveKitRooms(self._settings), grace_s=self._settings.candidate_grace_s)
-            await rescue.look(ledger, self._job_id)
+            await rescue.look_at(ledger, job_id=self._job_id)

@@ -23,7 +23,8 @@ class Watcher:
 
     Args:
         on_duty: Takes the duty for so many seconds, or keeps it; False while it is another's.
-        look: Finds whoever sits alone, and sends them somebody.
+        look: Finds whoever sits alone, and sends them somebody; is told whether it is the first
+            look since the duty was taken.
         every_s: Seconds between two looks.
     """
 
@@ -31,7 +32,7 @@ class Watcher:
         self,
         *,
         on_duty: Callable[[float], Awaitable[bool]],
-        look: Callable[[], Awaitable[object]],
+        look: Callable[[bool], Awaitable[object]],
         every_s: float,
     ) -> None:
         self._on_duty = on_duty
@@ -45,11 +46,12 @@ class Watcher:
         while True:
             try:
                 acts = await self._on_duty(self._every_s + SPARE_S)
-                if acts and not self.acts:
+                anew = acts and not self.acts
+                if anew:
                     logger.info("this worker watches over the interviews")
                 self.acts = acts
                 if acts:
-                    await self._look()
+                    await self._look(anew)
             except DatabaseError as error:
                 self.acts = False
                 logger.warning("nobody could be looked for: %s", error)

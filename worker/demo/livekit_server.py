@@ -19,7 +19,7 @@ import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import aiohttp
 
@@ -30,11 +30,19 @@ from worker.livekit_api import LiveKitError, LiveKitKeyRefused, check_livekit
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["LiveKitServer", "LiveKitServerUnavailable", "Ports", "find_or_build", "server_config"]
+__all__ = [
+    "API_KEY",
+    "LiveKitServer",
+    "LiveKitServerUnavailable",
+    "Ports",
+    "find_or_build",
+    "server_config",
+]
 
 _HOST = "127.0.0.1"
 _LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
-_API_KEY = "interview"
+#: The one key of a server's configuration.
+API_KEY: Final = "interview"
 _START_TIMEOUT_S = 20.0
 _START_ATTEMPTS = 5
 _POLL_S = 0.05
@@ -140,7 +148,7 @@ class LiveKitServer:
         extra_config: Mapping[str, Any] | None = None,
         log_path: Path | None = None,
     ) -> None:
-        self.api_key = _API_KEY
+        self.api_key = API_KEY
         self.api_secret = secrets.token_urlsafe(36)
         self._binary = binary
         self._extra_config = dict(extra_config or {})

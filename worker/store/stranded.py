@@ -134,9 +134,14 @@ def _parameters(limits: Limits) -> tuple[object, ...]:
 
 
 async def find_stranded(
-    db: Database, limits: Limits, *, job_id: str | None = None, budget_s: float = BUDGET_S
+    db: Database,
+    limits: Limits,
+    *,
+    job_id: str | None = None,
+    room: str | None = None,
+    budget_s: float = BUDGET_S,
 ) -> list[Stranded]:
-    """Interviews to which another interviewer may be sent now; with `job_id` that job's alone.
+    """Interviews to which another interviewer may be sent now, of one job or room if given.
 
     Whether somebody waits in the room is not for the database to say. Raises
     DatabaseUnavailable and DatabaseOperationFailed.
@@ -146,11 +151,12 @@ async def find_stranded(
         f"SELECT *, {_WHY} AS why FROM interviews WHERE {_CANDIDATES} AND {_DUE}"
         " AND ($6::text IS NULL"
         " OR interview_id = (SELECT interview_id FROM jobs WHERE job_id = $6))"
+        " AND ($7::text IS NULL OR room = $7)"
         f") AS found WHERE why IS NOT NULL LIMIT {_AT_A_TIME}"
     )
     rows = await db.run(
         "find_stranded",
-        lambda connection: connection.fetch(query, *_parameters(limits), job_id),
+        lambda connection: connection.fetch(query, *_parameters(limits), job_id, room),
         budget_s=budget_s,
     )
     return [

@@ -85,6 +85,13 @@ SENT_AGAIN: Final = _counter(
     "reason",
     known=("LeaseExpired", "NotTaken", "ProcessKilled"),
 )
+WEBHOOKS: Final = _counter(
+    "livekit_webhooks",
+    "Webhooks that LiveKit sent: those after which a room is looked at, other ones, and what was"
+    " refused.",
+    "event",
+    known=("participant_joined", "participant_left", "other", "refused"),
+)
 STATE_SECONDS: Final = _histogram(
     "state_seconds", "Seconds that jobs spent in a state.", STATE_BUCKETS, "state"
 )

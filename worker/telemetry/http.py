@@ -8,7 +8,7 @@ from __future__ import annotations
 import hmac
 import json
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from aiohttp import web
@@ -18,6 +18,8 @@ from worker.telemetry.observer import Observer
 from worker.telemetry.status import WorkerStatus
 
 logger = logging.getLogger(__name__)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 #: Seconds for answers that are under way as the server is closed.
 _CLOSE_S: Final = 1.0
@@ -30,14 +32,21 @@ class TelemetryServer:
         observer: What is known of the jobs.
         status: Asked for each answer.
         token: What a caller has to bring as `Authorization: Bearer`; empty asks for none.
+        posts: What is called for a POST, by its path, and looks itself at who calls.
     """
 
     def __init__(
-        self, observer: Observer, status: Callable[[], WorkerStatus], *, token: str = ""
+        self,
+        observer: Observer,
+        status: Callable[[], WorkerStatus],
+        *,
+        token: str = "",
+        posts: Mapping[str, Handler] | None = None,
     ) -> None:
         self._observer = observer
         self._status = status
         self._token = token
+        self._posts = dict(posts or {})
         self._runner: web.AppRunner | None = None
 
     async def start(self, host: str, port: int) -> int:
@@ -51,6 +60,7 @@ class TelemetryServer:
                 web.get("/metrics", self._metrics),
                 web.get("/jobs", self._jobs),
                 web.get("/jobs/{job_id}", self._job),
+                *(web.post(path, handler) for path, handler in self._posts.items()),
             ]
         )
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_CLOSE_S)
@@ -71,15 +81,12 @@ class TelemetryServer:
             await self._runner.cleanup()
 
     @web.middleware
-    async def _guard(
-        self,
-        request: web.Request,
-        handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
-    ) -> web.StreamResponse:
+    async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         given = request.headers.get("Authorization", "").removeprefix("Bearer ")
         # What is no UTF-8 comes as surrogates, and is no token either.
         brought = given.encode(errors="surrogateescape")
-        if self._token and not hmac.compare_digest(brought, self._token.encode()):
+        asked = self._token and request.path not in self._posts
+        if asked and not hmac.compare_digest(brought, self._token.encode()):
             return _json({"error": "bring the token: Authorization: Bearer …"}, status=401)
         try:
             return await handler(request)

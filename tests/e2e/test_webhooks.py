@@ -1,0 +1,97 @@
+"""LiveKit's own server tells the workers who came, and they need not wait for their next look."""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
+
+import aiohttp
+import pytest
+from coming_back import COMES_BACK, LONGEST_ALONE_S, has_asked, is_over
+from heard import heard_by
+from one_question import PLAN, SCRIPT
+from running_worker import PATIENCE_S, RunningWorker
+
+from states import Outcome, Reason
+from worker.demo.conversation import hold_conversation
+from worker.demo.livekit_server import API_KEY, LiveKitServer, Ports
+from worker.store.embedded import EmbeddedPostgres
+from worker.webhooks import PATH
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from scenarios import Record
+
+pytestmark = [
+    pytest.mark.real_server,
+    pytest.mark.e2e,
+    pytest.mark.timeout(300),
+    pytest.mark.usefixtures("voices"),
+]
+
+#: Seconds between two looks: longer than the candidate would wait.
+RARELY = {"INTERVIEW_WATCH_S": "60"}
+
+
+def worker_at(port: int, server: LiveKitServer, **settings: str) -> RunningWorker:
+    """A worker that takes webhooks on a port, and hardly looks by itself."""
+    return RunningWorker(
+        server, COMES_BACK | RARELY | {"INTERVIEW_HTTP_PORT": str(port)} | settings
+    )
+
+
+async def webhooks_at(port: int, event: str) -> float:
+    """How many of an event a worker has counted."""
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"http://127.0.0.1:{port}/metrics") as answer,
+    ):
+        page = await answer.text()
+    start = f'interview_livekit_webhooks_total{{event="{event}"}} '
+    (line,) = (line for line in page.splitlines() if line.startswith(start))
+    return float(line.removeprefix(start))
+
+
+async def test_of_two_workers_that_learn_of_a_candidate_who_came_back_to_nobody_one_sends_somebody(
+    livekit_binary: Path, record_property: Record
+) -> None:
+    ports = [Ports.free().signal for _ in range(2)]
+    urls = [f"http://127.0.0.1:{port}{PATH}" for port in ports]
+    configured = {"webhook": {"api_key": API_KEY, "urls": urls}}
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(
+            LiveKitServer(livekit_binary, extra_config=configured)
+        )
+        first = worker_at(ports[0], server)
+        stack.push_async_callback(first.discard)
+        await first.start()
+        interview = await first.create(PLAN)
+        async with first.candidate_of(interview):
+            await first.send_interviewer(interview)
+            job = await first.job(interview.room, until=has_asked)
+            database = await stack.enter_async_context(await EmbeddedPostgres.start(first.data_dir))
+            second = worker_at(
+                ports[1], server, DATABASE_URL=database.url, INTERVIEW_AGENT_NAME=first.agent_name
+            )
+            stack.push_async_callback(second.discard)
+            await second.start()
+        # Gone for a moment, in which the interviewer dies: nobody is sent to an empty room.
+        while interview.candidate_identity in await first.participants(interview.room):
+            pass
+        os.kill(job.header["pid"], signal.SIGKILL)
+        await first.ended_job(interview.room)
+        async with first.candidate_of(interview) as candidate:
+            back_s = await candidate.wait_for_sound(since_s=0.0, timeout_s=PATIENCE_S)
+            record_property("alone_s", f"{back_s:.2f}")
+            assert back_s < LONGEST_ALONE_S
+            await hold_conversation(candidate, SCRIPT)
+            assert "i am back" in await heard_by(candidate)
+        assert await is_over(first, interview) == (Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
+        sent = [each.log(event="an interviewer was sent again") for each in (first, second)]
+        assert [line["reason"] for lines in sent for line in lines] == [Reason.PROCESS_KILLED]
+        for port in ports:
+            assert await webhooks_at(port, "participant_joined") > 0
+            assert await webhooks_at(port, "refused") == 0
