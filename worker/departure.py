@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import signal
 
     from worker.settings import Settings
+    from worker.store.workers import Others
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +26,9 @@ _REPORT_EVERY_S: Final = 5.0
 #: Seconds between two looks for a worker that could take an interview over: one that was just
 #: sent somebody says so within a second.
 _LOOK_EVERY_S: Final = 2.0
+#: Seconds that workers are waited for which are there and have no free slot, or of which nobody
+#: can tell: until LiveKit or the database is back, or one of their interviews is over.
+SEAT_WAIT_S: Final = 10.0
 
 
 class DrainingServer(Protocol):
@@ -46,7 +50,7 @@ class Departure:
         settings: How long jobs may go on, and what becomes of those that nobody can take over.
         server: Whose jobs they are.
         jobs: Those that have a process.
-        successors: How many interviews other workers could take now; None where nobody can tell.
+        others: The other workers; None where nobody can tell.
     """
 
     def __init__(
@@ -55,12 +59,13 @@ class Departure:
         server: DrainingServer,
         *,
         jobs: Callable[[], list[str]],
-        successors: Callable[[], Awaitable[int | None]],
+        others: Callable[[], Awaitable[Others | None]],
     ) -> None:
         self._settings = settings
         self._server = server
         self._jobs = jobs
-        self._successors = successors
+        self._others = others
+        self._shared = bool(settings.database_url.get_secret_value())
         self._hurried = asyncio.Event()
         self._closing = asyncio.Event()
         #: The jobs that were told to leave, and until when they may take their time to.
@@ -68,6 +73,8 @@ class Departure:
         self._ended: set[str] = set()
         self._drained_at: float | None = None
         self._said_alone = False
+        #: Until when others may have a free slot yet.
+        self._hopes_until: float | None = None
 
     @property
     def left_s(self) -> float | None:
@@ -117,12 +124,15 @@ class Departure:
             await _first_of(gone, changed, timeout_s=_LOOK_EVERY_S)
 
     async def _find_room(self, waiting: list[str]) -> None:
-        seats = await self._successors() or 0
+        others = await self._others()
+        seats = others.seats if others is not None else 0
         budget_s = self._settings.budgets[State.CLOSING] + self._settings.cleanup_s
         self._tell(HANDOVER_WORD, waiting[:seats], budget_s)
         if not (alone := waiting[seats:]):
             return
         keep = self._settings.no_successor == "keep"
+        if not keep and self._may_hope(others):
+            return
         if not self._said_alone or not keep:
             self._said_alone = True
             logger.warning(
@@ -132,6 +142,17 @@ class Departure:
             )
         if not keep:
             self._end(alone)
+
+    def _may_hope(self, others: Others | None) -> bool:
+        """Whether somebody may be there soon who is not there now."""
+        if not (others.workers if others is not None else self._shared):
+            return False
+        now = asyncio.get_running_loop().time()
+        if self._hopes_until is None:
+            self._hopes_until = now + SEAT_WAIT_S
+            waits = {"longest_s": SEAT_WAIT_S}
+            logger.warning("no other worker has a free slot, waiting", extra=waits)
+        return now < self._hopes_until
 
     def _end(self, jobs: list[str]) -> None:
         budget_s = self._settings.hurried_closing_s + self._settings.cleanup_s

@@ -77,13 +77,14 @@ class Worker:
             busy=lambda: len(self.slots.busy),
             load=self.slots.load,
             drain_left_s=lambda: self._departure.left_s,
+            on_room=self._continuity.room_changed,
         )
         self.server = self._make_server()
         self._departure = Departure(
             settings,
             self.server,
             jobs=self._running_jobs,
-            successors=self._continuity.presence.successors,
+            others=self._continuity.presence.others,
         )
         #: Set once LiveKit has taken the worker's registration.
         self.registered = asyncio.Event()

@@ -5,23 +5,34 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import tempfile
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 import pytest
-from coming_back import COMES_BACK, alone_after, is_over, roles_of, successor
+from coming_back import (
+    COMES_BACK,
+    LONGEST_ALONE_S,
+    alone_after,
+    is_over,
+    roles_of,
+    successor,
+)
+from failing_disk import FailingDisk
 from one_question import PLAN, SCRIPT, is_running
-from running_worker import PATIENCE_S, StartWorker
+from running_worker import PATIENCE_S, RunningWorker, StartWorker
 from scenarios import LONGEST_WAIT_S, talk
 
 from states import Outcome, Reason, Status
 from worker.demo.conversation import hold_conversation
+from worker.store.embedded import EmbeddedPostgres
 from worker.store.jobs import records_of
 
 if TYPE_CHECKING:
-    from running_worker import RunningWorker
     from scenarios import Record
 
     from states import History
+    from worker.demo.livekit_server import LiveKitServer
     from worker.store.interviews import Interview
 
 pytestmark = [
@@ -86,3 +97,40 @@ async def test_a_disk_that_takes_seconds_keeps_nobody_waiting(
     await assert_all_was_asked_and_answered(worker, interview)
     job = await worker.ended_job(interview.room)
     assert "DiskSlow" in await stored_problems(worker, job)
+
+
+async def test_a_disk_that_fails_and_is_read_only_costs_no_word_and_another_machine_goes_on(
+    livekit_server: LiveKitServer, record_property: Record
+) -> None:
+    async with AsyncExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
+        database = await stack.enter_async_context(await EmbeddedPostgres.start(folder))
+        shared = COMES_BACK | {"DATABASE_URL": database.url}
+        worker = RunningWorker(livekit_server, shared)
+        journals = worker.data_dir / "journals"
+        journals.mkdir(parents=True)
+        disk = stack.enter_context(FailingDisk(journals))
+        stack.push_async_callback(worker.discard)
+        await worker.start()
+        interview = await worker.create(PLAN)
+        async with worker.candidate_of(interview) as candidate:
+            await worker.send_interviewer(interview)
+            first = await worker.job(interview.room, until=is_running)
+            disk.fail()
+            other = RunningWorker(
+                livekit_server, shared | {"INTERVIEW_AGENT_NAME": worker.agent_name}
+            )
+            stack.push_async_callback(other.discard)
+            await other.start()
+            await candidate.wait_until_interviewer_paused(quiet_s=1.0, timeout_s=PATIENCE_S)
+            while await stored_problems(worker, first) != ["DiskReadOnly"]:
+                pass
+            killed_s = candidate.now_s
+            os.kill(first.header["pid"], signal.SIGKILL)
+            alone_s = await alone_after(candidate, killed_s)
+            record_property("alone_s", f"{alone_s:.2f}")
+            assert alone_s < LONGEST_ALONE_S
+            # Whose own disk takes nothing takes no job.
+            await successor(other, interview, first)
+            await hold_conversation(candidate, SCRIPT)
+        await assert_all_was_asked_and_answered(worker, interview)

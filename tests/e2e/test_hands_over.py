@@ -21,7 +21,7 @@ from worker.interview.plan import Plan, Question
 from worker.speech import local_models
 from worker.speech.audio import to_pcm
 from worker.store.embedded import EmbeddedPostgres
-from worker.store.workers import free_slots
+from worker.store.workers import Others, other_workers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -79,7 +79,8 @@ async def another(start_worker: StartWorker, first: RunningWorker, url: str) -> 
     other = await start_worker(shared)
     async with asyncio.timeout(PATIENCE_S), other.database() as database:
         # The first one has four slots, of which one is taken.
-        while await free_slots(database, first.agent_name, besides="", fresh_s=60.0) < 3 + 4:
+        there = Others(workers=2, seats=3 + 4)
+        while await other_workers(database, first.agent_name, besides="", fresh_s=60.0) != there:
             pass
     return other
 

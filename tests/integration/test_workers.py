@@ -14,7 +14,7 @@ from worker.store.jobs import get_job, ship
 from worker.store.leases import renew_leases, take_lease
 from worker.store.progress import set_dispatched, store_end
 from worker.store.stranded import Limits, claim_dispatch, find_stranded
-from worker.store.workers import can_be_followed, drop_worker, free_slots, note_worker
+from worker.store.workers import Others, can_be_followed, drop_worker, note_worker, other_workers
 
 if TYPE_CHECKING:
     from worker.store.pool import Database
@@ -45,7 +45,7 @@ async def end(db: Database, outcome: Outcome, reason: Reason) -> None:
 
 
 async def seats(db: Database) -> int:
-    return await free_slots(db, "interviewer", besides="w1", fresh_s=3.0)
+    return (await other_workers(db, "interviewer", besides="w1", fresh_s=3.0)).seats
 
 
 async def followed(db: Database, failed_tries: int | None = None) -> bool:
@@ -68,6 +68,19 @@ async def test_the_free_slots_of_all_others_of_the_same_name_are_counted(db: Dat
     assert await seats(db) == 1
     await drop_worker(db, "w3")
     assert await seats(db) == 0
+
+
+async def test_others_are_there_also_where_they_have_no_room(db: Database) -> None:
+    async def others() -> Others:
+        return await other_workers(db, "interviewer", besides="w1", fresh_s=3.0)
+
+    assert await others() == Others(workers=0, seats=0)
+    await there(db, "w2", 0)
+    await note_worker(db, "w3", agent_name="interviewer", takes_jobs=False, free_slots=2)
+    await there(db, "w4", 5, name="receptionist")
+    assert await others() == Others(workers=2, seats=0)
+    await passes(db, "workers", "seen", 3.1)
+    assert await others() == Others(workers=0, seats=0)
 
 
 async def test_a_worker_that_gives_no_sign_counts_no_more_and_is_forgotten(db: Database) -> None:

@@ -10,8 +10,9 @@ import pytest
 from job_parts import settings_in
 
 from states import BUDGETS, State
-from worker.departure import Departure
+from worker.departure import SEAT_WAIT_S, Departure
 from worker.job import HANDOVER_WORD, WORKERS_WORD
+from worker.store.workers import Others
 
 if TYPE_CHECKING:
     import signal
@@ -21,12 +22,16 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.looptime
 
 
+DATABASE = "postgresql://database/interviews"
+NOBODY = Others(workers=0, seats=0)
+
+
 class Leaving:
     """A worker with jobs that leave so many seconds after a word; those that are deaf stay."""
 
     def __init__(self, folder: Path, *jobs: str, **variables: Any) -> None:
         self.running = list(jobs)
-        self.seats: int | None = 0
+        self.others: Others | None = NOBODY
         self.deaf: set[str] = set()
         self.all_gone = asyncio.Event()
         self.told: list[tuple[signal.Signals, tuple[str, ...], float]] = []
@@ -34,11 +39,15 @@ class Leaving:
             settings_in(folder, **variables),
             self,
             jobs=lambda: list(self.running),
-            successors=self.successors,
+            others=self.asked,
         )
 
-    async def successors(self) -> int | None:
-        return self.seats
+    async def asked(self) -> Others | None:
+        return self.others
+
+    def have(self, seats: int) -> None:
+        """The other worker has so many free slots now."""
+        self.others = Others(workers=1, seats=seats)
 
     async def drain(self, timeout: int | None = None) -> None:  # noqa: ASYNC109  # the framework's
         if self.running:
@@ -74,14 +83,14 @@ async def test_interviews_that_finish_in_the_drain_time_are_told_nothing(tmp_pat
 
 async def test_what_runs_when_the_time_is_up_is_handed_over(tmp_path: Path) -> None:
     worker = Leaving(tmp_path, "a", "b", INTERVIEW_DRAIN_S=60)
-    worker.seats = 5
+    worker.have(5)
     assert await worker.gone_after() == pytest.approx(63, abs=0.2)
     assert worker.told == [(HANDOVER_WORD, ("a", "b"), 60)]
 
 
 async def test_a_second_stop_hands_over_now(tmp_path: Path) -> None:
     worker = Leaving(tmp_path, "a", INTERVIEW_DRAIN_S=3600)
-    worker.seats = 1
+    worker.have(1)
     asyncio.get_running_loop().call_later(5, worker.departure.hurry)
     assert await worker.gone_after() == pytest.approx(8, abs=0.2)
     assert worker.told == [(HANDOVER_WORD, ("a",), 5)]
@@ -89,17 +98,17 @@ async def test_a_second_stop_hands_over_now(tmp_path: Path) -> None:
 
 async def test_without_any_drain_time_everything_is_handed_over_at_once(tmp_path: Path) -> None:
     worker = Leaving(tmp_path, "a", INTERVIEW_DRAIN_S=0)
-    worker.seats = 1
+    worker.have(1)
     assert await worker.gone_after() == pytest.approx(3, abs=0.2)
     assert worker.told == [(HANDOVER_WORD, ("a",), 0)]
 
 
-@pytest.mark.parametrize("seats", [0, None])
+@pytest.mark.parametrize("others", [NOBODY, None])
 async def test_where_nobody_else_is_there_it_says_so_and_closes(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, seats: int | None
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, others: Others | None
 ) -> None:
     worker = Leaving(tmp_path, "a", INTERVIEW_DRAIN_S=10)
-    worker.seats = seats
+    worker.others = others
     assert await worker.gone_after() == pytest.approx(13, abs=0.2)
     assert worker.told == [(WORKERS_WORD, ("a",), 10)]
     assert "no other worker takes these interviews: they are closed" in caplog.messages
@@ -107,9 +116,44 @@ async def test_where_nobody_else_is_there_it_says_so_and_closes(
 
 async def test_as_many_are_handed_over_as_the_others_have_room_for(tmp_path: Path) -> None:
     worker = Leaving(tmp_path, "a", "b", "c", INTERVIEW_DRAIN_S=10)
-    worker.seats = 2
+    worker.have(2)
+    asyncio.get_running_loop().call_later(11, worker.have, 0)
     await worker.gone_after()
-    assert worker.told == [(HANDOVER_WORD, ("a", "b"), 10), (WORKERS_WORD, ("c",), 10)]
+    assert worker.told == [
+        (HANDOVER_WORD, ("a", "b"), 10),
+        (WORKERS_WORD, ("c",), 10 + SEAT_WAIT_S),
+    ]
+
+
+@pytest.mark.parametrize("others", [Others(workers=1, seats=0), None])
+async def test_others_that_have_no_room_for_the_moment_are_waited_for(
+    tmp_path: Path, others: Others | None
+) -> None:
+    worker = Leaving(tmp_path, "a", INTERVIEW_DRAIN_S=10, DATABASE_URL=DATABASE)
+    worker.others = others
+    asyncio.get_running_loop().call_later(15, worker.have, 1)
+    await worker.gone_after()
+    assert worker.told == [(HANDOVER_WORD, ("a",), 16)]
+
+
+@pytest.mark.parametrize("others", [Others(workers=1, seats=0), None])
+async def test_others_that_never_have_room_are_waited_for_so_long_and_no_longer(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, others: Others | None
+) -> None:
+    worker = Leaving(tmp_path, "a", INTERVIEW_DRAIN_S=10, DATABASE_URL=DATABASE)
+    worker.others = others
+    await worker.gone_after()
+    assert worker.told == [(WORKERS_WORD, ("a",), 10 + SEAT_WAIT_S)]
+    assert caplog.messages.count("no other worker has a free slot, waiting") == 1
+
+
+async def test_a_third_stop_waits_for_nobodys_room(tmp_path: Path) -> None:
+    worker = Leaving(tmp_path, "a", INTERVIEW_DRAIN_S=0)
+    worker.have(0)
+    asyncio.get_running_loop().call_later(1, worker.departure.hurry)
+    asyncio.get_running_loop().call_later(3, worker.departure.hurry)
+    assert await worker.gone_after() == pytest.approx(6, abs=0.2)
+    assert worker.told == [(WORKERS_WORD, ("a",), 3)]
 
 
 async def test_interviews_that_are_to_be_kept_are_handed_over_once_somebody_is_there(
@@ -118,7 +162,7 @@ async def test_interviews_that_are_to_be_kept_are_handed_over_once_somebody_is_t
     worker = Leaving(tmp_path, "a", "b", INTERVIEW_DRAIN_S=10, INTERVIEW_NO_SUCCESSOR="keep")
     loop = asyncio.get_running_loop()
     loop.call_later(30, worker.end, "a")
-    loop.call_later(100, setattr, worker, "seats", 1)
+    loop.call_later(100, worker.have, 1)
     assert await worker.gone_after() == pytest.approx(103, abs=2.1)
     ((word, jobs, _),) = worker.told
     assert (word, jobs) == (HANDOVER_WORD, ("b",))
@@ -137,7 +181,8 @@ async def test_interviews_that_are_to_be_kept_are_ended_by_a_third_stop(tmp_path
 
 async def test_a_third_stop_hurries_those_that_are_leaving_already(tmp_path: Path) -> None:
     worker = Leaving(tmp_path, "a", INTERVIEW_DRAIN_S=0)
-    worker.seats, worker.deaf = 1, {"a"}
+    worker.have(1)
+    worker.deaf = {"a"}
     asyncio.get_running_loop().call_later(1, worker.departure.hurry)
     asyncio.get_running_loop().call_later(2, worker.departure.hurry)
     await worker.gone_after()
@@ -149,7 +194,8 @@ async def test_a_job_that_does_not_go_is_not_waited_for_longer_than_closing_take
     tmp_path: Path, seats: int, longest_s: float
 ) -> None:
     worker = Leaving(tmp_path, "a", INTERVIEW_DRAIN_S=0)
-    worker.seats, worker.deaf = seats, {"a"}
+    worker.others = Others(workers=seats, seats=seats)
+    worker.deaf = {"a"}
     assert await worker.gone_after() <= longest_s + 2.1
     assert worker.running == ["a"]
 

@@ -6,6 +6,7 @@ DatabaseOperationFailed.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from worker.store.pool import BUDGET_S
@@ -19,10 +20,25 @@ _FORGOTTEN_S: Final = 60
 _NOW: Final = "clock_timestamp()"
 
 
-def _there(fresh_s: str) -> str:
-    """SQL: whether a worker was seen in the last so many seconds, and takes jobs."""
+@dataclass(frozen=True, kw_only=True)
+class Others:
+    """The workers besides one."""
+
+    #: How many there are, also of those that take no jobs at the moment.
+    workers: int
+    #: How many interviews they could take now.
+    seats: int
+
+
+def _seen(fresh_s: str) -> str:
+    """SQL: whether a worker was seen in the last so many seconds."""
     period = f"make_interval(secs => {fresh_s})"
-    return f"takes_jobs AND seen BETWEEN {_NOW} - {period} AND {_NOW} + {period}"
+    return f"seen BETWEEN {_NOW} - {period} AND {_NOW} + {period}"
+
+
+def _there(fresh_s: str) -> str:
+    """SQL: whether it was, and takes jobs."""
+    return f"takes_jobs AND {_seen(fresh_s)}"
 
 
 async def note_worker(
@@ -61,25 +77,26 @@ async def drop_worker(db: Database, worker_id: str, *, budget_s: float = BUDGET_
     )
 
 
-async def free_slots(
+async def other_workers(
     db: Database,
     agent_name: str,
     *,
     besides: str,
     fresh_s: float,
     budget_s: float = BUDGET_S,
-) -> int:
-    """How many interviews all workers but one could take now, of those seen so lately."""
+) -> Others:
+    """All workers but one that take dispatches for a name, of those seen so lately."""
     count = (
-        "SELECT coalesce(sum(free_slots), 0) FROM workers"
-        f" WHERE agent_name = $1 AND worker_id <> $2 AND {_there('$3')}"
+        "SELECT count(*) AS workers,"
+        " coalesce(sum(free_slots) FILTER (WHERE takes_jobs), 0) AS seats FROM workers"
+        f" WHERE agent_name = $1 AND worker_id <> $2 AND {_seen('$3')}"
     )
-    found = await db.run(
-        "free_slots",
-        lambda connection: connection.fetchval(count, agent_name, besides, fresh_s),
+    (found,) = await db.run(
+        "other_workers",
+        lambda connection: connection.fetch(count, agent_name, besides, fresh_s),
         budget_s=budget_s,
     )
-    return int(found)
+    return Others(workers=found["workers"], seats=int(found["seats"]))
 
 
 async def can_be_followed(

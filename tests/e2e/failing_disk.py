@@ -1,0 +1,54 @@
+"""A disk of its own for a worker's journals, which becomes read-only as a failing one does."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Self
+
+import pytest
+
+#: As ext4 takes it at the least, with room for a few journals.
+_BYTES = 16 << 20
+
+
+class FailingDisk:
+    """An ext4 filesystem in a file, mounted as Debian mounts a root: `errors=remount-ro`.
+
+    What fails is its own error path, so that files that are open for writing take nothing more
+    either, which a plain remount would refuse. Use it as a context manager.
+
+    Skips the test where it cannot be had, which takes root and a loop device.
+
+    Args:
+        mount_point: An empty folder.
+    """
+
+    def __init__(self, mount_point: Path) -> None:
+        self._mount_point = mount_point
+        self._image = mount_point.with_name(f"{mount_point.name}.img")
+
+    def fail(self) -> None:
+        """Have the kernel find an error on it: from now on it is read-only."""
+        device = _run("findmnt", "--noheadings", "--output", "SOURCE", str(self._mount_point))
+        trigger = Path("/sys/fs/ext4") / Path(device.strip()).name / "trigger_fs_error"
+        trigger.write_text("a test")
+
+    def __enter__(self) -> Self:
+        with self._image.open("wb") as image:
+            image.truncate(_BYTES)
+        try:
+            _run("mkfs.ext4", "-q", str(self._image))
+            options = "loop,errors=remount-ro"
+            _run("mount", "-o", options, str(self._image), str(self._mount_point))
+        except (OSError, subprocess.CalledProcessError) as error:
+            pytest.skip(f"no disk can be mounted here, which takes root: {error}")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # Lazily: a process that is being killed may hold it for a moment.
+        _run("umount", "--lazy", str(self._mount_point))
+
+
+def _run(*words: str) -> str:
+    return subprocess.run(words, capture_output=True, text=True, check=True).stdout

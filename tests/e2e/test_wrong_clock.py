@@ -1,0 +1,79 @@
+"""A clock that is set back an hour in the middle of an interview, under real processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import tempfile
+from contextlib import AsyncExitStack
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from coming_back import (
+    COMES_BACK,
+    LONGEST_ALONE_S,
+    alone_after,
+    has_asked,
+    is_over,
+    roles_of,
+    successor,
+)
+from one_question import PLAN, SCRIPT
+from running_worker import PATIENCE_S, RunningWorker
+from wrong_clock import Clock
+
+from states import Outcome, Reason
+from worker.demo.conversation import hold_conversation
+from worker.store.embedded import EmbeddedPostgres
+
+if TYPE_CHECKING:
+    from scenarios import Record
+
+    from states import History
+    from worker.demo.livekit_server import LiveKitServer
+
+pytestmark = [
+    pytest.mark.real_server,
+    pytest.mark.e2e,
+    pytest.mark.timeout(300),
+    pytest.mark.usefixtures("voices"),
+]
+
+
+def began(job: History) -> datetime:
+    """When a job began, by its worker's clock."""
+    return datetime.fromisoformat(job.header["at"])
+
+
+@pytest.mark.parametrize("of_the_database_too", [True, False], ids=["with its database", "alone"])
+async def test_a_clock_that_is_set_back_costs_nothing_and_somebody_still_comes_back(
+    of_the_database_too: bool, livekit_server: LiveKitServer, record_property: Record
+) -> None:
+    async with AsyncExitStack() as stack:
+        clock = stack.enter_context(Clock())
+        settings = dict(COMES_BACK)
+        if not of_the_database_too:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
+            elsewhere = await stack.enter_async_context(await EmbeddedPostgres.start(folder))
+            settings["DATABASE_URL"] = elsewhere.url
+        worker = RunningWorker(livekit_server, settings, inside=clock.inside)
+        stack.push_async_callback(worker.discard)
+        await worker.start()
+        interview = await worker.create(PLAN)
+        async with worker.candidate_of(interview) as candidate:
+            await worker.send_interviewer(interview)
+            first = await worker.job(interview.room, until=has_asked)
+            clock.set_back(hours=1)
+            await candidate.wait_until_interviewer_paused(quiet_s=1.5, timeout_s=PATIENCE_S)
+            killed_s = candidate.now_s
+            os.kill(first.header["pid"], signal.SIGKILL)
+            alone_s = await alone_after(candidate, killed_s)
+            record_property("alone_s", f"{alone_s:.2f}")
+            assert alone_s < LONGEST_ALONE_S
+            second = await successor(worker, interview, first)
+            assert began(first) - began(second) > timedelta(minutes=50)
+            await hold_conversation(candidate, SCRIPT)
+        end = await is_over(worker, interview)
+        assert end == (Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
+        assert await roles_of(worker, interview) == ["opening", "repeat", "answer", "closing"]
