@@ -23,9 +23,11 @@ logger = logging.getLogger(__name__)
 
 #: Seconds between two lines of the log about how far the drain has come.
 _REPORT_EVERY_S: Final = 5.0
-#: Seconds between two looks for a worker that could take an interview over: one that was just
-#: sent somebody says so within a second.
+#: Seconds between two looks for a worker that could take an interview over.
 _LOOK_EVERY_S: Final = 2.0
+#: Seconds after a job was last seen here in which the worker that takes its interview says so: it
+#: has up to a look behind it, the dispatch, and the second between two signs of a worker.
+_SEEN_AFTER_S: Final = 4.0
 #: Seconds that workers are waited for which are there and have no free slot, or of which nobody
 #: can tell: until LiveKit or the database is back, or one of their interviews is over.
 SEAT_WAIT_S: Final = 10.0
@@ -71,10 +73,13 @@ class Departure:
         #: The jobs that were told to leave, and until when they may take their time to.
         self._told: dict[str, float] = {}
         self._ended: set[str] = set()
+        #: Until when a job that is handed over may not be seen yet where it goes.
+        self._on_the_way: dict[str, float] = {}
         self._drained_at: float | None = None
         self._said_alone = False
         #: Until when others may have a free slot yet.
         self._hopes_until: float | None = None
+        self._said_hope = False
 
     @property
     def left_s(self) -> float | None:
@@ -124,8 +129,13 @@ class Departure:
             await _first_of(gone, changed, timeout_s=_LOOK_EVERY_S)
 
     async def _find_room(self, waiting: list[str]) -> None:
+        loop = asyncio.get_running_loop()
+        if self._hopes_until is None:
+            self._hopes_until = loop.time() + SEAT_WAIT_S
         others = await self._others()
-        seats = others.seats if others is not None else 0
+        seats = max(0, others.seats - self._promised()) if others is not None else 0
+        for job in waiting[:seats]:
+            self._on_the_way[job] = loop.time() + _SEEN_AFTER_S
         budget_s = self._settings.budgets[State.CLOSING] + self._settings.cleanup_s
         self._tell(HANDOVER_WORD, waiting[:seats], budget_s)
         if not (alone := waiting[seats:]):
@@ -147,12 +157,18 @@ class Departure:
         """Whether somebody may be there soon who is not there now."""
         if not (others.workers if others is not None else self._shared):
             return False
-        now = asyncio.get_running_loop().time()
-        if self._hopes_until is None:
-            self._hopes_until = now + SEAT_WAIT_S
+        if not self._said_hope:
+            self._said_hope = True
             waits = {"longest_s": SEAT_WAIT_S}
-            logger.warning("no other worker has a free slot, waiting", extra=waits)
-        return now < self._hopes_until
+            logger.warning("no other worker is known to have a free slot, waiting", extra=waits)
+        return asyncio.get_running_loop().time() < (self._hopes_until or 0.0)
+
+    def _promised(self) -> int:
+        """Free slots of the others that are those of jobs on their way there."""
+        now = asyncio.get_running_loop().time()
+        for job in self._on_the_way.keys() & set(self._jobs()):
+            self._on_the_way[job] = now + _SEEN_AFTER_S
+        return sum(until > now for until in self._on_the_way.values())
 
     def _end(self, jobs: list[str]) -> None:
         budget_s = self._settings.hurried_closing_s + self._settings.cleanup_s

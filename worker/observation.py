@@ -61,7 +61,8 @@ class Observation:
         busy: How many slots are in use.
         load: What is reported to LiveKit.
         drain_left_s: Seconds that running interviews still have; None before the drain.
-        on_room: Is told the room in which, by LiveKit's webhooks, somebody came or went.
+        on_room: Is told the room in which, by LiveKit's webhooks, somebody came or went; False
+            where nobody can look at it now.
     """
 
     def __init__(
@@ -74,7 +75,7 @@ class Observation:
         busy: Callable[[], int],
         load: Callable[[], float],
         drain_left_s: Callable[[], float | None] = lambda: None,
-        on_room: Callable[[str], None] = lambda room: None,
+        on_room: Callable[[str], bool] = lambda room: False,
     ) -> None:
         self._settings = settings
         self._readiness = readiness

@@ -9,6 +9,7 @@ look.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -24,14 +25,18 @@ LOOKED_AT: Final = ("participant_joined", "participant_left", "participant_conne
 OTHER: Final = "other"
 REFUSED: Final = "refused"
 
+#: Seconds between two lines of the log about what was refused.
+_QUIET_S: Final = 60.0
+
 
 class Webhooks:
     """Takes what LiveKit sends.
 
     Args:
-        api_key: The key that LiveKit signs with, and its secret.
-        api_secret: That secret.
-        on_room: Is told a room's name after each event of `LOOKED_AT`.
+        api_key: The key that LiveKit signs with.
+        api_secret: Its secret.
+        on_room: Is told a room's name after each event of `LOOKED_AT`; False where nobody can look
+            at it now.
         on_event: Is told what came, to be counted: one of `LOOKED_AT`, `OTHER` or `REFUSED`.
     """
 
@@ -40,31 +45,44 @@ class Webhooks:
         api_key: str,
         api_secret: str,
         *,
-        on_room: Callable[[str], None],
+        on_room: Callable[[str], bool],
         on_event: Callable[[str], None],
     ) -> None:
         self._receiver = api.WebhookReceiver(api.TokenVerifier(api_key, api_secret))
         self._on_room = on_room
         self._on_event = on_event
+        self._quiet_until = 0.0
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer at once, whatever follows: LiveKit sends again what is not answered.
 
-        Raises HTTPUnauthorized for what is not signed with the key, or cannot be read.
+        Raises HTTPUnauthorized for what is not signed with the key, or cannot be read,
+        HTTPRequestEntityTooLarge, and HTTPServiceUnavailable where nobody can look at the room.
         """
-        body = (await request.read()).decode(errors="replace")
         try:
-            event = self._receiver.receive(body, request.headers.get("Authorization", ""))
+            event = await self._received(request)
         except Exception as error:  # of many classes, and for a wrong digest it is Exception itself
-            self._on_event(REFUSED)
-            logger.warning(
-                "a webhook was refused: %s; LiveKit has to sign it with LIVEKIT_API_KEY",
-                type(error).__name__,
-            )
+            self._refuse(type(error).__name__)
+            if isinstance(error, web.HTTPException):
+                raise
             raise web.HTTPUnauthorized(reason="no event signed with LIVEKIT_API_KEY") from error
-        if event.event in LOOKED_AT:
-            self._on_event(event.event)
-            self._on_room(event.room.name)
-        else:
+        if event.event not in LOOKED_AT:
             self._on_event(OTHER)
+        elif self._on_room(event.room.name):
+            self._on_event(event.event)
+        else:
+            raise web.HTTPServiceUnavailable(reason="this worker has no database now")
         return web.Response()
+
+    async def _received(self, request: web.Request) -> api.WebhookEvent:
+        signature = request.headers.get("Authorization")
+        if not signature:
+            raise web.HTTPUnauthorized(reason="no event signed with LIVEKIT_API_KEY")
+        return self._receiver.receive((await request.read()).decode(errors="replace"), signature)
+
+    def _refuse(self, why: str) -> None:
+        """Whoever reaches the port may be refused: it is counted, and logged once in a while."""
+        self._on_event(REFUSED)
+        if (now := time.monotonic()) >= self._quiet_until:
+            self._quiet_until = now + _QUIET_S
+            logger.warning("a webhook was refused: %s; it has to be signed by LIVEKIT_API_KEY", why)

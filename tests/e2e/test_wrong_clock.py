@@ -6,7 +6,7 @@ import os
 import signal
 import tempfile
 from contextlib import AsyncExitStack
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -71,6 +71,9 @@ async def test_a_clock_that_is_set_back_costs_nothing_and_somebody_still_comes_b
             alone_s = await alone_after(candidate, killed_s)
             record_property("alone_s", f"{alone_s:.2f}")
             assert alone_s < LONGEST_ALONE_S
+            async with worker.database() as database:
+                now = await database.run("now", lambda c: c.fetchval("SELECT clock_timestamp()"))
+            assert (datetime.now(UTC) - now > timedelta(minutes=50)) is of_the_database_too
             second = await successor(worker, interview, first)
             assert began(first) - began(second) > timedelta(minutes=50)
             await hold_conversation(candidate, SCRIPT)

@@ -44,6 +44,8 @@ class Clock:
         self._set(0)
         words = "-shared", "-fPIC", "-O2", "-Wall", "-Werror", "-o", self._library, _SOURCE
         subprocess.run([self._compiler, *words], check=True)
+        for each in (self._library, self._offset):
+            each.chmod(0o644)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -142,6 +142,23 @@ async def test_how_long_a_candidate_is_away_counts_only_where_nobody_else_looked
     assert stranded.over
 
 
+async def test_whoever_was_sent_meanwhile_has_found_the_candidate_there(
+    stranded: MemoryLeases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SimpleNamespace(monotonic=lambda: stranded.now)
+    monkeypatch.setattr(rescue, "time", clock)
+    rooms = MemoryRooms()
+    rooms.here = set()
+    watching = rescue_in(rooms)
+    await watching.look(stranded)
+    rooms.here = {CANDIDATE}
+    assert await rescue_in(rooms).look_at(stranded, room="r") == 1  # another worker was told
+    rooms.here = set()
+    stranded.now = stranded.seen = stranded.now + GRACE_S + 1
+    await watching.look(stranded)
+    assert not stranded.over
+
+
 async def test_a_look_at_one_room_sends_somebody_and_ends_nothing(
     stranded: MemoryLeases, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -38,7 +38,8 @@ class Received:
     def __init__(self, folder: Path) -> None:
         self.rooms: list[str] = []
         self.events: list[str] = []
-        webhooks = Webhooks(KEY, SECRET, on_room=self.rooms.append, on_event=self.events.append)
+        self.can_look = True
+        webhooks = Webhooks(KEY, SECRET, on_room=self.told, on_event=self.events.append)
         self.server = TelemetryServer(
             Observer(folder, version="1"),
             WorkerStatus,
@@ -46,6 +47,11 @@ class Received:
             posts={PATH: webhooks.handle},
         )
         self.url = ""
+
+    def told(self, room: str) -> bool:
+        if self.can_look:
+            self.rooms.append(room)
+        return self.can_look
 
     async def post(self, body: str, authorization: str | None) -> int:
         headers = {"Content-Type": "application/webhook+json"}
@@ -78,6 +84,26 @@ async def test_a_room_in_which_somebody_came_or_went_is_looked_at(
         body = json.dumps(LEFT | {"event": event})
         assert await here.post(body, signed(body)) == 200
         assert (here.rooms, here.events) == (["room-1"], [event])
+
+
+async def test_where_nobody_can_look_livekit_is_to_send_it_again(tmp_path: Path) -> None:
+    async with receiving(tmp_path) as here:
+        here.can_look = False
+        body = json.dumps(LEFT)
+        assert await here.post(body, signed(body)) == 503
+        here.can_look = True
+        assert await here.post(body, signed(body)) == 200
+        assert (here.rooms, here.events) == (["room-1"], ["participant_left"])
+
+
+async def test_what_is_refused_is_logged_once_a_minute_and_counted_each_time(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with receiving(tmp_path) as here:
+        for _ in range(5):
+            await here.post("", None)
+        assert here.events == ["refused"] * 5
+    assert len([each for each in caplog.records if each.name == "worker.webhooks"]) == 1
 
 
 async def test_what_changes_nobody_is_taken_and_counted_together(tmp_path: Path) -> None:
@@ -118,7 +144,7 @@ async def test_what_is_endless_is_not_read(tmp_path: Path) -> None:
     async with receiving(tmp_path) as here:
         body = json.dumps(LEFT | {"id": "x" * 2_000_000})
         assert await here.post(body, signed(body)) == 413
-        assert here.rooms == []
+        assert (here.rooms, here.events) == ([], ["refused"])
 
 
 async def test_the_probes_still_ask_for_their_token(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from livekit.agents.utils import aio
 
 from worker.continuity.presence import Presence
 from worker.continuity.rescue import DatabaseLedger, LiveKitRooms, Rescue, limits_of
+from worker.continuity.room_looks import RoomLooks
 from worker.continuity.vital_signs import is_alive
 from worker.continuity.watcher import DUTY, Watcher
 from worker.dispatch_metadata import MetadataInvalid, read_metadata
@@ -64,6 +65,7 @@ class Continuity:
         )
         self._limits = limits_of(settings)
         self._watcher = Watcher(on_duty=self._on_duty, look=self._look, every_s=settings.watch_s)
+        self._looks = RoomLooks(self._look_at_room, again_s=settings.lease_s + _BEHIND_S)
         #: Tells the other workers of this one, and knows of them.
         self.presence = Presence(
             lambda: books.database,
@@ -80,6 +82,7 @@ class Continuity:
             asyncio.create_task(self._renew(), name="renew-leases"),
             asyncio.create_task(self._watcher.run(), name="watcher"),
             asyncio.create_task(self.presence.run(), name="presence"),
+            asyncio.create_task(self._looks.run(), name="look-at-rooms"),
         ]
 
     async def aclose(self) -> None:
@@ -125,24 +128,20 @@ class Continuity:
         if (database := self._books.database) is not None:
             await self._rescue.look_at(DatabaseLedger(database, self._limits), job_id=job_id)
 
-    def room_changed(self, room: str) -> None:
+    def room_changed(self, room: str) -> bool:
         """Look now, not at the next look, at a room in which somebody came or went.
 
-        And once more when the lease of whoever has gone without a word is over. Two workers that
-        learn of it, or one that learns twice, send one interviewer: they claim the same token.
+        False where nobody can be looked for now. Two workers that are told the same, or one that
+        is told twice, send one interviewer: they claim the same token.
         """
-        if self._tasks:
-            self._spawn(self._look_at_room(room), "look-at-room")
+        if not self._tasks or self._books.database is None:
+            return False
+        self._looks.soon(room)
+        return True
 
     async def _look_at_room(self, room: str) -> None:
-        for pause_s in (0.0, self._settings.lease_s + _BEHIND_S):
-            await asyncio.sleep(pause_s)
-            if (database := self._books.database) is None:
-                return
-            try:
-                await self._rescue.look_at(DatabaseLedger(database, self._limits), room=room)
-            except DatabaseError as error:
-                logger.warning("a room was not looked at: %s", error)
+        if (database := self._books.database) is not None:
+            await self._rescue.look_at(DatabaseLedger(database, self._limits), room=room)
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         errand = asyncio.create_task(work, name=name)

@@ -160,8 +160,9 @@ class Rescue:
         self._livekit = livekit
         self._grace_s = grace_s
         self._on_sent = on_sent
-        #: Interviews without their candidates, and since when, by this process's clock.
-        self._absent: dict[str, float] = {}
+        #: Interviews without their candidates and without an interviewer since the token before,
+        #: and since when, by this process's clock.
+        self._absent: dict[tuple[str, int], float] = {}
 
     async def look(self, ledger: Ledger, *, anew: bool = False) -> int:
         """Look once at all interviews; returns how many interviewers were sent.
@@ -171,7 +172,7 @@ class Rescue:
         tried again at a later look.
         """
         found = await ledger.stranded(job_id=None, room=None)
-        known = set() if anew else {each.interview.interview_id for each in found}
+        known = set() if anew else {_absence(each) for each in found}
         self._absent = {who: since for who, since in self._absent.items() if who in known}
         looks = (self._bring_back(ledger, each, if_absent=self._give_up_in_time) for each in found)
         return sum(await asyncio.gather(*looks))
@@ -199,7 +200,7 @@ class Rescue:
                 if if_absent is not None:
                     await if_absent(ledger, found)
                 return False
-            self._absent.pop(interview.interview_id, None)
+            self._absent.pop(_absence(found), None)
             return await self._claim_and_send(ledger, found)
         except LiveKitError as error:
             # Where LiveKit does not say who is there it would not send anybody either.
@@ -210,7 +211,7 @@ class Rescue:
 
     async def _give_up_in_time(self, ledger: Ledger, found: Stranded) -> None:
         now = time.monotonic()
-        away_s = now - self._absent.setdefault(found.interview.interview_id, now)
+        away_s = now - self._absent.setdefault(_absence(found), now)
         if away_s >= self._grace_s and found.last_job is not None:
             await ledger.give_up(found)
 
@@ -250,6 +251,11 @@ class Rescue:
             },
         )
         return dispatch_id
+
+
+def _absence(found: Stranded) -> tuple[str, int]:
+    """Somebody who is sent meanwhile, by whomever, has found the candidate there."""
+    return found.interview.interview_id, found.interview.token
 
 
 async def _turns(ledger: Ledger, found: Stranded) -> list[dict[str, Any]]:
