@@ -99,6 +99,14 @@ def left_behind(folder: Path) -> list[str]:
     return found
 
 
+@asynccontextmanager
+async def database_elsewhere() -> AsyncIterator[str]:
+    """The URL of a database that is no worker's own, and outlives them."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        async with await EmbeddedPostgres.start(folder) as database:
+            yield database.url
+
+
 class RunningWorker:
     """A worker process with a data folder, an embedded database and an agent name of its own.
 

@@ -7,11 +7,8 @@ and so is another worker.
 from __future__ import annotations
 
 import asyncio
-import shutil
-import tempfile
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,7 +25,7 @@ from coming_back import (
 from far_machine import FarMachine
 from heard import MOST_WORD_ERRORS, heard_by, times_in, together_s, word_error_rate
 from one_question import ANSWER, PLAN, is_gone, is_running
-from running_worker import PATIENCE_S, RunningWorker
+from running_worker import PATIENCE_S, RunningWorker, database_elsewhere
 from stand_ins.tcp_proxy import TcpProxy
 
 from states import Outcome, Reason
@@ -39,12 +36,12 @@ from worker.demo.script import CandidateScript
 from worker.demo.voice import LocalVoice
 from worker.interview.plan import Question
 from worker.rooms import INTERVIEWER_PREFIX
-from worker.store.embedded import EmbeddedPostgres
 from worker.store.interviews import turns_of
 from worker.store.jobs import records_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from scenarios import Record
 
@@ -112,14 +109,12 @@ async def parts(livekit_binary: Path) -> AsyncIterator[Parts]:
     """All of it, running."""
     async with AsyncExitStack() as stack:
         machine = stack.enter_context(FarMachine())
-        folder = Path(tempfile.mkdtemp(prefix="interview-cut-off-"))
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
         server = await stack.enter_async_context(
             LiveKitServer(livekit_binary, extra_config=machine.livekit_config)
         )
-        postgres = await stack.enter_async_context(await EmbeddedPostgres.start(folder))
-        line = await stack.enter_async_context(FarLine(machine.here, socket_of(postgres.url)))
-        near = RunningWorker(server, {**COMES_BACK, "DATABASE_URL": postgres.url})
+        url = await stack.enter_async_context(database_elsewhere())
+        line = await stack.enter_async_context(FarLine(machine.here, socket_of(url)))
+        near = RunningWorker(server, {**COMES_BACK, "DATABASE_URL": url})
         from_afar = {
             "DATABASE_URL": f"postgresql://postgres@{line.host}:{line.port}/postgres",
             "LIVEKIT_URL": f"ws://{machine.here}:{server.ports.signal}",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import resource
 import signal
-import tempfile
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
@@ -20,12 +19,11 @@ from coming_back import (
 )
 from failing_disk import FailingDisk
 from one_question import PLAN, SCRIPT, is_running
-from running_worker import PATIENCE_S, RunningWorker, StartWorker
+from running_worker import PATIENCE_S, RunningWorker, StartWorker, database_elsewhere
 from scenarios import LONGEST_WAIT_S, talk
 
 from states import Outcome, Reason, Status
 from worker.demo.conversation import hold_conversation
-from worker.store.embedded import EmbeddedPostgres
 from worker.store.jobs import records_of
 
 if TYPE_CHECKING:
@@ -103,9 +101,8 @@ async def test_a_disk_that_fails_and_is_read_only_costs_no_word_and_another_mach
     livekit_server: LiveKitServer, record_property: Record
 ) -> None:
     async with AsyncExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
-        database = await stack.enter_async_context(await EmbeddedPostgres.start(folder))
-        shared = COMES_BACK | {"DATABASE_URL": database.url}
+        database = await stack.enter_async_context(database_elsewhere())
+        shared = COMES_BACK | {"DATABASE_URL": database}
         worker = RunningWorker(livekit_server, shared)
         journals = worker.data_dir / "journals"
         journals.mkdir(parents=True)

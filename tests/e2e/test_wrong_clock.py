@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import tempfile
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -20,12 +19,11 @@ from coming_back import (
     successor,
 )
 from one_question import PLAN, SCRIPT
-from running_worker import PATIENCE_S, RunningWorker
+from running_worker import PATIENCE_S, RunningWorker, database_elsewhere
 from wrong_clock import Clock
 
 from states import Outcome, Reason
 from worker.demo.conversation import hold_conversation
-from worker.store.embedded import EmbeddedPostgres
 
 if TYPE_CHECKING:
     from scenarios import Record
@@ -54,9 +52,7 @@ async def test_a_clock_that_is_set_back_costs_nothing_and_somebody_still_comes_b
         clock = stack.enter_context(Clock())
         settings = dict(COMES_BACK)
         if not of_the_database_too:
-            folder = stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
-            elsewhere = await stack.enter_async_context(await EmbeddedPostgres.start(folder))
-            settings["DATABASE_URL"] = elsewhere.url
+            settings["DATABASE_URL"] = await stack.enter_async_context(database_elsewhere())
         worker = RunningWorker(livekit_server, settings, inside=clock.inside)
         stack.push_async_callback(worker.discard)
         await worker.start()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from types import SimpleNamespace
+from typing import TypeAlias
 
 import pytest
 from hypothesis import given, settings
@@ -18,6 +20,8 @@ from worker.store.leases import LeaseHeld
 
 GRACE_S = 30.0
 
+Passes: TypeAlias = Callable[[float], None]
+
 
 def rescue_in(rooms: MemoryRooms) -> Rescue:
     return Rescue(rooms, grace_s=GRACE_S)
@@ -27,6 +31,17 @@ def rescue_in(rooms: MemoryRooms) -> Rescue:
 def stranded() -> MemoryLeases:
     """An interview whose interviewer's lease ran out."""
     return MemoryLeases(token=1, job="AJ_1", last="AJ_1", expires=99.0, running=True)
+
+
+@pytest.fixture
+def passes(stranded: MemoryLeases, monkeypatch: pytest.MonkeyPatch) -> Passes:
+    """Lets seconds pass, for the database and for whoever looks."""
+    monkeypatch.setattr(rescue, "time", SimpleNamespace(monotonic=lambda: stranded.now))
+
+    def passes(seconds: float) -> None:
+        stranded.now = stranded.seen = stranded.now + seconds
+
+    return passes
 
 
 # --- one rescue -----------------------------------------------------------------------------------
@@ -93,44 +108,36 @@ async def test_an_interviewer_who_never_came_is_followed_after_the_deadline(
 
 
 async def test_an_interview_whose_candidate_is_gone_for_good_is_over(
-    stranded: MemoryLeases, monkeypatch: pytest.MonkeyPatch
+    stranded: MemoryLeases, passes: Passes
 ) -> None:
-    clock = SimpleNamespace(monotonic=lambda: stranded.now)
-    monkeypatch.setattr(rescue, "time", clock)
     rooms = MemoryRooms()
     rescuer = rescue_in(rooms)
 
-    async def passes(seconds: float) -> None:
-        stranded.now = stranded.seen = stranded.now + seconds
+    async def look_after(seconds: float) -> None:
+        passes(seconds)
         await rescuer.look(stranded)
 
     rooms.here = set()
-    await rescuer.look(stranded)
-    await passes(GRACE_S - 1)
+    await look_after(0)
+    await look_after(GRACE_S - 1)
     rooms.here, rooms.broken = {CANDIDATE}, {"send"}
-    await passes(0)
+    await look_after(0)
     rooms.here = set()
-    await passes(2)  # away anew
-    await passes(GRACE_S - 1)
+    await look_after(2)  # away anew
+    await look_after(GRACE_S - 1)
     assert not stranded.over
-    await passes(1)
+    await look_after(1)
     assert stranded.over
     rooms.here, rooms.broken = {CANDIDATE}, set()
     assert await rescuer.look(stranded) == 0
 
 
 async def test_how_long_a_candidate_is_away_counts_only_where_nobody_else_looked_meanwhile(
-    stranded: MemoryLeases, monkeypatch: pytest.MonkeyPatch
+    stranded: MemoryLeases, passes: Passes
 ) -> None:
-    clock = SimpleNamespace(monotonic=lambda: stranded.now)
-    monkeypatch.setattr(rescue, "time", clock)
     rooms = MemoryRooms()
     rooms.here = set()
     rescuer = rescue_in(rooms)
-
-    def passes(seconds: float) -> None:
-        stranded.now = stranded.seen = stranded.now + seconds
-
     await rescuer.look(stranded)
     passes(GRACE_S + 1)  # another worker watched, and saw the candidate come and go
     await rescuer.look(stranded, anew=True)
@@ -143,10 +150,8 @@ async def test_how_long_a_candidate_is_away_counts_only_where_nobody_else_looked
 
 
 async def test_whoever_was_sent_meanwhile_has_found_the_candidate_there(
-    stranded: MemoryLeases, monkeypatch: pytest.MonkeyPatch
+    stranded: MemoryLeases, passes: Passes
 ) -> None:
-    clock = SimpleNamespace(monotonic=lambda: stranded.now)
-    monkeypatch.setattr(rescue, "time", clock)
     rooms = MemoryRooms()
     rooms.here = set()
     watching = rescue_in(rooms)
@@ -154,21 +159,19 @@ async def test_whoever_was_sent_meanwhile_has_found_the_candidate_there(
     rooms.here = {CANDIDATE}
     assert await rescue_in(rooms).look_at(stranded, room="r") == 1  # another worker was told
     rooms.here = set()
-    stranded.now = stranded.seen = stranded.now + GRACE_S + 1
+    passes(GRACE_S + 1)
     await watching.look(stranded)
     assert not stranded.over
 
 
 async def test_a_look_at_one_room_sends_somebody_and_ends_nothing(
-    stranded: MemoryLeases, monkeypatch: pytest.MonkeyPatch
+    stranded: MemoryLeases, passes: Passes
 ) -> None:
-    clock = SimpleNamespace(monotonic=lambda: stranded.now)
-    monkeypatch.setattr(rescue, "time", clock)
     rooms = MemoryRooms()
     rooms.here = set()
     rescuer = rescue_in(rooms)
     assert await rescuer.look_at(stranded, room="r") == 0
-    stranded.now = stranded.seen = stranded.now + GRACE_S + 1
+    passes(GRACE_S + 1)
     assert await rescuer.look_at(stranded, room="r") == 0
     assert not stranded.over
     rooms.here = {CANDIDATE}
