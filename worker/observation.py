@@ -93,21 +93,25 @@ class Observation:
         self.observer = Observer(
             settings.journal_dir, version=importlib.metadata.version("interview-worker")
         )
+        self._server = self._make_server(on_room)
+        self._journals = settings.journal_dir
+        self._disk_free: float | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def _make_server(self, on_room: Callable[[str], bool]) -> TelemetryServer:
+        settings = self._settings
         webhooks = Webhooks(
             settings.livekit_api_key,
             settings.livekit_api_secret.get_secret_value(),
             on_room=on_room,
             on_event=partial(self.observer.metrics.count, figures.WEBHOOKS),
         )
-        self._server = TelemetryServer(
+        return TelemetryServer(
             self.observer,
             self.status,
             token=settings.http_token.get_secret_value(),
             posts={WEBHOOKS_PATH: webhooks.handle},
         )
-        self._journals = settings.journal_dir
-        self._disk_free: float | None = None
-        self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Serve, and follow the journals. Raises PortTaken and HostUnusable."""

@@ -69,16 +69,7 @@ class Worker:
             on_refused=partial(self._count, figures.JOBS_REFUSED),
         )
         self._telling: asyncio.Task[None] | None = None
-        self.observation = Observation(
-            settings,
-            self.readiness,
-            self._books,
-            connected=lambda: self.server.connected,
-            busy=lambda: len(self.slots.busy),
-            load=self.slots.load,
-            drain_left_s=lambda: self._departure.left_s,
-            on_room=self._continuity.room_changed,
-        )
+        self.observation = self._make_observation()
         self.server = self._make_server()
         self._departure = Departure(
             settings,
@@ -88,6 +79,18 @@ class Worker:
         )
         #: Set once LiveKit has taken the worker's registration.
         self.registered = asyncio.Event()
+
+    def _make_observation(self) -> Observation:
+        return Observation(
+            self._settings,
+            self.readiness,
+            self._books,
+            connected=lambda: self.server.connected,
+            busy=lambda: len(self.slots.busy),
+            load=self.slots.load,
+            drain_left_s=lambda: self._departure.left_s,
+            on_room=self._continuity.room_changed,
+        )
 
     def _make_server(self) -> JobServer:
         settings = self._settings
