@@ -150,19 +150,22 @@ async def test_a_network_without_a_way_for_media_is_told_by_its_ports(
 async def test_ctrl_c_in_the_middle_leaves_no_room_and_says_nothing(
     livekit_server: LiveKitServer, rooms: api.LiveKitAPI, folder: Path
 ) -> None:
-    with (folder / "out").open("wb") as output:
+    # Nobody answers there, which takes the doctor seconds: time to be seen in the middle of it.
+    with socket.create_server(("127.0.0.1", 0)) as silent, (folder / "out").open("wb") as output:
+        database = f"postgresql://nobody@127.0.0.1:{silent.getsockname()[1]}/interviews"
+        settings = healthy(livekit_server, folder)
         process = start_child(
             [sys.executable, "-m", "worker", "doctor"],
             output=output,
-            env=environment(healthy(livekit_server, folder)),
+            env=environment(settings | {"DATABASE_URL": database, "INTERVIEW_EMBEDDED": "0"}),
             cwd=folder,
         )
-    async with asyncio.timeout(60):
-        while not await doctors_rooms(rooms):
-            assert process.poll() is None, "it ended before its room was seen"
+        async with asyncio.timeout(60):
+            while not await doctors_rooms(rooms):
+                assert process.poll() is None, "it ended before its room was seen"
 
-    process.send_signal(signal.SIGINT)
-    await eventually(lambda: process.poll() is not None, "the end of the command")
+        process.send_signal(signal.SIGINT)
+        await eventually(lambda: process.poll() is not None, "the end of the command")
 
     said = (folder / "out").read_text()
     assert (process.returncode, said) == (130, "")
