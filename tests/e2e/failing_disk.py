@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 from typing import Self
@@ -18,7 +19,7 @@ class FailingDisk:
     What fails is its own error path, so that files that are open for writing take nothing more
     either, which a plain remount would refuse. Use it as a context manager.
 
-    Skips the test where it cannot be had, which takes root and a loop device.
+    Skips the test where it cannot be had, which takes root, a loop device and a /sys to write to.
 
     Args:
         mount_point: An empty folder.
@@ -30,9 +31,7 @@ class FailingDisk:
 
     def fail(self) -> None:
         """Have the kernel find an error on it: from now on it is read-only."""
-        device = _run("findmnt", "--noheadings", "--output", "SOURCE", str(self._mount_point))
-        trigger = Path("/sys/fs/ext4") / Path(device.strip()).name / "trigger_fs_error"
-        trigger.write_text("a test")
+        self._trigger.write_text("a test")
 
     def __enter__(self) -> Self:
         with self._image.open("wb") as image:
@@ -43,7 +42,15 @@ class FailingDisk:
             _run("mount", "-o", options, str(self._image), str(self._mount_point))
         except (OSError, subprocess.CalledProcessError) as error:
             pytest.skip(f"no disk can be mounted here, which takes root: {error}")
+        if not os.access(self._trigger, os.W_OK):
+            self.__exit__()
+            pytest.skip(f"no disk can be made to fail here: {self._trigger} cannot be written")
         return self
+
+    @property
+    def _trigger(self) -> Path:
+        device = _run("findmnt", "--noheadings", "--output", "SOURCE", str(self._mount_point))
+        return Path("/sys/fs/ext4") / Path(device.strip()).name / "trigger_fs_error"
 
     def __exit__(self, *_: object) -> None:
         # Lazily: a process that is being killed may hold it for a moment.
