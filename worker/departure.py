@@ -36,7 +36,7 @@ SEAT_WAIT_S: Final = 10.0
 class DrainingServer(Protocol):
     """What is asked of the AgentServer."""
 
-    async def drain(self, timeout: int | None = None) -> None:  # noqa: ASYNC109  # the framework's
+    async def finish_jobs(self) -> None:
         """Take no more jobs, and return once none is left."""
         ...
 
@@ -99,7 +99,7 @@ class Departure:
         drain_s = self._settings.drain_s
         self._drained_at = asyncio.get_running_loop().time() + drain_s
         logger.info("draining", extra={"jobs": len(self._jobs()), "longest_s": drain_s})
-        gone = asyncio.create_task(self._server.drain(None), name="drain")
+        gone = asyncio.create_task(self._server.finish_jobs(), name="finish-jobs")
         reporting = asyncio.create_task(self._report(), name="report-drain")
         try:
             await _first_of(gone, self._hurried, timeout_s=drain_s)

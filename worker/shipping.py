@@ -136,7 +136,8 @@ class LiveShipper:
         if not self._awaited:
             self._hurried.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._hurried.wait(), _BATCH_S)
+                async with asyncio.timeout(_BATCH_S):  # `wait_for` may swallow a cancellation
+                    await self._hurried.wait()
 
     def _release(self, seq: float) -> None:
         for waited_for, answer in self._awaited:

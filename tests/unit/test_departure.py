@@ -49,7 +49,7 @@ class Leaving:
         """The other worker has so many free slots now."""
         self.others = Others(workers=1, seats=seats)
 
-    async def drain(self, timeout: int | None = None) -> None:  # noqa: ASYNC109  # the framework's
+    async def finish_jobs(self) -> None:
         if self.running:
             await self.all_gone.wait()
 

@@ -7,18 +7,16 @@ import errno
 import logging
 import os
 import threading
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from job_parts import settings_in
-from livekit.protocol import agent
 from test_worker_slots import FakeRequest, Slots
 
 from worker import readiness
-from worker.agent_server import CLOSED_LOAD, JobServer
+from worker.agent_server import CLOSED_LOAD
 from worker.providers.breaker import Breaker, BreakerRecord
 from worker.readiness import Cause, Readiness, Signs, decide, write_probe
 from worker.slots import SERVER_TARGET_LOAD
@@ -27,8 +25,6 @@ from worker.speech_signs import speech_problems
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from livekit.agents.ipc.proc_pool import ProcPool
 
     from worker.settings import Settings
 
@@ -275,51 +271,3 @@ async def test_a_worker_that_could_serve_no_job_lets_another_be_asked(
     request.handed_over.set()
     await slots.offer(request)
     assert request.accepted is not None
-
-
-class TalkingServer(JobServer):
-    """A server of which only what it tells LiveKit is looked at."""
-
-    def __init__(self) -> None:
-        self.takes = True
-        self.pools: list[Any] = []
-        self.told: list[Any] = []
-        super().__init__(
-            takes_jobs=lambda: self.takes,
-            on_pool=self.pools.append,
-            load_threshold=float("inf"),
-            load_fnc=lambda: 0.1 if self.takes else CLOSED_LOAD,
-            ws_url="ws://127.0.0.1:1",
-            api_key="key",
-            api_secret="secret",
-        )
-        self._worker_load, self._reserved_slots, self._devmode = 0.0, 0, False
-        self._previous_status = agent.WorkerStatus.WS_AVAILABLE
-        self._proc_pool = cast("ProcPool", SimpleNamespace(processes=[]))
-
-    async def _queue_msg(self, msg: Any) -> None:
-        self.told.append(msg.update_worker)
-
-
-async def test_livekit_is_told_that_the_worker_takes_no_jobs_and_that_it_does_again() -> None:
-    talking = TalkingServer()
-    for takes in (True, False, True):
-        talking.takes = takes
-        await talking.tell_status()
-    available, full, again = talking.told
-    assert available.status == again.status == agent.WorkerStatus.WS_AVAILABLE
-    assert full.status == agent.WorkerStatus.WS_FULL
-    assert full.load == CLOSED_LOAD
-    # A load that is no more would keep LiveKit from asking until the next report.
-    assert again.load == available.load == pytest.approx(0.1)
-
-
-async def test_a_worker_that_drains_says_so_whether_or_not_it_could_serve() -> None:
-    talking = TalkingServer()
-    talking.takes, talking._draining = False, True
-    await talking.tell_status()
-    assert [told.status for told in talking.told] == [agent.WorkerStatus.WS_FULL]
-
-
-def test_the_pool_is_shown_as_soon_as_there_is_one() -> None:
-    assert len(TalkingServer().pools) == 1

@@ -58,8 +58,11 @@ class Presence:
                     logger.debug("no sign was given to the other workers: %s", error)
                 except Exception:
                     logger.exception("no sign was given to the other workers")
+            # Not `wait_for`: up to Python 3.11 it takes the word of the moment for its own
+            # cancellation, and this would go on for ever.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), _EVERY_S)
+                async with asyncio.timeout(_EVERY_S):
+                    await self._changed.wait()
 
     def changed(self) -> None:
         """Say now, not with the next sign, that this worker takes interviews, or takes none."""

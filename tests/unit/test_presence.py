@@ -1,0 +1,26 @@
+"""One worker's sign to the others, on virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from worker.continuity.presence import Presence
+
+pytestmark = pytest.mark.looptime
+
+
+@pytest.mark.parametrize("turns", range(5))
+async def test_a_worker_that_stops_as_it_has_something_to_tell_stops(turns: int) -> None:
+    presence = Presence(lambda: None, worker_id="a", agent_name="interviewer", seats=lambda: 1)
+    running = asyncio.create_task(presence.run())
+    await asyncio.sleep(0.5)
+    presence.changed()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    running.cancel()
+    done, _ = await asyncio.wait({running}, timeout=60)
+    running.cancel()  # should it go on, the test is over all the same
+    assert done
+    assert running.cancelled()
