@@ -71,6 +71,12 @@ class LoopWatch:
         """Watch no more; waits for nothing."""
         self._ending.set()
 
+    @property
+    def blocked_by(self) -> str:
+        """What the loop is blocked by now; empty where it is not."""
+        with self._lock:
+            return self._call
+
     def look(self) -> None:
         """Look once, from the thread."""
         now = self._clock()

@@ -19,6 +19,7 @@ from worker.bookkeeping import Bookkeeper
 from worker.continuity.keeper import Continuity
 from worker.departure import Departure
 from worker.job import WORKERS_WORD
+from worker.last_resort import LastResort
 from worker.livekit_api import LiveKitLost, check_livekit
 from worker.observation import Observation
 from worker.readiness import Readiness
@@ -36,6 +37,8 @@ logger = logging.getLogger(__name__)
 
 #: Of the framework's own HTTP server, which cannot be turned off: nobody is sent there.
 _FRAMEWORKS_HOST, _FRAMEWORKS_PORT = "127.0.0.1", 0
+#: Seconds to ship what is left (5), close the database (5), and tell the others (2), and some.
+_LAST_STEPS_S = 15.0
 
 
 class Worker:
@@ -151,13 +154,14 @@ class Worker:
         PortTaken, HostUnusable, and SchemaTooNew.
         """
         self._arm_faults()
-        await self.observation.start()
-        try:
-            await self._run()
-        finally:
-            await self.observation.aclose()
+        with LastResort() as last_resort:
+            await self.observation.start()
+            try:
+                await self._run(last_resort)
+            finally:
+                await self.observation.aclose()
 
-    async def _run(self) -> None:
+    async def _run(self, last_resort: LastResort) -> None:
         await self._reach_livekit()
         self._install_signals()
         self.observation.opening_books = True
@@ -175,7 +179,7 @@ class Worker:
             await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
             if not serving.done():
                 await self._departure.run()
-            await self._stop(serving)
+            await self._stop(serving, last_resort)
         finally:
             stopping.cancel()
             await aio.cancel_and_wait(watching)
@@ -235,12 +239,14 @@ class Worker:
         self.observation.draining = True
         self._continuity.presence.changed()
 
-    async def _stop(self, serving: asyncio.Task[None]) -> None:
+    async def _stop(self, serving: asyncio.Task[None], last_resort: LastResort) -> None:
         """End the jobs that still run, close the server, and raise what it failed with."""
         self._set_ups.stop()
         if serving.done():  # by itself: its jobs go on without it
             goodbye_s = self._settings.hurried_closing_s + self._settings.cleanup_s
             await self.server.end_jobs(WORKERS_WORD, within_s=goodbye_s)
+        # Processes that do not listen, and then do not end.
+        last_resort.end_after(2 * self._settings.cleanup_s + _LAST_STEPS_S)
         await self.server.aclose()
         try:
             await serving

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 import pytest
@@ -68,13 +69,12 @@ def livekit_server(livekit_binary: Path, runner: asyncio.Runner) -> Iterator[Liv
 @pytest.fixture
 async def start_worker(livekit_server: LiveKitServer) -> AsyncIterator[StartWorker]:
     """Starts workers with settings of the test's own, and ends them with it."""
-    started: list[RunningWorker] = []
+    async with AsyncExitStack() as stack:
 
-    async def start(settings: Mapping[str, str]) -> RunningWorker:
-        started.append(RunningWorker(livekit_server, settings))
-        await started[-1].start()
-        return started[-1]
+        async def start(settings: Mapping[str, str]) -> RunningWorker:
+            worker = RunningWorker(livekit_server, settings)
+            stack.push_async_callback(worker.discard)
+            await worker.start()
+            return worker
 
-    yield start
-    for each in started:
-        await each.discard()
+        yield start

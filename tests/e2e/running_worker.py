@@ -41,6 +41,8 @@ StartWorker: TypeAlias = "Callable[[Mapping[str, str]], Awaitable[RunningWorker]
 #: the machines are small and shared.
 PATIENCE_S = 90.0
 _POLL_S = 0.05
+#: Lines of a worker's log that tell why it does not end.
+_LAST_LINES = 20
 
 _OURS = ("LIVEKIT_", "INTERVIEW_", "DATABASE_", "DEEPGRAM_", "ELEVEN", "OPENAI_")
 
@@ -166,7 +168,12 @@ class RunningWorker:
         """Wait for the worker's end; returns its exit code."""
         assert self.process is not None
         process = self.process
-        await eventually(lambda: process.poll() is not None, "the worker's end")
+        try:
+            await eventually(lambda: process.poll() is not None, "the worker's end")
+        except AssertionError as error:
+            # With its folder the log is gone, and nobody could say what it was waiting for.
+            last = "\n".join(self.log_path.read_text().splitlines()[-_LAST_LINES:])
+            raise AssertionError(f"{error}; its log ends with\n{last}") from None
         return process.returncode
 
     def terminate(self) -> None:
@@ -196,6 +203,7 @@ class RunningWorker:
         finally:
             if self.process is not None and self.process.poll() is None:
                 self.process.kill()
+                self.process.wait()
             shutil.rmtree(self.folder, ignore_errors=True)
 
     # --- what it says -----------------------------------------------------------------------------

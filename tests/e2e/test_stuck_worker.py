@@ -1,0 +1,74 @@
+"""A worker whose main process is stuck in a call, under a running interview."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from coming_back import (
+    COMES_BACK,
+    LONGEST_ALONE_S,
+    has_asked,
+    is_over,
+    roles_of,
+    successor,
+)
+from heard import heard_by
+from one_question import PLAN, SCRIPT
+from running_worker import PATIENCE_S, database_elsewhere, eventually
+
+from states import Outcome, Reason
+from worker.demo.conversation import hold_conversation
+
+if TYPE_CHECKING:
+    from running_worker import StartWorker
+    from scenarios import Record
+
+pytestmark = [
+    pytest.mark.real_server,
+    pytest.mark.e2e,
+    pytest.mark.timeout(300),
+    pytest.mark.usefixtures("voices"),
+]
+
+#: A folder with a sitecustomize.py.
+CAN_BE_STUCK = str(Path(__file__).parent / "stuck")
+
+
+async def test_it_ends_itself_and_its_interview_is_handed_over(
+    start_worker: StartWorker, record_property: Record, tmp_path: Path
+) -> None:
+    flag = tmp_path / "stuck"
+    async with database_elsewhere() as database:
+        shared = {**COMES_BACK, "DATABASE_URL": database}
+        stuck = await start_worker({**shared, "PYTHONPATH": CAN_BE_STUCK, "STUCK_WHILE": str(flag)})
+        interview = await stuck.create(PLAN)
+        async with stuck.candidate_of(interview) as candidate:
+            await stuck.send_interviewer(interview)
+            first = await stuck.job(interview.room, until=has_asked)
+            flag.touch()
+            name = {"INTERVIEW_AGENT_NAME": stuck.agent_name}
+            other = await start_worker({**shared, **name})
+            await candidate.wait_until_interviewer_paused(quiet_s=1.0, timeout_s=PATIENCE_S)
+            # Its job goes on meanwhile, and nobody else comes.
+            assert await stuck.exited() == 1
+            gone_s = candidate.now_s
+            assert other.histories(interview.room) == []
+            second = await successor(other, interview)
+            record_property("followed_s", f"{candidate.now_s - gone_s:.2f}")
+            assert candidate.now_s - gone_s < LONGEST_ALONE_S
+            assert second.header["follows_job"] == first.header["job_id"]
+            await hold_conversation(candidate, SCRIPT)
+            assert "i am back" in await heard_by(candidate, since_s=gone_s)
+        assert await is_over(other, interview) == (Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
+        assert await roles_of(other, interview) == ["opening", "repeat", "answer", "closing"]
+        (said,) = stuck.log(level="critical")
+        assert "the event loop is blocked for good" in said["event"]
+        assert "sitecustomize:wait_for:" in said["event"]
+        await stuck.nothing_left()
+        (before,) = await eventually(
+            lambda: [each for each in stuck.histories(interview.room) if each.outcome],
+            "the end of the first job",
+        )
+        assert before.outcome is Outcome.HANDED_OVER
