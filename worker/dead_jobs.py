@@ -6,7 +6,6 @@ read of it goes into the database.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import fcntl
 import logging
@@ -14,10 +13,12 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from states import FileJournal, JournalError, MemoryJournal
 from states.journal import JournalGone, JournalLocked, JournalTooNew, read_records
+from worker.in_thread import in_thread
 from worker.shipping import BATCH
 from worker.store.jobs import JobHeader, ship
 from worker.store.records import last_seq
@@ -151,12 +152,14 @@ async def ship_book(
     JournalError where it stays until somebody has looked at it, and OSError where it was shipped
     and could not be put away.
     """
+    closing = partial(close_book, path, exit_code=exit_code, signal=signal)
     try:
-        book = await asyncio.to_thread(close_book, path, exit_code=exit_code, signal=signal)
+        book = await in_thread("close-book", closing)
     except (JournalLocked, JournalGone):
         return False
     await ship_records(database, path.stem, book.records)
-    await asyncio.to_thread(_put_away, path, DAMAGED if book.damaged else SHIPPED)
+    folder = DAMAGED if book.damaged else SHIPPED
+    await in_thread("put-away", partial(_put_away, path, folder))
     return True
 
 

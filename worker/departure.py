@@ -28,6 +28,8 @@ _LOOK_EVERY_S: Final = 2.0
 #: Seconds after a job was last seen here in which the worker that takes its interview says so: it
 #: has up to a look behind it, the dispatch, and the second between two signs of a worker.
 _SEEN_AFTER_S: Final = 4.0
+#: Seconds for a job that was taken and has no process yet; one that is not made in 12 is given up.
+_GIVEN_TO_S: Final = 15.0
 #: Seconds that workers are waited for which are there and have no free slot, or of which nobody
 #: can tell: until LiveKit or the database is back, or one of their interviews is over.
 SEAT_WAIT_S: Final = 10.0
@@ -99,7 +101,7 @@ class Departure:
         drain_s = self._settings.drain_s
         self._drained_at = asyncio.get_running_loop().time() + drain_s
         logger.info("draining", extra={"jobs": len(self._jobs()), "longest_s": drain_s})
-        gone = asyncio.create_task(self._server.finish_jobs(), name="finish-jobs")
+        gone = asyncio.create_task(self._finish_jobs(), name="finish-jobs")
         reporting = asyncio.create_task(self._report(), name="report-drain")
         try:
             await _first_of(gone, self._hurried, timeout_s=drain_s)
@@ -107,6 +109,14 @@ class Departure:
             await self._send_away(gone)
         finally:
             await aio.cancel_and_wait(gone, reporting)
+
+    async def _finish_jobs(self) -> None:
+        try:
+            await self._server.finish_jobs()
+        except Exception:  # whatever it is, interviews that run are not over for it
+            logger.exception("the end of the jobs cannot be waited for, their list is looked at")
+            while self._jobs():  # noqa: ASYNC110 - nobody tells of their end
+                await asyncio.sleep(_LOOK_EVERY_S)
 
     async def _report(self) -> None:
         while True:
@@ -116,14 +126,21 @@ class Departure:
 
     async def _send_away(self, gone: asyncio.Task[None]) -> None:
         loop = asyncio.get_running_loop()
+        busy_at = loop.time()
         while not gone.done():
             running = self._jobs()
+            busy_at = loop.time() if running else busy_at
             if self._closing.is_set():
                 self._end([job for job in running if job not in self._ended])
             elif waiting := [job for job in running if job not in self._told]:
                 await self._find_room(waiting)
             if running and all(self._told.get(job, math.inf) <= loop.time() for job in running):
                 break  # they were told, and do not go
+            if self._closing.is_set() and not running:
+                break
+            if loop.time() - busy_at > _GIVEN_TO_S:
+                logger.error("a job was taken and has no process: it is not waited for")
+                break
             # Once it is set there is nothing more to be told.
             changed = asyncio.Event() if self._closing.is_set() else self._closing
             await _first_of(gone, changed, timeout_s=_LOOK_EVERY_S)

@@ -13,8 +13,10 @@ T = TypeVar("T")
 async def in_thread(name: str, call: Callable[[], T]) -> T:
     """Call it in a thread of its own.
 
-    Not the loop's default executor: the end of the loop waits for that one, and a call that
-    hangs would keep the process. A cancelled caller leaves the call to its end.
+    Not the loop's default executor: that has few threads, which calls that hang would use up, and
+    the end of the loop waits for it. The end of the process waits for this one as well; what ends
+    a process all the same is `last_resort.py` and, of a job, `process.py`. A cancelled caller
+    leaves the call to its end.
     """
     executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
     try:

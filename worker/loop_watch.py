@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 import threading
 import time
@@ -60,6 +61,7 @@ class LoopWatch:
         self._asked_at: float | None = None
         self._call = ""
         self._said = 0
+        self._looks = 0
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="loop-watch", daemon=True)
 
@@ -72,10 +74,10 @@ class LoopWatch:
         self._ending.set()
 
     @property
-    def blocked_by(self) -> str:
-        """What the loop is blocked by now; empty where it is not."""
+    def blocked(self) -> tuple[int, str]:
+        """How many looks have found the loop blocked, of this one time, and by what the first."""
         with self._lock:
-            return self._call
+            return self._looks, self._call
 
     def look(self) -> None:
         """Look once, from the thread."""
@@ -85,16 +87,14 @@ class LoopWatch:
             if asked_at is None:
                 self._asked_at = now
         if asked_at is None:
-            self._loop.call_soon_threadsafe(self._answer)
+            with contextlib.suppress(RuntimeError):  # it has just been closed
+                self._loop.call_soon_threadsafe(self._answer)
         elif now - asked_at >= STALLED_S:
             self._note(asked_at)
 
     def _run(self) -> None:
-        try:
-            while not self._ending.wait(LOOK_S):
-                self.look()
-        except RuntimeError:
-            return  # the loop is closed
+        while not self._ending.wait(LOOK_S) and not self._loop.is_closed():
+            self.look()
 
     def _note(self, asked_at: float) -> None:
         call = call_of(sys._current_frames().get(self._loop_thread))
@@ -102,6 +102,7 @@ class LoopWatch:
             if self._asked_at != asked_at:
                 return  # it has just gone on
             self._call = self._call or call
+            self._looks += 1
         if self._on_blocked(self._said):
             with self._lock:
                 self._said += self._asked_at == asked_at
@@ -113,6 +114,7 @@ class LoopWatch:
             asked_at, self._asked_at = self._asked_at, None
             call, self._call = self._call, ""
             said, self._said = self._said, 0
+            self._looks = 0
         stalled_s = now - asked_at if asked_at is not None else 0.0
         if stalled_s >= STALLED_S:
             self._on_over(Stall(call=call or "unknown", stalled_s=stalled_s, said=said))

@@ -7,7 +7,7 @@ import logging
 import math
 import os
 import signal
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -19,11 +19,10 @@ from worker.bookkeeping import Bookkeeper
 from worker.continuity.keeper import Continuity
 from worker.departure import Departure
 from worker.job import WORKERS_WORD
-from worker.last_resort import LastResort
 from worker.livekit_api import LiveKitLost, check_livekit
 from worker.observation import Observation
+from worker.providers.breaker import provider_breaker
 from worker.readiness import Readiness
-from worker.resources.providers import provider_breaker
 from worker.set_ups import SetUps
 from worker.settings import Settings
 from worker.slots import Slots
@@ -37,15 +36,24 @@ logger = logging.getLogger(__name__)
 
 #: Of the framework's own HTTP server, which cannot be turned off: nobody is sent there.
 _FRAMEWORKS_HOST, _FRAMEWORKS_PORT = "127.0.0.1", 0
-#: Seconds to ship what is left (5), close the database (5), and tell the others (2), and some.
-_LAST_STEPS_S = 15.0
+#: Seconds for a process that says goodbye and goes (15), to ship what is left (5), to close the
+#: database (5), to tell the others (2), and some.
+_LAST_STEPS_S = 35.0
 
 
 class Worker:
-    """One worker. `run` returns when it has drained and stopped."""
+    """One worker. `run` returns when it has drained and stopped.
 
-    def __init__(self, settings: Settings) -> None:
+    Args:
+        settings: Complete, and in the environment: jobs read theirs from there.
+        on_stop: Is told, once its jobs are gone, in how many seconds it must be over.
+    """
+
+    def __init__(
+        self, settings: Settings, *, on_stop: Callable[[float], None] = lambda _: None
+    ) -> None:
         self._settings = settings
+        self._on_stop = on_stop
         self._stopping = asyncio.Event()
         self._books = Bookkeeper(settings)
         #: Whether a job could be served at all, and why not.
@@ -154,18 +162,18 @@ class Worker:
         PortTaken, HostUnusable, and SchemaTooNew.
         """
         self._arm_faults()
-        with LastResort() as last_resort:
-            await self.observation.start()
-            try:
-                await self._run(last_resort)
-            finally:
-                await self.observation.aclose()
+        await self.observation.start()
+        try:
+            await self._run()
+        finally:
+            await self.observation.aclose()
 
-    async def _run(self, last_resort: LastResort) -> None:
+    async def _run(self) -> None:
         await self._reach_livekit()
         self._install_signals()
         self.observation.opening_books = True
         if not await self._unless_stopped(self._books.open()):
+            self._on_stop(_LAST_STEPS_S)
             await self._books.aclose()
             return
         self.observation.opening_books = False
@@ -179,7 +187,7 @@ class Worker:
             await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
             if not serving.done():
                 await self._departure.run()
-            await self._stop(serving, last_resort)
+            await self._stop(serving)
         finally:
             stopping.cancel()
             await aio.cancel_and_wait(watching)
@@ -239,14 +247,14 @@ class Worker:
         self.observation.draining = True
         self._continuity.presence.changed()
 
-    async def _stop(self, serving: asyncio.Task[None], last_resort: LastResort) -> None:
+    async def _stop(self, serving: asyncio.Task[None]) -> None:
         """End the jobs that still run, close the server, and raise what it failed with."""
         self._set_ups.stop()
         if serving.done():  # by itself: its jobs go on without it
             goodbye_s = self._settings.hurried_closing_s + self._settings.cleanup_s
             await self.server.end_jobs(WORKERS_WORD, within_s=goodbye_s)
         # Processes that do not listen, and then do not end.
-        last_resort.end_after(2 * self._settings.cleanup_s + _LAST_STEPS_S)
+        self._on_stop(2 * self._settings.cleanup_s + _LAST_STEPS_S)
         await self.server.aclose()
         try:
             await serving

@@ -136,7 +136,7 @@ class LiveShipper:
         if not self._awaited:
             self._hurried.clear()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_BATCH_S):  # `wait_for` may swallow a cancellation
+                async with asyncio.timeout(_BATCH_S):  # `wait_for` may drop a cancellation
                     await self._hurried.wait()
 
     def _release(self, seq: float) -> None:

@@ -1,4 +1,4 @@
-"""A worker whose main process is stuck in a call, under a running interview."""
+"""A worker whose main process is stuck: in a call, under a running interview, or at its end."""
 
 from __future__ import annotations
 
@@ -41,20 +41,21 @@ async def test_it_ends_itself_and_its_interview_is_handed_over(
 ) -> None:
     flag = tmp_path / "stuck"
     async with database_elsewhere() as database:
-        shared = {**COMES_BACK, "DATABASE_URL": database}
+        # Nobody is asked again meanwhile for an answer that is long in coming.
+        patient = {"INTERVIEW_CANDIDATE_SILENCE_S": "600"}
+        shared = {**COMES_BACK, **patient, "DATABASE_URL": database}
         stuck = await start_worker({**shared, "PYTHONPATH": CAN_BE_STUCK, "STUCK_WHILE": str(flag)})
         interview = await stuck.create(PLAN)
         async with stuck.candidate_of(interview) as candidate:
             await stuck.send_interviewer(interview)
             first = await stuck.job(interview.room, until=has_asked)
-            flag.touch()
             name = {"INTERVIEW_AGENT_NAME": stuck.agent_name}
             other = await start_worker({**shared, **name})
+            flag.touch()
             await candidate.wait_until_interviewer_paused(quiet_s=1.0, timeout_s=PATIENCE_S)
             # Its job goes on meanwhile, and nobody else comes.
             assert await stuck.exited() == 1
             gone_s = candidate.now_s
-            assert other.histories(interview.room) == []
             second = await successor(other, interview)
             record_property("followed_s", f"{candidate.now_s - gone_s:.2f}")
             assert candidate.now_s - gone_s < LONGEST_ALONE_S
@@ -72,3 +73,15 @@ async def test_it_ends_itself_and_its_interview_is_handed_over(
             "the end of the first job",
         )
         assert before.outcome is Outcome.HANDED_OVER
+
+
+async def test_one_that_is_stopped_and_never_ends_is_ended_and_says_what_it_still_had(
+    start_worker: StartWorker,
+) -> None:
+    settings = {"INTERVIEW_CLEANUP_S": "1", "PYTHONPATH": CAN_BE_STUCK, "NEVER_ENDS": "1"}
+    worker = await start_worker({**settings, "STUCK_WHILE": ""})
+    assert await worker.stop() == 1
+    (said,) = worker.log(level="critical")
+    assert "did not end within 37 s, and is ended; it still had " in said["event"]
+    assert said["event"].endswith("disk")
+    await worker.nothing_left()

@@ -31,6 +31,9 @@ class Leaving:
 
     def __init__(self, folder: Path, *jobs: str, **variables: Any) -> None:
         self.running = list(jobs)
+        #: Whether a job was taken that no process takes, and what asking for the jobs' end raises.
+        self.given = False
+        self.raises: Exception | None = None
         self.others: Others | None = NOBODY
         self.deaf: set[str] = set()
         self.all_gone = asyncio.Event()
@@ -50,7 +53,9 @@ class Leaving:
         self.others = Others(workers=1, seats=seats)
 
     async def finish_jobs(self) -> None:
-        if self.running:
+        if self.raises is not None:
+            raise self.raises
+        if self.running or self.given:
             await self.all_gone.wait()
 
     def tell_jobs(self, word: signal.Signals, jobs: Collection[str]) -> None:
@@ -62,7 +67,7 @@ class Leaving:
     def end(self, job: str) -> None:
         if job in self.running:
             self.running.remove(job)
-        if not self.running:
+        if not self.running and not self.given:
             self.all_gone.set()
 
     async def gone_after(self) -> float:
@@ -199,6 +204,29 @@ async def test_a_job_that_does_not_go_is_not_waited_for_longer_than_closing_take
     worker.deaf = {"a"}
     assert await worker.gone_after() <= longest_s + 2.1
     assert worker.running == ["a"]
+
+
+@pytest.mark.parametrize(("hurries", "longest_s"), [(0, 3.0 + 15.0), (2, 3.0)])
+async def test_a_job_that_was_taken_and_never_has_a_process_keeps_no_worker(
+    tmp_path: Path, hurries: int, longest_s: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    worker = Leaving(tmp_path, "a", INTERVIEW_DRAIN_S=0)
+    worker.given = True
+    for _ in range(hurries):
+        worker.departure.hurry()
+    assert await worker.gone_after() <= longest_s + 2.1
+    assert ("has no process" in caplog.text) is (hurries == 0)
+
+
+async def test_jobs_whose_end_cannot_be_waited_for_are_finished_all_the_same(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    worker = Leaving(tmp_path, "a", INTERVIEW_DRAIN_S=60)
+    worker.raises = RuntimeError("process not started")
+    asyncio.get_running_loop().call_later(20, worker.end, "a")
+    assert await worker.gone_after() == pytest.approx(20, abs=2.1)
+    assert worker.told == []
+    assert "the end of the jobs cannot be waited for" in caplog.text
 
 
 async def test_the_drain_is_told_of_while_it_lasts(

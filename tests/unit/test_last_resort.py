@@ -6,19 +6,17 @@ import asyncio
 import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import pytest
 
+from worker import last_resort
 from worker.last_resort import GIVEN_UP_S, LastResort
 from worker.loop_watch import LOOK_S, STALLED_S
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 #: Seconds for a thread to come to its end; never a measure.
 PATIENCE_S = 30.0
+#: Seconds after which a blocked loop has been found blocked often enough, and what follows.
+FOR_GOOD_S = STALLED_S + GIVEN_UP_S + 2.0
 
 
 class Stuck:
@@ -46,15 +44,23 @@ class Stuck:
             self.look(after_s=LOOK_S)
 
 
+def critical(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What was said at the last, once whoever says it is done."""
+    for each in threading.enumerate():
+        if each.name == "last-resort":
+            each.join(PATIENCE_S)
+    return [each.getMessage() for each in caplog.records if each.levelno == logging.CRITICAL]
+
+
 async def test_a_loop_that_is_blocked_for_good_ends_the_process_and_names_what_blocks_it(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     stuck = Stuck()
-    stuck.blocks_the_loop(STALLED_S + GIVEN_UP_S + 5)
+    stuck.blocks_the_loop(FOR_GOOD_S)
     assert stuck.codes == [1]
-    (said,) = [each for each in caplog.records if each.levelno == logging.CRITICAL]
-    assert "the event loop is blocked for good" in said.getMessage()
-    assert "test_last_resort:look:" in said.getMessage()
+    (said,) = critical(caplog)
+    assert "the event loop is blocked for good" in said
+    assert "test_last_resort:look:" in said
 
 
 async def test_a_loop_that_goes_on_in_time_ends_nothing_and_is_told_of(
@@ -70,49 +76,61 @@ async def test_a_loop_that_goes_on_in_time_ends_nothing_and_is_told_of(
     assert all(each.startswith("the event loop was blocked by ") for each in said)
 
 
+async def test_a_loop_that_goes_on_at_the_last_moment_ends_nothing() -> None:
+    stuck = Stuck()
+    stuck.blocks_the_loop(FOR_GOOD_S - 1.5)
+    await asyncio.sleep(0)
+    stuck.blocks_the_loop(FOR_GOOD_S - 1.5)
+    await asyncio.sleep(0)
+    assert stuck.codes == []
+
+
 async def test_a_process_that_was_stopped_for_an_hour_goes_on() -> None:
     stuck = Stuck()
+    stuck.blocks_the_loop(GIVEN_UP_S - 1)
     for _ in range(200):
-        stuck.look(after_s=LOOK_S)
         stuck.look(after_s=3600.0)
         await asyncio.sleep(0)
+        stuck.look(after_s=LOOK_S)
     assert stuck.codes == []
+
+
+async def test_a_process_without_room_for_another_thread_ends_without_a_word(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stuck = Stuck()
+    stuck.look(after_s=0.0)  # its own thread is there
+
+    def no_room(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", no_room)
+    stuck.blocks_the_loop(FOR_GOOD_S)
+    assert stuck.codes == [1]
+
+
+async def test_a_log_that_is_stuck_as_well_keeps_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    stuck, read = Stuck(), threading.Event()
+    monkeypatch.setattr(last_resort.logger, "critical", lambda *_: read.wait(PATIENCE_S))
+    stuck.blocks_the_loop(FOR_GOOD_S)
+    read.set()
+    assert stuck.codes == [1]
 
 
 async def test_a_worker_that_does_not_end_is_ended_and_says_what_it_still_had(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     stuck = Stuck()
-    with stuck.resort:
-        hangs = asyncio.create_task(asyncio.Event().wait(), name="ship-AJ_1")
-        await asyncio.sleep(0)
-        stuck.resort.end_after(0.01)
-        assert stuck.ended.wait(PATIENCE_S)
-    hangs.cancel()
-    assert stuck.codes == [1]
-    assert "did not end within 0.01 s" in caplog.text
-    assert "ship-AJ_1" in caplog.text
-
-
-async def test_a_worker_that_ends_in_time_is_not_ended() -> None:
-    stuck = Stuck()
-    with stuck.resort:
-        stuck.resort.end_after(0.2)
-        (timer,) = [each for each in threading.enumerate() if isinstance(each, threading.Timer)]
-    timer.join(PATIENCE_S)
-    assert stuck.codes == []
-
-
-@contextmanager
-def a_log_that_nobody_reads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    hangs = asyncio.create_task(asyncio.Event().wait(), name="ship-AJ_1")
     read = threading.Event()
-    monkeypatch.setattr("worker.last_resort.logger.critical", lambda *_: read.wait(PATIENCE_S))
-    yield
+    thread = threading.Thread(target=read.wait, args=[PATIENCE_S], name="disk")
+    thread.start()
+    stuck.resort.end_after(0.01)
+    assert stuck.ended.wait(PATIENCE_S)
+    hangs.cancel()
     read.set()
-
-
-async def test_a_log_that_is_stuck_as_well_keeps_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    stuck = Stuck()
-    with a_log_that_nobody_reads(monkeypatch):
-        stuck.blocks_the_loop(STALLED_S + GIVEN_UP_S + 5)
-        assert stuck.codes == [1]
+    assert stuck.codes == [1]
+    (said,) = critical(caplog)
+    assert "did not end within 0.01 s" in said
+    assert "ship-AJ_1 (Event.wait)" in said
+    assert "disk" in said

@@ -224,12 +224,15 @@ async def test_a_livekit_that_is_lost_for_good_ends_the_jobs_and_the_worker(
     told: list[tuple[int, int]] = []
     worker = Slots(tmp_path, 1).worker
     worker.server = server = cast(Any, LostServer())
+    must_end: list[float] = []
+    worker._on_stop = must_end.append
     monkeypatch.setattr(worker, "_reach_livekit", reached)
     monkeypatch.setattr(os, "kill", lambda *word: told.append(word))
     with pytest.raises(LiveKitLost, match=re.escape("ws://127.0.0.1:1")):
         await worker.run()
     assert told == [(4711, WORKERS_WORD)]
     assert (server.joined, server.closed) == (True, True)
+    assert must_end == [2 * worker._settings.cleanup_s + 35.0]
 
 
 def test_a_lost_livekit_may_be_back_later() -> None:

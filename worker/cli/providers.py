@@ -12,8 +12,7 @@ from rich.table import Table
 from worker.cli.common import one_line_errors, print_json
 from worker.cli.tables import add_row
 from worker.provider_settings import KEY_FIELDS
-from worker.providers.breaker import Breaker
-from worker.resources.providers import provider_breaker
+from worker.providers.breaker import Breaker, provider_breaker
 from worker.settings import Settings, variable_of
 
 _COLUMNS = ("chain", "member", "state", "until", "reason", "since")

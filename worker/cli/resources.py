@@ -11,7 +11,6 @@ from rich.table import Table
 from worker import journal
 from worker.cli.common import one_line_errors, print_json
 from worker.cli.tables import add_row
-from worker.interview.application import interview_resources
 from worker.interview.clips import clip_named
 from worker.resources.losses import LOSSES
 from worker.settings import Settings
@@ -47,6 +46,9 @@ def _block(row: dict[str, Any]) -> Table:
 
 def resource_rows(settings: Settings) -> list[dict[str, Any]]:
     """The table, as data. A required resource's budget is that of BOOTSTRAPPING."""
+    # Not at the top: it imports livekit's agents, for seconds, and so would every other command.
+    from worker.interview.application import interview_resources
+
     rows = [
         _row(
             resource.name,

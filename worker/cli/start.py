@@ -41,11 +41,13 @@ async def _start() -> None:
 async def serve(settings: Settings) -> None:
     """Run a worker whose settings are complete and in the environment."""
     # Not at the top: importing livekit's agents takes a second, which --help need not.
+    from worker.last_resort import LastResort
     from worker.observation import HostUnusable, PortTaken
     from worker.server import Worker
 
     try:
-        await Worker(settings).run()
+        with LastResort() as last_resort:
+            await Worker(settings, on_stop=last_resort.end_after).run()
     except PortTaken as error:
         raise CommandError(str(error), ExitCode.TAKEN) from error
     except HostUnusable as error:

@@ -58,8 +58,8 @@ class Presence:
                     logger.debug("no sign was given to the other workers: %s", error)
                 except Exception:
                     logger.exception("no sign was given to the other workers")
-            # Not `wait_for`: up to Python 3.11 it takes the word of the moment for its own
-            # cancellation, and this would go on for ever.
+            # Not `wait_for`: up to Python 3.11 it drops a cancellation that comes together with
+            # what it waited for, and this would go on for ever.
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_EVERY_S):
                     await self._changed.wait()

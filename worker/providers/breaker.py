@@ -17,6 +17,10 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from worker.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -108,3 +112,8 @@ def _read(path: Path) -> BreakerRecord | None:
     is_word = record.reason.isascii() and record.reason.isidentifier()
     are_times = all(0 <= moment < _LAST_MOMENT for moment in (record.since, record.until))
     return record if is_word and are_times else None
+
+
+def provider_breaker(settings: Settings) -> Breaker:
+    """What this worker's jobs tell each other of the providers: files in the data folder."""
+    return Breaker(settings.data_dir / "providers")

@@ -13,7 +13,7 @@ from typing import Any
 from livekit.agents import NOT_GIVEN, llm, stt, tts, vad
 
 from worker.provider_settings import ProviderSettings
-from worker.providers.breaker import Breaker
+from worker.providers.breaker import provider_breaker
 from worker.providers.chain import ProviderChain
 from worker.providers.member import E
 from worker.providers.probes import Probe, deepgram_probe, elevenlabs_probe, openai_probe
@@ -118,11 +118,6 @@ def import_plugins(settings: ProviderSettings) -> None:
         from livekit.plugins import elevenlabs as elevenlabs
     if "openai" in names:
         from livekit.plugins import openai as openai
-
-
-def provider_breaker(settings: Settings) -> Breaker:
-    """What this worker's jobs tell each other of the providers: files in the data folder."""
-    return Breaker(settings.data_dir / "providers")
 
 
 def patience_with(settings: ProviderSettings) -> float:
