@@ -78,8 +78,8 @@ async def test_it_ends_itself_and_its_interview_is_handed_over(
 async def test_one_that_is_stopped_and_never_ends_is_ended_and_says_what_it_still_had(
     start_worker: StartWorker,
 ) -> None:
-    settings = {"INTERVIEW_CLEANUP_S": "1", "PYTHONPATH": CAN_BE_STUCK, "NEVER_ENDS": "1"}
-    worker = await start_worker({**settings, "STUCK_WHILE": ""})
+    never_ends = {"PYTHONPATH": CAN_BE_STUCK, "NEVER_ENDS": "1"}
+    worker = await start_worker({**never_ends, "INTERVIEW_CLEANUP_S": "1"})
     assert await worker.stop() == 1
     (said,) = worker.log(level="critical")
     assert "did not end within 37 s, and is ended; it still had " in said["event"]

@@ -29,5 +29,6 @@ def get_stuck_once_told() -> None:
 if sys.orig_argv[-3:] == ["-m", "worker", "start"]:
     if "NEVER_ENDS" in os.environ:
         threading.Thread(target=threading.Event().wait, name="disk").start()
-    signal.signal(signal.SIGUSR2, lambda *_: wait_for(there=False))
-    threading.Thread(target=get_stuck_once_told, daemon=True).start()
+    if "STUCK_WHILE" in os.environ:
+        signal.signal(signal.SIGUSR2, lambda *_: wait_for(there=False))
+        threading.Thread(target=get_stuck_once_told, daemon=True).start()
