@@ -73,7 +73,8 @@ class LastResort:
         ):
             timer = threading.Timer(after_s, what, [value])
             timer.name, timer.daemon = _NAME, True
-            timer.start()
+            with contextlib.suppress(RuntimeError):  # no room for a thread
+                timer.start()
 
     def _on_blocked(self, _said: int) -> bool:
         """In the watch's thread, at each look while the loop is blocked."""
