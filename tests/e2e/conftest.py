@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
@@ -78,3 +79,18 @@ async def start_worker(livekit_server: LiveKitServer) -> AsyncIterator[StartWork
             return worker
 
         yield start
+
+
+@pytest.fixture
+def signals_heeded() -> Iterator[None]:
+    """What a test starts heeds a terminal's signals.
+
+    A run in the background, or under nohup, has them ignored, and so has whatever it starts.
+    """
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGHUP)}
+    for number, handler in before.items():
+        if handler is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)

@@ -147,6 +147,7 @@ async def test_a_network_without_a_way_for_media_is_told_by_its_ports(
     assert checks["livekit.media"]["seconds"] < 12
 
 
+@pytest.mark.usefixtures("signals_heeded")
 async def test_ctrl_c_in_the_middle_leaves_no_room_and_says_nothing(
     livekit_server: LiveKitServer, rooms: api.LiveKitAPI, folder: Path
 ) -> None:

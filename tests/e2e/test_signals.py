@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.real_server, pytest.mark.e2e, pytest.mark.timeout(300)]
 
 
+@pytest.mark.usefixtures("signals_heeded")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=lambda n: n.name)
 async def test_a_signal_to_the_whole_process_group_drains_and_ends_no_interview(
     start_worker: StartWorker, number: signal.Signals
