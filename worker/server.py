@@ -82,12 +82,8 @@ class Worker:
         self._telling: asyncio.Task[None] | None = None
         self.observation = self._make_observation()
         self.server = self._make_server()
-        self._departure = Departure(
-            settings,
-            self.server,
-            jobs=self._running_jobs,
-            others=self._continuity.presence.others,
-        )
+        others = self._continuity.presence.others
+        self._departure = Departure(settings, self.server, jobs=self._running_jobs, others=others)
         #: Set once LiveKit has taken the worker's registration.
         self.registered = asyncio.Event()
 

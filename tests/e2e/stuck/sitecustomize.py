@@ -1,7 +1,8 @@
 """Python imports this at its start, where this folder is on PYTHONPATH: a worker that gets stuck.
 
 Once STUCK_WHILE names a file that is there, the worker's main process is in a call that does not
-return before that file is gone. Its event loop stands still, its other threads go on.
+return before that file is gone. Its event loop stands still, its other threads go on. With
+NEVER_ENDS it has a thread that does not end, as a read from a disk that does not answer.
 """
 
 from __future__ import annotations
