@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
@@ -15,15 +14,12 @@ import numpy as np
 from livekit.plugins import elevenlabs
 
 from benchmarks.figures import Figure
+from tests.stand_ins.elevenlabs import ElevenLabsStandIn
 from worker.providers.chain import ProviderChain
 from worker.speech import audio
 from worker.speech.chain_tts import SAMPLE_RATE, ChainTTS
 from worker.speech.prepare import prepare_lines
 from worker.speech.prepared import PreparedSpeech, Voice
-
-# The stand-ins are the tests': they are no part of what is installed.
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from stand_ins.elevenlabs import ElevenLabsStandIn
 
 if TYPE_CHECKING:
     from worker.speech.audio import Floats

@@ -1,29 +1,25 @@
 """What a candidate hears of each loss in the middle of a turn; on a real LiveKit server.
 
-The interviews are those of tests/e2e/losses_in_a_turn.py: two questions, real audio both ways,
-the providers' stand-ins and the database on lines that break. One without a loss comes first.
+The interviews are those of tests/support/live/losses_in_a_turn.py: two questions, real audio
+both ways, the providers' stand-ins and the database on lines that break. One without a loss comes
+first.
 """
 
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from benchmarks.figures import Figure
+from tests.support.live.breakable import Parts, breakable_parts
+from tests.support.live.losses import LOSSES, Loss
+from tests.support.live.losses_in_a_turn import Held, hold
+from tests.support.live.running_worker import RunningWorker
 from worker.demo.headset import CandidateTimeout
 from worker.demo.livekit_server import LiveKitServer
 from worker.speech import local_models
-
-# The scenarios and the stand-ins are the tests': they are no part of what is installed.
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "e2e"))
-from breakable import Parts, breakable_parts
-from losses import LOSSES, Loss
-from losses_in_a_turn import Held, hold
-from running_worker import RunningWorker
 
 #: The longest silence that anybody may meet, in seconds.
 _LONGEST_SILENCE_S = 5.0

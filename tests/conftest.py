@@ -4,12 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from tests.support.paths import REPOSITORY
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
+
+#: The category of a test, by the folder of tests/ that it is in. Each is a marker of
+#: pyproject.toml.
+CATEGORIES: Final = {
+    "unit": "unit",
+    "scenarios": "scenario",
+    "compat": "compat",
+    "integration": "integration",
+    "e2e": "e2e",
+}
+#: Seconds that a test may take where it does not say otherwise, in the categories in which that
+#: is longer than pyproject.toml allows.
+TIMEOUTS_S: Final = {"e2e": 300}
 
 
 def pytest_configure() -> None:
@@ -19,6 +35,23 @@ def pytest_configure() -> None:
     ever said, Python up to 3.13 makes one for it that nobody closes: a ResourceWarning.
     """
     asyncio.set_event_loop(None)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give each test the marker and the time-out of its folder."""
+    for item in items:
+        category = _category(item.path)
+        item.add_marker(category)
+        if category in TIMEOUTS_S and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(TIMEOUTS_S[category]))
+
+
+def _category(path: Path) -> str:
+    """Return the category of a test module. Raises UsageError where its folder has none."""
+    folder = path.relative_to(REPOSITORY / "tests").parts[0]
+    if folder not in CATEGORIES:
+        raise pytest.UsageError(f"{path}: tests belong into tests/{{{','.join(CATEGORIES)}}}")
+    return CATEGORIES[folder]
 
 
 #: Seconds that tasks which are already ending may take to end.

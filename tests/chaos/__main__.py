@@ -1,6 +1,6 @@
 """Real interviews under seeded random faults, and whether anything was lost.
 
-With tests/ and tests/e2e/ on PYTHONPATH: `python -m chaos -n 20 --seed 7`, as `make chaos` does.
+`python -m tests.chaos -n 20 --seed 7`, as `make chaos` does.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import sys
 import time
 from pathlib import Path
 
-from chaos import report
-from chaos.run import RoundResult, Run
-from chaos.schedule import Round, draw
-from chaos.verdict import Limits
-from chaos.world import running_world
+from tests.chaos import report
+from tests.chaos.run import RoundResult, Run
+from tests.chaos.schedule import Round, draw
+from tests.chaos.verdict import Limits
+from tests.chaos.world import running_world
 from worker.demo.livekit_binary import LiveKitServerUnavailable, find_or_build
 from worker.speech import local_models
 
@@ -50,7 +50,7 @@ def main() -> int:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m chaos", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("-n", type=int, default=20, help="how many faults (default 20)")
     parser.add_argument("--seed", type=int, help="repeats the faults of the run that printed it")
     parser.add_argument("--dry-run", action="store_true", help="print the faults, and do nothing")

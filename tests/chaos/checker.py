@@ -27,15 +27,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from chaos.listening import longest_silence, returns, silences, two_voices, unheard
-from chaos.misheard import misheard
-from chaos.verdict import Found, Limits, Verdict, Violation
+from tests.chaos.listening import longest_silence, returns, silences, two_voices, unheard
+from tests.chaos.misheard import misheard
+from tests.chaos.verdict import Found, Limits, Verdict, Violation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from chaos.diary import Answer
-    from chaos.evidence import Evidence, RoundEvidence, Struck
+    from tests.chaos.diary import Answer
+    from tests.chaos.evidence import Evidence, RoundEvidence, Struck
 
 
 def judge(round_: RoundEvidence, limits: Limits | None = None) -> Verdict:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from chaos.spans import Span
+    from tests.chaos.spans import Span
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     import asyncpg
 
-    from chaos.diary import Diary
-from chaos.spans import Span
+    from tests.chaos.diary import Diary
+from tests.chaos.spans import Span
 
 
 @dataclass(frozen=True, kw_only=True)

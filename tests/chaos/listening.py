@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Final
 
-from chaos.spans import Span, merged
-from chaos.verdict import Found, Limits, Return
+from tests.chaos.spans import Span, merged
+from tests.chaos.verdict import Found, Limits, Return
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from chaos.diary import Answer
-    from chaos.evidence import Evidence, RoundEvidence
+    from tests.chaos.diary import Answer
+    from tests.chaos.evidence import Evidence, RoundEvidence
 
 #: What is struck when an interviewer dies, by the kind's name.
 _KILLS: Final = ("kill-job", "kill-worker", "kill-machine")

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import psutil
-from running_worker import RunningWorker, eventually, left_behind
+
+from tests.support.live.running_worker import RunningWorker, eventually, left_behind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -8,19 +8,19 @@ import os
 import time
 from typing import TYPE_CHECKING, Final
 
-from heard import heard_by
 from livekit import rtc
 
-from chaos.diary import Answer, Asked, Diary
-from chaos.plan import is_closing, question_in
-from chaos.spans import Span
+from tests.chaos.diary import Answer, Asked, Diary
+from tests.chaos.plan import is_closing, question_in
+from tests.chaos.spans import Span
+from tests.support.live.heard import heard_by
 from worker.demo.voice import LocalVoice, Voice
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from chaos.plan import Script
+    from tests.chaos.plan import Script
     from worker.demo.candidate import Candidate
 
 #: Silence after which it is the candidate's turn, as in `worker.demo.conversation`.

@@ -6,8 +6,7 @@ import random
 from dataclasses import dataclass
 from typing import Final
 
-from heard import place_of
-
+from tests.support.live.heard import place_of
 from worker.interview.plan import Plan, Question
 
 #: Words that the bundled recogniser understands from the bundled voice every time (all of them

@@ -8,14 +8,14 @@ from dataclasses import asdict
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from chaos.verdict import Violation
+from tests.chaos.verdict import Violation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from chaos.run import RoundResult
-    from chaos.verdict import Return
+    from tests.chaos.run import RoundResult
+    from tests.chaos.verdict import Return
 
 
 def summary(seed: int, results: Sequence[RoundResult], left: Sequence[str] = ()) -> dict[str, Any]:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final
 
 import asyncpg
 
-from chaos.checker import judge
-from chaos.diary import Diary
-from chaos.evidence import (
+from tests.chaos.checker import judge
+from tests.chaos.diary import Diary
+from tests.chaos.evidence import (
     Evidence,
     InterviewRow,
     RoundEvidence,
@@ -24,12 +24,12 @@ from chaos.evidence import (
     stored_records,
     turn_rows,
 )
-from chaos.machine import is_alive
-from chaos.person import Person, come_first
-from chaos.plan import PLAN, Script
-from chaos.schedule import INTERVIEWS
-from chaos.strikes import Seat, Striker
-from chaos.verdict import Limits, Verdict
+from tests.chaos.machine import is_alive
+from tests.chaos.person import Person, come_first
+from tests.chaos.plan import PLAN, Script
+from tests.chaos.schedule import INTERVIEWS
+from tests.chaos.strikes import Seat, Striker
+from tests.chaos.verdict import Limits, Verdict
 from worker.livekit_api import LiveKitError
 from worker.store.errors import DatabaseError
 from worker.store.progress import set_dispatched
@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from chaos.machine import PlacedWorker
-    from chaos.schedule import Round
-    from chaos.world import World
+    from tests.chaos.machine import PlacedWorker
+    from tests.chaos.schedule import Round
+    from tests.chaos.world import World
     from worker.store.interviews import Interview
 
 #: Seconds for which a candidate stays, whatever happens: three times an undisturbed interview.

@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Final
 
 import psutil
 
-from chaos.evidence import Struck
-from chaos.machine import is_alive
-from chaos.schedule import OF_A_WORKER, Kind
-from chaos.spans import Span
+from tests.chaos.evidence import Struck
+from tests.chaos.machine import is_alive
+from tests.chaos.schedule import OF_A_WORKER, Kind
+from tests.chaos.spans import Span
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from chaos.machine import Machine
-    from chaos.person import Person
-    from chaos.schedule import Fault
-    from chaos.world import World
+    from tests.chaos.machine import Machine
+    from tests.chaos.person import Person
+    from tests.chaos.schedule import Fault
+    from tests.chaos.world import World
 
 #: Seconds for which a job that is between two processes is waited for.
 _SOON_S: Final = 4.0

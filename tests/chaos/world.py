@@ -15,15 +15,16 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 import asyncpg
-from breakable import THANKS, socket_of
-from running_worker import eventually
-from stand_ins.deepgram import DeepgramStandIn
-from stand_ins.elevenlabs import ElevenLabsStandIn
-from stand_ins.openai import OpenAIStandIn
-from stand_ins.tcp_proxy import TcpProxy
 
-from chaos.machine import Machine
-from chaos.schedule import WORKERS
+from tests.chaos.machine import Machine
+from tests.chaos.schedule import WORKERS
+from tests.stand_ins.deepgram import DeepgramStandIn
+from tests.stand_ins.elevenlabs import ElevenLabsStandIn
+from tests.stand_ins.openai import OpenAIStandIn
+from tests.stand_ins.tcp_proxy import TcpProxy
+from tests.support.live.breakable import THANKS, socket_of
+from tests.support.live.running_worker import eventually
+from tests.support.paths import REPOSITORY
 from worker.demo.child_process import start_child
 from worker.demo.livekit_server import LiveKitServer
 from worker.store.embedded import EmbeddedPostgres
@@ -54,7 +55,6 @@ _PROVIDERS: Final = {
     "tts": ElevenLabsStandIn.url_variable,
     "llm": OpenAIStandIn.url_variable,
 }
-_TESTS: Final = Path(__file__).parents[1]
 
 
 class Postgres:
@@ -167,9 +167,9 @@ async def _providers(stack: AsyncExitStack, folder: Path) -> dict[str, str]:
     Returns the environment variables that point a worker at them.
     """
     said = folder / "stand-ins.log"
-    arguments = ["-m", "stand_ins", "--reply", f"ACKNOWLEDGE: {THANKS}"]
+    arguments = ["-m", "tests.stand_ins", "--reply", f"ACKNOWLEDGE: {THANKS}"]
     with said.open("wb") as log:
-        process = start_child([sys.executable, *arguments], output=log, cwd=_TESTS)
+        process = start_child([sys.executable, *arguments], output=log, cwd=REPOSITORY)
     stack.callback(process.wait)
     stack.callback(process.kill)
     await eventually(lambda: "stand-ins are up" in said.read_text(), "the stand-ins")

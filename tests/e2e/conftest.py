@@ -9,8 +9,8 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 import pytest
-from running_worker import RunningWorker
 
+from tests.support.live.running_worker import RunningWorker
 from worker.demo.livekit_server import LiveKitServer, LiveKitServerUnavailable, find_or_build
 from worker.speech import local_models
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
     from pathlib import Path
 
-    from running_worker import StartWorker
+    from tests.support.live.running_worker import StartWorker
 
 
 @pytest.fixture(scope="session")

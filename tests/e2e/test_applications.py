@@ -5,21 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
-from heard import heard_by
-from one_question import ALL_THE_WAY, is_running, new_room
-from running_worker import PATIENCE_S
-
 from states import Outcome, Reason
 from states.testing import assert_outcome, assert_path
+from tests.support.live.heard import heard_by
+from tests.support.live.one_question import ALL_THE_WAY, is_running, new_room
+from tests.support.live.running_worker import PATIENCE_S
+from tests.support.paths import REPOSITORY
 from worker.demo.voice import LocalVoice
 
 if TYPE_CHECKING:
-    from running_worker import StartWorker
+    from tests.support.live.running_worker import StartWorker
 
-pytestmark = [pytest.mark.real_server, pytest.mark.e2e, pytest.mark.timeout(300)]
-
-EXAMPLES = Path(__file__).parents[2] / "examples"
+EXAMPLES = REPOSITORY / "examples"
 
 
 async def test_the_receptionist_greets_repeats_and_is_done_once_alone(

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from running_worker import command, eventually, left_behind
 
+from tests.support.live.running_worker import command, eventually, left_behind
 from worker.cli.common import ExitCode
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from worker.demo.livekit_server import LiveKitServer
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(200)]
+pytestmark = pytest.mark.timeout(200)
 
 START = ("start",)
 CREATE = ("interviews", "create", "--candidate", "Ada")
@@ -152,7 +152,6 @@ async def test_a_database_that_is_away_is_named(folder: Path) -> None:
     assert "hunter2" not in line
 
 
-@pytest.mark.real_server
 @pytest.mark.parametrize("arguments", [START, CREATE], ids=["start", "interviews create"])
 async def test_a_key_that_livekit_refuses_is_told_from_a_server_that_is_away(
     folder: Path, livekit_server: LiveKitServer, arguments: tuple[str, ...]
@@ -162,7 +161,6 @@ async def test_a_key_that_livekit_refuses_is_told_from_a_server_that_is_away(
     assert KEYS["LIVEKIT_API_SECRET"] not in line
 
 
-@pytest.mark.real_server
 async def test_a_taken_port_is_named_with_the_setting_that_changes_it(
     folder: Path, livekit_server: LiveKitServer, taken_port: int
 ) -> None:

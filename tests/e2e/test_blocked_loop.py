@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-from heard import heard_by
-from one_question import ALL_THE_WAY, ANSWER, PLAN
-from running_worker import PATIENCE_S
-from scenarios import Record
-
 from states import Outcome, Reason
 from states.testing import assert_outcome, assert_path
+from tests.support.live.heard import heard_by
+from tests.support.live.one_question import ALL_THE_WAY, ANSWER, PLAN
+from tests.support.live.running_worker import PATIENCE_S
+from tests.support.live.scenarios import Record
 from worker.demo.voice import LocalVoice
 from worker.speech import local_models
 
 if TYPE_CHECKING:
-    from running_worker import StartWorker
-
-pytestmark = [pytest.mark.real_server, pytest.mark.e2e, pytest.mark.timeout(300)]
+    from tests.support.live.running_worker import StartWorker
 
 BLOCKED_S = 5.0
 

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     from worker.speech.audio import Floats, Pcm
 
-pytestmark = [pytest.mark.real_server, pytest.mark.e2e]
-
 
 class Joining:
     """Lets candidates join one room of a server, and lets all of them leave in the end."""

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-from chaos import report
-from chaos.run import Run
-from chaos.schedule import draw
-from chaos.verdict import Limits
-from chaos.world import running_world
-
+from tests.chaos import report
+from tests.chaos.run import Run
+from tests.chaos.schedule import draw
+from tests.chaos.verdict import Limits
+from tests.chaos.world import running_world
 from worker.speech import local_models
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from scenarios import Record
-
-pytestmark = [pytest.mark.real_server, pytest.mark.e2e, pytest.mark.timeout(300)]
+    from tests.support.live.scenarios import Record
 
 SEED = 7
 #: Seconds; a busy machine's, not the goal (10 s).

@@ -8,20 +8,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from heard import MOST_WORD_ERRORS, heard_by, word_error_rate
-from one_question import ALL_THE_WAY, ANSWER, PLAN, SCRIPT
-from running_worker import RunningWorker, StartWorker
-from stand_ins.deepgram import DeepgramStandIn
-from stand_ins.elevenlabs import ElevenLabsStandIn
-from stand_ins.faults import Fault
-from stand_ins.openai import OpenAIStandIn
 
 from states import History, Outcome, Reason, Status
 from states.testing import assert_condition, assert_outcome, assert_path
+from tests.stand_ins.deepgram import DeepgramStandIn
+from tests.stand_ins.elevenlabs import ElevenLabsStandIn
+from tests.stand_ins.faults import Fault
+from tests.stand_ins.openai import OpenAIStandIn
+from tests.support.live.heard import MOST_WORD_ERRORS, heard_by, word_error_rate
+from tests.support.live.one_question import ALL_THE_WAY, ANSWER, PLAN, SCRIPT
+from tests.support.live.running_worker import RunningWorker, StartWorker
 from worker.demo.conversation import hold_conversation
 from worker.speech import local_models
-
-pytestmark = [pytest.mark.real_server, pytest.mark.e2e, pytest.mark.timeout(300)]
 
 CHAINS = {
     "INTERVIEW_STT": "deepgram,local",

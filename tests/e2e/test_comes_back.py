@@ -9,7 +9,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from coming_back import (
+
+from states import Outcome, Reason
+from states.journal import read_records
+from states.testing import assert_outcome
+from tests.support.live.coming_back import (
     COMES_BACK,
     LONGEST_ALONE_S,
     alone_after,
@@ -18,13 +22,9 @@ from coming_back import (
     roles_of,
     successor,
 )
-from heard import MOST_WORD_ERRORS, heard_by, place_of, word_error_rate, words
-from one_question import PLAN, SCRIPT, is_running
-from running_worker import PATIENCE_S, StartWorker, eventually
-
-from states import Outcome, Reason
-from states.journal import read_records
-from states.testing import assert_outcome
+from tests.support.live.heard import MOST_WORD_ERRORS, heard_by, place_of, word_error_rate, words
+from tests.support.live.one_question import PLAN, SCRIPT, is_running
+from tests.support.live.running_worker import PATIENCE_S, StartWorker, eventually
 from worker.demo.conversation import hold_conversation
 from worker.demo.script import CandidateScript
 from worker.demo.voice import LocalVoice
@@ -32,17 +32,11 @@ from worker.store.embedded import EmbeddedPostgres
 from worker.store.interviews import turns_of
 
 if TYPE_CHECKING:
-    from running_worker import RunningWorker
-    from scenarios import Record
-
     from states import History
+    from tests.support.live.running_worker import RunningWorker
+    from tests.support.live.scenarios import Record
 
-pytestmark = [
-    pytest.mark.real_server,
-    pytest.mark.e2e,
-    pytest.mark.timeout(300),
-    pytest.mark.usefixtures("voices"),
-]
+pytestmark = pytest.mark.usefixtures("voices")
 
 
 async def test_a_killed_interviewer_is_followed_by_one_who_says_so_and_asks_nothing_twice(

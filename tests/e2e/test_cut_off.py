@@ -12,8 +12,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import pytest
-from breakable import socket_of
-from coming_back import (
+
+from states import Outcome, Reason
+from states.journal import read_records
+from tests.stand_ins.tcp_proxy import TcpProxy
+from tests.support.live.breakable import socket_of
+from tests.support.live.coming_back import (
     COMES_BACK,
     LONGEST_ALONE_S,
     alone_after,
@@ -22,14 +26,16 @@ from coming_back import (
     roles_of,
     successor,
 )
-from far_machine import FarMachine
-from heard import MOST_WORD_ERRORS, heard_by, times_in, together_s, word_error_rate
-from one_question import ANSWER, PLAN, is_gone, is_running
-from running_worker import PATIENCE_S, RunningWorker, database_elsewhere
-from stand_ins.tcp_proxy import TcpProxy
-
-from states import Outcome, Reason
-from states.journal import read_records
+from tests.support.live.far_machine import FarMachine
+from tests.support.live.heard import (
+    MOST_WORD_ERRORS,
+    heard_by,
+    times_in,
+    together_s,
+    word_error_rate,
+)
+from tests.support.live.one_question import ANSWER, PLAN, is_gone, is_running
+from tests.support.live.running_worker import PATIENCE_S, RunningWorker, database_elsewhere
 from worker.demo.conversation import hold_conversation
 from worker.demo.livekit_server import LiveKitServer
 from worker.demo.script import CandidateScript
@@ -43,19 +49,13 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from scenarios import Record
-
     from states import History
+    from tests.support.live.scenarios import Record
     from worker.demo.candidate import Candidate
     from worker.store.interviews import Interview
     from worker.store.turns import Turn
 
-pytestmark = [
-    pytest.mark.real_server,
-    pytest.mark.e2e,
-    pytest.mark.timeout(300),
-    pytest.mark.usefixtures("voices"),
-]
+pytestmark = pytest.mark.usefixtures("voices")
 
 FIRST, SECOND = (
     Question(id=each, text=text, follow_ups_allowed=0, thinking_pause_s=1.2)

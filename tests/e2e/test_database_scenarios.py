@@ -8,26 +8,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from breakable import socket_of
-from heard import heard_by
-from one_question import ALL_THE_WAY, NEVER_STARTED, PLAN, is_running
-from running_worker import PATIENCE_S, RunningWorker, eventually
-from scenarios import Record, assert_nothing_was_lost, talk, write_down
-from stand_ins.tcp_proxy import TcpProxy
 
 from states import History, Outcome, Reason, Status
 from states.testing import assert_condition, assert_outcome, assert_path
+from tests.stand_ins.tcp_proxy import TcpProxy
+from tests.support.live.breakable import socket_of
+from tests.support.live.heard import heard_by
+from tests.support.live.one_question import ALL_THE_WAY, NEVER_STARTED, PLAN, is_running
+from tests.support.live.running_worker import PATIENCE_S, RunningWorker, eventually
+from tests.support.live.scenarios import Record, assert_nothing_was_lost, talk, write_down
 from worker.speech import local_models
 from worker.store.embedded import EmbeddedPostgres
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from running_worker import StartWorker
-
+    from tests.support.live.running_worker import StartWorker
     from worker.store.interviews import Interview
-
-pytestmark = [pytest.mark.real_server, pytest.mark.e2e, pytest.mark.timeout(300)]
 
 DEGRADED = [state.replace("READY", "DEGRADED") for state in ALL_THE_WAY]
 

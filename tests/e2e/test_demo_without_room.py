@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from heard import MOST_WORD_ERRORS, word_error_rate
-from running_worker import environment, eventually, left_behind
 
 from states import History, Outcome, Reason, Status
 from states.testing import assert_condition, assert_outcome, assert_path
+from tests.support.live.heard import MOST_WORD_ERRORS, word_error_rate
+from tests.support.live.running_worker import environment, eventually, left_behind
 from worker.demo.script import ANSWERS
 from worker.demo.voice import without_pauses
 from worker.interview.plan import SAMPLE_PLAN, load_plan
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # It needs no server, but takes a minute; all tests of the module look at the one interview.
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
-
 #: Seconds until the demo is given up; it takes about 65.
 _LONGEST_S = 240.0
 

@@ -9,7 +9,9 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 import pytest
-from coming_back import (
+
+from states import Outcome, Reason, Status
+from tests.support.live.coming_back import (
     COMES_BACK,
     LONGEST_ALONE_S,
     alone_after,
@@ -17,28 +19,25 @@ from coming_back import (
     roles_of,
     successor,
 )
-from failing_disk import FailingDisk
-from one_question import PLAN, SCRIPT, is_running
-from running_worker import PATIENCE_S, RunningWorker, StartWorker, database_elsewhere
-from scenarios import LONGEST_WAIT_S, talk
-
-from states import Outcome, Reason, Status
+from tests.support.live.failing_disk import FailingDisk
+from tests.support.live.one_question import PLAN, SCRIPT, is_running
+from tests.support.live.running_worker import (
+    PATIENCE_S,
+    RunningWorker,
+    StartWorker,
+    database_elsewhere,
+)
+from tests.support.live.scenarios import LONGEST_WAIT_S, talk
 from worker.demo.conversation import hold_conversation
 from worker.store.jobs import records_of
 
 if TYPE_CHECKING:
-    from scenarios import Record
-
     from states import History
+    from tests.support.live.scenarios import Record
     from worker.demo.livekit_server import LiveKitServer
     from worker.store.interviews import Interview
 
-pytestmark = [
-    pytest.mark.real_server,
-    pytest.mark.e2e,
-    pytest.mark.timeout(300),
-    pytest.mark.usefixtures("voices"),
-]
+pytestmark = pytest.mark.usefixtures("voices")
 
 
 def fill_disk_of(pid: int) -> None:

@@ -15,13 +15,13 @@ from pathlib import Path
 
 import pytest
 from livekit import api
-from running_worker import command, environment, eventually, left_behind
-from stand_ins.deepgram import DeepgramStandIn
 
+from tests.stand_ins.deepgram import DeepgramStandIn
+from tests.support.live.running_worker import command, environment, eventually, left_behind
 from worker.demo.child_process import start_child
 from worker.demo.livekit_server import LiveKitServer
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(200)]
+pytestmark = pytest.mark.timeout(200)
 
 
 @pytest.fixture

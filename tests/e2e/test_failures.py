@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
-from heard import heard_by
-from one_question import (
+
+from states import History, MemoryJournal, Outcome, Reason, State, Status
+from states.testing import assert_condition, assert_outcome, assert_path
+from tests.support.live.heard import heard_by
+from tests.support.live.one_question import (
     ALL_THE_WAY,
     ANSWER,
     NEVER_STARTED,
@@ -21,10 +24,7 @@ from one_question import (
     is_running,
     new_room,
 )
-from running_worker import PATIENCE_S, RunningWorker, StartWorker, eventually
-
-from states import History, MemoryJournal, Outcome, Reason, State, Status
-from states.testing import assert_condition, assert_outcome, assert_path
+from tests.support.live.running_worker import PATIENCE_S, RunningWorker, StartWorker, eventually
 from worker.demo.conversation import hold_conversation
 from worker.demo.voice import LocalVoice
 from worker.speech import local_models
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 
     from worker.demo.candidate import Candidate
     from worker.demo.livekit_server import LiveKitServer
-
-pytestmark = [pytest.mark.real_server, pytest.mark.e2e, pytest.mark.timeout(300)]
 
 #: Seconds that a candidate has to come, to come back, and to answer: short enough to wait for,
 #: and longer than a busy machine takes for what is no silence.

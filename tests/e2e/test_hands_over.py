@@ -7,14 +7,14 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
-from coming_back import is_over, roles_of, successor
-from heard import heard_by
 from livekit.agents.utils import aio
-from one_question import ANSWER, PLAN, SCRIPT, is_running
-from running_worker import PATIENCE_S, StartWorker, eventually
 
 from states import Outcome, Reason
 from states.testing import assert_outcome
+from tests.support.live.coming_back import is_over, roles_of, successor
+from tests.support.live.heard import heard_by
+from tests.support.live.one_question import ANSWER, PLAN, SCRIPT, is_running
+from tests.support.live.running_worker import PATIENCE_S, StartWorker, eventually
 from worker.demo.conversation import hold_conversation
 from worker.demo.script import CandidateScript
 from worker.interview.plan import Plan, Question
@@ -26,19 +26,13 @@ from worker.store.workers import Others, other_workers
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from running_worker import RunningWorker
-    from scenarios import Record
-
     from states import History
+    from tests.support.live.running_worker import RunningWorker
+    from tests.support.live.scenarios import Record
     from worker.demo.candidate import Candidate
     from worker.store.interviews import Interview
 
-pytestmark = [
-    pytest.mark.real_server,
-    pytest.mark.e2e,
-    pytest.mark.timeout(300),
-    pytest.mark.usefixtures("voices"),
-]
+pytestmark = pytest.mark.usefixtures("voices")
 
 #: Seconds between the last word of the one and the first sound of the other; the goal is two, and
 #: this is a busy machine's.

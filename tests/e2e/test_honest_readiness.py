@@ -11,21 +11,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from one_question import PLAN, is_running
-from running_worker import eventually
 
 from states import Outcome, Reason, State
 from states.testing import assert_outcome
+from tests.support.live.one_question import PLAN, is_running
+from tests.support.live.running_worker import eventually
+from tests.support.paths import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
-    from running_worker import RunningWorker, StartWorker
+    from tests.support.live.running_worker import RunningWorker, StartWorker
 
-pytestmark = [pytest.mark.real_server, pytest.mark.e2e, pytest.mark.timeout(300)]
-
-HERE = Path(__file__).parent
+BREAKABLE = "tests.support.live.breakable_application:Breakable"
 #: Seconds of LiveKit's for a dispatch that nobody takes, and of the worker's for its report.
 UNTAKEN_S = 6.0
 
@@ -52,8 +51,8 @@ async def takes_jobs_again(worker: RunningWorker) -> None:
 def breakable(folder: Path) -> dict[str, str]:
     """Settings of a worker that two files in this folder break."""
     return {
-        "PYTHONPATH": str(HERE),
-        "INTERVIEW_APPLICATION": "breakable_application:Breakable",
+        "PYTHONPATH": str(REPOSITORY),
+        "INTERVIEW_APPLICATION": BREAKABLE,
         "BROKEN_WHILE": str(folder / "broken"),
         "DEADLY_WHILE": str(folder / "deadly"),
     }
@@ -85,7 +84,7 @@ async def test_processes_that_cannot_be_prepared_are_not_respawned_in_a_loop(
         os.kill(pid, signal.SIGKILL)
     await takes_no_job(worker, "SetUpFailed")
     (line,) = said(worker, "no job is taken: ")
-    assert "INTERVIEW_APPLICATION: breakable_application:Breakable cannot be used" in line["event"]
+    assert f"INTERVIEW_APPLICATION: {BREAKABLE} cannot be used" in line["event"]
     failures = len(worker.log(event="error initializing process"))
     await asyncio.sleep(UNTAKEN_S)
     # The framework by itself made some twenty a second.

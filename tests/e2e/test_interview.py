@@ -7,12 +7,12 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from heard import MOST_WORD_ERRORS, heard_by, word_error_rate, words
-from running_worker import RunningWorker, left_behind
 
 from states import History, Outcome, Reason, Status
 from states.journal import read_records
 from states.testing import assert_condition, assert_outcome, assert_path
+from tests.support.live.heard import MOST_WORD_ERRORS, heard_by, word_error_rate, words
+from tests.support.live.running_worker import RunningWorker, left_behind
 from worker.demo.candidate import Candidate
 from worker.demo.conversation import Exchange, hold_conversation
 from worker.demo.script import CandidateScript
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from worker.demo.livekit_server import LiveKitServer
 
 # The interview takes three quarters of a minute, once for all tests of the module.
-pytestmark = [pytest.mark.real_server, pytest.mark.timeout(300)]
-
 NAME = "Wilhelmina Quist"
 START_UP = ["handshake_start", "ctx_connected", "session_started", "init_done"]
 RESOURCES = ["database", "vad", "stt", "tts", "orchestrator"]

@@ -10,11 +10,11 @@ from uuid import uuid4
 
 import numpy as np
 import pytest
-from heard import MOST_WORD_ERRORS, heard_by, word_error_rate
 from livekit import rtc
 from livekit.agents import Agent, AgentSession
 from livekit.agents.voice.room_io import RoomOptions
 
+from tests.support.live.heard import MOST_WORD_ERRORS, heard_by, word_error_rate
 from worker import rooms
 from worker.demo.candidate import Candidate
 from worker.interview.clips import ClipName, load_clip
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
     from worker.demo.livekit_server import LiveKitServer
     from worker.speech.audio import Pcm
-
-pytestmark = [pytest.mark.real_server, pytest.mark.e2e]
 
 #: Seconds for which an event loop is blocked in the middle of a clip.
 BLOCKED_S = 2.0

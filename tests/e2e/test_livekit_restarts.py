@@ -6,13 +6,13 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
-from coming_back import worker_alone
-from heard import MOST_WORD_ERRORS, heard_by, times_in, word_error_rate
-from one_question import PLAN, SCRIPT, is_running
-from running_worker import PATIENCE_S, RunningWorker, eventually
 
 from states import Outcome, Reason
 from states.testing import assert_outcome
+from tests.support.live.coming_back import worker_alone
+from tests.support.live.heard import MOST_WORD_ERRORS, heard_by, times_in, word_error_rate
+from tests.support.live.one_question import PLAN, SCRIPT, is_running
+from tests.support.live.running_worker import PATIENCE_S, RunningWorker, eventually
 from worker.demo.conversation import hold_conversation
 from worker.demo.livekit_server import LiveKitServer
 from worker.demo.script import CandidateScript
@@ -23,18 +23,12 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from scenarios import Record
-
     from states import History
+    from tests.support.live.scenarios import Record
     from worker.store.interviews import Interview
     from worker.store.turns import Turn
 
-pytestmark = [
-    pytest.mark.real_server,
-    pytest.mark.e2e,
-    pytest.mark.timeout(300),
-    pytest.mark.usefixtures("voices"),
-]
+pytestmark = pytest.mark.usefixtures("voices")
 
 QUESTION = PLAN.questions[0].text
 #: Seconds until the killed server is started again.

@@ -21,8 +21,6 @@ from worker.demo.livekit_server import LiveKitServer, LiveKitServerUnavailable, 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = [pytest.mark.real_server, pytest.mark.e2e]
-
 PARENT = """
 import asyncio, sys
 from pathlib import Path

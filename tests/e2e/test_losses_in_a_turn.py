@@ -7,26 +7,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
-from breakable import THANKS, Parts, breakable_parts
-from losses import LOSSES
-from losses_in_a_turn import NEXT, PLAN, Held, hold
-from one_question import ALL_THE_WAY
-from running_worker import RunningWorker
 
 from states import Outcome, Reason, Status
 from states.testing import assert_outcome, assert_path
+from tests.support.live.breakable import THANKS, Parts, breakable_parts
+from tests.support.live.losses import LOSSES
+from tests.support.live.losses_in_a_turn import NEXT, PLAN, Held, hold
+from tests.support.live.one_question import ALL_THE_WAY
+from tests.support.live.running_worker import RunningWorker
 from worker.interview.clips import ClipName
 from worker.speech import local_models
 
 if TYPE_CHECKING:
-    from scenarios import Record
-
+    from tests.support.live.scenarios import Record
     from worker.demo.livekit_server import LiveKitServer
 
 pytestmark = [
-    pytest.mark.real_server,
-    pytest.mark.e2e,
-    pytest.mark.timeout(300),
     # The parts and their worker are shared, so the event loop is.
     pytest.mark.asyncio(loop_scope="module"),
 ]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from heard import place_of, times_in
-from silences import OurTurn, spans_in
 
+from tests.support.live.heard import place_of, times_in
+from tests.support.live.silences import OurTurn, spans_in
 from worker.demo.hearing import SAMPLE_RATE, AudibleSpan
 
 LINE = "What did you learn at work last week?"

@@ -8,13 +8,13 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
-from coming_back import worker_alone
-from heard import MOST_WORD_ERRORS, heard_by, times_in, word_error_rate
-from one_question import PLAN, is_running
-from running_worker import PATIENCE_S, RunningWorker
 
 from states import Outcome, Reason
 from states.testing import assert_outcome
+from tests.support.live.coming_back import worker_alone
+from tests.support.live.heard import MOST_WORD_ERRORS, heard_by, times_in, word_error_rate
+from tests.support.live.one_question import PLAN, is_running
+from tests.support.live.running_worker import PATIENCE_S, RunningWorker
 from worker.demo.conversation import hold_conversation
 from worker.demo.livekit_server import LiveKitServer
 from worker.demo.script import CandidateScript
@@ -25,14 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from scenarios import Record
+    from tests.support.live.scenarios import Record
 
-pytestmark = [
-    pytest.mark.real_server,
-    pytest.mark.e2e,
-    pytest.mark.timeout(300),
-    pytest.mark.usefixtures("voices"),
-]
+pytestmark = pytest.mark.usefixtures("voices")
 
 QUESTION = PLAN.questions[0].text
 FIRST_HALF = "I learned to listen before I say anything, and"

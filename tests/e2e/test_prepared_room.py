@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
-from heard import MOST_WORD_ERRORS, word_error_rate
-from one_question import PLAN
-from running_worker import StartWorker
-from stand_ins.faults import Fault
-from test_cloud_interview import Cloud, assert_held, cloud, hold
-
 from states import Status
 from states.testing import assert_condition
+from tests.e2e.test_cloud_interview import Cloud, assert_held, cloud, hold
+from tests.stand_ins.faults import Fault
+from tests.support.live.heard import MOST_WORD_ERRORS, word_error_rate
+from tests.support.live.one_question import PLAN
+from tests.support.live.running_worker import StartWorker
 
 __all__ = ["cloud"]
-
-pytestmark = [pytest.mark.real_server, pytest.mark.e2e, pytest.mark.timeout(300)]
 
 
 async def test_the_second_interview_of_a_plan_is_heard_whole_though_its_voice_is_gone(

@@ -14,8 +14,6 @@ from worker.demo.candidate import Candidate
 if TYPE_CHECKING:
     from worker.demo.livekit_server import LiveKitServer
 
-pytestmark = [pytest.mark.real_server, pytest.mark.e2e]
-
 Access = tuple[str, str, str]
 
 

@@ -7,18 +7,16 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
-from heard import heard_by
-from one_question import ALL_THE_WAY, PLAN, SCRIPT, is_running
-from running_worker import PATIENCE_S
 
 from states import Outcome, Reason
 from states.testing import assert_outcome, assert_path
+from tests.support.live.heard import heard_by
+from tests.support.live.one_question import ALL_THE_WAY, PLAN, SCRIPT, is_running
+from tests.support.live.running_worker import PATIENCE_S
 from worker.demo.conversation import hold_conversation
 
 if TYPE_CHECKING:
-    from running_worker import StartWorker
-
-pytestmark = [pytest.mark.real_server, pytest.mark.e2e, pytest.mark.timeout(300)]
+    from tests.support.live.running_worker import StartWorker
 
 
 @pytest.mark.usefixtures("signals_heeded")

@@ -6,22 +6,18 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-import pytest
-from chat import Chat
-from heard import heard_by
-from one_question import ALL_THE_WAY, ANSWER
-from one_question import PLAN as ONE_QUESTION
-from running_worker import PATIENCE_S, RunningWorker, StartWorker, eventually
-from stand_ins.elevenlabs import ElevenLabsStandIn
-from stand_ins.tcp_proxy import TcpProxy
-
 from states import Outcome, Reason, Status
 from states.testing import assert_condition, assert_outcome, assert_path
+from tests.stand_ins.elevenlabs import ElevenLabsStandIn
+from tests.stand_ins.tcp_proxy import TcpProxy
+from tests.support.live.chat import Chat
+from tests.support.live.heard import heard_by
+from tests.support.live.one_question import ALL_THE_WAY, ANSWER
+from tests.support.live.one_question import PLAN as ONE_QUESTION
+from tests.support.live.running_worker import PATIENCE_S, RunningWorker, StartWorker, eventually
 from worker.demo.voice import LocalVoice
 from worker.interview.plan import Question
 from worker.speech import local_models
-
-pytestmark = [pytest.mark.real_server, pytest.mark.e2e, pytest.mark.timeout(300)]
 
 NEXT = Question(id="next", text="And what will you learn next week?", follow_ups_allowed=0)
 TYPED = "I will learn how to write to somebody who has lost their voice."

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
-import broken_plugins
 import pytest
-from one_question import ALL_THE_WAY, PLAN
-from scenarios import Record, assert_nothing_was_lost, talk, write_down
-from stand_ins.deepgram import DeepgramStandIn
-from stand_ins.elevenlabs import ElevenLabsStandIn
 
 from states import History, Status
 from states.testing import assert_condition, assert_path, gap
+from tests.stand_ins.deepgram import DeepgramStandIn
+from tests.stand_ins.elevenlabs import ElevenLabsStandIn
+from tests.support.live import broken_plugins
+from tests.support.live.one_question import ALL_THE_WAY, PLAN
+from tests.support.live.scenarios import Record, assert_nothing_was_lost, talk, write_down
 from worker.speech import local_models
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from running_worker import RunningWorker, StartWorker
-
-pytestmark = [pytest.mark.real_server, pytest.mark.e2e, pytest.mark.timeout(300)]
+    from tests.support.live.running_worker import RunningWorker, StartWorker
 
 Hold: TypeAlias = "Callable[[RunningWorker], Awaitable[History]]"
 

@@ -7,24 +7,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import broken_plugins
 import pytest
-from heard import heard_by
-from one_question import ALL_THE_WAY, NEVER_STARTED, PLAN, is_running
-from running_worker import PATIENCE_S, eventually
-from scenarios import Record, assert_nothing_was_lost, talk, write_down
-from stand_ins.tcp_proxy import TcpProxy
 
 from states import Outcome, Reason, State, Status
 from states.testing import assert_condition, assert_outcome, assert_path
+from tests.stand_ins.tcp_proxy import TcpProxy
+from tests.support.live import broken_plugins
+from tests.support.live.heard import heard_by
+from tests.support.live.one_question import ALL_THE_WAY, NEVER_STARTED, PLAN, is_running
+from tests.support.live.running_worker import PATIENCE_S, eventually
+from tests.support.live.scenarios import Record, assert_nothing_was_lost, talk, write_down
+from tests.support.paths import REPOSITORY
 from worker.speech import local_models
 
 if TYPE_CHECKING:
-    from running_worker import StartWorker
-
+    from tests.support.live.running_worker import StartWorker
     from worker.demo.livekit_server import LiveKitServer
-
-pytestmark = [pytest.mark.real_server, pytest.mark.e2e, pytest.mark.timeout(300)]
 
 DEGRADED = [state.replace("READY", "DEGRADED") for state in ALL_THE_WAY]
 
@@ -38,8 +36,8 @@ def models() -> None:
 def flaky(failures: int) -> dict[str, str]:
     """Settings of a worker whose orchestrator fails so often in each job."""
     return {
-        "PYTHONPATH": str(Path(__file__).parent),
-        "INTERVIEW_APPLICATION": "flaky_application:FlakyApplication",
+        "PYTHONPATH": str(REPOSITORY),
+        "INTERVIEW_APPLICATION": "tests.support.live.flaky_application:FlakyApplication",
         "FAILURES": str(failures),
     }
 

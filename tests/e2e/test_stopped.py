@@ -8,7 +8,9 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
-from coming_back import (
+
+from states import Outcome, Reason
+from tests.support.live.coming_back import (
     COMES_BACK,
     LONGEST_ALONE_S,
     alone_after,
@@ -16,21 +18,14 @@ from coming_back import (
     roles_of,
     successor,
 )
-from one_question import PLAN, SCRIPT, is_running
-from running_worker import PATIENCE_S, StartWorker, eventually
-
-from states import Outcome, Reason
+from tests.support.live.one_question import PLAN, SCRIPT, is_running
+from tests.support.live.running_worker import PATIENCE_S, StartWorker, eventually
 from worker.demo.conversation import hold_conversation
 
 if TYPE_CHECKING:
-    from scenarios import Record
+    from tests.support.live.scenarios import Record
 
-pytestmark = [
-    pytest.mark.real_server,
-    pytest.mark.e2e,
-    pytest.mark.timeout(300),
-    pytest.mark.usefixtures("voices"),
-]
+pytestmark = pytest.mark.usefixtures("voices")
 
 
 async def test_an_interviewer_that_is_stopped_is_followed_and_is_mute_when_it_goes_on(

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from coming_back import (
+
+from states import Outcome, Reason
+from tests.support.live.coming_back import (
     COMES_BACK,
     LONGEST_ALONE_S,
     has_asked,
@@ -14,26 +16,20 @@ from coming_back import (
     roles_of,
     successor,
 )
-from heard import heard_by
-from one_question import PLAN, SCRIPT
-from running_worker import PATIENCE_S, database_elsewhere, eventually
-
-from states import Outcome, Reason
+from tests.support.live.heard import heard_by
+from tests.support.live.one_question import PLAN, SCRIPT
+from tests.support.live.running_worker import PATIENCE_S, database_elsewhere, eventually
+from tests.support.paths import REPOSITORY
 from worker.demo.conversation import hold_conversation
 
 if TYPE_CHECKING:
-    from running_worker import StartWorker
-    from scenarios import Record
+    from tests.support.live.running_worker import StartWorker
+    from tests.support.live.scenarios import Record
 
-pytestmark = [
-    pytest.mark.real_server,
-    pytest.mark.e2e,
-    pytest.mark.timeout(300),
-    pytest.mark.usefixtures("voices"),
-]
+pytestmark = pytest.mark.usefixtures("voices")
 
 #: A folder with a sitecustomize.py.
-CAN_BE_STUCK = str(Path(__file__).parent / "stuck")
+CAN_BE_STUCK = str(REPOSITORY / "tests/support/live/stuck")
 
 
 async def test_it_ends_itself_and_its_interview_is_handed_over(

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-from one_question import PLAN, SCRIPT, is_running
-from running_worker import PATIENCE_S, StartWorker, command, eventually
-
 from states import Outcome, Reason
 from states.testing import assert_outcome
+from tests.support.live.one_question import PLAN, SCRIPT, is_running
+from tests.support.live.running_worker import PATIENCE_S, StartWorker, command, eventually
 from worker.cli.common import ExitCode
 from worker.demo.conversation import hold_conversation
 
 if TYPE_CHECKING:
-    from running_worker import RunningWorker
-
+    from tests.support.live.running_worker import RunningWorker
     from worker.store.interviews import Interview
-
-pytestmark = [pytest.mark.real_server, pytest.mark.e2e, pytest.mark.timeout(300)]
 
 
 async def progress_of(worker: RunningWorker, interview: Interview) -> tuple[str, str, str]:

@@ -11,17 +11,15 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import psutil
 import pytest
-from one_question import PLAN
-from running_worker import RunningWorker, command
 
+from tests.support.live.one_question import PLAN
+from tests.support.live.running_worker import RunningWorker, command
 from worker.demo.livekit_server import LiveKitServer
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from running_worker import StartWorker
-
-pytestmark = [pytest.mark.real_server, pytest.mark.e2e, pytest.mark.timeout(300)]
+    from tests.support.live.running_worker import StartWorker
 
 
 def free_port() -> int:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
-from coming_back import COMES_BACK, LONGEST_ALONE_S, has_asked, is_over
-from heard import heard_by
-from one_question import PLAN, SCRIPT
-from running_worker import PATIENCE_S, RunningWorker
 
 from states import Outcome, Reason
+from tests.support.live.coming_back import COMES_BACK, LONGEST_ALONE_S, has_asked, is_over
+from tests.support.live.heard import heard_by
+from tests.support.live.one_question import PLAN, SCRIPT
+from tests.support.live.running_worker import PATIENCE_S, RunningWorker
 from worker.demo.conversation import hold_conversation
 from worker.demo.livekit_server import API_KEY, LiveKitServer, Ports
 from worker.store.embedded import EmbeddedPostgres
@@ -23,14 +23,9 @@ from worker.webhooks import PATH
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from scenarios import Record
+    from tests.support.live.scenarios import Record
 
-pytestmark = [
-    pytest.mark.real_server,
-    pytest.mark.e2e,
-    pytest.mark.timeout(300),
-    pytest.mark.usefixtures("voices"),
-]
+pytestmark = pytest.mark.usefixtures("voices")
 
 #: Seconds between two looks: longer than the candidate would wait.
 RARELY = {"INTERVIEW_WATCH_S": "60"}

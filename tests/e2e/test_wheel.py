@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+from tests.support.paths import REPOSITORY
 
-REPOSITORY = Path(__file__).parents[2]
+pytestmark = pytest.mark.timeout(900)
+
 
 USERS_TEST = """
 import asyncio

@@ -9,7 +9,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from coming_back import (
+
+from states import Outcome, Reason
+from tests.support.live.coming_back import (
     COMES_BACK,
     LONGEST_ALONE_S,
     alone_after,
@@ -18,25 +20,17 @@ from coming_back import (
     roles_of,
     successor,
 )
-from one_question import PLAN, SCRIPT
-from running_worker import PATIENCE_S, RunningWorker, database_elsewhere
-from wrong_clock import Clock
-
-from states import Outcome, Reason
+from tests.support.live.one_question import PLAN, SCRIPT
+from tests.support.live.running_worker import PATIENCE_S, RunningWorker, database_elsewhere
+from tests.support.live.wrong_clock import Clock
 from worker.demo.conversation import hold_conversation
 
 if TYPE_CHECKING:
-    from scenarios import Record
-
     from states import History
+    from tests.support.live.scenarios import Record
     from worker.demo.livekit_server import LiveKitServer
 
-pytestmark = [
-    pytest.mark.real_server,
-    pytest.mark.e2e,
-    pytest.mark.timeout(300),
-    pytest.mark.usefixtures("voices"),
-]
+pytestmark = pytest.mark.usefixtures("voices")
 
 
 def began(job: History) -> datetime:

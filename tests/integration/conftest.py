@@ -12,11 +12,11 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
-from database_urls import database_url, server_socket
-from embedded_processes import end_keeper
-from lease_times import LEASE_S, passes
-from stand_ins.tcp_proxy import TcpProxy
 
+from tests.stand_ins.tcp_proxy import TcpProxy
+from tests.support.database.database_urls import database_url, server_socket
+from tests.support.database.embedded_processes import end_keeper
+from tests.support.database.lease_times import LEASE_S, passes
 from worker.interview.plan import SAMPLE_PLAN, load_plan
 from worker.store.embedded import embedded_postgres
 from worker.store.interviews import create_interview

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from debian_programs import debian_program
 
+from tests.support.debian_programs import debian_program
+from tests.support.paths import REPOSITORY
 from worker.telemetry.alerts import ALERTS, rules_file
 from worker.telemetry.figures import FIGURES
 
-REPOSITORY = Path(__file__).parents[2]
 STARTED = {"interview_jobs_started_total": "0+10x40"}
 UP = {"interview_worker_ready": "1x40"}
 

@@ -8,9 +8,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from database_urls import through
 
 from states import FileJournal
+from tests.support.database.database_urls import through
 from worker import bookkeeping
 from worker.bookkeeping import Bookkeeper
 from worker.settings import Settings
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from stand_ins.tcp_proxy import TcpProxy
+    from tests.stand_ins.tcp_proxy import TcpProxy
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 import pytest
-from database_urls import through
 
+from tests.support.database.database_urls import through
 from worker.store import connections
 from worker.store.errors import DatabaseOperationFailed, DatabaseUnavailable
 from worker.store.pool import Database, PoolLimits
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from stand_ins.tcp_proxy import TcpProxy
-
+    from tests.stand_ins.tcp_proxy import TcpProxy
     from worker.store.connection import Connection
 
 

@@ -7,10 +7,10 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from cli_process import command
 
 from states import FileJournal, MemoryJournal
 from states.journal import JournalTooNew, read_records
+from tests.support.database.cli_process import command
 from worker import dead_jobs
 from worker.cli.common import ExitCode
 from worker.dead_jobs import DAMAGED, SHIPPED, JournalForeign, close_book, ship_book, ship_records

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 from livekit.agents.stt import SpeechEventType
-from provider_clients import RATE, deepgram_stt, silence
-from stand_ins.deepgram import DeepgramStandIn
-from stand_ins.faults import Fault, Nonsense
 
+from tests.stand_ins.deepgram import DeepgramStandIn
+from tests.stand_ins.faults import Fault, Nonsense
+from tests.support.database.provider_clients import RATE, deepgram_stt, silence
 from worker.providers.chain import ProviderChain
 from worker.resources.vad import load_vad
 from worker.speech import audio, local_models

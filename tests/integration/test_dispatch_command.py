@@ -6,8 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from job_records import JobRecords, header
 
+from tests.support.database.job_records import JobRecords, header
 from worker import rooms
 from worker.cli import interviews
 from worker.cli.common import CommandError, ExitCode

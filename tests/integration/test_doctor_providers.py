@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
-from provider_clients import a_second_of_sound, hears
-from stand_ins.deepgram import DeepgramStandIn
-from stand_ins.elevenlabs import ElevenLabsStandIn
-from stand_ins.faults import Fault
-from stand_ins.openai import OpenAIStandIn
 
+from tests.stand_ins.deepgram import DeepgramStandIn
+from tests.stand_ins.elevenlabs import ElevenLabsStandIn
+from tests.stand_ins.faults import Fault
+from tests.stand_ins.openai import OpenAIStandIn
+from tests.support.database.provider_clients import a_second_of_sound, hears
 from worker.doctor.findings import Finding
 from worker.doctor.providers import provider_check
 from worker.doctor.visit import Visit

@@ -14,8 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import pytest
-from embedded_processes import end_keeper, processes_of, wait_for_end, wait_until_gone
 
+from tests.support.database.embedded_processes import (
+    end_keeper,
+    processes_of,
+    wait_for_end,
+    wait_until_gone,
+)
 from worker.store.embedded import EmbeddedPostgres, embedded_postgres
 from worker.store.embedded_layout import (
     DataFolderUnusable,

@@ -6,8 +6,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from job_records import START, JobRecords, header
 
+from tests.support.database.job_records import START, JobRecords, header
 from worker.interview.plan import SAMPLE_PLAN, load_plan
 from worker.store.interviews import Interview, create_interview, get_interview
 from worker.store.jobs import get_job, ship

@@ -5,8 +5,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from job_records import START, JobRecords, Record, header
 
+from tests.support.database.job_records import START, JobRecords, Record, header
 from worker.interview.plan import SAMPLE_PLAN, load_plan
 from worker.store.interviews import create_interview, get_interview, turns_of
 from worker.store.jobs import JobHeader, get_job, list_jobs, records_of, ship

@@ -11,10 +11,10 @@ import aiohttp
 import numpy as np
 import pytest
 from livekit.plugins import elevenlabs
-from provider_clients import a_second_of_sound, elevenlabs_tts
-from stand_ins.elevenlabs import ElevenLabsStandIn
-from stand_ins.faults import Fault, Nonsense
 
+from tests.stand_ins.elevenlabs import ElevenLabsStandIn
+from tests.stand_ins.faults import Fault, Nonsense
+from tests.support.database.provider_clients import a_second_of_sound, elevenlabs_tts
 from worker.providers.chain import ProviderChain
 from worker.speech import audio, local_models
 from worker.speech.chain_tts import ChainTTS

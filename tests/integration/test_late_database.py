@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import MagicMock
 
 import pytest
-from database_urls import through
-from running_job import HEADER, RunningJob
 
 from states import Status
+from tests.support.database.database_urls import through
+from tests.support.database.running_job import HEADER, RunningJob
 from worker import shipping
 from worker.application import Dispatch
 from worker.interview import orchestrator_llm
@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from stand_ins.tcp_proxy import TcpProxy
-
+    from tests.stand_ins.tcp_proxy import TcpProxy
     from worker.resources.base import LoadReport, Resource
     from worker.store.pool import Database
 

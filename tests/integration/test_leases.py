@@ -6,9 +6,9 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
-from job_records import JobRecords, header
-from lease_times import LEASE_S, lapses, lease_holder, passes
 
+from tests.support.database.job_records import JobRecords, header
+from tests.support.database.lease_times import LEASE_S, lapses, lease_holder, passes
 from worker.interview.plan import SAMPLE_PLAN, load_plan
 from worker.store.interviews import Interview, create_interview, get_interview, turns_of
 from worker.store.jobs import get_job, ship

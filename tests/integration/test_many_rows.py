@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from cli_process import command
-from job_records import JobRecords, header
 
+from tests.support.database.cli_process import command
+from tests.support.database.job_records import JobRecords, header
 from worker.interview.plan import SAMPLE_PLAN, load_plan
 from worker.store.interviews import (
     InterviewStatus,

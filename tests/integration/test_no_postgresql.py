@@ -7,8 +7,8 @@ import contextlib
 from typing import TYPE_CHECKING
 
 import pytest
-from cli_process import command
 
+from tests.support.database.cli_process import command
 from worker.cli.common import ExitCode
 from worker.resources.base import LoadFailed
 from worker.resources.bootstrap import AgentResources

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
-from database_urls import server_socket
-from debian_programs import debian_program
-from embedded_processes import wait_for_end
-from job_records import JobRecords, header
-from pgbouncer import PgBouncer
 
+from tests.support.database.database_urls import server_socket
+from tests.support.database.embedded_processes import wait_for_end
+from tests.support.database.job_records import JobRecords, header
+from tests.support.database.pgbouncer import PgBouncer
+from tests.support.debian_programs import debian_program
 from worker.interview.plan import SAMPLE_PLAN, load_plan
 from worker.store.embedded_layout import Layout
 from worker.store.interviews import create_interview, get_interview, turns_of

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from livekit.agents import APIConnectionError
-from provider_clients import elevenlabs_tts
-from stand_ins.elevenlabs import ElevenLabsStandIn
-from stand_ins.faults import Fault
 
+from tests.stand_ins.elevenlabs import ElevenLabsStandIn
+from tests.stand_ins.faults import Fault
+from tests.support.database.provider_clients import elevenlabs_tts
 from worker.interview.plan import SAMPLE_PLAN, load_plan
 from worker.interview.planned_lines import planned_lines, prepare_plan
 from worker.providers.chain import ProviderChain

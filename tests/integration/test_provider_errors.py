@@ -8,7 +8,12 @@ from typing import TypeAlias
 import pytest
 from livekit.agents import APIConnectionError, APIConnectOptions, APIStatusError, APITimeoutError
 from livekit.agents.stt import SpeechEventType
-from provider_clients import (
+
+from tests.stand_ins.deepgram import DeepgramStandIn
+from tests.stand_ins.elevenlabs import ElevenLabsStandIn
+from tests.stand_ins.faults import Fault
+from tests.stand_ins.openai import OpenAIStandIn
+from tests.support.database.provider_clients import (
     ONCE,
     ONCE_SOON,
     PHRASE,
@@ -22,10 +27,6 @@ from provider_clients import (
     said,
     synthesized,
 )
-from stand_ins.deepgram import DeepgramStandIn
-from stand_ins.elevenlabs import ElevenLabsStandIn
-from stand_ins.faults import Fault
-from stand_ins.openai import OpenAIStandIn
 
 #: Use one plugin once, with a fault; the requests that it made.
 Use: TypeAlias = Callable[[Fault, APIConnectOptions], Awaitable[None]]

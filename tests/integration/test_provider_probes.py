@@ -6,11 +6,11 @@ from typing import TypeAlias
 
 import aiohttp
 import pytest
-from stand_ins.deepgram import DeepgramStandIn
-from stand_ins.elevenlabs import ElevenLabsStandIn
-from stand_ins.faults import Fault
-from stand_ins.openai import OpenAIStandIn
 
+from tests.stand_ins.deepgram import DeepgramStandIn
+from tests.stand_ins.elevenlabs import ElevenLabsStandIn
+from tests.stand_ins.faults import Fault
+from tests.stand_ins.openai import OpenAIStandIn
 from worker.providers.failure import ProbeFailed, failure_of
 from worker.providers.probes import Probe, deepgram_probe, elevenlabs_probe, openai_probe
 

@@ -9,11 +9,11 @@ import asyncpg
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from cli_process import command
-from job_records import JobRecords, header
-from running_job import RunningJob
 
 from states import Status
+from tests.support.database.cli_process import command
+from tests.support.database.job_records import JobRecords, header
+from tests.support.database.running_job import RunningJob
 from worker import shipping
 from worker.cli.common import ExitCode
 from worker.interview.orchestrator_llm import OrchestratorLLM

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 import pytest
-from database_urls import through
-from running_job import RunningJob
 
 from states import Event, Status
+from tests.support.database.database_urls import through
+from tests.support.database.running_job import RunningJob
 from worker import shipping
 from worker.interview.plan import SAMPLE_PLAN, load_plan
 from worker.shipping import ship_live, stop_shipping
@@ -22,7 +22,7 @@ from worker.store.pool import Database, PoolLimits
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from stand_ins.tcp_proxy import TcpProxy
+    from tests.stand_ins.tcp_proxy import TcpProxy
 
 LIMITS = PoolLimits(
     connect_timeout_s=0.2, statement_timeout_s=0.2, verify_timeout_s=0.2, acquire_timeout_s=0.2

@@ -9,10 +9,19 @@ import numpy as np
 import pytest
 from livekit.agents import APIStatusError, stt
 from livekit.agents.stt import SpeechEventType
-from provider_clients import ONCE, PHRASE, RATE, deepgram_stt, hears, push, silence, tone
-from stand_ins.deepgram import DeepgramStandIn
-from stand_ins.faults import Fault, Nonsense
 
+from tests.stand_ins.deepgram import DeepgramStandIn
+from tests.stand_ins.faults import Fault, Nonsense
+from tests.support.database.provider_clients import (
+    ONCE,
+    PHRASE,
+    RATE,
+    deepgram_stt,
+    hears,
+    push,
+    silence,
+    tone,
+)
 from worker.speech import audio, local_models
 from worker.speech.frames import resampled
 

@@ -9,8 +9,9 @@ import aiohttp
 import numpy as np
 import pytest
 from aiohttp import WSMsgType
-from provider_clients import RATE, hears, silence, tone
-from stand_ins.deepgram import DeepgramStandIn
+
+from tests.stand_ins.deepgram import DeepgramStandIn
+from tests.support.database.provider_clients import RATE, hears, silence, tone
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

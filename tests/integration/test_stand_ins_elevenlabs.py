@@ -8,7 +8,10 @@ import re
 import numpy as np
 import pytest
 from livekit.agents import APIError, APIStatusError
-from provider_clients import (
+
+from tests.stand_ins.elevenlabs import ElevenLabsStandIn
+from tests.stand_ins.faults import Fault, Nonsense
+from tests.support.database.provider_clients import (
     ONCE_SOON,
     a_second_of_sound,
     elevenlabs_tts,
@@ -16,9 +19,6 @@ from provider_clients import (
     seconds,
     synthesized,
 )
-from stand_ins.elevenlabs import ElevenLabsStandIn
-from stand_ins.faults import Fault, Nonsense
-
 from worker.speech import audio, local_models
 from worker.speech.frames import resampled, samples_of
 

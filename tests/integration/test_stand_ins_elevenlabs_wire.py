@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 from aiohttp import WSMsgType
-from provider_clients import a_second_of_sound
-from stand_ins.elevenlabs import VOICES, ElevenLabsStandIn
+
+from tests.stand_ins.elevenlabs import VOICES, ElevenLabsStandIn
+from tests.support.database.provider_clients import a_second_of_sound
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -6,23 +6,22 @@ import asyncio
 import os
 import signal
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
-from stand_ins.deepgram import DeepgramStandIn
-from stand_ins.elevenlabs import ElevenLabsStandIn
-from stand_ins.faults import Fault, FaultKind, Nonsense, UnknownFault
-from stand_ins.openai import OpenAIStandIn
+
+from tests.stand_ins.deepgram import DeepgramStandIn
+from tests.stand_ins.elevenlabs import ElevenLabsStandIn
+from tests.stand_ins.faults import Fault, FaultKind, Nonsense, UnknownFault
+from tests.stand_ins.openai import OpenAIStandIn
+from tests.support.paths import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from stand_ins._server import StandIn
-
-TESTS = Path(__file__).parent.parent
+    from tests.stand_ins._server import StandIn
 
 
 @pytest.fixture
@@ -151,8 +150,8 @@ async def test_the_command_prints_how_to_reach_all_three_and_ends_on_ctrl_c() ->
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "stand_ins",
-        cwd=TESTS,
+        "tests.stand_ins",
+        cwd=REPOSITORY,
         env=os.environ | {"PYTHONUNBUFFERED": "1"},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

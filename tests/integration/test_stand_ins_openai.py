@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 from livekit.agents import APIConnectionError, APIStatusError
-from provider_clients import ONCE, chunks_of, openai_llm, text_of
-from stand_ins.faults import Fault, Nonsense
-from stand_ins.openai import DEFAULT_REPLY, OpenAIStandIn
+
+from tests.stand_ins.faults import Fault, Nonsense
+from tests.stand_ins.openai import DEFAULT_REPLY, OpenAIStandIn
+from tests.support.database.provider_clients import ONCE, chunks_of, openai_llm, text_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

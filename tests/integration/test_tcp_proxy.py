@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from stand_ins.tcp_proxy import TcpProxy
+
+from tests.stand_ins.tcp_proxy import TcpProxy
 
 Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 

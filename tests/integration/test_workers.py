@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from job_records import JobRecords, header
-from lease_times import LEASE_S, passes
 
 from states import Outcome, Reason
+from tests.support.database.job_records import JobRecords, header
+from tests.support.database.lease_times import LEASE_S, passes
 from worker.store.interviews import get_interview, turns_of
 from worker.store.jobs import get_job, ship
 from worker.store.leases import renew_leases, take_lease

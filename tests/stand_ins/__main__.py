@@ -1,6 +1,6 @@
 """All providers at once, with real speech, until Ctrl-C: to try a worker's cloud chains on.
 
-In tests/: `python -m stand_ins`, and in another shell the lines that it prints.
+`python -m tests.stand_ins`, and in another shell the lines that it prints.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import contextlib
 import signal
 import sys
 
-from stand_ins.deepgram import DeepgramStandIn
-from stand_ins.elevenlabs import ElevenLabsStandIn
-from stand_ins.openai import DEFAULT_REPLY, OpenAIStandIn
+from tests.stand_ins.deepgram import DeepgramStandIn
+from tests.stand_ins.elevenlabs import ElevenLabsStandIn
+from tests.stand_ins.openai import DEFAULT_REPLY, OpenAIStandIn
 from worker.speech import local_models
 from worker.speech.local_models import LocalSpeechUnavailable
 
@@ -46,7 +46,7 @@ async def _serve(reply: str) -> None:
 
 def main() -> int:
     """Run the stand-ins; the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m stand_ins", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.stand_ins", description=__doc__)
     parser.add_argument("--reply", default=DEFAULT_REPLY, help="what the language model says")
     arguments = parser.parse_args()
     try:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import WSMsgType, web
 
-from stand_ins.faults import NOT_JSON, WRONG_SHAPE, Fault, FaultKind, Nonsense
+from tests.stand_ins.faults import NOT_JSON, WRONG_SHAPE, Fault, FaultKind, Nonsense
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping

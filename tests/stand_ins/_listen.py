@@ -17,7 +17,7 @@ import numpy as np
 from aiohttp import WSMsgType
 from livekit import rtc
 
-from stand_ins._segments import (
+from tests.stand_ins._segments import (
     RATE,
     Event,
     Segment,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from aiohttp import WSMessage
 
-    from stand_ins._injector import Socket
+    from tests.stand_ins._injector import Socket
     from worker.speech.audio import Floats
 
 MODEL_UUID: Final = "40bd3654-e622-47c4-a111-63a61b23bfe8"

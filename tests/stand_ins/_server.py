@@ -12,8 +12,8 @@ from uuid import uuid4
 
 from aiohttp import web
 
-from stand_ins._injector import FaultInjector
-from stand_ins.faults import Fault, FaultKind, FaultPlan, Nonsense, UnknownFault
+from tests.stand_ins._injector import FaultInjector
+from tests.stand_ins.faults import Fault, FaultKind, FaultPlan, Nonsense, UnknownFault
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

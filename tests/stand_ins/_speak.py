@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from aiohttp import WSMsgType
 
-from stand_ins._alignment import Character, align, as_message
-from stand_ins.faults import FaultKind
+from tests.stand_ins._alignment import Character, align, as_message
+from tests.stand_ins.faults import FaultKind
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from aiohttp import WSMessage
 
-    from stand_ins._injector import FaultInjector, Socket
+    from tests.stand_ins._injector import FaultInjector, Socket
 
 SAMPLE_RATE: Final = 24_000
 #: Bytes of 16-bit audio in one message: 0.25 s.

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 
-from stand_ins._injector import Socket
-from stand_ins._listen import Listening, ListenOptions
-from stand_ins._segments import SegmentOptions
-from stand_ins._server import INJECTOR, REQUEST_ID, StandIn
-from stand_ins.faults import FaultKind
+from tests.stand_ins._injector import Socket
+from tests.stand_ins._listen import Listening, ListenOptions
+from tests.stand_ins._segments import SegmentOptions
+from tests.stand_ins._server import INJECTOR, REQUEST_ID, StandIn
+from tests.stand_ins.faults import FaultKind
 from worker.speech import local_models
 from worker.speech.engine_thread import EngineThread
 

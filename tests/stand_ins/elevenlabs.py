@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 
-from stand_ins._injector import Body, Socket
-from stand_ins._server import BODY, INJECTOR, REQUEST_ID, StandIn
-from stand_ins._speak import CHUNK_BYTES, Rejection, Speaking, SpeakOptions
-from stand_ins.faults import NOT_JSON, FaultKind, Nonsense
+from tests.stand_ins._injector import Body, Socket
+from tests.stand_ins._server import BODY, INJECTOR, REQUEST_ID, StandIn
+from tests.stand_ins._speak import CHUNK_BYTES, Rejection, Speaking, SpeakOptions
+from tests.stand_ins.faults import NOT_JSON, FaultKind, Nonsense
 from worker.speech import audio, local_models
 from worker.speech.engine_thread import EngineThread
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from contextlib import AsyncExitStack
 
-    from stand_ins._injector import FaultInjector
+    from tests.stand_ins._injector import FaultInjector
     from worker.speech.audio import Floats
 
 #: Voices by id: the plugin's default, and two of the service's premade ones.

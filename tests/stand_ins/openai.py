@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from aiohttp import web
 
-from stand_ins._injector import Body
-from stand_ins._server import BODY, INJECTOR, REQUEST_ID, StandIn
-from stand_ins.faults import FaultKind
+from tests.stand_ins._injector import Body
+from tests.stand_ins._server import BODY, INJECTOR, REQUEST_ID, StandIn
+from tests.stand_ins.faults import FaultKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping

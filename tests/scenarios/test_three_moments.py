@@ -1,0 +1,187 @@
+"""What the table of losses says before the job, and while it loads; test_lost_in_a_turn: later.
+
+Each is a whole interview: the way of its lifecycle, the condition with its reason, what the
+candidate hears or reads and how soon, and that no word is lost or kept twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from states import Outcome, Reason, Status
+from states.testing import assert_outcome, assert_path
+from tests.support.virtual.moments import (
+    BACK,
+    BROKEN,
+    DEGRADED,
+    LOST,
+    NEVER,
+    PATIENCE_S,
+    QUESTIONS,
+    READY,
+    assert_nothing_was_lost,
+)
+from tests.support.virtual.provider_fakes import FakeLLM
+from tests.support.virtual.whole_interview import WholeInterview
+from worker.interview.clips import ClipName
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+pytestmark = pytest.mark.looptime
+
+
+@pytest.fixture
+def interview(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., WholeInterview]:
+    return lambda **options: WholeInterview(tmp_path, monkeypatch, **options)
+
+
+@pytest.mark.parametrize(
+    ("set_faults", "resource", "said"),
+    [
+        ("load.vad=raise", "vad", [(LOST, "FaultInjected")]),
+        ("load.vad=hang", "vad", [(LOST, "LoadTimeout")]),
+        ("load.vad=slow:6", "vad", [(LOST, "LoadTimeout"), (BACK, "Loaded")]),
+        ("load.vad=slow:9", "vad", [(LOST, "LoadTimeout"), (BACK, "Loaded")]),
+        ("load.database=raise", "database", [(LOST, "FaultInjected")]),
+        ("load.database=hang", "database", [(LOST, "LoadTimeout")]),
+        ("load.database=slow:9", "database", [(LOST, "LoadTimeout"), (BACK, "Loaded")]),
+        ("load.llm=raise", "llm", [(LOST, "FaultInjected")]),
+        ("load.llm=slow:9", "llm", [(LOST, "LoadTimeout"), (BACK, "Loaded")]),
+    ],
+)
+async def test_a_candidate_notices_nothing_of_what_an_interview_can_do_without(
+    interview: Any, set_faults: str, resource: str, said: list[tuple[Status, str]]
+) -> None:
+    held = interview()
+    held.models = {"first": FakeLLM("I", " see.")}
+    await held.held(set_faults)
+
+    assert_path(held.history, *DEGRADED)
+    assert held.said_of(resource) == said
+    assert_nothing_was_lost(held)
+    assert held.stage.written == []
+    # Nothing but a word while it waits for what is late.
+    assert set(held.stage.line.played) <= {ClipName.ONE_MOMENT}
+
+
+@pytest.mark.parametrize(
+    ("set_faults", "said"),
+    [
+        ("load.stt=raise", [(LOST, "FaultInjected")]),
+        ("load.stt=hang", [(LOST, "LoadTimeout")]),
+        ("load.stt=slow:9", [(LOST, "LoadTimeout"), (BACK, "Loaded")]),
+    ],
+)
+async def test_a_candidate_whom_nothing_hears_is_asked_to_type_at_once(
+    interview: Any, set_faults: str, said: list[tuple[Status, str]]
+) -> None:
+    held = await interview().held(set_faults)
+
+    assert_path(held.history, *DEGRADED)
+    assert held.said_of("stt") == said
+    assert_nothing_was_lost(held)
+    assert held.stage.line.played[-1] == ClipName.TROUBLE_HEARING
+    assert held.stage.written == [ClipName.TROUBLE_HEARING.text]
+
+
+@pytest.mark.parametrize(
+    ("set_faults", "said"),
+    [
+        ("load.tts=raise", [(LOST, "FaultInjected")]),
+        ("load.tts=hang", [(LOST, "LoadTimeout")]),
+    ],
+)
+async def test_what_nothing_can_speak_is_written_and_a_recorded_voice_says_so(
+    interview: Any, set_faults: str, said: list[tuple[Status, str]]
+) -> None:
+    held = await interview().held(set_faults)
+
+    assert_path(held.history, *DEGRADED)
+    assert held.said_of("tts") == said
+    assert_nothing_was_lost(held)
+    assert held.stage.line.played[-1] == ClipName.TROUBLE_SPEAKING
+    assert all(any(text in line for line in held.stage.written) for text in QUESTIONS)
+
+
+async def test_a_voice_that_comes_late_speaks_from_then_on(interview: Any) -> None:
+    held = await interview().held("load.tts=slow:9")
+
+    assert_path(held.history, *DEGRADED)
+    assert held.said_of("tts") == [(LOST, "LoadTimeout"), (BACK, "Loaded")]
+    assert_nothing_was_lost(held)
+    assert QUESTIONS[0] in held.stage.written[0]
+    assert len(held.stage.written) == 1, "the other questions were spoken"
+
+
+@pytest.mark.parametrize("resource", ["stt", "tts"])
+async def test_providers_that_cannot_be_made_are_reported_by_name(
+    interview: Any, resource: str
+) -> None:
+    held = interview()
+    engines = held.ears if resource == "stt" else held.voices
+    engines.update(first=BROKEN, second=BROKEN)
+    await held.held()
+
+    assert_path(held.history, *DEGRADED)
+    assert held.said_of(resource) == [(LOST, "NoProviderLeft")]
+    assert_nothing_was_lost(held)
+
+
+async def test_a_database_that_is_away_before_the_job_ships_when_it_is_back(interview: Any) -> None:
+    held = interview()
+    held.database.away = True
+    held.in_answer[1] = lambda: setattr(held.database, "away", False)
+    await held.held()
+
+    assert_path(held.history, *DEGRADED)
+    assert held.said_of("database") == [(LOST, "DatabaseUnavailable"), (BACK, "Shipping")]
+    assert held.database.shipped > 0
+    assert_nothing_was_lost(held)
+    assert held.stage.line.played == held.stage.written == []
+
+
+async def test_without_plan_and_database_it_is_tried_behind_one_moment_please(
+    interview: Any,
+) -> None:
+    held = interview(with_snapshot=False)
+    held.database.away = True
+    loop = asyncio.get_running_loop()
+    loop.call_later(5.0, lambda: setattr(held.database, "away", False))
+    await held.held()
+
+    assert_path(held.history, *DEGRADED)
+    assert held.said_of("orchestrator") == [(BACK, "Loaded")]
+    assert held.stage.line.played == [ClipName.ONE_MOMENT]
+    assert_nothing_was_lost(held)
+
+
+@pytest.mark.parametrize(
+    ("set_faults", "said", "reason"),
+    [
+        ("load.orchestrator=raise", [(LOST, "FaultInjected")], Reason.ORCHESTRATOR_FAILED),
+        ("load.orchestrator=hang", [], Reason.BOOTSTRAP_TIMEOUT),
+    ],
+)
+async def test_without_an_orchestrator_an_apology_is_heard(
+    interview: Any, set_faults: str, said: list[tuple[Status, str]], reason: Reason
+) -> None:
+    held = await interview().held(set_faults)
+
+    assert_path(held.history, *NEVER)
+    assert_outcome(held.history, Outcome.FAILED, reason)
+    assert held.said_of("orchestrator") == said
+    assert held.stage.line.played[-1] == ClipName.CANNOT_GO_ON
+    assert held.waits_s() <= [PATIENCE_S]
+
+
+async def test_an_orchestrator_that_comes_late_is_waited_for(interview: Any) -> None:
+    held = await interview().held("load.orchestrator=slow:4")
+
+    assert_path(held.history, *READY)
+    assert held.stage.line.played == [ClipName.ONE_MOMENT]
+    assert_nothing_was_lost(held)

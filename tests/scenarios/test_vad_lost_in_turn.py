@@ -1,0 +1,123 @@
+"""Whole interviews whose VAD dies: each answer is kept once and whole, whatever ended it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Literal
+
+import pytest
+
+from states import Outcome, Reason
+from states.testing import assert_outcome, assert_path
+from tests.support.virtual.moments import BACK, LOST, READY, ROLES
+from tests.support.virtual.stt_fakes import quiet
+from tests.support.virtual.whole_interview import PLAN, WORDS, WholeInterview
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+pytestmark = pytest.mark.looptime
+
+ANSWERS = [
+    " ".join(str(n * WORDS + word) for word in range(1, WORDS + 1))
+    for n in range(len(PLAN.questions))
+]
+Fate = Literal["raises", "ends", "hangs"]
+REASONS = {"raises": "VADFailed", "ends": "VADEnded", "hangs": "VADSilent"}
+#: Seconds from the middle of an answer to a moment of its end: the last word is being said, the
+#: STT has told the end of speech, the VAD has, and the silence that ends the turn goes on.
+MOMENTS_S = (0.0, 2.4, 2.7, 2.9, 3.3)
+
+
+@pytest.fixture
+def interview(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], WholeInterview]:
+    return lambda: WholeInterview(tmp_path, monkeypatch)
+
+
+def later(seconds: float, held: WholeInterview, fate: Fate | Literal["works"]) -> Any:
+    """What gives the VAD this fate, so many seconds after it is called."""
+    loop = asyncio.get_running_loop()
+    return lambda: loop.call_later(seconds, setattr, held.detector, "fate", fate)
+
+
+def answers(held: WholeInterview) -> list[str]:
+    return [turn["text"] for turn in held.turns if turn["speaker"] == "candidate"]
+
+
+def assert_went_well(held: WholeInterview) -> None:
+    assert_path(held.history, *READY)
+    assert_outcome(held.history, Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
+    assert answers(held) == ANSWERS
+    assert held.roles == ROLES
+
+
+@pytest.mark.parametrize("moment_s", MOMENTS_S)
+@pytest.mark.parametrize("fate", ["raises", "ends", "hangs"])
+async def test_an_answer_in_which_the_vad_is_lost_is_kept_once_and_so_is_the_next(
+    interview: Any, fate: Fate, moment_s: float
+) -> None:
+    held = interview()
+    held.in_answer[0] = later(moment_s, held, fate)
+    await held.held()
+
+    assert_went_well(held)
+    assert held.said_of("vad") == [(BACK, "Loaded"), (LOST, REASONS[fate])]
+
+
+async def test_the_loss_cuts_no_answer_in_two_of_which_a_part_is_text_already(
+    interview: Any,
+) -> None:
+    held = interview()
+
+    def pause_and_lose() -> None:
+        # Long enough for the STT to end a phrase, and not for the VAD.
+        held.stage.microphone._frames[:0] = quiet(0.45)
+        later(0.8, held, "raises")()
+
+    held.in_answer[0] = pause_and_lose
+    await held.held()
+
+    assert_went_well(held)
+
+
+@pytest.mark.parametrize("moment_s", MOMENTS_S)
+async def test_a_vad_that_is_back_ends_the_turns_again(interview: Any, moment_s: float) -> None:
+    held = interview()
+    loop = asyncio.get_running_loop()
+
+    def lose() -> None:
+        later(moment_s, held, "raises")()
+        loop.call_later(moment_s + 0.3, setattr, held.detector, "fate", "works")
+
+    held.in_answer[0] = lose
+    modes: list[Any] = []
+    held.in_answer[2] = lambda: modes.append(held.job.session.turn_detection)
+    await held.held()
+
+    assert_went_well(held)
+    assert held.said_of("vad") == [(BACK, "Loaded"), (LOST, "VADFailed"), (BACK, "Recovered")]
+    assert modes == ["vad"]
+
+
+@pytest.mark.parametrize("seconds", [3, 4, 5, 6, 7, 8, 9, 10, 11])
+async def test_a_vad_that_comes_late_ends_turns_from_then_on(interview: Any, seconds: int) -> None:
+    """Whenever in an answer that is."""
+    held = interview()
+    modes: list[Any] = []
+    held.in_answer[2] = lambda: modes.append(held.job.session.turn_detection)
+    await held.held(f"load.vad=slow:{seconds}")
+
+    assert_outcome(held.history, Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
+    assert answers(held) == ANSWERS
+    assert held.said_of("vad") == [(LOST, "LoadTimeout"), (BACK, "Loaded")]
+    assert modes == ["vad"]
+
+
+async def test_a_vad_that_came_late_may_be_lost_like_any_other(interview: Any) -> None:
+    held = interview()
+    held.in_answer[1] = later(0.0, held, "raises")
+    await held.held("load.vad=slow:3")
+
+    assert answers(held) == ANSWERS
+    assert held.said_of("vad")[1:] == [(BACK, "Loaded"), (LOST, "VADFailed")]

@@ -1,0 +1,26 @@
+"""URLs of the databases of one server, straight to it or by way of something in between."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
+
+if TYPE_CHECKING:
+    from tests.stand_ins.tcp_proxy import TcpProxy
+
+
+def database_url(server_url: str, name: str) -> str:
+    """The URL of another database of the same server."""
+    return server_url.replace("/postgres?", f"/{name}?", 1)
+
+
+def server_socket(server_url: str) -> Path:
+    """The Unix socket of the server of a URL."""
+    query = parse_qs(urlsplit(server_url).query)
+    return Path(query["host"][0]) / f".s.PGSQL.{query['port'][0]}"
+
+
+def through(proxy: TcpProxy, url: str) -> str:
+    """The same database, by way of a proxy."""
+    return f"postgresql://postgres@{proxy.host}:{proxy.port}{urlsplit(url).path}"

@@ -1,0 +1,80 @@
+"""What is asked of an interview whose interviewer went away and was followed by another."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from tests.support.live.one_question import is_running
+from tests.support.live.running_worker import PATIENCE_S, RunningWorker
+from worker.demo.livekit_server import LiveKitServer
+from worker.store.interviews import turns_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+    from pathlib import Path
+
+    from states import History
+    from worker.demo.candidate import Candidate
+    from worker.store.interviews import Interview
+
+COMES_BACK = {"INTERVIEW_REDISPATCH_TRIES": "4"}
+#: Seconds that a candidate may sit alone; a busy machine's, not the goal (3 s).
+LONGEST_ALONE_S = 12.0
+
+
+async def successor(worker: RunningWorker, interview: Interview, *before: History) -> History:
+    """The job that has come after these, once it runs."""
+    gone = [job.header["job_id"] for job in before]
+    return await worker.job(
+        interview.room, until=lambda job: is_running(job) and job.header["job_id"] not in gone
+    )
+
+
+def has_asked(job: History) -> bool:
+    """Whether its question was heard to its end: a voice may pause before that."""
+    return any(turn.speaker == "interviewer" and not turn.interrupted for turn in job.turns)
+
+
+async def roles_of(worker: RunningWorker, interview: Interview) -> list[str]:
+    """What was asked and heard to its end, in the order of the database."""
+    async with worker.database() as database:
+        turns = await turns_of(database, interview.interview_id)
+    return [
+        turn.role or "answer"
+        for turn in turns
+        if turn.speaker == "candidate" or not turn.interrupted
+    ]
+
+
+async def alone_after(candidate: Candidate, killed_s: float) -> float:
+    """Seconds until the next interviewer is heard."""
+    # What is under way to the candidate at that moment is not the newcomer's.
+    back_s = await candidate.wait_for_sound(since_s=killed_s + 0.3, timeout_s=PATIENCE_S)
+    return back_s - killed_s
+
+
+async def is_over(worker: RunningWorker, interview: Interview) -> tuple[str, str]:
+    """How it ended, once it has."""
+
+    async def shown() -> tuple[str, str] | None:
+        found = await worker.command_json("interviews", "show", interview.interview_id)
+        return (found["outcome"], found["reason"]) if found["status"] == "ended" else None
+
+    while (end := await shown()) is None:
+        pass
+    return end
+
+
+@asynccontextmanager
+async def worker_alone(
+    livekit_binary: Path, settings: Mapping[str, str]
+) -> AsyncIterator[RunningWorker]:
+    """A worker on a server of its own, which the test may stop or kill."""
+    async with LiveKitServer(livekit_binary) as server:
+        worker = RunningWorker(server, settings)
+        try:
+            await worker.start()
+            yield worker
+        finally:
+            await worker.discard()

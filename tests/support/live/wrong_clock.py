@@ -1,0 +1,57 @@
+"""A clock that is set back under running processes, as `date -s` does it for a whole machine."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Final, Self
+
+from tests.support.debian_programs import debian_program
+
+_SOURCE: Final = Path(__file__).with_suffix(".c")
+_HOUR_S: Final = 3600
+
+
+class Clock:
+    """The wall clock of those that were started `inside` it.
+
+    What counts up from the start of the machine goes on, and so do the times of files, which are
+    the kernel's. Use it as a context manager. Skips the test where there is no C compiler (with
+    CI=true it fails).
+    """
+
+    def __init__(self) -> None:
+        self._compiler = debian_program("gcc", package="build-essential")
+        self._folder = Path(tempfile.mkdtemp(prefix="interview-clock-"))
+        self._library = self._folder / "wrong_clock.so"
+        self._offset = self._folder / "offset"
+
+    @property
+    def inside(self) -> tuple[str, ...]:
+        """The words of a command before a program that is to have this clock."""
+        variables = f"LD_PRELOAD={self._library}", f"WRONG_CLOCK_OFFSET={self._offset}"
+        return "/usr/bin/env", *variables
+
+    def set_back(self, *, hours: int) -> None:
+        """Set it back, at once for all."""
+        self._set(-hours * _HOUR_S)
+
+    def __enter__(self) -> Self:
+        self._folder.chmod(0o755)  # root's PostgreSQL runs as another user
+        self._set(0)
+        words = "-shared", "-fPIC", "-O2", "-Wall", "-Werror", "-o", self._library, _SOURCE
+        subprocess.run([self._compiler, *words], check=True)
+        for each in (self._library, self._offset):
+            each.chmod(0o644)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _set(self, offset_s: int) -> None:
+        # In place: it is mapped into those that run.
+        with self._offset.open("r+b" if self._offset.exists() else "wb") as offset:
+            offset.write(offset_s.to_bytes(8, sys.byteorder, signed=True))

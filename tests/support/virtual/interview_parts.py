@@ -1,0 +1,89 @@
+"""Plans and turns for the tests of the interview."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+from states import Conditions, Event
+from tests.support.virtual.async_steps import done
+from tests.support.virtual.job_parts import FakeStage, fake_context
+from worker.interview.orchestrator import Move, Said
+from worker.interview.plan import Plan, Question
+
+START = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
+LONG = "a long answer of more than eight words in all of it"
+SHORT = "not much"
+
+
+def question(number: int, *, follow_ups: int = 0, allowed: int | None = None) -> Question:
+    return Question(
+        id=f"q{number}",
+        text=f"What about the matter of number {number}?",
+        follow_ups=tuple(f"And what of part {n} of {number}?" for n in range(follow_ups)),
+        follow_ups_allowed=follow_ups if allowed is None else allowed,
+    )
+
+
+def plan_of(*questions: Question, language: str = "en") -> Plan:
+    return Plan(
+        title="A plan",
+        opening="Hello and welcome. We have all the time that we need.",
+        questions=questions or (question(0), question(1), question(2)),
+        closing="Thank you and goodbye, it was good to talk to you.",
+        language=language,
+    )
+
+
+class Talk:
+    """The committed turns of an interview, one second apart unless said otherwise."""
+
+    def __init__(self) -> None:
+        self.turns: list[Said] = []
+        self.at = START
+
+    def asked(self, move: Move, heard: float = 1.0, *, after_s: float = 1.0) -> Talk:
+        """The interviewer said it, and so much of it was heard."""
+        self.at += timedelta(seconds=after_s)
+        text = move.text if heard >= 1 else move.text[: round(heard * len(move.text))]
+        self.turns.append(
+            Said(
+                speaker="interviewer",
+                text=text,
+                at=self.at,
+                question_id=move.question_id,
+                role=move.role,
+                generated=move.text,
+                interrupted=heard < 1,
+            )
+        )
+        return self
+
+    def answered(self, text: str = LONG, *, after_s: float = 1.0, cut_off: bool = False) -> Talk:
+        """The candidate said something."""
+        self.at += timedelta(seconds=after_s)
+        said = Said(speaker="candidate", text=text, at=self.at, interrupted=cut_off)
+        self.turns.append(said)
+        return self
+
+
+class WatchedJob:
+    """What an application asks of its job."""
+
+    def __init__(self) -> None:
+        self.stage = FakeStage(fake_context(), lambda _: None)
+        self.keep_turn = done
+        kinds = ("refusal", "rung", "hearing", "away", "lasted")
+        self.book = SimpleNamespace(**{kind: lambda *_: None for kind in kinds})
+        self.last_records: list[Any] = []
+        self.after_session = self.last_records.append
+        self.report = lambda _: None
+        self.fired: list[Event] = []
+        self.listeners: list[Any] = []
+        self.life = SimpleNamespace(
+            fire=self._fire, subscribe=self.listeners.append, conditions=Conditions()
+        )
+
+    async def _fire(self, event: Event) -> None:
+        self.fired.append(event)

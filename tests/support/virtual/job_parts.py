@@ -1,0 +1,287 @@
+"""A job without LiveKit: a stage and an application of the tests' own, on virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from livekit.agents import Agent, AgentSession, JobContext
+
+from states import Event, History, Outcome, Reason
+from tests.support.virtual.async_steps import done, for_ever
+from worker.interview.clips import ClipName, load_clip
+from worker.job import Job
+from worker.reach import Reach
+from worker.resources.base import Resource
+from worker.settings import Settings
+from worker.speech.clip import Clip
+from worker.speech.line import Line
+from worker.speech.sinks import QUEUE_S
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from livekit import rtc
+
+    from worker.resources.bootstrap import AgentResources
+    from worker.speech.sinks import Sink
+
+JOB_ID = "AJ_test"
+
+
+class InlineExecutor(ThreadPoolExecutor):
+    """Runs everything at once: on virtual time a thread's work takes hours."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+class FastSink:
+    """Plays whatever it gets at once."""
+
+    sample_rate = 24_000
+    capacity_s = QUEUE_S
+    queued_s = 0.0
+    aside_s = 0.0
+
+    async def open(self, room: rtc.Room | None) -> None:
+        """Nothing to open."""
+
+    async def wait_for_listener(self) -> None:
+        """Somebody always listens."""
+
+    async def capture_frame(self, frame: rtc.AudioFrame) -> None:
+        """Heard already."""
+
+    def play_aside(self, frame: rtc.AudioFrame, *, after_s: float) -> bool:
+        """Heard at once, as everything is."""
+        return True
+
+    def clear(self) -> None:
+        """Nothing is queued."""
+
+    async def aclose(self) -> None:
+        """Nothing to give back."""
+
+
+class RealTimeSink(FastSink):
+    """Plays whatever it gets in the time that it takes to hear it."""
+
+    async def capture_frame(self, frame: rtc.AudioFrame) -> None:
+        """Heard now."""
+        await asyncio.sleep(frame.duration)
+
+
+class HeardLine(Line):
+    """A line that remembers which clips were played to their ends."""
+
+    def __init__(self, sink: Sink | None = None) -> None:
+        super().__init__(sink or FastSink())
+        self.played: list[str] = []
+
+    async def play(self, clip: Clip) -> float:
+        return self._heard(clip, await super().play(clip))
+
+    async def interject(self, clip: Clip) -> float:
+        return self._heard(clip, await super().interject(clip))
+
+    def _heard(self, clip: Clip, played_s: float) -> float:
+        if played_s == pytest.approx(clip.duration_s):
+            self.played.append(clip.name)
+        return played_s
+
+
+class FakeStage:
+    """A place for a job whose every step is a function that a test may replace."""
+
+    def __init__(self, ctx: JobContext, on_event: Callable[[Event], None]) -> None:
+        self.on_event = on_event
+        self.line = HeardLine()
+        self.candidate_is_here = True
+        self.reach = Reach(self.line, lambda: self.candidate_is_here)
+        self.did: list[str] = []
+        self.on_connect: Callable[[], Awaitable[None]] = done
+        self.on_open_line: Callable[[], Awaitable[None]] = done
+        self.on_start_session: Callable[[], Awaitable[None]] = done
+        self.on_leave: Callable[[], Awaitable[None]] = done
+        self._moved = asyncio.Event()
+        self.written: list[str] = []
+        self.shown: dict[str, str] = {}
+        self.others: dict[str, dict[str, str]] = {}
+
+    async def connect(self) -> None:
+        self.did.append("connect")
+        await self.on_connect()
+
+    async def open_line(self) -> None:
+        self.did.append("open_line")
+        await self.on_open_line()
+        await self.line.publish()
+
+    def expect(self, candidate_identity: str) -> None:
+        self.did.append(f"expect {candidate_identity}")
+
+    def move(self, *, here: bool) -> None:
+        """The candidate comes or goes."""
+        self.candidate_is_here = here
+        self._moved.set()
+
+    async def candidate_moved(self) -> None:
+        self._moved.clear()
+        await self._moved.wait()
+
+    async def packets_received(self) -> int | None:
+        return None
+
+    async def start_session(self, session: AgentSession[Any], agent: Agent) -> None:
+        self.did.append("start_session")
+        await self.on_start_session()
+
+    async def write(self, text: str) -> None:
+        self.written.append(text)
+
+    async def announce(self, attributes: Mapping[str, str]) -> None:
+        self.shown = dict(attributes)
+
+    def announced(self) -> Mapping[str, Mapping[str, str]]:
+        return self.others
+
+    def show(self, identity: str, **attributes: str) -> None:
+        """Another agent comes, or shows something else."""
+        self.others[identity] = attributes
+        self._moved.set()
+
+    async def leave(self) -> None:
+        self.did.append("leave")
+        await self.line.aclose()
+        await self.on_leave()
+
+
+class FakeSession:
+    """What a job asks of an AgentSession, and no more."""
+
+    def __init__(self) -> None:
+        self.closed = 0
+        self.on_aclose: Callable[[], Awaitable[None]] = done
+        self._listeners: list[Callable[[Any], None]] = []
+
+    def on(self, event: str, listener: Callable[[Any], None]) -> None:
+        assert event == "close"
+        self._listeners.append(listener)
+
+    def close_by_itself(self) -> None:
+        """What the framework does after too many errors."""
+        for listener in self._listeners:
+            listener(SimpleNamespace(reason="error"))
+
+    async def aclose(self) -> None:
+        self.closed += 1
+        self.close_by_itself()
+        await self.on_aclose()
+
+
+async def complete(job: Job) -> None:
+    """An interview that is over as soon as it began."""
+    await job.life.fire(Event.INTERVIEW_COMPLETED)
+
+
+async def run_for_ever(_: Job) -> None:
+    """An interview that nothing ends from within."""
+    await for_ever()
+
+
+@dataclass(kw_only=True)
+class TinyApplication:
+    """An application in which a test replaces what it is about."""
+
+    declared: Sequence[Resource] = ()
+    on_run: Callable[[Job], Awaitable[None]] = complete
+    on_session: Callable[[], None] = lambda: None
+    words_at_the_end: ClipName | None = None
+    words_while_waiting: Callable[[], Clip | None] = lambda: None
+    session: FakeSession = field(default_factory=FakeSession)
+    asked_for: list[Reason] = field(default_factory=list)
+
+    def header(self) -> Mapping[str, Any]:
+        return {"interview_id": "iv-1"}
+
+    def resources(self) -> Sequence[Resource]:
+        return self.declared
+
+    def start_session(self, job: Job, held: AgentResources) -> tuple[AgentSession[Any], Agent]:
+        self.on_session()
+        return cast("AgentSession[Any]", self.session), cast(Agent, None)
+
+    async def run(self, job: Job) -> None:
+        await self.on_run(job)
+
+    def last_words(self, reason: Reason) -> Clip | None:
+        self.asked_for.append(reason)
+        return load_clip(self.words_at_the_end) if self.words_at_the_end else None
+
+    def waiting_words(self) -> Clip | None:
+        return self.words_while_waiting()
+
+
+def settings_in(folder: Path, **variables: Any) -> Settings:
+    """Settings that no file of this folder's has touched."""
+    return Settings.load(_env_file=None, INTERVIEW_DATA_DIR=folder, **variables)
+
+
+def fake_context(job_id: str = JOB_ID) -> JobContext:
+    """As much of a JobContext as a job asks for."""
+    return cast(
+        JobContext,
+        SimpleNamespace(
+            _info=SimpleNamespace(received_at=0.0),
+            job=SimpleNamespace(id=job_id, room=SimpleNamespace(name="room-1"), metadata=""),
+            worker_id="AW_test",
+        ),
+    )
+
+
+@dataclass(kw_only=True)
+class Rig:
+    """One job, its parts, and its life as its journal tells it."""
+
+    job: Job
+    app: TinyApplication
+    stage: FakeStage
+    path: Path
+
+    async def live(self) -> Outcome:
+        return await self.job.live()
+
+    @property
+    def history(self) -> History:
+        return History.read(self.path)
+
+    def step(self, name: str) -> Any:
+        """The last record of a step."""
+        return next(step for step in reversed(self.history.steps) if step.name == name)
+
+
+def rig(folder: Path, app: TinyApplication | None = None, **variables: Any) -> Rig:
+    """A job that has not begun. Needs a running loop."""
+    asyncio.get_running_loop().set_default_executor(InlineExecutor())
+    app = app or TinyApplication()
+    settings = settings_in(folder, **variables)
+    job = Job(fake_context(), app, settings, make_stage=FakeStage)
+    # Received this very instant: the wall clock has gone on by some microseconds.
+    job.life._received_at = asyncio.get_running_loop().time()
+    return Rig(
+        job=job,
+        app=app,
+        stage=cast(FakeStage, job.stage),
+        path=settings.journal_dir / f"{JOB_ID}.jsonl",
+    )

@@ -1,0 +1,121 @@
+"""One interviewer of a protocol world, by the real lifecycle, lease and shipper."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, cast
+
+from livekit.agents.utils import aio
+
+from states import Event, Lifecycle, MemoryJournal, State
+from states.testing import loaded, pending
+from tests.support.virtual.memory_leases import LEASE_S
+from tests.support.virtual.protocol_parts import Process
+from worker.continuity.lease import JobLease
+from worker.resources.base import LoadFailed
+from worker.shipping import LiveShipper
+
+if TYPE_CHECKING:
+    from tests.support.virtual.protocol_world import Worker, World
+
+
+class Job:
+    """One interviewer: as much of a job as its lease asks for."""
+
+    def __init__(self, world: World, worker: Worker, number: int) -> None:
+        self.world = world
+        self.worker = worker
+        self.job_id = f"AJ_{number}"
+        self.identity = f"interviewer-{self.job_id}"
+        self.process = Process()
+        self.life = Lifecycle(
+            journal=MemoryJournal(), header={"job_id": self.job_id, "interview_id": "iv-1"}
+        )
+        self.silent = False
+        self.in_room = True
+        self.stage = cast(Any, self)
+        self.line = self.book = self.stage
+        self._moved = asyncio.Event()
+        self._lease = JobLease("iv-1", job_id=self.job_id, lease_s=LEASE_S)
+
+    @property
+    def speaks(self) -> bool:
+        """Whether the candidate can hear this one, and is heard."""
+        alive = not (self.process.stopped or self.process.dead)
+        running = self.life.state is State.RUNNING
+        return alive and running and self.in_room and not self.silent
+
+    # --- what JobLease asks of a job ----------------------------------------------------------
+
+    async def announce(self, attributes: Mapping[str, str]) -> None:
+        """Show them to the room."""
+        await self.process.turn()
+        self.world.show(self, attributes)
+
+    def announced(self) -> Mapping[str, Mapping[str, str]]:
+        """What the others show."""
+        others = self.world.shown.items()
+        return {identity: shown for identity, shown in others if identity != self.identity}
+
+    async def candidate_moved(self) -> None:
+        """Return when somebody comes, goes, or shows something else."""
+        self._moved.clear()
+        await self._moved.wait()
+        await self.process.turn()
+
+    def silence(self) -> None:
+        """Mute."""
+        self.silent = True
+
+    def fault(self, where: str, error: Exception) -> None:
+        """Nothing of the real code may fail."""
+        raise AssertionError(where) from error
+
+    def refusal(self, *_: str) -> None:
+        """Written down by the real one."""
+
+    def moved(self) -> None:
+        """Somebody came, went, or shows something else."""
+        self._moved.set()
+
+    # --- its life -----------------------------------------------------------------------------
+
+    async def live(self) -> None:
+        """From the handshake to the end, as long as the process lives."""
+        async with self.life, self._shipped():
+            await self.life.fire(Event.ROOM_CONNECTED)
+            await self.life.fire(Event.BOOTSTRAP_STARTED, pending("orchestrator", required=True))
+            try:
+                await self._lease.take(cast(Any, self))
+            except LoadFailed as failed:
+                await self.life.fire(failed.event or Event.ORCHESTRATOR_FAILED)
+            else:
+                await self._run()
+            await self.life.fire(Event.CLOSED)
+            self.world.leave(self)
+            await self.worker.ended(self)
+
+    async def _run(self) -> None:
+        await self.life.fire(Event.LOADER_REPORTED, loaded("orchestrator", required=True))
+        await self.life.fire(Event.LOADERS_SETTLED)
+        await self.life.fire(Event.SESSION_STARTED)
+        async with self._lease.guarded(cast(Any, self), self._database):
+            await self.life.reached(State.CLOSING)
+
+    def _database(self) -> Any:
+        """None while the process does nothing: then it asks nothing either."""
+        return None if self.process.stopped else self
+
+    @asynccontextmanager
+    async def _shipped(self) -> AsyncIterator[None]:
+        shipping = asyncio.create_task(LiveShipper(self.life, cast(Any, self)).run())
+        try:
+            yield
+        finally:
+            await aio.cancel_and_wait(shipping)
+
+    def hear(self, answer: int) -> None:
+        """A turn of the candidate's, committed."""
+        self.life.journal.append("turn", self.life.t, speaker="candidate", answer=answer)

@@ -1,0 +1,228 @@
+"""Speech whose words can be counted, those who understand it, and a VAD that hears it.
+
+A word is 0.4 s of loud frames that carry its number in their first sample, and 0.1 s of quiet
+ones; a sound without a number is noise. So a test can tell that each word came, and came once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Literal, Never
+
+import numpy as np
+from livekit import rtc
+from livekit.agents import stt, vad
+from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, NOT_GIVEN, APIConnectOptions
+
+from tests.support.virtual.provider_fakes import WORKS, Closable, Fate
+from worker.speech.chain_stt import ChainSTT
+from worker.speech.frames import frame_of, samples_of
+
+RATE = 16_000
+FRAME_S = 0.02
+#: Fewer frames than these of a word are no word.
+_WORD_FRAMES = 12
+
+
+def sound(seconds: float, *, number: int = 0) -> list[rtc.AudioFrame]:
+    """Loud frames, as syllables rise and fall; noise unless they have a number."""
+    frames = []
+    for n in range(round(seconds / FRAME_S)):
+        samples = np.full(320, 2000 + 3000 * (n % 8), np.int16)
+        samples[::2] *= -1
+        samples[0] = number
+        frames.append(frame_of(samples, RATE))
+    return frames
+
+
+def quiet(seconds: float) -> list[rtc.AudioFrame]:
+    """Frames of a quiet room."""
+    samples = np.tile(np.array([3, -3], np.int16), 160)
+    samples[0] = 0
+    return [frame_of(samples, RATE)] * round(seconds / FRAME_S)
+
+
+def spoken(numbers: Sequence[int]) -> list[rtc.AudioFrame]:
+    """Words, half a second each."""
+    return [frame for n in numbers for frame in (*sound(0.4, number=n), *quiet(0.1))]
+
+
+class LoudnessVAD(vad.VAD):
+    """Hears speech from the first loud frame until half a second after the last one.
+
+    `fate` is met at each frame; `streams` counts those that were opened. Where it `never_ends`
+    it hears all of the speech, and not that it is over.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(capabilities=vad.VADCapabilities(update_interval=FRAME_S))
+        self.fate: Literal["works", "raises", "ends", "hangs"] = "works"
+        self.streams = 0
+        self.never_ends = False
+
+    def stream(self) -> vad.VADStream:
+        self.streams += 1
+        return _LoudnessStream(self)
+
+
+class _LoudnessStream(vad.VADStream):
+    async def _main_task(self) -> None:
+        at = quiet_s = 0.0
+        speaking = False
+        owner: Any = self._vad
+        async for item in self._input_ch:
+            if owner.fate == "raises":
+                raise RuntimeError("the model is broken")
+            if owner.fate == "ends":
+                return
+            if owner.fate == "hangs":
+                await asyncio.Event().wait()
+            if not isinstance(item, rtc.AudioFrame):
+                at = quiet_s = 0.0
+                speaking = False
+                continue
+            at += item.duration
+            quiet_s = 0.0 if np.abs(samples_of(item)).max() > 100 else quiet_s + item.duration
+            kind = vad.VADEventType.INFERENCE_DONE
+            if not speaking and quiet_s == 0.0:
+                speaking, kind = True, vad.VADEventType.START_OF_SPEECH
+            elif speaking and quiet_s >= 0.5 and not owner.never_ends:
+                speaking, kind = False, vad.VADEventType.END_OF_SPEECH
+            self._event_ch.send_nowait(
+                vad.VADEvent(
+                    type=kind,
+                    samples_index=0,
+                    timestamp=at,
+                    speech_duration=0.0,
+                    silence_duration=quiet_s,
+                    raw_accumulated_silence=quiet_s,
+                    raw_accumulated_speech=0.0 if quiet_s else FRAME_S,
+                )
+            )
+
+
+class CountingSTT(Closable, stt.STT[Never]):
+    """Understands words.
+
+    `fate` is met at each frame (`HANGS` is a half-open line). `deaf` streams take everything and
+    say nothing; that is decided as each is opened, or where `deaf_after` frames were taken. A
+    final text comes `delay_s` after 0.3 s of quiet.
+    """
+
+    def __init__(
+        self,
+        fate: Fate = WORKS,
+        *,
+        deaf: bool = False,
+        deaf_after: int | None = None,
+        interims: bool = True,
+        delay_s: float = 0.0,
+    ) -> None:
+        super().__init__(capabilities=stt.STTCapabilities(streaming=True, interim_results=interims))
+        self.fate, self.deaf, self.deaf_after, self.delay_s = fate, deaf, deaf_after, delay_s
+        self.streams = 0
+        self.open = 0
+
+    async def _recognize_impl(self, *_: Any, **__: Any) -> stt.SpeechEvent:
+        raise NotImplementedError
+
+    def stream(
+        self,
+        *,
+        language: Any = NOT_GIVEN,
+        conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS,
+    ) -> stt.RecognizeStream:
+        self.streams += 1
+        return _Counting(stt=self, conn_options=conn_options)
+
+
+class _Counting(stt.RecognizeStream):
+    async def _run(self) -> None:
+        provider: Any = self._stt
+        provider.open += 1
+        try:
+            await self._count(provider, provider.deaf)
+        finally:
+            provider.open -= 1
+
+    async def _count(self, provider: CountingSTT, deaf: bool) -> None:
+        words: list[int] = []
+        run, number, silent, taken, end_s = 0, 0, 0, 0, 0.0
+        async for item in self._input_ch:
+            if not isinstance(item, rtc.AudioFrame):
+                continue
+            if (error := provider.fate()) is not None:
+                if isinstance(error, asyncio.CancelledError):
+                    await asyncio.Event().wait()
+                raise error
+            taken += 1
+            if deaf or (provider.deaf_after is not None and taken > provider.deaf_after):
+                continue
+            new = int(samples_of(item)[0])
+            run = run + 1 if new == number else 1
+            number = new
+            silent = 0 if number else silent + 1
+            if number and run == _WORD_FRAMES:
+                if not words:
+                    self._tell(stt.SpeechEventType.START_OF_SPEECH)
+                words.append(number)
+                if provider.capabilities.interim_results:
+                    self._tell(stt.SpeechEventType.INTERIM_TRANSCRIPT, words)
+            if number:
+                end_s = taken * FRAME_S
+            if words and silent * FRAME_S >= 0.3:
+                await asyncio.sleep(provider.delay_s)
+                self._tell(stt.SpeechEventType.FINAL_TRANSCRIPT, words, end_s)
+                self._tell(stt.SpeechEventType.END_OF_SPEECH)
+                words = []
+        if words:
+            self._tell(stt.SpeechEventType.FINAL_TRANSCRIPT, words, end_s)
+
+    def _tell(
+        self, kind: stt.SpeechEventType, words: Sequence[int] = (), end_s: float = 0.0
+    ) -> None:
+        text = " ".join(map(str, words))
+        data = stt.SpeechData(
+            language="en",  # type: ignore[arg-type]  # a str is coerced
+            text=text,
+            end_time=end_s and end_s + self.start_time_offset,
+        )
+        self._event_ch.send_nowait(stt.SpeechEvent(kind, alternatives=[data] if text else []))
+
+
+class Listener:
+    """Takes what a stream says, with the loop's time of it."""
+
+    def __init__(self, engine: ChainSTT) -> None:
+        self.stream = engine.stream()
+        self.events: list[tuple[float, stt.SpeechEvent]] = []
+        self._taking = asyncio.create_task(self._take())
+
+    async def hear(self, *parts: list[rtc.AudioFrame]) -> None:
+        """Let frames come as they do in a room: one after the other."""
+        for part in parts:
+            for frame in part:
+                self.stream.push_frame(frame)
+                await asyncio.sleep(FRAME_S)
+
+    async def end(self) -> None:
+        """End the audio, and wait for the last words."""
+        self.stream.end_input()
+        await self._taking
+        await self.stream.aclose()
+
+    @property
+    def words(self) -> list[int]:
+        """The words of all final texts."""
+        finals = self.of(stt.SpeechEventType.FINAL_TRANSCRIPT)
+        return [int(word) for event in finals for word in event.alternatives[0].text.split()]
+
+    def of(self, kind: stt.SpeechEventType) -> list[stt.SpeechEvent]:
+        """The events of a kind."""
+        return [event for _, event in self.events if event.type is kind]
+
+    async def _take(self) -> None:
+        loop = asyncio.get_running_loop()
+        async for event in self.stream:
+            self.events.append((loop.time(), event))

@@ -1,0 +1,268 @@
+"""An interview whose voice does as a test tells it, heard by a candidate on virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import pairwise
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from livekit.agents import llm
+from livekit.agents.utils import aio
+
+from states import Event
+from tests.support.virtual.interview_parts import LONG, plan_of, question
+from tests.support.virtual.job_parts import (
+    FakeStage,
+    HeardLine,
+    RealTimeSink,
+    fake_context,
+    settings_in,
+)
+from worker.interview.interviewer import Interviewer
+from worker.interview.ladder import TurnLadder
+from worker.interview.orchestrator import Said
+from worker.interview.orchestrator_llm import OrchestratorLLM
+from worker.interview.outages import Outages
+from worker.interview.watch import Watch
+from worker.reach import Reach
+from worker.speech.frames import frame_of, samples_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from livekit import rtc
+
+    from worker.job import Job
+
+RATE = 24_000
+PLAN = plan_of(question(0), question(1))
+
+#: What becomes of one utterance: seconds that are spoken before it ends or stalls.
+SPEAKS, STUCK, STALLS, DUMB, DIGITAL_SILENCE = "speaks", "stuck", "stalls", "dumb", "zeros"
+UTTERANCE_S = 1.0
+
+
+class Ear(RealTimeSink):
+    """Hears in real time, and remembers when there was sound."""
+
+    def __init__(self) -> None:
+        self.sounds: list[tuple[float, float]] = []
+        self.subscribes = True
+
+    async def wait_for_listener(self) -> None:
+        if not self.subscribes:
+            await asyncio.Event().wait()
+
+    async def capture_frame(self, frame: rtc.AudioFrame) -> None:
+        now = asyncio.get_running_loop().time()
+        if samples_of(frame).any():
+            self.sounds.append((now, now + frame.duration))
+        await super().capture_frame(frame)
+
+    def longest_silence_s(self, *, since: float, until: float) -> float:
+        """Seconds between two sounds, of all that was heard from one moment to another."""
+        edges = [(since, since), *self.sounds, (until, until)]
+        return max(after[0] - before[1] for before, after in pairwise(edges))
+
+
+class Handle:
+    """Livekit's handle of a speech, as far as anybody asks it."""
+
+    def __init__(self) -> None:
+        self.chat_items: list[Any] = []
+        self.interrupted = False
+        self.over = asyncio.Event()
+        self._callbacks: list[Callable[[Any], None]] = []
+
+    def add_done_callback(self, callback: Callable[[Any], None]) -> None:
+        self._callbacks.append(callback)
+
+    def end(self, text: str, *, interrupted: bool = False) -> None:
+        """What the framework takes for heard; it is over, whatever comes later."""
+        if self.over.is_set():
+            return
+        self.over.set()
+        self.interrupted = interrupted
+        if text:
+            item = SimpleNamespace(type="message", text_content=text, interrupted=interrupted)
+            self.chat_items.append(item)
+        for callback in self._callbacks:
+            callback(self)
+
+
+class StuckSession:
+    """A session whose utterances meet the fates that a test gave them; later ones are spoken."""
+
+    def __init__(
+        self, line: HeardLine, orchestrator: OrchestratorLLM, fates: Sequence[str]
+    ) -> None:
+        self._line, self._orchestrator = line, orchestrator
+        self.fates = list(fates)
+        self.spoken: list[str] = []
+        self.user_state = self.agent_state = "listening"
+        self.deaf = False
+        # Whether it takes all of an utterance for heard that is cut off after its first sound.
+        self.claims = False
+        self.answers_dropped = 0
+        self.update_options = lambda **_: None
+        self._listeners: dict[str, list[Callable[[Any], None]]] = {}
+        self._speech: tuple[Handle, asyncio.Task[None]] | None = None
+        self._said = ""
+        self._speaking: list[asyncio.Task[None]] = []
+
+    def on(self, event: str, listener: Callable[[Any], None]) -> None:
+        self._listeners.setdefault(event, []).append(listener)
+
+    def emit(self, event: str, value: object) -> None:
+        for listener in self._listeners.get(event, []):
+            listener(value)
+
+    def candidate_is(self, state: str) -> None:
+        self.user_state = state
+        self.emit("user_state_changed", SimpleNamespace(new_state=state))
+
+    def generate_reply(self) -> None:
+        handle = Handle()
+        self.emit("speech_created", SimpleNamespace(speech_handle=handle))
+        fate = self.fates.pop(0) if self.fates else SPEAKS
+        self._speech = handle, asyncio.create_task(self._speak(handle, fate))
+        self._speaking.append(self._speech[1])
+
+    def interrupt(self, *, force: bool) -> asyncio.Future[None]:
+        assert force
+        over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if self.deaf:
+            return over
+        if self._speech is not None:
+            handle, task = self._speech
+            task.cancel()
+            self._line.flush()
+            self._line.clear_buffer()
+            claimed = self._said if self.claims else ""
+            asyncio.get_running_loop().call_soon(partial(handle.end, claimed, interrupted=True))
+        over.set_result(None)
+        return over
+
+    def clear_user_turn(self) -> None:
+        self.answers_dropped += 1
+
+    async def _speak(self, handle: Handle, fate: str) -> None:
+        self._said = ""
+        move = await self._orchestrator.next_utterance().found()
+        seconds = {STUCK: 0.0, DUMB: 0.0, STALLS: 0.3}.get(fate, UTTERANCE_S)
+        level = 0 if fate == DIGITAL_SILENCE else 3000
+        if seconds:
+            pcm = np.full(round(seconds * RATE), level, np.int16)
+            await self._line.capture_frame(frame_of(pcm, RATE))
+            self._said = move.text
+        if fate in (STUCK, STALLS, DIGITAL_SILENCE):
+            await asyncio.Event().wait()
+        self._line.flush()
+        if fate == SPEAKS:
+            await self._line.drain()
+            self.spoken.append(move.text)
+        handle.end(move.text if fate == SPEAKS else "")
+
+    async def aclose(self) -> None:
+        await aio.cancel_and_wait(*self._speaking)
+
+
+class _Agent(Interviewer):
+    """An interviewer in a session of ours."""
+
+    voice: StuckSession
+
+    @property
+    def session(self) -> Any:
+        return self.voice
+
+
+class Stuck:
+    """An interview, its candidate, and what is watched of it."""
+
+    def __init__(
+        self, folder: Path, orchestrator: OrchestratorLLM, *fates: str, resumes: bool = False
+    ) -> None:
+        self.orchestrator = orchestrator
+        self.stage = FakeStage(fake_context(), lambda _: None)
+        self.ear = Ear()
+        self.stage.line = self.line = HeardLine(self.ear)
+        self.turns: list[dict[str, Any]] = []
+        self.rungs: list[tuple[float, str, str]] = []
+        self.voices: Any = None
+        self.session = StuckSession(self.line, orchestrator, fates)
+        job = SimpleNamespace(stage=self.stage)
+        self.agent = _Agent(
+            orchestrator, self._keep, self._write, playout=lambda: self.line.last_playout
+        )
+        self.agent.voice = self.session
+        self.away: list[float] = []
+        self.reach = self.stage.reach = Reach(self.line, lambda: self.stage.candidate_is_here)
+        Outages(self.agent, self.line, self.away.append).attend(self.reach)
+        settings = settings_in(folder)
+        self.ladder = TurnLadder(
+            self.agent,
+            self.line,
+            settings.ladder_s,
+            voices=lambda: self.voices,
+            record=self._record,
+        )
+        self.agent.on_unspoken = self.ladder.unspoken
+        self.watch = Watch(cast("Job", job), self.agent, self.ladder, settings, resumes=resumes)
+        self.began = asyncio.get_running_loop().time()
+        self.ending: asyncio.Task[Event] | None = None
+
+    @property
+    def elapsed(self) -> float:
+        return asyncio.get_running_loop().time() - self.began
+
+    @property
+    def taken(self) -> list[tuple[float, str]]:
+        """The rungs that were taken, each with the seconds of silence before it."""
+        return [(round(silent_s), rung) for silent_s, rung, _ in self.rungs]
+
+    async def begin(self) -> None:
+        """Greet the candidate, and let the watch run."""
+        await self.stage.open_line()
+        await self.agent.on_enter()
+        self.ending = asyncio.create_task(self.watch.until_it_ends())
+
+    async def answer(self, text: str = LONG) -> None:
+        """What the framework does at the end of a candidate's turn."""
+        message = llm.ChatMessage(role="user", content=[text])
+        await self.agent.on_user_turn_completed(llm.ChatContext(), message)
+        self.session.generate_reply()
+
+    async def end(self) -> None:
+        if self.ending is not None:
+            self.ending.cancel()
+        await self.agent.on_exit()
+        await self.session.aclose()
+        await self.stage.leave()
+
+    async def _write(self, text: str) -> None:
+        await self.stage.write(text)
+
+    async def _keep(self, **turn: Any) -> None:
+        self.turns.append(turn)
+
+    def _record(self, rung: str, reason: str, silent_s: float) -> None:
+        self.rungs.append((silent_s, rung, reason))
+
+
+async def stuck_interview(folder: Path, *fates: str, turns: Sequence[Said] = ()) -> Stuck:
+    """An interview whose greeting, and what follows, meets these fates. Begins at once.
+
+    Where there are turns before, another interviewer has left off there.
+    """
+    orchestrator = OrchestratorLLM("iv-1", snapshot=PLAN.to_json())
+    await orchestrator.init(None)
+    for turn in turns:
+        orchestrator.commit(turn)
+    stuck = Stuck(folder, orchestrator, *fates, resumes=bool(turns))
+    await stuck.begin()
+    return stuck

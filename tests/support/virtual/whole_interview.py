@@ -1,0 +1,277 @@
+"""A whole interview on virtual time: a real job, its application and a real AgentSession.
+
+Only what would need a socket or a model is the tests' own: the database, the engines of the
+chains, the VAD, and a candidate who speaks in numbers, so that a word which is lost or doubled
+shows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, cast
+
+from livekit.agents.utils import aio
+from livekit.agents.voice import io
+
+from states import History, Status
+from tests.support.virtual.interview_parts import plan_of, question
+from tests.support.virtual.job_parts import (
+    JOB_ID,
+    FakeStage,
+    HeardLine,
+    InlineExecutor,
+    fake_context,
+    settings_in,
+)
+from tests.support.virtual.provider_fakes import chain_of
+from tests.support.virtual.scripted_voice import ScriptedTTS, Sound
+from tests.support.virtual.stt_fakes import FRAME_S, CountingSTT, LoudnessVAD, quiet, spoken
+from tests.support.virtual.stuck_parts import Ear
+from worker import faults
+from worker.application import Dispatch
+from worker.faults.grammar import parse
+from worker.interview.application import InterviewApplication
+from worker.interview.clips import ClipName
+from worker.job import Job
+from worker.resources import database, speech
+from worker.store.errors import DatabaseUnavailable
+from worker.store.interviews import Interview, InterviewStatus
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+    from livekit import rtc
+    from livekit.agents import Agent, AgentSession
+
+PLAN = plan_of(question(0), question(1), question(2))
+#: Seconds that a candidate thinks before an answer.
+THINKS_S = 0.5
+#: The words of an answer: more than are asked to say more, half a second each.
+WORDS = 10
+EPOCH = 1_750_000_000.0
+
+
+class Microphone(io.AudioInput):
+    """The candidate's sound in real time: what is put into it, and a quiet room otherwise."""
+
+    def __init__(self) -> None:
+        super().__init__(label="microphone")
+        self._frames: list[rtc.AudioFrame] = []
+        self._due = 0.0
+        self._quiet = quiet(FRAME_S)[0]
+        self.idle = asyncio.Event()
+        #: While it is not set no frame comes at all.
+        self.flows = asyncio.Event()
+        self.flows.set()
+
+    def lose_for(self, seconds: float) -> None:
+        """Give nothing for so long; what is being said meanwhile is lost."""
+        self.flows.clear()
+        self._frames.clear()
+        asyncio.get_running_loop().call_later(seconds, self.flows.set)
+
+    def say(self, frames: list[rtc.AudioFrame]) -> None:
+        self._frames.extend(frames)
+        self.idle.clear()
+
+    async def __anext__(self) -> rtc.AudioFrame:
+        await self.flows.wait()
+        now = asyncio.get_running_loop().time()
+        self._due = max(self._due, now - FRAME_S) + FRAME_S
+        await asyncio.sleep(self._due - now)
+        if self._frames:
+            return self._frames.pop(0)
+        self.idle.set()
+        return self._quiet
+
+
+class FakeDatabase:
+    """Answers at once, or raises that it is away. Holds the interview and counts what it ships."""
+
+    def __init__(self) -> None:
+        self.away = False
+        self.shipped = 0
+
+    async def run(self, name: str, operation: Any, *, budget_s: float = 5.0) -> Any:
+        if self.away:
+            await asyncio.sleep(min(0.5, budget_s))
+            raise DatabaseUnavailable(name, OSError(), "postgresql://database")
+        if name == "ship":
+            self.shipped += 1
+        return {"get_interview": _interview(), "turns_of": [], "ship": 1}.get(name)
+
+    async def aclose(self, *, budget_s: float = 5.0) -> None:
+        """Nothing to close."""
+
+
+def _interview() -> dict[str, Any]:
+    """The row of the interview."""
+    row: dict[str, Any] = dict.fromkeys(Interview.__dataclass_fields__)
+    row |= {"interview_id": "iv-1", "candidate_identity": "candidate-iv-1"}
+    return row | {"plan": json.dumps(PLAN.to_json()), "status": InterviewStatus.DISPATCHED}
+
+
+class _Stage(FakeStage):
+    """A room on virtual time: what is played in it is heard when it would be."""
+
+    def __init__(self, ctx: Any, on_event: Any) -> None:
+        super().__init__(ctx, on_event)
+        self.ear = Ear()
+        self.line = HeardLine(self.ear)
+        self.microphone = Microphone()
+        self.agent: Any = None
+        self.read_at: list[tuple[float, str]] = []
+
+    async def start_session(self, session: AgentSession[Any], agent: Agent) -> None:
+        self.agent = agent
+        session.input.audio = self.microphone
+        session.output.audio = self.line
+        await session.start(agent, session_host=False, record=False)
+
+    async def write(self, text: str) -> None:
+        await super().write(text)
+        self.read_at.append((asyncio.get_running_loop().time(), text))
+
+
+class WholeInterview:
+    """One interview, its candidate, and everything that a test may break in it."""
+
+    def __init__(
+        self, folder: Path, patch: pytest.MonkeyPatch, *, with_snapshot: bool = True
+    ) -> None:
+        self._folder = folder
+        self.database = FakeDatabase()
+        self.detector = LoudnessVAD()
+        self.ears = {"first": CountingSTT(), "second": CountingSTT()}
+        self.voices = {name: ScriptedTTS([Sound(2.0)]) for name in ("first", "second")}
+        self.models: dict[str, Any] = {}
+        self.makers: dict[str, Any] = {}
+        metadata: dict[str, Any] = {"interview_id": "iv-1"}
+        if with_snapshot:
+            metadata["plan"] = PLAN.to_json()
+        self._metadata = json.dumps(metadata)
+        #: What is done in the middle of an answer, by the answer's number from 0.
+        self.in_answer: dict[int, Any] = {}
+        self.turns: list[dict[str, Any]] = []
+        self._patch(patch)
+
+    def _patch(self, patch: pytest.MonkeyPatch) -> None:
+        async def open_database(_: object) -> FakeDatabase:
+            return self.database
+
+        async def load_vad() -> LoudnessVAD:
+            return self.detector
+
+        def llm_chain(_: object) -> Any:
+            return chain_of("llm", **self.models) if self.models else None
+
+        loop = asyncio.get_running_loop()
+        # livekit measures the pauses in an answer by the wall clock.
+        patch.setattr(time, "time", lambda: EPOCH + loop.time())
+        patch.setattr(database, "open_database", open_database)
+        patch.setattr(speech, "load_vad", load_vad)
+        patch.setattr(speech, "stt_chain", lambda *_: chain_of("stt", **self.ears))
+        patch.setattr(speech, "tts_chain", lambda *_: chain_of("tts", **self.voices))
+        patch.setattr(speech, "llm_chain", llm_chain)
+
+    async def held(self, set_faults: str = "", **variables: Any) -> WholeInterview:
+        """Hold it to its end, with these faults."""
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(InlineExecutor())
+        settings = settings_in(
+            self._folder,
+            DATABASE_URL="postgresql://nobody@localhost/none",
+            INTERVIEW_PREPARED_SPEECH=False,
+            **variables,
+        )
+        self.path = settings.journal_dir / f"{JOB_ID}.jsonl"
+        faults.arm(parse(set_faults))
+        app = InterviewApplication(
+            Dispatch(job_id=JOB_ID, room="room-1", metadata=self._metadata), settings
+        )
+        self.job = Job(fake_context(), app, settings, make_stage=_Stage)
+        self.began = self.job.life._received_at = loop.time()
+        self.stage = cast(_Stage, self.job.stage)
+        self.job.life.journal.subscribe(self._take_note)  # type: ignore[attr-defined]
+        self._asked: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        candidate = asyncio.create_task(self._answer())
+        try:
+            await self.job.live()
+        finally:
+            await aio.cancel_and_wait(candidate)
+            await self.stage.line.aclose()
+            faults.arm(())
+        self.history = History.read(self.path)
+        return self
+
+    def _take_note(self, record: dict[str, Any]) -> None:
+        if record["kind"] == "turn":
+            self.turns.append(record)
+            if record["speaker"] == "interviewer" and not record["interrupted"]:
+                self._asked.put_nowait(record)
+
+    async def _answer(self) -> None:
+        """Answer each question: aloud, or by hand where a recorded voice asks for that."""
+        for number in range(len(PLAN.questions)):
+            await self._asked.get()
+            await asyncio.sleep(THINKS_S)
+            words = range(number * WORDS + 1, (number + 1) * WORDS + 1)
+            typed = " ".join(map(str, words))
+            if not self._is_asked_to_type:
+                self.stage.microphone.say(spoken(words))
+                await asyncio.sleep(WORDS / 4)
+                if (meanwhile := self.in_answer.get(number)) is not None:
+                    meanwhile()
+                await self.stage.microphone.idle.wait()
+                await asyncio.sleep(THINKS_S)
+                if not self._is_asked_to_type:
+                    continue
+            await self.stage.agent.on_text(typed)
+
+    @property
+    def _is_asked_to_type(self) -> bool:
+        return ClipName.TROUBLE_HEARING.text in self.stage.written
+
+    # --- what became of it ------------------------------------------------------------------------
+
+    @property
+    def words(self) -> list[int]:
+        """The words of all of the candidate's turns, in their order."""
+        return [int(word) for turn in self._of("candidate") for word in turn["text"].split()]
+
+    @property
+    def roles(self) -> list[str]:
+        """What the interviewer has said, turn by turn."""
+        return [turn["role"] for turn in self._of("interviewer")]
+
+    def _of(self, speaker: str) -> list[dict[str, Any]]:
+        return [turn for turn in self.turns if turn["speaker"] == speaker]
+
+    def perceived(self) -> list[float]:
+        """Seconds of the job at which the candidate heard a frame of sound, or read something."""
+        heard = [start for start, _ in self.stage.ear.sounds]
+        return sorted(at - self.began for at in (*heard, *(at for at, _ in self.stage.read_at)))
+
+    def waits_s(self) -> list[float]:
+        """Seconds from the beginning, and from each kept answer, until there was something."""
+        ends = [0.0, *(turn["t"] for turn in self._of("candidate"))]
+        return [next(at for at in self.perceived() if at >= end) - end for end in ends]
+
+    def longest_silence_s(self) -> float:
+        """Seconds of the longest silence in the interviewer's turns, from a kept answer on."""
+        longest_s = 0.0
+        for turn, following in pairwise(self.turns):
+            if turn["speaker"] == "candidate":
+                sounds = [at for at in self.perceived() if turn["t"] <= at <= following["t"]]
+                edges = [turn["t"], *sounds, following["t"]]
+                longest_s = max(longest_s, *(after - at for at, after in pairwise(edges)))
+        return longest_s
+
+    def said_of(self, resource: str) -> list[tuple[Status, str]]:
+        """What its conditions were, one after the other, but for its loading."""
+        changes = (c for c in self.history.condition_changes if c.resource == resource)
+        return [(c.status, c.reason) for c in changes if c.status is not Status.PENDING]

@@ -1,0 +1,94 @@
+"""The faults of a chaos run: a pure function of the seed, and none that nothing could survive."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import pytest
+
+from tests.chaos.schedule import (
+    DEADLY,
+    DEATH_APART_S,
+    FAULTS_A_ROUND,
+    OF_A_WORKER,
+    OF_THE_DATABASE,
+    ROUND_S,
+    WORKER_APART_S,
+    Fault,
+    Kind,
+    Round,
+    draw,
+    may_both_strike,
+)
+
+SEEDS = range(20)
+
+
+def pairs(round_: Round) -> list[tuple[Fault, Fault]]:
+    """The earlier of two first."""
+    return list(combinations(round_, 2))
+
+
+def test_a_seed_repeats_the_same_faults_and_another_draws_others() -> None:
+    assert draw(7, 40) == draw(7, 40)
+    assert draw(7, 40) != draw(8, 40)
+
+
+@pytest.mark.parametrize("faults", [1, 6, 7, 40])
+def test_as_many_faults_are_drawn_as_were_asked_for(faults: int) -> None:
+    rounds = draw(3, faults)
+    assert sum(map(len, rounds)) == faults
+    assert max(map(len, rounds)) <= FAULTS_A_ROUND
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_every_kind_comes_within_a_few_rounds_and_in_time(seed: int) -> None:
+    faults = [fault for round_ in draw(seed, 40) for fault in round_]
+    assert {fault.kind for fault in faults} == set(Kind)
+    assert all(0 <= fault.at_s <= ROUND_S for fault in faults)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_two_of_three_workers_are_left_at_any_time(seed: int) -> None:
+    for round_ in draw(seed, 60):
+        workers = [fault for fault in round_ if fault.kind in OF_A_WORKER]
+        for first, second in pairs(tuple(workers)):
+            assert second.at_s - first.until_s >= WORKER_APART_S
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_an_interview_has_time_to_come_back_before_it_loses_the_next_interviewer(seed: int) -> None:
+    for round_ in draw(seed, 60):
+        deadly = [fault for fault in round_ if fault.kind in DEADLY]
+        for first, second in pairs(tuple(deadly)):
+            other_interviews = {first.kind, second.kind}.isdisjoint(OF_A_WORKER)
+            if not (other_interviews and first.target != second.target):
+                assert second.at_s - first.until_s >= DEATH_APART_S
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_livekit_and_the_database_are_never_away_together_nor_a_disk_full_meanwhile(
+    seed: int,
+) -> None:
+    for round_ in draw(seed, 60):
+        for first, second in pairs(round_):
+            outer = OF_THE_DATABASE | {Kind.KILL_LIVEKIT, Kind.FILL_DISK}
+            both = {first.kind, second.kind}
+            if both <= outer and both & OF_THE_DATABASE:
+                assert second.at_s > first.until_s
+
+
+def test_two_faults_that_concern_different_things_may_strike_at_once() -> None:
+    kill = Fault(at_s=1.0, kind=Kind.KILL_JOB, target="0")
+    other = Fault(at_s=1.0, kind=Kind.KILL_JOB, target="1")
+    slow = Fault(at_s=1.0, kind=Kind.SLOW_PROVIDER, target="tts", for_s=5.0)
+    worker = Fault(at_s=1.0, kind=Kind.KILL_WORKER, target="1")
+    assert may_both_strike(kill, other)
+    assert may_both_strike(kill, slow)
+    assert not may_both_strike(kill, worker)
+
+
+def test_a_fault_is_shown_in_one_line() -> None:
+    fault = Fault(at_s=3.2, kind=Kind.STALL_PROVIDER, target="stt", for_s=4.0)
+    assert str(fault) == "  3.2 s  stall-provider stt for 4.0 s"
+    assert all(kind.what for kind in Kind)

@@ -1,5 +1,0 @@
-"""Fixtures that several of these modules share."""
-
-from line_parts import held, held_line, line, sink
-
-__all__ = ["held", "held_line", "line", "sink"]

@@ -1,0 +1,218 @@
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from states import (
+    BUDGETS,
+    Event,
+    MemoryJournal,
+    Outcome,
+    Reason,
+    State,
+    Transition,
+)
+from states.table import HURRIED_CLOSING_S
+from states.testing import (
+    assert_entered,
+    assert_outcome,
+    assert_path,
+    history_of,
+    loaded,
+    lost,
+    on,
+    pending,
+)
+from tests.support.virtual.lifecycle_steps import edge_taken, settled, take, way_to
+
+if TYPE_CHECKING:
+    from states import Condition
+    from states.pytest_plugin import Journey, StartLifecycle
+
+TIMED_STATES = [state for state in State if state is not State.CLOSED]
+
+
+@pytest.mark.parametrize("state", TIMED_STATES)
+async def test_a_state_ends_at_its_budget_and_not_before(
+    lifecycle: StartLifecycle, state: State
+) -> None:
+    job = lifecycle()
+    await take(job, *way_to(state))
+    edge, _ = edge_taken(state, (Event.BUDGET_SPENT,), job.conditions)
+    assert edge is not None
+
+    await asyncio.sleep(BUDGETS[state] - 0.001)
+    assert job.state is state
+    await asyncio.sleep(0.001)
+    await settled()
+
+    assert job.state is edge.target
+    assert job.transitions[-1].event is Event.BUDGET_SPENT
+    assert job.transitions[-1].t == BUDGETS[state]
+    if edge.outcome is not None:
+        assert_outcome(job, edge.outcome, edge.reason)
+
+
+@pytest.mark.parametrize(
+    ("words", "after", "reason"),
+    [
+        ((), State.CLOSING, Reason.BOOTSTRAP_TIMEOUT),
+        ((loaded("vad"),), State.CLOSING, Reason.BOOTSTRAP_TIMEOUT),
+        ((loaded("orchestrator", required=True),), State.DEGRADED, None),
+        ((loaded("orchestrator", required=True), loaded("vad")), State.READY, None),
+    ],
+    ids=["nothing is there", "the optional", "the required", "everything"],
+)
+def test_the_budget_of_loading_binds_only_what_is_required(
+    journey: Journey, words: tuple[Condition, ...], after: State, reason: Reason | None
+) -> None:
+    """A loader that has not said a word is known to be missing, for it was declared."""
+    history = journey(
+        (0.0, Event.ROOM_CONNECTED),
+        (0.0, Event.BOOTSTRAP_STARTED, pending("orchestrator", required=True), pending("vad")),
+        *((1.0, Event.LOADER_REPORTED, word) for word in words),
+        until_s=BUDGETS[State.BOOTSTRAPPING],
+    )
+    assert_path(history, ..., "BOOTSTRAPPING", on("budget_spent", after))
+    assert history.reason is reason
+
+
+async def test_a_budget_can_be_replaced_and_the_others_stay(lifecycle: StartLifecycle) -> None:
+    job = lifecycle(budgets={State.HANDSHAKE: 0.3})
+    assert job.remaining == pytest.approx(0.3)
+    await job.fire(Event.ROOM_CONNECTED)
+    assert job.remaining == pytest.approx(BUDGETS[State.CONNECTED])
+
+
+@pytest.mark.parametrize("event_is_first", [True, False], ids=["event first", "budget first"])
+async def test_an_event_at_the_very_instant_its_budget_ends_meets_the_job_whole(
+    lifecycle: StartLifecycle, event_is_first: bool
+) -> None:
+    """Whoever stands first in the mailbox decides, and the other one does no harm.
+
+    `transitions`' own AsyncTimeout raises here, and leaves the job half-way.
+    """
+    loop = asyncio.get_running_loop()
+    job = lifecycle(journal=(journal := MemoryJournal()))
+    slow_listener: list[Transition] = []
+
+    async def listen(transition: Transition) -> None:
+        await asyncio.sleep(0.01)
+        slow_listener.append(transition)
+
+    job.subscribe(listen)
+    deadline = loop.time() + BUDGETS[State.HANDSHAKE]
+    # Timers due at one instant run in the order of their times; half a tick of the loop's
+    # clock (looptime's resolution is 1 us) sets the order and not the instant.
+    tick = -4e-7 if event_is_first else 4e-7
+    loop.call_at(deadline + tick, job.post, Event.ROOM_CONNECTED)
+    await asyncio.sleep(BUDGETS[State.HANDSHAKE] + 1.0)
+
+    if event_is_first:
+        assert_path(job, "HANDSHAKE", on("room_connected", "CONNECTED"))
+        assert job.remaining == pytest.approx(BUDGETS[State.CONNECTED] - 1.0)
+    else:
+        assert_path(job, "HANDSHAKE", on("budget_spent", "CLOSING"))
+        assert_outcome(job, Outcome.FAILED, Reason.HANDSHAKE_TIMEOUT)
+        assert history_of(job).internals[0].event is Event.ROOM_CONNECTED
+    assert job.transitions[1].t == BUDGETS[State.HANDSHAKE]
+    assert slow_listener == job.transitions[1:]
+    assert not [record for record in journal.records if record["kind"] == "fault"]
+
+
+async def test_the_budget_of_an_earlier_visit_is_dropped(lifecycle: StartLifecycle) -> None:
+    """It is in the mailbox already, behind an event that ends the visit it was set for."""
+    job = lifecycle(budgets={State.HANDSHAKE: 1.0})
+    release = asyncio.Event()
+
+    async def hold_the_owner(transition: Transition) -> None:
+        await release.wait()
+
+    job.subscribe(hold_the_owner)
+    await job.fire(Event.LOADER_REPORTED, loaded("vad"))
+    job.post(Event.ROOM_CONNECTED)
+    await asyncio.sleep(1.5)  # the handshake's budget ends while the owner is held
+    release.set()
+    await settled()
+
+    assert_path(job, "HANDSHAKE", "CONNECTED")
+    assert job.remaining == pytest.approx(BUDGETS[State.CONNECTED])
+
+
+async def test_ready_and_degraded_take_turns_without_new_time(lifecycle: StartLifecycle) -> None:
+    job = lifecycle()
+    await take(job, *way_to(State.READY))
+    for second in range(1, 10):
+        await asyncio.sleep(1.0)
+        if second % 2:
+            await job.fire(Event.RESOURCE_LOST, lost("vad"))
+        else:
+            await job.fire(Event.RESOURCE_RECOVERED, loaded("vad"))
+        assert job.remaining == pytest.approx(BUDGETS[State.READY] - second)
+    await asyncio.sleep(1.0)
+    await settled()
+
+    assert_path(job, ..., "READY", *["DEGRADED", "READY"] * 4, "DEGRADED", "CLOSING")
+    assert_outcome(job, Outcome.FAILED, Reason.SESSION_START_TIMEOUT)
+    assert_entered(job, "CLOSING", within_s=BUDGETS[State.READY], since="READY")
+
+
+async def test_what_changes_no_state_leaves_the_clock_alone(lifecycle: StartLifecycle) -> None:
+    job = lifecycle()
+    await take(job, *way_to(State.RUNNING))
+    await asyncio.sleep(600.0)
+    await job.fire(Event.RESOURCE_LOST, lost("tts"))
+    await asyncio.sleep(600.0)
+    await job.fire(Event.RESOURCE_RECOVERED, loaded("tts"))
+
+    assert job.state is State.RUNNING
+    assert job.remaining == pytest.approx(BUDGETS[State.RUNNING] - 1200.0)
+
+
+async def test_a_resource_that_stays_lost_keeps_the_time_it_was_lost_at(
+    lifecycle: StartLifecycle,
+) -> None:
+    job = lifecycle()
+    await take(job, *way_to(State.RUNNING))
+    await asyncio.sleep(5.0)
+    await job.fire(Event.RESOURCE_LOST, lost("tts", "Refused"))
+    await asyncio.sleep(5.0)
+    await job.fire(Event.RESOURCE_LOST, lost("tts", "Silent"))
+    assert (job.conditions["tts"].reason, job.conditions["tts"].since) == ("Silent", 5.0)
+
+
+def test_closing_ends_sooner_once_the_worker_is_going_away(journey: Journey) -> None:
+    history = journey((1.0, Event.ROOM_LOST), (2.0, Event.SHUTDOWN_REQUESTED), until_s=60.0)
+    assert_outcome(history, Outcome.FAILED, Reason.ROOM_LOST)
+    assert assert_entered(history, "CLOSED", since="CLOSING") == 1.0 + HURRIED_CLOSING_S
+
+
+def test_asking_again_never_gives_closing_more_time(journey: Journey) -> None:
+    asked = [(float(second), Event.SHUTDOWN_REQUESTED) for second in range(1, 5)]
+    history = journey(*asked, until_s=60.0)
+    assert assert_entered(history, "CLOSED") == 1.0 + HURRIED_CLOSING_S
+
+
+def test_a_late_hurry_does_not_lengthen_what_is_left_of_closing(journey: Journey) -> None:
+    budget = BUDGETS[State.CLOSING]
+    history = journey(
+        (0.0, Event.ROOM_LOST), (budget - 1.0, Event.SHUTDOWN_REQUESTED), until_s=60.0
+    )
+    assert assert_entered(history, "CLOSED") == budget
+
+
+async def test_what_comes_while_closing_is_recorded_and_keeps_the_outcome(
+    lifecycle: StartLifecycle,
+) -> None:
+    job = lifecycle()
+    await take(job, *way_to(State.RUNNING))
+    await job.fire(Event.INTERVIEW_COMPLETED)
+    for event in (Event.CANDIDATE_LEFT, Event.ROOM_LOST, Event.LEASE_LOST):
+        assert (await job.fire(event)).internal
+    closed = await job.fire(Event.CLOSED)
+
+    assert (closed.outcome, closed.reason) == (Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
+    assert_outcome(job, "completed", "InterviewCompleted")
+    assert len(history_of(job).internals) >= 3

@@ -1,0 +1,253 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from states import (
+    Event,
+    FileJournal,
+    History,
+    IllegalTransition,
+    Outcome,
+    Reason,
+    State,
+    Status,
+)
+from states.testing import (
+    assert_condition,
+    assert_entered,
+    assert_outcome,
+    assert_path,
+    assert_refused,
+    history_of,
+    journey,
+    on,
+    run_virtual,
+)
+from tests.support.virtual.journeys import DEGRADED_AND_BACK
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from states.pytest_plugin import StartLifecycle
+
+pytest_plugins = ["pytester"]
+
+
+@pytest.fixture(scope="module")
+def history() -> History:
+    """HANDSHAKE CONNECTED BOOTSTRAPPING DEGRADED READY DEGRADED RUNNING."""
+    return journey(*DEGRADED_AND_BACK)
+
+
+# --- the other assertions ------------------------------------------------------------------------
+
+
+def test_the_time_to_a_state_counts_from_the_receipt_or_from_another_state(
+    history: History,
+) -> None:
+    assert assert_entered(history, "RUNNING", within_s=1.5) == 1.5
+    assert assert_entered(history, State.RUNNING, since="CONNECTED") == pytest.approx(1.4)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"state": "RUNNING", "within_s": 0.8}, "1.500 s after the job was received, not within"),
+        ({"state": "CLOSED"}, "CLOSED was never entered"),
+        ({"state": "CONNECTED", "since": "RUNNING"}, "not entered after RUNNING"),
+        ({"state": "RUNNING", "since": "CLOSING"}, "not entered after CLOSING"),
+        ({"state": "RUNNING", "since": "DEGRADED", "within_s": 0.1}, "after DEGRADED was entered"),
+    ],
+)
+def test_a_state_entered_late_or_never_is_shown(
+    history: History, arguments: dict[str, object], says: str
+) -> None:
+    with pytest.raises(AssertionError, match=says) as caught:
+        assert_entered(history, **arguments)  # type: ignore[arg-type]  # by name, case by case
+    assert "session_started" in str(caught.value)
+
+
+def test_an_outcome_is_asserted_with_or_without_its_reason() -> None:
+    history = journey(until_s=11.0)
+    assert_outcome(history, "failed")
+    assert_outcome(history, Outcome.FAILED, Reason.HANDSHAKE_TIMEOUT)
+    with pytest.raises(AssertionError, match=r"the outcome is not failed \(RoomLost\)"):
+        assert_outcome(history, Outcome.FAILED, "RoomLost")
+    with pytest.raises(AssertionError, match="the outcome is not completed"):
+        assert_outcome(history, Outcome.COMPLETED)
+
+
+def test_a_condition_is_asserted_with_or_without_its_reason(history: History) -> None:
+    assert_condition(history, "vad", Status.READY)
+    assert_condition(history, "tts", "lost", "Refused")
+    with pytest.raises(AssertionError, match=r"tts is lost \(Refused\), not lost \(Silent\)"):
+        assert_condition(history, "tts", Status.LOST, "Silent")
+    with pytest.raises(AssertionError, match="nothing was said of stt, not ready"):
+        assert_condition(history, "stt", Status.READY)
+
+
+async def test_a_refusal_is_asserted_and_returned(lifecycle: StartLifecycle) -> None:
+    job = lifecycle()
+    refusal = await assert_refused(job, Event.SESSION_STARTED)
+    assert refusal.event is Event.SESSION_STARTED
+    with pytest.raises(AssertionError, match="room_connected was not refused in HANDSHAKE"):
+        await assert_refused(job, "room_connected")
+
+
+# --- subjects ------------------------------------------------------------------------------------
+
+
+async def test_a_live_lifecycle_is_a_subject(lifecycle: StartLifecycle) -> None:
+    job = lifecycle()
+    await job.fire(Event.ROOM_CONNECTED)
+    assert_path(job, "HANDSHAKE", "CONNECTED")
+
+
+def test_a_journal_and_what_jobs_show_prints_are_subjects(tmp_path: Path) -> None:
+    journal = FileJournal(tmp_path / "job.jsonl")
+    history = journey(*DEGRADED_AND_BACK, journal=journal)
+    journal.close()
+    printed = json.dumps(history.as_json())
+    (tmp_path / "job.json").write_text(printed)
+    for subject in (
+        tmp_path / "job.jsonl",
+        str(tmp_path / "job.jsonl"),
+        tmp_path / "job.json",
+        printed,
+        history.as_json(),
+    ):
+        assert history_of(subject).transitions == history.transitions
+        assert_path(subject, ..., "RUNNING")
+
+
+# --- virtual time --------------------------------------------------------------------------------
+
+
+def test_hours_pass_at_once_and_only_on_the_loops_clock() -> None:
+    async def sleep() -> float:
+        await asyncio.sleep(3600.0)
+        return asyncio.get_running_loop().time()
+
+    assert run_virtual(sleep()) == 3600.0
+
+
+def test_waiting_for_what_nobody_will_send_ends_in_an_error() -> None:
+    async def wait() -> None:
+        await asyncio.Event().wait()
+
+    with pytest.raises(TimeoutError, match="idle"):
+        run_virtual(wait(), idle_timeout_s=0.01)
+
+
+async def test_a_loop_of_its_own_is_refused_inside_a_running_one() -> None:
+    with pytest.raises(RuntimeError, match="use the lifecycle fixture"):
+        journey()
+
+
+@pytest.mark.parametrize(
+    ("times", "until_s"), [((1.0, 0.5), None), ((1.0, 2.0), 1.5)], ids=["entries", "until"]
+)
+def test_a_journey_goes_forward_in_time(times: tuple[float, ...], until_s: float | None) -> None:
+    with pytest.raises(ValueError, match="in order of time"):
+        journey(*((at, Event.SHUTDOWN_REQUESTED) for at in times), until_s=until_s)
+
+
+def test_a_journey_stops_at_what_the_table_does_not_allow() -> None:
+    with pytest.raises(IllegalTransition):
+        journey((0.1, Event.SESSION_STARTED))
+
+
+def test_at_the_instant_a_budget_ends_the_budget_comes_first() -> None:
+    history = journey((10.0, Event.ROOM_CONNECTED))
+    assert_path(history, "HANDSHAKE", on("budget_spent", "CLOSING"))
+
+
+# --- the plugin, in a run of its own -------------------------------------------------------------
+
+USERS_TEST = """
+import asyncio
+from states import Event
+from states.testing import assert_path
+
+async def test_async(lifecycle):
+    job = lifecycle()
+    await asyncio.sleep(3600)
+    assert_path(job, "HANDSHAKE", "CLOSING", "CLOSED")
+
+def test_sync(journey):
+    assert_path(journey((0.1, Event.ROOM_CONNECTED)), "HANDSHAKE", "CONNECTED")
+"""
+
+#: Of a run in a process of its own, in which warnings are errors too; pytest-asyncio warns of
+#: the setting where it is missing.
+ARGUMENTS = (
+    *("-p", "no:randomly", "-p", "no:cacheprovider", "-W", "error"),
+    *("-o", "asyncio_default_fixture_loop_scope=function"),
+)
+
+
+@pytest.mark.parametrize("mode", ["strict", "auto"])
+def test_a_users_test_needs_no_mark_and_no_setting(pytester: pytest.Pytester, mode: str) -> None:
+    pytester.makepyfile(USERS_TEST)
+    done = pytester.runpytest_subprocess(*ARGUMENTS, f"--asyncio-mode={mode}", "--strict-markers")
+    done.assert_outcomes(passed=2)
+
+
+def test_a_failing_test_reports_the_path_of_each_of_its_jobs(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("""
+        from states import Event
+
+        async def test_async(lifecycle):
+            job = lifecycle()
+            await job.fire(Event.ROOM_CONNECTED)
+            assert False
+
+        def test_sync(journey):
+            journey(until_s=11)
+            assert False
+
+        def test_elsewhere(lifecycle):
+            lifecycle()
+    """)
+    done = pytester.runpytest_subprocess(*ARGUMENTS)
+    done.assert_outcomes(failed=3)
+    done.stdout.fnmatch_lines(
+        [
+            "*- path of job 1 -*",
+            "*CONNECTED*room_connected",
+            "*- path of job 1 -*",
+            "*CLOSING *10.000 s *budget_spent",
+            "outcome: failed (HandshakeTimeout)",
+            "*RuntimeError: lifecycle() needs a running loop: make the test async*",
+        ]
+    )
+
+
+def test_a_mismatch_points_at_the_users_line(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("""
+        from states.testing import assert_path
+
+        def test_sync(journey):
+            assert_path(journey(), "HANDSHAKE", "READY")
+    """)
+    done = pytester.runpytest_subprocess(*ARGUMENTS)
+    done.stdout.fnmatch_lines(
+        ['>*assert_path(journey(), "HANDSHAKE", "READY")', "E*> READY*(nothing)"]
+    )
+    done.stdout.no_fnmatch_line("*raise AssertionError*")
+
+
+def test_a_test_on_real_time_may_say_so(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("""
+        import asyncio, pytest
+
+        @pytest.mark.looptime(False)
+        async def test_real(lifecycle):
+            lifecycle()
+            assert not asyncio.get_running_loop().looptime_on
+    """)
+    pytester.runpytest_subprocess(*ARGUMENTS).assert_outcomes(passed=1)

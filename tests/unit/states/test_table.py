@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+import pytest
+
+from states import BUDGETS, EDGES, Conditions, Edge, Event, IllegalTransition, Outcome, State
+from states.table import HURRIED_CLOSING_S, SHARED_DEADLINE, allowed
+from states.testing import assert_outcome, history_of, loaded, lost, pending
+from tests.support.virtual.lifecycle_steps import shortest_ways, take, way_to
+
+if TYPE_CHECKING:
+    from states.pytest_plugin import StartLifecycle
+
+WAYS = shortest_ways()
+REFUSED = [(state, event) for state in State for event in Event if event not in set(allowed(state))]
+
+#: Every combination of what can be known of a required and an optional resource.
+SITUATIONS = [
+    Conditions.of(words)
+    for words in itertools.chain(
+        [()],
+        itertools.product(
+            (pending("vad"), loaded("vad"), lost("vad")),
+            (
+                pending("orchestrator", required=True),
+                loaded("orchestrator", required=True),
+                lost("orchestrator", required=True),
+            ),
+        ),
+    )
+]
+
+
+def name_of(edge: Edge) -> str:
+    guard = f"[{edge.guard.__name__}]" if edge.guard else ""
+    arrow = f"->{edge.target}" if edge.target else ""
+    return f"{edge.source}--{edge.event}{guard}{arrow}"
+
+
+@pytest.mark.parametrize("edge", EDGES, ids=name_of)
+async def test_the_edge_is_taken_as_the_table_says(lifecycle: StartLifecycle, edge: Edge) -> None:
+    job = lifecycle()
+    transition = await take(job, *WAYS[edge])
+
+    assert (transition.source, transition.event) == (edge.source, edge.event)
+    assert transition.target is job.state is (edge.target or edge.source)
+    assert transition.internal is (edge.target is None)
+    if edge.outcome is not None:
+        assert_outcome(job, edge.outcome, edge.reason)
+    history = history_of(job)
+    written = history.internals if edge.target is None else history.transitions
+    assert written[-1] == transition
+
+
+@pytest.mark.parametrize(("state", "event"), REFUSED, ids=lambda word: str(word))
+async def test_an_event_that_is_no_edge_is_refused_and_changes_nothing(
+    lifecycle: StartLifecycle, state: State, event: Event
+) -> None:
+    job = lifecycle()
+    await take(job, *way_to(state))
+    before = (job.state, list(job.transitions), job.remaining, job.conditions, job.outcome)
+    written = history_of(job)
+
+    with pytest.raises(IllegalTransition) as caught:
+        await job.fire(event, lost("vad"))
+
+    assert (caught.value.state, caught.value.event) == (state, event)
+    assert caught.value.allowed == allowed(state)
+    assert (job.state, job.transitions, job.remaining, job.conditions, job.outcome) == before
+    assert history_of(job) == written
+
+
+def test_every_edge_can_be_taken() -> None:
+    assert set(WAYS) == set(EDGES)
+
+
+@pytest.mark.parametrize("state", State)
+def test_every_state_can_be_reached(state: State) -> None:
+    assert state is State.HANDSHAKE or any(edge.target is state for edge in WAYS)
+
+
+@pytest.mark.parametrize("state", State)
+def test_every_state_but_the_last_has_a_budget_and_a_way_out_at_its_end(state: State) -> None:
+    ends = [edge for edge in EDGES if edge.source is state and edge.is_timeout]
+    if state is State.CLOSED:
+        assert not ends
+        assert state not in BUDGETS
+        assert allowed(state) == ()
+    else:
+        assert ends
+        assert all(edge.target not in (None, state) for edge in ends)
+        assert BUDGETS[state] > 0
+
+
+def test_every_edge_into_closing_says_outcome_and_reason_and_no_other_edge_does() -> None:
+    for edge in EDGES:
+        ends = edge.target is State.CLOSING
+        assert (edge.outcome is not None, edge.reason is not None) == (ends, ends), name_of(edge)
+
+
+def test_only_an_edge_into_closing_or_within_it_hurries() -> None:
+    hurrying = [edge for edge in EDGES if edge.hurries]
+    assert hurrying
+    for edge in hurrying:
+        assert edge.event in (Event.SHUTDOWN_REQUESTED, Event.WORKER_LOST)
+        assert State.CLOSING in (edge.source, edge.target)
+    assert BUDGETS[State.CLOSING] > HURRIED_CLOSING_S
+
+
+def test_closing_is_a_latch() -> None:
+    ways_out = {edge.target for edge in EDGES if edge.source is State.CLOSING} - {None}
+    assert ways_out == {State.CLOSED}
+    assert set(allowed(State.CLOSING)) == set(Event)
+
+
+def test_ready_and_degraded_share_one_deadline_of_one_length() -> None:
+    assert frozenset({State.READY, State.DEGRADED}) == SHARED_DEADLINE
+    assert BUDGETS[State.READY] == BUDGETS[State.DEGRADED]
+
+
+def test_exactly_one_guard_holds_in_every_situation_in_which_an_event_is_allowed() -> None:
+    rows: defaultdict[tuple[State, Event], list[Edge]] = defaultdict(list)
+    for edge in EDGES:
+        rows[edge.source, edge.event].append(edge)
+    for (state, event), edges in rows.items():
+        for situation in SITUATIONS:
+            holding = [e for e in edges if e.guard is None or e.guard(situation)]
+            assert len(holding) == 1, f"{state} {event} {situation.missing}"
+
+
+def test_it_fails_hard_while_loading_only_for_what_is_required() -> None:
+    """The orchestrator, and a dispatch or database that name no interview to hold."""
+    failures = {
+        edge.event
+        for edge in EDGES
+        if edge.source is State.BOOTSTRAPPING and edge.outcome is Outcome.FAILED
+    }
+    anywhere = {edge.event for edge in EDGES if edge.source is State.CONNECTED}
+    anywhere.discard(Event.BUDGET_SPENT)
+    assert failures - anywhere == {
+        Event.ORCHESTRATOR_FAILED,
+        Event.LOADERS_SETTLED,
+        Event.BUDGET_SPENT,
+        Event.METADATA_INVALID,
+        Event.INTERVIEW_UNKNOWN,
+    }

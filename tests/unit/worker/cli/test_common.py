@@ -1,0 +1,264 @@
+"""What all commands share: one line for an error, and an exit code that means something."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from states import JournalError
+from tests.support.virtual.job_parts import settings_in
+from worker.cli import interviews
+from worker.cli.app import app
+from worker.cli.common import (
+    CommandError,
+    ExitCode,
+    database_url,
+    one_line_errors,
+    print_json,
+    require_livekit,
+    run,
+    write_out,
+)
+from worker.interview.plan import PlanError
+from worker.interview.plan_rules import PlanProblem
+from worker.livekit_api import LiveKitError, LiveKitKeyRefused, LiveKitUrlInvalid
+from worker.settings import SettingsInvalid
+from worker.store.embedded import EmbeddedPostgres
+from worker.store.embedded_layout import EmbeddedPostgresError
+from worker.store.errors import DatabaseOperationFailed, DatabaseUnavailable
+from worker.store.interviews import InterviewExists, InterviewIdInvalid
+from worker.store.migrate import MigrationChanged, SchemaTooNew
+from worker.store.url import DatabaseUrlInvalid
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from contextlib import AbstractAsyncContextManager
+    from pathlib import Path
+
+
+def error_of(kind: type[Exception]) -> Exception:
+    """One of its kind, whatever its constructor wants: only its kind and its text count here."""
+    plain = {"__init__": lambda _: None, "__str__": lambda _: "what went wrong"}
+    error: Exception = type(kind.__name__, (kind,), plain)()
+    return error
+
+
+CODES = [
+    (SettingsInvalid, ExitCode.USAGE),
+    (PlanError, ExitCode.USAGE),
+    (InterviewIdInvalid, ExitCode.USAGE),
+    (DatabaseUrlInvalid, ExitCode.USAGE),
+    (LiveKitUrlInvalid, ExitCode.USAGE),
+    (InterviewExists, ExitCode.TAKEN),
+    (LiveKitKeyRefused, ExitCode.LIVEKIT_REFUSED),
+    (LiveKitError, ExitCode.UNAVAILABLE),
+    (DatabaseUnavailable, ExitCode.UNAVAILABLE),
+    (DatabaseOperationFailed, ExitCode.FAILED),
+    (EmbeddedPostgresError, ExitCode.FAILED),
+    (SchemaTooNew, ExitCode.FAILED),
+    (MigrationChanged, ExitCode.FAILED),
+    (JournalError, ExitCode.FAILED),
+]
+
+
+@pytest.mark.parametrize(("kind", "code"), CODES, ids=lambda value: getattr(value, "__name__", ""))
+def test_an_error_of_the_project_is_one_line_and_its_exit_code(
+    kind: type[Exception], code: ExitCode, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(typer.Exit) as left, one_line_errors():
+        raise error_of(kind)
+    assert left.value.exit_code == code
+    assert capsys.readouterr().err == "interview-worker: what went wrong\n"
+
+
+def test_a_command_names_its_own_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit) as left, one_line_errors():
+        raise CommandError("there is no job AJ_1", ExitCode.NOT_FOUND)
+    assert left.value.exit_code == ExitCode.NOT_FOUND
+    assert capsys.readouterr().err == "interview-worker: there is no job AJ_1\n"
+
+
+def test_being_interrupted_is_said_by_the_exit_code_alone(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(typer.Exit) as left, one_line_errors():
+        raise KeyboardInterrupt
+    assert left.value.exit_code == ExitCode.INTERRUPTED
+    assert capsys.readouterr().err == ""
+
+
+def test_an_error_that_nobody_foresaw_keeps_its_traceback() -> None:
+    with pytest.raises(ZeroDivisionError), one_line_errors():
+        _ = 1 / 0
+
+
+def test_the_exit_codes_are_those_of_the_readme() -> None:
+    assert {code.name: int(code) for code in ExitCode} == {
+        "OK": 0,
+        "FAILED": 1,
+        "USAGE": 2,
+        "NOT_FOUND": 3,
+        "LIVEKIT_REFUSED": 4,
+        "UNAVAILABLE": 5,
+        "TAKEN": 6,
+        "INTERRUPTED": 130,
+    }
+
+
+def test_a_command_gives_what_its_coroutine_gives() -> None:
+    async def work() -> int:
+        return 7
+
+    assert run(work()) == 7
+
+
+def test_an_error_of_a_commands_coroutine_is_one_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async def work() -> None:
+        raise PlanError("plan.yaml", (PlanProblem(line=3, message="title is missing"),))
+
+    with pytest.raises(typer.Exit) as left:
+        run(work())
+    assert left.value.exit_code == ExitCode.USAGE
+    assert capsys.readouterr().err == "interview-worker: plan.yaml:3: title is missing\n"
+
+
+def test_json_is_for_programs_and_its_times_are_iso(capsys: pytest.CaptureFixture[str]) -> None:
+    @dataclass
+    class Thing:
+        def __str__(self) -> str:
+            return "a thing"
+
+    print_json({"at": datetime(2026, 3, 1, tzinfo=UTC), "thing": Thing(), "name": "Zoë"})
+    out = capsys.readouterr().out
+    assert json.loads(out) == {
+        "at": "2026-03-01T00:00:00+00:00",
+        "thing": "a thing",
+        "name": "Zoë",
+    }
+    assert "Zoë" in out
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({}, "LIVEKIT_URL, LIVEKIT_API_KEY, LIVEKIT_API_SECRET are not set"),
+        ({"LIVEKIT_URL": "ws://x", "LIVEKIT_API_KEY": "k"}, "LIVEKIT_API_SECRET is not set"),
+    ],
+)
+def test_what_livekit_needs_and_is_not_set_is_named(
+    tmp_path: Path, given: dict[str, str], said: str
+) -> None:
+    nothing = {"LIVEKIT_URL": "", "LIVEKIT_API_KEY": "", "LIVEKIT_API_SECRET": ""}
+    with pytest.raises(CommandError, match=said) as refused:
+        require_livekit(settings_in(tmp_path, **{**nothing, **given}))
+    assert refused.value.code is ExitCode.USAGE
+
+
+def test_what_livekit_needs_is_given_where_it_is_all_there(tmp_path: Path) -> None:
+    settings = settings_in(
+        tmp_path, LIVEKIT_URL="ws://x", LIVEKIT_API_KEY="k", LIVEKIT_API_SECRET="s"
+    )
+    assert require_livekit(settings) == ("ws://x", "k", "s")
+
+
+async def test_without_any_database_a_command_says_how_to_get_one(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path, DATABASE_URL="", INTERVIEW_EMBEDDED=False)
+    with pytest.raises(CommandError, match="INTERVIEW_EMBEDDED=1") as refused:
+        async with database_url(settings, embedded=False):
+            pass
+    assert refused.value.code is ExitCode.USAGE
+
+
+async def test_a_database_that_is_set_is_the_one_used(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = settings_in(tmp_path, DATABASE_URL="postgresql://db/x", INTERVIEW_EMBEDDED=False)
+    async with database_url(settings) as url:
+        assert url == "postgresql://db/x"
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("asked_for", [False, True])
+async def test_an_embedded_database_that_nobody_asked_for_is_named_in_one_line(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    asked_for: bool,
+) -> None:
+    @asynccontextmanager
+    async def running() -> AsyncIterator[SimpleNamespace]:
+        yield SimpleNamespace(url="postgresql://embedded")
+
+    async def start(data_dir: Path) -> AbstractAsyncContextManager[SimpleNamespace]:
+        return running()
+
+    monkeypatch.setattr(EmbeddedPostgres, "start", start)
+    settings = settings_in(tmp_path, DATABASE_URL="", INTERVIEW_EMBEDDED=asked_for)
+    async with database_url(settings) as url:
+        assert url == "postgresql://embedded"
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == (0 if asked_for else 1)
+    for word in (str(settings.data_dir), "DATABASE_URL", "INTERVIEW_EMBEDDED=1"):
+        assert all(word in line for line in said)
+
+
+def test_what_a_command_made_goes_to_a_file_or_to_standard_output(
+    tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    write_out("Zoë".encode(), tmp_path / "out")
+    assert (tmp_path / "out").read_text(encoding="utf-8") == "Zoë"
+    write_out("Zoë".encode(), None)
+    assert capfdbinary.readouterr().out == "Zoë".encode()
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match=r"cannot write .*: Is a directory"):
+        write_out(b"", tmp_path)
+
+
+async def shown_interview(_: str) -> dict[str, Any]:
+    about = dict.fromkeys(("interview_id", "room", "status", "outcome", "reason"), "x")
+    return {**about, "jobs": [], "turns": []}
+
+
+@pytest.mark.parametrize("command", [("interviews", "export", "one"), ("diagram",)])
+def test_a_command_whose_output_cannot_be_written_ends_with_one_line(
+    command: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(interviews, "_show", shown_interview)
+    done = CliRunner().invoke(app, [*command, "-o", str(tmp_path / "none" / "out")])
+    assert done.exit_code == ExitCode.FAILED
+    (line,) = done.stderr.splitlines()
+    assert line.endswith("No such file or directory")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("interviews", "create", "--candidate", "Ada"), ("interviews", "dispatch", "one")],
+)
+def test_a_setting_that_cannot_be_used_is_one_line_of_every_command(
+    command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INTERVIEW_SLOTS", "many")
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == ExitCode.USAGE
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("interview-worker: INTERVIEW_SLOTS")
+
+
+def test_commands_do_not_wait_for_the_agents_that_only_few_of_them_need() -> None:
+    """It takes seconds of a processor, also of every probe of a container."""
+    code = "import sys, worker.cli.app; sys.exit('livekit.agents' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,319 @@
+"""From which figure on a thing warns, and from which it is wrong."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+from livekit.rtc._proto import stats_pb2
+
+from tests.support.virtual.job_parts import settings_in
+from worker.doctor import machine
+from worker.doctor.cgroup import Limits, limits_of_this_process
+from worker.doctor.contradictions import contradictions
+from worker.doctor.database import judge_connections, tables
+from worker.doctor.livekit import judge_clock
+from worker.doctor.machine import BASE_MB, JOB_MB
+from worker.doctor.media import Way, judge, ways
+from worker.doctor.models import SENTENCE, judge_understood
+from worker.doctor.registry import checks_of
+from worker.doctor.visit import Visit
+
+GB = 1_000_000_000
+
+
+# --- LiveKit ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("ahead_s", "verdict"),
+    [
+        (0, "ok"),
+        (0.9, "ok"),
+        (5, "ok"),
+        (7, "warning"),
+        (-40, "warning"),
+        (70, "wrong"),
+        (-3700, "wrong"),
+    ],
+)
+def test_a_clock_is_judged_by_how_long_tokens_hold(ahead_s: float, verdict: str) -> None:
+    ours = 1_000_000.4
+    server = float(int(ours - ahead_s))
+    finding = judge_clock(server, before=ours, after=ours + 0.1)
+    assert finding.verdict == verdict
+    assert finding.facts["ahead_s"] == pytest.approx(ahead_s, abs=1.1)
+
+
+def test_a_slow_answer_is_no_skew() -> None:
+    assert judge_clock(1_000_004.0, before=1_000_000.0, after=1_000_009.0).facts["ahead_s"] == 0.0
+
+
+def stats(*, protocol: str, kind: str = "HOST", relay: str = "TRANSPORT_UDP") -> list[Any]:
+    transport, pair, local, other = (stats_pb2.RtcStats() for _ in range(4))
+    transport.transport.rtc.id = "T"
+    transport.transport.transport.selected_candidate_pair_id = "P"
+    pair.candidate_pair.rtc.id = "P"
+    pair.candidate_pair.candidate_pair.local_candidate_id = "L"
+    pair.candidate_pair.candidate_pair.current_round_trip_time = 0.012
+    local.local_candidate.rtc.id = "L"
+    local.local_candidate.candidate.protocol = protocol
+    local.local_candidate.candidate.candidate_type = stats_pb2.IceCandidateType.Value(kind)
+    local.local_candidate.candidate.relay_protocol = stats_pb2.IceServerTransportProtocol.Value(
+        relay
+    )
+    other.local_candidate.rtc.id = "unused"
+    other.local_candidate.candidate.protocol = "tcp"
+    return [other, local, pair, transport]
+
+
+@pytest.mark.parametrize(
+    ("given", "protocol", "relayed"),
+    [
+        (stats(protocol="udp"), "udp", False),
+        (stats(protocol="TCP"), "tcp", False),
+        (stats(protocol="udp", kind="RELAY"), "udp", True),
+        (stats(protocol="udp", kind="RELAY", relay="TRANSPORT_TLS"), "tcp", True),
+    ],
+)
+def test_the_way_in_use_is_read_from_the_statistics(
+    given: list[Any], protocol: str, relayed: bool
+) -> None:
+    (way,) = ways(given)
+    assert (way.protocol, way.relayed) == (protocol, relayed)
+    assert way.round_trip_ms == pytest.approx(12)
+
+
+def test_statistics_that_say_nothing_are_no_way() -> None:
+    assert ways([]) == []
+    assert ways(stats(protocol="udp")[:3]) == []
+
+
+def test_media_over_udp_is_well() -> None:
+    finding = judge([way("udp"), way("udp")], connected_ms=120, heard_s=0.08)
+    assert finding.verdict == "ok"
+    assert finding.found == "joined in 120 ms, a sound heard after 80 ms, over UDP"
+
+
+def test_media_over_tcp_is_a_warning_that_names_the_ports() -> None:
+    finding = judge([way("udp"), way("tcp", relayed=True)], connected_ms=120, heard_s=0.08)
+    assert finding.verdict == "warning"
+    assert finding.found.endswith("over TCP AND UDP through TURN")
+    assert "UDP 50000-60000" in finding.advice
+
+
+def test_media_without_statistics_is_well() -> None:
+    assert "an unknown way" in judge([], connected_ms=1, heard_s=0.1).found
+
+
+def way(protocol: str, *, relayed: bool = False) -> Way:
+    return Way(protocol=protocol, relayed=relayed, round_trip_ms=1.0)
+
+
+# --- the database -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("allowed", "verdict"), [(100, "ok"), (50, "ok"), (49, "warning"), (5, "warning"), (4, "wrong")]
+)
+def test_connections_are_judged_against_the_pools_of_all_slots(allowed: int, verdict: str) -> None:
+    finding = judge_connections(allowed, processes=5, pool=5, overflow=5)
+    assert finding.verdict == verdict
+    assert finding.facts["most"] == 50
+
+
+def test_the_tables_are_those_of_the_migrations() -> None:
+    assert {"interviews", "jobs", "job_records", "turns"} <= set(tables())
+
+
+# --- models and settings ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [(SENTENCE, "ok"), ("shall we begin with the first", "ok"), ("Hello", "wrong"), ("", "wrong")],
+)
+def test_an_ear_is_judged_by_the_words_it_understands(text: str, verdict: str) -> None:
+    assert judge_understood(text, took_ms=1).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("variables", "named"),
+    [
+        ({"DATABASE_URL": "postgresql://h/d", "INTERVIEW_EMBEDDED": "1"}, "INTERVIEW_EMBEDDED"),
+        ({"INTERVIEW_HURRIED_CLOSING_S": "14"}, "INTERVIEW_HURRIED_CLOSING_S (14 s)"),
+        ({"INTERVIEW_BUDGET_RUNNING_S": "60"}, "INTERVIEW_CANDIDATE_SILENCE_S (90 s)"),
+        ({"INTERVIEW_SLOTS": "1"}, "2 warm processes for 1 slots"),
+        ({"INTERVIEW_FAULTS": "load.vad=hang", "INTERVIEW_ALLOW_FAULTS": "1"}, "faults are set"),
+    ],
+)
+def test_settings_that_do_not_go_together_are_named(
+    tmp_path: Path, variables: dict[str, str], named: str
+) -> None:
+    assert any(named in what for what, _ in contradictions(settings_in(tmp_path, **variables)))
+
+
+def test_the_defaults_agree_with_each_other(tmp_path: Path) -> None:
+    assert list(contradictions(settings_in(tmp_path, INTERVIEW_SLOTS=4))) == []
+
+
+def test_every_member_of_every_chain_has_a_check_and_no_name_comes_twice(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path, INTERVIEW_STT="deepgram,local", INTERVIEW_TTS="local")
+    names = [check.name for check in checks_of(settings)]
+    assert {"stt.deepgram", "stt.local", "tts.local", "llm.scripted"} <= set(names)
+    assert len(names) == len(set(names))
+
+
+# --- the machine ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("free", "verdict"), [(5 * GB, "ok"), (GB // 2, "warning"), (GB // 20, "wrong")]
+)
+def test_a_disk_is_judged_by_its_free_space(free: int, verdict: str) -> None:
+    assert machine.judge_disk(free).verdict == verdict
+
+
+def test_a_disk_that_takes_no_more_files_is_a_warning() -> None:
+    assert machine.judge_disk(5 * GB, few_files=True).verdict == "warning"
+
+
+@pytest.mark.parametrize(("ms", "verdict"), [(4, "ok"), (80, "warning"), (1200, "wrong")])
+def test_a_disk_is_judged_by_how_long_a_record_takes(ms: float, verdict: str) -> None:
+    assert machine.judge_fsync(ms).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "verdict", "advice"),
+    [
+        (1024, 1024, "ok", ""),
+        (150, 4096, "warning", "ulimit -n 224 before the start"),
+        (64, 64, "wrong", "raise the hard limit to 224"),
+    ],
+)
+def test_the_limit_of_open_files_is_judged_against_the_processes(
+    soft: int, hard: int, verdict: str, advice: str
+) -> None:
+    finding = machine.judge_files(soft, hard, processes=6)
+    assert finding.verdict == verdict
+    assert finding.advice.startswith(advice)
+
+
+def memory(
+    limit_gb: float | None, *, total_gb: float = 8, free_gb: float = 6, slots: int = 4
+) -> Any:
+    limits = Limits(memory=None if limit_gb is None else int(limit_gb * GB), used=GB // 10)
+    return machine.judge_memory(limits, total=8 * GB, free=int(free_gb * GB), slots=4)
+
+
+def test_enough_memory_is_well() -> None:
+    assert memory(None).verdict == "ok"
+    assert memory(2).verdict == "ok"
+
+
+def test_a_container_too_small_for_its_slots_is_wrong_and_says_how_many_fit() -> None:
+    finding = memory(0.8)
+    assert finding.verdict == "wrong"
+    assert "the container's limit has 0.8 GB" in finding.found
+    fits = int((800 - BASE_MB) / JOB_MB)
+    assert finding.advice.startswith(f"set INTERVIEW_SLOTS={fits}")
+
+
+def test_a_container_that_holds_none_says_so() -> None:
+    assert "holds none" in memory(0.3).advice
+
+
+def test_memory_that_others_use_now_is_a_warning() -> None:
+    assert memory(None, free_gb=0.2).verdict == "warning"
+    assert memory(1.0).verdict == "warning"
+
+
+@pytest.mark.parametrize(
+    ("cpus", "slots", "verdict"), [(2, 4, "ok"), (0.5, 4, "warning"), (4, 9, "warning")]
+)
+def test_processors_are_judged_against_the_slots(cpus: float, slots: int, verdict: str) -> None:
+    assert machine.judge_cpus(cpus, slots).verdict == verdict
+
+
+def groups(folder: Path, membership: str, **files: str) -> Limits:
+    """The limits of a process of these groups, whose files are named by `/` as `__`."""
+    for name, text in files.items():
+        path = folder.joinpath(*name.split("__")[:-1], name.split("__")[-1].replace("_of_", "."))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    (folder / "membership").write_text(membership)
+    return limits_of_this_process(folder, folder / "membership")
+
+
+def test_the_least_limit_of_all_groups_above_holds(tmp_path: Path) -> None:
+    limits = groups(
+        tmp_path,
+        "0::/pod/worker\n",
+        pod__memory_of_max="1000\n",
+        pod__memory_of_current="10\n",
+        pod__worker__memory_of_max="max\n",
+        pod__worker__cpu_of_max="50000 100000\n",
+        pod__cpu_of_max="max 100000\n",
+    )
+    assert limits == Limits(memory=1000, used=10, cpus=0.5)
+
+
+def test_a_container_sees_its_own_group_as_the_root(tmp_path: Path) -> None:
+    limits = groups(tmp_path, "0::/\n", memory_of_max="1000\n", memory_of_current="10\n")
+    assert limits == Limits(memory=1000, used=10)
+
+
+def test_the_first_version_is_read_as_well(tmp_path: Path) -> None:
+    limits = groups(
+        tmp_path,
+        "4:memory:/docker/abc\n3:cpu,cpuacct:/docker/abc\n",
+        memory__memory_of_limit_in_bytes="1000\n",
+        memory__memory_of_usage_in_bytes="10\n",
+        **{
+            "cpu,cpuacct__cpu_of_cfs_quota_us": "150000\n",
+            "cpu,cpuacct__cpu_of_cfs_period_us": "100000\n",
+        },
+    )
+    assert limits == Limits(memory=1000, used=10, cpus=1.5)
+
+
+def test_the_first_versions_word_for_no_limit_is_none(tmp_path: Path) -> None:
+    limits = groups(
+        tmp_path, "4:memory:/\n", memory__memory_of_limit_in_bytes="9223372036854771712\n"
+    )
+    assert limits == Limits()
+
+
+def test_a_system_without_control_groups_has_no_limits(tmp_path: Path) -> None:
+    assert limits_of_this_process(tmp_path, tmp_path / "none") == Limits()
+
+
+async def test_a_folder_that_cannot_be_written_is_wrong(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    finding = await machine.look_at_data_dir(Visit(settings_in(tmp_path / "file")))
+    assert finding.verdict == "wrong"
+    assert "INTERVIEW_DATA_DIR" in finding.advice
+
+
+async def test_looking_at_the_disk_leaves_nothing_behind(tmp_path: Path) -> None:
+    visit = Visit(settings_in(tmp_path))
+    await machine.look_at_data_dir(visit)
+    assert (await machine.look_at_disk(visit)).facts["free_bytes"] > 0
+    assert (await machine.look_at_fsync(visit)).facts["median_ms"] > 0
+    assert list(visit.settings.journal_dir.iterdir()) == []
+
+
+async def test_a_free_port_is_well(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    visit = Visit(settings_in(tmp_path, INTERVIEW_HTTP_PORT=port))
+    assert (await machine.look_at_port(visit)).found == f"127.0.0.1:{port} is free"
+
+
+async def test_an_address_that_is_not_this_machines_is_wrong(tmp_path: Path) -> None:
+    settings = settings_in(
+        tmp_path, INTERVIEW_HTTP_HOST="192.0.2.1", INTERVIEW_HTTP_TOKEN="t", INTERVIEW_HTTP_PORT=1
+    )
+    assert "INTERVIEW_HTTP_HOST" in (await machine.look_at_port(Visit(settings))).advice

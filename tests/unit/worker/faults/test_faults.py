@@ -1,0 +1,276 @@
+"""What a fault does where it strikes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+import pytest
+from livekit import rtc
+from livekit.agents import APIConnectionError, APIStatusError, LanguageCode, llm, stt, tts
+
+from states import JournalError, State
+from tests.support.virtual.async_steps import for_ever
+from worker import faults
+from worker.faults import FaultInjected
+from worker.faults.grammar import parse
+from worker.silence import Floor
+from worker.store.errors import is_transient
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+pytestmark = pytest.mark.looptime
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays_armed() -> Iterator[None]:
+    yield
+    faults.arm(())
+
+
+def arm(text: str) -> None:
+    faults.arm(parse(text))
+
+
+async def answer() -> str:
+    return "done"
+
+
+async def items(*given: Any) -> AsyncIterator[Any]:
+    for item in given:
+        yield item
+
+
+async def delivered(point: str, name: str, *given: Any) -> list[Any]:
+    return [item async for item in faults.through(point, items(*given), name)]
+
+
+# --- while no fault is set ------------------------------------------------------------------------
+
+
+async def test_without_a_fault_a_point_gives_back_what_it_was_given() -> None:
+    work, stream = answer(), items()
+    assert faults.at("load", work, "vad") is work
+    assert faults.through("tts", stream, "local") is stream
+    faults.here("set_up")
+    faults.entered(State.RUNNING)
+    assert faults.header() == {}
+    assert await work == "done"
+
+
+async def test_another_points_fault_is_nothing_to_this_one() -> None:
+    arm("load.vad=raise; close=raise; tts.elevenlabs=raise")
+    assert await faults.at("load", answer(), "stt") == "done"
+    assert await delivered("tts", "local", b"ab") == [b"ab"]
+
+
+# --- kinds ----------------------------------------------------------------------------------------
+
+
+async def test_raise_raises_and_what_was_to_be_done_is_not_begun() -> None:
+    arm("load.vad=raise")
+    with pytest.raises(FaultInjected, match=r"load\.vad=raise is set"):
+        await faults.at("load", answer(), "vad")
+
+
+async def test_a_family_stands_for_all_of_it() -> None:
+    arm("load=raise")
+    for name in ("vad", "whatever"):
+        with pytest.raises(FaultInjected):
+            await faults.at("load", answer(), name)
+
+
+async def test_hang_never_comes_back_and_can_be_cancelled() -> None:
+    arm("connect=hang")
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(10_000):
+            await faults.at("connect", answer())
+
+
+async def test_slow_takes_longer_and_then_works() -> None:
+    arm("connect=slow:1.5")
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    assert await faults.at("connect", answer()) == "done"
+    assert loop.time() - began == pytest.approx(1.5)
+
+
+async def test_close_is_what_may_be_tried_again() -> None:
+    arm("load.stt=close; database=close")
+    with pytest.raises(ConnectionResetError):
+        await faults.at("load", answer(), "stt")
+    with pytest.raises(ConnectionResetError) as broken:
+        await faults.at("database", answer(), "ship")
+    assert is_transient(broken.value)
+
+
+def test_kill_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    killed: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "kill", lambda *word: killed.append(word))
+    arm("set_up=kill")
+    faults.here("set_up")
+    assert killed == [(os.getpid(), signal.SIGKILL)]
+
+
+@pytest.mark.parametrize("text", ["process=hang", "process=slow:3600"])
+def test_a_process_hangs_as_a_whole(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    arm(text)
+    faults.entered(State.RUNNING)
+    assert slept == [3600]
+
+
+# --- what the parts of the worker get to see ------------------------------------------------------
+
+
+@pytest.mark.parametrize("point", ["stt", "tts", "llm"])
+async def test_a_provider_fails_in_its_own_words(point: str) -> None:
+    arm(f"{point}=raise:401")
+    with pytest.raises(APIStatusError) as refused:
+        await delivered(point, "local")
+    assert refused.value.status_code == 401
+    arm(f"{point}=raise")
+    with pytest.raises(APIStatusError) as failed:
+        await delivered(point, "local")
+    assert failed.value.status_code == 500
+    arm(f"{point}=close")
+    with pytest.raises(APIConnectionError):
+        await delivered(point, "local")
+
+
+async def test_the_database_refuses_for_good_or_in_passing() -> None:
+    arm("database=raise")
+    with pytest.raises(asyncpg.InternalServerError) as refused:
+        await faults.at("database", answer(), "ship")
+    assert not is_transient(refused.value)
+    arm("database=raise:53300")
+    with pytest.raises(asyncpg.TooManyConnectionsError) as full:
+        await faults.at("database", answer(), "ship")
+    assert is_transient(full.value)
+
+
+def test_a_journal_fails_as_a_journal_does() -> None:
+    arm("journal.write=raise")
+    with pytest.raises(JournalError):
+        faults.here("journal.write")
+
+
+async def test_empty_delivers_nothing_and_ends_well() -> None:
+    arm("tts=empty; llm=empty; stt=empty")
+    assert await delivered("tts", "local", b"abcd") == []
+    assert await delivered("llm", "openai", llm.ChatChunk(id="1")) == []
+    heard = stt.SpeechEvent(
+        type=stt.SpeechEventType.FINAL_TRANSCRIPT,
+        alternatives=[stt.SpeechData(language=LanguageCode("en"), text="hello")],
+    )
+    (event,) = await delivered("stt", "local", heard)
+    assert [each.text for each in event.alternatives] == [""]
+    assert heard.alternatives[0].text == "hello"
+
+
+async def test_garbage_is_silence_for_speech_and_noise_for_text() -> None:
+    arm("tts=garbage; llm=garbage; stt=garbage")
+    assert await delivered("tts", "local", b"abcd") == [bytes(4)]
+    frame = rtc.AudioFrame(b"abcd", sample_rate=24_000, num_channels=1, samples_per_channel=2)
+    (spoken,) = await delivered("tts", "local", tts.SynthesizedAudio(frame=frame, request_id="1"))
+    assert (bytes(spoken.frame.data), spoken.request_id) == (bytes(4), "1")
+    chunk = llm.ChatChunk(id="1", delta=llm.ChoiceDelta(role="assistant", content="Hello"))
+    (said, usage) = await delivered("llm", "openai", chunk, llm.ChatChunk(id="2"))
+    assert "Hello" not in said.delta.content
+    assert len(said.delta.content) > 1000
+    assert usage.delta is None
+    heard = stt.SpeechEvent(
+        type=stt.SpeechEventType.FINAL_TRANSCRIPT,
+        alternatives=[stt.SpeechData(language=LanguageCode("en"), text="hello")],
+    )
+    (event,) = await delivered("stt", "local", heard)
+    assert "hello" not in event.alternatives[0].text
+
+
+# --- when -----------------------------------------------------------------------------------------
+
+
+async def test_the_nth_time_is_the_only_one() -> None:
+    arm("tts.local=raise@2")
+    assert await delivered("tts", "local", b"ab") == [b"ab"]
+    with pytest.raises(APIStatusError):
+        await delivered("tts", "local", b"ab")
+    assert await delivered("tts", "local", b"ab") == [b"ab"]
+
+
+async def test_arming_counts_anew() -> None:
+    for _ in range(2):
+        arm("connect=raise@1")
+        with pytest.raises(FaultInjected):
+            await faults.at("connect", answer())
+
+
+async def test_a_fault_of_a_state_strikes_for_as_long_as_it_lasts() -> None:
+    arm("write=raise@running")
+    assert await faults.at("write", answer()) == "done"
+    faults.entered(State.RUNNING)
+    for _ in range(2):
+        with pytest.raises(FaultInjected):
+            await faults.at("write", answer())
+    faults.entered(State.CLOSING)
+    assert await faults.at("write", answer()) == "done"
+
+
+async def test_a_stream_that_began_before_is_struck_in_the_state() -> None:
+    arm("stt.deepgram=close@running")
+    stream = faults.through("stt", items("first", "second"), "deepgram")
+    assert await anext(stream) == "first"
+    faults.entered(State.RUNNING)
+    with pytest.raises(APIConnectionError):
+        await anext(stream)
+
+
+def test_a_process_is_struck_once_as_the_state_is_entered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    arm("process=slow:2@ready")
+    for state in (State.BOOTSTRAPPING, State.READY, State.READY, State.RUNNING):
+        faults.entered(state)
+    assert slept == [2]
+
+
+async def test_the_loop_is_blocked_as_a_turn_of_the_interviewers_begins(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    arm("loop=slow:4@2")
+    floor = Floor()
+    for turn in (1, 2, 3):
+        floor.take()
+        assert slept == ([4] if turn > 1 else [])
+        floor.give()
+
+
+async def test_a_point_that_is_left_while_it_hangs_leaves_nothing_behind() -> None:
+    arm("load.vad=hang")
+    task = asyncio.ensure_future(faults.at("load", for_ever(), "vad"))
+    await asyncio.sleep(1)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+def test_what_is_set_stands_in_the_header_of_a_journal() -> None:
+    arm("load.vad=hang; database=slow:1.5@running")
+    assert faults.header() == {"faults": ["load.vad=hang", "database=slow:1.5@running"]}
+
+
+def test_a_strike_is_said_so(caplog: pytest.LogCaptureFixture) -> None:
+    arm("journal.open=raise")
+    with pytest.raises(JournalError):
+        faults.here("journal.open")
+    assert "a fault that was set strikes: journal.open=raise" in caplog.text

@@ -1,0 +1,195 @@
+"""INTERVIEW_FAULTS: what can be set, what is refused, and that the table is that of the code."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from states import State
+from tests.support.paths import REPOSITORY
+from tests.support.virtual.job_parts import settings_in
+from worker import closing
+from worker.faults.grammar import LONGEST_SLOW_S, Fault, FaultInvalid, parse
+from worker.faults.points import CLOSING_STEPS, OPERATIONS, POINTS, RESOURCES, Kind, Point
+from worker.interview.application import interview_resources
+from worker.settings import Settings, SettingsInvalid
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+WORKER = REPOSITORY / "worker"
+_RAISES = {"stt": "401", "tts": "429", "llm": "503", "database": "53100"}
+
+
+@st.composite
+def faults(draw: st.DrawFn) -> Fault:
+    """Any fault that makes sense."""
+    point: Point = draw(st.sampled_from(POINTS))
+    kind = draw(st.sampled_from(point.kinds))
+    state = draw(st.sampled_from(State)) if point.in_states and draw(st.booleans()) else None
+    counted = point.counted and state is None and draw(st.booleans())
+    if point.point == "process" and state is None:
+        state = State.RUNNING
+    raises = point.raises is not None and kind is Kind.RAISE and draw(st.booleans())
+    slow_s = st.floats(0, LONGEST_SLOW_S, exclude_min=True)
+    return Fault(
+        point=point.point,
+        name=draw(st.sampled_from(("", *point.names))),
+        kind=kind,
+        slow_s=draw(slow_s) if kind is Kind.SLOW else 0.0,
+        raises=_RAISES[point.point] if raises else "",
+        nth=draw(st.integers(1, 10**6)) if counted else None,
+        state=state,
+    )
+
+
+@given(st.lists(faults(), max_size=5), st.sampled_from([";", "; ", " ; ", ";;"]))
+def test_what_is_written_is_read_again(chosen: list[Fault], between: str) -> None:
+    assert parse(between.join(map(str, chosen))) == tuple(chosen)
+
+
+@given(st.text(alphabet="loadvstprcehng.=:@;-0123456789 \n", max_size=60))
+def test_whatever_is_written_it_is_faults_or_one_line(text: str) -> None:
+    chosen, problem = read(text)
+    assert "\n" not in problem
+    assert parse("; ".join(map(str, chosen))) == chosen
+
+
+def read(text: str) -> tuple[tuple[Fault, ...], str]:
+    """The faults, or else why there are none."""
+    try:
+        return parse(text), ""
+    except FaultInvalid as error:
+        return (), str(error)
+
+
+def test_nothing_set_is_no_fault() -> None:
+    assert parse("") == parse(" ; ;") == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("load.vda=hang", "no point 'load.vda': did you mean 'load.vad'?"),
+        ("load.vad=hung", "no kind 'hung': did you mean 'hang'?"),
+        ("nowhere=hang", "`interview-worker faults` lists them"),
+        ("load.vad", "is no fault; write one like"),
+        ("load.vad=garbage", "takes no garbage; it takes raise, close, hang, slow, kill"),
+        ("database=kill", "takes no kill"),
+        ("database=slow", "needs seconds"),
+        ("database=slow:soon", "needs seconds"),
+        ("database=slow:0", "needs seconds"),
+        ("database=slow:nan", "needs seconds"),
+        ("database=slow:3601", "up to 3600"),
+        ("load.vad=hang:5", "takes nothing after a colon"),
+        ("load.vad=raise:401", "takes nothing after a colon"),
+        ("stt=raise:200", "HTTP status"),
+        ("database=raise:401", "SQLSTATE"),
+        ("tts=raise@0", "neither a number from 1 nor a state"),
+        ("tts=raise@", "neither a number from 1 nor a state"),
+        ("tts=raise@runing", "did you mean 'running'?"),
+        ("connect=raise@running", "@running means nothing"),
+        ("process=kill@2", "@2 means nothing"),
+        ("set_up=raise@1", "@1 means nothing"),
+        ("load.vad=hang; tts=raise@never", "@never"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_in_one_line(text: str, says: str) -> None:
+    with pytest.raises(FaultInvalid, match=re.escape(says)) as refused:
+        parse(text)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_resource_of_ones_own_is_known_to_ones_own_application_alone() -> None:
+    (fault,) = parse("load.crystal_ball=hang", own_resources=True)
+    assert (fault.point, fault.name) == ("load", "crystal_ball")
+    with pytest.raises(FaultInvalid):
+        parse("load.crystal_ball=hang")
+    with pytest.raises(FaultInvalid):
+        parse("tts.crystal_ball=hang", own_resources=True)
+
+
+# --- the settings ---------------------------------------------------------------------------------
+
+
+def test_faults_are_refused_unless_they_are_allowed(tmp_path: Path) -> None:
+    with pytest.raises(SettingsInvalid) as refused:
+        settings_in(tmp_path, INTERVIEW_FAULTS="load.vad=hang")
+    (line,) = refused.value.problems
+    assert line.startswith("INTERVIEW_FAULTS is set")
+    assert "INTERVIEW_ALLOW_FAULTS=1" in line
+
+
+def test_faults_that_are_allowed_are_set(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path, INTERVIEW_FAULTS="load.vad=hang", INTERVIEW_ALLOW_FAULTS="1")
+    assert settings.faults_to_set() == parse("load.vad=hang")
+
+
+def test_a_mistake_in_the_faults_names_the_setting(tmp_path: Path) -> None:
+    with pytest.raises(SettingsInvalid) as refused:
+        settings_in(tmp_path, INTERVIEW_FAULTS="load.vda=hang", INTERVIEW_ALLOW_FAULTS="1")
+    (line,) = refused.value.problems
+    assert line.startswith("INTERVIEW_FAULTS: there is no point 'load.vda'")
+
+
+@pytest.mark.parametrize("application", ["examples.receptionist:Receptionist"])
+def test_another_application_may_have_other_resources(tmp_path: Path, application: str) -> None:
+    given: dict[str, Any] = {
+        "INTERVIEW_FAULTS": "load.crystal_ball=hang",
+        "INTERVIEW_ALLOW_FAULTS": "1",
+    }
+    settings_in(tmp_path, INTERVIEW_APPLICATION=application, **given)
+    with pytest.raises(SettingsInvalid):
+        settings_in(tmp_path, **given)
+
+
+# --- the table is that of the code ----------------------------------------------------------------
+
+
+def calls(of: str, folder: Path = WORKER) -> Iterator[ast.Call]:
+    """Every call of a method or function of this name."""
+    for path in folder.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == of:
+                yield node
+
+
+def first_word(call: ast.Call) -> str | None:
+    first = call.args[0] if call.args else None
+    return first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else None
+
+
+def test_every_point_of_the_table_stands_in_the_code_and_no_other() -> None:
+    found = {
+        first_word(call)
+        for of in ("at", "through", "here")
+        for call in calls(of)
+        if getattr(getattr(call.func, "value", None), "id", "") == "faults"
+    }
+    # `process` is where a state is entered.
+    assert found == {point.point for point in POINTS} - {"process"}
+
+
+def test_the_steps_of_closing_are_those_of_the_table() -> None:
+    steps = [first_word(call) for call in calls("step", Path(closing.__file__).parent)]
+    assert sorted(filter(None, steps)) == sorted(CLOSING_STEPS)
+
+
+def test_the_resources_are_those_of_an_interview() -> None:
+    settings = Settings.model_construct(turn_detector="local")
+    assert {resource.name for resource in interview_resources(settings, None)} == set(RESOURCES)
+
+
+def test_the_operations_are_those_of_the_database() -> None:
+    assert set(OPERATIONS) <= {first_word(call) for call in calls("run")}
+
+
+def test_every_kind_and_every_point_says_what_it_is() -> None:
+    assert all(kind.meaning for kind in Kind)
+    assert all(point.what and point.kinds for point in POINTS)

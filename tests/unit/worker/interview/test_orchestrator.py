@@ -1,0 +1,197 @@
+"""What the interviewer does next: examples."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.virtual.interview_parts import LONG, SHORT, Talk, plan_of, question
+from worker.interview.orchestrator import (
+    HEARD_ENOUGH,
+    MOST_REPEATS,
+    Move,
+    Role,
+    next_move,
+    open_question,
+)
+
+if TYPE_CHECKING:
+    from worker.interview.plan import Plan
+
+
+def moves(plan: Plan, talk: Talk, *answers: str) -> list[tuple[Role, str | None]]:
+    """Hold an interview with a candidate who hears everything; the moves it was made of."""
+    made: list[tuple[Role, str | None]] = []
+    for answer in answers:
+        move = next_move(plan, talk.turns)
+        made.append((move.role, move.question_id))
+        talk.asked(move).answered(answer)
+    return made
+
+
+# --- the plain way ------------------------------------------------------------------------------
+
+
+def test_the_first_words_are_the_greeting_and_the_first_question() -> None:
+    plan = plan_of()
+    move = next_move(plan, [])
+    assert move == Move(
+        role=Role.OPENING, text=f"{plan.opening} {plan.questions[0].text}", question_id="q0"
+    )
+
+
+def test_long_answers_lead_through_the_questions_to_goodbye() -> None:
+    plan, talk = plan_of(), Talk()
+    assert moves(plan, talk, LONG, LONG, LONG, "Bye.") == [
+        (Role.OPENING, "q0"),
+        (Role.QUESTION, "q1"),
+        (Role.QUESTION, "q2"),
+        (Role.CLOSING, None),
+    ]
+    assert next_move(plan, talk.turns) == Move(role=Role.DONE)
+
+
+def test_a_short_answer_gets_the_follow_ups_in_their_order_and_no_more_than_allowed() -> None:
+    plan = plan_of(question(0, follow_ups=3, allowed=2), question(1))
+    talk = Talk()
+    made = moves(plan, talk, SHORT, SHORT, SHORT)
+    assert made == [(Role.OPENING, "q0"), (Role.FOLLOW_UP, "q0"), (Role.FOLLOW_UP, "q0")]
+    assert [t.text for t in talk.turns if t.role is Role.FOLLOW_UP] == list(
+        plan.questions[0].follow_ups[:2]
+    )
+    assert next_move(plan, talk.turns).question_id == "q1"
+
+
+def test_a_long_answer_gets_no_follow_up() -> None:
+    plan, talk = plan_of(question(0, follow_ups=1), question(1)), Talk()
+    moves(plan, talk, LONG)
+    assert next_move(plan, talk.turns).role is Role.QUESTION
+
+
+def test_an_answer_in_pieces_counts_as_one() -> None:
+    plan, talk = plan_of(question(0, follow_ups=1), question(1)), Talk()
+    talk.asked(next_move(plan, [])).answered("one two three four").answered("five six seven eight")
+    assert next_move(plan, talk.turns).role is Role.QUESTION
+
+
+def test_a_question_whose_time_is_over_gets_no_follow_up() -> None:
+    plan, talk = plan_of(question(0, follow_ups=1), question(1)), Talk()
+    talk.asked(next_move(plan, [])).answered(SHORT, after_s=plan.questions[0].longest_time_s)
+    assert next_move(plan, talk.turns).role is Role.QUESTION
+
+
+def test_the_open_question_is_the_one_talked_about() -> None:
+    plan, talk = plan_of(), Talk()
+    assert open_question(plan, []).id == "q0"
+    moves(plan, talk, LONG, LONG)
+    assert open_question(plan, talk.turns).id == "q1"
+
+
+# --- cut off ------------------------------------------------------------------------------------
+
+
+def test_a_question_that_was_cut_off_is_asked_again() -> None:
+    plan, talk = plan_of(), Talk()
+    moves(plan, talk, LONG)
+    talk.asked(next_move(plan, talk.turns), heard=0.3).answered("Sorry, one thing:")
+    assert next_move(plan, talk.turns) == Move(
+        role=Role.REPEAT, text=plan.questions[1].text, question_id="q1"
+    )
+
+
+@pytest.mark.parametrize(
+    ("heard", "role"), [(HEARD_ENOUGH + 0.1, Role.QUESTION), (HEARD_ENOUGH - 0.1, Role.REPEAT)]
+)
+def test_a_question_heard_for_the_most_part_counts_as_asked(heard: float, role: Role) -> None:
+    plan, talk = plan_of(), Talk()
+    moves(plan, talk, LONG)
+    talk.asked(next_move(plan, talk.turns), heard=heard).answered(LONG)
+    assert next_move(plan, talk.turns).role is role
+
+
+def test_a_greeting_that_was_heard_does_not_make_the_question_asked() -> None:
+    """The first utterance is greeting and question: over the greeting, nothing was asked yet."""
+    plan, talk = plan_of(), Talk()
+    opening = next_move(plan, [])
+    greeting = len(plan.opening) / len(opening.text)
+    assert greeting > HEARD_ENOUGH
+    talk.asked(opening, heard=greeting).answered(LONG)
+    assert next_move(plan, talk.turns).role is Role.REPEAT
+    assert next_move(plan, talk.turns).text == plan.questions[0].text
+
+
+def test_a_question_cut_off_again_and_again_is_let_go() -> None:
+    plan, talk = plan_of(), Talk()
+    moves(plan, talk, LONG)
+    for _ in range(MOST_REPEATS):
+        assert next_move(plan, talk.turns).question_id == "q1"
+        talk.asked(next_move(plan, talk.turns), heard=0.1).answered(SHORT)
+    assert next_move(plan, talk.turns).question_id == "q2"
+
+
+def test_no_follow_up_is_asked_to_a_question_that_nobody_heard() -> None:
+    plan, talk = plan_of(question(0, follow_ups=2), question(1)), Talk()
+    for _ in range(MOST_REPEATS):
+        talk.asked(next_move(plan, talk.turns), heard=0.1).answered(SHORT)
+    assert next_move(plan, talk.turns).question_id == "q1"
+
+
+def test_goodbye_is_not_said_for_ever() -> None:
+    plan, talk = plan_of(question(0)), Talk()
+    moves(plan, talk, LONG)
+    for _ in range(MOST_REPEATS):
+        assert next_move(plan, talk.turns).role is Role.CLOSING
+        talk.asked(next_move(plan, talk.turns), heard=0.1).answered("Wait!")
+    assert next_move(plan, talk.turns).role is Role.DONE
+
+
+# --- another interviewer goes on ----------------------------------------------------------------
+
+
+def test_a_newcomer_asks_the_open_question_again() -> None:
+    plan, talk = plan_of(), Talk()
+    moves(plan, talk, LONG)
+    talk.asked(next_move(plan, talk.turns))
+    assert next_move(plan, talk.turns) == Move(
+        role=Role.REPEAT, text=plan.questions[1].text, question_id="q1"
+    )
+
+
+def test_a_newcomer_asks_the_open_follow_up_again_and_not_the_answered_question() -> None:
+    plan, talk = plan_of(question(0, follow_ups=1), question(1)), Talk()
+    moves(plan, talk, SHORT)
+    talk.asked(next_move(plan, talk.turns))
+    again = next_move(plan, talk.turns)
+    assert again == Move(role=Role.REPEAT, text=plan.questions[0].follow_ups[0], question_id="q0")
+    talk.asked(again).answered(SHORT)
+    assert next_move(plan, talk.turns).question_id == "q1"
+
+
+def test_half_an_answer_counts_with_the_rest_that_a_newcomer_hears() -> None:
+    plan, talk = plan_of(question(0, follow_ups=1), question(1)), Talk()
+    talk.asked(next_move(plan, [])).answered("five words of an answer", cut_off=True)
+    again = next_move(plan, talk.turns)
+    assert (again.role, again.question_id) == (Role.REPEAT, "q0")
+    talk.asked(again).answered("and five more of it")
+    # Nine words or more are no short answer, which a follow-up would be asked to.
+    assert next_move(plan, talk.turns).question_id == "q1"
+
+
+def test_a_newcomer_goes_on_after_an_answer_that_nobody_reacted_to() -> None:
+    plan, talk = plan_of(), Talk()
+    moves(plan, talk, LONG)
+    assert next_move(plan, talk.turns).question_id == "q1"
+
+
+def test_a_newcomer_after_goodbye_has_nothing_to_say() -> None:
+    plan, talk = plan_of(question(0)), Talk()
+    moves(plan, talk, LONG)
+    talk.asked(next_move(plan, talk.turns))
+    assert next_move(plan, talk.turns).role is Role.DONE
+
+
+def test_silence_is_no_answer() -> None:
+    plan, talk = plan_of(), Talk()
+    talk.asked(next_move(plan, [])).answered("  ")
+    assert next_move(plan, talk.turns).role is Role.REPEAT

@@ -1,0 +1,231 @@
+"""The orchestrator's two phases, and the language model that livekit sees in it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from livekit.agents import llm
+
+from states import Event
+from tests.support.virtual.interview_parts import LONG, START, plan_of, question
+from worker.interview.orchestrator import Role, Said
+from worker.interview.orchestrator_llm import OrchestratorLLM, OrchestratorNotReady
+from worker.resources.base import LoadFailed
+from worker.store.errors import DatabaseOperationFailed, DatabaseUnavailable
+
+if TYPE_CHECKING:
+    from worker.store.pool import Database
+
+SNAPSHOT = plan_of().to_json()
+AWAY = DatabaseUnavailable("get_interview", OSError(), "postgresql://…")
+REFUSED = DatabaseOperationFailed("get_interview", ValueError())
+
+
+class FakeDatabase:
+    """What the store's queries find, or what they raise."""
+
+    def __init__(self) -> None:
+        self.interview: Any = SimpleNamespace(
+            is_over=False, plan=plan_of(question(7)).to_json(), candidate_identity="candidate-ada"
+        )
+        self.turns: list[Any] = []
+        self.error: Exception | None = None
+        self.asked = 0
+
+    async def get_interview(self, _: object, interview_id: str) -> Any:
+        assert interview_id == "iv-1"
+        self.asked += 1
+        if self.error is not None:
+            raise self.error
+        return self.interview
+
+    async def turns_of(self, _: object, interview_id: str) -> Any:
+        return self.turns
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch) -> FakeDatabase:
+    fake = FakeDatabase()
+    for name in ("get_interview", "turns_of"):
+        monkeypatch.setattr(f"worker.interview.orchestrator_llm.{name}", getattr(fake, name))
+    return fake
+
+
+DB = cast("Database", object())
+
+
+def turn(**fields: Any) -> Any:
+    return SimpleNamespace(
+        **{
+            "speaker": "interviewer",
+            "text": "",
+            "at": START,
+            "question_id": "q7",
+            "role": None,
+            "generated": None,
+            "interrupted": False,
+            **fields,
+        }
+    )
+
+
+async def test_making_one_asks_nobody_and_knows_nothing(store: FakeDatabase) -> None:
+    orchestrator = OrchestratorLLM("iv-1", snapshot=SNAPSHOT)
+    assert store.asked == 0
+    assert orchestrator.turns == ()
+    for use in (
+        lambda: orchestrator.plan,
+        orchestrator.next_move,
+        orchestrator.open_question,
+        lambda: orchestrator.chat(chat_ctx=llm.ChatContext()),
+    ):
+        with pytest.raises(OrchestratorNotReady, match="init"):
+            use()
+
+
+async def test_init_takes_the_plan_and_the_candidate_from_the_database(store: FakeDatabase) -> None:
+    orchestrator = OrchestratorLLM("iv-1", snapshot=SNAPSHOT)
+    await orchestrator.init(DB)
+    assert orchestrator.plan == plan_of(question(7))
+    assert orchestrator.candidate_identity == "candidate-ada"
+
+
+async def test_init_goes_on_where_the_stored_turns_end(store: FakeDatabase) -> None:
+    store.interview.plan = plan_of(question(7), question(8)).to_json()
+    store.turns = [
+        turn(text="Hello. What?", generated="Hello. What?", role="opening"),
+        turn(speaker="candidate", text=LONG),
+    ]
+    orchestrator = OrchestratorLLM("iv-1")
+    await orchestrator.init(DB)
+    assert orchestrator.next_move().question_id == "q8"
+
+
+async def test_the_dispatch_brings_the_plan_where_there_is_no_database(store: FakeDatabase) -> None:
+    orchestrator = OrchestratorLLM("iv-1", snapshot=SNAPSHOT)
+    await orchestrator.init(None)
+    assert orchestrator.plan == plan_of()
+    assert orchestrator.candidate_identity == "candidate-iv-1"
+
+
+async def test_the_dispatch_brings_the_plan_where_the_database_is_away(store: FakeDatabase) -> None:
+    store.error = AWAY
+    orchestrator = OrchestratorLLM("iv-1", snapshot=SNAPSHOT)
+    await orchestrator.init(DB)
+    assert orchestrator.plan == plan_of()
+
+
+async def test_without_a_database_it_goes_on_from_what_came_with_the_dispatch() -> None:
+    whole = OrchestratorLLM("iv-1", snapshot=SNAPSHOT)
+    await whole.init(None)
+    first = whole.next_move()
+    asked = Said(
+        speaker="interviewer",
+        text=first.text,
+        generated=first.text,
+        at=datetime(2026, 1, 1, tzinfo=UTC),
+        question_id=first.question_id,
+        role=first.role,
+    )
+    answered = Said(
+        speaker="candidate", text="I build bridges.", at=asked.at, question_id=first.question_id
+    )
+    newcomer = OrchestratorLLM("iv-1", snapshot=SNAPSHOT, turns=[asked, answered])
+    await newcomer.init(None)
+    whole.commit(asked)
+    whole.commit(answered)
+    assert newcomer.next_move() == whole.next_move() != first
+
+
+@pytest.mark.parametrize("db", [None, DB], ids=["none", "away"])
+async def test_with_neither_database_nor_snapshot_it_fails_and_may_be_tried_again(
+    store: FakeDatabase, db: Database | None
+) -> None:
+    store.error = AWAY
+    orchestrator = OrchestratorLLM("iv-1")
+    with pytest.raises(LoadFailed) as failed:
+        await orchestrator.init(db)
+    assert failed.value.reason == "PlanUnavailable"
+    assert failed.value.transient
+    assert failed.value.event is Event.ORCHESTRATOR_FAILED
+
+    store.error = None
+    await orchestrator.init(DB)
+    assert orchestrator.next_move().role is Role.OPENING
+
+
+async def test_an_interview_that_nobody_knows_is_named_for_good(store: FakeDatabase) -> None:
+    store.interview = None
+    with pytest.raises(LoadFailed) as failed:
+        await OrchestratorLLM("iv-1", snapshot=SNAPSHOT).init(DB)
+    assert failed.value.event is Event.INTERVIEW_UNKNOWN
+    assert not failed.value.transient
+
+
+async def test_an_interview_that_is_over_is_not_held_again(store: FakeDatabase) -> None:
+    store.interview.is_over = True
+    with pytest.raises(LoadFailed) as failed:
+        await OrchestratorLLM("iv-1").init(DB)
+    assert failed.value.event is Event.INTERVIEW_OVER
+    assert not failed.value.transient
+
+
+async def test_a_database_that_refuses_is_not_asked_again(store: FakeDatabase) -> None:
+    store.error = REFUSED
+    with pytest.raises(LoadFailed) as failed:
+        await OrchestratorLLM("iv-1").init(DB)
+    assert failed.value.reason == "DatabaseRefused"
+    assert not failed.value.transient
+
+
+async def test_where_the_database_refuses_the_dispatchs_plan_is_held(store: FakeDatabase) -> None:
+    store.error = REFUSED
+    orchestrator = OrchestratorLLM("iv-1", snapshot=SNAPSHOT)
+    await orchestrator.init(DB)
+    assert orchestrator.next_move().text
+
+
+async def test_a_plan_that_is_none_is_refused_without_quoting_it(store: FakeDatabase) -> None:
+    with pytest.raises(LoadFailed) as failed:
+        await OrchestratorLLM("iv-1", snapshot={"title": "Ada's secret plan"}).init(None)
+    assert failed.value.reason == "PlanInvalid"
+    assert "Ada" not in str(failed.value)
+    assert not failed.value.transient
+
+
+async def words_of(orchestrator: OrchestratorLLM) -> str:
+    async with orchestrator.chat(chat_ctx=llm.ChatContext()) as stream:
+        return "".join([chunk.delta.content or "" async for chunk in stream if chunk.delta])
+
+
+async def test_asked_twice_it_says_the_same_and_moves_nothing_on(store: FakeDatabase) -> None:
+    """livekit may ask up to three times for one turn."""
+    orchestrator = OrchestratorLLM("iv-1", snapshot=SNAPSHOT)
+    await orchestrator.init(None)
+    first = await words_of(orchestrator)
+    assert first == orchestrator.next_move().text
+    assert await words_of(orchestrator) == first
+    assert orchestrator.turns == ()
+
+
+async def test_only_a_committed_turn_moves_the_plan_on(store: FakeDatabase) -> None:
+    orchestrator = OrchestratorLLM("iv-1", snapshot=SNAPSHOT)
+    await orchestrator.init(None)
+    move = orchestrator.next_move()
+    for said in (
+        Said(
+            speaker="interviewer",
+            text=move.text,
+            at=START,
+            question_id=move.question_id,
+            role=move.role,
+            generated=move.text,
+        ),
+        Said(speaker="candidate", text=LONG, at=START),
+    ):
+        orchestrator.commit(said)
+    assert await words_of(orchestrator) == plan_of().questions[1].text
+    assert orchestrator.open_question().id == "q0"

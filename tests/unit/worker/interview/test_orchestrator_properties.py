@@ -1,0 +1,150 @@
+"""What holds for every interview, however it goes."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.support.virtual.interview_parts import LONG, SHORT, START, Talk, plan_of, question
+from worker.interview.orchestrator import (
+    MOST_REPEATS,
+    Move,
+    Role,
+    Said,
+    next_move,
+    place_in,
+)
+
+if TYPE_CHECKING:
+    from worker.interview.plan import Plan
+
+
+# --- for every interview ------------------------------------------------------------------------
+
+PLANS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=4).map(
+    lambda sizes: plan_of(*(question(n, follow_ups=f, allowed=a) for n, (f, a) in enumerate(sizes)))
+)
+ANSWERS = st.sampled_from([LONG, SHORT, "yes", "one two three four"])
+#: What becomes of a move: how much is heard of it, and what the candidate says, in pieces.
+#: Nothing said is a new interviewer, who asks for the next move with no answer.
+REPLIES = st.lists(
+    st.tuples(st.sampled_from([1.0, 1.0, 0.9, 0.4, 0.0]), st.lists(ANSWERS, max_size=2)),
+    max_size=60,
+)
+
+
+def hold(plan: Plan, replies: list[tuple[float, list[str]]]) -> list[tuple[Move, float, list[str]]]:
+    """Hold the interview until it is done or nobody replies any more."""
+    talk, held = Talk(), []
+    for heard, answers in replies:
+        move = next_move(plan, talk.turns)
+        if move.role is Role.DONE:
+            break
+        held.append((move, heard, answers))
+        talk.asked(move, heard)
+        for answer in answers:
+            talk.answered(answer)
+    return held
+
+
+@settings(deadline=None)  # machines are noisy
+@given(PLANS, REPLIES)
+def test_no_question_is_skipped_and_none_is_come_back_to(
+    plan: Plan, replies: list[tuple[float, list[str]]]
+) -> None:
+    asked = [move.question_id for move, _, _ in hold(plan, replies) if move.question_id]
+    assert list(dict.fromkeys(asked)) == [q.id for q in plan.questions][: len(set(asked))]
+    assert asked == sorted(asked)
+
+
+@settings(deadline=None)  # machines are noisy
+@given(PLANS, REPLIES)
+def test_goodbye_comes_after_every_question_and_nothing_comes_after_it(
+    plan: Plan, replies: list[tuple[float, list[str]]]
+) -> None:
+    held = [move for move, _, _ in hold(plan, replies)]
+    roles = [move.role for move in held]
+    if Role.CLOSING in roles:
+        first = roles.index(Role.CLOSING)
+        assert {move.question_id for move in held[:first]} == {q.id for q in plan.questions}
+        assert set(roles[first:]) == {Role.CLOSING}
+
+
+@settings(deadline=None)  # machines are noisy
+@given(PLANS, REPLIES)
+def test_what_was_heard_and_answered_is_never_asked_again(
+    plan: Plan, replies: list[tuple[float, list[str]]]
+) -> None:
+    settled: set[str] = set()
+    for move, heard, answers in hold(plan, replies):
+        prompt = move.text.removeprefix(plan.opening).strip()
+        if move.role is not Role.CLOSING:
+            assert prompt not in settled
+            if heard == 1.0 and answers:
+                settled.add(prompt)
+
+
+@settings(deadline=None)  # machines are noisy
+@given(PLANS, REPLIES)
+def test_no_question_gets_more_follow_ups_than_it_allows(
+    plan: Plan, replies: list[tuple[float, list[str]]]
+) -> None:
+    held = hold(plan, replies)
+    for asked in plan.questions:
+        mine = {m.text for m, _, _ in held if m.question_id == asked.id and "part" in m.text}
+        assert len(mine) <= asked.follow_ups_allowed
+
+
+@settings(deadline=None)  # machines are noisy
+@given(PLANS, st.lists(st.sampled_from([1.0, 0.9, 0.4, 0.0]), min_size=1, max_size=8), ANSWERS)
+def test_every_interview_comes_to_its_end(plan: Plan, heard: list[float], answer: str) -> None:
+    """Whoever answers, even by cutting in every time, is told goodbye in the end."""
+    prompts = sum(1 + len(q.follow_ups) for q in plan.questions) + 1
+    replies = [(heard[n % len(heard)], [answer]) for n in range(MOST_REPEATS * prompts)]
+    talk = Talk()
+    for how_much, answers in replies:
+        move = next_move(plan, talk.turns)
+        if move.role is Role.DONE:
+            return
+        talk.asked(move, how_much).answered(answers[0])
+    assert next_move(plan, talk.turns).role is Role.DONE
+
+
+@settings(deadline=None)  # machines are noisy
+@given(PLANS, REPLIES)
+def test_the_same_turns_give_the_same_move(
+    plan: Plan, replies: list[tuple[float, list[str]]]
+) -> None:
+    talk = Talk()
+    for heard, answers in replies:
+        before = next_move(plan, talk.turns)
+        assert next_move(plan, list(talk.turns)) == before
+        talk.asked(before, heard)
+        for answer in answers:
+            talk.answered(answer)
+
+
+ANY_TURN = st.builds(
+    Said,
+    speaker=st.sampled_from(["candidate", "interviewer"]),
+    text=st.text(max_size=40),
+    at=st.integers(0, 10_000).map(lambda s: START + timedelta(seconds=s)),
+    question_id=st.sampled_from([None, "q0", "q1", "q2", "of another plan"]),
+    role=st.none() | st.sampled_from(Role),
+    generated=st.text(max_size=40),
+    interrupted=st.booleans(),
+)
+
+
+@settings(deadline=None)  # machines are noisy
+@given(PLANS, st.lists(ANY_TURN, max_size=30))
+def test_no_turns_however_odd_leave_the_interviewer_without_a_move(
+    plan: Plan, turns: list[Said]
+) -> None:
+    move = next_move(plan, turns)
+    assert move.role is Role.DONE or move.text
+    assert 0 <= place_in(plan, turns).question < len(plan.questions)
+    assert next_move(plan, turns) == move

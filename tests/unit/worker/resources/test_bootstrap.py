@@ -1,0 +1,335 @@
+"""Loading resources, on virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from states import Event, Status
+from tests.support.virtual.async_steps import broken, deaf, for_ever
+from tests.support.virtual.resource_parts import Loads, now, resource
+from worker.resources.base import LoadFailed, Resource, Retry
+from worker.resources.bootstrap import AgentResources
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+pytestmark = pytest.mark.looptime
+
+
+class Failing:
+    """A loader that fails so often before it succeeds, and notes when it was asked."""
+
+    def __init__(self, *failures: Exception) -> None:
+        self._failures = list(failures)
+        self.asked_at: list[float] = []
+
+    async def __call__(self) -> str:
+        self.asked_at.append(asyncio.get_running_loop().time())
+        if self._failures:
+            raise self._failures.pop(0)
+        return "there"
+
+    @property
+    def pauses(self) -> list[float]:
+        return [b - a for a, b in zip(self.asked_at, self.asked_at[1:], strict=False)]
+
+
+# --- loading ------------------------------------------------------------------------------------
+
+
+async def test_loaders_run_at_the_same_time() -> None:
+    loads, began = Loads(), now()
+    await loads.of(*(resource(str(n), after_s=1.0) for n in range(10)))
+    assert now() - began == pytest.approx(1.0)
+    assert all(report.ok and report.reason == "Loaded" for report in loads.reports.values())
+    assert loads.held.get("3") == "3"
+
+
+async def test_each_is_reported_when_it_is_done_with_its_time_and_attempts() -> None:
+    loads = Loads()
+    await loads.of(resource("slow", after_s=2.0), resource("fast", after_s=0.5))
+    assert loads.reported_at == {"fast": pytest.approx(0.5), "slow": pytest.approx(2.0)}
+    assert loads.reports["slow"].elapsed_ms == pytest.approx(2000)
+    assert loads.reports["slow"].attempts == 1
+    assert loads.held.reports == loads.reports
+
+
+async def test_a_report_says_what_was_waited_for_and_how_long_it_might_have_taken() -> None:
+    loads = Loads()
+    late = resource("late", after_s=9.0, budget_s=0.5)
+    await loads.of(late, resource("plan", needs=("late",), required=True, budget_s=3.0))
+    said = {name: (report.needs, report.budget_s) for name, report in loads.reports.items()}
+    assert said == {"late": ((), 0.5), "plan": (("late",), None)}
+    await loads.held.aclose()
+
+
+async def test_a_report_is_the_condition_of_its_resource() -> None:
+    loads = Loads()
+    await loads.of(resource("vad"), resource("db", load=broken, required=True))
+    assert loads.reports["vad"].condition().status is Status.READY
+    condition = loads.reports["db"].condition()
+    assert (condition.status, condition.required) == (Status.LOST, True)
+
+
+@pytest.mark.parametrize("load", [None, broken], ids=["loads", "fails"])
+async def test_what_is_needed_is_waited_for_whether_it_loads_or_not(
+    load: Callable[[], Awaitable[Any]] | None,
+) -> None:
+    seen: list[object] = []
+
+    async def loader(held: AgentResources) -> str:
+        seen.append(held.get("first"))
+        return "second"
+
+    second = Resource(name="second", loss="nothing", load=loader, needs=("first",))
+    loads = Loads()
+    await loads.of(second, resource("first", after_s=1.0, load=load))
+    assert seen == ["first" if load is None else None]
+    assert loads.reported_at["second"] == pytest.approx(1.0)
+
+
+async def test_what_is_needed_and_late_is_not_waited_for_beyond_its_budget() -> None:
+    loads = Loads()
+    await loads.of(
+        resource("second", needs=("first",)), resource("first", load=for_ever, budget_s=2.0)
+    )
+    assert loads.reported_at["second"] == pytest.approx(2.0)
+    await loads.held.aclose()
+
+
+async def test_the_budget_of_one_that_waits_begins_when_it_may_load() -> None:
+    loads = Loads()
+    await loads.of(
+        resource("second", after_s=1.5, needs=("first",), budget_s=2.0),
+        resource("first", after_s=1.5),
+    )
+    assert loads.reports["second"].ok
+
+
+async def test_a_need_that_nobody_declares_holds_up_nothing() -> None:
+    loads = Loads()
+    await loads.of(resource("one", needs=("unknown",)))
+    assert loads.reports["one"].ok
+
+
+AWAY = LoadFailed("DatabaseAway", "it is away", transient=True)
+FOR_A_WHILE = Retry(attempts=1000, longest_delay_s=1.0, within_s=12.0)
+
+
+async def test_a_transient_failure_is_tried_again_for_as_long_as_its_time_allows() -> None:
+    failing = Failing(*[AWAY] * 8)
+    loads = Loads()
+    await loads.of(resource(load=failing, required=True, retry=FOR_A_WHILE))
+
+    assert loads.reports["engine"].ok
+    assert loads.reports["engine"].attempts == 9
+    assert max(failing.pauses) <= 1.0
+
+
+async def test_what_fails_for_all_of_its_time_is_reported_in_time_and_with_its_cause() -> None:
+    loads = Loads()
+    first = resource("first", after_s=4.0)
+    waits = resource(
+        load=Failing(*[AWAY] * 1000), required=True, needs=("first",), retry=FOR_A_WHILE
+    )
+    await loads.of(first, waits)
+
+    report = loads.reports["engine"]
+    assert (report.ok, report.reason, report.message) == (False, "DatabaseAway", "it is away")
+    assert 10.5 < loads.reported_at["engine"] <= 12.0, "what was waited for counts"
+
+
+async def test_a_try_that_hangs_at_last_is_stopped_and_the_failure_before_it_reported() -> None:
+    tries = Failing(AWAY)
+
+    async def load() -> None:
+        await tries()
+        await for_ever()
+
+    loads = Loads()
+    await loads.of(resource(load=load, required=True, retry=FOR_A_WHILE))
+
+    assert loads.reports["engine"].reason == "DatabaseAway"
+    assert loads.reported_at["engine"] == pytest.approx(12.0)
+
+
+async def test_a_permanent_failure_is_not_tried_again_however_much_time_there_is() -> None:
+    loads = Loads()
+    refused = LoadFailed("InterviewUnknown")
+    await loads.of(resource(load=Failing(refused), required=True, retry=FOR_A_WHILE))
+
+    assert loads.reports["engine"].attempts == 1
+
+
+async def test_a_required_one_has_no_budget_of_its_own() -> None:
+    loads = Loads()
+    await loads.of(resource("one", after_s=60.0, budget_s=1.0, required=True))
+    assert loads.reports["one"].ok
+
+
+# --- trying again -------------------------------------------------------------------------------
+
+TRANSIENT = (
+    LoadFailed("Away", transient=True),
+    ConnectionRefusedError(),
+    TimeoutError(),
+    OSError("network is unreachable"),
+)
+
+
+@pytest.mark.parametrize("failure", TRANSIENT, ids=repr)
+async def test_a_failure_that_passes_is_tried_again(failure: Exception) -> None:
+    load, loads = Failing(failure), Loads()
+    await loads.of(resource("one", load=load))
+    report = loads.reports["one"]
+    assert (report.ok, report.attempts) == (True, 2)
+    assert loads.held.get("one") == "there"
+
+
+@pytest.mark.parametrize("failure", [LoadFailed("Refused"), ValueError("no"), KeyError("k")])
+async def test_a_failure_that_stays_is_not_tried_again(failure: Exception) -> None:
+    load, loads = Failing(failure), Loads()
+    await loads.of(resource("one", load=load))
+    report = loads.reports["one"]
+    assert (report.ok, report.attempts, len(load.asked_at)) == (False, 1, 1)
+
+
+async def test_the_pauses_double_up_to_the_longest_and_are_jittered() -> None:
+    retry = Retry(attempts=6, first_delay_s=1.0, longest_delay_s=4.0)
+    load = Failing(*[LoadFailed("Away", transient=True)] * 6)
+    loads = Loads()
+    await loads.of(resource("one", load=load, retry=retry, budget_s=100.0))
+    assert len(load.pauses) == 5
+    for pause, longest in zip(load.pauses, [1.0, 2.0, 4.0, 4.0, 4.0], strict=True):
+        assert longest / 2 <= pause <= longest * 1.001
+    assert loads.reports["one"].attempts == 6
+
+
+async def test_attempts_and_pauses_share_one_budget() -> None:
+    retry = Retry(attempts=100, first_delay_s=1.0)
+    load = Failing(*[LoadFailed("Away", transient=True)] * 100)
+    loads = Loads()
+    await loads.of(resource("one", load=load, retry=retry, budget_s=5.0))
+    assert loads.reported_at["one"] == pytest.approx(5.0)
+    assert loads.reports["one"].reason == "LoadTimeout"
+    await loads.held.aclose()
+
+
+async def test_the_last_failure_is_the_one_reported() -> None:
+    load = Failing(LoadFailed("Away", transient=True), LoadFailed("Refused", "it said no"))
+    loads = Loads()
+    await loads.of(resource("one", load=load))
+    report = loads.reports["one"]
+    assert (report.reason, report.message, report.attempts) == ("Refused", "it said no", 2)
+
+
+async def test_the_message_of_a_foreign_error_is_kept_out_of_the_report() -> None:
+    loads = Loads()
+    await loads.of(resource("one", load=broken))
+    assert (loads.reports["one"].reason, loads.reports["one"].message) == ("ValueError", "")
+
+
+async def test_a_required_failure_carries_what_it_means() -> None:
+    failure = LoadFailed("InterviewUnknown", event=Event.INTERVIEW_UNKNOWN)
+    loads = Loads()
+    await loads.of(resource("one", load=Failing(failure), required=True))
+    assert loads.reports["one"].event is Event.INTERVIEW_UNKNOWN
+
+
+# --- late ---------------------------------------------------------------------------------------
+
+
+async def test_one_that_is_late_is_reported_in_time_and_goes_on_loading() -> None:
+    loads, began = Loads(), now()
+    await loads.of(resource("vad", after_s=5.0, budget_s=2.0))
+    assert now() - began == pytest.approx(2.0)
+    assert loads.reports["vad"].reason == "LoadTimeout"
+    assert "vad" not in loads.held
+
+    await loads.held.reported("vad")
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert loads.late["vad"].ok
+    assert loads.held.get("vad") == "vad"
+    assert loads.held.reports["vad"].ok
+
+
+async def test_one_that_fails_late_says_so() -> None:
+    loads = Loads()
+    await loads.of(resource("vad", after_s=5.0, budget_s=2.0, load=broken))
+    await loads.held.reported("vad")
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert loads.late["vad"].reason == "ValueError"
+
+
+async def test_nobody_hears_of_one_that_is_late_once_all_is_closed() -> None:
+    loads = Loads()
+    await loads.of(resource("vad", load=deaf, budget_s=2.0))
+    await loads.held.aclose()
+    await loads.held.reported("vad")
+    await asyncio.sleep(0)
+    assert loads.late == {}
+    assert "vad" not in loads.held
+
+
+async def test_asking_whether_an_unknown_one_has_reported_returns_at_once() -> None:
+    await AgentResources().reported("nothing")
+
+
+# --- behind the session -------------------------------------------------------------------------
+
+
+async def test_what_failed_in_passing_is_tried_again_behind_the_session_until_it_is_there() -> None:
+    loads = Loads()
+    tries = Failing(*[AWAY] * 6)
+    await loads.of(resource("vad", load=tries))
+    assert not loads.reports["vad"].ok
+
+    await asyncio.sleep(300.0)
+    assert loads.late["vad"].ok
+    assert "vad" in loads.held
+    await loads.held.aclose()
+
+
+async def test_tries_behind_the_session_come_less_and_less_often() -> None:
+    loads = Loads()
+    tries = Failing(*[AWAY] * 1000)
+    await loads.of(resource("vad", load=tries))
+    await asyncio.sleep(3600.0)
+    assert 60 <= len(tries.asked_at) <= 150
+    await loads.held.aclose()
+
+
+@pytest.mark.parametrize("failure", [LoadFailed("Refused"), ValueError("broken")])
+async def test_what_failed_for_good_is_not_tried_behind_the_session(failure: Exception) -> None:
+    loads = Loads()
+    tries = Failing(*[failure] * 1000)
+    await loads.of(resource("vad", load=tries))
+    await asyncio.sleep(300.0)
+    assert len(tries.asked_at) == 1
+    await loads.held.aclose()
+
+
+async def test_nothing_is_tried_behind_a_session_that_is_over() -> None:
+    loads = Loads()
+    tries = Failing(*[AWAY] * 1000)
+    await loads.of(resource("vad", load=tries))
+    await loads.held.aclose()
+    before = len(tries.asked_at)
+    await asyncio.sleep(300.0)
+    assert len(tries.asked_at) == before
+
+
+async def test_what_still_works_with_what_it_has_is_not_loaded_anew() -> None:
+    loads = Loads()
+    failures = (LoadFailed("Away", transient=True, meanwhile="a pool") for _ in range(1000))
+    tries = Failing(*failures)
+    await loads.of(resource("database", load=tries))
+    before = len(tries.asked_at)
+    await asyncio.sleep(300.0)
+    assert len(tries.asked_at) == before
+    await loads.held.aclose()

@@ -1,0 +1,5 @@
+"""Fixtures that several of these modules share."""
+
+from tests.support.virtual.line_parts import held, held_line, line, sink
+
+__all__ = ["held", "held_line", "line", "sink"]

@@ -1,0 +1,187 @@
+"""The worker's HTTP server: probes, figures, jobs; and the command that asks it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import pytest
+from typer.testing import CliRunner
+
+from tests.support.virtual.job_parts import settings_in
+from tests.support.virtual.journal_parts import START, write
+from worker.cli.app import app
+from worker.settings import SettingsInvalid
+from worker.telemetry.http import TelemetryServer
+from worker.telemetry.observer import Observer
+from worker.telemetry.status import WorkerStatus
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+READY = WorkerStatus(started=True, slots=4, slots_used=1)
+WAITING = WorkerStatus(
+    waiting_on=(("livekit", "LiveKit does not know this worker now"), ("disk", "it is full")),
+    without=("database",),
+)
+
+
+class Served:
+    """A server that is up, and what it answers."""
+
+    def __init__(self, folder: Path, *, token: str = "") -> None:
+        self.status = READY
+        self.observer = Observer(folder, version="1.2.3")
+        self.server = TelemetryServer(self.observer, lambda: self.status, token=token)
+        self.port = 0
+
+    async def get(self, path: str, **headers: str) -> tuple[int, Any]:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"http://127.0.0.1:{self.port}{path}", headers=headers) as answer,
+        ):
+            text = await answer.text()
+            is_json = answer.content_type == "application/json"
+            return answer.status, json.loads(text) if is_json else text
+
+
+@asynccontextmanager
+async def served(folder: Path, **options: Any) -> AsyncIterator[Served]:
+    one = Served(folder, **options)
+    one.port = await one.server.start("127.0.0.1", 0)
+    try:
+        yield one
+    finally:
+        await one.server.aclose()
+
+
+async def test_a_worker_that_takes_jobs_is_ready_started_and_alive(tmp_path: Path) -> None:
+    async with served(tmp_path) as here:
+        for path in ("/readyz", "/startupz", "/livez"):
+            assert (await here.get(path))[0] == 200
+        assert (await here.get("/readyz"))[1]["waiting_on"] == []
+
+
+async def test_one_that_waits_says_by_name_for_what(tmp_path: Path) -> None:
+    async with served(tmp_path) as here:
+        here.status = WAITING
+        status, answer = await here.get("/readyz")
+        assert (status, answer["waiting_on"]) == (503, ["livekit", "disk"])
+        assert "it is full" in answer["why"]
+        assert answer["without"] == ["database"]
+        assert (await here.get("/startupz"))[0] == 503
+        assert (await here.get("/livez"))[0] == 200
+        page = (await here.get("/metrics"))[1]
+        assert "interview_worker_ready 0.0" in page
+        assert 'interview_worker_waiting_on{what="disk"} 1.0' in page
+
+
+async def test_one_that_drains_is_not_ready_and_was_started(tmp_path: Path) -> None:
+    async with served(tmp_path) as here:
+        here.status = WorkerStatus(started=True, draining=True)
+        assert (await here.get("/readyz"))[0] == 503
+        assert (await here.get("/startupz"))[0] == 200
+
+
+async def test_jobs_are_listed_and_shown_one_by_one(tmp_path: Path) -> None:
+    async with served(tmp_path) as here:
+        here.observer.job_given("AJ_1", "room-1")
+        write(tmp_path / "AJ_1.jsonl", START)
+        await here.observer.follower.look()
+        _, listed = await here.get("/jobs")
+        assert [job["job_id"] for job in listed["jobs"]] == ["AJ_1"]
+        assert (await here.get("/jobs/AJ_1"))[1]["state"] == "RUNNING"
+        assert await here.get("/jobs/AJ_2") == (404, {"error": "no such job in this worker"})
+        assert (await here.get("/nothing"))[0] == 404
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics", "/jobs"])
+async def test_with_a_token_nobody_is_answered_without_it(tmp_path: Path, path: str) -> None:
+    async with served(tmp_path, token="s3cret") as here:
+        assert (await here.get(path))[0] == 401
+        assert (await here.get(path, Authorization="Bearer other"))[0] == 401
+        assert (await here.get(path, Authorization="Bearer s3cret"))[0] == 200
+
+
+async def test_what_is_no_text_is_no_token_either(tmp_path: Path) -> None:
+    async with served(tmp_path, token="s3cret") as here:
+        reader, writer = await asyncio.open_connection("127.0.0.1", here.port)
+        writer.write(b"GET /livez HTTP/1.0\r\nAuthorization: Bearer \xff\xfe\r\n\r\n")
+        assert b" 401 " in await reader.readline()
+        writer.close()
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "interviews.example"])  # noqa: S104
+def test_beyond_loopback_a_token_is_needed(tmp_path: Path, host: str) -> None:
+    with pytest.raises(SettingsInvalid, match="INTERVIEW_HTTP_TOKEN"):
+        settings_in(tmp_path, INTERVIEW_HTTP_HOST=host)
+    settings_in(tmp_path, INTERVIEW_HTTP_HOST=host, INTERVIEW_HTTP_TOKEN="s3cret")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.9", "::1", "localhost"])
+def test_on_loopback_none_is_needed(tmp_path: Path, host: str) -> None:
+    settings_in(tmp_path, INTERVIEW_HTTP_HOST=host)
+
+
+# --- the command ---------------------------------------------------------------------------------
+
+
+async def health(port: int, *arguments: str, **environment: str) -> tuple[int, str]:
+    """The command's exit code, and what it printed."""
+    variables = {"INTERVIEW_HTTP_PORT": str(port), **environment}
+    runner = CliRunner()
+    result = await asyncio.to_thread(runner.invoke, app, ["health", *arguments], env=variables)
+    return result.exit_code, result.output
+
+
+async def test_health_of_a_ready_worker_is_a_line_and_zero(tmp_path: Path) -> None:
+    async with served(tmp_path) as here:
+        assert await health(here.port) == (0, "ready: 1 of 4 slots in use\n")
+        assert await health(here.port, "live") == (0, "alive\n")
+        code, text = await health(here.port, "started", "--json")
+        assert (code, json.loads(text)["started"]) == (0, True)
+
+
+async def test_health_of_one_that_waits_names_what_for_and_is_not_zero(tmp_path: Path) -> None:
+    async with served(tmp_path) as here:
+        here.status = WAITING
+        assert await health(here.port) == (5, "not ready: waiting on livekit, disk\n")
+        assert (await health(here.port, "live"))[0] == 0
+
+
+async def test_health_of_nobody_says_what_to_do(tmp_path: Path) -> None:
+    async with served(tmp_path) as here:
+        port = here.port
+    code, text = await health(port)
+    assert code == 5
+    assert "no worker answers" in text
+    assert "INTERVIEW_HTTP_PORT" in text
+
+
+async def test_health_without_the_token_says_so(tmp_path: Path) -> None:
+    async with served(tmp_path, token="s3cret") as here:
+        code, text = await health(here.port)
+        assert (code, "INTERVIEW_HTTP_TOKEN" in text) == (2, True)
+        assert (await health(here.port, INTERVIEW_HTTP_TOKEN="s3cret"))[0] == 0
+
+
+async def test_health_of_any_port_cannot_be_asked() -> None:
+    code, text = await health(0)
+    assert (code, "the worker's log" in text) == (2, True)
+
+
+async def test_health_of_somebody_else_says_so() -> None:
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK")
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        code, text = await health(server.sockets[0].getsockname()[1])
+    assert code != 0
+    assert "Traceback" not in text
+    assert len(text.splitlines()) == 1

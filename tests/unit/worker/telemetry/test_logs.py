@@ -1,0 +1,294 @@
+"""Logs: readable by a program, whose they are, and without a word of a candidate."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import pickle
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import structlog
+from livekit.agents import APIError
+from livekit.agents.ipc.log_queue import LogQueueHandler
+
+from tests.support.virtual.job_parts import settings_in
+from worker.telemetry.logs import configure_logs, redact_job_logs
+from worker.telemetry.privacy import _PERSONAL_FIELDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+SPOKEN = "I worked with Ada on the payroll"
+
+
+class Terminal(io.StringIO):
+    """A stream that is somebody's screen."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def restored() -> Iterator[None]:
+    """Leave the logging of the other tests as it was."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    levels = {
+        name: logging.getLogger(name).level
+        for name in ("transitions", "asyncio", "filelock", "livekit", "livekit.agents")
+    }
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    for name, before in levels.items():
+        logging.getLogger(name).setLevel(before)
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+def configured(restored: None, tmp_path: Path) -> Callable[..., io.StringIO]:
+    """Configures the logs to a stream, and gives the stream."""
+
+    def configure(stream: io.StringIO | None = None, **variables: Any) -> io.StringIO:
+        stream = stream or io.StringIO()
+        configure_logs(settings_in(tmp_path, **variables), stream=stream)
+        return stream
+
+    return configure
+
+
+def lines(stream: io.StringIO) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+# --- form ---------------------------------------------------------------------------------------
+
+
+def test_every_line_is_json_with_its_time_level_logger_and_fields(
+    configured: Callable[..., io.StringIO],
+) -> None:
+    stream = configured()
+    logging.getLogger("worker.job").warning("%s came\nlate", "vad", extra={"elapsed_ms": 7.5})
+    structlog.get_logger("worker.store").info("migrated", version=3)
+    first, second = lines(stream)
+    assert first["event"] == "vad came\nlate"
+    assert (first["level"], first["logger"], first["elapsed_ms"]) == ("warning", "worker.job", 7.5)
+    assert first["timestamp"].endswith("Z")
+    assert (second["event"], second["version"]) == ("migrated", 3)
+
+
+def test_an_exception_stands_in_its_line_and_does_not_break_it(
+    configured: Callable[..., io.StringIO],
+) -> None:
+    stream = configured()
+    try:
+        raise ValueError("no such state")
+    except ValueError:
+        logging.getLogger("worker").exception("the job's own code failed")
+    (line,) = lines(stream)
+    assert "ValueError: no such state" in line["exception"]
+
+
+def test_what_is_no_json_is_written_all_the_same(configured: Callable[..., io.StringIO]) -> None:
+    stream = configured()
+    logging.getLogger("worker").info("odd", extra={"thing": object(), "bytes": b"\xff"})
+    (line,) = lines(stream)
+    assert line["event"] == "odd"
+
+
+@pytest.mark.parametrize(
+    ("log_format", "stream", "is_json"),
+    [
+        ("auto", io.StringIO, True),
+        ("auto", Terminal, False),
+        ("json", Terminal, True),
+        ("console", io.StringIO, False),
+    ],
+)
+def test_the_form_is_that_of_the_setting_or_what_the_stream_is(
+    configured: Callable[..., io.StringIO],
+    log_format: str,
+    stream: type[io.StringIO],
+    is_json: bool,
+) -> None:
+    written = configured(stream(), INTERVIEW_LOG_FORMAT=log_format)
+    logging.getLogger("worker").info("ready", extra={"job_id": "AJ_1"})
+    text = written.getvalue()
+    assert "ready" in text
+    assert "AJ_1" in text
+    assert text.startswith("{") is is_json
+
+
+def test_the_least_level_is_that_of_the_setting(configured: Callable[..., io.StringIO]) -> None:
+    stream = configured(INTERVIEW_LOG_LEVEL="WARNING")
+    for name in ("worker", "livekit.agents"):
+        logging.getLogger(name).info("unimportant")
+        logging.getLogger(name).warning("important")
+    assert [line["event"] for line in lines(stream)] == ["important", "important"]
+
+
+def test_chatty_libraries_are_heard_from_warning_on(
+    configured: Callable[..., io.StringIO],
+) -> None:
+    stream = configured(INTERVIEW_LOG_LEVEL="DEBUG")
+    for name in ("transitions.core", "asyncio", "filelock", "livekit"):
+        logging.getLogger(name).info("chatter")
+    assert lines(stream) == []
+
+
+# --- nothing personal ---------------------------------------------------------------------------
+
+
+def test_what_the_framework_marks_as_personal_is_taken_off(
+    configured: Callable[..., io.StringIO],
+) -> None:
+    stream = configured()
+    personal = {"lk.pii.transcript": SPOKEN, "lk.pii.": SPOKEN, "lk.room": "room-1"}
+    logging.getLogger("livekit.agents").info("committed", extra=personal)
+    (line,) = lines(stream)
+    assert SPOKEN not in stream.getvalue()
+    assert line["lk.room"] == "room-1"
+    assert not [name for name in line if name.startswith("lk.pii.")]
+
+
+@pytest.mark.parametrize("name", sorted(_PERSONAL_FIELDS))
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_fields_that_hold_what_was_said_are_taken_off(
+    configured: Callable[..., io.StringIO], name: str, log_format: str
+) -> None:
+    stream = configured(INTERVIEW_LOG_FORMAT=log_format)
+    logging.getLogger("livekit.agents").warning("a turn", extra={name: SPOKEN, "speech_id": "s1"})
+    assert SPOKEN not in stream.getvalue()
+    assert "s1" in stream.getvalue()
+
+
+def test_the_frameworks_debug_lines_quote_people_and_are_left_out(
+    configured: Callable[..., io.StringIO],
+) -> None:
+    stream = configured(INTERVIEW_LOG_LEVEL="DEBUG")
+    logging.getLogger("livekit.plugins.x").debug("received %s", SPOKEN)
+    logging.getLogger("livekit.agents").debug("received %s", SPOKEN)
+    logging.getLogger("openai._base_client").debug("request options: %s", SPOKEN)
+    logging.getLogger("worker.job").debug("loading")
+    assert [line["event"] for line in lines(stream)] == ["loading"]
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_an_exceptions_local_variables_are_not_printed(
+    configured: Callable[..., io.StringIO], log_format: str
+) -> None:
+    stream = configured(Terminal(), INTERVIEW_LOG_FORMAT=log_format)
+
+    def answer(said: str) -> None:
+        raise ValueError("no such state")
+
+    try:
+        answer(SPOKEN)
+    except ValueError:
+        logging.getLogger("worker").exception("the job's own code failed")
+        structlog.get_logger("worker").exception("the same")
+    assert SPOKEN not in stream.getvalue()
+    assert stream.getvalue().count("ValueError: no such state") == 2
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_what_a_provider_failed_at_is_logged_without_what_was_said(
+    configured: Callable[..., io.StringIO], log_format: str
+) -> None:
+    stream = configured(INTERVIEW_LOG_FORMAT=log_format)
+    error = APIError(f"no audio frames were pushed for text: {SPOKEN}")
+    framework = logging.getLogger("livekit.agents")
+    framework.warning("failed to synthesize speech: %s, retrying", error, extra={"error": error})
+    framework.error(f"closing due to unrecoverable error: {error}", extra={"error": str(error)})
+    framework.error("not said", exc_info=error)
+    logging.getLogger("worker.job").error("the session did not start", exc_info=error)
+    logging.getLogger("asyncio").error("never retrieved\nfuture: <Task exception=%r>", error)
+    text = stream.getvalue()
+    assert SPOKEN not in text
+    for kept in ("failed to synthesize speech: ", "APIError", "not said", "never retrieved"):
+        assert kept in text
+
+
+# --- from a job's process to the main one -------------------------------------------------------
+
+
+class Pipe:
+    """The pipe between a job's process and the main one, both ends here."""
+
+    def __init__(self) -> None:
+        self.sent: list[bytes] = []
+
+    def send_bytes(self, data: bytes) -> None:
+        self.sent.append(data)
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+@pytest.fixture
+def arrived(restored: None) -> Iterator[Callable[[], list[logging.LogRecord]]]:
+    """The framework's own handler in a job's process, and the records that leave it."""
+    pipe = Pipe()
+    handler = LogQueueHandler(pipe)  # type: ignore[arg-type]  # as much of it as is used
+    logging.getLogger().handlers[:] = [handler]
+    logging.getLogger().setLevel(logging.DEBUG)
+    redact_job_logs()
+
+    def close() -> list[logging.LogRecord]:
+        handler.close()
+        handler.thread.join()
+        return [pickle.loads(data) for data in pipe.sent]  # noqa: S301  # our own, a moment ago
+
+    yield close
+    handler.close()
+    handler.thread.join()
+
+
+def test_nothing_personal_leaves_a_jobs_process(
+    arrived: Callable[[], list[logging.LogRecord]],
+) -> None:
+    logger = logging.getLogger("livekit.agents")
+    logger.info("a turn", extra={"user_input": SPOKEN, "lk.pii.x": SPOKEN, "job_id": "AJ_1"})
+    logger.debug("received %s", SPOKEN)
+    (record,) = arrived()
+    assert SPOKEN not in repr(vars(record))
+    assert vars(record)["job_id"] == "AJ_1"
+
+
+def test_an_exception_arrives_as_a_field_and_without_what_was_said(
+    arrived: Callable[[], list[logging.LogRecord]], configured: Callable[..., io.StringIO]
+) -> None:
+    error = APIError(f"no audio frames were pushed for text: {SPOKEN}")
+    logging.getLogger("worker.job").error("the session did not start", exc_info=error)
+    (record,) = arrived()
+    assert SPOKEN not in repr(vars(record))
+
+    stream = configured()
+    logging.getLogger(record.name).callHandlers(record)
+    (line,) = lines(stream)
+    assert line["event"] == "the session did not start"
+    assert line["exception"].endswith("APIError: (redacted)")
+
+
+def test_a_jobs_line_arrives_with_its_ids_and_its_text_once(
+    arrived: Callable[[], list[logging.LogRecord]], configured: Callable[..., io.StringIO]
+) -> None:
+    ids = {"job_id": "AJ_1", "room": "room-1", "interview_id": "iv-1"}
+    logging.getLogger("worker.job").info("%s", "init_done", extra={**ids, "elapsed_ms": 512.5})
+    (record,) = arrived()
+
+    stream = configured()
+    logging.getLogger(record.name).callHandlers(record)
+    (line,) = lines(stream)
+    assert line == {
+        "event": "init_done",
+        "level": "info",
+        "logger": "worker.job",
+        "timestamp": line["timestamp"],
+        "elapsed_ms": 512.5,
+        **ids,
+    }
+    assert stream.getvalue().count("init_done") == 1

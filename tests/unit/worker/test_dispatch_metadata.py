@@ -1,0 +1,140 @@
+"""What travels with a dispatch, and what does not fit into it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from tests.support.virtual.interview_parts import plan_of, question
+from tests.support.virtual.job_parts import settings_in
+from worker.cli import interviews
+from worker.cli.interviews import send_interviewer
+from worker.dispatch_metadata import (
+    MAX_METADATA_BYTES,
+    dispatch_metadata,
+    metadata_after,
+    read_follows,
+    read_metadata,
+    read_turns,
+)
+from worker.interview.orchestrator import Role, Said
+from worker.interview.plan import MAX_QUESTIONS, Plan
+from worker.interview.said import as_data, from_data
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from worker.store.interviews import Interview
+    from worker.store.pool import Database
+
+
+def interview_of(plan: dict[str, Any]) -> Interview:
+    return cast("Interview", SimpleNamespace(interview_id="iv-1", room="room-1", plan=plan))
+
+
+def longest(bytes_over: int) -> Interview:
+    """An interview whose metadata with its plan has so many bytes more than fit in."""
+    empty = interview_of({"title": ""})
+    room = MAX_METADATA_BYTES + bytes_over - len(dispatch_metadata(empty))
+    return interview_of({"title": "x" * room})
+
+
+def test_a_plan_of_five_hundred_questions_travels_with_its_dispatch() -> None:
+    plan = plan_of(*(question(number, follow_ups=1) for number in range(MAX_QUESTIONS)))
+    name, snapshot = read_metadata(dispatch_metadata(interview_of(plan.to_json())))
+    assert name == "iv-1"
+    assert Plan.from_json(snapshot) == plan
+
+
+def test_a_plan_that_fits_to_the_byte_travels_and_a_larger_one_stays() -> None:
+    assert len(dispatch_metadata(longest(0)).encode()) == MAX_METADATA_BYTES
+    assert read_metadata(dispatch_metadata(longest(1))) == ("iv-1", None)
+
+
+def test_letters_count_as_the_bytes_that_they_travel_in() -> None:
+    metadata = dispatch_metadata(interview_of({"title": "\u00e4" * (MAX_METADATA_BYTES // 4)}))
+    assert "plan" in json.loads(metadata)
+    metadata = dispatch_metadata(interview_of({"title": "\u00e4" * (MAX_METADATA_BYTES // 2)}))
+    assert "plan" not in json.loads(metadata)
+
+
+SAID = [
+    Said(
+        speaker="interviewer",
+        text="How are you?",
+        at=datetime(2026, 1, 1, tzinfo=UTC),
+        question_id="q0",
+        role=Role.QUESTION,
+        generated="How are you today?",
+        interrupted=True,
+    ),
+    Said(speaker="candidate", text="Fine.", at=datetime(2026, 1, 1, tzinfo=UTC)),
+]
+
+
+def test_what_was_said_travels_with_whoever_follows_upon_a_job() -> None:
+    interview = interview_of(plan_of(question(0)).to_json())
+    metadata = metadata_after(interview, job_id="AJ_1", why="LeaseExpired", turns=as_data(SAID))
+    assert from_data(read_turns(metadata)) == SAID
+    assert read_follows(metadata) == {"follows_job": "AJ_1", "follows_why": "LeaseExpired"}
+    assert read_metadata(metadata)[1] == interview.plan
+
+
+def test_turns_that_do_not_fit_in_stay_behind_before_the_plan_does() -> None:
+    interview = interview_of(plan_of(question(0)).to_json())
+    much = [replace(SAID[1], text="x" * MAX_METADATA_BYTES)]
+    metadata = metadata_after(interview, job_id=None, why="NotTaken", turns=as_data(much))
+    assert read_turns(metadata) == []
+    assert read_metadata(metadata)[1] == interview.plan
+
+
+@pytest.mark.parametrize(
+    "turns",
+    [
+        None,
+        "turns",
+        ["turn"],
+        [{"speaker": "candidate"}],
+        [{"at": "yesterday", "role": None}],
+        [as_data(SAID)[0] | {"of_a_newer_worker": 1}],
+    ],
+)
+def test_turns_that_are_none_are_left_to_the_database(turns: object) -> None:
+    metadata = json.dumps({"interview_id": "iv-1", "follows": {"turns": turns}})
+    assert from_data(read_turns(metadata)) == []
+
+
+@pytest.mark.parametrize(("bytes_over", "lines"), [(0, 0), (1, 1)])
+async def test_whoever_dispatches_is_told_in_one_line_that_the_plan_stays_behind(
+    bytes_over: int,
+    lines: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    sent: list[str] = []
+
+    async def dispatch(*_: str, metadata: str, **__: str) -> str:
+        sent.append(metadata)
+        return "AD_1"
+
+    async def set_dispatched(*_: object, **__: object) -> bool:
+        return True
+
+    monkeypatch.setattr("worker.rooms.dispatch", dispatch)
+    monkeypatch.setattr(interviews, "set_dispatched", set_dispatched)
+    settings = settings_in(
+        tmp_path, LIVEKIT_URL="ws://127.0.0.1:1", LIVEKIT_API_KEY="k", LIVEKIT_API_SECRET="s"
+    )
+    interview = longest(bytes_over)
+    assert await send_interviewer(cast("Database", None), settings, interview) == "AD_1"
+    assert sent == [dispatch_metadata(interview)]
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert len(printed.err.splitlines()) == lines
+    assert not lines or "512 KiB" in printed.err
