@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from worker.interview.clips import ClipName
 from worker.licences.expressions import expression_of, gpl_in, identifiers
 from worker.licences.installed import Installed, installed_with, runtime_requirements
 from worker.licences.judged import (
@@ -134,6 +135,11 @@ def test_every_file_of_our_wheel_that_is_no_code_stands_in_the_notice() -> None:
     matched = {e: [f for f in files if PurePosixPath(f).match(e)] for e in entries}
     assert {file for found in matched.values() for file in found} == set(files)
     assert [entry for entry, found in matched.items() if not found] == []
+
+
+def test_every_recording_in_our_wheel_is_one_of_the_clips_that_we_make() -> None:
+    recordings = {Path(file).stem for file in package_data() if file.endswith(".opus")}
+    assert recordings == {clip.value for clip in ClipName}
 
 
 def test_what_the_wheel_carries_is_the_licence_that_it_names() -> None:
