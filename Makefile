@@ -49,7 +49,7 @@ format: $(READY) ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-diagrams: $(READY) ## diagrams/ and the README's tables, anew from the code
+diagrams: $(READY) ## diagrams/, the README's tables and the reference pages, made again
 	$(BIN)/python -m worker.readme
 
 clips: $(READY) ## Speak the bundled clips anew

@@ -1,4 +1,4 @@
-"""What the code says of itself: the README's tables, diagrams/, the figures and the alerts.
+"""What the code says of itself: the README's tables, diagrams/, the reference pages, the alerts.
 
 `python -m worker.readme` brings all of it up to date.
 """
@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +14,14 @@ from worker.cli.common import ExitCode
 from worker.cli.faults import fault_rows
 from worker.cli.resources import resource_rows
 from worker.faults.points import Kind
+from worker.licences.page import PATH, licences_page
+from worker.markdown import table
 from worker.resources.losses import meanings
 from worker.settings import Settings, shown, variable_of
 from worker.telemetry.alerts import rules_file
 from worker.telemetry.figures import FIGURES
 
 _SECTION = re.compile(r"(<!-- made from the code: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def lifecycle_table() -> str:
@@ -185,6 +180,6 @@ if __name__ == "__main__":
     repository = Path(__file__).parent.parent
     readme = repository / "README.md"
     readme.write_text(up_to_date(readme.read_text(encoding="utf-8")), encoding="utf-8")
-    for name, text in drawn().items():
+    for name, text in (drawn() | {PATH: licences_page(repository)}).items():
         (repository / name).parent.mkdir(parents=True, exist_ok=True)
         (repository / name).write_text(text, encoding="utf-8", newline="\n")

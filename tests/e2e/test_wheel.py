@@ -68,7 +68,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(
             REPOSITORY / package, source / package, ignore=shutil.ignore_patterns("__pycache__")
         )
-    for file in ("pyproject.toml", "README.md"):
+    for file in ("pyproject.toml", "README.md", "LICENSE", "NOTICE"):
         if (REPOSITORY / file).exists():
             shutil.copy(REPOSITORY / file, source)
     built = run(sys.executable, "-m", "build", "--wheel", "--outdir", folder, source, cwd=folder)
@@ -96,3 +96,13 @@ def test_a_users_own_tests_run_with_the_wheel_and_no_configuration(
 def test_the_command_is_there_and_brings_its_data(python: Path, tmp_path: Path) -> None:
     helped = run(python.parent / "interview-worker", "--help", cwd=tmp_path)
     assert helped.returncode == 0, helped.stdout + helped.stderr
+
+
+def test_the_licence_and_the_notice_are_in_it(python: Path, tmp_path: Path) -> None:
+    asked = (
+        "from importlib.metadata import distribution; wheel = distribution('interview-worker');"
+        "print(wheel.metadata['License-Expression'], *wheel.metadata.get_all('License-File'));"
+        "print(*sorted(file.name for file in wheel.files if file.parent.name == 'licenses'))"
+    )
+    said = run(python, "-c", asked, cwd=tmp_path).stdout.splitlines()
+    assert said == ["Apache-2.0 LICENSE NOTICE", "LICENSE NOTICE"]

@@ -1,0 +1,188 @@
+"""The licence of everything in the wheel; the GPL and the AGPL are refused.
+
+"In the wheel" is (a) the files of our own wheel (those that are no code stand in NOTICE), and
+(b) the distributions that it installs, with what these bring in turn; all of them are in
+docs/reference/licences.md. What only tests and developers install is left out.
+Read is what is installed here: metadata, licence texts, bills of materials, and the names of the
+native libraries. Code that was linked into a library without a trace cannot be seen this way.
+"""
+
+from __future__ import annotations
+
+import platform
+import re
+import sys
+import tomllib
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from worker.interview.clips import ClipName
+from worker.licences.expressions import expression_of, gpl_in, identifiers
+from worker.licences.installed import Installed, installed_with, runtime_requirements
+from worker.licences.judged import (
+    ACCEPTED,
+    ACCEPTED_FOR_A_REASON,
+    GPL_BY_NAME,
+    LIBRARIES,
+    READ_BY_HAND,
+)
+from worker.licences.page import PATH, licences_page
+
+REPOSITORY = Path(__file__).parents[2]
+NOTICE = (REPOSITORY / "NOTICE").read_text(encoding="utf-8")
+JUDGED_HERE = pytest.mark.skipif(
+    sys.platform != "linux" or platform.machine() != "x86_64",
+    reason="the wheels of Linux x86_64 were read",
+)
+_GPL_TEXT = re.compile(r"GNU\s+(AFFERO\s+)?GENERAL\s+PUBLIC\s+LICENSE\s+Version")
+
+
+@pytest.fixture(scope="module")
+def brought() -> list[Installed]:
+    """What our requirements bring, and what these bring in turn."""
+    return installed_with(runtime_requirements(REPOSITORY))
+
+
+def package_data() -> list[str]:
+    """The files of our own wheel that are no code."""
+    settings = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
+    patterns = settings["tool"]["setuptools"]["package-data"]
+    return sorted(
+        str(file.relative_to(REPOSITORY))
+        for package, names in patterns.items()
+        for name in names
+        for file in (REPOSITORY / package).glob(name)
+    )
+
+
+def gpl_parts(one: Installed) -> set[str]:
+    """What of a distribution speaks of a GPL that cannot be chosen away."""
+    licence, _ = one.licence
+    stated = one.stated.get("License-Expression")
+    statements = [stated] if stated else list(one.stated.values())
+    found = {"metadata" for each in [*statements, licence or ""] if gpl_in(each)}
+    found |= {name for name, licence in one.components() if gpl_in(licence)}
+    found |= {"text" for text in one.licence_texts() if _GPL_TEXT.search(text)}
+    known = LIBRARIES.get(one.name, {})
+    return found | {name for name in one.libraries if name in known and gpl_in(known[name][0])}
+
+
+def test_nothing_that_is_installed_with_us_is_gpl_but_what_is_known_by_name(
+    brought: list[Installed],
+) -> None:
+    found = {(one.name, part) for one in brought for part in gpl_parts(one)}
+    assert found - set(GPL_BY_NAME) == set()
+
+
+@JUDGED_HERE
+def test_no_known_gpl_has_gone_without_being_struck_off(brought: list[Installed]) -> None:
+    found = {(one.name, part) for one in brought for part in gpl_parts(one)}
+    assert set(GPL_BY_NAME) - found == set()
+
+
+@pytest.mark.parametrize("name", sorted({name for name, _ in GPL_BY_NAME}))
+def test_known_gpl_stands_in_the_notice(name: str) -> None:
+    section = NOTICE.split("GPL in wheels of others")[1].split("Other native code")[0]
+    assert re.search(rf"^{name} \d", section, re.MULTILINE)
+
+
+def test_every_distribution_has_a_licence_that_is_known_and_accepted(
+    brought: list[Installed],
+) -> None:
+    accepted = ACCEPTED | set(ACCEPTED_FOR_A_REASON)
+    refused = {
+        one.name: one.stated
+        for one in brought
+        if one.licence[0] is None or not identifiers(one.licence[0]) <= accepted
+    }
+    assert refused == {}, "read its licence, then add it to worker/licences/judged.py"
+
+
+def test_what_was_read_by_hand_is_still_unclear_by_itself(brought: list[Installed]) -> None:
+    clear = {one.name for one in brought if any(map(expression_of, one.stated.values()))}
+    assert set(READ_BY_HAND) & clear == set()
+
+
+@JUDGED_HERE
+def test_every_native_library_has_been_judged_and_none_is_left_over(
+    brought: list[Installed],
+) -> None:
+    there = {one.name: set(one.libraries) for one in brought if one.libraries}
+    assert there == {name: set(libraries) for name, libraries in LIBRARIES.items()}
+
+
+def test_a_library_is_under_an_accepted_licence_or_known_by_name() -> None:
+    accepted = ACCEPTED | set(ACCEPTED_FOR_A_REASON)
+    refused = {
+        (name, library)
+        for name, libraries in LIBRARIES.items()
+        for library, (expression, _) in libraries.items()
+        if not {each for each in identifiers(expression) if not gpl_in(each)} <= accepted
+    }
+    assert refused == set()
+
+
+@JUDGED_HERE
+def test_the_page_lists_what_is_installed() -> None:
+    page = (REPOSITORY / PATH).read_text(encoding="utf-8")
+    assert page == licences_page(REPOSITORY), "run `make diagrams`"
+
+
+def test_every_file_of_our_wheel_that_is_no_code_stands_in_the_notice() -> None:
+    entries = re.findall(r"^  ((?:states|worker)/\S+)$", NOTICE, re.MULTILINE)
+    files = package_data()
+    matched = {e: [f for f in files if PurePosixPath(f).match(e)] for e in entries}
+    assert {file for found in matched.values() for file in found} == set(files)
+    assert [entry for entry, found in matched.items() if not found] == []
+
+
+def test_every_recording_in_our_wheel_is_one_of_the_clips_that_we_make() -> None:
+    recordings = {Path(file).stem for file in package_data() if file.endswith(".opus")}
+    assert recordings == {clip.value for clip in ClipName}
+
+
+def test_what_the_wheel_carries_is_the_licence_that_it_names() -> None:
+    text = (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
+    project = tomllib.loads(text)["project"]
+    assert (project["license"], project["license-files"]) == ("Apache-2.0", ["LICENSE", "NOTICE"])
+    licence = (REPOSITORY / "LICENSE").read_text(encoding="utf-8")
+    assert "Version 2.0, January 2004" in licence
+    assert "END OF TERMS AND CONDITIONS" in licence
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "GPL-2.0-only",
+        "gpl-3.0-or-later",
+        "AGPL-3.0-only",
+        "GPLv3",
+        "GNU General Public License v3 (GPLv3)",
+        "GNU Affero General Public License v3",
+        "MIT AND GPL-2.0-or-later",
+        "(MIT OR AGPL-3.0-only) AND GPL-3.0-or-later",
+        "AGPL-3.0-only OR GPL-2.0-only",
+        "GPL-3.0-or-later WITH GCC-exception-3.1",
+    ],
+)
+def test_a_statement_that_obliges_to_the_gpl_is_noticed(statement: str) -> None:
+    assert gpl_in(statement)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "MIT",
+        "LGPL-2.1-only",
+        "GNU Lesser General Public License v3 (LGPLv3)",
+        "GNU Library General Public License",
+        "LGPL-3.0-or-later OR GPL-2.0-or-later",
+        "MIT AND (Apache-2.0 OR GPL-2.0-only)",
+        "GPL-2.0-only AND MIT OR ISC",
+        "BSD",
+        "",
+    ],
+)
+def test_a_statement_that_leaves_a_choice_or_is_another_licence_passes(statement: str) -> None:
+    assert not gpl_in(statement)

@@ -1,0 +1,1 @@
+"""The licences of what an installed interview-worker brings: read, judged, and listed."""

@@ -1,0 +1,132 @@
+"""What is installed with interview-worker, and what its metadata says of licences."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from worker.licences.expressions import expression_of
+from worker.licences.judged import READ_BY_HAND
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_LIBRARY = re.compile(r"lib[^/]*\.so(\.|$)")
+_HASH = re.compile(r"-[0-9a-f]{8}(?=[.-])")
+_LICENCE_FILE = re.compile(
+    r"(^|/)(licen[cs]e|copying|notice|third)[^/]*$|/licenses/", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True)
+class Installed:
+    """One installed distribution."""
+
+    name: str
+    _found: metadata.Distribution
+
+    @property
+    def version(self) -> str:
+        """The installed version."""
+        return self._found.version
+
+    @cached_property
+    def stated(self) -> dict[str, str]:
+        """The statements of the metadata on the licence by field, the best field first."""
+        fields = self._found.metadata
+        said = {name: fields[name] for name in ("License-Expression", "License") if name in fields}
+        classifiers = [c for c in fields.get_all("Classifier", []) if c.startswith("License ::")]
+        if classifiers:
+            said["Classifier"] = "; ".join(each.rpartition(" :: ")[2] for each in classifiers)
+        # A field may hold the whole text of a licence, which is nothing to show in a table.
+        return {where: text for where, text in said.items() if "\n" not in text.strip()}
+
+    @cached_property
+    def licence(self) -> tuple[str | None, str]:
+        """The SPDX expression and where it was read; None for an unknown licence."""
+        for where, text in self.stated.items():
+            if (expression := expression_of(text)) is not None:
+                return expression, where
+        return READ_BY_HAND.get(self.name, (None, "nowhere"))
+
+    @cached_property
+    def files(self) -> tuple[str, ...]:
+        """The files of the distribution, as its record names them."""
+        record = self._found.read_text("RECORD") or ""
+        return tuple(line.rsplit(",", 2)[0].strip('"') for line in record.splitlines())
+
+    @cached_property
+    def libraries(self) -> tuple[str, ...]:
+        """The native libraries in its wheel, without the marks that bundling gave their names."""
+        names = (file.rpartition("/")[2] for file in self.files)
+        return tuple(sorted({_HASH.sub("", n).split(".so")[0] for n in names if _LIBRARY.match(n)}))
+
+    def components(self) -> Iterator[tuple[str, str]]:
+        """What the bills of materials in the wheel name, each with its licence if they say one."""
+        for text in self._texts(re.compile(r"/sboms/[^/]+\.json$")):
+            for component in json.loads(text).get("components", ()):
+                for entry in component.get("licenses", ()):
+                    yield component["name"], _stated_in(entry)
+
+    def licence_texts(self) -> Iterator[str]:
+        """The licences and notices that came with the wheel."""
+        yield from self._texts(_LICENCE_FILE)
+
+    def _texts(self, wanted: re.Pattern[str]) -> Iterator[str]:
+        for file in self.files:
+            if wanted.search(file) and not file.endswith((".py", ".pyc")):
+                path = Path(str(self._found.locate_file(file)))
+                yield path.read_text(encoding="utf-8", errors="replace")
+
+
+def _stated_in(entry: dict[str, Any]) -> str:
+    licence = entry.get("license", {})
+    return str(entry.get("expression") or licence.get("id") or licence.get("name") or "")
+
+
+def runtime_requirements(repository: Path) -> list[str]:
+    """What pyproject.toml asks for at run time; the extras for tests are no part of it."""
+    project = tomllib.loads((repository / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return list(project["dependencies"])
+
+
+def installed_with(requirements: Iterable[str]) -> list[Installed]:
+    """The distributions that these requirements bring to this machine, and what those bring.
+
+    Raises:
+        importlib.metadata.PackageNotFoundError: one of them is not installed.
+    """
+    extras: dict[str, set[str]] = {}
+    found: dict[str, Installed] = {}
+    waiting = [Requirement(each) for each in requirements]
+    while waiting:
+        asked = waiting.pop()
+        if asked.marker and not asked.marker.evaluate({"extra": ""}):
+            continue
+        name = canonicalize_name(asked.name)
+        known = extras.setdefault(name, set())
+        new = {"", *asked.extras} - known
+        known |= new
+        if new:
+            one = metadata.distribution(name)
+            found[name] = Installed(name, one)
+            waiting += [r for text in one.requires or () for r in _wanted(text, new)]
+    return [found[name] for name in sorted(found)]
+
+
+def _wanted(text: str, extras: set[str]) -> list[Requirement]:
+    """The requirement without its marker, where the marker holds with one of the extras."""
+    asked = Requirement(text)
+    if asked.marker and not any(asked.marker.evaluate({"extra": extra}) for extra in extras):
+        return []
+    asked.marker = None
+    return [asked]
