@@ -43,7 +43,7 @@ bench: $(READY) ## Figures beside their baselines: start-up, memory, one transit
 lint: $(READY) ## ruff and mypy --strict
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy states worker benchmarks examples tests
+	$(BIN)/mypy states worker scripts benchmarks examples tests
 
 format: $(READY) ## Format the code
 	$(BIN)/ruff check --fix .
@@ -51,6 +51,7 @@ format: $(READY) ## Format the code
 
 diagrams: $(READY) ## diagrams/, the README's tables and the reference pages, made again
 	$(BIN)/python -m worker.readme
+	$(BIN)/python -m scripts.reference_pages
 
 clips: $(READY) ## Speak the bundled clips anew
 	$(BIN)/python -m worker.interview.make_clips

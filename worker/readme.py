@@ -1,4 +1,4 @@
-"""What the code says of itself: the README's tables, diagrams/, the reference pages, the alerts.
+"""What the code says of itself: the README's tables, diagrams/, the figures and the alerts.
 
 `python -m worker.readme` brings all of it up to date.
 """
@@ -14,7 +14,6 @@ from worker.cli.common import ExitCode
 from worker.cli.faults import fault_rows
 from worker.cli.resources import resource_rows
 from worker.faults.points import Kind
-from worker.licences.page import PATH, licences_page
 from worker.markdown import table
 from worker.resources.losses import meanings
 from worker.settings import Settings, shown, variable_of
@@ -180,6 +179,6 @@ if __name__ == "__main__":
     repository = Path(__file__).parent.parent
     readme = repository / "README.md"
     readme.write_text(up_to_date(readme.read_text(encoding="utf-8")), encoding="utf-8")
-    for name, text in (drawn() | {PATH: licences_page(repository)}).items():
+    for name, text in drawn().items():
         (repository / name).parent.mkdir(parents=True, exist_ok=True)
         (repository / name).write_text(text, encoding="utf-8", newline="\n")

@@ -17,17 +17,17 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from worker.interview.clips import ClipName
-from worker.licences.expressions import expression_of, gpl_in, identifiers
-from worker.licences.installed import Installed, installed_with, runtime_requirements
-from worker.licences.judged import (
+from scripts.licences.expressions import expression_of, gpl_in, identifiers
+from scripts.licences.installed import Installed, installed_with, runtime_requirements
+from scripts.licences.judged import (
     ACCEPTED,
     ACCEPTED_FOR_A_REASON,
     GPL_BY_NAME,
     LIBRARIES,
     READ_BY_HAND,
 )
-from worker.licences.page import PATH, licences_page
+from scripts.licences.page import PATH, licences_page
+from worker.interview.clips import ClipName
 
 REPOSITORY = Path(__file__).parents[2]
 NOTICE = (REPOSITORY / "NOTICE").read_text(encoding="utf-8")
@@ -96,7 +96,7 @@ def test_every_distribution_has_a_licence_that_is_known_and_accepted(
         for one in brought
         if one.licence[0] is None or not identifiers(one.licence[0]) <= accepted
     }
-    assert refused == {}, "read its licence, then add it to worker/licences/judged.py"
+    assert refused == {}, "read its licence, then add it to scripts/licences/judged.py"
 
 
 def test_what_was_read_by_hand_is_still_unclear_by_itself(brought: list[Installed]) -> None:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from worker.licences.expressions import expression_of
-from worker.licences.judged import READ_BY_HAND
+from scripts.licences.expressions import expression_of
+from scripts.licences.judged import READ_BY_HAND
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from worker.licences.installed import installed_with, runtime_requirements
-from worker.licences.judged import ACCEPTED_FOR_A_REASON, GPL_BY_NAME, LIBRARIES
+from scripts.licences.installed import installed_with, runtime_requirements
+from scripts.licences.judged import ACCEPTED_FOR_A_REASON, GPL_BY_NAME, LIBRARIES
 from worker.markdown import table
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def licences_page(repository: Path) -> str:
             "Each is in the wheel of another project; interview-worker distributes none of it. To"
             " pass a whole installation on, as in a container image, is to pass these on too, and"
             " x264, x265 and libjbig under the GPL. A new one fails"
-            " `tests/unit/test_licences.py`.\n",
+            " `tests/unit/scripts/test_licences.py`.\n",
             table(("where", "what it means"), gpl),
             "## Accepted for a reason\n",
             table(("licence", "reason"), others).rstrip("\n"),
