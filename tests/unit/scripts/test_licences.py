@@ -27,9 +27,9 @@ from scripts.licences.judged import (
     READ_BY_HAND,
 )
 from scripts.licences.page import PATH, licences_page
+from tests.support.paths import REPOSITORY
 from worker.interview.clips import ClipName
 
-REPOSITORY = Path(__file__).parents[2]
 NOTICE = (REPOSITORY / "NOTICE").read_text(encoding="utf-8")
 JUDGED_HERE = pytest.mark.skipif(
     sys.platform != "linux" or platform.machine() != "x86_64",
