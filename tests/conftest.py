@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from tests.support.paths import REPOSITORY
+from tests.support.rotation import others, share_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -37,13 +38,29 @@ def pytest_configure() -> None:
     asyncio.set_event_loop(None)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give each test the marker and the time-out of its folder."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option with which CI leaves out five sixths of the tests that rotate."""
+    parser.addoption(
+        "--rotate",
+        metavar="COMMIT",
+        type=share_of,
+        help="of the tests marked `rotates`, run the sixth that this commit's hash chooses",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Give each test the marker and the time-out of its folder; leave out what rotates."""
     for item in items:
         category = _category(item.path)
         item.add_marker(category)
         if category in TIMEOUTS_S and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(TIMEOUTS_S[category]))
+    share = config.getoption("--rotate")
+    if share is not None:
+        rotating = {item.nodeid: item for item in items if item.get_closest_marker("rotates")}
+        left_out = others(rotating, share)
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
 
 
 def _category(path: Path) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.live.coming_back import COMES_BACK
+from tests.support.live.one_question import IMPATIENCE
 from tests.support.live.running_worker import RunningWorker
 from worker.demo.livekit_server import LiveKitServer, LiveKitServerUnavailable, find_or_build
 from worker.speech import local_models
@@ -65,6 +67,34 @@ def livekit_server(livekit_binary: Path, runner: asyncio.Runner) -> Iterator[Liv
         yield server
     finally:
         runner.run(server.stop())
+
+
+@pytest.fixture(scope="session")
+def impatient_worker(
+    livekit_server: LiveKitServer, runner: asyncio.Runner, voices: None
+) -> Iterator[RunningWorker]:
+    """A worker that waits seconds for candidates, and is shared: whatever breaks, it goes on."""
+    with _shared(RunningWorker(livekit_server, IMPATIENCE), runner) as worker:
+        yield worker
+
+
+@pytest.fixture(scope="session")
+def returning_worker(
+    livekit_server: LiveKitServer, runner: asyncio.Runner, voices: None
+) -> Iterator[RunningWorker]:
+    """A worker that replaces interviewers that die, shared by the tests that kill them."""
+    with _shared(RunningWorker(livekit_server, COMES_BACK), runner) as worker:
+        yield worker
+
+
+@contextmanager
+def _shared(worker: RunningWorker, runner: asyncio.Runner) -> Iterator[RunningWorker]:
+    try:
+        runner.run(worker.start())
+        yield worker
+        assert runner.run(worker.stop()) == 0
+    finally:
+        runner.run(worker.discard())
 
 
 @pytest.fixture

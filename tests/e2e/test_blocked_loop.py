@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from states import Outcome, Reason
 from states.testing import assert_outcome, assert_path
 from tests.support.live.heard import heard_by
@@ -11,10 +13,11 @@ from tests.support.live.one_question import ALL_THE_WAY, ANSWER, PLAN
 from tests.support.live.running_worker import PATIENCE_S
 from tests.support.live.scenarios import Record
 from worker.demo.voice import LocalVoice
-from worker.speech import local_models
 
 if TYPE_CHECKING:
     from tests.support.live.running_worker import StartWorker
+
+pytestmark = pytest.mark.usefixtures("voices")
 
 BLOCKED_S = 5.0
 
@@ -22,8 +25,6 @@ BLOCKED_S = 5.0
 async def test_a_word_is_heard_while_the_loop_is_blocked_and_the_interview_goes_on(
     start_worker: StartWorker, record_property: Record
 ) -> None:
-    # Before anybody speaks: loading a model holds up the candidate's own voice.
-    local_models.preload(stt=True, tts=True)
     worker = await start_worker(
         {
             "INTERVIEW_ALLOW_FAULTS": "1",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.chaos import report
 from tests.chaos.run import Run
 from tests.chaos.schedule import draw
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.live.scenarios import Record
+
+pytestmark = pytest.mark.usefixtures("voices")
 
 SEED = 7
 #: Seconds; a busy machine's, not the goal (10 s).

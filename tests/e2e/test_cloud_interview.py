@@ -19,7 +19,8 @@ from tests.support.live.heard import MOST_WORD_ERRORS, heard_by, word_error_rate
 from tests.support.live.one_question import ALL_THE_WAY, ANSWER, PLAN, SCRIPT
 from tests.support.live.running_worker import RunningWorker, StartWorker
 from worker.demo.conversation import hold_conversation
-from worker.speech import local_models
+
+pytestmark = pytest.mark.usefixtures("voices")
 
 CHAINS = {
     "INTERVIEW_STT": "deepgram,local",
@@ -51,8 +52,6 @@ class Cloud:
 
 @pytest.fixture
 async def cloud() -> AsyncIterator[Cloud]:
-    # Before anybody speaks: loading a model holds up the candidate's own voice.
-    local_models.preload(stt=True, tts=True)
     providers = Cloud()
     async with AsyncExitStack() as stack:
         for server in (providers.deepgram, providers.elevenlabs, providers.openai):

@@ -36,13 +36,13 @@ if TYPE_CHECKING:
     from tests.support.live.running_worker import RunningWorker
     from tests.support.live.scenarios import Record
 
-pytestmark = pytest.mark.usefixtures("voices")
+pytestmark = [pytest.mark.usefixtures("voices"), pytest.mark.xdist_group("returning_worker")]
 
 
 async def test_a_killed_interviewer_is_followed_by_one_who_says_so_and_asks_nothing_twice(
-    start_worker: StartWorker, record_property: Record
+    returning_worker: RunningWorker, record_property: Record
 ) -> None:
-    worker = await start_worker(COMES_BACK)
+    worker = returning_worker
     interview = await worker.create(PLAN)
     async with worker.candidate_of(interview) as candidate:
         await worker.send_interviewer(interview)
@@ -75,9 +75,9 @@ def words_written(worker: RunningWorker, job: History) -> str:
 
 
 async def test_half_an_answer_outlives_its_interviewer_and_is_joined_by_the_rest(
-    start_worker: StartWorker,
+    returning_worker: RunningWorker,
 ) -> None:
-    worker = await start_worker(COMES_BACK)
+    worker = returning_worker
     # Time enough to die in the middle of the answer.
     question = replace(PLAN.questions[0], thinking_pause_s=5.0)
     interview = await worker.create(replace(PLAN, questions=(question,)))
@@ -112,9 +112,9 @@ LONG_ANSWER = (
 
 
 async def test_who_comes_back_in_the_middle_of_an_answer_lets_it_be_said_again_in_full(
-    start_worker: StartWorker, record_property: Record
+    returning_worker: RunningWorker, record_property: Record
 ) -> None:
-    worker = await start_worker(COMES_BACK)
+    worker = returning_worker
     interview = await worker.create(PLAN)
     (question,) = PLAN.questions
     samples, rate = await LocalVoice().render(LONG_ANSWER)
@@ -146,9 +146,9 @@ async def test_who_comes_back_in_the_middle_of_an_answer_lets_it_be_said_again_i
 
 
 async def test_of_two_interviewers_sent_at_once_one_speaks_and_the_other_leaves_in_silence(
-    start_worker: StartWorker,
+    returning_worker: RunningWorker,
 ) -> None:
-    worker = await start_worker(COMES_BACK)
+    worker = returning_worker
     interview = await worker.create(PLAN)
     async with worker.candidate_of(interview) as candidate:
         await asyncio.gather(*(worker.send_interviewer(interview) for _ in range(2)))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import pytest_asyncio
 
 from states import History, Outcome, Reason, Status
 from states.testing import assert_condition, assert_outcome, assert_path
@@ -15,24 +15,27 @@ from tests.stand_ins.tcp_proxy import TcpProxy
 from tests.support.live.breakable import socket_of
 from tests.support.live.heard import heard_by
 from tests.support.live.one_question import ALL_THE_WAY, NEVER_STARTED, PLAN, is_running
-from tests.support.live.running_worker import PATIENCE_S, RunningWorker, eventually
+from tests.support.live.running_worker import (
+    PATIENCE_S,
+    RunningWorker,
+    database_elsewhere,
+    eventually,
+)
 from tests.support.live.scenarios import Record, assert_nothing_was_lost, talk, write_down
-from worker.speech import local_models
-from worker.store.embedded import EmbeddedPostgres
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from tests.support.live.running_worker import StartWorker
+    from worker.demo.livekit_server import LiveKitServer
     from worker.store.interviews import Interview
 
+pytestmark = [
+    pytest.mark.xdist_group("database"),
+    # The worker and the line to its database are shared, so the event loop is.
+    pytest.mark.asyncio(loop_scope="module"),
+]
+
 DEGRADED = [state.replace("READY", "DEGRADED") for state in ALL_THE_WAY]
-
-
-@pytest.fixture(autouse=True)
-def models() -> None:
-    """Before anybody speaks: loading a model holds up the candidate's own voice."""
-    local_models.preload(stt=True, tts=True)
 
 
 class Behind:
@@ -54,17 +57,19 @@ class Behind:
         assert kept == [(turn.speaker, turn.text) for turn in job.turns]
 
 
-@pytest.fixture
-async def behind(start_worker: StartWorker, tmp_path: Path) -> AsyncIterator[Behind]:
-    async with (
-        await EmbeddedPostgres.start(tmp_path / "postgres") as postgres,
-        TcpProxy(socket_of(postgres.url)) as proxy,
-    ):
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def behind(livekit_server: LiveKitServer, voices: None) -> AsyncIterator[Behind]:
+    """One for all: a database that was away in one interview is there in the next."""
+    async with database_elsewhere() as direct, TcpProxy(socket_of(direct)) as proxy:
         url = f"postgresql://postgres@{proxy.host}:{proxy.port}/postgres"
-        worker = await start_worker({"DATABASE_URL": url, "INTERVIEW_EMBEDDED": "0"})
-        # The test's own commands and records do not go through the proxy.
-        worker.settings["DATABASE_URL"] = postgres.url
-        yield Behind(worker, proxy)
+        worker = RunningWorker(livekit_server, {"DATABASE_URL": url, "INTERVIEW_EMBEDDED": "0"})
+        try:
+            await worker.start()
+            # The test's own commands and records do not go through the proxy.
+            worker.settings["DATABASE_URL"] = direct
+            yield Behind(worker, proxy)
+        finally:
+            await worker.discard()
 
 
 def has_answered(job: History) -> bool:
@@ -90,7 +95,7 @@ async def test_down_before_the_job_the_interview_is_held_from_the_dispatchs_plan
     said = await talk(worker, interview)
     (job,) = await eventually(lambda: worker.histories(interview.room), "the job's journal")
     assert_condition(job, "database", Status.LOST, "DatabaseUnavailable")
-    await worker.logged("job process ended")
+    await worker.logged("job process ended", job_id=job.header["job_id"])
     await behind.proxy.heal()
 
     job = await worker.ended_job(interview.room)

@@ -15,13 +15,12 @@ from tests.support.live.heard import MOST_WORD_ERRORS, word_error_rate
 from tests.support.live.one_question import ALL_THE_WAY, ANSWER, PLAN, SCRIPT
 from tests.support.live.running_worker import StartWorker
 from worker.demo.conversation import hold_conversation
-from worker.speech import local_models
+
+pytestmark = pytest.mark.usefixtures("voices")
 
 
 @pytest.fixture
 async def deepgram() -> AsyncIterator[DeepgramStandIn]:
-    # Before anybody speaks: loading a model holds up the candidate's own voice.
-    local_models.preload(stt=True, tts=True)
     async with AsyncExitStack() as stack:
         yield await stack.enter_async_context(DeepgramStandIn())
 

@@ -59,10 +59,11 @@ async def assert_all_was_asked_and_answered(worker: RunningWorker, interview: In
     assert [each for each in roles if each != "repeat"] == ["opening", "answer", "closing"]
 
 
+@pytest.mark.xdist_group("returning_worker")
 async def test_with_a_full_disk_every_word_is_in_the_database_also_of_a_job_that_is_killed(
-    start_worker: StartWorker,
+    returning_worker: RunningWorker,
 ) -> None:
-    worker = await start_worker(COMES_BACK)
+    worker = returning_worker
     interview = await worker.create(PLAN)
     async with worker.candidate_of(interview) as candidate:
         await worker.send_interviewer(interview)

@@ -27,37 +27,20 @@ from tests.support.live.one_question import (
 from tests.support.live.running_worker import PATIENCE_S, RunningWorker, StartWorker, eventually
 from worker.demo.conversation import hold_conversation
 from worker.demo.voice import LocalVoice
-from worker.speech import local_models
 from worker.store.interviews import get_interview
 from worker.store.jobs import JobHeader, ship
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from worker.demo.candidate import Candidate
-    from worker.demo.livekit_server import LiveKitServer
 
-#: Seconds that a candidate has to come, to come back, and to answer: short enough to wait for,
-#: and longer than a busy machine takes for what is no silence.
-IMPATIENCE = {
-    "INTERVIEW_CANDIDATE_JOIN_S": "5",
-    "INTERVIEW_CANDIDATE_GRACE_S": "10",
-    "INTERVIEW_CANDIDATE_SILENCE_S": "20",
-}
+pytestmark = [pytest.mark.usefixtures("voices"), pytest.mark.xdist_group("impatient_worker")]
 
 
-@pytest.fixture(scope="module")
-def worker(livekit_server: LiveKitServer, runner: asyncio.Runner) -> Iterator[RunningWorker]:
-    """The worker that most of these tests share: whatever one of them breaks, it goes on."""
-    shared = RunningWorker(livekit_server, IMPATIENCE)
-    # Before anybody speaks: loading a model holds up the candidate's own voice.
-    local_models.preload(stt=True, tts=True)
-    try:
-        runner.run(shared.start())
-        yield shared
-        assert runner.run(shared.stop()) == 0
-    finally:
-        runner.run(shared.discard())
+@pytest.fixture
+def worker(impatient_worker: RunningWorker) -> RunningWorker:
+    return impatient_worker
 
 
 def says_goodbye(said: str) -> bool:

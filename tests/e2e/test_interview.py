@@ -17,13 +17,14 @@ from worker.demo.candidate import Candidate
 from worker.demo.conversation import Exchange, hold_conversation
 from worker.demo.script import CandidateScript
 from worker.interview.plan import SAMPLE_PLAN, load_plan
-from worker.speech import local_models
 from worker.store.jobs import records_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from worker.demo.livekit_server import LiveKitServer
+
+pytestmark = pytest.mark.xdist_group("interview")
 
 # The interview takes three quarters of a minute, once for all tests of the module.
 NAME = "Wilhelmina Quist"
@@ -73,10 +74,8 @@ async def hold(worker: RunningWorker) -> Held:
 
 
 @pytest.fixture(scope="module")
-def held(livekit_server: LiveKitServer, runner: asyncio.Runner) -> Iterator[Held]:
+def held(livekit_server: LiveKitServer, runner: asyncio.Runner, voices: None) -> Iterator[Held]:
     worker = RunningWorker(livekit_server)
-    # Before anybody speaks: loading a model holds up the candidate's own voice.
-    local_models.preload(stt=True, tts=True)
     try:
         runner.run(worker.start())
         interview = runner.run(hold(worker))

@@ -16,13 +16,13 @@ from tests.support.live.losses_in_a_turn import NEXT, PLAN, Held, hold
 from tests.support.live.one_question import ALL_THE_WAY
 from tests.support.live.running_worker import RunningWorker
 from worker.interview.clips import ClipName
-from worker.speech import local_models
 
 if TYPE_CHECKING:
     from tests.support.live.scenarios import Record
     from worker.demo.livekit_server import LiveKitServer
 
 pytestmark = [
+    pytest.mark.xdist_group("losses"),
     # The parts and their worker are shared, so the event loop is.
     pytest.mark.asyncio(loop_scope="module"),
 ]
@@ -37,9 +37,7 @@ RECOVERED_S = 8.0
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def parts(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Parts]:
-    # Before anybody speaks: loading a model holds up the candidate's own voice.
-    local_models.preload(stt=True, tts=True)
+async def parts(tmp_path_factory: pytest.TempPathFactory, voices: None) -> AsyncIterator[Parts]:
     async with breakable_parts(tmp_path_factory.mktemp("parts")) as parts:
         yield parts
 

@@ -6,6 +6,8 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from urllib.parse import urlsplit
 
+import pytest
+
 from states import Outcome, Reason, Status
 from states.testing import assert_condition, assert_outcome, assert_path
 from tests.stand_ins.elevenlabs import ElevenLabsStandIn
@@ -17,7 +19,8 @@ from tests.support.live.one_question import PLAN as ONE_QUESTION
 from tests.support.live.running_worker import PATIENCE_S, RunningWorker, StartWorker, eventually
 from worker.demo.voice import LocalVoice
 from worker.interview.plan import Question
-from worker.speech import local_models
+
+pytestmark = pytest.mark.usefixtures("voices")
 
 NEXT = Question(id="next", text="And what will you learn next week?", follow_ups_allowed=0)
 TYPED = "I will learn how to write to somebody who has lost their voice."
@@ -31,8 +34,6 @@ LONGEST_SILENCE_S = 6.0
 async def test_a_voice_that_goes_half_open_is_made_up_for_by_a_clip_and_by_writing(
     start_worker: StartWorker,
 ) -> None:
-    # Before anybody speaks: loading a model holds up the candidate's own voice.
-    local_models.preload(stt=True, tts=True)
     async with AsyncExitStack() as stack:
         elevenlabs = await stack.enter_async_context(ElevenLabsStandIn())
         address = urlsplit(elevenlabs.base_url)

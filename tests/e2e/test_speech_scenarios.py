@@ -13,7 +13,6 @@ from tests.stand_ins.elevenlabs import ElevenLabsStandIn
 from tests.support.live import broken_plugins
 from tests.support.live.one_question import ALL_THE_WAY, PLAN
 from tests.support.live.scenarios import Record, assert_nothing_was_lost, talk, write_down
-from worker.speech import local_models
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -21,15 +20,11 @@ if TYPE_CHECKING:
 
     from tests.support.live.running_worker import RunningWorker, StartWorker
 
+pytestmark = pytest.mark.usefixtures("voices")
+
 Hold: TypeAlias = "Callable[[RunningWorker], Awaitable[History]]"
 
 DEGRADED = [state.replace("READY", "DEGRADED") for state in ALL_THE_WAY]
-
-
-@pytest.fixture(autouse=True)
-def models() -> None:
-    """Before anybody speaks: loading a model holds up the candidate's own voice."""
-    local_models.preload(stt=True, tts=True)
 
 
 @pytest.fixture

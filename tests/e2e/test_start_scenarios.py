@@ -18,19 +18,14 @@ from tests.support.live.one_question import ALL_THE_WAY, NEVER_STARTED, PLAN, is
 from tests.support.live.running_worker import PATIENCE_S, eventually
 from tests.support.live.scenarios import Record, assert_nothing_was_lost, talk, write_down
 from tests.support.paths import REPOSITORY
-from worker.speech import local_models
 
 if TYPE_CHECKING:
     from tests.support.live.running_worker import StartWorker
     from worker.demo.livekit_server import LiveKitServer
 
+pytestmark = pytest.mark.usefixtures("voices")
+
 DEGRADED = [state.replace("READY", "DEGRADED") for state in ALL_THE_WAY]
-
-
-@pytest.fixture(autouse=True)
-def models() -> None:
-    """Before anybody speaks: loading a model holds up the candidate's own voice."""
-    local_models.preload(stt=True, tts=True)
 
 
 def flaky(failures: int) -> dict[str, str]:

@@ -11,7 +11,6 @@ import pytest
 
 from states import Outcome, Reason
 from tests.support.live.coming_back import (
-    COMES_BACK,
     LONGEST_ALONE_S,
     alone_after,
     is_over,
@@ -19,19 +18,20 @@ from tests.support.live.coming_back import (
     successor,
 )
 from tests.support.live.one_question import PLAN, SCRIPT, is_running
-from tests.support.live.running_worker import PATIENCE_S, StartWorker, eventually
+from tests.support.live.running_worker import PATIENCE_S, eventually
 from worker.demo.conversation import hold_conversation
 
 if TYPE_CHECKING:
+    from tests.support.live.running_worker import RunningWorker
     from tests.support.live.scenarios import Record
 
-pytestmark = pytest.mark.usefixtures("voices")
+pytestmark = [pytest.mark.usefixtures("voices"), pytest.mark.xdist_group("returning_worker")]
 
 
 async def test_an_interviewer_that_is_stopped_is_followed_and_is_mute_when_it_goes_on(
-    start_worker: StartWorker, record_property: Record
+    returning_worker: RunningWorker, record_property: Record
 ) -> None:
-    worker = await start_worker(COMES_BACK)
+    worker = returning_worker
     interview = await worker.create(PLAN)
     async with worker.candidate_of(interview) as candidate:
         await worker.send_interviewer(interview)

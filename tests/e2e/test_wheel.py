@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.paths import REPOSITORY
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("wheel")]
 
 
 USERS_TEST = """

@@ -30,6 +30,14 @@ PLAN = Plan(
 )
 SCRIPT = CandidateScript(PLAN, answers={"last-week": ANSWER})
 
+#: Seconds that a candidate has to come, to come back, and to answer: short enough to wait for,
+#: and longer than a busy machine takes for what is no silence.
+IMPATIENCE = {
+    "INTERVIEW_CANDIDATE_JOIN_S": "5",
+    "INTERVIEW_CANDIDATE_GRACE_S": "10",
+    "INTERVIEW_CANDIDATE_SILENCE_S": "20",
+}
+
 ALL_THE_WAY = ["HANDSHAKE", "CONNECTED", "BOOTSTRAPPING", "READY", "RUNNING", "CLOSING", "CLOSED"]
 NEVER_STARTED = ["HANDSHAKE", "CONNECTED", "BOOTSTRAPPING", "CLOSING", "CLOSED"]
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from uuid import uuid4
 
 import psutil
+from filelock import AsyncFileLock
 
 from states import History
 from states.journal import read_records
@@ -41,6 +42,9 @@ StartWorker: TypeAlias = "Callable[[Mapping[str, str]], Awaitable[RunningWorker]
 #: the machines are small and shared.
 PATIENCE_S = 90.0
 _POLL_S = 0.05
+#: Held while a worker starts: to load its models takes a whole processor, and two of them at once
+#: would make the candidates of the tests beside it stutter.
+_STARTING = Path(tempfile.gettempdir()) / "interview-worker-tests-starting.lock"
 #: Lines of a worker's log that tell why it does not end.
 _LAST_LINES = 20
 
@@ -155,14 +159,15 @@ class RunningWorker:
 
     async def start(self) -> None:
         """Start it and wait until LiveKit has taken its registration."""
-        with self.log_path.open("wb") as log:
-            self.process = start_child(
-                [*self._inside, sys.executable, "-m", "worker", "start"],
-                output=log,
-                env=environment(self.settings),
-                cwd=self.folder,
-            )
-        await self.logged("registered worker")
+        async with AsyncFileLock(_STARTING):
+            with self.log_path.open("wb") as log:
+                self.process = start_child(
+                    [*self._inside, sys.executable, "-m", "worker", "start"],
+                    output=log,
+                    env=environment(self.settings),
+                    cwd=self.folder,
+                )
+            await self.logged("registered worker")
 
     async def exited(self) -> int:
         """Wait for the worker's end; returns its exit code."""

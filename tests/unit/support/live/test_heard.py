@@ -1,0 +1,28 @@
+"""How often a line was understood in what a candidate heard, and where."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.live.heard import place_of, times_in
+
+LINE = "What did you learn at work last week?"
+
+
+@pytest.mark.parametrize(
+    ("understood", "times"),
+    [
+        ("hello there what did you learn at work last week and so on", 1),
+        ("hello there what did you earn at work last week", 1),
+        ("what did you learn at work last week? what did you learn at work last week", 2),
+        ("what did you learn at", 0),
+        ("", 0),
+    ],
+    ids=["among others", "one word misheard", "twice", "half of it", "nothing"],
+)
+def test_a_line_is_counted_wherever_it_was_understood(understood: str, times: int) -> None:
+    assert times_in(LINE, understood) == times
+
+
+def test_the_place_of_a_line_is_told_in_words() -> None:
+    assert place_of("last week", "what about the last week then") == (3, 5)
