@@ -4,11 +4,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
+PYTEST := $(BIN)/python -m pytest
+# Scenarios at the same time. A spoken interview takes 0.2 of a processor, the start of a worker
+# a whole one.
+E2E_WORKERS ?= 3
+ROTATION := $(if $(ROTATE),--rotate $(ROTATE))
+
 # Without bytecode on the disk each process of a test compiles the worker and the tests anew: 4 s.
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test e2e chaos bench lint format diagrams clips clean
+.PHONY: help setup demo check unit test e2e chaos bench lint format diagrams clips clean
 
 help: ## This list
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -26,13 +32,19 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY) ## A whole spoken interview in a real LiveKit room, with no key and no setting
 	@$(BIN)/interview-worker demo
 
-test: $(READY) ## The tests, in minutes, with one whole interview on the real server
-	@# Two at a time where time is virtual; one after the other where it is not.
-	$(BIN)/python -m pytest -n 2 tests/unit tests/scenarios
-	$(BIN)/python -m pytest tests/integration tests/e2e/test_interview.py
+unit: $(READY) ## The tests of single modules, in a minute and a half
+	$(PYTEST) -n logical tests/unit
 
-e2e: $(READY) ## All tests on the real server
-	$(BIN)/python -m pytest tests/e2e
+test: $(READY) ## The tests, in minutes, with one whole interview on the real server
+	$(PYTEST) -n logical tests/unit tests/scenarios
+	@# These wait more than they work.
+	$(PYTEST) -n 4 --dist loadgroup tests/integration tests/e2e/test_interview.py
+
+check: lint unit ## What to run before each commit: lint and unit
+
+e2e: $(READY) ## All tests on real workers and the real server; ROTATE=COMMIT leaves out what CI does
+	$(PYTEST) -n $(E2E_WORKERS) --dist loadgroup -m "not alone" $(ROTATION) tests/e2e
+	$(PYTEST) -m alone $(ROTATION) tests/e2e
 
 chaos: $(READY) ## Real interviews under random faults, and what was lost: make chaos N=20 SEED=7
 	@$(BIN)/python -m tests.chaos -n $(or $(N),20) $(if $(SEED),--seed $(SEED))

@@ -1,4 +1,4 @@
-"""The pages of docs/reference/ that are made from more than the worker's code.
+"""The pages that are made from more than the worker's code: docs/reference/, CONTRIBUTING.md.
 
 `python -m scripts.reference_pages` brings all of them up to date; `make diagrams` runs it.
 """
@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scripts.licences.page import PATH as LICENCES
-from scripts.licences.page import licences_page
+from scripts import rotation, rows
+from scripts.licences import page as licences
 from tests.support.paths import REPOSITORY
 
 if TYPE_CHECKING:
@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 def pages(repository: Path) -> dict[str, str]:
     """Return the text of each page, by its path in the repository."""
-    return {LICENCES: licences_page(repository)}
+    return {
+        licences.PATH: licences.licences_page(repository),
+        rows.PATH: rows.rows_page(repository),
+        rotation.PATH: rotation.contributing_page(repository),
+    }
 
 
 if __name__ == "__main__":

@@ -10,10 +10,14 @@ import pytest
 
 from tests.support.paths import REPOSITORY
 from tests.support.rotation import others, share_of
+from tests.support.scheduling import GroupScheduling
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
+
+    from xdist.remote import Producer
+    from xdist.scheduler import LoadScopeScheduling
 
 #: The category of a test, by the folder of tests/ that it is in. Each is a marker of
 #: pyproject.toml.
@@ -46,6 +50,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=share_of,
         help="of the tests marked `rotates`, run the sixth that this commit's hash chooses",
     )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling | None:
+    """Group tests as `--dist loadgroup` says, and leave the other ways to pytest-xdist."""
+    return GroupScheduling(config, log) if config.getvalue("dist") == "loadgroup" else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -1,0 +1,88 @@
+"""docs/reference/rows.md: what the product must do, row by row, and which tests show it.
+
+A test says what it shows by its marker, `@pytest.mark.row("S1")`, and takes it along wherever it is
+moved. The page is made from the markers.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from scripts.marked_tests import marked_tests
+from worker.markdown import table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from scripts.marked_tests import MarkedTest
+
+PATH: Final = "docs/reference/rows.md"
+#: What must be true, by the row's id: C of the design card, S of the reliability document, B of
+#: what is built beyond them.
+ROWS: Final[Mapping[str, str]] = {
+    "C1": "Each job runs one lifecycle state machine, on the `transitions` package",
+    "C2": "Every state has a budget, and running out of it is a transition",
+    "C3": "Every loader reports success or failure, and the machine picks the path",
+    "C4": "Only the failure of the orchestrator ends a job before it begins",
+    "C5": "The worker is started, holds interviews, and stops",
+    "C6": "Lifecycle diagrams are rendered from the table and from a job's journal",
+    "C7": "A test asserts the transition sequence of a job",
+    "C8": "Built on the seven packages that were asked for, each really used",
+    "C9": "The top level is the one that was asked for, and little more",
+    "S1": "`get_vad()` loads Silero once a process, in a thread; None where it fails",
+    "S2": "`OrchestratorLLM(id)` is cheap; `init(db)` does the heavy part and can be retried",
+    "S3": "`bootstrap_resources()` fills one `AgentResources`, whose `aclose()` frees all",
+    "S4": "Connect first, then bootstrap, then start the session, and always close the resources",
+    "S5": "The four start-up lines are logged, each with its elapsed time",
+    "S6": "VAD, speech and database failures degrade; an orchestrator's ends with a clear error",
+    "S7": "Handshake < 300 ms, connect < 200 ms, agent ready < 800 ms, VAD < 2 s in the background",
+    "S8": "The six scenarios: timings, no VAD, a burst, no database, a bad network, an invalid id",
+    "S9": "AgentServer: 2 idle processes and 5 s for clean-up, by default and configurable",
+    "S10": "Database pool: 5 connections and 5 of overflow, each verified; configurable",
+    "S11": "Watched: exit codes, time-outs, start-up latency, VAD failures, leaks",
+    "S12": "Alerts: exit code not 0; time-outs > 1 %; latency > 800 ms; VAD failures > 10 %",
+    "S13": "Prometheus metrics, health checks, retries, prewarm tuned to the load",
+    "B1": "DEGRADED: every resource says what its loss means for the candidate",
+    "B2": "What was missing heals in the running session",
+    "B3": "A launch that fails is reported and repaired",
+    "B4": "A watcher sends another interviewer where one is gone",
+    "B5": "Whoever is sent again resumes at the open question",
+    "B6": "A turn that is stuck is mended rung by rung, or the job ends",
+    "B7": "Speech providers are judged by what they deliver",
+    "B8": "Recorded words are bundled: what must be said needs no provider",
+    "B9": "Shutdown goes in budgeted steps, each recorded, none left out",
+    "B10": "Every word is written down before anything acts on it, and reaches the database",
+    "B11": "Faults can be set at every point, only where allowed, and are recorded",
+    "B12": "The alert rules are made from the lifecycle's table and the figures",
+    "B13": "The diagrams are made from the lifecycle's table",
+}
+
+_HEAD = """# What the product must do, and which tests show it
+
+C are the rows of the design card, S those of the reliability document, B what is built beyond
+them. A test shows a row where it is marked so (`@pytest.mark.row("S1")`); a row that no test shows
+fails `tests/unit/scripts/test_rows.py`. What `make unit` runs, `make test` runs too. What rotates
+runs in `make e2e`, and in CI on one commit of six ([CONTRIBUTING.md](../../CONTRIBUTING.md)).
+"""
+
+
+def tests_of_rows(tests: Sequence[MarkedTest]) -> dict[str, list[MarkedTest]]:
+    """Return the tests that show each row, in the order of the rows; unknown ids come last."""
+    shown: dict[str, list[MarkedTest]] = {row: [] for row in ROWS}
+    for test in tests:
+        for row in test.rows:
+            shown.setdefault(row, []).append(test)
+    return shown
+
+
+def rows_page(repository: Path) -> str:
+    """Return the page, from the markers of the tests."""
+    sections = [_HEAD]
+    for row, tests in tests_of_rows(marked_tests(repository)).items():
+        lines = [
+            (test.runs_in, f"[{test.module}](../../{test.module})", f"`{test.name}`")
+            for test in tests
+        ]
+        sections += [f"## {row}: {ROWS[row]}\n", table(("runs in", "module", "test"), lines)]
+    return "\n".join(sections)

@@ -1,0 +1,68 @@
+"""Each row of what the product must do is shown by a test, and the page says by which."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from scripts.marked_tests import MarkedTest, marked_tests
+from scripts.reference_pages import pages
+from scripts.rows import PATH, ROWS, rows_page, tests_of_rows
+from tests.support.paths import REPOSITORY
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SHOWN = tests_of_rows(marked_tests(REPOSITORY))
+
+MODULE = """
+import pytest
+
+pytestmark = [pytest.mark.timeout(9), pytest.mark.row("S1")]
+
+@pytest.mark.row("S2", "C1")
+@pytest.mark.rotates
+@pytest.mark.xdist_group("one")
+async def test_one() -> None: ...
+
+@pytest.mark.parametrize("n", [1])
+def test_two(n: int) -> None: ...
+
+def helper() -> None: ...
+"""
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_a_row_is_shown_by_a_test_that_runs_on_every_commit(row: str) -> None:
+    assert any(not test.rotates for test in SHOWN[row]), f"no test is marked row({row!r})"
+
+
+def test_a_test_shows_no_row_that_does_not_exist() -> None:
+    assert [row for row in SHOWN if row not in ROWS] == []
+
+
+def test_the_page_says_what_the_markers_say() -> None:
+    page = (REPOSITORY / PATH).read_text(encoding="utf-8")
+    assert page == rows_page(REPOSITORY), "run `make diagrams`"
+
+
+@pytest.mark.parametrize("path", ["CONTRIBUTING.md"])
+def test_the_list_of_what_rotates_says_what_the_markers_say(path: str) -> None:
+    page = (REPOSITORY / path).read_text(encoding="utf-8")
+    assert page == pages(REPOSITORY)[path], "run `make diagrams`"
+
+
+def test_markers_are_read_from_a_module_and_from_its_tests(tmp_path: Path) -> None:
+    folder = tmp_path / "tests" / "e2e"
+    folder.mkdir(parents=True)
+    (folder / "test_markers.py").write_text(MODULE)
+
+    one, two = marked_tests(tmp_path)
+
+    module = "tests/e2e/test_markers.py"
+    assert one == MarkedTest(
+        name="test_one", module=module, rows=("S1", "S2", "C1"), rotates=True, group="one"
+    )
+    assert two == MarkedTest(name="test_two", module=module, rows=("S1",))
+    assert (one.runs_in, two.runs_in) == ("`make e2e`, rotates", "`make e2e`")
