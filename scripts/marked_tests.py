@@ -60,8 +60,9 @@ def _tests(
     tree: ast.Module, module: str, of_module: Sequence[tuple[str, tuple[str, ...]]]
 ) -> Iterator[MarkedTest]:
     for node in tree.body:
-        is_function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        if not is_function or not node.name.startswith("test_"):
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        if not node.name.startswith("test_"):
             continue
         marks = [*of_module, *_marks(node.decorator_list)]
         groups = [words[0] for name, words in marks if name == "xdist_group"]

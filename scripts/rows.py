@@ -67,7 +67,7 @@ runs in `make e2e`, and in CI on one commit of six ([CONTRIBUTING.md](../../CONT
 """
 
 
-def tests_of_rows(tests: Sequence[MarkedTest]) -> dict[str, list[MarkedTest]]:
+def shown_by(tests: Sequence[MarkedTest]) -> dict[str, list[MarkedTest]]:
     """Return the tests that show each row, in the order of the rows; unknown ids come last."""
     shown: dict[str, list[MarkedTest]] = {row: [] for row in ROWS}
     for test in tests:
@@ -79,7 +79,7 @@ def tests_of_rows(tests: Sequence[MarkedTest]) -> dict[str, list[MarkedTest]]:
 def rows_page(repository: Path) -> str:
     """Return the page, from the markers of the tests."""
     sections = [_HEAD]
-    for row, tests in tests_of_rows(marked_tests(repository)).items():
+    for row, tests in shown_by(marked_tests(repository)).items():
         lines = [
             (test.runs_in, f"[{test.module}](../../{test.module})", f"`{test.name}`")
             for test in tests

@@ -8,13 +8,13 @@ import pytest
 
 from scripts.marked_tests import MarkedTest, marked_tests
 from scripts.reference_pages import pages
-from scripts.rows import PATH, ROWS, rows_page, tests_of_rows
+from scripts.rows import PATH, ROWS, rows_page, shown_by
 from tests.support.paths import REPOSITORY
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-SHOWN = tests_of_rows(marked_tests(REPOSITORY))
+SHOWN = shown_by(marked_tests(REPOSITORY))
 
 MODULE = """
 import pytest
