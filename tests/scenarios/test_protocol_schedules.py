@@ -166,7 +166,7 @@ def check_calm(leases: Leases) -> None:
 
 def virtual_loop() -> asyncio.AbstractEventLoop:
     """One without the idle rounds that looptime makes for code which waits for real threads."""
-    return looptime.new_event_loop(start=0.0, idle_timeout=5.0, noop_cycles=1)
+    return looptime.new_event_loop(start=0.0, idle_timeout=5.0, noop_cycles=0)
 
 
 @pytest.fixture
