@@ -23,8 +23,9 @@ CATEGORIES: Final = {
     "integration": "integration",
     "e2e": "e2e",
 }
-#: looptime goes round the loop 42 times before each step of its clock, for threads that may have something to
-#: say. A thread that the loop waits for is waited for anyway, and audio is fifty steps a second.
+#: looptime goes round the loop 42 times before each step of its clock, for threads that may have
+#: something to say. A thread that the loop waits for is waited for anyway, and audio is fifty
+#: steps a second.
 AT_ONCE: Final = pytest.mark.looptime(noop_cycles=0)
 #: Seconds that a test may take where it does not say otherwise, in the categories in which that
 #: is longer than pyproject.toml allows.
