@@ -124,9 +124,9 @@ def test_helpers_are_imported_by_their_full_path() -> None:
 
 
 def test_one_that_is_misplaced_is_told_where_it_belongs() -> None:
-    assert misplaced(UNIT / "worker" / "test_chain_stt_stream_ends.py") == (
-        "tests/unit/worker/test_chain_stt_stream_ends.py is named after no module of worker: "
-        "tests/unit/worker/speech/test_chain_stt_stream_ends.py or "
+    assert misplaced(UNIT / "worker" / "test_energy_gate_opens.py") == (
+        "tests/unit/worker/test_energy_gate_opens.py is named after no module of worker: "
+        "tests/unit/worker/speech/test_energy_gate_opens.py or "
         "tests/unit/worker/test_<module of worker>[_<topic>].py"
     )
     nowhere = misplaced(UNIT / "workers" / "test_job.py")
