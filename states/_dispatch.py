@@ -7,20 +7,13 @@ swallows CancelledError: neither is used.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from transitions.core import EventData
 from transitions.extensions.asyncio import AsyncMachine
 
 from states.conditions import Conditions
 from states.table import EDGES, Edge, Event, State
-
-
-class _Model:
-    """What `transitions` keeps its state on."""
-
-    state: str
-    trigger: Callable[..., Awaitable[bool]]
 
 
 class _Machine(AsyncMachine):
@@ -40,23 +33,18 @@ class _Machine(AsyncMachine):
 
 
 class Dispatcher:
-    """One job's place in the table. Only its lifecycle's owner task may call `take`."""
+    """One job's place in the table. Only its lifecycle's owner task may call `take`.
+
+    To `transitions` it is a model, which keeps its state; the machine knows of none.
+    """
 
     def __init__(self) -> None:
-        self._model = _Model()
-        _Machine(
-            model=self._model,
-            states=[state.value for state in State],
-            initial=State.HANDSHAKE.value,
-            transitions=_TRANSITIONS,
-            auto_transitions=False,
-            send_event=True,
-        )
+        self.state_value = State.HANDSHAKE.value
 
     @property
     def state(self) -> State:
         """Where the job is."""
-        return State(self._model.state)
+        return State(self.state_value)
 
     def edge_for(self, event: Event, conditions: Conditions) -> Edge | None:
         """The first row for `event` here whose guard holds; None where the table has none."""
@@ -65,7 +53,7 @@ class Dispatcher:
 
     async def take(self, event: Event, conditions: Conditions) -> None:
         """Take the edge that `edge_for` found."""
-        await self._model.trigger(event.value, conditions=conditions)
+        await _MACHINE.events[event.value].trigger(self, conditions=conditions)
 
 
 def _holds(edge: Edge, conditions: Conditions) -> bool:
@@ -92,3 +80,14 @@ _TRANSITIONS = [
     }
     for edge in EDGES
 ]
+
+#: Made once, for it takes milliseconds: it holds the table, and nothing of any job.
+_MACHINE: Final = _Machine(
+    model=None,
+    states=[state.value for state in State],
+    initial=State.HANDSHAKE.value,
+    transitions=_TRANSITIONS,
+    auto_transitions=False,
+    send_event=True,
+    model_attribute="state_value",
+)

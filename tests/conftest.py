@@ -28,6 +28,10 @@ CATEGORIES: Final = {
     "integration": "integration",
     "e2e": "e2e",
 }
+#: looptime goes round the loop 42 times before each step of its clock, for threads that may have
+#: something to say. A thread that the loop waits for is waited for anyway, and audio is fifty
+#: steps a second.
+AT_ONCE: Final = pytest.mark.looptime(noop_cycles=0)
 #: Seconds that a test may take where it does not say otherwise, in the categories in which that
 #: is longer than pyproject.toml allows.
 TIMEOUTS_S: Final = {"e2e": 300}
@@ -63,6 +67,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         category = _category(item.path)
         item.add_marker(category)
+        if item.get_closest_marker("looptime") is not None:
+            item.add_marker(AT_ONCE, append=False)
         if category in TIMEOUTS_S and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(TIMEOUTS_S[category]))
     share = config.getoption("--rotate")

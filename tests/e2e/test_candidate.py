@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from livekit import rtc
 
+from tests.support.virtual.async_steps import end
 from worker import rooms
 from worker.demo.candidate import Candidate, CandidateTimeout
 from worker.demo.hearing import SAMPLE_RATE
@@ -204,5 +205,5 @@ async def test_candidates_hear_each_other_again_after_the_server_died(livekit_bi
         await server.restart()
         speaking = asyncio.create_task(ann.say(tone(440, 20), SAMPLE_RATE))
         await ben.wait_for_sound(since_s=since_s + 1.0, timeout_s=30)
-        speaking.cancel()
+        await end(speaking)
         assert not ben.disconnected

@@ -93,7 +93,7 @@ def one_job(application: str, folder: str, said: Any, heard: Any) -> None:
     os.environ["INTERVIEW_DATA_DIR"] = folder
     set_up(cast("JobProcess", None))
     # Only now: a process whose application cannot be imported is given no job.
-    os.environ["INTERVIEW_APPLICATION"] = f"test_process:{application}"
+    os.environ["INTERVIEW_APPLICATION"] = f"{__name__}:{application}"
 
     stages: list[FakeStage] = []
 

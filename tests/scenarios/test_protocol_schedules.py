@@ -8,12 +8,12 @@ import logging
 import random
 from typing import TYPE_CHECKING, Any, Final
 
-import looptime
 import pytest
 from livekit.agents.utils import aio
 
 from tests.support.virtual.memory_leases import JOIN_S, LEASE_S
 from tests.support.virtual.protocol_world import ANSWERS_S, JOINS_S, WATCH_S, World
+from tests.support.virtual.virtual_loop import VirtualLoop
 from worker import shipping
 from worker.continuity import lease
 from worker.continuity.watcher import SPARE_S
@@ -164,11 +164,6 @@ def check_calm(leases: Leases) -> None:
             assert not (long and gone_s <= at_s < back_s + LEASE_S), (at_s, gone_s, back_s)
 
 
-def virtual_loop() -> asyncio.AbstractEventLoop:
-    """One without the idle rounds that looptime makes for code which waits for real threads."""
-    return looptime.new_event_loop(start=0.0, idle_timeout=5.0, noop_cycles=1)
-
-
 @pytest.fixture
 def on_memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The functions of the database, for whichever world asks."""
@@ -197,7 +192,7 @@ def test_whatever_happens_one_interviewer_speaks_and_no_turn_is_lost_or_there_tw
 ) -> None:
     for seed in range(first, first + AT_A_TIME):
         try:
-            with asyncio.Runner(loop_factory=virtual_loop) as runner:
+            with asyncio.Runner(loop_factory=VirtualLoop) as runner:
                 runner.run(run_schedule(seed))
         except BaseException as error:
             error.add_note(f"seed {seed}")

@@ -71,8 +71,10 @@ def _listed(texts: Iterable[str], longest: int, most: int) -> str:
 
 def _quoted(text: str, longest: int) -> str:
     """The text on one line and without anything that could pass for a mark of the prompt's."""
-    spoken = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in text)
-    return _shortened(" ".join(spoken.translate(_NO_MARKS).split()), longest)
+    # Printable is what holds none of these but the plain space: nearly every text.
+    if not text.isprintable():
+        text = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in text)
+    return _shortened(" ".join(text.translate(_NO_MARKS).split()), longest)
 
 
 def _shortened(text: str, longest: int) -> str:

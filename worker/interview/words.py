@@ -93,6 +93,11 @@ class _Draft:
         return sentences(self.text)
 
     @cached_property
+    def characters(self) -> frozenset[str]:
+        """Which characters it has: a long text has hardly more of them than a short one."""
+        return frozenset(self.text)
+
+    @cached_property
     def plain(self) -> list[str]:
         """Its sentences as the vocabulary's patterns want them."""
         return [" ".join(_words_of(sentence, self.vocabulary)) for sentence in self.sentences]
@@ -112,10 +117,10 @@ _Rule = tuple[Refusal, Callable[[_Draft], bool]]
 #: What holds for everything that is spoken. The first rule that is broken is the reason.
 _SPOKEN: tuple[_Rule, ...] = (
     (Refusal.EMPTY, lambda draft: not draft.words),
-    (Refusal.CONTROL_CHARACTER, lambda draft: any(_is_control(c) for c in draft.text)),
-    (Refusal.OTHER_SCRIPT, lambda draft: any(c.isalpha() and not _is_latin(c) for c in draft.text)),
+    (Refusal.CONTROL_CHARACTER, lambda draft: any(map(_is_control, draft.characters))),
+    (Refusal.OTHER_SCRIPT, lambda draft: any(map(_is_foreign_letter, draft.characters))),
     (Refusal.ADDRESS, lambda draft: bool(_ADDRESS.search(draft.text))),
-    (Refusal.MARKUP, lambda draft: any(not _is_spoken(c) for c in draft.text)),
+    (Refusal.MARKUP, lambda draft: not all(map(_is_spoken, draft.characters))),
     (Refusal.TOO_LONG, lambda draft: _is_too_long(draft)),
     (Refusal.TOO_MANY_SENTENCES, lambda draft: len(draft.sentences) > MOST_SENTENCES),
     (Refusal.SPEAKS_OF_ITSELF, lambda draft: draft.says(draft.vocabulary.itself)),
@@ -214,8 +219,9 @@ def _is_control(character: str) -> bool:
     return unicodedata.category(character) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
-def _is_latin(character: str) -> bool:
-    return unicodedata.name(character, "").startswith(("LATIN SMALL", "LATIN CAPITAL"))
+def _is_foreign_letter(character: str) -> bool:
+    latin = ("LATIN SMALL", "LATIN CAPITAL")
+    return character.isalpha() and not unicodedata.name(character, "").startswith(latin)
 
 
 def _is_spoken(character: str) -> bool:

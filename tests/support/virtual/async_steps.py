@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Final
+
+#: Cancellations that one task may be deaf to in a test.
+_MOST_CANCELLATIONS: Final = 10
 
 
 async def done() -> None:
@@ -42,3 +45,24 @@ def after(seconds: float, value: object = "late") -> Callable[[], Awaitable[Any]
         return value
 
     return step
+
+
+async def end(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel tasks until they have ended, also those that are deaf to a cancellation.
+
+    Two cancellations without a turn of the loop between them are one to a task. Raises
+    AssertionError where ten of them end nothing.
+    """
+    left = set(tasks)
+    for _ in range(_MOST_CANCELLATIONS):
+        for task in left:
+            task.cancel()
+        if left:
+            _, left = await asyncio.wait(left, timeout=1.0)
+    assert not left, left
+
+
+async def end_what_is_left() -> None:
+    """End what a test has left behind on its event loop."""
+    me = asyncio.current_task()
+    await end(*(task for task in asyncio.all_tasks() if task is not me))

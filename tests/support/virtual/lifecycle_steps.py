@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Mapping
+from functools import cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from states import EDGES, Conditions, Edge, Event, JournalError, MemoryJournal, State
@@ -31,6 +34,7 @@ _WORDS_ON_RESOURCES = (
 )
 
 
+@cache
 def _steps() -> list[Step]:
     bare: list[Step] = [(event,) for event in Event]
     return bare + [(event, word) for event in _CARRY_A_CONDITION for word in _WORDS_ON_RESOURCES]
@@ -48,7 +52,8 @@ def edge_taken(state: State, step: Step, conditions: Conditions) -> tuple[Edge |
     return None, conditions
 
 
-def shortest_ways() -> dict[Edge, tuple[Step, ...]]:
+@cache
+def shortest_ways() -> Mapping[Edge, tuple[Step, ...]]:
     """For each edge that can be taken at all, the fewest steps that end by taking it."""
     ways: dict[Edge, tuple[Step, ...]] = {}
     seen: set[tuple[State, tuple[str, ...], tuple[str, ...]]] = set()
@@ -66,9 +71,10 @@ def shortest_ways() -> dict[Edge, tuple[Step, ...]]:
             if edge is not None:
                 ways.setdefault(edge, (*way, step))
                 queue.append((edge.target or state, after, (*way, step)))
-    return ways
+    return MappingProxyType(ways)
 
 
+@cache
 def way_to(state: State) -> tuple[Step, ...]:
     """The fewest steps into `state`."""
     if state is State.HANDSHAKE:

@@ -14,6 +14,7 @@ from livekit.agents import llm
 from livekit.agents.utils import aio
 
 from states import Event
+from tests.support.virtual.async_steps import end
 from tests.support.virtual.interview_parts import LONG, plan_of, question
 from tests.support.virtual.job_parts import (
     FakeStage,
@@ -239,7 +240,7 @@ class Stuck:
 
     async def end(self) -> None:
         if self.ending is not None:
-            self.ending.cancel()
+            await end(self.ending)
         await self.agent.on_exit()
         await self.session.aclose()
         await self.stage.leave()

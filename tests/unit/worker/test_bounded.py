@@ -6,7 +6,13 @@ import asyncio
 
 import pytest
 
-from tests.support.virtual.async_steps import broken, cancelled_inside, deaf, for_ever
+from tests.support.virtual.async_steps import (
+    broken,
+    cancelled_inside,
+    deaf,
+    end_what_is_left,
+    for_ever,
+)
 from worker.bounded import CancelledInside, bounded
 
 pytestmark = pytest.mark.looptime
@@ -28,8 +34,7 @@ async def test_what_is_deaf_to_its_cancellation_is_left_behind() -> None:
     with pytest.raises(TimeoutError):
         await bounded(deaf(), 2.0)
     assert asyncio.get_running_loop().time() - began == pytest.approx(2.0)
-    for task in asyncio.all_tasks() - {asyncio.current_task()}:
-        task.cancel()
+    await end_what_is_left()
 
 
 async def test_what_raises_raises() -> None:

@@ -15,7 +15,13 @@ from states.testing import (
     assert_path,
     history_of,
 )
-from tests.support.virtual.async_steps import broken, cancelled_inside, deaf, for_ever
+from tests.support.virtual.async_steps import (
+    broken,
+    cancelled_inside,
+    deaf,
+    end_what_is_left,
+    for_ever,
+)
 from tests.support.virtual.job_parts import HeardLine, RealTimeSink, Rig, TinyApplication, rig
 from tests.support.virtual.resource_parts import resource
 from worker.interview.clips import ClipName
@@ -80,8 +86,7 @@ async def test_a_closing_step_that_hangs_is_named_and_passed_over(
     assert held.step("sync_journal").ok
     assert_path(held.path, ..., "CLOSING", "CLOSED")
     assert "leave" in held.stage.did
-    for task in asyncio.all_tasks() - {asyncio.current_task()}:
-        task.cancel()  # the deaf one, which a job's process takes with it
+    await end_what_is_left()
 
 
 @pytest.mark.parametrize("how", [broken, cancelled_inside], ids=["raises", "is cancelled inside"])
@@ -137,8 +142,7 @@ async def test_whatever_hangs_a_hurried_closing_has_time_for_the_longest_apology
     assert held.step("sync_journal").ok
     closing_s = assert_entered(held.path, State.CLOSED, since=State.CLOSING)
     assert closing_s <= HURRIED_CLOSING_S
-    for task in asyncio.all_tasks() - {asyncio.current_task()}:
-        task.cancel()
+    await end_what_is_left()
 
 
 async def test_last_words_wait_for_no_utterance_that_a_hung_session_left_unfinished(

@@ -6,17 +6,33 @@ import asyncio
 import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from tests.support.virtual.async_steps import end
 from worker import last_resort
 from worker.last_resort import GIVEN_UP_S, LastResort
 from worker.loop_watch import LOOK_S, STALLED_S
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 #: Seconds for a thread to come to its end; never a measure.
 PATIENCE_S = 30.0
 #: Seconds after which a blocked loop has been found blocked often enough, and what follows.
 FOR_GOOD_S = STALLED_S + GIVEN_UP_S + 2.0
+
+
+#: Those of one test.
+THREADS: Final[list[ThreadPoolExecutor]] = []
+
+
+@pytest.fixture(autouse=True)
+def threads_end() -> Iterator[None]:
+    yield
+    while THREADS:
+        THREADS.pop().shutdown()
 
 
 class Stuck:
@@ -28,6 +44,7 @@ class Stuck:
         self.codes: list[int] = []
         self.resort = LastResort(end=self.end, clock=lambda: self.now)
         self._thread = ThreadPoolExecutor(max_workers=1)
+        THREADS.append(self._thread)
 
     def end(self, code: int) -> None:
         self.codes.append(code)
@@ -127,8 +144,9 @@ async def test_a_worker_that_does_not_end_is_ended_and_says_what_it_still_had(
     thread.start()
     stuck.resort.end_after(0.01)
     assert stuck.ended.wait(PATIENCE_S)
-    hangs.cancel()
+    await end(hangs)
     read.set()
+    thread.join()
     assert stuck.codes == [1]
     (said,) = critical(caplog)
     assert "did not end within 0.01 s" in said

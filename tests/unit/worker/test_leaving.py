@@ -11,7 +11,7 @@ import pytest
 
 from states import BUDGETS, Event, Outcome, Reason, State
 from states.testing import assert_entered, assert_outcome
-from tests.support.virtual.async_steps import broken, deaf, done, for_ever
+from tests.support.virtual.async_steps import broken, deaf, done, end_what_is_left, for_ever
 from tests.support.virtual.job_parts import Rig, TinyApplication, rig
 from worker.faults.points import SUCCESSION_STEPS
 from worker.interview.clips import ClipName
@@ -123,8 +123,7 @@ async def test_a_step_of_handing_over_that_hangs_or_raises_is_named_and_passed_o
     assert held.stage.line.played == [ClipName.ONE_MOMENT]
     closing_s = assert_entered(held.path, State.CLOSED, since=State.CLOSING)
     assert closing_s <= BUDGETS[State.CLOSING]
-    for task in asyncio.all_tasks() - {asyncio.current_task()}:
-        task.cancel()  # the deaf one
+    await end_what_is_left()
 
 
 async def test_where_every_step_hangs_closing_ends_in_its_budget(tmp_path: Path) -> None:

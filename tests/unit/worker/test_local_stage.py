@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from worker.speech.audio import Pcm
 
+pytestmark = pytest.mark.looptime
+
 #: Seconds until something that must come is given up.
 PATIENCE_S = 20.0
 ME = "candidate-1"

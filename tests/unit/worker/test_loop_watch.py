@@ -6,7 +6,7 @@ import asyncio
 import logging
 import re
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
@@ -20,7 +20,7 @@ from worker.silence import Floor
 from worker.speech.clip import Clip, ClipMissing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 WORDS = load_clip(ClipName.ONE_MOMENT)
@@ -36,6 +36,17 @@ class Clock:
         return self.now
 
 
+#: Those of one test.
+THREADS: Final[list[ThreadPoolExecutor]] = []
+
+
+@pytest.fixture(autouse=True)
+def threads_end() -> Iterator[None]:
+    yield
+    while THREADS:
+        THREADS.pop().shutdown()
+
+
 class Watched:
     """The running loop, watched from a thread whose looks a test takes one by one."""
 
@@ -48,6 +59,7 @@ class Watched:
             on_blocked=self._on_blocked, on_over=self.stalls.append, clock=self.clock
         )
         self._thread = ThreadPoolExecutor(max_workers=1)
+        THREADS.append(self._thread)
 
     def _on_blocked(self, said: int) -> bool:
         self.asked.append(said)

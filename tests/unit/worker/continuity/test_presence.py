@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from tests.support.virtual.async_steps import end
 from worker.continuity.presence import Presence
 
 pytestmark = pytest.mark.looptime
@@ -21,6 +22,6 @@ async def test_a_worker_that_stops_as_it_has_something_to_tell_stops(turns: int)
         await asyncio.sleep(0)
     running.cancel()
     done, _ = await asyncio.wait({running}, timeout=60)
-    running.cancel()  # should it go on, the test is over all the same
+    await end(running)  # should it go on, the test is over all the same
     assert done
     assert running.cancelled()

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.virtual.async_steps import end
 from tests.support.virtual.memory_leases import (
     CANDIDATE,
     JOIN_S,
@@ -240,7 +241,7 @@ async def test_one_worker_looks_and_another_takes_over_when_it_dies() -> None:
     first.cancel()
     died_at = asyncio.get_running_loop().time()
     await asyncio.sleep(10)
-    second.cancel()
+    await end(second)
     taken_at = next(at for name, at in duty.looks if name == "second")
     # Before the leases of the dead worker's interviews have ended.
     assert taken_at - died_at <= WATCH_S + SPARE_S + WATCH_S <= LEASE_S

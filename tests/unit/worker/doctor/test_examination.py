@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.virtual.async_steps import deaf, for_ever
+from tests.support.virtual.async_steps import deaf, end_what_is_left, for_ever
 from tests.support.virtual.job_parts import settings_in
 from worker.doctor.examination import Check, Result, examine
 from worker.doctor.findings import Finding, Verdict, fine, warning, wrong
@@ -70,8 +70,7 @@ async def test_one_that_hangs_is_wrong_after_its_own_time_and_says_what_to_do(
     assert verdicts(results) == {"hangs": "wrong", "other": "ok"}
     assert results[0].finding.found == "no answer within 2 s"
     assert results[0].finding.advice == "look there"
-    for task in asyncio.all_tasks() - {asyncio.current_task()}:
-        task.cancel()
+    await end_what_is_left()
 
 
 async def test_what_needs_what_is_wrong_is_skipped_and_says_which(visit: Visit) -> None:

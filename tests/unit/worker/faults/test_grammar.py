@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -152,12 +153,21 @@ def test_another_application_may_have_other_resources(tmp_path: Path, applicatio
 # --- the table is that of the code ----------------------------------------------------------------
 
 
+@cache
+def all_calls(path: Path) -> tuple[ast.Call, ...]:
+    """Every call of a method in a file."""
+    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    return tuple(
+        node for node in nodes if isinstance(node, ast.Call) and hasattr(node.func, "attr")
+    )
+
+
 def calls(of: str, folder: Path = WORKER) -> Iterator[ast.Call]:
     """Every call of a method or function of this name."""
     for path in folder.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == of:
-                yield node
+        for call in all_calls(path):
+            if getattr(call.func, "attr", "") == of:
+                yield call
 
 
 def first_word(call: ast.Call) -> str | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from livekit.agents import APIConnectionError, APIStatusError, llm
 
+from tests.support.virtual.async_steps import end_what_is_left
 from tests.support.virtual.interview_parts import LONG, Talk, plan_of, question
 from tests.support.virtual.model_parts import ModelStandIn, Reply, fails, says, says_for_ever
 from worker.interview.model_words import MAX_REPLY, ModelWords
@@ -65,6 +66,7 @@ async def test_a_reply_that_does_not_come_to_its_end_is_not_waited_for() -> None
     began = asyncio.get_running_loop().time()
     assert await refused(says_for_ever("o", 0.5)) == "ReplyLate"
     assert asyncio.get_running_loop().time() - began == pytest.approx(ALL_S)
+    await end_what_is_left()
 
 
 async def test_a_reply_that_is_too_long_is_not_read_to_its_end() -> None:
@@ -114,6 +116,7 @@ async def test_a_model_that_clings_to_its_reply_is_left_behind() -> None:
     assert await refused(deaf) == "ReplyLate"
     assert asyncio.get_running_loop().time() - began == pytest.approx(ALL_S)
     released.set()
+    await end_what_is_left()
 
 
 async def test_a_plan_whose_language_nobody_can_check_is_not_sent_to_a_model() -> None:

@@ -206,6 +206,7 @@ async def test_the_pauses_double_up_to_the_longest_and_are_jittered() -> None:
     for pause, longest in zip(load.pauses, [1.0, 2.0, 4.0, 4.0, 4.0], strict=True):
         assert longest / 2 <= pause <= longest * 1.001
     assert loads.reports["one"].attempts == 6
+    await loads.held.aclose()
 
 
 async def test_attempts_and_pauses_share_one_budget() -> None:

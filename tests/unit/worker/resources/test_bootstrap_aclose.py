@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.virtual.async_steps import broken, cancelled_inside, deaf, done, for_ever
+from tests.support.virtual.async_steps import (
+    broken,
+    cancelled_inside,
+    deaf,
+    done,
+    end_what_is_left,
+    for_ever,
+)
 from tests.support.virtual.resource_parts import Loads, now, resource
 from worker.resources import bootstrap
 from worker.resources.base import LoadReport, Resource
@@ -141,8 +148,7 @@ async def test_a_closer_that_fails_does_not_keep_the_others_from_theirs(
     assert (closers.reports["bad"].ok, closers.reports["bad"].reason) == (False, reason)
     assert closers.reports["a"].ok
     assert now() - began <= 2.001
-    for task in asyncio.all_tasks() - {asyncio.current_task()}:
-        task.cancel()  # the deaf one
+    await end_what_is_left()
 
 
 async def test_a_closer_that_raises_at_once_is_only_one_that_fails() -> None:
@@ -174,5 +180,4 @@ async def test_loaders_that_will_not_stop_leave_the_closers_their_time() -> None
     await loads.held.aclose(closers.report, budget_s=3.0)
     assert closers.reports["one"].ok
     assert now() - began == pytest.approx(bootstrap._LOADER_STOP_S)
-    for task in asyncio.all_tasks() - {asyncio.current_task()}:
-        task.cancel()  # the deaf one
+    await end_what_is_left()

@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pytest
-from livekit.agents import LanguageCode, inference
+from livekit.agents import inference
 
 from tests.support.virtual.stt_fakes import quiet, sound
 from tests.support.virtual.turn_fakes import FakeTurnModel
 from worker import faults
 from worker.faults.grammar import parse
-from worker.resources.bootstrap import AgentResources
-from worker.resources.turn_detector import turn_detector_resource
 from worker.speech.frames import frame_of
 from worker.speech.watched_turn_detector import SAMPLE_RATE, WINDOW, WatchedTurnDetector
 
@@ -165,25 +163,3 @@ async def test_a_frame_of_another_rate_begins_anew(watch: Any) -> None:
         watched.stream.push_audio(frame_of(np.full(rate // 50, 1000, np.int16), rate))
 
     assert await watched.probability() == 0.9
-
-
-async def test_the_real_model_comes_with_the_wheel_and_asks_no_cloud(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    for variable in ("LIVEKIT_API_KEY", "LIVEKIT_API_SECRET", "LIVEKIT_INFERENCE_URL"):
-        monkeypatch.setenv(variable, "https://livekit.invalid")
-    detector = await turn_detector_resource().load(AgentResources())
-    stream = detector.stream()
-    for frame in (*sound(1.0), *quiet(0.3)):
-        stream.push_audio(frame)
-    english = LanguageCode("en")
-
-    probability = (await stream.predict()).end_of_turn_probability
-
-    assert 0.0 < probability < 1.0
-    assert detector.model == "turn-detector-v1-mini"
-    assert await stream.supports_language(english)
-    assert await stream.unlikely_threshold(english) == pytest.approx(0.36)
-    assert await stream.backchannel_threshold(english) is None
-    await stream.aclose()
-    await detector.aclose()

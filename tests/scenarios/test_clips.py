@@ -1,0 +1,38 @@
+"""The recordings, as the local models speak and understand them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.virtual.speech_helpers import STT_RATE, word_error_rate
+from worker.interview import make_clips
+from worker.interview.clips import ClipName, load_clip
+from worker.speech import audio, local_models
+from worker.speech.clip import read_clip
+from worker.speech.frames import resampled
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize("name", ClipName, ids=lambda name: name.value)
+def test_a_clip_says_its_words(name: ClipName) -> None:
+    clip = load_clip(name)
+
+    heard = local_models.transcribe(audio.to_float(resampled(clip.pcm, clip.sample_rate, STT_RATE)))
+
+    assert word_error_rate(clip.text, heard) <= 0.2
+    words_per_s = len(clip.text.split()) / clip.duration_s
+    assert 1.5 <= words_per_s <= 6
+
+
+def test_the_clips_can_be_recorded_anew(tmp_path: Path) -> None:
+    make_clips.main([str(tmp_path)])
+
+    recorded = {file.name for file in tmp_path.iterdir()}
+    assert recorded == {f"{name.value}.opus" for name in ClipName}
+    clip = load_clip(ClipName.WELCOME)
+    again = read_clip(tmp_path / "welcome.opus", name="again", text="")
+    assert len(again.pcm) == pytest.approx(len(clip.pcm), abs=clip.sample_rate // 10)

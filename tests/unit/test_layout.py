@@ -1,0 +1,149 @@
+"""Where tests are: each finds its place by the code that it is about."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from tests.conftest import CATEGORIES
+from tests.support.paths import REPOSITORY
+
+TESTS: Final = REPOSITORY / "tests"
+UNIT: Final = TESTS / "unit"
+MODULES: Final = sorted(path for path in TESTS.rglob("*.py") if "__pycache__" not in path.parts)
+#: Modules that a short import would mean.
+HELPERS: Final = {path.stem for path in MODULES} - {"__init__", "__main__"}
+#: An import, up to its first name; of several, each is on a line of its own (ruff).
+AN_IMPORT: Final = re.compile(r"^\s*(?:from|import)\s+([\w.]+)", re.MULTILINE)
+#: About no module, but about all tests.
+ITSELF: Final = Path(__file__)
+
+
+def shown(path: Path) -> str:
+    return str(path.relative_to(REPOSITORY))
+
+
+def code_of(folder: Path) -> Path:
+    """The folder of code that a folder of tests/unit mirrors: of the repository, or of tests/."""
+    below = folder.relative_to(UNIT)
+    return REPOSITORY / below if (REPOSITORY / below).is_dir() else TESTS / below
+
+
+def names_in(code: Path) -> set[str]:
+    """What a test module may be named after: the folder's modules and packages, and itself."""
+    found = {path.stem for path in code.glob("*.py")} - {"__init__"}
+    found |= {path.name for path in code.iterdir() if (path / "__init__.py").exists()}
+    return {name.lstrip("_") for name in found} - {"main__"} | {code.name}
+
+
+def is_named_after(test: Path, name: str) -> bool:
+    subject = test.stem.removeprefix("test_")
+    return subject == name or subject.startswith(f"{name}_")
+
+
+def elsewhere(test: Path) -> list[str]:
+    """Where a test module that is named after none of its folder's modules may belong."""
+    folders = {path.parent for path in MODULES if path.is_relative_to(UNIT)} - {UNIT}
+    return [
+        shown(folder / test.name)
+        for folder in sorted(folders)
+        if code_of(folder).is_dir()
+        and any(is_named_after(test, name) for name in names_in(code_of(folder)))
+    ]
+
+
+def misplaced(test: Path) -> str | None:
+    """What is wrong with the place of a test module of tests/unit, and where it belongs."""
+    code = code_of(test.parent)
+    if not code.is_dir():
+        folder = test.parent.relative_to(UNIT)
+        return f"{shown(test)}: there is no {folder}: {' or '.join(elsewhere(test))}"
+    if any(is_named_after(test, name) for name in names_in(code)):
+        return None
+    places = [*elsewhere(test), f"{shown(test.parent)}/test_<module of {shown(code)}>[_<topic>].py"]
+    return f"{shown(test)} is named after no module of {shown(code)}: {' or '.join(places)}"
+
+
+def imported_by(tree: ast.Module) -> Iterator[str]:
+    """What a module imports from, as it is written; a relative one begins with dots."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield "." * node.level + (node.module or "")
+
+
+@cache
+def is_short(source: str) -> bool:
+    """Whether an import finds a helper only from where it stands, or by luck."""
+    top = source.partition(".")[0]
+    if top not in HELPERS:
+        return source.startswith(".")
+    found = importlib.util.find_spec(top)
+    return found is None or Path(found.origin or TESTS).is_relative_to(TESTS)
+
+
+def faults_of(module: Path) -> list[str]:
+    """What a module does to find its helpers that it should not do."""
+    text = module.read_text(encoding="utf-8")
+    # Parsed only where it may be necessary: this is a look at every file of the tests.
+    if not ("sys.path" in text or any(map(is_short, AN_IMPORT.findall(text)))):
+        return []
+    tree = ast.parse(text)
+    attributes = (node for node in ast.walk(tree) if isinstance(node, ast.Attribute))
+    changes = any(ast.unparse(node) == "sys.path" for node in attributes)
+    return [
+        *(f"{shown(module)}: imports {name}" for name in imported_by(tree) if is_short(name)),
+        *([f"{shown(module)}: sys.path"] if changes else []),
+    ]
+
+
+def test_each_unit_test_is_in_the_folder_and_named_after_the_module_that_it_tests() -> None:
+    tests = [path for path in MODULES if path.is_relative_to(UNIT) and path != ITSELF]
+    wrong = [misplaced(path) for path in tests if path.name.startswith("test_")]
+    assert [each for each in wrong if each] == []
+
+
+def test_each_folder_that_holds_tests_is_a_category() -> None:
+    folders = {p.relative_to(TESTS).parts[0] for p in MODULES if p.name.startswith("test_")}
+    unknown = folders - CATEGORIES.keys()
+    assert unknown == set(), f"tests belong into tests/{{{','.join(CATEGORIES)}}}"
+
+
+def test_each_folder_is_a_package() -> None:
+    missing = {
+        shown(folder / "__init__.py")
+        for path in MODULES
+        for folder in (path.parent, *path.parent.parents)
+        if folder.is_relative_to(TESTS) and not (folder / "__init__.py").exists()
+    }
+    assert missing == set(), "make them; without one, two tests of one name are one module"
+
+
+def test_helpers_are_imported_by_their_full_path() -> None:
+    """And without a change of sys.path: what a name means hangs on nobody who came first."""
+    found = [fault for module in MODULES for fault in faults_of(module)]
+    assert found == [], "a helper is imported by its full path, from tests. ..."
+
+
+def test_a_helper_that_is_imported_from_where_it_stands_is_found() -> None:
+    for line in ("from .rig import x", "import job_parts", "    from job_parts import Rig"):
+        assert any(map(is_short, AN_IMPORT.findall(f"import ast\n{line}\n"))), line
+    assert not any(map(is_short, AN_IMPORT.findall("import ast\nfrom openai import x\n")))
+
+
+def test_one_that_is_misplaced_is_told_where_it_belongs() -> None:
+    assert misplaced(UNIT / "worker" / "test_energy_gate_opens.py") == (
+        "tests/unit/worker/test_energy_gate_opens.py is named after no module of worker: "
+        "tests/unit/worker/speech/test_energy_gate_opens.py or "
+        "tests/unit/worker/test_<module of worker>[_<topic>].py"
+    )
+    nowhere = misplaced(UNIT / "workers" / "test_job.py")
+    assert nowhere is not None
+    assert "there is no workers" in nowhere
+    assert "tests/unit/worker/test_job.py" in nowhere
