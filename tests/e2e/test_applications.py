@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from states import Outcome, Reason
 from states.testing import assert_outcome, assert_path
 from tests.support.live.heard import heard_by
@@ -42,6 +44,7 @@ async def test_the_receptionist_greets_repeats_and_is_done_once_alone(
     assert job.exit_code == 0
 
 
+@pytest.mark.row("B3")
 async def test_an_application_that_cannot_be_made_leaves_nobody_in_silence(
     start_worker: StartWorker, tmp_path: Path
 ) -> None:

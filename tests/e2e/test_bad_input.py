@@ -117,6 +117,7 @@ async def test_every_mistake_in_the_settings_has_its_line(folder: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.row("C5")
 async def test_start_without_a_database_says_how_to_get_one(folder: Path) -> None:
     settings = {**KEYS, "LIVEKIT_URL": "ws://127.0.0.1:1", "INTERVIEW_EMBEDDED": "0"}
     line = await refused(folder, START, settings, ExitCode.USAGE)

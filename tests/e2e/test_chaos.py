@@ -25,6 +25,7 @@ SEED = 7
 LONGEST_SILENCE_S = 30.0
 
 
+@pytest.mark.row("B11")
 async def test_nothing_is_lost_under_faults_and_every_interview_has_its_end(
     livekit_binary: Path, tmp_path: Path, record_property: Record
 ) -> None:

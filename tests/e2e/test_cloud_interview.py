@@ -90,6 +90,7 @@ def assert_held(held: Held) -> None:
     assert word_error_rate(held.said_by("interviewer"), held.heard) <= MOST_WORD_ERRORS
 
 
+@pytest.mark.row("C8")
 async def test_an_interview_is_held_by_the_first_choice_of_every_chain(
     start_worker: StartWorker, cloud: Cloud
 ) -> None:

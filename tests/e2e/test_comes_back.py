@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.usefixtures("voices"), pytest.mark.xdist_group("returning_worker")]
 
 
+@pytest.mark.row("B4", "B5")
 async def test_a_killed_interviewer_is_followed_by_one_who_says_so_and_asks_nothing_twice(
     returning_worker: RunningWorker, record_property: Record
 ) -> None:
@@ -165,6 +166,7 @@ async def test_of_two_interviewers_sent_at_once_one_speaks_and_the_other_leaves_
     assert await roles_of(worker, interview) == ["opening", "answer", "closing"]
 
 
+@pytest.mark.row("B4")
 async def test_when_a_whole_worker_is_killed_another_one_sends_somebody(
     start_worker: StartWorker, record_property: Record
 ) -> None:

@@ -85,6 +85,7 @@ def last_statuses(job: History) -> list[tuple[Status, str]]:
     ]
 
 
+@pytest.mark.row("S8")
 async def test_down_before_the_job_the_interview_is_held_from_the_dispatchs_plan_and_kept(
     behind: Behind, record_property: Record
 ) -> None:
@@ -126,6 +127,7 @@ async def test_down_before_the_job_and_no_plan_in_the_dispatch_there_is_an_apolo
     assert job.exit_code == 1
 
 
+@pytest.mark.row("S6")
 async def test_going_down_in_the_middle_and_coming_back_costs_neither_word_nor_breath(
     behind: Behind, record_property: Record
 ) -> None:
@@ -146,6 +148,7 @@ async def test_going_down_in_the_middle_and_coming_back_costs_neither_word_nor_b
     await behind.has_kept(interview, job)
 
 
+@pytest.mark.row("B2")
 async def test_a_database_that_stalls_while_everything_loads_is_taken_up_when_it_answers(
     behind: Behind, record_property: Record
 ) -> None:

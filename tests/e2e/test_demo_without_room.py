@@ -88,6 +88,7 @@ def test_it_says_in_one_line_that_there_is_no_room_and_how_to_get_one(demo: Demo
     assert "LIVEKIT_URL" in line
 
 
+@pytest.mark.row("C5")
 def test_the_job_takes_the_whole_way_and_completes(demo: Demo) -> None:
     assert demo.ended.returncode == 0, demo.ended.stdout + demo.ended.stderr
     assert_path(

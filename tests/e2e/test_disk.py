@@ -59,6 +59,7 @@ async def assert_all_was_asked_and_answered(worker: RunningWorker, interview: In
     assert [each for each in roles if each != "repeat"] == ["opening", "answer", "closing"]
 
 
+@pytest.mark.row("B10")
 @pytest.mark.xdist_group("returning_worker")
 async def test_with_a_full_disk_every_word_is_in_the_database_also_of_a_job_that_is_killed(
     returning_worker: RunningWorker,

@@ -66,6 +66,7 @@ async def answer(candidate: Candidate, text: str = ANSWER) -> None:
 # --- dispatches that cannot be served -------------------------------------------------------------
 
 
+@pytest.mark.row("S8", "B8")
 @pytest.mark.parametrize(
     ("metadata", "reason"),
     [
@@ -166,6 +167,7 @@ async def test_a_job_is_deaf_to_sigterm_that_is_not_its_workers_word(worker: Run
     assert (job.exit_code, job.signal) == (0, None)
 
 
+@pytest.mark.row("B9")
 async def test_a_worker_that_is_told_to_go_apologises_and_leaves_nothing(
     start_worker: StartWorker,
 ) -> None:
@@ -197,6 +199,7 @@ class VAD:
 """
 
 
+@pytest.mark.row("C3", "S1", "S6", "S8", "B1")
 async def test_without_a_vad_the_interview_is_held_degraded(
     start_worker: StartWorker, tmp_path: Path
 ) -> None:

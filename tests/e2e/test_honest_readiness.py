@@ -74,6 +74,7 @@ def said(worker: RunningWorker, begins: str, **fields: Any) -> list[dict[str, An
     return [line for line in worker.log(**fields) if str(line.get("event")).startswith(begins)]
 
 
+@pytest.mark.row("B3")
 async def test_processes_that_cannot_be_prepared_are_not_respawned_in_a_loop(
     start_worker: StartWorker, tmp_path: Path
 ) -> None:
@@ -169,6 +170,7 @@ async def test_without_speech_in_either_direction_no_job_is_taken(
     assert "there is no speech" in line["event"]
 
 
+@pytest.mark.row("B11")
 async def test_a_rehearsal_strikes_and_says_that_it_was_one(start_worker: StartWorker) -> None:
     worker = await start_worker(
         {

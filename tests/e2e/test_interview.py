@@ -130,6 +130,7 @@ def said_by(shown: Any, speaker: str) -> list[str]:
     return [turn["text"] for turn in shown["turns"] if turn["speaker"] == speaker]
 
 
+@pytest.mark.row("C1", "C3", "C5", "C8", "S4")
 def test_it_takes_the_whole_way_and_completes(held: Held) -> None:
     assert_path(
         held.history, "HANDSHAKE", "CONNECTED", "BOOTSTRAPPING", "READY", "RUNNING", "CLOSING", ...
@@ -152,6 +153,7 @@ def test_the_interview_has_ended_with_its_outcome(held: Held, shown: Any) -> Non
     assert shown["jobs"] == [held.job_id]
 
 
+@pytest.mark.row("C5")
 def test_the_candidate_hears_every_question_and_goodbye(held: Held) -> None:
     plan = load_plan(SAMPLE_PLAN)
     planned = [plan.opening, *(question.text for question in plan.questions), plan.closing]
@@ -167,6 +169,7 @@ def test_every_answer_is_one_turn_whatever_the_pauses_in_it(held: Held, shown: A
     assert not any(turn["interrupted"] for turn in shown["turns"])
 
 
+@pytest.mark.row("C5")
 def test_the_candidates_words_are_in_the_database(held: Held, shown: Any) -> None:
     kept = " ".join(said_by(shown, "candidate"))
     assert word_error_rate(held.answers, kept) <= MOST_WORD_ERRORS, (held.late_frames, kept)
@@ -179,6 +182,7 @@ def test_the_interviewers_turns_are_the_plans_words(shown: Any) -> None:
     assert [words(text) for text in said_by(shown, "interviewer")] == [words(t) for t in planned]
 
 
+@pytest.mark.row("B10")
 def test_the_database_has_what_the_journal_has(held: Held, runner: asyncio.Runner) -> None:
     path = held.worker.data_dir / "journals/shipped" / f"{held.job_id}.jsonl"
 
@@ -189,6 +193,7 @@ def test_the_database_has_what_the_journal_has(held: Held, runner: asyncio.Runne
     assert runner.run(shipped()) == read_records(path).records
 
 
+@pytest.mark.row("S5", "S8")
 def test_the_start_up_lines_tell_their_times_and_whose_they_are(held: Held) -> None:
     lines = [
         line
@@ -243,11 +248,13 @@ def test_the_commands_print_what_people_read(held: Held, printed: Printed) -> No
     assert "RUNNING" in printed.job_table
 
 
+@pytest.mark.row("C6")
 def test_the_diagram_shows_the_way_this_job_took(held: Held, printed: Printed) -> None:
     assert held.job_id in printed.diagram
     assert "flowchart" in printed.diagram
 
 
+@pytest.mark.row("S3", "S4")
 def test_nothing_of_the_job_is_left(held: Held, runner: asyncio.Runner) -> None:
     pid = held.history.header["pid"]
     running = [line.split()[0] for line in left_behind(held.worker.data_dir)]

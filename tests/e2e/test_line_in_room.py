@@ -81,6 +81,7 @@ async def speaking_session(scene: Scene) -> AsyncIterator[AgentSession[Any]]:
         yield session
 
 
+@pytest.mark.row("B8")
 async def test_a_clip_queued_before_the_room_is_heard_whole(scene: Scene) -> None:
     clip = load_clip(ClipName.WELCOME)
     playing = asyncio.create_task(scene.line.play(clip))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tests.support.live.running_worker import StartWorker
 
 
+@pytest.mark.row("C5")
 @pytest.mark.usefixtures("signals_heeded")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=lambda n: n.name)
 async def test_a_signal_to_the_whole_process_group_drains_and_ends_no_interview(

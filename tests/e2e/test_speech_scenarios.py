@@ -51,6 +51,7 @@ def statuses(job: History, resource: str) -> list[tuple[Status, str]]:
     ]
 
 
+@pytest.mark.row("S7", "B2")
 async def test_a_vad_that_is_late_is_attached_to_the_running_session(
     start_worker: StartWorker, tmp_path: Path, hold: Hold
 ) -> None:
@@ -67,6 +68,7 @@ async def test_a_vad_that_is_late_is_attached_to_the_running_session(
     assert line["elapsed_ms"] > 1000
 
 
+@pytest.mark.row("S1")
 async def test_a_vad_that_hangs_in_its_thread_holds_up_neither_interview_nor_process(
     start_worker: StartWorker, tmp_path: Path, hold: Hold
 ) -> None:
@@ -80,6 +82,7 @@ async def test_a_vad_that_hangs_in_its_thread_holds_up_neither_interview_nor_pro
     assert job.exit_code == 0
 
 
+@pytest.mark.row("S6")
 async def test_speech_to_text_that_cannot_be_made_is_made_when_it_is_needed(
     start_worker: StartWorker, tmp_path: Path, hold: Hold
 ) -> None:
@@ -95,6 +98,7 @@ async def test_speech_to_text_that_cannot_be_made_is_made_when_it_is_needed(
     assert statuses(job, "stt") == [(Status.LOST, "NoProviderLeft"), (Status.READY, "Loaded")]
 
 
+@pytest.mark.row("S6")
 async def test_text_to_speech_that_cannot_be_made_is_made_when_it_is_needed(
     start_worker: StartWorker, tmp_path: Path, hold: Hold
 ) -> None:

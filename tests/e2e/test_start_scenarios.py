@@ -37,6 +37,7 @@ def flaky(failures: int) -> dict[str, str]:
     }
 
 
+@pytest.mark.row("S2")
 async def test_an_orchestrator_that_fails_once_is_loaded_by_the_second_attempt(
     start_worker: StartWorker, record_property: Record
 ) -> None:
@@ -53,6 +54,7 @@ async def test_an_orchestrator_that_fails_once_is_loaded_by_the_second_attempt(
     assert (load.ok, load.attempts) == (True, 2)
 
 
+@pytest.mark.row("C4", "S6")
 async def test_an_orchestrator_that_fails_for_good_is_the_one_hard_failure_and_is_said(
     start_worker: StartWorker,
 ) -> None:
@@ -74,6 +76,7 @@ async def test_an_orchestrator_that_fails_for_good_is_the_one_hard_failure_and_i
     assert line["level"] == "error"
 
 
+@pytest.mark.row("C2", "S8")
 async def test_a_network_that_stalls_while_the_vad_loads_is_waited_out(
     livekit_server: LiveKitServer,
     start_worker: StartWorker,
@@ -101,6 +104,7 @@ async def test_a_network_that_stalls_while_the_vad_loads_is_waited_out(
     assert_nothing_was_lost(job, said)
 
 
+@pytest.mark.row("S8")
 async def test_eight_jobs_at_once_are_each_served_or_turned_down_with_a_word(
     start_worker: StartWorker,
 ) -> None:

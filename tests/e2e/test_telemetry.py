@@ -80,6 +80,7 @@ async def seen(start_worker: StartWorker) -> Seen:
     return Seen(await start_worker({"INTERVIEW_HTTP_PORT": str(port), "INTERVIEW_DRAIN_S": "60"}))
 
 
+@pytest.mark.row("S11", "S13")
 async def test_a_job_is_seen_from_its_start_to_its_killing(seen: Seen) -> None:
     worker = seen.worker
     await seen.ready(ready=True, waiting_on=[])
@@ -108,6 +109,7 @@ async def test_a_job_is_seen_from_its_start_to_its_killing(seen: Seen) -> None:
     assert (await seen.get("/jobs/none"))[0] == 404
 
 
+@pytest.mark.row("S13")
 async def test_a_worker_says_that_it_drains_and_health_says_so_too(seen: Seen) -> None:
     worker = seen.worker
     await seen.ready(ready=True)

@@ -81,6 +81,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return interpreter
 
 
+@pytest.mark.row("C7")
 def test_a_users_own_tests_run_with_the_wheel_and_no_configuration(
     python: Path, tmp_path: Path
 ) -> None:
@@ -93,6 +94,7 @@ def test_a_users_own_tests_run_with_the_wheel_and_no_configuration(
     assert "HANDSHAKE was left by room_connected at 0.100 s." in done.stdout
 
 
+@pytest.mark.row("C5", "B8")
 def test_the_command_is_there_and_brings_its_data(python: Path, tmp_path: Path) -> None:
     helped = run(python.parent / "interview-worker", "--help", cwd=tmp_path)
     assert helped.returncode == 0, helped.stdout + helped.stderr

@@ -185,6 +185,7 @@ def promtool_test(case: Case) -> dict[str, Any]:
     }
 
 
+@pytest.mark.row("S12")
 def test_promtool_takes_the_rules(tmp_path: Path) -> None:
     tool = debian_program("promtool", package="prometheus")
     rules = tmp_path / "rules.yml"
@@ -194,6 +195,7 @@ def test_promtool_takes_the_rules(tmp_path: Path) -> None:
     assert f"{len(ALERTS)} rules found" in checked.stdout
 
 
+@pytest.mark.row("S12", "B12")
 @pytest.mark.parametrize("case", CASES, ids=lambda c: f"{c.alert}-{'fires' if c.fires else 'not'}")
 def test_an_alert_fires_where_it_must_and_only_there(tmp_path: Path, case: Case) -> None:
     tool = debian_program("promtool", package="prometheus")
@@ -210,11 +212,13 @@ def test_an_alert_fires_where_it_must_and_only_there(tmp_path: Path, case: Case)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.row("S12")
 def test_every_alert_is_tested_both_ways() -> None:
     assert {case.alert for case in CASES if case.fires} == {alert.name for alert in ALERTS}
     assert {case.alert for case in CASES if not case.fires} == {alert.name for alert in ALERTS}
 
 
+@pytest.mark.row("S12", "B12")
 def test_every_alert_names_only_figures_that_there_are() -> None:
     shown = {each.shown_as for each in FIGURES}
     shown |= {f"{each.name}_{part}" for each in FIGURES for part in ("sum", "count", "bucket")}
@@ -222,6 +226,7 @@ def test_every_alert_names_only_figures_that_there_are() -> None:
         assert set(re.findall(r"interview_\w+", alert.expr)) <= shown
 
 
+@pytest.mark.row("B12")
 def test_every_alert_has_its_section_in_the_runbook() -> None:
     runbook = (REPOSITORY / "docs/runbook.md").read_text(encoding="utf-8")
     sections = re.findall(r"^## (\w+)$", runbook, re.MULTILINE)

@@ -78,6 +78,7 @@ async def test_a_process_that_never_used_the_database_holds_no_connection(
         assert await backends(empty_database_url) == set()
 
 
+@pytest.mark.row("S10")
 async def test_connections_are_opened_as_needed_and_no_more(empty_database_url: str) -> None:
     async with opened(empty_database_url) as db:
         for _ in range(3):
@@ -87,6 +88,7 @@ async def test_connections_are_opened_as_needed_and_no_more(empty_database_url: 
         assert (db.use().connections, db.use().idle) == (3, 3)
 
 
+@pytest.mark.row("S10")
 async def test_never_more_than_size_and_overflow_work_at_once(empty_database_url: str) -> None:
     all_here = asyncio.Barrier(3)
     running = 0
@@ -104,6 +106,7 @@ async def test_never_more_than_size_and_overflow_work_at_once(empty_database_url
         assert (db.use().connections, db.use().idle) == (3, 3)
 
 
+@pytest.mark.row("S10")
 async def test_the_overflow_is_closed_after_a_while_and_the_others_are_kept(
     empty_database_url: str,
 ) -> None:
@@ -118,6 +121,7 @@ async def test_the_overflow_is_closed_after_a_while_and_the_others_are_kept(
         assert await backends(empty_database_url) == kept
 
 
+@pytest.mark.row("S10")
 async def test_a_pool_may_have_no_overflow(empty_database_url: str) -> None:
     async with opened(empty_database_url, PoolLimits(size=1, overflow=0)) as db:
         assert await asyncio.gather(*(db.run("one", one) for _ in range(3))) == [1, 1, 1]
@@ -145,6 +149,7 @@ async def test_who_finds_no_free_connection_in_time_is_told(empty_database_url: 
 # --- operations ---------------------------------------------------------------------------------
 
 
+@pytest.mark.row("C8")
 async def test_an_operation_is_a_transaction(empty_database_url: str) -> None:
     async with opened(empty_database_url) as db:
         await db.run("make", lambda c: c.execute("CREATE TABLE things (n integer)"))
@@ -158,6 +163,7 @@ async def test_an_operation_is_a_transaction(empty_database_url: str) -> None:
         assert await db.run("count", lambda c: c.fetchval("SELECT count(*) FROM things")) == 0
 
 
+@pytest.mark.row("S13")
 async def test_a_transient_error_is_tried_again(empty_database_url: str) -> None:
     tries = 0
 
@@ -175,6 +181,7 @@ async def test_a_transient_error_is_tried_again(empty_database_url: str) -> None
     assert tries == 3
 
 
+@pytest.mark.row("S6")
 async def test_a_lasting_error_is_not_tried_again_and_quotes_no_values(
     empty_database_url: str,
 ) -> None:
@@ -222,6 +229,7 @@ async def test_an_operation_whose_connection_breaks_is_run_again(
     assert tries == 2
 
 
+@pytest.mark.row("S10")
 async def test_an_idle_connection_that_fell_silent_is_found_out_before_use(
     proxy: TcpProxy, proxied_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -41,6 +41,7 @@ def written(path: Path, *, header: dict[str, Any] = HEADER) -> Path:
     return path
 
 
+@pytest.mark.row("B10")
 async def test_the_journal_of_a_dead_job_is_shipped_with_its_exit_and_put_away(
     tmp_path: Path, database: Database
 ) -> None:
@@ -78,6 +79,7 @@ async def test_the_journal_of_a_job_that_lives_is_left_to_it(
     assert await get_job(database, "AJ_1") is None
 
 
+@pytest.mark.row("B3")
 async def test_a_job_that_died_before_its_first_record_is_known_by_its_file(
     tmp_path: Path, database: Database
 ) -> None:

@@ -99,6 +99,7 @@ async def server() -> DeepgramStandIn:
     return DeepgramStandIn()
 
 
+@pytest.mark.row("B7")
 @pytest.mark.parametrize(
     "fault",
     [

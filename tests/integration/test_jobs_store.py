@@ -225,6 +225,7 @@ async def test_an_answer_that_was_being_given_when_the_job_died_is_its_last_turn
     assert half.interrupted
 
 
+@pytest.mark.row("B5")
 async def test_half_an_answer_comes_before_the_turns_of_the_job_that_follows(db: Database) -> None:
     first, second = JobRecords(), JobRecords(start=START + timedelta(minutes=1))
     first.add("lease", token=1)

@@ -88,6 +88,7 @@ BEFORE_ANY_AUDIO = {
 }
 
 
+@pytest.mark.row("B7")
 @pytest.mark.parametrize("how", BEFORE_ANY_AUDIO)
 async def test_a_sentence_that_never_came_is_spoken_by_the_next_voice(how: str) -> None:
     server = ElevenLabsStandIn()

@@ -84,6 +84,7 @@ async def everything_is_stored(database: Database, job: RunningJob) -> None:
         pass
 
 
+@pytest.mark.row("S8")
 async def test_a_database_that_is_down_at_the_start_gets_everything_once_it_is_up(
     direct: Database, proxy: TcpProxy, migrated_database_url: str, tmp_path: Path
 ) -> None:
@@ -102,6 +103,7 @@ async def test_a_database_that_is_down_at_the_start_gets_everything_once_it_is_u
         await interview.held.aclose()
 
 
+@pytest.mark.row("B2")
 async def test_a_database_that_is_late_gets_everything_once_it_is_attached(
     direct: Database, proxy: TcpProxy, migrated_database_url: str, tmp_path: Path
 ) -> None:
@@ -124,6 +126,7 @@ async def test_a_database_that_is_late_gets_everything_once_it_is_attached(
         await interview.held.aclose()
 
 
+@pytest.mark.row("S2")
 async def test_without_a_snapshot_a_database_that_comes_up_while_loading_is_enough(
     direct: Database, proxy: TcpProxy, migrated_database_url: str, tmp_path: Path
 ) -> None:

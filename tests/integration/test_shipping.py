@@ -87,6 +87,7 @@ async def test_what_was_written_before_and_what_comes_after_is_shipped(
     assert (job.room, job.worker_id, job.state) == ("room-1", "AW_1", "CONNECTED")
 
 
+@pytest.mark.row("B10")
 async def test_records_wait_for_a_database_that_is_away(
     ship: Ship, life: Lifecycle, database: Database
 ) -> None:

@@ -162,6 +162,7 @@ async def test_a_long_time_without_the_database_is_made_up_for_in_portions(
     await everything_is_stored(direct, job)
 
 
+@pytest.mark.row("S6")
 async def test_the_job_goes_on_while_the_database_is_away(job: RunningJob, proxy: TcpProxy) -> None:
     proxy.refuse()
     proxy.cut()

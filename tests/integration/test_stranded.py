@@ -81,6 +81,7 @@ async def test_an_interview_whose_interviewer_is_renewed_is_not_stranded(db: Dat
     assert await whys(db) == []
 
 
+@pytest.mark.row("B4")
 async def test_a_lease_that_ran_out_while_the_interview_runs_is_found(db: Database) -> None:
     await job_runs(db)
     await lapses(db)
@@ -179,6 +180,7 @@ async def test_only_failures_of_the_job_are_worth_another_try(
     assert await whys(db) == ([reason] if worth_it else [])
 
 
+@pytest.mark.row("B4")
 async def test_of_many_who_claim_one_may_send_and_the_old_holder_is_outranked(
     db: Database,
 ) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.mark.row("B8")
 @pytest.mark.parametrize("name", ClipName, ids=lambda name: name.value)
 def test_a_clip_says_its_words(name: ClipName) -> None:
     clip = load_clip(name)

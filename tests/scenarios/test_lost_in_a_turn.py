@@ -88,6 +88,7 @@ async def test_an_orchestrator_that_stays_broken_ends_with_an_apology_and_all_th
     assert held.stage.line.played[-1] == ClipName.CANNOT_GO_ON
 
 
+@pytest.mark.row("S6")
 async def test_a_database_that_goes_away_in_an_answer_costs_nothing(interview: Any) -> None:
     held = interview()
     held.in_answer[0] = lambda: setattr(held.database, "away", True)

@@ -183,6 +183,7 @@ def run_job(tmp_path: Path) -> Callable[[str], Ended]:
     return run
 
 
+@pytest.mark.row("C5")
 def test_a_job_that_went_well_exits_with_0(run_job: Callable[[str], Ended]) -> None:
     ended = run_job("completes")
     assert ended.exit_code == 0
@@ -190,6 +191,7 @@ def test_a_job_that_went_well_exits_with_0(run_job: Callable[[str], Ended]) -> N
     assert_outcome(ended.journal, Outcome.COMPLETED)
 
 
+@pytest.mark.row("S11")
 def test_a_job_that_failed_exits_with_1(run_job: Callable[[str], Ended]) -> None:
     """The framework by itself would exit with 0."""
     ended = run_job("raises")
@@ -212,6 +214,7 @@ def test_a_job_does_not_mind_signals_that_are_not_its_workers_word(
     assert History.read(ended.journal).outcome is Outcome.COMPLETED
 
 
+@pytest.mark.row("B3")
 @pytest.mark.parametrize(
     ("application", "error"),
     [("cannot_be_made", "RuntimeError"), ("is_not_there", "ApplicationInvalid")],

@@ -78,6 +78,7 @@ def assert_closed_in_time(history: History) -> None:
     assert [step.name for step in history.steps if step.name in CLOSING_STEPS] == STEPS
 
 
+@pytest.mark.row("C3", "C4", "S8", "B11")
 @pytest.mark.parametrize(
     ("text", "path", "outcome", "reason"),
     [
@@ -113,6 +114,7 @@ async def test_a_resource_that_is_lost_says_so(tmp_path: Path, text: str, reason
     assert_condition(lived.history, "vad", Status.LOST, reason)
 
 
+@pytest.mark.row("B9")
 @pytest.mark.parametrize("kind", ["raise", "hang", "slow:60"])
 @pytest.mark.parametrize("step", STEPS)
 async def test_whatever_a_step_of_closing_does_closing_ends_in_time(
@@ -163,6 +165,7 @@ async def test_without_a_journal_on_disk_the_interview_is_held(
     assert [*kept] == on_disk
 
 
+@pytest.mark.row("B11")
 @pytest.mark.parametrize(
     "state", [state for state in State if state not in (State.DEGRADED, State.CLOSED)]
 )

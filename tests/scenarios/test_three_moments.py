@@ -40,6 +40,7 @@ def interview(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
     return lambda **options: WholeInterview(tmp_path, monkeypatch, **options)
 
 
+@pytest.mark.row("C4", "S3")
 @pytest.mark.parametrize(
     ("set_faults", "resource", "said"),
     [
@@ -69,6 +70,7 @@ async def test_a_candidate_notices_nothing_of_what_an_interview_can_do_without(
     assert set(held.stage.line.played) <= {ClipName.ONE_MOMENT}
 
 
+@pytest.mark.row("B1")
 @pytest.mark.parametrize(
     ("set_faults", "said"),
     [
@@ -89,6 +91,7 @@ async def test_a_candidate_whom_nothing_hears_is_asked_to_type_at_once(
     assert held.stage.written == [ClipName.TROUBLE_HEARING.text]
 
 
+@pytest.mark.row("B1")
 @pytest.mark.parametrize(
     ("set_faults", "said"),
     [
@@ -108,6 +111,7 @@ async def test_what_nothing_can_speak_is_written_and_a_recorded_voice_says_so(
     assert all(any(text in line for line in held.stage.written) for text in QUESTIONS)
 
 
+@pytest.mark.row("B2")
 async def test_a_voice_that_comes_late_speaks_from_then_on(interview: Any) -> None:
     held = await interview().held("load.tts=slow:9")
 
@@ -118,6 +122,7 @@ async def test_a_voice_that_comes_late_speaks_from_then_on(interview: Any) -> No
     assert len(held.stage.written) == 1, "the other questions were spoken"
 
 
+@pytest.mark.row("S6")
 @pytest.mark.parametrize("resource", ["stt", "tts"])
 async def test_providers_that_cannot_be_made_are_reported_by_name(
     interview: Any, resource: str
@@ -132,6 +137,7 @@ async def test_providers_that_cannot_be_made_are_reported_by_name(
     assert_nothing_was_lost(held)
 
 
+@pytest.mark.row("S8")
 async def test_a_database_that_is_away_before_the_job_ships_when_it_is_back(interview: Any) -> None:
     held = interview()
     held.database.away = True
@@ -160,6 +166,7 @@ async def test_without_plan_and_database_it_is_tried_behind_one_moment_please(
     assert_nothing_was_lost(held)
 
 
+@pytest.mark.row("C4", "S6", "B8")
 @pytest.mark.parametrize(
     ("set_faults", "said", "reason"),
     [

@@ -100,6 +100,7 @@ async def test_a_vad_that_is_back_ends_the_turns_again(interview: Any, moment_s:
     assert modes == ["vad"]
 
 
+@pytest.mark.row("B2")
 @pytest.mark.parametrize("seconds", [3, 4, 5, 6, 7, 8, 9, 10, 11])
 async def test_a_vad_that_comes_late_ends_turns_from_then_on(interview: Any, seconds: int) -> None:
     """Whenever in an answer that is."""

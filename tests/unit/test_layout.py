@@ -20,8 +20,8 @@ MODULES: Final = sorted(path for path in TESTS.rglob("*.py") if "__pycache__" no
 HELPERS: Final = {path.stem for path in MODULES} - {"__init__", "__main__"}
 #: An import, up to its first name; of several, each is on a line of its own (ruff).
 AN_IMPORT: Final = re.compile(r"^\s*(?:from|import)\s+([\w.]+)", re.MULTILINE)
-#: About no module, but about all tests.
-ITSELF: Final = Path(__file__)
+#: About no module, but about the whole repository.
+OF_ALL: Final = (Path(__file__), UNIT / "test_project.py")
 
 
 def shown(path: Path) -> str:
@@ -104,7 +104,7 @@ def faults_of(module: Path) -> list[str]:
 
 
 def test_each_unit_test_is_in_the_folder_and_named_after_the_module_that_it_tests() -> None:
-    tests = [path for path in MODULES if path.is_relative_to(UNIT) and path != ITSELF]
+    tests = [path for path in MODULES if path.is_relative_to(UNIT) and path not in OF_ALL]
     wrong = [misplaced(path) for path in tests if path.name.startswith("test_")]
     assert [each for each in wrong if each] == []
 

@@ -36,6 +36,7 @@ def message_of(subject: History, *path: PathElement) -> str:
     return str(caught.value)
 
 
+@pytest.mark.row("C7")
 @pytest.mark.parametrize(
     "path",
     [
@@ -54,6 +55,7 @@ def test_a_path_matches(history: History, path: tuple[PathElement, ...]) -> None
     assert_path(history, *path)
 
 
+@pytest.mark.row("C7")
 @pytest.mark.parametrize(
     "path",
     [
@@ -112,6 +114,7 @@ def test_a_path_matches_as_the_same_regular_expression_does(
         assert "\n> " in message_of(History(transitions=taken), *path)
 
 
+@pytest.mark.row("C7")
 def test_a_mismatch_shows_both_paths_and_where_they_part(history: History) -> None:
     message = message_of(
         history, "HANDSHAKE", "CONNECTED", "BOOTSTRAPPING", "READY", "RUNNING", "CLOSING"

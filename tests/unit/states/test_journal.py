@@ -62,6 +62,7 @@ def test_records_survive_and_their_numbers_go_on_when_the_file_is_opened_again(p
     assert [record["seq"] for record in read_records(path).records] == [0, 1, 2]
 
 
+@pytest.mark.row("B10")
 @pytest.mark.parametrize("missing", [1, 2, 30])
 def test_a_torn_last_line_is_cut_off_and_reported(path: Path, missing: int) -> None:
     write(path, "whole", "torn")
@@ -230,6 +231,7 @@ def test_a_closed_journal_takes_nothing_more_and_may_be_closed_twice(path: Path)
         journal.append("step", 0.0)
 
 
+@pytest.mark.row("B10")
 async def test_a_commit_syncs_the_file_off_the_event_loop(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 TIMED_STATES = [state for state in State if state is not State.CLOSED]
 
 
+@pytest.mark.row("C2")
 @pytest.mark.parametrize("state", TIMED_STATES)
 async def test_a_state_ends_at_its_budget_and_not_before(
     lifecycle: StartLifecycle, state: State
@@ -141,6 +142,7 @@ async def test_the_budget_of_an_earlier_visit_is_dropped(lifecycle: StartLifecyc
     assert job.remaining == pytest.approx(BUDGETS[State.CONNECTED])
 
 
+@pytest.mark.row("C2")
 async def test_ready_and_degraded_take_turns_without_new_time(lifecycle: StartLifecycle) -> None:
     job = lifecycle()
     await take(job, *way_to(State.READY))

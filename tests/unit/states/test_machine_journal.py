@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from states.pytest_plugin import StartLifecycle
 
 
+@pytest.mark.row("B10")
 async def test_an_event_is_written_down_before_anything_acts_on_it(
     lifecycle: StartLifecycle,
 ) -> None:

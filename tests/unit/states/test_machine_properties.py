@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -85,6 +86,7 @@ async def play(
     return oracle, job
 
 
+@pytest.mark.row("C1")
 @given(HAPPENINGS)
 def test_whatever_happens_the_job_is_where_the_table_says(
     happenings: list[tuple[Event, Condition | None]],

@@ -46,6 +46,7 @@ def history() -> History:
 # --- the other assertions ------------------------------------------------------------------------
 
 
+@pytest.mark.row("C7")
 def test_the_time_to_a_state_counts_from_the_receipt_or_from_another_state(
     history: History,
 ) -> None:
@@ -71,6 +72,7 @@ def test_a_state_entered_late_or_never_is_shown(
     assert "session_started" in str(caught.value)
 
 
+@pytest.mark.row("C7")
 def test_an_outcome_is_asserted_with_or_without_its_reason() -> None:
     history = journey(until_s=11.0)
     assert_outcome(history, "failed")
@@ -81,6 +83,7 @@ def test_an_outcome_is_asserted_with_or_without_its_reason() -> None:
         assert_outcome(history, Outcome.COMPLETED)
 
 
+@pytest.mark.row("C7")
 def test_a_condition_is_asserted_with_or_without_its_reason(history: History) -> None:
     assert_condition(history, "vad", Status.READY)
     assert_condition(history, "tts", "lost", "Refused")
@@ -90,6 +93,7 @@ def test_a_condition_is_asserted_with_or_without_its_reason(history: History) ->
         assert_condition(history, "stt", Status.READY)
 
 
+@pytest.mark.row("C7")
 async def test_a_refusal_is_asserted_and_returned(lifecycle: StartLifecycle) -> None:
     job = lifecycle()
     refusal = await assert_refused(job, Event.SESSION_STARTED)
@@ -127,6 +131,7 @@ def test_a_journal_and_what_jobs_show_prints_are_subjects(tmp_path: Path) -> Non
 # --- virtual time --------------------------------------------------------------------------------
 
 
+@pytest.mark.row("C7")
 def test_hours_pass_at_once_and_only_on_the_loops_clock() -> None:
     async def sleep() -> float:
         await asyncio.sleep(3600.0)
@@ -190,6 +195,7 @@ ARGUMENTS = (
 )
 
 
+@pytest.mark.row("C7")
 @pytest.mark.parametrize("mode", ["strict", "auto"])
 def test_a_users_test_needs_no_mark_and_no_setting(pytester: pytest.Pytester, mode: str) -> None:
     pytester.makepyfile(USERS_TEST)
@@ -199,6 +205,7 @@ def test_a_users_test_needs_no_mark_and_no_setting(pytester: pytest.Pytester, mo
     done.assert_outcomes(passed=2)
 
 
+@pytest.mark.row("C7")
 def test_a_failing_test_reports_the_path_of_each_of_its_jobs(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("""
         from states import Event

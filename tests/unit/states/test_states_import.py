@@ -26,6 +26,7 @@ def run(code: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.row("C1", "C8")
 @pytest.mark.parametrize("module", ["states", "states.testing", "states.timeline"])
 def test_it_needs_nothing_but_the_standard_library_and_transitions(module: str) -> None:
     done = run(f"import {module}")

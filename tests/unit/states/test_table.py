@@ -40,6 +40,7 @@ def name_of(edge: Edge) -> str:
     return f"{edge.source}--{edge.event}{guard}{arrow}"
 
 
+@pytest.mark.row("C1")
 @pytest.mark.parametrize("edge", EDGES, ids=name_of)
 async def test_the_edge_is_taken_as_the_table_says(lifecycle: StartLifecycle, edge: Edge) -> None:
     job = lifecycle()
@@ -55,6 +56,7 @@ async def test_the_edge_is_taken_as_the_table_says(lifecycle: StartLifecycle, ed
     assert written[-1] == transition
 
 
+@pytest.mark.row("C1")
 @pytest.mark.parametrize(("state", "event"), REFUSED, ids=lambda word: str(word))
 async def test_an_event_that_is_no_edge_is_refused_and_changes_nothing(
     lifecycle: StartLifecycle, state: State, event: Event
@@ -73,6 +75,7 @@ async def test_an_event_that_is_no_edge_is_refused_and_changes_nothing(
     assert history_of(job) == written
 
 
+@pytest.mark.row("C1")
 def test_every_edge_can_be_taken() -> None:
     assert set(WAYS) == set(EDGES)
 
@@ -82,6 +85,7 @@ def test_every_state_can_be_reached(state: State) -> None:
     assert state is State.HANDSHAKE or any(edge.target is state for edge in WAYS)
 
 
+@pytest.mark.row("C2")
 @pytest.mark.parametrize("state", State)
 def test_every_state_but_the_last_has_a_budget_and_a_way_out_at_its_end(state: State) -> None:
     ends = [edge for edge in EDGES if edge.source is state and edge.is_timeout]
@@ -121,6 +125,7 @@ def test_ready_and_degraded_share_one_deadline_of_one_length() -> None:
     assert BUDGETS[State.READY] == BUDGETS[State.DEGRADED]
 
 
+@pytest.mark.row("C3", "C4")
 def test_exactly_one_guard_holds_in_every_situation_in_which_an_event_is_allowed() -> None:
     rows: defaultdict[tuple[State, Event], list[Edge]] = defaultdict(list)
     for edge in EDGES:
@@ -131,6 +136,7 @@ def test_exactly_one_guard_holds_in_every_situation_in_which_an_event_is_allowed
             assert len(holding) == 1, f"{state} {event} {situation.missing}"
 
 
+@pytest.mark.row("C4")
 def test_it_fails_hard_while_loading_only_for_what_is_required() -> None:
     """The orchestrator, and a dispatch or database that name no interview to hold."""
     failures = {

@@ -40,6 +40,7 @@ class TalkingServer(JobServer):
         self.told.append(msg.update_worker)
 
 
+@pytest.mark.row("B3")
 async def test_livekit_is_told_that_the_worker_takes_no_jobs_and_that_it_does_again() -> None:
     talking = TalkingServer()
     for takes in (True, False, True):
@@ -81,6 +82,7 @@ class EndingProcess:
         pool.remove(self)
 
 
+@pytest.mark.row("S8")
 @pytest.mark.parametrize("turns", range(4))
 async def test_jobs_whose_processes_end_at_almost_the_same_moment_are_all_gone(turns: int) -> None:
     talking = TalkingServer()
@@ -101,6 +103,7 @@ async def test_jobs_whose_processes_end_at_almost_the_same_moment_are_all_gone(t
     await idle.monitor
 
 
+@pytest.mark.row("S8")
 async def test_a_job_that_is_just_being_given_to_a_process_is_waited_for_and_never_cancelled() -> (
     None
 ):

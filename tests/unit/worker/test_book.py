@@ -65,6 +65,7 @@ async def stopped() -> AsyncIterator[None]:
     await stop_shipping()
 
 
+@pytest.mark.row("B10")
 @pytest.mark.usefixtures("stopped")
 async def test_a_turn_waits_for_the_database_and_no_longer() -> None:
     keeping = Keeping()

@@ -71,6 +71,7 @@ def hang_at(held: Rig, step: str, how: Callable[[], Awaitable[None]]) -> None:
 STEPS = ("stop_work", "stop_session", "last_words", "leave_room", "close engine")
 
 
+@pytest.mark.row("B9")
 @pytest.mark.parametrize(
     ("step", "how"),
     # Work that lets itself be cancelled does not hang.
@@ -89,6 +90,7 @@ async def test_a_closing_step_that_hangs_is_named_and_passed_over(
     await end_what_is_left()
 
 
+@pytest.mark.row("B9")
 @pytest.mark.parametrize("how", [broken, cancelled_inside], ids=["raises", "is cancelled inside"])
 @pytest.mark.parametrize("step", STEPS[1:])
 async def test_a_closing_step_that_raises_is_named_and_passed_over(
@@ -101,6 +103,7 @@ async def test_a_closing_step_that_raises_is_named_and_passed_over(
     assert held.step("sync_journal").ok
 
 
+@pytest.mark.row("C2", "B9")
 async def test_where_everything_hangs_closing_still_ends_and_tries_every_step(
     tmp_path: Path,
 ) -> None:
@@ -113,6 +116,7 @@ async def test_where_everything_hangs_closing_still_ends_and_tries_every_step(
     assert {step.name for step in held.history.steps} >= {*STEPS, "close other", "sync_journal"}
 
 
+@pytest.mark.row("B9")
 async def test_once_the_budget_of_closing_is_spent_each_step_left_has_only_a_moment(
     tmp_path: Path,
 ) -> None:
@@ -125,6 +129,7 @@ async def test_once_the_budget_of_closing_is_spent_each_step_left_has_only_a_mom
     assert held.step("sync_journal").ok
 
 
+@pytest.mark.row("B9")
 @pytest.mark.parametrize("how", [for_ever, deaf])
 async def test_whatever_hangs_a_hurried_closing_has_time_for_the_longest_apology(
     tmp_path: Path, how: Callable[[], Awaitable[None]]

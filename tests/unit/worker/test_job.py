@@ -35,6 +35,7 @@ TO_RUNNING = ("HANDSHAKE", "CONNECTED", "BOOTSTRAPPING", "READY", "RUNNING")
 # --- the way that all hope for ------------------------------------------------------------------
 
 
+@pytest.mark.row("C1", "S4")
 async def test_a_job_goes_its_way_and_its_journal_tells_it(tmp_path: Path) -> None:
     async def close(_: object) -> None: ...
 
@@ -75,6 +76,7 @@ async def test_the_header_says_whose_journal_it_is(tmp_path: Path) -> None:
     assert held.history.header["pid"] == os.getpid()
 
 
+@pytest.mark.row("S5", "S8")
 async def test_the_four_start_up_lines_come_in_order_with_their_times(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -94,6 +96,7 @@ async def test_the_four_start_up_lines_come_in_order_with_their_times(
     ]
 
 
+@pytest.mark.row("S8")
 @pytest.mark.parametrize(
     ("seconds", "level"), [(1.0, logging.INFO), (1.1, logging.WARNING)], ids=["in time", "slow"]
 )
@@ -108,6 +111,7 @@ async def test_a_start_of_more_than_a_second_is_a_warning(
     assert line.levelno == level
 
 
+@pytest.mark.row("S2", "S4")
 async def test_nothing_loads_before_the_handshake_is_over(tmp_path: Path) -> None:
     held = rig(tmp_path, TinyApplication(declared=[resource()]))
     held.stage.on_connect = after(1.0)
@@ -118,6 +122,7 @@ async def test_nothing_loads_before_the_handshake_is_over(tmp_path: Path) -> Non
 # --- the handshake ------------------------------------------------------------------------------
 
 
+@pytest.mark.row("S4")
 async def test_a_room_that_refuses_ends_the_job_and_nothing_is_loaded(tmp_path: Path) -> None:
     held = rig(tmp_path, TinyApplication(declared=[resource()]))
     held.stage.on_connect = broken
@@ -128,6 +133,7 @@ async def test_a_room_that_refuses_ends_the_job_and_nothing_is_loaded(tmp_path: 
     assert held.stage.did == ["connect", "leave"]
 
 
+@pytest.mark.row("C2")
 async def test_a_room_that_does_not_answer_is_given_up_at_the_budget(tmp_path: Path) -> None:
     held = rig(tmp_path, INTERVIEW_BUDGET_HANDSHAKE_S=3)
     held.stage.on_connect = for_ever
@@ -140,6 +146,7 @@ async def test_a_room_that_does_not_answer_is_given_up_at_the_budget(tmp_path: P
 # --- loading ------------------------------------------------------------------------------------
 
 
+@pytest.mark.row("C4", "S6")
 @pytest.mark.parametrize(
     ("event", "outcome", "reason"),
     [
@@ -164,6 +171,7 @@ async def test_without_what_is_required_the_job_ends_at_once_with_its_reason(
     assert "start_session" not in held.stage.did
 
 
+@pytest.mark.row("B8")
 async def test_the_apology_waits_for_a_line_that_is_still_opening(tmp_path: Path) -> None:
     """The orchestrator may fail within a millisecond, before anybody can hear anything."""
 
@@ -182,6 +190,7 @@ async def test_the_apology_waits_for_a_line_that_is_still_opening(tmp_path: Path
     assert held.step("last_words").ok
 
 
+@pytest.mark.row("C2")
 async def test_what_is_required_and_hangs_is_bound_by_the_budget_of_loading(tmp_path: Path) -> None:
     declared = [resource("orchestrator", required=True, load=for_ever)]
     held = rig(tmp_path, TinyApplication(declared=declared))
@@ -191,6 +200,7 @@ async def test_what_is_required_and_hangs_is_bound_by_the_budget_of_loading(tmp_
     assert entered == pytest.approx(BUDGETS[State.BOOTSTRAPPING])
 
 
+@pytest.mark.row("C1", "S3")
 async def test_an_interview_is_held_without_what_is_optional(tmp_path: Path) -> None:
     held = rig(tmp_path, TinyApplication(declared=[resource("vad", load=broken)]))
     assert await held.live() is Outcome.COMPLETED
@@ -245,6 +255,7 @@ async def test_an_application_that_cannot_make_its_session_ends_the_job(tmp_path
     assert_outcome(held.path, Outcome.FAILED, Reason.SESSION_FAILED)
 
 
+@pytest.mark.row("C2")
 async def test_a_session_that_hangs_at_its_start_is_given_up_at_the_budget(tmp_path: Path) -> None:
     held = rig(tmp_path)
     held.stage.on_start_session = for_ever
@@ -285,6 +296,7 @@ async def test_work_that_is_over_and_names_no_end_is_a_completed_job(tmp_path: P
     assert_outcome(held.path, Outcome.COMPLETED, Reason.WORK_DONE)
 
 
+@pytest.mark.row("C2")
 async def test_the_longest_interview_ends_as_a_completed_one(tmp_path: Path) -> None:
     held = rig(tmp_path, TinyApplication(on_run=run_for_ever))
     assert await held.live() is Outcome.COMPLETED

@@ -99,6 +99,7 @@ async def test_a_room_that_is_gone_ends_the_job(
     assert await held.live() is outcome
 
 
+@pytest.mark.row("S4")
 @pytest.mark.parametrize("state", [*BEFORE_CLOSING, State.CLOSING])
 async def test_a_cancellation_by_the_framework_still_leaves_the_room(
     tmp_path: Path, state: State

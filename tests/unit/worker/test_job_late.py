@@ -64,6 +64,7 @@ def with_a_late_one(
     return held, attached
 
 
+@pytest.mark.row("B2")
 async def test_what_comes_late_is_attached_to_the_running_session(tmp_path: Path) -> None:
     held, attached = with_a_late_one(tmp_path, 4.0)
     assert await held.live() is Outcome.COMPLETED
@@ -169,6 +170,7 @@ def slow_with_words(tmp_path: Path, words: Callable[[], Any]) -> Rig:
     return rig(tmp_path, TinyApplication(declared=[slow], words_while_waiting=words))
 
 
+@pytest.mark.row("B8")
 async def test_somebody_who_waits_for_long_is_told_so(tmp_path: Path) -> None:
     held = slow_with_words(tmp_path, lambda: load_clip(ClipName.ONE_MOMENT))
     await held.live()

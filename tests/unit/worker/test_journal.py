@@ -210,6 +210,7 @@ def test_a_closed_journal_refuses_records(tmp_path: Path) -> None:
     assert not journal.lost
 
 
+@pytest.mark.row("B10")
 async def test_what_is_heard_of_an_answer_is_on_the_disk_at_once(tmp_path: Path) -> None:
     a = rig(tmp_path)
     seq = a.job.book.hearing("I led", "a team", "q1")

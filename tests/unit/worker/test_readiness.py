@@ -253,6 +253,7 @@ async def test_looking_goes_on_until_it_is_cancelled(tmp_path: Path) -> None:
 # --- the worker -----------------------------------------------------------------------------------
 
 
+@pytest.mark.row("B3")
 async def test_a_worker_that_could_serve_no_job_lets_another_be_asked(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

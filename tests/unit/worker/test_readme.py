@@ -16,6 +16,7 @@ def test_the_tables_are_those_of_the_code() -> None:
     assert readme.up_to_date(README) == README, "run `make diagrams`"
 
 
+@pytest.mark.row("B12", "B13")
 @pytest.mark.parametrize("path", readme.drawn())
 def test_every_file_that_is_made_from_the_code_is_as_the_code_has_it(path: str) -> None:
     made = (REPOSITORY / path).read_text(encoding="utf-8")
@@ -26,6 +27,7 @@ def test_every_table_stands_in_the_readme() -> None:
     assert set(re.findall(r"made from the code: (\w+)", README)) == set(readme.TABLES)
 
 
+@pytest.mark.row("C9")
 @pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\(([\w./]+)\)", README))))
 def test_every_file_that_is_linked_exists(link: str) -> None:
     assert (REPOSITORY / link).exists()

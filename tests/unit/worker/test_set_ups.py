@@ -122,6 +122,7 @@ async def pool_of(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[...
         await pool.aclose()
 
 
+@pytest.mark.row("B3")
 @pytest.mark.looptime
 async def test_a_set_up_that_fails_is_told_and_tried_again_with_back_off(
     pool_of: Callable[..., ProcPool],
@@ -140,6 +141,7 @@ async def test_a_set_up_that_fails_is_told_and_tried_again_with_back_off(
     watching.stop()
 
 
+@pytest.mark.row("B3")
 @pytest.mark.looptime
 @pytest.mark.parametrize("idle", [0, 1, 2])
 async def test_a_set_up_that_is_mended_is_found_out_without_a_job(
@@ -160,6 +162,7 @@ async def test_a_set_up_that_is_mended_is_found_out_without_a_job(
     watching.stop()
 
 
+@pytest.mark.row("S13")
 @pytest.mark.looptime
 async def test_while_a_prepared_process_is_left_jobs_are_taken(
     pool_of: Callable[..., ProcPool],

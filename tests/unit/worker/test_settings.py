@@ -41,6 +41,7 @@ def value_of(variable: str, value: object) -> Any:
 # --- defaults -----------------------------------------------------------------------------------
 
 
+@pytest.mark.row("S9", "S10")
 def test_the_defaults_are_those_that_were_asked_for() -> None:
     settings = Settings.load()
     assert settings.idle_processes == 2
@@ -55,6 +56,7 @@ def test_the_budgets_are_those_of_the_table() -> None:
     assert Settings.load().budgets == BUDGETS
 
 
+@pytest.mark.row("C2")
 def test_a_budget_that_is_set_is_the_lifecycles() -> None:
     settings = Settings.load(INTERVIEW_BUDGET_HANDSHAKE_S="0.3", INTERVIEW_BUDGET_READY_S="7")
     assert settings.budgets[State.HANDSHAKE] == 0.3
@@ -123,6 +125,7 @@ BOUNDS: tuple[tuple[str, str, str, str, str], ...] = (
 )
 
 
+@pytest.mark.row("S9")
 @pytest.mark.parametrize(("variable", "least", "most", "below", "above"), BOUNDS)
 def test_a_number_is_taken_within_its_bounds_and_not_outside(
     variable: str, least: str, most: str, below: str, above: str

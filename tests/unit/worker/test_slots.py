@@ -80,6 +80,7 @@ def unchanged_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 # --- the load -----------------------------------------------------------------------------------
 
 
+@pytest.mark.row("S13")
 @pytest.mark.parametrize(("jobs", "share"), [(0, 0.0), (1, 0.25), (2, 0.5), (4, 1.0), (9, 1.0)])
 def test_the_load_is_the_share_of_slots_that_are_taken(
     tmp_path: Path, jobs: int, share: float
@@ -148,6 +149,7 @@ async def test_a_worker_that_stops_takes_no_more_jobs(tmp_path: Path, drain_s: i
     assert request.rejected == {"terminate": False}
 
 
+@pytest.mark.row("S8")
 async def test_offers_at_the_same_moment_do_not_share_a_slot(tmp_path: Path) -> None:
     slots = Slots(tmp_path, 2)
     requests = [FakeRequest(f"AJ_{number}") for number in range(5)]
@@ -172,6 +174,7 @@ async def test_a_job_that_never_came_gives_its_slot_back(tmp_path: Path) -> None
 # --- stopping -----------------------------------------------------------------------------------
 
 
+@pytest.mark.row("C5")
 def test_the_first_stop_drains_the_second_hands_over_and_the_third_ends(tmp_path: Path) -> None:
     worker = Slots(tmp_path, 1).worker
     hurried: list[str] = []

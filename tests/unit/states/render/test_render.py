@@ -56,17 +56,20 @@ def _killed() -> History:
     return History(header=whole.header, transitions=whole.transitions[:5], signal=9)
 
 
+@pytest.mark.row("C6", "B13")
 def test_the_committed_drawings_are_what_the_table_gives() -> None:
     """After a change of a table: `make diagrams`."""
     for name, text in render.drawings(meanings()).items():
         assert (DIAGRAMS / name).read_text(encoding="utf-8") == text, f"{name} has drifted"
 
 
+@pytest.mark.row("C6", "B13")
 def test_every_row_of_the_table_is_in_the_svg_exactly_once() -> None:
     expected = sorted(f"{e.source} {e.event} {e.target or '-'}" for e in EDGES)
     assert sorted(_rows(render.svg())) == expected
 
 
+@pytest.mark.row("C6")
 @pytest.mark.parametrize("write", [render.mermaid, render.dot])
 @pytest.mark.parametrize("edge", [e for e in EDGES if e.target], ids=_name)
 def test_every_transition_is_in_the_text_formats(write: Writer, edge: Edge) -> None:
@@ -117,11 +120,13 @@ def test_failed_endings_are_red_in_the_svg_and_no_others() -> None:
     assert not [text for text in red if "completed" in text or "abandoned" in text]
 
 
+@pytest.mark.row("B13")
 def test_the_seconds_of_a_time_out_are_those_the_job_ran_with() -> None:
     history = History(header={"budgets": {"HANDSHAKE": 2.5, "NO_SUCH_STATE": 1}})
     assert "budget 2.5 s" in _texts(render.svg(history))
 
 
+@pytest.mark.row("C6")
 def test_the_way_of_a_job_is_numbered_and_timed() -> None:
     svg = render.svg(degraded())
     assert _texts(svg, "badge-text") == ["1", "2", "3", "4", "5", "6", "7", "1"]  # the legend's
@@ -153,6 +158,7 @@ def test_what_failed_together_with_the_job_is_missing_where_it_failed() -> None:
     assert view(history).boxes[State.BOOTSTRAPPING].missing == ("orchestrator",)
 
 
+@pytest.mark.row("C6")
 def test_a_failed_job_shows_where_it_failed_and_how_it_ended() -> None:
     drawing = view(failed())
     assert (drawing.broken, drawing.failed) == (State.BOOTSTRAPPING, True)
@@ -205,6 +211,7 @@ def test_a_step_that_the_table_no_longer_has_is_told_in_words() -> None:
         assert "HANDSHAKE → CLOSED on closed" in write(history)
 
 
+@pytest.mark.row("B13")
 def test_a_new_edge_without_a_straight_way_is_written_below_the_drawing() -> None:
     edge = Edge(State.HANDSHAKE, Event.SESSION_STARTED, State.RUNNING)
     texts = _texts(write_svg.write(layout(view(edges=(*EDGES, edge)))))
@@ -231,6 +238,7 @@ def _with_a_new_state() -> View:
     return view(edges=edges, states=tuple(named.values()))
 
 
+@pytest.mark.row("B13")
 def test_a_new_state_is_in_every_format() -> None:
     bigger = _with_a_new_state()
     assert bigger.end == State.CLOSED
@@ -241,6 +249,7 @@ def test_a_new_state_is_in_every_format() -> None:
     assert "PAUSED" in write_dot.write(bigger)
 
 
+@pytest.mark.row("C6")
 @pytest.mark.parametrize(
     "drawing",
     [
@@ -276,6 +285,7 @@ def test_text_from_a_journal_cannot_break_the_document() -> None:
     assert 'label="Job <b>\\"&\\\\' in render.dot(history)
 
 
+@pytest.mark.row("C6")
 def test_a_png_is_as_large_as_the_svg_at_double_density() -> None:
     pytest.importorskip("pygraphviz")
     scene = layout(view(failed()))
@@ -295,6 +305,7 @@ def test_without_pygraphviz_a_png_says_what_to_install_and_all_else_works(
     assert render.svg()
 
 
+@pytest.mark.row("B1")
 def test_the_legend_says_what_is_done_without_each_resource() -> None:
     losses = {"vad": "Turns end on silence.", "tts": "Questions come as text."}
     for write in FORMATS:

@@ -105,6 +105,7 @@ def test_it_says_at_once_whether_it_was_slow_and_what_took_the_time() -> None:
     )
 
 
+@pytest.mark.row("S7")
 def test_the_target_and_the_milestones_are_there() -> None:
     scene = timeline.drawing(healthy())
     assert "target 800 ms" in said(scene)

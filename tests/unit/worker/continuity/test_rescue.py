@@ -54,6 +54,7 @@ def passes(stranded: MemoryLeases, monkeypatch: pytest.MonkeyPatch) -> Passes:
 # --- one rescue -----------------------------------------------------------------------------------
 
 
+@pytest.mark.row("B4")
 async def test_the_ghost_is_removed_and_another_interviewer_is_sent(stranded: MemoryLeases) -> None:
     rooms = MemoryRooms()
     assert await rescue_in(rooms).look(stranded) == 1
@@ -62,6 +63,7 @@ async def test_the_ghost_is_removed_and_another_interviewer_is_sent(stranded: Me
     assert await rescue_in(rooms).look(stranded) == 0
 
 
+@pytest.mark.row("B4")
 async def test_nobody_is_sent_into_a_room_without_its_candidate(stranded: MemoryLeases) -> None:
     rooms = MemoryRooms()
     rooms.here = {"interviewer-AJ_1"}
@@ -185,6 +187,7 @@ async def test_a_look_at_one_room_sends_somebody_and_ends_nothing(
     assert await rescuer.look_at(stranded, room="r") == 1
 
 
+@pytest.mark.row("B4")
 async def test_of_many_that_look_at_once_one_sends(stranded: MemoryLeases) -> None:
     rooms = MemoryRooms()
     sent = await asyncio.gather(*(rescue_in(rooms).look(stranded) for _ in range(5)))
@@ -227,6 +230,7 @@ class Duty:
         return Watcher(on_duty=on_duty, look=look, every_s=WATCH_S)
 
 
+@pytest.mark.row("B4")
 @pytest.mark.looptime
 async def test_one_worker_looks_and_another_takes_over_when_it_dies() -> None:
     duty = Duty()

@@ -53,6 +53,7 @@ def test_a_disk_that_takes_no_touches_is_no_sign_of_death(
     assert is_alive(journal, os.getpid())
 
 
+@pytest.mark.row("S13")
 def test_a_stopped_process_is_not_alive_and_is_once_it_goes_on(journal: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
         assert is_alive(journal, child.pid)

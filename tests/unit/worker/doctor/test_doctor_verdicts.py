@@ -139,6 +139,7 @@ def test_an_ear_is_judged_by_the_words_it_understands(text: str, verdict: str) -
     assert judge_understood(text, took_ms=1).verdict == verdict
 
 
+@pytest.mark.row("S13")
 @pytest.mark.parametrize(
     ("variables", "named"),
     [

@@ -53,6 +53,7 @@ async def delivered(point: str, name: str, *given: Any) -> list[Any]:
 # --- while no fault is set ------------------------------------------------------------------------
 
 
+@pytest.mark.row("B11")
 async def test_without_a_fault_a_point_gives_back_what_it_was_given() -> None:
     work, stream = answer(), items()
     assert faults.at("load", work, "vad") is work
@@ -196,6 +197,7 @@ async def test_garbage_is_silence_for_speech_and_noise_for_text() -> None:
 # --- when -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.row("B11")
 async def test_the_nth_time_is_the_only_one() -> None:
     arm("tts.local=raise@2")
     assert await delivered("tts", "local", b"ab") == [b"ab"]
@@ -264,6 +266,7 @@ async def test_a_point_that_is_left_while_it_hangs_leaves_nothing_behind() -> No
         await task
 
 
+@pytest.mark.row("B11")
 def test_what_is_set_stands_in_the_header_of_a_journal() -> None:
     arm("load.vad=hang; database=slow:1.5@running")
     assert faults.header() == {"faults": ["load.vad=hang", "database=slow:1.5@running"]}

@@ -50,6 +50,7 @@ def faults(draw: st.DrawFn) -> Fault:
     )
 
 
+@pytest.mark.row("B11")
 @given(st.lists(faults(), max_size=5), st.sampled_from([";", "; ", " ; ", ";;"]))
 def test_what_is_written_is_read_again(chosen: list[Fault], between: str) -> None:
     assert parse(between.join(map(str, chosen))) == tuple(chosen)
@@ -119,6 +120,7 @@ def test_a_resource_of_ones_own_is_known_to_ones_own_application_alone() -> None
 # --- the settings ---------------------------------------------------------------------------------
 
 
+@pytest.mark.row("B11")
 def test_faults_are_refused_unless_they_are_allowed(tmp_path: Path) -> None:
     with pytest.raises(SettingsInvalid) as refused:
         settings_in(tmp_path, INTERVIEW_FAULTS="load.vad=hang")
@@ -175,6 +177,7 @@ def first_word(call: ast.Call) -> str | None:
     return first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else None
 
 
+@pytest.mark.row("B11")
 def test_every_point_of_the_table_stands_in_the_code_and_no_other() -> None:
     found = {
         first_word(call)

@@ -54,6 +54,7 @@ NO_ID = ["null", "[]", '"iv-1"', "7", "{}", '{"interview_id": null}', '{"intervi
 NO_VALID_ID = ["", " ", "a b", "../etc", "ä", "\ud800", "\0", "x" * 101, "-x", "a\nb"]
 
 
+@pytest.mark.row("S8")
 @pytest.mark.parametrize(
     "metadata",
     [*NOT_JSON, *NO_ID, *(json.dumps({"interview_id": name}) for name in NO_VALID_ID)],
@@ -90,12 +91,14 @@ def application(
     return InterviewApplication(dispatch, settings_in(folder, **variables))
 
 
+@pytest.mark.row("C4")
 def test_only_the_orchestrator_is_required(tmp_path: Path) -> None:
     resources = interview_resources(settings_in(tmp_path), None)
     assert [r.name for r in resources if r.required] == ["orchestrator"]
     assert {r.name for r in resources} == {"orchestrator", "database", "vad", "stt", "tts", "llm"}
 
 
+@pytest.mark.row("B1")
 def test_every_resource_says_what_its_loss_means_and_needs_only_others(tmp_path: Path) -> None:
     resources = interview_resources(settings_in(tmp_path), None)
     names = {resource.name for resource in resources}

@@ -36,6 +36,7 @@ def reinstalled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.row("B8")
 @pytest.mark.parametrize("name", ClipName, ids=lambda name: name.value)
 def test_a_clip_is_loud_enough_and_not_clipped(name: ClipName) -> None:
     peak = np.abs(audio.to_float(load_clip(name).pcm)).max()
@@ -84,6 +85,7 @@ def test_a_recording_that_is_no_audio_is_reported_with_the_name_of_the_clip(
     ], "once each"
 
 
+@pytest.mark.row("B8")
 def test_missing_clips_do_not_keep_the_others(reinstalled: Path) -> None:
     for name in ClipName:
         (reinstalled / f"{name.value}.opus").write_bytes(recording_of(name))
@@ -128,6 +130,7 @@ def tone_of(rate: int, *, seconds: float, level: int = 9000) -> bytes:
     return target.getvalue()
 
 
+@pytest.mark.row("B8")
 @pytest.mark.parametrize("name", sorted(set(_LAST_WORDS.values())))
 def test_last_words_fit_into_the_shortest_closing_that_they_are_said_in(name: ClipName) -> None:
     other_steps_s = 5 * LEAST_STEP_S

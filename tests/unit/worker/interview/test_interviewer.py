@@ -105,6 +105,7 @@ async def test_a_turn_of_the_candidate_names_the_question_it_answers(interview: 
     assert (turn["speaker"], turn["text"], turn["question_id"]) == ("candidate", LONG, "q0")
 
 
+@pytest.mark.row("B10")
 async def test_nothing_is_said_before_the_candidates_turn_is_kept(interview: Interview) -> None:
     await interview.said()
     interview.keeping.clear()

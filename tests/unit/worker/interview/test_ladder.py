@@ -80,6 +80,7 @@ async def test_silence_before_a_question_is_filled_by_another_word(begin: Begin)
     assert interview.line.played == [ClipName.LET_ME_SEE]
 
 
+@pytest.mark.row("B6")
 async def test_the_whole_ladder_is_climbed_in_its_order_and_at_its_times(
     begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -101,6 +102,7 @@ async def test_the_whole_ladder_is_climbed_in_its_order_and_at_its_times(
     assert interview.ear.longest_silence_s(since=0, until=30) <= 5.0
 
 
+@pytest.mark.row("B6")
 async def test_what_is_stuck_is_cut_off_and_said_again(begin: Begin) -> None:
     interview = await begin(STUCK)
     await asyncio.sleep(15)
@@ -118,6 +120,7 @@ async def test_a_session_that_does_not_answer_is_spoken_over(begin: Begin) -> No
     assert interview.session.spoken == [OPENING]
 
 
+@pytest.mark.row("B6")
 async def test_the_voice_that_serves_is_made_anew_and_keeps_its_place(begin: Begin) -> None:
     interview = await begin(STUCK, STUCK)
     made: list[FakeTTS] = []
@@ -139,6 +142,7 @@ async def test_the_voice_that_serves_is_made_anew_and_keeps_its_place(begin: Beg
     await interview.voices.aclose()
 
 
+@pytest.mark.row("B6")
 async def test_the_voice_that_serves_is_left_for_the_next_of_its_chain(begin: Begin) -> None:
     interview = await begin(STUCK, STUCK, STUCK)
     interview.voices = chain_of("tts", elevenlabs=FakeTTS, local=FakeTTS)
@@ -157,6 +161,7 @@ async def test_the_voice_that_serves_is_left_for_the_next_of_its_chain(begin: Be
     await interview.voices.aclose()
 
 
+@pytest.mark.row("B6")
 async def test_a_model_that_does_not_answer_is_left_out_of_this_turn_only(begin: Begin) -> None:
     interview = await begin()
     model = ModelStandIn(says(1000.0, "ACKNOWLEDGE: Thank you."))
@@ -173,6 +178,7 @@ async def test_a_model_that_does_not_answer_is_left_out_of_this_turn_only(begin:
     assert len(model.asked) > asked
 
 
+@pytest.mark.row("B6")
 async def test_words_that_stay_stuck_are_written_and_can_be_answered(begin: Begin) -> None:
     interview = await begin(*[STUCK] * 5)
     await asyncio.sleep(35)
@@ -205,6 +211,7 @@ async def test_digital_silence_is_no_sound(begin: Begin) -> None:
     assert interview.session.spoken == [OPENING]
 
 
+@pytest.mark.row("B6")
 async def test_speech_that_is_heard_puts_the_ladder_at_its_foot(begin: Begin) -> None:
     interview = await begin(STUCK, STALLS, STUCK)
     await asyncio.sleep(22)
@@ -261,6 +268,7 @@ async def test_words_that_are_spoken_at_the_second_try_are_not_written(begin: Be
     assert interview.stage.written == []
 
 
+@pytest.mark.row("B6")
 async def test_a_rung_is_a_record_of_its_name_and_of_the_silence_before_it() -> None:
     async with Lifecycle() as life:
         JobBook(life).rung(Rung.AGAIN, "SilentTurn", 8.01234)

@@ -77,6 +77,7 @@ async def begin() -> AsyncIterator[Any]:
         await losing.stage.leave()
 
 
+@pytest.mark.row("B1")
 def test_every_resource_has_its_row_in_the_table_of_losses(tmp_path: Path) -> None:
     resources = interview_resources(settings_in(tmp_path, INTERVIEW_TURN_DETECTOR="local"), None)
     loaded = {r.name: r.loss for r in resources}
@@ -85,11 +86,13 @@ def test_every_resource_has_its_row_in_the_table_of_losses(tmp_path: Path) -> No
     assert all(each.noticed.endswith(".") for each in LOSSES.values())
 
 
+@pytest.mark.row("B1")
 def test_what_announces_a_loss_has_been_recorded() -> None:
     for loss in LOSSES.values():
         assert loss.told is None or load_clip(clip_named(loss.told)).duration_s > 1
 
 
+@pytest.mark.row("B1")
 async def test_a_candidate_who_is_not_heard_is_told_once_aloud_and_in_writing(begin: Any) -> None:
     losing = await begin()
     await losing.say(lost("stt"))
@@ -160,6 +163,7 @@ async def test_without_a_vad_turns_end_on_the_speech_to_text_until_it_is_back(be
     assert losing.turns_end_on == ["stt", "vad"]
 
 
+@pytest.mark.row("S1", "S6")
 async def test_a_session_that_never_had_a_vad_goes_on_with_the_speech_to_text(begin: Any) -> None:
     losing = await begin(lost("vad"))
 

@@ -149,6 +149,7 @@ def test_goodbye_is_not_said_for_ever() -> None:
 # --- another interviewer goes on ----------------------------------------------------------------
 
 
+@pytest.mark.row("B5")
 def test_a_newcomer_asks_the_open_question_again() -> None:
     plan, talk = plan_of(), Talk()
     moves(plan, talk, LONG)
@@ -158,6 +159,7 @@ def test_a_newcomer_asks_the_open_question_again() -> None:
     )
 
 
+@pytest.mark.row("B5")
 def test_a_newcomer_asks_the_open_follow_up_again_and_not_the_answered_question() -> None:
     plan, talk = plan_of(question(0, follow_ups=1), question(1)), Talk()
     moves(plan, talk, SHORT)
@@ -168,6 +170,7 @@ def test_a_newcomer_asks_the_open_follow_up_again_and_not_the_answered_question(
     assert next_move(plan, talk.turns).question_id == "q1"
 
 
+@pytest.mark.row("B5")
 def test_half_an_answer_counts_with_the_rest_that_a_newcomer_hears() -> None:
     plan, talk = plan_of(question(0, follow_ups=1), question(1)), Talk()
     talk.asked(next_move(plan, [])).answered("five words of an answer", cut_off=True)

@@ -72,6 +72,7 @@ def turn(**fields: Any) -> Any:
     )
 
 
+@pytest.mark.row("S2")
 async def test_making_one_asks_nobody_and_knows_nothing(store: FakeDatabase) -> None:
     orchestrator = OrchestratorLLM("iv-1", snapshot=SNAPSHOT)
     assert store.asked == 0
@@ -86,6 +87,7 @@ async def test_making_one_asks_nobody_and_knows_nothing(store: FakeDatabase) -> 
             use()
 
 
+@pytest.mark.row("S2")
 async def test_init_takes_the_plan_and_the_candidate_from_the_database(store: FakeDatabase) -> None:
     orchestrator = OrchestratorLLM("iv-1", snapshot=SNAPSHOT)
     await orchestrator.init(DB)
@@ -93,6 +95,7 @@ async def test_init_takes_the_plan_and_the_candidate_from_the_database(store: Fa
     assert orchestrator.candidate_identity == "candidate-ada"
 
 
+@pytest.mark.row("B5")
 async def test_init_goes_on_where_the_stored_turns_end(store: FakeDatabase) -> None:
     store.interview.plan = plan_of(question(7), question(8)).to_json()
     store.turns = [
@@ -118,6 +121,7 @@ async def test_the_dispatch_brings_the_plan_where_the_database_is_away(store: Fa
     assert orchestrator.plan == plan_of()
 
 
+@pytest.mark.row("B5")
 async def test_without_a_database_it_goes_on_from_what_came_with_the_dispatch() -> None:
     whole = OrchestratorLLM("iv-1", snapshot=SNAPSHOT)
     await whole.init(None)
@@ -140,6 +144,7 @@ async def test_without_a_database_it_goes_on_from_what_came_with_the_dispatch() 
     assert newcomer.next_move() == whole.next_move() != first
 
 
+@pytest.mark.row("S2")
 @pytest.mark.parametrize("db", [None, DB], ids=["none", "away"])
 async def test_with_neither_database_nor_snapshot_it_fails_and_may_be_tried_again(
     store: FakeDatabase, db: Database | None
@@ -157,6 +162,7 @@ async def test_with_neither_database_nor_snapshot_it_fails_and_may_be_tried_agai
     assert orchestrator.next_move().role is Role.OPENING
 
 
+@pytest.mark.row("S8")
 async def test_an_interview_that_nobody_knows_is_named_for_good(store: FakeDatabase) -> None:
     store.interview = None
     with pytest.raises(LoadFailed) as failed:
@@ -173,6 +179,7 @@ async def test_an_interview_that_is_over_is_not_held_again(store: FakeDatabase) 
     assert not failed.value.transient
 
 
+@pytest.mark.row("S2")
 async def test_a_database_that_refuses_is_not_asked_again(store: FakeDatabase) -> None:
     store.error = REFUSED
     with pytest.raises(LoadFailed) as failed:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -73,6 +74,7 @@ def test_goodbye_comes_after_every_question_and_nothing_comes_after_it(
         assert set(roles[first:]) == {Role.CLOSING}
 
 
+@pytest.mark.row("B5")
 @settings(deadline=None)  # machines are noisy
 @given(PLANS, REPLIES)
 def test_what_was_heard_and_answered_is_never_asked_again(

@@ -114,6 +114,7 @@ async def test_a_candidate_who_never_comes_is_waited_for_and_not_spoken_to(
     assert watched.interviewer.spoke == 0
 
 
+@pytest.mark.row("B5")
 @virtual
 @pytest.mark.parametrize(("next_role", "said"), [(Role.REPEAT, [ClipName.BACK]), (Role.DONE, [])])
 async def test_whoever_goes_on_for_another_says_that_it_is_back_before_anything_else(

@@ -119,6 +119,7 @@ async def test_one_request_that_is_refused_bars_nobody_who_has_delivered(code: i
     assert "first" in names(chain)
 
 
+@pytest.mark.row("S6")
 async def test_one_that_cannot_be_made_is_passed_over_and_made_when_it_is_needed_again() -> None:
     constructor = in_turn(ValueError("no"), None)
     chain = chain_of("tts", first=lambda: constructor() or Closable(), second=Closable())

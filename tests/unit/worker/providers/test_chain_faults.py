@@ -85,6 +85,7 @@ async def test_a_language_model_may_be_made_to_talk_nonsense() -> None:
     await chain.aclose()
 
 
+@pytest.mark.row("B11")
 @pytest.mark.parametrize("kind", [Kind.RAISE, Kind.CLOSE, Kind.HANG, Kind.EMPTY])
 async def test_an_ear_that_is_struck_is_followed_by_the_next_and_no_word_is_lost(
     kind: Kind,

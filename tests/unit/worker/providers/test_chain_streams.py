@@ -83,6 +83,7 @@ async def test_with_nobody_left_the_error_does_not_quote_the_words() -> None:
     assert chain.condition().status is Status.LOST
 
 
+@pytest.mark.row("S6")
 async def test_a_voice_that_could_not_be_made_speaks_once_it_can_be() -> None:
     voice = FakeTTS()
     constructor = in_turn(OSError("no"), None)

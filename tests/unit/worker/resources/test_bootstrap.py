@@ -40,6 +40,7 @@ class Failing:
 # --- loading ------------------------------------------------------------------------------------
 
 
+@pytest.mark.row("S3")
 async def test_loaders_run_at_the_same_time() -> None:
     loads, began = Loads(), now()
     await loads.of(*(resource(str(n), after_s=1.0) for n in range(10)))
@@ -48,6 +49,7 @@ async def test_loaders_run_at_the_same_time() -> None:
     assert loads.held.get("3") == "3"
 
 
+@pytest.mark.row("C3")
 async def test_each_is_reported_when_it_is_done_with_its_time_and_attempts() -> None:
     loads = Loads()
     await loads.of(resource("slow", after_s=2.0), resource("fast", after_s=0.5))
@@ -66,6 +68,7 @@ async def test_a_report_says_what_was_waited_for_and_how_long_it_might_have_take
     await loads.held.aclose()
 
 
+@pytest.mark.row("C3")
 async def test_a_report_is_the_condition_of_its_resource() -> None:
     loads = Loads()
     await loads.of(resource("vad"), resource("db", load=broken, required=True))
@@ -119,6 +122,7 @@ AWAY = LoadFailed("DatabaseAway", "it is away", transient=True)
 FOR_A_WHILE = Retry(attempts=1000, longest_delay_s=1.0, within_s=12.0)
 
 
+@pytest.mark.row("S13")
 async def test_a_transient_failure_is_tried_again_for_as_long_as_its_time_allows() -> None:
     failing = Failing(*[AWAY] * 8)
     loads = Loads()
@@ -243,6 +247,7 @@ async def test_a_required_failure_carries_what_it_means() -> None:
 # --- late ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.row("C3")
 async def test_one_that_is_late_is_reported_in_time_and_goes_on_loading() -> None:
     loads, began = Loads(), now()
     await loads.of(resource("vad", after_s=5.0, budget_s=2.0))
@@ -284,6 +289,7 @@ async def test_asking_whether_an_unknown_one_has_reported_returns_at_once() -> N
 # --- behind the session -------------------------------------------------------------------------
 
 
+@pytest.mark.row("S13", "B2")
 async def test_what_failed_in_passing_is_tried_again_behind_the_session_until_it_is_there() -> None:
     loads = Loads()
     tries = Failing(*[AWAY] * 6)

@@ -29,6 +29,7 @@ pytestmark = pytest.mark.looptime
 # --- stopping in the middle ---------------------------------------------------------------------
 
 
+@pytest.mark.row("S3")
 async def test_a_bootstrap_that_is_cancelled_leaves_nothing_running_once_closed() -> None:
     closed: list[object] = []
 
@@ -51,6 +52,7 @@ async def test_a_bootstrap_that_is_cancelled_leaves_nothing_running_once_closed(
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
+@pytest.mark.row("S3")
 async def test_a_loader_that_finishes_after_the_end_frees_what_it_got() -> None:
     """It caught its cancellation: by then everything else has been closed."""
     closed: list[object] = []
@@ -105,6 +107,7 @@ class Closers:
         return held
 
 
+@pytest.mark.row("S3")
 async def test_all_is_closed_in_reverse_order() -> None:
     closers = Closers()
     held = await closers.close(*(closers.of(name) for name in "abc"))
@@ -128,6 +131,7 @@ async def test_closing_twice_closes_once() -> None:
     assert closers.order == ["one"]
 
 
+@pytest.mark.row("S3")
 @pytest.mark.parametrize(
     ("how", "reason"),
     [
@@ -159,6 +163,7 @@ async def test_a_closer_that_raises_at_once_is_only_one_that_fails() -> None:
     assert closers.order == ["a"]
 
 
+@pytest.mark.row("B9")
 async def test_within_one_budget_for_all_each_closer_gets_its_share() -> None:
     closers, began = Closers(), now()
     await closers.close(*(closers.of(name, for_ever) for name in "abcd"), budget_s=4.0)

@@ -88,6 +88,7 @@ def test_a_blank_key_is_no_key(set_environment: Any, key: str) -> None:
     assert set_environment(**CHAINS, DEEPGRAM_API_KEY=key).usable("stt") == ("local",)
 
 
+@pytest.mark.row("C8")
 async def test_each_is_made_with_what_its_settings_say(set_environment: Any) -> None:
     settings = set_environment(
         **CHAINS,

@@ -43,6 +43,7 @@ def cache_of(loader: Loader) -> VADCache:
     return VADCache(prepare=nothing, register=nothing, load=loader)
 
 
+@pytest.mark.row("S1")
 async def test_silero_is_loaded_once_for_all_who_ask() -> None:
     first, second = await asyncio.gather(get_vad(), load_vad())
 
@@ -53,6 +54,7 @@ async def test_silero_is_loaded_once_for_all_who_ask() -> None:
     assert await get_vad() is first
 
 
+@pytest.mark.row("S1")
 async def test_the_event_loop_runs_while_the_model_loads_in_a_thread() -> None:
     loader = Loader(blocks=True)
     loading = asyncio.create_task(cache_of(loader).get())
@@ -63,6 +65,7 @@ async def test_the_event_loop_runs_while_the_model_loads_in_a_thread() -> None:
     assert loader.threads[0].startswith("vad-load")
 
 
+@pytest.mark.row("S1")
 async def test_two_who_ask_at_once_get_one_load() -> None:
     loader = Loader(blocks=True)
     cache = cache_of(loader)
@@ -103,6 +106,7 @@ async def test_a_load_whose_only_caller_was_cancelled_serves_the_next() -> None:
     assert loader.calls == 1
 
 
+@pytest.mark.row("S1")
 async def test_a_failure_gives_none_and_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     cache = cache_of(Loader(failures=1))
 
@@ -114,6 +118,7 @@ async def test_a_failure_gives_none_and_is_logged_once(caplog: pytest.LogCapture
     assert record.__dict__["error"] == "OSError"
 
 
+@pytest.mark.row("S1")
 async def test_a_failure_is_not_remembered() -> None:
     loader = Loader(failures=1)
     cache = cache_of(loader)
@@ -144,6 +149,7 @@ async def test_a_failure_that_nobody_waited_for_disturbs_nobody() -> None:
     await asyncio.wait({loading})
 
 
+@pytest.mark.row("S1")
 async def test_what_was_loaded_before_the_fork_is_there_at_once() -> None:
     loader = Loader()
     cache = cache_of(loader)

@@ -11,6 +11,7 @@ from tests.support.virtual.stt_room import ANSWER, Room
 pytestmark = pytest.mark.looptime
 
 
+@pytest.mark.row("B7")
 async def test_a_cough_is_nobodys_failure_and_the_first_choice_listens_again() -> None:
     first, second = CountingSTT(), CountingSTT()
     room = Room(first=first, second=second)

@@ -20,6 +20,7 @@ AWAY = APIConnectionError()
 REFUSED = APIStatusError("refused", status_code=401)
 
 
+@pytest.mark.row("B7")
 async def test_what_a_deaf_provider_swallowed_is_understood_by_the_next_one() -> None:
     room = Room(first=CountingSTT(deaf=True), second=CountingSTT())
 
@@ -31,6 +32,7 @@ async def test_what_a_deaf_provider_swallowed_is_understood_by_the_next_one() ->
     assert room.faults == [("first", "NoText")]
 
 
+@pytest.mark.row("B7")
 async def test_the_next_one_listens_two_seconds_after_the_speech_began() -> None:
     room = Room(first=CountingSTT(deaf=True), second=CountingSTT())
 
@@ -41,6 +43,7 @@ async def test_the_next_one_listens_two_seconds_after_the_speech_began() -> None
     assert first_text_at == pytest.approx(3.0, abs=0.1)
 
 
+@pytest.mark.row("B7")
 @pytest.mark.parametrize("frames", [60, 75, 100, 150, 200, 290])
 async def test_one_that_goes_deaf_in_the_middle_loses_no_word(frames: int) -> None:
     room = Room(first=CountingSTT(deaf_after=frames), second=CountingSTT())

@@ -56,6 +56,7 @@ async def test_a_voice_that_delivers_is_heard_alone_and_whole() -> None:
     assert voices.condition().reason == "Loaded"
 
 
+@pytest.mark.row("B7")
 async def test_a_mute_voice_is_left_after_the_patience_and_the_sentence_spoken_by_the_next() -> (
     None
 ):
@@ -87,6 +88,7 @@ async def test_after_five_seconds_the_last_voice_has_failed_too() -> None:
     assert voices.condition().status is Status.LOST
 
 
+@pytest.mark.row("B7")
 @pytest.mark.parametrize(
     ("steps", "reason"),
     [
@@ -122,6 +124,7 @@ async def test_audio_of_another_shape_is_a_failure(shape: dict[str, int]) -> Non
     assert "first: WrongAudioFormat" in failure_in(voices)
 
 
+@pytest.mark.row("B7")
 async def test_endless_audio_is_cut_and_not_said_again() -> None:
     voices = chain(*[Sound(1.0, A)] * 1000)
 

@@ -35,6 +35,7 @@ async def test_a_last_voice_that_stumbles_is_waited_for() -> None:
     assert heard.seconds() == pytest.approx(4.0, abs=0.02)
 
 
+@pytest.mark.row("B7")
 async def test_a_voice_that_breaks_off_is_gone_on_for_at_the_word_it_reached() -> None:
     voices = chain(Sound(2.0, A), Break())
 

@@ -60,6 +60,7 @@ async def test_a_database_that_does_not_answer_is_unavailable_when_the_budget_is
     assert asyncio.get_running_loop().time() - began == pytest.approx(5.0)
 
 
+@pytest.mark.row("B11")
 async def test_a_database_that_refuses_is_not_asked_again() -> None:
     faults.arm(parse("database=raise:53100"))
     with pytest.raises(DatabaseOperationFailed, match="53100"):

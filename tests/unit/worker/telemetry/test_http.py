@@ -59,6 +59,7 @@ async def served(folder: Path, **options: Any) -> AsyncIterator[Served]:
         await one.server.aclose()
 
 
+@pytest.mark.row("S13")
 async def test_a_worker_that_takes_jobs_is_ready_started_and_alive(tmp_path: Path) -> None:
     async with served(tmp_path) as here:
         for path in ("/readyz", "/startupz", "/livez"):
@@ -66,6 +67,7 @@ async def test_a_worker_that_takes_jobs_is_ready_started_and_alive(tmp_path: Pat
         assert (await here.get("/readyz"))[1]["waiting_on"] == []
 
 
+@pytest.mark.row("S13")
 async def test_one_that_waits_says_by_name_for_what(tmp_path: Path) -> None:
     async with served(tmp_path) as here:
         here.status = WAITING

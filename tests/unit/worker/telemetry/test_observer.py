@@ -58,6 +58,7 @@ def watched(tmp_path: Path) -> Watched:
     return Watched(tmp_path)
 
 
+@pytest.mark.row("S11")
 async def test_a_whole_job_is_counted_by_its_end_and_its_parts(watched: Watched) -> None:
     turn = record("turn", 9.0, speaker="candidate", interrupted=False, latency={"end_of_turn": 1.9})
     await watched.saw(*START, turn, *END)
@@ -77,6 +78,7 @@ async def test_a_whole_job_is_counted_by_its_end_and_its_parts(watched: Watched)
     assert watched.figure("interview_jobs_running", state="RUNNING") == 0
 
 
+@pytest.mark.row("S11")
 async def test_a_job_that_was_killed_counts_with_its_signal(watched: Watched) -> None:
     await watched.saw(*START)
     assert watched.figure("interview_jobs_running", state="RUNNING") == 1
@@ -89,6 +91,7 @@ async def test_a_job_that_was_killed_counts_with_its_signal(watched: Watched) ->
     assert (job["running"], job["state"], job["reason"]) == (False, "RUNNING", "ProcessKilled")
 
 
+@pytest.mark.row("S11")
 async def test_a_job_that_died_before_its_first_record_counts(watched: Watched) -> None:
     watched.observer.job_given("AJ_1", "room-1")
     await watched.observer.job_gone("AJ_1", 1)
@@ -105,6 +108,7 @@ async def test_one_whose_disk_took_no_more_and_that_exited_well_has_not_failed(
     assert watched.figure("interview_jobs_ended_total", outcome="failed") == 0
 
 
+@pytest.mark.row("S11")
 async def test_what_is_lost_and_comes_back_is_counted_with_the_seconds_between(
     watched: Watched,
 ) -> None:
@@ -122,6 +126,7 @@ async def test_what_is_lost_and_comes_back_is_counted_with_the_seconds_between(
     assert watched.figure("interview_jobs_degraded", resource="vad") == 0
 
 
+@pytest.mark.row("S11")
 async def test_a_time_out_a_leak_a_fallback_and_a_provider_that_failed(watched: Watched) -> None:
     await watched.saw(
         HEADER,
@@ -166,6 +171,7 @@ async def test_a_running_job_says_what_it_does_and_since_when(watched: Watched) 
     assert watched.observer.job("AJ_2") is None
 
 
+@pytest.mark.row("S13")
 async def test_a_job_without_a_sign_of_life_is_named(watched: Watched) -> None:
     await watched.saw(*START)
     assert watched.observer.unresponsive() == []
@@ -222,6 +228,7 @@ async def test_a_label_has_a_bounded_number_of_values(watched: Watched) -> None:
     assert watched.figure("interview_faults_total", where="job", error="Other") == 440
 
 
+@pytest.mark.row("S11")
 @pytest.mark.parametrize(
     ("exit_code", "code"),
     [(0, "0"), (1, "1"), (-9, "SIGKILL"), (-200, "SIG200"), (None, "unknown")],
@@ -238,6 +245,7 @@ def test_every_figure_has_a_unit_or_counts_and_says_what_it_means() -> None:
         assert each.kind != "histogram" or each.name.endswith("_seconds")
 
 
+@pytest.mark.row("S13")
 def test_every_figure_is_on_the_page_before_anything_has_happened() -> None:
     page = Metrics().page().decode()
     for each in figures.FIGURES:

@@ -1,0 +1,74 @@
+"""The packages and the top level of the repository are those that were asked for."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tomllib
+
+import pytest
+
+from tests.support.paths import REPOSITORY
+
+#: The packages that were asked for and that the code imports, and how. The seventh runs the tests.
+ASKED_FOR = {
+    "livekit-agents": "livekit.agents",
+    "livekit-plugins-silero": "livekit.plugins.silero",
+    "livekit-plugins-deepgram": "livekit.plugins.deepgram",
+    "livekit-plugins-elevenlabs": "livekit.plugins.elevenlabs",
+    "transitions": "transitions",
+    "asyncpg": "asyncpg",
+}
+
+
+#: What stands at the top of the repository beside what was asked for, and why.
+EARNS_ITS_PLACE = {
+    ".ci": "what is run for every change",
+    ".gitignore": "what is not kept",
+    "Makefile": "each task is one command",
+    "benchmarks": "figures beside their baselines",
+    "CHANGELOG.md": "what changed, and what is public",
+    "CONTRIBUTING.md": "how to change it",
+    "LICENSE": "without one nobody may use it",
+    "NOTICE": "the licences of what comes with it",
+    "constraints.txt": "the versions that were tested",
+    "deploy": "alert rules, and how to run it in a container",
+    "docs": "figures, runbook, continuity",
+    "examples": "another agent on the same lifecycle",
+    "scripts": "what makes the reference pages",
+}
+
+
+@pytest.mark.row("C8")
+def test_the_packages_that_were_asked_for_are_declared_and_used(
+    pytestconfig: pytest.Config,
+) -> None:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = [*project["dependencies"], *project["optional-dependencies"]["testing"]]
+    names = {re.split(r"[=<>;\[ ]", each, maxsplit=1)[0] for each in declared}
+    assert {*ASKED_FOR, "pytest-asyncio"} <= names
+    assert pytestconfig.pluginmanager.has_plugin("asyncio")
+    sources = [
+        path.read_text(encoding="utf-8")
+        for package in ("states", "worker")
+        for path in (REPOSITORY / package).rglob("*.py")
+    ]
+    for module in ASKED_FOR.values():
+        parent, _, name = module.rpartition(".")
+        imported = rf"import {module}\b|from {module}\b|import_module\(\"{module}"
+        if parent:
+            imported += rf"|from {re.escape(parent)} import .*\b{name}\b"
+        assert any(re.search(imported, source) for source in sources), module
+
+
+@pytest.mark.row("C9")
+def test_the_top_level_is_what_was_asked_for_and_what_earns_its_place() -> None:
+    if not (REPOSITORY / ".git").exists():
+        pytest.skip("not a checkout: nobody knows here which files are kept")
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    kept = {name.partition("/")[0] for name in listed}
+    asked_for = {"pyproject.toml", "worker", "states", "tests", "diagrams", "README.md"}
+    assert asked_for <= kept
+    assert kept - asked_for <= set(EARNS_ITS_PLACE)

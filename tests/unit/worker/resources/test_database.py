@@ -1,0 +1,54 @@
+"""The pool of a job is made as the settings say."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.virtual.job_parts import settings_in
+from worker.resources.database import open_database
+from worker.store.connections import PoolLimits
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.row("S10")
+@pytest.mark.parametrize(
+    ("variables", "limits"),
+    [
+        ({}, PoolLimits(size=5, overflow=5, verify_after_idle_s=0.0)),
+        (
+            {
+                "INTERVIEW_DATABASE_POOL_SIZE": "3",
+                "INTERVIEW_DATABASE_POOL_OVERFLOW": "1",
+                "INTERVIEW_DATABASE_VERIFY_AFTER_IDLE_S": "7",
+                "INTERVIEW_DATABASE_OVERFLOW_IDLE_S": "8",
+                "INTERVIEW_DATABASE_CONNECT_TIMEOUT_S": "9",
+                "INTERVIEW_DATABASE_ACQUIRE_TIMEOUT_S": "10",
+                "INTERVIEW_DATABASE_STATEMENT_TIMEOUT_S": "11",
+            },
+            PoolLimits(
+                size=3,
+                overflow=1,
+                verify_after_idle_s=7,
+                overflow_idle_s=8,
+                connect_timeout_s=9,
+                acquire_timeout_s=10,
+                statement_timeout_s=11,
+            ),
+        ),
+    ],
+    ids=["by default", "as configured"],
+)
+async def test_the_pool_is_made_with_the_limits_of_the_settings(
+    tmp_path: Path, variables: dict[str, str], limits: PoolLimits
+) -> None:
+    settings = settings_in(tmp_path, DATABASE_URL="postgresql://127.0.0.1:1/none", **variables)
+    db = await open_database(settings)
+    try:
+        assert db.use().most == limits.size + limits.overflow
+        assert db._connections._limits == limits
+    finally:
+        await db.aclose()
