@@ -25,7 +25,7 @@ demo: $(READY) ## A whole spoken interview in a real LiveKit room, with no key a
 
 test: $(READY) ## The tests, in minutes, with one whole interview on the real server
 	@# Two at a time where time is virtual; one after the other where it is not.
-	$(BIN)/python -m pytest -m "not e2e" -n 2 tests/unit
+	$(BIN)/python -m pytest -m "not e2e" -n 2 tests/unit tests/compat
 	$(BIN)/python -m pytest -m "not e2e" tests/integration tests/e2e
 
 e2e: $(READY) ## All tests on the real server
@@ -42,7 +42,7 @@ lint: $(READY) ## ruff and mypy --strict
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy states worker benchmarks examples
 	@# One run a folder: each has a conftest.py, and mypy takes a name once.
-	for folder in stand_ins chaos unit integration e2e; do $(BIN)/mypy tests/$$folder || exit 1; done
+	for folder in stand_ins chaos unit integration e2e compat; do $(BIN)/mypy tests/$$folder || exit 1; done
 
 format: $(READY) ## Format the code
 	$(BIN)/ruff check --fix .
