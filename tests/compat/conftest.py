@@ -98,7 +98,11 @@ def data_folder() -> Iterator[Path]:
 def server() -> Iterator[Server]:
     """The session's PostgreSQL."""
     with data_folder() as folder, embedded_postgres(folder) as url:
-        yield Server(url=url, programs=programs(Layout.of(folder)))
+        made = Server(url=url, programs=programs(Layout.of(folder)))
+        # Copying a database waits for the disk, and these need not survive the machine.
+        for statement in ("ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()"):
+            asyncio.run(made.execute(statement))
+        yield made
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from typer.testing import CliRunner
@@ -42,6 +42,10 @@ class Printed:
         """What was printed; None where that was nothing."""
         text = self.version.path("commands", f"{self.name}.json").read_text(encoding="utf-8")
         return json.loads(text) if text.strip() else None
+
+    def about(self, interview_id: str) -> Printed:
+        """The same command about another interview."""
+        return replace(self, arguments=[*self.arguments[:2], interview_id, *self.arguments[3:]])
 
     @property
     def command(self) -> str:

@@ -14,9 +14,11 @@ import tempfile
 import time
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import asyncpg
 
+from worker.demo.candidate import CandidateTimeout
 from worker.demo.livekit_server import LiveKitServer, find_or_build
 from worker.store.embedded import EmbeddedPostgres
 from worker.store.embedded_layout import Layout
@@ -29,6 +31,9 @@ from .sent import more_metadata
 from .talks import PLAN
 from .world import World
 from .written import Fixture
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
 
 SCENES = (
     ends.usual_ends,
@@ -53,13 +58,14 @@ async def capture(folder: Path) -> None:
                 fixture = Fixture(folder, world)
                 for scene in SCENES:
                     print(f"{time.monotonic() - began:6.1f} s  {scene.__name__}", flush=True)
-                    await scene(world)
+                    await _held(scene, world)
                 print(f"{time.monotonic() - began:6.1f} s  commands", flush=True)
                 await printed.at_work(world, fixture)
                 more_metadata(world)
                 rows = await _rows(world)
         except BaseException:
-            shutil.copytree(work, f"{folder}.failed", dirs_exist_ok=True)
+            logs = shutil.ignore_patterns("data", "elsewhere", "stranded")
+            shutil.copytree(work, f"{folder}.failed", dirs_exist_ok=True, ignore=logs)
             raise
         await _stopped(Layout.of(Path(work) / "data"))
         fixture.journals()
@@ -67,6 +73,19 @@ async def capture(folder: Path) -> None:
         fixture.speech(PLAN)
         fixture.data_folder(rows)
     print(f"{time.monotonic() - began:6.1f} s  done", flush=True)
+
+
+async def _held(scene: Callable[[World], Awaitable[None]], world: World) -> None:
+    """Hold a scene. A machine that is busy may be too slow for it: then once more, from its start.
+
+    What the first try has left is kept.
+    """
+    try:
+        await scene(world)
+    except (TimeoutError, CandidateTimeout) as error:
+        print(f"          not in time, and begun again: {error}", flush=True)
+        await world.calm()
+        await scene(world)
 
 
 async def _world(stack: AsyncExitStack, work: Path) -> World:

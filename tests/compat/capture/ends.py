@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from worker import rooms
 from worker.dispatch_metadata import without_plan
 
-from .talks import PLAN, hear_question, speak, write_answers
+from .talks import PLAN, speak, write_answers
 from .world import Worker, World
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ async def degraded_and_shut_down(world: World) -> None:
         interview = await world.create(PLAN)
         async with world.candidate(interview.room, interview.candidate_identity) as candidate:
             await world.send(interview)
-            await write_answers(candidate, "last-week", "next-week")
+            await write_answers(world, interview.room, candidate)
         await world.over(interview.room)
         interview = await world.create(PLAN)
         await world.send(interview)
@@ -120,9 +120,9 @@ async def _unknown(world: World) -> None:
 
 async def _left(world: World) -> None:
     interview = await world.create(PLAN)
-    async with world.candidate(interview.room, interview.candidate_identity) as candidate:
+    async with world.candidate(interview.room, interview.candidate_identity):
         await world.dispatch(interview.room, without_plan(interview))
-        await hear_question(candidate)
+        await world.asked(interview.room, "last-week")
         await world.note_metadata(interview.room, "minimal", follows=False)
     await world.over(interview.room)
 
@@ -139,18 +139,17 @@ async def _silent_and_dispatched_twice(world: World) -> None:
 
 async def _room_deleted(world: World) -> None:
     interview = await world.create(PLAN)
-    async with world.candidate(interview.room, interview.candidate_identity) as candidate:
+    async with world.candidate(interview.room, interview.candidate_identity):
         await world.send(interview)
-        await hear_question(candidate)
+        await world.asked(interview.room, "last-week")
         await rooms.delete_room(*world.access, interview.room)
         await world.over(interview.room)
 
 
 async def _killed(world: World) -> None:
     interview = await world.create(PLAN)
-    async with world.candidate(interview.room, interview.candidate_identity) as candidate:
+    async with world.candidate(interview.room, interview.candidate_identity):
         await world.send(interview)
-        await hear_question(candidate)
-        job = await world.job(interview.room)
+        job = await world.asked(interview.room, "last-week")
         os.kill(int(job.header["pid"]), signal.SIGKILL)
         await world.over(interview.room)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from livekit.agents.utils import aio
 
-from .talks import PLAN, begin_answer, hear_question, write_answers
+from .talks import PLAN, begin_answer, write_answers
 from .world import Worker, World
 
 if TYPE_CHECKING:
@@ -34,14 +34,13 @@ async def killed_in_an_answer(world: World) -> None:
         interview = await world.create(PLAN)
         async with world.candidate(interview.room, interview.candidate_identity) as candidate:
             await world.send(interview)
-            await hear_question(candidate)
-            first = await world.job(interview.room)
+            first = await world.asked(interview.room, "last-week")
             talking = asyncio.create_task(begin_answer(candidate))
             await world.hears(first)
             os.kill(int(first.header["pid"]), signal.SIGKILL)
             await aio.cancel_and_wait(talking)
             await _taken_up(world, interview.room, first, "redispatch_with_turns")
-            await write_answers(candidate, "last-week", "next-week", since_s=candidate.now_s)
+            await write_answers(world, interview.room, candidate, but=[first.header["job_id"]])
         await world.over(interview.room, jobs=2)
 
 
@@ -53,13 +52,12 @@ async def handed_over(world: World) -> None:
         Worker(world, {"INTERVIEW_DRAIN_S": "1"}) as leaving,
     ):
         await world.send(interview)
-        await hear_question(candidate)
-        first = await world.job(interview.room)
+        first = await world.asked(interview.room, "last-week")
         async with Worker(world, _COMES_BACK):
             await asyncio.sleep(3.0)  # until the first one knows of the other
             leaving.terminate()
             await _taken_up(world, interview.room, first, "handover")
-            await write_answers(candidate, "last-week", "next-week", since_s=candidate.now_s)
+            await write_answers(world, interview.room, candidate, but=[first.header["job_id"]])
             await world.over(interview.room, jobs=2)
 
 
@@ -76,13 +74,12 @@ async def late_turns(world: World) -> None:
         Worker(world, {**cannot_ship, **elsewhere}) as dying,
     ):
         await world.send(interview)
-        await hear_question(candidate)
-        first = await world.job(interview.room)
+        first = await world.asked(interview.room, "last-week")
         async with Worker(world, _COMES_BACK):
             await dying.killed(first)
             _keep_as_left(world, first.header["job_id"])
             await _taken_up(world, interview.room, first, "redispatch_without_turns")
-            await write_answers(candidate, "last-week", "next-week", since_s=candidate.now_s)
+            await write_answers(world, interview.room, candidate, but=[first.header["job_id"]])
             await world.one_over(interview.room)
     async with Worker(world, elsewhere):
         await world.over(interview.room, jobs=2)
@@ -94,10 +91,9 @@ async def worker_lost(world: World) -> None:
         interview = await world.create(PLAN)
         async with world.candidate(interview.room, interview.candidate_identity) as candidate:
             await world.send(interview)
-            await hear_question(candidate)
-            await world.job(interview.room)
+            await world.asked(interview.room, "last-week")
             await worker.killed()
-            await candidate.wait_until_alone(timeout_s=60)
+            await candidate.wait_until_alone(timeout_s=180)
     async with Worker(world, {}):
         await world.over(interview.room)
 

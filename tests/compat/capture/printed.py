@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from .ends import SHORT
 from .passing_on import on_another_machine
-from .talks import ANSWERS, PLAN, hear_question
+from .talks import ANSWERS, PLAN
 from .world import UNSERVED, Worker, World
 
 if TYPE_CHECKING:
@@ -30,9 +30,9 @@ async def at_work(world: World, fixture: Fixture) -> None:
         interview = await world.create(PLAN)
         async with world.candidate(interview.room, interview.candidate_identity) as candidate:
             await world.send(interview)
-            since_s = await hear_question(candidate)
+            await world.asked(interview.room, "last-week")
             await candidate.send_text(ANSWERS["last-week"])
-            await hear_question(candidate, since_s=since_s + 2.0)
+            await world.asked(interview.room, "next-week")
             await world.create(PLAN)
             await asyncio.to_thread(_commands, world, fixture, settings)
             page = f"http://127.0.0.1:{port}/metrics"
@@ -44,12 +44,11 @@ async def _stranded(world: World) -> None:
     """An interview whose worker was killed with its job; no other worker takes it up."""
     interview = await world.create(PLAN)
     async with (
-        world.candidate(interview.room, interview.candidate_identity) as candidate,
+        world.candidate(interview.room, interview.candidate_identity),
         Worker(world, on_another_machine(world, "stranded")) as worker,
     ):
         await world.send(interview)
-        await hear_question(candidate)
-        await worker.killed(await world.job(interview.room))
+        await worker.killed(await world.asked(interview.room, "last-week"))
 
 
 def _commands(world: World, fixture: Fixture, settings: dict[str, str]) -> None:

@@ -10,7 +10,11 @@ from worker.demo.voice import LocalVoice
 from worker.interview.plan import Plan, Question
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from worker.demo.candidate import Candidate
+
+    from .world import World
 
 PLAN = Plan(
     title="Two short questions",
@@ -38,8 +42,7 @@ ANSWERS = {
     "last-week/1": "It was hard to find the time for the test.",
     "next-week": "I will try to explain my work to a friend every single day.",
 }
-_PAUSE_S = 1.0
-_LONGEST_S = 60.0
+_LONGEST_S = 180.0
 
 
 async def speak(candidate: Candidate) -> None:
@@ -47,24 +50,16 @@ async def speak(candidate: Candidate) -> None:
     await hold_conversation(candidate, CandidateScript(PLAN, answers=ANSWERS))
 
 
-async def hear_question(candidate: Candidate, *, since_s: float | None = None) -> float:
-    """Wait until the interviewer has spoken and waits for an answer; returns that moment."""
-    return await candidate.wait_until_interviewer_paused(
-        quiet_s=_PAUSE_S, since_s=since_s, timeout_s=_LONGEST_S
-    )
-
-
 async def write_answers(
-    candidate: Candidate, *questions: str, since_s: float | None = None
+    world: World, room: str, candidate: Candidate, *, but: Sequence[str] = ()
 ) -> None:
-    """Answer these questions in writing, one after the other, and wait for the goodbye."""
-    for question in questions:
-        await hear_question(candidate, since_s=since_s)
-        since_s = candidate.now_s
-        await candidate.send_text(ANSWERS[question])
+    """Answer every question in writing, and wait for the goodbye. `but` are jobs that ended."""
+    for question in PLAN.questions:
+        await world.asked(room, question.id, but=but)
+        await candidate.send_text(ANSWERS[question.id])
     await candidate.wait_until_alone(timeout_s=_LONGEST_S)
 
 
 async def begin_answer(candidate: Candidate) -> None:
     """Say an answer that is long enough to be cut off."""
-    await candidate.say(*await LocalVoice().render(" ".join([ANSWERS["last-week"]] * 4)))
+    await candidate.say(*await LocalVoice().render(" ".join([ANSWERS["last-week"]] * 8)))

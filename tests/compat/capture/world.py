@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 #: Seconds after which something that must happen is given up.
-PATIENCE_S = 90.0
+PATIENCE_S = 180.0
 _LOOK_S = 0.1
 _REPOSITORY = Path(__file__).parents[3]
 _OURS = ("LIVEKIT_", "INTERVIEW_", "DATABASE_", "DEEPGRAM_", "ELEVEN", "OPENAI_")
@@ -166,6 +166,22 @@ class World:
             return len(found) >= jobs and all(job.exited for job in found)
 
         await eventually(ended, f"the end of {jobs} jobs in {room}")
+
+    async def asked(self, room: str, question: str, *, but: Sequence[str] = ()) -> History:
+        """A job of the room that runs, once its interviewer has asked a question to its end."""
+
+        def has_asked() -> History | None:
+            for job in self.histories(room):
+                said = [t for t in job.turns if t.speaker == "interviewer" and not t.interrupted]
+                if job.header["job_id"] not in but and question in [t.question_id for t in said]:
+                    return job
+            return None
+
+        return await eventually(has_asked, f"the question {question} in {room}")
+
+    async def calm(self) -> None:
+        """Start the LiveKit server anew, so that no dispatch is left from before."""
+        await self.server.restart()
 
     async def hears(self, job: History) -> None:
         """Wait until a job has written down what it hears of an answer."""
