@@ -133,7 +133,7 @@ async def test_jobs_of_every_outcome_are_read_with_their_records(
 
 
 async def test_every_turn_is_read_late_ones_and_half_answers_as_well(
-    captured: Captured, server: Server, shared_database: Database
+    captured: Captured, shared_database: Database
 ) -> None:
     with readable(f"A turn of version {captured}"):
         interviews = await list_interviews(shared_database, limit=_MANY)
@@ -152,4 +152,5 @@ async def test_every_turn_is_read_late_ones_and_half_answers_as_well(
     assert len(turns) >= stored
     assert {turn.speaker for turn in turns} == {"candidate", "interviewer"}
     assert late
+    assert half_answers
     assert all(turn.text for turn in (*late, *half_answers))

@@ -2,7 +2,7 @@
 
     .venv/bin/python -m tests.compat.capture tests/compat/v0_1_0
 
-A LiveKit server is needed (it is built once where there is none), Linux, and some ten minutes.
+A LiveKit server is needed (it is built once where there is none), Linux, and some fifteen minutes.
 """
 
 from __future__ import annotations
