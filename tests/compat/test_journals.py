@@ -117,7 +117,7 @@ async def test_every_whole_journal_is_shipped_with_its_outcome_and_reason(
 
 
 def _shipped_otherwise(entry: Entry, job: Job | None, records: list[Record]) -> Iterator[str]:
-    """What the database has of a journal, where it is not what the journal says."""
+    """Every value that the database stores otherwise than the journal has it."""
     if job is None:
         yield f"The job of {entry['file']} is not in the database after its journal was shipped."
         return

@@ -76,7 +76,7 @@ async def capture(folder: Path) -> None:
 
 
 async def _held(scene: Callable[[World], Awaitable[None]], world: World) -> None:
-    """Hold a scene. A machine that is busy may be too slow for it: then once more, from its start.
+    """Hold a scene; a second time, from its start, where a busy machine was too slow for it.
 
     What the first try has left is kept.
     """

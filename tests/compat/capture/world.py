@@ -180,7 +180,7 @@ class World:
         return await eventually(has_asked, f"the question {question} in {room}")
 
     async def calm(self) -> None:
-        """Start the LiveKit server anew, so that no dispatch is left from before."""
+        """Restart the LiveKit server, so that no earlier dispatch is left."""
         await self.server.restart()
 
     async def hears(self, job: History) -> None:
