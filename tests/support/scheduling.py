@@ -7,7 +7,7 @@ removed with the first pytest-xdist that groups under this pytest.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from xdist.scheduler import LoadScopeScheduling
 
@@ -17,6 +17,10 @@ from tests.support.paths import REPOSITORY
 if TYPE_CHECKING:
     import pytest
     from xdist.remote import Producer
+
+
+#: Folders whose tests share what takes seconds to make: a database with a whole dump in it.
+_ONE_GROUP: Final = ("tests/compat/",)
 
 
 class GroupScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist ships no types
@@ -31,5 +35,6 @@ class GroupScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist ships
         }
 
     def _split_scope(self, nodeid: str) -> str:
+        folder = next((each for each in _ONE_GROUP if nodeid.startswith(each)), nodeid)
         function, _, _ = nodeid.partition("[")
-        return self._groups.get(function, nodeid)
+        return self._groups.get(function, folder)

@@ -1,0 +1,1 @@
+"""What earlier versions stored and printed, read by the current code."""

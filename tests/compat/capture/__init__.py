@@ -1,0 +1,1 @@
+"""Captures what this version stores and prints: `python -m tests.compat.capture FOLDER`."""
