@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 import psutil
 
-from tests.support.live.running_worker import RunningWorker, eventually, left_behind
+from tests.support.live.running_worker import RunningWorker, left_behind
+from tests.support.live.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -23,7 +23,7 @@ from tests.stand_ins.elevenlabs import ElevenLabsStandIn
 from tests.stand_ins.openai import OpenAIStandIn
 from tests.stand_ins.tcp_proxy import TcpProxy
 from tests.support.live.breakable import THANKS, socket_of
-from tests.support.live.running_worker import eventually
+from tests.support.live.waiting import eventually
 from tests.support.paths import REPOSITORY
 from worker.demo.child_process import start_child
 from worker.demo.livekit_server import LiveKitServer

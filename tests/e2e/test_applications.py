@@ -11,7 +11,7 @@ from states import Outcome, Reason
 from states.testing import assert_outcome, assert_path
 from tests.support.live.heard import heard_by
 from tests.support.live.one_question import ALL_THE_WAY, is_running, new_room
-from tests.support.live.running_worker import PATIENCE_S
+from tests.support.live.waiting import PATIENCE_S
 from tests.support.paths import REPOSITORY
 from worker.demo.voice import LocalVoice
 

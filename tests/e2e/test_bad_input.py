@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.live.running_worker import command, eventually, left_behind
+from tests.support.live.running_worker import command, left_behind
+from tests.support.live.waiting import eventually
 from worker.cli.common import ExitCode
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from states import Outcome, Reason
 from states.testing import assert_outcome, assert_path
 from tests.support.live.heard import heard_by
 from tests.support.live.one_question import ALL_THE_WAY, ANSWER, PLAN
-from tests.support.live.running_worker import PATIENCE_S
 from tests.support.live.scenarios import Record
+from tests.support.live.waiting import PATIENCE_S
 from worker.demo.voice import LocalVoice
 
 if TYPE_CHECKING:

@@ -24,7 +24,8 @@ from tests.support.live.coming_back import (
 )
 from tests.support.live.heard import MOST_WORD_ERRORS, heard_by, place_of, word_error_rate, words
 from tests.support.live.one_question import PLAN, SCRIPT, is_running
-from tests.support.live.running_worker import PATIENCE_S, StartWorker, eventually
+from tests.support.live.running_worker import StartWorker
+from tests.support.live.waiting import PATIENCE_S, eventually
 from worker.demo.conversation import hold_conversation
 from worker.demo.script import CandidateScript
 from worker.demo.voice import LocalVoice

@@ -35,7 +35,8 @@ from tests.support.live.heard import (
     word_error_rate,
 )
 from tests.support.live.one_question import ANSWER, PLAN, is_gone, is_running
-from tests.support.live.running_worker import PATIENCE_S, RunningWorker, database_elsewhere
+from tests.support.live.running_worker import RunningWorker, database_elsewhere
+from tests.support.live.waiting import PATIENCE_S, answered
 from worker.demo.conversation import hold_conversation
 from worker.demo.livekit_server import LiveKitServer
 from worker.demo.script import CandidateScript
@@ -185,8 +186,9 @@ async def test_half_an_answer_outlives_its_interviewers_machine_and_is_joined_by
         await parts.far.job(interview.room, until=has_asked)
         await candidate.wait_until_interviewer_paused(quiet_s=1.0, timeout_s=PATIENCE_S)
         await candidate.say(*await LocalVoice().render(FIRST_HALF))
-        while not (stored := await words_stored(parts.near, first)):
-            pass
+        stored = await answered(
+            lambda: words_stored(parts.near, first), "words of the answer in the database"
+        )
         cut_s = candidate.now_s
         parts.machine.pull()
         alone_s = await alone_after(candidate, cut_s)

@@ -15,13 +15,9 @@ from tests.stand_ins.tcp_proxy import TcpProxy
 from tests.support.live.breakable import socket_of
 from tests.support.live.heard import heard_by
 from tests.support.live.one_question import ALL_THE_WAY, NEVER_STARTED, PLAN, is_running
-from tests.support.live.running_worker import (
-    PATIENCE_S,
-    RunningWorker,
-    database_elsewhere,
-    eventually,
-)
+from tests.support.live.running_worker import RunningWorker, database_elsewhere
 from tests.support.live.scenarios import Record, assert_nothing_was_lost, talk, write_down
+from tests.support.live.waiting import PATIENCE_S, eventually
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

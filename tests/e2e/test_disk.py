@@ -21,13 +21,9 @@ from tests.support.live.coming_back import (
 )
 from tests.support.live.failing_disk import FailingDisk
 from tests.support.live.one_question import PLAN, SCRIPT, is_running
-from tests.support.live.running_worker import (
-    PATIENCE_S,
-    RunningWorker,
-    StartWorker,
-    database_elsewhere,
-)
+from tests.support.live.running_worker import RunningWorker, StartWorker, database_elsewhere
 from tests.support.live.scenarios import LONGEST_WAIT_S, talk
+from tests.support.live.waiting import PATIENCE_S, answered
 from worker.demo.conversation import hold_conversation
 from worker.store.jobs import records_of
 
@@ -53,6 +49,15 @@ async def stored_problems(worker: RunningWorker, job: History) -> list[str]:
     return [each["reason"] for each in lost if each["status"] == Status.LOST]
 
 
+async def has_stored(worker: RunningWorker, job: History, problem: str) -> None:
+    """Wait until the database has this problem of the job's disk, and no other."""
+
+    async def stored() -> bool:
+        return await stored_problems(worker, job) == [problem]
+
+    await answered(stored, f"{problem} in the database")
+
+
 async def assert_all_was_asked_and_answered(worker: RunningWorker, interview: Interview) -> None:
     assert await is_over(worker, interview) == (Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
     roles = await roles_of(worker, interview)
@@ -71,8 +76,7 @@ async def test_with_a_full_disk_every_word_is_in_the_database_also_of_a_job_that
         first = await worker.job(interview.room, until=is_running)
         fill_disk_of(first.header["pid"])
         await candidate.wait_until_interviewer_paused(quiet_s=1.0, timeout_s=PATIENCE_S)
-        while await stored_problems(worker, first) != ["DiskFull"]:
-            pass
+        await has_stored(worker, first, "DiskFull")
         killed_s = candidate.now_s
         os.kill(first.header["pid"], signal.SIGKILL)
         # Who speaks before anybody is heard again is asked once more.
@@ -121,8 +125,7 @@ async def test_a_disk_that_fails_and_is_read_only_costs_no_word_and_another_mach
             stack.push_async_callback(other.discard)
             await other.start()
             await candidate.wait_until_interviewer_paused(quiet_s=1.0, timeout_s=PATIENCE_S)
-            while await stored_problems(worker, first) != ["DiskReadOnly"]:
-                pass
+            await has_stored(worker, first, "DiskReadOnly")
             killed_s = candidate.now_s
             os.kill(first.header["pid"], signal.SIGKILL)
             alone_s = await alone_after(candidate, killed_s)

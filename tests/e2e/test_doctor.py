@@ -17,7 +17,8 @@ import pytest
 from livekit import api
 
 from tests.stand_ins.deepgram import DeepgramStandIn
-from tests.support.live.running_worker import command, environment, eventually, left_behind
+from tests.support.live.running_worker import command, environment, left_behind
+from tests.support.live.waiting import answered, eventually
 from worker.demo.child_process import start_child
 from worker.demo.livekit_server import LiveKitServer
 
@@ -65,9 +66,11 @@ async def doctor(
 
 async def none_left(rooms: api.LiveKitAPI) -> None:
     """Wait until there is no room of the doctor's: what was cut off may arrive a moment later."""
-    async with asyncio.timeout(30):
-        while await doctors_rooms(rooms):  # noqa: ASYNC110 - a server's room is no event here
-            await asyncio.sleep(0.2)
+
+    async def none() -> bool:
+        return not await doctors_rooms(rooms)
+
+    await answered(none, "the end of the doctor's rooms", timeout_s=30)
 
 
 async def test_a_healthy_set_up_is_all_well_and_leaves_nothing(
@@ -161,10 +164,12 @@ async def test_ctrl_c_in_the_middle_leaves_no_room_and_says_nothing(
             env=environment(settings | {"DATABASE_URL": database, "INTERVIEW_EMBEDDED": "0"}),
             cwd=folder,
         )
-        async with asyncio.timeout(60):
-            while not await doctors_rooms(rooms):
-                assert process.poll() is None, "it ended before its room was seen"
 
+        async def is_in_its_room() -> bool:
+            assert process.poll() is None, "it ended before its room was seen"
+            return bool(await doctors_rooms(rooms))
+
+        await answered(is_in_its_room, "the doctor's room", timeout_s=60)
         process.send_signal(signal.SIGINT)
         await eventually(lambda: process.poll() is not None, "the end of the command")
 

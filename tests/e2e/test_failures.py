@@ -24,7 +24,8 @@ from tests.support.live.one_question import (
     is_running,
     new_room,
 )
-from tests.support.live.running_worker import PATIENCE_S, RunningWorker, StartWorker, eventually
+from tests.support.live.running_worker import RunningWorker, StartWorker
+from tests.support.live.waiting import PATIENCE_S, eventually
 from worker.demo.conversation import hold_conversation
 from worker.demo.voice import LocalVoice
 from worker.store.interviews import get_interview

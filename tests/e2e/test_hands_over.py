@@ -14,7 +14,8 @@ from states.testing import assert_outcome
 from tests.support.live.coming_back import is_over, roles_of, successor
 from tests.support.live.heard import heard_by
 from tests.support.live.one_question import ANSWER, PLAN, SCRIPT, is_running
-from tests.support.live.running_worker import PATIENCE_S, StartWorker, eventually
+from tests.support.live.running_worker import StartWorker
+from tests.support.live.waiting import PATIENCE_S, answered, eventually
 from worker.demo.conversation import hold_conversation
 from worker.demo.script import CandidateScript
 from worker.interview.plan import Plan, Question
@@ -71,11 +72,14 @@ async def another(start_worker: StartWorker, first: RunningWorker, url: str) -> 
     """A worker of the same name with the same database, known there as one with free slots."""
     shared = {"DATABASE_URL": url, "INTERVIEW_AGENT_NAME": first.agent_name}
     other = await start_worker(shared)
-    async with asyncio.timeout(PATIENCE_S), other.database() as database:
-        # The first one has four slots, of which one is taken.
-        there = Others(workers=2, seats=3 + 4)
-        while await other_workers(database, first.agent_name, besides="", fresh_s=60.0) != there:
-            pass
+    async with other.database() as database:
+
+        async def both_are_there() -> bool:
+            there = await other_workers(database, first.agent_name, besides="", fresh_s=60.0)
+            # The first one has four slots, of which one is taken.
+            return there == Others(workers=2, seats=3 + 4)
+
+        await answered(both_are_there, "two workers in the database")
     return other
 
 

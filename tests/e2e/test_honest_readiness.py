@@ -15,7 +15,7 @@ import pytest
 from states import Outcome, Reason, State
 from states.testing import assert_outcome
 from tests.support.live.one_question import PLAN, is_running
-from tests.support.live.running_worker import eventually
+from tests.support.live.waiting import eventually
 from tests.support.paths import REPOSITORY
 
 if TYPE_CHECKING:

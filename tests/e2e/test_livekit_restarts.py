@@ -12,7 +12,8 @@ from states.testing import assert_outcome
 from tests.support.live.coming_back import worker_alone
 from tests.support.live.heard import MOST_WORD_ERRORS, heard_by, times_in, word_error_rate
 from tests.support.live.one_question import PLAN, SCRIPT, is_running
-from tests.support.live.running_worker import PATIENCE_S, RunningWorker, eventually
+from tests.support.live.running_worker import RunningWorker
+from tests.support.live.waiting import PATIENCE_S, eventually
 from worker.demo.conversation import hold_conversation
 from worker.demo.livekit_server import LiveKitServer
 from worker.demo.script import CandidateScript

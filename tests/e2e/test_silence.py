@@ -16,7 +16,8 @@ from tests.support.live.chat import Chat
 from tests.support.live.heard import heard_by
 from tests.support.live.one_question import ALL_THE_WAY, ANSWER
 from tests.support.live.one_question import PLAN as ONE_QUESTION
-from tests.support.live.running_worker import PATIENCE_S, RunningWorker, StartWorker, eventually
+from tests.support.live.running_worker import RunningWorker, StartWorker
+from tests.support.live.waiting import PATIENCE_S, eventually
 from worker.demo.voice import LocalVoice
 from worker.interview.plan import Question
 

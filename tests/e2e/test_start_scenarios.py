@@ -15,8 +15,8 @@ from tests.stand_ins.tcp_proxy import TcpProxy
 from tests.support.live import broken_plugins
 from tests.support.live.heard import heard_by
 from tests.support.live.one_question import ALL_THE_WAY, NEVER_STARTED, PLAN, is_running
-from tests.support.live.running_worker import PATIENCE_S, eventually
 from tests.support.live.scenarios import Record, assert_nothing_was_lost, talk, write_down
+from tests.support.live.waiting import PATIENCE_S, eventually
 from tests.support.paths import REPOSITORY
 
 if TYPE_CHECKING:

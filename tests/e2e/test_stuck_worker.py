@@ -18,7 +18,8 @@ from tests.support.live.coming_back import (
 )
 from tests.support.live.heard import heard_by
 from tests.support.live.one_question import PLAN, SCRIPT
-from tests.support.live.running_worker import PATIENCE_S, database_elsewhere, eventually
+from tests.support.live.running_worker import database_elsewhere
+from tests.support.live.waiting import PATIENCE_S, eventually
 from tests.support.paths import REPOSITORY
 from worker.demo.conversation import hold_conversation
 

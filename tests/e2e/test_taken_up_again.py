@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from states import Outcome, Reason
 from states.testing import assert_outcome
 from tests.support.live.one_question import PLAN, SCRIPT, is_running
-from tests.support.live.running_worker import PATIENCE_S, StartWorker, command, eventually
+from tests.support.live.running_worker import StartWorker, command
+from tests.support.live.waiting import PATIENCE_S, eventually
 from worker.cli.common import ExitCode
 from worker.demo.conversation import hold_conversation
 

@@ -14,6 +14,7 @@ import pytest
 
 from tests.support.live.one_question import PLAN
 from tests.support.live.running_worker import RunningWorker, command
+from tests.support.live.waiting import answered
 from worker.demo.livekit_server import LiveKitServer
 
 if TYPE_CHECKING:
@@ -44,11 +45,12 @@ class Seen:
 
     async def ready(self, **answer: Any) -> dict[str, Any]:
         """Wait until /readyz answers so."""
-        while True:
-            _, said = await self.get("/readyz")
-            if answer.items() <= said.items():
-                return dict(said)
-            await asyncio.sleep(0.1)
+
+        async def said() -> dict[str, Any] | None:
+            _, page = await self.get("/readyz")
+            return dict(page) if answer.items() <= page.items() else None
+
+        return await answered(said, f"readiness with {answer}")
 
     async def figure(self, name: str) -> float:
         """A figure by its name and labels as they stand on the page; 0 where it does not."""
@@ -58,20 +60,21 @@ class Seen:
 
     async def job(self, **said: Any) -> dict[str, Any]:
         """Wait until the one job says so of itself."""
-        while True:
-            _, answer = await self.get("/jobs")
-            for job in answer["jobs"]:
-                if said.items() <= job.items():
-                    return dict(job)
-            await asyncio.sleep(0.1)
+
+        async def found() -> dict[str, Any] | None:
+            _, page = await self.get("/jobs")
+            return next((dict(job) for job in page["jobs"] if said.items() <= job.items()), None)
+
+        return await answered(found, f"a job with {said}")
 
     async def unresponsive(self, *job_ids: str) -> None:
         """Wait until these jobs, and no others, give no sign of life."""
-        while True:
-            _, said = await self.get("/livez")
-            if said["unresponsive_jobs"] == [*job_ids]:
-                return
-            await asyncio.sleep(0.5)
+
+        async def said() -> bool:
+            _, page = await self.get("/livez")
+            return bool(page["unresponsive_jobs"] == [*job_ids])
+
+        await answered(said, f"unresponsive: {job_ids}")
 
 
 @pytest.fixture

@@ -14,7 +14,8 @@ from states import Outcome, Reason
 from tests.support.live.coming_back import COMES_BACK, LONGEST_ALONE_S, has_asked, is_over
 from tests.support.live.heard import heard_by
 from tests.support.live.one_question import PLAN, SCRIPT
-from tests.support.live.running_worker import PATIENCE_S, RunningWorker
+from tests.support.live.running_worker import RunningWorker
+from tests.support.live.waiting import PATIENCE_S, answered
 from worker.demo.conversation import hold_conversation
 from worker.demo.livekit_server import API_KEY, LiveKitServer, Ports
 from worker.store.embedded import EmbeddedPostgres
@@ -73,9 +74,13 @@ async def test_of_two_workers_that_learn_of_a_candidate_who_came_back_to_nobody_
             )
             stack.push_async_callback(second.discard)
             await second.start()
+
         # Gone for a moment, in which the interviewer dies: nobody is sent to an empty room.
-        while interview.candidate_identity in await first.participants(interview.room):
-            pass
+        async def is_empty() -> bool:
+            present = await first.participants(interview.room)
+            return interview.candidate_identity not in present
+
+        await answered(is_empty, "the end of the candidate's presence")
         os.kill(job.header["pid"], signal.SIGKILL)
         await first.ended_job(interview.room)
         async with first.candidate_of(interview) as candidate:

@@ -21,7 +21,8 @@ from tests.support.live.coming_back import (
     successor,
 )
 from tests.support.live.one_question import PLAN, SCRIPT
-from tests.support.live.running_worker import PATIENCE_S, RunningWorker, database_elsewhere
+from tests.support.live.running_worker import RunningWorker, database_elsewhere
+from tests.support.live.waiting import PATIENCE_S
 from tests.support.live.wrong_clock import Clock
 from worker.demo.conversation import hold_conversation
 

@@ -6,9 +6,10 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from tests.support.live.one_question import is_running
-from tests.support.live.running_worker import PATIENCE_S, RunningWorker
+from tests.support.live.running_worker import RunningWorker
+from tests.support.live.waiting import PATIENCE_S, answered
 from worker.demo.livekit_server import LiveKitServer
-from worker.store.interviews import turns_of
+from worker.store.interviews import get_interview, turns_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -57,13 +58,15 @@ async def alone_after(candidate: Candidate, killed_s: float) -> float:
 async def is_over(worker: RunningWorker, interview: Interview) -> tuple[str, str]:
     """How it ended, once it has."""
 
-    async def shown() -> tuple[str, str] | None:
-        found = await worker.command_json("interviews", "show", interview.interview_id)
-        return (found["outcome"], found["reason"]) if found["status"] == "ended" else None
+    async with worker.database() as database:
 
-    while (end := await shown()) is None:
-        pass
-    return end
+        async def ended() -> bool:
+            found = await get_interview(database, interview.interview_id)
+            return found is not None and found.status == "ended"
+
+        await answered(ended, "the end of the interview")
+    shown = await worker.command_json("interviews", "show", interview.interview_id)
+    return shown["outcome"], shown["reason"]
 
 
 @asynccontextmanager

@@ -15,8 +15,8 @@ from tests.support.live.chat import Chat, Message
 from tests.support.live.heard import heard_by, times_in, words
 from tests.support.live.one_question import ANSWER
 from tests.support.live.one_question import PLAN as ONE_QUESTION
-from tests.support.live.running_worker import PATIENCE_S, eventually
 from tests.support.live.silences import OurTurn, spans_in
+from tests.support.live.waiting import PATIENCE_S, eventually
 from worker.demo.voice import LocalVoice
 from worker.interview.clips import ClipName
 from worker.interview.plan import Question

@@ -12,14 +12,15 @@ import sys
 import tempfile
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias
 from uuid import uuid4
 
 import psutil
 from filelock import AsyncFileLock
 
 from states import History
-from states.journal import read_records
+from tests.support.live.waiting import PATIENCE_S, eventually
+from tests.support.live.worker_files import WorkerJournals, WorkerLog
 from worker import rooms
 from worker.demo.candidate import Candidate
 from worker.demo.child_process import start_child
@@ -33,15 +34,9 @@ if TYPE_CHECKING:
     from worker.demo.livekit_server import LiveKitServer
     from worker.interview.plan import Plan
 
-T = TypeVar("T")
-
 #: Starts a worker with settings of the test's own, which ends with the test.
 StartWorker: TypeAlias = "Callable[[Mapping[str, str]], Awaitable[RunningWorker]]"
 
-#: Seconds until something that must come is given up. Never a measure of how fast it should be:
-#: the machines are small and shared.
-PATIENCE_S = 90.0
-_POLL_S = 0.05
 #: Held while a worker starts: to load its models takes a whole processor, and two of them at once
 #: would make the candidates of the tests beside it stutter.
 _STARTING = Path(tempfile.gettempdir()) / "interview-worker-tests-starting.lock"
@@ -49,24 +44,6 @@ _STARTING = Path(tempfile.gettempdir()) / "interview-worker-tests-starting.lock"
 _LAST_LINES = 20
 
 _OURS = ("LIVEKIT_", "INTERVIEW_", "DATABASE_", "DEEPGRAM_", "ELEVEN", "OPENAI_")
-
-
-async def eventually(
-    probe: Callable[[], T | None], awaited: str, *, timeout_s: float = PATIENCE_S
-) -> T:
-    """Ask `probe` until it answers; the one place where these tests poll.
-
-    Raises AssertionError, with what was awaited, after `timeout_s` seconds.
-    """
-    loop = asyncio.get_running_loop()
-    give_up = loop.time() + timeout_s
-    while True:
-        answer = probe()
-        if answer:
-            return answer
-        if loop.time() > give_up:
-            raise AssertionError(f"{awaited}: not within {timeout_s:g} s")
-        await asyncio.sleep(_POLL_S)
 
 
 def environment(settings: Mapping[str, str]) -> dict[str, str]:
@@ -154,12 +131,15 @@ class RunningWorker:
             **(settings or {}),
         }
         self.process: subprocess.Popen[bytes] | None = None
+        self._log = WorkerLog(self.log_path)
+        self._journals = WorkerJournals(self.data_dir / "journals")
 
     # --- its life ---------------------------------------------------------------------------------
 
     async def start(self) -> None:
         """Start it and wait until LiveKit has taken its registration."""
         async with AsyncFileLock(_STARTING):
+            self._log.begin()
             with self.log_path.open("wb") as log:
                 self.process = start_child(
                     [*self._inside, sys.executable, "-m", "worker", "start"],
@@ -215,13 +195,7 @@ class RunningWorker:
 
     def log(self, **fields: Any) -> list[dict[str, Any]]:
         """The log's lines so far that have these fields. Raises ValueError for one not JSON."""
-        lines = self.log_path.read_text().splitlines(keepends=True)
-        records = [json.loads(line) for line in lines if line.endswith("\n")]
-        return [
-            record
-            for record in records
-            if all(record.get(name) == value for name, value in fields.items())
-        ]
+        return self._log.lines(**fields)
 
     async def logged(self, event: str, **fields: Any) -> dict[str, Any]:
         """Wait for a line of the log; returns the first."""
@@ -305,12 +279,7 @@ class RunningWorker:
 
     def histories(self, room: str) -> list[History]:
         """What the journals on disk tell of the jobs in a room, shipped or not."""
-        folder = self.data_dir / "journals"
-        return [
-            History.from_records(records)
-            for path in (*folder.glob("*.jsonl"), *folder.glob("shipped/*.jsonl"))
-            if (records := _records(path)) and records[0].get("room") == room
-        ]
+        return self._journals.in_room(room)
 
     async def job(self, room: str, *, until: Callable[[History], bool] = bool) -> History:
         """Wait for the room's one job, and until so much is true of it."""
@@ -332,8 +301,3 @@ class RunningWorker:
             return History.read(path) if path.exists() else None
 
         return await eventually(shipped, f"the end of the job in {room}")
-
-
-def _records(path: Path) -> list[dict[str, Any]]:
-    """A journal's records; none where it was put away since it was listed."""
-    return read_records(path).records if path.exists() else []
