@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 PYTEST := $(BIN)/python -m pytest
 # Scenarios at the same time. A spoken interview takes 0.2 of a processor, the start of a worker
 # a whole one.
-E2E_WORKERS ?= 3
+E2E_WORKERS ?= 2
 ROTATION := $(if $(ROTATE),--rotate $(ROTATE))
 
 # Without bytecode on the disk each process of a test compiles the worker and the tests anew: 4 s.

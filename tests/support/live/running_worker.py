@@ -175,8 +175,12 @@ class RunningWorker:
 
     async def nothing_left(self) -> None:
         """Wait until no process of it is left, the database's keeper (2 s) among them."""
+        # A look reads the environment of every process of the machine.
         await eventually(
-            lambda: not left_behind(self.data_dir), "the end of every process", timeout_s=30
+            lambda: not left_behind(self.data_dir),
+            "the end of every process",
+            timeout_s=30,
+            poll_s=0.5,
         )
 
     async def discard(self) -> None:

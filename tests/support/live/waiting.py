@@ -18,9 +18,13 @@ _POLL_S: Final = 0.05
 
 
 async def eventually(
-    probe: Callable[[], T | None], awaited: str, *, timeout_s: float = PATIENCE_S
+    probe: Callable[[], T | None],
+    awaited: str,
+    *,
+    timeout_s: float = PATIENCE_S,
+    poll_s: float = _POLL_S,
 ) -> T:
-    """Call `probe` until it returns something true.
+    """Call `probe` every `poll_s` seconds until it returns something true.
 
     Raises AssertionError, with what was awaited, after `timeout_s` seconds.
     """
@@ -28,11 +32,15 @@ async def eventually(
     async def asked() -> T | None:
         return probe()
 
-    return await answered(asked, awaited, timeout_s=timeout_s)
+    return await answered(asked, awaited, timeout_s=timeout_s, poll_s=poll_s)
 
 
 async def answered(
-    probe: Callable[[], Awaitable[T | None]], awaited: str, *, timeout_s: float = PATIENCE_S
+    probe: Callable[[], Awaitable[T | None]],
+    awaited: str,
+    *,
+    timeout_s: float = PATIENCE_S,
+    poll_s: float = _POLL_S,
 ) -> T:
     """Call `probe`, whose answer is itself waited for, until it is something true.
 
@@ -46,4 +54,4 @@ async def answered(
             return answer
         if loop.time() > give_up:
             raise AssertionError(f"{awaited}: not within {timeout_s:g} s")
-        await asyncio.sleep(_POLL_S)
+        await asyncio.sleep(poll_s)
