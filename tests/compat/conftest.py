@@ -18,6 +18,7 @@ import pytest
 from filelock import FileLock
 
 from tests.compat.captured import VERSIONS, Captured
+from tests.support.environment import OURS
 from worker.store.embedded import embedded_postgres
 from worker.store.embedded_layout import Layout, programs
 from worker.store.migrate import migrate
@@ -25,8 +26,6 @@ from worker.store.pool import Database
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
-
-_OURS = ("LIVEKIT_", "INTERVIEW_", "DATABASE_", "DEEPGRAM_", "ELEVEN", "OPENAI_")
 
 
 @pytest.fixture(params=VERSIONS, ids=str, scope="session")
@@ -40,7 +39,7 @@ def captured(request: pytest.FixtureRequest) -> Captured:
 def only_these_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No setting from the environment or a `.env` file."""
     for name in os.environ:
-        if name.startswith(_OURS):
+        if name.startswith(OURS):
             monkeypatch.delenv(name)
     monkeypatch.setenv("INTERVIEW_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.chdir(tmp_path)

@@ -16,8 +16,9 @@ import pytest
 
 from states import History, Outcome, Reason, Status
 from states.testing import assert_condition, assert_outcome, assert_path
+from tests.support.environment import environment
 from tests.support.live.heard import MOST_WORD_ERRORS, word_error_rate
-from tests.support.live.running_worker import environment, left_behind
+from tests.support.live.running_worker import left_behind
 from tests.support.live.waiting import eventually
 from worker.demo.script import ANSWERS
 from worker.demo.voice import without_pauses

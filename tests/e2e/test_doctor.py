@@ -17,7 +17,8 @@ import pytest
 from livekit import api
 
 from tests.stand_ins.deepgram import DeepgramStandIn
-from tests.support.live.running_worker import command, environment, left_behind
+from tests.support.environment import environment
+from tests.support.live.running_worker import command, left_behind
 from tests.support.live.waiting import answered, eventually
 from worker.demo.child_process import start_child
 from worker.demo.livekit_server import LiveKitServer

@@ -81,7 +81,7 @@ async def _held(scene: Callable[[World], Awaitable[None]], world: World) -> None
     """
     try:
         await scene(world)
-    except (TimeoutError, CandidateTimeout) as error:
+    except (AssertionError, CandidateTimeout) as error:
         print(f"          not in time, and begun again: {error}", flush=True)
         await world.calm()
         await scene(world)

@@ -12,6 +12,7 @@ import typer.main
 
 from states import Event, Outcome, Reason, State, Status
 from tests.compat.capture.written import write_json
+from tests.support.paths import REPOSITORY
 from worker.cli.app import app
 from worker.cli.common import ExitCode
 from worker.settings import Settings, shown, variable_of
@@ -21,7 +22,7 @@ from worker.telemetry.figures import FIGURES
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_RULES = Path(__file__).parents[3] / "deploy/prometheus/interview-worker.rules.yml"
+_RULES = REPOSITORY / "deploy/prometheus/interview-worker.rules.yml"
 #: Settings whose default is worked out from the machine.
 _COMPUTED = ("data_dir", "slots")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import secrets
@@ -15,6 +14,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from states import History, JournalError, State
 from states.journal import read_records
+from tests.support.environment import environment
+from tests.support.live.waiting import eventually
+from tests.support.paths import REPOSITORY
 from worker import rooms
 from worker.demo.candidate import Candidate
 from worker.demo.child_process import start_child
@@ -29,28 +31,20 @@ if TYPE_CHECKING:
     from worker.interview.plan import Plan
     from worker.store.pool import Database
 
+
 T = TypeVar("T")
 
 #: Seconds after which something that must happen is given up.
 PATIENCE_S = 180.0
-_LOOK_S = 0.1
-_REPOSITORY = Path(__file__).parents[3]
-_OURS = ("LIVEKIT_", "INTERVIEW_", "DATABASE_", "DEEPGRAM_", "ELEVEN", "OPENAI_")
 #: The name that no worker takes dispatches for.
 UNSERVED = "no-worker-has-this-name"
 #: The data folder of most workers. It is a relative path, so that no absolute one is printed.
 DATA = "data"
 
 
-async def eventually(probe: Callable[[], T | None], awaited: str) -> T:
-    """Call `probe` until it returns something true. Raises TimeoutError after `PATIENCE_S`."""
-    try:
-        async with asyncio.timeout(PATIENCE_S):
-            while not (answer := probe()):  # noqa: ASYNC110 - files are no events
-                await asyncio.sleep(_LOOK_S)
-            return answer
-    except TimeoutError:
-        raise TimeoutError(f"{awaited}: not within {PATIENCE_S:g} s") from None
+async def until(probe: Callable[[], T | None], awaited: str) -> T:
+    """Call `probe` until it returns something true. Raises AssertionError after `PATIENCE_S`."""
+    return await eventually(probe, awaited, timeout_s=PATIENCE_S, poll_s=0.1)
 
 
 class World:
@@ -68,10 +62,8 @@ class World:
 
     def environment(self, settings: Mapping[str, str]) -> dict[str, str]:
         """This process's environment with these settings of the worker, and no others."""
-        inherited = {name: v for name, v in os.environ.items() if not name.startswith(_OURS)}
-        return {
-            **inherited,
-            "PYTHONPATH": f"{_REPOSITORY}:{Path(__file__).parent}",
+        ours = {
+            "PYTHONPATH": f"{REPOSITORY}:{Path(__file__).parent}",
             "LIVEKIT_URL": self.server.url,
             "LIVEKIT_API_KEY": self.server.api_key,
             "LIVEKIT_API_SECRET": self.server.api_secret,
@@ -85,6 +77,7 @@ class World:
             "INTERVIEW_REDISPATCH_TRIES": "0",
             **settings,
         }
+        return environment(ours)
 
     @property
     def access(self) -> tuple[str, str, str]:
@@ -156,7 +149,7 @@ class World:
             jobs = [j for j in self.histories(room) if j.header["job_id"] not in but]
             return next((j for j in jobs if State.RUNNING in j.path), None)
 
-        return await eventually(running, f"a running job in {room}")
+        return await until(running, f"a running job in {room}")
 
     async def over(self, room: str, *, jobs: int = 1) -> None:
         """Wait until the room has this number of jobs, and the process of each has ended."""
@@ -165,7 +158,7 @@ class World:
             found = self.histories(room)
             return len(found) >= jobs and all(job.exited for job in found)
 
-        await eventually(ended, f"the end of {jobs} jobs in {room}")
+        await until(ended, f"the end of {jobs} jobs in {room}")
 
     async def asked(self, room: str, question: str, *, but: Sequence[str] = ()) -> History:
         """A job of the room that runs, once its interviewer has asked a question to its end."""
@@ -177,7 +170,7 @@ class World:
                     return job
             return None
 
-        return await eventually(has_asked, f"the question {question} in {room}")
+        return await until(has_asked, f"the question {question} in {room}")
 
     async def calm(self) -> None:
         """Restart the LiveKit server, so that no earlier dispatch is left."""
@@ -193,7 +186,7 @@ class World:
                 for record in read_records(path).records
             )
 
-        await eventually(heard, "the beginning of an answer")
+        await until(heard, "the beginning of an answer")
 
     async def one_over(self, room: str) -> None:
         """Wait until one job of the room is closed and its process has ended."""
@@ -201,7 +194,7 @@ class World:
         def ended() -> bool:
             return any(job.exited and job.outcome for job in self.histories(room))
 
-        await eventually(ended, f"the end of a job in {room}")
+        await until(ended, f"the end of a job in {room}")
 
 
 class Worker:
@@ -229,7 +222,7 @@ class Worker:
         if process.poll() is None:
             process.terminate()
         try:
-            await eventually(lambda: process.poll() is not None, "the end of a worker")
+            await until(lambda: process.poll() is not None, "the end of a worker")
         finally:
             if process.poll() is None:
                 process.kill()
@@ -243,7 +236,7 @@ class Worker:
             lines = [part for part in self._log.read_text().splitlines() if part.startswith("{")]
             return next((r for r in map(json.loads, lines) if r.get("event") == event), None)
 
-        return await eventually(line, f"{event!r} in {self._log}")
+        return await until(line, f"{event!r} in {self._log}")
 
     def terminate(self) -> None:
         """SIGTERM."""
@@ -255,7 +248,7 @@ class Worker:
         for number in (signal.SIGSTOP, signal.SIGKILL):  # none of them sees another one end
             for pid in pids:
                 os.kill(pid, number)
-        await eventually(lambda: self._running.poll() is not None, "the end of a killed worker")
+        await until(lambda: self._running.poll() is not None, "the end of a killed worker")
 
     @property
     def _running(self) -> subprocess.Popen[bytes]:

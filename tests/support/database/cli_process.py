@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tests.support.environment import environment
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
-
-_OURS = ("LIVEKIT_", "INTERVIEW_", "DATABASE_")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,11 +31,10 @@ class Ended:
 
 async def command(*arguments: str, settings: Mapping[str, str], folder: Path) -> Ended:
     """Run `python -m worker` to its end in `folder`, with no other settings of the worker's."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
     ours = {"INTERVIEW_DATA_DIR": str(folder / "data"), "INTERVIEW_LOG_LEVEL": "ERROR"}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "worker", *arguments),
-        env={**inherited, **ours, **settings},
+        env=environment({**ours, **settings}),
         cwd=folder,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,

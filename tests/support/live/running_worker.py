@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -19,6 +18,7 @@ import psutil
 from filelock import AsyncFileLock
 
 from states import History
+from tests.support.environment import environment
 from tests.support.live.waiting import PATIENCE_S, eventually
 from tests.support.live.worker_files import WorkerJournals, WorkerLog
 from worker import rooms
@@ -42,14 +42,6 @@ StartWorker: TypeAlias = "Callable[[Mapping[str, str]], Awaitable[RunningWorker]
 _STARTING = Path(tempfile.gettempdir()) / "interview-worker-tests-starting.lock"
 #: Lines of a worker's log that tell why it does not end.
 _LAST_LINES = 20
-
-_OURS = ("LIVEKIT_", "INTERVIEW_", "DATABASE_", "DEEPGRAM_", "ELEVEN", "OPENAI_")
-
-
-def environment(settings: Mapping[str, str]) -> dict[str, str]:
-    """This process's environment, but of the worker's settings only those given."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
-    return {**inherited, **settings}
 
 
 def command(
