@@ -146,6 +146,9 @@ class Worker:
 
     def _on_readiness(self) -> None:
         self._continuity.presence.changed()
+        self._tell_livekit()
+
+    def _tell_livekit(self) -> None:
         if self.registered.is_set():
             self._telling = asyncio.create_task(self.server.tell_status(), name="tell-status")
 
@@ -288,3 +291,6 @@ class Worker:
         gone = self.observation.observer.job_gone(job.job.id, code)
         then = self._continuity.job_gone
         self._books.ship(job.job.id, exit_code=code, after=gone, then=then)
+        # With the framework's next report (2.5 s) LiveKit would learn of the free slot. Until then
+        # it drops what is dispatched to it.
+        self._tell_livekit()

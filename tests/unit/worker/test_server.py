@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,3 +30,25 @@ async def test_the_agent_server_is_made_with_the_idle_processes_and_the_cleanup_
     assert server._shutdown_process_timeout == cleanup_s
     # With a threshold the framework would size the pool by the CPU's load instead.
     assert server._load_threshold == float("inf")
+
+
+async def test_livekit_is_told_of_a_free_slot_as_soon_as_its_job_has_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = Worker(settings_in(tmp_path, LIVEKIT_URL="ws://127.0.0.1:1"))
+    told = asyncio.Event()
+
+    async def tell_status() -> None:
+        told.set()
+
+    monkeypatch.setattr(worker.server, "tell_status", tell_status)
+    job = SimpleNamespace(job=SimpleNamespace(id="AJ_1", room=SimpleNamespace(name="room-1")))
+
+    worker._on_process_closed(SimpleNamespace(running_job=job, exitcode=0))
+    await asyncio.sleep(0)
+    assert not told.is_set(), "LiveKit does not know this worker yet"
+
+    worker.registered.set()
+    worker._on_process_closed(SimpleNamespace(running_job=job, exitcode=0))
+    async with asyncio.timeout(1.0):
+        await told.wait()
