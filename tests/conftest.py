@@ -73,10 +73,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.timeout(TIMEOUTS_S[category]))
     share = config.getoption("--rotate")
     if share is not None:
-        rotating = {item.nodeid: item for item in items if item.get_closest_marker("rotates")}
-        left_out = others(rotating, share)
+        left_out = [item for one in others(_rotating(items), share) for item in one]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
+
+
+def _rotating(items: list[pytest.Item]) -> dict[str, list[pytest.Item]]:
+    """Return the tests that rotate; those that share a fixture, which takes a minute, as one."""
+    rotating: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        if item.get_closest_marker("rotates"):
+            group = item.get_closest_marker("xdist_group")
+            rotating.setdefault(group.args[0] if group else item.nodeid, []).append(item)
+    return rotating
 
 
 def _category(path: Path) -> str:

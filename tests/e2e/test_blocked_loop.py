@@ -22,6 +22,7 @@ pytestmark = pytest.mark.usefixtures("voices")
 BLOCKED_S = 5.0
 
 
+@pytest.mark.rotates
 async def test_a_word_is_heard_while_the_loop_is_blocked_and_the_interview_goes_on(
     start_worker: StartWorker, record_property: Record
 ) -> None:

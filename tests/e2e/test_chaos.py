@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 
     from tests.support.live.scenarios import Record
 
-pytestmark = pytest.mark.usefixtures("voices")
+pytestmark = [pytest.mark.usefixtures("voices"), pytest.mark.alone]
 
 SEED = 7
 #: Seconds; a busy machine's, not the goal (10 s).
 LONGEST_SILENCE_S = 30.0
 
 
+@pytest.mark.rotates
 @pytest.mark.row("B11")
 async def test_nothing_is_lost_under_faults_and_every_interview_has_its_end(
     livekit_binary: Path, tmp_path: Path, record_property: Record

@@ -127,6 +127,7 @@ async def test_where_every_first_choice_refuses_its_key_the_others_hold_the_inte
     assert len(cloud.openai.requests) <= 2  # the plugin looks the server up before it asks
 
 
+@pytest.mark.rotates
 async def test_a_worker_without_keys_says_whom_it_leaves_out_and_holds_the_interview(
     start_worker: StartWorker,
 ) -> None:
@@ -143,6 +144,7 @@ async def test_a_worker_without_keys_says_whom_it_leaves_out_and_holds_the_inter
     ]
 
 
+@pytest.mark.rotates
 async def test_providers_that_stumble_once_cost_no_word(
     start_worker: StartWorker, cloud: Cloud
 ) -> None:

@@ -221,6 +221,7 @@ async def test_half_an_answer_outlives_its_interviewers_machine_and_is_joined_by
     assert sound_of(candidate, first, since_s=cut_s + DECAY_S) == 0
 
 
+@pytest.mark.rotates
 async def test_a_machine_that_is_reached_again_says_nothing_and_brings_what_it_has_written(
     parts: Parts, record_property: Record
 ) -> None:
@@ -262,6 +263,7 @@ async def test_a_machine_that_is_reached_again_says_nothing_and_brings_what_it_h
         await parts.far.delete_room(another.room)
 
 
+@pytest.mark.rotates
 async def test_a_worker_that_alone_has_lost_the_database_goes_on_and_yields_to_a_newcomer(
     parts: Parts, record_property: Record
 ) -> None:

@@ -25,6 +25,7 @@ async def deepgram() -> AsyncIterator[DeepgramStandIn]:
         yield await stack.enter_async_context(DeepgramStandIn())
 
 
+@pytest.mark.rotates
 @pytest.mark.row("B7")
 async def test_an_answer_that_deepgram_swallowed_is_one_turn_and_whole(
     start_worker: StartWorker, deepgram: DeepgramStandIn

@@ -27,7 +27,7 @@ from worker.interview.plan import SAMPLE_PLAN, load_plan
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.xdist_group("demo")
+pytestmark = [pytest.mark.xdist_group("demo"), pytest.mark.rotates]
 
 # It needs no server, but takes a minute; all tests of the module look at the one interview.
 #: Seconds until the demo is given up; it takes about 65.

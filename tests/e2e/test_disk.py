@@ -87,6 +87,7 @@ async def test_with_a_full_disk_every_word_is_in_the_database_also_of_a_job_that
     await assert_all_was_asked_and_answered(worker, interview)
 
 
+@pytest.mark.rotates
 async def test_a_disk_that_takes_seconds_keeps_nobody_waiting(
     start_worker: StartWorker, record_property: Record
 ) -> None:
@@ -102,6 +103,7 @@ async def test_a_disk_that_takes_seconds_keeps_nobody_waiting(
     assert "DiskSlow" in await stored_problems(worker, job)
 
 
+@pytest.mark.rotates
 async def test_a_disk_that_fails_and_is_read_only_costs_no_word_and_another_machine_goes_on(
     livekit_server: LiveKitServer, record_property: Record
 ) -> None:

@@ -171,6 +171,7 @@ async def test_on_a_second_sigterm_the_sentence_is_finished_and_another_worker_g
         assert roles == ["opening", "answer", "repeat", "answer", "closing"]
 
 
+@pytest.mark.rotates
 async def test_when_the_drain_time_is_over_an_unfinished_answer_is_kept_and_asked_for_again(
     start_worker: StartWorker, record_property: Record
 ) -> None:
@@ -194,6 +195,7 @@ async def test_when_the_drain_time_is_over_an_unfinished_answer_is_kept_and_aske
         assert [turn.interrupted for turn in kept] == [True]
 
 
+@pytest.mark.rotates
 async def test_a_job_whose_main_process_is_killed_promises_somebody_who_comes(
     start_worker: StartWorker, record_property: Record
 ) -> None:
@@ -212,6 +214,7 @@ async def test_a_job_whose_main_process_is_killed_promises_somebody_who_comes(
         await handed_over(first, interview)
 
 
+@pytest.mark.rotates
 async def test_where_nobody_else_is_there_the_interview_is_closed_with_everything_kept(
     start_worker: StartWorker,
 ) -> None:
@@ -230,6 +233,7 @@ async def test_where_nobody_else_is_there_the_interview_is_closed_with_everythin
     assert [(turn.speaker, turn.interrupted) for turn in job.turns] == [("interviewer", False)]
 
 
+@pytest.mark.rotates
 async def test_where_nobody_else_is_there_the_interview_goes_on_if_it_is_to(
     start_worker: StartWorker,
 ) -> None:

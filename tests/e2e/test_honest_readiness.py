@@ -94,6 +94,7 @@ async def test_processes_that_cannot_be_prepared_are_not_respawned_in_a_loop(
     await takes_jobs_again(worker)
 
 
+@pytest.mark.rotates
 async def test_a_process_to_fork_from_that_dies_is_not_restarted_in_a_loop(
     start_worker: StartWorker, tmp_path: Path
 ) -> None:
@@ -130,6 +131,7 @@ def a_full_disk(folder: Path) -> Iterator[None]:
         subprocess.run(["umount", str(folder)], check=True)
 
 
+@pytest.mark.rotates
 @pytest.mark.parametrize(
     ("broken", "says"),
     [(a_file_in_its_place, "File exists"), (a_full_disk, "No space left on device")],
@@ -148,6 +150,7 @@ async def test_a_data_folder_that_takes_no_journal_is_no_place_for_an_interview(
     await takes_jobs_again(worker)
 
 
+@pytest.mark.rotates
 async def test_another_worker_is_asked_instead(start_worker: StartWorker) -> None:
     deaf = await start_worker({})
     (deaf.data_dir / "journals").rename(deaf.data_dir / "elsewhere")
@@ -160,6 +163,7 @@ async def test_another_worker_is_asked_instead(start_worker: StartWorker) -> Non
         await well.job(interview.room, until=is_running)
 
 
+@pytest.mark.rotates
 async def test_without_speech_in_either_direction_no_job_is_taken(
     start_worker: StartWorker, tmp_path: Path
 ) -> None:
@@ -170,6 +174,7 @@ async def test_without_speech_in_either_direction_no_job_is_taken(
     assert "there is no speech" in line["event"]
 
 
+@pytest.mark.rotates
 @pytest.mark.row("B11")
 async def test_a_rehearsal_strikes_and_says_that_it_was_one(start_worker: StartWorker) -> None:
     worker = await start_worker(

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from worker.demo.livekit_server import LiveKitServer
     from worker.speech.audio import Pcm
 
+# A line that is read by ear: with a busy processor it stutters.
+pytestmark = pytest.mark.alone
+
 #: Seconds for which an event loop is blocked in the middle of a clip.
 BLOCKED_S = 2.0
 

@@ -58,6 +58,7 @@ async def turns_in(worker: RunningWorker, interview: Interview) -> list[Turn]:
         return await turns_of(database, interview.interview_id)
 
 
+@pytest.mark.rotates
 async def test_a_question_in_which_the_server_died_is_heard_whole_once_it_is_back(
     worker: RunningWorker, record_property: Record
 ) -> None:
@@ -118,6 +119,7 @@ async def test_an_answer_in_which_the_server_died_is_kept_so_far_and_asked_for_a
     assert all(turn.interrupted for turn in answers[:-1])
 
 
+@pytest.mark.rotates
 async def test_a_server_that_was_away_for_too_long_is_followed_by_another_interviewer(
     worker: RunningWorker, record_property: Record
 ) -> None:

@@ -56,6 +56,7 @@ async def hang(server: LiveKitServer, seconds: float) -> None:
         os.kill(server.pid, signal.SIGCONT)
 
 
+@pytest.mark.rotates
 async def test_an_answer_in_which_the_server_hung_is_kept_so_far_and_asked_for_again(
     worker: RunningWorker, record_property: Record
 ) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from states import Status
 from states.testing import assert_condition
 from tests.e2e.test_cloud_interview import Cloud, assert_held, cloud, hold
@@ -13,6 +15,7 @@ from tests.support.live.running_worker import StartWorker
 __all__ = ["cloud"]
 
 
+@pytest.mark.rotates
 async def test_the_second_interview_of_a_plan_is_heard_whole_though_its_voice_is_gone(
     start_worker: StartWorker, cloud: Cloud
 ) -> None:

@@ -32,6 +32,7 @@ PLAN = replace(ONE_QUESTION, questions=(*ONE_QUESTION.questions, NEXT))
 LONGEST_SILENCE_S = 6.0
 
 
+@pytest.mark.rotates
 @pytest.mark.row("B6")
 async def test_a_voice_that_goes_half_open_is_made_up_for_by_a_clip_and_by_writing(
     start_worker: StartWorker,

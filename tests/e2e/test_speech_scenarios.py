@@ -68,6 +68,7 @@ async def test_a_vad_that_is_late_is_attached_to_the_running_session(
     assert line["elapsed_ms"] > 1000
 
 
+@pytest.mark.rotates
 @pytest.mark.row("S1")
 async def test_a_vad_that_hangs_in_its_thread_holds_up_neither_interview_nor_process(
     start_worker: StartWorker, tmp_path: Path, hold: Hold
@@ -98,6 +99,7 @@ async def test_speech_to_text_that_cannot_be_made_is_made_when_it_is_needed(
     assert statuses(job, "stt") == [(Status.LOST, "NoProviderLeft"), (Status.READY, "Loaded")]
 
 
+@pytest.mark.rotates
 @pytest.mark.row("S6")
 async def test_text_to_speech_that_cannot_be_made_is_made_when_it_is_needed(
     start_worker: StartWorker, tmp_path: Path, hold: Hold

@@ -33,6 +33,7 @@ pytestmark = pytest.mark.usefixtures("voices")
 CAN_BE_STUCK = str(REPOSITORY / "tests/support/live/stuck")
 
 
+@pytest.mark.rotates
 async def test_it_ends_itself_and_its_interview_is_handed_over(
     start_worker: StartWorker, record_property: Record, tmp_path: Path
 ) -> None:
@@ -72,6 +73,7 @@ async def test_it_ends_itself_and_its_interview_is_handed_over(
         assert before.outcome is Outcome.HANDED_OVER
 
 
+@pytest.mark.rotates
 async def test_one_that_is_stopped_and_never_ends_is_ended_and_says_what_it_still_had(
     start_worker: StartWorker,
 ) -> None:

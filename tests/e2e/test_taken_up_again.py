@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from states import Outcome, Reason
 from states.testing import assert_outcome
 from tests.support.live.one_question import PLAN, SCRIPT, is_running
@@ -22,6 +24,7 @@ async def progress_of(worker: RunningWorker, interview: Interview) -> tuple[str,
     return shown["status"], shown["outcome"], shown["reason"]
 
 
+@pytest.mark.rotates
 async def test_an_interview_cut_off_by_a_deploy_goes_on_with_the_next_worker(
     start_worker: StartWorker,
 ) -> None:

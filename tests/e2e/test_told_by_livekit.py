@@ -51,6 +51,7 @@ async def webhooks_at(port: int, event: str) -> float:
     return float(line.removeprefix(start))
 
 
+@pytest.mark.rotates
 async def test_of_two_workers_that_learn_of_a_candidate_who_came_back_to_nobody_one_sends_somebody(
     livekit_binary: Path, record_property: Record
 ) -> None:

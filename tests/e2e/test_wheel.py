@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.paths import REPOSITORY
 
-pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("wheel")]
+pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("wheel"), pytest.mark.rotates]
 
 
 USERS_TEST = """

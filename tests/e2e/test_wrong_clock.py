@@ -39,6 +39,7 @@ def began(job: History) -> datetime:
     return datetime.fromisoformat(job.header["at"])
 
 
+@pytest.mark.rotates
 @pytest.mark.parametrize("of_the_database_too", [True, False], ids=["with its database", "alone"])
 async def test_a_clock_that_is_set_back_costs_nothing_and_somebody_still_comes_back(
     of_the_database_too: bool, livekit_server: LiveKitServer, record_property: Record
