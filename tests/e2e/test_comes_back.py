@@ -113,6 +113,7 @@ LONG_ANSWER = (
 )
 
 
+@pytest.mark.alone
 async def test_who_comes_back_in_the_middle_of_an_answer_lets_it_be_said_again_in_full(
     returning_worker: RunningWorker, record_property: Record
 ) -> None:

@@ -171,6 +171,7 @@ async def test_on_a_second_sigterm_the_sentence_is_finished_and_another_worker_g
         assert roles == ["opening", "answer", "repeat", "answer", "closing"]
 
 
+@pytest.mark.alone
 @pytest.mark.rotates
 async def test_when_the_drain_time_is_over_an_unfinished_answer_is_kept_and_asked_for_again(
     start_worker: StartWorker, record_property: Record

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 pytestmark = [
     pytest.mark.xdist_group("losses"),
     pytest.mark.rotates,
+    pytest.mark.alone,
     # The parts and their worker are shared, so the event loop is.
     pytest.mark.asyncio(loop_scope="module"),
 ]

@@ -33,6 +33,7 @@ pytestmark = pytest.mark.usefixtures("voices")
 CAN_BE_STUCK = str(REPOSITORY / "tests/support/live/stuck")
 
 
+@pytest.mark.alone
 @pytest.mark.rotates
 async def test_it_ends_itself_and_its_interview_is_handed_over(
     start_worker: StartWorker, record_property: Record, tmp_path: Path
