@@ -11,7 +11,7 @@ E2E_WORKERS ?= 2
 # CI runs the one interview of `make test` before this.
 ROTATION := $(if $(ROTATE),--rotate $(ROTATE) --ignore tests/e2e/test_interview.py)
 
-# Without bytecode on the disk each process of a test compiles the worker and the tests anew: 4 s.
+# Without bytecode on the disk each process of a test compiles the worker and the tests: 4 s.
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
@@ -45,8 +45,8 @@ test: $(READY) ## The tests, in minutes, with one whole interview on the real se
 
 check: lint unit ## What to run before each commit: lint and unit
 
-e2e: $(READY) ## All tests on real workers and the real server; ROTATE=COMMIT leaves out what CI does
-	@# None is left to run alone where all of these rotate and it is not their turn: 5.
+e2e: $(READY) ## All tests on real workers and the real server; ROTATE=COMMIT runs those of CI
+	@# pytest exits with 5 where no test is selected: all that run alone may rotate.
 	$(PYTEST) -m alone $(ROTATION) tests/e2e || [ $$? -eq 5 ]
 	$(PYTEST) -n $(E2E_WORKERS) --dist loadgroup -m "not alone" $(ROTATION) tests/e2e
 

@@ -30,7 +30,7 @@ ROWS: Final[Mapping[str, str]] = {
     "C7": "A test asserts the transition sequence of a job",
     "C8": "Built on the seven packages that were asked for, each really used",
     "C9": "The top level is the one that was asked for, and little more",
-    "S1": "`get_vad()` loads Silero once a process, in a thread; None where it fails",
+    "S1": "`get_vad()` loads Silero once a process, in a thread; None if that fails",
     "S2": "`OrchestratorLLM(id)` is cheap; `init(db)` does the heavy part and can be retried",
     "S3": "`bootstrap_resources()` fills one `AgentResources`, whose `aclose()` frees all",
     "S4": "Connect first, then bootstrap, then start the session, and always close the resources",
@@ -61,9 +61,9 @@ ROWS: Final[Mapping[str, str]] = {
 _HEAD = """# What the product must do, and which tests show it
 
 C are the rows of the design card, S those of the reliability document, B what is built beyond
-them. A test shows a row where it is marked so (`@pytest.mark.row("S1")`); a row that no test shows
-fails `tests/unit/scripts/test_rows.py`. What `make unit` runs, `make test` runs too. What rotates
-runs in `make e2e`, and in CI on one commit of six ([CONTRIBUTING.md](../../CONTRIBUTING.md)).
+them. A test is marked with the rows that it shows (`@pytest.mark.row("S1")`); a row that no test
+shows fails `tests/unit/scripts/test_rows.py`. What `make unit` runs, `make test` runs too. What
+rotates runs in `make e2e`, and in CI on one commit of six ([CONTRIBUTING.md](../../CONTRIBUTING.md)).
 """
 
 

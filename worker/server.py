@@ -79,7 +79,8 @@ class Worker:
             on_taken=self._continuity.dispatch_taken,
             on_refused=partial(self._count, figures.JOBS_REFUSED),
         )
-        self._telling: asyncio.Task[None] | None = None
+        #: Kept until done: the event loop alone would let a task be collected.
+        self._telling: set[asyncio.Task[None]] = set()
         self.observation = self._make_observation()
         self.server = self._make_server()
         others = self._continuity.presence.others
@@ -150,7 +151,9 @@ class Worker:
 
     def _tell_livekit(self) -> None:
         if self.registered.is_set():
-            self._telling = asyncio.create_task(self.server.tell_status(), name="tell-status")
+            telling = asyncio.create_task(self.server.tell_status(), name="tell-status")
+            self._telling.add(telling)
+            telling.add_done_callback(self._telling.discard)
 
     # --- the life of the worker -------------------------------------------------------------------
 
@@ -291,6 +294,6 @@ class Worker:
         gone = self.observation.observer.job_gone(job.job.id, code)
         then = self._continuity.job_gone
         self._books.ship(job.job.id, exit_code=code, after=gone, then=then)
-        # With the framework's next report (2.5 s) LiveKit would learn of the free slot. Until then
-        # it drops what is dispatched to it.
+        # The framework's next report may be 2.5 s away. Until LiveKit knows of the free slot, it
+        # drops dispatches for this worker.
         self._tell_livekit()
