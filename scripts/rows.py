@@ -62,8 +62,9 @@ _HEAD = """# What the product must do, and which tests show it
 
 C are the rows of the design card, S those of the reliability document, B what is built beyond
 them. A test is marked with the rows that it shows (`@pytest.mark.row("S1")`); a row that no test
-shows fails `tests/unit/scripts/test_rows.py`. What `make unit` runs, `make test` runs too. What
-rotates runs in `make e2e`, and in CI on one commit of six ([CONTRIBUTING.md](../../CONTRIBUTING.md)).
+shows fails `tests/unit/scripts/test_rows.py`. What `make unit` runs, `make test` runs too.
+What rotates runs in `make e2e`, and in CI on one commit of six
+([CONTRIBUTING.md](../../CONTRIBUTING.md)).
 """
 
 
