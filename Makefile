@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 PYTEST := $(BIN)/python -m pytest
+PROCESSORS := $(shell getconf _NPROCESSORS_ONLN)
 # Scenarios at the same time. An interview takes half a processor with its candidate, and the start
 # of a worker a whole one; where none is free the candidate stutters, and is misheard.
 E2E_WORKERS ?= 2
@@ -15,7 +16,7 @@ ROTATION := $(if $(ROTATE),--rotate $(ROTATE) --ignore tests/e2e/test_interview.
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check unit test e2e chaos bench lint format diagrams clips clean
+.PHONY: help setup demo check unit test test-whole test-unit e2e chaos bench lint format diagrams clips clean
 
 help: ## This list
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -37,11 +38,16 @@ unit: $(READY) ## The tests of single modules, in a minute and a half
 	$(PYTEST) -n logical tests/unit
 
 test: $(READY) ## The tests, in minutes, with one whole interview on the real server
-	$(PYTEST) -n logical tests/unit tests/scenarios
-	@# These wait more than they work.
-	$(PYTEST) -n 4 --dist loadgroup tests/compat tests/integration
-	@# Alone: where the processors are busy the candidate stutters, and is misheard.
-	$(PYTEST) tests/e2e/test_interview.py
+	@$(MAKE) --no-print-directory -j 2 test-whole test-unit
+
+# The interview has a processor to itself: where none is free for it the candidate stutters, and is
+# misheard. Many of the others wait for a server: there is one process more than processors.
+test-whole: $(READY)
+	$(PYTEST) -q tests/e2e/test_interview.py
+	$(PYTEST) -n $$(($(PROCESSORS) + 1)) --dist loadgroup tests/scenarios tests/compat tests/integration
+
+test-unit: $(READY)
+	nice -n 19 $(PYTEST) -n $$(($(PROCESSORS) > 1 ? $(PROCESSORS) - 1 : 1)) tests/unit
 
 check: lint unit ## What to run before each commit: lint and unit
 

@@ -7,6 +7,7 @@ import inspect
 from typing import TYPE_CHECKING, Final
 
 import pytest
+from hypothesis import settings
 
 from tests.support.paths import REPOSITORY
 from tests.support.rotation import others, share_of
@@ -38,12 +39,15 @@ TIMEOUTS_S: Final = {"e2e": 300}
 
 
 def pytest_configure() -> None:
-    """Say that there is no event loop outside async tests.
+    """Say that there is no event loop outside async tests, and that no example is timed.
 
     looptime 0.9 asks the policy for the current loop before every test, and where nothing was
     ever said, Python up to 3.13 makes one for it that nobody closes: a ResourceWarning.
     """
     asyncio.set_event_loop(None)
+    # An example takes as long as a busy machine lets it.
+    settings.register_profile("untimed", parent=settings.default, deadline=None)
+    settings.load_profile("untimed")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -8,7 +8,6 @@ import re
 import shutil
 import signal
 import sys
-import tempfile
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -22,6 +21,7 @@ from tests.stand_ins.deepgram import DeepgramStandIn
 from tests.stand_ins.elevenlabs import ElevenLabsStandIn
 from tests.stand_ins.openai import OpenAIStandIn
 from tests.stand_ins.tcp_proxy import TcpProxy
+from tests.support.folders import new_folder
 from tests.support.live.breakable import THANKS, socket_of
 from tests.support.live.waiting import eventually
 from tests.support.paths import REPOSITORY
@@ -127,7 +127,7 @@ class World:
 async def running_world(binary: Path) -> AsyncIterator[World]:
     """All of it, running; gone with the block."""
     # Not a private folder: root's PostgreSQL runs as another user.
-    folder = Path(tempfile.mkdtemp(prefix="interview-chaos-"))
+    folder = new_folder("interview-chaos-")
     async with AsyncExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         livekit = await stack.enter_async_context(LiveKitServer(binary))

@@ -6,7 +6,6 @@ import asyncio
 import os
 import shutil
 import subprocess
-import tempfile
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from filelock import FileLock
 
 from tests.compat.captured import VERSIONS, Captured
 from tests.support.environment import OURS
+from tests.support.folders import new_folder
 from worker.store.embedded import embedded_postgres
 from worker.store.embedded_layout import Layout, programs
 from worker.store.migrate import migrate
@@ -83,7 +83,7 @@ def data_folder() -> Iterator[Path]:
 
     It is not in pytest's own folder, which is closed to the user that root's server runs as.
     """
-    folder = Path(tempfile.mkdtemp(prefix="interview-compat-"))
+    folder = new_folder("interview-compat-")
     try:
         yield folder
         with FileLock(Layout.of(folder).keeper_lock, timeout=30):

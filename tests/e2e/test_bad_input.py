@@ -5,12 +5,12 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.folders import new_folder
 from tests.support.live.running_worker import command, left_behind
 from tests.support.live.waiting import eventually
 from worker.cli.common import ExitCode
@@ -40,7 +40,7 @@ closing: Goodbye.
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """Not pytest's own folder, which is closed to the user that root's PostgreSQL runs as."""
-    made = Path(tempfile.mkdtemp(prefix="interview-bad-"))
+    made = new_folder("interview-bad-")
     yield made
     shutil.rmtree(made, ignore_errors=True)
 

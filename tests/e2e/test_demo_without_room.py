@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-import tempfile
 import wave
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ import pytest
 from states import History, Outcome, Reason, Status
 from states.testing import assert_condition, assert_outcome, assert_path
 from tests.support.environment import environment
+from tests.support.folders import new_folder
 from tests.support.live.heard import MOST_WORD_ERRORS, word_error_rate
 from tests.support.live.running_worker import left_behind
 from tests.support.live.waiting import eventually
@@ -59,7 +59,7 @@ class Demo:
 def demo() -> Iterator[Demo]:
     """A demo on a machine that has no LiveKit server, no Go, and no network to get one."""
     # Not pytest's own folder, which is closed to the user that root's PostgreSQL runs as.
-    root = Path(tempfile.mkdtemp(prefix="interview-demo-"))
+    root = new_folder("interview-demo-")
     try:
         for name in ("bin", "cache", "tmp"):
             (root / name).mkdir()

@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from livekit import api
 
 from tests.stand_ins.deepgram import DeepgramStandIn
 from tests.support.environment import environment
+from tests.support.folders import new_folder
 from tests.support.live.running_worker import command, left_behind
 from tests.support.live.waiting import answered, eventually
 from worker.demo.child_process import start_child
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.timeout(200)
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """Not pytest's own folder, which is closed to the user that root's PostgreSQL runs as."""
-    made = Path(tempfile.mkdtemp(prefix="interview-doctor-"))
+    made = new_folder("interview-doctor-")
     yield made
     shutil.rmtree(made, ignore_errors=True)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import tempfile
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from tests.stand_ins.tcp_proxy import TcpProxy
 from tests.support.database.database_urls import database_url, server_socket
 from tests.support.database.embedded_processes import end_keeper
 from tests.support.database.lease_times import LEASE_S, passes
+from tests.support.folders import new_folder
 from worker.interview.plan import SAMPLE_PLAN, load_plan
 from worker.store.embedded import embedded_postgres
 from worker.store.interviews import create_interview
@@ -33,7 +33,7 @@ _TEMPLATE = "migrated"
 @pytest.fixture(scope="session")
 def server_dir() -> Iterator[Path]:
     """The session's data folder: pytest closes its own to other users, and root's server is one."""
-    folder = Path(tempfile.mkdtemp(prefix="interview-pg-"))
+    folder = new_folder("interview-pg-")
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
 
@@ -94,6 +94,9 @@ async def _own_database(server_url: str, template: str) -> AsyncIterator[str]:
 
 
 async def _make_template(server_url: str) -> None:
+    # Copying a database waits for the disk, and these need not survive the machine.
+    await _execute(server_url, "ALTER SYSTEM SET fsync = off")
+    await _execute(server_url, "SELECT pg_reload_conf()")
     await _execute(server_url, f"CREATE DATABASE {_TEMPLATE}")
     connection = await asyncpg.connect(database_url(server_url, _TEMPLATE))
     try:

@@ -8,7 +8,6 @@ import signal
 import stat
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,7 @@ from tests.support.database.embedded_processes import (
     wait_for_end,
     wait_until_gone,
 )
+from tests.support.folders import new_folder
 from worker.store.embedded import EmbeddedPostgres, embedded_postgres
 from worker.store.embedded_layout import (
     DataFolderUnusable,
@@ -75,7 +75,7 @@ async def until_gone(data_dir: Path) -> None:
 @pytest.fixture
 def empty_dir() -> Iterator[Path]:
     """A data folder with nothing in it."""
-    folder = Path(tempfile.mkdtemp(prefix="interview-pg-"))
+    folder = new_folder("interview-pg-")
     yield folder
     end_keeper(folder)
     shutil.rmtree(folder, ignore_errors=True)
@@ -84,7 +84,7 @@ def empty_dir() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def made_dir() -> Iterator[Path]:
     """A data folder with a cluster that is not running, to be copied."""
-    folder = Path(tempfile.mkdtemp(prefix="interview-pg-"))
+    folder = new_folder("interview-pg-")
     with embedded_postgres(folder):
         pass
     end_keeper(folder)
@@ -334,7 +334,7 @@ def nobody() -> pwd.struct_passwd:
 @pytest.fixture
 def others_folder(nobody: pwd.struct_passwd) -> Iterator[Path]:
     """A data folder of that user."""
-    folder = Path(tempfile.mkdtemp(prefix="interview-pg-"))
+    folder = new_folder("interview-pg-")
     os.chown(folder, nobody.pw_uid, -1)
     yield folder
     wait_until_gone(folder)

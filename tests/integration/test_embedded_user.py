@@ -7,12 +7,12 @@ import pwd
 import shutil
 import stat
 import subprocess
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.folders import new_folder
 from worker.store.embedded_layout import Layout, PostgresDidNotStart, programs
 from worker.store.embedded_user import as_user, programs_for, system_user
 
@@ -33,7 +33,7 @@ def install(layout: Layout, site: Path) -> Path:
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """A folder that everybody may pass."""
-    made = Path(tempfile.mkdtemp(prefix="interview-pg-"))
+    made = new_folder("interview-pg-")
     made.chmod(0o755)
     yield made
     shutil.rmtree(made)

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from worker.store.connection import Connection
 
 #: Enough for PostgreSQL to prefer an index to reading everything.
-INTERVIEWS = 5000
+MANY = 5000
+#: More than a command lists where nobody says how many.
+SOME = 150
 FILL = (
     "INSERT INTO interviews (interview_id, room, candidate_identity, plan, status, outcome,"
     " created_at) SELECT 'iv-' || n, 'room-' || n, 'candidate-' || n, '{}', 'ended', 'completed',"
@@ -48,15 +50,20 @@ FILL = (
 async def full(migrated_database_url: str) -> AsyncIterator[Database]:
     """A database with many interviews, on one connection: the server counts by connection."""
     db = await Database.open(migrated_database_url, PoolLimits(size=1, overflow=0))
-
-    async def fill(connection: Connection) -> None:
-        for statement in FILL:
-            await connection.execute(statement, INTERVIEWS)
-        await connection.execute("ANALYZE")
-
-    await db.run("fill", fill, budget_s=60)
+    await fill(db, MANY)
     yield db
     await db.aclose()
+
+
+async def fill(db: Database, interviews: int) -> None:
+    """Put so many interviews into it, each with its job, records and turns."""
+
+    async def insert(connection: Connection) -> None:
+        for statement in FILL:
+            await connection.execute(statement, interviews)
+        await connection.execute("ANALYZE")
+
+    await db.run("fill", insert, budget_s=60)
 
 
 async def whole_reads(db: Database) -> int:
@@ -90,15 +97,14 @@ async def test_nothing_reads_a_table_from_one_end_to_the_other(full: Database) -
 
 @pytest.mark.parametrize("name", ["interviews", "jobs"])
 async def test_a_list_is_cut_and_says_so(
-    full: Database, migrated_database_url: str, tmp_path: Path, name: str
+    database: Database, migrated_database_url: str, tmp_path: Path, name: str
 ) -> None:
+    await fill(database, SOME)
     settings = {"DATABASE_URL": migrated_database_url, "COLUMNS": "200"}
     short = await command(name, "list", "--limit", "3", settings=settings, folder=tmp_path)
     assert short.code == 0
     assert len(short.out.splitlines()) == 1 + 3
     assert short.error == "interview-worker: the newest 3 are shown; --limit shows more"
-    whole = await command(
-        name, "list", "--limit", str(INTERVIEWS), settings=settings, folder=tmp_path
-    )
-    assert len(whole.out.splitlines()) == 1 + INTERVIEWS
+    whole = await command(name, "list", "--limit", str(SOME), settings=settings, folder=tmp_path)
+    assert len(whole.out.splitlines()) == 1 + SOME
     assert whole.err == ""

@@ -112,7 +112,7 @@ async def test_a_slow_line_delays_and_loses_nothing(
     for number in range(5):
         job.says(f"word {number}")
     await everything_is_stored(direct, job)
-    assert job.life.conditions["database"].status is Status.READY
+    await job.database_is(Status.READY)
 
 
 async def test_a_table_that_is_locked_for_long_is_waited_for_without_piling_up_statements(

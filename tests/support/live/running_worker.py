@@ -19,6 +19,7 @@ from filelock import AsyncFileLock
 
 from states import History
 from tests.support.environment import environment
+from tests.support.folders import new_folder
 from tests.support.live.waiting import PATIENCE_S, eventually
 from tests.support.live.worker_files import WorkerJournals, WorkerLog
 from worker import rooms
@@ -101,7 +102,7 @@ class RunningWorker:
         self.server = server
         self._inside = inside
         # Not pytest's own folder, which is closed to the user that root's PostgreSQL runs as.
-        self.folder = Path(tempfile.mkdtemp(prefix="interview-worker-"))
+        self.folder = new_folder("interview-worker-")
         self.data_dir = self.folder / "data"
         self.log_path = self.folder / "log"
         self.agent_name = f"interviewer-{uuid4().hex[:8]}"

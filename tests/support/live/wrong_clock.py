@@ -5,11 +5,11 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import Final, Self
 
 from tests.support.debian_programs import debian_program
+from tests.support.folders import new_folder
 
 _SOURCE: Final = Path(__file__).with_suffix(".c")
 _HOUR_S: Final = 3600
@@ -25,7 +25,7 @@ class Clock:
 
     def __init__(self) -> None:
         self._compiler = debian_program("gcc", package="build-essential")
-        self._folder = Path(tempfile.mkdtemp(prefix="interview-clock-"))
+        self._folder = new_folder("interview-clock-")
         self._library = self._folder / "wrong_clock.so"
         self._offset = self._folder / "offset"
 

@@ -20,16 +20,18 @@ from worker.speech.chain_stt import ChainSTT
 from worker.speech.frames import frame_of, samples_of
 
 RATE = 16_000
-FRAME_S = 0.02
+#: As long as those that livekit-agents takes from a room (`RoomInputOptions.audio_frame_size_ms`).
+FRAME_S = 0.05
+_FRAME_SAMPLES = round(FRAME_S * RATE)
 #: Fewer frames than these of a word are no word.
-_WORD_FRAMES = 12
+_WORD_FRAMES = 5
 
 
 def sound(seconds: float, *, number: int = 0) -> list[rtc.AudioFrame]:
     """Loud frames, as syllables rise and fall; noise unless they have a number."""
     frames = []
     for n in range(round(seconds / FRAME_S)):
-        samples = np.full(320, 2000 + 3000 * (n % 8), np.int16)
+        samples = np.full(_FRAME_SAMPLES, 2000 + 3000 * (n % 8), np.int16)
         samples[::2] *= -1
         samples[0] = number
         frames.append(frame_of(samples, RATE))
@@ -38,7 +40,7 @@ def sound(seconds: float, *, number: int = 0) -> list[rtc.AudioFrame]:
 
 def quiet(seconds: float) -> list[rtc.AudioFrame]:
     """Frames of a quiet room."""
-    samples = np.tile(np.array([3, -3], np.int16), 160)
+    samples = np.tile(np.array([3, -3], np.int16), _FRAME_SAMPLES // 2)
     samples[0] = 0
     return [frame_of(samples, RATE)] * round(seconds / FRAME_S)
 
@@ -106,7 +108,7 @@ class CountingSTT(Closable, stt.STT[Never]):
     """Understands words.
 
     `fate` is met at each frame (`HANGS` is a half-open line). `deaf` streams take everything and
-    say nothing; that is decided as each is opened, or where `deaf_after` frames were taken. A
+    say nothing; that is decided as each is opened, or after `deaf_after_s` of audio. A
     final text comes `delay_s` after 0.3 s of quiet.
     """
 
@@ -115,12 +117,12 @@ class CountingSTT(Closable, stt.STT[Never]):
         fate: Fate = WORKS,
         *,
         deaf: bool = False,
-        deaf_after: int | None = None,
+        deaf_after_s: float | None = None,
         interims: bool = True,
         delay_s: float = 0.0,
     ) -> None:
         super().__init__(capabilities=stt.STTCapabilities(streaming=True, interim_results=interims))
-        self.fate, self.deaf, self.deaf_after, self.delay_s = fate, deaf, deaf_after, delay_s
+        self.fate, self.deaf, self.deaf_after_s, self.delay_s = fate, deaf, deaf_after_s, delay_s
         self.streams = 0
         self.open = 0
 
@@ -135,6 +137,15 @@ class CountingSTT(Closable, stt.STT[Never]):
     ) -> stt.RecognizeStream:
         self.streams += 1
         return _Counting(stt=self, conn_options=conn_options)
+
+
+def working_for(seconds: float) -> list[None]:
+    """For `in_turn`: a fate for each frame of so much audio, and nothing happens at any."""
+    return [None] * round(seconds / FRAME_S)
+
+
+def _is_over(seconds: float | None, taken: int) -> bool:
+    return seconds is not None and taken > round(seconds / FRAME_S)
 
 
 class _Counting(stt.RecognizeStream):
@@ -157,7 +168,7 @@ class _Counting(stt.RecognizeStream):
                     await asyncio.Event().wait()
                 raise error
             taken += 1
-            if deaf or (provider.deaf_after is not None and taken > provider.deaf_after):
+            if deaf or _is_over(provider.deaf_after_s, taken):
                 continue
             new = int(samples_of(item)[0])
             run = run + 1 if new == number else 1

@@ -309,7 +309,7 @@ class Schedule:
 
 
 @given(st.lists(STEPS, max_size=40))
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 def test_in_any_order_one_job_may_speak_and_one_dispatch_is_made_for_a_token(
     steps: list[tuple[str, object]],
 ) -> None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.virtual.interview_parts import LONG, SHORT, START, Talk, plan_of, question
@@ -51,7 +51,6 @@ def hold(plan: Plan, replies: list[tuple[float, list[str]]]) -> list[tuple[Move,
     return held
 
 
-@settings(deadline=None)  # machines are noisy
 @given(PLANS, REPLIES)
 def test_no_question_is_skipped_and_none_is_come_back_to(
     plan: Plan, replies: list[tuple[float, list[str]]]
@@ -61,7 +60,6 @@ def test_no_question_is_skipped_and_none_is_come_back_to(
     assert asked == sorted(asked)
 
 
-@settings(deadline=None)  # machines are noisy
 @given(PLANS, REPLIES)
 def test_goodbye_comes_after_every_question_and_nothing_comes_after_it(
     plan: Plan, replies: list[tuple[float, list[str]]]
@@ -75,7 +73,6 @@ def test_goodbye_comes_after_every_question_and_nothing_comes_after_it(
 
 
 @pytest.mark.row("B5")
-@settings(deadline=None)  # machines are noisy
 @given(PLANS, REPLIES)
 def test_what_was_heard_and_answered_is_never_asked_again(
     plan: Plan, replies: list[tuple[float, list[str]]]
@@ -89,7 +86,6 @@ def test_what_was_heard_and_answered_is_never_asked_again(
                 settled.add(prompt)
 
 
-@settings(deadline=None)  # machines are noisy
 @given(PLANS, REPLIES)
 def test_no_question_gets_more_follow_ups_than_it_allows(
     plan: Plan, replies: list[tuple[float, list[str]]]
@@ -100,7 +96,6 @@ def test_no_question_gets_more_follow_ups_than_it_allows(
         assert len(mine) <= asked.follow_ups_allowed
 
 
-@settings(deadline=None)  # machines are noisy
 @given(PLANS, st.lists(st.sampled_from([1.0, 0.9, 0.4, 0.0]), min_size=1, max_size=8), ANSWERS)
 def test_every_interview_comes_to_its_end(plan: Plan, heard: list[float], answer: str) -> None:
     """Whoever answers, even by cutting in every time, is told goodbye in the end."""
@@ -115,7 +110,6 @@ def test_every_interview_comes_to_its_end(plan: Plan, heard: list[float], answer
     assert next_move(plan, talk.turns).role is Role.DONE
 
 
-@settings(deadline=None)  # machines are noisy
 @given(PLANS, REPLIES)
 def test_the_same_turns_give_the_same_move(
     plan: Plan, replies: list[tuple[float, list[str]]]
@@ -141,7 +135,6 @@ ANY_TURN = st.builds(
 )
 
 
-@settings(deadline=None)  # machines are noisy
 @given(PLANS, st.lists(ANY_TURN, max_size=30))
 def test_no_turns_however_odd_leave_the_interviewer_without_a_move(
     plan: Plan, turns: list[Said]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.virtual.interview_parts import LONG, SHORT, Talk, plan_of, question
@@ -189,7 +189,6 @@ def worded(plan: Plan, scope: Leeway, reply: str) -> Move:
         return scope.move
 
 
-@settings(deadline=None)  # machines are noisy
 @given(PLANS, st.data())
 def test_the_questions_come_as_they_would_without_a_model(plan: Plan, data: st.DataObject) -> None:
     talk, asked = Talk(), []
@@ -219,7 +218,6 @@ def test_the_questions_come_as_they_would_without_a_model(plan: Plan, data: st.D
         assert len(heard) <= planned.follow_ups_allowed
 
 
-@settings(deadline=None)  # machines are noisy
 @given(st.data())
 def test_a_newcomer_goes_on_where_the_one_before_would_have(data: st.DataObject) -> None:
     """It reads the turns as they are stored, and knows nothing of the model that spoke them."""

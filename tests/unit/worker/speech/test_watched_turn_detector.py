@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from livekit.agents import inference
 
-from tests.support.virtual.stt_fakes import quiet, sound
+from tests.support.virtual.stt_fakes import FRAME_S, quiet, sound
 from tests.support.virtual.turn_fakes import FakeTurnModel
 from worker import faults
 from worker.faults.grammar import parse
@@ -73,7 +73,7 @@ async def test_a_prediction_is_of_the_newest_sound(watch: Any) -> None:
     assert await watched.probability() == 0.9
     (asked,) = watched.model.asked
     assert len(asked) == WINDOW
-    assert set(asked[:: round(0.02 * SAMPLE_RATE)]) == {2, 0}
+    assert set(asked[:: round(FRAME_S * SAMPLE_RATE)]) == {2, 0}
 
 
 @virtual

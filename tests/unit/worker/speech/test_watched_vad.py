@@ -244,11 +244,11 @@ async def test_who_can_do_without_one_is_told_by_an_error(
     while (await anext(stream)).type is not START:
         pass
     inner.fate = fate
-    stream.push_frame(sound(0.02)[0])
+    stream.push_frame(sound(FRAME_S)[0])
     heard = asyncio.create_task(_drain(stream))
     while not heard.done():
         with contextlib.suppress(RuntimeError):
-            stream.push_frame(sound(0.02)[0])
+            stream.push_frame(sound(FRAME_S)[0])
         await asyncio.sleep(FRAME_S)
 
     with pytest.raises(errors[fate]):
