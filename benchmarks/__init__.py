@@ -1,1 +1,1 @@
-"""Figures, each beside a baseline of the same run: `make bench`, or `python -m benchmarks`."""
+"""Benchmarks, each with a baseline from the same run: `make bench`, or `python -m benchmarks`."""

@@ -18,7 +18,7 @@ _ALL = ["micro", "prepared", "scrape", "startup", "resilience"]
 
 
 def main() -> None:
-    """Measure, print the tables, and write the samples where asked to."""
+    """Measure, print the tables, and write the samples to a file if requested."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
         "what",

@@ -1,8 +1,8 @@
-"""The two workers that ours is measured against, as their entrypoints.
+"""Entrypoints of the two baseline workers that this worker is compared with.
 
-`tone` does the least that can be heard: it connects and plays a tone. `usual` is the pattern of
-the framework's own examples, with the same models as ours: they are loaded in the set-up of each
-process, and the entrypoint connects, starts a session and says the greeting.
+`tone` does the least that can be heard: it connects and plays a tone. `usual` follows the pattern
+of the framework's own examples, with the same models as this worker: they are loaded in the setup
+of each process; the entrypoint connects, starts a session and says the greeting.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ _RATE = 48_000
 
 
 def tell(ctx: JobContext, name: str) -> None:
-    """Log a line like those of our worker: milliseconds since the worker received the job."""
-    elapsed_ms = 1000 * (time.time() - ctx._info.received_at)  # it has no public face
+    """Log a line like those of this worker: milliseconds since the worker received the job."""
+    elapsed_ms = 1000 * (time.time() - ctx._info.received_at)  # there is no public API for it
     logger.info(json.dumps({"event": name, "elapsed_ms": elapsed_ms, "pid": os.getpid()}))
 
 
 def no_set_up(_: JobProcess) -> None:
-    """Nothing to load."""
+    """Load nothing."""
 
 
 async def tone(ctx: JobContext) -> None:
-    """Connect and play."""
+    """Connect and play a tone."""
     tell(ctx, "handshake_start")
     await ctx.connect()
     tell(ctx, "ctx_connected")
@@ -54,13 +54,13 @@ async def tone(ctx: JobContext) -> None:
 
 
 def load_models(process: JobProcess) -> None:
-    """What the framework's examples do in `prewarm`, with our local models."""
+    """Load the local models as `prewarm` in the framework's examples does."""
     process.userdata["vad"] = silero.VAD.load()
     local_models.preload(stt=True, tts=True)
 
 
 class Mute(llm.LLM[Never]):
-    """There is nothing to answer in this measurement."""
+    """A language model that is never called: this benchmark needs no replies."""
 
     def chat(self, **_: Any) -> llm.LLMStream:
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""Samples of one figure, and the table in which two of them stand side by side."""
+"""Samples of one measurement, and the table that compares measurements."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from rich.table import Table
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """One figure: what was measured, of whom, in which unit, and its samples."""
+    """One measurement: quantity, measured implementation, unit, and samples."""
 
     what: str
     who: str
     unit: str
     samples: Sequence[float]
-    #: What the figure should be below, where there is a target.
+    #: Upper limit of the figure, if there is a target.
     target: float | None = None
 
     @property
@@ -28,7 +28,7 @@ class Figure:
         return statistics.median(self.samples)
 
     def as_record(self) -> dict[str, Any]:
-        """For `--json`."""
+        """Return the data for `--json`."""
         return {
             "what": self.what,
             "who": self.who,
@@ -42,7 +42,7 @@ class Figure:
 
 
 def print_table(title: str, figures: Sequence[Figure], console: Console) -> None:
-    """One line a figure. `ratio` is to the first figure of the same name."""
+    """Print one line per measurement. `ratio` compares with the first one of the same name."""
     table = Table("what", "who", "median", "min", "max", "ratio", "target", title=title, box=None)
     first: dict[str, float] = {}
     for figure in figures:

@@ -1,6 +1,6 @@
-"""What one transition, one journal record and one fault point that is off cost.
+"""Cost of one transition, one journal record, and one inactive fault point.
 
-Each stands beside the libraries' own price.
+Each is compared with the cost of the underlying library or system call.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _RECORD = {"name": "load vad", "ok": True, "reason": "Loaded", "elapsed_ms": 0.0
 
 
 async def run() -> list[Figure]:
-    """Every figure of this module; a few seconds."""
+    """Run all benchmarks of this module; takes a few seconds."""
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
         return [*await _transitions(folder), *await _records(folder), *await _fault_points()]
@@ -74,7 +74,7 @@ def _internal(life: Lifecycle) -> Callable[[], Awaitable[object]]:
 
 
 def _there_and_back(life: Lifecycle) -> Callable[[], Awaitable[object]]:
-    """READY to DEGRADED and back: each call is two records."""
+    """Return a call that alternates between READY and DEGRADED; each call writes two records."""
     steps = cycle(
         (
             (Event.RESOURCE_LOST, _vad(Status.LOST)),
@@ -117,7 +117,7 @@ async def _records(folder: Path) -> list[Figure]:
 
 
 async def _fault_points() -> list[Figure]:
-    """A coroutine that does nothing, awaited as it is and with a point in front of it."""
+    """Measure an empty coroutine, awaited directly and behind an inactive fault point."""
 
     async def nothing() -> None: ...
 
@@ -154,7 +154,7 @@ def _plain_file(path: Path) -> Iterator[Callable[..., None]]:
 
 
 async def _per_call(call: Callable[[], Awaitable[object]], scale: float) -> list[float]:
-    """The mean of a call in each of the rounds, in seconds times `scale`."""
+    """Return the mean duration of a call in each round, in seconds times `scale`."""
     means = []
     for _ in range(_ROUNDS):
         began = time.perf_counter()

@@ -1,4 +1,4 @@
-"""From the question that was decided on to its first audio: prepared, and without that."""
+"""Time from the decision on a question to its first audio, with and without the TTS cache."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ _VOICE = Voice(provider="elevenlabs", voice="stand-in", model="stand-in")
 
 
 async def run() -> list[Figure]:
-    """Every figure of this module; a few seconds.
+    """Run all benchmarks of this module; takes a few seconds.
 
-    The stand-in answers 300 ms after it was asked, on a connection that is open already: what
-    ElevenLabs takes on a good day.
+    The local test server answers after 300 ms on a connection that is already open, which is
+    ElevenLabs' latency on a good day.
     """
     what = f"question decided to first audio, TTS with {_LATENCY_S * 1000:g} ms"
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
@@ -73,14 +73,14 @@ async def _chain(store: PreparedSpeech | None = None) -> AsyncIterator[ChainTTS]
 
 
 def _speech(_: str) -> Floats:
-    """Four seconds of speech, after the time that the service takes for its first audio."""
+    """Return four seconds of audio, after the service's latency to the first audio."""
     time.sleep(_LATENCY_S)
     at = np.arange(4 * SAMPLE_RATE) / SAMPLE_RATE
     return audio.to_float((np.sin(2 * np.pi * 440 * at) * 8000).astype(np.int16))
 
 
 async def _first_audio(engine: ChainTTS) -> list[float]:
-    """Milliseconds, for each round after one that opens the connection."""
+    """Return milliseconds for each round after a first one, which opens the connection."""
     samples = []
     for _ in range(_ROUNDS + 1):
         began = time.perf_counter()

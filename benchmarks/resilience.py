@@ -1,8 +1,8 @@
-"""What a candidate hears of each loss in the middle of a turn; on a real LiveKit server.
+"""Effect on the candidate of each loss in the middle of a turn, on a real LiveKit server.
 
-The interviews are those of tests/support/live/losses_in_a_turn.py: two questions, real audio
-both ways, the providers' stand-ins and the database on lines that break. One without a loss comes
-first.
+The interviews are those of tests/support/live/losses_in_a_turn.py: two questions, real audio in
+both directions, the providers' local test servers, and the database behind a breakable connection.
+An interview without a loss comes first.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from worker.demo.headset import CandidateTimeout
 from worker.demo.livekit_server import LiveKitServer
 from worker.speech import local_models
 
-#: The longest silence that anybody may meet, in seconds.
+#: Limit of the longest silence, in seconds.
 _LONGEST_SILENCE_S = 5.0
 _NO_LOSS = "no loss"
 
@@ -29,10 +29,10 @@ Progress = Callable[[str], None]
 
 
 async def run(binary: Path, folder: Path, progress: Progress) -> list[Figure]:
-    """Every figure of this module; about half a minute a loss."""
-    # The stand-ins' clients are gone in the middle of an answer, as is intended.
+    """Run all benchmarks of this module; takes about half a minute per loss."""
+    # The clients of the local test servers disconnect in the middle of a response, as intended.
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
-    # Before anybody speaks: loading a model holds up the candidate's own voice.
+    # Load before any speech: loading a model delays the candidate's own audio.
     local_models.preload(stt=True, tts=True)
     held: dict[str, Held] = {}
     async with LiveKitServer(binary) as server, breakable_parts(folder) as parts:
@@ -62,7 +62,7 @@ async def _hold(
 
 
 def _by_settings() -> list[tuple[Mapping[str, str], dict[str, Loss | None]]]:
-    """The losses by the worker that they need; the comparison comes first."""
+    """Group the losses by the worker settings that they need; the baseline comes first."""
     groups: list[tuple[Mapping[str, str], dict[str, Loss | None]]] = [({}, {_NO_LOSS: None})]
     for loss in LOSSES.values():
         group = next((losses for settings, losses in groups if settings == loss.settings), None)
@@ -79,7 +79,7 @@ async def _worker(
     worker = RunningWorker(server, {**parts.settings, **settings})
     try:
         await worker.start()
-        # Whoever looks on does not go by the line that breaks.
+        # The checks use a direct connection, not the breakable one.
         worker.settings["DATABASE_URL"] = parts.database_url
         yield worker
     finally:
@@ -107,7 +107,7 @@ def _figures(held: Mapping[str, Held]) -> list[Figure]:
         *(
             Figure(what="from its return to its use", who=name, unit="s", samples=[recovered_s])
             for name, each in held.items()
-            if name in LOSSES and LOSSES[name].strike is not None  # a fault returns by itself
+            if name in LOSSES and LOSSES[name].strike is not None  # a fault ends on its own
             if (recovered_s := each.recovered_s(LOSSES[name].resource)) is not None
         ),
     ]

@@ -1,7 +1,7 @@
-"""What a scrape costs a worker, and what half a million old journals cost one that starts.
+"""Cost of a scrape, and cost of half a million old journals for a worker.
 
-A scrape stands beside one of an empty registry, a look at the journals beside one without old
-journals in the folder.
+A scrape is compared with one of an empty registry, and a poll of the journals with one in a folder
+without old journals.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _STATUS = WorkerStatus(started=True, slots=_JOBS, slots_used=_JOBS)
 
 
 async def run() -> list[Figure]:
-    """Every figure of this module; half a minute, most of it to make the old journals."""
+    """Run all benchmarks of this module; takes half a minute, mostly to create the old journals."""
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
         empty = CollectorRegistry()
@@ -86,7 +86,7 @@ async def _look_times(folder: Path) -> list[float]:
 
 
 async def _observer(folder: Path, *, ended: int = _ENDED) -> Observer:
-    """One that has seen jobs end, and follows others."""
+    """Return an observer that has seen `ended` jobs end and follows `_JOBS` running ones."""
     await asyncio.to_thread(folder.mkdir, exist_ok=True)
     observer = Observer(folder, version="0")
     for n in range(ended):
@@ -100,7 +100,7 @@ async def _observer(folder: Path, *, ended: int = _ENDED) -> Observer:
 
 
 def _journal() -> str:
-    """The start of a job, as its journal has it."""
+    """Return the journal of a job's start."""
     states = [None, *itertools.takewhile(lambda s: s is not State.DEGRADED, State), State.RUNNING]
     records: list[dict[str, Any]] = [{"kind": "job", "t": 0.0, "room": "room"}]
     for n, (source, target) in enumerate(itertools.pairwise(states)):
@@ -109,7 +109,7 @@ def _journal() -> str:
 
 
 def _make_old_journals(folder: Path) -> None:
-    """Links to a few files: the names are what counts."""
+    """Create hard links to a few files, because only the number of names matters."""
     folder.mkdir()
     for n in range(_OLD_JOURNALS):
         if n % 60_000 == 0:

@@ -1,7 +1,7 @@
-"""From a dispatch to the first audible frame, and what a worker weighs; on a real LiveKit server.
+"""Time from a dispatch to the first audible frame, and memory use, on a real LiveKit server.
 
-Three workers serve the same server and take turns, so that what disturbs the machine disturbs
-all of them: ours, one that only plays a tone, and the framework's usual pattern.
+Three workers serve the same server in turns, so that disturbances of the machine affect all of
+them: this worker, one that only plays a tone, and the framework's usual pattern.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ from worker.store.interviews import create_interview
 from worker.store.migrate import migrate
 from worker.store.pool import Database
 
-#: Seconds between two rounds: the warm process that was used is replaced meanwhile.
+#: Seconds between two rounds, in which the pool replaces the used warm process.
 _PAUSE_S = 5.0
-#: The start-up lines, with their targets in milliseconds (the handshake's and the agent's).
+#: The start-up log lines, with their targets in milliseconds (of the handshake and of the agent).
 _TARGETS = {
     "handshake_start": None,
     "ctx_connected": 300.0,
     "session_started": None,
     "init_done": 800.0,
 }
-#: Steps of ours that have targets of their own, in milliseconds.
+#: Steps of this worker that have targets of their own, in milliseconds.
 _STEPS = {"connect": 200.0, "load vad": 2000.0}
-#: The first audible frame may come so much later than a bare tone's.
+#: Limit of the first audible frame's time, relative to that of the tone worker.
 _AUDIBLE_RATIO = 1.5
 
 _BEGUN = "handshake_start"
@@ -57,13 +57,13 @@ Metadata = Callable[[str], Awaitable[str]]
 
 @dataclass(kw_only=True)
 class Contender:
-    """One of the workers that take turns."""
+    """One of the compared workers."""
 
     who: str
     agent_name: str
     pid: int
     log: Path
-    #: Prepares an interview in a room; the dispatch's metadata.
+    #: Prepares an interview in a room and returns the dispatch's metadata.
     metadata: Metadata
     joined_ms: list[float] = field(default_factory=list)
     audible_ms: list[float] = field(default_factory=list)
@@ -72,7 +72,7 @@ class Contender:
 
 
 async def run(binary: Path, folder: Path, rounds: int) -> list[Figure]:
-    """Every figure of this module; about a quarter of a minute a round."""
+    """Run all benchmarks of this module; takes about 15 seconds per round."""
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(LiveKitServer(binary))
         contenders = [
@@ -84,7 +84,7 @@ async def run(binary: Path, folder: Path, rounds: int) -> list[Figure]:
             contender.idle_mib.append(_weight(contender.pid))
         for n in range(rounds + 1):
             for contender in contenders:
-                await _round(server, contender, counts=n > 0)  # the first one warms everything
+                await _round(server, contender, counts=n > 0)  # the first round is a warm-up
         return [
             *_figures(contenders),
             *_start_up_lines(contenders),
@@ -115,7 +115,7 @@ async def _round(server: LiveKitServer, contender: Contender, *, counts: bool) -
     await asyncio.sleep(_PAUSE_S)
 
 
-# --- the contenders -------------------------------------------------------------------------------
+# --- the compared workers -------------------------------------------------------------------------
 
 
 def _environment(server: LiveKitServer) -> dict[str, str]:
@@ -180,7 +180,7 @@ async def _ours(server: LiveKitServer, folder: Path) -> AsyncIterator[Contender]
         yield Contender(who=OURS, agent_name=name, pid=process.pid, log=log, metadata=prepare)
 
 
-# --- the figures ----------------------------------------------------------------------------------
+# --- results --------------------------------------------------------------------------------------
 
 
 def _figures(contenders: list[Contender]) -> list[Figure]:
@@ -206,7 +206,7 @@ def _figures(contenders: list[Contender]) -> list[Figure]:
 
 
 def _start_up_lines(contenders: list[Contender]) -> list[Figure]:
-    """Milliseconds from the job's receipt to each line; the first job of each is left out."""
+    """Return milliseconds from job receipt to each log line, without each worker's first job."""
     found = {contender.who: _times(contender.log) for contender in contenders}
     return [
         Figure(what=f"job received to {name}", who=who, unit="ms", samples=times[1:], target=aim)
@@ -228,7 +228,7 @@ def _times(log: Path) -> dict[str, list[float]]:
 
 
 def _steps(journals: Path) -> list[Figure]:
-    """Milliseconds of single steps, from the journals of our jobs."""
+    """Return milliseconds of single steps, from the journals of this worker's jobs."""
     found: dict[str, list[float]] = defaultdict(list)
     for path in sorted(journals.rglob("*.jsonl"))[1:]:
         for step in History.read(path).steps:
@@ -241,13 +241,13 @@ def _steps(journals: Path) -> list[Figure]:
 
 
 def _job_pid(log: Path) -> int:
-    """The process of the last job in a worker's log: the one that said it had begun."""
+    """Return the process of the last job that reported its start in a worker's log."""
     begun = [line for line in log.read_text(encoding="utf-8").splitlines() if _BEGUN in line]
     return int(re.findall(r'"pid": ?(\d+)', begun[-1])[-1])
 
 
 def _weight(pid: int) -> float:
-    """The PSS of a worker and all of its processes, in MiB."""
+    """Return the PSS of a worker and all of its processes, in MiB."""
     process = psutil.Process(pid)
     return sum(_pss_mib(p.pid) for p in (process, *process.children(recursive=True)))
 

@@ -1,4 +1,4 @@
-"""A receptionist: greets whoever comes, repeats what it hears, and is done once they have left."""
+"""A receptionist agent: greets each caller, repeats their speech, and ends once they leave."""
 
 from dataclasses import replace
 from typing import Any

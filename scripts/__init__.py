@@ -1,1 +1,1 @@
-"""What maintains the project and is not in its wheel."""
+"""Maintenance scripts of the project, which are not part of its wheel."""

@@ -1,4 +1,4 @@
-"""The markers of the tests, read from their source: what shows which row, and what rotates."""
+"""Test markers, read from the source: the rows that a test covers, and whether it rotates in CI."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-#: Which command runs a test, by the folder of tests/ that it is in.
+#: The command that runs a test, by its folder below tests/.
 _COMMANDS: Final = {
     "unit": "`make unit`",
     "scenarios": "`make test`",
@@ -24,21 +24,22 @@ _IN_MAKE_TEST: Final = ("tests/e2e/test_interview.py",)
 
 @dataclass(frozen=True, kw_only=True)
 class MarkedTest:
-    """A test function and what its markers say."""
+    """A test function and its markers."""
 
     name: str
-    #: Its module in the repository, as in tests/unit/states/test_table.py.
+    #: The module's path in the repository, as in tests/unit/states/test_table.py.
     module: str
-    #: The rows that it shows, as in `@pytest.mark.row("S1", "S3")`.
+    #: The rows that the test covers, as in `@pytest.mark.row("S1", "S3")`.
     rows: tuple[str, ...]
-    #: Whether CI runs it on one commit of six only.
+    #: CI runs the test only on one commit of six.
     rotates: bool = False
-    #: What it shares with others of that name, as in `@pytest.mark.xdist_group("impatient")`.
+    #: The xdist group that it shares with other tests, as in
+    #: `@pytest.mark.xdist_group("impatient")`.
     group: str | None = None
 
     @property
     def runs_in(self) -> str:
-        """The smallest command that runs it, as Markdown."""
+        """The smallest command that runs the test, as Markdown."""
         if self.module in _IN_MAKE_TEST:
             return "`make test`"
         command = _COMMANDS[self.module.split("/")[1]]
@@ -76,7 +77,7 @@ def _tests(
 
 
 def _pytestmark(tree: ast.Module) -> list[ast.expr]:
-    """What a module assigns to `pytestmark`, one marker or a list of them."""
+    """Return the value that a module assigns to `pytestmark`, as a list of markers."""
     for node in tree.body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "pytestmark":
             return node.value.elts if isinstance(node.value, ast.List) else [node.value]
@@ -84,7 +85,7 @@ def _pytestmark(tree: ast.Module) -> list[ast.expr]:
 
 
 def _marks(expressions: Sequence[ast.expr]) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """The names of markers, and the texts that they are given."""
+    """Yield the names of markers and their arguments."""
     for each in expressions:
         call = each if isinstance(each, ast.Call) else None
         prefix, _, name = ast.unparse(call.func if call else each).rpartition(".")

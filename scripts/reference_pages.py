@@ -1,6 +1,6 @@
-"""The pages that are made from more than the worker's code: docs/reference/, CONTRIBUTING.md.
+"""Pages generated from sources besides the worker's code: docs/reference/, CONTRIBUTING.md.
 
-`python -m scripts.reference_pages` brings all of them up to date; `make diagrams` runs it.
+`python -m scripts.reference_pages` updates all of them; `make diagrams` runs it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def pages(repository: Path) -> dict[str, str]:
-    """Return the text of each page, by its path in the repository."""
+    """Return the text of each page by its path in the repository."""
     return {
         licences.PATH: licences.licences_page(repository),
         rows.PATH: rows.rows_page(repository),

@@ -1,7 +1,7 @@
-"""docs/reference/rows.md: what the product must do, row by row, and which tests show it.
+"""docs/reference/rows.md: the requirements, row by row, and the tests that cover them.
 
-A test says what it shows by its marker, `@pytest.mark.row("S1")`, and takes it along wherever it is
-moved. The page is made from the markers.
+A test names its rows in its marker, `@pytest.mark.row("S1")`, so that moving the test keeps the
+reference. The page is generated from the markers.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from scripts.marked_tests import MarkedTest
 
 PATH: Final = "docs/reference/rows.md"
-#: What must be true, by the row's id: C of the design card, S of the reliability document, B of
-#: what is built beyond them.
+#: The requirements by row id: C from the design card, S from the reliability document, B for what
+#: is built beyond them.
 ROWS: Final[Mapping[str, str]] = {
     "C1": "Each job runs one lifecycle state machine, on the `transitions` package",
     "C2": "Every state has a budget, and running out of it is a transition",
@@ -69,7 +69,7 @@ What rotates runs in `make e2e`, and in CI on one commit of six
 
 
 def shown_by(tests: Sequence[MarkedTest]) -> dict[str, list[MarkedTest]]:
-    """Return the tests that show each row, in the order of the rows; unknown ids come last."""
+    """Return the tests that cover each row, in the order of the rows; unknown ids come last."""
     shown: dict[str, list[MarkedTest]] = {row: [] for row in ROWS}
     for test in tests:
         for row in test.rows:
@@ -78,7 +78,7 @@ def shown_by(tests: Sequence[MarkedTest]) -> dict[str, list[MarkedTest]]:
 
 
 def rows_page(repository: Path) -> str:
-    """Return the page, from the markers of the tests."""
+    """Return the page, generated from the tests' markers."""
     sections = [_HEAD]
     for row, tests in shown_by(marked_tests(repository)).items():
         lines = [

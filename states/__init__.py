@@ -1,6 +1,6 @@
-"""The lifecycle of a job: a table of states, the machine that runs it, and the record it leaves.
+"""The lifecycle of a job: its state table, the state machine, and the journal.
 
-Knows nothing of LiveKit, audio or PostgreSQL, and can be imported without them.
+Does not depend on LiveKit, audio or PostgreSQL, and can be imported without them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The table on `transitions`' AsyncMachine, without that library's own concurrency.
+"""The state table on `transitions`' AsyncMachine, without that library's own concurrency.
 
-Its AsyncTimeout checks nothing when it fires, and its cancellation of running transitions
-swallows CancelledError: neither is used.
+Neither its AsyncTimeout nor its cancellation of running transitions is used: the first checks
+nothing when it fires, the second swallows CancelledError.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ from states.table import EDGES, Edge, Event, State
 
 
 class _Machine(AsyncMachine):
-    """Callbacks one after another, and no task cancelled: there is one owner."""
+    """Run callbacks one after another and cancel no task: there is only one owner."""
 
     @staticmethod
     async def await_all(callables: list[Callable[..., Any]]) -> list[Any]:
-        """One after another: gather would run each in a task without the caller's context."""
+        """Await one after another: gather would run each in a task without the caller's context."""
         return [await one() for one in callables]
 
     async def cancel_running_transitions(self, model: object, msg: str | None = None) -> None:
-        """Never: there is one owner task, and what it began it ends."""
+        """Cancel nothing: the single owner task completes every transition that it began."""
 
     async def process_context(self, func: Callable[[], Awaitable[Any]], model: object) -> Any:
-        """The owner task is the context. Cancelling it means what it means everywhere."""
+        """Run directly in the owner task, so that its cancellation works as usual."""
         return await func()
 
 
 class Dispatcher:
-    """One job's place in the table. Only its lifecycle's owner task may call `take`.
+    """The current position of one job in the table. Only the owner task may call `take`.
 
-    To `transitions` it is a model, which keeps its state; the machine knows of none.
+    For `transitions` it is the model, which stores the state; the machine itself stores none.
     """
 
     def __init__(self) -> None:
@@ -43,11 +43,11 @@ class Dispatcher:
 
     @property
     def state(self) -> State:
-        """Where the job is."""
+        """The current state of the job."""
         return State(self.state_value)
 
     def edge_for(self, event: Event, conditions: Conditions) -> Edge | None:
-        """The first row for `event` here whose guard holds; None where the table has none."""
+        """Return the first row for `event` in this state whose guard holds, or None."""
         rows = _EDGES_BY.get((self.state, event), ())
         return next((edge for edge in rows if _holds(edge, conditions)), None)
 
@@ -81,7 +81,7 @@ _TRANSITIONS = [
     for edge in EDGES
 ]
 
-#: Made once, for it takes milliseconds: it holds the table, and nothing of any job.
+#: Created once, because creation takes milliseconds: it holds the table and no state of any job.
 _MACHINE: Final = _Machine(
     model=None,
     states=[state.value for state in State],

@@ -1,4 +1,4 @@
-"""What a test expects of a job's path, how it is matched, and how a mismatch is shown."""
+"""Expected path of a job in a test: notation, matching, and the report of a mismatch."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ class Visit:
 
     states: frozenset[State]
     label: str
-    #: The event that must have led there; None for any.
+    #: The event that must lead to the state; None for any.
     event: Event | None = None
-    #: Stands for any number of visits, also for none.
+    #: The element matches any number of visits, including none.
     repeats: bool = False
 
     def accepts(self, transition: Transition) -> bool:
-        """Whether this visit to a state is the one that is expected."""
+        """Return whether this element matches a visit."""
         return transition.target in self.states and self.event in (None, transition.event)
 
 
@@ -38,10 +38,10 @@ PathElement = State | str | EllipsisType | Visit
 
 
 def gap(*states: State | str) -> Visit:
-    """Any number of visits, also none, to the named states and to no other.
+    """Match any number of visits, including none, to the named states and to no other.
 
-    Without a name it is what `...` is in a path: any visits at all. Raises ValueError for a
-    name that is no state.
+    Without a name it matches any visits, like `...` in a path. Raises ValueError for a name that is
+    no state.
     """
     if not states:
         return Visit(states=frozenset(State), label="...", repeats=True)
@@ -50,7 +50,7 @@ def gap(*states: State | str) -> Visit:
 
 
 def one_of(*states: State | str) -> Visit:
-    """One visit, to whichever of the named states. Raises ValueError for an unknown name."""
+    """Match one visit to any of the named states. Raises ValueError for an unknown name."""
     named = [word(State, state) for state in states]
     if not named:
         raise ValueError("one_of needs at least one state")
@@ -58,13 +58,13 @@ def one_of(*states: State | str) -> Visit:
 
 
 def on(event: Event | str, state: State | str) -> Visit:
-    """One visit to `state`, entered on `event`. Raises ValueError for an unknown name."""
+    """Match one visit to `state`, entered on `event`. Raises ValueError for an unknown name."""
     there, led_by = word(State, state), word(Event, event)
     return Visit(states=frozenset({there}), label=f"{there} on {led_by}", event=led_by)
 
 
 def word(kind: type[_Word], name: str) -> _Word:
-    """The member of `kind` called `name`. Raises ValueError, with the closest name there is."""
+    """Return the member of `kind` called `name`. Raises ValueError that names the closest match."""
     try:
         return kind(name)
     except ValueError:
@@ -74,7 +74,7 @@ def word(kind: type[_Word], name: str) -> _Word:
 
 
 def visits(elements: Iterable[PathElement]) -> tuple[Visit, ...]:
-    """The elements as a test writes them, made explicit. Raises ValueError for unknown names."""
+    """Convert the elements of a test's path to visits. Raises ValueError for unknown names."""
     return tuple(_visit(element) for element in elements)
 
 
@@ -86,7 +86,7 @@ def _visit(element: PathElement) -> Visit:
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One line of the comparison: what was expected, what happened; None where there is none."""
+    """One line of the comparison: expected and actual visit; None if one is missing."""
 
     expected: str | None
     actual: Transition | None
@@ -94,16 +94,16 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """An expected path laid beside the actual one. `parted_at` is the row where they part."""
+    """Alignment of expected and actual path; `parted_at` is the first row that differs."""
 
     rows: tuple[Row, ...]
     parted_at: int | None
 
 
 def compare(expected: Sequence[Visit], actual: Sequence[Transition]) -> Comparison:
-    """Lay `actual` beside `expected` as far as they agree, and the rest of both after that."""
-    # reached[i] holds every position in `expected` at which a reader of the first i visits may
-    # be, with the position it came from: gaps make it several.
+    """Align `actual` with `expected` as far as they agree, then append the rest of both."""
+    # reached[i] maps every possible position in `expected` after the first i visits to the position
+    # before it. Gaps make several positions possible.
     reached: list[dict[int, int]] = [_skipping_gaps(expected, {0: 0})]
     for transition in actual:
         following: dict[int, int] = {}
@@ -115,8 +115,8 @@ def compare(expected: Sequence[Visit], actual: Sequence[Transition]) -> Comparis
             break
         reached.append(_skipping_gaps(expected, following))
     matches = len(reached) - 1 == len(actual) and len(expected) in reached[-1]
-    # A mismatch is shown where most of the expected path had been found: a leading `...` could
-    # otherwise swallow the whole job and say nothing.
+    # Show a mismatch at the point with most of the expected path found. Otherwise a leading `...`
+    # could match the whole job and hide the mismatch.
     furthest = len(expected) if matches else max(max(positions) for positions in reached)
     agreed = max(i for i, positions in enumerate(reached) if furthest in positions)
     rows = [
@@ -133,7 +133,7 @@ def compare(expected: Sequence[Visit], actual: Sequence[Transition]) -> Comparis
 
 
 def _skipping_gaps(expected: Sequence[Visit], positions: dict[int, int]) -> dict[int, int]:
-    """`positions`, and those after gaps that stand for nothing; each with where it came from."""
+    """Return `positions` and those after gaps that match no visit, each with its origin."""
     found = dict(positions)
     for position, came_from in sorted(positions.items()):
         beyond = position
@@ -144,7 +144,7 @@ def _skipping_gaps(expected: Sequence[Visit], positions: dict[int, int]) -> dict
 
 
 def _way_to(position: int, reached: Sequence[dict[int, int]]) -> list[int]:
-    """The element of the expected path that each visit was read as, first to last."""
+    """Return the position in the expected path that each visit was matched to, in order."""
     way = []
     for step in reversed(reached[1:]):
         position = step[position]
@@ -153,8 +153,8 @@ def _way_to(position: int, reached: Sequence[dict[int, int]]) -> list[int]:
 
 
 def mismatch(history: History, comparison: Comparison) -> str:
-    """The message of a failed `assert_path`: both paths side by side, and what led away."""
-    assert comparison.parted_at is not None  # noqa: S101  # only asked of a mismatch
+    """Return the message of a failed `assert_path`: both paths side by side, and the difference."""
+    assert comparison.parted_at is not None  # noqa: S101  # only called for a mismatch
     lines = [("expected", "actual", "t", "on")]
     lines += [
         (row.expected or "(the end)", *_actual_columns(row.actual)) for row in comparison.rows
@@ -174,7 +174,7 @@ def mismatch(history: History, comparison: Comparison) -> str:
 
 
 def path_table(history: History) -> str:
-    """A job's path as a table, with how it ended and what it lacked."""
+    """Return a job's path as a table, with its outcome and its missing resources."""
     if not history.transitions:
         return "\n".join(["(no state was entered)", *facts(history)])
     lines = [("state", "t", "on"), *(_actual_columns(x) for x in history.transitions)]
@@ -182,7 +182,7 @@ def path_table(history: History) -> str:
 
 
 def facts(history: History) -> list[str]:
-    """What there is to know of a job besides its path, a line each."""
+    """Return the facts of a job besides its path, one line each."""
     ended = f"{history.outcome} ({history.reason})" if history.outcome else "none yet"
     lines = [f"outcome: {ended}"]
     lines += [
@@ -206,7 +206,7 @@ def _columns(lines: Sequence[tuple[str, ...]], *, marked: int | None) -> list[st
         (
             ("> " if number == marked else "  ")
             + "  ".join(
-                # Seconds stand under each other at their decimal point.
+                # Align seconds at their decimal point.
                 text.rjust(width) if text.endswith(" s") else text.ljust(width)
                 for text, width in zip(line, widths, strict=True)
             )

@@ -1,4 +1,4 @@
-"""One condition per resource: is it there, why not, and since when."""
+"""Conditions: one per resource, with status, reason and time of the last change of status."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 
 
 class Status(StrEnum):
-    """What is known of a resource."""
+    """The known status of a resource."""
 
-    #: It is loaded and, as far as anybody knows, works.
+    #: Loaded and, as far as known, working.
     READY = "ready"
-    #: It is being loaded and has not reported yet.
+    #: Loading; the loader has not reported yet.
     PENDING = "pending"
-    #: It failed to load, was late, or was lost since.
+    #: Failed to load, exceeded its budget, or became unavailable later.
     LOST = "lost"
 
 
@@ -29,12 +29,12 @@ class Condition:
     reason: str
     #: One sentence for people. Never personal data.
     message: str = ""
-    #: Without a required resource there is no session at all.
+    #: A session cannot run without a required resource.
     required: bool = False
     since: float = 0.0
 
     def as_record(self) -> dict[str, Any]:
-        """The fields as they stand in the journal."""
+        """Return the fields as the journal stores them."""
         return {
             "resource": self.resource,
             "status": self.status.value,
@@ -46,7 +46,7 @@ class Condition:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Condition:
-        """Read `as_record` back. Raises KeyError or ValueError for anything else."""
+        """Parse the result of `as_record`. Raises KeyError or ValueError for anything else."""
         return cls(
             resource=record["resource"],
             status=Status(record["status"]),
@@ -59,17 +59,17 @@ class Condition:
 
 @dataclass(frozen=True)
 class Conditions:
-    """All conditions of one job, by resource. Never changed: `updated` gives a new one."""
+    """All conditions of one job, by resource. Immutable: `updated` returns a new object."""
 
     by_resource: Mapping[str, Condition] = field(default_factory=dict)
 
     @classmethod
     def of(cls, conditions: Iterable[Condition]) -> Conditions:
-        """The last word on each resource wins."""
+        """Build from `conditions`; the last one of each resource wins."""
         return cls({condition.resource: condition for condition in conditions})
 
     def updated(self, condition: Condition) -> Conditions:
-        """These conditions with one more said. `since` stays while the status does."""
+        """Return a copy with one condition set. `since` changes only with the status."""
         before = self.by_resource.get(condition.resource)
         if before is not None and before.status is condition.status:
             condition = Condition(**{**vars(condition), "since": before.since})
@@ -89,10 +89,10 @@ class Conditions:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """The resources that are not ready, in the order in which they were first named."""
+        """The resources that are not ready, in the order of their first report."""
         return tuple(c.resource for c in self if c.status is not Status.READY)
 
     @property
     def missing_required(self) -> tuple[str, ...]:
-        """Those of the missing without which there is no session."""
+        """The missing resources that a session cannot run without."""
         return tuple(c.resource for c in self if c.required and c.status is not Status.READY)

@@ -1,7 +1,7 @@
-"""Three jobs that show what the lifecycle is for: a healthy, a degraded and a failed one.
+"""Three example jobs of the lifecycle: a healthy, a degraded and a failed one.
 
-Each is run by a real `Lifecycle` on virtual time, so that what the drawings show is what the
-machine does, and is the same on every machine. Needs the `testing` extra (looptime).
+A real `Lifecycle` runs each of them on virtual time. The drawings therefore show the machine's
+actual behaviour, and are the same on every machine. Needs the `testing` extra (looptime).
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def _closing(began: float, **lasted_ms: float) -> Iterator[Step]:
 
 
 def _interview(began: float, ended: float) -> Iterator[Turn]:
-    """Questions and answers from one time to the other; what they say is nobody's word."""
+    """Yield questions and answers between two times; their texts are placeholders."""
     at = began
     speakers = (("interviewer", 240, 1.2), ("candidate", 1040, 3.5))
     for seq, (question, round_, (speaker, characters, pause)) in enumerate(
@@ -127,7 +127,7 @@ def _interview(began: float, ended: float) -> Iterator[Turn]:
 
 
 def healthy() -> History:
-    """Everything loads, the interview is held to its end."""
+    """Return a job in which everything loads and the interview runs to its end."""
     return replace(
         journey(*_HEALTHY, header={"job_id": "healthy"}),
         steps=(
@@ -143,7 +143,7 @@ def healthy() -> History:
 
 
 def degraded() -> History:
-    """The database is late and the voice refused: the interview begins without them."""
+    """Return a job without database (late) and voice (refused) when the interview begins."""
     return replace(
         journey(*_DEGRADED, header={"job_id": "degraded"}),
         steps=(
@@ -164,7 +164,7 @@ def degraded() -> History:
 
 
 def failed() -> History:
-    """The orchestrator fails, the one thing without which there is no interview."""
+    """Return a job whose orchestrator, the only required resource, fails."""
     return replace(
         journey(*_FAILED, header={"job_id": "failed"}),
         steps=(

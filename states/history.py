@@ -1,4 +1,4 @@
-"""`History`: what a journal says, read back. Every view of a job is made from one of these."""
+"""`History`: a parsed journal. Every view of a job is built from one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from states.transition import Transition
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """A timed piece of start-up or shutdown, which ended at `t`."""
+    """A timed step of start-up or shutdown, which ended at `t`."""
 
     name: str
     ok: bool
@@ -27,20 +27,20 @@ class Step:
     t: float
     elapsed_ms: float
     attempts: int
-    #: Of a loader, the resources that it waited for; None where the journal does not say.
+    #: For a loader: the resources that it waited for; None if the journal does not say.
     needs: tuple[str, ...] | None = None
-    #: Of a loader with a budget of its own, the seconds of it.
+    #: For a loader with its own budget: the budget in seconds.
     budget_s: float | None = None
 
     @property
     def began(self) -> float:
-        """When it began, in seconds since the job was received."""
+        """The start in seconds since the job was received."""
         return max(0.0, self.t - self.elapsed_ms / 1000)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Turn:
-    """One uninterrupted floor. `heard` is what the other side really heard of an interviewer's."""
+    """One uninterrupted turn. `heard` is the part of an interviewer's turn that was heard."""
 
     seq: int
     t: float
@@ -55,35 +55,35 @@ class Turn:
 
 @dataclass(frozen=True, kw_only=True)
 class History:
-    """One job, as its journal tells it."""
+    """One job, as recorded in its journal."""
 
     header: Mapping[str, Any] = field(default_factory=dict)
-    #: Changes of state only, the entry into HANDSHAKE first.
+    #: State changes only; the entry into HANDSHAKE is the first.
     transitions: tuple[Transition, ...] = ()
-    #: Events that came and changed no state.
+    #: Events that changed no state.
     internals: tuple[Transition, ...] = ()
-    #: Every word on a condition, in order; `conditions` is the last one on each resource.
+    #: Every reported condition, in order; `conditions` holds the last one of each resource.
     condition_changes: tuple[Condition, ...] = ()
     steps: tuple[Step, ...] = ()
     turns: tuple[Turn, ...] = ()
     faults: tuple[Mapping[str, Any], ...] = ()
-    #: Whether the process is known to be gone. Of one that went with its worker nobody knows how,
-    #: so that both figures may be None then.
+    #: The process is known to have exited. If it died together with its worker, `exit_code` and
+    #: `signal` are unknown and may both be None.
     exited: bool = False
     exit_code: int | None = None
     signal: int | None = None
-    #: Bytes of a torn last line that were left out.
+    #: Length in bytes of a torn last line, which was ignored.
     torn_bytes: int = 0
 
     @classmethod
     def read(cls, path: Path | str) -> History:
-        """Read a journal file, also one that is being written. Raises JournalError."""
+        """Read a journal file, even while a job writes to it. Raises JournalError."""
         found = read_records(Path(path))
         return cls.from_records(found.records, torn_bytes=found.torn_bytes)
 
     @classmethod
     def of(cls, lifecycle: Lifecycle) -> History:
-        """The history of a live lifecycle so far, from what its journal would say."""
+        """Return the history of a live lifecycle so far, from its journal's records."""
         records = getattr(lifecycle.journal, "records", None)
         if records is None:
             raise JournalError("this lifecycle's journal keeps no records to read back")
@@ -91,7 +91,7 @@ class History:
 
     @classmethod
     def from_records(cls, records: Iterable[Mapping[str, Any]], *, torn_bytes: int = 0) -> History:
-        """Build it from journal records, in any order and with repeats. Raises JournalError."""
+        """Build from journal records, in any order and with repeats. Raises JournalError."""
         reader = _Reader()
         try:
             by_seq = {record["seq"]: record for record in records}
@@ -119,7 +119,7 @@ class History:
 
     @classmethod
     def from_json(cls, text: str | Mapping[str, Any]) -> History:
-        """Read what `interview-worker jobs show --json` prints. Raises JournalError."""
+        """Parse the output of `interview-worker jobs show --json`. Raises JournalError."""
         try:
             job = json.loads(text) if isinstance(text, str) else text
             return cls(
@@ -135,7 +135,7 @@ class History:
             raise JournalError(f"this is not the JSON of a job: {error!r}") from error
 
     def as_json(self) -> dict[str, Any]:
-        """What `interview-worker jobs show --json` prints; `from_json` reads it back."""
+        """Return the data that `interview-worker jobs show --json` prints and `from_json` reads."""
         return {
             **{key: self.header.get(key) for key in ("job_id", "interview_id", "room", "pid")},
             "state": self.state,
@@ -173,30 +173,30 @@ class History:
 
     @property
     def state(self) -> State | None:
-        """The state the job is in, or was in when the journal ended; None for an empty one."""
+        """The current state, or the last one in the journal; None for an empty journal."""
         return self.transitions[-1].target if self.transitions else None
 
     @property
     def path(self) -> tuple[State, ...]:
-        """The states the job went through, in order."""
+        """The states that the job entered, in order."""
         return tuple(transition.target for transition in self.transitions)
 
     @property
     def conditions(self) -> Conditions:
-        """The last word on each resource."""
+        """The last condition of each resource."""
         return Conditions.of(self.condition_changes)
 
     @property
     def broke_off(self) -> bool:
-        """Whether the process ended before the job was CLOSED."""
+        """True if the process ended before the job was CLOSED."""
         gone = self.exited or self.exit_code is not None or self.signal is not None
         return gone and self.state is not State.CLOSED
 
     @property
     def outcome(self) -> Outcome | None:
-        """What the job was worth; None while it is not closing yet.
+        """The outcome of the job; None before it is closing.
 
-        FAILED for one that broke off, also where it was closing with another outcome.
+        FAILED if the process ended before CLOSED, even if the job was closing with another outcome.
         """
         if self.broke_off:
             return Outcome.FAILED
@@ -204,17 +204,17 @@ class History:
 
     @property
     def reason(self) -> Reason | None:
-        """Why the job ended; None while it is not closing yet."""
+        """The reason of the job's end; None before it is closing."""
         if self.broke_off:
             return Reason.PROCESS_EXITED if self.signal is None else Reason.PROCESS_KILLED
         return next((x.reason for x in reversed(self.transitions) if x.reason), None)
 
     def entered(self, state: State) -> float | None:
-        """When the job first entered `state`, in seconds since it was received."""
+        """Return when the job first entered `state`, in seconds since it was received."""
         return next((x.t for x in self.transitions if x.target is state), None)
 
     def stays(self) -> tuple[tuple[State, float, float | None], ...]:
-        """Each visit: state, when it was entered, seconds spent (None for where it is still)."""
+        """Return each visit: state, time of entry, seconds spent (None for the current state)."""
         entries = self.transitions
         ends = [later.t for later in entries[1:]]
         visits = [(x.target, x.t, end - x.t) for x, end in zip(entries, ends, strict=False)]
@@ -228,7 +228,8 @@ def _transition(entry: Mapping[str, Any]) -> Transition:
         target=State(entry["to"]),
         t=float(entry["t"]),
         outcome=Outcome(entry["outcome"]) if entry.get("outcome") else None,
-        reason=Reason(entry["reason"]) if entry.get("reason") else None,  # type: ignore[call-arg]  # looked up by value: __new__'s second argument is the members' own
+        # Looked up by value: only the members themselves use __new__'s second argument.
+        reason=Reason(entry["reason"]) if entry.get("reason") else None,  # type: ignore[call-arg]
     )
 
 
@@ -249,7 +250,7 @@ def _step(entry: Mapping[str, Any]) -> Step:
 
 
 class _Reader:
-    """Sorts records by their kind."""
+    """Sorts records by kind."""
 
     def __init__(self) -> None:
         self.header: dict[str, Any] = {}
@@ -287,7 +288,7 @@ class _Reader:
         elif kind == "exit":
             self.exited = True
             self.exit_code, self.signal = record["exit_code"], record.get("signal")
-        # A kind of a later version with the same format number is somebody else's to read.
+        # Ignore unknown kinds: a later version with the same format number may add some.
 
 
 def _turn(record: Mapping[str, Any]) -> Turn:

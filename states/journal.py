@@ -1,20 +1,20 @@
-"""The journal: one append-only file a job, JSON Lines, written before anything acts on it.
+"""The journal: an append-only JSON Lines file per job, written before an event takes effect.
 
-Each line is one record: `v` (format version), `seq`, `at` (UTC, ISO 8601), `t` (seconds since
-the job was received), `kind`, and the fields of that kind:
+Each line is one record: `v` (format version), `seq`, `at` (UTC, ISO 8601), `t` (seconds since the
+job was received), `kind`, and the fields of that kind:
 
 job         the header, always seq 0: job_id, interview_id, room, worker_id, pid, budgets
 transition  from, event, to, outcome, reason
-internal    state, event: something that came and changed no state
+internal    state, event: an event that changed no state
 condition   resource, status, reason, message, required, since
-step        name, ok, reason, elapsed_ms, attempts: a timed piece of start-up or shutdown, which
-            began elapsed_ms before t; of a loader also needs (what it waited for) and budget_s
-turn        speaker, question_id, text, generated, heard, interrupted; of the candidate's also
-            hearing: the seq of the last record of that kind whose words are in it
-hearing     final, interim, question_id: a piece of an answer that is being given; what has become
-            final since the record before, and what is not final yet
-fault       where, error: something that went wrong and was survived
-exit        exit_code, signal: written by the worker once the job's process is gone
+step        name, ok, reason, elapsed_ms, attempts: a timed step of start-up or shutdown, which
+            began elapsed_ms before t; for a loader also needs (what it waited for) and budget_s
+turn        speaker, question_id, text, generated, heard, interrupted; for the candidate also
+            hearing: the seq of the last record of that kind whose words the turn contains
+hearing     final, interim, question_id: a part of an unfinished answer; the words that became
+            final since the last such record, and those that are not final yet
+fault       where, error: an error that the job survived
+exit        exit_code, signal: written by the worker once the job's process has exited
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ Record = dict[str, Any]
 
 
 class JournalError(Exception):
-    """The journal cannot be written or read."""
+    """Raised when the journal cannot be written or read."""
 
 
 class JournalLocked(JournalError):
-    """Another process is writing this journal."""
+    """Raised when another process is writing this journal."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -52,30 +52,30 @@ class JournalLocked(JournalError):
 
 
 class JournalGone(JournalError):
-    """There is no journal to open again: somebody else has put it away."""
+    """Raised on reopening if the journal does not exist: another process moved or removed it."""
 
 
 class JournalDamaged(JournalError):
-    """A line in the middle of a journal is no record."""
+    """Raised when a line before the last one of a journal is not a record."""
 
 
 class JournalTooNew(JournalError):
-    """A whole record of a later version: never a torn line, and never to be cut off."""
+    """Raised for a complete record of a later version, which must never be truncated as torn."""
 
 
 class Journal(Protocol):
-    """Where a lifecycle writes what happens, before it happens."""
+    """The log to which a lifecycle writes each event before it takes effect."""
 
     def append(self, kind: str, t: float, **fields: Any) -> Record:
-        """Write one record and return it. Raises JournalError where it cannot be written."""
+        """Write one record and return it. Raises JournalError if the write fails."""
         ...
 
     async def commit(self) -> None:
-        """Return once everything appended so far would survive the machine."""
+        """Wait until all appended records would survive a crash of the machine."""
         ...
 
     def close(self) -> None:
-        """Write nothing more. May be called twice."""
+        """Close the journal for writing. May be called twice."""
         ...
 
 
@@ -84,7 +84,7 @@ def _utc_now() -> datetime:
 
 
 class MemoryJournal:
-    """A journal that lives as long as the process: for tests, and for a disk that is gone."""
+    """A journal in memory: for tests, and for jobs whose disk has failed."""
 
     def __init__(self, *, now: Callable[[], datetime] = _utc_now, next_seq: int = 0) -> None:
         self.records: list[Record] = []
@@ -93,11 +93,11 @@ class MemoryJournal:
         self._subscribers: list[Callable[[Record], None]] = []
 
     def subscribe(self, reader: Callable[[Record], None]) -> None:
-        """Call `reader` with every record from now on, right after it was written."""
+        """Call `reader` with every record from now on, right after its write."""
         self._subscribers.append(reader)
 
     def append(self, kind: str, t: float, **fields: Any) -> Record:
-        """Keep one record and return it."""
+        """Store one record and return it."""
         record: Record = {
             "v": FORMAT_VERSION,
             "seq": self._next_seq,
@@ -113,27 +113,27 @@ class MemoryJournal:
             try:
                 reader(record)
             except Exception:
-                # It is written: what a reader makes of it cannot undo that.
+                # The record is written; a failing reader cannot undo that.
                 logger.exception("a reader of the journal failed on a %s record", kind)
         return record
 
     def _write(self, record: Record) -> None:
-        """Nothing to do in memory."""
+        """Do nothing: `append` keeps the record in memory."""
 
     async def commit(self) -> None:
-        """Nothing in memory outlives the process; returns at once."""
+        """Return immediately: memory does not outlive the process."""
 
     def close(self) -> None:
-        """Nothing to close."""
+        """Do nothing: there is no file."""
 
 
 class FileJournal(MemoryJournal):
-    """A journal in a file of its own, locked for as long as it is open.
+    """A journal in its own file, which stays locked while open.
 
-    A record is in the page cache when `append` returns, so it survives the process; after
-    `commit` it survives the machine. A torn last line, left by a machine that died, is cut off
-    when the file is opened again; `torn_bytes` says how long it was. With `again` one that is not
-    there is not made: JournalGone.
+    A record is in the page cache when `append` returns, so it survives the process; after `commit`
+    it survives the machine. A crash of the machine may leave a torn last line, which is cut off
+    when the file is opened again; `torn_bytes` is its length. With `again`, a missing file is not
+    created but raises JournalGone.
     """
 
     def __init__(
@@ -172,30 +172,31 @@ class FileJournal(MemoryJournal):
             raise JournalError(f"{self.path} is closed")
         try:
             data = line.encode()
-            # One write: with O_APPEND the line is whole or torn at the end, never interleaved.
+            # A single write: with O_APPEND the line is complete or torn at the end, never
+            # interleaved.
             written = os.write(self._fd, data)
             if written != len(data):
-                # What fitted must go, or the next record would be glued to it.
+                # Remove the partial line, or the next record would be appended to it.
                 os.ftruncate(self._fd, os.fstat(self._fd).st_size - written)
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
             raise JournalError(f"cannot write {self.path}: {error.strerror}") from error
 
     async def commit(self) -> None:
-        """fsync in a worker thread: the event loop goes on. Raises JournalError."""
+        """Call fsync in a worker thread: the event loop keeps running. Raises JournalError."""
         try:
             await asyncio.get_running_loop().run_in_executor(None, os.fsync, self._fd)
         except OSError as error:
             raise JournalError(f"cannot sync {self.path}: {error.strerror}") from error
 
     def touch(self) -> None:
-        """Give a sign of life: the file's time of modification becomes now. Raises nothing."""
+        """Send a heartbeat: set the file's modification time to now. Raises nothing."""
         if self._open:
             with contextlib.suppress(OSError):
                 os.utime(self._fd)
 
     def close(self) -> None:
-        """Close the file and let go of its lock. May be called twice."""
+        """Close the file and release its lock. May be called twice."""
         if self._open:
             self._open = False
             os.close(self._fd)
@@ -203,21 +204,21 @@ class FileJournal(MemoryJournal):
 
 @dataclass(frozen=True, kw_only=True)
 class ReadRecords:
-    """What a journal file holds. `torn_bytes` at its end are not a whole record."""
+    """The content of a journal file. The last `torn_bytes` bytes are no complete record."""
 
     records: list[Record]
     whole_bytes: int
     torn_bytes: int
-    #: Lines before the last one that are no records, where they were passed over.
+    #: Number of lines before the last one that are not records and were skipped.
     damaged: int = 0
 
 
 def read_records(path: Path, *, pass_over_damage: bool = False) -> ReadRecords:
-    """Read a journal file, which may be in the middle of being written.
+    """Read a journal file, even during a write to it.
 
     Raises JournalError for a file that cannot be read, JournalTooNew for a record of a newer
-    format, and JournalDamaged for a line that is no record before the last one, unless that is
-    to be passed over.
+    format, and JournalDamaged for a line before the last one that is not a record, unless
+    `pass_over_damage` is set.
     """
     try:
         data = path.read_bytes()

@@ -1,9 +1,9 @@
-"""`Lifecycle`: one job's state machine, a mailbox with one owner.
+"""`Lifecycle`: the state machine of one job, with a mailbox and a single owner task.
 
-`transitions` evaluates the table. Around it: events wait in a queue, one task takes them out
-and is the only one that changes state; callers await the reply; a budget is a message of the
-loop's clock that carries the epoch (the number of the visit it was set for) and is dropped
-when the machine has moved on.
+`transitions` evaluates the table. Events wait in a queue; one task takes them from the queue and is
+the only one that changes the state; callers await the reply. A budget is a timer message in the
+same queue. It carries the epoch, the number of the visit that it was set for, and is dropped if the
+machine has left that visit.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from states.transition import IllegalTransition, LifecycleStopped, Transition
 
 logger = logging.getLogger(__name__)
 
-#: Seconds until a budget that ran out, but could not be written down, is tried again.
+#: Seconds until an expired budget is retried if the journal write failed.
 BUDGET_RETRY_S = 1.0
 
 
@@ -44,15 +44,15 @@ class _Letter:
     event: Event
     conditions: tuple[Condition, ...] = ()
     reply: asyncio.Future[Transition] | None = None
-    #: Set on a budget's letter: the visit that it was set for.
+    #: Set for a budget message: the visit that it was set for.
     epoch: int | None = None
 
 
 class Lifecycle:
     """The lifecycle of one job. Use it as an async context manager, or call `start` and `stop`.
 
-    `received_at` is the loop's time at which the job was received: `t` counts from there.
-    `budgets` replaces single budgets of the table, in seconds.
+    `received_at` is the event loop time at which the job was received; `t` counts from there.
+    `budgets` overrides single budgets of the table, in seconds.
     """
 
     def __init__(
@@ -87,26 +87,26 @@ class Lifecycle:
 
     @property
     def state(self) -> State:
-        """The state the job is in now."""
+        """The current state of the job."""
         return self._dispatcher.state
 
     @property
     def t(self) -> float:
         """Seconds since the job was received, by the event loop's clock, to the microsecond."""
-        assert self._received_at is not None  # noqa: S101  # set by start, before anybody reads
+        assert self._received_at is not None  # noqa: S101  # set by start, before any read
         return round(asyncio.get_running_loop().time() - self._received_at, 6)
 
     @property
     def remaining(self) -> float | None:
-        """Seconds left of the state's budget; None where it has none."""
+        """Seconds left of the state's budget; None if it has none."""
         if self._deadline is None:
             return None
         return max(0.0, self._deadline - asyncio.get_running_loop().time())
 
     async def reached(self, *states: State) -> State:
-        """Return once the job is in one of `states`, or has ever been in one of them.
+        """Wait until the job is in one of `states`, or return at once if it ever was.
 
-        Raises LifecycleStopped where it will not come there any more.
+        Raises LifecycleStopped if the lifecycle stops first.
         """
         while True:
             for transition in self.transitions:
@@ -119,7 +119,7 @@ class Lifecycle:
     def subscribe(self, listener: Listener) -> None:
         """Call `listener` after every transition, in order, in the owner task.
 
-        One that raises is logged and recorded as a fault; it stops nothing.
+        An exception of the listener is logged and recorded as a fault; it stops nothing.
         """
         self._listeners.append(listener)
 
@@ -133,7 +133,7 @@ class Lifecycle:
         await self.stop()
 
     def start(self) -> None:
-        """Enter HANDSHAKE and begin to take events. Raises RuntimeError on a second call."""
+        """Enter HANDSHAKE and start to process events. Raises RuntimeError on a second call."""
         if self._owner is not None:
             raise RuntimeError("this lifecycle has been started before")
         loop = asyncio.get_running_loop()
@@ -148,7 +148,7 @@ class Lifecycle:
         self._owner = asyncio.create_task(self._own(), name="lifecycle-owner")
 
     async def stop(self) -> None:
-        """Take no more events. Those that still wait for an answer get `LifecycleStopped`."""
+        """Stop processing events. Pending callers get `LifecycleStopped`."""
         self._stopped = True
         if self._timer is not None:
             self._timer.cancel()
@@ -156,7 +156,7 @@ class Lifecycle:
         try:
             if self._owner is not None:
                 self._owner.cancel()
-                # Awaiting the task itself could not tell its cancellation from the caller's.
+                # Do not await the task directly: its cancellation would look like the caller's.
                 await asyncio.wait([self._owner])
         finally:
             while not self._mailbox.empty():
@@ -166,18 +166,18 @@ class Lifecycle:
             self._changed.set()
 
     async def fire(self, event: Event, *conditions: Condition) -> Transition:
-        """Say that `event` happened, with what it says of resources, and wait for what came of it.
+        """Send `event` with its conditions and return the resulting transition.
 
-        Raises IllegalTransition where the table does not allow it, LifecycleStopped, and
-        JournalError where it could not be written down (nothing has changed then). Cancelling
-        the caller loses nothing: the event is in the mailbox and will be handled.
+        Raises IllegalTransition if the table does not allow it, LifecycleStopped, and JournalError
+        if the journal write fails (nothing has changed then). Cancelling the caller loses nothing:
+        the event is in the mailbox and will be handled.
         """
         reply: asyncio.Future[Transition] = asyncio.get_running_loop().create_future()
         self._put(_Letter(event, conditions, reply))
         return await reply
 
     def post(self, event: Event, *conditions: Condition) -> None:
-        """Say that `event` happened, from a plain callback. What is refused is only recorded."""
+        """Send `event` from a plain callback. A refusal is only logged and recorded."""
         self._put(_Letter(event, conditions))
 
     def _put(self, letter: _Letter) -> None:
@@ -188,13 +188,13 @@ class Lifecycle:
             raise LifecycleStopped(letter.event)
         self._mailbox.put_nowait(letter)
 
-    # --- the owner: nothing below runs anywhere else -------------------------------------------
+    # --- owner task: the code below runs only there -----------------------------------------------
 
     async def _own(self) -> None:
         while True:
             letter = await self._mailbox.get()
             if letter.epoch is not None and letter.epoch != self._epoch:
-                continue  # the budget of an earlier visit
+                continue  # the budget belongs to an earlier visit
             try:
                 transition = await self._handle(letter)
             except asyncio.CancelledError:
@@ -229,7 +229,7 @@ class Lifecycle:
         for condition in letter.conditions:
             self.journal.append("condition", self.t, **candidate[condition.resource].as_record())
         self._record(transition)
-        # Written down: now it may happen.
+        # The journal has it: now apply it.
         self.conditions = candidate
         await self._dispatcher.take(letter.event, candidate)
         self._after(edge, transition)
@@ -270,7 +270,7 @@ class Lifecycle:
         self._arm()
 
     def _try_budget_again(self) -> None:
-        # A disk that was full when the budget ran out must not keep the job here for ever.
+        # A full disk at the expiry of the budget must not keep the job in this state forever.
         self._deadline = asyncio.get_running_loop().time() + BUDGET_RETRY_S
         self._arm()
 
@@ -284,8 +284,8 @@ class Lifecycle:
             self._timer.cancel()
             self._timer = None
         if self._deadline is not None:
-            # call_at only puts a letter into the mailbox: an event that arrived in the same
-            # instant and stands before it wins, and the letter's epoch is then an old one.
+            # call_at only puts a message into the mailbox: an event that arrived earlier in the
+            # same instant is processed first, and the message's epoch is then outdated.
             letter = _Letter(Event.BUDGET_SPENT, epoch=self._epoch)
             loop = asyncio.get_running_loop()
             self._timer = loop.call_at(self._deadline, self._mailbox.put_nowait, letter)

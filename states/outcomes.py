@@ -1,4 +1,4 @@
-"""How a job ends: an outcome (what it was worth) and a reason (why), kept apart."""
+"""End of a job: an outcome (the result) and a reason (the cause), kept apart."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ from enum import StrEnum
 
 
 class Outcome(StrEnum):
-    """What the job was worth. Only `FAILED` makes the job's process exit non-zero."""
+    """The result of the job. Only `FAILED` makes the job's process exit non-zero."""
 
-    #: The interview was held to its end.
+    #: The interview ran to its end.
     COMPLETED = "completed"
     #: The candidate did not come, left, or stopped answering.
     ABANDONED = "abandoned"
-    #: The software did not do its work: somebody should look.
+    #: The software failed: an engineer should investigate.
     FAILED = "failed"
-    #: Somebody asked for the end, or there was nothing to do.
+    #: The end was requested from outside, or there was nothing to do.
     CANCELLED = "cancelled"
     #: Another interviewer holds the interview.
     SUPERSEDED = "superseded"
-    #: The interview goes on in another job.
+    #: The interview continues in another job.
     HANDED_OVER = "handed_over"
 
 
 class Reason(StrEnum):
-    """Why the job ended, in one word. `meaning` says it in a sentence."""
+    """The cause of the job's end, in one word. `meaning` states it in a sentence."""
 
     meaning: str
 
@@ -57,6 +57,6 @@ class Reason(StrEnum):
     LEASE_LOST = "LeaseLost", "Another job holds the interview's lease."
     HANDOVER_REQUESTED = "HandoverRequested", "The interview was passed on to another worker."
     JOB_CRASHED = "JobCrashed", "The job's own code raised where nothing was expected to."
-    # The last two stand in no table: nobody was left to close the job.
+    # The last two are in no table: no process was left to close the job.
     PROCESS_KILLED = "ProcessKilled", "A signal ended the job's process before the job was closed."
     PROCESS_EXITED = "ProcessExited", "The job's process ended before the job was closed."

@@ -1,10 +1,10 @@
 """The pytest plugin of `states.testing`: the fixtures `journey` and `lifecycle`.
 
-It is found by its entry point as soon as the package is installed, so importing it costs next
-to nothing and needs nothing but pytest. An async test that takes `lifecycle` runs on virtual
-time (pytest-asyncio and looptime, of the `testing` extra) without being marked; to have it run
-on real time, mark it `@pytest.mark.looptime(False)`. When a test fails, the path of every job
-that it made with a fixture is a section of the report.
+pytest finds it through its entry point once the package is installed, so its import is cheap and
+needs only pytest. An async test that uses `lifecycle` runs on virtual time (pytest-asyncio and
+looptime, of the `testing` extra) without a mark; to run it on real time, mark it
+`@pytest.mark.looptime(False)`. The report of a failed test has a section with the path of every job
+that the test made with a fixture.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from states.testing import Entry
 
 
-#: Seconds of real time after which a test on virtual time that waits for nothing fails.
+#: Seconds of real time after which an idle test on virtual time fails.
 IDLE_TIMEOUT_S = 5.0
 
 
 class Journey(Protocol):
-    """The fixture `journey`: `states.testing.journey`, whose path a failing test reports."""
+    """The fixture `journey`: `states.testing.journey`, with its path in a failed test's report."""
 
     def __call__(
         self, *entries: Entry, until_s: float | None = None, **lifecycle: Any
@@ -73,7 +73,7 @@ class _Jobs:
         return job
 
     def stop(self) -> None:
-        """Stop what still runs, on the loop it runs on: no fixture has closed that loop yet."""
+        """Stop running lifecycles, each on its own loop, before a fixture closes that loop."""
         while self._running:
             loop, job = self._running.pop()
             if not loop.is_closed():
@@ -98,20 +98,21 @@ def _jobs_of(item: pytest.Item) -> _Jobs:
 
 @pytest.fixture
 def journey(request: pytest.FixtureRequest) -> Journey:
-    """Feed `(seconds, event)` entries into a lifecycle on virtual time; returns its history."""
+    """Feed `(seconds, event)` entries into a lifecycle on virtual time; return its history."""
     return _jobs_of(request.node).journey
 
 
 @pytest.fixture
 def lifecycle(request: pytest.FixtureRequest) -> StartLifecycle:
-    """Start a lifecycle in an async test, which runs on virtual time because of this."""
+    """Start a lifecycle in an async test, which then runs on virtual time."""
     return _jobs_of(request.node).start
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pycollect_makeitem(collector: pytest.Collector, name: str, obj: object) -> None:
-    """Mark async tests that take `lifecycle`, before pytest-asyncio looks for its mark."""
-    if not inspect.iscoroutinefunction(obj) or not collector.istestfunction(obj, name):  # type: ignore[attr-defined]  # only a Module and a Class collect functions
+    """Mark async tests that use `lifecycle`, before pytest-asyncio looks for its mark."""
+    # Only a Module and a Class collect functions, so the collector has `istestfunction`.
+    if not inspect.iscoroutinefunction(obj) or not collector.istestfunction(obj, name):  # type: ignore[attr-defined]
         return
     if "lifecycle" not in inspect.signature(obj).parameters:
         return
@@ -128,7 +129,7 @@ def pytest_pycollect_makeitem(collector: pytest.Collector, name: str, obj: objec
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
-    """Stop the test's lifecycles while its loop is still there."""
+    """Stop the test's lifecycles while its loop still exists."""
     try:
         return (yield)
     finally:

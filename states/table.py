@@ -1,7 +1,7 @@
-"""The lifecycle's table: every state, event, budget, guard and edge. Nothing else decides.
+"""The lifecycle's table: every state, event, budget, guard and edge, and the only authority.
 
-Read it from top to bottom; the machine, the diagrams, the tests and the README's table are
-all made from `EDGES` and `BUDGETS`.
+The machine, the diagrams, the tests and the README's table are all generated from `EDGES` and
+`BUDGETS`.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from states.outcomes import Outcome, Reason
 
 
 class State(StrEnum):
-    """Where a job is. A job begins in HANDSHAKE, and CLOSED is the end of every job."""
+    """The states of a job. A job begins in HANDSHAKE, and CLOSED is the end of every job."""
 
     #: Received; connecting to the room.
     HANDSHAKE = "HANDSHAKE"
     #: In the room; loading has not begun.
     CONNECTED = "CONNECTED"
-    #: The resources are loading, all at the same time.
+    #: The resources load concurrently.
     BOOTSTRAPPING = "BOOTSTRAPPING"
-    #: Everything has loaded; the session is starting.
+    #: All resources are loaded; the session is starting.
     READY = "READY"
-    #: All that is required has loaded, something optional is missing; the session is starting.
+    #: All required resources are loaded, an optional one is missing; the session is starting.
     DEGRADED = "DEGRADED"
-    #: The session runs. What is missing now is in the conditions.
+    #: The session runs. The conditions list missing resources.
     RUNNING = "RUNNING"
     #: Ending, step by step. There is no way back.
     CLOSING = "CLOSING"
@@ -36,13 +36,13 @@ class State(StrEnum):
 
 
 class Event(StrEnum):
-    """What can happen to a job. `BUDGET_SPENT` comes from the clock, all others from outside."""
+    """The events of a job. `BUDGET_SPENT` comes from the clock, all others from outside."""
 
     ROOM_CONNECTED = "room_connected"
     HANDSHAKE_FAILED = "handshake_failed"
-    #: Loading begins; carries the condition of all that will be loaded, each pending.
+    #: Loading begins; carries a pending condition for each resource to load.
     BOOTSTRAP_STARTED = "bootstrap_started"
-    #: A loader has said how it went; carries the resource's condition.
+    #: A loader has reported; carries the resource's condition.
     LOADER_REPORTED = "loader_reported"
     #: Every loader has reported or spent its own budget.
     LOADERS_SETTLED = "loaders_settled"
@@ -50,21 +50,22 @@ class Event(StrEnum):
     METADATA_INVALID = "metadata_invalid"
     INTERVIEW_UNKNOWN = "interview_unknown"
     INTERVIEW_OVER = "interview_over"
-    #: A resource that had loaded is gone, or one that was gone is back; carries its condition.
+    #: A loaded resource became unavailable, or an unavailable one is available again; carries its
+    #: condition.
     RESOURCE_LOST = "resource_lost"
     RESOURCE_RECOVERED = "resource_recovered"
     SESSION_STARTED = "session_started"
     SESSION_FAILED = "session_failed"
     INTERVIEW_COMPLETED = "interview_completed"
-    #: The application's work is over, and it named no other end.
+    #: The application finished without naming another end.
     WORK_DONE = "work_done"
     CANDIDATE_LEFT = "candidate_left"
     CANDIDATE_NEVER_JOINED = "candidate_never_joined"
     CANDIDATE_SILENT = "candidate_silent"
-    #: Nothing of the interviewer's turn could be heard or read, whatever was tried.
+    #: The interviewer's turn could be neither heard nor read, in spite of all recovery steps.
     TURN_STUCK = "turn_stuck"
     SHUTDOWN_REQUESTED = "shutdown_requested"
-    #: The main process is gone, or has given the job up, and no other worker is there.
+    #: The main process died or gave the job up, and no other worker is available.
     WORKER_LOST = "worker_lost"
     ROOM_LOST = "room_lost"
     ROOM_DELETED = "room_deleted"
@@ -72,13 +73,13 @@ class Event(StrEnum):
     HANDOVER_REQUESTED = "handover_requested"
     JOB_CRASHED = "job_crashed"
     CLOSED = "closed"
-    #: The state's budget ran out: a transition like any other.
+    #: The state's budget ran out; the event is processed like any other.
     BUDGET_SPENT = "budget_spent"
 
 
-#: Seconds a job may spend in each state. READY and DEGRADED share one deadline, counted from
-#: the first of the two. RUNNING's budget is the longest interview. CLOSING's stays below the
-#: 15 s after which livekit-agents cancels an entrypoint (ipc/job_proc_lazy_main.py).
+#: Seconds that a job may spend in each state. READY and DEGRADED share one deadline, counted from
+#: the first of the two. RUNNING's budget is the longest interview. CLOSING's stays below the 15 s
+#: after which livekit-agents cancels an entrypoint (ipc/job_proc_lazy_main.py).
 BUDGETS: Mapping[State, float] = {
     State.HANDSHAKE: 10.0,
     State.CONNECTED: 2.0,
@@ -89,11 +90,11 @@ BUDGETS: Mapping[State, float] = {
     State.CLOSING: 12.0,
 }
 
-#: Seconds left for CLOSING once the worker has asked the job to end, also if it asks again. The
-#: longest last words take 4.6 of them.
+#: Upper limit in seconds for the rest of CLOSING once the worker has asked the job to end; a second
+#: request does not extend it. The longest closing message takes 4.6 of them.
 HURRIED_CLOSING_S = 7.0
 
-#: These states share one deadline: going from one to the other never restarts it.
+#: These states share one deadline: a transition between them never restarts it.
 SHARED_DEADLINE = frozenset({State.READY, State.DEGRADED})
 
 
@@ -101,22 +102,22 @@ Guard = Callable[[Conditions], bool]
 
 
 def nothing_missing(conditions: Conditions) -> bool:
-    """Every resource is ready."""
+    """Return whether every resource is ready."""
     return not conditions.missing
 
 
 def something_missing(conditions: Conditions) -> bool:
-    """At least one resource is not ready."""
+    """Return whether at least one resource is not ready."""
     return bool(conditions.missing)
 
 
 def only_optional_missing(conditions: Conditions) -> bool:
-    """Something is missing, but there can be a session without it."""
+    """Return whether some resource is missing, but none that the session requires."""
     return bool(conditions.missing) and not conditions.missing_required
 
 
 def required_missing(conditions: Conditions) -> bool:
-    """There can be no session without what is missing."""
+    """Return whether a resource that the session requires is missing."""
     return bool(conditions.missing_required)
 
 
@@ -124,7 +125,7 @@ def required_missing(conditions: Conditions) -> bool:
 class Edge:
     """One row: in `source`, on `event`, if `guard` holds, go to `target`.
 
-    Without a `target` it is internal: recorded, but the state and its clock stay as they are.
+    Without a `target` it is internal: recorded, but state and deadline stay unchanged.
     """
 
     source: State
@@ -133,12 +134,12 @@ class Edge:
     guard: Guard | None = field(default=None, kw_only=True)
     outcome: Outcome | None = field(default=None, kw_only=True)
     reason: Reason | None = field(default=None, kw_only=True)
-    #: Shortens what is left of CLOSING to `HURRIED_CLOSING_S`.
+    #: Shortens the remaining time of CLOSING to at most `HURRIED_CLOSING_S`.
     hurries: bool = field(default=False, kw_only=True)
 
     @property
     def is_timeout(self) -> bool:
-        """True where the clock, not the world, takes this edge."""
+        """True if the clock triggers this edge."""
         return self.event is Event.BUDGET_SPENT
 
 
@@ -161,12 +162,12 @@ def _end(
     )
 
 
-#: Who is told so has little time left.
+#: Events that leave the job little time to close.
 _HURRYING = frozenset({Event.SHUTDOWN_REQUESTED, Event.WORKER_LOST})
 
 _S, _E, _O, _R = State, Event, Outcome, Reason
 
-#: Before CLOSING each of these ends the job, wherever it is.
+#: Events that end the job from every state before CLOSING.
 _ENDS_FROM_ANYWHERE = (
     (_E.SHUTDOWN_REQUESTED, _O.CANCELLED, _R.SHUTDOWN_REQUESTED),
     (_E.WORKER_LOST, _O.FAILED, _R.WORKER_LOST),
@@ -184,7 +185,8 @@ EDGES: tuple[Edge, ...] = (
     _end(_S.HANDSHAKE, _E.BUDGET_SPENT, _O.FAILED, _R.HANDSHAKE_TIMEOUT),
     Edge(_S.CONNECTED, _E.BOOTSTRAP_STARTED, _S.BOOTSTRAPPING),
     _end(_S.CONNECTED, _E.BUDGET_SPENT, _O.FAILED, _R.BOOTSTRAP_NEVER_STARTED),
-    # Loading: what is there picks the path, once all is told or the time is over.
+    # Loading: once all loaders settled or the budget is spent, the available resources select the
+    # path.
     *(
         edge
         for event, reason in (
@@ -201,7 +203,7 @@ EDGES: tuple[Edge, ...] = (
     _end(_S.BOOTSTRAPPING, _E.METADATA_INVALID, _O.FAILED, _R.METADATA_INVALID),
     _end(_S.BOOTSTRAPPING, _E.INTERVIEW_UNKNOWN, _O.FAILED, _R.INTERVIEW_UNKNOWN),
     _end(_S.BOOTSTRAPPING, _E.INTERVIEW_OVER, _O.CANCELLED, _R.INTERVIEW_ALREADY_OVER),
-    # The session starts, whole or not.
+    # The session starts, with or without optional resources.
     Edge(_S.READY, _E.RESOURCE_LOST, _S.DEGRADED),
     Edge(_S.DEGRADED, _E.RESOURCE_RECOVERED, _S.READY, guard=nothing_missing),
     *(
@@ -213,7 +215,7 @@ EDGES: tuple[Edge, ...] = (
             _end(state, _E.BUDGET_SPENT, _O.FAILED, _R.SESSION_START_TIMEOUT),
         )
     ),
-    # The interview, and how it ends.
+    # The interview and its ends.
     _end(_S.RUNNING, _E.INTERVIEW_COMPLETED, _O.COMPLETED, _R.INTERVIEW_COMPLETED),
     _end(_S.RUNNING, _E.WORK_DONE, _O.COMPLETED, _R.WORK_DONE),
     _end(_S.RUNNING, _E.CANDIDATE_LEFT, _O.ABANDONED, _R.CANDIDATE_LEFT),
@@ -222,7 +224,7 @@ EDGES: tuple[Edge, ...] = (
     _end(_S.RUNNING, _E.TURN_STUCK, _O.FAILED, _R.TURN_STUCK),
     _end(_S.RUNNING, _E.SESSION_FAILED, _O.FAILED, _R.SESSION_FAILED),
     _end(_S.RUNNING, _E.BUDGET_SPENT, _O.COMPLETED, _R.TIME_LIMIT_REACHED),
-    # What can end a job at any time before it is closing.
+    # Events that can end a job at any time before CLOSING.
     *(
         _end(state, event, outcome, reason)
         for state in State
@@ -232,7 +234,7 @@ EDGES: tuple[Edge, ...] = (
     # Closing keeps the outcome and reason it was entered with.
     Edge(_S.CLOSING, _E.CLOSED, _S.CLOSED),
     Edge(_S.CLOSING, _E.BUDGET_SPENT, _S.CLOSED),
-    # Recorded, and the clock goes on: reports, losses and recoveries that change no state.
+    # Recorded without effect on the deadline: reports, losses and recoveries that change no state.
     *(Edge(state, _E.LOADER_REPORTED) for state in (_S.HANDSHAKE, _S.CONNECTED, _S.BOOTSTRAPPING)),
     Edge(_S.BOOTSTRAPPING, _E.RESOURCE_LOST),
     Edge(_S.BOOTSTRAPPING, _E.RESOURCE_RECOVERED),
@@ -241,7 +243,7 @@ EDGES: tuple[Edge, ...] = (
     Edge(_S.READY, _E.RESOURCE_RECOVERED),
     Edge(_S.RUNNING, _E.RESOURCE_LOST),
     Edge(_S.RUNNING, _E.RESOURCE_RECOVERED),
-    # Whatever comes while closing is late: recorded, and changes nothing but how long it takes.
+    # Events during CLOSING come too late: recorded, and at most shorten the remaining time.
     *(
         Edge(_S.CLOSING, event, hurries=event in _HURRYING)
         for event in Event
@@ -251,5 +253,5 @@ EDGES: tuple[Edge, ...] = (
 
 
 def allowed(state: State) -> tuple[Event, ...]:
-    """The events that `state` has an edge for, in the table's order, each once."""
+    """Return the events that `state` has an edge for, in the table's order, without duplicates."""
     return tuple(dict.fromkeys(edge.event for edge in EDGES if edge.source is state))

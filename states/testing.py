@@ -1,6 +1,6 @@
 """Run a lifecycle on virtual time, feed it events, and assert the path that it took.
 
-In a project's own tests, nothing but `pip install interview-worker[testing]` is needed:
+For a project's own tests, `pip install interview-worker[testing]` is sufficient:
 
     from states import Event, State
     from states.testing import assert_path, loaded
@@ -14,10 +14,10 @@ In a project's own tests, nothing but `pip install interview-worker[testing]` is
         )
         assert_path(history, ..., "BOOTSTRAPPING", "READY")
 
-Every assertion takes a live `Lifecycle`, a `History`, a journal file, or what
-`interview-worker jobs show --json` printed, so the one that holds for a test on virtual time
-can be held against a job of last night. The fixtures `journey` and `lifecycle` come with the
-pytest plugin (`states.pytest_plugin`).
+Every assertion takes a live `Lifecycle`, a `History`, a journal file, or the output of
+`interview-worker jobs show --json`. An assertion of a test on virtual time can therefore also check
+a real job afterwards. The fixtures `journey` and `lifecycle` come with the pytest plugin
+(`states.pytest_plugin`).
 """
 
 from __future__ import annotations
@@ -69,11 +69,11 @@ __all__ = [
 
 _Result = TypeVar("_Result")
 
-#: What an assertion can be held against. A `str` is JSON when it begins with "{", else a path;
-#: a path is JSON when it ends in ".json", else a journal.
+#: The subject of an assertion. A `str` is JSON if it begins with "{", else a path; a path is JSON
+#: if it ends in ".json", else a journal.
 Subject = Lifecycle | History | Path | str | Mapping[str, Any]
 
-#: What happens to a job: seconds since it was received, an event, and what it says of resources.
+#: One event of a job: seconds since it was received, the event, and the conditions it carries.
 Entry = tuple[float, Event, *tuple[Condition, ...]]
 
 
@@ -81,12 +81,11 @@ Entry = tuple[float, Event, *tuple[Condition, ...]]
 
 
 def run_virtual(main: Coroutine[Any, Any, _Result], *, idle_timeout_s: float = 5.0) -> _Result:
-    """Run a coroutine to its end on a loop of its own, whose clock jumps to whatever is next.
+    """Run a coroutine to its end on its own loop, whose clock jumps to the next scheduled call.
 
-    An hour of `asyncio.sleep` takes about a millisecond. Only the loop's clock is virtual, and
-    it begins at 0. Raises TimeoutError once nothing is scheduled and nothing has happened for
-    `idle_timeout_s` seconds of real time, ImportError without the `testing` extra, and
-    RuntimeError inside a running loop.
+    An hour of `asyncio.sleep` takes about a millisecond. Only the loop's clock is virtual, and it
+    begins at 0. Raises TimeoutError once the loop has been idle for `idle_timeout_s` seconds of
+    real time, ImportError without the `testing` extra, and RuntimeError inside a running loop.
     """
     try:
         import looptime
@@ -111,15 +110,15 @@ def run_virtual(main: Coroutine[Any, Any, _Result], *, idle_timeout_s: float = 5
 
 
 def journey(*entries: Entry, until_s: float | None = None, **lifecycle: Any) -> History:
-    """Feed `entries` into a new lifecycle on virtual time and return the history of it.
+    """Feed `entries` into a new lifecycle on virtual time and return its history.
 
-    Each entry is `(seconds, event)` and any conditions it carries, in order of time. After
-    the last one the clock runs on to `until_s` seconds, if given, so that budgets can run out;
-    at the very instant at which a budget ends, the budget comes before the entry.
-    `lifecycle` is passed on to `Lifecycle`: `budgets={State.HANDSHAKE: 0.3}`.
+    Each entry is `(seconds, event)` and any conditions it carries, in order of time. After the last
+    one the clock advances to `until_s` seconds, if given, so that budgets can run out. If a budget
+    ends at the very instant of an entry, the budget comes first. `lifecycle` is passed to
+    `Lifecycle`: `budgets={State.HANDSHAKE: 0.3}`.
 
-    Raises IllegalTransition where the table does not allow an entry, ValueError for entries
-    that are not in order, and what `run_virtual` raises.
+    Raises IllegalTransition if the table does not allow an entry, ValueError for entries that are
+    not in order, and the errors of `run_virtual`.
     """
     times = [entry[0] for entry in entries]
     if times != sorted(times) or (until_s is not None and times and until_s < times[-1]):
@@ -133,7 +132,7 @@ def journey(*entries: Entry, until_s: float | None = None, **lifecycle: Any) -> 
                 await job.fire(event, *conditions)
             if until_s is not None:
                 await asyncio.sleep(until_s - job.t)
-            # Whoever became due in this last instant is heard before the journey ends.
+            # Let callbacks that are due at this last instant run before the journey ends.
             for _ in range(3):
                 await asyncio.sleep(0)
             return history_of(job)
@@ -142,17 +141,17 @@ def journey(*entries: Entry, until_s: float | None = None, **lifecycle: Any) -> 
 
 
 def pending(resource: str, *, required: bool = False) -> Condition:
-    """The condition of a resource that will be loaded: what BOOTSTRAP_STARTED says of each."""
+    """Return the condition of a resource to be loaded, as BOOTSTRAP_STARTED carries it."""
     return Condition(resource=resource, status=Status.PENDING, reason="Loading", required=required)
 
 
 def loaded(resource: str, *, required: bool = False) -> Condition:
-    """The condition of a resource that has loaded: what a loader reports."""
+    """Return the condition of a loaded resource, as a loader reports it."""
     return Condition(resource=resource, status=Status.READY, reason="Loaded", required=required)
 
 
 def lost(resource: str, reason: str = "LoadFailed", *, required: bool = False) -> Condition:
-    """The condition of a resource that is not there, and why, in one word in CamelCase."""
+    """Return the condition of an unavailable resource; `reason` is one word in CamelCase."""
     return Condition(resource=resource, status=Status.LOST, reason=reason, required=required)
 
 
@@ -160,7 +159,7 @@ def lost(resource: str, reason: str = "LoadFailed", *, required: bool = False) -
 
 
 def history_of(subject: Subject) -> History:
-    """Read any subject of an assertion. Raises JournalError where it is not one."""
+    """Read any subject of an assertion. Raises JournalError if it is none."""
     if isinstance(subject, History):
         return subject
     if isinstance(subject, Lifecycle):
@@ -186,11 +185,11 @@ def _history_of_live(lifecycle: Lifecycle) -> History:
 
 
 def assert_path(subject: Subject, *path: PathElement) -> None:
-    """Assert that the job went through exactly this path, from HANDSHAKE to where it is now.
+    """Assert that the job took exactly this path, from HANDSHAKE to its current state.
 
-    An element is a state, or its name; `one_of("READY", "DEGRADED")`, either of them;
-    `on("budget_spent", "CLOSING")`, a state and the event that led there; `gap("READY",
-    "DEGRADED")`, any number of visits to those states only; or `...`, any visits at all.
+    An element is a state or its name; `one_of("READY", "DEGRADED")` for either of them;
+    `on("budget_spent", "CLOSING")` for a state and the event that led to it; `gap("READY",
+    "DEGRADED")` for any number of visits to those states only; or `...` for any visits.
 
     Raises AssertionError with both paths side by side, and ValueError for an unknown name.
     """
@@ -210,9 +209,9 @@ def assert_entered(
 ) -> float:
     """Assert that the job has been in `state`, and return the seconds it took to get there.
 
-    Counted from the job's receipt, or from the first entry into `since`, to the first entry
-    into `state`; `within_s` is the most it may have taken. Raises AssertionError with the
-    job's path, and ValueError for an unknown name.
+    The time counts from the job's receipt, or from the first entry into `since`, to the first entry
+    into `state`; `within_s` is its upper limit. Raises AssertionError with the job's path, and
+    ValueError for an unknown name.
     """
     __tracebackhide__ = True
     history, state = history_of(subject), word(State, state)
@@ -238,7 +237,7 @@ def assert_entered(
 def assert_outcome(
     subject: Subject, outcome: Outcome | str, reason: Reason | str | None = None
 ) -> None:
-    """Assert how the job ended, which is settled from the moment it enters CLOSING.
+    """Assert the job's outcome, which is final once the job enters CLOSING.
 
     Raises AssertionError with the job's path, and ValueError for an unknown name.
     """
@@ -254,7 +253,7 @@ def assert_outcome(
 def assert_condition(
     subject: Subject, resource: str, status: Status | str, reason: str | None = None
 ) -> None:
-    """Assert the last word on a resource, and why. Raises AssertionError with the job's path."""
+    """Assert the last condition of a resource. Raises AssertionError with the job's path."""
     __tracebackhide__ = True
     history, status = history_of(subject), word(Status, status)
     if resource not in history.conditions:
@@ -273,7 +272,7 @@ async def assert_refused(
 ) -> IllegalTransition:
     """Fire `event`, and assert that it is refused and changes nothing; return the refusal.
 
-    Raises AssertionError with the job's path, and what `Lifecycle.fire` raises besides.
+    Raises AssertionError with the job's path, and other errors of `Lifecycle.fire`.
     """
     __tracebackhide__ = True
     event = word(Event, event)

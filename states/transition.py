@@ -1,4 +1,4 @@
-"""One step of a job, and what is raised where there is none."""
+"""One transition of a job, and the error for an illegal one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from states.table import Event, State
 
 
 class IllegalTransition(Exception):
-    """The table has no edge for this event in this state. Nothing was changed."""
+    """Raised if the table has no edge for the event in this state. Nothing has changed."""
 
     def __init__(self, state: State, event: Event, allowed: tuple[Event, ...]) -> None:
         self.state = state
@@ -20,15 +20,15 @@ class IllegalTransition(Exception):
 
 
 class LifecycleStopped(Exception):
-    """The lifecycle was stopped before it had answered."""
+    """Raised if the lifecycle was stopped before it replied."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Transition:
     """One step of a job. `t` is in seconds since the job was received.
 
-    An internal one has the same state on both sides. The first one, on entering HANDSHAKE, has
-    neither a `source` nor an `event`.
+    An internal transition has the same state on both sides. The first one, the entry into
+    HANDSHAKE, has neither a `source` nor an `event`.
     """
 
     source: State | None
@@ -40,5 +40,5 @@ class Transition:
 
     @property
     def internal(self) -> bool:
-        """True where the state did not change."""
+        """True if the state did not change."""
         return self.source is self.target

@@ -1,4 +1,4 @@
-"""`python -m worker`: the same as `interview-worker`."""
+"""Entry point of `python -m worker`, the same as the command `interview-worker`."""
 
 from __future__ import annotations
 

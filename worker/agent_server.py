@@ -1,4 +1,4 @@
-"""livekit's AgentServer, with what it has no public way for."""
+"""`AgentServer` subclass that adds what LiveKit's public API does not offer."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ from livekit.protocol import agent
 
 logger = logging.getLogger(__name__)
 
-#: The load of a worker that takes no jobs: above every `agents.target_load` there can be.
+#: Load reported by a worker that takes no jobs: above every possible `agents.target_load`.
 CLOSED_LOAD: Final = 1.0
 
 
 class JobServer(AgentServer):
-    """Says at once whether it takes jobs, and shows its process pool before the first process.
+    """`AgentServer` that reports availability immediately and exposes its process pool early.
 
     Args:
-        takes_jobs: Asked whenever LiveKit is told of the worker's status.
-        on_pool: Given the pool, which has made no process yet: `worker_started` comes only when
-            the first processes are ready, or after 12 s without any.
-        options: The AgentServer's.
+        takes_jobs: Called for each status update to LiveKit. Returns whether the worker takes jobs.
+        on_pool: Called with the process pool before the pool has created a process.
+            `worker_started` is later: when the first processes are ready, or after 12 s without
+            any.
+        options: Keyword arguments of `AgentServer`.
     """
 
     def __init__(
@@ -54,25 +55,25 @@ class JobServer(AgentServer):
 
     @property
     def connected(self) -> bool:
-        """Whether LiveKit knows this worker at this moment."""
+        """True while this worker is registered with LiveKit."""
         return self._registered and not self._connecting and not self._connection_failed
 
     @property
     def job_pids(self) -> dict[str, int | None]:
-        """The jobs that have a process, and its pid."""
-        pool = vars(self).get("_proc_pool")  # made once it serves
+        """Pids by job id, for all jobs that have a process."""
+        pool = vars(self).get("_proc_pool")  # created once the server runs
         running = [(proc.running_job, proc) for proc in pool.processes] if pool else []
         return {each.job.id: getattr(proc, "pid", None) for each, proc in running if each}
 
     def tell_jobs(self, word: signal.Signals, jobs: Collection[str]) -> None:
-        """Give the processes of these jobs this signal."""
+        """Send a signal to the processes of these jobs."""
         for job, pid in self.job_pids.items():
             if job in jobs and pid is not None:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, word)
 
     async def end_jobs(self, word: signal.Signals, *, within_s: float) -> None:
-        """Give the processes of running jobs this signal, and so many seconds to end by it."""
+        """Send a signal to the processes of all running jobs, and wait up to `within_s` seconds."""
         procs = [proc for proc in self._proc_pool.processes if proc.running_job is not None]
         if procs:
             logger.info("ending running jobs", extra={"jobs": len(procs)})
@@ -81,14 +82,14 @@ class JobServer(AgentServer):
             await asyncio.wait(joins, timeout=within_s)
 
     async def finish_jobs(self) -> None:
-        """Take no more jobs, and return once none is left.
+        """Take no more jobs, and return once no job is left.
 
-        Not the framework's `drain` (1.8.9). Where two processes end within a turn of the event
-        loop it asks after the second one for ever, and never gives the loop the turn in which that
-        one is taken off the list. And one that is given up cancels the jobs that are just being
-        given to a process.
+        Replaces the framework's `drain` (livekit-agents 1.8.9). When two processes end within one
+        iteration of the event loop, `drain` joins the second one in an endless loop: the join never
+        yields, so the event loop cannot remove the process from the list. And cancelling `drain`
+        cancels the jobs that are just being assigned to a process.
         """
-        async with self._lock:  # held while it starts
+        async with self._lock:  # the framework holds it during start-up
             self._draining = True
             with contextlib.suppress(ChanClosed):
                 await self._update_worker_status()
@@ -99,14 +100,15 @@ class JobServer(AgentServer):
             await asyncio.sleep(0)
 
     async def tell_status(self) -> None:
-        """Tell LiveKit now whether jobs are taken, not only with the next report (2.5 s)."""
-        # Half a second old by now, and LiveKit sends nobody to a load that is no more.
+        """Report availability to LiveKit now, without waiting for the next report (2.5 s)."""
+        # The framework's load value is up to 0.5 s old, and LiveKit avoids a worker with a high
+        # load.
         await self._refresh_worker_load()
         with contextlib.suppress(ChanClosed):
             await self._update_worker_status()
 
     async def _update_worker_status(self) -> None:
-        # The framework's own way is a load threshold, which it also sizes its pool by.
+        # The framework would use a load threshold, but it also sizes its pool by that.
         if self._takes_jobs() or self.draining:
             await super()._update_worker_status()
             return

@@ -1,4 +1,4 @@
-"""What stands in for an application that cannot be made, so that nobody is left in silence."""
+"""Fallback application that apologises when the real application cannot be created."""
 
 from __future__ import annotations
 
@@ -18,33 +18,33 @@ if TYPE_CHECKING:
 
 
 class Apology:
-    """In the place of an application: the job connects, crashes with `error`, and apologises."""
+    """Fallback application: the job connects, fails with `error`, and plays an apology."""
 
     def __init__(self, error: Exception) -> None:
         self._error = error
 
     def header(self) -> Mapping[str, Any]:
-        """Nothing is known of what the job was for."""
+        """Return no fields: nothing is known about the job."""
         return {}
 
     def resources(self) -> Sequence[Resource]:
-        """Raises the error: the first that the job asks for once it is in the room."""
+        """Raise the error. This is the job's first call once it is in the room."""
         self._crash()
 
     def start_session(self, job: Job, held: AgentResources) -> tuple[AgentSession[Any], Agent]:
-        """Raises the error."""
+        """Raise the error."""
         self._crash()
 
     async def run(self, job: Job) -> None:
-        """Raises the error."""
+        """Raise the error."""
         self._crash()
 
     def last_words(self, reason: Reason) -> Clip | None:
-        """The worker's own apology: the application's words are not to be had."""
+        """Return the worker's own apology clip, since the application's clips are not available."""
         return load_clip(ClipName.CANNOT_GO_ON)
 
     def waiting_words(self) -> Clip | None:
-        """Nobody waits: it ends at once."""
+        """Return None: the job ends immediately, so the candidate does not wait."""
         return None
 
     def _crash(self) -> NoReturn:

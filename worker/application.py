@@ -1,4 +1,4 @@
-"""What the lifecycle asks of the agent that runs on it. Nothing here knows of interviews."""
+"""Interface between the lifecycle and the agent that runs on it. Independent of interviews."""
 
 from __future__ import annotations
 
@@ -20,119 +20,131 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Dispatch:
-    """What a job was sent with."""
+    """Data of the dispatch that created a job."""
 
     job_id: str
     room: str
-    #: As it came: often JSON, and perhaps not.
+    #: Raw metadata: often JSON, but not guaranteed to be.
     metadata: str
 
 
 class Application(Protocol):
-    """An agent on the lifecycle: its resources, its session, and what it does while RUNNING.
+    """An agent on the lifecycle: its resources, its session, and its work while RUNNING.
 
-    One is made for each job, before anything is connected, so making one must be cheap. A class
-    of one's own may inherit from this one: `header` and the words then need not be written.
+    One instance is created for each job before anything is connected, so construction must be
+    cheap. A class that inherits from this one need not define `header`, `last_words` and
+    `waiting_words`.
     """
 
     def header(self) -> Mapping[str, Any]:
-        """Fields for the journal's header and for every log line. Never personal data."""
+        """Return fields for the journal's header and every log line. Never personal data."""
         return {}
 
     def resources(self) -> Sequence[Resource]:
-        """What the job needs, declared."""
+        """Return the resources that the job needs."""
         ...
 
     def start_session(self, job: Job, held: AgentResources) -> tuple[AgentSession[Any], Agent]:
-        """Build the session and its agent from what has loaded; the job starts them."""
+        """Build the session and its agent from the loaded resources. The job starts them."""
         ...
 
     async def run(self, job: Job) -> None:
-        """Do the work while the job is RUNNING, and say how it ended.
+        """Do the work while the job is RUNNING, and fire the event that ends it.
 
-        An end is one of the events that lead from RUNNING to CLOSING (states/table.py):
-        `await job.life.fire(Event.CANDIDATE_LEFT)`. Where this returns without one, the work
-        counts as done: completed, WorkDone. What it raises is the end as well: failed,
-        JobCrashed. It is cancelled when the job ends by anything else, at the latest when the
-        budget of RUNNING is spent (INTERVIEW_BUDGET_RUNNING_S).
+        The events that lead from RUNNING to CLOSING are in states/table.py. Fire one of them, for
+        example with `await job.life.fire(Event.CANDIDATE_LEFT)`. If `run` returns without firing
+        one, the job is completed with reason WorkDone. If `run` raises, the job has failed with
+        reason JobCrashed. `run` is cancelled when the job ends for another reason, at the latest
+        when the budget of RUNNING is spent (INTERVIEW_BUDGET_RUNNING_S).
         """
         ...
 
     def last_words(self, reason: Reason) -> Clip | None:
-        """What to say before leaving for `reason`; None where there is nothing to say.
+        """Return the closing message for `reason`, or None if there is none.
 
-        A clip of one's own is read with `worker.speech.clip.read_clip`. When the worker goes
-        away all of CLOSING has INTERVIEW_HURRIED_CLOSING_S seconds: up to 5 s of words fit.
+        Load a custom clip with `worker.speech.clip.read_clip`. When the worker shuts down, the
+        whole CLOSING state has INTERVIEW_HURRIED_CLOSING_S seconds: a message of up to 5 s fits.
         """
         return None
 
     def waiting_words(self) -> Clip | None:
-        """What to say to somebody who waits for the session; None for silence."""
+        """Return the message for a candidate who waits for the session, or None for silence."""
         return None
 
 
 class Succession(Protocol):
-    """How an application's work is left so that another job takes it up where this one stops.
+    """Handover steps of an application whose work another job can continue.
 
-    Each but the first is a step of CLOSING, and may raise: it is named then and passed over.
+    All members except `almost_done` are steps of CLOSING. They may raise: the journal then records
+    the step's name, and CLOSING continues.
     """
 
     @property
     def almost_done(self) -> bool:
-        """Whether the work ends by itself in a moment: nobody is sent for its last words."""
+        """True if the work is about to end, so that a handover is not worthwhile."""
         ...
 
     async def expects_successor(self, failure: Reason | None) -> bool | None:
-        """Whether somebody will come after this job, which failed; None: it lost its worker.
+        """Return whether another job will continue after this one fails for reason `failure`.
 
-        Returns None where that cannot be told.
+        `failure` is None when the job has lost its worker. Returns None if the answer is not known.
         """
         ...
 
     async def finish_sentence(self, *, at_once: bool) -> None:
-        """Begin nothing any more, and return once the session may be closed: with `at_once`
-        without waiting for anybody who speaks."""
+        """Start no new speech, and return once the session may be closed.
+
+        With `at_once`, do not wait for the current speaker.
+        """
         ...
 
     async def ship(self) -> None:
-        """Return once all that was written is where a successor reads it."""
+        """Return once every record is where a successor reads it."""
         ...
 
     async def release_lease(self, outcome: Outcome, reason: Reason) -> None:
-        """Store how the job ends, and give up the right to the work."""
+        """Store how the job ends, and release its lease on the work."""
         ...
 
     async def send_successor(self) -> None:
-        """Send somebody, now that nobody holds it."""
+        """Dispatch a successor, now that no job holds the lease."""
         ...
 
 
 @runtime_checkable
 class Continued(Protocol):
-    """An application whose work another job can take up. The jobs of any other are ended where
-    they would be handed over."""
+    """An application whose work another job can continue.
+
+    The jobs of other applications are ended where they would be handed over.
+    """
 
     @property
     def succession(self) -> Succession | None:
-        """How it is left; None where this one's cannot be taken up."""
+        """Handover steps; None if this job's work cannot be continued."""
         ...
 
 
 def succession_of(app: Application) -> Succession | None:
-    """How an application's work is left, if another job can take it up."""
+    """Return the handover steps of `app`, or None if no other job can continue its work."""
     return app.succession if isinstance(app, Continued) else None
 
 
 class ApplicationFactory(Protocol):
-    """Makes the application of one job. Must be importable by name: job processes are forked."""
+    """Creates the application of one job.
+
+    Must be importable by name, since job processes are forked.
+    """
 
     def __call__(self, dispatch: Dispatch, settings: Settings) -> Application:
-        """Cheap, and never raises for what the metadata says: that is a loader's to report."""
+        """Create the application. Must be cheap, and must not raise for invalid metadata.
+
+        A loader reports invalid metadata.
+        """
         ...
 
 
 class ApplicationInvalid(Exception):
-    """INTERVIEW_APPLICATION names nothing that can make an application."""
+    """Raised when INTERVIEW_APPLICATION does not name a usable application factory."""
 
     def __init__(self, name: str, reason: str) -> None:
         self.name = name
@@ -144,9 +156,9 @@ class ApplicationInvalid(Exception):
 
 
 def load_application(name: str) -> ApplicationFactory:
-    """Import the factory that `name` ("module:attribute") stands for.
+    """Import the factory that `name` ("module:attribute") refers to.
 
-    Raises ApplicationInvalid, also for what the module itself raises as it is imported.
+    Raises ApplicationInvalid, also for errors that the module raises during its import.
     """
     module, _, attribute = name.partition(":")
     try:
@@ -154,7 +166,7 @@ def load_application(name: str) -> ApplicationFactory:
     except (ImportError, AttributeError) as error:
         raise ApplicationInvalid(name, str(error)) from error
     except Exception as error:
-        # What foreign code says may quote a secret: its kind has to do.
+        # A foreign error message may quote a secret, so only its type is shown.
         raise ApplicationInvalid(name, f"importing it raises {type(error).__name__}") from error
     if not callable(factory):
         raise ApplicationInvalid(name, f"it is of type {type(factory).__name__}, no factory")

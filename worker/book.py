@@ -1,4 +1,4 @@
-"""What a job writes down besides its transitions: steps, turns, faults, and start-up lines."""
+"""Recorder of a job's steps, turns and faults in its journal, and of its start-up log lines."""
 
 from __future__ import annotations
 
@@ -12,35 +12,36 @@ from worker.journal import JournalSlow
 from worker.loop_watch import Stall
 from worker.resources.base import LoadReport
 
-#: The job speaks here, of itself.
+#: Log lines of this module appear under the job's logger.
 logger = logging.getLogger("worker.job")
 
-#: Above so many milliseconds from receipt to `init_done` (the target is 800) somebody should look.
+#: Milliseconds from job receipt to `init_done` above which a start is logged as slow. The target is
+#: 800.
 SLOW_START_MS = 1000.0
 
 
-#: Seconds after the disk that a turn waits for the database.
+#: Seconds that a turn waits for the database after the disk sync.
 ACKNOWLEDGED_WITHIN_S = 0.2
 
 
 class Acknowledged(Protocol):
-    """Says whether the database has a record, as soon as it has, or after so many seconds."""
+    """Waits up to `within_s` seconds for a record to be in the database; returns whether it is."""
 
     async def __call__(self, seq: int, *, within_s: float) -> bool:
-        """Never raises."""
+        """Wait for the record `seq`. Never raises."""
         ...
 
 
 class JobBook:
-    """Writes into the journal of one job. A record that cannot be written stops nothing."""
+    """Recorder for the journal of one job. A failed write never stops the job."""
 
     def __init__(self, life: Lifecycle) -> None:
         self._life = life
-        #: Waits until the database has a record, where one is shipped to.
+        #: Waits for a record to be in the database; None while records are not ingested into one.
         self.acknowledged: Acknowledged | None = None
 
     async def timed(self, name: str, step: Awaitable[object]) -> None:
-        """Await a step and record how it went. Raises what the step raises."""
+        """Await a step, and record its result and duration. Raises what the step raises."""
         began = self._life.t
         reason = "Cancelled"
         try:
@@ -59,7 +60,7 @@ class JobBook:
             )
 
     def loader(self, name: str, report: LoadReport) -> None:
-        """Record how a loader or closer fared."""
+        """Record the result of a resource's loader or closer."""
         waited = {} if report.needs is None else {"needs": report.needs}
         budget = {} if report.budget_s is None else {"budget_s": report.budget_s}
         self._step(
@@ -77,11 +78,12 @@ class JobBook:
             self._life.journal.append("step", self._life.t, name=name, **result)
 
     async def turn(self, **turn: Any) -> None:
-        """Write a turn and return once it is committed. Never raises: a full disk is logged.
+        """Write a turn and return once it is committed. Never raises: write errors are logged.
 
-        Committed is on the disk, and then in the database or `ACKNOWLEDGED_WITHIN_S` later,
-        whichever is first: a machine that dies costs nothing unless the database was away too.
-        A disk that is slow is not waited for: what it holds by then outlives the process.
+        Committed means synced to disk, and then either stored in the database or
+        `ACKNOWLEDGED_WITHIN_S` seconds later, whichever comes first. So the loss of the machine
+        loses the turn only if the database has not stored it in time either. A disk that is known
+        to be slow is not waited for: the record is in the page cache and survives the process.
         """
         try:
             record = self._life.journal.append("turn", self._life.t, **turn)
@@ -91,16 +93,17 @@ class JobBook:
         try:
             await self._life.journal.commit()
         except JournalSlow:
-            pass  # a condition of the job, told once
+            pass  # reported once, as a condition of the job
         except JournalError as error:
             logger.error("a turn is not on the disk: %s", error)
         if self.acknowledged is not None:
             await self.acknowledged(int(record["seq"]), within_s=ACKNOWLEDGED_WITHIN_S)
 
     def hearing(self, final: str, interim: str, question_id: str | None) -> int | None:
-        """Write down a piece of the candidate's answer while it is given; returns its seq.
+        """Record a piece of the candidate's answer while it is given; return the record's seq.
 
-        In the page cache, which survives the process; None where it cannot be written.
+        The record is in the page cache, so it survives the process. Returns None if it cannot be
+        written.
         """
         with contextlib.suppress(JournalError):
             record = self._life.journal.append(
@@ -110,23 +113,23 @@ class JobBook:
         return None
 
     def fault(self, where: str, error: BaseException) -> None:
-        """Record something that went wrong, by its kind only: a message may quote anybody."""
+        """Record an error by its type only: its message may quote personal data."""
         self.refusal(where, type(error).__name__)
 
     def refusal(self, where: str, reason: str) -> None:
-        """Record that something was not good enough to be used, by one word in CamelCase."""
+        """Record a fault without an exception, such as a refused reply, as one CamelCase word."""
         with contextlib.suppress(JournalError):
             self._life.journal.append("fault", self._life.t, where=where, error=reason)
 
     def lasted(self, where: str, reason: str, seconds: float) -> None:
-        """Record something that was not as it should be for so many seconds."""
+        """Record a fault that lasted for `seconds`."""
         with contextlib.suppress(JournalError):
             self._life.journal.append(
                 "fault", self._life.t, where=where, error=reason, seconds=round(seconds, 3)
             )
 
     def rung(self, name: str, reason: str, silent_s: float) -> None:
-        """Record a step of the ladder that was taken after so many seconds without speech."""
+        """Record a step of the stuck-turn recovery, `silent_s` seconds after the last speech."""
         with contextlib.suppress(JournalError):
             self._life.journal.append(
                 "fault",
@@ -138,7 +141,7 @@ class JobBook:
             )
 
     def away(self, away_s: float) -> None:
-        """Record that the room was away, and nobody heard anything, for so many seconds."""
+        """Record that the room was disconnected and nothing was audible for `away_s` seconds."""
         with contextlib.suppress(JournalError):
             self._life.journal.append(
                 "fault", self._life.t, where="room", error="RoomAway", away_s=round(away_s, 3)
@@ -158,7 +161,7 @@ class JobBook:
             )
 
     def milestone(self, name: str) -> None:
-        """Log one of the four start-up lines: `elapsed_ms` counts from the job's receipt."""
+        """Log one of the four start-up lines. `elapsed_ms` counts from the job's receipt."""
         elapsed_ms = round(self._life.t * 1000, 1)
         slow = name == "init_done" and elapsed_ms > SLOW_START_MS
         logger.log(

@@ -1,4 +1,4 @@
-"""The worker's own part in the database: its schema, and the journals of jobs that are gone."""
+"""Database work of the main process: migrating the schema, and ingesting journals of ended jobs."""
 
 from __future__ import annotations
 
@@ -24,19 +24,22 @@ from worker.store.pool import Database
 
 logger = logging.getLogger(__name__)
 
-#: Seconds that a worker waits at its start for a database that may be away.
+#: Seconds that a worker waits at its start for a database that may be unavailable.
 _START_BUDGET_S = 5.0
 _FIRST_RETRY_S = 1.0
 _LONGEST_RETRY_S = 30.0
 _DAY_S = 86_400.0
-#: Leftover journals that are looked at together.
+#: Leftover journals in one batch.
 _AT_A_TIME = 500
-#: Seconds for what is being shipped when the worker stops; the next worker ships the rest.
+#: Seconds to finish running ingestion when the worker stops; the next worker ingests the rest.
 _STOP_BUDGET_S = 5.0
 
 
 class Bookkeeper:
-    """Keeps the books of one worker, in its main process. A database that is away stops nothing."""
+    """Migrates the schema and ingests journals into PostgreSQL, in the worker's main process.
+
+    An unavailable database does not stop the worker.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -44,15 +47,15 @@ class Bookkeeper:
         #: Set once the schema is one that this worker may write to.
         self._ready = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
-        #: Journals of jobs that are gone and not in the database, and since when they wait.
+        #: Journals of ended jobs that are not in the database yet, and since when each waits.
         self._waiting: dict[str, float] = {}
         self._tidying: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
-        """Bring the database's schema up to date, now or, where it is away, once it is back.
+        """Migrate the database's schema: now, or in the background if the database is unavailable.
 
-        Without DATABASE_URL it does nothing. Raises DatabaseUrlInvalid, and SchemaTooNew or
-        MigrationChanged where the database is there and this worker must not work on it.
+        Does nothing without DATABASE_URL. Raises DatabaseUrlInvalid, and SchemaTooNew or
+        MigrationChanged if the database is available but this worker must not use it.
         """
         if not self._settings.database_url.get_secret_value():
             return
@@ -68,7 +71,7 @@ class Bookkeeper:
 
     @property
     def is_away(self) -> bool:
-        """Whether there should be a database that can be written to, and is none yet."""
+        """True while a database is configured but cannot be written to yet."""
         return self._database is not None and not self._ready.is_set()
 
     @property
@@ -78,13 +81,13 @@ class Bookkeeper:
 
     @property
     def pool(self) -> tuple[int, int] | None:
-        """Connections in use, and those that are there; None without a database."""
+        """Connections in use, and all open connections; None without a database."""
         use = self._database.use() if self._database is not None else None
         return (use.connections - use.idle, use.connections) if use is not None else None
 
     @property
     def waiting(self) -> tuple[int, float]:
-        """How many journals wait to be shipped, and for how many seconds the first has."""
+        """Number of journals that wait for ingestion, and the longest wait in seconds."""
         now = time.monotonic()
         return len(self._waiting), max((now - since for since in self._waiting.values()), default=0)
 
@@ -96,23 +99,24 @@ class Bookkeeper:
         after: Awaitable[None] | None = None,
         then: Callable[[str], Awaitable[None]] | None = None,
     ) -> None:
-        """Ship the journal of a job whose process is gone, as soon as that can be done.
+        """Ingest the journal of a job whose process has ended, as soon as possible.
 
-        `after` is awaited first: who else reads the journal reads it before it is put away.
-        `then` is called with the job once all of it is in the database.
+        `after` is awaited first, so that another reader of the journal can finish before it is
+        moved. `then` is called with the job's id afterwards, even if the journal could not be
+        ingested.
         """
         self._spawn(self._ship_after(after, job_id, exit_code, then), f"ship-{job_id}")
 
     def ship_leftovers(self) -> None:
-        """Ship what dead workers on this machine left: their job processes are gone with them."""
+        """Ingest journals that earlier workers left on this machine. Running jobs are skipped."""
         self._spawn(self._ship_leftovers(), "ship-leftovers")
 
     def remove_old_journals(self) -> None:
-        """Now and once a day, remove journals that were shipped long enough ago."""
+        """Remove ingested journals past their retention time: now, and once a day."""
         self._tidying = asyncio.create_task(self._remove_old_journals(), name="old-journals")
 
     async def aclose(self) -> None:
-        """Finish what is being shipped, in a few seconds, and close the database."""
+        """Finish running ingestion within a few seconds, and close the database."""
         if self._tidying is not None:
             self._tidying.cancel()
             self._tasks.add(self._tidying)
@@ -131,7 +135,7 @@ class Bookkeeper:
         task.add_done_callback(self._tasks.discard)
 
     async def _prepare(self, database: Database) -> None:
-        # A migration may take minutes; whether anybody is there at all is known in seconds.
+        # A ping tells within seconds whether a database answers. A migration may take minutes.
         await database.ping(budget_s=_START_BUDGET_S)
         await database.run("migrate", migrate, budget_s=MIGRATE_BUDGET_S)
         self._ready.set()
@@ -164,13 +168,13 @@ class Bookkeeper:
             return
         folder = self._settings.journal_dir
         stayed: set[str] = set()
-        # Some at a time: there may be half a million.
+        # In batches: there may be half a million.
         while found := await in_thread("leftovers", partial(_journals, folder, stayed)):
             for job_id in found:
                 self._waits(job_id)
             for job_id in found:
                 await self._ship(job_id, None)
-            # Those of jobs that live, or that the database refuses.
+            # Still there: journals of running jobs, and journals that the database refuses.
             stayed.update(each for each in found if (folder / f"{each}.jsonl").exists())
 
     async def _ship_after(
@@ -183,7 +187,7 @@ class Bookkeeper:
         try:
             if after is not None:
                 await after
-        except Exception:  # whoever reads it, it is shipped; but not by a worker that stops
+        except Exception:  # ingest even if the reader failed, but not if cancelled
             logger.exception("a journal is shipped that was not read to its end")
         await self._ship(job_id, exit_code)
         if then is not None:
@@ -204,13 +208,13 @@ class Bookkeeper:
                 self._waiting.pop(job_id, None)
 
     def _waits(self, job_id: str) -> None:
-        """Count a journal as one that waits: since its last record, whoever was there then."""
+        """Count a journal as waiting since its last record, even one from before this worker."""
         with contextlib.suppress(OSError):
             age_s = time.time() - (self._settings.journal_dir / f"{job_id}.jsonl").stat().st_mtime
             self._waiting.setdefault(job_id, time.monotonic() - max(0.0, age_s))
 
     async def _ship_now(self, database: Database, path: Path, exit_code: int | None) -> bool:
-        """Ship it, however long that takes. True where that cannot be, and it stays."""
+        """Ingest a journal, retrying for as long as needed. Return True if it must stay on disk."""
         await self._ready.wait()
         killed_by = -exit_code if exit_code is not None and exit_code < 0 else None
         delay_s = _FIRST_RETRY_S
@@ -218,7 +222,7 @@ class Bookkeeper:
             try:
                 await ship_book(database, path, exit_code=exit_code, signal=killed_by)
             except DatabaseOperationFailed as error:
-                # Asking again would not help, and the others wait.
+                # A retry would fail again, and other journals are waiting.
                 logger.error("the database refuses a journal, which stays on disk: %s", error)
                 return True
             except JournalError as error:
@@ -236,10 +240,10 @@ class Bookkeeper:
 
 
 def _remove_older(folder: Path, age_s: float) -> int:
-    """Remove the journals in a folder that were last written so long ago; returns how many."""
+    """Remove journals last written more than `age_s` seconds ago; return the number removed."""
     removed, now = 0, time.time()
     for path in folder.glob("*.jsonl"):
-        with contextlib.suppress(OSError):  # another worker on this machine may be as tidy
+        with contextlib.suppress(OSError):  # another worker on this machine may have removed it
             if now - path.stat().st_mtime > age_s:
                 path.unlink()
                 removed += 1
@@ -247,7 +251,7 @@ def _remove_older(folder: Path, age_s: float) -> int:
 
 
 def _journals(folder: Path, but: set[str]) -> list[str]:
-    """Some of the jobs whose journals are in a folder, without those that were looked at."""
+    """Return up to `_AT_A_TIME` job ids with a journal in `folder`, except those in `but`."""
     try:
         with os.scandir(folder) as entries:
             names = (entry.name for entry in entries if entry.name.endswith(".jsonl"))

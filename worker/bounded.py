@@ -1,4 +1,4 @@
-"""Waiting that ends in time, whatever the awaited code does with its cancellation."""
+"""Bounded waiting that ends in time even if the awaited code ignores its cancellation."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ T = TypeVar("T")
 
 
 class CancelledInside(Exception):
-    """The awaited code was cancelled, by something else than whoever waits for it."""
+    """Raised when the awaited code was cancelled by something other than its caller."""
 
 
 async def bounded(work: Coroutine[Any, Any, T], budget_s: float) -> T:
     """Await `work` for at most `budget_s` seconds, in a task of its own.
 
-    `asyncio.timeout` waits without limit for code that catches its cancellation, and takes a
-    CancelledError that the code raises by itself for the caller's. Here code of the first kind
-    is left behind, and the second kind is an error like any other. Cancelling the caller
-    cancels `work`.
+    `asyncio.timeout` waits without limit for code that catches its cancellation, and mistakes a
+    CancelledError raised by that code for a cancellation of the caller. This function abandons code
+    that does not end on cancellation, and reports an inner CancelledError as an ordinary error.
+    Cancelling the caller cancels `work`.
 
     Raises TimeoutError, CancelledInside, and what `work` raises.
     """
@@ -38,6 +38,6 @@ async def bounded(work: Coroutine[Any, Any, T], budget_s: float) -> T:
 
 
 def retrieve(task: asyncio.Task[Any]) -> None:
-    """Take note of a task's exception, as a done callback where nobody may come to ask for it."""
+    """Done callback: retrieve the exception of a task that may never be awaited."""
     if not task.cancelled():
         task.exception()

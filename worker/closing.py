@@ -1,4 +1,4 @@
-"""Closing a job: one step after another, each in its own budget, and none left out."""
+"""Closing sequence of a job: each step has its own budget, and a failed step stops no other."""
 
 from __future__ import annotations
 
@@ -19,26 +19,27 @@ if TYPE_CHECKING:
     from worker.resources.base import LoadReport
     from worker.speech.clip import Clip
 
-#: Seconds that a step has even where the budget of CLOSING is spent.
+#: Minimum seconds for a step, even if the budget of CLOSING is spent.
 LEAST_STEP_S = 0.2
-#: Seconds that last words have beyond their length: until the line is free, and until played.
+#: Seconds for the closing message beyond its length: until the audio output is free, and until the
+#: message was played.
 AROUND_WORDS_S = 0.5
-#: Seconds for whoever speaks to come to a pause, and for the record of it.
+#: Seconds for the current speaker to reach a pause, and for the record of the turn.
 _FINISH_SENTENCE_S = 5.0
-#: Seconds for the closers of all resources together.
+#: Seconds to close all resources together.
 _CLOSE_RESOURCES_S = 3.0
 
 
 async def close(job: Job, work: asyncio.Task[None]) -> None:
-    """From CLOSING to CLOSED. What hangs or raises is named in the journal and passed over."""
+    """Take a job from CLOSING to CLOSED. A step that hangs or raises is journalled and skipped."""
     closing = _Closing(job)
     asked = job.life.reason is Reason.WORKER_LOST
     if job.life.outcome is Outcome.FAILED and closing.succession is not None and not asked:
-        # The last words depend on it.
+        # The closing message depends on it.
         looking = closing.succession.expects_successor(job.life.reason)
         await closing.step("look_for_successor", 0.6, looking)
     words = closing.last_words()
-    # However little time there is and whatever hangs: there is enough for the last words.
+    # Reserve time for the closing message, even if earlier steps hang.
     keep_s = words.duration_s + AROUND_WORDS_S if words is not None else 0.0
     try:
         await closing.step("stop_work", 2.0, closing.stop_work(work), keep_s=keep_s)
@@ -61,16 +62,16 @@ async def close(job: Job, work: asyncio.Task[None]) -> None:
 
 
 class _Closing:
-    """The steps."""
+    """The steps of the closing sequence."""
 
     def __init__(self, job: Job) -> None:
         self._job = job
-        #: How the work is left, where another job can take it up.
+        #: Handover steps; None if no other job can continue the work.
         self.succession = succession_of(job.app)
 
     @property
     def successor(self) -> Succession | None:
-        """The same, where the job is handed over."""
+        """The handover steps if the job is handed over, else None."""
         return self.succession if self._job.life.outcome is Outcome.HANDED_OVER else None
 
     async def step(
@@ -81,35 +82,35 @@ class _Closing:
         *,
         keep_s: float = 0.0,
     ) -> None:
-        """Do one step in at most `budget_s` seconds, keeping `keep_s` for those after it."""
+        """Run one step in at most `budget_s` seconds, and keep `keep_s` seconds for later steps."""
         work = bounded(faults.at("close", step, name), self._within(budget_s, keep_s))
         with contextlib.suppress(Exception):
             await self._job.book.timed(name, work)
 
     def _within(self, budget_s: float, keep_s: float = 0.0) -> float:
-        """So many of these seconds are there, in what is left of CLOSING."""
-        remaining = self._job.life.remaining or 0.0  # CLOSED has none: that of CLOSING is spent
+        """Limit `budget_s` to what CLOSING has left beyond `keep_s`, but not below LEAST_STEP_S."""
+        remaining = self._job.life.remaining or 0.0  # None in CLOSED: CLOSING's budget is spent
         return min(budget_s, max(LEAST_STEP_S, remaining - keep_s - LEAST_STEP_S))
 
     async def stop_work(self, work: asyncio.Task[None]) -> None:
-        """Cancel what the job was doing."""
+        """Cancel the job's work and its loading."""
         tasks = {task for task in (work, self._job.loading) if task is not None}
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
 
     async def stop_session(self) -> None:
-        """End the session; what it was saying is cut off."""
+        """Close the session, and cut off its current speech."""
         if self._job.session is not None:
             await self._job.session.aclose()
 
     async def write_last_records(self) -> None:
-        """Let the application write down what the session has left."""
+        """Let the application write the records that remain after the session."""
         for write in self._job.last_records:
             await write()
 
     def last_words(self) -> Clip | None:
-        """What there is to say for the reason that the job ends for."""
+        """Return the application's closing message for the reason of the job's end."""
         reason = self._job.life.reason
         try:
             return self._job.app.last_words(reason) if reason is not None else None
@@ -118,19 +119,19 @@ class _Closing:
             return None
 
     async def say(self, words: Clip | None) -> None:
-        """Say it, if somebody is there to hear it."""
+        """Play the closing message, if the candidate is present."""
         stage = self._job.stage
         if words is not None and stage.candidate_is_here and self._job.opening is not None:
-            # Where it cannot be opened nothing can be said, and this step is over at once.
+            # If the audio output failed to open, this raises, and the step ends immediately.
             await asyncio.shield(self._job.opening)
-            # A session that hung may have left an utterance without an end on the line.
+            # A hung session may have left an unfinished utterance in the audio output.
             stage.line.clear_buffer()
             await stage.line.play(words)
 
     async def release(self) -> None:
-        """Have everything where a successor reads it, and let go of the lease."""
+        """Ingest all records for a successor to read, and release the lease."""
         life, succession = self._job.life, self.succession
-        # Whoever was superseded has none any more.
+        # A superseded job no longer holds the lease.
         if succession is None or life.outcome in (None, Outcome.SUPERSEDED) or not life.reason:
             return
         await self.step("ship", 1.2, succession.ship())
@@ -138,7 +139,7 @@ class _Closing:
         await self.step("release_lease", 1.2, release)
 
     async def leave(self) -> None:
-        """Leave, while somebody else is on the way already where the job is handed over."""
+        """Leave the room. If the job is handed over, dispatch the successor at the same time."""
         leaving = [self.step("leave_room", 2.0, self.leave_room())]
         if (succession := self.successor) is not None:
             sending = self.step("send_successor", 2.0, succession.send_successor())
@@ -146,13 +147,13 @@ class _Closing:
         await asyncio.gather(*leaving)
 
     async def leave_room(self) -> None:
-        """Close the line and leave."""
+        """Close the audio output and leave the room."""
         if self._job.opening is not None:
             self._job.opening.cancel()
         await self._job.stage.leave()
 
     async def close_resources(self) -> None:
-        """Free what was loaded."""
+        """Close the loaded resources."""
         budget_s = 0.9 * self._within(_CLOSE_RESOURCES_S)
         await self._job.held.aclose(self._on_closed, budget_s=budget_s)
 

@@ -1,4 +1,4 @@
-"""The settings of continuity: how long a lease is, and when another interviewer is sent."""
+"""Continuity settings: how long a lease lasts, and when an interviewer is dispatched again."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from worker.provider_settings import setting
 
 
 class ContinuitySettings(BaseSettings):
-    """When an interviewer counts as gone, and how often another one is sent."""
+    """Lease times, and limits on dispatching an interviewer again."""
 
     lease_s: float = setting(
         "INTERVIEW_LEASE_S",

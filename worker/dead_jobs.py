@@ -1,7 +1,7 @@
-"""The journal of a job whose process is gone: closed, shipped, and put away.
+"""Journals of ended jobs: completed with an exit record, ingested, and moved away.
 
-It may have been torn by a machine that died, damaged by a disk, or edited by hand. Whatever can be
-read of it goes into the database.
+A journal may be torn by a machine crash, damaged by a disk, or edited by hand. All of its readable
+records go into the database.
 """
 
 from __future__ import annotations
@@ -30,31 +30,31 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: The folder beside the journals for those that are in the database.
+#: Folder beside the journals for those that are in the database.
 SHIPPED: Final = "shipped"
-#: And for those of which only a part could be read; they are kept until somebody removes them.
+#: Folder for journals that were only partly readable. They stay until an operator removes them.
 DAMAGED: Final = "damaged"
 
 
 class JournalForeign(JournalError):
-    """A journal that names another job than its file does."""
+    """Raised when the header of a journal names another job than its file name."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Book:
-    """What a journal holds, with how its process ended as the last record."""
+    """Contents of a journal. `close_book` adds the exit record."""
 
     records: list[dict[str, Any]]
-    #: Lines that are no records.
+    #: Number of lines that are not valid records.
     damaged: int
 
 
 def close_book(path: Path, *, exit_code: int | None, signal: int | None) -> Book:
-    """Write how the process of a job that is gone ended, and return all of its records.
+    """Append the exit record to the journal of an ended job, and return all of its records.
 
-    Where the disk does not take it, it is in what is returned alone. Raises JournalLocked where
-    the job lives, JournalGone where another worker on this machine was first, JournalTooNew and
-    JournalForeign, and JournalError where nothing can be read.
+    If the disk refuses the exit record, only the returned records contain it. Raises JournalLocked
+    if the job is still running, JournalGone if another worker on this machine has moved the
+    journal, JournalTooNew, JournalForeign, and JournalError if nothing can be read.
     """
     with _opened(path) as (journal, damaged):
         records = _own(path, journal.records)
@@ -71,13 +71,16 @@ def close_book(path: Path, *, exit_code: int | None, signal: int | None) -> Book
 
 
 def read_book(path: Path) -> Book:
-    """What can be read of a journal that nobody writes. Raises as `close_book`, but for locks."""
+    """Return the readable part of a journal that no process writes.
+
+    Raises JournalError, JournalTooNew and JournalForeign.
+    """
     found = read_records(path, pass_over_damage=True)
     return Book(records=_own(path, found.records), damaged=found.damaged)
 
 
 def _own(path: Path, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The records, which must be of the job that the file is named after."""
+    """Return `records`, after a check that they belong to the job that the file is named after."""
     if records and records[0].get("job_id", path.stem) != path.stem:
         raise JournalForeign(f"{path} is the journal of another job: was it renamed?")
     return records
@@ -85,7 +88,7 @@ def _own(path: Path, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[MemoryJournal, int]]:
-    """The journal to write to: in memory where its file is damaged, or cannot be written."""
+    """Open the journal for writing: in memory if its file is damaged or cannot be written."""
     try:
         journal = FileJournal(path, again=True)
     except (JournalLocked, JournalGone, JournalTooNew):
@@ -137,20 +140,19 @@ def _after(records: list[dict[str, Any]]) -> int:
 
 
 def _missing(records: list[dict[str, Any]]) -> int:
-    """How many records are not there, by the numbers of those that are."""
+    """Return the number of missing records, counted as gaps in the sequence numbers."""
     return max(0, _after(records) - len({record["seq"] for record in records}))
 
 
 async def ship_book(
     database: Database, path: Path, *, exit_code: int | None = None, signal: int | None = None
 ) -> bool:
-    """Ship the journal of a job whose process is gone, and put it away.
+    """Ingest the journal of a job whose process has ended, and move the file away.
 
-    False where it lives, or where another worker on this machine has put it away.
+    Returns False if the job is still running, or another worker on this machine has moved the file.
 
-    Raises DatabaseError and SchemaDiffers: it stays where it is, to be shipped later. Raises
-    JournalError where it stays until somebody has looked at it, and OSError where it was shipped
-    and could not be put away.
+    Raises DatabaseError and SchemaDiffers: the file stays for a later attempt. Raises JournalError
+    if the file needs an operator, and OSError if it was ingested but could not be moved.
     """
     closing = partial(close_book, path, exit_code=exit_code, signal=signal)
     try:
@@ -164,12 +166,13 @@ async def ship_book(
 
 
 async def ship_records(database: Database, job_id: str, records: list[dict[str, Any]]) -> int:
-    """Ship all records of a job that is gone, in portions; returns how many were new.
+    """Ingest all records of an ended job in batches; return how many were new.
 
-    The last is how it ended. A job whose disk was full has shipped records that are on no disk:
-    the end comes after them. Raises DatabaseError and SchemaDiffers.
+    The last record is the exit record. A job whose disk was full may have ingested records that are
+    on no disk. The exit record is then renumbered to follow them. Raises DatabaseError and
+    SchemaDiffers.
     """
-    # Not from the header alone: a job that died before its first record has written none.
+    # Not from the header record alone: a job that died before its first record has none.
     header = JobHeader(job_id=job_id).with_records(records)
     if records and records[-1]["kind"] == "exit":
         there = await last_seq(database, job_id, but="exit")

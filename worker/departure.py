@@ -1,4 +1,4 @@
-"""How a worker goes away: it lets interviews finish, and hands over those that take too long."""
+"""Worker shutdown: drain, then hand over the interviews that take too long."""
 
 from __future__ import annotations
 
@@ -21,40 +21,41 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Seconds between two lines of the log about how far the drain has come.
+#: Seconds between two log lines about the progress of the drain.
 _REPORT_EVERY_S: Final = 5.0
-#: Seconds between two looks for a worker that could take an interview over.
+#: Seconds between two checks for a worker that could take an interview over.
 _LOOK_EVERY_S: Final = 2.0
-#: Seconds after a job was last seen here in which the worker that takes its interview says so: it
-#: has up to a look behind it, the dispatch, and the second between two signs of a worker.
+#: Seconds after a job was last seen here until the worker that takes its interview reports the slot
+#: as used. Covers one check interval, the dispatch, and the second between two heartbeats of a
+#: worker.
 _SEEN_AFTER_S: Final = 4.0
-#: Seconds for a job that was taken and has no process yet; one that is not made in 12 is given up.
+#: Seconds for an accepted job that has no process yet. The framework gives up after 12 s.
 _GIVEN_TO_S: Final = 15.0
-#: Seconds that workers are waited for which are there and have no free slot, or of which nobody
-#: can tell: until LiveKit or the database is back, or one of their interviews is over.
+#: Seconds to wait for free slots if the other workers have none, or cannot be queried: LiveKit or
+#: the database may come back, or one of their interviews may end.
 SEAT_WAIT_S: Final = 10.0
 
 
 class DrainingServer(Protocol):
-    """What is asked of the AgentServer."""
+    """The part of the AgentServer that the drain uses."""
 
     async def finish_jobs(self) -> None:
-        """Take no more jobs, and return once none is left."""
+        """Take no more jobs, and return once no job is left."""
         ...
 
     def tell_jobs(self, word: signal.Signals, jobs: Collection[str]) -> None:
-        """Give the processes of these jobs a signal."""
+        """Send a signal to the processes of these jobs."""
         ...
 
 
 class Departure:
-    """The way of one worker from the word to stop until no job is left that it waits for.
+    """The drain of one worker: from the stop request until it waits for no job any more.
 
     Args:
-        settings: How long jobs may go on, and what becomes of those that nobody can take over.
-        server: Whose jobs they are.
-        jobs: Those that have a process.
-        others: The other workers; None where nobody can tell.
+        settings: How long jobs may continue, and the policy for jobs that no worker can take over.
+        server: The server that runs the jobs.
+        jobs: Returns the jobs that have a process.
+        others: Returns the other workers; None if they are not known.
     """
 
     def __init__(
@@ -72,32 +73,33 @@ class Departure:
         self._shared = bool(settings.database_url.get_secret_value())
         self._hurried = asyncio.Event()
         self._closing = asyncio.Event()
-        #: The jobs that were told to leave, and until when they may take their time to.
+        #: Jobs that got a signal to leave, and the loop time until which each may take.
         self._told: dict[str, float] = {}
         self._ended: set[str] = set()
-        #: Until when a job that is handed over may not be seen yet where it goes.
+        #: Jobs that are handed over, and the loop time until which their new worker may not report
+        #: them yet.
         self._on_the_way: dict[str, float] = {}
         self._drained_at: float | None = None
         self._said_alone = False
-        #: Until when others may have a free slot yet.
+        #: Loop time until which a free slot of another worker is waited for.
         self._hopes_until: float | None = None
         self._said_hope = False
 
     @property
     def left_s(self) -> float | None:
-        """Seconds until running interviews are handed over; None before it has begun."""
+        """Seconds until running interviews are handed over; None before the drain."""
         if self._drained_at is None:
             return None
         return max(0.0, self._drained_at - asyncio.get_running_loop().time())
 
     def hurry(self) -> None:
-        """First call: hand over now, not once the time is up. Second call: end what is left."""
+        """First call: hand over now, and not after the drain time. Second call: end the rest."""
         if self._hurried.is_set():
             self._closing.set()
         self._hurried.set()
 
     async def run(self) -> None:
-        """Return once every job is gone, or had the time to go that it was told to take."""
+        """Return once every job has ended, or has used up the time it got with its signal."""
         drain_s = self._settings.drain_s
         self._drained_at = asyncio.get_running_loop().time() + drain_s
         logger.info("draining", extra={"jobs": len(self._jobs()), "longest_s": drain_s})
@@ -113,9 +115,9 @@ class Departure:
     async def _finish_jobs(self) -> None:
         try:
             await self._server.finish_jobs()
-        except Exception:  # whatever it is, interviews that run are not over for it
+        except Exception:  # no error here may end running interviews
             logger.exception("the end of the jobs cannot be waited for, their list is looked at")
-            while self._jobs():  # noqa: ASYNC110 - nobody tells of their end
+            while self._jobs():  # noqa: ASYNC110 - no event signals their end
                 await asyncio.sleep(_LOOK_EVERY_S)
 
     async def _report(self) -> None:
@@ -135,13 +137,14 @@ class Departure:
             elif waiting := [job for job in running if job not in self._told]:
                 await self._find_room(waiting)
             if running and all(self._told.get(job, math.inf) <= loop.time() for job in running):
-                break  # they were told, and do not go
+                break  # every job got its signal and used up its time
             if self._closing.is_set() and not running:
                 break
             if loop.time() - busy_at > _GIVEN_TO_S:
                 logger.error("a job was taken and has no process: it is not waited for")
                 break
-            # Once it is set there is nothing more to be told.
+            # Once `_closing` is set no further request can come: wait for `gone` or the timeout
+            # only.
             changed = asyncio.Event() if self._closing.is_set() else self._closing
             await _first_of(gone, changed, timeout_s=_LOOK_EVERY_S)
 
@@ -171,7 +174,7 @@ class Departure:
             self._end(alone)
 
     def _may_hope(self, others: Others | None) -> bool:
-        """Whether somebody may be there soon who is not there now."""
+        """Return whether it is worth waiting for a free slot of another worker."""
         if not (others.workers if others is not None else self._shared):
             return False
         if not self._said_hope:
@@ -181,7 +184,7 @@ class Departure:
         return asyncio.get_running_loop().time() < (self._hopes_until or 0.0)
 
     def _promised(self) -> int:
-        """Free slots of the others that are those of jobs on their way there."""
+        """Return the number of other workers' free slots that jobs on their way there will use."""
         now = asyncio.get_running_loop().time()
         for job in self._on_the_way.keys() & set(self._jobs()):
             self._on_the_way[job] = now + _SEEN_AFTER_S
@@ -203,7 +206,7 @@ class Departure:
 
 
 async def _first_of(task: asyncio.Task[None], event: asyncio.Event, *, timeout_s: float) -> None:
-    """Return when the task is done or the event set; at once where it already is."""
+    """Return when the task is done, the event is set, or `timeout_s` seconds have passed."""
     waiting = asyncio.create_task(event.wait(), name="wait")
     try:
         await asyncio.wait({task, waiting}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)

@@ -1,4 +1,4 @@
-"""What a job is sent with: written by whoever dispatches it, read by the job."""
+"""Dispatch metadata: encoded by the sender of a dispatch, decoded by the job."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from worker.store.interviews import InterviewIdInvalid, check_interview_id
 if TYPE_CHECKING:
     from worker.store.interviews import Interview
 
-#: Largest metadata of a dispatch, in bytes: what livekit-server takes unless its
-#: `limits.max_metadata_size` says less (since 1.13; measured: one byte more is refused).
+#: Largest metadata of a dispatch, in bytes. livekit-server accepts this size unless its
+#: `limits.max_metadata_size` is lower (since 1.13; measured: one byte more is refused).
 MAX_METADATA_BYTES = 512 * 1024
 
 
 def dispatch_metadata(interview: Interview, **more: Any) -> str:
-    """Whose interview it is, the plan's snapshot if it fits in, and `more`."""
+    """Encode the interview id, the plan snapshot if it fits, and `more`."""
     whole = _with_plan(interview, **more)
     return whole if _fits(whole) else without_plan(interview, **more)
 
@@ -25,9 +25,10 @@ def dispatch_metadata(interview: Interview, **more: Any) -> str:
 def metadata_after(
     interview: Interview, *, job_id: str | None, why: str, turns: Sequence[Mapping[str, Any]]
 ) -> str:
-    """What an interviewer is sent with who follows upon a job: the turns so far, if they fit in.
+    """Encode metadata for an interviewer that follows another job, with its turns if they fit.
 
-    With them it goes on at the right question where its own database is away.
+    With the turns, the new interviewer continues at the right question even if its database is
+    unavailable.
     """
     follows = {"job_id": job_id, "why": why}
     whole = _with_plan(interview, follows=follows | {"turns": turns})
@@ -44,16 +45,16 @@ def _fits(metadata: str) -> bool:
 
 
 def without_plan(interview: Interview, **more: Any) -> str:
-    """The same without the plan, which is then read from the database alone."""
+    """Encode the same without the plan. The job then reads the plan from the database."""
     return json.dumps({"interview_id": interview.interview_id, **more})
 
 
 class MetadataInvalid(ValueError):
-    """The dispatch's metadata is not a JSON object that names an interview."""
+    """Raised when the metadata is not a JSON object that names an interview."""
 
 
 def read_metadata(metadata: str) -> tuple[str, Mapping[str, Any] | None]:
-    """The interview's id and the plan's snapshot, if it came along. Raises MetadataInvalid."""
+    """Return the interview's id, and the plan snapshot or None. Raises MetadataInvalid."""
     try:
         data = json.loads(metadata)
     except (ValueError, RecursionError) as error:
@@ -62,7 +63,7 @@ def read_metadata(metadata: str) -> tuple[str, Mapping[str, Any] | None]:
     if not isinstance(interview_id, str) or not interview_id:
         raise MetadataInvalid("the dispatch's metadata names no interview_id")
     try:
-        # It is about to stand in a journal, in logs and in an identity.
+        # The id will appear in a journal, in logs and in an identity.
         check_interview_id(interview_id)
     except InterviewIdInvalid as error:
         raise MetadataInvalid(
@@ -73,14 +74,14 @@ def read_metadata(metadata: str) -> tuple[str, Mapping[str, Any] | None]:
 
 
 def read_turns(metadata: str) -> list[Any]:
-    """The turns that came along with an interviewer who follows upon another one, unchecked."""
+    """Return the turns that came with the dispatch from an earlier job, unchecked."""
     follows = json.loads(metadata).get("follows")
     turns = follows.get("turns") if isinstance(follows, dict) else None
     return turns if isinstance(turns, list) else []
 
 
 def read_follows(metadata: str) -> Mapping[str, str]:
-    """Of an interviewer who was sent after another one: after which job, and why."""
+    """Return the id of the job that this dispatch follows and the reason, as `follows_*` fields."""
     follows = json.loads(metadata).get("follows")
     if not isinstance(follows, dict):
         return {}

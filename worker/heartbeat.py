@@ -1,7 +1,7 @@
-"""A job's sign of life: its journal is touched by its event loop, once a second.
+"""Heartbeat of a job: its event loop touches the journal file once a second.
 
-The main process reads the journals anyway; it needs no other channel to see a job whose loop is
-blocked or whose process is stopped, and sees it within seconds.
+The main process reads the journals anyway. So it notices a blocked event loop or a stopped process
+within seconds, without another channel.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from livekit.agents.utils import aio
 
 from states import FileJournal, Journal
 
-#: Seconds between two of them.
+#: Seconds between two heartbeats.
 EVERY_S: Final = 1.0
 
 
 @asynccontextmanager
 async def heartbeat(journal: Journal) -> AsyncIterator[None]:
-    """Beat while the block runs. A journal that is only in memory has nobody to read it."""
+    """Send heartbeats while the block runs. An in-memory journal needs none: it has no reader."""
     if not isinstance(journal, FileJournal):
         yield
         return

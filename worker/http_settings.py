@@ -1,4 +1,4 @@
-"""The settings of the worker's HTTP server: where it is bound, and who may ask it."""
+"""Settings of the worker's HTTP server: its address and its token."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from worker.provider_settings import setting
 
 
 class HttpSettings(BaseSettings):
-    """Probes, figures and jobs: on loopback for whoever is on the machine, else with a token."""
+    """HTTP server for probes, metrics and jobs. Needs a token unless it binds to loopback."""
 
     http_host: str = setting(
         "INTERVIEW_HTTP_HOST", "127.0.0.1", "The address the worker's HTTP server binds."
@@ -36,7 +36,7 @@ class HttpSettings(BaseSettings):
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach what is bound there."""
+    """Return whether only this machine can reach `host`."""
     if host == "localhost":
         return True
     try:
@@ -46,7 +46,7 @@ def is_loopback(host: str) -> bool:
 
 
 def address(settings: HttpSettings) -> str:
-    """Where the worker of these settings is asked from its own machine."""
-    everywhere = settings.http_host in ("0.0.0.0", "::", "")  # noqa: S104  # asked, not bound
+    """Return the base URL of the worker's HTTP server, as reached from its own machine."""
+    everywhere = settings.http_host in ("0.0.0.0", "::", "")  # noqa: S104  # compared, not bound
     host = "127.0.0.1" if everywhere else settings.http_host
     return f"http://{f'[{host}]' if ':' in host else host}:{settings.http_port}"

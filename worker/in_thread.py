@@ -1,4 +1,4 @@
-"""Blocking work beside the event loop."""
+"""Blocking calls outside the event loop."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ T = TypeVar("T")
 
 
 async def in_thread(name: str, call: Callable[[], T]) -> T:
-    """Call it in a thread of its own.
+    """Run `call` in a thread of its own.
 
-    Not the loop's default executor: that has few threads, which calls that hang would use up, and
-    the end of the loop waits for it. The end of the process waits for this one as well; what ends
-    a process all the same is `last_resort.py` and, of a job, `process.py`. A cancelled caller
-    leaves the call to its end.
+    The loop's default executor is not used: it has few threads, which hanging calls would use up,
+    and the end of the loop waits for it. The end of the process waits for this thread too.
+    `last_resort.py` and, in a job, `process.py` end the process anyway. If the caller is cancelled,
+    the call still runs to its end.
     """
     executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
     try:

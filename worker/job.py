@@ -1,4 +1,4 @@
-"""One job's life, from handshake to closed. The lifecycle decides; this performs."""
+"""One job, from handshake to closed. The lifecycle decides; this module acts."""
 
 from __future__ import annotations
 
@@ -37,20 +37,20 @@ from worker.stage import RoomStage, Stage, StageMaker
 
 logger = logging.getLogger(__name__)
 
-#: Seconds of silence after which somebody who waits for the session is told to wait.
+#: Seconds of silence after which a candidate who waits for the session hears a waiting message.
 _WAITING_S = 2.0
-#: Seconds after which they are told again.
+#: Seconds from the end of one waiting message to the next.
 _STILL_WAITING_S = 4.0
 
-#: What the worker sends to its job processes when it goes away: SIGTERM also reaches them from
-#: a process group, a container runtime or an operator, and they mind only their worker's word.
+#: Signal with which a worker ends its jobs when it shuts down. Jobs ignore SIGTERM, because that
+#: also reaches them from a process group, a container runtime or an operator.
 WORKERS_WORD = signal.SIGUSR2
-#: The same, where another worker is there to hand the job over to.
+#: Signal to hand the job over, sent when another worker can take it.
 HANDOVER_WORD = signal.SIGRTMIN
 
 
 class Job:
-    """One job. `live` is its life; everything else is a step of it."""
+    """One job. `live` runs it from start to end; the other methods are parts of that."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class Job:
         self.ctx = ctx
         self.app = app
         self.settings = settings
-        # When the worker was offered the job; the framework exposes it nowhere else.
+        # Time at which the worker was offered the job. The framework exposes it nowhere else.
         self.received_at = ctx._info.received_at or time.time()
         self.life = Lifecycle(
             journal=open_journal(settings, ctx.job.id),
@@ -85,20 +85,20 @@ class Job:
         self.held = AgentResources()
         self.stage: Stage = make_stage(ctx, self.life.post)
         self.session: AgentSession[Any] | None = None
-        #: What the application still writes once the session is closed.
+        #: Steps of the application that write records once the session is closed.
         self.last_records: list[Callable[[], Awaitable[None]]] = []
-        #: Whose turn it is to speak, once the application knows; before that the candidate waits.
+        #: Turn-taking state. None until the application sets it: the candidate waits until then.
         self.floor: Floor | None = None
-        #: Makes the line audible.
+        #: Task that opens the audio output.
         self.opening: asyncio.Task[None] | None = None
-        #: Its worker's main process is gone, and nothing is waited for any more.
+        #: True once the worker's main process is gone: the job then waits for no speaker to finish.
         self.orphaned = False
         self._leaving: asyncio.Task[None] | None = None
-        #: Loads the resources; may go on behind the session.
+        #: Task that loads the resources; may continue after the session has started.
         self.loading: asyncio.Task[None] | None = None
 
     async def live(self) -> Outcome:
-        """From HANDSHAKE to CLOSED. Returns the outcome, also where it was cancelled."""
+        """Run the job from HANDSHAKE to CLOSED, and return its outcome, even when cancelled."""
         self.book.milestone("handshake_start")
         self.life.start()
         faults.entered(State.HANDSHAKE)
@@ -112,11 +112,11 @@ class Job:
         return self.life.outcome or Outcome.FAILED
 
     async def _see_through(self, part: Coroutine[Any, Any, object]) -> None:
-        """Await a part of the life that a cancellation hurries and does not cut off.
+        """Await `part` to its end. A cancellation hurries it and does not cut it off.
 
-        The framework cancels when it ends the process: the worker is gone, or LiveKit took the
-        job for ended 15 s ago. Nobody else would then leave the room, say goodbye, or see to it
-        that the interview goes on.
+        The framework cancels when it ends the process: the worker is gone, or LiveKit considered
+        the job ended 15 s ago. If the cancellation took effect, the job could not leave the room,
+        say goodbye, or arrange for the interview to continue.
         """
         task = asyncio.create_task(part, name="job-life")
         while not task.done():
@@ -126,14 +126,14 @@ class Job:
                 self.given_up()
 
     def given_up(self) -> None:
-        """The framework ends the process: leave the interview to somebody, or hurry."""
+        """React to the framework ending the process: hand the interview over, or hurry."""
         if self._leaving is None and self.life.state is not State.CLOSING:
             self._leaving = asyncio.create_task(lose_worker(self), name="lose-worker")
         else:
             self.life.post(Event.WORKER_LOST)
 
     async def _work(self) -> None:
-        """The way forward. The lifecycle may end it at any await."""
+        """Run the states up to the end of RUNNING. The lifecycle may end this at any await."""
         try:
             await self._handshake()
             waiting = asyncio.create_task(self._comfort(), name="comfort")
@@ -146,13 +146,13 @@ class Job:
                 waiting.cancel()
             await self._run()
         except (IllegalTransition, LifecycleStopped) as error:
-            # The lifecycle has gone on to CLOSING while a step was finishing.
+            # The lifecycle moved to CLOSING while a step was finishing.
             logger.info("the job's work ended: %s", error)
         except Exception as error:
             self.crashed(error)
 
     def crashed(self, error: Exception) -> None:
-        """End the job by what its own code raised where nothing was expected to."""
+        """End the job because its own code raised an unexpected error."""
         logger.error("the job's own code failed", exc_info=error)
         self.book.fault("job", error)
         self.life.post(Event.JOB_CRASHED)
@@ -177,9 +177,9 @@ class Job:
         without = without_disk(self.life.journal)
         await self.life.fire(Event.BOOTSTRAP_STARTED, *map(pending, resources), *without)
         self.loading = asyncio.create_task(Loading(self).load(resources), name="loading")
-        # What is optional may go on loading when the budget is spent.
+        # Optional resources may continue to load after the budget is spent.
         await self.life.reached(State.READY, State.DEGRADED, State.CLOSING)
-        # Shielded: where the job ends in the middle of it, last words still need the line.
+        # Shielded: if the job ends during this wait, the closing message still needs the output.
         await asyncio.shield(self.opening)
 
     async def _start_session(self) -> None:
@@ -204,7 +204,7 @@ class Job:
             await self.life.fire(Event.WORK_DONE)
 
     async def _comfort(self) -> None:
-        """Tell somebody who waits that it goes on, as often as they would begin to doubt it."""
+        """Repeat a waiting message to the candidate until cancelled."""
         await asyncio.sleep(_WAITING_S)
         try:
             while (clip := self.app.waiting_words()) is not None:
@@ -214,26 +214,26 @@ class Job:
         except Exception as error:
             self.book.fault("waiting_words", error)
 
-    # --- what the resources and the session say ---------------------------------------------------
+    # --- reports from the resources and the session -----------------------------------------------
 
     def after_session(self, step: Callable[[], Awaitable[None]]) -> None:
-        """Take this step once the session is closed: write down what it has left."""
+        """Register a step that writes the remaining records once the session is closed."""
         self.last_records.append(step)
 
     def report(self, condition: Condition) -> None:
-        """Say how a resource fares that has loaded, or failed to, before."""
+        """Post the new condition of a resource: unavailable, or available again."""
         there = condition.status is Status.READY
         self.life.post(Event.RESOURCE_RECOVERED if there else Event.RESOURCE_LOST, condition)
 
     async def tell(self, condition: Condition) -> None:
-        """Say how a resource fares, and return once those who follow the lifecycle know it."""
+        """Report a resource's new condition, and return once the lifecycle's listeners know it."""
         there = condition.status is Status.READY
         event = Event.RESOURCE_RECOVERED if there else Event.RESOURCE_LOST
-        with contextlib.suppress(IllegalTransition, LifecycleStopped):  # it is over
+        with contextlib.suppress(IllegalTransition, LifecycleStopped):  # the job has ended
             await self.life.fire(event, condition)
 
     def _on_session_closed(self, event: CloseEvent) -> None:
-        """A session that closes ends the job: the framework would leave it running for ever."""
+        """End the job when its session closes: the framework would leave it running forever."""
         if self.life.state is not State.CLOSING:
             logger.error("the session closed: %s", event.reason)
             self.life.post(Event.SESSION_FAILED)

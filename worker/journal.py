@@ -1,4 +1,4 @@
-"""A job's journal: on disk while the disk takes it, in memory where it does not."""
+"""A job's journal: on disk while the disk accepts writes, otherwise in memory."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: The name of the condition that says how the disk fares.
+#: Name of the condition that reports the state of the disk.
 RESOURCE: Final = "journal"
-#: Seconds for the disk to take what was said, before it counts as slow and nobody waits for it
-#: any more. A healthy one takes some milliseconds.
+#: Seconds for a disk sync. After that the disk counts as slow, and callers no longer wait for it. A
+#: healthy disk takes some milliseconds.
 SYNC_WITHIN_S: Final = 0.5
 
 _REASONS: Final = {
@@ -33,26 +33,26 @@ _REASONS: Final = {
     errno.EFBIG: "DiskFull",
     errno.EROFS: "DiskReadOnly",
 }
-#: What is lost before anything is loaded is told of when that begins.
+#: States in which a disk problem is not reported yet. It is reported when loading begins.
 _BEFORE_LOADING: Final = (State.HANDSHAKE, State.CONNECTED)
 
 
 class JournalSlow(JournalError):
-    """The disk has not taken the journal in time. It may have later."""
+    """Raised when the disk has not synced the journal in time. It may still do so later."""
 
 
 class SurvivingJournal(FileJournal):
-    """A journal whose disk may fail: what it refuses waits in memory until it takes it.
+    """A journal whose disk may fail: refused records wait in memory until the disk accepts them.
 
-    The lifecycle changes nothing that is not written down, so with a journal that raises a full
-    disk would stop every job where it is, with nobody able to end it. What waits is shipped
-    while the job lives, and is written to the disk, in its order, as soon as there is room.
+    The lifecycle makes no change that is not recorded. So with a journal that raises, a full disk
+    would stop every job in its state, and nothing could end the job. Waiting records are ingested
+    while the job runs, and are written to the disk in order as soon as there is space.
     """
 
     def __init__(self, path: Path) -> None:
-        #: Why the disk does not do its work at this moment, in one word; None where it does.
+        #: One-word reason why the disk fails at this moment; None if it works.
         self.problem: str | None = None
-        #: Told whenever that changes.
+        #: Called whenever `problem` changes.
         self.on_change: Callable[[], None] = _nobody
         self._unwritten: list[Record] = []
         self._syncing: asyncio.Task[None] | None = None
@@ -61,7 +61,7 @@ class SurvivingJournal(FileJournal):
 
     @property
     def lost(self) -> bool:
-        """Whether the disk has refused something that is in memory alone."""
+        """True if the disk has refused records that are now only in memory."""
         return bool(self._unwritten)
 
     def _write(self, record: Record) -> None:
@@ -81,7 +81,7 @@ class SurvivingJournal(FileJournal):
                 self._has(None)
 
     async def commit(self) -> None:
-        """As FileJournal's, in SYNC_WITHIN_S; where the disk is known to be slow, at once.
+        """Sync as FileJournal does, within SYNC_WITHIN_S. Do not wait for a disk known to be slow.
 
         Raises JournalSlow, and JournalError also for records that never got to the disk.
         """
@@ -91,7 +91,7 @@ class SurvivingJournal(FileJournal):
             self._syncing = asyncio.create_task(self._sync(), name="sync-journal")
             self._syncing.add_done_callback(retrieve)
         else:
-            self._sync_again = True  # what was written since is in none that goes on
+            self._sync_again = True  # the running sync may miss what was written since
         syncing = self._syncing
         patience_s = 0.0 if self.problem == "DiskSlow" else SYNC_WITHIN_S
         await asyncio.wait({syncing}, timeout=patience_s)
@@ -117,7 +117,7 @@ class SurvivingJournal(FileJournal):
             again = self._sync_again
 
     def _has(self, problem: str | None) -> None:
-        """Take note of how the disk fares, and tell of a change."""
+        """Note the state of the disk, and report a change."""
         if problem == self.problem:
             return
         self.problem = problem
@@ -128,14 +128,14 @@ class SurvivingJournal(FileJournal):
         self.on_change()
 
     def close(self) -> None:
-        """As FileJournal's. What the disk has not taken by now it never gets."""
+        """Close as FileJournal does. Records that are not on disk by now never get there."""
         if self._syncing is not None:
             self._syncing.cancel()
         super().close()
 
 
 def open_journal(settings: Settings, job_id: str) -> MemoryJournal:
-    """The journal of a job, in memory where the disk has no place for it."""
+    """Open the journal of a job, in memory if the disk cannot hold it."""
     try:
         faults.here("journal.open")
         return SurvivingJournal(settings.journal_dir / f"{job_id}.jsonl")
@@ -145,7 +145,7 @@ def open_journal(settings: Settings, job_id: str) -> MemoryJournal:
 
 
 def watch_disk(life: Lifecycle) -> None:
-    """Tell a job's lifecycle from now on how the disk of its journal fares."""
+    """Report changes of the journal's disk to the job's lifecycle from now on."""
     journal = life.journal
     if not isinstance(journal, SurvivingJournal):
         return
@@ -162,7 +162,7 @@ def watch_disk(life: Lifecycle) -> None:
 
 
 def without_disk(journal: Journal) -> tuple[Condition, ...]:
-    """The condition of a journal that is in memory, in whole or in part; none for any other."""
+    """Return the condition of a journal that has a disk problem or is in memory; else nothing."""
     if isinstance(journal, SurvivingJournal):
         problem = journal.problem
     else:
@@ -180,4 +180,4 @@ def _reason_of(error: JournalError) -> str:
 
 
 def _nobody() -> None:
-    """Nobody wants to know."""
+    """Do nothing."""

@@ -1,8 +1,9 @@
-"""The last resort of a worker's main process: one that is stuck for good ends itself.
+"""Watchdog of the worker's main process: it ends the process if it is stuck permanently.
 
-While nothing moves there its jobs go on: each renews its own lease, and ships its own journal. But
-dispatches are lost, no operator is heard, and a supervisor sees only processes that ended. Once
-this one is gone its jobs hand over, and whoever keeps the worker running starts it anew.
+While the main process is stuck its jobs continue: each renews its own lease and ingests its own
+journal. But dispatches are lost, operator requests have no effect, and a supervisor notices only
+processes that have ended. Once the main process has ended, its jobs hand over, and the supervisor
+restarts the worker.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Seconds for which the event loop is found blocked, while other threads go on, until it is given
-#: up. Far above what a machine short of memory or a slow resolver costs.
+#: Seconds for which the event loop must be blocked, while other threads run, before the process is
+#: ended. Far above the effect of a memory shortage or a slow resolver.
 GIVEN_UP_S: Final = 30.0
-#: Seconds for the log, which may be what is stuck: a pipe that nobody reads any more.
+#: Seconds for the log line. Logging itself may be stuck: a pipe that no process reads any more.
 _WORD_S: Final = 1.0
-# Looks and not seconds are counted: the time in which the whole process was stopped, or its
-# machine was, is not the loop's.
+# Count checks, not seconds: the time for which the whole process or its machine was stopped must
+# not count as a blocked loop.
 _SAY_AT: Final = round(GIVEN_UP_S / LOOK_S)
 _END_AT: Final = _SAY_AT + round(_WORD_S / LOOK_S)
 _EXIT_CODE: Final = 1
@@ -37,11 +38,11 @@ _NAME: Final = "last-resort"
 
 
 class LastResort:
-    """Watches the event loop while it is entered; to be made on that loop.
+    """Watches the event loop while the context is entered. Create it on that loop.
 
     Args:
         end: Ends the process with an exit code.
-        clock: In seconds.
+        clock: Returns the time in seconds.
     """
 
     def __init__(
@@ -62,28 +63,29 @@ class LastResort:
         self.watch.stop()
 
     def end_after(self, longest_s: float) -> None:
-        """End the process unless it has ended by itself within so many seconds.
+        """End the process in `longest_s` seconds, unless it has ended before.
 
-        For good, also behind the end of the event loop: Python waits for threads that hang.
+        This cannot be revoked. It also applies after the end of the event loop, when Python waits
+        for threads that hang.
         """
-        # Both are started now: a process that ends, or has no room, gives no further thread.
+        # Start both now: a process that is ending, or is out of resources, cannot start threads.
         for after_s, what, value in (
             (longest_s, self._say_late, longest_s),
             (longest_s + _WORD_S, self._end, _EXIT_CODE),
         ):
             timer = threading.Timer(after_s, what, [value])
             timer.name, timer.daemon = _NAME, True
-            with contextlib.suppress(RuntimeError):  # no room for a thread
+            with contextlib.suppress(RuntimeError):  # no resources for a thread
                 timer.start()
 
     def _on_blocked(self, _said: int) -> bool:
-        """In the watch's thread, at each look while the loop is blocked."""
+        """Run in the watchdog's thread, at each check that finds the loop blocked."""
         looks, call = self.watch.blocked
         if looks == _SAY_AT:
             message = "the event loop is blocked for good, the worker ends: %s"
             word = threading.Thread(target=logger.critical, args=[message, call], daemon=True)
             word.name = _NAME
-            with contextlib.suppress(RuntimeError):  # no room for a thread
+            with contextlib.suppress(RuntimeError):  # no resources for a thread
                 word.start()
         elif looks == _END_AT:
             self._end(_EXIT_CODE)
@@ -101,8 +103,8 @@ class LastResort:
 
 
 def _left(loop: AbstractEventLoop) -> list[str]:
-    """The tasks and the threads that keep a process from its end, by their names."""
-    with contextlib.suppress(RuntimeError):  # they change all the time
+    """Return the names of the tasks and threads that keep the process from ending."""
+    with contextlib.suppress(RuntimeError):  # both sets may change during the iteration
         tasks = sorted(
             f"{task.get_name()} ({getattr(task.get_coro(), '__qualname__', '?')})"
             for task in all_tasks(loop)

@@ -1,4 +1,4 @@
-"""A job that has to make room before its work is done: it is handed over, or ended."""
+"""Early end of a job's work: hand it over, or close it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Seconds to find out whether somebody will come; the candidate hears nothing meanwhile.
+#: Seconds to find out whether a successor will come. The candidate hears nothing during this time.
 _ASK_S: Final = 0.6
 
 
 def hand_over(job: Job) -> None:
-    """On the worker's word that another worker takes interviews: leave this one to it."""
+    """Handle the worker's handover signal: leave the interview to another worker.
+
+    A job that cannot be continued ends instead. A job that is almost done ignores the signal.
+    """
     succession = succession_of(job.app)
     if succession is None:
         job.life.post(Event.SHUTDOWN_REQUESTED)
@@ -28,9 +31,9 @@ def hand_over(job: Job) -> None:
 
 
 async def lose_worker(job: Job) -> None:
-    """Once the main process is gone: hand over, unless it is known that nobody could follow.
+    """Handle the loss of the main process: hand over, unless it is known that no job can follow.
 
-    A worker that takes its place, if there is one, sends somebody after such an end as well.
+    If the job ends instead, a worker that replaces the lost one still dispatches an interviewer.
     """
     job.orphaned = True
     succession = succession_of(job.app)
@@ -38,7 +41,7 @@ async def lose_worker(job: Job) -> None:
     if succession is not None:
         try:
             followed = await bounded(succession.expects_successor(None), _ASK_S)
-        except Exception as error:  # whatever it is, the candidate waits for a word
+        except Exception as error:  # the candidate is waiting, so no error may stop this
             job.book.fault("lose_worker", error)
     alone = followed is False
     logger.warning("the worker is gone: the job %s", "ends" if alone else "is handed over")

@@ -1,6 +1,6 @@
-"""Reaching a LiveKit server over its HTTP API, and what can be wrong with it.
+"""Access to a LiveKit server over its HTTP API, with an error class for each kind of failure.
 
-Every failure comes out as one of `LiveKitUrlInvalid`, `LiveKitKeyRefused`, `LiveKitUnreachable`,
+Every failure is raised as one of `LiveKitUrlInvalid`, `LiveKitKeyRefused`, `LiveKitUnreachable`,
 `LiveKitLost` and `RoomToolError`. Their messages are one line, say what to do, and show no secret.
 """
 
@@ -27,16 +27,16 @@ _SCHEMES = ("ws", "wss", "http", "https")
 _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 2.0
 _CHECK_ATTEMPT_S = 5.0
-# Less time than this tells nothing about a server, but that there was no time.
+# A shorter attempt tells nothing about the server, only that there was no time.
 _SHORTEST_ATTEMPT_S = 0.2
 
 
 class LiveKitError(Exception):
-    """A LiveKit server could not be used; one of the classes below says why."""
+    """Base class for a LiveKit server that could not be used. The subclasses name the reason."""
 
 
 class LiveKitUrlInvalid(LiveKitError):
-    """The server's URL is not one of ws, wss, http or https with a host.
+    """Raised when the server's URL is not one of ws, wss, http or https with a host.
 
     Attributes:
         url: The URL, without credentials, path and query.
@@ -51,7 +51,7 @@ class LiveKitUrlInvalid(LiveKitError):
 
 
 class LiveKitKeyRefused(LiveKitError):
-    """The server refused the API key or its secret (HTTP 401 or 403).
+    """Raised when the server refuses the API key or its secret (HTTP 401 or 403).
 
     Attributes:
         url: The server's URL, without credentials.
@@ -66,12 +66,12 @@ class LiveKitKeyRefused(LiveKitError):
 
 
 class LiveKitUnreachable(LiveKitError):
-    """No LiveKit server answered.
+    """Raised when no LiveKit server answers.
 
     Attributes:
         url: The server's URL, without credentials.
         reason: The last failure, in a few words.
-        budget_s: How long it was tried, in seconds.
+        budget_s: Seconds spent on attempts.
     """
 
     def __init__(self, url: str, *, reason: str, budget_s: float) -> None:
@@ -85,7 +85,7 @@ class LiveKitUnreachable(LiveKitError):
 
 
 class LiveKitLost(LiveKitError):
-    """A worker's LiveKit server went away while it served, and did not come back.
+    """Raised when a running worker has lost its LiveKit server, and it did not come back.
 
     Attributes:
         url: The server's URL, without credentials.
@@ -100,7 +100,7 @@ class LiveKitLost(LiveKitError):
 
 
 class RoomToolError(LiveKitError):
-    """The server understood the request and did not carry it out.
+    """Raised when the server understood the request and did not carry it out.
 
     Attributes:
         operation: The tool that failed, such as "create_room".
@@ -118,29 +118,30 @@ class RoomToolError(LiveKitError):
 
 
 def shown_url(url: str) -> str:
-    """The URL as it may be shown: scheme, host and port, without credentials and the rest."""
+    """Return the URL as it may be shown: only scheme, host and port, without credentials."""
     try:
         parts = urlsplit(url)
         port = f":{parts.port}" if parts.port is not None else ""
     except ValueError:
         return "(unreadable)"
     if not parts.scheme or not parts.hostname:
-        # Anything may be in it, a secret pasted into the wrong setting too.
+        # The text may contain anything, even a secret pasted into the wrong setting.
         return "(no scheme or no host)"
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     return f"{parts.scheme}://{host}{port}"
 
 
 def check_url(url: str) -> None:
-    """Check that a URL can be a LiveKit server's, without asking anybody.
+    """Check that a URL can be a LiveKit server's, without a network call.
 
     Raises:
-        LiveKitUrlInvalid: Its scheme is not ws, wss, http or https, or it names no host.
+        LiveKitUrlInvalid: The scheme is not ws, wss, http or https, the URL names no host, its port
+            is 0, or it contains credentials.
     """
     try:
         parts = urlsplit(url)
         valid = parts.scheme in _SCHEMES and bool(parts.hostname) and parts.port != 0
-        # Credentials are the key's business; beside it the client refuses them.
+        # The API key is the credential. The client refuses others beside it.
         valid = valid and parts.username is None and parts.password is None
     except ValueError:
         valid = False
@@ -152,11 +153,11 @@ def check_url(url: str) -> None:
 async def calling(
     operation: str, url: str, key: str, secret: str, *, timeout_s: float = CALL_TIMEOUT_S
 ) -> AsyncIterator[api.LiveKitAPI]:
-    """A client for one call, whose failures come out as this module's errors.
+    """Yield a client for one call, and raise its failures as this module's errors.
 
     Args:
         operation: The caller's name, for the error.
-        timeout_s: Bound on the call, in seconds.
+        timeout_s: Time limit of the call, in seconds.
 
     Raises:
         LiveKitUrlInvalid: The URL cannot be a LiveKit server's.
@@ -166,11 +167,11 @@ async def calling(
     """
     check_url(url)
     if not key or not secret:
-        # The client would take the environment's instead, and ask with somebody else's key.
+        # The client would use the key from the environment instead, which may be another one.
         raise LiveKitKeyRefused(url)
     try:
-        # Not the client's own time-out: each of its calls overrides that with none
-        # (livekit-api 1.2.2), and a server that never answers is waited for without end.
+        # Not the client's own timeout: each of its calls overrides it with no timeout (livekit-api
+        # 1.2.2), so a server that never answers would block the call forever.
         async with asyncio.timeout(timeout_s), api.LiveKitAPI(url, key, secret) as client:
             yield client
     except api.ServerError as error:
@@ -197,17 +198,17 @@ def _reason(error: Exception) -> str:
 
 
 async def check_livekit(url: str, key: str, secret: str, *, budget_s: float) -> None:
-    """Check, before a worker starts, that its LiveKit server is there and takes its key.
+    """Check, before a worker starts, that its LiveKit server answers and accepts the key.
 
-    A server that is away is tried again with exponential back-off and jitter (0.2 to 2 s)
-    until the budget is spent; a URL or a key that cannot work ends it at once.
+    An unreachable server is tried again with exponential back-off and jitter (0.2 to 2 s) until the
+    budget is spent. A URL or a key that cannot work ends the check immediately.
 
     Args:
-        budget_s: The longest this may take, in seconds.
+        budget_s: Maximum duration, in seconds.
 
     Raises:
         LiveKitUrlInvalid: The URL cannot be a LiveKit server's.
-        LiveKitKeyRefused: The server is there and does not know the key or its secret.
+        LiveKitKeyRefused: The server answers, and does not know the key or its secret.
         LiveKitUnreachable: No LiveKit server answered within the budget.
     """
     check_url(url)
@@ -233,11 +234,11 @@ async def check_livekit(url: str, key: str, secret: str, *, budget_s: float) -> 
 
 
 async def _ask(url: str, key: str, secret: str, *, timeout_s: float) -> None:
-    """The cheapest call that needs a valid key: list the rooms of one name."""
+    """Make the cheapest call that needs a valid key: list the rooms of one name."""
     try:
         async with calling("list_rooms", url, key, secret, timeout_s=timeout_s) as client:
             await client.room.list_rooms(api.ListRoomsRequest(names=["-"]))
     except RoomToolError as error:
-        # Something answers that is not LiveKit, or a proxy whose LiveKit is away.
+        # Another kind of server answers, or a proxy whose LiveKit is unavailable.
         reason = f"HTTP {error.status}"
         raise LiveKitUnreachable(url, reason=reason, budget_s=timeout_s) from error

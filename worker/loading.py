@@ -1,4 +1,4 @@
-"""A job's resources while they load, and those that come after their time."""
+"""Loading of a job's resources, including those that finish after their budget."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 
 def pending(resource: Resource) -> Condition:
-    """How a resource fares that is about to be loaded."""
+    """Return the condition of a resource that is about to be loaded."""
     return Condition(
         resource=resource.name,
         status=Status.PENDING,
@@ -28,13 +28,13 @@ def pending(resource: Resource) -> Condition:
 
 
 class Loading:
-    """Tells the job's lifecycle how each of its loaders went."""
+    """Reports the result of each loader to the job's lifecycle."""
 
     def __init__(self, job: Job) -> None:
         self._job = job
 
     async def load(self, resources: Sequence[Resource]) -> None:
-        """Load them all; what is optional may go on loading behind the session."""
+        """Load all resources. Optional ones may continue to load while the session runs."""
         try:
             await bootstrap_resources(
                 resources, self._job.held, on_report=self._on_report, on_late=self._on_late
@@ -61,12 +61,12 @@ class Loading:
             await self._job.life.fire(report.event)
 
     async def _on_late(self, report: LoadReport) -> None:
-        """An optional loader is done after its budget."""
+        """Handle an optional loader that finished after its budget."""
         self._job.book.loader(f"load {report.name} (late)", report)
         await self._take_late(report)
 
     async def _take_late(self, report: LoadReport) -> None:
-        """Attach what an optional loader has after all, or say that it is lost."""
+        """Attach a resource that has loaded late, or report it as unavailable."""
         event = Event.RESOURCE_RECOVERED if report.ok else Event.RESOURCE_LOST
         try:
             if report.ok:
@@ -79,7 +79,7 @@ class Loading:
             self._job.book.fault(f"attach {report.name}", error)
 
     async def _attach(self, name: str) -> None:
-        """Put a resource into the session. One that is not made yet will be made with it."""
+        """Attach a resource to the session. A session created later includes it anyway."""
         if self._job.session is None:
             return
         # A session that is still starting has no agent to attach anything to.

@@ -1,4 +1,4 @@
-"""The place of a job without LiveKit: a Unix socket with a candidate at its other end.
+"""Transport of a job without LiveKit: a Unix socket with a candidate at its other end.
 
 The lifecycle, the resources and the session are those of every job; only the room is missing.
 """
@@ -31,22 +31,23 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Names the candidate's socket. Not a setting: whoever runs such a worker sets it for it.
+#: Environment variable with the path of the candidate's socket. Not a setting: the program that
+#: starts such a worker sets it.
 SOCKET_VARIABLE: Final = "INTERVIEW_LOCAL_SOCKET"
 
 
 class NoCandidateSocket(Exception):
-    """A job came without a room, and its environment names no socket to hold it on."""
+    """Raised when a job has no room, and its environment names no socket to use instead."""
 
     def __init__(self) -> None:
         super().__init__(f"a job without a room needs {SOCKET_VARIABLE}")
 
 
 class LocalStage:
-    """A job's place on a Unix socket, on which its candidate waits.
+    """Transport of a job over a Unix socket on which its candidate waits.
 
-    The candidate is here from the handshake until the connection ends, and cannot come back;
-    no event is told, for there is no room to be lost.
+    The candidate is present from the handshake until the connection ends, and cannot come back.
+    `on_event` is never called, since there is no room to lose.
     """
 
     def __init__(self, ctx: JobContext, on_event: Callable[[Event], None]) -> None:
@@ -57,10 +58,10 @@ class LocalStage:
         self._voice = CandidateVoice()
         self._captions: TranscriptSynchronizer | None = None
         self.line = Line(QueueSink(self._deliver, sample_rate=SAMPLE_RATE))
-        self.reach = Reach(self.line, lambda: self._here)  # there is no room to be away
+        self.reach = Reach(self.line, lambda: self._here)  # no room that could disconnect
 
     async def connect(self) -> None:
-        """The handshake. Raises NoCandidateSocket, and OSError where nobody waits there."""
+        """Connect to the socket. Raises NoCandidateSocket, and OSError if no process listens."""
         path = os.environ.get(SOCKET_VARIABLE)
         if not path:
             raise NoCandidateSocket
@@ -69,29 +70,29 @@ class LocalStage:
         self._listener = asyncio.create_task(self._listen(self._wire), name="local-stage")
 
     async def open_line(self) -> None:
-        """Begin to play what is said."""
+        """Start audio playback."""
         await self.line.publish()
 
     def expect(self, candidate_identity: str) -> None:
-        """Nothing to choose from: whoever is at the other end is the candidate."""
+        """Accept any identity: the process at the other end is the candidate."""
         self._moved.set()
 
     @property
     def candidate_is_here(self) -> bool:
-        """Whether the connection stands."""
+        """True while the connection is open."""
         return self._here
 
     async def candidate_moved(self) -> None:
-        """Return when the candidate has left."""
+        """Return when the candidate has left, or `expect` was called."""
         self._moved.clear()
         await self._moved.wait()
 
     async def packets_received(self) -> int | None:
-        """A socket loses none."""
+        """Return None: a socket loses no packets."""
         return None
 
     async def start_session(self, session: AgentSession[Any], agent: Agent) -> None:
-        """Start the session on the socket, with captions as a room would have them."""
+        """Start the session on the socket, with captions like those of a room."""
         if self._wire is None:
             raise RuntimeError("the stage is not connected")
         captions = TranscriptSynchronizer(
@@ -109,14 +110,14 @@ class LocalStage:
             self._wire.post(Words(segment=shortuuid("SG_"), text=text, final=True))
 
     async def announce(self, attributes: Mapping[str, str]) -> None:
-        """Nobody else is there to see it."""
+        """Do nothing: there is no other participant."""
 
     def announced(self) -> Mapping[str, Mapping[str, str]]:
-        """Nobody else is there."""
+        """Return nothing: there is no other participant."""
         return {}
 
     async def leave(self) -> None:
-        """Close the line and the connection."""
+        """Close the audio output and the connection."""
         await self.line.aclose()
         if self._captions is not None:
             await self._captions.aclose()
@@ -143,7 +144,7 @@ class LocalStage:
 
 
 class CandidateVoice(io.AudioInput):
-    """What the candidate says, for a session; what comes before there is one is not kept."""
+    """Audio input from the candidate. Audio from before a session is attached is dropped."""
 
     def __init__(self) -> None:
         super().__init__(label="LocalStage")
@@ -151,32 +152,32 @@ class CandidateVoice(io.AudioInput):
         self._frames: asyncio.Queue[rtc.AudioFrame | None] = asyncio.Queue()
 
     def push(self, frame: rtc.AudioFrame) -> None:
-        """Take the next frame."""
+        """Queue the next frame, if a session listens."""
         if self._attached:
             self._frames.put_nowait(frame)
 
     def end(self) -> None:
-        """There will be no other."""
+        """Mark the end of the audio."""
         self._frames.put_nowait(None)
 
     async def __anext__(self) -> rtc.AudioFrame:
         frame = await self._frames.get()
         if frame is None:
-            self._frames.put_nowait(None)  # for whoever asks again
+            self._frames.put_nowait(None)  # for any later call
             raise StopAsyncIteration
         return frame
 
     def on_attached(self) -> None:
-        """A session listens."""
+        """Accept frames: a session listens."""
         self._attached = True
 
     def on_detached(self) -> None:
-        """No session listens."""
+        """Drop frames: no session listens."""
         self._attached = False
 
 
 class CaptionOutput(io.TextOutput):
-    """Sends what is being said as one growing caption for each utterance."""
+    """Sends the spoken text as one growing caption for each utterance."""
 
     def __init__(self, wire: Wire) -> None:
         super().__init__(label="LocalStage", next_in_chain=None)
@@ -185,12 +186,12 @@ class CaptionOutput(io.TextOutput):
         self._text = ""
 
     async def capture_text(self, text: str) -> None:
-        """Take the next words of the utterance."""
+        """Append text to the caption of the current utterance, and send it."""
         self._text += text
         self._post(final=False)
 
     def flush(self) -> None:
-        """The utterance has ended."""
+        """Send the final caption of the utterance, and begin the next one."""
         if self._text:
             self._post(final=True)
         self._segment = shortuuid("SG_")

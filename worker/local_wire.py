@@ -1,8 +1,9 @@
-"""What goes between a job without a room and its candidate: sound both ways, and captions.
+"""Wire protocol between a job without a room and its candidate: audio and captions.
 
-A message is one byte that says what it is, four bytes of length (big-endian), and so many bytes:
-16-bit little-endian mono samples at 48 kHz, or a caption as JSON. Whoever closes the connection
-has left. There is no more to it, for both ends are of one version and on one machine.
+Audio goes both ways. A message is one byte for its kind, four bytes for the payload's length
+(big-endian), and the payload: 16-bit little-endian mono samples at 48 kHz, or a caption as JSON. A
+peer that closes the connection has left. The protocol has no version, since both ends have the same
+version and run on one machine.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
 
     from worker.speech.audio import Pcm
 
-#: Samples per second, both ways: what LiveKit's Opus decodes to as well.
+#: Samples per second, both ways: the rate that LiveKit's Opus decodes to as well.
 SAMPLE_RATE: Final = 48_000
-#: Bytes of a payload, at most: ten seconds of sound. Frames are of 20 to 50 ms.
+#: Maximum bytes of a payload: ten seconds of audio. Frames are of 20 to 50 ms.
 LONGEST: Final = 10 * SAMPLE_RATE * 2
 
 _HEAD: Final = struct.Struct(">BI")
@@ -32,11 +33,11 @@ _PCM: Final = np.dtype("<i2")
 
 
 class WireBroken(Exception):
-    """What arrived is no message of this protocol; the other end is something else.
+    """Raised when received data is not a message of this protocol: the other end is something else.
 
     Attributes:
         kind: The message's first byte.
-        length: The length that it gave, in bytes.
+        length: The payload length that the message states, in bytes.
     """
 
     def __init__(self, kind: int, length: int) -> None:
@@ -47,14 +48,14 @@ class WireBroken(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Sound:
-    """Mono samples at `SAMPLE_RATE`, in the order in which they are heard."""
+    """Mono samples at `SAMPLE_RATE`, in playback order."""
 
     samples: Pcm = field(repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Words:
-    """What one utterance of the interviewer says so far; never in a log."""
+    """Text so far of one utterance of the interviewer. Must never be logged."""
 
     segment: str
     text: str = field(repr=False)
@@ -67,7 +68,7 @@ class _Kind(IntEnum):
 
 
 class Wire:
-    """One end of a connection. To be made by `connect`, or of what a server was connected with."""
+    """One end of a connection. Create it with `connect`, or from the streams of a server."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -75,15 +76,15 @@ class Wire:
 
     @classmethod
     async def connect(cls, path: Path) -> Self:
-        """Connect to whoever listens on a Unix socket.
+        """Connect to a Unix socket.
 
         Raises:
-            OSError: nobody does.
+            OSError: No process listens on it.
         """
         return cls(*await asyncio.open_unix_connection(path))
 
     def post(self, message: Sound | Words) -> None:
-        """Send a message without waiting; into the void where the other end has left."""
+        """Send a message without waiting. A message to an end that has left is dropped."""
         if isinstance(message, Sound):
             kind, payload = _Kind.SOUND, message.samples.astype(_PCM, copy=False).tobytes()
         else:
@@ -95,15 +96,15 @@ class Wire:
     async def send(self, message: Sound | Words) -> None:
         """Send a message, and wait while the other end is far behind."""
         self.post(message)
-        # Whoever reads here learns that the other end has left; whoever sends need not.
+        # Only `receive` reports that the other end has left.
         with contextlib.suppress(ConnectionError):
             await self._writer.drain()
 
     async def receive(self) -> Sound | Words | None:
-        """The next message; None once the other end has left, in the middle of one or not.
+        """Return the next message; None once the other end has left, even in mid-message.
 
         Raises:
-            WireBroken: it is none.
+            WireBroken: The data is not a message of this protocol.
         """
         try:
             kind, length = _HEAD.unpack(await self._reader.readexactly(_HEAD.size))
@@ -120,7 +121,7 @@ class Wire:
             raise WireBroken(kind, length) from error
 
     async def aclose(self) -> None:
-        """Send what is waiting, and leave."""
+        """Send pending data, and close the connection."""
         self._writer.close()
         with contextlib.suppress(ConnectionError):
             await self._writer.wait_closed()

@@ -1,4 +1,4 @@
-"""What a job does about an event loop that is blocked: a word to the candidate, and a record."""
+"""Reaction of a job to a blocked event loop: a message to the candidate, and a record."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Somebody may be waiting for a word in these.
+#: States in which the candidate may be waiting to hear something.
 _WAITING_STATES: Final = frozenset(
     {State.CONNECTED, State.BOOTSTRAPPING, State.READY, State.DEGRADED, State.RUNNING}
 )
 
 
 class LoopGuard:
-    """Watches the event loop of a job while it is entered; to be made on that loop.
+    """Watches the event loop of a job while the context is entered. Create it on that loop.
 
-    Where the loop is blocked and it is the interviewer's turn, the application's waiting words
-    are played past the loop once nothing was heard for INTERVIEW_SILENCE_FILLER_S, and again
-    after twice that. When it goes on the journal has `fault` LoopStalled: what blocked it, and
-    for how long.
+    If the loop is blocked in the interviewer's turn, the application's waiting message is played
+    past the loop after INTERVIEW_SILENCE_FILLER_S seconds of silence, and again after twice that.
+    Once the loop runs again, the journal gets a `fault` LoopStalled with the blocking call and the
+    duration.
     """
 
     def __init__(self, job: Job, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -44,10 +44,10 @@ class LoopGuard:
         self.watch.stop()
 
     def _say(self, said: int) -> bool:
-        """In the watch's thread, while nothing of the job moves."""
+        """Play a waiting message. Runs in the watchdog's thread while the job's loop is blocked."""
         try:
             return self._is_awaited() and self._play(said)
-        except Exception as error:  # an application's words among others
+        except Exception as error:  # the application's code may raise too
             logger.warning("nothing was said while the loop is blocked: %s", type(error).__name__)
             return False
 
@@ -71,5 +71,5 @@ class LoopGuard:
             extra={"stalled_s": round(stall.stalled_s, 1), "said": stall.said},
         )
         if self._job.floor is not None:
-            # Nobody's voice was to blame for this silence.
+            # This silence was not the fault of any TTS provider: do not count it.
             self._job.floor.begin_anew()

@@ -1,4 +1,4 @@
-"""A watch over the event loop, from a thread: what blocks it, and what is said meanwhile."""
+"""Watchdog thread for the event loop: finds what blocks it, and can act during the stall."""
 
 from __future__ import annotations
 
@@ -12,37 +12,37 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Final
 
-#: Seconds between two looks. One takes 0.07 ms of a processor, in the thread and in the loop
+#: Seconds between two checks. One check takes 0.07 ms of a processor, in the thread and in the loop
 #: together (measured, 2 cores).
 LOOK_S: Final = 0.25
 #: Seconds without an answer from the loop after which it counts as blocked.
 STALLED_S: Final = 2.0
-#: Code that is never the culprit where there is other code behind it.
+#: Modules that are not reported as the cause if other code called them.
 _NOT_OURS: Final = frozenset({"livekit", *sys.stdlib_module_names})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stall:
-    """One time for which the event loop was blocked."""
+    """One stall of the event loop."""
 
-    #: What it was busy with: module:function:line, without any data.
+    #: The blocking call: module:function:line, without any data.
     call: str
-    #: Seconds, up to `LOOK_S` short.
+    #: Duration in seconds, up to `LOOK_S` too short.
     stalled_s: float
-    #: How often something was said meanwhile.
+    #: Number of messages that were played during the stall.
     said: int
 
 
 class LoopWatch:
-    """Asks the loop for a sign of life, and notes what keeps it from giving one.
+    """Pings the event loop from a thread, and notes what keeps it from answering.
 
-    `on_blocked` is called in the thread at each look at a loop that is blocked, with how often it
-    has said something meanwhile, and returns whether it does so now; `on_over` is called in the
-    loop, once it goes on. Neither may raise. What holds Python's global
-    lock, as some extensions in C do, blocks this thread as well: it is then recorded, late, and
-    nothing was said.
+    `on_blocked` is called in the thread at each check that finds the loop blocked. It gets the
+    number of messages played during this stall, and returns whether it plays one now. `on_over` is
+    called in the loop, once it runs again. Neither may raise. Code that holds Python's global
+    interpreter lock, as some C extensions do, blocks this thread as well: the stall is then
+    recorded late, and no message is played.
 
-    To be made on the loop that is watched.
+    Create it on the loop that it watches.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class LoopWatch:
         self._on_blocked, self._on_over = on_blocked, on_over
         self._clock = clock
         self._lock = threading.Lock()
-        #: When the loop was asked what it has not answered yet.
+        #: Time of the ping that the loop has not answered yet; None if there is none.
         self._asked_at: float | None = None
         self._call = ""
         self._said = 0
@@ -66,28 +66,28 @@ class LoopWatch:
         self._thread = threading.Thread(target=self._run, name="loop-watch", daemon=True)
 
     def start(self) -> None:
-        """Begin to watch."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Watch no more; waits for nothing."""
+        """Stop watching, without waiting for the thread."""
         self._ending.set()
 
     @property
     def blocked(self) -> tuple[int, str]:
-        """How many looks have found the loop blocked, of this one time, and by what the first."""
+        """Checks of the current stall that found the loop blocked, and the blocking call."""
         with self._lock:
             return self._looks, self._call
 
     def look(self) -> None:
-        """Look once, from the thread."""
+        """Check the loop once. Runs in the thread."""
         now = self._clock()
         with self._lock:
             asked_at = self._asked_at
             if asked_at is None:
                 self._asked_at = now
         if asked_at is None:
-            with contextlib.suppress(RuntimeError):  # it has just been closed
+            with contextlib.suppress(RuntimeError):  # the loop has just been closed
                 self._loop.call_soon_threadsafe(self._answer)
         elif now - asked_at >= STALLED_S:
             self._note(asked_at)
@@ -100,7 +100,7 @@ class LoopWatch:
         call = call_of(sys._current_frames().get(self._loop_thread))
         with self._lock:
             if self._asked_at != asked_at:
-                return  # it has just gone on
+                return  # the loop has just answered
             self._call = self._call or call
             self._looks += 1
         if self._on_blocked(self._said):
@@ -108,7 +108,7 @@ class LoopWatch:
                 self._said += self._asked_at == asked_at
 
     def _answer(self) -> None:
-        """In the loop."""
+        """Answer the ping. Runs in the loop."""
         now = self._clock()
         with self._lock:
             asked_at, self._asked_at = self._asked_at, None
@@ -121,9 +121,10 @@ class LoopWatch:
 
 
 def call_of(innermost: FrameType | None) -> str:
-    """What a thread is doing: the innermost call that is nobody else's, and the innermost of all.
+    """Return what a thread is executing, as module:function:line.
 
-    Each is module:function:line. No argument, no variable and no path is in it.
+    Names the innermost call outside livekit and the standard library, and the innermost call of
+    all. No argument, no variable and no path is included.
     """
     frames: list[FrameType] = []
     while innermost is not None:

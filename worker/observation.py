@@ -1,4 +1,4 @@
-"""The worker seen from outside: its HTTP server, and the status that it tells there."""
+"""The worker's HTTP server, and the status that it reports."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from worker.settings import Settings
 
 
-#: Seconds between two looks at the disk.
+#: Seconds between two checks of the disk.
 _DISK_EVERY_S: Final = 5.0
 
 
 class PortTaken(Exception):
-    """The worker's HTTP port is in use."""
+    """Raised when the worker's HTTP port is in use."""
 
     def __init__(self, host: str, port: int) -> None:
         self.host = host
@@ -44,25 +44,25 @@ class PortTaken(Exception):
 
 
 class HostUnusable(Exception):
-    """The address of the worker's HTTP server cannot be bound."""
+    """Raised when the address of the worker's HTTP server cannot be bound."""
 
     def __init__(self, host: str, why: str) -> None:
         super().__init__(f"cannot bind INTERVIEW_HTTP_HOST={host}: {why}")
 
 
 class Observation:
-    """Watches one worker's jobs, and answers who asks.
+    """Watches one worker's jobs, and serves its status, metrics and jobs over HTTP.
 
     Args:
-        settings: Where to bind, and the slots.
-        readiness: Why no job could be served, if so.
-        books: The worker's part in the database.
-        connected: Whether LiveKit knows this worker now.
-        busy: How many slots are in use.
-        load: What is reported to LiveKit.
-        drain_left_s: Seconds that running interviews still have; None before the drain.
-        on_room: Is told the room in which, by LiveKit's webhooks, somebody came or went; False
-            where nobody can look at it now.
+        settings: The address to bind, and the slots.
+        readiness: The reasons why no job can run, if any.
+        books: The worker's access to the database.
+        connected: Returns whether the worker is registered with LiveKit.
+        busy: Returns the number of slots in use.
+        load: Returns the load that is reported to LiveKit.
+        drain_left_s: Returns the seconds that running interviews still have; None before the drain.
+        on_room: Called with a room in which, according to LiveKit's webhooks, a participant joined
+            or left. Returns False if the room cannot be checked now.
     """
 
     def __init__(
@@ -86,9 +86,9 @@ class Observation:
         self._drain_left_s = drain_left_s
         self._pool: ProcPool | None = None
         self._started = False
-        #: Set while the database's schema is brought up to date, before anything else.
+        #: Set while the database's schema is migrated, before anything else.
         self.opening_books = False
-        #: Set once the worker was told to stop.
+        #: Set once the worker was asked to stop.
         self.draining = False
         self.observer = Observer(
             settings.journal_dir, version=importlib.metadata.version("interview-worker")
@@ -114,7 +114,7 @@ class Observation:
         )
 
     async def start(self) -> None:
-        """Serve, and follow the journals. Raises PortTaken and HostUnusable."""
+        """Start the HTTP server, and follow the journals. Raises PortTaken and HostUnusable."""
         host, port = self._settings.http_host, self._settings.http_port
         try:
             await self._server.start(host, port)
@@ -128,12 +128,12 @@ class Observation:
         ]
 
     async def aclose(self) -> None:
-        """Serve no more."""
+        """Stop the HTTP server and the background tasks."""
         await aio.cancel_and_wait(*self._tasks)
         await self._server.aclose()
 
     def watch(self, pool: ProcPool) -> None:
-        """Learn of each job as a process gets it, before the pool has made its first."""
+        """Observe the job launches of a pool. Call it before the pool has created a process."""
         self._pool = pool
         pool.on("process_job_launched", self._on_launched)
 
@@ -142,7 +142,7 @@ class Observation:
             self.observer.job_given(running.job.id, running.job.room.name)
 
     def status(self) -> WorkerStatus:
-        """What the worker waits for at this moment, and what it has."""
+        """Return the worker's current status, including what it waits for."""
         waiting = [(NAMES[each.cause], each.message) for each in self._readiness.reasons()]
         if not self._connected():
             waiting.insert(0, ("livekit", "LiveKit does not know this worker now"))
@@ -172,7 +172,7 @@ class Observation:
         return sum(each.started and each.running_job is None for each in processes)
 
     async def _watch_disk(self) -> None:
-        """In a thread, and beside every answer: a disk that hangs must stop nothing else."""
+        """Poll the free disk space in a thread: a disk that hangs must block nothing else."""
         while True:
             try:
                 usage = await in_thread("disk", partial(shutil.disk_usage, self._journals))

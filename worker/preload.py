@@ -1,8 +1,8 @@
-"""Imported once in the forkserver: what every job needs and nobody writes to.
+"""Imported once in the forkserver: loads what every job needs and no job modifies.
 
-Job processes are forked from there and share all of it by copy on write. Nothing here may
-start a thread or an event loop, and nothing may raise: a forkserver that dies at its imports
-leaves the worker forking slow processes with no word about why.
+Job processes are forked from there and share all of it by copy on write. Nothing here may start a
+thread or an event loop, and nothing may raise: if the forkserver dies at its imports, the worker
+forks slow processes, and no log line says why.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def preload() -> None:
     try:
         settings = Settings.load()
     except SettingsInvalid:
-        return  # the worker has said so before it began
+        return  # the worker has reported this at its start
     faults.arm(settings.faults_to_set())
     with _logs(settings):
         _load(settings)
@@ -56,16 +56,16 @@ def _load(settings: Settings) -> None:
             preload_turn_detector()
         except Exception as error:
             logger.warning("the turn detector was not preloaded: %s", type(error).__name__)
-    preload_clips()  # whatever the application: the worker's own apology is among them
+    preload_clips()  # for every application: they include the worker's apology
     _first_uses()
 
 
 @contextmanager
 def _logs(settings: Settings) -> Iterator[None]:
-    """Log here as the worker does, for as long as it lasts.
+    """Log as the worker does, while the block runs.
 
-    The forkserver has no logging of its own, and warns in plain text. Jobs are forked from it
-    and log through their worker: a handler that they inherited would say everything twice.
+    The forkserver has no logging of its own, and prints warnings as plain text. Jobs are forked
+    from it and log through their worker: an inherited handler would log every line twice.
     """
     root = logging.getLogger()
     before = list(root.handlers)

@@ -1,6 +1,6 @@
-"""What runs in a job's process: its set-up, its entrypoint, and how it ends.
+"""Code that runs in a job's process: its set-up, its entrypoint, and its exit.
 
-Both functions are found by their names in a forked process, so they live at module level.
+A forked process finds both functions by their names, so they live at module level.
 """
 
 from __future__ import annotations
@@ -33,37 +33,38 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Seconds for the framework to end the process in its own way: a second or two (measured).
+#: Seconds for the framework to end the process in its own way. It takes one or two (measured).
 _EXITS_S = 15.0
 
-#: A job process whose job failed exits with this; all other outcomes exit with 0.
+#: Exit code of a process whose job failed. All other outcomes exit with 0.
 FAILED_EXIT_CODE: Final = 1
 
 
 class SetUpFailed(Exception):
-    """A process could not be prepared for a job; the message is one line without data."""
+    """Raised when a process cannot be prepared for a job. The message is one line without data."""
 
 
 def ignore_signals() -> None:
-    """Make this process deaf to signals that are meant for the worker's main process.
+    """Ignore signals that are meant for the worker's main process.
 
-    A process group, a cgroup or a terminal sends them to everybody. Under a forkserver the
-    framework's own handlers never come to be: SIGTERM would kill a job in the middle of a
-    sentence. The forkserver itself must be deaf as well: with it go the exit codes of its
-    children, and the framework takes a living job for a dead one. It ends by itself with the
-    last process that can ask it for children.
+    A process group, a cgroup or a terminal sends them to every process. Under a forkserver the
+    framework's own handlers are never installed: SIGTERM would kill a job in the middle of a
+    sentence. The forkserver must ignore them as well: if it died, the exit codes of its children
+    would be lost, and the framework would take a running job for a dead one. The forkserver ends
+    with the last process that can request children from it.
     """
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
 
 
 def set_up(_: JobProcess) -> None:
-    """Prepare a process for the job that it will be given; runs before it has an event loop.
+    """Prepare a process for its job. Runs before the process has an event loop.
 
-    Raises SetUpFailed where it could serve none: the worker takes no job until one can.
+    Raises SetUpFailed if the process could run no job. The worker then takes no job until a process
+    can be prepared.
     """
     ignore_signals()
-    # Until there is a job to hear them.
+    # Ignored until a job installs its handlers.
     for word in (WORKERS_WORD, HANDOVER_WORD):
         signal.signal(word, signal.SIG_IGN)
     redact_job_logs()
@@ -80,14 +81,14 @@ def set_up(_: JobProcess) -> None:
     except SetUpFailed:
         raise
     except Exception as error:
-        # What foreign code says may quote anything: its kind has to do.
+        # A foreign error message may quote any data, so only its type is shown.
         raise SetUpFailed(type(error).__name__) from error
 
 
 def _check_speech(settings: Settings) -> None:
-    """Raise SetUpFailed where no job could hear or speak: all it has is local, and is broken.
+    """Raise SetUpFailed if only local speech is configured, and neither STT nor TTS loads.
 
-    Where the fork carries the models this takes no time.
+    This takes no time if the forkserver has loaded the models.
     """
     if not settings.usable("stt") == settings.usable("tts") == ("local",):
         return
@@ -98,7 +99,7 @@ def _check_speech(settings: Settings) -> None:
 
 
 def _load_problem(*, stt: bool = False, tts: bool = False) -> str | None:
-    """Why a local model does not load, if so."""
+    """Return why a local model does not load; None if it does."""
     try:
         local_models.preload(stt=stt, tts=tts)
     except (local_models.LocalSpeechUnavailable, local_models.LocalSpeechFailed) as error:
@@ -107,23 +108,23 @@ def _load_problem(*, stt: bool = False, tts: bool = False) -> str | None:
 
 
 async def entrypoint(ctx: JobContext) -> None:
-    """One job: make its application, live its life, and end the process accordingly."""
+    """Run one job: create its application, run its lifecycle, and set the exit code."""
     outcome = Outcome.FAILED
     try:
         outcome = await _live(ctx)
     finally:
         _exit_with(FAILED_EXIT_CODE if outcome is Outcome.FAILED else 0)
-        # Without this the framework would keep the process for ever.
+        # Without this the framework would keep the process forever.
         ctx.shutdown(reason=outcome.value)
 
 
 async def _live(ctx: JobContext) -> Outcome:
     settings = Settings.load()
-    here = ctx.is_fake_job()  # the framework's word for a job that no LiveKit sent
+    here = ctx.is_fake_job()  # the framework's term for a job without LiveKit
     dispatch = Dispatch(
         job_id=ctx.job.id,
         room=ctx.job.room.name,
-        # Such a job carries no metadata of its own, but its room does.
+        # A fake job has no metadata of its own, but its room has.
         metadata=ctx.job.room.metadata if here else ctx.job.metadata,
     )
     app = _make_application(dispatch, settings)
@@ -138,22 +139,23 @@ async def _live(ctx: JobContext) -> Outcome:
 
 
 def _make_application(dispatch: Dispatch, settings: Settings) -> Application:
-    """The application that the settings name; where it cannot be made, one that says sorry."""
+    """Create the application that the settings name, or one that apologises if that fails."""
     try:
         app = load_application(settings.application)(dispatch, settings)
-        app.header()  # asked for before there is a job that could say sorry
+        app.header()  # in the job's constructor a failure would skip the apology
     except Exception as error:
         return Apology(error)
     return app
 
 
 async def _held_to_its_end(ctx: JobContext, job: Job) -> Outcome:
-    """Live the job's life, and keep the framework from ending the process before it is over.
+    """Run the job, and keep the framework from ending the process before the job is over.
 
-    Once the main process is gone the framework cancels every task of the event loop, the
-    lifecycle's, the session's and the room's among them: nobody could say goodbye, leave, or
-    write down the end. Before that it cancels the context's pending tasks and waits for them
-    (ipc/job_proc_lazy_main.py, _run_job_task): here that is the word to end the job.
+    Once the main process is gone, the framework cancels every task of the event loop, including
+    those of the lifecycle, the session and the room. The job could then not say goodbye, leave, or
+    record its end. Before that, the framework cancels the context's pending tasks and waits for
+    them (ipc/job_proc_lazy_main.py, _run_job_task). The task registered here takes that
+    cancellation as the request to end the job.
     """
     over = asyncio.Event()
 
@@ -165,7 +167,7 @@ async def _held_to_its_end(ctx: JobContext, job: Job) -> Outcome:
                 job.given_up()
 
     holding = asyncio.create_task(hold(), name="hold-the-framework")
-    ctx._track_pending_task(holding, name="the job's life")  # it has no public face
+    ctx._track_pending_task(holding, name="the job's life")  # it has no public API
     try:
         with LoopGuard(job):
             async with heartbeat(job.life.journal):
@@ -177,10 +179,11 @@ async def _held_to_its_end(ctx: JobContext, job: Job) -> Outcome:
 def _exit_with(code: int) -> None:
     """Let the framework end the process in its own way, but with this exit code.
 
-    It exits 0 whatever happened in the job, hangs on sys.exit, and loses the last log lines on
-    os._exit. A finalizer of multiprocessing runs when all of that is done, and before Python
-    waits for its threads: one that hangs in a model would keep the process for ever. So would
-    the framework itself, which waits for a room that no network leads to: not for long.
+    The framework exits with 0 whatever happened in the job. It hangs on sys.exit, and loses the
+    last log lines on os._exit. A finalizer of multiprocessing runs after the framework's own exit
+    steps, and before Python waits for its threads: a thread that hangs in a model would keep the
+    process forever. The framework would hang as well while it waits for an unreachable room, so a
+    timer limits that.
     """
     util.Finalize(None, os._exit, args=(code,), exitpriority=-1000)
     latest = threading.Timer(_EXITS_S, os._exit, args=(code,))

@@ -1,4 +1,4 @@
-"""The settings of speech and language: the chains, and what each provider is told."""
+"""Settings of speech and language: the fallback chains, and the parameters of each provider."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode
 
-#: The members that each chain may name.
+#: Providers that each fallback chain may name.
 STT_PROVIDERS = ("deepgram", "local")
 TTS_PROVIDERS = ("elevenlabs", "local")
 LLM_PROVIDERS = ("openai", "scripted")
 
-#: The field that holds the key of each provider that needs one.
+#: Field with the API key of each provider that needs one.
 KEY_FIELDS = {
     "deepgram": "deepgram_api_key",
     "elevenlabs": "eleven_api_key",
@@ -24,12 +24,12 @@ Chain = Annotated[tuple[str, ...], NoDecode]
 
 
 def setting(variable: str, default: Any, help_line: str, **bounds: Any) -> Any:
-    """A setting: its environment variable, its default, one line of help, and its bounds."""
+    """Declare a setting: its environment variable, default, one line of help, and bounds."""
     return Field(default=default, validation_alias=variable, description=help_line, **bounds)
 
 
 class ProviderSettings(BaseSettings):
-    """Who listens, who speaks, who finds words, and with what."""
+    """Providers for STT, TTS and the language model, with their parameters."""
 
     stt: Chain = setting(
         "INTERVIEW_STT",
@@ -82,7 +82,7 @@ class ProviderSettings(BaseSettings):
         "INTERVIEW_ELEVENLABS_VOICE",
         "hpp4J3VqNfWAUOO0d1Us",
         "The id of the voice.",
-        pattern=r"^[A-Za-z0-9_-]+$",  # it becomes a part of the address
+        pattern=r"^[A-Za-z0-9_-]+$",  # it becomes part of the URL
     )
     elevenlabs_model: str = setting(
         "INTERVIEW_ELEVENLABS_MODEL", "eleven_turbo_v2_5", "ElevenLabs' model.", min_length=1
@@ -184,11 +184,11 @@ class ProviderSettings(BaseSettings):
         return self
 
     def usable(self, kind: str) -> tuple[str, ...]:
-        """The members of the chain `kind` (stt, tts, llm) that need no key or have theirs."""
+        """Return the providers of the chain `kind` (stt, tts, llm) that need no key or have one."""
         return tuple(name for name in getattr(self, kind) if not self._lacks_key(name))
 
     def left_out(self) -> tuple[str, ...]:
-        """One line for each provider that is named in a chain and has no key."""
+        """Return one line for each provider that is named in a chain and has no key."""
         return tuple(
             f"{name} is left out of {self._variable(kind)}: "
             f"{self._variable(KEY_FIELDS[name])} is not set"

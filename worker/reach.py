@@ -1,4 +1,4 @@
-"""Whether what is said in a room reaches the candidate, who is not told where it does not."""
+"""Outbound connectivity: pause output while the candidate cannot hear it."""
 
 from __future__ import annotations
 
@@ -12,43 +12,44 @@ from worker.speech.line import Line
 
 logger = logging.getLogger(__name__)
 
-#: Seconds for what is done before the line is heard again.
+#: Seconds for the callbacks that run before output resumes.
 _BEFORE_RETURN_S: Final = 4.0
-#: Seconds for a candidate who is in the room again to subscribe to the line: longer than that
-#: nobody is waited for, as at the beginning.
+#: Seconds for a candidate who is in the room again to subscribe to the audio track. After that
+#: output resumes anyway, as at the beginning.
 _SUBSCRIBE_S: Final = 10.0
-#: Seconds from a candidate's return to its hearing the line: 0.1 to 0.2 (measured), and some. The
-#: server tells of a track's first subscription alone.
+#: Seconds from a candidate's return until the candidate hears the audio: 0.1 to 0.2 (measured),
+#: plus a margin. The server reports only a track's first subscription.
 _HEARS_AGAIN_S: Final = 0.5
-#: Seconds after which a room that is away is away for good. The SDK gives up after 18 to 19 s
-#: where somebody refuses it; where nothing is answered at all, as by a machine that is cut off,
-#: it was still at its first attempt after 110 s (livekit 1.1.21, measured).
+#: Seconds after which a disconnected room counts as permanently lost. The SDK gives up after 18 to
+#: 19 s if its connections are refused. If nothing answers at all, as on a machine that is cut off,
+#: the SDK was still at its first attempt after 110 s (livekit 1.1.21, measured).
 GONE_S: Final = 30.0
 
 
 class Reach:
-    """Holds a line while the room is away, and until the candidate hears it again.
+    """Pauses output while the room is disconnected, and until the candidate hears it again.
 
-    While the server is away audio "plays" to nobody. Where it was restarted the track is
-    published anew, and heard only once it is subscribed to: up to 5 s after the room is back
-    (measured), for the candidate has to come back as well.
+    While the server is unavailable, audio "plays" without a listener. A restarted server gets the
+    track published again, and the candidate hears it only after subscribing: up to 5 s after the
+    room is back (measured), because the candidate has to reconnect as well.
 
     Args:
-        line: What is held.
-        is_here: Whether the candidate is in the room.
+        line: The audio output to pause.
+        is_here: Returns whether the candidate is in the room.
     """
 
     def __init__(self, line: Line, is_here: Callable[[], bool]) -> None:
         self._line = line
         self._is_here = is_here
-        #: Told when the room is away.
+        #: Called when the room disconnects, or the candidate alone leaves.
         self.on_lost: Callable[[], None] | None = None
-        #: Told when the room is away for good, by our patience and not the SDK's.
+        #: Called when the room counts as permanently lost after `GONE_S`, not by the SDK's
+        #: decision.
         self.on_gone: Callable[[], None] | None = None
         self._gone: asyncio.TimerHandle | None = None
-        #: Awaited before the line is heard again, with the seconds for which it was not.
+        #: Awaited before output resumes, with the seconds for which it was paused.
         self.before_return: Callable[[float], Coroutine[Any, Any, None]] | None = None
-        #: Awaited once a candidate who had left hears the line again, with the seconds of absence.
+        #: Awaited once a candidate who had left hears the audio again, with the seconds of absence.
         self.on_person_back: Callable[[float], Coroutine[Any, Any, None]] | None = None
         self._person_left_at: float | None = None
         self._coming_back: asyncio.TimerHandle | None = None
@@ -61,48 +62,48 @@ class Reach:
 
     @property
     def is_away(self) -> bool:
-        """Whether the room is away, or not yet heard again."""
+        """True while the room is disconnected, or output has not resumed yet."""
         return self._lost_at is not None
 
     def room_lost(self) -> None:
-        """The connection to the room broke off."""
+        """Pause output: the connection to the room is lost."""
         self._wait_no_more()
         loop = asyncio.get_running_loop()
         if self._lost_at is None:
             self._lost_at = loop.time()
         if self._gone is None and self.on_gone is not None:
             self._gone = loop.call_later(GONE_S, self.on_gone)
-        self._person_left_at = None  # the room's return is that of everybody in it
+        self._person_left_at = None  # the room's return covers the candidate's return
         self._room_is_back = self._replaced = self._subscribed = False
         self._line.hold()
         if self.on_lost is not None:
             self.on_lost()
 
     def track_replaced(self) -> None:
-        """The line is another track: nobody hears it who has not subscribed to it."""
+        """Note that the track was published again: only new subscribers hear it."""
         self._replaced = True
 
     def room_back(self) -> None:
-        """The room is there again."""
+        """Resume output if possible: the room is connected again."""
         self._room_is_back = True
         self._stop_clock()
         self._settle()
 
     def subscribed(self) -> None:
-        """Somebody hears the line."""
+        """Resume output if possible: a participant has subscribed to the track."""
         self._room_is_back = self._subscribed = True
         self._stop_clock()
         self._settle()
 
     def person_left(self) -> None:
-        """The candidate alone is gone: the line is not held, since that may be for good."""
+        """Note that only the candidate left. Output continues: the absence may be permanent."""
         if self._lost_at is None and self._person_left_at is None:
             self._person_left_at = asyncio.get_running_loop().time()
             if self.on_lost is not None:
                 self.on_lost()
 
     def moved(self) -> None:
-        """Somebody has come or gone."""
+        """React to a participant who joined or left."""
         self._settle()
         if self._person_left_at is None or self._coming_back is not None or not self._is_here():
             return
@@ -120,7 +121,7 @@ class Reach:
             self._returning = asyncio.create_task(taking_up, name="return")
 
     def close(self) -> None:
-        """Wait for nobody any more."""
+        """Cancel all timers and pending callbacks."""
         self._stop_clock()
         self._wait_no_more()
 
@@ -143,7 +144,7 @@ class Reach:
     def _settle(self) -> None:
         if self._lost_at is None or not self._room_is_back:
             return
-        # The track is subscribed to a moment before the candidate is said to be there.
+        # The subscription is reported a moment before the candidate counts as present.
         if self._replaced and not self._is_here():
             return
         if self._replaced and not self._subscribed:
@@ -161,7 +162,7 @@ class Reach:
 
     def _return(self) -> None:
         self.close()
-        assert self._lost_at is not None  # noqa: S101  # whoever calls it has looked
+        assert self._lost_at is not None  # noqa: S101  # checked by every caller
         away_s = asyncio.get_running_loop().time() - self._lost_at
         logger.info("the candidate hears the line again", extra={"away_s": round(away_s, 1)})
         if self.before_return is None:

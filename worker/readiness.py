@@ -1,8 +1,8 @@
-"""Whether this worker could serve a job, and if not, why.
+"""Readiness of this worker to run a job, and the reasons if it is not ready.
 
-A worker that could not must not take one: LiveKit asks another worker, or the dispatch is tried
-again, and the candidate is spared a room in which nobody listens. A database that is away is no
-reason, since the plan comes with the dispatch and the journal keeps what is said.
+A worker that is not ready must not take a job: LiveKit then asks another worker, or the dispatch is
+tried again, and the candidate does not wait in a room without a working interviewer. An unavailable
+database is no reason, since the plan comes with the dispatch and the journal keeps the turns.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from worker.in_thread import in_thread
 
 logger = logging.getLogger(__name__)
 
-#: Seconds between two looks at the disk and at the providers.
+#: Seconds between two checks of the disk and of the providers.
 PROBE_EVERY_S = 5.0
-#: Seconds after which a disk that has not answered counts as one that cannot be written.
+#: Seconds after which a disk that has not answered counts as not writable.
 _PROBE_BUDGET_S = 5.0
-#: Bytes that must find a place: about the journal of a long interview.
+#: Bytes that must fit on the disk: about the journal of a long interview.
 _PROBE_BYTES = 256 * 1024
 
 
 class Cause(StrEnum):
-    """Why a worker takes no job."""
+    """Cause for a worker to take no job."""
 
-    #: No speech in either direction: nobody to listen and nobody to speak.
+    #: Neither STT nor TTS works.
     NO_SPEECH = "NoSpeech"
-    #: The data folder takes no journal.
+    #: The data folder cannot store a journal.
     CANNOT_WRITE = "CannotWrite"
     #: A process for a job could not be prepared.
     SET_UP_FAILED = "SetUpFailed"
@@ -40,7 +40,7 @@ class Cause(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class NotReady:
-    """One reason to take no job: its cause, and a sentence for people without personal data."""
+    """One reason to take no job: its cause, and a readable sentence without personal data."""
 
     cause: Cause
     message: str
@@ -51,9 +51,9 @@ class NotReady:
 
 @dataclass(frozen=True, kw_only=True)
 class Signs:
-    """What was seen last. None where all is well, else what is wrong."""
+    """Results of the last checks. A field is None if its part works, else the problem."""
 
-    #: In the direction from the candidate, and in the one to the candidate.
+    #: `hearing` is STT (from the candidate), `speaking` is TTS (to the candidate).
     hearing: str | None = None
     speaking: str | None = None
     writing: str | None = None
@@ -61,9 +61,9 @@ class Signs:
 
 
 def decide(signs: Signs) -> tuple[NotReady, ...]:
-    """Every reason to take no job; none where one could be served, however degraded.
+    """Return every reason to take no job; empty if a job could run, even degraded.
 
-    With only one direction of speech an interview is held: the candidate types, or reads.
+    One direction of speech is enough for an interview: the candidate types, or reads.
     """
     found: list[NotReady] = []
     if signs.set_up is not None:
@@ -76,14 +76,15 @@ def decide(signs: Signs) -> tuple[NotReady, ...]:
     return tuple(found)
 
 
-#: Says what is wrong with hearing and with speaking, None for each that works; in any thread.
+#: Returns the problem of STT and the problem of TTS, None for each that works. Callable in any
+#: thread.
 SpeechProbe = Callable[[], tuple[str | None, str | None]]
 
 
 class Readiness:
-    """Looks every few seconds, remembers what it saw, and tells of every change.
+    """Checks readiness every few seconds, keeps the result, and reports every change.
 
-    `on_change` is called on the event loop whenever the reasons are others than before.
+    `on_change` is called on the event loop whenever the reasons have changed.
     """
 
     def __init__(
@@ -103,19 +104,19 @@ class Readiness:
         self._probing: asyncio.Task[Signs] | None = None
 
     def reasons(self) -> tuple[NotReady, ...]:
-        """Why no job is taken at this moment; empty where they are. In any thread."""
+        """Return the reasons to take no job now; empty if jobs are taken. Works in any thread."""
         return self._reasons
 
     def set_up_failed(self, why: str) -> None:
-        """No process could be prepared for a job."""
+        """Note that no process could be prepared for a job."""
         self._judge(replace(self._signs, set_up=why))
 
     def set_up_works(self) -> None:
-        """A process was prepared."""
+        """Note that a process was prepared."""
         self._judge(replace(self._signs, set_up=None))
 
     async def watch(self) -> None:
-        """Look, again and again, until cancelled."""
+        """Check periodically until cancelled."""
         try:
             while True:
                 await self.look()
@@ -125,8 +126,8 @@ class Readiness:
                 self._probing.cancel()
 
     async def look(self) -> None:
-        """Look once, in at most five seconds: whether the disk takes a journal, and who serves."""
-        # A disk that hangs (NFS) is asked once, however often somebody looks.
+        """Check the disk and the providers once, in at most five seconds."""
+        # Only one probe runs at a time, so that a disk that hangs (NFS) gets no further ones.
         if self._probing is None:
             probe = in_thread("readiness", self._probe)
             self._probing = asyncio.create_task(probe, name="readiness-probe")
@@ -138,7 +139,7 @@ class Readiness:
         probed, self._probing = self._probing, None
         try:
             seen = probed.result()
-        except Exception:  # whatever it is, it says nothing of what could be served
+        except Exception:  # a failed check says nothing about readiness
             logger.exception("readiness is as it was: looking failed")
             return
         self._judge(replace(seen, set_up=self._signs.set_up))
@@ -161,7 +162,7 @@ class Readiness:
 
 
 def write_probe(folder: Path) -> str | None:
-    """Write a file there as a job would its journal, down to the disk; what is wrong, if so.
+    """Write and sync a file in `folder` as a job would its journal; return the problem or None.
 
     Blocks for as long as the disk does.
     """

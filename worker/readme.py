@@ -1,4 +1,4 @@
-"""What the code says of itself: the README's tables, diagrams/, the figures and the alerts.
+"""Generate from the code: the README's tables, diagrams/, the metrics page and the alerts.
 
 `python -m worker.readme` brings all of it up to date.
 """
@@ -24,7 +24,7 @@ _SECTION = re.compile(r"(<!-- made from the code: (\w+) -->\n).*?(<!-- end -->)"
 
 
 def lifecycle_table() -> str:
-    """The edges that change the state; what happens from anywhere stands once."""
+    """Return the edges that change the state. Edges possible from any state appear once."""
     from_anywhere = {
         (edge.event, edge.reason)
         for edge in EDGES
@@ -63,12 +63,12 @@ def _target(edge: Edge) -> str:
 
 
 def reasons_table() -> str:
-    """What each reason means."""
+    """Return the meaning of each reason."""
     return table(("reason", "what it means"), ((f"`{r}`", r.meaning) for r in Reason))
 
 
 def resources_table() -> str:
-    """The resources of an interview, with the one that is there only where a setting names it."""
+    """Return the resources of an interview, including the optional turn detector."""
     rows = (
         (f"`{r['name']}`", f"{r['budget_s']:g} s", r["loss"], r["noticed"])
         for r in resource_rows(Settings.model_construct(turn_detector="local"))
@@ -77,7 +77,7 @@ def resources_table() -> str:
 
 
 def settings_table() -> str:
-    """Every setting with its default."""
+    """Return every setting with its default."""
     defaults = _defaults()
     computed = {"data_dir": "the user's data folder", "slots": "two a processor"}
     rows = (
@@ -92,7 +92,7 @@ def settings_table() -> str:
 
 
 def exit_codes_table() -> str:
-    """What the exit codes of the commands mean."""
+    """Return the meanings of the commands' exit codes."""
     meanings = {
         ExitCode.OK: "done",
         ExitCode.FAILED: "failed, for a reason that none of the others names",
@@ -107,7 +107,7 @@ def exit_codes_table() -> str:
 
 
 def faults_table() -> str:
-    """Where faults can be set, and of which kinds."""
+    """Return the points where faults can be injected, with the kinds that each supports."""
     rows = (
         (_places(row), row["what"], " ".join(f"`{kind}`" for kind in row["kinds"]))
         for row in fault_rows()
@@ -121,12 +121,12 @@ def _places(row: dict[str, Any]) -> str:
 
 
 def kinds_table() -> str:
-    """What each kind of fault does."""
+    """Return the effect of each kind of fault."""
     return table(("kind", "what it does"), ((f"`{kind}`", kind.meaning) for kind in Kind))
 
 
 def outcomes_line() -> str:
-    """The outcomes in a row."""
+    """Return all outcomes on one line."""
     return ", ".join(f"`{outcome}`" for outcome in Outcome) + "\n"
 
 
@@ -143,17 +143,17 @@ TABLES = {
 
 
 def _defaults() -> Settings:
-    """The settings as they are with an empty environment."""
+    """Return the settings as they are with an empty environment."""
     return Settings.model_construct()
 
 
 def up_to_date(text: str) -> str:
-    """The README with its tables as the code has them. Raises KeyError for an unknown table."""
+    """Return the README with its tables regenerated. Raises KeyError for an unknown table."""
     return _SECTION.sub(lambda m: f"{m[1]}{TABLES[m[2]]()}{m[3]}", text)
 
 
 def metrics_page() -> str:
-    """docs/metrics.md: every figure."""
+    """Return docs/metrics.md: every metric."""
     rows = (
         (f"`{each.shown_as}`", each.kind, ", ".join(f"`{n}`" for n in each.labels), each.means)
         for each in FIGURES
@@ -167,7 +167,7 @@ def metrics_page() -> str:
 
 
 def drawn() -> dict[str, str]:
-    """Every file that is made from the code, by its path in the repository, but the README."""
+    """Return every generated file except the README, by its path in the repository."""
     diagrams = render.drawings(meanings())
     return {f"diagrams/{name}": text for name, text in diagrams.items()} | {
         "docs/metrics.md": metrics_page(),

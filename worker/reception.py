@@ -1,4 +1,4 @@
-"""Whether what the candidate sends reaches us; where it does not, the line is held."""
+"""Inbound connectivity: pause output while no audio of the candidate arrives."""
 
 from __future__ import annotations
 
@@ -11,55 +11,58 @@ from worker.bounded import bounded
 
 logger = logging.getLogger(__name__)
 
-#: Seconds from one look to the next. Looks are counted, not seconds: an event loop that was
-#: blocked for long says nothing about the network.
+#: Seconds between two checks. The limits below count checks, not seconds: the time for which the
+#: event loop was blocked says nothing about the network.
 _LOOK_S: Final = 0.15
-#: Looks without a packet after which what is being said counts as cut off: in silence a client
-#: sends one every 0.4 s (Opus DTX), and the VAD ends speech after some 0.75 s without packets.
+#: Checks without a packet after which the current speech counts as cut off. In silence a client
+#: sends one packet every 0.4 s (Opus DTX), and the VAD ends speech after some 0.75 s without
+#: packets.
 _CUT_LOOKS: Final = 3
-#: The same until nobody is spoken to any more: while the candidate speaks, and in their silence,
-#: of which a poor network loses a packet or two.
+#: Checks without a packet after which output is paused: while the candidate speaks, and while the
+#: candidate is silent, where a poor network loses a packet or two.
 _HELD_LOOKS: Final = 7
 _HELD_IN_SILENCE_LOOKS: Final = 14
-#: Seconds for which the line is held at the most: the candidate may hear us all the same.
+#: Maximum seconds for which output is paused: the candidate may still hear us.
 _LONGEST_S: Final = 10.0
-#: Seconds that an answer survives: a shorter pause ends none, and what was said in it may still
-#: come, for a server that hung passes on what it has kept (measured).
+#: Seconds of interruption that an answer survives. A shorter gap ends no answer, and the audio of
+#: that time may still arrive: a server that hung delivers what it has buffered (measured).
 _HICCUP_S: Final = 2.0
-#: Looks in a row at a candidate who is quiet, until they are spoken to again: what a server that
-#: hung has kept comes all at once, is played at the speed of speech, and its text takes a moment.
+#: Consecutive checks for which the candidate must be quiet before output resumes. The audio that a
+#: hung server has buffered arrives all at once, is played at the speed of speech, and its
+#: transcript takes a moment.
 _QUIET_LOOKS: Final = 7
-#: Seconds for that at the most.
+#: Maximum seconds to wait for that.
 _SETTLES_S: Final = 4.0
-#: Seconds for what is done before the line is heard again.
+#: Seconds for the `on_back` callback before output resumes.
 _BEFORE_RETURN_S: Final = 4.0
 
 
 class HeldLine(Protocol):
-    """The line to the candidate, as far as it is asked here."""
+    """The part of the audio output that `Reception` uses."""
 
     def hold(self) -> None:
-        """Stop where it is."""
+        """Pause playback at its current position."""
 
     def release(self) -> None:
-        """Go on there."""
+        """Resume playback from there."""
 
 
 class Reception:
-    """Notices that no packet of the candidate's microphone comes, though it should.
+    """Detects that no packet of the candidate's microphone arrives, though it should.
 
-    A server that hangs or a network that fails is told by nobody for some 14 s (the SDK's ping),
-    a candidate's lost connection for some 20 s. WebRTC makes up silence meanwhile (measured), so
-    that half an answer would be taken for a whole one, and be answered to nobody.
+    The SDK reports a hung server or a failed network only after some 14 s (its ping), and a
+    candidate's lost connection after some 20 s. Until then WebRTC fills the gap with silence
+    (measured). A partial answer would be taken for a complete one, and the reply would not reach
+    the candidate.
 
     Args:
-        packets: How many packets have come so far; None where none are to come, as from a
+        packets: Returns the number of packets received so far; None if none are expected, as from a
             microphone that is muted or not published.
-        line: What is held.
-        is_here: Whether the candidate is in the room.
-        speaks: Whether the candidate is speaking.
-        room_is_away: Whether somebody else takes care of it already.
-        record: Told how long nothing came, in seconds, where the line was held.
+        line: The audio output to pause.
+        is_here: Returns whether the candidate is in the room.
+        speaks: Returns whether the candidate is speaking.
+        room_is_away: Returns whether the room is disconnected, which `worker.reach` handles.
+        record: Called with the seconds without packets, if output was paused.
     """
 
     def __init__(
@@ -78,33 +81,34 @@ class Reception:
         self._speaks = speaks
         self._room_is_away = room_is_away
         self._record = record
-        #: Told that what the candidate is saying does not come to its end here.
+        #: Called when the candidate's current speech counts as cut off.
         self.on_lost: Callable[[], None] | None = None
-        #: Awaited before the line is heard again, with the seconds for which nothing came.
+        #: Awaited before output resumes, with the seconds without packets; 0 if the gap was shorter
+        #: than `_HICCUP_S`.
         self.on_back: Callable[[float], Coroutine[Any, Any, None]] | None = None
         self._count: int | None = None
         self._looks = 0
         self._came_at = 0.0
         self._held_looks = _HELD_LOOKS
         self._held = False
-        # It has been given up, until packets come again.
+        # True after `_LONGEST_S`, until packets arrive again.
         self._given_up = False
 
     async def run(self) -> None:
-        """Look until cancelled."""
+        """Check until cancelled."""
         try:
             while True:
                 await self._look()
                 await asyncio.sleep(_LOOK_S)
         finally:
             if self._held and not self._room_is_away():
-                self._line.release()  # for the last words
+                self._line.release()  # for the closing message
 
     async def _look(self) -> None:
         count = await self._packets()
         now = asyncio.get_running_loop().time()
         if self._room_is_away():
-            # Its return is that of everybody in it, and of the line.
+            # The return of the room covers the candidate and the output as well.
             self._forget(count, now)
         elif count is None or count != self._count:
             if self._looks >= _CUT_LOOKS and not self._given_up:
@@ -141,7 +145,7 @@ class Reception:
         if self._held:
             logger.info("the candidate is spoken to again", extra={"away_s": round(gone_s, 1)})
         try:
-            # Whoever has left is taken up when they are back.
+            # A candidate who has left is handled on their return.
             if self.on_back is not None and self._is_here():
                 heard_none_s = gone_s if gone_s >= _HICCUP_S else 0.0
                 await bounded(self.on_back(heard_none_s), _BEFORE_RETURN_S)
@@ -152,7 +156,7 @@ class Reception:
         self._held = False
 
     async def _settled(self) -> None:
-        """Return once the candidate is quiet, or has spoken for long."""
+        """Wait until the candidate is quiet, at most `_SETTLES_S` seconds."""
         quiet_looks = 0
         for _ in range(round(_SETTLES_S / _LOOK_S)):
             quiet_looks = 0 if self._speaks() else quiet_looks + 1

@@ -1,7 +1,7 @@
 """Room tools: rooms, dispatches, participants and tokens of a LiveKit server.
 
-Every tool takes the server's URL (ws, wss, http or https) and an API key with its secret, and
-raises one of the errors of `worker.livekit_api`, which are exported here as well.
+Every tool takes the server's URL (ws, wss, http or https) and an API key with its secret. Every
+tool raises one of the errors of `worker.livekit_api`, which are exported here as well.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 
-#: An interviewer's identity is this and its job's id, so that none is ever used twice.
+#: Prefix of an interviewer's identity. The job's id follows, so that no identity is used twice.
 INTERVIEWER_PREFIX = "interviewer-"
 
 
@@ -56,9 +56,9 @@ async def create_room(
     """Create a room, or keep the one of that name; return its session id ("RM_…").
 
     Args:
-        empty_timeout_s: How long the room waits for its first participant.
-        departure_timeout_s: How long it waits for a candidate who left. An interviewer does
-            not keep a room alive: LiveKit's own default closes it after 20 s with the
+        empty_timeout_s: Seconds that the room waits for its first participant.
+        departure_timeout_s: Seconds that the room waits for a candidate who left. An interviewer
+            does not keep a room alive: LiveKit's own default closes it after 20 s with the
             interviewer inside.
         metadata: Shown to every participant, so never anything personal.
 
@@ -76,7 +76,7 @@ async def create_room(
 
 
 async def delete_room(url: str, key: str, secret: str, name: str) -> bool:
-    """Close a room and send everybody out; False when there was none.
+    """Close a room and remove all participants; return False if there is no such room.
 
     Raises:
         LiveKitError: One of `worker.livekit_api`.
@@ -94,10 +94,10 @@ async def delete_room(url: str, key: str, secret: str, name: str) -> bool:
 async def dispatch(
     url: str, key: str, secret: str, *, agent_name: str, room: str, metadata: str = ""
 ) -> str:
-    """Send an interviewer to a room (which is created if need be); return the dispatch's id.
+    """Dispatch an interviewer to a room, created if necessary; return the dispatch's id.
 
-    The server accepts a dispatch that no worker will take, so this proves nothing about an
-    interviewer coming.
+    The server accepts a dispatch that no worker will take, so success does not prove that an
+    interviewer will come.
 
     Args:
         agent_name: The name that the workers have registered under.
@@ -112,7 +112,7 @@ async def dispatch(
 
 
 async def list_participants(url: str, key: str, secret: str, room: str) -> list[str]:
-    """The identities of everybody in a room, sorted; none when there is no such room.
+    """Return the identities of all participants, sorted; empty if there is no such room.
 
     A participant whose process died stays listed for about 20 s.
 
@@ -131,7 +131,7 @@ async def list_participants(url: str, key: str, secret: str, room: str) -> list[
 
 
 async def remove_participant(url: str, key: str, secret: str, *, room: str, identity: str) -> bool:
-    """Send one participant out of a room; False when it was not there.
+    """Remove one participant from a room; return False if it was not there.
 
     Raises:
         LiveKitError: One of `worker.livekit_api`.
@@ -152,12 +152,11 @@ def candidate_token(
 ) -> str:
     """Sign the token a candidate joins with: one room, a microphone, text, and listening.
 
-    It allows no camera, no screen, no changes to the candidate's own attributes, and no other
-    room.
+    It allows no camera, no screen, no changes to the candidate's own attributes, and no other room.
 
     Args:
-        name: Shown to the others in the room.
-        ttl_s: How long it lets the candidate join (or rejoin), in seconds.
+        name: Shown to the other participants.
+        ttl_s: Seconds for which the candidate may join or rejoin.
 
     Raises:
         ValueError: The key, the secret, the room or the identity is empty.

@@ -1,4 +1,4 @@
-"""The worker: livekit's AgentServer under a runner of our own, and what runs beside it."""
+"""The worker: runs livekit's AgentServer, and everything that accompanies it."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Of the framework's own HTTP server, which cannot be turned off: nobody is sent there.
+#: Address of the framework's own HTTP server, which cannot be turned off and is not used.
 _FRAMEWORKS_HOST, _FRAMEWORKS_PORT = "127.0.0.1", 0
-#: Seconds for a process that says goodbye and goes (15), to ship what is left (5), to close the
-#: database (5), to tell the others (2), and some.
+#: Seconds for a process to say goodbye and end (15), to ingest the remaining journals (5), to close
+#: the database (5), to inform the other workers (2), plus a margin.
 _LAST_STEPS_S = 35.0
 
 
@@ -46,7 +46,7 @@ class Worker:
 
     Args:
         settings: Complete, and in the environment: jobs read theirs from there.
-        on_stop: Is told, once its jobs are gone, in how many seconds it must be over.
+        on_stop: Called once the jobs have ended, with the hard shutdown deadline in seconds.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Worker:
         self._on_stop = on_stop
         self._stopping = asyncio.Event()
         self._books = Bookkeeper(settings)
-        #: Whether a job could be served at all, and why not.
+        #: The reasons why no job can run, if any.
         self.readiness = Readiness(
             settings.journal_dir,
             speech=partial(speech_problems, settings, provider_breaker(settings)),
@@ -70,7 +70,7 @@ class Worker:
             seats=lambda: self.slots.seats if self.server.connected else None,
             on_sent=partial(self._count, figures.SENT_AGAIN),
         )
-        #: How many jobs are held, and how many more could be.
+        #: The slots in use, and the free slots.
         self.slots = Slots(
             settings.slots,
             running=self._running_jobs,
@@ -79,13 +79,13 @@ class Worker:
             on_taken=self._continuity.dispatch_taken,
             on_refused=partial(self._count, figures.JOBS_REFUSED),
         )
-        #: Kept until done: the event loop alone would let a task be collected.
+        #: Strong references until the tasks are done: the event loop keeps only weak ones.
         self._telling: set[asyncio.Task[None]] = set()
         self.observation = self._make_observation()
         self.server = self._make_server()
         others = self._continuity.presence.others
         self._departure = Departure(settings, self.server, jobs=self._running_jobs, others=others)
-        #: Set once LiveKit has taken the worker's registration.
+        #: Set once LiveKit has accepted the worker's registration.
         self.registered = asyncio.Event()
 
     def _make_observation(self) -> Observation:
@@ -102,7 +102,8 @@ class Worker:
 
     def _make_server(self) -> JobServer:
         settings = self._settings
-        # 244 MB for its end-of-turn model: worker/preload.py loads it where a setting names it.
+        # The framework would preload its end-of-turn model (244 MB). worker/preload.py loads the
+        # model if a setting names it.
         os.environ.setdefault("LIVEKIT_AGENTS_PRELOAD_LOCAL_INFERENCE", "0")
         server = JobServer(
             takes_jobs=lambda: not self.readiness.reasons(),
@@ -115,9 +116,9 @@ class Worker:
             num_idle_processes=settings.idle_processes,
             shutdown_process_timeout=settings.cleanup_s,
             drain_timeout=settings.drain_s,
-            # With a threshold the framework overwrites the number of idle processes from the
-            # load twice a second, and takes two accepts in flight for a full worker. Slots are
-            # counted by `Slots` instead.
+            # With a threshold the framework recalculates the number of idle processes from the load
+            # twice a second, and takes two accepts in flight for a full worker. `Slots` counts
+            # slots instead.
             load_threshold=math.inf,
             load_fnc=self.slots.load,
             setup_fnc=process.set_up,
@@ -134,7 +135,7 @@ class Worker:
         self.observation.watch(pool)
 
     def _unable(self) -> tuple[str, str] | None:
-        """Why no job could be served, if so: in one word, and in a sentence."""
+        """Return why no job can run, as one word and as a sentence; None if jobs can run."""
         reasons = self.readiness.reasons()
         return (reasons[0].cause, "; ".join(map(str, reasons))) if reasons else None
 
@@ -160,7 +161,7 @@ class Worker:
     async def run(self) -> None:
         """Check LiveKit, prepare the database, serve, drain, stop.
 
-        Raises LiveKitError (away, key refused, no URL, or lost for good while serving),
+        Raises LiveKitError (unreachable, key refused, no URL, or permanently lost while serving),
         PortTaken, HostUnusable, and SchemaTooNew.
         """
         self._arm_faults()
@@ -183,7 +184,7 @@ class Worker:
         self._continuity.start()
         serving = asyncio.create_task(self._serve(), name="agent-server")
         stopping = asyncio.create_task(self._stopping.wait(), name="stop-signal")
-        # worker_started comes after the pool is there.
+        # `worker_started` is emitted after the pool exists.
         self.server.on("worker_started", self._watch_processes)
         try:
             await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -213,7 +214,7 @@ class Worker:
         )
 
     async def _unless_stopped(self, step: Coroutine[Any, Any, None]) -> bool:
-        """Do a step of the start; False where the worker was told to stop in the middle of it."""
+        """Run a step of the start; return False if the worker is asked to stop during the step."""
         doing = asyncio.create_task(step, name="start")
         stopping = asyncio.create_task(self._stopping.wait(), name="stop-signal")
         try:
@@ -233,8 +234,8 @@ class Worker:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
-        # A terminal that was closed. It never counts as the second call: systemd's SendSIGHUP
-        # sends it right behind SIGTERM. Under nohup it stays ignored.
+        # SIGHUP: a terminal was closed. It never counts as the second call, because systemd's
+        # SendSIGHUP sends it right after SIGTERM. Under nohup it stays ignored.
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
             loop.add_signal_handler(signal.SIGHUP, self._begin_to_stop)
 
@@ -252,22 +253,22 @@ class Worker:
     async def _stop(self, serving: asyncio.Task[None]) -> None:
         """End the jobs that still run, close the server, and raise what it failed with."""
         self._set_ups.stop()
-        if serving.done():  # by itself: its jobs go on without it
+        if serving.done():  # the server ended on its own; its jobs continue
             goodbye_s = self._settings.hurried_closing_s + self._settings.cleanup_s
             await self.server.end_jobs(WORKERS_WORD, within_s=goodbye_s)
-        # Processes that do not listen, and then do not end.
+        # Time for processes that ignore the request to end, and then do not exit.
         self._on_stop(2 * self._settings.cleanup_s + _LAST_STEPS_S)
         await self.server.aclose()
         try:
             await serving
         except RuntimeError as error:
-            # The framework's word once it has given up connecting (16 times, about 130 s).
+            # The framework raises this once it has given up connecting (16 times, about 130 s).
             raise LiveKitLost(self._settings.livekit_url) from error
 
     def _running_jobs(self) -> list[str]:
         return [info.job.id for info in self.server.active_jobs]
 
-    # --- what processes leave behind --------------------------------------------------------------
+    # --- after a process has ended ----------------------------------------------------------------
 
     def _watch_processes(self) -> None:
         self.server._proc_pool.on("process_closed", self._on_process_closed)

@@ -1,7 +1,8 @@
 """Processes for jobs that cannot be prepared: reported, and tried again with back-off.
 
-The framework by itself makes another as soon as one has failed, twenty a second (measured),
-and goes on taking jobs that then die after three attempts without a word to anybody.
+Without this the framework creates another process as soon as one has failed, twenty a second
+(measured). It also continues to take jobs, which then fail after three attempts without any message
+to the candidate.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from livekit.agents.ipc.proc_pool import ProcPool
 
 logger = logging.getLogger(__name__)
 
-#: Seconds before the next try; doubled for each one after.
+#: Seconds before the next attempt; doubled for each one after.
 FIRST_PAUSE_S = 2.0
 LONGEST_PAUSE_S = 30.0
 
@@ -23,19 +24,19 @@ _FRAMEWORKS_WORDS = "process initialization failed: "
 
 
 class Reports(Protocol):
-    """Who wants to know; `worker.readiness.Readiness`."""
+    """Receiver of the reports: `worker.readiness.Readiness`."""
 
     def set_up_failed(self, why: str) -> None:
-        """No process can be prepared, and none is left."""
+        """Note that no process can be prepared, and no prepared one is left."""
         ...
 
     def set_up_works(self) -> None:
-        """A process was prepared."""
+        """Note that a process was prepared."""
         ...
 
 
 class SetUps:
-    """Watches one pool's processes come to be. Needs a running loop from `watch` on."""
+    """Watches one pool's processes being prepared. Needs a running loop from `watch` on."""
 
     def __init__(self, reports: Reports) -> None:
         self._reports = reports
@@ -46,7 +47,7 @@ class SetUps:
         self._trying: asyncio.Task[None] | None = None
 
     def watch(self, pool: ProcPool) -> None:
-        """Begin, before the pool has made its first process."""
+        """Start watching. Call it before the pool has created a process."""
         self._pool = pool
         self._idle = pool.target_idle_processes
         pool.on("process_ready", self._on_ready)
@@ -54,7 +55,7 @@ class SetUps:
         pool.on("process_job_launched", self._on_launched)
 
     def stop(self) -> None:
-        """Try no more, and take no process that closes for one that failed."""
+        """Stop trying, and no longer take a process that closes for one that failed."""
         self._pool = None
         if self._trying is not None:
             self._trying.cancel()
@@ -81,17 +82,17 @@ class SetUps:
             self._tell_where_none_is_left(self._pool)
 
     def _tell_where_none_is_left(self, pool: ProcPool) -> None:
-        if self._why is not None and pool._warmed_proc_queue.empty():  # it has no public face
+        if self._why is not None and pool._warmed_proc_queue.empty():  # it has no public API
             self._reports.set_up_failed(self._why)
 
     async def _try_again(self, pool: ProcPool) -> None:
-        """Make one process after another, until one can be prepared."""
+        """Create one process after another, until one can be prepared."""
         pause_s = FIRST_PAUSE_S
         while self._why is not None:
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
-            # As the pool does for a job that finds no process: with a target it would make the
-            # next one at once, and with no idle processes asked for never one by itself.
+            # Create the process as the pool does for a job that finds none. With a target the pool
+            # would create the next one immediately, and with a target of 0 it creates none.
             making = asyncio.create_task(pool._proc_spawn_task(), name="set-up")
             pool._spawn_tasks.add(making)
             making.add_done_callback(pool._spawn_tasks.discard)
@@ -99,7 +100,7 @@ class SetUps:
 
 
 def _why(proc: Any) -> str:
-    """Why a process could not be prepared, as far as it has said."""
+    """Return why a process could not be prepared, as far as it is known."""
     prepared: asyncio.Future[None] | None = getattr(proc, "_initialize_fut", None)
     if prepared is None or not prepared.done() or prepared.cancelled():
         return "no process could be started"

@@ -1,4 +1,4 @@
-"""Every setting in one place: its unit, its default, its environment variable, a line of help.
+"""All settings of the worker: unit, default, environment variable, and a line of help.
 
 Read from the environment and from a `.env` file in the working folder; the environment wins.
 """
@@ -25,7 +25,7 @@ from worker.silence_settings import SilenceSettings
 
 
 class SettingsInvalid(Exception):
-    """One or more settings cannot be used; the message has one line for each."""
+    """Raised when one or more settings are invalid. The message has one line for each."""
 
     def __init__(self, problems: tuple[str, ...]) -> None:
         self.problems = problems
@@ -39,7 +39,7 @@ def _budget(state: State, what: str) -> Any:
 
 
 class WorkerSettings(BaseSettings):
-    """The worker, its servers and its limits."""
+    """Settings of the worker, its servers and its limits."""
 
     livekit_url: str = setting("LIVEKIT_URL", "", "The LiveKit server: ws:// or wss:// URL.")
     livekit_api_key: str = setting("LIVEKIT_API_KEY", "", "The LiveKit API key.")
@@ -208,7 +208,7 @@ class WorkerSettings(BaseSettings):
 
 
 class Settings(ProviderSettings, ContinuitySettings, SilenceSettings, HttpSettings, WorkerSettings):
-    """All settings. `load` reads them and says what is wrong with them."""
+    """All settings. `load` reads them and reports what is wrong with them."""
 
     model_config = SettingsConfigDict(
         env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True
@@ -217,12 +217,12 @@ class Settings(ProviderSettings, ContinuitySettings, SilenceSettings, HttpSettin
     @field_validator("data_dir", mode="before")
     @classmethod
     def _not_here(cls, value: object) -> object:
-        """An empty variable is one that is not set, and not the working folder."""
+        """Treat an empty variable as one that is not set, and not as the working folder."""
         return cls.model_fields["data_dir"].default if value == "" else value
 
     @classmethod
     def load(cls, **overrides: Any) -> Settings:
-        """Read the settings; `overrides` are by environment variable. Raises SettingsInvalid."""
+        """Read the settings. `overrides` are by environment variable. Raises SettingsInvalid."""
         try:
             return cls(**overrides)
         except ValidationError as error:
@@ -242,7 +242,7 @@ class Settings(ProviderSettings, ContinuitySettings, SilenceSettings, HttpSettin
         return self
 
     def faults_to_set(self) -> tuple[Fault, ...]:
-        """The faults of INTERVIEW_FAULTS. Raises FaultInvalid."""
+        """Return the faults of INTERVIEW_FAULTS. Raises FaultInvalid."""
         own = self.application != Settings.model_fields["application"].default
         return parse(self.faults, own_resources=own)
 
@@ -261,7 +261,7 @@ class Settings(ProviderSettings, ContinuitySettings, SilenceSettings, HttpSettin
 
     @property
     def journal_dir(self) -> Path:
-        """The folder of the journals that are not shipped yet."""
+        """The folder of the journals that are not ingested yet."""
         return self.data_dir / "journals"
 
 
@@ -271,12 +271,12 @@ def _problem(error: Any) -> str:
 
 
 def variable_of(field: str) -> str:
-    """The environment variable of a setting."""
+    """Return the environment variable of a setting."""
     return str(Settings.model_fields[field].validation_alias)
 
 
 def origin_of(field: str) -> str:
-    """Where a setting's value comes from: "environment", ".env" or "default"."""
+    """Return the source of a setting's value: "environment", ".env" or "default"."""
     variable = variable_of(field)
     if variable in os.environ:
         return "environment"
@@ -284,7 +284,7 @@ def origin_of(field: str) -> str:
 
 
 def shown(value: object) -> str:
-    """A value as it may be printed: secrets masked, chains as they are written."""
+    """Return a value as it may be printed: secrets masked, chains as they are written."""
     if isinstance(value, SecretStr):
         return "********" if value.get_secret_value() else ""
     if isinstance(value, tuple):

@@ -1,9 +1,9 @@
-"""Shipping: what stands in a journal goes to PostgreSQL, keyed by (job, seq).
+"""Ingestion of a running job's journal into PostgreSQL, keyed by (job, seq).
 
-A job ships its own records while it lives; once it is gone its worker ships what is left
-(worker/dead_jobs.py). A repeat does nothing, so neither needs to know how far the other came.
-While the database is away the journal keeps everything, and the job's condition `database` says
-so.
+A job ingests its own records while it runs. Once it has ended, its worker ingests the rest
+(worker/dead_jobs.py). A repeated record has no effect, so neither needs to know how far the other
+came. While the database is unavailable the journal keeps everything, and the job's condition
+`database` is LOST.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ from worker.store.pool import Database
 
 logger = logging.getLogger(__name__)
 
-#: Records come in bursts (a transition, its conditions): so long one waits for the next.
+#: Seconds to wait for further records, since they come in bursts (a transition, its conditions).
 _BATCH_S = 0.1
 _FIRST_DELAY_S = 0.5
 _LONGEST_DELAY_S = 5.0
-#: Records in one transaction: what a long time without the database has left must not need more
-#: than the budget of one operation.
+#: Records in one transaction. The backlog of a long database outage must not need more than the
+#: budget of one operation.
 BATCH = 500
 
 _shippers: set[asyncio.Task[None]] = set()
 
 
 def ship_live(life: Lifecycle, database: Database) -> LiveShipper:
-    """Ship a job's records as they are written, until its loop ends; starts with all there are.
+    """Ingest a job's records as they are written, until its loop ends, from the first record on.
 
-    The database may be away: shipping begins when it is there, and RESOURCE_LOST and
-    RESOURCE_RECOVERED tell the lifecycle of its going and coming.
+    The database may be unavailable: ingestion begins once it is available. RESOURCE_LOST and
+    RESOURCE_RECOVERED report its state to the lifecycle.
     """
     shipper = LiveShipper(life, database)
     task = asyncio.create_task(shipper.run(), name="shipper")
@@ -53,7 +53,7 @@ def ship_live(life: Lifecycle, database: Database) -> LiveShipper:
 
 
 async def stop_shipping() -> None:
-    """Stop: what is not shipped yet stays in the journal, for the worker."""
+    """Stop ingestion: records that are not ingested yet stay in the journal, for the worker."""
     for task in tuple(_shippers):
         task.cancel()
     if _shippers:
@@ -61,11 +61,11 @@ async def stop_shipping() -> None:
 
 
 class LiveShipper:
-    """Ships the records of one job that lives, in their order, however often it takes."""
+    """Ingests the records of one running job, in order, and retries until the database has them."""
 
     def __init__(self, life: Lifecycle, database: Database) -> None:
         journal = life.journal
-        assert isinstance(journal, MemoryJournal)  # noqa: S101  # both journals of ours are one
+        assert isinstance(journal, MemoryJournal)  # noqa: S101  # both of our journals are one
         self._life = life
         self._journal = journal
         self._database = database
@@ -75,14 +75,14 @@ class LiveShipper:
         for record in journal.records:
             self._waiting.put_nowait(record)
         journal.subscribe(self._waiting.put_nowait)
-        #: The last record that the database has, and who waits for one.
+        #: Seq of the last record that the database has, and the callers that wait for one.
         self._shipped = -1
         self._awaited: list[tuple[int, asyncio.Future[None]]] = []
         self._hurried = asyncio.Event()
         self._away = False
 
     async def run(self) -> None:
-        """Ship until cancelled, or until the database's schema is too new for this worker."""
+        """Ingest until cancelled, or until the database's schema is too new for this worker."""
         delay_s = _FIRST_DELAY_S
         batch: list[dict[str, Any]] = []
         while True:
@@ -93,7 +93,7 @@ class LiveShipper:
                 batch.append(self._waiting.get_nowait())
             try:
                 await ship(self._database, self._header, batch)
-            except Exception as error:  # whatever it is, the interview goes on
+            except Exception as error:  # no error here may stop the interview
                 logger.warning("the journal waits for the database: %s", _shown(error))
                 self._away = True
                 self._release(math.inf)
@@ -110,14 +110,14 @@ class LiveShipper:
                 batch, delay_s = [], _FIRST_DELAY_S
 
     def ship_again(self) -> None:
-        """Ship everything from the beginning: the database has forgotten some of it."""
+        """Ingest every record again: the database has lost some of them."""
         for record in self._journal.records:
             self._waiting.put_nowait(record)
 
     async def acknowledged(self, seq: int, *, within_s: float) -> bool:
-        """Return once the database has a record, or so many seconds are over; whether it has it.
+        """Wait up to `within_s` seconds until the database has a record; return whether it has.
 
-        At once where the database is known to be away: nobody waits for nothing.
+        Returns immediately while the database is known to be unavailable.
         """
         if self._shipped < seq and not self._away:
             answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -127,12 +127,12 @@ class LiveShipper:
         return self._shipped >= seq
 
     async def all_shipped(self, *, within_s: float) -> bool:
-        """Whether the database has all that was written until now, at the latest in so long."""
+        """Return whether the database has all records, after a wait of up to `within_s` seconds."""
         last = self._journal.records[-1]
         return await self.acknowledged(int(last["seq"]), within_s=within_s)
 
     async def _gather(self) -> None:
-        """Wait for what comes right behind, unless somebody waits for this."""
+        """Wait briefly for further records, unless a caller waits for one."""
         if not self._awaited:
             self._hurried.clear()
             with contextlib.suppress(TimeoutError):
@@ -155,6 +155,6 @@ class LiveShipper:
 
 
 def _shown(error: Exception) -> str:
-    """What may stand in a log: the message of a foreign error may quote anybody."""
+    """Return an error's text for a log: the message of a foreign error may quote personal data."""
     ours = (DatabaseError, SchemaDiffers)
     return str(error) if isinstance(error, ours) else type(error).__name__

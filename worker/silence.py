@@ -1,4 +1,4 @@
-"""Silence as the candidate hears it: whose turn it is to speak, and a watchdog over it."""
+"""Turn-taking, and a watchdog for silence in the interviewer's turn."""
 
 from __future__ import annotations
 
@@ -8,34 +8,35 @@ from typing import Final, Protocol
 
 from worker import faults
 
-#: Seconds between two looks at the least: a clock's own grain would keep the event loop busy.
+#: Minimum seconds between two checks. Shorter waits are below the clock's resolution, and would
+#: keep the event loop busy.
 _LEAST_WAIT_S: Final = 0.01
 
 
 class Floor:
-    """Whose turn it is to speak: ours from `take` until `give`, the candidate's otherwise."""
+    """Turn-taking state: the interviewer's turn from `take` to `give`, else the candidate's."""
 
     def __init__(self) -> None:
-        #: Counts the turns of ours, and the loop's time at which the last one began.
+        #: Number of interviewer turns so far, and the loop's time at which the last one began.
         self.turn = 0
         self.since = 0.0
-        #: Whether the candidate was heard over what is being said now.
+        #: True if the candidate was heard during the interviewer's current speech.
         self.contested = False
         self._ours = asyncio.Event()
         self._quiet_from = 0.0
 
     @property
     def ours(self) -> bool:
-        """Whether we owe the candidate something to hear."""
+        """True in the interviewer's turn: the candidate expects to hear something."""
         return self._ours.is_set()
 
     @property
     def quiet_from(self) -> float:
-        """The loop's time from which silence is ours to break, for all that is known here."""
+        """The loop's time from which silence counts against the interviewer, as known here."""
         return self._quiet_from
 
     def take(self) -> None:
-        """A turn of ours begins now."""
+        """Begin a turn of the interviewer."""
         self.turn += 1
         self.contested = False
         self.since = self._quiet_from = asyncio.get_running_loop().time()
@@ -43,80 +44,81 @@ class Floor:
         faults.here("loop")
 
     def give(self, turn: int | None = None) -> None:
-        """We owe nothing: the candidate may think as long as the application lets them.
+        """End the interviewer's turn. The application limits how long the candidate may think.
 
-        Naming a turn of ours changes nothing where another one has begun since.
+        With `turn`, do nothing if another turn of the interviewer has begun since.
         """
         if turn is None or turn == self.turn:
             self._ours.clear()
 
     def begin_anew(self, patience_s: float = 0.0) -> None:
-        """No silence before now counts, nor that of so many seconds to come."""
+        """Restart the count of silence at `patience_s` seconds from now."""
         self._quiet_from = max(self._quiet_from, asyncio.get_running_loop().time() + patience_s)
 
     def contest(self) -> None:
-        """The candidate is heard in a turn of ours."""
+        """Note that the candidate is heard in the interviewer's turn."""
         self.contested = True
         self.begin_anew()
 
     async def taken(self) -> None:
-        """Return as soon as it is ours."""
+        """Return as soon as it is the interviewer's turn."""
         await self._ours.wait()
 
 
 class Heard(Protocol):
-    """The line to the candidate, as far as the watchdog asks it."""
+    """The part of the audio output that the watchdog uses."""
 
     @property
     def listened(self) -> bool:
-        """Whether what is played now can be heard."""
+        """True if audio played now can be heard."""
 
     @property
     def subscribed(self) -> bool:
-        """Whether anybody ever listened."""
+        """True if a participant has ever subscribed to the audio."""
 
     @property
     def paused(self) -> bool:
-        """Whether the session has stopped its speech for a moment."""
+        """True if the session has paused its speech."""
 
     def heard_at(self, *, speech: bool = False) -> float | None:
-        """The loop's time at which something, or some speech, was heard last."""
+        """Return the loop's time at which a sound, or speech, was last heard; None if never."""
 
 
 class Place(Protocol):
-    """Where the candidate is, or is not."""
+    """The part of the transport that the watchdog uses."""
 
     @property
     def candidate_is_here(self) -> bool:
-        """Whether the candidate is there."""
+        """True if the candidate is present."""
 
     async def candidate_moved(self) -> None:
-        """Return at the next coming or going of anybody."""
+        """Return when a participant next joins or leaves."""
 
 
 class Ladder(Protocol):
-    """What is done about silence, in steps."""
+    """Recovery from a stuck turn, in steps."""
 
     @property
     def spent(self) -> bool:
-        """Whether all of them were taken, and in vain."""
+        """True once every step was taken without success."""
 
     def due_in(self, silent_s: float) -> float:
-        """Seconds until the next step is to be taken; none are left where it is infinite."""
+        """Return the seconds until the next step is due; infinite if no step is left."""
 
     async def climb(self, silent_s: float) -> None:
-        """Take the next step, after so many seconds without speech. Never raises."""
+        """Take the next step, after `silent_s` seconds without speech. Never raises."""
 
     async def fill(self) -> None:
-        """Let the candidate hear that it goes on. Never raises."""
+        """Play a filler, so that the candidate knows that the interview continues. Never raises."""
 
 
 class Watchdog:
-    """Fills silence in our turn after `filler_s` seconds, and lets the ladder do the rest.
+    """Fills silence in the interviewer's turn after `filler_s` seconds, and recovers stuck turns.
 
-    What counts is what was played to a candidate who listens: the ladder counts from the last
-    of our speech, fillers from the last sound of any kind. While the candidate is absent or
-    speaks nothing counts, and while the room is away nothing is done: nobody would hear it.
+    Only audio that was played to a listening candidate counts. Recovery steps count from the
+    interviewer's last speech, fillers from the last sound of any kind. Silence does not count while
+    the candidate is absent or speaking. While the room is disconnected the watchdog does nothing,
+    because the candidate would not hear it.
     """
 
     def __init__(
@@ -135,12 +137,12 @@ class Watchdog:
         self._ladder = ladder
         self._candidate_speaks = candidate_speaks
         self._filler_s = filler_s
-        # The turn that was filled last, and when.
+        # Turn of the last filler, and the loop's time at which the filler ended.
         self._filled_turn = 0
         self._filled_at = 0.0
 
     async def run(self) -> None:
-        """Watch until the ladder is spent."""
+        """Watch until no recovery step is left."""
         while not self._ladder.spent:
             await self._floor.taken()
             if not self._place.candidate_is_here:
@@ -156,7 +158,7 @@ class Watchdog:
         return self._line.subscribed and not self._line.listened
 
     async def _look(self) -> None:
-        """Do what is due, or wait until something may be."""
+        """Do what is due, or wait until something may be due."""
         silent_s = self.silent_s(speech=True)
         due_s = self._ladder.due_in(silent_s)
         if due_s <= 0:
@@ -166,18 +168,18 @@ class Watchdog:
             await self._ladder.fill()
             self._filled_at = asyncio.get_running_loop().time()
         else:
-            # Whatever comes meanwhile, nothing is due before that.
+            # Nothing can become due before that.
             await asyncio.sleep(max(_LEAST_WAIT_S, min(due_s, filler_s, self._filler_s)))
 
     def silent_s(self, *, speech: bool = False) -> float:
-        """Seconds for which nothing was heard, or no speech, that should have been."""
+        """Return the seconds of silence, or without speech, that count against the interviewer."""
         since = max(self._floor.quiet_from, self._line.heard_at(speech=speech) or 0.0)
         return asyncio.get_running_loop().time() - since
 
     def _filler_in(self) -> float:
-        """The first of a turn comes soon, the others leave each other some room."""
+        """Return the seconds until the next filler. A turn's first comes soon, others later."""
         if self._line.paused:
-            return self._filler_s  # the session may go on with its speech at any moment
+            return self._filler_s  # the session may resume its speech at any moment
         if self._filled_turn != self._floor.turn:
             return self._filler_s - self.silent_s()
         unfilled_s = asyncio.get_running_loop().time() - self._filled_at

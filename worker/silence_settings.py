@@ -1,4 +1,4 @@
-"""The settings of silence: when it is filled, and when something is done about it."""
+"""Settings of silence: when it is filled, and when the recovery of a stuck turn begins."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings, NoDecode
 
 from worker.provider_settings import setting
 
-#: Seconds: a candidate who was left alone for longer has gone.
+#: Upper limit in seconds: a candidate who was left alone for longer has gone.
 _LONGEST_S = 600.0
 _RUNGS = 7
 _NEEDED = (
@@ -19,7 +19,7 @@ _NEEDED = (
 
 
 class SilenceSettings(BaseSettings):
-    """What a candidate hears who hears nothing, and after how many seconds."""
+    """Times of fillers and recovery steps for a candidate who hears nothing."""
 
     silence_filler_s: float = setting(
         "INTERVIEW_SILENCE_FILLER_S",

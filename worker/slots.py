@@ -1,4 +1,4 @@
-"""Slots: how many interviews a worker holds, and which dispatches it takes."""
+"""Slots: how many interviews a worker runs at once, and which dispatches it accepts."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: LiveKit's server sends no job to a worker whose load is at its `agents.target_load` or above
-#: (0.7 by default, pkg/agent/config.go), and tells nobody. So "full" is that figure.
+#: LiveKit's server sends no job to a worker whose load is at its `agents.target_load` or above (0.7
+#: by default, pkg/agent/config.go), and does not report that. So a full worker reports this load.
 SERVER_TARGET_LOAD: Final = 0.7
 
 
 class Slots:
-    """Takes dispatches while a slot is free.
+    """Accepts dispatches while a slot is free.
 
     Args:
-        number: How many jobs at once.
-        running: The jobs that have a process.
-        unable: Why no job could be served, if so: in one word, and in a sentence.
-        stopping: Whether the worker was told to stop.
-        on_taken: Is given each job that was taken, and its metadata.
-        on_refused: Is told in one word why a job was not.
+        number: Maximum number of jobs at once.
+        running: Returns the jobs that have a process.
+        unable: Returns why no job can run, as one word and as a sentence; None if jobs can run.
+        stopping: Returns whether the worker was asked to stop.
+        on_taken: Called with the id and the metadata of each accepted job.
+        on_refused: Called with a one-word reason for each refused job.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Slots:
         self._stopping = stopping
         self._on_taken = on_taken
         self._on_refused = on_refused
-        #: Jobs that were taken and not yet handed to a process.
+        #: Jobs that were accepted and not yet handed to a process.
         self.accepted: set[str] = set()
 
     @property
@@ -56,36 +56,36 @@ class Slots:
 
     @property
     def seats(self) -> int | None:
-        """How many interviews could be taken now; None while none is taken at all."""
+        """Number of free slots; None while no job is accepted at all."""
         if self._stopping() or self._unable():
             return None
         return max(0, self._number - len(self.busy))
 
     def load(self) -> float:
-        """Jobs over slots, on the server's scale: at SERVER_TARGET_LOAD there is no slot left.
+        """Return the load on the server's scale: at SERVER_TARGET_LOAD there is no slot left.
 
-        Far above it where no job could be served at all.
+        The load is CLOSED_LOAD, far above that, if no job can run at all.
         """
         if self._unable():
             return CLOSED_LOAD
         return SERVER_TARGET_LOAD * min(1.0, len(self.busy) / self._number)
 
     def _refusal(self) -> tuple[str, str] | None:
-        """Why no job can be taken now, if so: in one word, and in a sentence."""
+        """Return why no job can be accepted now, as one word and as a sentence; None if one can."""
         if self._stopping():
-            # The framework says so itself only once it drains.
+            # The framework itself refuses jobs only once it drains.
             return "Stopping", "the worker is stopping"
         if unable := self._unable():
             return unable
         return ("NoSlot", "no slot is free") if self.seats == 0 else None
 
     async def on_request(self, request: JobRequest) -> None:
-        """Take a job that LiveKit offers, or turn it down."""
+        """Accept or refuse a job that LiveKit offers."""
         if refusal := self._refusal():
             cause, problem = refusal
             logger.warning("turned down: %s", problem, extra={"job_id": request.id})
             self._on_refused(cause)
-            # Without this another worker would not be asked: the server takes a plain
+            # Without `terminate=False` no other worker would be asked: the server takes a plain
             # rejection for the end of the job.
             await request.reject(terminate=False)
             return

@@ -1,4 +1,4 @@
-"""Whether this worker has somebody to listen and somebody to speak, for all that it knows."""
+"""Availability of STT and TTS on this worker, as far as it is known without loading models."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from worker.speech import local_models
 
 
 def speech_problems(settings: ProviderSettings, breaker: Breaker) -> tuple[str | None, str | None]:
-    """What is wrong with hearing and with speaking; None for each that some provider can do.
+    """Return the problem of STT and the problem of TTS; None for each that a provider can do.
 
-    Reads files, so not on an event loop. Local models that are there and do not load are found
-    by the set-up of a process (worker/process.py).
+    Reads files, so it must not run on an event loop. Local models that are installed and do not
+    load are found by the set-up of a process (worker/process.py).
     """
     return _problem(settings, breaker, "stt"), _problem(settings, breaker, "tts")
 
@@ -27,7 +27,7 @@ def _problem(settings: ProviderSettings, breaker: Breaker, kind: str) -> str | N
 
 
 def _away(breaker: Breaker, kind: str, name: str) -> str | None:
-    """Why every job leaves a provider alone, until its time is over: then a job may ask it."""
+    """Return why all jobs skip a provider; None if it is healthy or its cool-down is over."""
     record = breaker.read(kind, name)
     if record is None or record.ready or record.until <= breaker.clock():
         return None

@@ -1,4 +1,4 @@
-"""Where a job takes place: a LiveKit room, the one line into it, and who is there."""
+"""Transport of a job: a LiveKit room, its audio output, and its participants."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from worker.speech.line import Line
 
 logger = logging.getLogger(__name__)
 
-#: Somebody outside ended it; everything else is a loss.
+#: Disconnect reasons of a deliberate end from outside. Every other reason is a loss.
 _ENDED_FROM_OUTSIDE = frozenset(
     {
         rtc.DisconnectReason.ROOM_DELETED,
@@ -31,7 +31,7 @@ _ENDED_FROM_OUTSIDE = frozenset(
 )
 
 
-#: Seconds for the room to take our track: 42 ms (measured), and much more on a busy machine.
+#: Seconds to publish our track: 42 ms (measured), and much more on a busy machine.
 _PUBLISH_S = 4.0
 #: Seconds for WebRTC's statistics; they take 1 to 5 ms (measured).
 _STATS_S = 1.0
@@ -39,84 +39,84 @@ _STATS_S = 1.0
 
 @runtime_checkable
 class ReadsText(Protocol):
-    """An agent that takes typed messages for what they are."""
+    """An agent that handles typed messages itself."""
 
     async def on_text(self, text: str) -> None:
-        """Take one, of any length. Never personal data in what it raises."""
+        """Handle one message of any length. Never personal data in what it raises."""
         ...
 
 
 class Stage(Protocol):
-    """A place for one job: somewhere to connect to, one line into it, and a candidate."""
+    """Transport of one job: a connection, one audio output, and a candidate."""
 
     @property
     def line(self) -> Line:
-        """What is heard there of the interviewer."""
+        """The audio output of the interviewer."""
         ...
 
     @property
     def reach(self) -> Reach:
-        """Whether it is heard."""
+        """Outbound connectivity: whether the candidate can hear the audio output."""
         ...
 
     @property
     def candidate_is_here(self) -> bool:
-        """Whether the candidate is there; any person, where nobody was named yet."""
+        """True if the candidate is present; before `expect`, if any person is."""
         ...
 
     async def connect(self) -> None:
-        """The handshake. Raises where it fails."""
+        """Connect, as the handshake of the job. Raises if that fails."""
         ...
 
     async def open_line(self) -> None:
-        """Make the line audible. Raises where that fails."""
+        """Open the audio output. Raises if that fails."""
         ...
 
     def expect(self, candidate_identity: str) -> None:
-        """From now on this is the candidate; nobody else is listened to."""
+        """Set the candidate's identity. All other participants are ignored from now on."""
         ...
 
     async def candidate_moved(self) -> None:
-        """Return at the next coming or going of anybody, or where somebody shows another thing."""
+        """Return when a participant next joins, leaves or changes attributes."""
         ...
 
     async def packets_received(self) -> int | None:
-        """How many packets of the candidate's microphone have come; None where none are due."""
+        """Return the packets received from the candidate's microphone; None if none are due."""
         ...
 
     async def start_session(self, session: AgentSession[Any], agent: Agent) -> None:
-        """Start the session there. Raises where it cannot."""
+        """Start the session on this transport. Raises if that fails."""
         ...
 
     async def write(self, text: str) -> None:
-        """Show the candidate a text. Raises where it cannot."""
+        """Show the candidate a text. Raises if that fails."""
         ...
 
     async def announce(self, attributes: Mapping[str, str]) -> None:
-        """Show these to everybody there. Raises where it cannot."""
+        """Show these attributes to all participants. Raises if that fails."""
         ...
 
     def announced(self) -> Mapping[str, Mapping[str, str]]:
-        """What the other agents there show, by their identities."""
+        """Return the attributes of the other agents, by their identities."""
         ...
 
     async def leave(self) -> None:
-        """Close the line and leave."""
+        """Close the audio output and leave."""
         ...
 
 
 class StageMaker(Protocol):
-    """Makes the stage of a job; `on_event` is told when it is gone while nobody here left it."""
+    """Creates the transport of a job. `on_event` is called if the room is lost without `leave`."""
 
     def __call__(self, ctx: JobContext, on_event: Callable[[Event], None]) -> Stage:
-        """Cheap: nothing is connected yet."""
+        """Create the transport, without connecting it: this must be cheap."""
         ...
 
 
 class RoomStage:
-    """A job's place in a LiveKit room.
+    """Transport of a job in a LiveKit room.
 
-    `on_event` gets ROOM_LOST or ROOM_DELETED when the room is gone while nobody here left it.
+    `on_event` gets ROOM_LOST or ROOM_DELETED when the room is gone without a call to `leave`.
     """
 
     def __init__(self, ctx: JobContext, on_event: Callable[[Event], None]) -> None:
@@ -130,7 +130,7 @@ class RoomStage:
         self.reach.on_gone = lambda: on_event(Event.ROOM_LOST)
 
     async def connect(self) -> None:
-        """The handshake: join the room and nothing else. Raises ConnectError."""
+        """Join the room and nothing else, as the handshake. Raises ConnectError."""
         room = self._ctx.room
         room.on("disconnected", self._on_disconnected)
         room.on("participant_connected", self._on_moved)
@@ -140,25 +140,25 @@ class RoomStage:
         room.on("local_track_republished", lambda *_: self.reach.track_replaced())
         room.on("reconnected", self.reach.room_back)
         room.on("local_track_subscribed", lambda _: self.reach.subscribed())
-        # Two peer connections: 99 + 6 ms to connect and publish, against 90 + 42 (measured).
+        # Two peer connections take 99 + 6 ms to connect and publish; one takes 90 + 42 (measured).
         await self._ctx.connect(single_peer_connection=False)
 
     async def open_line(self) -> None:
-        """Publish the line, so that clips can be heard before there is a session.
+        """Publish the audio output, so that clips can be heard before there is a session.
 
-        Raises TimeoutError and what `Line.publish` does. Nobody waits out the SDK's 10 s: what was
-        asked for as LiveKit was restarted is answered by nobody, and another job does better.
+        Raises TimeoutError and what `Line.publish` raises. The SDK's timeout of 10 s is too long
+        here: a request made while LiveKit restarts is never answered, and another job does better.
         """
         await bounded(self.line.publish(self._ctx.room), _PUBLISH_S)
 
     def expect(self, candidate_identity: str) -> None:
-        """From now on this is the candidate; nobody else is listened to."""
+        """Set the candidate's identity. All other participants are ignored from now on."""
         self._candidate = candidate_identity
         self._moved.set()
 
     @property
     def candidate_is_here(self) -> bool:
-        """Whether the candidate is in the room; any person, where nobody was named yet."""
+        """True if the candidate is in the room; before `expect`, if any person is."""
         people = self._ctx.room.remote_participants
         if self._candidate is not None:
             return self._candidate in people
@@ -167,15 +167,15 @@ class RoomStage:
         )
 
     async def candidate_moved(self) -> None:
-        """Return at the next coming or going of anybody."""
+        """Return when a participant next joins, leaves or changes attributes."""
         self._moved.clear()
         await self._moved.wait()
 
     async def packets_received(self) -> int | None:
-        """How many packets of the candidate's microphone have come so far.
+        """Return the number of packets received from the candidate's microphone so far.
 
-        None where none are due: it is muted or not published, none has ever come, or the
-        candidate is on the telephone, which may send nothing while nobody speaks.
+        None if no packets are expected: the microphone is muted or not published, none has ever
+        come, or the candidate is on the telephone, which may send nothing during silence.
         """
         person = self._ctx.room.remote_participants.get(self._candidate or "")
         if person is None or person.kind != rtc.ParticipantKind.PARTICIPANT_KIND_STANDARD:
@@ -186,17 +186,17 @@ class RoomStage:
         return None
 
     async def start_session(self, session: AgentSession[Any], agent: Agent) -> None:
-        """Start the session here, listening to the candidate alone and speaking on the line."""
+        """Start the session in the room. It hears the candidate only and uses our audio output."""
         session.output.audio = self.line
         options = RoomOptions(
             text_input=_text_input(agent),
-            audio_output=False,  # the line is the output
-            # Without a name it is the first person who comes.
+            audio_output=False,  # our own audio output is set above
+            # Without an identity the session takes the first person who joins.
             participant_identity=self._candidate or NOT_GIVEN,
             close_on_disconnect=False,  # the lifecycle decides what a departure means
         )
-        # The session host would let anybody in the room read the instructions and type for
-        # the candidate.
+        # The session host would let any participant read the instructions and type for the
+        # candidate.
         await session.start(
             agent, room=self._ctx.room, room_options=options, session_host=False, record=False
         )
@@ -207,11 +207,11 @@ class RoomStage:
         await faults.at("write", sending)
 
     async def announce(self, attributes: Mapping[str, str]) -> None:
-        """Show these as the attributes of the interviewer's participant."""
+        """Set these attributes on the interviewer's participant."""
         await self._ctx.room.local_participant.set_attributes(dict(attributes))
 
     def announced(self) -> Mapping[str, Mapping[str, str]]:
-        """What the other agents in the room show; one whose process died, for about 20 s."""
+        """Return the attributes of the other agents. A dead agent stays listed for about 20 s."""
         return {
             identity: other.attributes
             for identity, other in self._ctx.room.remote_participants.items()
@@ -219,7 +219,7 @@ class RoomStage:
         }
 
     async def leave(self) -> None:
-        """Close the line and leave the room. What the room says of it is not news."""
+        """Close the audio output and leave the room. The disconnect is then not reported."""
         self._leaving = True
         self.reach.close()
         await self.line.aclose()
@@ -248,7 +248,7 @@ async def _packets_of(publication: rtc.RemoteTrackPublication) -> int | None:
     try:
         async with asyncio.timeout(_STATS_S):
             statistics = await publication.track.get_stats()
-    except Exception:  # of a track that is just being replaced
+    except Exception:  # the track is just being replaced
         return None
     received = (
         each.inbound_rtp.received.packets_received
@@ -259,9 +259,9 @@ async def _packets_of(publication: rtc.RemoteTrackPublication) -> int | None:
 
 
 def _text_input(agent: Agent) -> TextInputOptions | bool:
-    """The agent's own reading; none for one that does not read.
+    """Return the agent's own text handler; False for an agent that reads no text.
 
-    livekit's default makes a reply of a typed message, past the agent's hook for turns.
+    livekit's default generates a reply to a typed message, and bypasses the agent's hook for turns.
     """
     if not isinstance(agent, ReadsText):
         return False

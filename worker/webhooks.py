@@ -1,9 +1,9 @@
-"""LiveKit's webhooks: who came into a room, or left it, is known without asking for it.
+"""LiveKit's webhooks: report joins and departures of participants without polling.
 
 They are used when LiveKit is configured to send them (its `webhook` section: `api_key`, and the
-worker's PATH among `urls`), and each is signed with that key; see
-https://docs.livekit.io/home/server/webhooks/. Without them the watcher finds the same, at its next
-look.
+worker's PATH among `urls`). Each is signed with that key; see
+https://docs.livekit.io/home/server/webhooks/. Without webhooks the leader finds the same rooms at
+its next check.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from livekit import api
 logger = logging.getLogger(__name__)
 
 PATH: Final = "/livekit/webhook"
-#: After these somebody may be alone in a room.
+#: Events after which a candidate may be alone in a room.
 LOOKED_AT: Final = ("participant_joined", "participant_left", "participant_connection_aborted")
-#: How the others are counted.
+#: Labels under which other events, and refused requests, are counted.
 OTHER: Final = "other"
 REFUSED: Final = "refused"
 
-#: Seconds between two lines of the log about what was refused.
+#: Seconds between two log lines about refused requests.
 _QUIET_S: Final = 60.0
 
 
 class Webhooks:
-    """Takes what LiveKit sends.
+    """Receives LiveKit's webhooks.
 
     Args:
         api_key: The key that LiveKit signs with.
         api_secret: Its secret.
-        on_room: Is told a room's name after each event of `LOOKED_AT`; False where nobody can look
-            at it now.
-        on_event: Is told what came, to be counted: one of `LOOKED_AT`, `OTHER` or `REFUSED`.
+        on_room: Called with a room's name after each event of `LOOKED_AT`. Returns False if the
+            room cannot be checked now.
+        on_event: Called with the label to count: one of `LOOKED_AT`, `OTHER` or `REFUSED`.
     """
 
     def __init__(
@@ -54,14 +54,14 @@ class Webhooks:
         self._quiet_until = 0.0
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Answer at once, whatever follows: LiveKit sends again what is not answered.
+        """Answer immediately, before any check runs: LiveKit sends unanswered events again.
 
-        Raises HTTPUnauthorized for what is not signed with the key, or cannot be read,
-        HTTPRequestEntityTooLarge, and HTTPServiceUnavailable where nobody can look at the room.
+        Raises HTTPUnauthorized for a request that is not signed with the key or cannot be read,
+        HTTPRequestEntityTooLarge, and HTTPServiceUnavailable if the room cannot be checked now.
         """
         try:
             event = await self._received(request)
-        except Exception as error:  # of many classes, and for a wrong digest it is Exception itself
+        except Exception as error:  # of many classes; a wrong digest raises Exception itself
             self._refuse(type(error).__name__)
             if isinstance(error, web.HTTPException):
                 raise
@@ -81,7 +81,7 @@ class Webhooks:
         return self._receiver.receive((await request.read()).decode(errors="replace"), signature)
 
     def _refuse(self, why: str) -> None:
-        """Whoever reaches the port may be refused: it is counted, and logged once in a while."""
+        """Count a refused request. Any client can cause refusals, so the log is rate-limited."""
         self._on_event(REFUSED)
         if (now := time.monotonic()) >= self._quiet_until:
             self._quiet_until = now + _QUIET_S

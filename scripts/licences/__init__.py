@@ -1,1 +1,1 @@
-"""The licences of what an installed interview-worker brings: read, judged, and listed."""
+"""The licences of all packages that an installation brings: read, judged, and listed."""

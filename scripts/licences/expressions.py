@@ -1,4 +1,4 @@
-"""Licence statements: what SPDX expression they are, and whether they oblige to the GPL."""
+"""Licence statements: conversion to SPDX expressions, and detection of GPL obligations."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 
-#: What metadata says in its own words, where only one SPDX expression can be meant.
+#: Free-text statements in metadata that can mean only one SPDX expression.
 _OWN_WORDS: Final = {
     "3-Clause BSD License": "BSD-3-Clause",
     "Apache 2.0": "Apache-2.0",
@@ -26,7 +26,7 @@ _TOKENS = re.compile(r"[()]|[^\s()]+")
 
 
 def expression_of(statement: str) -> str | None:
-    """Return the SPDX expression that a statement is, None where that cannot be told."""
+    """Return the SPDX expression of a statement; None if it is ambiguous."""
     words = _OWN_WORDS.get(statement.strip(), statement.strip())
     try:
         return str(canonicalize_license_expression(words))
@@ -35,7 +35,7 @@ def expression_of(statement: str) -> str | None:
 
 
 def identifiers(expression: str) -> set[str]:
-    """The licences that an SPDX expression names, each with its exception if it has one."""
+    """Return the licences in an SPDX expression, each with its exception if it has one."""
     joined = expression.replace(" WITH ", "~")
     return {
         token.replace("~", " WITH ")
@@ -45,11 +45,11 @@ def identifiers(expression: str) -> set[str]:
 
 
 def gpl_in(statement: str) -> frozenset[str]:
-    """The GPL and AGPL licences that this statement leaves no choice about; never the LGPL.
+    """Return the GPL and AGPL licences that a statement makes mandatory; never the LGPL.
 
-    `MIT OR GPL-2.0-only` has none, `MIT AND GPL-2.0-only` has one. An exception (`WITH`) takes
-    nothing away: what it permits is for people to judge. A statement that is no SPDX expression
-    counts as a whole as soon as it speaks of the GPL.
+    `MIT OR GPL-2.0-only` has none, `MIT AND GPL-2.0-only` has one. An exception (`WITH`) does not
+    remove the licence: people must judge what it permits. A statement that is no SPDX expression
+    counts as a whole if it mentions the GPL.
     """
     expression = expression_of(statement)
     if expression is None:
@@ -58,7 +58,7 @@ def gpl_in(statement: str) -> frozenset[str]:
 
 
 def _one_of(tokens: list[str]) -> frozenset[str]:
-    """A OR B: nothing obliges as soon as one choice has no GPL. Takes its tokens off the list."""
+    """Parse A OR B: no obligation if one choice has no GPL. Consumes its tokens."""
     choices = [_all_of(tokens)]
     while tokens and tokens[0] == "OR":
         tokens.pop(0)
@@ -67,7 +67,7 @@ def _one_of(tokens: list[str]) -> frozenset[str]:
 
 
 def _all_of(tokens: list[str]) -> frozenset[str]:
-    """A AND B, which binds closer than OR."""
+    """Parse A AND B, which binds more tightly than OR."""
     found = _single(tokens)
     while tokens and tokens[0] == "AND":
         tokens.pop(0)
@@ -76,7 +76,7 @@ def _all_of(tokens: list[str]) -> frozenset[str]:
 
 
 def _single(tokens: list[str]) -> frozenset[str]:
-    """One licence with its exception, or an expression in brackets."""
+    """Parse one licence with its exception, or an expression in parentheses."""
     first = tokens.pop(0)
     if first == "(":
         inside = _one_of(tokens)

@@ -1,4 +1,4 @@
-"""What is installed with interview-worker, and what its metadata says of licences."""
+"""The packages installed with interview-worker, and the licence statements in their metadata."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ class Installed:
 
     @cached_property
     def stated(self) -> dict[str, str]:
-        """The statements of the metadata on the licence by field, the best field first."""
+        """The licence statements of the metadata by field, the most reliable field first."""
         fields = self._found.metadata
         said = {name: fields[name] for name in ("License-Expression", "License") if name in fields}
         classifiers = [c for c in fields.get_all("Classifier", []) if c.startswith("License ::")]
         if classifiers:
             said["Classifier"] = "; ".join(each.rpartition(" :: ")[2] for each in classifiers)
-        # A field may hold the whole text of a licence, which is nothing to show in a table.
+        # Skip a field with the whole text of a licence, which does not fit in a table.
         return {where: text for where, text in said.items() if "\n" not in text.strip()}
 
     @cached_property
@@ -60,25 +60,25 @@ class Installed:
 
     @cached_property
     def files(self) -> tuple[str, ...]:
-        """The files of the distribution, as its record names them."""
+        """The files of the distribution, from its RECORD."""
         record = self._found.read_text("RECORD") or ""
         return tuple(line.rsplit(",", 2)[0].strip('"') for line in record.splitlines())
 
     @cached_property
     def libraries(self) -> tuple[str, ...]:
-        """The native libraries in its wheel, without the marks that bundling gave their names."""
+        """The native libraries in its wheel, named without the hashes that bundling added."""
         names = (file.rpartition("/")[2] for file in self.files)
         return tuple(sorted({_HASH.sub("", n).split(".so")[0] for n in names if _LIBRARY.match(n)}))
 
     def components(self) -> Iterator[tuple[str, str]]:
-        """What the bills of materials in the wheel name, each with its licence if they say one."""
+        """Yield the components with a licence entry in the wheel's SBOMs: name and licence."""
         for text in self._texts(re.compile(r"/sboms/[^/]+\.json$")):
             for component in json.loads(text).get("components", ()):
                 for entry in component.get("licenses", ()):
                     yield component["name"], _stated_in(entry)
 
     def licence_texts(self) -> Iterator[str]:
-        """The licences and notices that came with the wheel."""
+        """Yield the licences and notices in the wheel."""
         yield from self._texts(_LICENCE_FILE)
 
     def _texts(self, wanted: re.Pattern[str]) -> Iterator[str]:
@@ -94,13 +94,13 @@ def _stated_in(entry: dict[str, Any]) -> str:
 
 
 def runtime_requirements(repository: Path) -> list[str]:
-    """What pyproject.toml asks for at run time; the extras for tests are no part of it."""
+    """Return the runtime requirements in pyproject.toml, without the extras for tests."""
     project = tomllib.loads((repository / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     return list(project["dependencies"])
 
 
 def installed_with(requirements: Iterable[str]) -> list[Installed]:
-    """The distributions that these requirements bring to this machine, and what those bring.
+    """Return the installed distributions of these requirements, including transitive ones.
 
     Raises:
         importlib.metadata.PackageNotFoundError: one of them is not installed.
@@ -124,7 +124,7 @@ def installed_with(requirements: Iterable[str]) -> list[Installed]:
 
 
 def _wanted(text: str, extras: set[str]) -> list[Requirement]:
-    """The requirement without its marker, where the marker holds with one of the extras."""
+    """Return the requirement without its marker if the marker holds with one of the extras."""
     asked = Requirement(text)
     if asked.marker and not any(asked.marker.evaluate({"extra": extra}) for extra in extras):
         return []

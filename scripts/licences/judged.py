@@ -1,15 +1,15 @@
-"""Licences that people have read and judged, for what metadata leaves out.
+"""Licences read and judged by people, where metadata is incomplete.
 
-All was read in the versions that constraints.txt pins, on Linux x86_64. A licence of which no
-text was found is marked as not read.
+All of them were read in the versions that constraints.txt pins, on Linux x86_64. A licence whose
+text was not found is marked as not read.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-#: Licences that ask for no more than their own text to be kept, or for changes of their own files
-#: to be given away. The GPL and the AGPL are not among them, nor is anything proprietary.
+#: Licences that only require keeping their text, or publishing changes of their own files. The GPL
+#: and the AGPL are not among them, nor is any proprietary licence.
 ACCEPTED: Final = frozenset(
     {
         "0BSD",
@@ -45,7 +45,7 @@ ACCEPTED: Final = frozenset(
     }
 )
 
-#: Accepted for a reason of its own, with that reason.
+#: Licences accepted for a specific reason, with that reason.
 ACCEPTED_FOR_A_REASON: Final = {
     "LicenseRef-LiveKit-Model": (
         "LiveKit's own licence of its models: free to use and to pass on, but only together with"
@@ -55,14 +55,14 @@ ACCEPTED_FOR_A_REASON: Final = {
     "LGPL-2.0-or-later WITH Libtool-exception": "Less than the LGPL alone asks for.",
 }
 
-#: Where the metadata does not name one licence: the expression, and where it was read.
+#: Packages whose metadata does not name one licence: the expression, and where it was read.
 READ_BY_HAND: Final = {
     "colorama": ("BSD-3-Clause", "LICENSE.txt; the metadata says `BSD License`"),
     "nest-asyncio": ("BSD-2-Clause", "LICENSE; the metadata says `BSD`"),
 }
 
-#: What a wheel holds that obliges to the GPL, or whose metadata or texts name the GPL: by
-#: distribution and part, with what it means. A part that is not here fails the test.
+#: Parts of wheels under the GPL, or whose metadata or texts name the GPL: by distribution and part,
+#: with the consequence. A part that is not listed here fails the test.
 GPL_BY_NAME: Final = {
     ("av", "libx264"): (
         "FFmpeg in this wheel is linked against x264, which is GPL. FFmpeg's own configure puts"
@@ -109,7 +109,7 @@ def _each(names: str, expression: str, read_in: str) -> dict[str, tuple[str, str
 
 
 #: The native libraries in the wheels: by distribution and library, the licence and where it was
-#: read. What is linked into a library without a trace of its name cannot be seen from here.
+#: read. Code linked into a library without a trace of its name cannot be detected here.
 LIBRARIES: Final = {
     "av": {
         **_each(

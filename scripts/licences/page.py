@@ -1,4 +1,4 @@
-"""docs/reference/licences.md: the licence of everything that an installation brings."""
+"""docs/reference/licences.md: the licences of all packages that an installation brings."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ the models. interview-worker itself is [Apache-2.0](../../LICENSE).
 
 
 def licences_page(repository: Path) -> str:
-    """The page, from what is installed here.
+    """Return the page, generated from the packages installed here.
 
     Raises:
         importlib.metadata.PackageNotFoundError: a requirement is not installed.

@@ -1,11 +1,11 @@
-"""Draws the lifecycle, and one job's way through it: Mermaid, DOT, SVG and PNG.
+"""Drawings of the lifecycle and of one job's path through it: Mermaid, DOT, SVG and PNG.
 
-Everything is made from `EDGES` and `BUDGETS`: an event is solid, a spent budget dashed with its
-seconds, a failure red. With a `History` the way of that job is drawn over it: the states it was
-in, numbered, with the time it spent in each, and the edges it took; the rest is dimmed.
+All drawings are generated from `EDGES` and `BUDGETS`. An event is solid; a spent budget is dashed,
+with its seconds; a failure is red. With a `History`, the path of that job is drawn on top: its
+states, numbered, with the time spent in each, and the edges that it took. The rest is dimmed.
 
-What the loss of a resource means is the application's to say: `losses`, by resource, a sentence
-each, stand in the legend. In a job's drawing only those of what was missing do.
+The application defines the effect of losing a resource: `losses` maps resources to sentences, which
+the legend shows. The drawing of a job shows only those of missing resources.
 """
 
 from __future__ import annotations
@@ -27,29 +27,29 @@ _NONE: Losses = MappingProxyType({})
 
 
 def mermaid(history: History | None = None, *, losses: Losses = _NONE) -> str:
-    """The lifecycle, or a job's way through it, as a Mermaid flowchart."""
+    """Return the lifecycle, or a job's path through it, as a Mermaid flowchart."""
     return write_mermaid.write(view(history, losses=losses))
 
 
 def dot(history: History | None = None, *, losses: Losses = _NONE) -> str:
-    """The lifecycle, or a job's way through it, in Graphviz's DOT language."""
+    """Return the lifecycle, or a job's path through it, in Graphviz's DOT language."""
     return write_dot.write(view(history, losses=losses))
 
 
 def svg(history: History | None = None, *, losses: Losses = _NONE) -> str:
-    """The lifecycle, or a job's way through it, as an SVG document for light and dark pages."""
+    """Return the lifecycle, or a job's path through it, as SVG for light and dark pages."""
     return write_svg.write(layout(view(history, losses=losses)))
 
 
 def png(history: History | None = None, *, losses: Losses = _NONE) -> bytes:
-    """What `svg` shows, as a PNG of twice its size. Raises RenderUnavailable."""
+    """Return the drawing of `svg` as a PNG of twice its size. Raises RenderUnavailable."""
     return write_png.write(layout(view(history, losses=losses)))
 
 
 def drawings(losses: Losses = _NONE) -> Mapping[str, str]:
-    """The files of diagrams/ by name: the table in three formats, and what example jobs did.
+    """Return the files of diagrams/ by name: the table in three formats, and the example jobs.
 
-    Raises ModuleNotFoundError without the `testing` extra, on whose virtual time the jobs run.
+    Raises ModuleNotFoundError without the `testing` extra, which provides the jobs' virtual time.
     """
     from states import examples, timeline
 

@@ -1,4 +1,4 @@
-"""The states of a drawing: rows of them in a column, and what is written in each."""
+"""The states of a drawing: rows of boxes in a column, and the text in each."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from states.render.view import Arrow, Box, View
 from states.table import State
 
 COLUMN_X, COLUMN_WIDTH = 23.0, 334.0
-#: The boxes that stand beside one another in a row.
+#: Width of boxes that stand side by side in a row.
 NARROW_WIDTH = 96.0
-#: Above and below the boxes of such a row, inside their outline.
+#: Space above and below the boxes of such a row, inside their outline.
 GROUP_HEAD, GROUP_FOOT = 30.0, 8.0
 #: From the top of a box to the baseline of its name, and to that of the line below.
 NAME_Y, FIRST_LINE_Y = 21.0, 39.0
-#: Characters on a line of a wide place, in the widest of the common fonts.
+#: Characters per line of a wide box, in the widest of the common fonts.
 WIDE_CHARS = 50
 NOTE_CHARS = 56
 
 
 @dataclass(frozen=True)
 class Row:
-    """States beside one another: the place of all of them, and of each."""
+    """States side by side, with the outline of the row and the place of each state."""
 
     states: tuple[State, ...]
     outline: Rect
     places: dict[State, Rect]
-    #: What is written under the boxes of a row of several.
+    #: Text under the boxes of a row with several states.
     notes: tuple[str, ...] = ()
 
     @property
@@ -42,7 +42,7 @@ class Row:
 
 
 def rows_of(view: View) -> Iterator[tuple[State, ...]]:
-    """The states before the closing one; those of an inner group are in one row."""
+    """Yield rows of the states before the closing one; an inner group shares a row."""
     inner = {state: group for group in view.groups[1:] for state in group}
     seen: set[State] = set()
     for state in view.live:
@@ -53,7 +53,7 @@ def rows_of(view: View) -> Iterator[tuple[State, ...]]:
 
 
 def row_at(view: View, states: tuple[State, ...], endings: list[Arrow], y: float) -> Row:
-    """A row whose upper side is at `y`, high enough for its states and for its lanes."""
+    """Return a row with its top at `y`, high enough for its states and its lanes."""
     lanes = lanes_height(endings) + 4
     if len(states) == 1:
         box = view.boxes[states[0]]
@@ -80,7 +80,7 @@ def row_at(view: View, states: tuple[State, ...], endings: list[Arrow], y: float
 
 
 def box_part(view: View, state: State, place: Rect) -> Part:
-    """A state at its place: name, time spent there, the numbers of its visits, and notes."""
+    """Return a state at its place: name, time spent there, visit numbers, and notes."""
     box = view.boxes[state]
     wide = place.width > NARROW_WIDTH * 2
     css = "visited" if box.visits else "state"
@@ -102,7 +102,7 @@ def box_part(view: View, state: State, place: Rect) -> Part:
 
 
 def outline_part(view: View, row: Row) -> Part:
-    """The outline of a row of several, and what its states record."""
+    """Return the outline of a row with several states, and the events that they record."""
     caption = Text(
         x=row.outline.middle,
         y=row.outline.y + 18,
@@ -117,7 +117,7 @@ def outline_part(view: View, row: Row) -> Part:
 
 
 def _lines(box: Box, *, wide: bool, chars: int | None = None) -> list[tuple[str, str]]:
-    """What is written below the name, line by line, each with its look."""
+    """Return the lines below the name, each with its style."""
     lines: list[tuple[str, str]] = []
     time = time_in(box)
     if time and not wide:
@@ -150,7 +150,7 @@ def _height(box: Box, lines: list[tuple[str, str]]) -> float:
 
 
 def beside(view: View, states: tuple[State, ...]) -> list[Arrow]:
-    """The arrows between neighbours of one row."""
+    """Return the arrows between neighbours of one row."""
     pairs = list(pairwise(states))
     return [
         arrow
@@ -165,6 +165,6 @@ def _beside_height(view: View, states: tuple[State, ...]) -> float:
 
 
 def beside_step(arrow: Arrow) -> float:
-    """The height of an arrow between neighbours, with its labels above and guards below it."""
+    """Return the height of an arrow between neighbours, labels above and guards below."""
     guards = sum(1 for label in arrow.labels if label.guard)
     return (len(arrow.labels) + guards) * LINE_HEIGHT + 8

@@ -1,4 +1,4 @@
-"""The arrows between two rows of states: those to or from one state run side by side."""
+"""The arrows between two rows of states; arrows to or from the same state run side by side."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from states.render.scene import LINE_HEIGHT
 from states.render.view import Arrow, Label
 from states.table import State
 
-#: Characters that fit beside an arrow: alone between two rows, or as one of several.
+#: Characters that fit beside an arrow: a single one between two rows, or one of several.
 WIDE_CHARS, SIDE_CHARS = 34, 17
 #: Pixels between arrows that run side by side.
 SIDE_STEP = 12.0
 
-#: Arrows that run side by side, and the state of a row of several where they start or end.
+#: Arrows that run side by side, and the state, in a row of several, where they start or end.
 Bundle = tuple[State | None, list[Arrow]]
 
 
 def bundles_of(
     arrows: list[Arrow], upper: tuple[object, ...], lower: tuple[object, ...]
 ) -> list[Bundle]:
-    """Arrows to or from the same of several states stay together; all others go alone."""
+    """Group arrows that start or end at the same state of a row of several; others stay single."""
     found: list[Bundle] = []
     for arrow in arrows:
         down = arrow.target in lower
@@ -36,28 +36,28 @@ def bundles_of(
 
 
 def foot_of(bundle: Bundle) -> State | None:
-    """The state of a row of several where the arrows start or end; None for the middle."""
+    """Return the state, in a row of several, where the arrows start or end; None for the middle."""
     return bundle[0]
 
 
 def gap(bundles: list[Bundle]) -> float:
-    """The pixels between two rows: an arrow's labels, and its head."""
+    """Return the pixels between two rows: an arrow's labels and its head."""
     chars = side_chars(bundles)
     return 20 + max((side_height(bundle, chars) for _, bundle in bundles), default=LINE_HEIGHT)
 
 
 def side_chars(bundles: list[Bundle]) -> int:
-    """The characters on a line beside an arrow."""
+    """Return the characters per line beside an arrow."""
     return SIDE_CHARS if len(bundles) > 1 else WIDE_CHARS
 
 
 def side_height(bundle: list[Arrow], chars: int) -> float:
-    """The pixels that a bundle's labels need below one another."""
+    """Return the pixels that a bundle's stacked labels need."""
     return LINE_HEIGHT * sum(len(side_lines(arrow, chars)) for arrow in bundle)
 
 
 def side_lines(arrow: Arrow, chars: int) -> list[tuple[str, Label]]:
-    """An arrow's labels, wrapped; what is true besides begins a line where there is no room."""
+    """Return an arrow's labels, wrapped; a guard starts a new line if the label is too long."""
     return [(line, label) for label in arrow.labels for line in _lines(label, chars)]
 
 

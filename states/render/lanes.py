@@ -1,4 +1,4 @@
-"""The lanes from the states to the bar: what ends a job, one arrow for each style."""
+"""The lanes from the states to the bar: the endings of a job, one arrow per style."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from states.render.marks import arrow_css, row_names, text_css
 from states.render.scene import LINE_HEIGHT, Line, Mark, Part, Text
 from states.render.view import Arrow, Label
 
-#: Pixels below the last label of a lane: its line, and room before the next lane.
+#: Pixels below the last label of a lane: its line, and space before the next lane.
 LANE_FOOT = 13.0
 #: Labels longer than this, in characters, put the guard on a line of its own.
 LANE_CHARS = 52
@@ -17,15 +17,15 @@ LANE_CHARS = 52
 
 @dataclass(frozen=True, kw_only=True)
 class Lanes:
-    """Where lanes run, in pixels: labels stand between `text_x` and the bar at `end_x`."""
+    """Position of lanes in pixels: labels stand between `text_x` and the bar at `end_x`."""
 
     text_x: float
     end_x: float
-    #: True for a drawing of one job: what it did not take is dimmed.
+    #: True for a drawing of one job: edges that it did not take are dimmed.
     of_a_job: bool
 
     def draw(self, arrows: Iterable[Arrow], *, start_x: float, y: float) -> Iterator[Part]:
-        """The arrows below one another from `y` on."""
+        """Yield the arrows, stacked downwards from `y`."""
         for arrow in arrows:
             for label in arrow.labels:
                 lines = _lines(label)
@@ -59,7 +59,7 @@ class Lanes:
 
 
 def height(arrows: Iterable[Arrow]) -> float:
-    """The pixels that lanes need from top to bottom."""
+    """Return the pixels that lanes need from top to bottom."""
     return sum(
         LANE_FOOT + sum(len(_lines(label)) for label in arrow.labels) * LINE_HEIGHT
         for arrow in arrows
@@ -67,7 +67,7 @@ def height(arrows: Iterable[Arrow]) -> float:
 
 
 def _lines(label: Label) -> list[str]:
-    """The cause; what is true besides stands on lines of its own where there is no room."""
+    """Return the cause, the guard (on its own line if too long), and the sources taken."""
     guard = f"[{label.guard}]" if label.guard else ""
     whole = f"{label.cause} {guard}".strip()
     lines = [whole] if len(whole) + len(label.ending) <= LANE_CHARS else [label.cause, guard]

@@ -1,9 +1,9 @@
-"""Places the lifecycle: the states in a column, every ending a straight arrow to CLOSING.
+"""Layout of the lifecycle: the states in a column, every ending a straight arrow to CLOSING.
 
-The states before CLOSING stand below one another in the table's order, those that share a
-deadline beside one another; CLOSING is a bar as high as all of them, so that no two arrows
-cross. A new state gets a row and a new ending a lane; an arrow that has no straight way is
-written below the drawing rather than drawn across the others.
+The states before CLOSING stand in the table's order, one below the other; those that share a
+deadline stand side by side. CLOSING is a bar as high as all of them, so that no two arrows cross. A
+new state gets a row and a new ending gets a lane. An arrow without a straight path is listed below
+the drawing instead of crossing other arrows.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ END_X, END_HEIGHT = 640.0, 46.0
 
 
 def layout(view: View) -> Scene:
-    """The drawing of a view, with everything at its place."""
+    """Return the drawing of a view, with all positions computed."""
     return _Drawing(view).scene()
 
 
 class _Drawing:
-    """One drawing in the making. `drawn` are the arrows that have got their place."""
+    """One drawing under construction. `drawn` lists the arrows that are placed."""
 
     def __init__(self, view: View) -> None:
         self.view = view
@@ -64,7 +64,7 @@ class _Drawing:
         self.bottom = self.tail_y + max(20.0, lanes_height(self.tail) + 6)
 
     def scene(self) -> Scene:
-        """Paint from the back to the front."""
+        """Return the scene, painted from back to front."""
         self._region()
         for row in self.rows:
             if row.is_group:
@@ -106,7 +106,7 @@ class _Drawing:
         return Part(marks=(card, title) if self.view.of_a_job else (card,))
 
     def _region(self) -> None:
-        """The outline of all states that a job can still go on from, with their common lanes."""
+        """Outline all states before CLOSING, and draw their common lanes."""
         height = self.bottom - self.top
         region = Rect(x=EDGE, y=self.top, width=REGION_RIGHT - EDGE, height=height, css="region")
         name = f"any state before {self.view.closing}"
@@ -123,7 +123,7 @@ class _Drawing:
     # --- arrows ------------------------------------------------------------------------------
 
     def _endings(self, states: tuple[object, ...]) -> list[Arrow]:
-        """The arrows to the bar that start in this row and nowhere else."""
+        """Return the arrows to the bar that start in this row only."""
         return [
             arrow
             for arrow in self.view.arrows
@@ -161,7 +161,7 @@ class _Drawing:
             if inside:
                 x = places[foot].middle if foot is not None else lower.outline.middle
             xs = [x + SIDE_STEP * (n - (len(bundle) - 1) / 2) for n in range(len(bundle))]
-            # Labels of arrows far apart stand between them, of arrows close together outside.
+            # Labels of arrows far apart stand between them, those of arrows close together outside.
             left = len(bundles) > 1 and (x > COLUMN_X + COLUMN_WIDTH / 2) is inside
             anchor, text_x = ("end", xs[0] - 9) if left else ("start", xs[-1] + 9)
             chars = side_chars(bundles)
@@ -179,7 +179,7 @@ class _Drawing:
         self._arrow(arrow, Line(start=start, end=end, css=arrow_css(arrow)))
 
     def _beside(self, row: Row) -> None:
-        """Between neighbours: the events above the line, their guards below it."""
+        """Draw arrows between neighbours: events above the line, guards below it."""
         arrows = beside(self.view, row.states) if row.is_group else []
         first = row.places[row.states[0]]
         y = first.y + (first.height - sum(map(beside_step, arrows))) / 2
@@ -211,7 +211,7 @@ class _Drawing:
         *,
         again: bool = False,
     ) -> None:
-        """Lines below one another from `y` on; `again` where a label has a place already."""
+        """Stack lines downwards from `y`; `again` if the label already has a place."""
         marks: dict[Label, list[Mark]] = {}
         for n, (text, label) in enumerate(lines):
             css = text_css(arrow, label)
@@ -225,7 +225,7 @@ class _Drawing:
     # --- the end -----------------------------------------------------------------------------
 
     def _bar_and_end(self) -> float:
-        """The bar, and below it the end of every job. Returns the y of the end's lower side."""
+        """Draw the bar, and below it the end of every job. Return the y of the end's bottom."""
         view = self.view
         bar = Rect(x=BAR_X, y=self.top, width=BAR_WIDTH, height=self.bottom - self.top)
         last = [a for a in view.arrows if a.sources == (view.closing,) and a.target is view.end]
@@ -250,7 +250,7 @@ class _Drawing:
         return place.bottom
 
     def _leftovers(self, y: float) -> float:
-        """What has no straight way, in words. Returns the height of the whole drawing."""
+        """List arrows without a straight path in words. Return the height of the whole drawing."""
         view = self.view
         marks: list[Mark] = []
         for arrow in view.arrows:
@@ -268,7 +268,7 @@ class _Drawing:
 
 
 def _place(arrow: Arrow, row: Row, *, below: bool) -> float:
-    """The y at which an arrow leaves or enters a row: at its state, or at the whole outline."""
+    """Return the y at which an arrow leaves or enters a row: at its state, or at the outline."""
     ends = [row.places[s] for s in (*arrow.sources, arrow.target) if s in row.places]
     rect = ends[0] if len(ends) == 1 else row.outline
     return rect.bottom if below else rect.y

@@ -1,4 +1,4 @@
-"""What solid, dashed, red and numbers mean in a drawing, and what each loss means."""
+"""The legend of a drawing: line styles, colours and numbers, and the effect of each loss."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from states.render.view import View
 
 ROW_HEIGHT = 20.0
 COLUMN_WIDTH = 250.0
-#: Of the names of resources.
+#: Width of the column of resource names.
 NAMES_WIDTH = 100.0
 
 _TABLE = (
@@ -18,7 +18,7 @@ _TABLE = (
 
 
 def legend(view: View, *, x: float, y: float) -> tuple[Part, float]:
-    """The legend with its first line at `y`, and the y of its lower side."""
+    """Return the legend with its first line at `y`, and the y of its bottom."""
     marks: list[Mark] = []
     for n, (css, text) in enumerate(_TABLE):
         line_y = y + n * ROW_HEIGHT
@@ -39,7 +39,7 @@ def legend(view: View, *, x: float, y: float) -> tuple[Part, float]:
 
 
 def losses(view: View, *, x: float, y: float) -> tuple[Part, float]:
-    """What is done without each resource, from `y` on, and the y of the lower side."""
+    """Return the effects of missing resources, starting at `y`, and the y of the bottom."""
     marks = [Text(x=x, y=y + LINE_HEIGHT, text="without", css="strong")]
     for n, (name, means) in enumerate(view.losses.items(), start=2):
         line_y = y + n * LINE_HEIGHT

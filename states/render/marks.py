@@ -1,4 +1,4 @@
-"""The marks that every drawing of the lifecycle has in common."""
+"""Marks that all drawings of the lifecycle share."""
 
 from __future__ import annotations
 
@@ -8,36 +8,36 @@ from textwrap import wrap
 from states.render.scene import LINE_HEIGHT, Badge, Mark, Rect, Text
 from states.render.view import Arrow, Box, Label
 
-#: Badges that fit on a box; a job that went to and fro more often gets a count for the rest.
+#: Badges that fit on a box; a count replaces the badges of further visits.
 MOST_BADGES = 3
 PADDING = 12.0
 
 
 def arrow_css(arrow: Arrow) -> str:
-    """The name of an arrow's look: red if the job failed, dashed if the clock did it."""
+    """Return the style name of an arrow: red if the job failed, dashed if the clock caused it."""
     kind = "failure" if arrow.is_failure else "event"
     return ("way-" if arrow.taken else "") + kind + ("-timeout" if arrow.is_timeout else "")
 
 
 def text_css(arrow: Arrow, label: Label) -> str:
-    """The name of a label's look."""
+    """Return the style name of a label."""
     if label.led_to:
         return "way-red-text" if arrow.is_failure else "way-text"
     return "red-text" if arrow.is_failure else "text"
 
 
 def row_names(label: Label) -> tuple[str, ...]:
-    """The table's rows behind a label: `HANDSHAKE room_connected CONNECTED`."""
+    """Return the table's rows behind a label: `HANDSHAKE room_connected CONNECTED`."""
     return tuple(f"{edge.source} {edge.event} {edge.target}" for edge in label.edges)
 
 
 def word_wrapped(text: str, width: int) -> list[str]:
-    """`text` in lines of at most `width` characters; a longer word stays whole."""
+    """Wrap `text` into lines of at most `width` characters; a longer word stays whole."""
     return wrap(text, width, break_long_words=False, break_on_hyphens=False)
 
 
 def badges(box: Box, rect: Rect) -> Iterator[Mark]:
-    """The numbers of the job's visits, on the box's upper edge."""
+    """Yield the numbers of the job's visits, on the box's upper edge."""
     shown = box.visits[:MOST_BADGES]
     x = rect.x + PADDING
     for visit in shown:
@@ -49,6 +49,6 @@ def badges(box: Box, rect: Rect) -> Iterator[Mark]:
 
 
 def stacked(lines: list[tuple[str, str]], x: float, y: float) -> Iterator[Mark]:
-    """Lines of text below one another, each with its look; the first baseline is at `y`."""
+    """Yield lines of text one below the other, each with its style; the first baseline is `y`."""
     for index, (text, css) in enumerate(lines):
         yield Text(x=x, y=y + index * LINE_HEIGHT, text=text, css=css)

@@ -1,6 +1,6 @@
-"""A drawing before it has a format: rectangles, lines and text at their places, in pixels.
+"""A drawing independent of the output format: rectangles, lines and text, placed in pixels.
 
-y grows downwards. What a mark looks like is in `PALETTES`, under the names in its `css`.
+y grows downwards. `PALETTES` defines the look of a mark by the name in its `css`.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-#: Pixels. A README is about 830 px wide: 11.5 px here are 11 px there.
+#: Pixels. A README is about 830 px wide: 11.5 px here appear as 11 px there.
 TEXT_SIZE = 11.5
 NAME_SIZE = 13.0
 LINE_HEIGHT = 15.0
@@ -16,7 +16,7 @@ LINE_HEIGHT = 15.0
 
 @dataclass(frozen=True, kw_only=True)
 class Rect:
-    """A rectangle with rounded corners; also the place of something that marks connect to."""
+    """A rectangle with rounded corners; also the bounds of an object that marks connect to."""
 
     x: float
     y: float
@@ -53,7 +53,7 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class Text:
-    """One line of text; `x`, `y` is where its baseline starts, ends or has its middle."""
+    """One line of text; `x`, `y` is the start, middle or end of its baseline, by `anchor`."""
 
     x: float
     y: float
@@ -76,17 +76,17 @@ Mark = Rect | Line | Text | Badge
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """Marks that mean one thing. `rows` are the table's rows that it stands for."""
+    """Marks with one meaning. `rows` are the table rows that they represent."""
 
     marks: tuple[Mark, ...]
     rows: tuple[str, ...] = ()
-    #: Not on the way of the job that is drawn.
+    #: Not on the path of the job drawn.
     dim: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """A whole drawing, in the order in which it is painted."""
+    """A whole drawing, in painting order."""
 
     width: float
     height: float
@@ -97,7 +97,7 @@ class Scene:
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
-    """Colours and strokes of one name. None: not drawn."""
+    """Colours and strokes of one style. None: not drawn."""
 
     fill: str | None = None
     stroke: str | None = None
@@ -182,5 +182,5 @@ PALETTES: Mapping[str, Mapping[str, Look]] = {
     ),
 }
 
-#: How much is seen of what is not on the job's way.
+#: Opacity of marks that are not on the job's path.
 DIM_OPACITY = 0.42

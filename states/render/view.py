@@ -1,9 +1,9 @@
-"""What a drawing of the lifecycle shows, whatever its format: made from `EDGES` and `BUDGETS`.
+"""Content of a lifecycle drawing, independent of the format: built from `EDGES` and `BUDGETS`.
 
-The table has some eighty rows; a drawing with as many arrows says nothing. As in a Harel
-statechart (https://doi.org/10.1016/0167-6423(87)90035-9), what every member of a group of states
-has in common is drawn once, from the group; parallel edges of one style are one arrow with
-several labels; internal transitions are written in the state.
+The table has some eighty rows; a drawing with as many arrows would be unreadable. As in a Harel
+statechart (https://doi.org/10.1016/0167-6423(87)90035-9), an edge common to all states of a group
+is drawn once, from the group. Parallel edges of one style are one arrow with several labels.
+Internal transitions are written inside the state.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ from states.table import (
 
 @dataclass(frozen=True, kw_only=True)
 class Label:
-    """One line on an arrow: an event (or a spent budget), and how the job ends by it."""
+    """One line on an arrow: an event (or a spent budget), and the end of the job that it causes."""
 
     edges: tuple[Edge, ...]
     #: The event's name, or the budget in seconds.
     cause: str
-    #: The name of the guard in words; empty without one.
+    #: The name of the guard in words; empty without a guard.
     guard: str
     outcome: Outcome | None
     reason: Reason | None
-    #: Those of the edges that the job took.
+    #: The edges among these that the job took.
     taken: tuple[Edge, ...] = ()
-    #: The visits, counted from 1, that began with one of them.
+    #: The visits, counted from 1, that began with one of the edges.
     led_to: tuple[int, ...] = ()
 
     @property
     def ending(self) -> str:
-        """`failed · RoomLost`; empty where the job does not end by it."""
+        """`failed · RoomLost`; empty if the edge does not end the job."""
         return f"{self.outcome} · {self.reason}" if self.outcome and self.reason else ""
 
     @property
@@ -61,23 +61,23 @@ class Arrow:
     sources: tuple[State, ...]
     target: State
     labels: tuple[Label, ...]
-    #: Drawn dashed: the clock takes it.
+    #: Drawn dashed: the clock triggers it.
     is_timeout: bool
     #: Drawn red: the job's outcome is `failed`.
     is_failure: bool
 
     @property
     def taken(self) -> bool:
-        """True where the job took one of the edges."""
+        """True if the job took one of the edges."""
         return any(label.led_to for label in self.labels)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Internal:
-    """An event that is recorded and leaves the state as it is."""
+    """An event that is recorded without changing the state."""
 
     edge: Edge
-    #: How often it came in this job; 0 without a job.
+    #: Number of occurrences in this job; 0 without a job.
     count: int = 0
 
 
@@ -87,39 +87,39 @@ class Box:
 
     state: State
     internals: tuple[Internal, ...]
-    #: True where every event without an arrow is among `internals`.
+    #: True if every event without an arrow is among `internals`.
     records_the_rest: bool
     visits: tuple[Visit, ...] = ()
-    #: The resources that were missing when the job was here.
+    #: The resources that were missing while the job was in the state.
     missing: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """The table, and the way of one job through it when there is one."""
+    """The table, with the path of one job if there is a job."""
 
     boxes: Mapping[State, Box]
     arrows: tuple[Arrow, ...]
     #: States drawn inside one outline, the outermost first.
     groups: tuple[tuple[State, ...], ...]
-    #: The states from which a job can still go on: all before the closing one.
+    #: The states before the closing one.
     live: tuple[State, ...]
     #: The state that every ending leads to.
     closing: State
     #: The state that the closing one leads to: the end of every job.
     end: State
-    #: The state that a failed or broken-off job was in last before its end; None without one.
+    #: The last state of a failed or aborted job before its end; None without one.
     broken: State | None = None
     #: True for a drawing of one job.
     of_a_job: bool = False
-    #: What the job left behind in one line; empty without a job.
+    #: The job and its outcome, one line each; empty without a job.
     title: str = ""
     ending: str = ""
     failed: bool = False
-    #: Steps of the job that today's table does not have.
+    #: Transitions of the job that the current table does not have.
     strays: tuple[str, ...] = ()
-    #: What the loss of a resource means, by resource; of a job's, what was missing.
+    #: The effect of losing each resource; for a job, only missing resources.
     losses: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -130,7 +130,7 @@ def view(
     states: tuple[State, ...] = tuple(State),
     losses: Mapping[str, str] | None = None,
 ) -> View:
-    """Everything that a drawing shows. `edges` and `states` are other tables, for tests."""
+    """Return the content of a drawing. `edges` and `states` are other tables, for tests."""
     budgets = _budgets(history)
     way = Way(history, edges)
     closing = next(edge.target for edge in edges if edge.target and edge.outcome)
@@ -157,7 +157,7 @@ def view(
 
 
 def _met(losses: Mapping[str, str], history: History | None, way: Way) -> Mapping[str, str]:
-    """All losses for the table; for a job those that it met."""
+    """Return all losses for the table; for a job, those of its missing resources."""
     if history is None:
         return losses
     missing = {name.removesuffix(BACK) for state in State for name in way.missing(state)}
@@ -176,7 +176,7 @@ def _reachable(start: State, edges: tuple[Edge, ...]) -> set[State]:
 
 
 def _budgets(history: History | None) -> dict[State, float]:
-    """The table's budgets, or those that the job says it had."""
+    """Return the table's budgets, overridden by those in the job's header."""
     own: Any = history.header.get("budgets") if history else None
     known = {state.value: state for state in State}
     said = own.items() if isinstance(own, Mapping) else ()
@@ -184,7 +184,7 @@ def _budgets(history: History | None) -> dict[State, float]:
 
 
 def _broken(history: History | None, closing: State) -> State | None:
-    """Where a failure struck; for a job whose record just ends, where it was then."""
+    """Return the state in which a failure occurred, or in which the job's process died."""
     if history is None or not history.transitions:
         return None
     last = history.transitions[-1]
@@ -244,7 +244,7 @@ def _arrows(
     for rows in alike.values():
         for part in _split(rows, groups):
             first = part[0]
-            assert first.target is not None  # noqa: S101  # internal edges were left out above
+            assert first.target is not None  # noqa: S101  # internal edges were excluded above
             sources = tuple(edge.source for edge in part)
             style = (sources, first.target, first.is_timeout, first.outcome is Outcome.FAILED)
             merged.setdefault(style, []).append(_label(part, budgets, way))
@@ -259,7 +259,7 @@ def _arrows(
 
 
 def _split(rows: list[Edge], groups: tuple[tuple[State, ...], ...]) -> Iterator[tuple[Edge, ...]]:
-    """Rows that are the same but for their source: by whole groups, then one by one."""
+    """Split rows that differ only in their source: whole groups first, then single rows."""
     left = {edge.source: edge for edge in rows}
     for group in groups:
         if left.keys() >= set(group):

@@ -1,4 +1,4 @@
-"""One job's way through the table, for the drawings: its visits, and the edges that it took."""
+"""One job's path through the table, for the drawings: its visits and the edges it took."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from states.history import History
 from states.table import Edge, Event, State
 from states.transition import Transition
 
-#: Follows the name of what was there again before the state was left.
+#: Suffix of a resource that became available again before the job left the state.
 BACK = " (back)"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Visit:
-    """One stay of the job in a state. `number` counts from 1."""
+    """One visit of the job to a state. `number` counts from 1."""
 
     number: int
-    #: None where the job is still there, or where its journal ends.
+    #: None if the job is still in the state, or if its journal ends there.
     seconds: float | None
 
 
 class Way:
-    """The job's visits, and which edges began them."""
+    """The job's visits, and the edges that began them."""
 
     def __init__(self, history: History | None, edges: tuple[Edge, ...]) -> None:
         self.history = history
@@ -56,9 +56,9 @@ class Way:
         return sum(1 for x in internals if (x.source, x.event) == (edge.source, edge.event))
 
     def missing(self, state: State) -> tuple[str, ...]:
-        """What was missing at any moment of the visits of `state`, first named first.
+        """Return the resources missing during any visit of `state`, in order of first report.
 
-        `database (back)` where it was there again before the state was left.
+        `database (back)` means that it became available again before the job left the state.
         """
         steps = self.history.transitions if self.history else ()
         found: dict[str, bool] = {}
@@ -68,7 +68,7 @@ class Way:
         return tuple(name + BACK if back else name for name, back in found.items())
 
     def _missing_between(self, entry: Transition, leave: Transition | None) -> dict[str, bool]:
-        """What was missing during one visit, and whether it came back in it."""
+        """Return the resources missing during one visit, and whether each came back in it."""
         changes = self.history.condition_changes if self.history else ()
         missing = {Status.LOST} if self._loads_in(entry.target) else {Status.LOST, Status.PENDING}
         found: dict[str, bool] = {}
@@ -81,17 +81,17 @@ class Way:
         return found
 
     def _loads_in(self, state: State) -> bool:
-        """While the loaders run, what is pending is not missing yet."""
+        """Return whether the loaders run in `state`, so that pending does not yet mean missing."""
         return any(e.source is state and e.event is Event.LOADER_REPORTED for e in self._edges)
 
 
 def _is_before(t: float, leave: Transition | None) -> bool:
-    """What came with the event that ended the job is still part of the visit it ended."""
+    """Return whether `t` belongs to the visit; a change with the event that ended the job does."""
     return leave is None or t < leave.t or (t == leave.t and leave.outcome is not None)
 
 
 def edge_of(step: Transition, edges: tuple[Edge, ...]) -> Edge | None:
-    """The row that this step took. Rows that differ in their guard alone differ in the target."""
+    """Return the row that this step took. Rows with different guards have different targets."""
     rows = [
         edge
         for edge in edges

@@ -1,4 +1,4 @@
-"""How the drawings word a time, a guard and a budget."""
+"""Formatting of times, guards and budgets in the drawings."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from states.table import Edge
 
 
 def seconds(value: float) -> str:
-    """A budget: `10 s`, `2.5 s`, `3600 s`."""
+    """Format a budget: `10 s`, `2.5 s`, `3600 s`."""
     return f"{value:.10g} s"
 
 
 def spent(value: float) -> str:
-    """A time that was spent: `3 ms`, `0.31 s`, `12.4 s`, `1804 s`."""
+    """Format a time spent: `3 ms`, `0.31 s`, `12.4 s`, `1804 s`."""
     if value < 0.01:
         return f"{value * 1000:.0f} ms"
     if value < 10:
@@ -20,12 +20,12 @@ def spent(value: float) -> str:
 
 
 def took(value: float) -> str:
-    """How long a step took: `<1 ms`, `3 ms`, `310 ms`, `2.30 s`, `12.4 s`."""
+    """Format the duration of a step: `<1 ms`, `3 ms`, `310 ms`, `2.30 s`, `12.4 s`."""
     if 0 < value < 0.0005:
         return "<1 ms"
     return f"{value * 1000:.0f} ms" if value < 0.9995 else spent(value)
 
 
 def guard_name(edge: Edge) -> str:
-    """The guard's name in words; empty without one."""
+    """Return the guard's name in words; empty without a guard."""
     return edge.guard.__name__.replace("_", " ") if edge.guard else ""

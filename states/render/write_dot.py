@@ -1,8 +1,8 @@
-"""Writes the lifecycle in the DOT language, for Graphviz and what reads its graphs.
+"""Writes the lifecycle in the DOT language, for Graphviz and other tools that read it.
 
-Plain DOT with nothing pinned: the layout is Graphviz's
-(https://graphviz.org/doc/info/lang.html). What a group of states has in
-common starts at a junction, a hexagon with the group's name.
+Plain DOT without fixed positions: Graphviz does the layout
+(https://graphviz.org/doc/info/lang.html). Arrows common to a group of states start at a junction, a
+hexagon with the group's name.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _GREY = f'color="{_LOOKS["event"].stroke}"'
 
 
 def write(view: View) -> str:
-    """The view as a digraph, the same bytes on every machine."""
+    """Return the view as a digraph, byte-identical on every machine."""
     title = [f"    label={_quoted(view.title)} labelloc=t"] if view.of_a_job else []
     lines = [
         "// Solid: an event. Dashed: the state's budget ran out. Red: the job has failed.",

@@ -1,6 +1,6 @@
-"""Writes the lifecycle as a Mermaid flowchart, which GitHub draws where it stands in a README.
+"""Writes the lifecycle as a Mermaid flowchart, which GitHub renders inside a README.
 
-A flowchart rather than a state diagram: only there can an arrow be dashed or red
+A flowchart rather than a state diagram, because only a flowchart has dashed and red arrows
 (https://mermaid.js.org/syntax/flowchart.html).
 """
 
@@ -22,12 +22,12 @@ from states.table import State
 
 _RED = PALETTES["light"]["failure"].stroke
 _WAY = PALETTES["light"]["way-event"].stroke
-#: A line that a dark and a light page both show.
+#: A line colour that is visible on dark and on light pages.
 _GREY = "#818b98"
 
 
 def write(view: View) -> str:
-    """The view as a flowchart, the same bytes on every machine."""
+    """Return the view as a flowchart, byte-identical on every machine."""
     lines = [
         *([f"---\ntitle: {_quoted(view.title)}\n---"] if view.of_a_job else []),
         "%% Solid: an event. Dashed: the state's budget ran out. Red: the job has failed.",
@@ -47,7 +47,7 @@ def write(view: View) -> str:
 
 
 def _states(view: View) -> Iterator[str]:
-    """Each state once, and a junction for each group: labels of a subgraph's arrows overlap."""
+    """Yield states, and a junction per group: labels of a subgraph's arrows would overlap."""
     yield from (f"    {_state(view, state)}" for state in view.boxes)
     for name, words in junctions(view).items():
         yield f"    {name}{{{{{_quoted(words)}}}}}"
@@ -61,17 +61,17 @@ def _state(view: View, state: State) -> str:
 
 
 def _arrow(view: View, arrow: Arrow) -> str:
-    # One rank longer where several run side by side, or their labels would overlap.
+    # One rank longer if several run side by side, or their labels would overlap.
     kind = "-..->" if arrow.is_timeout else "--->"
     if arrow.target is not view.closing:
         kind = kind.replace("--->", "-->").replace("-..", "-.")
-    # Without a place to break a line, a label is as wide as it has to be.
+    # Non-breaking spaces keep a label at its full width.
     text = _quoted("<br/>".join(arrow_lines(arrow)).replace(" ", "\u00a0"))
     return f"    {source_name(view, arrow)} {kind}|{text}| {arrow.target}"
 
 
 def _styles(view: View) -> Iterator[str]:
-    """One for each link, in the order in which they are written."""
+    """Yield one style per link, in the order of the links."""
     yield from (f"stroke:{_GREY},stroke-width:1.5px" for _ in shared_states(view))
     yield from (_style(view, arrow) for arrow in view.arrows)
 
@@ -92,5 +92,5 @@ def _classes(view: View) -> Iterator[str]:
 
 
 def _quoted(text: str) -> str:
-    """Mermaid's own entity for a quotation mark, the one sign that ends a quoted text."""
+    """Quote a text; Mermaid's entity replaces quotation marks, which would end it."""
     return '"' + text.replace('"', "#quot;") + '"'

@@ -1,7 +1,7 @@
-"""Paints a scene as PNG with Graphviz, which comes inside the wheel of pygraphviz.
+"""Paints a scene as PNG with Graphviz, which is part of the pygraphviz wheel.
 
-Graphviz lays nothing out here: every mark is pinned to its place (`nop2`,
-https://graphviz.org/faq/#FaqDotWithCoords), so the PNG shows what the SVG shows.
+Graphviz does no layout here: every mark has a fixed position (`nop2`,
+https://graphviz.org/faq/#FaqDotWithCoords), so the PNG equals the SVG.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from states.render.scene import (
     Text,
 )
 
-#: Twice the 72 points of an inch: sharp on a screen of double density.
+#: Twice the 72 points of an inch: sharp on a high-density screen.
 DPI = 144
-#: Room for a line of text, which Graphviz aligns inside its node: ems for each character.
+#: Space for a line of text, which Graphviz aligns inside its node: ems per character.
 CHARACTER_ROOM = 0.8
 FONT = "Helvetica,Arial,Liberation Sans,DejaVu Sans,sans"
 
 
 class RenderUnavailable(Exception):
-    """The format needs pygraphviz, which is not installed or cannot load its Graphviz."""
+    """Raised if the format needs pygraphviz, which is not installed or cannot load its Graphviz."""
 
     def __init__(self, wanted: str) -> None:
         self.wanted = wanted
@@ -36,7 +36,7 @@ class RenderUnavailable(Exception):
 
 
 def write(scene: Scene) -> bytes:
-    """The scene as a PNG in light colours. Raises RenderUnavailable."""
+    """Return the scene as a PNG in light colours. Raises RenderUnavailable."""
     try:
         import pygraphviz  # type: ignore[import-untyped]  # ships no types
     except ImportError as error:
@@ -58,7 +58,7 @@ def write(scene: Scene) -> bytes:
 
 
 class _Painter:
-    """Adds marks to a graph as pinned nodes and edges. Graphviz's y grows upwards."""
+    """Adds marks to a graph as fixed nodes and edges. Graphviz's y grows upwards."""
 
     def __init__(self, graph: Any, scene: Scene) -> None:
         self._graph = graph
@@ -94,7 +94,7 @@ class _Painter:
         look = _look(text.css)
         end = {"start": r"\l", "middle": "", "end": r"\r"}[text.anchor]
         room = look.size * (1 + CHARACTER_ROOM * len(text.text))
-        # What reaches further widens the picture.
+        # A wider node would widen the picture.
         if text.anchor == "start":
             room = min(room, self._width - text.x)
         elif text.anchor == "end":
@@ -179,5 +179,5 @@ def _colour(colour: str | None, dim: bool) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Graphviz reads a backslash as the beginning of an escape."""
+    """Escape backslashes, which begin an escape sequence in Graphviz."""
     return text.replace("\\", "\\\\")

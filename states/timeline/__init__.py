@@ -1,7 +1,7 @@
-"""Draws where the time of a job went: its start-up, its whole course, or many start-ups.
+"""Timelines of jobs: one start-up, a whole job, or statistics of many start-ups.
 
-`startup` is the model: bands, steps and the chain of them that decided when RUNNING was entered.
-`Spread` takes many. The drawings are written by states/render, as SVG or PNG.
+`startup` is the model: state visits, steps, and the critical chain that determined when RUNNING was
+entered. `Spread` aggregates many. states/render writes the drawings as SVG or PNG.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ _LEGEND_OF_SPREAD = (
 
 
 def drawing(history: History, *, whole: bool = False) -> Scene:
-    """The start-up of a job, and with `whole` all that came after it.
+    """Return the timeline of a job's start-up; with `whole`, also of all that came after it.
 
-    Raises JournalError for a history in which nothing has happened.
+    Raises JournalError for a history without any transition.
     """
     if not history.transitions:
         raise JournalError("the journal is empty: there is nothing to draw")
@@ -63,9 +63,9 @@ def drawing(history: History, *, whole: bool = False) -> Scene:
 
 
 def spread_drawing(spread: Spread, *, note: str = "") -> Scene:
-    """Many start-ups. `note` says what else there is to know of them.
+    """Return the statistics of many start-ups. `note` adds a sentence.
 
-    Raises ValueError where nothing was counted.
+    Raises ValueError if no start-up was counted.
     """
     panel = spread_panel(spread, note=note)
     return scene(
@@ -77,10 +77,10 @@ def spread_drawing(spread: Spread, *, note: str = "") -> Scene:
 
 
 def svg(drawn: Scene) -> str:
-    """A drawing as an SVG document for light and dark pages."""
+    """Return a drawing as an SVG document for light and dark pages."""
     return write_svg.write(drawn)
 
 
 def png(drawn: Scene) -> bytes:
-    """A drawing as a PNG. Raises RenderUnavailable."""
+    """Return a drawing as a PNG. Raises RenderUnavailable."""
     return write_png.write(drawn)

@@ -1,7 +1,7 @@
-"""A chart before it has a format: rows of bars over an axis of time, one panel below the other.
+"""A chart independent of the output format: rows of bars over a time axis, one panel per topic.
 
-Names stand in a column on the left and figures in one on the right, so that no label has to
-look for a place beside its bar, however short or late that is.
+Names are in a column on the left and figures in a column on the right, so that no label needs space
+beside its bar, however short or late that bar is.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _BAR: Final = 10.0
 _THIN: Final = 3.0
 _LEAST_BAR: Final = 2.0
 
-#: Ems that a character takes in DejaVu Sans, the widest of the fonts that are asked for.
+#: Width of a character in ems in DejaVu Sans, the widest of the requested fonts.
 _THIN_EM: Final = 0.4
 _WIDE_EM: Final = 0.78
 _USUAL_EM: Final = 0.62
@@ -45,19 +45,19 @@ _BOLD: Final = 1.12
 _NAME_WIDTH: Final = _LEFT - _MARGIN - 10
 _FIGURE_WIDTH: Final = WIDTH - _RIGHT - _MARGIN - 12
 _HEAD_WIDTH: Final = WIDTH - 2 * _MARGIN
-#: What fits into a line of the head and the legend.
+#: Characters that fit into a line of the head and the legend.
 _HEAD_CHARS: Final = int(_HEAD_WIDTH / (TEXT_SIZE * 0.54))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Span:
-    """A bar from `start` to `end` seconds. `label` stands in it where it has the room."""
+    """A bar from `start` to `end` seconds. `label` is shown inside if it fits."""
 
     start: float
     end: float
     css: str = "bar"
     label: str = ""
-    #: Drawn as a line: what a bar on it is a part of.
+    #: Drawn as a thin line: the full range behind a bar that shows a part of it.
     thin: bool = False
 
 
@@ -67,35 +67,35 @@ class Row:
 
     name: str
     spans: tuple[Span, ...] = ()
-    #: Marks across the row, in seconds, with their look.
+    #: Marks across the row: time in seconds, and style.
     ticks: tuple[tuple[float, str], ...] = ()
     figures: str = ""
     name_css: str = "text"
     figures_css: str = "muted"
-    #: The name of the row whose bar this one had waited for, in the same panel.
+    #: The name of the row, in the same panel, whose bar this one waited for.
     waited_for: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Panel:
-    """A title, what it says in words, an axis, and groups of rows."""
+    """A title, a summary in words, an axis, and groups of rows."""
 
     title: str
     words: tuple[tuple[str, str], ...]
     start: float
     end: float
     groups: tuple[tuple[Row, ...], ...]
-    #: Stretches of time behind all rows, each second one shaded.
+    #: Time ranges behind all rows; every second one is shaded.
     bands: tuple[tuple[float, float], ...] = ()
-    #: Lines across all rows: when, what they say below, their look.
+    #: Lines across all rows: time, label below, and style.
     lines: tuple[tuple[float, str, str], ...] = ()
-    #: Ten times as long is as far on the axis wherever it starts.
+    #: The axis is logarithmic.
     log: bool = False
-    #: What the figures are.
+    #: The heading of the column of figures.
     figures: str = ""
 
     def x(self, t: float) -> float:
-        """The place of a time on the axis; one outside of it is at its end."""
+        """Return the x of a time on the axis; times outside are moved to the axis' ends."""
         if self.log:
             low, high = math.log10(self.start), math.log10(self.end)
             part = (math.log10(max(t, self.start)) - low) / (high - low)
@@ -105,7 +105,7 @@ class Panel:
 
 
 def scene(panels: tuple[Panel, ...], *, title: str, description: str, legend: str) -> Scene:
-    """All panels below one another, and the legend."""
+    """Return a scene with all panels stacked vertically, and the legend below."""
     parts: list[Part] = []
     y = 12.0
     for panel in panels:
@@ -127,7 +127,7 @@ def scene(panels: tuple[Panel, ...], *, title: str, description: str, legend: st
 
 
 def _panel(panel: Panel, y: float) -> tuple[list[Part], float]:
-    """The panel's parts, and the y below them."""
+    """Return the panel's parts, and the y below them."""
     head: list[Mark] = []
     y += 18
     head.append(Text(x=_MARGIN, y=y, text=_cut(panel.title, "title", _HEAD_WIDTH), css="title"))
@@ -168,7 +168,7 @@ def _bands(panel: Panel, top: float, bottom: float) -> Iterator[Mark]:
 def _axis(panel: Panel, top: float, bottom: float) -> Iterator[Mark]:
     for at, label in _axis_ticks(panel):
         x = panel.x(at)
-        # A rectangle, which every format paints behind the bars.
+        # A rectangle, because every format paints rectangles behind the bars.
         yield Rect(x=x - 0.5, y=top, width=1, height=bottom - top, css="bar-soft", radius=0)
         yield Text(x=x, y=top - 5, text=label, css="muted", anchor="middle")
     if panel.figures:
@@ -176,7 +176,7 @@ def _axis(panel: Panel, top: float, bottom: float) -> Iterator[Mark]:
 
 
 def _axis_ticks(panel: Panel) -> Iterator[tuple[float, str]]:
-    # The last label must not reach into the column of figures.
+    # The last label must not overlap the column of figures.
     last = _RIGHT - (40 if panel.figures else 0)
     if panel.log:
         low, high = math.ceil(math.log10(panel.start)), math.floor(math.log10(panel.end))
@@ -191,7 +191,7 @@ def _axis_ticks(panel: Panel) -> Iterator[tuple[float, str]]:
 
 
 def _round_step(least: float) -> float:
-    """The next step that people count in: 1, 2 or 5 of a power of ten, or minutes, or hours."""
+    """Return the next round step: 1, 2 or 5 times a power of ten, or whole minutes or hours."""
     if 30 < least <= 1800:
         return next(60.0 * n for n in (1, 2, 5, 10, 15, 30) if 60 * n >= least)
     unit = 3600.0 if least > 1800 else 1.0
@@ -200,7 +200,7 @@ def _round_step(least: float) -> float:
 
 
 def clock(at: float, longest: float) -> str:
-    """A time on an axis, in the unit that suits the longest: `200 ms`, `1.5 s`, `12:30`."""
+    """Format a time on an axis in a unit that suits `longest`: `200 ms`, `1.5 s`, `12:30`."""
     if longest > 120:
         return f"{int(at) // 60}:{int(at) % 60:02d}"
     return f"{at * 1000:g} ms" if at < 1 and longest < 2 else f"{at:g} s"
@@ -239,7 +239,7 @@ def _span(panel: Panel, span: Span, y: float, base: float) -> Iterator[Mark]:
 
 
 def _links(panel: Panel, rows: list[tuple[Row, float]]) -> Iterator[Mark]:
-    """From the end of a bar to the beginning of the one that had waited for it."""
+    """Draw lines from the end of a bar to the start of the bar that waited for it."""
     places = {row.name: (row, y + _ROW / 2) for row, y in rows if row.spans}
     for row, y in places.values():
         if row.waited_for not in places:
@@ -263,7 +263,7 @@ def _lines(panel: Panel, top: float, bottom: float) -> Iterator[Mark]:
 
 
 def text_width(text: str, css: str) -> float:
-    """Pixels that a text takes at the most, in the look of that name."""
+    """Return an upper limit of a text's width in pixels, in the style `css`."""
     look = PALETTES["light"][css]
     return sum(map(_ems, text)) * look.size * (_BOLD if look.bold else 1.0)
 

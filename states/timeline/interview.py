@@ -1,4 +1,4 @@
-"""The panel of a whole interview: who spoke, what was lost and came back, silences, faults."""
+"""The panel of a whole interview: turns, resource losses, silences and faults."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from states.table import State
 from states.timeline.chart import Panel, Row, Span, clock
 from states.timeline.startup import last_word
 
-#: Characters of a turn that are spoken in a second: a journal has a turn's end and its words.
+#: Speech rate in characters per second: a journal has only a turn's end and its words.
 SPOKEN_CHARACTERS_S: Final = 15.0
-#: Seconds without a word that are shown as a silence.
+#: Seconds without speech that are shown as a silence.
 SILENCE_S: Final = 5.0
 
 
 def interview_panel(history: History) -> Panel:
-    """From the job's receipt to the last word of its record."""
+    """Return the panel from the job's receipt to its last record."""
     end = max(last_word(history), 0.001)
     spoken = list(_spoken(history))
     silent = list(_silences(history, spoken, end))
@@ -77,7 +77,7 @@ def _state_css(history: History, state: State) -> str:
 
 
 def _questions(history: History, end: float) -> Iterator[Row]:
-    """Each from the first turn on it to that on the next one."""
+    """Yield each question as a span from its first turn to the first turn of the next question."""
     asked = [turn for turn in history.turns if turn.question_id]
     first = [next(turns) for _, turns in groupby(asked, key=lambda turn: turn.question_id)]
     if not first:
@@ -89,7 +89,7 @@ def _questions(history: History, end: float) -> Iterator[Row]:
         Span(start=start, end=after, css="bar", label=turn.question_id or "")
         for turn, start, after in zip(first, starts, ends, strict=True)
     )
-    # A seam, so that each can be told from the next.
+    # A gap between neighbours, so that they can be distinguished.
     seams = tuple((start, "seam") for start in starts[1:])
     several = "" if len(spans) == 1 else "s"
     yield Row(name="question", spans=spans, ticks=seams, figures=f"{len(spans)} question{several}")
@@ -101,7 +101,7 @@ def _over(history: History, end: float) -> float:
 
 
 def _spoken(history: History) -> Iterator[tuple[float, float, Turn]]:
-    """Each turn with its beginning, by the length of its words, and its end."""
+    """Yield each turn with its start, estimated from the length of its words, and its end."""
     before = history.entered(State.RUNNING) or 0.0
     for turn in history.turns:
         words = turn.heard or turn.text
@@ -151,7 +151,7 @@ def _silence_row(silent: list[tuple[float, float]], end: float) -> Row:
 
 
 def _losses(history: History, end: float) -> Iterator[Row]:
-    """Of each resource that was ever lost: from when until when, and why at last."""
+    """Yield the times without each resource that was ever lost, with the last reason."""
     changes = sorted(history.condition_changes, key=lambda change: change.since)
     for resource in dict.fromkeys(c.resource for c in changes if c.status is Status.LOST):
         spans: list[Span] = []
@@ -177,7 +177,7 @@ def _losses(history: History, end: float) -> Iterator[Row]:
 
 
 def _faults(history: History, end: float) -> Iterator[Row]:
-    """Where something went wrong and was survived; a rung of the ladder by its name."""
+    """Yield the survived faults by place; steps of the stuck-turn recovery by their names."""
     where: dict[str, list[tuple[float, str]]] = {}
     for fault in history.faults:
         name = "ladder" if fault.get("rung") else f"fault: {fault.get('where', 'unknown')}"
@@ -185,7 +185,8 @@ def _faults(history: History, end: float) -> Iterator[Row]:
         where.setdefault(name, []).append((_time(fault.get("t")), said))
     for name, found in where.items():
         counts = Counter(said for _, said in found)
-        figures = ", ".join(f"{n} × {x}" if n > 1 else x for x, n in counts.items())  # noqa: RUF001  # the sign is meant
+        # The multiplication sign is intended.
+        figures = ", ".join(f"{n} × {x}" if n > 1 else x for x, n in counts.items())  # noqa: RUF001
         yield Row(name=name, ticks=tuple((at, "way-failure") for at, _ in found), figures=figures)
 
 

@@ -1,4 +1,4 @@
-"""The panels of one job: how it started, and how it closed."""
+"""The panels of one job: its start-up and its closing."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from states.table import BUDGETS, State
 from states.timeline.chart import Panel, Row, Span
 from states.timeline.startup import RECEIVED, TARGET_S, Link, Startup, last_word, startup
 
-#: The target is drawn where the job took more than this part of it.
+#: The target line is drawn if the job took more than this fraction of it.
 _SHOWS_TARGET: Final = 0.4
-#: Seconds between a step and the one before it that are worth a word.
+#: Seconds of waiting between two steps that are worth mentioning.
 _SHOWN_WAIT_S: Final = 0.01
 
 
 def startup_panel(history: History) -> Panel:
-    """States, steps and milestones up to RUNNING, or to what came instead."""
+    """Return states, steps and milestones up to RUNNING, or up to the end that replaced it."""
     start = startup(history)
     shows_target = start.ended > _SHOWS_TARGET * TARGET_S
     end = max(start.ended, TARGET_S) if shows_target and start.reached else start.ended
@@ -42,7 +42,7 @@ def startup_panel(history: History) -> Panel:
 
 
 def closing_panel(history: History) -> Panel | None:
-    """The steps of closing; None for a job that is not closing."""
+    """Return the steps of closing; None for a job that is not closing."""
     began = history.entered(State.CLOSING)
     if began is None:
         return None
@@ -83,7 +83,7 @@ def _budgets(history: History) -> dict[State, float]:
 
 
 def _verdict(history: History, start: Startup) -> tuple[tuple[str, str], ...]:
-    """What an engineer asks first: was it slow, and what took the time."""
+    """Summarize the start-up: was it slow, and which step took the time."""
     if start.reached:
         over = start.ended - TARGET_S
         kept = f"{took(-over)} below" if over <= 0 else f"{took(over)} over"
@@ -112,7 +112,7 @@ def _cost(link: Link) -> str:
         more.append(link.step.reason)
     if link.step is not None and link.step.attempts > 1:
         more.append(f"{link.step.attempts} tries")
-    # Nothing had begun in between: the process was busy with something else.
+    # No step ran in between: the process was busy with other work.
     if link.step is not None and link.cost_s - own_s >= _SHOWN_WAIT_S:
         more.append(f"and {took(link.cost_s - own_s)} until it began")
     return f"{link.name}, {took(own_s)}" + (f" ({', '.join(more)})" if more else "")
@@ -138,7 +138,7 @@ def _state_row(history: History, state: State, entered: float, left: float) -> R
 
 
 def _startup_rows(start: Startup) -> Iterator[Row]:
-    """The steps, and what else is in the chain: the way to the process, a spent budget."""
+    """Yield the steps and the other links of the chain: process start, and spent budgets."""
     rows = [(step.began, _step_row(step, start)) for step in start.steps]
     rows += [(x.began, _link_row(x, start)) for x in start.chain if x.step is None]
     yield from (row for _, row in sorted(rows, key=lambda found: found[0]))
@@ -184,7 +184,7 @@ def _before(link: Link, start: Startup) -> str:
 
 
 def _row_name(link: Link) -> str:
-    """Without the state: that stands above, and would not fit into the column."""
+    """Return the link's name without its state, which stands above and would not fit here."""
     return link.name if link.step else link.name.split()[0]
 
 

@@ -1,4 +1,4 @@
-"""Many start-ups beside one another: what each step takes as a rule, and which is the slowest."""
+"""Statistics of many start-ups: the usual duration of each step, and the slowest step."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from states.render.words import took
 from states.timeline.chart import Panel, Row, Span
 from states.timeline.startup import LATE, TARGET_S, Startup
 
-#: Seconds at which the axis begins: what is shorter decides nothing.
+#: Start of the axis in seconds: shorter times are irrelevant.
 _LEAST_S = 0.001
 
 
 @dataclass(frozen=True, kw_only=True)
 class Figures:
-    """The spread of one figure over some jobs, in seconds."""
+    """The distribution of one duration over some jobs, in seconds."""
 
     name: str
     jobs: int
@@ -26,12 +26,13 @@ class Figures:
     median: float
     p95: float
     most: float
-    #: Of a step: in how many jobs it is on the chain that decided, and what it added there.
+    #: For a step: the number of jobs with the step in their critical chain, and its total cost
+    #: there.
     decided: int = 0
     cost_s: float = 0.0
 
     def as_json(self) -> dict[str, Any]:
-        """As `interview-worker blame --last --json` prints it, in milliseconds."""
+        """Return the data of `interview-worker blame --last --json`, in milliseconds."""
         return {
             "name": self.name,
             "jobs": self.jobs,
@@ -50,7 +51,7 @@ class Figures:
 
 
 class Spread:
-    """Takes one start-up after the other, and keeps a few figures of each."""
+    """Aggregates start-ups and keeps only a few figures of each."""
 
     def __init__(self) -> None:
         self._whole: list[float] = []
@@ -59,7 +60,7 @@ class Spread:
         self._cost: dict[str, float] = {}
 
     def add(self, start: Startup) -> None:
-        """Count a start-up that got to RUNNING. Raises ValueError for another one."""
+        """Count a start-up that reached RUNNING. Raises ValueError for any other."""
         if not start.reached:
             raise ValueError("a job that never got to RUNNING has no time until it")
         self._whole.append(start.ended)
@@ -74,22 +75,22 @@ class Spread:
 
     @property
     def jobs(self) -> int:
-        """How many start-ups were counted."""
+        """The number of counted start-ups."""
         return len(self._whole)
 
     @property
     def whole(self) -> Figures:
-        """From receipt to RUNNING. Raises ValueError where nothing was counted."""
+        """The time from receipt to RUNNING. Raises ValueError if no start-up was counted."""
         return _figures("init_done", self._whole)
 
     @property
     def in_time(self) -> int:
-        """How many kept the target."""
+        """The number of start-ups within the target."""
         return sum(seconds <= TARGET_S for seconds in self._whole)
 
     @property
     def steps(self) -> tuple[Figures, ...]:
-        """Each step, first the one that cost the most of the time of all of these start-ups."""
+        """All steps, sorted by their total cost over all start-ups, the highest first."""
         found = [
             _figures(name, took, self._decided.get(name, 0), self._cost.get(name, 0.0))
             for name, took in self._took.items()
@@ -97,7 +98,7 @@ class Spread:
         return tuple(sorted(found, key=lambda step: (-step.cost_s, -step.median, step.name)))
 
     def verdict(self) -> tuple[str, ...]:
-        """In words: how many kept the target, and which step is the slowest."""
+        """Summarize in words: the share within the target, and the slowest step."""
         whole = self.whole
         lines = [
             f"RUNNING after {took(whole.median)} (median), {took(whole.p95)} (95th percentile), "
@@ -113,7 +114,7 @@ class Spread:
         return tuple(lines)
 
     def as_json(self, passed_over: Mapping[str, int]) -> dict[str, Any]:
-        """As `interview-worker blame --last --json` prints it."""
+        """Return the data of `interview-worker blame --last --json`."""
         return {
             "jobs": self.jobs,
             "passed_over": dict(passed_over),
@@ -125,7 +126,7 @@ class Spread:
 
 
 def spread_panel(spread: Spread, *, note: str = "") -> Panel:
-    """Each step's spread on an axis on which ten times as long is always as far."""
+    """Return each step's distribution on a logarithmic axis."""
     whole, steps = spread.whole, spread.steps
     verdict = spread.verdict()
     words = [(verdict[0], "text"), *((text, "strong") for text in verdict[1:])]
@@ -171,7 +172,7 @@ def _figures(name: str, values: Sequence[float], decided: int = 0, cost_s: float
         jobs=len(ordered),
         least=ordered[0],
         median=median(ordered),
-        # The nearest rank: a value that some job really had.
+        # Nearest rank: a value that some job actually had.
         p95=ordered[math.ceil(0.95 * len(ordered)) - 1],
         most=ordered[-1],
         decided=decided,

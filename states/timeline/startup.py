@@ -1,6 +1,7 @@
-"""How one job started: its states, its steps, and which of them decided when it was RUNNING.
+"""Start-up of one job: its states, its steps, and the critical chain that led to RUNNING.
 
-As `systemd-analyze` reads a boot: every step is there, and one chain of them took the time.
+The analysis follows `systemd-analyze`: it shows every step, and the one chain of steps that
+determined the total time.
 """
 
 from __future__ import annotations
@@ -13,17 +14,17 @@ from states.history import History, Step
 from states.table import EDGES, Event, State
 from states.transition import Transition
 
-#: Seconds from a job's receipt to RUNNING that are aimed at.
+#: Target time from a job's receipt to RUNNING, in seconds.
 TARGET_S: Final = 0.8
 
-#: From the job's receipt by the worker to the first line of its process.
+#: Name of the link from the job's receipt by the worker to the first line of its process.
 RECEIVED: Final = "received"
-#: A loader that is done behind its budget: nothing has waited for it.
+#: Suffix of a loader that finished after its budget: no step waited for it.
 LATE: Final = " (late)"
-#: Seconds by which two figures of one instant may differ: both are rounded.
+#: Tolerance in seconds for two times of the same instant: both are rounded.
 _GRAIN_S: Final = 0.0001
 
-#: What ends a job from outside, whatever it was doing: no step has decided it.
+#: Events that end a job from outside, at any point: no step determined the time.
 _FROM_OUTSIDE: Final = frozenset.intersection(
     *(
         frozenset(edge.event for edge in EDGES if edge.source is state and edge.target)
@@ -34,14 +35,14 @@ _FROM_OUTSIDE: Final = frozenset.intersection(
 
 @dataclass(frozen=True, kw_only=True)
 class Link:
-    """A part of the chain that took the time. Its costs add up to the whole start-up."""
+    """A part of the critical chain. The costs of all links add up to the whole start-up."""
 
     name: str
     began: float
     ended: float
-    #: Seconds that it added: from the end of the link before to its own.
+    #: Seconds that the link added: from the end of the previous link to its own end.
     cost_s: float
-    #: None for what is no step: the way to the job's process, a budget, an end from outside.
+    #: None for a link that is no step: process start, a budget, an end from outside.
     step: Step | None = None
 
 
@@ -49,35 +50,35 @@ class Link:
 class Startup:
     """The start-up of one job, in seconds since it was received."""
 
-    #: Each visit of a state: when it was entered and left.
+    #: Each visit of a state: time of entry, time of exit.
     bands: tuple[tuple[State, float, float], ...]
-    #: Every step that began before the end, in the order in which they began.
+    #: Every step that began before the end, in order of its start.
     steps: tuple[Step, ...]
     chain: tuple[Link, ...]
-    #: The four milestones that the job got to, as its log names them.
+    #: The milestones, of four, that the job reached, named as in its log.
     milestones: tuple[tuple[str, float], ...]
-    #: When RUNNING was entered, or what came instead of it.
+    #: When RUNNING was entered, or the state that came instead of it.
     ended: float
-    #: What was entered then; None for a job that is still starting, or was killed in it.
+    #: The state entered then; None for a job that is still starting or was killed during its start.
     target: State | None
 
     @property
     def reached(self) -> bool:
-        """Whether the job got to RUNNING."""
+        """True if the job reached RUNNING."""
         return self.target is State.RUNNING
 
     @property
     def slowest(self) -> Link | None:
-        """The link of the chain that cost the most."""
+        """The link of the chain with the highest cost."""
         return max(self.chain, key=lambda link: link.cost_s, default=None)
 
     def is_critical(self, step: Step) -> bool:
-        """Whether the step is a link of the chain."""
+        """Return whether the step is a link of the chain."""
         return any(link.step is step for link in self.chain)
 
 
 def startup(history: History) -> Startup:
-    """Read the start-up out of a job's history, also of one that never got to RUNNING."""
+    """Extract the start-up from a job's history, even if it never reached RUNNING."""
     end = _end(history)
     ended = end.t if end else last_word(history)
     steps = [step for step in history.steps if step.began < ended]
@@ -95,7 +96,7 @@ def startup(history: History) -> Startup:
 
 
 def last_word(history: History) -> float:
-    """The time of the last record that says one, in seconds since the job was received."""
+    """Return the time of the last timed record, in seconds since the job was received."""
     times = [x.t for x in (*history.transitions, *history.internals)]
     times += [step.t for step in history.steps]
     times += [turn.t for turn in history.turns]
@@ -135,14 +136,14 @@ def _link(name: str, began: float, ended: float, step: Step | None = None) -> Li
 
 
 class _Chain:
-    """Walks back from the end: before each step comes what it had waited for."""
+    """Walks back from the end: each step is preceded by the one it waited for."""
 
     def __init__(self, history: History, steps: list[Step]) -> None:
         self._entries = history.transitions
         self._left = [step for step in steps if not step.name.endswith(LATE)]
 
     def back_from(self, end: Transition | None, ended: float) -> Iterator[Link]:
-        """The links, the last one first."""
+        """Yield the links, last one first."""
         if end is not None and end.event in _FROM_OUTSIDE:
             began = self._entered(end)
             yield _link(_outside_name(end), began, end.t)
@@ -153,7 +154,7 @@ class _Chain:
             yield _link(RECEIVED, 0.0, received)
 
     def _before(self, at: float) -> Iterator[Link]:
-        """What made it `at`: the step that ended last by then, or a budget spent since."""
+        """Yield what led to the time `at`: the last step to end by then, or a later budget."""
         step = self._last(at)
         while True:
             spent = self._budget_between(step.t if step else 0.0, at)
@@ -165,12 +166,12 @@ class _Chain:
             if step is None:
                 return
             yield _link(step.name, step.began, step.t, step)
-            # Each step is one link at most, so the walk has an end whatever the record says.
+            # Each step is at most one link, so the walk ends whatever the journal contains.
             self._left.remove(step)
             at, step = self._waited_for(step)
 
     def _waited_for(self, step: Step) -> tuple[float, Step | None]:
-        """When the last thing that the step had waited for was there, and what that was."""
+        """Return when the step's last prerequisite was ready, and that prerequisite."""
         if step.needs is None:
             return step.began, self._last(step.began)
         needed = [s for s in self._left if s.name in {f"load {name}" for name in step.needs}]

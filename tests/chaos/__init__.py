@@ -1,6 +1,6 @@
-"""Seeded random faults on real interviews, and a checker that knows only what a candidate could.
+"""Seeded random faults in real interviews, and a checker that does not use the worker's code.
 
-`schedule` draws the faults, `world` is the real parts, `strikes` does the faults, `person` is the
-candidate, `run` puts them together, `evidence` reads what is left, `checker` judges it, `report`
-says so.
+`schedule` draws the faults, `world` starts the real parts, `strikes` triggers the faults, `person`
+is the candidate, and `run` combines them. `evidence` collects the results, `checker` checks them,
+and `report` prints them.
 """

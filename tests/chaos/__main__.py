@@ -1,4 +1,4 @@
-"""Real interviews under seeded random faults, and whether anything was lost.
+"""Hold real interviews under seeded random faults, and check that nothing was lost.
 
 `python -m tests.chaos -n 20 --seed 7`, as `make chaos` does.
 """
@@ -24,7 +24,7 @@ from worker.speech import local_models
 
 
 def main() -> int:
-    """Run; the exit code: 0 nothing was violated, 1 something was, 2 it could not be run."""
+    """Run; return the exit code: 0 no violation, 1 violations, 2 cannot run, 130 interrupted."""
     options = _options()
     seed = options.seed if options.seed is not None else secrets.randbelow(10**6)
     print(f"seed {seed}, {options.n} faults", flush=True)
@@ -36,7 +36,7 @@ def main() -> int:
     folder = options.folder or Path(f"chaos-{seed}-{time.strftime('%Y%m%d-%H%M%S')}")
     folder.mkdir(parents=True, exist_ok=True)
     limits = Limits(silence_s=options.silence_s)
-    # The SDK tells of every reconnection, the stand-ins and the store of every line that was cut.
+    # The SDK logs every reconnection; the test servers and the store log every cut connection.
     for name in ("livekit", "aiohttp", "worker.store"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
@@ -62,13 +62,16 @@ def _options() -> argparse.Namespace:
 
 
 async def _run(seed: int, rounds: tuple[Round, ...], folder: Path, limits: Limits) -> bool:
-    """All rounds; whether anything was violated. An interrupted run reports what it has."""
+    """Run all rounds; return whether there were violations.
+
+    An interrupted run reports its results so far.
+    """
     task = asyncio.current_task()
     assert task is not None
-    # What was started and mounted is ended and given back, as after Ctrl-C.
+    # SIGTERM ends the processes and removes the mounts, as Ctrl-C does.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     binary = await find_or_build(_tell)
-    # Loading a model holds up the candidates' voices.
+    # Load the models now: during a round it would delay the candidates' audio.
     local_models.preload(stt=True, tts=True)
     results: list[RoundResult] = []
     left: list[str] = []

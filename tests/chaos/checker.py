@@ -1,25 +1,27 @@
-"""Judges what is left of a round; knows nothing of the worker's insides.
+"""Checks the evidence of a round without the worker's code.
 
-What it holds interviews to, and what it excuses:
+The kinds of violation, and their exceptions:
 
-lost       A word of an answer that was given to its end, and heard, is not among what is shown of
-           the candidate's. It is excused where the candidate or LiveKit was away meanwhile, where
-           the answer was spoken haltingly by a machine that was too busy, and where the question
-           was never followed by another (the interview ended with it). One that was misheard has
-           another in its place; it is counted apart.
-doubled    Words of an answer are in more of the candidate's turns than the candidate said them.
-asked      A question is asked again though a whole answer to it had been recorded before, by an
-           interviewer who was not killed within a second of that.
+lost       The candidate completed an answer, but one of its words is in none of the candidate's
+           turns in `interviews show`. Exceptions: the candidate or LiveKit was unavailable during
+           the answer; a machine that was too busy spoke the answer haltingly; no later question
+           and no closing followed (the interview ended with this question). A misheard word has
+           another word in its place; it is counted separately.
+doubled    The candidate's turns contain a word more often than the candidate said it, or a turn
+           has two rows.
+asked      A question is asked again although a complete answer to it was recorded before.
+           Exception: the interviewer was killed within a second of that.
 voices     Two interviewers are audible at once for longer than `Limits.two_voices_s`.
-silence    The candidate waits longer than `Limits.silence_s`, not counting what LiveKit was away,
-           nor the database and the lease of calm after it: nobody can be sent meanwhile.
-end        It has no end, or one without an outcome and a reason, or one for which none here does
-           anything: a room that was deleted.
-lease      It has an end, and its lease is somebody's.
+silence    The candidate waits longer than `Limits.silence_s`. Not counted: the candidate's own
+           absence, outages of LiveKit, and outages of the database with the lease of calm after
+           them, in which no interviewer can be sent.
+end        The interview has no end, an end without outcome or reason, or the reason RoomDeleted,
+           although no room is deleted during a round. Or the candidate waited for the end in vain.
+lease      The interview has ended, but a job still holds its lease.
 room       An interviewer is in the room after the end.
-process    The process of a job is there after the end.
-journal    A record on the disk is not in the database, or a turn of it is no row of the turns.
-leftover   Whatever else was left behind: sockets, workers that did not end.
+process    The process of a job exists after the end.
+journal    A record on the disk is missing in the database, or a turn has no row in `turns`.
+leftover   Anything else was left behind: sockets, workers that did not end.
 """
 
 from __future__ import annotations
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
 
 
 def judge(round_: RoundEvidence, limits: Limits | None = None) -> Verdict:
-    """Judge one round."""
+    """Check one round; return the verdict."""
     limits = limits or Limits()
     violations: list[Violation] = []
     for interview in round_.interviews:
@@ -102,7 +104,7 @@ def _located(round_: RoundEvidence, one: Evidence, found: Found) -> Violation:
 
 
 def _times(one: Evidence, word: str) -> int:
-    """In how many of the candidate's whole turns a word is, each time counted."""
+    """Return how often a word occurs in the candidate's complete turns."""
     texts = (
         turn.text for turn in one.turns if turn.speaker == "candidate" and not turn.interrupted
     )
@@ -110,7 +112,7 @@ def _times(one: Evidence, word: str) -> int:
 
 
 def _missing(round_: RoundEvidence, one: Evidence) -> Iterable[tuple[str, str]]:
-    """The questions and words that were heard and are not recorded."""
+    """Yield question and word for each word that was heard but not recorded."""
     recorded = " ".join(one.shown).lower()
     for question_id, words in one.words.items():
         if _heard_whole(round_, one, question_id) and _went_on(one, question_id):
@@ -145,7 +147,7 @@ def _is_evidence(round_: RoundEvidence, one: Evidence, answer: Answer) -> bool:
 
 
 def _went_on(one: Evidence, question_id: str) -> bool:
-    """Whether the interviewer took the question for answered: another came, or the end."""
+    """Return whether the interviewer accepted the answer: a later question or the closing came."""
     ids = list(one.words)
     later = ids[ids.index(question_id) + 1 :]
     asked = any(each.question_id in later for each in one.diary.asked)
@@ -184,7 +186,7 @@ def _asked_again(round_: RoundEvidence, one: Evidence) -> Iterable[Found]:
         for turn in turns:
             whole = all(re.search(rf"\b{word}\b", turn.text.lower()) for word in words)
             recorded = turn.speaker == "candidate" and whole and not turn.interrupted
-            # It may have been under way already when the answer was recorded.
+            # The question may have begun before the answer was recorded.
             if recorded and asked.at_s - turn.at_s > _QUESTION_S:
                 yield Found(
                     what="asked",
@@ -195,9 +197,10 @@ def _asked_again(round_: RoundEvidence, one: Evidence) -> Iterable[Found]:
                 break
 
 
-#: Seconds until a turn is sure to be in the database: until then it is on a disk that may be gone.
+#: Seconds until a turn is certainly in the database. Before that it is only on a disk, which may
+#: be lost.
 _SHIPPED_S: Final = 1.0
-#: Seconds of a question with the words before it.
+#: Duration, in seconds, of a question with the words before it.
 _QUESTION_S: Final = 6.0
 
 

@@ -1,4 +1,4 @@
-"""What a candidate saw of its interview, as plain data; all times are seconds since the epoch."""
+"""A candidate's log of its interview, as plain data; all times are seconds since the epoch."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """One try at an answer."""
+    """One attempt at an answer."""
 
     question_id: str
     words: tuple[str, ...]
     start_s: float
     end_s: float
-    #: False: the candidate left in the middle of it.
+    #: False if the candidate left in the middle of the answer.
     complete: bool
-    #: Frames of it that went out late: above 0 it was spoken haltingly, by this machine's fault,
-    #: and what was understood of it proves nothing.
+    #: Number of late audio frames. Above 0 this machine was too busy and spoke the answer
+    #: haltingly: its transcript proves nothing.
     late_frames: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """A question was heard to its end, in the interviewer's own words."""
+    """A question that the candidate heard to its end, in the interviewer's own words."""
 
     question_id: str
     at_s: float
@@ -34,22 +34,22 @@ class Asked:
 
 @dataclass(kw_only=True)
 class Diary:
-    """One candidate's interview, all of its visits to the room together."""
+    """One candidate's interview, with all of the candidate's visits to the room."""
 
     interview_id: str
     room: str
-    #: When its interviewers were sent.
+    #: When the round's interviewers were dispatched.
     began_s: float
     ended_s: float = 0.0
-    #: When the candidate was in the room.
+    #: Times in which the candidate was in the room.
     visits: list[Span] = field(default_factory=list)
-    #: By the interviewer's identity, when it was audible.
+    #: Times in which each interviewer was audible, by identity.
     voices: dict[str, list[Span]] = field(default_factory=dict)
     asked: list[Asked] = field(default_factory=list)
     answers: list[Answer] = field(default_factory=list)
-    #: When the plan's last words were heard.
+    #: When the plan's closing was heard.
     closing_s: float | None = None
-    #: The candidate's patience was at its end.
+    #: True if the candidate ran out of patience.
     gave_up: bool = False
-    #: Frames of the candidate's microphone that were late, in all.
+    #: Total number of late frames of the candidate's microphone.
     late_frames: int = 0

@@ -1,7 +1,7 @@
-"""What is left of an interview: its rows by plain SQL, its journals as plain JSON lines.
+"""Evidence of an interview: its rows by plain SQL, its journals as plain JSON lines.
 
-Nothing here knows the worker's code; the schema (worker/store/migrations) and the journal's form
-(states/journal.py) are what anybody else would read them by.
+This module does not use the worker's code. It relies only on the schema (worker/store/migrations)
+and on the journal's format (states/journal.py), as any other reader does.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from tests.chaos.spans import Span
 
 @dataclass(frozen=True, kw_only=True)
 class Struck:
-    """What became of one fault."""
+    """The result of one fault."""
 
     kind: str
     target: str
-    #: Seconds since the epoch: when it began and ended.
+    #: Start and end, in seconds since the epoch.
     span: Span
-    #: Whether there was something to strike.
+    #: False if the fault had no target.
     hit: bool
-    #: The interviews whose interviewer was struck, and that interviewer's identity.
+    #: Identities of the affected interviewers, by interview.
     interviewers: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
 
@@ -64,54 +64,54 @@ class InterviewRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Journal:
-    """The file of one job."""
+    """The journal file of one job."""
 
     job_id: str
     path: str
     shipped: bool
     records: tuple[Mapping[str, Any], ...]
-    #: Lines that are no JSON.
+    #: Number of lines that are not JSON.
     torn: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """All that is known of one interview when it should be over."""
+    """All facts about one interview at the time when it should be over."""
 
     diary: Diary
-    #: The words of each answer that tell it from the others, by question, and all of it.
+    #: By question: the words that only its answer contains, and the complete answer.
     words: Mapping[str, tuple[str, ...]]
     answers: Mapping[str, str]
     row: InterviewRow | None
     turns: Sequence[TurnRow]
-    #: What `interviews show` prints of the candidate's, answers that were cut off as well.
+    #: The candidate's turns that `interviews show` prints, including interrupted ones.
     shown: Sequence[str]
-    #: Records in the database, by job.
+    #: Number of records in the database, by job.
     stored: Mapping[str, int]
     journals: Sequence[Journal]
-    #: Who is still in the room, the candidate being gone.
+    #: Identities of the interviewers that are still in the room.
     in_room: Sequence[str] = ()
-    #: Processes of its jobs that are still there.
+    #: Ids of the job processes that still exist.
     processes: Sequence[int] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class RoundEvidence:
-    """All that is known of a round."""
+    """All facts about a round."""
 
     number: int
     interviews: Sequence[Evidence]
     struck: Sequence[Struck]
-    #: What was left over beside the interviews themselves, in words.
+    #: Descriptions of leftovers outside the interviews.
     leftovers: Sequence[str] = field(default=())
 
     def away(self, *kinds: str) -> list[Span]:
-        """When something was struck by one of these faults."""
+        """Return the times of the faults of these kinds that had a target."""
         return [each.span for each in self.struck if each.hit and each.kind in kinds]
 
 
 async def interview_row(database: asyncpg.Connection, interview_id: str) -> InterviewRow | None:
-    """The interview's row; None where there is none."""
+    """Return the interview's row; None if it has no row."""
     row = await database.fetchrow(
         "SELECT status, outcome, reason, token, lease_job FROM interviews WHERE interview_id = $1",
         interview_id,
@@ -120,7 +120,7 @@ async def interview_row(database: asyncpg.Connection, interview_id: str) -> Inte
 
 
 async def turn_rows(database: asyncpg.Connection, interview_id: str) -> list[TurnRow]:
-    """The interview's turns, in the order in which they were spoken."""
+    """Return the interview's turns in chronological order."""
     rows = await database.fetch(
         "SELECT job_id, seq, extract(epoch FROM at)::float8 AS at_s, speaker, text, question_id,"
         " role, interrupted, late FROM turns WHERE interview_id = $1 ORDER BY at, seq",
@@ -130,7 +130,7 @@ async def turn_rows(database: asyncpg.Connection, interview_id: str) -> list[Tur
 
 
 async def stored_records(database: asyncpg.Connection, jobs: Iterable[str]) -> dict[str, int]:
-    """How many records of each job there are."""
+    """Return the number of stored records of each job."""
     rows = await database.fetch(
         "SELECT job_id, count(*) AS records FROM job_records WHERE job_id = ANY($1) GROUP BY 1",
         list(jobs),
@@ -139,13 +139,13 @@ async def stored_records(database: asyncpg.Connection, jobs: Iterable[str]) -> d
 
 
 def journals_of(room: str, paths: Iterable[Path]) -> list[Journal]:
-    """The journals of a room's jobs."""
+    """Return the journals of a room's jobs, sorted by their start."""
     found = []
     for path in paths:
         try:
             text = path.read_text(errors="replace")
         except FileNotFoundError:
-            continue  # it was put away since it was listed
+            continue  # it was moved since it was listed
         records, torn = [], 0
         for line in text.splitlines():
             try:

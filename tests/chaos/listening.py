@@ -1,4 +1,4 @@
-"""What a candidate heard, and did not hear: voices, silences, and who came back when."""
+"""Analysis of what a candidate heard: voices, silences, and the return of interviewers."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     from tests.chaos.diary import Answer
     from tests.chaos.evidence import Evidence, RoundEvidence
 
-#: What is struck when an interviewer dies, by the kind's name.
+#: Names of the kinds of fault that kill an interviewer.
 _KILLS: Final = ("kill-job", "kill-worker", "kill-machine")
 _LIVEKIT: Final = ("kill-livekit",)
 _DATABASE: Final = ("stop-database", "kill-database", "stall-database")
-#: Seconds until everybody is in the room again after LiveKit is back: the SDK's back-off.
+#: Seconds until all participants are in the room again after LiveKit is back (the SDK's back-off).
 _REJOIN_S: Final = 4.0
 
 
 def unheard(round_: RoundEvidence, one: Evidence, answer: Answer) -> bool:
-    """Whether nobody could hear the whole of it."""
+    """Return whether the candidate or LiveKit was unavailable during a part of the answer."""
     away = [each.longer(_REJOIN_S) for each in round_.away(*_LIVEKIT)]
     span = Span(start_s=answer.start_s, end_s=answer.end_s)
     present = any(v.start_s <= span.start_s and span.end_s <= v.end_s for v in one.diary.visits)
@@ -32,7 +32,7 @@ def unheard(round_: RoundEvidence, one: Evidence, answer: Answer) -> bool:
 
 
 def two_voices(one: Evidence, limits: Limits) -> Iterable[Found]:
-    """Two interviewers who are audible at once."""
+    """Yield each pair of interviewers that are audible at once for too long."""
     for (first, spans), (second, others) in combinations(one.diary.voices.items(), 2):
         together = [
             (max(a.start_s, b.start_s), overlap)
@@ -52,12 +52,12 @@ def two_voices(one: Evidence, limits: Limits) -> Iterable[Found]:
 @dataclass(frozen=True, kw_only=True)
 class _Silence:
     span: Span
-    #: Seconds of it that nothing excuses.
+    #: Seconds of the silence that nothing excuses.
     counted_s: float
 
 
 def silences(round_: RoundEvidence, one: Evidence, limits: Limits) -> Iterable[Found]:
-    """Waits above the limit."""
+    """Yield the waits above the limit."""
     for silence in _waits(round_, one, limits):
         if silence.counted_s > limits.silence_s:
             yield Found(
@@ -69,12 +69,12 @@ def silences(round_: RoundEvidence, one: Evidence, limits: Limits) -> Iterable[F
 
 
 def longest_silence(round_: RoundEvidence, one: Evidence, limits: Limits) -> _Silence | None:
-    """The longest wait of an interview; None where it had none."""
+    """Return the longest wait of an interview; None if it had none."""
     return max(_waits(round_, one, limits), key=lambda each: each.counted_s, default=None)
 
 
 def _waits(round_: RoundEvidence, one: Evidence, limits: Limits) -> list[_Silence]:
-    """When nobody was heard, from the first visit to the last words or the last visit's end."""
+    """Return the silences from the first visit to the closing, or to the last visit's end."""
     diary = one.diary
     sounds = [span for spans in diary.voices.values() for span in spans]
     sounds += [Span(start_s=each.start_s, end_s=each.end_s) for each in diary.answers]
@@ -98,7 +98,7 @@ def _waits(round_: RoundEvidence, one: Evidence, limits: Limits) -> list[_Silenc
 
 
 def returns(round_: RoundEvidence) -> Iterable[Return]:
-    """How long each candidate waited whose interviewer was killed."""
+    """Yield, for each killed interviewer, how long its candidate waited for the next one."""
     for struck in round_.struck:
         if not struck.hit or struck.kind not in _KILLS:
             continue

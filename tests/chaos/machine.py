@@ -1,4 +1,4 @@
-"""A machine with one worker on it: a disk of its own, and a new worker where the last one died."""
+"""A simulated machine with its own disk and one worker, which is replaced after it has ended."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ if TYPE_CHECKING:
 
     from worker.demo.livekit_server import LiveKitServer
 
-#: Megabytes of a machine's disk, and what the cache of spoken lines may take of them.
+#: Megabytes of a machine's disk.
 _DISK_MB: Final = 48
-#: Seconds until a worker that was told twice to end must have ended: its clean-up and more.
+#: Seconds in which a worker must end after its second SIGTERM: the time of its clean-up and more.
 _ENDS_S: Final = 60.0
-#: What everything but the candidates runs at.
+#: Nice value of all processes except the candidates'.
 _NICE: Final = os.getpriority(os.PRIO_PROCESS, 0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class LivingJob:
-    """A job that is held by a process of this machine."""
+    """A job with a living process on this machine."""
 
     job_id: str
     room: str
     pid: int
-    #: When, in ISO 8601.
+    #: Start time in ISO 8601.
     began: str
 
     @property
@@ -48,7 +48,7 @@ class LivingJob:
 
 
 class PlacedWorker(RunningWorker):
-    """A worker whose data folder is its machine's, and whose name is that of all."""
+    """A worker with the data folder of its machine and the agent name of all workers."""
 
     def __init__(self, server: LiveKitServer, settings: Mapping[str, str], data_dir: Path) -> None:
         super().__init__(server, {**settings, "INTERVIEW_DATA_DIR": str(data_dir)})
@@ -57,13 +57,13 @@ class PlacedWorker(RunningWorker):
 
     @property
     def main(self) -> psutil.Process | None:
-        """The main process, while it lives."""
+        """The main process while it lives, else None."""
         if self.process is None or self.process.poll() is not None:
             return None
         return psutil.Process(self.process.pid)
 
     def tree(self) -> list[psutil.Process]:
-        """The main process and all below it."""
+        """Return the main process and all of its descendants."""
         main = self.main
         with contextlib.suppress(psutil.NoSuchProcess):
             return [] if main is None else [main, *main.children(recursive=True)]
@@ -71,7 +71,7 @@ class PlacedWorker(RunningWorker):
 
 
 class Machine:
-    """The worker of one place, whichever it is by now."""
+    """A data folder on its own disk, and the worker that currently runs there."""
 
     def __init__(
         self, number: int, server: LiveKitServer, settings: Mapping[str, str], folder: Path
@@ -79,32 +79,32 @@ class Machine:
         self.number = number
         self.data_dir = folder / f"machine-{number}"
         self.data_dir.mkdir()
-        #: A full disk is a real one where this process may mount one.
+        #: True if this process could mount a real disk, which a fault can fill.
         self.has_disk = _mount(self.data_dir)
         self._server = server
         self._settings = settings
         self.worker = PlacedWorker(server, settings, self.data_dir)
         self.retired: list[PlacedWorker] = []
-        #: Open sockets of the main process as it began.
+        #: Number of open sockets of the main process after its start.
         self.sockets_at_first = 0
-        #: What did not end in time, in words.
+        #: Descriptions of workers that did not end in time.
         self.overdue: list[str] = []
 
     async def start(self) -> None:
-        """Start the worker, until LiveKit has it."""
+        """Start the worker and wait until LiveKit has registered it."""
         await self.worker.start()
         for process in self.worker.tree():
-            process.nice(_NICE)  # not the candidates', which it was started with
+            process.nice(_NICE)  # not the candidates' nice value, which it inherited
         self.sockets_at_first = self.sockets
 
     @property
     def sockets(self) -> int:
-        """Internet sockets of the worker's main process."""
+        """The number of internet sockets of the worker's main process."""
         main = self.worker.main
         return 0 if main is None else len(main.net_connections(kind="inet"))
 
     async def replace(self) -> None:
-        """Wait for the end of the worker that is here, and start another one."""
+        """Wait for the end of the current worker, and start another one."""
         old = self.worker
         assert old.process is not None
         process = old.process
@@ -118,12 +118,12 @@ class Machine:
         try:
             await self.start()
         except AssertionError:
-            # Whoever struck it as it began starts the next one.
+            # A fault ended it during its start; that fault also starts the next worker.
             if new.process is None or new.process.poll() is None:
                 raise
 
     def signal_all(self, number: signal.Signals) -> list[int]:
-        """Send a signal to every process of the worker; returns whom."""
+        """Send a signal to every process of the worker; return their ids."""
         sent = []
         for process in self.worker.tree():
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -138,7 +138,7 @@ class Machine:
             os.killpg(self.worker.process.pid, number)
 
     def fill_disk(self) -> None:
-        """Leave no byte free."""
+        """Fill the disk completely."""
         with contextlib.suppress(OSError), self._ballast.open("wb", buffering=0) as file:
             for size in (1 << 20, 1 << 12, 1):
                 with contextlib.suppress(OSError):
@@ -146,7 +146,7 @@ class Machine:
                         file.write(b"\0" * size)
 
     def free_disk(self) -> None:
-        """Give the space back."""
+        """Free the space again."""
         self._ballast.unlink(missing_ok=True)
 
     @property
@@ -154,12 +154,12 @@ class Machine:
         return self.data_dir / "ballast"
 
     def journals(self) -> Iterator[Path]:
-        """The journals here, shipped or not."""
+        """Yield the journals on this machine, ingested or not."""
         folder = self.data_dir / "journals"
         yield from (*folder.glob("*.jsonl"), *folder.glob("shipped/*.jsonl"))
 
     def jobs(self) -> list[LivingJob]:
-        """The jobs whose processes live, by the first lines of their journals."""
+        """Return the jobs with living processes, as the first lines of their journals name them."""
         found = []
         for path in self.journals():
             with contextlib.suppress(OSError, ValueError, KeyError):
@@ -176,12 +176,12 @@ class Machine:
         return sorted(found, key=lambda job: job.began)
 
     def keep_logs(self, folder: Path) -> None:
-        """Copy what its workers have logged into a folder."""
+        """Copy the logs of all workers of this machine into a folder."""
         for number, worker in enumerate((*self.retired, self.worker), start=1):
             shutil.copy(worker.log_path, folder / f"machine-{self.number}-worker-{number}.log")
 
     async def end(self) -> list[str]:
-        """End the worker; returns what outlives it, in words."""
+        """End the worker; return descriptions of the processes that outlive it."""
         self.free_disk()
         await self.worker.stop()
         with contextlib.suppress(AssertionError):
@@ -189,7 +189,7 @@ class Machine:
         return [f"process {each} of machine {self.number}" for each in left_behind(self.data_dir)]
 
     async def remove(self) -> None:
-        """End whatever there is, and give the disk back."""
+        """End all workers and unmount the disk."""
         try:
             await self.end()
             for worker in (*self.retired, self.worker):
@@ -202,7 +202,7 @@ class Machine:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process is there and no zombie."""
+    """Return whether a process exists and is not a zombie."""
     try:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -210,7 +210,7 @@ def is_alive(pid: int) -> bool:
 
 
 def _mount(folder: Path) -> bool:
-    """Put a small disk there; False where this process may not."""
+    """Mount a small tmpfs on a folder; return False if this process is not permitted to."""
     options = f"size={_DISK_MB}m,mode=0755"
     try:
         done = subprocess.run(

@@ -1,7 +1,8 @@
-"""Tells a word that was misheard from one that was lost.
+"""Distinguishes misheard words from lost words.
 
-The recogniser behind the stand-in of Deepgram is a small one: now and then it writes another word
-in the place of the one that was said. That word arrived; one without anything in its place did not.
+The Deepgram test server uses a small recogniser, which sometimes writes a different word than the
+spoken one. A spoken word with another word in its place has arrived. One with nothing in its place
+is lost.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ if TYPE_CHECKING:
 
 
 def misheard(answer: str, word: str, records: Iterable[str], others: Collection[str]) -> bool:
-    """Whether one of the texts has something else in the place of `word` of the spoken answer.
+    """Return whether one of the texts has other words in the place of the answer's `word`.
 
-    What is there must be as long as half of the piece of the answer that it stands for (one word
-    is no sign of five), and must not hold one of `others`: those are of another answer.
+    The replacement must have at least half as many words as the part of the answer that it
+    replaces, because one word does not prove that five arrived. It must not contain a word of
+    `others`, which belong to other answers.
     """
     spoken = _words(answer)
     place = spoken.index(word)

@@ -1,4 +1,4 @@
-"""A candidate who answers whatever is asked, leaves and comes back, and keeps a diary."""
+"""A candidate that answers all questions, can leave and come back, and writes a log."""
 
 from __future__ import annotations
 
@@ -23,31 +23,33 @@ if TYPE_CHECKING:
     from tests.chaos.plan import Script
     from worker.demo.candidate import Candidate
 
-#: Silence after which it is the candidate's turn, as in `worker.demo.conversation`.
+#: Seconds of silence after which it is the candidate's turn, as in `worker.demo.conversation`.
 _PAUSE_S: Final = 1.0
 _LOOK_S: Final = 0.1
-#: Silence after which a candidate who was asked nothing, by the captions, recalls what it heard.
+#: Seconds of silence after which the candidate transcribes the audio itself, if the captions
+#: contain no question.
 _PUZZLED_S: Final = 1.6
-#: Seconds that it recalls: the longest of the plan's lines twice.
+#: Seconds of audio to transcribe: the duration of the plan's longest line, twice.
 _REMEMBERED_S: Final = 14.0
-#: After the last words, or after the interview is over by the record: until the candidate leaves.
+#: Seconds until the candidate leaves after the closing, or after the interview's end in the
+#: database.
 _LINGERS_S: Final = 3.0
 _TRIES_AGAIN_S: Final = 0.5
-#: Ahead of everything that is not told otherwise (nice(1)).
+#: Nice value that precedes all processes with the default value (nice(1)).
 _FIRST: Final = -5
 
 
 def come_first() -> None:
-    """Let the candidates of this thread wait for no processor, where that is allowed.
+    """Raise the priority of this thread, which runs the candidates, if that is permitted.
 
-    Their headsets are hardware to everybody else: one that stutters proves nothing.
+    The headsets of the candidates simulate hardware: a run with stuttering audio proves nothing.
     """
     with contextlib.suppress(PermissionError):
         os.setpriority(os.PRIO_PROCESS, 0, _FIRST)
 
 
 def _is_complete(heard: str) -> bool:
-    """Whether there is something to answer, or nothing more to come."""
+    """Return whether the text contains a complete question, or the closing."""
     return question_in(heard) is not None or is_closing(heard)
 
 
@@ -55,11 +57,11 @@ class Person:
     """One candidate, from the first visit to the last.
 
     Args:
-        join: Makes a way into the room, a new one for each visit.
-        script: What is answered.
-        diary: Is written.
-        recordings: The folder that gets a WAV file of each visit.
-        patience_s: When it gives up and leaves for good.
+        join: Creates a connection to the room, a new one for each visit.
+        script: The answers.
+        diary: The log to write.
+        recordings: The folder for a WAV file of each visit.
+        patience_s: Seconds after which the candidate gives up and leaves permanently.
     """
 
     def __init__(
@@ -83,7 +85,7 @@ class Person:
         self._over_s: float | None = None
 
     def drop(self, for_s: float) -> bool:
-        """Leave now, and come back so many seconds later; False where it has left for good."""
+        """Leave, and come back `for_s` seconds later; return False if it has left permanently."""
         if self._done:
             return False
         self._away_s = for_s
@@ -91,12 +93,12 @@ class Person:
         return True
 
     def told_it_is_over(self) -> None:
-        """The record says that the interview has ended."""
+        """Note that the interview has ended according to the database."""
         if self._over_s is None:
             self._over_s = time.time()
 
     async def run(self) -> None:
-        """Be interviewed."""
+        """Take part in the interview until its end."""
         while not self._done:
             self._leave.clear()
             self._away_s = _TRIES_AGAIN_S
@@ -130,18 +132,18 @@ class Person:
             await asyncio.gather(talking, leaving, return_exceptions=True)
             self._write_down(candidate, joined_s)
             await candidate.leave()
-            # Others speak meanwhile.
+            # In a thread, because other candidates are speaking.
             name = f"{self.diary.interview_id}-{len(self.diary.visits)}.wav"
             path = self._recordings / name
             await asyncio.to_thread(candidate.save_recording, path, own_voice=True)
 
     async def _talk(self, candidate: Candidate) -> None:
-        """Answer what is asked, until it is over or the room is gone."""
+        """Answer all questions until the interview is over or the room is disconnected."""
         read, since_s, listened_s = 0, 0.0, 0.0
         while not (self._done or candidate.disconnected):
             await asyncio.sleep(_LOOK_S)
             heard_s = candidate.meter.last_audible_s
-            # The captions may be ahead of the voice.
+            # The captions may be ahead of the audio.
             if heard_s is None or candidate.now_s - heard_s < _PAUSE_S:
                 continue
             captions = candidate.captions.others(candidate.identity)
@@ -149,7 +151,7 @@ class Person:
             if not _is_complete(heard) and heard_s > listened_s:
                 if candidate.now_s - heard_s < _PUZZLED_S:
                     continue
-                # A reconnection costs captions that the voice survives.
+                # A reconnection can lose captions although the audio arrives.
                 listened_s = heard_s
                 since_s = max(since_s, heard_s - _REMEMBERED_S)
                 heard = await heard_by(candidate, since_s=since_s)
@@ -169,7 +171,7 @@ class Person:
         start_s, late_before = time.time(), candidate.late_frames
         complete = False
         try:
-            with contextlib.suppress(RuntimeError):  # the room went away
+            with contextlib.suppress(RuntimeError):  # the room was lost
                 await candidate.say(samples, rate)
                 complete = True
         finally:
@@ -185,7 +187,7 @@ class Person:
             )
 
     def _write_down(self, candidate: Candidate, joined_s: float) -> None:
-        """What the visit's ear took in, on the diary's clock."""
+        """Add the visit and the voices heard in it to the diary, on the diary's clock."""
         diary, now_s = self.diary, time.time()
         diary.visits.append(Span(start_s=joined_s, end_s=now_s))
         diary.late_frames += candidate.late_frames

@@ -1,4 +1,4 @@
-"""The interviews of a run: short, and with answers whose words can be told apart."""
+"""The interviews of a run: short, with answers whose words can be identified."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Final
 from tests.support.live.heard import place_of
 from worker.interview.plan import Plan, Question
 
-#: Words that the bundled recogniser understands from the bundled voice every time (all of them
-#: were tried in the sentence of `answer`), and that no question contains.
+#: Words that no question contains, and that the bundled recogniser always understands from the
+#: bundled voice (each was tried in the sentence of `answer`).
 _WORDS: Final = (
     "tiger piano river mountain guitar castle garden bridge window kitchen blanket hammer"
     " umbrella elephant island butter candle basket forest mirror pencil rabbit camel lemon"
@@ -37,29 +37,29 @@ PLAN: Final = Plan(
 
 @dataclass(frozen=True, kw_only=True)
 class Script:
-    """What one candidate answers: two words a question, each of them once in an interview."""
+    """The answers of one candidate: two words per question, each word once in an interview."""
 
     words: dict[str, tuple[str, str]]
 
     @classmethod
     def drawn(cls, source: random.Random) -> Script:
-        """One with other words than the last."""
+        """Return a script with newly drawn words."""
         chosen = iter(source.sample(WORDS, 2 * len(PLAN.questions)))
         return cls(words={each.id: (next(chosen), next(chosen)) for each in PLAN.questions})
 
     def answer(self, question_id: str) -> str:
-        """The answer as it is spoken: 2.5 s."""
+        """Return the answer as text; its speech takes 2.5 s."""
         first, second = self.words[question_id]
         return f"I would choose the {first}, and after that the {second}."
 
 
 def question_in(heard: str) -> str | None:
-    """The last of the plan's questions that these words hold, whole."""
+    """Return the id of the last complete question in the text; None if it contains none."""
     places = {each.id: place_of(each.text, heard) for each in PLAN.questions}
     ends = {name: place[1] for name, place in places.items() if place is not None}
     return max(ends, key=lambda name: ends[name]) if ends else None
 
 
 def is_closing(heard: str) -> bool:
-    """Whether the plan's last words are among these."""
+    """Return whether the text contains the plan's closing."""
     return place_of(PLAN.closing, heard) is not None

@@ -1,4 +1,4 @@
-"""What a run came to: a file for programs, a table for people."""
+"""The report of a run: a JSON file for programs, a table for people."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def summary(seed: int, results: Sequence[RoundResult], left: Sequence[str] = ()) -> dict[str, Any]:
-    """The figures of a run, as JSON data; seconds throughout. `left`: what outlived it."""
+    """Return the metrics of a run as JSON data, with times in seconds. `left`: its leftovers."""
     struck = [each for result in results for each in result.evidence.struck]
     verdicts = [result.verdict for result in results]
     violations = [
@@ -59,7 +59,7 @@ def summary(seed: int, results: Sequence[RoundResult], left: Sequence[str] = ())
 
 
 def _returns(returns: Sequence[Return]) -> dict[str, Any]:
-    """How long candidates waited whose interviewer was killed, by what was killed."""
+    """Return how long candidates waited after their interviewer was killed, by kind of fault."""
     waits: dict[str, list[float]] = {}
     for each in returns:
         if each.waited_s is not None:
@@ -73,7 +73,7 @@ def _returns(returns: Sequence[Return]) -> dict[str, Any]:
 
 
 def write(path: Path, figures: dict[str, Any], results: Sequence[RoundResult]) -> None:
-    """Write the figures, and with them every fault and every candidate's diary."""
+    """Write the metrics, with every fault and every candidate's diary."""
     rounds = [
         {
             "number": result.evidence.number,
@@ -87,7 +87,7 @@ def write(path: Path, figures: dict[str, Any], results: Sequence[RoundResult]) -
 
 
 def table(figures: dict[str, Any]) -> str:
-    """The figures in lines."""
+    """Return the metrics as lines of text."""
     faults = figures["faults"]
     lines = [
         f"seed {figures['seed']}: {faults['struck']} faults struck ({faults['missed']} missed)"
@@ -114,7 +114,7 @@ def table(figures: dict[str, Any]) -> str:
 
 
 def violation_line(each: dict[str, Any]) -> str:
-    """One violation, with the round and the interview it is in."""
+    """Return one violation as a line of text, with its round and interview."""
     where = f"round {each['round']}"
     if each["interview_id"]:
         where += f", interview {each['interview_id']}"

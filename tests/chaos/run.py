@@ -1,4 +1,4 @@
-"""Rounds of real interviews under real faults."""
+"""Runs rounds of real interviews under fault injection."""
 
 from __future__ import annotations
 
@@ -43,38 +43,40 @@ if TYPE_CHECKING:
     from tests.chaos.world import World
     from worker.store.interviews import Interview
 
-#: Seconds for which a candidate stays, whatever happens: three times an undisturbed interview.
+#: Maximum seconds that a candidate stays: three times an undisturbed interview.
 _PATIENCE_S: Final = 150.0
-#: Seconds until an interview has ended once its candidate has left (its grace is 30 s), and then
-#: until all of it is in the database and its processes are gone.
+#: Seconds until an interview has ended after its candidate has left (its grace is 30 s), and then
+#: until all of its records are in the database and its processes have ended.
 _ENDS_S: Final = 60.0
 _SETTLES_S: Final = 40.0
 _LOOK_S: Final = 0.5
-#: Seconds for which such an interview may be taken up again: the join deadline, twice.
+#: Seconds in which another interviewer may resume an interview after a provisional end: twice the
+#: join deadline.
 _TAKEN_UP_S: Final = 20.0
-#: Sockets of a main process that may come and go: a pool's, a kept-alive request's.
+#: Number of sockets that a main process may open and close: those of a pool, of kept-alive
+#: requests.
 _SPARE_SOCKETS: Final = 8
 
-#: What asyncpg raises, beside the database's own errors, where a server dies under it.
+#: Errors that asyncpg raises, besides database errors, when a server dies during a call.
 _CLIENT_ERRORS: Final = (asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RoundResult:
-    """One round, judged."""
+    """The evidence of one round, and the verdict."""
 
     evidence: RoundEvidence
     verdict: Verdict
 
 
 class Run:
-    """All rounds of a schedule.
+    """Runs all rounds of a schedule.
 
     Args:
-        world: The parts.
-        seed: What the candidates' words are drawn from, as the schedule is.
-        folder: Where recordings and journals are kept of interviews that are held against the
-            worker.
+        world: The real parts.
+        seed: The seed for the candidates' words, as for the schedule.
+        folder: The folder for recordings and journals of interviews with violations.
+        limits: The limits to check.
     """
 
     def __init__(
@@ -91,7 +93,7 @@ class Run:
         self._limits = limits
 
     async def round(self, number: int, faults: Round) -> RoundResult:
-        """Hold a round's interviews, strike, and judge what is left."""
+        """Hold a round's interviews, trigger the faults, and check the evidence."""
         come_first()
         scripts = [Script.drawn(self._source) for _ in range(INTERVIEWS)]
         interviews = [await self._creator.create(PLAN) for _ in range(INTERVIEWS)]
@@ -121,7 +123,7 @@ class Run:
 
     @property
     def _creator(self) -> PlacedWorker:
-        """Whoever's settings; nothing of its process is used."""
+        """Any worker, used only for its settings, not for its process."""
         return self._world.machines[0].worker
 
     def _seat(self, interview: Interview, script: Script, began_s: float) -> Seat:
@@ -141,7 +143,7 @@ class Run:
         )
 
     async def _send(self, interview: Interview) -> None:
-        """Send an interviewer as `interviews create --dispatch` does, until that succeeds."""
+        """Dispatch an interviewer as `interviews create --dispatch` does; retry until success."""
         while True:
             try:
                 await self._creator.send_interviewer(interview)
@@ -153,7 +155,7 @@ class Run:
                 return
 
     async def _hold(self, seat: Seat) -> None:
-        """One interview, until its candidate has left and its record has an end."""
+        """Hold one interview until its candidate has left and its end is in the database."""
         await seat.send()
         watching = asyncio.create_task(self._watch(seat), name="watch")
         try:
@@ -165,7 +167,7 @@ class Run:
             await asyncio.gather(watching, return_exceptions=True)
 
     async def _watch(self, seat: Seat) -> None:
-        """Tell the candidate when the record says that the interview is over."""
+        """Tell the candidate when the interview is over according to the database."""
         failed_s: float | None = None
         while True:
             await asyncio.sleep(_LOOK_S)
@@ -176,7 +178,7 @@ class Run:
             if row is None or row.status != "ended":
                 failed_s = None
                 continue
-            # Another interviewer may be on the way after one who failed, or was ended.
+            # After a failure or a shutdown, another interviewer may be on its way.
             failed_s = failed_s or time.monotonic()
             provisional = row.outcome == "failed" or row.reason == "ShutdownRequested"
             if not provisional or time.monotonic() - failed_s > _TAKEN_UP_S:
@@ -191,7 +193,7 @@ class Run:
             await connection.close(timeout=2)
 
     async def _settle(self, seats: Sequence[Seat]) -> list[str]:
-        """Wait until everything that must go is gone; what is not, in words."""
+        """Wait until jobs have ended and journals are ingested; return the leftovers as texts."""
         rooms = {seat.room for seat in seats}
         give_up_s = time.monotonic() + _SETTLES_S
 
@@ -207,7 +209,8 @@ class Run:
             ]
             return living + waiting
 
-        while unsettled() and time.monotonic() < give_up_s:  # noqa: ASYNC110 - others' ends are no event
+        # A poll, because the ends of other processes set no event.
+        while unsettled() and time.monotonic() < give_up_s:  # noqa: ASYNC110
             await asyncio.sleep(_LOOK_S)
         leftovers = [f"{each} is left" for each in unsettled()]
         for machine in self._world.machines:
@@ -247,7 +250,7 @@ class Run:
         return evidence
 
     def _keep_or_forget(self, evidence: RoundEvidence, verdict: Verdict) -> None:
-        """Recordings and journals of what is held against somebody stay in the folder."""
+        """Keep recordings and journals of interviews with violations; delete other recordings."""
         wanted = {each.interview_id for each in verdict.violations}
         for one in evidence.interviews:
             interview_id = one.diary.interview_id

@@ -1,17 +1,17 @@
-"""Which fault strikes what, and when: a pure function of the seed and the number of faults.
+"""The schedule of faults: a pure function of the seed and the number of faults.
 
-Interviews come in rounds, several at once; a fault's offset counts from the moment at which the
-round's interviewers were sent. No fault is drawn that nothing could survive:
+Interviews run in rounds, several at once. A fault's offset counts from the dispatch of the round's
+interviewers. The schedule contains no combination of faults that an interview cannot survive:
 
-- One worker at a time is killed, stopped or terminated, with `WORKER_APART_S` until the next, so
-  that two of three go on and the third has been replaced.
-- An interview loses its interviewer (its job, its worker) with `DEATH_APART_S` until it loses the
-  next one; a worker's death counts for every interview of the round.
-- LiveKit and the database are not away at the same time: one of them has to know of the other's
-  interviews. Neither goes twice in a round, and no disk is full while the database is away, since
-  a turn then has nowhere to be.
-- A candidate does not leave while LiveKit is away (there is nothing to leave), and is back well
-  inside the grace for candidates (30 s).
+- Only one worker at a time is killed, stopped or terminated, with `WORKER_APART_S` until the next.
+  So two of three workers continue, and the third has been replaced.
+- An interview loses its interviewer (its job or its worker) with `DEATH_APART_S` until it loses the
+  next one. A worker's death counts for every interview of the round.
+- LiveKit and the database are not unavailable at the same time: one of them has to know of the
+  other's interviews. Neither fails twice in a round. No disk is full while the database is
+  unavailable, because a turn could then be stored nowhere.
+- A candidate does not leave while LiveKit is unavailable (there is no room to leave), and is back
+  well within the grace for candidates (30 s).
 """
 
 from __future__ import annotations
@@ -25,20 +25,21 @@ INTERVIEWS: Final = 3
 WORKERS: Final = 3
 PROVIDERS: Final = ("stt", "tts", "llm")
 
-#: Seconds of a round in which faults strike: as long as an undisturbed interview takes.
+#: Seconds of a round in which faults begin: the duration of an undisturbed interview.
 ROUND_S: Final = 38.0
 FAULTS_A_ROUND: Final = 6
-#: Seconds until the next worker is struck: a start takes about six of them.
+#: Minimum seconds until a fault of the next worker; a start takes about six seconds.
 WORKER_APART_S: Final = 18.0
-#: Seconds until the same interview loses its next interviewer: a lease, a look and a join.
+#: Minimum seconds until the same interview loses its next interviewer: a lease, a check, a join.
 DEATH_APART_S: Final = 12.0
-#: Seconds after it is back that the database, or LiveKit, counts as away: one lease of calm.
+#: Seconds after its return in which the database, or LiveKit, still counts as unavailable: one
+#: lease of calm.
 _BACK_S: Final = 7.0
 _DRAWS: Final = 200
 
 
 class Kind(StrEnum):
-    """What is done. The worker's and the provider's go by the target's number or name."""
+    """The kinds of fault. `Fault.target` selects the interview, the worker or the provider."""
 
     KILL_JOB = "kill-job"
     STOP_JOB = "stop-job"
@@ -59,7 +60,7 @@ class Kind(StrEnum):
 
     @property
     def what(self) -> str:
-        """One line: what happens."""
+        """A description in one line."""
         return _WHAT[self]
 
 
@@ -82,7 +83,7 @@ _WHAT: Final = {
     Kind.DROP_CANDIDATE: "the candidate leaves, and comes back",
 }
 
-#: Seconds that each lasts, shortest and longest. For a termination: until the second signal.
+#: Shortest and longest duration in seconds. For a termination: until the second signal.
 _LASTS_S: Final = {
     Kind.STOP_JOB: (1.0, 14.0),
     Kind.STOP_WORKER: (1.0, 14.0),
@@ -101,16 +102,16 @@ _LASTS_S: Final = {
 OF_AN_INTERVIEW: Final = frozenset(
     {Kind.KILL_JOB, Kind.STOP_JOB, Kind.DISPATCH_TWICE, Kind.DROP_CANDIDATE}
 )
-#: What may take a worker's interviewers away.
+#: Faults after which a worker may lose its interviewers.
 OF_A_WORKER: Final = frozenset(
     {Kind.KILL_WORKER, Kind.KILL_MACHINE, Kind.STOP_WORKER, Kind.TERMINATE_WORKER}
 )
 OF_A_PROVIDER: Final = frozenset({Kind.STALL_PROVIDER, Kind.RESET_PROVIDER, Kind.SLOW_PROVIDER})
 OF_THE_DATABASE: Final = frozenset({Kind.STOP_DATABASE, Kind.KILL_DATABASE, Kind.STALL_DATABASE})
-#: After which an interviewer may be gone, or taken for gone.
+#: Faults after which an interviewer may be dead, or taken for dead.
 DEADLY: Final = OF_A_WORKER | {Kind.KILL_JOB, Kind.STOP_JOB}
 
-#: Drawn without putting back, so that all kinds come equally often; this one twice.
+#: Drawn without replacement, so that all kinds are equally frequent; KILL_JOB comes twice.
 _DECK: Final = (*Kind, Kind.KILL_JOB)
 
 
@@ -118,17 +119,17 @@ _DECK: Final = (*Kind, Kind.KILL_JOB)
 class Fault:
     """One fault of a round."""
 
-    #: Seconds after the round's interviewers were sent.
+    #: Seconds after the dispatch of the round's interviewers.
     at_s: float
     kind: Kind
-    #: The number of the interview or the worker, or a provider's name; empty: there is one.
+    #: The number of the interview or the worker, or a provider's name; empty for the only target.
     target: str = ""
-    #: Seconds that it lasts; 0: it is done at once.
+    #: Duration in seconds; 0 for a fault without duration.
     for_s: float = 0.0
 
     @property
     def until_s(self) -> float:
-        """When it is over, as `at_s`."""
+        """The end of the fault, counted like `at_s`."""
         return self.at_s + self.for_s
 
     def __str__(self) -> str:
@@ -140,7 +141,7 @@ Round: TypeAlias = "tuple[Fault, ...]"
 
 
 def draw(seed: int, faults: int) -> tuple[Round, ...]:
-    """So many faults, in rounds of at most `FAULTS_A_ROUND`, each in the order of time."""
+    """Draw a number of faults, in rounds of at most `FAULTS_A_ROUND`, each sorted by time."""
     source = random.Random(seed)  # noqa: S311 - reproducible on purpose
     deck: list[Kind] = []
     rounds = []
@@ -168,7 +169,7 @@ def _shuffled(source: random.Random) -> list[Kind]:
 
 
 def _fitting(source: random.Random, kind: Kind, beside: list[Fault]) -> Fault | None:
-    """A fault of this kind that may strike beside the others; None where there is no place."""
+    """Return a fault of this kind that is compatible with the others; None if none was found."""
     for _ in range(_DRAWS):
         fault = _drawn(source, kind)
         if all(may_both_strike(fault, other) for other in beside):
@@ -179,7 +180,7 @@ def _fitting(source: random.Random, kind: Kind, beside: list[Fault]) -> Fault | 
 def _drawn(source: random.Random, kind: Kind) -> Fault:
     at_s = source.uniform(0.0, ROUND_S)
     if kind is Kind.DISPATCH_TWICE and source.random() < 0.5:
-        at_s = 0.0  # at once
+        at_s = 0.0  # together with the first dispatch
     shortest_s, longest_s = _LASTS_S.get(kind, (0.0, 0.0))
     target = ""
     if kind in OF_AN_INTERVIEW:
@@ -197,7 +198,7 @@ def _drawn(source: random.Random, kind: Kind) -> Fault:
 
 
 def may_both_strike(one: Fault, other: Fault) -> bool:
-    """Whether something is left that could survive both: the rules of this module."""
+    """Return whether an interview can survive both faults, by the rules of this module."""
     kinds = {one.kind, other.kind}
     if kinds <= OF_A_WORKER:
         return _apart(one, other, WORKER_APART_S)
@@ -220,6 +221,6 @@ def may_both_strike(one: Fault, other: Fault) -> bool:
 
 
 def _apart(one: Fault, other: Fault, apart_s: float) -> bool:
-    """Whether so many seconds are between the end of the first and the second."""
+    """Return whether the later fault begins `apart_s` seconds or more after the other's end."""
     first, second = sorted((one, other), key=lambda fault: fault.at_s)
     return second.at_s - first.until_s >= apart_s

@@ -1,4 +1,4 @@
-"""Stretches of time."""
+"""Time spans."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Span:
-    """A stretch of time."""
+    """A time span."""
 
     start_s: float
     end_s: float
 
     @property
     def length_s(self) -> float:
-        """In seconds."""
+        """The length in seconds."""
         return self.end_s - self.start_s
 
     def overlap_s(self, other: Span) -> float:
-        """Seconds that it has in common with another."""
+        """Return the overlap with another span, in seconds."""
         return max(0.0, min(self.end_s, other.end_s) - max(self.start_s, other.start_s))
 
     def longer(self, by_s: float) -> Span:
-        """The same, ending so many seconds later."""
+        """Return a span that ends `by_s` seconds later."""
         return Span(start_s=self.start_s, end_s=self.end_s + by_s)
 
 
 def merged(spans: Iterable[Span]) -> list[Span]:
-    """The same time in spans that do not overlap, in order."""
+    """Merge overlapping spans; return the result in order."""
     apart: list[Span] = []
     for span in sorted(spans, key=lambda each: each.start_s):
         if apart and span.start_s <= apart[-1].end_s:

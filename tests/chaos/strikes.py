@@ -1,4 +1,4 @@
-"""Does what the schedule says, to the real parts, and writes down what came of it."""
+"""Triggers the scheduled faults on the real parts, and records their results."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
     from tests.chaos.schedule import Fault
     from tests.chaos.world import World
 
-#: Seconds for which a job that is between two processes is waited for.
+#: Seconds to wait for the job of a room that has no job process at the moment.
 _SOON_S: Final = 4.0
 _LOOK_S: Final = 0.1
-#: Seconds by which everything to and from a provider is late.
+#: Delay, in seconds, of all data to and from a provider.
 _LATE_S: Final = 1.5
 
 
 @dataclass(kw_only=True)
 class Seat:
-    """One interview of the round, as faults see it."""
+    """One interview of the round, as the target of faults."""
 
     interview_id: str
     room: str
@@ -43,22 +43,22 @@ class Seat:
 
 
 class Striker:
-    """The faults of one round.
+    """Triggers the faults of one round.
 
     Args:
-        world: Whose parts are struck.
-        seats: The round's interviews, in their order.
+        world: The parts on which the faults act.
+        seats: The round's interviews, in order.
     """
 
     def __init__(self, world: World, seats: Sequence[Seat]) -> None:
         self._world = world
         self._seats = seats
         self.struck: list[Struck] = []
-        #: Of workers that died: a new one is being started.
+        #: Tasks that start a new worker in place of one that has ended.
         self.replacing: list[asyncio.Task[None]] = []
 
     async def run(self, faults: Sequence[Fault]) -> None:
-        """Strike each at its time; ends with the last one's end, and the replacements."""
+        """Trigger each fault at its time; return after all faults and all replacements."""
         async with asyncio.TaskGroup() as tasks:
             for fault in faults:
                 tasks.create_task(self._strike(fault), name=str(fault))
@@ -93,7 +93,7 @@ class Striker:
         return self._world.machines[int(fault.target)]
 
     def _interviewers_struck_by(self, fault: Fault) -> dict[str, str]:
-        """Those that a fault of a worker takes along."""
+        """Return the interviewers that a fault of a worker affects, by interview."""
         if fault.kind not in OF_A_WORKER:
             return {}
         machine = self._machine(fault)
@@ -104,7 +104,7 @@ class Striker:
         }
 
     async def _do(self, fault: Fault) -> str | None:
-        """Strike; returns a word on what was struck. Raises _Missed where there is nothing."""
+        """Trigger a fault; return a note on its target. Raises _Missed if there is no target."""
         world, kind = self._world, fault.kind
         match kind:
             case Kind.KILL_JOB:
@@ -139,7 +139,7 @@ class Striker:
         return None
 
     async def _break_line(self, fault: Fault) -> None:
-        """To a provider or the database."""
+        """Disturb the connections to a provider or the database, then restore them."""
         line = self._world.lines[fault.target or "database"]
         if fault.kind is Kind.SLOW_PROVIDER:
             line.delay(_LATE_S)
@@ -162,7 +162,7 @@ class Striker:
             machine.free_disk()
 
     async def _to_job(self, fault: Fault, number: signal.Signals) -> str:
-        """Returns the identity of the interviewer that was struck."""
+        """Send a signal to the room's newest job; return the identity of its interviewer."""
         room = self._seat(fault).room
         give_up_s = time.monotonic() + _SOON_S
         while not (found := [j for m in self._world.machines for j in m.jobs() if j.room == room]):
@@ -206,4 +206,4 @@ class Striker:
 
 
 class _Missed(Exception):
-    """There was nothing to strike."""
+    """Raised when a fault has no target."""

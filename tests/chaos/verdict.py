@@ -1,4 +1,4 @@
-"""What a round comes to: the limits it is held to, and what is found."""
+"""The limits for a round, and the result of its check."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What counts as too long, in seconds."""
+    """Limits in seconds."""
 
     silence_s: float = 10.0
     two_voices_s: float = 1.0
-    #: For which nobody can be sent after the database was away.
+    #: Time after an outage of the database in which no interviewer can be sent.
     calm_s: float = 4.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Violation:
-    """Something that must not be."""
+    """A violation in one interview or in a round."""
 
     what: str
     detail: str
-    #: Empty: it is the round's.
+    #: Empty for a violation of the whole round.
     interview_id: str = ""
-    #: Seconds since the round's interviewers were sent; None: at its end.
+    #: Seconds since the dispatch of the round's interviewers; None: at the round's end.
     at_s: float | None = None
-    #: The last fault before it.
+    #: The last fault before the violation.
     after: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Return:
-    """How long a candidate waited for the next interviewer after one was killed."""
+    """A candidate's wait for the next interviewer after one was killed; None if none came."""
 
     kind: str
     interview_id: str
@@ -40,25 +40,25 @@ class Return:
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What a round came to."""
+    """The result of a round's check."""
 
     violations: tuple[Violation, ...]
     returns: tuple[Return, ...]
-    #: The longest silence of each interview, in seconds: what of it is not excused, and all.
+    #: The longest silence of each interview, in seconds: without the excused part, and in total.
     silences_s: tuple[tuple[float, float], ...]
-    #: Answers given to their end; those among them that nobody could hear; that were spoken
-    #: haltingly.
+    #: Number of complete answers; how many of them could not be heard completely, and how many were
+    #: spoken haltingly.
     answers: int
     unheard: int
     halting: int
-    #: Words that the recogniser took for others.
+    #: Number of words that the recogniser confused with others.
     misheard: int
     ends: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """Something that must not be, in one interview, before it is placed."""
+    """A violation in one interview, before it is related to the round's start and faults."""
 
     what: str
     detail: str

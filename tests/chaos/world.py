@@ -1,4 +1,4 @@
-"""The real parts of a run: LiveKit, PostgreSQL, three providers behind lines, three machines."""
+"""The parts of a run: LiveKit, PostgreSQL, three providers behind proxies, three machines."""
 
 from __future__ import annotations
 
@@ -34,22 +34,22 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
 
-#: Over the worker's defaults, which are what is tried.
+#: Settings that override the worker's defaults. All other defaults are under test.
 _SETTINGS: Final = {
     "INTERVIEW_EMBEDDED": "0",
     "INTERVIEW_AGENT_NAME": "chaos-interviewer",
     "INTERVIEW_SLOTS": "4",
     "INTERVIEW_IDLE_PROCESSES": "1",
     "INTERVIEW_DRAIN_S": "20",
-    # More deaths in one interview than anybody meets in five minutes.
+    # More deaths of interviewers than any interview has in five minutes.
     "INTERVIEW_REDISPATCH_TRIES": "20",
     "INTERVIEW_STT": "deepgram,local",
     "INTERVIEW_TTS": "elevenlabs,local",
     "INTERVIEW_LLM": "openai,scripted",
-    # The voice itself is what is tried, so nothing is spoken ahead of time.
+    # The run exercises the TTS provider, so nothing is synthesised ahead of time.
     "INTERVIEW_PREPARED_SPEECH": "0",
 }
-#: Where each provider is, by the resource that it serves.
+#: The environment variable with each provider's URL, by the resource that it serves.
 _PROVIDERS: Final = {
     "stt": DeepgramStandIn.url_variable,
     "tts": ElevenLabsStandIn.url_variable,
@@ -58,27 +58,27 @@ _PROVIDERS: Final = {
 
 
 class Postgres:
-    """A PostgreSQL that can be shut down and killed, and is then started again by its keeper.
+    """A PostgreSQL that can be shut down and killed, and that its keeper then starts again.
 
-    It is away for as long as its line refuses; the keeper is another process, since a start
-    here would hold up the candidates' voices.
+    It is unavailable for as long as its proxy refuses connections. The keeper is another
+    process, because a start in this process would delay the candidates' audio.
     """
 
     def __init__(self, folder: Path, embedded: EmbeddedPostgres) -> None:
         self._lock_file = Layout.of(folder).cluster / "postmaster.pid"
-        #: Without the line, for whoever looks on.
+        #: URL without the proxy, for the test itself.
         self.url = embedded.url
 
     async def stop(self) -> None:
-        """Shut it down: its sessions are cut off, its data written."""
+        """Shut the server down: it cuts off its sessions and writes its data."""
         await self._end(signal.SIGINT)
 
     async def kill(self) -> None:
-        """End it at once, as a crash does; its sessions end with it."""
+        """Kill the server, like a crash; its sessions end with it."""
         await self._end(signal.SIGKILL)
 
     async def started(self) -> None:
-        """Wait until it takes connections again."""
+        """Wait until the server accepts connections again."""
         await eventually(lambda: self._lines()[7:8] == ["ready"], "PostgreSQL")
 
     async def _end(self, number: signal.Signals) -> None:
@@ -87,7 +87,7 @@ class Postgres:
         await eventually(lambda: self._lines()[:1] != [pid], "the end of PostgreSQL")
 
     def _lines(self) -> list[str]:
-        """The server's lock file: its process id first, its status last; none while it is away."""
+        """Return the lines of the server's lock file: pid first, status last; empty without it."""
         try:
             return [line.strip() for line in self._lock_file.read_text().splitlines()]
         except OSError:
@@ -95,7 +95,7 @@ class Postgres:
 
 
 class World:
-    """What a run happens in."""
+    """The parts of a run."""
 
     def __init__(
         self,
@@ -107,17 +107,17 @@ class World:
     ) -> None:
         self.livekit = livekit
         self.postgres = postgres
-        #: To the database and the providers.
+        #: Proxies to the database and the providers, by resource.
         self.lines = lines
         self.machines = machines
 
     async def end(self) -> list[str]:
-        """End the workers; returns what they leave behind, in words."""
+        """End the workers; return descriptions of what they leave behind."""
         left = [each for machine in self.machines for each in await machine.end()]
         connection = await asyncpg.connect(self.postgres.url)
         try:
             query = "SELECT count(*) FROM pg_stat_activity WHERE client_port IS NOT NULL"
-            sessions = await connection.fetchval(query) - 1  # this one
+            sessions = await connection.fetchval(query) - 1  # without this session
         finally:
             await connection.close()
         return left + ([f"{sessions} sessions of the database"] if sessions else [])
@@ -125,8 +125,8 @@ class World:
 
 @asynccontextmanager
 async def running_world(binary: Path) -> AsyncIterator[World]:
-    """All of it, running; gone with the block."""
-    # Not a private folder: root's PostgreSQL runs as another user.
+    """Start all parts, and end them with the block."""
+    # Not a private folder: under root, PostgreSQL runs as another user.
     folder = new_folder("interview-chaos-")
     async with AsyncExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
@@ -137,7 +137,7 @@ async def running_world(binary: Path) -> AsyncIterator[World]:
         machines = tuple(Machine(number, livekit, settings, folder) for number in range(WORKERS))
         for machine in machines:
             stack.push_async_callback(machine.remove)
-        # One first: it makes the schema.
+        # Start one worker first: it creates the schema.
         await machines[0].start()
         await asyncio.gather(*(machine.start() for machine in machines[1:]))
         yield World(livekit=livekit, postgres=postgres, lines=lines, machines=machines)
@@ -162,9 +162,9 @@ async def _lines(
 
 
 async def _providers(stack: AsyncExitStack, folder: Path) -> dict[str, str]:
-    """Start the stand-ins, in a process of their own: their models hold up nobody's voice.
+    """Start the provider test servers in another process, where their models delay no audio.
 
-    Returns the environment variables that point a worker at them.
+    Returns the environment variables that point a worker to them.
     """
     said = folder / "stand-ins.log"
     arguments = ["-m", "tests.stand_ins", "--reply", f"ACKNOWLEDGE: {THANKS}"]

@@ -1,4 +1,4 @@
-"""The real LiveKit server that these tests share."""
+"""Shared fixtures of the end-to-end tests: a real LiveKit server and workers on it."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def runner() -> Iterator[asyncio.Runner]:
-    """An event loop for what outlives a test, so that each test keeps a loop of its own."""
+    """Yield an event loop for fixtures that outlive a test; each test keeps its own loop."""
     with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
         yield runner
 
 
 @pytest.fixture(scope="session")
 def voices() -> None:
-    """The models of the candidate's own voice and ear: loading one holds up who speaks."""
+    """Preload the candidates' local STT and TTS models: loading one blocks candidates who speak."""
     local_models.preload(stt=True, tts=True)
 
 
 @pytest.fixture(scope="session")
 def livekit_binary(runner: asyncio.Runner, pytestconfig: pytest.Config) -> Path:
-    """The `livekit-server` program, found or built (minutes, the first time on a machine).
+    """Find or build the `livekit-server` program; the first build on a machine takes minutes.
 
-    Where it cannot be had the tests that need it are skipped; with CI=true they fail.
+    If the program is unavailable, dependent tests are skipped; with CI=true they fail.
     """
     reporter = pytestconfig.pluginmanager.get_plugin("terminalreporter")
     capture = pytestconfig.pluginmanager.get_plugin("capturemanager")
@@ -60,7 +60,7 @@ def livekit_binary(runner: asyncio.Runner, pytestconfig: pytest.Config) -> Path:
 
 @pytest.fixture(scope="session")
 def livekit_server(livekit_binary: Path, runner: asyncio.Runner) -> Iterator[LiveKitServer]:
-    """One server for the whole run, never killed or restarted; rooms keep the tests apart."""
+    """Yield one server for the whole run, never killed or restarted; each test has its own room."""
     server = LiveKitServer(livekit_binary)
     runner.run(server.start())
     try:
@@ -73,7 +73,7 @@ def livekit_server(livekit_binary: Path, runner: asyncio.Runner) -> Iterator[Liv
 def impatient_worker(
     livekit_server: LiveKitServer, runner: asyncio.Runner, voices: None
 ) -> Iterator[RunningWorker]:
-    """A worker that waits seconds for candidates, and is shared: whatever breaks, it goes on."""
+    """Yield a shared worker that waits only seconds for candidates and survives every failure."""
     with _shared(RunningWorker(livekit_server, IMPATIENCE), runner) as worker:
         yield worker
 
@@ -82,7 +82,7 @@ def impatient_worker(
 def returning_worker(
     livekit_server: LiveKitServer, runner: asyncio.Runner, voices: None
 ) -> Iterator[RunningWorker]:
-    """A worker that replaces interviewers that die, shared by the tests that kill them."""
+    """Yield a shared worker that replaces killed interviewers."""
     with _shared(RunningWorker(livekit_server, COMES_BACK), runner) as worker:
         yield worker
 
@@ -99,7 +99,7 @@ def _shared(worker: RunningWorker, runner: asyncio.Runner) -> Iterator[RunningWo
 
 @pytest.fixture
 async def start_worker(livekit_server: LiveKitServer) -> AsyncIterator[StartWorker]:
-    """Starts workers with settings of the test's own, and ends them with it."""
+    """Yield a function that starts workers with given settings; stop them after the test."""
     async with AsyncExitStack() as stack:
 
         async def start(settings: Mapping[str, str]) -> RunningWorker:
@@ -113,9 +113,10 @@ async def start_worker(livekit_server: LiveKitServer) -> AsyncIterator[StartWork
 
 @pytest.fixture
 def signals_heeded() -> Iterator[None]:
-    """What a test starts heeds a terminal's signals.
+    """Restore the default SIGINT and SIGHUP handling for the processes that a test starts.
 
-    A run in the background, or under nohup, has them ignored, and so has whatever it starts.
+    A run in the background or under nohup ignores these signals, and its child processes inherit
+    that.
     """
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGHUP)}
     for number, handler in before.items():

@@ -1,4 +1,4 @@
-"""Agents of one's own on the lifecycle, in a real room."""
+"""Custom applications on the job lifecycle, in a real room."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What cannot work is one line that says what to do, and an exit code that means something."""
+"""Invalid settings and input: one line that says what to do, and a meaningful exit code."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ closing: Goodbye.
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """Not pytest's own folder, which is closed to the user that root's PostgreSQL runs as."""
+    """Yield a folder outside pytest's own, which the user of root's PostgreSQL cannot enter."""
     made = new_folder("interview-bad-")
     yield made
     shutil.rmtree(made, ignore_errors=True)
@@ -60,7 +60,7 @@ def free_port() -> int:
 def run(
     folder: Path, arguments: tuple[str, ...], settings: dict[str, str]
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command where only its own error would be on standard error."""
+    """Run a command so that standard error holds only the command's own error."""
     ours = {
         "INTERVIEW_DATA_DIR": str(folder / "data"),
         "INTERVIEW_EMBEDDED": "1",
@@ -74,7 +74,10 @@ def run(
 async def refused(
     folder: Path, arguments: tuple[str, ...], settings: dict[str, str], code: ExitCode
 ) -> str:
-    """Assert that the command ends with one line and `code`, and leaves no process; the line."""
+    """Assert that the command prints one line, exits with `code` and leaves no process.
+
+    Return the line without its prefix.
+    """
     done = run(folder, arguments, settings)
     assert done.returncode == code, done.stderr
     assert done.stdout == ""
@@ -139,7 +142,7 @@ async def test_a_database_url_that_is_none_is_refused_and_its_password_not_shown
     assert "hunter2" not in line
 
 
-# --- the world outside ----------------------------------------------------------------------------
+# --- external services ----------------------------------------------------------------------------
 
 
 async def test_a_livekit_server_that_is_away_is_waited_for_and_then_named(folder: Path) -> None:
@@ -178,7 +181,7 @@ async def test_a_taken_port_is_named_with_the_setting_that_changes_it(
 
 
 async def test_a_data_folder_that_cannot_be_written_is_named(folder: Path) -> None:
-    # Below a file: no permissions to speak of, so that root is refused as well.
+    # A path below a file fails regardless of permissions, so root is refused as well.
     file = folder / "file"
     file.touch()
     settings = {**KEYS, "LIVEKIT_URL": "ws://127.0.0.1:1", "INTERVIEW_DATA_DIR": f"{file}/data"}
@@ -187,7 +190,7 @@ async def test_a_data_folder_that_cannot_be_written_is_named(folder: Path) -> No
     assert "INTERVIEW_DATA_DIR" in line
 
 
-# --- what commands are given ----------------------------------------------------------------------
+# --- command arguments ----------------------------------------------------------------------------
 
 
 async def test_a_plan_with_a_mistake_is_named_with_its_line(folder: Path) -> None:

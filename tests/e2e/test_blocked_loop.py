@@ -1,4 +1,4 @@
-"""An event loop that is blocked in the middle of an interview: the candidate hears a word."""
+"""An event loop that blocks in the middle of an interview: the candidate hears a filler clip."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def test_a_word_is_heard_while_the_loop_is_blocked_and_the_interview_goes_
     worker = await start_worker(
         {
             "INTERVIEW_ALLOW_FAULTS": "1",
-            # The greeting is the first turn, what answers the candidate the second.
+            # The greeting is the first turn, the reply to the candidate the second.
             "INTERVIEW_FAULTS": f"loop=slow:{BLOCKED_S:g}@2",
         }
     )
@@ -45,7 +45,7 @@ async def test_a_word_is_heard_while_the_loop_is_blocked_and_the_interview_goes_
     record_property("waited_s", f"{waited_s:.2f}")
     assert "one moment" in heard
     assert "goodbye" in heard.replace("good bye", "goodbye").replace("-", "")
-    # The turn begins after the pause that ends an answer, and the loop goes on so much later.
+    # The turn starts after the pause that ends an answer; the loop is free BLOCKED_S later.
     assert waited_s < PLAN.questions[0].thinking_pause_s + BLOCKED_S
 
     job = await worker.ended_job(interview.room)

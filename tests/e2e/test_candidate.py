@@ -1,4 +1,4 @@
-"""Candidates in a real room: what one says, the other hears."""
+"""Candidates in a real room: each hears what the others say."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Joining:
-    """Lets candidates join one room of a server, and lets all of them leave in the end."""
+    """Candidates of one room on a server; all of them leave at the end."""
 
     def __init__(self, server: LiveKitServer, stack: AsyncExitStack) -> None:
         self.server = server
@@ -77,7 +77,7 @@ async def test_a_tone_is_heard_and_recorded_when_it_was_played(join: Joining) ->
     ended_s = await ben.wait_until_interviewer_paused(quiet_s=0.8, timeout_s=20)
     heard = ben.recording()[round(began_s * SAMPLE_RATE) : round(ended_s * SAMPLE_RATE)]
     assert pitch_of(heard) == pytest.approx(440, abs=5)
-    # The codec makes something of silence too, far below what can be heard.
+    # The codec adds noise to silence, far below the audible level.
     before = ben.recording()[: round(max(0.0, before_s - 0.3) * SAMPLE_RATE)]
     assert np.abs(before).max(initial=0) < 10
     assert not ann.meter.spans
@@ -152,7 +152,7 @@ async def test_who_follows_somebody_who_left_is_heard_as_themselves(join: Joinin
         ("ann", "left"),
         ("eve", "joined"),
     ]
-    # One stream at a time: a second one would have doubled the tone.
+    # Only one stream plays at a time: a second one would double the amplitude.
     assert np.abs(ben.recording()).max() < 1.2 * 0.3 * 32_768
 
 

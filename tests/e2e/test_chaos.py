@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.usefixtures("voices"), pytest.mark.alone]
 
 SEED = 7
-#: Seconds; a busy machine's, not the goal (10 s).
+#: Limit in seconds for a busy machine; the goal is 10 s.
 LONGEST_SILENCE_S = 30.0
 
 
@@ -30,7 +30,7 @@ LONGEST_SILENCE_S = 30.0
 async def test_nothing_is_lost_under_faults_and_every_interview_has_its_end(
     livekit_binary: Path, tmp_path: Path, record_property: Record
 ) -> None:
-    # Before anybody speaks: loading a model holds up the candidates' own voices.
+    # Before any speech: loading a model blocks the candidates' own voices.
     local_models.preload(stt=True, tts=True)
     limits = Limits(silence_s=LONGEST_SILENCE_S)
     (faults,) = draw(SEED, 6)

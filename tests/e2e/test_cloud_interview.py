@@ -1,4 +1,4 @@
-"""Interviews through the real plugins of Deepgram, ElevenLabs and OpenAI, against stand-ins."""
+"""Interviews through the real Deepgram, ElevenLabs and OpenAI plugins, on local test servers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ THANKS = "Thank you, writing a small test first sounds wise."
 
 @dataclass
 class Cloud:
-    """The three providers."""
+    """Local test servers for the three providers."""
 
     deepgram: DeepgramStandIn = field(default_factory=DeepgramStandIn)
     elevenlabs: ElevenLabsStandIn = field(default_factory=ElevenLabsStandIn)
@@ -61,7 +61,7 @@ async def cloud() -> AsyncIterator[Cloud]:
 
 @dataclass(frozen=True, kw_only=True)
 class Held:
-    """An interview, as its candidate and its records have it."""
+    """An interview as its candidate heard it and as its records show it."""
 
     heard: str
     history: History
@@ -83,7 +83,7 @@ async def hold(worker: RunningWorker) -> Held:
 
 
 def assert_held(held: Held) -> None:
-    """To its end, in the candidate's own words."""
+    """Assert that the interview completed with both speakers' words intact."""
     assert_path(held.history, *ALL_THE_WAY)
     assert_outcome(held.history, Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
     assert word_error_rate(ANSWER, held.said_by("candidate")) <= MOST_WORD_ERRORS
@@ -99,7 +99,7 @@ async def test_an_interview_is_held_by_the_first_choice_of_every_chain(
     held = await hold(worker)
 
     assert_held(held)
-    # The model's words are spoken before the plan's own.
+    # The model's acknowledgement precedes the plan's closing.
     assert f"{THANKS} {PLAN.closing}" in held.said_by("interviewer")
     assert cloud.deepgram.audio_s > 5
     assert cloud.elevenlabs.characters >= len(PLAN.opening)
@@ -122,9 +122,9 @@ async def test_where_every_first_choice_refuses_its_key_the_others_hold_the_inte
     assert_condition(held.history, "stt", Status.READY, "Fallback")
     assert_condition(held.history, "tts", Status.READY, "Fallback")
     assert_condition(held.history, "llm", Status.LOST, "NoProviderLeft")
-    # Whoever refuses for good is asked once: each time would cost the candidate a wait.
+    # A provider that refuses its key is asked only once: each try makes the candidate wait.
     assert len(cloud.elevenlabs.requests) == 1
-    assert len(cloud.openai.requests) <= 2  # the plugin looks the server up before it asks
+    assert len(cloud.openai.requests) <= 2  # one prewarm request of the plugin, one completion
 
 
 @pytest.mark.rotates

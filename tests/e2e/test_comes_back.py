@@ -1,4 +1,4 @@
-"""An interviewer dies in the middle, and another one goes on: on real processes and a real room."""
+"""An interviewer dies mid-interview and another continues: on real processes and a real room."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ SECOND_HALF = "and to write a small test before I change a program."
 
 
 def words_written(worker: RunningWorker, job: History) -> str:
-    """What the job's journal has of the answer that is being given."""
+    """Return the final text of the answer in progress from the job's journal."""
     path = worker.data_dir / "journals" / f"{job.header['job_id']}.jsonl"
     return " ".join(
         record["final"] for record in read_records(path).records if record["kind"] == "hearing"
@@ -80,7 +80,7 @@ async def test_half_an_answer_outlives_its_interviewer_and_is_joined_by_the_rest
     returning_worker: RunningWorker,
 ) -> None:
     worker = returning_worker
-    # Time enough to die in the middle of the answer.
+    # Long enough to die in the middle of the answer.
     question = replace(PLAN.questions[0], thinking_pause_s=5.0)
     interview = await worker.create(replace(PLAN, questions=(question,)))
     async with worker.candidate_of(interview) as candidate:
@@ -103,7 +103,7 @@ async def test_half_an_answer_outlives_its_interviewer_and_is_joined_by_the_rest
     assert not rest_of_it.interrupted
     said = f"{half.text} {rest_of_it.text}"
     assert word_error_rate(f"{FIRST_HALF} {SECOND_HALF}", said) <= MOST_WORD_ERRORS
-    # What was said is in the database and the journal, and nowhere else.
+    # The candidate's words are in the database and the journal only, not in the log.
     assert "before i say" not in worker.log_path.read_text().lower()
 
 
@@ -128,7 +128,7 @@ async def test_who_comes_back_in_the_middle_of_an_answer_lets_it_be_said_again_i
         began_s = candidate.now_s
         os.kill(first.header["pid"], signal.SIGKILL)
         spoken = await candidate.say(samples, rate)
-        # What is under way to the candidate at that moment is not the newcomer's.
+        # Skip audio of the killed interviewer that is still in transit.
         back_s = await candidate.wait_for_sound(since_s=began_s + 0.3, timeout_s=PATIENCE_S)
         record_property("back_before_the_end_s", f"{spoken.end_s - back_s:.2f}")
         assert back_s < spoken.end_s - 1.0, "the newcomer came after the answer"

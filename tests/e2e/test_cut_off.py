@@ -1,7 +1,7 @@
-"""A worker's machine is cut off in the middle of an interview: on real processes and real networks.
+"""A worker's machine is cut off in the middle of an interview: real processes, real networks.
 
-The worker runs in a network namespace. LiveKit and PostgreSQL are on the other side of a switch,
-and so is another worker.
+The worker runs in a network namespace. LiveKit, PostgreSQL and another worker are on the other
+side of a switch.
 """
 
 from __future__ import annotations
@@ -65,15 +65,15 @@ FIRST, SECOND = (
         ("next-year", "What would you like to learn at work in the next year?"),
     )
 )
-#: Long enough for an interviewer who is cut off not to say goodbye before it notices.
+#: Two questions: the cut-off interviewer notices the loss before it could say goodbye.
 TWO = replace(PLAN, questions=(FIRST, SECOND))
 FIRST_HALF = "I learned to listen before I say anything,"
 SECOND_HALF = "and to write a small test before I change a program."
-#: Seconds until the cable is put in again: the SDK is still trying to reach the room.
+#: Seconds until the cable is plugged in again; the SDK is still trying to reconnect.
 AWAY_S = 15.0
-#: Seconds in which the last that has arrived of a voice dies away.
+#: Seconds for audio that already arrived to fade out.
 DECAY_S = 0.5
-#: How it ends who is not the interviewer any more: by its token, or by the server's word.
+#: How the job of a replaced interviewer ends: by its lost lease, or removed by the server.
 MUTE = (
     (Outcome.SUPERSEDED, Reason.LEASE_LOST),
     (Outcome.CANCELLED, Reason.ROOM_DELETED),
@@ -83,7 +83,7 @@ TOGETHER_S = 1.0
 
 
 class FarLine(TcpProxy):
-    """The line to the database at an address that the far machine reaches."""
+    """Proxy to the database, on an address that the far machine reaches."""
 
     def __init__(self, host: str, target: Path) -> None:
         self.host = host
@@ -92,14 +92,14 @@ class FarLine(TcpProxy):
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """Two workers, one of them far away, and what lies between them.
+    """Two workers, one of them on the far machine, and the network between them.
 
-    Each takes dispatches for a name of its own, so that it is known whom one reaches: the server
-    learns late that the far one is gone, and would try it again.
+    Each worker takes dispatches for its own agent name, so that a test knows which worker gets one:
+    the server notices late that the far worker is gone, and would offer it the job again.
     """
 
     machine: FarMachine
-    #: To the database, for the far worker alone.
+    #: Proxy to the database, used by the far worker only.
     line: FarLine
     far: RunningWorker
     near: RunningWorker
@@ -107,7 +107,7 @@ class Parts:
 
 @pytest.fixture
 async def parts(livekit_binary: Path) -> AsyncIterator[Parts]:
-    """All of it, running."""
+    """Start all parts."""
     async with AsyncExitStack() as stack:
         machine = stack.enter_context(FarMachine())
         server = await stack.enter_async_context(
@@ -126,7 +126,7 @@ async def parts(livekit_binary: Path) -> AsyncIterator[Parts]:
         for worker in (far, near):
             await worker.start()
             await worker.logged("process initialized")
-        # A worker that ends asks for both once more.
+        # A worker that stops contacts LiveKit and the database again: plug the cable in first.
         stack.callback(machine.plug)
         yield Parts(machine=machine, line=line, far=far, near=near)
 
@@ -135,7 +135,7 @@ async def parts(livekit_binary: Path) -> AsyncIterator[Parts]:
 async def interview_from_afar(
     parts: Parts, interview: Interview
 ) -> AsyncIterator[tuple[Candidate, History]]:
-    """The candidate, to whom the far worker's interviewer is talking, and its job."""
+    """Yield the candidate, with the far worker's interviewer talking to it, and the far job."""
     async with parts.near.candidate_of(interview) as candidate:
         await parts.far.send_interviewer(interview)
         await candidate.wait_for_sound(timeout_s=PATIENCE_S)
@@ -148,14 +148,14 @@ async def turns_in(worker: RunningWorker, interview: Interview) -> list[Turn]:
 
 
 async def words_stored(worker: RunningWorker, job: History) -> str:
-    """What the database has of the answer that is being given."""
+    """Return the text that the database has of the answer in progress."""
     async with worker.database() as database:
         records = await records_of(database, job.header["job_id"])
     return " ".join(each["final"] for each in records if each["kind"] == "hearing").strip()
 
 
 async def shipped(parts: Parts, interview: Interview) -> History:
-    """The far worker's job once it is over, and all that it has written is in the database."""
+    """Return the far worker's job after it ended and the database holds all its records."""
     ended = await parts.far.ended_job(interview.room)
     job_id = ended.header["job_id"]
     written = read_records(parts.far.data_dir / "journals/shipped" / f"{job_id}.jsonl").records
@@ -171,7 +171,7 @@ async def assert_completed(parts: Parts, interview: Interview) -> None:
 
 
 def sound_of(candidate: Candidate, job: History, *, since_s: float) -> float:
-    """Seconds in which this job was audible."""
+    """Return the seconds in which this job's interviewer was audible since `since_s`."""
     meter = candidate.meters[f"{INTERVIEWER_PREFIX}{job.header['job_id']}"]
     return meter.audible_seconds(since_s)
 
@@ -179,7 +179,7 @@ def sound_of(candidate: Candidate, job: History, *, since_s: float) -> float:
 async def test_half_an_answer_outlives_its_interviewers_machine_and_is_joined_by_the_rest(
     parts: Parts, record_property: Record
 ) -> None:
-    # Time enough to be cut off in the middle of the answer.
+    # Long enough to be cut off in the middle of the answer.
     plan = replace(TWO, questions=(replace(FIRST, thinking_pause_s=5.0), SECOND))
     interview = await parts.near.create(plan)
     async with interview_from_afar(parts, interview) as (candidate, first):
@@ -214,7 +214,7 @@ async def test_half_an_answer_outlives_its_interviewers_machine_and_is_joined_by
     assert not rest.interrupted
     said = f"{half.text} {rest.text}"
     assert word_error_rate(f"{FIRST_HALF} {SECOND_HALF}", said) <= MOST_WORD_ERRORS
-    # The one that was cut off is told by nobody, and ends all the same.
+    # No signal reaches the cut-off job; it ends because its room is lost.
     ended = await parts.far.job(interview.room, until=lambda job: job.exited)
     record_property("ended", f"{ended.outcome}/{ended.reason}")
     assert (ended.outcome, ended.reason) == (Outcome.FAILED, Reason.ROOM_LOST)
@@ -252,12 +252,12 @@ async def test_a_machine_that_is_reached_again_says_nothing_and_brings_what_it_h
     turns = await turns_in(parts.near, interview)
     afar = [turn for turn in turns if turn.job_id == ended.header["job_id"]]
     assert [turn.text for turn in afar] == [turn.text for turn in ended.turns]
-    # The database knew nothing of the question that was being asked, which is asked anew.
+    # The database had no record of the question being asked, so the successor asks it again.
     assert [turn.late for turn in afar[:2]] == [False, False]
     assert all(turn.late for turn in afar[2:])
     near = [turn.role or "answer" for turn in turns if turn not in afar]
     assert near == ["question", "answer", "closing"]
-    # The worker has forgotten nothing, and is of use again.
+    # The far worker has recovered and serves another interview.
     another = await parts.far.create(TWO)
     async with interview_from_afar(parts, another):
         await parts.far.delete_room(another.room)

@@ -1,4 +1,4 @@
-"""The database is down, goes down, comes back, or stalls: on real processes, through a proxy."""
+"""A database that is down, goes down, comes back or stalls: real processes, through a proxy."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 pytestmark = [
     pytest.mark.xdist_group("database"),
-    # The worker and the line to its database are shared, so the event loop is.
+    # The worker and the proxy are shared between tests, so the event loop is shared as well.
     pytest.mark.asyncio(loop_scope="module"),
 ]
 
@@ -35,19 +35,19 @@ DEGRADED = [state.replace("READY", "DEGRADED") for state in ALL_THE_WAY]
 
 
 class Behind:
-    """A worker whose database is behind a proxy; the test itself goes straight to it."""
+    """A worker whose database is behind a proxy; the test itself connects directly."""
 
     def __init__(self, worker: RunningWorker, proxy: TcpProxy) -> None:
         self.worker = worker
         self.proxy = proxy
 
     def away(self) -> None:
-        """As where the server has died: no connection stands, none can be made."""
+        """Simulate a dead server: cut all connections and refuse new ones."""
         self.proxy.refuse()
         self.proxy.cut()
 
     async def has_kept(self, interview: Interview, job: History) -> None:
-        """Every turn of the job is in the database, as it is in the journal."""
+        """Assert that the database holds every turn of the job's journal."""
         shown = await self.worker.command_json("interviews", "show", interview.interview_id)
         kept = [(turn["speaker"], turn["text"]) for turn in shown["turns"]]
         assert kept == [(turn.speaker, turn.text) for turn in job.turns]
@@ -55,13 +55,13 @@ class Behind:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def behind(livekit_server: LiveKitServer, voices: None) -> AsyncIterator[Behind]:
-    """One for all: a database that was away in one interview is there in the next."""
+    """Yield one shared worker; its database must be available again after each interview."""
     async with database_elsewhere() as direct, TcpProxy(socket_of(direct)) as proxy:
         url = f"postgresql://postgres@{proxy.host}:{proxy.port}/postgres"
         worker = RunningWorker(livekit_server, {"DATABASE_URL": url, "INTERVIEW_EMBEDDED": "0"})
         try:
             await worker.start()
-            # The test's own commands and records do not go through the proxy.
+            # The test's own commands and records bypass the proxy.
             worker.settings["DATABASE_URL"] = direct
             yield Behind(worker, proxy)
         finally:
@@ -69,7 +69,7 @@ async def behind(livekit_server: LiveKitServer, voices: None) -> AsyncIterator[B
 
 
 def has_answered(job: History) -> bool:
-    """Whether the candidate's answer is in the journal."""
+    """Return whether the journal has an answer of the candidate."""
     return any(turn.speaker == "candidate" for turn in job.turns)
 
 

@@ -1,4 +1,4 @@
-"""A Deepgram that stays open and falls silent, in a real room: the candidate says it once."""
+"""An open Deepgram stream that gives no transcript, in a real room: nothing has to be repeated."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def test_an_answer_that_deepgram_swallowed_is_one_turn_and_whole(
     answers = [turn["text"] for turn in shown["turns"] if turn["speaker"] == "candidate"]
     assert len(answers) == 1
     assert word_error_rate(ANSWER, answers[0]) <= MOST_WORD_ERRORS
-    # What one job found out is there for the others, and for whoever asks.
+    # The failure that one job found is shared with the other jobs and the `providers` command.
     rows = await worker.command_json("providers")
     assert {row["member"]: row["reason"] for row in rows if row["chain"] == "stt"}["deepgram"] in (
         "NoText",

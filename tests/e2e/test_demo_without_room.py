@@ -1,4 +1,4 @@
-"""The demo where no LiveKit server can be had: the same job, without a room."""
+"""The demo without a LiveKit server: the same job, without a room."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.xdist_group("demo"), pytest.mark.rotates]
 
-# It needs no server, but takes a minute; all tests of the module look at the one interview.
-#: Seconds until the demo is given up; it takes about 65.
+# The demo needs no server but takes a minute: all tests of the module share one run.
+#: Seconds until the demo is killed; a run takes about 65.
 _LONGEST_S = 240.0
 
 PLAN = load_plan(SAMPLE_PLAN)
@@ -38,7 +38,7 @@ PLAN = load_plan(SAMPLE_PLAN)
 
 @dataclass(frozen=True, kw_only=True)
 class Demo:
-    """What a demo printed, and what it left."""
+    """The output and the files of one demo run."""
 
     ended: subprocess.CompletedProcess[str]
     folder: Path
@@ -49,7 +49,7 @@ class Demo:
         return History.read(self.folder / "journal.jsonl")
 
     def said_by(self, speaker: str) -> str:
-        """All of one side's turns in the transcript."""
+        """Return all turns of one speaker in the transcript."""
         mark = f"**{speaker}:** "
         lines = (self.folder / "transcript.md").read_text(encoding="utf-8").splitlines()
         return " ".join(line.removeprefix(mark) for line in lines if line.startswith(mark))
@@ -57,8 +57,8 @@ class Demo:
 
 @pytest.fixture(scope="module")
 def demo() -> Iterator[Demo]:
-    """A demo on a machine that has no LiveKit server, no Go, and no network to get one."""
-    # Not pytest's own folder, which is closed to the user that root's PostgreSQL runs as.
+    """Run the demo without a LiveKit server, without Go and without a network to get one."""
+    # Outside pytest's own folder, which the user of root's PostgreSQL cannot enter.
     root = new_folder("interview-demo-")
     try:
         for name in ("bin", "cache", "tmp"):
@@ -107,7 +107,7 @@ def test_the_job_takes_the_whole_way_and_completes(demo: Demo) -> None:
     for resource in ("orchestrator", "database", "vad", "stt", "tts"):
         assert_condition(demo.history, resource, Status.READY)
     assert not demo.history.faults
-    # Its process is one of its own, and its worker has seen it end.
+    # The job has a process of its own, and its worker recorded the exit.
     assert demo.history.exit_code == 0
 
 
@@ -126,12 +126,12 @@ def test_the_recording_has_the_interview_in_it(demo: Demo) -> None:
         rate = file.getframerate()
     seconds = samples[: len(samples) // rate * rate].reshape(-1, rate)
     spoken = np.count_nonzero(np.abs(seconds).max(axis=1) > 1000)
-    # The answers alone take 24 s to say, and the questions 18.
+    # The answers take 24 s to say, and the questions 18 s.
     assert spoken > 30
 
 
 async def test_nothing_is_left_running_or_lying_about(demo: Demo) -> None:
-    # The database's keeper waits 2 s for another user.
+    # The keeper process of the database waits 2 s for another user.
     await eventually(
         lambda: not left_behind(demo.temporary), "the end of every process", timeout_s=30
     )

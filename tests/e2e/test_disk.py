@@ -1,4 +1,4 @@
-"""A disk that takes no more, or takes long, costs no word: on real processes and a real room."""
+"""A full, failing or slow disk loses no word: on real processes and a real room."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ pytestmark = pytest.mark.usefixtures("voices")
 
 
 def fill_disk_of(pid: int) -> None:
-    """No file of this process grows any more, as on a disk that is full."""
+    """Stop file growth in this process, as on a full disk."""
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, 0))
 
 
 async def stored_problems(worker: RunningWorker, job: History) -> list[str]:
-    """What the job has said of its disk, as far as the database has it."""
+    """Return the disk problems of the job that the database knows."""
     async with worker.database() as database:
         records = await records_of(database, job.header["job_id"])
     lost = [each for each in records if each.get("resource") == "journal"]
@@ -50,7 +50,7 @@ async def stored_problems(worker: RunningWorker, job: History) -> list[str]:
 
 
 async def has_stored(worker: RunningWorker, job: History, problem: str) -> None:
-    """Wait until the database has this problem of the job's disk, and no other."""
+    """Wait until the database has this disk problem of the job, and no other."""
 
     async def stored() -> bool:
         return await stored_problems(worker, job) == [problem]
@@ -79,7 +79,7 @@ async def test_with_a_full_disk_every_word_is_in_the_database_also_of_a_job_that
         await has_stored(worker, first, "DiskFull")
         killed_s = candidate.now_s
         os.kill(first.header["pid"], signal.SIGKILL)
-        # Who speaks before anybody is heard again is asked once more.
+        # Wait for the successor's voice: it asks again for an answer given before that.
         await alone_after(candidate, killed_s)
         second = await successor(worker, interview, first)
         fill_disk_of(second.header["pid"])
@@ -133,7 +133,7 @@ async def test_a_disk_that_fails_and_is_read_only_costs_no_word_and_another_mach
             alone_s = await alone_after(candidate, killed_s)
             record_property("alone_s", f"{alone_s:.2f}")
             assert alone_s < LONGEST_ALONE_S
-            # Whose own disk takes nothing takes no job.
+            # A worker with an unusable disk takes no job, so the other machine's worker does.
             await successor(other, interview, first)
             await hold_conversation(candidate, SCRIPT)
         await assert_all_was_asked_and_answered(worker, interview)

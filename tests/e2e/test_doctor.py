@@ -1,4 +1,4 @@
-"""`interview-worker doctor` as an operator runs it: on a healthy set-up, and on a broken one."""
+"""`interview-worker doctor` as an operator runs it: on a healthy and on a broken set-up."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.timeout(200)
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """Not pytest's own folder, which is closed to the user that root's PostgreSQL runs as."""
+    """Yield a folder outside pytest's own, which the user of root's PostgreSQL cannot enter."""
     made = new_folder("interview-doctor-")
     yield made
     shutil.rmtree(made, ignore_errors=True)
@@ -36,7 +36,7 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture
 async def rooms(livekit_server: LiveKitServer) -> AsyncIterator[api.LiveKitAPI]:
-    """To see which rooms the server has."""
+    """Yield an API client to list the server's rooms."""
     access = (livekit_server.url, livekit_server.api_key, livekit_server.api_secret)
     async with api.LiveKitAPI(*access) as client:
         yield client
@@ -66,7 +66,7 @@ async def doctor(
 
 
 async def none_left(rooms: api.LiveKitAPI) -> None:
-    """Wait until there is no room of the doctor's: what was cut off may arrive a moment later."""
+    """Wait until the doctor's rooms are gone: a cut-off request may arrive a moment later."""
 
     async def none() -> bool:
         return not await doctors_rooms(rooms)
@@ -137,7 +137,7 @@ async def test_a_broken_set_up_is_a_line_for_each_trouble_and_exit_1(
 async def test_a_network_without_a_way_for_media_is_told_by_its_ports(
     livekit_binary: Path, folder: Path
 ) -> None:
-    # An address for documentation alone (RFC 5737): signalling works, no packet arrives.
+    # A documentation-only address (RFC 5737): signalling works, but no media packet arrives.
     nowhere = {"rtc": {"node_ip": "192.0.2.1", "enable_loopback_candidate": False}}
     async with LiveKitServer(livekit_binary, extra_config=nowhere) as server:
         done = await doctor("--json", settings=healthy(server, folder), folder=folder)
@@ -155,7 +155,7 @@ async def test_a_network_without_a_way_for_media_is_told_by_its_ports(
 async def test_ctrl_c_in_the_middle_leaves_no_room_and_says_nothing(
     livekit_server: LiveKitServer, rooms: api.LiveKitAPI, folder: Path
 ) -> None:
-    # Nobody answers there, which takes the doctor seconds: time to be seen in the middle of it.
+    # The server never answers: the doctor waits for seconds and can be interrupted.
     with socket.create_server(("127.0.0.1", 0)) as silent, (folder / "out").open("wb") as output:
         database = f"postgresql://nobody@127.0.0.1:{silent.getsockname()[1]}/interviews"
         settings = healthy(livekit_server, folder)

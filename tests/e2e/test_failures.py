@@ -1,4 +1,4 @@
-"""What breaks on a real server, and what the candidate, the records and the operator get then."""
+"""Failures on a real server: what the candidate, the records and the operator get."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ def worker(impatient_worker: RunningWorker) -> RunningWorker:
 
 
 def says_goodbye(said: str) -> bool:
-    """Spelled as the recogniser likes it: goodbye, good-bye, good bye."""
+    """Return whether the text has a goodbye in any STT spelling: goodbye, good-bye, good bye."""
     return "goodbye" in said.replace(" ", "").replace("-", "")
 
 
 async def hear_out(candidate: Candidate) -> str:
-    """Listen until the interviewer has come and gone; returns what it said."""
+    """Listen until the interviewer has come and gone, and return what the interviewer said."""
     await candidate.wait_for_interviewer(timeout_s=PATIENCE_S)
     await candidate.wait_until_alone(timeout_s=PATIENCE_S)
     await eventually(
@@ -119,7 +119,7 @@ async def test_an_interview_that_is_over_stays_as_it_ended(worker: RunningWorker
     assert (kept.status, kept.outcome, kept.reason) == ("ended", "abandoned", "CandidateLeft")
 
 
-# --- processes that die ---------------------------------------------------------------------------
+# --- killed and signalled processes ---------------------------------------------------------------
 
 
 @pytest.mark.parametrize("when", [bool, is_running], ids=["as it starts", "as it runs"])
@@ -135,7 +135,7 @@ async def test_a_killed_job_is_recorded_and_the_worker_serves_the_next(
     assert is_gone(job)
     shown = await worker.command_json("jobs", "show", job.header["job_id"])
     assert shown["signal"] == signal.SIGKILL
-    # The journal and the database tell the same end.
+    # The journal and the database record the same end.
     assert_outcome(job, Outcome.FAILED, Reason.PROCESS_KILLED)
     (listed,) = await worker.command_json("jobs", "list", "--interview", killed.interview_id)
     interview = await worker.command_json("interviews", "show", killed.interview_id)
@@ -189,9 +189,9 @@ async def test_a_worker_that_is_told_to_go_apologises_and_leaves_nothing(
     await worker.nothing_left()
 
 
-# --- what an interview can do without -------------------------------------------------------------
+# --- optional resources ---------------------------------------------------------------------------
 
-#: Found before the real plugin, as a broken installation of it would be.
+#: Shadows the real plugin and fails like a broken installation.
 BROKEN_SILERO = """
 class VAD:
     @classmethod
@@ -311,7 +311,7 @@ async def test_a_room_that_is_deleted_ends_the_job_and_is_nobodys_failure(
     assert job.exit_code == 0
 
 
-# --- more than there is room for ------------------------------------------------------------------
+# --- more interviews than slots -------------------------------------------------------------------
 
 
 async def test_a_worker_takes_as_many_interviews_as_it_has_slots(

@@ -1,4 +1,4 @@
-"""A worker goes away in the middle of an interview, and another one goes on with it."""
+"""A worker that drains in the middle of an interview hands it over to another worker."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("voices")
 
-#: Seconds between the last word of the one and the first sound of the other; the goal is two, and
-#: this is a busy machine's.
+#: Seconds between the last sound of one interviewer and the first of the next. The goal is 2 s;
+#: this is the limit for a busy machine.
 LONGEST_WAIT_S = 6.0
 
 
 ANSWERS = dict.fromkeys(("last-week", "next-year"), ANSWER)
-#: The second question is longer than anybody who leaves would finish it.
+#: A plan whose second question is too long for a leaving interviewer to finish.
 LONG = Plan(
     title="A long question",
     opening=PLAN.opening,
@@ -63,20 +63,20 @@ LONG = Plan(
 
 @asynccontextmanager
 async def database_of(worker: RunningWorker) -> AsyncIterator[str]:
-    """Its URL; the database outlives the worker."""
+    """Yield the URL of the worker's database, which outlives the worker."""
     async with await EmbeddedPostgres.start(worker.data_dir) as database:
         yield database.url
 
 
 async def another(start_worker: StartWorker, first: RunningWorker, url: str) -> RunningWorker:
-    """A worker of the same name with the same database, known there as one with free slots."""
+    """Start a worker with the same agent name and database; wait until its slots are known."""
     shared = {"DATABASE_URL": url, "INTERVIEW_AGENT_NAME": first.agent_name}
     other = await start_worker(shared)
     async with other.database() as database:
 
         async def both_are_there() -> bool:
             there = await other_workers(database, first.agent_name, besides="", fresh_s=60.0)
-            # The first one has four slots, of which one is taken.
+            # The first worker has four slots, one of them in use.
             return there == Others(workers=2, seats=3 + 4)
 
         await answered(both_are_there, "two workers in the database")
@@ -84,26 +84,26 @@ async def another(start_worker: StartWorker, first: RunningWorker, url: str) -> 
 
 
 async def say(candidate: Candidate, text: str) -> None:
-    """The candidate says it."""
+    """Let the candidate say `text`."""
     speech = await asyncio.to_thread(local_models.synthesize, text)
     await candidate.say(to_pcm(speech), local_models.TTS_SAMPLE_RATE)
 
 
 async def terminate_twice(worker: RunningWorker) -> None:
-    """SIGTERM, and once more when it has been heard: two at once are one."""
+    """Send SIGTERM, and again once the worker drains: two at once would count as one."""
     worker.terminate()
     await worker.logged("draining")
     worker.terminate()
 
 
 def came_second(candidate: Candidate) -> float:
-    """When the second interviewer came into the room."""
+    """Return the second at which the second interviewer joined the room."""
     came = [each for each in candidate.presence if each.event == "joined"]
     return [each.at_s for each in came if each.identity.startswith("interviewer-")][1]
 
 
 def waited(candidate: Candidate) -> float:
-    """Seconds of silence between the last sound of one interviewer and the first of the next."""
+    """Return the seconds of silence between the two interviewers."""
     second_s = came_second(candidate)
     spans = candidate.meter.spans
     last_s = max(span.end_s for span in spans if span.start_s < second_s)
@@ -111,7 +111,7 @@ def waited(candidate: Candidate) -> float:
 
 
 def has_left(candidate: Candidate) -> bool:
-    """Whether an interviewer has left the room."""
+    """Return whether an interviewer has left the room."""
     return any(each.event == "left" for each in candidate.presence)
 
 
@@ -121,7 +121,7 @@ async def goes_on_with(
     """Hold the rest of the interview with the other worker's interviewer, and check all of it."""
     second = await successor(other, interview)
     assert second.header["follows_why"] == Reason.HANDOVER_REQUESTED
-    # What the first one could not finish is no question, and needs no answer.
+    # The question that the first interviewer could not finish needs no answer.
     await candidate.wait_until_interviewer_paused(
         quiet_s=1.0, since_s=came_second(candidate), timeout_s=PATIENCE_S
     )
@@ -135,7 +135,7 @@ async def goes_on_with(
 
 
 async def handed_over(worker: RunningWorker, interview: Interview) -> History:
-    """The first worker's job, which has ended as it should."""
+    """Return the first worker's ended job, after checking that the handover succeeded."""
     job = await eventually(
         lambda: next((each for each in worker.histories(interview.room) if each.outcome), None),
         "the end of the job",

@@ -1,4 +1,4 @@
-"""A worker that could serve no job takes none, says why, and takes them again by itself."""
+"""A worker that cannot serve jobs takes none, logs the reason, and recovers without a restart."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ if TYPE_CHECKING:
     from tests.support.live.running_worker import RunningWorker, StartWorker
 
 BREAKABLE = "tests.support.live.breakable_application:Breakable"
-#: Seconds of LiveKit's for a dispatch that nobody takes, and of the worker's for its report.
+#: Seconds that cover LiveKit's wait for an untaken dispatch and the worker's status report.
 UNTAKEN_S = 6.0
 
 
 async def takes_no_job(worker: RunningWorker, cause: str) -> None:
-    """Wait until it says why, and see that a dispatch finds nobody."""
+    """Wait until the worker logs the reason, and check that a dispatch reaches no worker."""
     await eventually(lambda: said(worker, "no job is taken: ", cause=cause), f"{cause} in the log")
     interview = await worker.create(PLAN)
     await worker.send_interviewer(interview)
     await asyncio.sleep(UNTAKEN_S)
-    # LiveKit knew, and did not even ask.
+    # LiveKit knew that the worker is unavailable and sent no job request.
     assert worker.log(event="received job request") == []
     assert worker.histories(interview.room) == []
 
 
 async def takes_jobs_again(worker: RunningWorker) -> None:
-    """Wait until it says so, and see that a dispatch finds it."""
+    """Wait until the worker logs its recovery, and check that a dispatch reaches it."""
     await worker.logged("jobs are taken again")
     interview = await worker.create(PLAN)
     await worker.send_interviewer(interview)
@@ -49,7 +49,7 @@ async def takes_jobs_again(worker: RunningWorker) -> None:
 
 
 def breakable(folder: Path) -> dict[str, str]:
-    """Settings of a worker that two files in this folder break."""
+    """Return settings of a worker that two files in this folder break."""
     return {
         "PYTHONPATH": str(REPOSITORY),
         "INTERVIEW_APPLICATION": BREAKABLE,
@@ -59,7 +59,7 @@ def breakable(folder: Path) -> dict[str, str]:
 
 
 def break_local_speech(folder: Path) -> None:
-    """Both models are there, by what their wheels look like, and neither can be loaded."""
+    """Fake the wheels of both models: they look installed, and neither can be loaded."""
     model = folder / "moonshine_voice" / "assets" / "tiny-en" / "encoder_model.ort"
     model.parent.mkdir(parents=True)
     model.touch()
@@ -70,7 +70,7 @@ def break_local_speech(folder: Path) -> None:
 
 
 def said(worker: RunningWorker, begins: str, **fields: Any) -> list[dict[str, Any]]:
-    """The lines of the log that begin so."""
+    """Return the log lines whose event begins with `begins`."""
     return [line for line in worker.log(**fields) if str(line.get("event")).startswith(begins)]
 
 
@@ -88,7 +88,7 @@ async def test_processes_that_cannot_be_prepared_are_not_respawned_in_a_loop(
     assert f"INTERVIEW_APPLICATION: {BREAKABLE} cannot be used" in line["event"]
     failures = len(worker.log(event="error initializing process"))
     await asyncio.sleep(UNTAKEN_S)
-    # The framework by itself made some twenty a second.
+    # The framework alone would respawn about twenty processes per second.
     assert len(worker.log(event="error initializing process")) - failures <= UNTAKEN_S / 2
     flag.unlink()
     await takes_jobs_again(worker)
@@ -100,7 +100,7 @@ async def test_a_process_to_fork_from_that_dies_is_not_restarted_in_a_loop(
 ) -> None:
     flag = tmp_path / "deadly"
     flag.touch()
-    # The framework waits 12 s for its first processes, and goes to LiveKit without.
+    # The framework waits 12 s for its first processes, then connects to LiveKit without them.
     worker = await start_worker(breakable(tmp_path))
     await takes_no_job(worker, "SetUpFailed")
     assert len(worker.log(event="error initializing process")) <= 12

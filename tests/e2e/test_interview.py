@@ -1,4 +1,4 @@
-"""One whole spoken interview on a real server: what was said, what was kept, what was told."""
+"""One whole spoken interview on a real server: its words, its records and its output."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.xdist_group("interview")
 
-# The interview takes three quarters of a minute, once for all tests of the module.
+# All tests of the module share one interview, which takes 45 s.
 NAME = "Wilhelmina Quist"
 START_UP = ["handshake_start", "ctx_connected", "session_started", "init_done"]
 RESOURCES = ["database", "vad", "stt", "tts", "orchestrator"]
 
-#: Microphone frames that may go out late. A busy machine's candidate stutters: such a run was
-#: measured to cost ten errors in 66 words and says nothing about the worker. It is repeated
-#: once, and the one of the two that stuttered less counts.
+#: Limit of microphone frames sent late. On a busy machine the candidate's voice stutters: one
+#: such run cost ten errors in 66 words, which says nothing about the worker. The interview is
+#: then repeated once, and the run with fewer late frames counts.
 MOST_LATE_FRAMES = 10
 
 
 @dataclass(frozen=True, kw_only=True)
 class Held:
-    """An interview that was held, and what the candidate took from it."""
+    """An interview that was held, with the candidate's side of it."""
 
     worker: RunningWorker
     interview_id: str
@@ -89,7 +89,7 @@ def held(livekit_server: LiveKitServer, runner: asyncio.Runner, voices: None) ->
 
 @dataclass(frozen=True, kw_only=True)
 class Printed:
-    """What the commands print of the interview, all asked at once: each takes seconds to start."""
+    """Output of the commands about the interview, run concurrently: each takes seconds to start."""
 
     interview: Any
     interviews: Any
@@ -228,7 +228,7 @@ def test_no_word_of_the_interview_is_in_the_log(held: Held) -> None:
 
 
 def _runs_of_words(text: str, length: int = 3) -> list[str]:
-    """Every few words in a row: one alone may stand in any log."""
+    """Return every run of `length` words: a single word may occur in any log."""
     each = words(text)
     return [" ".join(each[i : i + length]) for i in range(max(1, len(each) - length + 1))]
 

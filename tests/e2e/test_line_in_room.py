@@ -1,4 +1,4 @@
-"""The line on a real server: what the candidate hears of clips and of a session's speech."""
+"""The audio output on a real server: clips and session speech as the candidate hears them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from worker.demo.livekit_server import LiveKitServer
     from worker.speech.audio import Pcm
 
-# A line that is read by ear: with a busy processor it stutters.
+# These tests measure the received audio, which stutters on a busy processor.
 pytestmark = pytest.mark.alone
 
 #: Seconds for which an event loop is blocked in the middle of a clip.
@@ -38,7 +38,7 @@ QUESTION = "Tell me about a system that you designed yourself."
 
 
 class Scene:
-    """One room with a published line in it, and candidates who join."""
+    """One room with a published audio output, and candidates who join."""
 
     def __init__(self, server: LiveKitServer, stack: AsyncExitStack) -> None:
         self._server = server
@@ -71,7 +71,7 @@ async def scene(livekit_server: LiveKitServer) -> AsyncIterator[Scene]:
 
 @asynccontextmanager
 async def speaking_session(scene: Scene) -> AsyncIterator[AgentSession[Any]]:
-    """A session in the scene's room that speaks on its line, and hears nobody."""
+    """Yield a session that speaks on the scene's audio output and takes no audio input."""
     async with LocalTTS() as voice, AgentSession(tts=voice) as session:
         session.output.audio = scene.line
         await session.start(
@@ -177,7 +177,7 @@ async def test_a_clip_is_heard_without_a_gap_over_an_event_loop_that_is_blocked(
     candidate = await scene.candidate()
 
     async def play() -> float:
-        """In a loop of its own: the candidate's must go on."""
+        """Play in a separate event loop: the candidate's loop must keep running."""
         publisher = Scene(scene._server, AsyncExitStack())
         publisher._name = scene._name
         async with publisher._stack:
@@ -185,7 +185,7 @@ async def test_a_clip_is_heard_without_a_gap_over_an_event_loop_that_is_blocked(
             playing = asyncio.create_task(publisher.line.play(clip))
             await publisher.line.wait_for_subscriber()
             await asyncio.sleep(1.0)
-            time.sleep(BLOCKED_S)  # noqa: ASYNC251  # this is what is tried
+            time.sleep(BLOCKED_S)  # noqa: ASYNC251  # the blocked loop under test
             return await playing
 
     played_s = await asyncio.to_thread(asyncio.run, play())
@@ -198,6 +198,6 @@ async def test_a_clip_is_heard_without_a_gap_over_an_event_loop_that_is_blocked(
 
 
 def longest_pause_s(pcm: Pcm) -> float:
-    """Seconds of quiet between the first and the last sound, of 48 kHz samples."""
+    """Return the longest pause in seconds within the sound of 48 kHz samples."""
     loud = np.flatnonzero(np.abs(pcm.astype(np.int32)) > 300)
     return float(np.diff(loud).max()) / 48_000

@@ -1,4 +1,4 @@
-"""The LiveKit server dies in the middle of an interview and comes back: nothing is lost."""
+"""A LiveKit server that dies in the middle of an interview and comes back: nothing is lost."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.usefixtures("voices")
 QUESTION = PLAN.questions[0].text
 #: Seconds until the killed server is started again.
 AWAY_S = 2.0
-#: More than the SDK tries for, on both sides: 18 to 19 s, and more on a busy machine.
+#: Longer than the SDK reconnects on both sides: 18 to 19 s, and more on a busy machine.
 AWAY_FOR_GOOD_S = 30.0
 FIRST_HALF = "I learned to listen before I say anything, and"
 SECOND_HALF = "I learned to write a small test before I change a program."
@@ -42,7 +42,7 @@ SECOND_HALF = "I learned to write a small test before I change a program."
 
 @pytest.fixture
 async def worker(livekit_binary: Path) -> AsyncIterator[RunningWorker]:
-    """A worker on a server of its own, which the test may kill."""
+    """Yield a worker on its own server, which the test may kill."""
     async with worker_alone(livekit_binary, {"INTERVIEW_REDISPATCH_TRIES": "4"}) as worker:
         yield worker
 
@@ -67,11 +67,11 @@ async def test_a_question_in_which_the_server_died_is_heard_whole_once_it_is_bac
         await worker.send_interviewer(interview)
         await candidate.wait_for_sound(timeout_s=PATIENCE_S)
         job = await worker.job(interview.room, until=is_running)
-        # In the greeting, or in the question behind it.
+        # Within the greeting or the question after it.
         await asyncio.sleep(3.0)
         killed_s = candidate.now_s
         await restart(worker.server)
-        # What was under way to the candidate is heard for a moment.
+        # Audio in transit is heard for a moment after the kill.
         back_s = await candidate.wait_for_sound(since_s=killed_s + 1.0, timeout_s=PATIENCE_S)
         record_property("unheard_s", f"{back_s - killed_s:.2f}")
         await hold_conversation(candidate, SCRIPT)
@@ -86,7 +86,7 @@ async def test_a_question_in_which_the_server_died_is_heard_whole_once_it_is_bac
     assert (again.role, again.text) == ("repeat", QUESTION)
     assert answer.speaker == "candidate"
     assert closing.role == "closing"
-    # By what the candidate heard before, of which the end may have been lost on the way.
+    # Compare with what the candidate heard before the kill; the end may be lost in transit.
     before = await heard_by(candidate, until_s=killed_s + 0.5)
     assert word_error_rate(cut_off.text, before) <= 0.34
 
@@ -130,7 +130,7 @@ async def test_a_server_that_was_away_for_too_long_is_followed_by_another_interv
         lost = await worker.job(interview.room, until=is_running)
         await restart(worker.server, AWAY_FOR_GOOD_S)
         await candidate.wait_until_disconnected(timeout_s=PATIENCE_S)
-    # Whoever was given up by the SDK joins again by hand.
+    # The candidate's SDK gave up, so the candidate joins again.
     async with worker.candidate_of(interview) as candidate:
         record_property("alone_s", f"{await candidate.wait_for_sound(timeout_s=PATIENCE_S):.2f}")
         await hold_conversation(candidate, SCRIPT)
@@ -144,7 +144,7 @@ async def test_a_server_that_was_away_for_too_long_is_followed_by_another_interv
     first, second = sorted(jobs, key=lambda job: job.header["job_id"] != lost.header["job_id"])
     assert_outcome(first, Outcome.FAILED, Reason.ROOM_LOST)
     assert_outcome(second, Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
-    # A dispatch made before the worker had registered again is lost, and made anew.
+    # A dispatch made before the worker registered again is lost and made again (NotTaken).
     assert second.header["follows_why"] in (Reason.ROOM_LOST, "NotTaken")
     turns = await turns_in(worker, interview)
     assert [turn.role or "answer" for turn in turns] == ["opening", "repeat", "answer", "closing"]

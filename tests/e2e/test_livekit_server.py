@@ -1,4 +1,4 @@
-"""A real LiveKit server, started, killed, restarted and stopped."""
+"""A real LiveKit server: start, kill, restart and stop."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def exists(path: Path) -> bool:
 
 
 def occupying(ports: Ports, taken: str) -> socket.socket:
-    """A socket of somebody else on one of these ports."""
+    """Return a socket of another program on one of these ports."""
     port = getattr(ports, taken)
     if taken == "rtc_udp":
         udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -54,7 +54,7 @@ def occupying(ports: Ports, taken: str) -> socket.socket:
 
 
 def bound_addresses(server: LiveKitServer) -> Iterator[str]:
-    """The addresses that the server listens on, as proc(5) shows them under /proc/PID/net."""
+    """Return the server's listening addresses, as /proc/PID/net shows them (proc(5))."""
     links = (os.readlink(link) for link in Path(f"/proc/{server.pid}/fd").iterdir())
     inodes = {link.removeprefix("socket:[")[:-1] for link in links if link.startswith("socket:")}
     listening = {"tcp": "0A", "tcp6": "0A", "udp": "07", "udp6": "07"}

@@ -1,4 +1,4 @@
-"""Each resource is lost in the middle of a turn, on real parts, and comes back."""
+"""The loss and recovery of each resource in the middle of a turn, on real parts."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ pytestmark = [
     pytest.mark.xdist_group("losses"),
     pytest.mark.rotates,
     pytest.mark.alone,
-    # The parts and their worker are shared, so the event loop is.
+    # The parts and their worker are shared between tests, so the event loop is shared as well.
     pytest.mark.asyncio(loop_scope="module"),
 ]
 
-#: Seconds of silence in the interviewer's turn, a shared machine included (the goal is 5).
+#: Limit in seconds for silence in the interviewer's turn on a shared machine; also the goal.
 LONGEST_SILENCE_S = 5.0
-#: Seconds until a candidate who has lost something knows of it.
+#: Seconds within which the candidate is informed of a loss.
 TOLD_S = 5.0
-#: Seconds from the return of a resource to its recovery, where nothing else is needed: the
-#: longest pause between two tries that so short a loss comes to, and the try.
+#: Seconds from the return of a resource to its recovery, if nothing else is needed: the longest
+#: retry delay that so short a loss reaches, plus the retry.
 RECOVERED_S = 8.0
 
 
@@ -46,7 +46,7 @@ async def parts(tmp_path_factory: pytest.TempPathFactory, voices: None) -> Async
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def worker(livekit_server: LiveKitServer, parts: Parts) -> AsyncIterator[RunningWorker]:
-    """One for all: whatever is lost in one interview is there in the next."""
+    """Yield one shared worker; each resource must be available again after each interview."""
     worker = RunningWorker(livekit_server, parts.settings)
     try:
         await worker.start()
@@ -57,9 +57,9 @@ async def worker(livekit_server: LiveKitServer, parts: Parts) -> AsyncIterator[R
 
 
 def assert_held(held: Held, resource: str, reason: str, record: Record) -> float:
-    """To its end, no turn lost or doubled, nobody left in silence; lost, and back again.
+    """Assert a completed interview with no turn lost or doubled, no long silence, and a recovery.
 
-    Returns the seconds from the resource's return to that.
+    Return the seconds from the return of the resource to its recovery.
     """
     record("silences_s", " ".join(f"{turn.longest_silence_s:.1f}" for turn in held.turns))
     assert_path(held.job, *ALL_THE_WAY)

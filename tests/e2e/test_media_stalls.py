@@ -1,4 +1,4 @@
-"""The media stops in the middle of an answer and nobody is told: on a server that hangs."""
+"""Media that stops in the middle of an answer without any event, on a server that hangs."""
 
 from __future__ import annotations
 
@@ -33,21 +33,22 @@ pytestmark = pytest.mark.usefixtures("voices")
 QUESTION = PLAN.questions[0].text
 FIRST_HALF = "I learned to listen before I say anything, and"
 SECOND_HALF = "I learned to write a small test before I change a program."
-#: Seconds for which the server hangs: less than the SDK needs to notice it (14 s).
+#: Seconds for which the server hangs: less than the SDK needs to notice (14 s).
 HANGS_S = 6.0
-#: Seconds from then until the candidate hears the interviewer; a busy machine's, not the goal.
+#: Seconds from the server's resume to the interviewer's voice, on a busy machine; the goal is
+#: lower.
 LONGEST_ALONE_S = 8.0
 
 
 @pytest.fixture
 async def worker(livekit_binary: Path) -> AsyncIterator[RunningWorker]:
-    """A worker on a server of its own, which the test may stop."""
+    """Yield a worker on its own server, which the test may stop."""
     async with worker_alone(livekit_binary, {}) as worker:
         yield worker
 
 
 async def hang(server: LiveKitServer, seconds: float) -> None:
-    """Stop the server's process for so long (SIGSTOP, SIGCONT)."""
+    """Suspend the server's process for `seconds` (SIGSTOP, SIGCONT)."""
     assert server.pid is not None
     os.kill(server.pid, signal.SIGSTOP)
     try:
@@ -89,7 +90,7 @@ async def test_an_answer_in_which_the_server_hung_is_kept_so_far_and_asked_for_a
     *halves, answer = [turn for turn in turns if turn.speaker == "candidate"]
     assert word_error_rate(SECOND_HALF, answer.text) <= MOST_WORD_ERRORS
     assert not answer.interrupted
-    # What was heard of the first half is there once, and answers nothing by itself.
+    # The heard part of the first half is stored once, and does not count as the answer.
     assert all(turn.interrupted for turn in halves)
     said = " ".join(turn.text for turn in halves)
     assert "listen" in said.lower()

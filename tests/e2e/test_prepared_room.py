@@ -1,4 +1,4 @@
-"""Prepared speech in a real room: the second interview of a plan needs no voice for its lines."""
+"""The TTS cache in a real room: the second interview of a plan needs no TTS for its lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signals that reach more than the worker's main process, and a main process that is no more."""
+"""Signals that reach more than the worker's main process, and a killed main process."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 async def test_a_signal_to_the_whole_process_group_drains_and_ends_no_interview(
     start_worker: StartWorker, number: signal.Signals
 ) -> None:
-    """What systemd's KillMode=control-group, a closed terminal, and `kill -- -PGID` send."""
+    """Systemd's KillMode=control-group, a closed terminal and `kill -- -PGID` signal the group."""
     worker = await start_worker({"INTERVIEW_DRAIN_S": "120"})
     assert worker.process is not None
     interview = await worker.create(PLAN)
@@ -55,7 +55,7 @@ async def test_a_job_whose_worker_was_killed_apologises_leaves_and_records_its_e
         await candidate.wait_until_interviewer_paused(quiet_s=1.0, timeout_s=PATIENCE_S)
         told_s = candidate.now_s
         worker.process.kill()
-        # LiveKit itself takes 22 s to see that a participant is gone without a word.
+        # LiveKit itself needs 22 s to detect a participant that vanished.
         await candidate.wait_until_alone(timeout_s=15)
         assert "sorry" in await heard_by(candidate, since_s=told_s)
         assert await worker.participants(interview.room) == [interview.candidate_identity]
@@ -63,5 +63,5 @@ async def test_a_job_whose_worker_was_killed_apologises_leaves_and_records_its_e
     (job,) = worker.histories(interview.room)
     assert_path(job, *ALL_THE_WAY)
     assert_outcome(job, Outcome.FAILED, Reason.WORKER_LOST)
-    # The embedded database goes with the last worker that uses it, at its own time.
+    # The embedded database stops after its last worker, so these two steps may fail.
     assert {step.name for step in job.steps if not step.ok} <= {"ship", "release_lease"}

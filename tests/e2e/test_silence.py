@@ -1,4 +1,4 @@
-"""A voice that dies in the middle of an interview: the candidate is told, reads, and types."""
+"""A TTS that dies in the middle of an interview: the candidate is informed, reads and types."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ NEXT = Question(id="next", text="And what will you learn next week?", follow_ups
 TYPED = "I will learn how to write to somebody who has lost their voice."
 PLAN = replace(ONE_QUESTION, questions=(*ONE_QUESTION.questions, NEXT))
 
-#: Seconds of silence that nobody should meet, whatever is broken (INTERVIEW_LADDER_S begins
-#: there), and one more for a machine that is shared.
+#: Limit in seconds for silence under any fault: the stuck-turn recovery starts at 5 s
+#: (INTERVIEW_LADDER_S), plus one second for a shared machine.
 LONGEST_SILENCE_S = 6.0
 
 
@@ -44,7 +44,7 @@ async def test_a_voice_that_goes_half_open_is_made_up_for_by_a_clip_and_by_writi
         worker = await start_worker(
             {
                 "INTERVIEW_TTS": "elevenlabs",
-                # The voice itself is what is tried here, so nothing is spoken ahead of time.
+                # The TTS itself is under test, so the cache must not replace it.
                 "INTERVIEW_PREPARED_SPEECH": "0",
                 **elevenlabs.environment,
                 elevenlabs.url_variable: f"http://{line.host}:{line.port}{address.path}",

@@ -1,4 +1,4 @@
-"""The VAD is late or hangs, speech cannot be made at first: the interview is held all the same."""
+"""A late or hanging VAD and speech that cannot be made at first: the interview is held anyway."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ DEGRADED = [state.replace("READY", "DEGRADED") for state in ALL_THE_WAY]
 
 @pytest.fixture
 def hold(record_property: Record) -> Hold:
-    """Holds the interview of one question to its end; nobody's words may be lost."""
+    """Return a function that holds an interview of one question; no word may be lost."""
 
     async def hold(worker: RunningWorker) -> History:
         interview = await worker.create(PLAN)
@@ -43,7 +43,7 @@ def hold(record_property: Record) -> Hold:
 
 
 def statuses(job: History, resource: str) -> list[tuple[Status, str]]:
-    """What was said of a resource, from its loader's report on."""
+    """Return the conditions of a resource, beginning with its loader's report."""
     return [
         (change.status, change.reason)
         for change in job.condition_changes
@@ -62,7 +62,7 @@ async def test_a_vad_that_is_late_is_attached_to_the_running_session(
 
     assert_path(job, *DEGRADED)
     assert statuses(job, "vad") == [(Status.LOST, "LoadTimeout"), (Status.READY, "Loaded")]
-    # The VAD's budget is 2 s: such a start is one that somebody should look at.
+    # The VAD's budget is 2 s: such a slow start is logged as a warning.
     line = await worker.logged("init_done")
     assert (line["level"], line["slow"]) == ("warning", True)
     assert line["elapsed_ms"] > 1000
@@ -94,7 +94,7 @@ async def test_speech_to_text_that_cannot_be_made_is_made_when_it_is_needed(
 
         job = await hold(worker)
 
-    # It may be there again before the session has started.
+    # STT may be available again before the session has started.
     assert_path(job, *DEGRADED[:4], gap("READY"), *DEGRADED[4:])
     assert statuses(job, "stt") == [(Status.LOST, "NoProviderLeft"), (Status.READY, "Loaded")]
 

@@ -1,4 +1,4 @@
-"""What happens to a start: an orchestrator that fails, a network that stalls, a burst of jobs."""
+"""Difficult starts: an orchestrator that fails, a network that stalls, a burst of jobs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ DEGRADED = [state.replace("READY", "DEGRADED") for state in ALL_THE_WAY]
 
 
 def flaky(failures: int) -> dict[str, str]:
-    """Settings of a worker whose orchestrator fails so often in each job."""
+    """Return settings of a worker whose orchestrator fails `failures` times in each job."""
     return {
         "PYTHONPATH": str(REPOSITORY),
         "INTERVIEW_APPLICATION": "tests.support.live.flaky_application:FlakyApplication",
@@ -83,7 +83,7 @@ async def test_a_network_that_stalls_while_the_vad_loads_is_waited_out(
     tmp_path: Path,
     record_property: Record,
 ) -> None:
-    """The signalling stands still while everything loads; the media go their own way."""
+    """The signalling connection stalls while resources load; media take another path."""
     broken_plugins.shadow(tmp_path, "silero", broken_plugins.SILERO_LATE)
     address = urlsplit(livekit_server.url)
     assert address.hostname
@@ -94,7 +94,7 @@ async def test_a_network_that_stalls_while_the_vad_loads_is_waited_out(
         talking = asyncio.create_task(talk(worker, interview))
         await worker.logged("ctx_connected")
         proxy.stall()
-        # The VAD's budget is spent: the job goes on without it.
+        # The VAD's budget ran out: the job continues without the VAD.
         await worker.job(interview.room, until=lambda job: State.DEGRADED in job.path)
         await proxy.heal()
         said = await talking
@@ -126,7 +126,7 @@ async def test_eight_jobs_at_once_are_each_served_or_turned_down_with_a_word(
 
     await eventually(lambda: len(served()) == slots, "six interviews that run")
     await eventually(lambda: len(set(turned_down())) == 8 - slots, "two that were turned down")
-    # One who comes is greeted, however many others are being served.
+    # A candidate is greeted although the worker is full.
     first = next(each for each in interviews if each.room == served()[0])
     async with worker.candidate_of(first) as candidate:
         await candidate.wait_until_interviewer_paused(quiet_s=1.0, timeout_s=PATIENCE_S)

@@ -1,4 +1,4 @@
-"""A process that is stopped is followed, and disturbs nobody when it goes on: on real processes."""
+"""A suspended job is replaced, and stays silent when it resumes: on real processes."""
 
 from __future__ import annotations
 
@@ -60,10 +60,10 @@ async def test_an_interviewer_that_is_stopped_is_followed_and_is_mute_when_it_go
         ),
         "the end of the one that was stopped",
     )
-    # Nothing was said in the time in which it went on.
+    # The resumed job said nothing.
     assert len(zombie.turns) == len(first.turns)
     assert (zombie.outcome, zombie.reason) in [
         (Outcome.SUPERSEDED, Reason.LEASE_LOST),
-        # The server's word, that it was removed, came first.
+        # The server's notice of removal arrived first.
         (Outcome.CANCELLED, Reason.ROOM_DELETED),
     ]

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("voices")
 
-#: A folder with a sitecustomize.py.
+#: Folder with a sitecustomize.py that blocks the process on demand.
 CAN_BE_STUCK = str(REPOSITORY / "tests/support/live/stuck")
 
 
@@ -40,7 +40,7 @@ async def test_it_ends_itself_and_its_interview_is_handed_over(
 ) -> None:
     flag = tmp_path / "stuck"
     async with database_elsewhere() as database:
-        # Nobody is asked again meanwhile for an answer that is long in coming.
+        # No repeated question while an answer takes long.
         patient = {"INTERVIEW_CANDIDATE_SILENCE_S": "600"}
         shared = {**COMES_BACK, **patient, "DATABASE_URL": database}
         stuck = await start_worker({**shared, "PYTHONPATH": CAN_BE_STUCK, "STUCK_WHILE": str(flag)})
@@ -52,7 +52,7 @@ async def test_it_ends_itself_and_its_interview_is_handed_over(
             other = await start_worker({**shared, **name})
             flag.touch()
             await candidate.wait_until_interviewer_paused(quiet_s=1.0, timeout_s=PATIENCE_S)
-            # Its job goes on meanwhile, and nobody else comes.
+            # Until the worker exits, its job continues and no other interviewer joins.
             assert await stuck.exited() == 1
             gone_s = candidate.now_s
             second = await successor(other, interview)

@@ -1,4 +1,4 @@
-"""An interview whose worker went away is gone on with, by another interviewer."""
+"""An interview that was cut off by a worker's shutdown and continues with another interviewer."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def test_an_interview_cut_off_by_a_deploy_goes_on_with_the_next_worker(
     assert_outcome(first, Outcome.CANCELLED, Reason.SHUTDOWN_REQUESTED)
     assert await progress_of(worker, interview) == ("ended", "cancelled", "ShutdownRequested")
 
-    await worker.delete_room(interview.room)  # as LiveKit does with an empty one, after a while
+    await worker.delete_room(interview.room)  # as LiveKit does with an empty room after a while
     await worker.start()
     sent = await worker.command_json("interviews", "dispatch", interview.interview_id)
     assert sent["room"] == interview.room

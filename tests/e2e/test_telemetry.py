@@ -1,4 +1,4 @@
-"""A running worker seen from outside: probes, figures and jobs, over its whole life."""
+"""A running worker seen from outside over its whole life: probes, metrics and jobs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def free_port() -> int:
-    """A port that nobody has at this moment."""
+    """Return a port that is free at this moment."""
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         port: int = one.getsockname()[1]
@@ -32,7 +32,7 @@ def free_port() -> int:
 
 
 class Seen:
-    """A worker, asked over HTTP."""
+    """A worker, queried over HTTP."""
 
     def __init__(self, worker: RunningWorker) -> None:
         self.worker = worker
@@ -44,7 +44,7 @@ class Seen:
             return answer.status, await (answer.json() if is_json else answer.text())
 
     async def ready(self, **answer: Any) -> dict[str, Any]:
-        """Wait until /readyz answers so."""
+        """Wait until /readyz returns these fields."""
 
         async def said() -> dict[str, Any] | None:
             _, page = await self.get("/readyz")
@@ -53,13 +53,13 @@ class Seen:
         return await answered(said, f"readiness with {answer}")
 
     async def figure(self, name: str) -> float:
-        """A figure by its name and labels as they stand on the page; 0 where it does not."""
+        """Return the metric with this name and these labels; 0 if /metrics does not have it."""
         _, page = await self.get("/metrics")
         line = next((line for line in page.splitlines() if line.startswith(f"{name} ")), "x 0")
         return float(line.split()[-1])
 
     async def job(self, **said: Any) -> dict[str, Any]:
-        """Wait until the one job says so of itself."""
+        """Wait until /jobs lists a job with these fields."""
 
         async def found() -> dict[str, Any] | None:
             _, page = await self.get("/jobs")
@@ -68,7 +68,7 @@ class Seen:
         return await answered(found, f"a job with {said}")
 
     async def unresponsive(self, *job_ids: str) -> None:
-        """Wait until these jobs, and no others, give no sign of life."""
+        """Wait until exactly these jobs have no heartbeat."""
 
         async def said() -> bool:
             _, page = await self.get("/livez")

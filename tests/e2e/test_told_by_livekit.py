@@ -1,4 +1,4 @@
-"""LiveKit's own server tells the workers who came, and they need not wait for their next look."""
+"""Webhooks of a real LiveKit server: workers react without waiting for their next check."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("voices")
 
-#: Seconds between two looks: longer than the candidate would wait.
+#: Seconds between two checks: longer than the candidate would wait.
 RARELY = {"INTERVIEW_WATCH_S": "60"}
 
 
 def worker_at(port: int, server: LiveKitServer, **settings: str) -> RunningWorker:
-    """A worker that takes webhooks on a port, and hardly looks by itself."""
+    """Return a worker that takes webhooks on `port` and rarely checks rooms without them."""
     return RunningWorker(
         server, COMES_BACK | RARELY | {"INTERVIEW_HTTP_PORT": str(port)} | settings
     )
 
 
 async def webhooks_at(port: int, event: str) -> float:
-    """How many of an event a worker has counted."""
+    """Return how many webhooks of this event the worker has counted."""
     async with (
         aiohttp.ClientSession() as session,
         session.get(f"http://127.0.0.1:{port}/metrics") as answer,
@@ -76,7 +76,7 @@ async def test_of_two_workers_that_learn_of_a_candidate_who_came_back_to_nobody_
             stack.push_async_callback(second.discard)
             await second.start()
 
-        # Gone for a moment, in which the interviewer dies: nobody is sent to an empty room.
+        # The interviewer dies while the candidate is gone: no dispatch to an empty room.
         async def is_empty() -> bool:
             present = await first.participants(interview.room)
             return interview.candidate_identity not in present

@@ -1,4 +1,4 @@
-"""The wheel, in an environment with nothing else: what a user of the plugin gets."""
+"""The wheel in an empty environment, as a user of the plugin installs it."""
 
 from __future__ import annotations
 
@@ -59,11 +59,11 @@ def run(*command: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The interpreter of a new environment into which the wheel was installed."""
+    """Return the interpreter of a new environment with the wheel installed."""
     folder = tmp_path_factory.mktemp("wheel")
     source = folder / "source"
-    # A copy: setuptools leaves a build folder beside what it builds, and would put whatever an
-    # earlier one holds into the wheel.
+    # Build from a copy: setuptools leaves a build folder beside the source, and would put the
+    # files of an earlier build into the wheel.
     for package in ("states", "worker"):
         shutil.copytree(
             REPOSITORY / package, source / package, ignore=shutil.ignore_patterns("__pycache__")

@@ -35,7 +35,7 @@ pytestmark = pytest.mark.usefixtures("voices")
 
 
 def began(job: History) -> datetime:
-    """When a job began, by its worker's clock."""
+    """Return the time at which a job began, by its worker's clock."""
     return datetime.fromisoformat(job.header["at"])
 
 

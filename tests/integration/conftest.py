@@ -1,4 +1,4 @@
-"""A real PostgreSQL for every integration test: one server a session, one database a test."""
+"""A real PostgreSQL for the integration tests: one server per session, one database per test."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _TEMPLATE = "migrated"
 
 @pytest.fixture(scope="session")
 def server_dir() -> Iterator[Path]:
-    """The session's data folder: pytest closes its own to other users, and root's server is one."""
+    """Yield the session's data folder outside pytest's own, which root's server cannot enter."""
     folder = new_folder("interview-pg-")
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
@@ -40,7 +40,7 @@ def server_dir() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def postgres_url(server_dir: Path) -> Iterator[str]:
-    """The URL of a running server, its database `postgres` empty."""
+    """Yield the URL of a running server whose database `postgres` is empty."""
     with embedded_postgres(server_dir) as url:
         asyncio.run(_make_template(url))
         yield url
@@ -49,21 +49,21 @@ def postgres_url(server_dir: Path) -> Iterator[str]:
 
 @pytest.fixture
 async def empty_database_url(postgres_url: str) -> AsyncIterator[str]:
-    """The URL of a database of the test's own, without a schema."""
+    """Yield the URL of the test's own database, without a schema."""
     async with _own_database(postgres_url, "template0") as url:
         yield url
 
 
 @pytest.fixture
 async def migrated_database_url(postgres_url: str) -> AsyncIterator[str]:
-    """The URL of a database of the test's own, with the newest schema."""
+    """Yield the URL of the test's own database, with the newest schema."""
     async with _own_database(postgres_url, _TEMPLATE) as url:
         yield url
 
 
 @pytest.fixture
 async def database(migrated_database_url: str) -> AsyncIterator[Database]:
-    """A `Database` of the test's own, with the newest schema."""
+    """Yield the test's own `Database`, with the newest schema."""
     db = await Database.open(migrated_database_url)
     yield db
     await db.aclose()
@@ -71,7 +71,7 @@ async def database(migrated_database_url: str) -> AsyncIterator[Database]:
 
 @pytest.fixture
 async def leased_database(database: Database) -> Database:
-    """One with the interview `one`, and a worker that has been in contact with it for long."""
+    """Return a `Database` with the interview `one` and a worker long in contact with it."""
     await create_interview(database, interview_id="one", plan=load_plan(SAMPLE_PLAN))
     await renew_leases(database, [], worker_id="w1", lease_s=LEASE_S)
     await passes(database, "lease_contact", "calm_until", LEASE_S)
@@ -80,7 +80,7 @@ async def leased_database(database: Database) -> Database:
 
 @pytest.fixture
 async def proxy(postgres_url: str) -> AsyncIterator[TcpProxy]:
-    """A line to the server that a test can stall and cut; `through` gives URLs by way of it."""
+    """Yield a proxy to the server that a test can stall and cut; see `through` for its URLs."""
     async with TcpProxy(server_socket(postgres_url)) as proxy:
         yield proxy
 
@@ -94,7 +94,7 @@ async def _own_database(server_url: str, template: str) -> AsyncIterator[str]:
 
 
 async def _make_template(server_url: str) -> None:
-    # Copying a database waits for the disk, and these need not survive the machine.
+    # Copying a database waits for the disk, and test databases need not survive a crash.
     await _execute(server_url, "ALTER SYSTEM SET fsync = off")
     await _execute(server_url, "SELECT pg_reload_conf()")
     await _execute(server_url, f"CREATE DATABASE {_TEMPLATE}")

@@ -1,4 +1,4 @@
-"""The limits of the four alerts that were asked for, by Prometheus' own tool."""
+"""The limits of the four required alerts, checked with promtool."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_the_four_alerts_have_the_limits_that_were_asked_for(
 
 
 def _expected(alert: str, series: dict[str, str], *, fires: bool) -> dict[str, Any]:
-    """As promtool takes it: after half an hour of these series, whether the alert fires."""
+    """Return a promtool test: whether the alert fires after half an hour of these series."""
     return {
         "interval": "1m",
         "input_series": [{"series": name, "values": values} for name, values in series.items()],

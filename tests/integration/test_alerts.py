@@ -1,4 +1,4 @@
-"""The alert rules, by Prometheus' own tool: each fires where it must, and nowhere else.
+"""The alert rules, checked with promtool: each fires when it must, and only then.
 
 A test is a time in minutes, and series in promtool's notation
 (https://prometheus.io/docs/prometheus/latest/configuration/unit_testing_rules/#series): `0+1x9` is
@@ -27,7 +27,7 @@ UP = {"interview_worker_ready": "1x40"}
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """An alert, and the series that it must fire for, or must not, after so many minutes."""
+    """An alert and series for which it must, or must not, fire after `minutes`."""
 
     alert: str
     fires: bool
@@ -44,7 +44,7 @@ def quiet(alert: str, **options: Any) -> Case:
 
 
 def start_s(average: float) -> dict[str, str]:
-    """Ten starts a minute that take so long on average."""
+    """Return series of ten starts a minute with this average duration in seconds."""
     name = "interview_start_seconds"
     return {
         f'{name}_sum{{milestone="init_done"}}': f"0+{10 * average:g}x40",
@@ -66,7 +66,7 @@ def vad(failed: str, lost: str = "0x40") -> dict[str, str]:
 
 
 def worker(used: str, *, born: str, drains: str = "0x40") -> dict[str, str]:
-    """A worker's slots in use, and the second at which its process began."""
+    """Return a worker's series: slots in use, draining, and start of its process in seconds."""
     return {
         "interview_slots_used": used,
         "interview_worker_draining": drains,
@@ -130,7 +130,7 @@ CASES = (
         "InterviewWorkerDisconnected",
         series={'interview_worker_waiting_on{what="livekit"}': "_x20 1x20"},
     ),
-    fires(  # before the worker has given up
+    fires(  # the worker has not given up yet
         "InterviewWorkerDisconnected",
         series={'interview_worker_waiting_on{what="livekit"}': "_x20 1 1 stale"},
         minutes=21,
@@ -169,7 +169,7 @@ CASES = (
 
 
 def promtool_test(case: Case) -> dict[str, Any]:
-    """A case as promtool takes it: that exactly this many alerts of its name fire."""
+    """Return a promtool test that expects the case's alert to fire or stay quiet."""
     series = case.series if case.alert == "InterviewsNotServed" else {**UP, **case.series}
     samples = [{"labels": "{}", "value": 1}] if case.fires else []
     return {

@@ -1,4 +1,4 @@
-"""The worker's main process and the database: migrated when it is there, journals shipped then."""
+"""The worker's main process and the database: migration and ingestion once it is available."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 async def direct(empty_database_url: str) -> AsyncIterator[Database]:
-    """The database as somebody sees it whom no fault concerns; it begins without a schema."""
+    """Yield a direct `Database` that no fault affects; it has no schema at first."""
     db = await Database.open(empty_database_url)
     yield db
     await db.aclose()
@@ -45,7 +45,7 @@ def settings_in(folder: Path, url: str) -> Settings:
 
 
 def leave_journal(settings: Settings, job_id: str, **header: Any) -> Path:
-    """The journal of a job whose process is gone."""
+    """Write the journal of a job whose process is gone."""
     path = settings.journal_dir / f"{job_id}.jsonl"
     journal = FileJournal(path)
     journal.append("job", 0.0, job_id=job_id, **header)
@@ -55,7 +55,7 @@ def leave_journal(settings: Settings, job_id: str, **header: Any) -> Path:
 
 
 async def shipped(db: Database, job_id: str) -> None:
-    """Return once a job is in the database, with its exit."""
+    """Return once the database has the job and its outcome."""
     while (job := await get_job(db, job_id)) is None or job.outcome is None:
         pass
 
@@ -202,7 +202,7 @@ async def test_every_leftover_waits_since_its_last_record_until_it_is_shipped(
     books.ship_leftovers()
     async with asyncio.timeout(30):
         while books.waiting[0] < 3:
-            await direct.ping()  # a thread lists them meanwhile
+            await direct.ping()  # a thread lists the journals in the background
     assert books.waiting[1] >= 3600
 
     await proxy.heal()

@@ -1,4 +1,4 @@
-"""`Database` on a real PostgreSQL: its connections, its budgets, and what it tries again."""
+"""`Database` on a real PostgreSQL: its connections, budgets and retries."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def proxied_url(proxy: TcpProxy, empty_database_url: str) -> str:
-    """A database by way of the proxy."""
+    """Return the URL of a database behind the proxy."""
     return through(proxy, empty_database_url)
 
 
@@ -44,7 +44,7 @@ async def one(connection: Connection) -> int:
 
 
 async def burst(db: Database, operations: int) -> None:
-    """So many operations, each on a connection of its own."""
+    """Run `operations` concurrent operations, each on its own connection."""
     all_here = asyncio.Barrier(operations)
 
     async def hold(connection: Connection) -> None:
@@ -55,7 +55,7 @@ async def burst(db: Database, operations: int) -> None:
 
 
 async def backends(url: str) -> set[int]:
-    """The server's processes for a database of the test's own, without the one that asks."""
+    """Return the PIDs of the server's processes for this database, without the querying one."""
     connection = await asyncpg.connect(url)
     try:
         rows = await connection.fetch(
@@ -67,7 +67,7 @@ async def backends(url: str) -> set[int]:
         await connection.close()
 
 
-# --- how many connections there are -------------------------------------------------------------
+# --- number of connections ----------------------------------------------------------------------
 
 
 async def test_a_process_that_never_used_the_database_holds_no_connection(
@@ -112,7 +112,7 @@ async def test_the_overflow_is_closed_after_a_while_and_the_others_are_kept(
 ) -> None:
     async with opened(empty_database_url, PoolLimits(overflow_idle_s=0.05)) as db:
         await burst(db, 10)
-        while db.use().connections > 5:  # noqa: ASYNC110 - asyncpg tells nobody
+        while db.use().connections > 5:  # noqa: ASYNC110 - asyncpg has no event for this
             await asyncio.sleep(0.05)
         assert db.use().connections == 5
         kept = await backends(empty_database_url)
@@ -270,7 +270,7 @@ async def test_a_silent_server_costs_no_more_than_the_budget_and_its_connection_
 async def test_a_statement_that_is_given_up_does_not_go_on_at_the_server(
     empty_database_url: str, by: str
 ) -> None:
-    """Else each further try of one that waits for a lock would take one more connection."""
+    """Otherwise each retry of a statement that waits for a lock would take one more connection."""
     limits = PoolLimits(
         size=1, overflow=0, statement_timeout_s=0.1 if by == "statement time-out" else 60
     )
@@ -291,7 +291,7 @@ async def test_a_statement_that_is_given_up_does_not_go_on_at_the_server(
             task.cancel()
         with pytest.raises((DatabaseUnavailable, asyncio.CancelledError)):
             await task
-        # The one connection is given back once the statement has ended, and is the same one.
+        # The same single connection is free again once the statement has ended.
         assert await db.run("next", one) == 1
         assert await backends(empty_database_url) == before
 
@@ -361,7 +361,7 @@ async def test_a_process_that_stops_in_mid_transaction_gives_its_locks_back(
 
         zombie = asyncio.create_task(stopped.run("update", update, budget_s=60))
         await locked.wait()
-        # Waits for the lock, which nobody lets go of but the server.
+        # Wait for the lock, which only the server can release.
         await other.run("renew", lambda c: c.execute("UPDATE leases SET token = token + 10"))
         goes_on.set()
         await zombie

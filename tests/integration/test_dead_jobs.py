@@ -1,4 +1,4 @@
-"""What dead jobs leave behind goes to the database, whatever became of their journals."""
+"""Ingestion of dead jobs' journals, in whatever state the journals are."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ HEADER: dict[str, Any] = {
 
 
 def written(path: Path, *, header: dict[str, Any] = HEADER) -> Path:
-    """The journal of a job whose process is gone."""
+    """Write the journal of a job whose process is gone."""
     journal = FileJournal(path)
     journal.append("job", 0.0, **header, budgets={})
     journal.append("transition", 0.0, **{"from": None, "event": None, "to": "HANDSHAKE"})
@@ -127,7 +127,7 @@ def test_closing_a_book_twice_writes_one_exit(tmp_path: Path) -> None:
     assert close_book(path, exit_code=1, signal=None) == first
 
 
-# --- journals that are not as they should be ------------------------------------------------------
+# --- damaged and foreign journals -----------------------------------------------------------------
 
 
 def lines_of(path: Path) -> list[bytes]:
@@ -264,7 +264,7 @@ async def test_a_disk_that_can_only_be_read_keeps_nothing_from_the_database(
     assert (await records_of(database, "AJ_1"))[-1]["kind"] == "exit"
 
 
-# --- once more, by hand ---------------------------------------------------------------------------
+# --- repeated ingestion by command ----------------------------------------------------------------
 
 
 async def test_after_a_restored_backup_the_kept_journals_are_shipped_again_by_a_command(

@@ -1,4 +1,4 @@
-"""The real Deepgram plugin and the local model in one chain, and real speech: no word is lost."""
+"""The real Deepgram plugin and the local model in one chain with real speech: no word is lost."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from worker.speech.local_stt import LocalSTT
 
 FIRST = "I worked on a search engine for three years."
 SECOND = "Then my team moved the whole service to another country."
-#: Bytes of audio a second, as the plugin sends it.
+#: Bytes of audio per second, as the plugin sends it.
 SECOND_BYTES = 2 * RATE
-#: How much faster than in a room the candidate speaks here.
+#: How much faster than real time the candidate speaks here.
 HASTE = 4
 
 
@@ -34,7 +34,7 @@ def speech(text: str) -> Any:
 
 
 class Interview:
-    """A chain that listens to the candidate, and what it understands."""
+    """A fallback chain that listens to the candidate, and its transcripts."""
 
     def __init__(self, chain: ProviderChain[Any], engine: ChainSTT) -> None:
         self.chain = chain
@@ -44,14 +44,14 @@ class Interview:
         self._taking = asyncio.create_task(self._take())
 
     async def say(self, *sounds: Any) -> None:
-        """Let the candidate be heard, a few times faster than in a room."""
+        """Push the candidate's audio, `HASTE` times faster than real time."""
         sound = np.concatenate(sounds)
         for at in range(0, len(sound), RATE // 50):
             self._stream.push_frame(frame_of(sound[at : at + RATE // 50], RATE))
             await asyncio.sleep(0.02 / HASTE)
 
     async def understood(self, word: str) -> None:
-        """Wait until a word has come in a final text, while the room is quiet."""
+        """Wait until a final transcript contains the word, with silence as input."""
         quiet = asyncio.create_task(self.say(silence(60.0)))
         try:
             async with asyncio.timeout(20), self._heard:
@@ -79,7 +79,7 @@ class Interview:
 
 @asynccontextmanager
 async def an_interview(server: DeepgramStandIn) -> AsyncIterator[Interview]:
-    """Deepgram, then the local model, with the VAD of the process."""
+    """Yield an interview on Deepgram, then the local model, with the VAD of the process."""
     vad = await load_vad()
     async with deepgram_stt(server) as plugin:
         chain: ProviderChain[Any] = ProviderChain(
@@ -89,7 +89,7 @@ async def an_interview(server: DeepgramStandIn) -> AsyncIterator[Interview]:
         interview = Interview(chain, engine)
         yield interview
         await interview.end()
-        # A half-open connection is closed by the server: the plugin would wait for ten seconds.
+        # Close half-open connections on the server's side: the plugin would wait for ten seconds.
         await server.__aexit__(None, None, None)
         await engine.aclose()
 
@@ -141,7 +141,7 @@ async def test_deepgram_listens_again_once_it_is_back(server: DeepgramStandIn) -
         await interview.understood("years")
         assert interview.chain.serving == "local"
 
-        # Its rest, and the quiet that has to be between turns.
+        # Silence for Deepgram's cooldown and for the pause required between turns.
         waiting = asyncio.create_task(interview.say(silence(60.0)))
         async with asyncio.timeout(20):
             await server.requested(2)

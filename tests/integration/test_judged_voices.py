@@ -1,4 +1,4 @@
-"""The real ElevenLabs plugin fails in each way it can, and the whole sentence is heard anyway."""
+"""The real ElevenLabs plugin under every fault: the whole sentence is heard anyway."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SECOND = 2 * RATE
 
 @asynccontextmanager
 async def a_chain(server: ElevenLabsStandIn, *, patience_s: float = 1.0) -> AsyncIterator[ChainTTS]:
-    """The real plugin first, the local voice second."""
+    """Yield a chain of the real plugin, then the local TTS."""
     async with elevenlabs_tts(server) as plugin:
         makers: list[tuple[str, Any]] = [("elevenlabs", lambda: plugin), ("local", LocalTTS)]
         engine = ChainTTS(ProviderChain("tts", makers), patience_s=patience_s)
@@ -47,7 +47,7 @@ async def a_chain(server: ElevenLabsStandIn, *, patience_s: float = 1.0) -> Asyn
 
 
 async def spoken(engine: ChainTTS, text: str = SENTENCE) -> Floats:
-    """What is heard of a text, at the rate of the ear."""
+    """Return the audio of a text, resampled to the rate of the local STT."""
     async with engine.stream() as stream:
         stream.push_text(text)
         stream.end_input()
@@ -60,7 +60,7 @@ def words(text: str) -> list[str]:
 
 
 def lost_and_added(heard: Floats) -> tuple[list[str], list[str]]:
-    """The words of the sentence that were not heard, and what was heard beside it."""
+    """Return the words of the sentence that were not heard, and the words heard in addition."""
     said, understood = words(SENTENCE), words(local_models.transcribe(heard))
     lost: list[str] = []
     added: list[str] = []
@@ -117,7 +117,7 @@ async def test_a_sentence_that_broke_off_is_gone_on_with_at_its_word(how: str) -
         lost, added = lost_and_added(await spoken(engine))
 
         assert engine.chain.serving == "local"
-    # One word is said twice, and half of it once more.
+    # The next provider repeats one word; a fragment of that word may be heard as another.
     assert lost == []
     assert len(added) <= 2
 

@@ -1,4 +1,4 @@
-"""An interview that begins without its database, and ships everything once that is there."""
+"""An interview that starts without its database and ships its records later."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ PLAN = load_plan(SAMPLE_PLAN)
 
 
 class Interview:
-    """The part of a job's life that has to do with its database."""
+    """The parts of a job that use its database."""
 
     def __init__(self, job: RunningJob, url: str, folder: Path, *, snapshot: bool) -> None:
         plan = {"plan": PLAN.to_json()} if snapshot else {}
@@ -59,8 +59,8 @@ class Interview:
         )
 
     async def starts(self) -> Any:
-        """Start the session; the session."""
-        # Of the job only its lifecycle has to do with the database.
+        """Start the session and return it."""
+        # The database needs only the job's lifecycle.
         session, _ = self.app.start_session(MagicMock(life=self._job.life), self.held)
         await self._job.run()
         return session
@@ -74,7 +74,7 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 async def direct(database: Database) -> Database:
-    """The database as somebody sees it whom no fault concerns, with the interview `one`."""
+    """Return a direct `Database` that no fault affects, with the interview `one`."""
     await create_interview(database, interview_id="one", plan=PLAN)
     return database
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 async def db(leased_database: Database) -> Database:
-    """A database with the interview `one`, and a worker in contact with it for long."""
+    """Return a `Database` with the interview `one` and a worker long in contact with it."""
     return leased_database
 
 
@@ -90,7 +90,7 @@ async def test_a_job_renews_what_its_worker_has_left_to_run_out_and_only_its_own
 
     await take(db, "AJ_1")
     await passes(db, "interviews", "lease_expires", LEASE_S * 0.4)
-    # Its worker is in time.
+    # More than half of the lease is left: the job does not renew it.
     assert await left_s(1) < LEASE_S * 0.6
     await passes(db, "interviews", "lease_expires", LEASE_S * 0.2)
     assert await left_s(0) < LEASE_S / 2
@@ -104,7 +104,7 @@ async def test_a_token_that_the_database_has_forgotten_is_written_anew_with_its_
     async def keep() -> Holder | None:
         return await keep_lease(db, "one", job_id="AJ_7", token=7, lease_s=LEASE_S)
 
-    # Restored from a backup of when it had only begun.
+    # The database was restored from a backup taken before the job's lease.
     assert await keep() == Holder(token=0, job_id=None)
     assert await keep() == Holder(token=7, job_id="AJ_7")
     interview = await interview_in(db)
@@ -136,10 +136,10 @@ async def test_nothing_expires_while_no_worker_was_in_contact_nor_for_a_lease_af
     for column in ("seen", "calm_until"):
         await passes(db, "lease_contact", column, 3600)
     await passes(db, "interviews", "lease_expires", 3600)
-    with pytest.raises(LeaseHeld):  # the database is back, and no worker has found out
+    with pytest.raises(LeaseHeld):  # the database is back, and no worker has noticed
         await take(db, "AJ_2")
     await renew(db)
-    with pytest.raises(LeaseHeld):  # the holder's worker has a whole lease to find out
+    with pytest.raises(LeaseHeld):  # the holder's worker has one whole lease to notice
         await take(db, "AJ_2")
     await passes(db, "lease_contact", "calm_until", LEASE_S)
     await renew(db)
@@ -186,7 +186,7 @@ async def test_nobody_takes_the_lease_of_an_interview_that_is_over_or_unknown(
 
 
 async def passes_on(db: Database) -> None:
-    """AJ_1 had the lease, and AJ_2 has it now."""
+    """Move the lease from AJ_1 to AJ_2."""
     await take(db, "AJ_1")
     await lapses(db)
     await take(db, "AJ_2")
@@ -195,7 +195,7 @@ async def passes_on(db: Database) -> None:
 async def test_a_job_whose_worker_took_the_lease_ends_nothing_once_another_has_it(
     db: Database,
 ) -> None:
-    """It was stopped, or cut off, before it had learned of its token itself."""
+    """The job was suspended or cut off before it learned its own token."""
     await passes_on(db)
     journal = JobRecords()
     journal.transition("CLOSED", outcome="cancelled", reason="RoomDeleted")

@@ -1,4 +1,4 @@
-"""A database with years of interviews in it: what is asked of it reads few rows, by an index."""
+"""Queries on a database with years of interviews: few rows read, by an index."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
     from worker.store.connection import Connection
 
-#: Enough for PostgreSQL to prefer an index to reading everything.
+#: Enough rows for PostgreSQL to prefer an index to a sequential scan.
 MANY = 5000
-#: More than a command lists where nobody says how many.
+#: More rows than a command lists by default.
 SOME = 150
 FILL = (
     "INSERT INTO interviews (interview_id, room, candidate_identity, plan, status, outcome,"
@@ -48,7 +48,7 @@ FILL = (
 
 @pytest.fixture
 async def full(migrated_database_url: str) -> AsyncIterator[Database]:
-    """A database with many interviews, on one connection: the server counts by connection."""
+    """Yield a database with many interviews on one connection: statistics count per connection."""
     db = await Database.open(migrated_database_url, PoolLimits(size=1, overflow=0))
     await fill(db, MANY)
     yield db
@@ -56,7 +56,7 @@ async def full(migrated_database_url: str) -> AsyncIterator[Database]:
 
 
 async def fill(db: Database, interviews: int) -> None:
-    """Put so many interviews into it, each with its job, records and turns."""
+    """Insert `interviews` interviews, each with its job, records and turns."""
 
     async def insert(connection: Connection) -> None:
         for statement in FILL:
@@ -67,10 +67,10 @@ async def fill(db: Database, interviews: int) -> None:
 
 
 async def whole_reads(db: Database) -> int:
-    """How often a table was read from one end to the other."""
+    """Return the number of sequential scans of tables."""
     await db.run("flush", lambda c: c.execute("SELECT pg_stat_force_next_flush()"))
     counted = "SELECT sum(seq_scan)::bigint FROM pg_stat_user_tables WHERE relname <> $1"
-    # That of the migrations has a handful of rows, and no index would be of use.
+    # Ignore the table of migrations: for a handful of rows no index is used.
     return int(await db.run("count", lambda c: c.fetchval(counted, "schema_migrations")))
 
 

@@ -1,4 +1,4 @@
-"""A database URL that leads to something else: one clear line within the budget, and no hang."""
+"""A database URL of another kind of server: one clear line within the budget, and no hang."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ANSWERS = {"HTTP": HTTP, "Redis": REDIS, "SSH": SSH, "MySQL": MYSQL, "silence": 
 
 @contextlib.asynccontextmanager
 async def answering(answer: bytes) -> AsyncIterator[str]:
-    """The database URL of a server that says this to whatever it is asked, and then nothing."""
+    """Yield the database URL of a server that sends `answer` to any request, and nothing more."""
     talks: set[asyncio.Task[None] | None] = set()
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

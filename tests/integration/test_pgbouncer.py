@@ -1,4 +1,4 @@
-"""The store behind a real PgBouncer in transaction mode: few connections, shared by all."""
+"""The store behind a real PgBouncer in transaction mode, with few shared server connections."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ async def pgbouncer(postgres_url: str) -> AsyncIterator[PgBouncer]:
 
 @pytest.fixture
 async def pooled(pgbouncer: PgBouncer, migrated_database_url: str) -> AsyncIterator[Database]:
-    """A `Database` with the newest schema, by way of PgBouncer."""
+    """Yield a `Database` with the newest schema, through PgBouncer."""
     db = await Database.open(pgbouncer.url(migrated_database_url))
     yield db
     await db.aclose()
 
 
 def whole_job() -> JobRecords:
-    """A job from its start to its end, with a turn of each side."""
+    """Return the records of a job from start to end, with a turn of each speaker."""
     journal = JobRecords()
     journal.transition("RUNNING")
     journal.add("condition", resource="vad", status="ready", reason="", message="", since=1)
@@ -63,7 +63,7 @@ async def backend(connection: Connection) -> int:
 
 
 def server_of(data_dir: Path) -> psutil.Process:
-    """The embedded server's own process, as its lock file names it."""
+    """Return the embedded server's process, from its lock file."""
     lines = (Layout.of(data_dir).cluster / "postmaster.pid").read_text().splitlines()
     return psutil.Process(int(lines[0]))
 
@@ -138,7 +138,7 @@ async def test_an_operation_outlives_a_restart_of_the_server_behind(
         tries += 1
         if tries == 1:
             server = server_of(server_dir)
-            server.send_signal(signal.SIGINT)  # its keeper starts it again
+            server.send_signal(signal.SIGINT)  # the keeper process starts it again
             await asyncio.to_thread(wait_for_end, server)
         return await backend(connection)
 

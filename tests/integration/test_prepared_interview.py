@@ -1,4 +1,4 @@
-"""A plan prepared by the real ElevenLabs plugin: billed once, and heard when the voice is gone."""
+"""A plan cached with the real ElevenLabs plugin: billed once, audible while the TTS is down."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @asynccontextmanager
 async def a_job(server: ElevenLabsStandIn, folder: Path) -> AsyncIterator[ChainTTS]:
-    """One job's voice: the plugin alone, and the cache that the worker's jobs share."""
+    """Yield one job's TTS: the plugin only, and the cache that the worker's jobs share."""
     async with elevenlabs_tts(server) as plugin:
         makers: list[tuple[str, Any]] = [("elevenlabs", lambda: plugin)]
         store = PreparedSpeech(folder, {"elevenlabs": VOICE}, max_bytes=100_000_000)
@@ -49,7 +49,7 @@ async def a_job(server: ElevenLabsStandIn, folder: Path) -> AsyncIterator[ChainT
 
 
 async def heard(engine: ChainTTS, text: str) -> str:
-    """What a listener understands of a text."""
+    """Return the local STT's transcript of the spoken text."""
     async with engine.stream() as stream:
         stream.push_text(text)
         stream.end_input()

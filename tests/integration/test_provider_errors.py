@@ -1,4 +1,4 @@
-"""Which error of the real plugins stands for what: the provider chains are built on it."""
+"""The errors of the real plugins for each fault, which the fallback chains rely on."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.support.database.provider_clients import (
     synthesized,
 )
 
-#: Use one plugin once, with a fault; the requests that it made.
+#: Uses one plugin once, under a fault.
 Use: TypeAlias = Callable[[Fault, APIConnectOptions], Awaitable[None]]
 
 
@@ -97,7 +97,7 @@ async def test_a_reset_before_any_answer_is_a_connection_error(use: Use) -> None
 async def test_no_answer_at_all_is_given_up_after_the_plugins_time_out(
     use: Use, expected: type[Exception]
 ) -> None:
-    """Not so `synthesize`: its limit is 30 s, whatever the time-out."""
+    """Except for `synthesize`: its limit is 30 s, whatever the timeout."""
     with pytest.raises(expected):
         await use(Fault.half_open(), ONCE_SOON)
 
@@ -119,7 +119,7 @@ async def test_a_websocket_that_is_reset_is_a_status_error(use: Use, status: int
 
 
 async def test_a_deepgram_that_never_answers_is_asked_for_ever() -> None:
-    """The plugin's base takes an attempt that lasted the whole time-out for one that connected."""
+    """The plugin's base class counts an attempt that lasted the whole timeout as connected."""
     options = APIConnectOptions(max_retry=1, retry_interval=0.0, timeout=0.1)
     async with (
         DeepgramStandIn() as server,

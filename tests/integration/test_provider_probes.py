@@ -1,4 +1,4 @@
-"""Whether a provider is back, asked of the stand-ins: without a word of speech, and for free."""
+"""Recovery probes of providers, on local test servers: without audio and free of charge."""
 
 from __future__ import annotations
 

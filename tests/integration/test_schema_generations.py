@@ -1,4 +1,4 @@
-"""Workers and databases of different ages: side by side where that works, refused where not."""
+"""Workers and databases of different versions: side by side if compatible, refused if not."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from worker.store.connection import Connection
 
 KNOWN = known_migrations()
-#: What a newer worker would bring: older ones can live with it.
+#: A migration of a newer worker that older workers can live with.
 ADDITIVE = Migration(
     version=KNOWN[-1].version + 1,
     sql="ALTER TABLE interviews ADD COLUMN brief text;"
@@ -58,7 +58,7 @@ NEWER_GENERATION = (
 
 
 async def apply(database: Database, migration: Migration) -> None:
-    """What a newer worker does when it starts."""
+    """Migrate as a newer worker does at its start."""
     await database.run("migrate", lambda c: migrate(c, [*KNOWN, migration]))
 
 
@@ -95,7 +95,7 @@ async def test_a_worker_works_on_a_schema_with_one_more_additive_migration(
 async def test_an_older_and_a_newer_worker_write_side_by_side(
     database: Database, migrated_database_url: str
 ) -> None:
-    """The newer one fills what it has brought; the older one leaves it as it is."""
+    """The newer worker fills its new column; the older worker leaves the column unchanged."""
     await create_interview(database, interview_id="one", plan=load_plan(SAMPLE_PLAN))
     newer = await Database.open(migrated_database_url)
 
@@ -204,7 +204,7 @@ async def test_commands_on_a_newer_generation_end_with_one_clear_line(
     await apply(database, BREAKING)
 
     async def livekit(_: web.Request) -> web.Response:
-        return web.Response(content_type="application/protobuf")  # no rooms
+        return web.Response(content_type="application/protobuf")  # an empty list of rooms
 
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", livekit)
@@ -221,7 +221,7 @@ async def test_commands_on_a_newer_generation_end_with_one_clear_line(
     assert ended.out == ""
 
 
-# --- a database that is older -------------------------------------------------------------------
+# --- an older database --------------------------------------------------------------------------
 
 
 async def test_a_job_on_a_database_without_its_schema_holds_it_until_it_has_one(

@@ -1,4 +1,4 @@
-"""Journals on their way into a real PostgreSQL."""
+"""Ingestion of journals into a real PostgreSQL."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def execute(statement: str, connection: Connection) -> None:
 
 
 class Ship:
-    """The store's `ship`, which a test may send away for a while and whose calls it can await."""
+    """The store's `ship` with injectable failures, whose calls a test can await."""
 
     def __init__(self) -> None:
         self.failures: list[Exception] = []
@@ -45,7 +45,7 @@ class Ship:
         return shipped
 
     async def shipped(self, records: int) -> None:
-        """Return once so many more records have arrived."""
+        """Return once `records` more records have arrived."""
         while records > 0:
             records -= await self.calls.get()
 
@@ -71,7 +71,7 @@ def records_in(life: Lifecycle) -> list[dict[str, Any]]:
     return life.journal.records
 
 
-# --- while the job lives ------------------------------------------------------------------------
+# --- while the job runs -------------------------------------------------------------------------
 
 
 async def test_what_was_written_before_and_what_comes_after_is_shipped(

@@ -1,4 +1,4 @@
-"""The database goes away while a job ships its journal, in every way a network knows."""
+"""Every kind of connection loss to the database while a job ships its journal."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 LIMITS = PoolLimits(
     connect_timeout_s=0.2, statement_timeout_s=0.2, verify_timeout_s=0.2, acquire_timeout_s=0.2
 )
-#: Seconds that a try to ship has: long enough for a busy machine, short enough for a test.
+#: Budget in seconds of one attempt to ship: enough for a busy machine, short for a test.
 TRY_S = 1.0
 
 
 @pytest.fixture
 async def direct(database: Database) -> Database:
-    """The database as somebody sees it whom no fault concerns, with the interview `one`."""
+    """Return a direct `Database` that no fault affects, with the interview `one`."""
     await create_interview(database, interview_id="one", plan=load_plan(SAMPLE_PLAN))
     return database
 
@@ -45,7 +45,7 @@ async def job(
     migrated_database_url: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[RunningJob]:
-    """A job that has begun to ship, by way of the proxy."""
+    """Yield a job that has started to ship through the proxy."""
     monkeypatch.setattr(shipping, "ship", functools.partial(store_ship, budget_s=TRY_S))
     for pause in ("_BATCH_S", "_FIRST_DELAY_S", "_LONGEST_DELAY_S"):
         monkeypatch.setattr(shipping, pause, 0.0)
@@ -61,7 +61,7 @@ async def job(
 
 
 async def everything_is_stored(database: Database, job: RunningJob) -> None:
-    """Return once the database holds the journal as it is, record by record, and each turn once."""
+    """Return once the database holds the journal record by record, and each turn once."""
     while await records_of(database, "AJ_1") != job.records:
         pass
     said = [record["text"] for record in job.records if record["kind"] == "turn"]

@@ -1,4 +1,4 @@
-"""Deepgram's stand-in: the real plugin cannot tell, and what it never asks is right as well."""
+"""The local Deepgram test server, driven by the real plugin."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ async def test_a_close_code_becomes_the_status_code(code: int) -> None:
     ],
 )
 async def test_a_stream_can_be_open_and_tell_nothing(fault: Fault) -> None:
-    """No error comes out of the plugin either; it hears of a half-open line after 45 s."""
+    """The plugin raises no error either; it detects a half-open connection after 45 s."""
     async with (
         DeepgramStandIn(hear=hears(TEXT)) as server,
         deepgram_stt(server) as plugin,

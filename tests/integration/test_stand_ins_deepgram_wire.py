@@ -1,4 +1,4 @@
-"""Deepgram's stand-in on the wire: what the plugin does not show, or never asks for."""
+"""The local Deepgram test server on the wire: parts that the plugin hides or never uses."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def connected(
 
 
 async def until(socket: ClientWebSocketResponse, **wanted: Any) -> dict[str, Any]:
-    """The next message with these values."""
+    """Return the next message with these values."""
     while True:
         message: dict[str, Any] = await socket.receive_json()
         if wanted.items() <= message.items():

@@ -1,4 +1,4 @@
-"""ElevenLabs' stand-in: the real plugin cannot tell, and what it never asks is right as well."""
+"""The local ElevenLabs test server, driven by the real plugin."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ async def test_audio_can_be_silent_and_look_right() -> None:
 
 
 async def test_audio_can_be_none_at_all() -> None:
-    """The plugin takes a few bytes of a web page for speech: no error, next to no sound."""
+    """The plugin takes a few bytes of a web page for audio: no error, almost no sound."""
     server = stand_in()
     server.fault(Fault.garbage(Nonsense.NO_AUDIO))
     async with elevenlabs_tts(server) as tts:
@@ -178,7 +178,7 @@ async def test_half_spoken_audio_breaks_off_where_told() -> None:
 
 
 async def test_a_websocket_closed_as_soon_as_it_opens_keeps_the_plugin_waiting() -> None:
-    """The plugin registers a text after the connection has gone, and nothing times it out."""
+    """The plugin registers a text after the connection is gone, and no timeout ends the wait."""
     server = stand_in()
     server.fault(Fault.close(1011))
     async with elevenlabs_tts(server) as tts:
@@ -189,7 +189,7 @@ async def test_a_websocket_closed_as_soon_as_it_opens_keeps_the_plugin_waiting()
 
 @pytest.mark.parametrize("status", [401, 500])
 async def test_prewarming_tries_until_it_may(status: int) -> None:
-    """A wrong key as well: the plugin takes the refused upgrade for trouble on the line."""
+    """A refused key is retried too: the plugin treats the refused upgrade as a network error."""
     server = stand_in()
     server.next(Fault.refuse(status))
     async with elevenlabs_tts(server) as tts:

@@ -1,4 +1,4 @@
-"""ElevenLabs' stand-in on the wire: what the plugin does not show, or never asks for."""
+"""The local ElevenLabs test server on the wire: parts that the plugin hides or never uses."""
 
 from __future__ import annotations
 

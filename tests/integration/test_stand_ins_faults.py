@@ -1,4 +1,4 @@
-"""What the stand-ins share: how faults bind to requests, what is counted, and how it all ends."""
+"""Common behaviour of the local test servers: fault binding, counters and shutdown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""OpenAI's stand-in: the real plugin cannot tell, and what it never asks is right as well."""
+"""The local OpenAI test server, driven by the real plugin."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ async def test_a_model_that_does_not_exist_is_not_found() -> None:
     ],
 )
 async def test_an_error_carries_its_code(server: OpenAIStandIn, fault: Fault, code: str) -> None:
-    """`retryable` is the same for a rate and for a quota: only the code tells them apart."""
+    """`retryable` is the same for a rate limit and for a quota: only the code tells them apart."""
     server.fault(fault)
     async with openai_llm(server) as model:
         with pytest.raises(APIStatusError) as error:

@@ -1,4 +1,4 @@
-"""Interviews without an interviewer, found and claimed on a real PostgreSQL."""
+"""Orphaned interviews, found and claimed on a real PostgreSQL."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from worker.store.stranded import (
 if TYPE_CHECKING:
     from worker.store.pool import Database
 
-#: Seconds after which a dispatch that nobody took is lost.
+#: Seconds after which a dispatch that no worker took is lost.
 TAKES_S = 2.01
 LIMITS = Limits(lease_s=LEASE_S, join_s=10.0, delay_s=2.0, tries=3)
 
 
 @pytest.fixture
 async def db(leased_database: Database) -> Database:
-    """A database with the interview `one`, to which a job was sent."""
+    """Return a database with the interview `one`, which has been dispatched."""
     await set_dispatched(leased_database, "one", dispatch_id="D1")
     return leased_database
 
@@ -100,7 +100,7 @@ async def test_an_interview_that_runs_and_has_no_lease_is_found_after_the_deadli
     assert await whys(db) == []
     await passes(db, "interviews", "updated_at", LIMITS.join_s)
     assert await whys(db) == ["LeaseExpired"]
-    # It was alive after all.
+    # The job was alive after all.
     await job_runs(db)
     assert await whys(db) == []
 
@@ -109,7 +109,7 @@ async def test_a_dispatch_that_no_worker_takes_is_found_after_two_seconds(db: Da
     assert await whys(db) == []
     await passes(db, "interviews", "dispatched_at", TAKES_S)
     assert await whys(db) == ["NotTaken"]
-    # Whoever takes one takes the lease for the job that will begin.
+    # The worker that takes a dispatch takes the lease for the job that will start.
     await take_lease(db, "one", job_id="AJ_1", lease_s=LEASE_S)
     assert await whys(db) == []
 
@@ -117,7 +117,7 @@ async def test_a_dispatch_that_no_worker_takes_is_found_after_two_seconds(db: Da
 async def test_a_worker_that_dies_before_its_job_has_begun_is_found_with_the_lease(
     leased_database: Database,
 ) -> None:
-    """Also where whoever made the dispatch has not noted it."""
+    """The interview is found even if its dispatch was never recorded."""
     await take_lease(leased_database, "one", job_id="AJ_1", lease_s=LEASE_S)
     assert await whys(leased_database) == []
     await lapses(leased_database)
@@ -217,7 +217,7 @@ async def test_tries_are_further_and_further_apart_and_then_none_is_left(db: Dat
         assert await whys(db) == []
         await passes(db, "interviews", "dispatched_at", LIMITS.delay_s * 2**number)
     assert await whys(db) == []
-    # Long after the last one they are counted anew.
+    # Long after the last try the count of tries starts at zero.
     await passes(db, "interviews", "dispatched_at", 300)
     assert await whys(db) == ["ProcessKilled"]
 
@@ -240,7 +240,7 @@ async def test_a_claim_that_was_given_back_is_due_at_once_and_counts_as_no_try(
     stranded = await found(db)
     assert stranded is not None
     assert await claim_dispatch(db, stranded, LIMITS) == token + 1
-    # Somebody came although it seemed that nobody could be sent.
+    # The job started although the dispatch seemed to have failed.
     await job_runs(db, "AJ_2")
     await give_back_dispatch(db, stranded, token=token + 1)
     assert await whys(db) == []
@@ -262,7 +262,7 @@ async def test_an_interview_whose_candidate_has_gone_ends_unless_somebody_came(
         "CandidateLeft",
     )
     assert await whys(db) == []
-    # The journal of the dead one comes later, and changes nothing.
+    # The dead job's journal arrives later and changes nothing.
     journal = JobRecords()
     journal.add("exit", exit_code=-9, signal=9)
     await ship(db, header("AJ_1"), journal.records)
@@ -324,7 +324,7 @@ async def test_a_duty_is_one_workers_until_it_ends_or_is_let_go(db: Database) ->
     assert not await hold(first)
     await drop_duties(db, ["watch"], worker_id="w9")
     assert await hold(first)
-    # Written by a clock that was an hour ahead.
+    # A clock that was an hour ahead wrote this expiry.
     await passes(db, "duties", "expires", -3600)
     assert await hold("w9")
 

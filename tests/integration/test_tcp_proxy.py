@@ -1,4 +1,4 @@
-"""The proxy that other tests put in front of a server: what it does is what they rely on."""
+"""The TCP proxy that other tests put in front of a server."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class Echo:
-    """A server that says everything back, and how each connection to it ended."""
+    """An echo server that records how each connection to it ended."""
 
     def __init__(self) -> None:
         self.port = 0
@@ -70,7 +70,7 @@ async def echoed(ends: Ends, data: bytes) -> bytes:
 
 
 async def nothing_comes(reader: asyncio.StreamReader) -> bool:
-    """Whether the line is silent for a moment, and still open."""
+    """Return whether the connection is still open after a short silence."""
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.05):
             await reader.read(1)

@@ -1,4 +1,4 @@
-"""Which workers are there, and whom an interview can be left to, on a real PostgreSQL."""
+"""Registered workers, and which of them can take over an interview, on a real PostgreSQL."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from worker.store.workers import Others, can_be_followed, drop_worker, note_work
 if TYPE_CHECKING:
     from worker.store.pool import Database
 
-#: Nobody may be sent after a failure: a hand-over is none.
+#: No redispatch is allowed after a failure; a handover does not count as one.
 LIMITS = Limits(lease_s=LEASE_S, join_s=10.0, delay_s=60.0, tries=0)
 
 
 @pytest.fixture
 async def db(leased_database: Database) -> Database:
-    """A database with the interview `one`, which the job AJ_1 of the worker w1 holds."""
+    """Return a database with the interview `one`, held by the job AJ_1 of the worker w1."""
     await set_dispatched(leased_database, "one", dispatch_id="D1")
     token = await take_lease(leased_database, "one", job_id="AJ_1", lease_s=LEASE_S)
     journal = JobRecords()
@@ -54,7 +54,7 @@ async def followed(db: Database, failed_tries: int | None = None) -> bool:
     )
 
 
-# --- who is there -------------------------------------------------------------------------------
+# --- registered workers -------------------------------------------------------------------------
 
 
 async def test_the_free_slots_of_all_others_of_the_same_name_are_counted(db: Database) -> None:
@@ -129,7 +129,7 @@ async def test_nobody_follows_upon_a_job_that_has_no_lease(db: Database) -> None
     assert not await followed(db)
 
 
-# --- what is handed over ------------------------------------------------------------------------
+# --- handovers ----------------------------------------------------------------------------------
 
 
 async def test_what_was_handed_over_is_anybodys_at_once_and_counts_as_no_try(

@@ -1,4 +1,4 @@
-"""The recordings, as the local models speak and understand them."""
+"""The recorded clips, made and transcribed by the local models."""
 
 from __future__ import annotations
 

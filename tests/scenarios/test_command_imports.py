@@ -1,4 +1,4 @@
-"""What a command imports, in a process of its own."""
+"""The modules that a command imports, in a separate process."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ import sys
 
 
 def test_commands_do_not_wait_for_the_agents_that_only_few_of_them_need() -> None:
-    """It takes seconds of a processor, also of every probe of a container."""
+    """Importing livekit-agents costs seconds of CPU, also for every container probe."""
     code = "import sys, worker.cli.app; sys.exit('livekit.agents' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,4 +1,4 @@
-"""The speech models that run in our own process."""
+"""The in-process speech models."""
 
 from __future__ import annotations
 

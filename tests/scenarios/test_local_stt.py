@@ -1,4 +1,4 @@
-"""Speech to text in our own process, as LiveKit streams it."""
+"""The in-process speech-to-text, used through LiveKit's STT interface."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ AGAIN = APIConnectOptions(max_retry=2, retry_interval=0.0)
 
 @pytest.fixture(params=["silero", "energy gate"])
 async def local_stt(request: pytest.FixtureRequest) -> AsyncIterator[LocalSTT]:
-    """The STT with the VAD it should have, and with none."""
+    """Yield the STT, once with the Silero VAD and once without a VAD."""
     detector = await load_vad() if request.param == "silero" else None
     recognizer = LocalSTT(vad=detector)
     yield recognizer
@@ -49,7 +49,7 @@ async def local_stt(request: pytest.FixtureRequest) -> AsyncIterator[LocalSTT]:
 
 @pytest.fixture
 async def gated_stt() -> AsyncIterator[LocalSTT]:
-    """The STT without a VAD model."""
+    """Yield the STT without a VAD model."""
     recognizer = LocalSTT()
     yield recognizer
     await recognizer.aclose()
@@ -58,7 +58,7 @@ async def gated_stt() -> AsyncIterator[LocalSTT]:
 async def events_of(
     recognizer: LocalSTT, pcm: Pcm, *, sample_rate: int = STT_RATE
 ) -> list[SpeechEvent]:
-    """What comes of audio that ends."""
+    """Return the events of the audio, with the input ended."""
     async with recognizer.stream() as stream:
         for frame in frames(pcm, sample_rate=sample_rate):
             stream.push_frame(frame)
@@ -125,7 +125,7 @@ async def test_speech_that_the_input_ends_in_is_transcribed(local_stt: LocalSTT)
 
 
 async def test_a_speech_of_over_a_minute_is_written_as_it_goes_and_loses_nothing() -> None:
-    """Silero by itself drops what comes after 60 s without a pause."""
+    """Silero alone drops audio after 60 s without a pause."""
     said = " ".join(
         f"In week {week} we looked at the slowest queries, wrote down what we saw, and fixed one."
         for week in (
@@ -210,7 +210,7 @@ async def test_usage_counts_the_seconds_that_were_transcribed(gated_stt: LocalST
 
 
 class SlowModel:
-    """Takes the place of the model; answers when it is let go on."""
+    """A replacement of the model that answers only once `go_on` is set."""
 
     def __init__(self) -> None:
         self.begun = threading.Event()
@@ -250,7 +250,7 @@ async def test_speech_that_begins_while_an_answer_is_transcribed_is_one_speech_w
         await asyncio.to_thread(model.begun.wait)
         push(stream, answer, silence(1))
         stream.end_input()
-        while len(stream._pieces) < 2:  # noqa: ASYNC110 - nothing tells what was not said yet
+        while len(stream._pieces) < 2:  # noqa: ASYNC110 - no event exists for the second piece
             await asyncio.sleep(0)
         model.go_on.set()
         rest = kinds([event async for event in stream])
@@ -335,7 +335,7 @@ async def test_a_vad_that_breaks_is_replaced_by_the_energy_gate() -> None:
 
 
 async def test_a_vad_that_broke_is_not_asked_by_the_streams_to_come() -> None:
-    """Whoever opens one stream after the other would be deaf otherwise."""
+    """Otherwise a caller that opens one stream after the other would never get a transcript."""
     recognizer = LocalSTT(vad=BrokenVAD())
     once = APIConnectOptions(max_retry=0)
     async with recognizer.stream(conn_options=once) as stream:

@@ -1,4 +1,4 @@
-"""Text to speech in our own process, as LiveKit asks for it."""
+"""The in-process text-to-speech, used through LiveKit's TTS interface."""
 
 from __future__ import annotations
 

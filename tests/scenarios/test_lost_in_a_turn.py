@@ -1,4 +1,4 @@
-"""What the table of losses says in the middle of a turn; the VAD's is in test_vad_lost_in_turn.
+"""Losses in the middle of a turn; test_vad_lost_in_turn covers the VAD.
 
 Whole interviews, as in test_three_moments.
 """
@@ -43,7 +43,7 @@ def interview(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
 
 @pytest.fixture
 def break_orchestrator(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """From now on, and for so many seconds, the orchestrator has no words for the next turn."""
+    """Return a function that makes the orchestrator raise for the next `seconds`."""
     whole = OrchestratorLLM.next_utterance
 
     def break_for(seconds: float) -> None:
@@ -145,7 +145,7 @@ async def test_a_candidate_whom_nothing_hears_any_more_is_told_in_the_same_answe
     assert held.stage.written == [ClipName.TROUBLE_HEARING.text]
     assert held.stage.line.played == [ClipName.TROUBLE_HEARING]
     assert held.roles == ROLES
-    # What had been understood before is kept, and then the whole answer as it was typed.
+    # The text understood before the loss is kept, followed by the whole typed answer.
     assert set(ALL_WORDS) == set(held.words)
 
 

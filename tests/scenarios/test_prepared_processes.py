@@ -1,4 +1,4 @@
-"""Prepared speech that several processes of a machine share."""
+"""The TTS cache, shared by several processes of a machine."""
 
 from __future__ import annotations
 

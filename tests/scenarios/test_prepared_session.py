@@ -1,4 +1,4 @@
-"""A whole plan in a real AgentSession: every line it says is found as it was prepared."""
+"""A whole plan in a real AgentSession: every line comes from the TTS cache."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PLAN = plan_of(question(0, follow_ups=1), question(1))
 
 
 class QuickOutput(io.AudioOutput):
-    """Plays everything in no time."""
+    """An audio output that plays everything instantly."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -85,7 +85,7 @@ async def test_a_plan_that_was_prepared_needs_no_voice_for_any_of_its_lines(
 async def test_a_prepared_line_is_queued_as_a_whole_as_soon_as_it_is_said(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """So it is heard to its end whatever becomes of the event loop."""
+    """A line that is queued whole is heard to its end even if the event loop blocks."""
     voice = ScriptedTTS([Sound(2.0)])
     engine = ChainTTS(chain_of("tts", only=voice), prepared=MemoryStore())
     await prepare_plan(PLAN, engine)
@@ -125,14 +125,14 @@ async def _whole_interview(engine: ChainTTS) -> tuple[list[dict[str, Any]], Quic
 
 
 async def _nowhere(**_: Any) -> None:
-    """Keep no turn."""
+    """Discard the turn."""
 
 
 @asynccontextmanager
 async def _session(
     engine: ChainTTS, output: io.AudioOutput, keep: TurnKeeper = _nowhere
 ) -> AsyncIterator[Interviewer]:
-    """A running session that says the plan on an output; its interviewer."""
+    """Yield the interviewer of a running session that speaks the plan on `output`."""
     orchestrator = OrchestratorLLM("iv-1", snapshot=PLAN.to_json())
     await orchestrator.init(None)
     agent = Interviewer(orchestrator, keep)

@@ -1,4 +1,4 @@
-"""How a job's process ends, in real processes forked as the framework forks them."""
+"""The end of a job's process, in real processes forked as the framework forks them."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ if TYPE_CHECKING:
     from worker.application import Dispatch
     from worker.settings import Settings
 
-#: What a process group, a terminal or an operator sends.
+#: Signals that a process group, a terminal or an operator sends.
 FOREIGN_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
-#: Generous: a process imports the worker, on a machine that does other things.
+#: Generous: a process imports the worker on a busy machine.
 ENDS_WITHIN_S = 60.0
 
 THREAD = JobExecutorType.THREAD
@@ -47,11 +47,11 @@ THREAD = JobExecutorType.THREAD
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="job processes are forked")
 
 
-# --- what runs in the process -------------------------------------------------------------------
+# --- code that runs in the process --------------------------------------------------------------
 
 
 def application_that(end: str) -> Callable[[Dispatch, Settings], TinyApplication]:
-    """A factory of applications that end in one way."""
+    """Return a factory of applications that end in one way."""
 
     async def run(running: Job) -> None:
         if end == "raises":
@@ -77,7 +77,7 @@ is_stopped_by_a_stranger = application_that("is stopped by a stranger")
 stops_the_forkserver = application_that("stops the forkserver")
 
 
-#: Set by a test that looks on from within the process.
+#: Set by a test that observes the job from inside the process.
 watched: Callable[[Dispatch, Settings], TinyApplication]
 
 
@@ -86,13 +86,13 @@ def cannot_be_made(_dispatch: Dispatch, _settings: Settings) -> TinyApplication:
 
 
 def one_job(application: str, folder: str, said: Any, heard: Any) -> None:
-    """A job process's life: set up, one entrypoint, and out.
+    """Run one job process: its set-up and one entrypoint.
 
-    `said` gets what livekit is told, `heard` the clips that were played.
+    `said` gets the shutdown reasons given to livekit, `heard` the clips that were played.
     """
     os.environ["INTERVIEW_DATA_DIR"] = folder
     set_up(cast("JobProcess", None))
-    # Only now: a process whose application cannot be imported is given no job.
+    # After set-up: a process whose application cannot be imported gets no job.
     os.environ["INTERVIEW_APPLICATION"] = f"{__name__}:{application}"
 
     stages: list[FakeStage] = []
@@ -117,7 +117,7 @@ def one_job(application: str, folder: str, said: Any, heard: Any) -> None:
 
 
 async def framework_life() -> None:
-    """One job in the framework's own hands, without a room and without a process of its own."""
+    """Run one job in the framework's own job runner, without a room and in this process."""
     held = _JobProc(lambda _: None, entrypoint, None, session_end_timeout=1, executor_type=THREAD)
 
     async def send(_: object) -> None: ...
@@ -155,7 +155,7 @@ class Ended:
 
 
 def all_of(queue: Any) -> list[str]:
-    """What is in a queue, which is closed."""
+    """Drain and close a queue, and return its items."""
     words = []
     while not queue.empty():
         words.append(queue.get())
@@ -165,11 +165,11 @@ def all_of(queue: Any) -> list[str]:
 
 @pytest.fixture
 def run_job(tmp_path: Path) -> Callable[[str], Ended]:
-    """Runs a job with an application of this module's, in a process of its own."""
+    """Return a function that runs a job with an application of this module in its own process."""
 
     def run(application: str) -> Ended:
         context = multiprocessing.get_context("forkserver")
-        # As for real: what jobs need is imported once, before the fork.
+        # As in production, the jobs' modules are imported once, before the fork.
         context.set_forkserver_preload(["worker.preload", "job_parts"])
         said, heard = context.SimpleQueue(), context.SimpleQueue()
         child = context.Process(target=one_job, args=(application, str(tmp_path), said, heard))
@@ -193,7 +193,7 @@ def test_a_job_that_went_well_exits_with_0(run_job: Callable[[str], Ended]) -> N
 
 @pytest.mark.row("S11")
 def test_a_job_that_failed_exits_with_1(run_job: Callable[[str], Ended]) -> None:
-    """The framework by itself would exit with 0."""
+    """The framework alone would exit with 0."""
     ended = run_job("raises")
     assert ended.exit_code == FAILED_EXIT_CODE == 1
     assert ended.said == [Outcome.FAILED.value]
@@ -258,7 +258,7 @@ async def test_a_job_whose_worker_is_gone_is_over_before_the_framework_cancels_e
     async with asyncio.timeout(ENDS_WITHIN_S):
         await runs.wait()
 
-    # What ipc/proc_client.py does once the channel to the main process is closed.
+    # The same as ipc/proc_client.py after the channel to the main process is closed.
     await aio.cancel_and_wait(life)
     rest = asyncio.all_tasks() - {asyncio.current_task()}
     for task in rest:
@@ -276,7 +276,7 @@ async def test_a_job_whose_worker_is_gone_is_over_before_the_framework_cancels_e
 def test_the_forkserver_is_deaf_to_what_is_meant_for_the_worker(
     run_job: Callable[[str], Ended],
 ) -> None:
-    """With it would go the exit codes of all jobs, and the framework would give them up."""
+    """A dead forkserver would lose all exit codes, and the framework would drop the jobs."""
     assert run_job("stops_the_forkserver").exit_code == 0
 
 

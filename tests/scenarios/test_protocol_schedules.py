@@ -1,5 +1,4 @@
-"""A thousand random schedules of faults on virtual time: one voice, one row a turn, and somebody
-who comes back in time."""
+"""A thousand random fault schedules on virtual time: one voice, one row per turn, a successor."""
 
 from __future__ import annotations
 
@@ -26,23 +25,23 @@ if TYPE_CHECKING:
     from worker.store.leases import Holder
 
 SCHEDULES: Final = 1000
-#: Of them in one test, so that a failing one is soon found again.
+#: Number of schedules in one test: small, so that a failing one is found quickly.
 AT_A_TIME: Final = 100
 FAULTS: Final = 7
-#: Seconds in which they strike.
+#: Seconds within which the faults strike.
 STRIKES_S: Final = 25.0
 LOOK_S: Final = 0.25
-#: For which two may speak at once: until the room has told of a newcomer.
+#: Seconds in which two interviewers may speak: until the room announces the newcomer.
 TWO_VOICES_S: Final = 1.0
-#: Until somebody speaks, once everything is well: the calm after an outage, a lease, the duty of a
-#: watcher who died, a look; or the join deadline, for a dispatch that was lost.
+#: Seconds until an interviewer speaks after the last fault: the calm after an outage, a lease, the
+#: leader lock of a dead watcher and a check; or the join deadline, for a lost dispatch.
 BACK_S: Final = max(2 * LEASE_S, JOIN_S) + WATCH_S + SPARE_S + 2 * WATCH_S + JOINS_S[1] + 1.0
-#: Until the last turn is in the database.
+#: Seconds until the last turn is in the database.
 SHIPPED_S: Final = 1.0
 
 
 class Schedule:
-    """One seed's faults on one world."""
+    """The faults of one seed on one simulated world."""
 
     def __init__(self, seed: int) -> None:
         self.source = random.Random(seed)  # noqa: S311 - reproducible on purpose
@@ -50,7 +49,7 @@ class Schedule:
         self.done: list[str] = []
 
     async def strike(self) -> None:
-        """Something happens, which lasts for a while and is over by itself."""
+        """Trigger one random fault at a random time; it ends on its own."""
         await asyncio.sleep(self.source.uniform(0.0, STRIKES_S))
         lasts_s = self.source.choice((0.2, 2.0, 5.0, 8.0, 15.0))
         what = self.source.choice(
@@ -114,10 +113,10 @@ class Schedule:
     async def dispatch(self, _: float) -> None:
         self.world.dispatch()
 
-    # --- what must be true --------------------------------------------------------------------
+    # --- invariants ---------------------------------------------------------------------------
 
     async def watch(self) -> None:
-        """Never two voices for longer than it takes to hear of each other."""
+        """Assert that two voices never overlap for longer than TWO_VOICES_S."""
         together_s, next_answer_s = 0.0, ANSWERS_S
         while True:
             await asyncio.sleep(LOOK_S)
@@ -128,7 +127,7 @@ class Schedule:
                 self.world.answer()
 
     async def run(self) -> None:
-        """All faults, then a time in which everything is well, then the accounts."""
+        """Run all faults, then a time without faults, then the checks."""
         world = self.world
         world.leases.renew([])
         world.dispatch()
@@ -149,7 +148,7 @@ class Schedule:
         check_calm(world.leases)
 
     def check_turns(self) -> None:
-        """Every answer that somebody heard is in one row: none is lost, none is there twice."""
+        """Assert that every heard answer is in exactly one row."""
         rows = sorted(self.world.leases.stored.values())
         twice = {answer for answer in rows if rows.count(answer) > 1}
         assert twice == set(), self.done
@@ -157,7 +156,7 @@ class Schedule:
 
 
 def check_calm(leases: Leases) -> None:
-    """No lease expired while the database was away, nor in the lease after it was back."""
+    """Assert that no lease expired during a long outage of the database or one lease after it."""
     for at_s in leases.expiries:
         for gone_s, back_s in leases.outages:
             long = back_s - gone_s > LEASE_S / 2
@@ -166,7 +165,7 @@ def check_calm(leases: Leases) -> None:
 
 @pytest.fixture
 def on_memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The functions of the database, for whichever world asks."""
+    """Replace the database functions by the in-memory leases of the calling job's world."""
 
     async def take_lease(job: Job, *arguments: Any, **options: Any) -> int:
         return await job.world.leases.take_lease(job, *arguments, **options)
@@ -180,7 +179,7 @@ def on_memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(lease, "take_lease", take_lease)
     monkeypatch.setattr(lease, "keep_lease", keep_lease)
     monkeypatch.setattr(shipping, "ship", ship)
-    logging.disable(logging.WARNING)  # a thousand schedules have much to warn of
+    logging.disable(logging.WARNING)  # a thousand schedules log many warnings
     yield
     logging.disable(logging.NOTSET)
 
@@ -200,5 +199,5 @@ def test_whatever_happens_one_interviewer_speaks_and_no_turn_is_lost_or_there_tw
 
 
 async def run_schedule(seed: int) -> None:
-    """A world belongs to a running loop."""
+    """Create the world in the running loop and run the schedule."""
     await Schedule(seed).run()

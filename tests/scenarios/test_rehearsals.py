@@ -1,4 +1,4 @@
-"""A whole job, on virtual time, with a fault at each phase of its life."""
+"""A whole job on virtual time, with a fault injected at each phase of its life."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ NEVER_CONNECTED = ("HANDSHAKE", "CLOSING", "CLOSED")
 NEVER_LOADED = ("HANDSHAKE", "CONNECTED", "BOOTSTRAPPING", "CLOSING", "CLOSED")
 NEVER_STARTED = ("HANDSHAKE", "CONNECTED", "BOOTSTRAPPING", "READY", "CLOSING", "CLOSED")
 
-#: What every job does; the others are in test_handed_over.
+#: The closing steps of every job; test_handed_over covers the others.
 STEPS = [step for step in CLOSING_STEPS if step not in SUCCESSION_STEPS]
-#: Seconds of CLOSING, and of the steps that follow one that spent them.
+#: Seconds of the CLOSING budget; the steps after a step that spent them still run.
 CLOSING_S = 10.0
 
 
@@ -48,7 +48,7 @@ async def loaded(_: AgentResources) -> object:
 
 
 def interview() -> TinyApplication:
-    """One resource that there is no session without, one that it can do without, last words."""
+    """Return an application with a required resource, an optional one and a closing clip."""
     return TinyApplication(
         declared=(
             Resource(name="orchestrator", loss="no interview", load=loaded, required=True),
@@ -59,17 +59,17 @@ def interview() -> TinyApplication:
 
 
 async def rehearse(folder: Path, text: str, app: TinyApplication | None = None) -> Rig:
-    """A job with these faults, lived to its end."""
-    faults.arm(parse(text))  # as a process does, before there is a job
+    """Run a job with these faults to its end."""
+    faults.arm(parse(text))  # as a process does before its job starts
     made = rig(folder, app or interview(), INTERVIEW_BUDGET_CLOSING_S=CLOSING_S)
     await made.live()
-    # A process that ends takes its line along; a test has to close it.
+    # A process releases its audio output when it exits; a test must close it.
     await made.stage.line.aclose()
     return made
 
 
 def assert_closed_in_time(history: History) -> None:
-    """Closing has come to its end, within its budget and what the last steps need beyond it."""
+    """Assert that closing finished its steps within its budget plus half a second."""
     closing, closed = (
         next(each.t for each in history.transitions if each.target is state)
         for state in (State.CLOSING, State.CLOSED)
@@ -143,7 +143,7 @@ async def test_every_step_of_closing_may_fail_at_once(tmp_path: Path, kind: str)
     [
         ("journal.open=raise", []),
         ("journal.write=raise", []),
-        # It is written as soon as the disk takes it.
+        # The journal is written as soon as the disk accepts writes.
         ("journal.write=raise@1", [*ALL_THE_WAY]),
         ("journal.write=raise@running", [*ALL_THE_WAY]),
         ("journal.sync=raise", [*ALL_THE_WAY]),
@@ -178,7 +178,7 @@ async def test_a_process_is_killed_as_its_job_enters_a_state(
     monkeypatch.setattr(os, "kill", lambda pid, number: killed.append(made.history))
     await made.live()
     (history,) = killed
-    # It is written down before it strikes, as a killed process leaves it.
+    # The state is in the journal before the kill, as in a really killed process.
     assert history.path[-1] == state
 
 

@@ -1,4 +1,4 @@
-"""Speech cut into pieces for a model that is given one at a time."""
+"""The cutting of speech into pieces for a model that takes one piece at a time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def speech(seconds: float, *, first: int = 0) -> Pcm:
-    """Samples that tell their place, so that a lost or repeated one is seen."""
+    """Return samples that encode their position, so that a lost or repeated one is detected."""
     count = round(seconds * STT_SAMPLE_RATE)
     return ((first + np.arange(count)) % 1000).astype(np.int16)
 

@@ -1,7 +1,7 @@
-"""What the table of losses says before the job, and while it loads; test_lost_in_a_turn: later.
+"""Losses before the job and while it loads; test_lost_in_a_turn covers later ones.
 
-Each is a whole interview: the way of its lifecycle, the condition with its reason, what the
-candidate hears or reads and how soon, and that no word is lost or kept twice.
+Each test is a whole interview. It checks the lifecycle's path, the condition and its reason, what
+the candidate hears or reads and how soon, and that no word is lost or stored twice.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ async def test_a_candidate_notices_nothing_of_what_an_interview_can_do_without(
     assert held.said_of(resource) == said
     assert_nothing_was_lost(held)
     assert held.stage.written == []
-    # Nothing but a word while it waits for what is late.
+    # At most a filler clip while the interview waits for a late resource.
     assert set(held.stage.line.played) <= {ClipName.ONE_MOMENT}
 
 

@@ -1,4 +1,4 @@
-"""The end-of-turn model that comes with the wheel."""
+"""The end-of-turn model that the wheel contains."""
 
 from __future__ import annotations
 

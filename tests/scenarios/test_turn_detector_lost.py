@@ -29,7 +29,7 @@ ANSWERS = [
 
 
 class Held(WholeInterview):
-    """An interview with a model of its own, and what ended the turns in each answer."""
+    """An interview with an end-of-turn model; records what ended the turns in each answer."""
 
     def __init__(self, folder: Path, patch: pytest.MonkeyPatch) -> None:
         super().__init__(folder, patch)
@@ -71,7 +71,7 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Held]:
 
 
 def pause_in(held: Held) -> None:
-    """A pause in the middle of a sentence, longer than the silence that ends a turn."""
+    """Insert a pause mid-sentence that is longer than the silence that ends a turn."""
     held.stage.microphone._frames[:0] = quiet(3.5)
 
 

@@ -1,4 +1,4 @@
-"""Turns that end on the local STT's own end-pointing, as they do where Silero did not load."""
+"""Turns that the local STT's endpointing ends, as in a job whose Silero did not load."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SECOND = "After that I was in charge of another team."
 
 
 class Microphone(AudioInput):
-    """Gives a recording in real time, then nothing."""
+    """An audio input that gives a recording in real time, then nothing."""
 
     def __init__(self, pcm: Pcm) -> None:
         super().__init__(label="microphone")
@@ -41,14 +41,14 @@ class Microphone(AudioInput):
 
 
 class Silent(llm.LLM[Never]):
-    """A model that is never asked."""
+    """A language model that must not be called."""
 
     def chat(self, **_: Any) -> llm.LLMStream:
         raise AssertionError("asked")
 
 
 class Listener(Agent):
-    """Takes down the candidate's turns and answers none."""
+    """An agent that records the candidate's turns and answers none."""
 
     def __init__(self) -> None:
         super().__init__(instructions="")
@@ -64,7 +64,7 @@ class Listener(Agent):
 
 
 async def turns_of(pcm: Pcm, *, min_delay_s: float) -> list[str]:
-    """The turns that a session without a VAD makes of a recording."""
+    """Return the turns that a session without a VAD makes of a recording."""
     listener = Listener()
     turns: TurnHandlingOptions = {
         "turn_detection": "stt",

@@ -1,4 +1,4 @@
-"""Speech of which nothing comes, in whole interviews on virtual time."""
+"""Speech that gives no transcript, in whole interviews on virtual time."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def interview(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
 
 
 def faults_of(held: WholeInterview, where: str) -> list[tuple[str, float]]:
-    """What was found wrong there, and for how many seconds."""
+    """Return the error and the seconds of each fault recorded for `where`."""
     return [
         (fault["error"], fault["seconds"])
         for fault in read_records(held.path).records
@@ -42,7 +42,7 @@ async def test_an_answer_whose_audio_stops_in_the_middle_ends_and_is_answered(
 
     assert_path(held.history, *READY)
     assert_outcome(held.history, Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
-    # What was heard of it is there, once; the rest was never said to anybody.
+    # The understood part of the answer is stored once; the rest never arrived.
     assert held.words == [*range(1, 6), *range(WORDS + 1, 3 * WORDS + 1)]
     ((error, seconds),) = faults_of(held, "candidate_audio")
     assert error == "NoAudio"
@@ -62,7 +62,7 @@ async def test_speech_that_never_ends_is_ended_after_ten_seconds_without_a_sound
     assert held.words == list(range(1, 3 * WORDS + 1))
     errors = [error for error, _ in faults_of(held, "answer")]
     assert errors == ["SpeechUnended"]
-    # Ten seconds after the last sound, and the pause that ends an answer.
+    # Ten seconds after the last sound, plus the pause that ends an answer.
     asked, answer = held.turns[0], held.turns[1]
     assert answer["t"] - asked["t"] < THINKS_S + WORDS / 2 + 10.0 + 3.0
 

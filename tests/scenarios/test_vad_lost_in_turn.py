@@ -1,4 +1,4 @@
-"""Whole interviews whose VAD dies: each answer is kept once and whole, whatever ended it."""
+"""Whole interviews whose VAD dies: each answer is stored once and whole, whatever ends the turn."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ ANSWERS = [
 ]
 Fate = Literal["raises", "ends", "hangs"]
 REASONS = {"raises": "VADFailed", "ends": "VADEnded", "hangs": "VADSilent"}
-#: Seconds from the middle of an answer to a moment of its end: the last word is being said, the
-#: STT has told the end of speech, the VAD has, and the silence that ends the turn goes on.
+#: Seconds from the middle of an answer: the middle itself, the last word, after the STT's end of
+#: speech, after the VAD's end of speech, in the silence that ends the turn.
 MOMENTS_S = (0.0, 2.4, 2.7, 2.9, 3.3)
 
 
@@ -36,7 +36,7 @@ def interview(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], W
 
 
 def later(seconds: float, held: WholeInterview, fate: Fate | Literal["works"]) -> Any:
-    """What gives the VAD this fate, so many seconds after it is called."""
+    """Return a function that sets the VAD's fate `seconds` after its call."""
     loop = asyncio.get_running_loop()
     return lambda: loop.call_later(seconds, setattr, held.detector, "fate", fate)
 
@@ -71,7 +71,7 @@ async def test_the_loss_cuts_no_answer_in_two_of_which_a_part_is_text_already(
     held = interview()
 
     def pause_and_lose() -> None:
-        # Long enough for the STT to end a phrase, and not for the VAD.
+        # Long enough for the STT to end a phrase, too short for the VAD.
         held.stage.microphone._frames[:0] = quiet(0.45)
         later(0.8, held, "raises")()
 
@@ -103,7 +103,7 @@ async def test_a_vad_that_is_back_ends_the_turns_again(interview: Any, moment_s:
 @pytest.mark.row("B2")
 @pytest.mark.parametrize("seconds", [3, 4, 5, 6, 7, 8, 9, 10, 11])
 async def test_a_vad_that_comes_late_ends_turns_from_then_on(interview: Any, seconds: int) -> None:
-    """Whenever in an answer that is."""
+    """The point of the answer at which the VAD arrives does not matter."""
     held = interview()
     modes: list[Any] = []
     held.in_answer[2] = lambda: modes.append(held.job.session.turn_detection)

@@ -1,1 +1,1 @@
-"""Servers and lines that tests put where the real ones would be."""
+"""Local servers and proxies that tests use in place of the real providers and connections."""

@@ -1,6 +1,6 @@
-"""All providers at once, with real speech, until Ctrl-C: to try a worker's cloud chains on.
+"""Run local servers for all providers, with real speech, to try a worker's cloud chains on.
 
-`python -m tests.stand_ins`, and in another shell the lines that it prints.
+Run `python -m tests.stand_ins`, and in another shell the lines that it prints. Ctrl-C ends it.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ async def _serve(reply: str) -> None:
 
 
 def main() -> int:
-    """Run the stand-ins; the exit code."""
+    """Run the servers; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.stand_ins", description=__doc__)
     parser.add_argument("--reply", default=DEFAULT_REPLY, help="what the language model says")
     arguments = parser.parse_args()

@@ -1,4 +1,4 @@
-"""When each character of a text is spoken, as ElevenLabs tells it beside the audio."""
+"""Character timing of spoken text, in the form that ElevenLabs sends with the audio."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class Character:
-    """One character, and when it is spoken, in milliseconds from the context's first audio."""
+    """One character and its time, in milliseconds from the context's first audio."""
 
     text: str
     start_ms: int
@@ -25,7 +25,7 @@ def align(text: str, *, start_ms: float, duration_ms: float) -> list[Character]:
 
 
 def as_message(characters: list[Character]) -> dict[str, Any] | None:
-    """The alignment of one message; None where it has no character."""
+    """Return the alignment of one message; None if it has no characters."""
     if not characters:
         return None
     return {

@@ -1,4 +1,4 @@
-"""One request's fault, put into its answer: HTTP bodies and websockets that fail as told."""
+"""Applies the fault of one request to its answer: an HTTP body or a websocket."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
 
     from aiohttp import WSMessage
 
-#: Close with a reset instead of a farewell (socket(7), SO_LINGER).
+#: Value of SO_LINGER that makes a close send an RST instead of a FIN (socket(7)).
 _RESET: Final = struct.pack("ii", 1, 0)
-#: Bytes of a close frame's reason, at most (RFC 6455, 5.5).
+#: Maximum bytes of a close frame's reason (RFC 6455, 5.5).
 _LONGEST_REASON: Final = 123
 _ENDED: Final = (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR)
 
 
 async def _hang() -> None:
-    """Wait until the client is gone or the server closes: either cancels the handler."""
+    """Hang until the handler is cancelled, because the client left or the server closes."""
     await asyncio.get_running_loop().create_future()
 
 
 class FaultInjector:
-    """The fault of one request, if it has one, and how much of the answer has flowed."""
+    """The fault of one request, if it has one, and the amount of data transferred so far."""
 
     def __init__(self, fault: Fault | None, transport: asyncio.BaseTransport | None) -> None:
         self._fault = fault
@@ -40,11 +40,11 @@ class FaultInjector:
         self._audio_bytes = 0
 
     def meets(self, kind: FaultKind) -> bool:
-        """Whether the request's fault is of this kind."""
+        """Return whether the request's fault is of this kind."""
         return self._fault is not None and self._fault.kind is kind
 
     def talks(self, nonsense: Nonsense) -> bool:
-        """Whether the answer makes no sense in this way."""
+        """Return whether the answer is invalid in this way."""
         return (
             self._fault is not None
             and self.meets(FaultKind.GARBAGE)
@@ -58,13 +58,13 @@ class FaultInjector:
 
     @property
     def nonsense(self) -> str | None:
-        """What stands in place of each JSON message, if anything does."""
+        """The text that replaces each JSON message; None if they are not replaced."""
         if self.talks(Nonsense.NOT_JSON):
             return NOT_JSON
         return WRONG_SHAPE if self.talks(Nonsense.WRONG_SHAPE) else None
 
     async def before_answer(self) -> None:
-        """Be late, hang or break before anything is answered."""
+        """Delay, hang, or break the connection before any answer."""
         if self._fault is None:
             return
         if self._fault.strikes_at_once:
@@ -72,12 +72,12 @@ class FaultInjector:
         await asyncio.sleep(self._fault.answer_s)
 
     async def before_chunk(self) -> None:
-        """Be late with a part of the answer."""
+        """Delay a part of the answer."""
         if self._fault is not None and self._fault.chunk_s:
             await asyncio.sleep(self._fault.chunk_s)
 
     def count(self, *, messages: int = 0, audio_bytes: int = 0) -> bool:
-        """Count what has flowed; True where the connection is to break now."""
+        """Count transferred data; return True if the connection must break now."""
         self._messages += messages
         self._audio_bytes += audio_bytes
         return self._fault is not None and self._fault.strikes_after(
@@ -85,7 +85,7 @@ class FaultInjector:
         )
 
     async def break_connection(self) -> None:
-        """Break an HTTP connection as the fault says; never returns."""
+        """Break an HTTP connection as the fault requires; never return."""
         if self.meets(FaultKind.RESET):
             self.reset()
         elif self.meets(FaultKind.CLOSE) and isinstance(self._transport, asyncio.Transport):
@@ -122,14 +122,14 @@ class Socket:
     """The server's end of a websocket."""
 
     def __init__(self, injector: FaultInjector) -> None:
-        # Pings and farewells are answered here, so that a half-open connection can leave them.
+        # This class answers pings and close frames, so that a half-open one can ignore them.
         self._websocket = web.WebSocketResponse(autoping=False, autoclose=False)
         self._injector = injector
         self._deaf = False
 
     @property
     def response(self) -> web.WebSocketResponse:
-        """What the request's handler returns."""
+        """The response that the request's handler returns."""
         return self._websocket
 
     async def accept(self, request: web.Request, headers: Mapping[str, str]) -> None:
@@ -139,7 +139,7 @@ class Socket:
         await self._count()
 
     async def messages(self) -> AsyncIterator[WSMessage]:
-        """What the client sends, text and binary, until the connection ends."""
+        """Yield the client's text and binary messages until the connection ends."""
         while True:
             message = await self._websocket.receive()
             if self._deaf:
@@ -157,7 +157,7 @@ class Socket:
         await self._count(audio_bytes=audio_bytes)
 
     async def send(self, message: Mapping[str, Any], *, audio_bytes: int = 0) -> None:
-        """Send one message, or what the fault makes of it."""
+        """Send one message, or its replacement according to the fault."""
         await self._injector.before_chunk()
         if self._deaf or self._websocket.closed:
             return
@@ -166,14 +166,14 @@ class Socket:
         await self._count(messages=1, audio_bytes=audio_bytes)
 
     async def close(self, code: int, reason: str = "") -> None:
-        """Say farewell."""
+        """Send a close frame and close the websocket."""
         if self._deaf:
             await self._swallow()
         with contextlib.suppress(ConnectionError):
             await self._websocket.close(code=code, message=reason.encode()[:_LONGEST_REASON])
 
     async def _swallow(self) -> None:
-        """Take what comes and answer nothing; never returns."""
+        """Discard all messages without an answer; never return."""
         while (await self._websocket.receive()).type not in _ENDED:
             pass
         await _hang()

@@ -1,6 +1,6 @@
-"""One live stream of Deepgram's: audio and control messages in, results out.
+"""One live stream of the Deepgram server: audio and control messages in, results out.
 
-Messages as in Deepgram's documentation of /v1/listen and as recorded from the service
+The messages follow Deepgram's documentation of /v1/listen and recordings from the service
 (developers.deepgram.com/docs: interim-results, endpointing, finalize, close-stream,
 audio-keep-alive, stt-troubleshooting-websocket-data-and-net-errors).
 """
@@ -42,7 +42,7 @@ _NET_0001: Final = (
     "Deepgram did not receive audio data or a text message within the timeout window. "
     "See https://dpgr.am/net0001"
 )
-#: A plausible certainty; what is known of the real ones is that they differ from word to word.
+#: A plausible confidence. The real ones differ from word to word; no more is known of them.
 _CONFIDENCE: Final = 0.98
 
 _Hear: TypeAlias = "Callable[[Floats], Awaitable[str]]"
@@ -50,14 +50,14 @@ _Hear: TypeAlias = "Callable[[Floats], Awaitable[str]]"
 
 @dataclass(frozen=True, kw_only=True)
 class ListenOptions:
-    """What the query of a request asks for."""
+    """Options in the query of a request."""
 
     model: str
     sample_rate: int
     segments: SegmentOptions
     interim_results: bool
     vad_events: bool
-    #: Capitals and punctuation, by `punctuate` or `smart_format`.
+    #: Send capitals and punctuation (`punctuate` or `smart_format`).
     formatted: bool
 
 
@@ -107,7 +107,7 @@ class Listening:
                 writing.cancel()
 
     async def _read(self) -> tuple[int, str] | None:
-        """Take in what the client sends; the code and reason to close with, unless it is gone."""
+        """Process the client's messages; return close code and reason, or None if it left."""
         messages = self._socket.messages()
         while True:
             try:
@@ -165,7 +165,7 @@ class Listening:
                 )
 
     async def _write_segment(self, segment: Segment) -> None:
-        # An interim result that is late tells nobody anything: what follows it says more.
+        # Skip an interim result that is late: the next queued event has more information.
         unwanted = not self._options.interim_results or not self._events.empty()
         if not segment.is_final and unwanted:
             return
@@ -228,7 +228,7 @@ def _type_of(message: WSMessage) -> str:
 
 
 def _words(text: str, segment: Segment, *, formatted: bool) -> list[dict[str, Any]]:
-    """The words of a text, spread over the segment's speech by their length."""
+    """Return the words of a text, spread over the segment's speech by their length."""
     spoken = [word for word in text.split() if any(map(str.isalnum, word))]
     length = sum(len(word) + 1 for word in spoken)
     at = segment.speech_start_s

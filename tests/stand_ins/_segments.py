@@ -1,7 +1,7 @@
-"""Cut a stream of speech into segments, as Deepgram does: no clock but the samples.
+"""Cut a stream of speech into segments, as Deepgram does; the samples are the only clock.
 
-Segments tile the stream: each begins where the last final one ended. A segment is final when
-the speaker pauses for as long as end-pointing asks, or when it has become long.
+Segments are contiguous: each begins at the end of the last final one. A segment is final when the
+speaker pauses for the requested endpointing time, or when the segment has become long.
 """
 
 from __future__ import annotations
@@ -19,31 +19,32 @@ if TYPE_CHECKING:
 
 RATE: Final = 16_000
 _WINDOW: Final = RATE // 50
-#: Windows of sound among the last ones that are speech: 0.12 s in 0.2 s, longer than a key click.
+#: Number of loud windows, among how many of the latest ones, from which sound counts as speech:
+#: 0.12 s in 0.2 s, longer than a key click.
 _ONSET: Final = (6, 10)
-#: Samples kept from before the onset, since words begin softly.
+#: Samples to keep before the onset, because words begin softly.
 _PADDING: Final = RATE * 3 // 10
-#: Root mean square (0 to 1) below which nothing is sound, and times the noise floor above which
-#: everything is (10 dB).
+#: A window is loud if its root mean square (0 to 1) reaches both `_QUIET` and `_ABOVE_FLOOR`
+#: times the noise floor (10 dB above it).
 _QUIET: Final = 0.003
 _ABOVE_FLOOR: Final = 3.2
-#: Windows in which the quietest is taken for the noise floor: 3 s.
+#: The level of the quietest of this many windows is the noise floor: 3 s.
 _FLOOR_WINDOWS: Final = 150
-#: Seconds of a pause, at least. Deepgram tells a pause from the closure of a "p" by what is
-#: said, so that it can end a phrase after 10 ms; loudness alone cannot.
+#: Minimum seconds of a pause. Deepgram uses the words to tell a pause from the closure of a "p",
+#: so it can end a phrase after 10 ms. Loudness alone cannot.
 _SHORTEST_PAUSE_S: Final = 0.3
 #: Seconds between two interim results of one segment (as recorded from the service).
 _INTERIM_S: Final = 1.0
-#: Seconds of speech after which a segment is final without a pause. The service takes about 5.
+#: Seconds of speech after which a segment is final without a pause. The service uses about 5.
 _LONGEST_S: Final = 6.0
 _CUT_SEARCH_S: Final = 2.5
-#: Seconds of silence that make a final segment without any text.
+#: Seconds of silence after which a segment without text is final.
 _EMPTY_S: Final = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class SpeechStarted:
-    """Somebody began to speak; seconds of the stream."""
+    """Speech began; the time is in seconds of the stream."""
 
     at_s: float
 
@@ -64,7 +65,7 @@ class Segment:
 
 @dataclass(frozen=True, kw_only=True)
 class UtteranceEnded:
-    """Nobody has spoken for `utterance_end_s` after a word; seconds of the stream."""
+    """A word was followed by `utterance_end_s` of silence; the time is in seconds of the stream."""
 
     last_word_end_s: float
 
@@ -74,34 +75,34 @@ Event: TypeAlias = SpeechStarted | Segment | UtteranceEnded
 
 @dataclass(frozen=True, kw_only=True)
 class SegmentOptions:
-    """What ends a segment."""
+    """Times that end a segment."""
 
-    #: Seconds of silence that end a phrase; None: a pause ends a segment but no phrase.
+    #: Seconds of silence that end a phrase; None: a pause ends a segment, but not a phrase.
     endpointing_s: float | None
-    #: Seconds of silence after which an utterance has ended; None: never said.
+    #: Seconds of silence after which an utterance has ended; None: its end is not reported.
     utterance_end_s: float | None = None
 
 
 class Segmenter:
-    """Samples in, events out."""
+    """Turns samples into events."""
 
     def __init__(self, options: SegmentOptions) -> None:
         self._options = options
         pause = max(options.endpointing_s or 0.0, _SHORTEST_PAUSE_S)
         self._pause = round(pause * RATE)
         self._rest = np.zeros(0, np.float32)
-        # Samples of the stream from `_kept_from` on; all positions count from its beginning.
+        # Samples of the stream since `_kept_from`. All positions count from the stream's start.
         self._kept: deque[Floats] = deque()
         self._kept_from = 0
         self._heard = 0
         self._start = 0
-        # Where the open segment's speech is kept from, and where it is first loud.
+        # Positions of the open segment's speech: first kept sample, and first loud sample.
         self._speech_start: int | None = None
         self._onset = 0
         self._last_loud = 0
         self._speaking = False
         self._utterance_open = False
-        # Whoever speaks at once is not taken for the noise of the room.
+        # Initial level, so that immediate speech is not taken for the noise of the room.
         self._levels = deque([_QUIET / _ABOVE_FLOOR], maxlen=_FLOOR_WINDOWS)
         self._recent: deque[bool] = deque(maxlen=_ONSET[1])
 
@@ -111,7 +112,7 @@ class Segmenter:
         return (self._heard + len(self._rest)) / RATE
 
     def hear(self, samples: Floats) -> list[Event]:
-        """Take 16 kHz mono samples in."""
+        """Process 16 kHz mono samples; return the resulting events."""
         self._rest = np.concatenate([self._rest, samples])
         events: list[Event] = []
         while len(self._rest) >= _WINDOW:
@@ -120,7 +121,7 @@ class Segmenter:
         return events
 
     def finish(self, *, from_finalize: bool) -> list[Event]:
-        """End the open segment here, whatever is being said; none where nothing was heard."""
+        """End the open segment now, even during speech; return no event if it has no audio."""
         if len(self._rest):
             self._keep(self._rest)
             self._rest = self._rest[:0]
@@ -179,12 +180,12 @@ class Segmenter:
     def _is_loud(self, window: Floats) -> bool:
         level = float(np.sqrt(np.mean(np.square(window))))
         floor = min(self._levels)
-        # Digital silence (a muted microphone) says nothing about the room.
+        # Digital silence (a muted microphone) gives no information about the room.
         self._levels.append(level or floor)
         return level >= max(_QUIET, floor * _ABOVE_FLOOR)
 
     def _segment(self, end: int) -> Segment:
-        # After a cut there may be nothing but the pause that ends the phrase.
+        # After a cut, the rest may be only the pause that ends the phrase.
         if self._speech_start is None or self._last_loud <= self._onset:
             return Segment(
                 start_s=self._start / RATE,

@@ -1,4 +1,4 @@
-"""What the stand-ins share: a server on loopback that counts, remembers, and fails as told."""
+"""Base of the provider test servers: serves on loopback, records requests, injects faults."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ INJECTOR: Final = web.RequestKey("injector", FaultInjector)
 BODY: Final = web.RequestKey[Any]("body", object)
 REQUEST_ID: Final = web.RequestKey("request_id", str)
 
-#: Seconds that aiohttp waits for handlers at the end; ours have ended by then.
+#: Seconds that aiohttp waits for handlers at shutdown. Ours have ended by then.
 _SHUTDOWN_S: Final = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """One request that came in, whatever became of it; never holds the key."""
+    """One received request, successful or not; it never contains the key."""
 
     method: str
     path: str
     query: Mapping[str, str]
-    #: The body, where there was one and it was JSON.
+    #: The body if it was JSON, else None.
     body: Any
-    #: What the request met.
+    #: The fault that was applied to the request.
     fault: Fault | None
 
 
 class StandIn(ABC):
-    """A provider on loopback, while it is entered.
+    """Local test server that speaks a provider's protocol while it is entered.
 
-    `requests` and `connections` count what reached it, refused or not: a websocket is one
-    request; a client that keeps a connection alive has fewer connections than requests.
+    `requests` and `connections` record everything that arrived, refused or not. A websocket is
+    one request. A client with keep-alive has fewer connections than requests.
     """
 
     #: The provider's name.
@@ -53,9 +53,9 @@ class StandIn(ABC):
     #: The environment variables of the key and the address.
     key_variable: ClassVar[str]
     url_variable: ClassVar[str]
-    #: The ways in which this provider can fail.
+    #: The faults that this provider can have.
     faults: ClassVar[frozenset[FaultKind]]
-    #: What the address ends with.
+    #: The path of the base URL.
     path: ClassVar[str]
 
     def __init__(self, *, key: str) -> None:
@@ -70,36 +70,36 @@ class StandIn(ABC):
 
     @property
     def base_url(self) -> str:
-        """The address that a client is given."""
+        """The base URL for clients."""
         return f"http://127.0.0.1:{self._port}{self.path}"
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment variables that point a worker here."""
+        """The environment variables that point a worker to this server."""
         return {self.url_variable: self.base_url, self.key_variable: self.key}
 
     def fault(self, fault: Fault) -> None:
-        """Let every request meet it until `heal`.
+        """Apply a fault to every request until `heal`.
 
         Raises:
-            UnknownFault: this provider cannot fail in this way.
+            UnknownFault: This provider cannot have the fault.
         """
         self._plan.stand(self._known(fault))
 
     def next(self, fault: Fault, *, times: int = 1) -> None:
-        """Let the next requests meet it, before any standing fault.
+        """Apply a fault to the next requests, in place of any standing fault.
 
         Raises:
-            UnknownFault: this provider cannot fail in this way.
+            UnknownFault: This provider cannot have the fault.
         """
         self._plan.queue(self._known(fault), times)
 
     def heal(self) -> None:
-        """Let no new request meet a fault; what is broken already stays broken."""
+        """Apply no fault to new requests; connections that are broken stay broken."""
         self._plan.heal()
 
     async def requested(self, count: int = 1) -> None:
-        """Wait until so many requests have come since the start."""
+        """Wait until `count` requests have arrived since the start."""
         async with self._arrived:
             await self._arrived.wait_for(lambda: len(self.requests) >= count)
 
@@ -134,16 +134,16 @@ class StandIn(ABC):
 
     @abstractmethod
     def routes(self) -> Iterable[web.AbstractRouteDef]:
-        """The provider's endpoints."""
+        """Return the provider's endpoints."""
 
     @abstractmethod
     def refusal(self, status: int, code: str, request_id: str) -> Mapping[str, Any]:
-        """The provider's error body for a status; `code` in place of its usual error code."""
+        """Return the provider's error body for a status; `code` replaces its usual error code."""
 
     def refuse(
         self, request: web.Request, status: int, code: str = "", *, retry_after_s: int | None = None
     ) -> web.Response:
-        """Answer with a status, as the provider does."""
+        """Return an error response with a status, as the provider sends it."""
         request_id = request[REQUEST_ID]
         headers = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
         return web.json_response(
@@ -154,7 +154,7 @@ class StandIn(ABC):
 
     @abstractmethod
     def headers(self, request_id: str) -> Mapping[str, str]:
-        """The provider's own headers of an answer."""
+        """Return the provider's own response headers."""
 
     def _known(self, fault: Fault) -> Fault:
         speaks = FaultKind.NO_AUDIO in self.faults
@@ -164,7 +164,7 @@ class StandIn(ABC):
 
     @web.middleware
     async def _meet(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Remember the request, and let it meet its fault."""
+        """Record the request and apply its fault."""
         task = asyncio.current_task()
         assert task is not None
         self._handling.add(task)
@@ -196,7 +196,7 @@ class StandIn(ABC):
             self._arrived.notify_all()
 
     async def _end_handlers(self) -> None:
-        """End what still hangs, so that closing never waits for a fault."""
+        """Cancel handlers that still hang, so that closing never waits for a fault."""
         handling = list(self._handling)
         for task in handling:
             task.cancel()

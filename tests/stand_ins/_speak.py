@@ -1,9 +1,9 @@
-"""One websocket of ElevenLabs': the text of several contexts in, their audio out.
+"""One websocket of the ElevenLabs server: the text of several contexts in, their audio out.
 
-Messages as at elevenlabs.io/docs/api-reference/text-to-speech/v-1-text-to-speech-voice-id-multi-
-stream-input; what a refused key or voice looks like, as recorded from the service: the upgrade
-succeeds (the key may come in the first message), the error answers that message, and the close
-code is 1008.
+The messages follow elevenlabs.io/docs/api-reference/text-to-speech/
+v-1-text-to-speech-voice-id-multi-stream-input. A refused key or voice behaves as recorded from the
+service: the upgrade succeeds (the key may come in the first message), the error answers that
+message, and the close code is 1008.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 SAMPLE_RATE: Final = 24_000
 #: Bytes of 16-bit audio in one message: 0.25 s.
 CHUNK_BYTES: Final = SAMPLE_RATE // 4 * 2
-#: Characters that are gathered before any are spoken, where nothing says flush or auto_mode
-#: (the documentation's default for the first chunk).
+#: Characters to collect before any are spoken, without flush and auto_mode (the documented default
+#: for the first chunk).
 _CHUNK_LENGTH: Final = 120
-#: Contexts that one websocket may have open at a time (the service's limit).
+#: Maximum number of open contexts of one websocket (the service's limit).
 MOST_CONTEXTS: Final = 5
 
 _Speak: TypeAlias = "Callable[[str], Awaitable[bytes]]"
@@ -40,7 +40,7 @@ _Speak: TypeAlias = "Callable[[str], Awaitable[bytes]]"
 
 @dataclass(frozen=True, kw_only=True)
 class SpeakOptions:
-    """What the query of a websocket asks for."""
+    """Options in the query of a websocket."""
 
     auto_mode: bool
     sync_alignment: bool
@@ -50,7 +50,7 @@ class SpeakOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class Rejection:
-    """Why the service closes a websocket that it accepted."""
+    """The reason why the service closes a websocket that it accepted."""
 
     code: str
     message: str
@@ -154,7 +154,7 @@ class _Context:
         self._spoken_ms = 0.0
 
     def take(self, content: dict[str, Any]) -> None:
-        """Take one message of the client's."""
+        """Process one message of the client."""
         self._gathered += str(content.get("text") or "")
         closing = bool(content.get("close_context"))
         enough = self._options.auto_mode or len(self._gathered) >= _CHUNK_LENGTH

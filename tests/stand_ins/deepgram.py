@@ -1,10 +1,11 @@
-"""A stand-in of Deepgram: live speech to text, as `livekit-plugins-deepgram` uses it.
+"""Local test server that speaks Deepgram's protocol, as `livekit-plugins-deepgram` uses it.
 
     async with DeepgramStandIn(hear=lambda speech: "Hello there.") as server:
         stt = deepgram.STT(base_url=server.base_url, api_key=server.key, ...)
 
-It cuts the audio into phrases by loudness and hands the speech to `hear`. Protocol and errors as
-at developers.deepgram.com/docs (errors, endpointing, interim-results, finalize, close-stream).
+It provides live speech-to-text: it cuts the audio into phrases by loudness and passes the speech
+to `hear`. Protocol and errors follow developers.deepgram.com/docs (errors, endpointing,
+interim-results, finalize, close-stream).
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 
     from worker.speech.audio import Floats
 
-#: The models of /v1/listen, with the languages of each
-#: (developers.deepgram.com/docs/models-languages-overview; not all of nova-3's languages).
+#: The models of /v1/listen and their languages, from
+#: developers.deepgram.com/docs/models-languages-overview; not all of nova-3's languages.
 _ENGLISH: Final = frozenset({"en", "en-US", "en-AU", "en-GB", "en-IN", "en-NZ"})
 _MANY: Final = _ENGLISH | {"de", "es", "fr", "it", "ja", "multi", "nl", "pt", "pt-BR", "ru", "sv"}
 MODELS: Final[Mapping[str, frozenset[str]]] = {
@@ -43,9 +44,9 @@ MODELS: Final[Mapping[str, frozenset[str]]] = {
     "enhanced": _MANY,
     "base": _MANY,
 }
-#: Seconds without audio and KeepAlive after which the service closes (NET-0001).
+#: Seconds without audio and KeepAlive after which the service closes the stream (NET-0001).
 IDLE_TIMEOUT_S: Final = 10.0
-#: Milliseconds of end-pointing where the request does not say.
+#: Milliseconds of endpointing if the request does not set it.
 _ENDPOINTING_MS: Final = 10
 
 _BAD_REQUEST: Final = "Bad Request"
@@ -66,15 +67,15 @@ _ERRORS: Final = {
 
 
 class _BadRequest(Exception):
-    """What is wrong with a query."""
+    """Raised for an invalid query; the message is the error."""
 
 
 class DeepgramStandIn(StandIn):
-    """Deepgram on loopback.
+    """Deepgram's API on loopback.
 
-    `hear` turns speech (16 kHz mono, floats in [-1, 1)) into text, in a thread of the server's
-    own and one piece at a time; the local model unless told otherwise. Texts should have
-    capitals and punctuation, which are taken off for clients that do not ask for them.
+    `hear` turns speech (16 kHz mono, floats in [-1, 1)) into text; by default with the local
+    model. It runs in the server's own thread, one piece at a time. The texts should have
+    capitals and punctuation; the server removes them for clients that do not ask for them.
     """
 
     provider = "Deepgram"
@@ -95,7 +96,7 @@ class DeepgramStandIn(StandIn):
         idle_timeout_s: float = IDLE_TIMEOUT_S,
     ) -> None:
         super().__init__(key=key)
-        #: Seconds of audio that the streams which have ended had sent.
+        #: Seconds of audio that clients have sent in streams that have ended.
         self.audio_s = 0.0
         self._hear = hear
         self._idle_timeout_s = idle_timeout_s
@@ -107,15 +108,15 @@ class DeepgramStandIn(StandIn):
         await super()._listen(stack)
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
-        """The live stream, and the list of projects, by which a key is checked."""
+        """Return the live stream, and the list of projects, which serves to check a key."""
         return [web.get("/v1/listen", self._stream), web.get("/v1/projects", self._projects)]
 
     def headers(self, request_id: str) -> Mapping[str, str]:
-        """The request's id, as Deepgram gives it."""
+        """Return the header with the request's id, as Deepgram sends it."""
         return {"dg-request-id": request_id}
 
     def refusal(self, status: int, code: str, request_id: str) -> Mapping[str, Any]:
-        """Deepgram's error body."""
+        """Return Deepgram's error body."""
         usual = ("INTERNAL_SERVER_ERROR", "An internal server error occurred.")
         name, message = _ERRORS.get(status, usual)
         return {"err_code": code or name, "err_msg": message, "request_id": request_id}
@@ -164,10 +165,10 @@ class DeepgramStandIn(StandIn):
 
 
 def _options(query: Mapping[str, str]) -> ListenOptions:
-    """Read a query.
+    """Parse a query.
 
     Raises:
-        _BadRequest: Deepgram refuses it, or this stand-in cannot do what it asks for.
+        _BadRequest: Deepgram refuses the query, or this server does not support it.
     """
     model = query.get("model", "base")
     if query.get("language", "en") not in MODELS.get(model, ()):

@@ -1,11 +1,12 @@
-"""A stand-in of ElevenLabs: text to speech, as `livekit-plugins-elevenlabs` uses it.
+"""Local test server that speaks ElevenLabs' protocol, as `livekit-plugins-elevenlabs` uses it.
 
     async with ElevenLabsStandIn(speak=lambda text: tone) as server:
         tts = elevenlabs.TTS(base_url=server.base_url, api_key=server.key,
                              encoding="pcm_24000", ...)
 
-The websocket of several contexts, the HTTP stream, and the lists by which a key is checked.
-Protocol and errors as at elevenlabs.io/docs/api-reference. Audio is pcm_24000 alone.
+It provides text-to-speech by the multi-context websocket and by the HTTP stream, and the lists
+that serve to check a key. Protocol and errors follow elevenlabs.io/docs/api-reference. The only
+audio format is pcm_24000.
 """
 
 from __future__ import annotations
@@ -28,14 +29,14 @@ if TYPE_CHECKING:
     from tests.stand_ins._injector import FaultInjector
     from worker.speech.audio import Floats
 
-#: Voices by id: the plugin's default, and two of the service's premade ones.
+#: Voices by id: the plugin's default, and two of the service's premade voices.
 VOICES: Final[Mapping[str, str]] = {
     "hpp4J3VqNfWAUOO0d1Us": "Bella",
     "EXAVITQu4vr4xnSDxMaL": "Sarah",
     "21m00Tcm4TlvDq8ikWAM": "Rachel",
 }
-#: The models of the websocket of several contexts (elevenlabs.io/docs/models); the eleven_v3
-#: family has a protocol of its own, which this stand-in does not speak.
+#: The models of the multi-context websocket (elevenlabs.io/docs/models). The eleven_v3 family has
+#: its own protocol, which this server does not support.
 MODELS: Final = (
     "eleven_turbo_v2_5",
     "eleven_flash_v2_5",
@@ -44,7 +45,8 @@ MODELS: Final = (
     "eleven_multilingual_v2",
 )
 OUTPUT_FORMAT: Final = "pcm_24000"
-#: Seconds of silence from the client where the request does not say (the service's default).
+#: Timeout in seconds without a client message, if the request does not set it (the service's
+#: default).
 _INACTIVITY_TIMEOUT_S: Final = 20.0
 
 _ERRORS: Final = {
@@ -64,11 +66,11 @@ _QUOTA: Final = "This request exceeds your quota."
 
 
 class ElevenLabsStandIn(StandIn):
-    """ElevenLabs on loopback.
+    """ElevenLabs' API on loopback.
 
-    `speak` turns text into speech (24 kHz mono, floats in [-1, 1)), in a thread of the server's
-    own and one text at a time; the local voice unless told otherwise. `voices` are the voices it
-    knows, names by id.
+    `speak` turns text into speech (24 kHz mono, floats in [-1, 1)); by default with the local
+    voice. It runs in the server's own thread, one text at a time. `voices` maps the ids of the
+    known voices to their names.
     """
 
     provider = "ElevenLabs"
@@ -85,7 +87,7 @@ class ElevenLabsStandIn(StandIn):
         key: str = "elevenlabs-stand-in-key",
     ) -> None:
         super().__init__(key=key)
-        #: Characters spoken since the start, which is what the service bills.
+        #: Characters synthesised since the start; the service bills these.
         self.characters = 0
         self.voices = dict(voices)
         self._speak_text = speak
@@ -97,7 +99,7 @@ class ElevenLabsStandIn(StandIn):
         await super()._listen(stack)
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
-        """The websocket, the HTTP stream, and the lists."""
+        """Return the websocket, the HTTP stream, and the lists."""
         return [
             web.get("/v1/text-to-speech/{voice_id}/multi-stream-input", self._websocket),
             web.post("/v1/text-to-speech/{voice_id}/stream", self._stream),
@@ -107,11 +109,11 @@ class ElevenLabsStandIn(StandIn):
         ]
 
     def headers(self, request_id: str) -> Mapping[str, str]:
-        """The request's id, as ElevenLabs gives it."""
+        """Return the headers with the request's id, as ElevenLabs sends them."""
         return {"request-id": request_id, "x-trace-id": request_id.replace("-", "")}
 
     def refusal(self, status: int, code: str, request_id: str) -> Mapping[str, Any]:
-        """ElevenLabs' error body."""
+        """Return ElevenLabs' error body."""
         usual = ("internal_error", "internal_server_error", "An internal error occurred.")
         kind, name, message = _ERRORS.get(status, usual)
         if code == "quota_exceeded":
@@ -208,7 +210,7 @@ class ElevenLabsStandIn(StandIn):
         return None
 
     async def _say(self, text: str, injector: FaultInjector) -> bytes:
-        """Speak a text: 16-bit samples, or what the fault makes of them."""
+        """Synthesise a text; return 16-bit samples, or their replacement by the fault."""
         assert self._voice is not None
         self.characters += len(text)
         if injector.talks(Nonsense.NO_AUDIO):

@@ -1,12 +1,12 @@
-"""What can go wrong with a provider, as values: one vocabulary for all stand-ins.
+"""Faults of a provider, as values that all provider test servers share.
 
     server.next(Fault.refuse(429, retry_after_s=2))     # the next request only
     server.next(Fault.reset(), times=3)                 # the next three
     server.fault(Fault.half_open())                     # every request, until
     server.heal()
 
-A fault binds to requests, not to TCP connections: a websocket's upgrade is one request, and a
-request on a connection that is kept alive counts like one on a new connection.
+A fault applies to requests, not to TCP connections. A websocket's upgrade is one request. A request
+on a kept-alive connection counts like one on a new connection.
 """
 
 from __future__ import annotations
@@ -20,36 +20,36 @@ from typing import Self
 class FaultKind(Enum):
     """The ways in which a provider fails."""
 
-    #: It answers, but late, or with time between the parts of its answer.
+    #: The provider answers late, or with pauses between the parts of its answer.
     SLOW = auto()
-    #: The connection stays open and nothing comes any more: no answer, no pong, no farewell.
+    #: The connection stays open, but nothing arrives: no answer, no pong, no close frame.
     HALF_OPEN = auto()
-    #: The connection is torn down with a TCP RST.
+    #: The connection is reset with a TCP RST.
     RESET = auto()
-    #: An HTTP status in place of the answer, or of the upgrade to a websocket.
+    #: The provider sends an HTTP status instead of the answer or the websocket upgrade.
     REFUSE = auto()
-    #: A websocket that is accepted, says what is wrong, and is closed (ElevenLabs).
+    #: The provider accepts a websocket, sends an error, and closes it (ElevenLabs).
     REJECT = auto()
-    #: An answer that makes no sense.
+    #: The answer is invalid; see `Nonsense`.
     GARBAGE = auto()
-    #: Audio of the right length in which nothing is to be heard (ElevenLabs).
+    #: The audio has the right length, but is silent (ElevenLabs).
     SILENT_AUDIO = auto()
-    #: An answer that is complete and has no audio in it (ElevenLabs).
+    #: The answer is complete, but contains no audio (ElevenLabs).
     NO_AUDIO = auto()
-    #: An answer that is complete and has no text in it (Deepgram, OpenAI).
+    #: The answer is complete, but contains no text (Deepgram, OpenAI).
     EMPTY_TEXT = auto()
-    #: The connection is closed in good order, too early.
+    #: The provider closes the connection properly, but too early.
     CLOSE = auto()
 
 
 class Nonsense(Enum):
-    """The ways in which an answer can make no sense."""
+    """The ways in which an answer can be invalid."""
 
-    #: An HTML page, as a gateway answers that has lost the service behind it.
+    #: An HTML page, like the answer of a gateway whose service is unavailable.
     NOT_JSON = auto()
-    #: JSON, but not the provider's.
+    #: JSON, but not in the provider's schema.
     WRONG_SHAPE = auto()
-    #: Bytes in place of audio that are none (ElevenLabs).
+    #: Bytes that are not audio, in place of audio (ElevenLabs).
     NO_AUDIO = auto()
 
 
@@ -58,7 +58,7 @@ WRONG_SHAPE = '{"message": "Internal Server Error"}'
 
 
 class UnknownFault(Exception):
-    """This provider cannot fail in this way."""
+    """Raised for a fault that this provider cannot have."""
 
     def __init__(self, provider: str, kind: FaultKind) -> None:
         super().__init__(f"{provider} has no fault {kind.name}")
@@ -68,7 +68,7 @@ class UnknownFault(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """One thing that goes wrong. Made by its constructors below, which say what applies."""
+    """One fault. Create it with the class methods below, which set the fields that apply."""
 
     kind: FaultKind
     answer_s: float = 0.0
@@ -84,18 +84,18 @@ class Fault:
 
     @classmethod
     def slow(cls, *, answer_s: float = 0.0, chunk_s: float = 0.0) -> Self:
-        """Take so many seconds before the answer begins, and before each part of it."""
+        """Wait `answer_s` seconds before the answer, and `chunk_s` before each part of it."""
         return cls(kind=FaultKind.SLOW, answer_s=answer_s, chunk_s=chunk_s)
 
     @classmethod
     def half_open(
         cls, *, after_messages: int | None = None, after_audio_bytes: int | None = None
     ) -> Self:
-        """Take everything, answer nothing.
+        """Accept everything and answer nothing.
 
-        At once, before any answer, or after so many messages of the server's or bytes of audio
-        (`after_messages=0`: a websocket is accepted first). Audio is what flows: Deepgram's
-        clients send it, ElevenLabs does.
+        By default this begins before any answer. Else it begins after a number of messages from
+        the server, or of bytes of audio (`after_messages=0` accepts a websocket first). The audio
+        comes from Deepgram's clients, or from the ElevenLabs server.
         """
         return cls(
             kind=FaultKind.HALF_OPEN,
@@ -107,7 +107,7 @@ class Fault:
     def reset(
         cls, *, after_messages: int | None = None, after_audio_bytes: int | None = None
     ) -> Self:
-        """Tear the connection down with an RST: at once, or later as in `half_open`."""
+        """Reset the connection with an RST: at once, or later as in `half_open`."""
         return cls(
             kind=FaultKind.RESET, after_messages=after_messages, after_audio_bytes=after_audio_bytes
         )
@@ -116,8 +116,8 @@ class Fault:
     def refuse(cls, status: int, *, retry_after_s: int | None = None, code: str = "") -> Self:
         """Answer with an HTTP status and the provider's error body for it.
 
-        `retry_after_s` becomes the header Retry-After (429 has one of 1 s unless told
-        otherwise); `code` replaces the provider's usual error code for the status.
+        `retry_after_s` becomes the header Retry-After (default for 429: 1 s). `code` replaces
+        the provider's usual error code for the status.
         """
         if status == 429 and retry_after_s is None:
             retry_after_s = 1
@@ -127,14 +127,14 @@ class Fault:
     def reject(cls, code: str, *, reason: str = "") -> Self:
         """Accept the websocket, answer its first message with an error, and close with 1008.
 
-        How ElevenLabs refuses a key, a voice or a request beyond the quota
-        (`code="quota_exceeded"`) on a websocket. `reason` is the error's text.
+        ElevenLabs refuses a key, a voice or a request beyond the quota
+        (`code="quota_exceeded"`) on a websocket in this way. `reason` is the error's text.
         """
         return cls(kind=FaultKind.REJECT, code=code, reason=reason or code, close_code=1008)
 
     @classmethod
     def garbage(cls, nonsense: Nonsense = Nonsense.NOT_JSON) -> Self:
-        """Answer what makes no sense."""
+        """Send an invalid answer."""
         return cls(kind=FaultKind.GARBAGE, nonsense=nonsense)
 
     @classmethod
@@ -144,12 +144,12 @@ class Fault:
 
     @classmethod
     def no_audio(cls) -> Self:
-        """Complete the answer without any audio in it."""
+        """Complete the answer without any audio."""
         return cls(kind=FaultKind.NO_AUDIO)
 
     @classmethod
     def empty_text(cls) -> Self:
-        """Complete the answer without any text in it."""
+        """Complete the answer without any text."""
         return cls(kind=FaultKind.EMPTY_TEXT)
 
     @classmethod
@@ -163,7 +163,7 @@ class Fault:
     ) -> Self:
         """Close a websocket with a code, or end an HTTP answer in the middle.
 
-        Once the connection is accepted, or later as in `half_open`.
+        This happens once the connection is accepted, or later as in `half_open`.
         """
         return cls(
             kind=FaultKind.CLOSE,
@@ -175,7 +175,7 @@ class Fault:
 
     @property
     def strikes_at_once(self) -> bool:
-        """Whether the connection breaks before anything is answered."""
+        """True if the connection breaks before any answer."""
         return (
             self.kind in (FaultKind.HALF_OPEN, FaultKind.RESET)
             and self.after_messages is None
@@ -183,7 +183,7 @@ class Fault:
         )
 
     def strikes_after(self, *, messages: int, audio_bytes: int) -> bool:
-        """Whether the connection breaks once so much has flowed."""
+        """Return whether the connection breaks after this amount of data."""
         if self.kind not in (FaultKind.HALF_OPEN, FaultKind.RESET, FaultKind.CLOSE):
             return False
         enough_messages = messages >= (self.after_messages or 0)
@@ -191,25 +191,25 @@ class Fault:
 
 
 class FaultPlan:
-    """Which request meets which fault."""
+    """Assigns faults to requests."""
 
     def __init__(self) -> None:
         self._next: deque[Fault] = deque()
         self._standing: Fault | None = None
 
     def stand(self, fault: Fault) -> None:
-        """Every request meets it, after those of `queue`, until `heal`."""
+        """Apply a fault to every request, after those of `queue`, until `heal`."""
         self._standing = fault
 
     def queue(self, fault: Fault, times: int) -> None:
-        """So many requests meet it, after those that were queued before."""
+        """Apply a fault to `times` requests, after the faults that were queued before."""
         self._next.extend([fault] * times)
 
     def heal(self) -> None:
-        """No request meets a fault any more; what is broken already stays broken."""
+        """Apply no fault to new requests; connections that are broken stay broken."""
         self._next.clear()
         self._standing = None
 
     def take(self) -> Fault | None:
-        """The fault that the request which has just come meets."""
+        """Return the fault of the request that has just arrived; None for no fault."""
         return self._next.popleft() if self._next else self._standing

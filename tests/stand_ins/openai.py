@@ -1,11 +1,12 @@
-"""A stand-in of OpenAI: chat completions, as `livekit-plugins-openai` uses them.
+"""Local test server that speaks OpenAI's protocol, as `livekit-plugins-openai` uses it.
 
     async with OpenAIStandIn(reply=lambda messages: "ACKNOWLEDGE: Thank you.") as server:
         llm = openai.LLM(base_url=server.base_url, api_key=server.key, model="gpt-4.1-mini")
         ...
-        server.requests[-1].body["messages"]    # the prompt it was given
+        server.requests[-1].body["messages"]    # the last prompt
 
-Protocol and errors as at platform.openai.com/docs (api-reference/chat, guides/error-codes).
+It provides chat completions. Protocol and errors follow platform.openai.com/docs
+(api-reference/chat, guides/error-codes).
 """
 
 from __future__ import annotations
@@ -38,12 +39,12 @@ MODELS: Final = (
     "gpt-5-mini",
     "gpt-5-nano",
 )
-#: Fits the interviewer's prompt: one word that says what follows, and one sentence.
+#: In the form that the interviewer's prompt asks for: a keyword, and one sentence.
 DEFAULT_REPLY: Final = "ACKNOWLEDGE: Thank you, that helps."
-#: Characters in a token, about, for what `usage` says.
+#: Approximate number of characters per token, for `usage` and the limit of a request.
 _TOKEN: Final = 4
 
-#: Status: type, code, message.
+#: Type, code and message by status.
 _ERRORS: Final = {
     400: ("invalid_request_error", None, "The request is not valid."),
     401: ("invalid_request_error", "invalid_api_key", "Incorrect API key provided."),
@@ -61,7 +62,7 @@ _QUOTA: Final = "You exceeded your current quota, please check your plan and bil
 
 @dataclass(frozen=True, kw_only=True)
 class _Completion:
-    """One answer, in the parts in which it is streamed."""
+    """One answer, split into the parts that are streamed."""
 
     id: str
     created: int
@@ -81,10 +82,10 @@ class _Completion:
 
 
 class OpenAIStandIn(StandIn):
-    """OpenAI on loopback, or any server that speaks its protocol.
+    """OpenAI's API on loopback; it also represents other servers with the same protocol.
 
-    `reply` is given the messages of a request and returns the answer: a text, which is streamed
-    word by word, or the parts in which to stream it. It is called on the event loop.
+    `reply` receives the messages of a request and returns the answer: a text, which is streamed
+    word by word, or the parts to stream. It is called on the event loop.
     """
 
     provider = "OpenAI"
@@ -109,18 +110,18 @@ class OpenAIStandIn(StandIn):
         self._models = tuple(models)
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
-        """The completions, and the list of models, by which a key is checked."""
+        """Return the completions, and the list of models, which serves to check a key."""
         return [
             web.post("/v1/chat/completions", self._complete),
             web.get("/v1/models", self._list_models),
         ]
 
     def headers(self, request_id: str) -> Mapping[str, str]:
-        """The request's id, as OpenAI gives it."""
+        """Return the header with the request's id, as OpenAI sends it."""
         return {"x-request-id": f"req_{request_id.replace('-', '')}"}
 
     def refusal(self, status: int, code: str, request_id: str) -> Mapping[str, Any]:
-        """OpenAI's error body."""
+        """Return OpenAI's error body."""
         usual = ("server_error", None, "The server had an error while processing your request.")
         kind, name, message = _ERRORS.get(status, usual)
         if code == "insufficient_quota":
@@ -225,12 +226,12 @@ def _head(completion: _Completion, kind: str) -> dict[str, Any]:
 
 
 def _words(text: str) -> list[str]:
-    """A text in words, each with the white space before it."""
+    """Split a text into words, each with the white space before it."""
     return re.findall(r"\s*\S+|\s+$", text)
 
 
 def _at_most(parts: list[str], tokens: int | None) -> list[str]:
-    """The parts that fit into so many tokens."""
+    """Return the leading parts that fit into this number of tokens."""
     kept: list[str] = []
     used = 0
     for part in parts:

@@ -1,4 +1,4 @@
-"""Programs that no Python package brings: a test that needs one says how to get it."""
+"""Programs that come from Debian packages, not from Python packages."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from pathlib import Path
 
 import pytest
 
-#: Debian puts servers where only root's PATH looks.
+#: Debian installs servers in folders that are on the PATH of root only.
 _FOLDERS = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
 
 
 def debian_program(name: str, *, package: str | None = None) -> Path:
-    """The path of a program of a Debian package, by default the one of its own name.
+    """Return the path of a program from a Debian package (default: the package `name`).
 
-    Where it is not installed the test is skipped; with CI=true it fails.
+    If the program is not installed, skip the test; with CI=true fail it. The message names the
+    package to install.
     """
     found = shutil.which(name, path=_FOLDERS)
     if found is not None:

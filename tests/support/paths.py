@@ -1,9 +1,9 @@
-"""Where the checkout is, for tests that read its files or start its programs."""
+"""Path of the checkout, for tests that read its files or start its programs."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Final
 
-#: The folder of pyproject.toml.
+#: The folder that contains pyproject.toml.
 REPOSITORY: Final = Path(__file__).parents[2]

@@ -1,7 +1,7 @@
-"""Which of the tests that rotate run on a commit: a sixth of them, chosen by its hash.
+"""Selects the rotating tests of a commit: one sixth of them, by the commit's hash.
 
-A test that is marked `rotates` runs in every `make e2e`, and in CI on one commit of six. The marker
-says why its fault needs no look on each commit.
+A test with the marker `rotates` runs in every `make e2e`, and in CI on one commit of six. The
+marker gives the reason why its fault need not be tested on every commit.
 """
 
 from __future__ import annotations
@@ -13,27 +13,27 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: Shares into which the tests that rotate are divided.
+#: Number of shares into which the rotating tests are divided.
 SHARES: Final = 6
 
 
 def share_of(revision: str) -> int:
-    """Return the share, 0 to 5, that is run on a commit.
+    """Return the share, 0 to 5, that runs on a commit.
 
     Args:
-        revision: Its hash in hexadecimal digits, whole or shortened.
+        revision: The commit's hash in hexadecimal digits, complete or shortened.
 
     Raises:
-        ValueError: It is none.
+        ValueError: `revision` is not a hash.
     """
-    # The first digits, so that a shortened hash chooses as the whole one does.
+    # Only the first digits, so that a shortened hash gives the same share as the complete one.
     return int(revision[:7], 16) % SHARES
 
 
 def others(rotating: Mapping[str, T], share: int) -> list[T]:
-    """Return what does not run with this share, of what rotates by its name.
+    """Return the rotating tests, given by name, that are not in this share.
 
-    Neighbours by name are in different shares, so that each share has some of every module.
+    Neighbours by name are in different shares, so that each share has tests of every module.
     """
     return [
         rotating[name] for place, name in enumerate(sorted(rotating)) if place % SHARES != share

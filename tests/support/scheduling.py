@@ -1,8 +1,8 @@
-"""Tests that share a worker run in one process of pytest-xdist, one after the other.
+"""Scheduler for pytest-xdist: tests of one group run in one process, one after the other.
 
-pytest-xdist 3.8 does so with `--dist loadgroup` by a suffix that it gives to a test's id, which
-pytest 9.2 does not let it do. Here the groups are read from the markers in the tests' source. To be
-removed with the first pytest-xdist that groups under this pytest.
+pytest-xdist 3.8 does this with `--dist loadgroup`: it adds a suffix to a test's id, which
+pytest 9.2 does not allow. This scheduler reads the groups from the markers in the tests' source.
+Remove it when a pytest-xdist release can group tests under this pytest.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from xdist.remote import Producer
 
 
-#: Folders whose tests share what takes seconds to make: a database with a whole dump in it.
+#: Folders whose tests share a fixture that takes seconds to create: a database with a full dump.
 _ONE_GROUP: Final = ("tests/compat/",)
 
 
 class GroupScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist ships no types
-    """Gives the tests of an `xdist_group` to one process, and every other test to any."""
+    """Gives the tests of an `xdist_group` to one process, and every other test to any process."""
 
     def __init__(self, config: pytest.Config, log: Producer | None = None) -> None:
         super().__init__(config, log)

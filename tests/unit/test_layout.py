@@ -1,4 +1,4 @@
-"""Where tests are: each finds its place by the code that it is about."""
+"""The layout of the tests: each test module is placed and named by the code that it tests."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from tests.support.paths import REPOSITORY
 TESTS: Final = REPOSITORY / "tests"
 UNIT: Final = TESTS / "unit"
 MODULES: Final = sorted(path for path in TESTS.rglob("*.py") if "__pycache__" not in path.parts)
-#: Modules that a short import would mean.
+#: Modules that a short import would refer to.
 HELPERS: Final = {path.stem for path in MODULES} - {"__init__", "__main__"}
-#: An import, up to its first name; of several, each is on a line of its own (ruff).
+#: An import up to its first name; ruff puts each of several imports on its own line.
 AN_IMPORT: Final = re.compile(r"^\s*(?:from|import)\s+([\w.]+)", re.MULTILINE)
-#: About no module, but about the whole repository.
+#: Test modules about the whole repository instead of one module.
 OF_ALL: Final = (Path(__file__), UNIT / "test_project.py")
 
 
@@ -29,13 +29,13 @@ def shown(path: Path) -> str:
 
 
 def code_of(folder: Path) -> Path:
-    """The folder of code that a folder of tests/unit mirrors: of the repository, or of tests/."""
+    """Return the folder that a folder of tests/unit mirrors: of the repository or of tests/."""
     below = folder.relative_to(UNIT)
     return REPOSITORY / below if (REPOSITORY / below).is_dir() else TESTS / below
 
 
 def names_in(code: Path) -> set[str]:
-    """What a test module may be named after: the folder's modules and packages, and itself."""
+    """Return the names that test modules may be named after: modules, packages, and the folder."""
     found = {path.stem for path in code.glob("*.py")} - {"__init__"}
     found |= {path.name for path in code.iterdir() if (path / "__init__.py").exists()}
     return {name.lstrip("_") for name in found} - {"main__"} | {code.name}
@@ -47,7 +47,7 @@ def is_named_after(test: Path, name: str) -> bool:
 
 
 def elsewhere(test: Path) -> list[str]:
-    """Where a test module that is named after none of its folder's modules may belong."""
+    """Return possible places of a test module that matches no module of its folder."""
     folders = {path.parent for path in MODULES if path.is_relative_to(UNIT)} - {UNIT}
     return [
         shown(folder / test.name)
@@ -58,7 +58,7 @@ def elsewhere(test: Path) -> list[str]:
 
 
 def misplaced(test: Path) -> str | None:
-    """What is wrong with the place of a test module of tests/unit, and where it belongs."""
+    """Return an error for a misplaced test module of tests/unit, with its proper place."""
     code = code_of(test.parent)
     if not code.is_dir():
         folder = test.parent.relative_to(UNIT)
@@ -70,7 +70,7 @@ def misplaced(test: Path) -> str | None:
 
 
 def imported_by(tree: ast.Module) -> Iterator[str]:
-    """What a module imports from, as it is written; a relative one begins with dots."""
+    """Yield the imported modules as written; a relative import begins with dots."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -80,7 +80,7 @@ def imported_by(tree: ast.Module) -> Iterator[str]:
 
 @cache
 def is_short(source: str) -> bool:
-    """Whether an import finds a helper only from where it stands, or by luck."""
+    """Return whether an import finds a helper only by its folder or by the order of sys.path."""
     top = source.partition(".")[0]
     if top not in HELPERS:
         return source.startswith(".")
@@ -89,9 +89,9 @@ def is_short(source: str) -> bool:
 
 
 def faults_of(module: Path) -> list[str]:
-    """What a module does to find its helpers that it should not do."""
+    """Return the forbidden ways in which a module imports its helpers."""
     text = module.read_text(encoding="utf-8")
-    # Parsed only where it may be necessary: this is a look at every file of the tests.
+    # Parse only files that may have a fault: this check covers every test file.
     if not ("sys.path" in text or any(map(is_short, AN_IMPORT.findall(text)))):
         return []
     tree = ast.parse(text)
@@ -126,7 +126,7 @@ def test_each_folder_is_a_package() -> None:
 
 
 def test_helpers_are_imported_by_their_full_path() -> None:
-    """And without a change of sys.path: what a name means hangs on nobody who came first."""
+    """A changed sys.path would make an import depend on the tests that ran before."""
     found = [fault for module in MODULES for fault in faults_of(module)]
     assert found == [], "a helper is imported by its full path, from tests. ..."
 

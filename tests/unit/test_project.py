@@ -1,4 +1,4 @@
-"""The packages and the top level of the repository are those that were asked for."""
+"""The required packages and the allowed top level of the repository."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.paths import REPOSITORY
 
-#: The packages that were asked for and that the code imports, and how. The seventh runs the tests.
+#: The required packages that the code imports, and their modules. The seventh runs the tests.
 ASKED_FOR = {
     "livekit-agents": "livekit.agents",
     "livekit-plugins-silero": "livekit.plugins.silero",
@@ -21,7 +21,7 @@ ASKED_FOR = {
 }
 
 
-#: What stands at the top of the repository beside what was asked for, and why.
+#: Additional entries at the top of the repository, and their reasons.
 EARNS_ITS_PLACE = {
     ".ci": "what is run for every change",
     ".gitignore": "what is not kept",

@@ -1,1 +1,1 @@
-"""One interviewer for an interview, and somebody who comes back: docs/continuity.md."""
+"""Continuity: one interviewer per interview, redispatched when lost. See docs/continuity.md."""

@@ -1,4 +1,4 @@
-"""The main process's part in continuity: leases renewed, and somebody sent who comes back."""
+"""Main-process side of continuity: renew leases, find orphaned interviews, redispatch."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Seconds for the last word to the database.
+#: Seconds for the last database operation of a shutdown.
 _LAST_S: Final = 1.0
-#: Seconds after a lease at which it is over for sure.
+#: Seconds added to the lease time, so that the lease has certainly expired.
 _BEHIND_S: Final = 0.1
 
 
 class Continuity:
-    """Keeps the interviews of one worker going, in its main process.
+    """Runs the continuity tasks of one worker in its main process.
 
     Args:
-        settings: The lease, its period, and the folder of the journals.
-        books: Whose database it is.
-        jobs: The jobs that were taken, and the pid of each that has a process.
-        seats: How many interviews could be taken now; None while none at all.
-        on_sent: Is told why, each time an interviewer was sent again.
+        settings: Lease times, journal folder, LiveKit access and redispatch limits.
+        books: Provides the database while it is available.
+        jobs: Returns the accepted jobs, each with the pid of its process, or None without one.
+        seats: Returns the number of free slots; None while the worker takes no jobs.
+        on_sent: Called with the reason after each redispatch.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Continuity:
         self._settings = settings
         self._books = books
         self._jobs = jobs
-        #: Told apart from every other worker, also from the one before on this machine.
+        #: Unique to this worker process: an earlier one on this machine had another id.
         self.worker_id = f"{socket.gethostname()}-{secrets.token_hex(4)}"
         self._rescue = Rescue(
             LiveKitRooms(settings), grace_s=settings.candidate_grace_s, on_sent=on_sent
@@ -66,7 +66,7 @@ class Continuity:
         self._limits = limits_of(settings)
         self._watcher = Watcher(on_duty=self._on_duty, look=self._look, every_s=settings.watch_s)
         self._looks = RoomLooks(self._look_at_room, again_s=settings.lease_s + _BEHIND_S)
-        #: Tells the other workers of this one, and knows of them.
+        #: This worker's heartbeat, and the lookup of its peers.
         self.presence = Presence(
             lambda: books.database,
             worker_id=self.worker_id,
@@ -77,7 +77,7 @@ class Continuity:
         self._errands: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
-        """Begin; to be called on the event loop."""
+        """Start the background tasks. Call it on the event loop."""
         self._tasks = [
             asyncio.create_task(self._renew(), name="renew-leases"),
             asyncio.create_task(self._watcher.run(), name="watcher"),
@@ -86,7 +86,10 @@ class Continuity:
         ]
 
     async def aclose(self) -> None:
-        """Stop: another worker has the watch now. Leases then expire by themselves."""
+        """Stop the tasks, and drop the leader lock so that another worker takes it.
+
+        The leases are not released: without renewal they expire.
+        """
         tasks, self._tasks = self._tasks, []
         await aio.cancel_and_wait(*tasks, *self._errands)
         await self.presence.leave()
@@ -95,9 +98,10 @@ class Continuity:
                 await drop_duties(database, [DUTY], worker_id=self.worker_id, budget_s=_LAST_S)
 
     def dispatch_taken(self, job_id: str, metadata: str) -> None:
-        """Take the lease for a job that will begin, in the background.
+        """Take the lease for an accepted job, in the background.
 
-        So nobody else is sent, and somebody is if this worker dies before the job has begun.
+        The lease keeps other workers from redispatching the interview. If this worker dies before
+        the job has started, the lease expires and the leader redispatches the interview.
         """
         if (database := self._books.database) is None:
             return
@@ -115,24 +119,26 @@ class Continuity:
                 budget_s=self._settings.lease_s,
             )
         except LeaseHeld:
-            pass  # the job finds out itself, and leaves
+            pass  # the job detects this itself, and ends
         except DatabaseError as error:
-            # The job takes it once it has the database; somebody else may be sent meanwhile.
+            # The job takes the lease once it has the database. A redispatch may come before that.
             logger.warning("the lease is not taken yet: %s", error)
 
     async def job_gone(self, job_id: str) -> None:
-        """Send another interviewer where this job's candidate waits for one.
+        """Redispatch this job's interview if it is orphaned and its candidate is in the room.
 
-        To be called once the job's journal is in the database: the newcomer goes on from there.
+        Call it after the job's journal is in the database: the next interviewer continues from
+        there.
         """
         if (database := self._books.database) is not None:
             await self._rescue.look_at(DatabaseLedger(database, self._limits), job_id=job_id)
 
     def room_changed(self, room: str) -> bool:
-        """Look now, not at the next look, at a room in which somebody came or went.
+        """Check a room now, before the next periodic check: a participant joined or left.
 
-        False where nobody can be looked for now. Two workers that are told the same, or one that
-        is told twice, send one interviewer: they claim the same token.
+        Return False if no check is possible now: the tasks are not running, or there is no
+        database. Two workers that receive the same webhook, or one that receives it twice, send
+        one interviewer: they claim the same token.
         """
         if not self._tasks or self._books.database is None:
             return False
@@ -177,7 +183,7 @@ class Continuity:
             await asyncio.sleep(max(0.0, due - loop.time()))
 
     def _living_jobs(self) -> list[str]:
-        """A stopped process must not keep an interview for ever."""
+        """Return the jobs whose leases are renewed: a stopped process must not hold one forever."""
         folder = self._settings.journal_dir
         jobs = self._jobs().items()
         return [each for each, pid in jobs if is_alive(folder / f"{each}.jsonl", pid)]

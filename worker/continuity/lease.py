@@ -1,4 +1,4 @@
-"""A job's side of the lease: taken before a word is spoken, and yielded without one."""
+"""Job side of the lease: take it before speaking, and end silently when another job has it."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: What an interviewer shows to everybody in its room, as participant attributes.
+#: Participant attributes that an interviewer publishes to its room.
 INTERVIEW_ATTRIBUTE: Final = "interview.id"
 TOKEN_ATTRIBUTE: Final = "interview.token"  # noqa: S105  # a fencing token, no secret
 
-#: Seconds for the database to give the lease, and to tell of it: longer than that nobody should
-#: wait in silence, and a job without a database goes on alone.
+#: Seconds for the database to grant or check the lease. The candidate should not wait longer in
+#: silence; after that the job continues without a lease.
 _BUDGET_S: Final = 2.0
 
 
 class JobLease:
-    """The lease of one job's interview.
+    """Lease of one job's interview.
 
     Args:
-        interview_id: Whose.
+        interview_id: The interview.
         job_id: This job, in the database and in the room.
-        lease_s: Seconds that it lasts. The worker renews it, and where that is stalled the job
-            itself, which asks three times in a lease whether it is still ours.
+        lease_s: Duration of the lease in seconds. The worker renews it. The job checks it three
+            times per duration, and renews it if the worker is stalled.
     """
 
     def __init__(self, interview_id: str, *, job_id: str, lease_s: float) -> None:
@@ -47,17 +47,17 @@ class JobLease:
         self._job_id = job_id
         self._lease_s = lease_s
         self._look_s = lease_s / 3
-        #: The fencing token; None while the job goes on alone, without a database.
+        #: The fencing token; None while the job runs without a lease (for example, no database).
         self.token: int | None = None
-        #: Called where the database has forgotten what it knew: restored from a backup, or the
-        #: interview was deleted while it runs.
+        #: Called when the database has lost data: it was restored from a backup, or the interview
+        #: was deleted while it runs.
         self.on_forgotten: Callable[[], None] = _nothing
         self._forgotten = ""
 
     async def take(self, database: Database) -> bool:
-        """Take it, or learn that there is none to take. False where the database does not answer.
+        """Take the lease, if the interview has one to take. Return False if the database fails.
 
-        Raises LoadFailed (LEASE_LOST) where another job holds the interview.
+        Raises LoadFailed (LEASE_LOST) if another job holds the interview.
         """
         try:
             await self._take(database)
@@ -72,7 +72,7 @@ class JobLease:
     async def guarded(
         self, job: Job, database: Callable[[], Database | None]
     ) -> AsyncIterator[None]:
-        """While the block runs, end the job as soon as another one holds the interview."""
+        """End the job as soon as another job holds the interview, while the block runs."""
         self._write_down(job)
         guards = [
             asyncio.create_task(self._ask_database(job, database), name="lease-database"),
@@ -115,7 +115,7 @@ class JobLease:
                 self._yield_to_other(job, "Database")
                 return
             except DatabaseError:
-                continue  # away for all, or for this job alone: it goes on
+                continue  # unavailable to all, or to this job only: the job continues
             except Exception as error:
                 job.book.fault("lease", error)
 
@@ -137,7 +137,10 @@ class JobLease:
         return holder is not None and holder.token > token
 
     def _forget(self, job: Job, how: str) -> None:
-        """The interview goes on; what was said in it is stored once more, as far as it can be."""
+        """Report that the database lost data, once for each cause.
+
+        The interview continues, and `on_forgotten` stores its records again as far as possible.
+        """
         if how == self._forgotten:
             return
         self._forgotten = how
@@ -146,7 +149,10 @@ class JobLease:
         self.on_forgotten()
 
     async def _look_around(self, job: Job) -> None:
-        """Needs no database: every interviewer shows its token to the room."""
+        """Publish this job's token, and yield to a higher-ranked interviewer in the room.
+
+        No database is needed: every interviewer publishes its token to the room.
+        """
         await self._announce(job)
         while not any(self._outranks(*other) for other in job.stage.announced().items()):
             await job.stage.candidate_moved()
@@ -163,7 +169,10 @@ class JobLease:
             job.book.fault("announce", error)
 
     def _outranks(self, identity: str, attributes: Mapping[str, str]) -> bool:
-        """Whether that interviewer is the one to stay. Of two without a lease one must be."""
+        """Return whether the other interviewer stays: higher token, then greater identity.
+
+        The identity decides between two interviewers without a lease: one of them must stay.
+        """
         token = attributes.get(TOKEN_ATTRIBUTE, "")
         if attributes.get(INTERVIEW_ATTRIBUTE) != self._interview_id or not token.isdecimal():
             return False
@@ -171,11 +180,14 @@ class JobLease:
         return (int(token), identity) > mine
 
     def _yield_to_other(self, job: Job, seen_in: str) -> None:
-        """Mute at once: the framework takes its time to close a session."""
+        """Mute the audio output, then end the job with LEASE_LOST.
+
+        The job mutes first because the framework takes time to close a session.
+        """
         job.stage.line.silence()
         job.book.refusal("lease", f"SeenIn{seen_in}")
         job.life.post(Event.LEASE_LOST)
 
 
 def _nothing() -> None:
-    """Nobody wants to know."""
+    """Do nothing: the default of `JobLease.on_forgotten`."""

@@ -1,4 +1,4 @@
-"""Which workers are there: each says so in the database, and asks who could follow upon it."""
+"""Worker presence: a heartbeat row per worker in the database, and the lookup of peers."""
 
 from __future__ import annotations
 
@@ -16,21 +16,22 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Seconds for the database to answer: who goes away does not wait for one that is gone.
+#: Seconds for the database to answer: a draining worker must not wait for a dead database.
 _BUDGET_S: Final = 1.0
-#: Seconds between two signs, and those for which a sign counts.
+#: Seconds between two heartbeats.
 _EVERY_S: Final = 1.0
+#: Seconds for which a heartbeat counts.
 FRESH_S: Final = 3.0
 
 
 class Presence:
-    """One worker's row among the workers.
+    """One worker's row in the table `workers`.
 
     Args:
-        database: The database, while there is one.
-        worker_id: Whose row.
-        agent_name: The name that it takes dispatches for.
-        seats: How many interviews it could take now; None while it takes none at all.
+        database: Returns the database; None while it is unavailable.
+        worker_id: The worker.
+        agent_name: The agent name whose dispatches the worker takes.
+        seats: Returns the number of free slots; None while the worker takes no jobs.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class Presence:
         self._changed = asyncio.Event()
 
     async def run(self) -> None:
-        """Give signs until cancelled. A database that is away is the leases' to report."""
+        """Write heartbeats until cancelled. The lease renewal reports an unavailable database."""
         while True:
             self._changed.clear()
             if (database := self._database()) is not None:
@@ -58,18 +59,18 @@ class Presence:
                     logger.debug("no sign was given to the other workers: %s", error)
                 except Exception:
                     logger.exception("no sign was given to the other workers")
-            # Not `wait_for`: up to Python 3.11 it drops a cancellation that comes together with
-            # what it waited for, and this would go on for ever.
+            # Not `wait_for`: up to Python 3.11 it drops a cancellation that arrives together with
+            # the awaited result, and this loop would never end.
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_EVERY_S):
                     await self._changed.wait()
 
     def changed(self) -> None:
-        """Say now, not with the next sign, that this worker takes interviews, or takes none."""
+        """Write a heartbeat now: this worker has started or stopped taking interviews."""
         self._changed.set()
 
     async def others(self) -> Others | None:
-        """The other workers; None where nobody can tell."""
+        """Return the peers; None if the database cannot tell."""
         if (database := self._database()) is None:
             return None
         try:
@@ -85,7 +86,7 @@ class Presence:
             return None
 
     async def leave(self) -> None:
-        """Take the row away."""
+        """Delete this worker's row."""
         if (database := self._database()) is not None:
             with contextlib.suppress(DatabaseError):
                 await drop_worker(database, self._worker_id, budget_s=_BUDGET_S)

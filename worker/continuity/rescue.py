@@ -1,4 +1,4 @@
-"""Somebody comes back: one interview without an interviewer gets another one."""
+"""Redispatch: send a new interviewer to an orphaned interview."""
 
 from __future__ import annotations
 
@@ -32,51 +32,54 @@ logger = logging.getLogger(__name__)
 
 
 class Ledger(Protocol):
-    """Who is without an interviewer, and whose it is to send one. May raise DatabaseError."""
+    """Database operations of a redispatch: find orphaned interviews, and claim them.
+
+    Every method may raise DatabaseError.
+    """
 
     async def stranded(self, *, job_id: str | None, room: str | None) -> list[Stranded]:
-        """Interviews that may be sent one now, of one job or room if given."""
+        """Return the interviews to redispatch now, of one job or room if given."""
         ...
 
     async def claim(self, found: Stranded) -> int | None:
-        """The token that an interviewer is sent for; None where somebody was quicker."""
+        """Claim the dispatch; return its token, or None if another worker was faster."""
         ...
 
     async def turns(self, interview_id: str) -> list[dict[str, Any]]:
-        """What was said so far, for the one who is sent to take along."""
+        """Return the turns so far, for the metadata of the dispatch."""
         ...
 
     async def note(self, interview_id: str, token: int, dispatch_id: str) -> None:
-        """An interviewer was sent."""
+        """Store the id of the dispatch that was sent."""
         ...
 
     async def give_back(self, found: Stranded, token: int) -> None:
-        """Nobody could be sent: whoever looks next may claim at once."""
+        """Undo a claim whose dispatch failed: the next check may claim it immediately."""
         ...
 
     async def give_up(self, found: Stranded) -> None:
-        """Nobody is to be sent any more: the candidate has gone."""
+        """End the interview without a redispatch: the candidate has left."""
         ...
 
 
 class Rooms(Protocol):
-    """The rooms. Every method may raise LiveKitError."""
+    """LiveKit rooms. Every method may raise LiveKitError."""
 
     async def people(self, room: str) -> Collection[str]:
-        """The identities in a room, of the dead as well for a while."""
+        """Return the identities in a room; a dead participant stays listed for a while."""
         ...
 
     async def remove(self, room: str, identity: str) -> None:
-        """Send somebody out, if they are there."""
+        """Remove a participant from the room, if present."""
         ...
 
     async def send(self, found: Stranded, *, turns: list[dict[str, Any]]) -> str:
-        """Send an interviewer; returns the dispatch's id."""
+        """Dispatch an interviewer; return the id of the dispatch."""
         ...
 
 
 def limits_of(settings: Settings) -> Limits:
-    """When another interviewer may be sent, as the settings have it."""
+    """Return the redispatch limits from the settings."""
     return Limits(
         lease_s=settings.lease_s,
         join_s=settings.join_deadline_s,
@@ -86,39 +89,39 @@ def limits_of(settings: Settings) -> Limits:
 
 
 class DatabaseLedger:
-    """The ledger in PostgreSQL."""
+    """`Ledger` in PostgreSQL."""
 
     def __init__(self, database: Database, limits: Limits) -> None:
         self._database = database
         self._limits = limits
 
     async def stranded(self, *, job_id: str | None, room: str | None) -> list[Stranded]:
-        """As `find_stranded`."""
+        """Call `find_stranded`."""
         return await find_stranded(self._database, self._limits, job_id=job_id, room=room)
 
     async def claim(self, found: Stranded) -> int | None:
-        """As `claim_dispatch`."""
+        """Call `claim_dispatch`."""
         return await claim_dispatch(self._database, found, self._limits)
 
     async def turns(self, interview_id: str) -> list[dict[str, Any]]:
-        """As `turns_of`."""
+        """Call `turns_of`; return the turns as JSON data."""
         return as_data([said_in(turn) for turn in await turns_of(self._database, interview_id)])
 
     async def note(self, interview_id: str, token: int, dispatch_id: str) -> None:
-        """As `note_dispatch`."""
+        """Call `note_dispatch`."""
         await note_dispatch(self._database, interview_id, token=token, dispatch_id=dispatch_id)
 
     async def give_back(self, found: Stranded, token: int) -> None:
-        """As `give_back_dispatch`."""
+        """Call `give_back_dispatch`."""
         await give_back_dispatch(self._database, found, token=token)
 
     async def give_up(self, found: Stranded) -> None:
-        """As `end_without_candidate`."""
+        """Call `end_without_candidate`."""
         await end_without_candidate(self._database, found, self._limits)
 
 
 class LiveKitRooms:
-    """The rooms of the settings' LiveKit server."""
+    """`Rooms` on the LiveKit server of the settings."""
 
     def __init__(self, settings: Settings) -> None:
         secret = settings.livekit_api_secret.get_secret_value()
@@ -126,15 +129,15 @@ class LiveKitRooms:
         self._agent_name = settings.agent_name
 
     async def people(self, room: str) -> Collection[str]:
-        """As `rooms.list_participants`."""
+        """Call `rooms.list_participants`."""
         return await rooms.list_participants(*self._access, room)
 
     async def remove(self, room: str, identity: str) -> None:
-        """As `rooms.remove_participant`."""
+        """Call `rooms.remove_participant`."""
         await rooms.remove_participant(*self._access, room=room, identity=identity)
 
     async def send(self, found: Stranded, *, turns: list[dict[str, Any]]) -> str:
-        """As `rooms.dispatch`, with the plan's snapshot and what the newcomer follows upon."""
+        """Call `rooms.dispatch` with the plan's snapshot, the previous job and the turns."""
         return await rooms.dispatch(
             *self._access,
             agent_name=self._agent_name,
@@ -146,12 +149,12 @@ class LiveKitRooms:
 
 
 class Rescue:
-    """Sends interviewers to candidates who sit alone.
+    """Redispatches orphaned interviews whose candidates are in the room.
 
     Args:
         livekit: The rooms.
-        grace_s: Seconds that a candidate who left may be away before the interview is over.
-        on_sent: Is told why, each time somebody was sent.
+        grace_s: Seconds that a candidate may be absent before the interview ends.
+        on_sent: Called with the reason after each redispatch.
     """
 
     def __init__(
@@ -160,16 +163,16 @@ class Rescue:
         self._livekit = livekit
         self._grace_s = grace_s
         self._on_sent = on_sent
-        #: Interviews without their candidates and without an interviewer since the token before,
-        #: and since when, by this process's clock.
+        #: Orphaned interviews without a candidate, by interview id and token. The value is the
+        #: time of the check that first found the candidate absent, by the monotonic clock.
         self._absent: dict[tuple[str, int], float] = {}
 
     async def look(self, ledger: Ledger, *, anew: bool = False) -> int:
-        """Look once at all interviews; returns how many interviewers were sent.
+        """Check all interviews once; return the number of redispatches.
 
-        `anew` says that somebody else looked before: whoever is away is so from now on. Raises
-        DatabaseError where nobody can be found. What fails for one interview is logged, and is
-        tried again at a later look.
+        `anew` is True for a new leader's first check: absences of candidates then start now.
+        Raises DatabaseError if the orphaned interviews cannot be listed. A failure for one
+        interview is logged, and a later check tries again.
         """
         found = await ledger.stranded(job_id=None, room=None)
         known = set() if anew else {_absence(each) for each in found}
@@ -180,9 +183,9 @@ class Rescue:
     async def look_at(
         self, ledger: Ledger, *, job_id: str | None = None, room: str | None = None
     ) -> int:
-        """As `look`, at one job's interview or at one room's, whoever it is that watches.
+        """Check one job's or one room's interview, on any worker; return as `look` does.
 
-        Whoever looks by chance does not know how long a candidate was away, and ends nothing.
+        This check ends no interview: only the leader knows how long a candidate was absent.
         """
         found = await ledger.stranded(job_id=job_id, room=room)
         return sum(await asyncio.gather(*(self._bring_back(ledger, each) for each in found)))
@@ -203,7 +206,7 @@ class Rescue:
             self._absent.pop(_absence(found), None)
             return await self._claim_and_send(ledger, found)
         except LiveKitError as error:
-            # Where LiveKit does not say who is there it would not send anybody either.
+            # If LiveKit cannot list the participants, it would not dispatch an agent either.
             logger.warning("no interviewer could be sent: %s", error)
         except Exception as error:
             logger.warning("no interviewer could be sent: %s", type(error).__name__)
@@ -231,7 +234,7 @@ class Rescue:
     async def _send(self, found: Stranded, token: int, turns: list[dict[str, Any]]) -> str:
         interview = found.interview
         if found.last_job is not None:
-            # It would stay for about 20 s, and might wake up.
+            # LiveKit keeps a dead participant for about 20 s, and a stopped process may resume.
             ghost = f"{rooms.INTERVIEWER_PREFIX}{found.last_job}"
             try:
                 await self._livekit.remove(interview.room, ghost)
@@ -254,7 +257,11 @@ class Rescue:
 
 
 def _absence(found: Stranded) -> tuple[str, int]:
-    """Somebody who is sent meanwhile, by whomever, has found the candidate there."""
+    """Return the key of an absence: the interview id and the token.
+
+    Every redispatch, by any worker, raises the token and finds the candidate present. An absence
+    noted before it must not count.
+    """
     return found.interview.interview_id, found.interview.token
 
 
@@ -262,4 +269,4 @@ async def _turns(ledger: Ledger, found: Stranded) -> list[dict[str, Any]]:
     try:
         return await ledger.turns(found.interview.interview_id)
     except DatabaseError:
-        return []  # whoever is sent reads them itself
+        return []  # the new interviewer reads them itself

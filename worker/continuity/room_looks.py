@@ -1,4 +1,4 @@
-"""Looks at rooms of which something was told: at once, and once more a while later."""
+"""Re-check rooms that a webhook named: immediately, and again after the lease timeout."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ logger = logging.getLogger(__name__)
 
 
 class RoomLooks:
-    """One look after the other, however much is told: the leases need the database as well.
+    """Queue of room checks, run one at a time: the leases need the database as well.
 
     Args:
-        look: Looks at the room of that name.
-        again_s: Seconds after which a room is looked at once more: when the lease of somebody who
-            went without a word is over.
+        look: Checks the room of that name.
+        again_s: Seconds until the second check of a room: by then the lease of an interviewer
+            that disappeared silently has expired.
     """
 
     def __init__(self, look: Callable[[str], Awaitable[object]], *, again_s: float) -> None:
         self._look = look
         self._again_s = again_s
-        #: Rooms in the order in which they are looked at; each once.
+        #: Rooms to check, in order, each once.
         self._due: dict[str, None] = {}
         self._later: dict[str, asyncio.TimerHandle] = {}
         self._told = asyncio.Event()
 
     def soon(self, room: str) -> None:
-        """Something was told of a room. A look that waits, or comes later, serves this as well."""
+        """Schedule both checks of `room`. Duplicate requests are coalesced."""
         self._put(room)
         if (later := self._later.get(room)) is not None:
             later.cancel()
@@ -37,7 +37,7 @@ class RoomLooks:
         self._later[room] = loop.call_later(self._again_s, self._put_again, room)
 
     async def run(self) -> None:
-        """Look until cancelled. A look that fails is logged; the watcher's own come later."""
+        """Check rooms until cancelled. A failure is logged; the leader's periodic check follows."""
         try:
             while True:
                 await self._told.wait()

@@ -1,4 +1,4 @@
-"""A job's side of being followed by another: what it does so that nothing is missed."""
+"""Job side of the handover protocol."""
 
 from __future__ import annotations
 
@@ -18,42 +18,44 @@ if TYPE_CHECKING:
     from worker.shipping import LiveShipper
     from worker.store.pool import Database
 
-#: Seconds that somebody who speaks may go on: most sentences are shorter, and who waits for the
-#: worker's end does not wait longer for this.
+#: Longest wait in seconds for the current speaker. Most sentences are shorter, and the wait does
+#: not prolong the shutdown of the worker.
 SENTENCE_S: Final = 4.0
-#: Seconds for the database to say who is there, while the candidate hears nothing.
+#: Seconds for the database to report free workers; the candidate hears nothing in that time.
 _ASK_S: Final = 0.5
-#: Seconds for the database to have the last records, and the end.
+#: Seconds for the database to store the last records.
 _SHIP_S: Final = 1.0
+#: Seconds for the database to store the job's end.
 _STORE_S: Final = 1.0
 
 
 class NotShipped(Exception):
-    """The database has not got all that was written; the worker ships it, and then sends somebody.
+    """Raised when the database lacks some of the job's records.
 
-    Until then a newcomer would not know what was said last.
+    The worker ingests them and then redispatches the interview. An interviewer that came earlier
+    would not know the last turns.
     """
 
 
 class Talk(Protocol):
-    """What is going on between the two, which can be brought to a stop."""
+    """The conversation of interviewer and candidate, which a handover stops."""
 
     @property
     def almost_done(self) -> bool:
-        """Whether goodbye is being said."""
+        """True once the interviewer says goodbye."""
         ...
 
     async def come_to_a_stop(self, longest_s: float) -> None:
-        """Begin nothing any more, let whoever speaks come to a pause, and cut off the rest."""
+        """Start nothing new, wait up to `longest_s` for a pause in speech, then cut it off."""
         ...
 
 
 class InterviewSuccession:
-    """How one job's interview is passed on; `worker.application.Succession` says when.
+    """Hands over one job's interview; `worker.application.Succession` documents the steps.
 
     Args:
-        settings: LiveKit's address, the name of the workers, and how often somebody is sent.
-        interview_id: Whose.
+        settings: LiveKit access, agent name and redispatch limits.
+        interview_id: The interview.
         job_id: This job.
         lease: The job's lease.
     """
@@ -66,21 +68,26 @@ class InterviewSuccession:
         self._job_id = job_id
         self._lease = lease
         self._all_shipped = False
-        #: The job's database, once it has one, and what ships its records there.
+        #: The job's database, once the job has one.
         self.database: Database | None = None
+        #: Ingests the job's records into that database.
         self.shipper: LiveShipper | None = None
-        #: Once there is a session.
+        #: The conversation, once the session exists.
         self.talk: Talk | None = None
-        #: Whether somebody comes after this job, as far as it is known.
+        #: True if the last `expects_successor` found a worker that can take over.
         self.expected = False
 
     @property
     def almost_done(self) -> bool:
-        """As the talk says; before there is one it is only beginning."""
+        """True once the interviewer says goodbye; False before the session exists."""
         return self.talk is not None and self.talk.almost_done
 
     async def expects_successor(self, failure: Reason | None) -> bool | None:
-        """Ask the database for a worker. One that does not answer tells nothing."""
+        """Return whether a worker can take over; None if unknown.
+
+        False after a failure that is not worth another try. None without a database, without a
+        lease, or if the database does not answer.
+        """
         self.expected = False
         if failure is not None and failure not in WORTH_ANOTHER_TRY:
             return False
@@ -100,7 +107,7 @@ class InterviewSuccession:
         return self.expected
 
     async def finish_sentence(self, *, at_once: bool) -> None:
-        """Bring the talk to a stop, in `SENTENCE_S` seconds or at once."""
+        """Stop the conversation within `SENTENCE_S` seconds, or immediately with `at_once`."""
         if self.talk is not None:
             await self.talk.come_to_a_stop(0.0 if at_once else SENTENCE_S)
 
@@ -111,9 +118,9 @@ class InterviewSuccession:
         self._all_shipped = True
 
     async def release_lease(self, outcome: Outcome, reason: Reason) -> None:
-        """Store the end, and let go of the lease. Raises NotShipped and DatabaseError."""
+        """Store the job's end and release the lease. Raises NotShipped and DatabaseError."""
         if self.database is None:
-            return  # the worker stores it, from the journal
+            return  # the worker stores the end from the journal
         if not self._all_shipped:
             raise NotShipped
         await store_end(
@@ -127,7 +134,7 @@ class InterviewSuccession:
         )
 
     async def send_successor(self) -> None:
-        """Send somebody, if the candidate is there. Raises DatabaseError."""
+        """Redispatch the interview if the candidate is in the room. Raises DatabaseError."""
         if self.database is not None:
             ledger = DatabaseLedger(self.database, limits_of(self._settings))
             rescue = Rescue(LiveKitRooms(self._settings), grace_s=self._settings.candidate_grace_s)

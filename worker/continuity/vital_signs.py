@@ -1,4 +1,4 @@
-"""Whether a job's process still does its work, as far as its worker can see."""
+"""Liveness of job processes, as far as their worker can observe it."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import time
 from pathlib import Path
 from typing import Final
 
-#: Seconds without a touch of its journal, which a job gives once a second, after which its event
-#: loop counts as stuck for good. Longer than what a job survives by itself: past a blocked loop
-#: the candidate is told to wait (worker/loop_guard.py).
+#: Seconds without a heartbeat after which a job's event loop counts as permanently stuck. A job
+#: touches its journal once a second as its heartbeat. The limit is longer than a block that a job
+#: survives: then the loop guard asks the candidate to wait (worker/loop_guard.py).
 SILENT_S: Final = 6.0
 #: States of /proc/<pid>/stat that run no code: stopped, stopped by a debugger, dead, a zombie.
 _AT_REST: Final = frozenset("TtXZ")
 
 
 def is_alive(journal: Path, pid: int | None) -> bool:
-    """Whether the job gives signs of life; False for one whose process is stopped at this moment.
+    """Return whether the job is alive; False while its process is stopped.
 
-    Where there is nothing to see, no journal on the disk, or a disk that takes no touches, a job
-    whose process runs counts as alive.
+    A job whose process runs counts as alive if the heartbeat cannot be seen: no journal is on the
+    disk, or the disk rejects writes to it.
     """
     if pid is not None and _process_state(pid) in _AT_REST:
         return False
@@ -27,15 +27,15 @@ def is_alive(journal: Path, pid: int | None) -> bool:
         age_s = time.time() - journal.stat().st_mtime
     except OSError:
         return True
-    # A clock that was set back is no sign of death.
+    # A clock that was set back makes the age negative: the job counts as alive.
     return age_s < SILENT_S or not os.access(journal, os.W_OK)
 
 
 def _process_state(pid: int) -> str:
-    """One letter, as in proc_pid_stat(5); empty where the system does not tell."""
+    """Return the state letter of proc_pid_stat(5); empty if the system does not report it."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
     except OSError:
         return ""
-    # The name before it is in parentheses, and may hold any character.
+    # The process name before the state is in parentheses, and may contain any character.
     return stat.rpartition(")")[2].strip()[:1]

@@ -1,4 +1,4 @@
-"""The watcher: of all workers one looks, again and again, for candidates who sit alone."""
+"""The leader's periodic check for orphaned interviews: one worker at a time runs it."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ from worker.store.errors import DatabaseError
 
 logger = logging.getLogger(__name__)
 
-#: The row in `duties`.
+#: Name of the leader lock, a row in `duties`.
 DUTY: Final = "watch"
-#: Seconds beyond one look that the duty is kept: when a watcher dies the next one has it before
-#: the leases of the dead one's interviews have expired.
+#: Seconds that the leader lock lasts beyond one check period. If the leader dies, another worker
+#: has the lock before the leases of the dead worker's interviews expire.
 SPARE_S: Final = 2.0
 
 
 class Watcher:
-    """Looks every `every_s` seconds while the duty is this worker's.
+    """Checks every `every_s` seconds while this worker holds the leader lock.
 
     Args:
-        on_duty: Takes the duty for so many seconds, or keeps it; False while it is another's.
-        look: Finds whoever sits alone, and sends them somebody; is told whether it is the first
-            look since the duty was taken.
-        every_s: Seconds between two looks.
+        on_duty: Takes or renews the leader lock for the given seconds; returns False while
+            another worker holds it.
+        look: Finds and redispatches orphaned interviews. Its argument is True for the first check
+            since this worker took the lock.
+        every_s: Seconds between two checks.
     """
 
     def __init__(
@@ -38,11 +39,11 @@ class Watcher:
         self._on_duty = on_duty
         self._look = look
         self._every_s = every_s
-        #: Whether it is this worker that looks.
+        #: True while this worker is the leader.
         self.acts = False
 
     async def run(self) -> None:
-        """Watch until cancelled. A look that fails is logged and no more."""
+        """Check until cancelled. A check that fails is logged, and the loop continues."""
         while True:
             try:
                 acts = await self._on_duty(self._every_s + SPARE_S)

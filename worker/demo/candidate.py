@@ -1,4 +1,4 @@
-"""A candidate as a program: joins a room, speaks, listens, and records what it hears."""
+"""Scripted LiveKit participant that acts as the candidate: joins, speaks, listens and records."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Candidate", "CandidateTimeout", "Presence"]
 
-# Room for one hiccup of the event loop, and no more: what is queued is heard late.
+# Covers one delay of the event loop. A longer queue would add latency to the audio.
 _SOURCE_QUEUE_MS = 200
 _CHAT_TOPIC = "lk.chat"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Presence:
-    """Somebody else came into the room or left it, `at_s` seconds after the candidate joined."""
+    """Another participant joined or left, `at_s` seconds after the candidate joined."""
 
     at_s: float
     identity: str
@@ -31,16 +31,16 @@ class Presence:
 
 
 class Candidate(Headset):
-    """One participant of a LiveKit room who behaves as a candidate with a headset does.
+    """LiveKit participant that behaves like a candidate with a headset.
 
-    Everybody else in the room counts as the interviewer. All times are seconds since the
-    candidate joined (`now_s`). Use it as an async context manager.
+    Every other participant counts as an interviewer. All times are seconds since the candidate
+    joined (`now_s`). Use it as an async context manager.
 
     Args:
         url: The LiveKit server's URL.
-        token: As `rooms.candidate_token` signs it; the identity is inside.
-        microphone: Whether a microphone is published.
-        listens: Whether the candidate subscribes to what others publish.
+        token: A token signed by `rooms.candidate_token`; it contains the identity.
+        microphone: Publish a microphone track.
+        listens: Subscribe to the tracks of other participants.
     """
 
     def __init__(
@@ -63,14 +63,14 @@ class Candidate(Headset):
 
     @property
     def interviewers(self) -> tuple[str, ...]:
-        """Who can be heard now: the identities whose audio the candidate is subscribed to."""
+        """The identities whose audio the candidate is subscribed to."""
         return self._ear.voices
 
     async def join(self) -> None:
         """Join the room and publish the microphone.
 
         Raises:
-            rtc.ConnectError: The server is away, or refused the token.
+            rtc.ConnectError: The server is unreachable, or refused the token.
         """
         self._room.on("participant_connected", lambda who: self._on_presence(who, "joined"))
         self._room.on("participant_disconnected", lambda who: self._on_presence(who, "left"))
@@ -87,7 +87,7 @@ class Candidate(Headset):
             await self._publish_microphone()
 
     async def leave(self) -> None:
-        """Leave the room; what was heard and said stays available."""
+        """Leave the room; the recording and the captions stay available."""
         await self._microphone.close()
         await self._ear.aclose()
         await self.captions.aclose()
@@ -107,11 +107,11 @@ class Candidate(Headset):
         await self.leave()
 
     async def send_text(self, text: str) -> None:
-        """Type a message to the interviewer (the text stream `lk.chat`)."""
+        """Send a typed message to the interviewer (text stream `lk.chat`)."""
         await self._room.local_participant.send_text(text, topic=_CHAT_TOPIC)
 
     async def rtc_stats(self) -> rtc.RtcStats:
-        """WebRTC's statistics of the connections to the room, out and in.
+        """Return the WebRTC statistics of the outbound and inbound connections to the room.
 
         Raises:
             RuntimeError: The candidate is not in the room.
@@ -119,7 +119,7 @@ class Candidate(Headset):
         return await self._room.get_rtc_stats()
 
     async def wait_until_disconnected(self, *, timeout_s: float) -> None:
-        """Wait until the server has sent the candidate out, or its room was closed.
+        """Wait until the server has removed the candidate or closed the room.
 
         Raises:
             CandidateTimeout: The candidate is still in the room.
@@ -129,7 +129,7 @@ class Candidate(Headset):
     async def _publish_microphone(self) -> None:
         self._source = rtc.AudioSource(SAMPLE_RATE, 1, queue_size_ms=_SOURCE_QUEUE_MS)
         track = rtc.LocalAudioTrack.create_audio_track("microphone", self._source)
-        # Interviewers hear tracks of this source only; the default source is ignored silently.
+        # Interviewers use only tracks with this source. They ignore the default source silently.
         options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
         await self._room.local_participant.publish_track(track, options)
         self._microphone.open()

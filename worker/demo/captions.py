@@ -1,4 +1,4 @@
-"""The words that a room publishes as text: `lk.transcription` text streams."""
+"""Captions of a room, collected from its `lk.transcription` text streams."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ _FINAL = "lk.transcription_final"
 
 @dataclass(frozen=True, kw_only=True)
 class Caption:
-    """What one participant said, as far as it is known.
+    """Text of one segment that a participant spoke, possibly still partial.
 
-    Its text is left out of the representation, so that it gets into no log by accident.
+    The text is left out of the repr, so that it does not reach a log by accident.
     """
 
     identity: str
     text: str = field(repr=False)
     final: bool
-    #: When the first of it arrived, and the last.
+    #: Arrival times of the first and of the latest piece of text.
     start_s: float
     end_s: float
 
 
 class Captions:
-    """Collects the captions of a room, of whoever speaks in it.
+    """Collects the captions of all speakers in a room.
 
-    The interviewer's words come as one growing stream, the candidate's as a new stream for each
-    guess; both end up as one caption per segment.
+    The interviewer's text arrives as one growing stream, the candidate's as a new stream for
+    each interim transcript. Both end up as one caption per segment.
 
     Args:
-        now_s: The clock that captions are dated with, in seconds.
-        changed: Called at every new or longer caption.
+        now_s: The clock for caption times, in seconds.
+        changed: Called whenever a caption is added or updated.
     """
 
     def __init__(self, now_s: Callable[[], float], *, changed: Callable[[], None]) -> None:
@@ -51,19 +51,19 @@ class Captions:
         self._changed = changed
 
     def attach(self, room: rtc.Room) -> None:
-        """Collect the captions of this room; call it before connecting."""
+        """Collect the captions of this room. Call this before connecting."""
         room.register_text_stream_handler(_TOPIC, self._on_stream)
 
     def of(self, identity: str) -> tuple[Caption, ...]:
-        """What this participant said, in order."""
+        """Return the captions of this participant, in order."""
         return tuple(caption for caption in self._segments.values() if caption.identity == identity)
 
     def others(self, identity: str) -> tuple[Caption, ...]:
-        """What everybody but this participant said, in order."""
+        """Return the captions of all other participants, in order."""
         return tuple(caption for caption in self._segments.values() if caption.identity != identity)
 
     async def aclose(self) -> None:
-        """Stop reading streams that have not ended, and those that begin now."""
+        """Stop reading open streams, and ignore new ones."""
         self._closed = True
         for reader in self._readers:
             reader.cancel()
@@ -86,15 +86,15 @@ class Captions:
                 text += chunk
                 self.keep(identity, segment, text, final=False)
         except rtc.StreamError:
-            pass  # the speaker is gone; what has arrived is all there is
+            pass  # the speaker left: keep the text that has arrived
         finally:
             reader.close()
-        # Only the end of the interviewer's stream tells whether it was the last one of its segment.
+        # The interviewer's stream carries the final flag only once it has ended.
         if (reader.info.attributes or {}).get(_FINAL) == "true":
             self.keep(identity, segment, text, final=True)
 
     def keep(self, identity: str, segment: str, text: str, *, final: bool) -> None:
-        """Take what a segment says so far; a final one is not changed by a late guess."""
+        """Store the current text of a segment. A late interim text never replaces a final one."""
         known = self._segments.get((identity, segment))
         if known is not None and known.final and not final:
             return

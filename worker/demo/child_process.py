@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-# Runs in the child before its program, as a preexec_fn would, without one: Python code between
-# fork and exec can deadlock when the parent has threads. It asks for SIGKILL at the parent's
-# death (prctl(2), PR_SET_PDEATHSIG = 1, Linux only), gives up when the parent has died already,
-# and becomes the program: an exec keeps both the process id and the request.
+# Launcher that runs in the child before the program. It replaces a preexec_fn: Python code
+# between fork and exec can deadlock when the parent has threads. The launcher requests SIGKILL
+# at the parent's death (prctl(2), PR_SET_PDEATHSIG = 1, Linux only), exits when the parent is
+# already dead, and then execs the program. The exec keeps the process id and the request.
 _LAUNCHER = """
 import ctypes, os, sys
 parent, program, arguments = int(sys.argv[1]), sys.argv[2], sys.argv[2:]
@@ -33,24 +33,24 @@ def start_child(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start a program that the kernel kills when the thread that called this ends.
+    """Start a program that the kernel kills when the calling thread ends.
 
-    "Thread" and not "process" is the kernel's rule (prctl(2), PR_SET_PDEATHSIG), so call it
-    from a thread that lasts: the main thread or an event loop's, never an executor's. Outside
-    Linux the program is started without that guard.
+    The kernel ties this to the calling thread, not to its process (prctl(2),
+    PR_SET_PDEATHSIG). So call it from a long-lived thread: the main thread or an event loop's,
+    never an executor's. Outside Linux the program starts without that guard.
 
-    The program leads a process group of its own, so that a Ctrl-C in the terminal reaches this
-    process alone, which then ends its children in its own order.
+    The program leads its own process group. A Ctrl-C in the terminal reaches only this process,
+    which then ends its children in its own order.
 
     Args:
         arguments: The program, as a path, and its arguments.
-        output: Takes the program's standard output and standard error.
-        env: The program's environment; this process's own when None.
-        cwd: The folder it is started in; this process's own when None.
+        output: Receives the program's standard output and standard error.
+        env: The program's environment; inherited when None.
+        cwd: The program's working directory; inherited when None.
 
     Raises:
-        OSError: This interpreter cannot be started. A program that cannot be started shows as
-            a child that exits with 1 and a traceback in `output`.
+        OSError: This interpreter cannot be started. If the program cannot be started, the
+            child exits with 1 and writes a traceback to `output`.
     """
     launcher = [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(os.getpid())]
     return subprocess.Popen(  # noqa: S603 (no shell, and the callers name the program themselves)

@@ -1,4 +1,4 @@
-"""The candidate's side of a whole interview: listen, answer, until the interviewer leaves."""
+"""The candidate's side of an interview: listen and answer until the interviewer leaves."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from worker.demo.voice import LocalVoice, Voice, without_pauses
 
 logger = logging.getLogger(__name__)
 
-#: The interviewer has finished when nothing is heard of it for so long; its sentences are
-#: 0.25 s apart.
+#: Seconds of silence after which the interviewer has finished. Its sentences are 0.25 s apart.
 _PAUSE_S = 1.0
 _FIRST_WORD_S = 30.0
 _LONGEST_UTTERANCE_S = 60.0
@@ -22,11 +21,12 @@ _LONGEST_UTTERANCE_S = 60.0
 
 @dataclass(frozen=True, kw_only=True)
 class Exchange:
-    """What was heard of the interviewer (its captions) and what the candidate answered."""
+    """One utterance of the interviewer (its captions) and the candidate's answer."""
 
     heard: str
     answered: str
-    #: Seconds from the interviewer's last audible frame before to its first one of this.
+    #: Seconds from the end of the candidate's last answer, or from joining, to the first audible
+    #: frame of this utterance.
     waited_s: float
 
 
@@ -37,15 +37,16 @@ async def hold_conversation(
     voice: Voice | None = None,
     on_exchange: Callable[[Exchange], None] = lambda _: None,
 ) -> list[Exchange]:
-    """Answer every question aloud until the interviewer has gone; returns what was said.
+    """Answer every question aloud until the interviewer leaves; return the exchanges.
 
-    Raises CandidateTimeout where nobody is heard within 30 s of joining.
+    Raises CandidateTimeout if no interviewer is audible within 30 s, or if an utterance or the
+    interviewer's leaving takes longer than 60 s.
     """
     voice = voice or LocalVoice()
     exchanges: list[Exchange] = []
     asked_before = 0
     spoke_until_s: float | None = None
-    # What was heard before does not count; by default, before the candidate's own last words.
+    # Ignore sound before this time. None: ignore sound before the end of the last answer.
     since_s: float | None = None
     while True:
         heard_from_s = await _next_word(candidate, since_s, first=not exchanges)
@@ -58,7 +59,7 @@ async def hold_conversation(
         heard = " ".join(caption.text for caption in captions[asked_before:]).strip()
         asked_before = len(captions)
         if not heard:
-            # A recorded word, as "one moment, please", has no caption, and no answer.
+            # A recorded clip such as "one moment, please" has no caption and needs no answer.
             since_s = paused_s
             continue
         since_s = None
@@ -79,7 +80,7 @@ async def hold_conversation(
 
 
 async def _next_word(candidate: Headset, since_s: float | None, *, first: bool) -> float | None:
-    """When the interviewer began to speak again; None where it left without another word."""
+    """Return when the interviewer next began to speak; None if it left or stayed silent."""
     sound = asyncio.create_task(candidate.wait_for_sound(since_s=since_s, timeout_s=_FIRST_WORD_S))
     gone = asyncio.create_task(candidate.wait_until_alone(timeout_s=_FIRST_WORD_S))
     waiting = {sound} if first else {sound, gone}

@@ -1,4 +1,4 @@
-"""The demo: a server, a database, a worker, an interview, and a candidate who answers aloud."""
+"""The demo: a server, a database, a worker, and an interview with a candidate that speaks."""
 
 from __future__ import annotations
 
@@ -42,19 +42,19 @@ from worker.store.migrate import migrate
 from worker.store.pool import Database
 from worker.store.progress import set_dispatched
 
-#: Seconds from the end of the conversation to the last record in the database.
+#: Seconds to wait, after the conversation, for the last record in the database.
 _JOB_END_S = 30.0
 
 Say = Callable[[str], None]
 
 
 class DemoFailed(Exception):
-    """The demo could not go on; the message says why."""
+    """Raised when the demo cannot continue; the message gives the reason."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LiveKit:
-    """A LiveKit server to hold the demo on."""
+    """URL and credentials of the demo's LiveKit server."""
 
     url: str
     key: str
@@ -62,13 +62,14 @@ class LiveKit:
 
 
 async def run_demo(console: Console, folder: Path) -> History:
-    """Hold the interview and leave recording, transcript, journal and drawn path in `folder`.
+    """Hold the interview; write recording, transcript, journal and state diagram to `folder`.
 
-    Where no LiveKit server can be had it is held without a room, and says so: the same job in
-    its own process, with the candidate on a socket.
+    Without a LiveKit server the interview runs without a room, and the console reports that.
+    The same job then runs in its own process and reaches the candidate over a socket.
 
-    Raises DemoFailed, CandidateTimeout, WorkerDidNotStart, LiveKitError (of a LIVEKIT_URL that
-    was given), EmbeddedPostgresError. Nothing that was started is left, however it ends.
+    Raises DemoFailed, CandidateTimeout, WorkerDidNotStart, LiveKitError (of the server in
+    LIVEKIT_URL), EmbeddedPostgresError. Every started process has ended on return, also after
+    an error.
     """
     began = time.monotonic()
 
@@ -97,7 +98,7 @@ async def run_demo(console: Console, folder: Path) -> History:
 
 
 async def _livekit_if_any(stack: AsyncExitStack, say: Say) -> LiveKit | None:
-    """A server until the stack ends; None, and a line that says how to get it, without one."""
+    """Return a server that lives as long as `stack`; or None, after printing how to get one."""
     try:
         return await stack.enter_async_context(_livekit(say))
     except LiveKitServerUnavailable as error:
@@ -123,14 +124,14 @@ async def _livekit(say: Say) -> AsyncIterator[LiveKit]:
 
 
 def _settings(livekit: LiveKit | None, database_url: str, data_dir: Path) -> Settings:
-    """The demo's own settings, whatever the environment says: nothing but LiveKit is taken."""
+    """Return the demo's settings. They override the environment; only LiveKit's come from it."""
     return Settings.load(
         LIVEKIT_URL=livekit.url if livekit else "",
         LIVEKIT_API_KEY=livekit.key if livekit else "",
         LIVEKIT_API_SECRET=livekit.secret if livekit else "",
         DATABASE_URL=database_url,
         INTERVIEW_DATA_DIR=data_dir,
-        # A name of its own: another worker on this server must not take the demo's interview.
+        # A unique name: another worker on this server must not take the demo's interview.
         INTERVIEW_AGENT_NAME=f"demo-{secrets.token_hex(3)}",
         INTERVIEW_HTTP_PORT=0,
         INTERVIEW_IDLE_PROCESSES=1,
@@ -157,7 +158,7 @@ def _environment(settings: Settings) -> dict[str, str]:
 async def _in_room(
     settings: Settings, db: Database, interview: Interview, log: Path, say: Say
 ) -> AsyncIterator[Headset]:
-    """A worker, and the candidate in the room that it was dispatched to."""
+    """Start a worker, dispatch it to a room, and yield the candidate in that room."""
     key, secret = settings.livekit_api_key, settings.livekit_api_secret.get_secret_value()
     async with running_worker(_environment(settings), log):
         await rooms.create_room(settings.livekit_url, key, secret, interview.room)
@@ -175,7 +176,7 @@ async def _in_room(
 async def _without_room(
     settings: Settings, db: Database, interview: Interview, log: Path, say: Say
 ) -> AsyncIterator[Headset]:
-    """A worker with one job, and the candidate on the socket that the job connects to."""
+    """Start a worker with one job, and yield the candidate whose socket the job connects to."""
     socket = settings.data_dir / "candidate.sock"
     environment = {**_environment(settings), SOCKET_VARIABLE: str(socket)}
     metadata = dispatch_metadata(interview)
@@ -188,7 +189,7 @@ async def _without_room(
 
 
 async def _converse(candidate: Headset, folder: Path, say: Say, console: Console) -> None:
-    """Hold the interview, and keep the recording however it ends."""
+    """Hold the interview, and save the recording even if it fails."""
     try:
         await hold_conversation(
             candidate,
@@ -211,7 +212,7 @@ def _print_exchange(console: Console, exchange: Exchange) -> None:
 
 
 async def _write_down(settings: Settings, db: Database, interview_id: str, folder: Path) -> History:
-    """Leave transcript, journal and drawn path in the folder, once the job's process is gone."""
+    """Write transcript, journal and state diagram to the folder once the job has exited."""
     shown = await _ended(db, interview_id)
     job_id = shown["jobs"][0]
     journal = journal_path(settings, job_id)
@@ -226,7 +227,7 @@ async def _write_down(settings: Settings, db: Database, interview_id: str, folde
 
 
 async def _ended(db: Database, interview_id: str) -> dict[str, Any]:
-    """The interview, once its job's exit code is in the database."""
+    """Wait until the exit code of the interview's job is in the database; return the interview."""
     try:
         async with asyncio.timeout(_JOB_END_S):
             while True:
@@ -244,7 +245,7 @@ async def _all_exited(db: Database, interview_id: str) -> bool:
 
 
 def print_result(console: Console, history: History, folder: Path) -> None:
-    """The way through the states, and what was left where."""
+    """Print the job's path through the states, and the files that the demo wrote."""
     console.print()
     print_history(history, console)
     console.print()
@@ -259,5 +260,5 @@ def print_result(console: Console, history: History, folder: Path) -> None:
 
 
 def log_to(stream: TextIO) -> Console:
-    """A console that leaves redirected output plain."""
+    """Return a console that keeps redirected output plain."""
     return Console(file=stream, highlight=False)

@@ -1,4 +1,4 @@
-"""A participant's ear: all that it is given to hear, metered and put on one timeline."""
+"""Audio recorder of a participant: meters all received audio and mixes it on one timeline."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 class Ear:
-    """Listens to whoever publishes audio in a room it is attached to, or to what `hear` is given.
+    """Records all audio published in the attached room, or the samples passed to `hear`.
 
     Args:
-        now_s: Seconds since the listener joined.
-        changed: Called when a voice comes or goes, and at every audible frame.
+        now_s: Returns the seconds since the listener joined.
+        changed: Called when an audio track comes or goes, and at every audible frame.
     """
 
     def __init__(self, now_s: Callable[[], float], *, changed: Callable[[], None]) -> None:
@@ -31,26 +31,26 @@ class Ear:
         self._closing: set[asyncio.Task[None]] = set()
         self._voices: dict[str, str] = {}
         self._closed = False
-        # The room's closing drops the native side of every track it ever had; a track that
-        # Python drops first or at that moment makes the SDK complain, or raise in __del__.
+        # Closing the room drops the native side of all its tracks. If Python drops a track
+        # earlier, or at that moment, the SDK complains or raises in __del__.
         self._kept: list[rtc.RemoteTrack] = []
         self.meter = LevelMeter()
-        #: The same for each of those who were heard, by identity.
+        #: One meter per participant heard, by identity.
         self.meters: dict[str, LevelMeter] = {}
         self.heard = Timeline()
 
     @property
     def voices(self) -> tuple[str, ...]:
-        """The identities of those whose audio is subscribed to now, first come first."""
+        """The identities whose audio is subscribed now, in the order of subscription."""
         return tuple(dict.fromkeys(self._voices.values()))
 
     def attach(self, room: rtc.Room) -> None:
-        """Listen to this room from now on; call it before connecting."""
+        """Listen to this room from now on. Call this before connecting."""
         room.on("track_subscribed", self._on_subscribed)
         room.on("track_unsubscribed", self._on_unsubscribed)
 
     def hear(self, samples: Pcm, placer: TrackPlacer, *, until_s: float, identity: str) -> None:
-        """Hear 48 kHz samples of somebody's voice, the last of them at `until_s`."""
+        """Record 48 kHz samples of one participant; the last sample ends at `until_s`."""
         self.heard.add(samples, at=placer.place(len(samples), now_s=until_s))
         began_s = until_s - len(samples) / SAMPLE_RATE
         meter = self.meters.setdefault(identity, LevelMeter())
@@ -59,7 +59,7 @@ class Ear:
             self._changed()
 
     async def aclose(self) -> None:
-        """Stop listening, also to whom the room still announces; what was heard stays."""
+        """Stop listening and ignore tracks that are announced later; the recording stays."""
         self._closed = True
         for sid in list(self._listeners):
             self._stop(sid)
@@ -81,7 +81,7 @@ class Ear:
         self._stop(track.sid)
 
     def _stop(self, sid: str) -> None:
-        # The stream would not end by itself, and later carry the next participant's voice.
+        # The stream does not end on its own. It would later carry another participant's voice.
         listener = self._listeners.pop(sid, None)
         if listener is not None:
             listener.cancel()

@@ -1,4 +1,4 @@
-"""What every candidate of ours has: a microphone, an ear, and patience; only the way in differs."""
+"""Base of all scripted candidates: microphone, audio recorder and waits, without a transport."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 
 class CandidateTimeout(Exception):
-    """Something that the candidate waited for did not happen.
+    """Raised when an event that the candidate waits for does not happen in time.
 
     Attributes:
-        awaited: What it was, in a few words.
-        timeout_s: How long it waited, in seconds.
+        awaited: The awaited event, in a few words.
+        timeout_s: The timeout, in seconds.
     """
 
     def __init__(self, awaited: str, timeout_s: float) -> None:
@@ -37,11 +37,11 @@ class CandidateTimeout(Exception):
 
 
 class Headset(ABC):
-    """Somebody who speaks, listens and records what is heard, wherever that comes from.
+    """Candidate that speaks, listens and records, independent of the transport.
 
-    Everybody else counts as the interviewer. All times are seconds since the candidate joined
-    (`now_s`). A subclass sets `_joined_at`, opens and closes `_microphone`, feeds `_ear`, and
-    says where the microphone's frames go.
+    Every other participant counts as an interviewer. All times are seconds since the candidate
+    joined (`now_s`). A subclass sets `_joined_at`, opens and closes `_microphone`, feeds `_ear`,
+    and sends the microphone's frames in `_send`.
     """
 
     def __init__(self) -> None:
@@ -53,7 +53,7 @@ class Headset(ABC):
         self._said_placer = TrackPlacer()
         self._last_said_s = 0.0
         self.meter = self._ear.meter
-        #: The same for each of those who were heard, by identity.
+        #: One meter per participant heard, by identity.
         self.meters = self._ear.meters
         self.captions = Captions(lambda: self.now_s, changed=self._changed.set)
 
@@ -65,11 +65,11 @@ class Headset(ABC):
     @property
     @abstractmethod
     def interviewers(self) -> tuple[str, ...]:
-        """The identities of those who can be heard now, audible or not."""
+        """The identities of the interviewers with an open audio path, speaking or silent."""
 
     @abstractmethod
     async def _send(self, samples: Pcm) -> None:
-        """Send one frame of the microphone, 48 kHz mono."""
+        """Send one microphone frame, 48 kHz mono."""
 
     @property
     def now_s(self) -> float:
@@ -78,20 +78,20 @@ class Headset(ABC):
 
     @property
     def late_frames(self) -> int:
-        """Microphone frames that went out more than 0.1 s late.
+        """The number of microphone frames that were sent more than 0.1 s late.
 
-        Above 0 this machine was too busy, and what was understood of the candidate says
-        nothing about the interviewer.
+        Above 0 this machine was too busy. A transcript of the candidate then proves nothing
+        about the interviewer.
         """
         return self._microphone.late_frames
 
     async def say(self, samples: Pcm | Floats, sample_rate: int) -> Spoken:
-        """Speak mono samples in real time, 16-bit or floats in [-1, 1]; return when.
+        """Speak mono samples, 16-bit or floats in [-1, 1], in real time; return start and end.
 
-        Cancelling it cuts the speech off.
+        Cancellation cuts the speech off.
 
         Raises:
-            RuntimeError: The candidate has no microphone, or left meanwhile.
+            RuntimeError: The candidate has no microphone, or left during the speech.
         """
         whole = samples.dtype == np.int16
         pcm = samples.astype(np.int16) if whole else to_pcm(samples.astype(np.float32))
@@ -100,23 +100,23 @@ class Headset(ABC):
         return Spoken(start_s=spoken.start_s - self._joined_at, end_s=self._last_said_s)
 
     async def wait_for_interviewer(self, *, timeout_s: float) -> str:
-        """Wait until somebody can be heard, audible or not; return their identity.
+        """Wait for an interviewer with an audio path, speaking or silent; return its identity.
 
         Raises:
-            CandidateTimeout: Nobody came with a microphone.
+            CandidateTimeout: No interviewer with a microphone came.
         """
         await self._wait(lambda: bool(self.interviewers), "an interviewer with a voice", timeout_s)
         return self.interviewers[0]
 
     async def wait_for_sound(self, *, since_s: float | None = None, timeout_s: float) -> float:
-        """Wait until there is something to hear; return when it began.
+        """Wait for audible sound; return when it began.
 
         Args:
-            since_s: What was heard before does not count; by default, before the candidate's
-                own last words.
+            since_s: Ignore sound before this time; by default, before the end of the
+                candidate's last speech.
 
         Raises:
-            CandidateTimeout: All was silent.
+            CandidateTimeout: There was only silence.
         """
         since = self._last_said_s if since_s is None else since_s
         await self._wait(
@@ -128,15 +128,15 @@ class Headset(ABC):
     async def wait_until_interviewer_paused(
         self, *, quiet_s: float, since_s: float | None = None, timeout_s: float
     ) -> float:
-        """Wait until something was heard and then nothing for `quiet_s`; return its end.
+        """Wait for sound followed by `quiet_s` of silence; return when the sound ended.
 
         Args:
             quiet_s: The silence that counts as a pause, in seconds.
             since_s: As for `wait_for_sound`.
-            timeout_s: For all of it, in seconds.
+            timeout_s: Limit of the whole wait, in seconds.
 
         Raises:
-            CandidateTimeout: All was silent, or the sound never paused.
+            CandidateTimeout: There was only silence, or the sound did not pause in time.
         """
         give_up_s = self.now_s + timeout_s
         await self.wait_for_sound(since_s=since_s, timeout_s=timeout_s)
@@ -150,18 +150,18 @@ class Headset(ABC):
             await asyncio.sleep(pause_due_s - self.now_s)
 
     async def wait_until_alone(self, *, timeout_s: float) -> None:
-        """Wait until nobody else can be heard.
+        """Wait until no interviewer has an audio path to the candidate.
 
         Raises:
-            CandidateTimeout: Somebody stayed.
+            CandidateTimeout: An interviewer stayed.
         """
         await self._wait(lambda: not self.interviewers, "the interviewer's leaving", timeout_s)
 
     def save_recording(self, path: Path, *, own_voice: bool = False) -> None:
-        """Write what was heard as a WAV file, 48 kHz mono, from joining until now.
+        """Write the received audio as a WAV file, 48 kHz mono, from joining until now.
 
         Args:
-            own_voice: Whether the candidate's own words are mixed in.
+            own_voice: Mix in the candidate's own speech.
 
         Raises:
             OSError: The file cannot be written.
@@ -169,7 +169,7 @@ class Headset(ABC):
         write_wav(path, self.recording(own_voice=own_voice))
 
     def recording(self, *, own_voice: bool = False) -> Pcm:
-        """What was heard so far, as 48 kHz samples; see `save_recording`."""
+        """Return the audio received so far, as 48 kHz samples; see `save_recording`."""
         duration_s = max(self._ear.heard.duration_s, self._said.duration_s)
         if not own_voice:
             return self._ear.heard.samples(duration_s=duration_s)
@@ -193,7 +193,7 @@ class Headset(ABC):
 
 
 def resample(samples: Pcm, sample_rate: int) -> Pcm:
-    """Bring 16-bit mono samples to the microphone's 48 kHz."""
+    """Resample 16-bit mono samples to the microphone's 48 kHz."""
     if sample_rate == SAMPLE_RATE or samples.size == 0:
         return samples
     resampler = rtc.AudioResampler(sample_rate, SAMPLE_RATE, quality=rtc.AudioResamplerQuality.HIGH)

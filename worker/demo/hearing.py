@@ -1,4 +1,4 @@
-"""What a participant hears: how loud it is, moment by moment, and a recording of it.
+"""Audio that a participant receives: its level over time, and a recording.
 
 Times are seconds on one clock that starts at 0 when the participant joins.
 """
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
     from worker.speech.audio import Pcm
 
-#: The rate of recordings, in samples per second: what LiveKit's Opus decodes to.
+#: Samples per second of recordings, the rate to which LiveKit decodes Opus.
 SAMPLE_RATE = 48_000
-#: Root mean square from which a 10 ms frame counts as audible: -44 dB of full scale. Speech
-#: lies 20 dB above it; what Opus makes of silence, 20 dB and more below.
+#: Root mean square from which a 10 ms frame counts as audible: -44 dB of full scale. Speech is
+#: 20 dB louder. Decoded Opus silence is at least 20 dB quieter.
 AUDIBLE_RMS = 0.006
-#: Silence between two sounds, in seconds, up to which they are one span: the gaps inside words.
+#: Longest silence, in seconds, inside one span: the gaps inside words.
 _SAME_SPAN_S = 0.3
 
 
@@ -36,10 +36,10 @@ class AudibleSpan:
 
 
 class LevelMeter:
-    """Tells sound from silence by level, frame by frame, and remembers when there was sound.
+    """Detects sound by its level, frame by frame, and stores the audible spans.
 
     Args:
-        audible_rms: The level, of full scale (0 to 1), from which a frame is audible.
+        audible_rms: The RMS level, of full scale (0 to 1), from which a frame is audible.
     """
 
     def __init__(self, *, audible_rms: float = AUDIBLE_RMS) -> None:
@@ -47,7 +47,7 @@ class LevelMeter:
         self._spans: list[AudibleSpan] = []
 
     def feed(self, samples: Pcm, *, start_s: float, end_s: float) -> bool:
-        """Take one frame, heard from `start_s` to `end_s`; return whether it was audible."""
+        """Process one frame, heard from `start_s` to `end_s`; return whether it was audible."""
         if samples.size == 0:
             return False
         rms = float(np.sqrt(np.mean(np.square(to_float(samples), dtype=np.float64))))
@@ -63,41 +63,41 @@ class LevelMeter:
 
     @property
     def spans(self) -> tuple[AudibleSpan, ...]:
-        """Everything audible so far, in order; gaps of up to 0.3 s are bridged."""
+        """The audible spans so far, in order; gaps of up to 0.3 s are bridged."""
         return tuple(self._spans)
 
     @property
     def last_audible_s(self) -> float | None:
-        """When the last audible frame ended; None when nothing has been audible."""
+        """The end of the last audible frame; None before the first one."""
         return self._spans[-1].end_s if self._spans else None
 
     def first_audible_s(self, since_s: float = 0.0) -> float | None:
-        """When sound was first there at or after `since_s`; None when there was none."""
+        """Return the time of the first sound at or after `since_s`; None if there was none."""
         for span in self._spans:
             if span.end_s > since_s:
                 return max(span.start_s, since_s)
         return None
 
     def audible_seconds(self, since_s: float = 0.0) -> float:
-        """How long there was sound after `since_s`, in seconds."""
+        """Return the seconds of sound after `since_s`."""
         return sum(max(0.0, span.end_s - max(span.start_s, since_s)) for span in self._spans)
 
 
 class Timeline:
-    """Mono audio at 48 kHz, put together from pieces that are placed by time; gaps are silent."""
+    """Mono audio at 48 kHz, mixed from pieces that are placed by time; gaps are silent."""
 
     def __init__(self) -> None:
-        # Wider than a sample: two voices at once add up, and are clipped only at the end.
+        # Wider than a sample: simultaneous voices add up, and are clipped only on output.
         self._mix = np.zeros(10 * SAMPLE_RATE, np.int32)
         self._length = 0
 
     @property
     def duration_s(self) -> float:
-        """From 0 to the end of the last piece, in seconds."""
+        """The seconds from 0 to the end of the last piece."""
         return self._length / SAMPLE_RATE
 
     def add(self, samples: Pcm, *, at: int) -> None:
-        """Mix `samples` in, the first of them `at` so many samples after time 0."""
+        """Mix in `samples`; the first one is at index `at`, counted from time 0."""
         end = at + len(samples)
         if end > len(self._mix):
             grown = np.zeros(max(end, 2 * len(self._mix)), np.int32)
@@ -107,7 +107,7 @@ class Timeline:
         self._length = max(self._length, end)
 
     def samples(self, *, duration_s: float | None = None) -> Pcm:
-        """All of it, or exactly `duration_s` seconds of it, cut off or followed by silence."""
+        """Return all of the audio, or exactly `duration_s` seconds, cut off or padded."""
         wanted = self._length if duration_s is None else round(duration_s * SAMPLE_RATE)
         mixed = self._mix[: min(wanted, self._length)]
         pcm: Pcm = np.zeros(wanted, np.int16)
@@ -116,13 +116,15 @@ class Timeline:
 
 
 class TrackPlacer:
-    """Where on the timeline one track's frames belong.
+    """Computes the timeline position of each frame of one track.
 
-    A subscribed track delivers frames without gaps, silent ones while nothing is received, so
-    they follow each other from the arrival of the first: a late event loop delivers them in a
-    burst, which must not tear the recording. Only a frame that had to be waited for arrives as
-    it is heard and tells the time. When several of these in a row say that the recording is
-    late, frames were lost; when they say that it is early, the first ones were late.
+    A subscribed track delivers frames without gaps, and silent ones while nothing is received.
+    So the frames are placed one after the other, from the arrival of the first. A late event
+    loop delivers a burst of frames, which must not tear the recording.
+
+    Only a frame that the reader waited for arrives on time and tells the correct position. If
+    several such frames in a row are ahead of the recording, frames were lost. If they are
+    behind it, the first frames were late. In both cases the position is corrected.
     """
 
     _WAITED_S = (0.004, 0.1)
@@ -135,7 +137,7 @@ class TrackPlacer:
         self._lags_s: list[float] = []
 
     def place(self, count: int, *, now_s: float) -> int:
-        """The first sample's place of a frame of `count` samples that arrives at `now_s`."""
+        """Return the position of a frame of `count` samples that arrives at `now_s`."""
         on_time = max(0, round(now_s * SAMPLE_RATE) - count)
         if self._next is None:
             self._next = on_time

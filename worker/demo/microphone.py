@@ -1,4 +1,4 @@
-"""A microphone without hardware: frames in real time, silent ones while nothing is said."""
+"""Virtual microphone: frames in real time, silent ones while nothing is spoken."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 FRAME_S = 0.02
 FRAME_SAMPLES = round(FRAME_S * SAMPLE_RATE)
-#: How late a frame may be, in seconds. Above it a speech recogniser was measured to make ten
-#: errors in 66 words and to split answers in two: such a run proves nothing.
+#: Longest acceptable delay of a frame, in seconds. With longer delays a speech recogniser made
+#: ten errors in 66 words and split answers in two (measured): such a run proves nothing.
 LATE_S = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
 class Spoken:
-    """When an utterance went out: its first sample and the end of its last (the loop's clock)."""
+    """Times, on the loop's clock, of an utterance's first sample and of the end of its last."""
 
     start_s: float
     end_s: float
@@ -42,10 +42,10 @@ class _Utterance:
 
 
 class Microphone:
-    """Delivers a frame of 20 ms every 20 ms, as hardware does, whether or not anybody speaks.
+    """Delivers a 20 ms frame every 20 ms, as hardware does, also during silence.
 
     Args:
-        deliver: Takes one frame of 48 kHz mono samples.
+        deliver: Receives one frame of 48 kHz mono samples.
     """
 
     def __init__(self, deliver: Callable[[Pcm], Awaitable[None]]) -> None:
@@ -55,22 +55,22 @@ class Microphone:
         self.late_frames = 0
 
     def open(self) -> None:
-        """Start delivering frames; needs a running event loop."""
+        """Start to deliver frames. Requires a running event loop."""
         self._task = asyncio.create_task(self._run(), name="microphone")
 
     async def close(self) -> None:
-        """Stop delivering; whoever is still speaking gets a RuntimeError."""
+        """Stop delivering frames; a pending `say` raises RuntimeError."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def say(self, samples: Pcm) -> Spoken:
-        """Speak 48 kHz samples after whatever is being said; return when they have gone out.
+        """Queue 48 kHz samples and wait until they were sent; return their start and end.
 
-        Cancelling it cuts the utterance off, as a speaker does who is interrupted.
+        Cancellation cuts the utterance off, like an interrupted speaker.
 
         Raises:
-            RuntimeError: The microphone is not open, or was closed or broke meanwhile.
+            RuntimeError: The microphone is not open, or was closed or failed during the speech.
         """
         if self._task is None or self._task.done():
             raise RuntimeError("the microphone is not open")
@@ -92,7 +92,7 @@ class Microphone:
         except Exception as error:
             cause = error
         finally:
-            # Whoever is speaking learns of it; the room's own events tell everybody else.
+            # Fail the pending `say` calls. Other code learns of the end from the room's events.
             for utterance in self._waiting:
                 if not utterance.done.done():
                     failure = RuntimeError("the microphone broke" if cause else "it was closed")
@@ -106,7 +106,7 @@ class Microphone:
         while True:
             late_s = loop.time() - due_s
             if late_s > LATE_S:
-                # The frames that were due meanwhile go out from now on, all of them late.
+                # The overdue frames are sent from now on, all of them late.
                 self.late_frames += round(late_s / FRAME_S)
                 due_s = loop.time()
             elif late_s < 0:

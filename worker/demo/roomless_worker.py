@@ -1,8 +1,8 @@
-"""A worker that no LiveKit knows: it holds one interview, given on its command line.
+"""Worker without a LiveKit server: holds one interview, given on its command line.
 
-Everything else is as in every worker: the forkserver and what is loaded there, the job's own
-process, its exit code, its journal and the shipping of it. The job finds its candidate on a
-Unix socket (`worker.local_stage`).
+Everything else is as in every worker: the forkserver and its preloaded modules, the job's own
+process, its exit code, its journal and the ingestion of the journal. The job reaches its
+candidate over a Unix socket (`worker.local_stage`).
 
     python -m worker.demo.roomless_worker ROOM METADATA
 """
@@ -20,30 +20,30 @@ from worker.server import Worker
 from worker.settings import Settings
 from worker.telemetry.logs import configure_logs
 
-# Run as a module, its own name would be __main__.
+# Not __name__, which is __main__ when this runs as a module.
 logger = logging.getLogger("worker.demo.roomless_worker")
 
-#: What the log says once the job has a process.
+#: The log message once the job has a process.
 LAUNCHED: Final = "the interview has begun without a room"
 
 
 class RoomlessWorker(Worker):
-    """Holds one interview without a room, and goes on until it is told to stop.
+    """Holds one interview without a room, and runs until it is stopped.
 
     Args:
-        settings: As for every worker; those of LiveKit are not used.
-        room: The interview's room, by name only.
-        metadata: What a dispatch would carry.
+        settings: As for every worker; the LiveKit settings are not used.
+        room: The name of the interview's room; no such room exists.
+        metadata: The metadata that a dispatch would carry.
     """
 
     def __init__(self, settings: Settings, *, room: str, metadata: str) -> None:
         super().__init__(settings)
-        # A job without LiveKit is made of its room alone, so the room carries the metadata.
+        # Without LiveKit a job is created from its room only, so the room carries the metadata.
         self._room = models.Room(name=room, metadata=metadata)
         self._launching: asyncio.Task[None] | None = None
 
     async def _reach_livekit(self) -> None:
-        """There is none to reach."""
+        """Do nothing: there is no LiveKit server."""
 
     async def _serve(self) -> None:
         self.server.on("worker_started", self._launch_soon)
@@ -63,7 +63,7 @@ class RoomlessWorker(Worker):
 
 
 def main() -> None:
-    """Run one until SIGTERM."""
+    """Run one worker until SIGTERM."""
     room, metadata = sys.argv[1:]
     settings = Settings.load()
     configure_logs(settings)

@@ -1,7 +1,7 @@
-"""What the demo's candidate says: an answer to each question of the sample plan.
+"""Answers of the demo's candidate to the questions of the sample plan.
 
 `[pause 1.3]` is a thinking pause inside an answer, in seconds. The answers avoid words that
-small speech recognisers mishear, so that a transcript can be held against them.
+small speech recognisers mishear, so that a transcript can be compared with them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from worker.interview.plan import SAMPLE_PLAN, Plan, load_plan
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: The answers to the sample plan, by question id; a follow-up's is `<id>/<number from 1>`.
+#: Answers to the sample plan by question id; the id of a follow-up is `<id>/<number from 1>`.
 ANSWERS: Mapping[str, str] = {
     "recent-project": (
         "Last year I worked on a small service that reminds people of their visits to the doctor."
@@ -34,7 +34,7 @@ ANSWERS: Mapping[str, str] = {
     ),
 }
 
-#: The answer to anything else.
+#: The answer to any other question.
 GENERIC_ANSWER = "That is a good question. I would start small, and ask the people who use it."
 
 
@@ -42,9 +42,9 @@ class CandidateScript:
     """Answers to the questions of one plan.
 
     Args:
-        plan: Whose questions are answered.
-        answers: As `ANSWERS`, by the plan's question ids.
-        generic: For every question that has no answer of its own.
+        plan: The plan with the questions.
+        answers: Answers by question id, in the form of `ANSWERS`.
+        generic: The answer to every other question.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class CandidateScript:
         self._ids = [question.id for question in plan.questions]
         self._answers = dict(answers)
         self._generic = generic
-        # Follow-ups first: an interviewer may repeat the question before following up on it.
+        # Follow-ups first: the interviewer may repeat the question before a follow-up.
         followed = [
             (_words(follow_up), f"{question.id}/{number}")
             for question in plan.questions
@@ -69,19 +69,19 @@ class CandidateScript:
 
     @classmethod
     def for_sample_plan(cls) -> CandidateScript:
-        """The script for the plan that ships with the package."""
+        """Return the script for the plan that ships with the package."""
         return cls(load_plan(SAMPLE_PLAN))
 
     def is_question(self, said: str) -> bool:
-        """Whether this is one of the plan's questions, and not its closing or a clip."""
+        """Return whether the text contains a question of the plan, not only a closing or clip."""
         return any(asked in _words(said) for asked, _ in self._asked)
 
     def answer_for(self, question: str | int) -> str:
-        """The answer, with its pause marks, to a question.
+        """Return the answer to a question, with its pause marks.
 
         Args:
-            question: What the interviewer said (the plan's words anywhere in it, in whatever
-                case and punctuation), or the question's place in the plan, from 0.
+            question: The interviewer's text, which contains the plan's words in any case and
+                punctuation; or the question's index in the plan, from 0.
         """
         if isinstance(question, int):
             known = 0 <= question < len(self._ids)
@@ -94,5 +94,5 @@ class CandidateScript:
 
 
 def _words(text: str) -> str:
-    """The words alone, lower case, with a space around each, so that whole words are compared."""
+    """Return the words in lower case, each between spaces, so that only whole words match."""
     return f" {' '.join(re.findall(r'[a-z0-9]+', text.lower()))} "

@@ -1,4 +1,4 @@
-"""The candidate's voice: text in, sound out, with thinking pauses where the script marks them."""
+"""The candidate's voice: speech synthesis with the thinking pauses that the script marks."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ if TYPE_CHECKING:
     from worker.speech.audio import Floats, Pcm
 
 _PAUSE = re.compile(r"\[pause (\d+(?:\.\d+)?)\]")
-#: Of the interviewer's pitch and speed: a semitone and a half lower, so that a listener tells
-#: the two apart though one synthesiser speaks for both.
+#: Factor on the interviewer's pitch and speed: a semitone and a half lower, so that a listener
+#: can tell the two apart although both use one synthesiser.
 CANDIDATE_PITCH = 0.92
 
 
 class Voice(Protocol):
-    """Something that speaks a text."""
+    """A speech synthesiser."""
 
     async def render(self, text: str) -> tuple[Pcm, int]:
         """Return the text as 16-bit mono samples, and their rate in samples per second.
 
-        `[pause 1.3]` inside the text is that many seconds of silence.
+        `[pause 1.3]` inside the text becomes 1.3 seconds of silence.
         """
         ...
 
 
 def split_at_pauses(text: str) -> list[str | float]:
-    """Cut a script's text into what is spoken (str) and how long is paused (seconds).
+    """Split a script's text into spoken parts (str) and pauses (seconds, float).
 
     >>> split_at_pauses("Well, [pause 1.3] yes.")
     ['Well,', 1.3, 'yes.']
@@ -49,17 +49,17 @@ def split_at_pauses(text: str) -> list[str | float]:
 
 
 def without_pauses(text: str) -> str:
-    """The words of a script's text alone, as a transcript of it should read."""
+    """Return a script's text without pause marks, as a correct transcript has it."""
     return " ".join(part for part in split_at_pauses(text) if isinstance(part, str))
 
 
 class LocalVoice:
-    """The bundled synthesiser, at another pitch than the interviewer's.
+    """The bundled synthesiser, at a different pitch than the interviewer's.
 
     Args:
-        pitch: Pitch and speed, of the synthesiser's own. The samples are not touched, they are
-            only declared to be of a lower rate, which costs nothing and adds no artefacts.
-        synthesize: Turns text into 24 kHz mono floats; blocks, and is called in a thread.
+        pitch: Factor on the synthesiser's pitch and speed. The samples stay unchanged; only
+            their declared rate is lower, which costs nothing and adds no artefacts.
+        synthesize: Turns text into 24 kHz mono floats. It blocks and is called in a thread.
     """
 
     def __init__(
@@ -75,8 +75,8 @@ class LocalVoice:
         """Speak a script's text; see `Voice.render`.
 
         Raises:
-            LocalSpeechUnavailable: The synthesiser is not to be had on this machine.
-            LocalSpeechFailed: It failed on this text.
+            LocalSpeechUnavailable: The synthesiser is not available on this machine.
+            LocalSpeechFailed: The synthesiser failed on this text.
         """
         return await asyncio.to_thread(self._render, text), self._rate
 

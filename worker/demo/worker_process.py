@@ -1,4 +1,4 @@
-"""A worker as a process of its own, for as long as a block runs."""
+"""Run a worker in its own process for the duration of a block."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from typing import Final
 
 from worker.demo.child_process import start_child
 
-#: A worker that LiveKit sends its jobs to.
+#: Module and arguments of a worker that receives its jobs from LiveKit.
 START: Final = ("worker", "start")
-#: What the framework logs once LiveKit has taken the worker's registration.
+#: The framework's log message once LiveKit has registered the worker.
 REGISTERED: Final = "registered worker"
 
 _READY_S = 60.0
 _LOOK_EVERY_S = 0.1
 
-#: What is sent, and how long it has to work: the first SIGTERM drains, the second ends the
-#: running jobs, and a worker that hangs is killed.
+#: Signals in order, each with the seconds until the next: the first SIGTERM drains, the second
+#: ends the running jobs, SIGKILL ends a worker that hangs.
 _ENDINGS = (("terminate", 2.0), ("terminate", 12.0), ("kill", 5.0))
 
 
 class WorkerDidNotStart(Exception):
-    """The worker process ended, or was not ready in time; `log` says why."""
+    """Raised when the worker process ended or was not ready in time; `log` has the reason."""
 
     def __init__(self, log: Path, what: str) -> None:
         self.log = log
@@ -41,15 +41,15 @@ async def running_worker(
     module: Sequence[str] = START,
     ready: str = REGISTERED,
 ) -> AsyncIterator[subprocess.Popen[bytes]]:
-    """Run a worker from the line `ready` in its log to its end.
+    """Start a worker, wait for `ready` in its log, and end it after the block.
 
-    Raises WorkerDidNotStart. However the block ends, the process is gone afterwards.
+    Raises WorkerDidNotStart. The process has ended after the block, also after an error.
 
     Args:
-        environment: Of the worker, all of it.
-        log: The file for its log.
-        module: What is run: a module, and its arguments.
-        ready: What its log says once it is ready.
+        environment: The worker's complete environment.
+        log: The file for the worker's log.
+        module: The module to run, and its arguments.
+        ready: The log message of a worker that is ready.
     """
     with log.open("wb") as output:
         command = [sys.executable, "-m", *module]

@@ -1,5 +1,5 @@
-"""What is wrong with a set-up before an interview finds out: checks, from the outside in.
+"""Checks that find faults of a deployment before an interview does, from the outside in.
 
-A check is a function of a `Visit` that returns one `Finding`; `registry.CHECKS` has them all, and
-`examination.examine` runs them side by side.
+A check is a function of a `Visit` that returns one `Finding`. `registry.CHECKS` lists the checks,
+and `examination.examine` runs them concurrently.
 """

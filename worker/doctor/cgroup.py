@@ -1,7 +1,7 @@
-"""The limits of the container that a process runs in, by Linux's control groups.
+"""Limits of this process's container, from Linux control groups.
 
-Sources: the kernel's admin-guide/cgroup-v2.rst (memory.max, memory.current, cpu.max; the limits
-of all groups above hold as well) and cgroup-v1/memory.rst, scheduler/sched-bwc.rst.
+Sources: the kernel's admin-guide/cgroup-v2.rst (memory.max, memory.current, cpu.max; the limits of
+all parent groups apply as well) and cgroup-v1/memory.rst, scheduler/sched-bwc.rst.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-#: Version 1 says "none" with the largest number of whole pages.
+#: Version 1 expresses "no limit" as the largest number of whole pages.
 _UNLIMITED_V1: Final = 2**62
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """The least of what the groups allow; None where none of them says.
+    """The tightest limits of all groups; None if no group sets one.
 
-    `memory` and `used` are bytes, `used` that of the group with the least memory.
+    `memory` and `used` are bytes; `used` belongs to the group with the smallest memory limit.
     """
 
     memory: int | None = None
@@ -30,7 +30,7 @@ class Limits:
 def limits_of_this_process(
     mounted: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")
 ) -> Limits:
-    """Read them; on systems without control groups there are none. Blocks for some file reads."""
+    """Read the limits; a system without control groups has none. Blocks for some file reads."""
     try:
         lines = membership.read_text().splitlines()
     except OSError:
@@ -49,7 +49,7 @@ def limits_of_this_process(
 
 
 def _folders(mounted: Path, controllers: str, group: str) -> Iterator[Path]:
-    """The group's folder and all above; inside a container its own group is the root."""
+    """Yield the group's folder and its parents; inside a container its own group is the root."""
     root = mounted / controllers if controllers else mounted
     path = PurePosixPath(group.lstrip("/"))
     if ".." in path.parts:
@@ -82,5 +82,5 @@ def _cpus(folder: Path) -> float | None:
 def _number(path: Path) -> float | None:
     try:
         return int(path.read_text())
-    except (OSError, ValueError):  # "max" is none
+    except (OSError, ValueError):  # "max" means no limit
         return None

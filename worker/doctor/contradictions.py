@@ -1,4 +1,4 @@
-"""Settings that are each allowed, and do not go together."""
+"""Settings that are valid on their own but contradict each other."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 async def look_at_settings(visit: Visit) -> Finding:
-    """What contradicts itself; all of it in one line."""
+    """Report all contradictions in one line."""
     problems = list(contradictions(visit.settings))
     if not problems:
         return fine("they can be read, and agree with each other")
@@ -27,7 +27,7 @@ async def look_at_settings(visit: Visit) -> Finding:
 
 
 def contradictions(settings: Settings) -> Iterator[tuple[str, str]]:
-    """What does not go together, and what to do about it."""
+    """Yield each contradiction with advice."""
     if settings.database_url.get_secret_value() and settings.embedded:
         yield (
             "INTERVIEW_EMBEDDED has no effect beside DATABASE_URL",
@@ -62,5 +62,5 @@ def _more_than(settings: Settings, larger: str, smaller: str) -> tuple[str, str]
 def _rehearses(settings: Settings) -> bool:
     try:
         return bool(settings.faults_to_set())
-    except FaultInvalid:  # refused as the settings were read
+    except FaultInvalid:  # rejected when the settings were read
         return True

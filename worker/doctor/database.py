@@ -1,4 +1,4 @@
-"""Is PostgreSQL there, of this worker's schema, and may this role do what the worker does?"""
+"""Checks of PostgreSQL: reachable, right schema, sufficient privileges and connections."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from worker.doctor.visit import Visit
 
 _ROUND_TRIPS: Final = 5
-#: Milliseconds above which a turn's commit (a begin, an insert, a commit) is felt by a candidate:
-#: the next turn waits for it for 200 ms at the most.
+#: Round trip in milliseconds above which the candidate notices a turn's commit (a begin, an insert,
+#: a commit): the next turn waits for it for at most 200 ms.
 _SLOW_MS: Final = 50.0
 _TABLES: Final = re.compile(r"CREATE TABLE (?:IF NOT EXISTS )?(\w+)", re.IGNORECASE)
-#: What the worker does with its tables.
+#: The privileges that the worker needs on its tables.
 _USES: Final = ("SELECT", "INSERT", "UPDATE")
 _DATABASE_FAILURES: Final = (
     asyncpg.PostgresError,
@@ -35,7 +35,7 @@ _DATABASE_FAILURES: Final = (
 
 
 async def look_at_server(visit: Visit) -> Finding:
-    """A connection, the server's version, a round trip, and whether it takes writes."""
+    """Check the connection, the server's version, the round trip, and that it accepts writes."""
     settings = visit.settings
     url = settings.database_url.get_secret_value()
     if not url and not settings.embedded:
@@ -90,7 +90,7 @@ async def _round_trip_ms(connection: Any) -> float:
 
 
 async def look_at_schema(visit: Visit) -> Finding:
-    """The migrations: all applied, some to come, or more than this worker knows."""
+    """Check the migrations: all applied, some pending, or newer than this worker."""
     known = known_migrations()[-1].version
     try:
         async with visit.connection() as connection:
@@ -116,7 +116,7 @@ async def look_at_schema(visit: Visit) -> Finding:
 
 
 async def look_at_privileges(visit: Visit) -> Finding:
-    """What the worker does with its tables, and making them where migrations are to come."""
+    """Check the privileges on the tables, and CREATE if migrations are pending."""
     try:
         async with visit.connection() as connection:
             lacking = await _lacking(connection)
@@ -137,7 +137,7 @@ async def _lacking(connection: Any) -> list[str]:
     uses.insert(0, ("schema_migrations", "SELECT"))
     rows = await connection.fetch(
         "SELECT name, use FROM unnest($1::text[], $2::text[]) AS wanted (name, use)"
-        # What is not there is to come with the migrations.
+        # A missing table is skipped: the migrations create it.
         " WHERE NOT has_table_privilege(to_regclass(name), use)",
         [table for table, _ in uses],
         [use for _, use in uses],
@@ -152,22 +152,22 @@ async def _lacking(connection: Any) -> list[str]:
 
 
 async def _is_complete(connection: Any) -> bool:
-    """Whether no migration is to come."""
+    """Return whether no migration is pending."""
     try:
         return await pending(connection) == []
     except (SchemaTooNew, MigrationChanged):
-        return True  # none is applied either
+        return True  # the worker applies no migration in this case
 
 
 def tables() -> tuple[str, ...]:
-    """The tables that the migrations make."""
+    """Return the tables that the migrations create."""
     return tuple(
         dict.fromkeys(name for each in known_migrations() for name in _TABLES.findall(each.sql))
     )
 
 
 async def look_at_connections(visit: Visit) -> Finding:
-    """The connections that the server allows, against those that all pools may open."""
+    """Compare the connections that the server allows with those that all pools may open."""
     try:
         async with visit.connection() as connection:
             row = await connection.fetchrow(
@@ -191,7 +191,7 @@ async def look_at_connections(visit: Visit) -> Finding:
 
 
 def judge_connections(allowed: int, *, processes: int, pool: int, overflow: int) -> Finding:
-    """Judge a limit: each job, and the main process, has a pool of its own."""
+    """Judge a connection limit: each job and the main process have their own pool."""
     most = processes * (pool + overflow)
     facts = {"allowed": allowed, "processes": processes, "most": most}
     found = f"{allowed} allowed; {processes - 1} slots may open {most} ({pool}+{overflow} each)"

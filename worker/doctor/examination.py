@@ -1,4 +1,4 @@
-"""All checks side by side, each with a time-out of its own, none of them fatal to the others."""
+"""Concurrent run of all checks: each has its own timeout, and none can break the others."""
 
 from __future__ import annotations
 
@@ -11,23 +11,24 @@ from worker.bounded import bounded
 from worker.doctor.findings import Finding, Verdict, skipped, wrong
 from worker.doctor.visit import Visit
 
-#: Seconds for the whole of it, whatever waits for whatever; what has not ended by then is late.
+#: Total seconds for all checks, including waits for other checks; checks that still run then are
+#: late.
 TOTAL_S: Final = 15.0
-#: Seconds for checks that are cut off to end.
+#: Seconds that cancelled checks have to end.
 _STOP_S: Final = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """One thing to look at.
+    """One check.
 
     Args:
-        name: Its area and what it is, as in `database.schema`.
-        what: What is looked at, in a line.
-        run: Looks. What it raises is reported as a defect of the check.
-        budget_s: Seconds it may take, from when what it needs is known to be well.
-        late: What to do where it takes longer.
-        needs: The checks that have to be well (or warn) first; skipped where one is not.
+        name: Its area and subject, as in `database.schema`.
+        what: The subject of the check, in one line.
+        run: The check itself. An exception is reported as a defect of the check.
+        budget_s: Timeout in seconds, counted from when its prerequisites have passed.
+        late: Advice if it times out.
+        needs: The checks that must pass (ok or warning) first; otherwise this one is skipped.
     """
 
     name: str
@@ -40,14 +41,14 @@ class Check:
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """A check, what it found, and how many seconds it took."""
+    """A check, its finding, and its duration in seconds."""
 
     check: Check
     finding: Finding
     seconds: float
 
     def as_data(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """Return the result as data for JSON."""
         return {
             "check": self.check.name,
             "what": self.check.what,
@@ -62,10 +63,10 @@ class Result:
 async def examine(
     visit: Visit, checks: Sequence[Check], *, total_s: float = TOTAL_S
 ) -> list[Result]:
-    """Run them all at once; the results come in the order of the checks.
+    """Run all checks concurrently; return the results in the order of `checks`.
 
-    A check comes after those that it needs, both in the sequence and in time. Raises ValueError
-    for one that needs what does not come before it.
+    A check must come after those that it needs in `checks`, and starts after them. Raises
+    ValueError for a check that needs one that does not come before it.
     """
     deadline = asyncio.get_running_loop().time() + total_s
     running: dict[str, asyncio.Task[Result]] = {}
@@ -79,7 +80,7 @@ async def examine(
     finally:
         for task in running.values():
             task.cancel()
-        # What they have opened is put back next: nothing more must be opened by then.
+        # Cleanup comes next: wait until the checks open nothing more.
         if running:
             await asyncio.wait(running.values(), timeout=_STOP_S)
 
@@ -88,7 +89,7 @@ async def _run(
     check: Check, visit: Visit, others: Mapping[str, asyncio.Task[Result]], deadline: float
 ) -> Result:
     for name in check.needs:
-        # Shielded: who needs it may be cancelled, and the others still want to know.
+        # Shielded: a cancelled dependent must not cancel a check that others need.
         needed = (await asyncio.shield(others[name])).finding
         if needed.verdict is Verdict.WRONG:
             return Result(check=check, finding=skipped(name), seconds=0.0)
@@ -102,8 +103,8 @@ async def _run(
         finding = await bounded(_look(check, visit), budget_s)
     except TimeoutError:
         finding = wrong(f"no answer within {budget_s:.3g} s", check.late)
-    except Exception as error:  # a check must not take the others with it
-        # Its message is not shown: it may quote anything.
+    except Exception as error:  # one check must not break the others
+        # Do not show the message: it may quote personal data or secrets.
         finding = wrong(
             f"the check itself failed ({type(error).__name__})",
             "this is a defect of interview-worker: report it with this line",

@@ -1,4 +1,4 @@
-"""What a check has found: a verdict, one line, and what to do about it."""
+"""Result of a check: a verdict, one line, and advice."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from typing import Any
 
 
 class Verdict(StrEnum):
-    """How it is."""
+    """The verdict of a check."""
 
     OK = "ok"
-    #: Interviews are held; somebody should know all the same.
+    #: Interviews are held, but the operator should know.
     WARNING = "warning"
-    #: No interview is held, or each with something missing.
+    #: No interviews are held, or each lacks something.
     WRONG = "wrong"
-    #: Not looked at, since something that it needs is wrong.
+    #: Not checked, because a prerequisite failed.
     SKIPPED = "skipped"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One line, and the figures behind it. Nothing in it is secret.
+    """One line and its data. Contains no secrets.
 
-    `advice` says what to do, where there is something to do. `facts` are for programs; their
-    names end with their unit.
+    `advice` says what to do, if anything. `facts` are for programs; their names end with their
+    unit.
     """
 
     verdict: Verdict
@@ -35,20 +35,20 @@ class Finding:
 
 
 def fine(found: str, **facts: Any) -> Finding:
-    """All is well."""
+    """Return an OK finding."""
     return Finding(verdict=Verdict.OK, found=found, facts=facts)
 
 
 def warning(found: str, advice: str, **facts: Any) -> Finding:
-    """It works, and could be better."""
+    """Return a warning: it works, but could be better."""
     return Finding(verdict=Verdict.WARNING, found=found, advice=advice, facts=facts)
 
 
 def wrong(found: str, advice: str, **facts: Any) -> Finding:
-    """It does not work."""
+    """Return a failure: it does not work."""
     return Finding(verdict=Verdict.WRONG, found=found, advice=advice, facts=facts)
 
 
 def skipped(because: str) -> Finding:
-    """Not looked at; `because` names the check that has to be well first."""
+    """Return a finding of a check that did not run; `because` names the failed prerequisite."""
     return Finding(verdict=Verdict.SKIPPED, found=f"needs {because}", facts={"because": because})

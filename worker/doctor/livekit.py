@@ -1,4 +1,4 @@
-"""Is LiveKit there, does it take the key, is the clock right, may a worker register?"""
+"""Checks of LiveKit: reachable, key accepted, clock right, worker can register."""
 
 from __future__ import annotations
 
@@ -30,19 +30,20 @@ if TYPE_CHECKING:
     from worker.doctor.visit import Visit
 
 _ENCRYPTED: Final = ("wss", "https")
-#: Days before its end at which a certificate is worth a word.
+#: Days before its expiry from which a certificate causes a warning.
 _CERTIFICATE_DAYS: Final = 14
 _KEY_S: Final = 4.0
 
-#: Seconds that LiveKit allows a clock to be off (livekit/protocol auth/verifier.go, tokenLeeway).
-#: A token is valid from the second it is signed in: ahead of the server by more, and none is.
+#: Seconds that LiveKit allows a clock to be off (livekit/protocol auth/verifier.go, tokenLeeway). A
+#: token is valid from the second of its signature: a clock ahead of the server's by more makes
+#: every token invalid.
 TOKEN_LEEWAY_S: Final = 60.0
-#: Seconds from which it is worth a word: the times of the records are off by as much.
+#: Seconds of clock offset that cause a warning: the times in the records are off by as much.
 _NOTICED_S: Final = 5.0
 
 
 async def look_at_url(visit: Visit) -> Finding:
-    """The scheme, the name, a connection, and the certificate."""
+    """Check the scheme, the name, a connection, and the certificate."""
     url = visit.settings.livekit_url
     if not url:
         return wrong(
@@ -78,7 +79,7 @@ async def look_at_url(visit: Visit) -> Finding:
 
 
 def _not_connected(shown: str, error: OSError) -> Finding:
-    """What kept a connection from being made, and what to do."""
+    """Return the reason why no connection was made, with advice."""
     if isinstance(error, socket.gaierror):
         return wrong(f"{shown}: its name is unknown", "check LIVEKIT_URL, and the DNS")
     if isinstance(error, ssl.SSLCertVerificationError):
@@ -99,7 +100,7 @@ def _not_connected(shown: str, error: OSError) -> Finding:
 
 
 async def _connect(host: str, port: int, *, encrypted: bool) -> tuple[str, float, Any]:
-    """The address, the seconds that it took, and the certificate where there is TLS."""
+    """Return the address, the connect time in seconds, and the certificate if there is TLS."""
     loop = asyncio.get_running_loop()
     began = loop.time()
     context = ssl.create_default_context() if encrypted else None
@@ -113,7 +114,7 @@ async def _connect(host: str, port: int, *, encrypted: bool) -> tuple[str, float
 
 
 async def look_at_clock(visit: Visit) -> Finding:
-    """This machine's clock against the Date header of the server's answers (to the second)."""
+    """Compare this machine's clock with the Date header of the server (to the second)."""
     url = _http(visit.settings.livekit_url)
     try:
         async with aiohttp.ClientSession() as http:
@@ -132,8 +133,8 @@ async def look_at_clock(visit: Visit) -> Finding:
 
 
 def judge_clock(server: float, *, before: float, after: float) -> Finding:
-    """Judge a server's time, cut to the second, that was told between two moments of ours."""
-    # Between these two is how far we are ahead, whenever the server looked at its clock.
+    """Judge a server time, truncated to the second, taken between two local times."""
+    # The local clock's lead lies between these two, whenever the server read its clock.
     least, most = before - (server + 1.0), after - server
     ahead = 0.0 if least <= 0.0 <= most else min(least, most, key=abs)
     facts = {"ahead_s": round(ahead, 1)}
@@ -147,7 +148,7 @@ def judge_clock(server: float, *, before: float, after: float) -> Finding:
 
 
 async def look_at_key(visit: Visit) -> Finding:
-    """Whether the server takes the key and its secret."""
+    """Check that the server accepts the key and its secret."""
     url, key, secret = visit.livekit
     unset = [
         name
@@ -173,7 +174,7 @@ async def look_at_key(visit: Visit) -> Finding:
 
 
 async def look_at_registration(visit: Visit) -> Finding:
-    """Register as a worker of a name that nobody dispatches to, and leave: as `start` does it."""
+    """Register as `start` does, under a name that gets no dispatches, and disconnect."""
     url, key, secret = visit.livekit
     token = api.AccessToken(key, secret).with_grants(api.VideoGrants(agent=True)).to_jwt()
     request = agent.WorkerMessage(
@@ -210,7 +211,7 @@ async def look_at_registration(visit: Visit) -> Finding:
 
 
 def unused_name() -> str:
-    """A name that nobody else has."""
+    """Return a random name that is unique in practice."""
     return secrets.token_hex(6)
 
 

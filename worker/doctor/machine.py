@@ -1,4 +1,4 @@
-"""Does this machine carry the slots: the data folder, its disk, files, memory, CPUs, the port."""
+"""Checks of this machine against the slots: data folder, disk, files, memory, CPUs, port."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ if TYPE_CHECKING:
     from worker.doctor.visit import Visit
 
 _MB: Final = 1_000_000
-#: Bytes of free disk: the alert InterviewDiskFull has the first figure too.
+#: Bytes of free disk; the alert InterviewDiskFull uses the first figure too.
 _LITTLE_DISK: Final = 1_000 * _MB
 _NO_DISK: Final = 100 * _MB
 
 _SYNCS: Final = 5
-#: A committed turn waits for one fsync; the next turn waits for that.
+#: A turn waits for one fsync to be committed, and the next turn waits for that commit.
 _SLOW_SYNC_MS: Final = 50.0
 _BROKEN_SYNC_MS: Final = 1000.0
 
-#: Memory of a job beside others, and of all that runs before the first one, in MB of PSS
-#: (measured: four interviews beside four idle processes took 940 MB, 119 MB each of the four).
+#: Memory of one job among others, and of all that runs before the first job, in MB of PSS
+#: (measured: four interviews and four idle processes took 940 MB, 119 MB for each of the four).
 JOB_MB: Final = 119
 BASE_MB: Final = 464
-#: Interviews that one processor carries with the local speech models (measured: 4 on 2 cores).
+#: Interviews that one processor can run with the local speech models (measured: 4 on 2 cores).
 SLOTS_A_CPU: Final = 2
 
-#: Open files of a worker's main process: what it has by itself, and for each job's process
-#: (its pipes, its journal, its sockets); generous on purpose.
+#: Open files of a worker's main process: its own, and those for each job process (pipes, journal,
+#: sockets); generous on purpose.
 _BASE_FILES: Final = 128
 _FILES_A_PROCESS: Final = 16
 
@@ -51,7 +51,7 @@ _ANSWER_S: Final = 2.0
 
 
 async def look_at_data_dir(visit: Visit) -> Finding:
-    """Write a journal's worth there, as the worker's own readiness does."""
+    """Write as much as a journal needs, as the worker's readiness check does."""
     folder = visit.settings.journal_dir
     if (problem := await aside(lambda: write_probe(folder))) is not None:
         return wrong(problem, "set INTERVIEW_DATA_DIR to a folder that can be written")
@@ -59,10 +59,10 @@ async def look_at_data_dir(visit: Visit) -> Finding:
 
 
 async def look_at_disk(visit: Visit) -> Finding:
-    """The free space, and the free inodes, of the data folder's disk."""
+    """Check the free space and the free inodes of the data folder's disk."""
     folder = visit.settings.journal_dir
     free, files = await aside(lambda: (shutil.disk_usage(folder).free, os.statvfs(folder)))
-    # Some file systems make inodes as they need them, and say 0 of 0.
+    # Some file systems create inodes on demand and report 0 of 0.
     few_files = files.f_files > 0 and files.f_favail < 1000
     return judge_disk(free, few_files=few_files)
 
@@ -79,13 +79,13 @@ def judge_disk(free: int, *, few_files: bool = False) -> Finding:
 
 
 async def look_at_fsync(visit: Visit) -> Finding:
-    """How long a record takes until it is on the disk."""
+    """Measure the time until a record is on the disk."""
     folder = visit.settings.journal_dir
     return judge_fsync(statistics.median(await aside(lambda: _syncs_ms(folder))))
 
 
 def judge_fsync(median_ms: float) -> Finding:
-    """Judge the median of a few."""
+    """Judge the median of some fsync times in milliseconds."""
     found = f"{median_ms:.1f} ms until a record is on the disk"
     facts = {"median_ms": round(median_ms, 2)}
     advice = "put INTERVIEW_DATA_DIR on a local disk (SSD), no network share"
@@ -113,7 +113,7 @@ def _syncs_ms(folder: Path) -> list[float]:
 
 
 async def look_at_files(visit: Visit) -> Finding:
-    """RLIMIT_NOFILE against what the main process opens for its jobs."""
+    """Compare RLIMIT_NOFILE with the files that the main process opens for its jobs."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     unlimited = resource.RLIM_INFINITY
     processes = visit.settings.slots + visit.settings.idle_processes
@@ -139,7 +139,7 @@ def judge_files(soft: int, hard: int, *, processes: int) -> Finding:
 
 
 async def look_at_memory(visit: Visit) -> Finding:
-    """The container's limit, or the machine's memory, against the slots; and what is free."""
+    """Compare total memory (container limit or machine) and free memory with the slots."""
     limits = await aside(limits_of_this_process)
     memory = psutil.virtual_memory()
     return judge_memory(
@@ -148,7 +148,7 @@ async def look_at_memory(visit: Visit) -> Finding:
 
 
 def judge_memory(limits: Limits, *, total: int, free: int, slots: int) -> Finding:
-    """Judge memory (bytes) against what so many interviews take."""
+    """Judge memory in bytes against the need of `slots` interviews."""
     most = min(total, limits.memory if limits.memory is not None else total)
     left = min(free, most - limits.used) if limits.memory is not None else free
     needed = (BASE_MB + JOB_MB * slots) * _MB
@@ -170,7 +170,7 @@ def judge_memory(limits: Limits, *, total: int, free: int, slots: int) -> Findin
 
 
 async def look_at_cpus(visit: Visit) -> Finding:
-    """The processors that this process may use, against the slots."""
+    """Compare the processors that this process may use with the slots."""
     limits = await aside(limits_of_this_process)
     usable = float(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1)
     if limits.cpus is not None:
@@ -179,7 +179,7 @@ async def look_at_cpus(visit: Visit) -> Finding:
 
 
 def judge_cpus(cpus: float, slots: int) -> Finding:
-    """Judge how many interviews so many processors carry."""
+    """Judge how many interviews `cpus` processors can run."""
     fits = max(1, int(cpus * SLOTS_A_CPU))
     found = f"{cpus:g} processors for {slots} slots"
     facts = {"cpus": cpus, "slots_fit": fits}
@@ -193,7 +193,7 @@ def judge_cpus(cpus: float, slots: int) -> Finding:
 
 
 async def look_at_port(visit: Visit) -> Finding:
-    """The port of the HTTP server: free, a worker's of ours, or somebody else's."""
+    """Check the port of the HTTP server: free, used by a worker, or used by another program."""
     host, port = visit.settings.http_host, visit.settings.http_port
     if port == 0:
         return fine("any free port will be taken (INTERVIEW_HTTP_PORT=0)")
@@ -218,10 +218,11 @@ async def look_at_port(visit: Visit) -> Finding:
 def _bind(host: str, port: int) -> None:
     family, _, _, _, where = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM)[0]
     with socket.socket(family, socket.SOCK_STREAM) as probe:
-        # As asyncio binds it: connections of a worker before this one may linger (TIME_WAIT).
+        # Bind as asyncio does: connections of an earlier worker may linger (TIME_WAIT).
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(where)
-        # Linux lets a socket that reuses be bound beside one that only listens later.
+        # With SO_REUSEADDR, Linux allows a bind beside a bound socket that is not yet listening, so
+        # listen too.
         probe.listen(1)
 
 

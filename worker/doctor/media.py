@@ -1,4 +1,4 @@
-"""The way that voices take: two participants in a room of our own, one speaks, one listens."""
+"""Check of the media path: two participants in a test room, one speaks and one listens."""
 
 from __future__ import annotations
 
@@ -22,28 +22,29 @@ if TYPE_CHECKING:
     from worker.doctor.visit import Visit
     from worker.speech.audio import Pcm
 
-#: Seconds for the whole way, the connection included.
+#: Total seconds, the connection included.
 MEDIA_S: Final = 10.0
-#: Seconds until the sound has to be heard on the other side.
+#: Seconds within which the other side must receive the sound.
 _HEARD_S: Final = 4.0
 _SOUND_S: Final = 0.6
-#: Should this process be killed, the server closes the room after so many seconds.
+#: If this process is killed, the server closes the room after this many seconds.
 _ROOM_LEFT_S: Final = 20
 
-#: Seconds that a join which is late by then has all the same to end.
+#: Minimum seconds that the cleanup waits for pending joins.
 _JOIN_ENDS_S: Final = 2.0
-#: Seconds for a join that was cut off to arrive at the server, and how often it is waited for.
+#: Seconds between deletions of the room, for a cancelled join to reach the server, and the maximum
+#: number of deletions.
 _JOIN_S: Final = 0.3
 _REMOVALS: Final = 3
 
-#: What has to be open, as livekit-server's config-sample.yaml has it.
+#: The ports that must be open, from livekit-server's config-sample.yaml.
 UDP_PORTS: Final = "open UDP 50000-60000 (or rtc.udp_port) of the server from here"
 PORTS: Final = f"{UDP_PORTS}; for networks without UDP, TCP 7881 (rtc.tcp_port) or TURN"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Way:
-    """How one direction travels: "udp" or "tcp", and whether by way of a TURN server."""
+    """The path of one direction: "udp" or "tcp", and whether through a TURN server."""
 
     protocol: str
     relayed: bool
@@ -51,10 +52,10 @@ class Way:
 
 
 async def look_at_media(visit: Visit) -> Finding:
-    """Join a room of our own twice, speak, and hear it on the other side."""
+    """Join a test room twice, send a sound, and receive it on the other side."""
     room = f"doctor-{unused_name()}"
     access = visit.livekit
-    # Before it is made: a call that is cut off may have made it.
+    # Register the cleanup before the call: a cancelled call may have created the room.
     visit.afterwards(lambda: _remove(access, room))
     try:
         await rooms.create_room(
@@ -70,7 +71,7 @@ async def look_at_media(visit: Visit) -> Finding:
 
 
 async def _remove(access: tuple[str, str, str], room: str) -> None:
-    """Delete the room, and once more: a join that was under way makes it anew."""
+    """Delete the room until it stays deleted: a pending join creates it again."""
     for nth in range(_REMOVALS):
         was_there = await rooms.delete_room(*access, room)
         if nth and not was_there:
@@ -106,15 +107,15 @@ async def _speak_and_hear(visit: Visit, room: str) -> Finding:
 
 
 async def _join(visit: Visit, *candidates: Candidate) -> None:
-    """Join, and leave at the end of the visit. Raises what the first of them raises."""
+    """Join all candidates; they leave during the cleanup. Raises the first join's error."""
     loop = asyncio.get_running_loop()
     give_up = loop.time() + MEDIA_S
     joins = (candidate.join() for candidate in candidates)
     joining = asyncio.gather(*joins, return_exceptions=True)
 
     async def leave() -> None:
-        # A connection that is given up halfway goes on in the SDK, which ends the process
-        # (a panic, SIGTERM) when it meets what was taken away from it.
+        # The SDK continues an abandoned connection attempt and ends the process (a panic, SIGTERM)
+        # when it finds its resources gone, so wait for the joins to end.
         await asyncio.wait({joining}, timeout=max(_JOIN_ENDS_S, give_up - loop.time()))
         await asyncio.gather(*(candidate.leave() for candidate in candidates))
 
@@ -125,7 +126,7 @@ async def _join(visit: Visit, *candidates: Candidate) -> None:
 
 
 def judge(found: Sequence[Way], *, connected_ms: int, heard_s: float) -> Finding:
-    """Judge a way that worked by how fast it is, and over what."""
+    """Judge a working path by its speed and its protocols."""
     heard_ms = round(heard_s * 1000)
     protocols = sorted({way.protocol for way in found})
     relayed = any(way.relayed for way in found)
@@ -147,7 +148,7 @@ def judge(found: Sequence[Way], *, connected_ms: int, heard_s: float) -> Finding
 
 
 def ways(stats: Sequence[stats_pb2.RtcStats]) -> list[Way]:
-    """The connections in use, by the SDK's statistics; none where they do not say."""
+    """Return the connections in use from the SDK's statistics; empty if they do not report any."""
     by_id = {
         getattr(each, kind).rtc.id: getattr(each, kind)
         for each in stats
@@ -173,7 +174,7 @@ def _way(pair: Any, local: Any) -> Way:
     relayed = local.candidate_type == stats_pb2.IceCandidateType.RELAY
     protocol = local.protocol.lower()
     if relayed and local.relay_protocol != stats_pb2.IceServerTransportProtocol.TRANSPORT_UDP:
-        # What matters is how the relay is reached, not how it goes on from there.
+        # The protocol to the relay matters, not the one beyond the relay.
         protocol = "tcp"
     return Way(
         protocol=protocol,
@@ -183,7 +184,7 @@ def _way(pair: Any, local: Any) -> Way:
 
 
 def sound() -> Pcm:
-    """A tone that rises and falls like syllables, so that no codec takes it for noise."""
+    """Return a tone that rises and falls like syllables, so that no codec treats it as noise."""
     at = np.arange(round(_SOUND_S * SAMPLE_RATE)) / SAMPLE_RATE
     syllables = np.sin(2 * np.pi * 4 * at)
     tone: Pcm = (np.sin(2 * np.pi * 440 * at) * syllables * 12_000).astype(np.int16)

@@ -1,4 +1,4 @@
-"""Do the models that run in the worker itself load, and do their work?"""
+"""Checks that the models inside the worker load and work."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from worker.doctor.visit import Visit
     from worker.speech.audio import Floats
 
-#: Seconds to load a model and use it once, on a machine that is busy.
+#: Seconds to load a model and use it once, on a busy machine.
 MODEL_S: Final = 10.0
 SENTENCE: Final = "Shall we begin with the first question?"
 _INSTALL: Final = "or take local out of the chains"
 
 
 async def look_at_vad(_: Visit) -> Finding:
-    """Load Silero, and let it judge a moment of silence."""
+    """Load Silero and run it on a moment of silence."""
     began = time.perf_counter()
     try:
         await load_vad()
@@ -40,7 +40,7 @@ async def look_at_vad(_: Visit) -> Finding:
 
 
 async def look_at_local_voice(_: Visit) -> Finding:
-    """Load the local voice, and have it say a sentence."""
+    """Load the local text to speech and synthesize a sentence."""
     began = time.perf_counter()
     try:
         speech = await aside(lambda: local_models.synthesize(SENTENCE))
@@ -54,7 +54,7 @@ async def look_at_local_voice(_: Visit) -> Finding:
 
 
 async def look_at_local_ear(_: Visit) -> Finding:
-    """Load the local speech to text, and have it understand what the local voice says."""
+    """Load the local speech to text and transcribe the output of the local text to speech."""
     began = time.perf_counter()
     try:
         text = await aside(lambda: local_models.transcribe(_spoken()))
@@ -64,7 +64,7 @@ async def look_at_local_ear(_: Visit) -> Finding:
 
 
 def judge_understood(text: str, *, took_ms: int) -> Finding:
-    """Judge what was understood of the sentence."""
+    """Judge the transcript of the sentence."""
     wanted, got = _words(SENTENCE), set(_words(text))
     understood = sum(word in got for word in wanted)
     found = f"{understood} of {len(wanted)} words are understood, in {took_ms} ms with loading"
@@ -75,7 +75,7 @@ def judge_understood(text: str, *, took_ms: int) -> Finding:
 
 
 async def look_at_script(_: Visit) -> Finding:
-    """The plan's own words need nothing."""
+    """Return an OK finding: the plan's own texts need no model and no service."""
     return fine("the plan's own words need nobody")
 
 

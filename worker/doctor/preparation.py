@@ -1,4 +1,4 @@
-"""What is imported before the checks begin, so that no check pays for it, nor the others wait."""
+"""Imports that happen before the checks, so that they count against no check's timeout."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from worker.settings import Settings
 
 
 def prepare(settings: Settings) -> None:
-    """Import the plugins of the chains, in the main thread, where they have to register.
+    """Import the plugins of the chains; main thread only, where they must register.
 
-    One that cannot be imported is found out by its own check.
+    A plugin that cannot be imported is reported by its own check.
     """
     with contextlib.suppress(Exception):
         import_plugins(settings)

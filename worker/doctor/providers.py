@@ -1,7 +1,8 @@
-"""Does each provider do its work with its key? Asked for the least that it can be asked for.
+"""Checks that each provider works with its key, at minimal cost.
 
-First its probe, which is free and tells whether the key is taken; then one true request the way
-the worker makes it: two letters spoken, a tenth of a second of silence heard, one short reply.
+First comes the provider's health probe, which is free and shows whether the key is accepted. Then
+comes one real request, made as the worker makes it: two letters of speech synthesis, a tenth of a
+second of silence to transcribe, or one short reply.
 """
 
 from __future__ import annotations
@@ -25,14 +26,14 @@ if TYPE_CHECKING:
     from worker.doctor.visit import Visit
     from worker.settings import Settings
 
-#: Seconds for a provider: the probe, and the request.
+#: Seconds for one provider: the probe and the request.
 PROVIDER_S: Final = 8.0
 _ONCE: Final = APIConnectOptions(max_retry=0, timeout=PROVIDER_S)
 _SILENCE_S: Final = 0.1
 _RATE: Final = 16_000
 _WORD: Final = "Hi"
 
-#: What decides beside the key whether a request is taken.
+#: Settings besides the key that decide whether a request is accepted.
 _CHOICES: Final = {
     "deepgram": ("deepgram_model", "deepgram_language"),
     "elevenlabs": ("elevenlabs_voice", "elevenlabs_model"),
@@ -46,7 +47,7 @@ _ADDRESSES: Final = {
 
 
 def provider_check(kind: str, name: str) -> Callable[[Visit], Awaitable[Finding]]:
-    """The check of one member of a chain (stt, tts, llm) that has a key."""
+    """Return the check of one chain member (stt, tts, llm) that has a key."""
 
     async def look(visit: Visit) -> Finding:
         settings = visit.settings
@@ -66,13 +67,13 @@ async def _ask(settings: Settings, kind: str, name: str) -> Finding:
     try:
         if probe is not None:
             await probe()
-    except Exception as error:  # whatever a client raises, sorted as the chains do it
+    except Exception as error:  # a client may raise anything; classified as in the chains
         return _sorted(failure_of(error), name, key_is_good=False)
     began = loop.time()
     try:
         async with http_context.open():
             delivered = await _USES[kind](settings, name)
-    except Exception as error:  # the plugins raise what they like
+    except Exception as error:  # a plugin may raise anything
         return _sorted(failure_of(error), name, key_is_good=True)
     took = round((loop.time() - began) * 1000)
     if not delivered:
@@ -84,7 +85,7 @@ async def _ask(settings: Settings, kind: str, name: str) -> Finding:
 
 
 async def _listen(settings: Settings, name: str) -> bool:
-    """Send a moment of silence, and end; nothing is to be understood of it."""
+    """Send a moment of silence and end the stream; no transcript is expected."""
     engine: stt.STT[Any] = stt_makers(settings, None)[name]()
     try:
         async with engine.stream(conn_options=_ONCE) as stream:
@@ -98,7 +99,7 @@ async def _listen(settings: Settings, name: str) -> bool:
 
 
 async def _speak(settings: Settings, name: str) -> bool:
-    """Have one short word spoken over HTTP, where the refusals are told apart by their status."""
+    """Synthesize one short word over HTTP, where the status distinguishes the refusals."""
     engine: tts.TTS[Any] = tts_makers(settings)[name]()
     try:
         async with engine.synthesize(_WORD, conn_options=_ONCE) as stream:
@@ -108,7 +109,7 @@ async def _speak(settings: Settings, name: str) -> bool:
 
 
 async def _reply(settings: Settings, name: str) -> bool:
-    """Have one message answered."""
+    """Request a reply to one message."""
     engine: llm.LLM[Any] = llm_makers(settings)[name]()
     context = llm.ChatContext.empty()
     context.add_message(role="user", content="Answer with the one word: yes")
@@ -127,13 +128,13 @@ _USES: Final[dict[str, Callable[[Settings, str], Awaitable[bool]]]] = {
 
 
 def _sorted(failure: Failure, name: str, *, key_is_good: bool) -> Finding:
-    """What a failure means, and what to do; in the chain another one serves meanwhile."""
+    """Return the finding for a failure, with advice; in the chain another provider serves."""
     key = variable_of(KEY_FIELDS[name])
     address = variable_of(_ADDRESSES[name])
     choices = " and ".join(variable_of(field) for field in _CHOICES[name])
     found, advice = {
         "KeyRefused": (
-            # ElevenLabs says 401 of an empty account as well.
+            # ElevenLabs sends 401 for an empty account as well.
             (
                 "has no credit left, or its key may not do this work",
                 f"look at the account and at what the key of {key} may do",

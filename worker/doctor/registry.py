@@ -1,4 +1,4 @@
-"""Every check there is, from the outside in; those of the providers as the chains name them."""
+"""List of all checks, from the outside in; the provider checks follow the chains."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _DISK_LATE: Final = "the disk of INTERVIEW_DATA_DIR does not answer: look at its
 _DATABASE_LATE: Final = "look at what the server waits for (locks, its disk), and the network"
 _NETWORK_LATE: Final = "a firewall may swallow what is sent: check the address and the port"
 
-#: All but the providers'. Each comes after those that it needs.
+#: All checks except those of the providers. Each comes after those that it needs.
 CHECKS: Final = (
     Check(
         name="settings",
@@ -126,13 +126,13 @@ _LOCAL: Final = {
 
 
 def checks_of(settings: Settings) -> tuple[Check, ...]:
-    """The checks of these settings: LiveKit, database, providers, machine."""
+    """Return the checks for `settings`: settings, LiveKit, database, providers, machine."""
     first_of_the_rest = next(i for i, check in enumerate(CHECKS) if check.name == "vad")
     return (*CHECKS[:first_of_the_rest], *provider_checks(settings), *CHECKS[first_of_the_rest:])
 
 
 def provider_checks(settings: Settings) -> Iterator[Check]:
-    """One for each member of each chain."""
+    """Yield one check for each member of each chain."""
     for kind in ("stt", "tts", "llm"):
         for name in getattr(settings, kind):
             local = _LOCAL.get((kind, name))

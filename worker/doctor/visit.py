@@ -1,4 +1,4 @@
-"""One visit of the doctor: what the checks share, and what has to be put back afterwards."""
+"""Shared context of all checks, with their cleanup."""
 
 from __future__ import annotations
 
@@ -22,16 +22,17 @@ T = TypeVar("T")
 
 _THREAD = "doctor"
 
-#: Seconds for each thing that is put back.
+#: Seconds for each cleanup.
 _CLEAN_UP_S = 3.0
 #: Seconds to connect to the database.
 _CONNECT_S = 4.0
 
 
 class Visit:
-    """The settings, and all that checks open. An async context manager: leaving it puts back.
+    """Check context: the settings and all that the checks open.
 
-    What is put back is put back also on Ctrl-C and after a time-out, the last opened first.
+    An async context manager that cleans up on exit, last opened first, also after Ctrl-C and a
+    timeout.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -55,7 +56,7 @@ class Visit:
     def afterwards(
         self, put_back: Callable[[], Awaitable[object]], *, budget_s: float = _CLEAN_UP_S
     ) -> None:
-        """Have this called at the end, for `budget_s` at the most; what it raises is let go."""
+        """Register a cleanup, limited to `budget_s` seconds; its errors are ignored."""
 
         async def bounded() -> None:
             with contextlib.suppress(Exception):
@@ -65,7 +66,7 @@ class Visit:
         self._stack.push_async_callback(bounded)
 
     async def database_url(self) -> str:
-        """The URL of the settings, or that of the embedded server, which runs until the end.
+        """Return the URL of the settings or of the embedded server, which then runs until the exit.
 
         Raises EmbeddedPostgresError.
         """
@@ -75,41 +76,42 @@ class Visit:
             start = EmbeddedPostgres.start(self.settings.data_dir)
             self._embedded = asyncio.create_task(start, name="start-postgresql")
             self._stack.push_async_callback(self._leave_embedded, self._embedded)
-        # A check that is out of time gives up its waiting, not the start.
+        # A check that times out stops waiting but does not cancel the start.
         return (await asyncio.shield(self._embedded)).url
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Any]:
-        """A connection of the caller's own to the database, outside any pool.
+        """Open a database connection for the caller, outside any pool.
 
-        Raises what asyncpg does, OSError and TimeoutError.
+        Raises asyncpg's errors, OSError and TimeoutError.
         """
         connection = await asyncpg.connect(
             await self.database_url(),
             timeout=_CONNECT_S,
-            # As the worker's pool: PgBouncer's transaction mode.
+            # As in the worker's pool, for PgBouncer's transaction mode.
             statement_cache_size=0,
             server_settings={"application_name": "interview-worker doctor"},
         )
         try:
             yield connection
         finally:
-            # Whoever was cancelled in mid-statement waits for no server's farewell.
+            # Terminate, so that a check cancelled in mid-statement does not wait for the server to
+            # close.
             connection.terminate()
 
     @staticmethod
     async def _leave_embedded(starting: asyncio.Task[EmbeddedPostgres]) -> None:
         starting.cancel()
-        # A start that is under way ends by itself, within its own budget.
+        # A pending start ends within its own budget.
         await asyncio.wait({starting})
         if not starting.cancelled() and starting.exception() is None:
             await starting.result().aclose()
 
 
 async def aside(call: Callable[[], T]) -> T:
-    """Call what blocks in a daemon thread: one that hangs (a disk, a model) keeps nobody waiting.
+    """Run a blocking call in a daemon thread: a hanging disk or model blocks no caller.
 
-    Executors will not do: the interpreter's end waits for their threads.
+    Executors are unsuitable: the interpreter waits for their threads at exit.
     """
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()
@@ -126,9 +128,9 @@ async def aside(call: Callable[[], T]) -> T:
         result, error = None, None
         try:
             result = call()
-        except Exception as raised:  # the caller's to sort out
+        except Exception as raised:  # the caller handles it
             error = raised
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        with contextlib.suppress(RuntimeError):  # the loop is closed: no caller waits any more
             loop.call_soon_threadsafe(report, result, error)
 
     threading.Thread(target=run, name=_THREAD, daemon=True).start()
@@ -136,9 +138,9 @@ async def aside(call: Callable[[], T]) -> T:
 
 
 def still_blocked() -> bool:
-    """Whether a call of `aside` goes on that nobody waits for any more.
+    """Return whether an abandoned call of `aside` still runs.
 
-    The interpreter must not end in the usual way then: a thread that comes back from native code
-    meanwhile is ended inside it, and takes the process with it (SIGABRT).
+    The interpreter must not exit normally then: a thread that returns from native code during the
+    exit is ended inside it and aborts the process (SIGABRT).
     """
     return any(thread.name == _THREAD for thread in threading.enumerate())

@@ -1,10 +1,10 @@
-"""Faults on demand: what INTERVIEW_FAULTS sets strikes at the points that stand in the code.
+"""Fault injection: INTERVIEW_FAULTS triggers faults at the injection points in the code.
 
-For rehearsals in staging, and for tests: "what does the candidate hear when ...". Without any
-fault that is set a point gives back what it was given, and costs one call of a function.
+For drills in staging and for tests: "what does the candidate hear when ...". With no fault set, a
+point returns its input and costs one function call.
 
-The worker and each of its processes call `arm` once, as they start. Only one event loop, and
-only one job, is in a process.
+The worker and each of its processes call `arm` once at their start. A process has only one event
+loop and only one job.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-#: Seconds for which code without an event loop hangs.
+#: Seconds for which a hang blocks code without an event loop.
 _HANG_S = 3600.0
 
 
 class _Armed:
-    """One fault of this process, and how often its point was passed."""
+    """One fault of this process, with a count of how often its point was reached."""
 
     def __init__(self, fault: Fault) -> None:
         self.fault = fault
         self._passed = 0
 
     def strikes(self) -> bool:
-        """Count one passing, and say whether it is one that the fault is set for."""
+        """Count one pass of the point and return whether the fault triggers on it."""
         self._passed += 1
         if self.fault.nth is not None:
             return self._passed == self.fault.nth
@@ -53,18 +53,18 @@ _state: State | None = None
 
 
 def arm(faults: Sequence[Fault]) -> None:
-    """Set these faults in this process, in the place of those that were, and count anew."""
+    """Replace the faults of this process by `faults` and reset all counts."""
     global _armed, _state  # one process, one set of faults
     _armed = tuple(_Armed(fault) for fault in faults)
     _state = None
 
 
 def header() -> dict[str, Any]:
-    """Fields for the header of a job's journal: which faults are set, if any."""
+    """Return header fields for a job's journal that list the faults set, if any."""
     return {"faults": [str(each.fault) for each in _armed]} if _armed else {}
 
 
-# --- the points: nothing below costs more than its call while no fault is set --------------------
+# --- the points: each costs only its call while no fault is set -----------------------------------
 
 
 @overload
@@ -72,34 +72,34 @@ def at(point: str, work: Coroutine[Any, Any, T], name: str = "") -> Coroutine[An
 @overload
 def at(point: str, work: Awaitable[T], name: str = "") -> Awaitable[T]: ...
 def at(point: str, work: Awaitable[T], name: str = "") -> Awaitable[T]:
-    """`work`, with the faults of this point in front of it."""
+    """Return `work`, preceded by the faults of this point."""
     return _work(point, name, work) if _armed else work
 
 
 def through(point: str, items: AsyncIterator[T], name: str = "") -> AsyncIterator[T]:
-    """`items` as they are delivered, with the faults of this point in front and among them."""
+    """Return `items`, with the faults of this point before and among them."""
     return _items(point, name, items) if _armed else items
 
 
 def here(point: str) -> None:
-    """The faults of this point, where there is no event loop, or it must not go on."""
+    """Trigger the faults of this point in code without an event loop, or to block the loop."""
     if _armed and (fault := _due(point, "")) is not None:
         _strike_blocking(fault)
 
 
 def entered(state: State) -> None:
-    """The job is in this state: the faults of `process`, and of the points while it lasts."""
+    """Record the job's state for faults with `@state`; trigger the faults of `process`."""
     global _state  # one process, one job
     if _armed and state is not _state:
         _state = state
         here("process")
 
 
-# --- what faults do ------------------------------------------------------------------------------
+# --- effects of faults ----------------------------------------------------------------------------
 
 
 def _due(point: str, name: str) -> Fault | None:
-    """Count a passing of the point, and return the first fault that strikes there now."""
+    """Count one pass of the point and return the first fault that triggers now."""
     found = [
         each.fault
         for each in _armed
@@ -124,7 +124,7 @@ async def _items(point: str, name: str, items: AsyncIterator[T]) -> AsyncIterato
     if fault is not None:
         await _strike(fault)
     async for item in items:
-        # A stream lives through many states: one that began before may be struck now.
+        # A stream may outlive many states: a fault may become due after the stream began.
         if fault is None and (fault := _of_state(point, name)) is not None:
             await _strike(fault)
         kind = fault.kind if fault is not None else None
@@ -137,7 +137,7 @@ async def _items(point: str, name: str, items: AsyncIterator[T]) -> AsyncIterato
 
 
 def _of_state(point: str, name: str) -> Fault | None:
-    """A fault that is set for the state which the job is in by now."""
+    """Return a fault that is set for the job's current state."""
     for each in _armed:
         fault = each.fault
         if fault.point == point and fault.name in ("", name) and fault.state is _state is not None:
@@ -146,7 +146,7 @@ def _of_state(point: str, name: str) -> Fault | None:
 
 
 async def _strike(fault: Fault) -> None:
-    """Do what the fault does before anything is delivered. Raises what it raises."""
+    """Apply the fault before anything is delivered. Raises the fault's error."""
     _tell(fault)
     if fault.kind is Kind.HANG:
         await asyncio.Event().wait()

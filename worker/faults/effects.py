@@ -1,4 +1,4 @@
-"""What faults raise and deliver, in the words of the part of the worker that they strike."""
+"""Errors and data that faults produce, in the form that the affected part of the worker expects."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from worker.faults.points import Kind
 
 _PROVIDERS = ("stt", "tts", "llm")
 _SERVER_ERROR = 500
-#: PostgreSQL's internal_error: trying again would not help.
+#: PostgreSQL's internal_error, which is not worth a retry.
 _INTERNAL_ERROR = "XX000"
-#: What a provider says that delivers garbage: no word of any language, and a lot of it.
+#: The text of a provider that delivers garbage: long, and a word of no language.
 _GARBLED = "\N{REPLACEMENT CHARACTER}\x00~" * 2000
 
 
 class FaultInjected(Exception):
-    """A fault that was set with INTERVIEW_FAULTS struck here."""
+    """Raised where a fault that was set with INTERVIEW_FAULTS triggers."""
 
     def __init__(self, fault: Fault) -> None:
         super().__init__(f"{fault} is set")
 
 
 def error_of(fault: Fault) -> Exception:
-    """What a fault of kind raise or close raises."""
+    """Return the error of a fault of kind raise or close."""
     if fault.point in _PROVIDERS:
         return _provider_error(fault)
     if fault.kind is Kind.CLOSE:
@@ -54,12 +54,12 @@ def _database_error(fault: Fault) -> Exception:
 
 
 def emptied(item: Any) -> Any | None:
-    """What is left of something that a provider delivered, once nothing is in it."""
+    """Return a provider's item without its content; None if nothing remains."""
     return _with_text(item, "") if hasattr(item, "alternatives") else None
 
 
 def garbled(item: Any) -> Any:
-    """Something that a provider delivered, made useless: silence for audio, noise for text."""
+    """Return a provider's item made useless: silence for audio, noise for text."""
     if isinstance(item, bytes):
         return bytes(len(item))
     if hasattr(item, "alternatives"):

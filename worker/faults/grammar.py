@@ -5,8 +5,8 @@ INTERVIEW_FAULTS="load.vad=hang; tts.elevenlabs=raise:401@2; database=slow:1.5"
 faults   = fault { ";" fault }
 fault    = point "=" kind [ ":" argument ] [ "@" when ]
 point    = one of the table's; "load" alone stands for every resource, and so on
-argument = seconds, for slow; what is raised, where the table says what that may be
-when     = n, the n-th time only, counted in each process; or a state of the lifecycle
+argument = seconds for slow; what to raise, for the points whose table entry allows it
+when     = n, only the n-th time, counted in each process; or a state of the lifecycle
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ LONGEST_SLOW_S = 3600.0
 
 
 class FaultInvalid(ValueError):
-    """INTERVIEW_FAULTS cannot be used; the message is one line that says what to write."""
+    """Raised if INTERVIEW_FAULTS is invalid; the message is one line that says what to write."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """One fault that is set. `str` of it is how it is written."""
+    """One fault that is set. `str` returns its notation."""
 
-    #: The place: the point, and the member of its family; "" for every one of them.
+    #: The place: the point, and the member of its family; "" means every member.
     point: str
     name: str = ""
     kind: Kind
     #: Seconds, for slow.
     slow_s: float = 0.0
-    #: What to raise, where it was said.
+    #: The argument of `raise`, if given.
     raises: str = ""
-    #: The n-th time only.
+    #: Trigger only on the n-th pass.
     nth: int | None = None
-    #: Only while, or for `process` as, the job is in this state.
+    #: Trigger only while the job is in this state; for `process`, when the job enters it.
     state: State | None = None
 
     def __str__(self) -> str:
@@ -55,10 +55,10 @@ class Fault:
 
 
 def parse(text: str, *, own_resources: bool = False) -> tuple[Fault, ...]:
-    """Read INTERVIEW_FAULTS; empty parts are passed over.
+    """Parse INTERVIEW_FAULTS; empty parts are skipped.
 
-    `own_resources` says that the application is not the interview, so that `load.` may name
-    what nobody here knows. Raises FaultInvalid for the first fault that makes no sense.
+    `own_resources` means that the application is not the interview, so that `load.` may name
+    unknown resources. Raises FaultInvalid for the first invalid fault.
     """
     return tuple(_fault(part.strip(), own_resources) for part in text.split(";") if part.strip())
 
@@ -110,7 +110,7 @@ def _kind(word: str, point: Point, place: str) -> Kind:
 
 
 def _argument(argument: str | None, kind: Kind, point: Point) -> tuple[float, str]:
-    """The seconds of a slow fault, and what another one raises."""
+    """Return the seconds of a slow fault, or the argument of a raise fault."""
     if kind is Kind.SLOW:
         return _seconds(argument), ""
     if argument is None:
@@ -128,7 +128,7 @@ def _seconds(argument: str | None) -> float:
         seconds = float(argument or "")
     except ValueError:
         seconds = 0.0
-    if not 0.0 < seconds <= LONGEST_SLOW_S:  # nan as well
+    if not 0.0 < seconds <= LONGEST_SLOW_S:  # rejects NaN as well
         raise FaultInvalid(f"slow needs seconds, up to {LONGEST_SLOW_S:g}, as in slow:1.5")
     return seconds
 

@@ -1,4 +1,4 @@
-"""Where faults can be set, and what they can do there: the one table of both."""
+"""The table of injection points and of the kinds of fault that each allows."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from worker.provider_settings import LLM_PROVIDERS, STT_PROVIDERS, TTS_PROVIDERS
 
 
 class Kind(StrEnum):
-    """What a fault does; `meaning` is a line for people."""
+    """The kinds of fault; `meaning` is a line for people."""
 
     meaning: str
 
     def __new__(cls, value: str, meaning: str) -> Kind:
-        """A member with its meaning beside it."""
+        """Create a member that carries its meaning."""
         member = str.__new__(cls, value)
         member._value_ = value
         member.meaning = meaning
@@ -38,30 +38,30 @@ class Point:
     """One place, or one family of places, where a fault can be set."""
 
     point: str
-    #: One line: what happens there.
+    #: One line: the operation at the point.
     what: str
     kinds: tuple[Kind, ...]
     #: The members of a family (`load.vad`); empty for a single place.
     names: tuple[str, ...] = ()
-    #: An application of one's own may have further members.
+    #: A custom application may add further members.
     open_names: bool = False
-    #: What `raise` may be told to raise: a name for people, and how it is written.
+    #: The argument that `raise` accepts: its name for people, and its pattern.
     raises: tuple[str, str] | None = None
-    #: Whether `@state` means anything here: it may be passed in more than one.
+    #: `@state` is allowed: the point may be reached in more than one state.
     in_states: bool = False
-    #: Whether `@n` does.
+    #: `@n` is allowed.
     counted: bool = True
 
     @property
     def places(self) -> tuple[str, ...]:
-        """Every way to write it."""
+        """All notations of the point."""
         return (self.point, *(f"{self.point}.{name}" for name in self.names))
 
 
 _HTTP_STATUS = ("an HTTP status, 4xx or 5xx,", r"[45]\d\d")
 _SQLSTATE = ("an SQLSTATE", r"[0-9A-Z]{5}")
 
-#: The database's operations in jobs and in the worker itself; those of the commands have none.
+#: The database's operations in jobs and in the worker itself; those of the commands have no points.
 OPERATIONS = (
     "can_be_followed",
     "check_schema",
@@ -85,7 +85,7 @@ OPERATIONS = (
 )
 #: The resources of an interview.
 RESOURCES = ("vad", "turn_detector", "stt", "tts", "llm", "database", "orchestrator")
-#: The steps of closing that are taken only where another job can take the work up.
+#: The closing steps that run only if another job can take over.
 SUCCESSION_STEPS = (
     "look_for_successor",
     "finish_sentence",
@@ -93,7 +93,7 @@ SUCCESSION_STEPS = (
     "release_lease",
     "send_successor",
 )
-#: All of them, in their order.
+#: All closing steps, in order.
 CLOSING_STEPS = (
     "look_for_successor",
     "stop_work",

@@ -1,4 +1,4 @@
-"""The candidate's answers as they are kept: whole, or the half that was heard of one."""
+"""Recording of the candidate's answers, complete and partial."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 
 class Answers:
-    """Keeps what the candidate says, and takes it into the plan.
+    """Writes the candidate's answers to the journal, then commits them to the plan.
 
     Args:
-        orchestrator: Whose plan it is.
-        book: Where it is kept.
-        keep_hearing: Writes down what is understood before it is a turn.
-        recorded: Returns once the utterances before it are kept.
+        orchestrator: The orchestrator that holds the plan.
+        book: The recorder of turns.
+        keep_hearing: Writes transcript that is not yet a turn to the journal.
+        recorded: Waits for the records of the interviewer's earlier utterances.
     """
 
     def __init__(
@@ -36,15 +36,16 @@ class Answers:
         self._orchestrator = orchestrator
         self._book = book
         self._recorded = recorded
-        #: What was said since the last turn.
+        #: Transcript since the last committed turn.
         self.half = HalfAnswer(keep_hearing, lambda: orchestrator.open_question().id)
-        #: Whether it was heard from its beginning.
+        #: Tracks whether the onset of the answer was missed.
         self.missed = MissedBeginning(lambda: self.half.text)
-        #: It was not heard to its end: it answers nothing by itself.
+        #: True if an outage cut the answer off. The turn is then committed as interrupted and does
+        #: not count as the answer.
         self.is_cut = False
 
     def listen(self, session: AgentSession[Any]) -> None:
-        """Follow what the session hears."""
+        """Subscribe to the session's transcripts and to the candidate's speaking state."""
         session.on("user_input_transcribed", self.half.hear)
         session.on(
             "user_state_changed",
@@ -52,17 +53,17 @@ class Answers:
         )
 
     def stop(self) -> None:
-        """Write nothing later, and wait for nothing."""
+        """Cancel the pending journal write and the pending timer."""
         self.half.stop()
         self.missed.stop()
 
     async def spoken(self, message: llm.ChatMessage) -> None:
-        """Take a turn that was said. Raises OrchestratorNotReady."""
+        """Commit a spoken turn. Raises OrchestratorNotReady."""
         pieces, hearing = self.half.pieces, self.half.seq
         text, latency = (message.text_content or "").strip(), latency_of(message)
         cut = self.is_cut or self.missed.cut
         await self._recorded()
-        # Dropped only once they are kept: the session may end before that.
+        # Drop the pieces only after that: if the session ends first, `keep_half` records them.
         try:
             await self._take(text, latency, interrupted=cut, hearing=hearing)
         except Exception:
@@ -71,12 +72,12 @@ class Answers:
         self._taken(pieces)
 
     async def typed(self, text: str) -> None:
-        """Take a turn that was typed: it is whole. Raises OrchestratorNotReady."""
+        """Commit a typed turn, which is always complete. Raises OrchestratorNotReady."""
         await self._recorded()
         await self._take(text)
 
     async def keep_half(self) -> None:
-        """Write down what was being said when it was cut off. Answers nothing by itself."""
+        """Commit the partial answer as interrupted: it does not count as the answer."""
         if text := self.half.text:
             self.half.drop()
             await self._take(text, interrupted=True, hearing=self.half.seq)

@@ -1,4 +1,4 @@
-"""The interview as an application on the lifecycle: its resources, session, and end."""
+"""The interview application on the job lifecycle: its resources, session, and closing message."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: What is said before leaving, by reason. Where nothing is named the plan's closing was said,
-#: or nobody is there.
+#: The closing message by reason. Other reasons need none: the plan's closing was spoken, no
+#: candidate can hear a message, or another interviewer holds the interview.
 _LAST_WORDS = {
     Reason.INTERVIEW_ALREADY_OVER: ClipName.ALREADY_OVER,
     Reason.TIME_LIMIT_REACHED: ClipName.GOODBYE,
@@ -66,18 +66,19 @@ _LAST_WORDS = {
 }
 
 
-#: The resources that tell how they fare; the first two tell those who end turns by them.
+#: Resources that report their condition during the interview. Turns end on the first two, so
+#: those report through the handlers in `turn_ends`.
 _TURN_ENDERS = {"vad": take_vad, "turn_detector": take_turn_detector}
 _WATCHED = (*_TURN_ENDERS, "stt", "tts", "llm")
-#: The orchestrator is tried for so much of the budget of BOOTSTRAPPING: what kept it is then
-#: still reported, as its condition.
+#: Share of the BOOTSTRAPPING budget for loading the orchestrator, retries included. The rest
+#: leaves time to report the last failure as its condition.
 _RETRIED_FOR = 0.8
-#: More than its budget has room for.
+#: Most attempts to load the orchestrator: more than the budget allows.
 _MOST_TRIES = 1000
 
 
 class InterviewApplication:
-    """One job's interview."""
+    """The interview of one job."""
 
     def __init__(self, dispatch: Dispatch, settings: Settings) -> None:
         self._settings = settings
@@ -110,23 +111,27 @@ class InterviewApplication:
 
     @property
     def succession(self) -> InterviewSuccession | None:
-        """How the interview is passed on; None where the dispatch names none."""
+        """The interview's side of a handover; None if the dispatch metadata is invalid."""
         return self._succession
 
     def header(self) -> Mapping[str, Any]:
-        """The interview's id; None where the dispatch names none. And upon whom it follows."""
+        """Return the interview's id, the previous job, and the reason for the redispatch.
+
+        The id is None if the dispatch metadata is invalid. The other two fields are absent if
+        this is not a redispatch.
+        """
         return {
             "interview_id": self._orchestrator and self._orchestrator.interview_id,
             **self._follows,
         }
 
     def resources(self) -> Sequence[Resource]:
-        """All of them, in the order of the README's table."""
+        """Return all resources, in the order of the README's table."""
         needed = interview_resources(self._settings, self._load_orchestrator, self._ship_late)
         return [self._told_when_late(resource) for resource in needed]
 
     def _told_when_late(self, resource: Resource) -> Resource:
-        """What comes late tells the job how it fares, like what came in time."""
+        """Make a resource that loads late report its condition to the job, like one in time."""
         if resource.name not in _WATCHED:
             return resource
 
@@ -143,17 +148,17 @@ class InterviewApplication:
             raise LoadFailed("MetadataInvalid", self._problem or "", event=Event.METADATA_INVALID)
         report = held.reports.get("database")
         away = report is not None and not report.ok
-        # One that is away is asked once more only where nothing else has the plan.
+        # Retry an unavailable database only if the dispatch brought no plan.
         database = None if away and self._has_snapshot else held.get("database")
         self._succession.database = held.get("database")
-        # Before the turns are read: what the holder before has said is all there then.
+        # Take the lease before reading the turns: the previous holder's turns are complete then.
         if database is not None and not await self._lease.take(database) and self._has_snapshot:
             database = None
         await self._orchestrator.init(database)
         return self._orchestrator
 
     def start_session(self, job: Job, held: AgentResources) -> tuple[AgentSession[Any], Agent]:
-        """The session of what has loaded, its interviewer, and what is done about its silence."""
+        """Build the session, the interviewer, and its stuck-turn recovery from what has loaded."""
         orchestrator = held.get("orchestrator")
         assert isinstance(orchestrator, OrchestratorLLM)  # noqa: S101  # it is required
         job.stage.expect(orchestrator.candidate_identity)
@@ -192,7 +197,7 @@ class InterviewApplication:
         return session, interviewer
 
     def _take_on(self, job: Job, name: str, engine: Any) -> None:
-        """Let a resource tell the job how it fares, and give it its part in the interview."""
+        """Make a resource report its condition to the job, and connect it to the interview."""
         if name in _TURN_ENDERS:
             engine.on_change = partial(_TURN_ENDERS[name], job)
             return
@@ -200,7 +205,7 @@ class InterviewApplication:
         engine.chain.on_fault = lambda member, reason: job.book.refusal(f"{name}.{member}", reason)
         assert self._orchestrator is not None  # noqa: S101  # it is required, and loaded
         if name == "llm":
-            # The chain judges the first word, so that it can ask somebody else.
+            # The chain times the first word itself, so that it can fall back to another provider.
             reply_s = self._settings.llm_reply_s
             self._orchestrator.use_model(engine, first_word_s=reply_s, reply_s=reply_s)
         if name == "tts":
@@ -208,7 +213,7 @@ class InterviewApplication:
             self._filling = asyncio.create_task(filling, name="prepare-speech")
 
     def _ship(self, database: Database) -> None:
-        """Begin to ship the journal, once; from its first record, whenever that is."""
+        """Start to ingest the journal into PostgreSQL, once, from its first record."""
         self._database = database
         if self._life is not None and not self._ships:
             self._ships = True
@@ -224,7 +229,7 @@ class InterviewApplication:
         self._ship(database)
 
     async def run(self, job: Job) -> None:
-        """Greet the candidate, then watch over the interview until something ends it."""
+        """Greet the candidate, then run the interview until an event ends it."""
         assert self._started is not None  # noqa: S101  # start_session has been called
         session, interviewer, ladder = self._started
         resumes = self._orchestrator is not None and bool(self._orchestrator.turns)
@@ -235,12 +240,12 @@ class InterviewApplication:
         outages.attend(job.stage.reach)
         listening = Listening(job, session, interviewer, outages)
         listening.begin()
-        assert self._lease is not None  # noqa: S101  # it was there to load
+        assert self._lease is not None  # noqa: S101  # the orchestrator loads only with a lease
         try:
             async with self._lease.guarded(job, lambda: self._database):
                 event = await watch.until_it_ends()
             if event is Event.INTERVIEW_COMPLETED:
-                # Goodbye was said and heard: nobody is waited for.
+                # The closing was played out: there is no last transcript to wait for.
                 session.options.session_close_transcript_timeout = 0.0
             await job.life.fire(event)
         finally:
@@ -250,22 +255,22 @@ class InterviewApplication:
                 await aio.cancel_and_wait(self._filling)
 
     def last_words(self, reason: Reason) -> Clip | None:
-        """A clip for every end that comes upon a candidate."""
+        """Return the closing message for `reason`, or None. Raises ClipMissing."""
         name = _LAST_WORDS.get(reason)
         if name is not None and self._succession is not None and self._succession.expected:
-            # Who comes says that it is back: nobody has said goodbye.
+            # The successor continues with "I am back": this job must not say goodbye.
             name = ClipName.ONE_MOMENT
         return load_clip(name) if name is not None else None
 
     def waiting_words(self) -> Clip | None:
-        """Heard where loading takes longer than anybody waits in silence."""
+        """Return the clip for a candidate who waits for slow loading. Raises ClipMissing."""
         return load_clip(ClipName.ONE_MOMENT)
 
 
 def interview_resources(
     settings: Settings, load_orchestrator: Any, attach_database: Attacher | None = None
 ) -> tuple[Resource, ...]:
-    """Every resource of an interview. Adding one is one module and one line here."""
+    """Return every resource of an interview. A new one takes one module and one line here."""
     return (
         Resource(
             name="orchestrator",
@@ -273,7 +278,7 @@ def interview_resources(
             load=load_orchestrator,
             required=True,
             needs=("database",),
-            # Behind "one moment, please", as long as there is somebody to wait for it.
+            # Retried while the waiting candidate hears "One moment, please."
             retry=Retry(
                 attempts=_MOST_TRIES,
                 longest_delay_s=1.0,

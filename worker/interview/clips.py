@@ -1,7 +1,7 @@
-"""The interview's recorded sentences, for when nothing else can speak.
+"""Bundled clips: recorded sentences that need no text-to-speech provider.
 
-The recordings are made by `worker.interview.make_clips` from the words below and ship with the
-package, so that a candidate is told what goes on when nothing else works.
+`worker.interview.make_clips` records them from the texts below. They ship with the package, so
+that the candidate hears what is happening even if every provider has failed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 
 class ClipName(StrEnum):
-    """Every clip there is; the value is the name of its file, `text` the words spoken in it."""
+    """All clips. The value is the file name without its extension, `text` the spoken words."""
 
     text: str
 
@@ -27,53 +27,53 @@ class ClipName(StrEnum):
         member.text = text
         return member
 
-    #: The candidate is there, and the interview is being prepared.
+    #: The candidate has joined, and the interview is being prepared.
     WELCOME = "welcome", "Welcome. Your interview will begin in a moment."
-    #: An answer takes longer than anybody would wait for in silence.
+    #: The candidate has to wait, and silence would seem too long.
     ONE_MOMENT = "one_moment", "One moment, please."
-    #: The next question takes a little longer than it should.
+    #: The next question is a little late.
     LET_ME_SEE = "let_me_see", "Let me see."
-    #: It still does.
+    #: The next question is still late.
     PATIENCE = "patience", "Thank you for your patience. It will not be long."
-    #: No speech recognition is left.
+    #: No speech-to-text provider is left: the candidate has to type.
     TROUBLE_HEARING = (
         "trouble_hearing",
         "I am having trouble hearing you. Please type your answers to me.",
     )
-    #: No speech synthesis is left: the questions come as text.
+    #: Speech output does not work: the questions come as text.
     TROUBLE_SPEAKING = (
         "trouble_speaking",
         "I am having trouble speaking, so I will write to you instead.",
     )
-    #: A new interviewer goes on where one that died left off.
+    #: A new interviewer continues the interview of a lost one, or an outage is over.
     BACK = "back", "Sorry, we were interrupted. I am back."
-    #: The interview failed.
+    #: The interview failed, or the worker shuts down without a successor.
     CANNOT_GO_ON = (
         "cannot_go_on",
         "I am sorry, we cannot go on today. Your answers are kept, and we will be in touch.",
     )
-    #: The candidate came to an interview that has ended.
+    #: The candidate joined an interview that had already ended.
     ALREADY_OVER = "already_over", "This interview is already over. Thank you, and goodbye."
-    #: The candidate has been silent for long.
+    #: The candidate has been silent for a long time.
     STILL_THERE = "still_there", "Are you still there?"
-    #: The end of an interview.
+    #: The interview ends without the plan's closing: time limit, or a silent candidate.
     GOODBYE = "goodbye", "Thank you, and goodbye."
 
 
-#: What was found of each clip that was looked for; a fork carries it on.
+#: Result of each load so far. A forked process inherits it.
 _found: dict[ClipName, Clip | ClipMissing] = {}
 
 
 def clip_named(name: str) -> ClipName:
-    """The clip of a name. Raises KeyError."""
+    """Return the clip called `name`. Raises KeyError."""
     return {clip.value: clip for clip in ClipName}[name]
 
 
 def load_clip(name: ClipName) -> Clip:
-    """Decode a clip, once per process: 8 to 24 ms of blocking work for the first to ask.
+    """Decode a clip, once per process: the first call blocks for 8 to 24 ms.
 
     Raises:
-        ClipMissing: the recording is not there or cannot be decoded; logged the first time.
+        ClipMissing: the recording is missing or cannot be decoded. Logged the first time only.
     """
     if name not in _found:
         recording = importlib.resources.files("worker.interview") / "clips" / f"{name}.opus"
@@ -84,15 +84,15 @@ def load_clip(name: ClipName) -> Clip:
             _found[name] = error
     found = _found[name]
     if isinstance(found, ClipMissing):
-        # Another one: each that is raised gathers a traceback of its own.
+        # Raise a new exception: the stored one would collect a longer traceback each time.
         raise ClipMissing(name) from found
     return found
 
 
 def preload_clips() -> None:
-    """Look for every clip, so that none is decoded on an event loop; meant for before the fork.
+    """Decode every clip before the fork, so that no event loop has to.
 
-    Those that are missing are logged, and keep nobody: `missing_clips` has them.
+    Missing clips are logged and raise nothing; `missing_clips` returns them.
     """
     for name in ClipName:
         with contextlib.suppress(ClipMissing):
@@ -100,5 +100,5 @@ def preload_clips() -> None:
 
 
 def missing_clips() -> tuple[ClipName, ...]:
-    """The clips that were looked for in vain so far."""
+    """Return the clips that failed to load so far."""
     return tuple(name for name, found in _found.items() if isinstance(found, ClipMissing))

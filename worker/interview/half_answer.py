@@ -1,4 +1,4 @@
-"""What the candidate has said since the last turn was taken, written down as it is understood."""
+"""The candidate's partial answer: the transcript since the last turn, journaled as it arrives."""
 
 from __future__ import annotations
 
@@ -9,27 +9,28 @@ from typing import Final
 
 from livekit.agents import UserInputTranscribedEvent
 
-#: Writes a piece of an answer into the journal: what has become final, what is not final yet,
-#: and the question. Returns the record's seq; None where it is not written. Never raises.
+#: Writes a piece of an answer to the journal: new final text, interim text, and question id.
+#: Returns the record's seq, or None if it was not written. Never raises.
 HearingKeeper = Callable[[str, str, str | None], int | None]
 
-#: Seconds between two records of words that are not final yet; what is final is written at once.
+#: Seconds between two records of interim text. Final text is written immediately.
 INTERIM_EVERY_S: Final = 1.0
 
 
 def unwritten(final: str, interim: str, question_id: str | None) -> None:
-    """Keep nothing, where there is no journal."""
+    """Discard the piece: the default without a journal."""
 
 
 class HalfAnswer:
-    """An answer that is being given: the session drops it where it ends first.
+    """The answer that the candidate is giving, before it becomes a turn.
 
-    Every final piece is one record in the journal, so that a process that dies loses none; what
-    is not final yet is written once in `INTERIM_EVERY_S`, the newest of it.
+    A session that ends before that drops it. Each final transcript is one record in the journal, so
+    that a process that dies loses none. Of interim text, only the newest is written, at most
+    once in `INTERIM_EVERY_S`.
 
     Args:
-        keep: Writes it.
-        question: The question that is being answered; may raise.
+        keep: Writes a record.
+        question: Returns the id of the open question. May raise.
     """
 
     def __init__(
@@ -43,11 +44,11 @@ class HalfAnswer:
         self._interim = ""
         self._written_at = -math.inf
         self._due: asyncio.TimerHandle | None = None
-        #: The last record of it; None where nothing was written.
+        #: Seq of the last record; None if nothing was written.
         self.seq: int | None = None
 
     def hear(self, event: UserInputTranscribedEvent) -> None:
-        """Take what was understood so far."""
+        """Take a transcript from the session."""
         if event.is_final:
             self._finals.append(event.transcript)
             self._interim = ""
@@ -59,30 +60,33 @@ class HalfAnswer:
 
     @property
     def pieces(self) -> int:
-        """How many pieces of it are final."""
+        """Number of final transcripts."""
         return len(self._finals)
 
     def taken(self, pieces: int) -> None:
-        """So many pieces have become a turn; what came after them begins the next one."""
+        """Drop the first `pieces` final transcripts: they have become a turn.
+
+        Later transcripts belong to the next turn.
+        """
         del self._finals[:pieces]
         if not self._finals:
             self._interim = ""
 
     def drop(self) -> None:
-        """Nothing is being said any more."""
+        """Discard the partial answer."""
         self._finals.clear()
         self._interim = ""
         self.stop()
 
     def stop(self) -> None:
-        """Write nothing later."""
+        """Cancel the pending record."""
         if self._due is not None:
             self._due.cancel()
             self._due = None
 
     @property
     def text(self) -> str:
-        """All of it, what is not final yet included."""
+        """The whole partial answer, interim text included."""
         return " ".join(part for text in (*self._finals, self._interim) if (part := text.strip()))
 
     def _write_soon(self) -> None:

@@ -1,7 +1,7 @@
-"""What was heard of an utterance: by the sound that was played, never by the clock alone.
+"""Estimate of the words that the candidate heard, from the audio that was played.
 
-The framework's own account of an utterance that was cut off runs on while a voice stalls or the
-room is away: it would claim words that nobody heard.
+The framework's own estimate for an interrupted utterance runs on with the clock while the voice
+stalls or the room is disconnected. It would claim words that the candidate did not hear.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from collections.abc import Callable
 from worker.speech.heard_words import TYPICAL_PACE, heard_after, spoken_length
 from worker.speech.segment import Playout
 
-#: Tells how much of the last utterance was played; None where that is not known.
+#: Returns how much of the last utterance was played; None if that is unknown.
 PlayoutTeller = Callable[[], Playout | None]
 
 
 class HeardOf:
-    """Finds the words that were heard, at the pace of this interview's own voice."""
+    """Estimator of heard words. It learns the speaking pace of the interview's voice."""
 
     def __init__(self, playout: PlayoutTeller) -> None:
         self._playout = playout
@@ -24,15 +24,16 @@ class HeardOf:
         self._told: Playout | None = None
 
     def whole(self, text: str) -> None:
-        """All of the last utterance was heard: that is how fast this voice speaks."""
+        """Learn the pace from the last utterance, which was heard to its end."""
         playout = self._next()
         if playout is not None and playout.played_s > 1.0:
             self._pace = spoken_length(text) / playout.played_s
 
     def part(self, text: str, claimed: str, *, broke_off: bool) -> str:
-        """The words of `text` that were heard before it was cut off, or broke off by itself.
+        """Return the words of `text` that were heard before it was cut off.
 
-        `claimed` is what the framework takes for heard, and is taken where there is no line.
+        With `broke_off` the voice itself stopped early. `claimed` is the framework's estimate;
+        it is returned if the audio output has not played this utterance.
         """
         playout = self._next()
         if playout is None:
@@ -42,7 +43,7 @@ class HeardOf:
         return heard_after(text, playout.played_s / playout.made_s * spoken_length(text))
 
     def _next(self) -> Playout | None:
-        """That of the utterance which ended now; None where it was never on the line."""
+        """Return the playout of the utterance that just ended; None if the output never had it."""
         last = self._playout()
         before, self._told = self._told, last
         return last if last is not before else None

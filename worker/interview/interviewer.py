@@ -1,4 +1,4 @@
-"""The interviewer as a livekit agent: it listens, keeps every turn, and speaks the next move."""
+"""The interviewer as a LiveKit Agent: listens, records every turn, and speaks the next move."""
 
 from __future__ import annotations
 
@@ -24,29 +24,29 @@ from worker.silence import Floor
 
 logger = logging.getLogger(__name__)
 
-#: Shows the candidate words that could not be spoken. May raise.
+#: Sends the candidate an utterance as text. May raise.
 Writer = Callable[[str], Awaitable[None]]
 
 
 class SentenceOver(Protocol):
-    """The line's `sentence_over`."""
+    """Signature of `Line.sentence_over`."""
 
     async def __call__(self, *, longest_s: float) -> bool: ...
 
 
-#: Seconds for the session to let go of what it says.
+#: Seconds to wait for the session to end its current speech.
 _CUT_OFF_S = 1.0
-#: Characters of a typed answer: more than ten minutes of speech.
+#: Longest typed answer, in characters: more than ten minutes of speech.
 _LONGEST_TYPED = 20_000
 
-#: What the speech says that is being made. livekit tells of a speech before it makes the task
-#: that asks for its words (AgentActivity._generate_reply), so the task inherits this; and a turn
-#: may be committed in between: what is recorded is what was said.
+#: The utterance of the speech that is being generated. livekit emits `speech_created` before it
+#: creates the task that calls `llm_node` (AgentActivity._generate_reply), so the task inherits
+#: this value. A turn may be committed in between; the record still matches what was spoken.
 _utterance: ContextVar[Utterance | None] = ContextVar("utterance", default=None)
 
 
 class Interviewer(Agent):
-    """Speaks what the orchestrator decides and commits what was said, in that order."""
+    """Agent that speaks what the orchestrator decides, then commits what was heard."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class Interviewer(Agent):
         keep_hearing: HearingKeeper = unwritten,
         playout: PlayoutTeller = lambda: None,
     ) -> None:
-        # Nobody reads them: a model behind the orchestrator has a prompt of its own.
+        # Unused: a language model behind the orchestrator has its own prompt.
         super().__init__(instructions="Hold the planned interview.")
         self._orchestrator = orchestrator
         book = TurnBook(orchestrator, keep_turn)
@@ -66,28 +66,28 @@ class Interviewer(Agent):
         self._patience = Patience(
             orchestrator, lambda **options: self.session.update_options(**options)
         )
-        #: Whose turn it is to speak.
+        #: Tracks which side has the turn to speak.
         self.floor = Floor()
         self._utterances = Utterances(
             book, self.floor, playout, kept=self._on_kept, unspoken=self._mend
         )
-        #: What the candidate says.
+        #: Recorder of the candidate's answers.
         self.answers = Answers(orchestrator, book, keep_hearing, self._utterances.recorded)
-        #: Told that an utterance has ended and was not spoken, or not to its end, though nobody
-        #: stopped it; the next move is still owed.
+        #: Called after an utterance that was not spoken to its end although nothing interrupted it.
+        #: The next move is still due.
         self.on_unspoken: Callable[[], Coroutine[Any, Any, None]] | None = None
-        # It is leaving: what is said is kept, and not answered.
+        # True while the interview stops: answers are recorded but get no reply.
         self._stopping = False
         self._candidate_moved = asyncio.Event()
-        #: Returns where what is being said may be cut off, and whether all of it was heard.
+        #: Waits until the current speech may be cut off. Returns whether all of it was heard.
         self.sentence_over: SentenceOver | None = None
-        #: Set once goodbye was said.
+        #: Set once nothing is left to say.
         self.finished = asyncio.Event()
-        #: The loop's time at which somebody was last heard, either side.
+        #: Event-loop time at which either side was last heard.
         self.last_sound = asyncio.get_running_loop().time()
 
     async def on_enter(self) -> None:
-        """Listen to what the session does."""
+        """Subscribe to the session's events."""
         self.session.on("speech_created", self._on_speech_created)
         self.session.on("user_state_changed", self._on_candidate)
         self.session.on("agent_state_changed", self._on_sound)
@@ -96,7 +96,7 @@ class Interviewer(Agent):
         self.session.on("user_input_transcribed", lambda _: self._patience.text_came())
 
     async def on_exit(self) -> None:
-        """Forget the time of the open question, and what was to be said again."""
+        """Cancel timers, a pending journal write, and the recovery of an unspoken utterance."""
         self._patience.stop()
         self.answers.stop()
         if self._mending is not None:
@@ -104,28 +104,28 @@ class Interviewer(Agent):
 
     @property
     def sounding(self) -> bool:
-        """Whether somebody is speaking now, or about to."""
+        """Return whether either side is speaking or about to speak."""
         return self.floor.ours or self.hears_candidate or self.session.agent_state == "speaking"
 
     @property
     def hears_candidate(self) -> bool:
-        """Whether the candidate is speaking now."""
+        """Return whether the candidate is speaking now."""
         return self.session.user_state == "speaking"
 
     @property
     def answer_is_over(self) -> bool:
-        """Whether something was said to the open question, and its turn is about to end."""
+        """Return whether the candidate has answered and the turn is about to end."""
         return bool(self.answers.half.text) and not (self.floor.ours or self.hears_candidate)
 
     @property
     def next_role(self) -> Role:
-        """What is said next, or being said now."""
+        """Role of the next utterance, or of the current one while it is being spoken."""
         return self._orchestrator.next_move().role
 
     async def speak_next(self) -> None:
-        """Begin the next move without waiting for the candidate: the greeting, a question again.
+        """Start the next move without waiting for the candidate: a greeting, a repeated question.
 
-        Raises OrchestratorNotReady and RuntimeError (the session is closing).
+        Raises OrchestratorNotReady, and RuntimeError if the session is closing.
         """
         if self.next_role is Role.DONE:
             self._finish()
@@ -135,13 +135,13 @@ class Interviewer(Agent):
         self.session.generate_reply()
 
     def speak_plainly(self) -> None:
-        """Say the next move in the plan's own words, whatever a language model is thinking."""
+        """Use the plan's own words for the next move, without waiting for a language model."""
         self._orchestrator.speak_plainly()
 
     async def write_next(self) -> None:
-        """Write the next move instead of speaking it, and keep it as a turn that was read.
+        """Send the next move as text instead of speaking it, and record it as a turn.
 
-        Raises what the writing raises, and RuntimeError where nobody can write.
+        Raises what the writer raises, and RuntimeError if there is no writer.
         """
         if self._write is None:
             raise RuntimeError("this interviewer was given nothing to write with")
@@ -154,10 +154,10 @@ class Interviewer(Agent):
         await self._utterances.written(move, turn)
 
     async def cut_off(self) -> bool:
-        """Cut off what is being said, or should be. False where the session does not answer."""
+        """Interrupt the current or pending speech. Return False if the session does not respond."""
         try:
             over = self.session.interrupt(force=True)
-        except RuntimeError:  # it is closing
+        except RuntimeError:  # the session is closing
             return True
         done, _ = await asyncio.wait({over}, timeout=_CUT_OFF_S)
         await self._utterances.recorded()
@@ -165,14 +165,14 @@ class Interviewer(Agent):
 
     @property
     def almost_done(self) -> bool:
-        """Whether goodbye is being said, or was."""
+        """Return whether the closing is being spoken or nothing is left to say."""
         return self.finished.is_set() or (self.floor.ours and self.next_role is Role.CLOSING)
 
     async def come_to_a_stop(self, longest_s: float) -> None:
-        """Answer nothing any more, let whoever speaks come to a pause, and cut off the rest.
+        """Stop replying, wait for a pause in the speech of either side, and cut off the rest.
 
-        An answer that was just given becomes a turn in that time; one that goes on after
-        `longest_s` seconds is left to `answers.keep_half`.
+        An answer that ends within `longest_s` seconds still becomes a turn. A longer one is left
+        to `answers.keep_half`.
         """
         self._stopping = True
         with contextlib.suppress(TimeoutError):
@@ -181,12 +181,12 @@ class Interviewer(Agent):
                     self._candidate_moved.clear()
                     await self._candidate_moved.wait()
         if self.sentence_over is not None and await self.sentence_over(longest_s=longest_s):
-            with contextlib.suppress(TimeoutError):  # over in a moment, and nobody cut it off
+            with contextlib.suppress(TimeoutError):  # it ends soon, without an interruption
                 if (speech := self.session.current_speech) is not None:
                     await asyncio.wait_for(speech.wait_for_playout(), _CUT_OFF_S)
         await self.cut_off()
         if not (self.hears_candidate or self.answers.half.text):
-            # There is no text to come that the session would wait for.
+            # No transcript is pending, so the session need not wait for one.
             self.session.options.session_close_transcript_timeout = 0.0
 
     def _finish(self) -> None:
@@ -196,10 +196,10 @@ class Interviewer(Agent):
     async def on_user_turn_completed(
         self, turn_ctx: llm.ChatContext, new_message: llm.ChatMessage
     ) -> None:
-        """Commit the candidate's turn; nothing is spoken before this returns.
+        """Commit the candidate's turn. The session does not reply before this returns.
 
-        Raises StopResponse where there is nothing more to say. Anything else that it raised
-        would lose the turn and leave the interviewer silent, so nothing else leaves it.
+        Raises StopResponse if nothing is left to say or the interview is stopping. It raises no
+        other exception: that would lose the turn and leave the interviewer silent.
         """
         done = await self._take_answer(self.answers.spoken(new_message))
         self._candidate_moved.set()
@@ -209,7 +209,7 @@ class Interviewer(Agent):
             raise StopResponse
 
     async def _take_answer(self, taking: Awaitable[None]) -> bool:
-        """Take an answer into the plan. True where there is nothing more to say."""
+        """Commit an answer to the plan. Return whether nothing is left to say."""
         self.floor.take()
         try:
             await taking
@@ -220,13 +220,13 @@ class Interviewer(Agent):
             return False
 
     async def on_text(self, text: str) -> None:
-        """Take a typed answer as a turn, and answer it: as good as one that was said."""
+        """Commit a typed answer as a turn and reply to it, as to a spoken one."""
         if not (text := text.strip()[:_LONGEST_TYPED]):
             return
         self._on_sound(None)
         await self.cut_off()
         if self._patience.deaf or self.answers.missed.cut:
-            # What was said to nobody must not come back as the answer to another question.
+            # Earlier speech must not be transcribed later as the answer to another question.
             await self.let_go_of_answer()
         if await self._take_answer(self.answers.typed(text)):
             self._finish()
@@ -234,19 +234,19 @@ class Interviewer(Agent):
             self.session.generate_reply()
 
     def cannot_hear(self) -> None:
-        """Nobody listens any more, until there is text again."""
+        """Tolerate long pauses until a transcript arrives: no speech-to-text provider is left."""
         self._patience.wait_for_text()
 
     async def let_go_of_answer(self) -> None:
-        """Keep what was said so far, and begin anew with what comes."""
+        """Commit the partial answer, and start a new answer with the next speech."""
         await self.answers.keep_half()
-        with contextlib.suppress(RuntimeError):  # it is closing
+        with contextlib.suppress(RuntimeError):  # the session is closing
             self.session.clear_user_turn()
 
     def stt_node(
         self, audio: AsyncIterable[rtc.AudioFrame], model_settings: ModelSettings
     ) -> AsyncIterable[stt.SpeechEvent]:
-        """What is understood of the candidate; the first of its sound is noticed."""
+        """Transcribe the candidate's audio. `answers.missed` notes when its frames arrive."""
         return Agent.default.stt_node(self, self.answers.missed.listening(audio), model_settings)
 
     # --- the interviewer's own turns -----------------------------------------------------------
@@ -254,7 +254,7 @@ class Interviewer(Agent):
     def llm_node(
         self, chat_ctx: llm.ChatContext, tools: list[llm.Tool], model_settings: ModelSettings
     ) -> AsyncIterable[llm.ChatChunk]:
-        """The words of the speech that is being made."""
+        """Return the words of the speech that is being generated."""
         return self._orchestrator.chat(chat_ctx=chat_ctx, utterance=_utterance.get())
 
     def _on_sound(self, _: Any) -> None:
@@ -267,7 +267,7 @@ class Interviewer(Agent):
             self.floor.contest()
 
     def _on_speech_created(self, event: SpeechCreatedEvent) -> None:
-        # Whatever raises now, the words of the speech before are not said again.
+        # Reset first: if the next line raises, the previous utterance must not be spoken again.
         _utterance.set(None)
         utterance = self._orchestrator.next_utterance()
         _utterance.set(utterance)
@@ -283,7 +283,7 @@ class Interviewer(Agent):
             self._mending = asyncio.get_running_loop().create_task(self.on_unspoken(), name="mend")
 
     def _on_kept(self) -> None:
-        """An utterance of ours was kept: listen for its answer."""
+        """Wait for the answer to an utterance that was just recorded."""
         self._on_sound(None)
         self.answers.missed.asked()
         if self.next_role is Role.DONE:

@@ -1,4 +1,4 @@
-"""What is done about silence in a turn of the interviewer's, step by step until it is broken."""
+"""Stuck-turn recovery: escalating steps while the interviewer is silent in its own turn."""
 
 from __future__ import annotations
 
@@ -22,52 +22,53 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Seconds before words are tried again that no voice has spoken.
+#: Seconds before an utterance that no voice spoke is retried, times the number of failures.
 _UNSPOKEN_PAUSE_S: Final = 0.5
-#: Seconds after which a question is written to a candidate who is known to listen to nothing.
+#: Seconds before a question is sent as text, once one was sent for lack of an audio subscriber.
 _DEAF_S: Final = 1.0
-#: Seconds for the last steps, and for those whose next one comes sooner.
+#: Time limits in seconds: of the text and close steps, and the shortest of any other step.
 _LONGEST_STEP_S: Final = 10.0
 _LEAST_STEP_S: Final = 1.0
 
 
 class Rung(StrEnum):
-    """A step of the ladder; the times of all of them are INTERVIEW_LADDER_S, in this order."""
+    """A step of the stuck-turn recovery. INTERVIEW_LADDER_S holds their times, in this order."""
 
-    #: A recorded word.
+    #: Play a recorded clip.
     CLIP = "clip"
-    #: What is stuck is cut off, and the same is said again.
+    #: Cut off the stuck speech and say the same again.
     AGAIN = "again"
-    #: The voice that serves is made anew, with connections of its own, and says it.
+    #: Rebuild the current text-to-speech provider, with new connections, and say it again.
     REBUILD = "rebuild"
-    #: It is left for the next of its chain, which says it.
+    #: Fall back to the next text-to-speech provider, and say it again.
     NEXT = "next"
-    #: The plan's own words are said: no language model is waited for.
+    #: Say the plan's own words, without waiting for a language model.
     PLAN = "plan"
-    #: They are written.
+    #: Send the utterance as text.
     WRITE = "write"
-    #: Nothing has helped: the job ends, with a spoken reason.
+    #: End the job with a spoken reason: nothing has helped.
     CLOSE = "close"
 
 
 RUNGS: Final = tuple(Rung)
 
-#: Writes down a step: its name, one word in CamelCase for its cause, and the seconds of silence.
+#: Records a step: its name, its cause as one CamelCase word, and the seconds of silence.
 Recorder = Callable[[str, str, float], None]
 
 
 class TurnLadder:
-    """The ladder of one interview. A new turn, or speech that is heard, puts it at its foot.
+    """Stuck-turn recovery of one interview. A new turn or audible speech restarts it.
 
-    Where a voice has failed in this turn already sound promises nothing: the next time the words
-    are written. To a candidate who has subscribed to nothing they are written at once.
+    After an utterance was not spoken to its end, audible speech no longer restarts it in that
+    turn. The second such failure is answered with text. If the candidate has not subscribed to
+    the audio, text is the first step: when the clip would be due, and in later turns after 1 s.
 
     Args:
-        interviewer: Whose turn it is.
-        line: What the candidate hears of it.
+        interviewer: The interviewer.
+        line: The audio output to the candidate.
         rungs_s: Seconds without speech at which each step is due.
-        voices: The chain of the voices; None where there is none.
-        record: Told of each step.
+        voices: Returns the fallback chain of text-to-speech providers; None if there is none.
+        record: Called with each step.
     """
 
     def __init__(
@@ -84,22 +85,22 @@ class TurnLadder:
         self._due_s = dict(zip(RUNGS, rungs_s, strict=True))
         self._voices = voices
         self._record = record
-        #: Nothing is left to be tried.
+        #: True once the last step was taken.
         self.spent = False
         self._left = list(RUNGS)
         self._turn = 0
         self._heard_at: float | None = None
         self._failures = 0
         self._words = 0
-        # Whether a question was written because nobody listened.
+        # True once a question was sent as text because the audio had no subscriber.
         self._deaf = False
-        # Whether the candidate was told aloud that there will be writing.
+        # True once the clip that announces questions as text was started.
         self._announced = False
 
-    # --- when ----------------------------------------------------------------------------------
+    # --- timing --------------------------------------------------------------------------------
 
     def due_in(self, silent_s: float) -> float:
-        """Seconds until the next step is to be taken; infinite where none is left."""
+        """Return the seconds until the next step is due; infinite if no step is left."""
         self._settle()
         if not self._left:
             return math.inf
@@ -121,10 +122,10 @@ class TurnLadder:
             self._left = list(RUNGS)
         self._heard_at = heard_at
 
-    # --- what ----------------------------------------------------------------------------------
+    # --- steps ---------------------------------------------------------------------------------
 
     async def climb(self, silent_s: float) -> None:
-        """Take the next step, after so many seconds without speech. Never raises."""
+        """Take the next step after `silent_s` seconds without speech. Never raises."""
         self._settle()
         if not self._left:
             return
@@ -135,9 +136,10 @@ class TurnLadder:
             await self._take(self._left[0], "SilentTurn", silent_s)
 
     async def unspoken(self) -> None:
-        """No voice has spoken the utterance, or not to its end: do the next thing that may help.
+        """Handle an utterance that no voice spoke to its end.
 
-        All voices were asked already, so it is said once more and then written.
+        The chain has tried every provider already, so retry the utterance once and then send it
+        as text.
         """
         self._settle()
         self._failures += 1
@@ -162,7 +164,7 @@ class TurnLadder:
             logger.warning("%s did not help: %s", rung, type(error).__name__)
 
     def _budget_s(self, rung: Rung) -> float:
-        """A step may last until the next one is due."""
+        """Return the time limit of a step: until the next one is due."""
         if rung in (Rung.WRITE, Rung.CLOSE):
             return _LONGEST_STEP_S
         following = RUNGS[RUNGS.index(rung) + 1]
@@ -181,7 +183,7 @@ class TurnLadder:
         }
 
     async def fill(self) -> None:
-        """Let the candidate hear that it goes on. Never raises."""
+        """Play a clip, so that the candidate knows that the interview continues. Never raises."""
         try:
             clip = load_clip(self._next_word())
             await bounded(self._line.interject(clip), clip.duration_s + _LEAST_STEP_S)
@@ -210,7 +212,7 @@ class TurnLadder:
 
     async def _leave_for_next(self) -> None:
         chain = self._voices()
-        # One that was left already is not to blame twice.
+        # Do not report a provider as failed twice.
         if chain is not None and chain.is_fresh(chain.serving):
             chain.failed(chain.serving, APITimeoutError("nothing of it was heard"))
         await self._say_again()
@@ -223,14 +225,14 @@ class TurnLadder:
     async def _write(self) -> None:
         await self._cut_off()
         await self._interviewer.write_next()
-        # Only now: whoever reads it may have answered before the clip is over.
+        # Play the clip after sending the text: the candidate may answer before the clip ends.
         if not self._announced and self._line.listened:
             self._announced = True
             await self._line.play(load_clip(ClipName.TROUBLE_SPEAKING))
 
     async def _cut_off(self) -> None:
         if not await self._interviewer.cut_off():
-            # The session does not answer: what it left on the line would hold up what comes.
+            # The session does not respond: drop its queued audio, which would delay the next one.
             self._line.clear_buffer()
 
     async def _give_up(self) -> None:

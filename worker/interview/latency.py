@@ -1,4 +1,4 @@
-"""How long the parts of a turn took, as livekit's session measures them."""
+"""Latency of the parts of a turn, as measured by livekit's session."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-#: Of a turn that the session did not hear or speak: one that was typed, or written.
+#: Latency of a turn that the session neither heard nor spoke: one that was sent as text.
 NO_LATENCY: Final[Mapping[str, float]] = MappingProxyType({})
 
-#: Names in a turn's record, by those of livekit's MetricsReport (llm/chat_context.py, 1.8.9).
+#: Names in a turn's record, by name in livekit's MetricsReport (llm/chat_context.py, 1.8.9).
 _PARTS: Final = {
     "end_of_turn_delay": "end_of_turn",
     "transcription_delay": "transcript",
@@ -20,10 +20,11 @@ _PARTS: Final = {
 
 
 def latency_of(message: Any) -> dict[str, float]:
-    """Seconds by part, of those that were measured; the candidate's before it is kept.
+    """Return the measured latencies of a turn in seconds, by part.
 
-    `end_of_turn` and `transcript` count from the end of the speech; `words` and `voice` from when
-    they were asked for; `answer` from the end of the candidate's speech to the first audio.
+    For a candidate's turn these are the values before the turn is recorded. `end_of_turn` and
+    `transcript` count from the end of the speech, and `words` and `voice` from their requests.
+    `answer` is the time from the end of the candidate's speech to the first audio.
     """
     metrics: Any = getattr(message, "metrics", None)
     if not isinstance(metrics, Mapping):

@@ -1,4 +1,4 @@
-"""What is done so that no turn of the candidate's hangs, whatever becomes of its audio."""
+"""Supervision of the candidate's audio, so that no candidate turn hangs."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 
 class Listening:
-    """Keeps an ear on the candidate's audio for as long as an interview runs.
+    """Supervisor of the candidate's audio while an interview runs.
 
-    Where no audio comes the session is given silence (`SteadyInput`), where the network gives
-    nothing the line is held (`Reception`), and where nothing comes of speech the question is
-    asked again (`Unheard`). Each of them is a fault in the journal, with its seconds.
+    `SteadyInput` feeds the session silence while no audio arrives. `Reception` holds the audio
+    output while the network delivers no packets. `Unheard` has the question asked again if speech
+    yields no transcript. Each case is a fault record in the journal, with its seconds.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Listening:
         )
 
     def begin(self) -> None:
-        """From now on. The session has started."""
+        """Start supervising. The session must have started."""
         if (source := self._session.input.audio) is not None:
             self._input = SteadyInput(
                 source,
@@ -70,7 +70,7 @@ class Listening:
         self._looking = asyncio.create_task(self._reception.run(), name="reception")
 
     async def stop(self) -> None:
-        """Not any more; the session keeps its steady input until it closes."""
+        """Stop supervising. The session keeps its steady input until it closes."""
         self._unheard.stop()
         if self._looking is not None:
             await aio.cancel_and_wait(self._looking)
@@ -85,7 +85,7 @@ class Listening:
 
     def _listen_anew(self) -> None:
         if (detector := self._job.held.get("vad")) is not None:
-            # livekit ends what the one before had begun, if nothing else has.
+            # livekit ends speech that the previous VAD stream had started, if it is still open.
             self._session.current_agent.update_options(vad=detector)
 
     def _may_ask(self) -> bool:
@@ -100,11 +100,11 @@ class Listening:
 
     @property
     def _is_deaf(self) -> bool:
-        """Whether nobody is left to listen: what was said is typed, or understood later."""
+        """Return whether no speech-to-text provider is left: answers are typed, or come later."""
         conditions = self._job.life.conditions
         return "stt" in conditions and conditions["stt"].status is Status.LOST
 
     async def _ask_again(self) -> None:
         await self._interviewer.let_go_of_answer()
-        with contextlib.suppress(RuntimeError):  # it is closing
+        with contextlib.suppress(RuntimeError):  # the session is closing
             await self._interviewer.speak_next()

@@ -1,4 +1,4 @@
-"""What is done about a loss in the middle of an interview: the table of losses, followed."""
+"""Reactions to resources that become unavailable during an interview, from the loss table."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Seconds for which what was announced is remembered: a loss that comes again is told again then,
-#: or the candidate would speak to nobody.
+#: Seconds before a repeated loss of the same resource is announced again. Without a second
+#: announcement the candidate would speak without being heard.
 _AGAIN_S: Final = 30.0
 _TELLING_EVENTS: Final = frozenset({Event.RESOURCE_LOST, Event.RESOURCE_RECOVERED})
 
 
 class Losses:
-    """Follows the conditions of a job while its interview runs, and does what the table says.
+    """Applies the loss table to changes of a job's resources while its interview runs.
 
-    What was missing before counts as lost at the beginning. A recovery is not announced: the
-    next question says it better. `cannot_hear` is called whenever nobody is left to listen.
+    A resource that is missing at the start counts as lost then. A recovery is not announced: the
+    next question is enough. `cannot_hear` is called each time speech-to-text becomes unavailable.
     """
 
     def __init__(
@@ -43,17 +43,17 @@ class Losses:
         self._session = session
         self._cannot_hear = cannot_hear
         self._lost: set[str] = set()
-        #: When a loss was announced last, by the loop's clock.
+        #: Event-loop time of the last announcement, by resource.
         self._told: dict[str, float] = {}
         self._telling: set[asyncio.Task[None]] = set()
 
     def begin(self) -> None:
-        """Look at what is missing already, and follow what comes."""
+        """Handle the resources that are missing already, and subscribe to changes."""
         self._job.life.subscribe(self._on_transition)
         self._look()
 
     def stop(self) -> None:
-        """Tell nothing more."""
+        """Cancel the announcements that are under way."""
         for task in self._telling:
             task.cancel()
 
@@ -88,7 +88,7 @@ class Losses:
             task.add_done_callback(self._telling.discard)
 
     def _end_turns(self) -> None:
-        """End turns on the best that is there: each of the table needs those before it."""
+        """End turns on the best working detector. Each in the loss table needs those before it."""
         best: TurnEnd | None = None
         for name, loss in LOSSES.items():
             if loss.turns_end_on is None or name not in self._job.life.conditions:
@@ -100,7 +100,7 @@ class Losses:
         detection = self._job.held.get(best) if best == "turn_detector" else best
         try:
             self._session.update_options(turn_detection=detection)
-        except RuntimeError:  # it is closing
+        except RuntimeError:  # the session is closing
             logger.debug("a session that closes keeps its turn detection")
 
     async def _tell(self, name: ClipName) -> None:
@@ -113,5 +113,5 @@ class Losses:
         for step in steps:
             try:
                 await step()
-            except Exception as error:  # either of them says it
+            except Exception as error:  # text and clip say the same: one is enough
                 logger.warning("%s was not told: %s", name, type(error).__name__)

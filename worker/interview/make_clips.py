@@ -1,7 +1,7 @@
 """Record the bundled clips: `python -m worker.interview.make_clips [FOLDER]`.
 
-Run it after changing the words in `clips.py`, and commit what it writes. The voice is the local
-one; Opus at 24 kbit/s keeps all of them below 100 kB.
+Run it after a change to the texts in `clips.py`, and commit the files it writes. It uses the
+local voice. Opus at 24 kbit/s keeps all clips together below 100 kB.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _BIT_RATE = 24_000
 _OPUS_RATE = 48_000
-# Loudest sample of a clip, 0 to 1: -3 dB full scale, about as loud as cloud voices are.
+# Peak amplitude of a clip, 0 to 1: -3 dB full scale, about as loud as cloud voices.
 _PEAK = 0.7
 
 
@@ -43,10 +43,10 @@ def encode(pcm: npt.NDArray[np.int16], sample_rate: int) -> bytes:
 
 
 def record(name: ClipName) -> bytes:
-    """Speak the words of a clip with the local voice, and encode them.
+    """Synthesize the text of a clip with the local voice, and encode it.
 
     Raises:
-        LocalSpeechUnavailable: the local voice is not to be had here.
+        LocalSpeechUnavailable: the local voice is not available on this machine.
     """
     samples = local_models.synthesize(name.text)
     pcm = audio.to_pcm(samples * np.float32(_PEAK / np.abs(samples).max()))
@@ -54,7 +54,7 @@ def record(name: ClipName) -> bytes:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Record every clip into a folder, that of the package unless another is named."""
+    """Record every clip into the given folder, or into the package's own."""
     parser = argparse.ArgumentParser(description="Record the bundled clips.")
     parser.add_argument(
         "folder", nargs="?", type=Path, default=Path(__file__).parent / "clips", help="where to"

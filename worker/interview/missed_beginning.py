@@ -1,4 +1,4 @@
-"""Whether the beginning of what the candidate says was missed: nobody listened when it began."""
+"""Detection of missed onsets: the candidate started to speak before the interviewer listened."""
 
 from __future__ import annotations
 
@@ -12,56 +12,59 @@ from worker.speech.steady_input import is_made_up
 
 logger = logging.getLogger(__name__)
 
-#: Seconds from a sound to the first word of somebody who speaks because of it. To press a key
-#: takes 0.2; the rest is the way to the candidate's ear and back, and the VAD's.
+#: Seconds from a sound to the first word of a candidate who reacts to it. Pressing a key takes
+#: 0.2 s. The rest is latency to the candidate and back, and the delay of the VAD.
 REACTION_S: Final = 0.5
-#: Seconds after which speech that has given no text gives none: a speech recognition that is
-#: silent is left after 2, and the next one needs a moment.
+#: Seconds after which speech without a transcript will get none. The chain leaves a silent
+#: speech-to-text provider after 2 s, and the next one needs a moment.
 TEXT_WITHIN_S: Final = 3.0
-#: Seconds without a frame of the microphone after which it is listened to anew.
+#: Seconds without a microphone frame after which the next frame is a new start of the audio.
 _GAP_S: Final = 0.5
 
 Frame = TypeVar("Frame")
 
 
 class Sounds(Protocol):
-    """The line to the candidate, as far as it is asked here."""
+    """The part of the audio output to the candidate that this module uses."""
 
     @property
     def first_heard_at(self) -> float | None:
-        """The loop's time at which something was heard first since `mark`; None where nothing."""
+        """Event-loop time of the first audible sound since `mark`; None if there was none."""
 
     def mark(self) -> None:
-        """Look for the first sound from now on."""
+        """Restart the search for the first sound."""
 
 
 class MissedBeginning:
-    """Tells speech that was under way when we came from speech that answers us.
+    """Tells speech that was already under way from speech that answers this interviewer.
 
-    Whoever begins to speak before they can have heard us, and `REACTION_S`, may have said words
-    that nobody heard: what is heard of it is half an answer. That counts from the first sound
-    on the line, or from the first frame of the microphone where that comes later. It holds for
-    one interviewer who goes on for another, and after an outage; never for the first one, who
-    has asked nothing yet.
+    A candidate can answer only after hearing the interviewer and reacting (`REACTION_S`). Speech
+    that starts earlier may have lost its first words, so its transcript is a partial answer. The
+    reaction time counts from the first sound on the audio output, or from the first microphone
+    frame if that comes later. The check runs when an interviewer takes over from another one, and
+    after an outage. It never runs for the first interviewer, who has asked nothing yet.
 
     Args:
-        text: What was understood of the answer that is being given, so far.
+        text: Returns the transcript of the current answer so far.
     """
 
     def __init__(self, text: Callable[[], str]) -> None:
         self._text = text
-        #: The beginning of what the candidate says, or has just said, was missed.
+        #: True if the onset of the candidate's current or last speech was missed.
         self.cut = False
-        # The line, as long as speech may begin that is not for us.
+        # The audio output, while new speech may not be an answer to this interviewer; else None.
         self._line: Sounds | None = None
         self._speaking = False
-        # The loop's times of the last beginning of speech, of the frame that was the first after
-        # a gap, and of the last one.
+        # Event-loop times of the last start of speech, the first frame after a gap, and the last
+        # frame.
         self._began_at = self._listens_from = self._frame_at = -math.inf
         self._forgetting: asyncio.TimerHandle | None = None
 
     def came(self, line: Sounds, away_s: float = math.inf) -> None:
-        """We are here, or are again after so many seconds, and are about to be heard."""
+        """Start the check: the interviewer has joined, or is back after `away_s` seconds.
+
+        Call this before the candidate hears the interviewer.
+        """
         line.mark()
         self._line = line
         since = asyncio.get_running_loop().time() - away_s
@@ -69,7 +72,7 @@ class MissedBeginning:
             self._miss()
 
     def listening(self, audio: AsyncIterable[Frame]) -> AsyncIterator[Frame]:
-        """The microphone's frames as they come, each of them noticed."""
+        """Pass the microphone's frames through, and note when they arrive."""
         return self._noticed(audio)
 
     async def _noticed(self, audio: AsyncIterable[Frame]) -> AsyncIterator[Frame]:
@@ -83,7 +86,7 @@ class MissedBeginning:
             yield frame
 
     def candidate_moved(self, *, speaks: bool) -> None:
-        """The candidate has begun to speak, or has ended."""
+        """Handle a start or an end of the candidate's speech."""
         if speaks == self._speaking:
             return
         self._speaking = speaks
@@ -103,17 +106,20 @@ class MissedBeginning:
             self.asked()
 
     def asked(self) -> None:
-        """The candidate knows that we are here: what begins from now on answers us."""
+        """End the check: speech that starts from now on answers this interviewer."""
         self._line = None
 
     def taken(self) -> None:
-        """What was said so far has become a turn; the rest of it has no beginning either."""
+        """Clear `cut` after a commit, unless the candidate is still speaking.
+
+        The rest of the same speech lacks its onset too.
+        """
         if not self._speaking:
             self.stop()
             self.cut = False
 
     def stop(self) -> None:
-        """Wait for nothing."""
+        """Cancel the pending timer."""
         if self._forgetting is not None:
             self._forgetting.cancel()
             self._forgetting = None
@@ -124,6 +130,6 @@ class MissedBeginning:
         self.cut = True
 
     def _came_to_nothing(self) -> None:
-        """A cough is no half answer: what is said next is whole."""
+        """Clear `cut` if no transcript followed: treat the next speech as a complete answer."""
         if not self._text():
             self.cut = False

@@ -1,4 +1,4 @@
-"""Asking a language model for words, in the time that a candidate can wait."""
+"""Requests to a language model for the interviewer's words, within time limits."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from worker.interview.vocabulary import vocabulary_of
 from worker.interview.words import Refusal
 from worker.providers.failure import failure_of
 
-#: Longest reply that is read, in characters: three times the longest that is spoken.
+#: Longest reply that is read, in characters: three times the longest that may be spoken.
 MAX_REPLY = 1000
 
 
 class ModelWords:
-    """A language model that finds words.
+    """Language model that phrases the interviewer's next move.
 
-    `first_word_s` and `reply_s` are the longest waits for the beginning of a reply and for all
-    of it, both in seconds from the request.
+    `first_word_s` and `reply_s` are the time limits for the start of a reply and for all of it,
+    both in seconds from the request.
     """
 
     def __init__(self, model: llm.LLM[Any], *, first_word_s: float, reply_s: float) -> None:
@@ -34,11 +34,11 @@ class ModelWords:
         self._reply_s = reply_s
 
     async def find(self, plan: Plan, leeway: Leeway) -> Move:
-        """The next move in the model's words.
+        """Return the next move in the model's words.
 
-        Raises WordsRefused: what `phrased` refuses; LanguageUnknown, of which nothing was asked;
-        FirstWordLate, ReplyLate and TooLong; and of a model that failed the reason that
-        `failure_of` gives.
+        Raises WordsRefused with a reason: one of `phrased`; LanguageUnknown, without a request;
+        FirstWordLate, ReplyLate or TooLong; or, if the model failed, the reason that `failure_of`
+        gives.
         """
         if vocabulary_of(plan.language) is None:
             raise WordsRefused(Refusal.LANGUAGE_UNKNOWN.value)
@@ -48,7 +48,7 @@ class ModelWords:
             raise
         except TimeoutError:
             raise WordsRefused("ReplyLate") from None
-        except Exception as error:  # a plugin raises what it likes, and quotes what it likes
+        except Exception as error:  # a plugin may raise and quote anything
             raise WordsRefused(failure_of(error).reason) from None
         return phrased(reply, plan, leeway)
 

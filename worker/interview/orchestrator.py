@@ -1,8 +1,8 @@
-"""What the interviewer does next: decided by the plan and the committed turns, nothing else.
+"""The interviewer's next move, computed from the plan and the committed turns alone.
 
-Pure: the same turns give the same move, however often and by whomever it is asked. So
-livekit may ask twice for one turn, and a new interviewer that reads the turns of one that died
-goes on at the same place. A language model has no more than the leeway that is given here.
+Pure: the same turns always give the same move. So livekit may ask twice for one turn, and a new
+interviewer that reads the turns of a lost one continues at the same place. A language model may
+change only what `Leeway` allows.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from typing import Literal
 from worker.interview.plan import Plan, Question
 from worker.interview.sentences import sentences
 
-#: A prompt cut off before so much of it was heard is asked again.
+#: Share of a prompt that must be heard. A prompt that was cut off earlier is asked again.
 HEARD_ENOUGH = 0.5
-#: A prompt is spoken so often, at the most, for being cut off; goodbye is said no oftener.
+#: Most times that a prompt is spoken if it is cut off each time. The same holds for the closing.
 MOST_REPEATS = 3
 
 
 class Role(StrEnum):
-    """What an interviewer's turn was for."""
+    """Purpose of an interviewer's turn."""
 
     #: Greeting and first question.
     OPENING = "opening"
     QUESTION = "question"
     FOLLOW_UP = "follow_up"
-    #: The same question once more: it was cut off, or nobody has answered it yet.
+    #: The same prompt again: it was cut off, or is not answered yet.
     REPEAT = "repeat"
     #: Thanks and goodbye.
     CLOSING = "closing"
@@ -39,22 +39,22 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Said:
-    """A committed turn, as far as the plan is concerned."""
+    """A committed turn, with the fields that the plan needs."""
 
     speaker: Literal["candidate", "interviewer"]
-    #: The candidate's words; of the interviewer's, what was heard.
+    #: The candidate's words, or the part of the interviewer's words that was heard.
     text: str
     at: datetime
     question_id: str | None = None
     role: Role | None = None
-    #: Of an interviewer's turn: all that was to be said.
+    #: The full text of an interviewer's turn.
     generated: str = ""
     interrupted: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Move:
-    """The interviewer's next utterance, as it is spoken."""
+    """The interviewer's next utterance."""
 
     role: Role
     text: str = ""
@@ -63,46 +63,46 @@ class Move:
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Where in the plan the interview is."""
+    """Position of the interview in its plan."""
 
-    #: Index of the question that is being talked about.
+    #: Index of the current question.
     question: int = 0
-    #: The prompt that is open was heard well enough to be answered.
+    #: True once enough of the open prompt was heard for an answer.
     asked: bool = False
-    #: How often the last prompt was cut off before it was heard.
+    #: Times that the last prompt was cut off before enough of it was heard.
     cut_off: int = 0
     follow_ups: int = 0
-    #: What has been asked and heard: the question, then follow-ups; the open one is the last.
+    #: Prompts that were heard: the question, then follow-ups. The last one is open.
     prompts: tuple[str, ...] = ()
-    #: What the candidate has said to them, in pieces.
+    #: Pieces of the candidate's answers to them.
     answers: tuple[str, ...] = ()
-    #: Words of the answer to the open prompt.
+    #: Number of words in the answer to the open prompt.
     words: int = 0
     answered: bool = False
-    #: When the question was asked, for the last time before anything was answered.
+    #: Time at which the question was last asked before its first answer.
     asked_at: datetime | None = None
     last_at: datetime | None = None
     greeted: bool = False
-    #: How often goodbye was cut off before it was heard.
+    #: Times that the closing was cut off before enough of it was heard.
     goodbyes_cut_off: int = 0
     closed: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Leeway:
-    """What a language model may do at one place of the interview."""
+    """Limits on what a language model may say at one place of the interview."""
 
     #: The plan's own next utterance.
     move: Move
     place: Place
-    #: Words that ask nothing may be spoken before the move.
+    #: True if an acknowledgement, which asks nothing, may precede the move.
     acknowledge: bool = False
-    #: So many follow-ups of its own may be asked, the first of them now, instead of the move.
+    #: Number of its own follow-ups that the model may still ask, the first instead of the move.
     follow_ups_left: int = 0
 
 
 def place_in(plan: Plan, turns: Iterable[Said]) -> Place:
-    """Read the committed turns from the first to the last."""
+    """Return the position in the plan after the committed turns, given in order."""
     index_of = {question.id: index for index, question in enumerate(plan.questions)}
     place = Place()
     for turn in turns:
@@ -118,12 +118,12 @@ def place_in(plan: Plan, turns: Iterable[Said]) -> Place:
 
 def _answered(place: Place, turn: Said) -> Place:
     words = len(turn.text.split())
-    # What is said over a question that was not heard answers nothing, nor does silence.
+    # Speech over a question that was not heard does not answer it. An empty turn does not either.
     answers = place.asked and words > 0
     return replace(
         place,
         words=place.words + words,
-        # One that the end of the session cut off is asked to go on, with what was said in mind.
+        # An interrupted answer is kept, but the question is asked again.
         answered=place.answered or (answers and not turn.interrupted),
         answers=(*place.answers, turn.text) if answers else place.answers,
         last_at=turn.at,
@@ -141,7 +141,7 @@ def _asked(place: Place, turn: Said, index: int, question: Question) -> Place:
     place = replace(place, greeted=True)
     if index != place.question:
         place = Place(question=index, greeted=True)
-    # What comes before a question, as the greeting, may be cut off: the question counts.
+    # Only the question must be heard. Text before it, such as the greeting, may be cut off.
     prompt = _prompt_in(turn, question)
     if not _was_heard(turn, of=len(prompt)):
         return replace(place, cut_off=place.cut_off + 1)
@@ -151,7 +151,7 @@ def _asked(place: Place, turn: Said, index: int, question: Question) -> Place:
         asked=True,
         answered=False,
         cut_off=0,
-        # What was said before it was asked again, as half an answer, is part of the answer.
+        # A partial answer before a repeat counts as part of the answer.
         words=place.words if place.asked and turn.role is Role.REPEAT else 0,
         follow_ups=place.follow_ups + (turn.role is Role.FOLLOW_UP),
         prompts=place.prompts if prompt in place.prompts else (*place.prompts, prompt),
@@ -161,7 +161,7 @@ def _asked(place: Place, turn: Said, index: int, question: Question) -> Place:
 
 
 def _prompt_in(turn: Said, question: Question) -> str:
-    """The part of an utterance that asks: the plan's own words, or a model's last sentence."""
+    """Return the part of an utterance that asks: the plan's words, or the last sentence."""
     if turn.role is Role.OPENING:
         return question.text.strip()
     generated = turn.generated.strip()
@@ -171,7 +171,7 @@ def _prompt_in(turn: Said, question: Question) -> str:
 
 
 def _was_heard(turn: Said, *, of: int | None = None) -> bool:
-    """Whether enough was heard of the last `of` characters of an utterance, or of all of it."""
+    """Return whether enough was heard of an utterance, or of its last `of` characters."""
     if not turn.interrupted:
         return bool(turn.text.strip())
     of = len(turn.generated) if of is None else of
@@ -180,15 +180,15 @@ def _was_heard(turn: Said, *, of: int | None = None) -> bool:
 
 
 def next_move(plan: Plan, turns: Iterable[Said]) -> Move:
-    """The interviewer's next utterance after `turns`, in the plan's own words."""
+    """Return the interviewer's next utterance after `turns`, in the plan's own words."""
     return _move_at(plan, place_in(plan, turns))
 
 
 def leeway(plan: Plan, turns: Iterable[Said]) -> Leeway:
-    """The next move after `turns`, and what a language model may do with it.
+    """Return the next move after `turns`, and what a language model may do with it.
 
-    The greeting and what is said again are the plan's alone, and so is the order: whatever the
-    model says, the questions come as they would without it.
+    The greeting and repeats are always in the plan's words. The plan alone sets the order:
+    whatever the model says, the questions come as they would without it.
     """
     place = place_in(plan, turns)
     move = _move_at(plan, place)
@@ -226,7 +226,7 @@ def _ask(role: Role, question: Question, prompt: str = "") -> Move:
 
 
 def _follow_up(plan: Plan, question: Question, place: Place) -> str | None:
-    """The plan's next follow-up: for a short answer, while one is allowed and there is time."""
+    """Return the plan's next follow-up if the answer is short, one is allowed, and time is left."""
     if place.cut_off >= MOST_REPEATS or place.follow_ups >= question.follow_ups_allowed:
         return None
     if place.words >= plan.short_answer_words or _seconds_left(question, place) <= 0:
@@ -241,11 +241,11 @@ def _seconds_left(question: Question, place: Place) -> float:
 
 
 def seconds_left(plan: Plan, turns: Iterable[Said]) -> float:
-    """Of the time for the question that is being talked about; below 0 where it is over."""
+    """Return the seconds left for the current question; negative once its time is over."""
     place = place_in(plan, turns)
     return _seconds_left(plan.questions[place.question], place)
 
 
 def open_question(plan: Plan, turns: Iterable[Said]) -> Question:
-    """The question that is being talked about."""
+    """Return the current question."""
     return plan.questions[place_in(plan, turns).question]

@@ -1,8 +1,8 @@
-"""`OrchestratorLLM`: the orchestrator as livekit-agents wants to see it, a language model.
+"""`OrchestratorLLM`: presents the orchestrator to livekit-agents as a language model.
 
-Two phases: making one is cheap and does nothing; `init` loads the interview, its plan and the
-turns so far. With no language model behind it the plan's own words are what it says; with one
-the plan still decides, and its own words are what it falls back on.
+It has two phases. The constructor is cheap and loads nothing. `init` loads the interview, its
+plan and the turns so far. Without a language model it speaks the plan's own words. With one, the
+plan still decides, and its own words are the fallback.
 """
 
 from __future__ import annotations
@@ -38,20 +38,20 @@ from worker.store.pool import Database
 
 logger = logging.getLogger(__name__)
 
-#: Defaults of a language model's budgets, in seconds: a longer silence is taken for a fault.
+#: Default time limits of a language model, in seconds: a longer silence seems like a fault.
 FIRST_WORD_S = 1.5
 REPLY_S = 3.0
 
 
 class OrchestratorNotReady(Exception):
-    """`OrchestratorLLM` was used before `init` had succeeded."""
+    """Raised when `OrchestratorLLM` is used before `init` has succeeded."""
 
     def __init__(self) -> None:
         super().__init__("the orchestrator has no plan yet: await init(db) first")
 
 
 class Utterance:
-    """What is said at one place of the interview: found once, however often it is asked for."""
+    """The utterance for one place of the interview: phrased once, however often it is requested."""
 
     def __init__(self, owner: OrchestratorLLM, scope: Leeway) -> None:
         self._owner = owner
@@ -61,11 +61,11 @@ class Utterance:
 
     @property
     def move(self) -> Move:
-        """What is said; the plan's own words as long as no others were found."""
+        """The utterance, in the plan's own words until `found` has returned others."""
         return self._found or self._leeway.move
 
     async def found(self) -> Move:
-        """What is said, once there are words for it. Where nobody waits for it, nobody asks."""
+        """Return the utterance. Only the first call asks the model for words."""
         async with self._finding:
             if self._found is None:
                 self._found = await self._owner.words_for(self._leeway)
@@ -73,12 +73,12 @@ class Utterance:
 
 
 class OrchestratorLLM(llm.LLM[Never]):
-    """The interviewer's words for one interview.
+    """The source of the interviewer's words in one interview.
 
-    `snapshot` is the plan that came with the dispatch, and `turns` what had been said by then:
-    enough to hold the interview, or to go on with it, while the database is away. `on_refused`
-    is told why a language model's words were not spoken, in one CamelCase word: a refusal of
-    `worker.interview.words`, or what kept the model from a reply.
+    `snapshot` is the plan that came with the dispatch, and `turns` are the turns up to then. They
+    are enough to hold or continue the interview while the database is unavailable. `on_refused`
+    is called with the reason why a language model's words were not spoken, one CamelCase word: a
+    refusal of `worker.interview.words`, or the failure of the model.
     """
 
     def __init__(
@@ -101,12 +101,12 @@ class OrchestratorLLM(llm.LLM[Never]):
 
     @property
     def model(self) -> str:
-        """Whose words are spoken, in traces and usage figures."""
+        """Name of the language model in traces and usage metrics; `plan` without one."""
         return self._words.model.model if self._words else "plan"
 
     @property
     def provider(self) -> str:
-        """The member of INTERVIEW_LLM that finds the words."""
+        """Provider from INTERVIEW_LLM that phrases the words; `scripted` without one."""
         return self._words.model.provider if self._words else "scripted"
 
     def use_model(
@@ -116,20 +116,21 @@ class OrchestratorLLM(llm.LLM[Never]):
         first_word_s: float = FIRST_WORD_S,
         reply_s: float = REPLY_S,
     ) -> None:
-        """Take `model` to find words from the next utterance on; None leaves them to the plan.
+        """Use `model` from the next utterance on; with None, use the plan's own words.
 
-        A reply that has not begun after `first_word_s` seconds, or is not complete after
-        `reply_s`, is not waited for. The model stays its maker's to close.
+        A reply that has not started after `first_word_s` seconds, or is not complete after
+        `reply_s`, is abandoned. The caller has to close the model.
         """
         self._words = (
             ModelWords(model, first_word_s=first_word_s, reply_s=reply_s) if model else None
         )
 
     async def init(self, db: Database | None) -> None:
-        """Load the interview; may be called again after a failure.
+        """Load the interview. May be called again after a failure.
 
-        Raises LoadFailed: INTERVIEW_UNKNOWN, INTERVIEW_OVER and a plan that is invalid for good;
-        a transient failure where neither the database nor the dispatch has the plan.
+        Raises LoadFailed. The failure is permanent for INTERVIEW_UNKNOWN, INTERVIEW_OVER, and an
+        invalid plan. Without a plan in the dispatch it is transient if the database is
+        unavailable, and permanent if the database refuses the query.
         """
         if db is None:
             self._load_snapshot("there is no database")
@@ -165,35 +166,38 @@ class OrchestratorLLM(llm.LLM[Never]):
 
     @property
     def plan(self) -> Plan:
-        """The plan. Raises OrchestratorNotReady before `init`."""
+        """The interview's plan. Raises OrchestratorNotReady before `init`."""
         if self._plan is None:
             raise OrchestratorNotReady
         return self._plan
 
     @property
     def turns(self) -> tuple[Said, ...]:
-        """The committed turns, first to last."""
+        """The committed turns, in order."""
         return tuple(self._turns)
 
     def commit(self, turn: Said) -> None:
-        """Take note of a turn that is in the journal. The only thing that moves the plan on."""
+        """Apply a turn that is in the journal. Nothing else advances the plan."""
         self._turns.append(turn)
         self._utterance = None
 
     def next_move(self) -> Move:
-        """The plan's next move. Raises OrchestratorNotReady before `init`."""
+        """Return the plan's next move. Raises OrchestratorNotReady before `init`."""
         return next_move(self.plan, self._turns)
 
     def open_question(self) -> Question:
-        """The question being talked about. Raises OrchestratorNotReady before `init`."""
+        """Return the current question. Raises OrchestratorNotReady before `init`."""
         return open_question(self.plan, self._turns)
 
     def seconds_left(self) -> float:
-        """Of the time for the open question. Raises OrchestratorNotReady before `init`."""
+        """Return the seconds left for the current question.
+
+        Raises OrchestratorNotReady before `init`.
+        """
         return seconds_left(self.plan, self._turns)
 
     def next_utterance(self) -> Utterance:
-        """What is said next: the same one until a turn is committed.
+        """Return the next utterance: the same one until a turn is committed.
 
         Raises OrchestratorNotReady before `init`.
         """
@@ -202,7 +206,7 @@ class OrchestratorLLM(llm.LLM[Never]):
         return self._utterance
 
     def speak_plainly(self) -> None:
-        """Say the next utterance in the plan's own words; after it the model is asked again.
+        """Use the plan's own words for the next utterance, and the model again after it.
 
         Raises OrchestratorNotReady before `init`.
         """
@@ -218,7 +222,7 @@ class OrchestratorLLM(llm.LLM[Never]):
         utterance: Utterance | None = None,
         **_: Any,
     ) -> llm.LLMStream:
-        """`utterance`, or the next one, as a stream. Changes nothing.
+        """Return `utterance`, or the next one, as a stream. Does not advance the plan.
 
         Raises OrchestratorNotReady before `init`.
         """
@@ -231,7 +235,7 @@ class OrchestratorLLM(llm.LLM[Never]):
         )
 
     async def words_for(self, scope: Leeway) -> Move:
-        """The next move in the model's words, or in the plan's own where it has none."""
+        """Return the next move in the model's words, or in the plan's if there are none."""
         if self._words is None or not scope.acknowledge:
             return scope.move
         try:
@@ -245,7 +249,7 @@ class OrchestratorLLM(llm.LLM[Never]):
         try:
             if self.on_refused is not None:
                 self.on_refused(reason)
-        except Exception:  # a speech without words would be silence
+        except Exception:  # the speech would have no words otherwise
             logger.exception("on_refused failed")
 
 

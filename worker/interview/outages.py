@@ -1,4 +1,4 @@
-"""What is done when the room was away: what nobody heard is said again, in order and once."""
+"""Recovery after a room outage: repeat what the candidate did not hear, in order and once."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ if TYPE_CHECKING:
     from worker.reach import Reach
     from worker.speech.line import Line
 
-#: Seconds that a candidate takes for a hiccup: after those the line goes on where it stopped.
+#: Seconds below which an outage is a hiccup: the audio output continues where it stopped.
 HICCUP_S: Final = 1.0
 
 
 async def say_back(line: Line) -> None:
-    """Say that we were interrupted; where it cannot be said the question comes all the same."""
+    """Play the clip that reports an interruption. A missing clip does not stop the question."""
     with contextlib.suppress(ClipMissing):
         await line.play(load_clip(ClipName.BACK))
 
 
 class Outages:
-    """Takes up the interview where the room was lost.
+    """Continues the interview after an outage of the room.
 
-    An utterance that was cut off is said again from its beginning. Where the candidate was
-    speaking, or is when the room is back, the half of it that was heard is kept and the question
-    is asked once more, and so it is where nobody knows whether there was an answer. An answer
-    that was over before is answered, and not asked for again.
+    An utterance that was cut off is spoken again from its start. If the candidate was speaking
+    when the room was lost, or speaks when it is back, the partial answer is kept and the question
+    is asked again. The question is also asked again if an answer may have been missed. An answer
+    that was complete before the outage gets its reply, and the question is not repeated.
 
     Args:
-        interviewer: Whose interview it is.
-        line: What the candidate hears of it.
-        record: Told how long the room was away, in seconds.
+        interviewer: The interviewer.
+        line: The audio output to the candidate.
+        record: Called with the length of each room outage, in seconds.
     """
 
     def __init__(
@@ -48,26 +48,29 @@ class Outages:
         self._saying_back: asyncio.Task[None] | None = None
 
     def attend(self, reach: Reach) -> None:
-        """Take care of the outages of this room from now on."""
+        """Register for the outages of this room."""
         reach.on_lost = self.lost
         reach.before_return = self.before_return
         reach.on_person_back = self.take_up
 
     def lost(self) -> None:
-        """The room is away: what the candidate is saying does not come to its end here."""
+        """Mark an answer that is being spoken as cut off: its end will not arrive."""
         if self._interviewer.hears_candidate:
             self._interviewer.answers.is_cut = True
 
     async def before_return(self, away_s: float) -> None:
-        """Prepare what is heard once the candidate hears something again.
+        """Record the outage and prepare the speech that the candidate hears next.
 
-        Raises OrchestratorNotReady and RuntimeError (the session is closing).
+        Raises OrchestratorNotReady, and RuntimeError if the session is closing.
         """
         self._record(away_s)
         await self.take_up(away_s)
 
     async def take_up(self, away_s: float) -> None:
-        """Go on with somebody who has heard nothing for so many seconds. Raises the same."""
+        """Continue with a candidate who has heard nothing for `away_s` seconds.
+
+        Raises the same exceptions as `before_return`.
+        """
         interviewer = self._interviewer
         answers = interviewer.answers
         was_cut, answers.is_cut = answers.is_cut, False
@@ -82,5 +85,5 @@ class Outages:
         await interviewer.cut_off()
         if self._saying_back is None or self._saying_back.done():
             self._saying_back = asyncio.create_task(say_back(self._line), name="say-back")
-            await asyncio.sleep(0)  # it is the first on the line
+            await asyncio.sleep(0)  # queue the clip before the next speech
         await interviewer.speak_next()

@@ -1,4 +1,4 @@
-"""From a language model's reply to the interviewer's next utterance, or the reason why not.
+"""Conversion of a language model's reply to the next utterance, or to a reason for refusing it.
 
 Pure. Whatever the reply says, the utterance ends with the plan's own next words, or is one
 follow-up that the plan allows.
@@ -15,14 +15,14 @@ from worker.interview.plan import Plan
 from worker.interview.prompt import template
 from worker.interview.words import Refusal, check_acknowledgement, check_follow_up
 
-#: One line: what it is, and the words.
+#: One line: the kind of the reply, and its words.
 _REPLY = re.compile(r"(ACKNOWLEDGE|FOLLOW-UP):[ \t]*(.*)")
 
 
 class WordsRefused(Exception):
-    """A language model's words are not spoken; `reason` says why, in one CamelCase word.
+    """Raised when a language model's words must not be spoken; `reason` is one CamelCase word.
 
-    It never holds any of the words.
+    The exception never contains any of the model's words.
     """
 
     def __init__(self, reason: str) -> None:
@@ -31,7 +31,7 @@ class WordsRefused(Exception):
 
 
 def phrased(reply: str, plan: Plan, leeway: Leeway) -> Move:
-    """The utterance that a reply makes of the next move.
+    """Return the next move with the words of a reply.
 
     Raises WordsRefused: Empty, FormatUnknown, FollowUpNotAllowed, AcknowledgementNotAllowed,
     or a `Refusal`.

@@ -1,8 +1,8 @@
-"""The interview plan: what is asked, in which order, and for how long.
+"""The interview plan: its questions, their order, and their time limits.
 
 A plan is written as a YAML file (`load_plan`) and travels with a dispatch as plain JSON
-(`Plan.to_json`, `Plan.from_json`). Both ways in are checked by the same rules, and every mistake
-is reported at once, with its line where there is a file.
+(`Plan.to_json`, `Plan.from_json`). The same rules check both. All mistakes are reported together,
+each with its line if the plan is a file.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from worker.interview.yaml_lines import YamlMistake, read_yaml
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: Largest plan file that is read, in bytes: 500 questions of 80 words each are half of it.
+#: Largest plan file that is read, in bytes: 500 questions of 80 words each take half of it.
 MAX_FILE_BYTES = 512 * 1024
-#: Most questions of a plan; so many with the sample's texts are a third of the largest file.
+#: Most questions of a plan. With texts like the sample's they take a third of the largest file.
 MAX_QUESTIONS = 500
-#: Default end of one question, in seconds.
+#: Default time limit of one question, in seconds.
 LONGEST_TIME_S = 180.0
-#: Default silence, in seconds, that ends an answer: holds a thinking pause of 1.5 s (measured).
+#: Default silence, in seconds, that ends an answer: outlasts a thinking pause of 1.5 s (measured).
 THINKING_PAUSE_S = 1.8
 #: Default number of words below which an answer gets a follow-up.
 SHORT_ANSWER_WORDS = 8
@@ -33,9 +33,9 @@ SAMPLE_PLAN = Path(__file__).with_name("sample_plan.yaml")
 
 
 class PlanError(ValueError):
-    """The interview plan cannot be used; one line per problem, `plan.yaml:12: what is wrong`.
+    """Raised for an invalid plan. The message has one line per problem, `plan.yaml:12: problem`.
 
-    `path` is the file (or the name of another source), `problems` every `PlanProblem` found.
+    `path` is the file (or the name of another source), `problems` holds every `PlanProblem`.
     """
 
     def __init__(self, path: str, problems: tuple[PlanProblem, ...]) -> None:
@@ -48,18 +48,18 @@ class PlanError(ValueError):
 class Question:
     """One planned question, with its limits in seconds."""
 
-    #: A slug, unique in its plan: what turns and metrics refer to.
+    #: A slug, unique in its plan. Turns and metrics refer to it.
     id: str
     text: str
-    #: What a good answer covers, for the interviewer and for whoever reads the transcript.
+    #: Points that a good answer covers, for the interviewer and for readers of the transcript.
     good_answer: tuple[str, ...] = ()
     #: The plan's own follow-up questions, asked in this order.
     follow_ups: tuple[str, ...] = ()
-    #: How many follow-ups the interviewer may ask, of the plan's or of its own (0 to 5).
+    #: Most follow-ups that the interviewer may ask, the plan's and its own together (0 to 5).
     follow_ups_allowed: int
-    #: The question and its follow-ups end after this long (10 to 1800 s).
+    #: Time limit of the question and its follow-ups together (10 to 1800 s).
     longest_time_s: float = LONGEST_TIME_S
-    #: So much silence ends an answer (0.3 to 6 s).
+    #: Silence that ends an answer (0.3 to 6 s).
     thinking_pause_s: float = THINKING_PAUSE_S
 
 
@@ -71,13 +71,13 @@ class Plan:
     opening: str
     questions: tuple[Question, ...]
     closing: str
-    #: A BCP 47 language tag, as `en` or `en-GB`.
+    #: A BCP 47 language tag, such as `en` or `en-GB`.
     language: str = "en"
-    #: An answer of fewer words gets a follow-up while one is allowed.
+    #: An answer with fewer words gets a follow-up while one is allowed.
     short_answer_words: int = SHORT_ANSWER_WORDS
 
     def to_json(self) -> dict[str, Any]:
-        """The plan as JSON data, complete with its defaults; `from_json` reads it back."""
+        """Return the plan as JSON data, including defaults; `from_json` reads it back."""
         plain = asdict(self)
         plain["questions"] = [
             question
@@ -91,7 +91,7 @@ class Plan:
 
     @classmethod
     def from_json(cls, data: object, *, source: str = "plan") -> Plan:
-        """Check JSON data as strictly as a file; `source` names it in messages.
+        """Return the plan in JSON data, checked as strictly as a file; messages name `source`.
 
         Raises `PlanError` with every problem found.
         """
@@ -105,8 +105,8 @@ class Plan:
 def load_plan(path: str | Path) -> Plan:
     """Read and check a plan file.
 
-    Raises `PlanError`, with the line of every problem: for a file that cannot be read, is no
-    UTF-8 or no YAML, and for every rule of a plan that it breaks.
+    Raises `PlanError` with the line of every problem: for a file that cannot be read, is not
+    UTF-8 or not YAML, and for every plan rule that it breaks.
     """
     shown = str(path)
     try:
@@ -124,7 +124,7 @@ def load_plan(path: str | Path) -> Plan:
 
 
 def _text_of(path: Path) -> str:
-    """The file's text; `YamlMistake` for one that cannot be read, is too large, or is no UTF-8."""
+    """Return the file's text. Raises `YamlMistake` if unreadable, too large, or not UTF-8."""
     try:
         if path.exists() and not path.is_file():
             raise YamlMistake(None, "is not a file")

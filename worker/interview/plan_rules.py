@@ -1,4 +1,4 @@
-"""The rules for what may stand in an interview plan, and the problems that break them."""
+"""Validation rules for interview plans, and the problems that they report."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 if TYPE_CHECKING:
     from worker.interview.yaml_lines import Where
 
-#: Longest text that a plan may hold, in characters: about two minutes of speech.
+#: Longest text in a plan, in characters: about two minutes of speech.
 MAX_TEXT = 2000
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -21,22 +21,22 @@ _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 
 @dataclass(frozen=True, kw_only=True)
 class PlanProblem:
-    """One thing that is wrong with a plan, and the line (from 1) it stands in, if known."""
+    """One problem in a plan, with its line number (from 1) if known."""
 
     line: int | None
     message: str
 
     def located(self, path: str) -> str:
-        """The problem in one line, in the form that editors and compilers use."""
+        """Return the problem as one line, in the format that editors and compilers use."""
         place = path if self.line is None else f"{path}:{self.line}"
         return f"{place}: {self.message}"
 
 
 class Checker:
-    """Reads values out of untrusted data and collects every broken rule in `problems`.
+    """Reads values from untrusted data and collects every broken rule in `problems`.
 
-    Each method returns a value of its type in any case, so that one mistake does not hide the
-    next; the values are to be used only when there is no problem.
+    Each method returns a value even for invalid data, so that one mistake does not hide the next.
+    Use the values only if there are no problems.
     """
 
     def __init__(self, lines: Mapping[Where, int] | None = None) -> None:
@@ -44,7 +44,7 @@ class Checker:
         self.problems: list[PlanProblem] = []
 
     def report(self, where: Where, message: str, *, line: int | None = None) -> None:
-        """Note a problem of the value at `where`, in its line or in that of its nearest parent."""
+        """Record a problem with the value at `where`, at its line or its nearest parent's."""
         nearest = where
         while line is None and (line := self._lines.get(nearest)) is None and nearest:
             nearest = nearest[:-1]
@@ -52,13 +52,13 @@ class Checker:
         self.problems.append(PlanProblem(line=line, message=f"{name} {message}"))
 
     def in_order(self) -> tuple[PlanProblem, ...]:
-        """The problems in the order of their lines."""
+        """Return the problems in the order of their lines."""
         return tuple(sorted(self.problems, key=lambda problem: problem.line or 0))
 
     def mapping(
         self, where: Where, value: object, known: Sequence[str]
     ) -> Mapping[str, object] | None:
-        """A mapping of known keys; None (and a problem) where it is no mapping."""
+        """Return `value` if it is a mapping, else None. Report a non-mapping and unknown keys."""
         if not isinstance(value, Mapping):
             self.report(where, f"must be a mapping of {', '.join(known)}{_got(value)}")
             return None
@@ -67,14 +67,14 @@ class Checker:
                 continue
             close = difflib.get_close_matches(str(key), known, n=1)
             hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
-            # A stranger's key may be of any length and type, and a problem is one line.
+            # An untrusted key may have any length and type, but a problem must fit on one line.
             shown = "".join(mark if mark.isprintable() else "?" for mark in str(key)[:64])
             line = self._lines.get((*where, key))
             self.report((*where, shown), f"is unknown: {hint}", line=line)
         return cast(Mapping[str, object], value)
 
     def text(self, where: Where, fields: Mapping[str, object]) -> str:
-        """A required text, its line breaks and runs of spaces made single spaces."""
+        """Return a required text, with line breaks and runs of spaces as single spaces."""
         value = fields.get(_key(where))
         if value is None:
             self.report(where, "is missing")
@@ -82,7 +82,7 @@ class Checker:
         return self._checked_text(where, value)
 
     def texts(self, where: Where, fields: Mapping[str, object], *, most: int) -> tuple[str, ...]:
-        """An optional list of texts."""
+        """Return an optional list of texts."""
         entries = self.entries(where, fields, least=0, most=most)
         return tuple(
             self._checked_text((*where, index), entry) for index, entry in enumerate(entries)
@@ -91,7 +91,7 @@ class Checker:
     def entries(
         self, where: Where, fields: Mapping[str, object], *, least: int, most: int
     ) -> Sequence[object]:
-        """A list with a least and a greatest number of entries, absent only if it may be empty."""
+        """Return a list of `least` to `most` entries. It may be absent only if it may be empty."""
         value = fields.get(_key(where))
         if value is None and least == 0:
             return ()
@@ -106,7 +106,7 @@ class Checker:
         return ()
 
     def slug(self, where: Where, fields: Mapping[str, object]) -> str:
-        """A required id of small letters, digits, - and _."""
+        """Return a required id of lowercase letters, digits, - and _."""
         value = fields.get(_key(where))
         if value is None:
             self.report(where, "is missing")
@@ -118,7 +118,7 @@ class Checker:
         return ""
 
     def language(self, where: Where, fields: Mapping[str, object], *, default: str) -> str:
-        """An optional BCP 47 language tag."""
+        """Return an optional BCP 47 language tag."""
         value = fields.get(_key(where))
         if value is None:
             return default
@@ -136,12 +136,12 @@ class Checker:
         *,
         default: float,
     ) -> float:
-        """An optional number of seconds."""
+        """Return an optional number of seconds."""
         value = fields.get(_key(where))
         if value is None:
             return default
         is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        # NaN compares false with both ends, so it is refused as well.
+        # NaN compares false with both bounds, so it is refused too.
         if is_number and least <= cast(float, value) <= most:
             return float(cast(float, value))
         self.report(where, f"must be a number of seconds between {least} and {most}{_got(value)}")
@@ -157,7 +157,7 @@ class Checker:
         *,
         default: int,
     ) -> int:
-        """An optional whole number `of` something."""
+        """Return an optional whole number. Messages name its unit, `of`."""
         value = fields.get(_key(where))
         if value is None:
             return default
@@ -187,13 +187,13 @@ def _key(where: Where) -> str:
 
 
 def _spoken(where: Where) -> str:
-    """`questions[2].longest_time_s`, or `the plan` for the whole."""
+    """Return a path as text: `questions[2].longest_time_s`, or `the plan` for the root."""
     name = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in where)
     return name.removeprefix(".") or "the plan"
 
 
 def _got(value: object) -> str:
-    """What was found instead, short: ` (got "ten")`."""
+    """Return a short note on the value that was found: ` (got "ten")`."""
     match value:
         case None:
             shown = "nothing"

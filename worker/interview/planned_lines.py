@@ -1,4 +1,4 @@
-"""Every line that a plan can make the interviewer say, known before the interview."""
+"""The lines that a plan makes the interviewer say, known before the interview."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 def planned_lines(plan: Plan) -> Iterator[str]:
-    """The plan's lines: the greeting first, then each question with its follow-ups, goodbye.
+    """Yield the plan's lines: the greeting, each question with its follow-ups, the closing.
 
-    What is said again is one of them. A language model's own words are none.
+    Repeats use the same lines. A language model's own words are not included.
     """
     yield next_move(plan, ()).text
     for question in plan.questions:
@@ -27,5 +27,5 @@ def planned_lines(plan: Plan) -> Iterator[str]:
 
 
 async def prepare_plan(plan: Plan, engine: ChainTTS) -> Prepared:
-    """Have the plan's lines spoken into the cache of `engine`: see `prepare_lines`."""
+    """Synthesize the plan's lines into the TTS cache of `engine`: see `prepare_lines`."""
     return await prepare_lines(planned_lines(plan), engine)

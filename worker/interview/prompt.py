@@ -1,6 +1,6 @@
-"""What a language model is told: `prompt.md`, filled in, and the answer, marked as data.
+"""The prompt for a language model: `prompt.md` filled in, and the answer, marked as data.
 
-Its size has a bound, however long the plan, the answer and the interview are.
+Its size is bounded, however long the plan, the answer and the interview are.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from worker.interview.orchestrator import Leeway, Role
 from worker.interview.plan import Plan
 from worker.interview.words import ACKNOWLEDGEMENT_WORDS, FOLLOW_UP_WORDS
 
-#: The bound of all that is sent, in characters: about 2500 tokens.
+#: Limit of the whole prompt, in characters: about 2500 tokens.
 MAX_CHARACTERS = 10_000
 
-#: The bounds of its parts. Of a longer text, the beginning and the end are kept.
+#: Limits of the parts of a prompt. A longer text keeps its beginning and its end.
 _MAX_ANSWER = 3000
 _MAX_QUESTION = 600
 _MAX_POINT = 200
@@ -41,12 +41,12 @@ class Prompt:
 
 @cache
 def template() -> str:
-    """The text of `prompt.md`, with its places."""
+    """Return the text of `prompt.md`, with its placeholders."""
     return Path(__file__).with_name("prompt.md").read_text(encoding="utf-8")
 
 
 def prompt_for(plan: Plan, leeway: Leeway) -> Prompt:
-    """The prompt for one place of the interview; at most `MAX_CHARACTERS` characters in all."""
+    """Return the prompt for one place of the interview: at most `MAX_CHARACTERS` characters."""
     question = plan.questions[leeway.place.question]
     goodbye = leeway.move.role is Role.CLOSING
     system = Template(template()).substitute(
@@ -56,7 +56,7 @@ def prompt_for(plan: Plan, leeway: Leeway) -> Prompt:
         language=plan.language,
         question=_quoted(question.text, _MAX_QUESTION),
         good_answer=_listed(question.good_answer, _MAX_POINT, _MAX_POINTS),
-        # The question itself is the first of them.
+        # The first prompt is the question itself.
         asked=_listed(leeway.place.prompts[1:], _MAX_FOLLOW_UP, _MAX_FOLLOW_UPS),
         next="(thanks and goodbye)" if goodbye else _quoted(leeway.move.text, _MAX_QUESTION),
     )
@@ -70,15 +70,15 @@ def _listed(texts: Iterable[str], longest: int, most: int) -> str:
 
 
 def _quoted(text: str, longest: int) -> str:
-    """The text on one line and without anything that could pass for a mark of the prompt's."""
-    # Printable is what holds none of these but the plain space: nearly every text.
+    """Return the text on one line, without characters that could pass for the prompt's markup."""
+    # A printable text has none of these characters except the space. Most texts are printable.
     if not text.isprintable():
         text = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in text)
     return _shortened(" ".join(text.translate(_NO_MARKS).split()), longest)
 
 
 def _shortened(text: str, longest: int) -> str:
-    """The first third and the last two: what was said last is what is reacted to."""
+    """Keep the first third and the last two thirds: the model reacts to the latest words."""
     if len(text) <= longest:
         return text
     room = longest - len(_GAP)

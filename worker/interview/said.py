@@ -1,4 +1,4 @@
-"""The turns so far, as the plan sees them: from the database, and as a dispatch carries them."""
+"""Conversion of committed turns to the plan's form, from the database and from a dispatch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def said_in(turn: Turn) -> Said:
-    """A turn of the database."""
+    """Return a turn from the database as `Said`."""
     return Said(
         speaker=turn.speaker,
         text=turn.text,
@@ -27,12 +27,12 @@ def said_in(turn: Turn) -> Said:
 
 
 def as_data(turns: Sequence[Said]) -> list[dict[str, Any]]:
-    """Turns as JSON data."""
+    """Return turns as JSON data."""
     return [asdict(turn) | {"at": turn.at.isoformat()} for turn in turns]
 
 
 def from_data(turns: Sequence[Any]) -> list[Said]:
-    """Turns from JSON data; none of them where one is no turn."""
+    """Return turns from JSON data; an empty list if any of them is invalid."""
     try:
         return [
             Said(**{**turn, "at": datetime.fromisoformat(turn["at"]), "role": _role(turn["role"])})
@@ -43,5 +43,5 @@ def from_data(turns: Sequence[Any]) -> list[Said]:
 
 
 def _role(name: str | None) -> Role | None:
-    # A newer worker may have used one that is not known here.
+    # A newer worker may have written a role that this version does not know.
     return Role(name) if name in tuple(Role) else None

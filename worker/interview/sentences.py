@@ -1,4 +1,4 @@
-"""Sentences of spoken text."""
+"""Sentence splitting of spoken text."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ _END = re.compile(r"(?<=[.!?…])\s+")
 
 
 def sentences(text: str) -> tuple[str, ...]:
-    """The sentences of a text, without the spaces between them; none of an empty one."""
+    """Return the sentences of a text, without surrounding spaces; empty for an empty text."""
     return tuple(part for part in (piece.strip() for piece in _END.split(text)) if part)

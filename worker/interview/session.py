@@ -1,4 +1,4 @@
-"""The voice session of an interview, as livekit-agents is told to hold it."""
+"""Configuration of the AgentSession of an interview."""
 
 from __future__ import annotations
 
@@ -14,13 +14,16 @@ if TYPE_CHECKING:
     from worker.interview.orchestrator_llm import OrchestratorLLM
     from worker.resources.bootstrap import AgentResources
 
-#: Seconds for the last words of a candidate to become text, once the session is closing.
+#: Seconds that a closing session waits for the transcript of the candidate's last words.
 _LAST_TRANSCRIPT_S: Final = 1.0
 
 
 def session_of(orchestrator: OrchestratorLLM, held: AgentResources) -> AgentSession[Any]:
-    """The session of what has loaded. What has not is None, never the framework's default:
-    that would be another model, loaded on the event loop."""
+    """Return the session, built from the resources that have loaded.
+
+    A VAD that has not loaded is passed as None. Left out, the framework would use its default:
+    another model, loaded on the event loop.
+    """
     detector = held.get("vad")
     return AgentSession(
         vad=detector,
@@ -30,17 +33,17 @@ def session_of(orchestrator: OrchestratorLLM, held: AgentResources) -> AgentSess
         turn_handling=TurnHandlingOptions(
             turn_detection=turns_end_on(held),
             endpointing={"mode": "fixed", "min_delay": 1.8, "max_delay": 6.0},
-            # "adaptive", the default, is a cloud model.
+            # The default, "adaptive", uses a cloud model.
             interruption={"mode": "vad"},
-            # Speaking before the turn is committed would be speaking from an old plan.
+            # Before the turn is committed, the next move is still computed without it.
             preemptive_generation={"enabled": False},
         ),
-        # The first words of a candidate who cuts in early would be misheard (measured).
+        # A warm-up causes the first words of an early interruption to be misheard (measured).
         aec_warmup_duration=0,
-        # Silence is this application's to judge.
+        # This application handles silence itself.
         user_away_timeout=None,
-        # For what is being said when the session closes; `keep_half` writes it down.
+        # For speech that is under way when the session closes; `keep_half` records it.
         session_close_transcript_timeout=_LAST_TRANSCRIPT_S,
-        # The lifecycle judges what a loss means, not a count of errors.
+        # The lifecycle handles lost providers. An error count must not close the session.
         conn_options=SessionConnectOptions(max_unrecoverable_errors=sys.maxsize),
     )

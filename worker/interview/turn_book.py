@@ -1,4 +1,4 @@
-"""Turns as they are kept: written down first, then taken into the plan."""
+"""Recorder of turns: each one is written to the journal before it is committed to the plan."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from worker.interview.latency import NO_LATENCY
 from worker.interview.orchestrator import Move, Said
 from worker.interview.orchestrator_llm import OrchestratorLLM
 
-#: Writes a turn into the journal and returns once it is committed. Never raises.
+#: Writes a turn to the journal and returns once it is committed there. Never raises.
 TurnKeeper = Callable[..., Awaitable[None]]
 
 
 class TurnBook:
-    """Keeps the turns of one interview, both sides'.
+    """Recorder of the turns of both sides in one interview.
 
-    The time that an answer took to be committed is part of the latency of what is said after it.
+    The latency of an utterance includes the time that writing the preceding answer took.
     """
 
     def __init__(self, orchestrator: OrchestratorLLM, keep_turn: TurnKeeper) -> None:
@@ -33,9 +33,10 @@ class TurnBook:
         interrupted: bool = False,
         hearing: int | None = None,
     ) -> Said:
-        """Commit an answer to the open question. Raises OrchestratorNotReady.
+        """Write an answer to the open question to the journal. Raises OrchestratorNotReady.
 
-        `hearing` is the last record of what was heard that it holds.
+        The caller commits the returned turn to the plan. `hearing` is the seq of the last
+        partial-answer record that the answer includes.
         """
         said = Said(
             speaker="candidate",
@@ -69,7 +70,7 @@ class TurnBook:
         interrupted: bool = False,
         latency: Mapping[str, float] = NO_LATENCY,
     ) -> None:
-        """Commit what was heard of an utterance, or else was read, and move the plan on."""
+        """Write an utterance, as heard or as sent in text, to the journal, and advance the plan."""
         measured = dict(latency)
         if latency and self._commit_s is not None:
             measured["commit"], self._commit_s = self._commit_s, None

@@ -1,4 +1,4 @@
-"""What ends the candidate's turns, and how no turn is lost where that changes in the middle."""
+"""The turn detection of a session, and changes of it in mid-interview that lose no turn."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def turns_end_on(held: AgentResources) -> Any:
-    """What a session that is made of these resources ends its turns on.
+    """Return the turn detection for a session with these resources.
 
-    What becomes of it when one is lost, or back, is in the table of losses.
+    The loss table says how it changes when a resource is lost or available again.
     """
     if held.get("vad") is None:
         return "stt"
@@ -26,21 +26,27 @@ def turns_end_on(held: AgentResources) -> Any:
 
 
 async def take_vad(job: Job, condition: Condition) -> None:
-    """Let the STT end turns without a VAD, also the turn whose end it has told already."""
+    """Report the VAD's condition; on a loss, speech-to-text ends turns.
+
+    Speech-to-text then repeats its last end of speech: a turn that ended before the loss ends too.
+    """
     await job.tell(condition)
     if condition.status is Status.LOST and (engine := job.held.get("stt")) is not None:
         engine.repeat_end_of_speech()
 
 
 async def take_turn_detector(job: Job, condition: Condition) -> None:
-    """Let the VAD alone end turns without a model; one that is back waits for the next turn."""
+    """Report the turn detector's condition; on a loss, the VAD alone ends turns.
+
+    A detector that is available again takes over only at the next turn.
+    """
     if condition.status is Status.READY and job.session is not None:
         await _interviewers_turn(job.session)
     await job.tell(condition)
 
 
 async def _interviewers_turn(session: AgentSession[Any]) -> None:
-    """Return once the interviewer speaks: the candidate's turn is over then."""
+    """Return once the interviewer speaks: the candidate's turn is over by then."""
     speaks = asyncio.Event()
 
     def look(_: object = None) -> None:

@@ -1,4 +1,4 @@
-"""Speech of which nothing comes: an answer that nobody understands, or that never ends."""
+"""Detection of speech that yields no transcript or never ends."""
 
 from __future__ import annotations
 
@@ -14,40 +14,41 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Seconds without a sound and without a word after which speech has ended, whatever the VAD says.
+#: Seconds without sound and without text after which speech has ended, whatever the VAD says.
 HOLLOW_S: Final = 10.0
-#: Seconds of speech that have words for somebody: a cough is shorter.
+#: Shortest speech, in seconds, that is expected to have words: a cough is shorter.
 LEAST_SPEECH_S: Final = 1.0
-#: Seconds from the end of speech until its words are given up: each of the chain had its time.
+#: Seconds from the end of speech until its transcript is given up. Every provider of the chain
+#: has had its time by then.
 WORDS_WITHIN_S: Final = 10.0
-#: And some for each second of it: a provider without interim results begins only then.
+#: Extra seconds for each second of speech: a provider without interim results starts at its end.
 _WORK_PER_SECOND: Final = 0.1
-#: The same where the speech had been over for long, and where it had words: a turn of those ends
-#: by itself, after 6 s at the most.
+#: The same limit after a forced end of speech: for speech without text, and for speech with text.
+#: A turn with text ends without help, after at most 6 s.
 _LATE_WORDS_S: Final = 2.0
 _LATE_TURN_S: Final = 7.0
-#: Seconds from the end of such speech until the VAD is listened to anew.
+#: Seconds from a forced end of speech until the VAD is restarted.
 _ANEW_S: Final = 1.0
 
-#: Writes down what went wrong, by one word in CamelCase, and for how many seconds.
+#: Records a problem, as one CamelCase word, and its duration in seconds.
 Recorder = Callable[[str, float], None]
 
 
 class Unheard:
-    """Watches what becomes of the candidate's speech, so that no turn waits for ever.
+    """Watches the candidate's speech, so that no turn waits forever.
 
-    A VAD may never end speech (its stream hangs, its audio stops), and an STT may find no word
-    in an answer, which it then takes for noise: nobody would speak. Such speech is ended here,
-    and the question is asked again, once until something is understood.
+    A VAD may never end speech: its stream hangs, or its audio stops. Speech-to-text may find no
+    word in an answer and treat it as noise. Both sides would then stay silent. This class ends
+    such speech and has the question asked again, at most once until a transcript arrives.
 
     Args:
-        session: Whose candidate it is.
-        sound_at: The loop's time of the candidate's last sound.
-        end_speech: Ends speech for all who listen.
-        listen_anew: Begins anew to look for speech. Raises RuntimeError where nobody does.
-        may_ask: Whether the interviewer would be heard, and has nothing else to say.
+        session: The session with the candidate.
+        sound_at: Returns the event-loop time of the candidate's last sound.
+        end_speech: Ends the speech for the VAD and for speech-to-text.
+        listen_anew: Restarts the VAD. Raises RuntimeError if the session is closing.
+        may_ask: Returns whether the interviewer would be heard and has nothing else to say.
         ask_again: Asks the open question again.
-        record: Told of each.
+        record: Called with each problem.
     """
 
     def __init__(
@@ -68,10 +69,10 @@ class Unheard:
         self._may_ask = may_ask
         self._ask_again = ask_again
         self._record = record
-        # The loop's times of the beginning of the speech that goes on, and of the last text.
+        # Event-loop times of the start of the current speech, and of the last text.
         self._began_at: float | None = None
         self._text_at = self._final_at = -math.inf
-        # Seconds of speech in which no word was final, and whether it was over for long.
+        # Seconds of speech without final text, and whether its end had to be forced.
         self._spoken_s = 0.0
         self._hollow = False
         self._hollow_from = -math.inf
@@ -81,7 +82,7 @@ class Unheard:
         self._asking: asyncio.Task[None] | None = None
 
     def begin(self) -> None:
-        """Follow the session from now on."""
+        """Start watching the session."""
         self._session.on("user_state_changed", self._on_state)
         self._session.on("user_input_transcribed", self._on_text)
         self._session.on("agent_state_changed", self._on_us)
@@ -89,7 +90,7 @@ class Unheard:
             self._begins()
 
     def stop(self) -> None:
-        """Wait for nothing."""
+        """Stop watching, and cancel all timers."""
         self._session.off("user_state_changed", self._on_state)
         self._session.off("user_input_transcribed", self._on_text)
         self._session.off("agent_state_changed", self._on_us)
@@ -111,7 +112,7 @@ class Unheard:
 
     def _ends(self, began_at: float) -> None:
         self._began_at = None
-        # What came before the last final text was understood.
+        # Speech before the last final text has its transcript.
         self._spoken_s += _now() - max(began_at, self._final_at)
         self._wait_for_words()
 
@@ -141,12 +142,12 @@ class Unheard:
         logger.warning("speech did not end, though nothing is heard of it")
         self._record("SpeechUnended", _now() - self._began_at)
         self._hollow, self._hollow_from = True, self._began_at
-        self._wait_for(HOLLOW_S, self._look_at_speech)  # where it does not help
+        self._wait_for(HOLLOW_S, self._look_at_speech)  # in case it does not help
         self._anew = asyncio.get_running_loop().call_later(_ANEW_S, self._begin_anew)
         self._end_speech()
 
     def _begin_anew(self) -> None:
-        # Whoever did not end this speech would not notice the next.
+        # A VAD that did not end this speech would miss the next one.
         with contextlib.suppress(RuntimeError):  # the session is closing
             self._listen_anew()
 
@@ -156,7 +157,7 @@ class Unheard:
         else:
             within_s = WORDS_WITHIN_S + _WORK_PER_SECOND * self._spoken_s
             if self._hollow:
-                # Of what came before there may be a turn.
+                # Text of this speech may still become a turn.
                 within_s = _LATE_WORDS_S if self._text_at < self._hollow_from else _LATE_TURN_S
             self._wait_for(within_s, self._give_up_words)
 

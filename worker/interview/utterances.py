@@ -1,4 +1,4 @@
-"""The interviewer's utterances as they are kept: what was heard of each, once it is over."""
+"""Recorder of the interviewer's utterances: the part of each that was heard."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Seconds that a candidate's turn waits for the record of the utterance it cut off.
+#: Seconds that a candidate's turn waits for the record of the utterance that it interrupted.
 _RECORD_WAIT_S: Final = 2.0
 
 
 class Utterances:
-    """Keeps what was heard of each utterance, and gives the floor to the candidate after it.
+    """Recorder of what was heard of each utterance. Gives the floor to the candidate after it.
 
     Args:
-        book: Where it is kept.
-        floor: Whose turn it is to speak.
-        playout: How much of the last one was played.
-        kept: Told of each that was kept: its answer is listened for.
-        unspoken: Told of each that was not spoken, or not to its end, though nobody stopped it.
+        book: The recorder of turns.
+        floor: Tracks which side has the turn to speak.
+        playout: Returns how much of the last utterance was played.
+        kept: Called after each recorded utterance, to wait for its answer.
+        unspoken: Called after each utterance that ended early although nothing interrupted it.
     """
 
     def __init__(
@@ -49,32 +49,32 @@ class Utterances:
         self._heard = HeardOf(playout)
         self._kept = kept
         self._unspoken = unspoken
-        #: The records that are being written.
+        #: Tasks that are writing a record.
         self.recording: set[asyncio.Task[None]] = set()
 
     def spoken(self, handle: SpeechHandle, move: Move, turn: int) -> None:
-        """The speech of a turn of ours is over: record it."""
+        """Start to record a speech of the interviewer that has ended."""
         record = self.record(handle, move, turn)
         task = asyncio.get_running_loop().create_task(record, name="record")
         self.recording.add(task)
         task.add_done_callback(self.recording.discard)
 
     async def recorded(self) -> None:
-        """Wait for the records that are being written, not for long."""
+        """Wait for the records that are being written, at most `_RECORD_WAIT_S` seconds."""
         if self.recording:
             await asyncio.wait(self.recording, timeout=_RECORD_WAIT_S)
 
     async def written(self, move: Move, turn: int) -> None:
-        """Keep what was read instead of heard."""
+        """Record an utterance that was sent as text."""
         await self._book.utterance(move, move.text, heard="")
         self._kept()
         self._floor.give(turn)
 
     async def record(self, handle: SpeechHandle, move: Move, turn: int | None = None) -> None:
-        """Keep what was heard of a speech, where anything was."""
+        """Record what was heard of a speech, if any of it was."""
         spoken = [item for item in handle.chat_items if item.type == "message"]
         heard = " ".join(item.text_content or "" for item in spoken).strip()
-        # A voice that broke off has interrupted itself, and says so only here.
+        # If the voice itself broke off, only its chat items are marked as interrupted.
         broke_off = not handle.interrupted and any(item.interrupted for item in spoken)
         cut_off = handle.interrupted or broke_off
         if heard and cut_off:
@@ -91,7 +91,7 @@ class Utterances:
                 self._floor.give(turn)
         elif handle.interrupted:
             logger.info("an utterance was cut off before it was heard", extra={"role": move.role})
-            if self._floor.contested:  # whoever spoke will end, and be answered
+            if self._floor.contested:  # the candidate is speaking and gets a reply
                 self._floor.begin_anew(UNFINISHED_PAUSE_S)
         if broke_off or not (heard or handle.interrupted):
             logger.error("an utterance was not spoken", extra={"role": move.role})

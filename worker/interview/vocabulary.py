@@ -1,10 +1,10 @@
-"""The words by which speech of a language model is judged, language by language.
+"""Word lists and patterns that check a language model's words, one table for each language.
 
-What these tables cannot judge is not spoken: in a language without one the plan's own words are.
-They err on the side of refusing, since a refusal costs an acknowledgement and nothing else.
+In a language without a table, only the plan's own words are spoken. The tables prefer to refuse:
+a refusal costs one acknowledgement and nothing else.
 
-Every pattern is searched in plain sentences: small letters, digits and single spaces, with
-contractions spelled out.
+Every pattern is searched in normalized sentences: lowercase letters, digits and single spaces,
+with contractions spelled out.
 """
 
 from __future__ import annotations
@@ -16,29 +16,29 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Vocabulary:
-    """What is said in one language to ask, to judge, to promise, to end, or to pry."""
+    """The words of one language that ask, judge, promise, end the interview, or pry."""
 
-    #: What follows an apostrophe, spelled out.
+    #: The part of a contraction after the apostrophe, and its full form.
     contractions: Mapping[str, str]
-    #: Words that carry no content; every sentence of the language has some.
+    #: Words without content. Every sentence of the language has some.
     function_words: frozenset[str]
-    #: Content words that an acknowledgement may have whatever the answer was about.
+    #: Content words that an acknowledgement may use whatever the answer is about.
     acknowledging: frozenset[str]
-    #: A sentence that begins with one of them asks or orders something.
+    #: First words of sentences that ask or order something.
     openers: frozenset[str]
-    #: Asks or orders something, wherever it stands.
+    #: Phrases that ask or order something, anywhere in a sentence.
     asking: re.Pattern[str]
-    #: Says what the candidate or the answer is worth.
+    #: Phrases that rate the candidate or the answer.
     verdict: re.Pattern[str]
-    #: Says that the interview, or a part of the plan, is over or left out.
+    #: Phrases that say that the interview, or a part of the plan, is over or left out.
     ending: re.Pattern[str]
-    #: Says what the interviewer or the company is going to do.
+    #: Phrases that say what the interviewer or the company will do.
     promise: re.Pattern[str]
-    #: Touches on what no interviewer may ask about.
+    #: Topics that no interviewer may ask about.
     private: re.Pattern[str]
-    #: Terms of a trade that look like it and are not.
+    #: Technical terms that `private` would match by mistake.
     terms: re.Pattern[str]
-    #: Speaks of the model, or of what it was told.
+    #: Phrases about the model or its instructions.
     itself: re.Pattern[str]
 
 
@@ -172,10 +172,10 @@ _ENGLISH = Vocabulary(
     ),
 )
 
-#: By the primary subtag of the plan's language.
+#: The tables, by the primary subtag of the plan's language.
 VOCABULARIES: Mapping[str, Vocabulary] = {"en": _ENGLISH}
 
 
 def vocabulary_of(language: str) -> Vocabulary | None:
-    """The table for a BCP 47 tag such as en-GB; None where there is none."""
+    """Return the table for a BCP 47 tag such as en-GB; None if the language has none."""
     return VOCABULARIES.get(language.partition("-")[0].lower())

@@ -1,4 +1,4 @@
-"""The watch over a running interview: what ends it, whichever comes first."""
+"""Supervision of a running interview, until the first event that ends it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Watch:
-    """Waits for the end of an interview, whichever comes first."""
+    """Supervisor of a running interview, until the first event that ends it."""
 
     def __init__(
         self,
@@ -44,18 +44,18 @@ class Watch:
             filler_s=settings.silence_filler_s,
         )
         self._asked_again = False
-        # It goes on where another interviewer has left off.
+        # True if this job continues another job's interview.
         self._resumes = resumes
         self._saying_back: asyncio.Task[None] | None = None
 
     async def until_it_ends(self) -> Event:
-        """The event that ends it."""
+        """Greet the candidate, and return the event that ends the interview."""
         if not await self._candidate_within(self._settings.candidate_join_s):
             return Event.CANDIDATE_NEVER_JOINED
         self._listen_from_now()
         if self._resumes and self._interviewer.next_role is not Role.DONE:
             self._interviewer.answers.missed.came(self._job.stage.line)
-            # Before the next question, whose words take their time.
+            # Play the clip before the next question, which takes time to generate.
             saying = say_back(self._job.stage.line)
             self._saying_back = asyncio.create_task(saying, name="say-back")
             await asyncio.sleep(0)
@@ -91,7 +91,7 @@ class Watch:
         return Event.TURN_STUCK
 
     def _listen_from_now(self) -> None:
-        """Nobody was silent who was not there."""
+        """Restart the measurement of silence: time without the candidate is not silence."""
         self._interviewer.last_sound = asyncio.get_running_loop().time()
 
     async def _candidate_within(self, seconds: float) -> bool:
@@ -104,7 +104,7 @@ class Watch:
         return True
 
     async def _silent(self) -> Event:
-        """The candidate is asked again after half of the time, and given up after all of it."""
+        """Play a clip after half of the silence limit, and return after all of it."""
         loop = asyncio.get_running_loop()
         limit = self._settings.candidate_silence_s
         while True:
@@ -112,11 +112,11 @@ class Watch:
             if self._interviewer.sounding or not self._job.stage.candidate_is_here:
                 quiet_s = 0.0
             if quiet_s < limit / 2:
-                self._asked_again = False  # somebody has spoken since
+                self._asked_again = False  # one side has spoken since
             if quiet_s >= limit:
                 return Event.CANDIDATE_SILENT
             if quiet_s >= limit / 2 and not self._asked_again:
                 self._asked_again = True
-                with contextlib.suppress(ClipMissing):  # the candidate's time goes on
+                with contextlib.suppress(ClipMissing):  # the time limit still applies
                     await self._job.stage.line.play(load_clip(ClipName.STILL_THERE))
             await asyncio.sleep(limit / 2 - quiet_s if quiet_s < limit / 2 else limit - quiet_s)

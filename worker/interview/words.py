@@ -1,7 +1,7 @@
-"""What a language model may say to a candidate: checked word by word before it is spoken.
+"""Checks of a language model's words, before they are spoken to a candidate.
 
-Pure, and a table: each rule is a line, each refusal has a name that is counted and logged. The
-model's words are never repaired, only taken as they are or refused.
+Pure and table-driven: each rule is one line, and each refusal has a name that is counted and
+logged. The model's words are never repaired, only accepted unchanged or refused.
 """
 
 from __future__ import annotations
@@ -18,66 +18,66 @@ from worker.interview.vocabulary import Vocabulary, vocabulary_of
 
 #: Longest acknowledgement, in words: about nine seconds of speech.
 ACKNOWLEDGEMENT_WORDS = 25
-#: Longest follow-up, in words, with what leads to its question: about thirteen seconds.
+#: Longest follow-up, in words, including the lead-in to its question: about thirteen seconds.
 FOLLOW_UP_WORDS = 35
 #: Most sentences of either.
 MOST_SENTENCES = 2
 #: Longest single word, in characters.
 _LONGEST_WORD = 30
-#: So many words in a row are not chance: they are read out.
+#: Words in a row that match the prompt by more than chance: the model reads it out.
 _QUOTED_RUN = 6
-#: Such a part of another question's content words makes a follow-up a repetition of it.
+#: Share of another question's content words that makes a follow-up a repetition of it.
 _SAME_QUESTION = 0.75
-#: One word in so many is a function word, at the least, where a text is of the plan's language.
+#: A text in the plan's language has at least one function word in this number of words.
 _FUNCTION_WORDS_IN = 5
-#: The forms of a word have so many letters in common, as a rule.
+#: Letters that the forms of a word usually have in common.
 _STEM = 4
 
-#: What may stand between the words: marks that are heard as a pause, or read as a word.
+#: Marks that may stand between words: heard as a pause, or read as a word.
 _PUNCTUATION = frozenset(" .,;:!?'\"-()%&/+\u2018\u2019\u201c\u201d\u2026\u2013\u2014")
 _ADDRESS = re.compile(r"://|\bwww\.|@|\.(?:com|org|net|io|dev|ai|co|app|gov|edu|info|me)\b", re.I)
-#: A word, and the apostrophe that ties it to the one before.
+#: A word, and the apostrophe that joins it to the previous word.
 _WORD = re.compile(r"(?:(?<=[^\W_])(['\u2019]))?([^\W_]+)")
 
 
 class Refusal(Enum):
-    """Why words are not spoken. The value is what logs and counters say."""
+    """Reason why words are not spoken. Logs and counters use the value."""
 
     EMPTY = "Empty"
     TOO_LONG = "TooLong"
     TOO_MANY_SENTENCES = "TooManySentences"
-    #: The last sentence has no end, or not the one it should have.
+    #: The last sentence does not end with the expected mark.
     UNFINISHED = "Unfinished"
     CONTROL_CHARACTER = "ControlCharacter"
-    #: A letter of another script than the plan's language has.
+    #: A letter from a script that the language of the plan does not use.
     OTHER_SCRIPT = "OtherScript"
     OTHER_LANGUAGE = "OtherLanguage"
-    #: There is no vocabulary to judge the plan's language by.
+    #: There is no vocabulary for the plan's language.
     LANGUAGE_UNKNOWN = "LanguageUnknown"
-    #: Characters that are no part of spoken text: markup, code, emoji.
+    #: Characters that do not belong in spoken text: markup, code, emoji.
     MARKUP = "Markup"
     ADDRESS = "Address"
     #: An acknowledgement that asks or orders something.
     ASKS_SOMETHING = "AsksSomething"
-    #: A follow-up with no question at its end, or with more than that one.
+    #: A follow-up that does not have exactly one question, at its end.
     NOT_ONE_QUESTION = "NotOneQuestion"
     VERDICT = "Verdict"
     ENDS_INTERVIEW = "EndsInterview"
     PROMISE = "Promise"
     PRIVATE_TOPIC = "PrivateTopic"
-    #: It speaks of the model, or of its instructions.
+    #: Words about the model or its instructions.
     SPEAKS_OF_ITSELF = "SpeaksOfItself"
-    #: It reads out what the model was told, such as what a good answer covers.
+    #: Words that read out the prompt, such as the points of a good answer.
     READS_OUT = "ReadsOut"
-    #: A follow-up that is a question of the plan, or one that was asked before.
+    #: A follow-up that repeats a question of the plan, or one that was asked before.
     REPEATS_QUESTION = "RepeatsQuestion"
-    #: It has nothing to do with the question or its answer.
+    #: Words that have nothing to do with the question or its answer.
     OFF_TOPIC = "OffTopic"
 
 
 @dataclass(frozen=True)
 class _Draft:
-    """Words that wait for their check."""
+    """Words that are to be checked."""
 
     text: str
     vocabulary: Vocabulary
@@ -94,12 +94,12 @@ class _Draft:
 
     @cached_property
     def characters(self) -> frozenset[str]:
-        """Which characters it has: a long text has hardly more of them than a short one."""
+        """The distinct characters: a long text has hardly more of them than a short one."""
         return frozenset(self.text)
 
     @cached_property
     def plain(self) -> list[str]:
-        """Its sentences as the vocabulary's patterns want them."""
+        """The sentences, normalized for the patterns of the vocabulary."""
         return [" ".join(_words_of(sentence, self.vocabulary)) for sentence in self.sentences]
 
     def says(self, pattern: re.Pattern[str]) -> bool:
@@ -114,7 +114,7 @@ class _Draft:
 
 _Rule = tuple[Refusal, Callable[[_Draft], bool]]
 
-#: What holds for everything that is spoken. The first rule that is broken is the reason.
+#: Rules for everything that is spoken. The first broken rule is the reason.
 _SPOKEN: tuple[_Rule, ...] = (
     (Refusal.EMPTY, lambda draft: not draft.words),
     (Refusal.CONTROL_CHARACTER, lambda draft: any(map(_is_control, draft.characters))),
@@ -147,10 +147,10 @@ _FOLLOW_UP: tuple[_Rule, ...] = (
 def check_acknowledgement(
     text: str, *, about: Iterable[str], language: str = "en", told: Iterable[str] = ()
 ) -> str | Refusal:
-    """The words as they are spoken, or why they are not.
+    """Return the words as they are spoken, or the reason for refusing them.
 
-    `about` is what was talked about: the question and its answer. `language` is the plan's;
-    `told` is what the model was told and may not read out.
+    `about` holds the question and its answer. `language` is the plan's. `told` holds the texts
+    of the prompt that the model must not read out.
     """
     words = _checked(text, _ACKNOWLEDGEMENT, ACKNOWLEDGEMENT_WORDS, language, told)
     vocabulary = vocabulary_of(language)
@@ -160,8 +160,8 @@ def check_acknowledgement(
     known |= {word[:_STEM] for word in vocabulary.acknowledging}
     content = _content_of(words, vocabulary)
     strange = content - known
-    # A list of what must not be said is never complete. So what is said is about the answer:
-    # one word of the model's own, and only beside two that it did not choose.
+    # A list of forbidden words is never complete, so the words must be about the answer: at most
+    # one content word of the model's own, and only next to at least two known ones.
     if len(strange) > min(1, len(content - strange) // 2):
         return Refusal.OFF_TOPIC
     return words
@@ -175,10 +175,11 @@ def check_follow_up(
     language: str = "en",
     told: Iterable[str] = (),
 ) -> str | Refusal:
-    """The words as they are spoken, or why they are not.
+    """Return the words as they are spoken, or the reason for refusing them.
 
-    `about` is what the question is about: its text, what a good answer covers, the answer.
-    `asked` is what was or will be asked anyhow. For the others see `check_acknowledgement`.
+    `about` holds the question, the points of a good answer, and the answer. `asked` holds the
+    questions that were asked or will be asked anyway. For the others see
+    `check_acknowledgement`.
     """
     words = _checked(text, _FOLLOW_UP, FOLLOW_UP_WORDS, language, told)
     vocabulary = vocabulary_of(language)
@@ -199,14 +200,14 @@ def _checked(
     vocabulary = vocabulary_of(language)
     if vocabulary is None:
         return Refusal.LANGUAGE_UNKNOWN
-    # One letter and its accent may come as two characters, and be one.
+    # A letter and its accent may arrive as two characters: combine them.
     draft = _Draft(unicodedata.normalize("NFC", text.strip()), vocabulary, most_words, tuple(told))
     broken = (refusal for refusal, breaks in rules if breaks(draft))
     return next(broken, draft.text)
 
 
 def _words_of(text: str, vocabulary: Vocabulary) -> list[str]:
-    """Small letters without their accents; what an apostrophe shortens is spelled out."""
+    """Return the words in lowercase, without accents, with contractions spelled out."""
     letters = unicodedata.normalize("NFKD", text.lower())
     bare = "".join(letter for letter in letters if not unicodedata.combining(letter))
     return [
@@ -266,12 +267,12 @@ def _is_same_question(question: str, other: str, vocabulary: Vocabulary) -> bool
         return True
     content = _content_of(other, vocabulary)
     shared = content & _content_of(question, vocabulary)
-    # Two questions of one plan have a word or two in common.
+    # Two different questions of one plan often share a word or two.
     return len(content) > 2 and len(shared) >= _SAME_QUESTION * len(content)
 
 
 def _content_of(text: str, vocabulary: Vocabulary) -> set[str]:
-    """The words that carry what a text is about, cut to what their forms have in common."""
+    """Return the content words of a text, cut to the first `_STEM` letters."""
     return {
         word[:_STEM]
         for word in _words_of(text, vocabulary)

@@ -1,8 +1,8 @@
-"""YAML read into plain data that remembers the line of everything in it.
+"""YAML reader that keeps the line number of every value.
 
-Only what a file for people needs is understood: mappings, lists and scalars of the YAML 1.2
-core schema (https://yaml.org/spec/1.2.2/#103-core-schema). Aliases, tags and second documents
-are refused, which leaves nothing that could expand or construct objects.
+It supports only the needs of hand-written files: mappings, lists and scalars of the YAML 1.2
+core schema (https://yaml.org/spec/1.2.2/#103-core-schema). It refuses aliases, tags and second
+documents, so that no input can expand or construct objects.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from ruamel.yaml.reader import ReaderError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: Where something is in a document: keys and list positions from the top, `("questions", 2, "id")`.
+#: Path of a value in a document: keys and list positions from the root, `("questions", 2, "id")`.
 Where = tuple[str | int, ...]
 
-#: Nesting deeper than this is refused: no file for people needs it, and the reader recurses.
+#: Deepest nesting that is accepted. No hand-written file needs more, and the reader recurses.
 MAX_DEPTH = 16
 
 _NULL = {"", "~", "null", "Null", "NULL"}
@@ -46,7 +46,7 @@ _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 
 
 class YamlMistake(Exception):
-    """The text is no YAML that can be read: `problem` at `line` (None where no line is known)."""
+    """Raised for text that is not readable YAML: `problem` at `line` (None if unknown)."""
 
     def __init__(self, line: int | None, problem: str) -> None:
         self.line = line
@@ -60,7 +60,7 @@ class Document:
 
     value: object
     lines: dict[Where, int]
-    #: Keys that stand twice in one mapping, as (where, line of the second).
+    #: Keys that occur twice in one mapping, as (path, line of the second).
     repeated: list[tuple[Where, int]] = field(default_factory=list)
 
 
@@ -68,7 +68,7 @@ def read_yaml(text: str) -> Document:
     """Read one YAML document.
 
     Raises `YamlMistake`, with the line, for a syntax error, a second document, an alias, a tag,
-    a key that is no text, and nesting deeper than `MAX_DEPTH`.
+    a key that is not text, and nesting deeper than `MAX_DEPTH`.
     """
     document = Document(value=None, lines={})
     try:
@@ -84,7 +84,7 @@ def read_yaml(text: str) -> Document:
 
 
 class _Builder:
-    """Builds plain data from the parser's events, noting lines on the way."""
+    """Builds plain data from the parser's events, and records the line of each value."""
 
     def __init__(self, events: Iterator[Event], document: Document) -> None:
         self._events = events
@@ -137,7 +137,7 @@ class _Builder:
             if key in result:
                 self._repeated.append(((*where, key), _line(event)))
             result[key] = self._value(next(self._events), (*where, key))
-            # A problem is looked for where its key stands, not where its value begins.
+            # A problem is reported at the line of its key, not where the value begins.
             self._lines[(*where, key)] = _line(event)
         return result
 
@@ -155,7 +155,7 @@ def _line(event: Event) -> int:
 
 
 def _plain(text: str) -> object:
-    """The value of a plain scalar: the core schema without octal, hexadecimal, .inf and .nan."""
+    """Return a plain scalar's value: core schema without octal, hexadecimal, .inf and .nan."""
     if text in _NULL:
         return None
     if text in _BOOL:

@@ -1,9 +1,9 @@
-"""What one job found out about a provider, for every other job of this worker.
+"""Circuit breaker state that all jobs of one worker share through files.
 
-One small file a provider in the worker's data folder. Each is replaced as a whole by a rename,
-so a reader sees an old one or a new one and there is nothing to lock; the last who writes wins,
-which costs at most one probe too many. What cannot be read counts as nothing known: a breaker
-may save time, and must never cost an interview.
+The worker's data folder holds one small file per provider. A writer replaces a file atomically with
+a rename, so readers see the old or the new version and need no lock. The last writer wins, which
+costs at most one redundant probe. An unreadable file counts as an unknown state: a breaker saves
+time and must never cost an interview.
 """
 
 from __future__ import annotations
@@ -24,46 +24,47 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: A file that is larger is none of ours (bytes).
+#: Maximum size of a record file in bytes; a larger file is not a record.
 _LARGEST_FILE = 4096
-#: Seconds after its `until` from which a record says nothing any more: whoever wrote it is gone.
+#: Seconds after its `until` at which a record is stale: its writer has gone.
 _STALE_S = 300.0
-#: Seconds into the future that an `until` may lie: a clock that was set back, or no record.
+#: Longest time in seconds that `until` may lie in the future. A later one means that the clock was
+#: set back or that the record is invalid.
 _FARTHEST_S = 2 * 3600.0
-#: Seconds of the epoch that no clock shows (the year 5138), and that a date can still hold.
+#: Upper bound of a valid epoch time in seconds (the year 5138), still representable as a date.
 _LAST_MOMENT = 1e11
 
 
 @dataclass(frozen=True, kw_only=True)
 class BreakerRecord:
-    """What is known of one provider. Times are seconds of the Unix epoch."""
+    """The known state of one provider. Times are seconds of the Unix epoch."""
 
-    #: One word in CamelCase; "Recovered" of one that is ready again.
+    #: One word in CamelCase; "Recovered" if the provider works again.
     reason: str
-    #: When it failed, or came back.
+    #: When the provider failed or recovered.
     since: float
-    #: Until when nobody need ask; 0 of one that is ready.
+    #: Until when jobs should not call the provider; 0 if it is ready.
     until: float = 0.0
-    #: Key refused, no credit: asking before `until` is of no use at all.
+    #: The failure is permanent (key refused, no credit): a call before `until` cannot succeed.
     for_good: bool = False
 
     @property
     def ready(self) -> bool:
-        """Whether the provider was last seen to work."""
+        """True if the provider worked when a job last used or probed it."""
         return self.until == 0.0
 
 
 class Breaker:
-    """The files of one worker's providers. Reading one that has not changed costs one `stat`."""
+    """Read and write the provider records of one worker. An unchanged file costs one `stat`."""
 
     def __init__(self, folder: Path, *, clock: Callable[[], float] = time.time) -> None:
         self.clock = clock
         self._folder = folder
-        #: Of each file: what told its versions apart (inode, time, size), and what it said.
+        #: By file name: the version (inode, mtime, size) and the record parsed from that version.
         self._seen: dict[str, tuple[tuple[int, int, int], BreakerRecord | None]] = {}
 
     def read(self, resource: str, member: str) -> BreakerRecord | None:
-        """What is known; None where that is nothing, stale or cannot be read."""
+        """Return the record of a provider; None if it is missing, stale or unreadable."""
         path = self._path(resource, member)
         try:
             status = path.stat()
@@ -81,7 +82,10 @@ class Breaker:
         return record if fresh else None
 
     def write(self, resource: str, member: str, record: BreakerRecord) -> None:
-        """Tell the others. Never raises: with a full disk every job finds out for itself."""
+        """Publish a record to the other jobs.
+
+        Never raises: if the write fails (full disk), each job detects the failure on its own.
+        """
         path = self._path(resource, member)
         draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
         try:
@@ -108,12 +112,12 @@ def _read(path: Path) -> BreakerRecord | None:
         )
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return None
-    # Anything but a word could not stand in a condition, a log line or a terminal.
+    # The reason ends up in conditions, log lines and terminals, so accept only an identifier.
     is_word = record.reason.isascii() and record.reason.isidentifier()
     are_times = all(0 <= moment < _LAST_MOMENT for moment in (record.since, record.until))
     return record if is_word and are_times else None
 
 
 def provider_breaker(settings: Settings) -> Breaker:
-    """What this worker's jobs tell each other of the providers: files in the data folder."""
+    """Return the breaker of this worker, with its files in the data folder."""
     return Breaker(settings.data_dir / "providers")

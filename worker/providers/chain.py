@@ -1,4 +1,4 @@
-"""A chain of providers, first to last choice: which of them serves, and which one rests."""
+"""Fallback chain of providers: selects the member that serves and tracks cooldowns."""
 
 from __future__ import annotations
 
@@ -17,25 +17,27 @@ from worker.providers.sharing import Sharing
 
 logger = logging.getLogger(__name__)
 
-#: Seconds for which the other jobs believe that a key is refused or an account empty.
+#: Seconds for which the other jobs trust the report that a key is refused or an account is empty.
 _SHARED_FOR_GOOD_S = 60.0
-#: A provider that has served this job within so many seconds does so again, whatever passing
-#: trouble another job has had with it: no voice changes for that.
+#: For this many seconds after a provider served this job, the job ignores temporary failures that
+#: other jobs report of it, so that the interviewer's voice does not change needlessly.
 _OWN_EVIDENCE_S = 10.0
-#: Seconds over which the jobs that wait for one provider are spread.
+#: Jitter in seconds that spreads the jobs which wait for the same provider.
 _SPREAD_S = 0.3
 
 
 class ProviderChain(Generic[E]):
-    """Providers of one kind. Each is made when it is first needed, and kept.
+    """Ordered fallback chain of providers of one kind.
 
-    One that failed for good (`Failure.for_good`) is left for the rest of the interview. One that
-    failed in passing rests, 1 s at first, and is asked only where no other is left; it is fresh
-    again once its probe succeeds, or after its rest where it has no probe. With a `breaker` all
-    jobs of a worker share what they find out about the members that have a probe.
+    The chain creates each member at its first use and keeps it. A member that failed permanently
+    (`Failure.for_good`) is disabled for the rest of the interview. A member that failed temporarily
+    cools down, for 1 s at first, and is tried only if no healthy member is left. It is healthy
+    again once its probe succeeds, or after its cooldown if it has no probe. With a `breaker`, all
+    jobs of a worker share the state of the members that have a probe.
 
-    `on_change` is told the resource's condition whenever another provider serves, or none.
-    `on_fault` is told the member and the reason of each failure that is news.
+    The chain calls `on_change` with the resource's condition when a different member starts to
+    serve and when none can serve. It calls `on_fault` with a member's name and the reason of each
+    new failure.
     """
 
     def __init__(
@@ -51,7 +53,7 @@ class ProviderChain(Generic[E]):
         self.resource = resource
         self.on_change: Callable[[Condition], None] | None = None
         self.on_fault: Callable[[str, str], None] | None = None
-        #: Called whenever a member may serve again; a stream that uses another one listens here.
+        #: Called when a member may serve again; streams that use another member register here.
         self.on_recovered: set[Callable[[], None]] = set()
         self._members = [
             Member(name=name, make=make, probe=(probes or {}).get(name)) for name, make in members
@@ -63,26 +65,30 @@ class ProviderChain(Generic[E]):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The members, first to last choice."""
+        """The names of the members in order of preference."""
         return tuple(member.name for member in self._members)
 
     def is_fresh(self, name: str) -> bool:
-        """Whether this job knows nothing bad of a member."""
+        """Return whether this job itself has seen no current failure of a member."""
         member = self._named(name)
         return member.failure is None or member.hearsay
 
     @property
     def serving(self) -> str:
-        """The name of the provider that served last; that of the first choice before."""
+        """The name of the member that served last; before the first use, the first choice."""
         return (self._serving or self._members[0]).name
 
     @property
     def engine(self) -> E | None:
-        """The engine of that provider, if it is made."""
+        """The plugin instance of the serving member; None if it is not created."""
         return (self._serving or self._members[0]).engine
 
     def candidates(self, *, resting: bool = True) -> Iterator[tuple[str, E]]:
-        """Whom to ask now, each once: the fresh in their order, then those that rest, if at all."""
+        """Yield each member to try now: the healthy ones in order, then those that cool down.
+
+        Members with a permanent failure are skipped. `resting=False` also skips those that cool
+        down.
+        """
         self._look()
         hopeful = [m for m in self._members if not (m.failure and m.failure.for_good)]
         hopeful = [m for m in hopeful if resting or not m.resting]
@@ -90,7 +96,7 @@ class ProviderChain(Generic[E]):
             if member.engine is None:
                 try:
                     member.engine = member.make()
-                except Exception as error:  # a provider's constructor raises what it likes
+                except Exception as error:  # a plugin's constructor may raise anything
                     self.failed(member.name, error)
                     member.unmade = True
                     continue
@@ -99,7 +105,7 @@ class ProviderChain(Generic[E]):
             yield member.name, member.engine
 
     def _is_made(self, member: Member[E]) -> None:
-        """All that was wrong with it is that it could not be made."""
+        """Restore a member whose only failure was that it could not be created."""
         member.unmade = False
         self._come_back(member)
         member.forgive()
@@ -108,19 +114,20 @@ class ProviderChain(Generic[E]):
             self._say(self.condition())
 
     def remake(self, name: str) -> None:
-        """Have a member made anew when it is asked next, with connections of its own."""
+        """Close the plugin instance of a member; its next use creates one with new connections."""
         self._named(name).abandon_engine()
 
     def has_better(self, name: str) -> bool:
-        """Whether a choice before `name` could serve now."""
+        """Return whether a member preferred to `name` could serve now."""
         self._look()
         before = self._members[: self.names.index(name)]
         return any(not m.resting and not (m.failure and m.failure.for_good) for m in before)
 
     def failed(self, name: str, error: BaseException, *, served_by: str | None = None) -> None:
-        """Leave a provider: for good, or until it has rested.
+        """Record a failure: disable the member permanently, or start its cooldown.
 
-        Where `served_by` has just done its work in its place, the resource is not lost by it.
+        If `served_by` names the member that has just served instead, do not report the resource as
+        lost.
         """
         member = self._named(name)
         failure = member.judge(error)
@@ -142,12 +149,12 @@ class ProviderChain(Generic[E]):
             self._judge()
 
     def fault(self, name: str, reason: str) -> None:
-        """Say that something went wrong with a member, which need not have failed for it."""
+        """Report a problem with a member through `on_fault`; it need not count as a failure."""
         if self.on_fault is not None:
             self.on_fault(name, reason)
 
     def served(self, name: str) -> None:
-        """A provider has delivered."""
+        """Record that a member delivered."""
         member = self._named(name)
         member.served_at = asyncio.get_running_loop().time()
         if member.failure is not None:
@@ -161,7 +168,7 @@ class ProviderChain(Generic[E]):
             self._say(self.condition())
 
     def condition(self) -> Condition:
-        """The resource's condition, as far as it is known."""
+        """Return the resource's condition, as far as this job knows it."""
         if self._lost:
             return Condition(
                 resource=self.resource,
@@ -178,7 +185,7 @@ class ProviderChain(Generic[E]):
         )
 
     async def aclose(self) -> None:
-        """Close every engine that was made. Raises the last error, once all are tried."""
+        """Close all created plugin instances; raise the last error after trying each one."""
         self._closed = True
         problem: Exception | None = None
         for member in reversed(self._members):
@@ -188,12 +195,12 @@ class ProviderChain(Generic[E]):
                 continue
             try:
                 await engine.aclose()
-            except Exception as error:  # the other engines hold sockets too
+            except Exception as error:  # the other instances hold sockets too
                 problem = error
         if problem is not None:
             raise problem
 
-    # --- resting and coming back --------------------------------------------------------------
+    # --- cooldown and recovery --------------------------------------------------------------------
 
     def _leave(self, member: Member[E]) -> None:
         member.stop_timer()
@@ -225,13 +232,13 @@ class ProviderChain(Generic[E]):
     async def _probe(self, member: Member[E], probe: Probe) -> None:
         self._look_at(member)
         if not member.resting or member.timer is not None:
-            return  # another job was quicker
-        # The others see that it is being asked.
+            return  # another job probes, or the member has recovered
+        # Tell the other jobs that a probe is running.
         self._sharing.tell_failure(member, PROBE_BUDGET_S)
         try:
             async with asyncio.timeout(PROBE_BUDGET_S):
                 await probe()
-        except Exception as error:  # a probe meets whatever a network can do
+        except Exception as error:  # a probe may fail with any network error
             self._still_away(member, error)
         else:
             if member.hearsay:
@@ -243,7 +250,7 @@ class ProviderChain(Generic[E]):
         failure = member.judge(error)
         if failure.for_good:
             self.failed(member.name, error)
-        elif member.resting:  # it may have served in the meantime
+        elif member.resting:  # it may have served since the probe began
             if member.hearsay:
                 member.failure = failure
             seconds = max(member.rest.after_probe(), failure.retry_after_s or 0.0)
@@ -258,10 +265,10 @@ class ProviderChain(Generic[E]):
         for listener in tuple(self.on_recovered):
             listener()
 
-    # --- what the other jobs know ---------------------------------------------------------------
+    # --- state shared with the other jobs ---------------------------------------------------------
 
     def _look(self) -> None:
-        """Take in what other jobs have found out since."""
+        """Apply the records that other jobs wrote since the last call."""
         for member in self._members:
             self._look_at(member)
         self._judge()
@@ -280,13 +287,14 @@ class ProviderChain(Generic[E]):
             return
         seconds = self._sharing.seconds_left(record)
         if member.failure is None or member.hearsay:
-            # One whose time is over may be asked where no other is left, good or not.
+            # A permanent failure whose time is over counts as temporary, so the member is tried if
+            # no healthy one is left.
             member.failure = Failure(record.reason, for_good=record.for_good and seconds > 0)
             member.hearsay = True
-        # Those who wait for the same moment wake one after the other, and the first one probes.
+        # The jitter wakes the waiting jobs one after the other, so that the first one probes.
         self._rest_for(member, seconds + random.uniform(0.0, _SPREAD_S))  # noqa: S311  # jitter
 
-    # --- what is said -----------------------------------------------------------------------------
+    # --- reporting --------------------------------------------------------------------------------
 
     def _judge(self) -> None:
         if not self._lost and all(member.is_lost for member in self._members):

@@ -1,4 +1,4 @@
-"""A language model by a chain of providers, as one livekit LLM."""
+"""A LiveKit LLM on top of a fallback chain of providers."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from worker import faults
 from worker.providers.chain import ProviderChain
 from worker.providers.failure import NoProviderLeft
 
-#: Seconds to connect. The next provider is asked at once, so no provider tries again by itself.
+#: Connect timeout of 5 s and no retries: the chain immediately asks the next provider instead.
 _CONNECT = APIConnectOptions(max_retry=0, timeout=5.0)
 
 
 class ChainLLM(llm.LLM[Never]):
-    """Asks the first provider that serves, and the next where that one says nothing in time.
+    """LLM that falls back to the next provider if one fails or answers too late.
 
-    `first_word_s` is the longest wait for a provider's first word, in seconds.
+    `first_word_s` is the timeout for a provider's first word, in seconds.
     """
 
     def __init__(self, chain: ProviderChain[llm.LLM[Any]], *, first_word_s: float) -> None:
@@ -29,12 +29,12 @@ class ChainLLM(llm.LLM[Never]):
 
     @property
     def model(self) -> str:
-        """The model that serves, for usage figures."""
+        """The model that serves, for usage metrics."""
         return self.chain.engine.model if self.chain.engine else "none"
 
     @property
     def provider(self) -> str:
-        """The chain's member that serves."""
+        """The name of the serving chain member."""
         return self.chain.serving
 
     def chat(
@@ -45,11 +45,11 @@ class ChainLLM(llm.LLM[Never]):
         conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS,
         **_: Any,
     ) -> llm.LLMStream:
-        """A reply. Raises NoProviderLeft from the stream where nobody has one."""
+        """Start a reply. The stream raises NoProviderLeft if no provider can reply."""
         return _ChainStream(self, chat_ctx=chat_ctx, tools=tools or [], conn_options=_CONNECT)
 
     async def aclose(self) -> None:
-        """Close every provider that was made."""
+        """Close all created providers."""
         await super().aclose()
         await self.chain.aclose()
 
@@ -61,11 +61,11 @@ class _ChainStream(llm.LLMStream):
         self._first_word_s = owner.first_word_s
 
     async def _run(self) -> None:
-        # The plan has words at once: nobody waits for one that is known to rest.
+        # The interview plan supplies a text immediately, so skip the providers that cool down.
         for name, engine in self._chain.candidates(resting=False):
             try:
                 await self._ask(name, engine)
-            except Exception as error:  # whatever a plugin raises, somebody else may have words
+            except Exception as error:  # whatever a plugin raises, another provider may work
                 self._chain.failed(name, error)
                 if self._event_ch.output_sent:
                     raise APIConnectionError("the reply broke off") from None
@@ -75,7 +75,7 @@ class _ChainStream(llm.LLMStream):
         raise NoProviderLeft(self._chain.resource)
 
     async def _ask(self, name: str, engine: llm.LLM[Any]) -> None:
-        """Pass on one provider's reply. Raises TimeoutError, and what its plugin does."""
+        """Forward one provider's reply. Raises TimeoutError and the plugin's errors."""
         async with (
             asyncio.timeout(self._first_word_s) as patience,
             engine.chat(
@@ -85,7 +85,7 @@ class _ChainStream(llm.LLMStream):
             async for chunk in faults.through("llm", stream, name):
                 self._event_ch.send_nowait(chunk)
                 if self._event_ch.output_sent:
-                    # What is late after the first word is the caller's to judge.
+                    # After the first word the caller handles delays.
                     patience.reschedule(None)
         if not self._event_ch.output_sent:
             raise APIConnectionError("the provider said nothing")

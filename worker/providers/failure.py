@@ -1,4 +1,4 @@
-"""Why a provider failed: one word, whether asking again is of use, and when."""
+"""Classification of provider failures: a reason, whether a retry can help, and when."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Final
 import aiohttp
 from livekit.agents import APIConnectionError, APIError, APIStatusError, APITimeoutError
 
-#: The one reason that may be of a single request: see Member.judge.
+#: The only reason that may concern a single request rather than the provider: see Member.judge.
 REQUEST_REFUSED: Final = "RequestRefused"
 
-#: With these HTTP statuses, and one close code of websockets (RFC 6455, 7.4.1), asking again
-#: changes nothing: a bad key, no credit, an unknown voice or model, a request that is not
-#: understood. ElevenLabs takes the connection first and refuses key and voice with a 1008.
+#: HTTP statuses, and one websocket close code (RFC 6455, 7.4.1), after which a retry cannot help:
+#: bad key, no credit, unknown voice or model, malformed request. ElevenLabs accepts the connection
+#: first and then rejects the key or the voice with close code 1008.
 _FOR_GOOD = {
     400: REQUEST_REFUSED,
     401: "KeyRefused",
@@ -26,27 +26,28 @@ _FOR_GOOD = {
     422: REQUEST_REFUSED,
     1008: REQUEST_REFUSED,
 }
-#: OpenAI says 429 both of haste and of an empty account; only its code tells them apart.
+#: OpenAI sends 429 both for rate limits and for an empty account; only this error code tells them
+#: apart.
 _NO_CREDIT = "insufficient_quota"
-#: Seconds of a Retry-After that are believed at the most.
+#: Upper limit in seconds for a Retry-After header.
 _LONGEST_RETRY_AFTER_S = 3600.0
-#: Errors that are followed along `__cause__` for the answer's headers.
+#: How many errors along `__cause__` are searched for response headers.
 _LONGEST_CAUSE_CHAIN = 10
 
 
 class NoProviderLeft(APIConnectionError):
-    """No member of the chain can serve now. Never quotes what was to be said."""
+    """Raised when no member of the chain can serve now. Never quotes the text of the request."""
 
     def __init__(self, resource: str) -> None:
         super().__init__(f"no provider of {resource} is left")
 
 
 class NoText(Exception):
-    """Speech went in for longer than anybody waits, and no text came out. Nothing was raised."""
+    """Speech went in longer than the timeout and no transcript came out; nothing was raised."""
 
 
 class ProbeFailed(Exception):
-    """A probe was answered by a status that means: not now, or never again."""
+    """Raised when a probe gets a status that means unavailable, temporarily or permanently."""
 
     def __init__(self, status: int, *, retry_after_s: float | None = None) -> None:
         self.status = status
@@ -56,9 +57,9 @@ class ProbeFailed(Exception):
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a provider failed: one word in CamelCase, and whether asking again is of no use.
+    """The reason of a failure (one word in CamelCase) and whether it is permanent.
 
-    `retry_after_s` is how long the provider itself asks to be left alone, where it said so.
+    `retry_after_s` is the delay that the provider itself requests, if it does.
     """
 
     reason: str
@@ -67,7 +68,10 @@ class Failure:
 
 
 def failure_of(error: BaseException) -> Failure:
-    """Sort what a plugin raised. Its message is not kept: it may quote a key or a candidate."""
+    """Classify a plugin's error.
+
+    The error's message is dropped: it may quote a key or a candidate.
+    """
     if isinstance(error, APIStatusError):
         if isinstance(error.body, dict) and error.body.get("code") == _NO_CREDIT:
             return Failure("PaymentRequired", for_good=True)
@@ -84,9 +88,9 @@ def failure_of(error: BaseException) -> Failure:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that a Retry-After asks for, as a number or a date (RFC 9110, 10.2.3).
+    """Return the delay of a Retry-After header in seconds (number or date, RFC 9110, 10.2.3).
 
-    None where there is none that can be understood; at most an hour.
+    None if there is no valid header; at most one hour.
     """
     value = next((v for name, v in headers.items() if name.lower() == "retry-after"), "").strip()
     try:
@@ -109,9 +113,9 @@ def _of_status(status: int, retry_after_s: float | None) -> Failure:
 
 
 def _retry_after_of(error: BaseException) -> float | None:
-    """The Retry-After of an answer, from whatever client's error is at the bottom.
+    """Return the Retry-After delay of the response that `error` or one of its causes holds.
 
-    aiohttp's has `headers`, httpx's and openai's have `response.headers`.
+    aiohttp's error has `headers`; those of httpx and openai have `response.headers`.
     """
     cause: BaseException | None = error
     for _ in range(_LONGEST_CAUSE_CHAIN):

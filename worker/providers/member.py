@@ -1,4 +1,4 @@
-"""One member of a chain of providers, and what is known of it."""
+"""One member of a fallback chain and its health state."""
 
 from __future__ import annotations
 
@@ -17,59 +17,59 @@ from worker.providers.rest import Rest
 
 
 class Engine(Protocol):
-    """What a provider gives: livekit's STT, TTS or LLM."""
+    """A plugin instance of a provider: LiveKit's STT, TTS or LLM."""
 
     def aclose(self) -> Coroutine[Any, Any, None]: ...
 
 
 E = TypeVar("E", bound=Engine)
 
-#: Seconds that an engine which was given up has to close, once the job ends.
+#: Seconds that an abandoned plugin instance has to close once the job ends.
 _CLOSING_S: Final = 0.3
 
 
 @dataclass(kw_only=True)
 class Member(Generic[E]):
-    """The state of one provider within one chain; the chain alone changes it."""
+    """The state of one provider within one chain; only the chain changes it."""
 
     name: str
     make: Callable[[], E]
-    #: Asks whether it is back; None of one that is fresh again after its rest.
+    #: Health probe; None if the member is healthy again after its cooldown.
     probe: Probe | None = None
     engine: E | None = None
-    #: Why it failed last, until it has served again.
+    #: The last failure, until the member serves again.
     failure: Failure | None = None
-    #: The failure is another job's: this one has not met it.
+    #: Another job reported the failure; this job has not seen it itself.
     hearsay: bool = False
-    #: It failed for good, and this job has seen that itself.
+    #: Disabled: this job itself saw a permanent failure.
     left: bool = False
-    #: It could not be made when it was last tried.
+    #: The last attempt to create the plugin instance failed.
     unmade: bool = False
-    #: Another one is asked first, until `rests_until` (the loop's time) at the least.
+    #: Cooling down: other members are tried first, at least until `rests_until` (event loop time).
     resting: bool = False
     rests_until: float = 0.0
-    #: When it last delivered, by the loop's time.
+    #: When the member last delivered, in event loop time.
     served_at: float = float("-inf")
     rest: Rest = field(default_factory=Rest)
     timer: asyncio.TimerHandle | None = None
     probing: asyncio.Task[None] | None = None
-    #: What all jobs last said of it.
+    #: The last breaker record that this job read or wrote.
     record: BreakerRecord | None = None
 
-    #: Engines that were given up and are being closed.
+    #: Tasks that close abandoned plugin instances.
     closing: set[asyncio.Task[None]] = field(default_factory=set)
 
     @property
     def is_lost(self) -> bool:
-        """Whether it cannot serve, for all that this job knows."""
+        """True if the member cannot serve, as far as this job knows."""
         return self.failure is not None and (self.failure.for_good or not self.hearsay)
 
     def judge(self, error: BaseException) -> Failure:
-        """What an error of this provider's means.
+        """Classify an error of this provider.
 
-        One that has delivered before refuses a single request, not all there are: ElevenLabs
-        closes with 1008 for too many contexts at once as well as for a wrong voice, and a
-        language model's server says 400 to one prompt that its filter dislikes.
+        If the provider has served before, a rejected request is not permanent: ElevenLabs closes
+        with 1008 for too many concurrent contexts as well as for a wrong voice, and a language
+        model's server sends 400 for a single prompt that its filter rejects.
         """
         failure = failure_of(error)
         if failure.reason == REQUEST_REFUSED and self.served_at > float("-inf"):
@@ -77,17 +77,20 @@ class Member(Generic[E]):
         return failure
 
     def forgive(self) -> None:
-        """Another job has seen it work: nothing is held against it any more."""
+        """Clear the failure."""
         self.failure, self.hearsay = None, False
 
     def stop_timer(self) -> None:
-        """Let no rest end by itself any more."""
+        """Cancel the timer that ends the cooldown."""
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
 
     def abandon_engine(self) -> None:
-        """Give its engine up, and close it aside: one whose other end is gone may take seconds."""
+        """Drop the plugin instance and close it in the background.
+
+        Closing one whose peer is gone may take seconds.
+        """
         engine, self.engine = self.engine, None
         if engine is not None:
             task = asyncio.create_task(engine.aclose(), name=f"close-{self.name}")
@@ -96,7 +99,7 @@ class Member(Generic[E]):
             task.add_done_callback(self.closing.discard)
 
     async def settle(self) -> None:
-        """End what goes on aside: its timer, its probe, the closing of engines given up."""
+        """Stop the background work: timer, probe, and the closing of abandoned plugin instances."""
         self.stop_timer()
         if self.probing is not None:
             await aio.cancel_and_wait(self.probing)

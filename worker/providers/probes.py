@@ -1,9 +1,9 @@
-"""Whether a provider is back, asked in a way that costs nothing.
+"""Health probes that cost nothing.
 
-Each probe is one authenticated GET that no provider bills. It returns where the provider
-answers, and raises `ProbeFailed`, TimeoutError or aiohttp's errors (which are OSErrors, or
-`aiohttp.ClientError`) where it does not. A key that may speak but not list its own projects is
-refused the listing and not the service: that is an answer as well.
+Each probe is one authenticated GET that no provider bills. The probe returns if the provider
+answers. Otherwise it raises `ProbeFailed`, TimeoutError or an error of aiohttp (an OSError or
+`aiohttp.ClientError`). Some valid keys may use the service but not list projects or read the
+account. The provider then refuses only this GET, which the probe counts as an answer.
 
 Sources: developers.deepgram.com/reference/manage/projects/list,
 elevenlabs.io/docs/api-reference/user/get, platform.openai.com/docs/api-reference/models/list.
@@ -19,35 +19,35 @@ import aiohttp
 
 from worker.providers.failure import ProbeFailed, retry_after
 
-#: Asks once. Returns where the provider is back, raises where it is not.
+#: Probes once: returns if the provider is available, raises if not.
 Probe = Callable[[], Awaitable[None]]
 
-#: Seconds for one probe, connecting included.
+#: Timeout of one probe in seconds, connecting included.
 PROBE_BUDGET_S = 5.0
-#: Bytes of an error's body that are looked at.
+#: How many bytes of an error's body are read.
 _LONGEST_BODY = 4096
-#: ElevenLabs says 401 also to a good key that may not read the account.
+#: ElevenLabs sends 401 with this status also for a valid key that may not read the account.
 _NO_PERMISSION = "missing_permissions"
 
 
 def deepgram_probe(listen_url: str, key: str) -> Probe:
-    """List the key's projects. `listen_url` ends with /listen."""
+    """Return a probe that lists the key's projects. `listen_url` ends with /listen."""
     url = listen_url.removesuffix("/listen") + "/projects"
     return _get(url, {"Authorization": f"Token {key}"})
 
 
 def elevenlabs_probe(base_url: str, key: str) -> Probe:
-    """Read the account. `base_url` ends with the version."""
+    """Return a probe that reads the account. `base_url` ends with the version."""
     return _get(f"{base_url}/user", {"xi-api-key": key})
 
 
 def openai_probe(base_url: str, key: str) -> Probe:
-    """List the models. `base_url` is that of the client."""
+    """Return a probe that lists the models. `base_url` is that of the client."""
     return _get(f"{base_url}/models", {"Authorization": f"Bearer {key}"})
 
 
 def _get(url: str, headers: Mapping[str, str]) -> Probe:
-    # Some providers' addresses may be given for their websockets.
+    # The settings may give websocket URLs for some providers.
     url = url.replace("wss://", "https://", 1) if url.startswith("wss:") else url
     url = url.replace("ws://", "http://", 1) if url.startswith("ws:") else url
 

@@ -1,31 +1,31 @@
-"""How long a provider that failed in passing is left alone."""
+"""Back-off of a provider after temporary failures."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable
 
-#: Seconds of the first rest; each one that a probe finds too short is doubled.
+#: The first cooldown in seconds; each failed probe doubles it.
 FIRST_REST_S = 1.0
-#: The longest rest between two probes of a provider that stays away.
+#: The longest cooldown in seconds between two probes of an unavailable provider.
 REST_S = 30.0
-#: A provider that fails within so many seconds of coming back has relapsed: its probe tells less
-#: than its work, and every relapse costs the candidate the patience of a turn.
+#: A provider that fails within this many seconds after it recovered has relapsed. A probe proves
+#: less than real work, and every relapse delays the candidate's turn by one timeout.
 _STEADY_S = 60.0
-#: How much longer each relapse makes the rest, and up to how many seconds.
+#: Factor by which each relapse lengthens the cooldown, and its limit in seconds.
 _RELAPSE_FACTOR = 4.0
 _LONGEST_RELAPSE_S = 300.0
-#: A second failure within so many seconds is the same one: two streams can meet it at once.
+#: A second failure within this many seconds is the same one: two streams can hit it concurrently.
 _SAME_S = 1.0
 
 
 def _above_half(seconds: float) -> float:
-    """Jitter, so that the jobs of many workers do not all come back in the same instant."""
+    """Add jitter, so that the jobs of many workers do not all return at the same instant."""
     return random.uniform(seconds / 2, seconds)  # noqa: S311  # jitter
 
 
 class Rest:
-    """The back-off of one provider; `now` is the event loop's time everywhere."""
+    """Back-off state of one provider; `now` is always event loop time."""
 
     def __init__(self, jitter: Callable[[float], float] = _above_half) -> None:
         self._jitter = jitter
@@ -35,7 +35,7 @@ class Rest:
         self._back_at = float("-inf")
 
     def after_failure(self, now: float, *, was_resting: bool) -> float:
-        """Seconds to rest after the provider failed at its work."""
+        """Return the cooldown in seconds after the provider failed at its work."""
         if was_resting:
             if now - self._failed_at > _SAME_S:
                 self._grow()
@@ -48,12 +48,12 @@ class Rest:
         return self._jitter(self._pause_s)
 
     def after_probe(self) -> float:
-        """Seconds to rest after a probe that failed."""
+        """Return the cooldown in seconds after a failed probe."""
         self._grow()
         return self._jitter(self._pause_s)
 
     def came_back(self, now: float) -> None:
-        """The provider may serve again."""
+        """Record that the provider may serve again."""
         self._back_at = now
 
     def _grow(self) -> None:

@@ -1,4 +1,4 @@
-"""What a chain tells the other jobs of this worker about its members, and what it hears of them."""
+"""Exchange of provider state between a chain and the other jobs of this worker."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from worker.providers.member import Member
 
 
 class Sharing:
-    """One chain's access to the breaker. Without one, nothing is told and nothing is heard.
+    """One chain's access to the breaker. Without a breaker, nothing is read or written.
 
-    Members without a probe are this process's own matter, and not shared.
+    Members without a probe are local to this process and not shared.
     """
 
     def __init__(self, resource: str, breaker: Breaker | None) -> None:
@@ -19,7 +19,7 @@ class Sharing:
         self._breaker = breaker
 
     def news_of(self, member: Member[Any]) -> BreakerRecord | None:
-        """What is known of a member, where that is new here and another job's."""
+        """Return another job's record of a member if it is new to this job."""
         if self._breaker is None or member.probe is None:
             return None
         record = self._breaker.read(self._resource, member.name)
@@ -29,12 +29,12 @@ class Sharing:
         return record
 
     def seconds_left(self, record: BreakerRecord) -> float:
-        """Seconds for which a record says that nobody need ask."""
+        """Return the seconds for which a record asks jobs not to call the provider."""
         now = self._breaker.clock() if self._breaker is not None else record.until
         return max(0.0, record.until - now)
 
     def tell_failure(self, member: Member[Any], seconds: float) -> None:
-        """A member is not to be asked for so many seconds, for its failure."""
+        """Publish a member's failure: the other jobs should not call it for `seconds`."""
         if self._breaker is None or member.probe is None or member.failure is None:
             return
         now, reason, old = self._breaker.clock(), member.failure.reason, member.record
@@ -50,7 +50,7 @@ class Sharing:
         )
 
     def tell_recovery(self, member: Member[Any]) -> None:
-        """A member may be asked again."""
+        """Publish that a member may be called again."""
         if self._breaker is not None and member.probe is not None:
             self._tell(member, BreakerRecord(reason="Recovered", since=self._breaker.clock()))
 

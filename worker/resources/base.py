@@ -1,4 +1,4 @@
-"""What a resource is: declared, not wired. And what a loader reports."""
+"""Declaration of a resource, and the report of a loader."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ if TYPE_CHECKING:
 
 
 class LoadFailed(Exception):
-    """A loader did not get its resource.
+    """Raised by a loader that could not get its resource.
 
-    `reason` is one word in CamelCase, `message` one sentence for people, both without personal
-    data. `transient` says that the same call may succeed in a moment. `event` is what the loss
-    means to the lifecycle when the resource is a required one. `meanwhile` is held in the place
-    of the resource where it can still come to work by itself: a chain of providers, none of
-    which could be made yet.
+    Args:
+        reason: One word in CamelCase, without personal data.
+        message: One sentence for people, without personal data.
+        transient: The same call may succeed a moment later.
+        event: The lifecycle event that the failure of a required resource causes.
+        meanwhile: The object to hold in place of the resource if it may still start to work: a
+            fallback chain none of whose providers could be created yet.
     """
 
     def __init__(
@@ -43,26 +45,27 @@ class LoadFailed(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class LoadReport:
-    """How a loader fared: what the machine picks its path by."""
+    """Result of a loader. The state machine chooses its path by these reports."""
 
     name: str
     ok: bool
-    #: "Loaded", or why not.
+    #: "Loaded", or the reason of the failure.
     reason: str
     message: str = ""
     elapsed_ms: float
     attempts: int
     required: bool = False
-    #: For a required resource that failed: what it means to the lifecycle.
+    #: For a required resource that failed: the lifecycle event that it causes.
     event: Event = Event.ORCHESTRATOR_FAILED
-    #: Of a failure: the same may succeed later.
+    #: For a failure: the same call may succeed later.
     transient: bool = False
-    #: Of a loader: the resources that it waited for, and the seconds it had; None: the state's.
+    #: For a loader: the resources that it waited for, and its budget in seconds; None means the
+    #: budget of the state.
     needs: tuple[str, ...] | None = None
     budget_s: float | None = None
 
     def condition(self) -> Condition:
-        """The resource's condition, as the lifecycle keeps it."""
+        """Return the resource's condition for the lifecycle."""
         return Condition(
             resource=self.name,
             status=Status.READY if self.ok else Status.LOST,
@@ -74,14 +77,15 @@ class LoadReport:
 
 @dataclass(frozen=True, kw_only=True)
 class Retry:
-    """How often to try a transient failure again, and the back-off between the tries."""
+    """Number of attempts after transient failures, and the back-off between them."""
 
     attempts: int = 3
-    #: Seconds before the second attempt; doubled for each one after, with full jitter above half.
+    #: Seconds before the second attempt; doubled for each later one, with jitter over the upper
+    #: half.
     first_delay_s: float = 0.1
     longest_delay_s: float = 2.0
-    #: Seconds, from the beginning of all loading, that the attempts have together: one that is
-    #: under way then is stopped, and the last failure is reported. None: as many as there are.
+    #: Seconds for all attempts together, counted from the start of the bootstrap. At that time a
+    #: running retry is stopped and the last failure is reported. None: no limit but `attempts`.
     within_s: float | None = None
 
 
@@ -92,23 +96,24 @@ Attacher = Callable[["AgentSession[Any]", Any], Awaitable[None]]
 
 @dataclass(frozen=True, kw_only=True)
 class Resource:
-    """One thing a job needs, and everything there is to say about it."""
+    """Declaration of one thing that a job needs: how to load, attach and close it."""
 
     name: str
-    #: One sentence: what its loss means for the candidate.
+    #: One sentence: the effect of its loss on the candidate.
     loss: str
-    #: Gets it. Is given what has loaded before, for the resources it `needs`.
+    #: Loads the resource. Receives the resources loaded so far, for those that it `needs`.
     load: Loader
-    #: Frees it.
+    #: Releases the resource.
     close: Closer | None = None
-    #: Puts it into a session that runs already.
+    #: Attaches the resource to a session that already runs.
     attach: Attacher | None = None
-    #: Without it there is no session.
+    #: The session cannot start without it.
     required: bool = False
-    #: Resources that must have reported, well or not, before this one loads.
+    #: Resources whose loaders must have reported, ok or failed, before this one loads.
     needs: tuple[str, ...] = ()
-    #: Seconds for all attempts together. One that is optional and late goes on behind the
-    #: session; the required one has the budget of BOOTSTRAPPING.
+    #: Seconds for all attempts together. An optional resource that exceeds them keeps loading in
+    #: the background while the session runs; a required one has the budget of BOOTSTRAPPING
+    #: instead.
     budget_s: float = 5.0
     #: Seconds for `close`.
     close_budget_s: float = 2.0

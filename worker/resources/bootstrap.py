@@ -1,4 +1,4 @@
-"""`bootstrap_resources()`: load everything at once, report each, and free all of it again."""
+"""`bootstrap_resources()`: load all resources concurrently, report each, and release them."""
 
 from __future__ import annotations
 
@@ -19,19 +19,20 @@ logger = logging.getLogger(__name__)
 
 Reporter = Callable[[LoadReport], Awaitable[None]]
 
-#: What passes by itself, where a loader says nothing else (ConnectionError is an OSError).
+#: Errors that count as transient if a loader does not classify them (ConnectionError is an
+#: OSError).
 _TRANSIENT = (OSError, TimeoutError)
 
-#: Seconds between the tries of an optional resource behind the session, at first and at most.
+#: First and longest delay in seconds between background attempts to load an optional resource.
 _BEHIND_FIRST_S = 5.0
 _BEHIND_LONGEST_S = 60.0
 
-#: Seconds that loaders which are stopped have to free what they hold half of.
+#: Seconds that cancelled loaders have to release what they hold.
 _LOADER_STOP_S = 1.0
 
 
 class AgentResources:
-    """What one job holds. `aclose` frees all of it, whatever happened before."""
+    """The resources of one job. `aclose` releases all of them, whatever happened before."""
 
     def __init__(self) -> None:
         self.reports: dict[str, LoadReport] = {}
@@ -41,7 +42,7 @@ class AgentResources:
         self._closed = False
 
     def get(self, name: str) -> Any | None:
-        """The resource, or None where it is not (yet) there."""
+        """Return the resource, or None if it is not loaded."""
         held = self._held.get(name)
         return held[1] if held else None
 
@@ -49,7 +50,7 @@ class AgentResources:
         return name in self._held
 
     async def reported(self, name: str) -> None:
-        """Return once the loader of `name` is done, well or not, or its budget is spent."""
+        """Wait until the running loader of `name` ends, ok or failed."""
         task = self._loading.get(name)
         if task is not None:
             await asyncio.wait({task})
@@ -57,11 +58,12 @@ class AgentResources:
     async def aclose(
         self, report: Reporter | None = None, *, budget_s: float | None = None
     ) -> None:
-        """Stop what still loads, then close in reverse order, each in its own budget.
+        """Cancel the running loaders, then close the resources in reverse order.
 
-        With `budget_s` seconds for all of it, each closer has at most its share of what is
-        left: one that hangs costs the others nothing. A loader that does not let itself be
-        stopped is left behind, and frees what it gets when it gets it.
+        Each closer has its own budget. With `budget_s` seconds in total, each closer also has at
+        most its share of the remaining time, so that one that hangs does not delay the others. A
+        loader that ignores its cancellation is left running and releases its result when it gets
+        one.
         """
         self._closed = True
         loop = asyncio.get_running_loop()
@@ -69,7 +71,7 @@ class AgentResources:
         loading = {*self._loading.values(), *self._telling}
         for task in loading:
             task.cancel()
-        # A loader may catch its cancellation to free half of what it had: bounded all the same.
+        # A loader may catch its cancellation to release a partial result, so bound the wait.
         if loading:
             least = _LOADER_STOP_S if budget_s is None else min(_LOADER_STOP_S, budget_s / 3)
             await asyncio.wait(loading, timeout=least)
@@ -84,16 +86,16 @@ class AgentResources:
                 await report(outcome)
 
     def _closers(self) -> int:
-        """How many of those held have something to close; 1 where none has."""
+        """Return the number of held resources that have a closer, at least 1."""
         return max(1, sum(resource.close is not None for resource, _ in self._held.values()))
 
     def hold(self, resource: Resource, value: Any) -> None:
-        """Take a loaded resource; it will be freed by `aclose`."""
+        """Store a loaded resource; `aclose` releases it."""
         self._held[resource.name] = (resource, value)
 
     @property
     def closed(self) -> bool:
-        """Whether `aclose` has begun: what loads now comes too late."""
+        """True once `aclose` has begun; later loads are released immediately."""
         return self._closed
 
 
@@ -104,13 +106,14 @@ async def bootstrap_resources(
     on_report: Reporter,
     on_late: Reporter,
 ) -> None:
-    """Load `resources` into `held`, all at the same time but for what one `needs` of another.
+    """Load `resources` into `held`: concurrently, except that each waits for those it `needs`.
 
-    Returns once each has reported or spent its budget. `on_report` is called once for each. An
-    optional one that is late has then been reported as not ok (LoadTimeout) and goes on in the
-    background; `on_late` is called when it is done after all. One that has failed in passing and
-    left nothing to work with is tried again behind the session, with back-off, until it is there.
-    A required one has no budget of its own here: the caller's budget for the whole binds it.
+    Return once each has reported or spent its budget. `on_report` is called once for each. An
+    optional resource that exceeds its budget is reported as not ok (LoadTimeout) and keeps loading
+    in the background; `on_late` is called when that load ends. An optional resource with a
+    transient failure and no object to hold is retried in the background, with back-off, until it
+    loads or fails permanently. A required resource has no budget of its own here: the caller's
+    budget for the whole bootstrap limits it.
     """
     settled = {resource.name: asyncio.Event() for resource in resources}
     began = asyncio.get_running_loop().time()
@@ -120,7 +123,7 @@ async def bootstrap_resources(
             if name in settled:
                 await settled[name].wait()
         loading = asyncio.create_task(_load(resource, held, began), name=f"load-{resource.name}")
-        held._loading[resource.name] = loading  # the two are one mechanism
+        held._loading[resource.name] = loading  # both belong to one mechanism
         budget = None if resource.required else resource.budget_s
         done, _ = await asyncio.wait({loading}, timeout=budget)
         report = _declared(resource, loading.result() if done else _late(resource))
@@ -153,7 +156,7 @@ def _report_late(
 
 
 def _go_on_trying(resource: Resource, held: AgentResources, on_late: Reporter) -> None:
-    """Behind the session, where that may help: nothing else would bring the resource back."""
+    """Retry in the background after a transient failure: nothing else would load the resource."""
     transient = held.reports[resource.name].transient
     if transient and not resource.required and resource.name not in held and not held.closed:
         trying = _try_until_there(resource, held, on_late)
@@ -178,7 +181,7 @@ def _in_background(held: AgentResources, work: Coroutine[Any, Any, None], name: 
 
 
 def _declared(resource: Resource, report: LoadReport) -> LoadReport:
-    """With what the resource waited for, and the budget of its own that it had."""
+    """Return `report` with the resource's `needs` and its own budget."""
     return replace(
         report,
         needs=resource.needs,
@@ -198,7 +201,7 @@ def _late(resource: Resource) -> LoadReport:
 
 
 async def _load(resource: Resource, held: AgentResources, all_began: float) -> LoadReport:
-    """Try until it is there, a failure is permanent, or the attempts or their time are used up."""
+    """Try until the load succeeds, a failure is permanent, or attempts or time are used up."""
     loop = asyncio.get_running_loop()
     began = loop.time()
     retry = resource.retry
@@ -206,7 +209,8 @@ async def _load(resource: Resource, held: AgentResources, all_began: float) -> L
     delay_s = retry.first_delay_s
     failure: LoadFailed | None = None
     for attempt in range(1, retry.attempts + 1):
-        # The first one may take all that the caller has; what is known by then must be reported.
+        # Only retries have a deadline: at that time the last failure must be reported. The first
+        # attempt may take the caller's whole budget.
         limit = asyncio.timeout_at(ends_at if failure and ends_at < math.inf else None)
         try:
             async with limit:
@@ -234,7 +238,7 @@ async def _load(resource: Resource, held: AgentResources, all_began: float) -> L
 
 
 async def _keep(resource: Resource, value: Any, held: AgentResources) -> bool:
-    """Hold what was loaded. Where everything is closed already it is freed, and False is said."""
+    """Hold a loaded value; after `aclose` began, release the value and return False."""
     if held.closed:
         await _release(resource, value)
         return False
@@ -251,7 +255,7 @@ async def _release(resource: Resource, value: Any) -> None:
 def _failure(error: Exception) -> LoadFailed:
     if isinstance(error, LoadFailed):
         return error
-    # The message of a foreign error may quote anything: only its kind is kept.
+    # The message of a foreign error may quote personal data, so keep only its type.
     return LoadFailed(type(error).__name__, transient=isinstance(error, _TRANSIENT))
 
 
@@ -272,7 +276,7 @@ def _report(
 
 
 async def _timed_close(resource: Resource, value: Any, share_s: float | None) -> LoadReport:
-    """Close in the resource's budget, or in `share_s` seconds where that is less."""
+    """Close a resource within its budget, or within `share_s` seconds if that is less."""
     loop = asyncio.get_running_loop()
     began = loop.time()
     bound = resource.close_budget_s if share_s is None else min(resource.close_budget_s, share_s)

@@ -1,4 +1,4 @@
-"""The resource `database`: a pool of connections on a schema that this worker may write to."""
+"""The resource `database`: a connection pool on a schema that this worker may write to."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from worker.store.migrate import SchemaDiffers, SchemaTooNew, check_schema
 from worker.store.pool import Database, PoolLimits
 from worker.store.url import DatabaseUrlInvalid
 
-#: Seconds for the first query, within which transient errors are tried again: longer than that
-#: nobody should wait in silence.
+#: Seconds for the first query, transient errors retried: the candidate should not wait in silence
+#: for longer.
 _CHECK_S = 2.0
 
 
 async def open_database(settings: Settings) -> Database:
-    """Open the pool of the settings; connects only when first used. Raises DatabaseUrlInvalid."""
+    """Open the pool of the settings, which connects at first use. Raises DatabaseUrlInvalid."""
     limits = PoolLimits(
         size=settings.database_pool_size,
         overflow=settings.database_pool_overflow,
@@ -37,10 +37,11 @@ async def _close(database: Database) -> None:
 
 
 def database_resource(settings: Settings, *, attach: Attacher | None = None) -> Resource:
-    """PostgreSQL, checked once with a real query.
+    """Declare PostgreSQL, checked once with a real query.
 
-    One that is away, or whose schema the worker has yet to migrate, is held all the same: the
-    journal's shipping finds out when it is there, and says so.
+    If the server is unavailable, or its schema still needs the worker's migrations, the pool is
+    held nevertheless: the journal's ingestion detects when the database is available and reports
+    it.
     """
 
     async def load(_: AgentResources) -> Database:

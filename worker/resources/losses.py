@@ -1,7 +1,7 @@
-"""What the loss of each resource means: one table, read by everything that speaks of a loss.
+"""The effect of losing each resource: one table, used by all code and text about losses.
 
-The README, `interview-worker resources`, the legends of the diagrams, and what a candidate is
-told in the middle of an interview (worker/interview/losses.py) are views of it.
+The README, `interview-worker resources`, the legends of the diagrams, and the announcements to a
+candidate during an interview (worker/interview/losses.py) are views of this table.
 """
 
 from __future__ import annotations
@@ -10,25 +10,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-#: What may end a turn: a mode of the framework's, or the resource of that name.
+#: What ends a turn: a turn detection mode of the framework, or the resource of that name.
 TurnEnd = Literal["stt", "vad", "turn_detector"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Loss:
-    """What happens without one resource, whenever it is lost."""
+    """The effect of losing one resource at any time."""
 
-    #: One sentence: what is done without it.
+    #: One sentence: the worker's behaviour without the resource.
     means: str
-    #: One sentence for people: what the candidate hears or reads of it.
+    #: One sentence for people: what the candidate hears or reads.
     noticed: str
-    #: The name of the recorded words that announce it, said and written.
+    #: The name of the recorded announcement, both spoken and written.
     told: str | None = None
-    #: What ends a turn without it, and with it.
+    #: The turn detection mode without the resource, and with it.
     turns_end_on: tuple[TurnEnd, TurnEnd] | None = None
 
 
-#: By resource, in the order in which people ask for them.
+#: By resource, the most asked-for first.
 LOSSES: Final[Mapping[str, Loss]] = {
     "orchestrator": Loss(
         means="There is no interview: the job fails, behind an apology.",
@@ -73,5 +73,5 @@ LOSSES: Final[Mapping[str, Loss]] = {
 
 
 def meanings() -> dict[str, str]:
-    """What is done without each resource, as the legend of a diagram takes it."""
+    """Return the behaviour without each resource, for the legend of a diagram."""
     return {name: loss.means for name, loss in LOSSES.items()}

@@ -1,8 +1,8 @@
-"""How each member of a chain is made from the settings.
+"""Creation of each fallback chain member from the settings.
 
-Adding a provider is one function here, its probe in `probe_of`, and its name in
-worker/provider_settings.py. The plugins are imported where they are used: a worker whose chains
-do not name one never loads it.
+To add a provider, add one function here, its probe in `probe_of`, and its name in
+worker/provider_settings.py. Plugins are imported where they are used, so a worker whose chains do
+not name a plugin never loads it.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from worker.settings import Settings
 from worker.speech import local_models
 from worker.speech.chain_tts import SAMPLE_RATE
 
-#: Words that the language model may say at the most: more than any checked reply has.
+#: Maximum tokens of a language model reply: more than any checked reply has.
 _MOST_TOKENS = 120
-#: Seconds in which the text of a phrase comes once Deepgram has ended it.
+#: Seconds from Deepgram's end of a phrase to its transcript.
 _TEXT_S = 1.0
 
 
 def stt_chain(settings: Settings, detector: vad.VAD | None) -> ProviderChain[stt.STT[Any]]:
-    """Those who can listen."""
+    """Return the chain of speech-to-text providers."""
     return _chain("stt", settings, settings.usable("stt"), stt_makers(settings, detector))
 
 
 def stt_makers(
     settings: ProviderSettings, detector: vad.VAD | None
 ) -> dict[str, Callable[[], stt.STT[Any]]]:
-    """How each of them is made."""
+    """Return a factory for each speech-to-text provider."""
 
     def deepgram() -> stt.STT[Any]:
         from livekit.plugins import deepgram
@@ -58,12 +58,12 @@ def stt_makers(
 
 
 def tts_chain(settings: Settings) -> ProviderChain[tts.TTS[Any]]:
-    """Those who can speak."""
+    """Return the chain of text-to-speech providers."""
     return _chain("tts", settings, settings.usable("tts"), tts_makers(settings))
 
 
 def tts_makers(settings: ProviderSettings) -> dict[str, Callable[[], tts.TTS[Any]]]:
-    """How each of them is made."""
+    """Return a factory for each text-to-speech provider."""
 
     def elevenlabs() -> tts.TTS[Any]:
         from livekit.plugins import elevenlabs
@@ -87,14 +87,14 @@ def tts_makers(settings: ProviderSettings) -> dict[str, Callable[[], tts.TTS[Any
 
 
 def llm_chain(settings: Settings) -> ProviderChain[llm.LLM[Any]] | None:
-    """Those who can find words before the chain comes to `scripted`; None where it comes first."""
+    """Return the chain of the models before `scripted`; None if `scripted` comes first."""
     usable = settings.usable("llm")
     before = usable[: usable.index("scripted")] if "scripted" in usable else usable
     return _chain("llm", settings, before, llm_makers(settings)) if before else None
 
 
 def llm_makers(settings: ProviderSettings) -> dict[str, Callable[[], llm.LLM[Any]]]:
-    """How each of them is made."""
+    """Return a factory for each language model provider."""
 
     def openai() -> llm.LLM[Any]:
         from livekit.plugins import openai
@@ -110,7 +110,7 @@ def llm_makers(settings: ProviderSettings) -> dict[str, Callable[[], llm.LLM[Any
 
 
 def import_plugins(settings: ProviderSettings) -> None:
-    """Import what the chains name: a second of work that belongs before the fork."""
+    """Import the plugins that the chains name: about a second of work, to do before the fork."""
     names = {*settings.usable("stt"), *settings.usable("tts"), *settings.usable("llm")}
     if "deepgram" in names:
         from livekit.plugins import deepgram as deepgram
@@ -121,9 +121,9 @@ def import_plugins(settings: ProviderSettings) -> None:
 
 
 def patience_with(settings: ProviderSettings) -> float:
-    """Seconds of speech without text after which the next one listens.
+    """Return the seconds of speech without a transcript after which the next provider takes over.
 
-    An end-pointing that waits longer than that holds the text back, and is no failure.
+    An end-pointing setting that is longer delays the transcript, which is no failure.
     """
     return max(settings.stt_patience_s, settings.deepgram_endpointing_ms / 1000 + _TEXT_S)
 
@@ -141,7 +141,7 @@ def _chain(
 
 
 def probe_of(settings: ProviderSettings, name: str) -> Probe | None:
-    """How to ask whether a provider is back; None of what is local."""
+    """Return the health probe of a provider; None for a local one."""
     if name == "deepgram":
         url = _with_path(settings.deepgram_base_url, "/v1", "/listen")
         return deepgram_probe(url, settings.deepgram_api_key.get_secret_value())
@@ -159,7 +159,7 @@ def _check_local_speech() -> None:
 
 
 def _with_path(url: str, *parts: str) -> str:
-    """A base URL with the end that the plugin wants, however much of it was given."""
+    """Return `url` with the path `parts` that the plugin needs; some may be present already."""
     for n in range(len(parts), 0, -1):
         end = "".join(parts[:n])
         if url.endswith(end):

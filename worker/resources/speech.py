@@ -1,4 +1,4 @@
-"""The resources that listen and speak: `vad`, `stt`, `tts`; and `llm`, which finds words."""
+"""The resources `vad`, `stt`, `tts` and `llm`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 
 def vad_resource() -> Resource:
-    """Silero, shared by the process: usually there before the job, carried by the fork."""
+    """Declare Silero, shared by the process: usually preloaded and inherited by the fork."""
 
     async def load(_: AgentResources) -> WatchedVAD:
         try:
@@ -40,7 +40,7 @@ def vad_resource() -> Resource:
         session.current_agent.update_options(vad=detector)
         await detector.delivers.wait()
         session.update_options(turn_detection="vad")
-        detector.end_speech()  # a turn that has begun by the STT's word does not hear its end now
+        detector.end_speech()  # a turn begun by the STT would otherwise get no end event
 
     return Resource(
         name="vad",
@@ -52,11 +52,12 @@ def vad_resource() -> Resource:
 
 
 def stt_resource(settings: Settings) -> Resource:
-    """Speech to text: a chain, of which the first that can be made listens."""
+    """Declare speech to text: a chain whose first usable provider transcribes."""
 
     async def load(held: AgentResources) -> ChainSTT:
         watched = held.get("vad")
-        # Not the watched one: what goes wrong here is met here, and says nothing of the session's.
+        # Not the WatchedVAD: an error of the chain's own VAD is handled by the chain and is no
+        # report about the session's VAD.
         detector = FailingVAD(watched.inner) if watched is not None else None
         engine = ChainSTT(
             stt_chain(settings, detector), detector=detector, patience_s=patience_with(settings)
@@ -77,7 +78,7 @@ def stt_resource(settings: Settings) -> Resource:
 
 
 def tts_resource(settings: Settings) -> Resource:
-    """Text to speech: a chain, of which the first that can be made speaks."""
+    """Declare text to speech: a chain whose first usable provider speaks."""
 
     async def load(_: AgentResources) -> ChainTTS:
         engine = ChainTTS(
@@ -100,7 +101,7 @@ def tts_resource(settings: Settings) -> Resource:
 
 
 def llm_resource(settings: Settings) -> Resource:
-    """The language model that finds the interviewer's words, where a chain names one."""
+    """Declare the language model of the interviewer, if the chain names one."""
 
     async def load(_: AgentResources) -> ChainLLM | None:
         chain = llm_chain(settings)
@@ -120,14 +121,14 @@ def llm_resource(settings: Settings) -> Resource:
 async def _loaded(
     engine: T, chain: ProviderChain[Any], *, stt: bool = False, tts: bool = False
 ) -> T:
-    """The engine, its first provider made, and local models loaded where it may come to them.
+    """Return `engine` once its first provider is created and local models of the chain are loaded.
 
-    Raises LoadFailed where none can be made: the engine is held all the same, and tries again
-    when it is needed.
+    Raises LoadFailed if no provider can be created. The engine is held nevertheless and retries at
+    its next use.
     """
     if "local" in chain.names:
         try:
-            # At once where the fork carries the models.
+            # Immediate if the fork inherits the models.
             await in_thread("load-local", partial(local_models.preload, stt=stt, tts=tts))
         except (local_models.LocalSpeechUnavailable, local_models.LocalSpeechFailed) as error:
             chain.failed("local", error)

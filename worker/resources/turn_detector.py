@@ -1,7 +1,7 @@
-"""The resource `turn_detector`: livekit's local end-of-turn model, where a setting names it.
+"""The resource `turn_detector`: LiveKit's local end-of-turn model, if a setting names it.
 
-It listens to the last 1.2 s of an answer and says whether it sounds finished. The model comes
-with the livekit-local-inference wheel and runs in this process; its cloud sibling is never asked.
+The model listens to the last 1.2 s of an answer and predicts whether it is finished. It comes with
+the livekit-local-inference wheel and runs in this process; its cloud version is never used.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
 
 
 def preload_turn_detector() -> None:
-    """Load the model into this process before it forks: 244 MB, which its children share.
+    """Load the model before this process forks: 244 MB, which its children share.
 
-    Raises ImportError and what the model's runtime raises.
+    Raises ImportError and the errors of the model's runtime.
     """
     _runtime().init_eot()
 
 
 async def load_model() -> Predict:
-    """The model, at once where it was preloaded; in a thread, within a second, otherwise.
+    """Return the model: immediately if preloaded, else loaded in a thread within a second.
 
-    Raises ImportError and what the model's runtime raises.
+    Raises ImportError and the errors of the model's runtime.
     """
     model = await in_thread("turn-detector-load", lambda: _runtime().EOT())
 
@@ -50,17 +50,17 @@ def _runtime() -> Any:
 
 
 def turn_detector_resource() -> Resource:
-    """The end-of-turn model. The VAD asks it; without one turns end by themselves."""
+    """Declare the end-of-turn model, which runs after the VAD; without it the VAD ends turns."""
 
     async def load(_: AgentResources) -> WatchedTurnDetector:
         try:
             predict = await load_model()
-            await predict(SILENCE)  # the first one is the slowest
+            await predict(SILENCE)  # the first prediction is the slowest
         except Exception as error:
             kind = type(error).__name__
             message = f"the end-of-turn model did not load: {kind}"
             raise LoadFailed("TurnDetectorFailed", message) from error
-        # The pinned version is the local one, whatever keys the environment holds.
+        # The pinned version selects the local model, whatever keys the environment holds.
         return WatchedTurnDetector(predict, inference.TurnDetector(version="v1-mini"))
 
     return Resource(

@@ -1,7 +1,7 @@
 """The voice activity detector of this process: Silero, loaded once and shared.
 
-Where the process that jobs are forked from has called `preload_vad`, every job has it at once;
-otherwise the first who asks begins the load, in a thread, and all others join it.
+If the process that jobs are forked from has called `preload_vad`, every job has the VAD
+immediately. Otherwise the first caller starts the load in a thread, and all others join it.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
     from livekit.agents import vad
 
-# onnxruntime 1.29 and later look up a telemetry host when it is first imported.
+# onnxruntime 1.29 and later resolve a telemetry host when first imported.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 logger = logging.getLogger(__name__)
 
 
 class VADLoadFailed(Exception):
-    """Silero could not be loaded; `cause` names the error, `__cause__` is the error."""
+    """Raised when Silero cannot be loaded; `cause` names the error, `__cause__` is the error."""
 
     def __init__(self, cause: str) -> None:
         super().__init__(f"the VAD did not load: {cause}")
@@ -38,19 +38,19 @@ class VADLoadFailed(Exception):
 
 
 def import_runtime() -> None:
-    """Import onnxruntime, the slow part of importing Silero; in any thread."""
+    """Import onnxruntime, the slow part of importing Silero. Safe in any thread."""
     importlib.import_module("onnxruntime")
 
 
 def import_silero() -> Any:
-    """Import the Silero plugin; in the main thread, where LiveKit's plugins have to register."""
+    """Import the Silero plugin. Main thread only: LiveKit plugins must register there."""
     return importlib.import_module("livekit.plugins.silero")
 
 
 def load_silero() -> vad.VAD:
-    """Load Silero and let it judge one window, which the first speaker would wait for otherwise.
+    """Load Silero and run one inference, which would otherwise delay the first speaker.
 
-    In any thread, once `import_silero` was called in the main one.
+    Safe in any thread, once `import_silero` was called in the main thread.
     """
     faults.here("silero")
     model = import_silero().VAD.load()
@@ -63,9 +63,9 @@ def load_silero() -> vad.VAD:
 
 
 class VADCache:
-    """Loads a VAD at most once, for all who ask; what failed is tried again by the next.
+    """Load a VAD at most once for all callers; after a failure the next call retries.
 
-    The steps of loading are parameters for the sake of tests.
+    The steps of loading are parameters for the tests.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class VADCache:
         self._loading: asyncio.Task[vad.VAD] | None = None
 
     def preload(self) -> bool:
-        """Load it here and now, blocking; returns whether there is one, failures are logged.
+        """Load the VAD synchronously and return whether it is available; failures are logged.
 
         For the main thread of a process without an event loop, before it forks.
         """
@@ -100,7 +100,7 @@ class VADCache:
         return True
 
     async def load(self) -> vad.VAD:
-        """The VAD, at once where it is loaded. A caller who is cancelled cancels no load.
+        """Return the VAD, immediately if loaded. A cancelled caller does not cancel the load.
 
         Raises:
             VADLoadFailed: Silero, its runtime or its model is broken.
@@ -108,14 +108,14 @@ class VADCache:
         if self._vad is not None:
             return self._vad
         loop = asyncio.get_running_loop()
-        # A load that belongs to a loop that has ended would never be done.
+        # A load in an event loop that has ended would never complete.
         if self._loading is None or self._loading.done() or self._loading.get_loop() is not loop:
             self._loading = loop.create_task(self._load(), name="vad-load")
             self._loading.add_done_callback(_retrieve)
         return await asyncio.shield(self._loading)
 
     async def get(self) -> vad.VAD | None:
-        """The VAD, or None where it does not load: turns are then ended without it."""
+        """Return the VAD, or None if it fails to load: turns then end without it."""
         try:
             return await self.load()
         except VADLoadFailed:
@@ -135,7 +135,7 @@ class VADCache:
 
 
 def _retrieve(task: asyncio.Task[vad.VAD]) -> None:
-    """Take note of a failure that every caller was cancelled before; it is logged already."""
+    """Consume a failure whose callers were all cancelled; it is logged already."""
     if not task.cancelled():
         task.exception()
 
@@ -160,7 +160,7 @@ _cache = VADCache()
 
 
 def preload_vad() -> bool:
-    """Load this process's VAD before it forks, blocking; returns whether there is one.
+    """Load this process's VAD before it forks, synchronously; return whether it is available.
 
     A failure is logged and not raised, since a worker without a VAD still holds interviews.
     """
@@ -168,7 +168,7 @@ def preload_vad() -> bool:
 
 
 async def load_vad() -> vad.VAD:
-    """This process's VAD, loaded in a thread where it is not yet; all who ask share one load.
+    """Return this process's VAD, loaded in a thread if needed; all callers share one load.
 
     Raises:
         VADLoadFailed: Silero, its runtime or its model is broken. The next call tries again.
@@ -177,5 +177,5 @@ async def load_vad() -> vad.VAD:
 
 
 async def get_vad() -> vad.VAD | None:
-    """This process's VAD as `load_vad` gives it, or None where it does not load."""
+    """Return this process's VAD as `load_vad` does, or None if it fails to load."""
     return await _cache.get()

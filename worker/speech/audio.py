@@ -16,18 +16,18 @@ _PCM_SCALE = 32768.0
 
 
 def to_float(pcm: Pcm) -> Floats:
-    """Turn 16-bit samples into floats in [-1, 1)."""
+    """Convert 16-bit samples to floats in [-1, 1)."""
     return pcm.astype(np.float32) / np.float32(_PCM_SCALE)
 
 
 def to_pcm(samples: Floats) -> Pcm:
-    """Turn floats into 16-bit samples; what is outside [-1, 1] is clipped."""
+    """Convert floats to 16-bit samples; values outside [-1, 1] are clipped."""
     pcm: Pcm = np.clip(samples * _PCM_SCALE, -_PCM_SCALE, _PCM_SCALE - 1).astype(np.int16)
     return pcm
 
 
 def window_levels(samples: Floats, window: int) -> Floats:
-    """Root mean square (0 to 1) of each whole window of `window` samples, in order."""
+    """Return the root mean square (0 to 1) of each whole window of `window` samples, in order."""
     count = len(samples) // window
     windows = samples[: count * window].reshape(count, window).astype(np.float64)
     levels: Floats = np.sqrt(np.mean(np.square(windows), axis=1)).astype(np.float32)
@@ -42,9 +42,9 @@ def trim_silence(
     keep_before_s: float,
     keep_after_s: float,
 ) -> Floats:
-    """Cut what lies below `threshold` (0 to 1) off both ends, keeping so many seconds of it.
+    """Trim audio below `threshold` (0 to 1) off both ends, keeping the given seconds of it.
 
-    Returns an empty array where nothing reaches the threshold.
+    Returns an empty array if no sample exceeds the threshold.
     """
     loud = np.flatnonzero(np.abs(samples) > threshold)
     if loud.size == 0:
@@ -55,10 +55,10 @@ def trim_silence(
 
 
 def quietest_cut(samples: Floats, sample_rate: int, *, longest_s: float, search_s: float) -> int:
-    """Where to cut audio that is longer than `longest_s`: an index in its samples.
+    """Return the sample index at which to cut audio that is longer than `longest_s`.
 
-    The cut is in the middle of the quietest 200 ms that lie in the `search_s` seconds before
-    `longest_s`, because that is where it is least likely to go through a word.
+    The cut is in the middle of the quietest 200 ms within the `search_s` seconds before
+    `longest_s`, because a cut there is the least likely to split a word.
     """
     stop = round(longest_s * sample_rate)
     start = round((longest_s - search_s) * sample_rate)
@@ -72,9 +72,9 @@ def quietest_cut(samples: Floats, sample_rate: int, *, longest_s: float, search_
 def split_long(
     samples: Floats, sample_rate: int, *, longest_s: float, search_s: float
 ) -> list[Floats]:
-    """Cut audio into pieces of at most `longest_s` seconds, each cut where it is quietest.
+    """Split audio into pieces of at most `longest_s` seconds, each cut at a quiet place.
 
-    The pieces put together are the audio again: nothing is lost or repeated.
+    The concatenated pieces equal the input: nothing is lost or repeated.
     """
     pieces: list[Floats] = []
     while len(samples) > longest_s * sample_rate:

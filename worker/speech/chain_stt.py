@@ -1,4 +1,4 @@
-"""Speech to text by a chain of providers, as one livekit STT."""
+"""Speech to text over a fallback chain of providers, as one LiveKit STT."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from worker.providers.failure import NoProviderLeft
 from worker.speech.chain_stt_stream import ChainStream
 from worker.speech.stt_ear import CONNECT
 
-#: Seconds of speech without a word of text after which a provider counts as deaf.
+#: Seconds of speech without a transcript after which the next provider is asked.
 PATIENCE_S = 2.0
 
 
 class ChainSTT(stt.STT[Never]):
-    """Listens by the first provider that serves, and by the next where that one fails.
+    """Transcribes with the first working provider of the chain, and falls back to the next.
 
-    A provider fails by what it raises, and by what it does not deliver: where `detector` (or,
-    without one, loudness) hears speech and no text comes for `patience_s` seconds, the next one
-    is given the same audio. No word is said twice, neither by the candidate nor in the text.
+    A provider fails when it raises an error, and when it gives no transcript. If `detector` (or,
+    without one, loudness) detects speech and no text arrives for `patience_s` seconds, the next
+    provider receives the same audio. The candidate repeats nothing, and no text is duplicated.
 
-    A stream of it never fails: with no provider left it asks them again, with back-off, for as
-    long as audio comes. Otherwise livekit-agents would close the session over it.
+    Its streams never fail. With no provider left, a stream asks the chain again, with backoff, as
+    long as audio arrives. An error would make livekit-agents close the session.
     """
 
     def __init__(
@@ -50,12 +50,12 @@ class ChainSTT(stt.STT[Never]):
 
     @property
     def model(self) -> str:
-        """The model that serves, for usage figures."""
+        """Model of the serving provider, for usage metrics."""
         return self.chain.engine.model if self.chain.engine else "none"
 
     @property
     def provider(self) -> str:
-        """The chain's member that serves."""
+        """Name of the serving provider in the chain."""
         return self.chain.serving
 
     async def _recognize_impl(
@@ -81,7 +81,7 @@ class ChainSTT(stt.STT[Never]):
         language: NotGivenOr[str] = NOT_GIVEN,
         conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS,
     ) -> stt.RecognizeStream:
-        """A stream over the chain. The providers' own languages are settings."""
+        """Open a stream over the chain. `language` is ignored: the settings name the languages."""
         self._stream = ChainStream(
             self,
             self.chain,
@@ -93,15 +93,15 @@ class ChainSTT(stt.STT[Never]):
         return self._stream
 
     def repeat_end_of_speech(self) -> None:
-        """Say again that speech has ended, where it has: to one who did not mind it before."""
+        """Emit the newest END_OF_SPEECH again, for a listener that ignored the first one."""
         if self._stream is not None:
             self._stream.repeat_end_of_speech()
 
     def end_speech(self) -> None:
-        """Say that speech has ended, where it was said to have begun."""
+        """Emit END_OF_SPEECH if START_OF_SPEECH was emitted without it."""
         if self._stream is not None:
             self._stream.end_speech()
 
     async def aclose(self) -> None:
-        """Close every provider that was made."""
+        """Close every provider that was created."""
         await self.chain.aclose()

@@ -1,4 +1,4 @@
-"""One speaker's audio through a chain of providers: whoever listens, no word is lost."""
+"""STT stream for one speaker over a fallback chain: a change of provider loses no speech."""
 
 from __future__ import annotations
 
@@ -24,25 +24,27 @@ from worker.speech.stt_round import Choice, Round
 
 logger = logging.getLogger(__name__)
 
-#: Every provider is given this rate (hertz): what both speech models and telephony speech need.
+#: Sample rate (hertz) sent to every provider: what speech models and telephony speech need.
 _SAMPLE_RATE = 16_000
-#: A stream that has lived for so many seconds worked: it is opened again with the same provider.
+#: Seconds after which a stream counts as stable. If it fails later, the same provider is reopened.
 _STEADY_S = 10.0
-#: Seconds before the whole chain is asked again; doubled each time.
+#: Backoff in seconds before the whole chain is asked again: first value, doubled up to the limit.
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 15.0
-#: Seconds of the newest speech that a provider must have been given to be blamed for it.
+#: Seconds of the current speech that a provider must have received before it is blamed for
+#: giving no transcript of it.
 _FAIR_S = 0.5
-#: Seconds without speech after which a better provider may take over: longer than the silence
-#: that ends a turn, so that it is between turns.
+#: Seconds without speech after which a preferred provider may take over. Longer than the silence
+#: that ends a turn, so that the change happens between turns.
 _QUIET_S = 2.0
-#: Seconds for closing a stream; a half-open connection would take the plugin's ten.
+#: Timeout in seconds for closing a stream. The plugin takes 10 s on a half-open connection.
 _CLOSE_S = 5.0
-#: Seconds that the end of this stream waits for them; whoever takes longer is left behind.
+#: Seconds that the end of this stream waits for provider streams to close. It does not wait for
+#: slower ones.
 _LAST_CLOSE_S = 1.0
-#: The resolution of time here, in seconds.
+#: Clock resolution in seconds.
 _EARLY_S = 0.001
-#: Seconds for what a provider still has to say once the audio has ended.
+#: Seconds to wait for the provider's last events once the audio has ended.
 _LAST_WORDS_S = 5.0
 
 _DELIVERED = (
@@ -53,22 +55,22 @@ _DELIVERED = (
 
 
 class _Outcome(Enum):
-    """Why a provider is not listened to any more."""
+    """Reason to stop using the current provider's stream."""
 
-    #: The audio is over and all of it was given.
+    #: The audio has ended, and no transcript is outstanding.
     DONE = auto()
-    #: It raised, or ended too early.
+    #: The stream raised an error, or ended before the audio did.
     BROKE = auto()
-    #: It broke after it had worked for long.
+    #: The stream failed, not permanently, after it had been stable.
     BROKE_OFF = auto()
-    #: There was speech and no text.
+    #: There was speech, and no transcript arrived in time.
     DEAF = auto()
-    #: A better one is back, and nobody speaks.
+    #: A preferred provider is available again, and the candidate is silent.
     RELIEVED = auto()
 
 
 class ChainStream(stt.RecognizeStream):
-    """A stream that never fails for as long as audio comes."""
+    """STT stream over the fallback chain. It does not fail while audio arrives."""
 
     def __init__(
         self,
@@ -88,14 +90,14 @@ class ChainStream(stt.RecognizeStream):
         self._watch = SpeechWatch(detector, self._news.set)
         self._round = Round(chain)
         self._ear: Ear | None = None
-        #: When the newest of them was opened, by the loop's time.
+        #: When the newest provider stream was opened (event loop time).
         self._asked_at = float("-inf")
-        #: When the audio ended, by the loop's time.
+        #: When the audio ended (event loop time); None before that.
         self._ended_at: float | None = None
-        #: START_OF_SPEECH was passed on and its END_OF_SPEECH not yet.
+        #: True after START_OF_SPEECH was emitted, until its END_OF_SPEECH is.
         self._announced = False
         self._newest_end: stt.SpeechEvent | None = None
-        # The owner's, since a stream may be gone before the last of them has closed.
+        # Owned by ChainSTT: this stream may end before the last provider stream has closed.
         self._closing = closing
 
     async def _run(self) -> None:
@@ -111,7 +113,7 @@ class ChainStream(stt.RecognizeStream):
                 await asyncio.wait(self._closing, timeout=_LAST_CLOSE_S)
 
     async def _listen(self) -> None:
-        """Listen by one provider after the other until the audio has ended."""
+        """Use one provider after another until the audio has ended."""
         pause_s = _FIRST_PAUSE_S
         choice: Choice | None = None
         while True:
@@ -138,7 +140,7 @@ class ChainStream(stt.RecognizeStream):
             choice = choice if outcome is _Outcome.BROKE_OFF else None
 
     async def _listen_by(self, choice: Choice) -> _Outcome:
-        """Listen by one provider for as long as it does its work."""
+        """Use one provider until its stream ends, fails or has to be replaced."""
         name, engine = choice
         ear: Ear | None = None
         pump: asyncio.Task[None] | None = None
@@ -148,7 +150,7 @@ class ChainStream(stt.RecognizeStream):
             pump = asyncio.create_task(self._pump(ear), name=f"listen-{name}")
             pump.add_done_callback(lambda _: self._news.set())
             outcome = await self._attend(ear, pump)
-        except Exception as error:  # whatever a plugin raises, somebody must go on listening
+        except Exception as error:  # a plugin may raise anything; listening must continue
             failure = failure_of(error)
             if asyncio.get_running_loop().time() - began > _STEADY_S and not failure.for_good:
                 logger.info("speech to text by %s broke off, and is opened again", name)
@@ -176,7 +178,7 @@ class ChainStream(stt.RecognizeStream):
         return ear
 
     async def _attend(self, ear: Ear, pump: asyncio.Task[None]) -> _Outcome:
-        """Wait until there is a reason to listen no longer. Raises what the provider raised."""
+        """Wait for a reason to stop using the stream. Raises what the provider raised."""
         while True:
             self._news.clear()
             if pump.done():
@@ -184,7 +186,7 @@ class ChainStream(stt.RecognizeStream):
                 if self._ended_at is None:
                     raise APIConnectionError("the stream ended while there was audio to come")
                 return _Outcome.DEAF if self._watch.owed else _Outcome.DONE
-            # A loop may wake a little before the moment that was waited for.
+            # The event loop may wake slightly before the requested time.
             now = asyncio.get_running_loop().time() + _EARLY_S
             factor = self._round.patience_factor(self._watch.stretch)
             deaf_at = ear.patience_ends(self._patience_s * factor)
@@ -200,14 +202,14 @@ class ChainStream(stt.RecognizeStream):
             await _wait(self._news, min(moments, default=None))
 
     def _relief_at(self, ear: Ear) -> float | None:
-        """When a better provider may take over; None while there is none, or not the time."""
+        """Return when a preferred provider may take over (event loop time); None if none may."""
         busy = self._watch.owed or self._round.open or self._ended_at is not None
         if busy or ear.name == self._chain.names[0] or not self._chain.has_better(ear.name):
             return None
         return max(self._watch.ended_at, ear.text_at) + _QUIET_S
 
     async def _read(self) -> None:
-        """Take the audio in, and pass it on to whoever listens."""
+        """Read the input and forward it to the current provider stream."""
         async for item in self._input_ch:
             if isinstance(item, rtc.AudioFrame):
                 self._watch.push(item)
@@ -228,7 +230,7 @@ class ChainStream(stt.RecognizeStream):
                 self._take(ear, event)
 
     def _take(self, ear: Ear, event: stt.SpeechEvent) -> None:
-        """Pass an event on; START and END_OF_SPEECH as if one provider had heard all of it."""
+        """Forward an event. START and END_OF_SPEECH look as if one provider had sent them all."""
         if event.type in _DELIVERED and event.alternatives and event.alternatives[0].text:
             ear.text_at = asyncio.get_running_loop().time()
             final = event.type is stt.SpeechEventType.FINAL_TRANSCRIPT
@@ -254,17 +256,17 @@ class ChainStream(stt.RecognizeStream):
             self._event_ch.send_nowait(end)
 
     def end_speech(self) -> None:
-        """Pass an END_OF_SPEECH on, where START_OF_SPEECH was."""
+        """Emit END_OF_SPEECH if START_OF_SPEECH was emitted without it."""
         if not self._event_ch.closed:
             self._end_announced()
 
     def repeat_end_of_speech(self) -> None:
-        """Pass the newest END_OF_SPEECH on again, unless speech has begun since."""
+        """Emit the newest END_OF_SPEECH again, unless speech has begun since."""
         if self._newest_end is not None and not (self._announced or self._event_ch.closed):
             self._event_ch.send_nowait(self._newest_end)
 
     async def _pause(self, seconds: float) -> None:
-        """Nobody listens: what is said now is kept for whoever comes first."""
+        """Wait while no provider is available. The audio is kept for the next one."""
         self._end_announced()
         self._hope.clear()
         if self._ended_at is None:
@@ -275,10 +277,10 @@ class ChainStream(stt.RecognizeStream):
         self._hope.set()
 
     def _close_aside(self, ear: Ear, pump: asyncio.Task[None] | None) -> None:
-        """Close a stream while the next one listens already."""
+        """Close a provider stream in the background while the next one already listens."""
 
         async def close() -> None:
-            with contextlib.suppress(Exception):  # it is of no use to anybody any more
+            with contextlib.suppress(Exception):  # the stream is no longer used
                 await bounded(ear.stream.aclose(), _CLOSE_S)
 
         if pump is not None:
@@ -289,7 +291,7 @@ class ChainStream(stt.RecognizeStream):
 
 
 async def _wait(event: asyncio.Event, until: float | None) -> None:
-    """Wait for an event, at the longest until the loop's time is so much."""
+    """Wait for an event, at most until the event loop time `until`; None means no limit."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout_at(until):
             await event.wait()

@@ -1,4 +1,4 @@
-"""Text to speech by a chain of providers, as one livekit TTS."""
+"""Text to speech over a fallback chain of providers, as one LiveKit TTS."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 
 class ChainTTS(tts.TTS[Never]):
-    """Speaks sentence by sentence, each by the first provider of the chain that delivers.
+    """Speaks sentence by sentence, each with the first provider of the chain that delivers.
 
-    A sentence that is found in `prepared` is spoken from there at once; with nobody left to
-    speak, in any voice of the chain. `patience_s` is how many seconds a provider has for its
-    first audio; see `worker.speech.judged_speech` for what else it is judged by.
+    A sentence in the cache `prepared` is spoken from there at once. If no provider can speak, the
+    cached audio of any voice of the chain is used. `patience_s` is the timeout of a provider in
+    seconds for its first audio; see `worker.speech.judged_speech` for the other criteria.
     """
 
     def __init__(
@@ -46,10 +46,10 @@ class ChainTTS(tts.TTS[Never]):
         self.chain = chain
         self.prepared = prepared
         self.patience_s = patience_s
-        #: Characters a second of each voice, as far as it has spoken.
+        #: Measured characters per second of each voice that has spoken.
         self.pace: dict[str, float] = {}
         self._planned: set[str] = set()
-        #: What is done aside: nobody waits for it.
+        #: Background tasks that no caller waits for.
         self._working: set[asyncio.Task[Any]] = set()
         self._speaking = 0
         self._quiet = asyncio.Event()
@@ -57,51 +57,50 @@ class ChainTTS(tts.TTS[Never]):
 
     @property
     def model(self) -> str:
-        """The model that serves, for usage figures."""
+        """Model of the serving provider, for usage metrics."""
         return self.chain.engine.model if self.chain.engine else "none"
 
     @property
     def provider(self) -> str:
-        """The chain's member that serves."""
+        """Name of the serving provider in the chain."""
         return self.chain.serving
 
     def expect(self, sentences: Iterable[str]) -> None:
-        """Sentences that are planned: what is spoken of them is kept as prepared, other speech
-        never is."""
+        """Register planned sentences: these are cached when they are spoken, other speech never."""
         self._planned.update(sentences)
 
     @property
     def is_quiet(self) -> bool:
-        """Whether nobody waits for speech now."""
+        """True if no utterance waits for synthesis."""
         return not self._speaking
 
     async def quiet(self) -> None:
-        """Return once no provider is asked for speech that somebody waits for."""
+        """Return once no utterance waits for synthesis."""
         await self._quiet.wait()
 
     def synthesize(
         self, text: str, *, conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS
     ) -> tts.ChunkedStream:
-        """Speak one text. Raises NoProviderLeft from the stream where nobody can."""
+        """Speak one text. The stream raises NoProviderLeft if no provider can."""
         return self._synthesize_with_stream(text, conn_options=conn_options)
 
     def stream(
         self, *, conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS
     ) -> tts.SynthesizeStream:
-        """A stream over the chain, which alone decides who is asked again and when."""
+        """Open a stream over the chain. `conn_options` is ignored: the chain controls retries."""
         return ChainStream(self)
 
     def prewarm(self) -> None:
-        """Nothing: a provider is made and connected when the chain comes to it."""
+        """Do nothing: the chain creates and connects a provider when it first uses it."""
 
     async def aclose(self) -> None:
-        """Close every provider that was made. What is not kept by now is not kept."""
+        """Close every provider that was created. Unfinished cache writes are cancelled."""
         await utils.aio.cancel_and_wait(*self._working)
         await self.chain.aclose()
 
     @contextmanager
     def speaking(self) -> Iterator[None]:
-        """Somebody waits for speech meanwhile."""
+        """Mark that an utterance waits for synthesis while the context is open."""
         self._speaking += 1
         self._quiet.clear()
         try:
@@ -112,7 +111,7 @@ class ChainTTS(tts.TTS[Never]):
                 self._quiet.set()
 
     def spoken(self, name: str, sentence: str, pace: float, parts: Sequence[Pcm]) -> None:
-        """A provider has spoken a whole sentence: keep it, if it is a planned one."""
+        """Record a sentence that a provider has spoken to its end; cache a planned one."""
         self.pace[name] = pace
         if self.prepared is None or sentence not in self._planned:
             return
@@ -120,8 +119,10 @@ class ChainTTS(tts.TTS[Never]):
         self._aside(keep, "keep-speech")
 
     def let_go(self, engine: tts.TTS[Any], error: BaseException) -> None:
-        """A provider has failed so. Where it did not answer its connection may be half open, and
-        its next words need another one."""
+        """Replace the connection of a provider whose request failed with a timeout.
+
+        Its connection may be half open, and its next text needs another one.
+        """
         late = isinstance(error, (TimeoutError, APITimeoutError))
         if late and (closing := abandoned_connection(engine)) is not None:
             self._aside(closing, "close-connection")

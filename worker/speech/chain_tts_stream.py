@@ -1,4 +1,4 @@
-"""One utterance by a chain of providers: who speaks each sentence of it, and from which word on."""
+"""One utterance over a fallback chain: which provider speaks each sentence, from which word."""
 
 from __future__ import annotations
 
@@ -20,33 +20,33 @@ if TYPE_CHECKING:
     from worker.speech.audio import Pcm
     from worker.speech.chain_tts import ChainTTS
 
-#: Each sentence alone, however short: merged with its neighbours, as the tokenizer does by
-#: default, the same sentence would be another one after every other acknowledgement.
+#: Splits a text into single sentences, however short. By default the tokenizer merges them with
+#: their neighbours, and the same sentence would miss the cache after another acknowledgement.
 SENTENCES: Final = tokenize.blingfire.SentenceTokenizer(min_sentence_len=1)
-#: Seconds of audio handed on at once: longer blocks the event loop while it is cut into frames.
+#: Seconds of audio per push: a longer push blocks the event loop while it is cut into frames.
 _CHUNK_S: Final = 0.2
-#: For a text in which there is nothing to be said aloud ("...").
+#: Audio of a text with nothing to say aloud ("...").
 _SILENCE: Final = np.zeros(SAMPLE_RATE // 10, np.int16)
-#: Of 32768: what is quieter is no part of a word.
+#: Peak (of 32768) up to which audio is not part of a word.
 _QUIET: Final = 164
 
 
 def sentences_of(text: str) -> list[str]:
-    """A text's sentences, each as it is spoken and prepared."""
+    """Return the sentences of a text, each as it is spoken and cached."""
     return SENTENCES.tokenize(text)
 
 
 class ChainStream(tts.SynthesizeStream):
-    """One utterance over the chain."""
+    """TTS stream of one utterance over the fallback chain."""
 
     def __init__(self, owner: ChainTTS) -> None:
         super().__init__(tts=owner, conn_options=CONNECT)
         self._owner = owner
         self._chain = owner.chain
-        #: Who has begun the utterance: the voice changes in the middle only where it must.
+        #: Provider whose voice the utterance has: it changes in the middle only if necessary.
         self._voice: str | None = None
         self._spoke = False
-        #: Samples of silence at the end of what was said so far.
+        #: Samples of silence at the end of the audio so far.
         self._quiet = 0
 
     async def _run(self, output_emitter: tts.AudioEmitter) -> None:
@@ -62,12 +62,12 @@ class ChainStream(tts.SynthesizeStream):
             with self._owner.speaking():
                 await self._say_all(output_emitter)
         except NoProviderLeft:
-            # What came before is heard to its end; the emitter would drop its tail.
+            # Let the audio so far be heard to its end; the emitter would drop its tail.
             output_emitter.end_input()
             await output_emitter.join()
             raise
         if not self._spoke:
-            # Of a text without audio the base class raises an error that quotes it.
+            # For a text without audio the base class raises an error that quotes the text.
             await self._push(_SILENCE, output_emitter)
         output_emitter.end_segment()
 
@@ -75,8 +75,8 @@ class ChainStream(tts.SynthesizeStream):
         sentences = SENTENCES.stream()
         feeding = asyncio.create_task(self._feed(sentences), name="feed-sentences")
         try:
-            # A sentence is asked for once the audio of the one before has come, which is long
-            # before that was played: asking earlier would gain nothing.
+            # A sentence is requested once the audio of the previous one has arrived, long before
+            # that audio was played: an earlier request would gain nothing.
             async for sentence in sentences:
                 self._mark_started()
                 if self._spoke:
@@ -95,8 +95,10 @@ class ChainStream(tts.SynthesizeStream):
         sentences.end_input()
 
     async def _say(self, sentence: str, emitter: tts.AudioEmitter) -> None:
-        """Speak a sentence: as prepared, by the first provider that delivers, or as prepared in
-        any voice. Raises NoProviderLeft."""
+        """Speak a sentence from the cache, else live, else from the cache in any voice.
+
+        Raises NoProviderLeft.
+        """
         if not has_words(sentence):
             await self._push(_SILENCE, emitter)
             return
@@ -110,8 +112,11 @@ class ChainStream(tts.SynthesizeStream):
         raise NoProviderLeft(self._chain.resource)
 
     def _voices(self, serving: str | None) -> tuple[str, ...]:
-        """Whose prepared speech is as good as, or better than, what would be spoken now: the
-        first choice's, also where that one cannot speak by itself."""
+        """Return the voices whose cached audio is at least as good as live speech would be.
+
+        Once the utterance has a voice, that is the only one. Before, they are the voices of the
+        chain up to `serving`, also those of providers that cannot speak live now.
+        """
         names = self._chain.names
         if self._voice is not None:
             return (self._voice,)
@@ -133,7 +138,7 @@ class ChainStream(tts.SynthesizeStream):
     async def _say_live(
         self, sentence: str, candidates: _Candidates, emitter: tts.AudioEmitter
     ) -> bool:
-        """Speak it by one after the other, each from the word on that was reached."""
+        """Speak with one provider after another, each from the word that was reached."""
         rest = sentence
         while (candidate := candidates.take()) is not None:
             name, engine = candidate
@@ -151,7 +156,7 @@ class ChainStream(tts.SynthesizeStream):
                     async for part in audio:
                         parts.append(part)
                         await self._push(part, emitter)
-            except Exception as error:  # whatever a plugin raises, somebody must go on speaking
+            except Exception as error:  # a plugin may raise anything; speech must continue
                 self._chain.failed(name, error)
                 self._owner.let_go(engine, error)
                 rest = attempt.rest()
@@ -166,7 +171,7 @@ class ChainStream(tts.SynthesizeStream):
         return False
 
     async def _pause(self, emitter: tts.AudioEmitter) -> None:
-        """Let a sentence be over before the next one, as far as its voice has not."""
+        """Add silence after a sentence, as far as its voice has not left enough itself."""
         lacking = round(SENTENCE_PAUSE_S * SAMPLE_RATE) - self._quiet
         await self._push(np.zeros(max(0, lacking), np.int16), emitter)
 
@@ -181,7 +186,7 @@ class ChainStream(tts.SynthesizeStream):
 
 
 class _Candidates:
-    """Whom to ask, one after the other; whoever is next is made when somebody wants to know."""
+    """Providers to ask, one after another. Each is created only when it becomes the next one."""
 
     def __init__(self, candidates: Iterator[tuple[str, tts.TTS[Any]]]) -> None:
         self._candidates = candidates
@@ -189,17 +194,17 @@ class _Candidates:
 
     @property
     def first(self) -> str | None:
-        """Who is next, by name."""
+        """Name of the next provider; None if none is left."""
         return self._next[0] if self.waiting() and self._next else None
 
     def waiting(self) -> bool:
-        """Whether there is anybody left."""
+        """Return whether a provider is left."""
         if self._next is None:
             self._next = next(self._candidates, None)
         return self._next is not None
 
     def take(self) -> tuple[str, tts.TTS[Any]] | None:
-        """The next one; None where nobody is left."""
+        """Return the next provider; None if none is left."""
         taken = self._next if self.waiting() else None
         self._next = None
         return taken

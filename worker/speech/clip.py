@@ -1,4 +1,4 @@
-"""A clip: recorded words that need no speech provider, no model and no database to be spoken."""
+"""A clip: recorded words that play without a speech provider, a model or a database."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-#: Samples per second of a loaded clip: that of the line, so that playing it needs no resampling.
+#: Sample rate of a loaded clip: that of the audio output, so that playing needs no resampling.
 SAMPLE_RATE: Final = 24_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Clip:
-    """One recording, decoded: 16-bit mono samples that nobody may change."""
+    """One decoded recording: 16-bit mono samples, read-only."""
 
     name: str
-    #: The words spoken in it.
+    #: The words spoken in the recording.
     text: str
     pcm: npt.NDArray[np.int16] = field(repr=False)
     sample_rate: int
 
     @property
     def duration_s(self) -> float:
-        """Seconds that it takes to play."""
+        """Playing time in seconds."""
         return len(self.pcm) / self.sample_rate
 
 
 class ClipMissing(Exception):
-    """The recording of the clip `name` is not there, or nothing can be heard of it."""
+    """Raised when the recording of the clip `name` is missing, unreadable or silent."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f"the clip {name} cannot be read: reinstall what it belongs to")
@@ -44,15 +44,15 @@ class ClipMissing(Exception):
 
 
 def read_clip(recording: Path | Traversable, *, name: str, text: str) -> Clip:
-    """Decode an audio file of any format and rate that FFmpeg knows: 8 to 24 ms, blocking.
+    """Decode an audio file of any format and rate that FFmpeg supports; blocks for 8 to 24 ms.
 
     Args:
         recording: The file, in a folder or in a package.
-        name: What the clip is called, in errors and in tests.
-        text: The words spoken in it.
+        name: The name of the clip, in errors and in tests.
+        text: The words spoken in the recording.
 
     Raises:
-        ClipMissing: the recording is not there, cannot be decoded, or is without a sound.
+        ClipMissing: the recording is missing, cannot be decoded, or is silent.
     """
     try:
         pcm = _decode(recording.read_bytes())

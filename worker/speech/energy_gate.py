@@ -1,7 +1,7 @@
-"""Voice activity by loudness alone: what is left when no VAD model could be loaded.
+"""Voice activity by loudness alone: the fallback when no VAD model could be loaded.
 
-It has no model, no native code and nothing to load, so it cannot fail for the reasons that
-made the real VAD fail. It is less exact: it tells loud from quiet, not speech from music.
+It has no model, no native code and nothing to load, so it cannot fail for the reasons that made
+the real VAD fail. It is less exact: it distinguishes loud from quiet, not speech from music.
 """
 
 from __future__ import annotations
@@ -24,26 +24,26 @@ _WINDOW_S: Final = 0.02
 
 @dataclass(frozen=True, kw_only=True)
 class GateOptions:
-    """What opens and closes the gate; the times are those of the Silero VAD where it has them."""
+    """Thresholds of the gate; the times are those of the Silero VAD if Silero has them."""
 
     #: Seconds of sound, within `onset_window_s`, that open the gate: longer than a key click.
     min_speech_s: float = 0.12
     onset_window_s: float = 0.2
-    #: Seconds of quiet that close it.
+    #: Seconds of quiet that close the gate.
     min_silence_s: float = 0.55
-    #: Seconds kept from before it opened, since words begin softly.
+    #: Seconds kept from before the gate opened, because words begin softly.
     prefix_padding_s: float = 0.5
     #: Decibels above the noise floor at which a window counts as sound.
     margin_db: float = 10.0
-    #: Level in dB full scale below which nothing counts, however quiet the room.
+    #: Level in dB full scale below which no window counts as sound, however quiet the room.
     min_level_db: float = -50.0
-    #: Seconds in which the quietest window is taken for the noise floor. Speech pauses more
-    #: often than that, a fan does not, so a fan that starts is taken for speech only so long.
+    #: Seconds in which the quietest window is taken for the noise floor. Speech pauses more often
+    #: than that and a fan does not, so a fan that starts counts as speech for this time only.
     floor_memory_s: float = 3.0
 
 
 class EnergyVAD(vad.VAD):
-    """A VAD for LiveKit that follows the noise floor and opens on what is louder."""
+    """A LiveKit VAD that follows the noise floor, and opens on louder sound."""
 
     def __init__(self, options: GateOptions | None = None) -> None:
         super().__init__(capabilities=vad.VADCapabilities(update_interval=_WINDOW_S))
@@ -59,16 +59,16 @@ class EnergyVAD(vad.VAD):
 
     @property
     def min_silence_duration(self) -> float:
-        """Seconds of quiet before speech counts as ended."""
+        """Seconds of quiet after which speech counts as ended."""
         return self._options.min_silence_s
 
     def stream(self) -> vad.VADStream:
-        """Start to listen to one speaker; frames of any one sample rate, mono."""
+        """Open a stream for one speaker. The frames are mono, of any one sample rate."""
         return EnergyVADStream(self, self._options)
 
 
 class EnergyVADStream(vad.VADStream):
-    """Events for one speaker's audio."""
+    """VAD events for one speaker's audio."""
 
     def __init__(self, owner: EnergyVAD, options: GateOptions) -> None:
         self._options = options
@@ -87,7 +87,7 @@ class EnergyVADStream(vad.VADStream):
 
 
 class _Gate:
-    """The gate itself: samples in, events out, no clock but the samples."""
+    """The gate: samples in, events out. The samples are its only clock."""
 
     def __init__(self, options: GateOptions, sample_rate: int) -> None:
         self._options = options
@@ -95,7 +95,7 @@ class _Gate:
         self._window = round(_WINDOW_S * sample_rate)
         self._rest: Pcm = np.zeros(0, np.int16)
         self._heard = 0
-        # Past levels in dB full scale, then whether the newest windows were loud.
+        # Past levels in dB full scale, and whether each of the newest windows was loud.
         floor = options.min_level_db - options.margin_db
         self._levels = deque([floor], maxlen=round(options.floor_memory_s / _WINDOW_S))
         self._recent: deque[bool] = deque(maxlen=round(options.onset_window_s / _WINDOW_S))
@@ -106,7 +106,7 @@ class _Gate:
         self._silence_s = 0.0
 
     def hear(self, samples: Pcm) -> list[vad.VADEvent]:
-        """Take samples in, and give the events that come of the windows they complete."""
+        """Process samples, and return the events of the windows that they complete."""
         self._rest = np.concatenate([self._rest, samples])
         events: list[vad.VADEvent] = []
         while len(self._rest) >= self._window:
@@ -133,7 +133,7 @@ class _Gate:
         power = float(np.mean(np.square(window.astype(np.float64)))) / 32768.0**2
         level = 10 * np.log10(power + 1e-10)
         floor = min(self._levels)
-        # Digital silence (a muted microphone, a lost packet) says nothing about the room.
+        # Digital silence (a muted microphone, a lost packet) tells nothing about the room.
         self._levels.append(level if power > 0 else floor)
         threshold = max(floor + self._options.margin_db, self._options.min_level_db)
         return bool(level >= threshold)

@@ -1,4 +1,4 @@
-"""A thread for an engine whose calls block, used from an event loop."""
+"""A dedicated thread for an engine with blocking calls, used from an event loop."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ P = ParamSpec("P")
 
 
 class EngineThread:
-    """A thread of its own for the blocking calls of one engine, closed with its owner."""
+    """A dedicated thread for the blocking calls of one engine, closed with its owner."""
 
     def __init__(self, name: str) -> None:
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
@@ -23,9 +23,9 @@ class EngineThread:
         self._closed = False
 
     async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call `call` in the thread, after whatever it is still busy with.
+        """Run `call` in the thread, after the calls that were submitted before.
 
-        A cancelled caller leaves a call that has begun to its end.
+        If the caller is cancelled, a call that has begun still runs to its end.
 
         Raises:
             RuntimeError: the thread was closed.
@@ -40,13 +40,13 @@ class EngineThread:
             self._calls.discard(future)
 
     async def aclose(self) -> None:
-        """End the thread: calls that have not begun are dropped, one that has is waited for."""
+        """End the thread: drop calls that have not begun, and wait for one that has."""
         if self._closed:
             return
         self._closed = True
         for call in self._calls:
             call.cancel()
-        # The thread takes its calls in order: this one returns when the thread is idle, so that
-        # the shutdown, which blocks, has nothing left to wait for.
+        # The thread runs its calls in order. This one returns when the thread is idle, so that
+        # the blocking shutdown has nothing left to wait for.
         await asyncio.wrap_future(self._pool.submit(int))
         self._pool.shutdown()

@@ -1,4 +1,4 @@
-"""A VAD that fails where it would hang."""
+"""VAD wrapper that raises an error where the VAD would hang."""
 
 from __future__ import annotations
 
@@ -15,27 +15,28 @@ from worker.bounded import bounded
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-#: Seconds of one look at the stream, and how many of them with audio and without a single event
-#: make a stream that hangs. Looks are counted, not seconds: an event loop that was blocked for
-#: long says nothing about the VAD.
+#: Seconds of one check of the stream, and how many checks in a row with audio and without an
+#: event mean that the stream hangs. Checks are counted, not seconds: after a blocked event loop
+#: the elapsed time proves nothing about the VAD.
 _LOOK_S = 0.5
 _SILENT_LOOKS = 4
-#: Seconds for closing a stream.
+#: Timeout in seconds for closing a stream.
 _CLOSE_S = 1.0
 
 
+# The docstrings of these two errors are also the messages of the condition `vad`: see WatchedVAD.
 class VADSilent(Exception):
-    """The VAD is given audio and says nothing at all of it."""
+    """The VAD receives audio and delivers no event."""
 
 
 class VADEnded(Exception):
-    """The VAD's stream has ended while there was audio to come."""
+    """The VAD's stream ended before the audio did."""
 
 
 class FailingVAD(vad.VAD):
-    """A VAD whose streams fail where those of `inner` fall silent: VADSilent, VADEnded.
+    """A VAD whose streams raise VADSilent or VADEnded when those of `inner` hang or end early.
 
-    For those who can do without one, and would wait for a stream that hangs for ever.
+    For callers that can work without a VAD, and would wait forever for a stream that hangs.
     """
 
     def __init__(self, inner: vad.VAD) -> None:
@@ -52,22 +53,22 @@ class FailingVAD(vad.VAD):
 
     @property
     def min_silence_duration(self) -> float | None:
-        """Seconds of quiet before speech counts as ended, where the VAD says so."""
+        """Seconds of quiet after which speech counts as ended; None if the VAD does not say."""
         silence_s: float | None = getattr(self.inner, "min_silence_duration", None)
         return silence_s
 
     def stream(self) -> vad.VADStream:
-        """Start to listen to one speaker."""
+        """Open a stream for one speaker."""
         return FailingStream(self)
 
 
 class FailingStream(vad.VADStream):
-    """One speaker's audio through one stream of the VAD, until that fails."""
+    """One speaker's audio through one stream of the VAD, until that stream fails."""
 
     def __init__(self, owner: FailingVAD) -> None:
         self._inner = owner.inner
         self._ear: vad.VADStream | None = None
-        #: Of the present look: whether audio came, and whether an event did.
+        #: Since the last check: whether audio arrived, and whether an event did.
         self._asked = self._answered = False
         self._over = False
         self._closing: set[asyncio.Task[None]] = set()
@@ -83,24 +84,24 @@ class FailingStream(vad.VADStream):
                 await asyncio.wait(self._closing, timeout=_CLOSE_S)
 
     async def _listen_on(self) -> None:
-        """Listen to the end of the audio. Raises what goes wrong."""
+        """Listen until the audio ends. Raises what goes wrong."""
         await self._listen()
 
     async def _take(self, event: vad.VADEvent) -> None:
-        """Take what the VAD says."""
+        """Handle an event of the VAD."""
         self._event_ch.send_nowait(event)
 
     def _flushed(self) -> None:
-        """What went on before is over."""
+        """Handle a flush of the input."""
 
     def _events(self, ear: vad.VADStream) -> AsyncIterator[vad.VADEvent]:
-        """What a stream of the VAD delivers."""
+        """Return the events of a VAD stream."""
         return ear
 
     async def _read(self) -> None:
         async for item in self._input_ch:
             ear = self._ear
-            # A stream that has ended takes nothing: its own error tells why.
+            # A stream that has ended takes no audio: `_attend` raises its own error.
             with contextlib.suppress(RuntimeError):
                 if isinstance(item, rtc.AudioFrame):
                     self._asked = True
@@ -116,9 +117,9 @@ class FailingStream(vad.VADStream):
                 self._ear.end_input()
 
     async def _listen(self) -> None:
-        """Listen by one stream of the VAD to the end of the audio.
+        """Listen with one stream of the VAD until the audio ends.
 
-        Raises what it raises, VADSilent and VADEnded.
+        Raises what the stream raises, VADSilent and VADEnded.
         """
         self._asked = self._answered = False
         ear = self._inner.stream()
@@ -156,10 +157,10 @@ class FailingStream(vad.VADStream):
             await self._take(event)
 
     def _close_aside(self, ear: vad.VADStream) -> None:
-        """Close a stream, which may hang, while the next one is opened."""
+        """Close a stream, which may hang, in the background while the next one is opened."""
 
         async def close() -> None:
-            with contextlib.suppress(Exception):  # it raises again what it was left for
+            with contextlib.suppress(Exception):  # closing may raise the stream's error again
                 await bounded(ear.aclose(), _CLOSE_S)
 
         task = asyncio.create_task(close(), name="vad-close")

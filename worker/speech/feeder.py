@@ -1,4 +1,4 @@
-"""Feeds a sink with one segment after the other, as far ahead as is good for each."""
+"""Feed a sink with one segment after the other, as far ahead as suits each."""
 
 from __future__ import annotations
 
@@ -21,30 +21,31 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Seconds of audio that are fed at once, at the least where there is more.
+#: Minimum seconds of audio that are fed at once, if there is more.
 _CHUNK_S: Final = 0.05
-#: Seconds for the rest of an utterance to be made.
+#: Seconds to wait for the rest of an utterance to be synthesised.
 _MADE_WITHIN_S: Final = 0.5
-#: Seconds of a sentence that are heard at the least, before a pause in it is its end.
+#: Minimum seconds of a sentence that are played before a pause in it counts as its end.
 _SENTENCE_BEGINS_S: Final = 0.3
-#: Seconds: less than that is a clock's own grain, and would keep the event loop busy.
+#: Minimum wait in seconds: a shorter one is below the clock's resolution, and would keep the
+#: event loop busy.
 _LEAST_WAIT_S: Final = 0.001
 
 
 class Feeder:
-    """The queue of a line: one task plays its segments in order, the next when one is played out.
+    """The queue of the audio output: one task plays its segments in order, one at a time.
 
-    `on_begun` is told before the first of a segment goes to the sink, then `on_played` once all
-    of it was played, or `on_cut` when it was cut off.
+    `on_begun` is called before the first audio of a segment goes to the sink, then `on_played`
+    once all of it was played, or `on_cut` when it was cut off.
 
-    A segment that is complete (a clip, a prepared line, speech that was all made) goes to the sink
-    as a whole, as far as the sink holds: it is heard to its end whatever becomes of the event
-    loop. One that is still being made is fed `QUEUE_S` ahead.
+    A complete segment (a clip, a cached sentence, speech that was fully synthesised) goes to the
+    sink as a whole, as far as the sink has room: it is heard to its end even if the event loop is
+    blocked. A segment that is still being synthesised is fed `QUEUE_S` ahead.
 
-    The first segment waits for somebody to hear it, `subscribe_timeout` seconds at the most.
-    While the line is held (nobody can hear it for now) nothing is fed, and nothing is lost.
+    The first segment waits for a subscriber, at most `subscribe_timeout` seconds. While output is
+    held (the candidate cannot hear it for now) nothing is fed, and nothing is lost.
 
-    To be made on a running event loop.
+    Create it on a running event loop.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class Feeder:
         self._on_begun, self._on_played, self._on_cut = on_begun, on_played, on_cut
         self._paused = False
         self._held = False
-        # Somebody listens, or was waited for in vain.
+        # True once there is a subscriber, or the wait for one has timed out.
         self._may_begin = False
         self._changed = asyncio.Event()
         self._idle = asyncio.Event()
@@ -72,34 +73,34 @@ class Feeder:
         self._listener: asyncio.Task[None] | None = None
         self._task: asyncio.Task[None] | None = None
 
-    # --- who hears it --------------------------------------------------------------------------
+    # --- subscribers ---------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Begin to feed the sink, which is open."""
+        """Start to feed the sink, which must be open."""
         self._listener = asyncio.create_task(self._sink.wait_for_listener(), name="listener")
         self._task = asyncio.create_task(self._feed(), name="line")
 
     @property
     def started(self) -> bool:
-        """Whether `start` was called."""
+        """True once `start` was called."""
         return self._task is not None
 
     @property
     def subscribed(self) -> bool:
-        """Whether there ever was a listener."""
+        """True if there ever was a subscriber."""
         listener = self._listener
         return listener is not None and listener.done() and not listener.cancelled()
 
     @property
     def listened(self) -> bool:
-        """Whether what is fed now can be heard."""
+        """True if audio that is fed now can be heard."""
         return self.subscribed and not self._held
 
     async def wait_for_subscriber(self) -> bool:
-        """Wait for a listener, at most `subscribe_timeout` seconds; returns whether there is one.
+        """Wait for a subscriber, at most `subscribe_timeout` seconds; return whether one exists.
 
         Raises:
-            RuntimeError: it was not started.
+            RuntimeError: `start` was not called.
         """
         if self._listener is None:
             raise RuntimeError("the line is not published")
@@ -111,16 +112,16 @@ class Feeder:
         tasks = [task for task in (self._task, self._listener) if task is not None]
         await aio.cancel_and_wait(*tasks)
 
-    # --- what is played ------------------------------------------------------------------------
+    # --- playback ------------------------------------------------------------------------------
 
     def append(self, segment: Segment) -> None:
-        """Play a segment when those before it are over."""
+        """Play a segment after those that are queued."""
         self.segments.append(segment)
         self._idle.clear()
         self.wake()
 
     def interject(self, segment: Segment) -> bool:
-        """Play a segment now, before an utterance that has stalled. False where it is not quiet."""
+        """Play a segment now, before a stalled utterance. Return False if output is not quiet."""
         front = self.segments[0] if self.segments else None
         if front is not None and not self._has_stalled(front):
             return False
@@ -130,14 +131,17 @@ class Feeder:
         return True
 
     def play_aside(self, frame: rtc.AudioFrame, *, after_s: float) -> bool:
-        """From any thread: play it now if nothing was played for `after_s` seconds, and somebody
-        listens. What is fed next waits for its end. Returns whether it is played."""
+        """Play a frame now, from any thread. Return whether it is played.
+
+        It is played if nothing was played for `after_s` seconds, the audio can be heard, and
+        speech is not paused. Audio that is fed next waits for its end.
+        """
         if not self.listened or self._paused:
             return False
         began = self._loop.time()
         if not self._sink.play_aside(frame, after_s=after_s):
             return False
-        # Told once the loop goes on, before anything that was to happen meanwhile.
+        # Runs when the loop continues, before anything that became due in the meantime.
         self._loop.call_soon_threadsafe(self._heard_aside, frame, began)
         return True
 
@@ -150,16 +154,16 @@ class Feeder:
         )
 
     async def sentence_over(self, *, longest_s: float) -> bool:
-        """Return once the utterance under way is over or at a pause, after so long at the most.
+        """Wait until the current utterance is over or at a pause, at most `longest_s` seconds.
 
-        True where all of it was played.
+        Returns whether the utterance is over.
         """
         front = self.segments[0] if self.segments else None
         if front is None or not front.speech or self._paused or self._held or longest_s <= 0:
             return False
         until = self._loop.time() + longest_s
         if not front.complete:
-            # Where its pauses are is known once it is made.
+            # The positions of its pauses are known once it is synthesised.
             await asyncio.wait({front.finished}, timeout=min(_MADE_WITHIN_S, longest_s / 2))
         wait_s = until - self._loop.time()
         ahead, rate = front.ahead(self._sink.queued_s), self._sink.sample_rate
@@ -174,7 +178,7 @@ class Feeder:
         await self._idle.wait()
 
     def cut(self, segment: Segment) -> None:
-        """Cut a segment off where it is, or take it out of the queue."""
+        """Cut a segment off at its position, or take it out of the queue."""
         if segment.over:
             return
         played_s = segment.pushed_s
@@ -185,40 +189,40 @@ class Feeder:
         self._on_cut(segment)
 
     def clear(self) -> None:
-        """Throw away what the sink holds."""
+        """Discard the audio that the sink holds."""
         self.meter.cleared()
         self._sink.clear()
 
     def wake(self) -> None:
-        """Look again: something has changed."""
+        """Wake the feeding task: something has changed."""
         self._changed.set()
 
-    # --- stopping for a while ------------------------------------------------------------------
+    # --- pausing -------------------------------------------------------------------------------
 
     @property
     def paused(self) -> bool:
-        """Whether speech is paused."""
+        """True while speech is paused."""
         return self._paused
 
     def pause(self) -> None:
-        """Stop speech where it is; clips go on."""
+        """Pause speech at its position; clips continue."""
         self._paused = True
         if self.segments and self.segments[0].speech:
             self._take_back()
 
     def resume(self) -> None:
-        """Go on where `pause` stopped."""
+        """Continue where `pause` stopped."""
         self._paused = False
         self.wake()
 
     def hold(self) -> None:
-        """Stop everything where it is: nobody can hear it for now."""
+        """Stop all output at its current position: the candidate cannot hear it for now."""
         self._held = True
         if self.segments:
             self._take_back()
 
     def release(self) -> None:
-        """Go on where `hold` stopped."""
+        """Continue where `hold` stopped."""
         self._held = False
         self.wake()
 
@@ -227,7 +231,7 @@ class Feeder:
         self.clear()
         self.segments[0].take_back(queued_s)
 
-    # --- the feeding ---------------------------------------------------------------------------
+    # --- feeding -------------------------------------------------------------------------------
 
     def _finish(self, segment: Segment, played_s: float) -> None:
         segment.close(played_s)
@@ -259,7 +263,7 @@ class Feeder:
             return
 
     async def _advance(self) -> float | None:
-        """Do the next thing; returns the seconds until there is another, None without limit."""
+        """Do the next step; return the seconds until there is another, None without limit."""
         segment = self.segments[0] if self.segments else None
         if segment is None or self._held or (segment.speech and self._paused):
             return None
@@ -287,7 +291,7 @@ class Feeder:
         if not segment.started:
             self._on_begun(segment)
         chunk = segment.take(seconds)
-        # Before it is taken: whatever cuts it off meanwhile cuts off this as well.
+        # Record the chunk before the sink takes it: a cut in between must include it.
         if self.listened:
             begins = asyncio.get_running_loop().time() + queued_s
             self.meter.fed(chunk, speech=segment.speech, begins=begins)

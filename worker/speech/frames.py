@@ -1,4 +1,4 @@
-"""Between LiveKit's audio frames and 16-bit mono samples."""
+"""Conversion between LiveKit's audio frames and 16-bit mono samples."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def samples_of(frame: rtc.AudioFrame) -> Pcm:
-    """The samples of a frame, several channels mixed into one."""
+    """Return the samples of a frame, several channels mixed into one."""
     samples = np.frombuffer(frame.data, np.int16)
     if frame.num_channels == 1:
         return samples
@@ -23,12 +23,12 @@ def samples_of(frame: rtc.AudioFrame) -> Pcm:
 
 
 def frame_of(samples: Pcm, sample_rate: int) -> rtc.AudioFrame:
-    """A mono frame of samples."""
+    """Return a mono frame of the samples."""
     return rtc.AudioFrame(samples.tobytes(), sample_rate, 1, len(samples))
 
 
 def pieces_of(frame: rtc.AudioFrame, seconds: float) -> Iterator[rtc.AudioFrame]:
-    """A mono frame in frames of so many seconds; the last one has what is left."""
+    """Split a mono frame into frames of `seconds` seconds; the last one has the remainder."""
     size = round(seconds * frame.sample_rate)
     if frame.samples_per_channel <= size:
         yield frame
@@ -39,7 +39,7 @@ def pieces_of(frame: rtc.AudioFrame, seconds: float) -> Iterator[rtc.AudioFrame]
 
 
 def resampled(samples: Pcm, sample_rate: int, wanted: int) -> Pcm:
-    """The same sound at another sample rate; for one whole sound, not for parts of a stream."""
+    """Return the sound at another sample rate: for one whole sound, not for parts of a stream."""
     if sample_rate == wanted or not samples.size:
         return samples
     resampler = rtc.AudioResampler(sample_rate, wanted)

@@ -1,4 +1,4 @@
-"""Another connection for a plugin that keeps one which is half open."""
+"""Replaces a half-open connection that a plugin keeps."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ if TYPE_CHECKING:
 
     from livekit.agents import tts
 
-#: Where the ElevenLabs plugin (1.8.9) keeps its websocket. There is no public way: its
-#: `update_options` lets go of the connection only for another voice, and never closes it.
+#: Attribute in which the ElevenLabs plugin (1.8.9) keeps its websocket. There is no public way:
+#: its `update_options` drops the connection only for another voice, and never closes it.
 _CONNECTION: Final = "_TTS__current_connection"
 
 
 def abandoned_connection(engine: tts.TTS[Any]) -> Coroutine[Any, Any, None] | None:
-    """Make a plugin open a new connection for its next words; what closes the old one, if any.
+    """Make a plugin open a new connection for its next text.
 
-    A websocket whose other end is gone without a word is used again for every text, each of
-    which then waits for its time-out (measured with the plugin of ElevenLabs). Closing it takes
-    10 s, since the other end does not answer: to be done aside.
+    Returns a coroutine that closes the old connection, or None if there is none. The ElevenLabs
+    plugin reuses a websocket whose peer has disappeared silently, and every text then waits for
+    its timeout (measured). Closing it takes 10 s, because the peer does not answer: run the
+    coroutine in the background.
     """
     connection = getattr(engine, _CONNECTION, None)
     if connection is None:

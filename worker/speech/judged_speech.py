@@ -1,4 +1,4 @@
-"""One sentence by one provider, judged by the audio that comes and not by what is raised."""
+"""One sentence by one provider, judged by the audio that arrives and not only by its errors."""
 
 from __future__ import annotations
 
@@ -30,62 +30,62 @@ if TYPE_CHECKING:
 
     from worker.speech.audio import Pcm
 
-#: Default seconds for the first audio of a sentence. ElevenLabs takes 0.3 to 0.5.
+#: Default timeout in seconds for the first audio of a sentence. ElevenLabs takes 0.3 to 0.5.
 PATIENCE_S: Final = 1.0
-#: Seconds of waiting, for first audio and for more of it, where there is nobody else to ask:
+#: Timeout in seconds, for the first audio and for later audio, when no other provider is left:
 #: a busy machine is no failure.
 LAST_PATIENCE_S: Final = 5.0
-#: Seconds that audio may come later than it is needed, once it has begun. Measured with these
-#: two: a provider that stalls in the middle costs a gap of 0.4 s.
+#: Seconds that audio may arrive later than playback needs it, once the sentence has begun.
+#: Measured with these two values: a provider that stalls in the middle causes a gap of 0.4 s.
 _SLACK_S: Final = 0.3
 _LEAST_AHEAD_S: Final = 0.25
-#: So many seconds of nothing but silence are no speech, at the beginning and in the middle.
+#: Seconds of pure silence after which the audio counts as silent: at the beginning of a sentence,
+#: and in the middle.
 _LONGEST_LEAD_S: Final = 1.0
 _LONGEST_PAUSE_S: Final = 2.0
-#: Level (0 to 1) of the loudest 20 ms below which audio is silence: -60 dB full scale.
+#: Level (0 to 1): audio whose loudest 20 ms are below it is silence. -60 dB full scale.
 _FLOOR: Final = 0.001
-#: Seconds of silence that are left before the first sound.
+#: Seconds of silence kept before the first sound.
 _LEAD_S: Final = 0.05
-#: The longest and the shortest that a text can take, in seconds and seconds a character. Usual
-#: speech is 0.07 s a character; what is shorter is half an answer, or a web page taken for audio.
+#: Longest and shortest audio that a text can take: seconds, and seconds per character. Normal
+#: speech is 0.07 s per character. Shorter audio is truncated, or a web page taken for audio.
 _LONGEST_S: Final = 3.0
 _LONGEST_S_PER_CHARACTER: Final = 0.25
 _SHORTEST_S: Final = 0.1
 _SHORTEST_S_PER_CHARACTER: Final = 1 / 60
-#: Seconds that a plugin has to close a stream; one that hangs is left behind.
+#: Timeout in seconds for a plugin to close a stream; a close that hangs is abandoned.
 _CLOSE_BUDGET_S: Final = 1.0
 
-#: Seconds to connect, and that a plugin waits. Nobody tries again by itself: the next voice
-#: is asked at once.
+#: Connect timeout, and timeout of the plugin itself. No retries: the next voice is asked at once.
 CONNECT: Final = APIConnectOptions(max_retry=0, timeout=LAST_PATIENCE_S)
 
 
 class NoAudio(Exception):
-    """A provider was given words and has ended without audio."""
+    """Raised when a provider ended without audio, although its text had words."""
 
 
 class TooLittleAudio(Exception):
-    """A provider has ended with less audio than anybody could say its words in."""
+    """Raised when a provider ended with less audio than its text can be spoken in."""
 
 
 class SilentAudio(Exception):
-    """A provider was given words, and nothing is to be heard in its audio, or no more of it."""
+    """Raised when a provider's audio is silent from the start, or has become silent."""
 
 
 class EndlessAudio(Exception):
-    """A provider sends more audio than its words can take."""
+    """Raised when a provider sends more audio than its text can take."""
 
 
 class WrongAudioFormat(Exception):
-    """A provider's audio has another sample rate, or other channels, than it was asked for."""
+    """Raised when the audio's sample rate or channel count is not the requested one."""
 
 
 class Attempt:
-    """A sentence given to one provider, the chain's member `name`.
+    """One sentence given to one provider, which the chain knows as `name`.
 
-    `others` is asked once the provider is late: where it says that nobody else could speak the
-    sentence, the provider gets `LAST_PATIENCE_S` seconds. `pace` is how fast the voice speaks,
-    in characters a second, for one that does not tell when it says which word.
+    `others` is called once the provider is late. If it returns False, no other provider could
+    speak the sentence, and this one gets `LAST_PATIENCE_S` seconds. `pace` is the speed of the
+    voice in characters per second, for a provider that reports no word timestamps.
     """
 
     def __init__(
@@ -106,17 +106,17 @@ class Attempt:
         self._pace = pace
         self._words: list[Word] = []
         self._endless = False
-        #: Seconds of silence at the end of what came.
+        #: Seconds of silence at the end of the received audio.
         self._pause_s = 0.0
-        #: Seconds of audio that came.
+        #: Seconds of audio received.
         self.delivered_s = 0.0
-        #: Whether any of it was handed on.
+        #: True once audio was handed on.
         self.audible = False
 
     async def audio(self) -> AsyncGenerator[Pcm, None]:
-        """The sentence's audio, without the silence at its beginning.
+        """Yield the sentence's audio, without the silence at its beginning.
 
-        Raises what the plugin does, TimeoutError, and the errors above.
+        Raises the plugin's errors, TimeoutError, and the errors above.
         """
         longest_s = _LONGEST_S + _LONGEST_S_PER_CHARACTER * spoken_length(self._sentence)
         waiting: list[Pcm] = []
@@ -143,7 +143,7 @@ class Attempt:
             raise TooLittleAudio
 
     def rest(self) -> str:
-        """What is left to be said, from the word on that was reached; may be nothing."""
+        """Return the text that is still to be said, from the word that was reached; may be ""."""
         if not self.audible:
             return self._sentence
         if self._endless:
@@ -152,14 +152,14 @@ class Attempt:
         if self._words:
             heard = [word.text for word in self._words if word.end_s <= said_s]
             rest = rest_after(self._sentence, heard)
-            # A provider may tell words that nobody could have said in so little audio.
+            # A provider may report more words than can be said in so little audio.
             if _shortest_s(self._sentence.removesuffix(rest)) <= said_s:
                 return rest
         return rest_by_pace(self._sentence, said_s, self._pace)
 
     @property
     def measured_pace(self) -> float:
-        """Characters a second of a sentence that was spoken to its end."""
+        """Characters per second of a sentence that was spoken to its end."""
         return (
             spoken_length(self._sentence) / self.delivered_s if self.delivered_s else TYPICAL_PACE
         )
@@ -195,7 +195,7 @@ class Attempt:
     async def _patiently(
         self, events: AsyncIterator[tts.SynthesizedAudio], allowed_s: float
     ) -> tts.SynthesizedAudio:
-        """The next event. Raises StopAsyncIteration, TimeoutError, and what the plugin does."""
+        """Return the next event. Raises StopAsyncIteration, TimeoutError, the plugin's errors."""
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(None) as limit:
 
@@ -224,7 +224,7 @@ async def _opened(
     try:
         yield stream
     finally:
-        # Whatever closing comes to, the words were said, or are somebody else's by now.
+        # An error on closing changes nothing: the words were said, or another provider has them.
         with suppress(Exception):
             await bounded(stream.aclose(), _CLOSE_BUDGET_S)
 
@@ -235,7 +235,7 @@ def _shortest_s(sentence: str) -> float:
 
 
 def _from_first_sound(samples: Pcm) -> Pcm | None:
-    """The audio from just before its first sound; None where it has none yet."""
+    """Return the audio from just before its first sound; None if it has no sound yet."""
     window = min(SAMPLE_RATE // 50, max(1, len(samples)))
     loud = np.flatnonzero(audio.window_levels(audio.to_float(samples), window) > _FLOOR)
     if not loud.size:

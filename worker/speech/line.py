@@ -1,4 +1,4 @@
-"""The one audio line to the candidate, which the session's speech and our clips share."""
+"""The one audio output to the candidate, shared by the session's speech and by clips."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
 
 
 class Line(io.AudioOutput):
-    """A LiveKit audio output that also plays clips, one after the other, never two at once.
+    """LiveKit audio output that also plays clips, one after the other, never two at once.
 
     Set it as `session.output.audio` before `session.start`, with
-    `RoomOptions(audio_output=False)`: RoomIO still puts the transcript synchronizer over it.
-    Clips need no session: they can be queued before there is one, and before `publish`.
+    `RoomOptions(audio_output=False)`: RoomIO still wraps it in the transcript synchronizer.
+    Clips need no session: they can be queued before one exists, and before `publish`.
 
-    A segment is one utterance of the session or one clip. One task feeds segments to the sink
-    in the order they came, the next one when the one before was played out. An utterance that
-    has begun is over for the line when the session has flushed or interrupted it: a clip waits
-    for that, so interrupt a speech that got stuck before playing a clip about it.
+    A segment is one utterance of the session or one clip. One task feeds segments to the sink in
+    the order of arrival; each starts when the previous one has been played out. An utterance that
+    has begun ends only when the session flushes or interrupts it, and a clip waits for that. So
+    interrupt speech that got stuck before you play a clip about it.
 
-    The first segment waits for somebody to hear it, `subscribe_timeout` seconds at most: a
-    client that subscribes to nothing must not hold up the interview (LiveKit's own output waits
-    for it without limit). `subscribed` tells whether there ever was a listener, and `heard_at`
-    when somebody could last hear something.
+    The first segment waits for a subscriber, at most `subscribe_timeout` seconds: a client that
+    subscribes to nothing must not delay the interview (LiveKit's own output waits without limit).
+    `subscribed` tells whether there ever was a subscriber, and `heard_at` when sound was last
+    audible to one.
 
-    To be made on a running event loop.
+    Create it on a running event loop.
     """
 
     def __init__(self, sink: Sink | None = None, *, subscribe_timeout: float = 10.0) -> None:
@@ -53,7 +53,7 @@ class Line(io.AudioOutput):
             on_played=self._on_played,
             on_cut=self._on_cut,
         )
-        # The utterance that the session is capturing, in the feeder unless it is over.
+        # The utterance that the session is capturing. It is in the feeder until it is over.
         self._speech: Segment | None = None
         self._last_playout: Playout | None = None
         self._silent = False
@@ -62,12 +62,13 @@ class Line(io.AudioOutput):
 
     @property
     def sink(self) -> Sink:
-        """Where the audio goes."""
+        """Destination of the audio."""
         return self._sink
 
     async def publish(self, room: rtc.Room | None = None) -> None:
-        """Open the line in a connected room (or without one, as the sink has it) and begin to
-        play what is queued. Does nothing the second time.
+        """Open the sink and start to play what is queued. Do nothing on a second call.
+
+        `room` is a connected room, or None for a sink that needs none.
 
         Raises:
             ValueError: the sink needs a room.
@@ -79,67 +80,66 @@ class Line(io.AudioOutput):
             await self._sink.open(room)
             self._feeder.start()
 
-    # Who hears it.
+    # Subscribers.
 
     @property
     def subscribed(self) -> bool:
-        """Whether somebody has subscribed to the line since it was published."""
+        """True if a participant has subscribed since the track was published."""
         return self._feeder.subscribed
 
     @property
     def listened(self) -> bool:
-        """Whether what is played now can be heard: somebody has subscribed, and it is not held."""
+        """True if audio played now can be heard: it has a subscriber, and output is not held."""
         return self._feeder.listened
 
     def heard_at(self, *, speech: bool = False) -> float | None:
-        """The loop's time at which somebody could last hear something; None where nobody could.
+        """Return the last event loop time at which sound was audible; None if none ever was.
 
-        It counts what was played out, not what was meant to be, and digital silence is no sound.
-        With `speech`, clips are none either.
+        Only audio that was played out counts, not audio that was only queued. Digital silence is
+        no sound. With `speech`, clips do not count either.
         """
         return self._feeder.meter.heard_at(speech=speech)
 
     def mark(self) -> None:
-        """Look for the first sound from now on."""
+        """Reset `first_heard_at`: look for the first sound from now on."""
         self._feeder.meter.mark()
 
     @property
     def first_heard_at(self) -> float | None:
-        """The loop's time at which somebody could first hear something since `mark`; None where
-        nobody could."""
+        """Event loop time of the first audible sound since `mark`; None if there was none."""
         return self._feeder.meter.first_heard_at
 
     async def wait_for_subscriber(self) -> bool:
-        """Wait for a listener, at most `subscribe_timeout` seconds; returns whether there is one.
+        """Wait for a subscriber, at most `subscribe_timeout` seconds; return whether one exists.
 
         Raises:
-            RuntimeError: the line is not published.
+            RuntimeError: the track is not published.
         """
         return await self._feeder.wait_for_subscriber()
 
     @property
     def last_playout(self) -> Playout | None:
-        """How much was played of the last utterance that is over; None where there was none."""
+        """Played and total duration of the last finished utterance; None if there was none."""
         return self._last_playout
 
     def hold(self) -> None:
-        """Stop where it is: the room is away, and nobody hears anything until `release`.
+        """Stop all output at its current position until `release`: the candidate cannot hear it.
 
-        Unlike `pause` this is for clips as well, and unlike `silence` nothing is lost.
+        Unlike `pause` this also stops clips, and unlike `silence` no audio is lost.
         """
         self._feeder.hold()
 
     def release(self) -> None:
-        """Go on where `hold` stopped."""
+        """Continue where `hold` stopped."""
         self._feeder.release()
 
     # Clips.
 
     async def play(self, clip: Clip) -> float:
-        """Play a clip when its turn has come, and return once it was played out.
+        """Play a clip after the queued segments, and return once it was played out.
 
-        Returns the seconds of it that were played: all of it, or less where `silence` or
-        `aclose` cut it off, 0 where the line was silent already. Cancelling the caller cuts it.
+        Returns the seconds that were played: all of the clip, less if `silence` or `aclose` cut
+        it off, 0 if the output was silent or closed already. Cancelling the caller cuts it off.
         """
         if self._silent or self._closed:
             return 0.0
@@ -148,10 +148,10 @@ class Line(io.AudioOutput):
         return await self._played(segment)
 
     async def interject(self, clip: Clip) -> float:
-        """Play a clip at once if it is quiet on the line, also in the middle of an utterance that
-        has stalled, which then goes on behind it.
+        """Play a clip at once if the output is quiet, also inside an utterance that has stalled.
 
-        Returns as `play` does, and 0 where it is not quiet, or where nobody would hear it.
+        The stalled utterance continues after the clip. Returns as `play` does, and 0 if the
+        output is not quiet or cannot be heard.
         """
         if self._silent or self._closed or not self._feeder.listened:
             return 0.0
@@ -161,10 +161,10 @@ class Line(io.AudioOutput):
         return await self._played(segment)
 
     def play_aside(self, clip: Clip, *, after_s: float) -> bool:
-        """Play a clip from a thread of its own, while the event loop may be blocked.
+        """Play a clip from another thread, while the event loop may be blocked.
 
-        It is played at once, if nothing was for `after_s` seconds, somebody listens, and the
-        line is neither silenced nor paused. Returns whether it is played.
+        The clip is played at once if nothing was played for `after_s` seconds, a participant has
+        subscribed, and the output is not silenced, paused or held. Returns whether it is played.
         """
         if self._silent or self._closed:
             return False
@@ -185,38 +185,39 @@ class Line(io.AudioOutput):
         return segment.played_s
 
     async def drain(self) -> None:
-        """Return once all that was queued has been played; an utterance must be flushed first."""
+        """Return once all queued audio has been played; an utterance must be flushed first."""
         await self._feeder.drain()
 
     async def sentence_over(self, *, longest_s: float) -> bool:
-        """Return where the session's utterance may be cut off: at its end if that is within
-        `longest_s` seconds, else at the quietest pause within them. At once where nothing is said.
+        """Wait for a point at which the session's utterance may be cut off.
 
-        Returns whether it was heard to its end.
+        That is its end if it comes within `longest_s` seconds, else the quietest pause in that
+        time. If no utterance is being played, this returns at once. Returns whether the utterance
+        is over.
         """
         return await self._feeder.sentence_over(longest_s=longest_s)
 
     def silence(self) -> None:
-        """Cut off what is played and queued, at once, and feed nothing more until `unsilence`.
+        """Cut off all playing and queued audio at once, and play nothing more until `unsilence`.
 
-        The last audible frame is about 50 ms later (measured). What the session says meanwhile
-        counts as interrupted at 0 seconds; clips return 0.
+        The last audible frame is about 50 ms later (measured). An utterance of the session during
+        the silence counts as interrupted at 0 seconds; clips return 0.
         """
         self._silent = True
         self._cut_all()
         self._feeder.clear()
 
     def unsilence(self) -> None:
-        """Let what comes from now on be heard; an utterance under way stays cut off."""
+        """Play audio that arrives from now on; an utterance in progress stays cut off."""
         self._silent = False
 
     @property
     def silent(self) -> bool:
-        """Whether `silence` is in force."""
+        """True while `silence` is in force."""
         return self._silent
 
     async def aclose(self) -> None:
-        """Cut off what is played and queued, and take the track out of the room."""
+        """Cut off all playing and queued audio, and close the sink, which unpublishes its track."""
         self._closed = True
         self._cut_all()
         await self._feeder.aclose()
@@ -226,10 +227,10 @@ class Line(io.AudioOutput):
         for segment in list(self._feeder.segments):
             self._feeder.cut(segment)
 
-    # What AgentSession calls.
+    # Called by AgentSession.
 
     async def capture_frame(self, frame: rtc.AudioFrame) -> None:
-        """Take audio of the session's utterance; never waits, whatever is being played."""
+        """Append audio to the session's utterance; never waits for playback."""
         await super().capture_frame(frame)
         if self._speech is None:
             self._speech = Segment(sample_rate=self._sink.sample_rate, speech=True)
@@ -253,29 +254,29 @@ class Line(io.AudioOutput):
         self._feeder.wake()
 
     def clear_buffer(self) -> None:
-        """Interrupt the session's speech; clips go on."""
+        """Interrupt the session's speech; clips continue."""
         for segment in [segment for segment in self._feeder.segments if segment.speech]:
             self._feeder.cut(segment)
 
     @property
     def paused(self) -> bool:
-        """Whether the session has paused its speech."""
+        """True while the session has paused its speech."""
         return self._feeder.paused
 
     def pause(self) -> None:
-        """Stop the session's speech where it is; nothing of it is lost.
+        """Pause the session's speech at its position; no audio is lost.
 
-        A clip that is being played goes on, one behind a paused utterance waits for it.
+        A clip that is playing continues. A clip queued after a paused utterance waits for it.
         """
         super().pause()
         self._feeder.pause()
 
     def resume(self) -> None:
-        """Go on where `pause` stopped."""
+        """Continue where `pause` stopped."""
         super().resume()
         self._feeder.resume()
 
-    # What the feeder tells.
+    # Called by the feeder.
 
     def _on_begun(self, segment: Segment) -> None:
         if segment.speech:
@@ -291,10 +292,10 @@ class Line(io.AudioOutput):
             self._report(segment)
 
     def _report(self, segment: Segment) -> None:
-        """Tell the session that its utterance was interrupted.
+        """Report to the session that its utterance was interrupted.
 
-        Later than the call that made it so, for the outputs above this one count an utterance,
-        and end it, only after this one has.
+        The report is deferred with `call_soon`: the outputs that wrap this one count an
+        utterance, and its end, only after this one has.
         """
         self._last_playout = segment.playout
         report = functools.partial(

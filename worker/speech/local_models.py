@@ -1,10 +1,10 @@
-"""The speech models in our own process: Moonshine tiny-en (hears) and Hibari (speaks).
+"""Speech models in the worker's own processes: Moonshine tiny-en (STT) and Hibari (TTS).
 
 Both come inside their wheels: no key, no network, no download. A model is loaded once per
-process, before the fork where `preload` is called there, and one call at a time uses it.
+process, or before the fork if `preload` is called there, and serves one call at a time.
 
-Everything here blocks: seconds to load, tenths of a second to transcribe. On an event loop use an
-`engine_thread`.
+All functions block: seconds to load, tenths of a second to transcribe. On an event loop, call
+them through an `EngineThread`.
 """
 
 from __future__ import annotations
@@ -43,27 +43,27 @@ TTS_MODEL: Final = "hibari"
 STT_SAMPLE_RATE: Final = 16_000
 TTS_SAMPLE_RATE: Final = 24_000
 
-#: Seconds of speech that Moonshine is given at once, at most. Measured: above about 25 s it
-#: invents repeats, and takes 6.6 s for 46 s of speech.
+#: Seconds of speech that Moonshine receives at once, at most. Measured: above about 25 s it
+#: invents repetitions, and takes 6.6 s for 46 s of speech.
 LONGEST_PIECE_S: Final = 20.0
-#: Seconds before `LONGEST_PIECE_S` in which the quietest place to cut is looked for.
+#: Seconds before `LONGEST_PIECE_S` that are searched for the quietest place to cut.
 CUT_SEARCH_S: Final = 6.0
-#: Seconds of silence on each side, without which Moonshine drops first and last words.
+#: Seconds of silence added on each side; without it Moonshine drops the first and last words.
 PADDING_S: Final = 0.3
-#: Seconds between two sentences of one text; Hibari's own 0.6-0.8 s sounds like the end of it.
+#: Seconds between two sentences of one text; Hibari's own 0.6-0.8 s sounds like the text's end.
 SENTENCE_PAUSE_S: Final = 0.25
 
-# What Moonshine answers to silence, hum or noise. A spoken "you" comes with a full stop, comma
-# or question mark (measured), so the bare word is no answer of anybody's.
+# Moonshine's output for silence, hum or noise. A spoken "you" comes with a full stop, comma or
+# question mark (measured), so the bare word was not spoken.
 _HEARD_IN_NOISE: Final = "You"
-# Level (0 to 1) below which even the loudest 50 ms of a piece are no speech: -60 dB full scale.
+# Level (0 to 1): a piece whose loudest 50 ms are below it has no speech. -60 dB full scale.
 _FLOOR: Final = 0.001
 _TRIM_THRESHOLD: Final = 0.005
 _OLDEST_GLIBC: Final = (2, 34)
 
 
 class LocalSpeechUnavailable(Exception):
-    """The local speech models cannot be used here; `reason` says why and what to do."""
+    """Raised when the local speech models cannot be used; `reason` says why and what to do."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -71,9 +71,9 @@ class LocalSpeechUnavailable(Exception):
 
 
 class LocalSpeechFailed(Exception):
-    """A loaded speech model failed at its work; `cause` is the name of the engine's error.
+    """Raised when a loaded speech model fails; `cause` is the name of the engine's error.
 
-    The engine's own message is left out, since it may hold the text it was given.
+    The engine's own message is left out, because it may contain the text that was passed in.
     """
 
     def __init__(self, model: str, cause: str) -> None:
@@ -83,9 +83,9 @@ class LocalSpeechFailed(Exception):
 
 
 def available() -> str | None:
-    """Tell whether local speech can be used here: None if it can, otherwise the reason.
+    """Return None if local speech can be used on this machine, otherwise the reason why not.
 
-    Loads nothing, so that an answer of None is no promise that loading succeeds.
+    Loads nothing, so None does not guarantee that loading succeeds.
     """
     system, machine = sys.platform, platform.machine()
     if system != "linux" or machine != "x86_64":
@@ -109,7 +109,7 @@ def _moonshine_model() -> Path:
 
 
 class _Engine(Generic[T]):
-    """One model of this process: loaded when first used, used by one thread at a time."""
+    """One model of this process: loaded on first use, used by one thread at a time."""
 
     def __init__(self, name: str, load: Callable[[], T]) -> None:
         self._name = name
@@ -150,10 +150,10 @@ class _Engine(Generic[T]):
 def _load_moonshine() -> Any:
     transcriber = importlib.import_module("moonshine_voice.transcriber")
     api = importlib.import_module("moonshine_voice.moonshine_api")
-    # One thread per call, as with Hibari: on two busy cores it took 0.14 s instead of 0.2-0.4 s,
-    # and half the CPU (measured), and no thread pool has to survive the fork.
+    # One thread per call, as with Hibari. On two busy cores a call took 0.14 s instead of
+    # 0.2-0.4 s, and half the CPU (measured). No thread pool has to survive the fork.
     os.environ.setdefault("MOONSHINE_ORT_SINGLE_THREAD", "1")
-    # A threshold of 0 turns off Moonshine's own VAD, which would cut at every short pause.
+    # A threshold of 0 disables Moonshine's own VAD, which would cut at every short pause.
     options = {"return_audio_data": "false", "vad_threshold": "0.0"}
     return transcriber.Transcriber(str(_moonshine_model()), api.ModelArch.TINY, options=options)
 
@@ -167,13 +167,14 @@ _tts: Final[_Engine[Any]] = _Engine(TTS_MODEL, _load_hibari)
 
 
 def preload(*, stt: bool, tts: bool) -> None:
-    """Load the models asked for and use each once, so that no job pays for either.
+    """Load the requested models and use each once, so that no job pays for either.
 
-    For a process without an event loop, such as the one that jobs are forked from: what is
-    loaded there is shared with every job by copy on write. What is loaded already stays.
+    For a process without an event loop, such as the one that forks the jobs: every job shares
+    what is loaded there by copy-on-write. Models that are loaded already are skipped.
 
     Raises:
         LocalSpeechUnavailable: the wheel, the platform or the model is missing.
+        LocalSpeechFailed: a model failed at its first use.
     """
     if stt and not _stt.loaded:
         began = time.perf_counter()
@@ -192,14 +193,14 @@ def _log_warm(model: str, began: float) -> None:
 
 
 def transcribe(samples: Floats) -> str:
-    """Write down what is said in 16 kHz mono audio; "" where nothing is.
+    """Transcribe 16 kHz mono audio; return "" if it contains no speech.
 
-    Audio of any length: above 20 s it is cut where it is quietest, and the texts are joined.
-    Takes about 0.03 s per second of speech, and at least 0.03 s. Give it speech, cut out by a
-    VAD: it is not made to tell speech from music.
+    The audio may have any length: above 20 s it is cut at quiet places, and the texts are joined.
+    Takes about 0.03 s per second of speech, and at least 0.03 s. Pass speech that a VAD has cut
+    out: the model is not made to distinguish speech from music.
 
     Raises:
-        LocalSpeechUnavailable: the model is not to be had here.
+        LocalSpeechUnavailable: the model is not available on this machine.
         LocalSpeechFailed: the model failed on this audio.
     """
     pieces = audio.split_long(
@@ -222,24 +223,24 @@ def _transcribe_piece(samples: Floats) -> str:
 
 
 def split_sentences(text: str) -> list[str]:
-    """Cut a text into the sentences that `synthesize` speaks one by one.
+    """Split a text into the sentences that `synthesize` speaks one by one.
 
     Raises:
-        LocalSpeechUnavailable: the model is not to be had here.
+        LocalSpeechUnavailable: the model is not available on this machine.
     """
     with _tts.use() as model:
         return [str(sentence) for sentence in model.split_sentences(text)]
 
 
 def synthesize(text: str) -> Floats:
-    """Speak a text: 24 kHz mono floats, empty where there is nothing to be said aloud.
+    """Synthesise a text as 24 kHz mono floats; empty if the text has nothing to say aloud.
 
     One sentence takes about 0.01 s per second of speech. The silence that Hibari puts around a
-    sentence (0.2-0.35 s before, 0.2-0.5 s after) is trimmed to 10 and 100 ms, since a candidate
+    sentence (0.2-0.35 s before, 0.2-0.5 s after) is trimmed to 10 and 100 ms, because a candidate
     waits through it.
 
     Raises:
-        LocalSpeechUnavailable: the model is not to be had here.
+        LocalSpeechUnavailable: the model is not available on this machine.
         LocalSpeechFailed: the model failed on this text.
     """
     pause = np.zeros(round(SENTENCE_PAUSE_S * TTS_SAMPLE_RATE), np.float32)
@@ -252,7 +253,7 @@ def synthesize(text: str) -> Floats:
 
 
 def _synthesize_sentence(sentence: str) -> Floats:
-    # Hibari makes a breath of "..." and a word of some symbols.
+    # Hibari turns "..." into a breath, and some symbols into a word.
     if not any(character.isalnum() for character in sentence):
         return np.zeros(0, np.float32)
     with _tts.use() as model:

@@ -1,4 +1,4 @@
-"""Speech to text by Moonshine in our own process, as a streaming STT for LiveKit."""
+"""Speech to text with Moonshine in the worker's own process, as a streaming LiveKit STT."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ _LANGUAGE: Final = LanguageCode("en")
 
 
 class LocalSTT(stt.STT[Never]):
-    """English speech to text with no key and no network.
+    """English speech to text, without a key and without a network.
 
     A VAD cuts the speech out, and each stretch of it is transcribed in a thread as soon as it
     has ended (0.03 s per second of speech, on one of two busy cores). There are no interim
-    results. Speech that goes on for more than 20 s is transcribed as it goes, in pieces cut
-    where it is quietest, so that no length of answer loses a word or is late.
+    results. Speech of more than 20 s is transcribed while it continues, in pieces cut at quiet
+    places, so that a long answer loses no word and its transcript is not late.
 
-    Without a VAD an energy gate cuts the speech out (`energy_gate`): it works where Silero did
-    not load, and it is why `turn_detection="stt"` can end turns then. END_OF_SPEECH comes after
-    the last FINAL_TRANSCRIPT of that speech, and not at all where the speaker went on in the
-    meantime: a turn that ends on it is complete.
+    Without a VAD an energy gate cuts the speech out (`energy_gate`). It works where Silero did
+    not load, and lets `turn_detection="stt"` end turns then. END_OF_SPEECH follows the last
+    FINAL_TRANSCRIPT of that speech, and is omitted if the speaker has continued in the meantime:
+    a turn that ends on it is complete.
     """
 
     def __init__(self, *, vad: vad.VAD | None = None) -> None:
@@ -61,7 +61,7 @@ class LocalSTT(stt.STT[Never]):
         return local_models.PROVIDER
 
     def give_up_vad(self) -> vad.VAD:
-        """Do without a VAD that broke, in the streams to come as well; returns what is used."""
+        """Replace a VAD that failed, also for later streams; return the replacement."""
         self._vad = EnergyVAD()
         return self._vad
 
@@ -71,7 +71,7 @@ class LocalSTT(stt.STT[Never]):
         language: NotGivenOr[str] = NOT_GIVEN,
         conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS,
     ) -> LocalRecognizeStream:
-        """Start to listen to one speaker. The language is English whatever is asked for."""
+        """Open a stream for one speaker. The language is English, whatever is requested."""
         stream = LocalRecognizeStream(
             owner=self, vad=self._vad, thread=self._thread, conn_options=conn_options
         )
@@ -101,7 +101,10 @@ class LocalSTT(stt.STT[Never]):
 
 
 async def _transcribe(thread: EngineThread, samples: Pcm) -> str:
-    """Transcribe in the thread; its failures become what LiveKit tries again."""
+    """Transcribe in the thread.
+
+    Raises APIConnectionError, which LiveKit does not retry if the model is unavailable.
+    """
     try:
         return await thread.run(local_models.transcribe, audio.to_float(samples))
     except local_models.LocalSpeechFailed as error:
@@ -111,10 +114,10 @@ async def _transcribe(thread: EngineThread, samples: Pcm) -> str:
 
 
 async def _together(*tasks: asyncio.Task[Any]) -> None:
-    """Wait for all tasks; the first that fails ends the others, and so does being cancelled.
+    """Wait for all tasks; cancel the others if one fails, and all if the caller is cancelled.
 
-    Unlike `asyncio.gather` it cancels each task once, so that none is disturbed in its own
-    clean-up.
+    Unlike `asyncio.gather` it cancels each task only once, which disturbs none in its own
+    cleanup.
     """
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
@@ -125,10 +128,10 @@ async def _together(*tasks: asyncio.Task[Any]) -> None:
 
 
 class LocalRecognizeStream(stt.RecognizeStream):
-    """One speaker's audio in, one final transcript per stretch of speech out.
+    """One speaker's audio in, final transcripts of each stretch of speech out.
 
-    What was heard and not yet transcribed is kept over an attempt that failed, so that LiveKit's
-    retry loses nothing of it.
+    Speech that was received and not yet transcribed is kept when an attempt fails, so that
+    LiveKit's retry loses none of it.
     """
 
     def __init__(
@@ -145,7 +148,8 @@ class LocalRecognizeStream(stt.RecognizeStream):
         self._pieces: deque[Piece] = deque()
         self._more = asyncio.Event()
         self._speech = SpeechPieces()
-        # Seconds pushed so far, over all attempts, and where this attempt's VAD began.
+        # Seconds pushed so far over all attempts, and the positions at which this attempt's VAD
+        # stream and the attempt itself began.
         self._pushed_s = 0.0
         self._vad_start_s = 0.0
         self._run_start_s = 0.0
@@ -160,19 +164,19 @@ class LocalRecognizeStream(stt.RecognizeStream):
         await _together(listening, writing)
 
     async def _listen(self) -> None:
-        """Cut the speech out, until the input ends; each flush begins afresh."""
+        """Cut the speech out until the input ends; each flush starts a new VAD stream."""
         try:
             while await self._listen_until_flush():
                 pass
         except Exception as error:
-            # The next attempt does without the VAD that broke, here or in another stream.
+            # The next attempt, and later streams, do without the VAD that failed.
             self._vad = self._owner.give_up_vad()
             raise APIConnectionError(f"the VAD failed: {type(error).__name__}") from error
         finally:
             self._more.set()
 
     async def _listen_until_flush(self) -> bool:
-        """Listen with one VAD stream; returns whether more may come after the flush."""
+        """Listen with one VAD stream; return whether more audio may follow the flush."""
         self._vad_start_s = self._pushed_s
         stream = self._vad.stream()
         feeding = asyncio.create_task(self._feed(stream), name="local-stt-feed")
@@ -185,7 +189,7 @@ class LocalRecognizeStream(stt.RecognizeStream):
         return feeding.result()
 
     async def _feed(self, stream: vad.VADStream) -> bool:
-        """Feed the VAD until a flush, or the end; returns whether it was a flush."""
+        """Feed the VAD until a flush or the end of the input; return whether it was a flush."""
         flushed = False
         async for item in self._input_ch:
             if not isinstance(item, rtc.AudioFrame):
@@ -246,7 +250,7 @@ class LocalRecognizeStream(stt.RecognizeStream):
         self._event_ch.send_nowait(
             stt.SpeechEvent(stt.SpeechEventType.RECOGNITION_USAGE, recognition_usage=usage)
         )
-        # Speech that has begun again by now is the same speech to whoever ends turns on this.
+        # Speech that has begun again by now is the same speech to turn detection.
         over = piece.ends_speech and not self._pieces and not self._speech.going_on
         if over and self._announced:
             self._announced = False
@@ -264,5 +268,5 @@ class LocalRecognizeStream(stt.RecognizeStream):
         )
 
     def _wall_clock(self, audio_s: float) -> float:
-        """When a moment of the audio was, by `time.time`: the newest audio is of just now."""
+        """Convert a position in the audio to `time.time`; the newest audio counts as current."""
         return time.time() - max(0.0, self._pushed_s - audio_s)

@@ -1,4 +1,4 @@
-"""Text to speech by Hibari in our own process, as a TTS for LiveKit."""
+"""Text to speech with Hibari in the worker's own process, as a LiveKit TTS."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from worker.speech.audio import Pcm
 
 _RATE: Final = local_models.TTS_SAMPLE_RATE
-#: Seconds of audio handed on at once. Longer blocks the event loop while it is cut into frames,
-#: shorter costs more in all (measured: 25 ms of loop per second of audio in frames of 20 ms).
+#: Seconds of audio per push. A longer push blocks the event loop while it is cut into frames, a
+#: shorter one costs more in total (measured: 25 ms of loop per second of audio in 20 ms frames).
 _CHUNK_S: Final = 0.2
 
 
 class LocalTTS(tts.TTS[Never]):
-    """An American English voice, 24 kHz mono, with no key and no network.
+    """An American English voice, 24 kHz mono, without a key and without a network.
 
-    Not streaming: the `tts.StreamAdapter` that AgentSession puts around it cuts the text into
+    Not streaming: AgentSession wraps it in a `tts.StreamAdapter`, which splits the text into
     sentences, and costs 2 ms of the 12 to 15 ms until the first audio (measured, 2 cores).
     """
 
@@ -47,22 +47,22 @@ class LocalTTS(tts.TTS[Never]):
     def synthesize(
         self, text: str, *, conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS
     ) -> LocalChunkedStream:
-        """Speak a text, each sentence as soon as it is ready.
+        """Synthesise a text, and emit each sentence as soon as it is ready.
 
-        A text with nothing to say aloud ("...") gives a moment of silence. What the model fails
-        at is raised by the stream as APIConnectionError, without the text.
+        A text with nothing to say aloud ("...") gives 0.1 s of silence. If the model fails, the
+        stream raises APIConnectionError, without the text.
         """
         return LocalChunkedStream(
             owner=self, text=text, thread=self._thread, conn_options=conn_options
         )
 
     async def aclose(self) -> None:
-        """End the thread; waits for a sentence that is being synthesised."""
+        """Stop the thread; waits for a sentence that is being synthesised."""
         await self._thread.aclose()
 
 
 class LocalChunkedStream(tts.ChunkedStream):
-    """The speech of one text."""
+    """The audio stream of one text."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""How much of a queue of audio is left, by the clock that it is played by."""
+"""Calculate how much of a queue of audio is left to play, from the elapsed time."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from collections.abc import Callable
 class Playhead:
     """Counts the seconds of audio that were queued and not played yet.
 
-    What is queued begins at once, or behind what is there; nothing else stops or delays it. An
-    event loop that is blocked makes no difference. Readable from any thread, to be changed under
+    Queued audio begins at once, or after the audio queued before it; nothing else stops or delays
+    it. A blocked event loop makes no difference. Readable from any thread; change it only under
     one lock.
     """
 
@@ -21,19 +21,18 @@ class Playhead:
 
     @property
     def quiet_s(self) -> float:
-        """Seconds since the last of it was played; infinite where nothing ever was, and negative
-        as long as something is."""
+        """Seconds since the last audio ended: infinite before any audio, negative during it."""
         return self._clock() - self._ends
 
     @property
     def left_s(self) -> float:
-        """Seconds that are still to be played."""
+        """Seconds of audio that are still to be played."""
         return max(-self.quiet_s, 0.0)
 
     def add(self, seconds: float) -> None:
-        """So much more was queued."""
+        """Record that `seconds` more audio was queued."""
         self._ends = max(self._ends, self._clock()) + seconds
 
     def clear(self) -> None:
-        """Nothing is queued any more."""
+        """Record that the queue was emptied."""
         self._ends = min(self._ends, self._clock())

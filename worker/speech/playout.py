@@ -1,4 +1,4 @@
-"""What was really heard of the audio that went into a sink, and when."""
+"""Measure which audio that went into a sink was really heard, and when."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from worker.speech.frames import pieces_of, samples_of
 if TYPE_CHECKING:
     from livekit import rtc
 
-#: Samples whose peak stays below it are silence: a thousandth of full scale, -60 dBFS. Digital
-#: silence is 0; even the pauses of a recorded voice carry more than that only as noise.
+#: Samples whose peak is below this are silence: a thousandth of full scale, -60 dBFS. Digital
+#: silence is 0, and the pauses of a recorded voice exceed this only by noise.
 SILENCE_PEAK: Final = 33
-#: Seconds of sound that are told from silence at once.
+#: Length in seconds of the pieces that are classified as sound or silence.
 _GRAIN_S: Final = 0.05
 
 
 @dataclass
 class _Piece:
-    """Sound between two moments of the loop's clock."""
+    """Sound between two event loop times."""
 
     begins: float
     ends: float
@@ -32,10 +32,10 @@ class _Piece:
 
 
 class PlayoutMeter:
-    """Knows the last moment at which something could be heard, of any kind and of speech.
+    """Tracks when sound was last heard, of any kind and of the session's speech.
 
-    It is told of each frame that a sink takes, and of each clearing of the sink: what was
-    cleared was never heard. All times are the running event loop's, in seconds.
+    `fed` must be called for each frame that a sink takes, and `cleared` for each clearing of the
+    sink: audio that was cleared was never heard. All times are event loop times, in seconds.
     """
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ class PlayoutMeter:
         self._first_at: float | None = None
 
     def fed(self, frame: rtc.AudioFrame, *, speech: bool, begins: float) -> None:
-        """A frame is taken whose playing begins at `begins`. Silence is no sound."""
+        """Record a frame whose playback begins at `begins`. Silence is no sound."""
         for piece in pieces_of(frame, _GRAIN_S):
             ends = begins + piece.duration
             if int(np.abs(samples_of(piece).astype(np.int32)).max(initial=0)) >= SILENCE_PEAK:
@@ -54,7 +54,7 @@ class PlayoutMeter:
         self._settle()
 
     def cleared(self) -> None:
-        """What has not been played by now will not be."""
+        """Discard the audio that has not been played by now."""
         now = self._settle()
         for piece in self._ahead:
             if piece.begins < now:
@@ -63,9 +63,9 @@ class PlayoutMeter:
         self._ahead.clear()
 
     def heard_at(self, *, speech: bool = False) -> float | None:
-        """When something was heard last, now at the latest; None where nothing was.
+        """Return when sound was last heard, at most the current time; None if it never was.
 
-        With `speech`, something of the session's: clips do not count.
+        With `speech`, only the session's speech counts, not clips.
         """
         now = self._settle()
         kinds = (True,) if speech else (True, False)
@@ -82,12 +82,12 @@ class PlayoutMeter:
         return now
 
     def mark(self) -> None:
-        """Look for the first sound from now on."""
+        """Reset `first_heard_at`: look for the first sound from now on."""
         self._marked_at, self._first_at = self._settle(), None
 
     @property
     def first_heard_at(self) -> float | None:
-        """When something was heard first since `mark`, of any kind; None where nothing was."""
+        """Time of the first sound since `mark`, of any kind; None if there was none."""
         now = self._settle()
         if self._ahead and self._ahead[0].begins <= now:
             self._note_first(self._ahead[0])

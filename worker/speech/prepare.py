@@ -1,4 +1,4 @@
-"""Filling the cache of prepared speech, in the background, while nobody waits for a voice."""
+"""Fill the TTS cache in the background, while no utterance waits for synthesis."""
 
 from __future__ import annotations
 
@@ -28,49 +28,49 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: What one job may ask providers for, at the most: half an hour of speech.
+#: Most requests and characters that one job may send to providers: half an hour of speech.
 MOST_REQUESTS: Final = 500
 MOST_CHARACTERS: Final = 30_000
-#: Seconds before the first request: an interview that begins speaks its greeting now, and whoever
-#: speaks it keeps it.
+#: Seconds before the first request. An interview that begins speaks its greeting now, and that
+#: live speech is cached by the code that speaks it.
 _HEAD_START_S: Final = 1.0
-#: Seconds between two requests, at the least; otherwise as long as the last one took, so that a
-#: voice in our own process has half of one processor at the most.
+#: Minimum seconds between two requests. Otherwise the pause is as long as the last request took,
+#: so that a voice in the worker's own process uses at most half of one processor.
 _LEAST_PAUSE_S: Final = 0.2
-#: A provider is left after so many failures in a row, with a pause (seconds) after each that
-#: grows by itself.
+#: Failures in a row after which a provider is not asked any more. After each failure there is a
+#: pause (seconds), which grows by this value each time.
 _MOST_FAILURES: Final = 3
 _FAILURE_PAUSE_S: Final = 5.0
-#: Seconds until another sentence is tried after one that another job is at.
+#: Seconds before another sentence is tried, if another job has claimed the current one.
 _ELSEWHERE_PAUSE_S: Final = 1.0
-#: Seconds after which the chain is asked again that had nobody to ask.
+#: Seconds before the chain is asked again, if it had no provider to ask.
 _NOBODY_PAUSE_S: Final = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """What came of filling the cache."""
+    """Result of filling the cache."""
 
     #: Sentences that are in the cache now, and how many of them already were.
     sentences: int
     found: int
-    #: What was asked of providers.
+    #: Requests to providers, and the characters in them.
     requests: int
     characters: int
 
 
 async def prepare_lines(lines: Iterable[str], engine: ChainTTS) -> Prepared:
-    """Have `lines` spoken into the cache of `engine`, in their order; never raises.
+    """Synthesise `lines` into the cache of `engine`, in their order; never raises.
 
-    One sentence at a time, by the first of the chain that can, only while no other speech is
-    asked for, and only what is not there. Ends early where the cache takes nothing more, nobody
-    speaks, or `MOST_REQUESTS` or `MOST_CHARACTERS` are used up. To be cancelled when the job
-    ends.
+    One sentence at a time, with the first working provider of the chain. Requests are sent only
+    while no utterance waits for synthesis, and only for sentences that are not cached. Ends early
+    when the cache takes nothing more, when no provider can speak, or when `MOST_REQUESTS` or
+    `MOST_CHARACTERS` is used up. Cancel it when the job ends.
     """
     filling = _Filling(engine, engine.prepared)
     try:
         await filling.run([sentence for line in lines for sentence in await _spoken(line)])
-    except Exception as error:  # an interview goes on without it
+    except Exception as error:  # an interview continues without the cache
         logger.warning("preparing speech broke off: %s", type(error).__name__)
     result = filling.result()
     logger.info("speech is prepared", extra=vars(result))
@@ -78,12 +78,12 @@ async def prepare_lines(lines: Iterable[str], engine: ChainTTS) -> Prepared:
 
 
 class _Outcome(Enum):
-    """What came of one sentence."""
+    """Result for one sentence."""
 
     THERE = auto()
-    #: Another job is at it.
+    #: Another job is synthesising the sentence.
     ELSEWHERE = auto()
-    #: There is no use in going on.
+    #: Further attempts are useless.
     HOPELESS = auto()
 
 
@@ -121,7 +121,7 @@ class _Filling:
             self._pause_s = 0.0
 
     async def _prepare(self, sentence: str, store: SpeechStore) -> _Outcome:
-        """Have one sentence in the cache."""
+        """Bring one sentence into the cache."""
         while (candidate := await self._candidate()) is not None:
             name, voice = candidate
             if await store.find(name, sentence) is not None:
@@ -134,7 +134,7 @@ class _Filling:
                 return _Outcome.ELSEWHERE
             try:
                 if not self._engine.is_quiet:
-                    continue  # what is being spoken now is kept by whoever speaks it
+                    continue  # the code that speaks now also caches its sentences
                 pcm = await self._ask(name, voice, sentence)
                 if pcm is not None:
                     kept = await store.keep(name, sentence, pcm)
@@ -145,7 +145,7 @@ class _Filling:
         return _Outcome.HOPELESS
 
     async def _candidate(self) -> tuple[str, tts.TTS[Any]] | None:
-        """Who would speak now, once nobody waits for it; None where all fail at this."""
+        """Return the provider to ask, once no utterance waits; None if all of them have failed."""
         while True:
             await self._engine.quiet()
             somebody = False
@@ -170,7 +170,7 @@ class _Filling:
         try:
             async with aclosing(attempt.audio()) as audio:
                 pcm = np.concatenate([part async for part in audio])
-        except Exception as error:  # a plugin raises what it likes
+        except Exception as error:  # a plugin may raise anything
             self._engine.let_go(voice, error)
             await self._failed(name, error)
             return None
@@ -179,8 +179,12 @@ class _Filling:
         return pcm
 
     async def _failed(self, name: str, error: Exception) -> None:
-        """What will not pass the chain should know before a candidate waits for it. Anything
-        else may be haste of ours, for which nobody's voice should change."""
+        """Count a failure of a provider, and pause before the next request.
+
+        A permanent failure is reported to the chain before a candidate has to wait for that
+        provider. Any other failure may be caused by these background requests, and must not
+        change the interview's voice.
+        """
         failure = failure_of(error)
         failures = self._failures.get(name, 0) + 1
         self._failures[name] = _MOST_FAILURES if failure.for_good else failures
@@ -192,8 +196,10 @@ class _Filling:
 
 
 async def _spoken(line: str) -> list[str]:
-    """The sentences of a line as they come to the voice: AgentSession takes out what is markup
-    and emoji before."""
+    """Return the sentences of a line as the TTS receives them.
+
+    AgentSession removes markdown and emoji before, so this function does the same.
+    """
 
     async def text() -> AsyncIterator[str]:
         yield line

@@ -1,7 +1,7 @@
-"""Speech that was synthesised before it is needed: sentences on disk, shared by a worker's jobs.
+"""TTS cache: sentences synthesised before they are needed, on disk, shared by a worker's jobs.
 
-What is found there depends on who speaks, with which voice, model and settings, and on every
-word. A file's name is a hash of these; the words themselves stand nowhere.
+The cache key consists of the provider, the voice, the model, the settings and every word. A
+file's name is a hash of the key; the words themselves are not stored.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Changes whenever the same words would be spoken differently: what was kept before is then
-#: never asked for, and is the first to go.
+#: Version of the cache key. Change it when the same words would be spoken differently: older
+#: entries are then never read again, and are evicted first.
 _EDITION: Final = 1
-#: Seconds in which a file is read, or is not waited for: a voice answers in as many. A disk that
-#: was waited for in vain so often is not asked any more.
+#: Timeout in seconds for reading a file: a live voice answers in the same time. After
+#: `_MOST_IN_VAIN` timeouts the disk is not used any more.
 _FIND_BUDGET_S: Final = 0.3
 _MOST_IN_VAIN: Final = 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class Voice:
-    """All by which two providers' audio for the same words differs."""
+    """Everything that makes the audio of two providers differ for the same words."""
 
     provider: str
     voice: str
@@ -49,13 +49,13 @@ class Voice:
 
 
 def voices_of(settings: ProviderSettings) -> dict[str, Voice]:
-    """The voice of each member of INTERVIEW_TTS, by the member's name."""
+    """Return the voice of each usable provider in INTERVIEW_TTS, by the provider's name."""
     known = {
         "elevenlabs": Voice(
             provider="elevenlabs",
             voice=settings.elevenlabs_voice,
             model=settings.elevenlabs_model,
-            # A rehearsal's stand-in must not speak in an interview.
+            # Audio of a local test server must not be played in an interview.
             settings=(settings.elevenlabs_language, settings.elevenlabs_base_url),
         ),
         "local": Voice(
@@ -75,31 +75,31 @@ def _version_of(distribution: str) -> str:
 
 
 class SpeechStore(Protocol):
-    """Where prepared sentences are; `provider` is a member of the chain, by name."""
+    """Storage of prepared sentences. `provider` is the name of a provider of the chain."""
 
     async def find(self, provider: str, sentence: str) -> Pcm | None:
-        """The sentence in that provider's voice, 24 kHz mono; None where there is none."""
+        """Return the sentence in that provider's voice, 24 kHz mono; None if it is not cached."""
         ...
 
-    # A coroutine, since it becomes a task.
+    # Declared as a Coroutine, because the caller makes a task of it.
     def keep(self, provider: str, sentence: str, pcm: Pcm) -> Coroutine[Any, Any, bool]:
-        """Keep it. False where that is not possible, now or any more."""
+        """Store the sentence. Return False if that is not possible, now or permanently."""
         ...
 
     async def claim(self, provider: str, sentence: str) -> bool:
-        """Say that this job is about to ask for it; `release` it after. False where another is."""
+        """Claim the sentence for synthesis until `release`. Return False if another job has it."""
         ...
 
     async def release(self, provider: str, sentence: str) -> None:
-        """Give up a claim."""
+        """Release a claim."""
         ...
 
 
 class PreparedSpeech:
-    """The prepared sentences in a folder, in the voices of one job's chain.
+    """The prepared sentences in a folder, in the voices of one job's fallback chain.
 
-    Nothing of it raises: a disk that is full, read-only, damaged or does not answer costs the
-    preparation, once said in the log, and never speech.
+    No method raises. If the disk is full, read-only, damaged or does not answer, preparation
+    stops with one log line, and speech itself is not affected.
     """
 
     def __init__(self, folder: Path, voices: Mapping[str, Voice], *, max_bytes: int) -> None:
@@ -109,7 +109,7 @@ class PreparedSpeech:
         self._writable = True
 
     async def find(self, provider: str, sentence: str) -> Pcm | None:
-        """The sentence in that provider's voice, 24 kHz mono; None where there is none."""
+        """Return the sentence in that provider's voice, 24 kHz mono; None if it is not cached."""
         voice = self._voices.get(provider)
         if voice is None or self._in_vain >= _MOST_IN_VAIN:
             return None
@@ -127,7 +127,7 @@ class PreparedSpeech:
         return None
 
     async def keep(self, provider: str, sentence: str, pcm: Pcm) -> bool:
-        """Keep the sentence in that provider's voice. False where that is not possible."""
+        """Store the sentence in that provider's voice. Return False if that is not possible."""
         voice = self._voices.get(provider)
         if voice is None:
             return False
@@ -135,7 +135,7 @@ class PreparedSpeech:
         return await self._change("keep-speech", write) is not None
 
     async def claim(self, provider: str, sentence: str) -> bool:
-        """Say that this job is about to ask for it; `release` it after. False where another is."""
+        """Claim the sentence for synthesis until `release`. Return False if another job has it."""
         voice = self._voices.get(provider)
         if voice is None:
             return True
@@ -143,19 +143,19 @@ class PreparedSpeech:
         return await self._change("claim-speech", claim) is not False
 
     async def release(self, provider: str, sentence: str) -> None:
-        """Give up a claim."""
+        """Release a claim."""
         voice = self._voices.get(provider)
         if voice is not None:
             release = partial(self._files.release, name_of(voice, sentence))
             await self._change("release-speech", release)
 
     async def _change(self, name: str, change: Callable[[], bool]) -> bool | None:
-        """Do something to the folder; None where that is not possible any more."""
+        """Run a write operation on the folder; return None if writing is not possible any more."""
         if not self._writable:
             return None
         try:
             return await in_thread(name, change)
-        except Exception as error:  # a disk, mostly; or a thread that cannot be started
+        except Exception as error:  # usually the disk, or a thread that cannot be started
             if self._writable:
                 reason = getattr(error, "strerror", None) or type(error).__name__
                 logger.warning("speech is not prepared any more: %s", reason)
@@ -164,7 +164,7 @@ class PreparedSpeech:
 
 
 def prepared_speech(settings: Settings) -> PreparedSpeech | None:
-    """The cache that the settings name, in the data folder; None where they turn it off."""
+    """Return the TTS cache in the data folder, or None if the settings turn it off."""
     if not settings.prepared_speech:
         return None
     return PreparedSpeech(
@@ -175,7 +175,7 @@ def prepared_speech(settings: Settings) -> PreparedSpeech | None:
 
 
 def name_of(voice: Voice, sentence: str) -> str:
-    """The file's name, without its ending, of a sentence in a voice."""
+    """Return the file name, without its suffix, of a sentence in a voice."""
     words = " ".join(sentence.split())
     parts = [_EDITION, voice.provider, voice.voice, voice.model, voice.settings, words]
     return hashlib.blake2b(json.dumps(parts).encode(), digest_size=20).hexdigest()

@@ -1,4 +1,4 @@
-"""One stretch of audio on the line: what is left to be played, and how far it got."""
+"""One segment of output audio: what is left to be played, and how much was played."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ _BYTES_PER_SAMPLE: Final = 2
 
 @dataclass(frozen=True, kw_only=True)
 class Playout:
-    """How much of an utterance was played, in seconds."""
+    """Played and total duration of an utterance, in seconds."""
 
     played_s: float
-    #: Seconds of all of it; None where it was cut off before all of it was made.
+    #: Total seconds; None if the utterance was cut off before all of it was synthesised.
     made_s: float | None
 
 
 class Segment:
-    """Audio that is played in one go: one utterance of the session, or one clip."""
+    """A unit of playback: one utterance of the session, or one clip."""
 
     def __init__(self, *, sample_rate: int, speech: bool) -> None:
         self.speech = speech
-        #: The first of it was pushed.
+        #: True once its first audio was pushed.
         self.started = False
-        #: All of it has been captured.
+        #: True once all of it has been captured.
         self.complete = False
-        #: And not only ended because it was cut off.
+        #: True if it is complete, and did not end only because it was cut off.
         self.whole = False
-        #: It was played out or cut off; nothing of it is fed any more.
+        #: True once it was played out or cut off: nothing more of it is fed.
         self.over = False
         #: Seconds of it that were played, exact once it is over.
         self.played_s = 0.0
@@ -62,10 +62,10 @@ class Segment:
             self._append(part)
 
     def end(self) -> None:
-        """Mark it as complete.
+        """Mark the segment as complete.
 
-        An utterance that is cut off while it is made is ended first, in the same breath: it is
-        whole once the event loop has gone on.
+        An utterance that is cut off during synthesis is ended first, in the same event loop
+        iteration. So a segment counts as whole only in the next iteration, if it is not over.
         """
         self.complete = True
         for part in self._resampler.flush() if self._resampler else []:
@@ -81,11 +81,11 @@ class Segment:
 
     @property
     def has_audio(self) -> bool:
-        """Whether there is audio that was not pushed yet."""
+        """True if there is audio that was not pushed yet."""
         return bool(self._waiting)
 
     def take(self, seconds: float) -> rtc.AudioFrame:
-        """Take the next so many seconds out, or what there is, to be pushed to the sink."""
+        """Take the next `seconds` of audio, or all that there is, to be pushed to the sink."""
         size = round(seconds * self._sample_rate) * _BYTES_PER_SAMPLE
         self.started = True
         chunk = bytes(self._waiting[:size])
@@ -96,7 +96,7 @@ class Segment:
         return rtc.AudioFrame(chunk, self._sample_rate, 1, len(chunk) // _BYTES_PER_SAMPLE)
 
     def take_back(self, seconds: float) -> None:
-        """Put the last so many seconds that were pushed, but not played, back in front."""
+        """Put the last `seconds` that were pushed, but not played, back in front."""
         size = min(round(seconds * self._sample_rate) * _BYTES_PER_SAMPLE, len(self._pushed))
         if size:
             self._waiting[:0] = self._pushed[-size:]
@@ -104,18 +104,18 @@ class Segment:
             self.pushed_s -= size / self._bytes_per_s
 
     def ahead(self, queued_s: float) -> Pcm:
-        """What is there of it to be heard, the last so many seconds that were pushed among it."""
+        """Return the audio still to be heard, with the last `queued_s` seconds that were pushed."""
         size = min(round(queued_s * self._sample_rate) * _BYTES_PER_SAMPLE, len(self._pushed))
         pushed = self._pushed[len(self._pushed) - size :]
         return np.frombuffer(bytes(pushed + self._waiting), np.int16)
 
     @property
     def playout(self) -> Playout:
-        """How much of it was played, once it is over."""
+        """Played and total duration, valid once the segment is over."""
         return Playout(played_s=self.played_s, made_s=self._captured_s if self.whole else None)
 
     def close(self, played_s: float) -> None:
-        """End it after so many seconds; whoever waits for it goes on."""
+        """End the segment after `played_s` seconds, and resolve `finished`."""
         self.over = True
         self.played_s = played_s
         self._waiting.clear()

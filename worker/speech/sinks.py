@@ -1,4 +1,4 @@
-"""Where the line's audio goes: a published LiveKit track, or a callable without a room."""
+"""Destinations of the output audio: a published LiveKit track, or a callable without a room."""
 
 from __future__ import annotations
 
@@ -23,70 +23,70 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Seconds of an utterance that is still being made, at the most, which a sink holds: longer
-#: than the 0.3 s that loops are measured to be blocked for.
+#: Most seconds that a sink holds of an utterance that is still being synthesised: longer than the
+#: 0.3 s for which event loops were measured to be blocked.
 QUEUE_S: Final = 0.4
-#: Seconds of what is complete: every clip, and all but the longest line, is there as a whole, and
-#: is heard to its end over an event loop that is blocked.
+#: Most seconds of complete audio. Every clip, and all but the longest line, fits as a whole, and
+#: is heard to its end while the event loop is blocked.
 LONG_QUEUE_S: Final = 10.0
-#: Seconds of a frame that cannot be taken back once it was handed on.
+#: Seconds of a frame that cannot be taken back once it was delivered.
 PIECE_S: Final = 0.05
 _UNPUBLISH_TIMEOUT_S: Final = 1.0
-#: Seconds that sums of durations are off by.
+#: Seconds by which sums of durations may be off.
 _ROUNDING_S: Final = 1e-6
 
 
 class Sink(Protocol):
-    """What plays audio in real time, mono, at one sample rate, out of a queue."""
+    """Plays mono audio in real time, at one sample rate, out of a queue."""
 
     @property
     def sample_rate(self) -> int:
-        """Samples per second of the frames it takes."""
+        """Samples per second of the frames that the sink takes."""
 
     @property
     def capacity_s(self) -> float:
-        """Seconds of audio that it can hold."""
+        """Seconds of audio that the sink can hold."""
 
     @property
     def queued_s(self) -> float:
-        """Seconds of audio that it was given by `capture_frame` and has not played yet."""
+        """Seconds of audio from `capture_frame` that are not played yet."""
 
     @property
     def aside_s(self) -> float:
-        """Seconds of what `play_aside` gave it that it has not played yet."""
+        """Seconds of audio from `play_aside` that are not played yet."""
 
     async def open(self, room: rtc.Room | None) -> None:
-        """Begin to play.
+        """Start to play.
 
         Raises:
-            ValueError: it needs a room and got none.
+            ValueError: the sink needs a room and got none.
             PublishTrackError: the room refused the track.
         """
 
     async def wait_for_listener(self) -> None:
-        """Return once somebody can hear it; waits without limit."""
+        """Return once a participant can hear the audio; waits without limit."""
 
     async def capture_frame(self, frame: rtc.AudioFrame) -> None:
-        """Queue a frame; returns at once where the queue has room for it."""
+        """Queue a frame; returns at once if the queue has room for it."""
 
     def play_aside(self, frame: rtc.AudioFrame, *, after_s: float) -> bool:
-        """Queue a frame, from any thread, if there was nothing to play for `after_s` seconds.
+        """Queue a frame, from any thread, if nothing was played for `after_s` seconds.
 
-        Returns whether there was not, and it can be done.
+        Returns whether the frame was queued.
         """
 
     def clear(self) -> None:
-        """Throw away what is queued: nothing of it is heard any more."""
+        """Discard the queued audio: none of it is heard any more."""
 
     async def aclose(self) -> None:
-        """Stop playing and give everything back."""
+        """Stop playing, and release all resources."""
 
 
 class RtcSink:
-    """A microphone track of ours in a LiveKit room.
+    """The worker's own microphone track in a LiveKit room.
 
-    To be made on a running event loop. The source is SOURCE_MICROPHONE, because that is what
-    LiveKit's clients and agents take for a participant's voice.
+    Create it on a running event loop. The source is SOURCE_MICROPHONE, because LiveKit's clients
+    and agents take that for a participant's voice.
     """
 
     def __init__(
@@ -97,36 +97,36 @@ class RtcSink:
         self._room: rtc.Room | None = None
         self._publication: rtc.LocalTrackPublication | None = None
         self._closed = False
-        # LiveKit's own count falls behind for good when the loop was blocked, and knows nothing
-        # of what is played aside.
+        # LiveKit's own count falls behind permanently when the loop was blocked, and does not
+        # include the audio of `play_aside`.
         self._fed, self._aside = Playhead(), Playhead()
         self._clearings = 0
-        # Over the playheads and what is told the source at once with them.
+        # Guards the playheads, and the calls to the source that must match them.
         self._lock = threading.Lock()
 
     @property
     def sample_rate(self) -> int:
-        """Samples per second of the frames it takes."""
+        """Samples per second of the frames that the sink takes."""
         return self._source.sample_rate
 
     @property
     def capacity_s(self) -> float:
-        """Seconds of audio that it can hold."""
+        """Seconds of audio that the sink can hold."""
         return LONG_QUEUE_S
 
     @property
     def queued_s(self) -> float:
-        """Seconds of audio that it was given by `capture_frame` and has not played yet."""
+        """Seconds of audio from `capture_frame` that are not played yet."""
         return self._fed.left_s
 
     @property
     def aside_s(self) -> float:
-        """Seconds of what `play_aside` gave it that it has not played yet."""
+        """Seconds of audio from `play_aside` that are not played yet."""
         return self._aside.left_s
 
     @property
     def publication(self) -> rtc.LocalTrackPublication | None:
-        """The track as published, None before that."""
+        """The published track; None before it is published."""
         return self._publication
 
     async def open(self, room: rtc.Room | None) -> None:
@@ -150,13 +150,13 @@ class RtcSink:
             clearings = self._clearings
         await self._source.capture_frame(frame)
         if self._clearings != clearings:
-            # The source takes a frame in a thread of its own, which may have been later.
+            # The source takes a frame in its own thread, perhaps only after a clearing.
             self.clear()
 
     def play_aside(self, frame: rtc.AudioFrame, *, after_s: float) -> bool:
-        """Queue a frame, from any thread, if there was nothing to play for `after_s` seconds.
+        """Queue a frame, from any thread, if nothing was played for `after_s` seconds.
 
-        Returns whether there was not, and it can be done.
+        Returns whether the frame was queued.
         """
         with self._lock:
             if self._closed or min(self._fed.quiet_s, self._aside.quiet_s) < after_s:
@@ -170,17 +170,17 @@ class RtcSink:
         return True
 
     def clear(self) -> None:
-        """Throw away what is queued; the last of it is audible for up to 50 ms (measured)."""
+        """Discard the queued audio; up to 50 ms of it may still be audible (measured)."""
         with self._lock:
             self._clearings += 1
             self._fed.clear()
             self._aside.clear()
-            # LiveKit asserts that the source is still there, and fencing may come at any time.
+            # LiveKit asserts that the source still exists, and fencing may happen at any time.
             if not self._closed:
                 self._source.clear_queue()
 
     async def aclose(self) -> None:
-        """Take the track out of the room, if we are still in it, and free the source."""
+        """Unpublish the track if the room is still connected, and free the source."""
         if self._closed:
             return
         self.clear()
@@ -195,10 +195,10 @@ class RtcSink:
 
 
 class QueueSink:
-    """Hands each frame to a callable at the moment at which it would begin to be heard.
+    """Passes each frame to a callable at the moment at which it would begin to be heard.
 
-    For audio without a room: a terminal, a recording, a test. Its queue is short, since the event
-    loop itself plays it: nothing would be heard of a longer one over a loop that is blocked.
+    For audio without a room: a terminal, a recording, a test. The queue is short, because the
+    event loop itself plays it: a longer queue would not be heard either while the loop is blocked.
     """
 
     def __init__(
@@ -210,7 +210,7 @@ class QueueSink:
         self._deliver = deliver
         self._sample_rate = sample_rate
         self._frames: deque[rtc.AudioFrame] = deque()
-        # When, by the loop's clock, the frame that was handed on last will have been played.
+        # Event loop time at which the last delivered frame will have been played.
         self._due = 0.0
         self._filled = asyncio.Event()
         self._taken = asyncio.Event()
@@ -218,22 +218,22 @@ class QueueSink:
 
     @property
     def sample_rate(self) -> int:
-        """Samples per second of the frames it takes."""
+        """Samples per second of the frames that the sink takes."""
         return self._sample_rate
 
     @property
     def capacity_s(self) -> float:
-        """Seconds of audio that it can hold."""
+        """Seconds of audio that the sink can hold."""
         return QUEUE_S
 
     @property
     def aside_s(self) -> float:
-        """Nothing is played aside."""
+        """Always 0: this sink has no `play_aside`."""
         return 0.0
 
     @property
     def queued_s(self) -> float:
-        """Seconds of audio that it holds and has not played yet."""
+        """Seconds of audio that the sink holds and has not played yet."""
         return self._held_s + max(self._due - asyncio.get_running_loop().time(), 0.0)
 
     @property
@@ -241,7 +241,7 @@ class QueueSink:
         return sum(frame.duration for frame in self._frames)
 
     async def open(self, room: rtc.Room | None) -> None:
-        """Begin to play; there is no use for a room."""
+        """Start to play; the room is ignored."""
         if self._player is None:
             self._player = asyncio.create_task(self._play(), name="queue-sink")
 
@@ -258,11 +258,11 @@ class QueueSink:
             self._filled.set()
 
     def play_aside(self, frame: rtc.AudioFrame, *, after_s: float) -> bool:
-        """Nothing is heard without the event loop, which hands each frame on."""
+        """Return False: a frame is only delivered by the event loop."""
         return False
 
     def clear(self) -> None:
-        """Throw away what is queued."""
+        """Discard the queued audio."""
         self._frames.clear()
         self._due = 0.0
         self._taken.set()

@@ -1,7 +1,7 @@
-"""Sentences of audio as files, for as many processes as like: whole or not at all, and bounded.
+"""Multi-process audio cache on disk: atomic writes, size-bounded, LRU.
 
-The audio is kept as plain samples: a sentence is read and checked in a millisecond, where Opus
-takes 8 to 24 to decode (measured), and 20 s of it are a megabyte.
+Audio is stored as raw samples. A sentence is read and verified in a millisecond, where Opus takes
+8 to 24 ms to decode (measured). 20 s of it are a megabyte.
 """
 
 from __future__ import annotations
@@ -24,30 +24,30 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Every provider speaks at this rate (hertz), and so it is kept: one line carries all voices.
+#: Sample rate (hertz) of every provider and of the files: one audio output plays all voices.
 SAMPLE_RATE: Final = 24_000
 _FORMAT: Final = 1
-#: Magic, format, channels, samples a second, samples, and a digest of these, the file's name,
-#: and the samples: 16-bit mono, little-endian.
+#: Magic, format, channels, sample rate, number of samples, and a digest of these, the file's
+#: name, and the samples: 16-bit mono, little-endian.
 _HEADER: Final = struct.Struct("<8sHHII16s")
 _MAGIC: Final = b"IVSPEECH"
 _SUFFIX: Final = ".speech"
 _DRAFT_SUFFIX: Final = ".draft"
 _CLAIM_SUFFIX: Final = ".claim"
 _TRANSIENT: Final = (_DRAFT_SUFFIX, _CLAIM_SUFFIX)
-#: Seconds after which a draft, or a claim, is a dead job's.
+#: Seconds after which a draft, or a claim, is left over from a dead job.
 _STALE_S: Final = 60.0
-#: No sentence is longer (seconds): what claims to be is not read into memory.
+#: Longest possible sentence in seconds: a file that is longer is not read into memory.
 _LONGEST_S: Final = 900.0
-#: Room is made down to this part of the bound, so that it is not made for every sentence.
+#: Eviction frees space down to this part of the limit, so that it does not run for every write.
 _ROOMY: Final = 0.9
 
 
 class SpeechFiles:
-    """Audio files of at most `max_bytes` bytes together. Everything here blocks.
+    """Audio files of at most `max_bytes` bytes in total. All methods block.
 
     Any number of processes may use the folder at the same time: a file is replaced as a whole,
-    and whoever finds one gone takes it for a miss.
+    and a file that has disappeared is a cache miss.
     """
 
     def __init__(self, folder: Path, *, max_bytes: int) -> None:
@@ -55,7 +55,7 @@ class SpeechFiles:
         self._max_bytes = max_bytes
 
     def read(self, name: str) -> Pcm | None:
-        """The samples, if they are there and whole; what is damaged is removed."""
+        """Return the samples if the file exists and is intact; a damaged file is removed."""
         path = self._path(name)
         try:
             with path.open("rb") as file:
@@ -68,11 +68,11 @@ class SpeechFiles:
                 path.unlink()
                 logger.warning("a prepared sentence was damaged, and is removed")
             else:
-                os.utime(path)  # what was used last is removed last
+                os.utime(path)  # least recently used files are removed first
         return pcm
 
     def write(self, name: str, pcm: Pcm) -> bool:
-        """Put the samples there, and make room where that is too much. Raises OSError."""
+        """Store the samples, and evict old files if the limit is exceeded. Raises OSError."""
         self._make_folder()
         draft = self._folder / f"{name}.{os.getpid()}.{secrets.token_hex(4)}{_DRAFT_SUFFIX}"
         try:
@@ -86,7 +86,7 @@ class SpeechFiles:
         return True
 
     def claim(self, name: str) -> bool:
-        """Say that this job is about to ask for it. False where another one is. Raises OSError."""
+        """Claim the sentence for this job. False if another job has claimed it. Raises OSError."""
         path = self._claim(name)
         self._make_folder()
         with contextlib.suppress(OSError):
@@ -99,12 +99,15 @@ class SpeechFiles:
         return True
 
     def release(self, name: str) -> bool:
-        """Give up a claim. Raises OSError."""
+        """Release a claim. Raises OSError."""
         self._claim(name).unlink(missing_ok=True)
         return True
 
     def _make_room(self) -> None:
-        """Remove what was not used for longest. Another process may be at the same."""
+        """Remove stale drafts and claims, and the least recently used files over the limit.
+
+        Another process may do the same at the same time.
+        """
         found: list[tuple[float, int, Path]] = []
         stale = time.time() - _STALE_S
         for entry in os.scandir(self._folder):

@@ -1,4 +1,4 @@
-"""Speech cut into pieces that can be transcribed: one a stretch, more where it goes on for long."""
+"""Split speech into pieces for transcription: one per stretch, several for long speech."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ _RATE: Final = local_models.STT_SAMPLE_RATE
 
 @dataclass(frozen=True, kw_only=True)
 class Piece:
-    """Speech to be transcribed; the times are seconds of audio since the stream began."""
+    """A piece of speech to transcribe. Times are seconds of audio since the stream began."""
 
     samples: Pcm
     start_s: float
     end_s: float
-    #: Whether the speaker stopped after it, rather than it being cut off a longer speech.
+    #: True if the speaker stopped after this piece, False if it was cut out of longer speech.
     ends_speech: bool
 
 
 class SpeechPieces:
-    """Collects the speech that goes on, 16 kHz mono, and hands out what is ready of it."""
+    """Collects the speech in progress, 16 kHz mono, and returns the pieces that are ready."""
 
     def __init__(self) -> None:
         self._speech: list[Pcm] | None = None
@@ -37,17 +37,20 @@ class SpeechPieces:
 
     @property
     def going_on(self) -> bool:
-        """Whether speech has begun and not ended."""
+        """True while speech has begun and not ended."""
         return self._speech is not None
 
     def begin(self, samples: Iterable[Pcm], now_s: float) -> None:
-        """Begin a stretch of speech with what was heard of it so far, up to `now_s`."""
+        """Begin a stretch of speech with the audio received so far, which ends at `now_s`."""
         self._speech = list(samples)
         held_s = sum(len(part) for part in self._speech) / _RATE
         self._start_s = now_s - held_s
 
     def go_on(self, samples: Iterable[Pcm], now_s: float) -> Piece | None:
-        """Take more of the speech, if it goes on; what has outgrown one piece is cut off it."""
+        """Add audio to the speech in progress; return a piece if the speech is too long for one.
+
+        Returns None otherwise, and if no speech is in progress.
+        """
         if self._speech is None:
             return None
         self._speech += samples
@@ -68,7 +71,7 @@ class SpeechPieces:
         return piece
 
     def end(self, end_s: float) -> Piece | None:
-        """End the stretch, if one goes on: the rest of it."""
+        """End the speech in progress and return the rest of it; None if there is none."""
         if self._speech is None:
             return None
         samples, self._speech = np.concatenate(self._speech), None

@@ -1,4 +1,4 @@
-"""What was said and is not understood yet: the audio of it, and for how long it is owed."""
+"""Track speech that no final transcript covers yet, and keep its audio."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from livekit.agents.utils import aio
 
 from worker.speech.energy_gate import EnergyVAD
 
-#: Seconds kept while nobody speaks: a VAD notices speech up to so long after its first sound.
+#: Seconds kept during silence: a VAD reports speech up to this long after its first sound.
 _PRE_ROLL_S = 0.9
-#: Seconds kept at the most; of speech that nobody understands for longer, the oldest is lost.
+#: Most seconds kept: of speech that stays without a transcript longer, the oldest audio is lost.
 _LONGEST_S = 60.0
-#: Seconds by which speech begins before the moment that the VAD gives.
+#: Seconds by which speech may begin before the moment that the VAD reports.
 _MARGIN_S = 0.5
-#: Seconds by which the end of the last word, as a provider gives it, may lie before the VAD's.
+#: Seconds by which the end of the last word, as a provider reports it, may precede the VAD's.
 _SLACK_S = 0.7
 
 
 class ReplayBuffer:
-    """The newest audio, by its position: seconds of audio since the stream began."""
+    """The newest audio, by position: seconds of audio since the stream began."""
 
     def __init__(self, longest_s: float = _LONGEST_S) -> None:
         self._longest_s = longest_s
         self._frames: deque[tuple[float, rtc.AudioFrame]] = deque()
-        #: The position of the end of the newest frame.
+        #: Position of the end of the newest frame.
         self.end_s = 0.0
 
     @property
     def start_s(self) -> float:
-        """The position of the oldest sample that is kept."""
+        """Position of the oldest sample that is kept."""
         return self._frames[0][0] if self._frames else self.end_s
 
     def push(self, frame: rtc.AudioFrame) -> None:
-        """Keep a frame, and no more than the longest time of them."""
+        """Keep a frame, and drop frames beyond the longest time."""
         self._frames.append((self.end_s, frame))
         self.end_s += frame.duration
         self.forget(self.end_s - self._longest_s)
@@ -48,16 +48,16 @@ class ReplayBuffer:
             self._frames.popleft()
 
     def frames(self) -> Sequence[rtc.AudioFrame]:
-        """All that is kept, oldest first."""
+        """Return all kept frames, oldest first."""
         return [frame for _, frame in self._frames]
 
 
 class SpeechWatch:
-    """Listens for speech with a VAD of its own, and keeps the audio that nobody has understood.
+    """Detects speech with its own VAD stream, and keeps the audio that has no transcript yet.
 
-    Without a VAD, or with one that breaks, loudness decides (`energy_gate`). `on_change` is
-    called whenever speech begins or ends. Times are the event loop's, positions are seconds of
-    audio.
+    Speech that no final transcript covers is "owed". Without a VAD, or with one that fails,
+    loudness decides (`energy_gate`). `on_change` is called whenever speech begins or ends. Times
+    are event loop times, positions are seconds of audio.
     """
 
     def __init__(self, detector: vad.VAD | None, on_change: Callable[[], None]) -> None:
@@ -66,11 +66,11 @@ class SpeechWatch:
         self._detector = detector or EnergyVAD()
         self._on_change = on_change
         self._stream: vad.VADStream | None = None
-        #: The position of the first sample that the VAD's stream was given.
+        #: Position of the first sample that the VAD stream received.
         self._stream_start_s = 0.0
         self._watching: asyncio.Task[None] | None = None
-        # The newest speech: its positions, and when it was noticed and was over; and since when
-        # something is owed without a break.
+        # The newest speech: its positions, and when its start and its end were noticed. Also
+        # `owed_since`: since when speech has been owed without interruption.
         self._began_s = self._ended_s = 0.0
         self._understood_s = 0.0
         self._over = False
@@ -79,7 +79,7 @@ class SpeechWatch:
 
     @property
     def owed(self) -> bool:
-        """Whether something was said, or is being said, that no final text covers."""
+        """True if speech, finished or in progress, is not covered by a final transcript."""
         if self.speaking:
             return True
         slack_s = min(_SLACK_S, (self._ended_s - self._began_s) / 2)
@@ -87,7 +87,7 @@ class SpeechWatch:
 
     @property
     def owed_s(self) -> float:
-        """Seconds of audio that may hold what is owed."""
+        """Seconds of kept audio that may contain the owed speech; 0 if none is owed."""
         return self.buffer.end_s - self.buffer.start_s if self.owed else 0.0
 
     @property
@@ -97,7 +97,7 @@ class SpeechWatch:
         return self._began_s, end_s - self._began_s
 
     def push(self, frame: rtc.AudioFrame) -> None:
-        """Take in what was just heard."""
+        """Process a received frame."""
         if self._stream is None:
             self._stream_start_s = self.buffer.end_s
             self._stream = self._detector.stream()
@@ -106,18 +106,18 @@ class SpeechWatch:
         try:
             self._stream.push_frame(frame)
         except RuntimeError:
-            # It has ended, which no VAD does by itself: it broke.
+            # The stream has ended, which no VAD does on its own: it failed.
             self._give_up_on(self._stream)
 
     def understood(self, until_s: float) -> None:
-        """A final text covers everything before a position."""
+        """Record that a final transcript covers everything before a position."""
         self._understood_s = max(self._understood_s, until_s)
         self.buffer.forget(until_s)
 
     def forgive(self, asked_at: float) -> None:
-        """There were no words in what has been heard so far: nothing is owed for it.
+        """Record that the audio so far contains no words: no transcript is owed for it.
 
-        Not so for speech that began after `asked_at`, when the last one was asked.
+        Speech that began after `asked_at`, when the last provider was asked, stays owed.
         """
         if self.began_at > asked_at:
             self.understood(self._began_s - _MARGIN_S)
@@ -127,7 +127,7 @@ class SpeechWatch:
             self.owed_since = self.began_at = asyncio.get_running_loop().time()
 
     def end_of_audio(self) -> None:
-        """No more comes: speech that goes on ends here, and so does what is noticed later."""
+        """Note that the audio has ended. This ends speech in progress, and any reported later."""
         self._over = True
         if self.speaking:
             self._end(self.buffer.end_s)
@@ -143,7 +143,7 @@ class SpeechWatch:
         try:
             async for event in stream:
                 self._take(event)
-        except Exception:  # whatever a model raises; speech has to be noticed all the same
+        except Exception:  # a model may raise anything; speech must still be noticed
             self._give_up_on(stream)
         finally:
             await stream.aclose()
@@ -170,7 +170,7 @@ class SpeechWatch:
         elif event.type is vad.VADEventType.END_OF_SPEECH:
             self._end(now_s - event.silence_duration)
         elif not self.owed:
-            # By the VAD's own position: it may lag behind what has been pushed.
+            # Use the VAD's own position: it may lag behind the pushed audio.
             self.buffer.forget(now_s - _PRE_ROLL_S)
 
     def _end(self, at_s: float) -> None:

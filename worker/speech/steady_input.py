@@ -1,4 +1,4 @@
-"""The candidate's audio without a gap: silence where nothing comes."""
+"""Audio input that fills gaps in the candidate's audio with silence."""
 
 from __future__ import annotations
 
@@ -13,35 +13,36 @@ from livekit.agents.voice import io
 
 from worker.speech.frames import frame_of, samples_of
 
-#: Seconds of one look for a frame, and how many of them in vain make a gap. Looks are counted,
-#: not seconds: an event loop that was blocked for long says nothing about the candidate.
+#: Seconds of one wait for a frame, and how many waits without a frame make a gap. Waits are
+#: counted, not seconds: after a blocked event loop the elapsed time proves nothing about the
+#: candidate.
 _LOOK_S: Final = 0.1
 _LOOKS: Final = 5
 #: Root mean square of samples (full scale is 32768) below which there is no sound: -50 dB.
 _LEAST_SOUND: Final = 104.0
-#: The mark of such a frame.
+#: Key in `userdata` that marks a frame of generated silence.
 _MADE_UP: Final = "made_up"
 
 
 def is_made_up(frame: object) -> bool:
-    """Whether a frame is silence that nobody has sent."""
+    """Return whether a frame is generated silence that no client has sent."""
     return isinstance(frame, rtc.AudioFrame) and _MADE_UP in frame.userdata
 
 
 class SteadyInput(io.AudioInput):
-    """Passes on what `source` gives, and silence in real time where that gives nothing for 0.5 s.
+    """Passes on the frames of `source`, and silence in real time if none arrives for 0.5 s.
 
-    Whoever listens goes by the audio alone: speech that is under way when the audio stops would
-    never end for a VAD, and its text would never be final. A candidate's client that unpublishes
-    its microphone, or leaves, stops it at once (measured); lost packets do not: WebRTC makes up
-    silence for those.
+    Listeners depend on the audio alone. If the audio stopped during speech, a VAD would never end
+    that speech, and its text would never be final. A candidate's client that unpublishes its
+    microphone, or leaves, stops the audio at once (measured). Lost packets do not: WebRTC fills
+    them with silence.
 
-    Nothing is made up before the first frame, nor while no session is attached.
+    No silence is generated before the first frame, nor while no session is attached.
 
     Args:
-        source: The audio as it comes.
-        matters: Whether a gap that begins now is to be told; it is not where nobody speaks.
-        on_gap: Told the length of such a gap, in seconds, once it is over.
+        source: The audio as it arrives.
+        matters: Returns whether to report a gap that begins now; a gap outside speech is not.
+        on_gap: Called with the length of such a gap, in seconds, once the gap is over.
     """
 
     def __init__(
@@ -59,17 +60,17 @@ class SteadyInput(io.AudioInput):
         self._coming: asyncio.Future[rtc.AudioFrame] | None = None
         self._silence: rtc.AudioFrame | None = None
         self._looks = 0
-        # While silence is made up: when the next frame of it is due.
+        # While silence is generated: when the next frame of it is due.
         self._due_at: float | None = None
         self._frame_at = math.inf
         self._attached = True
         self._is_read = False
-        #: The loop's time at which something louder than a quiet room came last.
+        #: Event loop time of the last frame that was louder than a quiet room.
         self.sound_at = -math.inf
 
     @property
     def makes_up(self) -> bool:
-        """Whether nothing comes now."""
+        """True while no audio arrives and silence is generated."""
         return self._due_at is not None
 
     async def __anext__(self) -> rtc.AudioFrame:
@@ -81,12 +82,15 @@ class SteadyInput(io.AudioInput):
             self._leave_off()
 
     def on_attached(self) -> None:
-        """A session listens."""
+        """Note that a session is attached."""
         super().on_attached()
         self._attached = True
 
     def on_detached(self) -> None:
-        """No session listens; one may later, or go on waiting meanwhile."""
+        """Note that no session is attached.
+
+        A session may attach again later. A read that is still waiting continues to wait.
+        """
         super().on_detached()
         self._attached = False
         self._silence = None
@@ -131,7 +135,7 @@ class SteadyInput(io.AudioInput):
         now = asyncio.get_running_loop().time()
         if not self.makes_up:
             self._is_told = self._matters()
-        # What a blocked loop has missed is not made up for.
+        # Silence that was missed during a blocked event loop is not generated afterwards.
         due_at = now if self._due_at is None else max(self._due_at, now - _LOOK_S)
         self._due_at = due_at + silence.duration
         return silence

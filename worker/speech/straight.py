@@ -1,4 +1,4 @@
-"""Into a LiveKit audio source without an event loop, from any thread."""
+"""Send audio to a LiveKit audio source without an event loop, from any thread."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class StraightUnavailable(Exception):
-    """This version of LiveKit's SDK takes no audio without its event loop."""
+    """Raised when this version of LiveKit's SDK takes no audio without its event loop."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__(
@@ -22,19 +22,19 @@ class StraightUnavailable(Exception):
 
 
 def capture_straight(source: rtc.AudioSource, frame: rtc.AudioFrame) -> None:
-    """Queue a frame. It must fit into what is free of the source's queue.
+    """Queue a frame. It must fit into the free space of the source's queue.
 
     `AudioSource.capture_frame` (livekit 1.1.21) sends this very request, and then waits on its
-    event loop for the answer, which says no more than that the frame was taken. The native side
-    has threads of its own: it copies the samples before the request returns, and plays them
-    whatever Python does.
+    event loop for the answer, which only confirms that the frame was taken. The native side has
+    its own threads: it copies the samples before the request returns, and plays them
+    independently of Python.
 
-    Raises StraightUnavailable where the SDK's private parts are not what they were.
+    Raises StraightUnavailable if the SDK's private parts have changed.
     """
     try:
         request = ffi_pb2.FfiRequest()
         request.capture_audio_frame.source_handle = source._ffi_handle.handle
         request.capture_audio_frame.buffer.CopyFrom(frame._proto_info())
         FfiClient.instance.request(request)
-    except Exception as error:  # whatever another version makes of it
+    except Exception as error:  # another version may raise anything
         raise StraightUnavailable(error) from error

@@ -1,4 +1,4 @@
-"""Whom to ask about one stretch of speech, and who turns out to be deaf."""
+"""Select the provider for one stretch of speech, and find those that give no transcript."""
 
 from __future__ import annotations
 
@@ -12,21 +12,23 @@ from worker.providers.failure import NoText
 
 Choice = tuple[str, stt.STT[Any]]
 
-#: How often the patience is doubled while a sound goes on in which nobody finds words.
+#: Limit on how often the timeout is doubled, while a sound continues without a transcript.
 _MOST_DOUBLINGS = 4
-#: So often a provider that begins to understand and falls silent is asked again at once.
+#: A provider that starts to transcribe and then gives no text is asked again at once, up to this
+#: many times.
 _MOST_TRIES = 3
-#: So many stretches of speech, each of so many seconds, in which nobody finds a word are no
-#: noise any more: then all are deaf.
+#: After this many stretches of speech in a row without a transcript, each of at least this many
+#: seconds, the cause is not noise any more: all providers then count as failed.
 _DEAF_STRETCHES = 3
 _LEAST_STRETCH_S = 1.0
 
 
 class Round:
-    """The chain's members asked in turn, until one gives text or all have been asked.
+    """Asks the providers of the chain in turn, until one gives text or all have been asked.
 
-    Who gave no text is only suspected: a cough has no words for anybody. The suspicion is
-    confirmed by text from somebody else for the same audio, and dropped where there is none.
+    A provider without text is only suspected, because a cough has no words for any provider. Text
+    from another provider for the same audio confirms the suspicion. Without such text it is
+    dropped.
     """
 
     def __init__(self, chain: ProviderChain[stt.STT[Any]]) -> None:
@@ -35,47 +37,47 @@ class Round:
         self._begun = False
         self._suspects: list[Choice] = []
         self._found_nothing = False
-        #: How often the others were asked about the stretch that begins there, in vain.
+        #: Rounds without text for one stretch of speech, and the position where it begins.
         self._forgiven, self._stretch_s = 0, -1.0
         self._deaf: list[float] = []
-        #: How many have fallen silent since the last final text.
+        #: How many providers gave no text since the last final transcript.
         self._tries = 0
 
     @property
     def open(self) -> bool:
-        """Whether somebody is under suspicion."""
+        """True if a provider is under suspicion."""
         return bool(self._suspects)
 
     def patience_factor(self, stretch: tuple[float, float]) -> int:
-        """By how much to be more patient with a stretch of speech, or noise, that goes on."""
+        """Return the factor on the timeout for speech, or noise, that continues."""
         return 1 << min(self._forgiven, _MOST_DOUBLINGS) if stretch[0] == self._stretch_s else 1
 
     def choose(self) -> Choice | None:
-        """Whom to ask next; None when all have been asked, and the round is over."""
+        """Return the next provider to ask; None if all have been asked and the round is over."""
         if not self._begun:
             asked = {name for name, _ in self._suspects}
             self._begun = True
             self._waiting = (each for each in self._chain.candidates() if each[0] not in asked)
         chosen = next(self._waiting, None)
         if chosen is None and self._suspects and not self._found_nothing:
-            # The others could not be asked: the first again, with the whole of the audio.
+            # No other provider could be asked: ask the first again, with the whole audio.
             return self._suspects[0] if self._tries < _MOST_TRIES else None
         return chosen
 
     def suspect(self, choice: Choice, *, late: bool) -> None:
-        """A provider gave no text; a `late` one was opened for this audio alone."""
+        """Record a provider without text. A `late` one was opened for this audio alone."""
         self._suspects.append(choice)
         self._tries += 1
         self._found_nothing = self._found_nothing or late
 
     def text_from(self, name: str, *, final: bool, same_speech: bool) -> None:
-        """A provider gave text: the others who gave none for the same speech have failed."""
+        """Record a provider with text: those without text for the same speech have failed."""
         for suspect in dict.fromkeys(suspect for suspect, _ in self._suspects):
             if suspect != name and not same_speech:
-                continue  # it may have been a cough that they had no words for
+                continue  # it may have been a cough without words
             if suspect != name:
                 self._chain.failed(suspect, NoText(), served_by=name)
-            else:  # it is its stream that was deaf
+            else:  # only an earlier stream of this provider gave no text
                 self._chain.fault(name, NoText.__name__)
         self._chain.served(name)
         self.restart()
@@ -85,9 +87,9 @@ class Round:
             self._tries = 0
 
     def over(self, stretch: tuple[float, float]) -> bool:
-        """All were asked about a stretch of speech; whether some listened and found no words.
+        """End a round without text; return whether a provider listened and found no words.
 
-        They are forgiven, until that has come to pass several times in a row.
+        The suspects are forgiven, unless this has happened several times in a row.
         """
         suspects, heard_nothing = list(self._suspects), self._found_nothing
         self.restart()
@@ -105,5 +107,5 @@ class Round:
         return True
 
     def restart(self) -> None:
-        """Begin anew with the first choice, nobody under suspicion."""
+        """Start a new round with the first choice and without suspects."""
         self._begun, self._suspects, self._found_nothing = False, [], False

@@ -27,40 +27,41 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: What the model takes: 1.2 s at 16 kHz (livekit.local_inference.EOT_MAX_SAMPLES).
+#: Input of the model: 1.2 s at 16 kHz (livekit.local_inference.EOT_MAX_SAMPLES).
 SAMPLE_RATE: Final = 16_000
 WINDOW: Final = 19_200
-#: Seconds for a prediction; 0.12 s on one of two busy cores. The framework itself waits 1 s from
-#: the end of speech, which comes later than the request.
+#: Timeout for a prediction in seconds. One takes 0.12 s on one of two busy cores. The framework
+#: itself waits 1 s from the end of speech, which is later than the request.
 _PREDICTION_S = 1.0
-#: Seconds before it is tried again; doubled each time, and anew once it has served.
+#: Backoff in seconds before the model is tried again: first value, doubled up to the limit, and
+#: reset after a successful prediction.
 _FIRST_PAUSE_S = 1.0
 _LONGEST_PAUSE_S = 60.0
 
-#: What a model is tried out with.
+#: Input for a trial of the model.
 SILENCE: Final = np.zeros(WINDOW, np.int16)
-#: The probability of a turn that is over: the shorter silence of the two ends it.
+#: Probability for a turn that is over: the shorter of the two silences ends it.
 _OVER = 1.0
 
-#: From the newest 1.2 s of sound, the probability that the turn is over.
+#: Returns the probability that the turn is over, for the newest 1.2 s of audio.
 Predict = Callable[["Pcm"], Awaitable[float]]
 
 
 class WatchedTurnDetector:
-    """The local end-of-turn model, as livekit-agents takes one (`turn_detection=`).
+    """The local end-of-turn model, in the form that livekit-agents takes (`turn_detection=`).
 
-    A prediction that raises, or takes longer than 1 s, is told to `on_change` as a loss; its turn
-    ends on the VAD's silence like any other without a model. It is then tried with silence, with
-    back-off, and told as ready when that succeeds. Nothing of it ever asks the network.
+    A prediction that raises, or takes longer than 1 s, is reported to `on_change` as a loss. Its
+    turn ends on the VAD's silence, as without a model. The model is then tried with silence, with
+    backoff, and reported as ready when a trial succeeds. The network is never used.
 
     Args:
         predict: The model.
-        thresholds: livekit's detector of the same model, for what it knows of languages.
+        thresholds: livekit's detector of the same model, for its thresholds and languages.
     """
 
     def __init__(self, predict: Predict, thresholds: inference.TurnDetector) -> None:
         self.thresholds = thresholds
-        #: Told the condition `turn_detector` whenever it changes, and awaited.
+        #: Called with the condition `turn_detector` whenever it changes, and awaited.
         self.on_change: Callable[[Condition], Awaitable[None]] | None = None
         self._predict = predict
         self._pause_s = _FIRST_PAUSE_S
@@ -78,23 +79,23 @@ class WatchedTurnDetector:
     def stream(
         self, *, conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS
     ) -> WatchedTurnStream:
-        """Start to listen to one speaker. There is no connection for the options to bind."""
+        """Open a stream for one speaker. `conn_options` is ignored: there is no connection."""
         return WatchedTurnStream(self)
 
     async def probability(self, sound: Pcm) -> float:
-        """The probability that the turn is over; of a failure, that of one that is."""
+        """Return the probability that the turn is over; 1.0 while the model fails."""
         if self._mending is not None:
             return _OVER
         try:
             probability = await self._ask(sound)
-        except Exception as error:  # whatever a model raises, the turn has to end
+        except Exception as error:  # a model may raise anything; the turn has to end
             self._lose(error)
             return _OVER
         self._pause_s = _FIRST_PAUSE_S
         return probability
 
     async def _ask(self, sound: Pcm) -> float:
-        """Raises what the model raises, and TimeoutError."""
+        """Run the model. Raises what the model raises, and TimeoutError."""
 
         async def ask() -> float:
             return await faults.at("turn_detector", self._predict(sound))
@@ -117,7 +118,7 @@ class WatchedTurnDetector:
         while True:
             await asyncio.sleep(self._pause_s)
             self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
-            with contextlib.suppress(Exception):  # the next try may be a better one
+            with contextlib.suppress(Exception):  # the next trial may succeed
                 await self._ask(SILENCE)
                 break
         logger.info("the turn detector is back")
@@ -132,19 +133,19 @@ class WatchedTurnDetector:
         )
         try:
             await self.on_change(condition)
-        except Exception as error:  # it goes on, whatever is made of it
+        except Exception as error:  # the detector continues even if the callback fails
             kind = type(error).__name__
             logger.warning("the turn detector's condition was not taken: %s", kind)
 
     async def aclose(self) -> None:
-        """Try nothing any more. A prediction that hangs is left behind in its thread."""
+        """Stop the trials. A prediction that hangs is abandoned in its thread."""
         self._closed = True
         if self._mending is not None:
             await aio.cancel_and_wait(self._mending)
 
 
 class WatchedTurnStream:
-    """One speaker's audio; a prediction is of the newest 1.2 s of it."""
+    """One speaker's audio; a prediction uses the newest 1.2 s of it."""
 
     is_fallback = False
     #: Seconds that the framework waits for a prediction once speech has ended.
@@ -165,19 +166,19 @@ class WatchedTurnStream:
         return self._owner.provider
 
     async def unlikely_threshold(self, language: LanguageCode | None) -> float | None:
-        """The probability below which a turn is taken to go on."""
+        """Return the probability below which a turn counts as unfinished."""
         return await self._owner.thresholds.unlikely_threshold(language)
 
     async def backchannel_threshold(self, language: LanguageCode | None) -> float | None:
-        """None: the local model knows nothing of backchannels."""
+        """Return None: the local model does not detect backchannels."""
         return None
 
     async def supports_language(self, language: LanguageCode | None) -> bool:
-        """Whether the model knows the language."""
+        """Return whether the model supports the language."""
         return await self._owner.thresholds.supports_language(language)
 
     def predict(self) -> asyncio.Future[TurnDetectionEvent]:
-        """Ask whether the turn is over by now; never fails."""
+        """Request a prediction whether the turn is over by now; never fails."""
         self.cancel_inference()
         asked: asyncio.Future[TurnDetectionEvent] = asyncio.get_running_loop().create_future()
         self._asked = asked
@@ -190,7 +191,7 @@ class WatchedTurnStream:
         _settle(asked, probability, time.perf_counter() - began)
 
     def cancel_inference(self, *, timed_out: bool = False) -> None:
-        """Forget the request: the speaker goes on, or it took too long."""
+        """Drop the request: the speaker continues, or the prediction took too long."""
         if self._asking is not None:
             self._asking.cancel()
         if self._asked is not None:
@@ -198,23 +199,23 @@ class WatchedTurnStream:
         self._asking = self._asked = None
 
     def push_audio(self, frame: rtc.AudioFrame) -> None:
-        """Take in what was just heard."""
+        """Add received audio."""
         try:
             self._newest.push_frame(frame)
-        except ValueError:  # another sample rate than before, or a frame that is longer than all
+        except ValueError:  # the sample rate changed, or the frame is longer than the buffer
             self._newest = utils.AudioArrayBuffer(buffer_size=WINDOW, sample_rate=SAMPLE_RATE)
 
     def flush(self, reason: str | None = None) -> None:
-        """Forget what was heard: a turn is over."""
+        """Drop the received audio: a turn is over."""
         self.cancel_inference()
         self._newest.shift(len(self._newest))
 
     def end_input(self) -> None:
-        """No more audio comes."""
+        """Drop the received audio: the input has ended."""
         self.flush()
 
     async def aclose(self) -> None:
-        """Forget everything."""
+        """Drop the received audio, and wait for the current prediction to end."""
         asking = self._asking
         self.flush()
         if asking is not None:

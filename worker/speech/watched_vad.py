@@ -1,4 +1,4 @@
-"""A VAD that may die in the middle of an interview, and takes no turn along."""
+"""VAD wrapper that reports a failure, reopens the stream, and loses no turn."""
 
 from __future__ import annotations
 
@@ -20,59 +20,60 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Seconds before it is opened again; doubled each time, and anew once it has worked for long.
+#: Backoff in seconds before the stream is reopened: first value, doubled up to the limit, and
+#: reset after the stream has worked for `_STEADY_S`.
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 30.0
 _STEADY_S = 60.0
-#: Seconds without speech after which one that came later takes part: between turns, so that
-#: none is ended by one that has heard half of it.
+#: Seconds without speech after which a stream that was opened late is used. That is between
+#: turns, so that no turn is ended by a stream that has heard only half of it.
 _QUIET_S = 2.0
-#: Seconds for whoever is told.
+#: Timeout in seconds for the `on_change` callback.
 _TELL_S = 1.0
 
 _START = vad.VADEventType.START_OF_SPEECH
 _END = vad.VADEventType.END_OF_SPEECH
 
-#: The reasons of a loss; of any other error it is VADFailed.
+#: Errors whose name is the reason of the loss; the reason of any other error is VADFailed.
 _REASONS = (VADSilent, VADEnded)
 
 
 class WatchedVAD(FailingVAD):
-    """A VAD whose streams never fail: what goes wrong with `inner` is told to `on_change`.
+    """A VAD whose streams never fail: failures of `inner` are reported to `on_change`.
 
-    A stream of `inner` that raises, ends early, or takes 2 s of audio without one event is lost,
-    and opened again with back-off. Speech that was going on then is ended, for nobody would end
-    it otherwise; it is ended after `on_change` has returned (1 s at the most), so that whoever
-    listens may first let something else end the turn. One that is back is ready once it has
-    delivered and nobody has spoken for 2 s.
+    A stream of `inner` is lost if it raises, ends early, or takes 2 s of audio without an event.
+    It is reopened with backoff. Speech in progress is then ended, because no other component
+    would end it. END_OF_SPEECH is emitted only after `on_change` has returned (1 s at most), so
+    that the callback can first let another component end the turn. A reopened stream is ready
+    once it delivers events and has heard no speech for 2 s.
     """
 
     def __init__(self, inner: vad.VAD) -> None:
         super().__init__(inner)
-        #: Told the condition `vad` whenever it changes, and awaited.
+        #: Called with the condition `vad` whenever it changes, and awaited.
         self.on_change: Callable[[Condition], Awaitable[None]] | None = None
-        #: Set while the newest stream delivers.
+        #: Set while the events of the newest stream are passed on.
         self.delivers = asyncio.Event()
         self._joins_late = False
         self._stream: WatchedStream | None = None
 
     def join_late(self) -> None:
-        """Let the next stream wait until it is between turns; `delivers` then is set."""
+        """Let the next stream join between turns; `delivers` is set once it has joined."""
         self._joins_late = True
         self.delivers.clear()
 
     def end_speech(self) -> None:
-        """End the speech that whoever listens may take for going on."""
+        """End the speech that listeners may consider in progress."""
         if self._stream is not None:
             self._stream.end_speech()
 
     def stream(self) -> vad.VADStream:
-        """Start to listen to one speaker."""
+        """Open a stream for one speaker."""
         self._stream = WatchedStream(self, late=self._joins_late)
         return self._stream
 
     async def tell(self, status: Status, reason: str, message: str = "") -> None:
-        """Say how the VAD fares; returns once that has had its effect, or after 1 s."""
+        """Report the VAD's status; return once `on_change` has finished, or after 1 s."""
         if self.on_change is None:
             return
         condition = Condition(resource="vad", status=status, reason=reason, message=message)
@@ -82,22 +83,22 @@ class WatchedVAD(FailingVAD):
 
         try:
             await bounded(tell(self.on_change), _TELL_S)
-        except Exception as error:  # the stream goes on, whatever is made of it
+        except Exception as error:  # the stream continues even if the callback fails
             logger.warning("the VAD's condition was not taken: %s", type(error).__name__)
 
 
 class WatchedStream(FailingStream):
-    """One speaker's audio through one stream of the VAD after the other."""
+    """One speaker's audio through successive streams of the VAD."""
 
     def __init__(self, owner: WatchedVAD, *, late: bool) -> None:
         self._owner = owner
-        #: Whether what the VAD says is passed on.
+        #: True if the VAD's events are passed on.
         self._trusted = not late
-        #: Whether it was reported as lost, and not yet as ready.
+        #: True after the VAD was reported as lost, until it is reported as ready.
         self._lost = False
-        #: START_OF_SPEECH was passed on, and its END_OF_SPEECH not yet.
+        #: True after START_OF_SPEECH was passed on, until its END_OF_SPEECH is.
         self._open = False
-        #: While it is not trusted: whether somebody speaks, and since when nobody does.
+        #: While events are not passed on: whether the VAD hears speech, and since when it does not.
         self._hears_speech = False
         self._quiet_since: float | None = None
         self._trusted_at = float("-inf")
@@ -107,7 +108,7 @@ class WatchedStream(FailingStream):
         super().__init__(owner)
 
     def end_speech(self) -> None:
-        """Say that speech has ended."""
+        """Emit END_OF_SPEECH."""
         self._open = False
         if not self._event_ch.closed:
             end = replace(
@@ -116,7 +117,7 @@ class WatchedStream(FailingStream):
             self._event_ch.send_nowait(end)
 
     async def _listen_on(self) -> None:
-        """Listen to the end of the audio, by as many streams as it takes."""
+        """Listen until the audio ends, with as many streams as necessary."""
         pause_s = _FIRST_PAUSE_S
         if self._trusted:
             self._owner.delivers.set()
@@ -124,7 +125,7 @@ class WatchedStream(FailingStream):
             self._hears_speech, self._quiet_since = False, None
             try:
                 await self._listen()
-            except Exception as error:  # whatever a model raises, the next one may not
+            except Exception as error:  # a model may raise anything; the next stream may work
                 if self._trusted and self._worked_for() > _STEADY_S:
                     pause_s = _FIRST_PAUSE_S
                 await self._lose(error)
@@ -155,7 +156,7 @@ class WatchedStream(FailingStream):
         self._event_ch.send_nowait(event)
 
     def _is_quiet(self, event: vad.VADEvent) -> bool:
-        """Whether nobody has spoken for a while, as one that is not trusted yet hears it."""
+        """Return whether a stream that is not in use yet has heard no speech for `_QUIET_S`."""
         now = asyncio.get_running_loop().time()
         if event.type is not vad.VADEventType.INFERENCE_DONE:
             self._hears_speech = event.type is _START
@@ -172,7 +173,7 @@ class WatchedStream(FailingStream):
             self._lost = False
             logger.info("the VAD is back")
             await self._owner.tell(Status.READY, "Recovered")
-            # What else has ended turns may have left one open.
+            # The component that ended turns in between may have left one open.
             self.end_speech()
         self._owner.delivers.set()
 

@@ -1,1 +1,1 @@
-"""PostgreSQL: pool, schema, interviews, jobs and their journals, and the embedded default."""
+"""PostgreSQL store: pool, schema, interviews, jobs with their journals, embedded server."""

@@ -12,22 +12,22 @@ T = TypeVar("T")
 
 
 class Row(Protocol):
-    """One row of a result, by column name."""
+    """One row of a result, indexed by column name."""
 
     def __getitem__(self, key: str) -> Any: ...
 
 
 class Connection(Protocol):
-    """One connection. It may raise whatever asyncpg does; `Database.run` sorts that out.
+    """One connection. It may raise any asyncpg error; `Database.run` classifies these.
 
-    A `timeout` in seconds is instead of the pool's time-out for a statement.
+    `timeout` in seconds replaces the pool's statement timeout.
     """
 
     async def execute(
         self,
         query: str,
         *args: object,
-        timeout: float | None = None,  # noqa: ASYNC109  # asyncpg's own
+        timeout: float | None = None,  # noqa: ASYNC109  # asyncpg's parameter
     ) -> str: ...
 
     async def fetch(self, query: str, *args: object) -> list[Row]: ...
@@ -39,5 +39,5 @@ class Connection(Protocol):
     def transaction(self) -> AbstractAsyncContextManager[object]: ...
 
 
-#: What `Database.run` runs: it may be run more than once, so it must be fit to be repeated.
+#: The argument of `Database.run`. It may run more than once, so it must be idempotent.
 Operation: TypeAlias = Callable[[Connection], Awaitable[T]]

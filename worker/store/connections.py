@@ -1,4 +1,4 @@
-"""A process's connections: some that are kept, and some more for a burst, closed soon after."""
+"""Database connections of a process: permanent ones, and short-lived ones for bursts."""
 
 from __future__ import annotations
 
@@ -18,26 +18,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class PoolLimits:
-    """The limits of one process's connections; every time is in seconds."""
+    """Limits of one process's connections. All times are in seconds."""
 
-    #: Connections that are kept once they are open, and how many more a burst may open.
+    #: Connections that stay open once they are opened.
     size: int = 5
+    #: Further connections that a burst may open.
     overflow: int = 5
     connect_timeout_s: float = 5.0
-    #: Longest wait for a free connection where all are in use.
+    #: Longest wait for a free connection while all are in use.
     acquire_timeout_s: float = 5.0
     statement_timeout_s: float = 10.0
     #: A connection idle for longer is verified before use; 0 verifies before every use.
     verify_after_idle_s: float = 0.0
-    #: Also the longest time that a statement which was given up has to end.
+    #: Limit of that verification, and of the rollback of an abandoned statement.
     verify_timeout_s: float = 2.0
-    #: A connection of the overflow that is idle for longer is closed.
+    #: An overflow connection that is idle for longer is closed.
     overflow_idle_s: float = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class PoolUse:
-    """How many connections are open, how many of them idle, and the most there can be."""
+    """Number of open connections, of idle ones among them, and the maximum."""
 
     connections: int
     idle: int
@@ -45,32 +46,34 @@ class PoolUse:
 
 
 class _StampedConnection(asyncpg.Connection):  # type: ignore[misc] # asyncpg ships no types
-    """A connection that knows when it was last given back (the loop's clock, in seconds)."""
+    """A connection that stores when it was last released (the loop's clock, in seconds)."""
 
     released_at = math.inf
 
 
 async def _stamp(connection: _StampedConnection) -> None:
-    """Instead of asyncpg's reset on release.
+    """Record the time of the release, in place of asyncpg's reset.
 
-    Its RESET ALL is one more round trip for every operation, and behind PgBouncer in transaction
-    mode it resets somebody else's server connection. No operation changes the session.
+    asyncpg's RESET ALL costs one more round trip for every operation. Behind PgBouncer in
+    transaction mode it resets the server connection of another client. No operation changes the
+    session, so no reset is needed.
     """
     connection.released_at = asyncio.get_running_loop().time()
 
 
-#: A process that is stopped in the middle of a transaction would keep its locks, on the row of
-#: all leases for one, until it goes on; the server ends it instead. Local: with PgBouncer the next
-#: transaction may be on another connection.
+#: A process that is stopped during a transaction would keep its locks until it resumes, such as
+#: the lock on the row `lease_contact`. With this setting the server ends the transaction. LOCAL,
+#: because with PgBouncer the next transaction may use another connection.
 _NO_LONGER_IDLE = "SET LOCAL idle_in_transaction_session_timeout = 2000"  # ms
 
 
 class Connections:
-    """Up to `size` connections that are kept, and up to `overflow` more while they are needed.
+    """Up to `size` connections that stay open, and up to `overflow` more while they are needed.
 
-    One pool of asyncpg's keeps all idle connections or closes all of them, or opens those that it
-    keeps before anybody needs them (`min_size`). So there are two, and the second is asked only
-    while every place of the first is taken. Of the idle ones the one used last is taken first.
+    A single asyncpg pool keeps all idle connections, or closes all of them, or opens the ones to
+    keep before they are needed (`min_size`). Therefore this class uses two pools. It uses the
+    second one only while all connections of the first are in use. Of several idle connections the
+    most recently used one is taken first.
     """
 
     def __init__(self, kept: Any, overflow: Any | None, limits: PoolLimits) -> None:
@@ -83,7 +86,7 @@ class Connections:
 
     @classmethod
     async def open(cls, url: str, limits: PoolLimits) -> Connections:
-        """Make the pools; nothing is connected yet."""
+        """Create the pools. No connection is opened yet."""
 
         async def pool(size: int, idle_s: float) -> Any:
             return await asyncpg.create_pool(
@@ -92,7 +95,7 @@ class Connections:
                 max_size=size,
                 max_inactive_connection_lifetime=idle_s,
                 # PgBouncer in transaction mode: a statement would be prepared on one server
-                # connection and looked for on another.
+                # connection and executed on another.
                 statement_cache_size=0,
                 command_timeout=limits.statement_timeout_s,
                 timeout=limits.connect_timeout_s,
@@ -107,10 +110,10 @@ class Connections:
 
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[Any]:
-        """A connection in a transaction, committed where the block ends well, else rolled back.
+        """Yield a connection in a transaction: commit if the block succeeds, else roll back.
 
-        Raises TimeoutError where no connection is free in time, ConnectionLost where the one it
-        got was broken (the next try gets a new one), and what asyncpg raises otherwise.
+        Raises TimeoutError if no connection is free in time, ConnectionLost if the connection was
+        broken (the next try gets a new one), and otherwise the errors of asyncpg.
         """
         pool = await self._enter()
         try:
@@ -120,7 +123,7 @@ class Connections:
         except BaseException:
             self._leave(pool)
             raise
-        # Whatever the database's own default is: `check_schema` relies on it.
+        # Regardless of the database's default: `check_schema` relies on this level.
         transaction = connection.transaction(isolation="read_committed")
         try:
             await self._verify(connection)
@@ -129,9 +132,10 @@ class Connections:
             yield connection
             await transaction.commit()
         except (TimeoutError, asyncio.CancelledError):
-            # In mid-statement. asyncpg asks the server to end it, which no budget may wait for.
-            # Were the connection cut off instead, its statement would stay on the server, in the
-            # line for a lock for example, and so would that of every further try.
+            # A statement may be running. asyncpg asks the server to cancel it, in a task of its
+            # own so that the caller's budget does not wait for it. If the connection were
+            # terminated instead, the statement would stay on the server, for example waiting for
+            # a lock, and each further try would add another one.
             task = asyncio.create_task(
                 self._give_back(pool, connection, transaction), name="give-back-connection"
             )
@@ -148,7 +152,7 @@ class Connections:
             await self._give_back(pool, connection, None)
 
     async def _enter(self) -> Any:
-        """Wait for a place, and return the pool that has it."""
+        """Wait for a free slot; return the pool that provides the connection."""
         async with asyncio.timeout(self._limits.acquire_timeout_s):
             await self._free.acquire()
         if self._kept_free:
@@ -169,7 +173,7 @@ class Connections:
             await connection.execute("SELECT 1", timeout=self._limits.verify_timeout_s)
         except Exception:
             _cut_off(connection)
-            # What broke one idle connection has most likely broken them all.
+            # The same cause has most likely broken all idle connections.
             for pool in self._pools():
                 await pool.expire_connections()
             raise ConnectionLost from None
@@ -185,18 +189,18 @@ class Connections:
                 raise
         finally:
             try:
-                # What can fail here is the end of a connection, and no longer the operation.
+                # An error here concerns the release of the connection, not the operation.
                 with contextlib.suppress(Exception):
                     await pool.release(connection, timeout=self._limits.verify_timeout_s)
             finally:
-                # Also where this is cancelled: asyncpg goes on, and a place is never lost.
+                # Also on cancellation: asyncpg finishes the release, and no slot is lost.
                 self._leave(pool)
 
     def _pools(self) -> list[Any]:
         return [pool for pool in (self._kept, self._overflow) if pool is not None]
 
     def use(self) -> PoolUse:
-        """The use at this moment."""
+        """Return the current use of the connections."""
         pools = self._pools()
         return PoolUse(
             connections=sum(pool.get_size() for pool in pools),
@@ -205,7 +209,7 @@ class Connections:
         )
 
     async def aclose(self, *, budget_s: float) -> None:
-        """Close every connection; those still in use after `budget_s` are cut off."""
+        """Close every connection; terminate those still in use after `budget_s` seconds."""
         try:
             async with asyncio.timeout(budget_s):
                 await asyncio.gather(*(pool.close() for pool in self._pools()))
@@ -213,7 +217,7 @@ class Connections:
             for pool in self._pools():
                 pool.terminate()
         for task in self._giving_back:
-            # Its connection is cut off: there is nothing left to roll back.
+            # Its connection is closed: nothing is left to roll back.
             task.cancel()
         if self._giving_back:
             await asyncio.wait(self._giving_back)
@@ -223,9 +227,9 @@ def _is_closed(connection: Any) -> bool:
     try:
         return bool(connection.is_closed())
     except asyncpg.InterfaceError:
-        return True  # asyncpg has taken it back already
+        return True  # the pool has taken it back already
 
 
 def _cut_off(connection: Any) -> None:
-    with contextlib.suppress(asyncpg.InterfaceError):  # taken back already
+    with contextlib.suppress(asyncpg.InterfaceError):  # the pool has taken it back already
         connection.terminate()

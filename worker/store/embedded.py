@@ -1,8 +1,8 @@
-"""The embedded PostgreSQL: a database of one's own without installing one.
+"""The embedded PostgreSQL: a private database without installing a server.
 
-Any number of processes, started in any order, share the server of a data folder. It runs for as
-long as one of them uses it and is gone soon after the last, whichever way that went away: see
-`embedded_keeper`.
+Any number of processes, started in any order, share the server of a data folder. The server runs
+as long as one of them uses it. It stops soon after the last one ends, even one that was killed:
+see `embedded_keeper`.
 """
 
 from __future__ import annotations
@@ -34,40 +34,40 @@ from worker.store.embedded_layout import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: Seconds for a start, those of a predecessor's stop included.
+#: Seconds for a start, including the stop of a previous keeper.
 START_BUDGET_S = 60.0
 _RESTART_DELAY_S = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Hold:
-    """One use of the server: it lasts until the connection is closed."""
+    """One use of the server. It lasts until the connection is closed."""
 
     connection: socket.socket
     url: str
 
 
 class EmbeddedPostgres:
-    """A use of a data folder's embedded PostgreSQL, from `start` to `aclose`.
+    """One use of a data folder's embedded PostgreSQL, from `start` to `aclose`.
 
-    Should the keeper die meanwhile, another is started; the URL stays the same. Processes forked
-    from this one do not keep the server alive: they connect by the URL only.
+    If the keeper dies during the use, another one is started; the URL stays the same. Processes
+    forked from this one do not keep the server alive: they connect by the URL only.
     """
 
     def __init__(self, data_dir: Path, hold: _Hold) -> None:
         self._data_dir = data_dir
         self._hold = hold
         self._watch = asyncio.create_task(self._watch_the_keeper())
-        #: Where the database is: a Unix socket, for this user only.
+        #: URL of the database: a Unix socket, for this user only.
         self.url = hold.url
 
     @classmethod
     async def start(cls, data_dir: str | Path) -> EmbeddedPostgres:
-        """Use the server of `data_dir`, which is started if nobody uses it yet.
+        """Use the server of `data_dir`; start it if no process uses it yet.
 
-        The data is in its folder `postgres`. Raises an `EmbeddedPostgresError`: the folder cannot
-        be written, the platform has no wheel, the data is of another version, or PostgreSQL's own
-        reason for not starting.
+        The data is in its subfolder `postgres`. Raises an `EmbeddedPostgresError` if the folder
+        cannot be written, the platform has no wheel, the data is of another version, or
+        PostgreSQL does not start (with its own reason).
         """
         return cls(Path(data_dir), await _take_aside(Path(data_dir)))
 
@@ -86,7 +86,7 @@ class EmbeddedPostgres:
     async def _watch_the_keeper(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            # The keeper says nothing more: this returns when it is gone.
+            # The keeper sends nothing more: this returns when the keeper has died.
             with contextlib.suppress(OSError):
                 await loop.sock_recv(self._hold.connection, 1)
             self._hold.connection.close()
@@ -98,9 +98,9 @@ class EmbeddedPostgres:
 
 @contextlib.contextmanager
 def embedded_postgres(data_dir: str | Path) -> Iterator[str]:
-    """For programs without an event loop: the server's URL, for as long as the block runs.
+    """Yield the server's URL while the block runs, for programs without an event loop.
 
-    Raises what `EmbeddedPostgres.start` raises.
+    Raises the errors of `EmbeddedPostgres.start`.
     """
     hold = _take(Path(data_dir))
     try:
@@ -110,13 +110,13 @@ def embedded_postgres(data_dir: str | Path) -> Iterator[str]:
 
 
 async def _take_aside(data_dir: Path) -> _Hold:
-    """`_take` in a thread. A cancelled caller waits for it, and what it took is given back."""
+    """Run `_take` in a thread. A cancelled caller waits for it, and its use is released."""
     taking = asyncio.ensure_future(asyncio.to_thread(_take, data_dir))
     try:
         hold = await asyncio.shield(taking)
     except asyncio.CancelledError:
         taking.add_done_callback(_give_back)
-        # A start that went on behind a caller who has left would start a server for nobody.
+        # Wait: a start left running in the background would start a server that has no users.
         await asyncio.wait({taking})
         raise
     hold.connection.setblocking(False)
@@ -129,15 +129,15 @@ def _give_back(taking: asyncio.Future[_Hold]) -> None:
 
 
 def _take(data_dir: Path) -> _Hold:
-    """Connect to the folder's keeper, starting one where there is none."""
+    """Connect to the folder's keeper; start one if none runs."""
     layout = Layout.of(data_dir)
     bin_dir = programs(layout)
     check_data_dir(layout)
     check_version(layout, bin_dir)
     deadline = time.monotonic() + START_BUDGET_S
     try:
-        # One user at a time, so that one keeper is started. A keeper that was just leaving hangs
-        # up without an answer, and the next round starts another.
+        # One user at a time, so that one keeper is started. A keeper that is stopping closes the
+        # connection without an answer, and the next round starts another keeper.
         with FileLock(layout.start_lock, timeout=START_BUDGET_S):
             while True:
                 connection = _connect(layout)
@@ -168,9 +168,9 @@ def _connect(layout: Layout) -> socket.socket | None:
 
 
 def _start_keeper(layout: Layout) -> socket.socket:
-    """Start a keeper whose first user is the socket returned."""
+    """Start a keeper; return the socket of its first user."""
     ours, theirs = socket.socketpair()
-    # Where we are imported from is where the keeper is to be found, installed or not.
+    # The keeper imports this package from the same place as this process, installed or not.
     found = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
     with theirs, layout.log.open("ab") as log:
         subprocess.run(  # noqa: S603 - our own module
@@ -194,7 +194,7 @@ def _start_keeper(layout: Layout) -> socket.socket:
 
 
 def _answer(connection: socket.socket, deadline: float) -> dict[str, str]:
-    """The keeper's line; empty where it hung up or said nothing in time."""
+    """Return the keeper's answer; empty if it closed the connection or did not answer in time."""
     line = b""
     try:
         while not line.endswith(b"\n"):

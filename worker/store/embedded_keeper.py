@@ -1,9 +1,9 @@
 """The keeper of the embedded PostgreSQL: `python -m worker.store.embedded_keeper FOLDER FD`.
 
-It is started, detached, by the first user. A user is a connection to its socket, which the
-kernel closes even for a process that was killed; when the last one has been gone for a moment,
-the keeper stops PostgreSQL and ends. Should the keeper be killed, the kernel tells PostgreSQL to
-shut down, and the next user starts another keeper.
+The first user starts it as a detached process. A user is a connection to the keeper's socket. The
+kernel closes that connection even for a killed process. Shortly after the last user has left, the
+keeper stops PostgreSQL and ends. If the keeper is killed, the kernel signals PostgreSQL to shut
+down, and the next user starts another keeper.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from worker.store.embedded_server import Server
 if TYPE_CHECKING:
     from asyncio import StreamReader, StreamWriter
 
-#: Seconds between the last user's leaving and the end: commands in a row share one start.
+#: Seconds from the last user's exit to the stop: consecutive commands share one start.
 LINGER_S = 2.0
-#: Seconds to wait for a keeper that is on its way out.
+#: Seconds to wait for a previous keeper that is stopping.
 _PREDECESSOR_S = 40.0
 
 
 class Keeper:
-    """One data folder's server, its users, and the end of both."""
+    """Runs one data folder's server while it has users."""
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
@@ -43,7 +43,7 @@ class Keeper:
         self._unused = asyncio.Event()
 
     async def run(self, first_user: socket.socket) -> int:
-        """Keep the server for as long as there are users; returns the exit code."""
+        """Run the server as long as there are users; return the exit code."""
         reader, writer = await asyncio.open_connection(sock=first_user)
         first = asyncio.create_task(self._user(reader, writer))
         try:
@@ -81,7 +81,7 @@ class Keeper:
             writer.write(json.dumps(await self._answer).encode() + b"\n")
             await writer.drain()
             if "url" in self._answer.result():
-                # A user says nothing; what ends the read is its going away.
+                # A user sends nothing: the read ends when the user disconnects.
                 await reader.read()
         except OSError:
             pass
@@ -93,7 +93,7 @@ class Keeper:
                 self._unused.set()
 
     async def _until_the_end(self) -> None:
-        """Return when nobody uses the server any more, or the keeper is asked to end."""
+        """Return when the server has no users any more, or on SIGTERM or SIGINT."""
         asked = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, asked.set)
@@ -121,7 +121,7 @@ class Keeper:
                 return
 
     async def _keep_running(self) -> None:
-        """Start the server again when it dies under its users."""
+        """Restart the server when it dies while it has users."""
         while True:
             await self._server.wait()
             await self._server.start()
@@ -129,7 +129,7 @@ class Keeper:
 
 async def _main(layout: Layout, first_user: socket.socket) -> int:
     try:
-        # A keeper on its way out still has the cluster.
+        # A previous keeper that is stopping still uses the cluster.
         with FileLock(layout.keeper_lock, timeout=_PREDECESSOR_S):
             return await Keeper(layout).run(first_user)
     except Timeout:
@@ -137,9 +137,9 @@ async def _main(layout: Layout, first_user: socket.socket) -> int:
 
 
 def main(folder: str, descriptor: str) -> int:
-    """Keep the PostgreSQL of a data folder, with the first user connected to a descriptor."""
+    """Run the keeper of a data folder; `descriptor` is the socket of its first user."""
     if os.fork():
-        # The user that started us waits for this process only, and inherits no child.
+        # The first user waits for this parent process only, and gets no child to reap.
         os._exit(0)
     os.umask(0o077)
     with contextlib.closing(socket.socket(fileno=int(descriptor))) as first_user:

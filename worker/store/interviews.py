@@ -1,7 +1,7 @@
-"""Interviews and what was said in them: created and read (`progress` moves them on).
+"""Create and read interviews and their turns (`progress` updates the status of interviews).
 
-Every function takes a `Database` and a budget in seconds, and raises `DatabaseUnavailable` or
-`DatabaseOperationFailed` beside what it names itself.
+Every function that takes a `Database` also takes a budget in seconds. In addition to the errors
+that its docstring names, it raises `DatabaseUnavailable` and `DatabaseOperationFailed`.
 """
 
 from __future__ import annotations
@@ -23,25 +23,28 @@ if TYPE_CHECKING:
     from worker.store.connection import Connection, Row
     from worker.store.pool import Database
 
-# The id is part of a room's name and of an identity, and stands in URLs and logs.
+# The id is part of room names, identities, URLs and log lines.
 _INTERVIEW_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 class InterviewStatus(StrEnum):
-    """How far an interview has come."""
+    """Progress of an interview."""
 
-    #: It has a plan, and nobody was sent yet.
+    #: The interview has a plan, and no dispatch yet.
     CREATED = "created"
-    #: A job was asked for, and has not begun.
+    #: A dispatch was requested, and its job has not started.
     DISPATCHED = "dispatched"
-    #: A job has begun.
+    #: A job has started.
     RUNNING = "running"
-    #: The last job has ended it, with an outcome and a reason.
+    #: The interview ended with an outcome and a reason, normally those of its last job.
     ENDED = "ended"
 
 
 class InterviewIdInvalid(ValueError):
-    """An interview id that cannot name a room: 1 to 100 letters, digits, `.`, `_` and `-`."""
+    """Raised for an invalid interview id.
+
+    A valid id has 1 to 100 letters, digits, `.`, `_` and `-`, and starts with a letter or digit.
+    """
 
     def __init__(self, interview_id: str) -> None:
         self.interview_id = interview_id
@@ -52,7 +55,7 @@ class InterviewIdInvalid(ValueError):
 
 
 class InterviewExists(Exception):
-    """An interview of this id exists already, with another plan, room or candidate."""
+    """Raised when an interview of this id exists with another plan, room or candidate."""
 
     def __init__(self, interview_id: str) -> None:
         self.interview_id = interview_id
@@ -61,38 +64,38 @@ class InterviewExists(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Interview:
-    """One interview as it is stored; times are UTC by the database's clock."""
+    """One stored interview. Times are in UTC, by the database's clock."""
 
     interview_id: str
     room: str
     candidate_identity: str
     candidate_name: str | None
-    #: The plan's snapshot, as `Plan.from_json` reads it.
+    #: Snapshot of the plan, as `Plan.from_json` reads it.
     plan: dict[str, Any]
     status: InterviewStatus
-    #: Those of its last job, once it has ended.
+    #: Outcome and reason once the interview has ended, normally those of its last job.
     outcome: str | None
     reason: str | None
     created_at: datetime
     updated_at: datetime
     dispatch_id: str | None
-    #: The fencing token the last dispatch was made for.
+    #: Fencing token of the last dispatch.
     dispatch_token: int | None
     dispatched_at: datetime | None
-    #: The fencing token: it only rises, with each job that takes the lease.
+    #: Fencing token. It only rises: with each job that takes the lease, and each redispatch.
     token: int
     lease_job: str | None
     lease_worker: str | None
     lease_expires: datetime | None
-    #: Interviewers that were sent again, one after the other, since it went well.
+    #: Consecutive redispatches that count as tries; `stranded.TRIES` ignores an old count.
     tries: int
 
     @property
     def is_over(self) -> bool:
-        """Whether no further job may hold it.
+        """True if no further job may hold the interview.
 
-        A failure, or a worker that went away, ended a job and not the talk: another interviewer
-        may take it up. RoomDeleted is somebody's word from outside, and stays the last one.
+        A failure or the shutdown of a worker ends a job, not the interview: another interviewer
+        may continue it. RoomDeleted is a decision from outside, and final.
         """
         if self.status is not InterviewStatus.ENDED:
             return False
@@ -101,7 +104,7 @@ class Interview:
 
 
 def check_interview_id(interview_id: str) -> None:
-    """Raise `InterviewIdInvalid` for an id that no interview can have."""
+    """Raise `InterviewIdInvalid` if no interview can have this id."""
     if not _INTERVIEW_ID.fullmatch(interview_id):
         raise InterviewIdInvalid(interview_id)
 
@@ -116,10 +119,10 @@ async def create_interview(
     candidate_name: str | None = None,
     budget_s: float = BUDGET_S,
 ) -> Interview:
-    """Store a new interview; the room and the candidate's identity follow from its id by default.
+    """Store a new interview. By default its id determines the room and the candidate's identity.
 
-    Creating the very same interview again returns the one that exists. Raises
-    `InterviewIdInvalid`, and `InterviewExists` for an id that belongs to another interview.
+    Creating an identical interview again returns the existing one. Raises `InterviewIdInvalid`,
+    and `InterviewExists` if the id belongs to another interview.
     """
     check_interview_id(interview_id)
     room = room or f"interview-{interview_id}"
@@ -150,7 +153,7 @@ async def create_interview(
 async def get_interview(
     db: Database, interview_id: str, *, budget_s: float = BUDGET_S
 ) -> Interview | None:
-    """The interview, or None where there is none; an id that cannot be one is none."""
+    """Return the interview; None if it does not exist or the id is invalid."""
     if not _INTERVIEW_ID.fullmatch(interview_id):
         return None
     row = await db.run(
@@ -170,7 +173,7 @@ async def list_interviews(
     limit: int = 100,
     budget_s: float = BUDGET_S,
 ) -> list[Interview]:
-    """The newest interviews first, at most `limit`, all or those of one status."""
+    """Return at most `limit` interviews, newest first, all or those of one status."""
     rows = await db.run(
         "list_interviews",
         lambda connection: connection.fetch(
@@ -185,10 +188,10 @@ async def list_interviews(
 
 
 async def turns_of(db: Database, interview_id: str, *, budget_s: float = BUDGET_S) -> list[Turn]:
-    """Every turn of the interview, in the order of its jobs and, in each, of the journal.
+    """Return every turn of the interview, ordered by job and then by position in the journal.
 
-    The clocks of two machines differ, so times order turns only within one job. An answer that
-    is being given, or was when its job died, is the last of that job's, marked as interrupted.
+    The clocks of two machines differ, so times order turns only within one job. An answer that is
+    in progress, or was when its job died, is that job's last turn and marked as interrupted.
     """
     rows = await db.run(
         "turns_of",
@@ -199,7 +202,7 @@ async def turns_of(db: Database, interview_id: str, *, budget_s: float = BUDGET_
 
 
 def interview_of(row: Row) -> Interview:
-    """The interview in a row of its table."""
+    """Convert a row of the table `interviews`."""
     fields = {name: row[name] for name in Interview.__dataclass_fields__}
     fields["plan"] = json.loads(fields["plan"])
     fields["status"] = InterviewStatus(fields["status"])

@@ -1,4 +1,4 @@
-"""How a job's records get into its tables: rows added once, and views made from all of them."""
+"""Writes of a job's records: insert each row once, and derive the job's columns from all."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 async def write_job(connection: Connection, header: JobHeader, rows: list[RecordRow]) -> None:
-    """Make the job's row, or add to it what the header knows; whose job it is stays as it was."""
+    """Insert the job's row, or add the header's values to it; a stored interview id stays."""
     await connection.execute(
         "INSERT INTO jobs (job_id, interview_id, room, worker_id, pid, token, started_at)"
         " VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (job_id) DO UPDATE SET"
@@ -39,7 +39,7 @@ async def write_job(connection: Connection, header: JobHeader, rows: list[Record
 
 
 async def write_records(connection: Connection, job_id: str, rows: list[RecordRow]) -> int:
-    """Add the records that are not there yet; returns how many."""
+    """Insert the records that are not stored yet; return their number."""
     status = await connection.execute(
         "INSERT INTO job_records (job_id, seq, at, t, kind, record)"
         " SELECT $1, * FROM unnest($2::bigint[], $3::timestamptz[], $4::float8[],"
@@ -56,7 +56,7 @@ async def write_records(connection: Connection, job_id: str, rows: list[RecordRo
 
 
 async def write_turns(connection: Connection, header: JobHeader, turns: list[RecordRow]) -> None:
-    """Add the turns that are not there yet, marked late where the job has lost its lease."""
+    """Insert the turns that are not stored yet, marked late if the job has lost its lease."""
     texts = [
         [text_or_none(row.record.get(name)) for row in turns]
         for name in ("speaker", "question_id", "role", "generated", "heard")
@@ -78,7 +78,7 @@ async def write_turns(connection: Connection, header: JobHeader, turns: list[Rec
     )
 
 
-#: The job's conditions, from its records; $1 is the job.
+#: Update the job's conditions from its records; $1 is the job id.
 CONDITIONS = """
 UPDATE jobs SET conditions = (
     SELECT coalesce(jsonb_object_agg(record->>'resource', record), '{}')
@@ -90,10 +90,10 @@ UPDATE jobs SET conditions = (
 ) WHERE job_id = $1
 """
 
-#: The job's state and end, from its records; $1 is the job. Gives the interview where either is
-#: another than before, so that a journal shipped once more cannot undo a dispatch made since.
-#: A process that went away without a word has failed, as `states.History` says of it too, unless
-#: it had stored its end itself (`store_end`) and only its disk did not take it.
+#: Update the job's state and end from its records; $1 is the job id. Returns the interview id if
+#: state, outcome or reason changed, so that a journal that is ingested again cannot undo a later
+#: dispatch. A process that exited without recording its end has failed, as in `states.History`,
+#: unless the job had stored its end with `store_end` and only the disk did not take the record.
 PROGRESS = """
 WITH before AS (
     SELECT state, outcome, reason FROM jobs WHERE job_id = $1

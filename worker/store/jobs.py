@@ -1,6 +1,6 @@
 """Jobs and their journals in the database.
 
-The journal is the truth and these tables are views of it: `ship` may be given any record any
+The journal is authoritative, and these tables are derived from it: `ship` accepts any record any
 number of times.
 """
 
@@ -37,13 +37,13 @@ if TYPE_CHECKING:
     from worker.store.connection import Connection, Row
     from worker.store.pool import Database
 
-#: Records in one statement: keeps each well inside its time-out.
+#: Records in one statement: keeps each statement well within its timeout.
 _BATCH = 500
 
 
 @dataclass(frozen=True, kw_only=True)
 class JobHeader:
-    """Whose journal it is: what the records of kind `job` say, and `lease` of the token."""
+    """Identity of a job, from its records of the kinds `job` and `lease` (the token)."""
 
     job_id: str
     #: None for a job whose dispatch named no interview.
@@ -55,7 +55,7 @@ class JobHeader:
     token: int | None = None
 
     def with_records(self, records: Iterable[Mapping[str, Any]]) -> JobHeader:
-        """The header with whatever the records of kinds `job` and `lease` add to it."""
+        """Return the header with the values that records of kinds `job` and `lease` add."""
         header = self
         for record in records:
             token = int_or_none(record.get("token"))
@@ -75,7 +75,7 @@ class JobHeader:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One job as its records tell it; times are UTC by its worker's clock."""
+    """One job as its records describe it. Times are in UTC, by its worker's clock."""
 
     job_id: str
     interview_id: str | None
@@ -83,7 +83,7 @@ class Job:
     worker_id: str | None
     pid: int | None
     token: int | None
-    #: The last state it entered; None before its first transition was shipped.
+    #: The last state that the job entered; None until its first transition is ingested.
     state: str | None
     outcome: str | None
     reason: str | None
@@ -91,18 +91,18 @@ class Job:
     signal: int | None
     started_at: datetime | None
     ended_at: datetime | None
-    #: The last condition record of each resource, by its name.
+    #: The last condition record of each resource, by resource name.
     conditions: dict[str, dict[str, Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Shipped:
-    """What became of the records given to `ship`."""
+    """Result of `ship`."""
 
     written: int
-    #: Were there already.
+    #: Records that were stored already.
     repeated: int
-    #: Cannot be stored: (position in the list, field at fault).
+    #: Records that cannot be stored: (position in the list, invalid field).
     refused: tuple[tuple[int, str], ...]
 
 
@@ -113,12 +113,12 @@ async def ship(
     *,
     budget_s: float = BUDGET_S,
 ) -> Shipped:
-    """Write a job's records and bring its job, turns and interview up to date, all or nothing.
+    """Ingest a job's records, and update its job, turns and interview, all or nothing.
 
-    Records that are there already are left as they are. One that is no record (no seq, no time)
-    is refused by itself and reported, so that it cannot hold up the rest. Raises
-    `DatabaseUnavailable` and `DatabaseOperationFailed` (then nothing was written, or all of it),
-    and `SchemaDiffers` for a database that this worker must not write to (nothing was written).
+    Records that are stored already stay unchanged. An invalid record (no seq, no time) is refused
+    alone and reported, so that it cannot block the others. Raises `DatabaseUnavailable` and
+    `DatabaseOperationFailed` (nothing was written, or all of it), and `SchemaDiffers` for a
+    database that this worker must not write to (nothing was written).
     """
     rows, refused = _rows(records)
     header = replace(header, job_id=storable(header.job_id)).with_records(
@@ -138,7 +138,7 @@ async def ship(
     try:
         written = await db.run("ship", write, budget_s=budget_s)
     except DatabaseOperationFailed:
-        # Where the schema is not ours, that is why.
+        # If the schema differs, raise that instead: it is the cause.
         await db.run("check_schema", check_schema, budget_s=budget_s)
         raise
     return Shipped(written=written, repeated=len(rows) - written, refused=refused)
@@ -147,7 +147,7 @@ async def ship(
 async def _bring_up_to_date(
     connection: Connection, header: JobHeader, rows: Sequence[RecordRow]
 ) -> None:
-    """What follows from these records: turns, conditions, and how far job and interview are."""
+    """Update turns, conditions, and the progress of job and interview from these records."""
     kinds = {row.kind for row in rows}
     if "turn" in kinds:
         await write_turns(connection, header, [row for row in rows if row.kind == "turn"])
@@ -175,7 +175,7 @@ def _rows(
 
 
 async def get_job(db: Database, job_id: str, *, budget_s: float = BUDGET_S) -> Job | None:
-    """The job, or None where nothing of it was shipped."""
+    """Return the job; None if the database does not know it."""
     row = await db.run(
         "get_job",
         lambda connection: connection.fetchrow(
@@ -193,7 +193,7 @@ async def list_jobs(
     limit: int = 100,
     budget_s: float = BUDGET_S,
 ) -> list[Job]:
-    """The newest jobs first, at most `limit`, all or those of one interview."""
+    """Return at most `limit` jobs, newest first, all or those of one interview."""
     rows = await db.run(
         "list_jobs",
         lambda connection: connection.fetch(
@@ -210,7 +210,7 @@ async def list_jobs(
 async def records_of(
     db: Database, job_id: str, *, budget_s: float = BUDGET_S
 ) -> list[dict[str, Any]]:
-    """The job's journal, record by record, as far as it was shipped."""
+    """Return the records of the job's journal in order, as far as they are ingested."""
     rows = await db.run(
         "records_of",
         lambda connection: connection.fetch(

@@ -1,7 +1,7 @@
-"""Journal records made fit for PostgreSQL.
+"""Conversion of journal records for PostgreSQL.
 
-One bad record must not hold up a journal for ever: what PostgreSQL cannot hold is replaced, and
-a record that is no record is refused by itself.
+One bad record must not block a journal forever. Values that PostgreSQL cannot store are replaced,
+and an invalid record is refused alone.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-# PostgreSQL's text and jsonb hold neither NUL nor half a surrogate pair.
+# PostgreSQL's text and jsonb can store neither NUL nor half a surrogate pair.
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _MAX_SEQ = 2**63 - 1
@@ -23,7 +23,7 @@ SPEAKERS = ("candidate", "interviewer")
 
 
 class RecordInvalid(ValueError):
-    """A journal record that cannot be stored; `field` is the one at fault."""
+    """Raised for a journal record that cannot be stored; `field` is the invalid field."""
 
     def __init__(self, field: str) -> None:
         self.field = field
@@ -32,7 +32,7 @@ class RecordInvalid(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class RecordRow:
-    """A record, its key fields checked, its content storable."""
+    """A record with checked key fields and storable content."""
 
     seq: int
     at: datetime
@@ -42,7 +42,7 @@ class RecordRow:
 
 
 def record_row(record: object) -> RecordRow:
-    """Check one journal record; raises `RecordInvalid`, naming the field."""
+    """Check and convert one journal record. Raises `RecordInvalid` with the invalid field."""
     if not isinstance(record, Mapping):
         raise RecordInvalid("form")
     clean = storable(record)
@@ -63,7 +63,7 @@ def record_row(record: object) -> RecordRow:
 
 
 def utc(value: object) -> datetime:
-    """An ISO 8601 time with its offset; raises `RecordInvalid`."""
+    """Parse an ISO 8601 time with an offset; return it in UTC. Raises `RecordInvalid`."""
     if not isinstance(value, str):
         raise RecordInvalid("at")
     try:
@@ -76,7 +76,7 @@ def utc(value: object) -> datetime:
 
 
 def storable(value: Any) -> Any:
-    """JSON data with everything that PostgreSQL refuses replaced: U+FFFD, and null for NaN."""
+    """Return JSON data that PostgreSQL accepts: U+FFFD for bad characters, null for NaN and inf."""
     match value:
         case str():
             return _UNSTORABLE.sub(_REPLACEMENT, value)
@@ -93,26 +93,27 @@ def storable(value: Any) -> Any:
 
 
 def json_text(value: object) -> str:
-    """The value as asyncpg takes jsonb."""
+    """Return the value as JSON text, which asyncpg takes for jsonb."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
 def text_or_none(value: object) -> str | None:
-    """A field that holds text, or None for anything else."""
+    """Return the value if it is text, else None."""
     return value if isinstance(value, str) else None
 
 
 def int_or_none(value: object) -> int | None:
-    """A field that holds a 32-bit whole number, or None for anything else."""
+    """Return the value if it is a 32-bit integer, else None."""
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**31:
         return value
     return None
 
 
 def spoken_text(record: Mapping[str, Any]) -> str:
-    """What counts of a turn: an interviewer's heard words where they are known, else its text.
+    """Return the text that counts: an interviewer's heard text if known, else the turn's text.
 
-    What was not heard and not cut off either was written, and read.
+    An interviewer's turn that was neither heard nor interrupted was shown as text, and read: its
+    text counts.
     """
     heard = text_or_none(record.get("heard"))
     was_read = heard == "" and record.get("interrupted") is not True

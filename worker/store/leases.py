@@ -1,6 +1,6 @@
-"""The lease of an interview: taken, renewed, lost. This database's clock decides, no other.
+"""Interview leases: take, renew, check and release. Only the database's clock counts.
 
-A lease is live until it expires, and none expires while no worker was in contact with the
+A lease is live until it expires. No lease expires while no worker was in contact with the
 database for half a lease, nor for one whole lease after that: see docs/continuity.md.
 """
 
@@ -18,14 +18,15 @@ if TYPE_CHECKING:
     from worker.store.connection import Connection
     from worker.store.pool import Database
 
-#: A lease that ends later than so many leases from now was written by another clock.
+#: Longest plausible time until a lease ends, in lease durations. A lease that ends later counts as
+#: expired: it was written before the database's clock was set back.
 _FAR: Final = 10
-#: Workers are in contact all the time; after so much of a lease without any, all were cut off.
+#: Fraction of a lease. After this time without contact, all workers count as cut off.
 _GAP: Final = 0.5
 
 
 def expired(lease_s: str) -> str:
-    """SQL that says whether a row's lease has expired. `lease_s` is the parameter in seconds."""
+    """Return an SQL condition: the row's lease has expired. `lease_s` is a parameter in seconds."""
     now, lease = "clock_timestamp()", f"make_interval(secs => {lease_s})"
     return (
         f"(lease_job IS NOT NULL AND lease_expires NOT BETWEEN {now} AND {now} + {_FAR} * {lease}"
@@ -35,10 +36,10 @@ def expired(lease_s: str) -> str:
 
 
 class LeaseHeld(Exception):
-    """Another job holds the interview's lease, or has taken it since.
+    """Raised when another job holds the interview's lease.
 
     Attributes:
-        token: The other's fencing token.
+        token: The other job's fencing token.
     """
 
     def __init__(self, token: int) -> None:
@@ -48,22 +49,22 @@ class LeaseHeld(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Holder:
-    """Whose an interview is at this moment."""
+    """Current holder of an interview."""
 
     token: int
-    #: None between two of them.
+    #: None while no job holds the lease.
     job_id: str | None
 
 
-#: Nobody takes the lease of an interview that is over; see `Interview.is_over`.
+#: SQL: the interview is not over, so its lease may be taken. Same rule as `Interview.is_over`.
 _NOT_OVER: Final = (
     "(status <> 'ended' OR outcome = 'failed' OR (outcome, reason) = "
     f"('{Outcome.CANCELLED}', '{Reason.SHUTDOWN_REQUESTED}'))"
 )
 
 
-#: The row of a job and its token: by it the job's end is known for an old one's later on, also
-#: where the job itself never learned of the token.
+#: Store the job's token in its row. `settle` later ignores the end of a job with an old token,
+#: even if the job itself never received the token.
 _JOB_OF_LEASE: Final = (
     "INSERT INTO jobs (job_id, interview_id, token) VALUES ($1, $2, $3)"
     " ON CONFLICT (job_id) DO UPDATE SET"
@@ -75,18 +76,18 @@ _JOB_OF_LEASE: Final = (
 async def take_lease(
     db: Database, interview_id: str, *, job_id: str, lease_s: float, budget_s: float = BUDGET_S
 ) -> int | None:
-    """Take the interview's lease for `lease_s` seconds; returns the fencing token.
+    """Take the interview's lease for `lease_s` seconds; return the fencing token.
 
-    The token rises with each job that takes it; the holder that takes it again keeps its own.
-    None where the interview is over or does not exist. Raises LeaseHeld where another job's is
-    live, DatabaseUnavailable and DatabaseOperationFailed.
+    The token rises with each job that takes the lease. A holder that takes the lease again keeps
+    its token. Return None if the interview is over or does not exist. Raises LeaseHeld if another
+    job's lease is live, DatabaseUnavailable and DatabaseOperationFailed.
     """
-    # One statement: a second taker waits for the first one's row, and then judges what it wrote.
+    # One statement: a concurrent taker waits for the row lock, and then sees the first one's write.
     take = (
         "UPDATE interviews SET token = token + (lease_job IS DISTINCT FROM $2)::integer,"
         " lease_job = $2, lease_worker = NULL,"
         " lease_expires = clock_timestamp() + make_interval(secs => $3),"
-        # Of a dispatch that nobody noted, or after a failure: somebody comes.
+        # For a dispatch that was not noted, or after a failure: an interviewer is coming.
         " status = CASE WHEN status = 'running' THEN status ELSE 'dispatched' END,"
         " outcome = NULL, reason = NULL, untaken = 0"
         f" WHERE interview_id = $1 AND {_NOT_OVER}"
@@ -119,9 +120,9 @@ async def renew_leases(
     lease_s: float,
     budget_s: float = BUDGET_S,
 ) -> set[str]:
-    """Renew the leases of all these jobs in one statement, and say that a worker is in contact.
+    """Renew the leases of all these jobs in one statement, and record the worker's contact.
 
-    Returns the jobs that have one. Raises DatabaseUnavailable and DatabaseOperationFailed.
+    Return the jobs that hold a lease. Raises DatabaseUnavailable and DatabaseOperationFailed.
     """
     renew = (
         "WITH contact AS ("
@@ -150,13 +151,12 @@ async def keep_lease(
     lease_s: float,
     budget_s: float = BUDGET_S,
 ) -> Holder | None:
-    """Whose the interview is; None where it does not exist.
+    """Return the holder of the interview; None if the interview does not exist.
 
-    A lease that is still this job's by this token and has less than half of its time left is
-    renewed: its worker, whose business that is, must be stalled. And it is written anew where
-    the database knows of no token as high as this, which it has given: it was restored from a
-    backup, and what is returned then has the lower one. Raises DatabaseUnavailable and
-    DatabaseOperationFailed.
+    Renews the lease if this job still holds it with `token` and less than half of its time is
+    left: the worker, which normally renews the lease, must be stalled. Rewrites the job's lease
+    and token if the database has a lower token: it was restored from a backup. The returned
+    holder then has the lower token. Raises DatabaseUnavailable and DatabaseOperationFailed.
     """
     keep = (
         "WITH kept AS ("
@@ -178,7 +178,7 @@ async def keep_lease(
 
 
 async def release_ended(connection: Connection, interview_id: str) -> None:
-    """Let go of the lease of a job that has ended: nobody waits for it to expire."""
+    """Release the lease of a job that has ended, before it expires."""
     await connection.execute(
         "UPDATE interviews SET lease_job = NULL, lease_worker = NULL, lease_expires = NULL"
         " WHERE interview_id = $1 AND EXISTS (SELECT FROM jobs"

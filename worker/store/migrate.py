@@ -1,8 +1,8 @@
-"""The schema's migrations: numbered .sql files, applied in order, each once.
+"""Schema migrations: numbered .sql files, applied in order, each once.
 
-A migration that older workers can live with takes the next number: they and newer ones work side
-by side. One that they cannot live with begins the next thousand (1001 after 0007): older workers
-then refuse to start, and their running jobs write nothing more (`check_schema`).
+A migration that is compatible with older workers takes the next number: older and newer workers
+run side by side. An incompatible migration starts the next thousand (1001 after 0007): older
+workers then refuse to start, and their running jobs write nothing more (`check_schema`).
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
 
     from worker.store.connection import Connection
 
-#: Key of the advisory lock that lets one worker migrate at a time: "iw-migr" in ASCII.
+#: Key of the advisory lock that serialises migrations: "iw-migr" in ASCII.
 _LOCK_KEY = int.from_bytes(b"iw-migr", "big")
 _FILE_NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
 
 
-#: Seconds for a migration, and for waiting until another worker has done it: an index over every
-#: turn there is takes longer than any statement of a job may.
+#: Seconds for a migration, and for the wait while another worker migrates. An index over all
+#: stored turns takes longer than a statement of a job may.
 MIGRATE_BUDGET_S = 300.0
 
 
 class SchemaDiffers(Exception):
-    """The database's schema is not one that this worker can work on.
+    """Raised when this worker cannot use the database's schema.
 
-    `found` is the database's newest migration (0: none), `known` the newest of this worker.
+    `found` is the newest migration of the database (0: none), `known` that of this worker.
     """
 
     def __init__(self, found: int, known: int, problem: str) -> None:
@@ -44,7 +44,7 @@ class SchemaDiffers(Exception):
 
 
 class SchemaTooNew(SchemaDiffers):
-    """The database's schema is of a newer generation than this worker knows."""
+    """Raised when the schema is of a newer generation (thousand) than this worker knows."""
 
     def __init__(self, found: int, known: int) -> None:
         super().__init__(
@@ -53,7 +53,7 @@ class SchemaTooNew(SchemaDiffers):
 
 
 class SchemaTooOld(SchemaDiffers):
-    """The database has not got this worker's migrations yet: its main process applies them."""
+    """Raised when the database lacks migrations, which this worker's main process applies."""
 
     def __init__(self, found: int, known: int) -> None:
         super().__init__(
@@ -62,7 +62,7 @@ class SchemaTooOld(SchemaDiffers):
 
 
 class MigrationChanged(Exception):
-    """A migration was edited after the database had applied it; `version` is its number."""
+    """Raised when a migration was edited after the database applied it; `version` is its number."""
 
     def __init__(self, version: int) -> None:
         self.version = version
@@ -87,7 +87,7 @@ class Migration:
 
 @functools.cache
 def known_migrations() -> tuple[Migration, ...]:
-    """The migrations in this package, in their order."""
+    """Return the migrations in this package, in their order."""
     folder = files("worker.store") / "migrations"
     return tuple(
         sorted(
@@ -104,15 +104,15 @@ def known_migrations() -> tuple[Migration, ...]:
 async def migrate(
     connection: Connection, migrations: Sequence[Migration] | None = None
 ) -> list[int]:
-    """Bring the schema up to date in one transaction; returns the versions applied now.
+    """Migrate the schema in one transaction; return the versions applied now.
 
-    Workers that start at once wait for each other, for at most `MIGRATE_BUDGET_S`. Raises
-    `SchemaTooNew` for a database of a newer generation and `MigrationChanged` for one whose past
-    is another; both change nothing.
+    Workers that start at the same time wait for each other, for at most `MIGRATE_BUDGET_S`.
+    Raises `SchemaTooNew` if the database is of a newer generation, and `MigrationChanged` if it
+    applied another version of a migration; both change nothing.
     """
     migrations = known_migrations() if migrations is None else migrations
     async with connection.transaction():
-        # An advisory lock of the transaction: one of the session is lost behind PgBouncer.
+        # A transaction-level advisory lock: a session-level lock is lost behind PgBouncer.
         await connection.execute(
             "SELECT pg_advisory_xact_lock($1)", _LOCK_KEY, timeout=MIGRATE_BUDGET_S
         )
@@ -134,9 +134,9 @@ async def migrate(
 
 
 async def pending(connection: Connection) -> list[int] | None:
-    """The versions that `migrate` would apply; None of a database that has no schema at all.
+    """Return the versions that `migrate` would apply; None if the database has no schema.
 
-    Changes nothing. Raises what `migrate` raises.
+    Changes nothing. Raises `SchemaTooNew` and `MigrationChanged` as `migrate` does.
     """
     if await connection.fetchval("SELECT to_regclass('schema_migrations')") is None:
         return None
@@ -152,10 +152,11 @@ async def _missing(connection: Connection, migrations: Sequence[Migration]) -> l
 
 
 async def check_schema(connection: Connection) -> None:
-    """Raise `SchemaTooNew` or `SchemaTooOld` where a job of this worker cannot work on the schema.
+    """Raise `SchemaTooNew` or `SchemaTooOld` if a job of this worker cannot use the schema.
 
-    Asked last in a transaction that has written, it is certain: a migration waits for the tables
-    that the transaction has locked, so it is either seen here or comes after the commit.
+    The result is reliable as the last step of a transaction that has written: a migration waits
+    for the tables that the transaction has locked. Its effect is either visible here, or comes
+    after the commit.
     """
     try:
         found = await connection.fetchval(

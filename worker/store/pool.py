@@ -1,4 +1,4 @@
-"""`Database`: operations on PostgreSQL, each a transaction with a budget, tried again in it."""
+"""`Database`: PostgreSQL operations, each a transaction retried within a time budget."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = ["BUDGET_S", "Database", "PoolLimits", "PoolUse"]
 
 T = TypeVar("T")
 
-#: An operation's budget in seconds, retries included, where it names none.
+#: Default budget of an operation in seconds, retries included.
 BUDGET_S = 5.0
 _FIRST_DELAY_S = 0.05
 _LONGEST_DELAY_S = 1.0
@@ -40,36 +40,36 @@ logger = logging.getLogger(__name__)
 
 
 class Database:
-    """A pool of connections in which every operation is one transaction with a budget.
+    """Connection pool that runs each operation as one transaction with a time budget.
 
-    Prepared statements are not cached and the session is never changed, so PgBouncer's
+    The pool caches no prepared statements and never changes the session, so PgBouncer's
     transaction mode works.
     """
 
     def __init__(self, connections: Connections, url: str) -> None:
         self._connections = connections
-        #: The URL, its password masked.
+        #: The URL with its password masked.
         self.url = mask_url(url)
 
     @classmethod
     async def open(cls, url: str, limits: PoolLimits | None = None) -> Database:
-        """Make the pool; the first connection is opened by the first operation.
+        """Create the pool. The first operation opens the first connection.
 
-        Raises `DatabaseUrlInvalid` for what is no PostgreSQL URL, whether or not a server runs.
+        Raises `DatabaseUrlInvalid` if the URL is not a PostgreSQL URL, even if no server runs.
         """
         check_url(url)
         return cls(await Connections.open(url, limits or PoolLimits()), url)
 
     async def run(self, name: str, operation: Operation[T], *, budget_s: float = BUDGET_S) -> T:
-        """Run an operation in a transaction, again after transient errors, within `budget_s`.
+        """Run an operation in a transaction, and retry transient errors, within `budget_s`.
 
-        A connection that breaks during the commit leaves open whether it was done, so an
-        operation must be fit to run twice. Raises `DatabaseUnavailable` when the budget is spent
-        or the server does not let us in, `DatabaseOperationFailed` when it refuses the operation;
-        what the operation itself raises passes through.
+        If the connection breaks during the commit, it is unknown whether the commit succeeded.
+        Operations must therefore be idempotent. Raises `DatabaseUnavailable` when the budget is
+        spent or the server refuses the connection, and `DatabaseOperationFailed` when the server
+        refuses the operation. Other errors of the operation pass through.
         """
         cause: BaseException = TimeoutError()
-        # Only the budget's own TimeoutError gets here: that of a statement is one more cause.
+        # Suppresses only the budget's TimeoutError: a statement's is caught below and retried.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(budget_s):
                 for attempt, delay_s in enumerate(_delays(), start=1):
@@ -84,7 +84,7 @@ class Database:
                     except (OSError, TimeoutError, ConnectionLost) as error:
                         cause = error
                     except asyncpg.InternalClientError as error:
-                        # What came back is not PostgreSQL's protocol.
+                        # The answer does not follow PostgreSQL's protocol.
                         cause = error
                     logger.warning(
                         "database_retry",
@@ -98,11 +98,11 @@ class Database:
         await self.run("ping", lambda connection: connection.execute("SELECT 1"), budget_s=budget_s)
 
     def use(self) -> PoolUse:
-        """The pool's use at this moment."""
+        """Return the pool's current use."""
         return self._connections.use()
 
     async def aclose(self, *, budget_s: float = 5.0) -> None:
-        """Close every connection; those still in use after `budget_s` are cut off."""
+        """Close every connection; terminate those still in use after `budget_s` seconds."""
         await self._connections.aclose(budget_s=budget_s)
 
     async def _once(self, operation: Operation[T]) -> T:
@@ -111,7 +111,7 @@ class Database:
 
 
 def _delays() -> Iterator[float]:
-    """Seconds between tries: exponential with full jitter, so that workers do not come in step."""
+    """Yield seconds between retries: exponential, with full jitter so that workers do not align."""
     longest = _FIRST_DELAY_S
     while True:
         yield random.uniform(0, longest)  # noqa: S311 - spreads load, guards nothing

@@ -1,4 +1,4 @@
-"""How an interview moves on: dispatched, running, ended, and by which of its jobs."""
+"""Update interviews from their dispatches and jobs: dispatched, running, ended."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 async def set_dispatched(
     db: Database, interview_id: str, *, dispatch_id: str, budget_s: float = BUDGET_S
 ) -> bool:
-    """Note that a job was asked for; False for an interview that is over or does not exist.
+    """Note a dispatch; return False if the interview is over or does not exist.
 
     Raises `DatabaseUnavailable` or `DatabaseOperationFailed`; the budget is in seconds.
     """
@@ -50,10 +50,11 @@ async def store_end(
     reason: Reason,
     budget_s: float = BUDGET_S,
 ) -> None:
-    """Store how a job ends, and let go of its lease, while its process still tidies up.
+    """Store the end of a job and release its lease, while its process still cleans up.
 
-    All of its turns must be there: whoever comes next goes on from them. Its journal will say
-    the same once it is shipped. Raises DatabaseUnavailable and DatabaseOperationFailed.
+    All turns of the job must be stored: the next interviewer continues from them. The job's
+    journal reports the same end once it is ingested. Raises DatabaseUnavailable and
+    DatabaseOperationFailed.
     """
 
     async def end(connection: Connection) -> None:
@@ -75,13 +76,14 @@ async def store_end(
 
 
 async def settle(connection: Connection, interview_id: str) -> None:
-    """Bring the interview to where its last job is: running, or ended with the job's outcome.
+    """Update the interview from its last job: running, or ended with the job's outcome.
 
-    The last job is the one of the highest token, then of the latest start. Jobs that were
-    superseded, have lost the lease, or found the interview over, do not count; after a hand-over
-    the interview goes on. One that is over stays so while a job that did not know it runs.
+    The last job has the highest token, then the latest start. Jobs that were superseded, have
+    lost the lease, or found the interview over, do not count. After a handover the interview
+    continues. An interview that is over stays over while a job that did not know this runs.
+    The lease of a job that has ended is released.
     """
-    # The row lock puts jobs that end at once in a line: the second sees what the first wrote.
+    # The row lock serialises jobs that end at the same time: the second sees the first's writes.
     interview = await _locked(connection, interview_id)
     if interview is None:
         return
@@ -90,7 +92,7 @@ async def settle(connection: Connection, interview_id: str) -> None:
     if last is None:
         return
     if last["outcome"] == Outcome.HANDED_OVER:
-        # Looked at from now on: `stranded` sends somebody.
+        # From now on `find_stranded` returns the interview, for a redispatch.
         await connection.execute(
             "UPDATE interviews SET updated_at = now() WHERE interview_id = $1", interview_id
         )
@@ -113,7 +115,7 @@ async def settle(connection: Connection, interview_id: str) -> None:
 
 
 async def _locked(connection: Connection, interview_id: str) -> Interview | None:
-    """The interview, nobody else's to change until the transaction ends."""
+    """Return the interview, locked against other writers until the transaction ends."""
     row = await connection.fetchrow(
         "SELECT * FROM interviews WHERE interview_id = $1 FOR NO KEY UPDATE", interview_id
     )
@@ -121,7 +123,7 @@ async def _locked(connection: Connection, interview_id: str) -> Interview | None
 
 
 async def _last_job(connection: Connection, interview: Interview) -> Row | None:
-    """State, outcome and reason of the job that counts for the interview."""
+    """Return state, outcome and reason of the job that counts for the interview."""
     return await connection.fetchrow(
         "SELECT state, outcome, reason FROM jobs WHERE interview_id = $1"
         " AND outcome IS DISTINCT FROM $2 AND reason IS DISTINCT FROM $3"

@@ -1,4 +1,4 @@
-"""Records of a job's journal, one by one."""
+"""Queries of single records of a job's journal."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 async def last_seq(
     db: Database, job_id: str, *, but: str, budget_s: float = BUDGET_S
 ) -> int | None:
-    """The number of the job's last record of another kind than `but`; None where there is none.
+    """Return the highest `seq` of the job's records, except those of kind `but`; None without one.
 
     Raises DatabaseUnavailable and DatabaseOperationFailed.
     """

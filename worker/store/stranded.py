@@ -1,7 +1,8 @@
-"""Interviews that are without an interviewer, and the right to send them another one.
+"""Orphaned interviews, and the right to redispatch them.
 
-One worker looks for them by a row in `duties`, which is not what keeps two from acting: that is
-the fencing token, which a dispatch raises in the statement that claims it.
+One worker looks for them: the one that holds the leader lock, a row in `duties`. That lock does
+not prevent a double dispatch. The fencing token does: claiming a dispatch raises the token in the
+same statement.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from worker.store.pool import BUDGET_S
 if TYPE_CHECKING:
     from worker.store.pool import Database
 
-#: Failures after which another try is worth it: of this job or process, not of the interview.
+#: Failures that justify a redispatch: of the job or its process, not of the interview.
 WORTH_ANOTHER_TRY: Final = (
     Reason.PROCESS_KILLED,
     Reason.PROCESS_EXITED,
@@ -33,30 +34,31 @@ WORTH_ANOTHER_TRY: Final = (
     Reason.WORKER_LOST,
     Reason.TURN_STUCK,
 )
-#: Why an interview is without an interviewer, where no job has told.
+#: The interview lost its interviewer, and no job reported why.
 LEASE_EXPIRED: Final = "LeaseExpired"
-#: No worker took the dispatch: LiveKit dropped it, or waits for one that does not answer.
+#: No worker took the dispatch: LiveKit dropped it, or waits for a worker that does not answer.
 NOT_TAKEN: Final = "NotTaken"
-#: Why it is, where its last job has passed it on: no failure, and nothing to wait for.
+#: The last job handed the interview over: not a failure, so a redispatch has no delay.
 HANDED_OVER: Final = Reason.HANDOVER_REQUESTED
+#: A claimed dispatch could not be sent: see `give_back_dispatch`.
 NOT_SENT: Final = "NotSent"
-#: What is no failure of anybody's job, and counts as no try.
+#: Reasons that are not a failure of a job, and do not count as a try.
 _UNCOUNTED: Final = (HANDED_OVER, NOT_TAKEN)
 
-#: Seconds for a worker to take a dispatch, which takes it milliseconds; each further one has half
-#: as long again, up to the join deadline.
+#: Seconds for a worker to take a dispatch; normally it needs milliseconds. Each consecutive
+#: dispatch has 1.5 times as long as the one before, up to the join deadline.
 _TAKES_S: Final = 2
-#: Seconds after which nobody looks at an interview any more, and without a dispatch after which
-#: tries are counted anew.
+#: Seconds since an interview's last change after which it is no longer redispatched.
 _LOOKED_AT_S: Final = 600
+#: Seconds without a dispatch after which the count of tries starts again at 0.
 _FORGOTTEN_S: Final = 300
-#: At one look; the others are found by the next.
+#: Most interviews in one check; the next check finds the rest.
 _AT_A_TIME: Final = 50
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """When another interviewer may be sent, in seconds, and how often."""
+    """Limits of redispatch: lease, join deadline and delay in seconds, and number of tries."""
 
     lease_s: float
     join_s: float
@@ -66,17 +68,17 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True)
 class Stranded:
-    """An interview without an interviewer."""
+    """An orphaned interview: it has no interviewer."""
 
     interview: Interview
-    #: One CamelCase word.
+    #: The reason, as one CamelCase word.
     why: str
-    #: The last one's job, whose participant may linger in the room.
+    #: Job of the last interviewer, whose participant may still be in the room.
     last_job: str | None
 
 
 _NOW = "clock_timestamp()"
-#: SQL: how often somebody was sent lately.
+#: SQL: number of recent redispatches that count as tries.
 TRIES: Final = (
     f"(CASE WHEN dispatched_at > {_NOW} - interval '{_FORGOTTEN_S} s' THEN tries ELSE 0 END)"
 )
@@ -97,13 +99,13 @@ _HANDED_OVER = (
     f" AND jobs.outcome = '{Outcome.HANDED_OVER}' AND jobs.reason = '{HANDED_OVER}'"
     " AND coalesce(jobs.token, 0) = interviews.token)"
 )
-#: Parameters: $1 lease, $2 join deadline (seconds), $3 reasons; for `_DUE` also $4 delay, $5 tries.
+#: Parameters: $1 lease, $2 join deadline (seconds), $3 reasons; `_DUE`: also $4 delay, $5 tries.
 _WHY = (
     "CASE"
     f" WHEN {_HANDED_OVER} THEN '{HANDED_OVER}'"
     f" WHEN status IN ('dispatched', 'running') AND {expired('$1')}"
     f" AND lease_expires > {_NOW} - interval '{_LOOKED_AT_S} s' THEN '{LEASE_EXPIRED}'"
-    # One that never had a lease takes it within a second of writing that it runs.
+    # A job without a lease takes one within a second of recording that it runs.
     " WHEN status = 'running' AND lease_job IS NULL"
     f" AND updated_at BETWEEN {_NOW} - interval '{_LOOKED_AT_S} s'"
     f" AND {_NOW} - make_interval(secs => $2)"
@@ -141,9 +143,9 @@ async def find_stranded(
     room: str | None = None,
     budget_s: float = BUDGET_S,
 ) -> list[Stranded]:
-    """Interviews to which another interviewer may be sent now, of one job or room if given.
+    """Return the interviews that may be redispatched now, of one job or room if given.
 
-    Whether somebody waits in the room is not for the database to say. Raises
+    The database does not know if the candidate is in the room: the caller checks that. Raises
     DatabaseUnavailable and DatabaseOperationFailed.
     """
     query = (
@@ -168,11 +170,11 @@ async def find_stranded(
 async def claim_dispatch(
     db: Database, found: Stranded, limits: Limits, *, budget_s: float = BUDGET_S
 ) -> int | None:
-    """Take the right to send an interviewer there; returns the token it is sent for.
+    """Claim the right to redispatch the interview; return the token of the new dispatch.
 
-    Of many who claim one gets it: the token rises, so that whoever held it before is mute. None
-    where somebody was quicker, or the interview has an interviewer after all. Raises
-    DatabaseUnavailable and DatabaseOperationFailed.
+    Of several concurrent claims one succeeds. The token rises, which mutes any previous
+    interviewer. Return None if another worker was faster, or if the interview has an interviewer
+    after all. Raises DatabaseUnavailable and DatabaseOperationFailed.
     """
     claim = (
         "UPDATE interviews SET token = token + 1, dispatch_token = token + 1, dispatch_id = NULL,"
@@ -196,7 +198,7 @@ async def claim_dispatch(
 async def note_dispatch(
     db: Database, interview_id: str, *, token: int, dispatch_id: str, budget_s: float = BUDGET_S
 ) -> None:
-    """Note LiveKit's id of the dispatch that was made for a token.
+    """Store LiveKit's id of the dispatch that was sent for a token.
 
     Raises DatabaseUnavailable and DatabaseOperationFailed.
     """
@@ -216,9 +218,9 @@ async def note_dispatch(
 async def give_back_dispatch(
     db: Database, found: Stranded, *, token: int, budget_s: float = BUDGET_S
 ) -> None:
-    """Undo a claim for which nobody could be sent: it counts as no try, and is due at once.
+    """Undo a claim whose dispatch failed: it counts as no try, and is due immediately.
 
-    Somebody who comes all the same keeps the interview. Raises DatabaseUnavailable and
+    If an interviewer joins nevertheless, it keeps the interview. Raises DatabaseUnavailable and
     DatabaseOperationFailed.
     """
     await db.run(
@@ -238,10 +240,10 @@ async def give_back_dispatch(
 async def end_without_candidate(
     db: Database, found: Stranded, limits: Limits, *, budget_s: float = BUDGET_S
 ) -> None:
-    """End an interview that is still without an interviewer, and whose candidate has gone.
+    """End an interview that still has no interviewer and whose candidate has left.
 
-    Its token rises, so that nobody who may live comes back to it. Raises DatabaseUnavailable and
-    DatabaseOperationFailed.
+    Its token rises, so that a job that is still alive cannot return to it. Raises
+    DatabaseUnavailable and DatabaseOperationFailed.
     """
     end = (
         "UPDATE interviews SET token = token + 1, status = 'ended', outcome = $6, reason = $7,"
@@ -260,7 +262,7 @@ async def end_without_candidate(
 async def hold_duty(
     db: Database, duty: str, *, worker_id: str, for_s: float, budget_s: float = BUDGET_S
 ) -> bool:
-    """Take a duty for so many seconds, or keep it; False while it is another worker's.
+    """Take or renew a leader lock for `for_s` seconds; False while another worker holds it.
 
     Raises DatabaseUnavailable and DatabaseOperationFailed.
     """
@@ -285,7 +287,7 @@ async def hold_duty(
 async def drop_duties(
     db: Database, duties: Collection[str], *, worker_id: str, budget_s: float = BUDGET_S
 ) -> None:
-    """Let go of these duties, so that nobody waits for their end.
+    """Release these leader locks, so that no worker waits until they expire.
 
     Raises DatabaseUnavailable and DatabaseOperationFailed.
     """

@@ -1,7 +1,8 @@
-"""Turns as they are stored: who said what, and what of it was heard.
+"""Stored turns: the speaker, the text, and the part that was heard.
 
-An answer that was being given when its job ended without a turn is one as well: the records of
-what was heard of it are put together when the turns are read, and nobody has to write it later.
+A partial answer that was not committed as a turn when its job ended counts as a turn as well. It
+is assembled from the job's `hearing` records when the turns are read, so no process has to write
+it later.
 """
 
 from __future__ import annotations
@@ -17,15 +18,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Turn:
-    """One uninterrupted floor of an interview.
+    """One turn of an interview: one speaker, until the other one speaks.
 
-    `text` is what counts: the candidate's committed words, and of the interviewer's what was
-    heard, which may be less than was generated.
+    `text` is the text that counts: the candidate's committed words, or the heard part of the
+    interviewer's words, which may be less than `generated`.
     """
 
     interview_id: str | None
     job_id: str
-    #: Its place in the job's journal.
+    #: Position of the turn in the job's journal.
     seq: int
     at: datetime
     speaker: Literal["candidate", "interviewer"]
@@ -35,13 +36,13 @@ class Turn:
     generated: str | None
     heard: str | None
     interrupted: bool
-    #: It came from a job that had lost its lease.
+    #: True if the turn came from a job that had lost its lease.
     late: bool
-    #: The end of `text` that the recogniser had not settled when the job ended.
+    #: The end of `text` that was still an interim transcript when the job ended.
     interim: str = ""
 
 
-#: Every turn of the interview $1, in the order of its jobs and, in each, of the journal.
+#: Every turn of the interview $1, ordered by job and then by position in the journal.
 TURNS: Final = """
 WITH hearing AS (
     SELECT job_id, seq, at, record FROM jobs JOIN job_records USING (job_id)
@@ -72,5 +73,5 @@ ORDER BY coalesce(jobs.token, 0), jobs.started_at, said.job_id, said.seq
 
 
 def turn_of(row: Row) -> Turn:
-    """The turn in a row of the table `turns`."""
+    """Convert a row of the query `TURNS`."""
     return Turn(**{name: row[name] for name in Turn.__dataclass_fields__})

@@ -1,21 +1,21 @@
-"""PostgreSQL URLs: checked before use, and masked before anyone reads them."""
+"""PostgreSQL URLs: check them before use, and mask their passwords for logs and messages."""
 
 from __future__ import annotations
 
 import re
 from urllib.parse import parse_qs, unquote, urlsplit
 
-# Greedy up to the last @: a password may hold an unescaped @ or /, and hiding too much is safe.
+# Greedy up to the last @: a password may contain an unescaped @ or /, and hiding too much is safe.
 _USERINFO = re.compile(r"(?P<user>://[^:/@?]*):.*@", re.DOTALL)
 _QUERY = re.compile(r"(?P<key>[?&](?:ssl)?password=)[^&]*", re.IGNORECASE)
-#: libpq's (https://www.postgresql.org/docs/current/libpq-ssl.html), which asyncpg has too.
+#: sslmode values of libpq (https://www.postgresql.org/docs/current/libpq-ssl.html) and asyncpg.
 _TLS_MODES = frozenset({"disable", "allow", "prefer", "require", "verify-ca", "verify-full"})
 
 
 class DatabaseUrlInvalid(ValueError):
-    """The database URL is no PostgreSQL URL.
+    """Raised when the database URL is not a PostgreSQL URL.
 
-    `url` is masked; `problem` says what is wrong with it.
+    `url` is masked; `problem` describes the error.
     """
 
     def __init__(self, url: str, problem: str) -> None:
@@ -28,12 +28,12 @@ class DatabaseUrlInvalid(ValueError):
 
 
 def mask_url(url: str) -> str:
-    """The URL with its passwords as `***`, in the user part and in the query."""
+    """Return the URL with its passwords as `***`, in the user part and in the query."""
     return _QUERY.sub(r"\g<key>***", _USERINFO.sub(r"\g<user>:***@", url, count=1))
 
 
 def check_url(url: str) -> None:
-    """Raise `DatabaseUrlInvalid` for what cannot be a PostgreSQL URL; nothing is looked up."""
+    """Raise `DatabaseUrlInvalid` if this cannot be a PostgreSQL URL. No name is resolved."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -65,7 +65,7 @@ def _is_port(port: str) -> bool:
 
 def _check_host(url: str, host: str) -> None:
     try:
-        # What looking the name up would raise is no OSError.
+        # Resolving such a name would raise UnicodeError, which is not an OSError.
         unquote(host).encode("idna")
     except UnicodeError:
         raise DatabaseUrlInvalid(url, "names a host that can be none") from None

@@ -1,6 +1,6 @@
-"""The workers that are there: who could take an interview over. The database's clock decides.
+"""Rows of live workers, which could take an interview over. Only the database's clock counts.
 
-Every function takes a budget in seconds, and raises DatabaseUnavailable and
+Every public function takes a budget in seconds, and raises DatabaseUnavailable and
 DatabaseOperationFailed.
 """
 
@@ -15,29 +15,29 @@ from worker.store.stranded import TRIES
 if TYPE_CHECKING:
     from worker.store.pool import Database
 
-#: Seconds after which the row of a worker that was not seen is removed.
+#: Seconds without a heartbeat after which the row of a worker is removed.
 _FORGOTTEN_S: Final = 60
 _NOW: Final = "clock_timestamp()"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Others:
-    """The workers besides one."""
+    """The peers of one worker."""
 
-    #: How many there are, also of those that take no jobs at the moment.
+    #: Number of peers, including those that take no jobs at the moment.
     workers: int
-    #: How many interviews they could take now.
+    #: Total free slots of those that take jobs.
     seats: int
 
 
 def _seen(fresh_s: str) -> str:
-    """SQL: whether a worker was seen in the last so many seconds."""
+    """Return an SQL condition: the heartbeat is newer than `fresh_s` (a parameter, in seconds)."""
     period = f"make_interval(secs => {fresh_s})"
     return f"seen BETWEEN {_NOW} - {period} AND {_NOW} + {period}"
 
 
 def _there(fresh_s: str) -> str:
-    """SQL: whether it was, and takes jobs."""
+    """Return an SQL condition: the heartbeat is fresh and the worker takes jobs."""
     return f"takes_jobs AND {_seen(fresh_s)}"
 
 
@@ -50,7 +50,7 @@ async def note_worker(
     free_slots: int,
     budget_s: float = BUDGET_S,
 ) -> None:
-    """Say that this worker is there, and forget those that have been away for long."""
+    """Write this worker's heartbeat, and remove the rows of workers without a recent one."""
     note = (
         "WITH forgotten AS (DELETE FROM workers WHERE worker_id <> $1"
         f" AND seen < {_NOW} - interval '{_FORGOTTEN_S} s')"
@@ -67,7 +67,7 @@ async def note_worker(
 
 
 async def drop_worker(db: Database, worker_id: str, *, budget_s: float = BUDGET_S) -> None:
-    """Say that this worker is gone."""
+    """Delete this worker's row."""
     await db.run(
         "drop_worker",
         lambda connection: connection.execute(
@@ -85,7 +85,7 @@ async def other_workers(
     fresh_s: float,
     budget_s: float = BUDGET_S,
 ) -> Others:
-    """All workers but one that take dispatches for a name, of those seen so lately."""
+    """Count the peers that take dispatches for `agent_name` and have a fresh heartbeat."""
     count = (
         "SELECT count(*) AS workers,"
         " coalesce(sum(free_slots) FILTER (WHERE takes_jobs), 0) AS seats FROM workers"
@@ -108,16 +108,16 @@ async def can_be_followed(
     failed_tries: int | None,
     budget_s: float = BUDGET_S,
 ) -> bool:
-    """Whether a worker is there that could follow upon a job which holds its interview's lease.
+    """Return whether a worker can take over from a job that holds its interview's lease.
 
     Args:
         db: The database.
-        job_id: Whose lease it is.
-        agent_name: The name that it was sent under.
-        fresh_s: Seconds for which a worker's sign counts.
-        failed_tries: Where the job has failed, how often somebody may be sent: its own worker
-            lives and counts as well. None where its worker is gone.
-        budget_s: Seconds.
+        job_id: The job that holds the lease.
+        agent_name: The agent name of its dispatch.
+        fresh_s: Seconds for which a heartbeat counts.
+        failed_tries: The redispatch limit, if the job has failed. Its own worker is alive then,
+            and counts even without a free slot. None if its worker is gone.
+        budget_s: Budget in seconds.
     """
     ask = (
         "SELECT ($4::integer IS NULL OR tries < $4) AND EXISTS (SELECT FROM workers"

@@ -1,7 +1,7 @@
-"""What an engineer is paged for: the rules of deploy/prometheus/, made from the figures.
+"""Prometheus alert rules of deploy/prometheus/, generated from the metrics.
 
-An alert is about candidates who are not served, or soon will not be; what heals by itself is no
-alert. Each has a section of its name in docs/runbook.md.
+An alert means that candidates are not served, or soon will not be. Problems that resolve without an
+operator raise no alert. Each alert has a section of its name in docs/runbook.md.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from worker.telemetry.observer import UNRESPONSIVE_S
 
 #: The target of a start, in seconds (mission: 800 ms).
 START_TARGET_S: Final = 0.8
-#: Seconds without a scrape or a shipped journal that nobody needs to know of yet.
+#: Seconds of ingestion lag after which the alert fires.
 _SHIPPING_S: Final = 300
-#: A long interview's journal is some 300 kB: bytes for a few thousand of them.
+#: Bytes of disk space for a few thousand long interviews' journals of some 300 kB each.
 _LEAST_DISK: Final = 1_000_000_000
 _WINDOW: Final = "15m"
-#: How long a series must have been away to count as new: one scrape that failed makes it stale.
+#: How long a series must have been absent to count as new: one failed scrape makes it stale.
 _MEMORY: Final = "1h"
-#: The states of a start: all that a budget bounds before RUNNING.
+#: The states of a start: all states before RUNNING that have a budget.
 _STARTING: Final = tuple(
     s for s in BUDGETS if s not in (State.RUNNING, State.CLOSING, State.CLOSED)
 )
-#: Ends that leave a candidate alone in the middle of an interview.
+#: End reasons that leave the candidate without an interviewer in the middle of an interview.
 _ALONE: Final = (
     Reason.PROCESS_KILLED,
     Reason.PROCESS_EXITED,
@@ -41,11 +41,11 @@ _ALONE: Final = (
 
 @dataclass(frozen=True, kw_only=True)
 class Alert:
-    """One rule. `summary` and `description` may use Prometheus' templates."""
+    """One alert rule. `summary` and `description` may use Prometheus templates."""
 
     name: str
     expr: str
-    #: How long it must be so, in Prometheus' notation; empty fires at once.
+    #: How long the expression must be true, in Prometheus notation; empty fires immediately.
     wait: str = ""
     severity: Literal["page", "ticket"]
     summary: str
@@ -53,12 +53,12 @@ class Alert:
 
     @property
     def runbook(self) -> str:
-        """Where it is written what to do."""
+        """The section of the runbook for this alert."""
         return f"docs/runbook.md#{self.name.lower()}"
 
 
 def _grew(figure: Figure, where: str = "", *, by: str = "", window: str = _WINDOW) -> str:
-    """How much a counter grew. `increase` says 0 of a series that appeared with its first event."""
+    """Return the growth of a counter; `increase` misses the first event of a new series."""
     series = f"{figure.shown_as}{{{where}}}" if where else figure.shown_as
     summed = f"sum by ({by})" if by else "sum"
     new = f"{series} unless last_over_time({series}[{_MEMORY}] offset {window})"
@@ -79,7 +79,7 @@ _VAD_NOT_LOADED: Final = _grew(figures.LOADS, 'resource="vad",result!="ok"')
 _VAD_LOST: Final = _grew(figures.LOSSES, 'resource="vad"')
 _NOT_TAKEN: Final = _grew(figures.SENT_AGAIN, 'reason="NotTaken"')
 _NO_SLOT: Final = _grew(figures.JOBS_REFUSED, 'cause="NoSlot"')
-#: Of prometheus_client's ProcessCollector.
+#: From prometheus_client's ProcessCollector.
 _STARTED_AT: Final = "process_start_time_seconds"
 _READY: Final = figures.READY.name
 _FREE: Final = f"sum (({figures.SLOTS.name} - {figures.SLOTS_USED.name}) * {_READY})"
@@ -94,7 +94,7 @@ ALERTS: Final = (
         description="Every dispatch finds nobody: candidates who come now wait in an empty room.",
     ),
     Alert(
-        # It takes its jobs and its counters along: nothing else would tell of it.
+        # A dead worker takes its jobs and counters with it, so no other alert would report it.
         name="InterviewWorkerDied",
         expr=f"(max_over_time({figures.SLOTS_USED.name}[5m]) > 0"
         f" unless max_over_time({figures.DRAINING.name}[5m]) > 0)"
@@ -167,7 +167,7 @@ ALERTS: Final = (
     Alert(
         name="InterviewWorkerDisconnected",
         expr=f'{figures.NOT_READY.name}{{what="livekit"}} == 1',
-        # A worker gives up after 130 s and ends, and takes its figures along.
+        # A worker exits after 130 s without a connection, and its metrics disappear.
         wait="1m",
         severity="page",
         summary="{{ $labels.instance }} is not known to LiveKit.",
@@ -175,7 +175,7 @@ ALERTS: Final = (
         "worker's own connection is gone.",
     ),
     Alert(
-        # One stopped worker or a restart of LiveKit costs a few.
+        # One stopped worker or one restart of LiveKit causes a few of these.
         name="InterviewDispatchesNotTaken",
         expr=f"{_NOT_TAKEN} > 10",
         severity="page",
@@ -191,7 +191,7 @@ ALERTS: Final = (
         description="{{ $value | humanize }} in the last 15 minutes: add workers or slots.",
     ),
     Alert(
-        # LiveKit asks no worker at its target load: who is full turns nobody down.
+        # LiveKit offers no jobs to a worker at its target load, so a full worker refuses none.
         name="InterviewSlotsFull",
         expr=f"{_FREE} < 1 and sum ({_READY}) > 0",
         wait="1m",
@@ -228,7 +228,7 @@ ALERTS: Final = (
 
 
 def rules_file() -> str:
-    """The rules as Prometheus reads them."""
+    """Return the rules as a Prometheus rules file."""
     lines = [
         "# Made from worker/telemetry/alerts.py by `make diagrams`; tested by promtool.",
         "groups:",
@@ -251,5 +251,5 @@ def rules_file() -> str:
 
 
 def _quoted(text: str) -> str:
-    """A YAML string in single quotes (https://yaml.org/spec/1.2.2/#732-single-quoted-style)."""
+    """Put in YAML single quotes (https://yaml.org/spec/1.2.2/#732-single-quoted-style)."""
     return "'" + text.replace("'", "''") + "'"

@@ -1,7 +1,7 @@
-"""Every figure that the worker shows, declared once: name, kind, labels, buckets and meaning.
+"""Declaration of every metric of the worker: name, kind, labels, buckets and meaning.
 
-Names and units follow https://prometheus.io/docs/practices/naming/. docs/metrics.md is made from
-this table, and the alert rules name nothing that is not in it.
+Names and units follow https://prometheus.io/docs/practices/naming/. docs/metrics.md is generated
+from this table, and the alert rules use only metrics from it.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from typing import Final, Literal
 
 from states import BUDGETS
 
-#: Seconds: around the targets of a start (0.4 to connect, 0.8 until the session runs).
+#: Seconds, around the targets of a start (0.4 to connect, 0.8 until the session runs).
 START_BUCKETS: Final = (0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 15.0)
-#: Seconds: from a fast start to the longest interview.
+#: Seconds, from a fast start to the longest interview.
 STATE_BUCKETS: Final = (
     0.05,
     0.1,
@@ -29,28 +29,28 @@ STATE_BUCKETS: Final = (
     1800.0,
     3600.0,
 )
-#: Seconds: around what people take for an answer, and the goals of silence (2 and 5).
+#: Seconds, around natural response times and the silence targets (2 and 5).
 TURN_BUCKETS: Final = (0.1, 0.2, 0.3, 0.5, 0.8, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0, 12.0, 20.0)
-#: Seconds: of a loader, whose budgets are 2 to 5.
+#: Seconds of a loader, whose budget is 2 to 5.
 LOAD_BUCKETS: Final = (0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """One metric. `name` is without the `_total` that a counter is shown with."""
+    """One metric. `name` excludes the `_total` suffix that a counter is exposed with."""
 
     name: str
     kind: Literal["counter", "gauge", "histogram"]
     means: str
     labels: tuple[str, ...] = ()
     buckets: tuple[float, ...] = ()
-    #: Values of its one label that are shown from the start: a counter that appears with its first
-    #: event has not grown, for Prometheus.
+    #: Values of its single label that are exposed from the start: for Prometheus, a counter that
+    #: appears with its first event has not grown.
     known: tuple[str, ...] = ()
 
     @property
     def shown_as(self) -> str:
-        """The name in the exposition; of a histogram that of the family."""
+        """The name in the exposition; for a histogram, the name of the family."""
         return f"{self.name}_total" if self.kind == "counter" else self.name
 
 
@@ -171,5 +171,5 @@ POOL: Final = _gauge(
 )
 DISK_FREE: Final = _gauge("disk_free_bytes", "Bytes left where the journals are.")
 
-#: All of them, in the order of docs/metrics.md.
+#: All metrics, in the order of docs/metrics.md.
 FIGURES: Final = tuple(value for value in list(globals().values()) if isinstance(value, Figure))

@@ -1,7 +1,7 @@
-"""Reads the journals of this worker's jobs as they are written: what telemetry knows, it knows so.
+"""Tail the journals of this worker's jobs: the only source of job telemetry.
 
-A job process needs no channel to the main one, and one that was killed still counts. The folder
-is never listed: only journals of jobs that this worker was given are opened, so half a million
+A job process needs no channel to the main process, and a killed job still counts. The folder is
+never listed: the follower opens only journals of jobs that this worker was given, so half a million
 old ones cost nothing.
 """
 
@@ -23,30 +23,30 @@ logger = logging.getLogger(__name__)
 
 Record = Mapping[str, Any]
 
-#: Seconds between two looks.
+#: Seconds between two polls.
 EVERY_S: Final = 0.5
-#: Bytes of one journal that are read at one look: some hundred times what a job writes meanwhile.
+#: Maximum bytes read from one journal per poll: some hundred times what a job writes between polls.
 _MOST_BYTES: Final = 1 << 20
 
 
 @dataclass
 class _Followed:
-    """One journal. The descriptor stays open: a shipped journal is moved, and not lost to us."""
+    """One journal. The open descriptor survives the move of the journal after its ingestion."""
 
     path: Path
     descriptor: int | None = None
     read_to: int = 0
-    #: When the file was last written or touched, in seconds since the epoch; 0 before it is there.
+    #: When the file was last written or touched, in seconds since the epoch; 0 before it exists.
     alive_at: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class News:
-    """What one look at one journal has found."""
+    """The new records that one poll found in one journal."""
 
     job_id: str
     records: tuple[Record, ...]
-    #: When the job last gave a sign of life, in seconds since the epoch; 0 before its journal is.
+    #: Time of the job's last heartbeat in seconds since the epoch; 0 before its journal exists.
     alive_at: float
 
 
@@ -54,8 +54,8 @@ class JournalFollower:
     """Follows the journals of running jobs.
 
     Args:
-        folder: Where the journals are.
-        on_news: Called on the event loop with what each look found, job by job.
+        folder: The folder of the journals.
+        on_news: Called on the event loop with the result of each poll, once per job.
     """
 
     def __init__(self, folder: Path, on_news: Callable[[News], None]) -> None:
@@ -65,11 +65,11 @@ class JournalFollower:
         self._looking: asyncio.Lock = asyncio.Lock()
 
     def follow(self, job_id: str) -> None:
-        """Read this job's journal from its beginning, from the next look on."""
+        """Read this job's journal from its beginning, starting with the next poll."""
         self._followed.setdefault(job_id, _Followed(self._folder / f"{job_id}.jsonl"))
 
     async def finish(self, job_id: str) -> None:
-        """Read what is left of the journal of a job that is gone, and let go of it."""
+        """Read the rest of an ended job's journal, then close the journal."""
         followed = self._followed.get(job_id)
         if followed is None:
             return
@@ -82,7 +82,7 @@ class JournalFollower:
             _close(followed)
 
     async def run(self) -> None:
-        """Look, again and again, until cancelled. A look that fails is logged and no more."""
+        """Poll until cancelled. A failed poll is only logged."""
         try:
             while True:
                 await self.look()
@@ -93,7 +93,7 @@ class JournalFollower:
             self._followed.clear()
 
     async def look(self) -> None:
-        """Look once, at all that is followed."""
+        """Poll all followed journals once."""
         async with self._looking:
             await self._look(dict(self._followed))
 
@@ -108,21 +108,21 @@ class JournalFollower:
         for news in found:
             try:
                 self._on_news(news)
-            except Exception as error:  # whatever a record holds, the others are told
+            except Exception as error:  # one bad record must not affect the other jobs
                 logger.error("a record could not be taken in: %s", type(error).__name__)
 
 
 def _read(job_id: str, followed: _Followed) -> News:
-    """Everything whole that was written since; a line that is no record is passed over."""
+    """Read the complete lines written since the last poll; skip lines that are no records."""
     if followed.descriptor is None:
         try:
             followed.descriptor = os.open(followed.path, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:  # not there yet, or never: a job whose disk is full writes none
+        except OSError:  # not created yet, or never: a job whose disk is full writes none
             return News(job_id=job_id, records=(), alive_at=0.0)
     data = os.pread(followed.descriptor, _MOST_BYTES, followed.read_to)
     whole = data[: data.rfind(b"\n") + 1]
     if not whole and len(data) == _MOST_BYTES:
-        whole = data  # no line is that long: whatever it is, it is not read twice
+        whole = data  # no valid line is this long: skip it
     followed.read_to += len(whole)
     followed.alive_at = os.fstat(followed.descriptor).st_mtime
     records = tuple(record for line in whole.splitlines() if (record := _record(line)) is not None)
@@ -146,5 +146,5 @@ def _close(followed: _Followed) -> None:
 
 
 def age_s(alive_at: float) -> float:
-    """Seconds since a sign of life, by this machine's clock; never below 0."""
+    """Return the seconds since a heartbeat, by this machine's clock; never below 0."""
     return max(0.0, time.time() - alive_at)

@@ -1,6 +1,6 @@
-"""The worker's HTTP server: probes, figures, and what the jobs are doing.
+"""The worker's HTTP server: health probes, metrics, and the state of the jobs.
 
-Answers come from memory: nothing here waits for a disk, a database or LiveKit.
+Answers come from memory: no handler waits for a disk, a database or LiveKit.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ logger = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-#: Seconds for answers that are under way as the server is closed.
+#: Seconds for pending responses while the server closes.
 _CLOSE_S: Final = 1.0
 
 
 class TelemetryServer:
-    """Serves until it is closed.
+    """HTTP server that runs until `aclose`.
 
     Args:
-        observer: What is known of the jobs.
-        status: Asked for each answer.
-        token: What a caller has to bring as `Authorization: Bearer`; empty asks for none.
-        posts: What is called for a POST, by its path, and looks itself at who calls.
+        observer: The source of job data.
+        status: Called for each response.
+        token: The bearer token that a request must bring; empty disables the check.
+        posts: Handlers of POST requests by path, which authenticate the caller themselves.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class TelemetryServer:
         self._runner: web.AppRunner | None = None
 
     async def start(self, host: str, port: int) -> int:
-        """Bind and serve; returns the port. Raises OSError where it cannot be bound."""
+        """Bind and serve; return the port. Raises OSError if binding fails."""
         app = web.Application(middlewares=[self._guard])
         app.add_routes(
             [
@@ -76,14 +76,14 @@ class TelemetryServer:
         return bound
 
     async def aclose(self) -> None:
-        """Serve no more."""
+        """Stop the server."""
         if self._runner is not None:
             await self._runner.cleanup()
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         given = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        # What is no UTF-8 comes as surrogates, and is no token either.
+        # Header bytes that are not UTF-8 arrive as surrogates and never match the token.
         brought = given.encode(errors="surrogateescape")
         asked = self._token and request.path not in self._posts
         if asked and not hmac.compare_digest(brought, self._token.encode()):
@@ -94,7 +94,7 @@ class TelemetryServer:
             return _json({"error": error.reason}, status=error.status)
 
     async def _livez(self, _: web.Request) -> web.StreamResponse:
-        """This answer is what it proves: the main process's event loop goes on."""
+        """Prove by answering that the main process's event loop runs."""
         unresponsive = self._observer.unresponsive()
         return _json({"alive": True, "unresponsive_jobs": unresponsive})
 

@@ -1,4 +1,4 @@
-"""What is known of one running job: its journal, folded record by record into a few fields."""
+"""State of one running job, built from the records of its journal."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class JobView:
     room: str = ""
     interview_id: str | None = None
     pid: int | None = None
-    #: When the job was received, in seconds since the epoch, as far as its records tell.
+    #: When the job was received, in seconds since the epoch, if its records say so.
     received_at: float = 0.0
     state: str | None = None
     since_t: float = 0.0
@@ -29,34 +29,34 @@ class JobView:
     last_t: float = 0.0
     outcome: str | None = None
     reason: str | None = None
-    #: By resource: its status and the reason for it.
+    #: By resource: its status and reason.
     conditions: dict[str, tuple[str, str]] = field(default_factory=dict)
     turns: int = 0
-    #: Seconds of the last turn's latency, by part.
+    #: Latest latency in seconds, by part of a turn.
     latency: dict[str, float] = field(default_factory=dict)
     faults: int = 0
     rungs: int = 0
-    #: Seconds of the longest silence that a step of the ladder was taken after.
+    #: The longest silence in seconds that led to a step of the stuck-turn recovery.
     longest_silence_s: float = 0.0
-    #: The last stall of its event loop: the call, and seconds.
+    #: The last stall of its event loop: the blocking call, and seconds.
     stall: tuple[str, float] | None = None
-    #: When it last gave a sign of life, in seconds since the epoch.
+    #: Time of the last heartbeat in seconds since the epoch.
     alive_at: float = 0.0
-    #: Whether it has a journal on the disk: one without can give no sign of life.
+    #: The job has a journal on disk; a job without one cannot send heartbeats.
     on_disk: bool = False
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """The resources that are lost now."""
+        """The resources that are unavailable now."""
         return tuple(n for n, (status, _) in self.conditions.items() if status == Status.LOST)
 
     @property
     def degraded(self) -> bool:
-        """Whether it goes on without something."""
+        """True if the job runs without some resource."""
         return bool(self.missing) and self.state not in _NOT_DEGRADED
 
     def as_data(self, now: float) -> dict[str, Any]:
-        """The job for a program to read, at a moment in seconds since the epoch."""
+        """Return the job as data for JSON, at `now` in seconds since the epoch."""
         return {
             "job_id": self.job_id,
             "room": self.room,
@@ -81,10 +81,10 @@ class JobView:
         }
 
     def apply(self, record: Mapping[str, Any]) -> None:
-        """Take in the next record. What it does not know it passes over."""
+        """Apply the next record. Unknown records are ignored."""
         self.last_t = max(self.last_t, float(record["t"]))
         handler = _HANDLERS.get(record["kind"])
-        # What another version wrote, or somebody by hand, says nothing.
+        # Another version, or a person, may have written a malformed record: ignore it.
         with contextlib.suppress(KeyError, TypeError, ValueError):
             if handler is not None:
                 handler(self, record)

@@ -1,7 +1,7 @@
-"""Logs: JSON in production, readable on a terminal, and no word of a candidate in either.
+"""Logging: JSON in production, readable on a terminal, without candidates' words in either.
 
-A job's lines travel to the main process as they are and are written there, so that this is the
-one place where a line's form is decided. What may not be in them is decided by `privacy`.
+A job sends its log records unformatted to the main process, which formats all of them here.
+`privacy` decides which content must be removed.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from worker.telemetry.privacy import QuotingDebug, Redaction, exception_text
 if TYPE_CHECKING:
     from structlog.typing import ExcInfo
 
-#: What says too much below WARNING, whatever level is set.
+#: Loggers that are too verbose below WARNING, whatever level is configured.
 _CHATTY = ("asyncio", "filelock", "livekit", "transitions")
 
 
 def redact_job_logs() -> None:
-    """In a job's process: nothing personal leaves it. Call before the first job."""
+    """Redact all logs of a job process before they leave it. Call before the first job."""
     for handler in logging.getLogger().handlers:
         _redact(handler)
 
@@ -62,7 +62,7 @@ def _redact(handler: logging.Handler) -> None:
 
 
 def _steps() -> list[Any]:
-    """What every line gets, ours by structlog and everybody's by `logging` alike."""
+    """Return the processors for every line, from structlog and from `logging` alike."""
     return [
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
@@ -73,13 +73,13 @@ def _steps() -> list[Any]:
 
 
 def _without_repeats(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
-    """A job's line arrives with its text twice: formatted as `message` on its way here."""
+    """Drop `message`, a formatted copy of the text that a job's record brings along."""
     event.pop("message", None)
     return event
 
 
 def _renderer(settings: Settings, *, on_terminal: bool) -> Any:
-    """JSON, or lines for people."""
+    """Return the JSON renderer, or the console renderer for people."""
     if settings.log_format == "json" or (settings.log_format == "auto" and not on_terminal):
         return structlog.processors.JSONRenderer()
     # The default formatter would print the local variables of every frame.
@@ -89,5 +89,5 @@ def _renderer(settings: Settings, *, on_terminal: bool) -> Any:
 
 
 def _exception_text(exc_info: ExcInfo) -> str:
-    """For structlog's own loggers, which are ours alone."""
+    """Format an exception of structlog's own loggers, which only this worker uses."""
     return exception_text(exc_info[1], logger="worker")

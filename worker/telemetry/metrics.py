@@ -1,7 +1,7 @@
-"""The figures of one worker: counted from its jobs' journals, shown in Prometheus' format.
+"""Metrics of one worker, counted from its jobs' journals and exposed in Prometheus format.
 
-All is in a registry of its own: livekit-agents' metrics go into prometheus_client's default one,
-per process, and say nothing of a job that was killed.
+They use a registry of their own: livekit-agents' metrics go into prometheus_client's default
+registry, per process, and do not cover a job that was killed.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from worker.telemetry.job_view import JobView
 
 logger = logging.getLogger(__name__)
 
-#: Values of one label that are told apart; those that come after them are `Other`. A reason is a
-#: word of the code's, but the name of a foreign exception may be anything.
+#: Maximum number of values per label; further values become `Other`. The code defines the reasons,
+#: but the name of a foreign exception may be anything.
 _MOST_VALUES: Final = 60
 _OTHER: Final = "Other"
 _LONGEST_VALUE: Final = 60
-#: Parts of a step's name that is a loader's or a closer's.
+#: Prefixes and suffix in the names of loader and closer steps.
 _LOAD, _CLOSE, _LATE = "load ", "close ", " (late)"
 _RESOURCES: Final = ("stt", "tts", "llm")
 
 
 class Metrics:
-    """Counts. Every method is cheap, and none raises for what a record may hold."""
+    """Counts records. Every method is cheap, and none raises because of a record's content."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -61,7 +61,7 @@ class Metrics:
         return kind(figure.name, figure.means, figure.labels, registry=self.registry)
 
     def page(self) -> bytes:
-        """Everything in Prometheus' text format."""
+        """Return all metrics in Prometheus text format."""
         return generate_latest(self.registry)
 
     # --- counting ---------------------------------------------------------------------------------
@@ -80,7 +80,7 @@ class Metrics:
         self._of(figure, labels).set(value)
 
     def show_each(self, figure: Figure, values: Mapping[str, float]) -> None:
-        """Set a gauge of one label, and forget its other values."""
+        """Set a gauge with one label and drop its other label values."""
         self._made[figure.name].clear()
         for label, value in values.items():
             self.show(figure, value, label)
@@ -103,7 +103,7 @@ class Metrics:
     # --- records ----------------------------------------------------------------------------------
 
     def take(self, view: JobView, record: Mapping[str, Any]) -> None:
-        """Count a record; `view` is its job as it was before it."""
+        """Count a record; `view` is the state of its job before the record."""
         try:
             self._degraded_until(view, float(record["t"]))
             handler = _HANDLERS.get(record["kind"])
@@ -114,7 +114,7 @@ class Metrics:
             KeyError,
             TypeError,
             ValueError,
-        ):  # written by another version, or by hand
+        ):  # written by another version or by hand
             logger.debug("a record of kind %s says nothing", record.get("kind"))
 
     def _degraded_until(self, view: JobView, t: float) -> None:
@@ -187,7 +187,7 @@ class Metrics:
     # --- all jobs ---------------------------------------------------------------------------------
 
     def show_jobs(self, views: Iterable[JobView], unresponsive: int) -> None:
-        """The gauges of the jobs that are there now."""
+        """Set the gauges of the current jobs."""
         states = dict.fromkeys((str(state) for state in State), 0.0)
         missing: dict[str, float] = {}
         for view in views:

@@ -1,4 +1,4 @@
-"""What the main process knows of its jobs, from their journals: for figures, probes and people."""
+"""The main process's view of its jobs, from their journals: for metrics, probes and operators."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from worker.telemetry.job_view import JobView
 from worker.telemetry.metrics import Metrics
 from worker.telemetry.status import WorkerStatus
 
-#: Seconds without a sign of life after which a job counts as unresponsive; it gives one a second.
+#: Seconds without a heartbeat after which a job counts as unresponsive; a job sends one per second.
 UNRESPONSIVE_S: Final = 10.0
-#: Jobs that have ended and are still shown.
+#: Number of ended jobs that are still listed.
 _ENDED_KEPT: Final = 50
 
 
 class Observer:
-    """Follows the jobs of one worker. Ended jobs are folded into counters, but for the last few."""
+    """Follows the jobs of one worker. Ended jobs become counters, except the last few."""
 
     def __init__(self, journals: Path, *, version: str) -> None:
         self.metrics = Metrics()
@@ -32,7 +32,7 @@ class Observer:
         self._ended: deque[JobView] = deque(maxlen=_ENDED_KEPT)
 
     def job_given(self, job_id: str, room: str) -> None:
-        """A process has been given this job."""
+        """Register a job that a process was given."""
         if job_id not in self._running:
             self.metrics.count(figures.JOBS_STARTED)
             now = time.time()
@@ -40,7 +40,7 @@ class Observer:
             self.follower.follow(job_id)
 
     async def job_gone(self, job_id: str, exit_code: int | None) -> None:
-        """The job's process is gone: what it left unsaid is said for it."""
+        """Finish a job whose process has exited: record the end that its journal lacks."""
         await self.follower.finish(job_id)
         view = self._running.pop(job_id, None)
         if view is None:
@@ -61,10 +61,10 @@ class Observer:
             self.metrics.take(view, record)
             view.apply(record)
 
-    # --- what is shown ----------------------------------------------------------------------------
+    # --- views ------------------------------------------------------------------------------------
 
     def jobs(self) -> list[dict[str, Any]]:
-        """The running jobs, the longest one first, then the last ones that have ended."""
+        """Return the running jobs, oldest first, then the last ended jobs, newest first."""
         now = time.time()
         running = sorted(self._running.values(), key=lambda view: view.received_at)
         return [
@@ -73,17 +73,17 @@ class Observer:
         ]
 
     def job(self, job_id: str) -> dict[str, Any] | None:
-        """One of these, or None."""
+        """Return one of these jobs, or None."""
         return next((each for each in self.jobs() if each["job_id"] == job_id), None)
 
     def unresponsive(self) -> list[str]:
-        """Running jobs without a sign of life for too long."""
+        """Return the running jobs whose last heartbeat is too old."""
         latest = time.time() - UNRESPONSIVE_S
         running = self._running.values()
         return [view.job_id for view in running if view.on_disk and view.alive_at < latest]
 
     def page(self, status: WorkerStatus) -> bytes:
-        """Every figure in Prometheus' text format."""
+        """Return all metrics in Prometheus text format."""
         metrics = self.metrics
         metrics.show_jobs(self._running.values(), len(self.unresponsive()))
         metrics.show(figures.READY, status.ready)
@@ -112,15 +112,15 @@ class Observer:
 
 
 def _unwritten_end(exit_code: int | None) -> tuple[str, str]:
-    """Outcome and reason of a job whose journal does not say how it ended."""
-    if exit_code == 0:  # it has not failed: its disk took no more records
+    """Return outcome and reason of a job whose journal lacks its end."""
+    if exit_code == 0:  # the job did not fail: its disk accepted no more records
         return "unknown", "NotWritten"
     killed = exit_code is not None and exit_code < 0
     return Outcome.FAILED, Reason.PROCESS_KILLED if killed else Reason.PROCESS_EXITED
 
 
 def code_of(exit_code: int | None) -> str:
-    """How a process ended, in one word: its exit code, or its signal's name."""
+    """Return the end of a process in one word: its exit code or its signal's name."""
     if exit_code is None:
         return "unknown"
     if exit_code >= 0:

@@ -1,8 +1,8 @@
-"""What a log line may not hold: a word that was said, or a person's name.
+"""Redaction of log records: no spoken words, no names of persons.
 
-The framework and the providers' clients quote what they were given: in extra fields, in their
-errors' messages, and in lines that end with such a message. What is kept of theirs is what a line
-is about, an error's type, and where it was raised.
+The framework and the providers' clients quote their input: in extra fields, in error messages, and
+in lines that end with such a message. From them the redaction keeps the subject of the line, the
+error's type, and its traceback.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 #: livekit-agents puts transcripts and names into extra fields with this prefix.
 _PERSONAL_PREFIX = "lk.pii."
 
-#: Extra fields in which it does so without the prefix.
+#: Extra fields without the prefix in which livekit-agents puts transcripts and names.
 _PERSONAL_FIELDS = frozenset(
     {
         "transcript",
@@ -36,12 +36,12 @@ _PERSONAL_FIELDS = frozenset(
     }
 )
 
-#: Extra fields of the framework's lines that hold errors, answers or whole jobs. Ours may be
-#: called the same and hold an error's type.
+#: Extra fields of the framework's records that hold errors, responses or whole jobs. The worker's
+#: own fields may have the same names and hold an error's type.
 _FRAMEWORKS_FIELDS = frozenset({"error", "errors", "failure", "job", "resp"})
 
-#: Packages that quote what they were given, in errors and below INFO: the framework with its
-#: plugins, the providers' clients, and what checks or stores data.
+#: Packages that quote their input, in errors and below INFO: the framework with its plugins, the
+#: providers' clients, and libraries that validate or store data.
 _QUOTING = frozenset(
     {
         "aiohttp",
@@ -56,7 +56,7 @@ _QUOTING = frozenset(
     }
 )
 
-#: Whose lines may end with an error's message, and what that stands behind.
+#: Loggers whose lines may end with an error's message, and the separator before that message.
 _MESSAGE_FOLLOWS = {"livekit": ": ", "asyncio": "exception="}
 
 _REDACTED = "(redacted)"
@@ -69,14 +69,14 @@ def _package(name: str) -> str:
 
 
 class Redaction(logging.Filter):
-    """Takes what is personal off every record, ours or the framework's.
+    """Removes personal data from every record, of the worker or of the framework.
 
-    An exception becomes the field `exception`, redacted text: left to a formatter it would be
-    written out whole, in a job's process before the main one sees it.
+    An exception becomes the field `exception` with redacted text. A formatter would otherwise write
+    the exception in full, in a job's process before the main process sees the record.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Always lets the record through."""
+        """Redact the record; always return True."""
         for name in [n for n in vars(record) if n.startswith(_PERSONAL_PREFIX)]:
             delattr(record, name)
         for name in _PERSONAL_FIELDS & vars(record).keys():
@@ -89,19 +89,19 @@ class Redaction(logging.Filter):
 
 
 class QuotingDebug(logging.Filter):
-    """Below INFO they quote what was said in the message itself: none of that passes."""
+    """Drops records below INFO of packages that quote spoken words in the message itself."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the record is of INFO and above, or of somebody who does not quote."""
+        """Return whether the record is INFO or above, or of a package that does not quote."""
         return record.levelno >= logging.INFO or _package(record.name) not in _QUOTING
 
 
 def _redact_line(record: logging.LogRecord) -> None:
-    """Leave out an error's message, at the end of a line or in a field of its own."""
+    """Remove an error's message at the end of a line or in a field of its own."""
     package = _package(record.name)
     if package not in _MESSAGE_FOLLOWS:
         return
-    # Formatted here: only the whole line shows what it ends with.
+    # Format the record here: only the full line shows where the error's message begins.
     about, mark, _ = record.getMessage().partition(_MESSAGE_FOLLOWS[package])
     record.msg, record.args = f"{about}{mark}{_REDACTED}" if mark else about, None
     if package == "livekit":
@@ -112,10 +112,10 @@ def _redact_line(record: logging.LogRecord) -> None:
 
 
 def exception_text(error: BaseException, *, logger: str) -> str:
-    """The traceback of an error and its causes, without the messages that may quote somebody.
+    """Return the traceback of an error and its causes, without messages that may quote a person.
 
-    `logger` is the name of the one that logs it: what the framework logs may have come from
-    anywhere, and keeps no message at all.
+    `logger` is the name of the logger that logs the error. Errors that the framework logs may come
+    from anywhere and lose their message in every case.
     """
     parts = []
     for link, cause in _chain(error):
@@ -129,7 +129,7 @@ def exception_text(error: BaseException, *, logger: str) -> str:
 
 
 def _chain(error: BaseException) -> Iterator[tuple[str, BaseException]]:
-    """The error and what led to it, the first first, each with the words that link it."""
+    """Yield the error and its causes, root cause first, each with its traceback separator."""
     links: list[tuple[str, BaseException]] = []
     seen: set[int] = set()
     here: BaseException | None = error
@@ -156,7 +156,7 @@ def _last_lines(error: BaseException, logger: str) -> str:
 
 
 def _raised_in(error: BaseException) -> str:
-    """The package whose code raised it; "" for an error that was never raised."""
+    """Return the package whose code raised the error; "" for an error that was never raised."""
     last: Any = error.__traceback__
     if last is None:
         return ""

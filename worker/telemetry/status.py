@@ -1,4 +1,4 @@
-"""What the main process says of itself: what it waits for, goes on without, and holds."""
+"""Status of the main process: missing prerequisites, unavailable optional parts, used slots."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from worker.readiness import Cause
 
-#: What is waited for, where that is why no job is taken.
+#: Name of the missing prerequisite by the cause that keeps the worker from taking jobs.
 NAMES: Final = {
     Cause.NO_SPEECH: "speech",
     Cause.CANNOT_WRITE: "disk",
@@ -17,35 +17,35 @@ NAMES: Final = {
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerStatus:
-    """One moment of a worker."""
+    """Snapshot of a worker's status."""
 
-    #: Whether it has ever taken jobs.
+    #: The worker has been ready to take jobs at least once.
     started: bool = False
-    #: What must be there before a job is taken, by name; each with a sentence for people.
+    #: Missing prerequisites for taking jobs: name and a sentence for people.
     waiting_on: tuple[tuple[str, str], ...] = ()
-    #: What is away and stops nothing.
+    #: Unavailable parts that the worker can run without.
     without: tuple[str, ...] = ()
     draining: bool = False
-    #: Seconds that running interviews still have; None before the drain has begun.
+    #: Seconds left for running interviews; None before the drain begins.
     drain_left_s: float | None = None
     slots: int = 0
     slots_used: int = 0
     load: float = 0.0
     warm_processes: int = 0
-    #: Connections of the main process's pool: in use, and there; None without a database.
+    #: Connections of the main process's pool: in use and open; None without a database.
     pool: tuple[int, int] | None = None
     journals_waiting: int = 0
-    #: Seconds since the first of these came to wait.
+    #: Seconds that the oldest of these journals has waited.
     shipping_lag_s: float = 0.0
     disk_free_bytes: float | None = None
 
     @property
     def ready(self) -> bool:
-        """Whether jobs are taken now."""
+        """True while the worker takes jobs."""
         return not self.waiting_on and not self.draining
 
     def as_data(self) -> dict[str, Any]:
-        """The status for a program to read."""
+        """Return the status as data for JSON."""
         return {
             "ready": self.ready,
             "waiting_on": [name for name, _ in self.waiting_on],

@@ -1,4 +1,4 @@
-"""The worker's commands as processes of their own, while the test's event loop goes on."""
+"""Run the worker's commands as subprocesses without blocking the test's event loop."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Ended:
-    """How a command ended."""
+    """Exit code and output of a command."""
 
     code: int
     out: str
@@ -24,13 +24,13 @@ class Ended:
 
     @property
     def error(self) -> str:
-        """Its one line on standard error. Raises ValueError for more or fewer."""
+        """The only line on standard error. Raises ValueError if there is not exactly one."""
         (line,) = self.err.splitlines()
         return line
 
 
 async def command(*arguments: str, settings: Mapping[str, str], folder: Path) -> Ended:
-    """Run `python -m worker` to its end in `folder`, with no other settings of the worker's."""
+    """Run `python -m worker` to its end in `folder`, with only these worker settings."""
     ours = {"INTERVIEW_DATA_DIR": str(folder / "data"), "INTERVIEW_LOG_LEVEL": "ERROR"}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "worker", *arguments),

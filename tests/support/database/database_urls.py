@@ -1,4 +1,4 @@
-"""URLs of the databases of one server, straight to it or by way of something in between."""
+"""URLs of the databases of one server: direct, or through a proxy."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ if TYPE_CHECKING:
 
 
 def database_url(server_url: str, name: str) -> str:
-    """The URL of another database of the same server."""
+    """Return the URL of another database of the same server."""
     return server_url.replace("/postgres?", f"/{name}?", 1)
 
 
 def server_socket(server_url: str) -> Path:
-    """The Unix socket of the server of a URL."""
+    """Return the path of the server's Unix socket, read from a URL."""
     query = parse_qs(urlsplit(server_url).query)
     return Path(query["host"][0]) / f".s.PGSQL.{query['port'][0]}"
 
 
 def through(proxy: TcpProxy, url: str) -> str:
-    """The same database, by way of a proxy."""
+    """Return the URL of the same database through a proxy."""
     return f"postgresql://postgres@{proxy.host}:{proxy.port}{urlsplit(url).path}"

@@ -1,4 +1,4 @@
-"""The processes of an embedded PostgreSQL, as the system sees them."""
+"""Find, end and wait for the operating system processes of an embedded PostgreSQL."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _KEEPER = "worker.store.embedded_keeper"
 
 
 def processes_of(data_dir: Path) -> dict[str, psutil.Process]:
-    """The keeper and the server of a data folder that are alive, by what they are."""
+    """Return the living processes of a data folder by role: "keeper" and "postgres"."""
     found = {}
     cluster = str(Layout.of(data_dir).cluster)
     for process in psutil.process_iter():
@@ -24,7 +24,7 @@ def processes_of(data_dir: Path) -> dict[str, psutil.Process]:
             command = process.cmdline()
         except psutil.Error:
             continue
-        # A process that has ended and was not reaped yet has no command line.
+        # A zombie process has no command line.
         if _KEEPER in command and str(Layout.of(data_dir).data_dir) in command:
             found["keeper"] = process
         elif command and Path(command[0]).name == "postgres" and _works_in(process, cluster):
@@ -40,7 +40,7 @@ def _works_in(process: psutil.Process, folder: str) -> bool:
 
 
 def wait_for_end(process: psutil.Process) -> None:
-    """Return when a process has ended, whether or not anybody has reaped it."""
+    """Wait until a process has ended, reaped or not."""
     try:
         descriptor = os.pidfd_open(process.pid)
     except ProcessLookupError:
@@ -51,7 +51,7 @@ def wait_for_end(process: psutil.Process) -> None:
 
 
 def wait_until_gone(data_dir: Path) -> None:
-    """Return when the keeper has let go of the folder, and its process has ended."""
+    """Wait until the keeper has released the folder's lock and its process has ended."""
     keeper = processes_of(data_dir).get("keeper")
     if Layout.of(data_dir).keeper_lock.exists():
         with FileLock(Layout.of(data_dir).keeper_lock, timeout=30):
@@ -61,7 +61,7 @@ def wait_until_gone(data_dir: Path) -> None:
 
 
 def end_keeper(data_dir: Path) -> None:
-    """Ask the keeper of a data folder to end now, and return when it and its server are gone."""
+    """Send SIGTERM to the keeper of a data folder; wait until it and its server have ended."""
     keeper = processes_of(data_dir).get("keeper")
     if keeper is not None:
         keeper.send_signal(signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""The records of a job, as its journal has them."""
+"""Journal records of a job, for tests."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ Record = dict[str, Any]
 
 
 class JobRecords:
-    """Records as a job writes them, numbered, a second apart."""
+    """Builds records in the form in which a job writes them: numbered, one second apart."""
 
     def __init__(self, *, start: datetime = START) -> None:
         self._start = start
         self.records: list[Record] = []
 
     def add(self, kind: str, **fields: Any) -> Record:
-        """Write one of any kind."""
+        """Append a record of any kind."""
         seq = len(self.records)
         at = (self._start + timedelta(seconds=seq)).isoformat()
         record = {"v": 1, "seq": seq, "at": at, "t": float(seq), "kind": kind, **fields}
@@ -27,14 +27,14 @@ class JobRecords:
         return record
 
     def transition(self, to: str, **fields: Any) -> Record:
-        """Enter a state."""
+        """Append a transition into a state."""
         return self.add("transition", **{"from": "X", "event": "e", "to": to, **fields})
 
     def said(self, speaker: str, text: str, **fields: Any) -> Record:
-        """Take a turn."""
+        """Append a turn."""
         return self.add("turn", speaker=speaker, text=text, question_id="q1", **fields)
 
 
 def header(job_id: str = "AJ_1", interview_id: str | None = "one", **fields: Any) -> JobHeader:
-    """Whose records they are."""
+    """Return the header of the job that the records belong to."""
     return JobHeader(job_id=job_id, interview_id=interview_id, **fields)

@@ -1,4 +1,4 @@
-"""Time that passes in the database alone: nothing sleeps where leases expire."""
+"""Move times in the database into the past, so that leases expire without a sleep."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ LEASE_S = 8.0
 
 
 async def passes(db: Database, table: str, column: str, seconds: float) -> None:
-    """So much time passes, as far as this column is concerned."""
+    """Move the times of one column into the past by `seconds`."""
     statement = f"UPDATE {table} SET {column} = {column} - make_interval(secs => $1)"  # noqa: S608
     await db.run("passes", lambda c: c.execute(statement, seconds))
 
 
 async def lapses(db: Database) -> None:
-    """Nobody renews the leases for longer than they last."""
+    """Let all leases expire."""
     await passes(db, "interviews", "lease_expires", LEASE_S + 0.1)
 
 
 async def lease_holder(db: Database, interview_id: str) -> Holder | None:
-    """Whose the interview is; asked by a job that has no part in it."""
+    """Return the holder of an interview's lease; the query uses an unrelated job id."""
     return await keep_lease(db, interview_id, job_id="AJ_nobody", token=-1, lease_s=LEASE_S)

@@ -1,4 +1,4 @@
-"""A real PgBouncer in transaction mode, as a process of the test's own."""
+"""A real PgBouncer in transaction mode, as a subprocess of the test."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ logfile = {folder}/log
 
 
 class PgBouncer:
-    """Many clients on few connections to the server whose Unix socket it is given."""
+    """PgBouncer that shares few server connections, over a Unix socket, among many clients."""
 
     def __init__(self, program: Path, server_socket: Path, *, server_connections: int) -> None:
         self._program = program
         self._folder = Path(tempfile.mkdtemp(prefix="pgbouncer-"))
-        # It refuses to run as root, and the server's socket is for the server's own user only.
+        # PgBouncer refuses to run as root, and only the server's user may use its socket.
         self._user = pwd.getpwuid(server_socket.stat().st_uid)
         (self._folder / "users").write_text('"postgres" ""\n')
         (self._folder / "ini").write_text(
@@ -61,12 +61,12 @@ class PgBouncer:
         shutil.rmtree(self._folder)
 
     def url(self, server_url: str) -> str:
-        """The same database, by way of this PgBouncer."""
+        """Return the URL of the same database through this PgBouncer."""
         host = quote(str(self._folder), safe="/")
         return f"postgresql://postgres@{urlsplit(server_url).path}?host={host}&port={_PORT}"
 
     async def start(self) -> None:
-        """Start the process; whoever connects in the first moment finds nobody there yet."""
+        """Start the process; it may not accept connections yet on return."""
         as_user = ["-u", self._user.pw_name] if os.geteuid() == 0 else []
         self._process = await asyncio.create_subprocess_exec(
             self._program,
@@ -79,13 +79,13 @@ class PgBouncer:
         )
 
     async def kill(self) -> None:
-        """Kill the process: its connections, to both sides, are cut."""
+        """Kill the process; its client and server connections break."""
         process, self._process = self._process, None
         if process is not None:
             process.kill()
             await process.wait()
 
     async def restart(self) -> None:
-        """Kill it and start it again."""
+        """Kill the process and start it again."""
         await self.kill()
         await self.start()

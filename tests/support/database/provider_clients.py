@@ -1,4 +1,4 @@
-"""The real plugins, pointed at the stand-ins: what the tests of both share."""
+"""The real provider plugins, connected to the local test servers of `tests.stand_ins`."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 RATE = 16_000
 ONCE = APIConnectOptions(max_retry=0)
-#: For what never answers: short, since it is waited for.
+#: For a provider that never answers; the timeout is short because the test waits for it.
 ONCE_SOON = APIConnectOptions(max_retry=0, timeout=0.3)
 
 
 def tone(seconds: float, *, sample_rate: int = RATE) -> Pcm:
-    """A sound that rises and falls as syllables do, so that it is no noise of the room."""
+    """Return a tone that rises and falls like syllables, so that it does not count as noise."""
     at = np.arange(round(seconds * sample_rate)) / sample_rate
     syllables = np.sin(2 * np.pi * 2 * at + np.pi / 4)
     sound: Pcm = (np.sin(2 * np.pi * 440 * at) * syllables * 8000).astype(np.int16)
@@ -39,16 +39,16 @@ def tone(seconds: float, *, sample_rate: int = RATE) -> Pcm:
 
 
 def silence(seconds: float, *, sample_rate: int = RATE) -> Pcm:
-    """Digital silence."""
+    """Return digital silence."""
     return np.zeros(round(seconds * sample_rate), np.int16)
 
 
-#: Half a second of silence, a second of speech, and a pause long enough to end it.
+#: Half a second of silence, a second of speech, and a pause that is long enough to end a phrase.
 PHRASE = np.concatenate([silence(0.5), tone(1.0), silence(0.5)])
 
 
 def hears(text: str) -> Any:
-    """An ear that understands always the same."""
+    """Return a recogniser that gives the same text for any speech."""
 
     def hear(_: Floats) -> str:
         return text
@@ -57,7 +57,7 @@ def hears(text: str) -> Any:
 
 
 def a_second_of_sound(_: str) -> Floats:
-    """A voice that says everything in one second."""
+    """Synthesise any text as one second of sound."""
     return audio.to_float(tone(1.0, sample_rate=24_000))
 
 
@@ -65,7 +65,7 @@ def a_second_of_sound(_: str) -> Floats:
 async def deepgram_stt(
     server: DeepgramStandIn, *, key: str = "", **options: Any
 ) -> AsyncIterator[deepgram.STT]:
-    """The plugin of a server; phrases end after 0.3 s."""
+    """Yield the plugin, connected to a test server; phrases end after 0.3 s of silence."""
     async with aiohttp.ClientSession() as http:
         yield deepgram.STT(
             base_url=server.base_url,
@@ -86,9 +86,9 @@ def push(stream: stt.RecognizeStream, pcm: Pcm, *, sample_rate: int = RATE) -> N
 async def elevenlabs_tts(
     server: ElevenLabsStandIn, *, key: str = "", **options: Any
 ) -> AsyncIterator[elevenlabs.TTS]:
-    """The plugin of a server that it enters, and that is closed before the plugin is.
+    """Enter a test server and yield the plugin; close the server before the plugin.
 
-    A plugin whose connection is half-open takes 10 s to close (aiohttp's close time-out).
+    A plugin with a half-open connection takes 10 s to close (aiohttp's close timeout).
     """
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(aiohttp.ClientSession())
@@ -107,7 +107,7 @@ async def elevenlabs_tts(
 async def said(
     tts: elevenlabs.TTS, text: str, conn_options: APIConnectOptions = ONCE
 ) -> list[rtc.AudioFrame]:
-    """What comes of a text on the websocket."""
+    """Return the frames of a text that is synthesised over the websocket."""
     async with tts.stream(conn_options=conn_options) as stream:
         stream.push_text(text)
         stream.end_input()
@@ -117,13 +117,13 @@ async def said(
 async def synthesized(
     tts: elevenlabs.TTS, text: str, conn_options: APIConnectOptions = ONCE
 ) -> list[rtc.AudioFrame]:
-    """What comes of a text on the HTTP stream."""
+    """Return the frames of a text that is synthesised over the HTTP stream."""
     async with tts.synthesize(text, conn_options=conn_options) as stream:
         return [event.frame async for event in stream]
 
 
 def seconds(frames: list[rtc.AudioFrame]) -> float:
-    """How long frames last."""
+    """Return the total duration of frames, in seconds."""
     return sum(frame.duration for frame in frames)
 
 
@@ -131,7 +131,7 @@ def seconds(frames: list[rtc.AudioFrame]) -> float:
 async def openai_llm(
     server: OpenAIStandIn, *, key: str = "", **options: Any
 ) -> AsyncIterator[openai.LLM]:
-    """The plugin of a server."""
+    """Yield the plugin, connected to a test server."""
     model = openai.LLM(
         base_url=server.base_url,
         api_key=key or server.key,
@@ -146,7 +146,7 @@ async def openai_llm(
 async def chunks_of(
     model: openai.LLM, text: str = "Hello?", conn_options: APIConnectOptions = ONCE
 ) -> list[llm.ChatChunk]:
-    """What a model answers to one message."""
+    """Return the chunks of a model's answer to one message."""
     context = llm.ChatContext.empty()
     context.add_message(role="user", content=text)
     async with model.chat(chat_ctx=context, conn_options=conn_options) as stream:
@@ -154,5 +154,5 @@ async def chunks_of(
 
 
 def text_of(chunks: list[llm.ChatChunk]) -> str:
-    """The text of an answer."""
+    """Return the text of an answer."""
     return "".join(chunk.delta.content or "" for chunk in chunks if chunk.delta)

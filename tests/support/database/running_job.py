@@ -1,4 +1,4 @@
-"""The lifecycle of a job that runs, without the rest of the job."""
+"""The lifecycle of a running job, without the rest of the job."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HEADER: dict[str, Any] = {
 
 
 class RunningJob:
-    """A lifecycle that a test takes to RUNNING, and whose conditions it can await."""
+    """A lifecycle that a test can take to RUNNING and whose conditions it can await."""
 
     def __init__(self) -> None:
         self.life = Lifecycle(journal=MemoryJournal(), header=HEADER)
@@ -37,33 +37,33 @@ class RunningJob:
         await self.life.stop()
 
     async def report(self, report: LoadReport) -> None:
-        """A loader has reported."""
+        """Fire the report of one loader."""
         await self.life.fire(Event.LOADER_REPORTED, report.condition())
 
     async def run(self) -> None:
-        """Every loader has reported, and the session has started."""
+        """Fire the end of loading and the start of the session."""
         await self.life.fire(Event.LOADERS_SETTLED)
         await self.life.fire(Event.SESSION_STARTED)
 
     async def run_with_database(self) -> None:
-        """RUNNING, with nothing but a database, which is there."""
+        """Enter RUNNING with an available database as the only resource."""
         ready = Condition(resource="database", status=Status.READY, reason="Loaded")
         await self.life.fire(Event.LOADER_REPORTED, ready)
         await self.run()
 
     @property
     def records(self) -> list[dict[str, Any]]:
-        """What stands in its journal."""
+        """The records of the job's journal."""
         journal = self.life.journal
         assert isinstance(journal, MemoryJournal)
         return journal.records
 
     def says(self, text: str) -> None:
-        """The candidate takes a turn."""
+        """Append a turn of the candidate to the journal."""
         self.life.journal.append("turn", self.life.t, speaker="candidate", text=text)
 
     async def database_is(self, status: Status) -> Condition:
-        """Return once the condition `database` is so; the condition."""
+        """Wait until the condition `database` has this status; return the condition."""
         while True:
             self._moved.clear()
             for condition in self.life.conditions:

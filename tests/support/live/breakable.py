@@ -1,4 +1,4 @@
-"""All that a worker takes from elsewhere, each on a line of its own that can break."""
+"""The database and the providers of a worker, each behind a proxy that a test can break."""
 
 from __future__ import annotations
 
@@ -21,36 +21,37 @@ if TYPE_CHECKING:
 
     from tests.stand_ins._server import StandIn
 
-#: Seconds between two pieces of the voice's audio, each 0.25 s long: as fast as it is played, so
-#: that there is a middle of a sentence in which it can be lost.
+#: Seconds between two pieces of the voice's audio, each 0.25 s long. The audio arrives about as
+#: fast as it is played, so that the connection can break in the middle of a sentence.
 _VOICE_PACE_S = 0.2
-#: What the language model says before the plan's own words.
+#: Text that the language model says before the plan's own words.
 THANKS = "Thank you, that sounds wise."
 
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """The database, the three providers, the lines to them by the resource they serve; the VAD."""
+    """Proxies to the database and the providers, by resource, and a switch that breaks the VAD."""
 
     lines: Mapping[str, TcpProxy]
-    #: While this file is there the VAD is broken.
+    #: While this file exists, the VAD fails.
     broken_vad: Path
-    #: Of a worker that reaches all of them by these lines, and has nobody else.
+    #: Settings of a worker that reaches all of them through the proxies, without other providers
+    #: for speech.
     settings: Mapping[str, str]
-    #: The database without the line, for whoever looks on.
+    #: URL of the database without the proxy, for the test itself.
     database_url: str
 
     def away(self, resource: str) -> None:
-        """As where the server has died: no connection stands, none can be made."""
+        """Simulate a dead server: break all connections and refuse new ones."""
         self.lines[resource].refuse()
         self.lines[resource].cut()
 
     def stall(self, resource: str) -> None:
-        """Everything stays open, and nothing is answered."""
+        """Keep the connections open, but deliver nothing."""
         self.lines[resource].stall()
 
     async def heal(self) -> None:
-        """All of it is there again."""
+        """Make all parts available again."""
         self.broken_vad.unlink(missing_ok=True)
         for line in self.lines.values():
             await line.heal()
@@ -58,7 +59,7 @@ class Parts:
 
 @asynccontextmanager
 async def breakable_parts(folder: Path) -> AsyncIterator[Parts]:
-    """The parts, with what they need in a folder; gone with the block."""
+    """Start the parts, with their files in `folder`; end them with the block."""
     plugins, broken_vad = folder / "plugins", folder / "vad-is-broken"
     broken_plugins.shadow(plugins, "silero", broken_plugins.silero_breaks_while(broken_vad))
     deepgram, elevenlabs = DeepgramStandIn(), ElevenLabsStandIn()
@@ -74,7 +75,7 @@ async def breakable_parts(folder: Path) -> AsyncIterator[Parts]:
             "INTERVIEW_STT": "deepgram",
             "INTERVIEW_TTS": "elevenlabs",
             "INTERVIEW_LLM": "openai,scripted",
-            # The voice itself is what is tried, so nothing is spoken ahead of time.
+            # The tests exercise the TTS provider, so nothing is synthesised ahead of time.
             "INTERVIEW_PREPARED_SPEECH": "0",
         }
         servers: Mapping[str, StandIn] = {"stt": deepgram, "tts": elevenlabs, "llm": openai}
@@ -92,6 +93,6 @@ async def breakable_parts(folder: Path) -> AsyncIterator[Parts]:
 
 
 def socket_of(url: str) -> Path:
-    """The Unix socket of an embedded PostgreSQL."""
+    """Return the Unix socket of an embedded PostgreSQL."""
     query = parse_qs(urlsplit(url).query)
     return Path(query["host"][0]) / f".s.PGSQL.{query['port'][0]}"

@@ -1,7 +1,8 @@
-"""The interview, as long as there is no file BROKEN_WHILE. For INTERVIEW_APPLICATION.
+"""The interview application, which is missing while the file BROKEN_WHILE exists.
 
-It is looked at whenever somebody asks for the application, and not only at the import, which is
-done once, before the fork. The file DEADLY_WHILE ends the process that jobs are forked from.
+Use it as INTERVIEW_APPLICATION. BROKEN_WHILE and DEADLY_WHILE are environment variables with the
+paths of the files. BROKEN_WHILE is checked on each access to the application, because the import
+runs only once, before the fork. If the file DEADLY_WHILE exists, the import ends the forkserver.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from worker.interview.application import InterviewApplication
 
-#: What Python makes of `python -c ...`, which is how a forkserver is started.
+#: A forkserver is started as `python -c ...`; Python then puts "-c" into `sys.argv`.
 _IN_THE_FORKSERVER = sys.argv[:1] == ["-c"]
 
 if _IN_THE_FORKSERVER and Path(os.environ["DEADLY_WHILE"]).exists():

@@ -1,7 +1,7 @@
-"""Plugins that misbehave in the worker's processes, from outside: a folder for PYTHONPATH.
+"""Faulty plugins for the worker's processes, injected through a folder on PYTHONPATH.
 
-Each stands in front of the real plugin of its name, loads that one, and changes one thing of it.
-The worker's own code has no hook for any of this.
+Each one shadows the real plugin of its name, loads it, and changes one thing in it. The worker's
+own code has no hook for this.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ __path__ = [str(_real.parent)]
 exec(compile(_real.read_text(), _real, "exec"))
 """
 
-#: Silero fails in the process that jobs are forked from, and does this in a job.
+#: Silero that fails to load in the forkserver, and does `{then}` before it loads in a job.
 _SILERO = """
 import threading, time
 
@@ -49,7 +49,7 @@ SILERO_LATE = _SILERO.replace("{then}", "time.sleep(6)")
 SILERO_HANGS = _SILERO.replace("{then}", "threading.Event().wait()")
 SILERO_RAISES = "def __getattr__(name):\n    raise RuntimeError('broken')\n"
 
-#: Every stream breaks for as long as a file is there.
+#: Silero whose streams all fail while the file `{mark}` exists.
 _BREAKS = """
 from pathlib import Path as _Path
 
@@ -66,11 +66,11 @@ VADStream.__anext__ = __anext__
 
 
 def silero_breaks_while(mark: Path) -> str:
-    """A Silero that works but while this file is there."""
+    """Return the source of a Silero that fails while this file exists."""
     return _BREAKS.replace("{mark}", repr(str(mark)))
 
 
-#: Cannot be made so often in one process, and can be from then on.
+#: The first `{times}` instances of a class in a process fail; later ones work.
 _NOT_AT_FIRST = """
 _real_class, _times = {cls}, [0]
 
@@ -83,12 +83,12 @@ def {cls}(*args, **kwargs):
 
 
 def not_at_first(cls: str, times: int) -> str:
-    """A plugin whose class cannot be made the first so many times."""
+    """Return the source of a plugin whose class fails in its first `times` constructions."""
     return _NOT_AT_FIRST.replace("{cls}", cls).replace("{times}", str(times))
 
 
 def shadow(folder: Path, name: str, change: str, *, real: bool = True) -> None:
-    """Put a changed plugin into a folder that is to be on PYTHONPATH."""
+    """Write a changed plugin into a folder for PYTHONPATH."""
     plugin = folder / "livekit" / "plugins" / name
     plugin.mkdir(parents=True)
     source = _REAL.replace("{name}", name) if real else ""

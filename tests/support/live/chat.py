@@ -1,4 +1,4 @@
-"""What is written to a candidate, and when it was there to be read."""
+"""Text messages to a candidate, with the times at which they were complete."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Message:
 
 
 class Chat:
-    """The messages of a room (`lk.chat`), as its candidate gets them."""
+    """Collects the messages of a room (`lk.chat`) as its candidate receives them."""
 
     def __init__(self, candidate: Candidate) -> None:
         self.messages: list[Message] = []
@@ -31,11 +31,11 @@ class Chat:
 
     @property
     def texts(self) -> list[str]:
-        """The words alone, in order."""
+        """The texts of the messages, in order."""
         return [message.text for message in self.messages]
 
     def read_at(self, text: str) -> float | None:
-        """When a text was there, in seconds since the candidate joined; None while it is not."""
+        """Return when a text was complete, in seconds since the candidate joined; else None."""
         return next((each.at_s for each in self.messages if each.text == text), None)
 
     def _on_stream(self, reader: rtc.TextStreamReader, _: str) -> None:

@@ -1,4 +1,4 @@
-"""What is asked of an interview whose interviewer went away and was followed by another."""
+"""Helpers for interviews that another interviewer resumes after the first one has ended."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ if TYPE_CHECKING:
     from worker.store.interviews import Interview
 
 COMES_BACK = {"INTERVIEW_REDISPATCH_TRIES": "4"}
-#: Seconds that a candidate may sit alone; a busy machine's, not the goal (3 s).
+#: Longest accepted time, in seconds, without an interviewer. The limit allows for a busy machine;
+#: the goal is 3 s.
 LONGEST_ALONE_S = 12.0
 
 
 async def successor(worker: RunningWorker, interview: Interview, *before: History) -> History:
-    """The job that has come after these, once it runs."""
+    """Wait until a job other than these is running; return its history."""
     gone = [job.header["job_id"] for job in before]
     return await worker.job(
         interview.room, until=lambda job: is_running(job) and job.header["job_id"] not in gone
@@ -33,12 +34,12 @@ async def successor(worker: RunningWorker, interview: Interview, *before: Histor
 
 
 def has_asked(job: History) -> bool:
-    """Whether its question was heard to its end: a voice may pause before that."""
+    """Return whether a turn of the interviewer was heard to its end, not only to a pause."""
     return any(turn.speaker == "interviewer" and not turn.interrupted for turn in job.turns)
 
 
 async def roles_of(worker: RunningWorker, interview: Interview) -> list[str]:
-    """What was asked and heard to its end, in the order of the database."""
+    """Return the roles of the turns heard to their ends, in the order of the database."""
     async with worker.database() as database:
         turns = await turns_of(database, interview.interview_id)
     return [
@@ -49,14 +50,14 @@ async def roles_of(worker: RunningWorker, interview: Interview) -> list[str]:
 
 
 async def alone_after(candidate: Candidate, killed_s: float) -> float:
-    """Seconds until the next interviewer is heard."""
-    # What is under way to the candidate at that moment is not the newcomer's.
+    """Return the seconds until the next interviewer is heard."""
+    # Audio in transit at that moment is not from the next interviewer.
     back_s = await candidate.wait_for_sound(since_s=killed_s + 0.3, timeout_s=PATIENCE_S)
     return back_s - killed_s
 
 
 async def is_over(worker: RunningWorker, interview: Interview) -> tuple[str, str]:
-    """How it ended, once it has."""
+    """Wait for the end of the interview; return its outcome and reason."""
 
     async with worker.database() as database:
 
@@ -73,7 +74,7 @@ async def is_over(worker: RunningWorker, interview: Interview) -> tuple[str, str
 async def worker_alone(
     livekit_binary: Path, settings: Mapping[str, str]
 ) -> AsyncIterator[RunningWorker]:
-    """A worker on a server of its own, which the test may stop or kill."""
+    """Yield a worker on its own LiveKit server; the test may stop or kill the worker."""
     async with LiveKitServer(livekit_binary) as server:
         worker = RunningWorker(server, settings)
         try:

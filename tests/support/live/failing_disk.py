@@ -1,4 +1,4 @@
-"""A disk of its own for a worker's journals, which becomes read-only as a failing one does."""
+"""Separate disk for a worker's journals that a test can make fail, so it becomes read-only."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from typing import Self
 
 import pytest
 
-#: As ext4 takes it at the least, with room for a few journals.
+#: About the minimum size of ext4, with space for a few journals.
 _BYTES = 16 << 20
 
 
 class FailingDisk:
-    """An ext4 filesystem in a file, mounted as Debian mounts a root: `errors=remount-ro`.
+    """An ext4 filesystem in a file, mounted with `errors=remount-ro` as Debian mounts a root.
 
-    What fails is its own error path, so that files that are open for writing take nothing more
-    either, which a plain remount would refuse. Use it as a context manager.
+    `fail` uses the error path of ext4. So files that are open for writing fail as well; a plain
+    remount would be refused while files are open for writing. Use it as a context manager.
 
-    Skips the test where it cannot be had, which takes root, a loop device and a /sys to write to.
+    Skips the test if the disk cannot be created. That needs root, a loop device and a writable
+    /sys.
 
     Args:
         mount_point: An empty folder.
@@ -30,7 +31,7 @@ class FailingDisk:
         self._image = mount_point.with_name(f"{mount_point.name}.img")
 
     def fail(self) -> None:
-        """Have the kernel find an error on it: from now on it is read-only."""
+        """Make the kernel detect an error on the disk, which is read-only from then on."""
         self._trigger.write_text("a test")
 
     def __enter__(self) -> Self:
@@ -53,7 +54,7 @@ class FailingDisk:
         return Path("/sys/fs/ext4") / Path(device.strip()).name / "trigger_fs_error"
 
     def __exit__(self, *_: object) -> None:
-        # Lazily: a process that is being killed may hold it for a moment.
+        # Lazy: a process that is being killed may keep the disk busy for a moment.
         _run("umount", "--lazy", str(self._mount_point))
 
 

@@ -1,4 +1,4 @@
-"""A machine of its own for a worker, as the network sees it: it can be cut off without a word."""
+"""Separate network machine for a worker that a test can disconnect without any notification."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from tests.support.debian_programs import debian_program
 if TYPE_CHECKING:
     from pathlib import Path
 
-#: Everything is named by the process that made it, so that what a killed one left is known.
+#: Names contain the id of the process that created them, so that leftovers can be identified.
 _NAMESPACE = re.compile(r"^interview-(?:far|switch)-(\d+)\b", re.MULTILINE)
 _LINK = re.compile(r"^\d+: (iw(\d+))@", re.MULTILINE)
-#: Networks of four addresses in 10.213.0.0/16.
+#: Number of networks of four addresses in 10.213.0.0/16.
 _NETWORKS = 1 << 14
 
 
 class FarMachine:
-    """A network namespace, reached from here through a switch in another one.
+    """A network namespace, reached from here through a switch in a second namespace.
 
-    What is pulled is the switch, so that neither side is told: its link stays up, and there is
-    no end, no reset and no unreachable host, as where a machine loses its power or its rack its
-    uplink. Use it as a context manager.
+    `pull` takes the switch down, so that neither side notices: its own link stays up, and it
+    sees no FIN, no RST and no unreachable host. The same happens when a machine loses its power,
+    or its rack the uplink. Use it as a context manager.
 
-    Skips the test where there is no `ip` (with CI=true it fails), and where no namespace can be
-    made, which takes root.
+    Skips the test if `ip` is missing (with CI=true it fails), or if no namespace can be created,
+    which needs root.
     """
 
     def __init__(self) -> None:
@@ -39,34 +39,34 @@ class FarMachine:
         self._pid = os.getpid()
         self._far = f"interview-far-{self._pid}"
         self._switch = f"interview-switch-{self._pid}"
-        #: This machine's end of the cable.
+        #: This machine's interface of the cable.
         self.link = f"iw{self._pid}"
         network = self._pid % _NETWORKS * 4
         here, there = (f"10.213.{network >> 8}.{(network & 255) + end}" for end in (1, 2))
-        #: This machine, as the far one calls it.
+        #: This machine's address for the far machine.
         self.here = here
         self._there = there
 
     @property
     def inside(self) -> tuple[str, ...]:
-        """The words of a command before a program that is to run there."""
+        """The command prefix that runs a program on the far machine."""
         return str(self._ip), "netns", "exec", self._far
 
     @property
     def livekit_config(self) -> dict[str, Any]:
-        """Of a LiveKit server here that the far machine reaches, in livekit-server's own words."""
+        """Configuration (livekit-server's keys) of a local server that the far machine reaches."""
         return {
             "bind_addresses": ["127.0.0.1", self.here],
-            # The one address that both machines reach; of two the server would answer from either.
+            # The only address that both machines reach. With two, the server would use either.
             "rtc": {"node_ip": self.here, "interfaces": {"includes": [self.link]}},
         }
 
     def pull(self) -> None:
-        """Pull the cable: nothing that is sent arrives, in either direction."""
+        """Pull the cable: no packet arrives, in either direction."""
         self._run("-n", self._switch, "link", "set", "switch", "down")
 
     def plug(self) -> None:
-        """Put it in again."""
+        """Plug the cable in again."""
         self._run("-n", self._switch, "link", "set", "switch", "up")
 
     def __enter__(self) -> Self:
@@ -91,7 +91,7 @@ class FarMachine:
     def _build(self) -> None:
         far, switch = self._far, self._switch
         self._run("netns", "add", far)
-        # A port is used at once; by default a bridge listens on it for 15 s first.
+        # Forward at once. By default a bridge only listens on a new port for 15 s.
         self._run("-n", switch, "link", "add", "switch", "type", "bridge", "forward_delay", "0")
         self.plug()
         self._cable((), self.link, self.here, port="here")
@@ -99,7 +99,7 @@ class FarMachine:
         self._run("-n", far, "link", "set", "lo", "up")
 
     def _cable(self, where: tuple[str, ...], end: str, address: str, *, port: str) -> None:
-        """Lay a cable from a machine, where it has an address, to a port of the switch."""
+        """Connect a machine's interface, with an address, to a port of the switch."""
         other_end = ("peer", "name", port, "netns", self._switch)
         self._run(*where, "link", "add", end, "type", "veth", *other_end)
         self._run(*where, "address", "add", f"{address}/30", "dev", end)
@@ -111,7 +111,7 @@ class FarMachine:
 
 
 class NotPermitted(Exception):
-    """`ip` did not do it; its own words."""
+    """Raised when `ip` fails; contains its error output."""
 
 
 def _run(ip: Path, *words: str) -> str:
@@ -122,7 +122,7 @@ def _run(ip: Path, *words: str) -> str:
 
 
 def _remove_what_is_left(ip: Path) -> None:
-    """Remove what test runs have left that were killed; those that live keep theirs."""
+    """Remove the leftovers of killed test runs, but nothing of running ones."""
     for found in _NAMESPACE.finditer(_run(ip, "netns", "list")):
         if _is_left(int(found[1])):
             _run(ip, "netns", "del", found[0])
@@ -132,5 +132,5 @@ def _remove_what_is_left(ip: Path) -> None:
 
 
 def _is_left(pid: int) -> bool:
-    """Whether who made it is gone; our own number, which is given anew, was somebody else's."""
+    """Return whether the creator has ended; with our own pid it was an earlier process."""
     return pid == os.getpid() or not psutil.pid_exists(pid)

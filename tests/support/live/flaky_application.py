@@ -1,6 +1,7 @@
-"""The interview, with an orchestrator that does not come to be at first. For INTERVIEW_APPLICATION.
+"""The interview application, with an orchestrator that fails to load at first.
 
-FAILURES in the environment says how often it fails in one job.
+Use it as INTERVIEW_APPLICATION. The environment variable FAILURES is the number of failures per
+job.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ from worker.resources.bootstrap import AgentResources
 
 
 class FlakyApplication(InterviewApplication):
-    """Its orchestrator is loaded as ever, once it has failed so often."""
+    """Interview application whose orchestrator loads only after a number of failures."""
 
     _left = int(os.environ.get("FAILURES", "0"))
 
     def resources(self) -> Sequence[Resource]:
-        """Those of the interview."""
+        """Return the interview's resources; the required ones fail to load at first."""
         return [
             replace(resource, load=self._not_at_first) if resource.required else resource
             for resource in super().resources()

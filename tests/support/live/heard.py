@@ -1,4 +1,4 @@
-"""What was heard: the words of a recording, how far they are from those spoken, and by how many."""
+"""Speech in recordings: transcript, word error rate, and detection of two voices at once."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from worker.speech.audio import to_float, trim_silence
 if TYPE_CHECKING:
     from worker.demo.candidate import Candidate
 
-#: Of the words that are spoken, how many may be wrong: the bundled recogniser was measured at
-#: 1-4 % on recorded voices, and a machine under load adds to it.
+#: Maximum share of wrong words. The bundled recogniser was measured at 1-4 % on recorded voices,
+#: and a machine under load adds to that.
 MOST_WORD_ERRORS = 0.10
 
 
 def words(text: str) -> list[str]:
-    """The words alone, in lower case."""
+    """Return the words in lower case."""
     return re.findall(r"[a-z0-9']+", text.lower())
 
 
 def word_error_rate(spoken: str, understood: str) -> float:
-    """Word substitutions, insertions and deletions over the words spoken (Levenshtein)."""
+    """Return the word edits (Levenshtein) divided by the number of words spoken."""
     said, heard = words(spoken), words(understood)
     row = list(range(len(heard) + 1))
     for i, word in enumerate(said, start=1):
@@ -38,8 +38,8 @@ def word_error_rate(spoken: str, understood: str) -> float:
 async def heard_by(
     candidate: Candidate, *, since_s: float = 0.0, until_s: float | None = None
 ) -> str:
-    """The words that reached the candidate's ear in this time, as a recogniser has them."""
-    # Every third sample of 48 kHz is 16 kHz; what lies above 8 kHz is too little to matter.
+    """Return the transcript of the audio that the candidate received in this time."""
+    # Every third sample of 48 kHz gives 16 kHz; the audio above 8 kHz is too weak to matter.
     until = None if until_s is None else round(until_s * 48_000)
     samples = to_float(candidate.recording()[round(since_s * 48_000) : until : 3])
     speech = trim_silence(samples, 16_000, threshold=0.01, keep_before_s=0.1, keep_after_s=0.1)
@@ -47,12 +47,12 @@ async def heard_by(
 
 
 def place_of(spoken: str, understood: str) -> tuple[int, int] | None:
-    """Where in what was understood the spoken words are, as a slice of `words`; None: nowhere.
+    """Return the slice of `words(understood)` with the spoken words; None if they are missing.
 
-    As many of them may be wrong as in `MOST_WORD_ERRORS`, and one in any case.
+    A share of `MOST_WORD_ERRORS` of the words may be wrong, and at least one word.
     """
     said, heard = words(spoken), words(understood)
-    # Errors up to each place, and where the words that end there begin: anywhere costs nothing.
+    # For each end of a match: its errors and its start. A match may start anywhere at no cost.
     row = [(0, at) for at in range(len(heard) + 1)]
     for word in said:
         above_left, row[0] = row[0], (row[0][0] + 1, row[0][1])
@@ -65,7 +65,7 @@ def place_of(spoken: str, understood: str) -> tuple[int, int] | None:
 
 
 def times_in(spoken: str, understood: str) -> int:
-    """How often the spoken words are in what was understood."""
+    """Return how often the spoken words occur in the transcript."""
     left, times = words(understood), 0
     while (place := place_of(spoken, " ".join(left))) is not None:
         del left[slice(*place)]
@@ -74,7 +74,7 @@ def times_in(spoken: str, understood: str) -> int:
 
 
 def together_s(candidate: Candidate) -> float:
-    """Seconds in which two interviewers were audible at once."""
+    """Return the seconds in which two interviewers were audible at once."""
     return sum(
         max(0.0, min(one.end_s, other.end_s) - max(one.start_s, other.start_s))
         for voice, another in combinations(candidate.meters.values(), 2)

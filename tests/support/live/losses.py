@@ -1,4 +1,4 @@
-"""What can be lost in the middle of a turn: the losses of losses_in_a_turn.py, by name."""
+"""Resource failures in the middle of a turn, by name, for losses_in_a_turn.py."""
 
 from __future__ import annotations
 
@@ -14,32 +14,33 @@ Step: TypeAlias = "Callable[[Parts], None]"
 
 @dataclass(frozen=True, kw_only=True)
 class Loss:
-    """One resource that is lost in the middle of a turn."""
+    """One resource that fails in the middle of a turn."""
 
     name: str
     resource: str
-    #: One line: what happens to it.
+    #: The failure, in one line.
     how: str
-    #: Does it. None: a fault is set, which strikes by itself.
+    #: Triggers the failure. None: an injected fault of the worker triggers on its own.
     strike: Step | None = None
-    #: In the middle of the interviewer's second question, instead of the candidate's first answer.
+    #: Fail in the interviewer's second question instead of in the candidate's first answer.
     in_question: bool = False
-    #: Seconds into it.
+    #: Seconds into that turn.
     into_s: float = 3.0
-    #: Somebody else serves at once.
+    #: A replacement serves at once, so the candidate notices nothing.
     unnoticed: bool = False
-    #: The candidate is asked to type, and answers the first question so.
+    #: The interviewer asks the candidate to type, and the candidate types the first answer.
     types: bool = False
-    #: It is there again as soon as the first answer is over and the candidate knows of the loss,
-    #: instead of before the second answer.
+    #: The resource is available again as soon as the first answer has ended and the candidate
+    #: knows of the failure, instead of before the second answer.
     soon_back: bool = False
-    #: It is used again, and so judged, when the candidate has answered and not before.
+    #: The worker uses the resource again, and so updates its condition, only after the candidate
+    #: has answered.
     judged_when_used: bool = False
-    #: Of the worker, beside those of the parts.
+    #: Settings of the worker, in addition to those of the parts.
     settings: Mapping[str, str] = field(default_factory=dict)
 
 
-#: By name. Where a resource has nobody else it is gone; `fallback` has a local one behind it.
+#: By name. Most resources have no replacement; those named `fallback` have a local provider.
 LOSSES: Final[Mapping[str, Loss]] = {
     loss.name: loss
     for loss in (

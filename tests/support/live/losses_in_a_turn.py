@@ -1,6 +1,6 @@
-"""An interview of two questions that loses one resource in the middle of a turn and gets it back.
+"""Interview of two questions in which one resource fails in a turn and becomes available again.
 
-The tests judge what comes of it, the benchmark (benchmarks/resilience.py) measures it.
+The tests assert on the result, the benchmark (benchmarks/resilience.py) measures it.
 """
 
 from __future__ import annotations
@@ -38,36 +38,36 @@ NEXT = Question(
 PLAN = replace(ONE_QUESTION, questions=(FIRST, NEXT))
 ANSWERS = (ANSWER, "I would like to learn how to draw, so that I can explain my work to others.")
 
-#: The interviewer has finished when nothing is heard of it for so long.
+#: Seconds of silence after which the interviewer has finished.
 _PAUSE_S = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Held:
-    """What came of an interview."""
+    """The result of an interview."""
 
     job: History
-    #: What was said in the room, as a recogniser has it, and what was written.
+    #: Transcript of the audio in the room, and the written messages.
     heard: str
     read: tuple[Message, ...]
-    #: The interviewer's turns as the candidate had them, greeting first.
+    #: The interviewer's turns as the candidate perceived them, greeting first.
     turns: tuple[OurTurn, ...]
-    #: When the resource was lost, and when it was there again.
+    #: When the resource failed, and when it was available again.
     lost_at: datetime | None = None
     mended_at: datetime | None = None
-    #: When it was lost, in seconds since the candidate joined.
+    #: When the resource failed, in seconds since the candidate joined.
     lost_s: float = 0.0
-    #: Pieces of the candidate's audio that went out late: with many of them the machine was too
-    #: busy for anything to be learned here.
+    #: Late frames of the candidate's microphone. With many of them the machine was too busy, and
+    #: the result proves nothing.
     late_frames: int = 0
 
     @property
     def longest_silence_s(self) -> float:
-        """Seconds for which nothing was heard or read while it was the interviewer's turn."""
+        """The longest time, in seconds, without sound or text in a turn of the interviewer."""
         return max(turn.longest_silence_s for turn in self.turns)
 
     def changes(self, resource: str, status: Status) -> list[Condition]:
-        """What was said of a resource since it was lost, with that status."""
+        """Return the changes of a resource's condition to this status since the failure."""
         since = self.lost_at or datetime.min.replace(tzinfo=UTC)
         return [
             change
@@ -76,24 +76,24 @@ class Held:
         ]
 
     def recovered_s(self, resource: str) -> float | None:
-        """Seconds from the return of a resource until its condition says so; None: it never did."""
+        """Return the seconds from a resource's return to its READY condition; None if never."""
         back = [
             change
             for change in self.changes(resource, Status.READY)
-            if change.reason != "Fallback"  # another one serves
+            if change.reason != "Fallback"  # another provider serves
         ]
         if not back or self.mended_at is None:
             return None
         return (self._at(back[-1]) - self.mended_at).total_seconds()
 
     def told_s(self) -> float:
-        """Seconds from the loss until the candidate heard or read of it."""
+        """Return the seconds from the failure until the candidate read about it."""
         told = (ClipName.TROUBLE_HEARING.text, ClipName.TROUBLE_SPEAKING.text, NEXT.text)
         return min(each.at_s for each in self.read if each.text in told) - self.lost_s
 
     @property
     def lost(self) -> list[str]:
-        """The answers that are in no turn, and the plan's lines that nobody heard or read."""
+        """The answers that are in no turn, and plan lines not committed or not heard or read."""
         kept = self._kept("candidate")
         told, had = self._kept("interviewer"), self._had
         return [text for text in ANSWERS if not times_in(text, kept)] + [
@@ -102,7 +102,7 @@ class Held:
 
     @property
     def doubled(self) -> list[str]:
-        """The candidate's whole turns beyond the answers, and lines that came more than once."""
+        """The candidate's complete turns beyond the answers, and plan lines that came twice."""
         answers = [
             turn.text
             for turn in self.job.turns
@@ -115,7 +115,7 @@ class Held:
 
     @property
     def _had(self) -> str:
-        """All that the candidate heard or read."""
+        """All text that the candidate heard or read."""
         return " ".join([self.heard, *(each.text for each in self.read)])
 
     def _at(self, change: Condition) -> datetime:
@@ -127,7 +127,7 @@ _LINES = (PLAN.opening, FIRST.text, NEXT.text, PLAN.closing)
 
 
 async def hold(worker: RunningWorker, parts: Parts, loss: Loss | None = None) -> Held:
-    """Hold the interview; `loss` strikes in the middle, and is mended before the last answer."""
+    """Hold the interview; trigger `loss` in the middle and end it before the last answer."""
     interview = await worker.create(PLAN)
     async with worker.candidate_of(interview) as candidate:
         sitting = _Sitting(worker, interview, candidate, parts, loss)
@@ -149,7 +149,7 @@ async def hold(worker: RunningWorker, parts: Parts, loss: Loss | None = None) ->
 
 
 class _Sitting:
-    """The candidate's side of it."""
+    """The candidate's side of the interview."""
 
     def __init__(
         self,
@@ -186,10 +186,10 @@ class _Sitting:
         self.turns.append(OurTurn(began_s=since_s, ended_s=self._candidate.now_s))
 
     async def _asked(self, text: str, since_s: float) -> float:
-        """Hear, or read, a turn of the interviewer's that ends with this question."""
+        """Hear or read a turn of the interviewer that ends with this question."""
         await eventually(lambda: self._has(text), "a question")
         read_s = self.chat.read_at(text)
-        # What is written is announced aloud, behind it.
+        # A spoken announcement follows a written question.
         paused_s = await self._candidate.wait_until_interviewer_paused(
             quiet_s=_PAUSE_S, since_s=since_s if read_s is None else read_s, timeout_s=PATIENCE_S
         )
@@ -202,7 +202,7 @@ class _Sitting:
         return self.chat.read_at(text) is not None or " ".join(words(text)) in " ".join(heard)
 
     async def _answer(self, text: str, *, struck: bool = False) -> float:
-        """Say it, or type it where that is asked for; returns when it is the other's turn."""
+        """Speak the answer, or type it if asked to; return when the interviewer's turn begins."""
         loss = self._loss if struck else None
         saying = asyncio.create_task(self._candidate.say(*await LocalVoice().render(text)))
         if loss is not None:
@@ -235,7 +235,7 @@ class _Sitting:
             self._loss.strike(self._parts)
 
     async def _mend(self) -> None:
-        """Let it come back, and wait until it is in use again where nothing else is needed."""
+        """Make the resource available again; wait for READY unless that needs its next use."""
         if self._loss is None or self.mended_at is not None:
             return
         await self._parts.heal()

@@ -1,4 +1,4 @@
-"""The shortest interview there is, and what is asked of the journals of its jobs."""
+"""The shortest possible interview, and predicates on the journals of its jobs."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ PLAN = Plan(
 )
 SCRIPT = CandidateScript(PLAN, answers={"last-week": ANSWER})
 
-#: Seconds that a candidate has to come, to come back, and to answer: short enough to wait for,
-#: and longer than a busy machine takes for what is no silence.
+#: Seconds for a candidate to join, to come back, and to answer: short enough for a test to wait,
+#: and longer than the delays of a busy machine.
 IMPATIENCE = {
     "INTERVIEW_CANDIDATE_JOIN_S": "5",
     "INTERVIEW_CANDIDATE_GRACE_S": "10",
@@ -43,15 +43,15 @@ NEVER_STARTED = ["HANDSHAKE", "CONNECTED", "BOOTSTRAPPING", "CLOSING", "CLOSED"]
 
 
 def new_room() -> str:
-    """A name that no other room has."""
+    """Return a room name that is not used yet."""
     return f"room-{uuid4().hex[:8]}"
 
 
 def is_running(history: History) -> bool:
-    """Whether the job has come as far as RUNNING."""
+    """Return whether the job has reached RUNNING."""
     return State.RUNNING in history.path
 
 
 def is_gone(history: History) -> bool:
-    """Whether the job's process is no more."""
+    """Return whether the job's process has ended."""
     return not psutil.pid_exists(int(history.header["pid"]))

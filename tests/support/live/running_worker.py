@@ -1,4 +1,4 @@
-"""A worker as its operator has it: a process of its own, its log, its journals, its commands."""
+"""A worker as an operator runs it: a separate process with its log, journals and commands."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ if TYPE_CHECKING:
     from worker.demo.livekit_server import LiveKitServer
     from worker.interview.plan import Plan
 
-#: Starts a worker with settings of the test's own, which ends with the test.
+#: Starts a worker with the test's own settings; the worker ends with the test.
 StartWorker: TypeAlias = "Callable[[Mapping[str, str]], Awaitable[RunningWorker]]"
 
-#: Held while a worker starts: to load its models takes a whole processor, and two of them at once
-#: would make the candidates of the tests beside it stutter.
+#: Lock that is held while a worker starts. Loading the models takes a whole processor; two starts
+#: at once would make the candidates of parallel tests stutter.
 _STARTING = Path(tempfile.gettempdir()) / "interview-worker-tests-starting.lock"
-#: Lines of a worker's log that tell why it does not end.
+#: Number of log lines to show for a worker that does not end.
 _LAST_LINES = 20
 
 
 def command(
     *arguments: str, settings: Mapping[str, str], cwd: Path
 ) -> subprocess.CompletedProcess[str]:
-    """Run one of the worker's commands to its end. Away from the checkout's own `.env`."""
+    """Run one of the worker's commands to its end, in a folder without the checkout's `.env`."""
     return subprocess.run(
         [sys.executable, "-m", "worker", *arguments],
         env=environment(settings),
@@ -61,7 +61,7 @@ def command(
 
 
 def left_behind(folder: Path) -> list[str]:
-    """The living processes that were started with this folder as their data folder."""
+    """Return the living processes that were started with this data folder."""
     found = []
     for process in psutil.process_iter():
         try:
@@ -77,19 +77,19 @@ def left_behind(folder: Path) -> list[str]:
 
 @asynccontextmanager
 async def database_elsewhere() -> AsyncIterator[str]:
-    """The URL of a database that is no worker's own, and outlives them."""
+    """Yield the URL of a database that belongs to no worker and outlives the workers."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         async with await EmbeddedPostgres.start(folder) as database:
             yield database.url
 
 
 class RunningWorker:
-    """A worker process with a data folder, an embedded database and an agent name of its own.
+    """A worker process with its own data folder, embedded database and agent name.
 
     Args:
-        server: Whose jobs it takes.
-        settings: By environment variable, over those that all tests share.
-        inside: The words of a command that starts the worker somewhere else than beside the test.
+        server: The LiveKit server whose jobs the worker takes.
+        settings: Environment variables that override the settings shared by all tests.
+        inside: Command prefix that starts the worker elsewhere, for example in a namespace.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class RunningWorker:
     ) -> None:
         self.server = server
         self._inside = inside
-        # Not pytest's own folder, which is closed to the user that root's PostgreSQL runs as.
+        # Not pytest's folder: under root, PostgreSQL runs as a user without access to it.
         self.folder = new_folder("interview-worker-")
         self.data_dir = self.folder / "data"
         self.log_path = self.folder / "log"
@@ -115,11 +115,11 @@ class RunningWorker:
             "INTERVIEW_AGENT_NAME": self.agent_name,
             "INTERVIEW_HTTP_PORT": "0",
             "INTERVIEW_LOG_FORMAT": "json",
-            # The most that can be logged, so that what must not be is looked for in all of it.
+            # The most verbose level, so that tests search all log output for private data.
             "INTERVIEW_LOG_LEVEL": "DEBUG",
             "INTERVIEW_SLOTS": "4",
             "INTERVIEW_DRAIN_S": "0",
-            # A job that fails stays the room's one job, where a test is not about who comes back.
+            # No redispatch: a failed job stays the only job of its room, unless a test changes it.
             "INTERVIEW_REDISPATCH_TRIES": "0",
             **(settings or {}),
         }
@@ -127,10 +127,10 @@ class RunningWorker:
         self._log = WorkerLog(self.log_path)
         self._journals = WorkerJournals(self.data_dir / "journals")
 
-    # --- its life ---------------------------------------------------------------------------------
+    # --- start and end ----------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Start it and wait until LiveKit has taken its registration."""
+        """Start the worker and wait until LiveKit has registered it."""
         async with AsyncFileLock(_STARTING):
             self._log.begin()
             with self.log_path.open("wb") as log:
@@ -143,32 +143,32 @@ class RunningWorker:
             await self.logged("registered worker")
 
     async def exited(self) -> int:
-        """Wait for the worker's end; returns its exit code."""
+        """Wait for the worker's end; return its exit code."""
         assert self.process is not None
         process = self.process
         try:
             await eventually(lambda: process.poll() is not None, "the worker's end")
         except AssertionError as error:
-            # With its folder the log is gone, and nobody could say what it was waiting for.
+            # The log is deleted with the folder, so its last lines go into the error.
             last = "\n".join(self.log_path.read_text().splitlines()[-_LAST_LINES:])
             raise AssertionError(f"{error}; its log ends with\n{last}") from None
         return process.returncode
 
     def terminate(self) -> None:
-        """SIGTERM."""
+        """Send SIGTERM."""
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
 
     async def stop(self) -> int:
-        """SIGTERM, and wait; returns the exit code."""
+        """Send SIGTERM and wait; return the exit code."""
         assert self.process is not None
         if self.process.poll() is None:
             self.terminate()
         return await self.exited()
 
     async def nothing_left(self) -> None:
-        """Wait until no process of it is left, the database's keeper (2 s) among them."""
-        # A look reads the environment of every process of the machine.
+        """Wait until all processes of the worker have ended, also the database's keeper (2 s)."""
+        # Each check reads the environment of every process on the machine.
         await eventually(
             lambda: not left_behind(self.data_dir),
             "the end of every process",
@@ -177,7 +177,7 @@ class RunningWorker:
         )
 
     async def discard(self) -> None:
-        """End it whatever state it is in, and remove its folder."""
+        """End the worker in any state, and remove its folder."""
         try:
             if self.process is not None:
                 await self.stop()
@@ -188,14 +188,14 @@ class RunningWorker:
                 self.process.wait()
             shutil.rmtree(self.folder, ignore_errors=True)
 
-    # --- what it says -----------------------------------------------------------------------------
+    # --- log and commands -------------------------------------------------------------------------
 
     def log(self, **fields: Any) -> list[dict[str, Any]]:
-        """The log's lines so far that have these fields. Raises ValueError for one not JSON."""
+        """Return the log lines with these fields. Raises ValueError for a line that is not JSON."""
         return self._log.lines(**fields)
 
     async def logged(self, event: str, **fields: Any) -> dict[str, Any]:
-        """Wait for a line of the log; returns the first."""
+        """Wait for a log line; return the first match."""
         assert self.process is not None
         process = self.process
 
@@ -207,20 +207,20 @@ class RunningWorker:
         return await eventually(line, f"the log's {event!r}")
 
     async def command_text(self, *arguments: str) -> str:
-        """What a command prints, run against this worker's database and server."""
+        """Run a command with this worker's settings; return its output."""
         done = await asyncio.to_thread(command, *arguments, settings=self.settings, cwd=self.folder)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
     async def command_json(self, *arguments: str) -> Any:
-        """What a command prints with --json."""
+        """Run a command with --json; return its parsed output."""
         return json.loads(await self.command_text(*arguments, "--json"))
 
-    # --- its interviews ---------------------------------------------------------------------------
+    # --- interviews -------------------------------------------------------------------------------
 
     @asynccontextmanager
     async def database(self) -> AsyncIterator[Database]:
-        """The worker's database, opened beside it."""
+        """Open the worker's database with connections of the test's own."""
         async with AsyncExitStack() as stack:
             url = self.settings.get("DATABASE_URL")
             if url is None:
@@ -231,7 +231,7 @@ class RunningWorker:
             yield database
 
     async def create(self, plan: Plan) -> Interview:
-        """A new interview and its room; nobody is sent there yet."""
+        """Create an interview and its room, without a dispatch."""
         async with self.database() as database:
             interview = await create_interview(
                 database, interview_id=uuid4().hex[:12], plan=plan, candidate_name="Ada"
@@ -240,46 +240,46 @@ class RunningWorker:
         return interview
 
     async def send_interviewer(self, interview: Interview) -> None:
-        """Dispatch, as `interviews create --dispatch` does."""
+        """Dispatch an interviewer, as `interviews create --dispatch` does."""
         metadata = {"interview_id": interview.interview_id, "plan": interview.plan}
         await self.dispatch(interview.room, json.dumps(metadata))
 
     async def dispatch(self, room: str, metadata: str) -> None:
-        """Dispatch this worker to a room with whatever metadata."""
+        """Dispatch this worker to a room with any metadata."""
         await rooms.dispatch(
             *self._access, agent_name=self.agent_name, room=room, metadata=metadata
         )
 
     def candidate(self, room: str, identity: str = "candidate") -> Candidate:
-        """Somebody who can join a room."""
+        """Return a candidate that can join a room."""
         _, key, secret = self._access
         token = rooms.candidate_token(key, secret, room=room, identity=identity)
         return Candidate(self.server.url, token)
 
     def candidate_of(self, interview: Interview) -> Candidate:
-        """The candidate of an interview."""
+        """Return the candidate of an interview."""
         return self.candidate(interview.room, interview.candidate_identity)
 
     async def participants(self, room: str) -> list[str]:
-        """Who is in a room, by the server's word."""
+        """Return the identities in a room, as the server lists them."""
         return await rooms.list_participants(*self._access, room)
 
     async def delete_room(self, room: str) -> None:
-        """Close a room from outside."""
+        """Delete a room through the server's API."""
         await rooms.delete_room(*self._access, room)
 
     @property
     def _access(self) -> tuple[str, str, str]:
         return self.server.url, self.server.api_key, self.server.api_secret
 
-    # --- its jobs ---------------------------------------------------------------------------------
+    # --- jobs -------------------------------------------------------------------------------------
 
     def histories(self, room: str) -> list[History]:
-        """What the journals on disk tell of the jobs in a room, shipped or not."""
+        """Return the histories of a room's jobs from the journals on disk, ingested or not."""
         return self._journals.in_room(room)
 
     async def job(self, room: str, *, until: Callable[[History], bool] = bool) -> History:
-        """Wait for the room's one job, and until so much is true of it."""
+        """Wait for a job in the room for which `until` is true; return its history."""
 
         def found() -> History | None:
             return next(filter(until, self.histories(room)), None)
@@ -287,14 +287,14 @@ class RunningWorker:
         return await eventually(found, f"a job in {room}, so far")
 
     async def ended_job(self, room: str) -> History:
-        """Wait until the room's job is over, its process gone, and all of it in the database."""
+        """Wait until the room's only job has ended and its journal is completely ingested."""
 
         def shipped() -> History | None:
             (history,) = self.histories(room) or (None,)
             if history is None:
                 return None
             path = self.data_dir / "journals/shipped" / f"{history.header['job_id']}.jsonl"
-            # Read again: its last record may have been written since it was looked for.
+            # Read the journal again: its last record may be newer than the first read.
             return History.read(path) if path.exists() else None
 
         return await eventually(shipped, f"the end of the job in {room}")

@@ -1,4 +1,4 @@
-"""One interview under a fault: what the candidate heard, how long it waited, and what was kept."""
+"""One interview under a fault: the audio heard, the candidate's waits, and the committed turns."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 #: Writes a property of the test into its report: pytest's `record_property`.
 Record: TypeAlias = "Callable[[str, object], None]"
 
-#: Seconds that a candidate may wait for a word: the pause that ends an answer (1.2 s), what a
-#: busy machine adds to it, and one fault's budget.
+#: Maximum seconds that a candidate waits for the interviewer: the pause that ends an answer
+#: (1.2 s), the delays of a busy machine, and the budget of one fault.
 LONGEST_WAIT_S = 12.0
 
 
@@ -30,14 +30,14 @@ LONGEST_WAIT_S = 12.0
 class Talk:
     """The candidate's side of an interview."""
 
-    #: What was said in the room, as a recogniser has it.
+    #: Transcript of the audio in the room.
     heard: str
-    #: Seconds from the end of the candidate's words, or from joining, to the interviewer's.
+    #: Seconds from the end of the candidate's speech, or from joining, to the interviewer's speech.
     waits_s: tuple[float, ...]
 
 
 async def talk(worker: RunningWorker, interview: Interview) -> Talk:
-    """Send the interviewer, and answer its question aloud, until it leaves."""
+    """Dispatch the interviewer, and answer its question aloud until it leaves."""
     async with worker.candidate_of(interview) as candidate:
         await worker.send_interviewer(interview)
         exchanges = await hold_conversation(candidate, SCRIPT)
@@ -46,7 +46,7 @@ async def talk(worker: RunningWorker, interview: Interview) -> Talk:
 
 
 def assert_nothing_was_lost(job: History, said: Talk) -> None:
-    """To its end, in everybody's own words, and with nobody left in silence."""
+    """Assert a completed interview with correct words, no long wait, and an ended process."""
     assert_outcome(job, Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
     assert word_error_rate(ANSWER, spoken_by(job, "candidate")) <= MOST_WORD_ERRORS
     assert word_error_rate(spoken_by(job, "interviewer"), said.heard) <= MOST_WORD_ERRORS
@@ -55,12 +55,12 @@ def assert_nothing_was_lost(job: History, said: Talk) -> None:
 
 
 def spoken_by(job: History, speaker: str) -> str:
-    """All that somebody said."""
+    """Return the text of all turns of a speaker."""
     return " ".join(turn.text for turn in job.turns if turn.speaker == speaker)
 
 
 def write_down(record: Record, job: History, said: Talk | None) -> None:
-    """Put the scenario's row into the test report (`--junitxml`)."""
+    """Write the scenario's row into the test report (`--junitxml`)."""
     record("path", " ".join(job.path))
     record("outcome", f"{job.outcome}/{job.reason}")
     if said is not None:

@@ -1,4 +1,4 @@
-"""Silence in a recording: how long the interviewer kept somebody waiting."""
+"""Silences in a recording during the interviewer's turns."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _FRAME = SAMPLE_RATE // 100
 
 
 def spans_in(recording: Pcm) -> tuple[AudibleSpan, ...]:
-    """What is audible in a recording."""
+    """Return the audible spans of a recording."""
     meter = LevelMeter()
     for at in range(0, len(recording), _FRAME):
         frame = recording[at : at + _FRAME]
@@ -25,9 +25,9 @@ def spans_in(recording: Pcm) -> tuple[AudibleSpan, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class OurTurn:
-    """A stretch of time in which the interviewer owed something, by the candidate's clock.
+    """A stretch of time in which the interviewer has the turn, on the candidate's clock.
 
-    It ends with the last that was heard or read in it: after that the candidate thinks.
+    The turn ends with its last sound or text: after that the candidate thinks.
     """
 
     began_s: float
@@ -35,7 +35,7 @@ class OurTurn:
     longest_silence_s: float = 0.0
 
     def with_sounds(self, spans: Sequence[AudibleSpan], texts_s: Sequence[float]) -> OurTurn:
-        """The same, with its longest silence; a text that could be read breaks one as well."""
+        """Return a copy with its longest silence; a complete text ends a silence as well."""
         begun = self.began_s
         marks = [(span.start_s, span.end_s) for span in spans]
         marks += [(at_s, at_s) for at_s in texts_s]

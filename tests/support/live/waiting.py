@@ -1,4 +1,4 @@
-"""Waiting for what happens in other processes: the one place where the live tests poll."""
+"""Waits for events in other processes: the only place where the live tests poll."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: Seconds until something that must come is given up. Never a measure of how fast it should be:
-#: the machines are small and shared.
+#: Seconds after which a wait fails. This is not a performance limit: the machines are small and
+#: shared.
 PATIENCE_S: Final = 90.0
-#: Seconds between two looks.
+#: Seconds between two polls.
 _POLL_S: Final = 0.05
 
 
@@ -24,9 +24,9 @@ async def eventually(
     timeout_s: float = PATIENCE_S,
     poll_s: float = _POLL_S,
 ) -> T:
-    """Call `probe` every `poll_s` seconds until it returns something true.
+    """Call `probe` every `poll_s` seconds until it returns a true value; return that value.
 
-    Raises AssertionError, with what was awaited, after `timeout_s` seconds.
+    Raises AssertionError, which names `awaited`, after `timeout_s` seconds.
     """
 
     async def asked() -> T | None:
@@ -42,9 +42,9 @@ async def answered(
     timeout_s: float = PATIENCE_S,
     poll_s: float = _POLL_S,
 ) -> T:
-    """Call `probe`, whose answer is itself waited for, until it is something true.
+    """Await `probe()` every `poll_s` seconds until it returns a true value; return that value.
 
-    Raises AssertionError, with what was awaited, after `timeout_s` seconds.
+    Raises AssertionError, which names `awaited`, after `timeout_s` seconds.
     """
     loop = asyncio.get_running_loop()
     give_up = loop.time() + timeout_s

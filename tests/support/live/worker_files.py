@@ -1,7 +1,7 @@
-"""What a worker writes, read again and again while it runs: its log and its journals.
+"""Repeated reads of the log and the journals of a running worker.
 
-Tests look twenty times a second, and a worker that is shared has written a lot: each line of the
-log is read once, and a journal of another room is not read at all.
+Tests poll twenty times a second, and a shared worker has written a lot. So each log line is read
+only once, and a journal that is known to be of another room is not read again.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class WorkerLog:
-    """The log of a worker, one JSON object a line."""
+    """The log of a worker, one JSON object per line."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -25,16 +25,16 @@ class WorkerLog:
         self._records: list[dict[str, Any]] = []
 
     def begin(self) -> None:
-        """Forget what was read: the worker starts, and its log begins again."""
+        """Forget the lines read so far: the worker starts with a new log."""
         self._read_bytes, self._records = 0, []
 
     def lines(self, **fields: Any) -> list[dict[str, Any]]:
-        """Return the lines so far that have these fields. Raises ValueError for one not JSON."""
+        """Return the lines with these fields. Raises ValueError for a line that is not JSON."""
         with self.path.open("rb") as log:
             log.seek(self._read_bytes)
             lines = log.readlines()
         if lines and not lines[-1].endswith(b"\n"):
-            del lines[-1]  # is still being written
+            del lines[-1]  # incomplete: the worker is still writing it
         self._read_bytes += sum(map(len, lines))
         self._records += map(json.loads, lines)
         return [
@@ -45,20 +45,20 @@ class WorkerLog:
 
 
 class WorkerJournals:
-    """The journals of a worker's jobs on the disk, shipped to the database or not."""
+    """The journals on disk of a worker's jobs, ingested into the database or not."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        #: The room of a job, by the name of its journal, which stays when it is put away.
+        #: The room of a job by the file name of its journal, which does not change when moved.
         self._rooms: dict[str, str] = {}
 
     def in_room(self, room: str) -> list[History]:
-        """Return what the journals tell of the jobs in a room."""
+        """Return the histories of the jobs in a room."""
         found = []
         for path in (*self._folder.glob("*.jsonl"), *self._folder.glob("shipped/*.jsonl")):
             if self._rooms.get(path.name, room) != room:
                 continue
-            # One that was listed may have been put away since.
+            # A listed journal may have been moved since.
             records = read_records(path).records if path.exists() else []
             if not records:
                 continue

@@ -1,4 +1,4 @@
-"""A clock that is set back under running processes, as `date -s` does it for a whole machine."""
+"""Clock that can be set back under running processes, as `date -s` does for a whole machine."""
 
 from __future__ import annotations
 
@@ -16,11 +16,10 @@ _HOUR_S: Final = 3600
 
 
 class Clock:
-    """The wall clock of those that were started `inside` it.
+    """The wall clock of all processes that were started with the prefix `inside`.
 
-    What counts up from the start of the machine goes on, and so do the times of files, which are
-    the kernel's. Use it as a context manager. Skips the test where there is no C compiler (with
-    CI=true it fails).
+    The monotonic clock is not affected, and neither are the times of files, which the kernel sets.
+    Use it as a context manager. Skips the test if there is no C compiler (with CI=true it fails).
     """
 
     def __init__(self) -> None:
@@ -31,16 +30,16 @@ class Clock:
 
     @property
     def inside(self) -> tuple[str, ...]:
-        """The words of a command before a program that is to have this clock."""
+        """The command prefix that runs a program with this clock."""
         variables = f"LD_PRELOAD={self._library}", f"WRONG_CLOCK_OFFSET={self._offset}"
         return "/usr/bin/env", *variables
 
     def set_back(self, *, hours: int) -> None:
-        """Set it back, at once for all."""
+        """Set the clock back, at once for all of its processes."""
         self._set(-hours * _HOUR_S)
 
     def __enter__(self) -> Self:
-        self._folder.chmod(0o755)  # root's PostgreSQL runs as another user
+        self._folder.chmod(0o755)  # under root, PostgreSQL runs as another user
         self._set(0)
         words = "-shared", "-fPIC", "-O2", "-Wall", "-Werror", "-o", self._library, _SOURCE
         subprocess.run([self._compiler, *words], check=True)
@@ -52,6 +51,6 @@ class Clock:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _set(self, offset_s: int) -> None:
-        # In place: it is mapped into those that run.
+        # Write in place: running processes have the file mapped.
         with self._offset.open("r+b" if self._offset.exists() else "wb") as offset:
             offset.write(offset_s.to_bytes(8, sys.byteorder, signed=True))

@@ -1,4 +1,4 @@
-"""Steps that succeed, hang, or fail in every way there is."""
+"""Asynchronous steps for tests that succeed, hang, or fail in every possible way."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-#: Cancellations that one task may be deaf to in a test.
+#: Maximum number of cancellations that one task may swallow in a test.
 _MOST_CANCELLATIONS: Final = 10
 
 
 async def done() -> None:
-    """A step that takes no time."""
+    """Return at once."""
 
 
 async def for_ever() -> None:
-    """A step that hangs, and lets itself be cancelled."""
+    """Hang until cancelled."""
     await asyncio.Event().wait()
 
 
 async def deaf() -> None:
-    """A step that hangs, and catches its first cancellation."""
+    """Hang, and swallow the first cancellation."""
     try:
         await for_ever()
     except asyncio.CancelledError:
@@ -28,17 +28,17 @@ async def deaf() -> None:
 
 
 async def broken() -> None:
-    """A step that raises what must not get into any record."""
+    """Raise an error whose message must not reach any record."""
     raise ValueError("Ada Lovelace said: hello")
 
 
 async def cancelled_inside() -> None:
-    """A step that awaits something cancelled by somebody else."""
+    """Raise CancelledError, as if other code had cancelled an awaited task."""
     raise asyncio.CancelledError
 
 
 def after(seconds: float, value: object = "late") -> Callable[[], Awaitable[Any]]:
-    """A step that takes so long."""
+    """Return a step that takes `seconds` and returns `value`."""
 
     async def step() -> object:
         await asyncio.sleep(seconds)
@@ -48,10 +48,10 @@ def after(seconds: float, value: object = "late") -> Callable[[], Awaitable[Any]
 
 
 async def end(*tasks: asyncio.Task[Any]) -> None:
-    """Cancel tasks until they have ended, also those that are deaf to a cancellation.
+    """Cancel tasks until they have ended, also tasks that swallow a cancellation.
 
-    Two cancellations without a turn of the loop between them are one to a task. Raises
-    AssertionError where ten of them end nothing.
+    Two cancellations count as one if the loop does not run between them. Raises AssertionError
+    if a task survives ten cancellations.
     """
     left = set(tasks)
     for _ in range(_MOST_CANCELLATIONS):
@@ -63,6 +63,6 @@ async def end(*tasks: asyncio.Task[Any]) -> None:
 
 
 async def end_what_is_left() -> None:
-    """End what a test has left behind on its event loop."""
+    """End all tasks that a test has left on its event loop."""
     me = asyncio.current_task()
     await end(*(task for task in asyncio.all_tasks() if task is not me))

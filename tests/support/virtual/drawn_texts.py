@@ -1,4 +1,4 @@
-"""What holds for the texts of every drawing."""
+"""Checks for the texts of any drawing."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from states.render.scene import PALETTES, Scene, Text
 
 
 def texts_of(scene: Scene) -> list[Text]:
-    """All texts of a drawing."""
+    """Return all texts of a drawing that are not empty."""
     marks = [mark for part in scene.parts for mark in part.marks]
     return [mark for mark in marks if isinstance(mark, Text) and mark.text]
 
 
 def assert_texts_can_be_read(scene: Scene) -> None:
-    """No two texts overlap, and none reaches out of the drawing."""
+    """Assert that no two texts overlap and that every text is inside the drawing."""
     texts = texts_of(scene)
     for one, other in combinations(texts, 2):
         (a, b), (c, d) = _span(one), _span(other)
@@ -29,7 +29,7 @@ def _size(text: Text) -> float:
 
 
 def _span(text: Text) -> tuple[float, float]:
-    """The x from which and to which a text reaches, in a font of usual width."""
+    """Return the first and the last x of a text, in a font of usual width."""
     width = len(text.text) * _size(text) * 0.5
     start = {"start": 0.0, "middle": width / 2, "end": width}[text.anchor]
     return text.x - start, text.x - start + width

@@ -1,4 +1,4 @@
-"""Plans and turns for the tests of the interview."""
+"""Plans and turns for the interview tests."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def plan_of(*questions: Question, language: str = "en") -> Plan:
 
 
 class Talk:
-    """The committed turns of an interview, one second apart unless said otherwise."""
+    """Builds the committed turns of an interview, by default one second apart."""
 
     def __init__(self) -> None:
         self.turns: list[Said] = []
         self.at = START
 
     def asked(self, move: Move, heard: float = 1.0, *, after_s: float = 1.0) -> Talk:
-        """The interviewer said it, and so much of it was heard."""
+        """Append a turn of the interviewer; `heard` is the fraction of it that was heard."""
         self.at += timedelta(seconds=after_s)
         text = move.text if heard >= 1 else move.text[: round(heard * len(move.text))]
         self.turns.append(
@@ -61,7 +61,7 @@ class Talk:
         return self
 
     def answered(self, text: str = LONG, *, after_s: float = 1.0, cut_off: bool = False) -> Talk:
-        """The candidate said something."""
+        """Append a turn of the candidate."""
         self.at += timedelta(seconds=after_s)
         said = Said(speaker="candidate", text=text, at=self.at, interrupted=cut_off)
         self.turns.append(said)
@@ -69,7 +69,7 @@ class Talk:
 
 
 class WatchedJob:
-    """What an application asks of its job."""
+    """The parts of a job that an application uses."""
 
     def __init__(self) -> None:
         self.stage = FakeStage(fake_context(), lambda _: None)

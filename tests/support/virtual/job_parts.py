@@ -1,4 +1,4 @@
-"""A job without LiveKit: a stage and an application of the tests' own, on virtual time."""
+"""A job without LiveKit, on virtual time: fake transport, session and application."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ JOB_ID = "AJ_test"
 
 
 class InlineExecutor(ThreadPoolExecutor):
-    """Runs everything at once: on virtual time a thread's work takes hours."""
+    """Runs all work at once in the calling thread: on virtual time a thread takes hours."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         future: Future[Any] = Future()
@@ -47,7 +47,7 @@ class InlineExecutor(ThreadPoolExecutor):
 
 
 class FastSink:
-    """Plays whatever it gets at once."""
+    """Audio sink that plays every frame instantly."""
 
     sample_rate = 24_000
     capacity_s = QUEUE_S
@@ -55,35 +55,35 @@ class FastSink:
     aside_s = 0.0
 
     async def open(self, room: rtc.Room | None) -> None:
-        """Nothing to open."""
+        """Do nothing."""
 
     async def wait_for_listener(self) -> None:
-        """Somebody always listens."""
+        """Return at once: there is always a listener."""
 
     async def capture_frame(self, frame: rtc.AudioFrame) -> None:
-        """Heard already."""
+        """Do nothing: the frame counts as heard."""
 
     def play_aside(self, frame: rtc.AudioFrame, *, after_s: float) -> bool:
-        """Heard at once, as everything is."""
+        """Return True: the frame counts as heard."""
         return True
 
     def clear(self) -> None:
-        """Nothing is queued."""
+        """Do nothing: the queue is always empty."""
 
     async def aclose(self) -> None:
-        """Nothing to give back."""
+        """Do nothing."""
 
 
 class RealTimeSink(FastSink):
-    """Plays whatever it gets in the time that it takes to hear it."""
+    """Audio sink that plays every frame in real time."""
 
     async def capture_frame(self, frame: rtc.AudioFrame) -> None:
-        """Heard now."""
+        """Wait for the duration of the frame."""
         await asyncio.sleep(frame.duration)
 
 
 class HeardLine(Line):
-    """A line that remembers which clips were played to their ends."""
+    """Audio output that records the names of the clips played to their ends."""
 
     def __init__(self, sink: Sink | None = None) -> None:
         super().__init__(sink or FastSink())
@@ -102,7 +102,7 @@ class HeardLine(Line):
 
 
 class FakeStage:
-    """A place for a job whose every step is a function that a test may replace."""
+    """Fake transport of a job; a test may replace the functions that its steps call."""
 
     def __init__(self, ctx: JobContext, on_event: Callable[[Event], None]) -> None:
         self.on_event = on_event
@@ -132,7 +132,7 @@ class FakeStage:
         self.did.append(f"expect {candidate_identity}")
 
     def move(self, *, here: bool) -> None:
-        """The candidate comes or goes."""
+        """Let the candidate join or leave."""
         self.candidate_is_here = here
         self._moved.set()
 
@@ -157,7 +157,7 @@ class FakeStage:
         return self.others
 
     def show(self, identity: str, **attributes: str) -> None:
-        """Another agent comes, or shows something else."""
+        """Let another agent join, or change its attributes."""
         self.others[identity] = attributes
         self._moved.set()
 
@@ -168,7 +168,7 @@ class FakeStage:
 
 
 class FakeSession:
-    """What a job asks of an AgentSession, and no more."""
+    """The parts of an AgentSession that a job uses."""
 
     def __init__(self) -> None:
         self.closed = 0
@@ -180,7 +180,7 @@ class FakeSession:
         self._listeners.append(listener)
 
     def close_by_itself(self) -> None:
-        """What the framework does after too many errors."""
+        """Emit the close event, as the framework does after too many errors."""
         for listener in self._listeners:
             listener(SimpleNamespace(reason="error"))
 
@@ -191,18 +191,18 @@ class FakeSession:
 
 
 async def complete(job: Job) -> None:
-    """An interview that is over as soon as it began."""
+    """Complete the interview at once."""
     await job.life.fire(Event.INTERVIEW_COMPLETED)
 
 
 async def run_for_ever(_: Job) -> None:
-    """An interview that nothing ends from within."""
+    """Run an interview that never ends on its own."""
     await for_ever()
 
 
 @dataclass(kw_only=True)
 class TinyApplication:
-    """An application in which a test replaces what it is about."""
+    """Minimal application; a test replaces the parts under test."""
 
     declared: Sequence[Resource] = ()
     on_run: Callable[[Job], Awaitable[None]] = complete
@@ -234,12 +234,12 @@ class TinyApplication:
 
 
 def settings_in(folder: Path, **variables: Any) -> Settings:
-    """Settings that no file of this folder's has touched."""
+    """Return settings with this data folder, without reading an .env file."""
     return Settings.load(_env_file=None, INTERVIEW_DATA_DIR=folder, **variables)
 
 
 def fake_context(job_id: str = JOB_ID) -> JobContext:
-    """As much of a JobContext as a job asks for."""
+    """Return the parts of a JobContext that a job uses."""
     return cast(
         JobContext,
         SimpleNamespace(
@@ -252,7 +252,7 @@ def fake_context(job_id: str = JOB_ID) -> JobContext:
 
 @dataclass(kw_only=True)
 class Rig:
-    """One job, its parts, and its life as its journal tells it."""
+    """One job, its parts, and the history in its journal."""
 
     job: Job
     app: TinyApplication
@@ -267,17 +267,17 @@ class Rig:
         return History.read(self.path)
 
     def step(self, name: str) -> Any:
-        """The last record of a step."""
+        """Return the last record of a step."""
         return next(step for step in reversed(self.history.steps) if step.name == name)
 
 
 def rig(folder: Path, app: TinyApplication | None = None, **variables: Any) -> Rig:
-    """A job that has not begun. Needs a running loop."""
+    """Return a job that has not started. Requires a running loop."""
     asyncio.get_running_loop().set_default_executor(InlineExecutor())
     app = app or TinyApplication()
     settings = settings_in(folder, **variables)
     job = Job(fake_context(), app, settings, make_stage=FakeStage)
-    # Received this very instant: the wall clock has gone on by some microseconds.
+    # Received now: the wall clock has already advanced by some microseconds.
     job.life._received_at = asyncio.get_running_loop().time()
     return Rig(
         job=job,

@@ -1,4 +1,4 @@
-"""Journals as jobs leave them, written by hand or by an example job."""
+"""Builders for journals in the form in which jobs write them, and an example job's records."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ AT = "2026-11-02T10:00:00.000000Z"
 
 
 def record(kind: str, t: float, **fields: Any) -> dict[str, Any]:
-    """A record as a journal has it, but for its number."""
+    """Return a journal record without its sequence number."""
     return {"v": 1, "at": AT, "t": t, "kind": kind, **fields}
 
 
@@ -30,12 +30,12 @@ def step(name: str, t: float, *, ok: bool = True, reason: str = "Done", **more: 
 
 
 def numbered(records: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The records with their numbers."""
+    """Return the records with their sequence numbers."""
     return [{**each, "seq": n} for n, each in zip(itertools.count(), records, strict=False)]
 
 
 def lines(records: Iterable[Mapping[str, Any]]) -> bytes:
-    """The records as they stand in a file."""
+    """Return the records as the content of a journal file."""
     return b"".join(json.dumps(each).encode() + b"\n" for each in records)
 
 
@@ -46,7 +46,7 @@ def write(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
         file.write(lines(records))
 
 
-#: A start as it should be, and the job's header.
+#: The job's header, and the records of a start without problems.
 HEADER = record("job", 0.0, job_id="AJ_1", room="room-1", interview_id="iv-1", pid=4711)
 START = (
     HEADER,

@@ -1,4 +1,4 @@
-"""Ways of jobs that more than one test goes."""
+"""Event sequences of jobs that several tests use."""
 
 from __future__ import annotations
 

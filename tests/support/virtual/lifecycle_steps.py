@@ -1,4 +1,4 @@
-"""The shortest way to every edge of the table, found breadth-first, and what drives a job there."""
+"""Shortest event sequence to every edge of the state table, and a driver that takes a job there."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from states.testing import loaded, lost, pending
 if TYPE_CHECKING:
     from states import Condition, Lifecycle, Transition
 
-#: One thing that happens to a job: an event, and the conditions that it carries, if any.
+#: One step of a job: an event, and the conditions that it carries, if any.
 Step: TypeAlias = "tuple[Event, *tuple[Condition, ...]]"
 
 _CARRY_A_CONDITION = (
@@ -41,7 +41,7 @@ def _steps() -> list[Step]:
 
 
 def edge_taken(state: State, step: Step, conditions: Conditions) -> tuple[Edge | None, Conditions]:
-    """The first row of the table that takes `step`, and the conditions after it."""
+    """Return the first row of the table that takes `step`, and the conditions after the step."""
     event, *words = step
     for word in words:
         conditions = conditions.updated(word)
@@ -54,7 +54,7 @@ def edge_taken(state: State, step: Step, conditions: Conditions) -> tuple[Edge |
 
 @cache
 def shortest_ways() -> Mapping[Edge, tuple[Step, ...]]:
-    """For each edge that can be taken at all, the fewest steps that end by taking it."""
+    """Return, for each reachable edge, the fewest steps that end with it (breadth-first)."""
     ways: dict[Edge, tuple[Step, ...]] = {}
     seen: set[tuple[State, tuple[str, ...], tuple[str, ...]]] = set()
     queue: deque[tuple[State, Conditions, tuple[Step, ...]]] = deque(
@@ -76,7 +76,7 @@ def shortest_ways() -> Mapping[Edge, tuple[Step, ...]]:
 
 @cache
 def way_to(state: State) -> tuple[Step, ...]:
-    """The fewest steps into `state`."""
+    """Return the fewest steps into `state`."""
     if state is State.HANDSHAKE:
         return ()
     into = [way for edge, way in shortest_ways().items() if edge.target is state]
@@ -84,7 +84,7 @@ def way_to(state: State) -> tuple[Step, ...]:
 
 
 async def take(job: Lifecycle, *steps: Step) -> Transition:
-    """Take the steps on virtual time: a budget is waited for, anything else is fired."""
+    """Take the steps on virtual time: wait for the end of a budget, fire every other event."""
     for event, *words in steps:
         edge, _ = edge_taken(job.state, (event, *words), job.conditions)
         if event is Event.BUDGET_SPENT and edge is not None and edge.target is not None:
@@ -95,7 +95,7 @@ async def take(job: Lifecycle, *steps: Step) -> Transition:
 
 
 class FullJournal(MemoryJournal):
-    """Writes until it is full."""
+    """Journal in memory that raises JournalError while `full` is set."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -108,11 +108,11 @@ class FullJournal(MemoryJournal):
 
 
 def as_they_stand(job: Lifecycle) -> tuple[object, ...]:
-    """All that an event could have changed."""
+    """Return everything that an event can change."""
     return (job.state, tuple(job.transitions), job.conditions, job.outcome, job.reason)
 
 
 async def settled() -> None:
-    """Let whoever is ready run, without a step of the clock."""
+    """Let all ready tasks run without advancing the clock."""
     for _ in range(5):
         await asyncio.sleep(0)

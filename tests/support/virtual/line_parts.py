@@ -1,4 +1,4 @@
-"""A line whose audio is heard at once, or when a test says so."""
+"""Audio output that plays at once, or when the test plays it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ RATE = 24_000
 
 
 class HandSink:
-    """A sink that plays when the test says so, or all at once."""
+    """Audio sink that plays at once, or when the test calls `play` or `play_out`."""
 
     sample_rate = RATE
     capacity_s = QUEUE_S
@@ -73,14 +73,14 @@ class HandSink:
         return True
 
     def play(self, seconds: float) -> None:
-        """Let so many seconds of what is queued be heard."""
+        """Play `seconds` of the queued audio."""
         queued = np.concatenate(self.queue)
         count = round(seconds * RATE)
         self.heard.append(queued[:count])
         self.queue = [queued[count:]]
 
     def play_out(self) -> None:
-        """Let all that is queued be heard."""
+        """Play all queued audio."""
         self.heard += self.queue
         self.queue.clear()
 
@@ -97,7 +97,7 @@ class HandSink:
 
 
 def tone(seconds: float, value: int) -> Pcm:
-    """Audio that a test tells by its value."""
+    """Return audio that a test can identify by its value."""
     return np.full(round(seconds * RATE), value, np.int16)
 
 
@@ -106,7 +106,7 @@ def clip_of(pcm: Pcm) -> Clip:
 
 
 async def say(line: Line, pcm: Pcm, *, sample_rate: int = RATE) -> None:
-    """What the session does with one utterance."""
+    """Send one utterance to the audio output, as the session does."""
     await line.capture_frame(frame_of(pcm, sample_rate))
     line.flush()
 
@@ -118,7 +118,7 @@ async def sink() -> HandSink:
 
 @pytest.fixture
 async def line(sink: HandSink) -> AsyncIterator[Line]:
-    """A published line whose audio is heard at once."""
+    """Yield a published audio output that plays at once."""
     line = Line(sink)
     await line.publish()
     yield line
@@ -132,7 +132,7 @@ async def held() -> HandSink:
 
 @pytest.fixture
 async def held_line(held: HandSink) -> AsyncIterator[Line]:
-    """A published line whose audio is heard when the test says so."""
+    """Yield a published audio output that plays when the test plays it."""
     line = Line(held)
     await line.publish()
     yield line

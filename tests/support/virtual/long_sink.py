@@ -1,4 +1,4 @@
-"""A long queue as a LiveKit audio source has it, on virtual time."""
+"""Audio sink with a long queue, like a LiveKit audio source, on virtual time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RATE = 24_000
 
 
 class LongSink(FastSink):
-    """A long queue that is played by the loop's clock, and remembers what was heard of it."""
+    """Audio sink that plays a long queue by the loop's clock and records the audio heard."""
 
     capacity_s = LONG_QUEUE_S
 
@@ -41,13 +41,13 @@ class LongSink(FastSink):
 
     @property
     def heard(self) -> Pcm:
-        """All that was heard by now, without the silence in between."""
+        """The audio heard so far, without the silences."""
         heard = [pcm[: round((self._now() - began) * RATE)] for began, pcm in self._played]
         return np.concatenate([np.zeros(0, np.int16), *heard])
 
     @property
     def gaps_s(self) -> list[float]:
-        """The silences between what was queued, in seconds."""
+        """The silences between the played pieces, in seconds."""
         pairs = zip(self._played, self._played[1:], strict=False)
         return [after - (began + len(pcm) / RATE) for (began, pcm), (after, _) in pairs]
 

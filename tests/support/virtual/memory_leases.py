@@ -1,4 +1,4 @@
-"""The leases of docs/continuity.md in memory, on a clock that a test moves."""
+"""In-memory version of the leases of docs/continuity.md, on a clock that a test moves."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ CANDIDATE = "candidate-iv-1"
 
 @dataclass(kw_only=True)
 class MemoryLeases:
-    """One interview. Stands in for the functions of `store.leases` and for a `Ledger`."""
+    """The lease of one interview. Replaces the functions of `store.leases`, and a `Ledger`."""
 
     now: float = 100.0
     away: bool = False
-    #: The interview is gone from the database.
+    #: The interview was deleted from the database.
     deleted: bool = False
     token: int = 0
     job: str | None = None
@@ -34,9 +34,9 @@ class MemoryLeases:
     calm_until: float = 0.0
     running: bool = False
     over: bool = False
-    #: The last one that held it.
+    #: The job that held the lease last.
     last: str | None = None
-    #: Tokens that an interviewer was sent for.
+    #: The tokens of all claimed dispatches.
     claims: list[int] = field(default_factory=list)
     dispatches: list[str] = field(default_factory=list)
 
@@ -128,13 +128,13 @@ class MemoryLeases:
 
 
 class MemoryRooms:
-    """One room, and what was done there, in its order."""
+    """One room, and the actions on it in order."""
 
     def __init__(self) -> None:
         self.here = {CANDIDATE}
         self.did: list[str] = []
         self.broken: set[str] = set()
-        #: The turns that each who was sent took along.
+        #: The turns that each dispatch carried.
         self.sent_with: list[list[dict[str, Any]]] = []
 
     def _try(self, what: str) -> None:

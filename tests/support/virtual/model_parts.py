@@ -1,4 +1,4 @@
-"""A language model for the tests of the interviewer's words."""
+"""Fake language model for tests of the text that the interviewer generates."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any, Never
 from livekit.agents import llm
 from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, APIConnectOptions
 
-#: Makes a reply of what the model is told: the system's message and the user's.
+#: Produces a reply from the system message and the user message.
 Reply = Callable[[str, str], AsyncIterator[str]]
 
 
 class ModelStandIn(llm.LLM[Never]):
-    """Replies as it is told to, and remembers what it was asked."""
+    """LLM that gives the configured reply and records its prompts."""
 
     def __init__(self, reply: Reply) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ class _Reply(llm.LLMStream):
 
 
 def says(*pieces: str | float) -> Reply:
-    """Say these pieces; a number is a pause, in seconds."""
+    """Return a reply of these pieces; a number is a pause in seconds."""
 
     async def reply(_: str, __: str) -> AsyncIterator[str]:
         for piece in pieces:
@@ -76,7 +76,7 @@ def says(*pieces: str | float) -> Reply:
 
 
 def fails(error: BaseException) -> Reply:
-    """Raise instead of a reply."""
+    """Return a reply that raises `error`."""
 
     async def reply(_: str, __: str) -> AsyncIterator[str]:
         raise error
@@ -86,7 +86,7 @@ def fails(error: BaseException) -> Reply:
 
 
 def says_for_ever(piece: str, pause_s: float = 0.0) -> Reply:
-    """Never come to an end."""
+    """Return a reply that repeats `piece` and never ends."""
 
     async def reply(_: str, __: str) -> AsyncIterator[str]:
         while True:

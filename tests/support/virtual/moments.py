@@ -1,4 +1,4 @@
-"""What every interview in which something is lost is held to."""
+"""Assertions and constants for interviews in which a resource fails."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ ALL_WORDS = list(range(1, len(PLAN.questions) * WORDS + 1))
 ROLES = ["opening", "question", "question", "closing"]
 QUESTIONS = [question.text for question in PLAN.questions]
 
-#: Seconds that a candidate is left without a sound or a word at the most, but for the last case
-#: of each resource: every provider of a kind lost at once, in the middle of a sentence.
+#: Maximum seconds in which the candidate neither hears nor reads anything. The last case of each
+#: resource is an exception: all providers of a kind fail at once in the middle of a sentence.
 PATIENCE_S = 2.0
 
 BROKEN = RuntimeError("Ada said: hello")
@@ -22,7 +22,7 @@ LOST, BACK = Status.LOST, Status.READY
 
 
 def assert_nothing_was_lost(held: WholeInterview) -> None:
-    """It went on to its end, every word was kept once, and every question asked once."""
+    """Assert that the interview completed, and kept each word and asked each question once."""
     assert_outcome(held.history, Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
     assert held.words == ALL_WORDS
     assert held.roles == ROLES

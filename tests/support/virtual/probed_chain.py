@@ -1,4 +1,4 @@
-"""A chain whose first member is in the cloud and can be probed, on virtual time."""
+"""Fallback chain, on virtual time, whose first provider is in the cloud and can be probed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TOO_MANY = APIStatusError("no", status_code=429)
 
 
 class Provider:
-    """A cloud provider that is away for as long as a test says, and counts its probes."""
+    """Cloud provider that fails while `error` is set, and records the times of its probes."""
 
     def __init__(self) -> None:
         self.error: BaseException | None = AWAY
@@ -33,7 +33,7 @@ class Provider:
 
 
 def clock() -> float:
-    """Virtual wall-clock time."""
+    """Return the virtual wall-clock time."""
     return 1_000_000 + asyncio.get_running_loop().time()
 
 
@@ -41,7 +41,7 @@ def clock() -> float:
 async def a_chain(
     provider: Provider, folder: Path | None = None
 ) -> AsyncIterator[ProviderChain[Any]]:
-    """A chain of `cloud`, which has a probe, and `local`."""
+    """Yield a chain of `cloud`, which has a probe, and `local`."""
     chain: ProviderChain[Any] = ProviderChain(
         "stt",
         [("cloud", Closable), ("local", Closable)],

@@ -1,4 +1,4 @@
-"""One interviewer of a protocol world, by the real lifecycle, lease and shipper."""
+"""Simulated interviewer of `protocol_world`, with the real lifecycle, lease and shipper."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Job:
-    """One interviewer: as much of a job as its lease asks for."""
+    """One interviewer, with the parts of a job that its lease uses."""
 
     def __init__(self, world: World, worker: Worker, number: int) -> None:
         self.world = world
@@ -42,48 +42,48 @@ class Job:
 
     @property
     def speaks(self) -> bool:
-        """Whether the candidate can hear this one, and is heard."""
+        """True while the candidate and this interviewer can hear each other."""
         alive = not (self.process.stopped or self.process.dead)
         running = self.life.state is State.RUNNING
         return alive and running and self.in_room and not self.silent
 
-    # --- what JobLease asks of a job ----------------------------------------------------------
+    # --- the parts of a job that JobLease uses ------------------------------------------------
 
     async def announce(self, attributes: Mapping[str, str]) -> None:
-        """Show them to the room."""
+        """Publish attributes to the room."""
         await self.process.turn()
         self.world.show(self, attributes)
 
     def announced(self) -> Mapping[str, Mapping[str, str]]:
-        """What the others show."""
+        """Return the attributes of the other interviewers, by identity."""
         others = self.world.shown.items()
         return {identity: shown for identity, shown in others if identity != self.identity}
 
     async def candidate_moved(self) -> None:
-        """Return when somebody comes, goes, or shows something else."""
+        """Wait until a participant joins, leaves, or changes its attributes."""
         self._moved.clear()
         await self._moved.wait()
         await self.process.turn()
 
     def silence(self) -> None:
-        """Mute."""
+        """Mute this interviewer."""
         self.silent = True
 
     def fault(self, where: str, error: Exception) -> None:
-        """Nothing of the real code may fail."""
+        """Fail the test: the real code must not report a fault."""
         raise AssertionError(where) from error
 
     def refusal(self, *_: str) -> None:
-        """Written down by the real one."""
+        """Do nothing; a real job records the refusal."""
 
     def moved(self) -> None:
-        """Somebody came, went, or shows something else."""
+        """Signal that a participant joined, left, or changed its attributes."""
         self._moved.set()
 
-    # --- its life -----------------------------------------------------------------------------
+    # --- lifecycle ----------------------------------------------------------------------------
 
     async def live(self) -> None:
-        """From the handshake to the end, as long as the process lives."""
+        """Run from the handshake to the end, as long as the process lives."""
         async with self.life, self._shipped():
             await self.life.fire(Event.ROOM_CONNECTED)
             await self.life.fire(Event.BOOTSTRAP_STARTED, pending("orchestrator", required=True))
@@ -105,7 +105,7 @@ class Job:
             await self.life.reached(State.CLOSING)
 
     def _database(self) -> Any:
-        """None while the process does nothing: then it asks nothing either."""
+        """Return None while the process is stopped: a stopped process sends no query."""
         return None if self.process.stopped else self
 
     @asynccontextmanager
@@ -117,5 +117,5 @@ class Job:
             await aio.cancel_and_wait(shipping)
 
     def hear(self, answer: int) -> None:
-        """A turn of the candidate's, committed."""
+        """Append a committed turn of the candidate to the journal."""
         self.life.journal.append("turn", self.life.t, speaker="candidate", answer=answer)

@@ -1,4 +1,4 @@
-"""The database and the processes of a protocol world, on the event loop's time."""
+"""Database and processes of `protocol_world`, on the event loop's clock."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ _KILLED: Final = "ProcessKilled"
 
 
 def now_s() -> float:
-    """The loop's time."""
+    """Return the loop's time."""
     return asyncio.get_running_loop().time()
 
 
 class Leases(MemoryLeases):
-    """The memory's leases on the loop's clock, and the rows of turns beside them."""
+    """In-memory leases on the loop's clock, with the stored rows of turns."""
 
     def __init__(self) -> None:
         super().__init__()
         self.failed = False
-        #: By job and sequence number: which answer it is.
+        #: The number of each stored answer, by job and sequence number.
         self.stored: dict[tuple[str, int], int] = {}
-        #: When the database went away, and came back.
+        #: Start and end of each outage of the database.
         self.outages: list[list[float]] = []
-        #: When a lease was taken for expired, and whose.
+        #: When an expired lease was taken over or claimed.
         self.expiries: list[float] = []
 
     @property
@@ -38,15 +38,15 @@ class Leases(MemoryLeases):
 
     @now.setter
     def now(self, _: float) -> None:
-        """It is not moved by hand here."""
+        """Ignore the value: the loop's clock cannot be set."""
 
     @property
     def why(self) -> str | None:
-        """A job that failed is worth another try at once."""
+        """The reason for a redispatch, which is due at once after a failed job."""
         return _KILLED if self.failed and self.job is None else super().why
 
     def go(self, *, away: bool) -> None:
-        """The database goes away, or comes back."""
+        """Make the database unavailable, or available again."""
         if away and not self.away:
             self.outages.append([now_s(), float("inf")])
         elif self.away and not away:
@@ -54,7 +54,7 @@ class Leases(MemoryLeases):
         self.away = away
 
     async def take_lease(self, database: object, which: str, *, job_id: str, **_: float) -> int:
-        """As memory has it; an expiry is noted."""
+        """Take the lease as `MemoryLeases` does, and record an expiry."""
         before, expired = self.job, self.expired
         token = await super().take_lease(database, which, job_id=job_id)
         if before not in (None, job_id) and expired:
@@ -63,7 +63,7 @@ class Leases(MemoryLeases):
         return token
 
     async def claim(self, found: Stranded) -> int | None:
-        """As memory has it; an expiry is noted."""
+        """Claim the dispatch as `MemoryLeases` does, and record an expiry."""
         expired = self.expired
         token = await super().claim(found)
         if token is not None:
@@ -75,7 +75,7 @@ class Leases(MemoryLeases):
     async def ship(
         self, _: object, header: Any, records: Sequence[Mapping[str, Any]], **__: float
     ) -> None:
-        """Stands in for `store.jobs.ship`: a repeat does nothing."""
+        """Ingest records in place of `store.jobs.ship`; a repeated record changes nothing."""
         await asyncio.sleep(0.01)
         self._ask()
         for record in records:
@@ -83,7 +83,7 @@ class Leases(MemoryLeases):
                 self.stored.setdefault((header.job_id, record["seq"]), record["answer"])
 
     def end(self, job_id: str, *, failed: bool) -> None:
-        """A job's end is stored; that of one whose token is old changes nothing."""
+        """Store a job's end; the end of a job that lost the lease changes nothing."""
         self._ask()
         if self.job == job_id:
             self.job, self.running, self.failed = None, False, failed
@@ -91,7 +91,7 @@ class Leases(MemoryLeases):
 
 @dataclass(kw_only=True)
 class Process:
-    """A worker's main process, or a job's."""
+    """The main process of a worker, or the process of a job."""
 
     stopped: bool = False
     dead: bool = False
@@ -102,16 +102,16 @@ class Process:
         self._going.set()
 
     def stop(self) -> None:
-        """SIGSTOP."""
+        """Simulate SIGSTOP."""
         if not self.stopped:
             self.stopped, self.stopped_at = True, now_s()
             self._going.clear()
 
     def go_on(self) -> None:
-        """SIGCONT."""
+        """Simulate SIGCONT."""
         self.stopped = False
         self._going.set()
 
     async def turn(self) -> None:
-        """Return when this process may do something."""
+        """Wait until this process is not stopped."""
         await self._going.wait()

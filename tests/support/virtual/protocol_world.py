@@ -1,8 +1,9 @@
-"""Workers, jobs and a candidate on virtual time, who keep to docs/continuity.md by the real code.
+"""Simulation of docs/continuity.md on virtual time: workers, jobs and a candidate.
 
-Real are the lifecycle, the job's lease, the watcher, the rescue and the shipper. The database, the
-rooms and the processes are in memory: a process that is stopped or dead does nothing, a dead
-interviewer stays visible for `GHOST_S`, and everything may be away for a while.
+The lifecycle, the job's lease, the watcher, the rescue and the shipper are the real code. The
+database, the rooms and the processes are in memory. A stopped or dead process does nothing, a dead
+interviewer stays visible for `GHOST_S`, and the database and LiveKit may be unavailable for a
+while.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ from worker.store.stranded import Stranded
 WATCH_S: Final = 0.5
 RENEW_S: Final = 0.5
 GHOST_S: Final = 20.0
-#: Seconds that a candidate may be away; this one never is.
+#: Seconds that a candidate may be absent; this candidate never is.
 GRACE_S: Final = 30.0
-#: Seconds from a dispatch to the job (facts of a busy machine), shortest and longest.
+#: Shortest and longest time, in seconds, from a dispatch to the job (values of a busy machine).
 JOINS_S: Final = (0.1, 1.0)
 #: Seconds between two answers of the candidate.
 ANSWERS_S: Final = 1.7
@@ -40,7 +41,7 @@ _RETRY_S: Final = 1.0
 
 
 class Worker:
-    """One main process: renews its jobs' leases, watches, and looks after its dead jobs."""
+    """Main process of a worker: renews leases, finds orphaned interviews, handles dead jobs."""
 
     def __init__(self, world: World, name: str) -> None:
         self.world = world
@@ -55,11 +56,11 @@ class Worker:
                 name=f"watch {name}",
             ),
         ]
-        #: Jobs that are gone, until what they left is shipped.
+        #: Ended jobs whose journals are not ingested yet, by the task that ingests them.
         self._unburied: dict[asyncio.Task[None], Job] = {}
 
     def take(self, job: Job) -> None:
-        """A dispatch was given to this worker."""
+        """Start a job that was dispatched to this worker."""
         self.jobs[job.job_id] = job, asyncio.create_task(job.live(), name=job.job_id)
         self._tasks.append(asyncio.create_task(self._take_lease(job.job_id), name="take-lease"))
 
@@ -69,7 +70,7 @@ class Worker:
             await self.world.leases.take_lease(None, "iv-1", job_id=job_id)
 
     async def kill_job(self, job_id: str) -> None:
-        """SIGKILL to a job's process: this worker knows at once."""
+        """Simulate SIGKILL to a job's process; this worker notices at once."""
         job, life = self.jobs.pop(job_id)
         job.process.dead = True
         await aio.cancel_and_wait(life)
@@ -77,7 +78,7 @@ class Worker:
         self.bury(job)
 
     async def kill(self) -> None:
-        """SIGKILL to the main process, and so to its jobs."""
+        """Simulate SIGKILL to the main process, which also kills its jobs."""
         self.process.dead = True
         await aio.cancel_and_wait(*self._tasks, *self._unburied)
         self.world.unburied += self._unburied.values()
@@ -89,17 +90,17 @@ class Worker:
         self.jobs.clear()
 
     async def aclose(self) -> None:
-        """The end of the schedule."""
+        """Cancel all jobs and tasks at the end of the schedule."""
         lives = [life for _, life in self.jobs.values()]
         await aio.cancel_and_wait(*self._tasks, *self._unburied, *lives)
 
     async def ended(self, job: Job) -> None:
-        """A job came to its own end: its journal is shipped, by itself or by its worker."""
+        """Ingest the journal of a job that has ended itself; job and worker both do this."""
         failed = job.life.reason is not None and job.life.reason.value == "RoomLost"
         self.bury(job, failed=failed)
 
     def bury(self, job: Job, *, failed: bool = True) -> None:
-        """Ship what is left of a job, then send somebody after it."""
+        """Ingest the rest of a job's journal; if the job failed, redispatch its interview."""
         task = asyncio.create_task(self._bury(job, failed=failed), name=f"bury {job.job_id}")
         self._unburied[task] = job
         task.add_done_callback(lambda done: done.cancelled() or self._unburied.pop(done))
@@ -126,7 +127,7 @@ class Worker:
             await asyncio.sleep(RENEW_S)
 
     def stopped(self, job_id: str) -> bool:
-        """Whether the system says of a job's process that it is stopped."""
+        """Return whether a job's process is stopped."""
         return self.jobs[job_id][0].process.stopped
 
     async def _on_duty(self, for_s: float) -> bool:
@@ -138,7 +139,7 @@ class Worker:
 
 
 class _Ledger:
-    """The leases, as a process sees them that may be stopped between any two calls."""
+    """The leases, used by a process that may be stopped before any call."""
 
     def __init__(self, worker: Worker) -> None:
         self._process, self._leases = worker.process, worker.world.leases
@@ -168,7 +169,7 @@ class _Ledger:
 
 
 class _Rooms:
-    """The room, as such a process sees it."""
+    """The room, used by a process that may be stopped before any call."""
 
     def __init__(self, worker: Worker) -> None:
         self._process, self._world = worker.process, worker.world
@@ -193,20 +194,20 @@ class _Rooms:
 
 
 class World:
-    """One interview, its room, and those who hold it."""
+    """One interview, its room, and its workers and jobs."""
 
     def __init__(self, source: random.Random, workers: int = 3) -> None:
         self.source = source
         self.leases = Leases()
         self.livekit_away = False
-        #: Whoever is in the room beside the candidate, and what they show.
+        #: Attributes of the interviewers in the room, by identity.
         self.shown: dict[str, Mapping[str, str]] = {}
         self.jobs: list[Job] = []
-        #: Their worker died with them: the next one on that machine ships what they left.
+        #: Jobs that died with their worker. The next worker on that machine ingests their journals.
         self.unburied: list[Job] = []
         self._duty = "", 0.0
         self._answers = 0
-        #: Answers that somebody heard.
+        #: Answers that an interviewer heard.
         self.heard: set[int] = set()
         self._later: set[asyncio.Task[None]] = set()
         self.workers = [Worker(self, f"worker-{number}") for number in range(workers)]
@@ -214,7 +215,7 @@ class World:
     # --- the room -----------------------------------------------------------------------------
 
     def dispatch(self) -> str:
-        """Give the interview to one of the workers that LiveKit believes to be there."""
+        """Give the interview to a worker that LiveKit believes to be alive."""
         there = [worker for worker in self.workers if not worker.process.dead]
         self._soon(self._hand_over(self.source.choice(there)))
         return f"AD_{len(self.jobs)}"
@@ -229,19 +230,19 @@ class World:
             worker.take(job)
 
     def show(self, job: Job, attributes: Mapping[str, str]) -> None:
-        """An interviewer shows something to the room."""
+        """Publish an interviewer's attributes to the room."""
         if job.in_room:
             self.shown[job.identity] = attributes
             self._tell()
 
     def leave(self, job: Job) -> None:
-        """An interviewer goes."""
+        """Remove an interviewer from the room."""
         job.in_room = False
         self.shown.pop(job.identity, None)
         self._tell()
 
     def becomes_ghost(self, job: Job) -> None:
-        """A dead interviewer's participant stays for a while."""
+        """Keep a dead interviewer's participant in the room for `GHOST_S`."""
         self._soon(self._vanish(job))
 
     async def _vanish(self, job: Job) -> None:
@@ -249,7 +250,7 @@ class World:
         self.leave(job)
 
     def remove(self, identity: str) -> None:
-        """Send an interviewer out; one that lives learns of it when it may do something."""
+        """Remove an interviewer by identity; a living one notices once its process can run."""
         for job in self.jobs:
             if job.identity == identity and job.in_room:
                 self.leave(job)
@@ -264,10 +265,10 @@ class World:
         for job in self.jobs:
             job.moved()
 
-    # --- the database's duties ------------------------------------------------------------------
+    # --- the leader lock ------------------------------------------------------------------------
 
     def hold_duty(self, name: str, for_s: float) -> bool:
-        """As `store.stranded.hold_duty`."""
+        """Take or keep the leader lock, as `store.stranded.hold_duty` does."""
         if self.leases.away:
             raise DatabaseUnavailable("hold_duty", OSError(), "postgresql://database")
         holder, until = self._duty
@@ -284,7 +285,7 @@ class World:
         return [job for job in self.jobs if job.speaks]
 
     def answer(self) -> None:
-        """The candidate says something; whoever speaks with it takes it down."""
+        """Let the candidate answer; every interviewer that hears the answer commits it."""
         self._answers += 1
         for job in self.speaking:
             job.hear(self._answers)
@@ -293,7 +294,7 @@ class World:
     # --- the machines -------------------------------------------------------------------------
 
     async def replace(self, number: int) -> None:
-        """Another worker is started where one died; it ships what the dead one left."""
+        """Start a worker in place of a dead one; it ingests the dead worker's journals."""
         worker = Worker(self, f"{self.workers[number].name}+")
         self.workers[number] = worker
         dead, self.unburied = self.unburied, []
@@ -306,7 +307,7 @@ class World:
         task.add_done_callback(self._later.discard)
 
     async def aclose(self) -> None:
-        """End everything."""
+        """End all workers and pending tasks."""
         for worker in self.workers:
             await worker.aclose()
         await aio.cancel_and_wait(*self._later)

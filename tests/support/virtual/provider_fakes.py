@@ -1,4 +1,4 @@
-"""Providers that do as a test tells them, behind livekit's own base classes."""
+"""Fake providers, behind livekit's base classes, whose behaviour a test controls."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, NOT_GIVEN, APIConn
 
 from worker.providers.chain import ProviderChain
 
-#: What a provider does next: an error to raise, or None to do its work.
+#: Returns the provider's next result: an error to raise, or None for success.
 Fate = Callable[[], BaseException | None]
 
 
 def in_turn(*fates: BaseException | None) -> Fate:
-    """One fate after the other; the last one stays."""
+    """Return a fate that gives these results in order; the last one repeats."""
     left = list(fates)
     return lambda: left.pop(0) if len(left) > 1 else left[0]
 
 
-#: The fate of a provider that always does its work.
+#: The fate of a provider that always succeeds.
 WORKS = in_turn(None)
 
 
@@ -35,12 +35,12 @@ async def _meet(fate: Fate) -> None:
         raise error
 
 
-#: The fate of a provider that takes everything and never answers.
+#: The result of a provider that accepts everything and never answers.
 HANGS = asyncio.CancelledError()
 
 
 class Closable:
-    """Remembers that it was closed."""
+    """Records that it was closed."""
 
     closed = False
 
@@ -49,7 +49,7 @@ class Closable:
 
 
 class FakeTTS(Closable, tts.TTS[Never]):
-    """Gives a second of sound for a text, and remembers the texts."""
+    """TTS that returns `seconds` of sound for each text and records the texts."""
 
     def __init__(self, fate: Fate = WORKS, *, seconds: float = 1.0) -> None:
         super().__init__(
@@ -79,7 +79,7 @@ class _FakeSpeech(tts.ChunkedStream):
 
 
 class FakeSTT(Closable, stt.STT[Never]):
-    """Hears "frame" at each frame it is given."""
+    """STT that returns the transcript "frame" for each audio frame."""
 
     def __init__(self, fate: Fate = WORKS) -> None:
         super().__init__(capabilities=stt.STTCapabilities(streaming=True, interim_results=True))
@@ -111,15 +111,16 @@ class _FakeHearing(stt.RecognizeStream):
 
 
 def heard(text: str) -> stt.SpeechEvent:
-    """A final transcript."""
+    """Return a final transcript event."""
     return stt.SpeechEvent(
         type=stt.SpeechEventType.FINAL_TRANSCRIPT,
-        alternatives=[stt.SpeechData(language="en", text=text)],  # type: ignore[arg-type]  # a str is coerced
+        # SpeechData coerces a str to its language type.
+        alternatives=[stt.SpeechData(language="en", text=text)],  # type: ignore[arg-type]
     )
 
 
 class FakeLLM(Closable, llm.LLM[Never]):
-    """Replies with its words, one chunk each."""
+    """LLM that replies with its words, one chunk per word."""
 
     def __init__(self, *words: str, fate: Fate = WORKS) -> None:
         super().__init__()
@@ -139,7 +140,7 @@ class _FakeReply(llm.LLMStream):
 
 
 def chain_of(resource: str, **engines: Any) -> ProviderChain[Any]:
-    """A chain of engines; one that is an error is raised by its constructor."""
+    """Return a fallback chain; an engine that is an exception is raised by its constructor."""
 
     def maker(engine: Any) -> Callable[[], Any]:
         def make() -> Any:

@@ -1,4 +1,4 @@
-"""Resources of the tests' own, and a bootstrap that is watched."""
+"""Test resources, and a bootstrap whose reports are recorded."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def now() -> float:
 
 
 class Loads:
-    """A bootstrap, with everything that was reported and when."""
+    """Runs a bootstrap and records its reports and their times."""
 
     def __init__(self) -> None:
         self.held = AgentResources()

@@ -1,4 +1,4 @@
-"""A voice that follows a script, step by step, and a store of prepared speech in memory."""
+"""Scripted TTS providers, and a TTS cache in memory."""
 
 from __future__ import annotations
 
@@ -28,15 +28,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Wait:
-    """Nothing, for so many seconds."""
+    """A pause of `seconds` without audio."""
 
     seconds: float
 
 
 @dataclass(frozen=True)
 class Sound:
-    """So many seconds of audio, at once; at the level 0 it is silence. `words` are told with it,
-    each with the second at which it has been said."""
+    """`seconds` of audio in one frame; level 0 is silence.
+
+    `words` is the frame's timed transcript: each word with the second at which it ends.
+    """
 
     seconds: float
     level: int = 1000
@@ -45,7 +47,7 @@ class Sound:
 
 @dataclass(frozen=True)
 class Break:
-    """An error."""
+    """An error that the stream raises."""
 
     error: BaseException = field(default_factory=lambda: RuntimeError("Ada said: hello"))
 
@@ -55,9 +57,9 @@ Step = Wait | Sound | Break
 
 
 class ScriptedTTS(tts.TTS[Never]):
-    """Follows one script for each text, the last one again and again; remembers the texts.
+    """TTS that follows one script per text and records the texts; the last script repeats.
 
-    Its frames come as they are written: what stands in one step is one frame.
+    Each `Sound` step is exactly one frame.
     """
 
     def __init__(
@@ -81,7 +83,7 @@ class ScriptedTTS(tts.TTS[Never]):
 
 
 class _Performance:
-    """As much of a ChunkedStream as is used of one; its frames are exactly the script's."""
+    """The parts of a ChunkedStream that are used; its frames are exactly those of the script."""
 
     def __init__(self, owner: ScriptedTTS, script: Sequence[Step]) -> None:
         self._owner, self._steps = owner, iter(script)
@@ -121,23 +123,23 @@ SECOND = [Sound(4.0, B)]
 
 
 def chain(*first: Step, then: Sequence[Step] = SECOND) -> ProviderChain[Any]:
-    """Two voices: the first follows `first`, the second one `then`."""
+    """Return a chain of two voices: the first follows `first`, the second follows `then`."""
     return chain_of("tts", first=ScriptedTTS(first), second=ScriptedTTS(then))
 
 
 def engine_of(made: ProviderChain[Any], name: str) -> ScriptedTTS:
-    """One voice of a chain."""
+    """Return one voice of a chain."""
     engine: ScriptedTTS = dict(made.candidates())[name]
     return engine
 
 
 def failure_in(made: ProviderChain[Any]) -> str:
-    """What a chain says of those that failed."""
+    """Return the message of a chain's condition, which names the failed providers."""
     return made.condition().message
 
 
 class MemoryStore:
-    """Prepared speech in memory. `full` refuses what comes."""
+    """TTS cache in memory; it refuses new entries while `full` is set."""
 
     def __init__(self) -> None:
         self.kept: dict[tuple[str, str], Pcm] = {}
@@ -162,20 +164,20 @@ class MemoryStore:
 
 
 def level_of(pcm: Pcm) -> int:
-    """The level of a sound that has only one."""
+    """Return the level of a sound with only one level."""
     return int(np.median(pcm))
 
 
 @dataclass
 class Heard:
-    """What came of a text: the level of each stretch of sound, and when it came."""
+    """The audio of a text: arrival time, duration and level of each stretch."""
 
-    #: (loop's time since the text was given, seconds, level) of each stretch.
+    #: For each stretch: arrival in seconds after the text was pushed, duration in seconds, level.
     stretches: list[tuple[float, float, int]] = field(default_factory=list)
 
     @property
     def levels(self) -> list[int]:
-        """Whose voice was heard, one after the other: each has a level of its own."""
+        """The levels of the voices heard, in order; each voice has its own level."""
         levels: list[int] = []
         for _, _, level in self.stretches:
             if level and (not levels or levels[-1] != level):
@@ -183,16 +185,16 @@ class Heard:
         return levels
 
     def seconds(self, level: int | None = None) -> float:
-        """Seconds of sound, of one level or of all."""
+        """Return the seconds of audio of one level, or of all levels."""
         return sum(s for _, s, found in self.stretches if level in (None, found))
 
     def began(self, level: int) -> float:
-        """When the first of a level came."""
+        """Return when the first audio of a level arrived."""
         return next(at for at, _, found in self.stretches if found == level)
 
 
 async def hear(engine: ChainTTS, text: str, heard: Heard | None = None) -> Heard:
-    """Have a text spoken. `heard` has what came before an error."""
+    """Synthesise a text. After an error, `heard` holds the audio that arrived before it."""
     heard = Heard() if heard is None else heard
     now = asyncio.get_running_loop().time
     began = now()

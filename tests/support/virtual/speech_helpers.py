@@ -1,4 +1,4 @@
-"""What the tests of speech share: spoken audio, and a measure of what was understood."""
+"""Helpers for speech tests: test audio and the word error rate."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ STT_RATE = local_models.STT_SAMPLE_RATE
 
 
 def spoken(text: str, *, sample_rate: int = STT_RATE) -> Pcm:
-    """A text as the local voice speaks it."""
+    """Return a text as spoken by the local voice."""
     pcm = audio.to_pcm(local_models.synthesize(text))
     return resampled(pcm, local_models.TTS_SAMPLE_RATE, sample_rate)
 
 
 def silence(seconds: float, *, sample_rate: int = STT_RATE) -> Pcm:
-    """Digital silence."""
+    """Return digital silence."""
     return np.zeros(round(seconds * sample_rate), np.int16)
 
 
 def noise(seconds: float, *, rms: float, sample_rate: int = STT_RATE) -> Pcm:
-    """White noise, the same each time; `rms` of 32768."""
+    """Return white noise, identical on each call; full scale of `rms` is 32768."""
     samples = np.random.default_rng(7).normal(0.0, rms, round(seconds * sample_rate))
     pcm: Pcm = samples.clip(-32768, 32767).astype(np.int16)
     return pcm
 
 
 def in_room(*sounds: Pcm, rms: float = 20.0, sample_rate: int = STT_RATE) -> Pcm:
-    """Sounds one after the other, over the quiet noise of a room."""
+    """Return the concatenated sounds over the quiet noise of a room."""
     sound = np.concatenate(sounds)
     room = noise(len(sound) / sample_rate, rms=rms, sample_rate=sample_rate)
     mixed: Pcm = (sound.astype(np.int32) + room).clip(-32768, 32767).astype(np.int16)
@@ -49,19 +49,19 @@ def in_room(*sounds: Pcm, rms: float = 20.0, sample_rate: int = STT_RATE) -> Pcm
 def frames(
     pcm: Pcm, *, sample_rate: int = STT_RATE, seconds: float = 0.02
 ) -> Iterator[rtc.AudioFrame]:
-    """Audio as the frames that a room delivers."""
+    """Yield audio in frames as a room delivers them."""
     step = round(seconds * sample_rate)
     for start in range(0, len(pcm), step):
         yield frame_of(pcm[start : start + step], sample_rate)
 
 
 def words(text: str) -> list[str]:
-    """The words of a text, without case and punctuation ("good-bye" is "goodbye")."""
+    """Return the words of a text without case and punctuation ("good-bye" is "goodbye")."""
     return re.findall(r"[a-z0-9']+", text.lower().replace("-", ""))
 
 
 def word_error_rate(said: str, heard: str) -> float:
-    """Words to insert, delete or replace (Levenshtein), as a share of those that were said."""
+    """Return the word edits (Levenshtein) divided by the number of words said."""
     reference, hypothesis = words(said), words(heard)
     row = list(range(len(hypothesis) + 1))
     for index, word in enumerate(reference, start=1):

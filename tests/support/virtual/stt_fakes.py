@@ -1,7 +1,7 @@
-"""Speech whose words can be counted, those who understand it, and a VAD that hears it.
+"""Test speech with numbered words, a fake STT that recognises it, and a fake VAD.
 
-A word is 0.4 s of loud frames that carry its number in their first sample, and 0.1 s of quiet
-ones; a sound without a number is noise. So a test can tell that each word came, and came once.
+A word is 0.4 s of loud frames, which carry its number in their first sample, and 0.1 s of quiet
+frames. Sound without a number is noise. So a test can check that each word arrived exactly once.
 """
 
 from __future__ import annotations
@@ -20,15 +20,16 @@ from worker.speech.chain_stt import ChainSTT
 from worker.speech.frames import frame_of, samples_of
 
 RATE = 16_000
-#: As long as those that livekit-agents takes from a room (`RoomInputOptions.audio_frame_size_ms`).
+#: Seconds of a frame that livekit-agents takes from a room, as in
+#: `RoomInputOptions.audio_frame_size_ms`.
 FRAME_S = 0.05
 _FRAME_SAMPLES = round(FRAME_S * RATE)
-#: Fewer frames than these of a word are no word.
+#: Number of frames from which a word is recognised.
 _WORD_FRAMES = 5
 
 
 def sound(seconds: float, *, number: int = 0) -> list[rtc.AudioFrame]:
-    """Loud frames, as syllables rise and fall; noise unless they have a number."""
+    """Return loud frames with the level of syllables; without a number they are noise."""
     frames = []
     for n in range(round(seconds / FRAME_S)):
         samples = np.full(_FRAME_SAMPLES, 2000 + 3000 * (n % 8), np.int16)
@@ -39,22 +40,22 @@ def sound(seconds: float, *, number: int = 0) -> list[rtc.AudioFrame]:
 
 
 def quiet(seconds: float) -> list[rtc.AudioFrame]:
-    """Frames of a quiet room."""
+    """Return frames of a quiet room."""
     samples = np.tile(np.array([3, -3], np.int16), _FRAME_SAMPLES // 2)
     samples[0] = 0
     return [frame_of(samples, RATE)] * round(seconds / FRAME_S)
 
 
 def spoken(numbers: Sequence[int]) -> list[rtc.AudioFrame]:
-    """Words, half a second each."""
+    """Return numbered words, half a second each."""
     return [frame for n in numbers for frame in (*sound(0.4, number=n), *quiet(0.1))]
 
 
 class LoudnessVAD(vad.VAD):
-    """Hears speech from the first loud frame until half a second after the last one.
+    """VAD that detects speech from the first loud frame to half a second after the last one.
 
-    `fate` is met at each frame; `streams` counts those that were opened. Where it `never_ends`
-    it hears all of the speech, and not that it is over.
+    `fate` applies at each frame. `streams` counts the opened streams. With `never_ends` the VAD
+    detects the start of speech but never its end.
     """
 
     def __init__(self) -> None:
@@ -105,11 +106,11 @@ class _LoudnessStream(vad.VADStream):
 
 
 class CountingSTT(Closable, stt.STT[Never]):
-    """Understands words.
+    """STT that recognises numbered words.
 
-    `fate` is met at each frame (`HANGS` is a half-open line). `deaf` streams take everything and
-    say nothing; that is decided as each is opened, or after `deaf_after_s` of audio. A
-    final text comes `delay_s` after 0.3 s of quiet.
+    `fate` applies at each frame (`HANGS` simulates a half-open connection). A `deaf` stream
+    accepts audio and gives no transcript. This is decided when the stream opens, or after
+    `deaf_after_s` of audio. A final transcript comes `delay_s` after 0.3 s of quiet.
     """
 
     def __init__(
@@ -140,7 +141,7 @@ class CountingSTT(Closable, stt.STT[Never]):
 
 
 def working_for(seconds: float) -> list[None]:
-    """For `in_turn`: a fate for each frame of so much audio, and nothing happens at any."""
+    """Return, for `in_turn`, one success per frame of `seconds` of audio."""
     return [None] * round(seconds / FRAME_S)
 
 
@@ -203,7 +204,7 @@ class _Counting(stt.RecognizeStream):
 
 
 class Listener:
-    """Takes what a stream says, with the loop's time of it."""
+    """Collects the events of a stream, each with the loop's time."""
 
     def __init__(self, engine: ChainSTT) -> None:
         self.stream = engine.stream()
@@ -211,26 +212,26 @@ class Listener:
         self._taking = asyncio.create_task(self._take())
 
     async def hear(self, *parts: list[rtc.AudioFrame]) -> None:
-        """Let frames come as they do in a room: one after the other."""
+        """Push frames in real time, as a room does."""
         for part in parts:
             for frame in part:
                 self.stream.push_frame(frame)
                 await asyncio.sleep(FRAME_S)
 
     async def end(self) -> None:
-        """End the audio, and wait for the last words."""
+        """End the audio and wait for the last transcript."""
         self.stream.end_input()
         await self._taking
         await self.stream.aclose()
 
     @property
     def words(self) -> list[int]:
-        """The words of all final texts."""
+        """The words of all final transcripts."""
         finals = self.of(stt.SpeechEventType.FINAL_TRANSCRIPT)
         return [int(word) for event in finals for word in event.alternatives[0].text.split()]
 
     def of(self, kind: stt.SpeechEventType) -> list[stt.SpeechEvent]:
-        """The events of a kind."""
+        """Return the events of one kind."""
         return [event for _, event in self.events if event.type is kind]
 
     async def _take(self) -> None:

@@ -1,4 +1,4 @@
-"""A room with a chain that listens, and what is said of it."""
+"""An STT fallback chain with a listener, and a record of its conditions and faults."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ANSWER = list(range(1, 11))
 
 
 class Room:
-    """A chain that listens, and what is said of it."""
+    """An STT fallback chain, its listener, and the conditions and faults that it reports."""
 
     def __init__(self, detector: vad.VAD | None = None, **engines: CountingSTT) -> None:
         self.chain: ProviderChain[Any] = chain_of("stt", **engines)
@@ -30,7 +30,7 @@ class Room:
         self.hear = self.listener.hear
 
     async def ends(self) -> list[int]:
-        """The words, once all is over."""
+        """End the audio, close the chain, and return the recognised words."""
         await self.listener.end()
         await self.engine.aclose()
         return self.listener.words

@@ -1,4 +1,4 @@
-"""An interview whose voice does as a test tells it, heard by a candidate on virtual time."""
+"""Interview on virtual time in which a test decides how each utterance gets stuck."""
 
 from __future__ import annotations
 
@@ -42,13 +42,14 @@ if TYPE_CHECKING:
 RATE = 24_000
 PLAN = plan_of(question(0), question(1))
 
-#: What becomes of one utterance: seconds that are spoken before it ends or stalls.
+#: Fates of an utterance: it is spoken, hangs before any audio, hangs after 0.3 s of audio, ends
+#: without audio, or hangs after `UTTERANCE_S` of digital silence.
 SPEAKS, STUCK, STALLS, DUMB, DIGITAL_SILENCE = "speaks", "stuck", "stalls", "dumb", "zeros"
 UTTERANCE_S = 1.0
 
 
 class Ear(RealTimeSink):
-    """Hears in real time, and remembers when there was sound."""
+    """Audio sink that plays in real time and records when there was sound."""
 
     def __init__(self) -> None:
         self.sounds: list[tuple[float, float]] = []
@@ -65,13 +66,13 @@ class Ear(RealTimeSink):
         await super().capture_frame(frame)
 
     def longest_silence_s(self, *, since: float, until: float) -> float:
-        """Seconds between two sounds, of all that was heard from one moment to another."""
+        """Return the longest silence, in seconds, between `since` and `until`."""
         edges = [(since, since), *self.sounds, (until, until)]
         return max(after[0] - before[1] for before, after in pairwise(edges))
 
 
 class Handle:
-    """Livekit's handle of a speech, as far as anybody asks it."""
+    """The parts of livekit's speech handle that are used."""
 
     def __init__(self) -> None:
         self.chat_items: list[Any] = []
@@ -83,7 +84,7 @@ class Handle:
         self._callbacks.append(callback)
 
     def end(self, text: str, *, interrupted: bool = False) -> None:
-        """What the framework takes for heard; it is over, whatever comes later."""
+        """End the speech; `text` is the heard text. Further calls have no effect."""
         if self.over.is_set():
             return
         self.over.set()
@@ -96,7 +97,7 @@ class Handle:
 
 
 class StuckSession:
-    """A session whose utterances meet the fates that a test gave them; later ones are spoken."""
+    """Session whose utterances get the given fates in order; all later ones are spoken."""
 
     def __init__(
         self, line: HeardLine, orchestrator: OrchestratorLLM, fates: Sequence[str]
@@ -106,7 +107,7 @@ class StuckSession:
         self.spoken: list[str] = []
         self.user_state = self.agent_state = "listening"
         self.deaf = False
-        # Whether it takes all of an utterance for heard that is cut off after its first sound.
+        # Report an utterance that is cut off after its first sound as completely heard.
         self.claims = False
         self.answers_dropped = 0
         self.update_options = lambda **_: None
@@ -173,7 +174,7 @@ class StuckSession:
 
 
 class _Agent(Interviewer):
-    """An interviewer in a session of ours."""
+    """Interviewer in a fake session."""
 
     voice: StuckSession
 
@@ -183,7 +184,7 @@ class _Agent(Interviewer):
 
 
 class Stuck:
-    """An interview, its candidate, and what is watched of it."""
+    """An interview, its candidate, and its stuck-turn recovery."""
 
     def __init__(
         self, folder: Path, orchestrator: OrchestratorLLM, *fates: str, resumes: bool = False
@@ -223,17 +224,17 @@ class Stuck:
 
     @property
     def taken(self) -> list[tuple[float, str]]:
-        """The rungs that were taken, each with the seconds of silence before it."""
+        """The recovery steps taken, each with the seconds of silence before it."""
         return [(round(silent_s), rung) for silent_s, rung, _ in self.rungs]
 
     async def begin(self) -> None:
-        """Greet the candidate, and let the watch run."""
+        """Greet the candidate and start the watch."""
         await self.stage.open_line()
         await self.agent.on_enter()
         self.ending = asyncio.create_task(self.watch.until_it_ends())
 
     async def answer(self, text: str = LONG) -> None:
-        """What the framework does at the end of a candidate's turn."""
+        """End a turn of the candidate, as the framework does."""
         message = llm.ChatMessage(role="user", content=[text])
         await self.agent.on_user_turn_completed(llm.ChatContext(), message)
         self.session.generate_reply()
@@ -256,9 +257,9 @@ class Stuck:
 
 
 async def stuck_interview(folder: Path, *fates: str, turns: Sequence[Said] = ()) -> Stuck:
-    """An interview whose greeting, and what follows, meets these fates. Begins at once.
+    """Start an interview whose greeting and later utterances get these fates.
 
-    Where there are turns before, another interviewer has left off there.
+    With `turns`, the interview resumes after these turns of an earlier interviewer.
     """
     orchestrator = OrchestratorLLM("iv-1", snapshot=PLAN.to_json())
     await orchestrator.init(None)

@@ -1,4 +1,4 @@
-"""An end-of-turn model that does as a test tells it."""
+"""Fake end-of-turn model whose behaviour a test controls."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class FakeTurnModel:
-    """Takes every turn for over, or for unfinished, unless it is broken or hangs."""
+    """End-of-turn model that returns `probability` for every turn, raises, or hangs."""
 
     def __init__(self) -> None:
         self.fate: Literal["works", "raises", "hangs"] = "works"

@@ -1,4 +1,4 @@
-"""An event loop on virtual time for code that waits for nothing outside of it."""
+"""Event loop on virtual time, for code without I/O, threads and signals."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import selectors
 
 
 class _NothingOutside(selectors.SelectSelector):
-    """Instead of waiting for a file or a thread, moves the clock to when the loop has to do."""
+    """Selector that advances the clock to the loop's next timer instead of waiting for I/O."""
 
     now_s = 0.0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """Raises TimeoutError where the loop would wait for ever."""
+        """Advance the clock. Raises TimeoutError if the loop would wait forever."""
         if timeout is None:
             raise TimeoutError("idle: nothing is left that could happen")
         self.now_s += timeout
@@ -20,9 +20,10 @@ class _NothingOutside(selectors.SelectSelector):
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """Starts at 0 s. Without a single system call: half the time of looptime, which asks for I/O.
+    """Event loop on virtual time that starts at 0 s.
 
-    Files, threads and signals are never heard of.
+    It makes no system calls and so takes half the time of looptime, which polls for I/O. It never
+    notices files, threads or signals.
     """
 
     def __init__(self) -> None:
@@ -30,5 +31,5 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         super().__init__(self._virtual)
 
     def time(self) -> float:
-        """Virtual seconds."""
+        """Return the virtual time in seconds."""
         return self._virtual.now_s

@@ -1,7 +1,7 @@
 """A whole interview on virtual time: a real job, its application and a real AgentSession.
 
-Only what would need a socket or a model is the tests' own: the database, the engines of the
-chains, the VAD, and a candidate who speaks in numbers, so that a word which is lost or doubled
+Only the parts that would need a socket or a model are fakes: the database, the providers of the
+chains, the VAD and the candidate. The candidate speaks in numbers, so that a lost or doubled word
 shows.
 """
 
@@ -50,13 +50,13 @@ if TYPE_CHECKING:
 PLAN = plan_of(question(0), question(1), question(2))
 #: Seconds that a candidate thinks before an answer.
 THINKS_S = 0.5
-#: The words of an answer: more than are asked to say more, half a second each.
+#: Words of an answer, half a second each: enough that the interviewer does not ask for more.
 WORDS = 10
 EPOCH = 1_750_000_000.0
 
 
 class Microphone(io.AudioInput):
-    """The candidate's sound in real time: what is put into it, and a quiet room otherwise."""
+    """The candidate's audio in real time: the queued frames, else a quiet room."""
 
     def __init__(self) -> None:
         super().__init__(label="microphone")
@@ -64,12 +64,12 @@ class Microphone(io.AudioInput):
         self._due = 0.0
         self._quiet = quiet(FRAME_S)[0]
         self.idle = asyncio.Event()
-        #: While it is not set no frame comes at all.
+        #: While this is not set, no frames arrive.
         self.flows = asyncio.Event()
         self.flows.set()
 
     def lose_for(self, seconds: float) -> None:
-        """Give nothing for so long; what is being said meanwhile is lost."""
+        """Deliver no frames for `seconds`, and drop the queued frames."""
         self.flows.clear()
         self._frames.clear()
         asyncio.get_running_loop().call_later(seconds, self.flows.set)
@@ -90,7 +90,10 @@ class Microphone(io.AudioInput):
 
 
 class FakeDatabase:
-    """Answers at once, or raises that it is away. Holds the interview and counts what it ships."""
+    """Database with one interview that answers, or raises DatabaseUnavailable while `away`.
+
+    It counts the ingested batches.
+    """
 
     def __init__(self) -> None:
         self.away = False
@@ -105,18 +108,18 @@ class FakeDatabase:
         return {"get_interview": _interview(), "turns_of": [], "ship": 1}.get(name)
 
     async def aclose(self, *, budget_s: float = 5.0) -> None:
-        """Nothing to close."""
+        """Do nothing."""
 
 
 def _interview() -> dict[str, Any]:
-    """The row of the interview."""
+    """Return the row of the interview."""
     row: dict[str, Any] = dict.fromkeys(Interview.__dataclass_fields__)
     row |= {"interview_id": "iv-1", "candidate_identity": "candidate-iv-1"}
     return row | {"plan": json.dumps(PLAN.to_json()), "status": InterviewStatus.DISPATCHED}
 
 
 class _Stage(FakeStage):
-    """A room on virtual time: what is played in it is heard when it would be."""
+    """Fake transport that plays audio in real time and has the candidate's microphone."""
 
     def __init__(self, ctx: Any, on_event: Any) -> None:
         super().__init__(ctx, on_event)
@@ -138,7 +141,7 @@ class _Stage(FakeStage):
 
 
 class WholeInterview:
-    """One interview, its candidate, and everything that a test may break in it."""
+    """One interview, its candidate, and all parts that a test may break."""
 
     def __init__(
         self, folder: Path, patch: pytest.MonkeyPatch, *, with_snapshot: bool = True
@@ -154,7 +157,7 @@ class WholeInterview:
         if with_snapshot:
             metadata["plan"] = PLAN.to_json()
         self._metadata = json.dumps(metadata)
-        #: What is done in the middle of an answer, by the answer's number from 0.
+        #: Actions to take in the middle of an answer, by the answer's number from 0.
         self.in_answer: dict[int, Any] = {}
         self.turns: list[dict[str, Any]] = []
         self._patch(patch)
@@ -179,7 +182,7 @@ class WholeInterview:
         patch.setattr(speech, "llm_chain", llm_chain)
 
     async def held(self, set_faults: str = "", **variables: Any) -> WholeInterview:
-        """Hold it to its end, with these faults."""
+        """Hold the interview to its end with these faults; return this object."""
         loop = asyncio.get_running_loop()
         loop.set_default_executor(InlineExecutor())
         settings = settings_in(
@@ -215,7 +218,7 @@ class WholeInterview:
                 self._asked.put_nowait(record)
 
     async def _answer(self) -> None:
-        """Answer each question: aloud, or by hand where a recorded voice asks for that."""
+        """Answer each question aloud, or typed if the interviewer asks for that."""
         for number in range(len(PLAN.questions)):
             await self._asked.get()
             await asyncio.sleep(THINKS_S)
@@ -236,33 +239,33 @@ class WholeInterview:
     def _is_asked_to_type(self) -> bool:
         return ClipName.TROUBLE_HEARING.text in self.stage.written
 
-    # --- what became of it ------------------------------------------------------------------------
+    # --- results ----------------------------------------------------------------------------------
 
     @property
     def words(self) -> list[int]:
-        """The words of all of the candidate's turns, in their order."""
+        """The words of all turns of the candidate, in order."""
         return [int(word) for turn in self._of("candidate") for word in turn["text"].split()]
 
     @property
     def roles(self) -> list[str]:
-        """What the interviewer has said, turn by turn."""
+        """The roles of the interviewer's turns, in order."""
         return [turn["role"] for turn in self._of("interviewer")]
 
     def _of(self, speaker: str) -> list[dict[str, Any]]:
         return [turn for turn in self.turns if turn["speaker"] == speaker]
 
     def perceived(self) -> list[float]:
-        """Seconds of the job at which the candidate heard a frame of sound, or read something."""
+        """Return the job's seconds at which the candidate heard a frame of sound or read a text."""
         heard = [start for start, _ in self.stage.ear.sounds]
         return sorted(at - self.began for at in (*heard, *(at for at, _ in self.stage.read_at)))
 
     def waits_s(self) -> list[float]:
-        """Seconds from the beginning, and from each kept answer, until there was something."""
+        """Return the seconds from the start, and from each answer, to the next sound or text."""
         ends = [0.0, *(turn["t"] for turn in self._of("candidate"))]
         return [next(at for at in self.perceived() if at >= end) - end for end in ends]
 
     def longest_silence_s(self) -> float:
-        """Seconds of the longest silence in the interviewer's turns, from a kept answer on."""
+        """Return the longest silence, in seconds, between an answer and the following turn."""
         longest_s = 0.0
         for turn, following in pairwise(self.turns):
             if turn["speaker"] == "candidate":
@@ -272,6 +275,6 @@ class WholeInterview:
         return longest_s
 
     def said_of(self, resource: str) -> list[tuple[Status, str]]:
-        """What its conditions were, one after the other, but for its loading."""
+        """Return a resource's statuses and reasons in order, without PENDING."""
         changes = (c for c in self.history.condition_changes if c.resource == resource)
         return [(c.status, c.reason) for c in changes if c.status is not Status.PENDING]

@@ -1,4 +1,4 @@
-"""What the benchmark of a start holds its figures against."""
+"""The targets of the start-up benchmark."""
 
 from __future__ import annotations
 

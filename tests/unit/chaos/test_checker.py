@@ -1,4 +1,4 @@
-"""The checker of a chaos run on made-up evidence: it finds each violation, and no other."""
+"""The checker of a chaos run on synthetic evidence: every violation is found, and no other."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.chaos.spans import Span
 from tests.chaos.verdict import Limits, Verdict
 
 WORDS = {"one": ("tiger", "piano"), "two": ("river", "guitar")}
-#: Where everything below begins, in seconds since the epoch.
+#: Start time of all evidence below, in seconds since the epoch.
 T = 1_000_000.0
 FIRST, SECOND = "interviewer-AJ_1", "interviewer-AJ_2"
 
@@ -34,7 +34,7 @@ def answer(question_id: str, start_s: float, end_s: float, *, complete: bool = T
 
 
 def said(at_s: float, text: str, seq: int = 0, **fields: Any) -> TurnRow:
-    """A turn of the candidate's."""
+    """Return a turn of the candidate."""
     seq = seq or round(at_s)
     row = TurnRow(job_id="AJ_1", seq=seq, at_s=T + at_s, speaker="candidate", text=text)
     return replace(row, **fields)
@@ -45,7 +45,7 @@ def struck(kind: str, start_s: float, end_s: float, **fields: Any) -> Struck:
 
 
 def healthy() -> Evidence:
-    """Two questions, two answers, an end."""
+    """Return the evidence of a healthy interview: two questions, two answers, an end."""
     diary = Diary(
         interview_id="iv",
         room="room",
@@ -223,8 +223,7 @@ def test_a_question_that_was_under_way_as_its_answer_was_recorded_is_not_asked_a
 
 
 def waiting(from_s: float, until_s: float, **fields: Any) -> Evidence:
-    """One in which nobody is heard for a while after the first answer, and the second is never
-    asked for."""
+    """Return an interview with a silence after the first answer and without the second question."""
     voices = {FIRST: [span(1, 5), span(until_s, 22)]}
     diary = {"voices": voices, "answers": [answer("one", 6, from_s)], **fields}
     return replace(with_diary(healthy(), **diary), turns=healthy().turns[:1], journals=[])

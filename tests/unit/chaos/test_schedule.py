@@ -1,4 +1,4 @@
-"""The faults of a chaos run: a pure function of the seed, and none that nothing could survive."""
+"""The faults of a chaos run: a pure function of the seed, and each round survivable."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SEEDS = range(20)
 
 
 def pairs(round_: Round) -> list[tuple[Fault, Fault]]:
-    """The earlier of two first."""
+    """Return all pairs of faults in a round, the earlier fault first."""
     return list(combinations(round_, 2))
 
 

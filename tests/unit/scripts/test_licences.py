@@ -1,10 +1,10 @@
 """The licence of everything in the wheel; the GPL and the AGPL are refused.
 
-"In the wheel" is (a) the files of our own wheel (those that are no code stand in NOTICE), and
-(b) the distributions that it installs, with what these bring in turn; all of them are in
-docs/reference/licences.md. What only tests and developers install is left out.
-Read is what is installed here: metadata, licence texts, bills of materials, and the names of the
-native libraries. Code that was linked into a library without a trace cannot be seen this way.
+"In the wheel" means (a) the files of our own wheel (NOTICE lists those that are not code), and
+(b) the distributions that it installs, with their transitive dependencies;
+docs/reference/licences.md lists all of them. Dependencies of tests and developers are excluded.
+The tests read what is installed here: metadata, licence texts, bills of materials, and the names
+of the native libraries. Code that was linked into a library without a trace is not detected.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ _GPL_TEXT = re.compile(r"GNU\s+(AFFERO\s+)?GENERAL\s+PUBLIC\s+LICENSE\s+Version"
 
 @pytest.fixture(scope="module")
 def brought() -> list[Installed]:
-    """What our requirements bring, and what these bring in turn."""
+    """Return the distributions that our requirements install, including transitive ones."""
     return installed_with(runtime_requirements(REPOSITORY))
 
 
 def package_data() -> list[str]:
-    """The files of our own wheel that are no code."""
+    """Return the files of our own wheel that are not code."""
     settings = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
     patterns = settings["tool"]["setuptools"]["package-data"]
     return sorted(
@@ -57,7 +57,7 @@ def package_data() -> list[str]:
 
 
 def gpl_parts(one: Installed) -> set[str]:
-    """What of a distribution speaks of a GPL that cannot be chosen away."""
+    """Return the parts of a distribution that mention a GPL without a choice of another licence."""
     licence, _ = one.licence
     stated = one.stated.get("License-Expression")
     statements = [stated] if stated else list(one.stated.values())

@@ -1,4 +1,4 @@
-"""Each row of what the product must do is shown by a test, and the page says by which."""
+"""The page of required behaviours: each row has a test, and the page names the tests."""
 
 from __future__ import annotations
 

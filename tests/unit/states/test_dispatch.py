@@ -1,4 +1,4 @@
-"""The package `transitions` dispatches the events."""
+"""Event dispatch by the package `transitions`."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ from tests.support.virtual.journeys import DEGRADED_AND_BACK
 
 @pytest.fixture(scope="module")
 def history() -> History:
-    """HANDSHAKE CONNECTED BOOTSTRAPPING DEGRADED READY DEGRADED RUNNING."""
+    """Return the path HANDSHAKE CONNECTED BOOTSTRAPPING DEGRADED READY DEGRADED RUNNING."""
     return journey(*DEGRADED_AND_BACK)
 
 

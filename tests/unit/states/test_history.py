@@ -80,7 +80,7 @@ def test_it_says_how_the_job_ended_and_when_it_was_where(history: History) -> No
     [
         (-9, 9, Reason.PROCESS_KILLED),
         (3, None, Reason.PROCESS_EXITED),
-        # Its worker went with it: nobody knows how.
+        # The worker died with its job, so the exit is unknown.
         (None, None, Reason.PROCESS_EXITED),
     ],
 )

@@ -23,7 +23,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def write(path: Path, *names: str) -> None:
-    """A journal of one step record for each name, closed."""
+    """Write a closed journal with one step record for each name."""
     journal = FileJournal(path)
     for name in names:
         journal.append("step", 0.0, name=name)
@@ -173,10 +173,10 @@ def test_every_subscriber_hears_every_record_after_it_was_written(path: Path) ->
 
 @pytest.fixture
 def small_disk(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A disk on which the journal has 200 bytes: a write is cut short there, the next refused.
+    """Limit the journal to 200 bytes: one write is cut short there, the next one fails.
 
-    Not by RLIMIT_FSIZE: that binds the whole process, and so the file that a test run's own
-    output may go to.
+    RLIMIT_FSIZE is no alternative: it applies to the whole process, and so to a file that the test
+    run's own output may go to.
     """
     write = os.write
 

@@ -220,7 +220,7 @@ def test_no_timer_is_left_after_the_stop() -> None:
         async with Lifecycle() as job:
             await job.fire(Event.ROOM_CONNECTED)
         loop = asyncio.get_running_loop()
-        assert not [handle for handle in loop._scheduled if not handle.cancelled()]  # type: ignore[attr-defined]  # nobody else tells what is scheduled
+        assert not [handle for handle in loop._scheduled if not handle.cancelled()]  # type: ignore[attr-defined]  # no public list of timers
         return loop.time()
 
     assert run_virtual(run()) == 0.0

@@ -69,7 +69,7 @@ async def test_a_state_ends_at_its_budget_and_not_before(
 def test_the_budget_of_loading_binds_only_what_is_required(
     journey: Journey, words: tuple[Condition, ...], after: State, reason: Reason | None
 ) -> None:
-    """A loader that has not said a word is known to be missing, for it was declared."""
+    """A loader without a report counts as missing, because it was declared."""
     history = journey(
         (0.0, Event.ROOM_CONNECTED),
         (0.0, Event.BOOTSTRAP_STARTED, pending("orchestrator", required=True), pending("vad")),
@@ -91,9 +91,9 @@ async def test_a_budget_can_be_replaced_and_the_others_stay(lifecycle: StartLife
 async def test_an_event_at_the_very_instant_its_budget_ends_meets_the_job_whole(
     lifecycle: StartLifecycle, event_is_first: bool
 ) -> None:
-    """Whoever stands first in the mailbox decides, and the other one does no harm.
+    """The first event in the mailbox decides, and the other one does no harm.
 
-    `transitions`' own AsyncTimeout raises here, and leaves the job half-way.
+    The AsyncTimeout of `transitions` raises here and leaves the job half-way.
     """
     loop = asyncio.get_running_loop()
     job = lifecycle(journal=(journal := MemoryJournal()))
@@ -105,8 +105,8 @@ async def test_an_event_at_the_very_instant_its_budget_ends_meets_the_job_whole(
 
     job.subscribe(listen)
     deadline = loop.time() + BUDGETS[State.HANDSHAKE]
-    # Timers due at one instant run in the order of their times; half a tick of the loop's
-    # clock (looptime's resolution is 1 us) sets the order and not the instant.
+    # Timers due at one instant run in the order of their times. Half a tick of the loop's clock
+    # (looptime's resolution is 1 us) sets the order and leaves the instant unchanged.
     tick = -4e-7 if event_is_first else 4e-7
     loop.call_at(deadline + tick, job.post, Event.ROOM_CONNECTED)
     await asyncio.sleep(BUDGETS[State.HANDSHAKE] + 1.0)
@@ -124,7 +124,7 @@ async def test_an_event_at_the_very_instant_its_budget_ends_meets_the_job_whole(
 
 
 async def test_the_budget_of_an_earlier_visit_is_dropped(lifecycle: StartLifecycle) -> None:
-    """It is in the mailbox already, behind an event that ends the visit it was set for."""
+    """The expired budget is in the mailbox, behind an event that ends the visit it belongs to."""
     job = lifecycle(budgets={State.HANDSHAKE: 1.0})
     release = asyncio.Event()
 
@@ -134,7 +134,7 @@ async def test_the_budget_of_an_earlier_visit_is_dropped(lifecycle: StartLifecyc
     job.subscribe(hold_the_owner)
     await job.fire(Event.LOADER_REPORTED, loaded("vad"))
     job.post(Event.ROOM_CONNECTED)
-    await asyncio.sleep(1.5)  # the handshake's budget ends while the owner is held
+    await asyncio.sleep(1.5)  # the handshake's budget expires while the machine's task is held
     release.set()
     await settled()
 

@@ -80,7 +80,7 @@ async def test_where_the_journal_cannot_be_written_nothing_changes_and_the_calle
 async def test_a_budget_that_could_not_be_written_down_is_tried_again(
     lifecycle: StartLifecycle, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Or else a disk that was full for an instant would keep the job for ever."""
+    """Otherwise a disk that was full for an instant would block the job forever."""
     job = lifecycle(journal=(journal := FullJournal()), budgets={State.HANDSHAKE: 1.0})
     journal.full = True
     await asyncio.sleep(5.5)

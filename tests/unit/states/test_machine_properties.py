@@ -31,7 +31,7 @@ WORDS = st.one_of(
     st.sampled_from([loaded("vad"), lost("vad"), loaded("plan", required=True)]),
     st.sampled_from([lost("plan", required=True), pending("plan", required=True)]),
 )
-#: Mostly what the table allows somewhere, so that jobs get beyond the handshake.
+#: Mostly events that the table allows somewhere, so that jobs get past the handshake.
 LIKELY = [
     Event.ROOM_CONNECTED,
     Event.BOOTSTRAP_STARTED,
@@ -46,7 +46,7 @@ HAPPENINGS = st.lists(
 
 
 class Oracle:
-    """The lifecycle without clock, queue or library: the first row that holds."""
+    """The lifecycle without clock, queue or library: the first row that matches applies."""
 
     def __init__(self) -> None:
         self.state, self.conditions = State.HANDSHAKE, Conditions()
@@ -102,7 +102,7 @@ def test_whatever_happens_the_job_is_where_the_table_says(
 
 @settings(
     max_examples=50,
-    # Each example writes a file of its own name into the folder.
+    # Each example writes a uniquely named file into the folder.
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(happenings=HAPPENINGS, number=st.uuids(), cut=st.integers(min_value=0, max_value=400))

@@ -39,7 +39,7 @@ pytest_plugins = ["pytester"]
 
 @pytest.fixture(scope="module")
 def history() -> History:
-    """HANDSHAKE CONNECTED BOOTSTRAPPING DEGRADED READY DEGRADED RUNNING."""
+    """Return the path HANDSHAKE CONNECTED BOOTSTRAPPING DEGRADED READY DEGRADED RUNNING."""
     return journey(*DEGRADED_AND_BACK)
 
 
@@ -171,7 +171,7 @@ def test_at_the_instant_a_budget_ends_the_budget_comes_first() -> None:
     assert_path(history, "HANDSHAKE", on("budget_spent", "CLOSING"))
 
 
-# --- the plugin, in a run of its own -------------------------------------------------------------
+# --- the plugin in a separate pytest run ---------------------------------------------------------
 
 USERS_TEST = """
 import asyncio
@@ -187,8 +187,8 @@ def test_sync(journey):
     assert_path(journey((0.1, Event.ROOM_CONNECTED)), "HANDSHAKE", "CONNECTED")
 """
 
-#: Of a run of its own, in which warnings are errors too; pytest-asyncio warns of the setting
-#: where it is missing.
+#: Arguments of a separate run, in which warnings are errors too. pytest-asyncio warns if the
+#: setting is missing.
 ARGUMENTS = (
     *("-p", "no:randomly", "-p", "no:cacheprovider", "-W", "error"),
     *("-o", "asyncio_default_fixture_loop_scope=function"),
@@ -199,7 +199,7 @@ ARGUMENTS = (
 @pytest.mark.parametrize("mode", ["strict", "auto"])
 def test_a_users_test_needs_no_mark_and_no_setting(pytester: pytest.Pytester, mode: str) -> None:
     pytester.makepyfile(USERS_TEST)
-    # Once as a user has it: in a process that has imported nothing of ours.
+    # Once as a user runs it: in a process that has imported nothing of this project.
     run = pytester.runpytest_subprocess if mode == "strict" else pytester.runpytest_inprocess
     done = run(*ARGUMENTS, f"--asyncio-mode={mode}", "--strict-markers")
     done.assert_outcomes(passed=2)

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-#: Blocks whatever is neither the standard library nor what the lifecycle is built on.
+#: Blocks every import except the standard library and the lifecycle's own dependencies.
 BLOCKER = """
 import sys
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 WAYS = shortest_ways()
 REFUSED = [(state, event) for state in State for event in Event if event not in set(allowed(state))]
 
-#: Every combination of what can be known of a required and an optional resource.
+#: Every combination of conditions of a required and an optional resource.
 SITUATIONS = [
     Conditions.of(words)
     for words in itertools.chain(
@@ -138,7 +138,7 @@ def test_exactly_one_guard_holds_in_every_situation_in_which_an_event_is_allowed
 
 @pytest.mark.row("C4")
 def test_it_fails_hard_while_loading_only_for_what_is_required() -> None:
-    """The orchestrator, and a dispatch or database that name no interview to hold."""
+    """Only the orchestrator, and a dispatch or database that name no interview to hold."""
     failures = {
         edge.event
         for edge in EDGES

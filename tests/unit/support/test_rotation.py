@@ -1,4 +1,4 @@
-"""What of the rotating tests runs on which commit."""
+"""The share of the rotating tests that runs on a commit."""
 
 from __future__ import annotations
 

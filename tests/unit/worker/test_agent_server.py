@@ -1,4 +1,4 @@
-"""livekit's AgentServer as the worker uses it: what LiveKit is told, and when the jobs are gone."""
+"""livekit's AgentServer as the worker uses it: status reports to LiveKit, and the end of jobs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class TalkingServer(JobServer):
-    """A server of which only what it tells LiveKit is looked at."""
+    """A server that records its status reports to LiveKit."""
 
     def __init__(self) -> None:
         self.takes = True
@@ -50,7 +50,7 @@ async def test_livekit_is_told_that_the_worker_takes_no_jobs_and_that_it_does_ag
     assert available.status == again.status == agent.WorkerStatus.WS_AVAILABLE
     assert full.status == agent.WorkerStatus.WS_FULL
     assert full.load == CLOSED_LOAD
-    # A load that is no more would keep LiveKit from asking until the next report.
+    # An outdated load would keep LiveKit from offering jobs until the next report.
     assert again.load == available.load == pytest.approx(0.1)
 
 
@@ -66,7 +66,7 @@ def test_the_pool_is_shown_as_soon_as_there_is_one() -> None:
 
 
 class EndingProcess:
-    """A job's process as the framework's pool has it: on its list for a turn after its end."""
+    """A job's process as in the framework's pool: still listed for a loop turn after its end."""
 
     def __init__(self, pool: list[EndingProcess]) -> None:
         self.running_job: object | None = object()

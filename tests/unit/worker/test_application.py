@@ -1,4 +1,4 @@
-"""Naming the application of a worker's jobs."""
+"""The setting that names the application of a worker's jobs."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from worker.settings import Settings
 if TYPE_CHECKING:
     from pathlib import Path
 
-#: What a worker needs before it looks at its application.
+#: Settings that a worker needs before it loads its application.
 LIVEKIT = {
     "LIVEKIT_URL": "ws://127.0.0.1:1",
     "LIVEKIT_API_KEY": "key",
     "LIVEKIT_API_SECRET": "secret",
 }
 
-#: Something that makes nothing.
+#: An object that is not a factory.
 NOTHING = SimpleNamespace(attribute="no factory")
 
 
 @pytest.fixture(autouse=True)
 def no_logs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A command sets up the logs of its process, which here is the tests' own."""
+    """Prevent the command from reconfiguring the logs of the test process."""
     monkeypatch.setattr("worker.cli.start.configure_logs", lambda _settings: None)
 
 

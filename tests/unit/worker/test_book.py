@@ -1,4 +1,4 @@
-"""A turn is committed once it is on the disk, and in the database or 200 ms later."""
+"""The commit of a turn: written to disk, and in the database or 200 ms passed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.looptime
 
 
 class SlowDatabase:
-    """Takes so many seconds for each shipment, or is away."""
+    """A database that takes `takes_s` for each shipment, or is unavailable."""
 
     def __init__(self) -> None:
         self.takes_s = 0.0
@@ -39,7 +39,7 @@ class SlowDatabase:
 
 
 class Keeping:
-    """A job that keeps turns, and how long each takes to be committed."""
+    """A job that stores turns and measures the time of each commit."""
 
     def __init__(self) -> None:
         self.database = SlowDatabase()

@@ -1,4 +1,4 @@
-"""Waiting that ends in time, on virtual time."""
+"""Waiting with a time limit, on virtual time."""
 
 from __future__ import annotations
 

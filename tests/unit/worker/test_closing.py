@@ -1,4 +1,4 @@
-"""Closing a job, step by step, and a disk that takes no journal."""
+"""The closing of a job, step by step, and a disk that takes no journal."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ STEPS = ("stop_work", "stop_session", "last_words", "leave_room", "close engine"
 @pytest.mark.row("B9")
 @pytest.mark.parametrize(
     ("step", "how"),
-    # Work that lets itself be cancelled does not hang.
+    # Work that can be cancelled does not hang.
     [("stop_work", deaf), *((step, how) for step in STEPS[1:] for how in (for_ever, deaf))],
 )
 async def test_a_closing_step_that_hangs_is_named_and_passed_over(
@@ -174,7 +174,7 @@ async def test_where_the_line_could_not_be_opened_no_time_is_lost_with_last_word
     assert assert_entered(held.path, State.CLOSED, since=State.CLOSING) < 0.5
 
 
-# --- a disk that is full ------------------------------------------------------------------------
+# --- a full disk --------------------------------------------------------------------------------
 
 
 async def test_a_job_whose_journal_cannot_be_opened_is_held_all_the_same(tmp_path: Path) -> None:
@@ -188,7 +188,7 @@ async def test_a_job_whose_journal_cannot_be_opened_is_held_all_the_same(tmp_pat
 async def test_a_disk_that_fills_up_in_the_middle_does_not_stop_the_job(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The lifecycle changes nothing that is not written down: without this it would hang."""
+    """The lifecycle changes state only after writing to the journal: a fallback prevents a hang."""
 
     def no_space(_: int, __: bytes) -> int:
         raise OSError(28, "No space left on device")

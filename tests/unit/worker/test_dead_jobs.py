@@ -1,4 +1,4 @@
-"""Shipping the journal of a job that is gone, where two workers share a machine."""
+"""Ingestion of a dead job's journal if two workers share a machine."""
 
 from __future__ import annotations
 

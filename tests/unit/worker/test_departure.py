@@ -1,4 +1,4 @@
-"""How a worker goes away, on virtual time."""
+"""The drain of a worker, on virtual time."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ NOBODY = Others(workers=0, seats=0)
 
 
 class Leaving:
-    """A worker with jobs that leave so many seconds after a word; those that are deaf stay."""
+    """A worker whose jobs leave 3 s after a signal; those in `deaf` ignore the signal."""
 
     def __init__(self, folder: Path, *jobs: str, **variables: Any) -> None:
         self.running = list(jobs)
-        #: Whether a job was taken that no process takes, and what asking for the jobs' end raises.
+        #: Whether a job was accepted and never got a process; the error that finish_jobs() raises.
         self.given = False
         self.raises: Exception | None = None
         self.others: Others | None = NOBODY
@@ -49,7 +49,7 @@ class Leaving:
         return self.others
 
     def have(self, seats: int) -> None:
-        """The other worker has so many free slots now."""
+        """Set the other worker's number of free slots."""
         self.others = Others(workers=1, seats=seats)
 
     async def finish_jobs(self) -> None:
@@ -71,7 +71,7 @@ class Leaving:
             self.all_gone.set()
 
     async def gone_after(self) -> float:
-        """Seconds until the worker waits for nobody any more."""
+        """Return the seconds until the worker's drain ends."""
         loop = asyncio.get_running_loop()
         began = loop.time()
         await self.departure.run()
@@ -122,7 +122,7 @@ async def test_where_nobody_else_is_there_it_says_so_and_closes(
 async def test_as_many_are_handed_over_as_the_others_have_room_for(tmp_path: Path) -> None:
     worker = Leaving(tmp_path, "a", "b", "c", INTERVIEW_DRAIN_S=10)
     worker.have(2)
-    # Those who are on their way, for 3 s, have no slot yet where they go.
+    # The jobs in handover take 3 s, and use no slot of the other worker until then.
     asyncio.get_running_loop().call_later(14, worker.have, 0)
     await worker.gone_after()
     assert worker.told == [

@@ -1,4 +1,4 @@
-"""What travels with a dispatch, and what does not fit into it."""
+"""The metadata of a dispatch, and data that exceeds its size limit."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def interview_of(plan: dict[str, Any]) -> Interview:
 
 
 def longest(bytes_over: int) -> Interview:
-    """An interview whose metadata with its plan has so many bytes more than fit in."""
+    """Return an interview whose metadata with its plan exceeds the limit by `bytes_over` bytes."""
     empty = interview_of({"title": ""})
     room = MAX_METADATA_BYTES + bytes_over - len(dispatch_metadata(empty))
     return interview_of({"title": "x" * room})

@@ -1,4 +1,4 @@
-"""A job that lives says so once a second, and only while its event loop goes on."""
+"""The heartbeat of a job: once a second, and only while its event loop runs."""
 
 from __future__ import annotations
 

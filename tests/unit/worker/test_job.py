@@ -32,7 +32,7 @@ pytestmark = pytest.mark.looptime
 TO_RUNNING = ("HANDSHAKE", "CONNECTED", "BOOTSTRAPPING", "READY", "RUNNING")
 
 
-# --- the way that all hope for ------------------------------------------------------------------
+# --- the regular course -------------------------------------------------------------------------
 
 
 @pytest.mark.row("C1", "S4")
@@ -173,7 +173,7 @@ async def test_without_what_is_required_the_job_ends_at_once_with_its_reason(
 
 @pytest.mark.row("B8")
 async def test_the_apology_waits_for_a_line_that_is_still_opening(tmp_path: Path) -> None:
-    """The orchestrator may fail within a millisecond, before anybody can hear anything."""
+    """The orchestrator may fail within a millisecond, before the candidate can hear anything."""
 
     async def load() -> None:
         raise LoadFailed("Gone")

@@ -1,4 +1,4 @@
-"""How a job is ended from outside, in each of its states."""
+"""The end of a job from outside, in each of its states."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.looptime
 
 
 def when_in(held: Rig, state: State, act: Callable[[], object]) -> None:
-    """Do something at the moment in which the job has entered a state."""
+    """Call `act` at the moment in which the job enters a state."""
 
     def listen(transition: Any) -> None:
         if transition.target is state and not transition.internal:
@@ -104,7 +104,7 @@ async def test_a_room_that_is_gone_ends_the_job(
 async def test_a_cancellation_by_the_framework_still_leaves_the_room(
     tmp_path: Path, state: State
 ) -> None:
-    """A dead worker's job processes are cancelled, and nobody else takes the ghost away."""
+    """A dead worker's job processes are cancelled, and no other process removes the participant."""
     vad = resource("vad", load=broken) if state is State.DEGRADED else resource("vad")
     held = rig(tmp_path, TinyApplication(declared=[vad]))
     if state is not State.CLOSING:

@@ -1,4 +1,4 @@
-"""A job and what it waits for: late resources, and somebody in the room."""
+"""Late resources of a job, and a candidate who waits."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ pytestmark = pytest.mark.looptime
 TO_RUNNING = ("HANDSHAKE", "CONNECTED", "BOOTSTRAPPING", "READY", "RUNNING")
 
 
-# --- what comes late ----------------------------------------------------------------------------
+# --- late resources -----------------------------------------------------------------------------
 
 
 class Attached:
-    """Remembers what was attached, and in which state of the job."""
+    """Records the attached values, each with the state of the job."""
 
     def __init__(self) -> None:
         self.held: Rig | None = None
@@ -51,7 +51,7 @@ class Attached:
 def with_a_late_one(
     tmp_path: Path, after_s: float, *, run_s: float = 10.0, attach: Any = None
 ) -> tuple[Rig, Attached]:
-    """A job whose `vad` needs `after_s` seconds of a budget of 1, and which runs for `run_s`."""
+    """Return a job whose `vad` needs `after_s` of a budget of 1 s, and which runs for `run_s`."""
 
     async def run(job: Job) -> None:
         await asyncio.sleep(run_s)
@@ -79,7 +79,7 @@ async def test_what_comes_late_is_attached_to_the_running_session(tmp_path: Path
 
 
 async def test_what_comes_while_the_session_starts_is_attached_once_it_has(tmp_path: Path) -> None:
-    """A session that is starting has no agent yet, and attaching to it would raise."""
+    """A starting session has no agent yet, and attaching to it would raise."""
     held, attached = with_a_late_one(tmp_path, 2.0)
     held.stage.on_start_session = after(3.0)
     await held.live()
@@ -162,7 +162,7 @@ async def test_attaching_that_hangs_holds_up_nothing(tmp_path: Path) -> None:
     assert await held.live() is Outcome.COMPLETED
 
 
-# --- who waits is told --------------------------------------------------------------------------
+# --- announcements to a waiting candidate -------------------------------------------------------
 
 
 def slow_with_words(tmp_path: Path, words: Callable[[], Any]) -> Rig:

@@ -1,4 +1,4 @@
-"""What a job does with its resources, and says of them, whatever fails."""
+"""A job's handling and reporting of its resources, whatever fails."""
 
 from __future__ import annotations
 

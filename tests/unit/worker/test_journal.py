@@ -1,4 +1,4 @@
-"""A job's journal, on a disk that may fail."""
+"""A job's journal on a disk that may fail."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def fill(disk: pytest.MonkeyPatch) -> None:
 
 
 def numbers(journal: FileJournal) -> list[int]:
-    """Of the records that are on the disk."""
+    """Return the numbers of the records on the disk."""
     return [record["seq"] for record in read_records(journal.path).records]
 
 
@@ -153,7 +153,7 @@ async def test_a_job_that_begins_without_its_disk_is_degraded(
     await life
 
 
-# --- a disk that is slow --------------------------------------------------------------------------
+# --- a slow disk ----------------------------------------------------------------------------------
 
 
 @pytest.mark.looptime
@@ -182,7 +182,7 @@ async def test_a_disk_that_hangs_is_waited_for_once_and_is_well_again_when_it_an
     assert len(asked) == 1
     hangs.set()
     await asyncio.sleep(0.01)
-    # The others are in one more, which was in time.
+    # One further sync, which was in time, covers the other commits.
     assert len(asked) == 2
     assert told == ["DiskSlow", None]
     journal.append("turn", 3.0)

@@ -1,4 +1,4 @@
-"""A main process that is stuck for good ends itself, and says where it was stuck."""
+"""A main process that is stuck permanently: it ends itself and logs the blocking call."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from worker.loop_watch import LOOK_S, STALLED_S
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: Seconds for a thread to come to its end; never a measure.
+#: Seconds in which a thread must end; a safety limit only.
 PATIENCE_S = 30.0
-#: Seconds after which a blocked loop has been found blocked often enough, and what follows.
+#: Seconds of a blocked loop after which the process logs the call and exits, with margin.
 FOR_GOOD_S = STALLED_S + GIVEN_UP_S + 2.0
 
 
-#: Those of one test.
+#: Threads of the running test.
 THREADS: Final[list[ThreadPoolExecutor]] = []
 
 
@@ -36,7 +36,7 @@ def threads_end() -> Iterator[None]:
 
 
 class Stuck:
-    """The running loop, its watch's looks one by one, and the exit codes that it was ended with."""
+    """The running loop, its watch checked step by step, and the exit codes of the process."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -51,18 +51,18 @@ class Stuck:
         self.ended.set()
 
     def look(self, *, after_s: float) -> None:
-        """A look, so many seconds later. Blocks the loop for as long as it takes."""
+        """Check once, `after_s` seconds later, and block the loop until the check is done."""
         self.now += after_s
         self._thread.submit(self.resort.watch.look).result(timeout=PATIENCE_S)
 
     def blocks_the_loop(self, seconds: float) -> None:
-        """Code that a loop must not run."""
+        """Simulate blocking code on the loop."""
         for _ in range(round(seconds / LOOK_S)):
             self.look(after_s=LOOK_S)
 
 
 def critical(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """What was said at the last, once whoever says it is done."""
+    """Return the critical log lines, after the thread that logs them has ended."""
     for each in threading.enumerate():
         if each.name == "last-resort":
             each.join(PATIENCE_S)
@@ -116,7 +116,7 @@ async def test_a_process_without_room_for_another_thread_ends_without_a_word(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     stuck = Stuck()
-    stuck.look(after_s=0.0)  # its own thread is there
+    stuck.look(after_s=0.0)  # the watch's own thread exists
 
     def no_room(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")

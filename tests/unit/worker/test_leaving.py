@@ -1,4 +1,4 @@
-"""A job that is handed over: its steps in their order, whatever hangs or raises."""
+"""The handover of a job: its steps in order, whatever hangs or raises."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.looptime
 
-#: Those of a hand-over: whether somebody comes is known.
+#: Steps of a requested handover, which skips the search for a successor.
 STEPS = tuple(step for step in SUCCESSION_STEPS if step != "look_for_successor")
 
 
 class Passing:
-    """A succession that says what it was asked for; a test replaces a step."""
+    """A succession that records its steps; a test can replace a step."""
 
     def __init__(self) -> None:
         self.did: list[str] = []
@@ -66,13 +66,13 @@ class Passing:
 
 @dataclass(kw_only=True)
 class ContinuedApplication(TinyApplication):
-    """One that another job can take up."""
+    """An application whose interview another job can continue."""
 
     succession: Passing = field(default_factory=Passing)
 
 
 def handed_over(folder: Path, passing: Passing | None = None) -> Rig:
-    """A job that is told to make room as soon as it runs."""
+    """Return a job that gets the handover signal as soon as it runs."""
 
     async def run(job: Job) -> None:
         hand_over(job)
@@ -175,7 +175,7 @@ async def test_a_job_that_lost_its_worker_is_handed_over_where_somebody_else_is_
 
     held = rig(tmp_path, ContinuedApplication(on_run=run, succession=passing))
     assert await held.live() is outcome
-    # Nobody who speaks is waited for.
+    # The job does not wait for a sentence in progress.
     assert passing.at_once is (True if comes else None)
 
 

@@ -1,4 +1,4 @@
-"""What is wrong with a LiveKit URL, key or server, told apart."""
+"""The distinct errors of a LiveKit URL, key or server."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ SECRET = "a-secret-of-at-least-thirty-two-characters"
 
 @asynccontextmanager
 async def answering(*answers: web.Response) -> AsyncIterator[tuple[str, list[str]]]:
-    """A server that gives these answers in turn, the last one for ever; and who asked what."""
+    """Yield the URL of a server and its requested paths.
+
+    The server gives the answers in turn and repeats the last one.
+    """
     asked: list[str] = []
 
     async def answer(request: web.Request) -> web.Response:
@@ -120,7 +123,7 @@ async def test_something_else_at_the_address_is_no_livekit_server() -> None:
 
 
 async def test_a_server_that_never_answers_is_given_up_in_time() -> None:
-    """livekit-api's own calls wait for it without end."""
+    """livekit-api's own calls wait for such a server without limit."""
     connected = asyncio.Event()
 
     async def mute(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

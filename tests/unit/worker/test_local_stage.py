@@ -1,4 +1,4 @@
-"""A job's place without LiveKit, and the candidate at the other end of its socket."""
+"""A job's transport without LiveKit, and the candidate at the other end of its socket."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.looptime
 
-#: Seconds until something that must come is given up.
+#: Seconds until a test gives up waiting.
 PATIENCE_S = 20.0
 ME = "candidate-1"
 
@@ -47,7 +47,7 @@ async def speech(seconds: float) -> AsyncIterator[rtc.AudioFrame]:
 
 
 class NoSTT(stt.STT[Any]):
-    """Is there, so that the session listens; what it hears goes to the agent below."""
+    """A placeholder that makes the session listen; the agent below gets the audio."""
 
     def __init__(self) -> None:
         super().__init__(capabilities=stt.STTCapabilities(streaming=True, interim_results=False))
@@ -57,7 +57,7 @@ class NoSTT(stt.STT[Any]):
 
 
 class Listening(Agent):
-    """Notes that there was something to hear, and understands nothing."""
+    """An agent that notes received audio and gives no transcript."""
 
     def __init__(self) -> None:
         super().__init__(instructions="Listen.")
@@ -89,8 +89,8 @@ async def candidate(socket: Path) -> AsyncIterator[LocalCandidate]:
 
 @pytest.fixture
 async def stage(socket: Path) -> AsyncIterator[LocalStage]:
-    """Not connected yet."""
-    no_room = cast("JobContext", None)  # there is nothing in it that this stage could use
+    """Yield a transport that is not connected yet."""
+    no_room = cast("JobContext", None)  # this transport uses nothing of it
     stage = LocalStage(no_room, lambda event: pytest.fail(f"nobody is told of {event}"))
     yield stage
     await stage.leave()

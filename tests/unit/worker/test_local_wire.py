@@ -1,4 +1,4 @@
-"""What goes between a job without a room and its candidate."""
+"""The messages between a job without a room and its candidate."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ SAMPLES: Pcm = np.array([0, 1, -1, 32_767, -32_768], np.int16)
 
 @pytest.fixture
 def socket() -> Iterator[Path]:
-    """A short path: the kernel takes about 100 bytes of one."""
+    """Yield a short path: the kernel accepts about 100 bytes."""
     with tempfile.TemporaryDirectory() as folder:
         yield Path(folder) / "socket"
 
 
 class Ends:
-    """Both ends of one connection, and the bare writer of the first."""
+    """Both ends of one connection, and the raw writer of the first."""
 
     def __init__(self, near: Wire, far: Wire, writer: asyncio.StreamWriter) -> None:
         self.near = near

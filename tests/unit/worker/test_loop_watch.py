@@ -1,4 +1,4 @@
-"""An event loop that is blocked: what blocks it is found, and the candidate hears a word."""
+"""A blocked event loop: its blocking call is found, and the candidate hears a filler clip."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ WORDS = load_clip(ClipName.ONE_MOMENT)
 
 
 class Clock:
-    """Goes on when a test says so."""
+    """A clock that a test advances."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -36,7 +36,7 @@ class Clock:
         return self.now
 
 
-#: Those of one test.
+#: Threads of the running test.
 THREADS: Final[list[ThreadPoolExecutor]] = []
 
 
@@ -48,7 +48,7 @@ def threads_end() -> Iterator[None]:
 
 
 class Watched:
-    """The running loop, watched from a thread whose looks a test takes one by one."""
+    """The running loop, watched from a thread whose checks a test triggers one by one."""
 
     def __init__(self, *, says: bool = False) -> None:
         self.clock = Clock()
@@ -66,13 +66,13 @@ class Watched:
         return self._says
 
     def look(self, *, after_s: float) -> None:
-        """A look in the thread, so many seconds later. Blocks the loop for as long as it takes."""
+        """Check in the thread, `after_s` seconds later; block the loop until the check is done."""
         self.clock.now += after_s
         self._thread.submit(self._watch.look).result(timeout=10)
 
 
 def blocks_the_loop(watched: Watched, *looks_s: float) -> None:
-    """Code that a loop must not run."""
+    """Simulate blocking code on the loop."""
     for after_s in looks_s:
         watched.look(after_s=after_s)
 
@@ -143,11 +143,11 @@ def test_a_thread_that_does_nothing_has_no_call() -> None:
     assert call_of(None) == ""
 
 
-# --- what a job does about it --------------------------------------------------------------------
+# --- the reaction of a job -----------------------------------------------------------------------
 
 
 class Blocked:
-    """A job that is RUNNING, whose loop is blocked as a test says."""
+    """A RUNNING job whose loop a test blocks."""
 
     def __init__(self, folder: Path, words: Callable[[], Clip | None]) -> None:
         app = TinyApplication(on_run=run_for_ever, words_while_waiting=words)

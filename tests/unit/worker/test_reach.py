@@ -1,4 +1,4 @@
-"""The room goes away in the middle of an interview and comes back: on virtual time."""
+"""A room that becomes unavailable in the middle of an interview, on virtual time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.looptime
 
-#: Seconds for whatever is to be said: the clip, and an utterance.
+#: Seconds that cover the clip and an utterance, with margin.
 TO_BE_SAID_S = load_clip(ClipName.BACK).duration_s + 2 * UTTERANCE_S
 
 Beginning = Callable[..., Awaitable[Stuck]]
@@ -27,7 +27,7 @@ Beginning = Callable[..., Awaitable[Stuck]]
 
 @pytest.fixture
 async def beginning(tmp_path: Path) -> AsyncIterator[Beginning]:
-    """Begins an interview, in the test itself: only there is the clock a virtual one."""
+    """Yield a function that begins an interview inside the test, where the clock is virtual."""
     begun: list[Stuck] = []
 
     async def begin(*fates: str) -> Stuck:
@@ -41,18 +41,18 @@ async def beginning(tmp_path: Path) -> AsyncIterator[Beginning]:
 
 
 def roles(stuck: Stuck) -> list[str]:
-    """What was said, by whom."""
+    """Return the roles of the turns."""
     return [turn["role"] or "answer" for turn in stuck.turns]
 
 
 def hears(stuck: Stuck, text: str) -> None:
-    """Words of the candidate are understood."""
+    """Emit a final transcript of the candidate."""
     event = UserInputTranscribedEvent(transcript=text, is_final=True)
     stuck.session.emit("user_input_transcribed", event)
 
 
 async def asked(beginning: Beginning) -> Stuck:
-    """An interview whose first question was heard."""
+    """Return an interview whose first question was heard."""
     stuck = await beginning()
     await asyncio.sleep(UTTERANCE_S + 0.5)
     assert roles(stuck) == ["opening"]
@@ -60,7 +60,7 @@ async def asked(beginning: Beginning) -> Stuck:
 
 
 async def restart(stuck: Stuck, *, away_s: float = 3.0, comes_after_s: float = 2.0) -> None:
-    """The server is killed and comes back, and so does the candidate, some seconds later."""
+    """Simulate a killed and restarted server; the candidate returns some seconds later."""
     stuck.reach.room_lost()
     stuck.stage.move(here=False)
     await asyncio.sleep(away_s)
@@ -121,7 +121,7 @@ async def test_an_answer_that_was_being_given_is_kept_and_asked_to_go_on(
 
     assert roles(stuck) == ["opening", "answer", "repeat"]
     assert (stuck.turns[1]["text"], stuck.turns[1]["interrupted"]) == ("I led a team", True)
-    # What the session has of it must not come back with the rest.
+    # The session's copy of the answer must not come back with the rest.
     assert stuck.session.answers_dropped == 1
     await stuck.answer("of five")
     await asyncio.sleep(TO_BE_SAID_S)
@@ -202,7 +202,7 @@ async def test_a_candidate_who_does_not_listen_again_is_spoken_to_all_the_same(
 
 
 async def drop_out(stuck: Stuck, away_s: float) -> None:
-    """The candidate alone is gone for a while."""
+    """Disconnect only the candidate for `away_s`."""
     stuck.stage.move(here=False)
     stuck.reach.person_left()
     await asyncio.sleep(away_s)

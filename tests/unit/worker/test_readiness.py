@@ -1,4 +1,4 @@
-"""A worker that could serve no job says so, and says why."""
+"""The readiness of a worker: it takes no job that it cannot serve, and reports the reason."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def unchanged_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A worker tells its job processes by the environment."""
+    """Restore the environment: a worker configures its job processes through it."""
     monkeypatch.setattr(os, "environ", os.environ.copy())
 
 
@@ -154,7 +154,7 @@ def test_a_provider_that_every_job_leaves_alone_does_not(tmp_path: Path) -> None
 
 @pytest.mark.usefixtures("without_local_models")
 def test_a_provider_whose_rest_is_over_may_be_asked_by_a_job(tmp_path: Path) -> None:
-    """With no job to probe it, nobody else would ever find out that it is back."""
+    """Without a job to probe the provider, its recovery would never be detected."""
     now = 1_000_000.0
     breaker = Breaker(tmp_path, clock=lambda: now)
     rests(breaker, "tts", "elevenlabs", seconds=60)
@@ -163,7 +163,7 @@ def test_a_provider_whose_rest_is_over_may_be_asked_by_a_job(tmp_path: Path) -> 
     assert speech_problems(settings(tmp_path), breaker) == (None, None)
 
 
-# --- telling --------------------------------------------------------------------------------------
+# --- reports --------------------------------------------------------------------------------------
 
 
 async def test_it_is_told_once_and_taken_back_by_itself(

@@ -1,4 +1,4 @@
-"""The README says what the code says."""
+"""The agreement of the README with the code."""
 
 from __future__ import annotations
 

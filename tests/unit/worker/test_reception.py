@@ -1,4 +1,4 @@
-"""Packets that do not come, and the line that is held for them: on virtual time."""
+"""Missing packets, and the audio output that is held for them, on virtual time."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from worker.reception import Reception
 
 pytestmark = pytest.mark.looptime
 
-#: As a browser sends them: 50 a second while somebody speaks, one in 0.4 s of silence.
+#: Packet intervals of a browser: 50 a second during speech, one in 0.4 s of silence.
 SPEECH_S = 0.02
 SILENCE_S = 0.4
 
 
 class Network:
-    """A candidate's microphone, its way to us, and what is done about it."""
+    """A candidate's microphone, its network path to the worker, and the worker's reactions."""
 
     def __init__(self) -> None:
         self.count: int | None = 1
@@ -65,7 +65,7 @@ class Network:
         self.released.append(asyncio.get_running_loop().time())
 
     async def lose_for(self, seconds: float) -> None:
-        """Nothing comes for so long."""
+        """Stop all packets for `seconds`."""
         self._flows.clear()
         await asyncio.sleep(seconds)
         self._flows.set()
@@ -79,7 +79,7 @@ class Network:
 
 @pytest.fixture
 async def network() -> AsyncIterator[Callable[[], Awaitable[Network]]]:
-    """Makes one, in the test itself: only there is the clock a virtual one."""
+    """Yield a function that makes a network inside the test, where the clock is virtual."""
     made: list[Network] = []
 
     async def make() -> Network:

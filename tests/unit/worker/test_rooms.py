@@ -1,4 +1,4 @@
-"""What a candidate's token allows."""
+"""The grants of a candidate's token."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a worker makes of its settings."""
+"""The agent server that a worker makes from its settings."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def test_the_agent_server_is_made_with_the_idle_processes_and_the_cleanup_
     server = Worker(settings).server
     assert server._num_idle_processes == idle
     assert server._shutdown_process_timeout == cleanup_s
-    # With a threshold the framework would size the pool by the CPU's load instead.
+    # With a threshold the framework would size the pool by the CPU's load.
     assert server._load_threshold == float("inf")
 
 

@@ -1,4 +1,4 @@
-"""Processes that cannot be prepared, in the framework's own pool on virtual time."""
+"""Processes whose set-up fails, in the framework's own pool on virtual time."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Told:
-    """What a worker is told, and an event for each."""
+    """The worker's notifications, with an event for each."""
 
     def __init__(self) -> None:
         self.failed: list[str] = []
@@ -43,7 +43,7 @@ class Told:
 
 
 class Breaking:
-    """A set-up that fails until it is mended, and counts."""
+    """A set-up that fails until it is repaired, and counts its calls."""
 
     def __init__(self) -> None:
         self.tries = 0
@@ -56,7 +56,7 @@ class Breaking:
 
 
 class FakeProcess:
-    """What a pool asks of a process, and no more."""
+    """The parts of a process that a pool uses."""
 
     running_job = None
 
@@ -68,7 +68,7 @@ class FakeProcess:
     async def start(self) -> None: ...
 
     async def initialize(self) -> None:
-        """As the framework's: what the set-up raises comes over as a text."""
+        """Run the set-up; as in the framework, only the text of its error is passed on."""
         try:
             self._set_up(None)
         except Exception as error:
@@ -92,7 +92,7 @@ async def no_job(_: JobContext) -> None: ...
 
 @pytest.fixture
 async def pool_of(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[..., ProcPool]]:
-    """Makes pools that are closed after the test."""
+    """Yield a function that makes pools, which are closed after the test."""
     monkeypatch.setattr(job_thread_executor, "ThreadJobExecutor", FakeProcess)
     pools: list[ProcPool] = []
 
@@ -132,7 +132,7 @@ async def test_a_set_up_that_fails_is_told_and_tried_again_with_back_off(
     watching.watch(pool)
     starting = asyncio.create_task(pool.start())
     await asyncio.sleep(1.9)
-    # The framework by itself would have made forty.
+    # The framework alone would have made forty processes.
     assert breaking.tries == 2
     assert set(told.failed) == {"the plugin is damaged"}
     await asyncio.sleep(600)
@@ -152,7 +152,7 @@ async def test_a_set_up_that_is_mended_is_found_out_without_a_job(
     watching.watch(pool)
     await pool.start()
     if idle == 0:
-        # Nobody makes a process before a job needs one.
+        # No process is made before a job needs one.
         with pytest.raises(RuntimeError, match="no process became available"):
             await pool.launch_job(cast(Any, SimpleNamespace(job=SimpleNamespace(id="AJ_1"))))
     assert told.is_down.is_set()
@@ -223,12 +223,12 @@ async def test_why_is_told_as_far_as_a_process_could_say(
     watching.stop()
 
 
-# --- what a process says --------------------------------------------------------------------------
+# --- messages of a process ------------------------------------------------------------------------
 
 
 @pytest.fixture
 def in_a_process(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """Set up as a job's process would be, but for its signals and its logs."""
+    """Set up as in a job's process, except for its signals and its logs."""
     monkeypatch.setattr(process, "ignore_signals", lambda: None)
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     monkeypatch.setattr(process, "redact_job_logs", lambda: None)
@@ -242,12 +242,12 @@ def prepare() -> None:
 
 
 def unavailable(*, stt: bool, tts: bool) -> None:
-    """Local models that do not load."""
+    """Simulate local models that do not load."""
     raise local_models.LocalSpeechUnavailable(f"{'moonshine' if stt else 'hibari'} did not load")
 
 
 def deaf(*, stt: bool, tts: bool) -> None:
-    """Local models of which one does not load."""
+    """Simulate a local STT that does not load."""
     if stt:
         unavailable(stt=stt, tts=tts)
 

@@ -1,4 +1,4 @@
-"""The settings: their bounds, where they come from, and what is shown of them."""
+"""The settings: their bounds, their sources, and their display."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ VARIABLES = {variable_of(name): name for name in Settings.model_fields}
 
 @pytest.fixture(autouse=True)
 def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No variable and no file of this machine's."""
+    """Remove this machine's variables and settings file."""
     for variable in VARIABLES:
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.chdir(tmp_path)
 
 
 def problem_of(variable: str, value: object) -> str:
-    """The one line that is said about a value."""
+    """Return the one line that reports a value."""
     with pytest.raises(SettingsInvalid) as refused:
         Settings.load(**{variable: value})
     (problem,) = refused.value.problems
@@ -82,7 +82,7 @@ def test_settings_do_not_change() -> None:
 
 # --- bounds -------------------------------------------------------------------------------------
 
-#: variable, least and greatest value that is taken, and those next to them that are not.
+#: Variable, smallest and largest accepted value, and their rejected neighbours.
 BOUNDS: tuple[tuple[str, str, str, str, str], ...] = (
     ("INTERVIEW_LIVEKIT_START_BUDGET_S", "0.001", "3600", "0", "3600.1"),
     ("INTERVIEW_DATABASE_POOL_SIZE", "1", "100", "0", "101"),
@@ -113,7 +113,7 @@ BOUNDS: tuple[tuple[str, str, str, str, str], ...] = (
     ("INTERVIEW_BUDGET_BOOTSTRAPPING_S", "0.001", "86400", "0", "86401"),
     ("INTERVIEW_BUDGET_READY_S", "0.001", "86400", "0", "86401"),
     ("INTERVIEW_BUDGET_RUNNING_S", "0.001", "86400", "0", "86401"),
-    # Above it livekit-agents would cancel the entrypoint first.
+    # Above this bound livekit-agents would cancel the entrypoint first.
     ("INTERVIEW_BUDGET_CLOSING_S", "0.001", "14", "0", "14.1"),
     ("INTERVIEW_HURRIED_CLOSING_S", "0.001", "14", "0", "14.1"),
     ("INTERVIEW_DEEPGRAM_ENDPOINTING_MS", "10", "5000", "9", "5001"),
@@ -215,7 +215,7 @@ def test_a_member_that_nobody_knows_is_named_with_the_known_ones(variable: str) 
     assert "Value error" not in problem
 
 
-# --- where they come from -----------------------------------------------------------------------
+# --- sources ------------------------------------------------------------------------------------
 
 
 def test_the_environment_wins_over_the_file_and_the_file_over_the_default(
@@ -241,7 +241,7 @@ def test_a_wrong_value_in_the_file_is_named_by_its_variable(tmp_path: Path) -> N
         Settings.load()
 
 
-# --- what is shown ------------------------------------------------------------------------------
+# --- display ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("variable", ["LIVEKIT_API_SECRET", "DATABASE_URL"])

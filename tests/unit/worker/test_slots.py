@@ -1,4 +1,4 @@
-"""How a worker takes jobs: by its slots, and never by the CPU's load."""
+"""The acceptance of jobs: by a worker's free slots, never by the CPU's load."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class FakeRequest:
-    """A job that is offered."""
+    """A job request."""
 
     def __init__(self, name: str) -> None:
         self.id = name
@@ -49,7 +49,7 @@ class FakeRequest:
 
 
 class Slots:
-    """A worker whose running jobs are a list."""
+    """A worker with a list as its running jobs."""
 
     def __init__(self, folder: Path, slots: int, **variables: Any) -> None:
         self.running: list[Any] = []
@@ -73,7 +73,7 @@ class Slots:
 
 @pytest.fixture(autouse=True)
 def unchanged_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A worker tells its job processes by the environment."""
+    """Restore the environment: a worker configures its job processes through it."""
     monkeypatch.setattr(os, "environ", os.environ.copy())
 
 
@@ -95,7 +95,7 @@ def test_the_load_is_the_share_of_slots_that_are_taken(
 def test_one_free_slot_keeps_the_worker_below_what_the_server_takes_for_full(
     tmp_path: Path, slots: int
 ) -> None:
-    """LiveKit's server drops a dispatch to a worker at its target load, and tells nobody."""
+    """LiveKit's server silently drops a dispatch to a worker at its target load."""
     taken = Slots(tmp_path, slots)
     for number in range(slots - 1):
         taken.run(f"AJ_{number}")
@@ -130,7 +130,7 @@ async def test_a_job_is_taken_under_an_identity_of_its_own(tmp_path: Path) -> No
 
 
 async def test_without_a_free_slot_another_worker_is_asked(tmp_path: Path) -> None:
-    """A plain rejection would be the end of the job for the server."""
+    """A plain rejection would end the job for the server."""
     slots = Slots(tmp_path, 1)
     slots.run("AJ_1")
     request = FakeRequest("AJ_2")
@@ -195,7 +195,7 @@ def test_a_worker_that_stops_tells_the_others_that_it_has_no_seats(tmp_path: Pat
 
 
 class LostServer:
-    """A server whose LiveKit goes away for good while one job runs."""
+    """A server that loses LiveKit permanently while one job runs."""
 
     def __init__(self) -> None:
         self.closed = False

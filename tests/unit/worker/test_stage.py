@@ -1,4 +1,4 @@
-"""The room that is away for a moment, as the line to the candidate has it."""
+"""A room that is unavailable for a moment, and the audio output to the candidate."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 async def room(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[RoomStage, Any]]:
-    """A stage whose line is listened to, and its room."""
+    """Yield a transport with a listener on its audio output, and its room."""
     monkeypatch.setattr(stage, "Line", HeardLine)
     room: Any = rtc.EventEmitter()
     room.remote_participants = {}
@@ -61,7 +61,7 @@ async def test_after_a_restart_of_the_server_nothing_is_played_before_the_candid
     here, events = room
     here.expect("ada")
     events.emit("reconnecting")
-    # In this order on a real server; the candidate comes seconds later, or first.
+    # The order on a real server; the candidate comes seconds later, or first.
     events.emit("local_track_republished", object(), "TR_before")
     events.emit("reconnected")
     assert not here.line.listened

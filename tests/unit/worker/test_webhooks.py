@@ -1,4 +1,4 @@
-"""LiveKit's webhooks: what is signed is taken, what is not is refused, and a room is looked at."""
+"""LiveKit's webhooks: signed ones are accepted, others refused, and their rooms are checked."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ LEFT = {"event": "participant_left", "room": {"name": "room-1"}, "participant": 
 
 
 def signed(body: str, *, key: str = KEY, secret: str = SECRET) -> str:
-    """What LiveKit brings as Authorization, with the digest of what it sends."""
+    """Return LiveKit's Authorization header, with the digest of the body."""
     digest = base64.b64encode(hashlib.sha256(body.encode()).digest()).decode()
     return api.AccessToken(key, secret).with_sha256(digest).to_jwt()
 
 
 class Received:
-    """A worker's server that takes webhooks, and what it was told."""
+    """A worker's server for webhooks, with the rooms and events that it received."""
 
     def __init__(self, folder: Path) -> None:
         self.rooms: list[str] = []

@@ -1,8 +1,9 @@
-"""Python imports this at its start, where this folder is on PYTHONPATH: a worker that gets stuck.
+"""Makes a worker get stuck: Python imports this module at its start from PYTHONPATH.
 
-Once STUCK_WHILE names a file that is there, the worker's main process is in a call that does not
-return before that file is gone. Its event loop stands still, its other threads go on. With
-NEVER_ENDS it has a thread that does not end, as a read from a disk that does not answer.
+The environment variable STUCK_WHILE names a file. Once that file exists, the worker's main process
+blocks in a call until the file is deleted: its event loop stands still, its other threads continue.
+With NEVER_ENDS the worker has a thread that never ends, like a read from a disk that does not
+answer.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ from pathlib import Path
 
 
 def wait_for(there: bool) -> None:
-    """Block until the file is there, or is not."""
+    """Block until the file exists (`there`), or until it does not."""
     while Path(os.environ["STUCK_WHILE"]).exists() is not there:
         time.sleep(0.05)
 
 
 def get_stuck_once_told() -> None:
-    """In a thread: a signal's handler runs in the main one, between two of its instructions."""
+    """Wait in a thread for the file, then block the main thread through its signal handler."""
     wait_for(there=True)
     os.kill(os.getpid(), signal.SIGUSR2)
 

@@ -1,4 +1,4 @@
-"""The drawings show the whole table, and one job's way through it."""
+"""The diagrams of the transition table and of one job's path through it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _name(edge: Edge) -> str:
 
 
 def _rows(svg: str) -> list[str]:
-    """The rows of the table that a drawing says it shows."""
+    """Return the rows of the table that a diagram claims to show."""
     groups = ElementTree.fromstring(svg).iter(f"{SVG}g")  # noqa: S314  # our own document
     return [row for group in groups for row in group.get("data-rows", "").split("; ") if row]
 
@@ -51,14 +51,14 @@ def _with_states_of(edge: Edge, named: dict[str, State]) -> Edge:
 
 
 def _killed() -> History:
-    """A job whose process was killed while the session ran."""
+    """Return a job whose process was killed while the session ran."""
     whole = healthy()
     return History(header=whole.header, transitions=whole.transitions[:5], signal=9)
 
 
 @pytest.mark.row("C6", "B13")
 def test_the_committed_drawings_are_what_the_table_gives() -> None:
-    """After a change of a table: `make diagrams`."""
+    """After a change of the table, run `make diagrams`."""
     for name, text in render.drawings(meanings()).items():
         assert (DIAGRAMS / name).read_text(encoding="utf-8") == text, f"{name} has drifted"
 
@@ -129,7 +129,7 @@ def test_the_seconds_of_a_time_out_are_those_the_job_ran_with() -> None:
 @pytest.mark.row("C6")
 def test_the_way_of_a_job_is_numbered_and_timed() -> None:
     svg = render.svg(degraded())
-    assert _texts(svg, "badge-text") == ["1", "2", "3", "4", "5", "6", "7", "1"]  # the legend's
+    assert _texts(svg, "badge-text") == ["1", "2", "3", "4", "5", "6", "7", "1"]  # the legend
     assert "0.12 s" in _texts(svg, "strong")
     assert {"candidate_left", "abandoned · CandidateLeft"} <= set(_texts(svg, "way-text"))
     assert "interview_completed" not in _texts(svg, "way-text")
@@ -219,9 +219,9 @@ def test_a_new_edge_without_a_straight_way_is_written_below_the_drawing() -> Non
 
 
 def _with_a_new_state() -> View:
-    """The table with PAUSED, to which a running job can go and from which it comes back.
+    """Return the table with an added state PAUSED, which a running job can enter and leave.
 
-    Like every state before CLOSING it has the endings that all of them have.
+    Like every state before CLOSING it has the common endings.
     """
     whole = view()
     common = [x.edges[0] for a in whole.arrows if a.sources == whole.live for x in a.labels]

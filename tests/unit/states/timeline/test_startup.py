@@ -1,4 +1,4 @@
-"""How a job started, and which steps decided when it was RUNNING."""
+"""A job's start-up and the steps on its critical chain to RUNNING."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def step(name: str, began: float, ended: float, needs: tuple[str, ...] | None = 
 
 
 def started(*steps: Step, running_at: float = 1.0) -> Startup:
-    """A job that connected for 0.1 s, loaded until 0.6 s, and whose session then started."""
+    """Return a job that connected for 0.1 s, loaded until 0.6 s and then started its session."""
     history = journey(
         (0.1, Event.ROOM_CONNECTED),
         (0.1, Event.BOOTSTRAP_STARTED),
@@ -175,7 +175,7 @@ def test_a_job_whose_record_ends_half_way_is_read_up_to_there() -> None:
     assert startup(History()).chain == ()
 
 
-# --- what a journal says of a loader --------------------------------------------------------------
+# --- a loader's record in a journal ---------------------------------------------------------------
 
 
 def test_needs_and_budgets_come_back_out_of_json() -> None:
@@ -183,7 +183,7 @@ def test_needs_and_budgets_come_back_out_of_json() -> None:
     assert history.steps == healthy().steps
 
 
-# --- many ---------------------------------------------------------------------------------------
+# --- many start-ups -----------------------------------------------------------------------------
 
 
 def spread_of(*histories: History) -> Spread:

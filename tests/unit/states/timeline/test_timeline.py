@@ -1,4 +1,4 @@
-"""The drawings of a start-up, of a whole interview, and of many start-ups."""
+"""The diagrams of a start-up, of a whole interview, and of many start-ups."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def handshake_failed() -> History:
 
 
 def crowded() -> History:
-    """Everything longer and more than there is."""
+    """Return a job with longer names and more entries than real jobs have."""
     long = "n" * 80
     steps = tuple(replace(s, name=f"load {long}{i}") for i, s in enumerate(degraded().steps))
     faults = tuple({"t": 3.0 * i, "where": f"{long}{i % 7}", "error": long} for i in range(70))

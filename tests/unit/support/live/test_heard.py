@@ -1,4 +1,4 @@
-"""How often a line was understood in what a candidate heard, and where."""
+"""The count and the position of a sentence in a candidate's transcript."""
 
 from __future__ import annotations
 

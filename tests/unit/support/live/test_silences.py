@@ -1,4 +1,4 @@
-"""How long nothing was heard in a turn."""
+"""The longest silence in a turn."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all commands share: one line for an error, and an exit code that means something."""
+"""Behaviour common to all commands: one line for an error, and a meaningful exit code."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 
 def error_of(kind: type[Exception]) -> Exception:
-    """One of its kind, whatever its constructor wants: only its kind and its text count here."""
+    """Return an error of this class, bypassing its constructor: only class and text matter here."""
     plain = {"__init__": lambda _: None, "__str__": lambda _: "what went wrong"}
     error: Exception = type(kind.__name__, (kind,), plain)()
     return error

@@ -20,7 +20,7 @@ from worker.doctor.visit import Visit
 
 @pytest.fixture(autouse=True)
 def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """No settings of this machine's, and the logs as they were."""
+    """Isolate the test from this machine's settings, and restore logging."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("INTERVIEW_DATA_DIR", str(tmp_path))
     monkeypatch.setattr("worker.doctor.preparation.prepare", lambda _: None)

@@ -1,4 +1,4 @@
-"""`interview-worker faults`, and the same tables for the README."""
+"""`interview-worker faults`, and the same tables in the README."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from worker import readme
 from worker.cli.app import app
 from worker.faults.points import POINTS, Kind
 
-#: Wide enough for every line to stay one.
+#: Wide enough to keep every line unwrapped.
 WIDE = {"COLUMNS": "200"}
 
 

@@ -32,7 +32,7 @@ def journals(tmp_path: Path) -> Path:
 
 
 def records_of(history: History) -> Iterator[dict[str, Any]]:
-    """The records that a journal with this history has, but for those of the conditions."""
+    """Yield the records of a journal with this history, without condition records."""
     yield {"kind": "job", "t": 0.0, **history.header}
     for x in history.transitions:
         ways = {"from": x.source, "event": x.event, "to": x.target}
@@ -42,7 +42,7 @@ def records_of(history: History) -> Iterator[dict[str, Any]]:
 
 
 def write(path: Path, history: History, *, version: int = 1, age_s: float = 0.0) -> Path:
-    """A journal file that was written so many seconds ago."""
+    """Write a journal file that is `age_s` seconds old."""
     lines = [
         json.dumps({"v": version, "seq": seq, "at": "", **record})
         for seq, record in enumerate(records_of(history))
@@ -53,7 +53,7 @@ def write(path: Path, history: History, *, version: int = 1, age_s: float = 0.0)
 
 
 def run(*arguments: str | Path, folder: Path) -> Result:
-    # Wide enough for every line to stay one.
+    # Wide enough to keep every line unwrapped.
     env = {"INTERVIEW_DATA_DIR": str(folder.parent), "COLUMNS": "200", "DATABASE_URL": ""}
     return CliRunner().invoke(app, [str(argument) for argument in arguments], env=env)
 
@@ -154,7 +154,7 @@ def test_a_loaders_record_says_what_it_waited_for(tmp_path: Path) -> None:
     assert (closer.needs, closer.budget_s) == (None, None)
 
 
-# --- many ---------------------------------------------------------------------------------------
+# --- many jobs ----------------------------------------------------------------------------------
 
 
 def test_many_jobs_are_spread_out_and_what_cannot_be_read_is_counted(journals: Path) -> None:
@@ -203,7 +203,7 @@ def test_only_the_newest_are_read_the_newest_first(tmp_path: Path, journals: Pat
     assert [path.stem for path in newest] == ["AJ_0", "AJ_1", "AJ_2"]
 
 
-# --- what goes wrong ------------------------------------------------------------------------------
+# --- invalid input --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("command", ["plot", "blame", "critical-chain"])

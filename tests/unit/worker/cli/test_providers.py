@@ -1,4 +1,4 @@
-"""`interview-worker providers`: what it says of each member of each chain."""
+"""`interview-worker providers`: the status of each member of each chain."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from worker.providers.breaker import Breaker, BreakerRecord
 
 @pytest.fixture
 def breaker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Breaker:
-    """The breaker of a worker with a key of Deepgram and none of ElevenLabs."""
+    """Return the breaker of a worker with a Deepgram key and no ElevenLabs key."""
     monkeypatch.chdir(tmp_path)
     for variable, value in {
         "INTERVIEW_DATA_DIR": str(tmp_path),

@@ -1,4 +1,4 @@
-"""Tables of what may be anybody's words, and names that commands do not take."""
+"""Tables of untrusted text, and names that commands refuse."""
 
 from __future__ import annotations
 

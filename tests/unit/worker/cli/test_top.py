@@ -1,4 +1,4 @@
-"""`top`: what a worker's jobs do, as a page and as JSON."""
+"""`top`: the activity of a worker's jobs, as a page and as JSON."""
 
 from __future__ import annotations
 

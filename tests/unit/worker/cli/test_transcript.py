@@ -1,4 +1,4 @@
-"""An interview's transcript, as people read it."""
+"""An interview's transcript in its readable form."""
 
 from __future__ import annotations
 

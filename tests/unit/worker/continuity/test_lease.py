@@ -1,4 +1,4 @@
-"""A job's lease, on virtual time: a job that has lost it is mute and gone, and no other is."""
+"""A job's lease on virtual time: a job that lost it is muted and ends, and no other job does."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def lease_of_job(job_id: str = JOB_ID) -> JobLease:
 
 @asynccontextmanager
 async def held(folder: Path, own: JobLease, database: Any = DATABASE) -> AsyncIterator[Rig]:
-    """A job that runs for ever under its lease."""
+    """Run a job forever under its lease."""
 
     async def run(job: Job) -> None:
         async with own.guarded(job, lambda: database):
@@ -60,7 +60,7 @@ async def held(folder: Path, own: JobLease, database: Any = DATABASE) -> AsyncIt
 
 
 async def ended(running: Rig) -> float:
-    """Seconds until it is closing."""
+    """Return the seconds until the job is closing."""
     began = asyncio.get_running_loop().time()
     await running.job.life.reached(State.CLOSING)
     return asyncio.get_running_loop().time() - began
@@ -149,7 +149,7 @@ async def test_an_interview_that_is_deleted_while_it_runs_is_held_to_its_end(
         (1, ("interviewer-AJ_a", "iv-2", "9"), False),
         (1, ("somebody", "iv-1", "many"), False),
         (None, ("interviewer-AJ_a", "iv-1", "1"), True),
-        # Two without a database: by their identities, so that one of them stays.
+        # Two jobs without a database decide by their identities, so that exactly one stays.
         (None, ("interviewer-AJ_z", "iv-1", "0"), True),
         (None, ("interviewer-AJ_a", "iv-1", "0"), False),
     ],

@@ -1,4 +1,4 @@
-"""One worker's sign to the others, on virtual time."""
+"""One worker's heartbeat to the other workers, on virtual time."""
 
 from __future__ import annotations
 
@@ -22,6 +22,6 @@ async def test_a_worker_that_stops_as_it_has_something_to_tell_stops(turns: int)
         await asyncio.sleep(0)
     running.cancel()
     done, _ = await asyncio.wait({running}, timeout=60)
-    await end(running)  # should it go on, the test is over all the same
+    await end(running)  # end the task even if the test fails
     assert done
     assert running.cancelled()

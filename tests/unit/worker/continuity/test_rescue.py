@@ -1,4 +1,4 @@
-"""Who comes back, in any order of things: never two with a live lease, one dispatch a token."""
+"""The rescue of orphaned interviews in any order of events: one live lease, one dispatch."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def rescue_in(rooms: MemoryRooms) -> Rescue:
 
 @pytest.fixture
 def stranded() -> MemoryLeases:
-    """An interview whose interviewer's lease ran out."""
+    """Return an interview whose interviewer's lease expired."""
     return MemoryLeases(token=1, job="AJ_1", last="AJ_1", expires=99.0, running=True)
 
 
 @pytest.fixture
 def passes(stranded: MemoryLeases, monkeypatch: pytest.MonkeyPatch) -> Passes:
-    """Lets seconds pass, for the database and for whoever looks."""
+    """Return a function that advances the clock of the database and of the rescuer."""
     monkeypatch.setattr(rescue, "time", SimpleNamespace(monotonic=lambda: stranded.now))
 
     def passes(seconds: float) -> None:
@@ -132,7 +132,7 @@ async def test_an_interview_whose_candidate_is_gone_for_good_is_over(
     rooms.here, rooms.broken = {CANDIDATE}, {"send"}
     await look_after(0)
     rooms.here = set()
-    await look_after(2)  # away anew
+    await look_after(2)  # gone again
     await look_after(GRACE_S - 1)
     assert not stranded.over
     await look_after(1)
@@ -166,7 +166,7 @@ async def test_whoever_was_sent_meanwhile_has_found_the_candidate_there(
     watching = rescue_in(rooms)
     await watching.look(stranded)
     rooms.here = {CANDIDATE}
-    assert await rescue_in(rooms).look_at(stranded, room="r") == 1  # another worker was told
+    assert await rescue_in(rooms).look_at(stranded, room="r") == 1  # another worker got the webhook
     rooms.here = set()
     passes(GRACE_S + 1)
     await watching.look(stranded)
@@ -194,20 +194,20 @@ async def test_of_many_that_look_at_once_one_sends(stranded: MemoryLeases) -> No
     assert sum(sent) == 1
 
 
-# --- the watcher ----------------------------------------------------------------------------------
+# --- the leader -----------------------------------------------------------------------------------
 
 
 WATCH_S = 0.5
 
 
 class Duty:
-    """A row of `duties` on the event loop's time."""
+    """A leader lock (a row of `duties`) on the event loop's time."""
 
     def __init__(self) -> None:
         self.holder = ""
         self.until = 0.0
         self.looks: list[tuple[str, float]] = []
-        #: Who looked for the first time since the duty was theirs.
+        #: Holders at their first check since they took the lock.
         self.anew: list[str] = []
 
     def watcher(self, name: str) -> Watcher:
@@ -240,14 +240,14 @@ async def test_one_worker_looks_and_another_takes_over_when_it_dies() -> None:
     await asyncio.sleep(9)
     assert {name for name, _ in duty.looks} == {"first"}
     assert len(duty.looks) == 19
-    # A database that was away in between may have had another one look.
+    # Another leader may have checked during the database error, so the next check is a first one.
     assert duty.anew == ["first", "first"]
     first.cancel()
     died_at = asyncio.get_running_loop().time()
     await asyncio.sleep(10)
     await end(second)
     taken_at = next(at for name, at in duty.looks if name == "second")
-    # Before the leases of the dead worker's interviews have ended.
+    # The takeover comes before the leases of the dead worker's interviews expire.
     assert taken_at - died_at <= WATCH_S + SPARE_S + WATCH_S <= LEASE_S
 
 
@@ -266,12 +266,12 @@ STEPS = st.one_of(
 
 
 class Schedule:
-    """Does steps in their order, and knows who may speak by the rules of the protocol."""
+    """Runs steps in order and checks which job may speak by the protocol's rules."""
 
     def __init__(self) -> None:
         self.leases = MemoryLeases()
         self.rooms = MemoryRooms()
-        #: The token that each job believes to hold.
+        #: The token that each job believes it holds.
         self.tokens: dict[str, int] = {}
         self.sent = 0
 
@@ -300,7 +300,7 @@ class Schedule:
             return
 
     def check(self) -> None:
-        """No two jobs have one token, no two dispatches; whoever has the highest is the holder."""
+        """Assert that tokens and claims are unique and the highest token holds the lease."""
         assert len(set(self.tokens.values())) == len(self.tokens)
         assert len(set(self.leases.claims)) == len(self.leases.claims)
         assert self.sent <= len(self.leases.claims)

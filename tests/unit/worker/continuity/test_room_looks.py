@@ -1,4 +1,4 @@
-"""When a room is looked at of which something was told, on virtual time."""
+"""The schedule of checks of rooms that a webhook named, on virtual time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ AGAIN_S = 3.0
 
 
 class Looked:
-    """The looks, which take a second each, and how many were under way at once."""
+    """Recorded checks, which take a second each, and the number of concurrent ones."""
 
     def __init__(self) -> None:
         self.at: list[tuple[str, float]] = []
@@ -34,7 +34,7 @@ class Looked:
             raise self.fails.pop()
 
     async def told(self, *rooms: tuple[float, str], until_s: float) -> list[tuple[str, float]]:
-        """What is looked at, and when, where so much is told at these times."""
+        """Run until `until_s` with webhooks at these times, and return the checks."""
         loop = asyncio.get_running_loop()
         running = asyncio.create_task(self.looks.run())
         for at_s, room in rooms:

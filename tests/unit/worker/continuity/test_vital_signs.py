@@ -1,4 +1,4 @@
-"""A job is alive while its process runs and its journal is touched."""
+"""Liveness of a job: its process runs and its journal is touched."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_stopped_process_is_not_alive_and_is_once_it_goes_on(journal: Path) ->
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
         assert is_alive(journal, child.pid)
         os.kill(child.pid, signal.SIGSTOP)
-        # Returns once it is stopped.
+        # Return once the process is stopped.
         os.waitpid(child.pid, os.WUNTRACED)
         assert not is_alive(journal, child.pid)
         os.kill(child.pid, signal.SIGCONT)

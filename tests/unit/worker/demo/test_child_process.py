@@ -1,4 +1,4 @@
-"""Children end with the process that started them."""
+"""Child processes that end with the process that started them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Levels and recordings of what a participant hears."""
+"""Levels and recordings of the audio that a participant receives."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def frame(level: int, count: int = FRAME) -> Pcm:
 
 
 def feed(meter: LevelMeter, levels: list[int], *, start_s: float = 0.0) -> list[bool]:
-    """Frames of 10 ms after each other."""
+    """Feed consecutive frames of 10 ms."""
     times = [start_s + index / 100 for index in range(len(levels))]
     return [
         meter.feed(frame(level), start_s=at, end_s=at + 0.01)

@@ -1,4 +1,4 @@
-"""Where the `livekit-server` program comes from."""
+"""The sources of the `livekit-server` program."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def cache(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def path_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder in front of a PATH that holds a shell, and neither Go nor livekit-server."""
+    """Prepend an empty folder to a PATH that has a shell, and neither Go nor livekit-server."""
     folder = tmp_path / "path"
     folder.mkdir()
     monkeypatch.setenv("PATH", os.pathsep.join([str(folder), "/usr/bin", "/bin"]))
@@ -46,7 +46,7 @@ def path_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def fake_go(folder: Path, install: str) -> None:
-    """A Go that is recent enough, and does `install` when asked to install a module."""
+    """Create a recent `go` program that runs `install` when asked to install a module."""
     program(folder / "go", f'if [ "$1" = env ]; then echo go1.26.6; else {install}; fi')
 
 

@@ -1,4 +1,4 @@
-"""What a LiveKit server on one machine is told: its configuration and its ports."""
+"""The configuration and the ports of a local LiveKit server."""
 
 from __future__ import annotations
 

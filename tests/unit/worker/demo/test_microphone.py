@@ -20,7 +20,7 @@ pytestmark = pytest.mark.looptime
 
 
 class Room:
-    """Takes the microphone's frames, slowly where it is told to."""
+    """Takes the microphone's frames, with a configurable delay."""
 
     def __init__(self) -> None:
         self.frames: list[Pcm] = []

@@ -1,4 +1,4 @@
-"""The demo's candidate has an answer to everything."""
+"""The script of the demo's candidate, which has an answer to everything."""
 
 from __future__ import annotations
 

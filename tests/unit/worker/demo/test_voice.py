@@ -9,7 +9,7 @@ from worker.demo.voice import LocalVoice, split_at_pauses, without_pauses
 
 
 def spoken(text: str) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
-    """Ten loud samples for each word."""
+    """Return ten loud samples for each word."""
     return np.full(10 * len(text.split()), 0.5, np.float32)
 
 

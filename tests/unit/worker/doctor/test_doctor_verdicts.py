@@ -1,4 +1,4 @@
-"""From which figure on a thing warns, and from which it is wrong."""
+"""The doctor's thresholds for warnings and errors."""
 
 from __future__ import annotations
 
@@ -239,7 +239,7 @@ def test_processors_are_judged_against_the_slots(cpus: float, slots: int, verdic
 
 
 def groups(folder: Path, membership: str, **files: str) -> Limits:
-    """The limits of a process of these groups, whose files are named by `/` as `__`."""
+    """Return the limits of a process in these cgroups; `__` in a file name stands for `/`."""
     for name, text in files.items():
         path = folder.joinpath(*name.split("__")[:-1], name.split("__")[-1].replace("_of_", "."))
         path.parent.mkdir(parents=True, exist_ok=True)

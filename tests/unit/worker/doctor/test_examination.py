@@ -1,4 +1,4 @@
-"""How checks are run: side by side, each within its time, none fatal to the others."""
+"""The runner of checks: concurrent, each within its budget, none fatal to the others."""
 
 from __future__ import annotations
 

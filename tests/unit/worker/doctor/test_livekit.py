@@ -1,4 +1,4 @@
-"""What the doctor says of a LiveKit server that is away, is another, or refuses."""
+"""The doctor's findings on a LiveKit server that is unreachable, of another kind, or refuses."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def visit_to(folder: Path, url: str, *, key: str = KEY, secret: str = SECRET) ->
 
 @asynccontextmanager
 async def server(answer: web.Response) -> AsyncIterator[str]:
-    """The URL of a server that answers this to everything."""
+    """Yield the URL of a server that gives this answer to every request."""
 
     async def handle(_: web.Request) -> web.Response:
-        # A response is sent once; this is another each time.
+        # A response object can be sent only once, so make a new one.
         return web.Response(status=answer.status, body=answer.body, headers=answer.headers)
 
     app = web.Application()

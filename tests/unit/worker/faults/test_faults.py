@@ -1,4 +1,4 @@
-"""What a fault does where it strikes."""
+"""The effect of each fault at its injection point."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ async def delivered(point: str, name: str, *given: Any) -> list[Any]:
     return [item async for item in faults.through(point, items(*given), name)]
 
 
-# --- while no fault is set ------------------------------------------------------------------------
+# --- no fault set ---------------------------------------------------------------------------------
 
 
 @pytest.mark.row("B11")
@@ -127,7 +127,7 @@ def test_a_process_hangs_as_a_whole(monkeypatch: pytest.MonkeyPatch, text: str) 
     assert slept == [3600]
 
 
-# --- what the parts of the worker get to see ------------------------------------------------------
+# --- errors as the worker's parts see them --------------------------------------------------------
 
 
 @pytest.mark.parametrize("point", ["stt", "tts", "llm"])
@@ -194,7 +194,7 @@ async def test_garbage_is_silence_for_speech_and_noise_for_text() -> None:
     assert "hello" not in event.alternatives[0].text
 
 
-# --- when -----------------------------------------------------------------------------------------
+# --- conditions for triggering --------------------------------------------------------------------
 
 
 @pytest.mark.row("B11")

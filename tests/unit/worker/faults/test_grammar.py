@@ -1,4 +1,4 @@
-"""INTERVIEW_FAULTS: what can be set, what is refused, and that the table is that of the code."""
+"""INTERVIEW_FAULTS: valid values, refused values, and a table that matches the code."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _RAISES = {"stt": "401", "tts": "429", "llm": "503", "database": "53100"}
 
 @st.composite
 def faults(draw: st.DrawFn) -> Fault:
-    """Any fault that makes sense."""
+    """Draw any valid fault."""
     point: Point = draw(st.sampled_from(POINTS))
     kind = draw(st.sampled_from(point.kinds))
     state = draw(st.sampled_from(State)) if point.in_states and draw(st.booleans()) else None
@@ -64,7 +64,7 @@ def test_whatever_is_written_it_is_faults_or_one_line(text: str) -> None:
 
 
 def read(text: str) -> tuple[tuple[Fault, ...], str]:
-    """The faults, or else why there are none."""
+    """Return the faults, or the error message."""
     try:
         return parse(text), ""
     except FaultInvalid as error:
@@ -152,12 +152,12 @@ def test_another_application_may_have_other_resources(tmp_path: Path, applicatio
         settings_in(tmp_path, **given)
 
 
-# --- the table is that of the code ----------------------------------------------------------------
+# --- the table matches the code -------------------------------------------------------------------
 
 
 @cache
 def all_calls(path: Path) -> tuple[ast.Call, ...]:
-    """Every call of a method in a file."""
+    """Return every method call in a file."""
     nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
     return tuple(
         node for node in nodes if isinstance(node, ast.Call) and hasattr(node.func, "attr")
@@ -165,7 +165,7 @@ def all_calls(path: Path) -> tuple[ast.Call, ...]:
 
 
 def calls(of: str, folder: Path = WORKER) -> Iterator[ast.Call]:
-    """Every call of a method or function of this name."""
+    """Yield every call of a method or function of this name."""
     for path in folder.rglob("*.py"):
         for call in all_calls(path):
             if getattr(call.func, "attr", "") == of:
@@ -185,7 +185,7 @@ def test_every_point_of_the_table_stands_in_the_code_and_no_other() -> None:
         for call in calls(of)
         if getattr(getattr(call.func, "value", None), "id", "") == "faults"
     }
-    # `process` is where a state is entered.
+    # The point `process` has no call: entering a state triggers it.
     assert found == {point.point for point in POINTS} - {"process"}
 
 

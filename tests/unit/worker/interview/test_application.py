@@ -70,7 +70,7 @@ def test_metadata_that_names_no_interview_is_refused_without_quoting_it(metadata
 async def test_invalid_metadata_is_the_orchestrators_to_report(
     tmp_path: Path, metadata: str
 ) -> None:
-    """Making the application never raises: there is a lifecycle to say what is wrong."""
+    """Creating the application never raises, so that a lifecycle exists to report the error."""
     app = application(tmp_path, metadata)
     assert app.header() == {"interview_id": None}
     orchestrator = next(r for r in app.resources() if r.name == "orchestrator")
@@ -117,7 +117,7 @@ async def test_without_a_database_setting_the_database_is_not_configured(tmp_pat
 
 
 async def loaded(app: InterviewApplication) -> AgentResources:
-    """What is held where nothing but the orchestrator has loaded."""
+    """Load only the orchestrator, and return the resources."""
     held = AgentResources()
     orchestrator = next(r for r in app.resources() if r.name == "orchestrator")
     held.hold(orchestrator, await orchestrator.load(held))
@@ -127,7 +127,7 @@ async def loaded(app: InterviewApplication) -> AgentResources:
 async def test_what_has_not_loaded_is_nothing_and_never_the_frameworks_default(
     tmp_path: Path,
 ) -> None:
-    """Its default would be another model, loaded on the event loop."""
+    """The framework's default would be another model, loaded on the event loop."""
     app, job = application(tmp_path), WatchedJob()
     session, agent = app.start_session(cast("Job", job), await loaded(app))
     assert session.vad is None

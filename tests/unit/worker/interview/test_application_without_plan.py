@@ -1,4 +1,4 @@
-"""An interview whose plan cannot be had: tried again for as long as there is time, then said so."""
+"""An interview whose plan is unavailable: retries until the budget ends, then an apology."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.looptime
 
 
 class PlanAlone(InterviewApplication):
-    """An interview of which only the plan and the database are loaded."""
+    """An interview that loads only the plan and the database."""
 
     def resources(self) -> Sequence[Resource]:
         return [r for r in super().resources() if r.name in ("orchestrator", "database")]

@@ -1,4 +1,4 @@
-"""The recordings that need no provider."""
+"""The recorded clips, which need no provider."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ CLIPS = importlib.resources.files("worker.interview") / "clips"
 
 
 def recording_of(name: ClipName) -> bytes:
-    """A clip's file."""
+    """Return the content of a clip's file."""
     return (CLIPS / f"{name.value}.opus").read_bytes()
 
 
 @pytest.fixture
 def reinstalled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """The folder of the clips, empty; none of them was looked for."""
+    """Replace the folder of the clips by an empty one, and clear the cache of loaded clips."""
     monkeypatch.setattr(clips, "_found", {})
     monkeypatch.setattr(importlib.resources, "files", lambda _: tmp_path)
     folder = tmp_path / "clips"
@@ -119,7 +119,7 @@ def test_a_recording_without_a_sound_is_none(tmp_path: Path, seconds: float) -> 
 
 
 def tone_of(rate: int, *, seconds: float, level: int = 9000) -> bytes:
-    """A WAV file."""
+    """Return a WAV file with a tone."""
     target = io.BytesIO()
     with wave.open(target, "wb") as file:
         file.setnchannels(1)

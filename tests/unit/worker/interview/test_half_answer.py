@@ -1,4 +1,4 @@
-"""What is written down of an answer while it is being given."""
+"""The records of an answer in progress."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.looptime
 
 
 class Records:
-    """A journal of what was heard."""
+    """A journal of transcripts."""
 
     def __init__(self) -> None:
         self.written: list[tuple[str, str]] = []

@@ -1,4 +1,4 @@
-"""What was heard of an utterance that was cut off, or broke off by itself."""
+"""The heard part of an utterance that was interrupted or broke off."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TEXT = "One two three four five six seven eight nine ten."
 
 
 class Line:
-    """Plays what a test says."""
+    """An audio output that reports the playout a test sets."""
 
     def __init__(self) -> None:
         self.last: Playout | None = None
@@ -48,7 +48,7 @@ def test_of_an_utterance_that_was_all_made_its_share_was_heard(
 def test_a_voice_that_stalls_has_said_what_its_sound_has_room_for(
     line: Line, heard: HeardOf, broke_off: bool
 ) -> None:
-    # One that broke off has made no more than that.
+    # For a broken-off utterance, the audio made equals the audio played.
     line.plays(1.0, of=1.0 if broke_off else None)
 
     assert heard.part(TEXT, TEXT, broke_off=broke_off) == "One two three"

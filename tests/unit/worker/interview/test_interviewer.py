@@ -26,7 +26,7 @@ FOLLOW_UP = "Which part of the matter was it?"
 
 
 class Interview:
-    """An interview in text, whose turns can be waited for."""
+    """An interview in text, whose turns a test can await."""
 
     def __init__(self, orchestrator: OrchestratorLLM) -> None:
         self.orchestrator = orchestrator
@@ -48,7 +48,7 @@ class Interview:
         self.turns.put_nowait(turn)
 
     async def said(self) -> dict[str, Any]:
-        """The interviewer's next turn, once it is in the plan as well."""
+        """Return the interviewer's next turn, once the plan has it as well."""
         await self.agent.speak_next()
         turn = await self.turns.get()
         for _ in range(3):
@@ -56,7 +56,7 @@ class Interview:
         return turn
 
     async def answer(self, text: str) -> dict[str, Any]:
-        """What the framework does at the end of the candidate's turn; returns what was kept."""
+        """End the candidate's turn as the framework does, and return the stored turn."""
         message = llm.ChatMessage(role="user", content=[text])
         await self.agent.on_user_turn_completed(llm.ChatContext(), message)
         return self.turns.get_nowait()
@@ -276,7 +276,7 @@ async def test_an_interruption_while_the_model_thinks_leaves_nothing_behind(
 
 @pytest.fixture
 def pauses(interview: Interview, monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Each change of the silence that ends an answer."""
+    """Record each change of the silence that ends an answer."""
     changes: list[float] = []
 
     def note(*, endpointing_opts: Any) -> None:

@@ -1,4 +1,4 @@
-"""What becomes of words that are typed, cut off by the end, or spoken by nobody."""
+"""Words that are typed, cut off by the end of the session, or not spoken for lack of a TTS."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PLAN = plan_of(question(0), question(1))
 
 
 class Interview:
-    """An interview in text: what is kept of it, and what is written to the candidate."""
+    """An interview in text: its stored turns, and the text written to the candidate."""
 
     def __init__(self, orchestrator: OrchestratorLLM) -> None:
         self.orchestrator = orchestrator
@@ -53,7 +53,7 @@ class Interview:
         self.session.emit("user_input_transcribed", event)
 
     async def spoken(self, text: str, *, broke_off: bool = False) -> None:
-        """As the framework says it: what was heard of the next move."""
+        """Record the next move as the framework does, with the part that was heard."""
         items = [SimpleNamespace(type="message", text_content=text, interrupted=broke_off)]
         handle = SimpleNamespace(chat_items=items if text else [], interrupted=False)
         move = self.orchestrator.next_move()
@@ -233,6 +233,6 @@ async def test_words_that_are_written_are_a_turn_that_was_read(interview: Interv
     assert interview.written == [opening]
     kept = interview.turns.get_nowait()
     assert (kept["text"], kept["heard"], kept["generated"]) == (opening, "", opening)
-    # It was read, so it can be answered.
+    # The candidate has read the text and can answer it.
     assert interview.orchestrator.next_move().role is not Role.OPENING
     assert not interview.agent.floor.ours

@@ -1,4 +1,4 @@
-"""An interviewer who has to make room: what is said is kept, and nothing more is begun."""
+"""An interviewer that has to hand over: its words are stored, and it starts nothing new."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A turn that got stuck: what the candidate hears of it, rung by rung, on virtual time."""
+"""The recovery of a stuck turn, step by step, on virtual time."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ pytestmark = pytest.mark.looptime
 Begin = Callable[..., Awaitable[Stuck]]
 
 OPENING = f"{PLAN.opening} {PLAN.questions[0].text}"
-#: Nothing that is late by a word being spoken is late.
+#: Allowed delay of a step in seconds: a step may wait for a clip that is being spoken.
 A_WORD_S = 4.0
 
 
 @pytest.fixture
 async def begin(tmp_path: Path) -> AsyncIterator[Begin]:
-    """Begins an interview, in the test itself: only there is the clock a virtual one."""
+    """Yield a function that begins an interview inside the test, where the clock is virtual."""
     begun: list[Stuck] = []
 
     async def one(*fates: str) -> Stuck:
@@ -278,7 +278,7 @@ async def test_a_rung_is_a_record_of_its_name_and_of_the_silence_before_it() -> 
     assert (fault["rung"], fault["silent_s"]) == ("again", 8.012)
 
 
-# --- who is not to be disturbed ---------------------------------------------------------------
+# --- candidates who must not be disturbed -----------------------------------------------------
 
 
 async def test_nothing_is_said_to_a_candidate_who_is_away(begin: Begin) -> None:

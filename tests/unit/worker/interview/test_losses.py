@@ -1,4 +1,4 @@
-"""What a candidate hears, or does not, of each loss in the middle of an interview."""
+"""The announcements to the candidate for each loss in the middle of an interview."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.looptime
 
 
 class Losing:
-    """A job that runs, whose resources come and go."""
+    """A running job whose resources become unavailable and available again."""
 
     def __init__(self) -> None:
         self.job = WatchedJob()
@@ -49,7 +49,7 @@ class Losing:
         self.deafened += 1
 
     async def say(self, condition: Condition, event: Event = Event.RESOURCE_LOST) -> None:
-        """What the lifecycle does with a report, and time for all that follows."""
+        """Report a condition as the lifecycle does, and wait for its effects."""
         life = self.job.life
         life.conditions = life.conditions.updated(condition)
         for listener in self.job.listeners:
@@ -59,7 +59,7 @@ class Losing:
 
 @pytest.fixture
 async def begin() -> AsyncIterator[Any]:
-    """Begins to follow a job, in the test itself: only there is the clock a virtual one."""
+    """Yield a function that follows a job inside the test, where the clock is virtual."""
     begun: list[Losing] = []
 
     async def one(*missing: Condition) -> Losing:

@@ -1,4 +1,4 @@
-"""Who comes back in the middle of an answer, which has lost its beginning: on virtual time."""
+"""An interviewer that joins in the middle of an answer and missed its onset, on virtual time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.looptime
 
-#: Seconds for whatever is to be said: the clip, and an utterance.
+#: Seconds that cover the clip and an utterance, with margin.
 TO_BE_SAID_S = load_clip(ClipName.BACK).duration_s + 2 * UTTERANCE_S
 QUESTION = PLAN.questions[0].text
 REST = "and after that the garden."
@@ -30,7 +30,7 @@ Beginning = Callable[[], Awaitable[Stuck]]
 
 @pytest.fixture
 async def begun() -> AsyncIterator[list[Stuck]]:
-    """The interviews of a test, which end with it."""
+    """Yield the list of a test's interviews, and end them after the test."""
     interviews: list[Stuck] = []
     yield interviews
     for each in interviews:
@@ -39,7 +39,7 @@ async def begun() -> AsyncIterator[list[Stuck]]:
 
 @pytest.fixture
 def newcomer(tmp_path: Path, begun: list[Stuck]) -> Beginning:
-    """Begins where the first question was asked by another, and nothing was heard yet."""
+    """Return a function that begins as a successor: the question is asked, no answer heard yet."""
 
     async def begin() -> Stuck:
         asked = Talk().asked(next_move(PLAN, ())).turns
@@ -52,7 +52,7 @@ def newcomer(tmp_path: Path, begun: list[Stuck]) -> Beginning:
 
 @pytest.fixture
 def asked(tmp_path: Path, begun: list[Stuck]) -> Beginning:
-    """Begins an interview, and returns once its first question was heard."""
+    """Return a function that begins an interview and returns once its first question was heard."""
 
     async def begin() -> Stuck:
         begun.append(await stuck_interview(tmp_path))
@@ -63,7 +63,7 @@ def asked(tmp_path: Path, begun: list[Stuck]) -> Beginning:
 
 
 async def says(stuck: Stuck, text: str, *, for_s: float = 1.0) -> None:
-    """The candidate speaks, which stops the session's speech, and is understood."""
+    """Let the candidate speak, which interrupts the session's speech, and emit the transcript."""
     stuck.session.candidate_is("speaking")
     await stuck.session.interrupt(force=True)
     await asyncio.sleep(for_s)
@@ -75,19 +75,19 @@ async def says(stuck: Stuck, text: str, *, for_s: float = 1.0) -> None:
 
 
 async def turn_ends(stuck: Stuck, text: str) -> None:
-    """The pause after which the framework takes what was said for a turn."""
+    """Wait for the pause after which the framework ends the candidate's turn."""
     await asyncio.sleep(1.0)
     await stuck.session.interrupt(force=True)
     await stuck.answer(text)
 
 
 def kept(stuck: Stuck) -> list[tuple[str, str, bool]]:
-    """The turns: whose, what, and whether it was cut off."""
+    """Return the turns as role, text and whether the turn was cut off."""
     return [(turn["role"] or "answer", turn["text"], turn["interrupted"]) for turn in stuck.turns]
 
 
 async def after_first_sound(stuck: Stuck, seconds: float) -> None:
-    """So many seconds after the interviewer was first heard to be back."""
+    """Wait until `seconds` after the interviewer's first sound since its return."""
     heard_at = stuck.line.first_heard_at
     assert heard_at is not None
     await asyncio.sleep(heard_at + seconds - asyncio.get_running_loop().time())
@@ -149,7 +149,7 @@ async def test_a_cough_that_nothing_is_understood_of_makes_no_answer_a_half(
 ) -> None:
     stuck = await newcomer()
     await says(stuck, "", for_s=0.3)
-    # What the framework had stopped goes on: nobody had said anything.
+    # The framework resumes the interrupted speech, because no transcript followed.
     await stuck.agent.speak_next()
     await asyncio.sleep(TO_BE_SAID_S)
     await says(stuck, LONG)
@@ -183,7 +183,7 @@ async def test_nothing_is_missed_by_the_first_interviewer(asked: Beginning) -> N
 
 
 async def come_back(stuck: Stuck) -> None:
-    """The room is away for three seconds, and there again."""
+    """Make the room unavailable for three seconds."""
     stuck.reach.room_lost()
     await asyncio.sleep(3.0)
     stuck.reach.room_back()
@@ -215,7 +215,7 @@ async def test_an_answer_that_begins_once_the_return_was_heard_is_whole(asked: B
 
 
 async def test_what_ends_as_the_candidate_returns_had_begun_before(asked: Beginning) -> None:
-    """The candidate alone was out: the microphone is heard some time before the line is."""
+    """Only the candidate was gone: the microphone is received before the output is heard."""
     stuck = await asked()
     stuck.stage.move(here=False)
     stuck.reach.person_left()
@@ -229,11 +229,11 @@ async def test_what_ends_as_the_candidate_returns_had_begun_before(asked: Beginn
     assert kept(stuck)[1:] == [("answer", REST, True), ("repeat", QUESTION, False)]
 
 
-# --- what is asked of the line and the microphone ---------------------------------------------
+# --- audio output and microphone --------------------------------------------------------------
 
 
 class Line:
-    """A line whose first sound a test knows."""
+    """An audio output whose first sound a test sets."""
 
     first_heard_at: float | None = None
 
@@ -245,7 +245,7 @@ class Line:
 
 
 async def hears_microphone(missed: MissedBeginning) -> None:
-    """One frame of it comes."""
+    """Receive one frame of the microphone."""
 
     async def frames() -> AsyncIterator[str]:
         yield "frame"
@@ -279,7 +279,7 @@ async def test_what_follows_a_turn_that_was_taken_has_a_beginning_once_it_paused
     missed.came(Line())
     missed.candidate_moved(speaks=True)
     missed.taken()
-    assert missed.cut  # the rest of it is still being said
+    assert missed.cut  # the candidate is still speaking the rest
     missed.candidate_moved(speaks=False)
     text = ""
     await asyncio.sleep(TEXT_WITHIN_S + 0.1)

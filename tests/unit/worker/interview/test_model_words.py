@@ -1,4 +1,4 @@
-"""Asking a language model for words, and waiting for them no longer than a candidate can."""
+"""A language model's wording of a move, and the limit on waiting for it."""
 
 from __future__ import annotations
 

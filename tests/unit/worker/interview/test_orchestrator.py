@@ -1,4 +1,4 @@
-"""What the interviewer does next: examples."""
+"""Examples of the interviewer's next move."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def moves(plan: Plan, talk: Talk, *answers: str) -> list[tuple[Role, str | None]]:
-    """Hold an interview with a candidate who hears everything; the moves it was made of."""
+    """Hold an interview with a candidate who hears everything, and return its moves."""
     made: list[tuple[Role, str | None]] = []
     for answer in answers:
         move = next_move(plan, talk.turns)
@@ -30,7 +30,7 @@ def moves(plan: Plan, talk: Talk, *answers: str) -> list[tuple[Role, str | None]
     return made
 
 
-# --- the plain way ------------------------------------------------------------------------------
+# --- the regular course -------------------------------------------------------------------------
 
 
 def test_the_first_words_are_the_greeting_and_the_first_question() -> None:
@@ -88,7 +88,7 @@ def test_the_open_question_is_the_one_talked_about() -> None:
     assert open_question(plan, talk.turns).id == "q1"
 
 
-# --- cut off ------------------------------------------------------------------------------------
+# --- interruptions ------------------------------------------------------------------------------
 
 
 def test_a_question_that_was_cut_off_is_asked_again() -> None:
@@ -111,7 +111,7 @@ def test_a_question_heard_for_the_most_part_counts_as_asked(heard: float, role: 
 
 
 def test_a_greeting_that_was_heard_does_not_make_the_question_asked() -> None:
-    """The first utterance is greeting and question: over the greeting, nothing was asked yet."""
+    """The first utterance is greeting and question: after the greeting alone, nothing was asked."""
     plan, talk = plan_of(), Talk()
     opening = next_move(plan, [])
     greeting = len(plan.opening) / len(opening.text)
@@ -146,7 +146,7 @@ def test_goodbye_is_not_said_for_ever() -> None:
     assert next_move(plan, talk.turns).role is Role.DONE
 
 
-# --- another interviewer goes on ----------------------------------------------------------------
+# --- a successor continues ----------------------------------------------------------------------
 
 
 @pytest.mark.row("B5")
@@ -177,7 +177,7 @@ def test_half_an_answer_counts_with_the_rest_that_a_newcomer_hears() -> None:
     again = next_move(plan, talk.turns)
     assert (again.role, again.question_id) == (Role.REPEAT, "q0")
     talk.asked(again).answered("and five more of it")
-    # Nine words or more are no short answer, which a follow-up would be asked to.
+    # Nine words or more are not a short answer, so no follow-up is asked.
     assert next_move(plan, talk.turns).question_id == "q1"
 
 

@@ -1,4 +1,4 @@
-"""The orchestrator's two phases, and the language model that livekit sees in it."""
+"""The orchestrator's two phases, and its interface as livekit's language model."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ REFUSED = DatabaseOperationFailed("get_interview", ValueError())
 
 
 class FakeDatabase:
-    """What the store's queries find, or what they raise."""
+    """Results or errors of the store's queries."""
 
     def __init__(self) -> None:
         self.interview: Any = SimpleNamespace(
@@ -209,7 +209,7 @@ async def words_of(orchestrator: OrchestratorLLM) -> str:
 
 
 async def test_asked_twice_it_says_the_same_and_moves_nothing_on(store: FakeDatabase) -> None:
-    """livekit may ask up to three times for one turn."""
+    """livekit may call the model up to three times for one turn."""
     orchestrator = OrchestratorLLM("iv-1", snapshot=SNAPSHOT)
     await orchestrator.init(None)
     first = await words_of(orchestrator)

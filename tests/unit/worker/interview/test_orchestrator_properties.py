@@ -1,4 +1,4 @@
-"""What holds for every interview, however it goes."""
+"""Properties of every interview, in any course."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from worker.interview.plan import Plan
 
 
-# --- for every interview ------------------------------------------------------------------------
+# --- every interview ----------------------------------------------------------------------------
 
 PLANS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=4).map(
     lambda sizes: plan_of(*(question(n, follow_ups=f, allowed=a) for n, (f, a) in enumerate(sizes)))
 )
 ANSWERS = st.sampled_from([LONG, SHORT, "yes", "one two three four"])
-#: What becomes of a move: how much is heard of it, and what the candidate says, in pieces.
-#: Nothing said is a new interviewer, who asks for the next move with no answer.
+#: Outcomes of a move: the heard share of it, and the candidate's answer in pieces.
+#: No answer means a new interviewer, who asks for the next move.
 REPLIES = st.lists(
     st.tuples(st.sampled_from([1.0, 1.0, 0.9, 0.4, 0.0]), st.lists(ANSWERS, max_size=2)),
     max_size=60,
@@ -38,7 +38,7 @@ REPLIES = st.lists(
 
 
 def hold(plan: Plan, replies: list[tuple[float, list[str]]]) -> list[tuple[Move, float, list[str]]]:
-    """Hold the interview until it is done or nobody replies any more."""
+    """Hold the interview until it is done or the replies are used up."""
     talk, held = Talk(), []
     for heard, answers in replies:
         move = next_move(plan, talk.turns)
@@ -98,7 +98,7 @@ def test_no_question_gets_more_follow_ups_than_it_allows(
 
 @given(PLANS, st.lists(st.sampled_from([1.0, 0.9, 0.4, 0.0]), min_size=1, max_size=8), ANSWERS)
 def test_every_interview_comes_to_its_end(plan: Plan, heard: list[float], answer: str) -> None:
-    """Whoever answers, even by cutting in every time, is told goodbye in the end."""
+    """Any candidate, even one who interrupts every time, hears the goodbye at the end."""
     prompts = sum(1 + len(q.follow_ups) for q in plan.questions) + 1
     replies = [(heard[n % len(heard)], [answer]) for n in range(MOST_REPEATS * prompts)]
     talk = Talk()

@@ -1,4 +1,4 @@
-"""The orchestrator with a language model behind it: the model finds words, the plan decides."""
+"""The orchestrator with a language model: the model finds the words, the plan decides."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ async def words_of(orchestrator: OrchestratorLLM, utterance: Utterance | None = 
 
 
 def commit(orchestrator: OrchestratorLLM, move: Move, answer: str | None = LONG) -> None:
-    """The interviewer said it, and the candidate answered."""
+    """Commit the interviewer's move and the candidate's answer."""
     talk = Talk().asked(move)
     if answer is not None:
         talk.answered(answer)
@@ -51,7 +51,7 @@ def commit(orchestrator: OrchestratorLLM, move: Move, answer: str | None = LONG)
 
 
 async def spoken(orchestrator: OrchestratorLLM) -> Move:
-    """What livekit gets to hear next, as the interviewer records it."""
+    """Return the next utterance for livekit, as the interviewer records it."""
     utterance = orchestrator.next_utterance()
     words = await words_of(orchestrator)
     assert words == utterance.move.text
@@ -219,7 +219,7 @@ OBEYING = {
 
 
 async def asked_by(reply: Reply | None, plan: Plan = PLAN, answer: str = ORDER) -> list[Move]:
-    """Hold the interview to its end."""
+    """Hold the interview to its end, and return its moves."""
     orchestrator, _ = await orchestrator_of(reply, plan)
     moves: list[Move] = []
     while orchestrator.next_move().role is not Role.DONE:

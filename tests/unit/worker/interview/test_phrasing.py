@@ -1,4 +1,4 @@
-"""What becomes of a model's reply: the plan decides, whatever the model says."""
+"""The processing of a model's reply: the plan decides, whatever the model says."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_where_nothing_was_answered_nothing_is_acknowledged() -> None:
         assert refusal_of(ACKNOWLEDGED, scope) == "AcknowledgementNotAllowed"
 
 
-# --- where the plan leaves a model its leeway ----------------------------------------------------
+# --- freedom that the plan leaves to a model -----------------------------------------------------
 
 
 def test_a_model_has_as_many_follow_ups_as_the_plan_allows() -> None:
@@ -145,10 +145,10 @@ def test_a_question_whose_time_is_over_leaves_a_model_no_follow_up() -> None:
     assert (scope.acknowledge, scope.follow_ups_left) == (True, 0)
 
 
-# --- whatever a model says -----------------------------------------------------------------------
+# --- arbitrary replies ---------------------------------------------------------------------------
 
 NEXT = "what comes next"
-#: A model that obeys a candidate, or nobody.
+#: Replies of a model that obeys the candidate, and of one that obeys no instruction.
 REPLIES = st.sampled_from(
     [
         ACKNOWLEDGED,
@@ -180,7 +180,7 @@ HEARD = st.sampled_from([1.0, 1.0, 1.0, 0.8, 0.3])
 
 
 def worded(plan: Plan, scope: Leeway, reply: str) -> Move:
-    """The move in a model's words, as the orchestrator does it."""
+    """Return the move in a model's words, as the orchestrator does."""
     if not scope.acknowledge:
         return scope.move
     try:
@@ -192,7 +192,7 @@ def worded(plan: Plan, scope: Leeway, reply: str) -> Move:
 @given(PLANS, st.data())
 def test_the_questions_come_as_they_would_without_a_model(plan: Plan, data: st.DataObject) -> None:
     talk, asked = Talk(), []
-    # Each prompt may be cut off a few times; and an interview ends, whatever is said.
+    # Each prompt may be cut off a few times; the interview ends in any case.
     for _ in range((sum(1 + q.follow_ups_allowed for q in plan.questions) + 1) * MOST_REPEATS):
         scope = leeway(plan, talk.turns)
         if scope.move.role is Role.DONE:
@@ -220,7 +220,7 @@ def test_the_questions_come_as_they_would_without_a_model(plan: Plan, data: st.D
 
 @given(st.data())
 def test_a_newcomer_goes_on_where_the_one_before_would_have(data: st.DataObject) -> None:
-    """It reads the turns as they are stored, and knows nothing of the model that spoke them."""
+    """The successor reads the stored turns, and does not know the model that spoke them."""
     talk = Talk()
     for _ in range(6):
         scope = leeway(PLAN, talk.turns)

@@ -35,7 +35,7 @@ def plan_file(tmp_path: Path) -> Path:
 
 
 def problems_of(path: Path, text: str | bytes) -> list[str]:
-    """What is reported for a file of this content, without the folder it lies in."""
+    """Return the problems reported for a file with this content, without the folder's name."""
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(PlanError) as caught:
         load_plan(path)

@@ -1,4 +1,4 @@
-"""What a language model is told, and how much of it."""
+"""The content and the size of a language model's prompt."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def told(plan: Plan, talk: Talk) -> Prompt:
 
 
 def after(plan: Plan, *answers: str) -> Talk:
-    """The interview after these answers, each to the next thing asked."""
+    """Return the interview after these answers, each to the next prompt."""
     talk = Talk()
     for answer in answers:
         talk.asked(next_move(plan, talk.turns)).answered(answer)
@@ -88,11 +88,11 @@ def test_no_answer_has_marks_or_lines_of_its_own(answer: str) -> None:
     assert re.fullmatch(r"<answer>[^<>\n]*</answer>", user)
 
 
-# --- its bound -----------------------------------------------------------------------------------
+# --- size limit ----------------------------------------------------------------------------------
 
 
 def longest_plan(questions: int) -> Plan:
-    """Every text as long as a plan may have it."""
+    """Return a plan whose texts are all as long as allowed."""
     text = "word " * (MAX_TEXT // 5 - 2)
     return Plan(
         title="A plan",

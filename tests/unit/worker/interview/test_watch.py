@@ -34,7 +34,7 @@ SNAPSHOT = plan_of().to_json()
 
 
 class FakeInterviewer:
-    """What the watch looks at."""
+    """The interviewer's state that the watch reads."""
 
     def __init__(self) -> None:
         self.finished = asyncio.Event()
@@ -54,7 +54,7 @@ class FakeInterviewer:
 
 
 class Watched:
-    """A watch, its interviewer and its stage."""
+    """A watch, its interviewer and its transport."""
 
     def __init__(self, folder: Path, *, resumes: bool = False) -> None:
         settings = settings_in(
@@ -87,7 +87,7 @@ Watching = Callable[..., Awaitable[Watched]]
 
 @pytest.fixture
 async def watching(tmp_path: Path) -> AsyncIterator[Watching]:
-    """Begins a watch, in the test itself: only there is the clock a virtual one."""
+    """Yield a function that begins a watch inside the test, where the clock is virtual."""
     begun: list[Watched] = []
 
     async def begin(*, resumes: bool = False) -> Watched:
@@ -125,7 +125,7 @@ async def test_whoever_goes_on_for_another_says_that_it_is_back_before_anything_
     watched.stage.move(here=False)
     ending = asyncio.create_task(watched.watch.until_it_ends())
     await asyncio.sleep(5)
-    assert watched.stage.line.played == []  # nobody is there to hear it
+    assert watched.stage.line.played == []  # the candidate is not there yet
     watched.stage.move(here=True)
     await asyncio.sleep(1)
     assert watched.stage.line.played == said
@@ -198,7 +198,7 @@ async def test_a_clip_that_is_missing_ends_nothing(
 
 @virtual
 async def test_each_silence_is_asked_about_anew(watching: Watching) -> None:
-    """Also where the candidate spoke between two looks at the clock."""
+    """Each silence counts separately, even if speech came between two checks of the clock."""
     watched = await watching()
     ending = asyncio.create_task(watched.watch.until_it_ends())
     await asyncio.sleep(30)

@@ -1,4 +1,4 @@
-"""What a language model may say: examples of every refusal, and what holds for every text."""
+"""Text that a language model may say: examples of every refusal, and properties of every text."""
 
 from __future__ import annotations
 
@@ -203,7 +203,7 @@ def test_what_is_no_follow_up_is_refused_by_its_name(text: str, refusal: Refusal
     assert follow_up(text) is refusal
 
 
-# --- for every text ------------------------------------------------------------------------------
+# --- every text ----------------------------------------------------------------------------------
 
 WORDS = ("thank you", "I see that", "so the", "was it", "you passed", "what?", ".", "!", "over")
 ANY_TEXT = st.text(max_size=300) | st.lists(st.sampled_from(WORDS), max_size=20).map(" ".join)

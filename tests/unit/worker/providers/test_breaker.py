@@ -1,4 +1,4 @@
-"""What the jobs of a worker tell each other of their providers."""
+"""The provider state that the jobs of a worker share."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def test_what_one_job_finds_out_spares_the_others(tmp_path: Path) -> None:
         one.failed("cloud", AWAY)
 
         assert names(other) == ["local", "cloud"]
-        # It has met nothing itself.
+        # This job itself has met no failure.
         assert other.is_fresh("cloud")
         assert told == []
 
@@ -60,7 +60,7 @@ async def test_one_job_probes_for_all_and_all_come_back(tmp_path: Path) -> None:
         for chain in chains:
             names(chain)
         await asyncio.sleep(60)
-        # Alone it would be 1, 2, 4, 8, 16, 30: no more than one in passing on top.
+        # One job alone probes after 1, 2, 4, 8, 16, 30 s. At most one probe is added by chance.
         assert len(provider.probed_at) <= 9
 
         provider.error = None
@@ -74,14 +74,14 @@ async def test_a_refused_key_is_shared_and_asked_about_again_by_one_job(tmp_path
         finder.failed("cloud", KEY_REFUSED)
         async with a_chain(provider, tmp_path) as other:
             assert names(other) == ["local"]
-            provider.error = None  # somebody has paid
+            provider.error = None  # the account was paid
             await asyncio.sleep(59)
             assert provider.probed_at == []
             await asyncio.sleep(2)
 
             assert len(provider.probed_at) == 1
             assert names(other) == ["cloud", "local"]
-        # The one that was refused itself does not ask again.
+        # The job that got the refusal does not ask again.
         assert names(finder) == ["local"]
 
 
@@ -158,7 +158,7 @@ async def test_a_file_that_is_no_text_or_no_file_says_nothing(tmp_path: Path) ->
 
 @pytest.fixture
 def no_folder(tmp_path: Path) -> Path:
-    """A folder that cannot be made: a file is in its place."""
+    """Return a folder that cannot be created: a file is in its place."""
     (tmp_path / "data").write_text("")
     return tmp_path / "data" / "providers"
 

@@ -1,4 +1,4 @@
-"""Which provider of a chain is asked, which one rests, and what is said of it."""
+"""The order, cooldown and reported conditions of a chain's providers."""
 
 from __future__ import annotations
 

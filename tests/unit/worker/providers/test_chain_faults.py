@@ -1,4 +1,4 @@
-"""A fault at a provider's call: the chain finds it out, and the next provider serves that turn."""
+"""Faults injected into a provider's call: the chain detects them, and the next provider serves."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.looptime
 SENTENCE = "Thank you for telling me all of that."
 ANSWER = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]
 
-#: All that spoils a delivery; `slow` is among them where it is slower than anybody waits.
+#: All kinds that spoil a delivery; `slow` is here slower than the chain's patience.
 SPOILED = [Kind.RAISE, Kind.CLOSE, Kind.HANG, Kind.SLOW, Kind.EMPTY, Kind.GARBAGE]
 
 
@@ -76,7 +76,7 @@ async def test_a_language_model_that_is_struck_is_followed_by_the_next(kind: Kin
 
 
 async def test_a_language_model_may_be_made_to_talk_nonsense() -> None:
-    """Nobody in the chain judges words; the interviewer's own checks do."""
+    """The chain does not judge text; the interviewer's own checks do."""
     strike("llm", Kind.GARBAGE)
     chain = chain_of("llm", first=FakeLLM("And then?"))
     said = await reply(chain)

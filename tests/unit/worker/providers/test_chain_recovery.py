@@ -1,4 +1,4 @@
-"""How a provider that failed comes back."""
+"""The recovery of a failed provider."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from worker.providers.rest import Rest
 pytestmark = pytest.mark.looptime
 
 
-# --- resting and probing ----------------------------------------------------------------------
+# --- cooldown and probes ----------------------------------------------------------------------
 
 
 async def test_one_that_is_away_is_probed_with_growing_pauses_of_half_a_minute_at_most() -> None:
@@ -76,7 +76,7 @@ async def test_each_relapse_makes_the_rest_longer_and_steady_service_makes_it_sh
         rests.append(seconds)
         now += seconds
         rest.came_back(now)
-        now += 10  # it serves for so long
+        now += 10  # it serves for 10 s
 
     assert rests == [1, 4, 16, 64, 256, 300]
     assert rest.after_failure(now + 60, was_resting=False) == 1
@@ -146,11 +146,11 @@ async def test_each_failure_that_is_news_is_told_once() -> None:
     assert told == [("cloud", "ProviderAway"), ("cloud", "RateLimited")]
 
 
-# --- what the answer says ---------------------------------------------------------------------
+# --- Retry-After in the response --------------------------------------------------------------
 
 
 class Answer(Exception):
-    """An error as httpx's and openai's, which hold the response."""
+    """An error like those of httpx and openai, which hold the response."""
 
     def __init__(self, headers: dict[str, str]) -> None:
         self.response = type("Response", (), {"headers": headers})

@@ -1,4 +1,4 @@
-"""Speech to text, text to speech and language models over a chain, as livekit asks for them."""
+"""STT, TTS and language models over a fallback chain, through livekit's interfaces."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ AWAY = APIConnectionError()
 
 
 async def speak(engine: ChainTTS, text: str = TWO_SENTENCES) -> float:
-    """Seconds of audio that came."""
+    """Return the seconds of audio received."""
     async with engine.stream() as stream:
         stream.push_text(text)
         stream.end_input()
@@ -43,7 +43,7 @@ async def test_each_sentence_is_spoken_by_the_first_choice() -> None:
     assert " ".join(first.said) == TWO_SENTENCES
     assert len(first.said) == 2
     assert second.said == []
-    assert seconds == pytest.approx(2.25)  # with a breath between them
+    assert seconds == pytest.approx(2.25)  # with a pause between the sentences
 
 
 async def test_a_sentence_that_one_provider_refuses_is_spoken_by_the_next() -> None:
@@ -122,7 +122,7 @@ def frame() -> Any:
 
 
 async def listen(stream: stt.RecognizeStream, frames: int) -> list[str]:
-    """What is heard in so many frames, one a second."""
+    """Push `frames` frames, one a second, and return the transcripts."""
     texts: list[str] = []
 
     async def take() -> None:

@@ -1,4 +1,4 @@
-"""Loading resources, on virtual time."""
+"""The loading of resources, on virtual time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.looptime
 
 
 class Failing:
-    """A loader that fails so often before it succeeds, and notes when it was asked."""
+    """A loader that raises the given failures before it succeeds, and records its call times."""
 
     def __init__(self, *failures: Exception) -> None:
         self._failures = list(failures)
@@ -174,7 +174,7 @@ async def test_a_required_one_has_no_budget_of_its_own() -> None:
     assert loads.reports["one"].ok
 
 
-# --- trying again -------------------------------------------------------------------------------
+# --- retries ------------------------------------------------------------------------------------
 
 TRANSIENT = (
     LoadFailed("Away", transient=True),
@@ -244,7 +244,7 @@ async def test_a_required_failure_carries_what_it_means() -> None:
     assert loads.reports["one"].event is Event.INTERVIEW_UNKNOWN
 
 
-# --- late ---------------------------------------------------------------------------------------
+# --- late resources -----------------------------------------------------------------------------
 
 
 @pytest.mark.row("C3")
@@ -286,7 +286,7 @@ async def test_asking_whether_an_unknown_one_has_reported_returns_at_once() -> N
     await AgentResources().reported("nothing")
 
 
-# --- behind the session -------------------------------------------------------------------------
+# --- retries in the background of the session ---------------------------------------------------
 
 
 @pytest.mark.row("S13", "B2")

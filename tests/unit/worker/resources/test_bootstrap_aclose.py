@@ -1,4 +1,4 @@
-"""Freeing resources, on virtual time."""
+"""The release of resources, on virtual time."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.looptime
 
 
-# --- stopping in the middle ---------------------------------------------------------------------
+# --- stopping while loading ---------------------------------------------------------------------
 
 
 @pytest.mark.row("S3")
@@ -54,7 +54,7 @@ async def test_a_bootstrap_that_is_cancelled_leaves_nothing_running_once_closed(
 
 @pytest.mark.row("S3")
 async def test_a_loader_that_finishes_after_the_end_frees_what_it_got() -> None:
-    """It caught its cancellation: by then everything else has been closed."""
+    """The loader caught its cancellation, and everything else has been closed by then."""
     closed: list[object] = []
 
     async def close(value: object) -> None:
@@ -83,7 +83,7 @@ async def test_a_loader_that_finishes_after_the_end_frees_what_it_got() -> None:
 
 
 class Closers:
-    """Resources whose closing is watched."""
+    """Resources that record their closing."""
 
     def __init__(self) -> None:
         self.order: list[str] = []

@@ -1,4 +1,4 @@
-"""The pool of a job is made as the settings say."""
+"""The database pool of a job, with the limits from the settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the settings make of the chains: who is in, with what, and what a missing key does."""
+"""The fallback chains made from the settings: members, their options, and missing keys."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CHAINS = {
 def set_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     for name in (*KEYS, *CHAINS):
         monkeypatch.delenv(name, raising=False)
-    # What the jobs of a worker tell each other is kept there.
+    # The shared provider state of a worker's jobs is stored there.
     monkeypatch.setenv("INTERVIEW_DATA_DIR", str(tmp_path))
 
     def set_to(**variables: str) -> Settings:
@@ -159,7 +159,7 @@ async def test_local_speech_says_that_it_is_there_only_when_it_has_loaded(
             await resource.load(AgentResources())
         assert caught.value.reason == "NoProviderLeft"
         assert caught.value.message == "local: LocalSpeechUnavailable"
-        # It is held all the same, and speaks once the model is there.
+        # The chain is kept anyway, and speaks once the model is available.
         await caught.value.meanwhile.aclose()  # type: ignore[union-attr]  # it is the chain
 
 

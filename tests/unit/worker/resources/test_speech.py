@@ -1,4 +1,4 @@
-"""The resources of speech: how long a job waits for them."""
+"""The resources of speech, and the time that a job waits for them."""
 
 from __future__ import annotations
 

@@ -14,11 +14,11 @@ from worker.speech.energy_gate import EnergyVAD
 
 
 def nothing() -> None:
-    """What needs no preparation."""
+    """Prepare nothing."""
 
 
 class Loader:
-    """A model that takes as long to load as the test wants, and may fail."""
+    """A fake model with a controllable load time, which may fail."""
 
     def __init__(self, *, blocks: bool = False, failures: int = 0) -> None:
         self.calls = 0

@@ -1,4 +1,4 @@
-"""Fixtures that several of these modules share."""
+"""Shared fixtures for the audio output."""
 
 from tests.support.virtual.line_parts import held, held_line, line, sink
 

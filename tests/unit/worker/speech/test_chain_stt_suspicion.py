@@ -1,4 +1,4 @@
-"""Speech without text: whose fault it is, and when it is nobody's."""
+"""Speech without a transcript: the provider's failure, or no failure at all."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ async def test_when_nobody_understands_one_answer_after_the_other_all_are_lost()
     assert room.said == [(Status.LOST, "NoProviderLeft")]
 
     first.deaf = False
-    # The streams that are open stay deaf; the next ones do not.
+    # Open streams still give no transcript; new streams do.
     await room.hear(spoken([4]), quiet(10), spoken([5]), quiet(5))
     assert await room.ends() == [5]
     assert room.said[-1] == (Status.READY, "Loaded")

@@ -1,4 +1,4 @@
-"""Whoever fails, in whatever way: each word comes, and comes once."""
+"""A takeover after any failure of an STT provider: every word is transcribed exactly once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A voice is judged by the audio that comes, and left for the next one where that is none."""
+"""The judgement of a TTS provider by its audio, and the switch to the next one without audio."""
 
 from __future__ import annotations
 

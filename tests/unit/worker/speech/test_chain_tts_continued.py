@@ -1,4 +1,4 @@
-"""Where one voice breaks off in a sentence, the next one goes on at the word it has reached."""
+"""A TTS provider that breaks off in a sentence: the next one continues at the word reached."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Prepared sentences are spoken at once, in the right voice, also while it is gone."""
+"""Cached sentences: spoken immediately, in the right voice, also while the provider is down."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.looptime
 
 
 def prepared(**by: int) -> MemoryStore:
-    """A store with the sentence in the voices named, each at its level."""
+    """Return a cache with the sentence in the named voices, each at its level."""
     store = MemoryStore()
     for name, level in by.items():
         store.kept[name, SENTENCE] = np.full(4 * 24_000, level, np.int16)

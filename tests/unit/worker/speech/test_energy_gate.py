@@ -1,4 +1,4 @@
-"""The gate that takes the place of a VAD that did not load."""
+"""The energy gate that replaces a VAD that did not load."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ANSWER = "I worked on a payments service for three years."
 
 
 async def changes(pcm: np.ndarray, *, sample_rate: int = STT_RATE) -> list[VADEvent]:
-    """The starts and ends of speech that the gate finds."""
+    """Return the gate's start-of-speech and end-of-speech events."""
     stream = EnergyVAD().stream()
     for frame in frames(pcm, sample_rate=sample_rate):
         stream.push_frame(frame)

@@ -1,4 +1,4 @@
-"""An engine's blocking calls, in a thread of their own."""
+"""An engine's blocking calls, in a separate thread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where another voice goes on: a word too many rather than one too few."""
+"""The word at which another TTS provider continues: rather one repeated word than one missing."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ words = st.lists(st.text("abcde,.'", min_size=1, max_size=6).filter(has_words), 
         ([], SENTENCE),
         (["In ", "1990 ", "you "], SENTENCE[12:]),
         (["In", "1990", "you"], SENTENCE[12:]),
-        # Spelled out: what cannot be found is said again.
+        # Spelled-out words cannot be found in the text, so they are said again.
         (["In ", "nineteen ", "ninety "], SENTENCE[3:]),
         (["In ", "nineteen ", "ninety ", "you ", "led "], SENTENCE[16:]),
-        # Chance: a word that comes again later.
+        # A word that occurs again later matches by chance.
         (["what "], SENTENCE),
         (SENTENCE.split(), ""),
     ],

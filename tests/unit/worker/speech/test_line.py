@@ -1,4 +1,4 @@
-"""The line that the session's speech and the clips share."""
+"""The audio output that the session's speech and the clips share."""
 
 from __future__ import annotations
 

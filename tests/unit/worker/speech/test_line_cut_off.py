@@ -1,4 +1,4 @@
-"""What the line does when an utterance is interrupted, paused or silenced."""
+"""The audio output when an utterance is interrupted, paused or silenced."""
 
 from __future__ import annotations
 

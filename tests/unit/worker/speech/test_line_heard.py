@@ -1,4 +1,4 @@
-"""What of the line's audio is heard, when nobody hears it, and where a sentence ends."""
+"""The heard part of the output's audio, playback without a listener, and sentence ends."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from worker.speech.audio import Pcm
 
 
-# --- what is heard, and when nobody hears ------------------------------------------------------
+# --- heard audio, and playback without a listener ----------------------------------------------
 
 
 @pytest.mark.looptime
@@ -166,7 +166,7 @@ async def test_nothing_is_interjected_for_nobody(held_line: Line) -> None:
 
 
 class RealTimeQueue(HandSink):
-    """Plays what is queued by the loop's clock, as a sound card does."""
+    """Plays queued audio by the loop's clock, as a sound card does."""
 
     def __init__(self) -> None:
         super().__init__(plays_at_once=False)
@@ -217,7 +217,7 @@ async def test_how_long_an_utterance_is_that_is_ended_and_cut_off_at_once_nobody
 
 
 def sentences_of(*seconds: float, pause_s: float = 0.2) -> Pcm:
-    """Sentences of so many seconds, with pauses in between."""
+    """Return sentences of these durations in seconds, with pauses in between."""
     pause = tone(pause_s, 0)
     return np.concatenate([part for each in seconds for part in (tone(each, 3000), pause)])
 

@@ -1,4 +1,4 @@
-"""What is complete is in the sink as a whole; every interruption of it is exact all the same."""
+"""Complete audio queued in the sink as a whole: interruptions of it are still exact."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.looptime
 
 
 def ramp(seconds: float) -> Pcm:
-    """Audio every moment of which is another one, and none of it silence."""
+    """Return audio without silence, in which consecutive samples differ."""
     return (np.arange(round(seconds * RATE)) % 20_000 + 1_000).astype(np.int16)
 
 

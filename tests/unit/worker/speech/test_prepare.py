@@ -1,4 +1,4 @@
-"""Filling the cache: in the plan's order, behind everybody's back, and never asked for twice."""
+"""The filling of the TTS cache: in the plan's order, in the background, each sentence once."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ async def test_nothing_is_asked_for_while_somebody_waits_for_speech() -> None:
 
 
 async def test_what_was_spoken_meanwhile_is_not_asked_for_again() -> None:
-    """The greeting of an interview whose plan nobody had before."""
+    """The greeting of an interview whose plan is not in the cache yet."""
     voice = ScriptedTTS([Wait(1.0), *SPEAKS])
     engine, store = engine_of(only=voice)
     filling = asyncio.create_task(prepare_lines(LINES, engine))
@@ -144,7 +144,7 @@ async def test_requests_leave_a_voice_of_our_own_half_of_the_time() -> None:
 
 
 async def test_two_jobs_of_one_plan_ask_for_each_sentence_once() -> None:
-    """Each with a voice of its own, and one cache between them."""
+    """Each job has its own TTS, and both share one cache."""
     voices = [ScriptedTTS([Wait(1.0), Sound(2.5)]) for _ in range(2)]
     store = MemoryStore()
     engines = [ChainTTS(chain_of("tts", only=voice), prepared=store) for voice in voices]

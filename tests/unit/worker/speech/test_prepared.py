@@ -1,4 +1,4 @@
-"""Prepared speech on the disk: found, missed, damaged, bounded, shared, and never in the way."""
+"""The TTS cache on disk: hits, misses, damage, size limit, sharing, and failures of the disk."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def only_file(folder: Path) -> Path:
     return path
 
 
-# --- one file a sentence -----------------------------------------------------------------------
+# --- one file per sentence ---------------------------------------------------------------------
 
 
 async def test_what_was_kept_is_found_by_another_job_sample_by_sample(tmp_path: Path) -> None:
@@ -132,11 +132,11 @@ async def test_the_settings_name_the_folder_and_can_turn_it_off(
     assert prepared_speech(Settings.load(_env_file=None)) is None
 
 
-# --- what is damaged ---------------------------------------------------------------------------
+# --- damaged files -----------------------------------------------------------------------------
 
 
 def damaged(whole: bytes) -> dict[str, bytes]:
-    """Each way in which a file can be wrong."""
+    """Return the file's content damaged in every way that the cache must detect."""
     rate = bytearray(whole)
     rate[12:16] = (16_000).to_bytes(4, "little")
     flipped = bytearray(whole)
@@ -185,16 +185,16 @@ def test_a_huge_file_is_not_read_to_its_end(tmp_path: Path) -> None:
     assert list((tmp_path / "speech").iterdir()) == []
 
 
-# --- how much there may be ---------------------------------------------------------------------
+# --- size limit --------------------------------------------------------------------------------
 
 
 def test_what_was_used_longest_ago_makes_room(tmp_path: Path) -> None:
-    kept = files(tmp_path, max_bytes=500_000)  # ten sentences of a second
+    kept = files(tmp_path, max_bytes=500_000)  # ten sentences of one second
     names = [name_of(ADA, f"Sentence {n}.") for n in range(10)]
     for age, name in enumerate(names):
         kept.write(name, sound())
         os.utime(tmp_path / "speech" / f"{name}.speech", (1000 + age, 1000 + age))
-    assert kept.read(names[0]) is not None  # and is the last one used by that
+    assert kept.read(names[0]) is not None  # this read makes it the most recently used one
 
     kept.write(NAME, sound())
 
@@ -244,7 +244,7 @@ def test_foreign_files_are_left_alone(tmp_path: Path) -> None:
     assert files(tmp_path).read(NAME) is not None
 
 
-# --- a disk that does not do its part ------------------------------------------------------------
+# --- disk failures -------------------------------------------------------------------------------
 
 
 async def test_a_full_disk_ends_the_preparation_with_one_line_and_no_error(
@@ -265,13 +265,13 @@ async def test_a_full_disk_ends_the_preparation_with_one_line_and_no_error(
     assert caplog.text.count("speech is not prepared any more: File too large") == 1
     assert "Goodbye" not in caplog.text
     assert await kept.find("elevenlabs", SENTENCE) is not None
-    assert len(list((tmp_path / "speech").iterdir())) == 1  # no half of one
+    assert len(list((tmp_path / "speech").iterdir())) == 1  # no partial file
 
 
 async def test_a_folder_that_cannot_be_written_is_read_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """By a refusing open: these tests may run as root, to whom no mode is an obstacle."""
+    """Simulated by a failing write: these tests may run as root, whom no file mode stops."""
     kept = store(tmp_path)
     await kept.keep("elevenlabs", SENTENCE, sound())
 

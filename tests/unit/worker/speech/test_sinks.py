@@ -1,4 +1,4 @@
-"""Where the line's audio goes."""
+"""The sinks of the audio output."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def ramp(seconds: float) -> Pcm:
 
 
 class Listener:
-    """What a queue sink delivers to."""
+    """The listener of a queue sink."""
 
     def __init__(self) -> None:
         self.heard: list[Pcm] = []
@@ -45,7 +45,7 @@ class Listener:
 
 
 class RoomlessRtcSink(RtcSink):
-    """A real audio source that is published nowhere."""
+    """A real audio source without a published track."""
 
     async def open(self, room: rtc.Room | None) -> None:
         return

@@ -1,4 +1,4 @@
-"""What is kept of the audio, and for how long text is owed for it."""
+"""The buffer of candidate audio, and the time within which a transcript is due."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def test_what_is_said_is_kept_with_what_came_before_it_until_it_is_underst
     assert watch.owed
     assert kept_s(watch.buffer) == pytest.approx(15.9, abs=3 * FRAME_S)
 
-    watch.understood(14.7)  # the end of the last word, as a provider gives it
+    watch.understood(14.7)  # the end of the last word, as a provider reports it
     assert not watch.owed
     await hear(watch, quiet(1.0))
     assert kept_s(watch.buffer) == pytest.approx(0.9, abs=2 * FRAME_S)

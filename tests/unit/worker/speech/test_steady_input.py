@@ -1,4 +1,4 @@
-"""The candidate's audio without a gap, on virtual time."""
+"""The candidate's audio without gaps, on virtual time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LOUD = sound(FRAME_S)[0]
 
 
 class Source(io.AudioInput):
-    """Gives what is put into it."""
+    """Gives the frames that a test queues."""
 
     def __init__(self) -> None:
         super().__init__(label="source")
@@ -39,7 +39,7 @@ class Source(io.AudioInput):
 
 
 class Ear:
-    """What is heard of a source, and when."""
+    """Records the received audio and its times."""
 
     def __init__(self, matters: Callable[[], bool] = lambda: True) -> None:
         self.source = Source()
@@ -54,13 +54,13 @@ class Ear:
             self.heard.append((now, bool(samples_of(frame).any())))
 
     async def comes(self, frames: list[rtc.AudioFrame]) -> None:
-        """These come as they do in a room."""
+        """Deliver these frames in real time."""
         for frame in frames:
             self.source.frames.put_nowait(frame)
             await asyncio.sleep(FRAME_S)
 
     async def end(self) -> None:
-        """The source ends."""
+        """End the source."""
         self.source.frames.put_nowait(None)
         await self.listening
 
@@ -127,7 +127,7 @@ async def test_a_gap_that_lasts_until_nobody_listens_is_told_then() -> None:
 
 
 async def test_whoever_is_detached_for_a_while_is_given_nothing_and_hears_on() -> None:
-    """As push-to-talk does it: the session goes on waiting for the next frame."""
+    """As with push-to-talk: the session keeps waiting for the next frame."""
     ear = Ear()
     await ear.comes([LOUD] * 5)
     ear.input.on_detached()

@@ -1,4 +1,4 @@
-"""The end-of-turn model in its wrapper: what it says, and what is said of it when it fails."""
+"""The wrapped end-of-turn model: its predictions, and the reported conditions when it fails."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def nothing_stays_armed() -> Iterator[None]:
 
 
 class Watched:
-    """A model in its wrapper, and what was said of it."""
+    """A wrapped model and its reported conditions."""
 
     def __init__(self) -> None:
         self.model = FakeTurnModel()

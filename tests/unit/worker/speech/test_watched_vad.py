@@ -1,4 +1,4 @@
-"""A VAD that dies in the middle of speech, and what whoever listens to it gets to know."""
+"""A VAD that dies in the middle of speech, and the events that its listeners get."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def nothing_stays_armed() -> Iterator[None]:
 
 
 class Listening:
-    """One who listens to a watched VAD: what it said of speech and of itself, in that order."""
+    """A listener of a watched VAD, with its speech events and conditions in order."""
 
     def __init__(self, *, late: bool = False) -> None:
         self.inner = LoudnessVAD()
@@ -52,7 +52,7 @@ class Listening:
         self.told_at.append(asyncio.get_running_loop().time())
 
     async def hears(self, *parts: list[rtc.AudioFrame]) -> None:
-        """Let frames come as they do in a room: one after the other."""
+        """Push frames in real time, one after the other."""
         for part in parts:
             for frame in part:
                 self.stream.push_frame(frame)
@@ -70,7 +70,7 @@ class Listening:
 
 @pytest.fixture
 async def listen() -> AsyncIterator[Any]:
-    """Begins to listen, in the test itself: only there is the clock a virtual one."""
+    """Yield a function that begins to listen inside the test, where the clock is virtual."""
     begun: list[Listening] = []
 
     def one(*, late: bool = False) -> Listening:
@@ -122,7 +122,7 @@ async def test_it_is_ready_again_once_it_delivers_and_nobody_speaks(
     await listening.hears(quiet(10.0))
     del listening.said[:]
     listening.inner.fate = "works"
-    # The next try may be some seconds away; somebody speaks from then on.
+    # The next retry may be some seconds away; the candidate speaks from then on.
     await listening.hears(sound(40.0))
     assert listening.said == []
     assert not listening.watched.delivers.is_set()
@@ -141,7 +141,7 @@ async def test_one_that_stays_broken_is_told_once_and_asked_ever_more_rarely(lis
     await listening.hears(quiet(300.0))
 
     assert listening.said == ["lost VADFailed"]
-    # After 0.5, 1, 2, 4, 8 and 16 s, and every 30 s from then on.
+    # Retries after 0.5, 1, 2, 4, 8 and 16 s, and every 30 s from then on.
     assert 14 <= listening.inner.streams <= 16
 
 
@@ -189,7 +189,7 @@ async def test_whoever_is_told_and_hangs_keeps_nobody_in_speech(listen: Any) -> 
 
 
 async def test_speech_whose_end_another_has_told_is_not_ended_again(listen: Any) -> None:
-    """A flush is a hard boundary: what went on before it is over."""
+    """A flush is a hard boundary: speech in progress before it is over."""
     listening = listen()
     await listening.hears(sound(1.0))
     listening.stream.flush()

@@ -1,4 +1,4 @@
-"""The places of the pool: whatever happens to a connection, its place is free again."""
+"""The slots of the connection pool: freed whatever happens to a connection."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from worker.store.connections import Connections, PoolLimits
 
 
 class HangingPool:
-    """A pool that does not take a connection back before it is told to."""
+    """A pool that takes a connection back only once `taken_back` is set."""
 
     def __init__(self) -> None:
         self.taken_back = asyncio.Event()

@@ -1,4 +1,4 @@
-"""A fault at a database's operation: what the rest of the worker makes of it, without a server."""
+"""Faults injected into a database operation, and their effects, without a server."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def nothing_stays_armed() -> Iterator[None]:
 
 
 class NoServer:
-    """Connections that any operation is content with."""
+    """A fake connection that accepts every operation."""
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[None]:

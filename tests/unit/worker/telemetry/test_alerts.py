@@ -1,4 +1,4 @@
-"""The alerts are made from the states and reasons of the table."""
+"""Alert rules made from the states and reasons of the transition table."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def test_the_alerts_know_the_states_and_reasons_of_the_table() -> None:
     states = _label("state", rules["InterviewStartTimeouts"])
     assert states == set(BUDGETS) - {State.RUNNING, State.CLOSING}
     reasons = _label("reason", rules["InterviewLeftAlone"])
-    # The process is gone: no edge of the table's, but what its worker writes for it.
+    # If the process is gone, the worker writes the reason; no edge of the table has it.
     of_the_worker = {Reason.PROCESS_KILLED, Reason.PROCESS_EXITED}
     broken_off = {
         edge.reason

@@ -1,4 +1,4 @@
-"""Journals are read as they are written, whole records only, each once."""
+"""The journal follower: reads whole records only, each once, while they are written."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Reader:
-    """What a follower has told."""
+    """A follower and its news."""
 
     def __init__(self, folder: Path) -> None:
         self.news: list[News] = []

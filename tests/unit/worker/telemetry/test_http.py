@@ -1,4 +1,4 @@
-"""The worker's HTTP server: probes, figures, jobs; and the command that asks it."""
+"""The worker's HTTP server: probes, metrics and jobs; and the command that queries it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ WAITING = WorkerStatus(
 
 
 class Served:
-    """A server that is up, and what it answers."""
+    """A running server and its answers."""
 
     def __init__(self, folder: Path, *, token: str = "") -> None:
         self.status = READY
@@ -129,11 +129,11 @@ def test_on_loopback_none_is_needed(tmp_path: Path, host: str) -> None:
     settings_in(tmp_path, INTERVIEW_HTTP_HOST=host)
 
 
-# --- the command ---------------------------------------------------------------------------------
+# --- the health command --------------------------------------------------------------------------
 
 
 async def health(port: int, *arguments: str, **environment: str) -> tuple[int, str]:
-    """The command's exit code, and what it printed."""
+    """Run the command, and return its exit code and output."""
     variables = {"INTERVIEW_HTTP_PORT": str(port), **environment}
     runner = CliRunner()
     result = await asyncio.to_thread(runner.invoke, app, ["health", *arguments], env=variables)

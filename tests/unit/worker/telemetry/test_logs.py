@@ -1,4 +1,4 @@
-"""Logs: readable by a program, whose they are, and without a word of a candidate."""
+"""Logs: machine-readable, with the job's ids, and without the candidate's words."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SPOKEN = "I worked with Ada on the payroll"
 
 
 class Terminal(io.StringIO):
-    """A stream that is somebody's screen."""
+    """A stream that is a terminal."""
 
     def isatty(self) -> bool:
         return True
@@ -33,7 +33,7 @@ class Terminal(io.StringIO):
 
 @pytest.fixture
 def restored() -> Iterator[None]:
-    """Leave the logging of the other tests as it was."""
+    """Restore the logging configuration after the test."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     levels = {
@@ -50,7 +50,7 @@ def restored() -> Iterator[None]:
 
 @pytest.fixture
 def configured(restored: None, tmp_path: Path) -> Callable[..., io.StringIO]:
-    """Configures the logs to a stream, and gives the stream."""
+    """Return a function that configures the logs to a stream and returns the stream."""
 
     def configure(stream: io.StringIO | None = None, **variables: Any) -> io.StringIO:
         stream = stream or io.StringIO()
@@ -64,7 +64,7 @@ def lines(stream: io.StringIO) -> list[dict[str, Any]]:
     return [json.loads(line) for line in stream.getvalue().splitlines()]
 
 
-# --- form ---------------------------------------------------------------------------------------
+# --- format -------------------------------------------------------------------------------------
 
 
 def test_every_line_is_json_with_its_time_level_logger_and_fields(
@@ -139,7 +139,7 @@ def test_chatty_libraries_are_heard_from_warning_on(
     assert lines(stream) == []
 
 
-# --- nothing personal ---------------------------------------------------------------------------
+# --- no personal data ---------------------------------------------------------------------------
 
 
 def test_what_the_framework_marks_as_personal_is_taken_off(
@@ -216,7 +216,7 @@ def test_what_a_provider_failed_at_is_logged_without_what_was_said(
 
 
 class Pipe:
-    """The pipe between a job's process and the main one, both ends here."""
+    """The pipe between a job's process and the main one; holds what was sent."""
 
     def __init__(self) -> None:
         self.sent: list[bytes] = []
@@ -225,12 +225,12 @@ class Pipe:
         self.sent.append(data)
 
     def close(self) -> None:
-        """Nothing to close."""
+        """Do nothing."""
 
 
 @pytest.fixture
 def arrived(restored: None) -> Iterator[Callable[[], list[logging.LogRecord]]]:
-    """The framework's own handler in a job's process, and the records that leave it."""
+    """Yield a function that closes the framework's log handler and returns the records it sent."""
     pipe = Pipe()
     handler = LogQueueHandler(pipe)  # type: ignore[arg-type]  # as much of it as is used
     logging.getLogger().handlers[:] = [handler]

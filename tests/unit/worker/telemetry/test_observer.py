@@ -1,4 +1,4 @@
-"""What a worker knows of its jobs: figures, what is shown of each, what a dead one leaves."""
+"""The observer of a worker's jobs: metrics, the view of each job, and records of dead jobs."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ class Watched:
         self.path = folder / "AJ_1.jsonl"
 
     async def saw(self, *records: Any) -> None:
-        """The job is given, writes these records, and is looked at."""
+        """Assign the job, write these records to its journal, and read the journal."""
         self.observer.job_given("AJ_1", "room-1")
         write(self.path, records)
         await self.observer.follower.look()
 
     def figure(self, name: str, **labels: str) -> float:
-        """A figure as Prometheus reads it; 0 where it is not shown."""
+        """Return a metric as Prometheus reads it; 0 if it is not exported."""
         text = self.observer.page(WorkerStatus(slots=4)).decode()
         for family in text_string_to_metric_families(text):
             for sample in family.samples:

@@ -1,4 +1,4 @@
-"""What the observer counts of VADs and of warm processes."""
+"""The observer's metrics of VADs and of warm processes."""
 
 from __future__ import annotations
 
@@ -41,6 +41,6 @@ async def test_a_vad_that_does_not_load_is_counted(tmp_path: Path, how: str, res
 
 @pytest.mark.row("S13")
 def test_the_warm_processes_are_a_figure(tmp_path: Path) -> None:
-    """By it an operator sets INTERVIEW_IDLE_PROCESSES to the load."""
+    """Operators use this metric to set INTERVIEW_IDLE_PROCESSES for the load."""
     page = Observer(tmp_path, version="1").page(WorkerStatus(warm_processes=3)).decode()
     assert 'interview_processes{state="warm"} 3.0' in page

@@ -1,4 +1,4 @@
-"""An error's text in the log: what it is and where it came from, and nobody's words."""
+"""Error text in the log: its type and origin, and none of the spoken words."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ SPOKEN = "I worked with Ada on the payroll"
 
 
 class Answer(pydantic.BaseModel):
-    """Something that is checked, and quoted where it is wrong."""
+    """A validated model whose errors quote the invalid value."""
 
     count: int
 
 
 def raised(error: E) -> E:
-    """The error with the traceback of having been raised."""
+    """Return the error with a traceback, as if it was raised."""
     with contextlib.suppress(type(error)):
         raise error
     return error
