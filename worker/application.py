@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from livekit.agents import Agent, AgentSession
 
     from states import Outcome, Reason
-    from worker.job import Job
+    from worker.job_handle import JobHandle
     from worker.resources.base import Resource
     from worker.resources.bootstrap import AgentResources
     from worker.settings import Settings
@@ -43,11 +43,13 @@ class Application(Protocol):
         """What the job needs, declared."""
         ...
 
-    def start_session(self, job: Job, held: AgentResources) -> tuple[AgentSession[Any], Agent]:
+    def start_session(
+        self, job: JobHandle, held: AgentResources
+    ) -> tuple[AgentSession[Any], Agent]:
         """Build the session and its agent from what has loaded; the job starts them."""
         ...
 
-    async def run(self, job: Job) -> None:
+    async def run(self, job: JobHandle) -> None:
         """Do the work while the job is RUNNING, and say how it ended.
 
         An end is one of the events that lead from RUNNING to CLOSING (states/table.py):

@@ -15,7 +15,7 @@ from worker.bounded import bounded
 
 if TYPE_CHECKING:
     from worker.application import Succession
-    from worker.job import Job
+    from worker.job_handle import RunnerJob
     from worker.resources.base import LoadReport
     from worker.speech.clip import Clip
 
@@ -29,7 +29,7 @@ _FINISH_SENTENCE_S = 5.0
 _CLOSE_RESOURCES_S = 3.0
 
 
-async def close(job: Job, work: asyncio.Task[None]) -> None:
+async def close(job: RunnerJob, work: asyncio.Task[None]) -> None:
     """From CLOSING to CLOSED. What hangs or raises is named in the journal and passed over."""
     closing = _Closing(job)
     asked = job.life.reason is Reason.WORKER_LOST
@@ -63,7 +63,7 @@ async def close(job: Job, work: asyncio.Task[None]) -> None:
 class _Closing:
     """The steps."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: RunnerJob) -> None:
         self._job = job
         #: How the work is left, where another job can take it up.
         self.succession = succession_of(job.app)

@@ -10,7 +10,7 @@ from worker.application import succession_of
 from worker.bounded import bounded
 
 if TYPE_CHECKING:
-    from worker.job import Job
+    from worker.job_handle import RunnerJob
 
 logger = logging.getLogger(__name__)
 
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 _ASK_S: Final = 0.6
 
 
-def hand_over(job: Job) -> None:
+def hand_over(job: RunnerJob) -> None:
     """On the worker's word that another worker takes interviews: leave this one to it."""
     succession = succession_of(job.app)
     if succession is None:
@@ -27,7 +27,7 @@ def hand_over(job: Job) -> None:
         job.life.post(Event.HANDOVER_REQUESTED)
 
 
-async def lose_worker(job: Job) -> None:
+async def lose_worker(job: RunnerJob) -> None:
     """Once the main process is gone: hand over, unless it is known that nobody could follow.
 
     A worker that takes its place, if there is one, sends somebody after such an end as well.

@@ -12,10 +12,10 @@ import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from pathlib import Path
 
 from worker.in_thread import in_thread
+from worker.telemetry.status import Cause
 
 logger = logging.getLogger(__name__)
 
@@ -25,17 +25,6 @@ PROBE_EVERY_S = 5.0
 _PROBE_BUDGET_S = 5.0
 #: Bytes that must find a place: about the journal of a long interview.
 _PROBE_BYTES = 256 * 1024
-
-
-class Cause(StrEnum):
-    """Why a worker takes no job."""
-
-    #: No speech in either direction: nobody to listen and nobody to speak.
-    NO_SPEECH = "NoSpeech"
-    #: The data folder takes no journal.
-    CANNOT_WRITE = "CannotWrite"
-    #: A process for a job could not be prepared.
-    SET_UP_FAILED = "SetUpFailed"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,7 +34,7 @@ TRY_S = 1.0
 @pytest.fixture
 async def direct(database: Database) -> Database:
     """The database as somebody sees it whom no fault concerns, with the interview `one`."""
-    await create_interview(database, interview_id="one", plan=load_plan(SAMPLE_PLAN))
+    await create_interview(database, interview_id="one", plan=load_plan(SAMPLE_PLAN).to_json())
     return database
 
 

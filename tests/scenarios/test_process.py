@@ -25,7 +25,8 @@ from tests.support.virtual.async_steps import for_ever
 from tests.support.virtual.job_parts import FakeStage, TinyApplication, fake_context
 from worker import process
 from worker.interview.clips import ClipName
-from worker.job import WORKERS_WORD, Job
+from worker.job import Job
+from worker.job_signals import SHUTDOWN_SIGNAL
 from worker.process import FAILED_EXIT_CODE, entrypoint, set_up
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def application_that(end: str) -> Callable[[Dispatch, Settings], TinyApplication
         if end == "raises":
             raise ValueError("a mistake of the application's")
         if end == "waits":
-            os.kill(os.getpid(), WORKERS_WORD)
+            os.kill(os.getpid(), SHUTDOWN_SIGNAL)
             await for_ever()
         if end == "is stopped by a stranger":
             for number in FOREIGN_SIGNALS:
@@ -281,4 +282,4 @@ def test_the_forkserver_is_deaf_to_what_is_meant_for_the_worker(
 
 
 def test_the_workers_word_is_not_a_signal_that_others_send() -> None:
-    assert WORKERS_WORD not in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
+    assert SHUTDOWN_SIGNAL not in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)

@@ -23,7 +23,6 @@ from worker.store.leases import LeaseHeld, renew_leases, take_lease
 from worker.store.stranded import drop_duties, hold_duty
 
 if TYPE_CHECKING:
-    from worker.bookkeeping import Bookkeeper
     from worker.settings import Settings
     from worker.store.pool import Database
 
@@ -40,7 +39,7 @@ class Continuity:
 
     Args:
         settings: The lease, its period, and the folder of the journals.
-        books: Whose database it is.
+        database: Returns the worker's database, or None while it has none.
         jobs: The jobs that were taken, and the pid of each that has a process.
         seats: How many interviews could be taken now; None while none at all.
         on_sent: Is told why, each time an interviewer was sent again.
@@ -49,14 +48,14 @@ class Continuity:
     def __init__(
         self,
         settings: Settings,
-        books: Bookkeeper,
+        database: Callable[[], Database | None],
         *,
         jobs: Callable[[], Mapping[str, int | None]],
         seats: Callable[[], int | None],
         on_sent: Callable[[str], None],
     ) -> None:
         self._settings = settings
-        self._books = books
+        self._database = database
         self._jobs = jobs
         #: Told apart from every other worker, also from the one before on this machine.
         self.worker_id = f"{socket.gethostname()}-{secrets.token_hex(4)}"
@@ -68,7 +67,7 @@ class Continuity:
         self._looks = RoomLooks(self._look_at_room, again_s=settings.lease_s + _BEHIND_S)
         #: Tells the other workers of this one, and knows of them.
         self.presence = Presence(
-            lambda: books.database,
+            database,
             worker_id=self.worker_id,
             agent_name=settings.agent_name,
             seats=seats,
@@ -90,7 +89,7 @@ class Continuity:
         tasks, self._tasks = self._tasks, []
         await aio.cancel_and_wait(*tasks, *self._errands)
         await self.presence.leave()
-        if self._watcher.acts and (database := self._books.database) is not None:
+        if self._watcher.acts and (database := self._database()) is not None:
             with contextlib.suppress(DatabaseError):
                 await drop_duties(database, [DUTY], worker_id=self.worker_id, budget_s=_LAST_S)
 
@@ -99,7 +98,7 @@ class Continuity:
 
         So nobody else is sent, and somebody is if this worker dies before the job has begun.
         """
-        if (database := self._books.database) is None:
+        if (database := self._database()) is None:
             return
         with contextlib.suppress(MetadataInvalid):
             interview_id, _ = read_metadata(metadata)
@@ -125,7 +124,7 @@ class Continuity:
 
         To be called once the job's journal is in the database: the newcomer goes on from there.
         """
-        if (database := self._books.database) is not None:
+        if (database := self._database()) is not None:
             await self._rescue.look_at(DatabaseLedger(database, self._limits), job_id=job_id)
 
     def room_changed(self, room: str) -> bool:
@@ -134,13 +133,13 @@ class Continuity:
         False where nobody can be looked for now. Two workers that are told the same, or one that
         is told twice, send one interviewer: they claim the same token.
         """
-        if not self._tasks or self._books.database is None:
+        if not self._tasks or self._database() is None:
             return False
         self._looks.soon(room)
         return True
 
     async def _look_at_room(self, room: str) -> None:
-        if (database := self._books.database) is not None:
+        if (database := self._database()) is not None:
             await self._rescue.look_at(DatabaseLedger(database, self._limits), room=room)
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
@@ -149,19 +148,19 @@ class Continuity:
         errand.add_done_callback(self._errands.discard)
 
     async def _on_duty(self, for_s: float) -> bool:
-        if (database := self._books.database) is None:
+        if (database := self._database()) is None:
             return False
         return await hold_duty(database, DUTY, worker_id=self.worker_id, for_s=for_s)
 
     async def _look(self, anew: bool) -> None:
-        if (database := self._books.database) is not None:
+        if (database := self._database()) is not None:
             await self._rescue.look(DatabaseLedger(database, self._limits), anew=anew)
 
     async def _renew(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
             due = loop.time() + self._settings.lease_renew_s
-            if (database := self._books.database) is not None:
+            if (database := self._database()) is not None:
                 try:
                     await renew_leases(
                         database,

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from livekit.agents import AgentSession
 
     from states import Condition
-    from worker.job import Job
+    from worker.job_handle import JobHandle
     from worker.resources.bootstrap import AgentResources
 
 
@@ -25,14 +25,14 @@ def turns_end_on(held: AgentResources) -> Any:
     return held.get("turn_detector") or "vad"
 
 
-async def take_vad(job: Job, condition: Condition) -> None:
+async def take_vad(job: JobHandle, condition: Condition) -> None:
     """Let the STT end turns without a VAD, also the turn whose end it has told already."""
     await job.tell(condition)
     if condition.status is Status.LOST and (engine := job.held.get("stt")) is not None:
         engine.repeat_end_of_speech()
 
 
-async def take_turn_detector(job: Job, condition: Condition) -> None:
+async def take_turn_detector(job: JobHandle, condition: Condition) -> None:
     """Let the VAD alone end turns without a model; one that is back waits for the next turn."""
     if condition.status is Status.READY and job.session is not None:
         await _interviewers_turn(job.session)

@@ -89,7 +89,7 @@ class ChainTTS(tts.TTS[Never]):
         self, *, conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS
     ) -> tts.SynthesizeStream:
         """A stream over the chain, which alone decides who is asked again and when."""
-        return ChainStream(self)
+        return ChainStream(self, self)
 
     def prewarm(self) -> None:
         """Nothing: a provider is made and connected when the chain comes to it."""

@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Final
 
-from worker.readiness import Cause
+
+class Cause(StrEnum):
+    """Why a worker takes no job."""
+
+    #: No speech in either direction: nobody to listen and nobody to speak.
+    NO_SPEECH = "NoSpeech"
+    #: The data folder takes no journal.
+    CANNOT_WRITE = "CannotWrite"
+    #: A process for a job could not be prepared.
+    SET_UP_FAILED = "SetUpFailed"
+
 
 #: What is waited for, where that is why no job is taken.
 NAMES: Final = {

@@ -15,7 +15,7 @@ from tests.support.virtual.async_steps import broken, deaf, done, end_what_is_le
 from tests.support.virtual.job_parts import Rig, TinyApplication, rig
 from worker.faults.points import SUCCESSION_STEPS
 from worker.interview.clips import ClipName
-from worker.job import HANDOVER_WORD, WORKERS_WORD
+from worker.job_signals import HANDOVER_SIGNAL, SHUTDOWN_SIGNAL
 from worker.leaving import hand_over, lose_worker
 
 if TYPE_CHECKING:
@@ -223,4 +223,4 @@ async def test_who_was_superseded_has_nothing_to_let_go_of(tmp_path: Path) -> No
 
 def test_the_two_words_are_not_signals_that_others_send() -> None:
     others = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGQUIT}
-    assert len({HANDOVER_WORD, WORKERS_WORD} - others) == 2
+    assert len({HANDOVER_SIGNAL, SHUTDOWN_SIGNAL} - others) == 2
