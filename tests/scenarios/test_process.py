@@ -25,7 +25,7 @@ from tests.support.virtual.async_steps import for_ever
 from tests.support.virtual.job_parts import FakeStage, TinyApplication, fake_context
 from worker import process
 from worker.interview.clips import ClipName
-from worker.job import Job
+from worker.job_handle import JobHandle
 from worker.job_signals import SHUTDOWN_SIGNAL
 from worker.process import FAILED_EXIT_CODE, entrypoint, set_up
 
@@ -54,7 +54,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="job processes a
 def application_that(end: str) -> Callable[[Dispatch, Settings], TinyApplication]:
     """A factory of applications that end in one way."""
 
-    async def run(running: Job) -> None:
+    async def run(running: JobHandle) -> None:
         if end == "raises":
             raise ValueError("a mistake of the application's")
         if end == "waits":
@@ -239,7 +239,7 @@ async def test_a_job_whose_worker_is_gone_is_over_before_the_framework_cancels_e
     stages: list[FakeStage] = []
     runs = asyncio.Event()
 
-    async def run(_: Job) -> None:
+    async def run(_: JobHandle) -> None:
         runs.set()
         await for_ever()
 
