@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from worker.job import Job
+    from worker.job_handle import JobHandle
 
 pytestmark = pytest.mark.looptime
 
@@ -75,7 +75,7 @@ async def test_a_shutdown_while_closing_changes_nothing_but_the_hurry(tmp_path: 
 
 
 async def test_the_workers_word_is_a_shutdown(tmp_path: Path) -> None:
-    async def run(_: Job) -> None:
+    async def run(_: JobHandle) -> None:
         os.kill(os.getpid(), SHUTDOWN_SIGNAL)
         await for_ever()
 
@@ -91,7 +91,7 @@ async def test_the_workers_word_is_a_shutdown(tmp_path: Path) -> None:
 async def test_a_room_that_is_gone_ends_the_job(
     tmp_path: Path, event: Event, outcome: Outcome
 ) -> None:
-    async def run(_: Job) -> None:
+    async def run(_: JobHandle) -> None:
         held.stage.on_event(event)
         await for_ever()
 
