@@ -163,7 +163,7 @@ async def _ours(server: LiveKitServer, folder: Path) -> AsyncIterator[Contender]
             interview = await create_interview(
                 db,
                 interview_id=room,
-                plan=plan,
+                plan=plan.to_json(),
                 room=room,
                 candidate_identity=f"candidate-{room}",
             )

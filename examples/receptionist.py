@@ -6,7 +6,7 @@ from typing import Any
 from livekit.agents import NOT_GIVEN, Agent, AgentSession, ChatContext, ChatMessage, StopResponse
 
 from worker.application import Application, Dispatch
-from worker.job import Job
+from worker.job_handle import JobHandle
 from worker.resources.base import Resource
 from worker.resources.bootstrap import AgentResources
 from worker.resources.speech import stt_resource, tts_resource, vad_resource
@@ -27,12 +27,14 @@ class Receptionist(Application):
     def resources(self) -> tuple[Resource, ...]:
         return self.needed
 
-    def start_session(self, job: Job, held: AgentResources) -> tuple[AgentSession[None], Agent]:
+    def start_session(
+        self, job: JobHandle, held: AgentResources
+    ) -> tuple[AgentSession[None], Agent]:
         kit: dict[str, Any] = {name: held.get(name) or NOT_GIVEN for name in ("vad", "stt", "tts")}
         self.session = AgentSession[None](**kit, turn_handling={"turn_detection": None})
         return self.session, Echo(instructions="Repeat what you hear.")
 
-    async def run(self, job: Job) -> None:
+    async def run(self, job: JobHandle) -> None:
         while not job.stage.candidate_is_here:
             await job.stage.candidate_moved()
         self.session.say("Hello, and welcome. Say something, and I will repeat it.")

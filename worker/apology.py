@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from livekit.agents import Agent, AgentSession
 
     from states import Reason
-    from worker.job import Job
+    from worker.job_handle import JobHandle
     from worker.resources.base import Resource
     from worker.resources.bootstrap import AgentResources
     from worker.speech.clip import Clip
@@ -31,11 +31,13 @@ class Apology:
         """Raise the error. This is the job's first call once it is in the room."""
         self._crash()
 
-    def start_session(self, job: Job, held: AgentResources) -> tuple[AgentSession[Any], Agent]:
+    def start_session(
+        self, job: JobHandle, held: AgentResources
+    ) -> tuple[AgentSession[Any], Agent]:
         """Raise the error."""
         self._crash()
 
-    async def run(self, job: Job) -> None:
+    async def run(self, job: JobHandle) -> None:
         """Raise the error."""
         self._crash()
 

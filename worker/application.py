@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from livekit.agents import Agent, AgentSession
 
     from states import Outcome, Reason
-    from worker.job import Job
+    from worker.job_handle import JobHandle
     from worker.resources.base import Resource
     from worker.resources.bootstrap import AgentResources
     from worker.settings import Settings
@@ -44,11 +44,13 @@ class Application(Protocol):
         """Return the resources that the job needs."""
         ...
 
-    def start_session(self, job: Job, held: AgentResources) -> tuple[AgentSession[Any], Agent]:
+    def start_session(
+        self, job: JobHandle, held: AgentResources
+    ) -> tuple[AgentSession[Any], Agent]:
         """Build the session and its agent from the loaded resources. The job starts them."""
         ...
 
-    async def run(self, job: Job) -> None:
+    async def run(self, job: JobHandle) -> None:
         """Do the work while the job is RUNNING, and fire the event that ends it.
 
         The events that lead from RUNNING to CLOSING are in states/table.py. Fire one of them, for

@@ -15,7 +15,7 @@ from worker.bounded import bounded
 
 if TYPE_CHECKING:
     from worker.application import Succession
-    from worker.job import Job
+    from worker.job_handle import RunnerJob
     from worker.resources.base import LoadReport
     from worker.speech.clip import Clip
 
@@ -30,7 +30,7 @@ _FINISH_SENTENCE_S = 5.0
 _CLOSE_RESOURCES_S = 3.0
 
 
-async def close(job: Job, work: asyncio.Task[None]) -> None:
+async def close(job: RunnerJob, work: asyncio.Task[None]) -> None:
     """Take a job from CLOSING to CLOSED. A step that hangs or raises is journalled and skipped."""
     closing = _Closing(job)
     asked = job.life.reason is Reason.WORKER_LOST
@@ -64,7 +64,7 @@ async def close(job: Job, work: asyncio.Task[None]) -> None:
 class _Closing:
     """The steps of the closing sequence."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: RunnerJob) -> None:
         self._job = job
         #: Handover steps; None if no other job can continue the work.
         self.succession = succession_of(job.app)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from livekit.agents.utils import aio
 
 from states import State
-from worker.job import HANDOVER_WORD, WORKERS_WORD
+from worker.job_signals import HANDOVER_SIGNAL, SHUTDOWN_SIGNAL
 
 if TYPE_CHECKING:
     import signal
@@ -157,7 +157,7 @@ class Departure:
         for job in waiting[:seats]:
             self._on_the_way[job] = loop.time() + _SEEN_AFTER_S
         budget_s = self._settings.budgets[State.CLOSING] + self._settings.cleanup_s
-        self._tell(HANDOVER_WORD, waiting[:seats], budget_s)
+        self._tell(HANDOVER_SIGNAL, waiting[:seats], budget_s)
         if not (alone := waiting[seats:]):
             return
         keep = self._settings.no_successor == "keep"
@@ -193,12 +193,12 @@ class Departure:
     def _end(self, jobs: list[str]) -> None:
         budget_s = self._settings.hurried_closing_s + self._settings.cleanup_s
         self._ended.update(jobs)
-        self._tell(WORKERS_WORD, jobs, budget_s)
+        self._tell(SHUTDOWN_SIGNAL, jobs, budget_s)
 
     def _tell(self, word: signal.Signals, jobs: list[str], within_s: float) -> None:
         if not jobs:
             return
-        what = "handing over running jobs" if word is HANDOVER_WORD else "ending running jobs"
+        what = "handing over running jobs" if word is HANDOVER_SIGNAL else "ending running jobs"
         logger.info(what, extra={"jobs": len(jobs)})
         until = asyncio.get_running_loop().time() + within_s
         self._told.update(dict.fromkeys(jobs, until))

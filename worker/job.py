@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import signal
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
@@ -27,12 +26,13 @@ from worker.application import Application
 from worker.book import JobBook
 from worker.bounded import retrieve
 from worker.closing import close
+from worker.floor import Floor
+from worker.job_signals import HANDOVER_SIGNAL, SHUTDOWN_SIGNAL
 from worker.journal import open_journal, watch_disk, without_disk
 from worker.leaving import hand_over, lose_worker
 from worker.loading import Loading, pending
 from worker.resources.bootstrap import AgentResources
 from worker.settings import Settings
-from worker.silence import Floor
 from worker.stage import RoomStage, Stage, StageMaker
 
 logger = logging.getLogger(__name__)
@@ -41,12 +41,6 @@ logger = logging.getLogger(__name__)
 _WAITING_S = 2.0
 #: Seconds from the end of one waiting message to the next.
 _STILL_WAITING_S = 4.0
-
-#: Signal with which a worker ends its jobs when it shuts down. Jobs ignore SIGTERM, because that
-#: also reaches them from a process group, a container runtime or an operator.
-WORKERS_WORD = signal.SIGUSR2
-#: Signal to hand the job over, sent when another worker can take it.
-HANDOVER_WORD = signal.SIGRTMIN
 
 
 class Job:
@@ -104,8 +98,8 @@ class Job:
         faults.entered(State.HANDSHAKE)
         self.life.subscribe(self._log_transition)
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(WORKERS_WORD, self.life.post, Event.SHUTDOWN_REQUESTED)
-        loop.add_signal_handler(HANDOVER_WORD, hand_over, self)
+        loop.add_signal_handler(SHUTDOWN_SIGNAL, self.life.post, Event.SHUTDOWN_REQUESTED)
+        loop.add_signal_handler(HANDOVER_SIGNAL, hand_over, self)
         work = asyncio.create_task(self._work(), name="job-work")
         await self._see_through(self.life.reached(State.CLOSING))
         await self._see_through(close(self, work))

@@ -10,7 +10,7 @@ from worker.application import succession_of
 from worker.bounded import bounded
 
 if TYPE_CHECKING:
-    from worker.job import Job
+    from worker.job_handle import RunnerJob
 
 logger = logging.getLogger(__name__)
 
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 _ASK_S: Final = 0.6
 
 
-def hand_over(job: Job) -> None:
+def hand_over(job: RunnerJob) -> None:
     """Handle the worker's handover signal: leave the interview to another worker.
 
     A job that cannot be continued ends instead. A job that is almost done ignores the signal.
@@ -30,7 +30,7 @@ def hand_over(job: Job) -> None:
         job.life.post(Event.HANDOVER_REQUESTED)
 
 
-async def lose_worker(job: Job) -> None:
+async def lose_worker(job: RunnerJob) -> None:
     """Handle the loss of the main process: hand over, unless it is known that no job can follow.
 
     If the job ends instead, a worker that replaces the lost one still dispatches an interviewer.

@@ -12,7 +12,7 @@ from worker.resources.base import LoadReport, Resource
 from worker.resources.bootstrap import bootstrap_resources
 
 if TYPE_CHECKING:
-    from worker.job import Job
+    from worker.job_handle import RunnerJob
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ def pending(resource: Resource) -> Condition:
 class Loading:
     """Reports the result of each loader to the job's lifecycle."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: RunnerJob) -> None:
         self._job = job
 
     async def load(self, resources: Sequence[Resource]) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Self
 
-    from worker.job import Job
+    from worker.job_handle import RunnerJob
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ class LoopGuard:
     duration.
     """
 
-    def __init__(self, job: Job, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, job: RunnerJob, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._job = job
         self.watch = LoopWatch(on_blocked=self._say, on_over=self._record, clock=clock)
 

@@ -20,7 +20,8 @@ from worker import faults
 from worker.apology import Apology
 from worker.application import ApplicationInvalid, Dispatch, load_application
 from worker.heartbeat import heartbeat
-from worker.job import HANDOVER_WORD, WORKERS_WORD, Job
+from worker.job import Job
+from worker.job_signals import HANDOVER_SIGNAL, SHUTDOWN_SIGNAL
 from worker.local_stage import LocalStage
 from worker.loop_guard import LoopGuard
 from worker.settings import Settings, SettingsInvalid
@@ -65,7 +66,7 @@ def set_up(_: JobProcess) -> None:
     """
     ignore_signals()
     # Ignored until a job installs its handlers.
-    for word in (WORKERS_WORD, HANDOVER_WORD):
+    for word in (SHUTDOWN_SIGNAL, HANDOVER_SIGNAL):
         signal.signal(word, signal.SIG_IGN)
     redact_job_logs()
     try:

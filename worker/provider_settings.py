@@ -8,10 +8,17 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode
 
+from worker.faults.points import add_members
+
 #: Providers that each fallback chain may name.
 STT_PROVIDERS = ("deepgram", "local")
 TTS_PROVIDERS = ("elevenlabs", "local")
 LLM_PROVIDERS = ("openai", "scripted")
+
+add_members("stt", STT_PROVIDERS)
+add_members("tts", TTS_PROVIDERS)
+# The plan's own words are no provider: no fault point is passed for them.
+add_members("llm", tuple(name for name in LLM_PROVIDERS if name != "scripted"))
 
 #: Field with the API key of each provider that needs one.
 KEY_FIELDS = {

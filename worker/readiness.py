@@ -12,10 +12,10 @@ import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from pathlib import Path
 
 from worker.in_thread import in_thread
+from worker.telemetry.status import Cause
 
 logger = logging.getLogger(__name__)
 
@@ -25,17 +25,6 @@ PROBE_EVERY_S = 5.0
 _PROBE_BUDGET_S = 5.0
 #: Bytes that must fit on the disk: about the journal of a long interview.
 _PROBE_BYTES = 256 * 1024
-
-
-class Cause(StrEnum):
-    """Cause for a worker to take no job."""
-
-    #: Neither STT nor TTS works.
-    NO_SPEECH = "NoSpeech"
-    #: The data folder cannot store a journal.
-    CANNOT_WRITE = "CannotWrite"
-    #: A process for a job could not be prepared.
-    SET_UP_FAILED = "SetUpFailed"
 
 
 @dataclass(frozen=True, kw_only=True)

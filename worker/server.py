@@ -18,7 +18,7 @@ from worker.agent_server import JobServer
 from worker.bookkeeping import Bookkeeper
 from worker.continuity.keeper import Continuity
 from worker.departure import Departure
-from worker.job import WORKERS_WORD
+from worker.job_signals import SHUTDOWN_SIGNAL
 from worker.livekit_api import LiveKitLost, check_livekit
 from worker.observation import Observation
 from worker.providers.breaker import provider_breaker
@@ -65,7 +65,7 @@ class Worker:
         self._set_ups = SetUps(self.readiness)
         self._continuity = Continuity(
             settings,
-            self._books,
+            lambda: self._books.database,
             jobs=lambda: dict.fromkeys(self.slots.accepted) | self.server.job_pids,
             seats=lambda: self.slots.seats if self.server.connected else None,
             on_sent=partial(self._count, figures.SENT_AGAIN),
@@ -255,7 +255,7 @@ class Worker:
         self._set_ups.stop()
         if serving.done():  # the server ended on its own; its jobs continue
             goodbye_s = self._settings.hurried_closing_s + self._settings.cleanup_s
-            await self.server.end_jobs(WORKERS_WORD, within_s=goodbye_s)
+            await self.server.end_jobs(SHUTDOWN_SIGNAL, within_s=goodbye_s)
         # Time for processes that ignore the request to end, and then do not exit.
         self._on_stop(2 * self._settings.cleanup_s + _LAST_STEPS_S)
         await self.server.aclose()

@@ -72,7 +72,7 @@ async def database(migrated_database_url: str) -> AsyncIterator[Database]:
 @pytest.fixture
 async def leased_database(database: Database) -> Database:
     """Return a `Database` with the interview `one` and a worker long in contact with it."""
-    await create_interview(database, interview_id="one", plan=load_plan(SAMPLE_PLAN))
+    await create_interview(database, interview_id="one", plan=load_plan(SAMPLE_PLAN).to_json())
     await renew_leases(database, [], worker_id="w1", lease_s=LEASE_S)
     await passes(database, "lease_contact", "calm_until", LEASE_S)
     return database

@@ -10,8 +10,8 @@ import pytest
 from tests.support.database.job_records import JobRecords, header
 from worker import rooms
 from worker.cli import interviews
-from worker.cli.common import CommandError, ExitCode
 from worker.interview.plan import SAMPLE_PLAN, load_plan
+from worker.operations.errors import InterviewerPresent, InterviewNotFound, InterviewOver
 from worker.store.interviews import InterviewStatus, create_interview, get_interview
 from worker.store.jobs import ship
 
@@ -59,7 +59,7 @@ def livekit(monkeypatch: pytest.MonkeyPatch, migrated_database_url: str) -> Live
 
 
 async def create_ended(db: Database, outcome: str, reason: str) -> None:
-    await create_interview(db, interview_id="one", plan=load_plan(SAMPLE_PLAN))
+    await create_interview(db, interview_id="one", plan=load_plan(SAMPLE_PLAN).to_json())
     job = JobRecords()
     job.transition("CLOSED", outcome=outcome, reason=reason)
     await ship(db, header(), job.records)
@@ -86,25 +86,22 @@ async def test_nobody_is_sent_to_an_interview_that_is_over(
     database: Database, livekit: LiveKit
 ) -> None:
     await create_ended(database, "completed", "InterviewCompleted")
-    with pytest.raises(CommandError, match=r"is over \(completed, InterviewCompleted\)") as refused:
+    with pytest.raises(InterviewOver, match=r"is over \(completed, InterviewCompleted\)"):
         await interviews._dispatch("one")
-    assert refused.value.code is ExitCode.FAILED
     assert livekit.sent == []
 
 
 async def test_nobody_is_sent_to_an_interview_that_does_not_exist(livekit: LiveKit) -> None:
-    with pytest.raises(CommandError, match="there is no interview 'none'") as refused:
+    with pytest.raises(InterviewNotFound, match="there is no interview 'none'"):
         await interviews._dispatch("none")
-    assert refused.value.code is ExitCode.NOT_FOUND
     assert livekit.sent == []
 
 
 async def test_no_second_interviewer_is_sent_to_a_room(
     database: Database, livekit: LiveKit
 ) -> None:
-    await create_interview(database, interview_id="one", plan=load_plan(SAMPLE_PLAN))
+    await create_interview(database, interview_id="one", plan=load_plan(SAMPLE_PLAN).to_json())
     livekit.present["interview-one"] = ["candidate-one", "interviewer-AJ_1"]
-    with pytest.raises(CommandError, match="interviewer-AJ_1 is in room") as refused:
+    with pytest.raises(InterviewerPresent, match="interviewer-AJ_1 is in room"):
         await interviews._dispatch("one")
-    assert refused.value.code is ExitCode.TAKEN
     assert livekit.sent == []

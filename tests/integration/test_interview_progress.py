@@ -23,7 +23,7 @@ COMPLETED = ("ended", "completed", "InterviewCompleted")
 @pytest.fixture
 async def db(database: Database) -> Database:
     """Return a database with the interview `one`."""
-    await create_interview(database, interview_id="one", plan=load_plan(SAMPLE_PLAN))
+    await create_interview(database, interview_id="one", plan=load_plan(SAMPLE_PLAN).to_json())
     return database
 
 

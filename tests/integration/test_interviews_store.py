@@ -23,7 +23,7 @@ SAMPLE = load_plan(SAMPLE_PLAN)
 
 
 async def create(db: Database, interview_id: str = "one", **fields: Any) -> Interview:
-    return await create_interview(db, interview_id=interview_id, plan=SAMPLE, **fields)
+    return await create_interview(db, interview_id=interview_id, plan=SAMPLE.to_json(), **fields)
 
 
 async def found(db: Database, interview_id: str = "one") -> Interview:

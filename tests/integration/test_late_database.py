@@ -75,7 +75,7 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 async def direct(database: Database) -> Database:
     """Return a direct `Database` that no fault affects, with the interview `one`."""
-    await create_interview(database, interview_id="one", plan=PLAN)
+    await create_interview(database, interview_id="one", plan=PLAN.to_json())
     return database
 
 

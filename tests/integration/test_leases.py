@@ -118,7 +118,7 @@ async def test_one_statement_renews_the_leases_of_all_jobs_and_of_nobody_else(
 ) -> None:
     plan = load_plan(SAMPLE_PLAN)
     for name in ("two", "three"):
-        await create_interview(db, interview_id=name, plan=plan)
+        await create_interview(db, interview_id=name, plan=plan.to_json())
         await take_lease(db, name, job_id=f"AJ_{name}", lease_s=LEASE_S)
     await take(db, "AJ_1")
     await lapses(db)

@@ -89,7 +89,7 @@ async def test_nothing_reads_a_table_from_one_end_to_the_other(full: Database) -
     assert await get_job(full, "AJ-77") is not None
     assert len(await turns_of(full, "iv-77")) == 4
     assert len(await records_of(full, "AJ-77")) == 10
-    await create_interview(full, interview_id="new", plan=load_plan(SAMPLE_PLAN))
+    await create_interview(full, interview_id="new", plan=load_plan(SAMPLE_PLAN).to_json())
     await set_dispatched(full, "new", dispatch_id="D1")
     await ship(full, header("AJ_new", "new"), journal.records)
     assert await whole_reads(full) == before

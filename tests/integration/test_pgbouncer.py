@@ -77,7 +77,7 @@ async def test_two_workers_migrate_at_once(pgbouncer: PgBouncer, empty_database_
 
 
 async def test_an_interview_is_created_shipped_and_read_back(pooled: Database) -> None:
-    await create_interview(pooled, interview_id="one", plan=load_plan(SAMPLE_PLAN))
+    await create_interview(pooled, interview_id="one", plan=load_plan(SAMPLE_PLAN).to_json())
     records = whole_job().records
     portions = [records[:3], records[2:], records]
     await asyncio.gather(*(ship(pooled, header(), portion) for portion in portions))

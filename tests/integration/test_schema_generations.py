@@ -83,7 +83,7 @@ async def test_a_worker_works_on_a_schema_with_one_more_additive_migration(
     await apply(database, ADDITIVE)
     assert await database.run("migrate", migrate) == []
     await database.run("check_schema", check_schema)
-    await create_interview(database, interview_id="one", plan=load_plan(SAMPLE_PLAN))
+    await create_interview(database, interview_id="one", plan=load_plan(SAMPLE_PLAN).to_json())
     records = some_records().records
     assert (await ship(database, header(), records)).written == len(records)
     assert await records_of(database, "AJ_1") == records
@@ -96,7 +96,7 @@ async def test_an_older_and_a_newer_worker_write_side_by_side(
     database: Database, migrated_database_url: str
 ) -> None:
     """The newer worker fills its new column; the older worker leaves the column unchanged."""
-    await create_interview(database, interview_id="one", plan=load_plan(SAMPLE_PLAN))
+    await create_interview(database, interview_id="one", plan=load_plan(SAMPLE_PLAN).to_json())
     newer = await Database.open(migrated_database_url)
 
     async def brief(connection: Connection) -> None:
@@ -120,7 +120,7 @@ async def test_an_older_and_a_newer_worker_write_side_by_side(
 async def test_what_a_newer_worker_calls_by_a_new_name_does_not_stop_an_older_one(
     database: Database,
 ) -> None:
-    await create_interview(database, interview_id="one", plan=load_plan(SAMPLE_PLAN))
+    await create_interview(database, interview_id="one", plan=load_plan(SAMPLE_PLAN).to_json())
     journal = JobRecords()
     journal.said("interviewer", "A riddle for you.", role="riddle")
     await ship(database, header(), journal.records)

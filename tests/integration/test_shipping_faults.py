@@ -34,7 +34,7 @@ TRY_S = 1.0
 @pytest.fixture
 async def direct(database: Database) -> Database:
     """Return a direct `Database` that no fault affects, with the interview `one`."""
-    await create_interview(database, interview_id="one", plan=load_plan(SAMPLE_PLAN))
+    await create_interview(database, interview_id="one", plan=load_plan(SAMPLE_PLAN).to_json())
     return database
 
 

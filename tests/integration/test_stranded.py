@@ -337,7 +337,7 @@ async def test_looking_reads_no_table_from_one_end_to_the_other(db: Database) ->
     await db.run("fill", lambda c: c.execute(many))
     await db.run("analyze", lambda c: c.execute("ANALYZE interviews"))
     plan = load_plan(SAMPLE_PLAN)
-    await create_interview(db, interview_id="new", plan=plan)
+    await create_interview(db, interview_id="new", plan=plan.to_json())
     await db.run("flush", lambda c: c.execute("SELECT pg_stat_force_next_flush()"))
     read = "SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'interviews'"
     before = await db.run("count", lambda c: c.fetchval(read))

@@ -25,7 +25,8 @@ from tests.support.virtual.async_steps import for_ever
 from tests.support.virtual.job_parts import FakeStage, TinyApplication, fake_context
 from worker import process
 from worker.interview.clips import ClipName
-from worker.job import WORKERS_WORD, Job
+from worker.job_handle import JobHandle
+from worker.job_signals import SHUTDOWN_SIGNAL
 from worker.process import FAILED_EXIT_CODE, entrypoint, set_up
 
 if TYPE_CHECKING:
@@ -53,11 +54,11 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="job processes a
 def application_that(end: str) -> Callable[[Dispatch, Settings], TinyApplication]:
     """Return a factory of applications that end in one way."""
 
-    async def run(running: Job) -> None:
+    async def run(running: JobHandle) -> None:
         if end == "raises":
             raise ValueError("a mistake of the application's")
         if end == "waits":
-            os.kill(os.getpid(), WORKERS_WORD)
+            os.kill(os.getpid(), SHUTDOWN_SIGNAL)
             await for_ever()
         if end == "is stopped by a stranger":
             for number in FOREIGN_SIGNALS:
@@ -238,7 +239,7 @@ async def test_a_job_whose_worker_is_gone_is_over_before_the_framework_cancels_e
     stages: list[FakeStage] = []
     runs = asyncio.Event()
 
-    async def run(_: Job) -> None:
+    async def run(_: JobHandle) -> None:
         runs.set()
         await for_ever()
 
@@ -281,4 +282,4 @@ def test_the_forkserver_is_deaf_to_what_is_meant_for_the_worker(
 
 
 def test_the_workers_word_is_not_a_signal_that_others_send() -> None:
-    assert WORKERS_WORD not in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
+    assert SHUTDOWN_SIGNAL not in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)

@@ -17,6 +17,13 @@ import typer
 from states import JournalError
 from worker.interview.plan import PlanError
 from worker.livekit_api import LiveKitError, LiveKitKeyRefused, LiveKitUrlInvalid
+from worker.operations.errors import (
+    InterviewerPresent,
+    InterviewNotFound,
+    JobNotFound,
+    LiveKitNotConfigured,
+    OperationFailed,
+)
 from worker.settings import Settings, SettingsInvalid
 from worker.store.embedded import EmbeddedPostgres
 from worker.store.embedded_layout import EmbeddedPostgresError
@@ -75,6 +82,11 @@ _CODES: tuple[tuple[type[Exception], ExitCode], ...] = (
     (SchemaDiffers, ExitCode.FAILED),
     (MigrationChanged, ExitCode.FAILED),
     (JournalError, ExitCode.FAILED),
+    (LiveKitNotConfigured, ExitCode.USAGE),
+    (InterviewNotFound, ExitCode.NOT_FOUND),
+    (JobNotFound, ExitCode.NOT_FOUND),
+    (InterviewerPresent, ExitCode.TAKEN),
+    (OperationFailed, ExitCode.FAILED),
 )
 
 
@@ -184,23 +196,6 @@ async def database(settings: Settings) -> AsyncIterator[Database]:
             yield db
         finally:
             await db.aclose()
-
-
-def require_livekit(settings: Settings) -> tuple[str, str, str]:
-    """URL, key and secret. Raises CommandError naming what is not set."""
-    secret = settings.livekit_api_secret.get_secret_value()
-    values = {
-        "LIVEKIT_URL": settings.livekit_url,
-        "LIVEKIT_API_KEY": settings.livekit_api_key,
-        "LIVEKIT_API_SECRET": secret,
-    }
-    missing = [name for name, value in values.items() if not value]
-    if missing:
-        verb = "is" if len(missing) == 1 else "are"
-        raise CommandError(
-            f"{', '.join(missing)} {verb} not set; `make demo` needs none of them", ExitCode.USAGE
-        )
-    return settings.livekit_url, settings.livekit_api_key, secret
 
 
 def check_names(*given: tuple[str, str | None]) -> None:

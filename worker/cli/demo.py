@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
+from states import History
 from worker.cli.common import CommandError, ExitCode, one_line_errors
+from worker.cli.jobs import print_history
 
 
 def demo(
@@ -30,7 +33,7 @@ def demo(
     can be had, the interview is held without a room, and the demo says how to get one.
     """
     from worker.demo.candidate import CandidateTimeout
-    from worker.demo.demo import DemoFailed, log_to, print_result, run_demo
+    from worker.demo.demo import DemoFailed, log_to, run_demo
     from worker.demo.worker_process import WorkerDidNotStart
 
     folder = _folder(output)
@@ -42,9 +45,24 @@ def demo(
             raise CommandError(str(error)) from error
         except (DemoFailed, CandidateTimeout) as error:
             raise CommandError(f"{error}; the worker's log is {folder / 'worker.log'}") from error
-    print_result(console, history, folder)
+    _print_result(console, history, folder)
     if history.exit_code != 0:
         raise typer.Exit(ExitCode.FAILED)
+
+
+def _print_result(console: Console, history: History, folder: Path) -> None:
+    """The way through the states, and what was left where."""
+    console.print()
+    print_history(history, console)
+    console.print()
+    for name, what in (
+        ("recording.wav", "the interview, both voices as the candidate heard and spoke them"),
+        ("transcript.md", "every turn, from the database"),
+        ("path.svg", "the way the job took through its states"),
+        ("journal.jsonl", "everything that happened; `interview-worker jobs show FILE` reads it"),
+        ("worker.log", "the worker's log"),
+    ):
+        console.print(f"  {folder / name}  [dim]{what}[/dim]", highlight=False, soft_wrap=True)
 
 
 def _folder(output: Path | None) -> Path:

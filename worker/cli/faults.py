@@ -47,7 +47,7 @@ def fault_rows() -> list[dict[str, Any]]:
     return [
         {
             "point": point.point,
-            "names": list(point.names),
+            "names": list(point.members),
             "what": point.what,
             "kinds": [kind.value for kind in point.kinds],
             "takes_number": point.counted,

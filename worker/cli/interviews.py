@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,36 +11,24 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from worker import rooms
 from worker.cli.common import (
     DEFAULT_LIMIT,
-    CommandError,
-    ExitCode,
     Limit,
     check_names,
     cut_to,
     database,
     one_line_errors,
     print_json,
-    require_livekit,
     run,
     write_out,
 )
 from worker.cli.tables import add_row
-from worker.cli.transcript import as_markdown
-from worker.dispatch_metadata import MAX_METADATA_BYTES, dispatch_metadata, without_plan
+from worker.dispatch_metadata import MAX_METADATA_BYTES
 from worker.interview.plan import SAMPLE_PLAN, load_plan
+from worker.operations import interviews as operations
+from worker.operations.transcript import as_markdown
 from worker.settings import Settings
-from worker.store.interviews import (
-    Interview,
-    create_interview,
-    get_interview,
-    list_interviews,
-    turns_of,
-)
-from worker.store.jobs import list_jobs
-from worker.store.pool import Database
-from worker.store.progress import set_dispatched
+from worker.store.interviews import list_interviews
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -51,11 +38,6 @@ app = typer.Typer(
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 InterviewId = Annotated[str, typer.Argument(help="The interview's id.")]
-
-#: The room outlives a candidate who drops out for longer than the grace, and an interviewer
-#: that has to be sent again.
-_ROOM_EMPTY_S = 3600
-_ROOM_DEPARTURE_S = 120
 
 
 class ExportFormat(StrEnum):
@@ -88,19 +70,14 @@ async def _create(
     settings = Settings.load()
     plan = load_plan(plan_path)
     check_names(("--candidate", candidate), ("--room", room))
-    require_livekit(settings)
+    operations.livekit_access(settings)
     async with database(settings) as db:
-        interview = await create_interview(
-            db,
-            interview_id=secrets.token_hex(6),
-            plan=plan,
-            room=room,
-            candidate_name=candidate,
+        interview = await operations.create(
+            db, settings, plan=plan.to_json(), candidate_name=candidate, room=room
         )
-        await _open_room(settings, interview)
         if send:
-            await send_interviewer(db, settings, interview)
-        return await interview_as_data(db, interview.interview_id)
+            _warn_of(await operations.send_interviewer(db, settings, interview))
+        return await operations.interview_as_data(db, interview.interview_id)
 
 
 @app.command("dispatch")
@@ -120,91 +97,24 @@ def dispatch(interview: InterviewId, as_json: Json = False) -> None:
 
 async def _dispatch(interview_id: str) -> dict[str, Any]:
     settings = Settings.load()
-    livekit = require_livekit(settings)
+    operations.livekit_access(settings)
     async with database(settings) as db:
-        interview = await _known(db, interview_id)
-        if interview.is_over:
-            raise _over(interview)
-        for identity in await rooms.list_participants(*livekit, interview.room):
-            if identity.startswith(rooms.INTERVIEWER_PREFIX):
-                raise CommandError(
-                    f"{identity} is in room {interview.room}; one whose process died leaves it "
-                    "within half a minute",
-                    ExitCode.TAKEN,
-                )
-        await _open_room(settings, interview)
-        dispatch_id = await send_interviewer(db, settings, interview)
-    return {"interview_id": interview_id, "room": interview.room, "dispatch_id": dispatch_id}
+        interview, sent = await operations.redispatch(db, settings, interview_id)
+    _warn_of(sent)
+    return {
+        "interview_id": interview_id,
+        "room": interview.room,
+        "dispatch_id": sent.dispatch_id,
+    }
 
 
-def _over(interview: Interview) -> CommandError:
-    end = f" ({interview.outcome}, {interview.reason})" if interview.outcome else ""
-    return CommandError(f"interview {interview.interview_id} is over{end}: create another")
-
-
-async def _open_room(settings: Settings, interview: Interview) -> None:
-    await rooms.create_room(
-        *require_livekit(settings),
-        interview.room,
-        empty_timeout_s=_ROOM_EMPTY_S,
-        departure_timeout_s=_ROOM_DEPARTURE_S,
-    )
-
-
-async def send_interviewer(db: Database, settings: Settings, interview: Interview) -> str:
-    """Dispatch an interviewer with the plan's snapshot; returns the dispatch's id.
-
-    A snapshot that is too large stays behind, with a line on standard error.
-
-    Raises LiveKitError, and CommandError for an interview that is over by now (the interviewer
-    who was sent finds that out as well, and leaves).
-    """
-    metadata = dispatch_metadata(interview)
-    if metadata == without_plan(interview):
+def _warn_of(sent: operations.Sent) -> None:
+    if not sent.carries_plan:
         typer.echo(
             f"the plan is too large for a dispatch ({MAX_METADATA_BYTES // 1024} KiB) and stays "
             "in the database: without it there, the interviewer cannot hold the interview",
             err=True,
         )
-    dispatch_id = await rooms.dispatch(
-        *require_livekit(settings),
-        agent_name=settings.agent_name,
-        room=interview.room,
-        metadata=metadata,
-    )
-    if not await set_dispatched(db, interview.interview_id, dispatch_id=dispatch_id):
-        raise _over(interview)
-    return dispatch_id
-
-
-async def _known(db: Database, interview_id: str) -> Interview:
-    interview = await get_interview(db, interview_id)
-    if interview is None:
-        raise CommandError(
-            f"there is no interview {interview_id!r}; "
-            "`interview-worker interviews list` shows those there are",
-            ExitCode.NOT_FOUND,
-        )
-    return interview
-
-
-async def interview_as_data(db: Database, interview_id: str) -> dict[str, Any]:
-    """One interview with its jobs and turns. Raises CommandError (NOT_FOUND)."""
-    interview = await _known(db, interview_id)
-    jobs = await list_jobs(db, interview_id)
-    turns = await turns_of(db, interview_id)
-    fields = ("seq", "at", "speaker", "text", "interim", "heard", "interrupted", "question_id")
-    return {
-        "interview_id": interview.interview_id,
-        "room": interview.room,
-        "candidate_identity": interview.candidate_identity,
-        "status": interview.status,
-        "outcome": interview.outcome,
-        "reason": interview.reason,
-        "created_at": interview.created_at,
-        "jobs": [job.job_id for job in jobs],
-        "turns": [{name: getattr(turn, name) for name in fields} for turn in turns],
-    }
 
 
 @app.command("list")
@@ -239,7 +149,7 @@ def show(interview: InterviewId, as_json: Json = False) -> None:
 
 async def _show(interview_id: str) -> dict[str, Any]:
     async with database(Settings.load()) as db:
-        return await interview_as_data(db, interview_id)
+        return await operations.interview_as_data(db, interview_id)
 
 
 @app.command("token")
@@ -254,19 +164,9 @@ def token(interview: InterviewId, as_json: Json = False) -> None:
 
 async def _token(interview_id: str) -> dict[str, str]:
     settings = Settings.load()
-    url, key, secret = require_livekit(settings)
+    operations.livekit_access(settings)
     async with database(settings) as db:
-        interview = await _known(db, interview_id)
-    return {
-        "url": url,
-        "token": rooms.candidate_token(
-            key,
-            secret,
-            room=interview.room,
-            identity=interview.candidate_identity,
-            name=interview.candidate_name or "",
-        ),
-    }
+        return await operations.candidate_token(db, settings, interview_id)
 
 
 @app.command("export")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from states import History, JournalError
+from states import History
 from worker.cli.common import (
     DEFAULT_LIMIT,
     CommandError,
@@ -23,10 +22,9 @@ from worker.cli.common import (
     run,
 )
 from worker.cli.tables import add_row
-from worker.dead_jobs import DAMAGED, SHIPPED, read_book, ship_records
+from worker.operations import jobs as operations
 from worker.settings import Settings
-from worker.store.errors import DatabaseOperationFailed
-from worker.store.jobs import list_jobs, records_of
+from worker.store.jobs import list_jobs
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -90,58 +88,30 @@ def ship_(
     What the database has stays as it is. Those that wait to be shipped are the worker's.
     """
     settings = Settings.load()
-    kept = [settings.journal_dir / folder for folder in (SHIPPED, DAMAGED)]
-    chosen = journals or sorted(path for folder in kept for path in folder.glob("*.jsonl"))
-    new, bad = run(_ship_again(settings, chosen))
-    print(f"{len(chosen) - bad} journals read, {new} records were not in the database")
+    chosen = journals or operations.kept_journals(settings)
+    ingested = run(_ship_again(settings, chosen))
+    for error in ingested.errors:
+        print(f"interview-worker: {error}", file=sys.stderr)
+    bad = len(ingested.errors)
+    print(
+        f"{len(chosen) - bad} journals read, "
+        f"{ingested.new_records} records were not in the database"
+    )
     if bad:
         raise CommandError(f"{bad} journals could not be read or stored", ExitCode.FAILED)
 
 
-async def _ship_again(settings: Settings, journals: list[Path]) -> tuple[int, int]:
-    """How many records were new to the database, and how many journals could not be shipped."""
-    new = bad = 0
+async def _ship_again(settings: Settings, journals: list[Path]) -> operations.Ingested:
     async with database(settings) as db:
-        for path in journals:
-            try:
-                book = await asyncio.to_thread(read_book, path)
-                new += await ship_records(db, path.stem, book.records)
-            except (JournalError, DatabaseOperationFailed) as error:
-                bad += 1
-                print(f"interview-worker: {error}", file=sys.stderr)
-    return new, bad
+        return await operations.ingest(db, journals)
 
 
-async def history_of(job_id: str) -> History:
-    """A job's history, from its journal (a file, or by id on this machine) or the database.
+async def history_of(job: str) -> History:
+    """Return a job's history, from its journal (a file, or by id on this machine) or the database.
 
-    Raises CommandError (NOT_FOUND) for a job that neither knows.
+    Raises JobNotFound for a job that neither knows.
     """
-    settings = Settings.load()
-    path = Path(job_id) if job_id.endswith(".jsonl") else journal_path(settings, job_id)
-    if path is not None:
-        if not path.exists():
-            raise CommandError(f"there is no journal {path}", ExitCode.NOT_FOUND)
-        return History.read(path)
-    async with database(settings) as db:
-        records = await records_of(db, job_id)
-    if not records:
-        raise CommandError(
-            f"there is no job {job_id!r}; `interview-worker jobs list` shows those there are",
-            ExitCode.NOT_FOUND,
-        )
-    return History.from_records(records)
-
-
-def journal_path(settings: Settings, job_id: str) -> Path | None:
-    """The journal of a job on this machine, shipped or not; None where there is none."""
-    if "/" in job_id or job_id.startswith("."):
-        raise JournalError(f"{job_id!r} is not a job's id")
-    for folder in (settings.journal_dir, settings.journal_dir / "shipped"):
-        path = folder / f"{job_id}.jsonl"
-        if path.is_file():
-            return path
-    return None
+    return await operations.find_history(Settings.load(), job, database)
 
 
 def print_history(history: History, console: Console | None = None) -> None:

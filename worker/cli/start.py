@@ -8,7 +8,8 @@ import os
 from dotenv import dotenv_values
 
 from worker.application import ApplicationInvalid, load_application
-from worker.cli.common import CommandError, ExitCode, database_url, require_livekit, run
+from worker.cli.common import CommandError, ExitCode, database_url, run
+from worker.operations.interviews import livekit_access
 from worker.settings import Settings
 from worker.telemetry.logs import configure_logs
 
@@ -29,7 +30,7 @@ async def _start() -> None:
     configure_logs(settings)
     for line in settings.left_out():
         logger.warning("%s", line)
-    require_livekit(settings)
+    livekit_access(settings)
     _check_application(settings)
     _check_data_dir(settings)
     async with database_url(settings, embedded=settings.embedded) as url:

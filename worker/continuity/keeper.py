@@ -23,7 +23,6 @@ from worker.store.leases import LeaseHeld, renew_leases, take_lease
 from worker.store.stranded import drop_duties, hold_duty
 
 if TYPE_CHECKING:
-    from worker.bookkeeping import Bookkeeper
     from worker.settings import Settings
     from worker.store.pool import Database
 
@@ -40,7 +39,7 @@ class Continuity:
 
     Args:
         settings: Lease times, journal folder, LiveKit access and redispatch limits.
-        books: Provides the database while it is available.
+        database: Returns the database, or None while it is not available.
         jobs: Returns the accepted jobs, each with the pid of its process, or None without one.
         seats: Returns the number of free slots; None while the worker takes no jobs.
         on_sent: Called with the reason after each redispatch.
@@ -49,14 +48,14 @@ class Continuity:
     def __init__(
         self,
         settings: Settings,
-        books: Bookkeeper,
+        database: Callable[[], Database | None],
         *,
         jobs: Callable[[], Mapping[str, int | None]],
         seats: Callable[[], int | None],
         on_sent: Callable[[str], None],
     ) -> None:
         self._settings = settings
-        self._books = books
+        self._database = database
         self._jobs = jobs
         #: Unique to this worker process: an earlier one on this machine had another id.
         self.worker_id = f"{socket.gethostname()}-{secrets.token_hex(4)}"
@@ -68,7 +67,7 @@ class Continuity:
         self._looks = RoomLooks(self._look_at_room, again_s=settings.lease_s + _BEHIND_S)
         #: This worker's heartbeat, and the lookup of its peers.
         self.presence = Presence(
-            lambda: books.database,
+            database,
             worker_id=self.worker_id,
             agent_name=settings.agent_name,
             seats=seats,
@@ -93,7 +92,7 @@ class Continuity:
         tasks, self._tasks = self._tasks, []
         await aio.cancel_and_wait(*tasks, *self._errands)
         await self.presence.leave()
-        if self._watcher.acts and (database := self._books.database) is not None:
+        if self._watcher.acts and (database := self._database()) is not None:
             with contextlib.suppress(DatabaseError):
                 await drop_duties(database, [DUTY], worker_id=self.worker_id, budget_s=_LAST_S)
 
@@ -103,7 +102,7 @@ class Continuity:
         The lease keeps other workers from redispatching the interview. If this worker dies before
         the job has started, the lease expires and the leader redispatches the interview.
         """
-        if (database := self._books.database) is None:
+        if (database := self._database()) is None:
             return
         with contextlib.suppress(MetadataInvalid):
             interview_id, _ = read_metadata(metadata)
@@ -130,7 +129,7 @@ class Continuity:
         Call it after the job's journal is in the database: the next interviewer continues from
         there.
         """
-        if (database := self._books.database) is not None:
+        if (database := self._database()) is not None:
             await self._rescue.look_at(DatabaseLedger(database, self._limits), job_id=job_id)
 
     def room_changed(self, room: str) -> bool:
@@ -140,13 +139,13 @@ class Continuity:
         database. Two workers that receive the same webhook, or one that receives it twice, send
         one interviewer: they claim the same token.
         """
-        if not self._tasks or self._books.database is None:
+        if not self._tasks or self._database() is None:
             return False
         self._looks.soon(room)
         return True
 
     async def _look_at_room(self, room: str) -> None:
-        if (database := self._books.database) is not None:
+        if (database := self._database()) is not None:
             await self._rescue.look_at(DatabaseLedger(database, self._limits), room=room)
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
@@ -155,19 +154,19 @@ class Continuity:
         errand.add_done_callback(self._errands.discard)
 
     async def _on_duty(self, for_s: float) -> bool:
-        if (database := self._books.database) is None:
+        if (database := self._database()) is None:
             return False
         return await hold_duty(database, DUTY, worker_id=self.worker_id, for_s=for_s)
 
     async def _look(self, anew: bool) -> None:
-        if (database := self._books.database) is not None:
+        if (database := self._database()) is not None:
             await self._rescue.look(DatabaseLedger(database, self._limits), anew=anew)
 
     async def _renew(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
             due = loop.time() + self._settings.lease_renew_s
-            if (database := self._books.database) is not None:
+            if (database := self._database()) is not None:
                 try:
                     await renew_leases(
                         database,

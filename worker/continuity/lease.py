@@ -18,7 +18,7 @@ from worker.store.errors import DatabaseError
 from worker.store.leases import LeaseHeld, keep_lease, take_lease
 
 if TYPE_CHECKING:
-    from worker.job import Job
+    from worker.job_handle import JobHandle
     from worker.store.pool import Database
 
 logger = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ class JobLease:
 
     @asynccontextmanager
     async def guarded(
-        self, job: Job, database: Callable[[], Database | None]
+        self, job: JobHandle, database: Callable[[], Database | None]
     ) -> AsyncIterator[None]:
         """End the job as soon as another job holds the interview, while the block runs."""
         self._write_down(job)
@@ -92,12 +92,12 @@ class JobLease:
             budget_s=_BUDGET_S,
         )
 
-    def _write_down(self, job: Job) -> None:
+    def _write_down(self, job: JobHandle) -> None:
         if self.token is not None:
             with contextlib.suppress(JournalError):
                 job.life.journal.append("lease", job.life.t, token=self.token)
 
-    async def _ask_database(self, job: Job, database: Callable[[], Database | None]) -> None:
+    async def _ask_database(self, job: JobHandle, database: Callable[[], Database | None]) -> None:
         while True:
             await asyncio.sleep(self._look_s)
             if (there := database()) is None:
@@ -119,7 +119,7 @@ class JobLease:
             except Exception as error:
                 job.book.fault("lease", error)
 
-    async def _is_lost(self, job: Job, database: Database, token: int) -> bool:
+    async def _is_lost(self, job: JobHandle, database: Database, token: int) -> bool:
         holder = await keep_lease(
             database,
             self._interview_id,
@@ -136,7 +136,7 @@ class JobLease:
             self._forgotten = ""
         return holder is not None and holder.token > token
 
-    def _forget(self, job: Job, how: str) -> None:
+    def _forget(self, job: JobHandle, how: str) -> None:
         """Report that the database lost data, once for each cause.
 
         The interview continues, and `on_forgotten` stores its records again as far as possible.
@@ -148,7 +148,7 @@ class JobLease:
         job.book.refusal("lease", how)
         self.on_forgotten()
 
-    async def _look_around(self, job: Job) -> None:
+    async def _look_around(self, job: JobHandle) -> None:
         """Publish this job's token, and yield to a higher-ranked interviewer in the room.
 
         No database is needed: every interviewer publishes its token to the room.
@@ -158,7 +158,7 @@ class JobLease:
             await job.stage.candidate_moved()
         self._yield_to_other(job, "Room")
 
-    async def _announce(self, job: Job) -> None:
+    async def _announce(self, job: JobHandle) -> None:
         shown = {
             INTERVIEW_ATTRIBUTE: self._interview_id,
             TOKEN_ATTRIBUTE: str(self.token or 0),
@@ -179,7 +179,7 @@ class JobLease:
         mine = (self.token or 0, f"{INTERVIEWER_PREFIX}{self._job_id}")
         return (int(token), identity) > mine
 
-    def _yield_to_other(self, job: Job, seen_in: str) -> None:
+    def _yield_to_other(self, job: JobHandle, seen_in: str) -> None:
         """Mute the audio output, then end the job with LEASE_LOST.
 
         The job mutes first because the framework takes time to close a session.

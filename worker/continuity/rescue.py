@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from worker import rooms
 from worker.dispatch_metadata import metadata_after
-from worker.interview.said import as_data, said_in
 from worker.livekit_api import LiveKitError
 from worker.store.errors import DatabaseError
 from worker.store.interviews import turns_of
@@ -23,6 +22,7 @@ from worker.store.stranded import (
     give_back_dispatch,
     note_dispatch,
 )
+from worker.store.turns import turn_as_data
 
 if TYPE_CHECKING:
     from worker.settings import Settings
@@ -105,7 +105,7 @@ class DatabaseLedger:
 
     async def turns(self, interview_id: str) -> list[dict[str, Any]]:
         """Call `turns_of`; return the turns as JSON data."""
-        return as_data([said_in(turn) for turn in await turns_of(self._database, interview_id)])
+        return [turn_as_data(turn) for turn in await turns_of(self._database, interview_id)]
 
     async def note(self, interview_id: str, token: int, dispatch_id: str) -> None:
         """Call `note_dispatch`."""

@@ -6,9 +6,9 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from worker.demo.headset import CandidateTimeout, Headset
-from worker.demo.script import CandidateScript
 from worker.demo.voice import LocalVoice, Voice, without_pauses
 
 logger = logging.getLogger(__name__)
@@ -17,6 +17,16 @@ logger = logging.getLogger(__name__)
 _PAUSE_S = 1.0
 _FIRST_WORD_S = 30.0
 _LONGEST_UTTERANCE_S = 60.0
+
+
+class Script(Protocol):
+    """What the candidate says."""
+
+    def is_question(self, said: str) -> bool:
+        """Return whether the interviewer's words ask for an answer."""
+
+    def answer_for(self, question: str) -> str:
+        """Return the answer to a question, with its pauses as `voice.render` reads them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +42,7 @@ class Exchange:
 
 async def hold_conversation(
     candidate: Headset,
-    script: CandidateScript,
+    script: Script,
     *,
     voice: Voice | None = None,
     on_exchange: Callable[[Exchange], None] = lambda _: None,

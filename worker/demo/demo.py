@@ -19,9 +19,6 @@ from rich.markup import escape
 
 from states import History, render
 from worker import rooms
-from worker.cli.interviews import interview_as_data, send_interviewer
-from worker.cli.jobs import journal_path, print_history
-from worker.cli.transcript import as_markdown
 from worker.demo.candidate import Candidate
 from worker.demo.conversation import Exchange, hold_conversation
 from worker.demo.headset import Headset
@@ -33,6 +30,9 @@ from worker.demo.worker_process import running_worker
 from worker.dispatch_metadata import dispatch_metadata
 from worker.interview.plan import SAMPLE_PLAN, load_plan
 from worker.local_stage import SOCKET_VARIABLE
+from worker.operations.interviews import interview_as_data, send_interviewer
+from worker.operations.jobs import journal_path
+from worker.operations.transcript import as_markdown
 from worker.resources.losses import meanings
 from worker.settings import Settings
 from worker.store.embedded import EmbeddedPostgres
@@ -86,7 +86,7 @@ async def run_demo(console: Console, folder: Path) -> History:
         stack.push_async_callback(db.aclose)
         await db.run("migrate", migrate, budget_s=30.0)
         interview = await create_interview(
-            db, interview_id=secrets.token_hex(6), plan=load_plan(SAMPLE_PLAN)
+            db, interview_id=secrets.token_hex(6), plan=load_plan(SAMPLE_PLAN).to_json()
         )
         say("starting the worker (it loads the speech models once, for all of its jobs)")
         meet = _in_room if livekit is not None else _without_room
@@ -242,21 +242,6 @@ async def _ended(db: Database, interview_id: str) -> dict[str, Any]:
 async def _all_exited(db: Database, interview_id: str) -> bool:
     jobs = await list_jobs(db, interview_id)
     return bool(jobs) and all(job.exit_code is not None for job in jobs)
-
-
-def print_result(console: Console, history: History, folder: Path) -> None:
-    """Print the job's path through the states, and the files that the demo wrote."""
-    console.print()
-    print_history(history, console)
-    console.print()
-    for name, what in (
-        ("recording.wav", "the interview, both voices as the candidate heard and spoke them"),
-        ("transcript.md", "every turn, from the database"),
-        ("path.svg", "the way the job took through its states"),
-        ("journal.jsonl", "everything that happened; `interview-worker jobs show FILE` reads it"),
-        ("worker.log", "the worker's log"),
-    ):
-        console.print(f"  {folder / name}  [dim]{what}[/dim]", highlight=False, soft_wrap=True)
 
 
 def log_to(stream: TextIO) -> Console:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from worker.provider_settings import LLM_PROVIDERS, STT_PROVIDERS, TTS_PROVIDERS
-
 
 class Kind(StrEnum):
     """The kinds of fault; `meaning` is a line for people."""
@@ -41,7 +39,7 @@ class Point:
     #: One line: the operation at the point.
     what: str
     kinds: tuple[Kind, ...]
-    #: The members of a family (`load.vad`); empty for a single place.
+    #: The members of a family (`load.vad`) that are known here; see `members`.
     names: tuple[str, ...] = ()
     #: A custom application may add further members.
     open_names: bool = False
@@ -53,9 +51,26 @@ class Point:
     counted: bool = True
 
     @property
+    def members(self) -> tuple[str, ...]:
+        """The members of a family, those of `add_members` among them; empty for a single place."""
+        return (*self.names, *_ADDED.get(self.point, ()))
+
+    @property
     def places(self) -> tuple[str, ...]:
         """All notations of the point."""
-        return (self.point, *(f"{self.point}.{name}" for name in self.names))
+        return (self.point, *(f"{self.point}.{name}" for name in self.members))
+
+
+_ADDED: dict[str, tuple[str, ...]] = {}
+
+
+def add_members(point: str, names: tuple[str, ...]) -> None:
+    """Add members to a family of points: for the package that knows their names.
+
+    Adding the same names again changes nothing.
+    """
+    known = _ADDED.get(point, ())
+    _ADDED[point] = (*known, *(name for name in names if name not in known))
 
 
 _HTTP_STATUS = ("an HTTP status, 4xx or 5xx,", r"[45]\d\d")
@@ -145,7 +160,6 @@ POINTS = (
     Point(
         point="stt",
         what="a stream of speech to text",
-        names=STT_PROVIDERS,
         kinds=_DELIVERY,
         raises=_HTTP_STATUS,
         in_states=True,
@@ -153,7 +167,6 @@ POINTS = (
     Point(
         point="tts",
         what="a sentence of text to speech",
-        names=TTS_PROVIDERS,
         kinds=_DELIVERY,
         raises=_HTTP_STATUS,
         in_states=True,
@@ -161,7 +174,6 @@ POINTS = (
     Point(
         point="llm",
         what="a reply of the language model",
-        names=tuple(name for name in LLM_PROVIDERS if name != "scripted"),
         kinds=_DELIVERY,
         raises=_HTTP_STATUS,
         in_states=True,

@@ -41,7 +41,7 @@ from worker.speech.clip import Clip, ClipMissing
 from worker.store.pool import Database
 
 if TYPE_CHECKING:
-    from worker.job import Job
+    from worker.job_handle import JobHandle
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +91,7 @@ class InterviewApplication:
         self._lease: JobLease | None = None
         self._succession: InterviewSuccession | None = None
         self._database: Database | None = None
-        self._job: Job | None = None
+        self._job: JobHandle | None = None
         self._filling: asyncio.Task[Any] | None = None
         self._started: tuple[AgentSession[Any], Interviewer, TurnLadder] | None = None
         try:
@@ -157,7 +157,9 @@ class InterviewApplication:
         await self._orchestrator.init(database)
         return self._orchestrator
 
-    def start_session(self, job: Job, held: AgentResources) -> tuple[AgentSession[Any], Agent]:
+    def start_session(
+        self, job: JobHandle, held: AgentResources
+    ) -> tuple[AgentSession[Any], Agent]:
         """Build the session, the interviewer, and its stuck-turn recovery from what has loaded."""
         orchestrator = held.get("orchestrator")
         assert isinstance(orchestrator, OrchestratorLLM)  # noqa: S101  # it is required
@@ -196,7 +198,7 @@ class InterviewApplication:
             self._ship(database)
         return session, interviewer
 
-    def _take_on(self, job: Job, name: str, engine: Any) -> None:
+    def _take_on(self, job: JobHandle, name: str, engine: Any) -> None:
         """Make a resource report its condition to the job, and connect it to the interview."""
         if name in _TURN_ENDERS:
             engine.on_change = partial(_TURN_ENDERS[name], job)
@@ -228,7 +230,7 @@ class InterviewApplication:
     async def _ship_late(self, _: AgentSession[Any], database: Database) -> None:
         self._ship(database)
 
-    async def run(self, job: Job) -> None:
+    async def run(self, job: JobHandle) -> None:
         """Greet the candidate, then run the interview until an event ends it."""
         assert self._started is not None  # noqa: S101  # start_session has been called
         session, interviewer, ladder = self._started

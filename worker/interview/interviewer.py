@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from livekit import rtc
 from livekit.agents import Agent, ModelSettings, SpeechCreatedEvent, StopResponse, llm, stt
 
+from worker.floor import Floor
 from worker.interview.answers import Answers
 from worker.interview.half_answer import HearingKeeper, unwritten
 from worker.interview.heard import PlayoutTeller
@@ -20,7 +21,6 @@ from worker.interview.orchestrator_llm import OrchestratorLLM, Utterance
 from worker.interview.patience import Patience
 from worker.interview.turn_book import TurnBook, TurnKeeper
 from worker.interview.utterances import Utterances
-from worker.silence import Floor
 
 logger = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from worker.interview.interviewer import Interviewer
     from worker.interview.outages import Outages
-    from worker.job import Job
+    from worker.job_handle import JobHandle
 
 
 class Listening:
@@ -30,7 +30,7 @@ class Listening:
     """
 
     def __init__(
-        self, job: Job, session: AgentSession[Any], interviewer: Interviewer, outages: Outages
+        self, job: JobHandle, session: AgentSession[Any], interviewer: Interviewer, outages: Outages
     ) -> None:
         self._job = job
         self._session = session

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from livekit.agents import AgentSession
 
     from states.transition import Transition
-    from worker.job import Job
+    from worker.job_handle import JobHandle
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ class Losses:
 
     def __init__(
         self,
-        job: Job,
+        job: JobHandle,
         session: AgentSession[Any],
         cannot_hear: Callable[[], None] = lambda: None,
     ) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -24,11 +23,6 @@ def said_in(turn: Turn) -> Said:
         generated=turn.generated or "",
         interrupted=turn.interrupted,
     )
-
-
-def as_data(turns: Sequence[Said]) -> list[dict[str, Any]]:
-    """Return turns as JSON data."""
-    return [asdict(turn) | {"at": turn.at.isoformat()} for turn in turns]
 
 
 def from_data(turns: Sequence[Any]) -> list[Said]:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from livekit.agents import AgentSession
 
     from states import Condition
-    from worker.job import Job
+    from worker.job_handle import JobHandle
     from worker.resources.bootstrap import AgentResources
 
 
@@ -25,7 +25,7 @@ def turns_end_on(held: AgentResources) -> Any:
     return held.get("turn_detector") or "vad"
 
 
-async def take_vad(job: Job, condition: Condition) -> None:
+async def take_vad(job: JobHandle, condition: Condition) -> None:
     """Report the VAD's condition; on a loss, speech-to-text ends turns.
 
     Speech-to-text then repeats its last end of speech: a turn that ended before the loss ends too.
@@ -35,7 +35,7 @@ async def take_vad(job: Job, condition: Condition) -> None:
         engine.repeat_end_of_speech()
 
 
-async def take_turn_detector(job: Job, condition: Condition) -> None:
+async def take_turn_detector(job: JobHandle, condition: Condition) -> None:
     """Report the turn detector's condition; on a loss, the VAD alone ends turns.
 
     A detector that is available again takes over only at the next turn.

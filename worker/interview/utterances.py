@@ -14,9 +14,9 @@ from worker.interview.patience import UNFINISHED_PAUSE_S
 if TYPE_CHECKING:
     from livekit.agents.voice import SpeechHandle
 
+    from worker.floor import Floor
     from worker.interview.orchestrator import Move
     from worker.interview.turn_book import TurnBook
-    from worker.silence import Floor
 
 logger = logging.getLogger(__name__)
 

@@ -12,12 +12,12 @@ from worker.interview.interviewer import Interviewer
 from worker.interview.ladder import TurnLadder
 from worker.interview.orchestrator import Role
 from worker.interview.outages import say_back
+from worker.interview.silence_watchdog import Watchdog
 from worker.settings import Settings
-from worker.silence import Watchdog
 from worker.speech.clip import ClipMissing
 
 if TYPE_CHECKING:
-    from worker.job import Job
+    from worker.job_handle import JobHandle
 
 
 class Watch:
@@ -25,7 +25,7 @@ class Watch:
 
     def __init__(
         self,
-        job: Job,
+        job: JobHandle,
         interviewer: Interviewer,
         ladder: TurnLadder,
         settings: Settings,

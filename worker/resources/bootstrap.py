@@ -6,97 +6,29 @@ import asyncio
 import logging
 import math
 import random
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from typing import Any
 
-from states import Event
 from worker import faults
-from worker.bounded import bounded
-from worker.resources.base import LoadFailed, LoadReport, Resource
+from worker.resources.base import (
+    AgentResources as AgentResources,
+)
+from worker.resources.base import (
+    LoadFailed,
+    LoadReport,
+    Reporter,
+    Resource,
+    close_in_time,
+    failure_of,
+    report_of,
+)
 
 logger = logging.getLogger(__name__)
 
-Reporter = Callable[[LoadReport], Awaitable[None]]
-
-#: Errors that count as transient if a loader does not classify them (ConnectionError is an
-#: OSError).
-_TRANSIENT = (OSError, TimeoutError)
-
-#: First and longest delay in seconds between background attempts to load an optional resource.
+#: Seconds between the tries of an optional resource behind the session, at first and at most.
 _BEHIND_FIRST_S = 5.0
 _BEHIND_LONGEST_S = 60.0
-
-#: Seconds that cancelled loaders have to release what they hold.
-_LOADER_STOP_S = 1.0
-
-
-class AgentResources:
-    """The resources of one job. `aclose` releases all of them, whatever happened before."""
-
-    def __init__(self) -> None:
-        self.reports: dict[str, LoadReport] = {}
-        self._held: dict[str, tuple[Resource, Any]] = {}
-        self._loading: dict[str, asyncio.Task[LoadReport]] = {}
-        self._telling: set[asyncio.Task[None]] = set()
-        self._closed = False
-
-    def get(self, name: str) -> Any | None:
-        """Return the resource, or None if it is not loaded."""
-        held = self._held.get(name)
-        return held[1] if held else None
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._held
-
-    async def reported(self, name: str) -> None:
-        """Wait until the running loader of `name` ends, ok or failed."""
-        task = self._loading.get(name)
-        if task is not None:
-            await asyncio.wait({task})
-
-    async def aclose(
-        self, report: Reporter | None = None, *, budget_s: float | None = None
-    ) -> None:
-        """Cancel the running loaders, then close the resources in reverse order.
-
-        Each closer has its own budget. With `budget_s` seconds in total, each closer also has at
-        most its share of the remaining time, so that one that hangs does not delay the others. A
-        loader that ignores its cancellation is left running and releases its result when it gets
-        one.
-        """
-        self._closed = True
-        loop = asyncio.get_running_loop()
-        ends_at = None if budget_s is None else loop.time() + budget_s
-        loading = {*self._loading.values(), *self._telling}
-        for task in loading:
-            task.cancel()
-        # A loader may catch its cancellation to release a partial result, so bound the wait.
-        if loading:
-            least = _LOADER_STOP_S if budget_s is None else min(_LOADER_STOP_S, budget_s / 3)
-            await asyncio.wait(loading, timeout=least)
-        while self._held:
-            left_s = None if ends_at is None else max(0.0, ends_at - loop.time())
-            share_s = None if left_s is None else left_s / self._closers()
-            _, (resource, value) = self._held.popitem()
-            if resource.close is None:
-                continue
-            outcome = await _timed_close(resource, value, share_s)
-            if report is not None:
-                await report(outcome)
-
-    def _closers(self) -> int:
-        """Return the number of held resources that have a closer, at least 1."""
-        return max(1, sum(resource.close is not None for resource, _ in self._held.values()))
-
-    def hold(self, resource: Resource, value: Any) -> None:
-        """Store a loaded resource; `aclose` releases it."""
-        self._held[resource.name] = (resource, value)
-
-    @property
-    def closed(self) -> bool:
-        """True once `aclose` has begun; later loads are released immediately."""
-        return self._closed
 
 
 async def bootstrap_resources(
@@ -217,7 +149,7 @@ async def _load(resource: Resource, held: AgentResources, all_began: float) -> L
                 value = await faults.at("load", resource.load(held), resource.name)
         except Exception as error:
             if failure is None or not limit.expired():
-                failure = _failure(error)
+                failure = failure_of(error)
             logger.warning(
                 "loading %s failed: %s", resource.name, failure, extra={"attempt": attempt}
             )
@@ -229,11 +161,11 @@ async def _load(resource: Resource, held: AgentResources, all_began: float) -> L
                 delay_s = min(delay_s * 2, retry.longest_delay_s)
                 continue
             await _keep(resource, failure.meanwhile, held)
-            return _report(resource, attempt, loop.time() - began, failure)
+            return report_of(resource, attempt, loop.time() - began, failure)
         elapsed_s = loop.time() - began
         if not await _keep(resource, value, held):
-            return _report(resource, attempt, elapsed_s, LoadFailed("CameTooLate"))
-        return _report(resource, attempt, elapsed_s, None)
+            return report_of(resource, attempt, elapsed_s, LoadFailed("CameTooLate"))
+        return report_of(resource, attempt, elapsed_s, None)
     raise AssertionError("a resource is tried at least once")
 
 
@@ -249,54 +181,4 @@ async def _keep(resource: Resource, value: Any, held: AgentResources) -> bool:
 
 async def _release(resource: Resource, value: Any) -> None:
     if value is not None:
-        await _timed_close(resource, value, None)
-
-
-def _failure(error: Exception) -> LoadFailed:
-    if isinstance(error, LoadFailed):
-        return error
-    # The message of a foreign error may quote personal data, so keep only its type.
-    return LoadFailed(type(error).__name__, transient=isinstance(error, _TRANSIENT))
-
-
-def _report(
-    resource: Resource, attempts: int, elapsed_s: float, failure: LoadFailed | None
-) -> LoadReport:
-    return LoadReport(
-        name=resource.name,
-        ok=failure is None,
-        reason=failure.reason if failure else "Loaded",
-        message=failure.message if failure else "",
-        elapsed_ms=round(elapsed_s * 1000, 3),
-        attempts=attempts,
-        required=resource.required,
-        event=failure.event if failure else Event.ORCHESTRATOR_FAILED,
-        transient=failure is not None and failure.transient,
-    )
-
-
-async def _timed_close(resource: Resource, value: Any, share_s: float | None) -> LoadReport:
-    """Close a resource within its budget, or within `share_s` seconds if that is less."""
-    loop = asyncio.get_running_loop()
-    began = loop.time()
-    bound = resource.close_budget_s if share_s is None else min(resource.close_budget_s, share_s)
-    failure: LoadFailed | None = None
-
-    async def close() -> None:
-        if resource.close is not None:
-            await resource.close(value)
-
-    try:
-        await bounded(close(), bound)
-    except TimeoutError:
-        failure = LoadFailed("CloseTimeout", f"not closed after {bound:.3g} s")
-    except Exception as error:
-        failure = _failure(error)
-    if failure is None:
-        return _closed(_report(resource, 1, loop.time() - began, None))
-    logger.warning("%s did not close: %s", resource.name, failure.reason)
-    return _report(resource, 1, loop.time() - began, failure)
-
-
-def _closed(report: LoadReport) -> LoadReport:
-    return LoadReport(**{**vars(report), "reason": "Closed"})
+        await close_in_time(resource, value, None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float32]
     Pcm = npt.NDArray[np.int16]
+
+#: Samples per second of the interviewer's voice, in the room and in what the local model speaks.
+VOICE_SAMPLE_RATE: Final = 24_000
 
 _PCM_SCALE = 32768.0
 

@@ -88,7 +88,7 @@ class ChainTTS(tts.TTS[Never]):
         self, *, conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS
     ) -> tts.SynthesizeStream:
         """Open a stream over the chain. `conn_options` is ignored: the chain controls retries."""
-        return ChainStream(self)
+        return ChainStream(self, self)
 
     def prewarm(self) -> None:
         """Do nothing: the chain creates and connects a provider when it first uses it."""

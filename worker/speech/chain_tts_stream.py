@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator
-from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, aclosing
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 from livekit.agents import tokenize, tts, utils
@@ -17,8 +17,9 @@ from worker.speech.local_models import SENTENCE_PAUSE_S
 from worker.speech.speech_files import SAMPLE_RATE
 
 if TYPE_CHECKING:
+    from worker.providers.chain import ProviderChain
     from worker.speech.audio import Pcm
-    from worker.speech.chain_tts import ChainTTS
+    from worker.speech.prepared import SpeechStore
 
 #: Splits a text into single sentences, however short. By default the tokenizer merges them with
 #: their neighbours, and the same sentence would miss the cache after another acknowledgement.
@@ -36,13 +37,42 @@ def sentences_of(text: str) -> list[str]:
     return SENTENCES.tokenize(text)
 
 
+class SentenceSource(Protocol):
+    """The text-to-speech fallback chain, as one of its streams uses it."""
+
+    @property
+    def chain(self) -> ProviderChain[tts.TTS[Any]]:
+        """The providers."""
+
+    @property
+    def prepared(self) -> SpeechStore | None:
+        """The TTS cache, if there is one."""
+
+    @property
+    def patience_s(self) -> float:
+        """Seconds that a provider has for the first audio of a sentence."""
+
+    @property
+    def pace(self) -> Mapping[str, float]:
+        """The measured pace of each provider, by name."""
+
+    def speaking(self) -> AbstractContextManager[None]:
+        """Mark the chain as speaking for as long as the block runs."""
+
+    def spoken(self, name: str, sentence: str, pace: float, parts: Sequence[Pcm]) -> None:
+        """Take note of a sentence that a provider has spoken whole."""
+
+    def let_go(self, engine: tts.TTS[Any], error: BaseException) -> None:
+        """Drop the connection on which a sentence failed."""
+
+
 class ChainStream(tts.SynthesizeStream):
     """TTS stream of one utterance over the fallback chain."""
 
-    def __init__(self, owner: ChainTTS) -> None:
+    def __init__(self, owner: tts.TTS[Any], source: SentenceSource) -> None:
         super().__init__(tts=owner, conn_options=CONNECT)
-        self._owner = owner
-        self._chain = owner.chain
+        self._source = source
+        self._chain = source.chain
         #: Provider whose voice the utterance has: it changes in the middle only if necessary.
         self._voice: str | None = None
         self._spoke = False
@@ -59,7 +89,7 @@ class ChainStream(tts.SynthesizeStream):
         )
         output_emitter.start_segment(segment_id=utils.shortuuid())
         try:
-            with self._owner.speaking():
+            with self._source.speaking():
                 await self._say_all(output_emitter)
         except NoProviderLeft:
             # Let the audio so far be heard to its end; the emitter would drop its tail.
@@ -125,10 +155,10 @@ class ChainStream(tts.SynthesizeStream):
     async def _say_prepared(
         self, sentence: str, voices: Iterable[str], emitter: tts.AudioEmitter
     ) -> bool:
-        if self._owner.prepared is None:
+        if self._source.prepared is None:
             return False
         for name in voices:
-            pcm = await self._owner.prepared.find(name, sentence)
+            pcm = await self._source.prepared.find(name, sentence)
             if pcm is not None:
                 self._voice = name
                 await self._push(pcm, emitter)
@@ -146,9 +176,9 @@ class ChainStream(tts.SynthesizeStream):
                 name,
                 engine,
                 rest,
-                patience_s=self._owner.patience_s,
+                patience_s=self._source.patience_s,
                 others=candidates.waiting,
-                pace=self._owner.pace.get(name, TYPICAL_PACE),
+                pace=self._source.pace.get(name, TYPICAL_PACE),
             )
             parts: list[Pcm] = []
             try:
@@ -158,7 +188,7 @@ class ChainStream(tts.SynthesizeStream):
                         await self._push(part, emitter)
             except Exception as error:  # a plugin may raise anything; speech must continue
                 self._chain.failed(name, error)
-                self._owner.let_go(engine, error)
+                self._source.let_go(engine, error)
                 rest = attempt.rest()
                 if not has_words(rest):
                     return True
@@ -166,7 +196,7 @@ class ChainStream(tts.SynthesizeStream):
                 self._chain.served(name)
                 self._voice = name
                 if rest == sentence:
-                    self._owner.spoken(name, sentence, attempt.measured_pace, parts)
+                    self._source.spoken(name, sentence, attempt.measured_pace, parts)
                 return True
         return False
 

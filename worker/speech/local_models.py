@@ -41,7 +41,7 @@ PROVIDER: Final = "local"
 STT_MODEL: Final = "moonshine-tiny-en"
 TTS_MODEL: Final = "hibari"
 STT_SAMPLE_RATE: Final = 16_000
-TTS_SAMPLE_RATE: Final = 24_000
+TTS_SAMPLE_RATE: Final = audio.VOICE_SAMPLE_RATE
 
 #: Seconds of speech that Moonshine receives at once, at most. Measured: above about 25 s it
 #: invents repetitions, and takes 6.6 s for 46 s of speech.

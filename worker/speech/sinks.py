@@ -13,7 +13,7 @@ from livekit import rtc
 from livekit.agents.utils import aio
 from livekit.rtc.participant import UnpublishTrackError
 
-from worker.speech import local_models
+from worker.speech.audio import VOICE_SAMPLE_RATE
 from worker.speech.frames import pieces_of
 from worker.speech.playhead import Playhead
 from worker.speech.straight import StraightUnavailable, capture_straight
@@ -90,7 +90,7 @@ class RtcSink:
     """
 
     def __init__(
-        self, *, sample_rate: int = local_models.TTS_SAMPLE_RATE, track_name: str = "interviewer"
+        self, *, sample_rate: int = VOICE_SAMPLE_RATE, track_name: str = "interviewer"
     ) -> None:
         self._source = rtc.AudioSource(sample_rate, 1, queue_size_ms=round(LONG_QUEUE_S * 1000))
         self._track = rtc.LocalAudioTrack.create_audio_track(track_name, self._source)
@@ -205,7 +205,7 @@ class QueueSink:
         self,
         deliver: Callable[[rtc.AudioFrame], Awaitable[None]],
         *,
-        sample_rate: int = local_models.TTS_SAMPLE_RATE,
+        sample_rate: int = VOICE_SAMPLE_RATE,
     ) -> None:
         self._deliver = deliver
         self._sample_rate = sample_rate

@@ -17,9 +17,9 @@ from worker.store.pool import BUDGET_S
 from worker.store.turns import TURNS, Turn, turn_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
-    from worker.interview.plan import Plan
     from worker.store.connection import Connection, Row
     from worker.store.pool import Database
 
@@ -113,7 +113,7 @@ async def create_interview(
     db: Database,
     *,
     interview_id: str,
-    plan: Plan,
+    plan: Mapping[str, Any],
     room: str | None = None,
     candidate_identity: str | None = None,
     candidate_name: str | None = None,
@@ -121,13 +121,14 @@ async def create_interview(
 ) -> Interview:
     """Store a new interview. By default its id determines the room and the candidate's identity.
 
-    Creating an identical interview again returns the existing one. Raises `InterviewIdInvalid`,
-    and `InterviewExists` if the id belongs to another interview.
+    `plan` is the plan's snapshot, as JSON data. Creating the very same interview again returns the
+    one that exists. Raises `InterviewIdInvalid`, and `InterviewExists` for an id that belongs to
+    another interview.
     """
     check_interview_id(interview_id)
     room = room or f"interview-{interview_id}"
     identity = candidate_identity or f"candidate-{interview_id}"
-    snapshot = plan.to_json()
+    snapshot = dict(plan)
 
     async def insert(connection: Connection) -> Interview:
         await connection.execute(

@@ -14,7 +14,7 @@ from worker.store.journal_rows import (
 
 if TYPE_CHECKING:
     from worker.store.connection import Connection
-    from worker.store.jobs import JobHeader
+    from worker.store.job_header import JobHeader
 
 
 async def write_job(connection: Connection, header: JobHeader, rows: list[RecordRow]) -> None:

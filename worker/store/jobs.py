@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from worker.store.errors import DatabaseOperationFailed
+from worker.store.job_header import JobHeader as JobHeader
 from worker.store.job_writes import (
     CONDITIONS,
     PROGRESS,
@@ -21,17 +22,15 @@ from worker.store.job_writes import (
 from worker.store.journal_rows import (
     RecordInvalid,
     RecordRow,
-    int_or_none,
     record_row,
     storable,
-    text_or_none,
 )
 from worker.store.migrate import check_schema
 from worker.store.pool import BUDGET_S
 from worker.store.progress import settle
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from worker.store.connection import Connection, Row
@@ -39,38 +38,6 @@ if TYPE_CHECKING:
 
 #: Records in one statement: keeps each statement well within its timeout.
 _BATCH = 500
-
-
-@dataclass(frozen=True, kw_only=True)
-class JobHeader:
-    """Identity of a job, from its records of the kinds `job` and `lease` (the token)."""
-
-    job_id: str
-    #: None for a job whose dispatch named no interview.
-    interview_id: str | None = None
-    room: str | None = None
-    worker_id: str | None = None
-    pid: int | None = None
-    #: The fencing token, once the job has the lease.
-    token: int | None = None
-
-    def with_records(self, records: Iterable[Mapping[str, Any]]) -> JobHeader:
-        """Return the header with the values that records of kinds `job` and `lease` add."""
-        header = self
-        for record in records:
-            token = int_or_none(record.get("token"))
-            if record.get("kind") == "lease":
-                header = replace(header, token=token or header.token)
-            elif record.get("kind") == "job":
-                header = replace(
-                    header,
-                    interview_id=text_or_none(record.get("interview_id")) or header.interview_id,
-                    room=text_or_none(record.get("room")) or header.room,
-                    worker_id=text_or_none(record.get("worker_id")) or header.worker_id,
-                    pid=int_or_none(record.get("pid")) or header.pid,
-                    token=token or header.token,
-                )
-        return header
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ it later.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -75,3 +75,16 @@ ORDER BY coalesce(jobs.token, 0), jobs.started_at, said.job_id, said.seq
 def turn_of(row: Row) -> Turn:
     """Convert a row of the query `TURNS`."""
     return Turn(**{name: row[name] for name in Turn.__dataclass_fields__})
+
+
+def turn_as_data(turn: Turn) -> dict[str, Any]:
+    """Return the turn as JSON data, as a dispatch carries it to the next interviewer."""
+    return {
+        "speaker": turn.speaker,
+        "text": turn.text,
+        "at": turn.at.isoformat(),
+        "question_id": turn.question_id,
+        "role": turn.role,
+        "generated": turn.generated or "",
+        "interrupted": turn.interrupted,
+    }

@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Final
 
-from worker.readiness import Cause
+
+class Cause(StrEnum):
+    """Cause for a worker to take no job."""
+
+    #: Neither STT nor TTS works.
+    NO_SPEECH = "NoSpeech"
+    #: The data folder cannot store a journal.
+    CANNOT_WRITE = "CannotWrite"
+    #: A process for a job could not be prepared.
+    SET_UP_FAILED = "SetUpFailed"
+
 
 #: Name of the missing prerequisite by the cause that keeps the worker from taking jobs.
 NAMES: Final = {

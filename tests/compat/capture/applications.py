@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 from worker.interview.application import InterviewApplication
 
 if TYPE_CHECKING:
-    from worker.job import Job
+    from worker.job_handle import JobHandle
 
 
 class Done(InterviewApplication):
     """Its work is over as soon as it begins: completed, WorkDone."""
 
-    async def run(self, job: Job) -> None:
+    async def run(self, job: JobHandle) -> None:
         """Return without an event."""
 
 
 class Broken(InterviewApplication):
     """Its work raises: failed, JobCrashed."""
 
-    async def run(self, job: Job) -> None:
+    async def run(self, job: JobHandle) -> None:
         """Raise."""
         raise RuntimeError("this application always fails")

@@ -101,7 +101,10 @@ class World:
     async def create(self, plan: Plan) -> Interview:
         """A new interview and its room."""
         interview = await create_interview(
-            self.database, interview_id=secrets.token_hex(6), plan=plan, candidate_name="Ada"
+            self.database,
+            interview_id=secrets.token_hex(6),
+            plan=plan.to_json(),
+            candidate_name="Ada",
         )
         await rooms.create_room(*self.access, interview.room)
         return interview

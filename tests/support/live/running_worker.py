@@ -234,7 +234,7 @@ class RunningWorker:
         """Create an interview and its room, without a dispatch."""
         async with self.database() as database:
             interview = await create_interview(
-                database, interview_id=uuid4().hex[:12], plan=plan, candidate_name="Ada"
+                database, interview_id=uuid4().hex[:12], plan=plan.to_json(), candidate_name="Ada"
             )
         await rooms.create_room(*self._access, interview.room)
         return interview

@@ -16,6 +16,7 @@ from states import Event, History, Outcome, Reason
 from tests.support.virtual.async_steps import done, for_ever
 from worker.interview.clips import ClipName, load_clip
 from worker.job import Job
+from worker.job_handle import JobHandle
 from worker.reach import Reach
 from worker.resources.base import Resource
 from worker.settings import Settings
@@ -190,12 +191,12 @@ class FakeSession:
         await self.on_aclose()
 
 
-async def complete(job: Job) -> None:
+async def complete(job: JobHandle) -> None:
     """Complete the interview at once."""
     await job.life.fire(Event.INTERVIEW_COMPLETED)
 
 
-async def run_for_ever(_: Job) -> None:
+async def run_for_ever(_: JobHandle) -> None:
     """Run an interview that never ends on its own."""
     await for_ever()
 
@@ -205,7 +206,7 @@ class TinyApplication:
     """Minimal application; a test replaces the parts under test."""
 
     declared: Sequence[Resource] = ()
-    on_run: Callable[[Job], Awaitable[None]] = complete
+    on_run: Callable[[JobHandle], Awaitable[None]] = complete
     on_session: Callable[[], None] = lambda: None
     words_at_the_end: ClipName | None = None
     words_while_waiting: Callable[[], Clip | None] = lambda: None
@@ -218,11 +219,13 @@ class TinyApplication:
     def resources(self) -> Sequence[Resource]:
         return self.declared
 
-    def start_session(self, job: Job, held: AgentResources) -> tuple[AgentSession[Any], Agent]:
+    def start_session(
+        self, job: JobHandle, held: AgentResources
+    ) -> tuple[AgentSession[Any], Agent]:
         self.on_session()
         return cast("AgentSession[Any]", self.session), cast(Agent, None)
 
-    async def run(self, job: Job) -> None:
+    async def run(self, job: JobHandle) -> None:
         await self.on_run(job)
 
     def last_words(self, reason: Reason) -> Clip | None:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from worker.job import Job
+    from worker.job_handle import JobHandle
     from worker.speech.clip import Clip
 
 pytestmark = pytest.mark.looptime
@@ -46,7 +46,7 @@ def hang_at(held: Rig, step: str, how: Callable[[], Awaitable[None]]) -> None:
     async def close(_: object) -> None:
         await how()
 
-    async def run(job: Job) -> None:
+    async def run(job: JobHandle) -> None:
         job.life.post(Event.INTERVIEW_COMPLETED)
         await how()
 
@@ -134,7 +134,7 @@ async def test_once_the_budget_of_closing_is_spent_each_step_left_has_only_a_mom
 async def test_whatever_hangs_a_hurried_closing_has_time_for_the_longest_apology(
     tmp_path: Path, how: Callable[[], Awaitable[None]]
 ) -> None:
-    async def run(job: Job) -> None:
+    async def run(job: JobHandle) -> None:
         job.life.post(Event.SHUTDOWN_REQUESTED)
         await how()
 
@@ -153,7 +153,7 @@ async def test_whatever_hangs_a_hurried_closing_has_time_for_the_longest_apology
 async def test_last_words_wait_for_no_utterance_that_a_hung_session_left_unfinished(
     tmp_path: Path,
 ) -> None:
-    async def run(job: Job) -> None:
+    async def run(job: JobHandle) -> None:
         await held.stage.line.capture_frame(frame_of(np.ones(2400, np.int16), 24_000))
         job.life.post(Event.SHUTDOWN_REQUESTED)
         await for_ever()
@@ -193,7 +193,7 @@ async def test_a_disk_that_fills_up_in_the_middle_does_not_stop_the_job(
     def no_space(_: int, __: bytes) -> int:
         raise OSError(28, "No space left on device")
 
-    async def run(job: Job) -> None:
+    async def run(job: JobHandle) -> None:
         monkeypatch.setattr("states.journal.os.write", no_space)
         await job.keep_turn(speaker="candidate", text="Hello.", question_id="q1")
         await job.life.fire(Event.INTERVIEW_COMPLETED)

@@ -11,7 +11,7 @@ import pytest
 from states import BUDGETS, State
 from tests.support.virtual.job_parts import settings_in
 from worker.departure import SEAT_WAIT_S, Departure
-from worker.job import HANDOVER_WORD, WORKERS_WORD
+from worker.job_signals import HANDOVER_SIGNAL, SHUTDOWN_SIGNAL
 from worker.store.workers import Others
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ async def test_what_runs_when_the_time_is_up_is_handed_over(tmp_path: Path) -> N
     worker = Leaving(tmp_path, "a", "b", INTERVIEW_DRAIN_S=60)
     worker.have(5)
     assert await worker.gone_after() == pytest.approx(63, abs=0.2)
-    assert worker.told == [(HANDOVER_WORD, ("a", "b"), 60)]
+    assert worker.told == [(HANDOVER_SIGNAL, ("a", "b"), 60)]
 
 
 async def test_a_second_stop_hands_over_now(tmp_path: Path) -> None:
@@ -98,14 +98,14 @@ async def test_a_second_stop_hands_over_now(tmp_path: Path) -> None:
     worker.have(1)
     asyncio.get_running_loop().call_later(5, worker.departure.hurry)
     assert await worker.gone_after() == pytest.approx(8, abs=0.2)
-    assert worker.told == [(HANDOVER_WORD, ("a",), 5)]
+    assert worker.told == [(HANDOVER_SIGNAL, ("a",), 5)]
 
 
 async def test_without_any_drain_time_everything_is_handed_over_at_once(tmp_path: Path) -> None:
     worker = Leaving(tmp_path, "a", INTERVIEW_DRAIN_S=0)
     worker.have(1)
     assert await worker.gone_after() == pytest.approx(3, abs=0.2)
-    assert worker.told == [(HANDOVER_WORD, ("a",), 0)]
+    assert worker.told == [(HANDOVER_SIGNAL, ("a",), 0)]
 
 
 @pytest.mark.parametrize("others", [NOBODY, None])
@@ -115,7 +115,7 @@ async def test_where_nobody_else_is_there_it_says_so_and_closes(
     worker = Leaving(tmp_path, "a", INTERVIEW_DRAIN_S=10)
     worker.others = others
     assert await worker.gone_after() == pytest.approx(13, abs=0.2)
-    assert worker.told == [(WORKERS_WORD, ("a",), 10)]
+    assert worker.told == [(SHUTDOWN_SIGNAL, ("a",), 10)]
     assert "no other worker takes these interviews: they are closed" in caplog.messages
 
 
@@ -126,8 +126,8 @@ async def test_as_many_are_handed_over_as_the_others_have_room_for(tmp_path: Pat
     asyncio.get_running_loop().call_later(14, worker.have, 0)
     await worker.gone_after()
     assert worker.told == [
-        (HANDOVER_WORD, ("a", "b"), 10),
-        (WORKERS_WORD, ("c",), 10 + SEAT_WAIT_S),
+        (HANDOVER_SIGNAL, ("a", "b"), 10),
+        (SHUTDOWN_SIGNAL, ("c",), 10 + SEAT_WAIT_S),
     ]
 
 
@@ -139,7 +139,7 @@ async def test_others_that_have_no_room_for_the_moment_are_waited_for(
     worker.others = others
     asyncio.get_running_loop().call_later(15, worker.have, 1)
     await worker.gone_after()
-    assert worker.told == [(HANDOVER_WORD, ("a",), 16)]
+    assert worker.told == [(HANDOVER_SIGNAL, ("a",), 16)]
 
 
 @pytest.mark.parametrize("others", [Others(workers=1, seats=0), None])
@@ -149,7 +149,7 @@ async def test_others_that_never_have_room_are_waited_for_so_long_and_no_longer(
     worker = Leaving(tmp_path, "a", INTERVIEW_DRAIN_S=10, DATABASE_URL=DATABASE)
     worker.others = others
     await worker.gone_after()
-    assert worker.told == [(WORKERS_WORD, ("a",), 10 + SEAT_WAIT_S)]
+    assert worker.told == [(SHUTDOWN_SIGNAL, ("a",), 10 + SEAT_WAIT_S)]
     assert caplog.messages.count("no other worker is known to have a free slot, waiting") == 1
 
 
@@ -159,7 +159,7 @@ async def test_a_third_stop_waits_for_nobodys_room(tmp_path: Path) -> None:
     asyncio.get_running_loop().call_later(1, worker.departure.hurry)
     asyncio.get_running_loop().call_later(3, worker.departure.hurry)
     assert await worker.gone_after() == pytest.approx(6, abs=0.2)
-    assert worker.told == [(WORKERS_WORD, ("a",), 3)]
+    assert worker.told == [(SHUTDOWN_SIGNAL, ("a",), 3)]
 
 
 async def test_interviews_that_are_to_be_kept_are_handed_over_once_somebody_is_there(
@@ -171,7 +171,7 @@ async def test_interviews_that_are_to_be_kept_are_handed_over_once_somebody_is_t
     loop.call_later(100, worker.have, 1)
     assert await worker.gone_after() == pytest.approx(103, abs=2.1)
     ((word, jobs, _),) = worker.told
-    assert (word, jobs) == (HANDOVER_WORD, ("b",))
+    assert (word, jobs) == (HANDOVER_SIGNAL, ("b",))
     said = "no other worker takes these interviews: they go on here"
     assert caplog.messages.count(said) == 1
 
@@ -182,7 +182,7 @@ async def test_interviews_that_are_to_be_kept_are_ended_by_a_third_stop(tmp_path
     loop.call_later(5, worker.departure.hurry)
     loop.call_later(50, worker.departure.hurry)
     assert await worker.gone_after() == pytest.approx(53, abs=0.2)
-    assert worker.told == [(WORKERS_WORD, ("a",), 50)]
+    assert worker.told == [(SHUTDOWN_SIGNAL, ("a",), 50)]
 
 
 async def test_a_third_stop_hurries_those_that_are_leaving_already(tmp_path: Path) -> None:
@@ -192,7 +192,7 @@ async def test_a_third_stop_hurries_those_that_are_leaving_already(tmp_path: Pat
     asyncio.get_running_loop().call_later(1, worker.departure.hurry)
     asyncio.get_running_loop().call_later(2, worker.departure.hurry)
     await worker.gone_after()
-    assert [word for word, _, _ in worker.told] == [HANDOVER_WORD, WORKERS_WORD]
+    assert [word for word, _, _ in worker.told] == [HANDOVER_SIGNAL, SHUTDOWN_SIGNAL]
 
 
 @pytest.mark.parametrize(("seats", "longest_s"), [(1, BUDGETS[State.CLOSING] + 5), (0, 7.0 + 5)])

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import pytest
 
 from tests.support.virtual.interview_parts import plan_of, question
 from tests.support.virtual.job_parts import settings_in
 from worker.cli import interviews
-from worker.cli.interviews import send_interviewer
 from worker.dispatch_metadata import (
     MAX_METADATA_BYTES,
     dispatch_metadata,
@@ -22,9 +20,10 @@ from worker.dispatch_metadata import (
     read_metadata,
     read_turns,
 )
-from worker.interview.orchestrator import Role, Said
 from worker.interview.plan import MAX_QUESTIONS, Plan
-from worker.interview.said import as_data, from_data
+from worker.interview.said import from_data, said_in
+from worker.operations import interviews as operations
+from worker.store.turns import Turn, turn_as_data
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,32 +62,46 @@ def test_letters_count_as_the_bytes_that_they_travel_in() -> None:
     assert "plan" not in json.loads(metadata)
 
 
-SAID = [
-    Said(
-        speaker="interviewer",
-        text="How are you?",
+def turn(speaker: Literal["candidate", "interviewer"], text: str, **fields: Any) -> Turn:
+    known = {"question_id": None, "role": None, "generated": None, "heard": None}
+    return Turn(
+        interview_id="iv-1",
+        job_id="AJ_1",
+        seq=1,
         at=datetime(2026, 1, 1, tzinfo=UTC),
+        speaker=speaker,
+        text=text,
+        late=False,
+        **{**known, "interrupted": False, **fields},
+    )
+
+
+TURNS = [
+    turn(
+        "interviewer",
+        "How are you?",
         question_id="q0",
-        role=Role.QUESTION,
+        role="question",
         generated="How are you today?",
         interrupted=True,
     ),
-    Said(speaker="candidate", text="Fine.", at=datetime(2026, 1, 1, tzinfo=UTC)),
+    turn("candidate", "Fine."),
 ]
+CARRIED = [turn_as_data(each) for each in TURNS]
 
 
 def test_what_was_said_travels_with_whoever_follows_upon_a_job() -> None:
     interview = interview_of(plan_of(question(0)).to_json())
-    metadata = metadata_after(interview, job_id="AJ_1", why="LeaseExpired", turns=as_data(SAID))
-    assert from_data(read_turns(metadata)) == SAID
+    metadata = metadata_after(interview, job_id="AJ_1", why="LeaseExpired", turns=CARRIED)
+    assert from_data(read_turns(metadata)) == [said_in(each) for each in TURNS]
     assert read_follows(metadata) == {"follows_job": "AJ_1", "follows_why": "LeaseExpired"}
     assert read_metadata(metadata)[1] == interview.plan
 
 
 def test_turns_that_do_not_fit_in_stay_behind_before_the_plan_does() -> None:
     interview = interview_of(plan_of(question(0)).to_json())
-    much = [replace(SAID[1], text="x" * MAX_METADATA_BYTES)]
-    metadata = metadata_after(interview, job_id=None, why="NotTaken", turns=as_data(much))
+    much = [turn_as_data(turn("candidate", "x" * MAX_METADATA_BYTES))]
+    metadata = metadata_after(interview, job_id=None, why="NotTaken", turns=much)
     assert read_turns(metadata) == []
     assert read_metadata(metadata)[1] == interview.plan
 
@@ -101,7 +114,7 @@ def test_turns_that_do_not_fit_in_stay_behind_before_the_plan_does() -> None:
         ["turn"],
         [{"speaker": "candidate"}],
         [{"at": "yesterday", "role": None}],
-        [as_data(SAID)[0] | {"of_a_newer_worker": 1}],
+        [CARRIED[0] | {"of_a_newer_worker": 1}],
     ],
 )
 def test_turns_that_are_none_are_left_to_the_database(turns: object) -> None:
@@ -110,7 +123,7 @@ def test_turns_that_are_none_are_left_to_the_database(turns: object) -> None:
 
 
 @pytest.mark.parametrize(("bytes_over", "lines"), [(0, 0), (1, 1)])
-async def test_whoever_dispatches_is_told_in_one_line_that_the_plan_stays_behind(
+async def test_a_dispatch_says_in_one_line_that_the_plan_stays_in_the_database(
     bytes_over: int,
     lines: int,
     tmp_path: Path,
@@ -127,12 +140,14 @@ async def test_whoever_dispatches_is_told_in_one_line_that_the_plan_stays_behind
         return True
 
     monkeypatch.setattr("worker.rooms.dispatch", dispatch)
-    monkeypatch.setattr(interviews, "set_dispatched", set_dispatched)
+    monkeypatch.setattr(operations, "set_dispatched", set_dispatched)
     settings = settings_in(
         tmp_path, LIVEKIT_URL="ws://127.0.0.1:1", LIVEKIT_API_KEY="k", LIVEKIT_API_SECRET="s"
     )
     interview = longest(bytes_over)
-    assert await send_interviewer(cast("Database", None), settings, interview) == "AD_1"
+    done = await operations.send_interviewer(cast("Database", None), settings, interview)
+    assert done == operations.Sent(dispatch_id="AD_1", carries_plan=not bytes_over)
+    interviews._warn_of(done)
     assert sent == [dispatch_metadata(interview)]
     printed = capsys.readouterr()
     assert printed.out == ""

@@ -25,7 +25,7 @@ from worker.resources.base import LoadFailed
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from worker.job import Job
+    from worker.job_handle import JobHandle
 
 pytestmark = pytest.mark.looptime
 
@@ -267,7 +267,7 @@ async def test_a_session_that_hangs_at_its_start_is_given_up_at_the_budget(tmp_p
 async def test_a_session_that_closes_by_itself_ends_the_job(tmp_path: Path) -> None:
     """The framework would leave the candidate alone in the room."""
 
-    async def run(_: Job) -> None:
+    async def run(_: JobHandle) -> None:
         held.app.session.close_by_itself()
         await for_ever()
 
@@ -277,7 +277,7 @@ async def test_a_session_that_closes_by_itself_ends_the_job(tmp_path: Path) -> N
 
 
 async def test_an_application_that_raises_crashes_the_job_and_quotes_nobody(tmp_path: Path) -> None:
-    async def run(_: Job) -> None:
+    async def run(_: JobHandle) -> None:
         await broken()
 
     held = rig(tmp_path, TinyApplication(on_run=run))
@@ -288,7 +288,7 @@ async def test_an_application_that_raises_crashes_the_job_and_quotes_nobody(tmp_
 
 
 async def test_work_that_is_over_and_names_no_end_is_a_completed_job(tmp_path: Path) -> None:
-    async def run(_: Job) -> None: ...
+    async def run(_: JobHandle) -> None: ...
 
     held = rig(tmp_path, TinyApplication(on_run=run))
     assert await held.live() is Outcome.COMPLETED
@@ -304,7 +304,7 @@ async def test_the_longest_interview_ends_as_a_completed_one(tmp_path: Path) -> 
 
 
 async def test_a_turn_is_in_the_journal_with_what_was_heard(tmp_path: Path) -> None:
-    async def run(job: Job) -> None:
+    async def run(job: JobHandle) -> None:
         await job.keep_turn(speaker="candidate", text="Hello.", question_id="q1")
         await job.life.fire(Event.INTERVIEW_COMPLETED)
 
@@ -316,7 +316,7 @@ async def test_a_turn_is_in_the_journal_with_what_was_heard(tmp_path: Path) -> N
 
 
 async def test_a_resource_lost_on_the_way_is_a_condition_and_no_end(tmp_path: Path) -> None:
-    async def run(job: Job) -> None:
+    async def run(job: JobHandle) -> None:
         job.report(Condition(resource="stt", status=Status.LOST, reason="Deaf"))
         await job.life.fire(Event.INTERVIEW_COMPLETED)
 

@@ -17,13 +17,13 @@ from states.testing import (
 from tests.support.virtual.async_steps import after, broken, for_ever
 from tests.support.virtual.job_parts import Rig, TinyApplication, rig, run_for_ever
 from tests.support.virtual.resource_parts import resource
-from worker.job import WORKERS_WORD
+from worker.job_signals import SHUTDOWN_SIGNAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from worker.job import Job
+    from worker.job_handle import JobHandle
 
 pytestmark = pytest.mark.looptime
 
@@ -75,8 +75,8 @@ async def test_a_shutdown_while_closing_changes_nothing_but_the_hurry(tmp_path: 
 
 
 async def test_the_workers_word_is_a_shutdown(tmp_path: Path) -> None:
-    async def run(_: Job) -> None:
-        os.kill(os.getpid(), WORKERS_WORD)
+    async def run(_: JobHandle) -> None:
+        os.kill(os.getpid(), SHUTDOWN_SIGNAL)
         await for_ever()
 
     held = rig(tmp_path, TinyApplication(on_run=run))
@@ -91,7 +91,7 @@ async def test_the_workers_word_is_a_shutdown(tmp_path: Path) -> None:
 async def test_a_room_that_is_gone_ends_the_job(
     tmp_path: Path, event: Event, outcome: Outcome
 ) -> None:
-    async def run(_: Job) -> None:
+    async def run(_: JobHandle) -> None:
         held.stage.on_event(event)
         await for_ever()
 

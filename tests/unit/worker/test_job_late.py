@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from worker.job import Job
+    from worker.job_handle import JobHandle
 
 pytestmark = pytest.mark.looptime
 
@@ -53,7 +53,7 @@ def with_a_late_one(
 ) -> tuple[Rig, Attached]:
     """Return a job whose `vad` needs `after_s` of a budget of 1 s, and which runs for `run_s`."""
 
-    async def run(job: Job) -> None:
+    async def run(job: JobHandle) -> None:
         await asyncio.sleep(run_s)
         await job.life.fire(Event.INTERVIEW_COMPLETED)
 

@@ -15,14 +15,14 @@ from tests.support.virtual.async_steps import broken, deaf, done, end_what_is_le
 from tests.support.virtual.job_parts import Rig, TinyApplication, rig
 from worker.faults.points import SUCCESSION_STEPS
 from worker.interview.clips import ClipName
-from worker.job import HANDOVER_WORD, WORKERS_WORD
+from worker.job_signals import HANDOVER_SIGNAL, SHUTDOWN_SIGNAL
 from worker.leaving import hand_over, lose_worker
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from worker.job import Job
+    from worker.job_handle import JobHandle
 
 pytestmark = pytest.mark.looptime
 
@@ -74,7 +74,7 @@ class ContinuedApplication(TinyApplication):
 def handed_over(folder: Path, passing: Passing | None = None) -> Rig:
     """Return a job that gets the handover signal as soon as it runs."""
 
-    async def run(job: Job) -> None:
+    async def run(job: JobHandle) -> None:
         hand_over(job)
         await for_ever()
 
@@ -139,7 +139,7 @@ async def test_where_every_step_hangs_closing_ends_in_its_budget(tmp_path: Path)
 
 
 async def test_a_job_that_nobody_can_take_up_is_ended_instead(tmp_path: Path) -> None:
-    async def run(job: Job) -> None:
+    async def run(job: JobHandle) -> None:
         hand_over(job)
         await for_ever()
 
@@ -151,7 +151,7 @@ async def test_who_is_saying_goodbye_is_left_to_finish(tmp_path: Path) -> None:
     passing = Passing()
     passing.almost_done = True
 
-    async def run(job: Job) -> None:
+    async def run(job: JobHandle) -> None:
         hand_over(job)
         await job.life.fire(Event.INTERVIEW_COMPLETED)
 
@@ -169,7 +169,7 @@ async def test_a_job_that_lost_its_worker_is_handed_over_where_somebody_else_is_
     passing = Passing()
     passing.comes = done if comes else None
 
-    async def run(job: Job) -> None:
+    async def run(job: JobHandle) -> None:
         await lose_worker(job)
         await for_ever()
 
@@ -186,7 +186,7 @@ async def test_where_nobody_can_tell_who_is_there_a_job_without_worker_is_handed
     passing = Passing()
     passing.steps["look_for_successor"] = how
 
-    async def run(job: Job) -> None:
+    async def run(job: JobHandle) -> None:
         await lose_worker(job)
         await for_ever()
 
@@ -201,7 +201,7 @@ async def test_a_job_that_failed_asks_first_who_comes_and_sends_nobody_itself(
 ) -> None:
     passing = Passing()
 
-    async def run(_: Job) -> None:
+    async def run(_: JobHandle) -> None:
         raise ValueError
 
     held = rig(tmp_path, ContinuedApplication(on_run=run, succession=passing))
@@ -213,7 +213,7 @@ async def test_a_job_that_failed_asks_first_who_comes_and_sends_nobody_itself(
 async def test_who_was_superseded_has_nothing_to_let_go_of(tmp_path: Path) -> None:
     passing = Passing()
 
-    async def run(job: Job) -> None:
+    async def run(job: JobHandle) -> None:
         await job.life.fire(Event.LEASE_LOST)
 
     held = rig(tmp_path, ContinuedApplication(on_run=run, succession=passing))
@@ -223,4 +223,4 @@ async def test_who_was_superseded_has_nothing_to_let_go_of(tmp_path: Path) -> No
 
 def test_the_two_words_are_not_signals_that_others_send() -> None:
     others = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGQUIT}
-    assert len({HANDOVER_WORD, WORKERS_WORD} - others) == 2
+    assert len({HANDOVER_SIGNAL, SHUTDOWN_SIGNAL} - others) == 2

@@ -13,10 +13,10 @@ import pytest
 from states import Event
 from tests.support.virtual.job_parts import HeardLine, Rig, TinyApplication, rig, run_for_ever
 from tests.support.virtual.long_sink import RATE, LongSink
+from worker.floor import Floor
 from worker.interview.clips import ClipName, load_clip
 from worker.loop_guard import LoopGuard
 from worker.loop_watch import LOOK_S, STALLED_S, LoopWatch, Stall, call_of
-from worker.silence import Floor
 from worker.speech.clip import Clip, ClipMissing
 
 if TYPE_CHECKING:

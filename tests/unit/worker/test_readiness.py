@@ -18,10 +18,11 @@ from tests.unit.worker.test_slots import FakeRequest, Slots
 from worker import readiness
 from worker.agent_server import CLOSED_LOAD
 from worker.providers.breaker import Breaker, BreakerRecord
-from worker.readiness import Cause, Readiness, Signs, decide, write_probe
+from worker.readiness import Readiness, Signs, decide, write_probe
 from worker.slots import SERVER_TARGET_LOAD
 from worker.speech import local_models
 from worker.speech_signs import speech_problems
+from worker.telemetry.status import Cause
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,7 +15,7 @@ import typer
 from tests.support.virtual.job_parts import settings_in
 from worker.agent_server import JobServer
 from worker.cli.common import ExitCode, one_line_errors
-from worker.job import WORKERS_WORD
+from worker.job_signals import SHUTDOWN_SIGNAL
 from worker.livekit_api import LiveKitLost
 from worker.observation import PortTaken
 from worker.server import Worker
@@ -233,7 +233,7 @@ async def test_a_livekit_that_is_lost_for_good_ends_the_jobs_and_the_worker(
     monkeypatch.setattr(os, "kill", lambda *word: told.append(word))
     with pytest.raises(LiveKitLost, match=re.escape("ws://127.0.0.1:1")):
         await worker.run()
-    assert told == [(4711, WORKERS_WORD)]
+    assert told == [(4711, SHUTDOWN_SIGNAL)]
     assert (server.joined, server.closed) == (True, True)
     assert must_end == [2 * worker._settings.cleanup_s + 35.0]
 

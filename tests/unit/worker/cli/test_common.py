@@ -23,13 +23,20 @@ from worker.cli.common import (
     database_url,
     one_line_errors,
     print_json,
-    require_livekit,
     run,
     write_out,
 )
 from worker.interview.plan import PlanError
 from worker.interview.plan_rules import PlanProblem
 from worker.livekit_api import LiveKitError, LiveKitKeyRefused, LiveKitUrlInvalid
+from worker.operations.errors import (
+    InterviewerPresent,
+    InterviewNotFound,
+    InterviewOver,
+    JobNotFound,
+    LiveKitNotConfigured,
+)
+from worker.operations.interviews import livekit_access
 from worker.settings import SettingsInvalid
 from worker.store.embedded import EmbeddedPostgres
 from worker.store.embedded_layout import EmbeddedPostgresError
@@ -66,6 +73,11 @@ CODES = [
     (SchemaTooNew, ExitCode.FAILED),
     (MigrationChanged, ExitCode.FAILED),
     (JournalError, ExitCode.FAILED),
+    (LiveKitNotConfigured, ExitCode.USAGE),
+    (InterviewNotFound, ExitCode.NOT_FOUND),
+    (JobNotFound, ExitCode.NOT_FOUND),
+    (InterviewerPresent, ExitCode.TAKEN),
+    (InterviewOver, ExitCode.FAILED),
 ]
 
 
@@ -159,16 +171,15 @@ def test_what_livekit_needs_and_is_not_set_is_named(
     tmp_path: Path, given: dict[str, str], said: str
 ) -> None:
     nothing = {"LIVEKIT_URL": "", "LIVEKIT_API_KEY": "", "LIVEKIT_API_SECRET": ""}
-    with pytest.raises(CommandError, match=said) as refused:
-        require_livekit(settings_in(tmp_path, **{**nothing, **given}))
-    assert refused.value.code is ExitCode.USAGE
+    with pytest.raises(LiveKitNotConfigured, match=said):
+        livekit_access(settings_in(tmp_path, **{**nothing, **given}))
 
 
 def test_what_livekit_needs_is_given_where_it_is_all_there(tmp_path: Path) -> None:
     settings = settings_in(
         tmp_path, LIVEKIT_URL="ws://x", LIVEKIT_API_KEY="k", LIVEKIT_API_SECRET="s"
     )
-    assert require_livekit(settings) == ("ws://x", "k", "s")
+    assert livekit_access(settings) == ("ws://x", "k", "s")
 
 
 async def test_without_any_database_a_command_says_how_to_get_one(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ def test_every_point_and_kind_is_listed_with_how_to_set_one() -> None:
     assert shown.exit_code == 0
     for point in POINTS:
         assert point.what in shown.output
-        assert all(name in shown.output for name in point.names)
+        assert all(name in shown.output for name in point.members)
     for kind in Kind:
         assert kind.meaning in shown.output
     assert "INTERVIEW_ALLOW_FAULTS=1" in shown.output

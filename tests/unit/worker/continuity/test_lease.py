@@ -23,7 +23,7 @@ from worker.store.leases import LeaseHeld
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from worker.job import Job
+    from worker.job_handle import JobHandle
 
 pytestmark = pytest.mark.looptime
 DATABASE = cast(Any, object())
@@ -46,7 +46,7 @@ def lease_of_job(job_id: str = JOB_ID) -> JobLease:
 async def held(folder: Path, own: JobLease, database: Any = DATABASE) -> AsyncIterator[Rig]:
     """Run a job forever under its lease."""
 
-    async def run(job: Job) -> None:
+    async def run(job: JobHandle) -> None:
         async with own.guarded(job, lambda: database):
             await run_for_ever(job)
 

@@ -41,7 +41,7 @@ def faults(draw: st.DrawFn) -> Fault:
     slow_s = st.floats(0, LONGEST_SLOW_S, exclude_min=True)
     return Fault(
         point=point.point,
-        name=draw(st.sampled_from(("", *point.names))),
+        name=draw(st.sampled_from(("", *point.members))),
         kind=kind,
         slow_s=draw(slow_s) if kind is Kind.SLOW else 0.0,
         raises=_RAISES[point.point] if raises else "",

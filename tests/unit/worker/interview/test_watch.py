@@ -12,6 +12,7 @@ import pytest
 from states import Event
 from tests.support.virtual.interview_parts import WatchedJob, plan_of
 from tests.support.virtual.job_parts import settings_in
+from worker.floor import Floor
 from worker.interview import clips
 from worker.interview.clips import ClipName
 from worker.interview.interviewer import Interviewer
@@ -19,7 +20,6 @@ from worker.interview.ladder import TurnLadder
 from worker.interview.missed_beginning import MissedBeginning
 from worker.interview.orchestrator import Role
 from worker.interview.watch import Watch
-from worker.silence import Floor
 from worker.speech.clip import ClipMissing
 
 if TYPE_CHECKING:

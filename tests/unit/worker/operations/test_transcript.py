@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from worker.cli.transcript import as_markdown
+from worker.operations.transcript import as_markdown
 
 SHOWN: dict[str, Any] = {
     "interview_id": "iv-1",

@@ -1,68 +1,16 @@
-"""Turn-taking, and a watchdog for silence in the interviewer's turn."""
+"""Fills the silence in the interviewer's turns."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
-from worker import faults
+if TYPE_CHECKING:
+    from worker.floor import Floor
 
-#: Minimum seconds between two checks. Shorter waits are below the clock's resolution, and would
-#: keep the event loop busy.
+#: Seconds between two checks at least: the grain of the clock would keep the event loop busy.
 _LEAST_WAIT_S: Final = 0.01
-
-
-class Floor:
-    """Turn-taking state: the interviewer's turn from `take` to `give`, else the candidate's."""
-
-    def __init__(self) -> None:
-        #: Number of interviewer turns so far, and the loop's time at which the last one began.
-        self.turn = 0
-        self.since = 0.0
-        #: True if the candidate was heard during the interviewer's current speech.
-        self.contested = False
-        self._ours = asyncio.Event()
-        self._quiet_from = 0.0
-
-    @property
-    def ours(self) -> bool:
-        """True in the interviewer's turn: the candidate expects to hear something."""
-        return self._ours.is_set()
-
-    @property
-    def quiet_from(self) -> float:
-        """The loop's time from which silence counts against the interviewer, as known here."""
-        return self._quiet_from
-
-    def take(self) -> None:
-        """Begin a turn of the interviewer."""
-        self.turn += 1
-        self.contested = False
-        self.since = self._quiet_from = asyncio.get_running_loop().time()
-        self._ours.set()
-        faults.here("loop")
-
-    def give(self, turn: int | None = None) -> None:
-        """End the interviewer's turn. The application limits how long the candidate may think.
-
-        With `turn`, do nothing if another turn of the interviewer has begun since.
-        """
-        if turn is None or turn == self.turn:
-            self._ours.clear()
-
-    def begin_anew(self, patience_s: float = 0.0) -> None:
-        """Restart the count of silence at `patience_s` seconds from now."""
-        self._quiet_from = max(self._quiet_from, asyncio.get_running_loop().time() + patience_s)
-
-    def contest(self) -> None:
-        """Note that the candidate is heard in the interviewer's turn."""
-        self.contested = True
-        self.begin_anew()
-
-    async def taken(self) -> None:
-        """Return as soon as it is the interviewer's turn."""
-        await self._ours.wait()
 
 
 class Heard(Protocol):
