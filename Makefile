@@ -72,11 +72,11 @@ format: $(READY) ## Format the code
 	$(BIN)/ruff format .
 
 diagrams: $(READY) ## diagrams/, the README's tables and the reference pages, made again
-	$(BIN)/python -m worker.readme
+	$(BIN)/python -m scripts.readme
 	$(BIN)/python -m scripts.reference_pages
 
 clips: $(READY) ## Speak the bundled clips anew
-	$(BIN)/python -m worker.interview.make_clips
+	$(BIN)/python -m scripts.record_clips
 
 clean: ## Remove what the other targets made
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

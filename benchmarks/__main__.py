@@ -12,7 +12,7 @@ from rich.console import Console
 
 from benchmarks import micro, prepared_speech, resilience, scrape, startup
 from benchmarks.figures import Figure, print_table
-from worker.demo.livekit_server import find_or_build
+from worker.simulation.livekit_server import find_or_build
 
 _ALL = ["micro", "prepared", "scrape", "startup", "resilience"]
 

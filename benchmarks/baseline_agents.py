@@ -18,10 +18,10 @@ from livekit import rtc
 from livekit.agents import Agent, AgentSession, JobContext, JobProcess, llm
 from livekit.plugins import silero
 
-from worker.interview.plan import SAMPLE_PLAN, load_plan
+from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
 from worker.speech import local_models
-from worker.speech.local_stt import LocalSTT
-from worker.speech.local_tts import LocalTTS
+from worker.speech.stt.local import LocalSTT
+from worker.speech.tts.local import LocalTTS
 
 logger = logging.getLogger("benchmarks")
 

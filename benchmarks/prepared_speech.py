@@ -15,14 +15,14 @@ from livekit.plugins import elevenlabs
 
 from benchmarks.figures import Figure
 from tests.stand_ins.elevenlabs import ElevenLabsStandIn
-from worker.providers.chain import ProviderChain
-from worker.speech import audio
-from worker.speech.chain_tts import SAMPLE_RATE, ChainTTS
-from worker.speech.prepare import prepare_lines
-from worker.speech.prepared import PreparedSpeech, Voice
+from worker.audio import dsp
+from worker.fallback.chain import ProviderChain
+from worker.speech.tts.cache import PreparedSpeech, Voice
+from worker.speech.tts.cache_warmup import prepare_lines
+from worker.speech.tts.fallback import SAMPLE_RATE, ChainTTS
 
 if TYPE_CHECKING:
-    from worker.speech.audio import Floats
+    from worker.audio.dsp import Floats
 
 _ROUNDS = 15
 _LATENCY_S = 0.3
@@ -76,7 +76,7 @@ def _speech(_: str) -> Floats:
     """Return four seconds of audio, after the service's latency to the first audio."""
     time.sleep(_LATENCY_S)
     at = np.arange(4 * SAMPLE_RATE) / SAMPLE_RATE
-    return audio.to_float((np.sin(2 * np.pi * 440 * at) * 8000).astype(np.int16))
+    return dsp.to_float((np.sin(2 * np.pi * 440 * at) * 8000).astype(np.int16))
 
 
 async def _first_audio(engine: ChainTTS) -> list[float]:

@@ -17,8 +17,8 @@ from tests.support.live.breakable import Parts, breakable_parts
 from tests.support.live.losses import LOSSES, Loss
 from tests.support.live.losses_in_a_turn import Held, hold
 from tests.support.live.running_worker import RunningWorker
-from worker.demo.headset import CandidateTimeout
-from worker.demo.livekit_server import LiveKitServer
+from worker.simulation.candidate import CandidateTimeout
+from worker.simulation.livekit_server import LiveKitServer
 from worker.speech import local_models
 
 #: Limit of the longest silence, in seconds.

@@ -20,8 +20,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from benchmarks.figures import Figure
 from states import State
-from worker.telemetry.observer import Observer
-from worker.telemetry.status import WorkerStatus
+from worker.telemetry.job_observer import Observer
+from worker.telemetry.worker_status import WorkerStatus
 
 _JOBS = 100
 _ENDED = 1000

@@ -23,16 +23,16 @@ import psutil
 
 from benchmarks.figures import Figure
 from states import History
-from worker import rooms
-from worker.demo.candidate import Candidate
-from worker.demo.livekit_server import LiveKitServer
+from worker.continuity.dispatch_metadata import dispatch_metadata
 from worker.demo.worker_process import running_worker
-from worker.dispatch_metadata import dispatch_metadata
-from worker.interview.plan import SAMPLE_PLAN, load_plan
-from worker.store.embedded import EmbeddedPostgres
+from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
+from worker.livekit_api import rooms
+from worker.simulation.livekit_server import LiveKitServer
+from worker.simulation.room_candidate import Candidate
+from worker.store.database import Database
+from worker.store.embedded.client import EmbeddedPostgres
 from worker.store.interviews import create_interview
 from worker.store.migrate import migrate
-from worker.store.pool import Database
 
 #: Seconds between two rounds, in which the pool replaces the used warm process.
 _PAUSE_S = 5.0

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from scripts.markdown import table
 from scripts.marked_tests import marked_tests
-from worker.markdown import table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

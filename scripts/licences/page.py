@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from scripts.licences.installed import installed_with, runtime_requirements
 from scripts.licences.judged import ACCEPTED_FOR_A_REASON, GPL_BY_NAME, LIBRARIES
-from worker.markdown import table
+from scripts.markdown import table
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -19,7 +19,7 @@ from tests.chaos.run import RoundResult, Run
 from tests.chaos.schedule import Round, draw
 from tests.chaos.verdict import Limits
 from tests.chaos.world import running_world
-from worker.demo.livekit_binary import LiveKitServerUnavailable, find_or_build
+from worker.simulation.livekit_binary import LiveKitServerUnavailable, find_or_build
 from worker.speech import local_models
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from worker.demo.livekit_server import LiveKitServer
+    from worker.simulation.livekit_server import LiveKitServer
 
 #: Megabytes of a machine's disk.
 _DISK_MB: Final = 48

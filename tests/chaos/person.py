@@ -14,16 +14,17 @@ from tests.chaos.diary import Answer, Asked, Diary
 from tests.chaos.plan import is_closing, question_in
 from tests.chaos.spans import Span
 from tests.support.live.heard import heard_by
-from worker.demo.voice import LocalVoice, Voice
+from worker.simulation.voice import LocalVoice, Voice
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from tests.chaos.plan import Script
-    from worker.demo.candidate import Candidate
+    from worker.simulation.room_candidate import Candidate
 
-#: Seconds of silence after which it is the candidate's turn, as in `worker.demo.conversation`.
+#: Seconds of silence after which it is the candidate's turn, as in
+#: `worker.simulation.conversation`.
 _PAUSE_S: Final = 1.0
 _LOOK_S: Final = 0.1
 #: Seconds of silence after which the candidate transcribes the audio itself, if the captions

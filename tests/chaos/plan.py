@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tests.support.live.heard import place_of
-from worker.interview.plan import Plan, Question
+from worker.interview.plan.plan import Plan, Question
 
 #: Words that no question contains, and that the bundled recogniser always understands from the
 #: bundled voice (each was tried in the sentence of `answer`).

@@ -30,9 +30,9 @@ from tests.chaos.plan import PLAN, Script
 from tests.chaos.schedule import INTERVIEWS
 from tests.chaos.strikes import Seat, Striker
 from tests.chaos.verdict import Limits, Verdict
-from worker.livekit_api import LiveKitError
+from worker.livekit_api.client import LiveKitError
 from worker.store.errors import DatabaseError
-from worker.store.progress import set_dispatched
+from worker.store.interview_status import set_dispatched
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -25,10 +25,10 @@ from tests.support.folders import new_folder
 from tests.support.live.breakable import THANKS, socket_of
 from tests.support.live.waiting import eventually
 from tests.support.paths import REPOSITORY
-from worker.demo.child_process import start_child
-from worker.demo.livekit_server import LiveKitServer
-from worker.store.embedded import EmbeddedPostgres
-from worker.store.embedded_layout import Layout
+from worker.simulation.child_process import start_child
+from worker.simulation.livekit_server import LiveKitServer
+from worker.store.embedded.client import EmbeddedPostgres
+from worker.store.embedded.layout import Layout
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping

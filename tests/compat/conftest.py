@@ -19,10 +19,10 @@ from filelock import FileLock
 from tests.compat.captured import VERSIONS, Captured
 from tests.support.environment import OURS
 from tests.support.folders import new_folder
-from worker.store.embedded import embedded_postgres
-from worker.store.embedded_layout import Layout, programs
+from worker.store.database import Database
+from worker.store.embedded.client import embedded_postgres
+from worker.store.embedded.layout import Layout, programs
 from worker.store.migrate import migrate
-from worker.store.pool import Database
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

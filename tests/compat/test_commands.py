@@ -13,14 +13,14 @@ import pytest
 from tests.compat.captured import Captured, broken
 from tests.compat.comparing import missing_keys
 from tests.compat.printing import Printed
-from worker import rooms
-from worker.doctor.examination import examine
+from worker.config.settings import Settings
+from worker.doctor.context import Visit
 from worker.doctor.registry import checks_of
-from worker.doctor.visit import Visit
-from worker.settings import Settings
+from worker.doctor.runner import examine
+from worker.livekit_api import rooms
 from worker.telemetry.http import TelemetryServer
-from worker.telemetry.observer import Observer
-from worker.telemetry.status import WorkerStatus
+from worker.telemetry.job_observer import Observer
+from worker.telemetry.worker_status import WorkerStatus
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -10,12 +10,12 @@ import pytest
 
 from tests.compat.captured import broken, readable
 from tests.compat.conftest import data_folder
-from worker.store.embedded import EmbeddedPostgres
-from worker.store.embedded_layout import Layout, PostgresVersionDiffers
-from worker.store.embedded_user import system_user
+from worker.store.database import Database
+from worker.store.embedded.client import EmbeddedPostgres
+from worker.store.embedded.layout import Layout, PostgresVersionDiffers
+from worker.store.embedded.system_user import system_user
 from worker.store.interviews import list_interviews
 from worker.store.migrate import migrate
-from worker.store.pool import Database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,7 +18,7 @@ from worker.store.migrate import check_schema
 if TYPE_CHECKING:
     from tests.compat.captured import Captured
     from tests.compat.conftest import Restored, Server
-    from worker.store.pool import Database
+    from worker.store.database import Database
 
 _COLUMNS = (
     "SELECT table_name || '.' || column_name AS name, data_type AS type"

@@ -13,12 +13,12 @@ from states import History
 from states.journal import read_records
 from tests.compat.capture.described import declared_names, type_of
 from tests.compat.captured import broken
-from worker.settings import Settings, shown
+from worker.config.settings import Settings, shown
 from worker.telemetry.alerts import rules_file
-from worker.telemetry.figures import FIGURES
+from worker.telemetry.catalog import FIGURES
+from worker.telemetry.job_observer import Observer
 from worker.telemetry.job_view import JobView
-from worker.telemetry.observer import Observer
-from worker.telemetry.status import WorkerStatus
+from worker.telemetry.worker_status import WorkerStatus
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,12 +9,12 @@ import pytest
 from tests.compat.capture.written import metadata_as_read
 from tests.compat.captured import VERSIONS, Captured, broken, readable
 from tests.compat.comparing import changed_values
-from worker.application import Dispatch
-from worker.dispatch_metadata import read_follows, read_metadata
+from worker.config.settings import Settings
+from worker.continuity.dispatch_metadata import read_follows, read_metadata
 from worker.interview.application import InterviewApplication
 from worker.interview.orchestrator import next_move
-from worker.interview.plan import Plan
-from worker.settings import Settings
+from worker.interview.plan.plan import Plan
+from worker.job.application import Dispatch
 
 pytestmark = pytest.mark.usefixtures("only_these_settings")
 

@@ -15,10 +15,10 @@ from states.timeline import startup
 from tests.compat.capture.written import as_read
 from tests.compat.captured import VERSIONS, Captured, broken, readable
 from tests.compat.comparing import changed_values
-from worker.dead_jobs import DAMAGED, SHIPPED, read_book, ship_book, ship_records
-from worker.resources.losses import meanings
+from worker.journal.recovery import DAMAGED, SHIPPED, read_book, ship_book, ship_records
+from worker.resources.consequences import meanings
+from worker.store.database import Database
 from worker.store.jobs import get_job, records_of
-from worker.store.pool import Database
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

@@ -16,7 +16,7 @@ from states import Outcome
 from tests.compat.captured import readable
 from worker.store.interviews import InterviewStatus, list_interviews
 from worker.store.leases import LeaseHeld, keep_lease, renew_leases, take_lease
-from worker.store.stranded import (
+from worker.store.orphans import (
     LEASE_EXPIRED,
     NOT_TAKEN,
     WORTH_ANOTHER_TRY,
@@ -29,8 +29,8 @@ from worker.store.workers import Others, other_workers
 
 if TYPE_CHECKING:
     from worker.store.connection import Connection
+    from worker.store.database import Database
     from worker.store.interviews import Interview
-    from worker.store.pool import Database
 
 #: Seconds of a lease: long, for a slow machine. No waiting between two tries.
 LEASE_S = 30.0

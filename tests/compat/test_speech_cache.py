@@ -12,10 +12,10 @@ from livekit.agents import APIConnectionError, tts
 from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, APIConnectOptions
 
 from tests.compat.captured import broken
-from worker.providers.chain import ProviderChain
-from worker.settings import Settings
-from worker.speech.chain_tts import SAMPLE_RATE, ChainTTS
-from worker.speech.prepared import PreparedSpeech, Voice, voices_of
+from worker.config.settings import Settings
+from worker.fallback.chain import ProviderChain
+from worker.speech.tts.cache import PreparedSpeech, Voice, voices_of
+from worker.speech.tts.fallback import SAMPLE_RATE, ChainTTS
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,7 +13,7 @@ import pytest
 from tests.support.live.coming_back import COMES_BACK
 from tests.support.live.one_question import IMPATIENCE
 from tests.support.live.running_worker import RunningWorker
-from worker.demo.livekit_server import LiveKitServer, LiveKitServerUnavailable, find_or_build
+from worker.simulation.livekit_server import LiveKitServer, LiveKitServerUnavailable, find_or_build
 from worker.speech import local_models
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from worker.cli.common import ExitCode
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from worker.demo.livekit_server import LiveKitServer
+    from worker.simulation.livekit_server import LiveKitServer
 
 pytestmark = pytest.mark.timeout(200)
 

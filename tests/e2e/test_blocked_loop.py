@@ -12,7 +12,7 @@ from tests.support.live.heard import heard_by
 from tests.support.live.one_question import ALL_THE_WAY, ANSWER, PLAN
 from tests.support.live.scenarios import Record
 from tests.support.live.waiting import PATIENCE_S
-from worker.demo.voice import LocalVoice
+from worker.simulation.voice import LocalVoice
 
 if TYPE_CHECKING:
     from tests.support.live.running_worker import StartWorker

@@ -12,19 +12,19 @@ import pytest
 from livekit import rtc
 
 from tests.support.virtual.async_steps import end
-from worker import rooms
-from worker.demo.candidate import Candidate, CandidateTimeout
-from worker.demo.hearing import SAMPLE_RATE
-from worker.demo.livekit_server import LiveKitServer
-from worker.demo.voice import LocalVoice
+from worker.audio.dsp import to_float
+from worker.livekit_api import rooms
+from worker.simulation.audio_analysis import SAMPLE_RATE
+from worker.simulation.livekit_server import LiveKitServer
+from worker.simulation.room_candidate import Candidate, CandidateTimeout
+from worker.simulation.voice import LocalVoice
 from worker.speech import local_models
-from worker.speech.audio import to_float
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from worker.speech.audio import Floats, Pcm
+    from worker.audio.dsp import Floats, Pcm
 
 
 class Joining:

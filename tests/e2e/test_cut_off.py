@@ -37,12 +37,12 @@ from tests.support.live.heard import (
 from tests.support.live.one_question import ANSWER, PLAN, is_gone, is_running
 from tests.support.live.running_worker import RunningWorker, database_elsewhere
 from tests.support.live.waiting import PATIENCE_S, answered
-from worker.demo.conversation import hold_conversation
-from worker.demo.livekit_server import LiveKitServer
 from worker.demo.script import CandidateScript
-from worker.demo.voice import LocalVoice
-from worker.interview.plan import Question
-from worker.rooms import INTERVIEWER_PREFIX
+from worker.interview.plan.plan import Question
+from worker.livekit_api.rooms import INTERVIEWER_PREFIX
+from worker.simulation.conversation import hold_conversation
+from worker.simulation.livekit_server import LiveKitServer
+from worker.simulation.voice import LocalVoice
 from worker.store.interviews import turns_of
 from worker.store.jobs import records_of
 
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
     from states import History
     from tests.support.live.scenarios import Record
-    from worker.demo.candidate import Candidate
+    from worker.simulation.room_candidate import Candidate
     from worker.store.interviews import Interview
     from worker.store.turns import Turn
 

@@ -22,7 +22,7 @@ from tests.support.live.waiting import PATIENCE_S, eventually
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from worker.demo.livekit_server import LiveKitServer
+    from worker.simulation.livekit_server import LiveKitServer
     from worker.store.interviews import Interview
 
 pytestmark = [

@@ -14,7 +14,7 @@ from tests.stand_ins.faults import Fault
 from tests.support.live.heard import MOST_WORD_ERRORS, word_error_rate
 from tests.support.live.one_question import ALL_THE_WAY, ANSWER, PLAN, SCRIPT
 from tests.support.live.running_worker import StartWorker
-from worker.demo.conversation import hold_conversation
+from worker.simulation.conversation import hold_conversation
 
 pytestmark = pytest.mark.usefixtures("voices")
 

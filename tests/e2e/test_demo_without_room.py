@@ -21,8 +21,8 @@ from tests.support.live.heard import MOST_WORD_ERRORS, word_error_rate
 from tests.support.live.running_worker import left_behind
 from tests.support.live.waiting import eventually
 from worker.demo.script import ANSWERS
-from worker.demo.voice import without_pauses
-from worker.interview.plan import SAMPLE_PLAN, load_plan
+from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
+from worker.simulation.voice import without_pauses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

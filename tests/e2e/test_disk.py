@@ -24,13 +24,13 @@ from tests.support.live.one_question import PLAN, SCRIPT, is_running
 from tests.support.live.running_worker import RunningWorker, StartWorker, database_elsewhere
 from tests.support.live.scenarios import LONGEST_WAIT_S, talk
 from tests.support.live.waiting import PATIENCE_S, answered
-from worker.demo.conversation import hold_conversation
+from worker.simulation.conversation import hold_conversation
 from worker.store.jobs import records_of
 
 if TYPE_CHECKING:
     from states import History
     from tests.support.live.scenarios import Record
-    from worker.demo.livekit_server import LiveKitServer
+    from worker.simulation.livekit_server import LiveKitServer
     from worker.store.interviews import Interview
 
 pytestmark = pytest.mark.usefixtures("voices")

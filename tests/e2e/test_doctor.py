@@ -20,8 +20,8 @@ from tests.support.environment import environment
 from tests.support.folders import new_folder
 from tests.support.live.running_worker import command, left_behind
 from tests.support.live.waiting import answered, eventually
-from worker.demo.child_process import start_child
-from worker.demo.livekit_server import LiveKitServer
+from worker.simulation.child_process import start_child
+from worker.simulation.livekit_server import LiveKitServer
 
 pytestmark = pytest.mark.timeout(200)
 

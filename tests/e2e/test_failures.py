@@ -26,15 +26,15 @@ from tests.support.live.one_question import (
 )
 from tests.support.live.running_worker import RunningWorker, StartWorker
 from tests.support.live.waiting import PATIENCE_S, eventually
-from worker.demo.conversation import hold_conversation
-from worker.demo.voice import LocalVoice
+from worker.simulation.conversation import hold_conversation
+from worker.simulation.voice import LocalVoice
 from worker.store.interviews import get_interview
 from worker.store.jobs import JobHeader, ship
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from worker.demo.candidate import Candidate
+    from worker.simulation.room_candidate import Candidate
 
 pytestmark = [pytest.mark.usefixtures("voices"), pytest.mark.xdist_group("impatient_worker")]
 

@@ -16,12 +16,12 @@ from tests.support.live.heard import heard_by
 from tests.support.live.one_question import ANSWER, PLAN, SCRIPT, is_running
 from tests.support.live.running_worker import StartWorker
 from tests.support.live.waiting import PATIENCE_S, answered, eventually
-from worker.demo.conversation import hold_conversation
+from worker.audio.dsp import to_pcm
 from worker.demo.script import CandidateScript
-from worker.interview.plan import Plan, Question
+from worker.interview.plan.plan import Plan, Question
+from worker.simulation.conversation import hold_conversation
 from worker.speech import local_models
-from worker.speech.audio import to_pcm
-from worker.store.embedded import EmbeddedPostgres
+from worker.store.embedded.client import EmbeddedPostgres
 from worker.store.workers import Others, other_workers
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from states import History
     from tests.support.live.running_worker import RunningWorker
     from tests.support.live.scenarios import Record
-    from worker.demo.candidate import Candidate
+    from worker.simulation.room_candidate import Candidate
     from worker.store.interviews import Interview
 
 pytestmark = pytest.mark.usefixtures("voices")

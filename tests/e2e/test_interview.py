@@ -13,16 +13,16 @@ from states.journal import read_records
 from states.testing import assert_condition, assert_outcome, assert_path
 from tests.support.live.heard import MOST_WORD_ERRORS, heard_by, word_error_rate, words
 from tests.support.live.running_worker import RunningWorker, left_behind
-from worker.demo.candidate import Candidate
-from worker.demo.conversation import Exchange, hold_conversation
 from worker.demo.script import CandidateScript
-from worker.interview.plan import SAMPLE_PLAN, load_plan
+from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
+from worker.simulation.conversation import Exchange, hold_conversation
+from worker.simulation.room_candidate import Candidate
 from worker.store.jobs import records_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from worker.demo.livekit_server import LiveKitServer
+    from worker.simulation.livekit_server import LiveKitServer
 
 pytestmark = pytest.mark.xdist_group("interview")
 

@@ -15,18 +15,18 @@ from livekit.agents import Agent, AgentSession
 from livekit.agents.voice.room_io import RoomOptions
 
 from tests.support.live.heard import MOST_WORD_ERRORS, heard_by, word_error_rate
-from worker import rooms
-from worker.demo.candidate import Candidate
-from worker.interview.clips import ClipName, load_clip
-from worker.speech.frames import resampled
-from worker.speech.line import Line
-from worker.speech.local_tts import LocalTTS
+from worker.audio.frames import resampled
+from worker.audio.output import Line
+from worker.clips.recordings import ClipName, load_clip
+from worker.livekit_api import rooms
+from worker.simulation.room_candidate import Candidate
+from worker.speech.tts.local import LocalTTS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from worker.demo.livekit_server import LiveKitServer
-    from worker.speech.audio import Pcm
+    from worker.audio.dsp import Pcm
+    from worker.simulation.livekit_server import LiveKitServer
 
 # These tests measure the received audio, which stutters on a busy processor.
 pytestmark = pytest.mark.alone

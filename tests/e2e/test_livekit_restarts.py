@@ -14,10 +14,10 @@ from tests.support.live.heard import MOST_WORD_ERRORS, heard_by, times_in, word_
 from tests.support.live.one_question import PLAN, SCRIPT, is_running
 from tests.support.live.running_worker import RunningWorker
 from tests.support.live.waiting import PATIENCE_S, eventually
-from worker.demo.conversation import hold_conversation
-from worker.demo.livekit_server import LiveKitServer
 from worker.demo.script import CandidateScript
-from worker.demo.voice import LocalVoice
+from worker.simulation.conversation import hold_conversation
+from worker.simulation.livekit_server import LiveKitServer
+from worker.simulation.voice import LocalVoice
 from worker.store.interviews import turns_of
 
 if TYPE_CHECKING:

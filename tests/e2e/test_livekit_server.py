@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from worker import rooms
-from worker.demo.candidate import Candidate
-from worker.demo.livekit_server import LiveKitServer, LiveKitServerUnavailable, Ports
+from worker.livekit_api import rooms
+from worker.simulation.livekit_server import LiveKitServer, LiveKitServerUnavailable, Ports
+from worker.simulation.room_candidate import Candidate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 PARENT = """
 import asyncio, sys
 from pathlib import Path
-from worker.demo.livekit_server import LiveKitServer
+from worker.simulation.livekit_server import LiveKitServer
 
 async def main():
     async with LiveKitServer(Path(sys.argv[1])) as server:

@@ -15,11 +15,11 @@ from tests.support.live.losses import LOSSES
 from tests.support.live.losses_in_a_turn import NEXT, PLAN, Held, hold
 from tests.support.live.one_question import ALL_THE_WAY
 from tests.support.live.running_worker import RunningWorker
-from worker.interview.clips import ClipName
+from worker.clips.recordings import ClipName
 
 if TYPE_CHECKING:
     from tests.support.live.scenarios import Record
-    from worker.demo.livekit_server import LiveKitServer
+    from worker.simulation.livekit_server import LiveKitServer
 
 pytestmark = [
     pytest.mark.xdist_group("losses"),

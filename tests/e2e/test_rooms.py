@@ -8,11 +8,11 @@ from uuid import uuid4
 import pytest
 from livekit import rtc
 
-from worker import rooms
-from worker.demo.candidate import Candidate
+from worker.livekit_api import rooms
+from worker.simulation.room_candidate import Candidate
 
 if TYPE_CHECKING:
-    from worker.demo.livekit_server import LiveKitServer
+    from worker.simulation.livekit_server import LiveKitServer
 
 Access = tuple[str, str, str]
 

@@ -13,7 +13,7 @@ from states.testing import assert_outcome, assert_path
 from tests.support.live.heard import heard_by
 from tests.support.live.one_question import ALL_THE_WAY, PLAN, SCRIPT, is_running
 from tests.support.live.waiting import PATIENCE_S
-from worker.demo.conversation import hold_conversation
+from worker.simulation.conversation import hold_conversation
 
 if TYPE_CHECKING:
     from tests.support.live.running_worker import StartWorker

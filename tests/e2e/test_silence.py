@@ -18,8 +18,8 @@ from tests.support.live.one_question import ALL_THE_WAY, ANSWER
 from tests.support.live.one_question import PLAN as ONE_QUESTION
 from tests.support.live.running_worker import RunningWorker, StartWorker
 from tests.support.live.waiting import PATIENCE_S, eventually
-from worker.demo.voice import LocalVoice
-from worker.interview.plan import Question
+from worker.interview.plan.plan import Question
+from worker.simulation.voice import LocalVoice
 
 pytestmark = pytest.mark.usefixtures("voices")
 

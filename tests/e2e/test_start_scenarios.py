@@ -21,7 +21,7 @@ from tests.support.paths import REPOSITORY
 
 if TYPE_CHECKING:
     from tests.support.live.running_worker import StartWorker
-    from worker.demo.livekit_server import LiveKitServer
+    from worker.simulation.livekit_server import LiveKitServer
 
 pytestmark = pytest.mark.usefixtures("voices")
 

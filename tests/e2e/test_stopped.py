@@ -19,7 +19,7 @@ from tests.support.live.coming_back import (
 )
 from tests.support.live.one_question import PLAN, SCRIPT, is_running
 from tests.support.live.waiting import PATIENCE_S, eventually
-from worker.demo.conversation import hold_conversation
+from worker.simulation.conversation import hold_conversation
 
 if TYPE_CHECKING:
     from tests.support.live.running_worker import RunningWorker

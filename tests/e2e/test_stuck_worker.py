@@ -21,7 +21,7 @@ from tests.support.live.one_question import PLAN, SCRIPT
 from tests.support.live.running_worker import database_elsewhere
 from tests.support.live.waiting import PATIENCE_S, eventually
 from tests.support.paths import REPOSITORY
-from worker.demo.conversation import hold_conversation
+from worker.simulation.conversation import hold_conversation
 
 if TYPE_CHECKING:
     from tests.support.live.running_worker import StartWorker

@@ -12,7 +12,7 @@ from tests.support.live.one_question import PLAN, SCRIPT, is_running
 from tests.support.live.running_worker import StartWorker, command
 from tests.support.live.waiting import PATIENCE_S, eventually
 from worker.cli.common import ExitCode
-from worker.demo.conversation import hold_conversation
+from worker.simulation.conversation import hold_conversation
 
 if TYPE_CHECKING:
     from tests.support.live.running_worker import RunningWorker

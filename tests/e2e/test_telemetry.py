@@ -15,7 +15,7 @@ import pytest
 from tests.support.live.one_question import PLAN
 from tests.support.live.running_worker import RunningWorker, command
 from tests.support.live.waiting import answered
-from worker.demo.livekit_server import LiveKitServer
+from worker.simulation.livekit_server import LiveKitServer
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,10 +16,10 @@ from tests.support.live.heard import heard_by
 from tests.support.live.one_question import PLAN, SCRIPT
 from tests.support.live.running_worker import RunningWorker
 from tests.support.live.waiting import PATIENCE_S, answered
-from worker.demo.conversation import hold_conversation
-from worker.demo.livekit_server import API_KEY, LiveKitServer, Ports
-from worker.store.embedded import EmbeddedPostgres
-from worker.webhooks import PATH
+from worker.livekit_api.webhooks import PATH
+from worker.simulation.conversation import hold_conversation
+from worker.simulation.livekit_server import API_KEY, LiveKitServer, Ports
+from worker.store.embedded.client import EmbeddedPostgres
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -24,12 +24,12 @@ from tests.support.live.one_question import PLAN, SCRIPT
 from tests.support.live.running_worker import RunningWorker, database_elsewhere
 from tests.support.live.waiting import PATIENCE_S
 from tests.support.live.wrong_clock import Clock
-from worker.demo.conversation import hold_conversation
+from worker.simulation.conversation import hold_conversation
 
 if TYPE_CHECKING:
     from states import History
     from tests.support.live.scenarios import Record
-    from worker.demo.livekit_server import LiveKitServer
+    from worker.simulation.livekit_server import LiveKitServer
 
 pytestmark = pytest.mark.usefixtures("voices")
 

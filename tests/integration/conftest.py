@@ -17,12 +17,12 @@ from tests.support.database.database_urls import database_url, server_socket
 from tests.support.database.embedded_processes import end_keeper
 from tests.support.database.lease_times import LEASE_S, passes
 from tests.support.folders import new_folder
-from worker.interview.plan import SAMPLE_PLAN, load_plan
-from worker.store.embedded import embedded_postgres
+from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
+from worker.store.database import Database
+from worker.store.embedded.client import embedded_postgres
 from worker.store.interviews import create_interview
 from worker.store.leases import renew_leases
 from worker.store.migrate import migrate
-from worker.store.pool import Database
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

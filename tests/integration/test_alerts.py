@@ -19,7 +19,7 @@ import pytest
 from tests.support.debian_programs import debian_program
 from tests.support.paths import REPOSITORY
 from worker.telemetry.alerts import ALERTS, rules_file
-from worker.telemetry.figures import FIGURES
+from worker.telemetry.catalog import FIGURES
 
 STARTED = {"interview_jobs_started_total": "0+10x40"}
 UP = {"interview_worker_ready": "1x40"}

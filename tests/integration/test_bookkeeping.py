@@ -11,12 +11,12 @@ import pytest
 
 from states import FileJournal
 from tests.support.database.database_urls import through
-from worker import bookkeeping
-from worker.bookkeeping import Bookkeeper
-from worker.settings import Settings
+from worker.config.settings import Settings
+from worker.server import journal_collector
+from worker.server.journal_collector import Bookkeeper
+from worker.store.database import Database
 from worker.store.jobs import get_job
 from worker.store.migrate import SchemaTooNew, check_schema
-from worker.store.pool import Database
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -36,8 +36,8 @@ async def direct(empty_database_url: str) -> AsyncIterator[Database]:
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     for pause in ("_FIRST_RETRY_S", "_LONGEST_RETRY_S"):
-        monkeypatch.setattr(bookkeeping, pause, 0.0)
-    monkeypatch.setattr(bookkeeping, "_START_BUDGET_S", 0.3)
+        monkeypatch.setattr(journal_collector, pause, 0.0)
+    monkeypatch.setattr(journal_collector, "_START_BUDGET_S", 0.3)
 
 
 def settings_in(folder: Path, url: str) -> Settings:
@@ -178,7 +178,7 @@ async def test_journals_that_were_shipped_long_ago_are_removed_and_no_others(
         os.utime(path, (a_while_ago, a_while_ago))
     books = Bookkeeper(settings)
     gone = asyncio.Event()
-    monkeypatch.setattr(bookkeeping.logger, "info", lambda *_, **__: gone.set())
+    monkeypatch.setattr(journal_collector.logger, "info", lambda *_, **__: gone.set())
 
     books.remove_old_journals()
     await gone.wait()

@@ -11,9 +11,9 @@ import asyncpg
 import pytest
 
 from tests.support.database.database_urls import through
-from worker.store import connections
+from worker.store import pool
+from worker.store.database import Database, PoolLimits
 from worker.store.errors import DatabaseOperationFailed, DatabaseUnavailable
-from worker.store.pool import Database, PoolLimits
 from worker.store.url import DatabaseUrlInvalid
 
 if TYPE_CHECKING:
@@ -347,7 +347,7 @@ async def test_a_process_that_stops_in_mid_transaction_gives_its_locks_back(
     empty_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shorter = "SET LOCAL idle_in_transaction_session_timeout = 200"
-    monkeypatch.setattr(connections, "_NO_LONGER_IDLE", shorter)
+    monkeypatch.setattr(pool, "_NO_LONGER_IDLE", shorter)
     async with opened(empty_database_url) as stopped, opened(empty_database_url) as other:
         await other.run("table", lambda c: c.execute("CREATE TABLE leases AS SELECT 1 AS token"))
         locked, goes_on = asyncio.Event(), asyncio.Event()

@@ -11,16 +11,23 @@ import pytest
 from states import FileJournal, MemoryJournal
 from states.journal import JournalTooNew, read_records
 from tests.support.database.cli_process import command
-from worker import dead_jobs
 from worker.cli.common import ExitCode
-from worker.dead_jobs import DAMAGED, SHIPPED, JournalForeign, close_book, ship_book, ship_records
+from worker.journal import recovery
+from worker.journal.recovery import (
+    DAMAGED,
+    SHIPPED,
+    JournalForeign,
+    close_book,
+    ship_book,
+    ship_records,
+)
 from worker.store.errors import DatabaseUnavailable
 from worker.store.jobs import JobHeader, get_job, records_of, ship
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from worker.store.pool import Database
+    from worker.store.database import Database
 
 HEADER: dict[str, Any] = {
     "job_id": "AJ_1",
@@ -111,7 +118,7 @@ async def test_while_the_database_is_away_the_journal_stays_and_its_exit_is_writ
 
     path = written(tmp_path / "AJ_1.jsonl")
     with monkeypatch.context() as patched:
-        patched.setattr(dead_jobs, "ship", away)
+        patched.setattr(recovery, "ship", away)
         for _ in range(2):
             with pytest.raises(DatabaseUnavailable):
                 await ship_book(database, path, exit_code=1)

@@ -14,12 +14,13 @@ from livekit.agents.stt import SpeechEventType
 from tests.stand_ins.deepgram import DeepgramStandIn
 from tests.stand_ins.faults import Fault, Nonsense
 from tests.support.database.provider_clients import RATE, deepgram_stt, silence
-from worker.providers.chain import ProviderChain
-from worker.resources.vad import load_vad
-from worker.speech import audio, local_models
-from worker.speech.chain_stt import ChainSTT
-from worker.speech.frames import frame_of, resampled
-from worker.speech.local_stt import LocalSTT
+from worker.audio import dsp
+from worker.audio.frames import frame_of, resampled
+from worker.fallback.chain import ProviderChain
+from worker.speech import local_models
+from worker.speech.stt.fallback import ChainSTT
+from worker.speech.stt.local import LocalSTT
+from worker.speech.vad.silero import load_vad
 
 FIRST = "I worked on a search engine for three years."
 SECOND = "Then my team moved the whole service to another country."
@@ -30,7 +31,7 @@ HASTE = 4
 
 
 def speech(text: str) -> Any:
-    return resampled(audio.to_pcm(local_models.synthesize(text)), 24_000, RATE)
+    return resampled(dsp.to_pcm(local_models.synthesize(text)), 24_000, RATE)
 
 
 class Interview:

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.database.job_records import JobRecords, header
-from worker import rooms
 from worker.cli import interviews
-from worker.interview.plan import SAMPLE_PLAN, load_plan
+from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
+from worker.livekit_api import rooms
 from worker.operations.errors import InterviewerPresent, InterviewNotFound, InterviewOver
 from worker.store.interviews import InterviewStatus, create_interview, get_interview
 from worker.store.jobs import ship
 
 if TYPE_CHECKING:
-    from worker.store.pool import Database
+    from worker.store.database import Database
 
 SETTINGS = {
     "LIVEKIT_URL": "ws://127.0.0.1:1",

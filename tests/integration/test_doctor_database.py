@@ -12,11 +12,11 @@ from urllib.parse import quote
 import asyncpg
 import pytest
 
+from worker.config.settings import Settings
 from worker.doctor import database
-from worker.doctor.examination import examine
+from worker.doctor.context import Visit
 from worker.doctor.registry import CHECKS
-from worker.doctor.visit import Visit
-from worker.settings import Settings
+from worker.doctor.runner import examine
 
 DATABASE_CHECKS = [check for check in CHECKS if check.name.startswith("database.")]
 

@@ -13,10 +13,10 @@ from tests.stand_ins.elevenlabs import ElevenLabsStandIn
 from tests.stand_ins.faults import Fault
 from tests.stand_ins.openai import OpenAIStandIn
 from tests.support.database.provider_clients import a_second_of_sound, hears
-from worker.doctor.findings import Finding
+from worker.config.settings import Settings
+from worker.doctor.context import Visit
+from worker.doctor.finding import Finding
 from worker.doctor.providers import provider_check
-from worker.doctor.visit import Visit
-from worker.settings import Settings
 
 Server: TypeAlias = DeepgramStandIn | ElevenLabsStandIn | OpenAIStandIn
 

@@ -21,8 +21,8 @@ from tests.support.database.embedded_processes import (
     wait_until_gone,
 )
 from tests.support.folders import new_folder
-from worker.store.embedded import EmbeddedPostgres, embedded_postgres
-from worker.store.embedded_layout import (
+from worker.store.embedded.client import EmbeddedPostgres, embedded_postgres
+from worker.store.embedded.layout import (
     DataFolderUnusable,
     Layout,
     PostgresDidNotStart,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 #: Holds the database open until it is killed or its input ends, like any user of the database.
 USER = """
 import sys
-from worker.store.embedded import embedded_postgres
+from worker.store.embedded.client import embedded_postgres
 with embedded_postgres(sys.argv[1]) as url:
     print(url, flush=True)
     sys.stdin.read()

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.folders import new_folder
-from worker.store.embedded_layout import Layout, PostgresDidNotStart, programs
-from worker.store.embedded_user import as_user, programs_for, system_user
+from worker.store.embedded.layout import Layout, PostgresDidNotStart, programs
+from worker.store.embedded.system_user import as_user, programs_for, system_user
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.database.job_records import START, JobRecords, header
-from worker.interview.plan import SAMPLE_PLAN, load_plan
+from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
+from worker.store.interview_status import set_dispatched
 from worker.store.interviews import Interview, create_interview, get_interview
 from worker.store.jobs import get_job, ship
-from worker.store.progress import set_dispatched
 
 if TYPE_CHECKING:
-    from worker.store.pool import Database
+    from worker.store.database import Database
 
 RUNNING = ("running", None, None)
 COMPLETED = ("ended", "completed", "InterviewCompleted")

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from worker.interview.plan import SAMPLE_PLAN, Plan, load_plan
+from worker.interview.plan.plan import SAMPLE_PLAN, Plan, load_plan
+from worker.store.interview_status import set_dispatched
 from worker.store.interviews import (
     Interview,
     InterviewExists,
@@ -14,10 +15,9 @@ from worker.store.interviews import (
     get_interview,
     list_interviews,
 )
-from worker.store.progress import set_dispatched
 
 if TYPE_CHECKING:
-    from worker.store.pool import Database
+    from worker.store.database import Database
 
 SAMPLE = load_plan(SAMPLE_PLAN)
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.database.job_records import START, JobRecords, Record, header
-from worker.interview.plan import SAMPLE_PLAN, load_plan
+from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
 from worker.store.interviews import create_interview, get_interview, turns_of
 from worker.store.jobs import JobHeader, get_job, list_jobs, records_of, ship
 
 if TYPE_CHECKING:
-    from worker.store.pool import Database
+    from worker.store.database import Database
 
 
 @pytest.fixture

@@ -15,16 +15,17 @@ from livekit.plugins import elevenlabs
 from tests.stand_ins.elevenlabs import ElevenLabsStandIn
 from tests.stand_ins.faults import Fault, Nonsense
 from tests.support.database.provider_clients import a_second_of_sound, elevenlabs_tts
-from worker.providers.chain import ProviderChain
-from worker.speech import audio, local_models
-from worker.speech.chain_tts import ChainTTS
-from worker.speech.frames import resampled, samples_of
-from worker.speech.local_tts import LocalTTS
+from worker.audio import dsp
+from worker.audio.frames import resampled, samples_of
+from worker.fallback.chain import ProviderChain
+from worker.speech import local_models
+from worker.speech.tts.fallback import ChainTTS
+from worker.speech.tts.local import LocalTTS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from worker.speech.audio import Floats
+    from worker.audio.dsp import Floats
 
 SENTENCE = (
     "Three years ago we moved our search engine to another country, "
@@ -52,7 +53,7 @@ async def spoken(engine: ChainTTS, text: str = SENTENCE) -> Floats:
         stream.push_text(text)
         stream.end_input()
         parts = [samples_of(event.frame) async for event in stream]
-    return audio.to_float(resampled(np.concatenate(parts), RATE, local_models.STT_SAMPLE_RATE))
+    return dsp.to_float(resampled(np.concatenate(parts), RATE, local_models.STT_SAMPLE_RATE))
 
 
 def words(text: str) -> list[str]:

@@ -14,13 +14,13 @@ import pytest
 from states import Status
 from tests.support.database.database_urls import through
 from tests.support.database.running_job import HEADER, RunningJob
-from worker import shipping
-from worker.application import Dispatch
+from worker.config.settings import Settings
 from worker.interview import orchestrator_llm
 from worker.interview.application import InterviewApplication
-from worker.interview.plan import SAMPLE_PLAN, load_plan
+from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
+from worker.job.application import Dispatch
+from worker.journal import shipper
 from worker.resources.bootstrap import AgentResources, bootstrap_resources
-from worker.settings import Settings
 from worker.store.interviews import create_interview, get_interview
 from worker.store.jobs import get_job, records_of
 
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.stand_ins.tcp_proxy import TcpProxy
-    from worker.resources.base import LoadReport, Resource
-    from worker.store.pool import Database
+    from worker.resources.resource import LoadReport, Resource
+    from worker.store.database import Database
 
 PLAN = load_plan(SAMPLE_PLAN)
 
@@ -69,7 +69,7 @@ class Interview:
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     for pause in ("_BATCH_S", "_FIRST_DELAY_S", "_LONGEST_DELAY_S"):
-        monkeypatch.setattr(shipping, pause, 0.0)
+        monkeypatch.setattr(shipper, pause, 0.0)
 
 
 @pytest.fixture

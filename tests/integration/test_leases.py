@@ -9,13 +9,13 @@ import pytest
 
 from tests.support.database.job_records import JobRecords, header
 from tests.support.database.lease_times import LEASE_S, lapses, lease_holder, passes
-from worker.interview.plan import SAMPLE_PLAN, load_plan
+from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
 from worker.store.interviews import Interview, create_interview, get_interview, turns_of
 from worker.store.jobs import get_job, ship
 from worker.store.leases import Holder, LeaseHeld, keep_lease, renew_leases, take_lease
 
 if TYPE_CHECKING:
-    from worker.store.pool import Database
+    from worker.store.database import Database
 
 
 @pytest.fixture

@@ -8,7 +8,9 @@ import pytest
 
 from tests.support.database.cli_process import command
 from tests.support.database.job_records import JobRecords, header
-from worker.interview.plan import SAMPLE_PLAN, load_plan
+from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
+from worker.store.database import Database, PoolLimits
+from worker.store.interview_status import set_dispatched
 from worker.store.interviews import (
     InterviewStatus,
     create_interview,
@@ -17,8 +19,6 @@ from worker.store.interviews import (
     turns_of,
 )
 from worker.store.jobs import get_job, list_jobs, records_of, ship
-from worker.store.pool import Database, PoolLimits
-from worker.store.progress import set_dispatched
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

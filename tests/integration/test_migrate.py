@@ -5,6 +5,7 @@ import asyncio
 import asyncpg
 import pytest
 
+from worker.store.database import Database
 from worker.store.migrate import (
     Migration,
     MigrationChanged,
@@ -12,7 +13,6 @@ from worker.store.migrate import (
     known_migrations,
     migrate,
 )
-from worker.store.pool import Database
 
 
 async def test_an_empty_database_gets_the_newest_schema_once(empty_database_url: str) -> None:

@@ -10,12 +10,12 @@ import pytest
 
 from tests.support.database.cli_process import command
 from worker.cli.common import ExitCode
-from worker.resources.base import LoadFailed
+from worker.config.settings import Settings
 from worker.resources.bootstrap import AgentResources
 from worker.resources.database import database_resource
-from worker.settings import Settings
+from worker.resources.resource import LoadFailed
+from worker.store.database import Database
 from worker.store.errors import DatabaseUnavailable
-from worker.store.pool import Database
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -14,12 +14,12 @@ from tests.support.database.embedded_processes import wait_for_end
 from tests.support.database.job_records import JobRecords, header
 from tests.support.database.pgbouncer import PgBouncer
 from tests.support.debian_programs import debian_program
-from worker.interview.plan import SAMPLE_PLAN, load_plan
-from worker.store.embedded_layout import Layout
+from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
+from worker.store.database import Database
+from worker.store.embedded.layout import Layout
 from worker.store.interviews import create_interview, get_interview, turns_of
 from worker.store.jobs import get_job, records_of, ship
 from worker.store.migrate import known_migrations, migrate
-from worker.store.pool import Database
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

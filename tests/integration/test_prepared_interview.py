@@ -13,13 +13,15 @@ from livekit.agents import APIConnectionError
 from tests.stand_ins.elevenlabs import ElevenLabsStandIn
 from tests.stand_ins.faults import Fault
 from tests.support.database.provider_clients import elevenlabs_tts
-from worker.interview.plan import SAMPLE_PLAN, load_plan
-from worker.interview.planned_lines import planned_lines, prepare_plan
-from worker.providers.chain import ProviderChain
-from worker.speech import audio, local_models, prepare
-from worker.speech.chain_tts import SAMPLE_RATE, ChainTTS
-from worker.speech.frames import resampled, samples_of
-from worker.speech.prepared import PreparedSpeech, Voice
+from worker.audio import dsp
+from worker.audio.frames import resampled, samples_of
+from worker.fallback.chain import ProviderChain
+from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
+from worker.interview.plan.spoken_lines import planned_lines, prepare_plan
+from worker.speech import local_models
+from worker.speech.tts import cache_warmup
+from worker.speech.tts.cache import PreparedSpeech, Voice
+from worker.speech.tts.fallback import SAMPLE_RATE, ChainTTS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -31,8 +33,8 @@ PLAN = load_plan(SAMPLE_PLAN)
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prepare, "_HEAD_START_S", 0.0)
-    monkeypatch.setattr(prepare, "_LEAST_PAUSE_S", 0.0)
+    monkeypatch.setattr(cache_warmup, "_HEAD_START_S", 0.0)
+    monkeypatch.setattr(cache_warmup, "_LEAST_PAUSE_S", 0.0)
 
 
 @asynccontextmanager
@@ -55,7 +57,7 @@ async def heard(engine: ChainTTS, text: str) -> str:
         stream.end_input()
         parts = [samples_of(event.frame) async for event in stream]
     sound = resampled(np.concatenate(parts), SAMPLE_RATE, local_models.STT_SAMPLE_RATE)
-    return local_models.transcribe(audio.to_float(sound)).lower()
+    return local_models.transcribe(dsp.to_float(sound)).lower()
 
 
 async def test_a_plan_is_billed_once_and_every_line_heard_when_the_voice_is_gone(

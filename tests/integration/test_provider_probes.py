@@ -11,8 +11,8 @@ from tests.stand_ins.deepgram import DeepgramStandIn
 from tests.stand_ins.elevenlabs import ElevenLabsStandIn
 from tests.stand_ins.faults import Fault
 from tests.stand_ins.openai import OpenAIStandIn
-from worker.providers.failure import ProbeFailed, failure_of
-from worker.providers.probes import Probe, deepgram_probe, elevenlabs_probe, openai_probe
+from worker.fallback.failure import ProbeFailed, failure_of
+from worker.fallback.probe import Probe, deepgram_probe, elevenlabs_probe, openai_probe
 
 Server: TypeAlias = DeepgramStandIn | ElevenLabsStandIn | OpenAIStandIn
 

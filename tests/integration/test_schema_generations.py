@@ -14,15 +14,16 @@ from states import Status
 from tests.support.database.cli_process import command
 from tests.support.database.job_records import JobRecords, header
 from tests.support.database.running_job import RunningJob
-from worker import shipping
 from worker.cli.common import ExitCode
+from worker.config.settings import Settings
 from worker.interview.orchestrator_llm import OrchestratorLLM
-from worker.interview.plan import SAMPLE_PLAN, load_plan
-from worker.resources.base import LoadFailed
+from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
+from worker.journal import shipper
+from worker.journal.shipper import ship_live, stop_shipping
 from worker.resources.bootstrap import AgentResources
 from worker.resources.database import database_resource
-from worker.settings import Settings
-from worker.shipping import ship_live, stop_shipping
+from worker.resources.resource import LoadFailed
+from worker.store.database import Database
 from worker.store.interviews import create_interview, get_interview, list_interviews, turns_of
 from worker.store.jobs import get_job, list_jobs, records_of, ship
 from worker.store.migrate import (
@@ -33,7 +34,6 @@ from worker.store.migrate import (
     known_migrations,
     migrate,
 )
-from worker.store.pool import Database
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -176,7 +176,7 @@ async def test_a_job_on_a_newer_generation_has_no_database(
 async def test_a_running_job_stops_shipping_when_a_newer_generation_comes(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shipping, "_BATCH_S", 0.0)
+    monkeypatch.setattr(shipper, "_BATCH_S", 0.0)
     async with RunningJob() as job:
         await job.run_with_database()
         ship_live(job.life, database)
@@ -239,7 +239,7 @@ async def test_a_job_ships_as_soon_as_its_worker_has_migrated_the_database(
     empty_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for pause in ("_BATCH_S", "_FIRST_DELAY_S", "_LONGEST_DELAY_S"):
-        monkeypatch.setattr(shipping, pause, 0.0)
+        monkeypatch.setattr(shipper, pause, 0.0)
     database = await Database.open(empty_database_url)
     async with RunningJob() as job:
         await job.run_with_database()

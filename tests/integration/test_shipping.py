@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from states import Event, Lifecycle, MemoryJournal
-from worker import shipping
-from worker.shipping import ship_live, stop_shipping
+from worker.journal import shipper as shipper_module
+from worker.journal.shipper import ship_live, stop_shipping
 from worker.store.errors import DatabaseUnavailable
 from worker.store.jobs import get_job, records_of
 from worker.store.jobs import ship as store_ship
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from worker.store.connection import Connection
-    from worker.store.pool import Database
+    from worker.store.database import Database
 
 HEADER = {"job_id": "AJ_1", "interview_id": None, "room": "room-1", "worker_id": "AW_1", "pid": 7}
 AWAY = DatabaseUnavailable("ship", OSError(), "postgresql://…")
@@ -53,9 +53,9 @@ class Ship:
 @pytest.fixture
 async def ship(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Ship]:
     ship = Ship()
-    monkeypatch.setattr(shipping, "ship", ship)
+    monkeypatch.setattr(shipper_module, "ship", ship)
     for pause in ("_BATCH_S", "_FIRST_DELAY_S", "_LONGEST_DELAY_S"):
-        monkeypatch.setattr(shipping, pause, 0.0)
+        monkeypatch.setattr(shipper_module, pause, 0.0)
     yield ship
     await stop_shipping()
 

@@ -11,13 +11,13 @@ import pytest
 from states import Event, Status
 from tests.support.database.database_urls import through
 from tests.support.database.running_job import RunningJob
-from worker import shipping
-from worker.interview.plan import SAMPLE_PLAN, load_plan
-from worker.shipping import ship_live, stop_shipping
+from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
+from worker.journal import shipper
+from worker.journal.shipper import ship_live, stop_shipping
+from worker.store.database import Database, PoolLimits
 from worker.store.interviews import create_interview, turns_of
 from worker.store.jobs import records_of
 from worker.store.jobs import ship as store_ship
-from worker.store.pool import Database, PoolLimits
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -46,9 +46,9 @@ async def job(
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[RunningJob]:
     """Yield a job that has started to ship through the proxy."""
-    monkeypatch.setattr(shipping, "ship", functools.partial(store_ship, budget_s=TRY_S))
+    monkeypatch.setattr(shipper, "ship", functools.partial(store_ship, budget_s=TRY_S))
     for pause in ("_BATCH_S", "_FIRST_DELAY_S", "_LONGEST_DELAY_S"):
-        monkeypatch.setattr(shipping, pause, 0.0)
+        monkeypatch.setattr(shipper, pause, 0.0)
     behind_proxy = await Database.open(through(proxy, migrated_database_url), LIMITS)
     async with RunningJob() as job:
         await job.run_with_database()
@@ -152,7 +152,7 @@ async def test_a_database_that_refuses_says_so_and_is_asked_again(
 async def test_a_long_time_without_the_database_is_made_up_for_in_portions(
     direct: Database, job: RunningJob, proxy: TcpProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shipping, "BATCH", 20)
+    monkeypatch.setattr(shipper, "BATCH", 20)
     proxy.stall()
     for number in range(95):
         job.says(f"word {number}")

@@ -22,8 +22,9 @@ from tests.support.database.provider_clients import (
     silence,
     tone,
 )
-from worker.speech import audio, local_models
-from worker.speech.frames import resampled
+from worker.audio import dsp
+from worker.audio.frames import resampled
+from worker.speech import local_models
 
 TEXT = "Hello there, friend."
 
@@ -86,7 +87,7 @@ async def test_text_is_bare_where_nobody_asks_for_punctuation() -> None:
 async def test_speech_at_another_sample_rate_is_understood_at_16_khz() -> None:
     heard: list[int] = []
 
-    def hear(speech: audio.Floats) -> str:
+    def hear(speech: dsp.Floats) -> str:
         heard.append(len(speech))
         return TEXT
 
@@ -103,7 +104,7 @@ async def test_speech_at_another_sample_rate_is_understood_at_16_khz() -> None:
 
 async def test_the_real_model_understands_real_speech() -> None:
     text = "I worked on a search engine for three years, and I liked it."
-    spoken = resampled(audio.to_pcm(local_models.synthesize(text)), 24_000, RATE)
+    spoken = resampled(dsp.to_pcm(local_models.synthesize(text)), 24_000, RATE)
 
     async with (
         DeepgramStandIn() as server,

@@ -19,8 +19,9 @@ from tests.support.database.provider_clients import (
     seconds,
     synthesized,
 )
-from worker.speech import audio, local_models
-from worker.speech.frames import resampled, samples_of
+from worker.audio import dsp
+from worker.audio.frames import resampled, samples_of
+from worker.speech import local_models
 
 TEXT = "Hello there, my friend. How are you today?"
 
@@ -44,7 +45,7 @@ async def test_a_text_becomes_audio_and_the_times_of_its_words() -> None:
 async def test_every_sentence_is_spoken_and_every_character_billed() -> None:
     spoken: list[str] = []
 
-    def speak(text: str) -> audio.Floats:
+    def speak(text: str) -> dsp.Floats:
         spoken.append(text)
         return a_second_of_sound(text)
 
@@ -83,7 +84,7 @@ async def test_the_real_voice_can_be_understood() -> None:
         frames = await said(tts, "I worked on a search engine for three years.")
 
     pcm = np.concatenate([samples_of(frame) for frame in frames])
-    heard = local_models.transcribe(audio.to_float(resampled(pcm, 24_000, 16_000)))
+    heard = local_models.transcribe(dsp.to_float(resampled(pcm, 24_000, 16_000)))
     assert {"worked", "search", "engine", "three", "years"} <= set(
         re.findall(r"\w+", heard.lower())
     )

@@ -9,12 +9,12 @@ import pytest
 
 from tests.support.database.job_records import JobRecords, header
 from tests.support.database.lease_times import LEASE_S, lapses, lease_holder, passes
-from worker.interview.plan import SAMPLE_PLAN, load_plan
+from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
+from worker.store.interview_status import set_dispatched
 from worker.store.interviews import create_interview, get_interview
 from worker.store.jobs import ship
 from worker.store.leases import LeaseHeld, renew_leases, take_lease
-from worker.store.progress import set_dispatched
-from worker.store.stranded import (
+from worker.store.orphans import (
     Limits,
     Stranded,
     claim_dispatch,
@@ -27,7 +27,7 @@ from worker.store.stranded import (
 )
 
 if TYPE_CHECKING:
-    from worker.store.pool import Database
+    from worker.store.database import Database
 
 #: Seconds after which a dispatch that no worker took is lost.
 TAKES_S = 2.01

@@ -9,15 +9,15 @@ import pytest
 from states import Outcome, Reason
 from tests.support.database.job_records import JobRecords, header
 from tests.support.database.lease_times import LEASE_S, passes
+from worker.store.interview_status import set_dispatched, store_end
 from worker.store.interviews import get_interview, turns_of
 from worker.store.jobs import get_job, ship
 from worker.store.leases import renew_leases, take_lease
-from worker.store.progress import set_dispatched, store_end
-from worker.store.stranded import Limits, claim_dispatch, find_stranded
+from worker.store.orphans import Limits, claim_dispatch, find_stranded
 from worker.store.workers import Others, can_be_followed, drop_worker, note_worker, other_workers
 
 if TYPE_CHECKING:
-    from worker.store.pool import Database
+    from worker.store.database import Database
 
 #: No redispatch is allowed after a failure; a handover does not count as one.
 LIMITS = Limits(lease_s=LEASE_S, join_s=10.0, delay_s=60.0, tries=0)

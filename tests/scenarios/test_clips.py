@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from scripts import record_clips
 from tests.support.virtual.speech_helpers import STT_RATE, word_error_rate
-from worker.interview import make_clips
-from worker.interview.clips import ClipName, load_clip
-from worker.speech import audio, local_models
-from worker.speech.clip import read_clip
-from worker.speech.frames import resampled
+from worker.audio import dsp
+from worker.audio.clip import read_clip
+from worker.audio.frames import resampled
+from worker.clips.recordings import ClipName, load_clip
+from worker.speech import local_models
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 def test_a_clip_says_its_words(name: ClipName) -> None:
     clip = load_clip(name)
 
-    heard = local_models.transcribe(audio.to_float(resampled(clip.pcm, clip.sample_rate, STT_RATE)))
+    heard = local_models.transcribe(dsp.to_float(resampled(clip.pcm, clip.sample_rate, STT_RATE)))
 
     assert word_error_rate(clip.text, heard) <= 0.2
     words_per_s = len(clip.text.split()) / clip.duration_s
@@ -30,7 +31,7 @@ def test_a_clip_says_its_words(name: ClipName) -> None:
 
 
 def test_the_clips_can_be_recorded_anew(tmp_path: Path) -> None:
-    make_clips.main([str(tmp_path)])
+    record_clips.main([str(tmp_path)])
 
     recorded = {file.name for file in tmp_path.iterdir()}
     assert recorded == {f"{name.value}.opus" for name in ClipName}

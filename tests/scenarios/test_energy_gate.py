@@ -7,8 +7,8 @@ import pytest
 from livekit.agents.vad import VADEvent, VADEventType
 
 from tests.support.virtual.speech_helpers import STT_RATE, frames, in_room, silence, spoken
-from worker.speech.energy_gate import EnergyVAD
-from worker.speech.frames import samples_of
+from worker.audio.frames import samples_of
+from worker.speech.vad.energy import EnergyVAD
 
 ANSWER = "I worked on a payments service for three years."
 

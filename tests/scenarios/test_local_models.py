@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 
 from tests.support.virtual.speech_helpers import noise, silence, spoken, word_error_rate
-from worker.speech import audio, local_models
+from worker.audio import dsp
+from worker.speech import local_models
 from worker.speech.local_models import LocalSpeechFailed, LocalSpeechUnavailable
 
 
 def heard(pcm: np.ndarray) -> str:
-    return local_models.transcribe(audio.to_float(pcm))
+    return local_models.transcribe(dsp.to_float(pcm))
 
 
 def test_what_the_local_voice_says_is_understood() -> None:

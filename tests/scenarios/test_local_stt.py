@@ -21,16 +21,16 @@ from tests.support.virtual.speech_helpers import (
     spoken,
     word_error_rate,
 )
-from worker.resources.vad import load_vad
+from worker.audio.frames import frame_of
 from worker.speech import local_models
-from worker.speech.frames import frame_of
 from worker.speech.local_models import LocalSpeechFailed, LocalSpeechUnavailable
-from worker.speech.local_stt import LocalSTT
+from worker.speech.stt.local import LocalSTT
+from worker.speech.vad.silero import load_vad
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from worker.speech.audio import Pcm
+    from worker.audio.dsp import Pcm
 
 FIRST = "I worked on a search engine for three years."
 SECOND = "After that I was in charge of another team."

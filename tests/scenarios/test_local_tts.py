@@ -11,15 +11,16 @@ import pytest
 from livekit.agents import APIConnectionError, APIConnectOptions, tts
 
 from tests.support.virtual.speech_helpers import STT_RATE, word_error_rate
-from worker.speech import audio, local_models
-from worker.speech.frames import resampled, samples_of
+from worker.audio import dsp
+from worker.audio.frames import resampled, samples_of
+from worker.speech import local_models
 from worker.speech.local_models import LocalSpeechFailed, LocalSpeechUnavailable
-from worker.speech.local_tts import LocalTTS
+from worker.speech.tts.local import LocalTTS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from worker.speech.audio import Floats, Pcm
+    from worker.audio.dsp import Floats, Pcm
 
 QUESTION = "Thank you. What would you do differently today? Please take your time."
 AGAIN = APIConnectOptions(max_retry=2, retry_interval=0.0)
@@ -34,7 +35,7 @@ async def local_tts() -> AsyncIterator[LocalTTS]:
 
 def heard(pcm: Pcm) -> str:
     at_stt_rate = resampled(pcm, local_models.TTS_SAMPLE_RATE, STT_RATE)
-    return local_models.transcribe(audio.to_float(at_stt_rate))
+    return local_models.transcribe(dsp.to_float(at_stt_rate))
 
 
 async def test_a_text_is_spoken_whole(local_tts: LocalTTS) -> None:
@@ -49,7 +50,7 @@ async def test_the_audio_is_that_of_the_model_to_the_sample(local_tts: LocalTTS)
     async with local_tts.synthesize(QUESTION) as stream:
         frame = await stream.collect()
 
-    assert np.array_equal(samples_of(frame), audio.to_pcm(local_models.synthesize(QUESTION)))
+    assert np.array_equal(samples_of(frame), dsp.to_pcm(local_models.synthesize(QUESTION)))
 
 
 async def test_no_frame_is_longer_than_a_fifth_of_a_second(local_tts: LocalTTS) -> None:

@@ -26,7 +26,7 @@ from tests.support.virtual.moments import (
 from tests.support.virtual.provider_fakes import HANGS, FakeLLM, in_turn
 from tests.support.virtual.scripted_voice import HANG, Break, ScriptedTTS, Sound
 from tests.support.virtual.whole_interview import WORDS, WholeInterview
-from worker.interview.clips import ClipName
+from worker.clips.recordings import ClipName
 from worker.interview.orchestrator_llm import OrchestratorLLM, Utterance
 
 if TYPE_CHECKING:

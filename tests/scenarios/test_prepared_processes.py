@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from worker.speech.prepared import Voice, name_of
-from worker.speech.speech_files import SpeechFiles
+from worker.speech.tts.cache import Voice, name_of
+from worker.speech.tts.cache_files import SpeechFiles
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +21,7 @@ _WRITE_OFTEN = """
 import sys
 from pathlib import Path
 import numpy as np
-from worker.speech.speech_files import SpeechFiles
+from worker.speech.tts.cache_files import SpeechFiles
 kept = SpeechFiles(Path(sys.argv[1]), max_bytes=10_000_000)
 for _ in range(200):
     kept.write(sys.argv[2], np.full(5000, int(sys.argv[3]), np.int16))

@@ -14,15 +14,15 @@ from tests.support.virtual.interview_parts import LONG, SHORT, plan_of, question
 from tests.support.virtual.long_sink import LongSink
 from tests.support.virtual.provider_fakes import chain_of
 from tests.support.virtual.scripted_voice import MemoryStore, ScriptedTTS, Sound
-from worker.interview.interviewer import Interviewer
+from worker.audio.output import Line
+from worker.interview.conversation.interviewer import Interviewer
+from worker.interview.conversation.turn_log import TurnKeeper
 from worker.interview.orchestrator import Role
 from worker.interview.orchestrator_llm import OrchestratorLLM
-from worker.interview.planned_lines import planned_lines, prepare_plan
-from worker.interview.turn_book import TurnKeeper
-from worker.speech import prepare
-from worker.speech.chain_tts import SAMPLE_RATE, ChainTTS
-from worker.speech.chain_tts_stream import sentences_of
-from worker.speech.line import Line
+from worker.interview.plan.spoken_lines import planned_lines, prepare_plan
+from worker.speech.tts import cache_warmup
+from worker.speech.tts.fallback import SAMPLE_RATE, ChainTTS
+from worker.speech.tts.fallback_stream import sentences_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -58,8 +58,8 @@ class QuickOutput(io.AudioOutput):
 async def test_a_plan_that_was_prepared_needs_no_voice_for_any_of_its_lines(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(prepare, "_HEAD_START_S", 0.0)
-    monkeypatch.setattr(prepare, "_LEAST_PAUSE_S", 0.0)
+    monkeypatch.setattr(cache_warmup, "_HEAD_START_S", 0.0)
+    monkeypatch.setattr(cache_warmup, "_LEAST_PAUSE_S", 0.0)
     voice = ScriptedTTS([Sound(3.0)])
     engine = ChainTTS(chain_of("tts", only=voice), prepared=MemoryStore())
     await prepare_plan(PLAN, engine)

@@ -23,19 +23,19 @@ from states import Event, History, Outcome, Reason
 from states.testing import assert_outcome, assert_path
 from tests.support.virtual.async_steps import for_ever
 from tests.support.virtual.job_parts import FakeStage, TinyApplication, fake_context
-from worker import process
-from worker.interview.clips import ClipName
-from worker.job_handle import JobHandle
-from worker.job_signals import SHUTDOWN_SIGNAL
-from worker.process import FAILED_EXIT_CODE, entrypoint, set_up
+from worker.clips.recordings import ClipName
+from worker.job import entrypoint as entrypoint_module
+from worker.job.entrypoint import FAILED_EXIT_CODE, entrypoint, set_up
+from worker.job.handle import JobHandle
+from worker.job.signals import SHUTDOWN_SIGNAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from livekit.agents import JobContext
 
-    from worker.application import Dispatch
-    from worker.settings import Settings
+    from worker.config.settings import Settings
+    from worker.job.application import Dispatch
 
 #: Signals that a process group, a terminal or an operator sends.
 FOREIGN_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -102,7 +102,7 @@ def one_job(application: str, folder: str, said: Any, heard: Any) -> None:
         stages.append(FakeStage(*arguments))
         return stages[-1]
 
-    process.RoomStage = make_stage  # type: ignore[assignment, attr-defined]  # no room here
+    entrypoint_module.RoomStage = make_stage  # type: ignore[assignment, attr-defined]  # no room here
     told = SimpleNamespace(
         **vars(fake_context()),
         is_fake_job=lambda: False,
@@ -171,7 +171,7 @@ def run_job(tmp_path: Path) -> Callable[[str], Ended]:
     def run(application: str) -> Ended:
         context = multiprocessing.get_context("forkserver")
         # As in production, the jobs' modules are imported once, before the fork.
-        context.set_forkserver_preload(["worker.preload", "job_parts"])
+        context.set_forkserver_preload(["worker.job.preload", "job_parts"])
         said, heard = context.SimpleQueue(), context.SimpleQueue()
         child = context.Process(target=one_job, args=(application, str(tmp_path), said, heard))
         child.start()
@@ -251,8 +251,8 @@ async def test_a_job_whose_worker_is_gone_is_over_before_the_framework_cancels_e
         return TinyApplication(on_run=run, words_at_the_end=ClipName.CANNOT_GO_ON)
 
     monkeypatch.setattr(sys.modules[__name__], "watched", application, raising=False)
-    monkeypatch.setattr(process, "LocalStage", make_stage)
-    monkeypatch.setattr(process, "_exit_with", lambda _code: None)
+    monkeypatch.setattr(entrypoint_module, "LocalStage", make_stage)
+    monkeypatch.setattr(entrypoint_module, "_exit_with", lambda _code: None)
     monkeypatch.setenv("INTERVIEW_APPLICATION", f"{__name__}:watched")
     monkeypatch.setenv("INTERVIEW_DATA_DIR", str(tmp_path))
     life = asyncio.create_task(framework_life())

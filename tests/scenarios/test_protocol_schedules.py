@@ -13,9 +13,9 @@ from livekit.agents.utils import aio
 from tests.support.virtual.memory_leases import JOIN_S, LEASE_S
 from tests.support.virtual.protocol_world import ANSWERS_S, JOINS_S, WATCH_S, World
 from tests.support.virtual.virtual_loop import VirtualLoop
-from worker import shipping
-from worker.continuity import lease
+from worker.continuity import job_lease
 from worker.continuity.watcher import SPARE_S
+from worker.journal import shipper
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -176,9 +176,9 @@ def on_memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     async def ship(job: Job, *arguments: Any, **_: Any) -> None:
         await job.world.leases.ship(job, *arguments)
 
-    monkeypatch.setattr(lease, "take_lease", take_lease)
-    monkeypatch.setattr(lease, "keep_lease", keep_lease)
-    monkeypatch.setattr(shipping, "ship", ship)
+    monkeypatch.setattr(job_lease, "take_lease", take_lease)
+    monkeypatch.setattr(job_lease, "keep_lease", keep_lease)
+    monkeypatch.setattr(shipper, "ship", ship)
     logging.disable(logging.WARNING)  # a thousand schedules log many warnings
     yield
     logging.disable(logging.NOTSET)

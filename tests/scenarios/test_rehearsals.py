@@ -12,10 +12,10 @@ from states import History, Outcome, Reason, State, Status
 from states.testing import assert_condition, assert_outcome, assert_path
 from tests.support.virtual.job_parts import JOB_ID, Rig, TinyApplication, rig
 from worker import faults
+from worker.clips.recordings import ClipName
 from worker.faults.grammar import parse
 from worker.faults.points import CLOSING_STEPS, SUCCESSION_STEPS
-from worker.interview.clips import ClipName
-from worker.resources.base import Resource
+from worker.resources.resource import Resource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from worker.speech.local_models import LONGEST_PIECE_S, STT_SAMPLE_RATE
-from worker.speech.speech_pieces import SpeechPieces
+from worker.speech.stt.chunker import SpeechPieces
 
 if TYPE_CHECKING:
-    from worker.speech.audio import Pcm
+    from worker.audio.dsp import Pcm
 
 
 def speech(seconds: float, *, first: int = 0) -> Pcm:

@@ -26,7 +26,7 @@ from tests.support.virtual.moments import (
 )
 from tests.support.virtual.provider_fakes import FakeLLM
 from tests.support.virtual.whole_interview import WholeInterview
-from worker.interview.clips import ClipName
+from worker.clips.recordings import ClipName
 
 if TYPE_CHECKING:
     from collections.abc import Callable

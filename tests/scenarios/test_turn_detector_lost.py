@@ -13,7 +13,7 @@ from tests.support.virtual.stt_fakes import quiet
 from tests.support.virtual.turn_fakes import FakeTurnModel
 from tests.support.virtual.whole_interview import PLAN, WORDS, WholeInterview
 from worker.resources import turn_detector
-from worker.speech.watched_turn_detector import WatchedTurnDetector
+from worker.speech.turn_detector import WatchedTurnDetector
 
 if TYPE_CHECKING:
     from collections.abc import Callable

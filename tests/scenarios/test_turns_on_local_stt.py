@@ -12,10 +12,10 @@ from livekit.agents.voice.io import AudioInput
 from livekit.agents.voice.turn import TurnHandlingOptions
 
 from tests.support.virtual.speech_helpers import frames, in_room, silence, spoken, word_error_rate
-from worker.speech.local_stt import LocalSTT
+from worker.speech.stt.local import LocalSTT
 
 if TYPE_CHECKING:
-    from worker.speech.audio import Pcm
+    from worker.audio.dsp import Pcm
 
 FIRST = "I worked on a search engine for three years."
 SECOND = "After that I was in charge of another team."

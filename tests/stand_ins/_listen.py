@@ -26,8 +26,8 @@ from tests.stand_ins._segments import (
     SpeechStarted,
     UtteranceEnded,
 )
-from worker.speech import audio
-from worker.speech.frames import frame_of, samples_of
+from worker.audio import dsp
+from worker.audio.frames import frame_of, samples_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from aiohttp import WSMessage
 
     from tests.stand_ins._injector import Socket
-    from worker.speech.audio import Floats
+    from worker.audio.dsp import Floats
 
 MODEL_UUID: Final = "40bd3654-e622-47c4-a111-63a61b23bfe8"
 _NET_0001: Final = (
@@ -132,7 +132,7 @@ class Listening:
         if self._resampler is not None:
             frames = self._resampler.push(frame_of(samples, self._options.sample_rate))
             samples = np.concatenate([samples[:0], *(samples_of(frame) for frame in frames)])
-        self._queue(self._segmenter.hear(audio.to_float(samples)))
+        self._queue(self._segmenter.hear(dsp.to_float(samples)))
 
     def _take_control(self, message: WSMessage) -> tuple[int, str] | None:
         kind = _type_of(message)

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 
-from worker.speech import audio
+from worker.audio import dsp
 
 if TYPE_CHECKING:
-    from worker.speech.audio import Floats
+    from worker.audio.dsp import Floats
 
 RATE: Final = 16_000
 _WINDOW: Final = RATE // 50
@@ -151,7 +151,7 @@ class Segmenter:
         if self._heard - self._speech_start < _LONGEST_S * RATE:
             return []
         piece = self._between(self._speech_start, self._heard)
-        cut = audio.quietest_cut(piece, RATE, longest_s=_LONGEST_S, search_s=_CUT_SEARCH_S)
+        cut = dsp.quietest_cut(piece, RATE, longest_s=_LONGEST_S, search_s=_CUT_SEARCH_S)
         final = self._final(self._speech_start + cut, speech_final=False)
         self._speech_start = self._onset = self._start
         return [final]

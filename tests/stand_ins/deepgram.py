@@ -19,14 +19,14 @@ from tests.stand_ins._listen import Listening, ListenOptions
 from tests.stand_ins._segments import SegmentOptions
 from tests.stand_ins._server import INJECTOR, REQUEST_ID, StandIn
 from tests.stand_ins.faults import FaultKind
+from worker.aio.engine_thread import EngineThread
 from worker.speech import local_models
-from worker.speech.engine_thread import EngineThread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from contextlib import AsyncExitStack
 
-    from worker.speech.audio import Floats
+    from worker.audio.dsp import Floats
 
 #: The models of /v1/listen and their languages, from
 #: developers.deepgram.com/docs/models-languages-overview; not all of nova-3's languages.

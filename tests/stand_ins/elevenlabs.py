@@ -19,15 +19,16 @@ from tests.stand_ins._injector import Body, Socket
 from tests.stand_ins._server import BODY, INJECTOR, REQUEST_ID, StandIn
 from tests.stand_ins._speak import CHUNK_BYTES, Rejection, Speaking, SpeakOptions
 from tests.stand_ins.faults import NOT_JSON, FaultKind, Nonsense
-from worker.speech import audio, local_models
-from worker.speech.engine_thread import EngineThread
+from worker.aio.engine_thread import EngineThread
+from worker.audio import dsp
+from worker.speech import local_models
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from contextlib import AsyncExitStack
 
     from tests.stand_ins._injector import FaultInjector
-    from worker.speech.audio import Floats
+    from worker.audio.dsp import Floats
 
 #: Voices by id: the plugin's default, and two of the service's premade voices.
 VOICES: Final[Mapping[str, str]] = {
@@ -216,7 +217,7 @@ class ElevenLabsStandIn(StandIn):
         if injector.talks(Nonsense.NO_AUDIO):
             return NOT_JSON.encode()
         speech = await self._voice.run(self._speak_text, text)
-        pcm = audio.to_pcm(speech).tobytes()
+        pcm = dsp.to_pcm(speech).tobytes()
         return bytes(len(pcm)) if injector.meets(FaultKind.SILENT_AUDIO) else pcm
 
 

@@ -146,4 +146,4 @@ def test_one_that_is_misplaced_is_told_where_it_belongs() -> None:
     nowhere = misplaced(UNIT / "workers" / "test_job.py")
     assert nowhere is not None
     assert "there is no workers" in nowhere
-    assert "tests/unit/worker/test_job.py" in nowhere
+    assert "tests/unit/worker/job/test_job.py" in nowhere

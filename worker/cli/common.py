@@ -15,8 +15,9 @@ from typing import Annotated, Any, NoReturn, TypeVar
 import typer
 
 from states import JournalError
-from worker.interview.plan import PlanError
-from worker.livekit_api import LiveKitError, LiveKitKeyRefused, LiveKitUrlInvalid
+from worker.config.settings import Settings, SettingsInvalid
+from worker.interview.plan.plan import PlanError
+from worker.livekit_api.client import LiveKitError, LiveKitKeyRefused, LiveKitUrlInvalid
 from worker.operations.errors import (
     InterviewerPresent,
     InterviewNotFound,
@@ -24,13 +25,12 @@ from worker.operations.errors import (
     LiveKitNotConfigured,
     OperationFailed,
 )
-from worker.settings import Settings, SettingsInvalid
-from worker.store.embedded import EmbeddedPostgres
-from worker.store.embedded_layout import EmbeddedPostgresError
+from worker.store.database import Database
+from worker.store.embedded.client import EmbeddedPostgres
+from worker.store.embedded.layout import EmbeddedPostgresError
 from worker.store.errors import DatabaseError, DatabaseOperationFailed
 from worker.store.interviews import InterviewExists, InterviewIdInvalid
 from worker.store.migrate import MIGRATE_BUDGET_S, MigrationChanged, SchemaDiffers, migrate
-from worker.store.pool import Database
 from worker.store.url import DatabaseUrlInvalid
 
 T = TypeVar("T")

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from worker.cli.common import one_line_errors, print_json
 from worker.cli.tables import add_row
-from worker.settings import Settings, origin_of, shown, variable_of
+from worker.config.settings import Settings, origin_of, shown, variable_of
 
 
 def config(

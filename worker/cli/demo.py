@@ -32,9 +32,9 @@ def demo(
     the conversation and the way through the states, and stops all of it again. Where no server
     can be had, the interview is held without a room, and the demo says how to get one.
     """
-    from worker.demo.candidate import CandidateTimeout
     from worker.demo.demo import DemoFailed, log_to, run_demo
     from worker.demo.worker_process import WorkerDidNotStart
+    from worker.simulation.room_candidate import CandidateTimeout
 
     folder = _folder(output)
     console = log_to(sys.stdout)

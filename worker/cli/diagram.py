@@ -30,7 +30,7 @@ def diagram(
 ) -> None:
     """Draw the lifecycle: events solid, time-outs dashed with their seconds, failures red."""
     from states import render
-    from worker.resources.losses import meanings
+    from worker.resources.consequences import meanings
 
     history = run(history_of(job)) if job else None
     with one_line_errors():

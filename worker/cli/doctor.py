@@ -15,10 +15,10 @@ from rich.text import Text
 
 from worker.cli.common import ExitCode, one_line_errors, print_json
 from worker.cli.tables import printable
-from worker.settings import Settings, SettingsInvalid
+from worker.config.settings import Settings, SettingsInvalid
 
 if TYPE_CHECKING:
-    from worker.doctor.examination import Result
+    from worker.doctor.runner import Result
 
 _MARKS = {
     "ok": ("ok", "green"),
@@ -58,7 +58,7 @@ def _rows() -> list[dict[str, Any]]:
 
 
 def _leave(code: int) -> NoReturn:
-    from worker.doctor.visit import still_blocked
+    from worker.doctor.context import still_blocked
 
     if still_blocked():
         sys.stdout.flush()
@@ -89,10 +89,10 @@ def _settings_rows() -> list[dict[str, Any]] | None:
 
 async def _examine() -> list[Result]:
     # Not at the top: all of it together takes seconds to import, which --help need not.
-    from worker.doctor.examination import examine
+    from worker.doctor.context import Visit
     from worker.doctor.preparation import prepare
     from worker.doctor.registry import checks_of
-    from worker.doctor.visit import Visit
+    from worker.doctor.runner import examine
 
     settings = Settings.load()
     prepare(settings)

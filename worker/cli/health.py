@@ -11,8 +11,8 @@ from typing import Annotated, Any
 import typer
 
 from worker.cli.common import CommandError, ExitCode, one_line_errors, print_json
-from worker.http_settings import address
-from worker.settings import Settings
+from worker.config.http import address
+from worker.config.settings import Settings
 
 #: Seconds for the answer: it comes from memory.
 _ANSWER_S = 3.0

@@ -23,11 +23,11 @@ from worker.cli.common import (
     write_out,
 )
 from worker.cli.tables import add_row
-from worker.dispatch_metadata import MAX_METADATA_BYTES
-from worker.interview.plan import SAMPLE_PLAN, load_plan
+from worker.config.settings import Settings
+from worker.continuity.dispatch_metadata import MAX_METADATA_BYTES
+from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
 from worker.operations import interviews as operations
 from worker.operations.transcript import as_markdown
-from worker.settings import Settings
 from worker.store.interviews import list_interviews
 
 app = typer.Typer(

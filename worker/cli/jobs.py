@@ -22,8 +22,8 @@ from worker.cli.common import (
     run,
 )
 from worker.cli.tables import add_row
+from worker.config.settings import Settings
 from worker.operations import jobs as operations
-from worker.settings import Settings
 from worker.store.jobs import list_jobs
 
 app = typer.Typer(

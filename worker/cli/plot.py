@@ -25,7 +25,7 @@ from worker.cli.common import (
 from worker.cli.jobs import history_of
 from worker.cli.starts import Starts, newest_starts
 from worker.cli.tables import add_row, printable
-from worker.settings import Settings
+from worker.config.settings import Settings
 
 
 class PlotFormat(StrEnum):

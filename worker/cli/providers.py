@@ -11,9 +11,9 @@ from rich.table import Table
 
 from worker.cli.common import one_line_errors, print_json
 from worker.cli.tables import add_row
-from worker.provider_settings import KEY_FIELDS
-from worker.providers.breaker import Breaker, provider_breaker
-from worker.settings import Settings, variable_of
+from worker.config.providers import KEY_FIELDS
+from worker.config.settings import Settings, variable_of
+from worker.fallback.shared_breaker import Breaker, provider_breaker
 
 _COLUMNS = ("chain", "member", "state", "until", "reason", "since")
 

@@ -8,12 +8,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from worker import journal
 from worker.cli.common import one_line_errors, print_json
 from worker.cli.tables import add_row
-from worker.interview.clips import clip_named
-from worker.resources.losses import LOSSES
-from worker.settings import Settings
+from worker.clips.recordings import clip_named
+from worker.config.settings import Settings
+from worker.journal import resilient
+from worker.resources.consequences import LOSSES
 
 
 def resources(
@@ -59,7 +59,10 @@ def resource_rows(settings: Settings) -> list[dict[str, Any]]:
         for resource in interview_resources(settings, None)
     ]
     # Nothing loads it: it is there before the job is, or is not.
-    return [*rows, _row(journal.RESOURCE, required=False, budget_s=journal.SYNC_WITHIN_S, needs=[])]
+    return [
+        *rows,
+        _row(resilient.RESOURCE, required=False, budget_s=resilient.SYNC_WITHIN_S, needs=[]),
+    ]
 
 
 def _row(name: str, **facts: Any) -> dict[str, Any]:

@@ -7,10 +7,10 @@ import os
 
 from dotenv import dotenv_values
 
-from worker.application import ApplicationInvalid, load_application
 from worker.cli.common import CommandError, ExitCode, database_url, run
+from worker.config.settings import Settings
+from worker.job.application import ApplicationInvalid, load_application
 from worker.operations.interviews import livekit_access
-from worker.settings import Settings
 from worker.telemetry.logs import configure_logs
 
 logger = logging.getLogger(__name__)
@@ -42,9 +42,9 @@ async def _start() -> None:
 async def serve(settings: Settings) -> None:
     """Run a worker whose settings are complete and in the environment."""
     # Not at the top: importing livekit's agents takes a second, which --help need not.
-    from worker.last_resort import LastResort
-    from worker.observation import HostUnusable, PortTaken
-    from worker.server import Worker
+    from worker.server.observability import HostUnusable, PortTaken
+    from worker.server.watchdog import LastResort
+    from worker.server.worker import Worker
 
     try:
         with LastResort() as last_resort:

@@ -13,7 +13,7 @@ from states import History, JournalError, State
 from states.journal import JournalTooNew
 from states.timeline import Spread, startup
 from worker.cli.common import CommandError, ExitCode
-from worker.settings import Settings
+from worker.config.settings import Settings
 
 
 @dataclass(frozen=True, kw_only=True)

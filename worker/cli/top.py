@@ -15,8 +15,8 @@ from rich.text import Text
 from worker.cli.common import CommandError, one_line_errors, print_json
 from worker.cli.health import ask, draining
 from worker.cli.tables import add_row, printable
-from worker.settings import Settings
-from worker.telemetry.observer import UNRESPONSIVE_S
+from worker.config.settings import Settings
+from worker.telemetry.job_observer import UNRESPONSIVE_S
 
 #: Seconds of silence, of an answer and of life from which a figure is shown as a trouble.
 _SILENT_S, _SLOW_S = 5.0, 5.0

@@ -1,0 +1,1 @@
+"""`make demo`: a whole spoken interview on this machine."""

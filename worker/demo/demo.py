@@ -18,29 +18,29 @@ from rich.console import Console
 from rich.markup import escape
 
 from states import History, render
-from worker import rooms
-from worker.demo.candidate import Candidate
-from worker.demo.conversation import Exchange, hold_conversation
-from worker.demo.headset import Headset
-from worker.demo.livekit_server import LiveKitServer, LiveKitServerUnavailable, find_or_build
-from worker.demo.local_candidate import LocalCandidate
+from worker.config.settings import Settings
+from worker.continuity.dispatch_metadata import dispatch_metadata
 from worker.demo.roomless_worker import LAUNCHED
 from worker.demo.script import CandidateScript
 from worker.demo.worker_process import running_worker
-from worker.dispatch_metadata import dispatch_metadata
-from worker.interview.plan import SAMPLE_PLAN, load_plan
-from worker.local_stage import SOCKET_VARIABLE
+from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
+from worker.livekit_api import rooms
 from worker.operations.interviews import interview_as_data, send_interviewer
 from worker.operations.jobs import journal_path
 from worker.operations.transcript import as_markdown
-from worker.resources.losses import meanings
-from worker.settings import Settings
-from worker.store.embedded import EmbeddedPostgres
+from worker.resources.consequences import meanings
+from worker.simulation.candidate import Headset
+from worker.simulation.conversation import Exchange, hold_conversation
+from worker.simulation.livekit_server import LiveKitServer, LiveKitServerUnavailable, find_or_build
+from worker.simulation.room_candidate import Candidate
+from worker.simulation.socket_candidate import LocalCandidate
+from worker.store.database import Database
+from worker.store.embedded.client import EmbeddedPostgres
+from worker.store.interview_status import set_dispatched
 from worker.store.interviews import Interview, create_interview
 from worker.store.jobs import list_jobs
 from worker.store.migrate import migrate
-from worker.store.pool import Database
-from worker.store.progress import set_dispatched
+from worker.transport.local_socket import SOCKET_VARIABLE
 
 #: Seconds to wait, after the conversation, for the last record in the database.
 _JOB_END_S = 30.0

@@ -16,8 +16,8 @@ from typing import Final
 
 from livekit.protocol import models
 
-from worker.server import Worker
-from worker.settings import Settings
+from worker.config.settings import Settings
+from worker.server.worker import Worker
 from worker.telemetry.logs import configure_logs
 
 # Not __name__, which is __main__ when this runs as a module.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from worker.interview.plan import SAMPLE_PLAN, Plan, load_plan
+from worker.interview.plan.plan import SAMPLE_PLAN, Plan, load_plan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-from worker.demo.child_process import start_child
+from worker.simulation.child_process import start_child
 
 #: Module and arguments of a worker that receives its jobs from LiveKit.
 START: Final = ("worker", "start")

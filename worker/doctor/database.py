@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
 
-from worker.doctor.findings import Finding, fine, warning, wrong
-from worker.store.embedded_layout import EmbeddedPostgresError
+from worker.doctor.finding import Finding, fine, warning, wrong
+from worker.store.embedded.layout import EmbeddedPostgresError
 from worker.store.errors import is_refusal, kind_of
 from worker.store.migrate import MigrationChanged, SchemaTooNew, known_migrations, pending
 from worker.store.url import DatabaseUrlInvalid, check_url, mask_url
 
 if TYPE_CHECKING:
-    from worker.doctor.visit import Visit
+    from worker.doctor.context import Visit
 
 _ROUND_TRIPS: Final = 5
 #: Round trip in milliseconds above which the candidate notices a turn's commit (a begin, an insert,

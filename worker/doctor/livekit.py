@@ -16,8 +16,8 @@ import aiohttp
 from livekit import api
 from livekit.protocol import agent, models
 
-from worker.doctor.findings import Finding, fine, warning, wrong
-from worker.livekit_api import (
+from worker.doctor.finding import Finding, fine, warning, wrong
+from worker.livekit_api.client import (
     LiveKitError,
     LiveKitKeyRefused,
     LiveKitUrlInvalid,
@@ -27,7 +27,7 @@ from worker.livekit_api import (
 )
 
 if TYPE_CHECKING:
-    from worker.doctor.visit import Visit
+    from worker.doctor.context import Visit
 
 _ENCRYPTED: Final = ("wss", "https")
 #: Days before its expiry from which a certificate causes a warning.

@@ -11,16 +11,16 @@ import numpy as np
 from livekit import rtc
 from livekit.rtc._proto import stats_pb2
 
-from worker import rooms
-from worker.demo.candidate import Candidate, CandidateTimeout
-from worker.demo.hearing import SAMPLE_RATE
-from worker.doctor.findings import Finding, fine, warning, wrong
+from worker.doctor.finding import Finding, fine, warning, wrong
 from worker.doctor.livekit import unused_name
-from worker.livekit_api import LiveKitError
+from worker.livekit_api import rooms
+from worker.livekit_api.client import LiveKitError
+from worker.simulation.audio_analysis import SAMPLE_RATE
+from worker.simulation.room_candidate import Candidate, CandidateTimeout
 
 if TYPE_CHECKING:
-    from worker.doctor.visit import Visit
-    from worker.speech.audio import Pcm
+    from worker.audio.dsp import Pcm
+    from worker.doctor.context import Visit
 
 #: Total seconds, the connection included.
 MEDIA_S: Final = 10.0

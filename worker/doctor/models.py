@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from livekit import rtc
 
-from worker.doctor.findings import Finding, fine, wrong
-from worker.doctor.visit import aside
-from worker.resources.vad import VADLoadFailed, load_vad
+from worker.audio.dsp import to_float, to_pcm
+from worker.doctor.context import aside
+from worker.doctor.finding import Finding, fine, wrong
 from worker.speech import local_models
-from worker.speech.audio import to_float, to_pcm
 from worker.speech.local_models import LocalSpeechFailed, LocalSpeechUnavailable
+from worker.speech.vad.silero import VADLoadFailed, load_vad
 
 if TYPE_CHECKING:
-    from worker.doctor.visit import Visit
-    from worker.speech.audio import Floats
+    from worker.audio.dsp import Floats
+    from worker.doctor.context import Visit
 
 #: Seconds to load a model and use it once, on a busy machine.
 MODEL_S: Final = 10.0

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 
-from worker.resources.providers import import_plugins
-from worker.resources.vad import import_silero
-from worker.settings import Settings
+from worker.config.settings import Settings
+from worker.providers.factories import import_plugins
+from worker.speech.vad.silero import import_silero
 
 
 def prepare(settings: Settings) -> None:

@@ -15,16 +15,16 @@ import numpy as np
 from livekit.agents import APIConnectOptions, llm, stt, tts
 from livekit.agents.utils import http_context
 
-from worker.doctor.findings import Finding, fine, warning, wrong
-from worker.provider_settings import KEY_FIELDS
-from worker.providers.failure import REQUEST_REFUSED, Failure, failure_of
-from worker.resources.providers import llm_makers, probe_of, stt_makers, tts_makers
-from worker.settings import variable_of
-from worker.speech.frames import frame_of
+from worker.audio.frames import frame_of
+from worker.config.providers import KEY_FIELDS
+from worker.config.settings import variable_of
+from worker.doctor.finding import Finding, fine, warning, wrong
+from worker.fallback.failure import REQUEST_REFUSED, Failure, failure_of
+from worker.providers.factories import llm_makers, probe_of, stt_makers, tts_makers
 
 if TYPE_CHECKING:
-    from worker.doctor.visit import Visit
-    from worker.settings import Settings
+    from worker.config.settings import Settings
+    from worker.doctor.context import Visit
 
 #: Seconds for one provider: the probe and the request.
 PROVIDER_S: Final = 8.0

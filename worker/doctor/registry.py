@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from worker.doctor import contradictions, database, livekit, machine, media, models, providers
-from worker.doctor.examination import Check
-from worker.settings import Settings
+from worker.config.settings import Settings
+from worker.doctor import conflicts, database, host, livekit, media, models, providers
+from worker.doctor.runner import Check
 
 _DISK_LATE: Final = "the disk of INTERVIEW_DATA_DIR does not answer: look at its mount"
 _DATABASE_LATE: Final = "look at what the server waits for (locks, its disk), and the network"
@@ -18,7 +18,7 @@ CHECKS: Final = (
     Check(
         name="settings",
         what="settings that do not go together",
-        run=contradictions.look_at_settings,
+        run=conflicts.look_at_settings,
     ),
     Check(
         name="livekit.url",
@@ -90,32 +90,32 @@ CHECKS: Final = (
     Check(
         name="machine.data_dir",
         what="whether journals can be written",
-        run=machine.look_at_data_dir,
+        run=host.look_at_data_dir,
         late=_DISK_LATE,
     ),
     Check(
         name="machine.disk",
         what="the free space",
-        run=machine.look_at_disk,
+        run=host.look_at_disk,
         late=_DISK_LATE,
         needs=("machine.data_dir",),
     ),
     Check(
         name="machine.fsync",
         what="how long a record takes until it is on the disk",
-        run=machine.look_at_fsync,
+        run=host.look_at_fsync,
         budget_s=10.0,
         late=_DISK_LATE,
         needs=("machine.data_dir",),
     ),
-    Check(name="machine.files", what="the limit of open files", run=machine.look_at_files),
+    Check(name="machine.files", what="the limit of open files", run=host.look_at_files),
     Check(
         name="machine.memory",
         what="memory, and the container's limit, against the slots",
-        run=machine.look_at_memory,
+        run=host.look_at_memory,
     ),
-    Check(name="machine.cpus", what="processors against the slots", run=machine.look_at_cpus),
-    Check(name="machine.port", what="the port of the HTTP server", run=machine.look_at_port),
+    Check(name="machine.cpus", what="processors against the slots", run=host.look_at_cpus),
+    Check(name="machine.port", what="the port of the HTTP server", run=host.look_at_port),
 )
 
 _LOCAL: Final = {

@@ -1,0 +1,1 @@
+"""The interview: the application that this worker runs by default. Job process."""

@@ -13,35 +13,40 @@ from livekit.agents import Agent, AgentSession
 from livekit.agents.utils import aio
 
 from states import Event, Lifecycle, Reason
-from worker.application import Dispatch
-from worker.continuity.lease import JobLease
-from worker.continuity.succession import InterviewSuccession
-from worker.dispatch_metadata import MetadataInvalid, read_follows, read_metadata, read_turns
-from worker.interview.clips import ClipName, load_clip, missing_clips
-from worker.interview.interviewer import Interviewer
-from worker.interview.ladder import TurnLadder
-from worker.interview.listening import Listening
-from worker.interview.losses import Losses
+from worker.audio.clip import Clip, ClipMissing
+from worker.clips.recordings import ClipName, load_clip, missing_clips
+from worker.config.settings import Settings
+from worker.continuity.dispatch_metadata import (
+    MetadataInvalid,
+    read_follows,
+    read_metadata,
+    read_turns,
+)
+from worker.continuity.handover import InterviewSuccession
+from worker.continuity.job_lease import JobLease
+from worker.interview.conversation.end_conditions import Watch
+from worker.interview.conversation.interviewer import Interviewer
+from worker.interview.conversation.session import session_of
 from worker.interview.orchestrator_llm import OrchestratorLLM
-from worker.interview.outages import Outages
-from worker.interview.planned_lines import prepare_plan
-from worker.interview.said import from_data
-from worker.interview.session import session_of
-from worker.interview.turn_ends import take_turn_detector, take_vad
-from worker.interview.watch import Watch
-from worker.resources.base import Attacher, LoadFailed, Resource, Retry
+from worker.interview.plan.spoken_lines import prepare_plan
+from worker.interview.recovery.degradation import Losses
+from worker.interview.recovery.input_supervision import Listening
+from worker.interview.recovery.reconnect import Outages
+from worker.interview.recovery.stuck_turn_ladder import TurnLadder
+from worker.interview.recovery.turn_detection import take_turn_detector, take_vad
+from worker.interview.turn_codec import from_data
+from worker.job.application import Dispatch
+from worker.journal.shipper import ship_live
 from worker.resources.bootstrap import AgentResources
+from worker.resources.consequences import LOSSES
 from worker.resources.database import database_resource
-from worker.resources.losses import LOSSES
+from worker.resources.resource import Attacher, LoadFailed, Resource, Retry
 from worker.resources.speech import llm_resource, stt_resource, tts_resource, vad_resource
 from worker.resources.turn_detector import turn_detector_resource
-from worker.settings import Settings
-from worker.shipping import ship_live
-from worker.speech.clip import Clip, ClipMissing
-from worker.store.pool import Database
+from worker.store.database import Database
 
 if TYPE_CHECKING:
-    from worker.job_handle import JobHandle
+    from worker.job.handle import JobHandle
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
-from worker.interview.plan import Plan, Question
+from worker.interview.plan.plan import Plan, Question
 from worker.interview.sentences import sentences
 
 #: Share of a prompt that must be heard. A prompt that was cut off earlier is asked again.

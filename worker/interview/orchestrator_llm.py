@@ -18,7 +18,8 @@ from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, APIConnectOptions
 from livekit.agents.utils import shortuuid
 
 from states import Event
-from worker.interview.model_words import ModelWords
+from worker.interview.llm.phrasing import WordsRefused
+from worker.interview.llm.reply import ModelWords
 from worker.interview.orchestrator import (
     Leeway,
     Move,
@@ -28,13 +29,12 @@ from worker.interview.orchestrator import (
     open_question,
     seconds_left,
 )
-from worker.interview.phrasing import WordsRefused
-from worker.interview.plan import Plan, PlanError, Question
-from worker.interview.said import said_in
-from worker.resources.base import LoadFailed
+from worker.interview.plan.plan import Plan, PlanError, Question
+from worker.interview.turn_codec import said_in
+from worker.resources.resource import LoadFailed
+from worker.store.database import Database
 from worker.store.errors import DatabaseOperationFailed, DatabaseUnavailable
 from worker.store.interviews import get_interview, turns_of
-from worker.store.pool import Database
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ class OrchestratorLLM(llm.LLM[Never]):
     `snapshot` is the plan that came with the dispatch, and `turns` are the turns up to then. They
     are enough to hold or continue the interview while the database is unavailable. `on_refused`
     is called with the reason why a language model's words were not spoken, one CamelCase word: a
-    refusal of `worker.interview.words`, or the failure of the model.
+    refusal of `worker.interview.llm.guardrails`, or the failure of the model.
     """
 
     def __init__(

@@ -6,24 +6,24 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from worker import rooms
-from worker.dispatch_metadata import dispatch_metadata, without_plan
+from worker.continuity.dispatch_metadata import dispatch_metadata, without_plan
+from worker.livekit_api import rooms
 from worker.operations.errors import (
     InterviewerPresent,
     InterviewNotFound,
     InterviewOver,
     LiveKitNotConfigured,
 )
+from worker.store.interview_status import set_dispatched
 from worker.store.interviews import create_interview, get_interview, turns_of
 from worker.store.jobs import list_jobs
-from worker.store.progress import set_dispatched
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from worker.settings import Settings
+    from worker.config.settings import Settings
+    from worker.store.database import Database
     from worker.store.interviews import Interview
-    from worker.store.pool import Database
 
 #: Seconds that a room outlives its participants: longer than a candidate's grace, and than a
 #: redispatch takes.

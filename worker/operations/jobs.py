@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from states import History, JournalError
-from worker.dead_jobs import DAMAGED, SHIPPED, read_book, ship_records
+from worker.journal.recovery import DAMAGED, SHIPPED, read_book, ship_records
 from worker.operations.errors import JobNotFound
 from worker.store.errors import DatabaseOperationFailed
 from worker.store.jobs import records_of
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractAsyncContextManager
 
-    from worker.settings import Settings
-    from worker.store.pool import Database
+    from worker.config.settings import Settings
+    from worker.store.database import Database
 
 
 @dataclass(frozen=True, kw_only=True)

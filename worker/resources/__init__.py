@@ -1,0 +1,1 @@
+"""What a job loads, declared: VAD, speech, database. Job process."""

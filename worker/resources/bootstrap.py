@@ -11,10 +11,8 @@ from dataclasses import replace
 from typing import Any
 
 from worker import faults
-from worker.resources.base import (
-    AgentResources as AgentResources,
-)
-from worker.resources.base import (
+from worker.resources.resource import AgentResources as AgentResources
+from worker.resources.resource import (
     LoadFailed,
     LoadReport,
     Reporter,

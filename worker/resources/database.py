@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from worker.resources.base import Attacher, LoadFailed, Resource
+from worker.config.settings import Settings
+from worker.journal.shipper import stop_shipping
 from worker.resources.bootstrap import AgentResources
-from worker.resources.losses import LOSSES
-from worker.settings import Settings
-from worker.shipping import stop_shipping
+from worker.resources.consequences import LOSSES
+from worker.resources.resource import Attacher, LoadFailed, Resource
+from worker.store.database import Database, PoolLimits
 from worker.store.errors import DatabaseError
 from worker.store.migrate import SchemaDiffers, SchemaTooNew, check_schema
-from worker.store.pool import Database, PoolLimits
 from worker.store.url import DatabaseUrlInvalid
 
 #: Seconds for the first query, transient errors retried: the candidate should not wait in silence

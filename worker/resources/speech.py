@@ -7,21 +7,21 @@ from typing import Any, TypeVar
 
 from livekit.agents import AgentSession
 
-from worker.in_thread import in_thread
-from worker.providers.chain import ProviderChain
-from worker.providers.chain_llm import ChainLLM
-from worker.resources.base import LoadFailed, Resource
+from worker.aio.threads import in_thread
+from worker.config.settings import Settings
+from worker.fallback.chain import ProviderChain
+from worker.fallback.llm import ChainLLM
+from worker.providers.factories import llm_chain, patience_with, stt_chain, tts_chain
 from worker.resources.bootstrap import AgentResources
-from worker.resources.losses import LOSSES
-from worker.resources.providers import llm_chain, patience_with, stt_chain, tts_chain
-from worker.resources.vad import VADLoadFailed, load_vad
-from worker.settings import Settings
+from worker.resources.consequences import LOSSES
+from worker.resources.resource import LoadFailed, Resource
 from worker.speech import local_models
-from worker.speech.chain_stt import ChainSTT
-from worker.speech.chain_tts import ChainTTS
-from worker.speech.failing_vad import FailingVAD
-from worker.speech.prepared import prepared_speech
-from worker.speech.watched_vad import WatchedVAD
+from worker.speech.stt.fallback import ChainSTT
+from worker.speech.tts.cache import prepared_speech
+from worker.speech.tts.fallback import ChainTTS
+from worker.speech.vad.silero import VADLoadFailed, load_vad
+from worker.speech.vad.strict import FailingVAD
+from worker.speech.vad.supervised import WatchedVAD
 
 T = TypeVar("T")
 

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from livekit.agents import inference
 
-from worker.in_thread import in_thread
-from worker.resources.base import LoadFailed, Resource
-from worker.resources.losses import LOSSES
-from worker.speech.watched_turn_detector import SILENCE, WatchedTurnDetector
+from worker.aio.threads import in_thread
+from worker.resources.consequences import LOSSES
+from worker.resources.resource import LoadFailed, Resource
+from worker.speech.turn_detector import SILENCE, WatchedTurnDetector
 
 if TYPE_CHECKING:
+    from worker.audio.dsp import Pcm
     from worker.resources.bootstrap import AgentResources
-    from worker.speech.audio import Pcm
-    from worker.speech.watched_turn_detector import Predict
+    from worker.speech.turn_detector import Predict
 
 
 def preload_turn_detector() -> None:

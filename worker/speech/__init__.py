@@ -1,0 +1,1 @@
+"""Speech models and fallbacks over the providers, on frames of audio."""

@@ -23,12 +23,12 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import numpy as np
 
-from worker.speech import audio
+from worker.audio import dsp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from worker.speech.audio import Floats
+    from worker.audio.dsp import Floats
 
 # onnxruntime 1.29 and later look up a telemetry host when it is first imported.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
@@ -41,7 +41,7 @@ PROVIDER: Final = "local"
 STT_MODEL: Final = "moonshine-tiny-en"
 TTS_MODEL: Final = "hibari"
 STT_SAMPLE_RATE: Final = 16_000
-TTS_SAMPLE_RATE: Final = audio.VOICE_SAMPLE_RATE
+TTS_SAMPLE_RATE: Final = dsp.VOICE_SAMPLE_RATE
 
 #: Seconds of speech that Moonshine receives at once, at most. Measured: above about 25 s it
 #: invents repetitions, and takes 6.6 s for 46 s of speech.
@@ -203,14 +203,14 @@ def transcribe(samples: Floats) -> str:
         LocalSpeechUnavailable: the model is not available on this machine.
         LocalSpeechFailed: the model failed on this audio.
     """
-    pieces = audio.split_long(
+    pieces = dsp.split_long(
         samples, STT_SAMPLE_RATE, longest_s=LONGEST_PIECE_S, search_s=CUT_SEARCH_S
     )
     return " ".join(text for piece in pieces if (text := _transcribe_piece(piece)))
 
 
 def _transcribe_piece(samples: Floats) -> str:
-    levels = audio.window_levels(samples, STT_SAMPLE_RATE // 20)
+    levels = dsp.window_levels(samples, STT_SAMPLE_RATE // 20)
     if levels.size == 0 or float(levels.max()) < _FLOOR:
         return ""
     padding = np.zeros(round(PADDING_S * STT_SAMPLE_RATE), np.float32)
@@ -258,6 +258,6 @@ def _synthesize_sentence(sentence: str) -> Floats:
         return np.zeros(0, np.float32)
     with _tts.use() as model:
         raw = np.asarray(model(sentence, seed=0), dtype=np.float32)
-    return audio.trim_silence(
+    return dsp.trim_silence(
         raw, TTS_SAMPLE_RATE, threshold=_TRIM_THRESHOLD, keep_before_s=0.01, keep_after_s=0.1
     )

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from states import Outcome, Reason
-from worker.store.pool import BUDGET_S
+from worker.store.database import BUDGET_S
 from worker.store.turns import TURNS, Turn, turn_of
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from worker.store.connection import Connection, Row
-    from worker.store.pool import Database
+    from worker.store.database import Database
 
 # The id is part of room names, identities, URLs and log lines.
 _INTERVIEW_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")

@@ -10,7 +10,9 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from worker.store.database import BUDGET_S
 from worker.store.errors import DatabaseOperationFailed
+from worker.store.interview_status import settle
 from worker.store.job_header import JobHeader as JobHeader
 from worker.store.job_writes import (
     CONDITIONS,
@@ -26,15 +28,13 @@ from worker.store.journal_rows import (
     storable,
 )
 from worker.store.migrate import check_schema
-from worker.store.pool import BUDGET_S
-from worker.store.progress import settle
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from worker.store.connection import Connection, Row
-    from worker.store.pool import Database
+    from worker.store.database import Database
 
 #: Records in one statement: keeps each statement well within its timeout.
 _BATCH = 500

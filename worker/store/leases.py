@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from states import Outcome, Reason
-from worker.store.pool import BUDGET_S
+from worker.store.database import BUDGET_S
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from worker.store.connection import Connection
-    from worker.store.pool import Database
+    from worker.store.database import Database
 
 #: Longest plausible time until a lease ends, in lease durations. A lease that ends later counts as
 #: expired: it was written before the database's clock was set back.

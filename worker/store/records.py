@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from worker.store.database import BUDGET_S
 from worker.store.journal_rows import storable
-from worker.store.pool import BUDGET_S
 
 if TYPE_CHECKING:
-    from worker.store.pool import Database
+    from worker.store.database import Database
 
 
 async def last_seq(

@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from worker.store.pool import BUDGET_S
-from worker.store.stranded import TRIES
+from worker.store.database import BUDGET_S
+from worker.store.orphans import TRIES
 
 if TYPE_CHECKING:
-    from worker.store.pool import Database
+    from worker.store.database import Database
 
 #: Seconds without a heartbeat after which the row of a worker is removed.
 _FORGOTTEN_S: Final = 60

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from states import BUDGETS, Reason, State
-from worker.telemetry import figures
-from worker.telemetry.figures import Figure
-from worker.telemetry.observer import UNRESPONSIVE_S
+from worker.telemetry import catalog
+from worker.telemetry.catalog import Figure
+from worker.telemetry.job_observer import UNRESPONSIVE_S
 
 #: The target of a start, in seconds (mission: 800 ms).
 START_TARGET_S: Final = 0.8
@@ -69,25 +69,25 @@ def _any(names: tuple[str, ...]) -> str:
     return "|".join(names)
 
 
-_BAD_EXITS: Final = _grew(figures.JOB_EXITS, 'code!="0"', by="code")
+_BAD_EXITS: Final = _grew(catalog.JOB_EXITS, 'code!="0"', by="code")
 _BROKEN_OFF: Final = _grew(
-    figures.JOBS_ENDED, f'outcome="failed",reason=~"{_any(_ALONE)}"', by="reason"
+    catalog.JOBS_ENDED, f'outcome="failed",reason=~"{_any(_ALONE)}"', by="reason"
 )
-_TIMEOUTS: Final = _grew(figures.TIMEOUTS, f'state=~"{_any(_STARTING)}"')
-_STARTED: Final = _grew(figures.JOBS_STARTED)
-_VAD_NOT_LOADED: Final = _grew(figures.LOADS, 'resource="vad",result!="ok"')
-_VAD_LOST: Final = _grew(figures.LOSSES, 'resource="vad"')
-_NOT_TAKEN: Final = _grew(figures.SENT_AGAIN, 'reason="NotTaken"')
-_NO_SLOT: Final = _grew(figures.JOBS_REFUSED, 'cause="NoSlot"')
+_TIMEOUTS: Final = _grew(catalog.TIMEOUTS, f'state=~"{_any(_STARTING)}"')
+_STARTED: Final = _grew(catalog.JOBS_STARTED)
+_VAD_NOT_LOADED: Final = _grew(catalog.LOADS, 'resource="vad",result!="ok"')
+_VAD_LOST: Final = _grew(catalog.LOSSES, 'resource="vad"')
+_NOT_TAKEN: Final = _grew(catalog.SENT_AGAIN, 'reason="NotTaken"')
+_NO_SLOT: Final = _grew(catalog.JOBS_REFUSED, 'cause="NoSlot"')
 #: From prometheus_client's ProcessCollector.
 _STARTED_AT: Final = "process_start_time_seconds"
-_READY: Final = figures.READY.name
-_FREE: Final = f"sum (({figures.SLOTS.name} - {figures.SLOTS_USED.name}) * {_READY})"
+_READY: Final = catalog.READY.name
+_FREE: Final = f"sum (({catalog.SLOTS.name} - {catalog.SLOTS_USED.name}) * {_READY})"
 
 ALERTS: Final = (
     Alert(
         name="InterviewsNotServed",
-        expr=f"sum({figures.READY.name}) < 1 or absent({figures.READY.name})",
+        expr=f"sum({catalog.READY.name}) < 1 or absent({catalog.READY.name})",
         wait="2m",
         severity="page",
         summary="No worker takes interviews.",
@@ -96,8 +96,8 @@ ALERTS: Final = (
     Alert(
         # A dead worker takes its jobs and counters with it, so no other alert would report it.
         name="InterviewWorkerDied",
-        expr=f"(max_over_time({figures.SLOTS_USED.name}[5m]) > 0"
-        f" unless max_over_time({figures.DRAINING.name}[5m]) > 0)"
+        expr=f"(max_over_time({catalog.SLOTS_USED.name}[5m]) > 0"
+        f" unless max_over_time({catalog.DRAINING.name}[5m]) > 0)"
         f" and (changes({_STARTED_AT}[5m]) > 0"
         f" or (last_over_time({_STARTED_AT}[5m]) unless {_STARTED_AT}))",
         severity="page",
@@ -130,8 +130,8 @@ ALERTS: Final = (
     ),
     Alert(
         name="InterviewSlowStart",
-        expr=f'sum (rate({figures.START_SECONDS.name}_sum{{milestone="init_done"}}[{_WINDOW}]))'
-        f' / sum (rate({figures.START_SECONDS.name}_count{{milestone="init_done"}}[{_WINDOW}]))'
+        expr=f'sum (rate({catalog.START_SECONDS.name}_sum{{milestone="init_done"}}[{_WINDOW}]))'
+        f' / sum (rate({catalog.START_SECONDS.name}_count{{milestone="init_done"}}[{_WINDOW}]))'
         f" > {START_TARGET_S:g}",
         wait="5m",
         severity="ticket",
@@ -149,7 +149,7 @@ ALERTS: Final = (
     ),
     Alert(
         name="InterviewResourceLeaks",
-        expr=f"{_grew(figures.LEAKS, by='resource')} > 0",
+        expr=f"{_grew(catalog.LEAKS, by='resource')} > 0",
         severity="ticket",
         summary="{{ $labels.resource }} was not closed.",
         description="{{ $value | humanize }} in the last 15 minutes, found at the end of jobs; the "
@@ -157,7 +157,7 @@ ALERTS: Final = (
     ),
     Alert(
         name="InterviewJobUnresponsive",
-        expr=f"{figures.JOBS_UNRESPONSIVE.name} > 0",
+        expr=f"{catalog.JOBS_UNRESPONSIVE.name} > 0",
         wait="1m",
         severity="page",
         summary="{{ $value }} jobs of {{ $labels.instance }} give no sign of life.",
@@ -166,7 +166,7 @@ ALERTS: Final = (
     ),
     Alert(
         name="InterviewWorkerDisconnected",
-        expr=f'{figures.NOT_READY.name}{{what="livekit"}} == 1',
+        expr=f'{catalog.NOT_READY.name}{{what="livekit"}} == 1',
         # A worker exits after 130 s without a connection, and its metrics disappear.
         wait="1m",
         severity="page",
@@ -201,8 +201,8 @@ ALERTS: Final = (
     ),
     Alert(
         name="InterviewsDegraded",
-        expr=f"sum by (resource) ({figures.JOBS_DEGRADED.name})"
-        f' / on () group_left () sum ({figures.JOBS_RUNNING.name}{{state="RUNNING"}}) > 0.5',
+        expr=f"sum by (resource) ({catalog.JOBS_DEGRADED.name})"
+        f' / on () group_left () sum ({catalog.JOBS_RUNNING.name}{{state="RUNNING"}}) > 0.5',
         wait="10m",
         severity="ticket",
         summary="More than half of the interviews go on without {{ $labels.resource }}.",
@@ -210,7 +210,7 @@ ALERTS: Final = (
     ),
     Alert(
         name="InterviewShippingLag",
-        expr=f"{figures.SHIPPING_LAG.name} > {_SHIPPING_S}",
+        expr=f"{catalog.SHIPPING_LAG.name} > {_SHIPPING_S}",
         wait="5m",
         severity="ticket",
         summary="Journals of {{ $labels.instance }} wait for the database.",
@@ -218,7 +218,7 @@ ALERTS: Final = (
     ),
     Alert(
         name="InterviewDiskFull",
-        expr=f"{figures.DISK_FREE.name} < {_LEAST_DISK}",
+        expr=f"{catalog.DISK_FREE.name} < {_LEAST_DISK}",
         wait="5m",
         severity="page",
         summary="{{ $labels.instance }} has {{ $value | humanize1024 }}B left for journals.",

@@ -14,8 +14,8 @@ from typing import Any, Final
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
-from worker.telemetry.observer import Observer
-from worker.telemetry.status import WorkerStatus
+from worker.telemetry.job_observer import Observer
+from worker.telemetry.worker_status import WorkerStatus
 
 logger = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from worker.settings import Settings
-from worker.telemetry.privacy import QuotingDebug, Redaction, exception_text
+from worker.config.settings import Settings
+from worker.telemetry.redaction import QuotingDebug, Redaction, exception_text
 
 if TYPE_CHECKING:
     from structlog.typing import ExcInfo

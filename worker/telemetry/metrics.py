@@ -20,8 +20,8 @@ from prometheus_client import (
 )
 
 from states import Event, State, Status
-from worker.telemetry import figures
-from worker.telemetry.figures import FIGURES, Figure
+from worker.telemetry import catalog
+from worker.telemetry.catalog import FIGURES, Figure
 from worker.telemetry.job_view import JobView
 
 logger = logging.getLogger(__name__)
@@ -120,21 +120,21 @@ class Metrics:
     def _degraded_until(self, view: JobView, t: float) -> None:
         if view.degraded and view.outcome is None:
             for resource in view.missing:
-                self.count(figures.DEGRADED_SECONDS, resource, by=t - view.last_t)
+                self.count(catalog.DEGRADED_SECONDS, resource, by=t - view.last_t)
 
     def _transition(self, view: JobView, record: Mapping[str, Any]) -> None:
         source, t = record.get("from"), float(record["t"])
         if source is not None:
-            self.observe(figures.STATE_SECONDS, t - view.since_t, str(source))
+            self.observe(catalog.STATE_SECONDS, t - view.since_t, str(source))
         if record.get("event") == Event.BUDGET_SPENT:
-            self.count(figures.TIMEOUTS, str(source))
+            self.count(catalog.TIMEOUTS, str(source))
         if record["to"] == State.CONNECTED:
-            self.observe(figures.START_SECONDS, t, "ctx_connected")
+            self.observe(catalog.START_SECONDS, t, "ctx_connected")
         if record["to"] == State.RUNNING:
-            self.observe(figures.START_SECONDS, t, "init_done")
+            self.observe(catalog.START_SECONDS, t, "init_done")
         if record["to"] == State.CLOSED:
             outcome = view.outcome or str(record.get("outcome"))
-            self.count(figures.JOBS_ENDED, outcome, view.reason or str(record.get("reason")))
+            self.count(catalog.JOBS_ENDED, outcome, view.reason or str(record.get("reason")))
 
     def _step(self, view: JobView, record: Mapping[str, Any]) -> None:
         name, ok = str(record["name"]), bool(record["ok"])
@@ -142,47 +142,47 @@ class Metrics:
             self._load(name.removeprefix(_LOAD).removesuffix(_LATE), record)
         elif name.startswith(_CLOSE):
             if not ok:
-                self.count(figures.LEAKS, name.removeprefix(_CLOSE))
+                self.count(catalog.LEAKS, name.removeprefix(_CLOSE))
         elif not ok and view.outcome is not None:
-            self.count(figures.CLOSING_FAILURES, name)
+            self.count(catalog.CLOSING_FAILURES, name)
 
     def _load(self, resource: str, record: Mapping[str, Any]) -> None:
         late = record["reason"] == "LoadTimeout"
         result = "ok" if record["ok"] else "late" if late else "failed"
-        self.count(figures.LOADS, resource, result)
-        self.count(figures.LOAD_ATTEMPTS, resource, by=float(record["attempts"]))
+        self.count(catalog.LOADS, resource, result)
+        self.count(catalog.LOAD_ATTEMPTS, resource, by=float(record["attempts"]))
         if not late:
-            self.observe(figures.LOAD_SECONDS, float(record["elapsed_ms"]) / 1000, resource)
+            self.observe(catalog.LOAD_SECONDS, float(record["elapsed_ms"]) / 1000, resource)
 
     def _condition(self, view: JobView, record: Mapping[str, Any]) -> None:
         resource, status = str(record["resource"]), str(record["status"])
         before, _ = view.conditions.get(resource, (None, ""))
         if status == Status.LOST and before == Status.READY:
-            self.count(figures.LOSSES, resource, str(record["reason"]))
+            self.count(catalog.LOSSES, resource, str(record["reason"]))
         if status == Status.READY and before == Status.LOST:
-            self.count(figures.RECOVERIES, resource)
+            self.count(catalog.RECOVERIES, resource)
         if record["reason"] == "Fallback":
-            self.count(figures.FALLBACKS, resource)
+            self.count(catalog.FALLBACKS, resource)
 
     def _turn(self, view: JobView, record: Mapping[str, Any]) -> None:
         interrupted = "yes" if record["interrupted"] else "no"
-        self.count(figures.TURNS, str(record["speaker"]), interrupted)
+        self.count(catalog.TURNS, str(record["speaker"]), interrupted)
         for part, seconds in (record.get("latency") or {}).items():
-            self.observe(figures.TURN_SECONDS, float(seconds), str(part))
+            self.observe(catalog.TURN_SECONDS, float(seconds), str(part))
 
     def _fault(self, view: JobView, record: Mapping[str, Any]) -> None:
         where, error = str(record["where"]), str(record["error"])
         resource, _, provider = where.partition(".")
         if "rung" in record:
-            self.count(figures.RUNGS, str(record["rung"]))
-            self.observe(figures.SILENCE_SECONDS, float(record["silent_s"]))
+            self.count(catalog.RUNGS, str(record["rung"]))
+            self.observe(catalog.SILENCE_SECONDS, float(record["silent_s"]))
         elif error == "LoopStalled":
-            self.count(figures.LOOP_STALLS)
-            self.count(figures.LOOP_STALL_SECONDS, by=float(record["stalled_s"]))
+            self.count(catalog.LOOP_STALLS)
+            self.count(catalog.LOOP_STALL_SECONDS, by=float(record["stalled_s"]))
         elif provider and resource in _RESOURCES:
-            self.count(figures.PROVIDER_FAILURES, resource, provider, error)
+            self.count(catalog.PROVIDER_FAILURES, resource, provider, error)
         else:
-            self.count(figures.FAULTS, where, error)
+            self.count(catalog.FAULTS, where, error)
 
     # --- all jobs ---------------------------------------------------------------------------------
 
@@ -195,9 +195,9 @@ class Metrics:
                 states[view.state] += 1
             for resource in view.missing if view.degraded else ():
                 missing[resource] = missing.get(resource, 0.0) + 1
-        self.show_each(figures.JOBS_RUNNING, states)
-        self.show_each(figures.JOBS_DEGRADED, missing)
-        self.show(figures.JOBS_UNRESPONSIVE, unresponsive)
+        self.show_each(catalog.JOBS_RUNNING, states)
+        self.show_each(catalog.JOBS_DEGRADED, missing)
+        self.show(catalog.JOBS_UNRESPONSIVE, unresponsive)
 
 
 _HANDLERS = {

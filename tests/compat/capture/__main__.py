@@ -24,12 +24,12 @@ from tests.compat.capture.sent import more_metadata
 from tests.compat.capture.talks import PLAN
 from tests.compat.capture.world import World
 from tests.compat.capture.written import Fixture
-from worker.demo.candidate import CandidateTimeout
-from worker.demo.livekit_server import LiveKitServer, find_or_build
-from worker.store.embedded import EmbeddedPostgres
-from worker.store.embedded_layout import Layout
+from worker.simulation.livekit_server import LiveKitServer, find_or_build
+from worker.simulation.room_candidate import CandidateTimeout
+from worker.store.database import Database
+from worker.store.embedded.client import EmbeddedPostgres
+from worker.store.embedded.layout import Layout
 from worker.store.migrate import MIGRATE_BUDGET_S, migrate
-from worker.store.pool import Database
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from worker.interview.application import InterviewApplication
 
 if TYPE_CHECKING:
-    from worker.job_handle import JobHandle
+    from worker.job.handle import JobHandle
 
 
 class Done(InterviewApplication):

@@ -15,9 +15,9 @@ from tests.compat.capture.written import write_json
 from tests.support.paths import REPOSITORY
 from worker.cli.app import app
 from worker.cli.common import ExitCode
-from worker.settings import Settings, shown, variable_of
+from worker.config.settings import Settings, shown, variable_of
 from worker.store.interviews import InterviewStatus
-from worker.telemetry.figures import FIGURES
+from worker.telemetry.catalog import FIGURES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 from tests.compat.capture.talks import PLAN, speak, write_answers
 from tests.compat.capture.world import Worker, World
-from worker import rooms
-from worker.dispatch_metadata import without_plan
+from worker.continuity.dispatch_metadata import without_plan
+from worker.livekit_api import rooms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

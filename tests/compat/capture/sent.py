@@ -7,7 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tests.compat.capture.talks import PLAN
-from worker.dispatch_metadata import MAX_METADATA_BYTES, dispatch_metadata, metadata_after
+from worker.continuity.dispatch_metadata import (
+    MAX_METADATA_BYTES,
+    dispatch_metadata,
+    metadata_after,
+)
 from worker.store.interviews import Interview, InterviewStatus
 
 if TYPE_CHECKING:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from worker.demo.conversation import hold_conversation
 from worker.demo.script import CandidateScript
-from worker.demo.voice import LocalVoice
-from worker.interview.plan import Plan, Question
+from worker.interview.plan.plan import Plan, Question
+from worker.simulation.conversation import hold_conversation
+from worker.simulation.voice import LocalVoice
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tests.compat.capture.world import World
-    from worker.demo.candidate import Candidate
+    from worker.simulation.room_candidate import Candidate
 
 PLAN = Plan(
     title="Two short questions",

@@ -17,19 +17,19 @@ from states.journal import read_records
 from tests.support.environment import environment
 from tests.support.live.waiting import eventually
 from tests.support.paths import REPOSITORY
-from worker import rooms
-from worker.demo.candidate import Candidate
-from worker.demo.child_process import start_child
-from worker.dispatch_metadata import dispatch_metadata
-from worker.livekit_api import calling
+from worker.continuity.dispatch_metadata import dispatch_metadata
+from worker.livekit_api import rooms
+from worker.livekit_api.client import calling
+from worker.simulation.child_process import start_child
+from worker.simulation.room_candidate import Candidate
 from worker.store.interviews import Interview, create_interview
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
-    from worker.demo.livekit_server import LiveKitServer
-    from worker.interview.plan import Plan
-    from worker.store.pool import Database
+    from worker.interview.plan.plan import Plan
+    from worker.simulation.livekit_server import LiveKitServer
+    from worker.store.database import Database
 
 
 T = TypeVar("T")

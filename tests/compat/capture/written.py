@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from states import History
 from states.journal import read_records
-from worker.dispatch_metadata import read_follows, read_metadata, read_turns
-from worker.interview.plan import Plan
-from worker.interview.planned_lines import planned_lines
-from worker.interview.said import from_data
-from worker.settings import Settings
-from worker.speech.chain_tts_stream import sentences_of
-from worker.speech.prepared import name_of, voices_of
-from worker.store.embedded_layout import Layout, programs
+from worker.config.settings import Settings
+from worker.continuity.dispatch_metadata import read_follows, read_metadata, read_turns
+from worker.interview.plan.plan import Plan
+from worker.interview.plan.spoken_lines import planned_lines
+from worker.interview.turn_codec import from_data
+from worker.speech.tts.cache import name_of, voices_of
+from worker.speech.tts.fallback_stream import sentences_of
+from worker.store.embedded.layout import Layout, programs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

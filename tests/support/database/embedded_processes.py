@@ -10,9 +10,9 @@ from pathlib import Path
 import psutil
 from filelock import FileLock
 
-from worker.store.embedded_layout import Layout
+from worker.store.embedded.layout import Layout
 
-_KEEPER = "worker.store.embedded_keeper"
+_KEEPER = "worker.store.embedded.supervisor"
 
 
 def processes_of(data_dir: Path) -> dict[str, psutil.Process]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from worker.store.leases import Holder, keep_lease
 
 if TYPE_CHECKING:
-    from worker.store.pool import Database
+    from worker.store.database import Database
 
 LEASE_S = 8.0
 

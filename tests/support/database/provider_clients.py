@@ -14,15 +14,15 @@ from livekit.plugins import deepgram, elevenlabs, openai
 from tests.stand_ins.deepgram import DeepgramStandIn
 from tests.stand_ins.elevenlabs import ElevenLabsStandIn
 from tests.stand_ins.openai import OpenAIStandIn
-from worker.speech import audio
-from worker.speech.frames import frame_of
+from worker.audio import dsp
+from worker.audio.frames import frame_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from livekit.agents import stt
 
-    from worker.speech.audio import Floats, Pcm
+    from worker.audio.dsp import Floats, Pcm
 
 RATE = 16_000
 ONCE = APIConnectOptions(max_retry=0)
@@ -58,7 +58,7 @@ def hears(text: str) -> Any:
 
 def a_second_of_sound(_: str) -> Floats:
     """Synthesise any text as one second of sound."""
-    return audio.to_float(tone(1.0, sample_rate=24_000))
+    return dsp.to_float(tone(1.0, sample_rate=24_000))
 
 
 @asynccontextmanager

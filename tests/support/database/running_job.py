@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from states import Condition, Event, Lifecycle, MemoryJournal, Status
 
 if TYPE_CHECKING:
-    from worker.resources.base import LoadReport
+    from worker.resources.resource import LoadReport
 
 HEADER: dict[str, Any] = {
     "job_id": "AJ_1",

@@ -14,7 +14,7 @@ from tests.stand_ins.faults import Fault
 from tests.stand_ins.openai import OpenAIStandIn
 from tests.stand_ins.tcp_proxy import TcpProxy
 from tests.support.live import broken_plugins
-from worker.store.embedded import EmbeddedPostgres
+from worker.store.embedded.client import EmbeddedPostgres
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from livekit import rtc
 
-    from worker.demo.candidate import Candidate
+    from worker.simulation.room_candidate import Candidate
 
 
 @dataclass(frozen=True, kw_only=True)

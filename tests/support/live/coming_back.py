@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tests.support.live.one_question import is_running
 from tests.support.live.running_worker import RunningWorker
 from tests.support.live.waiting import PATIENCE_S, answered
-from worker.demo.livekit_server import LiveKitServer
+from worker.simulation.livekit_server import LiveKitServer
 from worker.store.interviews import get_interview, turns_of
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from states import History
-    from worker.demo.candidate import Candidate
+    from worker.simulation.room_candidate import Candidate
     from worker.store.interviews import Interview
 
 COMES_BACK = {"INTERVIEW_REDISPATCH_TRIES": "4"}

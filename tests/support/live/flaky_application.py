@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from worker.interview.application import InterviewApplication
-from worker.resources.base import Resource
 from worker.resources.bootstrap import AgentResources
+from worker.resources.resource import Resource
 
 
 class FlakyApplication(InterviewApplication):

@@ -7,11 +7,11 @@ import re
 from itertools import combinations, product
 from typing import TYPE_CHECKING
 
+from worker.audio.dsp import to_float, trim_silence
 from worker.speech import local_models
-from worker.speech.audio import to_float, trim_silence
 
 if TYPE_CHECKING:
-    from worker.demo.candidate import Candidate
+    from worker.simulation.room_candidate import Candidate
 
 #: Maximum share of wrong words. The bundled recogniser was measured at 1-4 % on recorded voices,
 #: and a machine under load adds to that.

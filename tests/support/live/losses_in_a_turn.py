@@ -17,15 +17,15 @@ from tests.support.live.one_question import ANSWER
 from tests.support.live.one_question import PLAN as ONE_QUESTION
 from tests.support.live.silences import OurTurn, spans_in
 from tests.support.live.waiting import PATIENCE_S, eventually
-from worker.demo.voice import LocalVoice
-from worker.interview.clips import ClipName
-from worker.interview.plan import Question
+from worker.clips.recordings import ClipName
+from worker.interview.plan.plan import Question
+from worker.simulation.voice import LocalVoice
 
 if TYPE_CHECKING:
     from tests.support.live.breakable import Parts
     from tests.support.live.losses import Loss
     from tests.support.live.running_worker import RunningWorker
-    from worker.demo.candidate import Candidate
+    from worker.simulation.room_candidate import Candidate
     from worker.store.interviews import Interview
 
 FIRST = ONE_QUESTION.questions[0]

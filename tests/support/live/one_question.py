@@ -9,7 +9,7 @@ import psutil
 
 from states import State
 from worker.demo.script import CandidateScript
-from worker.interview.plan import Plan, Question
+from worker.interview.plan.plan import Plan, Question
 
 if TYPE_CHECKING:
     from states import History

@@ -22,18 +22,18 @@ from tests.support.environment import environment
 from tests.support.folders import new_folder
 from tests.support.live.waiting import PATIENCE_S, eventually
 from tests.support.live.worker_files import WorkerJournals, WorkerLog
-from worker import rooms
-from worker.demo.candidate import Candidate
-from worker.demo.child_process import start_child
-from worker.store.embedded import EmbeddedPostgres
+from worker.livekit_api import rooms
+from worker.simulation.child_process import start_child
+from worker.simulation.room_candidate import Candidate
+from worker.store.database import Database
+from worker.store.embedded.client import EmbeddedPostgres
 from worker.store.interviews import Interview, create_interview
-from worker.store.pool import Database
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
-    from worker.demo.livekit_server import LiveKitServer
-    from worker.interview.plan import Plan
+    from worker.interview.plan.plan import Plan
+    from worker.simulation.livekit_server import LiveKitServer
 
 #: Starts a worker with the test's own settings; the worker ends with the test.
 StartWorker: TypeAlias = "Callable[[Mapping[str, str]], Awaitable[RunningWorker]]"

@@ -9,7 +9,7 @@ from states import Outcome, Reason
 from states.testing import assert_outcome
 from tests.support.live.heard import MOST_WORD_ERRORS, heard_by, word_error_rate
 from tests.support.live.one_question import ANSWER, SCRIPT, is_gone
-from worker.demo.conversation import hold_conversation
+from worker.simulation.conversation import hold_conversation
 
 if TYPE_CHECKING:
     from collections.abc import Callable

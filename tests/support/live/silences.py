@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from worker.demo.hearing import SAMPLE_RATE, AudibleSpan, LevelMeter
+from worker.simulation.audio_analysis import SAMPLE_RATE, AudibleSpan, LevelMeter
 
 if TYPE_CHECKING:
-    from worker.speech.audio import Pcm
+    from worker.audio.dsp import Pcm
 
 _FRAME = SAMPLE_RATE // 100
 

@@ -10,7 +10,7 @@ from states import Conditions, Event
 from tests.support.virtual.async_steps import done
 from tests.support.virtual.job_parts import FakeStage, fake_context
 from worker.interview.orchestrator import Move, Said
-from worker.interview.plan import Plan, Question
+from worker.interview.plan.plan import Plan, Question
 
 START = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
 LONG = "a long answer of more than eight words in all of it"

@@ -14,23 +14,23 @@ from livekit.agents import Agent, AgentSession, JobContext
 
 from states import Event, History, Outcome, Reason
 from tests.support.virtual.async_steps import done, for_ever
-from worker.interview.clips import ClipName, load_clip
-from worker.job import Job
-from worker.job_handle import JobHandle
-from worker.reach import Reach
-from worker.resources.base import Resource
-from worker.settings import Settings
-from worker.speech.clip import Clip
-from worker.speech.line import Line
-from worker.speech.sinks import QUEUE_S
+from worker.audio.clip import Clip
+from worker.audio.output import Line
+from worker.audio.sinks import QUEUE_S
+from worker.clips.recordings import ClipName, load_clip
+from worker.config.settings import Settings
+from worker.job.handle import JobHandle
+from worker.job.job import Job
+from worker.resources.resource import Resource
+from worker.transport.outbound_monitor import Reach
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from livekit import rtc
 
+    from worker.audio.sinks import Sink
     from worker.resources.bootstrap import AgentResources
-    from worker.speech.sinks import Sink
 
 JOB_ID = "AJ_test"
 

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from worker.speech.clip import Clip
-from worker.speech.frames import frame_of, samples_of
-from worker.speech.line import Line
-from worker.speech.sinks import QUEUE_S
+from worker.audio.clip import Clip
+from worker.audio.frames import frame_of, samples_of
+from worker.audio.output import Line
+from worker.audio.sinks import QUEUE_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from livekit import rtc
 
-    from worker.speech.audio import Pcm
+    from worker.audio.dsp import Pcm
 
 RATE = 24_000
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tests.support.virtual.job_parts import FastSink
-from worker.speech.frames import samples_of
-from worker.speech.playhead import Playhead
-from worker.speech.sinks import LONG_QUEUE_S
+from worker.audio.frames import samples_of
+from worker.audio.playhead import Playhead
+from worker.audio.sinks import LONG_QUEUE_S
 
 if TYPE_CHECKING:
     from livekit import rtc
 
-    from worker.speech.audio import Pcm
+    from worker.audio.dsp import Pcm
 
 RATE = 24_000
 

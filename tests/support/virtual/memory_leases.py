@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, cast
 
-from worker.livekit_api import LiveKitUnreachable
+from worker.livekit_api.client import LiveKitUnreachable
 from worker.store.errors import DatabaseUnavailable
 from worker.store.leases import Holder, LeaseHeld
-from worker.store.stranded import LEASE_EXPIRED, NOT_TAKEN, Stranded
+from worker.store.orphans import LEASE_EXPIRED, NOT_TAKEN, Stranded
 
 LEASE_S = 3.0
 JOIN_S = 10.0

@@ -11,8 +11,8 @@ from typing import Any
 from livekit.agents import APIConnectionError, APIStatusError
 
 from tests.support.virtual.provider_fakes import Closable
-from worker.providers.breaker import Breaker
-from worker.providers.chain import ProviderChain
+from worker.fallback.chain import ProviderChain
+from worker.fallback.shared_breaker import Breaker
 
 AWAY = APIConnectionError()
 KEY_REFUSED = APIStatusError("no", status_code=401)

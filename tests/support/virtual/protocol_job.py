@@ -13,9 +13,9 @@ from states import Event, Lifecycle, MemoryJournal, State
 from states.testing import loaded, pending
 from tests.support.virtual.memory_leases import LEASE_S
 from tests.support.virtual.protocol_parts import Process
-from worker.continuity.lease import JobLease
-from worker.resources.base import LoadFailed
-from worker.shipping import LiveShipper
+from worker.continuity.job_lease import JobLease
+from worker.journal.shipper import LiveShipper
+from worker.resources.resource import LoadFailed
 
 if TYPE_CHECKING:
     from tests.support.virtual.protocol_world import Worker, World

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from tests.support.virtual.memory_leases import MemoryLeases
-from worker.store.stranded import Stranded
+from worker.store.orphans import Stranded
 
 _KILLED: Final = "ProcessKilled"
 

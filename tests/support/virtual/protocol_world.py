@@ -21,12 +21,12 @@ from states import Event, MemoryJournal, State
 from tests.support.virtual.memory_leases import CANDIDATE
 from tests.support.virtual.protocol_job import Job
 from tests.support.virtual.protocol_parts import Leases, Process, now_s
-from worker.continuity.rescue import Rescue
+from worker.continuity.redispatch import Rescue
 from worker.continuity.watcher import Watcher
-from worker.livekit_api import LiveKitUnreachable
+from worker.livekit_api.client import LiveKitUnreachable
 from worker.store.errors import DatabaseError, DatabaseUnavailable
 from worker.store.leases import LeaseHeld
-from worker.store.stranded import Stranded
+from worker.store.orphans import Stranded
 
 WATCH_S: Final = 0.5
 RENEW_S: Final = 0.5

@@ -11,7 +11,7 @@ from livekit import rtc
 from livekit.agents import llm, stt, tts, utils
 from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, NOT_GIVEN, APIConnectOptions
 
-from worker.providers.chain import ProviderChain
+from worker.fallback.chain import ProviderChain
 
 #: Returns the provider's next result: an error to raise, or None for success.
 Fate = Callable[[], BaseException | None]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from worker.resources.base import LoadReport, Resource
 from worker.resources.bootstrap import AgentResources, bootstrap_resources
+from worker.resources.resource import LoadReport, Resource
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

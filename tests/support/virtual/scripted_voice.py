@@ -16,14 +16,14 @@ from livekit.agents.types import (
 from livekit.agents.voice.io import TimedString
 
 from tests.support.virtual.provider_fakes import chain_of
-from worker.providers.chain import ProviderChain
-from worker.speech.chain_tts import SAMPLE_RATE, ChainTTS
-from worker.speech.frames import frame_of, samples_of
+from worker.audio.frames import frame_of, samples_of
+from worker.fallback.chain import ProviderChain
+from worker.speech.tts.fallback import SAMPLE_RATE, ChainTTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from worker.speech.audio import Pcm
+    from worker.audio.dsp import Pcm
 
 
 @dataclass(frozen=True)

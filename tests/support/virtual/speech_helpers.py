@@ -7,22 +7,23 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from worker.speech import audio, local_models
-from worker.speech.frames import frame_of, resampled
+from worker.audio import dsp
+from worker.audio.frames import frame_of, resampled
+from worker.speech import local_models
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from livekit import rtc
 
-    from worker.speech.audio import Pcm
+    from worker.audio.dsp import Pcm
 
 STT_RATE = local_models.STT_SAMPLE_RATE
 
 
 def spoken(text: str, *, sample_rate: int = STT_RATE) -> Pcm:
     """Return a text as spoken by the local voice."""
-    pcm = audio.to_pcm(local_models.synthesize(text))
+    pcm = dsp.to_pcm(local_models.synthesize(text))
     return resampled(pcm, local_models.TTS_SAMPLE_RATE, sample_rate)
 
 

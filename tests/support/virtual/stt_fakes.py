@@ -16,8 +16,8 @@ from livekit.agents import stt, vad
 from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, NOT_GIVEN, APIConnectOptions
 
 from tests.support.virtual.provider_fakes import WORKS, Closable, Fate
-from worker.speech.chain_stt import ChainSTT
-from worker.speech.frames import frame_of, samples_of
+from worker.audio.frames import frame_of, samples_of
+from worker.speech.stt.fallback import ChainSTT
 
 RATE = 16_000
 #: Seconds of a frame that livekit-agents takes from a room, as in

@@ -9,8 +9,8 @@ from livekit.agents import vad
 from states import Condition, Status
 from tests.support.virtual.provider_fakes import chain_of
 from tests.support.virtual.stt_fakes import CountingSTT, Listener, LoudnessVAD
-from worker.providers.chain import ProviderChain
-from worker.speech.chain_stt import ChainSTT
+from worker.fallback.chain import ProviderChain
+from worker.speech.stt.fallback import ChainSTT
 
 #: The words of one answer.
 ANSWER = list(range(1, 11))

@@ -23,21 +23,21 @@ from tests.support.virtual.job_parts import (
     fake_context,
     settings_in,
 )
-from worker.interview.interviewer import Interviewer
-from worker.interview.ladder import TurnLadder
+from worker.audio.frames import frame_of, samples_of
+from worker.interview.conversation.end_conditions import Watch
+from worker.interview.conversation.interviewer import Interviewer
 from worker.interview.orchestrator import Said
 from worker.interview.orchestrator_llm import OrchestratorLLM
-from worker.interview.outages import Outages
-from worker.interview.watch import Watch
-from worker.reach import Reach
-from worker.speech.frames import frame_of, samples_of
+from worker.interview.recovery.reconnect import Outages
+from worker.interview.recovery.stuck_turn_ladder import TurnLadder
+from worker.transport.outbound_monitor import Reach
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from livekit import rtc
 
-    from worker.job import Job
+    from worker.job.job import Job
 
 RATE = 24_000
 PLAN = plan_of(question(0), question(1))

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from worker.speech.audio import Pcm
+    from worker.audio.dsp import Pcm
 
 
 class FakeTurnModel:

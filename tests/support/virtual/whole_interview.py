@@ -31,11 +31,11 @@ from tests.support.virtual.scripted_voice import ScriptedTTS, Sound
 from tests.support.virtual.stt_fakes import FRAME_S, CountingSTT, LoudnessVAD, quiet, spoken
 from tests.support.virtual.stuck_parts import Ear
 from worker import faults
-from worker.application import Dispatch
+from worker.clips.recordings import ClipName
 from worker.faults.grammar import parse
 from worker.interview.application import InterviewApplication
-from worker.interview.clips import ClipName
-from worker.job import Job
+from worker.job.application import Dispatch
+from worker.job.job import Job
 from worker.resources import database, speech
 from worker.store.errors import DatabaseUnavailable
 from worker.store.interviews import Interview, InterviewStatus

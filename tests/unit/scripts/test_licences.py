@@ -28,7 +28,7 @@ from scripts.licences.judged import (
 )
 from scripts.licences.page import PATH, licences_page
 from tests.support.paths import REPOSITORY
-from worker.interview.clips import ClipName
+from worker.clips.recordings import ClipName
 
 NOTICE = (REPOSITORY / "NOTICE").read_text(encoding="utf-8")
 JUDGED_HERE = pytest.mark.skipif(

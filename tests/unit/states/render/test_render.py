@@ -22,7 +22,7 @@ from states.render.scene import Line
 from states.render.view import View, view
 from tests.support.paths import REPOSITORY
 from tests.support.virtual.drawn_texts import assert_texts_can_be_read
-from worker.resources.losses import meanings
+from worker.resources.consequences import meanings
 
 DIAGRAMS = REPOSITORY / "diagrams"
 Writer = Callable[..., str]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.support.live.silences import OurTurn, spans_in
-from worker.demo.hearing import SAMPLE_RATE, AudibleSpan
+from worker.simulation.audio_analysis import SAMPLE_RATE, AudibleSpan
 
 
 def test_silence_is_told_from_sound_in_a_recording() -> None:

@@ -26,9 +26,10 @@ from worker.cli.common import (
     run,
     write_out,
 )
-from worker.interview.plan import PlanError
-from worker.interview.plan_rules import PlanProblem
-from worker.livekit_api import LiveKitError, LiveKitKeyRefused, LiveKitUrlInvalid
+from worker.config.settings import SettingsInvalid
+from worker.interview.plan.plan import PlanError
+from worker.interview.plan.validation import PlanProblem
+from worker.livekit_api.client import LiveKitError, LiveKitKeyRefused, LiveKitUrlInvalid
 from worker.operations.errors import (
     InterviewerPresent,
     InterviewNotFound,
@@ -37,9 +38,8 @@ from worker.operations.errors import (
     LiveKitNotConfigured,
 )
 from worker.operations.interviews import livekit_access
-from worker.settings import SettingsInvalid
-from worker.store.embedded import EmbeddedPostgres
-from worker.store.embedded_layout import EmbeddedPostgresError
+from worker.store.embedded.client import EmbeddedPostgres
+from worker.store.embedded.layout import EmbeddedPostgresError
 from worker.store.errors import DatabaseOperationFailed, DatabaseUnavailable
 from worker.store.interviews import InterviewExists, InterviewIdInvalid
 from worker.store.migrate import MigrationChanged, SchemaTooNew

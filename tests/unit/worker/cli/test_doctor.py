@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 
 from worker.cli.app import app
 from worker.doctor import registry
-from worker.doctor.examination import Check
-from worker.doctor.findings import Finding, fine, warning, wrong
-from worker.doctor.visit import Visit
+from worker.doctor.context import Visit
+from worker.doctor.finding import Finding, fine, warning, wrong
+from worker.doctor.runner import Check
 
 
 @pytest.fixture(autouse=True)

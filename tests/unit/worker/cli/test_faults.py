@@ -7,7 +7,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from worker import readme
+from scripts import readme
 from worker.cli.app import app
 from worker.faults.points import POINTS, Kind
 

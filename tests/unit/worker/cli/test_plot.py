@@ -18,11 +18,11 @@ from states.examples import degraded, failed, healthy
 from states.testing import run_virtual
 from states.timeline import startup
 from tests.support.virtual.job_parts import settings_in
-from worker.book import JobBook
 from worker.cli.app import app
 from worker.cli.common import ExitCode
 from worker.cli.starts import newest_journals
-from worker.resources.base import LoadReport
+from worker.job.recorder import JobBook
+from worker.resources.resource import LoadReport
 
 
 @pytest.fixture

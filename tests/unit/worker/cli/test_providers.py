@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from worker.cli.app import app
-from worker.providers.breaker import Breaker, BreakerRecord
+from worker.fallback.shared_breaker import Breaker, BreakerRecord
 
 
 @pytest.fixture

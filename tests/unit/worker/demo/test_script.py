@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from worker.demo.script import ANSWERS, GENERIC_ANSWER, CandidateScript
-from worker.demo.voice import split_at_pauses
-from worker.interview.plan import SAMPLE_PLAN, load_plan
+from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
+from worker.simulation.voice import split_at_pauses
 
 PLAN = load_plan(SAMPLE_PLAN)
 

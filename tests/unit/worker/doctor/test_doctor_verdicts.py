@@ -10,16 +10,16 @@ import pytest
 from livekit.rtc._proto import stats_pb2
 
 from tests.support.virtual.job_parts import settings_in
-from worker.doctor import machine
+from worker.doctor import host
 from worker.doctor.cgroup import Limits, limits_of_this_process
-from worker.doctor.contradictions import contradictions
+from worker.doctor.conflicts import contradictions
+from worker.doctor.context import Visit
 from worker.doctor.database import judge_connections, tables
+from worker.doctor.host import BASE_MB, JOB_MB
 from worker.doctor.livekit import judge_clock
-from worker.doctor.machine import BASE_MB, JOB_MB
 from worker.doctor.media import Way, judge, ways
 from worker.doctor.models import SENTENCE, judge_understood
 from worker.doctor.registry import checks_of
-from worker.doctor.visit import Visit
 
 GB = 1_000_000_000
 
@@ -174,16 +174,16 @@ def test_every_member_of_every_chain_has_a_check_and_no_name_comes_twice(tmp_pat
     ("free", "verdict"), [(5 * GB, "ok"), (GB // 2, "warning"), (GB // 20, "wrong")]
 )
 def test_a_disk_is_judged_by_its_free_space(free: int, verdict: str) -> None:
-    assert machine.judge_disk(free).verdict == verdict
+    assert host.judge_disk(free).verdict == verdict
 
 
 def test_a_disk_that_takes_no_more_files_is_a_warning() -> None:
-    assert machine.judge_disk(5 * GB, few_files=True).verdict == "warning"
+    assert host.judge_disk(5 * GB, few_files=True).verdict == "warning"
 
 
 @pytest.mark.parametrize(("ms", "verdict"), [(4, "ok"), (80, "warning"), (1200, "wrong")])
 def test_a_disk_is_judged_by_how_long_a_record_takes(ms: float, verdict: str) -> None:
-    assert machine.judge_fsync(ms).verdict == verdict
+    assert host.judge_fsync(ms).verdict == verdict
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_a_disk_is_judged_by_how_long_a_record_takes(ms: float, verdict: str) ->
 def test_the_limit_of_open_files_is_judged_against_the_processes(
     soft: int, hard: int, verdict: str, advice: str
 ) -> None:
-    finding = machine.judge_files(soft, hard, processes=6)
+    finding = host.judge_files(soft, hard, processes=6)
     assert finding.verdict == verdict
     assert finding.advice.startswith(advice)
 
@@ -206,7 +206,7 @@ def memory(
     limit_gb: float | None, *, total_gb: float = 8, free_gb: float = 6, slots: int = 4
 ) -> Any:
     limits = Limits(memory=None if limit_gb is None else int(limit_gb * GB), used=GB // 10)
-    return machine.judge_memory(limits, total=8 * GB, free=int(free_gb * GB), slots=4)
+    return host.judge_memory(limits, total=8 * GB, free=int(free_gb * GB), slots=4)
 
 
 def test_enough_memory_is_well() -> None:
@@ -235,7 +235,7 @@ def test_memory_that_others_use_now_is_a_warning() -> None:
     ("cpus", "slots", "verdict"), [(2, 4, "ok"), (0.5, 4, "warning"), (4, 9, "warning")]
 )
 def test_processors_are_judged_against_the_slots(cpus: float, slots: int, verdict: str) -> None:
-    assert machine.judge_cpus(cpus, slots).verdict == verdict
+    assert host.judge_cpus(cpus, slots).verdict == verdict
 
 
 def groups(folder: Path, membership: str, **files: str) -> Limits:
@@ -293,16 +293,16 @@ def test_a_system_without_control_groups_has_no_limits(tmp_path: Path) -> None:
 
 async def test_a_folder_that_cannot_be_written_is_wrong(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    finding = await machine.look_at_data_dir(Visit(settings_in(tmp_path / "file")))
+    finding = await host.look_at_data_dir(Visit(settings_in(tmp_path / "file")))
     assert finding.verdict == "wrong"
     assert "INTERVIEW_DATA_DIR" in finding.advice
 
 
 async def test_looking_at_the_disk_leaves_nothing_behind(tmp_path: Path) -> None:
     visit = Visit(settings_in(tmp_path))
-    await machine.look_at_data_dir(visit)
-    assert (await machine.look_at_disk(visit)).facts["free_bytes"] > 0
-    assert (await machine.look_at_fsync(visit)).facts["median_ms"] > 0
+    await host.look_at_data_dir(visit)
+    assert (await host.look_at_disk(visit)).facts["free_bytes"] > 0
+    assert (await host.look_at_fsync(visit)).facts["median_ms"] > 0
     assert list(visit.settings.journal_dir.iterdir()) == []
 
 
@@ -310,11 +310,11 @@ async def test_a_free_port_is_well(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     visit = Visit(settings_in(tmp_path, INTERVIEW_HTTP_PORT=port))
-    assert (await machine.look_at_port(visit)).found == f"127.0.0.1:{port} is free"
+    assert (await host.look_at_port(visit)).found == f"127.0.0.1:{port} is free"
 
 
 async def test_an_address_that_is_not_this_machines_is_wrong(tmp_path: Path) -> None:
     settings = settings_in(
         tmp_path, INTERVIEW_HTTP_HOST="192.0.2.1", INTERVIEW_HTTP_TOKEN="t", INTERVIEW_HTTP_PORT=1
     )
-    assert "INTERVIEW_HTTP_HOST" in (await machine.look_at_port(Visit(settings))).advice
+    assert "INTERVIEW_HTTP_HOST" in (await host.look_at_port(Visit(settings))).advice

@@ -16,8 +16,8 @@ from livekit.protocol import agent, models
 
 from tests.support.virtual.job_parts import settings_in
 from worker.doctor import livekit
+from worker.doctor.context import Visit
 from worker.doctor.media import look_at_media
-from worker.doctor.visit import Visit
 
 KEY = "a-key"
 SECRET = "a-secret-of-at-least-thirty-two-characters"

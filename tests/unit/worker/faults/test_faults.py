@@ -18,7 +18,7 @@ from tests.support.virtual.async_steps import for_ever
 from worker import faults
 from worker.faults import FaultInjected
 from worker.faults.grammar import parse
-from worker.floor import Floor
+from worker.job.floor import Floor
 from worker.store.errors import is_transient
 
 if TYPE_CHECKING:

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from states import State
 from tests.support.paths import REPOSITORY
 from tests.support.virtual.job_parts import settings_in
-from worker import closing
+from worker.config.settings import Settings, SettingsInvalid
 from worker.faults.grammar import LONGEST_SLOW_S, Fault, FaultInvalid, parse
 from worker.faults.points import CLOSING_STEPS, OPERATIONS, POINTS, RESOURCES, Kind, Point
 from worker.interview.application import interview_resources
-from worker.settings import Settings, SettingsInvalid
+from worker.job import shutdown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -190,7 +190,7 @@ def test_every_point_of_the_table_stands_in_the_code_and_no_other() -> None:
 
 
 def test_the_steps_of_closing_are_those_of_the_table() -> None:
-    steps = [first_word(call) for call in calls("step", Path(closing.__file__).parent)]
+    steps = [first_word(call) for call in calls("step", Path(shutdown.__file__).parent)]
     assert sorted(filter(None, steps)) == sorted(CLOSING_STEPS)
 
 

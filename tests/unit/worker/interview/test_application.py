@@ -10,25 +10,25 @@ import pytest
 from states import Event, Reason
 from tests.support.virtual.interview_parts import WatchedJob, plan_of
 from tests.support.virtual.job_parts import settings_in
-from worker.application import Dispatch
-from worker.dispatch_metadata import MetadataInvalid, read_metadata
-from worker.interview import clips
+from worker.audio.clip import ClipMissing
+from worker.clips import recordings
+from worker.clips.recordings import ClipName
+from worker.continuity.dispatch_metadata import MetadataInvalid, read_metadata
 from worker.interview.application import (
     InterviewApplication,
     interview_resources,
 )
-from worker.interview.clips import ClipName
-from worker.interview.interviewer import Interviewer
+from worker.interview.conversation.end_conditions import Watch
+from worker.interview.conversation.interviewer import Interviewer
 from worker.interview.orchestrator_llm import OrchestratorLLM
-from worker.interview.watch import Watch
-from worker.resources.base import LoadFailed
+from worker.job.application import Dispatch
 from worker.resources.bootstrap import AgentResources
-from worker.speech.clip import ClipMissing
+from worker.resources.resource import LoadFailed
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from worker.job import Job
+    from worker.job.job import Job
 
 SNAPSHOT = plan_of().to_json()
 
@@ -149,7 +149,7 @@ async def test_nobody_but_the_interviews_candidate_is_listened_to(tmp_path: Path
 async def test_a_clip_that_is_missing_is_in_the_journal_and_keeps_no_session(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(clips._found, ClipName.BACK, ClipMissing(ClipName.BACK))
+    monkeypatch.setitem(recordings._found, ClipName.BACK, ClipMissing(ClipName.BACK))
     app, job = application(tmp_path), WatchedJob()
     refused: list[tuple[str, str]] = []
     job.book.refusal = lambda *refusal: refused.append(refusal)

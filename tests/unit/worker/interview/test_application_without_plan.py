@@ -11,15 +11,15 @@ import pytest
 from states import Outcome, Reason, Status
 from states.testing import assert_condition, assert_outcome
 from tests.support.virtual.job_parts import JOB_ID, Rig, TinyApplication, rig, settings_in
-from worker.application import Dispatch
+from worker.clips.recordings import ClipName
 from worker.interview.application import InterviewApplication
-from worker.interview.clips import ClipName
+from worker.job.application import Dispatch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from worker.resources.base import Resource
+    from worker.resources.resource import Resource
 
 pytestmark = pytest.mark.looptime
 

@@ -17,7 +17,7 @@ from worker.interview.orchestrator import (
 )
 
 if TYPE_CHECKING:
-    from worker.interview.plan import Plan
+    from worker.interview.plan.plan import Plan
 
 
 def moves(plan: Plan, talk: Talk, *answers: str) -> list[tuple[Role, str | None]]:

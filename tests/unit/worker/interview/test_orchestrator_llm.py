@@ -13,11 +13,11 @@ from states import Event
 from tests.support.virtual.interview_parts import LONG, START, plan_of, question
 from worker.interview.orchestrator import Role, Said
 from worker.interview.orchestrator_llm import OrchestratorLLM, OrchestratorNotReady
-from worker.resources.base import LoadFailed
+from worker.resources.resource import LoadFailed
 from worker.store.errors import DatabaseOperationFailed, DatabaseUnavailable
 
 if TYPE_CHECKING:
-    from worker.store.pool import Database
+    from worker.store.database import Database
 
 SNAPSHOT = plan_of().to_json()
 AWAY = DatabaseUnavailable("get_interview", OSError(), "postgresql://…")

@@ -20,7 +20,7 @@ from worker.interview.orchestrator import (
 )
 
 if TYPE_CHECKING:
-    from worker.interview.plan import Plan
+    from worker.interview.plan.plan import Plan
 
 
 # --- every interview ----------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from worker.interview.orchestrator_llm import OrchestratorLLM, Utterance
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from worker.interview.plan import Plan
+    from worker.interview.plan.plan import Plan
 
 pytestmark = pytest.mark.looptime
 

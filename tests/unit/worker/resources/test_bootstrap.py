@@ -10,8 +10,8 @@ import pytest
 from states import Event, Status
 from tests.support.virtual.async_steps import broken, deaf, for_ever
 from tests.support.virtual.resource_parts import Loads, now, resource
-from worker.resources.base import LoadFailed, Resource, Retry
 from worker.resources.bootstrap import AgentResources
+from worker.resources.resource import LoadFailed, Resource, Retry
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

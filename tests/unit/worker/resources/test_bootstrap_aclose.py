@@ -16,9 +16,9 @@ from tests.support.virtual.async_steps import (
     for_ever,
 )
 from tests.support.virtual.resource_parts import Loads, now, resource
-from worker.resources import base
-from worker.resources.base import LoadReport, Resource
+from worker.resources import resource as resource_module
 from worker.resources.bootstrap import AgentResources
+from worker.resources.resource import LoadReport, Resource
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -184,5 +184,5 @@ async def test_loaders_that_will_not_stop_leave_the_closers_their_time() -> None
     began = now()
     await loads.held.aclose(closers.report, budget_s=3.0)
     assert closers.reports["one"].ok
-    assert now() - began == pytest.approx(base._LOADER_STOP_S)
+    assert now() - began == pytest.approx(resource_module._LOADER_STOP_S)
     await end_what_is_left()

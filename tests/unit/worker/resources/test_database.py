@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.virtual.job_parts import settings_in
 from worker.resources.database import open_database
-from worker.store.connections import PoolLimits
+from worker.store.pool import PoolLimits
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,7 @@ import pytest
 from tests.support.virtual.resource_parts import Loads
 from worker.resources import speech
 from worker.resources.speech import vad_resource
-from worker.resources.vad import load_vad
+from worker.speech.vad.silero import load_vad
 
 
 @pytest.mark.row("S7", "S8")

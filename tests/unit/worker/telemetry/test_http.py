@@ -14,10 +14,10 @@ from typer.testing import CliRunner
 from tests.support.virtual.job_parts import settings_in
 from tests.support.virtual.journal_parts import START, write
 from worker.cli.app import app
-from worker.settings import SettingsInvalid
+from worker.config.settings import SettingsInvalid
 from worker.telemetry.http import TelemetryServer
-from worker.telemetry.observer import Observer
-from worker.telemetry.status import WorkerStatus
+from worker.telemetry.job_observer import Observer
+from worker.telemetry.worker_status import WorkerStatus
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -15,7 +15,7 @@ from livekit.agents.ipc.log_queue import LogQueueHandler
 
 from tests.support.virtual.job_parts import settings_in
 from worker.telemetry.logs import configure_logs, redact_job_logs
-from worker.telemetry.privacy import _PERSONAL_FIELDS
+from worker.telemetry.redaction import _PERSONAL_FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -1,0 +1,76 @@
+"""Record the bundled clips: `python -m scripts.record_clips [FOLDER]`.
+
+Run it after a change to the texts in `clips.py`, and commit the files it writes. It uses the
+local voice. Opus at 24 kbit/s keeps all clips together below 100 kB.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import av
+import numpy as np
+
+from worker.audio import dsp
+from worker.clips.recordings import ClipName
+from worker.speech import local_models
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+_BIT_RATE = 24_000
+_OPUS_RATE = 48_000
+# Peak amplitude of a clip, 0 to 1: -3 dB full scale, about as loud as cloud voices.
+_PEAK = 0.7
+
+
+def encode(pcm: npt.NDArray[np.int16], sample_rate: int) -> bytes:
+    """Encode 16-bit mono samples as Opus in Ogg, 24 kbit/s."""
+    target = io.BytesIO()
+    with av.open(target, mode="w", format="ogg") as container:
+        stream = container.add_stream("libopus", rate=_OPUS_RATE, layout="mono")
+        stream.bit_rate = _BIT_RATE
+        frame = av.AudioFrame.from_ndarray(pcm[np.newaxis, :], format="s16", layout="mono")
+        frame.sample_rate = sample_rate
+        resampler = av.AudioResampler(format="s16", layout="mono", rate=_OPUS_RATE)
+        for part in [*resampler.resample(frame), *resampler.resample(None), None]:
+            container.mux(stream.encode(part))
+    return target.getvalue()
+
+
+def record(name: ClipName) -> bytes:
+    """Synthesize the text of a clip with the local voice, and encode it.
+
+    Raises:
+        LocalSpeechUnavailable: the local voice is not available on this machine.
+    """
+    samples = local_models.synthesize(name.text)
+    pcm = dsp.to_pcm(samples * np.float32(_PEAK / np.abs(samples).max()))
+    return encode(pcm, local_models.TTS_SAMPLE_RATE)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Record every clip into the given folder, or into the package's own."""
+    parser = argparse.ArgumentParser(description="Record the bundled clips.")
+    parser.add_argument(
+        "folder",
+        nargs="?",
+        type=Path,
+        default=Path(__file__).parents[1] / "worker" / "clips",
+        help="where to",
+    )
+    folder: Path = parser.parse_args(arguments).folder
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ClipName:
+        recording = record(name)
+        (folder / f"{name.value}.opus").write_bytes(recording)
+        print(f"{name.value}.opus  {len(recording)} bytes")
+
+
+if __name__ == "__main__":
+    main()

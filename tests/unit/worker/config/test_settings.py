@@ -1,0 +1,267 @@
+"""The settings: their bounds, their sources, and their display."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pydantic import SecretStr
+
+from states import BUDGETS, State
+from worker.config.settings import Settings, SettingsInvalid, origin_of, shown, variable_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+VARIABLES = {variable_of(name): name for name in Settings.model_fields}
+
+
+@pytest.fixture(autouse=True)
+def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Remove this machine's variables and settings file."""
+    for variable in VARIABLES:
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def problem_of(variable: str, value: object) -> str:
+    """Return the one line that reports a value."""
+    with pytest.raises(SettingsInvalid) as refused:
+        Settings.load(**{variable: value})
+    (problem,) = refused.value.problems
+    assert problem.startswith(f"{variable}: ")
+    return problem
+
+
+def value_of(variable: str, value: object) -> Any:
+    return getattr(Settings.load(**{variable: value}), VARIABLES[variable])
+
+
+# --- defaults -----------------------------------------------------------------------------------
+
+
+@pytest.mark.row("S9", "S10")
+def test_the_defaults_are_those_that_were_asked_for() -> None:
+    settings = Settings.load()
+    assert settings.idle_processes == 2
+    assert settings.cleanup_s == 5.0
+    assert (settings.database_pool_size, settings.database_pool_overflow) == (5, 5)
+    assert settings.http_host == "127.0.0.1"
+    assert settings.embedded is False
+    assert settings.slots == 2 * (os.cpu_count() or 1)
+
+
+def test_the_budgets_are_those_of_the_table() -> None:
+    assert Settings.load().budgets == BUDGETS
+
+
+@pytest.mark.row("C2")
+def test_a_budget_that_is_set_is_the_lifecycles() -> None:
+    settings = Settings.load(INTERVIEW_BUDGET_HANDSHAKE_S="0.3", INTERVIEW_BUDGET_READY_S="7")
+    assert settings.budgets[State.HANDSHAKE] == 0.3
+    assert settings.budgets[State.READY] == settings.budgets[State.DEGRADED] == 7
+
+
+def test_the_journals_lie_in_the_data_folder(tmp_path: Path) -> None:
+    settings = Settings.load(INTERVIEW_DATA_DIR=str(tmp_path))
+    assert settings.journal_dir == tmp_path / "journals"
+
+
+def test_every_setting_has_a_variable_of_its_own_and_a_line_of_help() -> None:
+    assert len(VARIABLES) == len(Settings.model_fields)
+    for field in Settings.model_fields.values():
+        assert field.description
+        assert field.description.endswith(".")
+
+
+def test_settings_do_not_change() -> None:
+    with pytest.raises(Exception, match="frozen"):
+        Settings.load().slots = 3
+
+
+# --- bounds -------------------------------------------------------------------------------------
+
+#: Variable, smallest and largest accepted value, and their rejected neighbours.
+BOUNDS: tuple[tuple[str, str, str, str, str], ...] = (
+    ("INTERVIEW_LIVEKIT_START_BUDGET_S", "0.001", "3600", "0", "3600.1"),
+    ("INTERVIEW_DATABASE_POOL_SIZE", "1", "100", "0", "101"),
+    ("INTERVIEW_DATABASE_POOL_OVERFLOW", "0", "100", "-1", "101"),
+    ("INTERVIEW_DATABASE_OVERFLOW_IDLE_S", "0.001", "3600", "0", "3600.1"),
+    ("INTERVIEW_DATABASE_CONNECT_TIMEOUT_S", "0.001", "300", "0", "300.1"),
+    ("INTERVIEW_DATABASE_ACQUIRE_TIMEOUT_S", "0.001", "300", "0", "300.1"),
+    ("INTERVIEW_DATABASE_STATEMENT_TIMEOUT_S", "0.001", "3600", "0", "3600.1"),
+    ("INTERVIEW_DATABASE_VERIFY_AFTER_IDLE_S", "0", "3600", "-0.1", "3600.1"),
+    ("INTERVIEW_JOURNAL_KEEP_DAYS", "0", "3650", "-1", "3651"),
+    ("INTERVIEW_SLOTS", "1", "1000", "0", "1001"),
+    ("INTERVIEW_IDLE_PROCESSES", "0", "100", "-1", "101"),
+    ("INTERVIEW_CLEANUP_S", "0.001", "300", "0", "300.1"),
+    ("INTERVIEW_DRAIN_S", "0", "86400", "-1", "86401"),
+    ("INTERVIEW_HTTP_PORT", "0", "65535", "-1", "65536"),
+    ("INTERVIEW_CANDIDATE_JOIN_S", "0.001", "86400", "0", "86401"),
+    ("INTERVIEW_CANDIDATE_GRACE_S", "0.001", "3600", "0", "3601"),
+    ("INTERVIEW_CANDIDATE_SILENCE_S", "1.001", "3600", "1", "3601"),
+    ("INTERVIEW_SILENCE_FILLER_S", "0.001", "60", "0", "60.1"),
+    ("INTERVIEW_LEASE_S", "3", "300", "2.9", "301"),
+    ("INTERVIEW_LEASE_RENEW_S", "0.1", "0.75", "0", "0.8"),
+    ("INTERVIEW_WATCH_S", "0.1", "60", "0", "61"),
+    ("INTERVIEW_JOIN_DEADLINE_S", "1", "600", "0.9", "601"),
+    ("INTERVIEW_REDISPATCH_TRIES", "0", "100", "-1", "101"),
+    ("INTERVIEW_REDISPATCH_DELAY_S", "0", "600", "-0.1", "601"),
+    ("INTERVIEW_BUDGET_HANDSHAKE_S", "0.001", "86400", "0", "86401"),
+    ("INTERVIEW_BUDGET_CONNECTED_S", "0.001", "86400", "0", "86401"),
+    ("INTERVIEW_BUDGET_BOOTSTRAPPING_S", "0.001", "86400", "0", "86401"),
+    ("INTERVIEW_BUDGET_READY_S", "0.001", "86400", "0", "86401"),
+    ("INTERVIEW_BUDGET_RUNNING_S", "0.001", "86400", "0", "86401"),
+    # Above this bound livekit-agents would cancel the entrypoint first.
+    ("INTERVIEW_BUDGET_CLOSING_S", "0.001", "14", "0", "14.1"),
+    ("INTERVIEW_HURRIED_CLOSING_S", "0.001", "14", "0", "14.1"),
+    ("INTERVIEW_DEEPGRAM_ENDPOINTING_MS", "10", "5000", "9", "5001"),
+    ("INTERVIEW_LLM_FIRST_WORD_S", "0.001", "30", "0", "30.1"),
+    ("INTERVIEW_STT_PATIENCE_S", "0.001", "30", "0", "30.1"),
+    ("INTERVIEW_TTS_PATIENCE_S", "0.001", "30", "0", "30.1"),
+    ("INTERVIEW_SPEECH_CACHE_MB", "1", "100000", "0", "100001"),
+    ("INTERVIEW_LLM_REPLY_S", "0.001", "30", "0", "30.1"),
+)
+
+
+@pytest.mark.row("S9")
+@pytest.mark.parametrize(("variable", "least", "most", "below", "above"), BOUNDS)
+def test_a_number_is_taken_within_its_bounds_and_not_outside(
+    variable: str, least: str, most: str, below: str, above: str
+) -> None:
+    assert value_of(variable, least) == float(least)
+    assert value_of(variable, most) == float(most)
+    assert "greater than" in problem_of(variable, below)
+    assert "less than" in problem_of(variable, above)
+
+
+@pytest.mark.parametrize("value", ["", "soon", "nan", "inf", "-inf", "1e999"])
+@pytest.mark.parametrize("variable", [row[0] for row in BOUNDS])
+def test_a_number_that_is_none_is_refused(variable: str, value: str) -> None:
+    assert problem_of(variable, value)
+
+
+def test_every_number_has_bounds() -> None:
+    numbers = {
+        variable
+        for variable, name in VARIABLES.items()
+        if Settings.model_fields[name].annotation in (int, float)
+    }
+    assert numbers == {row[0] for row in BOUNDS}
+
+
+def test_the_ladder_is_seven_moments_each_after_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INTERVIEW_LADDER_S", "0.5, 1,2,3,4,5,599")
+    settings = Settings.load(_env_file=None)
+    assert settings.ladder_s == (0.5, 1, 2, 3, 4, 5, 599)
+    assert shown(settings.ladder_s) == "0.5,1,2,3,4,5,599"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "soon",
+        "1,2,3,4,5,6",
+        "1,2,3,4,5,6,7,8",
+        "0,1,2,3,4,5,6",
+        "1,2,2,3,4,5,6",
+        "1,2,3,4,5,6,600",
+    ],
+)
+def test_a_ladder_that_does_not_go_up_is_refused_with_one_that_does(value: str) -> None:
+    assert problem_of("INTERVIEW_LADDER_S", value).endswith("5,8,11,14,17,20,30")
+
+
+@pytest.mark.parametrize("name", ["", "x" * 101])
+def test_an_agent_has_a_name_of_1_to_100_characters(name: str) -> None:
+    assert "character" in problem_of("INTERVIEW_AGENT_NAME", name)
+
+
+@pytest.mark.parametrize("variable", ["INTERVIEW_LOG_FORMAT", "INTERVIEW_LOG_LEVEL"])
+def test_a_word_that_is_not_on_the_list_is_refused_with_the_list(variable: str) -> None:
+    assert "'" in problem_of(variable, "loud")
+
+
+def test_everything_wrong_is_said_at_once() -> None:
+    with pytest.raises(SettingsInvalid) as refused:
+        Settings.load(INTERVIEW_SLOTS="0", INTERVIEW_STT="nobody")
+    assert len(refused.value.problems) == 2
+    assert str(refused.value).count("\n") == 1
+
+
+# --- chains -------------------------------------------------------------------------------------
+
+CHAINS = ("INTERVIEW_STT", "INTERVIEW_TTS", "INTERVIEW_LLM")
+
+
+@pytest.mark.parametrize("variable", CHAINS)
+def test_a_chain_is_read_from_commas_and_its_blanks_are_nothing(variable: str) -> None:
+    (default,) = getattr(Settings.load(), VARIABLES[variable])[-1:]
+    assert value_of(variable, f" {default} ,") == (default,)
+
+
+@pytest.mark.parametrize("variable", CHAINS)
+@pytest.mark.parametrize("value", ["", " , "])
+def test_a_chain_of_nobody_is_refused_with_the_known_members(variable: str, value: str) -> None:
+    assert "known are" in problem_of(variable, value)
+
+
+@pytest.mark.parametrize("variable", CHAINS)
+def test_a_member_that_nobody_knows_is_named_with_the_known_ones(variable: str) -> None:
+    problem = problem_of(variable, "whisper")
+    assert "'whisper' is not known; known are" in problem
+    assert "Value error" not in problem
+
+
+# --- sources ------------------------------------------------------------------------------------
+
+
+def test_the_environment_wins_over_the_file_and_the_file_over_the_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text("INTERVIEW_SLOTS=3\nINTERVIEW_AGENT_NAME=ada\nSTRANGER=1\n")
+    monkeypatch.setenv("INTERVIEW_SLOTS", "4")
+    settings = Settings.load()
+    assert (settings.slots, settings.agent_name, settings.idle_processes) == (4, "ada", 2)
+    assert origin_of("slots") == "environment"
+    assert origin_of("agent_name") == ".env"
+    assert origin_of("idle_processes") == "default"
+
+
+def test_a_chain_can_stand_in_the_file(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("INTERVIEW_STT=local\n")
+    assert Settings.load().stt == ("local",)
+
+
+def test_a_wrong_value_in_the_file_is_named_by_its_variable(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("INTERVIEW_SLOTS=many\n")
+    with pytest.raises(SettingsInvalid, match="INTERVIEW_SLOTS: "):
+        Settings.load()
+
+
+# --- display ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("variable", ["LIVEKIT_API_SECRET", "DATABASE_URL"])
+def test_a_secret_is_never_shown(variable: str) -> None:
+    secret = "postgresql://ada:hunter2@db/interviews"
+    settings = Settings.load(**{variable: secret})
+    value = getattr(settings, VARIABLES[variable])
+    assert value.get_secret_value() == secret
+    assert shown(value) == "********"
+    assert "hunter2" not in repr(settings) + str(settings)
+
+
+def test_a_secret_of_the_wrong_kind_is_not_quoted_in_the_problem() -> None:
+    assert "hunter2" not in problem_of("LIVEKIT_API_SECRET", ["hunter2"])
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(SecretStr(""), ""), (("deepgram", "local"), "deepgram,local"), (True, "True"), (5.0, "5.0")],
+    ids=str,
+)
+def test_a_value_is_shown_as_it_is_written(value: object, text: str) -> None:
+    assert shown(value) == text

@@ -1,0 +1,155 @@
+"""The metadata of a dispatch, and data that exceeds its size limit."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import pytest
+
+from tests.support.virtual.interview_parts import plan_of, question
+from tests.support.virtual.job_parts import settings_in
+from worker.cli import interviews
+from worker.continuity.dispatch_metadata import (
+    MAX_METADATA_BYTES,
+    dispatch_metadata,
+    metadata_after,
+    read_follows,
+    read_metadata,
+    read_turns,
+)
+from worker.interview.plan.plan import MAX_QUESTIONS, Plan
+from worker.interview.turn_codec import from_data, said_in
+from worker.operations import interviews as operations
+from worker.store.turns import Turn, turn_as_data
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from worker.store.database import Database
+    from worker.store.interviews import Interview
+
+
+def interview_of(plan: dict[str, Any]) -> Interview:
+    return cast("Interview", SimpleNamespace(interview_id="iv-1", room="room-1", plan=plan))
+
+
+def longest(bytes_over: int) -> Interview:
+    """Return an interview whose metadata with its plan exceeds the limit by `bytes_over` bytes."""
+    empty = interview_of({"title": ""})
+    room = MAX_METADATA_BYTES + bytes_over - len(dispatch_metadata(empty))
+    return interview_of({"title": "x" * room})
+
+
+def test_a_plan_of_five_hundred_questions_travels_with_its_dispatch() -> None:
+    plan = plan_of(*(question(number, follow_ups=1) for number in range(MAX_QUESTIONS)))
+    name, snapshot = read_metadata(dispatch_metadata(interview_of(plan.to_json())))
+    assert name == "iv-1"
+    assert Plan.from_json(snapshot) == plan
+
+
+def test_a_plan_that_fits_to_the_byte_travels_and_a_larger_one_stays() -> None:
+    assert len(dispatch_metadata(longest(0)).encode()) == MAX_METADATA_BYTES
+    assert read_metadata(dispatch_metadata(longest(1))) == ("iv-1", None)
+
+
+def test_letters_count_as_the_bytes_that_they_travel_in() -> None:
+    metadata = dispatch_metadata(interview_of({"title": "\u00e4" * (MAX_METADATA_BYTES // 4)}))
+    assert "plan" in json.loads(metadata)
+    metadata = dispatch_metadata(interview_of({"title": "\u00e4" * (MAX_METADATA_BYTES // 2)}))
+    assert "plan" not in json.loads(metadata)
+
+
+def turn(speaker: Literal["candidate", "interviewer"], text: str, **fields: Any) -> Turn:
+    known = {"question_id": None, "role": None, "generated": None, "heard": None}
+    return Turn(
+        interview_id="iv-1",
+        job_id="AJ_1",
+        seq=1,
+        at=datetime(2026, 1, 1, tzinfo=UTC),
+        speaker=speaker,
+        text=text,
+        late=False,
+        **{**known, "interrupted": False, **fields},
+    )
+
+
+TURNS = [
+    turn(
+        "interviewer",
+        "How are you?",
+        question_id="q0",
+        role="question",
+        generated="How are you today?",
+        interrupted=True,
+    ),
+    turn("candidate", "Fine."),
+]
+CARRIED = [turn_as_data(each) for each in TURNS]
+
+
+def test_what_was_said_travels_with_whoever_follows_upon_a_job() -> None:
+    interview = interview_of(plan_of(question(0)).to_json())
+    metadata = metadata_after(interview, job_id="AJ_1", why="LeaseExpired", turns=CARRIED)
+    assert from_data(read_turns(metadata)) == [said_in(each) for each in TURNS]
+    assert read_follows(metadata) == {"follows_job": "AJ_1", "follows_why": "LeaseExpired"}
+    assert read_metadata(metadata)[1] == interview.plan
+
+
+def test_turns_that_do_not_fit_in_stay_behind_before_the_plan_does() -> None:
+    interview = interview_of(plan_of(question(0)).to_json())
+    much = [turn_as_data(turn("candidate", "x" * MAX_METADATA_BYTES))]
+    metadata = metadata_after(interview, job_id=None, why="NotTaken", turns=much)
+    assert read_turns(metadata) == []
+    assert read_metadata(metadata)[1] == interview.plan
+
+
+@pytest.mark.parametrize(
+    "turns",
+    [
+        None,
+        "turns",
+        ["turn"],
+        [{"speaker": "candidate"}],
+        [{"at": "yesterday", "role": None}],
+        [CARRIED[0] | {"of_a_newer_worker": 1}],
+    ],
+)
+def test_turns_that_are_none_are_left_to_the_database(turns: object) -> None:
+    metadata = json.dumps({"interview_id": "iv-1", "follows": {"turns": turns}})
+    assert from_data(read_turns(metadata)) == []
+
+
+@pytest.mark.parametrize(("bytes_over", "lines"), [(0, 0), (1, 1)])
+async def test_a_dispatch_says_in_one_line_that_the_plan_stays_in_the_database(
+    bytes_over: int,
+    lines: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    sent: list[str] = []
+
+    async def dispatch(*_: str, metadata: str, **__: str) -> str:
+        sent.append(metadata)
+        return "AD_1"
+
+    async def set_dispatched(*_: object, **__: object) -> bool:
+        return True
+
+    monkeypatch.setattr("worker.livekit_api.rooms.dispatch", dispatch)
+    monkeypatch.setattr(operations, "set_dispatched", set_dispatched)
+    settings = settings_in(
+        tmp_path, LIVEKIT_URL="ws://127.0.0.1:1", LIVEKIT_API_KEY="k", LIVEKIT_API_SECRET="s"
+    )
+    interview = longest(bytes_over)
+    done = await operations.send_interviewer(cast("Database", None), settings, interview)
+    assert done == operations.Sent(dispatch_id="AD_1", carries_plan=not bytes_over)
+    interviews._warn_of(done)
+    assert sent == [dispatch_metadata(interview)]
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert len(printed.err.splitlines()) == lines
+    assert not lines or "512 KiB" in printed.err

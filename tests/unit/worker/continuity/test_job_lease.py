@@ -1,0 +1,217 @@
+"""A job's lease on virtual time: a job that lost it is muted and ends, and no other job does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, cast
+from unittest.mock import Mock
+
+import pytest
+
+from states import Event, Outcome, Reason, State
+from states.journal import read_records
+from states.testing import assert_outcome
+from tests.support.virtual.job_parts import JOB_ID, Rig, TinyApplication, rig, run_for_ever
+from tests.support.virtual.memory_leases import LEASE_S, MemoryLeases
+from worker.continuity import job_lease
+from worker.continuity.job_lease import INTERVIEW_ATTRIBUTE, TOKEN_ATTRIBUTE, JobLease
+from worker.resources.resource import LoadFailed
+from worker.store.leases import LeaseHeld
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from worker.job.handle import JobHandle
+
+pytestmark = pytest.mark.looptime
+DATABASE = cast(Any, object())
+LOOK_S = LEASE_S / 3
+
+
+@pytest.fixture
+def leases(monkeypatch: pytest.MonkeyPatch) -> MemoryLeases:
+    memory = MemoryLeases()
+    monkeypatch.setattr(job_lease, "take_lease", memory.take_lease)
+    monkeypatch.setattr(job_lease, "keep_lease", memory.keep_lease)
+    return memory
+
+
+def lease_of_job(job_id: str = JOB_ID) -> JobLease:
+    return JobLease("iv-1", job_id=job_id, lease_s=LEASE_S)
+
+
+@asynccontextmanager
+async def held(folder: Path, own: JobLease, database: Any = DATABASE) -> AsyncIterator[Rig]:
+    """Run a job forever under its lease."""
+
+    async def run(job: JobHandle) -> None:
+        async with own.guarded(job, lambda: database):
+            await run_for_ever(job)
+
+    running = rig(folder, TinyApplication(on_run=run))
+    life = asyncio.create_task(running.live())
+    await running.job.life.reached(State.RUNNING)
+    await asyncio.sleep(0.1)
+    yield running
+    running.job.life.post(Event.SHUTDOWN_REQUESTED)
+    await life
+
+
+async def ended(running: Rig) -> float:
+    """Return the seconds until the job is closing."""
+    began = asyncio.get_running_loop().time()
+    await running.job.life.reached(State.CLOSING)
+    return asyncio.get_running_loop().time() - began
+
+
+async def test_a_live_lease_of_another_job_ends_the_loading_as_lease_lost(
+    leases: MemoryLeases,
+) -> None:
+    await leases.take_lease(DATABASE, "iv-1", job_id="AJ_other")
+    with pytest.raises(LoadFailed) as failed:
+        await lease_of_job().take(DATABASE)
+    assert failed.value.event is Event.LEASE_LOST
+    assert not failed.value.transient
+
+
+async def test_the_token_is_in_the_journal_and_shown_to_the_room(
+    leases: MemoryLeases, tmp_path: Path
+) -> None:
+    own = lease_of_job()
+    assert await own.take(DATABASE)
+    async with held(tmp_path, own) as running:
+        assert running.stage.shown == {INTERVIEW_ATTRIBUTE: "iv-1", TOKEN_ATTRIBUTE: "1"}
+    (record,) = [each for each in read_records(running.path).records if each["kind"] == "lease"]
+    assert record["token"] == 1
+
+
+async def test_a_token_that_rose_in_the_database_mutes_the_job_and_ends_it(
+    leases: MemoryLeases, tmp_path: Path
+) -> None:
+    own = lease_of_job()
+    await own.take(DATABASE)
+    async with held(tmp_path, own) as running:
+        leases.token += 1
+        assert await ended(running) <= LOOK_S
+        assert running.stage.line.silent
+    assert_outcome(running.path, Outcome.SUPERSEDED, Reason.LEASE_LOST)
+
+
+async def test_a_job_whose_worker_is_stalled_keeps_its_lease_by_itself(
+    leases: MemoryLeases, tmp_path: Path
+) -> None:
+    own = lease_of_job()
+    await own.take(DATABASE)
+    async with held(tmp_path, own) as running:
+        for _ in range(60):
+            leases.now = leases.seen = leases.now + LOOK_S
+            await asyncio.sleep(LOOK_S)
+            assert not leases.expired
+        assert running.job.life.state is State.RUNNING
+
+
+async def test_a_database_restored_from_a_backup_learns_the_token_and_everything_again(
+    leases: MemoryLeases, tmp_path: Path
+) -> None:
+    leases.token = 6
+    own = lease_of_job()
+    await own.take(DATABASE)
+    shipped_again = Mock()
+    own.on_forgotten = shipped_again
+    async with held(tmp_path, own) as running:
+        leases.token, leases.job = 2, "AJ_yesterday"
+        await asyncio.sleep(10 * LOOK_S)
+        assert (leases.token, leases.job) == (7, JOB_ID)
+        assert running.job.life.state is State.RUNNING
+        shipped_again.assert_called_once()
+        assert [fault["error"] for fault in running.history.faults] == ["DatabaseRestored"]
+
+
+async def test_an_interview_that_is_deleted_while_it_runs_is_held_to_its_end(
+    leases: MemoryLeases, tmp_path: Path
+) -> None:
+    own = lease_of_job()
+    await own.take(DATABASE)
+    async with held(tmp_path, own) as running:
+        leases.deleted = True
+        await asyncio.sleep(600)
+        assert running.job.life.state is State.RUNNING
+        assert [fault["error"] for fault in running.history.faults] == ["InterviewDeleted"]
+
+
+@pytest.mark.parametrize(
+    ("mine", "other", "yields"),
+    [
+        (1, ("interviewer-AJ_a", "iv-1", "2"), True),
+        (2, ("interviewer-AJ_a", "iv-1", "1"), False),
+        (1, ("interviewer-AJ_a", "iv-2", "9"), False),
+        (1, ("somebody", "iv-1", "many"), False),
+        (None, ("interviewer-AJ_a", "iv-1", "1"), True),
+        # Two jobs without a database decide by their identities, so that exactly one stays.
+        (None, ("interviewer-AJ_z", "iv-1", "0"), True),
+        (None, ("interviewer-AJ_a", "iv-1", "0"), False),
+    ],
+)
+async def test_the_other_interviewer_in_the_room_stays_if_its_token_is_higher(
+    tmp_path: Path, mine: int | None, other: tuple[str, str, str], yields: bool
+) -> None:
+    own = lease_of_job()
+    own.token = mine
+    async with held(tmp_path, own, database=None) as running:
+        identity, interview_id, token = other
+        shown = {INTERVIEW_ATTRIBUTE: interview_id, TOKEN_ATTRIBUTE: token}
+        running.stage.show(identity, **shown)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0.001)
+        assert running.stage.line.silent is yields
+        assert (running.job.life.state is not State.RUNNING) is yields
+
+
+async def test_a_job_whose_database_is_away_goes_on_and_takes_the_lease_when_it_is_back(
+    leases: MemoryLeases, tmp_path: Path
+) -> None:
+    own = lease_of_job()
+    leases.away = True
+    assert not await own.take(DATABASE)
+    async with held(tmp_path, own) as running:
+        await asyncio.sleep(60)
+        assert running.job.life.state is State.RUNNING
+        leases.away = False
+        await asyncio.sleep(LOOK_S)
+        assert own.token == leases.token == 1
+        assert running.stage.shown[TOKEN_ATTRIBUTE] == "1"
+        leases.away = True
+        await asyncio.sleep(600)
+        assert running.job.life.state is State.RUNNING
+
+
+async def test_a_job_that_went_on_alone_yields_to_whoever_has_the_lease_by_then(
+    leases: MemoryLeases, tmp_path: Path
+) -> None:
+    own = lease_of_job()
+    await leases.take_lease(DATABASE, "iv-1", job_id="AJ_other")
+    async with held(tmp_path, own) as running:
+        assert await ended(running) <= LOOK_S
+    assert_outcome(running.path, Outcome.SUPERSEDED, Reason.LEASE_LOST)
+    with pytest.raises(LeaseHeld):
+        await leases.take_lease(DATABASE, "iv-1", job_id=JOB_ID)
+
+
+async def test_what_fails_in_a_guard_is_written_down_and_ends_nothing(
+    leases: MemoryLeases, tmp_path: Path
+) -> None:
+    own = lease_of_job()
+    await own.take(DATABASE)
+
+    async def refuse(_: object) -> None:
+        raise RuntimeError("a message that may quote anybody")
+
+    async with held(tmp_path, own) as running:
+        running.stage.announce = refuse  # type: ignore[method-assign, assignment]
+        own.token = None
+        leases.job = None
+        await asyncio.sleep(2 * LOOK_S)
+        assert running.job.life.state is State.RUNNING
+    assert {"announce"} == {fault["where"] for fault in running.history.faults}

@@ -1,0 +1,325 @@
+"""The rescue of orphaned interviews in any order of events: one live lease, one dispatch."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import TypeAlias
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.support.virtual.async_steps import end
+from tests.support.virtual.memory_leases import (
+    CANDIDATE,
+    JOIN_S,
+    LEASE_S,
+    MemoryLeases,
+    MemoryRooms,
+)
+from worker.continuity import redispatch
+from worker.continuity.redispatch import Rescue
+from worker.continuity.watcher import SPARE_S, Watcher
+from worker.store.errors import DatabaseUnavailable
+from worker.store.leases import LeaseHeld
+
+GRACE_S = 30.0
+
+Passes: TypeAlias = Callable[[float], None]
+
+
+def rescue_in(rooms: MemoryRooms) -> Rescue:
+    return Rescue(rooms, grace_s=GRACE_S)
+
+
+@pytest.fixture
+def stranded() -> MemoryLeases:
+    """Return an interview whose interviewer's lease expired."""
+    return MemoryLeases(token=1, job="AJ_1", last="AJ_1", expires=99.0, running=True)
+
+
+@pytest.fixture
+def passes(stranded: MemoryLeases, monkeypatch: pytest.MonkeyPatch) -> Passes:
+    """Return a function that advances the clock of the database and of the rescuer."""
+    monkeypatch.setattr(redispatch, "time", SimpleNamespace(monotonic=lambda: stranded.now))
+
+    def passes(seconds: float) -> None:
+        stranded.now = stranded.seen = stranded.now + seconds
+
+    return passes
+
+
+# --- one rescue -----------------------------------------------------------------------------------
+
+
+@pytest.mark.row("B4")
+async def test_the_ghost_is_removed_and_another_interviewer_is_sent(stranded: MemoryLeases) -> None:
+    rooms = MemoryRooms()
+    assert await rescue_in(rooms).look(stranded) == 1
+    assert rooms.did == ["remove interviewer-AJ_1", "send after AJ_1: LeaseExpired"]
+    assert (stranded.claims, len(stranded.dispatches)) == ([2], 1)
+    assert await rescue_in(rooms).look(stranded) == 0
+
+
+@pytest.mark.row("B4")
+async def test_nobody_is_sent_into_a_room_without_its_candidate(stranded: MemoryLeases) -> None:
+    rooms = MemoryRooms()
+    rooms.here = {"interviewer-AJ_1"}
+    assert await rescue_in(rooms).look(stranded) == 0
+    assert stranded.claims == []
+    rooms.here.add(CANDIDATE)
+    assert await rescue_in(rooms).look(stranded) == 1
+
+
+async def test_a_ghost_that_cannot_be_removed_keeps_nobody_from_coming(
+    stranded: MemoryLeases,
+) -> None:
+    rooms = MemoryRooms()
+    rooms.broken = {"remove"}
+    assert await rescue_in(rooms).look(stranded) == 1
+    assert rooms.did == ["send after AJ_1: LeaseExpired"]
+
+
+async def test_nothing_is_claimed_while_livekit_does_not_say_who_is_there(
+    stranded: MemoryLeases,
+) -> None:
+    rooms = MemoryRooms()
+    rooms.broken = {"people"}
+    assert await rescue_in(rooms).look(stranded) == 0
+    assert stranded.claims == []
+    rooms.broken = set()
+    assert await rescue_in(rooms).look(stranded) == 1
+
+
+async def test_a_dispatch_that_failed_is_made_again_at_once_for_the_next_token(
+    stranded: MemoryLeases,
+) -> None:
+    rooms = MemoryRooms()
+    rooms.broken = {"send"}
+    assert await rescue_in(rooms).look(stranded) == 0
+    rooms.broken = set()
+    assert await rescue_in(rooms).look(stranded) == 1
+    assert stranded.claims == [2, 3]
+
+
+async def test_an_interviewer_who_never_came_is_followed_after_the_deadline(
+    stranded: MemoryLeases,
+) -> None:
+    rooms = MemoryRooms()
+    assert await rescue_in(rooms).look(stranded) == 1
+    stranded.now = stranded.seen = stranded.now + JOIN_S - 0.1
+    assert await rescue_in(rooms).look(stranded) == 0
+    stranded.now = stranded.seen = stranded.now + 0.1
+    assert await rescue_in(rooms).look(stranded) == 1
+    assert stranded.claims == [2, 3]
+
+
+async def test_an_interview_whose_candidate_is_gone_for_good_is_over(
+    stranded: MemoryLeases, passes: Passes
+) -> None:
+    rooms = MemoryRooms()
+    rescuer = rescue_in(rooms)
+
+    async def look_after(seconds: float) -> None:
+        passes(seconds)
+        await rescuer.look(stranded)
+
+    rooms.here = set()
+    await look_after(0)
+    await look_after(GRACE_S - 1)
+    rooms.here, rooms.broken = {CANDIDATE}, {"send"}
+    await look_after(0)
+    rooms.here = set()
+    await look_after(2)  # gone again
+    await look_after(GRACE_S - 1)
+    assert not stranded.over
+    await look_after(1)
+    assert stranded.over
+    rooms.here, rooms.broken = {CANDIDATE}, set()
+    assert await rescuer.look(stranded) == 0
+
+
+async def test_how_long_a_candidate_is_away_counts_only_where_nobody_else_looked_meanwhile(
+    stranded: MemoryLeases, passes: Passes
+) -> None:
+    rooms = MemoryRooms()
+    rooms.here = set()
+    rescuer = rescue_in(rooms)
+    await rescuer.look(stranded)
+    passes(GRACE_S + 1)  # another worker watched, and saw the candidate come and go
+    await rescuer.look(stranded, anew=True)
+    passes(GRACE_S - 1)
+    await rescuer.look(stranded)
+    assert not stranded.over
+    passes(1)
+    await rescuer.look(stranded)
+    assert stranded.over
+
+
+async def test_whoever_was_sent_meanwhile_has_found_the_candidate_there(
+    stranded: MemoryLeases, passes: Passes
+) -> None:
+    rooms = MemoryRooms()
+    rooms.here = set()
+    watching = rescue_in(rooms)
+    await watching.look(stranded)
+    rooms.here = {CANDIDATE}
+    assert await rescue_in(rooms).look_at(stranded, room="r") == 1  # another worker got the webhook
+    rooms.here = set()
+    passes(GRACE_S + 1)
+    await watching.look(stranded)
+    assert not stranded.over
+
+
+async def test_a_look_at_one_room_sends_somebody_and_ends_nothing(
+    stranded: MemoryLeases, passes: Passes
+) -> None:
+    rooms = MemoryRooms()
+    rooms.here = set()
+    rescuer = rescue_in(rooms)
+    assert await rescuer.look_at(stranded, room="r") == 0
+    passes(GRACE_S + 1)
+    assert await rescuer.look_at(stranded, room="r") == 0
+    assert not stranded.over
+    rooms.here = {CANDIDATE}
+    assert await rescuer.look_at(stranded, room="r") == 1
+
+
+@pytest.mark.row("B4")
+async def test_of_many_that_look_at_once_one_sends(stranded: MemoryLeases) -> None:
+    rooms = MemoryRooms()
+    sent = await asyncio.gather(*(rescue_in(rooms).look(stranded) for _ in range(5)))
+    assert sum(sent) == 1
+
+
+# --- the leader -----------------------------------------------------------------------------------
+
+
+WATCH_S = 0.5
+
+
+class Duty:
+    """A leader lock (a row of `duties`) on the event loop's time."""
+
+    def __init__(self) -> None:
+        self.holder = ""
+        self.until = 0.0
+        self.looks: list[tuple[str, float]] = []
+        #: Holders at their first check since they took the lock.
+        self.anew: list[str] = []
+
+    def watcher(self, name: str) -> Watcher:
+        loop = asyncio.get_running_loop()
+
+        async def on_duty(for_s: float) -> bool:
+            if self.holder != name and self.until > loop.time():
+                return False
+            self.holder, self.until = name, loop.time() + for_s
+            return True
+
+        async def look(anew: bool) -> None:
+            self.looks.append((name, loop.time()))
+            self.anew += [name] * anew
+            if len(self.looks) == 2:
+                raise DatabaseUnavailable("find_stranded", OSError(), "postgresql://database")
+            if len(self.looks) == 3:
+                raise RuntimeError
+
+        return Watcher(on_duty=on_duty, look=look, every_s=WATCH_S)
+
+
+@pytest.mark.row("B4")
+@pytest.mark.looptime
+async def test_one_worker_looks_and_another_takes_over_when_it_dies() -> None:
+    duty = Duty()
+    first = asyncio.create_task(duty.watcher("first").run())
+    await asyncio.sleep(0.5)
+    second = asyncio.create_task(duty.watcher("second").run())
+    await asyncio.sleep(9)
+    assert {name for name, _ in duty.looks} == {"first"}
+    assert len(duty.looks) == 19
+    # Another leader may have checked during the database error, so the next check is a first one.
+    assert duty.anew == ["first", "first"]
+    first.cancel()
+    died_at = asyncio.get_running_loop().time()
+    await asyncio.sleep(10)
+    await end(second)
+    taken_at = next(at for name, at in duty.looks if name == "second")
+    # The takeover comes before the leases of the dead worker's interviews expire.
+    assert taken_at - died_at <= WATCH_S + SPARE_S + WATCH_S <= LEASE_S
+
+
+# --- any schedule ---------------------------------------------------------------------------------
+
+JOBS = ("AJ_1", "AJ_2", "AJ_3")
+STEPS = st.one_of(
+    st.tuples(st.just("take"), st.sampled_from(JOBS)),
+    st.tuples(st.just("renew"), st.sets(st.sampled_from(JOBS))),
+    st.tuples(st.just("look"), st.integers(1, 3)),
+    st.tuples(st.just("pass"), st.sampled_from((0.5, 1.0, 2.0, 4.0, 7.0, 60.0))),
+    st.tuples(st.just("database"), st.booleans()),
+    st.tuples(st.just("livekit"), st.sets(st.sampled_from(("people", "remove", "send")))),
+    st.tuples(st.just("candidate"), st.booleans()),
+)
+
+
+class Schedule:
+    """Runs steps in order and checks which job may speak by the protocol's rules."""
+
+    def __init__(self) -> None:
+        self.leases = MemoryLeases()
+        self.rooms = MemoryRooms()
+        #: The token that each job believes it holds.
+        self.tokens: dict[str, int] = {}
+        self.sent = 0
+
+    async def do(self, step: str, what: object) -> None:
+        leases = self.leases
+        try:
+            match step, what:
+                case "take", str(job):
+                    before = leases.job, leases.expired
+                    self.tokens[job] = await leases.take_lease(None, "iv-1", job_id=job)
+                    assert before[0] in (None, job) or before[1]
+                case "renew", set(jobs):
+                    leases.renew(jobs)
+                case "look", int(watchers):
+                    looks = (rescue_in(self.rooms).look(leases) for _ in range(watchers))
+                    self.sent += sum(await asyncio.gather(*looks))
+                case "pass", float(seconds):
+                    leases.now += seconds
+                case "database", bool(away):
+                    leases.away = away
+                case "livekit", set(broken):
+                    self.rooms.broken = broken
+                case "candidate", bool(here):
+                    self.rooms.here = {CANDIDATE} if here else set()
+        except (LeaseHeld, DatabaseUnavailable):
+            return
+
+    def check(self) -> None:
+        """Assert that tokens and claims are unique and the highest token holds the lease."""
+        assert len(set(self.tokens.values())) == len(self.tokens)
+        assert len(set(self.leases.claims)) == len(self.leases.claims)
+        assert self.sent <= len(self.leases.claims)
+        speaking = [job for job, token in self.tokens.items() if token == self.leases.token]
+        assert speaking == [self.leases.job] if self.leases.job else speaking == []
+
+
+@given(st.lists(STEPS, max_size=40))
+@settings(max_examples=1000)
+def test_in_any_order_one_job_may_speak_and_one_dispatch_is_made_for_a_token(
+    steps: list[tuple[str, object]],
+) -> None:
+    async def run() -> None:
+        schedule = Schedule()
+        for step, what in steps:
+            tokens = schedule.leases.token
+            await schedule.do(step, what)
+            schedule.check()
+            assert schedule.leases.token >= tokens
+
+    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+        runner.run(run())

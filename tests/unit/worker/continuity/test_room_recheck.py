@@ -1,0 +1,79 @@
+"""The schedule of checks of rooms that a webhook named, on virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from livekit.agents.utils import aio
+
+from worker.continuity.room_recheck import RoomLooks
+from worker.store.errors import DatabaseUnavailable
+
+pytestmark = pytest.mark.looptime
+
+AGAIN_S = 3.0
+
+
+class Looked:
+    """Recorded checks, which take a second each, and the number of concurrent ones."""
+
+    def __init__(self) -> None:
+        self.at: list[tuple[str, float]] = []
+        self.fails: list[Exception] = []
+        self.together = self.most = 0
+        self.looks = RoomLooks(self.look, again_s=AGAIN_S)
+
+    async def look(self, room: str) -> None:
+        self.at.append((room, round(asyncio.get_running_loop().time(), 1)))
+        self.together += 1
+        self.most = max(self.most, self.together)
+        await asyncio.sleep(1.0)
+        self.together -= 1
+        if self.fails:
+            raise self.fails.pop()
+
+    async def told(self, *rooms: tuple[float, str], until_s: float) -> list[tuple[str, float]]:
+        """Run until `until_s` with webhooks at these times, and return the checks."""
+        loop = asyncio.get_running_loop()
+        running = asyncio.create_task(self.looks.run())
+        for at_s, room in rooms:
+            loop.call_at(at_s, self.looks.soon, room)
+        await asyncio.sleep(until_s - loop.time())
+        await aio.cancel_and_wait(running)
+        return self.at
+
+
+async def test_a_room_is_looked_at_at_once_and_once_more_when_a_lease_is_over() -> None:
+    assert await Looked().told((5.0, "a"), until_s=60) == [("a", 5.0), ("a", 8.0)]
+
+
+async def test_what_is_told_again_is_no_further_look_while_one_waits() -> None:
+    many = [(5.0, "a"), (5.1, "b"), *((5.2, "b") for _ in range(100))]
+    looked = Looked()
+    at = await looked.told(*many, until_s=60)
+    assert at == [("a", 5.0), ("b", 6.0), ("a", 8.0), ("b", 9.0)]
+    assert looked.most == 1
+
+
+async def test_the_second_look_comes_after_the_last_that_was_told() -> None:
+    at = await Looked().told((5.0, "a"), (7.0, "a"), until_s=60)
+    assert at == [("a", 5.0), ("a", 7.0), ("a", 10.0)]
+
+
+async def test_a_look_that_fails_keeps_no_other_from_being_made() -> None:
+    looked = Looked()
+    looked.fails = [RuntimeError(), DatabaseUnavailable("find_stranded", OSError(), "database")]
+    assert await looked.told((5.0, "a"), (5.1, "b"), until_s=60) == [
+        ("a", 5.0),
+        ("b", 6.0),
+        ("a", 8.0),
+        ("b", 9.0),
+    ]
+
+
+async def test_nothing_is_looked_at_once_it_is_cancelled() -> None:
+    looked = Looked()
+    await looked.told((5.0, "a"), until_s=6.5)
+    await asyncio.sleep(60)
+    assert looked.at == [("a", 5.0)]

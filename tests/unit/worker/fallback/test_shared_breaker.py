@@ -1,0 +1,204 @@
+"""The provider state that the jobs of a worker share."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from states import Condition, Status
+from tests.support.virtual.probed_chain import AWAY, KEY_REFUSED, Provider, a_chain, clock, names
+from tests.support.virtual.provider_fakes import Closable
+from worker.fallback.chain import ProviderChain
+from worker.fallback.shared_breaker import Breaker, BreakerRecord
+
+pytestmark = pytest.mark.looptime
+
+
+async def test_what_one_job_finds_out_spares_the_others(tmp_path: Path) -> None:
+    provider = Provider()
+    async with a_chain(provider, tmp_path) as one, a_chain(provider, tmp_path) as other:
+        told: list[Any] = []
+        other.on_fault = lambda *fault: told.append(fault)
+        assert names(other) == ["cloud", "local"]
+
+        one.failed("cloud", AWAY)
+
+        assert names(other) == ["local", "cloud"]
+        # This job itself has met no failure.
+        assert other.is_fresh("cloud")
+        assert told == []
+
+
+async def test_passing_trouble_of_another_job_changes_nothing_where_the_provider_serves(
+    tmp_path: Path,
+) -> None:
+    provider = Provider()
+    async with a_chain(provider, tmp_path) as one, a_chain(provider, tmp_path) as other:
+        other.served("cloud")
+
+        one.failed("cloud", AWAY)
+        assert names(other) == ["cloud", "local"]
+
+        one.failed("cloud", KEY_REFUSED)
+        assert names(other) == ["local"]
+
+
+async def test_one_job_probes_for_all_and_all_come_back(tmp_path: Path) -> None:
+    provider = Provider()
+    async with (
+        a_chain(provider, tmp_path) as one,
+        a_chain(provider, tmp_path) as other,
+        a_chain(provider, tmp_path) as third,
+    ):
+        chains = [one, other, third]
+        one.failed("cloud", AWAY)
+        for chain in chains:
+            names(chain)
+        await asyncio.sleep(60)
+        # One job alone probes after 1, 2, 4, 8, 16, 30 s. At most one probe is added by chance.
+        assert len(provider.probed_at) <= 9
+
+        provider.error = None
+        await asyncio.sleep(35)
+        assert [names(chain) for chain in chains] == [["cloud", "local"]] * 3
+
+
+async def test_a_refused_key_is_shared_and_asked_about_again_by_one_job(tmp_path: Path) -> None:
+    provider = Provider()
+    async with a_chain(provider, tmp_path) as finder:
+        finder.failed("cloud", KEY_REFUSED)
+        async with a_chain(provider, tmp_path) as other:
+            assert names(other) == ["local"]
+            provider.error = None  # the account was paid
+            await asyncio.sleep(59)
+            assert provider.probed_at == []
+            await asyncio.sleep(2)
+
+            assert len(provider.probed_at) == 1
+            assert names(other) == ["cloud", "local"]
+        # The job that got the refusal does not ask again.
+        assert names(finder) == ["local"]
+
+
+async def test_a_chain_of_one_that_others_found_refused_is_lost_until_it_is_not(
+    tmp_path: Path,
+) -> None:
+    record = BreakerRecord(
+        reason="PaymentRequired", since=clock(), until=clock() + 60, for_good=True
+    )
+    Breaker(tmp_path, clock=clock).write("stt", "cloud", record)
+    provider = Provider()
+    provider.error = None
+    chain: ProviderChain[Any] = ProviderChain(
+        "stt",
+        [("cloud", Closable)],
+        probes={"cloud": provider.probe},
+        breaker=Breaker(tmp_path, clock=clock),
+    )
+    said: list[Condition] = []
+    chain.on_change = said.append
+
+    assert names(chain) == []
+    assert [condition.status for condition in said] == [Status.LOST]
+    await asyncio.sleep(61)
+    assert names(chain) == ["cloud"]
+    chain.served("cloud")
+    assert said[-1].status is Status.READY
+    await chain.aclose()
+
+
+async def test_what_is_local_is_not_shared(tmp_path: Path) -> None:
+    async with a_chain(Provider(), tmp_path) as chain:
+        chain.failed("local", AWAY)
+
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        '{"reason": "Away"}',
+        '{"reason": "Two words", "since": 1, "until": 1000100, "for_good": false}',
+        '{"reason": "\\u001b[2J", "since": 1, "until": 1000100, "for_good": false}',
+        '{"reason": "Away", "since": 1, "until": NaN, "for_good": false}',
+        '{"reason": "Away", "since": 1e300, "until": 1000100, "for_good": false}',
+        '{"reason": "Away", "since": 1, "until": 99999999, "for_good": true}',
+        '{"reason": "Away", "since": 1, "until": 900000, "for_good": true}',
+        "[" * 3000,
+        " " * 5000 + '{"reason": "Away", "since": 1, "until": 1000100, "for_good": true}',
+    ],
+    ids=lambda content: content[:40],
+)
+async def test_a_file_that_is_corrupt_stale_or_absurd_says_nothing(
+    tmp_path: Path, content: str
+) -> None:
+    (tmp_path / "stt-cloud.json").write_text(content)
+
+    async with a_chain(Provider(), tmp_path) as chain:
+        assert names(chain) == ["cloud", "local"]
+
+
+async def test_a_file_that_is_no_text_or_no_file_says_nothing(tmp_path: Path) -> None:
+    (tmp_path / "stt-cloud.json").write_bytes(b"\xff\xfe\x00")
+    (tmp_path / "tts-cloud.json").mkdir()
+    breaker = Breaker(tmp_path, clock=clock)
+
+    assert breaker.read("stt", "cloud") is None
+    assert breaker.read("tts", "cloud") is None
+
+
+@pytest.fixture
+def no_folder(tmp_path: Path) -> Path:
+    """Return a folder that cannot be created: a file is in its place."""
+    (tmp_path / "data").write_text("")
+    return tmp_path / "data" / "providers"
+
+
+async def test_where_nothing_can_be_written_each_job_finds_out_for_itself(
+    no_folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with a_chain(Provider(), no_folder) as chain:
+        chain.failed("cloud", AWAY)
+        assert names(chain) == ["local", "cloud"]
+
+    assert "is not shared" in caplog.text
+
+
+async def test_a_file_that_has_not_changed_is_not_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    breaker = Breaker(tmp_path, clock=clock)
+    breaker.write("stt", "cloud", BreakerRecord(reason="Away", since=clock(), until=clock() + 5))
+    assert breaker.read("stt", "cloud") is not None
+    read: list[Path] = []
+    original: Callable[..., str] = Path.read_text
+
+    def counted(path: Path, **options: Any) -> str:
+        read.append(path)
+        return original(path, **options)
+
+    monkeypatch.setattr(Path, "read_text", counted)
+
+    for _ in range(3):
+        breaker.read("stt", "cloud")
+    assert read == []
+
+    breaker.write("stt", "cloud", BreakerRecord(reason="Recovered", since=clock()))
+    assert breaker.read("stt", "cloud") == BreakerRecord(reason="Recovered", since=clock())
+    assert len(read) == 1
+
+
+async def test_no_draft_stays_behind(tmp_path: Path) -> None:
+    breaker = Breaker(tmp_path / "providers", clock=clock)
+    breaker.write("stt", "cloud", BreakerRecord(reason="Away", since=1.0, until=2.0))
+
+    assert os.listdir(tmp_path / "providers") == ["stt-cloud.json"]

@@ -1,0 +1,248 @@
+"""The watch over a running interview, on virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from states import Event
+from tests.support.virtual.interview_parts import WatchedJob, plan_of
+from tests.support.virtual.job_parts import settings_in
+from worker.audio.clip import ClipMissing
+from worker.clips import recordings
+from worker.clips.recordings import ClipName
+from worker.interview.conversation.end_conditions import Watch
+from worker.interview.conversation.interviewer import Interviewer
+from worker.interview.conversation.missed_onset import MissedBeginning
+from worker.interview.orchestrator import Role
+from worker.interview.recovery.stuck_turn_ladder import TurnLadder
+from worker.job.floor import Floor
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from worker.job.job import Job
+
+SNAPSHOT = plan_of().to_json()
+
+
+# --- the watch over a running interview ---------------------------------------------------------
+
+
+class FakeInterviewer:
+    """The interviewer's state that the watch reads."""
+
+    def __init__(self) -> None:
+        self.finished = asyncio.Event()
+        self.last_sound = asyncio.get_running_loop().time()
+        self.sounding = False
+        self.hears_candidate = False
+        self.floor = Floor()
+        self.spoke = 0
+        self.next_role = Role.REPEAT
+        self.answers = SimpleNamespace(missed=MissedBeginning(lambda: ""))
+
+    async def speak_next(self) -> None:
+        self.spoke += 1
+
+    def sound(self) -> None:
+        self.last_sound = asyncio.get_running_loop().time()
+
+
+class Watched:
+    """A watch, its interviewer and its transport."""
+
+    def __init__(self, folder: Path, *, resumes: bool = False) -> None:
+        settings = settings_in(
+            folder,
+            INTERVIEW_CANDIDATE_JOIN_S=60,
+            INTERVIEW_CANDIDATE_GRACE_S=20,
+            INTERVIEW_CANDIDATE_SILENCE_S=40,
+        )
+        self.job = WatchedJob()
+        self.stage = self.job.stage
+        self.interviewer = FakeInterviewer()
+        interviewer = cast(Interviewer, self.interviewer)
+        ladder = TurnLadder(
+            interviewer,
+            self.stage.line,
+            settings.ladder_s,
+            voices=lambda: None,
+            record=lambda *_: None,
+        )
+        self.watch = Watch(cast("Job", self.job), interviewer, ladder, settings, resumes=resumes)
+        self.began = asyncio.get_running_loop().time()
+
+    @property
+    def elapsed(self) -> float:
+        return asyncio.get_running_loop().time() - self.began
+
+
+Watching = Callable[..., Awaitable[Watched]]
+
+
+@pytest.fixture
+async def watching(tmp_path: Path) -> AsyncIterator[Watching]:
+    """Yield a function that begins a watch inside the test, where the clock is virtual."""
+    begun: list[Watched] = []
+
+    async def begin(*, resumes: bool = False) -> Watched:
+        begun.append(Watched(tmp_path, resumes=resumes))
+        await begun[-1].stage.open_line()
+        return begun[-1]
+
+    yield begin
+    for watched in begun:
+        await watched.stage.leave()
+
+
+virtual = pytest.mark.looptime
+
+
+@virtual
+async def test_a_candidate_who_never_comes_is_waited_for_and_not_spoken_to(
+    watching: Watching,
+) -> None:
+    watched = await watching()
+    watched.stage.move(here=False)
+    assert await watched.watch.until_it_ends() is Event.CANDIDATE_NEVER_JOINED
+    assert watched.elapsed == pytest.approx(60)
+    assert watched.interviewer.spoke == 0
+
+
+@pytest.mark.row("B5")
+@virtual
+@pytest.mark.parametrize(("next_role", "said"), [(Role.REPEAT, [ClipName.BACK]), (Role.DONE, [])])
+async def test_whoever_goes_on_for_another_says_that_it_is_back_before_anything_else(
+    watching: Watching, next_role: Role, said: list[ClipName]
+) -> None:
+    watched = await watching(resumes=True)
+    watched.interviewer.next_role = next_role
+    watched.stage.move(here=False)
+    ending = asyncio.create_task(watched.watch.until_it_ends())
+    await asyncio.sleep(5)
+    assert watched.stage.line.played == []  # the candidate is not there yet
+    watched.stage.move(here=True)
+    await asyncio.sleep(1)
+    assert watched.stage.line.played == said
+    assert watched.interviewer.spoke == 1
+    watched.interviewer.finished.set()
+    assert await ending is Event.INTERVIEW_COMPLETED
+
+
+@virtual
+async def test_a_candidate_who_comes_in_time_is_greeted(watching: Watching) -> None:
+    watched = await watching()
+    watched.stage.move(here=False)
+    ending = asyncio.create_task(watched.watch.until_it_ends())
+    await asyncio.sleep(59)
+    watched.stage.move(here=True)
+    await asyncio.sleep(1)
+    assert watched.interviewer.spoke == 1
+    assert watched.stage.line.played == []
+    watched.interviewer.finished.set()
+    assert await ending is Event.INTERVIEW_COMPLETED
+
+
+@virtual
+async def test_a_candidate_who_leaves_has_a_grace_to_come_back(watching: Watching) -> None:
+    watched = await watching()
+    watched.interviewer.sounding = True
+    ending = asyncio.create_task(watched.watch.until_it_ends())
+    for here in (False, True, False):
+        await asyncio.sleep(15)
+        watched.stage.move(here=here)
+    assert await ending is Event.CANDIDATE_LEFT
+    assert watched.elapsed == pytest.approx(15 * 3 + 20)
+
+
+@virtual
+async def test_the_silence_of_a_candidate_who_was_away_is_not_counted(watching: Watching) -> None:
+    watched = await watching()
+    ending = asyncio.create_task(watched.watch.until_it_ends())
+    await asyncio.sleep(15)
+    watched.stage.move(here=False)
+    await asyncio.sleep(19)
+    watched.stage.move(here=True)
+    await asyncio.sleep(19)
+    assert watched.stage.line.played == []
+    assert await ending is Event.CANDIDATE_SILENT
+    assert watched.elapsed == pytest.approx(15 + 19 + 40)
+
+
+@virtual
+async def test_a_silent_candidate_is_asked_once_and_then_given_up(watching: Watching) -> None:
+    watched = await watching()
+    ending = asyncio.create_task(watched.watch.until_it_ends())
+    await asyncio.sleep(21)
+    assert watched.stage.line.played == [ClipName.STILL_THERE]
+    assert await ending is Event.CANDIDATE_SILENT
+    assert watched.elapsed == pytest.approx(40)
+    assert watched.stage.line.played == [ClipName.STILL_THERE]
+
+
+@virtual
+async def test_a_clip_that_is_missing_ends_nothing(
+    watching: Watching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(recordings._found, ClipName.STILL_THERE, ClipMissing(ClipName.STILL_THERE))
+    watched = await watching()
+    assert await watched.watch.until_it_ends() is Event.CANDIDATE_SILENT
+    assert watched.elapsed == pytest.approx(40)
+    assert watched.stage.line.played == []
+
+
+@virtual
+async def test_each_silence_is_asked_about_anew(watching: Watching) -> None:
+    """Each silence counts separately, even if speech came between two checks of the clock."""
+    watched = await watching()
+    ending = asyncio.create_task(watched.watch.until_it_ends())
+    await asyncio.sleep(30)
+    watched.interviewer.sound()
+    assert await ending is Event.CANDIDATE_SILENT
+    assert watched.elapsed == pytest.approx(70)
+    assert watched.stage.line.played == [ClipName.STILL_THERE] * 2
+
+
+@virtual
+async def test_whoever_is_speaking_is_not_silent(watching: Watching) -> None:
+    watched = await watching()
+    watched.interviewer.sounding = True
+    ending = asyncio.create_task(watched.watch.until_it_ends())
+    await asyncio.sleep(1000)
+    assert not ending.done()
+    assert watched.stage.line.played == []
+    watched.interviewer.finished.set()
+    assert await ending is Event.INTERVIEW_COMPLETED
+
+
+@virtual
+async def test_the_end_waits_for_what_is_still_being_heard(
+    watching: Watching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched = await watching()
+    played_out = asyncio.Event()
+    monkeypatch.setattr(watched.stage.line, "drain", played_out.wait)
+    watched.interviewer.sounding = True
+    ending = asyncio.create_task(watched.watch.until_it_ends())
+    watched.interviewer.finished.set()
+    await asyncio.sleep(5)
+    assert not ending.done()
+    played_out.set()
+    assert await ending is Event.INTERVIEW_COMPLETED
+
+
+@virtual
+async def test_a_watch_that_is_cancelled_leaves_nobody_watching(watching: Watching) -> None:
+    watched = await watching()
+    others = asyncio.all_tasks()
+    ending = asyncio.create_task(watched.watch.until_it_ends())
+    await asyncio.sleep(1)
+    ending.cancel()
+    await asyncio.wait({ending})
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() <= others

@@ -1,0 +1,71 @@
+"""The heard part of an utterance that was interrupted or broke off."""
+
+from __future__ import annotations
+
+import pytest
+
+from worker.audio.segment import Playout
+from worker.interview.conversation.heard_text import HeardOf
+
+TEXT = "One two three four five six seven eight nine ten."
+
+
+class Line:
+    """An audio output that reports the playout a test sets."""
+
+    def __init__(self) -> None:
+        self.last: Playout | None = None
+
+    def plays(self, seconds: float, *, of: float | None) -> None:
+        self.last = Playout(played_s=seconds, made_s=of)
+
+
+@pytest.fixture
+def line() -> Line:
+    return Line()
+
+
+@pytest.fixture
+def heard(line: Line) -> HeardOf:
+    return HeardOf(lambda: line.last)
+
+
+@pytest.mark.parametrize(
+    ("played_s", "words"), [(0.0, 0), (0.1, 0), (1.0, 2), (2.0, 5), (3.9, 9), (4.0, 10)]
+)
+def test_of_an_utterance_that_was_all_made_its_share_was_heard(
+    line: Line, heard: HeardOf, played_s: float, words: int
+) -> None:
+    line.plays(played_s, of=4.0)
+
+    part = heard.part(TEXT, TEXT, broke_off=False)
+
+    assert len(part.split()) == words
+    assert TEXT.startswith(part)
+
+
+@pytest.mark.parametrize("broke_off", [False, True])
+def test_a_voice_that_stalls_has_said_what_its_sound_has_room_for(
+    line: Line, heard: HeardOf, broke_off: bool
+) -> None:
+    # For a broken-off utterance, the audio made equals the audio played.
+    line.plays(1.0, of=1.0 if broke_off else None)
+
+    assert heard.part(TEXT, TEXT, broke_off=broke_off) == "One two three"
+
+
+def test_the_pace_is_that_of_the_utterance_before(line: Line, heard: HeardOf) -> None:
+    line.plays(10.0, of=10.0)
+    heard.whole(TEXT)
+    line.plays(1.0, of=None)
+
+    assert heard.part(TEXT, TEXT, broke_off=False) == "One"
+
+
+def test_an_utterance_that_was_never_on_the_line_is_what_the_framework_says(
+    line: Line, heard: HeardOf
+) -> None:
+    line.plays(10.0, of=10.0)
+    heard.whole(TEXT)
+
+    assert heard.part(TEXT, "One", broke_off=False) == "One"

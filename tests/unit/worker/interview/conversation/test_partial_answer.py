@@ -1,0 +1,112 @@
+"""The records of an answer in progress."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from livekit.agents import UserInputTranscribedEvent
+
+from worker.interview.conversation.partial_answer import INTERIM_EVERY_S, HalfAnswer
+
+pytestmark = pytest.mark.looptime
+
+
+class Records:
+    """A journal of transcripts."""
+
+    def __init__(self) -> None:
+        self.written: list[tuple[str, str]] = []
+        self.fails = False
+
+    def keep(self, final: str, interim: str, question_id: str | None) -> int | None:
+        assert question_id == "q1"
+        self.written.append((final, interim))
+        return None if self.fails else len(self.written) - 1
+
+
+@pytest.fixture
+def records() -> Records:
+    return Records()
+
+
+@pytest.fixture
+def half(records: Records) -> HalfAnswer:
+    return HalfAnswer(records.keep, lambda: "q1")
+
+
+def hears(half: HalfAnswer, text: str, *, final: bool) -> None:
+    half.hear(UserInputTranscribedEvent(transcript=text, is_final=final))
+
+
+async def test_what_is_final_is_written_at_once_each_time(
+    half: HalfAnswer, records: Records
+) -> None:
+    for text in ("I led", " a team ", ""):
+        hears(half, text, final=True)
+
+    assert records.written == [("I led", ""), ("a team", "")]
+    assert half.text == "I led a team"
+    assert half.seq == 1
+
+
+async def test_of_what_is_not_final_the_newest_is_written_once_a_second(
+    half: HalfAnswer, records: Records
+) -> None:
+    for number in range(50):
+        hears(half, f"word {number}", final=False)
+        await asyncio.sleep(0.1)
+
+    assert len(records.written) <= 1 + 50 * 0.1 / INTERIM_EVERY_S
+    await asyncio.sleep(INTERIM_EVERY_S)
+    assert records.written[-1] == ("", "word 49")
+
+
+async def test_what_became_final_is_not_written_as_unsettled_later(
+    half: HalfAnswer, records: Records
+) -> None:
+    hears(half, "I lead", final=False)
+    await asyncio.sleep(0)
+    hears(half, "I led a", final=False)
+    hears(half, "I led a team.", final=True)
+
+    await asyncio.sleep(2 * INTERIM_EVERY_S)
+
+    assert records.written[-1] == ("I led a team.", "")
+
+
+async def test_what_a_turn_has_taken_is_not_written_later(
+    half: HalfAnswer, records: Records
+) -> None:
+    hears(half, "I led", final=True)
+    hears(half, "a te", final=False)
+    half.taken(half.pieces)
+    written = list(records.written)
+
+    await asyncio.sleep(2 * INTERIM_EVERY_S)
+
+    assert records.written == written
+    assert half.text == ""
+
+
+async def test_a_disk_that_takes_nothing_changes_nothing_for_the_interview(
+    half: HalfAnswer, records: Records
+) -> None:
+    records.fails = True
+
+    hears(half, "I led", final=True)
+
+    assert half.text == "I led"
+    assert half.seq is None
+
+
+async def test_before_there_is_a_plan_what_is_said_has_no_question() -> None:
+    def none_yet() -> str:
+        raise RuntimeError
+
+    asked: list[str | None] = []
+    half = HalfAnswer(lambda *piece: asked.append(piece[2]), none_yet)
+
+    hears(half, "Hello?", final=True)
+
+    assert asked == [None]

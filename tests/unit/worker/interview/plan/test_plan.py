@@ -1,0 +1,238 @@
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from worker.interview.plan.plan import MAX_FILE_BYTES, SAMPLE_PLAN, Plan, PlanError, load_plan
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GOOD = """\
+title: A plan
+opening: Hello.
+questions:
+  - id: first
+    text: What did you build?
+  - id: second
+    text: Why?
+    good_answer: [a reason, an example]
+    follow_ups: [And then?, "Who else?"]
+    longest_time_s: 60
+    thinking_pause_s: 1.2
+closing: Goodbye.
+"""
+
+
+@pytest.fixture
+def plan_file(tmp_path: Path) -> Path:
+    return tmp_path / "plan.yaml"
+
+
+def problems_of(path: Path, text: str | bytes) -> list[str]:
+    """Return the problems reported for a file with this content, without the folder's name."""
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(PlanError) as caught:
+        load_plan(path)
+    return str(caught.value).replace(str(path), path.name).splitlines()
+
+
+def json_problems_of(data: object) -> list[str]:
+    with pytest.raises(PlanError) as caught:
+        Plan.from_json(data)
+    return str(caught.value).splitlines()
+
+
+def test_a_plan_file_becomes_a_plan_with_its_defaults(plan_file: Path) -> None:
+    plan_file.write_text(GOOD)
+    plan = load_plan(plan_file)
+    first, second = plan.questions
+    assert (plan.title, plan.language, plan.short_answer_words) == ("A plan", "en", 8)
+    assert (first.follow_ups, first.follow_ups_allowed, first.good_answer) == ((), 0, ())
+    assert (first.longest_time_s, first.thinking_pause_s) == (180.0, 1.8)
+    assert (second.follow_ups, second.follow_ups_allowed) == (("And then?", "Who else?"), 2)
+    assert (second.longest_time_s, second.thinking_pause_s) == (60.0, 1.2)
+
+
+def test_the_sample_plan_is_good_and_short() -> None:
+    plan = load_plan(SAMPLE_PLAN)
+    assert len(plan.questions) == 3
+    assert [bool(question.follow_ups) for question in plan.questions].count(True) == 1
+
+
+def test_a_plan_survives_its_journey_as_json(plan_file: Path) -> None:
+    plan_file.write_text(GOOD)
+    plan = load_plan(plan_file)
+    assert Plan.from_json(json.loads(json.dumps(plan.to_json()))) == plan
+
+
+def test_line_breaks_and_indents_of_a_text_are_single_spaces(plan_file: Path) -> None:
+    plan_file.write_text(GOOD.replace("opening: Hello.", "opening: |\n  Hello\n     there.\n"))
+    assert load_plan(plan_file).opening == "Hello there."
+
+
+def test_every_problem_is_reported_at_once_in_the_order_of_lines(plan_file: Path) -> None:
+    text = (
+        "titel: A plan\nopening: 5\nquestions:\n  - id: Not a slug\n    text: Why?\n"
+        "    longest_time_s: ten\n    folow_ups: []\n    follow_ups_allowed: 1.5\n"
+    )
+    assert problems_of(plan_file, text) == [
+        "plan.yaml:1: titel is unknown: did you mean title?",
+        "plan.yaml:1: title is missing",
+        "plan.yaml:1: closing is missing",
+        "plan.yaml:2: opening must be text (got 5)",
+        "plan.yaml:4: questions[0].id must be 1 to 64 small letters, digits, - or _, "
+        'the first no sign (got "Not a slug")',
+        "plan.yaml:6: questions[0].longest_time_s must be a number of seconds between 10 and 1800 "
+        '(got "ten")',
+        "plan.yaml:7: questions[0].folow_ups is unknown: did you mean follow_ups?",
+        "plan.yaml:8: questions[0].follow_ups_allowed must be a whole number of follow-ups, "
+        "0 to 5 (got 1.5)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("a: [1", "plan.yaml:1: "),
+        ("title: x\n\tbad: y", "plan.yaml:2: "),
+        ("title: &t x\nopening: *t", "plan.yaml:2: aliases (*t) are not supported"),
+        ("a: !!python/object:os.system x", "plan.yaml:1: tags ("),
+        ("title: x\n---\ntitle: y", "plan.yaml:2: a second document begins here (---)"),
+        ("[" * 5000, "plan.yaml:1: is nested more than 16 levels deep"),
+        ("? [a]\n: b", "plan.yaml:1: a key must be text"),
+        ("title: x\nopening: \x01", "plan.yaml:2: the character U+0001 is not allowed"),
+        ("", "plan.yaml: the plan must be a mapping of title"),
+        ("- a", "plan.yaml:1: the plan must be a mapping of title"),
+        (b"title: x\nopening: \xff", "plan.yaml:2: is not UTF-8 text"),
+        (b"#" * (MAX_FILE_BYTES + 1), "plan.yaml: is larger than 512 KiB"),
+    ],
+)
+def test_a_file_that_is_no_yaml_of_ours_is_refused_with_its_line(
+    plan_file: Path, text: str | bytes, problem: str
+) -> None:
+    reported = problems_of(plan_file, text)
+    assert len(reported) == 1
+    assert reported[0].startswith(problem)
+
+
+def test_an_alias_bomb_is_refused_before_it_unfolds(plan_file: Path) -> None:
+    bomb = "a0: &a0 [x, x]\n" + "".join(
+        f"a{level}: &a{level} [*a{level - 1}, *a{level - 1}]\n" for level in range(1, 60)
+    )
+    assert problems_of(plan_file, bomb) == ["plan.yaml:2: aliases (*a0) are not supported"]
+
+
+def test_a_missing_file_and_a_folder_are_told_apart(tmp_path: Path) -> None:
+    with pytest.raises(PlanError, match=r"there is no such file$"):
+        load_plan(tmp_path / "none.yaml")
+    with pytest.raises(PlanError, match=r"is not a file$"):
+        load_plan(tmp_path)
+
+
+def test_a_file_with_a_byte_order_mark_is_read(plan_file: Path) -> None:
+    plan_file.write_text(GOOD, encoding="utf-8-sig")
+    assert load_plan(plan_file).title == "A plan"
+
+
+def test_a_key_given_twice_is_a_problem(plan_file: Path) -> None:
+    text = GOOD + "title: Another\n"
+    assert problems_of(plan_file, text) == ["plan.yaml:13: title is given twice"]
+
+
+def test_two_questions_of_one_id_are_a_problem(plan_file: Path) -> None:
+    text = GOOD.replace("id: second", "id: first")
+    assert problems_of(plan_file, text) == [
+        "plan.yaml:6: questions[1].id is the same as that of questions[0]"
+    ]
+
+
+def sample() -> dict[str, Any]:
+    return load_plan(SAMPLE_PLAN).to_json()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "problem"),
+    [
+        ("opening", "a\0b", "opening must not hold a NUL character"),
+        ("opening", "\ud800", "opening must not hold half a character (a lone surrogate)"),
+        ("opening", "x" * 2001, "opening must be at most 2000 characters (has 2001)"),
+        ("opening", " \n", "opening must not be empty"),
+        ("closing", None, "closing is missing"),
+        ("questions", [], "questions must have 1 to 500 entries (has 0)"),
+        ("questions", "all", 'questions must be a list (got "all")'),
+        ("language", "English!", "language must be a language tag such as en or en-GB"),
+        (
+            "short_answer_words",
+            True,
+            "short_answer_words must be a whole number of words, 0 to 100",
+        ),
+    ],
+)
+def test_json_breaks_the_same_rules_as_a_file(key: str, value: object, problem: str) -> None:
+    reported = json_problems_of(sample() | {key: value})
+    assert len(reported) == 1
+    assert reported[0].startswith(f"plan: {problem}")
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -1, 9.9, 1801, True, "60", [60]])
+def test_a_time_out_of_range_is_refused(value: object) -> None:
+    data = sample()
+    data["questions"][0]["longest_time_s"] = value
+    assert "questions[0].longest_time_s must be a number of seconds" in json_problems_of(data)[0]
+
+
+def test_more_than_500_questions_are_refused() -> None:
+    questions = [{"id": f"q{number}", "text": "Why?"} for number in range(501)]
+    assert json_problems_of(sample() | {"questions": questions}) == [
+        "plan: questions must have 1 to 500 entries (has 501)"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("number", "problems"),
+    [(500, []), (501, ["plan.yaml:3: questions must have 1 to 500 entries (has 501)"])],
+)
+def test_a_file_of_500_questions_is_read_and_a_longer_one_refused_with_its_line(
+    plan_file: Path, number: int, problems: list[str]
+) -> None:
+    questions = "".join(
+        f"  - id: q{n}\n    text: {'How was it there? ' * 20}\n    follow_ups: [Why so?]\n"
+        for n in range(number)
+    )
+    text = f"title: A plan\nopening: Hello.\nquestions:\n{questions}closing: Goodbye.\n"
+    if problems:
+        assert problems_of(plan_file, text) == problems
+    else:
+        plan_file.write_text(text)
+        assert len(load_plan(plan_file).questions) == number
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(["title", "opening", "questions", "closing", "id", "text", "x\n"]),
+                inner,
+                max_size=5,
+            )
+        ),
+        max_leaves=12,
+    )
+)
+def test_whatever_json_holds_it_is_a_plan_or_named_problems(data: object) -> None:
+    try:
+        plan = Plan.from_json(data)
+    except PlanError as error:
+        lines, problems = str(error).splitlines(), error.problems
+    else:
+        lines, problems = [], ()
+        assert Plan.from_json(plan.to_json()) == plan
+    assert len(lines) == len(problems)

@@ -1,0 +1,181 @@
+"""The announcements to the candidate for each loss in the middle of an interview."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from states import Conditions, Event, State
+from states.testing import loaded, lost
+from tests.support.virtual.interview_parts import WatchedJob
+from tests.support.virtual.job_parts import settings_in
+from worker.clips.recordings import ClipName, clip_named, load_clip
+from worker.interview.application import interview_resources
+from worker.interview.recovery.degradation import Losses
+from worker.journal import resilient
+from worker.resources.consequences import LOSSES, meanings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from livekit.agents import AgentSession
+
+    from states import Condition
+    from worker.job.job import Job
+
+pytestmark = pytest.mark.looptime
+
+
+class Losing:
+    """A running job whose resources become unavailable and available again."""
+
+    def __init__(self) -> None:
+        self.job = WatchedJob()
+        self.stage = self.job.stage
+        self.turns_end_on: list[str] = []
+        self.session: Any = SimpleNamespace(
+            update_options=lambda *, turn_detection: self.turns_end_on.append(turn_detection),
+        )
+        self.deafened = 0
+        self.losses = Losses(
+            cast("Job", self.job), cast("AgentSession[Any]", self.session), self._deafen
+        )
+
+    def _deafen(self) -> None:
+        self.deafened += 1
+
+    async def say(self, condition: Condition, event: Event = Event.RESOURCE_LOST) -> None:
+        """Report a condition as the lifecycle does, and wait for its effects."""
+        life = self.job.life
+        life.conditions = life.conditions.updated(condition)
+        for listener in self.job.listeners:
+            listener(SimpleNamespace(target=State.RUNNING, event=event))
+        await asyncio.sleep(10)
+
+
+@pytest.fixture
+async def begin() -> AsyncIterator[Any]:
+    """Yield a function that follows a job inside the test, where the clock is virtual."""
+    begun: list[Losing] = []
+
+    async def one(*missing: Condition) -> Losing:
+        losing = Losing()
+        begun.append(losing)
+        losing.job.life.conditions = Conditions.of(missing)
+        await losing.stage.open_line()
+        losing.losses.begin()
+        await asyncio.sleep(10)
+        return losing
+
+    yield one
+    for losing in begun:
+        losing.losses.stop()
+        await losing.stage.leave()
+
+
+@pytest.mark.row("B1")
+def test_every_resource_has_its_row_in_the_table_of_losses(tmp_path: Path) -> None:
+    resources = interview_resources(settings_in(tmp_path, INTERVIEW_TURN_DETECTOR="local"), None)
+    loaded = {r.name: r.loss for r in resources}
+    assert {**loaded, resilient.RESOURCE: LOSSES[resilient.RESOURCE].means} == meanings()
+    assert all(each.means.endswith(".") for each in LOSSES.values())
+    assert all(each.noticed.endswith(".") for each in LOSSES.values())
+
+
+@pytest.mark.row("B1")
+def test_what_announces_a_loss_has_been_recorded() -> None:
+    for loss in LOSSES.values():
+        assert loss.told is None or load_clip(clip_named(loss.told)).duration_s > 1
+
+
+@pytest.mark.row("B1")
+async def test_a_candidate_who_is_not_heard_is_told_once_aloud_and_in_writing(begin: Any) -> None:
+    losing = await begin()
+    await losing.say(lost("stt"))
+    await losing.say(loaded("stt"), Event.RESOURCE_RECOVERED)
+    await losing.say(lost("stt"))
+
+    assert losing.stage.line.played == [ClipName.TROUBLE_HEARING]
+    assert losing.stage.written == [ClipName.TROUBLE_HEARING.text]
+    assert losing.deafened == 2
+
+
+async def test_a_loss_that_comes_again_later_is_told_again(begin: Any) -> None:
+    losing = await begin()
+    await losing.say(lost("stt"))
+    await losing.say(loaded("stt"), Event.RESOURCE_RECOVERED)
+    await asyncio.sleep(60)
+    await losing.say(lost("stt"))
+
+    assert losing.stage.line.played == [ClipName.TROUBLE_HEARING] * 2
+
+
+async def test_what_was_missing_before_is_told_at_the_beginning(begin: Any) -> None:
+    losing = await begin(lost("stt"))
+
+    assert losing.stage.line.played == [ClipName.TROUBLE_HEARING]
+
+
+async def test_a_candidate_who_is_away_is_told_at_their_return(begin: Any) -> None:
+    losing = await begin()
+    losing.stage.move(here=False)
+    await losing.say(lost("stt"))
+    assert losing.stage.line.played == []
+
+    losing.stage.move(here=True)
+    await asyncio.sleep(10)
+    assert losing.stage.line.played == [ClipName.TROUBLE_HEARING]
+
+
+async def test_a_room_that_takes_no_text_still_hears_it(begin: Any) -> None:
+    losing = await begin()
+
+    async def refuse(_: str) -> None:
+        raise OSError("no chat")
+
+    losing.stage.write = refuse
+    await losing.say(lost("stt"))
+
+    assert losing.stage.line.played == [ClipName.TROUBLE_HEARING]
+
+
+@pytest.mark.parametrize("resource", ["llm", "database", "tts", "vad"])
+async def test_nothing_is_announced_of_a_loss_that_is_not_noticed_by_itself(
+    begin: Any, resource: str
+) -> None:
+    losing = await begin()
+    await losing.say(lost(resource))
+
+    assert losing.stage.line.played == []
+    assert losing.stage.written == []
+    assert losing.deafened == 0
+
+
+async def test_without_a_vad_turns_end_on_the_speech_to_text_until_it_is_back(begin: Any) -> None:
+    losing = await begin()
+    await losing.say(lost("vad"))
+    await losing.say(loaded("vad"), Event.RESOURCE_RECOVERED)
+
+    assert losing.turns_end_on == ["stt", "vad"]
+
+
+@pytest.mark.row("S1", "S6")
+async def test_a_session_that_never_had_a_vad_goes_on_with_the_speech_to_text(begin: Any) -> None:
+    losing = await begin(lost("vad"))
+
+    assert losing.turns_end_on == ["stt"]
+
+
+async def test_a_loss_in_closing_is_told_to_nobody(begin: Any) -> None:
+    losing = await begin()
+    life = losing.job.life
+    life.conditions = life.conditions.updated(lost("stt"))
+    for listener in losing.job.listeners:
+        listener(SimpleNamespace(target=State.CLOSING, event=Event.RESOURCE_LOST))
+    await asyncio.sleep(10)
+
+    assert losing.stage.line.played == []

@@ -1,0 +1,86 @@
+"""The setting that names the application of a worker's jobs."""
+
+from __future__ import annotations
+
+import sys
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import pytest
+from typer.testing import CliRunner
+
+from worker.cli.app import app
+from worker.cli.common import ExitCode
+from worker.config.settings import Settings
+from worker.interview.application import InterviewApplication
+from worker.job.application import ApplicationInvalid, load_application
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+#: Settings that a worker needs before it loads its application.
+LIVEKIT = {
+    "LIVEKIT_URL": "ws://127.0.0.1:1",
+    "LIVEKIT_API_KEY": "key",
+    "LIVEKIT_API_SECRET": "secret",
+}
+
+#: An object that is not a factory.
+NOTHING = SimpleNamespace(attribute="no factory")
+
+
+@pytest.fixture(autouse=True)
+def no_logs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prevent the command from reconfiguring the logs of the test process."""
+    monkeypatch.setattr("worker.cli.start.configure_logs", lambda _settings: None)
+
+
+def test_the_interview_is_the_application_unless_another_one_is_named() -> None:
+    assert load_application(Settings.load(_env_file=None).application) is InterviewApplication
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("no_such_module:Application", "No module named"),
+        ("worker.interview.application:Missing", "has no attribute"),
+        (f"{__name__}:NOTHING", "of type SimpleNamespace"),
+    ],
+)
+def test_a_name_that_stands_for_no_application_says_why(name: str, reason: str) -> None:
+    with pytest.raises(ApplicationInvalid, match=reason) as caught:
+        load_application(name)
+    assert name in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_module_that_breaks_as_it_is_imported_is_not_quoted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "broken_agent.py").write_text("raise ValueError('the password is hunter2')")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ApplicationInvalid, match="raises ValueError") as caught:
+        load_application("broken_agent:Agent")
+    assert "hunter2" not in str(caught.value)
+    assert "broken_agent" not in sys.modules
+
+
+def test_a_worker_does_not_start_with_an_application_that_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    variables = {**LIVEKIT, "INTERVIEW_APPLICATION": "no_such_module:Application"}
+    ended = CliRunner().invoke(app, ["start"], env=variables)
+    assert ended.exit_code == ExitCode.USAGE
+    assert ended.stderr.startswith("interview-worker: INTERVIEW_APPLICATION: no_such_module")
+    assert len(ended.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["module", "module:", ":attribute", "module:a.b", "a b:c"])
+def test_a_name_that_is_no_module_and_attribute_is_no_setting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ended = CliRunner().invoke(app, ["start"], env={**LIVEKIT, "INTERVIEW_APPLICATION": name})
+    assert ended.exit_code == ExitCode.USAGE
+    assert "INTERVIEW_APPLICATION" in ended.stderr

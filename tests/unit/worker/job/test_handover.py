@@ -1,0 +1,226 @@
+"""The handover of a job: its steps in order, whatever hangs or raises."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+
+from states import BUDGETS, Event, Outcome, Reason, State
+from states.testing import assert_entered, assert_outcome
+from tests.support.virtual.async_steps import broken, deaf, done, end_what_is_left, for_ever
+from tests.support.virtual.job_parts import Rig, TinyApplication, rig
+from worker.clips.recordings import ClipName
+from worker.faults.points import SUCCESSION_STEPS
+from worker.job.handover import hand_over, lose_worker
+from worker.job.signals import HANDOVER_SIGNAL, SHUTDOWN_SIGNAL
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    from worker.job.handle import JobHandle
+
+pytestmark = pytest.mark.looptime
+
+#: Steps of a requested handover, which skips the search for a successor.
+STEPS = tuple(step for step in SUCCESSION_STEPS if step != "look_for_successor")
+
+
+class Passing:
+    """A succession that records its steps; a test can replace a step."""
+
+    def __init__(self) -> None:
+        self.did: list[str] = []
+        self.almost_done = False
+        self.comes: Callable[[], Awaitable[None]] | None = done
+        self.steps: dict[str, Callable[[], Awaitable[None]]] = {}
+        self.ends: list[tuple[Outcome, Reason]] = []
+        self.at_once: bool | None = None
+
+    async def _step(self, name: str) -> None:
+        self.did.append(name)
+        await self.steps.get(name, done)()
+
+    async def expects_successor(self, failure: Reason | None) -> bool:
+        await self._step("look_for_successor")
+        return self.comes is not None
+
+    async def finish_sentence(self, *, at_once: bool) -> None:
+        self.at_once = at_once
+        await self._step("finish_sentence")
+
+    async def ship(self) -> None:
+        await self._step("ship")
+
+    async def release_lease(self, outcome: Outcome, reason: Reason) -> None:
+        self.ends.append((outcome, reason))
+        await self._step("release_lease")
+
+    async def send_successor(self) -> None:
+        await self._step("send_successor")
+
+
+@dataclass(kw_only=True)
+class ContinuedApplication(TinyApplication):
+    """An application whose interview another job can continue."""
+
+    succession: Passing = field(default_factory=Passing)
+
+
+def handed_over(folder: Path, passing: Passing | None = None) -> Rig:
+    """Return a job that gets the handover signal as soon as it runs."""
+
+    async def run(job: JobHandle) -> None:
+        hand_over(job)
+        await for_ever()
+
+    app = ContinuedApplication(
+        on_run=run, words_at_the_end=ClipName.ONE_MOMENT, succession=passing or Passing()
+    )
+    return rig(folder, app)
+
+
+async def test_who_hands_over_stops_says_a_word_lets_go_and_sends_somebody(
+    tmp_path: Path,
+) -> None:
+    passing = Passing()
+    held = handed_over(tmp_path, passing)
+    assert await held.live() is Outcome.HANDED_OVER
+    assert_outcome(held.path, Outcome.HANDED_OVER, Reason.HANDOVER_REQUESTED)
+    closing = [step.name for step in held.history.steps][3:]
+    assert sorted(closing[-4:]) == sorted(
+        ["leave_room", "send_successor", "close_resources", "release_lease"]
+    )
+    assert closing[:7] == [
+        "stop_work",
+        "finish_sentence",
+        "stop_session",
+        "last_records",
+        "last_words",
+        "sync_journal",
+        "ship",
+    ]
+    assert passing.did == ["finish_sentence", "ship", "release_lease", "send_successor"]
+    assert passing.ends == [(Outcome.HANDED_OVER, Reason.HANDOVER_REQUESTED)]
+    assert held.stage.line.played == [ClipName.ONE_MOMENT]
+
+
+@pytest.mark.parametrize("how", [for_ever, deaf, broken])
+@pytest.mark.parametrize("step", STEPS)
+async def test_a_step_of_handing_over_that_hangs_or_raises_is_named_and_passed_over(
+    tmp_path: Path, step: str, how: Callable[[], Awaitable[None]]
+) -> None:
+    passing = Passing()
+    passing.steps[step] = how
+    held = handed_over(tmp_path, passing)
+    assert await held.live() is Outcome.HANDED_OVER
+    assert held.step(step).reason == ("ValueError" if how is broken else "TimeoutError")
+    assert passing.did == list(STEPS)
+    assert held.stage.line.played == [ClipName.ONE_MOMENT]
+    closing_s = assert_entered(held.path, State.CLOSED, since=State.CLOSING)
+    assert closing_s <= BUDGETS[State.CLOSING]
+    await end_what_is_left()
+
+
+async def test_where_every_step_hangs_closing_ends_in_its_budget(tmp_path: Path) -> None:
+    passing = Passing()
+    passing.steps = dict.fromkeys(STEPS, for_ever)
+    held = handed_over(tmp_path, passing)
+    held.app.session.on_aclose = for_ever
+    held.stage.on_leave = for_ever
+    await held.live()
+    closing_s = assert_entered(held.path, State.CLOSED, since=State.CLOSING)
+    assert closing_s <= BUDGETS[State.CLOSING] + 0.2 * len(STEPS)
+    assert held.stage.line.played == [ClipName.ONE_MOMENT]
+
+
+async def test_a_job_that_nobody_can_take_up_is_ended_instead(tmp_path: Path) -> None:
+    async def run(job: JobHandle) -> None:
+        hand_over(job)
+        await for_ever()
+
+    held = rig(tmp_path, TinyApplication(on_run=run))
+    assert await held.live() is Outcome.CANCELLED
+
+
+async def test_who_is_saying_goodbye_is_left_to_finish(tmp_path: Path) -> None:
+    passing = Passing()
+    passing.almost_done = True
+
+    async def run(job: JobHandle) -> None:
+        hand_over(job)
+        await job.life.fire(Event.INTERVIEW_COMPLETED)
+
+    held = rig(tmp_path, ContinuedApplication(on_run=run, succession=passing))
+    assert await held.live() is Outcome.COMPLETED
+    assert passing.did == ["ship", "release_lease"]
+
+
+@pytest.mark.parametrize(
+    ("comes", "outcome"), [(True, Outcome.HANDED_OVER), (False, Outcome.FAILED)]
+)
+async def test_a_job_that_lost_its_worker_is_handed_over_where_somebody_else_is_there(
+    tmp_path: Path, comes: bool, outcome: Outcome
+) -> None:
+    passing = Passing()
+    passing.comes = done if comes else None
+
+    async def run(job: JobHandle) -> None:
+        await lose_worker(job)
+        await for_ever()
+
+    held = rig(tmp_path, ContinuedApplication(on_run=run, succession=passing))
+    assert await held.live() is outcome
+    # The job does not wait for a sentence in progress.
+    assert passing.at_once is (True if comes else None)
+
+
+@pytest.mark.parametrize("how", [for_ever, broken])
+async def test_where_nobody_can_tell_who_is_there_a_job_without_worker_is_handed_over(
+    tmp_path: Path, how: Callable[[], Awaitable[None]]
+) -> None:
+    passing = Passing()
+    passing.steps["look_for_successor"] = how
+
+    async def run(job: JobHandle) -> None:
+        await lose_worker(job)
+        await for_ever()
+
+    held = rig(tmp_path, ContinuedApplication(on_run=run, succession=passing))
+    began = asyncio.get_running_loop().time()
+    assert await held.live() is Outcome.HANDED_OVER
+    assert asyncio.get_running_loop().time() - began < 1.0
+
+
+async def test_a_job_that_failed_asks_first_who_comes_and_sends_nobody_itself(
+    tmp_path: Path,
+) -> None:
+    passing = Passing()
+
+    async def run(_: JobHandle) -> None:
+        raise ValueError
+
+    held = rig(tmp_path, ContinuedApplication(on_run=run, succession=passing))
+    assert await held.live() is Outcome.FAILED
+    assert passing.did == ["look_for_successor", "ship", "release_lease"]
+    assert passing.ends == [(Outcome.FAILED, Reason.JOB_CRASHED)]
+
+
+async def test_who_was_superseded_has_nothing_to_let_go_of(tmp_path: Path) -> None:
+    passing = Passing()
+
+    async def run(job: JobHandle) -> None:
+        await job.life.fire(Event.LEASE_LOST)
+
+    held = rig(tmp_path, ContinuedApplication(on_run=run, succession=passing))
+    assert await held.live() is Outcome.SUPERSEDED
+    assert passing.did == []
+
+
+def test_the_two_words_are_not_signals_that_others_send() -> None:
+    others = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGQUIT}
+    assert len({HANDOVER_SIGNAL, SHUTDOWN_SIGNAL} - others) == 2

@@ -1,0 +1,124 @@
+"""The commit of a turn: written to disk, and in the database or 200 ms passed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from states import Conditions, MemoryJournal
+from worker.job.recorder import ACKNOWLEDGED_WITHIN_S, JobBook
+from worker.journal import shipper
+from worker.journal.shipper import ship_live, stop_shipping
+from worker.store.errors import DatabaseUnavailable
+
+if TYPE_CHECKING:
+    from states import Lifecycle
+    from worker.store.database import Database
+
+pytestmark = pytest.mark.looptime
+
+
+class SlowDatabase:
+    """A database that takes `takes_s` for each shipment, or is unavailable."""
+
+    def __init__(self) -> None:
+        self.takes_s = 0.0
+        self.away = False
+        self.shipments: list[float] = []
+
+    async def run(self, name: str, operation: Any, *, budget_s: float = 5.0) -> int:
+        await asyncio.sleep(self.takes_s)
+        if self.away:
+            raise DatabaseUnavailable(name, OSError(), "postgresql://database")
+        self.shipments.append(asyncio.get_running_loop().time())
+        return 1
+
+
+class Keeping:
+    """A job that stores turns and measures the time of each commit."""
+
+    def __init__(self) -> None:
+        self.database = SlowDatabase()
+        self.journal = MemoryJournal()
+        self.journal.append("job", 0.0, job_id="AJ_1")
+        life = SimpleNamespace(
+            journal=self.journal, t=1.0, conditions=Conditions(), post=lambda *_: None
+        )
+        self.life = cast("Lifecycle", life)
+        self.book = JobBook(self.life)
+        self.shipper = ship_live(self.life, cast("Database", self.database))
+        self.book.acknowledged = self.shipper.acknowledged
+
+    async def turn_takes(self) -> float:
+        began = asyncio.get_running_loop().time()
+        await self.book.turn(speaker="candidate", text="hello")
+        return asyncio.get_running_loop().time() - began
+
+
+@pytest.fixture
+async def stopped() -> AsyncIterator[None]:
+    yield
+    await stop_shipping()
+
+
+@pytest.mark.row("B10")
+@pytest.mark.usefixtures("stopped")
+async def test_a_turn_waits_for_the_database_and_no_longer() -> None:
+    keeping = Keeping()
+    await asyncio.sleep(1)
+    keeping.database.takes_s = 0.03
+    assert await keeping.turn_takes() == pytest.approx(0.03, abs=0.01)
+
+
+@pytest.mark.usefixtures("stopped")
+async def test_a_slow_database_is_waited_for_a_moment_only() -> None:
+    keeping = Keeping()
+    await asyncio.sleep(1)
+    keeping.database.takes_s = 3.0
+    assert await keeping.turn_takes() == pytest.approx(ACKNOWLEDGED_WITHIN_S)
+    await asyncio.sleep(4)
+    assert await keeping.shipper.acknowledged(1, within_s=0.0)
+
+
+@pytest.mark.usefixtures("stopped")
+async def test_a_database_that_is_known_to_be_away_is_not_waited_for() -> None:
+    keeping = Keeping()
+    keeping.database.away = True
+    await asyncio.sleep(1)
+    assert await keeping.turn_takes() < 0.01
+
+    keeping.database.away = False
+    await asyncio.sleep(10)
+    assert await keeping.shipper.acknowledged(1, within_s=0.0), "shipped when it was back"
+
+
+@pytest.mark.usefixtures("stopped")
+async def test_one_that_goes_away_under_a_turn_holds_it_no_longer() -> None:
+    keeping = Keeping()
+    await asyncio.sleep(1)
+    keeping.database.takes_s, keeping.database.away = 0.05, True
+    assert await keeping.turn_takes() == pytest.approx(0.05, abs=0.01)
+
+
+@pytest.mark.usefixtures("stopped")
+async def test_what_comes_in_a_burst_is_one_shipment_where_nobody_waits() -> None:
+    keeping = Keeping()
+    await asyncio.sleep(1)
+    before = len(keeping.database.shipments)
+    for n in range(20):
+        keeping.journal.append("step", float(n), name="x", ok=True)
+        await asyncio.sleep(0.001)
+    await asyncio.sleep(1)
+    assert len(keeping.database.shipments) - before == 1
+    assert shipper._BATCH_S > 0
+
+
+async def test_without_a_database_a_turn_is_on_the_disk_and_that_is_all() -> None:
+    journal = MemoryJournal()
+    book = JobBook(cast("Lifecycle", SimpleNamespace(journal=journal, t=1.0)))
+    await book.turn(speaker="candidate", text="hello")
+    assert [record["kind"] for record in journal.records] == ["turn"]

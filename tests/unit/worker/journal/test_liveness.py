@@ -1,0 +1,73 @@
+"""Liveness of a job: its process runs and its journal is touched."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from worker.journal.liveness import SILENT_S, is_alive
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Path:
+    path = tmp_path / "AJ_1.jsonl"
+    path.touch()
+    return path
+
+
+def untouched_for(path: Path, seconds: float) -> None:
+    then = time.time() - seconds
+    os.utime(path, (then, then))
+
+
+def test_a_journal_that_is_touched_is_one_of_a_living_job(journal: Path) -> None:
+    assert is_alive(journal, os.getpid())
+    assert is_alive(journal, None)
+
+
+def test_one_that_is_not_touched_any_more_is_not(journal: Path) -> None:
+    untouched_for(journal, SILENT_S + 0.1)
+    assert not is_alive(journal, os.getpid())
+
+
+def test_a_clock_that_was_set_back_an_hour_is_no_sign_of_death(journal: Path) -> None:
+    untouched_for(journal, -3600)
+    assert is_alive(journal, os.getpid())
+
+
+def test_without_a_journal_on_the_disk_the_process_decides(tmp_path: Path) -> None:
+    assert is_alive(tmp_path / "none.jsonl", os.getpid())
+
+
+def test_a_disk_that_takes_no_touches_is_no_sign_of_death(
+    journal: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    untouched_for(journal, 600)
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert is_alive(journal, os.getpid())
+
+
+@pytest.mark.row("S13")
+def test_a_stopped_process_is_not_alive_and_is_once_it_goes_on(journal: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        assert is_alive(journal, child.pid)
+        os.kill(child.pid, signal.SIGSTOP)
+        # Return once the process is stopped.
+        os.waitpid(child.pid, os.WUNTRACED)
+        assert not is_alive(journal, child.pid)
+        os.kill(child.pid, signal.SIGCONT)
+        os.waitpid(child.pid, os.WCONTINUED)
+        assert is_alive(journal, child.pid)
+        child.kill()
+
+
+def test_a_process_that_is_gone_is_told_of_by_who_awaits_it(journal: Path) -> None:
+    child = subprocess.Popen([sys.executable, "-c", "pass"])
+    child.wait()
+    assert is_alive(journal, child.pid)

@@ -1,0 +1,22 @@
+"""Ingestion of a dead job's journal if two workers share a machine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tests.support.virtual.journal_parts import START, numbered, write
+from worker.journal.recovery import SHIPPED, ship_book
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+async def test_a_journal_that_another_worker_has_put_away_stays_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "AJ_1.jsonl"
+    put_away = tmp_path / SHIPPED / path.name
+    write(put_away, numbered(START))
+    before = put_away.read_bytes()
+    nobody_asks_it: Any = None
+    assert not await ship_book(nobody_asks_it, path)
+    assert put_away.read_bytes() == before
+    assert not path.exists()

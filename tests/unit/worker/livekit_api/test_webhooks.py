@@ -1,0 +1,156 @@
+"""LiveKit's webhooks: signed ones are accepted, others refused, and their rooms are checked."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import aiohttp
+import pytest
+from livekit import api
+
+from worker.livekit_api.webhooks import LOOKED_AT, PATH, Webhooks
+from worker.telemetry.http import TelemetryServer
+from worker.telemetry.job_observer import Observer
+from worker.telemetry.worker_status import WorkerStatus
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+KEY, SECRET = "key", "a-secret-of-more-than-thirty-two-characters"
+LEFT = {"event": "participant_left", "room": {"name": "room-1"}, "participant": {"identity": "x"}}
+
+
+def signed(body: str, *, key: str = KEY, secret: str = SECRET) -> str:
+    """Return LiveKit's Authorization header, with the digest of the body."""
+    digest = base64.b64encode(hashlib.sha256(body.encode()).digest()).decode()
+    return api.AccessToken(key, secret).with_sha256(digest).to_jwt()
+
+
+class Received:
+    """A worker's server for webhooks, with the rooms and events that it received."""
+
+    def __init__(self, folder: Path) -> None:
+        self.rooms: list[str] = []
+        self.events: list[str] = []
+        self.can_look = True
+        webhooks = Webhooks(KEY, SECRET, on_room=self.told, on_event=self.events.append)
+        self.server = TelemetryServer(
+            Observer(folder, version="1"),
+            WorkerStatus,
+            token="of-the-probes",
+            posts={PATH: webhooks.handle},
+        )
+        self.url = ""
+
+    def told(self, room: str) -> bool:
+        if self.can_look:
+            self.rooms.append(room)
+        return self.can_look
+
+    async def post(self, body: str, authorization: str | None) -> int:
+        headers = {"Content-Type": "application/webhook+json"}
+        if authorization is not None:
+            headers["Authorization"] = authorization
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(
+                self.url + PATH, data=io.BytesIO(body.encode()), headers=headers
+            ) as answer,
+        ):
+            return answer.status
+
+
+@asynccontextmanager
+async def receiving(folder: Path) -> AsyncIterator[Received]:
+    one = Received(folder)
+    one.url = f"http://127.0.0.1:{await one.server.start('127.0.0.1', 0)}"
+    try:
+        yield one
+    finally:
+        await one.server.aclose()
+
+
+@pytest.mark.parametrize("event", LOOKED_AT)
+async def test_a_room_in_which_somebody_came_or_went_is_looked_at(
+    event: str, tmp_path: Path
+) -> None:
+    async with receiving(tmp_path) as here:
+        body = json.dumps(LEFT | {"event": event})
+        assert await here.post(body, signed(body)) == 200
+        assert (here.rooms, here.events) == (["room-1"], [event])
+
+
+async def test_where_nobody_can_look_livekit_is_to_send_it_again(tmp_path: Path) -> None:
+    async with receiving(tmp_path) as here:
+        here.can_look = False
+        body = json.dumps(LEFT)
+        assert await here.post(body, signed(body)) == 503
+        here.can_look = True
+        assert await here.post(body, signed(body)) == 200
+        assert (here.rooms, here.events) == (["room-1"], ["participant_left"])
+
+
+async def test_what_is_refused_is_logged_once_a_minute_and_counted_each_time(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with receiving(tmp_path) as here:
+        for _ in range(5):
+            await here.post("", None)
+        assert here.events == ["refused"] * 5
+    assert len([each for each in caplog.records if each.name == "worker.livekit_api.webhooks"]) == 1
+
+
+async def test_what_changes_nobody_is_taken_and_counted_together(tmp_path: Path) -> None:
+    async with receiving(tmp_path) as here:
+        for event in ("track_published", "room_finished", "of_a_newer_server"):
+            body = json.dumps(LEFT | {"event": event, "new": {"field": 1}})
+            assert await here.post(body, signed(body)) == 200
+        assert (here.rooms, here.events) == ([], ["other"] * 3)
+
+
+async def test_who_has_not_the_key_is_refused(tmp_path: Path) -> None:
+    body = json.dumps(LEFT)
+    without_digest = api.AccessToken(KEY, SECRET).with_identity("candidate-1").to_jwt()
+    brought = (
+        None,
+        "",
+        "no token",
+        "Bearer of-the-probes",
+        signed(body, secret="another-secret-of-more-than-thirty-two-chars"),
+        signed(body, key="another"),
+        signed(json.dumps(LEFT | {"room": {"name": "room-2"}})),
+        without_digest,
+    )
+    async with receiving(tmp_path) as here:
+        for authorization in brought:
+            assert await here.post(body, authorization) == 401, authorization
+        assert (here.rooms, here.events) == ([], ["refused"] * len(brought))
+
+
+@pytest.mark.parametrize("body", ["", "no JSON", '{"event": 7}', '{"room": 7}'])
+async def test_what_is_signed_and_no_event_is_refused(body: str, tmp_path: Path) -> None:
+    async with receiving(tmp_path) as here:
+        assert await here.post(body, signed(body)) == 401
+        assert (here.rooms, here.events) == ([], ["refused"])
+
+
+async def test_what_is_endless_is_not_read(tmp_path: Path) -> None:
+    async with receiving(tmp_path) as here:
+        body = json.dumps(LEFT | {"id": "x" * 2_000_000})
+        assert await here.post(body, signed(body)) == 413
+        assert (here.rooms, here.events) == ([], ["refused"])
+
+
+async def test_the_probes_still_ask_for_their_token(tmp_path: Path) -> None:
+    async with (
+        receiving(tmp_path) as here,
+        aiohttp.ClientSession() as session,
+        session.get(here.url + "/metrics") as answer,
+    ):
+        assert answer.status == 401

@@ -1,0 +1,266 @@
+"""The acceptance of jobs: by a worker's free slots, never by the CPU's load."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+import typer
+
+from tests.support.virtual.job_parts import settings_in
+from worker.cli.common import ExitCode, one_line_errors
+from worker.job.signals import SHUTDOWN_SIGNAL
+from worker.livekit_api.client import LiveKitLost
+from worker.server.admission import SERVER_TARGET_LOAD
+from worker.server.agent_server import JobServer
+from worker.server.observability import PortTaken
+from worker.server.worker import Worker
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from livekit.agents import JobRequest
+
+
+class FakeRequest:
+    """A job request."""
+
+    def __init__(self, name: str) -> None:
+        self.id = name
+        self.job = SimpleNamespace(metadata="")
+        self.accepted: dict[str, Any] | None = None
+        self.rejected: dict[str, Any] | None = None
+        self.handed_over = asyncio.Event()
+        self.failure: Exception | None = None
+
+    async def accept(self, **arguments: Any) -> None:
+        self.accepted = arguments
+        await self.handed_over.wait()
+        if self.failure is not None:
+            raise self.failure
+
+    async def reject(self, **arguments: Any) -> None:
+        self.rejected = arguments
+
+
+class Slots:
+    """A worker with a list as its running jobs."""
+
+    def __init__(self, folder: Path, slots: int, **variables: Any) -> None:
+        self.running: list[Any] = []
+        settings = settings_in(
+            folder,
+            LIVEKIT_URL="ws://127.0.0.1:1",
+            LIVEKIT_API_KEY="key",
+            LIVEKIT_API_SECRET="secret",
+            INTERVIEW_SLOTS=slots,
+            **variables,
+        )
+        self.worker = Worker(settings)
+        self.worker.server = cast(Any, SimpleNamespace(active_jobs=self.running))
+
+    def run(self, name: str) -> None:
+        self.running.append(SimpleNamespace(job=SimpleNamespace(id=name)))
+
+    async def offer(self, request: FakeRequest) -> None:
+        await self.worker.slots.on_request(cast("JobRequest", request))
+
+
+@pytest.fixture(autouse=True)
+def unchanged_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Restore the environment: a worker configures its job processes through it."""
+    monkeypatch.setattr(os, "environ", os.environ.copy())
+
+
+# --- the load -----------------------------------------------------------------------------------
+
+
+@pytest.mark.row("S13")
+@pytest.mark.parametrize(("jobs", "share"), [(0, 0.0), (1, 0.25), (2, 0.5), (4, 1.0), (9, 1.0)])
+def test_the_load_is_the_share_of_slots_that_are_taken(
+    tmp_path: Path, jobs: int, share: float
+) -> None:
+    slots = Slots(tmp_path, 4)
+    for number in range(jobs):
+        slots.run(f"AJ_{number}")
+    assert slots.worker.slots.load() == pytest.approx(SERVER_TARGET_LOAD * share)
+
+
+@pytest.mark.parametrize("slots", [1, 3, 7, 1000])
+def test_one_free_slot_keeps_the_worker_below_what_the_server_takes_for_full(
+    tmp_path: Path, slots: int
+) -> None:
+    """LiveKit's server silently drops a dispatch to a worker at its target load."""
+    taken = Slots(tmp_path, slots)
+    for number in range(slots - 1):
+        taken.run(f"AJ_{number}")
+    assert taken.worker.slots.load() < SERVER_TARGET_LOAD
+    taken.run("AJ_last")
+    assert taken.worker.slots.load() == SERVER_TARGET_LOAD
+
+
+async def test_a_job_that_is_being_accepted_counts_and_counts_once(tmp_path: Path) -> None:
+    slots = Slots(tmp_path, 2)
+    request = FakeRequest("AJ_1")
+    accepting = asyncio.create_task(slots.offer(request))
+    await asyncio.sleep(0)
+    assert slots.worker.slots.load() == pytest.approx(SERVER_TARGET_LOAD / 2)
+    slots.run("AJ_1")
+    assert slots.worker.slots.load() == pytest.approx(SERVER_TARGET_LOAD / 2)
+    request.handed_over.set()
+    await accepting
+    assert slots.worker.slots.load() == pytest.approx(SERVER_TARGET_LOAD / 2)
+
+
+# --- requests -----------------------------------------------------------------------------------
+
+
+async def test_a_job_is_taken_under_an_identity_of_its_own(tmp_path: Path) -> None:
+    request = FakeRequest("AJ_1")
+    request.handed_over.set()
+    await Slots(tmp_path, 1).offer(request)
+    assert request.accepted is not None
+    assert request.accepted["identity"] == "interviewer-AJ_1"
+    assert request.rejected is None
+
+
+async def test_without_a_free_slot_another_worker_is_asked(tmp_path: Path) -> None:
+    """A plain rejection would end the job for the server."""
+    slots = Slots(tmp_path, 1)
+    slots.run("AJ_1")
+    request = FakeRequest("AJ_2")
+    await slots.offer(request)
+    assert request.accepted is None
+    assert request.rejected == {"terminate": False}
+
+
+@pytest.mark.parametrize("drain_s", [0, 60])
+async def test_a_worker_that_stops_takes_no_more_jobs(tmp_path: Path, drain_s: int) -> None:
+    slots = Slots(tmp_path, 1, INTERVIEW_DRAIN_S=drain_s)
+    slots.worker.stop()
+    request = FakeRequest("AJ_1")
+    await slots.offer(request)
+    assert request.accepted is None
+    assert request.rejected == {"terminate": False}
+
+
+@pytest.mark.row("S8")
+async def test_offers_at_the_same_moment_do_not_share_a_slot(tmp_path: Path) -> None:
+    slots = Slots(tmp_path, 2)
+    requests = [FakeRequest(f"AJ_{number}") for number in range(5)]
+    offers = [asyncio.create_task(slots.offer(request)) for request in requests]
+    await asyncio.sleep(0)
+    assert [request.accepted is not None for request in requests] == [True] * 2 + [False] * 3
+    for request in requests:
+        request.handed_over.set()
+    await asyncio.gather(*offers)
+
+
+async def test_a_job_that_never_came_gives_its_slot_back(tmp_path: Path) -> None:
+    slots = Slots(tmp_path, 1)
+    request = FakeRequest("AJ_1")
+    request.failure = TimeoutError("assignment timed out")
+    request.handed_over.set()
+    with pytest.raises(TimeoutError):
+        await slots.offer(request)
+    assert slots.worker.slots.load() == 0
+
+
+# --- stopping -----------------------------------------------------------------------------------
+
+
+@pytest.mark.row("C5")
+def test_the_first_stop_drains_the_second_hands_over_and_the_third_ends(tmp_path: Path) -> None:
+    worker = Slots(tmp_path, 1).worker
+    hurried: list[str] = []
+    worker._departure.hurry = lambda: hurried.append("hurry")  # type: ignore[method-assign]
+    worker.stop()
+    assert worker._stopping.is_set()
+    assert hurried == []
+    worker.stop()
+    worker.stop()
+    assert hurried == ["hurry", "hurry"]
+
+
+def test_a_worker_that_stops_tells_the_others_that_it_has_no_seats(tmp_path: Path) -> None:
+    worker = Slots(tmp_path, 2).worker
+    assert worker.slots.seats == 2
+    worker.stop()
+    assert worker.slots.seats is None
+
+
+class LostServer:
+    """A server that loses LiveKit permanently while one job runs."""
+
+    def __init__(self) -> None:
+        self.closed = False
+        self.active_jobs: list[Any] = []
+        running = SimpleNamespace(job=SimpleNamespace(id="AJ_1"))
+        job = SimpleNamespace(running_job=running, pid=4711, join=self.join)
+        self._proc_pool = SimpleNamespace(processes=[job])
+        self.joined = False
+
+    end_jobs, tell_jobs, job_pids = JobServer.end_jobs, JobServer.tell_jobs, JobServer.job_pids
+
+    def on(self, *_: object) -> None: ...
+
+    async def join(self) -> None:
+        self.joined = True
+
+    async def run(self) -> None:
+        raise RuntimeError("failed to connect to livekit after 16 attempts")
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+async def test_a_livekit_that_is_lost_for_good_ends_the_jobs_and_the_worker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def reached() -> None: ...
+
+    told: list[tuple[int, int]] = []
+    worker = Slots(tmp_path, 1).worker
+    worker.server = server = cast(Any, LostServer())
+    must_end: list[float] = []
+    worker._on_stop = must_end.append
+    monkeypatch.setattr(worker, "_reach_livekit", reached)
+    monkeypatch.setattr(os, "kill", lambda *word: told.append(word))
+    with pytest.raises(LiveKitLost, match=re.escape("ws://127.0.0.1:1")):
+        await worker.run()
+    assert told == [(4711, SHUTDOWN_SIGNAL)]
+    assert (server.joined, server.closed) == (True, True)
+    assert must_end == [2 * worker._settings.cleanup_s + 35.0]
+
+
+def test_a_lost_livekit_may_be_back_later() -> None:
+    with pytest.raises(typer.Exit) as left, one_line_errors():
+        raise LiveKitLost("wss://key:secret@example.com/path")
+    assert left.value.exit_code == ExitCode.UNAVAILABLE
+
+
+async def test_a_closed_terminal_drains_and_never_ends_the_jobs_at_once(tmp_path: Path) -> None:
+    worker = Slots(tmp_path, 1).worker
+    worker._install_signals()
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGHUP):
+        os.kill(os.getpid(), number)
+    await worker._stopping.wait()
+    await asyncio.sleep(0)
+    assert not worker._departure._hurried.is_set()
+
+
+async def test_a_worker_whose_terminal_was_closed_is_not_ready(tmp_path: Path) -> None:
+    worker = Slots(tmp_path, 1).worker
+    worker._install_signals()
+    os.kill(os.getpid(), signal.SIGHUP)
+    await worker._stopping.wait()
+    assert worker.observation.draining
+
+
+def test_a_taken_port_says_what_to_do() -> None:
+    assert "INTERVIEW_HTTP_PORT" in str(PortTaken("127.0.0.1", 8081))

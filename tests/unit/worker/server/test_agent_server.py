@@ -1,0 +1,132 @@
+"""livekit's AgentServer as the worker uses it: status reports to LiveKit, and the end of jobs."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from livekit.protocol import agent
+
+from worker.server.agent_server import CLOSED_LOAD, JobServer
+
+if TYPE_CHECKING:
+    from livekit.agents.ipc.proc_pool import ProcPool
+
+
+class TalkingServer(JobServer):
+    """A server that records its status reports to LiveKit."""
+
+    def __init__(self) -> None:
+        self.takes = True
+        self.pools: list[Any] = []
+        self.told: list[Any] = []
+        super().__init__(
+            takes_jobs=lambda: self.takes,
+            on_pool=self.pools.append,
+            load_threshold=float("inf"),
+            load_fnc=lambda: 0.1 if self.takes else CLOSED_LOAD,
+            ws_url="ws://127.0.0.1:1",
+            api_key="key",
+            api_secret="secret",
+        )
+        self._job_lifecycle_tasks = set[asyncio.Task[Any]]()
+        self._worker_load, self._reserved_slots, self._devmode = 0.0, 0, False
+        self._previous_status = agent.WorkerStatus.WS_AVAILABLE
+        self._proc_pool = cast("ProcPool", SimpleNamespace(processes=[]))
+
+    async def _queue_msg(self, msg: Any) -> None:
+        self.told.append(msg.update_worker)
+
+
+@pytest.mark.row("B3")
+async def test_livekit_is_told_that_the_worker_takes_no_jobs_and_that_it_does_again() -> None:
+    talking = TalkingServer()
+    for takes in (True, False, True):
+        talking.takes = takes
+        await talking.tell_status()
+    available, full, again = talking.told
+    assert available.status == again.status == agent.WorkerStatus.WS_AVAILABLE
+    assert full.status == agent.WorkerStatus.WS_FULL
+    assert full.load == CLOSED_LOAD
+    # An outdated load would keep LiveKit from offering jobs until the next report.
+    assert again.load == available.load == pytest.approx(0.1)
+
+
+async def test_a_worker_that_drains_says_so_whether_or_not_it_could_serve() -> None:
+    talking = TalkingServer()
+    talking.takes, talking._draining = False, True
+    await talking.tell_status()
+    assert [told.status for told in talking.told] == [agent.WorkerStatus.WS_FULL]
+
+
+def test_the_pool_is_shown_as_soon_as_there_is_one() -> None:
+    assert len(TalkingServer().pools) == 1
+
+
+class EndingProcess:
+    """A job's process as in the framework's pool: still listed for a loop turn after its end."""
+
+    def __init__(self, pool: list[EndingProcess]) -> None:
+        self.running_job: object | None = object()
+        self.ended = asyncio.get_running_loop().create_future()
+        pool.append(self)
+        self.monitor = asyncio.create_task(self._monitor(pool))
+
+    async def join(self) -> None:
+        await asyncio.shield(self.ended)
+
+    async def _monitor(self, pool: list[EndingProcess]) -> None:
+        await self.join()
+        pool.remove(self)
+
+
+@pytest.mark.row("S8")
+@pytest.mark.parametrize("turns", range(4))
+async def test_jobs_whose_processes_end_at_almost_the_same_moment_are_all_gone(turns: int) -> None:
+    talking = TalkingServer()
+    pool = cast("list[EndingProcess]", talking._proc_pool.processes)
+    idle, *busy = [EndingProcess(pool) for _ in range(4)]
+    idle.running_job = None
+    finished = asyncio.create_task(talking.finish_jobs())
+    await asyncio.sleep(0)
+    assert talking.draining
+    assert [told.status for told in talking.told] == [agent.WorkerStatus.WS_FULL]
+    for each in busy:
+        each.ended.set_result(None)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+    await finished
+    assert pool == [idle]
+    idle.ended.set_result(None)
+    await idle.monitor
+
+
+@pytest.mark.row("S8")
+async def test_a_job_that_is_just_being_given_to_a_process_is_waited_for_and_never_cancelled() -> (
+    None
+):
+    talking = TalkingServer()
+    pool = cast("list[EndingProcess]", talking._proc_pool.processes)
+    ready = asyncio.Event()
+
+    async def give() -> EndingProcess:
+        await ready.wait()
+        return EndingProcess(pool)
+
+    giving = asyncio.create_task(give())
+    talking._job_lifecycle_tasks.add(giving)
+    given_up = asyncio.create_task(talking.finish_jobs())
+    await asyncio.sleep(0)
+    given_up.cancel()
+    finished = asyncio.create_task(talking.finish_jobs())
+    await asyncio.sleep(0)
+    assert given_up.cancelled()
+    ready.set()
+    process = await giving
+    await asyncio.sleep(0)
+    assert not finished.done()
+    process.ended.set_result(None)
+    await finished
+    assert pool == []

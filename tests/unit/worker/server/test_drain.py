@@ -1,0 +1,244 @@
+"""The drain of a worker, on virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from states import BUDGETS, State
+from tests.support.virtual.job_parts import settings_in
+from worker.job.signals import HANDOVER_SIGNAL, SHUTDOWN_SIGNAL
+from worker.server.drain import SEAT_WAIT_S, Departure
+from worker.store.workers import Others
+
+if TYPE_CHECKING:
+    import signal
+    from collections.abc import Collection
+    from pathlib import Path
+
+pytestmark = pytest.mark.looptime
+
+
+DATABASE = "postgresql://database/interviews"
+NOBODY = Others(workers=0, seats=0)
+
+
+class Leaving:
+    """A worker whose jobs leave 3 s after a signal; those in `deaf` ignore the signal."""
+
+    def __init__(self, folder: Path, *jobs: str, **variables: Any) -> None:
+        self.running = list(jobs)
+        #: Whether a job was accepted and never got a process; the error that finish_jobs() raises.
+        self.given = False
+        self.raises: Exception | None = None
+        self.others: Others | None = NOBODY
+        self.deaf: set[str] = set()
+        self.all_gone = asyncio.Event()
+        self.told: list[tuple[signal.Signals, tuple[str, ...], float]] = []
+        self.departure = Departure(
+            settings_in(folder, **variables),
+            self,
+            jobs=lambda: list(self.running),
+            others=self.asked,
+        )
+
+    async def asked(self) -> Others | None:
+        return self.others
+
+    def have(self, seats: int) -> None:
+        """Set the other worker's number of free slots."""
+        self.others = Others(workers=1, seats=seats)
+
+    async def finish_jobs(self) -> None:
+        if self.raises is not None:
+            raise self.raises
+        if self.running or self.given:
+            await self.all_gone.wait()
+
+    def tell_jobs(self, word: signal.Signals, jobs: Collection[str]) -> None:
+        now = asyncio.get_running_loop().time()
+        self.told.append((word, tuple(jobs), round(now)))
+        for job in set(jobs) - self.deaf:
+            asyncio.get_running_loop().call_later(3.0, self.end, job)
+
+    def end(self, job: str) -> None:
+        if job in self.running:
+            self.running.remove(job)
+        if not self.running and not self.given:
+            self.all_gone.set()
+
+    async def gone_after(self) -> float:
+        """Return the seconds until the worker's drain ends."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        await self.departure.run()
+        return loop.time() - began
+
+
+async def test_interviews_that_finish_in_the_drain_time_are_told_nothing(tmp_path: Path) -> None:
+    worker = Leaving(tmp_path, "a", "b", INTERVIEW_DRAIN_S=60)
+    for at_s, job in ((10, "a"), (20, "b")):
+        asyncio.get_running_loop().call_later(at_s, worker.end, job)
+    assert await worker.gone_after() == pytest.approx(20, abs=0.2)
+    assert worker.told == []
+
+
+async def test_what_runs_when_the_time_is_up_is_handed_over(tmp_path: Path) -> None:
+    worker = Leaving(tmp_path, "a", "b", INTERVIEW_DRAIN_S=60)
+    worker.have(5)
+    assert await worker.gone_after() == pytest.approx(63, abs=0.2)
+    assert worker.told == [(HANDOVER_SIGNAL, ("a", "b"), 60)]
+
+
+async def test_a_second_stop_hands_over_now(tmp_path: Path) -> None:
+    worker = Leaving(tmp_path, "a", INTERVIEW_DRAIN_S=3600)
+    worker.have(1)
+    asyncio.get_running_loop().call_later(5, worker.departure.hurry)
+    assert await worker.gone_after() == pytest.approx(8, abs=0.2)
+    assert worker.told == [(HANDOVER_SIGNAL, ("a",), 5)]
+
+
+async def test_without_any_drain_time_everything_is_handed_over_at_once(tmp_path: Path) -> None:
+    worker = Leaving(tmp_path, "a", INTERVIEW_DRAIN_S=0)
+    worker.have(1)
+    assert await worker.gone_after() == pytest.approx(3, abs=0.2)
+    assert worker.told == [(HANDOVER_SIGNAL, ("a",), 0)]
+
+
+@pytest.mark.parametrize("others", [NOBODY, None])
+async def test_where_nobody_else_is_there_it_says_so_and_closes(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, others: Others | None
+) -> None:
+    worker = Leaving(tmp_path, "a", INTERVIEW_DRAIN_S=10)
+    worker.others = others
+    assert await worker.gone_after() == pytest.approx(13, abs=0.2)
+    assert worker.told == [(SHUTDOWN_SIGNAL, ("a",), 10)]
+    assert "no other worker takes these interviews: they are closed" in caplog.messages
+
+
+async def test_as_many_are_handed_over_as_the_others_have_room_for(tmp_path: Path) -> None:
+    worker = Leaving(tmp_path, "a", "b", "c", INTERVIEW_DRAIN_S=10)
+    worker.have(2)
+    # The jobs in handover take 3 s, and use no slot of the other worker until then.
+    asyncio.get_running_loop().call_later(14, worker.have, 0)
+    await worker.gone_after()
+    assert worker.told == [
+        (HANDOVER_SIGNAL, ("a", "b"), 10),
+        (SHUTDOWN_SIGNAL, ("c",), 10 + SEAT_WAIT_S),
+    ]
+
+
+@pytest.mark.parametrize("others", [Others(workers=1, seats=0), None])
+async def test_others_that_have_no_room_for_the_moment_are_waited_for(
+    tmp_path: Path, others: Others | None
+) -> None:
+    worker = Leaving(tmp_path, "a", INTERVIEW_DRAIN_S=10, DATABASE_URL=DATABASE)
+    worker.others = others
+    asyncio.get_running_loop().call_later(15, worker.have, 1)
+    await worker.gone_after()
+    assert worker.told == [(HANDOVER_SIGNAL, ("a",), 16)]
+
+
+@pytest.mark.parametrize("others", [Others(workers=1, seats=0), None])
+async def test_others_that_never_have_room_are_waited_for_so_long_and_no_longer(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, others: Others | None
+) -> None:
+    worker = Leaving(tmp_path, "a", INTERVIEW_DRAIN_S=10, DATABASE_URL=DATABASE)
+    worker.others = others
+    await worker.gone_after()
+    assert worker.told == [(SHUTDOWN_SIGNAL, ("a",), 10 + SEAT_WAIT_S)]
+    assert caplog.messages.count("no other worker is known to have a free slot, waiting") == 1
+
+
+async def test_a_third_stop_waits_for_nobodys_room(tmp_path: Path) -> None:
+    worker = Leaving(tmp_path, "a", INTERVIEW_DRAIN_S=0)
+    worker.have(0)
+    asyncio.get_running_loop().call_later(1, worker.departure.hurry)
+    asyncio.get_running_loop().call_later(3, worker.departure.hurry)
+    assert await worker.gone_after() == pytest.approx(6, abs=0.2)
+    assert worker.told == [(SHUTDOWN_SIGNAL, ("a",), 3)]
+
+
+async def test_interviews_that_are_to_be_kept_are_handed_over_once_somebody_is_there(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    worker = Leaving(tmp_path, "a", "b", INTERVIEW_DRAIN_S=10, INTERVIEW_NO_SUCCESSOR="keep")
+    loop = asyncio.get_running_loop()
+    loop.call_later(30, worker.end, "a")
+    loop.call_later(100, worker.have, 1)
+    assert await worker.gone_after() == pytest.approx(103, abs=2.1)
+    ((word, jobs, _),) = worker.told
+    assert (word, jobs) == (HANDOVER_SIGNAL, ("b",))
+    said = "no other worker takes these interviews: they go on here"
+    assert caplog.messages.count(said) == 1
+
+
+async def test_interviews_that_are_to_be_kept_are_ended_by_a_third_stop(tmp_path: Path) -> None:
+    worker = Leaving(tmp_path, "a", INTERVIEW_DRAIN_S=3600, INTERVIEW_NO_SUCCESSOR="keep")
+    loop = asyncio.get_running_loop()
+    loop.call_later(5, worker.departure.hurry)
+    loop.call_later(50, worker.departure.hurry)
+    assert await worker.gone_after() == pytest.approx(53, abs=0.2)
+    assert worker.told == [(SHUTDOWN_SIGNAL, ("a",), 50)]
+
+
+async def test_a_third_stop_hurries_those_that_are_leaving_already(tmp_path: Path) -> None:
+    worker = Leaving(tmp_path, "a", INTERVIEW_DRAIN_S=0)
+    worker.have(1)
+    worker.deaf = {"a"}
+    asyncio.get_running_loop().call_later(1, worker.departure.hurry)
+    asyncio.get_running_loop().call_later(2, worker.departure.hurry)
+    await worker.gone_after()
+    assert [word for word, _, _ in worker.told] == [HANDOVER_SIGNAL, SHUTDOWN_SIGNAL]
+
+
+@pytest.mark.parametrize(("seats", "longest_s"), [(1, BUDGETS[State.CLOSING] + 5), (0, 7.0 + 5)])
+async def test_a_job_that_does_not_go_is_not_waited_for_longer_than_closing_takes(
+    tmp_path: Path, seats: int, longest_s: float
+) -> None:
+    worker = Leaving(tmp_path, "a", INTERVIEW_DRAIN_S=0)
+    worker.others = Others(workers=seats, seats=seats)
+    worker.deaf = {"a"}
+    assert await worker.gone_after() <= longest_s + 2.1
+    assert worker.running == ["a"]
+
+
+@pytest.mark.parametrize(("hurries", "longest_s"), [(0, 3.0 + 15.0), (2, 3.0)])
+async def test_a_job_that_was_taken_and_never_has_a_process_keeps_no_worker(
+    tmp_path: Path, hurries: int, longest_s: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    worker = Leaving(tmp_path, "a", INTERVIEW_DRAIN_S=0)
+    worker.given = True
+    for _ in range(hurries):
+        worker.departure.hurry()
+    assert await worker.gone_after() <= longest_s + 2.1
+    assert ("has no process" in caplog.text) is (hurries == 0)
+
+
+async def test_jobs_whose_end_cannot_be_waited_for_are_finished_all_the_same(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    worker = Leaving(tmp_path, "a", INTERVIEW_DRAIN_S=60)
+    worker.raises = RuntimeError("process not started")
+    asyncio.get_running_loop().call_later(20, worker.end, "a")
+    assert await worker.gone_after() == pytest.approx(20, abs=2.1)
+    assert worker.told == []
+    assert "the end of the jobs cannot be waited for" in caplog.text
+
+
+async def test_the_drain_is_told_of_while_it_lasts(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    worker = Leaving(tmp_path, "a", INTERVIEW_DRAIN_S=60)
+    assert worker.departure.left_s is None
+    asyncio.get_running_loop().call_later(12, worker.end, "a")
+    going = asyncio.create_task(worker.gone_after())
+    await asyncio.sleep(6)
+    assert worker.departure.left_s == pytest.approx(54, abs=0.1)
+    await going
+    told = [(each.jobs, each.left_s) for each in caplog.records if each.msg == "still draining"]  # type: ignore[attr-defined]
+    assert told == [(1, 55), (1, 50)]

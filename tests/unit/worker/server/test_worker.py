@@ -1,0 +1,54 @@
+"""The agent server that a worker makes from its settings."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.virtual.job_parts import settings_in
+from worker.server.worker import Worker
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.row("S9", "S13")
+@pytest.mark.parametrize(
+    ("variables", "idle", "cleanup_s"),
+    [({}, 2, 5.0), ({"INTERVIEW_IDLE_PROCESSES": "4", "INTERVIEW_CLEANUP_S": "9"}, 4, 9.0)],
+    ids=["by default", "as configured"],
+)
+async def test_the_agent_server_is_made_with_the_idle_processes_and_the_cleanup_of_the_settings(
+    tmp_path: Path, variables: dict[str, str], idle: int, cleanup_s: float
+) -> None:
+    settings = settings_in(tmp_path, LIVEKIT_URL="ws://127.0.0.1:1", **variables)
+    server = Worker(settings).server
+    assert server._num_idle_processes == idle
+    assert server._shutdown_process_timeout == cleanup_s
+    # With a threshold the framework would size the pool by the CPU's load.
+    assert server._load_threshold == float("inf")
+
+
+async def test_livekit_is_told_of_a_free_slot_as_soon_as_its_job_has_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = Worker(settings_in(tmp_path, LIVEKIT_URL="ws://127.0.0.1:1"))
+    told = asyncio.Event()
+
+    async def tell_status() -> None:
+        told.set()
+
+    monkeypatch.setattr(worker.server, "tell_status", tell_status)
+    job = SimpleNamespace(job=SimpleNamespace(id="AJ_1", room=SimpleNamespace(name="room-1")))
+
+    worker._on_process_closed(SimpleNamespace(running_job=job, exitcode=0))
+    await asyncio.sleep(0)
+    assert not told.is_set(), "LiveKit does not know this worker yet"
+
+    worker.registered.set()
+    worker._on_process_closed(SimpleNamespace(running_job=job, exitcode=0))
+    async with asyncio.timeout(1.0):
+        await told.wait()

@@ -1,0 +1,136 @@
+"""A microphone that keeps real time, on a clock that the test moves."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from worker.simulation.microphone import FRAME_SAMPLES, Microphone
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from worker.audio.dsp import Pcm
+
+pytestmark = pytest.mark.looptime
+
+
+class Room:
+    """Takes the microphone's frames, with a configurable delay."""
+
+    def __init__(self) -> None:
+        self.frames: list[Pcm] = []
+        self.times: list[float] = []
+        self.stall_s = 0.0
+        self.broken = False
+
+    async def take(self, samples: Pcm) -> None:
+        if self.broken:
+            raise ConnectionError("the room is gone")
+        if self.stall_s:
+            stall_s, self.stall_s = self.stall_s, 0.0
+            await asyncio.sleep(stall_s)
+        self.frames.append(samples)
+        self.times.append(asyncio.get_running_loop().time())
+
+
+@asynccontextmanager
+async def opened(room: Room) -> AsyncIterator[Microphone]:
+    microphone = Microphone(room.take)
+    microphone.open()
+    try:
+        yield microphone
+    finally:
+        await microphone.close()
+
+
+def loud(frames: float) -> Pcm:
+    return np.full(round(frames * FRAME_SAMPLES), 1000, np.int16)
+
+
+async def test_it_delivers_silence_in_real_time_while_nobody_speaks() -> None:
+    room = Room()
+    async with opened(room):
+        await asyncio.sleep(1.01)
+    assert len(room.frames) == 51
+    assert np.allclose(np.diff(room.times), 0.02)
+    assert not np.concatenate(room.frames).any()
+
+
+async def test_speech_takes_as_long_as_it_lasts() -> None:
+    async with opened(Room()) as microphone:
+        spoken = await microphone.say(loud(100))
+    assert spoken.end_s - spoken.start_s == pytest.approx(2.0)
+    assert microphone.late_frames == 0
+
+
+async def test_what_is_said_arrives_whole_and_in_order() -> None:
+    room = Room()
+    words = np.arange(1, 2500, dtype=np.int16)
+    async with opened(room) as microphone:
+        await asyncio.gather(microphone.say(words), microphone.say(-words))
+    heard = np.concatenate(room.frames)
+    assert heard[heard > 0].tolist() == words.tolist()
+    assert heard[heard < 0].tolist() == (-words).tolist()
+    assert np.flatnonzero(heard > 0).max() < np.flatnonzero(heard < 0).min()
+
+
+async def test_a_cancelled_utterance_is_cut_off_and_the_next_one_is_heard() -> None:
+    room = Room()
+    async with opened(room) as microphone:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(microphone.say(loud(100)), timeout=0.5)
+        cut_off = sum(1 for samples in room.frames if samples.any())
+        await microphone.say(loud(1))
+    assert 20 <= cut_off <= 30
+    assert sum(1 for samples in room.frames if samples.any()) == cut_off + 1
+
+
+async def test_frames_that_a_busy_machine_delays_are_counted_as_late() -> None:
+    room = Room()
+    async with opened(room) as microphone:
+        await asyncio.sleep(0.5)
+        room.stall_s = 1.0
+        await asyncio.sleep(2)
+        assert 45 <= microphone.late_frames <= 50
+        delivered = len(room.frames)
+        await asyncio.sleep(1)
+    assert len(room.frames) - delivered == 50
+
+
+async def test_a_short_hiccup_is_made_up_for_and_not_counted() -> None:
+    room = Room()
+    async with opened(room) as microphone:
+        await asyncio.sleep(0.5)
+        room.stall_s = 0.08
+        await asyncio.sleep(1.51)
+    assert microphone.late_frames == 0
+    assert len(room.frames) == 101
+
+
+async def test_nothing_to_say_is_said_at_once() -> None:
+    async with opened(Room()) as microphone:
+        spoken = await microphone.say(loud(0))
+    assert spoken.start_s == spoken.end_s
+
+
+async def test_a_room_that_breaks_tells_whoever_is_speaking() -> None:
+    room = Room()
+    async with opened(room) as microphone:
+        room.broken = True
+        with pytest.raises(RuntimeError, match="broke"):
+            await microphone.say(loud(10))
+        with pytest.raises(RuntimeError, match="not open"):
+            await microphone.say(loud(10))
+
+
+async def test_closing_it_ends_the_wait_of_whoever_is_speaking() -> None:
+    async with opened(Room()) as microphone:
+        speaking = asyncio.create_task(microphone.say(loud(100)))
+        await asyncio.sleep(0.1)
+    with pytest.raises(RuntimeError, match="closed"):
+        await speaking

@@ -1,0 +1,72 @@
+"""Faults injected into a database operation, and their effects, without a server."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from worker import faults
+from worker.faults.grammar import parse
+from worker.store.database import Database
+from worker.store.errors import DatabaseOperationFailed, DatabaseUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from worker.store.pool import Connections
+
+pytestmark = pytest.mark.looptime
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays_armed() -> Iterator[None]:
+    yield
+    faults.arm(())
+
+
+class NoServer:
+    """A fake connection that accepts every operation."""
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[None]:
+        yield
+
+
+async def answer(_: Any) -> str:
+    return "shipped"
+
+
+async def ship() -> str:
+    database = Database(cast("Connections", NoServer()), "postgresql://localhost/x")
+    return await database.run("ship", answer, budget_s=5.0)
+
+
+async def test_a_connection_that_breaks_once_is_tried_again() -> None:
+    faults.arm(parse("database.ship=close@1"))
+    assert await ship() == "shipped"
+
+
+@pytest.mark.parametrize("text", ["database=close", "database=hang", "database=slow:6"])
+async def test_a_database_that_does_not_answer_is_unavailable_when_the_budget_is_spent(
+    text: str,
+) -> None:
+    faults.arm(parse(text))
+    began = asyncio.get_running_loop().time()
+    with pytest.raises(DatabaseUnavailable):
+        await ship()
+    assert asyncio.get_running_loop().time() - began == pytest.approx(5.0)
+
+
+@pytest.mark.row("B11")
+async def test_a_database_that_refuses_is_not_asked_again() -> None:
+    faults.arm(parse("database=raise:53100"))
+    with pytest.raises(DatabaseOperationFailed, match="53100"):
+        await ship()
+
+
+async def test_another_operations_fault_is_none_of_this_one() -> None:
+    faults.arm(parse("database.get_interview=raise"))
+    assert await ship() == "shipped"

@@ -1,0 +1,113 @@
+"""A room that is unavailable for a moment, and the audio output to the candidate."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from livekit import rtc
+
+from states import Event
+from tests.support.virtual.async_steps import done, for_ever
+from tests.support.virtual.job_parts import HeardLine
+from worker.transport import livekit_room
+from worker.transport.livekit_room import RoomStage
+from worker.transport.outbound_monitor import GONE_S
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from livekit.agents import JobContext
+
+
+@pytest.fixture
+async def room(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[RoomStage, Any]]:
+    """Yield a transport with a listener on its audio output, and its room."""
+    monkeypatch.setattr(livekit_room, "Line", HeardLine)
+    room: Any = rtc.EventEmitter()
+    room.remote_participants = {}
+
+    async def connect(**_: object) -> None:
+        await done()
+
+    ctx = SimpleNamespace(room=room, connect=connect)
+    room.posted = []
+    here = RoomStage(cast("JobContext", ctx), room.posted.append)
+    await here.connect()
+    await here.line.publish()
+    await here.line.wait_for_subscriber()
+    assert here.line.listened
+    yield here, room
+    here.reach.close()
+    await here.line.aclose()
+
+
+@pytest.mark.parametrize("back", ["reconnected", "local_track_subscribed"])
+async def test_nothing_is_played_from_reconnecting_until_somebody_hears_again(
+    room: tuple[RoomStage, Any], back: str
+) -> None:
+    here, events = room
+    events.emit("reconnecting")
+    assert not here.line.listened
+    events.emit(back, *([object()] if back == "local_track_subscribed" else []))
+    assert here.line.listened
+
+
+async def test_after_a_restart_of_the_server_nothing_is_played_before_the_candidate_is_back(
+    room: tuple[RoomStage, Any],
+) -> None:
+    here, events = room
+    here.expect("ada")
+    events.emit("reconnecting")
+    # The order on a real server; the candidate comes seconds later, or first.
+    events.emit("local_track_republished", object(), "TR_before")
+    events.emit("reconnected")
+    assert not here.line.listened
+    events.emit("local_track_subscribed", object())
+    assert not here.line.listened
+    events.remote_participants["ada"] = object()
+    events.emit("participant_connected", object())
+    assert here.line.listened
+
+
+@pytest.mark.looptime
+async def test_a_room_that_does_not_take_the_line_is_not_waited_for(
+    room: tuple[RoomStage, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, _ = room
+
+    async def publish(_: object) -> None:
+        await for_ever()
+
+    monkeypatch.setattr(here.line, "publish", publish)
+    began = asyncio.get_running_loop().time()
+    with pytest.raises(TimeoutError):
+        await here.open_line()
+    assert asyncio.get_running_loop().time() - began < 5.0
+
+
+@pytest.mark.looptime
+async def test_a_room_that_neither_comes_back_nor_is_given_up_is_lost_after_a_while(
+    room: tuple[RoomStage, Any],
+) -> None:
+    _, events = room
+    events.emit("reconnecting")
+    await asyncio.sleep(GONE_S / 2)
+    events.emit("reconnecting")
+    await asyncio.sleep(GONE_S / 2 - 1.0)
+    assert events.posted == []
+    await asyncio.sleep(2.0)
+    assert events.posted == [Event.ROOM_LOST]
+
+
+@pytest.mark.looptime
+async def test_a_room_that_was_away_for_a_moment_is_not_lost_later(
+    room: tuple[RoomStage, Any],
+) -> None:
+    _, events = room
+    events.emit("reconnecting")
+    events.emit("reconnected")
+    await asyncio.sleep(2 * GONE_S)
+    assert events.posted == []

@@ -1,0 +1,245 @@
+"""A room that becomes unavailable in the middle of an interview, on virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TYPE_CHECKING
+
+import pytest
+from livekit.agents import UserInputTranscribedEvent
+
+from tests.support.virtual.interview_parts import LONG
+from tests.support.virtual.stuck_parts import PLAN, UTTERANCE_S, Stuck, stuck_interview
+from worker.clips.recordings import ClipName, load_clip
+from worker.interview.orchestrator import Role
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.looptime
+
+#: Seconds that cover the clip and an utterance, with margin.
+TO_BE_SAID_S = load_clip(ClipName.BACK).duration_s + 2 * UTTERANCE_S
+
+Beginning = Callable[..., Awaitable[Stuck]]
+
+
+@pytest.fixture
+async def beginning(tmp_path: Path) -> AsyncIterator[Beginning]:
+    """Yield a function that begins an interview inside the test, where the clock is virtual."""
+    begun: list[Stuck] = []
+
+    async def begin(*fates: str) -> Stuck:
+        begun.append(await stuck_interview(tmp_path, *fates))
+        begun[-1].session.claims = True
+        return begun[-1]
+
+    yield begin
+    for each in begun:
+        await each.end()
+
+
+def roles(stuck: Stuck) -> list[str]:
+    """Return the roles of the turns."""
+    return [turn["role"] or "answer" for turn in stuck.turns]
+
+
+def hears(stuck: Stuck, text: str) -> None:
+    """Emit a final transcript of the candidate."""
+    event = UserInputTranscribedEvent(transcript=text, is_final=True)
+    stuck.session.emit("user_input_transcribed", event)
+
+
+async def asked(beginning: Beginning) -> Stuck:
+    """Return an interview whose first question was heard."""
+    stuck = await beginning()
+    await asyncio.sleep(UTTERANCE_S + 0.5)
+    assert roles(stuck) == ["opening"]
+    return stuck
+
+
+async def restart(stuck: Stuck, *, away_s: float = 3.0, comes_after_s: float = 2.0) -> None:
+    """Simulate a killed and restarted server; the candidate returns some seconds later."""
+    stuck.reach.room_lost()
+    stuck.stage.move(here=False)
+    await asyncio.sleep(away_s)
+    stuck.reach.track_replaced()
+    stuck.reach.room_back()
+    await asyncio.sleep(comes_after_s)
+    stuck.reach.subscribed()
+    stuck.stage.move(here=True)
+    stuck.reach.moved()
+
+
+async def test_a_question_in_which_the_room_was_lost_is_said_again_once_it_is_heard(
+    beginning: Beginning,
+) -> None:
+    stuck = await beginning()
+    await asyncio.sleep(0.4 * UTTERANCE_S)
+    lost_at = asyncio.get_running_loop().time()
+
+    await restart(stuck)
+    back_at = asyncio.get_running_loop().time()
+    await asyncio.sleep(TO_BE_SAID_S)
+
+    assert not [sound for sound in stuck.ear.sounds if lost_at + 0.1 < sound[0] < back_at]
+    assert stuck.line.played == [ClipName.BACK]
+    cut_off, again = stuck.turns
+    assert (cut_off["role"], cut_off["interrupted"]) == (Role.OPENING, True)
+    assert 0 < len(cut_off["heard"]) < 0.5 * len(cut_off["generated"])
+    assert cut_off["generated"].startswith(cut_off["heard"])
+    assert (again["role"], again["heard"]) == (Role.REPEAT, PLAN.questions[0].text)
+    assert not again["interrupted"]
+    assert stuck.away == [pytest.approx(5.0)]
+
+
+async def test_a_hiccup_of_the_room_makes_nobody_say_anything_twice(beginning: Beginning) -> None:
+    stuck = await beginning()
+    await asyncio.sleep(0.4 * UTTERANCE_S)
+
+    stuck.reach.room_lost()
+    await asyncio.sleep(0.5)
+    stuck.reach.room_back()
+    await asyncio.sleep(TO_BE_SAID_S)
+
+    assert roles(stuck) == ["opening"]
+    assert not stuck.turns[0]["interrupted"]
+    assert stuck.line.played == []
+
+
+async def test_an_answer_that_was_being_given_is_kept_and_asked_to_go_on(
+    beginning: Beginning,
+) -> None:
+    stuck = await asked(beginning)
+    stuck.session.candidate_is("speaking")
+    hears(stuck, "I led a team")
+
+    await restart(stuck)
+    stuck.session.candidate_is("listening")
+    await asyncio.sleep(TO_BE_SAID_S)
+
+    assert roles(stuck) == ["opening", "answer", "repeat"]
+    assert (stuck.turns[1]["text"], stuck.turns[1]["interrupted"]) == ("I led a team", True)
+    # The session's copy of the answer must not come back with the rest.
+    assert stuck.session.answers_dropped == 1
+    await stuck.answer("of five")
+    await asyncio.sleep(TO_BE_SAID_S)
+    assert roles(stuck)[3:] == ["answer", "question"]
+
+
+async def test_an_answer_whose_turn_ends_while_the_room_is_away_is_not_taken_for_whole(
+    beginning: Beginning,
+) -> None:
+    stuck = await asked(beginning)
+    stuck.session.candidate_is("speaking")
+    hears(stuck, "I led a team")
+    stuck.reach.room_lost()
+    await asyncio.sleep(1.0)
+    stuck.session.candidate_is("listening")
+    await stuck.answer("I led a team")
+
+    await restart(stuck)
+    await asyncio.sleep(TO_BE_SAID_S)
+
+    assert roles(stuck) == ["opening", "answer", "repeat"]
+    assert stuck.turns[1]["interrupted"]
+    assert stuck.turns[2]["text"] == PLAN.questions[0].text
+
+
+async def test_an_answer_that_was_over_is_answered_and_not_asked_for_again(
+    beginning: Beginning,
+) -> None:
+    stuck = await asked(beginning)
+    hears(stuck, LONG)
+    stuck.session.candidate_is("listening")
+
+    await restart(stuck)
+    await stuck.answer(LONG)
+    await asyncio.sleep(TO_BE_SAID_S)
+
+    assert roles(stuck) == ["opening", "answer", "question"]
+    assert not stuck.turns[1]["interrupted"]
+
+
+async def test_who_may_have_answered_to_nobody_is_asked_once_more(beginning: Beginning) -> None:
+    stuck = await asked(beginning)
+
+    await restart(stuck)
+    await asyncio.sleep(TO_BE_SAID_S)
+
+    assert roles(stuck) == ["opening", "repeat"]
+    assert stuck.line.played == [ClipName.BACK]
+
+
+async def test_a_room_that_goes_away_again_is_waited_for_again(beginning: Beginning) -> None:
+    stuck = await asked(beginning)
+
+    await restart(stuck)
+    await asyncio.sleep(0.5)
+    await restart(stuck)
+    await asyncio.sleep(TO_BE_SAID_S)
+
+    assert roles(stuck) == ["opening", "repeat"]
+    assert not stuck.turns[-1]["interrupted"]
+    assert stuck.line.played == [ClipName.BACK]
+
+
+async def test_a_candidate_who_does_not_listen_again_is_spoken_to_all_the_same(
+    beginning: Beginning,
+) -> None:
+    stuck = await asked(beginning)
+    stuck.reach.room_lost()
+    await asyncio.sleep(2.0)
+    stuck.reach.track_replaced()
+    stuck.reach.room_back()
+
+    await asyncio.sleep(5.0)
+    assert not stuck.line.listened
+    await asyncio.sleep(5.0 + TO_BE_SAID_S)
+
+    assert roles(stuck) == ["opening", "repeat"]
+
+
+async def drop_out(stuck: Stuck, away_s: float) -> None:
+    """Disconnect only the candidate for `away_s`."""
+    stuck.stage.move(here=False)
+    stuck.reach.person_left()
+    await asyncio.sleep(away_s)
+    stuck.stage.move(here=True)
+    stuck.reach.moved()
+
+
+async def test_a_question_that_was_said_while_the_candidate_was_out_is_said_again(
+    beginning: Beginning,
+) -> None:
+    stuck = await beginning()
+    await asyncio.sleep(0.4 * UTTERANCE_S)
+    await drop_out(stuck, UTTERANCE_S + 1.0)
+    await asyncio.sleep(TO_BE_SAID_S)
+    assert roles(stuck) == ["opening", "repeat"]
+    assert stuck.turns[1]["text"] == PLAN.questions[0].text
+    assert stuck.line.played == [ClipName.BACK]
+
+
+async def test_a_candidate_who_drops_out_of_an_answer_is_asked_for_the_rest_of_it(
+    beginning: Beginning,
+) -> None:
+    stuck = await asked(beginning)
+    stuck.session.candidate_is("speaking")
+    hears(stuck, "I led a team")
+    await drop_out(stuck, 8.0)
+    stuck.session.candidate_is("listening")
+    await asyncio.sleep(TO_BE_SAID_S)
+    assert roles(stuck) == ["opening", "answer", "repeat"]
+    assert (stuck.turns[1]["text"], stuck.turns[1]["interrupted"]) == ("I led a team", True)
+
+
+async def test_a_candidate_who_was_gone_for_a_blink_hears_nothing_twice(
+    beginning: Beginning,
+) -> None:
+    stuck = await asked(beginning)
+    await drop_out(stuck, 0.3)
+    await asyncio.sleep(TO_BE_SAID_S)
+    assert roles(stuck) == ["opening"]
+    assert stuck.line.played == []

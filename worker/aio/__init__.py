@@ -1,0 +1,1 @@
+"""Helpers for asyncio and threads. Imports nothing of this project."""

@@ -1,0 +1,157 @@
+"""Audio input that fills gaps in the candidate's audio with silence."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+from livekit import rtc
+from livekit.agents.voice import io
+
+from worker.audio.frames import frame_of, samples_of
+
+#: Seconds of one wait for a frame, and how many waits without a frame make a gap. Waits are
+#: counted, not seconds: after a blocked event loop the elapsed time proves nothing about the
+#: candidate.
+_LOOK_S: Final = 0.1
+_LOOKS: Final = 5
+#: Root mean square of samples (full scale is 32768) below which there is no sound: -50 dB.
+_LEAST_SOUND: Final = 104.0
+#: Key in `userdata` that marks a frame of generated silence.
+_MADE_UP: Final = "made_up"
+
+
+def is_made_up(frame: object) -> bool:
+    """Return whether a frame is generated silence that no client has sent."""
+    return isinstance(frame, rtc.AudioFrame) and _MADE_UP in frame.userdata
+
+
+class SteadyInput(io.AudioInput):
+    """Passes on the frames of `source`, and silence in real time if none arrives for 0.5 s.
+
+    Listeners depend on the audio alone. If the audio stopped during speech, a VAD would never end
+    that speech, and its text would never be final. A candidate's client that unpublishes its
+    microphone, or leaves, stops the audio at once (measured). Lost packets do not: WebRTC fills
+    them with silence.
+
+    No silence is generated before the first frame, nor while no session is attached.
+
+    Args:
+        source: The audio as it arrives.
+        matters: Returns whether to report a gap that begins now; a gap outside speech is not.
+        on_gap: Called with the length of such a gap, in seconds, once the gap is over.
+    """
+
+    def __init__(
+        self,
+        source: io.AudioInput,
+        *,
+        matters: Callable[[], bool] = lambda: True,
+        on_gap: Callable[[float], None] = lambda _: None,
+    ) -> None:
+        super().__init__(label="SteadyInput", source=source)
+        self._from = source
+        self._matters = matters
+        self._on_gap = on_gap
+        self._is_told = False
+        self._coming: asyncio.Future[rtc.AudioFrame] | None = None
+        self._silence: rtc.AudioFrame | None = None
+        self._looks = 0
+        # While silence is generated: when the next frame of it is due.
+        self._due_at: float | None = None
+        self._frame_at = math.inf
+        self._attached = True
+        self._is_read = False
+        #: Event loop time of the last frame that was louder than a quiet room.
+        self.sound_at = -math.inf
+
+    @property
+    def makes_up(self) -> bool:
+        """True while no audio arrives and silence is generated."""
+        return self._due_at is not None
+
+    async def __anext__(self) -> rtc.AudioFrame:
+        self._is_read = True
+        try:
+            return await self._next_frame()
+        finally:
+            self._is_read = False
+            self._leave_off()
+
+    def on_attached(self) -> None:
+        """Note that a session is attached."""
+        super().on_attached()
+        self._attached = True
+
+    def on_detached(self) -> None:
+        """Note that no session is attached.
+
+        A session may attach again later. A read that is still waiting continues to wait.
+        """
+        super().on_detached()
+        self._attached = False
+        self._silence = None
+        self._over()
+        if not self._is_read:
+            self._leave_off()
+
+    def _leave_off(self) -> None:
+        if not self._attached and self._coming is not None:
+            self._coming.cancel()
+            self._coming = None
+
+    async def _next_frame(self) -> rtc.AudioFrame:
+        if self._coming is None:
+            self._coming = asyncio.create_task(self._next(), name="steady-input")
+        coming = self._coming
+        while not coming.done():
+            wait_s = self._wait_s()
+            await asyncio.wait({coming}, timeout=wait_s)
+            if not coming.done() and self._silence is not None and self._is_due(wait_s):
+                return self._made_up(self._silence)
+        self._coming = None
+        return self._came(coming.result())
+
+    async def _next(self) -> rtc.AudioFrame:
+        return await anext(self._from)
+
+    def _wait_s(self) -> float | None:
+        if self._silence is None:
+            return None
+        if self._due_at is None:
+            return _LOOK_S
+        return max(0.0, self._due_at - asyncio.get_running_loop().time())
+
+    def _is_due(self, waited_s: float | None) -> bool:
+        if self._due_at is not None:
+            return True
+        self._looks += waited_s is not None
+        return self._looks >= _LOOKS
+
+    def _made_up(self, silence: rtc.AudioFrame) -> rtc.AudioFrame:
+        now = asyncio.get_running_loop().time()
+        if not self.makes_up:
+            self._is_told = self._matters()
+        # Silence that was missed during a blocked event loop is not generated afterwards.
+        due_at = now if self._due_at is None else max(self._due_at, now - _LOOK_S)
+        self._due_at = due_at + silence.duration
+        return silence
+
+    def _came(self, frame: rtc.AudioFrame) -> rtc.AudioFrame:
+        self._over()
+        self._frame_at = now = asyncio.get_running_loop().time()
+        samples = samples_of(frame)
+        if samples.size and float(np.sqrt(np.mean(np.square(samples, dtype=float)))) > _LEAST_SOUND:
+            self.sound_at = now
+        if self._silence is None or len(self._silence.data) != len(frame.data):
+            self._silence = frame_of(np.zeros(samples.size, np.int16), frame.sample_rate)
+            self._silence.userdata[_MADE_UP] = True
+        return frame
+
+    def _over(self) -> None:
+        if self.makes_up and self._is_told:
+            self._on_gap(asyncio.get_running_loop().time() - self._frame_at)
+        self._looks, self._due_at = 0, None

@@ -1,0 +1,304 @@
+"""The one audio output to the candidate, shared by the session's speech and by clips."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import time
+from typing import TYPE_CHECKING
+
+from livekit import rtc
+from livekit.agents.voice import io
+
+from worker.audio.frames import frame_of, resampled
+from worker.audio.playback_queue import Feeder
+from worker.audio.segment import Playout, Segment
+from worker.audio.sinks import RtcSink, Sink
+
+if TYPE_CHECKING:
+    from worker.audio.clip import Clip
+
+
+class Line(io.AudioOutput):
+    """LiveKit audio output that also plays clips, one after the other, never two at once.
+
+    Set it as `session.output.audio` before `session.start`, with
+    `RoomOptions(audio_output=False)`: RoomIO still wraps it in the transcript synchronizer.
+    Clips need no session: they can be queued before one exists, and before `publish`.
+
+    A segment is one utterance of the session or one clip. One task feeds segments to the sink in
+    the order of arrival; each starts when the previous one has been played out. An utterance that
+    has begun ends only when the session flushes or interrupts it, and a clip waits for that. So
+    interrupt speech that got stuck before you play a clip about it.
+
+    The first segment waits for a subscriber, at most `subscribe_timeout` seconds: a client that
+    subscribes to nothing must not delay the interview (LiveKit's own output waits without limit).
+    `subscribed` tells whether there ever was a subscriber, and `heard_at` when sound was last
+    audible to one.
+
+    Create it on a running event loop.
+    """
+
+    def __init__(self, sink: Sink | None = None, *, subscribe_timeout: float = 10.0) -> None:
+        self._sink: Sink = sink or RtcSink()
+        super().__init__(
+            label="Line",
+            capabilities=io.AudioOutputCapabilities(pause=True),
+            sample_rate=self._sink.sample_rate,
+        )
+        self._feeder = Feeder(
+            self._sink,
+            subscribe_timeout=subscribe_timeout,
+            on_begun=self._on_begun,
+            on_played=self._on_played,
+            on_cut=self._on_cut,
+        )
+        # The utterance that the session is capturing. It is in the feeder until it is over.
+        self._speech: Segment | None = None
+        self._last_playout: Playout | None = None
+        self._silent = False
+        self._closed = False
+        self._publishing = asyncio.Lock()
+
+    @property
+    def sink(self) -> Sink:
+        """Destination of the audio."""
+        return self._sink
+
+    async def publish(self, room: rtc.Room | None = None) -> None:
+        """Open the sink and start to play what is queued. Do nothing on a second call.
+
+        `room` is a connected room, or None for a sink that needs none.
+
+        Raises:
+            ValueError: the sink needs a room.
+            PublishTrackError: the room refused the track.
+        """
+        async with self._publishing:
+            if self._feeder.started or self._closed:
+                return
+            await self._sink.open(room)
+            self._feeder.start()
+
+    # Subscribers.
+
+    @property
+    def subscribed(self) -> bool:
+        """True if a participant has subscribed since the track was published."""
+        return self._feeder.subscribed
+
+    @property
+    def listened(self) -> bool:
+        """True if audio played now can be heard: it has a subscriber, and output is not held."""
+        return self._feeder.listened
+
+    def heard_at(self, *, speech: bool = False) -> float | None:
+        """Return the last event loop time at which sound was audible; None if none ever was.
+
+        Only audio that was played out counts, not audio that was only queued. Digital silence is
+        no sound. With `speech`, clips do not count either.
+        """
+        return self._feeder.meter.heard_at(speech=speech)
+
+    def mark(self) -> None:
+        """Reset `first_heard_at`: look for the first sound from now on."""
+        self._feeder.meter.mark()
+
+    @property
+    def first_heard_at(self) -> float | None:
+        """Event loop time of the first audible sound since `mark`; None if there was none."""
+        return self._feeder.meter.first_heard_at
+
+    async def wait_for_subscriber(self) -> bool:
+        """Wait for a subscriber, at most `subscribe_timeout` seconds; return whether one exists.
+
+        Raises:
+            RuntimeError: the track is not published.
+        """
+        return await self._feeder.wait_for_subscriber()
+
+    @property
+    def last_playout(self) -> Playout | None:
+        """Played and total duration of the last finished utterance; None if there was none."""
+        return self._last_playout
+
+    def hold(self) -> None:
+        """Stop all output at its current position until `release`: the candidate cannot hear it.
+
+        Unlike `pause` this also stops clips, and unlike `silence` no audio is lost.
+        """
+        self._feeder.hold()
+
+    def release(self) -> None:
+        """Continue where `hold` stopped."""
+        self._feeder.release()
+
+    # Clips.
+
+    async def play(self, clip: Clip) -> float:
+        """Play a clip after the queued segments, and return once it was played out.
+
+        Returns the seconds that were played: all of the clip, less if `silence` or `aclose` cut
+        it off, 0 if the output was silent or closed already. Cancelling the caller cuts it off.
+        """
+        if self._silent or self._closed:
+            return 0.0
+        segment = self._segment_of(clip)
+        self._feeder.append(segment)
+        return await self._played(segment)
+
+    async def interject(self, clip: Clip) -> float:
+        """Play a clip at once if the output is quiet, also inside an utterance that has stalled.
+
+        The stalled utterance continues after the clip. Returns as `play` does, and 0 if the
+        output is not quiet or cannot be heard.
+        """
+        if self._silent or self._closed or not self._feeder.listened:
+            return 0.0
+        segment = self._segment_of(clip)
+        if not self._feeder.interject(segment):
+            return 0.0
+        return await self._played(segment)
+
+    def play_aside(self, clip: Clip, *, after_s: float) -> bool:
+        """Play a clip from another thread, while the event loop may be blocked.
+
+        The clip is played at once if nothing was played for `after_s` seconds, a participant has
+        subscribed, and the output is not silenced, paused or held. Returns whether it is played.
+        """
+        if self._silent or self._closed:
+            return False
+        pcm = resampled(clip.pcm, clip.sample_rate, self._sink.sample_rate)
+        return self._feeder.play_aside(frame_of(pcm, self._sink.sample_rate), after_s=after_s)
+
+    def _segment_of(self, clip: Clip) -> Segment:
+        segment = Segment(sample_rate=self._sink.sample_rate, speech=False)
+        segment.add(frame_of(clip.pcm, clip.sample_rate))
+        segment.end()
+        return segment
+
+    async def _played(self, segment: Segment) -> float:
+        try:
+            await segment.finished
+        finally:
+            self._feeder.cut(segment)
+        return segment.played_s
+
+    async def drain(self) -> None:
+        """Return once all queued audio has been played; an utterance must be flushed first."""
+        await self._feeder.drain()
+
+    async def sentence_over(self, *, longest_s: float) -> bool:
+        """Wait for a point at which the session's utterance may be cut off.
+
+        That is its end if it comes within `longest_s` seconds, else the quietest pause in that
+        time. If no utterance is being played, this returns at once. Returns whether the utterance
+        is over.
+        """
+        return await self._feeder.sentence_over(longest_s=longest_s)
+
+    def silence(self) -> None:
+        """Cut off all playing and queued audio at once, and play nothing more until `unsilence`.
+
+        The last audible frame is about 50 ms later (measured). An utterance of the session during
+        the silence counts as interrupted at 0 seconds; clips return 0.
+        """
+        self._silent = True
+        self._cut_all()
+        self._feeder.clear()
+
+    def unsilence(self) -> None:
+        """Play audio that arrives from now on; an utterance in progress stays cut off."""
+        self._silent = False
+
+    @property
+    def silent(self) -> bool:
+        """True while `silence` is in force."""
+        return self._silent
+
+    async def aclose(self) -> None:
+        """Cut off all playing and queued audio, and close the sink, which unpublishes its track."""
+        self._closed = True
+        self._cut_all()
+        await self._feeder.aclose()
+        await self._sink.aclose()
+
+    def _cut_all(self) -> None:
+        for segment in list(self._feeder.segments):
+            self._feeder.cut(segment)
+
+    # Called by AgentSession.
+
+    async def capture_frame(self, frame: rtc.AudioFrame) -> None:
+        """Append audio to the session's utterance; never waits for playback."""
+        await super().capture_frame(frame)
+        if self._speech is None:
+            self._speech = Segment(sample_rate=self._sink.sample_rate, speech=True)
+            if self._silent or self._closed:
+                self._speech.close(0.0)
+            else:
+                self._feeder.append(self._speech)
+        if not self._speech.over:
+            self._speech.add(frame)
+            self._feeder.wake()
+
+    def flush(self) -> None:
+        """End the utterance: it is finished once it was played out."""
+        super().flush()
+        segment, self._speech = self._speech, None
+        if segment is None:
+            return
+        segment.end()
+        if segment.over:
+            self._report(segment)
+        self._feeder.wake()
+
+    def clear_buffer(self) -> None:
+        """Interrupt the session's speech; clips continue."""
+        for segment in [segment for segment in self._feeder.segments if segment.speech]:
+            self._feeder.cut(segment)
+
+    @property
+    def paused(self) -> bool:
+        """True while the session has paused its speech."""
+        return self._feeder.paused
+
+    def pause(self) -> None:
+        """Pause the session's speech at its position; no audio is lost.
+
+        A clip that is playing continues. A clip queued after a paused utterance waits for it.
+        """
+        super().pause()
+        self._feeder.pause()
+
+    def resume(self) -> None:
+        """Continue where `pause` stopped."""
+        super().resume()
+        self._feeder.resume()
+
+    # Called by the feeder.
+
+    def _on_begun(self, segment: Segment) -> None:
+        if segment.speech:
+            self.on_playback_started(created_at=time.time())
+
+    def _on_played(self, segment: Segment) -> None:
+        if segment.speech:
+            self._last_playout = segment.playout
+            self.on_playback_finished(playback_position=segment.pushed_s, interrupted=False)
+
+    def _on_cut(self, segment: Segment) -> None:
+        if segment.speech and segment.complete:
+            self._report(segment)
+
+    def _report(self, segment: Segment) -> None:
+        """Report to the session that its utterance was interrupted.
+
+        The report is deferred with `call_soon`: the outputs that wrap this one count an
+        utterance, and its end, only after this one has.
+        """
+        self._last_playout = segment.playout
+        report = functools.partial(
+            self.on_playback_finished, playback_position=segment.played_s, interrupted=True
+        )
+        asyncio.get_running_loop().call_soon(report)

@@ -1,0 +1,123 @@
+"""One segment of output audio: what is left to be played, and how much was played."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from livekit import rtc
+
+from worker.audio.frames import frame_of, samples_of
+from worker.audio.sinks import LONG_QUEUE_S
+
+if TYPE_CHECKING:
+    from worker.audio.dsp import Pcm
+
+_BYTES_PER_SAMPLE: Final = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Playout:
+    """Played and total duration of an utterance, in seconds."""
+
+    played_s: float
+    #: Total seconds; None if the utterance was cut off before all of it was synthesised.
+    made_s: float | None
+
+
+class Segment:
+    """A unit of playback: one utterance of the session, or one clip."""
+
+    def __init__(self, *, sample_rate: int, speech: bool) -> None:
+        self.speech = speech
+        #: True once its first audio was pushed.
+        self.started = False
+        #: True once all of it has been captured.
+        self.complete = False
+        #: True if it is complete, and did not end only because it was cut off.
+        self.whole = False
+        #: True once it was played out or cut off: nothing more of it is fed.
+        self.over = False
+        #: Seconds of it that were played, exact once it is over.
+        self.played_s = 0.0
+        self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.pushed_s = 0.0
+        self._captured_s = 0.0
+        self._bytes_per_s = sample_rate * _BYTES_PER_SAMPLE
+        self._sample_rate = sample_rate
+        self._resampler: rtc.AudioResampler | None = None
+        self._waiting = bytearray()
+        # The newest audio that was pushed, as much as a sink holds, for `take_back`.
+        self._pushed = bytearray()
+
+    def add(self, frame: rtc.AudioFrame) -> None:
+        """Append audio of any sample rate and number of channels."""
+        if frame.num_channels > 1:
+            frame = frame_of(samples_of(frame), frame.sample_rate)
+        if self._resampler is None and frame.sample_rate != self._sample_rate:
+            self._resampler = rtc.AudioResampler(frame.sample_rate, self._sample_rate)
+        for part in self._resampler.push(frame) if self._resampler else [frame]:
+            self._append(part)
+
+    def end(self) -> None:
+        """Mark the segment as complete.
+
+        An utterance that is cut off during synthesis is ended first, in the same event loop
+        iteration. So a segment counts as whole only in the next iteration, if it is not over.
+        """
+        self.complete = True
+        for part in self._resampler.flush() if self._resampler else []:
+            self._append(part)
+        asyncio.get_running_loop().call_soon(self._mark_whole)
+
+    def _append(self, part: rtc.AudioFrame) -> None:
+        self._waiting += part.data
+        self._captured_s += part.duration
+
+    def _mark_whole(self) -> None:
+        self.whole = not self.over
+
+    @property
+    def has_audio(self) -> bool:
+        """True if there is audio that was not pushed yet."""
+        return bool(self._waiting)
+
+    def take(self, seconds: float) -> rtc.AudioFrame:
+        """Take the next `seconds` of audio, or all that there is, to be pushed to the sink."""
+        size = round(seconds * self._sample_rate) * _BYTES_PER_SAMPLE
+        self.started = True
+        chunk = bytes(self._waiting[:size])
+        del self._waiting[:size]
+        self._pushed += chunk
+        del self._pushed[: -round(LONG_QUEUE_S * self._sample_rate) * _BYTES_PER_SAMPLE]
+        self.pushed_s += len(chunk) / self._bytes_per_s
+        return rtc.AudioFrame(chunk, self._sample_rate, 1, len(chunk) // _BYTES_PER_SAMPLE)
+
+    def take_back(self, seconds: float) -> None:
+        """Put the last `seconds` that were pushed, but not played, back in front."""
+        size = min(round(seconds * self._sample_rate) * _BYTES_PER_SAMPLE, len(self._pushed))
+        if size:
+            self._waiting[:0] = self._pushed[-size:]
+            del self._pushed[-size:]
+            self.pushed_s -= size / self._bytes_per_s
+
+    def ahead(self, queued_s: float) -> Pcm:
+        """Return the audio still to be heard, with the last `queued_s` seconds that were pushed."""
+        size = min(round(queued_s * self._sample_rate) * _BYTES_PER_SAMPLE, len(self._pushed))
+        pushed = self._pushed[len(self._pushed) - size :]
+        return np.frombuffer(bytes(pushed + self._waiting), np.int16)
+
+    @property
+    def playout(self) -> Playout:
+        """Played and total duration, valid once the segment is over."""
+        return Playout(played_s=self.played_s, made_s=self._captured_s if self.whole else None)
+
+    def close(self, played_s: float) -> None:
+        """End the segment after `played_s` seconds, and resolve `finished`."""
+        self.over = True
+        self.played_s = played_s
+        self._waiting.clear()
+        if not self.finished.done():
+            self.finished.set_result(None)

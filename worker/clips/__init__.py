@@ -1,0 +1,1 @@
+"""The recorded sentences that an interview speaks without a provider."""

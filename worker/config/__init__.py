@@ -1,0 +1,1 @@
+"""The settings. Any process; reads the environment, imports no framework."""

@@ -1,0 +1,52 @@
+"""Settings of the worker's HTTP server: its address and its token."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from pydantic import SecretStr, model_validator
+from pydantic_settings import BaseSettings
+
+from worker.config.providers import setting
+
+
+class HttpSettings(BaseSettings):
+    """HTTP server for probes, metrics and jobs. Needs a token unless it binds to loopback."""
+
+    http_host: str = setting(
+        "INTERVIEW_HTTP_HOST", "127.0.0.1", "The address the worker's HTTP server binds."
+    )
+    http_port: int = setting(
+        "INTERVIEW_HTTP_PORT", 8081, "Its port; 0 takes a free one.", ge=0, le=65_535
+    )
+    http_token: SecretStr = setting(
+        "INTERVIEW_HTTP_TOKEN",
+        SecretStr(""),
+        "What a caller brings as Authorization: Bearer; needed where it binds beyond loopback.",
+    )
+
+    @model_validator(mode="after")
+    def _guarded(self) -> HttpSettings:
+        if not self.http_token.get_secret_value() and not is_loopback(self.http_host):
+            raise ValueError(
+                f"INTERVIEW_HTTP_HOST is {self.http_host}, which others can reach: set "
+                "INTERVIEW_HTTP_TOKEN to what they have to bring, or bind 127.0.0.1"
+            )
+        return self
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine can reach `host`."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def address(settings: HttpSettings) -> str:
+    """Return the base URL of the worker's HTTP server, as reached from its own machine."""
+    everywhere = settings.http_host in ("0.0.0.0", "::", "")  # noqa: S104  # compared, not bound
+    host = "127.0.0.1" if everywhere else settings.http_host
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.http_port}"

@@ -1,0 +1,292 @@
+"""All settings of the worker: unit, default, environment variable, and a line of help.
+
+Read from the environment and from a `.env` file in the working folder; the environment wins.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import platformdirs
+from dotenv import dotenv_values
+from pydantic import SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from states import BUDGETS, State
+from states.table import HURRIED_CLOSING_S
+from worker.config.continuity import ContinuitySettings
+from worker.config.http import HttpSettings
+from worker.config.providers import ProviderSettings, setting
+from worker.config.silence import SilenceSettings
+from worker.faults.grammar import Fault, FaultInvalid, parse
+
+
+class SettingsInvalid(Exception):
+    """Raised when one or more settings are invalid. The message has one line for each."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        self.problems = problems
+        super().__init__("\n".join(problems))
+
+
+def _budget(state: State, what: str) -> Any:
+    variable = f"INTERVIEW_BUDGET_{state}_S"
+    help_line = f"Seconds a job may spend in {state}: {what}."
+    return setting(variable, BUDGETS[state], help_line, gt=0, le=86_400)
+
+
+class WorkerSettings(BaseSettings):
+    """Settings of the worker, its servers and its limits."""
+
+    livekit_url: str = setting("LIVEKIT_URL", "", "The LiveKit server: ws:// or wss:// URL.")
+    livekit_api_key: str = setting("LIVEKIT_API_KEY", "", "The LiveKit API key.")
+    livekit_api_secret: SecretStr = setting(
+        "LIVEKIT_API_SECRET", SecretStr(""), "The secret of the LiveKit API key."
+    )
+    livekit_start_budget_s: float = setting(
+        "INTERVIEW_LIVEKIT_START_BUDGET_S",
+        30.0,
+        "Seconds to wait at start-up for a LiveKit server that is away.",
+        gt=0,
+        le=3600,
+    )
+    database_url: SecretStr = setting(
+        "DATABASE_URL", SecretStr(""), "PostgreSQL: a postgresql:// URL."
+    )
+    database_pool_size: int = setting(
+        "INTERVIEW_DATABASE_POOL_SIZE", 5, "Connections kept per process.", ge=1, le=100
+    )
+    database_pool_overflow: int = setting(
+        "INTERVIEW_DATABASE_POOL_OVERFLOW", 5, "Connections more for a burst.", ge=0, le=100
+    )
+    database_overflow_idle_s: float = setting(
+        "INTERVIEW_DATABASE_OVERFLOW_IDLE_S",
+        10.0,
+        "Seconds after which an idle connection of the overflow is closed.",
+        gt=0,
+        le=3600,
+    )
+    database_connect_timeout_s: float = setting(
+        "INTERVIEW_DATABASE_CONNECT_TIMEOUT_S", 5.0, "Seconds to connect.", gt=0, le=300
+    )
+    database_acquire_timeout_s: float = setting(
+        "INTERVIEW_DATABASE_ACQUIRE_TIMEOUT_S",
+        5.0,
+        "Seconds to wait for a free connection.",
+        gt=0,
+        le=300,
+    )
+    database_statement_timeout_s: float = setting(
+        "INTERVIEW_DATABASE_STATEMENT_TIMEOUT_S", 10.0, "Seconds for one statement.", gt=0, le=3600
+    )
+    database_verify_after_idle_s: float = setting(
+        "INTERVIEW_DATABASE_VERIFY_AFTER_IDLE_S",
+        0.0,
+        "A connection idle for longer is verified before use; 0 verifies before every use.",
+        ge=0,
+        le=3600,
+    )
+    embedded: bool = setting(
+        "INTERVIEW_EMBEDDED",
+        False,
+        "Without DATABASE_URL, run a PostgreSQL of our own in the data folder.",
+    )
+    data_dir: Path = setting(
+        "INTERVIEW_DATA_DIR",
+        Path(platformdirs.user_data_dir("interview-worker")),
+        "The folder of the journals and of the embedded database.",
+    )
+    journal_keep_days: float = setting(
+        "INTERVIEW_JOURNAL_KEEP_DAYS",
+        7.0,
+        "Days that a journal stays on the disk once all of it is in the database.",
+        ge=0,
+        le=3650,
+    )
+    agent_name: str = setting(
+        "INTERVIEW_AGENT_NAME",
+        "interviewer",
+        "The name that interviews are dispatched to.",
+        min_length=1,
+        max_length=100,
+    )
+    application: str = setting(
+        "INTERVIEW_APPLICATION",
+        "worker.interview.application:InterviewApplication",
+        "What makes the agent of each job, as module:attribute.",
+        pattern=r"^[\w.]+:\w+$",
+    )
+    slots: int = setting(
+        "INTERVIEW_SLOTS",
+        max(1, 2 * (os.cpu_count() or 1)),
+        "Interviews held at the same time; default two a processor.",
+        ge=1,
+        le=1000,
+    )
+    idle_processes: int = setting(
+        "INTERVIEW_IDLE_PROCESSES", 2, "Processes kept warm for the next jobs.", ge=0, le=100
+    )
+    cleanup_s: float = setting(
+        "INTERVIEW_CLEANUP_S",
+        5.0,
+        "Seconds a job's process has for its clean-up when the worker shuts down.",
+        gt=0,
+        le=300,
+    )
+    drain_s: int = setting(
+        "INTERVIEW_DRAIN_S",
+        3600,
+        "Seconds that running interviews may go on after SIGTERM; then they are handed over.",
+        ge=0,
+        le=86_400,
+    )
+    candidate_join_s: float = setting(
+        "INTERVIEW_CANDIDATE_JOIN_S",
+        300.0,
+        "Seconds to wait for a candidate who has not come.",
+        gt=0,
+        le=86_400,
+    )
+    candidate_grace_s: float = setting(
+        "INTERVIEW_CANDIDATE_GRACE_S",
+        30.0,
+        "Seconds to wait for a candidate who left.",
+        gt=0,
+        le=3600,
+    )
+    candidate_silence_s: float = setting(
+        "INTERVIEW_CANDIDATE_SILENCE_S",
+        90.0,
+        "Seconds of silence after which the interview ends; asked once more at half of it.",
+        gt=1,
+        le=3600,
+    )
+    turn_detector: Literal["local", "none"] = setting(
+        "INTERVIEW_TURN_DETECTOR",
+        "none",
+        "local: a model judges whether an answer sounds finished (244 MB, once a worker).",
+    )
+    log_format: Literal["auto", "json", "console"] = setting(
+        "INTERVIEW_LOG_FORMAT",
+        "auto",
+        "json, console, or auto: console on a terminal and json elsewhere.",
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = setting(
+        "INTERVIEW_LOG_LEVEL", "INFO", "The least level that is logged."
+    )
+    budget_handshake_s: float = _budget(State.HANDSHAKE, "connecting to the room")
+    budget_connected_s: float = _budget(State.CONNECTED, "until loading begins")
+    budget_bootstrapping_s: float = _budget(State.BOOTSTRAPPING, "loading what is required")
+    budget_ready_s: float = _budget(State.READY, "starting the session; shared with DEGRADED")
+    budget_running_s: float = _budget(State.RUNNING, "the longest interview")
+    # Above 14 s livekit-agents would cancel the entrypoint first (15 s, hard-coded there).
+    budget_closing_s: float = setting(
+        "INTERVIEW_BUDGET_CLOSING_S",
+        BUDGETS[State.CLOSING],
+        "Seconds a job may spend in CLOSING: last words, records, clean-up.",
+        gt=0,
+        le=14,
+    )
+    hurried_closing_s: float = setting(
+        "INTERVIEW_HURRIED_CLOSING_S",
+        HURRIED_CLOSING_S,
+        "Seconds left for CLOSING when the worker asks the job to end.",
+        gt=0,
+        le=14,
+    )
+    faults: str = setting(
+        "INTERVIEW_FAULTS",
+        "",
+        "Faults to rehearse, as in load.vad=hang; `interview-worker faults` lists the points.",
+    )
+    allow_faults: bool = setting(
+        "INTERVIEW_ALLOW_FAULTS", False, "Whether INTERVIEW_FAULTS may be set at all."
+    )
+
+
+class Settings(ProviderSettings, ContinuitySettings, SilenceSettings, HttpSettings, WorkerSettings):
+    """All settings. `load` reads them and reports what is wrong with them."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True
+    )
+
+    @field_validator("data_dir", mode="before")
+    @classmethod
+    def _not_here(cls, value: object) -> object:
+        """Treat an empty variable as one that is not set, and not as the working folder."""
+        return cls.model_fields["data_dir"].default if value == "" else value
+
+    @classmethod
+    def load(cls, **overrides: Any) -> Settings:
+        """Read the settings. `overrides` are by environment variable. Raises SettingsInvalid."""
+        try:
+            return cls(**overrides)
+        except ValidationError as error:
+            raise SettingsInvalid(tuple(_problem(e) for e in error.errors())) from None
+
+    @model_validator(mode="after")
+    def _faults_are_meant(self) -> Settings:
+        try:
+            faults = self.faults_to_set()
+        except FaultInvalid as error:
+            raise ValueError(f"{variable_of('faults')}: {error}") from None
+        if faults and not self.allow_faults:
+            raise ValueError(
+                f"{variable_of('faults')} is set, which breaks interviews: unset it, or set "
+                f"{variable_of('allow_faults')}=1 where that is what you want"
+            )
+        return self
+
+    def faults_to_set(self) -> tuple[Fault, ...]:
+        """Return the faults of INTERVIEW_FAULTS. Raises FaultInvalid."""
+        own = self.application != Settings.model_fields["application"].default
+        return parse(self.faults, own_resources=own)
+
+    @property
+    def budgets(self) -> Mapping[State, float]:
+        """The lifecycle's budgets, in seconds."""
+        return {
+            State.HANDSHAKE: self.budget_handshake_s,
+            State.CONNECTED: self.budget_connected_s,
+            State.BOOTSTRAPPING: self.budget_bootstrapping_s,
+            State.READY: self.budget_ready_s,
+            State.DEGRADED: self.budget_ready_s,
+            State.RUNNING: self.budget_running_s,
+            State.CLOSING: self.budget_closing_s,
+        }
+
+    @property
+    def journal_dir(self) -> Path:
+        """The folder of the journals that are not ingested yet."""
+        return self.data_dir / "journals"
+
+
+def _problem(error: Any) -> str:
+    message = str(error["msg"]).removeprefix("Value error, ")
+    return f"{error['loc'][0]}: {message}" if error["loc"] else message
+
+
+def variable_of(field: str) -> str:
+    """Return the environment variable of a setting."""
+    return str(Settings.model_fields[field].validation_alias)
+
+
+def origin_of(field: str) -> str:
+    """Return the source of a setting's value: "environment", ".env" or "default"."""
+    variable = variable_of(field)
+    if variable in os.environ:
+        return "environment"
+    return ".env" if variable in dotenv_values(".env") else "default"
+
+
+def shown(value: object) -> str:
+    """Return a value as it may be printed: secrets masked, chains as they are written."""
+    if isinstance(value, SecretStr):
+        return "********" if value.get_secret_value() else ""
+    if isinstance(value, tuple):
+        return ",".join(f"{part:g}" if isinstance(part, float) else part for part in value)
+    return str(value)

@@ -1,0 +1,54 @@
+"""Settings of silence: when it is filled, and when the recovery of a stuck turn begins."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Annotated
+
+from pydantic import field_validator
+from pydantic_settings import BaseSettings, NoDecode
+
+from worker.config.providers import setting
+
+#: Upper limit in seconds: a candidate who was left alone for longer has gone.
+_LONGEST_S = 600.0
+_RUNGS = 7
+_NEEDED = (
+    f"needs seven seconds between 0 and {_LONGEST_S:g}, each above the last: 5,8,11,14,17,20,30"
+)
+
+
+class SilenceSettings(BaseSettings):
+    """Times of fillers and recovery steps for a candidate who hears nothing."""
+
+    silence_filler_s: float = setting(
+        "INTERVIEW_SILENCE_FILLER_S",
+        2.0,
+        "Seconds of silence in the interviewer's turn before a recorded word fills it.",
+        gt=0,
+        le=60,
+    )
+    ladder_s: Annotated[tuple[float, ...], NoDecode] = setting(
+        "INTERVIEW_LADDER_S",
+        (5.0, 8.0, 11.0, 14.0, 17.0, 20.0, 30.0),
+        "Seconds of it until each rung of the ladder: clip, again, rebuild, next, plan, write,"
+        " close.",
+    )
+
+    @field_validator("ladder_s", mode="before")
+    @classmethod
+    def _split_rungs(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        try:
+            return tuple(float(part) for part in value.split(","))
+        except ValueError:
+            raise ValueError(_NEEDED) from None
+
+    @field_validator("ladder_s")
+    @classmethod
+    def _goes_up(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        goes_up = all(before < after for before, after in pairwise((0.0, *value, _LONGEST_S)))
+        if len(value) != _RUNGS or not goes_up:
+            raise ValueError(_NEEDED)
+        return value

@@ -1,0 +1,141 @@
+"""Job side of the handover protocol."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Protocol
+
+from worker.continuity.redispatch import DatabaseLedger, LiveKitRooms, Rescue, limits_of
+from worker.continuity.worker_registry import FRESH_S
+from worker.store.errors import DatabaseError
+from worker.store.interview_status import store_end
+from worker.store.orphans import WORTH_ANOTHER_TRY
+from worker.store.workers import can_be_followed
+
+if TYPE_CHECKING:
+    from states import Outcome, Reason
+    from worker.config.settings import Settings
+    from worker.continuity.job_lease import JobLease
+    from worker.journal.shipper import LiveShipper
+    from worker.store.database import Database
+
+#: Longest wait in seconds for the current speaker. Most sentences are shorter, and the wait does
+#: not prolong the shutdown of the worker.
+SENTENCE_S: Final = 4.0
+#: Seconds for the database to report free workers; the candidate hears nothing in that time.
+_ASK_S: Final = 0.5
+#: Seconds for the database to store the last records.
+_SHIP_S: Final = 1.0
+#: Seconds for the database to store the job's end.
+_STORE_S: Final = 1.0
+
+
+class NotShipped(Exception):
+    """Raised when the database lacks some of the job's records.
+
+    The worker ingests them and then redispatches the interview. An interviewer that came earlier
+    would not know the last turns.
+    """
+
+
+class Talk(Protocol):
+    """The conversation of interviewer and candidate, which a handover stops."""
+
+    @property
+    def almost_done(self) -> bool:
+        """True once the interviewer says goodbye."""
+        ...
+
+    async def come_to_a_stop(self, longest_s: float) -> None:
+        """Start nothing new, wait up to `longest_s` for a pause in speech, then cut it off."""
+        ...
+
+
+class InterviewSuccession:
+    """Hands over one job's interview; `worker.application.Succession` documents the steps.
+
+    Args:
+        settings: LiveKit access, agent name and redispatch limits.
+        interview_id: The interview.
+        job_id: This job.
+        lease: The job's lease.
+    """
+
+    def __init__(
+        self, settings: Settings, *, interview_id: str, job_id: str, lease: JobLease
+    ) -> None:
+        self._settings = settings
+        self._interview_id = interview_id
+        self._job_id = job_id
+        self._lease = lease
+        self._all_shipped = False
+        #: The job's database, once the job has one.
+        self.database: Database | None = None
+        #: Ingests the job's records into that database.
+        self.shipper: LiveShipper | None = None
+        #: The conversation, once the session exists.
+        self.talk: Talk | None = None
+        #: True if the last `expects_successor` found a worker that can take over.
+        self.expected = False
+
+    @property
+    def almost_done(self) -> bool:
+        """True once the interviewer says goodbye; False before the session exists."""
+        return self.talk is not None and self.talk.almost_done
+
+    async def expects_successor(self, failure: Reason | None) -> bool | None:
+        """Return whether a worker can take over; None if unknown.
+
+        False after a failure that is not worth another try. None without a database, without a
+        lease, or if the database does not answer.
+        """
+        self.expected = False
+        if failure is not None and failure not in WORTH_ANOTHER_TRY:
+            return False
+        if self.database is None or self._lease.token is None:
+            return None
+        try:
+            self.expected = await can_be_followed(
+                self.database,
+                self._job_id,
+                agent_name=self._settings.agent_name,
+                fresh_s=FRESH_S,
+                failed_tries=self._settings.redispatch_tries if failure else None,
+                budget_s=_ASK_S,
+            )
+        except DatabaseError:
+            return None
+        return self.expected
+
+    async def finish_sentence(self, *, at_once: bool) -> None:
+        """Stop the conversation within `SENTENCE_S` seconds, or immediately with `at_once`."""
+        if self.talk is not None:
+            await self.talk.come_to_a_stop(0.0 if at_once else SENTENCE_S)
+
+    async def ship(self) -> None:
+        """Wait until the database has every record. Raises NotShipped."""
+        if self.shipper is not None and not await self.shipper.all_shipped(within_s=_SHIP_S):
+            raise NotShipped
+        self._all_shipped = True
+
+    async def release_lease(self, outcome: Outcome, reason: Reason) -> None:
+        """Store the job's end and release the lease. Raises NotShipped and DatabaseError."""
+        if self.database is None:
+            return  # the worker stores the end from the journal
+        if not self._all_shipped:
+            raise NotShipped
+        await store_end(
+            self.database,
+            self._interview_id,
+            job_id=self._job_id,
+            token=self._lease.token,
+            outcome=outcome,
+            reason=reason,
+            budget_s=_STORE_S,
+        )
+
+    async def send_successor(self) -> None:
+        """Redispatch the interview if the candidate is in the room. Raises DatabaseError."""
+        if self.database is not None:
+            ledger = DatabaseLedger(self.database, limits_of(self._settings))
+            rescue = Rescue(LiveKitRooms(self._settings), grace_s=self._settings.candidate_grace_s)
+            await rescue.look_at(ledger, job_id=self._job_id)

@@ -1,0 +1,193 @@
+"""Job side of the lease: take it before speaking, and end silently when another job has it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final
+
+from livekit.agents.utils import aio
+
+from states import Event, JournalError
+from worker.livekit_api.rooms import INTERVIEWER_PREFIX
+from worker.resources.resource import LoadFailed
+from worker.store.errors import DatabaseError
+from worker.store.leases import LeaseHeld, keep_lease, take_lease
+
+if TYPE_CHECKING:
+    from worker.job.handle import JobHandle
+    from worker.store.database import Database
+
+logger = logging.getLogger(__name__)
+
+#: Participant attributes that an interviewer publishes to its room.
+INTERVIEW_ATTRIBUTE: Final = "interview.id"
+TOKEN_ATTRIBUTE: Final = "interview.token"  # noqa: S105  # a fencing token, no secret
+
+#: Seconds for the database to grant or check the lease. The candidate should not wait longer in
+#: silence; after that the job continues without a lease.
+_BUDGET_S: Final = 2.0
+
+
+class JobLease:
+    """Lease of one job's interview.
+
+    Args:
+        interview_id: The interview.
+        job_id: This job, in the database and in the room.
+        lease_s: Duration of the lease in seconds. The worker renews it. The job checks it three
+            times per duration, and renews it if the worker is stalled.
+    """
+
+    def __init__(self, interview_id: str, *, job_id: str, lease_s: float) -> None:
+        self._interview_id = interview_id
+        self._job_id = job_id
+        self._lease_s = lease_s
+        self._look_s = lease_s / 3
+        #: The fencing token; None while the job runs without a lease (for example, no database).
+        self.token: int | None = None
+        #: Called when the database has lost data: it was restored from a backup, or the interview
+        #: was deleted while it runs.
+        self.on_forgotten: Callable[[], None] = _nothing
+        self._forgotten = ""
+
+    async def take(self, database: Database) -> bool:
+        """Take the lease, if the interview has one to take. Return False if the database fails.
+
+        Raises LoadFailed (LEASE_LOST) if another job holds the interview.
+        """
+        try:
+            await self._take(database)
+        except LeaseHeld as error:
+            raise LoadFailed("LeaseHeld", str(error), event=Event.LEASE_LOST) from error
+        except DatabaseError as error:
+            logger.warning("going on without a lease: %s", error)
+            return False
+        return True
+
+    @asynccontextmanager
+    async def guarded(
+        self, job: JobHandle, database: Callable[[], Database | None]
+    ) -> AsyncIterator[None]:
+        """End the job as soon as another job holds the interview, while the block runs."""
+        self._write_down(job)
+        guards = [
+            asyncio.create_task(self._ask_database(job, database), name="lease-database"),
+            asyncio.create_task(self._look_around(job), name="lease-room"),
+        ]
+        try:
+            yield
+        finally:
+            await aio.cancel_and_wait(*guards)
+
+    async def _take(self, database: Database) -> None:
+        self.token = await take_lease(
+            database,
+            self._interview_id,
+            job_id=self._job_id,
+            lease_s=self._lease_s,
+            budget_s=_BUDGET_S,
+        )
+
+    def _write_down(self, job: JobHandle) -> None:
+        if self.token is not None:
+            with contextlib.suppress(JournalError):
+                job.life.journal.append("lease", job.life.t, token=self.token)
+
+    async def _ask_database(self, job: JobHandle, database: Callable[[], Database | None]) -> None:
+        while True:
+            await asyncio.sleep(self._look_s)
+            if (there := database()) is None:
+                continue
+            try:
+                if self.token is None:
+                    await self._take(there)
+                    self._write_down(job)
+                    if self.token is not None:
+                        await self._announce(job)
+                elif await self._is_lost(job, there, self.token):
+                    self._yield_to_other(job, "Database")
+                    return
+            except LeaseHeld:
+                self._yield_to_other(job, "Database")
+                return
+            except DatabaseError:
+                continue  # unavailable to all, or to this job only: the job continues
+            except Exception as error:
+                job.book.fault("lease", error)
+
+    async def _is_lost(self, job: JobHandle, database: Database, token: int) -> bool:
+        holder = await keep_lease(
+            database,
+            self._interview_id,
+            job_id=self._job_id,
+            token=token,
+            lease_s=self._lease_s,
+            budget_s=_BUDGET_S,
+        )
+        if holder is None:
+            self._forget(job, "InterviewDeleted")
+        elif holder.token < token:
+            self._forget(job, "DatabaseRestored")
+        else:
+            self._forgotten = ""
+        return holder is not None and holder.token > token
+
+    def _forget(self, job: JobHandle, how: str) -> None:
+        """Report that the database lost data, once for each cause.
+
+        The interview continues, and `on_forgotten` stores its records again as far as possible.
+        """
+        if how == self._forgotten:
+            return
+        self._forgotten = how
+        logger.error("the database knows less of this interview than before: %s", how)
+        job.book.refusal("lease", how)
+        self.on_forgotten()
+
+    async def _look_around(self, job: JobHandle) -> None:
+        """Publish this job's token, and yield to a higher-ranked interviewer in the room.
+
+        No database is needed: every interviewer publishes its token to the room.
+        """
+        await self._announce(job)
+        while not any(self._outranks(*other) for other in job.stage.announced().items()):
+            await job.stage.candidate_moved()
+        self._yield_to_other(job, "Room")
+
+    async def _announce(self, job: JobHandle) -> None:
+        shown = {
+            INTERVIEW_ATTRIBUTE: self._interview_id,
+            TOKEN_ATTRIBUTE: str(self.token or 0),
+        }
+        try:
+            await job.stage.announce(shown)
+        except Exception as error:
+            job.book.fault("announce", error)
+
+    def _outranks(self, identity: str, attributes: Mapping[str, str]) -> bool:
+        """Return whether the other interviewer stays: higher token, then greater identity.
+
+        The identity decides between two interviewers without a lease: one of them must stay.
+        """
+        token = attributes.get(TOKEN_ATTRIBUTE, "")
+        if attributes.get(INTERVIEW_ATTRIBUTE) != self._interview_id or not token.isdecimal():
+            return False
+        mine = (self.token or 0, f"{INTERVIEWER_PREFIX}{self._job_id}")
+        return (int(token), identity) > mine
+
+    def _yield_to_other(self, job: JobHandle, seen_in: str) -> None:
+        """Mute the audio output, then end the job with LEASE_LOST.
+
+        The job mutes first because the framework takes time to close a session.
+        """
+        job.stage.line.silence()
+        job.book.refusal("lease", f"SeenIn{seen_in}")
+        job.life.post(Event.LEASE_LOST)
+
+
+def _nothing() -> None:
+    """Do nothing: the default of `JobLease.on_forgotten`."""

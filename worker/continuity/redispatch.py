@@ -1,0 +1,272 @@
+"""Redispatch: send a new interviewer to an orphaned interview."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Collection
+from typing import TYPE_CHECKING, Any, Protocol
+
+from worker.continuity.dispatch_metadata import metadata_after
+from worker.livekit_api import rooms
+from worker.livekit_api.client import LiveKitError
+from worker.store.errors import DatabaseError
+from worker.store.interviews import turns_of
+from worker.store.orphans import (
+    Limits,
+    Stranded,
+    claim_dispatch,
+    end_without_candidate,
+    find_stranded,
+    give_back_dispatch,
+    note_dispatch,
+)
+from worker.store.turns import turn_as_data
+
+if TYPE_CHECKING:
+    from worker.config.settings import Settings
+    from worker.store.database import Database
+
+logger = logging.getLogger(__name__)
+
+
+class Ledger(Protocol):
+    """Database operations of a redispatch: find orphaned interviews, and claim them.
+
+    Every method may raise DatabaseError.
+    """
+
+    async def stranded(self, *, job_id: str | None, room: str | None) -> list[Stranded]:
+        """Return the interviews to redispatch now, of one job or room if given."""
+        ...
+
+    async def claim(self, found: Stranded) -> int | None:
+        """Claim the dispatch; return its token, or None if another worker was faster."""
+        ...
+
+    async def turns(self, interview_id: str) -> list[dict[str, Any]]:
+        """Return the turns so far, for the metadata of the dispatch."""
+        ...
+
+    async def note(self, interview_id: str, token: int, dispatch_id: str) -> None:
+        """Store the id of the dispatch that was sent."""
+        ...
+
+    async def give_back(self, found: Stranded, token: int) -> None:
+        """Undo a claim whose dispatch failed: the next check may claim it immediately."""
+        ...
+
+    async def give_up(self, found: Stranded) -> None:
+        """End the interview without a redispatch: the candidate has left."""
+        ...
+
+
+class Rooms(Protocol):
+    """LiveKit rooms. Every method may raise LiveKitError."""
+
+    async def people(self, room: str) -> Collection[str]:
+        """Return the identities in a room; a dead participant stays listed for a while."""
+        ...
+
+    async def remove(self, room: str, identity: str) -> None:
+        """Remove a participant from the room, if present."""
+        ...
+
+    async def send(self, found: Stranded, *, turns: list[dict[str, Any]]) -> str:
+        """Dispatch an interviewer; return the id of the dispatch."""
+        ...
+
+
+def limits_of(settings: Settings) -> Limits:
+    """Return the redispatch limits from the settings."""
+    return Limits(
+        lease_s=settings.lease_s,
+        join_s=settings.join_deadline_s,
+        delay_s=settings.redispatch_delay_s,
+        tries=settings.redispatch_tries,
+    )
+
+
+class DatabaseLedger:
+    """`Ledger` in PostgreSQL."""
+
+    def __init__(self, database: Database, limits: Limits) -> None:
+        self._database = database
+        self._limits = limits
+
+    async def stranded(self, *, job_id: str | None, room: str | None) -> list[Stranded]:
+        """Call `find_stranded`."""
+        return await find_stranded(self._database, self._limits, job_id=job_id, room=room)
+
+    async def claim(self, found: Stranded) -> int | None:
+        """Call `claim_dispatch`."""
+        return await claim_dispatch(self._database, found, self._limits)
+
+    async def turns(self, interview_id: str) -> list[dict[str, Any]]:
+        """Call `turns_of`; return the turns as JSON data."""
+        return [turn_as_data(turn) for turn in await turns_of(self._database, interview_id)]
+
+    async def note(self, interview_id: str, token: int, dispatch_id: str) -> None:
+        """Call `note_dispatch`."""
+        await note_dispatch(self._database, interview_id, token=token, dispatch_id=dispatch_id)
+
+    async def give_back(self, found: Stranded, token: int) -> None:
+        """Call `give_back_dispatch`."""
+        await give_back_dispatch(self._database, found, token=token)
+
+    async def give_up(self, found: Stranded) -> None:
+        """Call `end_without_candidate`."""
+        await end_without_candidate(self._database, found, self._limits)
+
+
+class LiveKitRooms:
+    """`Rooms` on the LiveKit server of the settings."""
+
+    def __init__(self, settings: Settings) -> None:
+        secret = settings.livekit_api_secret.get_secret_value()
+        self._access = settings.livekit_url, settings.livekit_api_key, secret
+        self._agent_name = settings.agent_name
+
+    async def people(self, room: str) -> Collection[str]:
+        """Call `rooms.list_participants`."""
+        return await rooms.list_participants(*self._access, room)
+
+    async def remove(self, room: str, identity: str) -> None:
+        """Call `rooms.remove_participant`."""
+        await rooms.remove_participant(*self._access, room=room, identity=identity)
+
+    async def send(self, found: Stranded, *, turns: list[dict[str, Any]]) -> str:
+        """Call `rooms.dispatch` with the plan's snapshot, the previous job and the turns."""
+        return await rooms.dispatch(
+            *self._access,
+            agent_name=self._agent_name,
+            room=found.interview.room,
+            metadata=metadata_after(
+                found.interview, job_id=found.last_job, why=found.why, turns=turns
+            ),
+        )
+
+
+class Rescue:
+    """Redispatches orphaned interviews whose candidates are in the room.
+
+    Args:
+        livekit: The rooms.
+        grace_s: Seconds that a candidate may be absent before the interview ends.
+        on_sent: Called with the reason after each redispatch.
+    """
+
+    def __init__(
+        self, livekit: Rooms, *, grace_s: float, on_sent: Callable[[str], None] = lambda why: None
+    ) -> None:
+        self._livekit = livekit
+        self._grace_s = grace_s
+        self._on_sent = on_sent
+        #: Orphaned interviews without a candidate, by interview id and token. The value is the
+        #: time of the check that first found the candidate absent, by the monotonic clock.
+        self._absent: dict[tuple[str, int], float] = {}
+
+    async def look(self, ledger: Ledger, *, anew: bool = False) -> int:
+        """Check all interviews once; return the number of redispatches.
+
+        `anew` is True for a new leader's first check: absences of candidates then start now.
+        Raises DatabaseError if the orphaned interviews cannot be listed. A failure for one
+        interview is logged, and a later check tries again.
+        """
+        found = await ledger.stranded(job_id=None, room=None)
+        known = set() if anew else {_absence(each) for each in found}
+        self._absent = {who: since for who, since in self._absent.items() if who in known}
+        looks = (self._bring_back(ledger, each, if_absent=self._give_up_in_time) for each in found)
+        return sum(await asyncio.gather(*looks))
+
+    async def look_at(
+        self, ledger: Ledger, *, job_id: str | None = None, room: str | None = None
+    ) -> int:
+        """Check one job's or one room's interview, on any worker; return as `look` does.
+
+        This check ends no interview: only the leader knows how long a candidate was absent.
+        """
+        found = await ledger.stranded(job_id=job_id, room=room)
+        return sum(await asyncio.gather(*(self._bring_back(ledger, each) for each in found)))
+
+    async def _bring_back(
+        self,
+        ledger: Ledger,
+        found: Stranded,
+        *,
+        if_absent: Callable[[Ledger, Stranded], Awaitable[None]] | None = None,
+    ) -> bool:
+        interview = found.interview
+        try:
+            if interview.candidate_identity not in await self._livekit.people(interview.room):
+                if if_absent is not None:
+                    await if_absent(ledger, found)
+                return False
+            self._absent.pop(_absence(found), None)
+            return await self._claim_and_send(ledger, found)
+        except LiveKitError as error:
+            # If LiveKit cannot list the participants, it would not dispatch an agent either.
+            logger.warning("no interviewer could be sent: %s", error)
+        except Exception as error:
+            logger.warning("no interviewer could be sent: %s", type(error).__name__)
+        return False
+
+    async def _give_up_in_time(self, ledger: Ledger, found: Stranded) -> None:
+        now = time.monotonic()
+        away_s = now - self._absent.setdefault(_absence(found), now)
+        if away_s >= self._grace_s and found.last_job is not None:
+            await ledger.give_up(found)
+
+    async def _claim_and_send(self, ledger: Ledger, found: Stranded) -> bool:
+        token = await ledger.claim(found)
+        if token is None:
+            return False
+        interview_id = found.interview.interview_id
+        try:
+            dispatch_id = await self._send(found, token, await _turns(ledger, found))
+        except LiveKitError:
+            await ledger.give_back(found, token)
+            raise
+        await ledger.note(interview_id, token, dispatch_id)
+        return True
+
+    async def _send(self, found: Stranded, token: int, turns: list[dict[str, Any]]) -> str:
+        interview = found.interview
+        if found.last_job is not None:
+            # LiveKit keeps a dead participant for about 20 s, and a stopped process may resume.
+            ghost = f"{rooms.INTERVIEWER_PREFIX}{found.last_job}"
+            try:
+                await self._livekit.remove(interview.room, ghost)
+            except LiveKitError as error:
+                logger.warning("a dead interviewer stays in the room: %s", error)
+        dispatch_id = await self._livekit.send(found, turns=turns)
+        self._on_sent(found.why)
+        logger.warning(
+            "an interviewer was sent again",
+            extra={
+                "interview_id": interview.interview_id,
+                "room": interview.room,
+                "reason": found.why,
+                "follows_job": found.last_job,
+                "token": token,
+                "dispatch_id": dispatch_id,
+            },
+        )
+        return dispatch_id
+
+
+def _absence(found: Stranded) -> tuple[str, int]:
+    """Return the key of an absence: the interview id and the token.
+
+    Every redispatch, by any worker, raises the token and finds the candidate present. An absence
+    noted before it must not count.
+    """
+    return found.interview.interview_id, found.interview.token
+
+
+async def _turns(ledger: Ledger, found: Stranded) -> list[dict[str, Any]]:
+    try:
+        return await ledger.turns(found.interview.interview_id)
+    except DatabaseError:
+        return []  # the new interviewer reads them itself

@@ -1,0 +1,188 @@
+"""Main-process side of continuity: renew leases, find orphaned interviews, redispatch."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import socket
+from collections.abc import Callable, Coroutine, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from livekit.agents.utils import aio
+
+from worker.continuity.dispatch_metadata import MetadataInvalid, read_metadata
+from worker.continuity.redispatch import DatabaseLedger, LiveKitRooms, Rescue, limits_of
+from worker.continuity.room_recheck import RoomLooks
+from worker.continuity.watcher import DUTY, Watcher
+from worker.continuity.worker_registry import Presence
+from worker.journal.liveness import is_alive
+from worker.store.errors import DatabaseError
+from worker.store.leases import LeaseHeld, renew_leases, take_lease
+from worker.store.orphans import drop_duties, hold_duty
+
+if TYPE_CHECKING:
+    from worker.config.settings import Settings
+    from worker.store.database import Database
+
+logger = logging.getLogger(__name__)
+
+#: Seconds for the last database operation of a shutdown.
+_LAST_S: Final = 1.0
+#: Seconds added to the lease time, so that the lease has certainly expired.
+_BEHIND_S: Final = 0.1
+
+
+class Continuity:
+    """Runs the continuity tasks of one worker in its main process.
+
+    Args:
+        settings: Lease times, journal folder, LiveKit access and redispatch limits.
+        database: Returns the database, or None while it is not available.
+        jobs: Returns the accepted jobs, each with the pid of its process, or None without one.
+        seats: Returns the number of free slots; None while the worker takes no jobs.
+        on_sent: Called with the reason after each redispatch.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Callable[[], Database | None],
+        *,
+        jobs: Callable[[], Mapping[str, int | None]],
+        seats: Callable[[], int | None],
+        on_sent: Callable[[str], None],
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._jobs = jobs
+        #: Unique to this worker process: an earlier one on this machine had another id.
+        self.worker_id = f"{socket.gethostname()}-{secrets.token_hex(4)}"
+        self._rescue = Rescue(
+            LiveKitRooms(settings), grace_s=settings.candidate_grace_s, on_sent=on_sent
+        )
+        self._limits = limits_of(settings)
+        self._watcher = Watcher(on_duty=self._on_duty, look=self._look, every_s=settings.watch_s)
+        self._looks = RoomLooks(self._look_at_room, again_s=settings.lease_s + _BEHIND_S)
+        #: This worker's heartbeat, and the lookup of its peers.
+        self.presence = Presence(
+            database,
+            worker_id=self.worker_id,
+            agent_name=settings.agent_name,
+            seats=seats,
+        )
+        self._tasks: list[asyncio.Task[None]] = []
+        self._errands: set[asyncio.Task[None]] = set()
+
+    def start(self) -> None:
+        """Start the background tasks. Call it on the event loop."""
+        self._tasks = [
+            asyncio.create_task(self._renew(), name="renew-leases"),
+            asyncio.create_task(self._watcher.run(), name="watcher"),
+            asyncio.create_task(self.presence.run(), name="presence"),
+            asyncio.create_task(self._looks.run(), name="look-at-rooms"),
+        ]
+
+    async def aclose(self) -> None:
+        """Stop the tasks, and drop the leader lock so that another worker takes it.
+
+        The leases are not released: without renewal they expire.
+        """
+        tasks, self._tasks = self._tasks, []
+        await aio.cancel_and_wait(*tasks, *self._errands)
+        await self.presence.leave()
+        if self._watcher.acts and (database := self._database()) is not None:
+            with contextlib.suppress(DatabaseError):
+                await drop_duties(database, [DUTY], worker_id=self.worker_id, budget_s=_LAST_S)
+
+    def dispatch_taken(self, job_id: str, metadata: str) -> None:
+        """Take the lease for an accepted job, in the background.
+
+        The lease keeps other workers from redispatching the interview. If this worker dies before
+        the job has started, the lease expires and the leader redispatches the interview.
+        """
+        if (database := self._database()) is None:
+            return
+        with contextlib.suppress(MetadataInvalid):
+            interview_id, _ = read_metadata(metadata)
+            self._spawn(self._take_lease(database, interview_id, job_id), "take-lease")
+
+    async def _take_lease(self, database: Database, interview_id: str, job_id: str) -> None:
+        try:
+            await take_lease(
+                database,
+                interview_id,
+                job_id=job_id,
+                lease_s=self._settings.lease_s,
+                budget_s=self._settings.lease_s,
+            )
+        except LeaseHeld:
+            pass  # the job detects this itself, and ends
+        except DatabaseError as error:
+            # The job takes the lease once it has the database. A redispatch may come before that.
+            logger.warning("the lease is not taken yet: %s", error)
+
+    async def job_gone(self, job_id: str) -> None:
+        """Redispatch this job's interview if it is orphaned and its candidate is in the room.
+
+        Call it after the job's journal is in the database: the next interviewer continues from
+        there.
+        """
+        if (database := self._database()) is not None:
+            await self._rescue.look_at(DatabaseLedger(database, self._limits), job_id=job_id)
+
+    def room_changed(self, room: str) -> bool:
+        """Check a room now, before the next periodic check: a participant joined or left.
+
+        Return False if no check is possible now: the tasks are not running, or there is no
+        database. Two workers that receive the same webhook, or one that receives it twice, send
+        one interviewer: they claim the same token.
+        """
+        if not self._tasks or self._database() is None:
+            return False
+        self._looks.soon(room)
+        return True
+
+    async def _look_at_room(self, room: str) -> None:
+        if (database := self._database()) is not None:
+            await self._rescue.look_at(DatabaseLedger(database, self._limits), room=room)
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        errand = asyncio.create_task(work, name=name)
+        self._errands.add(errand)
+        errand.add_done_callback(self._errands.discard)
+
+    async def _on_duty(self, for_s: float) -> bool:
+        if (database := self._database()) is None:
+            return False
+        return await hold_duty(database, DUTY, worker_id=self.worker_id, for_s=for_s)
+
+    async def _look(self, anew: bool) -> None:
+        if (database := self._database()) is not None:
+            await self._rescue.look(DatabaseLedger(database, self._limits), anew=anew)
+
+    async def _renew(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + self._settings.lease_renew_s
+            if (database := self._database()) is not None:
+                try:
+                    await renew_leases(
+                        database,
+                        self._living_jobs(),
+                        worker_id=self.worker_id,
+                        lease_s=self._settings.lease_s,
+                        budget_s=self._settings.lease_renew_s,
+                    )
+                except DatabaseError as error:
+                    logger.warning("leases were not renewed: %s", error)
+                except Exception:
+                    logger.exception("leases were not renewed")
+            await asyncio.sleep(max(0.0, due - loop.time()))
+
+    def _living_jobs(self) -> list[str]:
+        """Return the jobs whose leases are renewed: a stopped process must not hold one forever."""
+        folder = self._settings.journal_dir
+        jobs = self._jobs().items()
+        return [each for each, pid in jobs if is_alive(folder / f"{each}.jsonl", pid)]

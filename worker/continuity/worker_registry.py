@@ -1,0 +1,103 @@
+"""Worker presence: a heartbeat row per worker in the database, and the lookup of peers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from worker.store.errors import DatabaseError
+from worker.store.workers import Others, drop_worker, note_worker, other_workers
+
+if TYPE_CHECKING:
+    from worker.store.database import Database
+
+logger = logging.getLogger(__name__)
+
+#: Seconds for the database to answer: a draining worker must not wait for a dead database.
+_BUDGET_S: Final = 1.0
+#: Seconds between two heartbeats.
+_EVERY_S: Final = 1.0
+#: Seconds for which a heartbeat counts.
+FRESH_S: Final = 3.0
+
+
+class Presence:
+    """One worker's row in the table `workers`.
+
+    Args:
+        database: Returns the database; None while it is unavailable.
+        worker_id: The worker.
+        agent_name: The agent name whose dispatches the worker takes.
+        seats: Returns the number of free slots; None while the worker takes no jobs.
+    """
+
+    def __init__(
+        self,
+        database: Callable[[], Database | None],
+        *,
+        worker_id: str,
+        agent_name: str,
+        seats: Callable[[], int | None],
+    ) -> None:
+        self._database = database
+        self._worker_id = worker_id
+        self._agent_name = agent_name
+        self._seats = seats
+        self._changed = asyncio.Event()
+
+    async def run(self) -> None:
+        """Write heartbeats until cancelled. The lease renewal reports an unavailable database."""
+        while True:
+            self._changed.clear()
+            if (database := self._database()) is not None:
+                try:
+                    await self._note(database)
+                except DatabaseError as error:
+                    logger.debug("no sign was given to the other workers: %s", error)
+                except Exception:
+                    logger.exception("no sign was given to the other workers")
+            # Not `wait_for`: up to Python 3.11 it drops a cancellation that arrives together with
+            # the awaited result, and this loop would never end.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_EVERY_S):
+                    await self._changed.wait()
+
+    def changed(self) -> None:
+        """Write a heartbeat now: this worker has started or stopped taking interviews."""
+        self._changed.set()
+
+    async def others(self) -> Others | None:
+        """Return the peers; None if the database cannot tell."""
+        if (database := self._database()) is None:
+            return None
+        try:
+            return await other_workers(
+                database,
+                self._agent_name,
+                besides=self._worker_id,
+                fresh_s=FRESH_S,
+                budget_s=_BUDGET_S,
+            )
+        except DatabaseError as error:
+            logger.warning("it is not known which workers are there: %s", error)
+            return None
+
+    async def leave(self) -> None:
+        """Delete this worker's row."""
+        if (database := self._database()) is not None:
+            with contextlib.suppress(DatabaseError):
+                await drop_worker(database, self._worker_id, budget_s=_BUDGET_S)
+
+    async def _note(self, database: Database) -> None:
+        seats = self._seats()
+        await note_worker(
+            database,
+            self._worker_id,
+            agent_name=self._agent_name,
+            takes_jobs=seats is not None,
+            free_slots=seats or 0,
+            budget_s=_BUDGET_S,
+        )

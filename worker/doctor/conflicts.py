@@ -1,0 +1,66 @@
+"""Settings that are valid on their own but contradict each other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from worker.config.settings import Settings, variable_of
+from worker.doctor.finding import Finding, fine, warning
+from worker.faults.grammar import FaultInvalid
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from worker.doctor.context import Visit
+
+
+async def look_at_settings(visit: Visit) -> Finding:
+    """Report all contradictions in one line."""
+    problems = list(contradictions(visit.settings))
+    if not problems:
+        return fine("they can be read, and agree with each other")
+    return warning(
+        "; ".join(what for what, _ in problems),
+        "; ".join(advice for _, advice in problems),
+        count=len(problems),
+    )
+
+
+def contradictions(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Yield each contradiction with advice."""
+    if settings.database_url.get_secret_value() and settings.embedded:
+        yield (
+            "INTERVIEW_EMBEDDED has no effect beside DATABASE_URL",
+            "unset the one that is not meant",
+        )
+    if settings.hurried_closing_s > settings.budget_closing_s:
+        yield _more_than(settings, "hurried_closing_s", "budget_closing_s")
+    if settings.candidate_silence_s >= settings.budget_running_s:
+        yield _more_than(settings, "candidate_silence_s", "budget_running_s")
+    if settings.candidate_join_s >= settings.budget_running_s:
+        yield _more_than(settings, "candidate_join_s", "budget_running_s")
+    if settings.idle_processes > settings.slots:
+        yield (
+            f"{settings.idle_processes} warm processes for {settings.slots} slots",
+            f"lower {variable_of('idle_processes')} to {settings.slots} at the most",
+        )
+    if _rehearses(settings):
+        yield (
+            "faults are set (INTERVIEW_FAULTS), which break interviews",
+            "unset INTERVIEW_FAULTS where no rehearsal is meant",
+        )
+
+
+def _more_than(settings: Settings, larger: str, smaller: str) -> tuple[str, str]:
+    return (
+        f"{variable_of(larger)} ({getattr(settings, larger):g} s) never comes to pass before "
+        f"{variable_of(smaller)} ({getattr(settings, smaller):g} s)",
+        f"lower {variable_of(larger)}",
+    )
+
+
+def _rehearses(settings: Settings) -> bool:
+    try:
+        return bool(settings.faults_to_set())
+    except FaultInvalid:  # rejected when the settings were read
+        return True

@@ -1,0 +1,241 @@
+"""Checks of this machine against the slots: data folder, disk, files, memory, CPUs, port."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import secrets
+import shutil
+import socket
+import statistics
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import aiohttp
+import psutil
+
+from worker.config.http import address
+from worker.doctor.cgroup import Limits, limits_of_this_process
+from worker.doctor.context import aside
+from worker.doctor.finding import Finding, fine, warning, wrong
+from worker.server.readiness import write_probe
+
+if TYPE_CHECKING:
+    from worker.doctor.context import Visit
+
+_MB: Final = 1_000_000
+#: Bytes of free disk; the alert InterviewDiskFull uses the first figure too.
+_LITTLE_DISK: Final = 1_000 * _MB
+_NO_DISK: Final = 100 * _MB
+
+_SYNCS: Final = 5
+#: A turn waits for one fsync to be committed, and the next turn waits for that commit.
+_SLOW_SYNC_MS: Final = 50.0
+_BROKEN_SYNC_MS: Final = 1000.0
+
+#: Memory of one job among others, and of all that runs before the first job, in MB of PSS
+#: (measured: four interviews and four idle processes took 940 MB, 119 MB for each of the four).
+JOB_MB: Final = 119
+BASE_MB: Final = 464
+#: Interviews that one processor can run with the local speech models (measured: 4 on 2 cores).
+SLOTS_A_CPU: Final = 2
+
+#: Open files of a worker's main process: its own, and those for each job process (pipes, journal,
+#: sockets); generous on purpose.
+_BASE_FILES: Final = 128
+_FILES_A_PROCESS: Final = 16
+
+_ANSWER_S: Final = 2.0
+
+
+async def look_at_data_dir(visit: Visit) -> Finding:
+    """Write as much as a journal needs, as the worker's readiness check does."""
+    folder = visit.settings.journal_dir
+    if (problem := await aside(lambda: write_probe(folder))) is not None:
+        return wrong(problem, "set INTERVIEW_DATA_DIR to a folder that can be written")
+    return fine(f"{visit.settings.data_dir} can be written")
+
+
+async def look_at_disk(visit: Visit) -> Finding:
+    """Check the free space and the free inodes of the data folder's disk."""
+    folder = visit.settings.journal_dir
+    free, files = await aside(lambda: (shutil.disk_usage(folder).free, os.statvfs(folder)))
+    # Some file systems create inodes on demand and report 0 of 0.
+    few_files = files.f_files > 0 and files.f_favail < 1000
+    return judge_disk(free, few_files=few_files)
+
+
+def judge_disk(free: int, *, few_files: bool = False) -> Finding:
+    """Judge the free bytes of a disk."""
+    found = f"{free / 1e9:.1f} GB free" + (", and hardly a file more" if few_files else "")
+    advice = "make room, or set INTERVIEW_DATA_DIR to another disk"
+    if free < _NO_DISK:
+        return wrong(found, advice, free_bytes=free)
+    if free < _LITTLE_DISK or few_files:
+        return warning(found, advice, free_bytes=free)
+    return fine(found, free_bytes=free)
+
+
+async def look_at_fsync(visit: Visit) -> Finding:
+    """Measure the time until a record is on the disk."""
+    folder = visit.settings.journal_dir
+    return judge_fsync(statistics.median(await aside(lambda: _syncs_ms(folder))))
+
+
+def judge_fsync(median_ms: float) -> Finding:
+    """Judge the median of some fsync times in milliseconds."""
+    found = f"{median_ms:.1f} ms until a record is on the disk"
+    facts = {"median_ms": round(median_ms, 2)}
+    advice = "put INTERVIEW_DATA_DIR on a local disk (SSD), no network share"
+    if median_ms > _BROKEN_SYNC_MS:
+        return wrong(f"{found}: every turn waits for it", advice, **facts)
+    if median_ms > _SLOW_SYNC_MS:
+        return warning(found, advice, **facts)
+    return fine(found, **facts)
+
+
+def _syncs_ms(folder: Path) -> list[float]:
+    path = folder / f".doctor-{os.getpid()}-{secrets.token_hex(4)}"
+    took = []
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        for _ in range(_SYNCS):
+            os.write(descriptor, bytes(300))
+            began = time.perf_counter()
+            os.fsync(descriptor)
+            took.append((time.perf_counter() - began) * 1000)
+    finally:
+        os.close(descriptor)
+        path.unlink(missing_ok=True)
+    return took
+
+
+async def look_at_files(visit: Visit) -> Finding:
+    """Compare RLIMIT_NOFILE with the files that the main process opens for its jobs."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    unlimited = resource.RLIM_INFINITY
+    processes = visit.settings.slots + visit.settings.idle_processes
+    return judge_files(
+        *(2**31 if limit == unlimited else limit for limit in (soft, hard)), processes=processes
+    )
+
+
+def judge_files(soft: int, hard: int, *, processes: int) -> Finding:
+    """Judge a process's limits of open files."""
+    needed = _BASE_FILES + _FILES_A_PROCESS * processes
+    facts = {"soft": soft, "hard": hard, "needed": needed}
+    found = f"{soft} open files allowed, about {needed} needed for {processes} processes"
+    if soft >= needed:
+        return fine(found, **facts)
+    advice = (
+        f"ulimit -n {needed} before the start"
+        if hard >= needed
+        else f"raise the hard limit to {needed} (LimitNOFILE in systemd, --ulimit in Docker)"
+    )
+    verdict = wrong if soft < needed / 2 else warning
+    return verdict(found, advice, **facts)
+
+
+async def look_at_memory(visit: Visit) -> Finding:
+    """Compare total memory (container limit or machine) and free memory with the slots."""
+    limits = await aside(limits_of_this_process)
+    memory = psutil.virtual_memory()
+    return judge_memory(
+        limits, total=memory.total, free=memory.available, slots=visit.settings.slots
+    )
+
+
+def judge_memory(limits: Limits, *, total: int, free: int, slots: int) -> Finding:
+    """Judge memory in bytes against the need of `slots` interviews."""
+    most = min(total, limits.memory if limits.memory is not None else total)
+    left = min(free, most - limits.used) if limits.memory is not None else free
+    needed = (BASE_MB + JOB_MB * slots) * _MB
+    fits = max(0, int((most / _MB - BASE_MB) / JOB_MB))
+    whose = "the container's limit" if limits.memory is not None else "this machine"
+    found = (
+        f"{slots} slots take about {needed / 1e9:.1f} GB; {whose} has {most / 1e9:.1f} GB, "
+        f"{max(0, left) / 1e9:.1f} GB free"
+    )
+    facts = {"needed_bytes": needed, "most_bytes": most, "free_bytes": left, "slots_fit": fits}
+    if most < needed:
+        slots_advice = f"set INTERVIEW_SLOTS={fits}" if fits else "a smaller machine holds none"
+        return wrong(found, f"{slots_advice}, or give it more memory", **facts)
+    if left < needed:
+        return warning(
+            found, "free some, unless a worker of these settings runs here already", **facts
+        )
+    return fine(found, **facts)
+
+
+async def look_at_cpus(visit: Visit) -> Finding:
+    """Compare the processors that this process may use with the slots."""
+    limits = await aside(limits_of_this_process)
+    usable = float(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1)
+    if limits.cpus is not None:
+        usable = min(usable, limits.cpus)
+    return judge_cpus(usable, visit.settings.slots)
+
+
+def judge_cpus(cpus: float, slots: int) -> Finding:
+    """Judge how many interviews `cpus` processors can run."""
+    fits = max(1, int(cpus * SLOTS_A_CPU))
+    found = f"{cpus:g} processors for {slots} slots"
+    facts = {"cpus": cpus, "slots_fit": fits}
+    if slots > fits:
+        return warning(
+            found,
+            f"set INTERVIEW_SLOTS={fits}: with local speech more falls behind real time",
+            **facts,
+        )
+    return fine(found, **facts)
+
+
+async def look_at_port(visit: Visit) -> Finding:
+    """Check the port of the HTTP server: free, used by a worker, or used by another program."""
+    host, port = visit.settings.http_host, visit.settings.http_port
+    if port == 0:
+        return fine("any free port will be taken (INTERVIEW_HTTP_PORT=0)")
+    try:
+        _bind(host, port)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            return wrong(
+                f"cannot bind {host}:{port} ({error.strerror})",
+                "set INTERVIEW_HTTP_HOST to an address of this machine, and a port above 1023",
+            )
+    else:
+        return fine(f"{host}:{port} is free")
+    if await _is_a_worker(visit):
+        return fine(f"a worker answers at {host}:{port}", worker=True)
+    return wrong(
+        f"{host}:{port} is in use, and no worker answers there",
+        "set INTERVIEW_HTTP_PORT to a free port (0 takes any)",
+    )
+
+
+def _bind(host: str, port: int) -> None:
+    family, _, _, _, where = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        # Bind as asyncio does: connections of an earlier worker may linger (TIME_WAIT).
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(where)
+        # With SO_REUSEADDR, Linux allows a bind beside a bound socket that is not yet listening, so
+        # listen too.
+        probe.listen(1)
+
+
+async def _is_a_worker(visit: Visit) -> bool:
+    token = visit.settings.http_token.get_secret_value()
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    timeout = aiohttp.ClientTimeout(total=_ANSWER_S)
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as http,
+            http.get(f"{address(visit.settings)}/livez", headers=headers) as answer,
+        ):
+            data = await answer.json()
+    except (aiohttp.ClientError, TimeoutError, ValueError):
+        return False
+    return isinstance(data, dict) and data.get("alive") is True

@@ -1,0 +1,312 @@
+"""Fallback chain of providers: selects the member that serves and tracks cooldowns."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Generic
+
+from states import Condition, Status
+from worker.fallback.failure import Failure
+from worker.fallback.member import E, Member
+from worker.fallback.probe import PROBE_BUDGET_S, Probe
+from worker.fallback.shared_breaker import Breaker
+from worker.fallback.sharing import Sharing
+
+logger = logging.getLogger(__name__)
+
+#: Seconds for which the other jobs trust the report that a key is refused or an account is empty.
+_SHARED_FOR_GOOD_S = 60.0
+#: For this many seconds after a provider served this job, the job ignores temporary failures that
+#: other jobs report of it, so that the interviewer's voice does not change needlessly.
+_OWN_EVIDENCE_S = 10.0
+#: Jitter in seconds that spreads the jobs which wait for the same provider.
+_SPREAD_S = 0.3
+
+
+class ProviderChain(Generic[E]):
+    """Ordered fallback chain of providers of one kind.
+
+    The chain creates each member at its first use and keeps it. A member that failed permanently
+    (`Failure.for_good`) is disabled for the rest of the interview. A member that failed temporarily
+    cools down, for 1 s at first, and is tried only if no healthy member is left. It is healthy
+    again once its probe succeeds, or after its cooldown if it has no probe. With a `breaker`, all
+    jobs of a worker share the state of the members that have a probe.
+
+    The chain calls `on_change` with the resource's condition when a different member starts to
+    serve and when none can serve. It calls `on_fault` with a member's name and the reason of each
+    new failure.
+    """
+
+    def __init__(
+        self,
+        resource: str,
+        members: Sequence[tuple[str, Callable[[], E]]],
+        *,
+        probes: Mapping[str, Probe] | None = None,
+        breaker: Breaker | None = None,
+    ) -> None:
+        if not members:
+            raise ValueError(f"a chain of {resource} needs a member")
+        self.resource = resource
+        self.on_change: Callable[[Condition], None] | None = None
+        self.on_fault: Callable[[str, str], None] | None = None
+        #: Called when a member may serve again; streams that use another member register here.
+        self.on_recovered: set[Callable[[], None]] = set()
+        self._members = [
+            Member(name=name, make=make, probe=(probes or {}).get(name)) for name, make in members
+        ]
+        self._sharing = Sharing(resource, breaker)
+        self._serving: Member[E] | None = None
+        self._lost = False
+        self._closed = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the members in order of preference."""
+        return tuple(member.name for member in self._members)
+
+    def is_fresh(self, name: str) -> bool:
+        """Return whether this job itself has seen no current failure of a member."""
+        member = self._named(name)
+        return member.failure is None or member.hearsay
+
+    @property
+    def serving(self) -> str:
+        """The name of the member that served last; before the first use, the first choice."""
+        return (self._serving or self._members[0]).name
+
+    @property
+    def engine(self) -> E | None:
+        """The plugin instance of the serving member; None if it is not created."""
+        return (self._serving or self._members[0]).engine
+
+    def candidates(self, *, resting: bool = True) -> Iterator[tuple[str, E]]:
+        """Yield each member to try now: the healthy ones in order, then those that cool down.
+
+        Members with a permanent failure are skipped. `resting=False` also skips those that cool
+        down.
+        """
+        self._look()
+        hopeful = [m for m in self._members if not (m.failure and m.failure.for_good)]
+        hopeful = [m for m in hopeful if resting or not m.resting]
+        for member in sorted(hopeful, key=lambda m: m.rests_until if m.resting else 0.0):
+            if member.engine is None:
+                try:
+                    member.engine = member.make()
+                except Exception as error:  # a plugin's constructor may raise anything
+                    self.failed(member.name, error)
+                    member.unmade = True
+                    continue
+                if member.unmade:
+                    self._is_made(member)
+            yield member.name, member.engine
+
+    def _is_made(self, member: Member[E]) -> None:
+        """Restore a member whose only failure was that it could not be created."""
+        member.unmade = False
+        self._come_back(member)
+        member.forgive()
+        if self._lost:
+            self._lost = False
+            self._say(self.condition())
+
+    def remake(self, name: str) -> None:
+        """Close the plugin instance of a member; its next use creates one with new connections."""
+        self._named(name).abandon_engine()
+
+    def has_better(self, name: str) -> bool:
+        """Return whether a member preferred to `name` could serve now."""
+        self._look()
+        before = self._members[: self.names.index(name)]
+        return any(not m.resting and not (m.failure and m.failure.for_good) for m in before)
+
+    def failed(self, name: str, error: BaseException, *, served_by: str | None = None) -> None:
+        """Record a failure: disable the member permanently, or start its cooldown.
+
+        If `served_by` names the member that has just served instead, do not report the resource as
+        lost.
+        """
+        member = self._named(name)
+        failure = member.judge(error)
+        before, member.failure, member.hearsay = member.failure, failure, False
+        logger.warning(
+            "%s by %s failed: %s%s",
+            self.resource,
+            name,
+            failure.reason,
+            ", not asked again" if failure.for_good else "",
+        )
+        if failure.for_good:
+            self._leave(member)
+        else:
+            self._rest(member, failure)
+        if before is None or before.reason != failure.reason:
+            self.fault(name, failure.reason)
+        if served_by is None:
+            self._judge()
+
+    def fault(self, name: str, reason: str) -> None:
+        """Report a problem with a member through `on_fault`; it need not count as a failure."""
+        if self.on_fault is not None:
+            self.on_fault(name, reason)
+
+    def served(self, name: str) -> None:
+        """Record that a member delivered."""
+        member = self._named(name)
+        member.served_at = asyncio.get_running_loop().time()
+        if member.failure is not None:
+            self._come_back(member)
+            member.forgive()
+            self._sharing.tell_recovery(member)
+        changed = self._lost or member.name != self.serving
+        self._serving, self._lost = member, False
+        if changed:
+            logger.info("%s is served by %s", self.resource, name)
+            self._say(self.condition())
+
+    def condition(self) -> Condition:
+        """Return the resource's condition, as far as this job knows it."""
+        if self._lost:
+            return Condition(
+                resource=self.resource,
+                status=Status.LOST,
+                reason="NoProviderLeft",
+                message=self._failures(),
+            )
+        fallback = self.serving != self._members[0].name
+        return Condition(
+            resource=self.resource,
+            status=Status.READY,
+            reason="Fallback" if fallback else "Loaded",
+            message=f"{self.serving} serves; {self._failures()}" if fallback else "",
+        )
+
+    async def aclose(self) -> None:
+        """Close all created plugin instances; raise the last error after trying each one."""
+        self._closed = True
+        problem: Exception | None = None
+        for member in reversed(self._members):
+            await member.settle()
+            engine, member.engine = member.engine, None
+            if engine is None:
+                continue
+            try:
+                await engine.aclose()
+            except Exception as error:  # the other instances hold sockets too
+                problem = error
+        if problem is not None:
+            raise problem
+
+    # --- cooldown and recovery --------------------------------------------------------------------
+
+    def _leave(self, member: Member[E]) -> None:
+        member.stop_timer()
+        member.resting, member.left = False, True
+        self._sharing.tell_failure(member, _SHARED_FOR_GOOD_S)
+
+    def _rest(self, member: Member[E], failure: Failure) -> None:
+        now = asyncio.get_running_loop().time()
+        seconds = member.rest.after_failure(now, was_resting=member.resting)
+        seconds = max(seconds, failure.retry_after_s or 0.0)
+        self._rest_for(member, seconds)
+        self._sharing.tell_failure(member, seconds)
+
+    def _rest_for(self, member: Member[E], seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        member.stop_timer()
+        member.resting, member.rests_until = True, loop.time() + seconds
+        if not self._closed:
+            member.timer = loop.call_later(seconds, self._rest_over, member)
+
+    def _rest_over(self, member: Member[E]) -> None:
+        member.timer = None
+        if member.probe is None:
+            self._come_back(member)
+        elif member.probing is None or member.probing.done():
+            name = f"probe-{member.name}"
+            member.probing = asyncio.create_task(self._probe(member, member.probe), name=name)
+
+    async def _probe(self, member: Member[E], probe: Probe) -> None:
+        self._look_at(member)
+        if not member.resting or member.timer is not None:
+            return  # another job probes, or the member has recovered
+        # Tell the other jobs that a probe is running.
+        self._sharing.tell_failure(member, PROBE_BUDGET_S)
+        try:
+            async with asyncio.timeout(PROBE_BUDGET_S):
+                await probe()
+        except Exception as error:  # a probe may fail with any network error
+            self._still_away(member, error)
+        else:
+            if member.hearsay:
+                member.forgive()
+            self._come_back(member)
+            self._sharing.tell_recovery(member)
+
+    def _still_away(self, member: Member[E], error: Exception) -> None:
+        failure = member.judge(error)
+        if failure.for_good:
+            self.failed(member.name, error)
+        elif member.resting:  # it may have served since the probe began
+            if member.hearsay:
+                member.failure = failure
+            seconds = max(member.rest.after_probe(), failure.retry_after_s or 0.0)
+            self._rest_for(member, seconds)
+            self._sharing.tell_failure(member, seconds)
+
+    def _come_back(self, member: Member[E]) -> None:
+        member.stop_timer()
+        member.resting = False
+        member.rest.came_back(asyncio.get_running_loop().time())
+        logger.info("%s by %s may serve again", self.resource, member.name)
+        for listener in tuple(self.on_recovered):
+            listener()
+
+    # --- state shared with the other jobs ---------------------------------------------------------
+
+    def _look(self) -> None:
+        """Apply the records that other jobs wrote since the last call."""
+        for member in self._members:
+            self._look_at(member)
+        self._judge()
+
+    def _look_at(self, member: Member[E]) -> None:
+        record = None if member.left or self._closed else self._sharing.news_of(member)
+        if record is None:
+            return
+        if record.ready:
+            if member.resting:
+                member.forgive()
+                self._come_back(member)
+            return
+        now = asyncio.get_running_loop().time()
+        if not record.for_good and now - member.served_at < _OWN_EVIDENCE_S:
+            return
+        seconds = self._sharing.seconds_left(record)
+        if member.failure is None or member.hearsay:
+            # A permanent failure whose time is over counts as temporary, so the member is tried if
+            # no healthy one is left.
+            member.failure = Failure(record.reason, for_good=record.for_good and seconds > 0)
+            member.hearsay = True
+        # The jitter wakes the waiting jobs one after the other, so that the first one probes.
+        self._rest_for(member, seconds + random.uniform(0.0, _SPREAD_S))  # noqa: S311  # jitter
+
+    # --- reporting --------------------------------------------------------------------------------
+
+    def _judge(self) -> None:
+        if not self._lost and all(member.is_lost for member in self._members):
+            self._lost = True
+            self._say(self.condition())
+
+    def _named(self, name: str) -> Member[E]:
+        return next(member for member in self._members if member.name == name)
+
+    def _failures(self) -> str:
+        return "; ".join(f"{m.name}: {m.failure.reason}" for m in self._members if m.failure)
+
+    def _say(self, condition: Condition) -> None:
+        if self.on_change is not None:
+            self.on_change(condition)

@@ -1,0 +1,123 @@
+"""Circuit breaker state that all jobs of one worker share through files.
+
+The worker's data folder holds one small file per provider. A writer replaces a file atomically with
+a rename, so readers see the old or the new version and need no lock. The last writer wins, which
+costs at most one redundant probe. An unreadable file counts as an unknown state: a breaker saves
+time and must never cost an interview.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from worker.config.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+#: Maximum size of a record file in bytes; a larger file is not a record.
+_LARGEST_FILE = 4096
+#: Seconds after its `until` at which a record is stale: its writer has gone.
+_STALE_S = 300.0
+#: Longest time in seconds that `until` may lie in the future. A later one means that the clock was
+#: set back or that the record is invalid.
+_FARTHEST_S = 2 * 3600.0
+#: Upper bound of a valid epoch time in seconds (the year 5138), still representable as a date.
+_LAST_MOMENT = 1e11
+
+
+@dataclass(frozen=True, kw_only=True)
+class BreakerRecord:
+    """The known state of one provider. Times are seconds of the Unix epoch."""
+
+    #: One word in CamelCase; "Recovered" if the provider works again.
+    reason: str
+    #: When the provider failed or recovered.
+    since: float
+    #: Until when jobs should not call the provider; 0 if it is ready.
+    until: float = 0.0
+    #: The failure is permanent (key refused, no credit): a call before `until` cannot succeed.
+    for_good: bool = False
+
+    @property
+    def ready(self) -> bool:
+        """True if the provider worked when a job last used or probed it."""
+        return self.until == 0.0
+
+
+class Breaker:
+    """Read and write the provider records of one worker. An unchanged file costs one `stat`."""
+
+    def __init__(self, folder: Path, *, clock: Callable[[], float] = time.time) -> None:
+        self.clock = clock
+        self._folder = folder
+        #: By file name: the version (inode, mtime, size) and the record parsed from that version.
+        self._seen: dict[str, tuple[tuple[int, int, int], BreakerRecord | None]] = {}
+
+    def read(self, resource: str, member: str) -> BreakerRecord | None:
+        """Return the record of a provider; None if it is missing, stale or unreadable."""
+        path = self._path(resource, member)
+        try:
+            status = path.stat()
+        except OSError:
+            return None
+        version = (status.st_ino, status.st_mtime_ns, status.st_size)
+        seen = self._seen.get(path.name)
+        if seen is None or seen[0] != version:
+            seen = (version, _read(path) if status.st_size <= _LARGEST_FILE else None)
+            self._seen[path.name] = seen
+        record, now = seen[1], self.clock()
+        if record is None or record.ready:
+            return record
+        fresh = now - _STALE_S < record.until < now + _FARTHEST_S
+        return record if fresh else None
+
+    def write(self, resource: str, member: str, record: BreakerRecord) -> None:
+        """Publish a record to the other jobs.
+
+        Never raises: if the write fails (full disk), each job detects the failure on its own.
+        """
+        path = self._path(resource, member)
+        draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            draft.write_text(json.dumps(asdict(record)), encoding="utf-8")
+            draft.replace(path)
+        except OSError as error:
+            logger.warning("a provider's state is not shared: %s", error.strerror)
+            with contextlib.suppress(OSError):
+                draft.unlink(missing_ok=True)
+
+    def _path(self, resource: str, member: str) -> Path:
+        return self._folder / f"{resource}-{member}.json"
+
+
+def _read(path: Path) -> BreakerRecord | None:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        record = BreakerRecord(
+            reason=str(data["reason"])[:64],
+            since=float(data["since"]),
+            until=float(data["until"]),
+            for_good=data["for_good"] is True,
+        )
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return None
+    # The reason ends up in conditions, log lines and terminals, so accept only an identifier.
+    is_word = record.reason.isascii() and record.reason.isidentifier()
+    are_times = all(0 <= moment < _LAST_MOMENT for moment in (record.since, record.until))
+    return record if is_word and are_times else None
+
+
+def provider_breaker(settings: Settings) -> Breaker:
+    """Return the breaker of this worker, with its files in the data folder."""
+    return Breaker(settings.data_dir / "providers")

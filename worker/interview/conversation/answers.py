@@ -1,0 +1,99 @@
+"""Recording of the candidate's answers, complete and partial."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from worker.interview.conversation.latency import NO_LATENCY, latency_of
+from worker.interview.conversation.missed_onset import MissedBeginning
+from worker.interview.conversation.partial_answer import HalfAnswer, HearingKeeper
+
+if TYPE_CHECKING:
+    from livekit.agents import AgentSession, llm
+
+    from worker.interview.conversation.turn_log import TurnBook
+    from worker.interview.orchestrator_llm import OrchestratorLLM
+
+
+class Answers:
+    """Writes the candidate's answers to the journal, then commits them to the plan.
+
+    Args:
+        orchestrator: The orchestrator that holds the plan.
+        book: The recorder of turns.
+        keep_hearing: Writes transcript that is not yet a turn to the journal.
+        recorded: Waits for the records of the interviewer's earlier utterances.
+    """
+
+    def __init__(
+        self,
+        orchestrator: OrchestratorLLM,
+        book: TurnBook,
+        keep_hearing: HearingKeeper,
+        recorded: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._orchestrator = orchestrator
+        self._book = book
+        self._recorded = recorded
+        #: Transcript since the last committed turn.
+        self.half = HalfAnswer(keep_hearing, lambda: orchestrator.open_question().id)
+        #: Tracks whether the onset of the answer was missed.
+        self.missed = MissedBeginning(lambda: self.half.text)
+        #: True if an outage cut the answer off. The turn is then committed as interrupted and does
+        #: not count as the answer.
+        self.is_cut = False
+
+    def listen(self, session: AgentSession[Any]) -> None:
+        """Subscribe to the session's transcripts and to the candidate's speaking state."""
+        session.on("user_input_transcribed", self.half.hear)
+        session.on(
+            "user_state_changed",
+            lambda event: self.missed.candidate_moved(speaks=event.new_state == "speaking"),
+        )
+
+    def stop(self) -> None:
+        """Cancel the pending journal write and the pending timer."""
+        self.half.stop()
+        self.missed.stop()
+
+    async def spoken(self, message: llm.ChatMessage) -> None:
+        """Commit a spoken turn. Raises OrchestratorNotReady."""
+        pieces, hearing = self.half.pieces, self.half.seq
+        text, latency = (message.text_content or "").strip(), latency_of(message)
+        cut = self.is_cut or self.missed.cut
+        await self._recorded()
+        # Drop the pieces only after that: if the session ends first, `keep_half` records them.
+        try:
+            await self._take(text, latency, interrupted=cut, hearing=hearing)
+        except Exception:
+            self._taken(pieces)
+            raise
+        self._taken(pieces)
+
+    async def typed(self, text: str) -> None:
+        """Commit a typed turn, which is always complete. Raises OrchestratorNotReady."""
+        await self._recorded()
+        await self._take(text)
+
+    async def keep_half(self) -> None:
+        """Commit the partial answer as interrupted: it does not count as the answer."""
+        if text := self.half.text:
+            self.half.drop()
+            await self._take(text, interrupted=True, hearing=self.half.seq)
+            self.missed.taken()
+
+    async def _take(
+        self,
+        text: str,
+        latency: Mapping[str, float] = NO_LATENCY,
+        *,
+        interrupted: bool = False,
+        hearing: int | None = None,
+    ) -> None:
+        said = await self._book.answer(text, latency, interrupted=interrupted, hearing=hearing)
+        self._orchestrator.commit(said)
+
+    def _taken(self, pieces: int) -> None:
+        self.half.taken(pieces)
+        self.missed.taken()

@@ -1,0 +1,122 @@
+"""Supervision of a running interview, until the first event that ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING
+
+from states import Event
+from worker.audio.clip import ClipMissing
+from worker.clips.recordings import ClipName, load_clip
+from worker.config.settings import Settings
+from worker.interview.conversation.interviewer import Interviewer
+from worker.interview.orchestrator import Role
+from worker.interview.recovery.reconnect import say_back
+from worker.interview.recovery.silence_watchdog import Watchdog
+from worker.interview.recovery.stuck_turn_ladder import TurnLadder
+
+if TYPE_CHECKING:
+    from worker.job.handle import JobHandle
+
+
+class Watch:
+    """Supervisor of a running interview, until the first event that ends it."""
+
+    def __init__(
+        self,
+        job: JobHandle,
+        interviewer: Interviewer,
+        ladder: TurnLadder,
+        settings: Settings,
+        *,
+        resumes: bool = False,
+    ) -> None:
+        self._job = job
+        self._interviewer = interviewer
+        self._settings = settings
+        self._watchdog = Watchdog(
+            line=job.stage.line,
+            place=job.stage,
+            floor=interviewer.floor,
+            ladder=ladder,
+            candidate_speaks=lambda: interviewer.hears_candidate,
+            filler_s=settings.silence_filler_s,
+        )
+        self._asked_again = False
+        # True if this job continues another job's interview.
+        self._resumes = resumes
+        self._saying_back: asyncio.Task[None] | None = None
+
+    async def until_it_ends(self) -> Event:
+        """Greet the candidate, and return the event that ends the interview."""
+        if not await self._candidate_within(self._settings.candidate_join_s):
+            return Event.CANDIDATE_NEVER_JOINED
+        self._listen_from_now()
+        if self._resumes and self._interviewer.next_role is not Role.DONE:
+            self._interviewer.answers.missed.came(self._job.stage.line)
+            # Play the clip before the next question, which takes time to generate.
+            saying = say_back(self._job.stage.line)
+            self._saying_back = asyncio.create_task(saying, name="say-back")
+            await asyncio.sleep(0)
+        await self._interviewer.speak_next()
+        enders = {
+            asyncio.create_task(self._finished(), name="watch-finished"),
+            asyncio.create_task(self._left(), name="watch-left"),
+            asyncio.create_task(self._silent(), name="watch-silence"),
+            asyncio.create_task(self._stuck(), name="watchdog"),
+        }
+        try:
+            done, _ = await asyncio.wait(enders, return_when=asyncio.FIRST_COMPLETED)
+            return done.pop().result()
+        finally:
+            for task in enders:
+                task.cancel()
+
+    async def _finished(self) -> Event:
+        await self._interviewer.finished.wait()
+        await self._job.stage.line.drain()
+        return Event.INTERVIEW_COMPLETED
+
+    async def _left(self) -> Event:
+        while True:
+            while self._job.stage.candidate_is_here:
+                await self._job.stage.candidate_moved()
+            if not await self._candidate_within(self._settings.candidate_grace_s):
+                return Event.CANDIDATE_LEFT
+            self._listen_from_now()
+
+    async def _stuck(self) -> Event:
+        await self._watchdog.run()
+        return Event.TURN_STUCK
+
+    def _listen_from_now(self) -> None:
+        """Restart the measurement of silence: time without the candidate is not silence."""
+        self._interviewer.last_sound = asyncio.get_running_loop().time()
+
+    async def _candidate_within(self, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                while not self._job.stage.candidate_is_here:
+                    await self._job.stage.candidate_moved()
+        except TimeoutError:
+            return False
+        return True
+
+    async def _silent(self) -> Event:
+        """Play a clip after half of the silence limit, and return after all of it."""
+        loop = asyncio.get_running_loop()
+        limit = self._settings.candidate_silence_s
+        while True:
+            quiet_s = loop.time() - self._interviewer.last_sound
+            if self._interviewer.sounding or not self._job.stage.candidate_is_here:
+                quiet_s = 0.0
+            if quiet_s < limit / 2:
+                self._asked_again = False  # one side has spoken since
+            if quiet_s >= limit:
+                return Event.CANDIDATE_SILENT
+            if quiet_s >= limit / 2 and not self._asked_again:
+                self._asked_again = True
+                with contextlib.suppress(ClipMissing):  # the time limit still applies
+                    await self._job.stage.line.play(load_clip(ClipName.STILL_THERE))
+            await asyncio.sleep(limit / 2 - quiet_s if quiet_s < limit / 2 else limit - quiet_s)

@@ -1,0 +1,49 @@
+"""Estimate of the words that the candidate heard, from the audio that was played.
+
+The framework's own estimate for an interrupted utterance runs on with the clock while the voice
+stalls or the room is disconnected. It would claim words that the candidate did not hear.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from worker.audio.segment import Playout
+from worker.speech.tts.word_timing import TYPICAL_PACE, heard_after, spoken_length
+
+#: Returns how much of the last utterance was played; None if that is unknown.
+PlayoutTeller = Callable[[], Playout | None]
+
+
+class HeardOf:
+    """Estimator of heard words. It learns the speaking pace of the interview's voice."""
+
+    def __init__(self, playout: PlayoutTeller) -> None:
+        self._playout = playout
+        self._pace = TYPICAL_PACE
+        self._told: Playout | None = None
+
+    def whole(self, text: str) -> None:
+        """Learn the pace from the last utterance, which was heard to its end."""
+        playout = self._next()
+        if playout is not None and playout.played_s > 1.0:
+            self._pace = spoken_length(text) / playout.played_s
+
+    def part(self, text: str, claimed: str, *, broke_off: bool) -> str:
+        """Return the words of `text` that were heard before it was cut off.
+
+        With `broke_off` the voice itself stopped early. `claimed` is the framework's estimate;
+        it is returned if the audio output has not played this utterance.
+        """
+        playout = self._next()
+        if playout is None:
+            return claimed
+        if broke_off or not playout.made_s:
+            return heard_after(text, playout.played_s * self._pace)
+        return heard_after(text, playout.played_s / playout.made_s * spoken_length(text))
+
+    def _next(self) -> Playout | None:
+        """Return the playout of the utterance that just ended; None if the output never had it."""
+        last = self._playout()
+        before, self._told = self._told, last
+        return last if last is not before else None

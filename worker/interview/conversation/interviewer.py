@@ -1,0 +1,292 @@
+"""The interviewer as a LiveKit Agent: listens, records every turn, and speaks the next move."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine
+from contextvars import ContextVar
+from typing import Any, Protocol
+
+from livekit import rtc
+from livekit.agents import Agent, ModelSettings, SpeechCreatedEvent, StopResponse, llm, stt
+
+from worker.interview.conversation.answers import Answers
+from worker.interview.conversation.endpointing import Patience
+from worker.interview.conversation.heard_text import PlayoutTeller
+from worker.interview.conversation.partial_answer import HearingKeeper, unwritten
+from worker.interview.conversation.turn_log import TurnBook, TurnKeeper
+from worker.interview.conversation.utterances import Utterances
+from worker.interview.orchestrator import Role
+from worker.interview.orchestrator_llm import OrchestratorLLM, Utterance
+from worker.job.floor import Floor
+
+logger = logging.getLogger(__name__)
+
+#: Sends the candidate an utterance as text. May raise.
+Writer = Callable[[str], Awaitable[None]]
+
+
+class SentenceOver(Protocol):
+    """Signature of `Line.sentence_over`."""
+
+    async def __call__(self, *, longest_s: float) -> bool: ...
+
+
+#: Seconds to wait for the session to end its current speech.
+_CUT_OFF_S = 1.0
+#: Longest typed answer, in characters: more than ten minutes of speech.
+_LONGEST_TYPED = 20_000
+
+#: The utterance of the speech that is being generated. livekit emits `speech_created` before it
+#: creates the task that calls `llm_node` (AgentActivity._generate_reply), so the task inherits
+#: this value. A turn may be committed in between; the record still matches what was spoken.
+_utterance: ContextVar[Utterance | None] = ContextVar("utterance", default=None)
+
+
+class Interviewer(Agent):
+    """Agent that speaks what the orchestrator decides, then commits what was heard."""
+
+    def __init__(
+        self,
+        orchestrator: OrchestratorLLM,
+        keep_turn: TurnKeeper,
+        write: Writer | None = None,
+        *,
+        keep_hearing: HearingKeeper = unwritten,
+        playout: PlayoutTeller = lambda: None,
+    ) -> None:
+        # Unused: a language model behind the orchestrator has its own prompt.
+        super().__init__(instructions="Hold the planned interview.")
+        self._orchestrator = orchestrator
+        book = TurnBook(orchestrator, keep_turn)
+        self._write = write
+        self._mending: asyncio.Task[None] | None = None
+        self._patience = Patience(
+            orchestrator, lambda **options: self.session.update_options(**options)
+        )
+        #: Tracks which side has the turn to speak.
+        self.floor = Floor()
+        self._utterances = Utterances(
+            book, self.floor, playout, kept=self._on_kept, unspoken=self._mend
+        )
+        #: Recorder of the candidate's answers.
+        self.answers = Answers(orchestrator, book, keep_hearing, self._utterances.recorded)
+        #: Called after an utterance that was not spoken to its end although nothing interrupted it.
+        #: The next move is still due.
+        self.on_unspoken: Callable[[], Coroutine[Any, Any, None]] | None = None
+        # True while the interview stops: answers are recorded but get no reply.
+        self._stopping = False
+        self._candidate_moved = asyncio.Event()
+        #: Waits until the current speech may be cut off. Returns whether all of it was heard.
+        self.sentence_over: SentenceOver | None = None
+        #: Set once nothing is left to say.
+        self.finished = asyncio.Event()
+        #: Event-loop time at which either side was last heard.
+        self.last_sound = asyncio.get_running_loop().time()
+
+    async def on_enter(self) -> None:
+        """Subscribe to the session's events."""
+        self.session.on("speech_created", self._on_speech_created)
+        self.session.on("user_state_changed", self._on_candidate)
+        self.session.on("agent_state_changed", self._on_sound)
+        self.session.on("user_input_transcribed", self._on_candidate)
+        self.answers.listen(self.session)
+        self.session.on("user_input_transcribed", lambda _: self._patience.text_came())
+
+    async def on_exit(self) -> None:
+        """Cancel timers, a pending journal write, and the recovery of an unspoken utterance."""
+        self._patience.stop()
+        self.answers.stop()
+        if self._mending is not None:
+            self._mending.cancel()
+
+    @property
+    def sounding(self) -> bool:
+        """Return whether either side is speaking or about to speak."""
+        return self.floor.ours or self.hears_candidate or self.session.agent_state == "speaking"
+
+    @property
+    def hears_candidate(self) -> bool:
+        """Return whether the candidate is speaking now."""
+        return self.session.user_state == "speaking"
+
+    @property
+    def answer_is_over(self) -> bool:
+        """Return whether the candidate has answered and the turn is about to end."""
+        return bool(self.answers.half.text) and not (self.floor.ours or self.hears_candidate)
+
+    @property
+    def next_role(self) -> Role:
+        """Role of the next utterance, or of the current one while it is being spoken."""
+        return self._orchestrator.next_move().role
+
+    async def speak_next(self) -> None:
+        """Start the next move without waiting for the candidate: a greeting, a repeated question.
+
+        Raises OrchestratorNotReady, and RuntimeError if the session is closing.
+        """
+        if self.next_role is Role.DONE:
+            self._finish()
+            return
+        if not self.floor.ours:
+            self.floor.take()
+        self.session.generate_reply()
+
+    def speak_plainly(self) -> None:
+        """Use the plan's own words for the next move, without waiting for a language model."""
+        self._orchestrator.speak_plainly()
+
+    async def write_next(self) -> None:
+        """Send the next move as text instead of speaking it, and record it as a turn.
+
+        Raises what the writer raises, and RuntimeError if there is no writer.
+        """
+        if self._write is None:
+            raise RuntimeError("this interviewer was given nothing to write with")
+        if self.next_role is Role.DONE:
+            self._finish()
+            return
+        move = self._orchestrator.next_utterance().move
+        turn = self.floor.turn
+        await self._write(move.text)
+        await self._utterances.written(move, turn)
+
+    async def cut_off(self) -> bool:
+        """Interrupt the current or pending speech. Return False if the session does not respond."""
+        try:
+            over = self.session.interrupt(force=True)
+        except RuntimeError:  # the session is closing
+            return True
+        done, _ = await asyncio.wait({over}, timeout=_CUT_OFF_S)
+        await self._utterances.recorded()
+        return bool(done)
+
+    @property
+    def almost_done(self) -> bool:
+        """Return whether the closing is being spoken or nothing is left to say."""
+        return self.finished.is_set() or (self.floor.ours and self.next_role is Role.CLOSING)
+
+    async def come_to_a_stop(self, longest_s: float) -> None:
+        """Stop replying, wait for a pause in the speech of either side, and cut off the rest.
+
+        An answer that ends within `longest_s` seconds still becomes a turn. A longer one is left
+        to `answers.keep_half`.
+        """
+        self._stopping = True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(longest_s):
+                while self.hears_candidate or self.answers.half.text:
+                    self._candidate_moved.clear()
+                    await self._candidate_moved.wait()
+        if self.sentence_over is not None and await self.sentence_over(longest_s=longest_s):
+            with contextlib.suppress(TimeoutError):  # it ends soon, without an interruption
+                if (speech := self.session.current_speech) is not None:
+                    await asyncio.wait_for(speech.wait_for_playout(), _CUT_OFF_S)
+        await self.cut_off()
+        if not (self.hears_candidate or self.answers.half.text):
+            # No transcript is pending, so the session need not wait for one.
+            self.session.options.session_close_transcript_timeout = 0.0
+
+    def _finish(self) -> None:
+        self.floor.give()
+        self.finished.set()
+
+    async def on_user_turn_completed(
+        self, turn_ctx: llm.ChatContext, new_message: llm.ChatMessage
+    ) -> None:
+        """Commit the candidate's turn. The session does not reply before this returns.
+
+        Raises StopResponse if nothing is left to say or the interview is stopping. It raises no
+        other exception: that would lose the turn and leave the interviewer silent.
+        """
+        done = await self._take_answer(self.answers.spoken(new_message))
+        self._candidate_moved.set()
+        if done:
+            self._finish()
+        if done or self._stopping:
+            raise StopResponse
+
+    async def _take_answer(self, taking: Awaitable[None]) -> bool:
+        """Commit an answer to the plan. Return whether nothing is left to say."""
+        self.floor.take()
+        try:
+            await taking
+            self._patience.begin()
+            return self._orchestrator.next_move().role is Role.DONE
+        except Exception:
+            logger.exception("a turn was not taken into the plan")
+            return False
+
+    async def on_text(self, text: str) -> None:
+        """Commit a typed answer as a turn and reply to it, as to a spoken one."""
+        if not (text := text.strip()[:_LONGEST_TYPED]):
+            return
+        self._on_sound(None)
+        await self.cut_off()
+        if self._patience.deaf or self.answers.missed.cut:
+            # Earlier speech must not be transcribed later as the answer to another question.
+            await self.let_go_of_answer()
+        if await self._take_answer(self.answers.typed(text)):
+            self._finish()
+        elif not self._stopping:
+            self.session.generate_reply()
+
+    def cannot_hear(self) -> None:
+        """Tolerate long pauses until a transcript arrives: no speech-to-text provider is left."""
+        self._patience.wait_for_text()
+
+    async def let_go_of_answer(self) -> None:
+        """Commit the partial answer, and start a new answer with the next speech."""
+        await self.answers.keep_half()
+        with contextlib.suppress(RuntimeError):  # the session is closing
+            self.session.clear_user_turn()
+
+    def stt_node(
+        self, audio: AsyncIterable[rtc.AudioFrame], model_settings: ModelSettings
+    ) -> AsyncIterable[stt.SpeechEvent]:
+        """Transcribe the candidate's audio. `answers.missed` notes when its frames arrive."""
+        return Agent.default.stt_node(self, self.answers.missed.listening(audio), model_settings)
+
+    # --- the interviewer's own turns -----------------------------------------------------------
+
+    def llm_node(
+        self, chat_ctx: llm.ChatContext, tools: list[llm.Tool], model_settings: ModelSettings
+    ) -> AsyncIterable[llm.ChatChunk]:
+        """Return the words of the speech that is being generated."""
+        return self._orchestrator.chat(chat_ctx=chat_ctx, utterance=_utterance.get())
+
+    def _on_sound(self, _: Any) -> None:
+        self.last_sound = asyncio.get_running_loop().time()
+
+    def _on_candidate(self, event: Any) -> None:
+        self._on_sound(event)
+        self._candidate_moved.set()
+        if self.floor.ours:
+            self.floor.contest()
+
+    def _on_speech_created(self, event: SpeechCreatedEvent) -> None:
+        # Reset first: if the next line raises, the previous utterance must not be spoken again.
+        _utterance.set(None)
+        utterance = self._orchestrator.next_utterance()
+        _utterance.set(utterance)
+        turn, self.floor.contested = self.floor.turn, False
+        event.speech_handle.add_done_callback(
+            lambda handle: self._utterances.spoken(handle, utterance.move, turn)
+        )
+
+    def _mend(self) -> None:
+        if self._stopping:
+            return
+        if self.on_unspoken is not None and self.next_role is not Role.DONE:
+            self._mending = asyncio.get_running_loop().create_task(self.on_unspoken(), name="mend")
+
+    def _on_kept(self) -> None:
+        """Wait for the answer to an utterance that was just recorded."""
+        self._on_sound(None)
+        self.answers.missed.asked()
+        if self.next_role is Role.DONE:
+            self._finish()
+            return
+        self._patience.listen()

@@ -1,0 +1,49 @@
+"""Configuration of the AgentSession of an interview."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+from livekit.agents import NOT_GIVEN, AgentSession, TurnHandlingOptions
+from livekit.agents.voice.agent_session import SessionConnectOptions
+
+from worker.interview.recovery.turn_detection import turns_end_on
+
+if TYPE_CHECKING:
+    from worker.interview.orchestrator_llm import OrchestratorLLM
+    from worker.resources.bootstrap import AgentResources
+
+#: Seconds that a closing session waits for the transcript of the candidate's last words.
+_LAST_TRANSCRIPT_S: Final = 1.0
+
+
+def session_of(orchestrator: OrchestratorLLM, held: AgentResources) -> AgentSession[Any]:
+    """Return the session, built from the resources that have loaded.
+
+    A VAD that has not loaded is passed as None. Left out, the framework would use its default:
+    another model, loaded on the event loop.
+    """
+    detector = held.get("vad")
+    return AgentSession(
+        vad=detector,
+        stt=held.get("stt") or NOT_GIVEN,
+        tts=held.get("tts") or NOT_GIVEN,
+        llm=orchestrator,
+        turn_handling=TurnHandlingOptions(
+            turn_detection=turns_end_on(held),
+            endpointing={"mode": "fixed", "min_delay": 1.8, "max_delay": 6.0},
+            # The default, "adaptive", uses a cloud model.
+            interruption={"mode": "vad"},
+            # Before the turn is committed, the next move is still computed without it.
+            preemptive_generation={"enabled": False},
+        ),
+        # A warm-up causes the first words of an early interruption to be misheard (measured).
+        aec_warmup_duration=0,
+        # This application handles silence itself.
+        user_away_timeout=None,
+        # For speech that is under way when the session closes; `keep_half` records it.
+        session_close_transcript_timeout=_LAST_TRANSCRIPT_S,
+        # The lifecycle handles lost providers. An error count must not close the session.
+        conn_options=SessionConnectOptions(max_unrecoverable_errors=sys.maxsize),
+    )

@@ -1,0 +1,96 @@
+"""Recorder of turns: each one is written to the journal before it is committed to the plan."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+
+from worker.interview.conversation.latency import NO_LATENCY
+from worker.interview.orchestrator import Move, Said
+from worker.interview.orchestrator_llm import OrchestratorLLM
+
+#: Writes a turn to the journal and returns once it is committed there. Never raises.
+TurnKeeper = Callable[..., Awaitable[None]]
+
+
+class TurnBook:
+    """Recorder of the turns of both sides in one interview.
+
+    The latency of an utterance includes the time that writing the preceding answer took.
+    """
+
+    def __init__(self, orchestrator: OrchestratorLLM, keep_turn: TurnKeeper) -> None:
+        self._orchestrator = orchestrator
+        self._keep_turn = keep_turn
+        self._commit_s: float | None = None
+
+    async def answer(
+        self,
+        text: str,
+        latency: Mapping[str, float] = NO_LATENCY,
+        *,
+        interrupted: bool = False,
+        hearing: int | None = None,
+    ) -> Said:
+        """Write an answer to the open question to the journal. Raises OrchestratorNotReady.
+
+        The caller commits the returned turn to the plan. `hearing` is the seq of the last
+        partial-answer record that the answer includes.
+        """
+        said = Said(
+            speaker="candidate",
+            text=text,
+            at=datetime.now(UTC),
+            question_id=self._orchestrator.open_question().id,
+            interrupted=interrupted,
+        )
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        await self._keep_turn(
+            speaker="candidate",
+            text=text,
+            question_id=said.question_id,
+            role=None,
+            generated="",
+            heard="",
+            interrupted=interrupted,
+            latency=dict(latency),
+            hearing=hearing,
+        )
+        self._commit_s = round(clock() - began, 3)
+        return said
+
+    async def utterance(
+        self,
+        move: Move,
+        text: str,
+        *,
+        heard: str,
+        interrupted: bool = False,
+        latency: Mapping[str, float] = NO_LATENCY,
+    ) -> None:
+        """Write an utterance, as heard or as sent in text, to the journal, and advance the plan."""
+        measured = dict(latency)
+        if latency and self._commit_s is not None:
+            measured["commit"], self._commit_s = self._commit_s, None
+        said = Said(
+            speaker="interviewer",
+            text=text,
+            at=datetime.now(UTC),
+            question_id=move.question_id,
+            role=move.role,
+            generated=move.text,
+            interrupted=interrupted,
+        )
+        await self._keep_turn(
+            speaker="interviewer",
+            text=text,
+            question_id=move.question_id,
+            role=move.role.value,
+            generated=move.text,
+            heard=heard,
+            interrupted=interrupted,
+            latency=measured,
+        )
+        self._orchestrator.commit(said)

@@ -1,0 +1,98 @@
+"""Recorder of the interviewer's utterances: the part of each that was heard."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from worker.interview.conversation.endpointing import UNFINISHED_PAUSE_S
+from worker.interview.conversation.heard_text import HeardOf, PlayoutTeller
+from worker.interview.conversation.latency import latency_of
+
+if TYPE_CHECKING:
+    from livekit.agents.voice import SpeechHandle
+
+    from worker.interview.conversation.turn_log import TurnBook
+    from worker.interview.orchestrator import Move
+    from worker.job.floor import Floor
+
+logger = logging.getLogger(__name__)
+
+#: Seconds that a candidate's turn waits for the record of the utterance that it interrupted.
+_RECORD_WAIT_S: Final = 2.0
+
+
+class Utterances:
+    """Recorder of what was heard of each utterance. Gives the floor to the candidate after it.
+
+    Args:
+        book: The recorder of turns.
+        floor: Tracks which side has the turn to speak.
+        playout: Returns how much of the last utterance was played.
+        kept: Called after each recorded utterance, to wait for its answer.
+        unspoken: Called after each utterance that ended early although nothing interrupted it.
+    """
+
+    def __init__(
+        self,
+        book: TurnBook,
+        floor: Floor,
+        playout: PlayoutTeller,
+        *,
+        kept: Callable[[], None],
+        unspoken: Callable[[], None],
+    ) -> None:
+        self._book = book
+        self._floor = floor
+        self._heard = HeardOf(playout)
+        self._kept = kept
+        self._unspoken = unspoken
+        #: Tasks that are writing a record.
+        self.recording: set[asyncio.Task[None]] = set()
+
+    def spoken(self, handle: SpeechHandle, move: Move, turn: int) -> None:
+        """Start to record a speech of the interviewer that has ended."""
+        record = self.record(handle, move, turn)
+        task = asyncio.get_running_loop().create_task(record, name="record")
+        self.recording.add(task)
+        task.add_done_callback(self.recording.discard)
+
+    async def recorded(self) -> None:
+        """Wait for the records that are being written, at most `_RECORD_WAIT_S` seconds."""
+        if self.recording:
+            await asyncio.wait(self.recording, timeout=_RECORD_WAIT_S)
+
+    async def written(self, move: Move, turn: int) -> None:
+        """Record an utterance that was sent as text."""
+        await self._book.utterance(move, move.text, heard="")
+        self._kept()
+        self._floor.give(turn)
+
+    async def record(self, handle: SpeechHandle, move: Move, turn: int | None = None) -> None:
+        """Record what was heard of a speech, if any of it was."""
+        spoken = [item for item in handle.chat_items if item.type == "message"]
+        heard = " ".join(item.text_content or "" for item in spoken).strip()
+        # If the voice itself broke off, only its chat items are marked as interrupted.
+        broke_off = not handle.interrupted and any(item.interrupted for item in spoken)
+        cut_off = handle.interrupted or broke_off
+        if heard and cut_off:
+            heard = self._heard.part(move.text, heard, broke_off=broke_off)
+        elif heard:
+            self._heard.whole(heard)
+        if heard:
+            latency = latency_of(spoken[0])
+            await self._book.utterance(
+                move, heard, heard=heard, interrupted=cut_off, latency=latency
+            )
+            self._kept()
+            if not cut_off or self._floor.contested:
+                self._floor.give(turn)
+        elif handle.interrupted:
+            logger.info("an utterance was cut off before it was heard", extra={"role": move.role})
+            if self._floor.contested:  # the candidate is speaking and gets a reply
+                self._floor.begin_anew(UNFINISHED_PAUSE_S)
+        if broke_off or not (heard or handle.interrupted):
+            logger.error("an utterance was not spoken", extra={"role": move.role})
+            self._unspoken()

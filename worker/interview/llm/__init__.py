@@ -1,0 +1,1 @@
+"""The language model's part: prompt, reply, and the check of what it may say."""

@@ -1,0 +1,280 @@
+"""Checks of a language model's words, before they are spoken to a candidate.
+
+Pure and table-driven: each rule is one line, and each refusal has a name that is counted and
+logged. The model's words are never repaired, only accepted unchanged or refused.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from enum import Enum
+from functools import cached_property
+
+from worker.interview.llm.vocabulary_en import Vocabulary, vocabulary_of
+from worker.interview.sentences import sentences
+
+#: Longest acknowledgement, in words: about nine seconds of speech.
+ACKNOWLEDGEMENT_WORDS = 25
+#: Longest follow-up, in words, including the lead-in to its question: about thirteen seconds.
+FOLLOW_UP_WORDS = 35
+#: Most sentences of either.
+MOST_SENTENCES = 2
+#: Longest single word, in characters.
+_LONGEST_WORD = 30
+#: Words in a row that match the prompt by more than chance: the model reads it out.
+_QUOTED_RUN = 6
+#: Share of another question's content words that makes a follow-up a repetition of it.
+_SAME_QUESTION = 0.75
+#: A text in the plan's language has at least one function word in this number of words.
+_FUNCTION_WORDS_IN = 5
+#: Letters that the forms of a word usually have in common.
+_STEM = 4
+
+#: Marks that may stand between words: heard as a pause, or read as a word.
+_PUNCTUATION = frozenset(" .,;:!?'\"-()%&/+\u2018\u2019\u201c\u201d\u2026\u2013\u2014")
+_ADDRESS = re.compile(r"://|\bwww\.|@|\.(?:com|org|net|io|dev|ai|co|app|gov|edu|info|me)\b", re.I)
+#: A word, and the apostrophe that joins it to the previous word.
+_WORD = re.compile(r"(?:(?<=[^\W_])(['\u2019]))?([^\W_]+)")
+
+
+class Refusal(Enum):
+    """Reason why words are not spoken. Logs and counters use the value."""
+
+    EMPTY = "Empty"
+    TOO_LONG = "TooLong"
+    TOO_MANY_SENTENCES = "TooManySentences"
+    #: The last sentence does not end with the expected mark.
+    UNFINISHED = "Unfinished"
+    CONTROL_CHARACTER = "ControlCharacter"
+    #: A letter from a script that the language of the plan does not use.
+    OTHER_SCRIPT = "OtherScript"
+    OTHER_LANGUAGE = "OtherLanguage"
+    #: There is no vocabulary for the plan's language.
+    LANGUAGE_UNKNOWN = "LanguageUnknown"
+    #: Characters that do not belong in spoken text: markup, code, emoji.
+    MARKUP = "Markup"
+    ADDRESS = "Address"
+    #: An acknowledgement that asks or orders something.
+    ASKS_SOMETHING = "AsksSomething"
+    #: A follow-up that does not have exactly one question, at its end.
+    NOT_ONE_QUESTION = "NotOneQuestion"
+    VERDICT = "Verdict"
+    ENDS_INTERVIEW = "EndsInterview"
+    PROMISE = "Promise"
+    PRIVATE_TOPIC = "PrivateTopic"
+    #: Words about the model or its instructions.
+    SPEAKS_OF_ITSELF = "SpeaksOfItself"
+    #: Words that read out the prompt, such as the points of a good answer.
+    READS_OUT = "ReadsOut"
+    #: A follow-up that repeats a question of the plan, or one that was asked before.
+    REPEATS_QUESTION = "RepeatsQuestion"
+    #: Words that have nothing to do with the question or its answer.
+    OFF_TOPIC = "OffTopic"
+
+
+@dataclass(frozen=True)
+class _Draft:
+    """Words that are to be checked."""
+
+    text: str
+    vocabulary: Vocabulary
+    most_words: int
+    told: tuple[str, ...]
+
+    @cached_property
+    def words(self) -> list[str]:
+        return _words_of(self.text, self.vocabulary)
+
+    @cached_property
+    def sentences(self) -> tuple[str, ...]:
+        return sentences(self.text)
+
+    @cached_property
+    def characters(self) -> frozenset[str]:
+        """The distinct characters: a long text has hardly more of them than a short one."""
+        return frozenset(self.text)
+
+    @cached_property
+    def plain(self) -> list[str]:
+        """The sentences, normalized for the patterns of the vocabulary."""
+        return [" ".join(_words_of(sentence, self.vocabulary)) for sentence in self.sentences]
+
+    def says(self, pattern: re.Pattern[str]) -> bool:
+        return any(pattern.search(sentence) for sentence in self.plain)
+
+    def asks(self, sentence: str) -> bool:
+        words = _words_of(sentence, self.vocabulary)
+        opens = bool(words) and words[0] in self.vocabulary.openers
+        asking = self.vocabulary.asking.search(" ".join(words)) is not None
+        return "?" in sentence or opens or asking
+
+
+_Rule = tuple[Refusal, Callable[[_Draft], bool]]
+
+#: Rules for everything that is spoken. The first broken rule is the reason.
+_SPOKEN: tuple[_Rule, ...] = (
+    (Refusal.EMPTY, lambda draft: not draft.words),
+    (Refusal.CONTROL_CHARACTER, lambda draft: any(map(_is_control, draft.characters))),
+    (Refusal.OTHER_SCRIPT, lambda draft: any(map(_is_foreign_letter, draft.characters))),
+    (Refusal.ADDRESS, lambda draft: bool(_ADDRESS.search(draft.text))),
+    (Refusal.MARKUP, lambda draft: not all(map(_is_spoken, draft.characters))),
+    (Refusal.TOO_LONG, lambda draft: _is_too_long(draft)),
+    (Refusal.TOO_MANY_SENTENCES, lambda draft: len(draft.sentences) > MOST_SENTENCES),
+    (Refusal.SPEAKS_OF_ITSELF, lambda draft: draft.says(draft.vocabulary.itself)),
+    (Refusal.VERDICT, lambda draft: draft.says(draft.vocabulary.verdict)),
+    (Refusal.ENDS_INTERVIEW, lambda draft: draft.says(draft.vocabulary.ending)),
+    (Refusal.PROMISE, lambda draft: draft.says(draft.vocabulary.promise)),
+    (Refusal.PRIVATE_TOPIC, lambda draft: _is_private(draft)),
+    (Refusal.READS_OUT, lambda draft: _reads_out(draft)),
+    (Refusal.OTHER_LANGUAGE, lambda draft: _is_foreign(draft)),
+)
+
+_ACKNOWLEDGEMENT: tuple[_Rule, ...] = (
+    *_SPOKEN,
+    (Refusal.ASKS_SOMETHING, lambda draft: any(draft.asks(s) for s in draft.sentences)),
+    (Refusal.UNFINISHED, lambda draft: not draft.text.endswith((".", "!"))),
+)
+
+_FOLLOW_UP: tuple[_Rule, ...] = (
+    *_SPOKEN,
+    (Refusal.NOT_ONE_QUESTION, lambda draft: not _asks_once_at_its_end(draft)),
+)
+
+
+def check_acknowledgement(
+    text: str, *, about: Iterable[str], language: str = "en", told: Iterable[str] = ()
+) -> str | Refusal:
+    """Return the words as they are spoken, or the reason for refusing them.
+
+    `about` holds the question and its answer. `language` is the plan's. `told` holds the texts
+    of the prompt that the model must not read out.
+    """
+    words = _checked(text, _ACKNOWLEDGEMENT, ACKNOWLEDGEMENT_WORDS, language, told)
+    vocabulary = vocabulary_of(language)
+    if isinstance(words, Refusal) or vocabulary is None:
+        return words
+    known = set().union(*(_content_of(text, vocabulary) for text in about))
+    known |= {word[:_STEM] for word in vocabulary.acknowledging}
+    content = _content_of(words, vocabulary)
+    strange = content - known
+    # A list of forbidden words is never complete, so the words must be about the answer: at most
+    # one content word of the model's own, and only next to at least two known ones.
+    if len(strange) > min(1, len(content - strange) // 2):
+        return Refusal.OFF_TOPIC
+    return words
+
+
+def check_follow_up(
+    text: str,
+    *,
+    about: Iterable[str],
+    asked: Iterable[str] = (),
+    language: str = "en",
+    told: Iterable[str] = (),
+) -> str | Refusal:
+    """Return the words as they are spoken, or the reason for refusing them.
+
+    `about` holds the question, the points of a good answer, and the answer. `asked` holds the
+    questions that were asked or will be asked anyway. For the others see
+    `check_acknowledgement`.
+    """
+    words = _checked(text, _FOLLOW_UP, FOLLOW_UP_WORDS, language, told)
+    vocabulary = vocabulary_of(language)
+    if isinstance(words, Refusal) or vocabulary is None:
+        return words
+    question = sentences(words)[-1]
+    if any(_is_same_question(question, other, vocabulary) for other in asked if other.strip()):
+        return Refusal.REPEATS_QUESTION
+    content = _content_of(question, vocabulary)
+    if not any(content & _content_of(text, vocabulary) for text in about):
+        return Refusal.OFF_TOPIC
+    return words
+
+
+def _checked(
+    text: str, rules: Collection[_Rule], most_words: int, language: str, told: Iterable[str]
+) -> str | Refusal:
+    vocabulary = vocabulary_of(language)
+    if vocabulary is None:
+        return Refusal.LANGUAGE_UNKNOWN
+    # A letter and its accent may arrive as two characters: combine them.
+    draft = _Draft(unicodedata.normalize("NFC", text.strip()), vocabulary, most_words, tuple(told))
+    broken = (refusal for refusal, breaks in rules if breaks(draft))
+    return next(broken, draft.text)
+
+
+def _words_of(text: str, vocabulary: Vocabulary) -> list[str]:
+    """Return the words in lowercase, without accents, with contractions spelled out."""
+    letters = unicodedata.normalize("NFKD", text.lower())
+    bare = "".join(letter for letter in letters if not unicodedata.combining(letter))
+    return [
+        vocabulary.contractions.get(word, word) if tie else word
+        for tie, word in _WORD.findall(bare)
+    ]
+
+
+def _is_control(character: str) -> bool:
+    return unicodedata.category(character) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+
+
+def _is_foreign_letter(character: str) -> bool:
+    latin = ("LATIN SMALL", "LATIN CAPITAL")
+    return character.isalpha() and not unicodedata.name(character, "").startswith(latin)
+
+
+def _is_spoken(character: str) -> bool:
+    digit = character.isascii() and character.isdigit()
+    return character.isalpha() or digit or character in _PUNCTUATION
+
+
+def _is_too_long(draft: _Draft) -> bool:
+    parts = draft.text.split()
+    longest = max(len(part) for part in parts)
+    return len(parts) > draft.most_words or longest > _LONGEST_WORD
+
+
+def _is_foreign(draft: _Draft) -> bool:
+    known = sum(word in draft.vocabulary.function_words for word in draft.words)
+    return known * _FUNCTION_WORDS_IN < len(draft.words)
+
+
+def _is_private(draft: _Draft) -> bool:
+    vocabulary = draft.vocabulary
+    return any(vocabulary.private.search(vocabulary.terms.sub("", s)) for s in draft.plain)
+
+
+def _reads_out(draft: _Draft) -> bool:
+    runs = _runs(draft.words)
+    return any(not runs.isdisjoint(_runs(_words_of(t, draft.vocabulary))) for t in draft.told)
+
+
+def _runs(words: list[str]) -> set[tuple[str, ...]]:
+    starts = range(len(words) - _QUOTED_RUN + 1)
+    return {tuple(words[start : start + _QUOTED_RUN]) for start in starts}
+
+
+def _asks_once_at_its_end(draft: _Draft) -> bool:
+    *before, last = draft.sentences
+    return draft.text.endswith("?") and last.count("?") == 1 and not any(map(draft.asks, before))
+
+
+def _is_same_question(question: str, other: str, vocabulary: Vocabulary) -> bool:
+    mine = _words_of(question, vocabulary)
+    if any(mine == _words_of(text, vocabulary) for text in (other, sentences(other)[-1])):
+        return True
+    content = _content_of(other, vocabulary)
+    shared = content & _content_of(question, vocabulary)
+    # Two different questions of one plan often share a word or two.
+    return len(content) > 2 and len(shared) >= _SAME_QUESTION * len(content)
+
+
+def _content_of(text: str, vocabulary: Vocabulary) -> set[str]:
+    """Return the content words of a text, cut to the first `_STEM` letters."""
+    return {
+        word[:_STEM]
+        for word in _words_of(text, vocabulary)
+        if len(word) > 2 and word not in vocabulary.function_words
+    }

@@ -1,0 +1,86 @@
+"""The prompt for a language model: `prompt.md` filled in, and the answer, marked as data.
+
+Its size is bounded, however long the plan, the answer and the interview are.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from string import Template
+
+from worker.interview.llm.guardrails import ACKNOWLEDGEMENT_WORDS, FOLLOW_UP_WORDS
+from worker.interview.orchestrator import Leeway, Role
+from worker.interview.plan.plan import Plan
+
+#: Limit of the whole prompt, in characters: about 2500 tokens.
+MAX_CHARACTERS = 10_000
+
+#: Limits of the parts of a prompt. A longer text keeps its beginning and its end.
+_MAX_ANSWER = 3000
+_MAX_QUESTION = 600
+_MAX_POINT = 200
+_MAX_POINTS = 10
+_MAX_FOLLOW_UP = 250
+_MAX_FOLLOW_UPS = 5
+
+_GAP = " [...] "
+_NO_MARKS = str.maketrans({"<": "(", ">": ")"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prompt:
+    """One request to a language model."""
+
+    system: str
+    user: str
+
+
+@cache
+def template() -> str:
+    """Return the text of `prompt.md`, with its placeholders."""
+    return Path(__file__).with_name("prompt.md").read_text(encoding="utf-8")
+
+
+def prompt_for(plan: Plan, leeway: Leeway) -> Prompt:
+    """Return the prompt for one place of the interview: at most `MAX_CHARACTERS` characters."""
+    question = plan.questions[leeway.place.question]
+    goodbye = leeway.move.role is Role.CLOSING
+    system = Template(template()).substitute(
+        acknowledgement_words=ACKNOWLEDGEMENT_WORDS,
+        follow_up_words=FOLLOW_UP_WORDS,
+        follow_ups_left=leeway.follow_ups_left,
+        language=plan.language,
+        question=_quoted(question.text, _MAX_QUESTION),
+        good_answer=_listed(question.good_answer, _MAX_POINT, _MAX_POINTS),
+        # The first prompt is the question itself.
+        asked=_listed(leeway.place.prompts[1:], _MAX_FOLLOW_UP, _MAX_FOLLOW_UPS),
+        next="(thanks and goodbye)" if goodbye else _quoted(leeway.move.text, _MAX_QUESTION),
+    )
+    answer = _quoted(" ".join(leeway.place.answers), _MAX_ANSWER)
+    return Prompt(system=system, user=f"<answer>{answer}</answer>")
+
+
+def _listed(texts: Iterable[str], longest: int, most: int) -> str:
+    lines = [f"- {_quoted(text, longest)}" for text in texts]
+    return "\n".join(lines[:most]) or "- (nothing)"
+
+
+def _quoted(text: str, longest: int) -> str:
+    """Return the text on one line, without characters that could pass for the prompt's markup."""
+    # A printable text has none of these characters except the space. Most texts are printable.
+    if not text.isprintable():
+        text = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in text)
+    return _shortened(" ".join(text.translate(_NO_MARKS).split()), longest)
+
+
+def _shortened(text: str, longest: int) -> str:
+    """Keep the first third and the last two thirds: the model reacts to the latest words."""
+    if len(text) <= longest:
+        return text
+    room = longest - len(_GAP)
+    head = room // 3
+    return f"{text[:head]}{_GAP}{text[len(text) - (room - head) :]}"

@@ -1,0 +1,75 @@
+"""Requests to a language model for the interviewer's words, within time limits."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from livekit.agents import llm
+from livekit.agents.types import APIConnectOptions
+
+from worker.aio.timeouts import bounded
+from worker.fallback.failure import failure_of
+from worker.interview.llm.guardrails import Refusal
+from worker.interview.llm.phrasing import WordsRefused, phrased
+from worker.interview.llm.prompt import Prompt, prompt_for
+from worker.interview.llm.vocabulary_en import vocabulary_of
+from worker.interview.orchestrator import Leeway, Move
+from worker.interview.plan.plan import Plan
+
+#: Longest reply that is read, in characters: three times the longest that may be spoken.
+MAX_REPLY = 1000
+
+
+class ModelWords:
+    """Language model that phrases the interviewer's next move.
+
+    `first_word_s` and `reply_s` are the time limits for the start of a reply and for all of it,
+    both in seconds from the request.
+    """
+
+    def __init__(self, model: llm.LLM[Any], *, first_word_s: float, reply_s: float) -> None:
+        self.model = model
+        self._first_word_s = first_word_s
+        self._reply_s = reply_s
+
+    async def find(self, plan: Plan, leeway: Leeway) -> Move:
+        """Return the next move in the model's words.
+
+        Raises WordsRefused with a reason: one of `phrased`; LanguageUnknown, without a request;
+        FirstWordLate, ReplyLate or TooLong; or, if the model failed, the reason that `failure_of`
+        gives.
+        """
+        if vocabulary_of(plan.language) is None:
+            raise WordsRefused(Refusal.LANGUAGE_UNKNOWN.value)
+        try:
+            reply = await bounded(self._reply(prompt_for(plan, leeway)), self._reply_s)
+        except WordsRefused:
+            raise
+        except TimeoutError:
+            raise WordsRefused("ReplyLate") from None
+        except Exception as error:  # a plugin may raise and quote anything
+            raise WordsRefused(failure_of(error).reason) from None
+        return phrased(reply, plan, leeway)
+
+    async def _reply(self, prompt: Prompt) -> str:
+        context = llm.ChatContext.empty()
+        context.add_message(role="system", content=prompt.system)
+        context.add_message(role="user", content=prompt.user)
+        # There is no time for a second attempt.
+        once = APIConnectOptions(max_retry=0, timeout=self._reply_s)
+        patience = asyncio.timeout(self._first_word_s)
+        reply = ""
+        try:
+            async with patience, self.model.chat(chat_ctx=context, conn_options=once) as stream:
+                async for chunk in stream:
+                    reply += (chunk.delta and chunk.delta.content) or ""
+                    if reply.strip():
+                        patience.reschedule(None)
+                    if len(reply) > MAX_REPLY:
+                        raise WordsRefused(Refusal.TOO_LONG.value)
+        except TimeoutError:
+            if patience.expired():
+                raise WordsRefused("FirstWordLate") from None
+            raise
+        return reply

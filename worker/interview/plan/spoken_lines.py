@@ -1,0 +1,31 @@
+"""The lines that a plan makes the interviewer say, known before the interview."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from worker.interview.orchestrator import next_move
+from worker.speech.tts.cache_warmup import Prepared, prepare_lines
+
+if TYPE_CHECKING:
+    from worker.interview.plan.plan import Plan
+    from worker.speech.tts.fallback import ChainTTS
+
+
+def planned_lines(plan: Plan) -> Iterator[str]:
+    """Yield the plan's lines: the greeting, each question with its follow-ups, the closing.
+
+    Repeats use the same lines. A language model's own words are not included.
+    """
+    yield next_move(plan, ()).text
+    for question in plan.questions:
+        yield question.text.strip()
+        for follow_up in question.follow_ups:
+            yield follow_up.strip()
+    yield plan.closing.strip()
+
+
+async def prepare_plan(plan: Plan, engine: ChainTTS) -> Prepared:
+    """Synthesize the plan's lines into the TTS cache of `engine`: see `prepare_lines`."""
+    return await prepare_lines(planned_lines(plan), engine)

@@ -1,0 +1,1 @@
+"""What an interview does about silence, lost resources and lost connections."""

@@ -1,0 +1,117 @@
+"""Reactions to resources that become unavailable during an interview, from the loss table."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from states import Event, State, Status
+from worker.clips.recordings import ClipName, clip_named, load_clip
+from worker.resources.consequences import LOSSES, Loss, TurnEnd
+
+if TYPE_CHECKING:
+    from livekit.agents import AgentSession
+
+    from states.transition import Transition
+    from worker.job.handle import JobHandle
+
+logger = logging.getLogger(__name__)
+
+#: Seconds before a repeated loss of the same resource is announced again. Without a second
+#: announcement the candidate would speak without being heard.
+_AGAIN_S: Final = 30.0
+_TELLING_EVENTS: Final = frozenset({Event.RESOURCE_LOST, Event.RESOURCE_RECOVERED})
+
+
+class Losses:
+    """Applies the loss table to changes of a job's resources while its interview runs.
+
+    A resource that is missing at the start counts as lost then. A recovery is not announced: the
+    next question is enough. `cannot_hear` is called each time speech-to-text becomes unavailable.
+    """
+
+    def __init__(
+        self,
+        job: JobHandle,
+        session: AgentSession[Any],
+        cannot_hear: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._job = job
+        self._session = session
+        self._cannot_hear = cannot_hear
+        self._lost: set[str] = set()
+        #: Event-loop time of the last announcement, by resource.
+        self._told: dict[str, float] = {}
+        self._telling: set[asyncio.Task[None]] = set()
+
+    def begin(self) -> None:
+        """Handle the resources that are missing already, and subscribe to changes."""
+        self._job.life.subscribe(self._on_transition)
+        self._look()
+
+    def stop(self) -> None:
+        """Cancel the announcements that are under way."""
+        for task in self._telling:
+            task.cancel()
+
+    def _on_transition(self, transition: Transition) -> None:
+        if transition.target is State.RUNNING and transition.event in _TELLING_EVENTS:
+            self._look()
+
+    def _look(self) -> None:
+        conditions = self._job.life.conditions
+        for name, loss in LOSSES.items():
+            if name not in conditions:
+                continue
+            status = conditions[name].status
+            if status is Status.LOST and name not in self._lost:
+                self._lost.add(name)
+                self._meet(name, loss)
+            elif status is Status.READY and name in self._lost:
+                self._lost.discard(name)
+                if loss.turns_end_on is not None:
+                    self._end_turns()
+
+    def _meet(self, name: str, loss: Loss) -> None:
+        if loss.turns_end_on is not None:
+            self._end_turns()
+        if name == "stt":
+            self._cannot_hear()
+        now = asyncio.get_running_loop().time()
+        if loss.told is not None and now - self._told.get(name, -math.inf) >= _AGAIN_S:
+            self._told[name] = now
+            task = asyncio.create_task(self._tell(clip_named(loss.told)), name=f"tell-{name}")
+            self._telling.add(task)
+            task.add_done_callback(self._telling.discard)
+
+    def _end_turns(self) -> None:
+        """End turns on the best working detector. Each in the loss table needs those before it."""
+        best: TurnEnd | None = None
+        for name, loss in LOSSES.items():
+            if loss.turns_end_on is None or name not in self._job.life.conditions:
+                continue
+            without, best = loss.turns_end_on
+            if name in self._lost:
+                best = without
+                break
+        detection = self._job.held.get(best) if best == "turn_detector" else best
+        try:
+            self._session.update_options(turn_detection=detection)
+        except RuntimeError:  # the session is closing
+            logger.debug("a session that closes keeps its turn detection")
+
+    async def _tell(self, name: ClipName) -> None:
+        while not self._job.stage.candidate_is_here:
+            await self._job.stage.candidate_moved()
+        steps: tuple[Callable[[], Any], ...] = (
+            lambda: self._job.stage.write(name.text),
+            lambda: self._job.stage.line.play(load_clip(name)),
+        )
+        for step in steps:
+            try:
+                await step()
+            except Exception as error:  # text and clip say the same: one is enough
+                logger.warning("%s was not told: %s", name, type(error).__name__)

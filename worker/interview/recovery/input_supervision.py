@@ -1,0 +1,110 @@
+"""Supervision of the candidate's audio, so that no candidate turn hangs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from livekit.agents.utils import aio
+
+from states import Status
+from worker.audio.gapless_input import SteadyInput
+from worker.interview.recovery.unrecognized_speech import Unheard
+from worker.transport.inbound_monitor import Reception
+
+if TYPE_CHECKING:
+    from livekit.agents import AgentSession
+
+    from worker.interview.conversation.interviewer import Interviewer
+    from worker.interview.recovery.reconnect import Outages
+    from worker.job.handle import JobHandle
+
+
+class Listening:
+    """Supervisor of the candidate's audio while an interview runs.
+
+    `SteadyInput` feeds the session silence while no audio arrives. `Reception` holds the audio
+    output while the network delivers no packets. `Unheard` has the question asked again if speech
+    yields no transcript. Each case is a fault record in the journal, with its seconds.
+    """
+
+    def __init__(
+        self, job: JobHandle, session: AgentSession[Any], interviewer: Interviewer, outages: Outages
+    ) -> None:
+        self._job = job
+        self._session = session
+        self._interviewer = interviewer
+        self._input: SteadyInput | None = None
+        self._looking: asyncio.Task[None] | None = None
+        self._reception = Reception(
+            job.stage.packets_received,
+            job.stage.line,
+            is_here=lambda: job.stage.candidate_is_here,
+            speaks=lambda: interviewer.hears_candidate,
+            room_is_away=lambda: job.stage.reach.is_away,
+            record=lambda seconds: job.book.lasted("candidate_audio", "NoPackets", seconds),
+        )
+        self._reception.on_lost = outages.lost
+        self._reception.on_back = outages.take_up
+        self._unheard = Unheard(
+            session,
+            sound_at=lambda: self._input.sound_at if self._input is not None else 0.0,
+            end_speech=self._end_speech,
+            listen_anew=self._listen_anew,
+            may_ask=self._may_ask,
+            ask_again=self._ask_again,
+            record=lambda reason, seconds: job.book.lasted("answer", reason, seconds),
+        )
+
+    def begin(self) -> None:
+        """Start supervising. The session must have started."""
+        if (source := self._session.input.audio) is not None:
+            self._input = SteadyInput(
+                source,
+                matters=lambda: self._interviewer.hears_candidate,
+                on_gap=self._on_gap,
+            )
+            self._session.input.audio = self._input
+        self._unheard.begin()
+        self._looking = asyncio.create_task(self._reception.run(), name="reception")
+
+    async def stop(self) -> None:
+        """Stop supervising. The session keeps its steady input until it closes."""
+        self._unheard.stop()
+        if self._looking is not None:
+            await aio.cancel_and_wait(self._looking)
+
+    def _on_gap(self, gap_s: float) -> None:
+        self._job.book.lasted("candidate_audio", "NoAudio", gap_s)
+
+    def _end_speech(self) -> None:
+        for name in ("vad", "stt"):
+            if (listener := self._job.held.get(name)) is not None:
+                listener.end_speech()
+
+    def _listen_anew(self) -> None:
+        if (detector := self._job.held.get("vad")) is not None:
+            # livekit ends speech that the previous VAD stream had started, if it is still open.
+            self._session.current_agent.update_options(vad=detector)
+
+    def _may_ask(self) -> bool:
+        interviewer, stage = self._interviewer, self._job.stage
+        return (
+            stage.candidate_is_here
+            and stage.line.listened
+            and not interviewer.sounding
+            and not interviewer.finished.is_set()
+            and not self._is_deaf
+        )
+
+    @property
+    def _is_deaf(self) -> bool:
+        """Return whether no speech-to-text provider is left: answers are typed, or come later."""
+        conditions = self._job.life.conditions
+        return "stt" in conditions and conditions["stt"].status is Status.LOST
+
+    async def _ask_again(self) -> None:
+        await self._interviewer.let_go_of_answer()
+        with contextlib.suppress(RuntimeError):  # the session is closing
+            await self._interviewer.speak_next()

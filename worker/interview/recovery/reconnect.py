@@ -1,0 +1,89 @@
+"""Recovery after a room outage: repeat what the candidate did not hear, in order and once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from worker.audio.clip import ClipMissing
+from worker.clips.recordings import ClipName, load_clip
+
+if TYPE_CHECKING:
+    from worker.audio.output import Line
+    from worker.interview.conversation.interviewer import Interviewer
+    from worker.transport.outbound_monitor import Reach
+
+#: Seconds below which an outage is a hiccup: the audio output continues where it stopped.
+HICCUP_S: Final = 1.0
+
+
+async def say_back(line: Line) -> None:
+    """Play the clip that reports an interruption. A missing clip does not stop the question."""
+    with contextlib.suppress(ClipMissing):
+        await line.play(load_clip(ClipName.BACK))
+
+
+class Outages:
+    """Continues the interview after an outage of the room.
+
+    An utterance that was cut off is spoken again from its start. If the candidate was speaking
+    when the room was lost, or speaks when it is back, the partial answer is kept and the question
+    is asked again. The question is also asked again if an answer may have been missed. An answer
+    that was complete before the outage gets its reply, and the question is not repeated.
+
+    Args:
+        interviewer: The interviewer.
+        line: The audio output to the candidate.
+        record: Called with the length of each room outage, in seconds.
+    """
+
+    def __init__(
+        self, interviewer: Interviewer, line: Line, record: Callable[[float], None]
+    ) -> None:
+        self._interviewer = interviewer
+        self._line = line
+        self._record = record
+        self._saying_back: asyncio.Task[None] | None = None
+
+    def attend(self, reach: Reach) -> None:
+        """Register for the outages of this room."""
+        reach.on_lost = self.lost
+        reach.before_return = self.before_return
+        reach.on_person_back = self.take_up
+
+    def lost(self) -> None:
+        """Mark an answer that is being spoken as cut off: its end will not arrive."""
+        if self._interviewer.hears_candidate:
+            self._interviewer.answers.is_cut = True
+
+    async def before_return(self, away_s: float) -> None:
+        """Record the outage and prepare the speech that the candidate hears next.
+
+        Raises OrchestratorNotReady, and RuntimeError if the session is closing.
+        """
+        self._record(away_s)
+        await self.take_up(away_s)
+
+    async def take_up(self, away_s: float) -> None:
+        """Continue with a candidate who has heard nothing for `away_s` seconds.
+
+        Raises the same exceptions as `before_return`.
+        """
+        interviewer = self._interviewer
+        answers = interviewer.answers
+        was_cut, answers.is_cut = answers.is_cut, False
+        interviewer.last_sound = asyncio.get_running_loop().time()
+        if away_s < HICCUP_S or interviewer.finished.is_set():
+            return
+        if was_cut:
+            await interviewer.let_go_of_answer()
+        answers.missed.came(self._line, away_s)
+        if interviewer.answer_is_over and not answers.missed.cut:
+            return
+        await interviewer.cut_off()
+        if self._saying_back is None or self._saying_back.done():
+            self._saying_back = asyncio.create_task(say_back(self._line), name="say-back")
+            await asyncio.sleep(0)  # queue the clip before the next speech
+        await interviewer.speak_next()

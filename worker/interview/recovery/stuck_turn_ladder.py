@@ -1,0 +1,239 @@
+"""Stuck-turn recovery: escalating steps while the interviewer is silent in its own turn."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final
+
+from livekit.agents import APITimeoutError
+
+from worker.aio.timeouts import bounded
+from worker.clips.recordings import ClipName, load_clip
+from worker.interview.orchestrator import Role
+
+if TYPE_CHECKING:
+    from worker.audio.output import Line
+    from worker.fallback.chain import ProviderChain
+    from worker.interview.conversation.interviewer import Interviewer
+
+logger = logging.getLogger(__name__)
+
+#: Seconds before an utterance that no voice spoke is retried, times the number of failures.
+_UNSPOKEN_PAUSE_S: Final = 0.5
+#: Seconds before a question is sent as text, once one was sent for lack of an audio subscriber.
+_DEAF_S: Final = 1.0
+#: Time limits in seconds: of the text and close steps, and the shortest of any other step.
+_LONGEST_STEP_S: Final = 10.0
+_LEAST_STEP_S: Final = 1.0
+
+
+class Rung(StrEnum):
+    """A step of the stuck-turn recovery. INTERVIEW_LADDER_S holds their times, in this order."""
+
+    #: Play a recorded clip.
+    CLIP = "clip"
+    #: Cut off the stuck speech and say the same again.
+    AGAIN = "again"
+    #: Rebuild the current text-to-speech provider, with new connections, and say it again.
+    REBUILD = "rebuild"
+    #: Fall back to the next text-to-speech provider, and say it again.
+    NEXT = "next"
+    #: Say the plan's own words, without waiting for a language model.
+    PLAN = "plan"
+    #: Send the utterance as text.
+    WRITE = "write"
+    #: End the job with a spoken reason: nothing has helped.
+    CLOSE = "close"
+
+
+RUNGS: Final = tuple(Rung)
+
+#: Records a step: its name, its cause as one CamelCase word, and the seconds of silence.
+Recorder = Callable[[str, str, float], None]
+
+
+class TurnLadder:
+    """Stuck-turn recovery of one interview. A new turn or audible speech restarts it.
+
+    After an utterance was not spoken to its end, audible speech no longer restarts it in that
+    turn. The second such failure is answered with text. If the candidate has not subscribed to
+    the audio, text is the first step: when the clip would be due, and in later turns after 1 s.
+
+    Args:
+        interviewer: The interviewer.
+        line: The audio output to the candidate.
+        rungs_s: Seconds without speech at which each step is due.
+        voices: Returns the fallback chain of text-to-speech providers; None if there is none.
+        record: Called with each step.
+    """
+
+    def __init__(
+        self,
+        interviewer: Interviewer,
+        line: Line,
+        rungs_s: Sequence[float],
+        *,
+        voices: Callable[[], ProviderChain[Any] | None],
+        record: Recorder,
+    ) -> None:
+        self._interviewer = interviewer
+        self._line = line
+        self._due_s = dict(zip(RUNGS, rungs_s, strict=True))
+        self._voices = voices
+        self._record = record
+        #: True once the last step was taken.
+        self.spent = False
+        self._left = list(RUNGS)
+        self._turn = 0
+        self._heard_at: float | None = None
+        self._failures = 0
+        self._words = 0
+        # True once a question was sent as text because the audio had no subscriber.
+        self._deaf = False
+        # True once the clip that announces questions as text was started.
+        self._announced = False
+
+    # --- timing --------------------------------------------------------------------------------
+
+    def due_in(self, silent_s: float) -> float:
+        """Return the seconds until the next step is due; infinite if no step is left."""
+        self._settle()
+        if not self._left:
+            return math.inf
+        due_s = self._due_s[self._left[0]]
+        if self._must_write:
+            due_s = _DEAF_S if self._deaf else self._due_s[Rung.CLIP]
+        return due_s - silent_s
+
+    @property
+    def _must_write(self) -> bool:
+        return not self._line.subscribed and Rung.WRITE in self._left
+
+    def _settle(self) -> None:
+        turn, heard_at = self._interviewer.floor.turn, self._line.heard_at(speech=True)
+        if turn != self._turn:
+            self._turn, self._failures, self._words = turn, 0, 0
+            self._left = list(RUNGS)
+        elif heard_at != self._heard_at and not self._failures:
+            self._left = list(RUNGS)
+        self._heard_at = heard_at
+
+    # --- steps ---------------------------------------------------------------------------------
+
+    async def climb(self, silent_s: float) -> None:
+        """Take the next step after `silent_s` seconds without speech. Never raises."""
+        self._settle()
+        if not self._left:
+            return
+        if self._must_write:
+            self._deaf = True
+            await self._take(Rung.WRITE, "NobodyListens", silent_s)
+        else:
+            await self._take(self._left[0], "SilentTurn", silent_s)
+
+    async def unspoken(self) -> None:
+        """Handle an utterance that no voice spoke to its end.
+
+        The chain has tried every provider already, so retry the utterance once and then send it
+        as text.
+        """
+        self._settle()
+        self._failures += 1
+        again = self._failures == 1 and Rung.AGAIN in self._left
+        turn = self._turn
+        await asyncio.sleep(_UNSPOKEN_PAUSE_S * self._failures)
+        if self._interviewer.floor.ours and self._interviewer.floor.turn == turn:
+            rung = Rung.AGAIN if again else Rung.WRITE
+            await self._take(rung, "UtteranceUnspoken", self._silent_s())
+
+    def _silent_s(self) -> float:
+        since = max(self._interviewer.floor.quiet_from, self._heard_at or 0.0)
+        return max(0.0, asyncio.get_running_loop().time() - since)
+
+    async def _take(self, rung: Rung, reason: str, silent_s: float) -> None:
+        self._left = list(RUNGS[RUNGS.index(rung) + 1 :])
+        self._record(rung, reason, silent_s)
+        logger.warning("the turn is stuck: %s", rung, extra={"silent_s": round(silent_s, 1)})
+        try:
+            await bounded(self._steps[rung](), self._budget_s(rung))
+        except Exception as error:
+            logger.warning("%s did not help: %s", rung, type(error).__name__)
+
+    def _budget_s(self, rung: Rung) -> float:
+        """Return the time limit of a step: until the next one is due."""
+        if rung in (Rung.WRITE, Rung.CLOSE):
+            return _LONGEST_STEP_S
+        following = RUNGS[RUNGS.index(rung) + 1]
+        return max(_LEAST_STEP_S, self._due_s[following] - self._due_s[rung])
+
+    @property
+    def _steps(self) -> dict[Rung, Any]:
+        return {
+            Rung.CLIP: self.fill,
+            Rung.AGAIN: self._say_again,
+            Rung.REBUILD: self._rebuild,
+            Rung.NEXT: self._leave_for_next,
+            Rung.PLAN: self._say_plainly,
+            Rung.WRITE: self._write,
+            Rung.CLOSE: self._give_up,
+        }
+
+    async def fill(self) -> None:
+        """Play a clip, so that the candidate knows that the interview continues. Never raises."""
+        try:
+            clip = load_clip(self._next_word())
+            await bounded(self._line.interject(clip), clip.duration_s + _LEAST_STEP_S)
+        except Exception as error:
+            logger.warning("silence was not filled: %s", type(error).__name__)
+
+    def _next_word(self) -> ClipName:
+        self._settle()
+        begun = (self._line.heard_at(speech=True) or 0.0) > self._interviewer.floor.since
+        self._words += 1
+        if self._words == 1 and not begun:
+            greeting = self._interviewer.next_role is Role.OPENING
+            return ClipName.WELCOME if greeting else ClipName.LET_ME_SEE
+        self._words = max(self._words, 2)
+        return ClipName.PATIENCE if self._words % 2 else ClipName.ONE_MOMENT
+
+    async def _say_again(self) -> None:
+        await self._cut_off()
+        await self._interviewer.speak_next()
+
+    async def _rebuild(self) -> None:
+        await self._cut_off()
+        if (chain := self._voices()) is not None:
+            chain.remake(chain.serving)
+        await self._interviewer.speak_next()
+
+    async def _leave_for_next(self) -> None:
+        chain = self._voices()
+        # Do not report a provider as failed twice.
+        if chain is not None and chain.is_fresh(chain.serving):
+            chain.failed(chain.serving, APITimeoutError("nothing of it was heard"))
+        await self._say_again()
+
+    async def _say_plainly(self) -> None:
+        await self._cut_off()
+        self._interviewer.speak_plainly()
+        await self._interviewer.speak_next()
+
+    async def _write(self) -> None:
+        await self._cut_off()
+        await self._interviewer.write_next()
+        # Play the clip after sending the text: the candidate may answer before the clip ends.
+        if not self._announced and self._line.listened:
+            self._announced = True
+            await self._line.play(load_clip(ClipName.TROUBLE_SPEAKING))
+
+    async def _cut_off(self) -> None:
+        if not await self._interviewer.cut_off():
+            # The session does not respond: drop its queued audio, which would delay the next one.
+            self._line.clear_buffer()
+
+    async def _give_up(self) -> None:
+        self.spent = True

@@ -1,0 +1,61 @@
+"""The turn detection of a session, and changes of it in mid-interview that lose no turn."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from states import Status
+
+if TYPE_CHECKING:
+    from livekit.agents import AgentSession
+
+    from states import Condition
+    from worker.job.handle import JobHandle
+    from worker.resources.bootstrap import AgentResources
+
+
+def turns_end_on(held: AgentResources) -> Any:
+    """Return the turn detection for a session with these resources.
+
+    The loss table says how it changes when a resource is lost or available again.
+    """
+    if held.get("vad") is None:
+        return "stt"
+    return held.get("turn_detector") or "vad"
+
+
+async def take_vad(job: JobHandle, condition: Condition) -> None:
+    """Report the VAD's condition; on a loss, speech-to-text ends turns.
+
+    Speech-to-text then repeats its last end of speech: a turn that ended before the loss ends too.
+    """
+    await job.tell(condition)
+    if condition.status is Status.LOST and (engine := job.held.get("stt")) is not None:
+        engine.repeat_end_of_speech()
+
+
+async def take_turn_detector(job: JobHandle, condition: Condition) -> None:
+    """Report the turn detector's condition; on a loss, the VAD alone ends turns.
+
+    A detector that is available again takes over only at the next turn.
+    """
+    if condition.status is Status.READY and job.session is not None:
+        await _interviewers_turn(job.session)
+    await job.tell(condition)
+
+
+async def _interviewers_turn(session: AgentSession[Any]) -> None:
+    """Return once the interviewer speaks: the candidate's turn is over by then."""
+    speaks = asyncio.Event()
+
+    def look(_: object = None) -> None:
+        if session.agent_state == "speaking":
+            speaks.set()
+
+    session.on("agent_state_changed", look)
+    try:
+        look()
+        await speaks.wait()
+    finally:
+        session.off("agent_state_changed", look)

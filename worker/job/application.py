@@ -1,0 +1,175 @@
+"""Interface between the lifecycle and the agent that runs on it. Independent of interviews."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
+
+if TYPE_CHECKING:
+    from livekit.agents import Agent, AgentSession
+
+    from states import Outcome, Reason
+    from worker.audio.clip import Clip
+    from worker.config.settings import Settings
+    from worker.job.handle import JobHandle
+    from worker.resources.bootstrap import AgentResources
+    from worker.resources.resource import Resource
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dispatch:
+    """Data of the dispatch that created a job."""
+
+    job_id: str
+    room: str
+    #: Raw metadata: often JSON, but not guaranteed to be.
+    metadata: str
+
+
+class Application(Protocol):
+    """An agent on the lifecycle: its resources, its session, and its work while RUNNING.
+
+    One instance is created for each job before anything is connected, so construction must be
+    cheap. A class that inherits from this one need not define `header`, `last_words` and
+    `waiting_words`.
+    """
+
+    def header(self) -> Mapping[str, Any]:
+        """Return fields for the journal's header and every log line. Never personal data."""
+        return {}
+
+    def resources(self) -> Sequence[Resource]:
+        """Return the resources that the job needs."""
+        ...
+
+    def start_session(
+        self, job: JobHandle, held: AgentResources
+    ) -> tuple[AgentSession[Any], Agent]:
+        """Build the session and its agent from the loaded resources. The job starts them."""
+        ...
+
+    async def run(self, job: JobHandle) -> None:
+        """Do the work while the job is RUNNING, and fire the event that ends it.
+
+        The events that lead from RUNNING to CLOSING are in states/table.py. Fire one of them, for
+        example with `await job.life.fire(Event.CANDIDATE_LEFT)`. If `run` returns without firing
+        one, the job is completed with reason WorkDone. If `run` raises, the job has failed with
+        reason JobCrashed. `run` is cancelled when the job ends for another reason, at the latest
+        when the budget of RUNNING is spent (INTERVIEW_BUDGET_RUNNING_S).
+        """
+        ...
+
+    def last_words(self, reason: Reason) -> Clip | None:
+        """Return the closing message for `reason`, or None if there is none.
+
+        Load a custom clip with `worker.audio.clip.read_clip`. When the worker shuts down, the
+        whole CLOSING state has INTERVIEW_HURRIED_CLOSING_S seconds: a message of up to 5 s fits.
+        """
+        return None
+
+    def waiting_words(self) -> Clip | None:
+        """Return the message for a candidate who waits for the session, or None for silence."""
+        return None
+
+
+class Succession(Protocol):
+    """Handover steps of an application whose work another job can continue.
+
+    All members except `almost_done` are steps of CLOSING. They may raise: the journal then records
+    the step's name, and CLOSING continues.
+    """
+
+    @property
+    def almost_done(self) -> bool:
+        """True if the work is about to end, so that a handover is not worthwhile."""
+        ...
+
+    async def expects_successor(self, failure: Reason | None) -> bool | None:
+        """Return whether another job will continue after this one fails for reason `failure`.
+
+        `failure` is None when the job has lost its worker. Returns None if the answer is not known.
+        """
+        ...
+
+    async def finish_sentence(self, *, at_once: bool) -> None:
+        """Start no new speech, and return once the session may be closed.
+
+        With `at_once`, do not wait for the current speaker.
+        """
+        ...
+
+    async def ship(self) -> None:
+        """Return once every record is where a successor reads it."""
+        ...
+
+    async def release_lease(self, outcome: Outcome, reason: Reason) -> None:
+        """Store how the job ends, and release its lease on the work."""
+        ...
+
+    async def send_successor(self) -> None:
+        """Dispatch a successor, now that no job holds the lease."""
+        ...
+
+
+@runtime_checkable
+class Continued(Protocol):
+    """An application whose work another job can continue.
+
+    The jobs of other applications are ended where they would be handed over.
+    """
+
+    @property
+    def succession(self) -> Succession | None:
+        """Handover steps; None if this job's work cannot be continued."""
+        ...
+
+
+def succession_of(app: Application) -> Succession | None:
+    """Return the handover steps of `app`, or None if no other job can continue its work."""
+    return app.succession if isinstance(app, Continued) else None
+
+
+class ApplicationFactory(Protocol):
+    """Creates the application of one job.
+
+    Must be importable by name, since job processes are forked.
+    """
+
+    def __call__(self, dispatch: Dispatch, settings: Settings) -> Application:
+        """Create the application. Must be cheap, and must not raise for invalid metadata.
+
+        A loader reports invalid metadata.
+        """
+        ...
+
+
+class ApplicationInvalid(Exception):
+    """Raised when INTERVIEW_APPLICATION does not name a usable application factory."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.name = name
+        self.reason = reason
+        super().__init__(
+            f"INTERVIEW_APPLICATION: {name} cannot be used ({reason});"
+            " name what makes the application, as module:attribute"
+        )
+
+
+def load_application(name: str) -> ApplicationFactory:
+    """Import the factory that `name` ("module:attribute") refers to.
+
+    Raises ApplicationInvalid, also for errors that the module raises during its import.
+    """
+    module, _, attribute = name.partition(":")
+    try:
+        factory = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ApplicationInvalid(name, str(error)) from error
+    except Exception as error:
+        # A foreign error message may quote a secret, so only its type is shown.
+        raise ApplicationInvalid(name, f"importing it raises {type(error).__name__}") from error
+    if not callable(factory):
+        raise ApplicationInvalid(name, f"it is of type {type(factory).__name__}, no factory")
+    return cast(ApplicationFactory, factory)

@@ -1,0 +1,192 @@
+"""Code that runs in a job's process: its set-up, its entrypoint, and its exit.
+
+A forked process finds both functions by their names, so they live at module level.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import threading
+from multiprocessing import util
+from typing import TYPE_CHECKING, Final
+
+from livekit.agents import JobContext, JobProcess
+
+from states import Outcome
+from worker import faults
+from worker.config.settings import Settings, SettingsInvalid
+from worker.job.application import ApplicationInvalid, Dispatch, load_application
+from worker.job.fallback_application import Apology
+from worker.job.job import Job
+from worker.job.signals import HANDOVER_SIGNAL, SHUTDOWN_SIGNAL
+from worker.job.stall_guard import LoopGuard
+from worker.journal.heartbeat import heartbeat
+from worker.speech import local_models
+from worker.telemetry.logs import redact_job_logs
+from worker.transport.livekit_room import RoomStage
+from worker.transport.local_socket import LocalStage
+
+if TYPE_CHECKING:
+    from worker.job.application import Application
+
+logger = logging.getLogger(__name__)
+
+#: Seconds for the framework to end the process in its own way. It takes one or two (measured).
+_EXITS_S = 15.0
+
+#: Exit code of a process whose job failed. All other outcomes exit with 0.
+FAILED_EXIT_CODE: Final = 1
+
+
+class SetUpFailed(Exception):
+    """Raised when a process cannot be prepared for a job. The message is one line without data."""
+
+
+def ignore_signals() -> None:
+    """Ignore signals that are meant for the worker's main process.
+
+    A process group, a cgroup or a terminal sends them to every process. Under a forkserver the
+    framework's own handlers are never installed: SIGTERM would kill a job in the middle of a
+    sentence. The forkserver must ignore them as well: if it died, the exit codes of its children
+    would be lost, and the framework would take a running job for a dead one. The forkserver ends
+    with the last process that can request children from it.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def set_up(_: JobProcess) -> None:
+    """Prepare a process for its job. Runs before the process has an event loop.
+
+    Raises SetUpFailed if the process could run no job. The worker then takes no job until a process
+    can be prepared.
+    """
+    ignore_signals()
+    # Ignored until a job installs its handlers.
+    for word in (SHUTDOWN_SIGNAL, HANDOVER_SIGNAL):
+        signal.signal(word, signal.SIG_IGN)
+    redact_job_logs()
+    try:
+        settings = Settings.load()
+        faults.arm(settings.faults_to_set())
+        faults.here("set_up")
+        load_application(settings.application)
+        _check_speech(settings)
+    except SettingsInvalid as error:
+        raise SetUpFailed("; ".join(error.problems)) from error
+    except (ApplicationInvalid, faults.FaultInjected) as error:
+        raise SetUpFailed(str(error)) from error
+    except SetUpFailed:
+        raise
+    except Exception as error:
+        # A foreign error message may quote any data, so only its type is shown.
+        raise SetUpFailed(type(error).__name__) from error
+
+
+def _check_speech(settings: Settings) -> None:
+    """Raise SetUpFailed if only local speech is configured, and neither STT nor TTS loads.
+
+    This takes no time if the forkserver has loaded the models.
+    """
+    if not settings.usable("stt") == settings.usable("tts") == ("local",):
+        return
+    deaf = _load_problem(stt=True)
+    mute = _load_problem(tts=True) if deaf else None
+    if deaf and mute:
+        raise SetUpFailed(f"there is no speech: {deaf}; {mute}")
+
+
+def _load_problem(*, stt: bool = False, tts: bool = False) -> str | None:
+    """Return why a local model does not load; None if it does."""
+    try:
+        local_models.preload(stt=stt, tts=tts)
+    except (local_models.LocalSpeechUnavailable, local_models.LocalSpeechFailed) as error:
+        return str(error)
+    return None
+
+
+async def entrypoint(ctx: JobContext) -> None:
+    """Run one job: create its application, run its lifecycle, and set the exit code."""
+    outcome = Outcome.FAILED
+    try:
+        outcome = await _live(ctx)
+    finally:
+        _exit_with(FAILED_EXIT_CODE if outcome is Outcome.FAILED else 0)
+        # Without this the framework would keep the process forever.
+        ctx.shutdown(reason=outcome.value)
+
+
+async def _live(ctx: JobContext) -> Outcome:
+    settings = Settings.load()
+    here = ctx.is_fake_job()  # the framework's term for a job without LiveKit
+    dispatch = Dispatch(
+        job_id=ctx.job.id,
+        room=ctx.job.room.name,
+        # A fake job has no metadata of its own, but its room has.
+        metadata=ctx.job.room.metadata if here else ctx.job.metadata,
+    )
+    app = _make_application(dispatch, settings)
+    ctx.log_context_fields = {
+        "job_id": ctx.job.id,
+        "room": ctx.job.room.name,
+        "interview_id": None,
+        **app.header(),
+    }
+    stage = LocalStage if here else RoomStage
+    return await _held_to_its_end(ctx, Job(ctx, app, settings, make_stage=stage))
+
+
+def _make_application(dispatch: Dispatch, settings: Settings) -> Application:
+    """Create the application that the settings name, or one that apologises if that fails."""
+    try:
+        app = load_application(settings.application)(dispatch, settings)
+        app.header()  # in the job's constructor a failure would skip the apology
+    except Exception as error:
+        return Apology(error)
+    return app
+
+
+async def _held_to_its_end(ctx: JobContext, job: Job) -> Outcome:
+    """Run the job, and keep the framework from ending the process before the job is over.
+
+    Once the main process is gone, the framework cancels every task of the event loop, including
+    those of the lifecycle, the session and the room. The job could then not say goodbye, leave, or
+    record its end. Before that, the framework cancels the context's pending tasks and waits for
+    them (ipc/job_proc_lazy_main.py, _run_job_task). The task registered here takes that
+    cancellation as the request to end the job.
+    """
+    over = asyncio.Event()
+
+    async def hold() -> None:
+        while not over.is_set():
+            try:
+                await over.wait()
+            except asyncio.CancelledError:
+                job.given_up()
+
+    holding = asyncio.create_task(hold(), name="hold-the-framework")
+    ctx._track_pending_task(holding, name="the job's life")  # it has no public API
+    try:
+        with LoopGuard(job):
+            async with heartbeat(job.life.journal):
+                return await job.live()
+    finally:
+        over.set()
+
+
+def _exit_with(code: int) -> None:
+    """Let the framework end the process in its own way, but with this exit code.
+
+    The framework exits with 0 whatever happened in the job. It hangs on sys.exit, and loses the
+    last log lines on os._exit. A finalizer of multiprocessing runs after the framework's own exit
+    steps, and before Python waits for its threads: a thread that hangs in a model would keep the
+    process forever. The framework would hang as well while it waits for an unreachable room, so a
+    timer limits that.
+    """
+    util.Finalize(None, os._exit, args=(code,), exitpriority=-1000)
+    latest = threading.Timer(_EXITS_S, os._exit, args=(code,))
+    latest.daemon = True
+    latest.start()

@@ -1,0 +1,67 @@
+"""A job, as its application and the parts of the runner see it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from livekit.agents import AgentSession
+
+    from states import Condition, Lifecycle
+    from worker.config.settings import Settings
+    from worker.job.application import Application
+    from worker.job.floor import Floor
+    from worker.job.recorder import JobBook
+    from worker.resources.bootstrap import AgentResources
+    from worker.transport.livekit_room import Stage
+
+
+class JobHandle(Protocol):
+    """What an application may use of its job."""
+
+    #: The state machine: `fire` and `post` events, `subscribe` to records, read conditions.
+    life: Lifecycle
+    #: Writes steps, turns and faults into the journal.
+    book: JobBook
+    settings: Settings
+    #: The room: participants, audio output, text.
+    stage: Stage
+    #: The resources that have loaded, by name.
+    held: AgentResources
+    #: None until the session is made.
+    session: AgentSession[Any] | None
+    #: Whose turn it is to speak; set by the application, None until then.
+    floor: Floor | None
+
+    @property
+    def keep_turn(self) -> Callable[..., Awaitable[None]]:
+        """Write a turn and return once it is committed: see `JobBook.turn`."""
+
+    def after_session(self, step: Callable[[], Awaitable[None]]) -> None:
+        """Take this step once the session is closed, within CLOSING."""
+
+    def report(self, condition: Condition) -> None:
+        """Report that a resource became unavailable, or available again, after it was loaded."""
+
+    async def tell(self, condition: Condition) -> None:
+        """Report as `report` does, and return once every subscriber has the condition."""
+
+    def crashed(self, error: Exception) -> None:
+        """End the job as failed, JobCrashed."""
+
+
+class RunnerJob(JobHandle, Protocol):
+    """What the runner's own modules use besides."""
+
+    app: Application
+    #: Publishes the audio output; None until the room is connected.
+    opening: asyncio.Task[None] | None
+    #: Loads the resources; may go on behind the session. None until it begins.
+    loading: asyncio.Task[None] | None
+    #: The steps of `after_session`.
+    last_records: list[Callable[[], Awaitable[None]]]
+    #: The main process is gone: nothing is waited for.
+    orphaned: bool

@@ -1,0 +1,48 @@
+"""Early end of a job's work: hand it over, or close it."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+from states import Event
+from worker.aio.timeouts import bounded
+from worker.job.application import succession_of
+
+if TYPE_CHECKING:
+    from worker.job.handle import RunnerJob
+
+logger = logging.getLogger(__name__)
+
+#: Seconds to find out whether a successor will come. The candidate hears nothing during this time.
+_ASK_S: Final = 0.6
+
+
+def hand_over(job: RunnerJob) -> None:
+    """Handle the worker's handover signal: leave the interview to another worker.
+
+    A job that cannot be continued ends instead. A job that is almost done ignores the signal.
+    """
+    succession = succession_of(job.app)
+    if succession is None:
+        job.life.post(Event.SHUTDOWN_REQUESTED)
+    elif not succession.almost_done:
+        job.life.post(Event.HANDOVER_REQUESTED)
+
+
+async def lose_worker(job: RunnerJob) -> None:
+    """Handle the loss of the main process: hand over, unless it is known that no job can follow.
+
+    If the job ends instead, a worker that replaces the lost one still dispatches an interviewer.
+    """
+    job.orphaned = True
+    succession = succession_of(job.app)
+    followed = None if succession is not None else False
+    if succession is not None:
+        try:
+            followed = await bounded(succession.expects_successor(None), _ASK_S)
+        except Exception as error:  # the candidate is waiting, so no error may stop this
+            job.book.fault("lose_worker", error)
+    alone = followed is False
+    logger.warning("the worker is gone: the job %s", "ends" if alone else "is handed over")
+    job.life.post(Event.WORKER_LOST if alone else Event.HANDOVER_REQUESTED)

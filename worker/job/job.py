@@ -1,0 +1,244 @@
+"""One job, from handshake to closed. The lifecycle decides; this module acts."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+from livekit.agents import AgentSession, CloseEvent, JobContext
+
+from states import (
+    Condition,
+    Event,
+    Lifecycle,
+    Outcome,
+    State,
+    Status,
+)
+from states.transition import IllegalTransition, LifecycleStopped, Transition
+from worker import faults
+from worker.aio.timeouts import retrieve
+from worker.config.settings import Settings
+from worker.job.application import Application
+from worker.job.floor import Floor
+from worker.job.handover import hand_over, lose_worker
+from worker.job.recorder import JobBook
+from worker.job.resource_loading import Loading, pending
+from worker.job.shutdown import close
+from worker.job.signals import HANDOVER_SIGNAL, SHUTDOWN_SIGNAL
+from worker.journal.resilient import open_journal, watch_disk, without_disk
+from worker.resources.bootstrap import AgentResources
+from worker.transport.livekit_room import RoomStage, Stage, StageMaker
+
+logger = logging.getLogger("worker.job")
+
+#: Seconds of silence after which a candidate who waits for the session hears a waiting message.
+_WAITING_S = 2.0
+#: Seconds from the end of one waiting message to the next.
+_STILL_WAITING_S = 4.0
+
+
+class Job:
+    """One job. `live` runs it from start to end; the other methods are parts of that."""
+
+    def __init__(
+        self,
+        ctx: JobContext,
+        app: Application,
+        settings: Settings,
+        *,
+        make_stage: StageMaker = RoomStage,
+    ) -> None:
+        self.ctx = ctx
+        self.app = app
+        self.settings = settings
+        # Time at which the worker was offered the job. The framework exposes it nowhere else.
+        self.received_at = ctx._info.received_at or time.time()
+        self.life = Lifecycle(
+            journal=open_journal(settings, ctx.job.id),
+            budgets=settings.budgets,
+            hurried_closing_s=settings.hurried_closing_s,
+            received_at=asyncio.get_running_loop().time() - (time.time() - self.received_at),
+            header={
+                "job_id": ctx.job.id,
+                "room": ctx.job.room.name,
+                "worker_id": ctx.worker_id,
+                "pid": os.getpid(),
+                **faults.header(),
+                **app.header(),
+            },
+        )
+        watch_disk(self.life)
+        self.book = JobBook(self.life)
+        self.keep_turn = self.book.turn
+        self.held = AgentResources()
+        self.stage: Stage = make_stage(ctx, self.life.post)
+        self.session: AgentSession[Any] | None = None
+        #: Steps of the application that write records once the session is closed.
+        self.last_records: list[Callable[[], Awaitable[None]]] = []
+        #: Turn-taking state. None until the application sets it: the candidate waits until then.
+        self.floor: Floor | None = None
+        #: Task that opens the audio output.
+        self.opening: asyncio.Task[None] | None = None
+        #: True once the worker's main process is gone: the job then waits for no speaker to finish.
+        self.orphaned = False
+        self._leaving: asyncio.Task[None] | None = None
+        #: Task that loads the resources; may continue after the session has started.
+        self.loading: asyncio.Task[None] | None = None
+
+    async def live(self) -> Outcome:
+        """Run the job from HANDSHAKE to CLOSED, and return its outcome, even when cancelled."""
+        self.book.milestone("handshake_start")
+        self.life.start()
+        faults.entered(State.HANDSHAKE)
+        self.life.subscribe(self._log_transition)
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(SHUTDOWN_SIGNAL, self.life.post, Event.SHUTDOWN_REQUESTED)
+        loop.add_signal_handler(HANDOVER_SIGNAL, hand_over, self)
+        work = asyncio.create_task(self._work(), name="job-work")
+        await self._see_through(self.life.reached(State.CLOSING))
+        await self._see_through(close(self, work))
+        return self.life.outcome or Outcome.FAILED
+
+    async def _see_through(self, part: Coroutine[Any, Any, object]) -> None:
+        """Await `part` to its end. A cancellation hurries it and does not cut it off.
+
+        The framework cancels when it ends the process: the worker is gone, or LiveKit considered
+        the job ended 15 s ago. If the cancellation took effect, the job could not leave the room,
+        say goodbye, or arrange for the interview to continue.
+        """
+        task = asyncio.create_task(part, name="job-life")
+        while not task.done():
+            try:
+                await asyncio.shield(task)
+            except asyncio.CancelledError:
+                self.given_up()
+
+    def given_up(self) -> None:
+        """React to the framework ending the process: hand the interview over, or hurry."""
+        if self._leaving is None and self.life.state is not State.CLOSING:
+            self._leaving = asyncio.create_task(lose_worker(self), name="lose-worker")
+        else:
+            self.life.post(Event.WORKER_LOST)
+
+    async def _work(self) -> None:
+        """Run the states up to the end of RUNNING. The lifecycle may end this at any await."""
+        try:
+            await self._handshake()
+            waiting = asyncio.create_task(self._comfort(), name="comfort")
+            try:
+                await self._bootstrap()
+                if self.life.state not in (State.READY, State.DEGRADED):
+                    return
+                await self._start_session()
+            finally:
+                waiting.cancel()
+            await self._run()
+        except (IllegalTransition, LifecycleStopped) as error:
+            # The lifecycle moved to CLOSING while a step was finishing.
+            logger.info("the job's work ended: %s", error)
+        except Exception as error:
+            self.crashed(error)
+
+    def crashed(self, error: Exception) -> None:
+        """End the job because its own code raised an unexpected error."""
+        logger.error("the job's own code failed", exc_info=error)
+        self.book.fault("job", error)
+        self.life.post(Event.JOB_CRASHED)
+
+    async def _handshake(self) -> None:
+        try:
+            await self.book.timed("connect", faults.at("connect", self.stage.connect()))
+        except Exception as error:
+            logger.error("the room did not connect: %s", type(error).__name__)
+            await self.life.fire(Event.HANDSHAKE_FAILED)
+            raise LifecycleStopped(Event.HANDSHAKE_FAILED) from error
+        await self.life.fire(Event.ROOM_CONNECTED)
+        self.book.milestone("ctx_connected")
+
+    async def _bootstrap(self) -> None:
+        self.opening = asyncio.create_task(
+            self.book.timed("open_line", faults.at("open_line", self.stage.open_line())),
+            name="open-line",
+        )
+        self.opening.add_done_callback(retrieve)
+        resources = self.app.resources()
+        without = without_disk(self.life.journal)
+        await self.life.fire(Event.BOOTSTRAP_STARTED, *map(pending, resources), *without)
+        self.loading = asyncio.create_task(Loading(self).load(resources), name="loading")
+        # Optional resources may continue to load after the budget is spent.
+        await self.life.reached(State.READY, State.DEGRADED, State.CLOSING)
+        # Shielded: if the job ends during this wait, the closing message still needs the output.
+        await asyncio.shield(self.opening)
+
+    async def _start_session(self) -> None:
+        try:
+            session, agent = self.app.start_session(self, self.held)
+            self.session = session
+            session.on("close", self._on_session_closed)
+            starting = faults.at("start_session", self.stage.start_session(session, agent))
+            await self.book.timed("start_session", starting)
+        except Exception as error:
+            logger.exception("the session did not start")
+            self.book.fault("start_session", error)
+            await self.life.fire(Event.SESSION_FAILED)
+            raise LifecycleStopped(Event.SESSION_FAILED) from error
+        self.book.milestone("session_started")
+        await self.life.fire(Event.SESSION_STARTED)
+        self.book.milestone("init_done")
+
+    async def _run(self) -> None:
+        await self.app.run(self)
+        if self.life.state is State.RUNNING:
+            await self.life.fire(Event.WORK_DONE)
+
+    async def _comfort(self) -> None:
+        """Repeat a waiting message to the candidate until cancelled."""
+        await asyncio.sleep(_WAITING_S)
+        try:
+            while (clip := self.app.waiting_words()) is not None:
+                if self.stage.candidate_is_here:
+                    await self.stage.line.play(clip)
+                await asyncio.sleep(_STILL_WAITING_S)
+        except Exception as error:
+            self.book.fault("waiting_words", error)
+
+    # --- reports from the resources and the session -----------------------------------------------
+
+    def after_session(self, step: Callable[[], Awaitable[None]]) -> None:
+        """Register a step that writes the remaining records once the session is closed."""
+        self.last_records.append(step)
+
+    def report(self, condition: Condition) -> None:
+        """Post the new condition of a resource: unavailable, or available again."""
+        there = condition.status is Status.READY
+        self.life.post(Event.RESOURCE_RECOVERED if there else Event.RESOURCE_LOST, condition)
+
+    async def tell(self, condition: Condition) -> None:
+        """Report a resource's new condition, and return once the lifecycle's listeners know it."""
+        there = condition.status is Status.READY
+        event = Event.RESOURCE_RECOVERED if there else Event.RESOURCE_LOST
+        with contextlib.suppress(IllegalTransition, LifecycleStopped):  # the job has ended
+            await self.life.fire(event, condition)
+
+    def _on_session_closed(self, event: CloseEvent) -> None:
+        """End the job when its session closes: the framework would leave it running forever."""
+        if self.life.state is not State.CLOSING:
+            logger.error("the session closed: %s", event.reason)
+            self.life.post(Event.SESSION_FAILED)
+
+    def _log_transition(self, transition: Transition) -> None:
+        faults.entered(transition.target)
+        level = logging.DEBUG if transition.internal else logging.INFO
+        logger.log(
+            level,
+            "%s on %s",
+            transition.target,
+            transition.event,
+            extra={"elapsed_ms": round(transition.t * 1000), "reason": transition.reason},
+        )

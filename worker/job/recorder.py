@@ -1,0 +1,171 @@
+"""Recorder of a job's steps, turns and faults in its journal, and of its start-up log lines."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Awaitable
+from typing import Any, Protocol
+
+from states import JournalError, Lifecycle
+from worker.aio.loop_monitor import Stall
+from worker.journal.resilient import JournalSlow
+from worker.resources.resource import LoadReport
+
+#: Log lines of this module appear under the job's logger.
+logger = logging.getLogger("worker.job")
+
+#: Milliseconds from job receipt to `init_done` above which a start is logged as slow. The target is
+#: 800.
+SLOW_START_MS = 1000.0
+
+
+#: Seconds that a turn waits for the database after the disk sync.
+ACKNOWLEDGED_WITHIN_S = 0.2
+
+
+class Acknowledged(Protocol):
+    """Waits up to `within_s` seconds for a record to be in the database; returns whether it is."""
+
+    async def __call__(self, seq: int, *, within_s: float) -> bool:
+        """Wait for the record `seq`. Never raises."""
+        ...
+
+
+class JobBook:
+    """Recorder for the journal of one job. A failed write never stops the job."""
+
+    def __init__(self, life: Lifecycle) -> None:
+        self._life = life
+        #: Waits for a record to be in the database; None while records are not ingested into one.
+        self.acknowledged: Acknowledged | None = None
+
+    async def timed(self, name: str, step: Awaitable[object]) -> None:
+        """Await a step, and record its result and duration. Raises what the step raises."""
+        began = self._life.t
+        reason = "Cancelled"
+        try:
+            await step
+            reason = "Done"
+        except Exception as error:
+            reason = type(error).__name__
+            raise
+        finally:
+            self._step(
+                name,
+                ok=reason == "Done",
+                reason=reason,
+                elapsed_ms=round((self._life.t - began) * 1000, 3),
+                attempts=1,
+            )
+
+    def loader(self, name: str, report: LoadReport) -> None:
+        """Record the result of a resource's loader or closer."""
+        waited = {} if report.needs is None else {"needs": report.needs}
+        budget = {} if report.budget_s is None else {"budget_s": report.budget_s}
+        self._step(
+            name,
+            ok=report.ok,
+            reason=report.reason,
+            elapsed_ms=report.elapsed_ms,
+            attempts=report.attempts,
+            **waited,
+            **budget,
+        )
+
+    def _step(self, name: str, **result: Any) -> None:
+        with contextlib.suppress(JournalError):
+            self._life.journal.append("step", self._life.t, name=name, **result)
+
+    async def turn(self, **turn: Any) -> None:
+        """Write a turn and return once it is committed. Never raises: write errors are logged.
+
+        Committed means synced to disk, and then either stored in the database or
+        `ACKNOWLEDGED_WITHIN_S` seconds later, whichever comes first. So the loss of the machine
+        loses the turn only if the database has not stored it in time either. A disk that is known
+        to be slow is not waited for: the record is in the page cache and survives the process.
+        """
+        try:
+            record = self._life.journal.append("turn", self._life.t, **turn)
+        except JournalError as error:
+            logger.error("a turn is not written: %s", error)
+            return
+        try:
+            await self._life.journal.commit()
+        except JournalSlow:
+            pass  # reported once, as a condition of the job
+        except JournalError as error:
+            logger.error("a turn is not on the disk: %s", error)
+        if self.acknowledged is not None:
+            await self.acknowledged(int(record["seq"]), within_s=ACKNOWLEDGED_WITHIN_S)
+
+    def hearing(self, final: str, interim: str, question_id: str | None) -> int | None:
+        """Record a piece of the candidate's answer while it is given; return the record's seq.
+
+        The record is in the page cache, so it survives the process. Returns None if it cannot be
+        written.
+        """
+        with contextlib.suppress(JournalError):
+            record = self._life.journal.append(
+                "hearing", self._life.t, final=final, interim=interim, question_id=question_id
+            )
+            return int(record["seq"])
+        return None
+
+    def fault(self, where: str, error: BaseException) -> None:
+        """Record an error by its type only: its message may quote personal data."""
+        self.refusal(where, type(error).__name__)
+
+    def refusal(self, where: str, reason: str) -> None:
+        """Record a fault without an exception, such as a refused reply, as one CamelCase word."""
+        with contextlib.suppress(JournalError):
+            self._life.journal.append("fault", self._life.t, where=where, error=reason)
+
+    def lasted(self, where: str, reason: str, seconds: float) -> None:
+        """Record a fault that lasted for `seconds`."""
+        with contextlib.suppress(JournalError):
+            self._life.journal.append(
+                "fault", self._life.t, where=where, error=reason, seconds=round(seconds, 3)
+            )
+
+    def rung(self, name: str, reason: str, silent_s: float) -> None:
+        """Record a step of the stuck-turn recovery, `silent_s` seconds after the last speech."""
+        with contextlib.suppress(JournalError):
+            self._life.journal.append(
+                "fault",
+                self._life.t,
+                where="turn",
+                error=reason,
+                rung=name,
+                silent_s=round(silent_s, 3),
+            )
+
+    def away(self, away_s: float) -> None:
+        """Record that the room was disconnected and nothing was audible for `away_s` seconds."""
+        with contextlib.suppress(JournalError):
+            self._life.journal.append(
+                "fault", self._life.t, where="room", error="RoomAway", away_s=round(away_s, 3)
+            )
+
+    def stalled(self, stall: Stall) -> None:
+        """Record that the event loop was blocked."""
+        with contextlib.suppress(JournalError):
+            self._life.journal.append(
+                "fault",
+                self._life.t,
+                where="loop",
+                error="LoopStalled",
+                call=stall.call,
+                stalled_s=round(stall.stalled_s, 3),
+                said=stall.said,
+            )
+
+    def milestone(self, name: str) -> None:
+        """Log one of the four start-up lines. `elapsed_ms` counts from the job's receipt."""
+        elapsed_ms = round(self._life.t * 1000, 1)
+        slow = name == "init_done" and elapsed_ms > SLOW_START_MS
+        logger.log(
+            logging.WARNING if slow else logging.INFO,
+            name,
+            extra={"elapsed_ms": elapsed_ms, **({"slow": True} if slow else {})},
+        )

@@ -1,0 +1,89 @@
+"""Loading of a job's resources, including those that finish after their budget."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from states import Condition, Event, State, Status
+from states.transition import IllegalTransition, LifecycleStopped
+from worker.resources.bootstrap import bootstrap_resources
+from worker.resources.resource import LoadReport, Resource
+
+if TYPE_CHECKING:
+    from worker.job.handle import RunnerJob
+
+logger = logging.getLogger(__name__)
+
+
+def pending(resource: Resource) -> Condition:
+    """Return the condition of a resource that is about to be loaded."""
+    return Condition(
+        resource=resource.name,
+        status=Status.PENDING,
+        reason="Loading",
+        required=resource.required,
+    )
+
+
+class Loading:
+    """Reports the result of each loader to the job's lifecycle."""
+
+    def __init__(self, job: RunnerJob) -> None:
+        self._job = job
+
+    async def load(self, resources: Sequence[Resource]) -> None:
+        """Load all resources. Optional ones may continue to load while the session runs."""
+        try:
+            await bootstrap_resources(
+                resources, self._job.held, on_report=self._on_report, on_late=self._on_late
+            )
+            if self._job.life.state is State.BOOTSTRAPPING:
+                await self._job.life.fire(Event.LOADERS_SETTLED)
+        except IllegalTransition as error:
+            logger.info("loading ended at its budget: %s", error)
+        except Exception as error:
+            self._job.crashed(error)
+
+    async def _on_report(self, report: LoadReport) -> None:
+        self._job.book.loader(f"load {report.name}", report)
+        try:
+            await self._job.life.fire(Event.LOADER_REPORTED, report.condition())
+        except IllegalTransition:
+            # The budget of BOOTSTRAPPING was spent before the loader's own.
+            await self._take_late(report)
+            return
+        if report.required and not report.ok:
+            logger.error(
+                "there is no session without %s: %s", report.name, report.message or report.reason
+            )
+            await self._job.life.fire(report.event)
+
+    async def _on_late(self, report: LoadReport) -> None:
+        """Handle an optional loader that finished after its budget."""
+        self._job.book.loader(f"load {report.name} (late)", report)
+        await self._take_late(report)
+
+    async def _take_late(self, report: LoadReport) -> None:
+        """Attach a resource that has loaded late, or report it as unavailable."""
+        event = Event.RESOURCE_RECOVERED if report.ok else Event.RESOURCE_LOST
+        try:
+            if report.ok:
+                await self._attach(report.name)
+            await self._job.life.fire(event, report.condition())
+        except (IllegalTransition, LifecycleStopped):
+            return
+        except Exception as error:
+            logger.exception("%s could not be attached", report.name)
+            self._job.book.fault(f"attach {report.name}", error)
+
+    async def _attach(self, name: str) -> None:
+        """Attach a resource to the session. A session created later includes it anyway."""
+        if self._job.session is None:
+            return
+        # A session that is still starting has no agent to attach anything to.
+        await self._job.life.reached(State.RUNNING, State.CLOSING)
+        resource = next(r for r in self._job.app.resources() if r.name == name)
+        if self._job.life.state is State.RUNNING and resource.attach is not None:
+            await resource.attach(self._job.session, self._job.held.get(name))

@@ -1,0 +1,75 @@
+"""Reaction of a job to a blocked event loop: a message to the candidate, and a record."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Final
+
+from states import State
+from worker.aio.loop_monitor import LoopWatch, Stall
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Self
+
+    from worker.job.handle import RunnerJob
+
+logger = logging.getLogger(__name__)
+
+#: States in which the candidate may be waiting to hear something.
+_WAITING_STATES: Final = frozenset(
+    {State.CONNECTED, State.BOOTSTRAPPING, State.READY, State.DEGRADED, State.RUNNING}
+)
+
+
+class LoopGuard:
+    """Watches the event loop of a job while the context is entered. Create it on that loop.
+
+    If the loop is blocked in the interviewer's turn, the application's waiting message is played
+    past the loop after INTERVIEW_SILENCE_FILLER_S seconds of silence, and again after twice that.
+    Once the loop runs again, the journal gets a `fault` LoopStalled with the blocking call and the
+    duration.
+    """
+
+    def __init__(self, job: RunnerJob, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._job = job
+        self.watch = LoopWatch(on_blocked=self._say, on_over=self._record, clock=clock)
+
+    def __enter__(self) -> Self:
+        self.watch.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.watch.stop()
+
+    def _say(self, said: int) -> bool:
+        """Play a waiting message. Runs in the watchdog's thread while the job's loop is blocked."""
+        try:
+            return self._is_awaited() and self._play(said)
+        except Exception as error:  # the application's code may raise too
+            logger.warning("nothing was said while the loop is blocked: %s", type(error).__name__)
+            return False
+
+    def _is_awaited(self) -> bool:
+        job = self._job
+        ours = job.session is None if job.floor is None else job.floor.ours
+        return ours and job.life.state in _WAITING_STATES and job.stage.candidate_is_here
+
+    def _play(self, said: int) -> bool:
+        words = self._job.app.waiting_words()
+        if words is None:
+            return False
+        filler_s = self._job.settings.silence_filler_s
+        return self._job.stage.line.play_aside(words, after_s=2 * filler_s if said else filler_s)
+
+    def _record(self, stall: Stall) -> None:
+        self._job.book.stalled(stall)
+        logger.warning(
+            "the event loop was blocked by %s",
+            stall.call,
+            extra={"stalled_s": round(stall.stalled_s, 1), "said": stall.said},
+        )
+        if self._job.floor is not None:
+            # This silence was not the fault of any TTS provider: do not count it.
+            self._job.floor.begin_anew()

@@ -1,0 +1,1 @@
+"""Journals: kept over a failing disk, ingested into PostgreSQL, recovered after a crash."""

@@ -1,0 +1,41 @@
+"""Liveness of job processes, as far as their worker can observe it."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Final
+
+#: Seconds without a heartbeat after which a job's event loop counts as permanently stuck. A job
+#: touches its journal once a second as its heartbeat. The limit is longer than a block that a job
+#: survives: then the loop guard asks the candidate to wait (worker/job/stall_guard.py).
+SILENT_S: Final = 6.0
+#: States of /proc/<pid>/stat that run no code: stopped, stopped by a debugger, dead, a zombie.
+_AT_REST: Final = frozenset("TtXZ")
+
+
+def is_alive(journal: Path, pid: int | None) -> bool:
+    """Return whether the job is alive; False while its process is stopped.
+
+    A job whose process runs counts as alive if the heartbeat cannot be seen: no journal is on the
+    disk, or the disk rejects writes to it.
+    """
+    if pid is not None and _process_state(pid) in _AT_REST:
+        return False
+    try:
+        age_s = time.time() - journal.stat().st_mtime
+    except OSError:
+        return True
+    # A clock that was set back makes the age negative: the job counts as alive.
+    return age_s < SILENT_S or not os.access(journal, os.W_OK)
+
+
+def _process_state(pid: int) -> str:
+    """Return the state letter of proc_pid_stat(5); empty if the system does not report it."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+    except OSError:
+        return ""
+    # The process name before the state is in parentheses, and may contain any character.
+    return stat.rpartition(")")[2].strip()[:1]

@@ -1,0 +1,191 @@
+"""Journals of ended jobs: completed with an exit record, ingested, and moved away.
+
+A journal may be torn by a machine crash, damaged by a disk, or edited by hand. All of its readable
+records go into the database.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from states import FileJournal, JournalError, MemoryJournal
+from states.journal import JournalGone, JournalLocked, JournalTooNew, read_records
+from worker.aio.threads import in_thread
+from worker.journal.shipper import BATCH
+from worker.store.jobs import JobHeader, ship
+from worker.store.records import last_seq
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from worker.store.database import Database
+
+logger = logging.getLogger(__name__)
+
+#: Folder beside the journals for those that are in the database.
+SHIPPED: Final = "shipped"
+#: Folder for journals that were only partly readable. They stay until an operator removes them.
+DAMAGED: Final = "damaged"
+
+
+class JournalForeign(JournalError):
+    """Raised when the header of a journal names another job than its file name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Book:
+    """Contents of a journal. `close_book` adds the exit record."""
+
+    records: list[dict[str, Any]]
+    #: Number of lines that are not valid records.
+    damaged: int
+
+
+def close_book(path: Path, *, exit_code: int | None, signal: int | None) -> Book:
+    """Append the exit record to the journal of an ended job, and return all of its records.
+
+    If the disk refuses the exit record, only the returned records contain it. Raises JournalLocked
+    if the job is still running, JournalGone if another worker on this machine has moved the
+    journal, JournalTooNew, JournalForeign, and JournalError if nothing can be read.
+    """
+    with _opened(path) as (journal, damaged):
+        records = _own(path, journal.records)
+        if not any(record["kind"] == "exit" for record in records):
+            t = float(records[-1]["t"]) if records else 0.0
+            if damaged:
+                fault = {"where": "journal", "error": "JournalDamaged", "lines": damaged}
+                journal.append("fault", t, **fault)
+            missing = _missing(records)
+            if missing:
+                logger.error("a journal has gaps", extra={"job_id": path.stem, "missing": missing})
+            _append_exit(journal, t, {"exit_code": exit_code, "signal": signal}, missing)
+        return Book(records=records, damaged=damaged)
+
+
+def read_book(path: Path) -> Book:
+    """Return the readable part of a journal that no process writes.
+
+    Raises JournalError, JournalTooNew and JournalForeign.
+    """
+    found = read_records(path, pass_over_damage=True)
+    return Book(records=_own(path, found.records), damaged=found.damaged)
+
+
+def _own(path: Path, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return `records`, after a check that they belong to the job that the file is named after."""
+    if records and records[0].get("job_id", path.stem) != path.stem:
+        raise JournalForeign(f"{path} is the journal of another job: was it renamed?")
+    return records
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[MemoryJournal, int]]:
+    """Open the journal for writing: in memory if its file is damaged or cannot be written."""
+    try:
+        journal = FileJournal(path, again=True)
+    except (JournalLocked, JournalGone, JournalTooNew):
+        raise
+    except JournalError as error:
+        with _locked(path):
+            found = read_records(path, pass_over_damage=True)
+        logger.error("of a journal %d lines cannot be read: %s", found.damaged, error)
+        copy = MemoryJournal(next_seq=_after(found.records))
+        copy.records = found.records
+        yield copy, found.damaged
+        return
+    if journal.torn_bytes:
+        logger.warning("a torn line was cut off", extra={"bytes": journal.torn_bytes})
+    try:
+        yield journal, 0
+    finally:
+        journal.close()
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold the lock of a journal that cannot be written. Raises JournalError, JournalLocked."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise JournalError(f"cannot read the journal {path}: {error.strerror}") from error
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise JournalLocked(path) from error
+    finally:
+        os.close(fd)
+
+
+def _append_exit(journal: MemoryJournal, t: float, end: dict[str, Any], missing: int) -> None:
+    fields = {**end, "missing": missing} if missing else end
+    try:
+        journal.append("exit", t, **fields)
+    except JournalError as error:
+        logger.error("how a job ended is not on the disk: %s", error)
+        memory = MemoryJournal(next_seq=_after(journal.records))
+        journal.records.append(memory.append("exit", t, **fields))
+
+
+def _after(records: list[dict[str, Any]]) -> int:
+    return max((int(record["seq"]) for record in records), default=-1) + 1
+
+
+def _missing(records: list[dict[str, Any]]) -> int:
+    """Return the number of missing records, counted as gaps in the sequence numbers."""
+    return max(0, _after(records) - len({record["seq"] for record in records}))
+
+
+async def ship_book(
+    database: Database, path: Path, *, exit_code: int | None = None, signal: int | None = None
+) -> bool:
+    """Ingest the journal of a job whose process has ended, and move the file away.
+
+    Returns False if the job is still running, or another worker on this machine has moved the file.
+
+    Raises DatabaseError and SchemaDiffers: the file stays for a later attempt. Raises JournalError
+    if the file needs an operator, and OSError if it was ingested but could not be moved.
+    """
+    closing = partial(close_book, path, exit_code=exit_code, signal=signal)
+    try:
+        book = await in_thread("close-book", closing)
+    except (JournalLocked, JournalGone):
+        return False
+    await ship_records(database, path.stem, book.records)
+    folder = DAMAGED if book.damaged else SHIPPED
+    await in_thread("put-away", partial(_put_away, path, folder))
+    return True
+
+
+async def ship_records(database: Database, job_id: str, records: list[dict[str, Any]]) -> int:
+    """Ingest all records of an ended job in batches; return how many were new.
+
+    The last record is the exit record. A job whose disk was full may have ingested records that are
+    on no disk. The exit record is then renumbered to follow them. Raises DatabaseError and
+    SchemaDiffers.
+    """
+    # Not from the header record alone: a job that died before its first record has none.
+    header = JobHeader(job_id=job_id).with_records(records)
+    if records and records[-1]["kind"] == "exit":
+        there = await last_seq(database, job_id, but="exit")
+        if there is not None and there >= records[-1]["seq"]:
+            records = [*records[:-1], {**records[-1], "seq": there + 1}]
+    new = 0
+    for start in range(0, max(1, len(records)), BATCH):
+        new += (await ship(database, header, records[start : start + BATCH])).written
+    return new
+
+
+def _put_away(path: Path, folder: str) -> None:
+    away = path.parent / folder
+    away.mkdir(exist_ok=True)
+    with contextlib.suppress(FileNotFoundError):  # another worker on this machine was first
+        path.rename(away / path.name)

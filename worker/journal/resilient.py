@@ -1,0 +1,183 @@
+"""A job's journal: on disk while the disk accepts writes, otherwise in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from states import Condition, Event, FileJournal, JournalError, MemoryJournal, State, Status
+from worker import faults
+from worker.aio.timeouts import retrieve
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from states import Lifecycle
+    from states.journal import Journal, Record
+    from worker.config.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+#: Name of the condition that reports the state of the disk.
+RESOURCE: Final = "journal"
+#: Seconds for a disk sync. After that the disk counts as slow, and callers no longer wait for it. A
+#: healthy disk takes some milliseconds.
+SYNC_WITHIN_S: Final = 0.5
+
+_REASONS: Final = {
+    errno.ENOSPC: "DiskFull",
+    errno.EDQUOT: "DiskFull",
+    errno.EFBIG: "DiskFull",
+    errno.EROFS: "DiskReadOnly",
+}
+#: States in which a disk problem is not reported yet. It is reported when loading begins.
+_BEFORE_LOADING: Final = (State.HANDSHAKE, State.CONNECTED)
+
+
+class JournalSlow(JournalError):
+    """Raised when the disk has not synced the journal in time. It may still do so later."""
+
+
+class SurvivingJournal(FileJournal):
+    """A journal whose disk may fail: refused records wait in memory until the disk accepts them.
+
+    The lifecycle makes no change that is not recorded. So with a journal that raises, a full disk
+    would stop every job in its state, and nothing could end the job. Waiting records are ingested
+    while the job runs, and are written to the disk in order as soon as there is space.
+    """
+
+    def __init__(self, path: Path) -> None:
+        #: One-word reason why the disk fails at this moment; None if it works.
+        self.problem: str | None = None
+        #: Called whenever `problem` changes.
+        self.on_change: Callable[[], None] = _nobody
+        self._unwritten: list[Record] = []
+        self._syncing: asyncio.Task[None] | None = None
+        self._sync_again = False
+        super().__init__(path)
+
+    @property
+    def lost(self) -> bool:
+        """True if the disk has refused records that are now only in memory."""
+        return bool(self._unwritten)
+
+    def _write(self, record: Record) -> None:
+        self._unwritten.append(record)
+        try:
+            faults.here("journal.write")
+            while self._unwritten:
+                super()._write(self._unwritten[0])
+                del self._unwritten[0]
+        except JournalError as error:
+            if not self._open:
+                self._unwritten.pop()
+                raise
+            self._has(_reason_of(error))
+        else:
+            if self.problem != "DiskSlow":
+                self._has(None)
+
+    async def commit(self) -> None:
+        """Sync as FileJournal does, within SYNC_WITHIN_S. Do not wait for a disk known to be slow.
+
+        Raises JournalSlow, and JournalError also for records that never got to the disk.
+        """
+        if self.lost:
+            raise JournalError(f"{self.path} could not be written: records are in memory only")
+        if self._syncing is None or self._syncing.done():
+            self._syncing = asyncio.create_task(self._sync(), name="sync-journal")
+            self._syncing.add_done_callback(retrieve)
+        else:
+            self._sync_again = True  # the running sync may miss what was written since
+        syncing = self._syncing
+        patience_s = 0.0 if self.problem == "DiskSlow" else SYNC_WITHIN_S
+        await asyncio.wait({syncing}, timeout=patience_s)
+        if not syncing.done():
+            self._has("DiskSlow")
+            raise JournalSlow(f"the disk of {self.path} takes longer than {SYNC_WITHIN_S} s")
+        if not syncing.cancelled():
+            syncing.result()
+
+    async def _sync(self) -> None:
+        loop = asyncio.get_running_loop()
+        again = True
+        while again:
+            self._sync_again = False
+            began = loop.time()
+            try:
+                await faults.at("journal.sync", super().commit())
+            except JournalError as error:
+                self._has(_reason_of(error))
+                raise
+            if loop.time() - began < SYNC_WITHIN_S and not self.lost:
+                self._has(None)
+            again = self._sync_again
+
+    def _has(self, problem: str | None) -> None:
+        """Note the state of the disk, and report a change."""
+        if problem == self.problem:
+            return
+        self.problem = problem
+        if problem is None:
+            logger.warning("the disk takes the journal again")
+        else:
+            logger.error("the job goes on without a journal on disk: %s", problem)
+        self.on_change()
+
+    def close(self) -> None:
+        """Close as FileJournal does. Records that are not on disk by now never get there."""
+        if self._syncing is not None:
+            self._syncing.cancel()
+        super().close()
+
+
+def open_journal(settings: Settings, job_id: str) -> MemoryJournal:
+    """Open the journal of a job, in memory if the disk cannot hold it."""
+    try:
+        faults.here("journal.open")
+        return SurvivingJournal(settings.journal_dir / f"{job_id}.jsonl")
+    except JournalError as error:
+        logger.error("the job goes on without a journal on disk: %s", error)
+        return MemoryJournal()
+
+
+def watch_disk(life: Lifecycle) -> None:
+    """Report changes of the journal's disk to the job's lifecycle from now on."""
+    journal = life.journal
+    if not isinstance(journal, SurvivingJournal):
+        return
+
+    def tell() -> None:
+        if life.state in _BEFORE_LOADING or life.state is State.CLOSED:
+            return
+        there = journal.problem is None
+        event = Event.RESOURCE_RECOVERED if there else Event.RESOURCE_LOST
+        status = Status.READY if there else Status.LOST
+        life.post(event, _condition(status, journal.problem or "OnDisk"))
+
+    journal.on_change = tell
+
+
+def without_disk(journal: Journal) -> tuple[Condition, ...]:
+    """Return the condition of a journal that has a disk problem or is in memory; else nothing."""
+    if isinstance(journal, SurvivingJournal):
+        problem = journal.problem
+    else:
+        problem = None if isinstance(journal, FileJournal) else "InMemory"
+    return () if problem is None else (_condition(Status.LOST, problem),)
+
+
+def _condition(status: Status, reason: str) -> Condition:
+    return Condition(resource=RESOURCE, status=status, reason=reason)
+
+
+def _reason_of(error: JournalError) -> str:
+    number = error.__cause__.errno if isinstance(error.__cause__, OSError) else None
+    return _REASONS.get(number or 0, "DiskFailed")
+
+
+def _nobody() -> None:
+    """Do nothing."""

@@ -1,0 +1,160 @@
+"""Ingestion of a running job's journal into PostgreSQL, keyed by (job, seq).
+
+A job ingests its own records while it runs. Once it has ended, its worker ingests the rest
+(worker/journal/recovery.py). A repeated record has no effect, so neither needs to know how far
+the other came. While the database is unavailable the journal keeps everything, and the job's
+condition `database` is LOST.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import math
+from typing import Any
+
+from states import (
+    Condition,
+    Event,
+    Lifecycle,
+    MemoryJournal,
+    Status,
+)
+from worker.store.database import Database
+from worker.store.errors import DatabaseError
+from worker.store.jobs import JobHeader, ship
+from worker.store.migrate import SchemaDiffers, SchemaTooNew
+
+logger = logging.getLogger(__name__)
+
+#: Seconds to wait for further records, since they come in bursts (a transition, its conditions).
+_BATCH_S = 0.1
+_FIRST_DELAY_S = 0.5
+_LONGEST_DELAY_S = 5.0
+#: Records in one transaction. The backlog of a long database outage must not need more than the
+#: budget of one operation.
+BATCH = 500
+
+_shippers: set[asyncio.Task[None]] = set()
+
+
+def ship_live(life: Lifecycle, database: Database) -> LiveShipper:
+    """Ingest a job's records as they are written, until its loop ends, from the first record on.
+
+    The database may be unavailable: ingestion begins once it is available. RESOURCE_LOST and
+    RESOURCE_RECOVERED report its state to the lifecycle.
+    """
+    shipper = LiveShipper(life, database)
+    task = asyncio.create_task(shipper.run(), name="shipper")
+    _shippers.add(task)
+    task.add_done_callback(_shippers.discard)
+    return shipper
+
+
+async def stop_shipping() -> None:
+    """Stop ingestion: records that are not ingested yet stay in the journal, for the worker."""
+    for task in tuple(_shippers):
+        task.cancel()
+    if _shippers:
+        await asyncio.wait(tuple(_shippers))
+
+
+class LiveShipper:
+    """Ingests the records of one running job, in order, and retries until the database has them."""
+
+    def __init__(self, life: Lifecycle, database: Database) -> None:
+        journal = life.journal
+        assert isinstance(journal, MemoryJournal)  # noqa: S101  # both of our journals are one
+        self._life = life
+        self._journal = journal
+        self._database = database
+        job_id = str(journal.records[0]["job_id"])
+        self._header = JobHeader(job_id=job_id).with_records(journal.records)
+        self._waiting: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        for record in journal.records:
+            self._waiting.put_nowait(record)
+        journal.subscribe(self._waiting.put_nowait)
+        #: Seq of the last record that the database has, and the callers that wait for one.
+        self._shipped = -1
+        self._awaited: list[tuple[int, asyncio.Future[None]]] = []
+        self._hurried = asyncio.Event()
+        self._away = False
+
+    async def run(self) -> None:
+        """Ingest until cancelled, or until the database's schema is too new for this worker."""
+        delay_s = _FIRST_DELAY_S
+        batch: list[dict[str, Any]] = []
+        while True:
+            if not batch:
+                batch.append(await self._waiting.get())
+            await self._gather()
+            while len(batch) < BATCH and not self._waiting.empty():
+                batch.append(self._waiting.get_nowait())
+            try:
+                await ship(self._database, self._header, batch)
+            except Exception as error:  # no error here may stop the interview
+                logger.warning("the journal waits for the database: %s", _shown(error))
+                self._away = True
+                self._release(math.inf)
+                self._report(Status.LOST, type(error).__name__)
+                if isinstance(error, SchemaTooNew):
+                    return
+                await asyncio.sleep(delay_s)
+                delay_s = min(delay_s * 2, _LONGEST_DELAY_S)
+            else:
+                self._away = False
+                self._shipped = max(self._shipped, int(batch[-1]["seq"]))
+                self._release(self._shipped)
+                self._report(Status.READY, "Shipping")
+                batch, delay_s = [], _FIRST_DELAY_S
+
+    def ship_again(self) -> None:
+        """Ingest every record again: the database has lost some of them."""
+        for record in self._journal.records:
+            self._waiting.put_nowait(record)
+
+    async def acknowledged(self, seq: int, *, within_s: float) -> bool:
+        """Wait up to `within_s` seconds until the database has a record; return whether it has.
+
+        Returns immediately while the database is known to be unavailable.
+        """
+        if self._shipped < seq and not self._away:
+            answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._awaited.append((seq, answer))
+            self._hurried.set()
+            await asyncio.wait({answer}, timeout=within_s)
+        return self._shipped >= seq
+
+    async def all_shipped(self, *, within_s: float) -> bool:
+        """Return whether the database has all records, after a wait of up to `within_s` seconds."""
+        last = self._journal.records[-1]
+        return await self.acknowledged(int(last["seq"]), within_s=within_s)
+
+    async def _gather(self) -> None:
+        """Wait briefly for further records, unless a caller waits for one."""
+        if not self._awaited:
+            self._hurried.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_BATCH_S):  # `wait_for` may drop a cancellation
+                    await self._hurried.wait()
+
+    def _release(self, seq: float) -> None:
+        for waited_for, answer in self._awaited:
+            if waited_for <= seq and not answer.done():
+                answer.set_result(None)
+        self._awaited = [each for each in self._awaited if not each[1].done()]
+
+    def _report(self, status: Status, reason: str) -> None:
+        conditions = self._life.conditions
+        known = conditions["database"].status if "database" in conditions else Status.READY
+        if status is known:
+            return
+        event = Event.RESOURCE_RECOVERED if status is Status.READY else Event.RESOURCE_LOST
+        self._life.post(event, Condition(resource="database", status=status, reason=reason))
+
+
+def _shown(error: Exception) -> str:
+    """Return an error's text for a log: the message of a foreign error may quote personal data."""
+    ours = (DatabaseError, SchemaDiffers)
+    return str(error) if isinstance(error, ours) else type(error).__name__

@@ -1,0 +1,252 @@
+"""Declaration of a resource, and the report of a loader."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from states import Condition, Event, Status
+from worker.aio.timeouts import bounded
+
+if TYPE_CHECKING:
+    from livekit.agents import AgentSession
+
+logger = logging.getLogger(__name__)
+
+#: Errors that count as transient if a loader does not classify them (ConnectionError is an
+#: OSError).
+_TRANSIENT = (OSError, TimeoutError)
+#: Seconds that cancelled loaders have to release what they hold.
+_LOADER_STOP_S = 1.0
+
+
+class LoadFailed(Exception):
+    """Raised by a loader that could not get its resource.
+
+    Args:
+        reason: One word in CamelCase, without personal data.
+        message: One sentence for people, without personal data.
+        transient: The same call may succeed a moment later.
+        event: The lifecycle event that the failure of a required resource causes.
+        meanwhile: The object to hold in place of the resource if it may still start to work: a
+            fallback chain none of whose providers could be created yet.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        message: str = "",
+        *,
+        transient: bool = False,
+        event: Event = Event.ORCHESTRATOR_FAILED,
+        meanwhile: Any | None = None,
+    ) -> None:
+        self.reason = reason
+        self.message = message
+        self.transient = transient
+        self.event = event
+        self.meanwhile = meanwhile
+        super().__init__(f"{reason}: {message}" if message else reason)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadReport:
+    """Result of a loader. The state machine chooses its path by these reports."""
+
+    name: str
+    ok: bool
+    #: "Loaded", or the reason of the failure.
+    reason: str
+    message: str = ""
+    elapsed_ms: float
+    attempts: int
+    required: bool = False
+    #: For a required resource that failed: the lifecycle event that it causes.
+    event: Event = Event.ORCHESTRATOR_FAILED
+    #: For a failure: the same call may succeed later.
+    transient: bool = False
+    #: For a loader: the resources that it waited for, and its budget in seconds; None means the
+    #: budget of the state.
+    needs: tuple[str, ...] | None = None
+    budget_s: float | None = None
+
+    def condition(self) -> Condition:
+        """Return the resource's condition for the lifecycle."""
+        return Condition(
+            resource=self.name,
+            status=Status.READY if self.ok else Status.LOST,
+            reason=self.reason,
+            message=self.message,
+            required=self.required,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retry:
+    """Number of attempts after transient failures, and the back-off between them."""
+
+    attempts: int = 3
+    #: Seconds before the second attempt; doubled for each later one, with jitter over the upper
+    #: half.
+    first_delay_s: float = 0.1
+    longest_delay_s: float = 2.0
+    #: Seconds for all attempts together, counted from the start of the bootstrap. At that time a
+    #: running retry is stopped and the last failure is reported. None: no limit but `attempts`.
+    within_s: float | None = None
+
+
+Loader = Callable[["AgentResources"], Awaitable[Any]]
+Closer = Callable[[Any], Awaitable[None]]
+Attacher = Callable[["AgentSession[Any]", Any], Awaitable[None]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resource:
+    """Declaration of one thing that a job needs: how to load, attach and close it."""
+
+    name: str
+    #: One sentence: the effect of its loss on the candidate.
+    loss: str
+    #: Loads the resource. Receives the resources loaded so far, for those that it `needs`.
+    load: Loader
+    #: Releases the resource.
+    close: Closer | None = None
+    #: Attaches the resource to a session that already runs.
+    attach: Attacher | None = None
+    #: The session cannot start without it.
+    required: bool = False
+    #: Resources whose loaders must have reported, ok or failed, before this one loads.
+    needs: tuple[str, ...] = ()
+    #: Seconds for all attempts together. An optional resource that exceeds them keeps loading in
+    #: the background while the session runs; a required one has the budget of BOOTSTRAPPING
+    #: instead.
+    budget_s: float = 5.0
+    #: Seconds for `close`.
+    close_budget_s: float = 2.0
+    retry: Retry = Retry()
+
+
+Reporter = Callable[[LoadReport], Awaitable[None]]
+
+
+class AgentResources:
+    """The resources of one job. `aclose` releases all of them, whatever happened before."""
+
+    def __init__(self) -> None:
+        self.reports: dict[str, LoadReport] = {}
+        self._held: dict[str, tuple[Resource, Any]] = {}
+        self._loading: dict[str, asyncio.Task[LoadReport]] = {}
+        self._telling: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    def get(self, name: str) -> Any | None:
+        """Return the resource, or None if it is not loaded."""
+        held = self._held.get(name)
+        return held[1] if held else None
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._held
+
+    async def reported(self, name: str) -> None:
+        """Wait until the running loader of `name` ends, ok or failed."""
+        task = self._loading.get(name)
+        if task is not None:
+            await asyncio.wait({task})
+
+    async def aclose(
+        self, report: Reporter | None = None, *, budget_s: float | None = None
+    ) -> None:
+        """Cancel the running loaders, then close the resources in reverse order.
+
+        Each closer has its own budget. With `budget_s` seconds in total, each closer also has at
+        most its share of the remaining time, so that one that hangs does not delay the others. A
+        loader that ignores its cancellation is left running and releases its result when it gets
+        one.
+        """
+        self._closed = True
+        loop = asyncio.get_running_loop()
+        ends_at = None if budget_s is None else loop.time() + budget_s
+        loading = {*self._loading.values(), *self._telling}
+        for task in loading:
+            task.cancel()
+        # A loader may catch its cancellation to release a partial result, so bound the wait.
+        if loading:
+            least = _LOADER_STOP_S if budget_s is None else min(_LOADER_STOP_S, budget_s / 3)
+            await asyncio.wait(loading, timeout=least)
+        while self._held:
+            left_s = None if ends_at is None else max(0.0, ends_at - loop.time())
+            share_s = None if left_s is None else left_s / self._closers()
+            _, (resource, value) = self._held.popitem()
+            if resource.close is None:
+                continue
+            outcome = await close_in_time(resource, value, share_s)
+            if report is not None:
+                await report(outcome)
+
+    def _closers(self) -> int:
+        """Return the number of held resources that have a closer, at least 1."""
+        return max(1, sum(resource.close is not None for resource, _ in self._held.values()))
+
+    def hold(self, resource: Resource, value: Any) -> None:
+        """Store a loaded resource; `aclose` releases it."""
+        self._held[resource.name] = (resource, value)
+
+    @property
+    def closed(self) -> bool:
+        """True once `aclose` has begun; later loads are released immediately."""
+        return self._closed
+
+
+def failure_of(error: Exception) -> LoadFailed:
+    """Return a loader's or closer's exception as a LoadFailed, without foreign messages."""
+    if isinstance(error, LoadFailed):
+        return error
+    # The message of a foreign error may quote personal data, so keep only its type.
+    return LoadFailed(type(error).__name__, transient=isinstance(error, _TRANSIENT))
+
+
+def report_of(
+    resource: Resource, attempts: int, elapsed_s: float, failure: LoadFailed | None
+) -> LoadReport:
+    """Return the report of a load or close that took this many attempts and seconds."""
+    return LoadReport(
+        name=resource.name,
+        ok=failure is None,
+        reason=failure.reason if failure else "Loaded",
+        message=failure.message if failure else "",
+        elapsed_ms=round(elapsed_s * 1000, 3),
+        attempts=attempts,
+        required=resource.required,
+        event=failure.event if failure else Event.ORCHESTRATOR_FAILED,
+        transient=failure is not None and failure.transient,
+    )
+
+
+async def close_in_time(resource: Resource, value: Any, share_s: float | None) -> LoadReport:
+    """Close a resource within its budget, or within `share_s` seconds if that is less."""
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    bound = resource.close_budget_s if share_s is None else min(resource.close_budget_s, share_s)
+    failure: LoadFailed | None = None
+
+    async def close() -> None:
+        if resource.close is not None:
+            await resource.close(value)
+
+    try:
+        await bounded(close(), bound)
+    except TimeoutError:
+        failure = LoadFailed("CloseTimeout", f"not closed after {bound:.3g} s")
+    except Exception as error:
+        failure = failure_of(error)
+    if failure is None:
+        return _closed(report_of(resource, 1, loop.time() - began, None))
+    logger.warning("%s did not close: %s", resource.name, failure.reason)
+    return report_of(resource, 1, loop.time() - began, failure)
+
+
+def _closed(report: LoadReport) -> LoadReport:
+    return LoadReport(**{**vars(report), "reason": "Closed"})

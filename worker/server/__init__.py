@@ -1,0 +1,1 @@
+"""The main process: takes jobs, starts their processes, ingests their journals, drains."""

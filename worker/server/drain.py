@@ -1,0 +1,214 @@
+"""Worker shutdown: drain, then hand over the interviews that take too long."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Awaitable, Callable, Collection
+from typing import TYPE_CHECKING, Final, Protocol
+
+from livekit.agents.utils import aio
+
+from states import State
+from worker.job.signals import HANDOVER_SIGNAL, SHUTDOWN_SIGNAL
+
+if TYPE_CHECKING:
+    import signal
+
+    from worker.config.settings import Settings
+    from worker.store.workers import Others
+
+logger = logging.getLogger(__name__)
+
+#: Seconds between two log lines about the progress of the drain.
+_REPORT_EVERY_S: Final = 5.0
+#: Seconds between two checks for a worker that could take an interview over.
+_LOOK_EVERY_S: Final = 2.0
+#: Seconds after a job was last seen here until the worker that takes its interview reports the slot
+#: as used. Covers one check interval, the dispatch, and the second between two heartbeats of a
+#: worker.
+_SEEN_AFTER_S: Final = 4.0
+#: Seconds for an accepted job that has no process yet. The framework gives up after 12 s.
+_GIVEN_TO_S: Final = 15.0
+#: Seconds to wait for free slots if the other workers have none, or cannot be queried: LiveKit or
+#: the database may come back, or one of their interviews may end.
+SEAT_WAIT_S: Final = 10.0
+
+
+class DrainingServer(Protocol):
+    """The part of the AgentServer that the drain uses."""
+
+    async def finish_jobs(self) -> None:
+        """Take no more jobs, and return once no job is left."""
+        ...
+
+    def tell_jobs(self, word: signal.Signals, jobs: Collection[str]) -> None:
+        """Send a signal to the processes of these jobs."""
+        ...
+
+
+class Departure:
+    """The drain of one worker: from the stop request until it waits for no job any more.
+
+    Args:
+        settings: How long jobs may continue, and the policy for jobs that no worker can take over.
+        server: The server that runs the jobs.
+        jobs: Returns the jobs that have a process.
+        others: Returns the other workers; None if they are not known.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        server: DrainingServer,
+        *,
+        jobs: Callable[[], list[str]],
+        others: Callable[[], Awaitable[Others | None]],
+    ) -> None:
+        self._settings = settings
+        self._server = server
+        self._jobs = jobs
+        self._others = others
+        self._shared = bool(settings.database_url.get_secret_value())
+        self._hurried = asyncio.Event()
+        self._closing = asyncio.Event()
+        #: Jobs that got a signal to leave, and the loop time until which each may take.
+        self._told: dict[str, float] = {}
+        self._ended: set[str] = set()
+        #: Jobs that are handed over, and the loop time until which their new worker may not report
+        #: them yet.
+        self._on_the_way: dict[str, float] = {}
+        self._drained_at: float | None = None
+        self._said_alone = False
+        #: Loop time until which a free slot of another worker is waited for.
+        self._hopes_until: float | None = None
+        self._said_hope = False
+
+    @property
+    def left_s(self) -> float | None:
+        """Seconds until running interviews are handed over; None before the drain."""
+        if self._drained_at is None:
+            return None
+        return max(0.0, self._drained_at - asyncio.get_running_loop().time())
+
+    def hurry(self) -> None:
+        """First call: hand over now, and not after the drain time. Second call: end the rest."""
+        if self._hurried.is_set():
+            self._closing.set()
+        self._hurried.set()
+
+    async def run(self) -> None:
+        """Return once every job has ended, or has used up the time it got with its signal."""
+        drain_s = self._settings.drain_s
+        self._drained_at = asyncio.get_running_loop().time() + drain_s
+        logger.info("draining", extra={"jobs": len(self._jobs()), "longest_s": drain_s})
+        gone = asyncio.create_task(self._finish_jobs(), name="finish-jobs")
+        reporting = asyncio.create_task(self._report(), name="report-drain")
+        try:
+            await _first_of(gone, self._hurried, timeout_s=drain_s)
+            self._drained_at = asyncio.get_running_loop().time()
+            await self._send_away(gone)
+        finally:
+            await aio.cancel_and_wait(gone, reporting)
+
+    async def _finish_jobs(self) -> None:
+        try:
+            await self._server.finish_jobs()
+        except Exception:  # no error here may end running interviews
+            logger.exception("the end of the jobs cannot be waited for, their list is looked at")
+            while self._jobs():  # noqa: ASYNC110 - no event signals their end
+                await asyncio.sleep(_LOOK_EVERY_S)
+
+    async def _report(self) -> None:
+        while True:
+            await asyncio.sleep(_REPORT_EVERY_S)
+            left = {"jobs": len(self._jobs()), "left_s": round(self.left_s or 0.0)}
+            logger.info("still draining", extra=left | {"told_to_leave": len(self._told)})
+
+    async def _send_away(self, gone: asyncio.Task[None]) -> None:
+        loop = asyncio.get_running_loop()
+        busy_at = loop.time()
+        while not gone.done():
+            running = self._jobs()
+            busy_at = loop.time() if running else busy_at
+            if self._closing.is_set():
+                self._end([job for job in running if job not in self._ended])
+            elif waiting := [job for job in running if job not in self._told]:
+                await self._find_room(waiting)
+            if running and all(self._told.get(job, math.inf) <= loop.time() for job in running):
+                break  # every job got its signal and used up its time
+            if self._closing.is_set() and not running:
+                break
+            if loop.time() - busy_at > _GIVEN_TO_S:
+                logger.error("a job was taken and has no process: it is not waited for")
+                break
+            # Once `_closing` is set no further request can come: wait for `gone` or the timeout
+            # only.
+            changed = asyncio.Event() if self._closing.is_set() else self._closing
+            await _first_of(gone, changed, timeout_s=_LOOK_EVERY_S)
+
+    async def _find_room(self, waiting: list[str]) -> None:
+        loop = asyncio.get_running_loop()
+        if self._hopes_until is None:
+            self._hopes_until = loop.time() + SEAT_WAIT_S
+        others = await self._others()
+        seats = max(0, others.seats - self._promised()) if others is not None else 0
+        for job in waiting[:seats]:
+            self._on_the_way[job] = loop.time() + _SEEN_AFTER_S
+        budget_s = self._settings.budgets[State.CLOSING] + self._settings.cleanup_s
+        self._tell(HANDOVER_SIGNAL, waiting[:seats], budget_s)
+        if not (alone := waiting[seats:]):
+            return
+        keep = self._settings.no_successor == "keep"
+        if not keep and self._may_hope(others):
+            return
+        if not self._said_alone or not keep:
+            self._said_alone = True
+            logger.warning(
+                "no other worker takes these interviews: they %s",
+                "go on here" if keep else "are closed",
+                extra={"jobs": len(alone)},
+            )
+        if not keep:
+            self._end(alone)
+
+    def _may_hope(self, others: Others | None) -> bool:
+        """Return whether it is worth waiting for a free slot of another worker."""
+        if not (others.workers if others is not None else self._shared):
+            return False
+        if not self._said_hope:
+            self._said_hope = True
+            waits = {"longest_s": SEAT_WAIT_S}
+            logger.warning("no other worker is known to have a free slot, waiting", extra=waits)
+        return asyncio.get_running_loop().time() < (self._hopes_until or 0.0)
+
+    def _promised(self) -> int:
+        """Return the number of other workers' free slots that jobs on their way there will use."""
+        now = asyncio.get_running_loop().time()
+        for job in self._on_the_way.keys() & set(self._jobs()):
+            self._on_the_way[job] = now + _SEEN_AFTER_S
+        return sum(until > now for until in self._on_the_way.values())
+
+    def _end(self, jobs: list[str]) -> None:
+        budget_s = self._settings.hurried_closing_s + self._settings.cleanup_s
+        self._ended.update(jobs)
+        self._tell(SHUTDOWN_SIGNAL, jobs, budget_s)
+
+    def _tell(self, word: signal.Signals, jobs: list[str], within_s: float) -> None:
+        if not jobs:
+            return
+        what = "handing over running jobs" if word is HANDOVER_SIGNAL else "ending running jobs"
+        logger.info(what, extra={"jobs": len(jobs)})
+        until = asyncio.get_running_loop().time() + within_s
+        self._told.update(dict.fromkeys(jobs, until))
+        self._server.tell_jobs(word, jobs)
+
+
+async def _first_of(task: asyncio.Task[None], event: asyncio.Event, *, timeout_s: float) -> None:
+    """Return when the task is done, the event is set, or `timeout_s` seconds have passed."""
+    waiting = asyncio.create_task(event.wait(), name="wait")
+    try:
+        await asyncio.wait({task, waiting}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()

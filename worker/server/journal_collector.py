@@ -1,0 +1,261 @@
+"""Database work of the main process: migrating the schema, and ingesting journals of ended jobs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import os
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from states import JournalError
+from worker.aio.threads import in_thread
+from worker.config.settings import Settings
+from worker.journal.recovery import SHIPPED, ship_book
+from worker.resources.database import open_database
+from worker.store.database import Database
+from worker.store.errors import DatabaseError, DatabaseOperationFailed
+from worker.store.migrate import MIGRATE_BUDGET_S, MigrationChanged, SchemaDiffers, migrate
+
+logger = logging.getLogger(__name__)
+
+#: Seconds that a worker waits at its start for a database that may be unavailable.
+_START_BUDGET_S = 5.0
+_FIRST_RETRY_S = 1.0
+_LONGEST_RETRY_S = 30.0
+_DAY_S = 86_400.0
+#: Leftover journals in one batch.
+_AT_A_TIME = 500
+#: Seconds to finish running ingestion when the worker stops; the next worker ingests the rest.
+_STOP_BUDGET_S = 5.0
+
+
+class Bookkeeper:
+    """Migrates the schema and ingests journals into PostgreSQL, in the worker's main process.
+
+    An unavailable database does not stop the worker.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._database: Database | None = None
+        #: Set once the schema is one that this worker may write to.
+        self._ready = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        #: Journals of ended jobs that are not in the database yet, and since when each waits.
+        self._waiting: dict[str, float] = {}
+        self._tidying: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Migrate the database's schema: now, or in the background if the database is unavailable.
+
+        Does nothing without DATABASE_URL. Raises DatabaseUrlInvalid, and SchemaTooNew or
+        MigrationChanged if the database is available but this worker must not use it.
+        """
+        if not self._settings.database_url.get_secret_value():
+            return
+        self._database = await open_database(self._settings)
+        try:
+            await self._prepare(self._database)
+        except DatabaseError as error:
+            logger.warning("the database is not ready, going on without: %s", error)
+            self._spawn(self._prepare_later(self._database), "migrate-later")
+        except BaseException:
+            await self._database.aclose()
+            raise
+
+    @property
+    def is_away(self) -> bool:
+        """True while a database is configured but cannot be written to yet."""
+        return self._database is not None and not self._ready.is_set()
+
+    @property
+    def database(self) -> Database | None:
+        """The database, once this worker may write to it."""
+        return self._database if self._ready.is_set() else None
+
+    @property
+    def pool(self) -> tuple[int, int] | None:
+        """Connections in use, and all open connections; None without a database."""
+        use = self._database.use() if self._database is not None else None
+        return (use.connections - use.idle, use.connections) if use is not None else None
+
+    @property
+    def waiting(self) -> tuple[int, float]:
+        """Number of journals that wait for ingestion, and the longest wait in seconds."""
+        now = time.monotonic()
+        return len(self._waiting), max((now - since for since in self._waiting.values()), default=0)
+
+    def ship(
+        self,
+        job_id: str,
+        *,
+        exit_code: int | None,
+        after: Awaitable[None] | None = None,
+        then: Callable[[str], Awaitable[None]] | None = None,
+    ) -> None:
+        """Ingest the journal of a job whose process has ended, as soon as possible.
+
+        `after` is awaited first, so that another reader of the journal can finish before it is
+        moved. `then` is called with the job's id afterwards, even if the journal could not be
+        ingested.
+        """
+        self._spawn(self._ship_after(after, job_id, exit_code, then), f"ship-{job_id}")
+
+    def ship_leftovers(self) -> None:
+        """Ingest journals that earlier workers left on this machine. Running jobs are skipped."""
+        self._spawn(self._ship_leftovers(), "ship-leftovers")
+
+    def remove_old_journals(self) -> None:
+        """Remove ingested journals past their retention time: now, and once a day."""
+        self._tidying = asyncio.create_task(self._remove_old_journals(), name="old-journals")
+
+    async def aclose(self) -> None:
+        """Finish running ingestion within a few seconds, and close the database."""
+        if self._tidying is not None:
+            self._tidying.cancel()
+            self._tasks.add(self._tidying)
+        if self._tasks and self._ready.is_set():
+            await asyncio.wait(self._tasks, timeout=_STOP_BUDGET_S)
+        for task in tuple(self._tasks):
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        if self._database is not None:
+            await self._database.aclose()
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _prepare(self, database: Database) -> None:
+        # A ping tells within seconds whether a database answers. A migration may take minutes.
+        await database.ping(budget_s=_START_BUDGET_S)
+        await database.run("migrate", migrate, budget_s=MIGRATE_BUDGET_S)
+        self._ready.set()
+
+    async def _prepare_later(self, database: Database) -> None:
+        delay_s = _FIRST_RETRY_S
+        while not self._ready.is_set():
+            await asyncio.sleep(delay_s)
+            delay_s = min(delay_s * 2, _LONGEST_RETRY_S)
+            try:
+                await self._prepare(database)
+            except DatabaseError as error:
+                logger.warning("the database is still not ready: %s", error)
+            except (SchemaDiffers, MigrationChanged) as error:
+                logger.error("the database cannot be used, journals stay on disk: %s", error)
+                return
+        logger.info("the database is ready")
+
+    async def _remove_old_journals(self) -> None:
+        keep_s = self._settings.journal_keep_days * _DAY_S
+        tidy = partial(_remove_older, self._settings.journal_dir / SHIPPED, keep_s)
+        while True:
+            removed = await in_thread("old-journals", tidy)
+            if removed:
+                logger.info("old journals removed", extra={"journals": removed})
+            await asyncio.sleep(_DAY_S)
+
+    async def _ship_leftovers(self) -> None:
+        if self._database is None:
+            return
+        folder = self._settings.journal_dir
+        stayed: set[str] = set()
+        # In batches: there may be half a million.
+        while found := await in_thread("leftovers", partial(_journals, folder, stayed)):
+            for job_id in found:
+                self._waits(job_id)
+            for job_id in found:
+                await self._ship(job_id, None)
+            # Still there: journals of running jobs, and journals that the database refuses.
+            stayed.update(each for each in found if (folder / f"{each}.jsonl").exists())
+
+    async def _ship_after(
+        self,
+        after: Awaitable[None] | None,
+        job_id: str,
+        exit_code: int | None,
+        then: Callable[[str], Awaitable[None]] | None,
+    ) -> None:
+        try:
+            if after is not None:
+                await after
+        except Exception:  # ingest even if the reader failed, but not if cancelled
+            logger.exception("a journal is shipped that was not read to its end")
+        await self._ship(job_id, exit_code)
+        if then is not None:
+            try:
+                await then(job_id)
+            except DatabaseError as error:
+                logger.warning("nobody was sent after a job: %s", error)
+
+    async def _ship(self, job_id: str, exit_code: int | None) -> None:
+        path = self._settings.journal_dir / f"{job_id}.jsonl"
+        stays = False
+        self._waits(job_id)
+        try:
+            if self._database is not None and path.exists():
+                stays = await self._ship_now(self._database, path, exit_code)
+        finally:
+            if not stays:
+                self._waiting.pop(job_id, None)
+
+    def _waits(self, job_id: str) -> None:
+        """Count a journal as waiting since its last record, even one from before this worker."""
+        with contextlib.suppress(OSError):
+            age_s = time.time() - (self._settings.journal_dir / f"{job_id}.jsonl").stat().st_mtime
+            self._waiting.setdefault(job_id, time.monotonic() - max(0.0, age_s))
+
+    async def _ship_now(self, database: Database, path: Path, exit_code: int | None) -> bool:
+        """Ingest a journal, retrying for as long as needed. Return True if it must stay on disk."""
+        await self._ready.wait()
+        killed_by = -exit_code if exit_code is not None and exit_code < 0 else None
+        delay_s = _FIRST_RETRY_S
+        while True:
+            try:
+                await ship_book(database, path, exit_code=exit_code, signal=killed_by)
+            except DatabaseOperationFailed as error:
+                # A retry would fail again, and other journals are waiting.
+                logger.error("the database refuses a journal, which stays on disk: %s", error)
+                return True
+            except JournalError as error:
+                logger.error("a journal cannot be shipped, and stays where it is: %s", error)
+                return True
+            except (DatabaseError, SchemaDiffers) as error:
+                logger.warning("a journal waits for the database: %s", error)
+            except OSError as error:
+                logger.error("a journal was shipped and not put away: %s", error.strerror)
+                return False
+            else:
+                return False
+            await asyncio.sleep(delay_s)
+            delay_s = min(delay_s * 2, _LONGEST_RETRY_S)
+
+
+def _remove_older(folder: Path, age_s: float) -> int:
+    """Remove journals last written more than `age_s` seconds ago; return the number removed."""
+    removed, now = 0, time.time()
+    for path in folder.glob("*.jsonl"):
+        with contextlib.suppress(OSError):  # another worker on this machine may have removed it
+            if now - path.stat().st_mtime > age_s:
+                path.unlink()
+                removed += 1
+    return removed
+
+
+def _journals(folder: Path, but: set[str]) -> list[str]:
+    """Return up to `_AT_A_TIME` job ids with a journal in `folder`, except those in `but`."""
+    try:
+        with os.scandir(folder) as entries:
+            names = (entry.name for entry in entries if entry.name.endswith(".jsonl"))
+            jobs = (name.removesuffix(".jsonl") for name in names)
+            return list(itertools.islice((each for each in jobs if each not in but), _AT_A_TIME))
+    except OSError:
+        return []

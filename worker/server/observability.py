@@ -1,0 +1,182 @@
+"""The worker's HTTP server, and the status that it reports."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import importlib.metadata
+import shutil
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from livekit.agents.utils import aio
+
+from worker.aio.threads import in_thread
+from worker.livekit_api.webhooks import PATH as WEBHOOKS_PATH
+from worker.livekit_api.webhooks import Webhooks
+from worker.telemetry import catalog
+from worker.telemetry.http import TelemetryServer
+from worker.telemetry.job_observer import Observer
+from worker.telemetry.worker_status import NAMES, WorkerStatus
+
+if TYPE_CHECKING:
+    from livekit.agents.ipc.proc_pool import ProcPool
+
+    from worker.config.settings import Settings
+    from worker.server.journal_collector import Bookkeeper
+    from worker.server.readiness import Readiness
+
+
+#: Seconds between two checks of the disk.
+_DISK_EVERY_S: Final = 5.0
+
+
+class PortTaken(Exception):
+    """Raised when the worker's HTTP port is in use."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self.host = host
+        self.port = port
+        super().__init__(
+            f"{host}:{port} is in use; set INTERVIEW_HTTP_PORT to a free port (0 takes any)"
+        )
+
+
+class HostUnusable(Exception):
+    """Raised when the address of the worker's HTTP server cannot be bound."""
+
+    def __init__(self, host: str, why: str) -> None:
+        super().__init__(f"cannot bind INTERVIEW_HTTP_HOST={host}: {why}")
+
+
+class Observation:
+    """Watches one worker's jobs, and serves its status, metrics and jobs over HTTP.
+
+    Args:
+        settings: The address to bind, and the slots.
+        readiness: The reasons why no job can run, if any.
+        books: The worker's access to the database.
+        connected: Returns whether the worker is registered with LiveKit.
+        busy: Returns the number of slots in use.
+        load: Returns the load that is reported to LiveKit.
+        drain_left_s: Returns the seconds that running interviews still have; None before the drain.
+        on_room: Called with a room in which, according to LiveKit's webhooks, a participant joined
+            or left. Returns False if the room cannot be checked now.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        readiness: Readiness,
+        books: Bookkeeper,
+        *,
+        connected: Callable[[], bool],
+        busy: Callable[[], int],
+        load: Callable[[], float],
+        drain_left_s: Callable[[], float | None] = lambda: None,
+        on_room: Callable[[str], bool] = lambda room: False,
+    ) -> None:
+        self._settings = settings
+        self._readiness = readiness
+        self._books = books
+        self._connected = connected
+        self._busy = busy
+        self._load = load
+        self._drain_left_s = drain_left_s
+        self._pool: ProcPool | None = None
+        self._started = False
+        #: Set while the database's schema is migrated, before anything else.
+        self.opening_books = False
+        #: Set once the worker was asked to stop.
+        self.draining = False
+        self.observer = Observer(
+            settings.journal_dir, version=importlib.metadata.version("interview-worker")
+        )
+        self._server = self._make_server(on_room)
+        self._journals = settings.journal_dir
+        self._disk_free: float | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def _make_server(self, on_room: Callable[[str], bool]) -> TelemetryServer:
+        settings = self._settings
+        webhooks = Webhooks(
+            settings.livekit_api_key,
+            settings.livekit_api_secret.get_secret_value(),
+            on_room=on_room,
+            on_event=partial(self.observer.metrics.count, catalog.WEBHOOKS),
+        )
+        return TelemetryServer(
+            self.observer,
+            self.status,
+            token=settings.http_token.get_secret_value(),
+            posts={WEBHOOKS_PATH: webhooks.handle},
+        )
+
+    async def start(self) -> None:
+        """Start the HTTP server, and follow the journals. Raises PortTaken and HostUnusable."""
+        host, port = self._settings.http_host, self._settings.http_port
+        try:
+            await self._server.start(host, port)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise PortTaken(host, port) from error
+            raise HostUnusable(host, error.strerror or type(error).__name__) from error
+        self._tasks = [
+            asyncio.create_task(self.observer.run(), name="follow-journals"),
+            asyncio.create_task(self._watch_disk(), name="watch-disk"),
+        ]
+
+    async def aclose(self) -> None:
+        """Stop the HTTP server and the background tasks."""
+        await aio.cancel_and_wait(*self._tasks)
+        await self._server.aclose()
+
+    def watch(self, pool: ProcPool) -> None:
+        """Observe the job launches of a pool. Call it before the pool has created a process."""
+        self._pool = pool
+        pool.on("process_job_launched", self._on_launched)
+
+    def _on_launched(self, proc: Any) -> None:
+        if (running := proc.running_job) is not None:
+            self.observer.job_given(running.job.id, running.job.room.name)
+
+    def status(self) -> WorkerStatus:
+        """Return the worker's current status, including what it waits for."""
+        waiting = [(NAMES[each.cause], each.message) for each in self._readiness.reasons()]
+        if not self._connected():
+            waiting.insert(0, ("livekit", "LiveKit does not know this worker now"))
+        if self.opening_books:
+            waiting.append(("database", "the schema is being brought up to date"))
+        self._started = self._started or not waiting
+        journals, lag_s = self._books.waiting
+        busy = self._busy()
+        return WorkerStatus(
+            started=self._started,
+            waiting_on=tuple(waiting),
+            without=("database",) if self._books.is_away and not self.opening_books else (),
+            draining=self.draining,
+            drain_left_s=self._drain_left_s(),
+            slots=self._settings.slots,
+            slots_used=busy,
+            load=self._load(),
+            warm_processes=self._warm(),
+            pool=self._books.pool,
+            journals_waiting=journals,
+            shipping_lag_s=lag_s,
+            disk_free_bytes=self._disk_free,
+        )
+
+    def _warm(self) -> int:
+        processes = self._pool.processes if self._pool is not None else []
+        return sum(each.started and each.running_job is None for each in processes)
+
+    async def _watch_disk(self) -> None:
+        """Poll the free disk space in a thread: a disk that hangs must block nothing else."""
+        while True:
+            try:
+                usage = await in_thread("disk", partial(shutil.disk_usage, self._journals))
+                self._disk_free = float(usage.free)
+            except OSError:
+                self._disk_free = None
+            await asyncio.sleep(_DISK_EVERY_S)

@@ -1,0 +1,176 @@
+"""Readiness of this worker to run a job, and the reasons if it is not ready.
+
+A worker that is not ready must not take a job: LiveKit then asks another worker, or the dispatch is
+tried again, and the candidate does not wait in a room without a working interviewer. An unavailable
+database is no reason, since the plan comes with the dispatch and the journal keeps the turns.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from worker.aio.threads import in_thread
+from worker.telemetry.worker_status import Cause
+
+logger = logging.getLogger(__name__)
+
+#: Seconds between two checks of the disk and of the providers.
+PROBE_EVERY_S = 5.0
+#: Seconds after which a disk that has not answered counts as not writable.
+_PROBE_BUDGET_S = 5.0
+#: Bytes that must fit on the disk: about the journal of a long interview.
+_PROBE_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotReady:
+    """One reason to take no job: its cause, and a readable sentence without personal data."""
+
+    cause: Cause
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.cause}: {self.message}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signs:
+    """Results of the last checks. A field is None if its part works, else the problem."""
+
+    #: `hearing` is STT (from the candidate), `speaking` is TTS (to the candidate).
+    hearing: str | None = None
+    speaking: str | None = None
+    writing: str | None = None
+    set_up: str | None = None
+
+
+def decide(signs: Signs) -> tuple[NotReady, ...]:
+    """Return every reason to take no job; empty if a job could run, even degraded.
+
+    One direction of speech is enough for an interview: the candidate types, or reads.
+    """
+    found: list[NotReady] = []
+    if signs.set_up is not None:
+        found.append(NotReady(cause=Cause.SET_UP_FAILED, message=signs.set_up))
+    if signs.hearing is not None and signs.speaking is not None:
+        message = f"{signs.hearing}; {signs.speaking}"
+        found.append(NotReady(cause=Cause.NO_SPEECH, message=message))
+    if signs.writing is not None:
+        found.append(NotReady(cause=Cause.CANNOT_WRITE, message=signs.writing))
+    return tuple(found)
+
+
+#: Returns the problem of STT and the problem of TTS, None for each that works. Callable in any
+#: thread.
+SpeechProbe = Callable[[], tuple[str | None, str | None]]
+
+
+class Readiness:
+    """Checks readiness every few seconds, keeps the result, and reports every change.
+
+    `on_change` is called on the event loop whenever the reasons have changed.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        speech: SpeechProbe = lambda: (None, None),
+        on_change: Callable[[], None] = lambda: None,
+        probe_every_s: float = PROBE_EVERY_S,
+    ) -> None:
+        self._folder = folder
+        self._speech = speech
+        self._on_change = on_change
+        self._probe_every_s = probe_every_s
+        self._signs = Signs()
+        self._reasons: tuple[NotReady, ...] = ()
+        self._probing: asyncio.Task[Signs] | None = None
+
+    def reasons(self) -> tuple[NotReady, ...]:
+        """Return the reasons to take no job now; empty if jobs are taken. Works in any thread."""
+        return self._reasons
+
+    def set_up_failed(self, why: str) -> None:
+        """Note that no process could be prepared for a job."""
+        self._judge(replace(self._signs, set_up=why))
+
+    def set_up_works(self) -> None:
+        """Note that a process was prepared."""
+        self._judge(replace(self._signs, set_up=None))
+
+    async def watch(self) -> None:
+        """Check periodically until cancelled."""
+        try:
+            while True:
+                await self.look()
+                await asyncio.sleep(self._probe_every_s)
+        finally:
+            if self._probing is not None:
+                self._probing.cancel()
+
+    async def look(self) -> None:
+        """Check the disk and the providers once, in at most five seconds."""
+        # Only one probe runs at a time, so that a disk that hangs (NFS) gets no further ones.
+        if self._probing is None:
+            probe = in_thread("readiness", self._probe)
+            self._probing = asyncio.create_task(probe, name="readiness-probe")
+        done, _ = await asyncio.wait({self._probing}, timeout=_PROBE_BUDGET_S)
+        if not done:
+            hangs = f"the disk of {self._folder} does not answer"
+            self._judge(replace(self._signs, writing=hangs))
+            return
+        probed, self._probing = self._probing, None
+        try:
+            seen = probed.result()
+        except Exception:  # a failed check says nothing about readiness
+            logger.exception("readiness is as it was: looking failed")
+            return
+        self._judge(replace(seen, set_up=self._signs.set_up))
+
+    def _probe(self) -> Signs:
+        hearing, speaking = self._speech()
+        return Signs(hearing=hearing, speaking=speaking, writing=write_probe(self._folder))
+
+    def _judge(self, signs: Signs) -> None:
+        self._signs, reasons = signs, decide(signs)
+        before, self._reasons = self._reasons, reasons
+        if reasons == before:
+            return
+        for reason in reasons:
+            if reason not in before:
+                logger.error("no job is taken: %s", reason, extra={"cause": reason.cause})
+        if not reasons:
+            logger.info("jobs are taken again")
+        self._on_change()
+
+
+def write_probe(folder: Path) -> str | None:
+    """Write and sync a file in `folder` as a job would its journal; return the problem or None.
+
+    Blocks for as long as the disk does.
+    """
+    probe = folder / f".probe-{os.getpid()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        try:
+            _write_all(descriptor, bytes(_PROBE_BYTES))
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+            probe.unlink(missing_ok=True)
+    except OSError as error:
+        return f"cannot write to {folder} ({error.strerror or type(error).__name__})"
+    return None
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]

@@ -1,0 +1,34 @@
+"""Availability of STT and TTS on this worker, as far as it is known without loading models."""
+
+from __future__ import annotations
+
+from worker.config.providers import ProviderSettings
+from worker.fallback.shared_breaker import Breaker
+from worker.speech import local_models
+
+
+def speech_problems(settings: ProviderSettings, breaker: Breaker) -> tuple[str | None, str | None]:
+    """Return the problem of STT and the problem of TTS; None for each that a provider can do.
+
+    Reads files, so it must not run on an event loop. Local models that are installed and do not
+    load are found by the set-up of a process (worker/job/entrypoint.py).
+    """
+    return _problem(settings, breaker, "stt"), _problem(settings, breaker, "tts")
+
+
+def _problem(settings: ProviderSettings, breaker: Breaker, kind: str) -> str | None:
+    problems = []
+    for name in settings.usable(kind):
+        problem = local_models.available() if name == "local" else _away(breaker, kind, name)
+        if problem is None:
+            return None
+        problems.append(f"{kind} by {name}: {problem}")
+    return ", ".join(problems)
+
+
+def _away(breaker: Breaker, kind: str, name: str) -> str | None:
+    """Return why all jobs skip a provider; None if it is healthy or its cool-down is over."""
+    record = breaker.read(kind, name)
+    if record is None or record.ready or record.until <= breaker.clock():
+        return None
+    return record.reason

@@ -1,0 +1,301 @@
+"""The worker: runs livekit's AgentServer, and everything that accompanies it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import os
+import signal
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from livekit.agents.utils import aio
+
+from worker import faults
+from worker.config.settings import Settings
+from worker.continuity.service import Continuity
+from worker.fallback.shared_breaker import provider_breaker
+from worker.job import entrypoint
+from worker.job.signals import SHUTDOWN_SIGNAL
+from worker.livekit_api.client import LiveKitLost, check_livekit
+from worker.server.admission import Slots
+from worker.server.agent_server import JobServer
+from worker.server.drain import Departure
+from worker.server.journal_collector import Bookkeeper
+from worker.server.observability import Observation
+from worker.server.process_pool import SetUps
+from worker.server.readiness import Readiness
+from worker.server.speech_health import speech_problems
+from worker.telemetry import catalog
+
+if TYPE_CHECKING:
+    from livekit.agents.ipc.proc_pool import ProcPool
+
+logger = logging.getLogger(__name__)
+
+#: Address of the framework's own HTTP server, which cannot be turned off and is not used.
+_FRAMEWORKS_HOST, _FRAMEWORKS_PORT = "127.0.0.1", 0
+#: Seconds for a process to say goodbye and end (15), to ingest the remaining journals (5), to close
+#: the database (5), to inform the other workers (2), plus a margin.
+_LAST_STEPS_S = 35.0
+
+
+class Worker:
+    """One worker. `run` returns when it has drained and stopped.
+
+    Args:
+        settings: Complete, and in the environment: jobs read theirs from there.
+        on_stop: Called once the jobs have ended, with the hard shutdown deadline in seconds.
+    """
+
+    def __init__(
+        self, settings: Settings, *, on_stop: Callable[[float], None] = lambda _: None
+    ) -> None:
+        self._settings = settings
+        self._on_stop = on_stop
+        self._stopping = asyncio.Event()
+        self._books = Bookkeeper(settings)
+        #: The reasons why no job can run, if any.
+        self.readiness = Readiness(
+            settings.journal_dir,
+            speech=partial(speech_problems, settings, provider_breaker(settings)),
+            on_change=self._on_readiness,
+        )
+        self._set_ups = SetUps(self.readiness)
+        self._continuity = Continuity(
+            settings,
+            lambda: self._books.database,
+            jobs=lambda: dict.fromkeys(self.slots.accepted) | self.server.job_pids,
+            seats=lambda: self.slots.seats if self.server.connected else None,
+            on_sent=partial(self._count, catalog.SENT_AGAIN),
+        )
+        #: The slots in use, and the free slots.
+        self.slots = Slots(
+            settings.slots,
+            running=self._running_jobs,
+            unable=self._unable,
+            stopping=self._stopping.is_set,
+            on_taken=self._continuity.dispatch_taken,
+            on_refused=partial(self._count, catalog.JOBS_REFUSED),
+        )
+        #: Strong references until the tasks are done: the event loop keeps only weak ones.
+        self._telling: set[asyncio.Task[None]] = set()
+        self.observation = self._make_observation()
+        self.server = self._make_server()
+        others = self._continuity.presence.others
+        self._departure = Departure(settings, self.server, jobs=self._running_jobs, others=others)
+        #: Set once LiveKit has accepted the worker's registration.
+        self.registered = asyncio.Event()
+
+    def _make_observation(self) -> Observation:
+        return Observation(
+            self._settings,
+            self.readiness,
+            self._books,
+            connected=lambda: self.server.connected,
+            busy=lambda: len(self.slots.busy),
+            load=self.slots.load,
+            drain_left_s=lambda: self._departure.left_s,
+            on_room=self._continuity.room_changed,
+        )
+
+    def _make_server(self) -> JobServer:
+        settings = self._settings
+        # The framework would preload its end-of-turn model (244 MB). worker/job/preload.py loads
+        # the model if a setting names it.
+        os.environ.setdefault("LIVEKIT_AGENTS_PRELOAD_LOCAL_INFERENCE", "0")
+        server = JobServer(
+            takes_jobs=lambda: not self.readiness.reasons(),
+            on_pool=self._on_pool,
+            ws_url=settings.livekit_url,
+            api_key=settings.livekit_api_key,
+            api_secret=settings.livekit_api_secret.get_secret_value(),
+            host=_FRAMEWORKS_HOST,
+            port=_FRAMEWORKS_PORT,
+            num_idle_processes=settings.idle_processes,
+            shutdown_process_timeout=settings.cleanup_s,
+            drain_timeout=settings.drain_s,
+            # With a threshold the framework recalculates the number of idle processes from the load
+            # twice a second, and takes two accepts in flight for a full worker. `Slots` counts
+            # slots instead.
+            load_threshold=math.inf,
+            load_fnc=self.slots.load,
+            setup_fnc=entrypoint.set_up,
+            preload_modules=["worker.job.preload"],
+        )
+        server.rtc_session(
+            entrypoint.entrypoint, agent_name=settings.agent_name, on_request=self.slots.on_request
+        )
+        server.on("worker_registered", lambda *_: self._on_registered())
+        return server
+
+    def _on_pool(self, pool: ProcPool) -> None:
+        self._set_ups.watch(pool)
+        self.observation.watch(pool)
+
+    def _unable(self) -> tuple[str, str] | None:
+        """Return why no job can run, as one word and as a sentence; None if jobs can run."""
+        reasons = self.readiness.reasons()
+        return (reasons[0].cause, "; ".join(map(str, reasons))) if reasons else None
+
+    def _count(self, figure: catalog.Figure, label: str) -> None:
+        self.observation.observer.metrics.count(figure, label)
+
+    def _on_registered(self) -> None:
+        self.registered.set()
+        self._continuity.presence.changed()
+
+    def _on_readiness(self) -> None:
+        self._continuity.presence.changed()
+        self._tell_livekit()
+
+    def _tell_livekit(self) -> None:
+        if self.registered.is_set():
+            telling = asyncio.create_task(self.server.tell_status(), name="tell-status")
+            self._telling.add(telling)
+            telling.add_done_callback(self._telling.discard)
+
+    # --- the life of the worker -------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Check LiveKit, prepare the database, serve, drain, stop.
+
+        Raises LiveKitError (unreachable, key refused, no URL, or permanently lost while serving),
+        PortTaken, HostUnusable, and SchemaTooNew.
+        """
+        self._arm_faults()
+        await self.observation.start()
+        try:
+            await self._run()
+        finally:
+            await self.observation.aclose()
+
+    async def _run(self) -> None:
+        await self._reach_livekit()
+        self._install_signals()
+        self.observation.opening_books = True
+        if not await self._unless_stopped(self._books.open()):
+            self._on_stop(_LAST_STEPS_S)
+            await self._books.aclose()
+            return
+        self.observation.opening_books = False
+        watching = asyncio.create_task(self.readiness.watch(), name="readiness")
+        self._continuity.start()
+        serving = asyncio.create_task(self._serve(), name="agent-server")
+        stopping = asyncio.create_task(self._stopping.wait(), name="stop-signal")
+        # `worker_started` is emitted after the pool exists.
+        self.server.on("worker_started", self._watch_processes)
+        try:
+            await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if not serving.done():
+                await self._departure.run()
+            await self._stop(serving)
+        finally:
+            stopping.cancel()
+            await aio.cancel_and_wait(watching)
+            await self._continuity.aclose()
+            await self._books.aclose()
+
+    def _arm_faults(self) -> None:
+        chosen = self._settings.faults_to_set()
+        faults.arm(chosen)
+        if chosen:
+            told = "; ".join(map(str, chosen))
+            logger.warning("faults are set, and interviews will break: %s", told)
+
+    async def _reach_livekit(self) -> None:
+        settings = self._settings
+        await check_livekit(
+            settings.livekit_url,
+            settings.livekit_api_key,
+            settings.livekit_api_secret.get_secret_value(),
+            budget_s=settings.livekit_start_budget_s,
+        )
+
+    async def _unless_stopped(self, step: Coroutine[Any, Any, None]) -> bool:
+        """Run a step of the start; return False if the worker is asked to stop during the step."""
+        doing = asyncio.create_task(step, name="start")
+        stopping = asyncio.create_task(self._stopping.wait(), name="stop-signal")
+        try:
+            await asyncio.wait({doing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if doing.done():
+                await doing
+                return True
+            await aio.cancel_and_wait(doing)
+            return False
+        finally:
+            stopping.cancel()
+
+    async def _serve(self) -> None:
+        await self.server.run()
+
+    def _install_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+        # SIGHUP: a terminal was closed. It never counts as the second call, because systemd's
+        # SendSIGHUP sends it right after SIGTERM. Under nohup it stays ignored.
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            loop.add_signal_handler(signal.SIGHUP, self._begin_to_stop)
+
+    def stop(self) -> None:
+        """First call: drain. Second: hand over the running interviews now. Third: end them."""
+        if self._stopping.is_set():
+            self._departure.hurry()
+        self._begin_to_stop()
+
+    def _begin_to_stop(self) -> None:
+        self._stopping.set()
+        self.observation.draining = True
+        self._continuity.presence.changed()
+
+    async def _stop(self, serving: asyncio.Task[None]) -> None:
+        """End the jobs that still run, close the server, and raise what it failed with."""
+        self._set_ups.stop()
+        if serving.done():  # the server ended on its own; its jobs continue
+            goodbye_s = self._settings.hurried_closing_s + self._settings.cleanup_s
+            await self.server.end_jobs(SHUTDOWN_SIGNAL, within_s=goodbye_s)
+        # Time for processes that ignore the request to end, and then do not exit.
+        self._on_stop(2 * self._settings.cleanup_s + _LAST_STEPS_S)
+        await self.server.aclose()
+        try:
+            await serving
+        except RuntimeError as error:
+            # The framework raises this once it has given up connecting (16 times, about 130 s).
+            raise LiveKitLost(self._settings.livekit_url) from error
+
+    def _running_jobs(self) -> list[str]:
+        return [info.job.id for info in self.server.active_jobs]
+
+    # --- after a process has ended ----------------------------------------------------------------
+
+    def _watch_processes(self) -> None:
+        self.server._proc_pool.on("process_closed", self._on_process_closed)
+        self._books.ship_leftovers()
+        self._books.remove_old_journals()
+
+    def _on_process_closed(self, proc: Any) -> None:
+        job = proc.running_job
+        if job is None:
+            return
+        code = proc.exitcode
+        killed_by = -code if code is not None and code < 0 else None
+        level = logging.INFO if code == 0 else logging.ERROR
+        logger.log(
+            level,
+            "job process ended",
+            extra={
+                "job_id": job.job.id,
+                "room": job.job.room.name,
+                "exit_code": code,
+                "signal": killed_by,
+            },
+        )
+        gone = self.observation.observer.job_gone(job.job.id, code)
+        then = self._continuity.job_gone
+        self._books.ship(job.job.id, exit_code=code, after=gone, then=then)
+        # The framework's next report may be 2.5 s away. Until LiveKit knows of the free slot, it
+        # drops dispatches for this worker.
+        self._tell_livekit()

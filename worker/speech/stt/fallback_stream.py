@@ -1,0 +1,297 @@
+"""STT stream for one speaker over a fallback chain: a change of provider loses no speech."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from enum import Enum, auto
+from typing import Any
+
+from livekit import rtc
+from livekit.agents import APIConnectionError, stt, vad
+from livekit.agents.types import APIConnectOptions
+from livekit.agents.utils import aio
+
+from worker import faults
+from worker.aio.timeouts import bounded
+from worker.fallback.chain import ProviderChain
+from worker.fallback.failure import failure_of
+from worker.speech.stt.pending_speech import SpeechWatch
+from worker.speech.stt.provider_stream import Ear
+from worker.speech.stt.round_robin import Choice, Round
+
+logger = logging.getLogger(__name__)
+
+#: Sample rate (hertz) sent to every provider: what speech models and telephony speech need.
+_SAMPLE_RATE = 16_000
+#: Seconds after which a stream counts as stable. If it fails later, the same provider is reopened.
+_STEADY_S = 10.0
+#: Backoff in seconds before the whole chain is asked again: first value, doubled up to the limit.
+_FIRST_PAUSE_S = 0.5
+_LONGEST_PAUSE_S = 15.0
+#: Seconds of the current speech that a provider must have received before it is blamed for
+#: giving no transcript of it.
+_FAIR_S = 0.5
+#: Seconds without speech after which a preferred provider may take over. Longer than the silence
+#: that ends a turn, so that the change happens between turns.
+_QUIET_S = 2.0
+#: Timeout in seconds for closing a stream. The plugin takes 10 s on a half-open connection.
+_CLOSE_S = 5.0
+#: Seconds that the end of this stream waits for provider streams to close. It does not wait for
+#: slower ones.
+_LAST_CLOSE_S = 1.0
+#: Clock resolution in seconds.
+_EARLY_S = 0.001
+#: Seconds to wait for the provider's last events once the audio has ended.
+_LAST_WORDS_S = 5.0
+
+_DELIVERED = (
+    stt.SpeechEventType.INTERIM_TRANSCRIPT,
+    stt.SpeechEventType.PREFLIGHT_TRANSCRIPT,
+    stt.SpeechEventType.FINAL_TRANSCRIPT,
+)
+
+
+class _Outcome(Enum):
+    """Reason to stop using the current provider's stream."""
+
+    #: The audio has ended, and no transcript is outstanding.
+    DONE = auto()
+    #: The stream raised an error, or ended before the audio did.
+    BROKE = auto()
+    #: The stream failed, not permanently, after it had been stable.
+    BROKE_OFF = auto()
+    #: There was speech, and no transcript arrived in time.
+    DEAF = auto()
+    #: A preferred provider is available again, and the candidate is silent.
+    RELIEVED = auto()
+
+
+class ChainStream(stt.RecognizeStream):
+    """STT stream over the fallback chain. It does not fail while audio arrives."""
+
+    def __init__(
+        self,
+        owner: stt.STT[Any],
+        chain: ProviderChain[stt.STT[Any]],
+        detector: vad.VAD | None,
+        *,
+        patience_s: float,
+        closing: set[asyncio.Task[None]],
+        conn_options: APIConnectOptions,
+    ) -> None:
+        super().__init__(stt=owner, conn_options=conn_options, sample_rate=_SAMPLE_RATE)
+        self._chain = chain
+        self._patience_s = patience_s
+        self._news = asyncio.Event()
+        self._hope = asyncio.Event()
+        self._watch = SpeechWatch(detector, self._news.set)
+        self._round = Round(chain)
+        self._ear: Ear | None = None
+        #: When the newest provider stream was opened (event loop time).
+        self._asked_at = float("-inf")
+        #: When the audio ended (event loop time); None before that.
+        self._ended_at: float | None = None
+        #: True after START_OF_SPEECH was emitted, until its END_OF_SPEECH is.
+        self._announced = False
+        self._newest_end: stt.SpeechEvent | None = None
+        # Owned by ChainSTT: this stream may end before the last provider stream has closed.
+        self._closing = closing
+
+    async def _run(self) -> None:
+        self._chain.on_recovered.add(self._on_recovered)
+        reading = asyncio.create_task(self._read(), name="stt-read")
+        try:
+            await self._listen()
+        finally:
+            self._chain.on_recovered.discard(self._on_recovered)
+            await aio.cancel_and_wait(reading)
+            await self._watch.aclose()
+            if self._closing:
+                await asyncio.wait(self._closing, timeout=_LAST_CLOSE_S)
+
+    async def _listen(self) -> None:
+        """Use one provider after another until the audio has ended."""
+        pause_s = _FIRST_PAUSE_S
+        choice: Choice | None = None
+        while True:
+            choice = choice or self._round.choose()
+            if choice is None:
+                forgiven = self._round.over(self._watch.stretch)
+                if forgiven:
+                    self._watch.forgive(self._asked_at)
+                    self._end_announced()
+                if self._ended_at is not None:
+                    return
+                if not forgiven:
+                    await self._pause(pause_s)
+                    pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+                continue
+            began = asyncio.get_running_loop().time()
+            outcome = await self._listen_by(choice)
+            if outcome is _Outcome.DONE:
+                return
+            if asyncio.get_running_loop().time() - began > _STEADY_S:
+                pause_s = _FIRST_PAUSE_S
+            if outcome is _Outcome.RELIEVED:
+                self._round.restart()
+            choice = choice if outcome is _Outcome.BROKE_OFF else None
+
+    async def _listen_by(self, choice: Choice) -> _Outcome:
+        """Use one provider until its stream ends, fails or has to be replaced."""
+        name, engine = choice
+        ear: Ear | None = None
+        pump: asyncio.Task[None] | None = None
+        began = asyncio.get_running_loop().time()
+        try:
+            ear = self._open(name, engine)
+            pump = asyncio.create_task(self._pump(ear), name=f"listen-{name}")
+            pump.add_done_callback(lambda _: self._news.set())
+            outcome = await self._attend(ear, pump)
+        except Exception as error:  # a plugin may raise anything; listening must continue
+            failure = failure_of(error)
+            if asyncio.get_running_loop().time() - began > _STEADY_S and not failure.for_good:
+                logger.info("speech to text by %s broke off, and is opened again", name)
+                self._chain.fault(name, failure.reason)
+                return _Outcome.BROKE_OFF
+            self._chain.failed(name, error)
+            return _Outcome.BROKE
+        else:
+            if outcome is _Outcome.DEAF:
+                self._round.suspect(choice, late=ear.late and not ear.gave_text)
+            return outcome
+        finally:
+            self._ear = None
+            if ear is not None:
+                self._close_aside(ear, pump)
+
+    def _open(self, name: str, engine: stt.STT[Any]) -> Ear:
+        heard_at = self.start_time_offset + max(0.0, time.time() - self.start_time)
+        ear = Ear(name, engine, self._watch, heard_at=heard_at)
+        if ear.late:
+            logger.info("speech to text by %s is given what was said before", name)
+        if self._ended_at is not None:
+            ear.end_input()
+        self._ear, self._asked_at = ear, ear.opened_at
+        return ear
+
+    async def _attend(self, ear: Ear, pump: asyncio.Task[None]) -> _Outcome:
+        """Wait for a reason to stop using the stream. Raises what the provider raised."""
+        while True:
+            self._news.clear()
+            if pump.done():
+                pump.result()
+                if self._ended_at is None:
+                    raise APIConnectionError("the stream ended while there was audio to come")
+                return _Outcome.DEAF if self._watch.owed else _Outcome.DONE
+            # The event loop may wake slightly before the requested time.
+            now = asyncio.get_running_loop().time() + _EARLY_S
+            factor = self._round.patience_factor(self._watch.stretch)
+            deaf_at = ear.patience_ends(self._patience_s * factor)
+            if deaf_at is not None and deaf_at <= now:
+                return _Outcome.DEAF
+            relief_at = self._relief_at(ear)
+            if relief_at is not None and relief_at <= now:
+                return _Outcome.RELIEVED
+            done_at = None if self._ended_at is None else self._ended_at + _LAST_WORDS_S
+            if deaf_at is None and done_at is not None and done_at <= now:
+                return _Outcome.DONE
+            moments = [at for at in (deaf_at, relief_at, done_at) if at is not None and at > now]
+            await _wait(self._news, min(moments, default=None))
+
+    def _relief_at(self, ear: Ear) -> float | None:
+        """Return when a preferred provider may take over (event loop time); None if none may."""
+        busy = self._watch.owed or self._round.open or self._ended_at is not None
+        if busy or ear.name == self._chain.names[0] or not self._chain.has_better(ear.name):
+            return None
+        return max(self._watch.ended_at, ear.text_at) + _QUIET_S
+
+    async def _read(self) -> None:
+        """Read the input and forward it to the current provider stream."""
+        async for item in self._input_ch:
+            if isinstance(item, rtc.AudioFrame):
+                self._watch.push(item)
+                if self._ear is not None:
+                    self._ear.push(item)
+            elif self._ear is not None:
+                self._ear.flush()
+        self._ended_at = asyncio.get_running_loop().time()
+        self._watch.end_of_audio()
+        if self._ear is not None:
+            self._ear.end_input()
+        self._news.set()
+        self._hope.set()
+
+    async def _pump(self, ear: Ear) -> None:
+        async for event in faults.through("stt", ear.stream, ear.name):
+            if self._ear is ear:
+                self._take(ear, event)
+
+    def _take(self, ear: Ear, event: stt.SpeechEvent) -> None:
+        """Forward an event. START and END_OF_SPEECH look as if one provider had sent them all."""
+        if event.type in _DELIVERED and event.alternatives and event.alternatives[0].text:
+            ear.text_at = asyncio.get_running_loop().time()
+            final = event.type is stt.SpeechEventType.FINAL_TRANSCRIPT
+            same_speech = self._watch.began_at + _FAIR_S <= ear.opened_at
+            self._round.text_from(ear.name, final=final, same_speech=same_speech)
+            if final:
+                self._watch.understood(ear.covers(event))
+            self._news.set()
+        elif event.type is stt.SpeechEventType.START_OF_SPEECH:
+            if self._announced:
+                return
+            self._announced = True
+        elif event.type is stt.SpeechEventType.END_OF_SPEECH:
+            self._end_announced(event)
+            return
+        self._event_ch.send_nowait(event)
+
+    def _end_announced(self, event: stt.SpeechEvent | None = None) -> None:
+        if self._announced:
+            self._announced = False
+            end = event or stt.SpeechEvent(stt.SpeechEventType.END_OF_SPEECH)
+            self._newest_end = end
+            self._event_ch.send_nowait(end)
+
+    def end_speech(self) -> None:
+        """Emit END_OF_SPEECH if START_OF_SPEECH was emitted without it."""
+        if not self._event_ch.closed:
+            self._end_announced()
+
+    def repeat_end_of_speech(self) -> None:
+        """Emit the newest END_OF_SPEECH again, unless speech has begun since."""
+        if self._newest_end is not None and not (self._announced or self._event_ch.closed):
+            self._event_ch.send_nowait(self._newest_end)
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait while no provider is available. The audio is kept for the next one."""
+        self._end_announced()
+        self._hope.clear()
+        if self._ended_at is None:
+            await _wait(self._hope, asyncio.get_running_loop().time() + seconds)
+
+    def _on_recovered(self) -> None:
+        self._news.set()
+        self._hope.set()
+
+    def _close_aside(self, ear: Ear, pump: asyncio.Task[None] | None) -> None:
+        """Close a provider stream in the background while the next one already listens."""
+
+        async def close() -> None:
+            with contextlib.suppress(Exception):  # the stream is no longer used
+                await bounded(ear.stream.aclose(), _CLOSE_S)
+
+        if pump is not None:
+            pump.cancel()
+        task = asyncio.create_task(close(), name=f"close-{ear.name}")
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+
+async def _wait(event: asyncio.Event, until: float | None) -> None:
+    """Wait for an event, at most until the event loop time `until`; None means no limit."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout_at(until):
+            await event.wait()

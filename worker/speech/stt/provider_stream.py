@@ -1,0 +1,100 @@
+"""One provider's open speech-to-text stream, as the fallback chain uses it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Any
+
+from livekit import rtc
+from livekit.agents import stt
+from livekit.agents.types import APIConnectOptions
+
+from worker.speech.stt.pending_speech import SpeechWatch
+
+#: Connect timeout in seconds: the candidate may be waiting for a reply. No retries, because the
+#: next provider is asked at once.
+CONNECT = APIConnectOptions(max_retry=0, timeout=2.0)
+
+#: Seconds of processing per second of audio that a provider receives all at once.
+_WORK_PER_SECOND = 0.1
+
+
+class Ear:
+    """A speech-to-text stream of one provider, which first receives the untranscribed audio.
+
+    Raises what the provider's `stream` raises. `late` is True if a transcript was owed already
+    when the stream was opened: a provider that finds no text in it then was asked twice, or is
+    not the first one asked.
+    """
+
+    def __init__(
+        self, name: str, engine: stt.STT[Any], watch: SpeechWatch, *, heard_at: float
+    ) -> None:
+        self.name = name
+        self.engine = engine
+        self.late = watch.owed
+        self.opened_at = asyncio.get_running_loop().time()
+        self.text_at = float("-inf")
+        self.stream = engine.stream(conn_options=CONNECT)
+        self._watch = watch
+        self._first_s = watch.buffer.start_s
+        self._backlog_s = watch.buffer.end_s - self._first_s
+        # Word times count from the moment at which the oldest of the audio was received.
+        self.stream.start_time_offset = max(0.0, heard_at - self._backlog_s)
+        for frame in watch.buffer.frames():
+            self.push(frame)
+
+    @property
+    def gave_text(self) -> bool:
+        """True if the stream has given text."""
+        return self.text_at >= self.opened_at
+
+    def push(self, frame: rtc.AudioFrame) -> None:
+        """Send a frame. A stream that has ended takes none: its own error gives the reason."""
+        with contextlib.suppress(RuntimeError):
+            self.stream.push_frame(frame)
+
+    def flush(self) -> None:
+        """Forward a flush."""
+        with contextlib.suppress(RuntimeError):
+            self.stream.flush()
+
+    def end_input(self) -> None:
+        """Signal that no more audio follows."""
+        with contextlib.suppress(RuntimeError):
+            self.stream.end_input()
+
+    def covers(self, final: stt.SpeechEvent) -> float:
+        """Return the position up to which a final transcript covers the audio."""
+        end_s = final.alternatives[0].end_time
+        if end_s <= 0:
+            return self._watch.buffer.end_s
+        at_s = self._first_s + end_s - self.stream.start_time_offset
+        return min(max(at_s, self._first_s), self._watch.buffer.end_s)
+
+    def patience_ends(self, patience_s: float) -> float | None:
+        """Return the event loop time by which text is due; None while none is owed.
+
+        A provider without interim results owes nothing before the end of the speech.
+        """
+        watch = self._watch
+        if not watch.owed:
+            return None
+        interims = self.engine.capabilities.interim_results
+        if watch.speaking and not interims:
+            return None
+        if not interims and self.late and not self.gave_text:
+            # Haste gains nothing with a provider that is asked after another: it may just be slow.
+            patience_s *= 2
+        # A provider that gives no text before the end has all of the audio to process then.
+        work_s = _WORK_PER_SECOND * (0.0 if interims else watch.owed_s)
+        caught_up_at = self.opened_at + _WORK_PER_SECOND * self._backlog_s
+        # New speech gives the provider more time, but only once: otherwise a candidate who pauses
+        # often would hide a provider that gives no transcript.
+        anew_at = min(watch.began_at - patience_s / 2, watch.owed_since + patience_s)
+        since = [watch.owed_since, anew_at, caught_up_at, self.text_at]
+        # Words that are being processed become final only once the speech is over.
+        if not watch.speaking and (not interims or self.text_at >= watch.began_at):
+            since.append(watch.ended_at)
+        return max(since) + patience_s + work_s

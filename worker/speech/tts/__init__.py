@@ -1,0 +1,1 @@
+"""Text to speech: the fallback, its attempts, the cache, the local model."""

@@ -1,0 +1,181 @@
+"""TTS cache: sentences synthesised before they are needed, on disk, shared by a worker's jobs.
+
+The cache key consists of the provider, the voice, the model, the settings and every word. A
+file's name is a hash of the key; the words themselves are not stored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import importlib.metadata
+import json
+import logging
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from worker.aio.threads import in_thread
+from worker.speech import local_models
+from worker.speech.tts.cache_files import SpeechFiles
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from worker.audio.dsp import Pcm
+    from worker.config.providers import ProviderSettings
+    from worker.config.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+#: Version of the cache key. Change it when the same words would be spoken differently: older
+#: entries are then never read again, and are evicted first.
+_EDITION: Final = 1
+#: Timeout in seconds for reading a file: a live voice answers in the same time. After
+#: `_MOST_IN_VAIN` timeouts the disk is not used any more.
+_FIND_BUDGET_S: Final = 0.3
+_MOST_IN_VAIN: Final = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Voice:
+    """Everything that makes the audio of two providers differ for the same words."""
+
+    provider: str
+    voice: str
+    model: str
+    settings: tuple[str, ...] = ()
+
+
+def voices_of(settings: ProviderSettings) -> dict[str, Voice]:
+    """Return the voice of each usable provider in INTERVIEW_TTS, by the provider's name."""
+    known = {
+        "elevenlabs": Voice(
+            provider="elevenlabs",
+            voice=settings.elevenlabs_voice,
+            model=settings.elevenlabs_model,
+            # Audio of a local test server must not be played in an interview.
+            settings=(settings.elevenlabs_language, settings.elevenlabs_base_url),
+        ),
+        "local": Voice(
+            provider=local_models.PROVIDER,
+            voice=local_models.TTS_MODEL,
+            model=_version_of("hibari-tts"),
+        ),
+    }
+    return {name: known[name] for name in settings.usable("tts")}
+
+
+def _version_of(distribution: str) -> str:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return "none"
+
+
+class SpeechStore(Protocol):
+    """Storage of prepared sentences. `provider` is the name of a provider of the chain."""
+
+    async def find(self, provider: str, sentence: str) -> Pcm | None:
+        """Return the sentence in that provider's voice, 24 kHz mono; None if it is not cached."""
+        ...
+
+    # Declared as a Coroutine, because the caller makes a task of it.
+    def keep(self, provider: str, sentence: str, pcm: Pcm) -> Coroutine[Any, Any, bool]:
+        """Store the sentence. Return False if that is not possible, now or permanently."""
+        ...
+
+    async def claim(self, provider: str, sentence: str) -> bool:
+        """Claim the sentence for synthesis until `release`. Return False if another job has it."""
+        ...
+
+    async def release(self, provider: str, sentence: str) -> None:
+        """Release a claim."""
+        ...
+
+
+class PreparedSpeech:
+    """The prepared sentences in a folder, in the voices of one job's fallback chain.
+
+    No method raises. If the disk is full, read-only, damaged or does not answer, preparation
+    stops with one log line, and speech itself is not affected.
+    """
+
+    def __init__(self, folder: Path, voices: Mapping[str, Voice], *, max_bytes: int) -> None:
+        self._files = SpeechFiles(folder, max_bytes=max_bytes)
+        self._voices = dict(voices)
+        self._in_vain = 0
+        self._writable = True
+
+    async def find(self, provider: str, sentence: str) -> Pcm | None:
+        """Return the sentence in that provider's voice, 24 kHz mono; None if it is not cached."""
+        voice = self._voices.get(provider)
+        if voice is None or self._in_vain >= _MOST_IN_VAIN:
+            return None
+        read = partial(self._files.read, name_of(voice, sentence))
+        try:
+            async with asyncio.timeout(_FIND_BUDGET_S):
+                return await in_thread("find-speech", read)
+        except TimeoutError:
+            self._in_vain += 1
+            if self._in_vain == _MOST_IN_VAIN:
+                self._writable = False
+                logger.warning("prepared speech is not used any more: the disk does not answer")
+        except Exception as error:  # such as a thread that cannot be started
+            logger.warning("prepared speech was not read: %s", type(error).__name__)
+        return None
+
+    async def keep(self, provider: str, sentence: str, pcm: Pcm) -> bool:
+        """Store the sentence in that provider's voice. Return False if that is not possible."""
+        voice = self._voices.get(provider)
+        if voice is None:
+            return False
+        write = partial(self._files.write, name_of(voice, sentence), pcm)
+        return await self._change("keep-speech", write) is not None
+
+    async def claim(self, provider: str, sentence: str) -> bool:
+        """Claim the sentence for synthesis until `release`. Return False if another job has it."""
+        voice = self._voices.get(provider)
+        if voice is None:
+            return True
+        claim = partial(self._files.claim, name_of(voice, sentence))
+        return await self._change("claim-speech", claim) is not False
+
+    async def release(self, provider: str, sentence: str) -> None:
+        """Release a claim."""
+        voice = self._voices.get(provider)
+        if voice is not None:
+            release = partial(self._files.release, name_of(voice, sentence))
+            await self._change("release-speech", release)
+
+    async def _change(self, name: str, change: Callable[[], bool]) -> bool | None:
+        """Run a write operation on the folder; return None if writing is not possible any more."""
+        if not self._writable:
+            return None
+        try:
+            return await in_thread(name, change)
+        except Exception as error:  # usually the disk, or a thread that cannot be started
+            if self._writable:
+                reason = getattr(error, "strerror", None) or type(error).__name__
+                logger.warning("speech is not prepared any more: %s", reason)
+            self._writable = False
+            return None
+
+
+def prepared_speech(settings: Settings) -> PreparedSpeech | None:
+    """Return the TTS cache in the data folder, or None if the settings turn it off."""
+    if not settings.prepared_speech:
+        return None
+    return PreparedSpeech(
+        settings.data_dir / "speech",
+        voices_of(settings),
+        max_bytes=settings.speech_cache_mb * 1_000_000,
+    )
+
+
+def name_of(voice: Voice, sentence: str) -> str:
+    """Return the file name, without its suffix, of a sentence in a voice."""
+    words = " ".join(sentence.split())
+    parts = [_EDITION, voice.provider, voice.voice, voice.model, voice.settings, words]
+    return hashlib.blake2b(json.dumps(parts).encode(), digest_size=20).hexdigest()

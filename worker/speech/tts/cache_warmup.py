@@ -1,0 +1,208 @@
+"""Fill the TTS cache in the background, while no utterance waits for synthesis."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Iterable
+from contextlib import aclosing
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from livekit.agents.voice.transcription.filters import filter_emoji, filter_markdown
+
+from worker.fallback.failure import failure_of
+from worker.speech.tts.attempt import LAST_PATIENCE_S, Attempt
+from worker.speech.tts.fallback_stream import sentences_of
+from worker.speech.tts.word_timing import has_words
+
+if TYPE_CHECKING:
+    from livekit.agents import tts
+
+    from worker.audio.dsp import Pcm
+    from worker.speech.tts.cache import SpeechStore
+    from worker.speech.tts.fallback import ChainTTS
+
+logger = logging.getLogger(__name__)
+
+#: Most requests and characters that one job may send to providers: half an hour of speech.
+MOST_REQUESTS: Final = 500
+MOST_CHARACTERS: Final = 30_000
+#: Seconds before the first request. An interview that begins speaks its greeting now, and that
+#: live speech is cached by the code that speaks it.
+_HEAD_START_S: Final = 1.0
+#: Minimum seconds between two requests. Otherwise the pause is as long as the last request took,
+#: so that a voice in the worker's own process uses at most half of one processor.
+_LEAST_PAUSE_S: Final = 0.2
+#: Failures in a row after which a provider is not asked any more. After each failure there is a
+#: pause (seconds), which grows by this value each time.
+_MOST_FAILURES: Final = 3
+_FAILURE_PAUSE_S: Final = 5.0
+#: Seconds before another sentence is tried, if another job has claimed the current one.
+_ELSEWHERE_PAUSE_S: Final = 1.0
+#: Seconds before the chain is asked again, if it had no provider to ask.
+_NOBODY_PAUSE_S: Final = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """Result of filling the cache."""
+
+    #: Sentences that are in the cache now, and how many of them already were.
+    sentences: int
+    found: int
+    #: Requests to providers, and the characters in them.
+    requests: int
+    characters: int
+
+
+async def prepare_lines(lines: Iterable[str], engine: ChainTTS) -> Prepared:
+    """Synthesise `lines` into the cache of `engine`, in their order; never raises.
+
+    One sentence at a time, with the first working provider of the chain. Requests are sent only
+    while no utterance waits for synthesis, and only for sentences that are not cached. Ends early
+    when the cache takes nothing more, when no provider can speak, or when `MOST_REQUESTS` or
+    `MOST_CHARACTERS` is used up. Cancel it when the job ends.
+    """
+    filling = _Filling(engine, engine.prepared)
+    try:
+        await filling.run([sentence for line in lines for sentence in await _spoken(line)])
+    except Exception as error:  # an interview continues without the cache
+        logger.warning("preparing speech broke off: %s", type(error).__name__)
+    result = filling.result()
+    logger.info("speech is prepared", extra=vars(result))
+    return result
+
+
+class _Outcome(Enum):
+    """Result for one sentence."""
+
+    THERE = auto()
+    #: Another job is synthesising the sentence.
+    ELSEWHERE = auto()
+    #: Further attempts are useless.
+    HOPELESS = auto()
+
+
+class _Filling:
+    def __init__(self, engine: ChainTTS, store: SpeechStore | None) -> None:
+        self._engine = engine
+        self._store = store
+        self._failures: dict[str, int] = {}
+        self._pause_s = 0.0
+        self._sentences = self._found = self._requests = self._characters = 0
+
+    def result(self) -> Prepared:
+        return Prepared(
+            sentences=self._sentences,
+            found=self._found,
+            requests=self._requests,
+            characters=self._characters,
+        )
+
+    async def run(self, sentences: list[str]) -> None:
+        if self._store is None:
+            return
+        waiting = deque(s for s in dict.fromkeys(sentences) if has_words(s))
+        self._engine.expect(waiting)
+        await asyncio.sleep(_HEAD_START_S)
+        while waiting:
+            sentence = waiting.popleft()
+            outcome = await self._prepare(sentence, self._store)
+            if outcome is _Outcome.HOPELESS:
+                return
+            if outcome is _Outcome.ELSEWHERE:
+                waiting.append(sentence)
+                self._pause_s = _ELSEWHERE_PAUSE_S
+            await asyncio.sleep(self._pause_s)
+            self._pause_s = 0.0
+
+    async def _prepare(self, sentence: str, store: SpeechStore) -> _Outcome:
+        """Bring one sentence into the cache."""
+        while (candidate := await self._candidate()) is not None:
+            name, voice = candidate
+            if await store.find(name, sentence) is not None:
+                self._sentences += 1
+                self._found += 1
+                return _Outcome.THERE
+            if not self._may_ask(sentence):
+                return _Outcome.HOPELESS
+            if not await store.claim(name, sentence):
+                return _Outcome.ELSEWHERE
+            try:
+                if not self._engine.is_quiet:
+                    continue  # the code that speaks now also caches its sentences
+                pcm = await self._ask(name, voice, sentence)
+                if pcm is not None:
+                    kept = await store.keep(name, sentence, pcm)
+                    self._sentences += kept
+                    return _Outcome.THERE if kept else _Outcome.HOPELESS
+            finally:
+                await store.release(name, sentence)
+        return _Outcome.HOPELESS
+
+    async def _candidate(self) -> tuple[str, tts.TTS[Any]] | None:
+        """Return the provider to ask, once no utterance waits; None if all of them have failed."""
+        while True:
+            await self._engine.quiet()
+            somebody = False
+            for name, voice in self._engine.chain.candidates():
+                somebody = True
+                if self._failures.get(name, 0) < _MOST_FAILURES:
+                    return name, voice
+            if somebody:
+                return None
+            await asyncio.sleep(_NOBODY_PAUSE_S)
+
+    def _may_ask(self, sentence: str) -> bool:
+        characters = self._characters + len(sentence)
+        return self._requests < MOST_REQUESTS and characters <= MOST_CHARACTERS
+
+    async def _ask(self, name: str, voice: tts.TTS[Any], sentence: str) -> Pcm | None:
+        self._requests += 1
+        self._characters += len(sentence)
+        now = asyncio.get_running_loop().time
+        began = now()
+        attempt = Attempt(name, voice, sentence, patience_s=LAST_PATIENCE_S)
+        try:
+            async with aclosing(attempt.audio()) as audio:
+                pcm = np.concatenate([part async for part in audio])
+        except Exception as error:  # a plugin may raise anything
+            self._engine.let_go(voice, error)
+            await self._failed(name, error)
+            return None
+        self._failures[name] = 0
+        self._pause_s = max(_LEAST_PAUSE_S, now() - began)
+        return pcm
+
+    async def _failed(self, name: str, error: Exception) -> None:
+        """Count a failure of a provider, and pause before the next request.
+
+        A permanent failure is reported to the chain before a candidate has to wait for that
+        provider. Any other failure may be caused by these background requests, and must not
+        change the interview's voice.
+        """
+        failure = failure_of(error)
+        failures = self._failures.get(name, 0) + 1
+        self._failures[name] = _MOST_FAILURES if failure.for_good else failures
+        logger.info("speech was not prepared by %s: %s", name, failure.reason)
+        if failure.for_good:
+            self._engine.chain.failed(name, error)
+        elif failures < _MOST_FAILURES:
+            await asyncio.sleep(max(_FAILURE_PAUSE_S * failures, failure.retry_after_s or 0.0))
+
+
+async def _spoken(line: str) -> list[str]:
+    """Return the sentences of a line as the TTS receives them.
+
+    AgentSession removes markdown and emoji before, so this function does the same.
+    """
+
+    async def text() -> AsyncIterator[str]:
+        yield line
+
+    plain = "".join([part async for part in filter_emoji(filter_markdown(text()))])
+    return sentences_of(plain)

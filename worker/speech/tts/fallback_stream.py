@@ -1,0 +1,240 @@
+"""One utterance over a fallback chain: which provider speaks each sentence, from which word."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, aclosing
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import numpy as np
+from livekit.agents import tokenize, tts, utils
+
+from worker.fallback.failure import NoProviderLeft
+from worker.speech.local_models import SENTENCE_PAUSE_S
+from worker.speech.tts.attempt import CONNECT, Attempt
+from worker.speech.tts.cache_files import SAMPLE_RATE
+from worker.speech.tts.word_timing import TYPICAL_PACE, has_words
+
+if TYPE_CHECKING:
+    from worker.audio.dsp import Pcm
+    from worker.fallback.chain import ProviderChain
+    from worker.speech.tts.cache import SpeechStore
+
+#: Splits a text into single sentences, however short. By default the tokenizer merges them with
+#: their neighbours, and the same sentence would miss the cache after another acknowledgement.
+SENTENCES: Final = tokenize.blingfire.SentenceTokenizer(min_sentence_len=1)
+#: Seconds of audio per push: a longer push blocks the event loop while it is cut into frames.
+_CHUNK_S: Final = 0.2
+#: Audio of a text with nothing to say aloud ("...").
+_SILENCE: Final = np.zeros(SAMPLE_RATE // 10, np.int16)
+#: Peak (of 32768) up to which audio is not part of a word.
+_QUIET: Final = 164
+
+
+def sentences_of(text: str) -> list[str]:
+    """Return the sentences of a text, each as it is spoken and cached."""
+    return SENTENCES.tokenize(text)
+
+
+class SentenceSource(Protocol):
+    """The text-to-speech fallback chain, as one of its streams uses it."""
+
+    @property
+    def chain(self) -> ProviderChain[tts.TTS[Any]]:
+        """The providers."""
+
+    @property
+    def prepared(self) -> SpeechStore | None:
+        """The TTS cache, if there is one."""
+
+    @property
+    def patience_s(self) -> float:
+        """Seconds that a provider has for the first audio of a sentence."""
+
+    @property
+    def pace(self) -> Mapping[str, float]:
+        """The measured pace of each provider, by name."""
+
+    def speaking(self) -> AbstractContextManager[None]:
+        """Mark the chain as speaking for as long as the block runs."""
+
+    def spoken(self, name: str, sentence: str, pace: float, parts: Sequence[Pcm]) -> None:
+        """Take note of a sentence that a provider has spoken whole."""
+
+    def let_go(self, engine: tts.TTS[Any], error: BaseException) -> None:
+        """Drop the connection on which a sentence failed."""
+
+
+class ChainStream(tts.SynthesizeStream):
+    """TTS stream of one utterance over the fallback chain."""
+
+    def __init__(self, owner: tts.TTS[Any], source: SentenceSource) -> None:
+        super().__init__(tts=owner, conn_options=CONNECT)
+        self._source = source
+        self._chain = source.chain
+        #: Provider whose voice the utterance has: it changes in the middle only if necessary.
+        self._voice: str | None = None
+        self._spoke = False
+        #: Samples of silence at the end of the audio so far.
+        self._quiet = 0
+
+    async def _run(self, output_emitter: tts.AudioEmitter) -> None:
+        output_emitter.initialize(
+            request_id=utils.shortuuid("chain_"),
+            sample_rate=SAMPLE_RATE,
+            num_channels=1,
+            mime_type="audio/pcm",
+            stream=True,
+        )
+        output_emitter.start_segment(segment_id=utils.shortuuid())
+        try:
+            with self._source.speaking():
+                await self._say_all(output_emitter)
+        except NoProviderLeft:
+            # Let the audio so far be heard to its end; the emitter would drop its tail.
+            output_emitter.end_input()
+            await output_emitter.join()
+            raise
+        if not self._spoke:
+            # For a text without audio the base class raises an error that quotes the text.
+            await self._push(_SILENCE, output_emitter)
+        output_emitter.end_segment()
+
+    async def _say_all(self, emitter: tts.AudioEmitter) -> None:
+        sentences = SENTENCES.stream()
+        feeding = asyncio.create_task(self._feed(sentences), name="feed-sentences")
+        try:
+            # A sentence is requested once the audio of the previous one has arrived, long before
+            # that audio was played: an earlier request would gain nothing.
+            async for sentence in sentences:
+                self._mark_started()
+                if self._spoke:
+                    await self._pause(emitter)
+                await self._say(sentence.token, emitter)
+        finally:
+            await utils.aio.cancel_and_wait(feeding)
+            await sentences.aclose()
+
+    async def _feed(self, sentences: tokenize.SentenceStream) -> None:
+        async for text in self._input_ch:
+            if isinstance(text, str):
+                sentences.push_text(text)
+            else:
+                sentences.flush()
+        sentences.end_input()
+
+    async def _say(self, sentence: str, emitter: tts.AudioEmitter) -> None:
+        """Speak a sentence from the cache, else live, else from the cache in any voice.
+
+        Raises NoProviderLeft.
+        """
+        if not has_words(sentence):
+            await self._push(_SILENCE, emitter)
+            return
+        candidates = _Candidates(self._chain.candidates())
+        if await self._say_prepared(sentence, self._voices(candidates.first), emitter):
+            return
+        if await self._say_live(sentence, candidates, emitter):
+            return
+        if await self._say_prepared(sentence, self._chain.names, emitter):
+            return
+        raise NoProviderLeft(self._chain.resource)
+
+    def _voices(self, serving: str | None) -> tuple[str, ...]:
+        """Return the voices whose cached audio is at least as good as live speech would be.
+
+        Once the utterance has a voice, that is the only one. Before, they are the voices of the
+        chain up to `serving`, also those of providers that cannot speak live now.
+        """
+        names = self._chain.names
+        if self._voice is not None:
+            return (self._voice,)
+        return names if serving is None else names[: names.index(serving) + 1]
+
+    async def _say_prepared(
+        self, sentence: str, voices: Iterable[str], emitter: tts.AudioEmitter
+    ) -> bool:
+        if self._source.prepared is None:
+            return False
+        for name in voices:
+            pcm = await self._source.prepared.find(name, sentence)
+            if pcm is not None:
+                self._voice = name
+                await self._push(pcm, emitter)
+                return True
+        return False
+
+    async def _say_live(
+        self, sentence: str, candidates: _Candidates, emitter: tts.AudioEmitter
+    ) -> bool:
+        """Speak with one provider after another, each from the word that was reached."""
+        rest = sentence
+        while (candidate := candidates.take()) is not None:
+            name, engine = candidate
+            attempt = Attempt(
+                name,
+                engine,
+                rest,
+                patience_s=self._source.patience_s,
+                others=candidates.waiting,
+                pace=self._source.pace.get(name, TYPICAL_PACE),
+            )
+            parts: list[Pcm] = []
+            try:
+                async with aclosing(attempt.audio()) as audio:
+                    async for part in audio:
+                        parts.append(part)
+                        await self._push(part, emitter)
+            except Exception as error:  # a plugin may raise anything; speech must continue
+                self._chain.failed(name, error)
+                self._source.let_go(engine, error)
+                rest = attempt.rest()
+                if not has_words(rest):
+                    return True
+            else:
+                self._chain.served(name)
+                self._voice = name
+                if rest == sentence:
+                    self._source.spoken(name, sentence, attempt.measured_pace, parts)
+                return True
+        return False
+
+    async def _pause(self, emitter: tts.AudioEmitter) -> None:
+        """Add silence after a sentence, as far as its voice has not left enough itself."""
+        lacking = round(SENTENCE_PAUSE_S * SAMPLE_RATE) - self._quiet
+        await self._push(np.zeros(max(0, lacking), np.int16), emitter)
+
+    async def _push(self, pcm: Pcm, emitter: tts.AudioEmitter) -> None:
+        self._spoke = True
+        loud = np.flatnonzero(np.abs(pcm) > _QUIET)
+        self._quiet = len(pcm) - 1 - int(loud[-1]) if loud.size else self._quiet + len(pcm)
+        step = round(_CHUNK_S * SAMPLE_RATE)
+        for start in range(0, len(pcm), step):
+            emitter.push(pcm[start : start + step].tobytes())
+            await asyncio.sleep(0)
+
+
+class _Candidates:
+    """Providers to ask, one after another. Each is created only when it becomes the next one."""
+
+    def __init__(self, candidates: Iterator[tuple[str, tts.TTS[Any]]]) -> None:
+        self._candidates = candidates
+        self._next: tuple[str, tts.TTS[Any]] | None = None
+
+    @property
+    def first(self) -> str | None:
+        """Name of the next provider; None if none is left."""
+        return self._next[0] if self.waiting() and self._next else None
+
+    def waiting(self) -> bool:
+        """Return whether a provider is left."""
+        if self._next is None:
+            self._next = next(self._candidates, None)
+        return self._next is not None
+
+    def take(self) -> tuple[str, tts.TTS[Any]] | None:
+        """Return the next provider; None if none is left."""
+        taken = self._next if self.waiting() else None
+        self._next = None
+        return taken

@@ -1,0 +1,235 @@
+"""An end-of-turn model that may fail in the middle of a turn: the VAD's silence then ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from livekit.agents import LanguageCode, utils
+from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS
+from livekit.agents.utils import aio
+from livekit.agents.voice.turn import TurnDetectionEvent
+
+from states import Condition, Status
+from worker import faults
+from worker.aio.timeouts import bounded
+
+if TYPE_CHECKING:
+    from livekit import rtc
+    from livekit.agents import APIConnectOptions, inference
+
+    from worker.audio.dsp import Pcm
+
+logger = logging.getLogger(__name__)
+
+#: Input of the model: 1.2 s at 16 kHz (livekit.local_inference.EOT_MAX_SAMPLES).
+SAMPLE_RATE: Final = 16_000
+WINDOW: Final = 19_200
+#: Timeout for a prediction in seconds. One takes 0.12 s on one of two busy cores. The framework
+#: itself waits 1 s from the end of speech, which is later than the request.
+_PREDICTION_S = 1.0
+#: Backoff in seconds before the model is tried again: first value, doubled up to the limit, and
+#: reset after a successful prediction.
+_FIRST_PAUSE_S = 1.0
+_LONGEST_PAUSE_S = 60.0
+
+#: Input for a trial of the model.
+SILENCE: Final = np.zeros(WINDOW, np.int16)
+#: Probability for a turn that is over: the shorter of the two silences ends it.
+_OVER = 1.0
+
+#: Returns the probability that the turn is over, for the newest 1.2 s of audio.
+Predict = Callable[["Pcm"], Awaitable[float]]
+
+
+class WatchedTurnDetector:
+    """The local end-of-turn model, in the form that livekit-agents takes (`turn_detection=`).
+
+    A prediction that raises, or takes longer than 1 s, is reported to `on_change` as a loss. Its
+    turn ends on the VAD's silence, as without a model. The model is then tried with silence, with
+    backoff, and reported as ready when a trial succeeds. The network is never used.
+
+    Args:
+        predict: The model.
+        thresholds: livekit's detector of the same model, for its thresholds and languages.
+    """
+
+    def __init__(self, predict: Predict, thresholds: inference.TurnDetector) -> None:
+        self.thresholds = thresholds
+        #: Called with the condition `turn_detector` whenever it changes, and awaited.
+        self.on_change: Callable[[Condition], Awaitable[None]] | None = None
+        self._predict = predict
+        self._pause_s = _FIRST_PAUSE_S
+        self._mending: asyncio.Task[None] | None = None
+        self._closed = False
+
+    @property
+    def model(self) -> str:
+        return self.thresholds.model
+
+    @property
+    def provider(self) -> str:
+        return self.thresholds.provider
+
+    def stream(
+        self, *, conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS
+    ) -> WatchedTurnStream:
+        """Open a stream for one speaker. `conn_options` is ignored: there is no connection."""
+        return WatchedTurnStream(self)
+
+    async def probability(self, sound: Pcm) -> float:
+        """Return the probability that the turn is over; 1.0 while the model fails."""
+        if self._mending is not None:
+            return _OVER
+        try:
+            probability = await self._ask(sound)
+        except Exception as error:  # a model may raise anything; the turn has to end
+            self._lose(error)
+            return _OVER
+        self._pause_s = _FIRST_PAUSE_S
+        return probability
+
+    async def _ask(self, sound: Pcm) -> float:
+        """Run the model. Raises what the model raises, and TimeoutError."""
+
+        async def ask() -> float:
+            return await faults.at("turn_detector", self._predict(sound))
+
+        return await bounded(ask(), _PREDICTION_S)
+
+    def _lose(self, error: Exception) -> None:
+        if self._mending is not None or self._closed:
+            return
+        kind = type(error).__name__
+        logger.warning("the turn detector is lost: %s", kind)
+        if isinstance(error, TimeoutError):
+            why = "PredictionTimeout", f"no prediction in {_PREDICTION_S:g} s"
+        else:
+            why = "PredictionFailed", f"it raised {kind}"
+        self._mending = asyncio.create_task(self._mend(*why), name="turn-detector")
+
+    async def _mend(self, reason: str, message: str) -> None:
+        await self._tell(Status.LOST, reason, message)
+        while True:
+            await asyncio.sleep(self._pause_s)
+            self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
+            with contextlib.suppress(Exception):  # the next trial may succeed
+                await self._ask(SILENCE)
+                break
+        logger.info("the turn detector is back")
+        await self._tell(Status.READY, "Recovered")
+        self._mending = None
+
+    async def _tell(self, status: Status, reason: str, message: str = "") -> None:
+        if self.on_change is None:
+            return
+        condition = Condition(
+            resource="turn_detector", status=status, reason=reason, message=message
+        )
+        try:
+            await self.on_change(condition)
+        except Exception as error:  # the detector continues even if the callback fails
+            kind = type(error).__name__
+            logger.warning("the turn detector's condition was not taken: %s", kind)
+
+    async def aclose(self) -> None:
+        """Stop the trials. A prediction that hangs is abandoned in its thread."""
+        self._closed = True
+        if self._mending is not None:
+            await aio.cancel_and_wait(self._mending)
+
+
+class WatchedTurnStream:
+    """One speaker's audio; a prediction uses the newest 1.2 s of it."""
+
+    is_fallback = False
+    #: Seconds that the framework waits for a prediction once speech has ended.
+    prediction_timeout = _PREDICTION_S
+
+    def __init__(self, owner: WatchedTurnDetector) -> None:
+        self._owner = owner
+        self._newest = utils.AudioArrayBuffer(buffer_size=WINDOW, sample_rate=SAMPLE_RATE)
+        self._asking: asyncio.Task[None] | None = None
+        self._asked: asyncio.Future[TurnDetectionEvent] | None = None
+
+    @property
+    def model(self) -> str:
+        return self._owner.model
+
+    @property
+    def provider(self) -> str:
+        return self._owner.provider
+
+    async def unlikely_threshold(self, language: LanguageCode | None) -> float | None:
+        """Return the probability below which a turn counts as unfinished."""
+        return await self._owner.thresholds.unlikely_threshold(language)
+
+    async def backchannel_threshold(self, language: LanguageCode | None) -> float | None:
+        """Return None: the local model does not detect backchannels."""
+        return None
+
+    async def supports_language(self, language: LanguageCode | None) -> bool:
+        """Return whether the model supports the language."""
+        return await self._owner.thresholds.supports_language(language)
+
+    def predict(self) -> asyncio.Future[TurnDetectionEvent]:
+        """Request a prediction whether the turn is over by now; never fails."""
+        self.cancel_inference()
+        asked: asyncio.Future[TurnDetectionEvent] = asyncio.get_running_loop().create_future()
+        self._asked = asked
+        self._asking = asyncio.create_task(self._answer(asked), name="turn-prediction")
+        return asked
+
+    async def _answer(self, asked: asyncio.Future[TurnDetectionEvent]) -> None:
+        began = time.perf_counter()
+        probability = await self._owner.probability(self._newest.read())
+        _settle(asked, probability, time.perf_counter() - began)
+
+    def cancel_inference(self, *, timed_out: bool = False) -> None:
+        """Drop the request: the speaker continues, or the prediction took too long."""
+        if self._asking is not None:
+            self._asking.cancel()
+        if self._asked is not None:
+            _settle(self._asked, _OVER if timed_out else 0.0)
+        self._asking = self._asked = None
+
+    def push_audio(self, frame: rtc.AudioFrame) -> None:
+        """Add received audio."""
+        try:
+            self._newest.push_frame(frame)
+        except ValueError:  # the sample rate changed, or the frame is longer than the buffer
+            self._newest = utils.AudioArrayBuffer(buffer_size=WINDOW, sample_rate=SAMPLE_RATE)
+
+    def flush(self, reason: str | None = None) -> None:
+        """Drop the received audio: a turn is over."""
+        self.cancel_inference()
+        self._newest.shift(len(self._newest))
+
+    def end_input(self) -> None:
+        """Drop the received audio: the input has ended."""
+        self.flush()
+
+    async def aclose(self) -> None:
+        """Drop the received audio, and wait for the current prediction to end."""
+        asking = self._asking
+        self.flush()
+        if asking is not None:
+            await aio.cancel_and_wait(asking)
+
+
+def _settle(
+    asked: asyncio.Future[TurnDetectionEvent], probability: float, took_s: float | None = None
+) -> None:
+    if not asked.done():
+        event: Any = TurnDetectionEvent(
+            type="eot_prediction",
+            last_speaking_time=time.time(),
+            end_of_turn_probability=probability,
+            inference_duration=took_s,
+        )
+        asked.set_result(event)

@@ -1,0 +1,1 @@
+"""Voice activity detection: Silero, and what stands in for it."""

@@ -1,0 +1,168 @@
+"""VAD wrapper that raises an error where the VAD would hang."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING
+
+from livekit import rtc
+from livekit.agents import vad
+from livekit.agents.utils import aio
+
+from worker.aio.timeouts import bounded
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+#: Seconds of one check of the stream, and how many checks in a row with audio and without an
+#: event mean that the stream hangs. Checks are counted, not seconds: after a blocked event loop
+#: the elapsed time proves nothing about the VAD.
+_LOOK_S = 0.5
+_SILENT_LOOKS = 4
+#: Timeout in seconds for closing a stream.
+_CLOSE_S = 1.0
+
+
+# The docstrings of these two errors are also the messages of the condition `vad`: see WatchedVAD.
+class VADSilent(Exception):
+    """The VAD receives audio and delivers no event."""
+
+
+class VADEnded(Exception):
+    """The VAD's stream ended before the audio did."""
+
+
+class FailingVAD(vad.VAD):
+    """A VAD whose streams raise VADSilent or VADEnded when those of `inner` hang or end early.
+
+    For callers that can work without a VAD, and would wait forever for a stream that hangs.
+    """
+
+    def __init__(self, inner: vad.VAD) -> None:
+        super().__init__(capabilities=inner.capabilities)
+        self.inner = inner
+
+    @property
+    def model(self) -> str:
+        return self.inner.model
+
+    @property
+    def provider(self) -> str:
+        return self.inner.provider
+
+    @property
+    def min_silence_duration(self) -> float | None:
+        """Seconds of quiet after which speech counts as ended; None if the VAD does not say."""
+        silence_s: float | None = getattr(self.inner, "min_silence_duration", None)
+        return silence_s
+
+    def stream(self) -> vad.VADStream:
+        """Open a stream for one speaker."""
+        return FailingStream(self)
+
+
+class FailingStream(vad.VADStream):
+    """One speaker's audio through one stream of the VAD, until that stream fails."""
+
+    def __init__(self, owner: FailingVAD) -> None:
+        self._inner = owner.inner
+        self._ear: vad.VADStream | None = None
+        #: Since the last check: whether audio arrived, and whether an event did.
+        self._asked = self._answered = False
+        self._over = False
+        self._closing: set[asyncio.Task[None]] = set()
+        super().__init__(owner)
+
+    async def _main_task(self) -> None:
+        reading = asyncio.create_task(self._read(), name="vad-read")
+        try:
+            await self._listen_on()
+        finally:
+            await aio.cancel_and_wait(reading)
+            if self._closing:
+                await asyncio.wait(self._closing, timeout=_CLOSE_S)
+
+    async def _listen_on(self) -> None:
+        """Listen until the audio ends. Raises what goes wrong."""
+        await self._listen()
+
+    async def _take(self, event: vad.VADEvent) -> None:
+        """Handle an event of the VAD."""
+        self._event_ch.send_nowait(event)
+
+    def _flushed(self) -> None:
+        """Handle a flush of the input."""
+
+    def _events(self, ear: vad.VADStream) -> AsyncIterator[vad.VADEvent]:
+        """Return the events of a VAD stream."""
+        return ear
+
+    async def _read(self) -> None:
+        async for item in self._input_ch:
+            ear = self._ear
+            # A stream that has ended takes no audio: `_attend` raises its own error.
+            with contextlib.suppress(RuntimeError):
+                if isinstance(item, rtc.AudioFrame):
+                    self._asked = True
+                    if ear is not None:
+                        ear.push_frame(item)
+                else:
+                    self._flushed()
+                    if ear is not None:
+                        ear.flush()
+        self._over = True
+        if self._ear is not None:
+            with contextlib.suppress(RuntimeError):
+                self._ear.end_input()
+
+    async def _listen(self) -> None:
+        """Listen with one stream of the VAD until the audio ends.
+
+        Raises what the stream raises, VADSilent and VADEnded.
+        """
+        self._asked = self._answered = False
+        ear = self._inner.stream()
+        self._ear = ear
+        if self._over:
+            ear.end_input()
+        pump = asyncio.create_task(self._pump(ear), name="vad-pump")
+        try:
+            await self._attend(pump)
+        finally:
+            self._ear = None
+            pump.cancel()
+            self._close_aside(ear)
+
+    async def _attend(self, pump: asyncio.Task[None]) -> None:
+        silent_looks = 0
+        while True:
+            done, _ = await asyncio.wait({pump}, timeout=_LOOK_S)
+            if done:
+                pump.result()
+                if self._over:
+                    return
+                raise VADEnded
+            if self._answered or not (self._asked or self._over):
+                silent_looks = 0
+            else:
+                silent_looks += 1
+            self._asked = self._answered = False
+            if silent_looks == _SILENT_LOOKS:
+                raise VADSilent
+
+    async def _pump(self, ear: vad.VADStream) -> None:
+        async for event in self._events(ear):
+            self._answered = True
+            await self._take(event)
+
+    def _close_aside(self, ear: vad.VADStream) -> None:
+        """Close a stream, which may hang, in the background while the next one is opened."""
+
+        async def close() -> None:
+            with contextlib.suppress(Exception):  # closing may raise the stream's error again
+                await bounded(ear.aclose(), _CLOSE_S)
+
+        task = asyncio.create_task(close(), name="vad-close")
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)

@@ -1,0 +1,191 @@
+"""VAD wrapper that reports a failure, reopens the stream, and loses no turn."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from livekit.agents import vad
+
+from states import Condition, Status
+from worker import faults
+from worker.aio.timeouts import bounded
+from worker.speech.vad.strict import FailingStream, FailingVAD, VADEnded, VADSilent
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+logger = logging.getLogger(__name__)
+
+#: Backoff in seconds before the stream is reopened: first value, doubled up to the limit, and
+#: reset after the stream has worked for `_STEADY_S`.
+_FIRST_PAUSE_S = 0.5
+_LONGEST_PAUSE_S = 30.0
+_STEADY_S = 60.0
+#: Seconds without speech after which a stream that was opened late is used. That is between
+#: turns, so that no turn is ended by a stream that has heard only half of it.
+_QUIET_S = 2.0
+#: Timeout in seconds for the `on_change` callback.
+_TELL_S = 1.0
+
+_START = vad.VADEventType.START_OF_SPEECH
+_END = vad.VADEventType.END_OF_SPEECH
+
+#: Errors whose name is the reason of the loss; the reason of any other error is VADFailed.
+_REASONS = (VADSilent, VADEnded)
+
+
+class WatchedVAD(FailingVAD):
+    """A VAD whose streams never fail: failures of `inner` are reported to `on_change`.
+
+    A stream of `inner` is lost if it raises, ends early, or takes 2 s of audio without an event.
+    It is reopened with backoff. Speech in progress is then ended, because no other component
+    would end it. END_OF_SPEECH is emitted only after `on_change` has returned (1 s at most), so
+    that the callback can first let another component end the turn. A reopened stream is ready
+    once it delivers events and has heard no speech for 2 s.
+    """
+
+    def __init__(self, inner: vad.VAD) -> None:
+        super().__init__(inner)
+        #: Called with the condition `vad` whenever it changes, and awaited.
+        self.on_change: Callable[[Condition], Awaitable[None]] | None = None
+        #: Set while the events of the newest stream are passed on.
+        self.delivers = asyncio.Event()
+        self._joins_late = False
+        self._stream: WatchedStream | None = None
+
+    def join_late(self) -> None:
+        """Let the next stream join between turns; `delivers` is set once it has joined."""
+        self._joins_late = True
+        self.delivers.clear()
+
+    def end_speech(self) -> None:
+        """End the speech that listeners may consider in progress."""
+        if self._stream is not None:
+            self._stream.end_speech()
+
+    def stream(self) -> vad.VADStream:
+        """Open a stream for one speaker."""
+        self._stream = WatchedStream(self, late=self._joins_late)
+        return self._stream
+
+    async def tell(self, status: Status, reason: str, message: str = "") -> None:
+        """Report the VAD's status; return once `on_change` has finished, or after 1 s."""
+        if self.on_change is None:
+            return
+        condition = Condition(resource="vad", status=status, reason=reason, message=message)
+
+        async def tell(on_change: Callable[[Condition], Awaitable[None]]) -> None:
+            await on_change(condition)
+
+        try:
+            await bounded(tell(self.on_change), _TELL_S)
+        except Exception as error:  # the stream continues even if the callback fails
+            logger.warning("the VAD's condition was not taken: %s", type(error).__name__)
+
+
+class WatchedStream(FailingStream):
+    """One speaker's audio through successive streams of the VAD."""
+
+    def __init__(self, owner: WatchedVAD, *, late: bool) -> None:
+        self._owner = owner
+        #: True if the VAD's events are passed on.
+        self._trusted = not late
+        #: True after the VAD was reported as lost, until it is reported as ready.
+        self._lost = False
+        #: True after START_OF_SPEECH was passed on, until its END_OF_SPEECH is.
+        self._open = False
+        #: While events are not passed on: whether the VAD hears speech, and since when it does not.
+        self._hears_speech = False
+        self._quiet_since: float | None = None
+        self._trusted_at = float("-inf")
+        self._newest = vad.VADEvent(
+            type=_END, samples_index=0, timestamp=0.0, speech_duration=0.0, silence_duration=0.0
+        )
+        super().__init__(owner)
+
+    def end_speech(self) -> None:
+        """Emit END_OF_SPEECH."""
+        self._open = False
+        if not self._event_ch.closed:
+            end = replace(
+                self._newest, type=_END, silence_duration=0.0, inference_duration=0.0, frames=[]
+            )
+            self._event_ch.send_nowait(end)
+
+    async def _listen_on(self) -> None:
+        """Listen until the audio ends, with as many streams as necessary."""
+        pause_s = _FIRST_PAUSE_S
+        if self._trusted:
+            self._owner.delivers.set()
+        while True:
+            self._hears_speech, self._quiet_since = False, None
+            try:
+                await self._listen()
+            except Exception as error:  # a model may raise anything; the next stream may work
+                if self._trusted and self._worked_for() > _STEADY_S:
+                    pause_s = _FIRST_PAUSE_S
+                await self._lose(error)
+            if self._over:
+                return
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+    def _events(self, ear: vad.VADStream) -> AsyncIterator[vad.VADEvent]:
+        return faults.through("vad", ear)
+
+    async def _take(self, event: vad.VADEvent) -> None:
+        if self._trusted:
+            self._pass_on(event)
+        elif self._is_quiet(event):
+            await self._trust()
+
+    def _flushed(self) -> None:
+        self._open = False
+
+    def _worked_for(self) -> float:
+        return asyncio.get_running_loop().time() - self._trusted_at
+
+    def _pass_on(self, event: vad.VADEvent) -> None:
+        self._newest = event
+        if event.type is not vad.VADEventType.INFERENCE_DONE:
+            self._open = event.type is _START
+        self._event_ch.send_nowait(event)
+
+    def _is_quiet(self, event: vad.VADEvent) -> bool:
+        """Return whether a stream that is not in use yet has heard no speech for `_QUIET_S`."""
+        now = asyncio.get_running_loop().time()
+        if event.type is not vad.VADEventType.INFERENCE_DONE:
+            self._hears_speech = event.type is _START
+        if self._hears_speech:
+            self._quiet_since = None
+        elif self._quiet_since is None:
+            self._quiet_since = now
+        return self._quiet_since is not None and now - self._quiet_since >= _QUIET_S
+
+    async def _trust(self) -> None:
+        self._trusted = True
+        self._trusted_at = asyncio.get_running_loop().time()
+        if self._lost:
+            self._lost = False
+            logger.info("the VAD is back")
+            await self._owner.tell(Status.READY, "Recovered")
+            # The component that ended turns in between may have left one open.
+            self.end_speech()
+        self._owner.delivers.set()
+
+    async def _lose(self, error: Exception) -> None:
+        self._trusted = False
+        self._owner.delivers.clear()
+        kind = type(error).__name__
+        if not self._lost:
+            self._lost = True
+            reason = kind if isinstance(error, _REASONS) else "VADFailed"
+            logger.warning("the VAD is lost: %s", kind)
+            message = str(error.__doc__) if isinstance(error, _REASONS) else f"it raised {kind}"
+            await self._owner.tell(Status.LOST, reason, message)
+        if self._open:
+            self.end_speech()

@@ -1,0 +1,118 @@
+"""`Database`: PostgreSQL operations, each a transaction retried within a time budget."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+from typing import TYPE_CHECKING, TypeVar
+
+import asyncpg
+
+from worker import faults
+from worker.store.errors import (
+    ConnectionLost,
+    DatabaseOperationFailed,
+    DatabaseUnavailable,
+    is_refusal,
+    is_transient,
+    kind_of,
+)
+from worker.store.pool import Connections, PoolLimits, PoolUse
+from worker.store.url import check_url, mask_url
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from worker.store.connection import Operation
+
+__all__ = ["BUDGET_S", "Database", "PoolLimits", "PoolUse"]
+
+T = TypeVar("T")
+
+#: Default budget of an operation in seconds, retries included.
+BUDGET_S = 5.0
+_FIRST_DELAY_S = 0.05
+_LONGEST_DELAY_S = 1.0
+
+logger = logging.getLogger(__name__)
+
+
+class Database:
+    """Connection pool that runs each operation as one transaction with a time budget.
+
+    The pool caches no prepared statements and never changes the session, so PgBouncer's
+    transaction mode works.
+    """
+
+    def __init__(self, connections: Connections, url: str) -> None:
+        self._connections = connections
+        #: The URL with its password masked.
+        self.url = mask_url(url)
+
+    @classmethod
+    async def open(cls, url: str, limits: PoolLimits | None = None) -> Database:
+        """Create the pool. The first operation opens the first connection.
+
+        Raises `DatabaseUrlInvalid` if the URL is not a PostgreSQL URL, even if no server runs.
+        """
+        check_url(url)
+        return cls(await Connections.open(url, limits or PoolLimits()), url)
+
+    async def run(self, name: str, operation: Operation[T], *, budget_s: float = BUDGET_S) -> T:
+        """Run an operation in a transaction, and retry transient errors, within `budget_s`.
+
+        If the connection breaks during the commit, it is unknown whether the commit succeeded.
+        Operations must therefore be idempotent. Raises `DatabaseUnavailable` when the budget is
+        spent or the server refuses the connection, and `DatabaseOperationFailed` when the server
+        refuses the operation. Other errors of the operation pass through.
+        """
+        cause: BaseException = TimeoutError()
+        # Suppresses only the budget's TimeoutError: a statement's is caught below and retried.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(budget_s):
+                for attempt, delay_s in enumerate(_delays(), start=1):
+                    try:
+                        return await faults.at("database", self._once(operation), name)
+                    except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                        if is_refusal(error):
+                            raise DatabaseUnavailable(name, error, self.url) from None
+                        if not is_transient(error):
+                            raise DatabaseOperationFailed(name, error) from None
+                        cause = error
+                    except (OSError, TimeoutError, ConnectionLost) as error:
+                        cause = error
+                    except asyncpg.InternalClientError as error:
+                        # The answer does not follow PostgreSQL's protocol.
+                        cause = error
+                    logger.warning(
+                        "database_retry",
+                        extra={"operation": name, "attempt": attempt, "error": kind_of(cause)},
+                    )
+                    await asyncio.sleep(delay_s)
+        raise DatabaseUnavailable(name, cause, self.url)
+
+    async def ping(self, *, budget_s: float = BUDGET_S) -> None:
+        """Raise `DatabaseUnavailable` unless the database answers within `budget_s`."""
+        await self.run("ping", lambda connection: connection.execute("SELECT 1"), budget_s=budget_s)
+
+    def use(self) -> PoolUse:
+        """Return the pool's current use."""
+        return self._connections.use()
+
+    async def aclose(self, *, budget_s: float = 5.0) -> None:
+        """Close every connection; terminate those still in use after `budget_s` seconds."""
+        await self._connections.aclose(budget_s=budget_s)
+
+    async def _once(self, operation: Operation[T]) -> T:
+        async with self._connections.transaction() as connection:
+            return await operation(connection)
+
+
+def _delays() -> Iterator[float]:
+    """Yield seconds between retries: exponential, with full jitter so that workers do not align."""
+    longest = _FIRST_DELAY_S
+    while True:
+        yield random.uniform(0, longest)  # noqa: S311 - spreads load, guards nothing
+        longest = min(longest * 2, _LONGEST_DELAY_S)

@@ -1,0 +1,1 @@
+"""An embedded PostgreSQL that the processes of one data folder share."""

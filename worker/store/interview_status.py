@@ -1,0 +1,136 @@
+"""Update interviews from their dispatches and jobs: dispatched, running, ended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from states import Outcome, Reason, State
+from worker.store.database import BUDGET_S
+from worker.store.interviews import interview_of
+from worker.store.leases import release_ended
+
+if TYPE_CHECKING:
+    from worker.store.connection import Connection, Row
+    from worker.store.database import Database
+    from worker.store.interviews import Interview
+
+
+async def set_dispatched(
+    db: Database, interview_id: str, *, dispatch_id: str, budget_s: float = BUDGET_S
+) -> bool:
+    """Note a dispatch; return False if the interview is over or does not exist.
+
+    Raises `DatabaseUnavailable` or `DatabaseOperationFailed`; the budget is in seconds.
+    """
+
+    async def note(connection: Connection) -> bool:
+        interview = await _locked(connection, interview_id)
+        if interview is None or interview.is_over:
+            return False
+        await connection.execute(
+            "UPDATE interviews SET status = 'dispatched', outcome = NULL, reason = NULL,"
+            " dispatch_id = $2, dispatch_token = token, dispatched_at = now(), tries = 0,"
+            " updated_at = now()"
+            " WHERE interview_id = $1",
+            interview_id,
+            dispatch_id,
+        )
+        return True
+
+    return await db.run("set_dispatched", note, budget_s=budget_s)
+
+
+async def store_end(
+    db: Database,
+    interview_id: str,
+    *,
+    job_id: str,
+    token: int | None,
+    outcome: Outcome,
+    reason: Reason,
+    budget_s: float = BUDGET_S,
+) -> None:
+    """Store the end of a job and release its lease, while its process still cleans up.
+
+    All turns of the job must be stored: the next interviewer continues from them. The job's
+    journal reports the same end once it is ingested. Raises DatabaseUnavailable and
+    DatabaseOperationFailed.
+    """
+
+    async def end(connection: Connection) -> None:
+        await connection.execute(
+            "INSERT INTO jobs (job_id, interview_id, token, outcome, reason)"
+            " VALUES ($1, $2, $3, $4, $5) ON CONFLICT (job_id) DO UPDATE SET"
+            " outcome = excluded.outcome, reason = excluded.reason,"
+            " interview_id = coalesce(jobs.interview_id, excluded.interview_id),"
+            " token = greatest(jobs.token, excluded.token)",
+            job_id,
+            interview_id,
+            token,
+            outcome,
+            reason,
+        )
+        await settle(connection, interview_id)
+
+    await db.run("store_end", end, budget_s=budget_s)
+
+
+async def settle(connection: Connection, interview_id: str) -> None:
+    """Update the interview from its last job: running, or ended with the job's outcome.
+
+    The last job has the highest token, then the latest start. Jobs that were superseded, have
+    lost the lease, or found the interview over, do not count. After a handover the interview
+    continues. An interview that is over stays over while a job that did not know this runs.
+    The lease of a job that has ended is released.
+    """
+    # The row lock serialises jobs that end at the same time: the second sees the first's writes.
+    interview = await _locked(connection, interview_id)
+    if interview is None:
+        return
+    await release_ended(connection, interview_id)
+    last = await _last_job(connection, interview)
+    if last is None:
+        return
+    if last["outcome"] == Outcome.HANDED_OVER:
+        # From now on `find_stranded` returns the interview, for a redispatch.
+        await connection.execute(
+            "UPDATE interviews SET updated_at = now() WHERE interview_id = $1", interview_id
+        )
+        return
+    if last["outcome"] is not None:
+        await connection.execute(
+            "UPDATE interviews SET status = 'ended', outcome = $2, reason = $3, updated_at = now()"
+            " WHERE interview_id = $1 AND (status, outcome, reason)"
+            " IS DISTINCT FROM ('ended', $2, $3)",
+            interview_id,
+            last["outcome"],
+            last["reason"],
+        )
+    elif last["state"] == State.RUNNING and not interview.is_over:
+        await connection.execute(
+            "UPDATE interviews SET status = 'running', outcome = NULL, reason = NULL,"
+            " updated_at = now() WHERE interview_id = $1 AND status <> 'running'",
+            interview_id,
+        )
+
+
+async def _locked(connection: Connection, interview_id: str) -> Interview | None:
+    """Return the interview, locked against other writers until the transaction ends."""
+    row = await connection.fetchrow(
+        "SELECT * FROM interviews WHERE interview_id = $1 FOR NO KEY UPDATE", interview_id
+    )
+    return None if row is None else interview_of(row)
+
+
+async def _last_job(connection: Connection, interview: Interview) -> Row | None:
+    """Return state, outcome and reason of the job that counts for the interview."""
+    return await connection.fetchrow(
+        "SELECT state, outcome, reason FROM jobs WHERE interview_id = $1"
+        " AND outcome IS DISTINCT FROM $2 AND reason IS DISTINCT FROM $3"
+        " AND coalesce(token, $4) >= $4"
+        " ORDER BY coalesce(token, 0) DESC, started_at DESC NULLS LAST, job_id DESC LIMIT 1",
+        interview.interview_id,
+        Outcome.SUPERSEDED,
+        Reason.INTERVIEW_ALREADY_OVER,
+        interview.token,
+    )

@@ -1,0 +1,131 @@
+"""The main process's view of its jobs, from their journals: for metrics, probes and operators."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections import deque
+from pathlib import Path
+from typing import Any, Final
+
+from states import Outcome, Reason, State
+from worker.telemetry import catalog
+from worker.telemetry.job_view import JobView
+from worker.telemetry.journal_follower import JournalFollower, News
+from worker.telemetry.metrics import Metrics
+from worker.telemetry.worker_status import WorkerStatus
+
+#: Seconds without a heartbeat after which a job counts as unresponsive; a job sends one per second.
+UNRESPONSIVE_S: Final = 10.0
+#: Number of ended jobs that are still listed.
+_ENDED_KEPT: Final = 50
+
+
+class Observer:
+    """Follows the jobs of one worker. Ended jobs become counters, except the last few."""
+
+    def __init__(self, journals: Path, *, version: str) -> None:
+        self.metrics = Metrics()
+        self.metrics.show(catalog.WORKER, 1, version)
+        self.follower = JournalFollower(journals, self._on_news)
+        self._running: dict[str, JobView] = {}
+        self._ended: deque[JobView] = deque(maxlen=_ENDED_KEPT)
+
+    def job_given(self, job_id: str, room: str) -> None:
+        """Register a job that a process was given."""
+        if job_id not in self._running:
+            self.metrics.count(catalog.JOBS_STARTED)
+            now = time.time()
+            self._running[job_id] = JobView(job_id=job_id, room=room, received_at=now, alive_at=now)
+            self.follower.follow(job_id)
+
+    async def job_gone(self, job_id: str, exit_code: int | None) -> None:
+        """Finish a job whose process has exited: record the end that its journal lacks."""
+        await self.follower.finish(job_id)
+        view = self._running.pop(job_id, None)
+        if view is None:
+            return
+        self.metrics.count(catalog.JOB_EXITS, code_of(exit_code))
+        if view.state != State.CLOSED:
+            view.outcome, view.reason = _unwritten_end(exit_code)
+            self.metrics.count(catalog.JOBS_ENDED, view.outcome, view.reason)
+        self._ended.append(view)
+
+    def _on_news(self, news: News) -> None:
+        view = self._running.get(news.job_id)
+        if view is None:
+            return
+        view.alive_at = max(view.alive_at, news.alive_at)
+        view.on_disk = view.on_disk or news.alive_at > 0
+        for record in news.records:
+            self.metrics.take(view, record)
+            view.apply(record)
+
+    # --- views ------------------------------------------------------------------------------------
+
+    def jobs(self) -> list[dict[str, Any]]:
+        """Return the running jobs, oldest first, then the last ended jobs, newest first."""
+        now = time.time()
+        running = sorted(self._running.values(), key=lambda view: view.received_at)
+        return [
+            view.as_data(now) | {"running": view.job_id in self._running}
+            for view in (*running, *reversed(self._ended))
+        ]
+
+    def job(self, job_id: str) -> dict[str, Any] | None:
+        """Return one of these jobs, or None."""
+        return next((each for each in self.jobs() if each["job_id"] == job_id), None)
+
+    def unresponsive(self) -> list[str]:
+        """Return the running jobs whose last heartbeat is too old."""
+        latest = time.time() - UNRESPONSIVE_S
+        running = self._running.values()
+        return [view.job_id for view in running if view.on_disk and view.alive_at < latest]
+
+    def page(self, status: WorkerStatus) -> bytes:
+        """Return all metrics in Prometheus text format."""
+        metrics = self.metrics
+        metrics.show_jobs(self._running.values(), len(self.unresponsive()))
+        metrics.show(catalog.READY, status.ready)
+        metrics.show_each(catalog.NOT_READY, {name: 1.0 for name, _ in status.waiting_on})
+        metrics.show(catalog.DRAINING, status.draining)
+        metrics.show(catalog.DRAIN_LEFT, status.drain_left_s or 0.0)
+        metrics.show(catalog.SLOTS, status.slots)
+        metrics.show(catalog.SLOTS_USED, status.slots_used)
+        metrics.show(catalog.LOAD, status.load)
+        running = float(len(self._running))
+        metrics.show_each(
+            catalog.PROCESSES, {"warm": float(status.warm_processes), "running": running}
+        )
+        metrics.show(catalog.SHIPPING_LAG, status.shipping_lag_s)
+        metrics.show(catalog.JOURNALS_WAITING, status.journals_waiting)
+        if status.pool is not None:
+            used, there = status.pool
+            metrics.show_each(catalog.POOL, {"used": float(used), "idle": float(there - used)})
+        if status.disk_free_bytes is not None:
+            metrics.show(catalog.DISK_FREE, status.disk_free_bytes)
+        return metrics.page()
+
+    async def run(self) -> None:
+        """Follow the journals until cancelled."""
+        await self.follower.run()
+
+
+def _unwritten_end(exit_code: int | None) -> tuple[str, str]:
+    """Return outcome and reason of a job whose journal lacks its end."""
+    if exit_code == 0:  # the job did not fail: its disk accepted no more records
+        return "unknown", "NotWritten"
+    killed = exit_code is not None and exit_code < 0
+    return Outcome.FAILED, Reason.PROCESS_KILLED if killed else Reason.PROCESS_EXITED
+
+
+def code_of(exit_code: int | None) -> str:
+    """Return the end of a process in one word: its exit code or its signal's name."""
+    if exit_code is None:
+        return "unknown"
+    if exit_code >= 0:
+        return str(exit_code)
+    try:
+        return signal.Signals(-exit_code).name
+    except ValueError:
+        return f"SIG{-exit_code}"

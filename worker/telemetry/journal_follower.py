@@ -1,0 +1,150 @@
+"""Tail the journals of this worker's jobs: the only source of job telemetry.
+
+A job process needs no channel to the main process, and a killed job still counts. The folder is
+never listed: the follower opens only journals of jobs that this worker was given, so half a million
+old ones cost nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from worker.aio.threads import in_thread
+
+logger = logging.getLogger(__name__)
+
+Record = Mapping[str, Any]
+
+#: Seconds between two polls.
+EVERY_S: Final = 0.5
+#: Maximum bytes read from one journal per poll: some hundred times what a job writes between polls.
+_MOST_BYTES: Final = 1 << 20
+
+
+@dataclass
+class _Followed:
+    """One journal. The open descriptor survives the move of the journal after its ingestion."""
+
+    path: Path
+    descriptor: int | None = None
+    read_to: int = 0
+    #: When the file was last written or touched, in seconds since the epoch; 0 before it exists.
+    alive_at: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class News:
+    """The new records that one poll found in one journal."""
+
+    job_id: str
+    records: tuple[Record, ...]
+    #: Time of the job's last heartbeat in seconds since the epoch; 0 before its journal exists.
+    alive_at: float
+
+
+class JournalFollower:
+    """Follows the journals of running jobs.
+
+    Args:
+        folder: The folder of the journals.
+        on_news: Called on the event loop with the result of each poll, once per job.
+    """
+
+    def __init__(self, folder: Path, on_news: Callable[[News], None]) -> None:
+        self._folder = folder
+        self._on_news = on_news
+        self._followed: dict[str, _Followed] = {}
+        self._looking: asyncio.Lock = asyncio.Lock()
+
+    def follow(self, job_id: str) -> None:
+        """Read this job's journal from its beginning, starting with the next poll."""
+        self._followed.setdefault(job_id, _Followed(self._folder / f"{job_id}.jsonl"))
+
+    async def finish(self, job_id: str) -> None:
+        """Read the rest of an ended job's journal, then close the journal."""
+        followed = self._followed.get(job_id)
+        if followed is None:
+            return
+        async with self._looking:
+            read_to = -1
+            while read_to != followed.read_to:
+                read_to = followed.read_to
+                await self._look({job_id: followed})
+            self._followed.pop(job_id, None)
+            _close(followed)
+
+    async def run(self) -> None:
+        """Poll until cancelled. A failed poll is only logged."""
+        try:
+            while True:
+                await self.look()
+                await asyncio.sleep(EVERY_S)
+        finally:
+            for followed in self._followed.values():
+                _close(followed)
+            self._followed.clear()
+
+    async def look(self) -> None:
+        """Poll all followed journals once."""
+        async with self._looking:
+            await self._look(dict(self._followed))
+
+    async def _look(self, followed: Mapping[str, _Followed]) -> None:
+        if not followed:
+            return
+        try:
+            found = await in_thread("journals", lambda: [_read(*item) for item in followed.items()])
+        except Exception:
+            logger.exception("the journals could not be read")
+            return
+        for news in found:
+            try:
+                self._on_news(news)
+            except Exception as error:  # one bad record must not affect the other jobs
+                logger.error("a record could not be taken in: %s", type(error).__name__)
+
+
+def _read(job_id: str, followed: _Followed) -> News:
+    """Read the complete lines written since the last poll; skip lines that are no records."""
+    if followed.descriptor is None:
+        try:
+            followed.descriptor = os.open(followed.path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:  # not created yet, or never: a job whose disk is full writes none
+            return News(job_id=job_id, records=(), alive_at=0.0)
+    data = os.pread(followed.descriptor, _MOST_BYTES, followed.read_to)
+    whole = data[: data.rfind(b"\n") + 1]
+    if not whole and len(data) == _MOST_BYTES:
+        whole = data  # no valid line is this long: skip it
+    followed.read_to += len(whole)
+    followed.alive_at = os.fstat(followed.descriptor).st_mtime
+    records = tuple(record for line in whole.splitlines() if (record := _record(line)) is not None)
+    return News(job_id=job_id, records=records, alive_at=followed.alive_at)
+
+
+def _record(line: bytes) -> Record | None:
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return None
+    if not isinstance(record, dict) or not isinstance(record.get("kind"), str):
+        return None
+    return record if isinstance(record.get("t"), int | float) else None
+
+
+def _close(followed: _Followed) -> None:
+    if followed.descriptor is not None:
+        os.close(followed.descriptor)
+        followed.descriptor = None
+
+
+def age_s(alive_at: float) -> float:
+    """Return the seconds since a heartbeat, by this machine's clock; never below 0."""
+    return max(0.0, time.time() - alive_at)

@@ -1,0 +1,1 @@
+"""Where a job takes place: a LiveKit room, or a local socket. Job process."""

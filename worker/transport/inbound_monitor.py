@@ -1,0 +1,165 @@
+"""Inbound connectivity: pause output while no audio of the candidate arrives."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Final, Protocol
+
+from worker.aio.timeouts import bounded
+
+logger = logging.getLogger(__name__)
+
+#: Seconds between two checks. The limits below count checks, not seconds: the time for which the
+#: event loop was blocked says nothing about the network.
+_LOOK_S: Final = 0.15
+#: Checks without a packet after which the current speech counts as cut off. In silence a client
+#: sends one packet every 0.4 s (Opus DTX), and the VAD ends speech after some 0.75 s without
+#: packets.
+_CUT_LOOKS: Final = 3
+#: Checks without a packet after which output is paused: while the candidate speaks, and while the
+#: candidate is silent, where a poor network loses a packet or two.
+_HELD_LOOKS: Final = 7
+_HELD_IN_SILENCE_LOOKS: Final = 14
+#: Maximum seconds for which output is paused: the candidate may still hear us.
+_LONGEST_S: Final = 10.0
+#: Seconds of interruption that an answer survives. A shorter gap ends no answer, and the audio of
+#: that time may still arrive: a server that hung delivers what it has buffered (measured).
+_HICCUP_S: Final = 2.0
+#: Consecutive checks for which the candidate must be quiet before output resumes. The audio that a
+#: hung server has buffered arrives all at once, is played at the speed of speech, and its
+#: transcript takes a moment.
+_QUIET_LOOKS: Final = 7
+#: Maximum seconds to wait for that.
+_SETTLES_S: Final = 4.0
+#: Seconds for the `on_back` callback before output resumes.
+_BEFORE_RETURN_S: Final = 4.0
+
+
+class HeldLine(Protocol):
+    """The part of the audio output that `Reception` uses."""
+
+    def hold(self) -> None:
+        """Pause playback at its current position."""
+
+    def release(self) -> None:
+        """Resume playback from there."""
+
+
+class Reception:
+    """Detects that no packet of the candidate's microphone arrives, though it should.
+
+    The SDK reports a hung server or a failed network only after some 14 s (its ping), and a
+    candidate's lost connection after some 20 s. Until then WebRTC fills the gap with silence
+    (measured). A partial answer would be taken for a complete one, and the reply would not reach
+    the candidate.
+
+    Args:
+        packets: Returns the number of packets received so far; None if none are expected, as from a
+            microphone that is muted or not published.
+        line: The audio output to pause.
+        is_here: Returns whether the candidate is in the room.
+        speaks: Returns whether the candidate is speaking.
+        room_is_away: Returns whether the room is disconnected, which `worker.reach` handles.
+        record: Called with the seconds without packets, if output was paused.
+    """
+
+    def __init__(
+        self,
+        packets: Callable[[], Awaitable[int | None]],
+        line: HeldLine,
+        *,
+        is_here: Callable[[], bool],
+        speaks: Callable[[], bool],
+        room_is_away: Callable[[], bool],
+        record: Callable[[float], None],
+    ) -> None:
+        self._packets = packets
+        self._line = line
+        self._is_here = is_here
+        self._speaks = speaks
+        self._room_is_away = room_is_away
+        self._record = record
+        #: Called when the candidate's current speech counts as cut off.
+        self.on_lost: Callable[[], None] | None = None
+        #: Awaited before output resumes, with the seconds without packets; 0 if the gap was shorter
+        #: than `_HICCUP_S`.
+        self.on_back: Callable[[float], Coroutine[Any, Any, None]] | None = None
+        self._count: int | None = None
+        self._looks = 0
+        self._came_at = 0.0
+        self._held_looks = _HELD_LOOKS
+        self._held = False
+        # True after `_LONGEST_S`, until packets arrive again.
+        self._given_up = False
+
+    async def run(self) -> None:
+        """Check until cancelled."""
+        try:
+            while True:
+                await self._look()
+                await asyncio.sleep(_LOOK_S)
+        finally:
+            if self._held and not self._room_is_away():
+                self._line.release()  # for the closing message
+
+    async def _look(self) -> None:
+        count = await self._packets()
+        now = asyncio.get_running_loop().time()
+        if self._room_is_away():
+            # The return of the room covers the candidate and the output as well.
+            self._forget(count, now)
+        elif count is None or count != self._count:
+            if self._looks >= _CUT_LOOKS and not self._given_up:
+                await self._back(now - self._came_at)
+            self._forget(count, asyncio.get_running_loop().time())
+        else:
+            self._looks += 1
+            await self._miss(now - self._came_at)
+
+    def _forget(self, count: int | None, now: float) -> None:
+        self._count, self._came_at, self._looks = count, now, 0
+        self._held = self._given_up = False
+
+    async def _miss(self, gone_s: float) -> None:
+        if self._looks == _CUT_LOOKS:
+            self._held_looks = _HELD_LOOKS if self._speaks() else _HELD_IN_SILENCE_LOOKS
+            if self.on_lost is not None:
+                self.on_lost()
+        if self._looks == self._held_looks:
+            logger.warning("nothing comes of the candidate's microphone, the line is held")
+            self._held = True
+            self._line.hold()
+        if self._held and gone_s >= _LONGEST_S:
+            self._given_up = True
+            await self._back(gone_s)
+
+    async def _back(self, gone_s: float) -> None:
+        if self._held:
+            self._record(gone_s)
+        if gone_s >= _HICCUP_S:
+            await self._settled()
+        if self._room_is_away():
+            return
+        if self._held:
+            logger.info("the candidate is spoken to again", extra={"away_s": round(gone_s, 1)})
+        try:
+            # A candidate who has left is handled on their return.
+            if self.on_back is not None and self._is_here():
+                heard_none_s = gone_s if gone_s >= _HICCUP_S else 0.0
+                await bounded(self.on_back(heard_none_s), _BEFORE_RETURN_S)
+        except Exception as error:
+            logger.warning("what was not heard is not said again: %s", type(error).__name__)
+        if self._held and not self._room_is_away():
+            self._line.release()
+        self._held = False
+
+    async def _settled(self) -> None:
+        """Wait until the candidate is quiet, at most `_SETTLES_S` seconds."""
+        quiet_looks = 0
+        for _ in range(round(_SETTLES_S / _LOOK_S)):
+            quiet_looks = 0 if self._speaks() else quiet_looks + 1
+            if quiet_looks > _QUIET_LOOKS or self._room_is_away():
+                return
+            await asyncio.sleep(_LOOK_S)

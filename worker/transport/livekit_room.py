@@ -1,0 +1,272 @@
+"""Transport of a job: a LiveKit room, its audio output, and its participants."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, runtime_checkable
+
+from livekit import rtc
+from livekit.agents import NOT_GIVEN, Agent, AgentSession, JobContext
+from livekit.agents.types import TOPIC_CHAT
+from livekit.agents.voice.room_io import RoomOptions, TextInputEvent, TextInputOptions
+
+from states import Event
+from worker import faults
+from worker.aio.timeouts import bounded
+from worker.audio.output import Line
+from worker.transport.outbound_monitor import Reach
+
+logger = logging.getLogger(__name__)
+
+#: Disconnect reasons of a deliberate end from outside. Every other reason is a loss.
+_ENDED_FROM_OUTSIDE = frozenset(
+    {
+        rtc.DisconnectReason.ROOM_DELETED,
+        rtc.DisconnectReason.ROOM_CLOSED,
+        rtc.DisconnectReason.PARTICIPANT_REMOVED,
+        rtc.DisconnectReason.DUPLICATE_IDENTITY,
+    }
+)
+
+
+#: Seconds to publish our track: 42 ms (measured), and much more on a busy machine.
+_PUBLISH_S = 4.0
+#: Seconds for WebRTC's statistics; they take 1 to 5 ms (measured).
+_STATS_S = 1.0
+
+
+@runtime_checkable
+class ReadsText(Protocol):
+    """An agent that handles typed messages itself."""
+
+    async def on_text(self, text: str) -> None:
+        """Handle one message of any length. Never personal data in what it raises."""
+        ...
+
+
+class Stage(Protocol):
+    """Transport of one job: a connection, one audio output, and a candidate."""
+
+    @property
+    def line(self) -> Line:
+        """The audio output of the interviewer."""
+        ...
+
+    @property
+    def reach(self) -> Reach:
+        """Outbound connectivity: whether the candidate can hear the audio output."""
+        ...
+
+    @property
+    def candidate_is_here(self) -> bool:
+        """True if the candidate is present; before `expect`, if any person is."""
+        ...
+
+    async def connect(self) -> None:
+        """Connect, as the handshake of the job. Raises if that fails."""
+        ...
+
+    async def open_line(self) -> None:
+        """Open the audio output. Raises if that fails."""
+        ...
+
+    def expect(self, candidate_identity: str) -> None:
+        """Set the candidate's identity. All other participants are ignored from now on."""
+        ...
+
+    async def candidate_moved(self) -> None:
+        """Return when a participant next joins, leaves or changes attributes."""
+        ...
+
+    async def packets_received(self) -> int | None:
+        """Return the packets received from the candidate's microphone; None if none are due."""
+        ...
+
+    async def start_session(self, session: AgentSession[Any], agent: Agent) -> None:
+        """Start the session on this transport. Raises if that fails."""
+        ...
+
+    async def write(self, text: str) -> None:
+        """Show the candidate a text. Raises if that fails."""
+        ...
+
+    async def announce(self, attributes: Mapping[str, str]) -> None:
+        """Show these attributes to all participants. Raises if that fails."""
+        ...
+
+    def announced(self) -> Mapping[str, Mapping[str, str]]:
+        """Return the attributes of the other agents, by their identities."""
+        ...
+
+    async def leave(self) -> None:
+        """Close the audio output and leave."""
+        ...
+
+
+class StageMaker(Protocol):
+    """Creates the transport of a job. `on_event` is called if the room is lost without `leave`."""
+
+    def __call__(self, ctx: JobContext, on_event: Callable[[Event], None]) -> Stage:
+        """Create the transport, without connecting it: this must be cheap."""
+        ...
+
+
+class RoomStage:
+    """Transport of a job in a LiveKit room.
+
+    `on_event` gets ROOM_LOST or ROOM_DELETED when the room is gone without a call to `leave`.
+    """
+
+    def __init__(self, ctx: JobContext, on_event: Callable[[Event], None]) -> None:
+        self._ctx = ctx
+        self._on_event = on_event
+        self._leaving = False
+        self._candidate: str | None = None
+        self._moved = asyncio.Event()
+        self.line = Line()
+        self.reach = Reach(self.line, lambda: self.candidate_is_here)
+        self.reach.on_gone = lambda: on_event(Event.ROOM_LOST)
+
+    async def connect(self) -> None:
+        """Join the room and nothing else, as the handshake. Raises ConnectError."""
+        room = self._ctx.room
+        room.on("disconnected", self._on_disconnected)
+        room.on("participant_connected", self._on_moved)
+        room.on("participant_disconnected", self._on_left)
+        room.on("participant_attributes_changed", self._on_moved)
+        room.on("reconnecting", self.reach.room_lost)
+        room.on("local_track_republished", lambda *_: self.reach.track_replaced())
+        room.on("reconnected", self.reach.room_back)
+        room.on("local_track_subscribed", lambda _: self.reach.subscribed())
+        # Two peer connections take 99 + 6 ms to connect and publish; one takes 90 + 42 (measured).
+        await self._ctx.connect(single_peer_connection=False)
+
+    async def open_line(self) -> None:
+        """Publish the audio output, so that clips can be heard before there is a session.
+
+        Raises TimeoutError and what `Line.publish` raises. The SDK's timeout of 10 s is too long
+        here: a request made while LiveKit restarts is never answered, and another job does better.
+        """
+        await bounded(self.line.publish(self._ctx.room), _PUBLISH_S)
+
+    def expect(self, candidate_identity: str) -> None:
+        """Set the candidate's identity. All other participants are ignored from now on."""
+        self._candidate = candidate_identity
+        self._moved.set()
+
+    @property
+    def candidate_is_here(self) -> bool:
+        """True if the candidate is in the room; before `expect`, if any person is."""
+        people = self._ctx.room.remote_participants
+        if self._candidate is not None:
+            return self._candidate in people
+        return any(
+            person.kind != rtc.ParticipantKind.PARTICIPANT_KIND_AGENT for person in people.values()
+        )
+
+    async def candidate_moved(self) -> None:
+        """Return when a participant next joins, leaves or changes attributes."""
+        self._moved.clear()
+        await self._moved.wait()
+
+    async def packets_received(self) -> int | None:
+        """Return the number of packets received from the candidate's microphone so far.
+
+        None if no packets are expected: the microphone is muted or not published, none has ever
+        come, or the candidate is on the telephone, which may send nothing during silence.
+        """
+        person = self._ctx.room.remote_participants.get(self._candidate or "")
+        if person is None or person.kind != rtc.ParticipantKind.PARTICIPANT_KIND_STANDARD:
+            return None
+        for publication in person.track_publications.values():
+            if publication.source == rtc.TrackSource.SOURCE_MICROPHONE:
+                return await _packets_of(publication)
+        return None
+
+    async def start_session(self, session: AgentSession[Any], agent: Agent) -> None:
+        """Start the session in the room. It hears the candidate only and uses our audio output."""
+        session.output.audio = self.line
+        options = RoomOptions(
+            text_input=_text_input(agent),
+            audio_output=False,  # our own audio output is set above
+            # Without an identity the session takes the first person who joins.
+            participant_identity=self._candidate or NOT_GIVEN,
+            close_on_disconnect=False,  # the lifecycle decides what a departure means
+        )
+        # The session host would let any participant read the instructions and type for the
+        # candidate.
+        await session.start(
+            agent, room=self._ctx.room, room_options=options, session_host=False, record=False
+        )
+
+    async def write(self, text: str) -> None:
+        """Send the text as a chat message, which is also how a candidate types."""
+        sending = self._ctx.room.local_participant.send_text(text, topic=TOPIC_CHAT)
+        await faults.at("write", sending)
+
+    async def announce(self, attributes: Mapping[str, str]) -> None:
+        """Set these attributes on the interviewer's participant."""
+        await self._ctx.room.local_participant.set_attributes(dict(attributes))
+
+    def announced(self) -> Mapping[str, Mapping[str, str]]:
+        """Return the attributes of the other agents. A dead agent stays listed for about 20 s."""
+        return {
+            identity: other.attributes
+            for identity, other in self._ctx.room.remote_participants.items()
+            if other.kind == rtc.ParticipantKind.PARTICIPANT_KIND_AGENT
+        }
+
+    async def leave(self) -> None:
+        """Close the audio output and leave the room. The disconnect is then not reported."""
+        self._leaving = True
+        self.reach.close()
+        await self.line.aclose()
+        await self._ctx.room.disconnect()
+
+    def _on_left(self, person: rtc.RemoteParticipant) -> None:
+        if person.identity == self._candidate:
+            self.reach.person_left()
+        self._on_moved()
+
+    def _on_moved(self, *_: object) -> None:
+        self._moved.set()
+        self.reach.moved()
+
+    def _on_disconnected(self, reason: rtc.DisconnectReason.ValueType) -> None:
+        if self._leaving:
+            return
+        deleted = reason in _ENDED_FROM_OUTSIDE
+        logger.info("the room is gone", extra={"disconnect_reason": int(reason or 0)})
+        self._on_event(Event.ROOM_DELETED if deleted else Event.ROOM_LOST)
+
+
+async def _packets_of(publication: rtc.RemoteTrackPublication) -> int | None:
+    if publication.muted or publication.track is None:
+        return None
+    try:
+        async with asyncio.timeout(_STATS_S):
+            statistics = await publication.track.get_stats()
+    except Exception:  # the track is just being replaced
+        return None
+    received = (
+        each.inbound_rtp.received.packets_received
+        for each in statistics
+        if each.WhichOneof("stats") == "inbound_rtp"
+    )
+    return next(received, None) or None
+
+
+def _text_input(agent: Agent) -> TextInputOptions | bool:
+    """Return the agent's own text handler; False for an agent that reads no text.
+
+    livekit's default generates a reply to a typed message, and bypasses the agent's hook for turns.
+    """
+    if not isinstance(agent, ReadsText):
+        return False
+
+    async def read(_: AgentSession[Any], event: TextInputEvent) -> None:
+        await agent.on_text(event.text)
+
+    return TextInputOptions(text_input_cb=read)
