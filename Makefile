@@ -62,10 +62,11 @@ chaos: $(READY) ## Real interviews under random faults, and what was lost: make 
 bench: $(READY) ## Figures beside their baselines: start-up, memory, one transition, losses in a turn
 	$(BIN)/python -m benchmarks
 
-lint: $(READY) ## ruff and mypy --strict
+lint: $(READY) ## ruff, mypy --strict, and the layers (pyproject.toml, importlinter)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy states worker scripts benchmarks examples tests
+	$(BIN)/lint-imports --no-logo --no-cache
 
 format: $(READY) ## Format the code
 	$(BIN)/ruff check --fix .

@@ -5,12 +5,17 @@ from typing import Any
 
 from livekit.agents import NOT_GIVEN, Agent, AgentSession, ChatContext, ChatMessage, StopResponse
 
-from worker.config.settings import Settings
-from worker.job.application import Application, Dispatch
-from worker.job.handle import JobHandle
-from worker.resources.bootstrap import AgentResources
-from worker.resources.resource import Resource
-from worker.resources.speech import stt_resource, tts_resource, vad_resource
+from worker.api import (
+    AgentResources,
+    Application,
+    Dispatch,
+    JobHandle,
+    Resource,
+    Settings,
+    stt_resource,
+    tts_resource,
+    vad_resource,
+)
 
 
 class Echo(Agent):

@@ -9,8 +9,9 @@ import re
 from pathlib import Path
 from typing import Any
 
+from scripts.diagrams import drawings
 from scripts.markdown import table
-from states import BUDGETS, EDGES, Edge, Outcome, Reason, State, render
+from states import BUDGETS, EDGES, Edge, Outcome, Reason, State
 from worker.cli.common import ExitCode
 from worker.cli.faults import fault_rows
 from worker.cli.resources import resource_rows
@@ -168,7 +169,7 @@ def metrics_page() -> str:
 
 def drawn() -> dict[str, str]:
     """Return every generated file except the README, by its path in the repository."""
-    diagrams = render.drawings(meanings())
+    diagrams = drawings(meanings())
     return {f"diagrams/{name}": text for name, text in diagrams.items()} | {
         "docs/metrics.md": metrics_page(),
         "deploy/prometheus/interview-worker.rules.yml": rules_file(),

@@ -19,7 +19,7 @@ from states.render.layout import layout
 from states.render.view import view
 from states.render.write_png import RenderUnavailable
 
-__all__ = ["RenderUnavailable", "dot", "drawings", "mermaid", "png", "svg"]
+__all__ = ["RenderUnavailable", "dot", "mermaid", "png", "svg"]
 
 
 Losses = Mapping[str, str]
@@ -44,22 +44,3 @@ def svg(history: History | None = None, *, losses: Losses = _NONE) -> str:
 def png(history: History | None = None, *, losses: Losses = _NONE) -> bytes:
     """Return the drawing of `svg` as a PNG of twice its size. Raises RenderUnavailable."""
     return write_png.write(layout(view(history, losses=losses)))
-
-
-def drawings(losses: Losses = _NONE) -> Mapping[str, str]:
-    """Return the files of diagrams/ by name: the table in three formats, and the example jobs.
-
-    Raises ModuleNotFoundError without the `testing` extra, which provides the jobs' virtual time.
-    """
-    from states import examples, timeline
-
-    return {
-        "lifecycle.mmd": mermaid(losses=losses),
-        "lifecycle.dot": dot(losses=losses),
-        "lifecycle.svg": svg(losses=losses),
-        "healthy.svg": svg(examples.healthy(), losses=losses),
-        "degraded.svg": svg(examples.degraded(), losses=losses),
-        "failed.svg": svg(examples.failed(), losses=losses),
-        "startup.svg": timeline.svg(timeline.drawing(examples.healthy())),
-        "interview.svg": timeline.svg(timeline.drawing(examples.degraded(), whole=True)),
-    }

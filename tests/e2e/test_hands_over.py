@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
-from livekit.agents.utils import aio
 
 from states import Outcome, Reason
 from states.testing import assert_outcome
@@ -16,6 +15,7 @@ from tests.support.live.heard import heard_by
 from tests.support.live.one_question import ANSWER, PLAN, SCRIPT, is_running
 from tests.support.live.running_worker import StartWorker
 from tests.support.live.waiting import PATIENCE_S, answered, eventually
+from worker.aio.tasks import cancel_and_wait
 from worker.audio.dsp import to_pcm
 from worker.demo.script import CandidateScript
 from worker.interview.plan.plan import Plan, Question
@@ -186,7 +186,7 @@ async def test_when_the_drain_time_is_over_an_unfinished_answer_is_kept_and_aske
         first.terminate()
         talking = asyncio.create_task(say(candidate, " ".join([ANSWER] * 4)))
         await eventually(lambda: has_left(candidate), "the first one's leaving")
-        await aio.cancel_and_wait(talking)
+        await cancel_and_wait(talking)
         await goes_on_with(other, interview, candidate, since_s=told_s)
         record_property("waited_s", f"{waited(candidate):.2f}")
         assert waited(candidate) < LONGEST_WAIT_S

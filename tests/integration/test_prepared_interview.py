@@ -17,7 +17,7 @@ from worker.audio import dsp
 from worker.audio.frames import resampled, samples_of
 from worker.fallback.chain import ProviderChain
 from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
-from worker.interview.plan.spoken_lines import planned_lines, prepare_plan
+from worker.interview.spoken_lines import planned_lines, prepare_plan
 from worker.speech import local_models
 from worker.speech.tts import cache_warmup
 from worker.speech.tts.cache import PreparedSpeech, Voice

@@ -19,7 +19,7 @@ from worker.interview.conversation.interviewer import Interviewer
 from worker.interview.conversation.turn_log import TurnKeeper
 from worker.interview.orchestrator import Role
 from worker.interview.orchestrator_llm import OrchestratorLLM
-from worker.interview.plan.spoken_lines import planned_lines, prepare_plan
+from worker.interview.spoken_lines import planned_lines, prepare_plan
 from worker.speech.tts import cache_warmup
 from worker.speech.tts.fallback import SAMPLE_RATE, ChainTTS
 from worker.speech.tts.fallback_stream import sentences_of

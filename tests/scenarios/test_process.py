@@ -23,6 +23,7 @@ from states import Event, History, Outcome, Reason
 from states.testing import assert_outcome, assert_path
 from tests.support.virtual.async_steps import for_ever
 from tests.support.virtual.job_parts import FakeStage, TinyApplication, fake_context
+from worker.aio.tasks import cancel_and_wait
 from worker.clips.recordings import ClipName
 from worker.job import entrypoint as entrypoint_module
 from worker.job.entrypoint import FAILED_EXIT_CODE, entrypoint, set_up
@@ -260,7 +261,7 @@ async def test_a_job_whose_worker_is_gone_is_over_before_the_framework_cancels_e
         await runs.wait()
 
     # The same as ipc/proc_client.py after the channel to the main process is closed.
-    await aio.cancel_and_wait(life)
+    await cancel_and_wait(life)
     rest = asyncio.all_tasks() - {asyncio.current_task()}
     for task in rest:
         task.cancel()

@@ -8,11 +8,11 @@ import random
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
-from livekit.agents.utils import aio
 
 from tests.support.virtual.memory_leases import JOIN_S, LEASE_S
 from tests.support.virtual.protocol_world import ANSWERS_S, JOINS_S, WATCH_S, World
 from tests.support.virtual.virtual_loop import VirtualLoop
+from worker.aio.tasks import cancel_and_wait
 from worker.continuity import job_lease
 from worker.continuity.watcher import SPARE_S
 from worker.journal import shipper
@@ -139,10 +139,10 @@ class Schedule:
             await asyncio.sleep(BACK_S)
             assert not watching.done(), watching.exception()
             assert len(world.speaking) == 1, self.done
-            await aio.cancel_and_wait(watching)
+            await cancel_and_wait(watching)
             await asyncio.sleep(SHIPPED_S)
         finally:
-            await aio.cancel_and_wait(watching)
+            await cancel_and_wait(watching)
             await world.aclose()
         self.check_turns()
         check_calm(world.leases)

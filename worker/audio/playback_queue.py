@@ -7,8 +7,7 @@ import logging
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from livekit.agents.utils import aio
-
+from worker.aio.tasks import cancel_and_wait
 from worker.audio.dsp import quietest_cut, to_float
 from worker.audio.playout_meter import PlayoutMeter
 from worker.audio.segment import Segment
@@ -110,7 +109,7 @@ class Feeder:
     async def aclose(self) -> None:
         """Stop feeding."""
         tasks = [task for task in (self._task, self._listener) if task is not None]
-        await aio.cancel_and_wait(*tasks)
+        await cancel_and_wait(*tasks)
 
     # --- playback ------------------------------------------------------------------------------
 

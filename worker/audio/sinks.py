@@ -10,9 +10,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Protocol
 
 from livekit import rtc
-from livekit.agents.utils import aio
 from livekit.rtc.participant import UnpublishTrackError
 
+from worker.aio.tasks import cancel_and_wait
 from worker.audio.dsp import VOICE_SAMPLE_RATE
 from worker.audio.ffi_capture import StraightUnavailable, capture_straight
 from worker.audio.frames import pieces_of
@@ -271,7 +271,7 @@ class QueueSink:
         """Stop playing."""
         self.clear()
         if self._player is not None:
-            await aio.cancel_and_wait(self._player)
+            await cancel_and_wait(self._player)
             self._player = None
 
     async def _play(self) -> None:

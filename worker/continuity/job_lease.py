@@ -9,9 +9,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
-from livekit.agents.utils import aio
-
 from states import Event, JournalError
+from worker.aio.tasks import cancel_and_wait
 from worker.livekit_api.rooms import INTERVIEWER_PREFIX
 from worker.resources.resource import LoadFailed
 from worker.store.errors import DatabaseError
@@ -81,7 +80,7 @@ class JobLease:
         try:
             yield
         finally:
-            await aio.cancel_and_wait(*guards)
+            await cancel_and_wait(*guards)
 
     async def _take(self, database: Database) -> None:
         self.token = await take_lease(

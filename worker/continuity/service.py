@@ -10,8 +10,7 @@ import socket
 from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from livekit.agents.utils import aio
-
+from worker.aio.tasks import cancel_and_wait
 from worker.continuity.dispatch_metadata import MetadataInvalid, read_metadata
 from worker.continuity.redispatch import DatabaseLedger, LiveKitRooms, Rescue, limits_of
 from worker.continuity.room_recheck import RoomLooks
@@ -90,7 +89,7 @@ class Continuity:
         The leases are not released: without renewal they expire.
         """
         tasks, self._tasks = self._tasks, []
-        await aio.cancel_and_wait(*tasks, *self._errands)
+        await cancel_and_wait(*tasks, *self._errands)
         await self.presence.leave()
         if self._watcher.acts and (database := self._database()) is not None:
             with contextlib.suppress(DatabaseError):

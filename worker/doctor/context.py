@@ -9,8 +9,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-import asyncpg
-
+from worker.store.connection import connect
 from worker.store.embedded.client import EmbeddedPostgres
 
 if TYPE_CHECKING:
@@ -83,14 +82,12 @@ class Visit:
     async def connection(self) -> AsyncIterator[Any]:
         """Open a database connection for the caller, outside any pool.
 
-        Raises asyncpg's errors, OSError and TimeoutError.
+        Raises the errors of `CONNECTION_FAILURES`.
         """
-        connection = await asyncpg.connect(
+        connection = await connect(
             await self.database_url(),
-            timeout=_CONNECT_S,
-            # As in the worker's pool, for PgBouncer's transaction mode.
-            statement_cache_size=0,
-            server_settings={"application_name": "interview-worker doctor"},
+            timeout_s=_CONNECT_S,
+            application="interview-worker doctor",
         )
         try:
             yield connection

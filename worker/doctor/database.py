@@ -7,11 +7,9 @@ import re
 import statistics
 from typing import TYPE_CHECKING, Any, Final
 
-import asyncpg
-
 from worker.doctor.finding import Finding, fine, warning, wrong
 from worker.store.embedded.layout import EmbeddedPostgresError
-from worker.store.errors import is_refusal, kind_of
+from worker.store.errors import CONNECTION_FAILURES, is_refusal, kind_of
 from worker.store.migrate import MigrationChanged, SchemaTooNew, known_migrations, pending
 from worker.store.url import DatabaseUrlInvalid, check_url, mask_url
 
@@ -25,13 +23,6 @@ _SLOW_MS: Final = 50.0
 _TABLES: Final = re.compile(r"CREATE TABLE (?:IF NOT EXISTS )?(\w+)", re.IGNORECASE)
 #: The privileges that the worker needs on its tables.
 _USES: Final = ("SELECT", "INSERT", "UPDATE")
-_DATABASE_FAILURES: Final = (
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    OSError,
-    TimeoutError,
-)
 
 
 async def look_at_server(visit: Visit) -> Finding:
@@ -52,7 +43,7 @@ async def look_at_server(visit: Visit) -> Finding:
         return wrong(str(error), "set DATABASE_URL to a URL like that")
     except EmbeddedPostgresError as error:
         return wrong(str(error), "or set DATABASE_URL to a PostgreSQL of your own")
-    except _DATABASE_FAILURES as error:
+    except CONNECTION_FAILURES as error:
         advice = (
             "check the user, the password and the database's name in DATABASE_URL"
             if is_refusal(error)
@@ -100,7 +91,7 @@ async def look_at_schema(visit: Visit) -> Finding:
     except MigrationChanged as error:
         what, _, advice = str(error).partition(": ")
         return wrong(what, advice)
-    except _DATABASE_FAILURES as error:
+    except CONNECTION_FAILURES as error:
         return _refused(error)
     if missing is None:
         return fine("no schema yet: the first worker that starts makes it", known=known)
@@ -121,7 +112,7 @@ async def look_at_privileges(visit: Visit) -> Finding:
         async with visit.connection() as connection:
             lacking = await _lacking(connection)
             role = await connection.fetchval("SELECT current_user")
-    except _DATABASE_FAILURES as error:
+    except CONNECTION_FAILURES as error:
         return _refused(error)
     if lacking:
         return wrong(
@@ -177,7 +168,7 @@ async def look_at_connections(visit: Visit) -> Finding:
                 " (SELECT datconnlimit FROM pg_database WHERE datname = current_database())"
                 " AS of_database"
             )
-    except _DATABASE_FAILURES as error:
+    except CONNECTION_FAILURES as error:
         return _refused(error)
     limits = [row["most"] - row["reserved"]]
     limits += [limit for limit in (row["of_role"], row["of_database"]) if limit >= 0]

@@ -11,6 +11,10 @@ from typing import Final
 import aiohttp
 from livekit.agents import APIConnectionError, APIError, APIStatusError, APITimeoutError
 
+from worker.faults.effects import add_error
+from worker.faults.grammar import Fault
+from worker.faults.points import Kind
+
 #: The only reason that may concern a single request rather than the provider: see Member.judge.
 REQUEST_REFUSED: Final = "RequestRefused"
 
@@ -127,3 +131,18 @@ def _retry_after_of(error: BaseException) -> float | None:
                 return seconds
         cause = cause.__cause__
     return None
+
+
+#: The HTTP status of a provider's error that a fault does not name.
+_SERVER_ERROR = 500
+
+
+def _injected(fault: Fault) -> Exception:
+    """Return the error of a fault that is set at a provider, as its plugin would raise it."""
+    if fault.kind is Kind.CLOSE:
+        return APIConnectionError(f"{fault} is set", retryable=True)
+    return APIStatusError(f"{fault} is set", status_code=int(fault.raises or _SERVER_ERROR))
+
+
+for _point in ("stt", "tts", "llm"):
+    add_error(_point, _injected)

@@ -7,8 +7,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Generic, Protocol, TypeVar
 
-from livekit.agents.utils import aio
-
+from worker.aio.tasks import cancel_and_wait
 from worker.aio.timeouts import retrieve
 from worker.fallback.backoff import Rest
 from worker.fallback.failure import REQUEST_REFUSED, Failure, failure_of
@@ -102,7 +101,7 @@ class Member(Generic[E]):
         """Stop the background work: timer, probe, and the closing of abandoned plugin instances."""
         self.stop_timer()
         if self.probing is not None:
-            await aio.cancel_and_wait(self.probing)
+            await cancel_and_wait(self.probing)
         if self.closing:
             _, late = await asyncio.wait(self.closing, timeout=_CLOSING_S)
-            await aio.cancel_and_wait(*late)
+            await cancel_and_wait(*late)

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 from states import JournalError
 from worker.faults.grammar import Fault
 from worker.faults.points import Kind
 
-_PROVIDERS = ("stt", "tts", "llm")
-_SERVER_ERROR = 500
-#: PostgreSQL's internal_error, which is not worth a retry.
-_INTERNAL_ERROR = "XX000"
 #: The text of a provider that delivers garbage: long, and a word of no language.
 _GARBLED = "\N{REPLACEMENT CHARACTER}\x00~" * 2000
 
@@ -24,33 +21,23 @@ class FaultInjected(Exception):
         super().__init__(f"{fault} is set")
 
 
+_MAKERS: dict[str, Callable[[Fault], Exception]] = {}
+
+
+def add_error(point: str, make: Callable[[Fault], Exception]) -> None:
+    """Set who makes the error of a point: for the package whose library's error it is."""
+    _MAKERS[point] = make
+
+
 def error_of(fault: Fault) -> Exception:
     """Return the error of a fault of kind raise or close."""
-    if fault.point in _PROVIDERS:
-        return _provider_error(fault)
+    if (make := _MAKERS.get(fault.point)) is not None:
+        return make(fault)
     if fault.kind is Kind.CLOSE:
         return ConnectionResetError(f"{fault} is set")
-    if fault.point == "database":
-        return _database_error(fault)
     if fault.point.startswith("journal."):
         return JournalError(f"{fault} is set")
     return FaultInjected(fault)
-
-
-def _provider_error(fault: Fault) -> Exception:
-    from livekit.agents import APIConnectionError, APIStatusError
-
-    if fault.kind is Kind.CLOSE:
-        return APIConnectionError(f"{fault} is set", retryable=True)
-    return APIStatusError(f"{fault} is set", status_code=int(fault.raises or _SERVER_ERROR))
-
-
-def _database_error(fault: Fault) -> Exception:
-    import asyncpg
-
-    fields = {"C": fault.raises or _INTERNAL_ERROR, "M": f"{fault} is set"}
-    error: Exception = asyncpg.PostgresError.new(fields)
-    return error
 
 
 def emptied(item: Any) -> Any | None:

@@ -10,9 +10,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from livekit.agents import Agent, AgentSession
-from livekit.agents.utils import aio
 
 from states import Event, Lifecycle, Reason
+from worker.aio.tasks import cancel_and_wait
 from worker.audio.clip import Clip, ClipMissing
 from worker.clips.recordings import ClipName, load_clip, missing_clips
 from worker.config.settings import Settings
@@ -24,16 +24,16 @@ from worker.continuity.dispatch_metadata import (
 )
 from worker.continuity.handover import InterviewSuccession
 from worker.continuity.job_lease import JobLease
-from worker.interview.conversation.end_conditions import Watch
 from worker.interview.conversation.interviewer import Interviewer
-from worker.interview.conversation.session import session_of
+from worker.interview.end_conditions import Watch
 from worker.interview.orchestrator_llm import OrchestratorLLM
-from worker.interview.plan.spoken_lines import prepare_plan
 from worker.interview.recovery.degradation import Losses
 from worker.interview.recovery.input_supervision import Listening
 from worker.interview.recovery.reconnect import Outages
 from worker.interview.recovery.stuck_turn_ladder import TurnLadder
 from worker.interview.recovery.turn_detection import take_turn_detector, take_vad
+from worker.interview.session import session_of
+from worker.interview.spoken_lines import prepare_plan
 from worker.interview.turn_codec import from_data
 from worker.job.application import Dispatch
 from worker.journal.shipper import ship_live
@@ -259,7 +259,7 @@ class InterviewApplication:
             losses.stop()
             await listening.stop()
             if self._filling is not None:
-                await aio.cancel_and_wait(self._filling)
+                await cancel_and_wait(self._filling)
 
     def last_words(self, reason: Reason) -> Clip | None:
         """Return the closing message for `reason`, or None. Raises ClipMissing."""

@@ -6,13 +6,10 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    import asyncio
-
     from livekit.agents import AgentSession
 
     from states import Condition, Lifecycle
     from worker.config.settings import Settings
-    from worker.job.application import Application
     from worker.job.floor import Floor
     from worker.job.recorder import JobBook
     from worker.resources.bootstrap import AgentResources
@@ -51,17 +48,3 @@ class JobHandle(Protocol):
 
     def crashed(self, error: Exception) -> None:
         """End the job as failed, JobCrashed."""
-
-
-class RunnerJob(JobHandle, Protocol):
-    """What the runner's own modules use besides."""
-
-    app: Application
-    #: Publishes the audio output; None until the room is connected.
-    opening: asyncio.Task[None] | None
-    #: Loads the resources; may go on behind the session. None until it begins.
-    loading: asyncio.Task[None] | None
-    #: The steps of `after_session`.
-    last_records: list[Callable[[], Awaitable[None]]]
-    #: The main process is gone: nothing is waited for.
-    orphaned: bool

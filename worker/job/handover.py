@@ -10,7 +10,7 @@ from worker.aio.timeouts import bounded
 from worker.job.application import succession_of
 
 if TYPE_CHECKING:
-    from worker.job.handle import RunnerJob
+    from worker.job.runner_job import RunnerJob
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from worker.resources.bootstrap import bootstrap_resources
 from worker.resources.resource import LoadReport, Resource
 
 if TYPE_CHECKING:
-    from worker.job.handle import RunnerJob
+    from worker.job.runner_job import RunnerJob
 
 logger = logging.getLogger(__name__)
 

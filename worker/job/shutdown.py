@@ -16,7 +16,7 @@ from worker.job.application import succession_of
 if TYPE_CHECKING:
     from worker.audio.clip import Clip
     from worker.job.application import Succession
-    from worker.job.handle import RunnerJob
+    from worker.job.runner_job import RunnerJob
     from worker.resources.resource import LoadReport
 
 #: Minimum seconds for a step, even if the budget of CLOSING is spent.

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Self
 
-    from worker.job.handle import RunnerJob
+    from worker.job.runner_job import RunnerJob
 
 logger = logging.getLogger(__name__)
 

@@ -11,9 +11,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from livekit.agents.utils import aio
-
 from states import FileJournal, Journal
+from worker.aio.tasks import cancel_and_wait
 
 #: Seconds between two heartbeats.
 EVERY_S: Final = 1.0
@@ -29,7 +28,7 @@ async def heartbeat(journal: Journal) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        await aio.cancel_and_wait(beating)
+        await cancel_and_wait(beating)
 
 
 async def _beat(journal: FileJournal) -> None:

@@ -8,9 +8,8 @@ import math
 from collections.abc import Awaitable, Callable, Collection
 from typing import TYPE_CHECKING, Final, Protocol
 
-from livekit.agents.utils import aio
-
 from states import State
+from worker.aio.tasks import cancel_and_wait
 from worker.job.signals import HANDOVER_SIGNAL, SHUTDOWN_SIGNAL
 
 if TYPE_CHECKING:
@@ -110,7 +109,7 @@ class Departure:
             self._drained_at = asyncio.get_running_loop().time()
             await self._send_away(gone)
         finally:
-            await aio.cancel_and_wait(gone, reporting)
+            await cancel_and_wait(gone, reporting)
 
     async def _finish_jobs(self) -> None:
         try:

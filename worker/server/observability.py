@@ -10,8 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from livekit.agents.utils import aio
-
+from worker.aio.tasks import cancel_and_wait
 from worker.aio.threads import in_thread
 from worker.livekit_api.webhooks import PATH as WEBHOOKS_PATH
 from worker.livekit_api.webhooks import Webhooks
@@ -129,7 +128,7 @@ class Observation:
 
     async def aclose(self) -> None:
         """Stop the HTTP server and the background tasks."""
-        await aio.cancel_and_wait(*self._tasks)
+        await cancel_and_wait(*self._tasks)
         await self._server.aclose()
 
     def watch(self, pool: ProcPool) -> None:

@@ -11,9 +11,8 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from livekit.agents.utils import aio
-
 from worker import faults
+from worker.aio.tasks import cancel_and_wait
 from worker.config.settings import Settings
 from worker.continuity.service import Continuity
 from worker.fallback.shared_breaker import provider_breaker
@@ -194,7 +193,7 @@ class Worker:
             await self._stop(serving)
         finally:
             stopping.cancel()
-            await aio.cancel_and_wait(watching)
+            await cancel_and_wait(watching)
             await self._continuity.aclose()
             await self._books.aclose()
 
@@ -223,7 +222,7 @@ class Worker:
             if doing.done():
                 await doing
                 return True
-            await aio.cancel_and_wait(doing)
+            await cancel_and_wait(doing)
             return False
         finally:
             stopping.cancel()

@@ -6,8 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Self
 
-from livekit.agents.utils import aio
-
+from worker.aio.tasks import cancel_and_wait
 from worker.simulation.audio_analysis import TrackPlacer
 from worker.simulation.candidate import Headset
 from worker.transport.local_protocol import SAMPLE_RATE, Sound, Wire, WireBroken, Words
@@ -71,7 +70,7 @@ class LocalCandidate(Headset):
             self._server.close()
         await self._microphone.close()
         if self._listener is not None:
-            await aio.cancel_and_wait(self._listener)
+            await cancel_and_wait(self._listener)
         if self._wire is not None:  # the listener was cancelled before its first step
             await self._wire.aclose()
         await self.captions.aclose()

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from livekit.agents import LanguageCode, utils
 from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS
-from livekit.agents.utils import aio
 from livekit.agents.voice.turn import TurnDetectionEvent
 
 from states import Condition, Status
 from worker import faults
+from worker.aio.tasks import cancel_and_wait
 from worker.aio.timeouts import bounded
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ class WatchedTurnDetector:
         """Stop the trials. A prediction that hangs is abandoned in its thread."""
         self._closed = True
         if self._mending is not None:
-            await aio.cancel_and_wait(self._mending)
+            await cancel_and_wait(self._mending)
 
 
 class WatchedTurnStream:
@@ -219,7 +219,7 @@ class WatchedTurnStream:
         asking = self._asking
         self.flush()
         if asking is not None:
-            await aio.cancel_and_wait(asking)
+            await cancel_and_wait(asking)
 
 
 def _settle(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
+import asyncpg
+
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
@@ -41,3 +43,16 @@ class Connection(Protocol):
 
 #: The argument of `Database.run`. It may run more than once, so it must be idempotent.
 Operation: TypeAlias = Callable[[Connection], Awaitable[T]]
+
+
+async def connect(url: str, *, timeout_s: float, application: str) -> Any:
+    """Open one connection outside any pool; PgBouncer's transaction mode works.
+
+    Raises the errors of `errors.CONNECTION_FAILURES`.
+    """
+    return await asyncpg.connect(
+        url,
+        timeout=timeout_s,
+        statement_cache_size=0,
+        server_settings={"application_name": application},
+    )

@@ -6,7 +6,13 @@ PostgreSQL and asyncpg may contain a candidate's words.
 
 from __future__ import annotations
 
+from typing import Final
+
 import asyncpg
+
+from worker.faults.effects import add_error
+from worker.faults.grammar import Fault
+from worker.faults.points import Kind
 
 #: SQLSTATEs of transient failures, as prefixes or whole codes
 #: (https://www.postgresql.org/docs/current/errcodes-appendix.html).
@@ -24,6 +30,16 @@ _TRANSIENT_STATES = (
 
 #: SQLSTATEs that refuse the connection permanently: authorization, and a missing database.
 _REFUSED_STATES = ("28", "3D000")
+
+
+#: What a connection outside any pool raises: see `connection.connect`.
+CONNECTION_FAILURES: Final = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+    TimeoutError,
+)
 
 
 class DatabaseError(Exception):
@@ -94,3 +110,19 @@ def kind_of(error: BaseException) -> str:
     if isinstance(error, OSError):
         return str(error.strerror or type(error).__name__)
     return type(error).__name__
+
+
+#: PostgreSQL's internal_error, which is not worth a retry.
+_INTERNAL_ERROR = "XX000"
+
+
+def _injected(fault: Fault) -> Exception:
+    """Return the error of a fault that is set at the point `database`."""
+    if fault.kind is Kind.CLOSE:
+        return ConnectionResetError(f"{fault} is set")
+    fields = {"C": fault.raises or _INTERNAL_ERROR, "M": f"{fault} is set"}
+    error: Exception = asyncpg.PostgresError.new(fields)
+    return error
+
+
+add_error("database", _injected)

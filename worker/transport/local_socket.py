@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from livekit import rtc
-from livekit.agents.utils import aio, shortuuid
+from livekit.agents.utils import shortuuid
 from livekit.agents.voice import TranscriptSynchronizer, io
 
+from worker.aio.tasks import cancel_and_wait
 from worker.audio.frames import frame_of, samples_of
 from worker.audio.output import Line
 from worker.audio.sinks import QueueSink
@@ -122,7 +123,7 @@ class LocalStage:
         if self._captions is not None:
             await self._captions.aclose()
         if self._listener is not None:
-            await aio.cancel_and_wait(self._listener)
+            await cancel_and_wait(self._listener)
         if self._wire is not None:
             await self._wire.aclose()
 

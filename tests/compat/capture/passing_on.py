@@ -8,10 +8,9 @@ import shutil
 import signal
 from typing import TYPE_CHECKING
 
-from livekit.agents.utils import aio
-
 from tests.compat.capture.talks import PLAN, begin_answer, write_answers
 from tests.compat.capture.world import Worker, World
+from worker.aio.tasks import cancel_and_wait
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +37,7 @@ async def killed_in_an_answer(world: World) -> None:
             talking = asyncio.create_task(begin_answer(candidate))
             await world.hears(first)
             os.kill(int(first.header["pid"]), signal.SIGKILL)
-            await aio.cancel_and_wait(talking)
+            await cancel_and_wait(talking)
             await _taken_up(world, interview.room, first, "redispatch_with_turns")
             await write_answers(world, interview.room, candidate, but=[first.header["job_id"]])
         await world.over(interview.room, jobs=2)

@@ -14,7 +14,7 @@ from states.journal import read_records
 from worker.config.settings import Settings
 from worker.continuity.dispatch_metadata import read_follows, read_metadata, read_turns
 from worker.interview.plan.plan import Plan
-from worker.interview.plan.spoken_lines import planned_lines
+from worker.interview.spoken_lines import planned_lines
 from worker.interview.turn_codec import from_data
 from worker.speech.tts.cache import name_of, voices_of
 from worker.speech.tts.fallback_stream import sentences_of

@@ -7,12 +7,11 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, cast
 
-from livekit.agents.utils import aio
-
 from states import Event, Lifecycle, MemoryJournal, State
 from states.testing import loaded, pending
 from tests.support.virtual.memory_leases import LEASE_S
 from tests.support.virtual.protocol_parts import Process
+from worker.aio.tasks import cancel_and_wait
 from worker.continuity.job_lease import JobLease
 from worker.journal.shipper import LiveShipper
 from worker.resources.resource import LoadFailed
@@ -114,7 +113,7 @@ class Job:
         try:
             yield
         finally:
-            await aio.cancel_and_wait(shipping)
+            await cancel_and_wait(shipping)
 
     def hear(self, answer: int) -> None:
         """Append a committed turn of the candidate to the journal."""

@@ -15,12 +15,11 @@ from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any, Final, cast
 
-from livekit.agents.utils import aio
-
 from states import Event, MemoryJournal, State
 from tests.support.virtual.memory_leases import CANDIDATE
 from tests.support.virtual.protocol_job import Job
 from tests.support.virtual.protocol_parts import Leases, Process, now_s
+from worker.aio.tasks import cancel_and_wait
 from worker.continuity.redispatch import Rescue
 from worker.continuity.watcher import Watcher
 from worker.livekit_api.client import LiveKitUnreachable
@@ -73,18 +72,18 @@ class Worker:
         """Simulate SIGKILL to a job's process; this worker notices at once."""
         job, life = self.jobs.pop(job_id)
         job.process.dead = True
-        await aio.cancel_and_wait(life)
+        await cancel_and_wait(life)
         self.world.becomes_ghost(job)
         self.bury(job)
 
     async def kill(self) -> None:
         """Simulate SIGKILL to the main process, which also kills its jobs."""
         self.process.dead = True
-        await aio.cancel_and_wait(*self._tasks, *self._unburied)
+        await cancel_and_wait(*self._tasks, *self._unburied)
         self.world.unburied += self._unburied.values()
         for job, life in self.jobs.values():
             job.process.dead = True
-            await aio.cancel_and_wait(life)
+            await cancel_and_wait(life)
             self.world.becomes_ghost(job)
             self.world.unburied.append(job)
         self.jobs.clear()
@@ -92,7 +91,7 @@ class Worker:
     async def aclose(self) -> None:
         """Cancel all jobs and tasks at the end of the schedule."""
         lives = [life for _, life in self.jobs.values()]
-        await aio.cancel_and_wait(*self._tasks, *self._unburied, *lives)
+        await cancel_and_wait(*self._tasks, *self._unburied, *lives)
 
     async def ended(self, job: Job) -> None:
         """Ingest the journal of a job that has ended itself; job and worker both do this."""
@@ -310,4 +309,4 @@ class World:
         """End all workers and pending tasks."""
         for worker in self.workers:
             await worker.aclose()
-        await aio.cancel_and_wait(*self._later)
+        await cancel_and_wait(*self._later)

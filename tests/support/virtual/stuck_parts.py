@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from livekit.agents import llm
-from livekit.agents.utils import aio
 
 from states import Event
 from tests.support.virtual.async_steps import end
@@ -23,9 +22,10 @@ from tests.support.virtual.job_parts import (
     fake_context,
     settings_in,
 )
+from worker.aio.tasks import cancel_and_wait
 from worker.audio.frames import frame_of, samples_of
-from worker.interview.conversation.end_conditions import Watch
 from worker.interview.conversation.interviewer import Interviewer
+from worker.interview.end_conditions import Watch
 from worker.interview.orchestrator import Said
 from worker.interview.orchestrator_llm import OrchestratorLLM
 from worker.interview.recovery.reconnect import Outages
@@ -170,7 +170,7 @@ class StuckSession:
         handle.end(move.text if fate == SPEAKS else "")
 
     async def aclose(self) -> None:
-        await aio.cancel_and_wait(*self._speaking)
+        await cancel_and_wait(*self._speaking)
 
 
 class _Agent(Interviewer):

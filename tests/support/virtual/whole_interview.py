@@ -13,7 +13,6 @@ import time
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, cast
 
-from livekit.agents.utils import aio
 from livekit.agents.voice import io
 
 from states import History, Status
@@ -31,6 +30,7 @@ from tests.support.virtual.scripted_voice import ScriptedTTS, Sound
 from tests.support.virtual.stt_fakes import FRAME_S, CountingSTT, LoudnessVAD, quiet, spoken
 from tests.support.virtual.stuck_parts import Ear
 from worker import faults
+from worker.aio.tasks import cancel_and_wait
 from worker.clips.recordings import ClipName
 from worker.faults.grammar import parse
 from worker.interview.application import InterviewApplication
@@ -205,7 +205,7 @@ class WholeInterview:
         try:
             await self.job.live()
         finally:
-            await aio.cancel_and_wait(candidate)
+            await cancel_and_wait(candidate)
             await self.stage.line.aclose()
             faults.arm(())
         self.history = History.read(self.path)

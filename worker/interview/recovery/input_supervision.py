@@ -6,9 +6,8 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from livekit.agents.utils import aio
-
 from states import Status
+from worker.aio.tasks import cancel_and_wait
 from worker.audio.gapless_input import SteadyInput
 from worker.interview.recovery.unrecognized_speech import Unheard
 from worker.transport.inbound_monitor import Reception
@@ -73,7 +72,7 @@ class Listening:
         """Stop supervising. The session keeps its steady input until it closes."""
         self._unheard.stop()
         if self._looking is not None:
-            await aio.cancel_and_wait(self._looking)
+            await cancel_and_wait(self._looking)
 
     def _on_gap(self, gap_s: float) -> None:
         self._job.book.lasted("candidate_audio", "NoAudio", gap_s)

@@ -12,9 +12,9 @@ from typing import Any
 from livekit import rtc
 from livekit.agents import APIConnectionError, stt, vad
 from livekit.agents.types import APIConnectOptions
-from livekit.agents.utils import aio
 
 from worker import faults
+from worker.aio.tasks import cancel_and_wait
 from worker.aio.timeouts import bounded
 from worker.fallback.chain import ProviderChain
 from worker.fallback.failure import failure_of
@@ -107,7 +107,7 @@ class ChainStream(stt.RecognizeStream):
             await self._listen()
         finally:
             self._chain.on_recovered.discard(self._on_recovered)
-            await aio.cancel_and_wait(reading)
+            await cancel_and_wait(reading)
             await self._watch.aclose()
             if self._closing:
                 await asyncio.wait(self._closing, timeout=_LAST_CLOSE_S)

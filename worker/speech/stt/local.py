@@ -13,6 +13,7 @@ from livekit.agents import APIConnectionError, LanguageCode, stt, utils, vad
 from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, NOT_GIVEN
 
 from worker.aio.engine_thread import EngineThread
+from worker.aio.tasks import cancel_and_wait
 from worker.audio import dsp
 from worker.audio.frames import resampled, samples_of
 from worker.speech import local_models
@@ -125,7 +126,7 @@ async def _together(*tasks: asyncio.Task[Any]) -> None:
         for task in done:
             task.result()
     finally:
-        await utils.aio.cancel_and_wait(*tasks)
+        await cancel_and_wait(*tasks)
 
 
 class LocalRecognizeStream(stt.RecognizeStream):

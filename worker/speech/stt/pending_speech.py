@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 
 from livekit import rtc
 from livekit.agents import vad
-from livekit.agents.utils import aio
 
+from worker.aio.tasks import cancel_and_wait
 from worker.speech.vad.energy import EnergyVAD
 
 #: Seconds kept during silence: a VAD reports speech up to this long after its first sound.
@@ -135,7 +135,7 @@ class SpeechWatch:
     async def aclose(self) -> None:
         """Stop listening."""
         if self._watching is not None:
-            await aio.cancel_and_wait(self._watching)
+            await cancel_and_wait(self._watching)
         if self._stream is not None:
             await self._stream.aclose()
 

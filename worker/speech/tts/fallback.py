@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Never
 
 import numpy as np
-from livekit.agents import APITimeoutError, tts, utils
+from livekit.agents import APITimeoutError, tts
 from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, APIConnectOptions
 
+from worker.aio.tasks import cancel_and_wait
 from worker.aio.timeouts import retrieve
 from worker.fallback.chain import ProviderChain
 from worker.speech.tts.attempt import PATIENCE_S
@@ -95,7 +96,7 @@ class ChainTTS(tts.TTS[Never]):
 
     async def aclose(self) -> None:
         """Close every provider that was created. Unfinished cache writes are cancelled."""
-        await utils.aio.cancel_and_wait(*self._working)
+        await cancel_and_wait(*self._working)
         await self.chain.aclose()
 
     @contextmanager

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import numpy as np
 from livekit.agents import tokenize, tts, utils
 
+from worker.aio.tasks import cancel_and_wait
 from worker.fallback.failure import NoProviderLeft
 from worker.speech.local_models import SENTENCE_PAUSE_S
 from worker.speech.tts.attempt import CONNECT, Attempt
@@ -113,7 +114,7 @@ class ChainStream(tts.SynthesizeStream):
                     await self._pause(emitter)
                 await self._say(sentence.token, emitter)
         finally:
-            await utils.aio.cancel_and_wait(feeding)
+            await cancel_and_wait(feeding)
             await sentences.aclose()
 
     async def _feed(self, sentences: tokenize.SentenceStream) -> None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from livekit import rtc
 from livekit.agents import vad
-from livekit.agents.utils import aio
 
+from worker.aio.tasks import cancel_and_wait
 from worker.aio.timeouts import bounded
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class FailingStream(vad.VADStream):
         try:
             await self._listen_on()
         finally:
-            await aio.cancel_and_wait(reading)
+            await cancel_and_wait(reading)
             if self._closing:
                 await asyncio.wait(self._closing, timeout=_CLOSE_S)
 

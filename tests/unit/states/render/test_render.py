@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from scripts.diagrams import drawings
 from states import BUDGETS, EDGES, Edge, Event, History, Outcome, Reason, State, Transition, render
 from states.conditions import Condition, Status
 from states.examples import degraded, failed, healthy
@@ -59,7 +60,7 @@ def _killed() -> History:
 @pytest.mark.row("C6", "B13")
 def test_the_committed_drawings_are_what_the_table_gives() -> None:
     """After a change of the table, run `make diagrams`."""
-    for name, text in render.drawings(meanings()).items():
+    for name, text in drawings(meanings()).items():
         assert (DIAGRAMS / name).read_text(encoding="utf-8") == text, f"{name} has drifted"
 
 

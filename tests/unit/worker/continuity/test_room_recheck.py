@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from livekit.agents.utils import aio
 
+from worker.aio.tasks import cancel_and_wait
 from worker.continuity.room_recheck import RoomLooks
 from worker.store.errors import DatabaseUnavailable
 
@@ -40,7 +40,7 @@ class Looked:
         for at_s, room in rooms:
             loop.call_at(at_s, self.looks.soon, room)
         await asyncio.sleep(until_s - loop.time())
-        await aio.cancel_and_wait(running)
+        await cancel_and_wait(running)
         return self.at
 
 

@@ -18,8 +18,8 @@ from worker.interview.application import (
     InterviewApplication,
     interview_resources,
 )
-from worker.interview.conversation.end_conditions import Watch
 from worker.interview.conversation.interviewer import Interviewer
+from worker.interview.end_conditions import Watch
 from worker.interview.orchestrator_llm import OrchestratorLLM
 from worker.job.application import Dispatch
 from worker.resources.bootstrap import AgentResources

@@ -21,7 +21,7 @@ from tests.support.virtual.scripted_voice import (
 )
 from worker.interview.orchestrator import Role, next_move
 from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
-from worker.interview.plan.spoken_lines import planned_lines, prepare_plan
+from worker.interview.spoken_lines import planned_lines, prepare_plan
 from worker.speech.tts import cache_warmup
 from worker.speech.tts.cache_warmup import prepare_lines
 from worker.speech.tts.fallback import ChainTTS

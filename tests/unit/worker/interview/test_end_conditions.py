@@ -15,9 +15,9 @@ from tests.support.virtual.job_parts import settings_in
 from worker.audio.clip import ClipMissing
 from worker.clips import recordings
 from worker.clips.recordings import ClipName
-from worker.interview.conversation.end_conditions import Watch
 from worker.interview.conversation.interviewer import Interviewer
 from worker.interview.conversation.missed_onset import MissedBeginning
+from worker.interview.end_conditions import Watch
 from worker.interview.orchestrator import Role
 from worker.interview.recovery.stuck_turn_ladder import TurnLadder
 from worker.job.floor import Floor

@@ -1,0 +1,45 @@
+"""The public face of the worker: what an agent of your own imports, beside `states`.
+
+Every other module may move. `examples/receptionist.py` is an agent on these names, and
+docs/architecture.md says where they come from.
+"""
+
+from __future__ import annotations
+
+from worker.audio.clip import Clip, ClipMissing, read_clip
+from worker.config.settings import Settings
+from worker.job.application import (
+    Application,
+    ApplicationFactory,
+    Continued,
+    Dispatch,
+    Succession,
+)
+from worker.job.handle import JobHandle
+from worker.resources.database import database_resource
+from worker.resources.resource import AgentResources, LoadFailed, Resource, Retry
+from worker.resources.speech import llm_resource, stt_resource, tts_resource, vad_resource
+from worker.resources.turn_detector import turn_detector_resource
+
+__all__ = [
+    "AgentResources",
+    "Application",
+    "ApplicationFactory",
+    "Clip",
+    "ClipMissing",
+    "Continued",
+    "Dispatch",
+    "JobHandle",
+    "LoadFailed",
+    "Resource",
+    "Retry",
+    "Settings",
+    "Succession",
+    "database_resource",
+    "llm_resource",
+    "read_clip",
+    "stt_resource",
+    "tts_resource",
+    "turn_detector_resource",
+    "vad_resource",
+]
