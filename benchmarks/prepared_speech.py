@@ -17,7 +17,7 @@ from benchmarks.figures import Figure
 from tests.stand_ins.elevenlabs import ElevenLabsStandIn
 from worker.audio import dsp
 from worker.fallback.chain import ProviderChain
-from worker.speech.tts.cache import PreparedSpeech, Voice
+from worker.speech.tts.cache import SpeechCache, Voice
 from worker.speech.tts.cache_warmup import prepare_lines
 from worker.speech.tts.fallback import SAMPLE_RATE, ChainTTS
 
@@ -38,7 +38,7 @@ async def run() -> list[Figure]:
     """
     what = f"question decided to first audio, TTS with {_LATENCY_S * 1000:g} ms"
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        store = PreparedSpeech(Path(folder), {"elevenlabs": _VOICE}, max_bytes=10**8)
+        store = SpeechCache(Path(folder), {"elevenlabs": _VOICE}, max_bytes=10**8)
         async with _chain() as live:
             asked = await _first_audio(live)
         async with _chain(store) as engine:
@@ -51,7 +51,7 @@ async def run() -> list[Figure]:
 
 
 @asynccontextmanager
-async def _chain(store: PreparedSpeech | None = None) -> AsyncIterator[ChainTTS]:
+async def _chain(store: SpeechCache | None = None) -> AsyncIterator[ChainTTS]:
     async with (
         aiohttp.ClientSession() as http,
         ElevenLabsStandIn(speak=_speech) as server,

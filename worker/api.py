@@ -11,9 +11,9 @@ from worker.config.settings import Settings
 from worker.job.application import (
     Application,
     ApplicationFactory,
-    Continued,
     Dispatch,
-    Succession,
+    HandoverHooks,
+    SupportsHandover,
 )
 from worker.job.handle import JobHandle
 from worker.resources.database import database_resource
@@ -27,14 +27,14 @@ __all__ = [
     "ApplicationFactory",
     "Clip",
     "ClipMissing",
-    "Continued",
     "Dispatch",
+    "HandoverHooks",
     "JobHandle",
     "LoadFailed",
     "Resource",
     "Retry",
     "Settings",
-    "Succession",
+    "SupportsHandover",
     "database_resource",
     "llm_resource",
     "read_clip",

@@ -14,9 +14,9 @@ from tests.compat.captured import Captured, broken
 from tests.compat.comparing import missing_keys
 from tests.compat.printing import Printed
 from worker.config.settings import Settings
-from worker.doctor.context import Visit
+from worker.doctor.context import CheckContext
 from worker.doctor.registry import checks_of
-from worker.doctor.runner import examine
+from worker.doctor.runner import run_checks
 from worker.livekit_api import rooms
 from worker.telemetry.http import TelemetryServer
 from worker.telemetry.job_observer import Observer
@@ -183,8 +183,8 @@ async def test_the_doctor_has_every_check_and_every_fact(
     checks = {check.name: check for check in checks_of(settings)}
     problems = [f"The doctor's check {name} is gone." for name in old if name not in checks]
     chosen = [check for name, check in checks.items() if name.startswith(_CHECKS)]
-    async with Visit(settings) as visit:
-        results = [result.as_data() for result in await examine(visit, chosen)]
+    async with CheckContext(settings) as visit:
+        results = [result.as_data() for result in await run_checks(visit, chosen)]
     for row in results:
         before = old.get(row["check"])
         if before is not None and before["verdict"] == row["verdict"]:

@@ -15,7 +15,7 @@ from states.timeline import startup
 from tests.compat.capture.written import as_read
 from tests.compat.captured import VERSIONS, Captured, broken, readable
 from tests.compat.comparing import changed_values
-from worker.journal.recovery import DAMAGED, SHIPPED, read_book, ship_book, ship_records
+from worker.journal.recovery import DAMAGED, SHIPPED, ingest_journal, ingest_records, read_journal
 from worker.resources.consequences import meanings
 from worker.store.database import Database
 from worker.store.jobs import get_job, records_of
@@ -105,8 +105,8 @@ async def test_every_whole_journal_is_shipped_with_its_outcome_and_reason(
     problems = []
     for entry in _entries(captured, "whole"):
         with readable(f"The journal {entry['file']} of version {captured}"):
-            book = read_book(_path(captured, entry))
-            written = await ship_records(empty_database, entry["job_id"], book.records)
+            book = read_journal(_path(captured, entry))
+            written = await ingest_records(empty_database, entry["job_id"], book.records)
             job = await get_job(empty_database, entry["job_id"])
             records = await records_of(empty_database, entry["job_id"])
         assert written == len(book.records)
@@ -136,7 +136,7 @@ async def test_a_dead_job_is_recovered_from_its_journal(
         shutil.copyfile(_path(captured, entry), journal)
         had_ended = "CLOSED" in entry["path"]
         with readable(f"The journal {entry['file']} of version {captured}"):
-            assert await ship_book(empty_database, journal, exit_code=None, signal=_SIGKILL)
+            assert await ingest_journal(empty_database, journal, exit_code=None, signal=_SIGKILL)
             job = await get_job(empty_database, entry["job_id"])
             records = await records_of(empty_database, entry["job_id"])
         outcome, reason = (entry["outcome"], entry["reason"]) if had_ended else _killed(entry)
@@ -177,7 +177,7 @@ async def test_journals_that_the_database_has_are_shipped_again_without_a_change
         stored = await records_of(own_database, entry["job_id"])
         if not stored or stored[-1]["kind"] != "exit":
             continue  # its job was still running when the database was dumped
-        records = read_book(_path(captured, entry)).records
+        records = read_journal(_path(captured, entry)).records
         before = await get_job(own_database, entry["job_id"])
-        assert await ship_records(own_database, entry["job_id"], records) == 0
+        assert await ingest_records(own_database, entry["job_id"], records) == 0
         assert await get_job(own_database, entry["job_id"]) == before

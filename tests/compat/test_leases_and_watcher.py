@@ -22,10 +22,10 @@ from worker.store.orphans import (
     WORTH_ANOTHER_TRY,
     Limits,
     claim_dispatch,
-    find_stranded,
-    hold_duty,
+    find_orphaned,
+    hold_leader_lock,
 )
-from worker.store.workers import Others, other_workers
+from worker.store.workers import Peers, other_workers
 
 if TYPE_CHECKING:
     from worker.store.connection import Connection
@@ -76,7 +76,7 @@ async def test_the_watcher_finds_who_is_without_an_interviewer_and_nobody_else(
     present: Database,
 ) -> None:
     with readable("An interview without an interviewer"):
-        stranded = await find_stranded(present, LIMITS)
+        stranded = await find_orphaned(present, LIMITS)
     held = await _running(present, worker_lives=True)
     left = await _running(present, worker_lives=False)
     why = {found.interview.interview_id: found.why for found in stranded}
@@ -89,7 +89,7 @@ async def test_the_watcher_finds_who_is_without_an_interviewer_and_nobody_else(
 
 
 async def test_a_failed_interview_may_be_sent_another_interviewer(present: Database) -> None:
-    stranded = await find_stranded(present, LIMITS)
+    stranded = await find_orphaned(present, LIMITS)
     failed = [each for each in stranded if each.interview.outcome == Outcome.FAILED]
     assert failed
     before = failed[0].interview.token
@@ -130,5 +130,5 @@ async def test_the_old_worker_counts_as_one_that_is_there_and_keeps_its_duty(
     present: Database,
 ) -> None:
     others = await other_workers(present, AGENT, besides="new", fresh_s=2 * SPARE_S)
-    assert others == Others(workers=1, seats=7)
-    assert not await hold_duty(present, "watch", worker_id="new", for_s=60.0)
+    assert others == Peers(workers=1, seats=7)
+    assert not await hold_leader_lock(present, "watch", worker_id="new", for_s=60.0)

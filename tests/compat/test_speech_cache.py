@@ -14,7 +14,7 @@ from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, APIConnectOptions
 from tests.compat.captured import broken
 from worker.config.settings import Settings
 from worker.fallback.chain import ProviderChain
-from worker.speech.tts.cache import PreparedSpeech, Voice, voices_of
+from worker.speech.tts.cache import SpeechCache, Voice, voices_of
 from worker.speech.tts.fallback import SAMPLE_RATE, ChainTTS
 
 if TYPE_CHECKING:
@@ -44,12 +44,12 @@ class SilentVoice(tts.TTS[Never]):
         raise APIConnectionError
 
 
-def _cache(captured: Captured, folder: Path) -> tuple[str, PreparedSpeech, list[str]]:
+def _cache(captured: Captured, folder: Path) -> tuple[str, SpeechCache, list[str]]:
     """The provider's name, a copy of the captured cache, and the sentences in it."""
     index = captured.data("speech", "index.json")
     voice = Voice(**{**index["voice"], "settings": tuple(index["voice"]["settings"])})
     shutil.copytree(captured.path("speech"), folder / "speech")
-    store = PreparedSpeech(folder / "speech", {index["provider"]: voice}, max_bytes=10_000_000)
+    store = SpeechCache(folder / "speech", {index["provider"]: voice}, max_bytes=10_000_000)
     return index["provider"], store, index["sentences"]
 
 

@@ -22,7 +22,7 @@ from worker.interview.plan.plan import Plan, Question
 from worker.simulation.conversation import hold_conversation
 from worker.speech import local_models
 from worker.store.embedded.client import EmbeddedPostgres
-from worker.store.workers import Others, other_workers
+from worker.store.workers import Peers, other_workers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -77,7 +77,7 @@ async def another(start_worker: StartWorker, first: RunningWorker, url: str) -> 
         async def both_are_there() -> bool:
             there = await other_workers(database, first.agent_name, besides="", fresh_s=60.0)
             # The first worker has four slots, one of them in use.
-            return there == Others(workers=2, seats=3 + 4)
+            return there == Peers(workers=2, seats=3 + 4)
 
         await answered(both_are_there, "two workers in the database")
     return other

@@ -16,7 +16,7 @@ from livekit.agents.voice.room_io import RoomOptions
 
 from tests.support.live.heard import MOST_WORD_ERRORS, heard_by, word_error_rate
 from worker.audio.frames import resampled
-from worker.audio.output import Line
+from worker.audio.output import MixedAudioOutput
 from worker.clips.recordings import ClipName, load_clip
 from worker.livekit_api import rooms
 from worker.simulation.room_candidate import Candidate
@@ -45,7 +45,7 @@ class Scene:
         self._stack = stack
         self._name = f"room-{uuid4().hex[:8]}"
         self.room = rtc.Room()
-        self.line = Line(subscribe_timeout=10.0)
+        self.line = MixedAudioOutput(subscribe_timeout=10.0)
 
     def token(self, identity: str) -> str:
         keys = (self._server.api_key, self._server.api_secret)
@@ -111,7 +111,7 @@ async def test_the_track_is_a_microphone_and_leaves_the_room_with_the_line(scene
 async def test_a_candidate_who_subscribes_to_nothing_does_not_hold_up_the_line(
     scene: Scene,
 ) -> None:
-    scene.line = Line(subscribe_timeout=0.2)
+    scene.line = MixedAudioOutput(subscribe_timeout=0.2)
     await scene.candidate(listens=False)
     await scene.open()
     clip = load_clip(ClipName.STILL_THERE)

@@ -13,7 +13,7 @@ from states import FileJournal
 from tests.support.database.database_urls import through
 from worker.config.settings import Settings
 from worker.server import journal_collector
-from worker.server.journal_collector import Bookkeeper
+from worker.server.journal_collector import JournalCollector
 from worker.store.database import Database
 from worker.store.jobs import get_job
 from worker.store.migrate import SchemaTooNew, check_schema
@@ -65,7 +65,7 @@ async def test_the_schema_is_brought_up_to_date_and_journals_are_shipped(
 ) -> None:
     settings = settings_in(tmp_path, empty_database_url)
     left = leave_journal(settings, "AJ_left")
-    books = Bookkeeper(settings)
+    books = JournalCollector(settings)
     await books.open()
     await direct.run("check_schema", check_schema)
     books.ship_leftovers()
@@ -87,7 +87,7 @@ async def test_a_database_that_is_away_at_the_start_is_migrated_and_gets_everyth
     settings = settings_in(tmp_path, through(proxy, empty_database_url))
     path = leave_journal(settings, "AJ_1")
     proxy.refuse()
-    books = Bookkeeper(settings)
+    books = JournalCollector(settings)
     await books.open()
     books.ship_leftovers()
     await proxy.heal()
@@ -102,7 +102,7 @@ async def test_a_journal_waits_while_the_database_is_away_in_between(
     direct: Database, proxy: TcpProxy, empty_database_url: str, tmp_path: Path
 ) -> None:
     settings = settings_in(tmp_path, through(proxy, empty_database_url))
-    books = Bookkeeper(settings)
+    books = JournalCollector(settings)
     await books.open()
     proxy.refuse()
     proxy.cut()
@@ -119,7 +119,7 @@ async def test_a_newer_generation_is_raised_where_the_worker_starts(
     newer = "INSERT INTO schema_migrations (version, checksum) VALUES (1001, '')"
     await database.run("newer", lambda c: c.execute(newer))
     with pytest.raises(SchemaTooNew):
-        await Bookkeeper(settings_in(tmp_path, migrated_database_url)).open()
+        await JournalCollector(settings_in(tmp_path, migrated_database_url)).open()
 
 
 async def test_a_worker_that_stops_while_the_database_is_away_does_not_wait_for_it(
@@ -128,7 +128,7 @@ async def test_a_worker_that_stops_while_the_database_is_away_does_not_wait_for_
     settings = settings_in(tmp_path, through(proxy, empty_database_url))
     path = leave_journal(settings, "AJ_1")
     proxy.refuse()
-    books = Bookkeeper(settings)
+    books = JournalCollector(settings)
     await books.open()
     books.ship_leftovers()
     await books.aclose()
@@ -138,7 +138,7 @@ async def test_a_worker_that_stops_while_the_database_is_away_does_not_wait_for_
 async def test_nor_where_a_journal_is_still_being_read(tmp_path: Path) -> None:
     settings = settings_in(tmp_path, "postgresql://nobody@127.0.0.1:1/nothing")
     left = leave_journal(settings, "AJ_left")
-    books = Bookkeeper(settings)
+    books = JournalCollector(settings)
     await books.open()
     reading = asyncio.Event()
 
@@ -156,7 +156,7 @@ async def test_nor_where_a_journal_is_still_being_read(tmp_path: Path) -> None:
 async def test_without_a_database_url_there_are_no_books(tmp_path: Path) -> None:
     settings = settings_in(tmp_path, "")
     path = leave_journal(settings, "AJ_1")
-    books = Bookkeeper(settings)
+    books = JournalCollector(settings)
     await books.open()
     books.ship_leftovers()
     await books.aclose()
@@ -176,7 +176,7 @@ async def test_journals_that_were_shipped_long_ago_are_removed_and_no_others(
     a_while_ago = time.time() - 8 * 86_400
     for path in (old, waiting):
         os.utime(path, (a_while_ago, a_while_ago))
-    books = Bookkeeper(settings)
+    books = JournalCollector(settings)
     gone = asyncio.Event()
     monkeypatch.setattr(journal_collector.logger, "info", lambda *_, **__: gone.set())
 
@@ -197,7 +197,7 @@ async def test_every_leftover_waits_since_its_last_record_until_it_is_shipped(
     for n in range(3):
         os.utime(leave_journal(settings, f"AJ_{n}"), (an_hour_ago, an_hour_ago))
     proxy.refuse()
-    books = Bookkeeper(settings)
+    books = JournalCollector(settings)
     await books.open()
     books.ship_leftovers()
     async with asyncio.timeout(30):
@@ -218,7 +218,7 @@ async def test_a_journal_that_the_database_refuses_goes_on_waiting(
     direct: Database, empty_database_url: str, tmp_path: Path
 ) -> None:
     settings = settings_in(tmp_path, empty_database_url)
-    books = Bookkeeper(settings)
+    books = JournalCollector(settings)
     await books.open()
     await direct.run("refuse", lambda c: c.execute("ALTER TABLE job_records ADD CHECK (false)"))
     path = leave_journal(settings, "AJ_1")

@@ -17,9 +17,9 @@ from worker.journal.recovery import (
     DAMAGED,
     SHIPPED,
     JournalForeign,
-    close_book,
-    ship_book,
-    ship_records,
+    close_journal,
+    ingest_journal,
+    ingest_records,
 )
 from worker.store.errors import DatabaseUnavailable
 from worker.store.jobs import JobHeader, get_job, records_of, ship
@@ -53,7 +53,7 @@ async def test_the_journal_of_a_dead_job_is_shipped_with_its_exit_and_put_away(
     tmp_path: Path, database: Database
 ) -> None:
     path = written(tmp_path / "AJ_1.jsonl")
-    assert await ship_book(database, path, exit_code=-9, signal=9)
+    assert await ingest_journal(database, path, exit_code=-9, signal=9)
     job = await get_job(database, "AJ_1")
     assert job is not None
     assert (job.exit_code, job.signal, job.reason) == (-9, 9, "ProcessKilled")
@@ -69,9 +69,9 @@ async def test_what_the_job_had_shipped_itself_is_not_shipped_twice(
 ) -> None:
     path = written(tmp_path / "AJ_1.jsonl")
     copy = written(tmp_path / "copy" / "AJ_1.jsonl")
-    assert await ship_book(database, path, exit_code=0)
+    assert await ingest_journal(database, path, exit_code=0)
     before = await records_of(database, "AJ_1")
-    assert await ship_book(database, copy, exit_code=0)
+    assert await ingest_journal(database, copy, exit_code=0)
     assert len(await records_of(database, "AJ_1")) == len(before)
 
 
@@ -80,7 +80,7 @@ async def test_the_journal_of_a_job_that_lives_is_left_to_it(
 ) -> None:
     path = written(tmp_path / "AJ_1.jsonl")
     alive = FileJournal(path)
-    assert not await ship_book(database, path)
+    assert not await ingest_journal(database, path)
     alive.close()
     assert path.exists()
     assert await get_job(database, "AJ_1") is None
@@ -92,7 +92,7 @@ async def test_a_job_that_died_before_its_first_record_is_known_by_its_file(
 ) -> None:
     path = tmp_path / "AJ_empty.jsonl"
     path.touch()
-    assert await ship_book(database, path, exit_code=1)
+    assert await ingest_journal(database, path, exit_code=1)
     job = await get_job(database, "AJ_empty")
     assert job is not None
     assert job.exit_code == 1
@@ -105,7 +105,7 @@ async def test_a_torn_last_line_is_cut_off_and_the_rest_is_shipped(
     path = written(tmp_path / "AJ_1.jsonl")
     with path.open("ab") as file:
         file.write(b'{"v":1,"seq":3,"kind":"tur')
-    assert await ship_book(database, path, exit_code=-9, signal=9)
+    assert await ingest_journal(database, path, exit_code=-9, signal=9)
     assert [r["seq"] for r in await records_of(database, "AJ_1")] == [0, 1, 2, 3]
     assert "torn" in caplog.text
 
@@ -121,17 +121,17 @@ async def test_while_the_database_is_away_the_journal_stays_and_its_exit_is_writ
         patched.setattr(recovery, "ship", away)
         for _ in range(2):
             with pytest.raises(DatabaseUnavailable):
-                await ship_book(database, path, exit_code=1)
+                await ingest_journal(database, path, exit_code=1)
     assert path.exists()
-    assert await ship_book(database, path, exit_code=1)
+    assert await ingest_journal(database, path, exit_code=1)
     kinds = [record["kind"] for record in await records_of(database, "AJ_1")]
     assert kinds.count("exit") == 1
 
 
 def test_closing_a_book_twice_writes_one_exit(tmp_path: Path) -> None:
     path = written(tmp_path / "AJ_1.jsonl")
-    first = close_book(path, exit_code=0, signal=None)
-    assert close_book(path, exit_code=1, signal=None) == first
+    first = close_journal(path, exit_code=0, signal=None)
+    assert close_journal(path, exit_code=1, signal=None) == first
 
 
 # --- damaged and foreign journals -----------------------------------------------------------------
@@ -148,7 +148,7 @@ async def test_of_a_damaged_journal_all_that_can_be_read_is_shipped_and_the_file
     first, second, *rest = lines_of(path)
     path.write_bytes(b"".join((first, b"\0" * 512 + b"\n", second, b"{edited}\n", *rest)))
     before = path.read_bytes()
-    assert await ship_book(database, path, exit_code=-9, signal=9)
+    assert await ingest_journal(database, path, exit_code=-9, signal=9)
     records = await records_of(database, "AJ_1")
     assert [record["seq"] for record in records] == [0, 1, 2, 3, 4]
     fault, end = records[-2:]
@@ -164,7 +164,7 @@ async def test_what_is_no_journal_at_all_is_kept_and_its_job_has_ended(
 ) -> None:
     path = tmp_path / "AJ_1.jsonl"
     path.write_text("this is\nno journal\n")
-    assert await ship_book(database, path, exit_code=1)
+    assert await ingest_journal(database, path, exit_code=1)
     job = await get_job(database, "AJ_1")
     assert job is not None
     assert (job.exit_code, job.reason) == (1, "ProcessExited")
@@ -179,7 +179,7 @@ async def test_a_journal_of_a_newer_version_stays_for_a_newer_worker(
         file.write('{"v":2,"seq":3,"at":"2026-11-02T10:00:00Z","t":3,"kind":"song"}\n')
     before = path.read_bytes()
     with pytest.raises(JournalTooNew):
-        await ship_book(database, path)
+        await ingest_journal(database, path)
     assert path.read_bytes() == before
     assert await get_job(database, "AJ_1") is None
 
@@ -189,7 +189,7 @@ async def test_a_copy_under_another_jobs_name_doubles_no_turn(
 ) -> None:
     path = written(tmp_path / "AJ_1.jsonl").rename(tmp_path / "AJ_2.jsonl")
     with pytest.raises(JournalForeign, match="of another job"):
-        await ship_book(database, path)
+        await ingest_journal(database, path)
     assert path.exists()
     assert await get_job(database, "AJ_2") is None
 
@@ -199,11 +199,11 @@ async def test_what_was_edited_changes_nothing_that_the_database_has(
 ) -> None:
     path = written(tmp_path / "AJ_1.jsonl")
     copy = written(tmp_path / "copy" / "AJ_1.jsonl")
-    assert await ship_book(database, path, exit_code=0)
+    assert await ingest_journal(database, path, exit_code=0)
     before = await records_of(database, "AJ_1")
     other = copy.read_text().replace('"iv-1"', '"iv-other"').replace("ValueError", "Forged")
     copy.write_text(other)
-    assert await ship_book(database, copy, exit_code=1)
+    assert await ingest_journal(database, copy, exit_code=1)
     assert await records_of(database, "AJ_1") == before
     job = await get_job(database, "AJ_1")
     assert job is not None
@@ -216,7 +216,7 @@ async def test_a_gap_is_told_of_in_the_record_of_the_end(
     path = written(tmp_path / "AJ_1.jsonl")
     first, _, *rest = lines_of(path)
     path.write_bytes(b"".join((first, *rest)))
-    assert await ship_book(database, path, exit_code=-9, signal=9)
+    assert await ingest_journal(database, path, exit_code=-9, signal=9)
     assert (await records_of(database, "AJ_1"))[-1]["missing"] == 1
     assert "gaps" in caplog.text
 
@@ -228,7 +228,7 @@ async def test_the_end_comes_after_what_a_job_with_a_full_disk_had_shipped_itsel
     memory = MemoryJournal(next_seq=3)
     memory.append("turn", 3.0, speaker="candidate", text="forty two")
     await ship(database, JobHeader(job_id="AJ_1"), memory.records)
-    assert await ship_book(database, path, exit_code=-9, signal=9)
+    assert await ingest_journal(database, path, exit_code=-9, signal=9)
     kinds = [record["kind"] for record in await records_of(database, "AJ_1")]
     assert kinds == ["job", "transition", "fault", "turn", "exit"]
     job = await get_job(database, "AJ_1")
@@ -245,9 +245,9 @@ async def test_a_disk_that_takes_no_more_keeps_no_end_from_the_database(
     path = written(tmp_path / "AJ_1.jsonl")
     with monkeypatch.context() as patched:
         patched.setattr("states.journal.os.write", full)
-        book = close_book(path, exit_code=-9, signal=9)
+        book = close_journal(path, exit_code=-9, signal=9)
     assert book.records[-1]["kind"] == "exit"
-    await ship_records(database, "AJ_1", book.records)
+    await ingest_records(database, "AJ_1", book.records)
     job = await get_job(database, "AJ_1")
     assert job is not None
     assert job.signal == 9
@@ -266,8 +266,8 @@ async def test_a_disk_that_can_only_be_read_keeps_nothing_from_the_database(
 
     with monkeypatch.context() as patched:
         patched.setattr("states.journal.os.open", read_only)
-        book = close_book(path, exit_code=-9, signal=9)
-    await ship_records(database, "AJ_1", book.records)
+        book = close_journal(path, exit_code=-9, signal=9)
+    await ingest_records(database, "AJ_1", book.records)
     assert (await records_of(database, "AJ_1"))[-1]["kind"] == "exit"
 
 

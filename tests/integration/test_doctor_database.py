@@ -14,21 +14,21 @@ import pytest
 
 from worker.config.settings import Settings
 from worker.doctor import database
-from worker.doctor.context import Visit
+from worker.doctor.context import CheckContext
 from worker.doctor.registry import CHECKS
-from worker.doctor.runner import examine
+from worker.doctor.runner import run_checks
 
 DATABASE_CHECKS = [check for check in CHECKS if check.name.startswith("database.")]
 
 
-def visit_to(url: str, folder: Path, **variables: Any) -> Visit:
-    return Visit(
+def visit_to(url: str, folder: Path, **variables: Any) -> CheckContext:
+    return CheckContext(
         Settings.load(_env_file=None, INTERVIEW_DATA_DIR=folder, DATABASE_URL=url, **variables)
     )
 
 
-async def verdicts(visit: Visit) -> dict[str, str]:
-    results = await examine(visit, DATABASE_CHECKS)
+async def verdicts(visit: CheckContext) -> dict[str, str]:
+    results = await run_checks(visit, DATABASE_CHECKS)
     return {result.check.name: str(result.finding.verdict) for result in results}
 
 
@@ -60,10 +60,10 @@ async def test_one_without_a_schema_is_well_and_says_who_makes_it(
     empty_database_url: str, tmp_path: Path
 ) -> None:
     visit = visit_to(empty_database_url, tmp_path)
-    finding = await database.look_at_schema(visit)
+    finding = await database.check_schema_version(visit)
     assert finding.verdict == "ok"
     assert "no schema yet" in finding.found
-    assert (await database.look_at_privileges(visit)).verdict == "ok"
+    assert (await database.check_privileges(visit)).verdict == "ok"
 
 
 async def test_migrations_to_come_are_a_warning_that_names_them(
@@ -74,7 +74,7 @@ async def test_migrations_to_come_are_a_warning_that_names_them(
         "DELETE FROM schema_migrations WHERE version ="
         " (SELECT max(version) FROM schema_migrations)",
     )
-    finding = await database.look_at_schema(visit_to(migrated_database_url, tmp_path))
+    finding = await database.check_schema_version(visit_to(migrated_database_url, tmp_path))
     assert finding.verdict == "warning"
     assert finding.facts["missing"] == [finding.facts["known"]]
 
@@ -90,7 +90,7 @@ async def test_another_past_or_a_newer_one_is_wrong(
     migrated_database_url: str, tmp_path: Path, statement: str, found: str
 ) -> None:
     await execute(migrated_database_url, statement)
-    finding = await database.look_at_schema(visit_to(migrated_database_url, tmp_path))
+    finding = await database.check_schema_version(visit_to(migrated_database_url, tmp_path))
     assert finding.verdict == "wrong"
     assert found in finding.found
 
@@ -103,7 +103,7 @@ async def test_a_role_without_a_privilege_is_told_which(
         "REVOKE INSERT ON turns FROM poor",
     )
     async with role(migrated_database_url, *grants) as url:
-        finding = await database.look_at_privileges(visit_to(url, tmp_path))
+        finding = await database.check_privileges(visit_to(url, tmp_path))
     assert finding.verdict == "wrong"
     assert finding.facts["lacking"] == ["INSERT on turns"]
 
@@ -121,7 +121,7 @@ async def test_a_role_that_may_not_make_the_tables_is_told_so(
     empty_database_url: str, tmp_path: Path
 ) -> None:
     async with role(empty_database_url) as url:
-        finding = await database.look_at_privileges(visit_to(url, tmp_path))
+        finding = await database.check_privileges(visit_to(url, tmp_path))
     assert finding.facts["lacking"] == ["CREATE on the schema"]
 
 
@@ -129,7 +129,7 @@ async def test_a_server_that_takes_no_writes_is_wrong(
     migrated_database_url: str, tmp_path: Path
 ) -> None:
     options = quote("-c default_transaction_read_only=on")
-    finding = await database.look_at_server(
+    finding = await database.check_server(
         visit_to(f"{migrated_database_url}&options={options}", tmp_path)
     )
     assert finding.verdict == "wrong"
@@ -140,14 +140,14 @@ async def test_more_pools_than_the_server_has_connections_is_a_warning(
     migrated_database_url: str, tmp_path: Path
 ) -> None:
     visit = visit_to(migrated_database_url, tmp_path, INTERVIEW_SLOTS=20)
-    assert (await database.look_at_connections(visit)).verdict == "warning"
+    assert (await database.check_connections(visit)).verdict == "warning"
 
 
 async def test_a_database_that_is_away_is_wrong_and_the_rest_is_skipped(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     visit = visit_to(f"postgresql://a:topsecret@127.0.0.1:{port}/d", tmp_path)
-    results = await examine(visit, DATABASE_CHECKS)
+    results = await run_checks(visit, DATABASE_CHECKS)
     assert [str(result.finding.verdict) for result in results] == [
         "wrong",
         "skipped",
@@ -161,12 +161,12 @@ async def test_a_database_that_is_not_there_is_told_as_such(
     migrated_database_url: str, tmp_path: Path
 ) -> None:
     url = migrated_database_url.replace("/test_", "/no_test_", 1)
-    finding = await database.look_at_server(visit_to(url, tmp_path))
+    finding = await database.check_server(visit_to(url, tmp_path))
     assert "InvalidCatalogNameError" in finding.found
     assert "the database's name" in finding.advice
 
 
 async def test_no_database_at_all_is_wrong_and_says_how_to_have_one(tmp_path: Path) -> None:
-    finding = await database.look_at_server(visit_to("", tmp_path))
+    finding = await database.check_server(visit_to("", tmp_path))
     assert finding.found == "there is no database"
     assert "INTERVIEW_EMBEDDED=1" in finding.advice

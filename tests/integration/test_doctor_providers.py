@@ -14,7 +14,7 @@ from tests.stand_ins.faults import Fault
 from tests.stand_ins.openai import OpenAIStandIn
 from tests.support.database.provider_clients import a_second_of_sound, hears
 from worker.config.settings import Settings
-from worker.doctor.context import Visit
+from worker.doctor.context import CheckContext
 from worker.doctor.finding import Finding
 from worker.doctor.providers import provider_check
 
@@ -49,7 +49,7 @@ def settings_for(server: Server, folder: Path, **variables: Any) -> Settings:
 
 async def look(server: Server, folder: Path, **variables: Any) -> Finding:
     settings = settings_for(server, folder, **variables)
-    return await provider_check(*CHAINS[server.provider])(Visit(settings))
+    return await provider_check(*CHAINS[server.provider])(CheckContext(settings))
 
 
 @EVERY

@@ -20,7 +20,7 @@ from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
 from worker.interview.spoken_lines import planned_lines, prepare_plan
 from worker.speech import local_models
 from worker.speech.tts import cache_warmup
-from worker.speech.tts.cache import PreparedSpeech, Voice
+from worker.speech.tts.cache import SpeechCache, Voice
 from worker.speech.tts.fallback import SAMPLE_RATE, ChainTTS
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ async def a_job(server: ElevenLabsStandIn, folder: Path) -> AsyncIterator[ChainT
     """Yield one job's TTS: the plugin only, and the cache that the worker's jobs share."""
     async with elevenlabs_tts(server) as plugin:
         makers: list[tuple[str, Any]] = [("elevenlabs", lambda: plugin)]
-        store = PreparedSpeech(folder, {"elevenlabs": VOICE}, max_bytes=100_000_000)
+        store = SpeechCache(folder, {"elevenlabs": VOICE}, max_bytes=100_000_000)
         engine = ChainTTS(ProviderChain("tts", makers), prepared=store)
         try:
             yield engine

@@ -16,13 +16,13 @@ from worker.store.jobs import ship
 from worker.store.leases import LeaseHeld, renew_leases, take_lease
 from worker.store.orphans import (
     Limits,
-    Stranded,
+    OrphanedInterview,
     claim_dispatch,
-    drop_duties,
+    drop_leader_locks,
     end_without_candidate,
-    find_stranded,
+    find_orphaned,
     give_back_dispatch,
-    hold_duty,
+    hold_leader_lock,
     note_dispatch,
 )
 
@@ -65,13 +65,13 @@ async def job_fails(db: Database, reason: str) -> None:
     await ship(db, header("AJ_1"), journal.records)
 
 
-async def found(db: Database, job_id: str | None = None) -> Stranded | None:
-    (one,) = await find_stranded(db, LIMITS, job_id=job_id) or (None,)
+async def found(db: Database, job_id: str | None = None) -> OrphanedInterview | None:
+    (one,) = await find_orphaned(db, LIMITS, job_id=job_id) or (None,)
     return one
 
 
 async def whys(db: Database) -> list[str]:
-    return [each.why for each in await find_stranded(db, LIMITS)]
+    return [each.why for each in await find_orphaned(db, LIMITS)]
 
 
 async def test_an_interview_whose_interviewer_is_renewed_is_not_stranded(db: Database) -> None:
@@ -150,15 +150,15 @@ async def test_a_killed_job_is_found_by_its_name_as_soon_as_its_journal_is_there
     stranded = await found(db, "AJ_1")
     assert stranded is not None
     assert (stranded.why, stranded.last_job) == ("ProcessKilled", "AJ_1")
-    assert await find_stranded(db, LIMITS, job_id="AJ_other") == []
+    assert await find_orphaned(db, LIMITS, job_id="AJ_other") == []
 
 
 async def test_one_room_alone_can_be_looked_at(db: Database) -> None:
     await job_is_killed(db)
-    (stranded,) = await find_stranded(db, LIMITS)
+    (stranded,) = await find_orphaned(db, LIMITS)
     room = stranded.interview.room
-    assert await find_stranded(db, LIMITS, room=room) == [stranded]
-    assert await find_stranded(db, LIMITS, room=f"{room}-2") == []
+    assert await find_orphaned(db, LIMITS, room=room) == [stranded]
+    assert await find_orphaned(db, LIMITS, room=f"{room}-2") == []
 
 
 @pytest.mark.parametrize(
@@ -311,7 +311,7 @@ async def test_nobody_is_found_while_the_database_was_away_for_all(db: Database)
 
 async def test_a_duty_is_one_workers_until_it_ends_or_is_let_go(db: Database) -> None:
     async def hold(worker_id: str) -> bool:
-        return await hold_duty(db, "watch", worker_id=worker_id, for_s=4.0)
+        return await hold_leader_lock(db, "watch", worker_id=worker_id, for_s=4.0)
 
     taken = await asyncio.gather(*(hold(f"w{number}") for number in range(5)))
     assert taken.count(True) == 1
@@ -320,9 +320,9 @@ async def test_a_duty_is_one_workers_until_it_ends_or_is_let_go(db: Database) ->
     await passes(db, "duties", "expires", 4.0)
     assert await hold("w9")
     assert not await hold(first)
-    await drop_duties(db, ["watch"], worker_id=first)
+    await drop_leader_locks(db, ["watch"], worker_id=first)
     assert not await hold(first)
-    await drop_duties(db, ["watch"], worker_id="w9")
+    await drop_leader_locks(db, ["watch"], worker_id="w9")
     assert await hold(first)
     # A clock that was an hour ahead wrote this expiry.
     await passes(db, "duties", "expires", -3600)
@@ -341,7 +341,7 @@ async def test_looking_reads_no_table_from_one_end_to_the_other(db: Database) ->
     await db.run("flush", lambda c: c.execute("SELECT pg_stat_force_next_flush()"))
     read = "SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'interviews'"
     before = await db.run("count", lambda c: c.fetchval(read))
-    await find_stranded(db, LIMITS)
+    await find_orphaned(db, LIMITS)
     await renew_leases(db, ["AJ_1"], worker_id="w1", lease_s=LEASE_S)
     await db.run("flush", lambda c: c.execute("SELECT pg_stat_force_next_flush()"))
     assert await db.run("count", lambda c: c.fetchval(read)) == before

@@ -13,8 +13,8 @@ from worker.store.interview_status import set_dispatched, store_end
 from worker.store.interviews import get_interview, turns_of
 from worker.store.jobs import get_job, ship
 from worker.store.leases import renew_leases, take_lease
-from worker.store.orphans import Limits, claim_dispatch, find_stranded
-from worker.store.workers import Others, can_be_followed, drop_worker, note_worker, other_workers
+from worker.store.orphans import Limits, claim_dispatch, find_orphaned
+from worker.store.workers import Peers, can_be_followed, drop_worker, note_worker, other_workers
 
 if TYPE_CHECKING:
     from worker.store.database import Database
@@ -71,16 +71,16 @@ async def test_the_free_slots_of_all_others_of_the_same_name_are_counted(db: Dat
 
 
 async def test_others_are_there_also_where_they_have_no_room(db: Database) -> None:
-    async def others() -> Others:
+    async def others() -> Peers:
         return await other_workers(db, "interviewer", besides="w1", fresh_s=3.0)
 
-    assert await others() == Others(workers=0, seats=0)
+    assert await others() == Peers(workers=0, seats=0)
     await there(db, "w2", 0)
     await note_worker(db, "w3", agent_name="interviewer", takes_jobs=False, free_slots=2)
     await there(db, "w4", 5, name="receptionist")
-    assert await others() == Others(workers=2, seats=0)
+    assert await others() == Peers(workers=2, seats=0)
     await passes(db, "workers", "seen", 3.1)
-    assert await others() == Others(workers=0, seats=0)
+    assert await others() == Peers(workers=0, seats=0)
 
 
 async def test_a_worker_that_gives_no_sign_counts_no_more_and_is_forgotten(db: Database) -> None:
@@ -135,14 +135,14 @@ async def test_nobody_follows_upon_a_job_that_has_no_lease(db: Database) -> None
 async def test_what_was_handed_over_is_anybodys_at_once_and_counts_as_no_try(
     db: Database,
 ) -> None:
-    assert await find_stranded(db, LIMITS) == []
+    assert await find_orphaned(db, LIMITS) == []
     await end(db, Outcome.HANDED_OVER, Reason.HANDOVER_REQUESTED)
-    (stranded,) = await find_stranded(db, LIMITS, job_id="AJ_1")
+    (stranded,) = await find_orphaned(db, LIMITS, job_id="AJ_1")
     assert (stranded.why, stranded.last_job) == ("HandoverRequested", "AJ_1")
     assert stranded.interview.lease_job is None
     assert await claim_dispatch(db, stranded, LIMITS) == 2
     assert await claim_dispatch(db, stranded, LIMITS) is None
-    assert await find_stranded(db, LIMITS) == []
+    assert await find_orphaned(db, LIMITS) == []
     interview = await get_interview(db, "one")
     assert interview is not None
     assert (interview.status, interview.tries) == ("dispatched", 0)
@@ -152,20 +152,20 @@ async def test_one_that_ran_for_long_is_found_as_well(db: Database) -> None:
     for column in ("updated_at", "dispatched_at"):
         await passes(db, "interviews", column, 3000)
     await end(db, Outcome.HANDED_OVER, Reason.HANDOVER_REQUESTED)
-    assert [each.why for each in await find_stranded(db, LIMITS)] == ["HandoverRequested"]
+    assert [each.why for each in await find_orphaned(db, LIMITS)] == ["HandoverRequested"]
 
 
 async def test_the_newcomer_ends_it_and_what_the_old_journal_says_later_changes_nothing(
     db: Database,
 ) -> None:
     await end(db, Outcome.HANDED_OVER, Reason.HANDOVER_REQUESTED)
-    (stranded,) = await find_stranded(db, LIMITS)
+    (stranded,) = await find_orphaned(db, LIMITS)
     await claim_dispatch(db, stranded, LIMITS)
     assert await take_lease(db, "one", job_id="AJ_2", lease_s=LEASE_S) == 3
     journal = JobRecords()
     journal.transition("CLOSED", outcome="handed_over", reason="HandoverRequested")
     await ship(db, header("AJ_1"), journal.records)
-    assert await find_stranded(db, LIMITS) == []
+    assert await find_orphaned(db, LIMITS) == []
     interview = await get_interview(db, "one")
     assert interview is not None
     assert (interview.lease_job, interview.outcome) == ("AJ_2", None)
@@ -198,4 +198,4 @@ async def test_a_job_of_which_nothing_was_shipped_can_hand_over(leased_database:
         outcome=Outcome.HANDED_OVER,
         reason=Reason.HANDOVER_REQUESTED,
     )
-    assert [each.last_job for each in await find_stranded(db, LIMITS)] == ["AJ_9"]
+    assert [each.last_job for each in await find_orphaned(db, LIMITS)] == ["AJ_9"]

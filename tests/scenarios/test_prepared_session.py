@@ -14,7 +14,7 @@ from tests.support.virtual.interview_parts import LONG, SHORT, plan_of, question
 from tests.support.virtual.long_sink import LongSink
 from tests.support.virtual.provider_fakes import chain_of
 from tests.support.virtual.scripted_voice import MemoryStore, ScriptedTTS, Sound
-from worker.audio.output import Line
+from worker.audio.output import MixedAudioOutput
 from worker.interview.conversation.interviewer import Interviewer
 from worker.interview.conversation.turn_log import TurnKeeper
 from worker.interview.orchestrator import Role
@@ -90,7 +90,7 @@ async def test_a_prepared_line_is_queued_as_a_whole_as_soon_as_it_is_said(
     engine = ChainTTS(chain_of("tts", only=voice), prepared=MemoryStore())
     await prepare_plan(PLAN, engine)
     sink = LongSink()
-    line = Line(sink)
+    line = MixedAudioOutput(sink)
     await line.publish()
     async with _session(engine, line) as agent:
         await agent.speak_next()

@@ -103,7 +103,7 @@ def one_job(application: str, folder: str, said: Any, heard: Any) -> None:
         stages.append(FakeStage(*arguments))
         return stages[-1]
 
-    entrypoint_module.RoomStage = make_stage  # type: ignore[assignment, attr-defined]  # no room here
+    entrypoint_module.LiveKitTransport = make_stage  # type: ignore[misc,assignment]  # no room here
     told = SimpleNamespace(
         **vars(fake_context()),
         is_fake_job=lambda: False,
@@ -252,7 +252,7 @@ async def test_a_job_whose_worker_is_gone_is_over_before_the_framework_cancels_e
         return TinyApplication(on_run=run, words_at_the_end=ClipName.CANNOT_GO_ON)
 
     monkeypatch.setattr(sys.modules[__name__], "watched", application, raising=False)
-    monkeypatch.setattr(entrypoint_module, "LocalStage", make_stage)
+    monkeypatch.setattr(entrypoint_module, "SocketTransport", make_stage)
     monkeypatch.setattr(entrypoint_module, "_exit_with", lambda _code: None)
     monkeypatch.setenv("INTERVIEW_APPLICATION", f"{__name__}:watched")
     monkeypatch.setenv("INTERVIEW_DATA_DIR", str(tmp_path))

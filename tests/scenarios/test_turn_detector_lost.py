@@ -13,7 +13,7 @@ from tests.support.virtual.stt_fakes import quiet
 from tests.support.virtual.turn_fakes import FakeTurnModel
 from tests.support.virtual.whole_interview import PLAN, WORDS, WholeInterview
 from worker.resources import turn_detector
-from worker.speech.turn_detector import WatchedTurnDetector
+from worker.speech.turn_detector import SupervisedTurnDetector
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +45,7 @@ class Held(WholeInterview):
 
     def look(self) -> None:
         session: Any = self.job.session
-        model = isinstance(session.turn_detection, WatchedTurnDetector)
+        model = isinstance(session.turn_detection, SupervisedTurnDetector)
         self.ended_on.append("model" if model else str(session.turn_detection))
 
     def in_first_answer(self, step: Callable[[], object]) -> None:

@@ -33,7 +33,7 @@ class Stall:
     said: int
 
 
-class LoopWatch:
+class LoopMonitor:
     """Pings the event loop from a thread, and notes what keeps it from answering.
 
     `on_blocked` is called in the thread at each check that finds the loop blocked. It gets the

@@ -13,7 +13,7 @@ class CancelledInside(Exception):
     """Raised when the awaited code was cancelled by something other than its caller."""
 
 
-async def bounded(work: Coroutine[Any, Any, T], budget_s: float) -> T:
+async def run_with_timeout(work: Coroutine[Any, Any, T], budget_s: float) -> T:
     """Await `work` for at most `budget_s` seconds, in a task of its own.
 
     `asyncio.timeout` waits without limit for code that catches its cancellation, and mistakes a

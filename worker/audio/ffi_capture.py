@@ -21,7 +21,7 @@ class StraightUnavailable(Exception):
         )
 
 
-def capture_straight(source: rtc.AudioSource, frame: rtc.AudioFrame) -> None:
+def capture_via_ffi(source: rtc.AudioSource, frame: rtc.AudioFrame) -> None:
     """Queue a frame. It must fit into the free space of the source's queue.
 
     `AudioSource.capture_frame` (livekit 1.1.21) sends this very request, and then waits on its

@@ -29,7 +29,7 @@ def is_made_up(frame: object) -> bool:
     return isinstance(frame, rtc.AudioFrame) and _MADE_UP in frame.userdata
 
 
-class SteadyInput(io.AudioInput):
+class GaplessInput(io.AudioInput):
     """Passes on the frames of `source`, and silence in real time if none arrives for 0.5 s.
 
     Listeners depend on the audio alone. If the audio stopped during speech, a VAD would never end
@@ -52,7 +52,7 @@ class SteadyInput(io.AudioInput):
         matters: Callable[[], bool] = lambda: True,
         on_gap: Callable[[float], None] = lambda _: None,
     ) -> None:
-        super().__init__(label="SteadyInput", source=source)
+        super().__init__(label="GaplessInput", source=source)
         self._from = source
         self._matters = matters
         self._on_gap = on_gap

@@ -11,7 +11,7 @@ from livekit import rtc
 from livekit.agents.voice import io
 
 from worker.audio.frames import frame_of, resampled
-from worker.audio.playback_queue import Feeder
+from worker.audio.playback_queue import PlaybackQueue
 from worker.audio.segment import Playout, Segment
 from worker.audio.sinks import RtcSink, Sink
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from worker.audio.clip import Clip
 
 
-class Line(io.AudioOutput):
+class MixedAudioOutput(io.AudioOutput):
     """LiveKit audio output that also plays clips, one after the other, never two at once.
 
     Set it as `session.output.audio` before `session.start`, with
@@ -42,11 +42,11 @@ class Line(io.AudioOutput):
     def __init__(self, sink: Sink | None = None, *, subscribe_timeout: float = 10.0) -> None:
         self._sink: Sink = sink or RtcSink()
         super().__init__(
-            label="Line",
+            label="MixedAudioOutput",
             capabilities=io.AudioOutputCapabilities(pause=True),
             sample_rate=self._sink.sample_rate,
         )
-        self._feeder = Feeder(
+        self._feeder = PlaybackQueue(
             self._sink,
             subscribe_timeout=subscribe_timeout,
             on_begun=self._on_begun,

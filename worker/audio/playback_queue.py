@@ -31,7 +31,7 @@ _SENTENCE_BEGINS_S: Final = 0.3
 _LEAST_WAIT_S: Final = 0.001
 
 
-class Feeder:
+class PlaybackQueue:
     """The queue of the audio output: one task plays its segments in order, one at a time.
 
     `on_begun` is called before the first audio of a segment goes to the sink, then `on_played`

@@ -14,7 +14,7 @@ from livekit.rtc.participant import UnpublishTrackError
 
 from worker.aio.tasks import cancel_and_wait
 from worker.audio.dsp import VOICE_SAMPLE_RATE
-from worker.audio.ffi_capture import StraightUnavailable, capture_straight
+from worker.audio.ffi_capture import StraightUnavailable, capture_via_ffi
 from worker.audio.frames import pieces_of
 from worker.audio.playhead import Playhead
 
@@ -162,7 +162,7 @@ class RtcSink:
             if self._closed or min(self._fed.quiet_s, self._aside.quiet_s) < after_s:
                 return False
             try:
-                capture_straight(self._source, frame)
+                capture_via_ffi(self._source, frame)
             except StraightUnavailable as error:
                 logger.warning("%s", error)
                 return False

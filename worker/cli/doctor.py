@@ -89,15 +89,15 @@ def _settings_rows() -> list[dict[str, Any]] | None:
 
 async def _examine() -> list[Result]:
     # Not at the top: all of it together takes seconds to import, which --help need not.
-    from worker.doctor.context import Visit
+    from worker.doctor.context import CheckContext
     from worker.doctor.preparation import prepare
     from worker.doctor.registry import checks_of
-    from worker.doctor.runner import examine
+    from worker.doctor.runner import run_checks
 
     settings = Settings.load()
     prepare(settings)
-    async with Visit(settings) as visit:
-        return await examine(visit, checks_of(settings))
+    async with CheckContext(settings) as visit:
+        return await run_checks(visit, checks_of(settings))
 
 
 def _print(rows: list[dict[str, Any]]) -> None:

@@ -13,7 +13,7 @@ from worker.cli.common import one_line_errors, print_json
 from worker.cli.tables import add_row
 from worker.config.providers import KEY_FIELDS
 from worker.config.settings import Settings, variable_of
-from worker.fallback.shared_breaker import Breaker, provider_breaker
+from worker.fallback.shared_breaker import SharedBreaker, provider_breaker
 
 _COLUMNS = ("chain", "member", "state", "until", "reason", "since")
 
@@ -38,7 +38,7 @@ def providers(
     Console().print(table)
 
 
-def provider_rows(settings: Settings, breaker: Breaker) -> list[dict[str, Any]]:
+def provider_rows(settings: Settings, breaker: SharedBreaker) -> list[dict[str, Any]]:
     """The chains, first to last choice, as data.
 
     `state` is "ready", "resting" (asked only where no other is left), "due" (its rest is over,
@@ -52,7 +52,7 @@ def provider_rows(settings: Settings, breaker: Breaker) -> list[dict[str, Any]]:
     ]
 
 
-def _state(settings: Settings, breaker: Breaker, kind: str, name: str) -> dict[str, Any]:
+def _state(settings: Settings, breaker: SharedBreaker, kind: str, name: str) -> dict[str, Any]:
     if name not in settings.usable(kind):
         reason = f"{variable_of(KEY_FIELDS[name])} is not set"
         return {"state": "left out", "reason": reason, "since": None, "until": None}

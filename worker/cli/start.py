@@ -43,11 +43,11 @@ async def serve(settings: Settings) -> None:
     """Run a worker whose settings are complete and in the environment."""
     # Not at the top: importing livekit's agents takes a second, which --help need not.
     from worker.server.observability import HostUnusable, PortTaken
-    from worker.server.watchdog import LastResort
+    from worker.server.watchdog import ProcessWatchdog
     from worker.server.worker import Worker
 
     try:
-        with LastResort() as last_resort:
+        with ProcessWatchdog() as last_resort:
             await Worker(settings, on_stop=last_resort.end_after).run()
     except PortTaken as error:
         raise CommandError(str(error), ExitCode.TAKEN) from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol
 
-from worker.continuity.redispatch import DatabaseLedger, LiveKitRooms, Rescue, limits_of
+from worker.continuity.redispatch import DatabaseOrphanStore, LiveKitRooms, Redispatcher, limits_of
 from worker.continuity.worker_registry import FRESH_S
 from worker.store.errors import DatabaseError
 from worker.store.interview_status import store_end
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from states import Outcome, Reason
     from worker.config.settings import Settings
     from worker.continuity.job_lease import JobLease
-    from worker.journal.shipper import LiveShipper
+    from worker.journal.shipper import JournalShipper
     from worker.store.database import Database
 
 #: Longest wait in seconds for the current speaker. Most sentences are shorter, and the wait does
@@ -50,8 +50,8 @@ class Talk(Protocol):
         ...
 
 
-class InterviewSuccession:
-    """Hands over one job's interview; `worker.application.Succession` documents the steps.
+class InterviewHandover:
+    """Hands over one job's interview; `worker.job.application.HandoverHooks` documents the steps.
 
     Args:
         settings: LiveKit access, agent name and redispatch limits.
@@ -71,7 +71,7 @@ class InterviewSuccession:
         #: The job's database, once the job has one.
         self.database: Database | None = None
         #: Ingests the job's records into that database.
-        self.shipper: LiveShipper | None = None
+        self.shipper: JournalShipper | None = None
         #: The conversation, once the session exists.
         self.talk: Talk | None = None
         #: True if the last `expects_successor` found a worker that can take over.
@@ -136,6 +136,8 @@ class InterviewSuccession:
     async def send_successor(self) -> None:
         """Redispatch the interview if the candidate is in the room. Raises DatabaseError."""
         if self.database is not None:
-            ledger = DatabaseLedger(self.database, limits_of(self._settings))
-            rescue = Rescue(LiveKitRooms(self._settings), grace_s=self._settings.candidate_grace_s)
+            ledger = DatabaseOrphanStore(self.database, limits_of(self._settings))
+            rescue = Redispatcher(
+                LiveKitRooms(self._settings), grace_s=self._settings.candidate_grace_s
+            )
             await rescue.look_at(ledger, job_id=self._job_id)

@@ -15,10 +15,10 @@ from worker.store.errors import DatabaseError
 from worker.store.interviews import turns_of
 from worker.store.orphans import (
     Limits,
-    Stranded,
+    OrphanedInterview,
     claim_dispatch,
     end_without_candidate,
-    find_stranded,
+    find_orphaned,
     give_back_dispatch,
     note_dispatch,
 )
@@ -31,17 +31,17 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class Ledger(Protocol):
+class OrphanStore(Protocol):
     """Database operations of a redispatch: find orphaned interviews, and claim them.
 
     Every method may raise DatabaseError.
     """
 
-    async def stranded(self, *, job_id: str | None, room: str | None) -> list[Stranded]:
+    async def stranded(self, *, job_id: str | None, room: str | None) -> list[OrphanedInterview]:
         """Return the interviews to redispatch now, of one job or room if given."""
         ...
 
-    async def claim(self, found: Stranded) -> int | None:
+    async def claim(self, found: OrphanedInterview) -> int | None:
         """Claim the dispatch; return its token, or None if another worker was faster."""
         ...
 
@@ -53,11 +53,11 @@ class Ledger(Protocol):
         """Store the id of the dispatch that was sent."""
         ...
 
-    async def give_back(self, found: Stranded, token: int) -> None:
+    async def give_back(self, found: OrphanedInterview, token: int) -> None:
         """Undo a claim whose dispatch failed: the next check may claim it immediately."""
         ...
 
-    async def give_up(self, found: Stranded) -> None:
+    async def give_up(self, found: OrphanedInterview) -> None:
         """End the interview without a redispatch: the candidate has left."""
         ...
 
@@ -73,7 +73,7 @@ class Rooms(Protocol):
         """Remove a participant from the room, if present."""
         ...
 
-    async def send(self, found: Stranded, *, turns: list[dict[str, Any]]) -> str:
+    async def send(self, found: OrphanedInterview, *, turns: list[dict[str, Any]]) -> str:
         """Dispatch an interviewer; return the id of the dispatch."""
         ...
 
@@ -88,18 +88,18 @@ def limits_of(settings: Settings) -> Limits:
     )
 
 
-class DatabaseLedger:
-    """`Ledger` in PostgreSQL."""
+class DatabaseOrphanStore:
+    """`OrphanStore` in PostgreSQL."""
 
     def __init__(self, database: Database, limits: Limits) -> None:
         self._database = database
         self._limits = limits
 
-    async def stranded(self, *, job_id: str | None, room: str | None) -> list[Stranded]:
-        """Call `find_stranded`."""
-        return await find_stranded(self._database, self._limits, job_id=job_id, room=room)
+    async def stranded(self, *, job_id: str | None, room: str | None) -> list[OrphanedInterview]:
+        """Call `find_orphaned`."""
+        return await find_orphaned(self._database, self._limits, job_id=job_id, room=room)
 
-    async def claim(self, found: Stranded) -> int | None:
+    async def claim(self, found: OrphanedInterview) -> int | None:
         """Call `claim_dispatch`."""
         return await claim_dispatch(self._database, found, self._limits)
 
@@ -111,11 +111,11 @@ class DatabaseLedger:
         """Call `note_dispatch`."""
         await note_dispatch(self._database, interview_id, token=token, dispatch_id=dispatch_id)
 
-    async def give_back(self, found: Stranded, token: int) -> None:
+    async def give_back(self, found: OrphanedInterview, token: int) -> None:
         """Call `give_back_dispatch`."""
         await give_back_dispatch(self._database, found, token=token)
 
-    async def give_up(self, found: Stranded) -> None:
+    async def give_up(self, found: OrphanedInterview) -> None:
         """Call `end_without_candidate`."""
         await end_without_candidate(self._database, found, self._limits)
 
@@ -136,7 +136,7 @@ class LiveKitRooms:
         """Call `rooms.remove_participant`."""
         await rooms.remove_participant(*self._access, room=room, identity=identity)
 
-    async def send(self, found: Stranded, *, turns: list[dict[str, Any]]) -> str:
+    async def send(self, found: OrphanedInterview, *, turns: list[dict[str, Any]]) -> str:
         """Call `rooms.dispatch` with the plan's snapshot, the previous job and the turns."""
         return await rooms.dispatch(
             *self._access,
@@ -148,7 +148,7 @@ class LiveKitRooms:
         )
 
 
-class Rescue:
+class Redispatcher:
     """Redispatches orphaned interviews whose candidates are in the room.
 
     Args:
@@ -167,7 +167,7 @@ class Rescue:
         #: time of the check that first found the candidate absent, by the monotonic clock.
         self._absent: dict[tuple[str, int], float] = {}
 
-    async def look(self, ledger: Ledger, *, anew: bool = False) -> int:
+    async def look(self, ledger: OrphanStore, *, anew: bool = False) -> int:
         """Check all interviews once; return the number of redispatches.
 
         `anew` is True for a new leader's first check: absences of candidates then start now.
@@ -181,7 +181,7 @@ class Rescue:
         return sum(await asyncio.gather(*looks))
 
     async def look_at(
-        self, ledger: Ledger, *, job_id: str | None = None, room: str | None = None
+        self, ledger: OrphanStore, *, job_id: str | None = None, room: str | None = None
     ) -> int:
         """Check one job's or one room's interview, on any worker; return as `look` does.
 
@@ -192,10 +192,10 @@ class Rescue:
 
     async def _bring_back(
         self,
-        ledger: Ledger,
-        found: Stranded,
+        ledger: OrphanStore,
+        found: OrphanedInterview,
         *,
-        if_absent: Callable[[Ledger, Stranded], Awaitable[None]] | None = None,
+        if_absent: Callable[[OrphanStore, OrphanedInterview], Awaitable[None]] | None = None,
     ) -> bool:
         interview = found.interview
         try:
@@ -212,13 +212,13 @@ class Rescue:
             logger.warning("no interviewer could be sent: %s", type(error).__name__)
         return False
 
-    async def _give_up_in_time(self, ledger: Ledger, found: Stranded) -> None:
+    async def _give_up_in_time(self, ledger: OrphanStore, found: OrphanedInterview) -> None:
         now = time.monotonic()
         away_s = now - self._absent.setdefault(_absence(found), now)
         if away_s >= self._grace_s and found.last_job is not None:
             await ledger.give_up(found)
 
-    async def _claim_and_send(self, ledger: Ledger, found: Stranded) -> bool:
+    async def _claim_and_send(self, ledger: OrphanStore, found: OrphanedInterview) -> bool:
         token = await ledger.claim(found)
         if token is None:
             return False
@@ -231,7 +231,7 @@ class Rescue:
         await ledger.note(interview_id, token, dispatch_id)
         return True
 
-    async def _send(self, found: Stranded, token: int, turns: list[dict[str, Any]]) -> str:
+    async def _send(self, found: OrphanedInterview, token: int, turns: list[dict[str, Any]]) -> str:
         interview = found.interview
         if found.last_job is not None:
             # LiveKit keeps a dead participant for about 20 s, and a stopped process may resume.
@@ -256,7 +256,7 @@ class Rescue:
         return dispatch_id
 
 
-def _absence(found: Stranded) -> tuple[str, int]:
+def _absence(found: OrphanedInterview) -> tuple[str, int]:
     """Return the key of an absence: the interview id and the token.
 
     Every redispatch, by any worker, raises the token and finds the candidate present. An absence
@@ -265,7 +265,7 @@ def _absence(found: Stranded) -> tuple[str, int]:
     return found.interview.interview_id, found.interview.token
 
 
-async def _turns(ledger: Ledger, found: Stranded) -> list[dict[str, Any]]:
+async def _turns(ledger: OrphanStore, found: OrphanedInterview) -> list[dict[str, Any]]:
     try:
         return await ledger.turns(found.interview.interview_id)
     except DatabaseError:

@@ -11,7 +11,7 @@ from worker.store.errors import DatabaseError
 logger = logging.getLogger(__name__)
 
 
-class RoomLooks:
+class RoomRecheckQueue:
     """Queue of room checks, run one at a time: the leases need the database as well.
 
     Args:

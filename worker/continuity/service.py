@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from worker.aio.tasks import cancel_and_wait
 from worker.continuity.dispatch_metadata import MetadataInvalid, read_metadata
-from worker.continuity.redispatch import DatabaseLedger, LiveKitRooms, Rescue, limits_of
-from worker.continuity.room_recheck import RoomLooks
+from worker.continuity.redispatch import DatabaseOrphanStore, LiveKitRooms, Redispatcher, limits_of
+from worker.continuity.room_recheck import RoomRecheckQueue
 from worker.continuity.watcher import DUTY, Watcher
-from worker.continuity.worker_registry import Presence
+from worker.continuity.worker_registry import WorkerRegistry
 from worker.journal.liveness import is_alive
 from worker.store.errors import DatabaseError
 from worker.store.leases import LeaseHeld, renew_leases, take_lease
-from worker.store.orphans import drop_duties, hold_duty
+from worker.store.orphans import drop_leader_locks, hold_leader_lock
 
 if TYPE_CHECKING:
     from worker.config.settings import Settings
@@ -33,7 +33,7 @@ _LAST_S: Final = 1.0
 _BEHIND_S: Final = 0.1
 
 
-class Continuity:
+class ContinuityService:
     """Runs the continuity tasks of one worker in its main process.
 
     Args:
@@ -58,14 +58,14 @@ class Continuity:
         self._jobs = jobs
         #: Unique to this worker process: an earlier one on this machine had another id.
         self.worker_id = f"{socket.gethostname()}-{secrets.token_hex(4)}"
-        self._rescue = Rescue(
+        self._rescue = Redispatcher(
             LiveKitRooms(settings), grace_s=settings.candidate_grace_s, on_sent=on_sent
         )
         self._limits = limits_of(settings)
         self._watcher = Watcher(on_duty=self._on_duty, look=self._look, every_s=settings.watch_s)
-        self._looks = RoomLooks(self._look_at_room, again_s=settings.lease_s + _BEHIND_S)
+        self._looks = RoomRecheckQueue(self._look_at_room, again_s=settings.lease_s + _BEHIND_S)
         #: This worker's heartbeat, and the lookup of its peers.
-        self.presence = Presence(
+        self.presence = WorkerRegistry(
             database,
             worker_id=self.worker_id,
             agent_name=settings.agent_name,
@@ -93,7 +93,9 @@ class Continuity:
         await self.presence.leave()
         if self._watcher.acts and (database := self._database()) is not None:
             with contextlib.suppress(DatabaseError):
-                await drop_duties(database, [DUTY], worker_id=self.worker_id, budget_s=_LAST_S)
+                await drop_leader_locks(
+                    database, [DUTY], worker_id=self.worker_id, budget_s=_LAST_S
+                )
 
     def dispatch_taken(self, job_id: str, metadata: str) -> None:
         """Take the lease for an accepted job, in the background.
@@ -129,7 +131,7 @@ class Continuity:
         there.
         """
         if (database := self._database()) is not None:
-            await self._rescue.look_at(DatabaseLedger(database, self._limits), job_id=job_id)
+            await self._rescue.look_at(DatabaseOrphanStore(database, self._limits), job_id=job_id)
 
     def room_changed(self, room: str) -> bool:
         """Check a room now, before the next periodic check: a participant joined or left.
@@ -145,7 +147,7 @@ class Continuity:
 
     async def _look_at_room(self, room: str) -> None:
         if (database := self._database()) is not None:
-            await self._rescue.look_at(DatabaseLedger(database, self._limits), room=room)
+            await self._rescue.look_at(DatabaseOrphanStore(database, self._limits), room=room)
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         errand = asyncio.create_task(work, name=name)
@@ -155,11 +157,11 @@ class Continuity:
     async def _on_duty(self, for_s: float) -> bool:
         if (database := self._database()) is None:
             return False
-        return await hold_duty(database, DUTY, worker_id=self.worker_id, for_s=for_s)
+        return await hold_leader_lock(database, DUTY, worker_id=self.worker_id, for_s=for_s)
 
     async def _look(self, anew: bool) -> None:
         if (database := self._database()) is not None:
-            await self._rescue.look(DatabaseLedger(database, self._limits), anew=anew)
+            await self._rescue.look(DatabaseOrphanStore(database, self._limits), anew=anew)
 
     async def _renew(self) -> None:
         loop = asyncio.get_running_loop()

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from worker.store.errors import DatabaseError
-from worker.store.workers import Others, drop_worker, note_worker, other_workers
+from worker.store.workers import Peers, drop_worker, note_worker, other_workers
 
 if TYPE_CHECKING:
     from worker.store.database import Database
@@ -24,7 +24,7 @@ _EVERY_S: Final = 1.0
 FRESH_S: Final = 3.0
 
 
-class Presence:
+class WorkerRegistry:
     """One worker's row in the table `workers`.
 
     Args:
@@ -69,7 +69,7 @@ class Presence:
         """Write a heartbeat now: this worker has started or stopped taking interviews."""
         self._changed.set()
 
-    async def others(self) -> Others | None:
+    async def others(self) -> Peers | None:
         """Return the peers; None if the database cannot tell."""
         if (database := self._database()) is None:
             return None

@@ -29,11 +29,11 @@ from worker.operations.interviews import interview_as_data, send_interviewer
 from worker.operations.jobs import journal_path
 from worker.operations.transcript import as_markdown
 from worker.resources.consequences import meanings
-from worker.simulation.candidate import Headset
+from worker.simulation.candidate import SimulatedCandidate
 from worker.simulation.conversation import Exchange, hold_conversation
 from worker.simulation.livekit_server import LiveKitServer, LiveKitServerUnavailable, find_or_build
 from worker.simulation.room_candidate import Candidate
-from worker.simulation.socket_candidate import LocalCandidate
+from worker.simulation.socket_candidate import SocketCandidate
 from worker.store.database import Database
 from worker.store.embedded.client import EmbeddedPostgres
 from worker.store.interview_status import set_dispatched
@@ -157,7 +157,7 @@ def _environment(settings: Settings) -> dict[str, str]:
 @asynccontextmanager
 async def _in_room(
     settings: Settings, db: Database, interview: Interview, log: Path, say: Say
-) -> AsyncIterator[Headset]:
+) -> AsyncIterator[SimulatedCandidate]:
     """Start a worker, dispatch it to a room, and yield the candidate in that room."""
     key, secret = settings.livekit_api_key, settings.livekit_api_secret.get_secret_value()
     async with running_worker(_environment(settings), log):
@@ -175,12 +175,12 @@ async def _in_room(
 @asynccontextmanager
 async def _without_room(
     settings: Settings, db: Database, interview: Interview, log: Path, say: Say
-) -> AsyncIterator[Headset]:
+) -> AsyncIterator[SimulatedCandidate]:
     """Start a worker with one job, and yield the candidate whose socket the job connects to."""
     socket = settings.data_dir / "candidate.sock"
     environment = {**_environment(settings), SOCKET_VARIABLE: str(socket)}
     metadata = dispatch_metadata(interview)
-    async with LocalCandidate(socket, interview.candidate_identity) as candidate:
+    async with SocketCandidate(socket, interview.candidate_identity) as candidate:
         await set_dispatched(db, interview.interview_id, dispatch_id="without a room")
         module = ("worker.demo.roomless_worker", interview.room, metadata)
         async with running_worker(environment, log, module=module, ready=LAUNCHED):
@@ -188,7 +188,9 @@ async def _without_room(
             yield candidate
 
 
-async def _converse(candidate: Headset, folder: Path, say: Say, console: Console) -> None:
+async def _converse(
+    candidate: SimulatedCandidate, folder: Path, say: Say, console: Console
+) -> None:
     """Hold the interview, and save the recording even if it fails."""
     try:
         await hold_conversation(

@@ -11,12 +11,12 @@ from worker.faults.grammar import FaultInvalid
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from worker.doctor.context import Visit
+    from worker.doctor.context import CheckContext
 
 
-async def look_at_settings(visit: Visit) -> Finding:
+async def check_settings(visit: CheckContext) -> Finding:
     """Report all contradictions in one line."""
-    problems = list(contradictions(visit.settings))
+    problems = list(conflicts(visit.settings))
     if not problems:
         return fine("they can be read, and agree with each other")
     return warning(
@@ -26,7 +26,7 @@ async def look_at_settings(visit: Visit) -> Finding:
     )
 
 
-def contradictions(settings: Settings) -> Iterator[tuple[str, str]]:
+def conflicts(settings: Settings) -> Iterator[tuple[str, str]]:
     """Yield each contradiction with advice."""
     if settings.database_url.get_secret_value() and settings.embedded:
         yield (

@@ -27,7 +27,7 @@ _CLEAN_UP_S = 3.0
 _CONNECT_S = 4.0
 
 
-class Visit:
+class CheckContext:
     """Check context: the settings and all that the checks open.
 
     An async context manager that cleans up on exit, last opened first, also after Ctrl-C and a
@@ -105,7 +105,7 @@ class Visit:
             await starting.result().aclose()
 
 
-async def aside(call: Callable[[], T]) -> T:
+async def run_in_daemon_thread(call: Callable[[], T]) -> T:
     """Run a blocking call in a daemon thread: a hanging disk or model blocks no caller.
 
     Executors are unsuitable: the interpreter waits for their threads at exit.
@@ -135,7 +135,7 @@ async def aside(call: Callable[[], T]) -> T:
 
 
 def still_blocked() -> bool:
-    """Return whether an abandoned call of `aside` still runs.
+    """Return whether an abandoned call of `run_in_daemon_thread` still runs.
 
     The interpreter must not exit normally then: a thread that returns from native code during the
     exit is ended inside it and aborts the process (SIGABRT).

@@ -14,7 +14,7 @@ from worker.store.migrate import MigrationChanged, SchemaTooNew, known_migration
 from worker.store.url import DatabaseUrlInvalid, check_url, mask_url
 
 if TYPE_CHECKING:
-    from worker.doctor.context import Visit
+    from worker.doctor.context import CheckContext
 
 _ROUND_TRIPS: Final = 5
 #: Round trip in milliseconds above which the candidate notices a turn's commit (a begin, an insert,
@@ -25,7 +25,7 @@ _TABLES: Final = re.compile(r"CREATE TABLE (?:IF NOT EXISTS )?(\w+)", re.IGNOREC
 _USES: Final = ("SELECT", "INSERT", "UPDATE")
 
 
-async def look_at_server(visit: Visit) -> Finding:
+async def check_server(visit: CheckContext) -> Finding:
     """Check the connection, the server's version, the round trip, and that it accepts writes."""
     settings = visit.settings
     url = settings.database_url.get_secret_value()
@@ -80,7 +80,7 @@ async def _round_trip_ms(connection: Any) -> float:
     return (loop.time() - began) * 1000
 
 
-async def look_at_schema(visit: Visit) -> Finding:
+async def check_schema_version(visit: CheckContext) -> Finding:
     """Check the migrations: all applied, some pending, or newer than this worker."""
     known = known_migrations()[-1].version
     try:
@@ -106,7 +106,7 @@ async def look_at_schema(visit: Visit) -> Finding:
     return fine(f"up to date (migration {known:04})", known=known)
 
 
-async def look_at_privileges(visit: Visit) -> Finding:
+async def check_privileges(visit: CheckContext) -> Finding:
     """Check the privileges on the tables, and CREATE if migrations are pending."""
     try:
         async with visit.connection() as connection:
@@ -157,7 +157,7 @@ def tables() -> tuple[str, ...]:
     )
 
 
-async def look_at_connections(visit: Visit) -> Finding:
+async def check_connections(visit: CheckContext) -> Finding:
     """Compare the connections that the server allows with those that all pools may open."""
     try:
         async with visit.connection() as connection:

@@ -18,12 +18,12 @@ import psutil
 
 from worker.config.http import address
 from worker.doctor.cgroup import Limits, limits_of_this_process
-from worker.doctor.context import aside
+from worker.doctor.context import run_in_daemon_thread
 from worker.doctor.finding import Finding, fine, warning, wrong
 from worker.server.readiness import write_probe
 
 if TYPE_CHECKING:
-    from worker.doctor.context import Visit
+    from worker.doctor.context import CheckContext
 
 _MB: Final = 1_000_000
 #: Bytes of free disk; the alert InterviewDiskFull uses the first figure too.
@@ -50,18 +50,20 @@ _FILES_A_PROCESS: Final = 16
 _ANSWER_S: Final = 2.0
 
 
-async def look_at_data_dir(visit: Visit) -> Finding:
+async def check_data_dir(visit: CheckContext) -> Finding:
     """Write as much as a journal needs, as the worker's readiness check does."""
     folder = visit.settings.journal_dir
-    if (problem := await aside(lambda: write_probe(folder))) is not None:
+    if (problem := await run_in_daemon_thread(lambda: write_probe(folder))) is not None:
         return wrong(problem, "set INTERVIEW_DATA_DIR to a folder that can be written")
     return fine(f"{visit.settings.data_dir} can be written")
 
 
-async def look_at_disk(visit: Visit) -> Finding:
+async def check_disk(visit: CheckContext) -> Finding:
     """Check the free space and the free inodes of the data folder's disk."""
     folder = visit.settings.journal_dir
-    free, files = await aside(lambda: (shutil.disk_usage(folder).free, os.statvfs(folder)))
+    free, files = await run_in_daemon_thread(
+        lambda: (shutil.disk_usage(folder).free, os.statvfs(folder))
+    )
     # Some file systems create inodes on demand and report 0 of 0.
     few_files = files.f_files > 0 and files.f_favail < 1000
     return judge_disk(free, few_files=few_files)
@@ -78,10 +80,10 @@ def judge_disk(free: int, *, few_files: bool = False) -> Finding:
     return fine(found, free_bytes=free)
 
 
-async def look_at_fsync(visit: Visit) -> Finding:
+async def check_fsync(visit: CheckContext) -> Finding:
     """Measure the time until a record is on the disk."""
     folder = visit.settings.journal_dir
-    return judge_fsync(statistics.median(await aside(lambda: _syncs_ms(folder))))
+    return judge_fsync(statistics.median(await run_in_daemon_thread(lambda: _syncs_ms(folder))))
 
 
 def judge_fsync(median_ms: float) -> Finding:
@@ -112,7 +114,7 @@ def _syncs_ms(folder: Path) -> list[float]:
     return took
 
 
-async def look_at_files(visit: Visit) -> Finding:
+async def check_files(visit: CheckContext) -> Finding:
     """Compare RLIMIT_NOFILE with the files that the main process opens for its jobs."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     unlimited = resource.RLIM_INFINITY
@@ -138,9 +140,9 @@ def judge_files(soft: int, hard: int, *, processes: int) -> Finding:
     return verdict(found, advice, **facts)
 
 
-async def look_at_memory(visit: Visit) -> Finding:
+async def check_memory(visit: CheckContext) -> Finding:
     """Compare total memory (container limit or machine) and free memory with the slots."""
-    limits = await aside(limits_of_this_process)
+    limits = await run_in_daemon_thread(limits_of_this_process)
     memory = psutil.virtual_memory()
     return judge_memory(
         limits, total=memory.total, free=memory.available, slots=visit.settings.slots
@@ -169,9 +171,9 @@ def judge_memory(limits: Limits, *, total: int, free: int, slots: int) -> Findin
     return fine(found, **facts)
 
 
-async def look_at_cpus(visit: Visit) -> Finding:
+async def check_cpus(visit: CheckContext) -> Finding:
     """Compare the processors that this process may use with the slots."""
-    limits = await aside(limits_of_this_process)
+    limits = await run_in_daemon_thread(limits_of_this_process)
     usable = float(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1)
     if limits.cpus is not None:
         usable = min(usable, limits.cpus)
@@ -192,7 +194,7 @@ def judge_cpus(cpus: float, slots: int) -> Finding:
     return fine(found, **facts)
 
 
-async def look_at_port(visit: Visit) -> Finding:
+async def check_port(visit: CheckContext) -> Finding:
     """Check the port of the HTTP server: free, used by a worker, or used by another program."""
     host, port = visit.settings.http_host, visit.settings.http_port
     if port == 0:
@@ -226,7 +228,7 @@ def _bind(host: str, port: int) -> None:
         probe.listen(1)
 
 
-async def _is_a_worker(visit: Visit) -> bool:
+async def _is_a_worker(visit: CheckContext) -> bool:
     token = visit.settings.http_token.get_secret_value()
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     timeout = aiohttp.ClientTimeout(total=_ANSWER_S)

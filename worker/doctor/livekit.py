@@ -27,7 +27,7 @@ from worker.livekit_api.client import (
 )
 
 if TYPE_CHECKING:
-    from worker.doctor.context import Visit
+    from worker.doctor.context import CheckContext
 
 _ENCRYPTED: Final = ("wss", "https")
 #: Days before its expiry from which a certificate causes a warning.
@@ -42,7 +42,7 @@ TOKEN_LEEWAY_S: Final = 60.0
 _NOTICED_S: Final = 5.0
 
 
-async def look_at_url(visit: Visit) -> Finding:
+async def check_livekit_url(visit: CheckContext) -> Finding:
     """Check the scheme, the name, a connection, and the certificate."""
     url = visit.settings.livekit_url
     if not url:
@@ -113,7 +113,7 @@ async def _connect(host: str, port: int, *, encrypted: bool) -> tuple[str, float
         writer.transport.abort()
 
 
-async def look_at_clock(visit: Visit) -> Finding:
+async def check_clock(visit: CheckContext) -> Finding:
     """Compare this machine's clock with the Date header of the server (to the second)."""
     url = _http(visit.settings.livekit_url)
     try:
@@ -147,7 +147,7 @@ def judge_clock(server: float, *, before: float, after: float) -> Finding:
     return wrong(f"{found}: its tokens are refused", advice, **facts)
 
 
-async def look_at_key(visit: Visit) -> Finding:
+async def check_key(visit: CheckContext) -> Finding:
     """Check that the server accepts the key and its secret."""
     url, key, secret = visit.livekit
     unset = [
@@ -173,7 +173,7 @@ async def look_at_key(visit: Visit) -> Finding:
     return fine(f"the server takes the key, in {took} ms", answer_ms=took)
 
 
-async def look_at_registration(visit: Visit) -> Finding:
+async def check_registration(visit: CheckContext) -> Finding:
     """Register as `start` does, under a name that gets no dispatches, and disconnect."""
     url, key, secret = visit.livekit
     token = api.AccessToken(key, secret).with_grants(api.VideoGrants(agent=True)).to_jwt()

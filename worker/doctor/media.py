@@ -20,7 +20,7 @@ from worker.simulation.room_candidate import Candidate, CandidateTimeout
 
 if TYPE_CHECKING:
     from worker.audio.dsp import Pcm
-    from worker.doctor.context import Visit
+    from worker.doctor.context import CheckContext
 
 #: Total seconds, the connection included.
 MEDIA_S: Final = 10.0
@@ -51,7 +51,7 @@ class Way:
     round_trip_ms: float
 
 
-async def look_at_media(visit: Visit) -> Finding:
+async def check_media(visit: CheckContext) -> Finding:
     """Join a test room twice, send a sound, and receive it on the other side."""
     room = f"doctor-{unused_name()}"
     access = visit.livekit
@@ -79,7 +79,7 @@ async def _remove(access: tuple[str, str, str], room: str) -> None:
         await asyncio.sleep(_JOIN_S)
 
 
-async def _speak_and_hear(visit: Visit, room: str) -> Finding:
+async def _speak_and_hear(visit: CheckContext, room: str) -> Finding:
     url, key, secret = visit.livekit
     speaker, listener = (
         Candidate(
@@ -106,7 +106,7 @@ async def _speak_and_hear(visit: Visit, room: str) -> Finding:
     return judge(out + back, connected_ms=round(connected_s * 1000), heard_s=heard_at_s - said_at_s)
 
 
-async def _join(visit: Visit, *candidates: Candidate) -> None:
+async def _join(visit: CheckContext, *candidates: Candidate) -> None:
     """Join all candidates; they leave during the cleanup. Raises the first join's error."""
     loop = asyncio.get_running_loop()
     give_up = loop.time() + MEDIA_S

@@ -10,7 +10,7 @@ import numpy as np
 from livekit import rtc
 
 from worker.audio.dsp import to_float, to_pcm
-from worker.doctor.context import aside
+from worker.doctor.context import run_in_daemon_thread
 from worker.doctor.finding import Finding, fine, wrong
 from worker.speech import local_models
 from worker.speech.local_models import LocalSpeechFailed, LocalSpeechUnavailable
@@ -18,7 +18,7 @@ from worker.speech.vad.silero import VADLoadFailed, load_vad
 
 if TYPE_CHECKING:
     from worker.audio.dsp import Floats
-    from worker.doctor.context import Visit
+    from worker.doctor.context import CheckContext
 
 #: Seconds to load a model and use it once, on a busy machine.
 MODEL_S: Final = 10.0
@@ -26,7 +26,7 @@ SENTENCE: Final = "Shall we begin with the first question?"
 _INSTALL: Final = "or take local out of the chains"
 
 
-async def look_at_vad(_: Visit) -> Finding:
+async def check_vad(_: CheckContext) -> Finding:
     """Load Silero and run it on a moment of silence."""
     began = time.perf_counter()
     try:
@@ -39,11 +39,11 @@ async def look_at_vad(_: Visit) -> Finding:
     return fine(f"Silero loads, in {_ms(began)} ms", load_ms=_ms(began))
 
 
-async def look_at_local_voice(_: Visit) -> Finding:
+async def check_local_tts(_: CheckContext) -> Finding:
     """Load the local text to speech and synthesize a sentence."""
     began = time.perf_counter()
     try:
-        speech = await aside(lambda: local_models.synthesize(SENTENCE))
+        speech = await run_in_daemon_thread(lambda: local_models.synthesize(SENTENCE))
     except (LocalSpeechUnavailable, LocalSpeechFailed) as error:
         return wrong(str(error), _INSTALL)
     seconds = len(speech) / local_models.TTS_SAMPLE_RATE
@@ -53,11 +53,11 @@ async def look_at_local_voice(_: Visit) -> Finding:
     return fine(f"a sentence of {seconds:.1f} s is spoken, in {took} ms with loading", took_ms=took)
 
 
-async def look_at_local_ear(_: Visit) -> Finding:
+async def check_local_stt(_: CheckContext) -> Finding:
     """Load the local speech to text and transcribe the output of the local text to speech."""
     began = time.perf_counter()
     try:
-        text = await aside(lambda: local_models.transcribe(_spoken()))
+        text = await run_in_daemon_thread(lambda: local_models.transcribe(_spoken()))
     except (LocalSpeechUnavailable, LocalSpeechFailed) as error:
         return wrong(str(error), _INSTALL)
     return judge_understood(text, took_ms=_ms(began))
@@ -74,7 +74,7 @@ def judge_understood(text: str, *, took_ms: int) -> Finding:
     return fine(found, **facts)
 
 
-async def look_at_script(_: Visit) -> Finding:
+async def check_script(_: CheckContext) -> Finding:
     """Return an OK finding: the plan's own texts need no model and no service."""
     return fine("the plan's own words need nobody")
 

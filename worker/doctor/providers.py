@@ -24,7 +24,7 @@ from worker.providers.factories import llm_makers, probe_of, stt_makers, tts_mak
 
 if TYPE_CHECKING:
     from worker.config.settings import Settings
-    from worker.doctor.context import Visit
+    from worker.doctor.context import CheckContext
 
 #: Seconds for one provider: the probe and the request.
 PROVIDER_S: Final = 8.0
@@ -46,10 +46,10 @@ _ADDRESSES: Final = {
 }
 
 
-def provider_check(kind: str, name: str) -> Callable[[Visit], Awaitable[Finding]]:
+def provider_check(kind: str, name: str) -> Callable[[CheckContext], Awaitable[Finding]]:
     """Return the check of one chain member (stt, tts, llm) that has a key."""
 
-    async def look(visit: Visit) -> Finding:
+    async def look(visit: CheckContext) -> Finding:
         settings = visit.settings
         if name not in settings.usable(kind):
             return warning(

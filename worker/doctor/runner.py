@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from worker.aio.timeouts import bounded
-from worker.doctor.context import Visit
+from worker.aio.timeouts import run_with_timeout
+from worker.doctor.context import CheckContext
 from worker.doctor.finding import Finding, Verdict, skipped, wrong
 
 #: Total seconds for all checks, including waits for other checks; checks that still run then are
@@ -33,7 +33,7 @@ class Check:
 
     name: str
     what: str
-    run: Callable[[Visit], Awaitable[Finding]]
+    run: Callable[[CheckContext], Awaitable[Finding]]
     budget_s: float = 5.0
     late: str = "try again; if it stays so, look at what is slow there"
     needs: tuple[str, ...] = ()
@@ -60,8 +60,8 @@ class Result:
         }
 
 
-async def examine(
-    visit: Visit, checks: Sequence[Check], *, total_s: float = TOTAL_S
+async def run_checks(
+    visit: CheckContext, checks: Sequence[Check], *, total_s: float = TOTAL_S
 ) -> list[Result]:
     """Run all checks concurrently; return the results in the order of `checks`.
 
@@ -86,7 +86,7 @@ async def examine(
 
 
 async def _run(
-    check: Check, visit: Visit, others: Mapping[str, asyncio.Task[Result]], deadline: float
+    check: Check, visit: CheckContext, others: Mapping[str, asyncio.Task[Result]], deadline: float
 ) -> Result:
     for name in check.needs:
         # Shielded: a cancelled dependent must not cancel a check that others need.
@@ -100,7 +100,7 @@ async def _run(
     began = loop.time()
     budget_s = min(check.budget_s, max(0.0, deadline - began))
     try:
-        finding = await bounded(_look(check, visit), budget_s)
+        finding = await run_with_timeout(_look(check, visit), budget_s)
     except TimeoutError:
         finding = wrong(f"no answer within {budget_s:.3g} s", check.late)
     except Exception as error:  # one check must not break the others
@@ -112,5 +112,5 @@ async def _run(
     return Result(check=check, finding=finding, seconds=loop.time() - began)
 
 
-async def _look(check: Check, visit: Visit) -> Finding:
+async def _look(check: Check, visit: CheckContext) -> Finding:
     return await check.run(visit)

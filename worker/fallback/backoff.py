@@ -24,7 +24,7 @@ def _above_half(seconds: float) -> float:
     return random.uniform(seconds / 2, seconds)  # noqa: S311  # jitter
 
 
-class Rest:
+class Backoff:
     """Back-off state of one provider; `now` is always event loop time."""
 
     def __init__(self, jitter: Callable[[float], float] = _above_half) -> None:

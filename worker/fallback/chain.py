@@ -12,7 +12,7 @@ from states import Condition, Status
 from worker.fallback.failure import Failure
 from worker.fallback.member import E, Member
 from worker.fallback.probe import PROBE_BUDGET_S, Probe
-from worker.fallback.shared_breaker import Breaker
+from worker.fallback.shared_breaker import SharedBreaker
 from worker.fallback.sharing import Sharing
 
 logger = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ class ProviderChain(Generic[E]):
         members: Sequence[tuple[str, Callable[[], E]]],
         *,
         probes: Mapping[str, Probe] | None = None,
-        breaker: Breaker | None = None,
+        breaker: SharedBreaker | None = None,
     ) -> None:
         if not members:
             raise ValueError(f"a chain of {resource} needs a member")

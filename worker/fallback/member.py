@@ -9,7 +9,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 
 from worker.aio.tasks import cancel_and_wait
 from worker.aio.timeouts import retrieve
-from worker.fallback.backoff import Rest
+from worker.fallback.backoff import Backoff
 from worker.fallback.failure import REQUEST_REFUSED, Failure, failure_of
 from worker.fallback.probe import Probe
 from worker.fallback.shared_breaker import BreakerRecord
@@ -49,7 +49,7 @@ class Member(Generic[E]):
     rests_until: float = 0.0
     #: When the member last delivered, in event loop time.
     served_at: float = float("-inf")
-    rest: Rest = field(default_factory=Rest)
+    rest: Backoff = field(default_factory=Backoff)
     timer: asyncio.TimerHandle | None = None
     probing: asyncio.Task[None] | None = None
     #: The last breaker record that this job read or wrote.

@@ -54,7 +54,7 @@ class BreakerRecord:
         return self.until == 0.0
 
 
-class Breaker:
+class SharedBreaker:
     """Read and write the provider records of one worker. An unchanged file costs one `stat`."""
 
     def __init__(self, folder: Path, *, clock: Callable[[], float] = time.time) -> None:
@@ -118,6 +118,6 @@ def _read(path: Path) -> BreakerRecord | None:
     return record if is_word and are_times else None
 
 
-def provider_breaker(settings: Settings) -> Breaker:
+def provider_breaker(settings: Settings) -> SharedBreaker:
     """Return the breaker of this worker, with its files in the data folder."""
-    return Breaker(settings.data_dir / "providers")
+    return SharedBreaker(settings.data_dir / "providers")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from worker.fallback.member import Member
-from worker.fallback.shared_breaker import Breaker, BreakerRecord
+from worker.fallback.shared_breaker import BreakerRecord, SharedBreaker
 
 
 class Sharing:
@@ -14,7 +14,7 @@ class Sharing:
     Members without a probe are local to this process and not shared.
     """
 
-    def __init__(self, resource: str, breaker: Breaker | None) -> None:
+    def __init__(self, resource: str, breaker: SharedBreaker | None) -> None:
         self._resource = resource
         self._breaker = breaker
 

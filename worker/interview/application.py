@@ -22,19 +22,19 @@ from worker.continuity.dispatch_metadata import (
     read_metadata,
     read_turns,
 )
-from worker.continuity.handover import InterviewSuccession
+from worker.continuity.handover import InterviewHandover
 from worker.continuity.job_lease import JobLease
 from worker.interview.conversation.interviewer import Interviewer
-from worker.interview.end_conditions import Watch
+from worker.interview.end_conditions import EndConditions
 from worker.interview.orchestrator_llm import OrchestratorLLM
-from worker.interview.recovery.degradation import Losses
-from worker.interview.recovery.input_supervision import Listening
+from worker.interview.recovery.degradation import DegradationHandler
+from worker.interview.recovery.input_supervision import InputSupervision
 from worker.interview.recovery.reconnect import Outages
 from worker.interview.recovery.stuck_turn_ladder import TurnLadder
 from worker.interview.recovery.turn_detection import take_turn_detector, take_vad
 from worker.interview.session import session_of
 from worker.interview.spoken_lines import prepare_plan
-from worker.interview.turn_codec import from_data
+from worker.interview.turn_codec import from_json
 from worker.job.application import Dispatch
 from worker.journal.shipper import ship_live
 from worker.resources.bootstrap import AgentResources
@@ -94,7 +94,7 @@ class InterviewApplication:
         self._orchestrator: OrchestratorLLM | None = None
         self._follows: Mapping[str, str] = {}
         self._lease: JobLease | None = None
-        self._succession: InterviewSuccession | None = None
+        self._succession: InterviewHandover | None = None
         self._database: Database | None = None
         self._job: JobHandle | None = None
         self._filling: asyncio.Task[Any] | None = None
@@ -105,17 +105,17 @@ class InterviewApplication:
             self._problem = str(problem)
         else:
             self._orchestrator = OrchestratorLLM(
-                interview_id, snapshot=snapshot, turns=from_data(read_turns(dispatch.metadata))
+                interview_id, snapshot=snapshot, turns=from_json(read_turns(dispatch.metadata))
             )
             self._has_snapshot = snapshot is not None
             self._follows = read_follows(dispatch.metadata)
             self._lease = JobLease(interview_id, job_id=dispatch.job_id, lease_s=settings.lease_s)
-            self._succession = InterviewSuccession(
+            self._succession = InterviewHandover(
                 settings, interview_id=interview_id, job_id=dispatch.job_id, lease=self._lease
             )
 
     @property
-    def succession(self) -> InterviewSuccession | None:
+    def succession(self) -> InterviewHandover | None:
         """The interview's side of a handover; None if the dispatch metadata is invalid."""
         return self._succession
 
@@ -240,12 +240,12 @@ class InterviewApplication:
         assert self._started is not None  # noqa: S101  # start_session has been called
         session, interviewer, ladder = self._started
         resumes = self._orchestrator is not None and bool(self._orchestrator.turns)
-        watch = Watch(job, interviewer, ladder, self._settings, resumes=resumes)
-        losses = Losses(job, session, interviewer.cannot_hear)
+        watch = EndConditions(job, interviewer, ladder, self._settings, resumes=resumes)
+        losses = DegradationHandler(job, session, interviewer.cannot_hear)
         losses.begin()
         outages = Outages(interviewer, job.stage.line, job.book.away)
         outages.attend(job.stage.reach)
-        listening = Listening(job, session, interviewer, outages)
+        listening = InputSupervision(job, session, interviewer, outages)
         listening.begin()
         assert self._lease is not None  # noqa: S101  # the orchestrator loads only with a lease
         try:

@@ -13,14 +13,14 @@ from worker.config.settings import Settings
 from worker.interview.conversation.interviewer import Interviewer
 from worker.interview.orchestrator import Role
 from worker.interview.recovery.reconnect import say_back
-from worker.interview.recovery.silence_watchdog import Watchdog
+from worker.interview.recovery.silence_watchdog import SilenceWatchdog
 from worker.interview.recovery.stuck_turn_ladder import TurnLadder
 
 if TYPE_CHECKING:
     from worker.job.handle import JobHandle
 
 
-class Watch:
+class EndConditions:
     """Supervisor of a running interview, until the first event that ends it."""
 
     def __init__(
@@ -35,7 +35,7 @@ class Watch:
         self._job = job
         self._interviewer = interviewer
         self._settings = settings
-        self._watchdog = Watchdog(
+        self._watchdog = SilenceWatchdog(
             line=job.stage.line,
             place=job.stage,
             floor=interviewer.floor,

@@ -2,7 +2,7 @@
 
 Pure: the same turns always give the same move. So livekit may ask twice for one turn, and a new
 interviewer that reads the turns of a lost one continues at the same place. A language model may
-change only what `Leeway` allows.
+change only what `LlmAllowance` allows.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Role(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Said:
+class CommittedTurn:
     """A committed turn, with the fields that the plan needs."""
 
     speaker: Literal["candidate", "interviewer"]
@@ -62,7 +62,7 @@ class Move:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class PlanPosition:
     """Position of the interview in its plan."""
 
     #: Index of the current question.
@@ -89,22 +89,22 @@ class Place:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Leeway:
+class LlmAllowance:
     """Limits on what a language model may say at one place of the interview."""
 
     #: The plan's own next utterance.
     move: Move
-    place: Place
+    place: PlanPosition
     #: True if an acknowledgement, which asks nothing, may precede the move.
     acknowledge: bool = False
     #: Number of its own follow-ups that the model may still ask, the first instead of the move.
     follow_ups_left: int = 0
 
 
-def place_in(plan: Plan, turns: Iterable[Said]) -> Place:
+def position_in(plan: Plan, turns: Iterable[CommittedTurn]) -> PlanPosition:
     """Return the position in the plan after the committed turns, given in order."""
     index_of = {question.id: index for index, question in enumerate(plan.questions)}
-    place = Place()
+    place = PlanPosition()
     for turn in turns:
         if turn.speaker == "candidate":
             place = _answered(place, turn)
@@ -116,7 +116,7 @@ def place_in(plan: Plan, turns: Iterable[Said]) -> Place:
     return place
 
 
-def _answered(place: Place, turn: Said) -> Place:
+def _answered(place: PlanPosition, turn: CommittedTurn) -> PlanPosition:
     words = len(turn.text.split())
     # Speech over a question that was not heard does not answer it. An empty turn does not either.
     answers = place.asked and words > 0
@@ -130,17 +130,19 @@ def _answered(place: Place, turn: Said) -> Place:
     )
 
 
-def _parted(place: Place, turn: Said, plan: Plan) -> Place:
+def _parted(place: PlanPosition, turn: CommittedTurn, plan: Plan) -> PlanPosition:
     if _was_heard(turn, of=len(plan.closing.strip())):
         return replace(place, closed=True)
     cut_off = place.goodbyes_cut_off + 1
     return replace(place, goodbyes_cut_off=cut_off, closed=cut_off >= MOST_REPEATS)
 
 
-def _asked(place: Place, turn: Said, index: int, question: Question) -> Place:
+def _asked(
+    place: PlanPosition, turn: CommittedTurn, index: int, question: Question
+) -> PlanPosition:
     place = replace(place, greeted=True)
     if index != place.question:
-        place = Place(question=index, greeted=True)
+        place = PlanPosition(question=index, greeted=True)
     # Only the question must be heard. Text before it, such as the greeting, may be cut off.
     prompt = _prompt_in(turn, question)
     if not _was_heard(turn, of=len(prompt)):
@@ -160,7 +162,7 @@ def _asked(place: Place, turn: Said, index: int, question: Question) -> Place:
     )
 
 
-def _prompt_in(turn: Said, question: Question) -> str:
+def _prompt_in(turn: CommittedTurn, question: Question) -> str:
     """Return the part of an utterance that asks: the plan's words, or the last sentence."""
     if turn.role is Role.OPENING:
         return question.text.strip()
@@ -170,7 +172,7 @@ def _prompt_in(turn: Said, question: Question) -> str:
     return asked or (sentences(generated) or ("",))[-1]
 
 
-def _was_heard(turn: Said, *, of: int | None = None) -> bool:
+def _was_heard(turn: CommittedTurn, *, of: int | None = None) -> bool:
     """Return whether enough was heard of an utterance, or of its last `of` characters."""
     if not turn.interrupted:
         return bool(turn.text.strip())
@@ -179,30 +181,30 @@ def _was_heard(turn: Said, *, of: int | None = None) -> bool:
     return bool(turn.text.strip()) and unheard <= (1 - HEARD_ENOUGH) * of
 
 
-def next_move(plan: Plan, turns: Iterable[Said]) -> Move:
+def next_move(plan: Plan, turns: Iterable[CommittedTurn]) -> Move:
     """Return the interviewer's next utterance after `turns`, in the plan's own words."""
-    return _move_at(plan, place_in(plan, turns))
+    return _move_at(plan, position_in(plan, turns))
 
 
-def leeway(plan: Plan, turns: Iterable[Said]) -> Leeway:
+def leeway(plan: Plan, turns: Iterable[CommittedTurn]) -> LlmAllowance:
     """Return the next move after `turns`, and what a language model may do with it.
 
     The greeting and repeats are always in the plan's words. The plan alone sets the order:
     whatever the model says, the questions come as they would without it.
     """
-    place = place_in(plan, turns)
+    place = position_in(plan, turns)
     move = _move_at(plan, place)
     reacts = move.role in (Role.QUESTION, Role.FOLLOW_UP, Role.CLOSING)
     if not (reacts and place.asked and place.answered and place.goodbyes_cut_off == 0):
-        return Leeway(move=move, place=place)
+        return LlmAllowance(move=move, place=place)
     question = plan.questions[place.question]
     left = max(0, question.follow_ups_allowed - place.follow_ups)
     if place.cut_off >= MOST_REPEATS or _seconds_left(question, place) <= 0:
         left = 0
-    return Leeway(move=move, place=place, acknowledge=True, follow_ups_left=left)
+    return LlmAllowance(move=move, place=place, acknowledge=True, follow_ups_left=left)
 
 
-def _move_at(plan: Plan, place: Place) -> Move:
+def _move_at(plan: Plan, place: PlanPosition) -> Move:
     question = plan.questions[place.question]
     if place.closed:
         return Move(role=Role.DONE)
@@ -225,7 +227,7 @@ def _ask(role: Role, question: Question, prompt: str = "") -> Move:
     return Move(role=role, text=prompt.strip() or question.text.strip(), question_id=question.id)
 
 
-def _follow_up(plan: Plan, question: Question, place: Place) -> str | None:
+def _follow_up(plan: Plan, question: Question, place: PlanPosition) -> str | None:
     """Return the plan's next follow-up if the answer is short, one is allowed, and time is left."""
     if place.cut_off >= MOST_REPEATS or place.follow_ups >= question.follow_ups_allowed:
         return None
@@ -234,18 +236,18 @@ def _follow_up(plan: Plan, question: Question, place: Place) -> str | None:
     return next((text for text in question.follow_ups if text.strip() not in place.prompts), None)
 
 
-def _seconds_left(question: Question, place: Place) -> float:
+def _seconds_left(question: Question, place: PlanPosition) -> float:
     if place.asked_at is None or place.last_at is None:
         return question.longest_time_s
     return question.longest_time_s - (place.last_at - place.asked_at).total_seconds()
 
 
-def seconds_left(plan: Plan, turns: Iterable[Said]) -> float:
+def seconds_left(plan: Plan, turns: Iterable[CommittedTurn]) -> float:
     """Return the seconds left for the current question; negative once its time is over."""
-    place = place_in(plan, turns)
+    place = position_in(plan, turns)
     return _seconds_left(plan.questions[place.question], place)
 
 
-def open_question(plan: Plan, turns: Iterable[Said]) -> Question:
+def open_question(plan: Plan, turns: Iterable[CommittedTurn]) -> Question:
     """Return the current question."""
-    return plan.questions[place_in(plan, turns).question]
+    return plan.questions[position_in(plan, turns).question]

@@ -21,16 +21,16 @@ from states import Event
 from worker.interview.llm.phrasing import WordsRefused
 from worker.interview.llm.reply import ModelWords
 from worker.interview.orchestrator import (
-    Leeway,
+    CommittedTurn,
+    LlmAllowance,
     Move,
-    Said,
     leeway,
     next_move,
     open_question,
     seconds_left,
 )
 from worker.interview.plan.plan import Plan, PlanError, Question
-from worker.interview.turn_codec import said_in
+from worker.interview.turn_codec import from_store
 from worker.resources.resource import LoadFailed
 from worker.store.database import Database
 from worker.store.errors import DatabaseOperationFailed, DatabaseUnavailable
@@ -53,7 +53,7 @@ class OrchestratorNotReady(Exception):
 class Utterance:
     """The utterance for one place of the interview: phrased once, however often it is requested."""
 
-    def __init__(self, owner: OrchestratorLLM, scope: Leeway) -> None:
+    def __init__(self, owner: OrchestratorLLM, scope: LlmAllowance) -> None:
         self._owner = owner
         self._leeway = scope
         self._finding = asyncio.Lock()
@@ -86,7 +86,7 @@ class OrchestratorLLM(llm.LLM[Never]):
         interview_id: str,
         *,
         snapshot: Mapping[str, Any] | None = None,
-        turns: Sequence[Said] = (),
+        turns: Sequence[CommittedTurn] = (),
     ) -> None:
         super().__init__()
         self.interview_id = interview_id
@@ -95,7 +95,7 @@ class OrchestratorLLM(llm.LLM[Never]):
         self._snapshot = snapshot
         self._dispatched_turns = tuple(turns)
         self._plan: Plan | None = None
-        self._turns: list[Said] = []
+        self._turns: list[CommittedTurn] = []
         self._words: ModelWords | None = None
         self._utterance: Utterance | None = None
 
@@ -154,7 +154,7 @@ class OrchestratorLLM(llm.LLM[Never]):
             raise LoadFailed("InterviewAlreadyOver", message, event=Event.INTERVIEW_OVER)
         self._plan = _checked(interview.plan)
         self.candidate_identity = interview.candidate_identity
-        self._turns = [said_in(turn) for turn in turns]
+        self._turns = [from_store(turn) for turn in turns]
         self._utterance = None
 
     def _load_snapshot(self, why: str) -> None:
@@ -172,11 +172,11 @@ class OrchestratorLLM(llm.LLM[Never]):
         return self._plan
 
     @property
-    def turns(self) -> tuple[Said, ...]:
+    def turns(self) -> tuple[CommittedTurn, ...]:
         """The committed turns, in order."""
         return tuple(self._turns)
 
-    def commit(self, turn: Said) -> None:
+    def commit(self, turn: CommittedTurn) -> None:
         """Apply a turn that is in the journal. Nothing else advances the plan."""
         self._turns.append(turn)
         self._utterance = None
@@ -234,7 +234,7 @@ class OrchestratorLLM(llm.LLM[Never]):
             conn_options=conn_options,
         )
 
-    async def words_for(self, scope: Leeway) -> Move:
+    async def words_for(self, scope: LlmAllowance) -> Move:
         """Return the next move in the model's words, or in the plan's if there are none."""
         if self._words is None or not scope.acknowledge:
             return scope.move

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from worker.interview.orchestrator import Role, Said
+from worker.interview.orchestrator import CommittedTurn, Role
 
 if TYPE_CHECKING:
     from worker.store.turns import Turn
 
 
-def said_in(turn: Turn) -> Said:
-    """Return a turn from the database as `Said`."""
-    return Said(
+def from_store(turn: Turn) -> CommittedTurn:
+    """Return a turn from the database as `CommittedTurn`."""
+    return CommittedTurn(
         speaker=turn.speaker,
         text=turn.text,
         at=turn.at,
@@ -25,11 +25,13 @@ def said_in(turn: Turn) -> Said:
     )
 
 
-def from_data(turns: Sequence[Any]) -> list[Said]:
+def from_json(turns: Sequence[Any]) -> list[CommittedTurn]:
     """Return turns from JSON data; an empty list if any of them is invalid."""
     try:
         return [
-            Said(**{**turn, "at": datetime.fromisoformat(turn["at"]), "role": _role(turn["role"])})
+            CommittedTurn(
+                **{**turn, "at": datetime.fromisoformat(turn["at"]), "role": _role(turn["role"])}
+            )
             for turn in turns
         ]
     except (KeyError, TypeError, ValueError):

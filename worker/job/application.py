@@ -74,7 +74,7 @@ class Application(Protocol):
         return None
 
 
-class Succession(Protocol):
+class HandoverHooks(Protocol):
     """Handover steps of an application whose work another job can continue.
 
     All members except `almost_done` are steps of CLOSING. They may raise: the journal then records
@@ -114,21 +114,21 @@ class Succession(Protocol):
 
 
 @runtime_checkable
-class Continued(Protocol):
+class SupportsHandover(Protocol):
     """An application whose work another job can continue.
 
     The jobs of other applications are ended where they would be handed over.
     """
 
     @property
-    def succession(self) -> Succession | None:
+    def succession(self) -> HandoverHooks | None:
         """Handover steps; None if this job's work cannot be continued."""
         ...
 
 
-def succession_of(app: Application) -> Succession | None:
+def handover_of(app: Application) -> HandoverHooks | None:
     """Return the handover steps of `app`, or None if no other job can continue its work."""
-    return app.succession if isinstance(app, Continued) else None
+    return app.succession if isinstance(app, SupportsHandover) else None
 
 
 class ApplicationFactory(Protocol):

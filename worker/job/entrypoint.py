@@ -19,15 +19,15 @@ from states import Outcome
 from worker import faults
 from worker.config.settings import Settings, SettingsInvalid
 from worker.job.application import ApplicationInvalid, Dispatch, load_application
-from worker.job.fallback_application import Apology
+from worker.job.fallback_application import FailedApplication
 from worker.job.job import Job
 from worker.job.signals import HANDOVER_SIGNAL, SHUTDOWN_SIGNAL
-from worker.job.stall_guard import LoopGuard
+from worker.job.stall_guard import StallGuard
 from worker.journal.heartbeat import heartbeat
 from worker.speech import local_models
 from worker.telemetry.logs import redact_job_logs
-from worker.transport.livekit_room import RoomStage
-from worker.transport.local_socket import LocalStage
+from worker.transport.livekit_room import LiveKitTransport
+from worker.transport.local_socket import SocketTransport
 
 if TYPE_CHECKING:
     from worker.job.application import Application
@@ -135,7 +135,7 @@ async def _live(ctx: JobContext) -> Outcome:
         "interview_id": None,
         **app.header(),
     }
-    stage = LocalStage if here else RoomStage
+    stage = SocketTransport if here else LiveKitTransport
     return await _held_to_its_end(ctx, Job(ctx, app, settings, make_stage=stage))
 
 
@@ -145,7 +145,7 @@ def _make_application(dispatch: Dispatch, settings: Settings) -> Application:
         app = load_application(settings.application)(dispatch, settings)
         app.header()  # in the job's constructor a failure would skip the apology
     except Exception as error:
-        return Apology(error)
+        return FailedApplication(error)
     return app
 
 
@@ -170,7 +170,7 @@ async def _held_to_its_end(ctx: JobContext, job: Job) -> Outcome:
     holding = asyncio.create_task(hold(), name="hold-the-framework")
     ctx._track_pending_task(holding, name="the job's life")  # it has no public API
     try:
-        with LoopGuard(job):
+        with StallGuard(job):
             async with heartbeat(job.life.journal):
                 return await job.live()
     finally:

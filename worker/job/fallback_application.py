@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from worker.resources.resource import Resource
 
 
-class Apology:
+class FailedApplication:
     """Fallback application: the job connects, fails with `error`, and plays an apology."""
 
     def __init__(self, error: Exception) -> None:

@@ -7,7 +7,7 @@ import asyncio
 from worker import faults
 
 
-class Floor:
+class TurnFloor:
     """Turn-taking state: the interviewer's turn from `take` to `give`, else the candidate's."""
 
     def __init__(self) -> None:

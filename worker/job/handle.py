@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 
     from states import Condition, Lifecycle
     from worker.config.settings import Settings
-    from worker.job.floor import Floor
-    from worker.job.recorder import JobBook
+    from worker.job.floor import TurnFloor
+    from worker.job.recorder import JobRecorder
     from worker.resources.bootstrap import AgentResources
-    from worker.transport.livekit_room import Stage
+    from worker.transport.livekit_room import Transport
 
 
 class JobHandle(Protocol):
@@ -22,20 +22,20 @@ class JobHandle(Protocol):
     #: The state machine: `fire` and `post` events, `subscribe` to records, read conditions.
     life: Lifecycle
     #: Writes steps, turns and faults into the journal.
-    book: JobBook
+    book: JobRecorder
     settings: Settings
     #: The room: participants, audio output, text.
-    stage: Stage
+    stage: Transport
     #: The resources that have loaded, by name.
     held: AgentResources
     #: None until the session is made.
     session: AgentSession[Any] | None
     #: Whose turn it is to speak; set by the application, None until then.
-    floor: Floor | None
+    floor: TurnFloor | None
 
     @property
     def keep_turn(self) -> Callable[..., Awaitable[None]]:
-        """Write a turn and return once it is committed: see `JobBook.turn`."""
+        """Write a turn and return once it is committed: see `JobRecorder.turn`."""
 
     def after_session(self, step: Callable[[], Awaitable[None]]) -> None:
         """Take this step once the session is closed, within CLOSING."""

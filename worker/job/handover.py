@@ -6,8 +6,8 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from states import Event
-from worker.aio.timeouts import bounded
-from worker.job.application import succession_of
+from worker.aio.timeouts import run_with_timeout
+from worker.job.application import handover_of
 
 if TYPE_CHECKING:
     from worker.job.runner_job import RunnerJob
@@ -23,24 +23,24 @@ def hand_over(job: RunnerJob) -> None:
 
     A job that cannot be continued ends instead. A job that is almost done ignores the signal.
     """
-    succession = succession_of(job.app)
+    succession = handover_of(job.app)
     if succession is None:
         job.life.post(Event.SHUTDOWN_REQUESTED)
     elif not succession.almost_done:
         job.life.post(Event.HANDOVER_REQUESTED)
 
 
-async def lose_worker(job: RunnerJob) -> None:
+async def on_worker_lost(job: RunnerJob) -> None:
     """Handle the loss of the main process: hand over, unless it is known that no job can follow.
 
     If the job ends instead, a worker that replaces the lost one still dispatches an interviewer.
     """
     job.orphaned = True
-    succession = succession_of(job.app)
+    succession = handover_of(job.app)
     followed = None if succession is not None else False
     if succession is not None:
         try:
-            followed = await bounded(succession.expects_successor(None), _ASK_S)
+            followed = await run_with_timeout(succession.expects_successor(None), _ASK_S)
         except Exception as error:  # the candidate is waiting, so no error may stop this
             job.book.fault("lose_worker", error)
     alone = followed is False

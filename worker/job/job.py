@@ -25,15 +25,15 @@ from worker import faults
 from worker.aio.timeouts import retrieve
 from worker.config.settings import Settings
 from worker.job.application import Application
-from worker.job.floor import Floor
-from worker.job.handover import hand_over, lose_worker
-from worker.job.recorder import JobBook
-from worker.job.resource_loading import Loading, pending
-from worker.job.shutdown import close
+from worker.job.floor import TurnFloor
+from worker.job.handover import hand_over, on_worker_lost
+from worker.job.recorder import JobRecorder
+from worker.job.resource_loading import ResourceLoading, pending
+from worker.job.shutdown import shut_down
 from worker.job.signals import HANDOVER_SIGNAL, SHUTDOWN_SIGNAL
 from worker.journal.resilient import open_journal, watch_disk, without_disk
 from worker.resources.bootstrap import AgentResources
-from worker.transport.livekit_room import RoomStage, Stage, StageMaker
+from worker.transport.livekit_room import LiveKitTransport, Transport, TransportMaker
 
 logger = logging.getLogger("worker.job")
 
@@ -52,7 +52,7 @@ class Job:
         app: Application,
         settings: Settings,
         *,
-        make_stage: StageMaker = RoomStage,
+        make_stage: TransportMaker = LiveKitTransport,
     ) -> None:
         self.ctx = ctx
         self.app = app
@@ -74,15 +74,15 @@ class Job:
             },
         )
         watch_disk(self.life)
-        self.book = JobBook(self.life)
+        self.book = JobRecorder(self.life)
         self.keep_turn = self.book.turn
         self.held = AgentResources()
-        self.stage: Stage = make_stage(ctx, self.life.post)
+        self.stage: Transport = make_stage(ctx, self.life.post)
         self.session: AgentSession[Any] | None = None
         #: Steps of the application that write records once the session is closed.
         self.last_records: list[Callable[[], Awaitable[None]]] = []
         #: Turn-taking state. None until the application sets it: the candidate waits until then.
-        self.floor: Floor | None = None
+        self.floor: TurnFloor | None = None
         #: Task that opens the audio output.
         self.opening: asyncio.Task[None] | None = None
         #: True once the worker's main process is gone: the job then waits for no speaker to finish.
@@ -102,7 +102,7 @@ class Job:
         loop.add_signal_handler(HANDOVER_SIGNAL, hand_over, self)
         work = asyncio.create_task(self._work(), name="job-work")
         await self._see_through(self.life.reached(State.CLOSING))
-        await self._see_through(close(self, work))
+        await self._see_through(shut_down(self, work))
         return self.life.outcome or Outcome.FAILED
 
     async def _see_through(self, part: Coroutine[Any, Any, object]) -> None:
@@ -122,7 +122,7 @@ class Job:
     def given_up(self) -> None:
         """React to the framework ending the process: hand the interview over, or hurry."""
         if self._leaving is None and self.life.state is not State.CLOSING:
-            self._leaving = asyncio.create_task(lose_worker(self), name="lose-worker")
+            self._leaving = asyncio.create_task(on_worker_lost(self), name="lose-worker")
         else:
             self.life.post(Event.WORKER_LOST)
 
@@ -170,7 +170,7 @@ class Job:
         resources = self.app.resources()
         without = without_disk(self.life.journal)
         await self.life.fire(Event.BOOTSTRAP_STARTED, *map(pending, resources), *without)
-        self.loading = asyncio.create_task(Loading(self).load(resources), name="loading")
+        self.loading = asyncio.create_task(ResourceLoading(self).load(resources), name="loading")
         # Optional resources may continue to load after the budget is spent.
         await self.life.reached(State.READY, State.DEGRADED, State.CLOSING)
         # Shielded: if the job ends during this wait, the closing message still needs the output.

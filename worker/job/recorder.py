@@ -32,7 +32,7 @@ class Acknowledged(Protocol):
         ...
 
 
-class JobBook:
+class JobRecorder:
     """Recorder for the journal of one job. A failed write never stops the job."""
 
     def __init__(self, life: Lifecycle) -> None:

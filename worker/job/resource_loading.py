@@ -22,12 +22,12 @@ def pending(resource: Resource) -> Condition:
     return Condition(
         resource=resource.name,
         status=Status.PENDING,
-        reason="Loading",
+        reason="ResourceLoading",
         required=resource.required,
     )
 
 
-class Loading:
+class ResourceLoading:
     """Reports the result of each loader to the job's lifecycle."""
 
     def __init__(self, job: RunnerJob) -> None:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from states import Event, Outcome, Reason, State
 from states.transition import IllegalTransition, LifecycleStopped
 from worker import faults
-from worker.aio.timeouts import bounded
-from worker.job.application import succession_of
+from worker.aio.timeouts import run_with_timeout
+from worker.job.application import handover_of
 
 if TYPE_CHECKING:
     from worker.audio.clip import Clip
-    from worker.job.application import Succession
+    from worker.job.application import HandoverHooks
     from worker.job.runner_job import RunnerJob
     from worker.resources.resource import LoadReport
 
@@ -30,7 +30,7 @@ _FINISH_SENTENCE_S = 5.0
 _CLOSE_RESOURCES_S = 3.0
 
 
-async def close(job: RunnerJob, work: asyncio.Task[None]) -> None:
+async def shut_down(job: RunnerJob, work: asyncio.Task[None]) -> None:
     """Take a job from CLOSING to CLOSED. A step that hangs or raises is journalled and skipped."""
     closing = _Closing(job)
     asked = job.life.reason is Reason.WORKER_LOST
@@ -67,10 +67,10 @@ class _Closing:
     def __init__(self, job: RunnerJob) -> None:
         self._job = job
         #: Handover steps; None if no other job can continue the work.
-        self.succession = succession_of(job.app)
+        self.succession = handover_of(job.app)
 
     @property
-    def successor(self) -> Succession | None:
+    def successor(self) -> HandoverHooks | None:
         """The handover steps if the job is handed over, else None."""
         return self.succession if self._job.life.outcome is Outcome.HANDED_OVER else None
 
@@ -83,7 +83,7 @@ class _Closing:
         keep_s: float = 0.0,
     ) -> None:
         """Run one step in at most `budget_s` seconds, and keep `keep_s` seconds for later steps."""
-        work = bounded(faults.at("close", step, name), self._within(budget_s, keep_s))
+        work = run_with_timeout(faults.at("close", step, name), self._within(budget_s, keep_s))
         with contextlib.suppress(Exception):
             await self._job.book.timed(name, work)
 

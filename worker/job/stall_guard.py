@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from states import State
-from worker.aio.loop_monitor import LoopWatch, Stall
+from worker.aio.loop_monitor import LoopMonitor, Stall
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +23,7 @@ _WAITING_STATES: Final = frozenset(
 )
 
 
-class LoopGuard:
+class StallGuard:
     """Watches the event loop of a job while the context is entered. Create it on that loop.
 
     If the loop is blocked in the interviewer's turn, the application's waiting message is played
@@ -34,7 +34,7 @@ class LoopGuard:
 
     def __init__(self, job: RunnerJob, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._job = job
-        self.watch = LoopWatch(on_blocked=self._say, on_over=self._record, clock=clock)
+        self.watch = LoopMonitor(on_blocked=self._say, on_over=self._record, clock=clock)
 
     def __enter__(self) -> Self:
         self.watch.start()

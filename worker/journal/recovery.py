@@ -41,15 +41,15 @@ class JournalForeign(JournalError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Book:
-    """Contents of a journal. `close_book` adds the exit record."""
+class JournalContents:
+    """Contents of a journal. `close_journal` adds the exit record."""
 
     records: list[dict[str, Any]]
     #: Number of lines that are not valid records.
     damaged: int
 
 
-def close_book(path: Path, *, exit_code: int | None, signal: int | None) -> Book:
+def close_journal(path: Path, *, exit_code: int | None, signal: int | None) -> JournalContents:
     """Append the exit record to the journal of an ended job, and return all of its records.
 
     If the disk refuses the exit record, only the returned records contain it. Raises JournalLocked
@@ -67,16 +67,16 @@ def close_book(path: Path, *, exit_code: int | None, signal: int | None) -> Book
             if missing:
                 logger.error("a journal has gaps", extra={"job_id": path.stem, "missing": missing})
             _append_exit(journal, t, {"exit_code": exit_code, "signal": signal}, missing)
-        return Book(records=records, damaged=damaged)
+        return JournalContents(records=records, damaged=damaged)
 
 
-def read_book(path: Path) -> Book:
+def read_journal(path: Path) -> JournalContents:
     """Return the readable part of a journal that no process writes.
 
     Raises JournalError, JournalTooNew and JournalForeign.
     """
     found = read_records(path, pass_over_damage=True)
-    return Book(records=_own(path, found.records), damaged=found.damaged)
+    return JournalContents(records=_own(path, found.records), damaged=found.damaged)
 
 
 def _own(path: Path, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -144,7 +144,7 @@ def _missing(records: list[dict[str, Any]]) -> int:
     return max(0, _after(records) - len({record["seq"] for record in records}))
 
 
-async def ship_book(
+async def ingest_journal(
     database: Database, path: Path, *, exit_code: int | None = None, signal: int | None = None
 ) -> bool:
     """Ingest the journal of a job whose process has ended, and move the file away.
@@ -154,18 +154,18 @@ async def ship_book(
     Raises DatabaseError and SchemaDiffers: the file stays for a later attempt. Raises JournalError
     if the file needs an operator, and OSError if it was ingested but could not be moved.
     """
-    closing = partial(close_book, path, exit_code=exit_code, signal=signal)
+    closing = partial(close_journal, path, exit_code=exit_code, signal=signal)
     try:
         book = await in_thread("close-book", closing)
     except (JournalLocked, JournalGone):
         return False
-    await ship_records(database, path.stem, book.records)
+    await ingest_records(database, path.stem, book.records)
     folder = DAMAGED if book.damaged else SHIPPED
     await in_thread("put-away", partial(_put_away, path, folder))
     return True
 
 
-async def ship_records(database: Database, job_id: str, records: list[dict[str, Any]]) -> int:
+async def ingest_records(database: Database, job_id: str, records: list[dict[str, Any]]) -> int:
     """Ingest all records of an ended job in batches; return how many were new.
 
     The last record is the exit record. A job whose disk was full may have ingested records that are

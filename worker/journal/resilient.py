@@ -41,7 +41,7 @@ class JournalSlow(JournalError):
     """Raised when the disk has not synced the journal in time. It may still do so later."""
 
 
-class SurvivingJournal(FileJournal):
+class DiskFaultTolerantJournal(FileJournal):
     """A journal whose disk may fail: refused records wait in memory until the disk accepts them.
 
     The lifecycle makes no change that is not recorded. So with a journal that raises, a full disk
@@ -138,7 +138,7 @@ def open_journal(settings: Settings, job_id: str) -> MemoryJournal:
     """Open the journal of a job, in memory if the disk cannot hold it."""
     try:
         faults.here("journal.open")
-        return SurvivingJournal(settings.journal_dir / f"{job_id}.jsonl")
+        return DiskFaultTolerantJournal(settings.journal_dir / f"{job_id}.jsonl")
     except JournalError as error:
         logger.error("the job goes on without a journal on disk: %s", error)
         return MemoryJournal()
@@ -147,7 +147,7 @@ def open_journal(settings: Settings, job_id: str) -> MemoryJournal:
 def watch_disk(life: Lifecycle) -> None:
     """Report changes of the journal's disk to the job's lifecycle from now on."""
     journal = life.journal
-    if not isinstance(journal, SurvivingJournal):
+    if not isinstance(journal, DiskFaultTolerantJournal):
         return
 
     def tell() -> None:
@@ -163,7 +163,7 @@ def watch_disk(life: Lifecycle) -> None:
 
 def without_disk(journal: Journal) -> tuple[Condition, ...]:
     """Return the condition of a journal that has a disk problem or is in memory; else nothing."""
-    if isinstance(journal, SurvivingJournal):
+    if isinstance(journal, DiskFaultTolerantJournal):
         problem = journal.problem
     else:
         problem = None if isinstance(journal, FileJournal) else "InMemory"

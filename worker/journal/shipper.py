@@ -39,13 +39,13 @@ BATCH = 500
 _shippers: set[asyncio.Task[None]] = set()
 
 
-def ship_live(life: Lifecycle, database: Database) -> LiveShipper:
+def ship_live(life: Lifecycle, database: Database) -> JournalShipper:
     """Ingest a job's records as they are written, until its loop ends, from the first record on.
 
     The database may be unavailable: ingestion begins once it is available. RESOURCE_LOST and
     RESOURCE_RECOVERED report its state to the lifecycle.
     """
-    shipper = LiveShipper(life, database)
+    shipper = JournalShipper(life, database)
     task = asyncio.create_task(shipper.run(), name="shipper")
     _shippers.add(task)
     task.add_done_callback(_shippers.discard)
@@ -60,7 +60,7 @@ async def stop_shipping() -> None:
         await asyncio.wait(tuple(_shippers))
 
 
-class LiveShipper:
+class JournalShipper:
     """Ingests the records of one running job, in order, and retries until the database has them."""
 
     def __init__(self, life: Lifecycle, database: Database) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from states import History, JournalError
-from worker.journal.recovery import DAMAGED, SHIPPED, read_book, ship_records
+from worker.journal.recovery import DAMAGED, SHIPPED, ingest_records, read_journal
 from worker.operations.errors import JobNotFound
 from worker.store.errors import DatabaseOperationFailed
 from worker.store.jobs import records_of
@@ -84,8 +84,8 @@ async def ingest(db: Database, journals: Sequence[Path]) -> Ingested:
     new, errors = 0, list[Exception]()
     for path in journals:
         try:
-            book = await asyncio.to_thread(read_book, path)
-            new += await ship_records(db, path.stem, book.records)
+            book = await asyncio.to_thread(read_journal, path)
+            new += await ingest_records(db, path.stem, book.records)
         except (JournalError, DatabaseOperationFailed) as error:
             errors.append(error)
     return Ingested(new_records=new, errors=errors)

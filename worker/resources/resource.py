@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from states import Condition, Event, Status
-from worker.aio.timeouts import bounded
+from worker.aio.timeouts import run_with_timeout
 
 if TYPE_CHECKING:
     from livekit.agents import AgentSession
@@ -237,7 +237,7 @@ async def close_in_time(resource: Resource, value: Any, share_s: float | None) -
             await resource.close(value)
 
     try:
-        await bounded(close(), bound)
+        await run_with_timeout(close(), bound)
     except TimeoutError:
         failure = LoadFailed("CloseTimeout", f"not closed after {bound:.3g} s")
     except Exception as error:

@@ -17,11 +17,11 @@ from worker.resources.consequences import LOSSES
 from worker.resources.resource import LoadFailed, Resource
 from worker.speech import local_models
 from worker.speech.stt.fallback import ChainSTT
-from worker.speech.tts.cache import prepared_speech
+from worker.speech.tts.cache import speech_cache
 from worker.speech.tts.fallback import ChainTTS
 from worker.speech.vad.silero import VADLoadFailed, load_vad
-from worker.speech.vad.strict import FailingVAD
-from worker.speech.vad.supervised import WatchedVAD
+from worker.speech.vad.strict import StrictVAD
+from worker.speech.vad.supervised import SupervisedVAD
 
 T = TypeVar("T")
 
@@ -29,13 +29,13 @@ T = TypeVar("T")
 def vad_resource() -> Resource:
     """Declare Silero, shared by the process: usually preloaded and inherited by the fork."""
 
-    async def load(_: AgentResources) -> WatchedVAD:
+    async def load(_: AgentResources) -> SupervisedVAD:
         try:
-            return WatchedVAD(await load_vad())
+            return SupervisedVAD(await load_vad())
         except VADLoadFailed as error:
             raise LoadFailed("VADLoadFailed", "Silero did not load", transient=True) from error
 
-    async def attach(session: AgentSession[Any], detector: WatchedVAD) -> None:
+    async def attach(session: AgentSession[Any], detector: SupervisedVAD) -> None:
         detector.join_late()
         session.current_agent.update_options(vad=detector)
         await detector.delivers.wait()
@@ -58,7 +58,7 @@ def stt_resource(settings: Settings) -> Resource:
         watched = held.get("vad")
         # Not the WatchedVAD: an error of the chain's own VAD is handled by the chain and is no
         # report about the session's VAD.
-        detector = FailingVAD(watched.inner) if watched is not None else None
+        detector = StrictVAD(watched.inner) if watched is not None else None
         engine = ChainSTT(
             stt_chain(settings, detector), detector=detector, patience_s=patience_with(settings)
         )
@@ -83,7 +83,7 @@ def tts_resource(settings: Settings) -> Resource:
     async def load(_: AgentResources) -> ChainTTS:
         engine = ChainTTS(
             tts_chain(settings),
-            prepared=prepared_speech(settings),
+            prepared=speech_cache(settings),
             patience_s=settings.tts_patience_s,
         )
         return await _loaded(engine, engine.chain, tts=True)

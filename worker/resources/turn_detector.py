@@ -15,7 +15,7 @@ from livekit.agents import inference
 from worker.aio.threads import in_thread
 from worker.resources.consequences import LOSSES
 from worker.resources.resource import LoadFailed, Resource
-from worker.speech.turn_detector import SILENCE, WatchedTurnDetector
+from worker.speech.turn_detector import SILENCE, SupervisedTurnDetector
 
 if TYPE_CHECKING:
     from worker.audio.dsp import Pcm
@@ -52,7 +52,7 @@ def _runtime() -> Any:
 def turn_detector_resource() -> Resource:
     """Declare the end-of-turn model, which runs after the VAD; without it the VAD ends turns."""
 
-    async def load(_: AgentResources) -> WatchedTurnDetector:
+    async def load(_: AgentResources) -> SupervisedTurnDetector:
         try:
             predict = await load_model()
             await predict(SILENCE)  # the first prediction is the slowest
@@ -61,7 +61,7 @@ def turn_detector_resource() -> Resource:
             message = f"the end-of-turn model did not load: {kind}"
             raise LoadFailed("TurnDetectorFailed", message) from error
         # The pinned version selects the local model, whatever keys the environment holds.
-        return WatchedTurnDetector(predict, inference.TurnDetector(version="v1-mini"))
+        return SupervisedTurnDetector(predict, inference.TurnDetector(version="v1-mini"))
 
     return Resource(
         name="turn_detector",

@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 SERVER_TARGET_LOAD: Final = 0.7
 
 
-class Slots:
+class Admission:
     """Accepts dispatches while a slot is free.
 
     Args:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import signal
 
     from worker.config.settings import Settings
-    from worker.store.workers import Others
+    from worker.store.workers import Peers
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ class DrainingServer(Protocol):
         ...
 
 
-class Departure:
+class Drain:
     """The drain of one worker: from the stop request until it waits for no job any more.
 
     Args:
@@ -63,7 +63,7 @@ class Departure:
         server: DrainingServer,
         *,
         jobs: Callable[[], list[str]],
-        others: Callable[[], Awaitable[Others | None]],
+        others: Callable[[], Awaitable[Peers | None]],
     ) -> None:
         self._settings = settings
         self._server = server
@@ -172,7 +172,7 @@ class Departure:
         if not keep:
             self._end(alone)
 
-    def _may_hope(self, others: Others | None) -> bool:
+    def _may_hope(self, others: Peers | None) -> bool:
         """Return whether it is worth waiting for a free slot of another worker."""
         if not (others.workers if others is not None else self._shared):
             return False

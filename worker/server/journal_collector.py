@@ -16,7 +16,7 @@ from typing import Any
 from states import JournalError
 from worker.aio.threads import in_thread
 from worker.config.settings import Settings
-from worker.journal.recovery import SHIPPED, ship_book
+from worker.journal.recovery import SHIPPED, ingest_journal
 from worker.resources.database import open_database
 from worker.store.database import Database
 from worker.store.errors import DatabaseError, DatabaseOperationFailed
@@ -35,7 +35,7 @@ _AT_A_TIME = 500
 _STOP_BUDGET_S = 5.0
 
 
-class Bookkeeper:
+class JournalCollector:
     """Migrates the schema and ingests journals into PostgreSQL, in the worker's main process.
 
     An unavailable database does not stop the worker.
@@ -220,7 +220,7 @@ class Bookkeeper:
         delay_s = _FIRST_RETRY_S
         while True:
             try:
-                await ship_book(database, path, exit_code=exit_code, signal=killed_by)
+                await ingest_journal(database, path, exit_code=exit_code, signal=killed_by)
             except DatabaseOperationFailed as error:
                 # A retry would fail again, and other journals are waiting.
                 logger.error("the database refuses a journal, which stays on disk: %s", error)

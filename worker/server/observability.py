@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from livekit.agents.ipc.proc_pool import ProcPool
 
     from worker.config.settings import Settings
-    from worker.server.journal_collector import Bookkeeper
+    from worker.server.journal_collector import JournalCollector
     from worker.server.readiness import Readiness
 
 
@@ -49,7 +49,7 @@ class HostUnusable(Exception):
         super().__init__(f"cannot bind INTERVIEW_HTTP_HOST={host}: {why}")
 
 
-class Observation:
+class Observability:
     """Watches one worker's jobs, and serves its status, metrics and jobs over HTTP.
 
     Args:
@@ -68,7 +68,7 @@ class Observation:
         self,
         settings: Settings,
         readiness: Readiness,
-        books: Bookkeeper,
+        books: JournalCollector,
         *,
         connected: Callable[[], bool],
         busy: Callable[[], int],

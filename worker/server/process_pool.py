@@ -23,7 +23,7 @@ LONGEST_PAUSE_S = 30.0
 _FRAMEWORKS_WORDS = "process initialization failed: "
 
 
-class Reports(Protocol):
+class ReadinessSink(Protocol):
     """Receiver of the reports: `worker.readiness.Readiness`."""
 
     def set_up_failed(self, why: str) -> None:
@@ -35,10 +35,10 @@ class Reports(Protocol):
         ...
 
 
-class SetUps:
+class ProcessPoolSupervisor:
     """Watches one pool's processes being prepared. Needs a running loop from `watch` on."""
 
-    def __init__(self, reports: Reports) -> None:
+    def __init__(self, reports: ReadinessSink) -> None:
         self._reports = reports
         self._pool: ProcPool | None = None
         self._prepared: weakref.WeakSet[Any] = weakref.WeakSet()

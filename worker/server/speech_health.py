@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from worker.config.providers import ProviderSettings
-from worker.fallback.shared_breaker import Breaker
+from worker.fallback.shared_breaker import SharedBreaker
 from worker.speech import local_models
 
 
-def speech_problems(settings: ProviderSettings, breaker: Breaker) -> tuple[str | None, str | None]:
+def speech_problems(
+    settings: ProviderSettings, breaker: SharedBreaker
+) -> tuple[str | None, str | None]:
     """Return the problem of STT and the problem of TTS; None for each that a provider can do.
 
     Reads files, so it must not run on an event loop. Local models that are installed and do not
@@ -16,7 +18,7 @@ def speech_problems(settings: ProviderSettings, breaker: Breaker) -> tuple[str |
     return _problem(settings, breaker, "stt"), _problem(settings, breaker, "tts")
 
 
-def _problem(settings: ProviderSettings, breaker: Breaker, kind: str) -> str | None:
+def _problem(settings: ProviderSettings, breaker: SharedBreaker, kind: str) -> str | None:
     problems = []
     for name in settings.usable(kind):
         problem = local_models.available() if name == "local" else _away(breaker, kind, name)
@@ -26,7 +28,7 @@ def _problem(settings: ProviderSettings, breaker: Breaker, kind: str) -> str | N
     return ", ".join(problems)
 
 
-def _away(breaker: Breaker, kind: str, name: str) -> str | None:
+def _away(breaker: SharedBreaker, kind: str, name: str) -> str | None:
     """Return why all jobs skip a provider; None if it is healthy or its cool-down is over."""
     record = breaker.read(kind, name)
     if record is None or record.ready or record.until <= breaker.clock():

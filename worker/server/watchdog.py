@@ -16,7 +16,7 @@ import time
 from asyncio import AbstractEventLoop, all_tasks, get_running_loop
 from typing import TYPE_CHECKING, Final
 
-from worker.aio.loop_monitor import LOOK_S, LoopWatch, Stall
+from worker.aio.loop_monitor import LOOK_S, LoopMonitor, Stall
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +37,7 @@ _EXIT_CODE: Final = 1
 _NAME: Final = "last-resort"
 
 
-class LastResort:
+class ProcessWatchdog:
     """Watches the event loop while the context is entered. Create it on that loop.
 
     Args:
@@ -53,7 +53,7 @@ class LastResort:
     ) -> None:
         self._end = end
         self._loop = get_running_loop()
-        self.watch = LoopWatch(on_blocked=self._on_blocked, on_over=self._on_over, clock=clock)
+        self.watch = LoopMonitor(on_blocked=self._on_blocked, on_over=self._on_over, clock=clock)
 
     def __enter__(self) -> Self:
         self.watch.start()

@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING, Any
 from worker import faults
 from worker.aio.tasks import cancel_and_wait
 from worker.config.settings import Settings
-from worker.continuity.service import Continuity
+from worker.continuity.service import ContinuityService
 from worker.fallback.shared_breaker import provider_breaker
 from worker.job import entrypoint
 from worker.job.signals import SHUTDOWN_SIGNAL
 from worker.livekit_api.client import LiveKitLost, check_livekit
-from worker.server.admission import Slots
+from worker.server.admission import Admission
 from worker.server.agent_server import JobServer
-from worker.server.drain import Departure
-from worker.server.journal_collector import Bookkeeper
-from worker.server.observability import Observation
-from worker.server.process_pool import SetUps
+from worker.server.drain import Drain
+from worker.server.journal_collector import JournalCollector
+from worker.server.observability import Observability
+from worker.server.process_pool import ProcessPoolSupervisor
 from worker.server.readiness import Readiness
 from worker.server.speech_health import speech_problems
 from worker.telemetry import catalog
@@ -55,15 +55,15 @@ class Worker:
         self._settings = settings
         self._on_stop = on_stop
         self._stopping = asyncio.Event()
-        self._books = Bookkeeper(settings)
+        self._books = JournalCollector(settings)
         #: The reasons why no job can run, if any.
         self.readiness = Readiness(
             settings.journal_dir,
             speech=partial(speech_problems, settings, provider_breaker(settings)),
             on_change=self._on_readiness,
         )
-        self._set_ups = SetUps(self.readiness)
-        self._continuity = Continuity(
+        self._set_ups = ProcessPoolSupervisor(self.readiness)
+        self._continuity = ContinuityService(
             settings,
             lambda: self._books.database,
             jobs=lambda: dict.fromkeys(self.slots.accepted) | self.server.job_pids,
@@ -71,7 +71,7 @@ class Worker:
             on_sent=partial(self._count, catalog.SENT_AGAIN),
         )
         #: The slots in use, and the free slots.
-        self.slots = Slots(
+        self.slots = Admission(
             settings.slots,
             running=self._running_jobs,
             unable=self._unable,
@@ -84,12 +84,12 @@ class Worker:
         self.observation = self._make_observation()
         self.server = self._make_server()
         others = self._continuity.presence.others
-        self._departure = Departure(settings, self.server, jobs=self._running_jobs, others=others)
+        self._departure = Drain(settings, self.server, jobs=self._running_jobs, others=others)
         #: Set once LiveKit has accepted the worker's registration.
         self.registered = asyncio.Event()
 
-    def _make_observation(self) -> Observation:
-        return Observation(
+    def _make_observation(self) -> Observability:
+        return Observability(
             self._settings,
             self.readiness,
             self._books,
@@ -117,7 +117,7 @@ class Worker:
             shutdown_process_timeout=settings.cleanup_s,
             drain_timeout=settings.drain_s,
             # With a threshold the framework recalculates the number of idle processes from the load
-            # twice a second, and takes two accepts in flight for a full worker. `Slots` counts
+            # twice a second, and takes two accepts in flight for a full worker. `Admission` counts
             # slots instead.
             load_threshold=math.inf,
             load_fnc=self.slots.load,
@@ -139,7 +139,7 @@ class Worker:
         reasons = self.readiness.reasons()
         return (reasons[0].cause, "; ".join(map(str, reasons))) if reasons else None
 
-    def _count(self, figure: catalog.Figure, label: str) -> None:
+    def _count(self, figure: catalog.MetricDefinition, label: str) -> None:
         self.observation.observer.metrics.count(figure, label)
 
     def _on_registered(self) -> None:

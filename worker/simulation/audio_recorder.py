@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from worker.audio.dsp import Pcm
 
 
-class Ear:
+class AudioRecorder:
     """Records all audio published in the attached room, or the samples passed to `hear`.
 
     Args:

@@ -11,7 +11,7 @@ from livekit import rtc
 
 from worker.audio.dsp import to_pcm
 from worker.simulation.audio_analysis import SAMPLE_RATE, Timeline, TrackPlacer, write_wav
-from worker.simulation.audio_recorder import Ear
+from worker.simulation.audio_recorder import AudioRecorder
 from worker.simulation.captions import Captions
 from worker.simulation.microphone import Microphone, Spoken
 
@@ -36,7 +36,7 @@ class CandidateTimeout(Exception):
         self.timeout_s = timeout_s
 
 
-class Headset(ABC):
+class SimulatedCandidate(ABC):
     """Candidate that speaks, listens and records, independent of the transport.
 
     Every other participant counts as an interviewer. All times are seconds since the candidate
@@ -48,7 +48,7 @@ class Headset(ABC):
         self._microphone = Microphone(self._deliver)
         self._joined_at = 0.0
         self._changed = asyncio.Event()
-        self._ear = Ear(lambda: self.now_s, changed=self._changed.set)
+        self._ear = AudioRecorder(lambda: self.now_s, changed=self._changed.set)
         self._said = Timeline()
         self._said_placer = TrackPlacer()
         self._last_said_s = 0.0

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from worker.simulation.candidate import CandidateTimeout, Headset
+from worker.simulation.candidate import CandidateTimeout, SimulatedCandidate
 from worker.simulation.voice import LocalVoice, Voice, without_pauses
 
 logger = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ class Exchange:
 
 
 async def hold_conversation(
-    candidate: Headset,
+    candidate: SimulatedCandidate,
     script: Script,
     *,
     voice: Voice | None = None,
@@ -89,7 +89,9 @@ async def hold_conversation(
         on_exchange(exchange)
 
 
-async def _next_word(candidate: Headset, since_s: float | None, *, first: bool) -> float | None:
+async def _next_word(
+    candidate: SimulatedCandidate, since_s: float | None, *, first: bool
+) -> float | None:
     """Return when the interviewer next began to speak; None if it left or stayed silent."""
     sound = asyncio.create_task(candidate.wait_for_sound(since_s=since_s, timeout_s=_FIRST_WORD_S))
     gone = asyncio.create_task(candidate.wait_until_alone(timeout_s=_FIRST_WORD_S))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from livekit import rtc
 
 from worker.simulation.audio_analysis import SAMPLE_RATE
-from worker.simulation.candidate import CandidateTimeout, Headset
+from worker.simulation.candidate import CandidateTimeout, SimulatedCandidate
 
 if TYPE_CHECKING:
     from worker.audio.dsp import Pcm
@@ -30,7 +30,7 @@ class Presence:
     event: Literal["joined", "left"]
 
 
-class Candidate(Headset):
+class Candidate(SimulatedCandidate):
     """LiveKit participant that behaves like a candidate with a headset.
 
     Every other participant counts as an interviewer. All times are seconds since the candidate

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 from worker.aio.tasks import cancel_and_wait
 from worker.simulation.audio_analysis import TrackPlacer
-from worker.simulation.candidate import Headset
+from worker.simulation.candidate import SimulatedCandidate
 from worker.transport.local_protocol import SAMPLE_RATE, Sound, Wire, WireBroken, Words
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _INTERVIEWER = "interviewer"
 _NEW_UTTERANCE_S = 0.2
 
 
-class LocalCandidate(Headset):
+class SocketCandidate(SimulatedCandidate):
     """Candidate that accepts an interviewer's connection on a Unix socket.
 
     The candidate counts as joined once the first interviewer has connected. It serves one

@@ -17,7 +17,7 @@ from livekit.agents.voice.turn import TurnDetectionEvent
 from states import Condition, Status
 from worker import faults
 from worker.aio.tasks import cancel_and_wait
-from worker.aio.timeouts import bounded
+from worker.aio.timeouts import run_with_timeout
 
 if TYPE_CHECKING:
     from livekit import rtc
@@ -47,7 +47,7 @@ _OVER = 1.0
 Predict = Callable[["Pcm"], Awaitable[float]]
 
 
-class WatchedTurnDetector:
+class SupervisedTurnDetector:
     """The local end-of-turn model, in the form that livekit-agents takes (`turn_detection=`).
 
     A prediction that raises, or takes longer than 1 s, is reported to `on_change` as a loss. Its
@@ -100,7 +100,7 @@ class WatchedTurnDetector:
         async def ask() -> float:
             return await faults.at("turn_detector", self._predict(sound))
 
-        return await bounded(ask(), _PREDICTION_S)
+        return await run_with_timeout(ask(), _PREDICTION_S)
 
     def _lose(self, error: Exception) -> None:
         if self._mending is not None or self._closed:
@@ -151,7 +151,7 @@ class WatchedTurnStream:
     #: Seconds that the framework waits for a prediction once speech has ended.
     prediction_timeout = _PREDICTION_S
 
-    def __init__(self, owner: WatchedTurnDetector) -> None:
+    def __init__(self, owner: SupervisedTurnDetector) -> None:
         self._owner = owner
         self._newest = utils.AudioArrayBuffer(buffer_size=WINDOW, sample_rate=SAMPLE_RATE)
         self._asking: asyncio.Task[None] | None = None

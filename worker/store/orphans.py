@@ -67,7 +67,7 @@ class Limits:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stranded:
+class OrphanedInterview:
     """An orphaned interview: it has no interviewer."""
 
     interview: Interview
@@ -135,14 +135,14 @@ def _parameters(limits: Limits) -> tuple[object, ...]:
     return limits.lease_s, limits.join_s, reasons, limits.delay_s, limits.tries
 
 
-async def find_stranded(
+async def find_orphaned(
     db: Database,
     limits: Limits,
     *,
     job_id: str | None = None,
     room: str | None = None,
     budget_s: float = BUDGET_S,
-) -> list[Stranded]:
+) -> list[OrphanedInterview]:
     """Return the interviews that may be redispatched now, of one job or room if given.
 
     The database does not know if the candidate is in the room: the caller checks that. Raises
@@ -162,13 +162,13 @@ async def find_stranded(
         budget_s=budget_s,
     )
     return [
-        Stranded(interview=interview_of(row), why=row["why"], last_job=row["last_job"])
+        OrphanedInterview(interview=interview_of(row), why=row["why"], last_job=row["last_job"])
         for row in rows
     ]
 
 
 async def claim_dispatch(
-    db: Database, found: Stranded, limits: Limits, *, budget_s: float = BUDGET_S
+    db: Database, found: OrphanedInterview, limits: Limits, *, budget_s: float = BUDGET_S
 ) -> int | None:
     """Claim the right to redispatch the interview; return the token of the new dispatch.
 
@@ -216,7 +216,7 @@ async def note_dispatch(
 
 
 async def give_back_dispatch(
-    db: Database, found: Stranded, *, token: int, budget_s: float = BUDGET_S
+    db: Database, found: OrphanedInterview, *, token: int, budget_s: float = BUDGET_S
 ) -> None:
     """Undo a claim whose dispatch failed: it counts as no try, and is due immediately.
 
@@ -238,7 +238,7 @@ async def give_back_dispatch(
 
 
 async def end_without_candidate(
-    db: Database, found: Stranded, limits: Limits, *, budget_s: float = BUDGET_S
+    db: Database, found: OrphanedInterview, limits: Limits, *, budget_s: float = BUDGET_S
 ) -> None:
     """End an interview that still has no interviewer and whose candidate has left.
 
@@ -259,7 +259,7 @@ async def end_without_candidate(
     )
 
 
-async def hold_duty(
+async def hold_leader_lock(
     db: Database, duty: str, *, worker_id: str, for_s: float, budget_s: float = BUDGET_S
 ) -> bool:
     """Take or renew a leader lock for `for_s` seconds; False while another worker holds it.
@@ -284,7 +284,7 @@ async def hold_duty(
     return bool(held)
 
 
-async def drop_duties(
+async def drop_leader_locks(
     db: Database, duties: Collection[str], *, worker_id: str, budget_s: float = BUDGET_S
 ) -> None:
     """Release these leader locks, so that no worker waits until they expire.

@@ -21,7 +21,7 @@ _NOW: Final = "clock_timestamp()"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Others:
+class Peers:
     """The peers of one worker."""
 
     #: Number of peers, including those that take no jobs at the moment.
@@ -84,7 +84,7 @@ async def other_workers(
     besides: str,
     fresh_s: float,
     budget_s: float = BUDGET_S,
-) -> Others:
+) -> Peers:
     """Count the peers that take dispatches for `agent_name` and have a fresh heartbeat."""
     count = (
         "SELECT count(*) AS workers,"
@@ -96,7 +96,7 @@ async def other_workers(
         lambda connection: connection.fetch(count, agent_name, besides, fresh_s),
         budget_s=budget_s,
     )
-    return Others(workers=found["workers"], seats=int(found["seats"]))
+    return Peers(workers=found["workers"], seats=int(found["seats"]))
 
 
 async def can_be_followed(

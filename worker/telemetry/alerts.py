@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 from states import BUDGETS, Reason, State
 from worker.telemetry import catalog
-from worker.telemetry.catalog import Figure
+from worker.telemetry.catalog import MetricDefinition
 from worker.telemetry.job_observer import UNRESPONSIVE_S
 
 #: The target of a start, in seconds (mission: 800 ms).
@@ -57,7 +57,7 @@ class Alert:
         return f"docs/runbook.md#{self.name.lower()}"
 
 
-def _grew(figure: Figure, where: str = "", *, by: str = "", window: str = _WINDOW) -> str:
+def _grew(figure: MetricDefinition, where: str = "", *, by: str = "", window: str = _WINDOW) -> str:
     """Return the growth of a counter; `increase` misses the first event of a new series."""
     series = f"{figure.shown_as}{{{where}}}" if where else figure.shown_as
     summed = f"sum by ({by})" if by else "sum"

@@ -36,7 +36,7 @@ LOAD_BUCKETS: Final = (0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10
 
 
 @dataclass(frozen=True, kw_only=True)
-class Figure:
+class MetricDefinition:
     """One metric. `name` excludes the `_total` suffix that a counter is exposed with."""
 
     name: str
@@ -54,16 +54,18 @@ class Figure:
         return f"{self.name}_total" if self.kind == "counter" else self.name
 
 
-def _counter(name: str, means: str, *labels: str, known: tuple[str, ...] = ()) -> Figure:
-    return Figure(name=f"interview_{name}", kind="counter", means=means, labels=labels, known=known)
+def _counter(name: str, means: str, *labels: str, known: tuple[str, ...] = ()) -> MetricDefinition:
+    return MetricDefinition(
+        name=f"interview_{name}", kind="counter", means=means, labels=labels, known=known
+    )
 
 
-def _gauge(name: str, means: str, *labels: str) -> Figure:
-    return Figure(name=f"interview_{name}", kind="gauge", means=means, labels=labels)
+def _gauge(name: str, means: str, *labels: str) -> MetricDefinition:
+    return MetricDefinition(name=f"interview_{name}", kind="gauge", means=means, labels=labels)
 
 
-def _histogram(name: str, means: str, buckets: tuple[float, ...], *labels: str) -> Figure:
-    return Figure(
+def _histogram(name: str, means: str, buckets: tuple[float, ...], *labels: str) -> MetricDefinition:
+    return MetricDefinition(
         name=f"interview_{name}", kind="histogram", means=means, labels=labels, buckets=buckets
     )
 
@@ -172,4 +174,6 @@ POOL: Final = _gauge(
 DISK_FREE: Final = _gauge("disk_free_bytes", "Bytes left where the journals are.")
 
 #: All metrics, in the order of docs/metrics.md.
-FIGURES: Final = tuple(value for value in list(globals().values()) if isinstance(value, Figure))
+FIGURES: Final = tuple(
+    value for value in list(globals().values()) if isinstance(value, MetricDefinition)
+)

@@ -21,7 +21,7 @@ from prometheus_client import (
 
 from states import Event, State, Status
 from worker.telemetry import catalog
-from worker.telemetry.catalog import FIGURES, Figure
+from worker.telemetry.catalog import FIGURES, MetricDefinition
 from worker.telemetry.job_view import JobView
 
 logger = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ class Metrics:
             for value in figure.known:
                 self._of(figure, (value,))
 
-    def _make(self, figure: Figure) -> Counter | Gauge | Histogram:
+    def _make(self, figure: MetricDefinition) -> Counter | Gauge | Histogram:
         if figure.kind == "histogram":
             return Histogram(
                 figure.name,
@@ -66,26 +66,26 @@ class Metrics:
 
     # --- counting ---------------------------------------------------------------------------------
 
-    def count(self, figure: Figure, *labels: str, by: float = 1.0) -> None:
+    def count(self, figure: MetricDefinition, *labels: str, by: float = 1.0) -> None:
         """Add to a counter."""
         if by > 0:
             self._of(figure, labels).inc(by)
 
-    def observe(self, figure: Figure, seconds: float, *labels: str) -> None:
+    def observe(self, figure: MetricDefinition, seconds: float, *labels: str) -> None:
         """Add a value to a histogram."""
         self._of(figure, labels).observe(max(0.0, seconds))
 
-    def show(self, figure: Figure, value: float, *labels: str) -> None:
+    def show(self, figure: MetricDefinition, value: float, *labels: str) -> None:
         """Set a gauge."""
         self._of(figure, labels).set(value)
 
-    def show_each(self, figure: Figure, values: Mapping[str, float]) -> None:
+    def show_each(self, figure: MetricDefinition, values: Mapping[str, float]) -> None:
         """Set a gauge with one label and drop its other label values."""
         self._made[figure.name].clear()
         for label, value in values.items():
             self.show(figure, value, label)
 
-    def _of(self, figure: Figure, labels: tuple[str, ...]) -> Any:
+    def _of(self, figure: MetricDefinition, labels: tuple[str, ...]) -> Any:
         made = self._made[figure.name]
         if not figure.labels:
             return made

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final, Protocol
 
-from worker.aio.timeouts import bounded
+from worker.aio.timeouts import run_with_timeout
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ _BEFORE_RETURN_S: Final = 4.0
 
 
 class HeldLine(Protocol):
-    """The part of the audio output that `Reception` uses."""
+    """The part of the audio output that `InboundMonitor` uses."""
 
     def hold(self) -> None:
         """Pause playback at its current position."""
@@ -47,7 +47,7 @@ class HeldLine(Protocol):
         """Resume playback from there."""
 
 
-class Reception:
+class InboundMonitor:
     """Detects that no packet of the candidate's microphone arrives, though it should.
 
     The SDK reports a hung server or a failed network only after some 14 s (its ping), and a
@@ -148,7 +148,7 @@ class Reception:
             # A candidate who has left is handled on their return.
             if self.on_back is not None and self._is_here():
                 heard_none_s = gone_s if gone_s >= _HICCUP_S else 0.0
-                await bounded(self.on_back(heard_none_s), _BEFORE_RETURN_S)
+                await run_with_timeout(self.on_back(heard_none_s), _BEFORE_RETURN_S)
         except Exception as error:
             logger.warning("what was not heard is not said again: %s", type(error).__name__)
         if self._held and not self._room_is_away():

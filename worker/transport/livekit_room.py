@@ -14,9 +14,9 @@ from livekit.agents.voice.room_io import RoomOptions, TextInputEvent, TextInputO
 
 from states import Event
 from worker import faults
-from worker.aio.timeouts import bounded
-from worker.audio.output import Line
-from worker.transport.outbound_monitor import Reach
+from worker.aio.timeouts import run_with_timeout
+from worker.audio.output import MixedAudioOutput
+from worker.transport.outbound_monitor import OutboundMonitor
 
 logger = logging.getLogger(__name__)
 
@@ -46,16 +46,16 @@ class ReadsText(Protocol):
         ...
 
 
-class Stage(Protocol):
+class Transport(Protocol):
     """Transport of one job: a connection, one audio output, and a candidate."""
 
     @property
-    def line(self) -> Line:
+    def line(self) -> MixedAudioOutput:
         """The audio output of the interviewer."""
         ...
 
     @property
-    def reach(self) -> Reach:
+    def reach(self) -> OutboundMonitor:
         """Outbound connectivity: whether the candidate can hear the audio output."""
         ...
 
@@ -105,15 +105,15 @@ class Stage(Protocol):
         ...
 
 
-class StageMaker(Protocol):
+class TransportMaker(Protocol):
     """Creates the transport of a job. `on_event` is called if the room is lost without `leave`."""
 
-    def __call__(self, ctx: JobContext, on_event: Callable[[Event], None]) -> Stage:
+    def __call__(self, ctx: JobContext, on_event: Callable[[Event], None]) -> Transport:
         """Create the transport, without connecting it: this must be cheap."""
         ...
 
 
-class RoomStage:
+class LiveKitTransport:
     """Transport of a job in a LiveKit room.
 
     `on_event` gets ROOM_LOST or ROOM_DELETED when the room is gone without a call to `leave`.
@@ -125,8 +125,8 @@ class RoomStage:
         self._leaving = False
         self._candidate: str | None = None
         self._moved = asyncio.Event()
-        self.line = Line()
-        self.reach = Reach(self.line, lambda: self.candidate_is_here)
+        self.line = MixedAudioOutput()
+        self.reach = OutboundMonitor(self.line, lambda: self.candidate_is_here)
         self.reach.on_gone = lambda: on_event(Event.ROOM_LOST)
 
     async def connect(self) -> None:
@@ -146,10 +146,11 @@ class RoomStage:
     async def open_line(self) -> None:
         """Publish the audio output, so that clips can be heard before there is a session.
 
-        Raises TimeoutError and what `Line.publish` raises. The SDK's timeout of 10 s is too long
-        here: a request made while LiveKit restarts is never answered, and another job does better.
+        Raises TimeoutError and what `MixedAudioOutput.publish` raises. The SDK's timeout of 10 s is
+        too long here: a request made while LiveKit restarts is never answered, and another job does
+        better.
         """
-        await bounded(self.line.publish(self._ctx.room), _PUBLISH_S)
+        await run_with_timeout(self.line.publish(self._ctx.room), _PUBLISH_S)
 
     def expect(self, candidate_identity: str) -> None:
         """Set the candidate's identity. All other participants are ignored from now on."""

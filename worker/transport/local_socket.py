@@ -18,10 +18,10 @@ from livekit.agents.voice import TranscriptSynchronizer, io
 
 from worker.aio.tasks import cancel_and_wait
 from worker.audio.frames import frame_of, samples_of
-from worker.audio.output import Line
+from worker.audio.output import MixedAudioOutput
 from worker.audio.sinks import QueueSink
 from worker.transport.local_protocol import SAMPLE_RATE, Sound, Wire, WireBroken, Words
-from worker.transport.outbound_monitor import Reach
+from worker.transport.outbound_monitor import OutboundMonitor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +44,7 @@ class NoCandidateSocket(Exception):
         super().__init__(f"a job without a room needs {SOCKET_VARIABLE}")
 
 
-class LocalStage:
+class SocketTransport:
     """Transport of a job over a Unix socket on which its candidate waits.
 
     The candidate is present from the handshake until the connection ends, and cannot come back.
@@ -58,8 +58,8 @@ class LocalStage:
         self._listener: asyncio.Task[None] | None = None
         self._voice = CandidateVoice()
         self._captions: TranscriptSynchronizer | None = None
-        self.line = Line(QueueSink(self._deliver, sample_rate=SAMPLE_RATE))
-        self.reach = Reach(self.line, lambda: self._here)  # no room that could disconnect
+        self.line = MixedAudioOutput(QueueSink(self._deliver, sample_rate=SAMPLE_RATE))
+        self.reach = OutboundMonitor(self.line, lambda: self._here)  # no room that could disconnect
 
     async def connect(self) -> None:
         """Connect to the socket. Raises NoCandidateSocket, and OSError if no process listens."""
@@ -148,7 +148,7 @@ class CandidateVoice(io.AudioInput):
     """Audio input from the candidate. Audio from before a session is attached is dropped."""
 
     def __init__(self) -> None:
-        super().__init__(label="LocalStage")
+        super().__init__(label="SocketTransport")
         self._attached = False
         self._frames: asyncio.Queue[rtc.AudioFrame | None] = asyncio.Queue()
 
@@ -181,7 +181,7 @@ class CaptionOutput(io.TextOutput):
     """Sends the spoken text as one growing caption for each utterance."""
 
     def __init__(self, wire: Wire) -> None:
-        super().__init__(label="LocalStage", next_in_chain=None)
+        super().__init__(label="SocketTransport", next_in_chain=None)
         self._wire = wire
         self._segment = shortuuid("SG_")
         self._text = ""

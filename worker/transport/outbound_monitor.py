@@ -7,8 +7,8 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
-from worker.aio.timeouts import bounded
-from worker.audio.output import Line
+from worker.aio.timeouts import run_with_timeout
+from worker.audio.output import MixedAudioOutput
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ _HEARS_AGAIN_S: Final = 0.5
 GONE_S: Final = 30.0
 
 
-class Reach:
+class OutboundMonitor:
     """Pauses output while the room is disconnected, and until the candidate hears it again.
 
     While the server is unavailable, audio "plays" without a listener. A restarted server gets the
@@ -38,7 +38,7 @@ class Reach:
         is_here: Returns whether the candidate is in the room.
     """
 
-    def __init__(self, line: Line, is_here: Callable[[], bool]) -> None:
+    def __init__(self, line: MixedAudioOutput, is_here: Callable[[], bool]) -> None:
         self._line = line
         self._is_here = is_here
         #: Called when the room disconnects, or the candidate alone leaves.
@@ -174,7 +174,7 @@ class Reach:
 
     async def _prepare(self, preparing: Coroutine[Any, Any, None]) -> None:
         try:
-            await bounded(preparing, _BEFORE_RETURN_S)
+            await run_with_timeout(preparing, _BEFORE_RETURN_S)
         except Exception as error:
             logger.warning("what was not heard is not said again: %s", type(error).__name__)
         self._lost_at = None

@@ -15,7 +15,7 @@ from worker.config.settings import Settings
 from worker.continuity.dispatch_metadata import read_follows, read_metadata, read_turns
 from worker.interview.plan.plan import Plan
 from worker.interview.spoken_lines import planned_lines
-from worker.interview.turn_codec import from_data
+from worker.interview.turn_codec import from_json
 from worker.speech.tts.cache import name_of, voices_of
 from worker.speech.tts.fallback_stream import sentences_of
 from worker.store.embedded.layout import Layout, programs
@@ -174,7 +174,7 @@ def as_read(history: History) -> dict[str, Any]:
 def metadata_as_read(text: str) -> dict[str, Any]:
     """What this version reads in a dispatch's metadata."""
     interview_id, plan = read_metadata(text)
-    turns = [[turn.speaker, turn.text, turn.question_id] for turn in from_data(read_turns(text))]
+    turns = [[turn.speaker, turn.text, turn.question_id] for turn in from_json(read_turns(text))]
     return {
         "interview_id": interview_id,
         "plan": plan and Plan.from_json(plan).to_json(),

@@ -9,7 +9,7 @@ from typing import Any
 from states import Conditions, Event
 from tests.support.virtual.async_steps import done
 from tests.support.virtual.job_parts import FakeStage, fake_context
-from worker.interview.orchestrator import Move, Said
+from worker.interview.orchestrator import CommittedTurn, Move
 from worker.interview.plan.plan import Plan, Question
 
 START = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
@@ -40,7 +40,7 @@ class Talk:
     """Builds the committed turns of an interview, by default one second apart."""
 
     def __init__(self) -> None:
-        self.turns: list[Said] = []
+        self.turns: list[CommittedTurn] = []
         self.at = START
 
     def asked(self, move: Move, heard: float = 1.0, *, after_s: float = 1.0) -> Talk:
@@ -48,7 +48,7 @@ class Talk:
         self.at += timedelta(seconds=after_s)
         text = move.text if heard >= 1 else move.text[: round(heard * len(move.text))]
         self.turns.append(
-            Said(
+            CommittedTurn(
                 speaker="interviewer",
                 text=text,
                 at=self.at,
@@ -63,7 +63,7 @@ class Talk:
     def answered(self, text: str = LONG, *, after_s: float = 1.0, cut_off: bool = False) -> Talk:
         """Append a turn of the candidate."""
         self.at += timedelta(seconds=after_s)
-        said = Said(speaker="candidate", text=text, at=self.at, interrupted=cut_off)
+        said = CommittedTurn(speaker="candidate", text=text, at=self.at, interrupted=cut_off)
         self.turns.append(said)
         return self
 

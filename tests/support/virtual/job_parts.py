@@ -15,14 +15,14 @@ from livekit.agents import Agent, AgentSession, JobContext
 from states import Event, History, Outcome, Reason
 from tests.support.virtual.async_steps import done, for_ever
 from worker.audio.clip import Clip
-from worker.audio.output import Line
+from worker.audio.output import MixedAudioOutput
 from worker.audio.sinks import QUEUE_S
 from worker.clips.recordings import ClipName, load_clip
 from worker.config.settings import Settings
 from worker.job.handle import JobHandle
 from worker.job.job import Job
 from worker.resources.resource import Resource
-from worker.transport.outbound_monitor import Reach
+from worker.transport.outbound_monitor import OutboundMonitor
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,7 +83,7 @@ class RealTimeSink(FastSink):
         await asyncio.sleep(frame.duration)
 
 
-class HeardLine(Line):
+class HeardLine(MixedAudioOutput):
     """Audio output that records the names of the clips played to their ends."""
 
     def __init__(self, sink: Sink | None = None) -> None:
@@ -109,7 +109,7 @@ class FakeStage:
         self.on_event = on_event
         self.line = HeardLine()
         self.candidate_is_here = True
-        self.reach = Reach(self.line, lambda: self.candidate_is_here)
+        self.reach = OutboundMonitor(self.line, lambda: self.candidate_is_here)
         self.did: list[str] = []
         self.on_connect: Callable[[], Awaitable[None]] = done
         self.on_open_line: Callable[[], Awaitable[None]] = done

@@ -10,7 +10,7 @@ import pytest
 
 from worker.audio.clip import Clip
 from worker.audio.frames import frame_of, samples_of
-from worker.audio.output import Line
+from worker.audio.output import MixedAudioOutput
 from worker.audio.sinks import QUEUE_S
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def clip_of(pcm: Pcm) -> Clip:
     return Clip(name="tone", text="", pcm=pcm, sample_rate=RATE)
 
 
-async def say(line: Line, pcm: Pcm, *, sample_rate: int = RATE) -> None:
+async def say(line: MixedAudioOutput, pcm: Pcm, *, sample_rate: int = RATE) -> None:
     """Send one utterance to the audio output, as the session does."""
     await line.capture_frame(frame_of(pcm, sample_rate))
     line.flush()
@@ -117,9 +117,9 @@ async def sink() -> HandSink:
 
 
 @pytest.fixture
-async def line(sink: HandSink) -> AsyncIterator[Line]:
+async def line(sink: HandSink) -> AsyncIterator[MixedAudioOutput]:
     """Yield a published audio output that plays at once."""
-    line = Line(sink)
+    line = MixedAudioOutput(sink)
     await line.publish()
     yield line
     await line.aclose()
@@ -131,9 +131,9 @@ async def held() -> HandSink:
 
 
 @pytest.fixture
-async def held_line(held: HandSink) -> AsyncIterator[Line]:
+async def held_line(held: HandSink) -> AsyncIterator[MixedAudioOutput]:
     """Yield a published audio output that plays when the test plays it."""
-    line = Line(held)
+    line = MixedAudioOutput(held)
     await line.publish()
     yield line
     await line.aclose()

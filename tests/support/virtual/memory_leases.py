@@ -10,7 +10,7 @@ from typing import Any, cast
 from worker.livekit_api.client import LiveKitUnreachable
 from worker.store.errors import DatabaseUnavailable
 from worker.store.leases import Holder, LeaseHeld
-from worker.store.orphans import LEASE_EXPIRED, NOT_TAKEN, Stranded
+from worker.store.orphans import LEASE_EXPIRED, NOT_TAKEN, OrphanedInterview
 
 LEASE_S = 3.0
 JOIN_S = 10.0
@@ -20,7 +20,7 @@ CANDIDATE = "candidate-iv-1"
 
 @dataclass(kw_only=True)
 class MemoryLeases:
-    """The lease of one interview. Replaces the functions of `store.leases`, and a `Ledger`."""
+    """The lease of one interview. Replaces the functions of `store.leases`, and an `OrphanStore`."""
 
     now: float = 100.0
     away: bool = False
@@ -90,16 +90,20 @@ class MemoryLeases:
         waits = self.job is None and self.now - self.dispatched_at >= JOIN_S
         return NOT_TAKEN if waits else None
 
-    async def stranded(self, *, job_id: str | None, room: str | None) -> list[Stranded]:
+    async def stranded(self, *, job_id: str | None, room: str | None) -> list[OrphanedInterview]:
         self._ask()
         if (why := self.why) is None:
             return []
         interview = SimpleNamespace(
             interview_id="iv-1", room=ROOM, candidate_identity=CANDIDATE, token=self.token
         )
-        return [Stranded(interview=cast(Any, interview), why=why, last_job=self.job or self.last)]
+        return [
+            OrphanedInterview(
+                interview=cast(Any, interview), why=why, last_job=self.job or self.last
+            )
+        ]
 
-    async def claim(self, found: Stranded) -> int | None:
+    async def claim(self, found: OrphanedInterview) -> int | None:
         self._ask()
         if found.interview.token != self.token or self.why is None:
             return None
@@ -108,12 +112,12 @@ class MemoryLeases:
         self.claims.append(self.token)
         return self.token
 
-    async def give_back(self, found: Stranded, token: int) -> None:
+    async def give_back(self, found: OrphanedInterview, token: int) -> None:
         self._ask()
         if self.token == token and self.job is None:
             self.dispatched_at = self.now - JOIN_S
 
-    async def give_up(self, found: Stranded) -> None:
+    async def give_up(self, found: OrphanedInterview) -> None:
         self._ask()
         if found.interview.token == self.token and self.why is not None:
             self.token, self.job, self.over = self.token + 1, None, True
@@ -149,7 +153,7 @@ class MemoryRooms:
         self._try("remove")
         self.did.append(f"remove {identity}")
 
-    async def send(self, found: Stranded, *, turns: list[dict[str, Any]]) -> str:
+    async def send(self, found: OrphanedInterview, *, turns: list[dict[str, Any]]) -> str:
         self._try("send")
         self.sent_with.append(turns)
         self.did.append(f"send after {found.last_job}: {found.why}")

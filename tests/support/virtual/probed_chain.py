@@ -12,7 +12,7 @@ from livekit.agents import APIConnectionError, APIStatusError
 
 from tests.support.virtual.provider_fakes import Closable
 from worker.fallback.chain import ProviderChain
-from worker.fallback.shared_breaker import Breaker
+from worker.fallback.shared_breaker import SharedBreaker
 
 AWAY = APIConnectionError()
 KEY_REFUSED = APIStatusError("no", status_code=401)
@@ -46,7 +46,7 @@ async def a_chain(
         "stt",
         [("cloud", Closable), ("local", Closable)],
         probes={"cloud": provider.probe},
-        breaker=None if folder is None else Breaker(folder, clock=clock),
+        breaker=None if folder is None else SharedBreaker(folder, clock=clock),
     )
     yield chain
     await chain.aclose()

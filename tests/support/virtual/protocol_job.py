@@ -13,7 +13,7 @@ from tests.support.virtual.memory_leases import LEASE_S
 from tests.support.virtual.protocol_parts import Process
 from worker.aio.tasks import cancel_and_wait
 from worker.continuity.job_lease import JobLease
-from worker.journal.shipper import LiveShipper
+from worker.journal.shipper import JournalShipper
 from worker.resources.resource import LoadFailed
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class Job:
 
     @asynccontextmanager
     async def _shipped(self) -> AsyncIterator[None]:
-        shipping = asyncio.create_task(LiveShipper(self.life, cast(Any, self)).run())
+        shipping = asyncio.create_task(JournalShipper(self.life, cast(Any, self)).run())
         try:
             yield
         finally:

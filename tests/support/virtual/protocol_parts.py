@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from tests.support.virtual.memory_leases import MemoryLeases
-from worker.store.orphans import Stranded
+from worker.store.orphans import OrphanedInterview
 
 _KILLED: Final = "ProcessKilled"
 
@@ -62,7 +62,7 @@ class Leases(MemoryLeases):
         self.failed = False
         return token
 
-    async def claim(self, found: Stranded) -> int | None:
+    async def claim(self, found: OrphanedInterview) -> int | None:
         """Claim the dispatch as `MemoryLeases` does, and record an expiry."""
         expired = self.expired
         token = await super().claim(found)

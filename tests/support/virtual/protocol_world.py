@@ -20,12 +20,12 @@ from tests.support.virtual.memory_leases import CANDIDATE
 from tests.support.virtual.protocol_job import Job
 from tests.support.virtual.protocol_parts import Leases, Process, now_s
 from worker.aio.tasks import cancel_and_wait
-from worker.continuity.redispatch import Rescue
+from worker.continuity.redispatch import Redispatcher
 from worker.continuity.watcher import Watcher
 from worker.livekit_api.client import LiveKitUnreachable
 from worker.store.errors import DatabaseError, DatabaseUnavailable
 from worker.store.leases import LeaseHeld
-from worker.store.orphans import Stranded
+from worker.store.orphans import OrphanedInterview
 
 WATCH_S: Final = 0.5
 RENEW_S: Final = 0.5
@@ -47,7 +47,7 @@ class Worker:
         self.name = name
         self.process = Process()
         self.jobs: dict[str, tuple[Job, asyncio.Task[None]]] = {}
-        self._rescue = Rescue(_Rooms(self), grace_s=GRACE_S)
+        self._rescue = Redispatcher(_Rooms(self), grace_s=GRACE_S)
         self._tasks = [
             asyncio.create_task(self._renew(), name=f"renew {name}"),
             asyncio.create_task(
@@ -143,19 +143,19 @@ class _Ledger:
     def __init__(self, worker: Worker) -> None:
         self._process, self._leases = worker.process, worker.world.leases
 
-    async def stranded(self, *, job_id: str | None, room: str | None) -> list[Stranded]:
+    async def stranded(self, *, job_id: str | None, room: str | None) -> list[OrphanedInterview]:
         await self._process.turn()
         return await self._leases.stranded(job_id=job_id, room=room)
 
-    async def claim(self, found: Stranded) -> int | None:
+    async def claim(self, found: OrphanedInterview) -> int | None:
         await self._process.turn()
         return await self._leases.claim(found)
 
-    async def give_back(self, found: Stranded, token: int) -> None:
+    async def give_back(self, found: OrphanedInterview, token: int) -> None:
         await self._process.turn()
         await self._leases.give_back(found, token)
 
-    async def give_up(self, found: Stranded) -> None:
+    async def give_up(self, found: OrphanedInterview) -> None:
         raise AssertionError("the candidate is in the room")
 
     async def turns(self, interview_id: str) -> list[dict[str, Any]]:
@@ -267,7 +267,7 @@ class World:
     # --- the leader lock ------------------------------------------------------------------------
 
     def hold_duty(self, name: str, for_s: float) -> bool:
-        """Take or keep the leader lock, as `store.stranded.hold_duty` does."""
+        """Take or keep the leader lock, as `store.orphans.hold_leader_lock` does."""
         if self.leases.away:
             raise DatabaseUnavailable("hold_duty", OSError(), "postgresql://database")
         holder, until = self._duty

@@ -25,12 +25,12 @@ from tests.support.virtual.job_parts import (
 from worker.aio.tasks import cancel_and_wait
 from worker.audio.frames import frame_of, samples_of
 from worker.interview.conversation.interviewer import Interviewer
-from worker.interview.end_conditions import Watch
-from worker.interview.orchestrator import Said
+from worker.interview.end_conditions import EndConditions
+from worker.interview.orchestrator import CommittedTurn
 from worker.interview.orchestrator_llm import OrchestratorLLM
 from worker.interview.recovery.reconnect import Outages
 from worker.interview.recovery.stuck_turn_ladder import TurnLadder
-from worker.transport.outbound_monitor import Reach
+from worker.transport.outbound_monitor import OutboundMonitor
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -203,7 +203,9 @@ class Stuck:
         )
         self.agent.voice = self.session
         self.away: list[float] = []
-        self.reach = self.stage.reach = Reach(self.line, lambda: self.stage.candidate_is_here)
+        self.reach = self.stage.reach = OutboundMonitor(
+            self.line, lambda: self.stage.candidate_is_here
+        )
         Outages(self.agent, self.line, self.away.append).attend(self.reach)
         settings = settings_in(folder)
         self.ladder = TurnLadder(
@@ -214,7 +216,9 @@ class Stuck:
             record=self._record,
         )
         self.agent.on_unspoken = self.ladder.unspoken
-        self.watch = Watch(cast("Job", job), self.agent, self.ladder, settings, resumes=resumes)
+        self.watch = EndConditions(
+            cast("Job", job), self.agent, self.ladder, settings, resumes=resumes
+        )
         self.began = asyncio.get_running_loop().time()
         self.ending: asyncio.Task[Event] | None = None
 
@@ -256,7 +260,7 @@ class Stuck:
         self.rungs.append((silent_s, rung, reason))
 
 
-async def stuck_interview(folder: Path, *fates: str, turns: Sequence[Said] = ()) -> Stuck:
+async def stuck_interview(folder: Path, *fates: str, turns: Sequence[CommittedTurn] = ()) -> Stuck:
     """Start an interview whose greeting and later utterances get these fates.
 
     With `turns`, the interview resumes after these turns of an earlier interviewer.

@@ -6,13 +6,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from worker.interview.conversation.latency import NO_LATENCY, latency_of
-from worker.interview.conversation.missed_onset import MissedBeginning
-from worker.interview.conversation.partial_answer import HalfAnswer, HearingKeeper
+from worker.interview.conversation.missed_onset import MissedOnset
+from worker.interview.conversation.partial_answer import HearingKeeper, PartialAnswer
 
 if TYPE_CHECKING:
     from livekit.agents import AgentSession, llm
 
-    from worker.interview.conversation.turn_log import TurnBook
+    from worker.interview.conversation.turn_log import TurnLog
     from worker.interview.orchestrator_llm import OrchestratorLLM
 
 
@@ -29,7 +29,7 @@ class Answers:
     def __init__(
         self,
         orchestrator: OrchestratorLLM,
-        book: TurnBook,
+        book: TurnLog,
         keep_hearing: HearingKeeper,
         recorded: Callable[[], Awaitable[None]],
     ) -> None:
@@ -37,9 +37,9 @@ class Answers:
         self._book = book
         self._recorded = recorded
         #: Transcript since the last committed turn.
-        self.half = HalfAnswer(keep_hearing, lambda: orchestrator.open_question().id)
+        self.half = PartialAnswer(keep_hearing, lambda: orchestrator.open_question().id)
         #: Tracks whether the onset of the answer was missed.
-        self.missed = MissedBeginning(lambda: self.half.text)
+        self.missed = MissedOnset(lambda: self.half.text)
         #: True if an outage cut the answer off. The turn is then committed as interrupted and does
         #: not count as the answer.
         self.is_cut = False

@@ -23,7 +23,7 @@ UNFINISHED_PAUSE_S: Final = 6.0
 UNHEARD_PAUSE_S: Final = 30.0
 
 
-class Patience:
+class Endpointing:
     """Sets the endpointing delays of the session: the silence that ends an answer.
 
     Args:

@@ -15,7 +15,7 @@ from worker.speech.tts.word_timing import TYPICAL_PACE, heard_after, spoken_leng
 PlayoutTeller = Callable[[], Playout | None]
 
 
-class HeardOf:
+class HeardTextEstimator:
     """Estimator of heard words. It learns the speaking pace of the interview's voice."""
 
     def __init__(self, playout: PlayoutTeller) -> None:

@@ -13,14 +13,14 @@ from livekit import rtc
 from livekit.agents import Agent, ModelSettings, SpeechCreatedEvent, StopResponse, llm, stt
 
 from worker.interview.conversation.answers import Answers
-from worker.interview.conversation.endpointing import Patience
+from worker.interview.conversation.endpointing import Endpointing
 from worker.interview.conversation.heard_text import PlayoutTeller
 from worker.interview.conversation.partial_answer import HearingKeeper, unwritten
-from worker.interview.conversation.turn_log import TurnBook, TurnKeeper
+from worker.interview.conversation.turn_log import TurnKeeper, TurnLog
 from worker.interview.conversation.utterances import Utterances
 from worker.interview.orchestrator import Role
 from worker.interview.orchestrator_llm import OrchestratorLLM, Utterance
-from worker.job.floor import Floor
+from worker.job.floor import TurnFloor
 
 logger = logging.getLogger(__name__)
 
@@ -60,14 +60,14 @@ class Interviewer(Agent):
         # Unused: a language model behind the orchestrator has its own prompt.
         super().__init__(instructions="Hold the planned interview.")
         self._orchestrator = orchestrator
-        book = TurnBook(orchestrator, keep_turn)
+        book = TurnLog(orchestrator, keep_turn)
         self._write = write
         self._mending: asyncio.Task[None] | None = None
-        self._patience = Patience(
+        self._patience = Endpointing(
             orchestrator, lambda **options: self.session.update_options(**options)
         )
         #: Tracks which side has the turn to speak.
-        self.floor = Floor()
+        self.floor = TurnFloor()
         self._utterances = Utterances(
             book, self.floor, playout, kept=self._on_kept, unspoken=self._mend
         )

@@ -35,7 +35,7 @@ class Sounds(Protocol):
         """Restart the search for the first sound."""
 
 
-class MissedBeginning:
+class MissedOnset:
     """Tells speech that was already under way from speech that answers this interviewer.
 
     A candidate can answer only after hearing the interviewer and reacting (`REACTION_S`). Speech

@@ -21,7 +21,7 @@ def unwritten(final: str, interim: str, question_id: str | None) -> None:
     """Discard the piece: the default without a journal."""
 
 
-class HalfAnswer:
+class PartialAnswer:
     """The answer that the candidate is giving, before it becomes a turn.
 
     A session that ends before that drops it. Each final transcript is one record in the journal, so

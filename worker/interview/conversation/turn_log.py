@@ -7,14 +7,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 
 from worker.interview.conversation.latency import NO_LATENCY
-from worker.interview.orchestrator import Move, Said
+from worker.interview.orchestrator import CommittedTurn, Move
 from worker.interview.orchestrator_llm import OrchestratorLLM
 
 #: Writes a turn to the journal and returns once it is committed there. Never raises.
 TurnKeeper = Callable[..., Awaitable[None]]
 
 
-class TurnBook:
+class TurnLog:
     """Recorder of the turns of both sides in one interview.
 
     The latency of an utterance includes the time that writing the preceding answer took.
@@ -32,13 +32,13 @@ class TurnBook:
         *,
         interrupted: bool = False,
         hearing: int | None = None,
-    ) -> Said:
+    ) -> CommittedTurn:
         """Write an answer to the open question to the journal. Raises OrchestratorNotReady.
 
         The caller commits the returned turn to the plan. `hearing` is the seq of the last
         partial-answer record that the answer includes.
         """
-        said = Said(
+        said = CommittedTurn(
             speaker="candidate",
             text=text,
             at=datetime.now(UTC),
@@ -74,7 +74,7 @@ class TurnBook:
         measured = dict(latency)
         if latency and self._commit_s is not None:
             measured["commit"], self._commit_s = self._commit_s, None
-        said = Said(
+        said = CommittedTurn(
             speaker="interviewer",
             text=text,
             at=datetime.now(UTC),

@@ -8,15 +8,15 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from worker.interview.conversation.endpointing import UNFINISHED_PAUSE_S
-from worker.interview.conversation.heard_text import HeardOf, PlayoutTeller
+from worker.interview.conversation.heard_text import HeardTextEstimator, PlayoutTeller
 from worker.interview.conversation.latency import latency_of
 
 if TYPE_CHECKING:
     from livekit.agents.voice import SpeechHandle
 
-    from worker.interview.conversation.turn_log import TurnBook
+    from worker.interview.conversation.turn_log import TurnLog
     from worker.interview.orchestrator import Move
-    from worker.job.floor import Floor
+    from worker.job.floor import TurnFloor
 
 logger = logging.getLogger(__name__)
 
@@ -37,8 +37,8 @@ class Utterances:
 
     def __init__(
         self,
-        book: TurnBook,
-        floor: Floor,
+        book: TurnLog,
+        floor: TurnFloor,
         playout: PlayoutTeller,
         *,
         kept: Callable[[], None],
@@ -46,7 +46,7 @@ class Utterances:
     ) -> None:
         self._book = book
         self._floor = floor
-        self._heard = HeardOf(playout)
+        self._heard = HeardTextEstimator(playout)
         self._kept = kept
         self._unspoken = unspoken
         #: Tasks that are writing a record.

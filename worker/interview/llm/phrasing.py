@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from worker.interview.llm.guardrails import Refusal, check_acknowledgement, check_follow_up
 from worker.interview.llm.prompt import template
-from worker.interview.orchestrator import Leeway, Move, Role
+from worker.interview.orchestrator import LlmAllowance, Move, Role
 from worker.interview.plan.plan import Plan
 
 #: One line: the kind of the reply, and its words.
@@ -30,7 +30,7 @@ class WordsRefused(Exception):
         super().__init__(reason)
 
 
-def phrased(reply: str, plan: Plan, leeway: Leeway) -> Move:
+def phrased(reply: str, plan: Plan, leeway: LlmAllowance) -> Move:
     """Return the next move with the words of a reply.
 
     Raises WordsRefused: Empty, FormatUnknown, FollowUpNotAllowed, AcknowledgementNotAllowed,
@@ -49,7 +49,7 @@ def phrased(reply: str, plan: Plan, leeway: Leeway) -> Move:
     return _acknowledgement(words, plan, leeway)
 
 
-def _acknowledgement(words: str, plan: Plan, leeway: Leeway) -> Move:
+def _acknowledgement(words: str, plan: Plan, leeway: LlmAllowance) -> Move:
     question, place = plan.questions[leeway.place.question], leeway.place
     checked = check_acknowledgement(
         words,
@@ -62,7 +62,7 @@ def _acknowledgement(words: str, plan: Plan, leeway: Leeway) -> Move:
     return replace(leeway.move, text=f"{checked} {leeway.move.text}")
 
 
-def _follow_up(words: str, plan: Plan, leeway: Leeway) -> Move:
+def _follow_up(words: str, plan: Plan, leeway: LlmAllowance) -> Move:
     if leeway.follow_ups_left < 1:
         raise WordsRefused("FollowUpNotAllowed")
     question, place = plan.questions[leeway.place.question], leeway.place
@@ -78,7 +78,7 @@ def _follow_up(words: str, plan: Plan, leeway: Leeway) -> Move:
     return Move(role=Role.FOLLOW_UP, text=checked, question_id=question.id)
 
 
-def _told(plan: Plan, leeway: Leeway) -> tuple[str, ...]:
+def _told(plan: Plan, leeway: LlmAllowance) -> tuple[str, ...]:
     return (template(), *plan.questions[leeway.place.question].good_answer)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from string import Template
 
 from worker.interview.llm.guardrails import ACKNOWLEDGEMENT_WORDS, FOLLOW_UP_WORDS
-from worker.interview.orchestrator import Leeway, Role
+from worker.interview.orchestrator import LlmAllowance, Role
 from worker.interview.plan.plan import Plan
 
 #: Limit of the whole prompt, in characters: about 2500 tokens.
@@ -45,7 +45,7 @@ def template() -> str:
     return Path(__file__).with_name("prompt.md").read_text(encoding="utf-8")
 
 
-def prompt_for(plan: Plan, leeway: Leeway) -> Prompt:
+def prompt_for(plan: Plan, leeway: LlmAllowance) -> Prompt:
     """Return the prompt for one place of the interview: at most `MAX_CHARACTERS` characters."""
     question = plan.questions[leeway.place.question]
     goodbye = leeway.move.role is Role.CLOSING

@@ -8,13 +8,13 @@ from typing import Any
 from livekit.agents import llm
 from livekit.agents.types import APIConnectOptions
 
-from worker.aio.timeouts import bounded
+from worker.aio.timeouts import run_with_timeout
 from worker.fallback.failure import failure_of
 from worker.interview.llm.guardrails import Refusal
 from worker.interview.llm.phrasing import WordsRefused, phrased
 from worker.interview.llm.prompt import Prompt, prompt_for
 from worker.interview.llm.vocabulary_en import vocabulary_of
-from worker.interview.orchestrator import Leeway, Move
+from worker.interview.orchestrator import LlmAllowance, Move
 from worker.interview.plan.plan import Plan
 
 #: Longest reply that is read, in characters: three times the longest that may be spoken.
@@ -33,7 +33,7 @@ class ModelWords:
         self._first_word_s = first_word_s
         self._reply_s = reply_s
 
-    async def find(self, plan: Plan, leeway: Leeway) -> Move:
+    async def find(self, plan: Plan, leeway: LlmAllowance) -> Move:
         """Return the next move in the model's words.
 
         Raises WordsRefused with a reason: one of `phrased`; LanguageUnknown, without a request;
@@ -43,7 +43,7 @@ class ModelWords:
         if vocabulary_of(plan.language) is None:
             raise WordsRefused(Refusal.LANGUAGE_UNKNOWN.value)
         try:
-            reply = await bounded(self._reply(prompt_for(plan, leeway)), self._reply_s)
+            reply = await run_with_timeout(self._reply(prompt_for(plan, leeway)), self._reply_s)
         except WordsRefused:
             raise
         except TimeoutError:

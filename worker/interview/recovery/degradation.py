@@ -26,7 +26,7 @@ _AGAIN_S: Final = 30.0
 _TELLING_EVENTS: Final = frozenset({Event.RESOURCE_LOST, Event.RESOURCE_RECOVERED})
 
 
-class Losses:
+class DegradationHandler:
     """Applies the loss table to changes of a job's resources while its interview runs.
 
     A resource that is missing at the start counts as lost then. A recovery is not announced: the

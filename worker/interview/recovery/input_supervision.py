@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from states import Status
 from worker.aio.tasks import cancel_and_wait
-from worker.audio.gapless_input import SteadyInput
-from worker.interview.recovery.unrecognized_speech import Unheard
-from worker.transport.inbound_monitor import Reception
+from worker.audio.gapless_input import GaplessInput
+from worker.interview.recovery.unrecognized_speech import UnrecognizedSpeechMonitor
+from worker.transport.inbound_monitor import InboundMonitor
 
 if TYPE_CHECKING:
     from livekit.agents import AgentSession
@@ -20,12 +20,13 @@ if TYPE_CHECKING:
     from worker.job.handle import JobHandle
 
 
-class Listening:
+class InputSupervision:
     """Supervisor of the candidate's audio while an interview runs.
 
-    `SteadyInput` feeds the session silence while no audio arrives. `Reception` holds the audio
-    output while the network delivers no packets. `Unheard` has the question asked again if speech
-    yields no transcript. Each case is a fault record in the journal, with its seconds.
+    `GaplessInput` feeds the session silence while no audio arrives. `InboundMonitor` holds the
+    audio output while the network delivers no packets. `UnrecognizedSpeechMonitor` has the question
+    asked again if speech yields no transcript. Each case is a fault record in the journal, with its
+    seconds.
     """
 
     def __init__(
@@ -34,9 +35,9 @@ class Listening:
         self._job = job
         self._session = session
         self._interviewer = interviewer
-        self._input: SteadyInput | None = None
+        self._input: GaplessInput | None = None
         self._looking: asyncio.Task[None] | None = None
-        self._reception = Reception(
+        self._reception = InboundMonitor(
             job.stage.packets_received,
             job.stage.line,
             is_here=lambda: job.stage.candidate_is_here,
@@ -46,7 +47,7 @@ class Listening:
         )
         self._reception.on_lost = outages.lost
         self._reception.on_back = outages.take_up
-        self._unheard = Unheard(
+        self._unheard = UnrecognizedSpeechMonitor(
             session,
             sound_at=lambda: self._input.sound_at if self._input is not None else 0.0,
             end_speech=self._end_speech,
@@ -59,7 +60,7 @@ class Listening:
     def begin(self) -> None:
         """Start supervising. The session must have started."""
         if (source := self._session.input.audio) is not None:
-            self._input = SteadyInput(
+            self._input = GaplessInput(
                 source,
                 matters=lambda: self._interviewer.hears_candidate,
                 on_gap=self._on_gap,

@@ -11,15 +11,15 @@ from worker.audio.clip import ClipMissing
 from worker.clips.recordings import ClipName, load_clip
 
 if TYPE_CHECKING:
-    from worker.audio.output import Line
+    from worker.audio.output import MixedAudioOutput
     from worker.interview.conversation.interviewer import Interviewer
-    from worker.transport.outbound_monitor import Reach
+    from worker.transport.outbound_monitor import OutboundMonitor
 
 #: Seconds below which an outage is a hiccup: the audio output continues where it stopped.
 HICCUP_S: Final = 1.0
 
 
-async def say_back(line: Line) -> None:
+async def say_back(line: MixedAudioOutput) -> None:
     """Play the clip that reports an interruption. A missing clip does not stop the question."""
     with contextlib.suppress(ClipMissing):
         await line.play(load_clip(ClipName.BACK))
@@ -40,14 +40,14 @@ class Outages:
     """
 
     def __init__(
-        self, interviewer: Interviewer, line: Line, record: Callable[[float], None]
+        self, interviewer: Interviewer, line: MixedAudioOutput, record: Callable[[float], None]
     ) -> None:
         self._interviewer = interviewer
         self._line = line
         self._record = record
         self._saying_back: asyncio.Task[None] | None = None
 
-    def attend(self, reach: Reach) -> None:
+    def attend(self, reach: OutboundMonitor) -> None:
         """Register for the outages of this room."""
         reach.on_lost = self.lost
         reach.before_return = self.before_return

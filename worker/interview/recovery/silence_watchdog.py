@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
-    from worker.job.floor import Floor
+    from worker.job.floor import TurnFloor
 
 #: Seconds between two checks at least: the grain of the clock would keep the event loop busy.
 _LEAST_WAIT_S: Final = 0.01
@@ -60,7 +60,7 @@ class Ladder(Protocol):
         """Play a filler, so that the candidate knows that the interview continues. Never raises."""
 
 
-class Watchdog:
+class SilenceWatchdog:
     """Fills silence in the interviewer's turn after `filler_s` seconds, and recovers stuck turns.
 
     Only audio that was played to a listening candidate counts. Recovery steps count from the
@@ -74,7 +74,7 @@ class Watchdog:
         *,
         line: Heard,
         place: Place,
-        floor: Floor,
+        floor: TurnFloor,
         ladder: Ladder,
         candidate_speaks: Callable[[], bool],
         filler_s: float,

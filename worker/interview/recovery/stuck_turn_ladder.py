@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from livekit.agents import APITimeoutError
 
-from worker.aio.timeouts import bounded
+from worker.aio.timeouts import run_with_timeout
 from worker.clips.recordings import ClipName, load_clip
 from worker.interview.orchestrator import Role
 
 if TYPE_CHECKING:
-    from worker.audio.output import Line
+    from worker.audio.output import MixedAudioOutput
     from worker.fallback.chain import ProviderChain
     from worker.interview.conversation.interviewer import Interviewer
 
@@ -74,7 +74,7 @@ class TurnLadder:
     def __init__(
         self,
         interviewer: Interviewer,
-        line: Line,
+        line: MixedAudioOutput,
         rungs_s: Sequence[float],
         *,
         voices: Callable[[], ProviderChain[Any] | None],
@@ -159,7 +159,7 @@ class TurnLadder:
         self._record(rung, reason, silent_s)
         logger.warning("the turn is stuck: %s", rung, extra={"silent_s": round(silent_s, 1)})
         try:
-            await bounded(self._steps[rung](), self._budget_s(rung))
+            await run_with_timeout(self._steps[rung](), self._budget_s(rung))
         except Exception as error:
             logger.warning("%s did not help: %s", rung, type(error).__name__)
 
@@ -186,7 +186,7 @@ class TurnLadder:
         """Play a clip, so that the candidate knows that the interview continues. Never raises."""
         try:
             clip = load_clip(self._next_word())
-            await bounded(self._line.interject(clip), clip.duration_s + _LEAST_STEP_S)
+            await run_with_timeout(self._line.interject(clip), clip.duration_s + _LEAST_STEP_S)
         except Exception as error:
             logger.warning("silence was not filled: %s", type(error).__name__)
 

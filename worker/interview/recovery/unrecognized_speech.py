@@ -34,7 +34,7 @@ _ANEW_S: Final = 1.0
 Recorder = Callable[[str, float], None]
 
 
-class Unheard:
+class UnrecognizedSpeechMonitor:
     """Watches the candidate's speech, so that no turn waits forever.
 
     A VAD may never end speech: its stream hangs, or its audio stops. Speech-to-text may find no

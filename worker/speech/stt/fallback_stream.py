@@ -15,12 +15,12 @@ from livekit.agents.types import APIConnectOptions
 
 from worker import faults
 from worker.aio.tasks import cancel_and_wait
-from worker.aio.timeouts import bounded
+from worker.aio.timeouts import run_with_timeout
 from worker.fallback.chain import ProviderChain
 from worker.fallback.failure import failure_of
-from worker.speech.stt.pending_speech import SpeechWatch
-from worker.speech.stt.provider_stream import Ear
-from worker.speech.stt.round_robin import Choice, Round
+from worker.speech.stt.pending_speech import PendingSpeech
+from worker.speech.stt.provider_stream import ProviderStream
+from worker.speech.stt.round_robin import Choice, ProviderRound
 
 logger = logging.getLogger(__name__)
 
@@ -87,9 +87,9 @@ class ChainStream(stt.RecognizeStream):
         self._patience_s = patience_s
         self._news = asyncio.Event()
         self._hope = asyncio.Event()
-        self._watch = SpeechWatch(detector, self._news.set)
-        self._round = Round(chain)
-        self._ear: Ear | None = None
+        self._watch = PendingSpeech(detector, self._news.set)
+        self._round = ProviderRound(chain)
+        self._ear: ProviderStream | None = None
         #: When the newest provider stream was opened (event loop time).
         self._asked_at = float("-inf")
         #: When the audio ended (event loop time); None before that.
@@ -142,7 +142,7 @@ class ChainStream(stt.RecognizeStream):
     async def _listen_by(self, choice: Choice) -> _Outcome:
         """Use one provider until its stream ends, fails or has to be replaced."""
         name, engine = choice
-        ear: Ear | None = None
+        ear: ProviderStream | None = None
         pump: asyncio.Task[None] | None = None
         began = asyncio.get_running_loop().time()
         try:
@@ -167,9 +167,9 @@ class ChainStream(stt.RecognizeStream):
             if ear is not None:
                 self._close_aside(ear, pump)
 
-    def _open(self, name: str, engine: stt.STT[Any]) -> Ear:
+    def _open(self, name: str, engine: stt.STT[Any]) -> ProviderStream:
         heard_at = self.start_time_offset + max(0.0, time.time() - self.start_time)
-        ear = Ear(name, engine, self._watch, heard_at=heard_at)
+        ear = ProviderStream(name, engine, self._watch, heard_at=heard_at)
         if ear.late:
             logger.info("speech to text by %s is given what was said before", name)
         if self._ended_at is not None:
@@ -177,7 +177,7 @@ class ChainStream(stt.RecognizeStream):
         self._ear, self._asked_at = ear, ear.opened_at
         return ear
 
-    async def _attend(self, ear: Ear, pump: asyncio.Task[None]) -> _Outcome:
+    async def _attend(self, ear: ProviderStream, pump: asyncio.Task[None]) -> _Outcome:
         """Wait for a reason to stop using the stream. Raises what the provider raised."""
         while True:
             self._news.clear()
@@ -201,7 +201,7 @@ class ChainStream(stt.RecognizeStream):
             moments = [at for at in (deaf_at, relief_at, done_at) if at is not None and at > now]
             await _wait(self._news, min(moments, default=None))
 
-    def _relief_at(self, ear: Ear) -> float | None:
+    def _relief_at(self, ear: ProviderStream) -> float | None:
         """Return when a preferred provider may take over (event loop time); None if none may."""
         busy = self._watch.owed or self._round.open or self._ended_at is not None
         if busy or ear.name == self._chain.names[0] or not self._chain.has_better(ear.name):
@@ -224,12 +224,12 @@ class ChainStream(stt.RecognizeStream):
         self._news.set()
         self._hope.set()
 
-    async def _pump(self, ear: Ear) -> None:
+    async def _pump(self, ear: ProviderStream) -> None:
         async for event in faults.through("stt", ear.stream, ear.name):
             if self._ear is ear:
                 self._take(ear, event)
 
-    def _take(self, ear: Ear, event: stt.SpeechEvent) -> None:
+    def _take(self, ear: ProviderStream, event: stt.SpeechEvent) -> None:
         """Forward an event. START and END_OF_SPEECH look as if one provider had sent them all."""
         if event.type in _DELIVERED and event.alternatives and event.alternatives[0].text:
             ear.text_at = asyncio.get_running_loop().time()
@@ -276,12 +276,12 @@ class ChainStream(stt.RecognizeStream):
         self._news.set()
         self._hope.set()
 
-    def _close_aside(self, ear: Ear, pump: asyncio.Task[None] | None) -> None:
+    def _close_aside(self, ear: ProviderStream, pump: asyncio.Task[None] | None) -> None:
         """Close a provider stream in the background while the next one already listens."""
 
         async def close() -> None:
             with contextlib.suppress(Exception):  # the stream is no longer used
-                await bounded(ear.stream.aclose(), _CLOSE_S)
+                await run_with_timeout(ear.stream.aclose(), _CLOSE_S)
 
         if pump is not None:
             pump.cancel()

@@ -52,7 +52,7 @@ class ReplayBuffer:
         return [frame for _, frame in self._frames]
 
 
-class SpeechWatch:
+class PendingSpeech:
     """Detects speech with its own VAD stream, and keeps the audio that has no transcript yet.
 
     Speech that no final transcript covers is "owed". Without a VAD, or with one that fails,

@@ -10,7 +10,7 @@ from livekit import rtc
 from livekit.agents import stt
 from livekit.agents.types import APIConnectOptions
 
-from worker.speech.stt.pending_speech import SpeechWatch
+from worker.speech.stt.pending_speech import PendingSpeech
 
 #: Connect timeout in seconds: the candidate may be waiting for a reply. No retries, because the
 #: next provider is asked at once.
@@ -20,7 +20,7 @@ CONNECT = APIConnectOptions(max_retry=0, timeout=2.0)
 _WORK_PER_SECOND = 0.1
 
 
-class Ear:
+class ProviderStream:
     """A speech-to-text stream of one provider, which first receives the untranscribed audio.
 
     Raises what the provider's `stream` raises. `late` is True if a transcript was owed already
@@ -29,7 +29,7 @@ class Ear:
     """
 
     def __init__(
-        self, name: str, engine: stt.STT[Any], watch: SpeechWatch, *, heard_at: float
+        self, name: str, engine: stt.STT[Any], watch: PendingSpeech, *, heard_at: float
     ) -> None:
         self.name = name
         self.engine = engine

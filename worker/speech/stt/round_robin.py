@@ -23,7 +23,7 @@ _DEAF_STRETCHES = 3
 _LEAST_STRETCH_S = 1.0
 
 
-class Round:
+class ProviderRound:
     """Asks the providers of the chain in turn, until one gives text or all have been asked.
 
     A provider without text is only suspected, because a cough has no words for any provider. Text

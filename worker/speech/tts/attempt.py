@@ -13,7 +13,7 @@ from livekit.agents.types import USERDATA_TIMED_TRANSCRIPT, APIConnectOptions
 from livekit.agents.utils import is_given
 
 from worker import faults
-from worker.aio.timeouts import bounded
+from worker.aio.timeouts import run_with_timeout
 from worker.audio import dsp
 from worker.audio.frames import samples_of
 from worker.speech.tts.cache_files import SAMPLE_RATE
@@ -80,7 +80,7 @@ class WrongAudioFormat(Exception):
     """Raised when the audio's sample rate or channel count is not the requested one."""
 
 
-class Attempt:
+class SynthesisAttempt:
     """One sentence given to one provider, which the chain knows as `name`.
 
     `others` is called once the provider is late. If it returns False, no other provider could
@@ -226,7 +226,7 @@ async def _opened(
     finally:
         # An error on closing changes nothing: the words were said, or another provider has them.
         with suppress(Exception):
-            await bounded(stream.aclose(), _CLOSE_BUDGET_S)
+            await run_with_timeout(stream.aclose(), _CLOSE_BUDGET_S)
 
 
 def _shortest_s(sentence: str) -> float:

@@ -95,7 +95,7 @@ class SpeechStore(Protocol):
         ...
 
 
-class PreparedSpeech:
+class SpeechCache:
     """The prepared sentences in a folder, in the voices of one job's fallback chain.
 
     No method raises. If the disk is full, read-only, damaged or does not answer, preparation
@@ -163,11 +163,11 @@ class PreparedSpeech:
             return None
 
 
-def prepared_speech(settings: Settings) -> PreparedSpeech | None:
+def speech_cache(settings: Settings) -> SpeechCache | None:
     """Return the TTS cache in the data folder, or None if the settings turn it off."""
     if not settings.prepared_speech:
         return None
-    return PreparedSpeech(
+    return SpeechCache(
         settings.data_dir / "speech",
         voices_of(settings),
         max_bytes=settings.speech_cache_mb * 1_000_000,

@@ -15,7 +15,7 @@ import numpy as np
 from livekit.agents.voice.transcription.filters import filter_emoji, filter_markdown
 
 from worker.fallback.failure import failure_of
-from worker.speech.tts.attempt import LAST_PATIENCE_S, Attempt
+from worker.speech.tts.attempt import LAST_PATIENCE_S, SynthesisAttempt
 from worker.speech.tts.fallback_stream import sentences_of
 from worker.speech.tts.word_timing import has_words
 
@@ -166,7 +166,7 @@ class _Filling:
         self._characters += len(sentence)
         now = asyncio.get_running_loop().time
         began = now()
-        attempt = Attempt(name, voice, sentence, patience_s=LAST_PATIENCE_S)
+        attempt = SynthesisAttempt(name, voice, sentence, patience_s=LAST_PATIENCE_S)
         try:
             async with aclosing(attempt.audio()) as audio:
                 pcm = np.concatenate([part async for part in audio])

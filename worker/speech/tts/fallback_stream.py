@@ -13,7 +13,7 @@ from livekit.agents import tokenize, tts, utils
 from worker.aio.tasks import cancel_and_wait
 from worker.fallback.failure import NoProviderLeft
 from worker.speech.local_models import SENTENCE_PAUSE_S
-from worker.speech.tts.attempt import CONNECT, Attempt
+from worker.speech.tts.attempt import CONNECT, SynthesisAttempt
 from worker.speech.tts.cache_files import SAMPLE_RATE
 from worker.speech.tts.word_timing import TYPICAL_PACE, has_words
 
@@ -173,7 +173,7 @@ class ChainStream(tts.SynthesizeStream):
         rest = sentence
         while (candidate := candidates.take()) is not None:
             name, engine = candidate
-            attempt = Attempt(
+            attempt = SynthesisAttempt(
                 name,
                 engine,
                 rest,

@@ -10,7 +10,7 @@ from livekit import rtc
 from livekit.agents import vad
 
 from worker.aio.tasks import cancel_and_wait
-from worker.aio.timeouts import bounded
+from worker.aio.timeouts import run_with_timeout
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -33,7 +33,7 @@ class VADEnded(Exception):
     """The VAD's stream ended before the audio did."""
 
 
-class FailingVAD(vad.VAD):
+class StrictVAD(vad.VAD):
     """A VAD whose streams raise VADSilent or VADEnded when those of `inner` hang or end early.
 
     For callers that can work without a VAD, and would wait forever for a stream that hangs.
@@ -65,7 +65,7 @@ class FailingVAD(vad.VAD):
 class FailingStream(vad.VADStream):
     """One speaker's audio through one stream of the VAD, until that stream fails."""
 
-    def __init__(self, owner: FailingVAD) -> None:
+    def __init__(self, owner: StrictVAD) -> None:
         self._inner = owner.inner
         self._ear: vad.VADStream | None = None
         #: Since the last check: whether audio arrived, and whether an event did.
@@ -161,7 +161,7 @@ class FailingStream(vad.VADStream):
 
         async def close() -> None:
             with contextlib.suppress(Exception):  # closing may raise the stream's error again
-                await bounded(ear.aclose(), _CLOSE_S)
+                await run_with_timeout(ear.aclose(), _CLOSE_S)
 
         task = asyncio.create_task(close(), name="vad-close")
         self._closing.add(task)

@@ -12,8 +12,8 @@ from livekit.agents import vad
 
 from states import Condition, Status
 from worker import faults
-from worker.aio.timeouts import bounded
-from worker.speech.vad.strict import FailingStream, FailingVAD, VADEnded, VADSilent
+from worker.aio.timeouts import run_with_timeout
+from worker.speech.vad.strict import FailingStream, StrictVAD, VADEnded, VADSilent
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -38,7 +38,7 @@ _END = vad.VADEventType.END_OF_SPEECH
 _REASONS = (VADSilent, VADEnded)
 
 
-class WatchedVAD(FailingVAD):
+class SupervisedVAD(StrictVAD):
     """A VAD whose streams never fail: failures of `inner` are reported to `on_change`.
 
     A stream of `inner` is lost if it raises, ends early, or takes 2 s of audio without an event.
@@ -82,7 +82,7 @@ class WatchedVAD(FailingVAD):
             await on_change(condition)
 
         try:
-            await bounded(tell(self.on_change), _TELL_S)
+            await run_with_timeout(tell(self.on_change), _TELL_S)
         except Exception as error:  # the stream continues even if the callback fails
             logger.warning("the VAD's condition was not taken: %s", type(error).__name__)
 
@@ -90,7 +90,7 @@ class WatchedVAD(FailingVAD):
 class WatchedStream(FailingStream):
     """One speaker's audio through successive streams of the VAD."""
 
-    def __init__(self, owner: WatchedVAD, *, late: bool) -> None:
+    def __init__(self, owner: SupervisedVAD, *, late: bool) -> None:
         self._owner = owner
         #: True if the VAD's events are passed on.
         self._trusted = not late

@@ -13,11 +13,11 @@ import pytest
 from states import Event
 from tests.support.virtual.job_parts import HeardLine, Rig, TinyApplication, rig, run_for_ever
 from tests.support.virtual.long_sink import RATE, LongSink
-from worker.aio.loop_monitor import LOOK_S, STALLED_S, LoopWatch, Stall, call_of
+from worker.aio.loop_monitor import LOOK_S, STALLED_S, LoopMonitor, Stall, call_of
 from worker.audio.clip import Clip, ClipMissing
 from worker.clips.recordings import ClipName, load_clip
-from worker.job.floor import Floor
-from worker.job.stall_guard import LoopGuard
+from worker.job.floor import TurnFloor
+from worker.job.stall_guard import StallGuard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -55,7 +55,7 @@ class Watched:
         self.stalls: list[Stall] = []
         self.asked: list[int] = []
         self._says = says
-        self._watch = LoopWatch(
+        self._watch = LoopMonitor(
             on_blocked=self._on_blocked, on_over=self.stalls.append, clock=self.clock
         )
         self._thread = ThreadPoolExecutor(max_workers=1)
@@ -124,7 +124,7 @@ async def test_a_started_watch_looks_from_a_thread_of_its_own_and_ends_with_the_
     looked = asyncio.Event()
     loop = asyncio.get_running_loop()
 
-    class Looking(LoopWatch):
+    class Looking(LoopMonitor):
         def look(self) -> None:
             super().look()
             loop.call_soon_threadsafe(looked.set)
@@ -154,9 +154,9 @@ class Blocked:
         self.rig: Rig = rig(folder, app)
         self.sink = LongSink()
         self.rig.stage.line = HeardLine(self.sink)
-        self.rig.job.floor = self.floor = Floor()
+        self.rig.job.floor = self.floor = TurnFloor()
         self.clock = Clock()
-        self.guard = LoopGuard(self.rig.job, clock=self.clock)
+        self.guard = StallGuard(self.rig.job, clock=self.clock)
         self._living: asyncio.Task[Any] | None = None
 
     async def begin(self) -> Blocked:

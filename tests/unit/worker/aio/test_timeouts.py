@@ -13,38 +13,38 @@ from tests.support.virtual.async_steps import (
     end_what_is_left,
     for_ever,
 )
-from worker.aio.timeouts import CancelledInside, bounded
+from worker.aio.timeouts import CancelledInside, run_with_timeout
 
 pytestmark = pytest.mark.looptime
 
 
 async def test_what_ends_in_time_gives_its_result() -> None:
-    assert await bounded(asyncio.sleep(1.0, result="done"), 2.0) == "done"
+    assert await run_with_timeout(asyncio.sleep(1.0, result="done"), 2.0) == "done"
 
 
 async def test_what_hangs_is_cancelled_at_its_budget() -> None:
     began = asyncio.get_running_loop().time()
     with pytest.raises(TimeoutError):
-        await bounded(for_ever(), 2.0)
+        await run_with_timeout(for_ever(), 2.0)
     assert asyncio.get_running_loop().time() - began == pytest.approx(2.0)
 
 
 async def test_what_is_deaf_to_its_cancellation_is_left_behind() -> None:
     began = asyncio.get_running_loop().time()
     with pytest.raises(TimeoutError):
-        await bounded(deaf(), 2.0)
+        await run_with_timeout(deaf(), 2.0)
     assert asyncio.get_running_loop().time() - began == pytest.approx(2.0)
     await end_what_is_left()
 
 
 async def test_what_raises_raises() -> None:
     with pytest.raises(ValueError, match="hello"):
-        await bounded(broken(), 2.0)
+        await run_with_timeout(broken(), 2.0)
 
 
 async def test_a_cancellation_from_inside_is_an_error_and_not_the_callers_end() -> None:
     with pytest.raises(CancelledInside):
-        await bounded(cancelled_inside(), 2.0)
+        await run_with_timeout(cancelled_inside(), 2.0)
 
 
 async def test_cancelling_the_caller_cancels_the_work() -> None:
@@ -56,7 +56,7 @@ async def test_cancelling_the_caller_cancels_the_work() -> None:
         finally:
             ended.set()
 
-    caller = asyncio.create_task(bounded(work(), 60.0))
+    caller = asyncio.create_task(run_with_timeout(work(), 60.0))
     await asyncio.sleep(1.0)
     caller.cancel()
     await asyncio.wait({caller})

@@ -11,7 +11,7 @@ from livekit.agents.voice import io
 
 from tests.support.virtual.stt_fakes import FRAME_S, quiet, sound
 from worker.audio.frames import samples_of
-from worker.audio.gapless_input import SteadyInput
+from worker.audio.gapless_input import GaplessInput
 
 pytestmark = pytest.mark.looptime
 
@@ -44,7 +44,7 @@ class Ear:
     def __init__(self, matters: Callable[[], bool] = lambda: True) -> None:
         self.source = Source()
         self.gaps: list[float] = []
-        self.input = SteadyInput(self.source, matters=matters, on_gap=self.gaps.append)
+        self.input = GaplessInput(self.source, matters=matters, on_gap=self.gaps.append)
         self.heard: list[tuple[float, bool]] = []
         self.listening = asyncio.create_task(self._listen())
 

@@ -12,7 +12,7 @@ from livekit.agents.voice.io import PlaybackFinishedEvent
 
 from tests.support.virtual.line_parts import RATE, HandSink, clip_of, say, tone
 from worker.audio.frames import frame_of
-from worker.audio.output import Line
+from worker.audio.output import MixedAudioOutput
 from worker.clips.recordings import ClipName, load_clip
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 async def test_an_utterance_is_played_and_reported_with_its_length(
-    line: Line, sink: HandSink
+    line: MixedAudioOutput, sink: HandSink
 ) -> None:
     await say(line, tone(1.0, 7))
 
@@ -31,7 +31,7 @@ async def test_an_utterance_is_played_and_reported_with_its_length(
     assert np.array_equal(sink.heard_pcm, tone(1.0, 7))
 
 
-async def test_playback_is_reported_to_start_once_an_utterance(line: Line) -> None:
+async def test_playback_is_reported_to_start_once_an_utterance(line: MixedAudioOutput) -> None:
     started: list[object] = []
     line.on("playback_started", started.append)
 
@@ -44,20 +44,20 @@ async def test_playback_is_reported_to_start_once_an_utterance(line: Line) -> No
 
 
 async def test_capturing_a_minute_of_audio_does_not_wait_for_it_to_be_played(
-    held_line: Line,
+    held_line: MixedAudioOutput,
 ) -> None:
     await say(held_line, tone(60.0, 7))
 
     assert held_line.captured_playout_segments == 1
 
 
-async def test_an_utterance_without_audio_is_finished_all_the_same(line: Line) -> None:
+async def test_an_utterance_without_audio_is_finished_all_the_same(line: MixedAudioOutput) -> None:
     await say(line, tone(0.0, 0))
 
     assert (await line.wait_for_playout()).playback_position == 0.0
 
 
-async def test_a_flush_without_an_utterance_is_no_utterance(line: Line) -> None:
+async def test_a_flush_without_an_utterance_is_no_utterance(line: MixedAudioOutput) -> None:
     line.flush()
 
     await line.drain()
@@ -65,7 +65,7 @@ async def test_a_flush_without_an_utterance_is_no_utterance(line: Line) -> None:
 
 
 async def test_audio_of_another_rate_and_two_channels_is_converted(
-    line: Line, sink: HandSink
+    line: MixedAudioOutput, sink: HandSink
 ) -> None:
     stereo = np.full((48_000, 2), 1000, np.int16)
     frame = frame_of(stereo.reshape(-1), 48_000)
@@ -79,14 +79,14 @@ async def test_audio_of_another_rate_and_two_channels_is_converted(
     assert np.median(sink.heard_pcm) == pytest.approx(1000, abs=5)
 
 
-async def test_a_clip_is_played_whole(line: Line, sink: HandSink) -> None:
+async def test_a_clip_is_played_whole(line: MixedAudioOutput, sink: HandSink) -> None:
     clip = load_clip(ClipName.STILL_THERE)
 
     assert await line.play(clip) == pytest.approx(clip.duration_s)
     assert np.array_equal(sink.heard_pcm, clip.pcm)
 
 
-async def test_a_clip_is_no_utterance_of_the_session(line: Line) -> None:
+async def test_a_clip_is_no_utterance_of_the_session(line: MixedAudioOutput) -> None:
     finished: list[PlaybackFinishedEvent] = []
     line.on("playback_finished", finished.append)
 
@@ -98,7 +98,7 @@ async def test_a_clip_is_no_utterance_of_the_session(line: Line) -> None:
 
 async def test_a_clip_queued_before_the_line_is_published_is_played_then() -> None:
     sink = HandSink()
-    line = Line(sink)
+    line = MixedAudioOutput(sink)
     playing = asyncio.create_task(line.play(clip_of(tone(0.3, 5))))
     await asyncio.sleep(0)
 
@@ -108,14 +108,14 @@ async def test_a_clip_queued_before_the_line_is_published_is_played_then() -> No
     await line.aclose()
 
 
-async def test_publishing_twice_opens_one_track(line: Line, sink: HandSink) -> None:
+async def test_publishing_twice_opens_one_track(line: MixedAudioOutput, sink: HandSink) -> None:
     await asyncio.gather(line.publish(), line.publish())
 
     assert sink.opened == 1
 
 
 async def test_clips_and_utterances_are_played_in_their_order_and_never_together(
-    line: Line, sink: HandSink
+    line: MixedAudioOutput, sink: HandSink
 ) -> None:
     first = asyncio.create_task(line.play(clip_of(tone(0.3, 1))))
     await asyncio.sleep(0)
@@ -127,7 +127,9 @@ async def test_clips_and_utterances_are_played_in_their_order_and_never_together
     assert np.array_equal(sink.heard_pcm, wanted)
 
 
-async def test_a_clip_waits_for_an_utterance_that_goes_on(line: Line, sink: HandSink) -> None:
+async def test_a_clip_waits_for_an_utterance_that_goes_on(
+    line: MixedAudioOutput, sink: HandSink
+) -> None:
     await line.capture_frame(frame_of(tone(0.2, 2), RATE))
     playing = asyncio.create_task(line.play(clip_of(tone(0.2, 1))))
     await sink.fed.wait()
@@ -137,7 +139,9 @@ async def test_a_clip_waits_for_an_utterance_that_goes_on(line: Line, sink: Hand
     assert np.array_equal(sink.heard_pcm, np.concatenate([tone(0.4, 2), tone(0.2, 1)]))
 
 
-async def test_a_clip_whose_caller_is_cancelled_is_cut_off(held_line: Line, held: HandSink) -> None:
+async def test_a_clip_whose_caller_is_cancelled_is_cut_off(
+    held_line: MixedAudioOutput, held: HandSink
+) -> None:
     playing = asyncio.create_task(held_line.play(clip_of(tone(2.0, 1))))
     await held.wait_until_full()
 
@@ -152,7 +156,7 @@ async def test_a_clip_whose_caller_is_cancelled_is_cut_off(held_line: Line, held
 async def test_a_listener_who_never_comes_is_waited_for_only_so_long(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    line = Line(HandSink(has_listener=False), subscribe_timeout=0.01)
+    line = MixedAudioOutput(HandSink(has_listener=False), subscribe_timeout=0.01)
     await line.publish()
 
     with caplog.at_level(logging.WARNING):
@@ -167,7 +171,7 @@ async def test_a_listener_who_never_comes_is_waited_for_only_so_long(
 
 async def test_nothing_is_played_until_the_first_listener_has_come() -> None:
     sink = HandSink(has_listener=False)
-    line = Line(sink)
+    line = MixedAudioOutput(sink)
     await line.publish()
     playing = asyncio.create_task(line.play(clip_of(tone(0.2, 1))))
     await asyncio.sleep(0.01)
@@ -182,7 +186,7 @@ async def test_nothing_is_played_until_the_first_listener_has_come() -> None:
 
 async def test_silence_holds_for_what_was_waiting_for_a_listener() -> None:
     sink = HandSink(has_listener=False)
-    line = Line(sink)
+    line = MixedAudioOutput(sink)
     await line.publish()
     playing = asyncio.create_task(line.play(clip_of(tone(0.2, 1))))
     await asyncio.sleep(0.01)
@@ -196,7 +200,7 @@ async def test_silence_holds_for_what_was_waiting_for_a_listener() -> None:
 
 
 async def test_a_line_that_is_not_published_has_no_subscriber_to_wait_for() -> None:
-    line = Line(HandSink())
+    line = MixedAudioOutput(HandSink())
 
     with pytest.raises(RuntimeError, match="not published"):
         await line.wait_for_subscriber()
@@ -204,7 +208,7 @@ async def test_a_line_that_is_not_published_has_no_subscriber_to_wait_for() -> N
 
 
 async def test_audio_that_the_sink_refuses_counts_as_not_heard(
-    line: Line, sink: HandSink, caplog: pytest.LogCaptureFixture
+    line: MixedAudioOutput, sink: HandSink, caplog: pytest.LogCaptureFixture
 ) -> None:
     sink.fails = True
 
@@ -218,7 +222,7 @@ async def test_audio_that_the_sink_refuses_counts_as_not_heard(
 
 
 async def test_closing_ends_what_is_played_and_the_sink(held: HandSink) -> None:
-    line = Line(held)
+    line = MixedAudioOutput(held)
     await line.publish()
     playing = asyncio.create_task(line.play(clip_of(tone(2.0, 1))))
     await held.wait_until_full()

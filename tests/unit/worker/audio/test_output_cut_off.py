@@ -11,14 +11,14 @@ from livekit.agents.voice.io import PlaybackFinishedEvent
 
 from tests.support.virtual.line_parts import RATE, HandSink, clip_of, say, tone
 from worker.audio.frames import frame_of
-from worker.audio.output import Line
+from worker.audio.output import MixedAudioOutput
 
 if TYPE_CHECKING:
     pass
 
 
 async def test_an_interrupted_utterance_is_reported_with_what_was_heard(
-    held_line: Line, held: HandSink
+    held_line: MixedAudioOutput, held: HandSink
 ) -> None:
     await say(held_line, tone(3.0, 7))
     await held.wait_until_full()
@@ -33,7 +33,7 @@ async def test_an_interrupted_utterance_is_reported_with_what_was_heard(
 
 
 async def test_an_utterance_interrupted_before_its_turn_was_not_heard_at_all(
-    held_line: Line, held: HandSink
+    held_line: MixedAudioOutput, held: HandSink
 ) -> None:
     playing = asyncio.create_task(held_line.play(clip_of(tone(0.3, 1))))
     await held.fed.wait()
@@ -50,7 +50,7 @@ async def test_an_utterance_interrupted_before_its_turn_was_not_heard_at_all(
 
 
 async def test_an_utterance_interrupted_while_it_goes_on_is_reported_at_its_flush(
-    held_line: Line, held: HandSink
+    held_line: MixedAudioOutput, held: HandSink
 ) -> None:
     finished: list[PlaybackFinishedEvent] = []
     held_line.on("playback_finished", finished.append)
@@ -70,7 +70,7 @@ async def test_an_utterance_interrupted_while_it_goes_on_is_reported_at_its_flus
 
 
 async def test_the_utterance_after_an_interrupted_one_is_heard(
-    held_line: Line, held: HandSink
+    held_line: MixedAudioOutput, held: HandSink
 ) -> None:
     await say(held_line, tone(1.0, 7))
     await held.wait_until_full()
@@ -86,7 +86,7 @@ async def test_the_utterance_after_an_interrupted_one_is_heard(
     assert np.array_equal(held.heard_pcm, tone(0.5, 8))
 
 
-async def test_interrupting_when_nothing_is_said_reports_nothing(line: Line) -> None:
+async def test_interrupting_when_nothing_is_said_reports_nothing(line: MixedAudioOutput) -> None:
     finished: list[PlaybackFinishedEvent] = []
     line.on("playback_finished", finished.append)
 
@@ -97,7 +97,7 @@ async def test_interrupting_when_nothing_is_said_reports_nothing(line: Line) -> 
 
 
 async def test_a_paused_utterance_loses_nothing_and_repeats_nothing(
-    held_line: Line, held: HandSink
+    held_line: MixedAudioOutput, held: HandSink
 ) -> None:
     pcm = np.arange(RATE, dtype=np.int16)
     await say(held_line, pcm)
@@ -115,7 +115,7 @@ async def test_a_paused_utterance_loses_nothing_and_repeats_nothing(
 
 
 async def test_an_utterance_paused_and_then_interrupted_is_reported_with_what_was_heard(
-    held_line: Line, held: HandSink
+    held_line: MixedAudioOutput, held: HandSink
 ) -> None:
     await say(held_line, tone(1.0, 7))
     await held.wait_until_full()
@@ -129,7 +129,7 @@ async def test_an_utterance_paused_and_then_interrupted_is_reported_with_what_wa
 
 
 async def test_nothing_of_an_utterance_is_fed_while_it_is_paused(
-    line: Line, sink: HandSink
+    line: MixedAudioOutput, sink: HandSink
 ) -> None:
     line.pause()
     await say(line, tone(0.5, 7))
@@ -142,14 +142,14 @@ async def test_nothing_of_an_utterance_is_fed_while_it_is_paused(
     assert np.array_equal(sink.heard_pcm, tone(0.5, 7))
 
 
-async def test_a_clip_goes_on_while_the_session_is_paused(line: Line) -> None:
+async def test_a_clip_goes_on_while_the_session_is_paused(line: MixedAudioOutput) -> None:
     line.pause()
 
     assert await line.play(clip_of(tone(0.2, 1))) == pytest.approx(0.2)
 
 
 async def test_silence_cuts_off_everything_and_nothing_is_fed_after_it(
-    held_line: Line, held: HandSink
+    held_line: MixedAudioOutput, held: HandSink
 ) -> None:
     await say(held_line, tone(2.0, 7))
     playing = asyncio.create_task(held_line.play(clip_of(tone(1.0, 1))))
@@ -171,7 +171,7 @@ async def test_silence_cuts_off_everything_and_nothing_is_fed_after_it(
 
 
 async def test_an_utterance_under_way_stays_cut_off_when_the_silence_ends(
-    line: Line, sink: HandSink
+    line: MixedAudioOutput, sink: HandSink
 ) -> None:
     line.silence()
     await line.capture_frame(frame_of(tone(0.5, 7), RATE))

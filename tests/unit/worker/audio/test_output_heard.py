@@ -11,7 +11,7 @@ import pytest
 from tests.support.virtual.job_parts import RealTimeSink
 from tests.support.virtual.line_parts import RATE, HandSink, clip_of, say, tone
 from worker.audio.frames import frame_of
-from worker.audio.output import Line
+from worker.audio.output import MixedAudioOutput
 
 if TYPE_CHECKING:
     from livekit import rtc
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @pytest.mark.looptime
 async def test_what_was_played_out_counts_and_not_what_is_queued() -> None:
     sink = RealTimeQueue()
-    line = Line(sink)
+    line = MixedAudioOutput(sink)
     await line.publish()
     assert line.heard_at() is None
 
@@ -39,7 +39,7 @@ async def test_what_was_played_out_counts_and_not_what_is_queued() -> None:
 
 @pytest.mark.looptime
 async def test_what_is_cut_off_was_heard_up_to_there() -> None:
-    line = Line(RealTimeQueue())
+    line = MixedAudioOutput(RealTimeQueue())
     await line.publish()
     await say(line, tone(3.0, 700))
     await asyncio.sleep(1)
@@ -52,7 +52,7 @@ async def test_what_is_cut_off_was_heard_up_to_there() -> None:
 
 @pytest.mark.looptime
 async def test_digital_silence_is_not_heard_and_a_clip_is_no_speech() -> None:
-    line = Line(RealTimeQueue())
+    line = MixedAudioOutput(RealTimeQueue())
     await line.publish()
     await say(line, tone(1.0, 0))
     await line.drain()
@@ -66,7 +66,7 @@ async def test_digital_silence_is_not_heard_and_a_clip_is_no_speech() -> None:
 
 @pytest.mark.looptime
 async def test_the_first_sound_is_the_first_after_a_mark_and_no_silence() -> None:
-    line = Line(RealTimeQueue())
+    line = MixedAudioOutput(RealTimeQueue())
     await line.publish()
     await line.play(clip_of(tone(1.0, 700)))
     line.mark()
@@ -85,7 +85,7 @@ async def test_the_first_sound_is_the_first_after_a_mark_and_no_silence() -> Non
 
 @pytest.mark.looptime
 async def test_what_is_played_to_nobody_is_not_heard() -> None:
-    line = Line(HandSink(has_listener=False), subscribe_timeout=1.0)
+    line = MixedAudioOutput(HandSink(has_listener=False), subscribe_timeout=1.0)
     await line.publish()
     await line.play(clip_of(tone(1.0, 700)))
 
@@ -94,7 +94,9 @@ async def test_what_is_played_to_nobody_is_not_heard() -> None:
     await line.aclose()
 
 
-async def test_what_is_held_goes_on_where_it_stopped(held_line: Line, held: HandSink) -> None:
+async def test_what_is_held_goes_on_where_it_stopped(
+    held_line: MixedAudioOutput, held: HandSink
+) -> None:
     pcm = np.arange(RATE, dtype=np.int16)
     await say(held_line, pcm)
     await held.wait_until_full()
@@ -114,7 +116,7 @@ async def test_what_is_held_goes_on_where_it_stopped(held_line: Line, held: Hand
 
 
 async def test_a_clip_is_interjected_into_an_utterance_that_has_stalled(
-    line: Line, sink: HandSink
+    line: MixedAudioOutput, sink: HandSink
 ) -> None:
     await line.capture_frame(frame_of(tone(0.2, 2), RATE))
     while sink.heard_pcm.size < round(0.2 * RATE):
@@ -130,7 +132,7 @@ async def test_a_clip_is_interjected_into_an_utterance_that_has_stalled(
 
 
 async def test_an_utterance_interrupted_behind_an_interjection_was_heard_so_far(
-    held_line: Line, held: HandSink
+    held_line: MixedAudioOutput, held: HandSink
 ) -> None:
     await held_line.capture_frame(frame_of(tone(0.2, 2), RATE))
     while held.queued_s < 0.199:
@@ -151,7 +153,7 @@ async def test_an_utterance_interrupted_behind_an_interjection_was_heard_so_far(
 
 
 async def test_nothing_is_interjected_while_there_is_something_to_be_heard(
-    held_line: Line, held: HandSink
+    held_line: MixedAudioOutput, held: HandSink
 ) -> None:
     await say(held_line, tone(3.0, 2))
     await held.wait_until_full()
@@ -159,7 +161,7 @@ async def test_nothing_is_interjected_while_there_is_something_to_be_heard(
     assert await held_line.interject(clip_of(tone(0.2, 1))) == 0.0
 
 
-async def test_nothing_is_interjected_for_nobody(held_line: Line) -> None:
+async def test_nothing_is_interjected_for_nobody(held_line: MixedAudioOutput) -> None:
     held_line.hold()
 
     assert await held_line.interject(clip_of(tone(0.2, 1))) == 0.0
@@ -184,7 +186,7 @@ class RealTimeQueue(HandSink):
 
 
 async def test_of_an_utterance_it_tells_what_was_played_and_what_was_made(
-    held_line: Line, held: HandSink
+    held_line: MixedAudioOutput, held: HandSink
 ) -> None:
     assert held_line.last_playout is None
     await say(held_line, tone(1.0, 7))
@@ -200,7 +202,7 @@ async def test_of_an_utterance_it_tells_what_was_played_and_what_was_made(
 
 
 async def test_how_long_an_utterance_is_that_is_ended_and_cut_off_at_once_nobody_knows(
-    held_line: Line, held: HandSink
+    held_line: MixedAudioOutput, held: HandSink
 ) -> None:
     await held_line.capture_frame(frame_of(tone(1.0, 7), RATE))
     await held.wait_until_full()
@@ -222,7 +224,7 @@ def sentences_of(*seconds: float, pause_s: float = 0.2) -> Pcm:
     return np.concatenate([part for each in seconds for part in (tone(each, 3000), pause)])
 
 
-async def sentence_over_after(line: Line, longest_s: float) -> tuple[float, bool]:
+async def sentence_over_after(line: MixedAudioOutput, longest_s: float) -> tuple[float, bool]:
     loop = asyncio.get_running_loop()
     began = loop.time()
     heard = await line.sentence_over(longest_s=longest_s)
@@ -231,7 +233,7 @@ async def sentence_over_after(line: Line, longest_s: float) -> tuple[float, bool
 
 @pytest.mark.looptime
 async def test_a_sentence_that_ends_in_time_is_heard_to_its_end() -> None:
-    line = Line(RealTimeSink())
+    line = MixedAudioOutput(RealTimeSink())
     await line.publish()
     await say(line, sentences_of(2.0))
     await asyncio.sleep(1.0)
@@ -243,7 +245,7 @@ async def test_a_sentence_that_ends_in_time_is_heard_to_its_end() -> None:
 
 @pytest.mark.looptime
 async def test_of_a_long_utterance_what_comes_before_a_pause_is_heard() -> None:
-    line = Line(RealTimeSink())
+    line = MixedAudioOutput(RealTimeSink())
     await line.publish()
     await say(line, sentences_of(3.0, 10.0))
     await asyncio.sleep(1.0)
@@ -255,7 +257,7 @@ async def test_of_a_long_utterance_what_comes_before_a_pause_is_heard() -> None:
 
 @pytest.mark.looptime
 async def test_one_that_is_still_being_made_is_waited_for_a_moment() -> None:
-    line = Line(RealTimeSink())
+    line = MixedAudioOutput(RealTimeSink())
     await line.publish()
     await line.capture_frame(frame_of(sentences_of(3.0), RATE))
     asyncio.get_running_loop().call_later(0.3, line.flush)
@@ -270,7 +272,7 @@ async def test_one_that_is_still_being_made_is_waited_for_a_moment() -> None:
 async def test_where_nothing_is_said_or_nobody_may_wait_it_is_over_at_once(
     longest_s: float,
 ) -> None:
-    line = Line(RealTimeSink())
+    line = MixedAudioOutput(RealTimeSink())
     await line.publish()
     if not longest_s:
         await say(line, sentences_of(2.0))

@@ -11,7 +11,7 @@ import pytest
 from tests.support.virtual.long_sink import RATE, LongSink
 from worker.audio.clip import Clip
 from worker.audio.frames import frame_of
-from worker.audio.output import Line
+from worker.audio.output import MixedAudioOutput
 from worker.audio.playhead import Playhead
 from worker.audio.sinks import QUEUE_S
 
@@ -38,14 +38,14 @@ async def sink() -> LongSink:
 
 
 @pytest.fixture
-async def line(sink: LongSink) -> AsyncIterator[Line]:
-    line = Line(sink)
+async def line(sink: LongSink) -> AsyncIterator[MixedAudioOutput]:
+    line = MixedAudioOutput(sink)
     await line.publish()
     yield line
     await line.aclose()
 
 
-async def test_a_clip_is_queued_as_a_whole(line: Line, sink: LongSink) -> None:
+async def test_a_clip_is_queued_as_a_whole(line: MixedAudioOutput, sink: LongSink) -> None:
     playing = asyncio.create_task(line.play(clip_of(ramp(6.0))))
     await asyncio.sleep(0.1)
     assert sink.queued_s == pytest.approx(5.9)
@@ -56,7 +56,7 @@ async def test_a_clip_is_queued_as_a_whole(line: Line, sink: LongSink) -> None:
 
 
 async def test_an_utterance_is_queued_as_a_whole_once_it_is_complete(
-    line: Line, sink: LongSink
+    line: MixedAudioOutput, sink: LongSink
 ) -> None:
     await line.capture_frame(frame_of(ramp(8.0), RATE))
     await asyncio.sleep(1.0)
@@ -71,14 +71,16 @@ async def test_an_utterance_is_queued_as_a_whole_once_it_is_complete(
 
 
 async def test_a_line_that_is_longer_than_the_queue_is_played_without_a_gap(
-    line: Line, sink: LongSink
+    line: MixedAudioOutput, sink: LongSink
 ) -> None:
     assert await line.play(clip_of(ramp(25.0))) == pytest.approx(25.0)
     assert np.array_equal(sink.heard, ramp(25.0))
     assert max(sink.gaps_s) == pytest.approx(0.0, abs=1e-6)
 
 
-async def test_what_is_cut_off_was_heard_up_to_there(line: Line, sink: LongSink) -> None:
+async def test_what_is_cut_off_was_heard_up_to_there(
+    line: MixedAudioOutput, sink: LongSink
+) -> None:
     await line.capture_frame(frame_of(ramp(6.0), RATE))
     line.flush()
     await asyncio.sleep(1.3)
@@ -92,7 +94,9 @@ async def test_what_is_cut_off_was_heard_up_to_there(line: Line, sink: LongSink)
     assert line.heard_at(speech=True) == pytest.approx(1.3)
 
 
-async def test_what_is_paused_loses_nothing_and_repeats_nothing(line: Line, sink: LongSink) -> None:
+async def test_what_is_paused_loses_nothing_and_repeats_nothing(
+    line: MixedAudioOutput, sink: LongSink
+) -> None:
     await line.capture_frame(frame_of(ramp(6.0), RATE))
     line.flush()
     await asyncio.sleep(1.3)
@@ -106,7 +110,9 @@ async def test_what_is_paused_loses_nothing_and_repeats_nothing(line: Line, sink
     assert np.array_equal(sink.heard, ramp(6.0))
 
 
-async def test_a_clip_that_is_held_goes_on_where_it_stopped(line: Line, sink: LongSink) -> None:
+async def test_a_clip_that_is_held_goes_on_where_it_stopped(
+    line: MixedAudioOutput, sink: LongSink
+) -> None:
     playing = asyncio.create_task(line.play(clip_of(ramp(6.0))))
     await asyncio.sleep(2.5)
     line.hold()
@@ -119,7 +125,7 @@ async def test_a_clip_that_is_held_goes_on_where_it_stopped(line: Line, sink: Lo
 
 
 async def test_what_is_cut_off_while_the_sink_takes_it_is_not_heard(
-    line: Line, sink: LongSink
+    line: MixedAudioOutput, sink: LongSink
 ) -> None:
     sink.takes_s = 0.5
     playing = asyncio.create_task(line.play(clip_of(ramp(6.0))))
@@ -149,7 +155,7 @@ def test_a_playhead_counts_from_when_it_was_empty() -> None:
 
 
 async def test_what_is_said_aside_is_heard_and_nothing_is_fed_over_it(
-    line: Line, sink: LongSink
+    line: MixedAudioOutput, sink: LongSink
 ) -> None:
     await line.capture_frame(frame_of(ramp(1.0), RATE))
     await asyncio.sleep(3.5)
@@ -167,7 +173,7 @@ async def test_what_is_said_aside_is_heard_and_nothing_is_fed_over_it(
 
 
 async def test_what_is_interrupted_while_something_is_said_aside_was_heard_before_it(
-    line: Line,
+    line: MixedAudioOutput,
 ) -> None:
     await line.capture_frame(frame_of(ramp(1.0), RATE))
     await asyncio.sleep(3.5)
@@ -181,7 +187,9 @@ async def test_what_is_interrupted_while_something_is_said_aside_was_heard_befor
 
 
 @pytest.mark.parametrize("how", ["silence", "hold", "pause"])
-async def test_nothing_is_said_aside_on_a_line_that_is_to_be_quiet(line: Line, how: str) -> None:
+async def test_nothing_is_said_aside_on_a_line_that_is_to_be_quiet(
+    line: MixedAudioOutput, how: str
+) -> None:
     getattr(line, how)()
 
     assert not line.play_aside(clip_of(ramp(1.5)), after_s=0.0)

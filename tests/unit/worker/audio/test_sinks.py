@@ -14,7 +14,7 @@ from livekit.rtc._ffi_client import FfiClient
 
 from worker.audio.clip import Clip
 from worker.audio.frames import frame_of, samples_of
-from worker.audio.output import Line
+from worker.audio.output import MixedAudioOutput
 from worker.audio.sinks import QUEUE_S, QueueSink, RtcSink
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class RoomlessRtcSink(RtcSink):
 
 async def test_frames_are_delivered_in_order_and_not_before_their_time() -> None:
     listener = Listener()
-    line = Line(QueueSink(listener.hear))
+    line = MixedAudioOutput(QueueSink(listener.hear))
     await line.publish()
 
     await line.play(Clip(name="tone", text="", pcm=ramp(0.5), sample_rate=RATE))
@@ -102,7 +102,7 @@ async def test_a_listener_that_fails_does_not_stop_the_line(
 ) -> None:
     listener = Listener()
     listener.fails = True
-    line = Line(QueueSink(listener.hear))
+    line = MixedAudioOutput(QueueSink(listener.hear))
     await line.publish()
 
     played_s = await line.play(Clip(name="tone", text="", pcm=ramp(0.1), sample_rate=RATE))
@@ -113,7 +113,7 @@ async def test_a_listener_that_fails_does_not_stop_the_line(
 
 
 async def test_a_real_audio_source_plays_an_utterance_to_its_end() -> None:
-    line = Line(RoomlessRtcSink())
+    line = MixedAudioOutput(RoomlessRtcSink())
     await line.publish()
 
     await line.capture_frame(frame_of(ramp(0.6), RATE))
@@ -127,7 +127,7 @@ async def test_a_real_audio_source_plays_an_utterance_to_its_end() -> None:
 
 async def test_a_real_audio_source_tells_what_was_played_when_it_is_cut_off() -> None:
     sink = RoomlessRtcSink()
-    line = Line(sink)
+    line = MixedAudioOutput(sink)
     await line.publish()
     started = asyncio.Event()
     line.on("playback_started", lambda _: started.set())
@@ -201,7 +201,7 @@ async def test_a_frame_that_the_source_takes_after_a_clearing_is_cleared_as_well
 
 
 async def test_a_line_that_is_closed_can_be_silenced_and_closed_again() -> None:
-    line = Line(RoomlessRtcSink())
+    line = MixedAudioOutput(RoomlessRtcSink())
     await line.publish()
     await line.aclose()
 
@@ -214,7 +214,7 @@ async def test_a_line_that_is_closed_can_be_silenced_and_closed_again() -> None:
 
 
 async def test_a_track_cannot_be_published_without_a_room() -> None:
-    line = Line()
+    line = MixedAudioOutput()
 
     with pytest.raises(ValueError, match="room"):
         await line.publish()

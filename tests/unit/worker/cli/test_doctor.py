@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from worker.cli.app import app
 from worker.doctor import registry
-from worker.doctor.context import Visit
+from worker.doctor.context import CheckContext
 from worker.doctor.finding import Finding, fine, warning, wrong
 from worker.doctor.runner import Check
 
@@ -32,7 +32,7 @@ def doctor(monkeypatch: pytest.MonkeyPatch, *findings: Finding, arguments: str =
     """Run the command with checks of these findings; each after the first needs the first."""
 
     def check(number: int, finding: Finding) -> Check:
-        async def run(_: Visit) -> Finding:
+        async def run(_: CheckContext) -> Finding:
             return finding
 
         needs = ("check.0",) if number else ()

@@ -21,7 +21,7 @@ from tests.support.virtual.job_parts import settings_in
 from worker.cli.app import app
 from worker.cli.common import ExitCode
 from worker.cli.starts import newest_journals
-from worker.job.recorder import JobBook
+from worker.job.recorder import JobRecorder
 from worker.resources.resource import LoadReport
 
 
@@ -141,7 +141,7 @@ def test_a_loaders_record_says_what_it_waited_for(tmp_path: Path) -> None:
     async def job() -> None:
         async with Lifecycle(journal=FileJournal(tmp_path / "j.jsonl")) as life:
             await life.fire(Event.ROOM_CONNECTED)
-            book = JobBook(life)
+            book = JobRecorder(life)
             plain = {"ok": True, "reason": "Loaded", "elapsed_ms": 5.0, "attempts": 2}
             report = LoadReport(name="plan", needs=("database",), budget_s=3.0, **plain)  # type: ignore[arg-type]
             book.loader("load plan", report)

@@ -11,11 +11,11 @@ import pytest
 from typer.testing import CliRunner
 
 from worker.cli.app import app
-from worker.fallback.shared_breaker import Breaker, BreakerRecord
+from worker.fallback.shared_breaker import BreakerRecord, SharedBreaker
 
 
 @pytest.fixture
-def breaker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Breaker:
+def breaker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SharedBreaker:
     """Return the breaker of a worker with a Deepgram key and no ElevenLabs key."""
     monkeypatch.chdir(tmp_path)
     for variable, value in {
@@ -27,7 +27,7 @@ def breaker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Breaker:
         "ELEVEN_API_KEY": "",
     }.items():
         monkeypatch.setenv(variable, value)
-    return Breaker(tmp_path / "providers")
+    return SharedBreaker(tmp_path / "providers")
 
 
 def rows() -> dict[tuple[str, str], dict[str, Any]]:
@@ -36,7 +36,7 @@ def rows() -> dict[tuple[str, str], dict[str, Any]]:
     return {(row["chain"], row["member"]): row for row in json.loads(result.stdout)}
 
 
-def test_without_any_trouble_all_with_a_key_are_ready(breaker: Breaker) -> None:
+def test_without_any_trouble_all_with_a_key_are_ready(breaker: SharedBreaker) -> None:
     states = {member: row["state"] for member, row in rows().items()}
 
     assert states == {
@@ -54,7 +54,7 @@ def test_without_any_trouble_all_with_a_key_are_ready(breaker: Breaker) -> None:
     [(30, False, "resting"), (30, True, "left out"), (-30, False, "due"), (-3600, True, "ready")],
 )
 def test_what_a_job_has_found_out_is_shown(
-    breaker: Breaker, seconds: float, for_good: bool, state: str
+    breaker: SharedBreaker, seconds: float, for_good: bool, state: str
 ) -> None:
     now = time.time()
     record = BreakerRecord(
@@ -69,7 +69,7 @@ def test_what_a_job_has_found_out_is_shown(
     assert (row["until"] is not None) is (seconds > 0)
 
 
-def test_one_that_has_come_back_is_ready_since_then(breaker: Breaker) -> None:
+def test_one_that_has_come_back_is_ready_since_then(breaker: SharedBreaker) -> None:
     breaker.write("stt", "deepgram", BreakerRecord(reason="Recovered", since=1_000_000.0))
 
     row = rows()["stt", "deepgram"]
@@ -77,7 +77,7 @@ def test_one_that_has_come_back_is_ready_since_then(breaker: Breaker) -> None:
     assert (row["state"], row["since"]) == ("ready", "1970-01-12T13:46:40+00:00")
 
 
-def test_people_get_a_table_and_no_secret(breaker: Breaker) -> None:
+def test_people_get_a_table_and_no_secret(breaker: SharedBreaker) -> None:
     result = CliRunner().invoke(app, ["providers"])
 
     assert result.exit_code == 0

@@ -21,7 +21,7 @@ from worker.continuity.dispatch_metadata import (
     read_turns,
 )
 from worker.interview.plan.plan import MAX_QUESTIONS, Plan
-from worker.interview.turn_codec import from_data, said_in
+from worker.interview.turn_codec import from_json, from_store
 from worker.operations import interviews as operations
 from worker.store.turns import Turn, turn_as_data
 
@@ -93,7 +93,7 @@ CARRIED = [turn_as_data(each) for each in TURNS]
 def test_what_was_said_travels_with_whoever_follows_upon_a_job() -> None:
     interview = interview_of(plan_of(question(0)).to_json())
     metadata = metadata_after(interview, job_id="AJ_1", why="LeaseExpired", turns=CARRIED)
-    assert from_data(read_turns(metadata)) == [said_in(each) for each in TURNS]
+    assert from_json(read_turns(metadata)) == [from_store(each) for each in TURNS]
     assert read_follows(metadata) == {"follows_job": "AJ_1", "follows_why": "LeaseExpired"}
     assert read_metadata(metadata)[1] == interview.plan
 
@@ -119,7 +119,7 @@ def test_turns_that_do_not_fit_in_stay_behind_before_the_plan_does() -> None:
 )
 def test_turns_that_are_none_are_left_to_the_database(turns: object) -> None:
     metadata = json.dumps({"interview_id": "iv-1", "follows": {"turns": turns}})
-    assert from_data(read_turns(metadata)) == []
+    assert from_json(read_turns(metadata)) == []
 
 
 @pytest.mark.parametrize(("bytes_over", "lines"), [(0, 0), (1, 1)])

@@ -20,7 +20,7 @@ from tests.support.virtual.memory_leases import (
     MemoryRooms,
 )
 from worker.continuity import redispatch
-from worker.continuity.redispatch import Rescue
+from worker.continuity.redispatch import Redispatcher
 from worker.continuity.watcher import SPARE_S, Watcher
 from worker.store.errors import DatabaseUnavailable
 from worker.store.leases import LeaseHeld
@@ -30,8 +30,8 @@ GRACE_S = 30.0
 Passes: TypeAlias = Callable[[float], None]
 
 
-def rescue_in(rooms: MemoryRooms) -> Rescue:
-    return Rescue(rooms, grace_s=GRACE_S)
+def rescue_in(rooms: MemoryRooms) -> Redispatcher:
+    return Redispatcher(rooms, grace_s=GRACE_S)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from worker.aio.tasks import cancel_and_wait
-from worker.continuity.room_recheck import RoomLooks
+from worker.continuity.room_recheck import RoomRecheckQueue
 from worker.store.errors import DatabaseUnavailable
 
 pytestmark = pytest.mark.looptime
@@ -22,7 +22,7 @@ class Looked:
         self.at: list[tuple[str, float]] = []
         self.fails: list[Exception] = []
         self.together = self.most = 0
-        self.looks = RoomLooks(self.look, again_s=AGAIN_S)
+        self.looks = RoomRecheckQueue(self.look, again_s=AGAIN_S)
 
     async def look(self, room: str) -> None:
         self.at.append((room, round(asyncio.get_running_loop().time(), 1)))

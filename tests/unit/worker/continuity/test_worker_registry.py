@@ -7,14 +7,16 @@ import asyncio
 import pytest
 
 from tests.support.virtual.async_steps import end
-from worker.continuity.worker_registry import Presence
+from worker.continuity.worker_registry import WorkerRegistry
 
 pytestmark = pytest.mark.looptime
 
 
 @pytest.mark.parametrize("turns", range(5))
 async def test_a_worker_that_stops_as_it_has_something_to_tell_stops(turns: int) -> None:
-    presence = Presence(lambda: None, worker_id="a", agent_name="interviewer", seats=lambda: 1)
+    presence = WorkerRegistry(
+        lambda: None, worker_id="a", agent_name="interviewer", seats=lambda: 1
+    )
     running = asyncio.create_task(presence.run())
     await asyncio.sleep(0.5)
     presence.changed()

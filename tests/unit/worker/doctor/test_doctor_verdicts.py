@@ -12,8 +12,8 @@ from livekit.rtc._proto import stats_pb2
 from tests.support.virtual.job_parts import settings_in
 from worker.doctor import host
 from worker.doctor.cgroup import Limits, limits_of_this_process
-from worker.doctor.conflicts import contradictions
-from worker.doctor.context import Visit
+from worker.doctor.conflicts import conflicts
+from worker.doctor.context import CheckContext
 from worker.doctor.database import judge_connections, tables
 from worker.doctor.host import BASE_MB, JOB_MB
 from worker.doctor.livekit import judge_clock
@@ -153,11 +153,11 @@ def test_an_ear_is_judged_by_the_words_it_understands(text: str, verdict: str) -
 def test_settings_that_do_not_go_together_are_named(
     tmp_path: Path, variables: dict[str, str], named: str
 ) -> None:
-    assert any(named in what for what, _ in contradictions(settings_in(tmp_path, **variables)))
+    assert any(named in what for what, _ in conflicts(settings_in(tmp_path, **variables)))
 
 
 def test_the_defaults_agree_with_each_other(tmp_path: Path) -> None:
-    assert list(contradictions(settings_in(tmp_path, INTERVIEW_SLOTS=4))) == []
+    assert list(conflicts(settings_in(tmp_path, INTERVIEW_SLOTS=4))) == []
 
 
 def test_every_member_of_every_chain_has_a_check_and_no_name_comes_twice(tmp_path: Path) -> None:
@@ -293,28 +293,28 @@ def test_a_system_without_control_groups_has_no_limits(tmp_path: Path) -> None:
 
 async def test_a_folder_that_cannot_be_written_is_wrong(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    finding = await host.look_at_data_dir(Visit(settings_in(tmp_path / "file")))
+    finding = await host.check_data_dir(CheckContext(settings_in(tmp_path / "file")))
     assert finding.verdict == "wrong"
     assert "INTERVIEW_DATA_DIR" in finding.advice
 
 
 async def test_looking_at_the_disk_leaves_nothing_behind(tmp_path: Path) -> None:
-    visit = Visit(settings_in(tmp_path))
-    await host.look_at_data_dir(visit)
-    assert (await host.look_at_disk(visit)).facts["free_bytes"] > 0
-    assert (await host.look_at_fsync(visit)).facts["median_ms"] > 0
+    visit = CheckContext(settings_in(tmp_path))
+    await host.check_data_dir(visit)
+    assert (await host.check_disk(visit)).facts["free_bytes"] > 0
+    assert (await host.check_fsync(visit)).facts["median_ms"] > 0
     assert list(visit.settings.journal_dir.iterdir()) == []
 
 
 async def test_a_free_port_is_well(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    visit = Visit(settings_in(tmp_path, INTERVIEW_HTTP_PORT=port))
-    assert (await host.look_at_port(visit)).found == f"127.0.0.1:{port} is free"
+    visit = CheckContext(settings_in(tmp_path, INTERVIEW_HTTP_PORT=port))
+    assert (await host.check_port(visit)).found == f"127.0.0.1:{port} is free"
 
 
 async def test_an_address_that_is_not_this_machines_is_wrong(tmp_path: Path) -> None:
     settings = settings_in(
         tmp_path, INTERVIEW_HTTP_HOST="192.0.2.1", INTERVIEW_HTTP_TOKEN="t", INTERVIEW_HTTP_PORT=1
     )
-    assert "INTERVIEW_HTTP_HOST" in (await host.look_at_port(Visit(settings))).advice
+    assert "INTERVIEW_HTTP_HOST" in (await host.check_port(CheckContext(settings))).advice

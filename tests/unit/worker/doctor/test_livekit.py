@@ -16,15 +16,15 @@ from livekit.protocol import agent, models
 
 from tests.support.virtual.job_parts import settings_in
 from worker.doctor import livekit
-from worker.doctor.context import Visit
-from worker.doctor.media import look_at_media
+from worker.doctor.context import CheckContext
+from worker.doctor.media import check_media
 
 KEY = "a-key"
 SECRET = "a-secret-of-at-least-thirty-two-characters"
 
 
-def visit_to(folder: Path, url: str, *, key: str = KEY, secret: str = SECRET) -> Visit:
-    return Visit(
+def visit_to(folder: Path, url: str, *, key: str = KEY, secret: str = SECRET) -> CheckContext:
+    return CheckContext(
         settings_in(folder, LIVEKIT_URL=url, LIVEKIT_API_KEY=key, LIVEKIT_API_SECRET=secret)
     )
 
@@ -58,28 +58,30 @@ def free_port() -> int:
     ],
 )
 async def test_a_url_that_leads_nowhere_is_wrong(tmp_path: Path, url: str, found: str) -> None:
-    finding = await livekit.look_at_url(visit_to(tmp_path, url))
+    finding = await livekit.check_livekit_url(visit_to(tmp_path, url))
     assert finding.verdict == "wrong"
     assert found in finding.found
     assert "LIVEKIT_URL" in finding.found + finding.advice
 
 
 async def test_a_server_that_does_not_run_is_wrong(tmp_path: Path) -> None:
-    finding = await livekit.look_at_url(visit_to(tmp_path, f"ws://127.0.0.1:{free_port()}"))
+    finding = await livekit.check_livekit_url(visit_to(tmp_path, f"ws://127.0.0.1:{free_port()}"))
     assert finding.verdict == "wrong"
     assert finding.found.endswith("connection refused")
 
 
 async def test_one_without_tls_is_not_taken_for_one_with_it(tmp_path: Path) -> None:
     async with server(web.Response()) as url:
-        finding = await livekit.look_at_url(visit_to(tmp_path, url.replace("ws://", "wss://")))
+        finding = await livekit.check_livekit_url(
+            visit_to(tmp_path, url.replace("ws://", "wss://"))
+        )
     assert finding.verdict == "wrong"
     assert "no TLS there" in finding.found
 
 
 async def test_one_that_connects_is_well(tmp_path: Path) -> None:
     async with server(web.Response()) as url:
-        finding = await livekit.look_at_url(visit_to(tmp_path, url))
+        finding = await livekit.check_livekit_url(visit_to(tmp_path, url))
     assert finding.verdict == "ok"
     assert finding.facts["address"] == "127.0.0.1"
 
@@ -90,32 +92,32 @@ async def test_the_clock_is_compared_with_the_servers(
 ) -> None:
     date = formatdate(time.time() - ahead_s, usegmt=True)
     async with server(web.Response(headers={"Date": date})) as url:
-        finding = await livekit.look_at_clock(visit_to(tmp_path, url))
+        finding = await livekit.check_clock(visit_to(tmp_path, url))
     assert finding.verdict == verdict
 
 
 async def test_a_server_without_a_clock_is_a_warning(tmp_path: Path) -> None:
     async with server(web.Response(headers={"Date": "soon"})) as url:
-        finding = await livekit.look_at_clock(visit_to(tmp_path, url))
+        finding = await livekit.check_clock(visit_to(tmp_path, url))
     assert finding.verdict == "warning"
 
 
 async def test_a_refused_key_is_wrong_and_shows_no_secret(tmp_path: Path) -> None:
     refusal = web.json_response({"code": "unauthenticated", "msg": "no"}, status=401)
     async with server(refusal) as url:
-        finding = await livekit.look_at_key(visit_to(tmp_path, url))
+        finding = await livekit.check_key(visit_to(tmp_path, url))
     assert (finding.verdict, finding.found) == ("wrong", "the server refused the key")
     assert SECRET not in finding.found + finding.advice
 
 
 async def test_a_key_that_is_not_set_is_named(tmp_path: Path) -> None:
-    finding = await livekit.look_at_key(visit_to(tmp_path, "ws://h", key="", secret=""))
+    finding = await livekit.check_key(visit_to(tmp_path, "ws://h", key="", secret=""))
     assert finding.found == "LIVEKIT_API_KEY and LIVEKIT_API_SECRET not set"
 
 
 async def test_a_server_that_takes_no_workers_is_wrong(tmp_path: Path) -> None:
     async with server(web.Response(status=404)) as url:
-        finding = await livekit.look_at_registration(visit_to(tmp_path, url))
+        finding = await livekit.check_registration(visit_to(tmp_path, url))
     assert (finding.verdict, finding.found) == ("wrong", "the server takes no worker (HTTP 404)")
 
 
@@ -138,7 +140,7 @@ async def test_registering_tells_the_servers_version_and_takes_nobodys_jobs(tmp_
     app = web.Application()
     app.router.add_get("/agent", register)
     async with TestServer(app) as running:
-        finding = await livekit.look_at_registration(visit_to(tmp_path, str(running.make_url("/"))))
+        finding = await livekit.check_registration(visit_to(tmp_path, str(running.make_url("/"))))
     assert finding.found == "takes workers; LiveKit 1.2.3, region here"
     assert names[0].startswith("doctor-")
 
@@ -146,6 +148,6 @@ async def test_registering_tells_the_servers_version_and_takes_nobodys_jobs(tmp_
 async def test_a_room_that_cannot_be_made_is_wrong(tmp_path: Path) -> None:
     refusal = web.json_response({"code": "permission_denied", "msg": "no"}, status=403)
     async with server(refusal) as url, visit_to(tmp_path, url) as visit:
-        finding = await look_at_media(visit)
+        finding = await check_media(visit)
     assert finding.verdict == "wrong"
     assert "no room can be made" in finding.found

@@ -10,22 +10,22 @@ import pytest
 
 from tests.support.virtual.async_steps import deaf, end_what_is_left, for_ever
 from tests.support.virtual.job_parts import settings_in
-from worker.doctor.context import Visit, aside, still_blocked
+from worker.doctor.context import CheckContext, run_in_daemon_thread, still_blocked
 from worker.doctor.finding import Finding, Verdict, fine, warning, wrong
-from worker.doctor.runner import Check, Result, examine
+from worker.doctor.runner import Check, Result, run_checks
 
 pytestmark = pytest.mark.looptime
 
 
 @pytest.fixture
-def visit(tmp_path: Path) -> Visit:
-    return Visit(settings_in(tmp_path))
+def visit(tmp_path: Path) -> CheckContext:
+    return CheckContext(settings_in(tmp_path))
 
 
 def check(
     name: str, finding: Finding, *needs: str, after_s: float = 0.0, budget_s: float = 5.0
 ) -> Check:
-    async def run(_: Visit) -> Finding:
+    async def run(_: CheckContext) -> Finding:
         await asyncio.sleep(after_s)
         return finding
 
@@ -33,7 +33,7 @@ def check(
 
 
 def hanging(name: str, *, budget_s: float = 5.0, is_deaf: bool = False) -> Check:
-    async def run(_: Visit) -> Finding:
+    async def run(_: CheckContext) -> Finding:
         await (deaf() if is_deaf else for_ever())
         raise AssertionError("it hangs")
 
@@ -48,9 +48,9 @@ def now_s() -> float:
     return asyncio.get_running_loop().time()
 
 
-async def test_they_run_side_by_side_and_come_back_in_their_order(visit: Visit) -> None:
+async def test_they_run_side_by_side_and_come_back_in_their_order(visit: CheckContext) -> None:
     began = now_s()
-    results = await examine(
+    results = await run_checks(
         visit, [check("slow", fine("there"), after_s=3), check("fast", fine("there"), after_s=1)]
     )
     assert now_s() - began == pytest.approx(3)
@@ -60,10 +60,10 @@ async def test_they_run_side_by_side_and_come_back_in_their_order(visit: Visit) 
 
 @pytest.mark.parametrize("is_deaf", [False, True])
 async def test_one_that_hangs_is_wrong_after_its_own_time_and_says_what_to_do(
-    visit: Visit, is_deaf: bool
+    visit: CheckContext, is_deaf: bool
 ) -> None:
     began = now_s()
-    results = await examine(
+    results = await run_checks(
         visit, [hanging("hangs", budget_s=2, is_deaf=is_deaf), check("other", fine("there"))]
     )
     assert now_s() - began == pytest.approx(2)
@@ -73,8 +73,8 @@ async def test_one_that_hangs_is_wrong_after_its_own_time_and_says_what_to_do(
     await end_what_is_left()
 
 
-async def test_what_needs_what_is_wrong_is_skipped_and_says_which(visit: Visit) -> None:
-    results = await examine(
+async def test_what_needs_what_is_wrong_is_skipped_and_says_which(visit: CheckContext) -> None:
+    results = await run_checks(
         visit,
         [
             check("url", wrong("nobody there", "look")),
@@ -86,15 +86,15 @@ async def test_what_needs_what_is_wrong_is_skipped_and_says_which(visit: Visit) 
     assert [result.finding.found for result in results[1:]] == ["needs url", "needs url"]
 
 
-async def test_what_needs_what_only_warns_is_looked_at(visit: Visit) -> None:
-    results = await examine(
+async def test_what_needs_what_only_warns_is_looked_at(visit: CheckContext) -> None:
+    results = await run_checks(
         visit, [check("url", warning("hm", "look")), check("key", fine("taken"), "url")]
     )
     assert verdicts(results) == {"url": "warning", "key": "ok"}
 
 
-async def test_a_time_begins_once_what_is_needed_is_there(visit: Visit) -> None:
-    results = await examine(
+async def test_a_time_begins_once_what_is_needed_is_there(visit: CheckContext) -> None:
+    results = await run_checks(
         visit,
         [
             check("url", fine("there"), after_s=4),
@@ -104,9 +104,9 @@ async def test_a_time_begins_once_what_is_needed_is_there(visit: Visit) -> None:
     assert verdicts(results) == {"url": "ok", "key": "ok"}
 
 
-async def test_the_whole_of_it_has_an_end(visit: Visit) -> None:
+async def test_the_whole_of_it_has_an_end(visit: CheckContext) -> None:
     began = now_s()
-    results = await examine(
+    results = await run_checks(
         visit,
         [check("url", fine("there"), after_s=4), check("key", fine("taken"), "url", after_s=4)],
         total_s=6,
@@ -115,11 +115,11 @@ async def test_the_whole_of_it_has_an_end(visit: Visit) -> None:
     assert results[1].finding.found == "no answer within 2 s"
 
 
-async def test_a_check_that_crashes_is_one_line_without_what_it_said(visit: Visit) -> None:
-    async def crash(_: Visit) -> Finding:
+async def test_a_check_that_crashes_is_one_line_without_what_it_said(visit: CheckContext) -> None:
+    async def crash(_: CheckContext) -> Finding:
         raise RuntimeError("postgresql://user:secret@host")
 
-    results = await examine(
+    results = await run_checks(
         visit, [Check(name="broken", what="", run=crash), check("other", fine("there"))]
     )
     assert verdicts(results) == {"broken": "wrong", "other": "ok"}
@@ -127,15 +127,17 @@ async def test_a_check_that_crashes_is_one_line_without_what_it_said(visit: Visi
     assert "secret" not in str(results[0].as_data())
 
 
-async def test_a_check_that_needs_a_later_one_is_refused(visit: Visit) -> None:
+async def test_a_check_that_needs_a_later_one_is_refused(visit: CheckContext) -> None:
     with pytest.raises(ValueError, match="key needs url, which does not come before it"):
-        await examine(visit, [check("key", fine("taken"), "url"), check("url", fine("there"))])
+        await run_checks(visit, [check("key", fine("taken"), "url"), check("url", fine("there"))])
 
 
-async def test_cancelling_it_cancels_the_checks_and_puts_everything_back(visit: Visit) -> None:
+async def test_cancelling_it_cancels_the_checks_and_puts_everything_back(
+    visit: CheckContext,
+) -> None:
     put_back: list[str] = []
 
-    async def opens(visit: Visit) -> Finding:
+    async def opens(visit: CheckContext) -> Finding:
         visit.afterwards(lambda: done("room"))
         visit.afterwards(lambda: done("participant"))
         await for_ever()
@@ -147,7 +149,7 @@ async def test_cancelling_it_cancels_the_checks_and_puts_everything_back(visit: 
 
     async def whole() -> None:
         async with visit:
-            await examine(visit, [Check(name="media", what="", run=opens, budget_s=60)])
+            await run_checks(visit, [Check(name="media", what="", run=opens, budget_s=60)])
 
     running = asyncio.create_task(whole())
     await asyncio.sleep(1)
@@ -157,7 +159,7 @@ async def test_cancelling_it_cancels_the_checks_and_puts_everything_back(visit: 
     assert put_back == ["participant", "room"]
 
 
-async def test_what_cannot_be_put_back_keeps_nobody_and_hides_nothing(visit: Visit) -> None:
+async def test_what_cannot_be_put_back_keeps_nobody_and_hides_nothing(visit: CheckContext) -> None:
     put_back: list[str] = []
 
     async def fails() -> None:
@@ -177,9 +179,9 @@ async def test_what_cannot_be_put_back_keeps_nobody_and_hides_nothing(visit: Vis
 
 @pytest.mark.looptime(False)
 async def test_what_blocks_runs_beside_the_loop_and_its_error_comes_back() -> None:
-    assert await aside(lambda: "done") == "done"
+    assert await run_in_daemon_thread(lambda: "done") == "done"
     with pytest.raises(OSError, match="no disk"):
-        await aside(lambda: (_ for _ in ()).throw(OSError("no disk")))
+        await run_in_daemon_thread(lambda: (_ for _ in ()).throw(OSError("no disk")))
 
 
 @pytest.mark.looptime(False)
@@ -187,7 +189,7 @@ async def test_a_call_that_hangs_is_left_behind_and_known_of() -> None:
     released = threading.Event()
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.01):
-            await aside(released.wait)
+            await run_in_daemon_thread(released.wait)
     assert still_blocked()
     released.set()
     for thread in threading.enumerate():
@@ -206,7 +208,7 @@ async def test_what_is_cut_off_has_ended_before_anything_is_put_back(tmp_path: P
     async def put_back() -> None:
         order.append("put back")
 
-    async def run(visit: Visit) -> Finding:
+    async def run(visit: CheckContext) -> Finding:
         visit.afterwards(put_back)
         try:
             await asyncio.sleep(60)
@@ -216,8 +218,8 @@ async def test_what_is_cut_off_has_ended_before_anything_is_put_back(tmp_path: P
         return fine("there")
 
     async def look() -> None:
-        async with Visit(settings_in(tmp_path)) as visit:
-            await examine(visit, [Check(name="slow", what="something", run=run, budget_s=100)])
+        async with CheckContext(settings_in(tmp_path)) as visit:
+            await run_checks(visit, [Check(name="slow", what="something", run=run, budget_s=100)])
 
     looking = asyncio.create_task(look())
     await asyncio.sleep(1)

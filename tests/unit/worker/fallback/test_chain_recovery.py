@@ -12,7 +12,7 @@ from livekit.agents import APIStatusError
 
 from tests.support.virtual.probed_chain import AWAY, TOO_MANY, Provider, a_chain, names
 from tests.support.virtual.provider_fakes import Closable
-from worker.fallback.backoff import Rest
+from worker.fallback.backoff import Backoff
 from worker.fallback.chain import ProviderChain
 from worker.fallback.failure import ProbeFailed, failure_of, retry_after
 
@@ -68,7 +68,7 @@ async def test_a_probe_that_hangs_is_a_probe_that_failed() -> None:
 
 
 async def test_each_relapse_makes_the_rest_longer_and_steady_service_makes_it_short_again() -> None:
-    rest = Rest(jitter=lambda seconds: seconds)
+    rest = Backoff(jitter=lambda seconds: seconds)
     now = 100.0
     rests = []
     for _ in range(6):
@@ -83,7 +83,7 @@ async def test_each_relapse_makes_the_rest_longer_and_steady_service_makes_it_sh
 
 
 async def test_two_streams_that_meet_the_same_failure_make_one_rest() -> None:
-    rest = Rest(jitter=lambda seconds: seconds)
+    rest = Backoff(jitter=lambda seconds: seconds)
 
     assert rest.after_failure(5.0, was_resting=False) == 1
     assert rest.after_failure(5.1, was_resting=True) == 1

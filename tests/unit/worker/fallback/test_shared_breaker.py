@@ -14,7 +14,7 @@ from states import Condition, Status
 from tests.support.virtual.probed_chain import AWAY, KEY_REFUSED, Provider, a_chain, clock, names
 from tests.support.virtual.provider_fakes import Closable
 from worker.fallback.chain import ProviderChain
-from worker.fallback.shared_breaker import Breaker, BreakerRecord
+from worker.fallback.shared_breaker import BreakerRecord, SharedBreaker
 
 pytestmark = pytest.mark.looptime
 
@@ -91,14 +91,14 @@ async def test_a_chain_of_one_that_others_found_refused_is_lost_until_it_is_not(
     record = BreakerRecord(
         reason="PaymentRequired", since=clock(), until=clock() + 60, for_good=True
     )
-    Breaker(tmp_path, clock=clock).write("stt", "cloud", record)
+    SharedBreaker(tmp_path, clock=clock).write("stt", "cloud", record)
     provider = Provider()
     provider.error = None
     chain: ProviderChain[Any] = ProviderChain(
         "stt",
         [("cloud", Closable)],
         probes={"cloud": provider.probe},
-        breaker=Breaker(tmp_path, clock=clock),
+        breaker=SharedBreaker(tmp_path, clock=clock),
     )
     said: list[Condition] = []
     chain.on_change = said.append
@@ -150,7 +150,7 @@ async def test_a_file_that_is_corrupt_stale_or_absurd_says_nothing(
 async def test_a_file_that_is_no_text_or_no_file_says_nothing(tmp_path: Path) -> None:
     (tmp_path / "stt-cloud.json").write_bytes(b"\xff\xfe\x00")
     (tmp_path / "tts-cloud.json").mkdir()
-    breaker = Breaker(tmp_path, clock=clock)
+    breaker = SharedBreaker(tmp_path, clock=clock)
 
     assert breaker.read("stt", "cloud") is None
     assert breaker.read("tts", "cloud") is None
@@ -176,7 +176,7 @@ async def test_where_nothing_can_be_written_each_job_finds_out_for_itself(
 async def test_a_file_that_has_not_changed_is_not_read_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    breaker = Breaker(tmp_path, clock=clock)
+    breaker = SharedBreaker(tmp_path, clock=clock)
     breaker.write("stt", "cloud", BreakerRecord(reason="Away", since=clock(), until=clock() + 5))
     assert breaker.read("stt", "cloud") is not None
     read: list[Path] = []
@@ -198,7 +198,7 @@ async def test_a_file_that_has_not_changed_is_not_read_again(
 
 
 async def test_no_draft_stays_behind(tmp_path: Path) -> None:
-    breaker = Breaker(tmp_path / "providers", clock=clock)
+    breaker = SharedBreaker(tmp_path / "providers", clock=clock)
     breaker.write("stt", "cloud", BreakerRecord(reason="Away", since=1.0, until=2.0))
 
     assert os.listdir(tmp_path / "providers") == ["stt-cloud.json"]

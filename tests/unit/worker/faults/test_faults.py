@@ -18,7 +18,7 @@ from tests.support.virtual.async_steps import for_ever
 from worker import faults
 from worker.faults import FaultInjected
 from worker.faults.grammar import parse
-from worker.job.floor import Floor
+from worker.job.floor import TurnFloor
 from worker.store.errors import is_transient
 
 if TYPE_CHECKING:
@@ -250,7 +250,7 @@ async def test_the_loop_is_blocked_as_a_turn_of_the_interviewers_begins(
     slept: list[float] = []
     monkeypatch.setattr(time, "sleep", slept.append)
     arm("loop=slow:4@2")
-    floor = Floor()
+    floor = TurnFloor()
     for turn in (1, 2, 3):
         floor.take()
         assert slept == ([4] if turn > 1 else [])

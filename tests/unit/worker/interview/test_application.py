@@ -19,7 +19,7 @@ from worker.interview.application import (
     interview_resources,
 )
 from worker.interview.conversation.interviewer import Interviewer
-from worker.interview.end_conditions import Watch
+from worker.interview.end_conditions import EndConditions
 from worker.interview.orchestrator_llm import OrchestratorLLM
 from worker.job.application import Dispatch
 from worker.resources.bootstrap import AgentResources
@@ -196,10 +196,10 @@ def test_whoever_waits_is_asked_for_a_moment(tmp_path: Path) -> None:
 async def test_how_it_ended_is_said_to_the_lifecycle(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def ended(_: Watch) -> Event:
+    async def ended(_: EndConditions) -> Event:
         return Event.CANDIDATE_LEFT
 
-    monkeypatch.setattr(Watch, "until_it_ends", ended)
+    monkeypatch.setattr(EndConditions, "until_it_ends", ended)
     app, job = application(tmp_path), WatchedJob()
     session, _ = app.start_session(cast("Job", job), await loaded(app))
     await app.run(cast("Job", job))

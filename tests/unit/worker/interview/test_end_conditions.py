@@ -16,11 +16,11 @@ from worker.audio.clip import ClipMissing
 from worker.clips import recordings
 from worker.clips.recordings import ClipName
 from worker.interview.conversation.interviewer import Interviewer
-from worker.interview.conversation.missed_onset import MissedBeginning
-from worker.interview.end_conditions import Watch
+from worker.interview.conversation.missed_onset import MissedOnset
+from worker.interview.end_conditions import EndConditions
 from worker.interview.orchestrator import Role
 from worker.interview.recovery.stuck_turn_ladder import TurnLadder
-from worker.job.floor import Floor
+from worker.job.floor import TurnFloor
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,10 +41,10 @@ class FakeInterviewer:
         self.last_sound = asyncio.get_running_loop().time()
         self.sounding = False
         self.hears_candidate = False
-        self.floor = Floor()
+        self.floor = TurnFloor()
         self.spoke = 0
         self.next_role = Role.REPEAT
-        self.answers = SimpleNamespace(missed=MissedBeginning(lambda: ""))
+        self.answers = SimpleNamespace(missed=MissedOnset(lambda: ""))
 
     async def speak_next(self) -> None:
         self.spoke += 1
@@ -74,7 +74,9 @@ class Watched:
             voices=lambda: None,
             record=lambda *_: None,
         )
-        self.watch = Watch(cast("Job", self.job), interviewer, ladder, settings, resumes=resumes)
+        self.watch = EndConditions(
+            cast("Job", self.job), interviewer, ladder, settings, resumes=resumes
+        )
         self.began = asyncio.get_running_loop().time()
 
     @property

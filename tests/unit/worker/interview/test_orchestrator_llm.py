@@ -11,7 +11,7 @@ from livekit.agents import llm
 
 from states import Event
 from tests.support.virtual.interview_parts import LONG, START, plan_of, question
-from worker.interview.orchestrator import Role, Said
+from worker.interview.orchestrator import CommittedTurn, Role
 from worker.interview.orchestrator_llm import OrchestratorLLM, OrchestratorNotReady
 from worker.resources.resource import LoadFailed
 from worker.store.errors import DatabaseOperationFailed, DatabaseUnavailable
@@ -126,7 +126,7 @@ async def test_without_a_database_it_goes_on_from_what_came_with_the_dispatch() 
     whole = OrchestratorLLM("iv-1", snapshot=SNAPSHOT)
     await whole.init(None)
     first = whole.next_move()
-    asked = Said(
+    asked = CommittedTurn(
         speaker="interviewer",
         text=first.text,
         generated=first.text,
@@ -134,7 +134,7 @@ async def test_without_a_database_it_goes_on_from_what_came_with_the_dispatch() 
         question_id=first.question_id,
         role=first.role,
     )
-    answered = Said(
+    answered = CommittedTurn(
         speaker="candidate", text="I build bridges.", at=asked.at, question_id=first.question_id
     )
     newcomer = OrchestratorLLM("iv-1", snapshot=SNAPSHOT, turns=[asked, answered])
@@ -223,7 +223,7 @@ async def test_only_a_committed_turn_moves_the_plan_on(store: FakeDatabase) -> N
     await orchestrator.init(None)
     move = orchestrator.next_move()
     for said in (
-        Said(
+        CommittedTurn(
             speaker="interviewer",
             text=move.text,
             at=START,
@@ -231,7 +231,7 @@ async def test_only_a_committed_turn_moves_the_plan_on(store: FakeDatabase) -> N
             role=move.role,
             generated=move.text,
         ),
-        Said(speaker="candidate", text=LONG, at=START),
+        CommittedTurn(speaker="candidate", text=LONG, at=START),
     ):
         orchestrator.commit(said)
     assert await words_of(orchestrator) == plan_of().questions[1].text

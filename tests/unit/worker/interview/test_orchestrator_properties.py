@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from tests.support.virtual.interview_parts import LONG, SHORT, START, Talk, plan_of, question
 from worker.interview.orchestrator import (
     MOST_REPEATS,
+    CommittedTurn,
     Move,
     Role,
-    Said,
     next_move,
-    place_in,
+    position_in,
 )
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def test_the_same_turns_give_the_same_move(
 
 
 ANY_TURN = st.builds(
-    Said,
+    CommittedTurn,
     speaker=st.sampled_from(["candidate", "interviewer"]),
     text=st.text(max_size=40),
     at=st.integers(0, 10_000).map(lambda s: START + timedelta(seconds=s)),
@@ -137,9 +137,9 @@ ANY_TURN = st.builds(
 
 @given(PLANS, st.lists(ANY_TURN, max_size=30))
 def test_no_turns_however_odd_leave_the_interviewer_without_a_move(
-    plan: Plan, turns: list[Said]
+    plan: Plan, turns: list[CommittedTurn]
 ) -> None:
     move = next_move(plan, turns)
     assert move.role is Role.DONE or move.text
-    assert 0 <= place_in(plan, turns).question < len(plan.questions)
+    assert 0 <= position_in(plan, turns).question < len(plan.questions)
     assert next_move(plan, turns) == move

@@ -10,7 +10,7 @@ from livekit.agents import llm
 
 from tests.support.virtual.interview_parts import LONG, SHORT, START, Talk, plan_of, question
 from tests.support.virtual.model_parts import ModelStandIn, Reply, fails, says, says_for_ever
-from worker.interview.orchestrator import Move, Role, Said, next_move
+from worker.interview.orchestrator import CommittedTurn, Move, Role, next_move
 from worker.interview.orchestrator_llm import OrchestratorLLM, Utterance
 
 if TYPE_CHECKING:
@@ -266,8 +266,8 @@ async def test_a_new_interviewer_goes_on_after_what_was_really_said() -> None:
     commit(orchestrator, orchestrator.next_move())
     said = await spoken(orchestrator)
     commit(orchestrator, said, None)
-    turns: list[Said] = list(orchestrator.turns)
+    turns: list[CommittedTurn] = list(orchestrator.turns)
     assert turns[-1].generated == "Which part of the matter was it?"
     assert next_move(PLAN, turns) == Move(role=Role.REPEAT, text=said.text, question_id="q0")
-    answered = [*turns, Said(speaker="candidate", text=LONG, at=START)]
+    answered = [*turns, CommittedTurn(speaker="candidate", text=LONG, at=START)]
     assert next_move(PLAN, answered).question_id == "q1"

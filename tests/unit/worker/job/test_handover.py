@@ -15,7 +15,7 @@ from tests.support.virtual.async_steps import broken, deaf, done, end_what_is_le
 from tests.support.virtual.job_parts import Rig, TinyApplication, rig
 from worker.clips.recordings import ClipName
 from worker.faults.points import SUCCESSION_STEPS
-from worker.job.handover import hand_over, lose_worker
+from worker.job.handover import hand_over, on_worker_lost
 from worker.job.signals import HANDOVER_SIGNAL, SHUTDOWN_SIGNAL
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from worker.job.handle import JobHandle
+    from worker.job.runner_job import RunnerJob
 
 pytestmark = pytest.mark.looptime
 
@@ -74,7 +75,7 @@ class ContinuedApplication(TinyApplication):
 def handed_over(folder: Path, passing: Passing | None = None) -> Rig:
     """Return a job that gets the handover signal as soon as it runs."""
 
-    async def run(job: JobHandle) -> None:
+    async def run(job: RunnerJob) -> None:
         hand_over(job)
         await for_ever()
 
@@ -139,7 +140,7 @@ async def test_where_every_step_hangs_closing_ends_in_its_budget(tmp_path: Path)
 
 
 async def test_a_job_that_nobody_can_take_up_is_ended_instead(tmp_path: Path) -> None:
-    async def run(job: JobHandle) -> None:
+    async def run(job: RunnerJob) -> None:
         hand_over(job)
         await for_ever()
 
@@ -151,7 +152,7 @@ async def test_who_is_saying_goodbye_is_left_to_finish(tmp_path: Path) -> None:
     passing = Passing()
     passing.almost_done = True
 
-    async def run(job: JobHandle) -> None:
+    async def run(job: RunnerJob) -> None:
         hand_over(job)
         await job.life.fire(Event.INTERVIEW_COMPLETED)
 
@@ -169,8 +170,8 @@ async def test_a_job_that_lost_its_worker_is_handed_over_where_somebody_else_is_
     passing = Passing()
     passing.comes = done if comes else None
 
-    async def run(job: JobHandle) -> None:
-        await lose_worker(job)
+    async def run(job: RunnerJob) -> None:
+        await on_worker_lost(job)
         await for_ever()
 
     held = rig(tmp_path, ContinuedApplication(on_run=run, succession=passing))
@@ -186,8 +187,8 @@ async def test_where_nobody_can_tell_who_is_there_a_job_without_worker_is_handed
     passing = Passing()
     passing.steps["look_for_successor"] = how
 
-    async def run(job: JobHandle) -> None:
-        await lose_worker(job)
+    async def run(job: RunnerJob) -> None:
+        await on_worker_lost(job)
         await for_ever()
 
     held = rig(tmp_path, ContinuedApplication(on_run=run, succession=passing))
@@ -213,7 +214,7 @@ async def test_a_job_that_failed_asks_first_who_comes_and_sends_nobody_itself(
 async def test_who_was_superseded_has_nothing_to_let_go_of(tmp_path: Path) -> None:
     passing = Passing()
 
-    async def run(job: JobHandle) -> None:
+    async def run(job: RunnerJob) -> None:
         await job.life.fire(Event.LEASE_LOST)
 
     held = rig(tmp_path, ContinuedApplication(on_run=run, succession=passing))

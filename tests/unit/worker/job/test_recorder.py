@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from states import Conditions, MemoryJournal
-from worker.job.recorder import ACKNOWLEDGED_WITHIN_S, JobBook
+from worker.job.recorder import ACKNOWLEDGED_WITHIN_S, JobRecorder
 from worker.journal import shipper
 from worker.journal.shipper import ship_live, stop_shipping
 from worker.store.errors import DatabaseUnavailable
@@ -49,7 +49,7 @@ class Keeping:
             journal=self.journal, t=1.0, conditions=Conditions(), post=lambda *_: None
         )
         self.life = cast("Lifecycle", life)
-        self.book = JobBook(self.life)
+        self.book = JobRecorder(self.life)
         self.shipper = ship_live(self.life, cast("Database", self.database))
         self.book.acknowledged = self.shipper.acknowledged
 
@@ -119,6 +119,6 @@ async def test_what_comes_in_a_burst_is_one_shipment_where_nobody_waits() -> Non
 
 async def test_without_a_database_a_turn_is_on_the_disk_and_that_is_all() -> None:
     journal = MemoryJournal()
-    book = JobBook(cast("Lifecycle", SimpleNamespace(journal=journal, t=1.0)))
+    book = JobRecorder(cast("Lifecycle", SimpleNamespace(journal=journal, t=1.0)))
     await book.turn(speaker="candidate", text="hello")
     assert [record["kind"] for record in journal.records] == ["turn"]

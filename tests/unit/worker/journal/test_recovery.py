@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tests.support.virtual.journal_parts import START, numbered, write
-from worker.journal.recovery import SHIPPED, ship_book
+from worker.journal.recovery import SHIPPED, ingest_journal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,6 +17,6 @@ async def test_a_journal_that_another_worker_has_put_away_stays_as_it_is(tmp_pat
     write(put_away, numbered(START))
     before = put_away.read_bytes()
     nobody_asks_it: Any = None
-    assert not await ship_book(nobody_asks_it, path)
+    assert not await ingest_journal(nobody_asks_it, path)
     assert put_away.read_bytes() == before
     assert not path.exists()

@@ -12,7 +12,12 @@ import pytest
 from states import Condition, Event, FileJournal, JournalError, MemoryJournal, State, Status
 from states.journal import read_records
 from tests.support.virtual.job_parts import TinyApplication, rig, run_for_ever, settings_in
-from worker.journal.resilient import SYNC_WITHIN_S, JournalSlow, SurvivingJournal, open_journal
+from worker.journal.resilient import (
+    SYNC_WITHIN_S,
+    DiskFaultTolerantJournal,
+    JournalSlow,
+    open_journal,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,7 +64,7 @@ def test_a_journal_that_somebody_else_writes_is_left_alone(tmp_path: Path) -> No
 async def test_records_after_the_disk_is_full_are_kept_and_written_once_there_is_room(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    journal = SurvivingJournal(tmp_path / "j.jsonl")
+    journal = DiskFaultTolerantJournal(tmp_path / "j.jsonl")
     seen: list[int] = []
     journal.subscribe(lambda record: seen.append(record["seq"]))
     journal.append("step", 0.0)
@@ -80,7 +85,7 @@ async def test_records_after_the_disk_is_full_are_kept_and_written_once_there_is
 async def test_what_is_not_on_the_disk_is_not_said_to_be(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    journal = SurvivingJournal(tmp_path / "j.jsonl")
+    journal = DiskFaultTolerantJournal(tmp_path / "j.jsonl")
     journal.append("turn", 0.0)
     await journal.commit()
     fill(monkeypatch)
@@ -94,7 +99,7 @@ def test_a_line_torn_by_a_full_disk_costs_the_whole_ones_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write = os.write
-    journal = SurvivingJournal(tmp_path / "j.jsonl")
+    journal = DiskFaultTolerantJournal(tmp_path / "j.jsonl")
     journal.append("step", 0.0)
     with monkeypatch.context() as disk:
         disk.setattr("states.journal.os.write", lambda fd, data: write(fd, data[:7]))
@@ -168,7 +173,7 @@ async def test_a_disk_that_hangs_is_waited_for_once_and_is_well_again_when_it_an
         await hangs.wait()
 
     monkeypatch.setattr(FileJournal, "commit", sync)
-    journal = SurvivingJournal(tmp_path / "j.jsonl")
+    journal = DiskFaultTolerantJournal(tmp_path / "j.jsonl")
     told: list[str | None] = []
     journal.on_change = lambda: told.append(journal.problem)
     waited = []
@@ -192,7 +197,7 @@ async def test_a_disk_that_hangs_is_waited_for_once_and_is_well_again_when_it_an
 
 
 async def test_two_that_commit_at_once_are_both_on_the_disk(tmp_path: Path) -> None:
-    journal = SurvivingJournal(tmp_path / "j.jsonl")
+    journal = DiskFaultTolerantJournal(tmp_path / "j.jsonl")
     journal.append("turn", 0.0)
     first = asyncio.create_task(journal.commit())
     await asyncio.sleep(0)
@@ -203,7 +208,7 @@ async def test_two_that_commit_at_once_are_both_on_the_disk(tmp_path: Path) -> N
 
 
 def test_a_closed_journal_refuses_records(tmp_path: Path) -> None:
-    journal = SurvivingJournal(tmp_path / "j.jsonl")
+    journal = DiskFaultTolerantJournal(tmp_path / "j.jsonl")
     journal.close()
     with pytest.raises(JournalError, match="closed"):
         journal.append("step", 0.0)

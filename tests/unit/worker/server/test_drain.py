@@ -11,8 +11,8 @@ import pytest
 from states import BUDGETS, State
 from tests.support.virtual.job_parts import settings_in
 from worker.job.signals import HANDOVER_SIGNAL, SHUTDOWN_SIGNAL
-from worker.server.drain import SEAT_WAIT_S, Departure
-from worker.store.workers import Others
+from worker.server.drain import SEAT_WAIT_S, Drain
+from worker.store.workers import Peers
 
 if TYPE_CHECKING:
     import signal
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.looptime
 
 
 DATABASE = "postgresql://database/interviews"
-NOBODY = Others(workers=0, seats=0)
+NOBODY = Peers(workers=0, seats=0)
 
 
 class Leaving:
@@ -34,23 +34,23 @@ class Leaving:
         #: Whether a job was accepted and never got a process; the error that finish_jobs() raises.
         self.given = False
         self.raises: Exception | None = None
-        self.others: Others | None = NOBODY
+        self.others: Peers | None = NOBODY
         self.deaf: set[str] = set()
         self.all_gone = asyncio.Event()
         self.told: list[tuple[signal.Signals, tuple[str, ...], float]] = []
-        self.departure = Departure(
+        self.departure = Drain(
             settings_in(folder, **variables),
             self,
             jobs=lambda: list(self.running),
             others=self.asked,
         )
 
-    async def asked(self) -> Others | None:
+    async def asked(self) -> Peers | None:
         return self.others
 
     def have(self, seats: int) -> None:
         """Set the other worker's number of free slots."""
-        self.others = Others(workers=1, seats=seats)
+        self.others = Peers(workers=1, seats=seats)
 
     async def finish_jobs(self) -> None:
         if self.raises is not None:
@@ -110,7 +110,7 @@ async def test_without_any_drain_time_everything_is_handed_over_at_once(tmp_path
 
 @pytest.mark.parametrize("others", [NOBODY, None])
 async def test_where_nobody_else_is_there_it_says_so_and_closes(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, others: Others | None
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, others: Peers | None
 ) -> None:
     worker = Leaving(tmp_path, "a", INTERVIEW_DRAIN_S=10)
     worker.others = others
@@ -131,9 +131,9 @@ async def test_as_many_are_handed_over_as_the_others_have_room_for(tmp_path: Pat
     ]
 
 
-@pytest.mark.parametrize("others", [Others(workers=1, seats=0), None])
+@pytest.mark.parametrize("others", [Peers(workers=1, seats=0), None])
 async def test_others_that_have_no_room_for_the_moment_are_waited_for(
-    tmp_path: Path, others: Others | None
+    tmp_path: Path, others: Peers | None
 ) -> None:
     worker = Leaving(tmp_path, "a", INTERVIEW_DRAIN_S=10, DATABASE_URL=DATABASE)
     worker.others = others
@@ -142,9 +142,9 @@ async def test_others_that_have_no_room_for_the_moment_are_waited_for(
     assert worker.told == [(HANDOVER_SIGNAL, ("a",), 16)]
 
 
-@pytest.mark.parametrize("others", [Others(workers=1, seats=0), None])
+@pytest.mark.parametrize("others", [Peers(workers=1, seats=0), None])
 async def test_others_that_never_have_room_are_waited_for_so_long_and_no_longer(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, others: Others | None
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, others: Peers | None
 ) -> None:
     worker = Leaving(tmp_path, "a", INTERVIEW_DRAIN_S=10, DATABASE_URL=DATABASE)
     worker.others = others
@@ -200,7 +200,7 @@ async def test_a_job_that_does_not_go_is_not_waited_for_longer_than_closing_take
     tmp_path: Path, seats: int, longest_s: float
 ) -> None:
     worker = Leaving(tmp_path, "a", INTERVIEW_DRAIN_S=0)
-    worker.others = Others(workers=seats, seats=seats)
+    worker.others = Peers(workers=seats, seats=seats)
     worker.deaf = {"a"}
     assert await worker.gone_after() <= longest_s + 2.1
     assert worker.running == ["a"]

@@ -19,7 +19,7 @@ from worker import faults
 from worker.faults import FaultInjected
 from worker.job import entrypoint
 from worker.job.entrypoint import SetUpFailed, set_up
-from worker.server.process_pool import LONGEST_PAUSE_S, SetUps
+from worker.server.process_pool import LONGEST_PAUSE_S, ProcessPoolSupervisor
 from worker.speech import local_models
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ async def test_a_set_up_that_fails_is_told_and_tried_again_with_back_off(
     pool_of: Callable[..., ProcPool],
 ) -> None:
     told, breaking = Told(), Breaking()
-    watching, pool = SetUps(told), pool_of(breaking)
+    watching, pool = ProcessPoolSupervisor(told), pool_of(breaking)
     watching.watch(pool)
     starting = asyncio.create_task(pool.start())
     await asyncio.sleep(1.9)
@@ -149,7 +149,7 @@ async def test_a_set_up_that_is_mended_is_found_out_without_a_job(
     pool_of: Callable[..., ProcPool], idle: int
 ) -> None:
     told, breaking = Told(), Breaking()
-    watching, pool = SetUps(told), pool_of(breaking, idle)
+    watching, pool = ProcessPoolSupervisor(told), pool_of(breaking, idle)
     watching.watch(pool)
     await pool.start()
     if idle == 0:
@@ -170,7 +170,7 @@ async def test_while_a_prepared_process_is_left_jobs_are_taken(
 ) -> None:
     told, breaking = Told(), Breaking()
     breaking.broken = False
-    watching, pool = SetUps(told), pool_of(breaking)
+    watching, pool = ProcessPoolSupervisor(told), pool_of(breaking)
     watching.watch(pool)
     await pool.start()
     breaking.broken = True
@@ -186,7 +186,7 @@ async def test_while_a_prepared_process_is_left_jobs_are_taken(
 async def test_a_pool_that_closes_has_no_failures(pool_of: Callable[..., ProcPool]) -> None:
     told, breaking = Told(), Breaking()
     breaking.broken = False
-    watching, pool = SetUps(told), pool_of(breaking)
+    watching, pool = ProcessPoolSupervisor(told), pool_of(breaking)
     watching.watch(pool)
     await pool.start()
     watching.stop()
@@ -217,7 +217,7 @@ async def test_why_is_told_as_far_as_a_process_could_say(
         set_target_idle_processes=lambda _: None,
         _warmed_proc_queue=queue,
     )
-    watching = SetUps(told)
+    watching = ProcessPoolSupervisor(told)
     watching.watch(cast("ProcPool", pool))
     watching._on_closed(proc)
     assert told.failed == [says]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tests.support.virtual.job_parts import settings_in
 from tests.unit.worker.server.test_admission import FakeRequest, Slots
-from worker.fallback.shared_breaker import Breaker, BreakerRecord
+from worker.fallback.shared_breaker import BreakerRecord, SharedBreaker
 from worker.server import readiness
 from worker.server.admission import SERVER_TARGET_LOAD
 from worker.server.agent_server import CLOSED_LOAD
@@ -127,26 +127,26 @@ def settings(folder: Path, **variables: str) -> Settings:
     return settings_in(folder, **{**keys, **chains, **variables})
 
 
-def rests(breaker: Breaker, kind: str, name: str, *, seconds: float) -> None:
+def rests(breaker: SharedBreaker, kind: str, name: str, *, seconds: float) -> None:
     until = breaker.clock() + seconds
     record = BreakerRecord(reason="KeyRefused", since=0.0, until=until, for_good=True)
     breaker.write(kind, name, record)
 
 
 def test_a_local_model_serves_where_there_is_one(tmp_path: Path) -> None:
-    breaker = Breaker(tmp_path)
+    breaker = SharedBreaker(tmp_path)
     local = settings_in(tmp_path, INTERVIEW_STT="local", INTERVIEW_TTS="local")
     assert speech_problems(local, breaker) == (None, None)
 
 
 @pytest.mark.usefixtures("without_local_models")
 def test_without_local_models_a_provider_with_a_key_serves(tmp_path: Path) -> None:
-    assert speech_problems(settings(tmp_path), Breaker(tmp_path)) == (None, None)
+    assert speech_problems(settings(tmp_path), SharedBreaker(tmp_path)) == (None, None)
 
 
 @pytest.mark.usefixtures("without_local_models")
 def test_a_provider_that_every_job_leaves_alone_does_not(tmp_path: Path) -> None:
-    breaker = Breaker(tmp_path)
+    breaker = SharedBreaker(tmp_path)
     rests(breaker, "stt", "deepgram", seconds=60)
     hearing, speaking = speech_problems(settings(tmp_path), breaker)
     assert hearing == "stt by deepgram: KeyRefused, stt by local: not for this machine"
@@ -157,7 +157,7 @@ def test_a_provider_that_every_job_leaves_alone_does_not(tmp_path: Path) -> None
 def test_a_provider_whose_rest_is_over_may_be_asked_by_a_job(tmp_path: Path) -> None:
     """Without a job to probe the provider, its recovery would never be detected."""
     now = 1_000_000.0
-    breaker = Breaker(tmp_path, clock=lambda: now)
+    breaker = SharedBreaker(tmp_path, clock=lambda: now)
     rests(breaker, "tts", "elevenlabs", seconds=60)
     assert speech_problems(settings(tmp_path), breaker)[1] is not None
     now += 61

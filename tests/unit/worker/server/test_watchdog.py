@@ -13,7 +13,7 @@ import pytest
 from tests.support.virtual.async_steps import end
 from worker.aio.loop_monitor import LOOK_S, STALLED_S
 from worker.server import watchdog
-from worker.server.watchdog import GIVEN_UP_S, LastResort
+from worker.server.watchdog import GIVEN_UP_S, ProcessWatchdog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +42,7 @@ class Stuck:
         self.now = 1000.0
         self.ended = threading.Event()
         self.codes: list[int] = []
-        self.resort = LastResort(end=self.end, clock=lambda: self.now)
+        self.resort = ProcessWatchdog(end=self.end, clock=lambda: self.now)
         self._thread = ThreadPoolExecutor(max_workers=1)
         THREADS.append(self._thread)
 

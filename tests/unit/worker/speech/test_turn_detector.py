@@ -14,7 +14,7 @@ from tests.support.virtual.turn_fakes import FakeTurnModel
 from worker import faults
 from worker.audio.frames import frame_of
 from worker.faults.grammar import parse
-from worker.speech.turn_detector import SAMPLE_RATE, WINDOW, WatchedTurnDetector
+from worker.speech.turn_detector import SAMPLE_RATE, WINDOW, SupervisedTurnDetector
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -35,7 +35,9 @@ class Watched:
 
     def __init__(self) -> None:
         self.model = FakeTurnModel()
-        self.detector = WatchedTurnDetector(self.model, inference.TurnDetector(version="v1-mini"))
+        self.detector = SupervisedTurnDetector(
+            self.model, inference.TurnDetector(version="v1-mini")
+        )
         self.detector.on_change = self.take
         self.stream = self.detector.stream()
         self.said: list[str] = []

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from worker.transport.inbound_monitor import Reception
+from worker.transport.inbound_monitor import InboundMonitor
 
 pytestmark = pytest.mark.looptime
 
@@ -30,7 +30,7 @@ class Network:
         self.held: list[float] = []
         self.released: list[float] = []
         self.back: list[float] = []
-        self.reception = Reception(
+        self.reception = InboundMonitor(
             self._packets,
             self,
             is_here=lambda: self.is_here,

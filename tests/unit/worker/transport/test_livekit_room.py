@@ -13,7 +13,7 @@ from states import Event
 from tests.support.virtual.async_steps import done, for_ever
 from tests.support.virtual.job_parts import HeardLine
 from worker.transport import livekit_room
-from worker.transport.livekit_room import RoomStage
+from worker.transport.livekit_room import LiveKitTransport
 from worker.transport.outbound_monitor import GONE_S
 
 if TYPE_CHECKING:
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-async def room(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[RoomStage, Any]]:
+async def room(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[LiveKitTransport, Any]]:
     """Yield a transport with a listener on its audio output, and its room."""
-    monkeypatch.setattr(livekit_room, "Line", HeardLine)
+    monkeypatch.setattr(livekit_room, "MixedAudioOutput", HeardLine)
     room: Any = rtc.EventEmitter()
     room.remote_participants = {}
 
@@ -34,7 +34,7 @@ async def room(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[RoomStage
 
     ctx = SimpleNamespace(room=room, connect=connect)
     room.posted = []
-    here = RoomStage(cast("JobContext", ctx), room.posted.append)
+    here = LiveKitTransport(cast("JobContext", ctx), room.posted.append)
     await here.connect()
     await here.line.publish()
     await here.line.wait_for_subscriber()
@@ -46,7 +46,7 @@ async def room(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[RoomStage
 
 @pytest.mark.parametrize("back", ["reconnected", "local_track_subscribed"])
 async def test_nothing_is_played_from_reconnecting_until_somebody_hears_again(
-    room: tuple[RoomStage, Any], back: str
+    room: tuple[LiveKitTransport, Any], back: str
 ) -> None:
     here, events = room
     events.emit("reconnecting")
@@ -56,7 +56,7 @@ async def test_nothing_is_played_from_reconnecting_until_somebody_hears_again(
 
 
 async def test_after_a_restart_of_the_server_nothing_is_played_before_the_candidate_is_back(
-    room: tuple[RoomStage, Any],
+    room: tuple[LiveKitTransport, Any],
 ) -> None:
     here, events = room
     here.expect("ada")
@@ -74,7 +74,7 @@ async def test_after_a_restart_of_the_server_nothing_is_played_before_the_candid
 
 @pytest.mark.looptime
 async def test_a_room_that_does_not_take_the_line_is_not_waited_for(
-    room: tuple[RoomStage, Any], monkeypatch: pytest.MonkeyPatch
+    room: tuple[LiveKitTransport, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here, _ = room
 
@@ -90,7 +90,7 @@ async def test_a_room_that_does_not_take_the_line_is_not_waited_for(
 
 @pytest.mark.looptime
 async def test_a_room_that_neither_comes_back_nor_is_given_up_is_lost_after_a_while(
-    room: tuple[RoomStage, Any],
+    room: tuple[LiveKitTransport, Any],
 ) -> None:
     _, events = room
     events.emit("reconnecting")
@@ -104,7 +104,7 @@ async def test_a_room_that_neither_comes_back_nor_is_given_up_is_lost_after_a_wh
 
 @pytest.mark.looptime
 async def test_a_room_that_was_away_for_a_moment_is_not_lost_later(
-    room: tuple[RoomStage, Any],
+    room: tuple[LiveKitTransport, Any],
 ) -> None:
     _, events = room
     events.emit("reconnecting")

@@ -14,13 +14,13 @@ from livekit.agents import Agent, AgentSession, stt
 from worker.audio.clip import Clip
 from worker.audio.frames import frame_of, samples_of
 from worker.simulation.candidate import CandidateTimeout
-from worker.simulation.socket_candidate import LocalCandidate
+from worker.simulation.socket_candidate import SocketCandidate
 from worker.transport.local_protocol import SAMPLE_RATE, Wire
 from worker.transport.local_socket import (
     SOCKET_VARIABLE,
     CandidateVoice,
-    LocalStage,
     NoCandidateSocket,
+    SocketTransport,
 )
 
 if TYPE_CHECKING:
@@ -87,28 +87,28 @@ def socket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.fixture
-async def candidate(socket: Path) -> AsyncIterator[LocalCandidate]:
-    async with LocalCandidate(socket, ME) as waiting:
+async def candidate(socket: Path) -> AsyncIterator[SocketCandidate]:
+    async with SocketCandidate(socket, ME) as waiting:
         yield waiting
 
 
 @pytest.fixture
-async def stage(socket: Path) -> AsyncIterator[LocalStage]:
+async def stage(socket: Path) -> AsyncIterator[SocketTransport]:
     """Yield a transport that is not connected yet."""
     no_room = cast("JobContext", None)  # this transport uses nothing of it
-    stage = LocalStage(no_room, lambda event: pytest.fail(f"nobody is told of {event}"))
+    stage = SocketTransport(no_room, lambda event: pytest.fail(f"nobody is told of {event}"))
     yield stage
     await stage.leave()
 
 
-async def test_the_handshake_needs_somebody_who_waits(stage: LocalStage) -> None:
+async def test_the_handshake_needs_somebody_who_waits(stage: SocketTransport) -> None:
     with pytest.raises(FileNotFoundError):
         await stage.connect()
     assert not stage.candidate_is_here
 
 
 async def test_the_handshake_needs_a_socket(
-    stage: LocalStage, monkeypatch: pytest.MonkeyPatch
+    stage: SocketTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv(SOCKET_VARIABLE)
     with pytest.raises(NoCandidateSocket, match=SOCKET_VARIABLE):
@@ -116,7 +116,7 @@ async def test_the_handshake_needs_a_socket(
 
 
 async def test_both_are_there_from_the_handshake_on(
-    stage: LocalStage, candidate: LocalCandidate
+    stage: SocketTransport, candidate: SocketCandidate
 ) -> None:
     assert candidate.interviewers == ()
     await stage.connect()
@@ -125,7 +125,7 @@ async def test_both_are_there_from_the_handshake_on(
 
 
 async def test_a_clip_is_heard_whole_and_recorded(
-    stage: LocalStage, candidate: LocalCandidate
+    stage: SocketTransport, candidate: SocketCandidate
 ) -> None:
     await stage.connect()
     await stage.open_line()
@@ -137,7 +137,7 @@ async def test_a_clip_is_heard_whole_and_recorded(
 
 
 async def test_a_session_speaks_with_captions_and_hears_the_candidate(
-    stage: LocalStage, candidate: LocalCandidate
+    stage: SocketTransport, candidate: SocketCandidate
 ) -> None:
     session: AgentSession[None] = AgentSession(
         stt=NoSTT(), vad=None, turn_handling={"turn_detection": "stt"}
@@ -160,7 +160,7 @@ async def test_a_session_speaks_with_captions_and_hears_the_candidate(
 
 
 async def test_the_interviewers_leaving_is_seen(
-    stage: LocalStage, candidate: LocalCandidate
+    stage: SocketTransport, candidate: SocketCandidate
 ) -> None:
     await stage.connect()
     await candidate.wait_for_interviewer(timeout_s=PATIENCE_S)
@@ -170,7 +170,9 @@ async def test_the_interviewers_leaving_is_seen(
     await candidate.wait_until_alone(timeout_s=PATIENCE_S)
 
 
-async def test_the_candidates_leaving_is_seen(stage: LocalStage, candidate: LocalCandidate) -> None:
+async def test_the_candidates_leaving_is_seen(
+    stage: SocketTransport, candidate: SocketCandidate
+) -> None:
     await stage.connect()
     await candidate.wait_for_interviewer(timeout_s=PATIENCE_S)
     moved = asyncio.create_task(stage.candidate_moved())
@@ -180,7 +182,7 @@ async def test_the_candidates_leaving_is_seen(stage: LocalStage, candidate: Loca
 
 
 async def test_what_is_no_candidate_is_taken_for_one_who_left(
-    stage: LocalStage, socket: Path, caplog: pytest.LogCaptureFixture
+    stage: SocketTransport, socket: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def talk(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
@@ -195,7 +197,7 @@ async def test_what_is_no_candidate_is_taken_for_one_who_left(
 
 
 async def test_a_second_interviewer_is_sent_away(
-    stage: LocalStage, candidate: LocalCandidate, socket: Path
+    stage: SocketTransport, candidate: SocketCandidate, socket: Path
 ) -> None:
     await stage.connect()
     await candidate.wait_for_interviewer(timeout_s=PATIENCE_S)
@@ -206,7 +208,7 @@ async def test_a_second_interviewer_is_sent_away(
 
 
 async def test_an_answer_is_spoken_in_real_time_and_kept_in_the_recording(
-    stage: LocalStage, candidate: LocalCandidate
+    stage: SocketTransport, candidate: SocketCandidate
 ) -> None:
     await stage.connect()
     await candidate.wait_for_interviewer(timeout_s=PATIENCE_S)
@@ -230,7 +232,7 @@ async def test_the_candidates_voice_is_kept_only_while_a_session_listens() -> No
 
 
 async def test_nobody_can_come_after_the_candidate_has_left(socket: Path) -> None:
-    async with LocalCandidate(socket, ME):
+    async with SocketCandidate(socket, ME):
         pass
     with pytest.raises(FileNotFoundError):
         await Wire.connect(socket)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from worker.audio.segment import Playout
-from worker.interview.conversation.heard_text import HeardOf
+from worker.interview.conversation.heard_text import HeardTextEstimator
 
 TEXT = "One two three four five six seven eight nine ten."
 
@@ -26,15 +26,15 @@ def line() -> Line:
 
 
 @pytest.fixture
-def heard(line: Line) -> HeardOf:
-    return HeardOf(lambda: line.last)
+def heard(line: Line) -> HeardTextEstimator:
+    return HeardTextEstimator(lambda: line.last)
 
 
 @pytest.mark.parametrize(
     ("played_s", "words"), [(0.0, 0), (0.1, 0), (1.0, 2), (2.0, 5), (3.9, 9), (4.0, 10)]
 )
 def test_of_an_utterance_that_was_all_made_its_share_was_heard(
-    line: Line, heard: HeardOf, played_s: float, words: int
+    line: Line, heard: HeardTextEstimator, played_s: float, words: int
 ) -> None:
     line.plays(played_s, of=4.0)
 
@@ -46,7 +46,7 @@ def test_of_an_utterance_that_was_all_made_its_share_was_heard(
 
 @pytest.mark.parametrize("broke_off", [False, True])
 def test_a_voice_that_stalls_has_said_what_its_sound_has_room_for(
-    line: Line, heard: HeardOf, broke_off: bool
+    line: Line, heard: HeardTextEstimator, broke_off: bool
 ) -> None:
     # For a broken-off utterance, the audio made equals the audio played.
     line.plays(1.0, of=1.0 if broke_off else None)
@@ -54,7 +54,7 @@ def test_a_voice_that_stalls_has_said_what_its_sound_has_room_for(
     assert heard.part(TEXT, TEXT, broke_off=broke_off) == "One two three"
 
 
-def test_the_pace_is_that_of_the_utterance_before(line: Line, heard: HeardOf) -> None:
+def test_the_pace_is_that_of_the_utterance_before(line: Line, heard: HeardTextEstimator) -> None:
     line.plays(10.0, of=10.0)
     heard.whole(TEXT)
     line.plays(1.0, of=None)
@@ -63,7 +63,7 @@ def test_the_pace_is_that_of_the_utterance_before(line: Line, heard: HeardOf) ->
 
 
 def test_an_utterance_that_was_never_on_the_line_is_what_the_framework_says(
-    line: Line, heard: HeardOf
+    line: Line, heard: HeardTextEstimator
 ) -> None:
     line.plays(10.0, of=10.0)
     heard.whole(TEXT)

@@ -12,7 +12,7 @@ from tests.support.virtual.interview_parts import LONG, SHORT, START, plan_of, q
 from tests.support.virtual.model_parts import ModelStandIn, Reply, says
 from worker.interview.conversation.endpointing import HURRIED_PAUSE_S, LEAST_ANSWER_S
 from worker.interview.conversation.interviewer import Interviewer
-from worker.interview.orchestrator import Role, Said
+from worker.interview.orchestrator import CommittedTurn, Role
 from worker.interview.orchestrator_llm import OrchestratorLLM
 
 if TYPE_CHECKING:
@@ -242,7 +242,7 @@ async def test_a_turn_is_what_was_said_though_another_was_committed_in_between(
     await interview.agent.speak_next()
     late = interview.orchestrator.next_move()
     interview.orchestrator.commit(
-        Said(
+        CommittedTurn(
             speaker="interviewer",
             text=late.text,
             at=START,

@@ -12,7 +12,7 @@ from livekit.agents import UserInputTranscribedEvent
 from tests.support.virtual.interview_parts import LONG, Talk
 from tests.support.virtual.stuck_parts import PLAN, UTTERANCE_S, Stuck, stuck_interview
 from worker.clips.recordings import ClipName, load_clip
-from worker.interview.conversation.missed_onset import REACTION_S, TEXT_WITHIN_S, MissedBeginning
+from worker.interview.conversation.missed_onset import REACTION_S, TEXT_WITHIN_S, MissedOnset
 from worker.interview.orchestrator import next_move
 
 if TYPE_CHECKING:
@@ -244,7 +244,7 @@ class Line:
         self.first_heard_at = asyncio.get_running_loop().time()
 
 
-async def hears_microphone(missed: MissedBeginning) -> None:
+async def hears_microphone(missed: MissedOnset) -> None:
     """Receive one frame of the microphone."""
 
     async def frames() -> AsyncIterator[str]:
@@ -254,7 +254,7 @@ async def hears_microphone(missed: MissedBeginning) -> None:
 
 
 async def test_speech_is_under_way_that_begins_with_the_first_of_the_microphone() -> None:
-    line, missed = Line(), MissedBeginning(lambda: "")
+    line, missed = Line(), MissedOnset(lambda: "")
     missed.came(line)
     line.sounds()
     await asyncio.sleep(2.0)
@@ -266,7 +266,7 @@ async def test_speech_is_under_way_that_begins_with_the_first_of_the_microphone(
 
 
 async def test_who_can_hear_nothing_and_has_read_the_question_answers_it() -> None:
-    missed = MissedBeginning(lambda: "")
+    missed = MissedOnset(lambda: "")
     missed.came(Line())
     missed.asked()
     missed.candidate_moved(speaks=True)
@@ -275,7 +275,7 @@ async def test_who_can_hear_nothing_and_has_read_the_question_answers_it() -> No
 
 async def test_what_follows_a_turn_that_was_taken_has_a_beginning_once_it_paused() -> None:
     text = REST
-    missed = MissedBeginning(lambda: text)
+    missed = MissedOnset(lambda: text)
     missed.came(Line())
     missed.candidate_moved(speaks=True)
     missed.taken()

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from livekit.agents import UserInputTranscribedEvent
 
-from worker.interview.conversation.partial_answer import INTERIM_EVERY_S, HalfAnswer
+from worker.interview.conversation.partial_answer import INTERIM_EVERY_S, PartialAnswer
 
 pytestmark = pytest.mark.looptime
 
@@ -31,16 +31,16 @@ def records() -> Records:
 
 
 @pytest.fixture
-def half(records: Records) -> HalfAnswer:
-    return HalfAnswer(records.keep, lambda: "q1")
+def half(records: Records) -> PartialAnswer:
+    return PartialAnswer(records.keep, lambda: "q1")
 
 
-def hears(half: HalfAnswer, text: str, *, final: bool) -> None:
+def hears(half: PartialAnswer, text: str, *, final: bool) -> None:
     half.hear(UserInputTranscribedEvent(transcript=text, is_final=final))
 
 
 async def test_what_is_final_is_written_at_once_each_time(
-    half: HalfAnswer, records: Records
+    half: PartialAnswer, records: Records
 ) -> None:
     for text in ("I led", " a team ", ""):
         hears(half, text, final=True)
@@ -51,7 +51,7 @@ async def test_what_is_final_is_written_at_once_each_time(
 
 
 async def test_of_what_is_not_final_the_newest_is_written_once_a_second(
-    half: HalfAnswer, records: Records
+    half: PartialAnswer, records: Records
 ) -> None:
     for number in range(50):
         hears(half, f"word {number}", final=False)
@@ -63,7 +63,7 @@ async def test_of_what_is_not_final_the_newest_is_written_once_a_second(
 
 
 async def test_what_became_final_is_not_written_as_unsettled_later(
-    half: HalfAnswer, records: Records
+    half: PartialAnswer, records: Records
 ) -> None:
     hears(half, "I lead", final=False)
     await asyncio.sleep(0)
@@ -76,7 +76,7 @@ async def test_what_became_final_is_not_written_as_unsettled_later(
 
 
 async def test_what_a_turn_has_taken_is_not_written_later(
-    half: HalfAnswer, records: Records
+    half: PartialAnswer, records: Records
 ) -> None:
     hears(half, "I led", final=True)
     hears(half, "a te", final=False)
@@ -90,7 +90,7 @@ async def test_what_a_turn_has_taken_is_not_written_later(
 
 
 async def test_a_disk_that_takes_nothing_changes_nothing_for_the_interview(
-    half: HalfAnswer, records: Records
+    half: PartialAnswer, records: Records
 ) -> None:
     records.fails = True
 
@@ -105,7 +105,7 @@ async def test_before_there_is_a_plan_what_is_said_has_no_question() -> None:
         raise RuntimeError
 
     asked: list[str | None] = []
-    half = HalfAnswer(lambda *piece: asked.append(piece[2]), none_yet)
+    half = PartialAnswer(lambda *piece: asked.append(piece[2]), none_yet)
 
     hears(half, "Hello?", final=True)
 

@@ -14,7 +14,7 @@ from tests.support.virtual.interview_parts import WatchedJob
 from tests.support.virtual.job_parts import settings_in
 from worker.clips.recordings import ClipName, clip_named, load_clip
 from worker.interview.application import interview_resources
-from worker.interview.recovery.degradation import Losses
+from worker.interview.recovery.degradation import DegradationHandler
 from worker.journal import resilient
 from worker.resources.consequences import LOSSES, meanings
 
@@ -41,7 +41,7 @@ class Losing:
             update_options=lambda *, turn_detection: self.turns_end_on.append(turn_detection),
         )
         self.deafened = 0
-        self.losses = Losses(
+        self.losses = DegradationHandler(
             cast("Job", self.job), cast("AgentSession[Any]", self.session), self._deafen
         )
 

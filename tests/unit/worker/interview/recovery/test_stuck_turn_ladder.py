@@ -25,7 +25,7 @@ from tests.support.virtual.stuck_parts import (
 )
 from worker.clips.recordings import ClipName
 from worker.interview.recovery.stuck_turn_ladder import Rung
-from worker.job.recorder import JobBook
+from worker.job.recorder import JobRecorder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -271,7 +271,7 @@ async def test_words_that_are_spoken_at_the_second_try_are_not_written(begin: Be
 @pytest.mark.row("B6")
 async def test_a_rung_is_a_record_of_its_name_and_of_the_silence_before_it() -> None:
     async with Lifecycle() as life:
-        JobBook(life).rung(Rung.AGAIN, "SilentTurn", 8.01234)
+        JobRecorder(life).rung(Rung.AGAIN, "SilentTurn", 8.01234)
         (fault,) = history_of(life).faults
 
     assert (fault["where"], fault["error"]) == ("turn", "SilentTurn")

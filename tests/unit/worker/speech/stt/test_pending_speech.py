@@ -8,7 +8,7 @@ import pytest
 from livekit import rtc
 
 from tests.support.virtual.stt_fakes import FRAME_S, LoudnessVAD, quiet, sound
-from worker.speech.stt.pending_speech import ReplayBuffer, SpeechWatch
+from worker.speech.stt.pending_speech import PendingSpeech, ReplayBuffer
 
 pytestmark = pytest.mark.looptime
 
@@ -17,7 +17,7 @@ def kept_s(buffer: ReplayBuffer) -> float:
     return sum(frame.duration for frame in buffer.frames())
 
 
-async def hear(watch: SpeechWatch, frames: list[rtc.AudioFrame]) -> None:
+async def hear(watch: PendingSpeech, frames: list[rtc.AudioFrame]) -> None:
     for frame in frames:
         watch.push(frame)
         await asyncio.sleep(FRAME_S)
@@ -35,7 +35,7 @@ async def test_no_more_than_the_longest_time_is_kept_and_it_is_the_newest() -> N
 
 
 async def test_while_nobody_speaks_the_pre_roll_is_kept() -> None:
-    watch = SpeechWatch(LoudnessVAD(), lambda: None)
+    watch = PendingSpeech(LoudnessVAD(), lambda: None)
 
     await hear(watch, quiet(10.0))
 
@@ -45,7 +45,7 @@ async def test_while_nobody_speaks_the_pre_roll_is_kept() -> None:
 
 
 async def test_what_is_said_is_kept_with_what_came_before_it_until_it_is_understood() -> None:
-    watch = SpeechWatch(LoudnessVAD(), lambda: None)
+    watch = PendingSpeech(LoudnessVAD(), lambda: None)
 
     await hear(watch, [*quiet(5.0), *sound(10.0), *quiet(5.0)])
     assert watch.owed
@@ -59,7 +59,7 @@ async def test_what_is_said_is_kept_with_what_came_before_it_until_it_is_underst
 
 
 async def test_a_text_for_the_first_half_leaves_the_second_owed() -> None:
-    watch = SpeechWatch(LoudnessVAD(), lambda: None)
+    watch = PendingSpeech(LoudnessVAD(), lambda: None)
     await hear(watch, [*sound(10.0), *quiet(1.0)])
 
     watch.understood(5.0)
@@ -70,7 +70,7 @@ async def test_a_text_for_the_first_half_leaves_the_second_owed() -> None:
 
 
 async def test_a_short_word_after_the_last_text_is_owed() -> None:
-    watch = SpeechWatch(LoudnessVAD(), lambda: None)
+    watch = PendingSpeech(LoudnessVAD(), lambda: None)
     await hear(watch, [*sound(2.0), *quiet(1.0)])
     watch.understood(1.9)
     assert not watch.owed
@@ -83,7 +83,7 @@ async def test_a_short_word_after_the_last_text_is_owed() -> None:
 
 async def test_a_detector_that_breaks_in_the_middle_of_speech_is_replaced_by_loudness() -> None:
     detector = LoudnessVAD()
-    watch = SpeechWatch(detector, lambda: None)
+    watch = PendingSpeech(detector, lambda: None)
     await hear(watch, [*quiet(2.0), *sound(1.0)])
     assert watch.speaking
 

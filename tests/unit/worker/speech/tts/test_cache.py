@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from worker.config.settings import Settings
-from worker.speech.tts.cache import PreparedSpeech, Voice, name_of, prepared_speech, voices_of
+from worker.speech.tts.cache import SpeechCache, Voice, name_of, speech_cache, voices_of
 from worker.speech.tts.cache_files import SpeechFiles
 
 if TYPE_CHECKING:
@@ -38,9 +38,9 @@ def files(folder: Path, *, max_bytes: int = 10 * MEGABYTE) -> SpeechFiles:
     return SpeechFiles(folder / "speech", max_bytes=max_bytes)
 
 
-def store(folder: Path) -> PreparedSpeech:
+def store(folder: Path) -> SpeechCache:
     voices = {"elevenlabs": ADA, "local": LOCAL}
-    return PreparedSpeech(folder / "speech", voices, max_bytes=10 * MEGABYTE)
+    return SpeechCache(folder / "speech", voices, max_bytes=10 * MEGABYTE)
 
 
 def only_file(folder: Path) -> Path:
@@ -117,13 +117,13 @@ async def test_the_settings_name_the_folder_and_can_turn_it_off(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("INTERVIEW_DATA_DIR", str(tmp_path))
-    cache = prepared_speech(Settings.load(_env_file=None))
+    cache = speech_cache(Settings.load(_env_file=None))
     assert cache is not None
     assert await cache.keep("local", SENTENCE, sound())
     assert only_file(tmp_path).is_file()
 
     monkeypatch.setenv("INTERVIEW_PREPARED_SPEECH", "false")
-    assert prepared_speech(Settings.load(_env_file=None)) is None
+    assert speech_cache(Settings.load(_env_file=None)) is None
 
 
 # --- damaged files -----------------------------------------------------------------------------

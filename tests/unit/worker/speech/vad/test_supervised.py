@@ -15,8 +15,8 @@ from tests.support.virtual.stt_fakes import FRAME_S, LoudnessVAD, quiet, sound
 from worker import faults
 from worker.faults.grammar import parse
 from worker.speech.vad.energy import EnergyVAD
-from worker.speech.vad.strict import FailingVAD, VADEnded, VADSilent
-from worker.speech.vad.supervised import WatchedVAD
+from worker.speech.vad.strict import StrictVAD, VADEnded, VADSilent
+from worker.speech.vad.supervised import SupervisedVAD
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -37,7 +37,7 @@ class Listening:
 
     def __init__(self, *, late: bool = False) -> None:
         self.inner = LoudnessVAD()
-        self.watched = WatchedVAD(self.inner)
+        self.watched = SupervisedVAD(self.inner)
         self.watched.on_change = self.take
         if late:
             self.watched.join_late()
@@ -238,7 +238,7 @@ async def test_who_can_do_without_one_is_told_by_an_error(
 ) -> None:
     inner = LoudnessVAD()
     errors = {"hangs": VADSilent, "ends": VADEnded, "raises": RuntimeError}
-    stream = FailingVAD(inner).stream()
+    stream = StrictVAD(inner).stream()
     for frame in sound(1.0):
         stream.push_frame(frame)
     while (await anext(stream)).type is not START:
@@ -257,7 +257,7 @@ async def test_who_can_do_without_one_is_told_by_an_error(
 
 
 async def test_who_can_do_without_one_hears_what_it_says_to_the_end() -> None:
-    stream = FailingVAD(LoudnessVAD()).stream()
+    stream = StrictVAD(LoudnessVAD()).stream()
     for frame in (*sound(1.0), *quiet(1.0)):
         stream.push_frame(frame)
     stream.end_input()
@@ -274,8 +274,8 @@ async def _drain(stream: vad.VADStream) -> None:
 
 async def test_it_says_of_itself_what_the_vad_within_says() -> None:
     gate = EnergyVAD()
-    watched = WatchedVAD(gate)
+    watched = SupervisedVAD(gate)
 
     assert (watched.model, watched.provider) == (gate.model, gate.provider)
     assert watched.min_silence_duration == gate.min_silence_duration
-    assert WatchedVAD(LoudnessVAD()).min_silence_duration is None
+    assert SupervisedVAD(LoudnessVAD()).min_silence_duration is None
