@@ -103,7 +103,7 @@ def one_job(application: str, folder: str, said: Any, heard: Any) -> None:
         stages.append(FakeStage(*arguments))
         return stages[-1]
 
-    entrypoint_module.LiveKitTransport = make_stage  # type: ignore[misc,assignment]  # no room here
+    entrypoint_module.LiveKitTransport = make_stage  # type: ignore[attr-defined,assignment]  # no room here
     told = SimpleNamespace(
         **vars(fake_context()),
         is_fake_job=lambda: False,

@@ -20,7 +20,7 @@ CANDIDATE = "candidate-iv-1"
 
 @dataclass(kw_only=True)
 class MemoryLeases:
-    """The lease of one interview. Replaces the functions of `store.leases`, and an `OrphanStore`."""
+    """The lease of one interview. Replaces `store.leases`, and an `OrphanStore`."""
 
     now: float = 100.0
     away: bool = False

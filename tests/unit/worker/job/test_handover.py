@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -75,8 +75,8 @@ class ContinuedApplication(TinyApplication):
 def handed_over(folder: Path, passing: Passing | None = None) -> Rig:
     """Return a job that gets the handover signal as soon as it runs."""
 
-    async def run(job: RunnerJob) -> None:
-        hand_over(job)
+    async def run(job: JobHandle) -> None:
+        hand_over(cast("RunnerJob", job))
         await for_ever()
 
     app = ContinuedApplication(
@@ -140,8 +140,8 @@ async def test_where_every_step_hangs_closing_ends_in_its_budget(tmp_path: Path)
 
 
 async def test_a_job_that_nobody_can_take_up_is_ended_instead(tmp_path: Path) -> None:
-    async def run(job: RunnerJob) -> None:
-        hand_over(job)
+    async def run(job: JobHandle) -> None:
+        hand_over(cast("RunnerJob", job))
         await for_ever()
 
     held = rig(tmp_path, TinyApplication(on_run=run))
@@ -152,8 +152,8 @@ async def test_who_is_saying_goodbye_is_left_to_finish(tmp_path: Path) -> None:
     passing = Passing()
     passing.almost_done = True
 
-    async def run(job: RunnerJob) -> None:
-        hand_over(job)
+    async def run(job: JobHandle) -> None:
+        hand_over(cast("RunnerJob", job))
         await job.life.fire(Event.INTERVIEW_COMPLETED)
 
     held = rig(tmp_path, ContinuedApplication(on_run=run, succession=passing))
@@ -170,8 +170,8 @@ async def test_a_job_that_lost_its_worker_is_handed_over_where_somebody_else_is_
     passing = Passing()
     passing.comes = done if comes else None
 
-    async def run(job: RunnerJob) -> None:
-        await on_worker_lost(job)
+    async def run(job: JobHandle) -> None:
+        await on_worker_lost(cast("RunnerJob", job))
         await for_ever()
 
     held = rig(tmp_path, ContinuedApplication(on_run=run, succession=passing))
@@ -187,8 +187,8 @@ async def test_where_nobody_can_tell_who_is_there_a_job_without_worker_is_handed
     passing = Passing()
     passing.steps["look_for_successor"] = how
 
-    async def run(job: RunnerJob) -> None:
-        await on_worker_lost(job)
+    async def run(job: JobHandle) -> None:
+        await on_worker_lost(cast("RunnerJob", job))
         await for_ever()
 
     held = rig(tmp_path, ContinuedApplication(on_run=run, succession=passing))
@@ -214,7 +214,7 @@ async def test_a_job_that_failed_asks_first_who_comes_and_sends_nobody_itself(
 async def test_who_was_superseded_has_nothing_to_let_go_of(tmp_path: Path) -> None:
     passing = Passing()
 
-    async def run(job: RunnerJob) -> None:
+    async def run(job: JobHandle) -> None:
         await job.life.fire(Event.LEASE_LOST)
 
     held = rig(tmp_path, ContinuedApplication(on_run=run, succession=passing))
