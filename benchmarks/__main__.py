@@ -41,11 +41,11 @@ def main() -> None:
         figures += spoken
     if "scrape" in wanted:
         scraped = asyncio.run(scrape.run())
-        print_table("What seeing it costs", scraped, console)
+        print_table("Cost of monitoring", scraped, console)
         figures += scraped
     if "startup" in wanted:
         measured = asyncio.run(_startup(arguments.rounds, console))
-        print_table("From a dispatch to the first word", measured, console)
+        print_table("From the dispatch to the first word", measured, console)
         figures += measured
     if "resilience" in wanted:
         survived = asyncio.run(_resilience(console))

@@ -57,7 +57,7 @@ async def _hold(
         if one.lost or one.doubled or one.late_frames:
             progress(f"  lost {one.lost}, doubled {one.doubled}, {one.late_frames} late frames")
     except (AssertionError, CandidateTimeout) as error:
-        progress(f"{name}: no figure, the interview did not come to its end ({error})")
+        progress(f"{name}: not measured, the interview did not end ({error})")
         await parts.heal()
 
 
@@ -105,7 +105,7 @@ def _figures(held: Mapping[str, Held]) -> list[Figure]:
         *of_each("turns lost", "", lambda each: len(each.lost), 1),
         *of_each("turns doubled", "", lambda each: len(each.doubled), 1),
         *(
-            Figure(what="from its return to its use", who=name, unit="s", samples=[recovered_s])
+            Figure(what="from recovery to use", who=name, unit="s", samples=[recovered_s])
             for name, each in held.items()
             if name in LOSSES and LOSSES[name].strike is not None  # a fault ends on its own
             if (recovered_s := each.recovered_s(LOSSES[name].resource)) is not None

@@ -39,7 +39,7 @@ async def run() -> list[Figure]:
         scrapes = [
             Figure(
                 what="one scrape",
-                who="prometheus_client's, of nothing",
+                who="prometheus_client, without metrics",
                 unit="ms",
                 samples=_timed(lambda: generate_latest(empty)),
             ),
@@ -59,7 +59,7 @@ async def _looks(folder: Path) -> list[Figure]:
     await asyncio.to_thread(_make_old_journals, crowded)
     return [
         Figure(
-            what=f"a look at {_JOBS} running jobs",
+            what=f"one check of {_JOBS} running jobs",
             who=who,
             unit="ms",
             samples=await _look_times(place),

@@ -1,6 +1,6 @@
 """Generate from the code: the README's tables, diagrams/, the metrics page and the alerts.
 
-`python -m worker.readme` brings all of it up to date.
+`python -m scripts.readme` updates all of them.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ def lifecycle_table() -> str:
         if edge.target is not None and (edge.event, edge.reason) not in from_anywhere
     ]
     rows += [
-        ("any before `CLOSING`", _event(edge), _target(edge))
+        ("any state before `CLOSING`", _event(edge), _target(edge))
         for edge in EDGES
         if edge.source is State.HANDSHAKE and (edge.event, edge.reason) in from_anywhere
     ]
-    return table(("in", "on", "to"), rows)
+    return table(("state", "event", "next state"), rows)
 
 
 def _everywhere(edge: Edge) -> bool:
@@ -53,7 +53,7 @@ def _everywhere(edge: Edge) -> bool:
 
 
 def _event(edge: Edge) -> str:
-    cause = f"*{BUDGETS[edge.source]:g} s are over*" if edge.is_timeout else f"`{edge.event}`"
+    cause = f"*after {BUDGETS[edge.source]:g} s*" if edge.is_timeout else f"`{edge.event}`"
     guard = f" if {edge.guard.__name__.replace('_', ' ')}" if edge.guard else ""
     return cause + guard
 
@@ -65,7 +65,7 @@ def _target(edge: Edge) -> str:
 
 def reasons_table() -> str:
     """Return the meaning of each reason."""
-    return table(("reason", "what it means"), ((f"`{r}`", r.meaning) for r in Reason))
+    return table(("reason", "meaning"), ((f"`{r}`", r.meaning) for r in Reason))
 
 
 def resources_table() -> str:
@@ -80,7 +80,7 @@ def resources_table() -> str:
 def settings_table() -> str:
     """Return every setting with its default."""
     defaults = _defaults()
-    computed = {"data_dir": "the user's data folder", "slots": "two a processor"}
+    computed = {"data_dir": "the user's data folder", "slots": "two per processor"}
     rows = (
         (
             f"`{variable_of(name)}`",
@@ -89,19 +89,19 @@ def settings_table() -> str:
         )
         for name, field in Settings.model_fields.items()
     )
-    return table(("variable", "default", "what it is"), rows)
+    return table(("variable", "default", "description"), rows)
 
 
 def exit_codes_table() -> str:
     """Return the meanings of the commands' exit codes."""
     meanings = {
         ExitCode.OK: "done",
-        ExitCode.FAILED: "failed, for a reason that none of the others names",
+        ExitCode.FAILED: "failed, for a reason that has no exit code of its own",
         ExitCode.USAGE: "the command line, a setting or a plan is wrong",
         ExitCode.NOT_FOUND: "there is no such interview, job or file",
         ExitCode.LIVEKIT_REFUSED: "LiveKit refused the key",
-        ExitCode.UNAVAILABLE: "LiveKit or the database is away; trying again may help",
-        ExitCode.TAKEN: "a port, a folder or a name is somebody else's",
+        ExitCode.UNAVAILABLE: "LiveKit or the database is unavailable; trying again may help",
+        ExitCode.TAKEN: "a port or a name is in use, or a folder cannot be written",
         ExitCode.INTERRUPTED: "interrupted with Ctrl-C",
     }
     return table(("exit code", "meaning"), ((str(int(c)), meanings[c]) for c in ExitCode))
@@ -123,7 +123,7 @@ def _places(row: dict[str, Any]) -> str:
 
 def kinds_table() -> str:
     """Return the effect of each kind of fault."""
-    return table(("kind", "what it does"), ((f"`{kind}`", kind.meaning) for kind in Kind))
+    return table(("kind", "effect"), ((f"`{kind}`", kind.meaning) for kind in Kind))
 
 
 def outcomes_line() -> str:
@@ -160,10 +160,10 @@ def metrics_page() -> str:
         for each in FIGURES
     )
     return (
-        "# Figures\n\nWhat `/metrics` shows, made from "
+        "# Metrics\n\nThe metrics of `/metrics`, generated from "
         "[worker/telemetry/catalog.py](../worker/telemetry/catalog.py). All but the gauges are "
-        "counted from the journals, so a job that was killed counts too. Seconds are seconds.\n\n"
-        + table(("name", "kind", "labels", "what it is"), rows)
+        "counted from the journals, so killed jobs are included. Durations are in seconds.\n\n"
+        + table(("name", "kind", "labels", "meaning"), rows)
     )
 
 

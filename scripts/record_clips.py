@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         nargs="?",
         type=Path,
         default=Path(__file__).parents[1] / "worker" / "clips",
-        help="where to",
+        help="output folder",
     )
     folder: Path = parser.parse_args(arguments).folder
     folder.mkdir(parents=True, exist_ok=True)

@@ -28,9 +28,9 @@ ROWS: Final[Mapping[str, str]] = {
     "C5": "The worker is started, holds interviews, and stops",
     "C6": "Lifecycle diagrams are rendered from the table and from a job's journal",
     "C7": "A test asserts the transition sequence of a job",
-    "C8": "Built on the seven packages that were asked for, each really used",
-    "C9": "The top level is the one that was asked for, and little more",
-    "S1": "`get_vad()` loads Silero once a process, in a thread; None if that fails",
+    "C8": "Built on the seven required packages, each really used",
+    "C9": "The top level has the required layout, and little more",
+    "S1": "`get_vad()` loads Silero once per process, in a thread; None if that fails",
     "S2": "`OrchestratorLLM(id)` is cheap; `init(db)` does the heavy part and can be retried",
     "S3": "`bootstrap_resources()` fills one `AgentResources`, whose `aclose()` frees all",
     "S4": "Connect first, then bootstrap, then start the session, and always close the resources",
@@ -40,30 +40,30 @@ ROWS: Final[Mapping[str, str]] = {
     "S8": "The six scenarios: timings, no VAD, a burst, no database, a bad network, an invalid id",
     "S9": "AgentServer: 2 idle processes and 5 s for clean-up, by default and configurable",
     "S10": "Database pool: 5 connections and 5 of overflow, each verified; configurable",
-    "S11": "Watched: exit codes, time-outs, start-up latency, VAD failures, leaks",
+    "S11": "Monitored: exit codes, time-outs, start-up latency, VAD failures, leaks",
     "S12": "Alerts: exit code not 0; time-outs > 1 %; latency > 800 ms; VAD failures > 10 %",
     "S13": "Prometheus metrics, health checks, retries, prewarm tuned to the load",
-    "B1": "DEGRADED: every resource says what its loss means for the candidate",
-    "B2": "What was missing heals in the running session",
+    "B1": "DEGRADED: every resource states what its loss means for the candidate",
+    "B2": "A missing resource recovers in the running session",
     "B3": "A launch that fails is reported and repaired",
-    "B4": "A watcher sends another interviewer where one is gone",
-    "B5": "Whoever is sent again resumes at the open question",
-    "B6": "A turn that is stuck is mended rung by rung, or the job ends",
-    "B7": "Speech providers are judged by what they deliver",
-    "B8": "Recorded words are bundled: what must be said needs no provider",
-    "B9": "Shutdown goes in budgeted steps, each recorded, none left out",
-    "B10": "Every word is written down before anything acts on it, and reaches the database",
+    "B4": "A watcher dispatches another interviewer when one is gone",
+    "B5": "The next interviewer resumes at the open question",
+    "B6": "A stuck turn is recovered step by step, or the job ends",
+    "B7": "Speech providers are judged by the audio and text that they deliver",
+    "B8": "Recorded clips are bundled: essential messages need no provider",
+    "B9": "Shutdown runs in budgeted steps, each recorded, none skipped",
+    "B10": "Every word is journaled before anything acts on it, and reaches the database",
     "B11": "Faults can be set at every point, only where allowed, and are recorded",
-    "B12": "The alert rules are made from the lifecycle's table and the figures",
-    "B13": "The diagrams are made from the lifecycle's table",
+    "B12": "The alert rules are generated from the lifecycle's table and the metrics",
+    "B13": "The diagrams are generated from the lifecycle's table",
 }
 
-_HEAD = """# What the product must do, and which tests show it
+_HEAD = """# The requirements, and the tests that cover them
 
-C are the rows of the design card, S those of the reliability document, B what is built beyond
-them. A test is marked with the rows that it shows (`@pytest.mark.row("S1")`); a row that no test
-shows fails `tests/unit/scripts/test_rows.py`. What `make unit` runs, `make test` runs too.
-What rotates runs in `make e2e`, and in CI on one commit of six
+The rows C are those of the design card, S those of the reliability document, B additions beyond
+them. A test is marked with the rows that it covers (`@pytest.mark.row("S1")`); a row without a
+test fails `tests/unit/scripts/test_rows.py`. `make test` includes all tests of `make unit`.
+Rotating tests run in `make e2e`, and in CI on one commit of six
 ([CONTRIBUTING.md](../../CONTRIBUTING.md)).
 """
 

@@ -40,8 +40,8 @@ PathElement = State | str | EllipsisType | Visit
 def gap(*states: State | str) -> Visit:
     """Match any number of visits, including none, to the named states and to no other.
 
-    Without a name it matches any visits, like `...` in a path. Raises ValueError for a name that is
-    no state.
+    Without a name it matches any visits, like `...` in a path. Raises ValueError for an
+    unknown name.
     """
     if not states:
         return Visit(states=frozenset(State), label="...", repeats=True)
@@ -69,8 +69,8 @@ def word(kind: type[_Word], name: str) -> _Word:
         return kind(name)
     except ValueError:
         close = difflib.get_close_matches(name, [member.value for member in kind], n=1, cutoff=0.5)
-        hint = f": did you mean {close[0]!r}?" if close else f" (there are {', '.join(kind)})"
-        raise ValueError(f"{name!r} is no {kind.__name__.lower()}{hint}") from None
+        hint = f": did you mean {close[0]!r}?" if close else f" (known: {', '.join(kind)})"
+        raise ValueError(f"{name!r} is not a known {kind.__name__.lower()}{hint}") from None
 
 
 def visits(elements: Iterable[PathElement]) -> tuple[Visit, ...]:

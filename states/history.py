@@ -86,7 +86,7 @@ class History:
         """Return the history of a live lifecycle so far, from its journal's records."""
         records = getattr(lifecycle.journal, "records", None)
         if records is None:
-            raise JournalError("this lifecycle's journal keeps no records to read back")
+            raise JournalError("this lifecycle's journal keeps no records in memory")
         return cls.from_records(records)
 
     @classmethod

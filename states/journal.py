@@ -114,7 +114,7 @@ class MemoryJournal:
                 reader(record)
             except Exception:
                 # The record is written; a failing reader cannot undo that.
-                logger.exception("a reader of the journal failed on a %s record", kind)
+                logger.exception("a journal subscriber failed on a %s record", kind)
         return record
 
     def _write(self, record: Record) -> None:
@@ -252,11 +252,11 @@ def _lines(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 def _checked(record: Any) -> Record:
     if not isinstance(record, Mapping) or not {"v", "seq", "t", "kind"} <= record.keys():
-        raise ValueError("a record has v, seq, t and kind")
+        raise ValueError("a record must have v, seq, t and kind")
     if not isinstance(record["v"], int) or not isinstance(record["seq"], int):
-        raise ValueError("v and seq are whole numbers")
+        raise ValueError("v and seq must be whole numbers")
     if record["v"] > FORMAT_VERSION:
         raise JournalTooNew(
-            f"format {record['v']} is newer than {FORMAT_VERSION}, which this reads"
+            f"format {record['v']} is newer than {FORMAT_VERSION}, the newest known here"
         )
     return dict(record)

@@ -135,7 +135,7 @@ class Lifecycle:
     def start(self) -> None:
         """Enter HANDSHAKE and start to process events. Raises RuntimeError on a second call."""
         if self._owner is not None:
-            raise RuntimeError("this lifecycle has been started before")
+            raise RuntimeError("this lifecycle has already been started")
         loop = asyncio.get_running_loop()
         if self._received_at is None:
             self._received_at = loop.time()

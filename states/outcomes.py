@@ -34,29 +34,35 @@ class Reason(StrEnum):
         return member
 
     INTERVIEW_COMPLETED = "InterviewCompleted", "Every planned question was asked and goodbye said."
-    WORK_DONE = "WorkDone", "The application's work was over, and it named no other end."
-    TIME_LIMIT_REACHED = "TimeLimitReached", "The longest time allowed for an interview was over."
-    CANDIDATE_LEFT = "CandidateLeft", "The candidate left and did not come back within the grace."
-    CANDIDATE_NEVER_JOINED = "CandidateNeverJoined", "Nobody came before the join deadline."
-    CANDIDATE_SILENT = "CandidateSilent", "The candidate was there but stopped answering."
+    WORK_DONE = "WorkDone", "The application finished without naming another end."
+    TIME_LIMIT_REACHED = "TimeLimitReached", "The maximum duration of an interview was reached."
+    CANDIDATE_LEFT = "CandidateLeft", "The candidate left and did not return in the grace period."
+    CANDIDATE_NEVER_JOINED = "CandidateNeverJoined", "The candidate did not join in time."
+    CANDIDATE_SILENT = "CandidateSilent", "The candidate was connected but stopped answering."
     HANDSHAKE_FAILED = "HandshakeFailed", "The room refused the connection or could not be reached."
     HANDSHAKE_TIMEOUT = "HandshakeTimeout", "The room did not connect within the budget."
-    BOOTSTRAP_NEVER_STARTED = "BootstrapNeverStarted", "Connected, but loading never began."
-    BOOTSTRAP_TIMEOUT = "BootstrapTimeout", "What is required had not loaded when its budget ended."
-    ORCHESTRATOR_FAILED = "OrchestratorFailed", "What there is no session without failed for good."
-    METADATA_INVALID = "MetadataInvalid", "The dispatch does not say which interview to hold."
-    INTERVIEW_UNKNOWN = "InterviewUnknown", "The database has no interview of this id."
-    INTERVIEW_ALREADY_OVER = "InterviewAlreadyOver", "The interview had ended before this job."
-    SESSION_FAILED = "SessionFailed", "The voice session could not start, or broke beyond repair."
-    TURN_STUCK = "TurnStuck", "The interviewer could neither speak nor write, whatever was tried."
+    BOOTSTRAP_NEVER_STARTED = (
+        "BootstrapNeverStarted",
+        "The room connected, but loading never began.",
+    )
+    BOOTSTRAP_TIMEOUT = "BootstrapTimeout", "A required resource did not load within the budget."
+    ORCHESTRATOR_FAILED = "OrchestratorFailed", "A required resource failed to load."
+    METADATA_INVALID = "MetadataInvalid", "The dispatch does not name an interview."
+    INTERVIEW_UNKNOWN = "InterviewUnknown", "The database has no interview with this id."
+    INTERVIEW_ALREADY_OVER = (
+        "InterviewAlreadyOver",
+        "The interview had ended before this job began.",
+    )
+    SESSION_FAILED = "SessionFailed", "The voice session could not start, or failed permanently."
+    TURN_STUCK = "TurnStuck", "The interviewer could neither speak nor send text."
     SESSION_START_TIMEOUT = "SessionStartTimeout", "The session did not start within the budget."
-    ROOM_LOST = "RoomLost", "The connection to the room was lost for good."
+    ROOM_LOST = "RoomLost", "The connection to the room was lost permanently."
     ROOM_DELETED = "RoomDeleted", "The room was closed, or the interviewer removed, from outside."
-    SHUTDOWN_REQUESTED = "ShutdownRequested", "The worker is going away and asked the job to end."
-    WORKER_LOST = "WorkerLost", "The worker died or gave the job up, and no other was there."
+    SHUTDOWN_REQUESTED = "ShutdownRequested", "The worker shut down and asked the job to end."
+    WORKER_LOST = "WorkerLost", "The worker died or gave the job up, and no other took over."
     LEASE_LOST = "LeaseLost", "Another job holds the interview's lease."
-    HANDOVER_REQUESTED = "HandoverRequested", "The interview was passed on to another worker."
-    JOB_CRASHED = "JobCrashed", "The job's own code raised where nothing was expected to."
+    HANDOVER_REQUESTED = "HandoverRequested", "The interview was handed over to another worker."
+    JOB_CRASHED = "JobCrashed", "The job's own code raised an unexpected exception."
     # The last two are in no table: no process was left to close the job.
     PROCESS_KILLED = "ProcessKilled", "A signal ended the job's process before the job was closed."
     PROCESS_EXITED = "ProcessExited", "The job's process ended before the job was closed."

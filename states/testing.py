@@ -100,7 +100,7 @@ def run_virtual(main: Coroutine[Any, Any, _Result], *, idle_timeout_s: float = 5
         pass
     else:
         main.close()
-        raise RuntimeError("there is a running loop: in an async test use the lifecycle fixture")
+        raise RuntimeError("an event loop is running: in an async test use the lifecycle fixture")
 
     def virtual_loop() -> asyncio.AbstractEventLoop:
         return looptime.new_event_loop(start=0.0, idle_timeout=idle_timeout_s)
@@ -122,7 +122,7 @@ def journey(*entries: Entry, until_s: float | None = None, **lifecycle: Any) -> 
     """
     times = [entry[0] for entry in entries]
     if times != sorted(times) or (until_s is not None and times and until_s < times[-1]):
-        raise ValueError("the entries of a journey, and then until_s, are in order of time")
+        raise ValueError("the entries of a journey and until_s must be in order of time")
 
     async def run() -> History:
         loop = asyncio.get_running_loop()
@@ -257,7 +257,7 @@ def assert_condition(
     __tracebackhide__ = True
     history, status = history_of(subject), word(Status, status)
     if resource not in history.conditions:
-        said = f"nothing was said of {resource}"
+        said = f"no condition was reported for {resource}"
     else:
         condition = history.conditions[resource]
         if condition.status is status and reason in (None, condition.reason):
@@ -283,7 +283,7 @@ async def assert_refused(
         unchanged = (state, known) == (lifecycle.state, lifecycle.conditions)
         if unchanged and len(lifecycle.transitions) == steps:
             return refusal
-        said = f"{event} was refused in {state}, but something else changed the job meanwhile"
+        said = f"{event} was refused in {state}, but another event changed the job"
     else:
         said = f"{event} was not refused in {state}"
     raise AssertionError(f"{said}\n\n{path_table(history_of(lifecycle))}")

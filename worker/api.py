@@ -1,7 +1,7 @@
-"""The public face of the worker: what an agent of your own imports, beside `states`.
+"""Public API of the worker: the names that a custom agent imports, besides `states`.
 
-Every other module may move. `examples/receptionist.py` is an agent on these names, and
-docs/architecture.md says where they come from.
+Every other module may move. `examples/receptionist.py` is an agent that uses these names;
+docs/architecture.md describes the packages that they come from.
 """
 
 from __future__ import annotations

@@ -25,16 +25,16 @@ def legend(view: View, *, x: float, y: float) -> tuple[Part, float]:
         marks.append(Line(start=(x, line_y), end=(x + 36, line_y), css=css))
         marks.append(Text(x=x + 46, y=line_y + 4, text=text, css="muted"))
     right = x + COLUMN_WIDTH
-    words = ["outcome · Reason: how the job ends", "[what must be true of the resources]"]
+    words = ["outcome · Reason: how the job ends", "[condition on the resources]"]
     if not view.of_a_job:
-        words.append("records: noted, and the state goes on")
+        words.append("records: written without a state change")
     for n, text in enumerate(words):
         marks.append(Text(x=right + 46, y=y + n * ROW_HEIGHT + 4, text=text, css="muted"))
     if view.of_a_job:
         line_y = y + 2 * ROW_HEIGHT
         marks.append(Line(start=(right - 20, line_y), end=(right + 16, line_y), css="way-event"))
         marks.append(Badge(x=right + 30, y=line_y, text="1"))
-        marks.append(Text(x=right + 46, y=line_y + 4, text="this job, state by state", css="muted"))
+        marks.append(Text(x=right + 46, y=line_y + 4, text="the path of this job", css="muted"))
     return Part(marks=tuple(marks)), y + len(_TABLE) * ROW_HEIGHT - 8
 
 

@@ -215,7 +215,7 @@ def _box(
     if history and history.state is state and own:
         killed = f"killed by signal {history.signal}" if history.signal else ""
         left = "" if history.exit_code is None else f"process gone, exit code {history.exit_code}"
-        notes = (killed or left or "the record ends here",)
+        notes = (killed or left or "the journal ends here",)
     return Box(
         state=state,
         internals=internals,

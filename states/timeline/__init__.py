@@ -29,16 +29,16 @@ __all__ = [
 ]
 
 _LEGEND = (
-    "Blue: the steps that decided when it was over, each from what it had waited for. "
-    "Grey: the others. Red: failed; a red tick: a spent budget."
+    "Blue: the critical steps, each linked to the step that it waited for. "
+    "Grey: other steps. Red: failed. A red tick: the end of a budget."
 )
 _LEGEND_OF_WHOLE = (
-    " A turn ends at its record and is as long as its words "
-    f"({SPOKEN_CHARACTERS_S:g} characters a second); a red tick on it: cut off."
+    " A turn ends at its record; its length is estimated from its words "
+    f"({SPOKEN_CHARACTERS_S:g} characters a second). A red tick on a turn: interrupted."
 )
 _LEGEND_OF_SPREAD = (
     "Line: from the shortest to the longest. Bar: from the median to the 95th percentile. "
-    "What cost the most comes first, the slowest in blue."
+    "The steps are sorted by their total cost; the slowest is blue."
 )
 
 

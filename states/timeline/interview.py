@@ -27,7 +27,7 @@ def interview_panel(history: History) -> Panel:
     spoken = list(_spoken(history))
     silent = list(_silences(history, spoken, end))
     return Panel(
-        title="The whole of it",
+        title="Whole interview",
         words=((_story(history), "text"),),
         start=0.0,
         end=end,
@@ -167,7 +167,7 @@ def _losses(history: History, end: float) -> Iterator[Row]:
         back = f"back at {clock(round(spans[-1].end, 1), end)}" if spans else ""
         if lost_at is not None:
             spans.append(Span(start=lost_at, end=end, css="bar-red"))
-            back = "and not back"
+            back = "not recovered"
         yield Row(
             name=f"without {resource}",
             spans=tuple(spans),

@@ -58,10 +58,10 @@ def closing_panel(history: History) -> Panel | None:
     failed = [step.name for step in steps if not step.ok]
     words = [(f"{took(end - began)} of {seconds(budget_s)}", "text")]
     if closed is None:
-        never = "It never got to CLOSED" if history.broke_off else "Not CLOSED yet"
-        words.append((f"{never}: the record ends here.", "red-text"))
+        never = "Never CLOSED" if history.broke_off else "Not CLOSED yet"
+        words.append((f"{never}: the journal ends here.", "red-text"))
     if failed:
-        words.append((f"Did not end well: {', '.join(failed)}.", "red-text"))
+        words.append((f"Failed steps: {', '.join(failed)}.", "red-text"))
     return Panel(
         title=f"Closing: {history.outcome} · {history.reason}",
         words=tuple(words),
@@ -95,13 +95,13 @@ def _verdict(history: History, start: Startup) -> tuple[tuple[str, str], ...]:
     elif history.broke_off:
         said, css = f"Never RUNNING: its process was gone after {took(start.ended)}.", "red-text"
     else:
-        said, css = f"Not RUNNING yet: the record ends after {took(start.ended)}.", "text"
+        said, css = f"Not RUNNING yet: the journal ends after {took(start.ended)}.", "text"
     lines = [(said, css)]
     if start.slowest is not None:
-        lines.append((f"Most of it: {_cost(start.slowest)}.", "strong"))
+        lines.append((f"Most of the time: {_cost(start.slowest)}.", "strong"))
     missing = _missing(history, start.ended)
     if missing:
-        lines.append((f"Went without {', '.join(missing)}.", "red-text"))
+        lines.append((f"Missing: {', '.join(missing)}.", "red-text"))
     return tuple(lines)
 
 
@@ -114,7 +114,7 @@ def _cost(link: Link) -> str:
         more.append(f"{link.step.attempts} tries")
     # No step ran in between: the process was busy with other work.
     if link.step is not None and link.cost_s - own_s >= _SHOWN_WAIT_S:
-        more.append(f"and {took(link.cost_s - own_s)} until it began")
+        more.append(f"{took(link.cost_s - own_s)} of waiting before it")
     return f"{link.name}, {took(own_s)}" + (f" ({', '.join(more)})" if more else "")
 
 

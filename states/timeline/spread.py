@@ -62,7 +62,7 @@ class Spread:
     def add(self, start: Startup) -> None:
         """Count a start-up that reached RUNNING. Raises ValueError for any other."""
         if not start.reached:
-            raise ValueError("a job that never got to RUNNING has no time until it")
+            raise ValueError("a job that never reached RUNNING has no start-up time")
         self._whole.append(start.ended)
         for step in start.steps:
             if not step.name.endswith(LATE):
@@ -108,8 +108,8 @@ class Spread:
             step = self.steps[0]
             part = 100 * step.cost_s / sum(self._whole)
             lines.append(
-                f"Slowest: {step.name}, which took {part:.0f} % of all that time "
-                f"and was waited for in {step.decided} of {self.jobs}."
+                f"Slowest: {step.name}, with {part:.0f} % of the total time; "
+                f"critical in {step.decided} of {self.jobs} start-ups."
             )
         return tuple(lines)
 
@@ -166,7 +166,7 @@ def _row(figures: Figures, css: str, name_css: str = "text") -> Row:
 def _figures(name: str, values: Sequence[float], decided: int = 0, cost_s: float = 0.0) -> Figures:
     ordered = sorted(values)
     if not ordered:
-        raise ValueError(f"nothing was counted of {name}")
+        raise ValueError(f"no start-up with {name} was counted")
     return Figures(
         name=name,
         jobs=len(ordered),

@@ -51,12 +51,15 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
-    parser.add_argument("-n", type=int, default=20, help="how many faults (default 20)")
-    parser.add_argument("--seed", type=int, help="repeats the faults of the run that printed it")
-    parser.add_argument("--dry-run", action="store_true", help="print the faults, and do nothing")
-    parser.add_argument("--folder", type=Path, help="for the report, recordings and journals")
+    parser.add_argument("-n", type=int, default=20, help="number of faults (default 20)")
+    parser.add_argument("--seed", type=int, help="seed of an earlier run, to repeat its faults")
+    parser.add_argument("--dry-run", action="store_true", help="print the faults and exit")
+    parser.add_argument("--folder", type=Path, help="folder of the report, recordings and journals")
     parser.add_argument(
-        "--silence-s", type=float, default=Limits().silence_s, help="the longest silence, seconds"
+        "--silence-s",
+        type=float,
+        default=Limits().silence_s,
+        help="longest allowed silence, in seconds",
     )
     return parser.parse_args()
 
@@ -92,7 +95,7 @@ async def _run(seed: int, rounds: tuple[Round, ...], folder: Path, limits: Limit
         figures = report.summary(seed, results, left)
         report.write(folder / "report.json", figures, results)
         print(report.table(figures))
-        print(f"report, and what is kept of violations: {folder}")
+        print(f"report, and recordings of violations: {folder}")
     return bool(figures["violations"])
 
 

@@ -16,7 +16,7 @@ silence    The candidate waits longer than `Limits.silence_s`. Not counted: the 
            absence, outages of LiveKit, and outages of the database with the lease of calm after
            them, in which no interviewer can be sent.
 end        The interview has no end, an end without outcome or reason, or the reason RoomDeleted,
-           although no room is deleted during a round. Or the candidate waited for the end in vain.
+           although no room is deleted during a round. Or it did not end while the candidate waited.
 lease      The interview has ended, but a job still holds its lease.
 room       An interviewer is in the room after the end.
 process    The process of a job exists after the end.
@@ -220,13 +220,11 @@ def _end(one: Evidence) -> Iterable[Found]:
     elif row.status != "ended" or not row.outcome or not row.reason:
         yield Found(what="end", detail=f"{row.status}, outcome {row.outcome}/{row.reason}")
     elif row.reason == "RoomDeleted":
-        yield Found(
-            what="end", detail=f"{row.outcome}/{row.reason}, and nobody deletes a room here"
-        )
+        yield Found(what="end", detail=f"{row.outcome}/{row.reason}, but no room is deleted here")
     elif row.lease_job is not None:
-        yield Found(what="lease", detail=f"{row.lease_job} holds it")
+        yield Found(what="lease", detail=f"{row.lease_job} still holds it")
     if one.diary.gave_up:
-        yield Found(what="end", detail="the candidate waited for the end in vain")
+        yield Found(what="end", detail="the interview did not end while the candidate waited")
     if one.in_room:
         yield Found(what="room", detail=f"{', '.join(one.in_room)} in the room")
     if one.processes:

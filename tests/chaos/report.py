@@ -90,16 +90,16 @@ def table(figures: dict[str, Any]) -> str:
     """Return the metrics as lines of text."""
     faults = figures["faults"]
     lines = [
-        f"seed {figures['seed']}: {faults['struck']} faults struck ({faults['missed']} missed)"
+        f"seed {figures['seed']}: {faults['struck']} faults injected ({faults['missed']} missed)"
         f" in {figures['interviews']} interviews, {figures['rounds']} rounds",
         "  " + ", ".join(f"{kind} {count}" for kind, count in sorted(faults["by_kind"].items())),
-        f"answers: {figures['answers']} given to their end; {figures['answers_unheard']} of them"
-        f" while nobody could hear, {figures['answers_halting']} haltingly, as this machine was"
-        f" too busy; {figures['words_misheard']} words misheard",
+        f"answers: {figures['answers']} complete; {figures['answers_unheard']} of them"
+        f" while no interviewer could hear, {figures['answers_halting']} with gaps, as this machine"
+        f" was too busy; {figures['words_misheard']} words misheard",
         f"ends: {_counts(figures['ends'])}",
         f"longest silence: {figures['longest_silence_s']} s"
         f" ({figures['longest_silence_with_excuses_s']} s with the times when LiveKit, the"
-        " database or the candidate was away)",
+        " database or the candidate was unavailable)",
     ]
     lines += [
         f"back after {kind}: median {spread['median']} s, worst {spread['worst']} s"
@@ -107,7 +107,7 @@ def table(figures: dict[str, Any]) -> str:
         for kind, spread in figures["back_after_s"].items()
     ]
     if figures["never_back"]:
-        lines.append(f"nobody came back: {figures['never_back']} times")
+        lines.append(f"no interviewer came back: {figures['never_back']} times")
     lines.append(f"violations: {_counts(figures['violations_by_kind']) or 'none'}")
     lines += [violation_line(each) for each in figures["violations"]]
     return "\n".join(lines)

@@ -212,7 +212,7 @@ class Run:
         # A poll, because the ends of other processes set no event.
         while unsettled() and time.monotonic() < give_up_s:  # noqa: ASYNC110
             await asyncio.sleep(_LOOK_S)
-        leftovers = [f"{each} is left" for each in unsettled()]
+        leftovers = [f"{each} is left over" for each in unsettled()]
         for machine in self._world.machines:
             leftovers += [f"{each} did not end in time" for each in machine.overdue]
             machine.overdue.clear()

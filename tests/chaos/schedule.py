@@ -66,21 +66,21 @@ class Kind(StrEnum):
 
 _WHAT: Final = {
     Kind.KILL_JOB: "SIGKILL to the process of an interview",
-    Kind.STOP_JOB: "SIGSTOP to the process of an interview, and SIGCONT",
+    Kind.STOP_JOB: "SIGSTOP to the process of an interview, then SIGCONT",
     Kind.KILL_WORKER: "SIGKILL to a worker's main process; another worker is started there",
     Kind.KILL_MACHINE: "SIGKILL to all processes of a worker; another worker is started there",
-    Kind.STOP_WORKER: "SIGSTOP to all processes of a worker, and SIGCONT",
-    Kind.TERMINATE_WORKER: "SIGTERM to a worker's process group, a second one, a new worker",
+    Kind.STOP_WORKER: "SIGSTOP to all processes of a worker, then SIGCONT",
+    Kind.TERMINATE_WORKER: "SIGTERM twice to a worker's process group; a new worker is started",
     Kind.FILL_DISK: "a worker's disk is full",
-    Kind.STOP_DATABASE: "PostgreSQL is shut down, and started",
-    Kind.KILL_DATABASE: "PostgreSQL is killed, and started",
-    Kind.STALL_DATABASE: "the connections to PostgreSQL stay open, and nothing passes",
-    Kind.KILL_LIVEKIT: "the LiveKit server is killed, and started",
-    Kind.STALL_PROVIDER: "the connections to a provider stay open, and nothing passes",
-    Kind.RESET_PROVIDER: "the connections to a provider are reset, and none can be made",
-    Kind.SLOW_PROVIDER: "everything to and from a provider takes longer",
-    Kind.DISPATCH_TWICE: "a second interviewer is sent into the room",
-    Kind.DROP_CANDIDATE: "the candidate leaves, and comes back",
+    Kind.STOP_DATABASE: "PostgreSQL is shut down and restarted",
+    Kind.KILL_DATABASE: "PostgreSQL is killed and restarted",
+    Kind.STALL_DATABASE: "the connections to PostgreSQL stay open, but no data passes",
+    Kind.KILL_LIVEKIT: "the LiveKit server is killed and restarted",
+    Kind.STALL_PROVIDER: "the connections to a provider stay open, but no data passes",
+    Kind.RESET_PROVIDER: "the connections to a provider are reset, and new ones are refused",
+    Kind.SLOW_PROVIDER: "all data to and from a provider is delayed",
+    Kind.DISPATCH_TWICE: "a second interviewer is dispatched to the room",
+    Kind.DROP_CANDIDATE: "the candidate leaves and comes back",
 }
 
 #: Shortest and longest duration in seconds. For a termination: until the second signal.

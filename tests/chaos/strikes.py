@@ -167,7 +167,7 @@ class Striker:
         give_up_s = time.monotonic() + _SOON_S
         while not (found := [j for m in self._world.machines for j in m.jobs() if j.room == room]):
             if time.monotonic() > give_up_s:
-                raise _Missed("no job is there")
+                raise _Missed("no job is running")
             await asyncio.sleep(_LOOK_S)
         job = max(found, key=lambda job: job.began)
         os.kill(job.pid, number)
@@ -181,7 +181,7 @@ class Striker:
         machine = self._machine(fault)
         stopped = machine.signal_all(signal.SIGSTOP)
         if not stopped:
-            raise _Missed("no worker is there")
+            raise _Missed("no worker is running")
         await asyncio.sleep(fault.for_s)
         for pid in stopped:
             with contextlib.suppress(ProcessLookupError):
@@ -191,7 +191,7 @@ class Striker:
         machine = self._machine(fault)
         main = machine.worker.main
         if main is None:
-            raise _Missed("no worker is there")
+            raise _Missed("no worker is running")
         if fault.kind is Kind.KILL_WORKER:
             main.kill()
         elif fault.kind is Kind.KILL_MACHINE:

@@ -62,18 +62,18 @@ def on_shared_database(
 
 @pytest.mark.parametrize("name", _OF_DATABASE)
 @pytest.mark.usefixtures("on_shared_database")
-def test_a_command_prints_what_it_printed_of_the_database(captured: Captured, name: str) -> None:
+def test_a_command_prints_the_same_of_the_database(captured: Captured, name: str) -> None:
     printed = Printed.of(captured, name)
     printed.same_values(printed.run())
 
 
 @pytest.mark.parametrize("name", _OF_CODE)
-def test_a_command_prints_every_row_and_key_that_it_printed(captured: Captured, name: str) -> None:
+def test_a_command_still_prints_every_row_and_key(captured: Captured, name: str) -> None:
     printed = Printed.of(captured, name)
     printed.same_keys(printed.run())
 
 
-def test_every_fault_point_has_the_names_and_kinds_that_it_had(captured: Captured) -> None:
+def test_every_fault_point_keeps_its_names_and_kinds(captured: Captured) -> None:
     printed = Printed.of(captured, "faults")
     new = {row["point"]: row for row in printed.run()}
     broken(
@@ -86,7 +86,7 @@ def test_every_fault_point_has_the_names_and_kinds_that_it_had(captured: Capture
     )
 
 
-def test_the_newest_journals_are_blamed_with_every_key(captured: Captured) -> None:
+def test_blaming_the_newest_journals_prints_every_key(captured: Captured) -> None:
     kept = Settings.load().journal_dir / "shipped"
     kept.mkdir(parents=True)
     for path in captured.path("journals", "whole").glob("*.jsonl"):
@@ -164,7 +164,7 @@ def _longest(captured: Captured) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", _OF_WORKER)
-async def test_a_command_that_asks_the_worker_prints_every_key(
+async def test_a_command_that_queries_the_worker_prints_every_key(
     captured: Captured, served: int, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("INTERVIEW_HTTP_PORT", str(served))
@@ -173,7 +173,7 @@ async def test_a_command_that_asks_the_worker_prints_every_key(
 
 
 @pytest.mark.usefixtures("on_shared_database")
-async def test_the_doctor_has_every_check_and_every_fact(
+async def test_the_doctor_keeps_every_check_and_every_fact(
     captured: Captured, served: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("INTERVIEW_HTTP_PORT", str(served))
@@ -195,7 +195,7 @@ async def test_the_doctor_has_every_check_and_every_fact(
     broken(problems)
 
 
-def test_every_command_with_json_that_was_captured_is_compared(captured: Captured) -> None:
+def test_every_captured_json_command_is_compared(captured: Captured) -> None:
     names = {entry["name"] for entry in captured.data("commands", "index.json")}
     alone = {"blame-last", "doctor"}
     assert names == {*_OF_DATABASE, *_OF_CODE, *_OF_LIVEKIT, *_OF_WORKER, *alone}

@@ -17,7 +17,9 @@ from tests.compat.comparing import changed_values, missing_keys
         ({"a": [1]}, {"a": []}),
     ],
 )
-def test_added_keys_rows_and_other_values_are_no_difference(old: object, new: object) -> None:
+def test_added_keys_added_rows_and_changed_values_are_no_difference(
+    old: object, new: object
+) -> None:
     assert list(missing_keys(old, new)) == []
 
 

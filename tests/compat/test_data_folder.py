@@ -40,7 +40,7 @@ def old_folder(captured: Captured) -> Iterator[Path]:
         yield folder
 
 
-async def test_the_old_data_folder_starts_is_migrated_and_has_all_of_its_rows(
+async def test_the_old_data_folder_starts_and_is_migrated_with_all_its_rows(
     captured: Captured, old_folder: Path
 ) -> None:
     problem = f"The data folder of version {captured}"

@@ -65,7 +65,7 @@ def test_no_byte_of_a_released_migration_has_changed(captured: Captured) -> None
     )
 
 
-async def test_every_table_and_column_is_there_after_migration_with_the_same_type(
+async def test_every_table_and_column_keeps_its_type_after_migration(
     captured: Captured, server: Server, restored: Restored
 ) -> None:
     before = await _columns(server.url_of(restored.as_dumped))
@@ -95,7 +95,7 @@ async def test_migration_loses_no_row(
     assert min(before[table] for table in ("interviews", "jobs", "turns", "job_records")) > 0
 
 
-async def test_a_migrated_database_is_one_that_jobs_may_write_to(
+async def test_jobs_may_write_to_a_migrated_database(
     captured: Captured, shared_database: Database
 ) -> None:
     with readable(f"The schema of version {captured}"):
@@ -130,7 +130,7 @@ async def test_jobs_of_every_outcome_are_read_with_their_records(
     assert {job.outcome for job in jobs if job.outcome} == set(Outcome)
 
 
-async def test_every_turn_is_read_late_ones_and_half_answers_as_well(
+async def test_every_turn_is_read_including_late_ones_and_partial_answers(
     captured: Captured, shared_database: Database
 ) -> None:
     with readable(f"A turn of version {captured}"):

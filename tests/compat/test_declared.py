@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _METRIC = re.compile(r"\b(?:interview|process)_\w+")
 
 
-def test_every_setting_is_there_with_its_default_and_type(captured: Captured) -> None:
+def test_every_setting_keeps_its_default_and_type(captured: Captured) -> None:
     fields = {str(each.validation_alias): each for each in Settings.model_fields.values()}
     problems = []
     for old in captured.data("settings.json"):
@@ -56,7 +56,7 @@ def _still_takes(new: str | list[str], old: str | list[str]) -> bool:
     return new == old
 
 
-def test_every_name_that_is_stored_printed_or_typed_is_there(captured: Captured) -> None:
+def test_every_name_that_is_stored_printed_or_typed_still_exists(captured: Captured) -> None:
     new = declared_names()
     problems = []
     for kind, names in captured.data("names.json").items():
@@ -79,7 +79,7 @@ def _rules(text: str) -> dict[str, Any]:
     return {rule["alert"]: rule for group in groups for rule in group["rules"]}
 
 
-def test_every_alert_is_there_and_reads_the_same_metrics(captured: Captured) -> None:
+def test_every_alert_still_exists_and_reads_the_same_metrics(captured: Captured) -> None:
     old = _rules(captured.path("alert_rules.yml").read_text(encoding="utf-8"))
     new = _rules(rules_file())
     problems = [f"The alert {name} is gone." for name in old if name not in new]
@@ -106,9 +106,7 @@ def page(captured: Captured, tmp_path: Path) -> str:
     return observer.page(status).decode()
 
 
-def test_every_metric_is_on_the_page_with_its_type_and_labels(
-    captured: Captured, page: str
-) -> None:
+def test_every_metric_is_exported_with_its_type_and_labels(captured: Captured, page: str) -> None:
     old = {
         f.name: f for f in text_string_to_metric_families(captured.path("metrics.txt").read_text())
     }
@@ -128,7 +126,7 @@ def test_every_metric_is_on_the_page_with_its_type_and_labels(
     broken(sorted(set(problems)))
 
 
-def test_every_figure_is_declared_with_its_name_type_and_labels(captured: Captured) -> None:
+def test_every_metric_is_declared_with_its_name_type_and_labels(captured: Captured) -> None:
     new = {figure.shown_as: figure for figure in FIGURES}
     problems = []
     for old in captured.data("figures.json"):
@@ -143,7 +141,7 @@ def test_every_figure_is_declared_with_its_name_type_and_labels(captured: Captur
     broken(problems)
 
 
-def test_the_figures_of_old_journals_are_counted(captured: Captured, page: str) -> None:
+def test_metrics_of_old_journals_are_counted(captured: Captured, page: str) -> None:
     jobs = [
         History.from_records(
             read_records(captured.path("journals", each["file"]), pass_over_damage=True).records

@@ -30,7 +30,7 @@ def _text(version: Captured, name: str) -> str:
 
 
 @pytest.mark.parametrize(("version", "name", "entry"), _FORMS)
-def test_a_dispatch_says_which_interview_plan_and_turns_it_is_about(
+def test_a_dispatch_keeps_its_interview_plan_and_turns(
     version: Captured, name: str, entry: dict[str, Any]
 ) -> None:
     with readable(f"The dispatch metadata {name!r} of version {version}"):
@@ -53,7 +53,7 @@ def test_a_job_writes_the_interview_and_its_predecessor_into_its_header(
     assert header == {"interview_id": entry["interview_id"], **entry["follows"]}
 
 
-def test_a_plan_of_a_dispatch_can_be_held(captured: Captured) -> None:
+def test_the_plan_of_a_dispatch_can_be_used_for_an_interview(captured: Captured) -> None:
     with readable(f"The plan in a dispatch of version {captured}"):
         _, snapshot = read_metadata(_text(captured, "created"))
         plan = Plan.from_json(snapshot)
@@ -62,7 +62,7 @@ def test_a_plan_of_a_dispatch_can_be_held(captured: Captured) -> None:
     assert plan.questions[0].text in move.text
 
 
-def test_there_are_dispatches_after_a_kill_after_a_hand_over_and_with_something_left_out(
+def test_the_captured_dispatches_include_kill_handover_and_omitted_fields(
     captured: Captured,
 ) -> None:
     why = {

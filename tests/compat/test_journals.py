@@ -61,7 +61,7 @@ async def empty_database(server: Server, restored: Restored) -> AsyncIterator[Da
 
 
 @pytest.mark.parametrize(("version", "entry"), _ENTRIES)
-def test_a_journal_says_what_it_said(version: Captured, entry: Entry) -> None:
+def test_a_journal_reads_as_before(version: Captured, entry: Entry) -> None:
     path = _path(version, entry)
     with readable(f"The journal {entry['file']} of version {version}"):
         if entry["kind"] == "damaged":
@@ -75,7 +75,7 @@ def test_a_journal_says_what_it_said(version: Captured, entry: Entry) -> None:
 
 
 @pytest.mark.parametrize(("version", "entry"), _ENTRIES)
-def test_a_journal_is_asserted_on_and_drawn(version: Captured, entry: Entry) -> None:
+def test_a_journal_can_be_asserted_on_and_drawn(version: Captured, entry: Entry) -> None:
     with readable(f"The journal {entry['file']} of version {version}"):
         history = History.from_records(
             read_records(_path(version, entry), pass_over_damage=True).records
@@ -88,7 +88,7 @@ def test_a_journal_is_asserted_on_and_drawn(version: Captured, entry: Entry) -> 
         startup(history)
 
 
-def test_there_is_a_journal_of_every_outcome_and_of_every_kind_of_harm(captured: Captured) -> None:
+def test_the_captured_journals_cover_every_outcome_and_kind_of_damage(captured: Captured) -> None:
     whole = _entries(captured, "whole")
     assert {entry["outcome"] for entry in whole} >= set(Outcome)
     assert {entry["kind"] for entry in _entries(captured, "torn", "damaged", "without_end")} == {
@@ -154,7 +154,7 @@ def _killed(entry: Entry) -> tuple[str, str]:
     return "failed", "ProcessKilled"
 
 
-def test_a_torn_journal_is_opened_again_without_its_torn_line(
+def test_a_torn_journal_is_reopened_without_its_torn_line(
     captured: Captured, tmp_path: Path
 ) -> None:
     (entry,) = _entries(captured, "torn")
@@ -170,7 +170,7 @@ def test_a_torn_journal_is_opened_again_without_its_torn_line(
     assert after.records[:-1] == before.records
 
 
-async def test_journals_that_the_database_has_are_shipped_again_without_a_change(
+async def test_shipping_journals_again_changes_nothing_in_the_database(
     captured: Captured, own_database: Database
 ) -> None:
     for entry in _entries(captured, "whole"):

@@ -72,7 +72,7 @@ async def _running(database: Database, *, worker_lives: bool) -> Interview:
     return found
 
 
-async def test_the_watcher_finds_who_is_without_an_interviewer_and_nobody_else(
+async def test_the_watcher_finds_exactly_the_orphaned_interviews(
     present: Database,
 ) -> None:
     with readable("An interview without an interviewer"):
@@ -88,7 +88,7 @@ async def test_the_watcher_finds_who_is_without_an_interviewer_and_nobody_else(
     assert set(why.values()) <= {LEASE_EXPIRED, NOT_TAKEN, *WORTH_ANOTHER_TRY}
 
 
-async def test_a_failed_interview_may_be_sent_another_interviewer(present: Database) -> None:
+async def test_a_failed_interview_may_be_redispatched(present: Database) -> None:
     stranded = await find_orphaned(present, LIMITS)
     failed = [each for each in stranded if each.interview.outcome == Outcome.FAILED]
     assert failed
@@ -118,7 +118,7 @@ async def test_an_expired_lease_is_taken_by_another_job_with_a_higher_token(
     assert token == left.token + 1
 
 
-async def test_nobody_takes_the_lease_of_an_interview_that_was_completed(
+async def test_the_lease_of_a_completed_interview_cannot_be_taken(
     present: Database,
 ) -> None:
     interviews = await list_interviews(present, status=InterviewStatus.ENDED)
@@ -126,7 +126,7 @@ async def test_nobody_takes_the_lease_of_an_interview_that_was_completed(
     assert await take_lease(present, completed.interview_id, job_id="x", lease_s=LEASE_S) is None
 
 
-async def test_the_old_worker_counts_as_one_that_is_there_and_keeps_its_duty(
+async def test_the_old_worker_counts_as_alive_and_keeps_its_leader_lock(
     present: Database,
 ) -> None:
     others = await other_workers(present, AGENT, besides="new", fresh_s=2 * SPARE_S)

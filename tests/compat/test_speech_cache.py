@@ -53,7 +53,7 @@ def _cache(captured: Captured, folder: Path) -> tuple[str, SpeechCache, list[str
     return index["provider"], store, index["sentences"]
 
 
-async def test_every_sentence_is_found_under_its_voice_and_words(
+async def test_every_sentence_is_found_by_voice_and_text(
     captured: Captured, tmp_path: Path
 ) -> None:
     provider, store, sentences = _cache(captured, tmp_path)
@@ -72,7 +72,7 @@ async def test_every_sentence_is_found_under_its_voice_and_words(
         assert np.abs(pcm.astype(np.int32)).max() > 0
 
 
-async def test_a_prepared_sentence_is_spoken_though_no_provider_can(
+async def test_a_prepared_sentence_is_spoken_without_any_provider(
     captured: Captured, tmp_path: Path
 ) -> None:
     provider, store, sentences = _cache(captured, tmp_path)
@@ -92,7 +92,7 @@ async def test_a_prepared_sentence_is_spoken_though_no_provider_can(
 
 
 @pytest.mark.usefixtures("only_these_settings")
-def test_the_local_voice_has_the_same_name_as_long_as_its_model_is_the_same(
+def test_the_local_voice_keeps_its_name_while_its_model_is_the_same(
     captured: Captured,
 ) -> None:
     old = captured.data("speech", "index.json")["voice"]

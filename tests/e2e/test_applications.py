@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 EXAMPLES = REPOSITORY / "examples"
 
 
-async def test_the_receptionist_greets_repeats_and_is_done_once_alone(
+async def test_the_receptionist_greets_repeats_and_ends_once_alone(
     start_worker: StartWorker,
 ) -> None:
     settings = {"PYTHONPATH": str(EXAMPLES), "INTERVIEW_APPLICATION": "receptionist:Receptionist"}
@@ -45,7 +45,7 @@ async def test_the_receptionist_greets_repeats_and_is_done_once_alone(
 
 
 @pytest.mark.row("B3")
-async def test_an_application_that_cannot_be_made_leaves_nobody_in_silence(
+async def test_an_application_that_cannot_be_created_apologises_to_the_candidate(
     start_worker: StartWorker, tmp_path: Path
 ) -> None:
     (tmp_path / "broken_agent.py").write_text("def make(dispatch, settings):\n    return 1 / 0\n")

@@ -90,7 +90,7 @@ async def refused(
 # --- settings -------------------------------------------------------------------------------------
 
 
-async def test_what_is_not_set_is_named(folder: Path) -> None:
+async def test_missing_settings_are_named(folder: Path) -> None:
     line = await refused(folder, START, {}, ExitCode.USAGE)
     for name in ("LIVEKIT_URL", "LIVEKIT_API_KEY", "LIVEKIT_API_SECRET"):
         assert name in line
@@ -106,7 +106,7 @@ async def test_what_is_not_set_is_named(folder: Path) -> None:
         ("INTERVIEW_LOG_LEVEL", "LOUD", "DEBUG"),
     ],
 )
-async def test_a_setting_that_cannot_be_used_is_named_with_what_can(
+async def test_an_invalid_setting_is_named_with_the_valid_values(
     folder: Path, variable: str, value: str, says: str
 ) -> None:
     line = await refused(folder, START, {variable: value}, ExitCode.USAGE)
@@ -114,7 +114,7 @@ async def test_a_setting_that_cannot_be_used_is_named_with_what_can(
     assert says in line
 
 
-async def test_every_mistake_in_the_settings_has_its_line(folder: Path) -> None:
+async def test_every_mistake_in_the_settings_has_its_own_line(folder: Path) -> None:
     done = run(folder, START, {"INTERVIEW_SLOTS": "0", "INTERVIEW_LLM": "nobody"})
     assert done.returncode == ExitCode.USAGE
     assert len(done.stderr.splitlines()) == 2
@@ -129,12 +129,12 @@ async def test_start_without_a_database_says_how_to_get_one(folder: Path) -> Non
     assert "INTERVIEW_EMBEDDED=1" in line
 
 
-async def test_a_url_that_is_none_is_refused(folder: Path) -> None:
+async def test_an_invalid_livekit_url_is_refused(folder: Path) -> None:
     settings = {**KEYS, "LIVEKIT_URL": "not a url"}
     await refused(folder, START, settings, ExitCode.USAGE)
 
 
-async def test_a_database_url_that_is_none_is_refused_and_its_password_not_shown(
+async def test_an_invalid_database_url_is_refused_and_its_password_not_shown(
     folder: Path,
 ) -> None:
     settings = {"DATABASE_URL": "mysql://me:hunter2@127.0.0.1/x"}
@@ -145,20 +145,20 @@ async def test_a_database_url_that_is_none_is_refused_and_its_password_not_shown
 # --- external services ----------------------------------------------------------------------------
 
 
-async def test_a_livekit_server_that_is_away_is_waited_for_and_then_named(folder: Path) -> None:
+async def test_an_unreachable_livekit_server_is_waited_for_and_then_named(folder: Path) -> None:
     url = f"ws://127.0.0.1:{free_port()}"
     line = await refused(folder, START, {**KEYS, "LIVEKIT_URL": url}, ExitCode.UNAVAILABLE)
     assert url.removeprefix("ws://") in line
 
 
-async def test_a_database_that_is_away_is_named(folder: Path) -> None:
+async def test_an_unavailable_database_is_named(folder: Path) -> None:
     settings = {"DATABASE_URL": f"postgresql://me:hunter2@127.0.0.1:{free_port()}/x"}
     line = await refused(folder, ("interviews", "list"), settings, ExitCode.UNAVAILABLE)
     assert "hunter2" not in line
 
 
 @pytest.mark.parametrize("arguments", [START, CREATE], ids=["start", "interviews create"])
-async def test_a_key_that_livekit_refuses_is_told_from_a_server_that_is_away(
+async def test_a_refused_livekit_key_has_its_own_exit_code(
     folder: Path, livekit_server: LiveKitServer, arguments: tuple[str, ...]
 ) -> None:
     settings = {**KEYS, "LIVEKIT_URL": livekit_server.url}
@@ -201,7 +201,7 @@ async def test_a_plan_with_a_mistake_is_named_with_its_line(folder: Path) -> Non
     assert "thinking_pause_s" in line
 
 
-async def test_a_plan_that_is_not_there_is_named(folder: Path) -> None:
+async def test_a_missing_plan_is_named(folder: Path) -> None:
     done = run(folder, (*CREATE, "--plan", str(folder / "none.yaml")), {})
     assert done.returncode == ExitCode.USAGE
     assert "none.yaml" in done.stderr
@@ -218,10 +218,12 @@ async def test_a_plan_that_is_not_there_is_named(folder: Path) -> None:
     ],
     ids=" ".join,
 )
-async def test_what_does_not_exist_is_said_so(folder: Path, arguments: tuple[str, ...]) -> None:
+async def test_an_unknown_id_is_reported_as_not_found(
+    folder: Path, arguments: tuple[str, ...]
+) -> None:
     line = await refused(folder, arguments, {}, ExitCode.NOT_FOUND)
     assert "'nobody'" in line
 
 
-async def test_a_jobs_id_that_leads_out_of_the_folder_is_refused(folder: Path) -> None:
+async def test_a_job_id_that_leads_out_of_the_folder_is_refused(folder: Path) -> None:
     await refused(folder, ("jobs", "show", "../../etc/passwd"), {}, ExitCode.FAILED)

@@ -23,7 +23,7 @@ BLOCKED_S = 5.0
 
 
 @pytest.mark.rotates
-async def test_a_word_is_heard_while_the_loop_is_blocked_and_the_interview_goes_on(
+async def test_a_clip_plays_while_the_event_loop_is_blocked_and_the_interview_continues(
     start_worker: StartWorker, record_property: Record
 ) -> None:
     worker = await start_worker(

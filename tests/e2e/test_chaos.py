@@ -27,7 +27,7 @@ LONGEST_SILENCE_S = 30.0
 
 @pytest.mark.rotates
 @pytest.mark.row("B11")
-async def test_nothing_is_lost_under_faults_and_every_interview_has_its_end(
+async def test_under_random_faults_nothing_is_lost_and_every_interview_ends(
     livekit_binary: Path, tmp_path: Path, record_property: Record
 ) -> None:
     # Before any speech: loading a model blocks the candidates' own voices.

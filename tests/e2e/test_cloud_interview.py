@@ -91,7 +91,7 @@ def assert_held(held: Held) -> None:
 
 
 @pytest.mark.row("C8")
-async def test_an_interview_is_held_by_the_first_choice_of_every_chain(
+async def test_an_interview_uses_the_first_provider_of_every_chain(
     start_worker: StartWorker, cloud: Cloud
 ) -> None:
     worker = await start_worker(cloud.settings)
@@ -107,7 +107,7 @@ async def test_an_interview_is_held_by_the_first_choice_of_every_chain(
         assert_condition(held.history, name, Status.READY, "Loaded")
 
 
-async def test_where_every_first_choice_refuses_its_key_the_others_hold_the_interview(
+async def test_fallbacks_hold_the_interview_when_first_providers_refuse_their_keys(
     start_worker: StartWorker, cloud: Cloud
 ) -> None:
     worker = await start_worker(cloud.settings)
@@ -128,7 +128,7 @@ async def test_where_every_first_choice_refuses_its_key_the_others_hold_the_inte
 
 
 @pytest.mark.rotates
-async def test_a_worker_without_keys_says_whom_it_leaves_out_and_holds_the_interview(
+async def test_a_worker_without_keys_names_the_omitted_providers_and_holds_the_interview(
     start_worker: StartWorker,
 ) -> None:
     worker = await start_worker(CHAINS)
@@ -145,7 +145,7 @@ async def test_a_worker_without_keys_says_whom_it_leaves_out_and_holds_the_inter
 
 
 @pytest.mark.rotates
-async def test_providers_that_stumble_once_cost_no_word(
+async def test_providers_that_fail_once_lose_no_word(
     start_worker: StartWorker, cloud: Cloud
 ) -> None:
     worker = await start_worker(cloud.settings)

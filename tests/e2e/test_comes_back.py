@@ -41,7 +41,7 @@ pytestmark = [pytest.mark.usefixtures("voices"), pytest.mark.xdist_group("return
 
 
 @pytest.mark.row("B4", "B5")
-async def test_a_killed_interviewer_is_followed_by_one_who_says_so_and_asks_nothing_twice(
+async def test_a_killed_interviewers_successor_announces_itself_and_asks_nothing_twice(
     returning_worker: RunningWorker, record_property: Record
 ) -> None:
     worker = returning_worker
@@ -76,7 +76,7 @@ def words_written(worker: RunningWorker, job: History) -> str:
     )
 
 
-async def test_half_an_answer_outlives_its_interviewer_and_is_joined_by_the_rest(
+async def test_a_partial_answer_survives_its_interviewer_and_is_joined_with_the_rest(
     returning_worker: RunningWorker,
 ) -> None:
     worker = returning_worker
@@ -114,7 +114,7 @@ LONG_ANSWER = (
 
 
 @pytest.mark.alone
-async def test_who_comes_back_in_the_middle_of_an_answer_lets_it_be_said_again_in_full(
+async def test_a_successor_that_joins_during_an_answer_asks_for_it_again(
     returning_worker: RunningWorker, record_property: Record
 ) -> None:
     worker = returning_worker
@@ -131,7 +131,7 @@ async def test_who_comes_back_in_the_middle_of_an_answer_lets_it_be_said_again_i
         # Skip audio of the killed interviewer that is still in transit.
         back_s = await candidate.wait_for_sound(since_s=began_s + 0.3, timeout_s=PATIENCE_S)
         record_property("back_before_the_end_s", f"{spoken.end_s - back_s:.2f}")
-        assert back_s < spoken.end_s - 1.0, "the newcomer came after the answer"
+        assert back_s < spoken.end_s - 1.0, "the successor joined after the answer"
         script = CandidateScript(PLAN, answers={question.id: LONG_ANSWER})
         await hold_conversation(candidate, script)
         heard = await heard_by(candidate, since_s=spoken.end_s)
@@ -148,7 +148,7 @@ async def test_who_comes_back_in_the_middle_of_an_answer_lets_it_be_said_again_i
     assert word_error_rate(LONG_ANSWER, whole.text) <= MOST_WORD_ERRORS
 
 
-async def test_of_two_interviewers_sent_at_once_one_speaks_and_the_other_leaves_in_silence(
+async def test_of_two_interviewers_dispatched_at_once_one_speaks_and_one_leaves_silently(
     returning_worker: RunningWorker,
 ) -> None:
     worker = returning_worker
@@ -169,7 +169,7 @@ async def test_of_two_interviewers_sent_at_once_one_speaks_and_the_other_leaves_
 
 
 @pytest.mark.row("B4")
-async def test_when_a_whole_worker_is_killed_another_one_sends_somebody(
+async def test_after_a_worker_is_killed_another_one_redispatches(
     start_worker: StartWorker, record_property: Record
 ) -> None:
     doomed = await start_worker(COMES_BACK)

@@ -176,7 +176,7 @@ def sound_of(candidate: Candidate, job: History, *, since_s: float) -> float:
     return meter.audible_seconds(since_s)
 
 
-async def test_half_an_answer_outlives_its_interviewers_machine_and_is_joined_by_the_rest(
+async def test_a_partial_answer_survives_its_machine_and_is_joined_with_the_rest(
     parts: Parts, record_property: Record
 ) -> None:
     # Long enough to be cut off in the middle of the answer.
@@ -222,7 +222,7 @@ async def test_half_an_answer_outlives_its_interviewers_machine_and_is_joined_by
 
 
 @pytest.mark.rotates
-async def test_a_machine_that_is_reached_again_says_nothing_and_brings_what_it_has_written(
+async def test_a_reconnected_machine_stays_silent_and_ships_its_journal(
     parts: Parts, record_property: Record
 ) -> None:
     interview = await parts.near.create(TWO)
@@ -264,7 +264,7 @@ async def test_a_machine_that_is_reached_again_says_nothing_and_brings_what_it_h
 
 
 @pytest.mark.rotates
-async def test_a_worker_that_alone_has_lost_the_database_goes_on_and_yields_to_a_newcomer(
+async def test_a_worker_cut_off_from_the_database_continues_and_yields_to_a_successor(
     parts: Parts, record_property: Record
 ) -> None:
     interview = await parts.near.create(TWO)

@@ -82,7 +82,7 @@ def last_statuses(job: History) -> list[tuple[Status, str]]:
 
 
 @pytest.mark.row("S8")
-async def test_down_before_the_job_the_interview_is_held_from_the_dispatchs_plan_and_kept(
+async def test_with_the_database_down_the_dispatchs_plan_is_used_and_all_is_stored_later(
     behind: Behind, record_property: Record
 ) -> None:
     worker = behind.worker
@@ -102,7 +102,7 @@ async def test_down_before_the_job_the_interview_is_held_from_the_dispatchs_plan
     await behind.has_kept(interview, job)
 
 
-async def test_down_before_the_job_and_no_plan_in_the_dispatch_there_is_an_apology(
+async def test_with_the_database_down_and_no_plan_in_the_dispatch_there_is_an_apology(
     behind: Behind,
 ) -> None:
     worker = behind.worker
@@ -124,7 +124,7 @@ async def test_down_before_the_job_and_no_plan_in_the_dispatch_there_is_an_apolo
 
 
 @pytest.mark.row("S6")
-async def test_going_down_in_the_middle_and_coming_back_costs_neither_word_nor_breath(
+async def test_a_database_outage_during_the_interview_loses_nothing_and_adds_no_pause(
     behind: Behind, record_property: Record
 ) -> None:
     worker = behind.worker
@@ -145,7 +145,7 @@ async def test_going_down_in_the_middle_and_coming_back_costs_neither_word_nor_b
 
 
 @pytest.mark.row("B2")
-async def test_a_database_that_stalls_while_everything_loads_is_taken_up_when_it_answers(
+async def test_a_database_that_stalls_during_loading_is_attached_when_it_answers(
     behind: Behind, record_property: Record
 ) -> None:
     worker = behind.worker

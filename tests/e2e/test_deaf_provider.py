@@ -27,7 +27,7 @@ async def deepgram() -> AsyncIterator[DeepgramStandIn]:
 
 @pytest.mark.rotates
 @pytest.mark.row("B7")
-async def test_an_answer_that_deepgram_swallowed_is_one_turn_and_whole(
+async def test_an_answer_without_deepgram_transcript_is_one_complete_turn(
     start_worker: StartWorker, deepgram: DeepgramStandIn
 ) -> None:
     worker = await start_worker({**deepgram.environment, "INTERVIEW_STT": "deepgram,local"})

@@ -83,7 +83,7 @@ def demo() -> Iterator[Demo]:
         shutil.rmtree(root, ignore_errors=True)
 
 
-def test_it_says_in_one_line_that_there_is_no_room_and_how_to_get_one(demo: Demo) -> None:
+def test_one_line_says_that_there_is_no_room_and_how_to_get_one(demo: Demo) -> None:
     (line,) = [line for line in demo.ended.stdout.splitlines() if "without a room" in line]
     assert "no LiveKit server" in line
     assert "livekit-server on the PATH" in line
@@ -91,7 +91,7 @@ def test_it_says_in_one_line_that_there_is_no_room_and_how_to_get_one(demo: Demo
 
 
 @pytest.mark.row("C5")
-def test_the_job_takes_the_whole_way_and_completes(demo: Demo) -> None:
+def test_the_job_takes_the_whole_path_and_completes(demo: Demo) -> None:
     assert demo.ended.returncode == 0, demo.ended.stdout + demo.ended.stderr
     assert_path(
         demo.history,
@@ -120,7 +120,7 @@ def test_every_question_was_asked_and_every_answer_understood(demo: Demo) -> Non
     assert word_error_rate(answers, understood) <= MOST_WORD_ERRORS
 
 
-def test_the_recording_has_the_interview_in_it(demo: Demo) -> None:
+def test_the_recording_contains_the_interview(demo: Demo) -> None:
     with wave.open(str(demo.folder / "recording.wav")) as file:
         samples = np.frombuffer(file.readframes(file.getnframes()), "<i2")
         rate = file.getframerate()
@@ -130,7 +130,7 @@ def test_the_recording_has_the_interview_in_it(demo: Demo) -> None:
     assert spoken > 30
 
 
-async def test_nothing_is_left_running_or_lying_about(demo: Demo) -> None:
+async def test_no_process_or_file_is_left(demo: Demo) -> None:
     # The keeper process of the database waits 2 s for another user.
     await eventually(
         lambda: not left_behind(demo.temporary), "the end of every process", timeout_s=30
@@ -138,7 +138,7 @@ async def test_nothing_is_left_running_or_lying_about(demo: Demo) -> None:
     assert [path.name for path in demo.temporary.glob("interview-demo-*")] == []
 
 
-def test_the_log_has_no_word_of_what_was_said(demo: Demo) -> None:
+def test_the_log_contains_no_spoken_words(demo: Demo) -> None:
     log = (demo.folder / "worker.log").read_text(encoding="utf-8")
     assert "doctor" not in log
     assert "colleague" not in log

@@ -66,7 +66,7 @@ async def assert_all_was_asked_and_answered(worker: RunningWorker, interview: In
 
 @pytest.mark.row("B10")
 @pytest.mark.xdist_group("returning_worker")
-async def test_with_a_full_disk_every_word_is_in_the_database_also_of_a_job_that_is_killed(
+async def test_with_a_full_disk_all_words_reach_the_database_even_of_a_killed_job(
     returning_worker: RunningWorker,
 ) -> None:
     worker = returning_worker
@@ -88,7 +88,7 @@ async def test_with_a_full_disk_every_word_is_in_the_database_also_of_a_job_that
 
 
 @pytest.mark.rotates
-async def test_a_disk_that_takes_seconds_keeps_nobody_waiting(
+async def test_a_slow_disk_does_not_delay_the_interview(
     start_worker: StartWorker, record_property: Record
 ) -> None:
     worker = await start_worker(
@@ -104,7 +104,7 @@ async def test_a_disk_that_takes_seconds_keeps_nobody_waiting(
 
 
 @pytest.mark.rotates
-async def test_a_disk_that_fails_and_is_read_only_costs_no_word_and_another_machine_goes_on(
+async def test_a_disk_turned_read_only_loses_no_word_and_another_machine_continues(
     livekit_server: LiveKitServer, record_property: Record
 ) -> None:
     async with AsyncExitStack() as stack:

@@ -74,7 +74,7 @@ async def none_left(rooms: api.LiveKitAPI) -> None:
     await answered(none, "the end of the doctor's rooms", timeout_s=30)
 
 
-async def test_a_healthy_set_up_is_all_well_and_leaves_nothing(
+async def test_a_healthy_setup_is_ok_and_nothing_is_left(
     livekit_server: LiveKitServer, rooms: api.LiveKitAPI, folder: Path
 ) -> None:
     done = await doctor("--json", settings=healthy(livekit_server, folder), folder=folder)
@@ -94,7 +94,7 @@ async def test_a_healthy_set_up_is_all_well_and_leaves_nothing(
     await eventually(lambda: not left_behind(folder), "the end of every process")
 
 
-async def test_a_broken_set_up_is_a_line_for_each_trouble_and_exit_1(
+async def test_a_broken_setup_gives_one_line_per_problem_and_exit_1(
     livekit_server: LiveKitServer, folder: Path
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as somebody:
@@ -123,7 +123,7 @@ async def test_a_broken_set_up_is_a_line_for_each_trouble_and_exit_1(
         "ok livekit.url",
         "WRONG livekit.key the server refused the key -> check LIVEKIT_API_KEY",
         "skip livekit.media needs livekit.key",
-        "WRONG database.server there is no database -> set DATABASE_URL",
+        "WRONG database.server no database is configured -> set DATABASE_URL",
         "skip database.schema needs database.server",
         "WRONG stt.deepgram deepgram refuses the key (KeyRefused) -> check DEEPGRAM_API_KEY",
         "ok stt.local",
@@ -134,9 +134,7 @@ async def test_a_broken_set_up_is_a_line_for_each_trouble_and_exit_1(
     await eventually(lambda: not left_behind(folder), "the end of every process")
 
 
-async def test_a_network_without_a_way_for_media_is_told_by_its_ports(
-    livekit_binary: Path, folder: Path
-) -> None:
+async def test_blocked_media_is_reported_with_its_ports(livekit_binary: Path, folder: Path) -> None:
     # A documentation-only address (RFC 5737): signalling works, but no media packet arrives.
     nowhere = {"rtc": {"node_ip": "192.0.2.1", "enable_loopback_candidate": False}}
     async with LiveKitServer(livekit_binary, extra_config=nowhere) as server:
@@ -152,7 +150,7 @@ async def test_a_network_without_a_way_for_media_is_told_by_its_ports(
 
 
 @pytest.mark.usefixtures("signals_heeded")
-async def test_ctrl_c_in_the_middle_leaves_no_room_and_says_nothing(
+async def test_ctrl_c_leaves_no_room_and_prints_nothing(
     livekit_server: LiveKitServer, rooms: api.LiveKitAPI, folder: Path
 ) -> None:
     # The server never answers: the doctor waits for seconds and can be interrupted.

@@ -71,7 +71,7 @@ async def answer(candidate: Candidate, text: str = ANSWER) -> None:
 @pytest.mark.parametrize(
     ("metadata", "reason"),
     [
-        ('{"interview_id": "nobody-knows"}', Reason.INTERVIEW_UNKNOWN),
+        ('{"interview_id": "no-such-interview"}', Reason.INTERVIEW_UNKNOWN),
         ("this is no JSON", Reason.METADATA_INVALID),
         ('{"plan": {}}', Reason.METADATA_INVALID),
     ],
@@ -96,7 +96,7 @@ async def test_a_dispatch_that_names_no_interview_ends_with_an_apology(
     assert (line["exit_code"], line["signal"], line["level"]) == (1, None, "error")
 
 
-async def test_an_interview_that_is_over_stays_as_it_ended(worker: RunningWorker) -> None:
+async def test_a_finished_interview_keeps_its_outcome(worker: RunningWorker) -> None:
     interview = await worker.create(PLAN)
     before = MemoryJournal()
     closed = {"from": "CLOSING", "event": "closed", "to": "CLOSED"}
@@ -153,7 +153,7 @@ async def test_a_killed_job_is_recorded_and_the_worker_serves_the_next(
     )
 
 
-async def test_a_job_is_deaf_to_sigterm_that_is_not_its_workers_word(worker: RunningWorker) -> None:
+async def test_a_job_ignores_sigterm_sigint_and_sighup(worker: RunningWorker) -> None:
     interview = await worker.create(PLAN)
     async with worker.candidate_of(interview) as candidate:
         await worker.send_interviewer(interview)
@@ -169,7 +169,7 @@ async def test_a_job_is_deaf_to_sigterm_that_is_not_its_workers_word(worker: Run
 
 
 @pytest.mark.row("B9")
-async def test_a_worker_that_is_told_to_go_apologises_and_leaves_nothing(
+async def test_a_worker_that_shuts_down_apologises_and_leaves_nothing(
     start_worker: StartWorker,
 ) -> None:
     worker = await start_worker({"INTERVIEW_DRAIN_S": "0"})
@@ -249,7 +249,7 @@ async def test_a_candidate_who_leaves_is_waited_for_no_longer_than_the_grace(
     assert await worker.participants(interview.room) == []
 
 
-async def test_a_candidate_who_comes_back_goes_on_where_the_interview_was(
+async def test_a_returning_candidate_continues_the_interview(
     worker: RunningWorker,
 ) -> None:
     interview = await worker.create(PLAN)
@@ -258,6 +258,7 @@ async def test_a_candidate_who_comes_back_goes_on_where_the_interview_was(
         await candidate.wait_until_interviewer_paused(quiet_s=1.0, timeout_s=PATIENCE_S)
     async with worker.candidate_of(interview) as candidate:
         await candidate.wait_for_interviewer(timeout_s=PATIENCE_S)
+        await candidate.wait_until_heard(timeout_s=PATIENCE_S)
         await answer(candidate)
         said = await hear_out(candidate)
     job = await worker.ended_job(interview.room)
@@ -266,7 +267,9 @@ async def test_a_candidate_who_comes_back_goes_on_where_the_interview_was(
     assert len(worker.histories(interview.room)) == 1
 
 
-async def test_a_silent_candidate_is_asked_again_and_then_sent_off(worker: RunningWorker) -> None:
+async def test_a_silent_candidate_is_asked_again_and_then_the_interview_ends(
+    worker: RunningWorker,
+) -> None:
     interview = await worker.create(PLAN)
     async with worker.candidate_of(interview) as candidate:
         await worker.send_interviewer(interview)
@@ -297,7 +300,7 @@ async def test_a_candidate_may_interrupt_and_is_heard(worker: RunningWorker) -> 
     assert "something" in said.lower()
 
 
-async def test_a_room_that_is_deleted_ends_the_job_and_is_nobodys_failure(
+async def test_a_deleted_room_ends_the_job_without_failure(
     worker: RunningWorker,
 ) -> None:
     interview = await worker.create(PLAN)
@@ -326,7 +329,7 @@ async def test_a_worker_takes_as_many_interviews_as_it_has_slots(
         return [room for room in rooms if any(map(is_running, worker.histories(room)))]
 
     def turned_down() -> set[str]:
-        return {line["job_id"] for line in worker.log(event="turned down: no slot is free")}
+        return {line["job_id"] for line in worker.log(event="job refused: no slot is free")}
 
     await eventually(lambda: len(served()) == 2 and len(turned_down()) == 3, "an answer to each")
     assert sum(len(worker.histories(each.room)) for each in interviews) == 2

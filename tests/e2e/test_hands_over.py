@@ -145,7 +145,7 @@ async def handed_over(worker: RunningWorker, interview: Interview) -> History:
     return job
 
 
-async def test_on_a_second_sigterm_the_sentence_is_finished_and_another_worker_goes_on(
+async def test_on_a_second_sigterm_the_sentence_ends_and_another_worker_continues(
     start_worker: StartWorker, record_property: Record
 ) -> None:
     first = await start_worker({"INTERVIEW_DRAIN_S": "120"})
@@ -173,7 +173,7 @@ async def test_on_a_second_sigterm_the_sentence_is_finished_and_another_worker_g
 
 @pytest.mark.alone
 @pytest.mark.rotates
-async def test_when_the_drain_time_is_over_an_unfinished_answer_is_kept_and_asked_for_again(
+async def test_at_the_drain_deadline_an_unfinished_answer_is_kept_and_asked_again(
     start_worker: StartWorker, record_property: Record
 ) -> None:
     first = await start_worker({"INTERVIEW_DRAIN_S": "2"})
@@ -185,7 +185,7 @@ async def test_when_the_drain_time_is_over_an_unfinished_answer_is_kept_and_aske
         told_s = candidate.now_s
         first.terminate()
         talking = asyncio.create_task(say(candidate, " ".join([ANSWER] * 4)))
-        await eventually(lambda: has_left(candidate), "the first one's leaving")
+        await eventually(lambda: has_left(candidate), "the first interviewer's leaving")
         await cancel_and_wait(talking)
         await goes_on_with(other, interview, candidate, since_s=told_s)
         record_property("waited_s", f"{waited(candidate):.2f}")
@@ -197,7 +197,7 @@ async def test_when_the_drain_time_is_over_an_unfinished_answer_is_kept_and_aske
 
 
 @pytest.mark.rotates
-async def test_a_job_whose_main_process_is_killed_promises_somebody_who_comes(
+async def test_a_job_whose_main_process_is_killed_hands_over_to_another_worker(
     start_worker: StartWorker, record_property: Record
 ) -> None:
     first = await start_worker({})
@@ -216,7 +216,7 @@ async def test_a_job_whose_main_process_is_killed_promises_somebody_who_comes(
 
 
 @pytest.mark.rotates
-async def test_where_nobody_else_is_there_the_interview_is_closed_with_everything_kept(
+async def test_without_another_worker_the_interview_is_closed_with_everything_kept(
     start_worker: StartWorker,
 ) -> None:
     worker = await start_worker({"INTERVIEW_DRAIN_S": "120"})
@@ -227,7 +227,7 @@ async def test_where_nobody_else_is_there_the_interview_is_closed_with_everythin
         told_s = candidate.now_s
         await terminate_twice(worker)
         assert await worker.exited() == 0
-        assert worker.log(event="no other worker takes these interviews: they are closed")
+        assert worker.log(event="no other worker can take these interviews: they are closed")
         assert "cannot go on" in await heard_by(candidate, since_s=told_s)
     (job,) = worker.histories(interview.room)
     assert_outcome(job, Outcome.CANCELLED, Reason.SHUTDOWN_REQUESTED)
@@ -235,7 +235,7 @@ async def test_where_nobody_else_is_there_the_interview_is_closed_with_everythin
 
 
 @pytest.mark.rotates
-async def test_where_nobody_else_is_there_the_interview_goes_on_if_it_is_to(
+async def test_without_another_worker_the_interview_continues_if_so_configured(
     start_worker: StartWorker,
 ) -> None:
     worker = await start_worker({"INTERVIEW_DRAIN_S": "120", "INTERVIEW_NO_SUCCESSOR": "keep"})
@@ -245,7 +245,7 @@ async def test_where_nobody_else_is_there_the_interview_goes_on_if_it_is_to(
         await candidate.wait_for_sound(timeout_s=PATIENCE_S)
         await worker.job(interview.room, until=is_running)
         await terminate_twice(worker)
-        await worker.logged("no other worker takes these interviews: they go on here")
+        await worker.logged("no other worker can take these interviews: they continue here")
         await hold_conversation(candidate, SCRIPT)
     assert await worker.exited() == 0
     (job,) = worker.histories(interview.room)

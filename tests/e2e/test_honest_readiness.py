@@ -31,7 +31,9 @@ UNTAKEN_S = 6.0
 
 async def takes_no_job(worker: RunningWorker, cause: str) -> None:
     """Wait until the worker logs the reason, and check that a dispatch reaches no worker."""
-    await eventually(lambda: said(worker, "no job is taken: ", cause=cause), f"{cause} in the log")
+    await eventually(
+        lambda: said(worker, "not accepting jobs: ", cause=cause), f"{cause} in the log"
+    )
     interview = await worker.create(PLAN)
     await worker.send_interviewer(interview)
     await asyncio.sleep(UNTAKEN_S)
@@ -42,7 +44,7 @@ async def takes_no_job(worker: RunningWorker, cause: str) -> None:
 
 async def takes_jobs_again(worker: RunningWorker) -> None:
     """Wait until the worker logs its recovery, and check that a dispatch reaches it."""
-    await worker.logged("jobs are taken again")
+    await worker.logged("accepting jobs again")
     interview = await worker.create(PLAN)
     await worker.send_interviewer(interview)
     await worker.job(interview.room, until=is_running)
@@ -84,7 +86,7 @@ async def test_processes_that_cannot_be_prepared_are_not_respawned_in_a_loop(
     for pid in {line["pid"] for line in worker.log(event="process initialized")}:
         os.kill(pid, signal.SIGKILL)
     await takes_no_job(worker, "SetUpFailed")
-    (line,) = said(worker, "no job is taken: ")
+    (line,) = said(worker, "not accepting jobs: ")
     assert f"INTERVIEW_APPLICATION: {BREAKABLE} cannot be used" in line["event"]
     failures = len(worker.log(event="error initializing process"))
     await asyncio.sleep(UNTAKEN_S)
@@ -95,7 +97,7 @@ async def test_processes_that_cannot_be_prepared_are_not_respawned_in_a_loop(
 
 
 @pytest.mark.rotates
-async def test_a_process_to_fork_from_that_dies_is_not_restarted_in_a_loop(
+async def test_a_forkserver_that_dies_is_not_restarted_in_a_loop(
     start_worker: StartWorker, tmp_path: Path
 ) -> None:
     flag = tmp_path / "deadly"
@@ -137,7 +139,7 @@ def a_full_disk(folder: Path) -> Iterator[None]:
     [(a_file_in_its_place, "File exists"), (a_full_disk, "No space left on device")],
     ids=["no folder", "full"],
 )
-async def test_a_data_folder_that_takes_no_journal_is_no_place_for_an_interview(
+async def test_a_data_folder_that_takes_no_journal_stops_new_interviews(
     start_worker: StartWorker,
     broken: Callable[[Path], AbstractContextManager[None]],
     says: str,
@@ -145,17 +147,19 @@ async def test_a_data_folder_that_takes_no_journal_is_no_place_for_an_interview(
     worker = await start_worker({})
     with broken(worker.data_dir / "journals"):
         await takes_no_job(worker, "CannotWrite")
-        (line,) = said(worker, "no job is taken: ")
+        (line,) = said(worker, "not accepting jobs: ")
         assert says in line["event"]
     await takes_jobs_again(worker)
 
 
 @pytest.mark.rotates
-async def test_another_worker_is_asked_instead(start_worker: StartWorker) -> None:
+async def test_another_worker_takes_the_jobs_instead(start_worker: StartWorker) -> None:
     deaf = await start_worker({})
     (deaf.data_dir / "journals").rename(deaf.data_dir / "elsewhere")
     (deaf.data_dir / "journals").touch()
-    await eventually(lambda: said(deaf, "no job is taken: "), "its word that it takes no job")
+    await eventually(
+        lambda: said(deaf, "not accepting jobs: "), "the log line that it takes no job"
+    )
     well = await start_worker({"INTERVIEW_AGENT_NAME": deaf.agent_name})
     for _ in range(3):
         interview = await well.create(PLAN)
@@ -170,20 +174,22 @@ async def test_without_speech_in_either_direction_no_job_is_taken(
     break_local_speech(tmp_path)
     worker = await start_worker({"PYTHONPATH": str(tmp_path)})
     await takes_no_job(worker, "SetUpFailed")
-    (line,) = said(worker, "no job is taken: ")
-    assert "there is no speech" in line["event"]
+    (line,) = said(worker, "not accepting jobs: ")
+    assert "neither STT nor TTS is available" in line["event"]
 
 
 @pytest.mark.rotates
 @pytest.mark.row("B11")
-async def test_a_rehearsal_strikes_and_says_that_it_was_one(start_worker: StartWorker) -> None:
+async def test_injected_faults_trigger_and_are_logged_as_injected(
+    start_worker: StartWorker,
+) -> None:
     worker = await start_worker(
         {
             "INTERVIEW_FAULTS": "load.vad=raise; process=kill@running",
             "INTERVIEW_ALLOW_FAULTS": "1",
         }
     )
-    (warning,) = said(worker, "faults are set", level="warning")
+    (warning,) = said(worker, "fault injection is on", level="warning")
     assert "load.vad=raise; process=kill@running" in warning["event"]
     interview = await worker.create(PLAN)
     await worker.send_interviewer(interview)
@@ -193,4 +199,4 @@ async def test_a_rehearsal_strikes_and_says_that_it_was_one(start_worker: StartW
     assert job.path[-1] is State.RUNNING
     assert job.signal == signal.SIGKILL
     assert_outcome(job, Outcome.FAILED, Reason.PROCESS_KILLED)
-    assert said(worker, "a fault that was set strikes: load.vad=raise", level="warning")
+    assert said(worker, "injected fault triggered: load.vad=raise", level="warning")

@@ -131,7 +131,7 @@ def said_by(shown: Any, speaker: str) -> list[str]:
 
 
 @pytest.mark.row("C1", "C3", "C5", "C8", "S4")
-def test_it_takes_the_whole_way_and_completes(held: Held) -> None:
+def test_the_job_takes_the_whole_path_and_completes(held: Held) -> None:
     assert_path(
         held.history, "HANDSHAKE", "CONNECTED", "BOOTSTRAPPING", "READY", "RUNNING", "CLOSING", ...
     )
@@ -161,7 +161,7 @@ def test_the_candidate_hears_every_question_and_goodbye(held: Held) -> None:
     assert len(held.exchanges) == len(plan.questions) + 1
 
 
-def test_every_answer_is_one_turn_whatever_the_pauses_in_it(held: Held, shown: Any) -> None:
+def test_every_answer_is_one_turn_in_spite_of_its_pauses(held: Held, shown: Any) -> None:
     answered = [exchange.answered for exchange in held.exchanges if exchange.answered]
     assert len(said_by(shown, "candidate")) == len(answered) == 3
     speakers = [turn["speaker"] for turn in shown["turns"]]
@@ -175,7 +175,7 @@ def test_the_candidates_words_are_in_the_database(held: Held, shown: Any) -> Non
     assert word_error_rate(held.answers, kept) <= MOST_WORD_ERRORS, (held.late_frames, kept)
 
 
-def test_the_interviewers_turns_are_the_plans_words(shown: Any) -> None:
+def test_the_interviewers_turns_have_the_plans_words(shown: Any) -> None:
     plan = load_plan(SAMPLE_PLAN)
     first, *others = plan.questions
     planned = [f"{plan.opening} {first.text}", *(q.text for q in others), plan.closing]
@@ -183,7 +183,9 @@ def test_the_interviewers_turns_are_the_plans_words(shown: Any) -> None:
 
 
 @pytest.mark.row("B10")
-def test_the_database_has_what_the_journal_has(held: Held, runner: asyncio.Runner) -> None:
+def test_the_database_and_the_journal_have_the_same_records(
+    held: Held, runner: asyncio.Runner
+) -> None:
     path = held.worker.data_dir / "journals/shipped" / f"{held.job_id}.jsonl"
 
     async def shipped() -> list[dict[str, Any]]:
@@ -194,7 +196,7 @@ def test_the_database_has_what_the_journal_has(held: Held, runner: asyncio.Runne
 
 
 @pytest.mark.row("S5", "S8")
-def test_the_start_up_lines_tell_their_times_and_whose_they_are(held: Held) -> None:
+def test_the_start_up_lines_have_their_times_and_their_job(held: Held) -> None:
     lines = [
         line
         for line in held.worker.log(job_id=held.job_id, logger="worker.job")
@@ -233,7 +235,7 @@ def _runs_of_words(text: str, length: int = 3) -> list[str]:
     return [" ".join(each[i : i + length]) for i in range(max(1, len(each) - length + 1))]
 
 
-def test_the_commands_print_json_that_programs_read(held: Held, printed: Printed) -> None:
+def test_the_commands_print_json_for_programs(held: Held, printed: Printed) -> None:
     assert held.interview_id in [row["interview_id"] for row in printed.interviews]
     (listed,) = printed.jobs
     assert (listed["job_id"], listed["state"], listed["exit_code"]) == (held.job_id, "CLOSED", 0)
@@ -241,7 +243,7 @@ def test_the_commands_print_json_that_programs_read(held: Held, printed: Printed
     assert History.from_json(printed.job).path == held.history.path
 
 
-def test_the_commands_print_what_people_read(held: Held, printed: Printed) -> None:
+def test_the_commands_print_text_for_people(held: Held, printed: Printed) -> None:
     assert printed.transcript.count("**Candidate:**") == 3
     assert held.job_id in printed.job_table
     assert "load orchestrator" in printed.job_table
@@ -249,7 +251,7 @@ def test_the_commands_print_what_people_read(held: Held, printed: Printed) -> No
 
 
 @pytest.mark.row("C6")
-def test_the_diagram_shows_the_way_this_job_took(held: Held, printed: Printed) -> None:
+def test_the_diagram_shows_the_path_of_this_job(held: Held, printed: Printed) -> None:
     assert held.job_id in printed.diagram
     assert "flowchart" in printed.diagram
 

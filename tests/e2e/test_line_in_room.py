@@ -85,7 +85,7 @@ async def speaking_session(scene: Scene) -> AsyncIterator[AgentSession[Any]]:
 
 
 @pytest.mark.row("B8")
-async def test_a_clip_queued_before_the_room_is_heard_whole(scene: Scene) -> None:
+async def test_a_clip_queued_before_the_connection_is_heard_completely(scene: Scene) -> None:
     clip = load_clip(ClipName.WELCOME)
     playing = asyncio.create_task(scene.line.play(clip))
     candidate = await scene.candidate()
@@ -98,7 +98,7 @@ async def test_a_clip_queued_before_the_room_is_heard_whole(scene: Scene) -> Non
     assert word_error_rate(clip.text, await heard_by(candidate)) <= 0.2
 
 
-async def test_the_track_is_a_microphone_and_leaves_the_room_with_the_line(scene: Scene) -> None:
+async def test_the_track_is_a_microphone_and_is_unpublished_with_the_output(scene: Scene) -> None:
     await scene.open()
     (publication,) = scene.room.local_participant.track_publications.values()
     assert publication.source == rtc.TrackSource.SOURCE_MICROPHONE
@@ -108,7 +108,7 @@ async def test_the_track_is_a_microphone_and_leaves_the_room_with_the_line(scene
     assert scene.room.local_participant.track_publications == {}
 
 
-async def test_a_candidate_who_subscribes_to_nothing_does_not_hold_up_the_line(
+async def test_a_candidate_without_a_subscription_does_not_block_the_output(
     scene: Scene,
 ) -> None:
     scene.line = MixedAudioOutput(subscribe_timeout=0.2)
@@ -155,7 +155,7 @@ async def test_an_interrupted_speech_keeps_only_what_was_heard(scene: Scene) -> 
     assert candidate.meter.audible_seconds() < positions[0] + 1
 
 
-async def test_a_silenced_line_is_not_heard(scene: Scene) -> None:
+async def test_a_silenced_output_is_not_heard(scene: Scene) -> None:
     candidate = await scene.candidate()
     await scene.open()
     playing = asyncio.create_task(scene.line.play(load_clip(ClipName.CANNOT_GO_ON)))
@@ -170,7 +170,7 @@ async def test_a_silenced_line_is_not_heard(scene: Scene) -> None:
     assert candidate.meter.audible_seconds() < heard_s + 1
 
 
-async def test_a_clip_is_heard_without_a_gap_over_an_event_loop_that_is_blocked(
+async def test_a_clip_has_no_gap_while_the_event_loop_is_blocked(
     scene: Scene,
 ) -> None:
     clip = load_clip(ClipName.CANNOT_GO_ON)

@@ -59,7 +59,7 @@ async def turns_in(worker: RunningWorker, interview: Interview) -> list[Turn]:
 
 
 @pytest.mark.rotates
-async def test_a_question_in_which_the_server_died_is_heard_whole_once_it_is_back(
+async def test_a_question_cut_by_a_server_crash_is_heard_completely_after_the_restart(
     worker: RunningWorker, record_property: Record
 ) -> None:
     interview = await worker.create(PLAN)
@@ -91,7 +91,7 @@ async def test_a_question_in_which_the_server_died_is_heard_whole_once_it_is_bac
     assert word_error_rate(cut_off.text, before) <= 0.34
 
 
-async def test_an_answer_in_which_the_server_died_is_kept_so_far_and_asked_for_again(
+async def test_an_answer_cut_by_a_server_crash_is_kept_and_asked_again(
     worker: RunningWorker,
 ) -> None:
     interview = await worker.create(PLAN)
@@ -120,7 +120,7 @@ async def test_an_answer_in_which_the_server_died_is_kept_so_far_and_asked_for_a
 
 
 @pytest.mark.rotates
-async def test_a_server_that_was_away_for_too_long_is_followed_by_another_interviewer(
+async def test_after_a_long_server_outage_another_interviewer_continues(
     worker: RunningWorker, record_property: Record
 ) -> None:
     interview = await worker.create(PLAN)

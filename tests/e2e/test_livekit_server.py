@@ -67,14 +67,16 @@ def bound_addresses(server: LiveKitServer) -> Iterator[str]:
                 yield f"{shown or address}:{int(port, 16)}"
 
 
-async def test_it_answers_and_takes_its_own_key_only(livekit_server: LiveKitServer) -> None:
+async def test_the_server_answers_and_accepts_only_its_own_key(
+    livekit_server: LiveKitServer,
+) -> None:
     await check(livekit_server)
     with pytest.raises(rooms.LiveKitKeyRefused):
         await rooms.check_livekit(livekit_server.url, livekit_server.api_key, "x" * 48, budget_s=5)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads Linux's table of sockets")
-def test_every_socket_it_listens_on_is_a_loopback_one(livekit_server: LiveKitServer) -> None:
+def test_the_server_listens_only_on_loopback(livekit_server: LiveKitServer) -> None:
     assert set(bound_addresses(livekit_server)) == {
         f"127.0.0.1:{livekit_server.ports.signal}",
         f"127.0.0.1:{livekit_server.ports.rtc_udp}",
@@ -82,7 +84,9 @@ def test_every_socket_it_listens_on_is_a_loopback_one(livekit_server: LiveKitSer
 
 
 @pytest.mark.parametrize("taken", ["signal", "rtc_udp"])
-async def test_a_port_lost_to_somebody_else_is_replaced(livekit_binary: Path, taken: str) -> None:
+async def test_a_port_taken_by_another_program_is_replaced(
+    livekit_binary: Path, taken: str
+) -> None:
     server = LiveKitServer(livekit_binary)
     chosen = server.ports
     with occupying(chosen, taken):
@@ -91,7 +95,7 @@ async def test_a_port_lost_to_somebody_else_is_replaced(livekit_binary: Path, ta
             await check(server)
 
 
-async def test_another_livekit_server_on_the_port_is_not_taken_for_ours(
+async def test_another_livekit_server_on_the_port_is_not_mistaken_for_ours(
     livekit_binary: Path, livekit_server: LiveKitServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
@@ -103,7 +107,7 @@ async def test_another_livekit_server_on_the_port_is_not_taken_for_ours(
     await check(livekit_server)
 
 
-async def test_a_killed_server_comes_back_on_its_ports_without_its_rooms(
+async def test_a_killed_server_restarts_on_its_ports_without_its_rooms(
     livekit_binary: Path,
 ) -> None:
     async with LiveKitServer(livekit_binary) as server:
@@ -118,7 +122,7 @@ async def test_a_killed_server_comes_back_on_its_ports_without_its_rooms(
         assert not await rooms.delete_room(*access, "a-room")
 
 
-async def test_stopping_it_ends_it_though_a_candidate_is_in_a_room(livekit_binary: Path) -> None:
+async def test_stopping_ends_the_server_with_a_candidate_in_a_room(livekit_binary: Path) -> None:
     server = LiveKitServer(livekit_binary)
     await server.start()
     token = rooms.candidate_token(
@@ -154,7 +158,7 @@ async def test_a_cancelled_start_leaves_no_process(
     await server.stop()
 
 
-async def test_a_program_that_is_no_livekit_server_is_one_clear_error_and_leaves_nothing() -> None:
+async def test_a_program_that_is_not_livekit_server_is_one_error_and_leaves_nothing() -> None:
     server = LiveKitServer(Path(sys.executable))
     with pytest.raises(LiveKitServerUnavailable, match="exited with 2"):
         async with server:
@@ -163,7 +167,9 @@ async def test_a_program_that_is_no_livekit_server_is_one_clear_error_and_leaves
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the guard is the Linux kernel's")
-def test_it_dies_with_the_process_that_started_it(livekit_binary: Path, tmp_path: Path) -> None:
+def test_the_server_dies_with_the_process_that_started_it(
+    livekit_binary: Path, tmp_path: Path
+) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", PARENT, str(livekit_binary)],
         stdout=subprocess.PIPE,

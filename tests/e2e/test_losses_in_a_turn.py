@@ -74,7 +74,7 @@ def assert_held(held: Held, resource: str, reason: str, record: Record) -> float
     return recovered_s
 
 
-async def test_a_database_that_goes_in_the_middle_of_an_answer_is_not_noticed(
+async def test_losing_the_database_during_an_answer_is_not_noticed(
     worker: RunningWorker, parts: Parts, record_property: Record
 ) -> None:
     held = await hold(worker, parts, LOSSES["database"])
@@ -84,7 +84,7 @@ async def test_a_database_that_goes_in_the_middle_of_an_answer_is_not_noticed(
     assert recovered_s <= RECOVERED_S
 
 
-async def test_a_vad_that_goes_in_the_middle_of_an_answer_is_not_noticed(
+async def test_losing_the_vad_during_an_answer_is_not_noticed(
     worker: RunningWorker, parts: Parts, record_property: Record
 ) -> None:
     held = await hold(worker, parts, LOSSES["vad"])
@@ -94,7 +94,7 @@ async def test_a_vad_that_goes_in_the_middle_of_an_answer_is_not_noticed(
     assert recovered_s <= RECOVERED_S
 
 
-async def test_speech_to_text_that_goes_in_the_middle_of_an_answer_makes_the_candidate_type(
+async def test_losing_stt_during_an_answer_makes_the_candidate_type(
     worker: RunningWorker, parts: Parts, record_property: Record
 ) -> None:
     held = await hold(worker, parts, LOSSES["stt"])
@@ -105,7 +105,7 @@ async def test_speech_to_text_that_goes_in_the_middle_of_an_answer_makes_the_can
     assert held.told_s() <= TOLD_S
 
 
-async def test_speech_to_text_that_is_soon_back_understands_what_was_said_to_nobody(
+async def test_stt_that_recovers_soon_transcribes_the_missed_speech(
     worker: RunningWorker, parts: Parts, record_property: Record
 ) -> None:
     held = await hold(worker, parts, LOSSES["stt, soon back"])
@@ -114,7 +114,7 @@ async def test_speech_to_text_that_is_soon_back_understands_what_was_said_to_nob
     assert recovered_s <= RECOVERED_S
 
 
-async def test_a_voice_that_goes_in_the_middle_of_a_question_writes_it(
+async def test_losing_tts_during_a_question_sends_it_as_text(
     worker: RunningWorker, parts: Parts, record_property: Record
 ) -> None:
     held = await hold(worker, parts, LOSSES["tts"])
@@ -125,7 +125,7 @@ async def test_a_voice_that_goes_in_the_middle_of_a_question_writes_it(
     assert held.told_s() <= TOLD_S
 
 
-async def test_a_language_model_that_goes_in_the_middle_of_a_turn_costs_its_words_alone(
+async def test_losing_the_language_model_during_a_turn_loses_only_its_words(
     worker: RunningWorker, parts: Parts, record_property: Record
 ) -> None:
     held = await hold(worker, parts, LOSSES["llm"])

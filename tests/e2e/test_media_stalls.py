@@ -58,7 +58,7 @@ async def hang(server: LiveKitServer, seconds: float) -> None:
 
 
 @pytest.mark.rotates
-async def test_an_answer_in_which_the_server_hung_is_kept_so_far_and_asked_for_again(
+async def test_an_answer_cut_by_a_hanging_server_is_kept_and_asked_again(
     worker: RunningWorker, record_property: Record
 ) -> None:
     interview = await worker.create(PLAN)

@@ -16,7 +16,7 @@ __all__ = ["cloud"]
 
 
 @pytest.mark.rotates
-async def test_the_second_interview_of_a_plan_is_heard_whole_though_its_voice_is_gone(
+async def test_the_second_interview_of_a_plan_is_heard_completely_without_its_tts(
     start_worker: StartWorker, cloud: Cloud
 ) -> None:
     worker = await start_worker({**cloud.settings, "INTERVIEW_LLM": "scripted"})

@@ -35,7 +35,7 @@ async def test_a_room_is_created_once_and_deleted_once(access: Access, room: str
     assert not await rooms.delete_room(*access, room)
 
 
-async def test_a_dispatch_is_accepted_though_no_worker_is_there(access: Access, room: str) -> None:
+async def test_a_dispatch_is_accepted_without_a_worker(access: Access, room: str) -> None:
     first = await rooms.dispatch(*access, agent_name="interviewer", room=room, metadata="{}")
     second = await rooms.dispatch(*access, agent_name="interviewer", room=room)
     assert first.startswith("AD_")
@@ -52,26 +52,26 @@ async def test_a_candidate_is_listed_and_removed_once(access: Access, room: str)
     assert not await rooms.remove_participant(*access, room=room, identity="candidate-1")
 
 
-async def test_an_expired_token_lets_nobody_in(access: Access, room: str) -> None:
+async def test_an_expired_token_is_refused(access: Access, room: str) -> None:
     token = rooms.candidate_token(*access[1:], room=room, identity="late", ttl_s=-3600)
     with pytest.raises(rtc.ConnectError):
         await Candidate(access[0], token).join()
 
 
-async def test_http_urls_are_as_good_as_websocket_ones(
+async def test_http_urls_work_like_websocket_urls(
     livekit_server: LiveKitServer, access: Access, room: str
 ) -> None:
     assert await rooms.create_room(livekit_server.http_url, *access[1:], room)
 
 
-async def test_what_the_server_refuses_is_named_by_tool_and_code(access: Access) -> None:
+async def test_a_refusal_names_the_operation_and_the_code(access: Access) -> None:
     with pytest.raises(rooms.RoomToolError) as caught:
         await rooms.create_room(*access, "x" * 1000)
     assert caught.value.operation == "create_room"
     assert caught.value.code == "invalid_argument"
 
 
-async def test_a_wrong_secret_is_refused_to_every_tool(access: Access, room: str) -> None:
+async def test_a_wrong_secret_is_refused_for_every_call(access: Access, room: str) -> None:
     wrong = (*access[:2], "wrong" * 10)
     with pytest.raises(rooms.LiveKitKeyRefused):
         await rooms.create_room(*wrong, room)

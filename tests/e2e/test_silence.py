@@ -34,7 +34,7 @@ LONGEST_SILENCE_S = 6.0
 
 @pytest.mark.rotates
 @pytest.mark.row("B6")
-async def test_a_voice_that_goes_half_open_is_made_up_for_by_a_clip_and_by_writing(
+async def test_a_half_open_tts_is_replaced_by_a_clip_and_text(
     start_worker: StartWorker,
 ) -> None:
     async with AsyncExitStack() as stack:

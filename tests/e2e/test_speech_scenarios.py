@@ -52,7 +52,7 @@ def statuses(job: History, resource: str) -> list[tuple[Status, str]]:
 
 
 @pytest.mark.row("S7", "B2")
-async def test_a_vad_that_is_late_is_attached_to_the_running_session(
+async def test_a_late_vad_is_attached_to_the_running_session(
     start_worker: StartWorker, tmp_path: Path, hold: Hold
 ) -> None:
     broken_plugins.shadow(tmp_path, "silero", broken_plugins.SILERO_LATE)
@@ -70,7 +70,7 @@ async def test_a_vad_that_is_late_is_attached_to_the_running_session(
 
 @pytest.mark.rotates
 @pytest.mark.row("S1")
-async def test_a_vad_that_hangs_in_its_thread_holds_up_neither_interview_nor_process(
+async def test_a_vad_that_hangs_in_its_thread_blocks_neither_interview_nor_process(
     start_worker: StartWorker, tmp_path: Path, hold: Hold
 ) -> None:
     broken_plugins.shadow(tmp_path, "silero", broken_plugins.SILERO_HANGS)
@@ -84,7 +84,7 @@ async def test_a_vad_that_hangs_in_its_thread_holds_up_neither_interview_nor_pro
 
 
 @pytest.mark.row("S6")
-async def test_speech_to_text_that_cannot_be_made_is_made_when_it_is_needed(
+async def test_stt_that_cannot_be_created_is_created_on_demand(
     start_worker: StartWorker, tmp_path: Path, hold: Hold
 ) -> None:
     broken_plugins.shadow(tmp_path, "deepgram", broken_plugins.not_at_first("STT", 3))
@@ -101,7 +101,7 @@ async def test_speech_to_text_that_cannot_be_made_is_made_when_it_is_needed(
 
 @pytest.mark.rotates
 @pytest.mark.row("S6")
-async def test_text_to_speech_that_cannot_be_made_is_made_when_it_is_needed(
+async def test_tts_that_cannot_be_created_is_created_on_demand(
     start_worker: StartWorker, tmp_path: Path, hold: Hold
 ) -> None:
     broken_plugins.shadow(tmp_path, "elevenlabs", broken_plugins.not_at_first("TTS", 3))

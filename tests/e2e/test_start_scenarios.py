@@ -38,7 +38,7 @@ def flaky(failures: int) -> dict[str, str]:
 
 
 @pytest.mark.row("S2")
-async def test_an_orchestrator_that_fails_once_is_loaded_by_the_second_attempt(
+async def test_an_orchestrator_that_fails_once_loads_at_the_second_attempt(
     start_worker: StartWorker, record_property: Record
 ) -> None:
     worker = await start_worker(flaky(1))
@@ -55,7 +55,7 @@ async def test_an_orchestrator_that_fails_once_is_loaded_by_the_second_attempt(
 
 
 @pytest.mark.row("C4", "S6")
-async def test_an_orchestrator_that_fails_for_good_is_the_one_hard_failure_and_is_said(
+async def test_an_orchestrator_that_fails_permanently_ends_the_job_with_an_apology(
     start_worker: StartWorker,
 ) -> None:
     worker = await start_worker(flaky(99))
@@ -77,7 +77,7 @@ async def test_an_orchestrator_that_fails_for_good_is_the_one_hard_failure_and_i
 
 
 @pytest.mark.row("C2", "S8")
-async def test_a_network_that_stalls_while_the_vad_loads_is_waited_out(
+async def test_a_network_stall_during_loading_is_waited_out(
     livekit_server: LiveKitServer,
     start_worker: StartWorker,
     tmp_path: Path,
@@ -105,7 +105,7 @@ async def test_a_network_that_stalls_while_the_vad_loads_is_waited_out(
 
 
 @pytest.mark.row("S8")
-async def test_eight_jobs_at_once_are_each_served_or_turned_down_with_a_word(
+async def test_eight_concurrent_jobs_are_each_served_or_refused(
     start_worker: StartWorker,
 ) -> None:
     slots = 6
@@ -115,7 +115,7 @@ async def test_eight_jobs_at_once_are_each_served_or_turned_down_with_a_word(
     await asyncio.gather(*map(worker.send_interviewer, interviews))
 
     def turned_down() -> list[str]:
-        return [line["job_id"] for line in worker.log(event="turned down: no slot is free")]
+        return [line["job_id"] for line in worker.log(event="job refused: no slot is free")]
 
     def served() -> list[str]:
         return [

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.usefixtures("voices"), pytest.mark.xdist_group("returning_worker")]
 
 
-async def test_an_interviewer_that_is_stopped_is_followed_and_is_mute_when_it_goes_on(
+async def test_a_suspended_interviewer_is_replaced_and_stays_mute_when_resumed(
     returning_worker: RunningWorker, record_property: Record
 ) -> None:
     worker = returning_worker
@@ -58,7 +58,7 @@ async def test_an_interviewer_that_is_stopped_is_followed_and_is_mute_when_it_go
             ),
             None,
         ),
-        "the end of the one that was stopped",
+        "the end of the suspended job",
     )
     # The resumed job said nothing.
     assert len(zombie.turns) == len(first.turns)

@@ -35,7 +35,7 @@ CAN_BE_STUCK = str(REPOSITORY / "tests/support/live/stuck")
 
 @pytest.mark.alone
 @pytest.mark.rotates
-async def test_it_ends_itself_and_its_interview_is_handed_over(
+async def test_a_stuck_worker_ends_itself_and_hands_over_its_interview(
     start_worker: StartWorker, record_property: Record, tmp_path: Path
 ) -> None:
     flag = tmp_path / "stuck"
@@ -64,7 +64,7 @@ async def test_it_ends_itself_and_its_interview_is_handed_over(
         assert await is_over(other, interview) == (Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
         assert await roles_of(other, interview) == ["opening", "repeat", "answer", "closing"]
         (said,) = stuck.log(level="critical")
-        assert "the event loop is blocked for good" in said["event"]
+        assert "event loop permanently blocked" in said["event"]
         assert "sitecustomize:wait_for:" in said["event"]
         await stuck.nothing_left()
         (before,) = await eventually(
@@ -75,13 +75,13 @@ async def test_it_ends_itself_and_its_interview_is_handed_over(
 
 
 @pytest.mark.rotates
-async def test_one_that_is_stopped_and_never_ends_is_ended_and_says_what_it_still_had(
+async def test_a_worker_that_hangs_at_its_end_is_ended_and_names_what_was_left(
     start_worker: StartWorker,
 ) -> None:
     never_ends = {"PYTHONPATH": CAN_BE_STUCK, "NEVER_ENDS": "1"}
     worker = await start_worker({**never_ends, "INTERVIEW_CLEANUP_S": "1"})
     assert await worker.stop() == 1
     (said,) = worker.log(level="critical")
-    assert "did not end within 37 s, and is ended; it still had " in said["event"]
+    assert "did not stop within 37 s, ending it; still running: " in said["event"]
     assert said["event"].endswith("disk")
     await worker.nothing_left()

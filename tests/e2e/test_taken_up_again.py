@@ -25,7 +25,7 @@ async def progress_of(worker: RunningWorker, interview: Interview) -> tuple[str,
 
 
 @pytest.mark.rotates
-async def test_an_interview_cut_off_by_a_deploy_goes_on_with_the_next_worker(
+async def test_an_interview_cut_off_by_a_deploy_continues_with_the_next_worker(
     start_worker: StartWorker,
 ) -> None:
     worker = await start_worker({"INTERVIEW_DRAIN_S": "0"})

@@ -84,7 +84,7 @@ async def seen(start_worker: StartWorker) -> Seen:
 
 
 @pytest.mark.row("S11", "S13")
-async def test_a_job_is_seen_from_its_start_to_its_killing(seen: Seen) -> None:
+async def test_a_job_is_visible_in_telemetry_from_start_to_kill(seen: Seen) -> None:
     worker = seen.worker
     await seen.ready(ready=True, waiting_on=[])
     interview = await worker.create(PLAN)
@@ -113,7 +113,7 @@ async def test_a_job_is_seen_from_its_start_to_its_killing(seen: Seen) -> None:
 
 
 @pytest.mark.row("S13")
-async def test_a_worker_says_that_it_drains_and_health_says_so_too(seen: Seen) -> None:
+async def test_a_draining_worker_is_reported_by_readiness_and_health(seen: Seen) -> None:
     worker = seen.worker
     await seen.ready(ready=True)
     asked = await asyncio.to_thread(command, "health", settings=worker.settings, cwd=worker.folder)
@@ -132,7 +132,7 @@ async def test_a_worker_says_that_it_drains_and_health_says_so_too(seen: Seen) -
     await worker.exited()
 
 
-async def test_what_livekit_does_is_seen_in_readiness(livekit_binary: Path) -> None:
+async def test_readiness_follows_the_livekit_connection(livekit_binary: Path) -> None:
     server = LiveKitServer(livekit_binary)
     await server.start()
     worker = RunningWorker(server, {"INTERVIEW_HTTP_PORT": str(free_port())})
@@ -150,7 +150,7 @@ async def test_what_livekit_does_is_seen_in_readiness(livekit_binary: Path) -> N
         await server.stop()
 
 
-async def test_a_port_that_is_taken_is_one_line(seen: Seen, tmp_path: Path) -> None:
+async def test_a_taken_port_is_reported_in_one_line(seen: Seen, tmp_path: Path) -> None:
     again = await asyncio.to_thread(
         command, "start", settings=seen.worker.settings, cwd=seen.worker.folder
     )

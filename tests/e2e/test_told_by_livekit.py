@@ -52,7 +52,7 @@ async def webhooks_at(port: int, event: str) -> float:
 
 
 @pytest.mark.rotates
-async def test_of_two_workers_that_learn_of_a_candidate_who_came_back_to_nobody_one_sends_somebody(
+async def test_one_of_two_workers_redispatches_when_a_webhook_reports_a_returned_candidate(
     livekit_binary: Path, record_property: Record
 ) -> None:
     ports = [Ports.free().signal for _ in range(2)]
@@ -91,7 +91,7 @@ async def test_of_two_workers_that_learn_of_a_candidate_who_came_back_to_nobody_
             await hold_conversation(candidate, SCRIPT)
             assert "i am back" in await heard_by(candidate)
         assert await is_over(first, interview) == (Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
-        sent = [each.log(event="an interviewer was sent again") for each in (first, second)]
+        sent = [each.log(event="interviewer redispatched") for each in (first, second)]
         assert [line["reason"] for lines in sent for line in lines] == [Reason.PROCESS_KILLED]
         for port in ports:
             assert await webhooks_at(port, "participant_joined") > 0

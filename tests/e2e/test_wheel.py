@@ -95,12 +95,12 @@ def test_a_users_own_tests_run_with_the_wheel_and_no_configuration(
 
 
 @pytest.mark.row("C5", "B8")
-def test_the_command_is_there_and_brings_its_data(python: Path, tmp_path: Path) -> None:
+def test_the_command_is_installed_with_its_data(python: Path, tmp_path: Path) -> None:
     helped = run(python.parent / "interview-worker", "--help", cwd=tmp_path)
     assert helped.returncode == 0, helped.stdout + helped.stderr
 
 
-def test_the_licence_and_the_notice_are_in_it(python: Path, tmp_path: Path) -> None:
+def test_the_wheel_contains_the_licence_and_the_notice(python: Path, tmp_path: Path) -> None:
     asked = (
         "from importlib.metadata import distribution; wheel = distribution('interview-worker');"
         "print(wheel.metadata['License-Expression'], *wheel.metadata.get_all('License-File'));"

@@ -41,7 +41,7 @@ def began(job: History) -> datetime:
 
 @pytest.mark.rotates
 @pytest.mark.parametrize("of_the_database_too", [True, False], ids=["with its database", "alone"])
-async def test_a_clock_that_is_set_back_costs_nothing_and_somebody_still_comes_back(
+async def test_a_clock_set_back_loses_nothing_and_redispatch_still_works(
     of_the_database_too: bool, livekit_server: LiveKitServer, record_property: Record
 ) -> None:
     async with AsyncExitStack() as stack:

@@ -51,7 +51,7 @@ def vad_failed(of_a_thousand: int) -> dict[str, str]:
     ],
     ids=["exit code", "init time-outs", "start-up latency", "VAD load failures"],
 )
-def test_the_four_alerts_have_the_limits_that_were_asked_for(
+def test_the_four_alerts_have_the_required_limits(
     tmp_path: Path, alert: str, well: dict[str, str], too_much: dict[str, str]
 ) -> None:
     tool = debian_program("promtool", package="prometheus")

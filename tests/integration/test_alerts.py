@@ -186,7 +186,7 @@ def promtool_test(case: Case) -> dict[str, Any]:
 
 
 @pytest.mark.row("S12")
-def test_promtool_takes_the_rules(tmp_path: Path) -> None:
+def test_promtool_accepts_the_rules(tmp_path: Path) -> None:
     tool = debian_program("promtool", package="prometheus")
     rules = tmp_path / "rules.yml"
     rules.write_text(rules_file())
@@ -197,7 +197,7 @@ def test_promtool_takes_the_rules(tmp_path: Path) -> None:
 
 @pytest.mark.row("S12", "B12")
 @pytest.mark.parametrize("case", CASES, ids=lambda c: f"{c.alert}-{'fires' if c.fires else 'not'}")
-def test_an_alert_fires_where_it_must_and_only_there(tmp_path: Path, case: Case) -> None:
+def test_an_alert_fires_exactly_when_it_must(tmp_path: Path, case: Case) -> None:
     tool = debian_program("promtool", package="prometheus")
     (tmp_path / "rules.yml").write_text(rules_file())
     tests = {
@@ -213,13 +213,13 @@ def test_an_alert_fires_where_it_must_and_only_there(tmp_path: Path, case: Case)
 
 
 @pytest.mark.row("S12")
-def test_every_alert_is_tested_both_ways() -> None:
+def test_every_alert_is_tested_firing_and_not_firing() -> None:
     assert {case.alert for case in CASES if case.fires} == {alert.name for alert in ALERTS}
     assert {case.alert for case in CASES if not case.fires} == {alert.name for alert in ALERTS}
 
 
 @pytest.mark.row("S12", "B12")
-def test_every_alert_names_only_figures_that_there_are() -> None:
+def test_every_alert_reads_only_existing_metrics() -> None:
     shown = {each.shown_as for each in FIGURES}
     shown |= {f"{each.name}_{part}" for each in FIGURES for part in ("sum", "count", "bucket")}
     for alert in ALERTS:

@@ -60,7 +60,7 @@ async def shipped(db: Database, job_id: str) -> None:
         pass
 
 
-async def test_the_schema_is_brought_up_to_date_and_journals_are_shipped(
+async def test_the_schema_is_migrated_and_journals_are_shipped(
     direct: Database, empty_database_url: str, tmp_path: Path
 ) -> None:
     settings = settings_in(tmp_path, empty_database_url)
@@ -81,7 +81,7 @@ async def test_the_schema_is_brought_up_to_date_and_journals_are_shipped(
     assert not ended.exists()
 
 
-async def test_a_database_that_is_away_at_the_start_is_migrated_and_gets_everything_later(
+async def test_a_database_down_at_the_start_is_migrated_and_filled_later(
     direct: Database, proxy: TcpProxy, empty_database_url: str, tmp_path: Path
 ) -> None:
     settings = settings_in(tmp_path, through(proxy, empty_database_url))
@@ -98,7 +98,7 @@ async def test_a_database_that_is_away_at_the_start_is_migrated_and_gets_everyth
     assert not path.exists()
 
 
-async def test_a_journal_waits_while_the_database_is_away_in_between(
+async def test_a_journal_waits_while_the_database_is_unavailable(
     direct: Database, proxy: TcpProxy, empty_database_url: str, tmp_path: Path
 ) -> None:
     settings = settings_in(tmp_path, through(proxy, empty_database_url))
@@ -113,7 +113,7 @@ async def test_a_journal_waits_while_the_database_is_away_in_between(
     await books.aclose()
 
 
-async def test_a_newer_generation_is_raised_where_the_worker_starts(
+async def test_a_newer_generation_is_an_error_at_the_workers_start(
     database: Database, migrated_database_url: str, tmp_path: Path
 ) -> None:
     newer = "INSERT INTO schema_migrations (version, checksum) VALUES (1001, '')"
@@ -122,7 +122,7 @@ async def test_a_newer_generation_is_raised_where_the_worker_starts(
         await JournalCollector(settings_in(tmp_path, migrated_database_url)).open()
 
 
-async def test_a_worker_that_stops_while_the_database_is_away_does_not_wait_for_it(
+async def test_a_stopping_worker_does_not_wait_for_an_unavailable_database(
     proxy: TcpProxy, empty_database_url: str, tmp_path: Path
 ) -> None:
     settings = settings_in(tmp_path, through(proxy, empty_database_url))
@@ -135,7 +135,9 @@ async def test_a_worker_that_stops_while_the_database_is_away_does_not_wait_for_
     assert path.exists()
 
 
-async def test_nor_where_a_journal_is_still_being_read(tmp_path: Path) -> None:
+async def test_a_stopping_worker_does_not_wait_for_a_journal_that_is_still_read(
+    tmp_path: Path,
+) -> None:
     settings = settings_in(tmp_path, "postgresql://nobody@127.0.0.1:1/nothing")
     left = leave_journal(settings, "AJ_left")
     books = JournalCollector(settings)
@@ -153,7 +155,7 @@ async def test_nor_where_a_journal_is_still_being_read(tmp_path: Path) -> None:
     assert left.exists()
 
 
-async def test_without_a_database_url_there_are_no_books(tmp_path: Path) -> None:
+async def test_without_a_database_url_journals_are_kept_and_not_shipped(tmp_path: Path) -> None:
     settings = settings_in(tmp_path, "")
     path = leave_journal(settings, "AJ_1")
     books = JournalCollector(settings)
@@ -163,7 +165,7 @@ async def test_without_a_database_url_there_are_no_books(tmp_path: Path) -> None
     assert path.exists()
 
 
-async def test_journals_that_were_shipped_long_ago_are_removed_and_no_others(
+async def test_only_journals_shipped_long_ago_are_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = settings_in(tmp_path, "")
@@ -189,7 +191,7 @@ async def test_journals_that_were_shipped_long_ago_are_removed_and_no_others(
     assert waiting.exists()
 
 
-async def test_every_leftover_waits_since_its_last_record_until_it_is_shipped(
+async def test_a_leftovers_waiting_time_counts_from_its_last_record(
     direct: Database, proxy: TcpProxy, empty_database_url: str, tmp_path: Path
 ) -> None:
     settings = settings_in(tmp_path, through(proxy, empty_database_url))
@@ -214,7 +216,7 @@ async def test_every_leftover_waits_since_its_last_record_until_it_is_shipped(
     assert books.waiting == (0, 0)
 
 
-async def test_a_journal_that_the_database_refuses_goes_on_waiting(
+async def test_a_journal_that_the_database_refuses_keeps_waiting(
     direct: Database, empty_database_url: str, tmp_path: Path
 ) -> None:
     settings = settings_in(tmp_path, empty_database_url)

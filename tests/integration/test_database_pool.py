@@ -79,7 +79,7 @@ async def test_a_process_that_never_used_the_database_holds_no_connection(
 
 
 @pytest.mark.row("S10")
-async def test_connections_are_opened_as_needed_and_no_more(empty_database_url: str) -> None:
+async def test_connections_are_opened_only_as_needed(empty_database_url: str) -> None:
     async with opened(empty_database_url) as db:
         for _ in range(3):
             await db.run("one", one)
@@ -89,7 +89,7 @@ async def test_connections_are_opened_as_needed_and_no_more(empty_database_url: 
 
 
 @pytest.mark.row("S10")
-async def test_never_more_than_size_and_overflow_work_at_once(empty_database_url: str) -> None:
+async def test_at_most_size_plus_overflow_connections_work_at_once(empty_database_url: str) -> None:
     all_here = asyncio.Barrier(3)
     running = 0
 
@@ -107,7 +107,7 @@ async def test_never_more_than_size_and_overflow_work_at_once(empty_database_url
 
 
 @pytest.mark.row("S10")
-async def test_the_overflow_is_closed_after_a_while_and_the_others_are_kept(
+async def test_idle_overflow_connections_are_closed_and_the_others_kept(
     empty_database_url: str,
 ) -> None:
     async with opened(empty_database_url, PoolLimits(overflow_idle_s=0.05)) as db:
@@ -128,7 +128,9 @@ async def test_a_pool_may_have_no_overflow(empty_database_url: str) -> None:
         assert (db.use().connections, db.use().most) == (1, 1)
 
 
-async def test_who_finds_no_free_connection_in_time_is_told(empty_database_url: str) -> None:
+async def test_waiting_too_long_for_a_connection_raises_database_unavailable(
+    empty_database_url: str,
+) -> None:
     limits = PoolLimits(size=1, overflow=0, acquire_timeout_s=0.05)
     async with opened(empty_database_url, limits) as db:
         begun, go_on = asyncio.Event(), asyncio.Event()
@@ -164,7 +166,7 @@ async def test_an_operation_is_a_transaction(empty_database_url: str) -> None:
 
 
 @pytest.mark.row("S13")
-async def test_a_transient_error_is_tried_again(empty_database_url: str) -> None:
+async def test_a_transient_error_is_retried(empty_database_url: str) -> None:
     tries = 0
 
     async def unlucky(connection: Connection) -> int:
@@ -182,7 +184,7 @@ async def test_a_transient_error_is_tried_again(empty_database_url: str) -> None
 
 
 @pytest.mark.row("S6")
-async def test_a_lasting_error_is_not_tried_again_and_quotes_no_values(
+async def test_a_permanent_error_is_not_retried_and_quotes_no_values(
     empty_database_url: str,
 ) -> None:
     tries = 0
@@ -201,7 +203,7 @@ async def test_a_lasting_error_is_not_tried_again_and_quotes_no_values(
     assert "said" not in str(caught.value)
 
 
-async def test_a_connection_that_was_cut_is_replaced(
+async def test_a_terminated_connection_is_replaced(
     empty_database_url: str,
 ) -> None:
     async with opened(empty_database_url) as db:
@@ -212,7 +214,7 @@ async def test_a_connection_that_was_cut_is_replaced(
         assert await db.run("again", one) == 1
 
 
-async def test_an_operation_whose_connection_breaks_is_run_again(
+async def test_an_operation_whose_connection_breaks_is_retried(
     proxy: TcpProxy, proxied_url: str
 ) -> None:
     tries = 0
@@ -230,7 +232,7 @@ async def test_an_operation_whose_connection_breaks_is_run_again(
 
 
 @pytest.mark.row("S10")
-async def test_an_idle_connection_that_fell_silent_is_found_out_before_use(
+async def test_a_silent_idle_connection_is_detected_before_use(
     proxy: TcpProxy, proxied_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     calls = 0
@@ -251,7 +253,7 @@ async def test_an_idle_connection_that_fell_silent_is_found_out_before_use(
     assert {vars(record)["error"] for record in retries} == {"the connection was lost"}
 
 
-async def test_a_silent_server_costs_no_more_than_the_budget_and_its_connection_is_dropped(
+async def test_a_silent_server_takes_at_most_the_budget_and_its_connection_is_dropped(
     proxy: TcpProxy, proxied_url: str
 ) -> None:
     async def into_silence(connection: Connection) -> int:
@@ -266,13 +268,13 @@ async def test_a_silent_server_costs_no_more_than_the_budget_and_its_connection_
         await proxy.accepted(2)
 
 
-@pytest.mark.parametrize("by", ["statement time-out", "budget", "cancellation"])
-async def test_a_statement_that_is_given_up_does_not_go_on_at_the_server(
+@pytest.mark.parametrize("by", ["statement timeout", "budget", "cancellation"])
+async def test_an_abandoned_statement_is_cancelled_at_the_server(
     empty_database_url: str, by: str
 ) -> None:
     """Otherwise each retry of a statement that waits for a lock would take one more connection."""
     limits = PoolLimits(
-        size=1, overflow=0, statement_timeout_s=0.1 if by == "statement time-out" else 60
+        size=1, overflow=0, statement_timeout_s=0.1 if by == "statement timeout" else 60
     )
     begun = asyncio.Event()
 
@@ -296,7 +298,7 @@ async def test_a_statement_that_is_given_up_does_not_go_on_at_the_server(
         assert await backends(empty_database_url) == before
 
 
-async def test_a_server_that_is_not_there_is_reported_in_one_line(tmp_path: Path) -> None:
+async def test_a_missing_server_is_reported_in_one_line(tmp_path: Path) -> None:
     async with opened(f"postgresql://me:secret@/db?host={tmp_path}&port=5432") as db:
         with pytest.raises(DatabaseUnavailable) as caught:
             await db.ping(budget_s=0.2)
@@ -338,12 +340,12 @@ async def test_a_closed_pool_is_unavailable(empty_database_url: str) -> None:
         await db.run("late", one, budget_s=0.1)
 
 
-async def test_what_is_no_postgresql_url_is_refused_without_connecting() -> None:
+async def test_a_url_that_is_not_postgresql_is_refused_without_connecting() -> None:
     with pytest.raises(DatabaseUrlInvalid):
         await Database.open("sqlite:///file.db")
 
 
-async def test_a_process_that_stops_in_mid_transaction_gives_its_locks_back(
+async def test_a_process_suspended_in_a_transaction_loses_its_locks(
     empty_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shorter = "SET LOCAL idle_in_transaction_session_timeout = 200"

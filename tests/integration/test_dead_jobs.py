@@ -49,7 +49,7 @@ def written(path: Path, *, header: dict[str, Any] = HEADER) -> Path:
 
 
 @pytest.mark.row("B10")
-async def test_the_journal_of_a_dead_job_is_shipped_with_its_exit_and_put_away(
+async def test_the_journal_of_a_dead_job_is_shipped_with_its_exit_and_moved_away(
     tmp_path: Path, database: Database
 ) -> None:
     path = written(tmp_path / "AJ_1.jsonl")
@@ -64,7 +64,7 @@ async def test_the_journal_of_a_dead_job_is_shipped_with_its_exit_and_put_away(
     assert kept[-1]["t"] == 2.5
 
 
-async def test_what_the_job_had_shipped_itself_is_not_shipped_twice(
+async def test_records_that_the_job_shipped_are_not_shipped_twice(
     tmp_path: Path, database: Database
 ) -> None:
     path = written(tmp_path / "AJ_1.jsonl")
@@ -75,7 +75,7 @@ async def test_what_the_job_had_shipped_itself_is_not_shipped_twice(
     assert len(await records_of(database, "AJ_1")) == len(before)
 
 
-async def test_the_journal_of_a_job_that_lives_is_left_to_it(
+async def test_the_journal_of_a_living_job_is_left_alone(
     tmp_path: Path, database: Database
 ) -> None:
     path = written(tmp_path / "AJ_1.jsonl")
@@ -87,7 +87,7 @@ async def test_the_journal_of_a_job_that_lives_is_left_to_it(
 
 
 @pytest.mark.row("B3")
-async def test_a_job_that_died_before_its_first_record_is_known_by_its_file(
+async def test_a_job_that_died_before_its_first_record_is_named_by_its_file(
     tmp_path: Path, database: Database
 ) -> None:
     path = tmp_path / "AJ_empty.jsonl"
@@ -110,7 +110,7 @@ async def test_a_torn_last_line_is_cut_off_and_the_rest_is_shipped(
     assert "torn" in caplog.text
 
 
-async def test_while_the_database_is_away_the_journal_stays_and_its_exit_is_written_once(
+async def test_without_the_database_the_journal_stays_and_its_exit_is_written_once(
     tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def away(*_: object) -> None:
@@ -128,7 +128,7 @@ async def test_while_the_database_is_away_the_journal_stays_and_its_exit_is_writ
     assert kinds.count("exit") == 1
 
 
-def test_closing_a_book_twice_writes_one_exit(tmp_path: Path) -> None:
+def test_closing_a_journal_twice_writes_one_exit(tmp_path: Path) -> None:
     path = written(tmp_path / "AJ_1.jsonl")
     first = close_journal(path, exit_code=0, signal=None)
     assert close_journal(path, exit_code=1, signal=None) == first
@@ -141,7 +141,7 @@ def lines_of(path: Path) -> list[bytes]:
     return path.read_bytes().splitlines(keepends=True)
 
 
-async def test_of_a_damaged_journal_all_that_can_be_read_is_shipped_and_the_file_is_kept(
+async def test_the_readable_records_of_a_damaged_journal_are_shipped_and_the_file_kept(
     tmp_path: Path, database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = written(tmp_path / "AJ_1.jsonl")
@@ -156,10 +156,10 @@ async def test_of_a_damaged_journal_all_that_can_be_read_is_shipped_and_the_file
     assert (end["kind"], end["signal"]) == ("exit", 9)
     assert (tmp_path / DAMAGED / path.name).read_bytes() == before
     assert not path.exists()
-    assert "2 lines cannot be read" in caplog.text
+    assert "2 lines of a journal cannot be read" in caplog.text
 
 
-async def test_what_is_no_journal_at_all_is_kept_and_its_job_has_ended(
+async def test_a_file_that_is_not_a_journal_is_kept_and_its_job_has_ended(
     tmp_path: Path, database: Database
 ) -> None:
     path = tmp_path / "AJ_1.jsonl"
@@ -184,7 +184,7 @@ async def test_a_journal_of_a_newer_version_stays_for_a_newer_worker(
     assert await get_job(database, "AJ_1") is None
 
 
-async def test_a_copy_under_another_jobs_name_doubles_no_turn(
+async def test_a_copy_under_another_jobs_name_is_refused(
     tmp_path: Path, database: Database
 ) -> None:
     path = written(tmp_path / "AJ_1.jsonl").rename(tmp_path / "AJ_2.jsonl")
@@ -194,7 +194,7 @@ async def test_a_copy_under_another_jobs_name_doubles_no_turn(
     assert await get_job(database, "AJ_2") is None
 
 
-async def test_what_was_edited_changes_nothing_that_the_database_has(
+async def test_an_edited_journal_changes_no_stored_record(
     tmp_path: Path, database: Database
 ) -> None:
     path = written(tmp_path / "AJ_1.jsonl")
@@ -210,7 +210,7 @@ async def test_what_was_edited_changes_nothing_that_the_database_has(
     assert (job.interview_id, job.exit_code) == ("iv-1", 0)
 
 
-async def test_a_gap_is_told_of_in_the_record_of_the_end(
+async def test_a_gap_is_noted_in_the_exit_record(
     tmp_path: Path, database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = written(tmp_path / "AJ_1.jsonl")
@@ -221,7 +221,7 @@ async def test_a_gap_is_told_of_in_the_record_of_the_end(
     assert "gaps" in caplog.text
 
 
-async def test_the_end_comes_after_what_a_job_with_a_full_disk_had_shipped_itself(
+async def test_the_exit_comes_after_records_shipped_by_a_job_with_a_full_disk(
     tmp_path: Path, database: Database
 ) -> None:
     path = written(tmp_path / "AJ_1.jsonl")
@@ -236,7 +236,7 @@ async def test_the_end_comes_after_what_a_job_with_a_full_disk_had_shipped_itsel
     assert job.reason == "ProcessKilled"
 
 
-async def test_a_disk_that_takes_no_more_keeps_no_end_from_the_database(
+async def test_a_full_disk_does_not_keep_the_exit_from_the_database(
     tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> int:
@@ -253,7 +253,7 @@ async def test_a_disk_that_takes_no_more_keeps_no_end_from_the_database(
     assert job.signal == 9
 
 
-async def test_a_disk_that_can_only_be_read_keeps_nothing_from_the_database(
+async def test_a_read_only_disk_does_not_keep_the_exit_from_the_database(
     tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = written(tmp_path / "AJ_1.jsonl")
@@ -274,7 +274,7 @@ async def test_a_disk_that_can_only_be_read_keeps_nothing_from_the_database(
 # --- repeated ingestion by command ----------------------------------------------------------------
 
 
-async def test_after_a_restored_backup_the_kept_journals_are_shipped_again_by_a_command(
+async def test_a_command_ships_kept_journals_again_after_a_restored_backup(
     tmp_path: Path, database: Database, migrated_database_url: str
 ) -> None:
     settings = {"DATABASE_URL": migrated_database_url}

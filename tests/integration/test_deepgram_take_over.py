@@ -117,7 +117,7 @@ async def server() -> DeepgramStandIn:
     ],
     ids=lambda fault: f"{fault.kind.name} {fault.after_audio_bytes or fault.status}",
 )
-async def test_whatever_deepgram_does_each_word_is_understood_once(
+async def test_each_word_is_transcribed_once_whatever_deepgram_does(
     server: DeepgramStandIn, fault: Fault
 ) -> None:
     await server.__aenter__()
@@ -134,7 +134,7 @@ async def test_whatever_deepgram_does_each_word_is_understood_once(
         assert interview.chain.serving == "local"
 
 
-async def test_deepgram_listens_again_once_it_is_back(server: DeepgramStandIn) -> None:
+async def test_deepgram_is_used_again_once_it_recovers(server: DeepgramStandIn) -> None:
     await server.__aenter__()
     server.next(Fault.half_open(after_messages=0))
     async with an_interview(server) as interview:

@@ -68,7 +68,7 @@ async def create_ended(db: Database, outcome: str, reason: str) -> None:
 @pytest.mark.parametrize(
     ("outcome", "reason"), [("failed", "ProcessKilled"), ("cancelled", "ShutdownRequested")]
 )
-async def test_an_interview_that_can_go_on_gets_a_room_and_an_interviewer(
+async def test_an_interview_that_can_continue_gets_a_room_and_an_interviewer(
     database: Database, livekit: LiveKit, outcome: str, reason: str
 ) -> None:
     await create_ended(database, outcome, reason)
@@ -82,7 +82,7 @@ async def test_an_interview_that_can_go_on_gets_a_room_and_an_interviewer(
     assert (interview.status, interview.dispatch_id) == (InterviewStatus.DISPATCHED, "AD_1")
 
 
-async def test_nobody_is_sent_to_an_interview_that_is_over(
+async def test_a_finished_interview_gets_no_interviewer(
     database: Database, livekit: LiveKit
 ) -> None:
     await create_ended(database, "completed", "InterviewCompleted")
@@ -91,13 +91,13 @@ async def test_nobody_is_sent_to_an_interview_that_is_over(
     assert livekit.sent == []
 
 
-async def test_nobody_is_sent_to_an_interview_that_does_not_exist(livekit: LiveKit) -> None:
+async def test_an_unknown_interview_gets_no_interviewer(livekit: LiveKit) -> None:
     with pytest.raises(InterviewNotFound, match="there is no interview 'none'"):
         await interviews._dispatch("none")
     assert livekit.sent == []
 
 
-async def test_no_second_interviewer_is_sent_to_a_room(
+async def test_a_room_with_an_interviewer_gets_no_second_one(
     database: Database, livekit: LiveKit
 ) -> None:
     await create_interview(database, interview_id="one", plan=load_plan(SAMPLE_PLAN).to_json())

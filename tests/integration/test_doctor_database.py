@@ -51,12 +51,12 @@ async def role(url: str, *grants: str) -> AsyncIterator[str]:
         await execute(url, "DROP OWNED BY poor", "DROP ROLE poor")
 
 
-async def test_a_migrated_database_is_well(migrated_database_url: str, tmp_path: Path) -> None:
+async def test_a_migrated_database_is_ok(migrated_database_url: str, tmp_path: Path) -> None:
     found = await verdicts(visit_to(migrated_database_url, tmp_path, INTERVIEW_SLOTS=4))
     assert set(found.values()) == {"ok"}
 
 
-async def test_one_without_a_schema_is_well_and_says_who_makes_it(
+async def test_a_database_without_a_schema_is_ok_and_the_finding_says_who_creates_it(
     empty_database_url: str, tmp_path: Path
 ) -> None:
     visit = visit_to(empty_database_url, tmp_path)
@@ -66,7 +66,7 @@ async def test_one_without_a_schema_is_well_and_says_who_makes_it(
     assert (await database.check_privileges(visit)).verdict == "ok"
 
 
-async def test_migrations_to_come_are_a_warning_that_names_them(
+async def test_pending_migrations_are_a_warning_that_names_them(
     migrated_database_url: str, tmp_path: Path
 ) -> None:
     await execute(
@@ -86,7 +86,7 @@ async def test_migrations_to_come_are_a_warning_that_names_them(
         ("UPDATE schema_migrations SET checksum = 'x' WHERE version = 1", "migration 0001 differs"),
     ],
 )
-async def test_another_past_or_a_newer_one_is_wrong(
+async def test_a_different_or_newer_migration_history_is_wrong(
     migrated_database_url: str, tmp_path: Path, statement: str, found: str
 ) -> None:
     await execute(migrated_database_url, statement)
@@ -95,7 +95,7 @@ async def test_another_past_or_a_newer_one_is_wrong(
     assert found in finding.found
 
 
-async def test_a_role_without_a_privilege_is_told_which(
+async def test_a_missing_privilege_of_the_role_is_named(
     migrated_database_url: str, tmp_path: Path
 ) -> None:
     grants = (
@@ -108,7 +108,7 @@ async def test_a_role_without_a_privilege_is_told_which(
     assert finding.facts["lacking"] == ["INSERT on turns"]
 
 
-async def test_a_role_without_any_is_told_first_what_it_cannot_read(
+async def test_a_role_without_privileges_is_first_reported_as_unable_to_read(
     migrated_database_url: str, tmp_path: Path
 ) -> None:
     async with role(migrated_database_url) as url:
@@ -117,7 +117,7 @@ async def test_a_role_without_any_is_told_first_what_it_cannot_read(
     assert found["database.schema"] == "skipped"
 
 
-async def test_a_role_that_may_not_make_the_tables_is_told_so(
+async def test_a_role_that_may_not_create_tables_is_reported(
     empty_database_url: str, tmp_path: Path
 ) -> None:
     async with role(empty_database_url) as url:
@@ -125,15 +125,13 @@ async def test_a_role_that_may_not_make_the_tables_is_told_so(
     assert finding.facts["lacking"] == ["CREATE on the schema"]
 
 
-async def test_a_server_that_takes_no_writes_is_wrong(
-    migrated_database_url: str, tmp_path: Path
-) -> None:
+async def test_a_read_only_server_is_wrong(migrated_database_url: str, tmp_path: Path) -> None:
     options = quote("-c default_transaction_read_only=on")
     finding = await database.check_server(
         visit_to(f"{migrated_database_url}&options={options}", tmp_path)
     )
     assert finding.verdict == "wrong"
-    assert "takes no writes" in finding.found
+    assert "the server is read-only" in finding.found
 
 
 async def test_more_pools_than_the_server_has_connections_is_a_warning(
@@ -143,7 +141,7 @@ async def test_more_pools_than_the_server_has_connections_is_a_warning(
     assert (await database.check_connections(visit)).verdict == "warning"
 
 
-async def test_a_database_that_is_away_is_wrong_and_the_rest_is_skipped(tmp_path: Path) -> None:
+async def test_an_unavailable_database_is_wrong_and_the_rest_is_skipped(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     visit = visit_to(f"postgresql://a:topsecret@127.0.0.1:{port}/d", tmp_path)
@@ -157,16 +155,14 @@ async def test_a_database_that_is_away_is_wrong_and_the_rest_is_skipped(tmp_path
     assert "topsecret" not in str([result.as_data() for result in results])
 
 
-async def test_a_database_that_is_not_there_is_told_as_such(
-    migrated_database_url: str, tmp_path: Path
-) -> None:
+async def test_a_missing_database_is_named(migrated_database_url: str, tmp_path: Path) -> None:
     url = migrated_database_url.replace("/test_", "/no_test_", 1)
     finding = await database.check_server(visit_to(url, tmp_path))
     assert "InvalidCatalogNameError" in finding.found
     assert "the database's name" in finding.advice
 
 
-async def test_no_database_at_all_is_wrong_and_says_how_to_have_one(tmp_path: Path) -> None:
+async def test_no_database_url_is_wrong_and_the_advice_says_how_to_set_one(tmp_path: Path) -> None:
     finding = await database.check_server(visit_to("", tmp_path))
-    assert finding.found == "there is no database"
+    assert finding.found == "no database is configured"
     assert "INTERVIEW_EMBEDDED=1" in finding.advice

@@ -53,9 +53,7 @@ async def look(server: Server, folder: Path, **variables: Any) -> Finding:
 
 
 @EVERY
-async def test_one_that_does_its_work_is_well_and_is_asked_for_little(
-    name: str, tmp_path: Path
-) -> None:
+async def test_a_working_provider_is_ok_and_gets_few_requests(name: str, tmp_path: Path) -> None:
     async with stand_in(name) as server:
         finding = await look(server, tmp_path)
         assert (finding.verdict, len(server.requests)) == ("ok", 2)
@@ -66,7 +64,7 @@ async def test_one_that_does_its_work_is_well_and_is_asked_for_little(
 
 
 @EVERY
-async def test_a_refused_key_is_told_and_not_shown(name: str, tmp_path: Path) -> None:
+async def test_a_refused_key_is_reported_and_not_shown(name: str, tmp_path: Path) -> None:
     async with stand_in(name) as server:
         finding = await look(server, tmp_path, **{server.key_variable: "topsecret"})
     assert finding.verdict == "wrong"
@@ -76,7 +74,7 @@ async def test_a_refused_key_is_told_and_not_shown(name: str, tmp_path: Path) ->
 
 
 @EVERY
-async def test_an_empty_account_is_told(name: str, tmp_path: Path) -> None:
+async def test_an_empty_account_is_reported(name: str, tmp_path: Path) -> None:
     async with stand_in(name) as server:
         # The free probe passes, and the billed request is refused.
         server.next(Fault.slow())
@@ -90,7 +88,7 @@ async def test_elevenlabs_401_behind_a_good_key_is_an_empty_account(tmp_path: Pa
         server.next(Fault.slow())
         server.fault(Fault.refuse(401, code="quota_exceeded"))
         finding = await look(server, tmp_path)
-    assert "no credit left, or its key may not do this work" in finding.found
+    assert "no credit left, or the key lacks a permission" in finding.found
 
 
 @pytest.mark.parametrize(
@@ -101,24 +99,26 @@ async def test_elevenlabs_401_behind_a_good_key_is_an_empty_account(tmp_path: Pa
         ("ElevenLabs", "INTERVIEW_ELEVENLABS_MODEL", "nothing"),
     ],
 )
-async def test_an_unknown_voice_or_model_is_told_by_its_setting(
+async def test_an_unknown_voice_or_model_is_reported_with_its_setting(
     name: str, variable: str, value: str, tmp_path: Path
 ) -> None:
     async with stand_in(name) as server:
         finding = await look(server, tmp_path, **{variable: value})
-    assert "does not know what is asked for" in finding.found
+    assert "does not know the requested model or option" in finding.found
     assert variable in finding.advice
 
 
-async def test_an_unknown_language_model_is_told_by_its_setting(tmp_path: Path) -> None:
+async def test_an_unknown_language_model_is_reported_with_its_setting(tmp_path: Path) -> None:
     async with OpenAIStandIn(models=["another"]) as server:
         finding = await look(server, tmp_path)
-    assert "does not know what is asked for" in finding.found
+    assert "does not know the requested model or option" in finding.found
     assert "INTERVIEW_OPENAI_MODEL" in finding.advice
 
 
 @EVERY
-async def test_one_that_is_away_is_told_by_its_address(name: str, tmp_path: Path) -> None:
+async def test_an_unreachable_provider_is_reported_with_its_setting(
+    name: str, tmp_path: Path
+) -> None:
     server = stand_in(name)
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
@@ -133,7 +133,9 @@ async def test_one_that_is_away_is_told_by_its_address(name: str, tmp_path: Path
     ("name", "fault"),
     [("ElevenLabs", Fault.no_audio()), ("OpenAI", Fault.empty_text())],
 )
-async def test_one_that_delivers_nothing_is_wrong(name: str, fault: Fault, tmp_path: Path) -> None:
+async def test_a_provider_that_delivers_nothing_is_wrong(
+    name: str, fault: Fault, tmp_path: Path
+) -> None:
     async with stand_in(name) as server:
         server.next(Fault.slow())
         server.fault(fault)
@@ -142,7 +144,7 @@ async def test_one_that_delivers_nothing_is_wrong(name: str, fault: Fault, tmp_p
 
 
 @EVERY
-async def test_one_without_a_key_is_a_warning(name: str, tmp_path: Path) -> None:
+async def test_a_provider_without_a_key_is_a_warning(name: str, tmp_path: Path) -> None:
     async with stand_in(name) as server:
         finding = await look(server, tmp_path, **{server.key_variable: ""})
     assert finding.verdict == "warning"

@@ -111,7 +111,7 @@ async def ask(url: str, query: str) -> object:
         await connection.close()
 
 
-async def test_two_users_share_a_server_that_is_gone_after_the_last(data_dir: Path) -> None:
+async def test_two_users_share_a_server_that_stops_after_the_last_user(data_dir: Path) -> None:
     first = await EmbeddedPostgres.start(data_dir)
     second = User(data_dir)
     assert await second.url() == first.url
@@ -126,7 +126,7 @@ async def test_two_users_share_a_server_that_is_gone_after_the_last(data_dir: Pa
         assert await ask(again.url, "SELECT n FROM kept") == 1
 
 
-async def test_a_server_is_gone_after_its_users_were_killed(data_dir: Path) -> None:
+async def test_a_server_stops_after_its_users_were_killed(data_dir: Path) -> None:
     users = [User(data_dir), User(data_dir)]
     url = await users[0].url()
     assert await users[1].url() == url
@@ -137,7 +137,7 @@ async def test_a_server_is_gone_after_its_users_were_killed(data_dir: Path) -> N
     assert processes_of(data_dir) == {}
 
 
-async def test_users_that_come_at_once_start_one_server(empty_dir: Path) -> None:
+async def test_concurrent_users_start_one_server(empty_dir: Path) -> None:
     users = [User(empty_dir) for _ in range(4)]
     urls = await asyncio.gather(*(user.url() for user in users))
     assert len(set(urls)) == 1
@@ -145,14 +145,14 @@ async def test_users_that_come_at_once_start_one_server(empty_dir: Path) -> None
         user.leave()
 
 
-async def test_users_in_a_row_share_one_start(data_dir: Path) -> None:
+async def test_consecutive_users_share_one_server(data_dir: Path) -> None:
     async with await EmbeddedPostgres.start(data_dir):
         keeper = processes_of(data_dir)["keeper"]
     async with await EmbeddedPostgres.start(data_dir):
         assert processes_of(data_dir)["keeper"] == keeper
 
 
-async def test_when_the_keeper_is_killed_its_users_get_another_on_the_same_url(
+async def test_after_the_keeper_is_killed_its_users_get_another_on_the_same_url(
     data_dir: Path,
 ) -> None:
     async with await EmbeddedPostgres.start(data_dir) as pg:
@@ -184,7 +184,7 @@ async def test_a_killed_keeper_leaves_no_server_behind_and_the_next_start_recove
         assert await ask(pg.url, "SELECT 1") == 1
 
 
-async def test_after_everything_was_killed_at_once_the_next_start_recovers(
+async def test_after_all_processes_were_killed_the_next_start_recovers(
     data_dir: Path,
 ) -> None:
     user = User(data_dir)
@@ -196,7 +196,7 @@ async def test_after_everything_was_killed_at_once_the_next_start_recovers(
         assert await ask(pg.url, "SELECT n FROM kept") == 1
 
 
-async def test_a_server_that_dies_under_its_users_is_started_again(data_dir: Path) -> None:
+async def test_a_server_that_dies_in_use_is_restarted(data_dir: Path) -> None:
     async with await EmbeddedPostgres.start(data_dir) as pg:
         server = processes_of(data_dir)["postgres"]
         server.kill()
@@ -210,7 +210,7 @@ async def test_a_server_that_dies_under_its_users_is_started_again(data_dir: Pat
         assert processes_of(data_dir)["postgres"] != server
 
 
-async def test_a_start_that_is_cancelled_leaves_nothing_running(empty_dir: Path) -> None:
+async def test_a_cancelled_start_leaves_nothing_running(empty_dir: Path) -> None:
     task = asyncio.create_task(EmbeddedPostgres.start(empty_dir))
     await asyncio.sleep(0)
     task.cancel()
@@ -221,7 +221,7 @@ async def test_a_start_that_is_cancelled_leaves_nothing_running(empty_dir: Path)
         assert await ask(pg.url, "SELECT 1") == 1
 
 
-def test_a_child_that_was_forked_does_not_keep_the_server_alive(data_dir: Path) -> None:
+def test_a_forked_child_does_not_keep_the_server_alive(data_dir: Path) -> None:
     reader, writer = os.pipe()
     with embedded_postgres(data_dir):
         child = os.fork()
@@ -238,7 +238,7 @@ def test_a_child_that_was_forked_does_not_keep_the_server_alive(data_dir: Path) 
         os.close(reader)
 
 
-async def test_a_deep_data_folder_works_and_two_of_them_are_kept_apart(empty_dir: Path) -> None:
+async def test_two_deep_data_folders_have_separate_servers(empty_dir: Path) -> None:
     for name in ("one", "two"):
         deep = empty_dir / ("deep" * 25) / name
         async with await EmbeddedPostgres.start(deep) as pg:
@@ -248,7 +248,7 @@ async def test_a_deep_data_folder_works_and_two_of_them_are_kept_apart(empty_dir
         assert not Layout.of(deep).run_dir.exists()
 
 
-async def test_a_folder_that_cannot_be_made_is_reported_in_one_line(empty_dir: Path) -> None:
+async def test_a_folder_that_cannot_be_created_is_reported_in_one_line(empty_dir: Path) -> None:
     (empty_dir / "file").touch()
     with pytest.raises(DataFolderUnusable, match="cannot be written") as caught:
         await EmbeddedPostgres.start(empty_dir / "file" / "data")
@@ -258,11 +258,11 @@ async def test_a_folder_that_cannot_be_made_is_reported_in_one_line(empty_dir: P
 async def test_data_of_another_major_version_is_refused(empty_dir: Path) -> None:
     (empty_dir / "postgres").mkdir()
     (empty_dir / "postgres" / "PG_VERSION").write_text("12\n")
-    with pytest.raises(PostgresVersionDiffers, match="PostgreSQL 12 and this worker brings 18"):
+    with pytest.raises(PostgresVersionDiffers, match="PostgreSQL 12, this worker has 18"):
         await EmbeddedPostgres.start(empty_dir)
 
 
-async def test_postgresqls_own_reason_for_not_starting_is_told(data_dir: Path) -> None:
+async def test_postgresqls_own_reason_for_not_starting_is_reported(data_dir: Path) -> None:
     async with await EmbeddedPostgres.start(data_dir):
         pass
     await until_gone(data_dir)
@@ -274,14 +274,14 @@ async def test_postgresqls_own_reason_for_not_starting_is_told(data_dir: Path) -
     assert processes_of(data_dir) == {}
 
 
-async def test_a_cluster_that_was_half_made_is_made_anew(empty_dir: Path) -> None:
+async def test_a_partly_created_cluster_is_created_again(empty_dir: Path) -> None:
     (empty_dir / "postgres.new").mkdir()
     (empty_dir / "postgres.new" / "PG_VERSION").write_text("18\n")
     async with await EmbeddedPostgres.start(empty_dir) as pg:
         assert await ask(pg.url, "SELECT 1") == 1
 
 
-async def test_a_platform_without_the_wheel_is_told_what_to_do(
+async def test_a_platform_without_the_wheel_gets_advice(
     empty_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
@@ -289,14 +289,14 @@ async def test_a_platform_without_the_wheel_is_told_what_to_do(
         await EmbeddedPostgres.start(empty_dir)
 
 
-async def test_a_long_log_is_begun_anew(data_dir: Path) -> None:
+async def test_a_long_log_is_truncated(data_dir: Path) -> None:
     log = Layout.of(data_dir).log
     log.write_bytes(b"old\n" * 500_000)
     async with await EmbeddedPostgres.start(data_dir):
         assert log.stat().st_size < 1_000_000
 
 
-def test_a_socket_folder_that_belongs_to_somebody_else_is_refused(empty_dir: Path) -> None:
+def test_a_socket_folder_of_another_user_is_refused(empty_dir: Path) -> None:
     layout = Layout.of(empty_dir)
     layout.run_dir.symlink_to(empty_dir)
     try:
@@ -345,7 +345,7 @@ def as_user(user: pwd.struct_passwd) -> dict[str, Any]:
     return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": [], "cwd": "/"}
 
 
-async def test_a_user_without_rights_has_a_server_of_its_own(
+async def test_an_unprivileged_user_runs_its_own_server(
     nobody: pwd.struct_passwd, others_folder: Path
 ) -> None:
     user = User(others_folder, **as_user(nobody))

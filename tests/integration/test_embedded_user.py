@@ -59,7 +59,7 @@ def closed_programs(folder: Path, layout: Layout) -> Path:
     return bin_dir
 
 
-def test_programs_within_reach_are_run_where_they_are(
+def test_accessible_programs_are_run_in_place(
     folder: Path, layout: Layout, user: pwd.struct_passwd
 ) -> None:
     bin_dir = install(layout, folder)
@@ -67,7 +67,7 @@ def test_programs_within_reach_are_run_where_they_are(
     assert not (folder / "copies").exists()
 
 
-def test_programs_out_of_reach_are_copied_once_and_nothing_is_opened(
+def test_inaccessible_programs_are_copied_once_and_no_permissions_change(
     folder: Path, layout: Layout, user: pwd.struct_passwd, closed_programs: Path
 ) -> None:
     umask = os.umask(0o077)  # the keeper's umask
@@ -97,7 +97,7 @@ def test_programs_out_of_reach_are_copied_once_and_nothing_is_opened(
     assert len(list((folder / "copies").iterdir())) == 1
 
 
-def test_where_no_copy_can_be_made_one_line_says_what_to_do(
+def test_a_failed_copy_gives_one_line_of_advice(
     folder: Path, layout: Layout, user: pwd.struct_passwd, closed_programs: Path
 ) -> None:
     (folder / "file").touch()

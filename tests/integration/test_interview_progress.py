@@ -84,7 +84,7 @@ async def test_an_interview_goes_from_dispatched_to_running_to_ended(db: Databas
         ("cancelled", "RoomDeleted"),
     ],
 )
-async def test_an_interview_that_is_over_takes_no_further_job(
+async def test_a_finished_interview_takes_no_further_job(
     db: Database, outcome: str, reason: str
 ) -> None:
     await SentJob(db).closes(outcome, reason)
@@ -98,7 +98,7 @@ async def test_an_interview_that_is_over_takes_no_further_job(
 @pytest.mark.parametrize(
     ("outcome", "reason"), [("failed", "OrchestratorFailed"), ("cancelled", "ShutdownRequested")]
 )
-async def test_an_interview_whose_job_failed_or_lost_its_worker_is_taken_up_again(
+async def test_an_interview_whose_job_failed_or_lost_its_worker_can_continue(
     db: Database, outcome: str, reason: str
 ) -> None:
     await SentJob(db).closes(outcome, reason)
@@ -110,7 +110,7 @@ async def test_an_interview_whose_job_failed_or_lost_its_worker_is_taken_up_agai
     assert await progress_of(db) == RUNNING
 
 
-async def test_a_job_that_was_sent_without_a_note_sets_a_failed_interview_running(
+async def test_a_job_with_an_unrecorded_dispatch_sets_a_failed_interview_running(
     db: Database,
 ) -> None:
     await SentJob(db).closes("failed", "RoomLost")
@@ -118,7 +118,7 @@ async def test_a_job_that_was_sent_without_a_note_sets_a_failed_interview_runnin
     assert await progress_of(db) == RUNNING
 
 
-async def test_a_journal_shipped_once_more_does_not_undo_a_dispatch(db: Database) -> None:
+async def test_a_journal_shipped_again_does_not_undo_a_dispatch(db: Database) -> None:
     dead = SentJob(db)
     await dead.is_killed()
     await set_dispatched(db, "one", dispatch_id="D2")
@@ -134,7 +134,7 @@ async def test_a_journal_shipped_once_more_does_not_undo_a_dispatch(db: Database
         ("cancelled", "InterviewAlreadyOver"),
     ],
 )
-async def test_a_job_that_does_not_speak_for_the_interview_does_not_end_it(
+async def test_a_superseded_or_handed_over_job_does_not_end_the_interview(
     db: Database, outcome: str, reason: str
 ) -> None:
     job = SentJob(db)

@@ -32,7 +32,7 @@ async def found(db: Database, interview_id: str = "one") -> Interview:
     return interview
 
 
-async def test_a_new_interview_has_its_plan_and_a_room_and_candidate_of_its_own(
+async def test_a_new_interview_has_its_plan_and_its_own_room_and_candidate(
     database: Database,
 ) -> None:
     created = await create(database, candidate_name="Zoë")
@@ -50,14 +50,14 @@ async def test_creating_the_same_interview_twice_is_one_interview(database: Data
     assert (again.created_at, again.status) == (created.created_at, InterviewStatus.DISPATCHED)
 
 
-async def test_another_interview_of_the_same_id_is_refused(database: Database) -> None:
+async def test_a_different_interview_with_the_same_id_is_refused(database: Database) -> None:
     await create(database)
     with pytest.raises(InterviewExists):
         await create(database, room="elsewhere")
 
 
 @pytest.mark.parametrize("interview_id", ["", "a b", "../x", "é", "x" * 101, "a\0", "-a", "a\n"])
-async def test_an_id_that_cannot_be_one_is_refused_and_not_found(
+async def test_an_invalid_id_is_refused_and_not_found(
     database: Database, interview_id: str
 ) -> None:
     with pytest.raises(InterviewIdInvalid):
@@ -65,7 +65,7 @@ async def test_an_id_that_cannot_be_one_is_refused_and_not_found(
     assert await get_interview(database, interview_id) is None
 
 
-async def test_an_unknown_interview_is_not_found_and_moves_nowhere(database: Database) -> None:
+async def test_an_unknown_interview_is_not_found_and_cannot_be_changed(database: Database) -> None:
     assert await get_interview(database, "none") is None
     assert not await set_dispatched(database, "none", dispatch_id="D1")
 

@@ -42,7 +42,7 @@ def whole_job() -> list[Record]:
     return journal.records
 
 
-async def test_a_whole_journal_becomes_a_job_its_turns_and_the_interviews_end(
+async def test_a_complete_journal_becomes_a_job_its_turns_and_the_interviews_end(
     db: Database,
 ) -> None:
     records = whole_job()
@@ -69,7 +69,7 @@ async def test_a_whole_journal_becomes_a_job_its_turns_and_the_interviews_end(
     assert await outcome_of(db) == ("ended", "completed", "InterviewCompleted")
 
 
-async def test_records_shipped_again_in_any_portions_change_nothing(db: Database) -> None:
+async def test_records_shipped_again_in_any_batches_change_nothing(db: Database) -> None:
     records = whole_job()
     for portion in (records[:3], records[1:5], records, records[2:4], records[:1]):
         await ship(db, header(), portion)
@@ -91,7 +91,7 @@ async def test_two_shippers_at_once_write_each_record_once(db: Database) -> None
     assert await records_of(db, "AJ_1") == records
 
 
-async def test_a_long_journal_is_shipped_whole(db: Database) -> None:
+async def test_a_long_journal_is_shipped_completely(db: Database) -> None:
     journal = JobRecords()
     for number in range(1201):
         journal.add("step", name="load", number=number)
@@ -99,7 +99,7 @@ async def test_a_long_journal_is_shipped_whole(db: Database) -> None:
     assert await records_of(db, "AJ_1") == journal.records
 
 
-async def test_a_bad_record_is_refused_alone(db: Database) -> None:
+async def test_only_the_bad_record_of_a_batch_is_refused(db: Database) -> None:
     journal = JobRecords()
     good = journal.said("candidate", "Half a \ud800 and a \0.")
     bad = good | {"seq": "one"}
@@ -130,7 +130,7 @@ async def test_a_process_that_exits_without_closing_has_failed(db: Database) -> 
     assert await outcome_of(db) == ("ended", "failed", "ProcessExited")
 
 
-async def test_an_exit_after_closing_takes_nothing_back(db: Database) -> None:
+async def test_an_exit_after_closing_keeps_the_outcome(db: Database) -> None:
     journal = JobRecords()
     journal.transition("CLOSED", outcome="abandoned", reason="CandidateSilent")
     journal.add("exit", exit_code=-9, signal=9)
@@ -155,7 +155,7 @@ async def test_turns_from_a_lost_lease_are_kept_and_marked_late(db: Database) ->
     ]
 
 
-async def test_a_job_without_an_interview_and_one_of_an_unknown_interview_are_recorded(
+async def test_jobs_without_an_interview_or_of_an_unknown_one_are_recorded(
     db: Database,
 ) -> None:
     journal = JobRecords()
@@ -168,7 +168,7 @@ async def test_a_job_without_an_interview_and_one_of_an_unknown_interview_are_re
     assert await outcome_of(db) == ("created", None, None)
 
 
-async def test_what_a_journal_says_of_its_job_is_known_without_a_header(db: Database) -> None:
+async def test_a_journals_job_records_are_used_without_a_header(db: Database) -> None:
     journal = JobRecords()
     journal.add("job", job_id="AJ_1", interview_id="one", room="r", worker_id="w", pid=7)
     journal.add("job", job_id="AJ_1", token=5)
@@ -190,14 +190,14 @@ async def test_jobs_are_listed_newest_first(db: Database) -> None:
     assert await records_of(db, "AJ_9") == []
 
 
-async def test_a_header_alone_makes_a_job(db: Database) -> None:
+async def test_a_header_alone_creates_a_job(db: Database) -> None:
     assert (await ship(db, header(worker_id="w"), [])).written == 0
     job = await get_job(db, "AJ_1")
     assert job is not None
     assert (job.worker_id, job.started_at, job.state) == ("w", None, None)
 
 
-async def test_an_answer_that_was_being_given_when_the_job_died_is_its_last_turn(
+async def test_the_partial_answer_of_a_dead_job_is_its_last_turn(
     db: Database,
 ) -> None:
     journal = JobRecords()
@@ -226,7 +226,7 @@ async def test_an_answer_that_was_being_given_when_the_job_died_is_its_last_turn
 
 
 @pytest.mark.row("B5")
-async def test_half_an_answer_comes_before_the_turns_of_the_job_that_follows(db: Database) -> None:
+async def test_a_partial_answer_comes_before_the_turns_of_the_next_job(db: Database) -> None:
     first, second = JobRecords(), JobRecords(start=START + timedelta(minutes=1))
     first.add("lease", token=1)
     first.add("hearing", final="First this,", interim="", question_id="q1")
@@ -241,7 +241,7 @@ async def test_half_an_answer_comes_before_the_turns_of_the_job_that_follows(db:
     assert texts == ["First this,", "What?", "and then that."]
 
 
-async def test_half_an_answer_that_became_a_turn_at_the_end_is_there_once(db: Database) -> None:
+async def test_a_partial_answer_that_became_a_turn_is_stored_once(db: Database) -> None:
     journal = JobRecords()
     heard = journal.add("hearing", final="I led", interim="a", question_id="q1")
     journal.said("candidate", "I led a", interrupted=True, hearing=heard["seq"])
@@ -249,7 +249,7 @@ async def test_half_an_answer_that_became_a_turn_at_the_end_is_there_once(db: Da
     assert [turn.text for turn in await turns_of(db, "one")] == ["I led a"]
 
 
-async def test_a_record_of_what_was_heard_that_says_nothing_is_no_turn(db: Database) -> None:
+async def test_an_empty_hearing_record_is_not_a_turn(db: Database) -> None:
     journal = JobRecords()
     journal.said("candidate", "Well.", hearing="edited by hand")
     journal.add("hearing", final="", interim="", question_id=None)

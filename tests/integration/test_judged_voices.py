@@ -91,7 +91,7 @@ BEFORE_ANY_AUDIO = {
 
 @pytest.mark.row("B7")
 @pytest.mark.parametrize("how", BEFORE_ANY_AUDIO)
-async def test_a_sentence_that_never_came_is_spoken_by_the_next_voice(how: str) -> None:
+async def test_a_sentence_without_audio_is_spoken_by_the_next_provider(how: str) -> None:
     server = ElevenLabsStandIn()
     server.fault(BEFORE_ANY_AUDIO[how])
     async with a_chain(server) as engine:
@@ -111,7 +111,7 @@ IN_THE_MIDDLE = {
 
 
 @pytest.mark.parametrize("how", IN_THE_MIDDLE)
-async def test_a_sentence_that_broke_off_is_gone_on_with_at_its_word(how: str) -> None:
+async def test_a_sentence_that_broke_off_continues_at_its_word(how: str) -> None:
     server = ElevenLabsStandIn()
     server.next(IN_THE_MIDDLE[how])
     async with a_chain(server) as engine:
@@ -123,7 +123,7 @@ async def test_a_sentence_that_broke_off_is_gone_on_with_at_its_word(how: str) -
     assert len(added) <= 2
 
 
-async def test_a_voice_that_never_ends_is_cut_and_the_sentence_not_said_again() -> None:
+async def test_endless_audio_is_cut_and_the_sentence_not_repeated() -> None:
     def endless(text: str) -> Floats:
         noise = np.random.default_rng(1).normal(0.0, 0.05, 120 * RATE).astype(np.float32)
         return np.concatenate([local_models.synthesize(text), noise])
@@ -136,7 +136,7 @@ async def test_a_voice_that_never_ends_is_cut_and_the_sentence_not_said_again() 
     assert len(heard) / local_models.STT_SAMPLE_RATE <= 3.0 + 0.25 * len(SENTENCE)
 
 
-async def test_a_voice_that_is_made_anew_has_a_connection_of_its_own() -> None:
+async def test_a_recreated_plugin_opens_its_own_connection() -> None:
     server = ElevenLabsStandIn(speak=a_second_of_sound)
     async with server, aiohttp.ClientSession() as http:
 
@@ -171,7 +171,7 @@ async def test_after_a_half_open_connection_the_same_plugin_speaks_again_on_a_ne
     assert server.connections == 2
 
 
-async def test_nothing_of_the_sentence_is_logged_by_whatever_fails(
+async def test_no_failure_logs_the_sentence(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level("DEBUG", logger="worker")

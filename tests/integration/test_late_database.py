@@ -85,7 +85,7 @@ async def everything_is_stored(database: Database, job: RunningJob) -> None:
 
 
 @pytest.mark.row("S8")
-async def test_a_database_that_is_down_at_the_start_gets_everything_once_it_is_up(
+async def test_a_database_down_at_the_start_gets_everything_once_it_is_up(
     direct: Database, proxy: TcpProxy, migrated_database_url: str, tmp_path: Path
 ) -> None:
     proxy.refuse()
@@ -104,7 +104,7 @@ async def test_a_database_that_is_down_at_the_start_gets_everything_once_it_is_u
 
 
 @pytest.mark.row("B2")
-async def test_a_database_that_is_late_gets_everything_once_it_is_attached(
+async def test_a_late_database_gets_everything_once_it_is_attached(
     direct: Database, proxy: TcpProxy, migrated_database_url: str, tmp_path: Path
 ) -> None:
     proxy.stall()
@@ -127,7 +127,7 @@ async def test_a_database_that_is_late_gets_everything_once_it_is_attached(
 
 
 @pytest.mark.row("S2")
-async def test_without_a_snapshot_a_database_that_comes_up_while_loading_is_enough(
+async def test_without_a_snapshot_a_database_that_comes_up_during_loading_suffices(
     direct: Database, proxy: TcpProxy, migrated_database_url: str, tmp_path: Path
 ) -> None:
     proxy.refuse()

@@ -44,7 +44,7 @@ async def ends(db: Database, job_id: str, outcome: str = "completed") -> None:
     await ship(db, header(job_id), journal.records)
 
 
-async def test_of_many_takers_at_once_one_has_the_lease(db: Database) -> None:
+async def test_of_many_concurrent_takers_one_gets_the_lease(db: Database) -> None:
     taken = await asyncio.gather(
         *(take(db, f"AJ_{number}") for number in range(8)), return_exceptions=True
     )
@@ -55,14 +55,14 @@ async def test_of_many_takers_at_once_one_has_the_lease(db: Database) -> None:
     assert (await interview_in(db)).token == 1
 
 
-async def test_the_holder_keeps_its_token_however_often_it_takes_it(db: Database) -> None:
+async def test_the_holder_keeps_its_token_when_it_takes_the_lease_again(db: Database) -> None:
     assert await take(db, "AJ_1") == 1
     assert await take(db, "AJ_1") == 1
     await lapses(db)
     assert await take(db, "AJ_1") == 1
 
 
-async def test_only_a_lease_that_has_expired_is_taken_and_the_token_rises(db: Database) -> None:
+async def test_only_an_expired_lease_can_be_taken_and_the_token_rises(db: Database) -> None:
     await take(db, "AJ_1")
     with pytest.raises(LeaseHeld):
         await take(db, "AJ_2")
@@ -75,7 +75,7 @@ async def test_only_a_lease_that_has_expired_is_taken_and_the_token_rises(db: Da
     assert (holder.token, holder.job_id) == (2, "AJ_2")
 
 
-async def test_a_job_renews_what_its_worker_has_left_to_run_out_and_only_its_own(
+async def test_a_job_renews_only_its_own_lease_when_its_worker_does_not(
     db: Database,
 ) -> None:
     async def left_s(token: int, job_id: str = "AJ_1") -> float:
@@ -98,7 +98,7 @@ async def test_a_job_renews_what_its_worker_has_left_to_run_out_and_only_its_own
     assert await left_s(1) > LEASE_S * 0.9
 
 
-async def test_a_token_that_the_database_has_forgotten_is_written_anew_with_its_lease(
+async def test_a_token_lost_with_a_restored_backup_is_written_again_with_its_lease(
     db: Database,
 ) -> None:
     async def keep() -> Holder | None:
@@ -113,7 +113,7 @@ async def test_a_token_that_the_database_has_forgotten_is_written_anew_with_its_
         await take(db, "AJ_8")
 
 
-async def test_one_statement_renews_the_leases_of_all_jobs_and_of_nobody_else(
+async def test_one_statement_renews_exactly_the_leases_of_the_given_jobs(
     db: Database,
 ) -> None:
     plan = load_plan(SAMPLE_PLAN)
@@ -129,7 +129,7 @@ async def test_one_statement_renews_the_leases_of_all_jobs_and_of_nobody_else(
     assert await take_lease(db, "three", job_id="AJ_9", lease_s=LEASE_S) == 2
 
 
-async def test_nothing_expires_while_no_worker_was_in_contact_nor_for_a_lease_after(
+async def test_no_lease_expires_during_an_outage_or_one_lease_time_after_it(
     db: Database,
 ) -> None:
     await take(db, "AJ_1")
@@ -146,7 +146,7 @@ async def test_nothing_expires_while_no_worker_was_in_contact_nor_for_a_lease_af
     assert await take(db, "AJ_2") == 2
 
 
-async def test_a_worker_that_is_in_contact_all_the_time_makes_no_calm(db: Database) -> None:
+async def test_a_worker_in_constant_contact_gets_no_grace_period(db: Database) -> None:
     await take(db, "AJ_1")
     for _ in range(3):
         await passes(db, "lease_contact", "seen", LEASE_S / 4)
@@ -155,7 +155,7 @@ async def test_a_worker_that_is_in_contact_all_the_time_makes_no_calm(db: Databa
     assert await take(db, "AJ_2") == 2
 
 
-async def test_a_database_whose_clock_was_set_back_does_not_keep_a_lease_for_hours(
+async def test_a_database_clock_set_back_does_not_extend_a_lease_for_hours(
     db: Database,
 ) -> None:
     await take(db, "AJ_1")
@@ -168,14 +168,14 @@ async def test_a_database_whose_clock_was_set_back_does_not_keep_a_lease_for_hou
     assert await take(db, "AJ_2") == 2
 
 
-async def test_a_job_that_has_ended_holds_no_lease(db: Database) -> None:
+async def test_an_ended_job_holds_no_lease(db: Database) -> None:
     await take(db, "AJ_1")
     await ends(db, "AJ_1", outcome="failed")
     assert (await interview_in(db)).lease_job is None
     assert await take(db, "AJ_2") == 2
 
 
-async def test_nobody_takes_the_lease_of_an_interview_that_is_over_or_unknown(
+async def test_the_lease_of_a_finished_or_unknown_interview_cannot_be_taken(
     db: Database,
 ) -> None:
     await take(db, "AJ_1")
@@ -192,7 +192,7 @@ async def passes_on(db: Database) -> None:
     await take(db, "AJ_2")
 
 
-async def test_a_job_whose_worker_took_the_lease_ends_nothing_once_another_has_it(
+async def test_a_job_unaware_of_its_token_ends_nothing_once_another_has_the_lease(
     db: Database,
 ) -> None:
     """The job was suspended or cut off before it learned its own token."""
@@ -207,7 +207,7 @@ async def test_a_job_whose_worker_took_the_lease_ends_nothing_once_another_has_i
     assert (interview.status, interview.lease_job) == ("dispatched", "AJ_2")
 
 
-async def test_last_words_of_a_job_that_lost_its_lease_are_kept_as_late_and_end_nothing(
+async def test_turns_of_a_job_that_lost_its_lease_are_late_and_end_nothing(
     db: Database,
 ) -> None:
     await passes_on(db)

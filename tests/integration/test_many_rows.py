@@ -74,7 +74,7 @@ async def whole_reads(db: Database) -> int:
     return int(await db.run("count", lambda c: c.fetchval(counted, "schema_migrations")))
 
 
-async def test_nothing_reads_a_table_from_one_end_to_the_other(full: Database) -> None:
+async def test_no_query_scans_a_whole_table(full: Database) -> None:
     journal = JobRecords()
     journal.transition("RUNNING")
     journal.add("condition", resource="vad", status="ready", reason="", message="", since=1)
@@ -96,7 +96,7 @@ async def test_nothing_reads_a_table_from_one_end_to_the_other(full: Database) -
 
 
 @pytest.mark.parametrize("name", ["interviews", "jobs"])
-async def test_a_list_is_cut_and_says_so(
+async def test_a_truncated_list_says_that_it_is_truncated(
     database: Database, migrated_database_url: str, tmp_path: Path, name: str
 ) -> None:
     await fill(database, SOME)

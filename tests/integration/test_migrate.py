@@ -15,7 +15,9 @@ from worker.store.migrate import (
 )
 
 
-async def test_an_empty_database_gets_the_newest_schema_once(empty_database_url: str) -> None:
+async def test_an_empty_database_is_migrated_to_the_newest_schema_once(
+    empty_database_url: str,
+) -> None:
     db = await Database.open(empty_database_url)
     versions = [migration.version for migration in known_migrations()]
     assert versions[0] == 1
@@ -24,7 +26,7 @@ async def test_an_empty_database_gets_the_newest_schema_once(empty_database_url:
     await db.aclose()
 
 
-async def test_workers_that_start_at_once_migrate_once(empty_database_url: str) -> None:
+async def test_workers_that_start_concurrently_migrate_once(empty_database_url: str) -> None:
     databases = [await Database.open(empty_database_url) for _ in range(4)]
     applied = await asyncio.gather(*(db.run("migrate", migrate) for db in databases))
     versions = [migration.version for migration in known_migrations()]

@@ -51,7 +51,9 @@ async def answering(answer: bytes) -> AsyncIterator[str]:
 
 @pytest.mark.parametrize("mode", ["prefer", "disable", "require"])
 @pytest.mark.parametrize("name", ANSWERS)
-async def test_what_is_no_postgresql_is_unavailable_in_one_line(name: str, mode: str) -> None:
+async def test_a_server_other_than_postgresql_is_unavailable_in_one_line(
+    name: str, mode: str
+) -> None:
     async with answering(ANSWERS[name]) as url:
         db = await Database.open(f"{url}?sslmode={mode}")
         with pytest.raises(DatabaseUnavailable) as caught:
@@ -61,10 +63,10 @@ async def test_what_is_no_postgresql_is_unavailable_in_one_line(name: str, mode:
     assert "\n" not in message
     assert "secret" not in message
     if ANSWERS[name] and mode != "disable":
-        assert "what answers is no PostgreSQL, or refuses TLS" in message
+        assert "the server is not PostgreSQL, or refuses TLS" in message
 
 
-async def test_an_answer_that_asyncpg_cannot_take_apart_is_no_postgresql_either() -> None:
+async def test_an_answer_that_asyncpg_cannot_parse_is_not_postgresql() -> None:
     async with answering(b"R\0\0\0\0") as url:
         db = await Database.open(f"{url}?sslmode=disable")
         with pytest.raises(DatabaseUnavailable, match="no PostgreSQL"):
@@ -73,7 +75,7 @@ async def test_an_answer_that_asyncpg_cannot_take_apart_is_no_postgresql_either(
 
 
 @pytest.mark.parametrize("name", ["HTTP", "silence"])
-async def test_a_job_goes_on_without_it(tmp_path: Path, name: str) -> None:
+async def test_a_job_continues_without_postgresql(tmp_path: Path, name: str) -> None:
     async with answering(ANSWERS[name]) as url:
         settings = Settings.load(_env_file=None, DATABASE_URL=url, INTERVIEW_DATA_DIR=tmp_path)
         with pytest.raises(LoadFailed) as failed:

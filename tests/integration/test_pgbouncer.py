@@ -89,7 +89,7 @@ async def test_an_interview_is_created_shipped_and_read_back(pooled: Database) -
     assert job.outcome == interview.outcome == "completed"
 
 
-async def test_ten_connections_share_two_of_the_servers(pooled: Database) -> None:
+async def test_ten_client_connections_share_two_server_connections(pooled: Database) -> None:
     backends = await asyncio.gather(*(pooled.run("backend", backend) for _ in range(60)))
     assert len(set(backends)) <= SERVER_CONNECTIONS
     assert SERVER_CONNECTIONS < pooled.use().connections <= 10
@@ -112,7 +112,7 @@ async def test_no_prepared_statement_stays_on_a_server_connection(pooled: Databa
     assert [names for _, names in found] == [[], []]
 
 
-async def test_an_operation_outlives_a_restart_of_pgbouncer(
+async def test_an_operation_survives_a_restart_of_pgbouncer(
     pgbouncer: PgBouncer, pooled: Database
 ) -> None:
     tries = 0
@@ -128,7 +128,7 @@ async def test_an_operation_outlives_a_restart_of_pgbouncer(
     assert tries == 2
 
 
-async def test_an_operation_outlives_a_restart_of_the_server_behind(
+async def test_an_operation_survives_a_restart_of_the_server_behind_pgbouncer(
     server_dir: Path, pooled: Database
 ) -> None:
     tries = 0

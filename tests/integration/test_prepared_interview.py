@@ -60,7 +60,7 @@ async def heard(engine: ChainTTS, text: str) -> str:
     return local_models.transcribe(dsp.to_float(sound)).lower()
 
 
-async def test_a_plan_is_billed_once_and_every_line_heard_when_the_voice_is_gone(
+async def test_a_plan_is_billed_once_and_every_line_heard_without_the_provider(
     tmp_path: Path,
 ) -> None:
     server = ElevenLabsStandIn()
@@ -85,7 +85,7 @@ async def test_a_plan_is_billed_once_and_every_line_heard_when_the_voice_is_gone
     assert "goodbye" in texts[-1].replace("-", "").replace("good bye", "goodbye")
 
 
-async def test_a_greeting_that_had_to_be_asked_for_is_not_asked_for_by_the_next_job(
+async def test_a_greeting_synthesized_by_one_job_is_not_synthesized_by_the_next(
     tmp_path: Path,
 ) -> None:
     server = ElevenLabsStandIn()

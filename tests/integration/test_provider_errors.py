@@ -94,7 +94,7 @@ async def test_a_reset_before_any_answer_is_a_connection_error(use: Use) -> None
     ("use", "expected"),
     [(listen, APIConnectionError), (speak, APITimeoutError), (chat, APITimeoutError)],
 )
-async def test_no_answer_at_all_is_given_up_after_the_plugins_time_out(
+async def test_a_request_without_an_answer_ends_after_the_plugins_timeout(
     use: Use, expected: type[Exception]
 ) -> None:
     """Except for `synthesize`: its limit is 30 s, whatever the timeout."""
@@ -118,7 +118,7 @@ async def test_a_websocket_that_is_reset_is_a_status_error(use: Use, status: int
     assert error.value.status_code == status
 
 
-async def test_a_deepgram_that_never_answers_is_asked_for_ever() -> None:
+async def test_the_plugin_retries_a_silent_deepgram_endlessly() -> None:
     """The plugin's base class counts an attempt that lasted the whole timeout as connected."""
     options = APIConnectOptions(max_retry=1, retry_interval=0.0, timeout=0.1)
     async with (

@@ -30,7 +30,7 @@ def probe_of(server: Server, key: str = "") -> Probe:
 
 
 @EVERY
-async def test_a_provider_that_is_there_answers(kind: type[Server]) -> None:
+async def test_an_available_provider_passes_the_probe(kind: type[Server]) -> None:
     async with kind() as server:
         await probe_of(server)()
 
@@ -38,7 +38,7 @@ async def test_a_provider_that_is_there_answers(kind: type[Server]) -> None:
 
 
 @EVERY
-async def test_a_refused_key_is_found_out(kind: type[Server]) -> None:
+async def test_a_refused_key_is_detected(kind: type[Server]) -> None:
     async with kind() as server:
         with pytest.raises(ProbeFailed) as error:
             await probe_of(server, "another-key")()
@@ -49,7 +49,7 @@ async def test_a_refused_key_is_found_out(kind: type[Server]) -> None:
 
 @EVERY
 @pytest.mark.parametrize("status", [402, 429, 500, 503])
-async def test_a_status_that_means_trouble_is_trouble(kind: type[Server], status: int) -> None:
+async def test_an_error_status_fails_the_probe(kind: type[Server], status: int) -> None:
     async with kind() as server:
         server.fault(Fault.refuse(status, retry_after_s=7 if status == 429 else None))
         with pytest.raises(ProbeFailed) as error:
@@ -62,7 +62,7 @@ async def test_a_status_that_means_trouble_is_trouble(kind: type[Server], status
 
 @EVERY
 @pytest.mark.parametrize("status", [403, 404])
-async def test_one_that_does_not_list_is_there_all_the_same(
+async def test_a_provider_that_refuses_the_listing_still_passes_the_probe(
     kind: type[Server], status: int
 ) -> None:
     async with kind() as server:
@@ -70,14 +70,14 @@ async def test_one_that_does_not_list_is_there_all_the_same(
         await probe_of(server)()
 
 
-async def test_a_key_of_elevenlabs_that_may_only_speak_is_good() -> None:
+async def test_an_elevenlabs_key_limited_to_speech_passes_the_probe() -> None:
     async with ElevenLabsStandIn() as server:
         server.fault(Fault.refuse(401, code="missing_permissions"))
         await probe_of(server)()
 
 
 @EVERY
-async def test_a_connection_that_is_reset_is_a_failure_in_passing(kind: type[Server]) -> None:
+async def test_a_reset_connection_is_a_temporary_failure(kind: type[Server]) -> None:
     async with kind() as server:
         server.fault(Fault.reset())
         with pytest.raises(aiohttp.ClientError) as error:
@@ -86,7 +86,7 @@ async def test_a_connection_that_is_reset_is_a_failure_in_passing(kind: type[Ser
     assert failure_of(error.value).reason == "ProviderAway"
 
 
-async def test_an_address_for_websockets_is_asked_by_http() -> None:
+async def test_a_websocket_address_is_probed_over_http() -> None:
     async with DeepgramStandIn() as server:
         await deepgram_probe(server.base_url.replace("http:", "ws:"), server.key)()
 

@@ -92,7 +92,7 @@ async def test_a_worker_works_on_a_schema_with_one_more_additive_migration(
     assert [interview.interview_id for interview in await list_interviews(database)] == ["one"]
 
 
-async def test_an_older_and_a_newer_worker_write_side_by_side(
+async def test_an_older_and_a_newer_worker_write_concurrently(
     database: Database, migrated_database_url: str
 ) -> None:
     """The newer worker fills its new column; the older worker leaves the column unchanged."""
@@ -117,7 +117,7 @@ async def test_an_older_and_a_newer_worker_write_side_by_side(
     await newer.aclose()
 
 
-async def test_what_a_newer_worker_calls_by_a_new_name_does_not_stop_an_older_one(
+async def test_new_names_written_by_a_newer_worker_do_not_stop_an_older_one(
     database: Database,
 ) -> None:
     await create_interview(database, interview_id="one", plan=load_plan(SAMPLE_PLAN).to_json())
@@ -133,7 +133,7 @@ async def test_what_a_newer_worker_calls_by_a_new_name_does_not_stop_an_older_on
 # --- a database of a newer generation -----------------------------------------------------------
 
 
-async def test_a_newer_generation_takes_no_record_of_an_older_worker(database: Database) -> None:
+async def test_a_newer_generation_refuses_records_of_an_older_worker(database: Database) -> None:
     await apply(database, BREAKING)
     only_transitions = JobRecords()
     only_transitions.transition("RUNNING")
@@ -143,7 +143,7 @@ async def test_a_newer_generation_takes_no_record_of_an_older_worker(database: D
     assert await get_job(database, "AJ_1") is None
 
 
-async def test_a_migration_that_comes_while_a_job_ships_is_seen(
+async def test_a_migration_during_shipping_is_detected(
     database: Database, migrated_database_url: str
 ) -> None:
     newer = await asyncpg.connect(migrated_database_url)
@@ -224,7 +224,7 @@ async def test_commands_on_a_newer_generation_end_with_one_clear_line(
 # --- an older database --------------------------------------------------------------------------
 
 
-async def test_a_job_on_a_database_without_its_schema_holds_it_until_it_has_one(
+async def test_a_job_keeps_its_connection_to_a_database_without_schema(
     empty_database_url: str, tmp_path: Path
 ) -> None:
     resource = database_resource(settings_for(empty_database_url, tmp_path))

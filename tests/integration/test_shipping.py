@@ -74,7 +74,7 @@ def records_in(life: Lifecycle) -> list[dict[str, Any]]:
 # --- while the job runs -------------------------------------------------------------------------
 
 
-async def test_what_was_written_before_and_what_comes_after_is_shipped(
+async def test_records_written_before_and_after_the_start_are_shipped(
     ship: Ship, life: Lifecycle, database: Database
 ) -> None:
     ship_live(life, database)
@@ -88,7 +88,7 @@ async def test_what_was_written_before_and_what_comes_after_is_shipped(
 
 
 @pytest.mark.row("B10")
-async def test_records_wait_for_a_database_that_is_away(
+async def test_records_wait_for_an_unavailable_database(
     ship: Ship, life: Lifecycle, database: Database
 ) -> None:
     ship.failures = [AWAY] * 5
@@ -115,7 +115,7 @@ async def test_a_database_restored_from_a_backup_gets_everything_again(
     assert (job.room, job.state) == ("room-1", "CONNECTED")
 
 
-async def test_shipping_that_is_stopped_leaves_no_task_and_takes_nothing_more(
+async def test_stopped_shipping_leaves_no_task_and_accepts_no_records(
     ship: Ship, life: Lifecycle, database: Database
 ) -> None:
     ship_live(life, database)
@@ -127,5 +127,5 @@ async def test_shipping_that_is_stopped_leaves_no_task_and_takes_nothing_more(
     assert len(await records_of(database, "AJ_1")) == before
 
 
-async def test_stopping_where_nothing_is_shipped_does_nothing() -> None:
+async def test_stopping_without_shipping_does_nothing() -> None:
     await stop_shipping()

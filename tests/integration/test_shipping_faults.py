@@ -69,7 +69,7 @@ async def everything_is_stored(database: Database, job: RunningJob) -> None:
 
 
 @pytest.mark.parametrize("fault", ["stall", "half-open", "cut", "refuse", "cut and refuse"])
-async def test_what_was_said_while_the_line_was_down_is_stored_once_and_in_order(
+async def test_turns_during_an_outage_are_stored_once_and_in_order(
     direct: Database, job: RunningJob, proxy: TcpProxy, fault: str
 ) -> None:
     match fault:
@@ -88,14 +88,14 @@ async def test_what_was_said_while_the_line_was_down_is_stored_once_and_in_order
     if fault in ("stall", "cut and refuse"):
         lost = await job.database_is(Status.LOST)
         assert lost.reason == "DatabaseUnavailable"
-        job.says("and once more")
+        job.says("and again")
     await proxy.heal()
     job.says("after")
     await job.database_is(Status.READY)
     await everything_is_stored(direct, job)
 
 
-async def test_the_line_goes_down_again_and_again(
+async def test_repeated_connection_losses_lose_no_record(
     direct: Database, job: RunningJob, proxy: TcpProxy
 ) -> None:
     for number in range(10):
@@ -105,7 +105,7 @@ async def test_the_line_goes_down_again_and_again(
     await everything_is_stored(direct, job)
 
 
-async def test_a_slow_line_delays_and_loses_nothing(
+async def test_a_slow_connection_loses_no_record(
     direct: Database, job: RunningJob, proxy: TcpProxy
 ) -> None:
     proxy.delay(0.03)
@@ -115,7 +115,7 @@ async def test_a_slow_line_delays_and_loses_nothing(
     await job.database_is(Status.READY)
 
 
-async def test_a_table_that_is_locked_for_long_is_waited_for_without_piling_up_statements(
+async def test_a_long_table_lock_does_not_pile_up_statements(
     direct: Database, job: RunningJob, migrated_database_url: str
 ) -> None:
     other = await asyncpg.connect(migrated_database_url)
@@ -133,7 +133,7 @@ async def test_a_table_that_is_locked_for_long_is_waited_for_without_piling_up_s
     await everything_is_stored(direct, job)
 
 
-async def test_a_database_that_refuses_says_so_and_is_asked_again(
+async def test_a_refused_statement_is_reported_and_retried(
     direct: Database, job: RunningJob
 ) -> None:
     await direct.run(
@@ -149,7 +149,7 @@ async def test_a_database_that_refuses_says_so_and_is_asked_again(
     await everything_is_stored(direct, job)
 
 
-async def test_a_long_time_without_the_database_is_made_up_for_in_portions(
+async def test_records_of_a_long_outage_are_shipped_in_batches(
     direct: Database, job: RunningJob, proxy: TcpProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shipper, "BATCH", 20)
@@ -163,7 +163,9 @@ async def test_a_long_time_without_the_database_is_made_up_for_in_portions(
 
 
 @pytest.mark.row("S6")
-async def test_the_job_goes_on_while_the_database_is_away(job: RunningJob, proxy: TcpProxy) -> None:
+async def test_the_job_continues_while_the_database_is_unavailable(
+    job: RunningJob, proxy: TcpProxy
+) -> None:
     proxy.refuse()
     proxy.cut()
     job.says("something")

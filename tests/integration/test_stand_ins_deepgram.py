@@ -71,7 +71,7 @@ async def test_words_have_times_within_the_speech_and_a_confidence() -> None:
     assert 0.9 < final.confidence <= 1
 
 
-async def test_text_is_bare_where_nobody_asks_for_punctuation() -> None:
+async def test_text_has_no_punctuation_unless_requested() -> None:
     async with (
         DeepgramStandIn(hear=hears(TEXT)) as server,
         deepgram_stt(server, punctuate=False) as plugin,
@@ -118,7 +118,7 @@ async def test_the_real_model_understands_real_speech() -> None:
     assert {"worked", "search", "engine", "three", "years"} <= set(heard)
 
 
-async def test_a_stream_that_breaks_is_opened_again_by_the_plugin() -> None:
+async def test_the_plugin_reopens_a_broken_stream() -> None:
     async with (
         DeepgramStandIn(hear=hears(TEXT)) as server,
         deepgram_stt(server) as plugin,
@@ -159,7 +159,7 @@ async def test_a_close_code_becomes_the_status_code(code: int) -> None:
         Fault.garbage(Nonsense.WRONG_SHAPE),
     ],
 )
-async def test_a_stream_can_be_open_and_tell_nothing(fault: Fault) -> None:
+async def test_a_stream_can_be_open_and_give_no_transcript(fault: Fault) -> None:
     """The plugin raises no error either; it detects a half-open connection after 45 s."""
     async with (
         DeepgramStandIn(hear=hears(TEXT)) as server,
@@ -175,7 +175,7 @@ async def test_a_stream_can_be_open_and_tell_nothing(fault: Fault) -> None:
     assert len(server.requests) == 1
 
 
-async def test_speech_can_be_heard_and_not_understood() -> None:
+async def test_speech_can_be_detected_and_not_transcribed() -> None:
     async with (
         DeepgramStandIn(hear=hears(TEXT)) as server,
         deepgram_stt(server) as plugin,

@@ -76,7 +76,7 @@ async def test_silence_gives_results_without_text() -> None:
         ]
 
 
-async def test_finalize_gives_what_was_said_so_far() -> None:
+async def test_finalize_gives_the_transcript_so_far() -> None:
     async with DeepgramStandIn(hear=hears(TEXT)) as server, connected(server) as socket:
         await socket.send_bytes(tone(0.7).tobytes())
         await socket.send_json({"type": "Finalize"})
@@ -102,7 +102,7 @@ async def test_close_stream_gives_the_rest_and_the_metadata_and_closes() -> None
     assert server.audio_s == pytest.approx(0.7)
 
 
-async def test_the_end_of_an_utterance_is_told_where_asked_for() -> None:
+async def test_the_end_of_an_utterance_is_sent_when_requested() -> None:
     async with (
         DeepgramStandIn(hear=hears(TEXT)) as server,
         connected(server, utterance_end_ms="1000") as socket,
@@ -123,7 +123,7 @@ async def test_a_client_that_sends_nothing_is_closed_with_net_0001() -> None:
     assert "net0001" in str(end.extra)
 
 
-async def test_keep_alive_and_pings_are_answered_as_they_should_be() -> None:
+async def test_keep_alive_and_pings_are_answered_as_by_deepgram() -> None:
     async with DeepgramStandIn(hear=hears(TEXT)) as server, connected(server) as socket:
         await socket.send_json({"type": "KeepAlive"})
         await socket.ping(b"there?")
@@ -132,7 +132,7 @@ async def test_keep_alive_and_pings_are_answered_as_they_should_be() -> None:
     assert (pong.type, bytes(pong.data)) == (WSMsgType.PONG, b"there?")
 
 
-async def test_what_a_client_may_not_send_closes_the_stream() -> None:
+async def test_a_forbidden_message_closes_the_stream() -> None:
     async with DeepgramStandIn(hear=hears(TEXT)) as server, connected(server) as socket:
         await socket.send_str("hello")
         await until(socket, type="Metadata")
@@ -154,7 +154,7 @@ async def test_what_a_client_may_not_send_closes_the_stream() -> None:
         ("", {"endpointing": "soon"}, 400, "Bad Request", "endpointing"),
     ],
 )
-async def test_a_bad_request_is_refused_with_deepgrams_words(
+async def test_a_bad_request_is_refused_with_deepgrams_message(
     key: str, query: dict[str, str], status: int, code: str, message: str
 ) -> None:
     async with DeepgramStandIn() as server, aiohttp.ClientSession() as http:

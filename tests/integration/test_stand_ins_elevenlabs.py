@@ -58,7 +58,7 @@ async def test_every_sentence_is_spoken_and_every_character_billed() -> None:
     assert server.characters == sum(map(len, spoken))
 
 
-async def test_two_texts_at_once_share_a_connection_and_are_kept_apart() -> None:
+async def test_two_concurrent_texts_share_a_connection_and_stay_separate() -> None:
     server = stand_in()
     async with elevenlabs_tts(server) as tts:
         await said(tts, "First of all.")
@@ -69,7 +69,7 @@ async def test_two_texts_at_once_share_a_connection_and_are_kept_apart() -> None
     assert seconds(long) > 1.5
 
 
-async def test_the_http_stream_speaks_too() -> None:
+async def test_the_http_stream_gives_audio() -> None:
     server = stand_in()
     async with elevenlabs_tts(server) as tts:
         frames = await synthesized(tts, TEXT)
@@ -102,7 +102,7 @@ async def test_a_voice_that_does_not_exist_ends_the_websocket_and_is_not_found_o
     assert on_http.value.status_code == 404
 
 
-async def test_a_voice_of_the_tests_own_is_known() -> None:
+async def test_a_voice_added_by_a_test_is_known() -> None:
     server = ElevenLabsStandIn(speak=a_second_of_sound, voices={"mine": "My voice"})
     async with elevenlabs_tts(server, voice_id="mine") as tts:
         frames = await said(tts, TEXT)
@@ -112,7 +112,7 @@ async def test_a_voice_of_the_tests_own_is_known() -> None:
     assert [(voice.id, voice.name) for voice in voices] == [("mine", "My voice")]
 
 
-async def test_a_wrong_key_is_told_on_the_websocket_and_refused_on_http() -> None:
+async def test_a_wrong_key_is_reported_on_the_websocket_and_refused_on_http() -> None:
     server = stand_in()
     async with elevenlabs_tts(server, key="wrong") as tts:
         with pytest.raises(APIStatusError) as on_websocket:
@@ -124,7 +124,7 @@ async def test_a_wrong_key_is_told_on_the_websocket_and_refused_on_http() -> Non
     assert on_http.value.status_code == 401
 
 
-async def test_audio_can_be_silent_and_look_right() -> None:
+async def test_audio_can_be_silent_and_well_formed() -> None:
     server = stand_in()
     server.fault(Fault.silent_audio())
     async with elevenlabs_tts(server) as tts:
@@ -135,7 +135,7 @@ async def test_audio_can_be_silent_and_look_right() -> None:
         assert not any(samples_of(frame).any() for frame in frames)
 
 
-async def test_audio_can_be_none_at_all() -> None:
+async def test_audio_can_be_missing() -> None:
     """The plugin takes a few bytes of a web page for audio: no error, almost no sound."""
     server = stand_in()
     server.fault(Fault.garbage(Nonsense.NO_AUDIO))
@@ -165,7 +165,7 @@ async def test_a_used_up_quota_looks_like_any_closed_websocket() -> None:
     assert error.value.retryable
 
 
-async def test_half_spoken_audio_breaks_off_where_told() -> None:
+async def test_partial_audio_breaks_off_at_the_given_place() -> None:
     server = stand_in()
     server.next(Fault.close(1011, after_audio_bytes=24_000))
     async with elevenlabs_tts(server) as tts:
@@ -189,7 +189,7 @@ async def test_a_websocket_closed_as_soon_as_it_opens_keeps_the_plugin_waiting()
 
 
 @pytest.mark.parametrize("status", [401, 500])
-async def test_prewarming_tries_until_it_may(status: int) -> None:
+async def test_prewarming_retries_until_it_is_accepted(status: int) -> None:
     """A refused key is retried too: the plugin treats the refused upgrade as a network error."""
     server = stand_in()
     server.next(Fault.refuse(status))

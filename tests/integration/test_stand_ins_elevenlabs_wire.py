@@ -42,7 +42,7 @@ async def connected(
         (VOICE, {"output_format": "mp3_22050_32"}, "output_format_not_allowed"),
     ],
 )
-async def test_a_websocket_that_cannot_be_served_says_why_and_closes(
+async def test_a_websocket_that_cannot_be_served_gives_the_reason_and_closes(
     voice: str, query: dict[str, str], error: str
 ) -> None:
     async with (
@@ -62,7 +62,7 @@ async def test_a_websocket_that_cannot_be_served_says_why_and_closes(
     assert (end.type, end.data) == (WSMsgType.CLOSE, 1008)
 
 
-async def test_a_key_is_checked_with_the_lists() -> None:
+async def test_a_key_can_be_checked_by_listing_voices_and_models() -> None:
     async with (
         ElevenLabsStandIn(speak=a_second_of_sound) as server,
         aiohttp.ClientSession() as http,
@@ -102,7 +102,7 @@ async def test_a_bad_http_request_is_refused(
     assert content["detail"]["status"]
 
 
-async def test_text_waits_for_a_flush_where_auto_mode_is_off() -> None:
+async def test_text_waits_for_a_flush_without_auto_mode() -> None:
     async with (
         ElevenLabsStandIn(speak=a_second_of_sound) as server,
         connected(server, sync_alignment="true") as socket,
@@ -129,7 +129,7 @@ async def test_a_closed_context_is_spoken_to_its_end() -> None:
     assert messages[0]["alignment"] is None
 
 
-async def test_a_sixth_context_at_once_closes_the_websocket() -> None:
+async def test_a_sixth_concurrent_context_closes_the_websocket() -> None:
     async with ElevenLabsStandIn(speak=a_second_of_sound) as server, connected(server) as socket:
         for name in "abcdef":
             await socket.send_json({"text": " ", "context_id": name})
@@ -140,7 +140,7 @@ async def test_a_sixth_context_at_once_closes_the_websocket() -> None:
     assert end.data == 1008
 
 
-async def test_a_client_that_says_nothing_is_closed() -> None:
+async def test_a_silent_client_is_closed() -> None:
     async with (
         ElevenLabsStandIn(speak=a_second_of_sound) as server,
         connected(server, inactivity_timeout="0.05") as socket,

@@ -58,7 +58,7 @@ async def test_queued_faults_come_before_the_standing_one_and_heal_ends_both(
     assert await status_of(server, http) == 200
 
 
-async def test_connections_and_requests_are_counted_apart(
+async def test_connections_and_requests_are_counted_separately(
     server: OpenAIStandIn, http: aiohttp.ClientSession
 ) -> None:
     await status_of(server, http)
@@ -71,7 +71,7 @@ async def test_connections_and_requests_are_counted_apart(
     assert server.key not in repr(server.requests)
 
 
-async def test_too_many_requests_says_when_to_come_again(
+async def test_too_many_requests_says_when_to_retry(
     server: OpenAIStandIn, http: aiohttp.ClientSession
 ) -> None:
     server.next(Fault.refuse(429))
@@ -97,16 +97,14 @@ async def test_a_reset_connection_is_reset_not_closed(server: OpenAIStandIn) -> 
     writer.close()
 
 
-async def test_a_slow_answer_comes_in_the_end(
-    server: OpenAIStandIn, http: aiohttp.ClientSession
-) -> None:
+async def test_a_slow_answer_arrives(server: OpenAIStandIn, http: aiohttp.ClientSession) -> None:
     server.next(Fault.slow(answer_s=0.05))
 
     assert await status_of(server, http) == 200
 
 
 @pytest.mark.parametrize("make", [DeepgramStandIn, ElevenLabsStandIn, OpenAIStandIn])
-async def test_what_hangs_does_not_keep_a_server_open(
+async def test_hanging_requests_do_not_keep_a_server_open(
     make: Callable[[], StandIn], http: aiohttp.ClientSession
 ) -> None:
     async with make() as server:
@@ -129,7 +127,7 @@ async def test_what_hangs_does_not_keep_a_server_open(
         (OpenAIStandIn, Fault.no_audio()),
     ],
 )
-def test_a_fault_that_a_provider_does_not_have_is_refused(
+def test_a_fault_unknown_to_the_provider_is_refused(
     make: Callable[[], StandIn], fault: Fault
 ) -> None:
     server = make()
@@ -140,13 +138,13 @@ def test_a_fault_that_a_provider_does_not_have_is_refused(
         server.next(fault)
 
 
-def test_a_fault_is_the_same_as_one_made_alike() -> None:
+def test_faults_with_equal_arguments_are_equal() -> None:
     assert Fault.close(1011) == Fault.close()
     assert Fault.half_open() != Fault.half_open(after_messages=0)
     assert Fault.reset().kind is FaultKind.RESET
 
 
-async def test_the_command_prints_how_to_reach_all_three_and_ends_on_ctrl_c() -> None:
+async def test_the_command_prints_the_variables_of_all_three_and_ends_on_ctrl_c() -> None:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",

@@ -43,7 +43,7 @@ async def test_an_answer_comes_word_by_word_with_its_usage(server: OpenAIStandIn
     assert usage.total_tokens == usage.prompt_tokens + usage.completion_tokens > 0
 
 
-async def test_the_prompt_is_there_to_be_looked_at(server: OpenAIStandIn) -> None:
+async def test_the_prompt_is_recorded(server: OpenAIStandIn) -> None:
     async with openai_llm(server) as model:
         await chunks_of(model, "What did you do?")
 
@@ -53,7 +53,7 @@ async def test_the_prompt_is_there_to_be_looked_at(server: OpenAIStandIn) -> Non
     assert request.body["messages"][-1]["content"] == "What did you do?"
 
 
-async def test_the_reply_sees_the_messages_and_may_come_in_parts() -> None:
+async def test_the_reply_gets_the_messages_and_may_come_in_parts() -> None:
     def reply(messages: list[dict[str, Any]]) -> list[str]:
         return ["You said ", messages[-1]["content"], "."]
 
@@ -63,7 +63,7 @@ async def test_the_reply_sees_the_messages_and_may_come_in_parts() -> None:
     assert text_of(chunks) == "You said yes."
 
 
-async def test_an_answer_is_cut_at_the_most_tokens(server: OpenAIStandIn) -> None:
+async def test_an_answer_is_cut_at_the_token_limit(server: OpenAIStandIn) -> None:
     status, body = await complete(server, max_completion_tokens=5)
 
     assert status == 200
@@ -71,7 +71,7 @@ async def test_an_answer_is_cut_at_the_most_tokens(server: OpenAIStandIn) -> Non
     assert DEFAULT_REPLY.startswith(body["choices"][0]["message"]["content"])
 
 
-async def test_an_answer_can_come_whole(server: OpenAIStandIn) -> None:
+async def test_an_answer_can_come_without_streaming(server: OpenAIStandIn) -> None:
     status, body = await complete(server)
 
     assert status == 200
@@ -136,7 +136,7 @@ async def test_a_key_is_checked_with_the_list_of_models(server: OpenAIStandIn) -
     assert statuses == [200, 401]
 
 
-async def test_an_answer_can_be_empty_and_look_right(server: OpenAIStandIn) -> None:
+async def test_an_answer_can_be_empty_and_well_formed(server: OpenAIStandIn) -> None:
     server.fault(Fault.empty_text())
     async with openai_llm(server) as model:
         chunks = await chunks_of(model)
@@ -146,7 +146,7 @@ async def test_an_answer_can_be_empty_and_look_right(server: OpenAIStandIn) -> N
 
 
 @pytest.mark.parametrize("nonsense", [Nonsense.NOT_JSON, Nonsense.WRONG_SHAPE])
-async def test_an_answer_that_makes_no_sense_is_a_connection_error(
+async def test_a_malformed_answer_is_a_connection_error(
     server: OpenAIStandIn, nonsense: Nonsense
 ) -> None:
     server.fault(Fault.garbage(nonsense))
@@ -156,7 +156,7 @@ async def test_an_answer_that_makes_no_sense_is_a_connection_error(
 
 
 @pytest.mark.parametrize("fault", [Fault.reset(after_messages=3), Fault.close(after_messages=3)])
-async def test_an_answer_that_breaks_off_is_not_asked_for_again(
+async def test_an_answer_that_breaks_off_is_not_requested_again(
     server: OpenAIStandIn, fault: Fault
 ) -> None:
     server.fault(fault)
@@ -168,7 +168,7 @@ async def test_an_answer_that_breaks_off_is_not_asked_for_again(
     assert len(server.requests) == 1
 
 
-async def test_a_slow_answer_comes_whole(server: OpenAIStandIn) -> None:
+async def test_a_slow_answer_is_complete(server: OpenAIStandIn) -> None:
     server.fault(Fault.slow(answer_s=0.02, chunk_s=0.01))
     async with openai_llm(server) as model:
         assert text_of(await chunks_of(model)) == DEFAULT_REPLY

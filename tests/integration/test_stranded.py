@@ -74,7 +74,7 @@ async def whys(db: Database) -> list[str]:
     return [each.why for each in await find_orphaned(db, LIMITS)]
 
 
-async def test_an_interview_whose_interviewer_is_renewed_is_not_stranded(db: Database) -> None:
+async def test_an_interview_with_a_renewed_lease_is_not_orphaned(db: Database) -> None:
     await job_runs(db)
     await renew_leases(db, ["AJ_1"], worker_id="w1", lease_s=LEASE_S)
     await passes(db, "interviews", "dispatched_at", 100)
@@ -82,7 +82,7 @@ async def test_an_interview_whose_interviewer_is_renewed_is_not_stranded(db: Dat
 
 
 @pytest.mark.row("B4")
-async def test_a_lease_that_ran_out_while_the_interview_runs_is_found(db: Database) -> None:
+async def test_a_running_interview_with_an_expired_lease_is_found(db: Database) -> None:
     await job_runs(db)
     await lapses(db)
     stranded = await found(db)
@@ -91,7 +91,7 @@ async def test_a_lease_that_ran_out_while_the_interview_runs_is_found(db: Databa
     assert stranded.interview.candidate_identity == "candidate-one"
 
 
-async def test_an_interview_that_runs_and_has_no_lease_is_found_after_the_deadline(
+async def test_a_running_interview_without_a_lease_is_found_after_the_deadline(
     db: Database,
 ) -> None:
     journal = JobRecords()
@@ -114,7 +114,7 @@ async def test_a_dispatch_that_no_worker_takes_is_found_after_two_seconds(db: Da
     assert await whys(db) == []
 
 
-async def test_a_worker_that_dies_before_its_job_has_begun_is_found_with_the_lease(
+async def test_an_interview_whose_worker_died_before_its_job_began_is_found_by_its_lease(
     leased_database: Database,
 ) -> None:
     """The interview is found even if its dispatch was never recorded."""
@@ -124,7 +124,7 @@ async def test_a_worker_that_dies_before_its_job_has_begun_is_found_with_the_lea
     assert await whys(leased_database) == ["LeaseExpired"]
 
 
-async def test_dispatches_that_no_worker_takes_are_no_tries_and_come_further_apart(
+async def test_untaken_dispatches_do_not_count_as_tries_and_back_off(
     db: Database,
 ) -> None:
     await passes(db, "interviews", "dispatched_at", TAKES_S)
@@ -143,7 +143,7 @@ async def test_dispatches_that_no_worker_takes_are_no_tries_and_come_further_apa
     assert interview.tries == 0
 
 
-async def test_a_killed_job_is_found_by_its_name_as_soon_as_its_journal_is_there(
+async def test_a_killed_job_is_found_by_its_id_once_its_journal_is_shipped(
     db: Database,
 ) -> None:
     await job_is_killed(db)
@@ -153,7 +153,7 @@ async def test_a_killed_job_is_found_by_its_name_as_soon_as_its_journal_is_there
     assert await find_orphaned(db, LIMITS, job_id="AJ_other") == []
 
 
-async def test_one_room_alone_can_be_looked_at(db: Database) -> None:
+async def test_orphaned_interviews_can_be_searched_by_room(db: Database) -> None:
     await job_is_killed(db)
     (stranded,) = await find_orphaned(db, LIMITS)
     room = stranded.interview.room
@@ -173,7 +173,7 @@ async def test_one_room_alone_can_be_looked_at(db: Database) -> None:
         ("MetadataInvalid", False),
     ],
 )
-async def test_only_failures_of_the_job_are_worth_another_try(
+async def test_only_failures_of_the_job_are_retried(
     db: Database, reason: str, worth_it: bool
 ) -> None:
     await job_fails(db, reason)
@@ -181,7 +181,7 @@ async def test_only_failures_of_the_job_are_worth_another_try(
 
 
 @pytest.mark.row("B4")
-async def test_of_many_who_claim_one_may_send_and_the_old_holder_is_outranked(
+async def test_of_many_concurrent_claims_one_wins_and_outranks_the_old_holder(
     db: Database,
 ) -> None:
     token = await job_runs(db)
@@ -198,7 +198,7 @@ async def test_of_many_who_claim_one_may_send_and_the_old_holder_is_outranked(
         await take_lease(db, "one", job_id="AJ_1", lease_s=LEASE_S)
 
 
-async def test_nobody_is_sent_where_the_holder_was_renewed_in_between(db: Database) -> None:
+async def test_a_claim_fails_if_the_lease_was_renewed_since(db: Database) -> None:
     await job_runs(db)
     await lapses(db)
     stranded = await found(db)
@@ -207,7 +207,7 @@ async def test_nobody_is_sent_where_the_holder_was_renewed_in_between(db: Databa
     assert await claim_dispatch(db, stranded, LIMITS) is None
 
 
-async def test_tries_are_further_and_further_apart_and_then_none_is_left(db: Database) -> None:
+async def test_tries_back_off_until_none_is_left(db: Database) -> None:
     await job_is_killed(db)
     for number in range(LIMITS.tries):
         stranded = await found(db)
@@ -222,7 +222,7 @@ async def test_tries_are_further_and_further_apart_and_then_none_is_left(db: Dat
     assert await whys(db) == ["ProcessKilled"]
 
 
-async def test_a_claim_that_was_given_back_is_due_at_once_and_counts_as_no_try(
+async def test_a_returned_claim_is_due_at_once_and_does_not_count_as_a_try(
     db: Database,
 ) -> None:
     await job_is_killed(db)
@@ -246,7 +246,7 @@ async def test_a_claim_that_was_given_back_is_due_at_once_and_counts_as_no_try(
     assert await whys(db) == []
 
 
-async def test_an_interview_whose_candidate_has_gone_ends_unless_somebody_came(
+async def test_an_orphaned_interview_whose_candidate_left_ends(
     db: Database,
 ) -> None:
     await job_runs(db)
@@ -271,7 +271,9 @@ async def test_an_interview_whose_candidate_has_gone_ends_unless_somebody_came(
     assert interview.reason == "CandidateLeft"
 
 
-async def test_it_does_not_end_where_its_interviewer_was_renewed_in_between(db: Database) -> None:
+async def test_an_interview_without_candidate_does_not_end_if_its_lease_was_renewed(
+    db: Database,
+) -> None:
     await job_runs(db)
     await lapses(db)
     stranded = await found(db)
@@ -283,7 +285,7 @@ async def test_it_does_not_end_where_its_interviewer_was_renewed_in_between(db: 
     assert interview.status == "running"
 
 
-async def test_a_dispatch_by_hand_has_all_tries_before_it(db: Database) -> None:
+async def test_a_manual_dispatch_resets_the_count_of_tries(db: Database) -> None:
     await job_is_killed(db)
     stranded = await found(db)
     assert stranded is not None
@@ -300,7 +302,7 @@ async def test_a_dispatch_by_hand_has_all_tries_before_it(db: Database) -> None:
     assert interview.tries == 0
 
 
-async def test_nobody_is_found_while_the_database_was_away_for_all(db: Database) -> None:
+async def test_no_interview_is_orphaned_by_an_outage_of_the_database(db: Database) -> None:
     await job_runs(db)
     await lapses(db)
     await passes(db, "lease_contact", "seen", LEASE_S)
@@ -309,7 +311,7 @@ async def test_nobody_is_found_while_the_database_was_away_for_all(db: Database)
     assert await whys(db) == []
 
 
-async def test_a_duty_is_one_workers_until_it_ends_or_is_let_go(db: Database) -> None:
+async def test_a_leader_lock_has_one_holder_until_it_expires_or_is_released(db: Database) -> None:
     async def hold(worker_id: str) -> bool:
         return await hold_leader_lock(db, "watch", worker_id=worker_id, for_s=4.0)
 
@@ -329,7 +331,7 @@ async def test_a_duty_is_one_workers_until_it_ends_or_is_let_go(db: Database) ->
     assert await hold("w9")
 
 
-async def test_looking_reads_no_table_from_one_end_to_the_other(db: Database) -> None:
+async def test_the_search_for_orphaned_interviews_scans_no_whole_table(db: Database) -> None:
     many = (
         "INSERT INTO interviews (interview_id, room, candidate_identity, plan, status)"
         " SELECT 'iv-' || n, 'r', 'c', '{}', 'created' FROM generate_series(1, 20000) AS n"

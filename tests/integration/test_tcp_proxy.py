@@ -77,7 +77,7 @@ async def nothing_comes(reader: asyncio.StreamReader) -> bool:
     return not reader.at_eof()
 
 
-async def test_everything_is_passed_in_order_and_the_end_too(proxy: TcpProxy, echo: Echo) -> None:
+async def test_data_and_the_end_are_forwarded_in_order(proxy: TcpProxy, echo: Echo) -> None:
     data = bytes(range(256)) * 40_000
     async with connected(proxy) as (reader, writer):
         writer.write(data)
@@ -95,7 +95,7 @@ async def test_a_unix_socket_can_be_the_target() -> None:
         server.close()
 
 
-async def test_a_delay_holds_each_way_and_keeps_the_order(proxy: TcpProxy) -> None:
+async def test_a_delay_applies_to_both_directions_and_keeps_the_order(proxy: TcpProxy) -> None:
     async with connected(proxy) as ends:
         loop = asyncio.get_running_loop()
         began = loop.time()
@@ -109,7 +109,7 @@ async def test_a_delay_holds_each_way_and_keeps_the_order(proxy: TcpProxy) -> No
         assert await ends[0].readexactly(10) == b"slow, fast"
 
 
-async def test_a_stalled_line_is_silent_and_open_and_delivers_when_healed(
+async def test_a_stalled_connection_is_open_and_delivers_when_healed(
     proxy: TcpProxy,
 ) -> None:
     async with connected(proxy) as ends:
@@ -125,7 +125,7 @@ async def test_a_stalled_line_is_silent_and_open_and_delivers_when_healed(
         assert await ends[0].readexactly(4) == b"held"
 
 
-async def test_a_line_may_be_stalled_for_the_connections_there_are(proxy: TcpProxy) -> None:
+async def test_only_the_existing_connections_can_be_stalled(proxy: TcpProxy) -> None:
     async with connected(proxy) as old:
         assert await echoed(old, b"before") == b"before"
         proxy.stall(new=False)
@@ -139,7 +139,7 @@ async def test_a_line_may_be_stalled_for_the_connections_there_are(proxy: TcpPro
         assert await old[0].readexactly(4) == b"held"
 
 
-async def test_the_end_of_a_connection_does_not_get_through_a_stalled_line(
+async def test_the_end_of_a_connection_waits_while_it_is_stalled(
     proxy: TcpProxy, echo: Echo
 ) -> None:
     async with connected(proxy) as ends:
@@ -152,7 +152,7 @@ async def test_the_end_of_a_connection_does_not_get_through_a_stalled_line(
 
 
 @pytest.mark.parametrize("stalled", [False, True])
-async def test_a_cut_line_is_reset_at_both_ends_and_new_ones_are_taken(
+async def test_a_cut_connection_is_reset_at_both_ends_and_new_ones_are_accepted(
     proxy: TcpProxy, echo: Echo, stalled: bool
 ) -> None:
     async with connected(proxy) as ends:
@@ -168,7 +168,7 @@ async def test_a_cut_line_is_reset_at_both_ends_and_new_ones_are_taken(
         assert await echoed(ends, b"after") == b"after"
 
 
-async def test_refused_connections_are_refused_at_once_and_open_ones_go_on(
+async def test_new_connections_are_refused_at_once_and_open_ones_continue(
     proxy: TcpProxy,
 ) -> None:
     async with connected(proxy) as ends:
@@ -190,7 +190,7 @@ async def test_connections_are_counted(proxy: TcpProxy) -> None:
         assert proxy.connections == 2
 
 
-async def test_where_the_server_is_gone_the_client_is_reset() -> None:
+async def test_the_client_is_reset_if_the_server_is_gone() -> None:
     async with Echo() as echo:
         port = echo.port
     async with TcpProxy("127.0.0.1", port) as proxy, connected(proxy) as (reader, _):

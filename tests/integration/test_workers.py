@@ -57,7 +57,7 @@ async def followed(db: Database, failed_tries: int | None = None) -> bool:
 # --- registered workers -------------------------------------------------------------------------
 
 
-async def test_the_free_slots_of_all_others_of_the_same_name_are_counted(db: Database) -> None:
+async def test_the_free_slots_of_peers_with_the_same_name_are_counted(db: Database) -> None:
     assert await seats(db) == 0
     await there(db, "w1", 4)
     await there(db, "w2", 2)
@@ -70,7 +70,7 @@ async def test_the_free_slots_of_all_others_of_the_same_name_are_counted(db: Dat
     assert await seats(db) == 0
 
 
-async def test_others_are_there_also_where_they_have_no_room(db: Database) -> None:
+async def test_peers_without_free_slots_are_counted(db: Database) -> None:
     async def others() -> Peers:
         return await other_workers(db, "interviewer", besides="w1", fresh_s=3.0)
 
@@ -83,7 +83,7 @@ async def test_others_are_there_also_where_they_have_no_room(db: Database) -> No
     assert await others() == Peers(workers=0, seats=0)
 
 
-async def test_a_worker_that_gives_no_sign_counts_no_more_and_is_forgotten(db: Database) -> None:
+async def test_a_worker_without_heartbeat_is_not_counted_and_is_removed(db: Database) -> None:
     await there(db, "w2", 2)
     await passes(db, "workers", "seen", 3.1)
     assert await seats(db) == 0
@@ -93,13 +93,13 @@ async def test_a_worker_that_gives_no_sign_counts_no_more_and_is_forgotten(db: D
     assert [row["worker_id"] for row in left] == ["w3"]
 
 
-async def test_a_clock_that_was_set_back_makes_nobody_there_for_an_hour(db: Database) -> None:
+async def test_a_clock_set_back_does_not_keep_a_dead_worker_counted(db: Database) -> None:
     await there(db, "w2", 2)
     await passes(db, "workers", "seen", -3600)
     assert await seats(db) == 0
 
 
-async def test_a_job_without_its_worker_is_followed_by_another_one_with_a_free_slot(
+async def test_a_job_without_its_worker_is_followed_if_a_peer_has_a_free_slot(
     db: Database,
 ) -> None:
     await there(db, "w1", 3)
@@ -110,7 +110,7 @@ async def test_a_job_without_its_worker_is_followed_by_another_one_with_a_free_s
     assert await followed(db)
 
 
-async def test_a_job_that_failed_is_followed_by_its_own_worker_while_a_try_is_left(
+async def test_a_failed_job_is_followed_by_its_own_worker_while_a_try_is_left(
     db: Database,
 ) -> None:
     assert not await followed(db, 4)
@@ -123,7 +123,7 @@ async def test_a_job_that_failed_is_followed_by_its_own_worker_while_a_try_is_le
     assert not await followed(db, 4)
 
 
-async def test_nobody_follows_upon_a_job_that_has_no_lease(db: Database) -> None:
+async def test_a_job_without_a_lease_is_not_followed(db: Database) -> None:
     await there(db, "w2", 1)
     await end(db, Outcome.HANDED_OVER, Reason.HANDOVER_REQUESTED)
     assert not await followed(db)
@@ -132,7 +132,7 @@ async def test_nobody_follows_upon_a_job_that_has_no_lease(db: Database) -> None
 # --- handovers ----------------------------------------------------------------------------------
 
 
-async def test_what_was_handed_over_is_anybodys_at_once_and_counts_as_no_try(
+async def test_a_handed_over_interview_is_free_at_once_and_does_not_count_as_a_try(
     db: Database,
 ) -> None:
     assert await find_orphaned(db, LIMITS) == []
@@ -148,14 +148,14 @@ async def test_what_was_handed_over_is_anybodys_at_once_and_counts_as_no_try(
     assert (interview.status, interview.tries) == ("dispatched", 0)
 
 
-async def test_one_that_ran_for_long_is_found_as_well(db: Database) -> None:
+async def test_a_handed_over_interview_that_ran_for_long_is_found(db: Database) -> None:
     for column in ("updated_at", "dispatched_at"):
         await passes(db, "interviews", column, 3000)
     await end(db, Outcome.HANDED_OVER, Reason.HANDOVER_REQUESTED)
     assert [each.why for each in await find_orphaned(db, LIMITS)] == ["HandoverRequested"]
 
 
-async def test_the_newcomer_ends_it_and_what_the_old_journal_says_later_changes_nothing(
+async def test_the_old_jobs_late_journal_does_not_change_the_successors_interview(
     db: Database,
 ) -> None:
     await end(db, Outcome.HANDED_OVER, Reason.HANDOVER_REQUESTED)
@@ -171,7 +171,7 @@ async def test_the_newcomer_ends_it_and_what_the_old_journal_says_later_changes_
     assert (interview.lease_job, interview.outcome) == ("AJ_2", None)
 
 
-async def test_an_end_that_was_stored_is_the_interviews_before_the_journal_is_shipped(
+async def test_a_stored_end_ends_the_interview_before_the_journal_is_shipped(
     db: Database,
 ) -> None:
     await end(db, Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
@@ -187,7 +187,7 @@ async def test_an_end_that_was_stored_is_the_interviews_before_the_journal_is_sh
     assert await turns_of(db, "one") == []
 
 
-async def test_a_job_of_which_nothing_was_shipped_can_hand_over(leased_database: Database) -> None:
+async def test_a_job_with_no_shipped_records_can_hand_over(leased_database: Database) -> None:
     db = leased_database
     await set_dispatched(db, "one", dispatch_id="D1")
     await store_end(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.row("B8")
 @pytest.mark.parametrize("name", ClipName, ids=lambda name: name.value)
-def test_a_clip_says_its_words(name: ClipName) -> None:
+def test_a_clip_contains_its_words(name: ClipName) -> None:
     clip = load_clip(name)
 
     heard = local_models.transcribe(dsp.to_float(resampled(clip.pcm, clip.sample_rate, STT_RATE)))
@@ -30,7 +30,7 @@ def test_a_clip_says_its_words(name: ClipName) -> None:
     assert 1.5 <= words_per_s <= 6
 
 
-def test_the_clips_can_be_recorded_anew(tmp_path: Path) -> None:
+def test_the_clips_can_be_recorded_again(tmp_path: Path) -> None:
     record_clips.main([str(tmp_path)])
 
     recorded = {file.name for file in tmp_path.iterdir()}

@@ -72,7 +72,7 @@ async def test_speech_is_found_at_the_sample_rate_of_a_room() -> None:
     assert len(await changes(pcm, sample_rate=rate)) == 2
 
 
-async def test_a_flush_forgets_the_speech_that_was_going_on() -> None:
+async def test_a_flush_discards_the_speech_in_progress() -> None:
     stream = EnergyVAD().stream()
     for frame in frames(in_room(silence(1), spoken(ANSWER))):
         stream.push_frame(frame)

@@ -21,7 +21,7 @@ def heard(pcm: np.ndarray) -> str:
     return local_models.transcribe(dsp.to_float(pcm))
 
 
-def test_what_the_local_voice_says_is_understood() -> None:
+def test_local_tts_is_understood_by_local_stt() -> None:
     said = "I worked with three people on a search engine for the library of our city."
 
     assert word_error_rate(said, heard(spoken(said))) <= 0.1
@@ -43,7 +43,7 @@ def test_half_a_minute_of_speech_loses_no_word_and_invents_none() -> None:
     [silence(0), silence(0.01), silence(2), noise(2, rms=3), noise(2, rms=100), noise(2, rms=1500)],
     ids=["empty", "10 ms", "silence", "nearly silence", "quiet noise", "loud noise"],
 )
-def test_no_words_are_heard_where_nothing_is_said(pcm: np.ndarray) -> None:
+def test_no_words_are_transcribed_without_speech(pcm: np.ndarray) -> None:
     assert heard(pcm) == ""
 
 
@@ -77,7 +77,7 @@ def test_threads_that_speak_and_hear_at_the_same_time_do_not_disturb_each_other(
     results: list[str] = []
 
     def hear() -> None:
-        local_models.synthesize("Something else is said meanwhile.")
+        local_models.synthesize("Something else is said at the same time.")
         results.append(heard(pcm))
 
     threads = [threading.Thread(target=hear) for _ in range(4)]
@@ -125,13 +125,17 @@ def test_local_speech_is_available_where_the_tests_run() -> None:
     assert local_models.available() is None
 
 
-def test_another_platform_is_told_what_local_speech_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unsupported_platform_gets_the_requirements_of_local_speech(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(platform, "machine", lambda: "aarch64")
 
     assert "x86_64" in str(local_models.available())
 
 
-def test_an_old_c_library_is_told_what_local_speech_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_old_c_library_gets_the_requirements_of_local_speech(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(platform, "libc_ver", lambda: ("glibc", "2.31"))
 
     assert "2.34" in str(local_models.available())
@@ -149,7 +153,7 @@ def test_a_model_that_is_not_available_is_reported_with_the_reason(
     assert caught.value.reason == "not here"
 
 
-def test_a_model_that_did_not_load_is_tried_again_by_the_next_use() -> None:
+def test_a_model_that_failed_to_load_is_retried_on_next_use() -> None:
     attempts: list[int] = []
 
     def load() -> str:
@@ -166,7 +170,7 @@ def test_a_model_that_did_not_load_is_tried_again_by_the_next_use() -> None:
         assert model == "the model"
 
 
-def test_a_failure_names_the_error_and_not_the_text() -> None:
+def test_a_failure_names_the_error_without_the_text() -> None:
     engine = local_models._Engine("a model", object)
 
     with pytest.raises(LocalSpeechFailed) as caught, engine.use():

@@ -85,7 +85,7 @@ async def test_a_sentence_becomes_a_start_a_final_and_an_end(local_stt: LocalSTT
     assert word_error_rate(FIRST, text_of(events)) <= 0.1
 
 
-async def test_a_final_says_the_language_and_when_it_was_spoken(local_stt: LocalSTT) -> None:
+async def test_a_final_has_the_language_and_the_times_of_the_speech(local_stt: LocalSTT) -> None:
     answer = spoken(FIRST)
 
     events = await events_of(local_stt, in_room(silence(1), answer, silence(1)))
@@ -117,14 +117,14 @@ async def test_an_answer_with_a_pause_in_it_loses_nothing(local_stt: LocalSTT) -
     assert kinds(events)[-1] is SpeechEventType.END_OF_SPEECH
 
 
-async def test_speech_that_the_input_ends_in_is_transcribed(local_stt: LocalSTT) -> None:
+async def test_speech_cut_off_by_the_end_of_input_is_transcribed(local_stt: LocalSTT) -> None:
     events = await events_of(local_stt, in_room(silence(1), spoken(FIRST)))
 
     assert word_error_rate(FIRST, text_of(events)) <= 0.1
     assert kinds(events)[-1] is SpeechEventType.END_OF_SPEECH
 
 
-async def test_a_speech_of_over_a_minute_is_written_as_it_goes_and_loses_nothing() -> None:
+async def test_a_speech_of_over_a_minute_is_transcribed_in_pieces_without_loss() -> None:
     """Silero alone drops audio after 60 s without a pause."""
     said = " ".join(
         f"In week {week} we looked at the slowest queries, wrote down what we saw, and fixed one."
@@ -195,7 +195,7 @@ async def test_whole_audio_is_recognized_without_a_stream(gated_stt: LocalSTT) -
     assert nothing.alternatives == []
 
 
-async def test_it_names_itself_as_the_local_model(gated_stt: LocalSTT) -> None:
+async def test_the_stt_reports_the_local_model_name(gated_stt: LocalSTT) -> None:
     assert (gated_stt.provider, gated_stt.model) == ("local", "moonshine-tiny-en")
     assert gated_stt.capabilities.streaming
 
@@ -239,7 +239,7 @@ def push(stream: stt.RecognizeStream, *sounds: Pcm) -> None:
         stream.push_frame(frame)
 
 
-async def test_speech_that_begins_while_an_answer_is_transcribed_is_one_speech_with_it(
+async def test_speech_that_starts_during_transcription_joins_the_same_answer(
     gated_stt: LocalSTT, model: SlowModel
 ) -> None:
     answer = spoken(FIRST)
@@ -279,7 +279,7 @@ async def test_an_answer_is_transcribed_again_after_a_failure(
     assert [error.recoverable for error in errors] == [True]
 
 
-async def test_a_failure_that_is_not_to_be_retried_ends_the_stream_with_its_reason(
+async def test_a_permanent_failure_ends_the_stream_with_its_reason(
     gated_stt: LocalSTT, model: SlowModel
 ) -> None:
     model.failures.append(LocalSpeechFailed("moonshine", "OSError"))
@@ -291,9 +291,7 @@ async def test_a_failure_that_is_not_to_be_retried_ends_the_stream_with_its_reas
                 pass
 
 
-async def test_a_missing_model_is_not_asked_for_again(
-    gated_stt: LocalSTT, model: SlowModel
-) -> None:
+async def test_a_missing_model_is_not_retried(gated_stt: LocalSTT, model: SlowModel) -> None:
     model.failures.append(LocalSpeechUnavailable("not here"))
     model.go_on.set()
     async with gated_stt.stream(conn_options=AGAIN) as stream:
@@ -334,7 +332,7 @@ async def test_a_vad_that_breaks_is_replaced_by_the_energy_gate() -> None:
     assert word_error_rate(FIRST, text_of(heard)) <= 0.1
 
 
-async def test_a_vad_that_broke_is_not_asked_by_the_streams_to_come() -> None:
+async def test_a_broken_vad_is_not_used_by_later_streams() -> None:
     """Otherwise a caller that opens one stream after the other would never get a transcript."""
     recognizer = LocalSTT(vad=BrokenVAD())
     once = APIConnectOptions(max_retry=0)

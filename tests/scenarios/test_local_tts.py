@@ -46,7 +46,7 @@ async def test_a_text_is_spoken_whole(local_tts: LocalTTS) -> None:
     assert word_error_rate(QUESTION, heard(samples_of(frame))) <= 0.1
 
 
-async def test_the_audio_is_that_of_the_model_to_the_sample(local_tts: LocalTTS) -> None:
+async def test_the_audio_equals_the_models_output_sample_for_sample(local_tts: LocalTTS) -> None:
     async with local_tts.synthesize(QUESTION) as stream:
         frame = await stream.collect()
 
@@ -61,7 +61,7 @@ async def test_no_frame_is_longer_than_a_fifth_of_a_second(local_tts: LocalTTS) 
     assert durations[0] <= 0.05
 
 
-async def test_the_first_sentence_is_handed_on_before_the_second_is_made(
+async def test_the_first_sentence_is_emitted_before_the_second_is_synthesized(
     local_tts: LocalTTS, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     go_on = threading.Event()
@@ -96,7 +96,7 @@ async def test_the_frameworks_adapter_streams_it_sentence_by_sentence(
     assert word_error_rate(QUESTION, heard(np.concatenate([samples_of(f) for f in frames]))) <= 0.1
 
 
-async def test_a_text_with_nothing_to_say_is_a_moment_of_silence_and_no_error(
+async def test_a_text_without_words_gives_a_short_silence_and_no_error(
     local_tts: LocalTTS,
 ) -> None:
     async with local_tts.synthesize("...") as stream:
@@ -141,7 +141,7 @@ async def test_a_missing_model_is_reported_without_the_text_and_not_retried(
     assert len(calls) == 1
 
 
-async def test_it_names_itself_as_the_local_voice(local_tts: LocalTTS) -> None:
+async def test_the_tts_reports_the_local_voice_name(local_tts: LocalTTS) -> None:
     assert (local_tts.provider, local_tts.model) == ("local", "hibari")
     assert (local_tts.sample_rate, local_tts.num_channels) == (24_000, 1)
     assert not local_tts.capabilities.streaming

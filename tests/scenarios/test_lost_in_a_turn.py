@@ -60,7 +60,7 @@ def break_orchestrator(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], Non
     return break_for
 
 
-async def test_an_orchestrator_that_is_well_again_in_the_same_turn_goes_on(
+async def test_an_orchestrator_that_recovers_in_the_same_turn_continues(
     interview: Any, break_orchestrator: Callable[[float], None]
 ) -> None:
     held = interview()
@@ -73,7 +73,7 @@ async def test_an_orchestrator_that_is_well_again_in_the_same_turn_goes_on(
     assert held.stage.line.played == [ClipName.LET_ME_SEE, ClipName.ONE_MOMENT]
 
 
-async def test_an_orchestrator_that_stays_broken_ends_with_an_apology_and_all_that_was_said(
+async def test_an_orchestrator_that_stays_broken_ends_with_an_apology_and_all_turns_kept(
     interview: Any, break_orchestrator: Callable[[float], None]
 ) -> None:
     held = interview()
@@ -83,13 +83,13 @@ async def test_an_orchestrator_that_stays_broken_ends_with_an_apology_and_all_th
     assert_path(held.history, *READY)
     assert_outcome(held.history, Outcome.FAILED, Reason.TURN_STUCK)
     assert held.words == ALL_WORDS[:WORDS]
-    assert held.roles == ROLES[:1], "and nothing was said again that had been said before"
+    assert held.roles == ROLES[:1], "no turn was repeated"
     assert held.waits_s()[1] <= PATIENCE_S
     assert held.stage.line.played[-1] == ClipName.CANNOT_GO_ON
 
 
 @pytest.mark.row("S6")
-async def test_a_database_that_goes_away_in_an_answer_costs_nothing(interview: Any) -> None:
+async def test_losing_the_database_during_an_answer_loses_nothing(interview: Any) -> None:
     held = interview()
     held.in_answer[0] = lambda: setattr(held.database, "away", True)
     held.in_answer[1] = lambda: setattr(held.database, "away", False)
@@ -102,7 +102,7 @@ async def test_a_database_that_goes_away_in_an_answer_costs_nothing(interview: A
 
 
 @pytest.mark.parametrize("fate", [HANGS, BROKEN], ids=["hangs", "raises"])
-async def test_the_next_ear_hears_the_answer_in_which_the_first_was_lost(
+async def test_the_second_stt_transcribes_the_answer_in_which_the_first_failed(
     interview: Any, fate: BaseException
 ) -> None:
     held = interview()
@@ -116,7 +116,7 @@ async def test_the_next_ear_hears_the_answer_in_which_the_first_was_lost(
     assert held.stage.line.played == held.stage.written == []
 
 
-async def test_a_first_ear_that_is_well_again_hears_a_later_answer(interview: Any) -> None:
+async def test_a_recovered_first_stt_transcribes_a_later_answer(interview: Any) -> None:
     held = interview()
     ear = held.ears["first"]
     held.in_answer[0] = lambda: setattr(ear, "fate", in_turn(BROKEN))
@@ -127,7 +127,7 @@ async def test_a_first_ear_that_is_well_again_hears_a_later_answer(interview: An
     assert_nothing_was_lost(held)
 
 
-async def test_a_candidate_whom_nothing_hears_any_more_is_told_in_the_same_answer(
+async def test_losing_all_stt_asks_the_candidate_to_type_within_the_same_answer(
     interview: Any,
 ) -> None:
     held = interview()
@@ -149,7 +149,7 @@ async def test_a_candidate_whom_nothing_hears_any_more_is_told_in_the_same_answe
     assert set(ALL_WORDS) == set(held.words)
 
 
-async def test_the_next_voice_goes_on_where_the_first_one_stopped(interview: Any) -> None:
+async def test_the_second_tts_continues_where_the_first_stopped(interview: Any) -> None:
     held = interview()
     greeting = [[Sound(2.0)]] * 3
     held.voices["first"] = ScriptedTTS(*greeting, [Sound(0.5), HANG])
@@ -162,7 +162,7 @@ async def test_the_next_voice_goes_on_where_the_first_one_stopped(interview: Any
 
 
 @pytest.mark.parametrize("step", [HANG, Break()], ids=["hangs", "raises"])
-async def test_with_all_voices_lost_in_a_sentence_it_is_written(interview: Any, step: Any) -> None:
+async def test_losing_all_tts_in_a_sentence_sends_it_as_text(interview: Any, step: Any) -> None:
     held = interview()
     greeting = [[Sound(2.0)]] * 3
     held.voices["first"] = ScriptedTTS(*greeting, [Sound(0.5), step], [step])
@@ -179,7 +179,7 @@ async def test_with_all_voices_lost_in_a_sentence_it_is_written(interview: Any, 
 
 
 @pytest.mark.parametrize("fate", [HANGS, BROKEN], ids=["hangs", "raises"])
-async def test_the_plan_has_words_where_the_model_has_none(
+async def test_without_a_language_model_the_plans_texts_are_used(
     interview: Any, fate: BaseException
 ) -> None:
     held = interview()

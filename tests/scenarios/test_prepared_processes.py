@@ -28,7 +28,7 @@ for _ in range(200):
 """
 
 
-def test_two_processes_that_write_the_same_sentence_leave_one_whole_one(tmp_path: Path) -> None:
+def test_two_processes_writing_the_same_sentence_leave_one_complete_file(tmp_path: Path) -> None:
     folder = tmp_path / "speech"
     files = SpeechFiles(folder, max_bytes=10_000_000)
     command = [sys.executable, "-c", _WRITE_OFTEN, str(folder), NAME]

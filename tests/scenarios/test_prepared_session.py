@@ -55,7 +55,7 @@ class QuickOutput(io.AudioOutput):
         pass
 
 
-async def test_a_plan_that_was_prepared_needs_no_voice_for_any_of_its_lines(
+async def test_a_prepared_plan_needs_no_tts_for_its_lines(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(cache_warmup, "_HEAD_START_S", 0.0)
@@ -82,7 +82,7 @@ async def test_a_plan_that_was_prepared_needs_no_voice_for_any_of_its_lines(
 
 
 @pytest.mark.looptime
-async def test_a_prepared_line_is_queued_as_a_whole_as_soon_as_it_is_said(
+async def test_a_prepared_line_is_queued_completely_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A line that is queued whole is heard to its end even if the event loop blocks."""

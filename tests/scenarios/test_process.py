@@ -177,7 +177,7 @@ def run_job(tmp_path: Path) -> Callable[[str], Ended]:
         child = context.Process(target=one_job, args=(application, str(tmp_path), said, heard))
         child.start()
         child.join(ENDS_WITHIN_S)
-        assert child.exitcode is not None, "it has ended by itself"
+        assert child.exitcode is not None, "it has already ended"
         ended = Ended(child.exitcode, all_of(said), all_of(heard), tmp_path)
         child.close()
         return ended
@@ -186,7 +186,7 @@ def run_job(tmp_path: Path) -> Callable[[str], Ended]:
 
 
 @pytest.mark.row("C5")
-def test_a_job_that_went_well_exits_with_0(run_job: Callable[[str], Ended]) -> None:
+def test_a_completed_job_exits_with_0(run_job: Callable[[str], Ended]) -> None:
     ended = run_job("completes")
     assert ended.exit_code == 0
     assert ended.said == [Outcome.COMPLETED.value]
@@ -202,13 +202,13 @@ def test_a_job_that_failed_exits_with_1(run_job: Callable[[str], Ended]) -> None
     assert_outcome(ended.journal, Outcome.FAILED, Reason.JOB_CRASHED)
 
 
-def test_a_job_that_the_worker_ended_exits_with_0(run_job: Callable[[str], Ended]) -> None:
+def test_a_job_ended_by_its_worker_exits_with_0(run_job: Callable[[str], Ended]) -> None:
     ended = run_job("waits")
     assert ended.exit_code == 0
     assert_outcome(ended.journal, Outcome.CANCELLED, Reason.SHUTDOWN_REQUESTED)
 
 
-def test_a_job_does_not_mind_signals_that_are_not_its_workers_word(
+def test_a_job_ignores_signals_other_than_its_workers_shutdown_signal(
     run_job: Callable[[str], Ended],
 ) -> None:
     ended = run_job("is_stopped_by_a_stranger")
@@ -221,7 +221,7 @@ def test_a_job_does_not_mind_signals_that_are_not_its_workers_word(
     ("application", "error"),
     [("cannot_be_made", "RuntimeError"), ("is_not_there", "ApplicationInvalid")],
 )
-def test_a_job_whose_application_cannot_be_made_apologises_and_exits_with_1(
+def test_a_job_whose_application_cannot_be_created_apologises_and_exits_with_1(
     run_job: Callable[[str], Ended], application: str, error: str
 ) -> None:
     ended = run_job(application)
@@ -234,7 +234,7 @@ def test_a_job_whose_application_cannot_be_made_apologises_and_exits_with_1(
     assert ClipName.CANNOT_GO_ON in ended.heard
 
 
-async def test_a_job_whose_worker_is_gone_is_over_before_the_framework_cancels_everything(
+async def test_a_job_without_its_worker_ends_before_the_framework_cancels_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stages: list[FakeStage] = []
@@ -275,12 +275,12 @@ async def test_a_job_whose_worker_is_gone_is_over_before_the_framework_cancels_e
     assert stages[0].line.played == [ClipName.CANNOT_GO_ON]
 
 
-def test_the_forkserver_is_deaf_to_what_is_meant_for_the_worker(
+def test_the_forkserver_ignores_signals_meant_for_the_worker(
     run_job: Callable[[str], Ended],
 ) -> None:
     """A dead forkserver would lose all exit codes, and the framework would drop the jobs."""
     assert run_job("stops_the_forkserver").exit_code == 0
 
 
-def test_the_workers_word_is_not_a_signal_that_others_send() -> None:
+def test_the_shutdown_signal_is_none_that_other_programs_send() -> None:
     assert SHUTDOWN_SIGNAL not in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)

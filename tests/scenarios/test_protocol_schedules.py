@@ -186,7 +186,7 @@ def on_memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.mark.usefixtures("on_memory")
 @pytest.mark.parametrize("first", range(0, SCHEDULES, AT_A_TIME))
-def test_whatever_happens_one_interviewer_speaks_and_no_turn_is_lost_or_there_twice(
+def test_in_every_schedule_one_interviewer_speaks_and_turns_are_stored_once(
     first: int,
 ) -> None:
     for seed in range(first, first + AT_A_TIME):

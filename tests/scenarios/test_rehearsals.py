@@ -98,7 +98,7 @@ def assert_closed_in_time(history: History) -> None:
         ("start_session=hang", NEVER_STARTED, Outcome.FAILED, Reason.SESSION_START_TIMEOUT),
     ],
 )
-async def test_a_fault_on_the_way_leads_where_the_table_says(
+async def test_an_injected_fault_leads_to_the_state_given_by_the_table(
     tmp_path: Path, text: str, path: tuple[str, ...], outcome: Outcome, reason: Reason
 ) -> None:
     lived = await rehearse(tmp_path, text)
@@ -109,7 +109,9 @@ async def test_a_fault_on_the_way_leads_where_the_table_says(
 
 
 @pytest.mark.parametrize(("text", "reason"), [("raise", "FaultInjected"), ("hang", "LoadTimeout")])
-async def test_a_resource_that_is_lost_says_so(tmp_path: Path, text: str, reason: str) -> None:
+async def test_a_resource_lost_to_a_fault_has_the_reason_in_its_condition(
+    tmp_path: Path, text: str, reason: str
+) -> None:
     lived = await rehearse(tmp_path, f"load.vad={text}")
     assert_condition(lived.history, "vad", Status.LOST, reason)
 
@@ -117,7 +119,7 @@ async def test_a_resource_that_is_lost_says_so(tmp_path: Path, text: str, reason
 @pytest.mark.row("B9")
 @pytest.mark.parametrize("kind", ["raise", "hang", "slow:60"])
 @pytest.mark.parametrize("step", STEPS)
-async def test_whatever_a_step_of_closing_does_closing_ends_in_time(
+async def test_closing_ends_in_time_whichever_step_fails_or_hangs(
     tmp_path: Path, step: str, kind: str
 ) -> None:
     lived = await rehearse(tmp_path, f"close.{step}={kind}")
@@ -131,7 +133,7 @@ async def test_whatever_a_step_of_closing_does_closing_ends_in_time(
 
 
 @pytest.mark.parametrize("kind", ["raise", "hang", "slow:60"])
-async def test_every_step_of_closing_may_fail_at_once(tmp_path: Path, kind: str) -> None:
+async def test_closing_ends_in_time_when_every_step_fails(tmp_path: Path, kind: str) -> None:
     lived = await rehearse(tmp_path, f"close={kind}")
     assert_path(lived.history, *ALL_THE_WAY)
     assert_closed_in_time(lived.history)
@@ -151,7 +153,7 @@ async def test_every_step_of_closing_may_fail_at_once(tmp_path: Path, kind: str)
         ("journal.sync=slow:1", [*ALL_THE_WAY]),
     ],
 )
-async def test_without_a_journal_on_disk_the_interview_is_held(
+async def test_the_interview_is_held_without_a_journal_on_disk(
     tmp_path: Path, text: str, on_disk: list[str]
 ) -> None:
     made = await rehearse(tmp_path, text)
@@ -169,7 +171,7 @@ async def test_without_a_journal_on_disk_the_interview_is_held(
 @pytest.mark.parametrize(
     "state", [state for state in State if state not in (State.DEGRADED, State.CLOSED)]
 )
-async def test_a_process_is_killed_as_its_job_enters_a_state(
+async def test_a_kill_fault_kills_the_process_when_the_job_enters_the_state(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: State
 ) -> None:
     killed: list[History] = []
@@ -182,7 +184,7 @@ async def test_a_process_is_killed_as_its_job_enters_a_state(
     assert history.path[-1] == state
 
 
-async def test_killed_means_sigkill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_kill_fault_sends_sigkill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     killed: list[tuple[int, int]] = []
     monkeypatch.setattr(os, "kill", lambda *word: killed.append(word))
     await rehearse(tmp_path, "process=kill")

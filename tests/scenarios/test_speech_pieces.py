@@ -20,7 +20,7 @@ def speech(seconds: float, *, first: int = 0) -> Pcm:
     return ((first + np.arange(count)) % 1000).astype(np.int16)
 
 
-def test_a_stretch_is_one_piece_from_where_it_was_first_heard() -> None:
+def test_a_speech_is_one_piece_from_its_first_frame() -> None:
     pieces = SpeechPieces()
     pieces.begin([speech(0.5)], 3.0)
     assert pieces.going_on
@@ -32,13 +32,13 @@ def test_a_stretch_is_one_piece_from_where_it_was_first_heard() -> None:
     assert not pieces.going_on
 
 
-def test_without_speech_there_is_nothing_to_go_on_with_or_to_end() -> None:
+def test_without_speech_continuing_or_ending_gives_nothing() -> None:
     pieces = SpeechPieces()
     assert pieces.go_on([speech(1.0)], 1.0) is None
     assert pieces.end(2.0) is None
 
 
-def test_a_long_speech_is_cut_as_it_goes_and_loses_nothing() -> None:
+def test_a_long_speech_is_cut_into_pieces_without_loss() -> None:
     pieces = SpeechPieces()
     pieces.begin([speech(1.0)], 1.0)
     found = []

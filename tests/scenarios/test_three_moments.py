@@ -55,7 +55,7 @@ def interview(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
         ("load.llm=slow:9", "llm", [(LOST, "LoadTimeout"), (BACK, "Loaded")]),
     ],
 )
-async def test_a_candidate_notices_nothing_of_what_an_interview_can_do_without(
+async def test_a_candidate_does_not_notice_a_missing_optional_resource(
     interview: Any, set_faults: str, resource: str, said: list[tuple[Status, str]]
 ) -> None:
     held = interview()
@@ -79,7 +79,7 @@ async def test_a_candidate_notices_nothing_of_what_an_interview_can_do_without(
         ("load.stt=slow:9", [(LOST, "LoadTimeout"), (BACK, "Loaded")]),
     ],
 )
-async def test_a_candidate_whom_nothing_hears_is_asked_to_type_at_once(
+async def test_without_stt_the_candidate_is_asked_to_type_at_once(
     interview: Any, set_faults: str, said: list[tuple[Status, str]]
 ) -> None:
     held = await interview().held(set_faults)
@@ -99,7 +99,7 @@ async def test_a_candidate_whom_nothing_hears_is_asked_to_type_at_once(
         ("load.tts=hang", [(LOST, "LoadTimeout")]),
     ],
 )
-async def test_what_nothing_can_speak_is_written_and_a_recorded_voice_says_so(
+async def test_without_tts_questions_come_as_text_and_a_clip_announces_it(
     interview: Any, set_faults: str, said: list[tuple[Status, str]]
 ) -> None:
     held = await interview().held(set_faults)
@@ -112,7 +112,7 @@ async def test_what_nothing_can_speak_is_written_and_a_recorded_voice_says_so(
 
 
 @pytest.mark.row("B2")
-async def test_a_voice_that_comes_late_speaks_from_then_on(interview: Any) -> None:
+async def test_a_late_tts_speaks_from_its_arrival_on(interview: Any) -> None:
     held = await interview().held("load.tts=slow:9")
 
     assert_path(held.history, *DEGRADED)
@@ -124,7 +124,7 @@ async def test_a_voice_that_comes_late_speaks_from_then_on(interview: Any) -> No
 
 @pytest.mark.row("S6")
 @pytest.mark.parametrize("resource", ["stt", "tts"])
-async def test_providers_that_cannot_be_made_are_reported_by_name(
+async def test_providers_that_cannot_be_created_are_reported_by_name(
     interview: Any, resource: str
 ) -> None:
     held = interview()
@@ -138,7 +138,7 @@ async def test_providers_that_cannot_be_made_are_reported_by_name(
 
 
 @pytest.mark.row("S8")
-async def test_a_database_that_is_away_before_the_job_ships_when_it_is_back(interview: Any) -> None:
+async def test_records_ship_when_a_database_down_from_the_start_is_back(interview: Any) -> None:
     held = interview()
     held.database.away = True
     held.in_answer[1] = lambda: setattr(held.database, "away", False)
@@ -151,7 +151,7 @@ async def test_a_database_that_is_away_before_the_job_ships_when_it_is_back(inte
     assert held.stage.line.played == held.stage.written == []
 
 
-async def test_without_plan_and_database_it_is_tried_behind_one_moment_please(
+async def test_without_plan_and_database_loading_is_retried_during_a_one_moment_clip(
     interview: Any,
 ) -> None:
     held = interview(with_snapshot=False)
@@ -186,7 +186,7 @@ async def test_without_an_orchestrator_an_apology_is_heard(
     assert held.waits_s() <= [PATIENCE_S]
 
 
-async def test_an_orchestrator_that_comes_late_is_waited_for(interview: Any) -> None:
+async def test_a_late_orchestrator_is_waited_for(interview: Any) -> None:
     held = await interview().held("load.orchestrator=slow:4")
 
     assert_path(held.history, *READY)

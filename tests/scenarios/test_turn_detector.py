@@ -10,7 +10,7 @@ from worker.resources.bootstrap import AgentResources
 from worker.resources.turn_detector import turn_detector_resource
 
 
-async def test_the_real_model_comes_with_the_wheel_and_asks_no_cloud(
+async def test_the_real_model_comes_with_the_wheel_and_makes_no_network_calls(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for variable in ("LIVEKIT_API_KEY", "LIVEKIT_API_SECRET", "LIVEKIT_INFERENCE_URL"):

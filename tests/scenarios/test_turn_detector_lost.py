@@ -75,7 +75,7 @@ def pause_in(held: Held) -> None:
     held.stage.microphone._frames[:0] = quiet(3.5)
 
 
-async def test_a_sentence_that_sounds_unfinished_is_waited_for(make: Callable[[], Held]) -> None:
+async def test_an_unfinished_sentence_does_not_end_the_turn(make: Callable[[], Held]) -> None:
     interview = make()
     interview.model.probability = 0.1
     interview.in_first_answer(lambda: pause_in(interview))
@@ -85,7 +85,7 @@ async def test_a_sentence_that_sounds_unfinished_is_waited_for(make: Callable[[]
     assert interview.said_of("turn_detector") == [(BACK, "Loaded")]
 
 
-async def test_without_the_setting_there_is_none_and_the_pause_ends_the_turn(
+async def test_without_the_setting_a_pause_ends_the_turn(
     make: Callable[[], Held],
 ) -> None:
     interview = make()
@@ -102,7 +102,7 @@ async def test_without_the_setting_there_is_none_and_the_pause_ends_the_turn(
     ("set_faults", "reason"),
     [("load.turn_detector=raise", "FaultInjected"), ("load.turn_detector=hang", "LoadTimeout")],
 )
-async def test_one_that_is_lost_before_leaves_the_turns_to_the_vad(
+async def test_a_turn_detector_that_fails_to_load_leaves_the_turns_to_the_vad(
     make: Callable[[], Held], set_faults: str, reason: str
 ) -> None:
     interview = make()
@@ -113,7 +113,9 @@ async def test_one_that_is_lost_before_leaves_the_turns_to_the_vad(
     assert interview.ended_on == ["vad"] * 3
 
 
-async def test_one_that_comes_late_ends_turns_from_then_on(make: Callable[[], Held]) -> None:
+async def test_a_late_turn_detector_ends_turns_from_its_arrival_on(
+    make: Callable[[], Held],
+) -> None:
     interview = make()
     await interview.goes_well("load.turn_detector=slow:15")
 
@@ -124,7 +126,7 @@ async def test_one_that_comes_late_ends_turns_from_then_on(make: Callable[[], He
 @pytest.mark.parametrize(
     ("fate", "reason"), [("raises", "PredictionFailed"), ("hangs", "PredictionTimeout")]
 )
-async def test_one_that_is_lost_in_a_turn_costs_no_turn_and_is_back_for_a_later_one(
+async def test_a_turn_detector_lost_in_a_turn_loses_no_turn_and_recovers(
     make: Callable[[], Held], fate: Literal["raises", "hangs"], reason: str
 ) -> None:
     interview = make()
@@ -145,7 +147,9 @@ async def test_one_that_is_lost_in_a_turn_costs_no_turn_and_is_back_for_a_later_
     assert (interview.ended_on[0], interview.ended_on[-1]) == ("model", "model")
 
 
-async def test_one_that_stays_broken_leaves_the_turns_to_the_vad(make: Callable[[], Held]) -> None:
+async def test_a_turn_detector_that_stays_broken_leaves_the_turns_to_the_vad(
+    make: Callable[[], Held],
+) -> None:
     interview = make()
     interview.in_first_answer(lambda: setattr(interview.model, "fate", "raises"))
     await interview.goes_well()
@@ -154,7 +158,7 @@ async def test_one_that_stays_broken_leaves_the_turns_to_the_vad(make: Callable[
     assert interview.ended_on == ["model", "vad", "vad"]
 
 
-async def test_a_model_without_a_vad_ends_no_turn_until_the_vad_is_back(
+async def test_a_turn_detector_without_a_vad_ends_no_turn_until_the_vad_is_back(
     make: Callable[[], Held],
 ) -> None:
     interview = make()

@@ -33,7 +33,7 @@ def faults_of(held: WholeInterview, where: str) -> list[tuple[str, float]]:
     ]
 
 
-async def test_an_answer_whose_audio_stops_in_the_middle_ends_and_is_answered(
+async def test_an_answer_whose_audio_stops_ends_and_the_interview_continues(
     interview: Any,
 ) -> None:
     held = interview()
@@ -50,7 +50,7 @@ async def test_an_answer_whose_audio_stops_in_the_middle_ends_and_is_answered(
     assert held.longest_silence_s() < 3.0
 
 
-async def test_speech_that_never_ends_is_ended_after_ten_seconds_without_a_sound(
+async def test_speech_without_an_end_is_ended_after_ten_seconds_of_silence(
     interview: Any,
 ) -> None:
     held = interview()
@@ -67,7 +67,7 @@ async def test_speech_that_never_ends_is_ended_after_ten_seconds_without_a_sound
     assert answer["t"] - asked["t"] < THINKS_S + WORDS / 2 + 10.0 + 3.0
 
 
-async def test_an_answer_in_which_nobody_finds_a_word_is_asked_for_once_more(
+async def test_an_answer_without_a_transcript_is_asked_for_again(
     interview: Any,
 ) -> None:
     held = interview()

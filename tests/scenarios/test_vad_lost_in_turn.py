@@ -54,7 +54,7 @@ def assert_went_well(held: WholeInterview) -> None:
 
 @pytest.mark.parametrize("moment_s", MOMENTS_S)
 @pytest.mark.parametrize("fate", ["raises", "ends", "hangs"])
-async def test_an_answer_in_which_the_vad_is_lost_is_kept_once_and_so_is_the_next(
+async def test_losing_the_vad_in_an_answer_keeps_that_and_the_next_answer_once(
     interview: Any, fate: Fate, moment_s: float
 ) -> None:
     held = interview()
@@ -65,7 +65,7 @@ async def test_an_answer_in_which_the_vad_is_lost_is_kept_once_and_so_is_the_nex
     assert held.said_of("vad") == [(BACK, "Loaded"), (LOST, REASONS[fate])]
 
 
-async def test_the_loss_cuts_no_answer_in_two_of_which_a_part_is_text_already(
+async def test_losing_the_vad_does_not_split_a_partly_transcribed_answer(
     interview: Any,
 ) -> None:
     held = interview()
@@ -82,7 +82,7 @@ async def test_the_loss_cuts_no_answer_in_two_of_which_a_part_is_text_already(
 
 
 @pytest.mark.parametrize("moment_s", MOMENTS_S)
-async def test_a_vad_that_is_back_ends_the_turns_again(interview: Any, moment_s: float) -> None:
+async def test_a_recovered_vad_ends_the_turns_again(interview: Any, moment_s: float) -> None:
     held = interview()
     loop = asyncio.get_running_loop()
 
@@ -102,7 +102,7 @@ async def test_a_vad_that_is_back_ends_the_turns_again(interview: Any, moment_s:
 
 @pytest.mark.row("B2")
 @pytest.mark.parametrize("seconds", [3, 4, 5, 6, 7, 8, 9, 10, 11])
-async def test_a_vad_that_comes_late_ends_turns_from_then_on(interview: Any, seconds: int) -> None:
+async def test_a_late_vad_ends_turns_from_its_arrival_on(interview: Any, seconds: int) -> None:
     """The point of the answer at which the VAD arrives does not matter."""
     held = interview()
     modes: list[Any] = []
@@ -115,7 +115,7 @@ async def test_a_vad_that_comes_late_ends_turns_from_then_on(interview: Any, sec
     assert modes == ["vad"]
 
 
-async def test_a_vad_that_came_late_may_be_lost_like_any_other(interview: Any) -> None:
+async def test_a_late_vad_may_be_lost_again(interview: Any) -> None:
     held = interview()
     held.in_answer[1] = later(0.0, held, "raises")
     await held.held("load.vad=slow:3")

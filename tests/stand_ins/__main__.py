@@ -47,7 +47,7 @@ async def _serve(reply: str) -> None:
 def main() -> int:
     """Run the servers; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.stand_ins", description=__doc__)
-    parser.add_argument("--reply", default=DEFAULT_REPLY, help="what the language model says")
+    parser.add_argument("--reply", default=DEFAULT_REPLY, help="the reply of the language model")
     arguments = parser.parse_args()
     try:
         local_models.preload(stt=True, tts=True)

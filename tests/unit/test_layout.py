@@ -103,16 +103,16 @@ def faults_of(module: Path) -> list[str]:
     ]
 
 
-def test_each_unit_test_is_in_the_folder_and_named_after_the_module_that_it_tests() -> None:
+def test_each_unit_test_has_the_folder_and_name_of_its_module() -> None:
     tests = [path for path in MODULES if path.is_relative_to(UNIT) and path not in OF_ALL]
     wrong = [misplaced(path) for path in tests if path.name.startswith("test_")]
     assert [each for each in wrong if each] == []
 
 
-def test_each_folder_that_holds_tests_is_a_category() -> None:
+def test_each_folder_of_tests_is_a_category() -> None:
     folders = {p.relative_to(TESTS).parts[0] for p in MODULES if p.name.startswith("test_")}
     unknown = folders - CATEGORIES.keys()
-    assert unknown == set(), f"tests belong into tests/{{{','.join(CATEGORIES)}}}"
+    assert unknown == set(), f"tests belong in tests/{{{','.join(CATEGORIES)}}}"
 
 
 def test_each_folder_is_a_package() -> None:
@@ -122,25 +122,25 @@ def test_each_folder_is_a_package() -> None:
         for folder in (path.parent, *path.parent.parents)
         if folder.is_relative_to(TESTS) and not (folder / "__init__.py").exists()
     }
-    assert missing == set(), "make them; without one, two tests of one name are one module"
+    assert missing == set(), "create them: without __init__.py, two modules of one name clash"
 
 
 def test_helpers_are_imported_by_their_full_path() -> None:
     """A changed sys.path would make an import depend on the tests that ran before."""
     found = [fault for module in MODULES for fault in faults_of(module)]
-    assert found == [], "a helper is imported by its full path, from tests. ..."
+    assert found == [], "import a helper by its full path, from tests. ..."
 
 
-def test_a_helper_that_is_imported_from_where_it_stands_is_found() -> None:
+def test_a_helper_imported_by_a_relative_path_is_found() -> None:
     for line in ("from .rig import x", "import job_parts", "    from job_parts import Rig"):
         assert any(map(is_short, AN_IMPORT.findall(f"import ast\n{line}\n"))), line
     assert not any(map(is_short, AN_IMPORT.findall("import ast\nfrom openai import x\n")))
 
 
-def test_one_that_is_misplaced_is_told_where_it_belongs() -> None:
+def test_a_misplaced_test_gets_a_message_with_its_right_place() -> None:
     assert misplaced(UNIT / "worker" / "test_energy_gate_opens.py") == (
         "tests/unit/worker/test_energy_gate_opens.py is named after no module of worker: "
-        "tests/unit/worker/speech/test_energy_gate_opens.py or "
+        "tests/unit/worker/speech/vad/test_energy_gate_opens.py or "
         "tests/unit/worker/test_<module of worker>[_<topic>].py"
     )
     nowhere = misplaced(UNIT / "workers" / "test_job.py")

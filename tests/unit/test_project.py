@@ -23,24 +23,24 @@ ASKED_FOR = {
 
 #: Additional entries at the top of the repository, and their reasons.
 EARNS_ITS_PLACE = {
-    ".ci": "what is run for every change",
-    ".gitignore": "what is not kept",
+    ".ci": "checks of every change",
+    ".gitignore": "files that git ignores",
     "Makefile": "each task is one command",
-    "benchmarks": "figures beside their baselines",
-    "CHANGELOG.md": "what changed, and what is public",
-    "CONTRIBUTING.md": "how to change it",
-    "LICENSE": "without one nobody may use it",
-    "NOTICE": "the licences of what comes with it",
+    "benchmarks": "measurements beside their baselines",
+    "CHANGELOG.md": "the changes, and the public interfaces",
+    "CONTRIBUTING.md": "how to contribute",
+    "LICENSE": "the terms of use",
+    "NOTICE": "the licences of included third-party work",
     "constraints.txt": "the versions that were tested",
     "deploy": "alert rules, and how to run it in a container",
-    "docs": "figures, runbook, continuity",
+    "docs": "metrics, runbook, continuity",
     "examples": "another agent on the same lifecycle",
-    "scripts": "what makes the reference pages",
+    "scripts": "generators of the reference pages",
 }
 
 
 @pytest.mark.row("C8")
-def test_the_packages_that_were_asked_for_are_declared_and_used(
+def test_the_required_packages_are_declared_and_used(
     pytestconfig: pytest.Config,
 ) -> None:
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -62,9 +62,9 @@ def test_the_packages_that_were_asked_for_are_declared_and_used(
 
 
 @pytest.mark.row("C9")
-def test_the_top_level_is_what_was_asked_for_and_what_earns_its_place() -> None:
+def test_the_top_level_has_only_the_required_and_justified_entries() -> None:
     if not (REPOSITORY / ".git").exists():
-        pytest.skip("not a checkout: nobody knows here which files are kept")
+        pytest.skip("not a git checkout: the tracked files are unknown")
     listed = subprocess.run(
         ["git", "ls-files"], cwd=REPOSITORY, capture_output=True, text=True, check=True
     ).stdout.splitlines()

@@ -39,7 +39,7 @@ class ClipMissing(Exception):
     """Raised when the recording of the clip `name` is missing, unreadable or silent."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"the clip {name} cannot be read: reinstall what it belongs to")
+        super().__init__(f"the clip {name} cannot be read: reinstall the package that contains it")
         self.name = name
 
 

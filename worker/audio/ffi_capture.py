@@ -16,7 +16,7 @@ class StraightUnavailable(Exception):
 
     def __init__(self, error: Exception) -> None:
         super().__init__(
-            "nothing can be said while the event loop is blocked: livekit's SDK has changed"
+            "cannot play audio while the event loop is blocked: livekit's SDK has changed"
             f" ({type(error).__name__})"
         )
 

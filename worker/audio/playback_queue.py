@@ -102,7 +102,7 @@ class PlaybackQueue:
             RuntimeError: `start` was not called.
         """
         if self._listener is None:
-            raise RuntimeError("the line is not published")
+            raise RuntimeError("the audio output is not published")
         await asyncio.wait({self._listener}, timeout=self._subscribe_timeout)
         return self.subscribed
 
@@ -245,7 +245,7 @@ class PlaybackQueue:
             try:
                 wait_s = await self._advance()
             except Exception as error:
-                logger.error("audio was not taken", extra={"error": type(error).__name__})
+                logger.error("the sink did not take audio", extra={"error": type(error).__name__})
                 if self.segments:
                     self.cut(self.segments[0])
                 continue
@@ -299,7 +299,7 @@ class PlaybackQueue:
     async def _wait_for_first_listener(self) -> None:
         if not await self.wait_for_subscriber():
             logger.warning(
-                "nobody has subscribed to the line, speaking all the same",
+                "no participant subscribed to the audio output in time, playing anyway",
                 extra={"waited_s": self._subscribe_timeout},
             )
         self._may_begin = True

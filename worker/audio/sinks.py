@@ -132,7 +132,7 @@ class RtcSink:
     async def open(self, room: rtc.Room | None) -> None:
         """Publish the track in a connected room."""
         if room is None:
-            raise ValueError("a track needs a room to be published in")
+            raise ValueError("publishing the audio track needs a room")
         options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
         self._publication = await room.local_participant.publish_track(self._track, options)
         self._room = room

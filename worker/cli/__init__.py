@@ -1,17 +1,17 @@
-"""`interview-worker`: the commands."""
+"""The command line `interview-worker`."""
 
 from __future__ import annotations
 
 import sys
 
-#: As a shell says that Ctrl-C ended a program.
+#: Exit code after Ctrl-C, by shell convention.
 _INTERRUPTED = 130
 
 
 def main() -> None:
-    """The console script."""
+    """Run the console script."""
     try:
-        # Importing takes a second or two, in which somebody may have thought better of it.
+        # Imported here: the import takes a second or two, and Ctrl-C may arrive during it.
         from worker.cli.app import app
 
         app()

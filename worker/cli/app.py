@@ -1,4 +1,4 @@
-"""The tree of commands."""
+"""The command tree."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from worker.cli import (
 
 app = typer.Typer(
     name="interview-worker",
-    help="Hold spoken interviews in LiveKit rooms, and say afterwards exactly what happened.",
+    help="Hold voice interviews in LiveKit rooms, and show what happened in each of them.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -1,4 +1,4 @@
-"""What all commands share: exit codes, one-line errors, settings, the database, JSON."""
+"""Shared by all commands: exit codes, one-line errors, the database, and JSON."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ from worker.store.url import DatabaseUrlInvalid
 
 T = TypeVar("T")
 
-#: LiveKit takes names of rooms up to 256 characters (limits.max_room_name_length).
+#: LiveKit accepts room names of up to 256 characters (limits.max_room_name_length).
 _LONGEST_NAME = 200
 
 
 class ExitCode(IntEnum):
-    """What a command's exit code means; the README has the same table."""
+    """Exit codes of the commands; the README has the same table."""
 
     OK = 0
-    #: Something went wrong that none of the others names.
+    #: A failure that has no exit code of its own.
     FAILED = 1
     #: The command line, a setting or a plan is wrong: trying again will not help.
     USAGE = 2
@@ -51,22 +51,22 @@ class ExitCode(IntEnum):
     NOT_FOUND = 3
     #: LiveKit refused the key.
     LIVEKIT_REFUSED = 4
-    #: LiveKit or the database is away: trying again may help.
+    #: LiveKit or the database is unavailable: trying again may help.
     UNAVAILABLE = 5
-    #: A port, a folder or a lock is somebody else's.
+    #: A port or a name is in use, or a folder cannot be written.
     TAKEN = 6
     INTERRUPTED = 130
 
 
 class CommandError(Exception):
-    """A command cannot go on; the message is one line that says what to do."""
+    """Raised when a command fails. The message is one line that says what to do."""
 
     def __init__(self, message: str, code: ExitCode = ExitCode.FAILED) -> None:
         self.code = code
         super().__init__(message)
 
 
-#: Errors of the project and what they mean to whoever ran the command; the first match counts.
+#: Exit code of each error class of the project; the first match counts.
 _CODES: tuple[tuple[type[Exception], ExitCode], ...] = (
     (SettingsInvalid, ExitCode.USAGE),
     (PlanError, ExitCode.USAGE),
@@ -105,7 +105,7 @@ def one_line_errors() -> Iterator[None]:
 
 
 def fail(message: str, code: ExitCode = ExitCode.FAILED) -> NoReturn:
-    """Print the error and leave."""
+    """Print the error and exit."""
     typer.echo(f"interview-worker: {message}", err=True)
     raise typer.Exit(int(code))
 
@@ -122,13 +122,13 @@ def print_json(value: Any) -> None:
     sys.stdout.write("\n")
 
 
-#: How many rows a list shows; a worker's database may hold half a million.
-Limit = Annotated[int, typer.Option(min=1, max=10_000, help="Show so many at most.")]
+#: Row limit of a list; a worker's database may hold half a million rows.
+Limit = Annotated[int, typer.Option(min=1, max=10_000, help="Maximum number of rows.")]
 DEFAULT_LIMIT = 100
 
 
 def cut_to(rows: Sequence[T], limit: int) -> Sequence[T]:
-    """The first `limit` rows; where there are more, a line on standard error says so."""
+    """Return the first `limit` rows; if there are more, print a note on standard error."""
     if len(rows) > limit:
         typer.echo(f"interview-worker: the newest {limit} are shown; --limit shows more", err=True)
     return rows[:limit]
@@ -139,9 +139,9 @@ def _plain(value: Any) -> str:
 
 
 def write_out(data: bytes, output: Path | None) -> None:
-    """Write what a command made to a file, or to standard output where none is named.
+    """Write a command's output to a file, or to standard output if `output` is None.
 
-    Raises CommandError where the file cannot be written.
+    Raises CommandError if the file cannot be written.
     """
     if output is None:
         sys.stdout.buffer.write(data)
@@ -155,11 +155,11 @@ def write_out(data: bytes, output: Path | None) -> None:
 
 @asynccontextmanager
 async def database_url(settings: Settings, *, embedded: bool = True) -> AsyncIterator[str]:
-    """The database's URL, of the settings or the embedded one for as long as the block runs.
+    """Yield the URL of the configured database, or of an embedded one that runs for the block.
 
-    One line on standard error says so where nobody asked for the embedded one: a worker whose
-    DATABASE_URL is set would look for its interviews elsewhere. Raises CommandError where there
-    is neither.
+    If the embedded database was not requested, print a note on standard error: a worker with
+    DATABASE_URL has its interviews in another database. Raises CommandError if DATABASE_URL is
+    not set and an embedded database is not allowed.
     """
     url = settings.database_url.get_secret_value()
     if url:
@@ -168,25 +168,25 @@ async def database_url(settings: Settings, *, embedded: bool = True) -> AsyncIte
         if not settings.embedded:
             typer.echo(
                 f"interview-worker: using the embedded database in {settings.data_dir}; "
-                "set DATABASE_URL for another, or INTERVIEW_EMBEDDED=1 if this one is meant",
+                "set DATABASE_URL to use another, or INTERVIEW_EMBEDDED=1 to hide this note",
                 err=True,
             )
         async with await EmbeddedPostgres.start(settings.data_dir) as server:
             yield server.url
     else:
         raise CommandError(
-            "there is no database: set DATABASE_URL, or INTERVIEW_EMBEDDED=1 to run one here",
+            "no database is configured: set DATABASE_URL, or INTERVIEW_EMBEDDED=1 to run one here",
             ExitCode.USAGE,
         )
 
 
 @asynccontextmanager
 async def database(settings: Settings) -> AsyncIterator[Database]:
-    """An open, migrated database for one command.
+    """Yield an open, migrated database for one command.
 
-    Raises DatabaseUnavailable where it does not answer within 5 s, and what `migrate` raises.
+    Raises DatabaseUnavailable if it does not answer within 5 s, and the errors of `migrate`.
     """
-    # The command's one line of error says what a worker's log says retry by retry.
+    # The command's one-line error replaces the log message of each retry.
     logging.basicConfig(level=logging.ERROR)
     async with database_url(settings) as url:
         db = await Database.open(url)
@@ -199,9 +199,9 @@ async def database(settings: Settings) -> AsyncIterator[Database]:
 
 
 def check_names(*given: tuple[str, str | None]) -> None:
-    """Raise CommandError for a name that LiveKit, a terminal or a reader cannot do with.
+    """Raise CommandError for a name that is blank, too long or not printable.
 
-    Each is an option and its value; None is one that was not given.
+    Each of `given` is an option and its value; None means that the option was not given.
     """
     for option, name in given:
         if name is None:

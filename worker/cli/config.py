@@ -1,4 +1,4 @@
-"""`interview-worker config`: every setting, its value, and where that comes from."""
+"""`interview-worker config`: every setting with its value and origin."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def config(
     if as_json:
         print_json(rows)
         return
-    table = Table("setting", "value", "origin", "what it is", box=None, pad_edge=False)
+    table = Table("setting", "value", "origin", "description", box=None, pad_edge=False)
     for row in rows:
         add_row(table, *(row[key] for key in ("variable", "value", "origin", "help")))
     Console().print(table)

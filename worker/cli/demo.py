@@ -1,4 +1,4 @@
-"""`interview-worker demo`: a whole spoken interview on this machine."""
+"""`interview-worker demo`: a complete voice interview on this machine."""
 
 from __future__ import annotations
 
@@ -22,15 +22,16 @@ from worker.cli.jobs import print_history
 def demo(
     output: Annotated[
         Path | None,
-        typer.Option("-o", help="The folder for what it leaves; default: demo-DATE here."),
+        typer.Option("-o", help="Output folder; default: demo-DATE in the current folder."),
     ] = None,
 ) -> None:
-    """Hold a whole spoken interview in a real LiveKit room, with no key and no setting.
+    """Hold a complete voice interview in a real LiveKit room, without keys or settings.
 
     Starts a LiveKit server (LIVEKIT_URL if set, else livekit-server on the PATH, else one that
-    it builds once), a PostgreSQL and a worker, joins as a candidate who answers aloud, prints
-    the conversation and the way through the states, and stops all of it again. Where no server
-    can be had, the interview is held without a room, and the demo says how to get one.
+    it builds once), PostgreSQL and a worker. Joins as a candidate who answers aloud, prints the
+    conversation and the job's path through the states, and stops everything that it started. If
+    no LiveKit server is available, holds the interview without a room and prints how to get a
+    server.
     """
     from worker.demo.demo import DemoFailed, log_to, run_demo
     from worker.demo.worker_process import WorkerDidNotStart
@@ -51,22 +52,22 @@ def demo(
 
 
 def _print_result(console: Console, history: History, folder: Path) -> None:
-    """The way through the states, and what was left where."""
+    """Print the job's path through the states, and the files that the demo wrote."""
     console.print()
     print_history(history, console)
     console.print()
     for name, what in (
-        ("recording.wav", "the interview, both voices as the candidate heard and spoke them"),
+        ("recording.wav", "both voices of the interview, recorded at the candidate"),
         ("transcript.md", "every turn, from the database"),
-        ("path.svg", "the way the job took through its states"),
-        ("journal.jsonl", "everything that happened; `interview-worker jobs show FILE` reads it"),
+        ("path.svg", "the job's path through the states, as a diagram"),
+        ("journal.jsonl", "the job's journal; `interview-worker jobs show FILE` prints it"),
         ("worker.log", "the worker's log"),
     ):
         console.print(f"  {folder / name}  [dim]{what}[/dim]", highlight=False, soft_wrap=True)
 
 
 def _folder(output: Path | None) -> Path:
-    """Make the folder, in the current one or, where that cannot be written, a temporary one."""
+    """Create the output folder; without -o, a temporary one if the current cannot be written."""
     wanted = output or Path(f"demo-{datetime.now():%Y%m%d-%H%M%S}")
     try:
         wanted.mkdir(parents=True, exist_ok=True)

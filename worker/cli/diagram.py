@@ -1,4 +1,4 @@
-"""`interview-worker diagram`: draw the lifecycle, or one job's way through it."""
+"""`interview-worker diagram`: draw the lifecycle, or one job's path through it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from worker.cli.jobs import history_of
 
 
 class DiagramFormat(StrEnum):
-    """What a diagram can be written as."""
+    """Output formats of a diagram."""
 
     MERMAID = "mermaid"
     DOT = "dot"
@@ -25,10 +25,10 @@ def diagram(
     form: Annotated[
         DiagramFormat, typer.Option("--format", help="mermaid, dot, svg or png.")
     ] = DiagramFormat.MERMAID,
-    output: Annotated[Path | None, typer.Option("-o", help="The file; default: print.")] = None,
-    job: Annotated[str | None, typer.Option(help="Draw the way this job took.")] = None,
+    output: Annotated[Path | None, typer.Option("-o", help="Output file; default: print.")] = None,
+    job: Annotated[str | None, typer.Option(help="Draw the path of this job.")] = None,
 ) -> None:
-    """Draw the lifecycle: events solid, time-outs dashed with their seconds, failures red."""
+    """Draw the lifecycle: events solid, timeouts dashed with their seconds, failures red."""
     from states import render
     from worker.resources.consequences import meanings
 

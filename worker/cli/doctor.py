@@ -1,4 +1,4 @@
-"""`interview-worker doctor`: what is wrong with a set-up, before an interview finds out."""
+"""`interview-worker doctor`: check a deployment before it serves interviews."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ _MARKS = {
 
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit 1 for warnings too.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit 1 also for warnings.")] = False,
 ) -> None:
-    """Check everything a worker needs, from LiveKit to the disk, and say what to do.
+    """Check everything that a worker needs, from LiveKit to the disk, and print what to do.
 
-    A room is made for a moment and a sound sent through it; each cloud provider in the chains is
-    asked for the least that it bills. Exit 0 where all is well, 1 where something is wrong.
+    Creates a temporary room and sends a sound through it; sends each cloud provider in the
+    chains the smallest request that it bills. Exits 0 if nothing is wrong, 1 otherwise.
     """
     rows = _settings_rows() or _rows()
     verdicts = [row["verdict"] for row in rows]
@@ -48,7 +48,7 @@ def doctor(
 
 
 def _rows() -> list[dict[str, Any]]:
-    # Whatever a library logs of what fails here, its one line says it.
+    # The check's own line reports a failure; libraries would log it as well.
     logging.disable(logging.CRITICAL)
     try:
         with one_line_errors():
@@ -68,17 +68,17 @@ def _leave(code: int) -> NoReturn:
 
 
 def _settings_rows() -> list[dict[str, Any]] | None:
-    """What is wrong with settings that cannot be read: nothing else can be looked at then."""
+    """Return one row for each invalid setting; None if the settings are valid."""
     try:
         Settings.load()
     except SettingsInvalid as error:
         return [
             {
                 "check": "settings",
-                "what": "settings that do not go together",
+                "what": "invalid settings",
                 "verdict": "wrong",
                 "found": problem,
-                "advice": "put it right, and ask again: nothing else can be looked at before",
+                "advice": "correct it and run doctor again: the other checks need valid settings",
                 "seconds": 0.0,
                 "facts": {},
             }
@@ -88,7 +88,7 @@ def _settings_rows() -> list[dict[str, Any]] | None:
 
 
 async def _examine() -> list[Result]:
-    # Not at the top: all of it together takes seconds to import, which --help need not.
+    # Imported here: these take seconds to import, and --help does not need them.
     from worker.doctor.context import CheckContext
     from worker.doctor.preparation import prepare
     from worker.doctor.registry import checks_of

@@ -1,4 +1,4 @@
-"""`interview-worker faults`: where INTERVIEW_FAULTS can strike, and how."""
+"""`interview-worker faults`: the fault points and kinds of INTERVIEW_FAULTS."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _HOW = """\
 INTERVIEW_FAULTS="load.vad=hang; tts.elevenlabs=raise:401@2; process=kill@running"
 INTERVIEW_ALLOW_FAULTS=1
 
-point=kind[:argument][@n | @state], one after the other with semicolons. A family's name alone
-stands for all of it. @2 is the second time in a process; @state is one of {states}.
+point=kind[:argument][@n | @state], separated by semicolons. The name of a family alone stands
+for all of its members. @2 is the second time in a process; @state is one of {states}.
 """
 
 
 def faults(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Print the points at which faults can be set, their kinds, and how to set them."""
+    """Print the points where faults can be injected, the kinds of fault, and how to set them."""
     if as_json:
         print_json(fault_rows())
         return
@@ -43,7 +43,7 @@ def faults(
 
 
 def fault_rows() -> list[dict[str, Any]]:
-    """The table of points, as data."""
+    """Return the table of points, as data."""
     return [
         {
             "point": point.point,

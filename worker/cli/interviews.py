@@ -1,4 +1,4 @@
-"""`interview-worker interviews`: create, dispatch, list, read and export interviews."""
+"""`interview-worker interviews`: create, dispatch, list, show and export interviews."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ from worker.store.interviews import list_interviews
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Create, dispatch, list, read, export interviews. They are in the database of "
-    "DATABASE_URL, or else in the embedded one in INTERVIEW_DATA_DIR.",
+    help="Create, dispatch, list, show and export interviews. They are stored in the database of "
+    "DATABASE_URL or, if it is not set, in the embedded database in INTERVIEW_DATA_DIR.",
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -41,7 +41,7 @@ InterviewId = Annotated[str, typer.Argument(help="The interview's id.")]
 
 
 class ExportFormat(StrEnum):
-    """How an interview is exported."""
+    """Formats of an exported interview."""
 
     MD = "md"
     JSON = "json"
@@ -50,12 +50,12 @@ class ExportFormat(StrEnum):
 @app.command("create")
 def create(
     candidate: Annotated[str, typer.Option(help="The candidate's name, as shown in the room.")],
-    plan: Annotated[Path, typer.Option(help="The plan, YAML; default: the sample.")] = SAMPLE_PLAN,
+    plan: Annotated[Path, typer.Option(help="The plan (YAML); default: the sample.")] = SAMPLE_PLAN,
     room: Annotated[str | None, typer.Option(help="The room's name.")] = None,
-    dispatch: Annotated[bool, typer.Option("--dispatch", help="Send an interviewer now.")] = False,
+    dispatch: Annotated[bool, typer.Option("--dispatch", help="Dispatch an interviewer.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Store an interview, create its room, and with --dispatch send an interviewer there."""
+    """Create an interview and its room; with --dispatch, also send an interviewer."""
     interview = run(_create(candidate, plan, room, send=dispatch))
     if as_json:
         print_json(interview)
@@ -82,11 +82,11 @@ async def _create(
 
 @app.command("dispatch")
 def dispatch(interview: InterviewId, as_json: Json = False) -> None:
-    """Send an interviewer, who goes on where the interview was left.
+    """Dispatch an interviewer that continues where the interview stopped.
 
-    For an interview whose job failed, or whose worker went away, or that was never begun. The
-    room is made anew where it is gone. Refused: an interview that is over, and one whose
-    interviewer is in the room.
+    For an interview whose job failed, whose worker was lost, or that never started. Creates the
+    room again if it no longer exists. Refused if the interview is over, or if an interviewer is
+    in its room.
     """
     sent = run(_dispatch(interview))
     if as_json:
@@ -111,15 +111,15 @@ async def _dispatch(interview_id: str) -> dict[str, Any]:
 def _warn_of(sent: operations.Sent) -> None:
     if not sent.carries_plan:
         typer.echo(
-            f"the plan is too large for a dispatch ({MAX_METADATA_BYTES // 1024} KiB) and stays "
-            "in the database: without it there, the interviewer cannot hold the interview",
+            f"the plan is too large for a dispatch (limit: {MAX_METADATA_BYTES // 1024} KiB): "
+            "without the database, the interviewer cannot hold the interview",
             err=True,
         )
 
 
 @app.command("list")
 def list_(limit: Limit = DEFAULT_LIMIT, as_json: Json = False) -> None:
-    """List interviews, the newest first."""
+    """List interviews, newest first."""
     rows = run(_list(limit))
     if as_json:
         print_json(rows)
@@ -139,7 +139,7 @@ async def _list(limit: int) -> list[dict[str, Any]]:
 
 @app.command("show")
 def show(interview: InterviewId, as_json: Json = False) -> None:
-    """Show one interview: status, outcome, jobs, and every turn."""
+    """Show one interview: status, outcome, jobs and every turn."""
     shown = run(_show(interview))
     if as_json:
         print_json(shown)
@@ -154,7 +154,7 @@ async def _show(interview_id: str) -> dict[str, Any]:
 
 @app.command("token")
 def token(interview: InterviewId, as_json: Json = False) -> None:
-    """Print what the candidate's client needs to join: the server's URL and a token."""
+    """Print the token with which the candidate's client joins; --json adds the server's URL."""
     pair = run(_token(interview))
     if as_json:
         print_json(pair)
@@ -173,7 +173,7 @@ async def _token(interview_id: str) -> dict[str, str]:
 def export(
     interview: InterviewId,
     form: Annotated[ExportFormat, typer.Option("--format", help="md or json.")] = ExportFormat.MD,
-    output: Annotated[Path | None, typer.Option("-o", help="The file; default: print.")] = None,
+    output: Annotated[Path | None, typer.Option("-o", help="Output file; default: print.")] = None,
 ) -> None:
     """Export one interview's transcript."""
     shown = run(_show(interview))

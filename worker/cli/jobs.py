@@ -1,4 +1,4 @@
-"""`interview-worker jobs`: what each job did, state by state."""
+"""`interview-worker jobs`: list jobs, show one state by state, and ship journals again."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from worker.store.jobs import list_jobs
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="List jobs, or show one from its journal. They are in the database of DATABASE_URL, or "
-    "else in the embedded one in INTERVIEW_DATA_DIR.",
+    help="List jobs, show one, or store journals again. Jobs are stored in the database of "
+    "DATABASE_URL or, if it is not set, in the embedded database in INTERVIEW_DATA_DIR.",
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -41,7 +41,7 @@ def list_(
     limit: Limit = DEFAULT_LIMIT,
     as_json: Json = False,
 ) -> None:
-    """List jobs, the newest first."""
+    """List jobs, newest first."""
     rows = run(_list(interview, limit))
     if as_json:
         print_json(rows)
@@ -69,7 +69,7 @@ def show(
     job: Annotated[str, typer.Argument(help="The job's id, or the path of a journal.")],
     as_json: Json = False,
 ) -> None:
-    """Show one job: its states with times, loaders' reports, conditions, and how it ended."""
+    """Show one job: its states with times, its steps, its conditions and its outcome."""
     history = run(history_of(job))
     if as_json:
         print_json(history.as_json())
@@ -80,12 +80,14 @@ def show(
 @app.command("ship")
 def ship_(
     journals: Annotated[
-        list[Path] | None, typer.Argument(help="Journals; all that this machine has kept.")
+        list[Path] | None,
+        typer.Argument(help="Journals to store; default: all that are kept here."),
     ] = None,
 ) -> None:
-    """Store journals once more, as after the database was restored from a backup.
+    """Store journals again, for example after the database was restored from a backup.
 
-    What the database has stays as it is. Those that wait to be shipped are the worker's.
+    Records that the database has stay as they are. Journals that were not stored yet are not
+    included by default: the worker stores them.
     """
     settings = Settings.load()
     chosen = journals or operations.kept_journals(settings)
@@ -109,13 +111,13 @@ async def _ship_again(settings: Settings, journals: list[Path]) -> operations.In
 async def history_of(job: str) -> History:
     """Return a job's history, from its journal (a file, or by id on this machine) or the database.
 
-    Raises JobNotFound for a job that neither knows.
+    Raises JobNotFound if neither has the job.
     """
     return await operations.find_history(Settings.load(), job, database)
 
 
 def print_history(history: History, console: Console | None = None) -> None:
-    """Print a job for people to read."""
+    """Print a job's history as tables."""
     console = console or Console()
     header = history.header
     console.print(f"job {header.get('job_id')}  interview {header.get('interview_id')}")

@@ -1,4 +1,4 @@
-"""`interview-worker plot`, `blame` and `critical-chain`: why a job was slow to start."""
+"""`interview-worker plot`, `blame` and `critical-chain`: the times of a job's start-up."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from worker.config.settings import Settings
 
 
 class PlotFormat(StrEnum):
-    """What a plot can be written as."""
+    """Output formats of a plot."""
 
     SVG = "svg"
     PNG = "png"
@@ -42,24 +42,24 @@ OneJob = Annotated[str, typer.Argument(help="The job's id, or the path of a jour
 AnyJob = Annotated[str | None, typer.Argument(help="The job's id, or the path of a journal.")]
 Last = Annotated[
     int | None,
-    typer.Option(help="Instead of a job: so many of the newest journals on this machine."),
+    typer.Option(help="Read this many of the newest journals on this machine, not one job."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def plot(
     job: AnyJob = None,
-    output: Annotated[Path | None, typer.Option("-o", help="The file; default: print.")] = None,
+    output: Annotated[Path | None, typer.Option("-o", help="Output file; default: print.")] = None,
     form: Annotated[
         PlotFormat | None,
-        typer.Option("--format", help="svg or png; default: as the file is named, else svg."),
+        typer.Option("--format", help="svg or png; default: by the file's extension, else svg."),
     ] = None,
     whole: Annotated[
-        bool, typer.Option("--whole", help="The interview and its closing as well.")
+        bool, typer.Option("--whole", help="Include the interview and its closing.")
     ] = False,
     last: Last = None,
 ) -> None:
-    """Draw how a job started, step by step, or with --last how the newest jobs did."""
+    """Draw a job's start-up step by step; with --last, the start-ups of the newest jobs."""
     with one_line_errors():
         _one_of(job, last)
         if whole and last is not None:
@@ -80,7 +80,7 @@ def plot(
 
 
 def blame(job: AnyJob = None, last: Last = None, as_json: Json = False) -> None:
-    """List a job's steps, the slowest first, or with --last those of the newest jobs."""
+    """List a job's steps, slowest first; with --last, the steps of the newest jobs."""
     with one_line_errors():
         _one_of(job, last)
         if job is not None:
@@ -90,30 +90,30 @@ def blame(job: AnyJob = None, last: Last = None, as_json: Json = False) -> None:
 
 
 def critical_chain(job: OneJob, as_json: Json = False) -> None:
-    """Print the chain of steps that decided when a job was RUNNING."""
+    """Print the critical chain: the steps that decided when a job reached RUNNING."""
     with one_line_errors():
         history = _begun(job)
         start = startup(history)
         if as_json:
             print_json(_chain_json(history, start))
             return
-        typer.echo('The time after "@" is when it began, that after "+" how long it took.\n')
+        typer.echo('The time after "@" is a step\'s start, the time after "+" its duration.\n')
         for depth, line in enumerate(_chain_lines(history, start)):
             typer.echo(printable("  " * (depth - 1) + ("└─" if depth else "") + line))
 
 
 def _one_of(job: str | None, last: int | None) -> None:
     if (job is None) == (last is None):
-        raise CommandError("name one job, or --last and how many", ExitCode.USAGE)
+        raise CommandError("name one job, or give --last with a number", ExitCode.USAGE)
     if last is not None and not 1 <= last <= MOST_JOURNALS:
         raise CommandError(f"--last is a number from 1 to {MOST_JOURNALS}", ExitCode.USAGE)
 
 
 def _begun(job: str) -> History:
-    """Raises CommandError for a job of which nothing is recorded."""
+    """Return a job's history. Raises CommandError if its journal has no records."""
     history = run(history_of(job))
     if not history.transitions:
-        raise CommandError(f"the journal of {job} is empty: nothing has happened in it yet")
+        raise CommandError(f"the journal of {job} is empty: the job has recorded nothing yet")
     return history
 
 
@@ -141,7 +141,7 @@ def _blame_job(history: History, *, as_json: bool) -> None:
             ]
         )
         return
-    table = Table("took", "step", "result", "tries", "began", "in", box=None)
+    table = Table("took", "step", "result", "tries", "began", "state", box=None)
     for step in steps:
         mark = " *" if start.is_critical(step) else ""
         add_row(
@@ -154,7 +154,7 @@ def _blame_job(history: History, *, as_json: bool) -> None:
             _state_at(history, step.began) or "",
         )
     Console().print(table)
-    typer.echo("* waited for before RUNNING: see `interview-worker critical-chain`")
+    typer.echo("* RUNNING waited for this step: see `interview-worker critical-chain`")
 
 
 def _state_at(history: History, t: float) -> State | None:
@@ -167,7 +167,7 @@ def _blame_many(starts: Starts, *, as_json: bool) -> None:
     if as_json:
         print_json(spread.as_json(starts.passed_over))
         return
-    heads = ("step", "jobs", "min", "median", "p95", "max", "waited for in", "cost in all")
+    heads = ("step", "jobs", "min", "median", "p95", "max", "waited for in", "total cost")
     table = Table(*heads, box=None)
     for step in (spread.whole, *spread.steps):
         times = map(took, (step.least, step.median, step.p95, step.most))

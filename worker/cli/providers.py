@@ -1,4 +1,4 @@
-"""`interview-worker providers`: who is in which chain, and what the jobs have found out of them."""
+"""`interview-worker providers`: the fallback chains, and the state of each provider."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _COLUMNS = ("chain", "member", "state", "until", "reason", "since")
 def providers(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Print the chains of providers: who is ready, who rests until when, who is left out, why."""
+    """Print the fallback chains: each provider's state, until when, and the reason."""
     with one_line_errors():
         settings = Settings.load()
     rows = provider_rows(settings, provider_breaker(settings))
@@ -39,11 +39,11 @@ def providers(
 
 
 def provider_rows(settings: Settings, breaker: SharedBreaker) -> list[dict[str, Any]]:
-    """The chains, first to last choice, as data.
+    """Return the fallback chains, first to last choice, as data.
 
-    `state` is "ready", "resting" (asked only where no other is left), "due" (its rest is over,
-    and it has not been asked since) or "left out"; `since` and `until` are None where nobody
-    knows. A local provider rests in one job alone, so here it is ready.
+    `state` is "ready", "resting" (cooling down: used only if no other is left), "due" (its
+    cool-down is over, and it has not been used since) or "left out"; `since` and `until` are
+    None if unknown. A local provider cools down in one job alone, so here it is "ready".
     """
     return [
         {"chain": kind, "member": name, **_state(settings, breaker, kind, name)}

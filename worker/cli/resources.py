@@ -1,4 +1,4 @@
-"""`interview-worker resources`: what an interview needs, and what each loss means."""
+"""`interview-worker resources`: the resources of an interview, and the effect of each loss."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from worker.resources.consequences import LOSSES
 def resources(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Print the table of resources: required or not, budget, and what its loss means."""
+    """Print each resource of an interview: required or optional, budget, and effect of its loss."""
     with one_line_errors():
         settings = Settings.load()
     rows = resource_rows(settings)
@@ -32,21 +32,22 @@ def resources(
 
 
 def _block(row: dict[str, Any]) -> Table:
-    """One resource: its name and facts, then sentences that have the whole width."""
+    """Return the table of one resource: a row of facts, then sentences in the whole width."""
     needs = f", after {', '.join(row['needs'])}" if row["needs"] else ""
     kind = "required" if row["required"] else "optional"
     block = Table(box=None, pad_edge=False, show_header=False)
     add_row(block, row["name"], f"{kind}, {row['budget_s']:g} s{needs}")
     add_row(block, "  without it", row["loss"])
-    add_row(block, "  is noticed", row["noticed"])
+    add_row(block, "  candidate notices", row["noticed"])
     if row["told"] is not None:
-        add_row(block, "  is told", row["told"])
+        add_row(block, "  announcement", row["told"])
     return block
 
 
 def resource_rows(settings: Settings) -> list[dict[str, Any]]:
-    """The table, as data. A required resource's budget is that of BOOTSTRAPPING."""
-    # Not at the top: it imports livekit's agents, for seconds, and so would every other command.
+    """Return the table, as data. The budget of a required resource is that of BOOTSTRAPPING."""
+    # Imported here: it imports livekit-agents, which takes seconds, and other commands do not
+    # need it.
     from worker.interview.application import interview_resources
 
     rows = [
@@ -58,7 +59,7 @@ def resource_rows(settings: Settings) -> list[dict[str, Any]]:
         )
         for resource in interview_resources(settings, None)
     ]
-    # Nothing loads it: it is there before the job is, or is not.
+    # No loader loads the journal: it exists before the job, or not at all.
     return [
         *rows,
         _row(resilient.RESOURCE, required=False, budget_s=resilient.SYNC_WITHIN_S, needs=[]),
@@ -77,6 +78,6 @@ def _row(name: str, **facts: Any) -> dict[str, Any]:
 
 
 def _told(name: str) -> str | None:
-    """The words that announce a loss to the candidate, where it is announced."""
+    """Return the words that announce a loss to the candidate; None if it is not announced."""
     told = LOSSES[name].told
     return clip_named(told).text if told is not None else None

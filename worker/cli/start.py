@@ -1,4 +1,4 @@
-"""`interview-worker start`: run a worker until it is told to stop."""
+"""`interview-worker start`: run a worker until a signal stops it."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ logger = logging.getLogger(__name__)
 
 
 def start() -> None:
-    """Run a worker: it takes interviews until SIGTERM, then finishes those that run.
+    """Run a worker, which takes interviews until SIGTERM or Ctrl-C.
 
-    A second SIGTERM ends them at once, with a word to each candidate.
+    The first SIGTERM drains: the worker takes no new interviews, and running ones may finish
+    within INTERVIEW_DRAIN_S. The second hands the running interviews over to other workers. The
+    third ends them, with a closing message to each candidate.
     """
     run(_start())
 
@@ -40,8 +42,8 @@ async def _start() -> None:
 
 
 async def serve(settings: Settings) -> None:
-    """Run a worker whose settings are complete and in the environment."""
-    # Not at the top: importing livekit's agents takes a second, which --help need not.
+    """Run a worker; its settings are complete, and in the environment for its job processes."""
+    # Imported here: importing livekit-agents takes a second, and --help does not need it.
     from worker.server.observability import HostUnusable, PortTaken
     from worker.server.watchdog import ProcessWatchdog
     from worker.server.worker import Worker
@@ -77,10 +79,10 @@ def _check_data_dir(settings: Settings) -> None:
 
 
 def _pin_settings() -> None:
-    """Put what `.env` says into the environment, where it says something else than nothing.
+    """Copy the variables of `.env` into the environment; variables that are set there stay.
 
-    Job processes read their settings anew: an edit of
-    the file must not give them others than the worker began with.
+    Names without a value are skipped. Job processes read the settings again: a later edit of the
+    file must not give them other settings than the worker's.
     """
     for name, value in dotenv_values(".env").items():
         if value is not None:

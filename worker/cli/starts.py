@@ -1,4 +1,4 @@
-"""The newest journals on this machine, read one after the other for how their jobs started."""
+"""Start-up times of the newest jobs, read from the journals on this machine."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from worker.config.settings import Settings
 
 @dataclass(frozen=True, kw_only=True)
 class Starts:
-    """How the newest jobs started, and what was passed over, by why."""
+    """Start-ups of the newest jobs, and the number of skipped journals by reason."""
 
     spread: Spread
     passed_over: Counter[str]
 
     @property
     def note(self) -> str:
-        """What was passed over, in a line; empty where nothing was."""
+        """One line about the skipped journals; empty if none was skipped."""
         if not self.passed_over:
             return ""
         why = ", ".join(f"{count} {reason}" for reason, count in self.passed_over.items())
-        return f"Passed over: {why}."
+        return f"Skipped: {why}."
 
 
 def newest_starts(settings: Settings, last: int) -> Starts:
-    """Read the `last` newest journals, shipped or not; one that says nothing is passed over.
+    """Read the `last` newest journals, shipped or not; skip those without a finished start-up.
 
-    At most one of them is in memory at a time. Raises CommandError (NOT_FOUND) where none has
-    a start-up.
+    At most one journal is in memory at a time. Raises CommandError (NOT_FOUND) if none has a
+    finished start-up.
     """
     spread, passed_over = Spread(), Counter[str]()
     for path in newest_journals(settings, last):
@@ -63,10 +63,10 @@ def _why_none(target: State | None) -> str:
 
 
 def newest_journals(settings: Settings, last: int) -> Iterator[Path]:
-    """The newest journals, the newest first. A folder of any size costs `last` names in memory."""
+    """Yield the newest journals, newest first. Keeps at most `last` names of a folder in memory."""
     folders = (settings.journal_dir, settings.journal_dir / "shipped")
     found = (entry for folder in folders for entry in _journals_in(folder))
-    # One that is shipped meanwhile is met in both folders.
+    # A journal that is shipped during the scan is found in both folders.
     names: set[str] = set()
     for _, path in heapq.nlargest(last, found):
         if path.name not in names:
@@ -82,7 +82,7 @@ def _journals_in(folder: Path) -> Iterable[tuple[float, Path]]:
                     try:
                         yield entry.stat().st_mtime, Path(entry.path)
                     except FileNotFoundError:
-                        continue  # it was shipped meanwhile
+                        continue  # it was just shipped
     except FileNotFoundError:
         return
     except OSError as error:

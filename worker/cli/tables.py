@@ -1,4 +1,4 @@
-"""Tables of what may be anybody's words: a room's name, a reason, a setting."""
+"""Tables of untrusted text: room names, reasons, settings."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ _UNPRINTABLE = "\N{REPLACEMENT CHARACTER}"
 
 
 def add_row(table: Table, *cells: object) -> None:
-    """Add a row as plain text: nothing in it is markup, nor a terminal's control."""
+    """Add a row as plain text: without markup and terminal control characters."""
     table.add_row(*(Text(printable(str(cell))) for cell in cells))
 
 
 def printable(text: str) -> str:
-    """The text without what a terminal would take for a command."""
+    """Return the text with each unprintable character replaced."""
     return "".join(character if character.isprintable() else _UNPRINTABLE for character in text)

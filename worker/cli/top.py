@@ -18,25 +18,25 @@ from worker.cli.tables import add_row, printable
 from worker.config.settings import Settings
 from worker.telemetry.job_observer import UNRESPONSIVE_S
 
-#: Seconds of silence, of an answer and of life from which a figure is shown as a trouble.
+#: Seconds above which the longest silence, and the latency of an answer, are shown in red.
 _SILENT_S, _SLOW_S = 5.0, 5.0
 _MEGABYTE = 1 << 20
 _ID_WIDTH = 12
 _WORDS = ("interview", "state", "without")
-_FIGURES = ("turns", "answer", "silence", "life", "CPU", "memory")
+_FIGURES = ("turns", "answer", "silence", "heartbeat", "CPU", "memory")
 _COLUMNS = ("interview", "state", "since", "without", *_FIGURES)
 
 
 def top(
     every_s: Annotated[
-        float, typer.Option("--every", min=0.2, max=60.0, help="Seconds between two looks.")
+        float, typer.Option("--every", min=0.2, max=60.0, help="Seconds between updates.")
     ] = 1.0,
-    once: Annotated[bool, typer.Option("--once", help="Look once and leave.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Look once, and print JSON.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Print once and exit.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print once, as JSON.")] = False,
 ) -> None:
-    """Show the running interviews live: state, losses, silence, latency, CPU and memory.
+    """Show the running interviews live: state, lost resources, silence, latency, CPU, memory.
 
-    Ctrl-C leaves. It asks the worker that INTERVIEW_HTTP_HOST and INTERVIEW_HTTP_PORT point at.
+    Reads them from the worker at INTERVIEW_HTTP_HOST and INTERVIEW_HTTP_PORT. Ctrl-C exits.
     """
     with one_line_errors():
         settings = Settings.load()
@@ -55,7 +55,7 @@ def top(
 
 
 def _screen_or_trouble(settings: Settings, usage: Usage) -> Any:
-    """A worker that is being restarted is looked for again."""
+    """Return the screen, or the error: a worker that is restarting answers again later."""
     try:
         return screen(look(settings, usage))
     except CommandError as error:
@@ -63,13 +63,13 @@ def _screen_or_trouble(settings: Settings, usage: Usage) -> Any:
 
 
 class Usage:
-    """What processes on this machine take. CPU counts from the look before."""
+    """CPU and memory of processes on this machine. CPU is measured since the previous call."""
 
     def __init__(self) -> None:
         self._processes: dict[int, psutil.Process] = {}
 
     def of(self, pid: int | None) -> tuple[float | None, float | None]:
-        """Per cent of one CPU, and megabytes that are its own; None where it is not known."""
+        """Return the per cent of one CPU, and the unshared memory in MB; None if unknown."""
         if pid is None:
             return None, None
         try:
@@ -81,7 +81,7 @@ class Usage:
 
 
 def look(settings: Settings, usage: Usage) -> dict[str, Any]:
-    """The worker and its jobs at this moment. Raises CommandError where nobody answers."""
+    """Return the current state of the worker and its jobs. Raises CommandError as `ask` does."""
     _, worker = ask(settings, "/readyz")
     _, answer = ask(settings, "/jobs")
     jobs = answer.get("jobs", [])
@@ -92,13 +92,13 @@ def look(settings: Settings, usage: Usage) -> dict[str, Any]:
 
 
 def screen(seen: dict[str, Any]) -> Group:
-    """What is seen, as a page."""
+    """Return the result of `look` as a page."""
     running = [job for job in seen["jobs"] if job["running"]]
     ended = [job for job in seen["jobs"] if not job["running"]]
     parts: list[Any] = [_headline(seen["worker"], len(running)), Text()]
     parts.append(_table(running) if running else Text("no interview is running", style="dim"))
     if ended:
-        last = Table("the last that ended", "outcome", "reason", "turns", box=None, pad_edge=False)
+        last = Table("recently ended", "outcome", "reason", "turns", box=None, pad_edge=False)
         for job in ended[:5]:
             add_row(last, _name(job), job["outcome"], job["reason"], job["turns"])
         parts += [Text(), last]
@@ -118,7 +118,7 @@ def _headline(worker: dict[str, Any], running: int) -> Text:
 def _table(jobs: list[dict[str, Any]]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in _COLUMNS:
-        # An id that is cut short names nothing.
+        # A truncated id identifies no interview.
         width = _ID_WIDTH if name == "interview" else None
         justify: Literal["left", "right"] = "left" if name in _WORDS else "right"
         table.add_column(name, justify=justify, min_width=width)

@@ -14,23 +14,23 @@ class HttpSettings(BaseSettings):
     """HTTP server for probes, metrics and jobs. Needs a token unless it binds to loopback."""
 
     http_host: str = setting(
-        "INTERVIEW_HTTP_HOST", "127.0.0.1", "The address the worker's HTTP server binds."
+        "INTERVIEW_HTTP_HOST", "127.0.0.1", "Address that the HTTP server binds to."
     )
     http_port: int = setting(
-        "INTERVIEW_HTTP_PORT", 8081, "Its port; 0 takes a free one.", ge=0, le=65_535
+        "INTERVIEW_HTTP_PORT", 8081, "Port of the HTTP server; 0 takes a free one.", ge=0, le=65_535
     )
     http_token: SecretStr = setting(
         "INTERVIEW_HTTP_TOKEN",
         SecretStr(""),
-        "What a caller brings as Authorization: Bearer; needed where it binds beyond loopback.",
+        "Bearer token for the HTTP server; required if it binds to more than loopback.",
     )
 
     @model_validator(mode="after")
     def _guarded(self) -> HttpSettings:
         if not self.http_token.get_secret_value() and not is_loopback(self.http_host):
             raise ValueError(
-                f"INTERVIEW_HTTP_HOST is {self.http_host}, which others can reach: set "
-                "INTERVIEW_HTTP_TOKEN to what they have to bring, or bind 127.0.0.1"
+                f"INTERVIEW_HTTP_HOST is {self.http_host}, which other machines can reach: set "
+                "INTERVIEW_HTTP_TOKEN to a bearer token, or INTERVIEW_HTTP_HOST to 127.0.0.1"
             )
         return self
 

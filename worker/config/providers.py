@@ -41,29 +41,32 @@ class ProviderSettings(BaseSettings):
     stt: Chain = setting(
         "INTERVIEW_STT",
         ("local",),
-        f"Speech to text, first to last choice of {', '.join(STT_PROVIDERS)}.",
+        f"Fallback chain for speech to text, first to last choice of {', '.join(STT_PROVIDERS)}.",
     )
     tts: Chain = setting(
         "INTERVIEW_TTS",
         ("local",),
-        f"Text to speech, first to last choice of {', '.join(TTS_PROVIDERS)}.",
+        f"Fallback chain for text to speech, first to last choice of {', '.join(TTS_PROVIDERS)}.",
     )
     llm: Chain = setting(
         "INTERVIEW_LLM",
         ("scripted",),
-        f"The interviewer's words, first to last choice of {', '.join(LLM_PROVIDERS)}.",
+        f"Fallback chain for the interviewer's words, first to last choice of "
+        f"{', '.join(LLM_PROVIDERS)} (scripted: the plan's own words).",
     )
     deepgram_api_key: SecretStr = setting(
-        "DEEPGRAM_API_KEY", SecretStr(""), "Deepgram's key; without it deepgram is left out."
+        "DEEPGRAM_API_KEY",
+        SecretStr(""),
+        "Deepgram API key; without it, deepgram is not used.",
     )
     deepgram_base_url: str = setting(
-        "DEEPGRAM_BASE_URL", "https://api.deepgram.com/v1/listen", "Deepgram's address."
+        "DEEPGRAM_BASE_URL", "https://api.deepgram.com/v1/listen", "URL of the Deepgram API."
     )
     deepgram_model: str = setting(
-        "INTERVIEW_DEEPGRAM_MODEL", "nova-3", "Deepgram's model.", min_length=1
+        "INTERVIEW_DEEPGRAM_MODEL", "nova-3", "Deepgram model.", min_length=1
     )
     deepgram_language: str = setting(
-        "INTERVIEW_DEEPGRAM_LANGUAGE", "en-US", "The language Deepgram listens for.", min_length=2
+        "INTERVIEW_DEEPGRAM_LANGUAGE", "en-US", "Language that Deepgram transcribes.", min_length=2
     )
     deepgram_endpointing_ms: int = setting(
         "INTERVIEW_DEEPGRAM_ENDPOINTING_MS",
@@ -75,67 +78,76 @@ class ProviderSettings(BaseSettings):
     stt_patience_s: float = setting(
         "INTERVIEW_STT_PATIENCE_S",
         2.0,
-        "Seconds of speech without a word of text; then the next one in the chain is asked.",
+        "Seconds of speech without a transcript before the next provider in the chain takes over.",
         gt=0,
         le=30,
     )
     eleven_api_key: SecretStr = setting(
-        "ELEVEN_API_KEY", SecretStr(""), "ElevenLabs' key; without it elevenlabs is left out."
+        "ELEVEN_API_KEY",
+        SecretStr(""),
+        "ElevenLabs API key; without it, elevenlabs is not used.",
     )
     elevenlabs_base_url: str = setting(
-        "ELEVENLABS_BASE_URL", "https://api.elevenlabs.io/v1", "ElevenLabs' address."
+        "ELEVENLABS_BASE_URL", "https://api.elevenlabs.io/v1", "URL of the ElevenLabs API."
     )
     elevenlabs_voice: str = setting(
         "INTERVIEW_ELEVENLABS_VOICE",
         "hpp4J3VqNfWAUOO0d1Us",
-        "The id of the voice.",
+        "ID of the ElevenLabs voice.",
         pattern=r"^[A-Za-z0-9_-]+$",  # it becomes part of the URL
     )
     elevenlabs_model: str = setting(
-        "INTERVIEW_ELEVENLABS_MODEL", "eleven_turbo_v2_5", "ElevenLabs' model.", min_length=1
+        "INTERVIEW_ELEVENLABS_MODEL", "eleven_turbo_v2_5", "ElevenLabs model.", min_length=1
     )
     elevenlabs_language: str = setting(
-        "INTERVIEW_ELEVENLABS_LANGUAGE", "", "A language to hold the voice to; empty: by the text."
+        "INTERVIEW_ELEVENLABS_LANGUAGE",
+        "",
+        "Language of the ElevenLabs voice; if empty, detected from the text.",
     )
     tts_patience_s: float = setting(
         "INTERVIEW_TTS_PATIENCE_S",
         1.0,
-        "Seconds for a sentence's first audio; later, the next voice speaks it, if there is one.",
+        "Seconds to wait for a sentence's first audio before the next provider, if any, speaks it.",
         gt=0,
         le=30,
     )
     prepared_speech: bool = setting(
         "INTERVIEW_PREPARED_SPEECH",
         True,
-        "Have the plan's lines spoken ahead of time, into a cache in the data folder.",
+        "Synthesize the plan's lines ahead of time into the TTS cache in the data folder.",
     )
     speech_cache_mb: int = setting(
         "INTERVIEW_SPEECH_CACHE_MB",
         200,
-        "Megabytes of that cache; 20 s of speech are one. The least recently used goes first.",
+        "Maximum size of the TTS cache in MB (1 MB: 20 s of speech); evicts the least recently "
+        "used.",
         ge=1,
         le=100_000,
     )
     openai_api_key: SecretStr = setting(
-        "OPENAI_API_KEY", SecretStr(""), "The language model's key; without it openai is left out."
+        "OPENAI_API_KEY",
+        SecretStr(""),
+        "OpenAI API key; without it, openai is not used.",
     )
     openai_base_url: str = setting(
-        "OPENAI_BASE_URL", "https://api.openai.com/v1", "Any OpenAI-compatible server."
+        "OPENAI_BASE_URL",
+        "https://api.openai.com/v1",
+        "URL of OpenAI or a compatible server.",
     )
     openai_model: str = setting(
-        "INTERVIEW_OPENAI_MODEL", "gpt-4.1-mini", "The language model.", min_length=1
+        "INTERVIEW_OPENAI_MODEL", "gpt-4.1-mini", "Name of the language model.", min_length=1
     )
     llm_first_word_s: float = setting(
         "INTERVIEW_LLM_FIRST_WORD_S",
         1.5,
-        "Seconds for the language model's first word; later, the plan's own words are spoken.",
+        "Seconds to wait for a language model's first word before the chain falls back.",
         gt=0,
         le=30,
     )
     llm_reply_s: float = setting(
         "INTERVIEW_LLM_REPLY_S",
         3.0,
-        "Seconds for the language model's whole reply.",
+        "Seconds to wait for a language model's whole reply before the plan's own words are used.",
         gt=0,
         le=30,
     )
@@ -152,12 +164,12 @@ class ProviderSettings(BaseSettings):
     def _known(cls, value: tuple[str, ...], info: Any) -> tuple[str, ...]:
         known = {"stt": STT_PROVIDERS, "tts": TTS_PROVIDERS, "llm": LLM_PROVIDERS}[info.field_name]
         if not value:
-            raise ValueError(f"names nobody; known are {', '.join(known)}")
+            raise ValueError(f"names no provider; known are {', '.join(known)}")
         for name in value:
             if name not in known:
                 raise ValueError(f"{name!r} is not known; known are {', '.join(known)}")
         if len(set(value)) < len(value):
-            raise ValueError("names somebody twice")
+            raise ValueError("names a provider twice")
         return value
 
     @field_validator("deepgram_base_url", "elevenlabs_base_url", "openai_base_url")

@@ -41,133 +41,146 @@ def _budget(state: State, what: str) -> Any:
 class WorkerSettings(BaseSettings):
     """Settings of the worker, its servers and its limits."""
 
-    livekit_url: str = setting("LIVEKIT_URL", "", "The LiveKit server: ws:// or wss:// URL.")
-    livekit_api_key: str = setting("LIVEKIT_API_KEY", "", "The LiveKit API key.")
+    livekit_url: str = setting("LIVEKIT_URL", "", "URL of the LiveKit server (ws:// or wss://).")
+    livekit_api_key: str = setting("LIVEKIT_API_KEY", "", "LiveKit API key.")
     livekit_api_secret: SecretStr = setting(
-        "LIVEKIT_API_SECRET", SecretStr(""), "The secret of the LiveKit API key."
+        "LIVEKIT_API_SECRET", SecretStr(""), "Secret of the LiveKit API key."
     )
     livekit_start_budget_s: float = setting(
         "INTERVIEW_LIVEKIT_START_BUDGET_S",
         30.0,
-        "Seconds to wait at start-up for a LiveKit server that is away.",
+        "Seconds to wait at start-up for an unavailable LiveKit server.",
         gt=0,
         le=3600,
     )
     database_url: SecretStr = setting(
-        "DATABASE_URL", SecretStr(""), "PostgreSQL: a postgresql:// URL."
+        "DATABASE_URL", SecretStr(""), "URL of the PostgreSQL database (postgresql://)."
     )
     database_pool_size: int = setting(
-        "INTERVIEW_DATABASE_POOL_SIZE", 5, "Connections kept per process.", ge=1, le=100
+        "INTERVIEW_DATABASE_POOL_SIZE", 5, "Database connections kept per process.", ge=1, le=100
     )
     database_pool_overflow: int = setting(
-        "INTERVIEW_DATABASE_POOL_OVERFLOW", 5, "Connections more for a burst.", ge=0, le=100
+        "INTERVIEW_DATABASE_POOL_OVERFLOW",
+        5,
+        "Additional database connections per process for bursts.",
+        ge=0,
+        le=100,
     )
     database_overflow_idle_s: float = setting(
         "INTERVIEW_DATABASE_OVERFLOW_IDLE_S",
         10.0,
-        "Seconds after which an idle connection of the overflow is closed.",
+        "Seconds after which an idle additional database connection is closed.",
         gt=0,
         le=3600,
     )
     database_connect_timeout_s: float = setting(
-        "INTERVIEW_DATABASE_CONNECT_TIMEOUT_S", 5.0, "Seconds to connect.", gt=0, le=300
+        "INTERVIEW_DATABASE_CONNECT_TIMEOUT_S",
+        5.0,
+        "Timeout in seconds for connecting to the database.",
+        gt=0,
+        le=300,
     )
     database_acquire_timeout_s: float = setting(
         "INTERVIEW_DATABASE_ACQUIRE_TIMEOUT_S",
         5.0,
-        "Seconds to wait for a free connection.",
+        "Timeout in seconds for getting a connection from the pool.",
         gt=0,
         le=300,
     )
     database_statement_timeout_s: float = setting(
-        "INTERVIEW_DATABASE_STATEMENT_TIMEOUT_S", 10.0, "Seconds for one statement.", gt=0, le=3600
+        "INTERVIEW_DATABASE_STATEMENT_TIMEOUT_S",
+        10.0,
+        "Timeout in seconds for one database statement.",
+        gt=0,
+        le=3600,
     )
     database_verify_after_idle_s: float = setting(
         "INTERVIEW_DATABASE_VERIFY_AFTER_IDLE_S",
         0.0,
-        "A connection idle for longer is verified before use; 0 verifies before every use.",
+        "Seconds of idleness after which a database connection is verified before use; 0: always.",
         ge=0,
         le=3600,
     )
     embedded: bool = setting(
         "INTERVIEW_EMBEDDED",
         False,
-        "Without DATABASE_URL, run a PostgreSQL of our own in the data folder.",
+        "Run an embedded PostgreSQL in the data folder if DATABASE_URL is not set.",
     )
     data_dir: Path = setting(
         "INTERVIEW_DATA_DIR",
         Path(platformdirs.user_data_dir("interview-worker")),
-        "The folder of the journals and of the embedded database.",
+        "Folder of the journals, the TTS cache and the embedded database.",
     )
     journal_keep_days: float = setting(
         "INTERVIEW_JOURNAL_KEEP_DAYS",
         7.0,
-        "Days that a journal stays on the disk once all of it is in the database.",
+        "Days that a journal stays on disk after all of its records are in the database.",
         ge=0,
         le=3650,
     )
     agent_name: str = setting(
         "INTERVIEW_AGENT_NAME",
         "interviewer",
-        "The name that interviews are dispatched to.",
+        "LiveKit agent name: dispatches to this name reach the worker.",
         min_length=1,
         max_length=100,
     )
     application: str = setting(
         "INTERVIEW_APPLICATION",
         "worker.interview.application:InterviewApplication",
-        "What makes the agent of each job, as module:attribute.",
+        "Factory of each job's application, as module:attribute.",
         pattern=r"^[\w.]+:\w+$",
     )
     slots: int = setting(
         "INTERVIEW_SLOTS",
         max(1, 2 * (os.cpu_count() or 1)),
-        "Interviews held at the same time; default two a processor.",
+        "Maximum number of concurrent interviews; default: two per processor.",
         ge=1,
         le=1000,
     )
     idle_processes: int = setting(
-        "INTERVIEW_IDLE_PROCESSES", 2, "Processes kept warm for the next jobs.", ge=0, le=100
+        "INTERVIEW_IDLE_PROCESSES", 2, "Idle processes kept ready for the next jobs.", ge=0, le=100
     )
     cleanup_s: float = setting(
         "INTERVIEW_CLEANUP_S",
         5.0,
-        "Seconds a job's process has for its clean-up when the worker shuts down.",
+        "Seconds for a job process to clean up when the worker shuts down.",
         gt=0,
         le=300,
     )
     drain_s: int = setting(
         "INTERVIEW_DRAIN_S",
         3600,
-        "Seconds that running interviews may go on after SIGTERM; then they are handed over.",
+        "Seconds that running interviews may continue after SIGTERM before they are handed over.",
         ge=0,
         le=86_400,
     )
     candidate_join_s: float = setting(
         "INTERVIEW_CANDIDATE_JOIN_S",
         300.0,
-        "Seconds to wait for a candidate who has not come.",
+        "Seconds to wait for a candidate who has not joined.",
         gt=0,
         le=86_400,
     )
     candidate_grace_s: float = setting(
         "INTERVIEW_CANDIDATE_GRACE_S",
         30.0,
-        "Seconds to wait for a candidate who left.",
+        "Seconds to wait for a candidate who left to come back.",
         gt=0,
         le=3600,
     )
     candidate_silence_s: float = setting(
         "INTERVIEW_CANDIDATE_SILENCE_S",
         90.0,
-        "Seconds of silence after which the interview ends; asked once more at half of it.",
+        "Seconds of silence before the interview ends; after half of it a reminder is played.",
         gt=1,
         le=3600,
     )
     turn_detector: Literal["local", "none"] = setting(
         "INTERVIEW_TURN_DETECTOR",
         "none",
-        "local: a model judges whether an answer sounds finished (244 MB, once a worker).",
+        "`local`: a model judges whether an answer is finished (244 MB per worker); `none`: "
+        "silence alone ends an answer.",
     )
     log_format: Literal["auto", "json", "console"] = setting(
         "INTERVIEW_LOG_FORMAT",
@@ -175,35 +188,35 @@ class WorkerSettings(BaseSettings):
         "json, console, or auto: console on a terminal and json elsewhere.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = setting(
-        "INTERVIEW_LOG_LEVEL", "INFO", "The least level that is logged."
+        "INTERVIEW_LOG_LEVEL", "INFO", "Lowest level that is logged."
     )
     budget_handshake_s: float = _budget(State.HANDSHAKE, "connecting to the room")
     budget_connected_s: float = _budget(State.CONNECTED, "until loading begins")
-    budget_bootstrapping_s: float = _budget(State.BOOTSTRAPPING, "loading what is required")
+    budget_bootstrapping_s: float = _budget(State.BOOTSTRAPPING, "loading the required resources")
     budget_ready_s: float = _budget(State.READY, "starting the session; shared with DEGRADED")
-    budget_running_s: float = _budget(State.RUNNING, "the longest interview")
+    budget_running_s: float = _budget(State.RUNNING, "the longest allowed interview")
     # Above 14 s livekit-agents would cancel the entrypoint first (15 s, hard-coded there).
     budget_closing_s: float = setting(
         "INTERVIEW_BUDGET_CLOSING_S",
         BUDGETS[State.CLOSING],
-        "Seconds a job may spend in CLOSING: last words, records, clean-up.",
+        "Seconds a job may spend in CLOSING: closing message, last records, cleanup.",
         gt=0,
         le=14,
     )
     hurried_closing_s: float = setting(
         "INTERVIEW_HURRIED_CLOSING_S",
         HURRIED_CLOSING_S,
-        "Seconds left for CLOSING when the worker asks the job to end.",
+        "Seconds a job may spend in CLOSING after the worker asked it to end.",
         gt=0,
         le=14,
     )
     faults: str = setting(
         "INTERVIEW_FAULTS",
         "",
-        "Faults to rehearse, as in load.vad=hang; `interview-worker faults` lists the points.",
+        "Faults to inject, such as load.vad=hang; `interview-worker faults` lists the points.",
     )
     allow_faults: bool = setting(
-        "INTERVIEW_ALLOW_FAULTS", False, "Whether INTERVIEW_FAULTS may be set at all."
+        "INTERVIEW_ALLOW_FAULTS", False, "Allow INTERVIEW_FAULTS to be set."
     )
 
 
@@ -237,7 +250,7 @@ class Settings(ProviderSettings, ContinuitySettings, SilenceSettings, HttpSettin
         if faults and not self.allow_faults:
             raise ValueError(
                 f"{variable_of('faults')} is set, which breaks interviews: unset it, or set "
-                f"{variable_of('allow_faults')}=1 where that is what you want"
+                f"{variable_of('allow_faults')}=1 to allow it"
             )
         return self
 

@@ -1,4 +1,4 @@
-"""Settings of silence: when it is filled, and when the recovery of a stuck turn begins."""
+"""Settings of silence: the filler clip, and the steps of the stuck-turn recovery."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from worker.config.providers import setting
 _LONGEST_S = 600.0
 _RUNGS = 7
 _NEEDED = (
-    f"needs seven seconds between 0 and {_LONGEST_S:g}, each above the last: 5,8,11,14,17,20,30"
+    f"needs seven increasing times in seconds, between 0 and {_LONGEST_S:g}: 5,8,11,14,17,20,30"
 )
 
 
@@ -24,15 +24,15 @@ class SilenceSettings(BaseSettings):
     silence_filler_s: float = setting(
         "INTERVIEW_SILENCE_FILLER_S",
         2.0,
-        "Seconds of silence in the interviewer's turn before a recorded word fills it.",
+        "Seconds of silence in the interviewer's turn before a recorded filler is played.",
         gt=0,
         le=60,
     )
     ladder_s: Annotated[tuple[float, ...], NoDecode] = setting(
         "INTERVIEW_LADDER_S",
         (5.0, 8.0, 11.0, 14.0, 17.0, 20.0, 30.0),
-        "Seconds of it until each rung of the ladder: clip, again, rebuild, next, plan, write,"
-        " close.",
+        "Seconds of silence in the interviewer's turn before each step of the stuck-turn "
+        "recovery: clip, again, rebuild, next, plan, write, close.",
     )
 
     @field_validator("ladder_s", mode="before")

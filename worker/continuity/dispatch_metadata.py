@@ -61,14 +61,12 @@ def read_metadata(metadata: str) -> tuple[str, Mapping[str, Any] | None]:
         raise MetadataInvalid("the dispatch's metadata is not JSON") from error
     interview_id = data.get("interview_id") if isinstance(data, dict) else None
     if not isinstance(interview_id, str) or not interview_id:
-        raise MetadataInvalid("the dispatch's metadata names no interview_id")
+        raise MetadataInvalid("the dispatch's metadata has no interview_id")
     try:
         # The id will appear in a journal, in logs and in an identity.
         check_interview_id(interview_id)
     except InterviewIdInvalid as error:
-        raise MetadataInvalid(
-            "the interview_id in the dispatch's metadata cannot be one"
-        ) from error
+        raise MetadataInvalid("the interview_id in the dispatch's metadata is not valid") from error
     plan = data.get("plan")
     return interview_id, plan if isinstance(plan, dict) else None
 

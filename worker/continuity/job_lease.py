@@ -63,7 +63,7 @@ class JobLease:
         except LeaseHeld as error:
             raise LoadFailed("LeaseHeld", str(error), event=Event.LEASE_LOST) from error
         except DatabaseError as error:
-            logger.warning("going on without a lease: %s", error)
+            logger.warning("taking the lease failed, continuing without it: %s", error)
             return False
         return True
 
@@ -143,7 +143,9 @@ class JobLease:
         if how == self._forgotten:
             return
         self._forgotten = how
-        logger.error("the database knows less of this interview than before: %s", how)
+        logger.error(
+            "interview row is missing or older than this job's token (restored backup?): %s", how
+        )
         job.book.refusal("lease", how)
         self.on_forgotten()
 

@@ -207,9 +207,9 @@ class Redispatcher:
             return await self._claim_and_send(ledger, found)
         except LiveKitError as error:
             # If LiveKit cannot list the participants, it would not dispatch an agent either.
-            logger.warning("no interviewer could be sent: %s", error)
+            logger.warning("redispatch failed: %s", error)
         except Exception as error:
-            logger.warning("no interviewer could be sent: %s", type(error).__name__)
+            logger.warning("redispatch failed: %s", type(error).__name__)
         return False
 
     async def _give_up_in_time(self, ledger: OrphanStore, found: OrphanedInterview) -> None:
@@ -239,11 +239,11 @@ class Redispatcher:
             try:
                 await self._livekit.remove(interview.room, ghost)
             except LiveKitError as error:
-                logger.warning("a dead interviewer stays in the room: %s", error)
+                logger.warning("removing a dead interviewer from the room failed: %s", error)
         dispatch_id = await self._livekit.send(found, turns=turns)
         self._on_sent(found.why)
         logger.warning(
-            "an interviewer was sent again",
+            "interviewer redispatched",
             extra={
                 "interview_id": interview.interview_id,
                 "room": interview.room,

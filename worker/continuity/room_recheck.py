@@ -48,9 +48,9 @@ class RoomRecheckQueue:
                 try:
                     await self._look(room)
                 except DatabaseError as error:
-                    logger.warning("a room was not looked at: %s", error)
+                    logger.warning("room check failed: %s", error)
                 except Exception:
-                    logger.exception("a room was not looked at")
+                    logger.exception("room check failed")
         finally:
             for later in self._later.values():
                 later.cancel()

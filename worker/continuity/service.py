@@ -122,7 +122,7 @@ class ContinuityService:
             pass  # the job detects this itself, and ends
         except DatabaseError as error:
             # The job takes the lease once it has the database. A redispatch may come before that.
-            logger.warning("the lease is not taken yet: %s", error)
+            logger.warning("taking the lease of an accepted job failed: %s", error)
 
     async def job_gone(self, job_id: str) -> None:
         """Redispatch this job's interview if it is orphaned and its candidate is in the room.
@@ -177,9 +177,9 @@ class ContinuityService:
                         budget_s=self._settings.lease_renew_s,
                     )
                 except DatabaseError as error:
-                    logger.warning("leases were not renewed: %s", error)
+                    logger.warning("lease renewal failed: %s", error)
                 except Exception:
-                    logger.exception("leases were not renewed")
+                    logger.exception("lease renewal failed")
             await asyncio.sleep(max(0.0, due - loop.time()))
 
     def _living_jobs(self) -> list[str]:

@@ -49,13 +49,13 @@ class Watcher:
                 acts = await self._on_duty(self._every_s + SPARE_S)
                 anew = acts and not self.acts
                 if anew:
-                    logger.info("this worker watches over the interviews")
+                    logger.info("this worker became the leader that scans for orphaned interviews")
                 self.acts = acts
                 if acts:
                     await self._look(anew)
             except DatabaseError as error:
                 self.acts = False
-                logger.warning("nobody could be looked for: %s", error)
+                logger.warning("scan for orphaned interviews failed: %s", error)
             except Exception:
-                logger.exception("nobody could be looked for")
+                logger.exception("scan for orphaned interviews failed")
             await asyncio.sleep(self._every_s)

@@ -56,9 +56,9 @@ class WorkerRegistry:
                 try:
                     await self._note(database)
                 except DatabaseError as error:
-                    logger.debug("no sign was given to the other workers: %s", error)
+                    logger.debug("worker heartbeat failed: %s", error)
                 except Exception:
-                    logger.exception("no sign was given to the other workers")
+                    logger.exception("worker heartbeat failed")
             # Not `wait_for`: up to Python 3.11 it drops a cancellation that arrives together with
             # the awaited result, and this loop would never end.
             with contextlib.suppress(TimeoutError):
@@ -82,7 +82,7 @@ class WorkerRegistry:
                 budget_s=_BUDGET_S,
             )
         except DatabaseError as error:
-            logger.warning("it is not known which workers are there: %s", error)
+            logger.warning("looking up the other workers failed: %s", error)
             return None
 
     async def leave(self) -> None:

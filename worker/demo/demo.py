@@ -88,7 +88,7 @@ async def run_demo(console: Console, folder: Path) -> History:
         interview = await create_interview(
             db, interview_id=secrets.token_hex(6), plan=load_plan(SAMPLE_PLAN).to_json()
         )
-        say("starting the worker (it loads the speech models once, for all of its jobs)")
+        say("starting the worker (it loads the speech models once for all jobs)")
         meet = _in_room if livekit is not None else _without_room
         venue = meet(settings, db, interview, folder / "worker.log", say)
         candidate = await stack.enter_async_context(venue)
@@ -102,7 +102,7 @@ async def _livekit_if_any(stack: AsyncExitStack, say: Say) -> LiveKit | None:
     try:
         return await stack.enter_async_context(_livekit(say))
     except LiveKitServerUnavailable as error:
-        say(f"[yellow]{escape(str(error))}; the interview is held without a room[/yellow]")
+        say(f"[yellow]{escape(str(error))}; running the interview without a room[/yellow]")
         return None
 
 
@@ -118,7 +118,7 @@ async def _livekit(say: Say) -> AsyncIterator[LiveKit]:
         )
         return
     binary = await find_or_build(say)
-    say("starting a LiveKit server of our own")
+    say("starting a local LiveKit server")
     async with LiveKitServer(binary) as server:
         yield LiveKit(url=server.url, key=server.api_key, secret=server.api_secret)
 
@@ -163,7 +163,7 @@ async def _in_room(
     async with running_worker(_environment(settings), log):
         await rooms.create_room(settings.livekit_url, key, secret, interview.room)
         await send_interviewer(db, settings, interview)
-        say(f"interview {interview.interview_id} created and dispatched; the candidate joins")
+        say(f"interview {interview.interview_id} created and dispatched; the candidate is joining")
         identity = interview.candidate_identity
         token = rooms.candidate_token(
             key, secret, room=interview.room, identity=identity, name="Candidate"
@@ -184,7 +184,7 @@ async def _without_room(
         await set_dispatched(db, interview.interview_id, dispatch_id="without a room")
         module = ("worker.demo.roomless_worker", interview.room, metadata)
         async with running_worker(environment, log, module=module, ready=LAUNCHED):
-            say(f"interview {interview.interview_id} created; the interviewer comes")
+            say(f"interview {interview.interview_id} created; the interviewer is joining")
             yield candidate
 
 
@@ -219,7 +219,7 @@ async def _write_down(settings: Settings, db: Database, interview_id: str, folde
     job_id = shown["jobs"][0]
     journal = journal_path(settings, job_id)
     if journal is None:
-        raise DemoFailed(f"the journal of job {job_id} is gone")
+        raise DemoFailed(f"the journal of job {job_id} is missing")
     history = History.read(journal)
     (folder / "journal.jsonl").write_bytes(journal.read_bytes())
     (folder / "transcript.md").write_text(as_markdown(shown), encoding="utf-8")

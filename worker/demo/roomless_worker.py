@@ -24,7 +24,7 @@ from worker.telemetry.logs import configure_logs
 logger = logging.getLogger("worker.demo.roomless_worker")
 
 #: The log message once the job has a process.
-LAUNCHED: Final = "the interview has begun without a room"
+LAUNCHED: Final = "interview started without a room"
 
 
 class RoomlessWorker(Worker):
@@ -56,7 +56,7 @@ class RoomlessWorker(Worker):
         try:
             await self.server.simulate_job(self._room.name, fake_job=True, room_info=self._room)
         except Exception:
-            logger.exception("the interview did not begin")
+            logger.exception("interview failed to start")
             self.stop()
         else:
             logger.info(LAUNCHED)

@@ -21,7 +21,8 @@ _READY_S = 60.0
 _LOOK_EVERY_S = 0.1
 
 #: Signals in order, each with the seconds until the next: the first SIGTERM drains, the second
-#: ends the running jobs, SIGKILL ends a worker that hangs.
+#: hands the running interviews over to other workers (without one, ends them); a third would end
+#: them. SIGKILL ends a worker that hangs.
 _ENDINGS = (("terminate", 2.0), ("terminate", 12.0), ("kill", 5.0))
 
 

@@ -18,7 +18,7 @@ async def check_settings(visit: CheckContext) -> Finding:
     """Report all contradictions in one line."""
     problems = list(conflicts(visit.settings))
     if not problems:
-        return fine("they can be read, and agree with each other")
+        return fine("all settings are valid and consistent")
     return warning(
         "; ".join(what for what, _ in problems),
         "; ".join(advice for _, advice in problems),
@@ -30,8 +30,8 @@ def conflicts(settings: Settings) -> Iterator[tuple[str, str]]:
     """Yield each contradiction with advice."""
     if settings.database_url.get_secret_value() and settings.embedded:
         yield (
-            "INTERVIEW_EMBEDDED has no effect beside DATABASE_URL",
-            "unset the one that is not meant",
+            "INTERVIEW_EMBEDDED has no effect because DATABASE_URL is set",
+            "unset the one that you do not want",
         )
     if settings.hurried_closing_s > settings.budget_closing_s:
         yield _more_than(settings, "hurried_closing_s", "budget_closing_s")
@@ -42,19 +42,19 @@ def conflicts(settings: Settings) -> Iterator[tuple[str, str]]:
     if settings.idle_processes > settings.slots:
         yield (
             f"{settings.idle_processes} warm processes for {settings.slots} slots",
-            f"lower {variable_of('idle_processes')} to {settings.slots} at the most",
+            f"lower {variable_of('idle_processes')} to {settings.slots} or less",
         )
     if _rehearses(settings):
         yield (
-            "faults are set (INTERVIEW_FAULTS), which break interviews",
-            "unset INTERVIEW_FAULTS where no rehearsal is meant",
+            "faults are set (INTERVIEW_FAULTS): they break interviews on purpose",
+            "unset INTERVIEW_FAULTS unless this is a fault injection run",
         )
 
 
 def _more_than(settings: Settings, larger: str, smaller: str) -> tuple[str, str]:
     return (
-        f"{variable_of(larger)} ({getattr(settings, larger):g} s) never comes to pass before "
-        f"{variable_of(smaller)} ({getattr(settings, smaller):g} s)",
+        f"{variable_of(larger)} ({getattr(settings, larger):g} s) has no effect: "
+        f"{variable_of(smaller)} ({getattr(settings, smaller):g} s) expires first",
         f"lower {variable_of(larger)}",
     )
 

@@ -31,7 +31,8 @@ async def check_server(visit: CheckContext) -> Finding:
     url = settings.database_url.get_secret_value()
     if not url and not settings.embedded:
         return wrong(
-            "there is no database", "set DATABASE_URL, or INTERVIEW_EMBEDDED=1 to run one here"
+            "no database is configured",
+            "set DATABASE_URL, or INTERVIEW_EMBEDDED=1 to run one on this machine",
         )
     where = mask_url(url) if url else f"the embedded server in {settings.data_dir}"
     try:
@@ -40,9 +41,9 @@ async def check_server(visit: CheckContext) -> Finding:
         async with visit.connection() as connection:
             return await _look_inside(connection, where)
     except DatabaseUrlInvalid as error:
-        return wrong(str(error), "set DATABASE_URL to a URL like that")
+        return wrong(str(error), "set DATABASE_URL to a URL of that form")
     except EmbeddedPostgresError as error:
-        return wrong(str(error), "or set DATABASE_URL to a PostgreSQL of your own")
+        return wrong(str(error), "or set DATABASE_URL to your own PostgreSQL server")
     except CONNECTION_FAILURES as error:
         advice = (
             "check the user, the password and the database's name in DATABASE_URL"
@@ -57,15 +58,15 @@ async def _look_inside(connection: Any, where: str) -> Finding:
     reads_only = await connection.fetchval("SHOW transaction_read_only") == "on"
     median_ms = round(statistics.median([await _round_trip_ms(connection) for _ in _turns()]), 2)
     facts = {"version": version, "round_trip_ms": median_ms}
-    found = f"PostgreSQL {version}, {median_ms:g} ms a round trip, {where}"
+    found = f"PostgreSQL {version}, {median_ms:g} ms round trip, {where}"
     if reads_only:
         return wrong(
-            f"{found}: takes no writes",
+            f"{found}: the server is read-only",
             "point DATABASE_URL at the primary (a standby, or default_transaction_read_only)",
             **facts,
         )
     if median_ms > _SLOW_MS:
-        return warning(found, "run the worker nearer to its database", **facts)
+        return warning(found, "run the worker closer to its database", **facts)
     return fine(found, **facts)
 
 
@@ -94,12 +95,13 @@ async def check_schema_version(visit: CheckContext) -> Finding:
     except CONNECTION_FAILURES as error:
         return _refused(error)
     if missing is None:
-        return fine("no schema yet: the first worker that starts makes it", known=known)
+        return fine("no schema yet: the first worker that starts creates it", known=known)
     if missing:
         listed = ", ".join(f"{version:04}" for version in missing)
         return warning(
-            f"behind: migrations {listed} are to come",
-            "the next worker that starts applies them; old workers first, if a thousand begins",
+            f"behind: migrations {listed} are pending",
+            "the next worker that starts applies them; if one begins a new thousand, "
+            "stop old workers first",
             missing=missing,
             known=known,
         )
@@ -120,7 +122,7 @@ async def check_privileges(visit: CheckContext) -> Finding:
             f"GRANT it to {role}, or make it the owner of the schema and its tables",
             lacking=lacking,
         )
-    return fine(f"role {role} may do what the worker does", role=role)
+    return fine(f"role {role} has all privileges that the worker needs", role=role)
 
 
 async def _lacking(connection: Any) -> list[str]:
@@ -185,7 +187,10 @@ def judge_connections(allowed: int, *, processes: int, pool: int, overflow: int)
     """Judge a connection limit: each job and the main process have their own pool."""
     most = processes * (pool + overflow)
     facts = {"allowed": allowed, "processes": processes, "most": most}
-    found = f"{allowed} allowed; {processes - 1} slots may open {most} ({pool}+{overflow} each)"
+    found = (
+        f"{allowed} connections allowed; {processes - 1} slots may open {most} "
+        f"({pool}+{overflow} each)"
+    )
     advice = (
         "raise max_connections, put PgBouncer in between, or lower "
         "INTERVIEW_DATABASE_POOL_OVERFLOW, INTERVIEW_DATABASE_POOL_SIZE or INTERVIEW_SLOTS"
@@ -198,4 +203,4 @@ def judge_connections(allowed: int, *, processes: int, pool: int, overflow: int)
 
 
 def _refused(error: BaseException) -> Finding:
-    return wrong(f"the database refused: {kind_of(error)}", "look at the server's log")
+    return wrong(f"the database refused: {kind_of(error)}", "check the server's log")

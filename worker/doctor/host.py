@@ -54,8 +54,8 @@ async def check_data_dir(visit: CheckContext) -> Finding:
     """Write as much as a journal needs, as the worker's readiness check does."""
     folder = visit.settings.journal_dir
     if (problem := await run_in_daemon_thread(lambda: write_probe(folder))) is not None:
-        return wrong(problem, "set INTERVIEW_DATA_DIR to a folder that can be written")
-    return fine(f"{visit.settings.data_dir} can be written")
+        return wrong(problem, "set INTERVIEW_DATA_DIR to a writable folder")
+    return fine(f"{visit.settings.data_dir} is writable")
 
 
 async def check_disk(visit: CheckContext) -> Finding:
@@ -71,8 +71,8 @@ async def check_disk(visit: CheckContext) -> Finding:
 
 def judge_disk(free: int, *, few_files: bool = False) -> Finding:
     """Judge the free bytes of a disk."""
-    found = f"{free / 1e9:.1f} GB free" + (", and hardly a file more" if few_files else "")
-    advice = "make room, or set INTERVIEW_DATA_DIR to another disk"
+    found = f"{free / 1e9:.1f} GB free" + (", few free inodes" if few_files else "")
+    advice = "free some space, or set INTERVIEW_DATA_DIR to another disk"
     if free < _NO_DISK:
         return wrong(found, advice, free_bytes=free)
     if free < _LITTLE_DISK or few_files:
@@ -88,9 +88,9 @@ async def check_fsync(visit: CheckContext) -> Finding:
 
 def judge_fsync(median_ms: float) -> Finding:
     """Judge the median of some fsync times in milliseconds."""
-    found = f"{median_ms:.1f} ms until a record is on the disk"
+    found = f"{median_ms:.1f} ms to write a record to the disk"
     facts = {"median_ms": round(median_ms, 2)}
-    advice = "put INTERVIEW_DATA_DIR on a local disk (SSD), no network share"
+    advice = "put INTERVIEW_DATA_DIR on a local disk (SSD), not on a network share"
     if median_ms > _BROKEN_SYNC_MS:
         return wrong(f"{found}: every turn waits for it", advice, **facts)
     if median_ms > _SLOW_SYNC_MS:
@@ -132,7 +132,7 @@ def judge_files(soft: int, hard: int, *, processes: int) -> Finding:
     if soft >= needed:
         return fine(found, **facts)
     advice = (
-        f"ulimit -n {needed} before the start"
+        f"run ulimit -n {needed} before starting the worker"
         if hard >= needed
         else f"raise the hard limit to {needed} (LimitNOFILE in systemd, --ulimit in Docker)"
     )
@@ -155,18 +155,22 @@ def judge_memory(limits: Limits, *, total: int, free: int, slots: int) -> Findin
     left = min(free, most - limits.used) if limits.memory is not None else free
     needed = (BASE_MB + JOB_MB * slots) * _MB
     fits = max(0, int((most / _MB - BASE_MB) / JOB_MB))
-    whose = "the container's limit" if limits.memory is not None else "this machine"
+    whose = "the container's limit is" if limits.memory is not None else "this machine has"
     found = (
-        f"{slots} slots take about {needed / 1e9:.1f} GB; {whose} has {most / 1e9:.1f} GB, "
+        f"{slots} slots need about {needed / 1e9:.1f} GB; {whose} {most / 1e9:.1f} GB, "
         f"{max(0, left) / 1e9:.1f} GB free"
     )
     facts = {"needed_bytes": needed, "most_bytes": most, "free_bytes": left, "slots_fit": fits}
     if most < needed:
-        slots_advice = f"set INTERVIEW_SLOTS={fits}" if fits else "a smaller machine holds none"
-        return wrong(found, f"{slots_advice}, or give it more memory", **facts)
+        slots_advice = (
+            f"set INTERVIEW_SLOTS={fits}" if fits else "no slot fits: use another machine"
+        )
+        return wrong(found, f"{slots_advice}, or add memory", **facts)
     if left < needed:
         return warning(
-            found, "free some, unless a worker of these settings runs here already", **facts
+            found,
+            "free some memory, unless a worker with these settings already runs here",
+            **facts,
         )
     return fine(found, **facts)
 
@@ -188,7 +192,7 @@ def judge_cpus(cpus: float, slots: int) -> Finding:
     if slots > fits:
         return warning(
             found,
-            f"set INTERVIEW_SLOTS={fits}: with local speech more falls behind real time",
+            f"set INTERVIEW_SLOTS={fits}: with local speech, more slots fall behind real time",
             **facts,
         )
     return fine(found, **facts)
@@ -198,7 +202,7 @@ async def check_port(visit: CheckContext) -> Finding:
     """Check the port of the HTTP server: free, used by a worker, or used by another program."""
     host, port = visit.settings.http_host, visit.settings.http_port
     if port == 0:
-        return fine("any free port will be taken (INTERVIEW_HTTP_PORT=0)")
+        return fine("a free port is chosen at startup (INTERVIEW_HTTP_PORT=0)")
     try:
         _bind(host, port)
     except OSError as error:

@@ -47,7 +47,8 @@ async def check_livekit_url(visit: CheckContext) -> Finding:
     url = visit.settings.livekit_url
     if not url:
         return wrong(
-            "LIVEKIT_URL is not set", "set it to the server's, as in wss://livekit.example"
+            "LIVEKIT_URL is not set",
+            "set it to the server's URL, for example wss://livekit.example",
         )
     try:
         check_url(url)
@@ -66,36 +67,36 @@ async def check_livekit_url(visit: CheckContext) -> Finding:
     if not encrypted and ipaddress.ip_address(address).is_global:
         return warning(
             f"{found}, unencrypted over the internet",
-            "use wss://: tokens and what is said in text are readable on the way",
+            "use wss://: tokens and text messages can be read in transit",
             **facts,
         )
     if certificate is not None:
         days = int((ssl.cert_time_to_seconds(certificate["notAfter"]) - time.time()) / 86_400)
         facts["certificate_days"] = days
         if days < _CERTIFICATE_DAYS:
-            return warning(f"{found}; its certificate ends in {days} days", "renew it", **facts)
-        found += f", certificate good for {days} days"
+            return warning(f"{found}; its certificate expires in {days} days", "renew it", **facts)
+        found += f", certificate valid for {days} days"
     return fine(found, **facts)
 
 
 def _not_connected(shown: str, error: OSError) -> Finding:
     """Return the reason why no connection was made, with advice."""
     if isinstance(error, socket.gaierror):
-        return wrong(f"{shown}: its name is unknown", "check LIVEKIT_URL, and the DNS")
+        return wrong(f"{shown}: host name not found", "check LIVEKIT_URL and the DNS")
     if isinstance(error, ssl.SSLCertVerificationError):
         return wrong(
-            f"{shown}: its certificate is not valid ({error.verify_message})",
-            "give the server a certificate for this name, of an authority known here",
+            f"{shown}: invalid certificate ({error.verify_message})",
+            "install a certificate for this name from an authority that this machine trusts",
         )
     if isinstance(error, ssl.SSLError):
         return wrong(
-            f"{shown}: no TLS there ({error.reason or 'it hung up'})",
-            "use ws:// where the server has no certificate, or the port that has TLS",
+            f"{shown}: no TLS on this port ({error.reason or 'connection closed'})",
+            "use ws:// if the server has no certificate, or the port that serves TLS",
         )
     why = "connection refused" if isinstance(error, ConnectionRefusedError) else error.strerror
     return wrong(
         f"{shown}: {why or 'cannot connect'}",
-        "check LIVEKIT_URL, that the server runs, and the firewall between here and there",
+        "check LIVEKIT_URL, that the server runs, and the firewall",
     )
 
 
@@ -128,7 +129,7 @@ async def check_clock(visit: CheckContext) -> Finding:
             "the server does not answer HTTP", "check that LIVEKIT_URL is a LiveKit server"
         )
     except ValueError:
-        return warning("the server does not tell its time", "compare the clocks by hand")
+        return warning("the server sent no valid Date header", "compare the clocks by hand")
     return judge_clock(server, before=before, after=after)
 
 
@@ -141,10 +142,10 @@ def judge_clock(server: float, *, before: float, after: float) -> Finding:
     if abs(ahead) <= _NOTICED_S:
         return fine(f"this clock and the server's agree within {most - least:.1f} s", **facts)
     found = f"this clock is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} the server's"
-    advice = "have NTP (chrony, systemd-timesyncd) set the clocks of both machines"
+    advice = "synchronize the clocks of both machines with NTP (chrony, systemd-timesyncd)"
     if abs(ahead) <= TOKEN_LEEWAY_S:
         return warning(found, advice, **facts)
-    return wrong(f"{found}: its tokens are refused", advice, **facts)
+    return wrong(f"{found}: the server refuses its tokens", advice, **facts)
 
 
 async def check_key(visit: CheckContext) -> Finding:
@@ -170,7 +171,7 @@ async def check_key(visit: CheckContext) -> Finding:
     except LiveKitError as error:
         return wrong(str(error).partition(";")[0], "check that LIVEKIT_URL is a LiveKit server")
     took = _ms(loop.time() - began)
-    return fine(f"the server takes the key, in {took} ms", answer_ms=took)
+    return fine(f"the server accepted the key in {took} ms", answer_ms=took)
 
 
 async def check_registration(visit: CheckContext) -> Finding:
@@ -196,14 +197,14 @@ async def check_registration(visit: CheckContext) -> Finding:
     except (aiohttp.ClientError, TypeError, ValueError, OSError) as error:
         status = getattr(error, "status", None)
         return wrong(
-            f"the server takes no worker ({f'HTTP {status}' if status else type(error).__name__})",
-            "let websockets to /agent pass (proxy), and use a server that has agents enabled",
+            f"the server refuses workers ({f'HTTP {status}' if status else type(error).__name__})",
+            "let the proxy pass WebSockets to /agent, and use a server with agents enabled",
         )
     server = answer.register.server_info
     version = server.version or "of an unknown version"
     region = f", region {server.region}" if server.region else ""
     return fine(
-        f"takes workers; LiveKit {version}{region}",
+        f"accepts workers; LiveKit {version}{region}",
         version=server.version,
         region=server.region,
         protocol=server.protocol,

@@ -38,7 +38,7 @@ _JOIN_S: Final = 0.3
 _REMOVALS: Final = 3
 
 #: The ports that must be open, from livekit-server's config-sample.yaml.
-UDP_PORTS: Final = "open UDP 50000-60000 (or rtc.udp_port) of the server from here"
+UDP_PORTS: Final = "open UDP 50000-60000 (or rtc.udp_port) from here to the server"
 PORTS: Final = f"{UDP_PORTS}; for networks without UDP, TCP 7881 (rtc.tcp_port) or TURN"
 
 
@@ -63,11 +63,11 @@ async def check_media(visit: CheckContext) -> Finding:
         )
         return await _speak_and_hear(visit, room)
     except LiveKitError as error:
-        return wrong(f"no room can be made ({error})", "look at the server's log")
+        return wrong(f"cannot create a room ({error})", "check the server's log")
     except rtc.ConnectError:
-        return wrong("the room cannot be joined: no way for media", PORTS)
+        return wrong("cannot join the room: no media connection", PORTS)
     except CandidateTimeout as error:
-        return wrong(f"joined, but nothing comes through ({error})", PORTS)
+        return wrong(f"joined the room, but no audio arrived ({error})", PORTS)
 
 
 async def _remove(access: tuple[str, str, str], room: str) -> None:
@@ -138,11 +138,11 @@ def judge(found: Sequence[Way], *, connected_ms: int, heard_s: float) -> Finding
     }
     if found:
         facts["round_trip_ms"] = round(max(way.round_trip_ms for way in found), 1)
-    over = f"over {' and '.join(protocols).upper()}" if protocols else "over an unknown way"
+    over = f"over {' and '.join(protocols).upper()}" if protocols else "over an unknown protocol"
     through = " through TURN" if relayed else ""
-    line = f"joined in {connected_ms} ms, a sound heard after {heard_ms} ms, {over}{through}"
+    line = f"joined in {connected_ms} ms, sound received after {heard_ms} ms, {over}{through}"
     if "tcp" in protocols:
-        advice = f"interviews work, with more delay where packets are lost: {UDP_PORTS}"
+        advice = f"interviews work, with more delay when packets are lost: {UDP_PORTS}"
         return warning(line, advice, **facts)
     return fine(line, **facts)
 

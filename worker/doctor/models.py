@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 #: Seconds to load a model and use it once, on a busy machine.
 MODEL_S: Final = 10.0
 SENTENCE: Final = "Shall we begin with the first question?"
-_INSTALL: Final = "or take local out of the chains"
+_INSTALL: Final = "or remove local from the chains"
 
 
 async def check_vad(_: CheckContext) -> Finding:
@@ -33,10 +33,10 @@ async def check_vad(_: CheckContext) -> Finding:
         await load_vad()
     except VADLoadFailed as error:
         return wrong(
-            f"the VAD does not load ({error.cause}): turns end less exactly",
+            f"the VAD did not load ({error.cause}): the end of turns is detected less precisely",
             "reinstall livekit-plugins-silero and onnxruntime",
         )
-    return fine(f"Silero loads, in {_ms(began)} ms", load_ms=_ms(began))
+    return fine(f"Silero loaded in {_ms(began)} ms", load_ms=_ms(began))
 
 
 async def check_local_tts(_: CheckContext) -> Finding:
@@ -48,9 +48,11 @@ async def check_local_tts(_: CheckContext) -> Finding:
         return wrong(str(error), _INSTALL)
     seconds = len(speech) / local_models.TTS_SAMPLE_RATE
     if seconds == 0:
-        return wrong("the local voice says nothing", "reinstall hibari-tts")
+        return wrong("local text to speech gave no audio", "reinstall hibari-tts")
     took = _ms(began)
-    return fine(f"a sentence of {seconds:.1f} s is spoken, in {took} ms with loading", took_ms=took)
+    return fine(
+        f"synthesized {seconds:.1f} s of speech in {took} ms, loading included", took_ms=took
+    )
 
 
 async def check_local_stt(_: CheckContext) -> Finding:
@@ -67,7 +69,7 @@ def judge_understood(text: str, *, took_ms: int) -> Finding:
     """Judge the transcript of the sentence."""
     wanted, got = _words(SENTENCE), set(_words(text))
     understood = sum(word in got for word in wanted)
-    found = f"{understood} of {len(wanted)} words are understood, in {took_ms} ms with loading"
+    found = f"recognized {understood} of {len(wanted)} words in {took_ms} ms, loading included"
     facts: dict[str, Any] = {"understood": understood, "words": len(wanted), "took_ms": took_ms}
     if understood < len(wanted) / 2:
         return wrong(found, "reinstall moonshine-voice==0.1.0", **facts)
@@ -76,7 +78,7 @@ def judge_understood(text: str, *, took_ms: int) -> Finding:
 
 async def check_script(_: CheckContext) -> Finding:
     """Return an OK finding: the plan's own texts need no model and no service."""
-    return fine("the plan's own words need nobody")
+    return fine("the plan's own texts need no model")
 
 
 def _spoken() -> Floats:

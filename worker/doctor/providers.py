@@ -54,7 +54,7 @@ def provider_check(kind: str, name: str) -> Callable[[CheckContext], Awaitable[F
         if name not in settings.usable(kind):
             return warning(
                 f"left out of {variable_of(kind)}: {variable_of(KEY_FIELDS[name])} is not set",
-                f"set it, or take {name} out of {variable_of(kind)}",
+                f"set it, or remove {name} from {variable_of(kind)}",
             )
         return await _ask(settings, kind, name)
 
@@ -78,10 +78,12 @@ async def _ask(settings: Settings, kind: str, name: str) -> Finding:
     took = round((loop.time() - began) * 1000)
     if not delivered:
         return wrong(
-            f"{name} takes the request and delivers nothing", "ask the provider", answer_ms=took
+            f"{name} accepted the request and delivered nothing",
+            "contact the provider",
+            answer_ms=took,
         )
     chosen = ", ".join(str(getattr(settings, field)) for field in _CHOICES[name])
-    return fine(f"{name} does its work in {took} ms ({chosen})", answer_ms=took)
+    return fine(f"{name} works, answered in {took} ms ({chosen})", answer_ms=took)
 
 
 async def _listen(settings: Settings, name: str) -> bool:
@@ -136,16 +138,22 @@ def _sorted(failure: Failure, name: str, *, key_is_good: bool) -> Finding:
         "KeyRefused": (
             # ElevenLabs sends 401 for an empty account as well.
             (
-                "has no credit left, or its key may not do this work",
-                f"look at the account and at what the key of {key} may do",
+                "has no credit left, or the key lacks a permission",
+                f"check the account and the permissions of the key in {key}",
             )
             if key_is_good
             else ("refuses the key", f"check {key}")
         ),
-        "PaymentRequired": ("has no credit left", "top the account up"),
-        "NotFound": ("does not know what is asked for", f"check {choices}, and {address}"),
-        REQUEST_REFUSED: ("does not know what is asked for", f"check {choices}, and {address}"),
-        "RateLimited": ("is asked too often", "wait, or raise the account's limits"),
+        "PaymentRequired": ("has no credit left", "top up the account"),
+        "NotFound": (
+            "does not know the requested model or option",
+            f"check {choices}, and {address}",
+        ),
+        REQUEST_REFUSED: (
+            "does not know the requested model or option",
+            f"check {choices}, and {address}",
+        ),
+        "RateLimited": ("limits the rate of requests", "wait, or raise the account's limits"),
         "ProviderTimeout": (
             "does not answer",
             f"check {address}, and the firewall",
@@ -154,5 +162,5 @@ def _sorted(failure: Failure, name: str, *, key_is_good: bool) -> Finding:
             "cannot be reached",
             f"check {address}, and the firewall",
         ),
-    }.get(failure.reason, ("failed", "look at the provider's status page, and try again"))
+    }.get(failure.reason, ("failed", "check the provider's status page, and try again"))
     return wrong(f"{name} {found} ({failure.reason})", advice, reason=failure.reason)

@@ -9,45 +9,45 @@ from worker.config.settings import Settings
 from worker.doctor import conflicts, database, host, livekit, media, models, providers
 from worker.doctor.runner import Check
 
-_DISK_LATE: Final = "the disk of INTERVIEW_DATA_DIR does not answer: look at its mount"
-_DATABASE_LATE: Final = "look at what the server waits for (locks, its disk), and the network"
-_NETWORK_LATE: Final = "a firewall may swallow what is sent: check the address and the port"
+_DISK_LATE: Final = "the disk of INTERVIEW_DATA_DIR does not answer: check its mount"
+_DATABASE_LATE: Final = "check what the server waits for (locks, its disk), and the network"
+_NETWORK_LATE: Final = "a firewall may drop the packets: check the address and the port"
 
 #: All checks except those of the providers. Each comes after those that it needs.
 CHECKS: Final = (
     Check(
         name="settings",
-        what="settings that do not go together",
+        what="settings that contradict each other",
         run=conflicts.check_settings,
     ),
     Check(
         name="livekit.url",
-        what="the scheme, the name, a connection, the certificate",
+        what="scheme, host name, connection and certificate",
         run=livekit.check_livekit_url,
         late=_NETWORK_LATE,
     ),
     Check(
         name="livekit.clock",
-        what="this machine's clock against the server's",
+        what="this machine's clock compared with the server's",
         run=livekit.check_clock,
         needs=("livekit.url",),
     ),
     Check(
         name="livekit.key",
-        what="the key and its secret",
+        what="API key and secret",
         run=livekit.check_key,
         needs=("livekit.url",),
     ),
     Check(
         name="livekit.worker",
-        what="registering as a worker; the server's version",
+        what="registration as a worker, and the server's version",
         run=livekit.check_registration,
-        late="let websockets to /agent pass through the proxy before the server",
+        late="let the proxy in front of the server pass WebSockets to /agent",
         needs=("livekit.key",),
     ),
     Check(
         name="livekit.media",
-        what="a sound from one participant to another, in a room of our own",
+        what="sound from one participant to another in a test room",
         run=media.check_media,
         budget_s=media.MEDIA_S,
         late=media.PORTS,
@@ -55,28 +55,28 @@ CHECKS: Final = (
     ),
     Check(
         name="database.server",
-        what="a connection, the version, a round trip, writes",
+        what="connection, version, round trip and write access",
         run=database.check_server,
         budget_s=10.0,
         late=_DATABASE_LATE,
     ),
     Check(
         name="database.privileges",
-        what="what the worker does with its tables",
+        what="the privileges that the worker needs on its tables",
         run=database.check_privileges,
         late=_DATABASE_LATE,
         needs=("database.server",),
     ),
     Check(
         name="database.schema",
-        what="the migrations",
+        what="applied and pending migrations",
         run=database.check_schema_version,
         late=_DATABASE_LATE,
         needs=("database.server", "database.privileges"),
     ),
     Check(
         name="database.connections",
-        what="max_connections against the pools of all slots",
+        what="max_connections compared with the pools of all slots",
         run=database.check_connections,
         late=_DATABASE_LATE,
         needs=("database.server",),
@@ -89,20 +89,20 @@ CHECKS: Final = (
     ),
     Check(
         name="machine.data_dir",
-        what="whether journals can be written",
+        what="write access to the journal folder",
         run=host.check_data_dir,
         late=_DISK_LATE,
     ),
     Check(
         name="machine.disk",
-        what="the free space",
+        what="free disk space",
         run=host.check_disk,
         late=_DISK_LATE,
         needs=("machine.data_dir",),
     ),
     Check(
         name="machine.fsync",
-        what="how long a record takes until it is on the disk",
+        what="time to write a record to the disk",
         run=host.check_fsync,
         budget_s=10.0,
         late=_DISK_LATE,
@@ -111,10 +111,10 @@ CHECKS: Final = (
     Check(name="machine.files", what="the limit of open files", run=host.check_files),
     Check(
         name="machine.memory",
-        what="memory, and the container's limit, against the slots",
+        what="memory, or the container's limit, compared with the slots",
         run=host.check_memory,
     ),
-    Check(name="machine.cpus", what="processors against the slots", run=host.check_cpus),
+    Check(name="machine.cpus", what="processors compared with the slots", run=host.check_cpus),
     Check(name="machine.port", what="the port of the HTTP server", run=host.check_port),
 )
 
@@ -138,7 +138,9 @@ def provider_checks(settings: Settings) -> Iterator[Check]:
             local = _LOCAL.get((kind, name))
             yield Check(
                 name=f"{kind}.{name}",
-                what="the model in the worker" if local else "the provider's key, credit, choices",
+                what="the model inside the worker"
+                if local
+                else "the provider's key, credit and options",
                 run=local or providers.provider_check(kind, name),
                 budget_s=models.MODEL_S if local else providers.PROVIDER_S,
                 late="the machine is too busy" if local else _NETWORK_LATE,

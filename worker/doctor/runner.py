@@ -35,7 +35,7 @@ class Check:
     what: str
     run: Callable[[CheckContext], Awaitable[Finding]]
     budget_s: float = 5.0
-    late: str = "try again; if it stays so, look at what is slow there"
+    late: str = "try again; if it times out again, find out what is slow there"
     needs: tuple[str, ...] = ()
 
 

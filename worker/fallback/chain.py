@@ -49,7 +49,7 @@ class ProviderChain(Generic[E]):
         breaker: SharedBreaker | None = None,
     ) -> None:
         if not members:
-            raise ValueError(f"a chain of {resource} needs a member")
+            raise ValueError(f"the {resource} chain needs at least one provider")
         self.resource = resource
         self.on_change: Callable[[Condition], None] | None = None
         self.on_fault: Callable[[str, str], None] | None = None
@@ -261,7 +261,7 @@ class ProviderChain(Generic[E]):
         member.stop_timer()
         member.resting = False
         member.rest.came_back(asyncio.get_running_loop().time())
-        logger.info("%s by %s may serve again", self.resource, member.name)
+        logger.info("%s by %s is available again", self.resource, member.name)
         for listener in tuple(self.on_recovered):
             listener()
 

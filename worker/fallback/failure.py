@@ -43,7 +43,7 @@ class NoProviderLeft(APIConnectionError):
     """Raised when no member of the chain can serve now. Never quotes the text of the request."""
 
     def __init__(self, resource: str) -> None:
-        super().__init__(f"no provider of {resource} is left")
+        super().__init__(f"no {resource} provider is available")
 
 
 class NoText(Exception):
@@ -56,7 +56,7 @@ class ProbeFailed(Exception):
     def __init__(self, status: int, *, retry_after_s: float | None = None) -> None:
         self.status = status
         self.retry_after_s = retry_after_s
-        super().__init__(f"the probe was answered with status {status}")
+        super().__init__(f"the probe got status {status}")
 
 
 @dataclass(frozen=True)

@@ -88,4 +88,4 @@ class _ChainStream(llm.LLMStream):
                     # After the first word the caller handles delays.
                     patience.reschedule(None)
         if not self._event_ch.output_sent:
-            raise APIConnectionError("the provider said nothing")
+            raise APIConnectionError("the provider sent an empty reply")

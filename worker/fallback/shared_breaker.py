@@ -93,7 +93,9 @@ class SharedBreaker:
             draft.write_text(json.dumps(asdict(record)), encoding="utf-8")
             draft.replace(path)
         except OSError as error:
-            logger.warning("a provider's state is not shared: %s", error.strerror)
+            logger.warning(
+                "sharing a provider's state with the other jobs failed: %s", error.strerror
+            )
             with contextlib.suppress(OSError):
                 draft.unlink(missing_ok=True)
 

@@ -174,4 +174,4 @@ def _raise_or_kill(fault: Fault) -> None:
 
 
 def _tell(fault: Fault) -> None:
-    logger.warning("a fault that was set strikes: %s", fault)
+    logger.warning("injected fault triggered: %s", fault)

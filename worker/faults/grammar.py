@@ -71,7 +71,9 @@ _FORM = re.compile(
 def _fault(text: str, own_resources: bool) -> Fault:
     match = _FORM.fullmatch(text)
     if match is None:
-        raise FaultInvalid(f"{text!r} is no fault; write one like load.vad=hang or database=raise")
+        raise FaultInvalid(
+            f"{text!r} is not a fault; write one like load.vad=hang or database=raise"
+        )
     point, name = _place(match["place"], own_resources)
     kind = _kind(match["kind"], point, match["place"])
     slow_s, raises = _argument(match["argument"], kind, point)
@@ -138,14 +140,14 @@ def _when(when: str | None, point: Point) -> tuple[int | None, State | None]:
         return None, None
     if when.isdecimal() and int(when) > 0:
         if not point.counted:
-            raise FaultInvalid(f"{point.point} is passed once in a process: @{when} means nothing")
+            raise FaultInvalid(f"{point.point} runs once in a process: @{when} is not allowed")
         return int(when), None
     states = {state.value.lower(): state for state in State}
     if when.lower() not in states:
         hint = _instead(when.lower(), states)
         raise FaultInvalid(f"@{when} is neither a number from 1 nor a state{hint}")
     if not point.in_states:
-        raise FaultInvalid(f"{point.point} has its place in the job's life: @{when} means nothing")
+        raise FaultInvalid(f"{point.point} runs in one fixed state: @{when} is not allowed")
     return None, states[when.lower()]
 
 

@@ -18,13 +18,13 @@ class Kind(StrEnum):
         member.meaning = meaning
         return member
 
-    RAISE = "raise", "raises an error; of a provider an HTTP status, of the database an SQLSTATE"
-    HANG = "hang", "never comes back, and raises nothing"
-    SLOW = "slow", "takes so many seconds longer"
-    CLOSE = "close", "the connection breaks, which may be tried again"
-    EMPTY = "empty", "ends well and has delivered nothing"
-    GARBAGE = "garbage", "delivers what is of no use: silence for speech, noise for text"
-    KILL = "kill", "the process is killed here (SIGKILL)"
+    RAISE = "raise", "raises an error; for a provider an HTTP status, for the database an SQLSTATE"
+    HANG = "hang", "never returns and raises nothing"
+    SLOW = "slow", "takes the given number of seconds longer"
+    CLOSE = "close", "breaks the connection; the operation may be retried"
+    EMPTY = "empty", "ends without an error and delivers nothing"
+    GARBAGE = "garbage", "delivers useless data: silence for speech, noise for text"
+    KILL = "kill", "kills the process here (SIGKILL)"
 
 
 _STEP = (Kind.RAISE, Kind.HANG, Kind.SLOW, Kind.KILL)
@@ -128,19 +128,19 @@ POINTS = (
     Point(point="set_up", what="preparing a process for a job", kinds=_STEP, counted=False),
     Point(
         point="process",
-        what="the job's process, as the job enters a state (running, unless @ names another)",
+        what="the job's process, when the job enters a state (running, unless @ names another)",
         kinds=(Kind.KILL, Kind.HANG, Kind.SLOW),
         in_states=True,
         counted=False,
     ),
     Point(
         point="loop",
-        what="the event loop, which is blocked as a turn of the interviewer's begins",
+        what="the event loop, blocked when a turn of the interviewer begins",
         kinds=(Kind.HANG, Kind.SLOW, Kind.KILL),
         in_states=True,
     ),
     Point(point="connect", what="joining the room", kinds=_STEP),
-    Point(point="open_line", what="publishing the interviewer's voice", kinds=_STEP),
+    Point(point="open_line", what="publishing the interviewer's audio output", kinds=_STEP),
     Point(
         point="load",
         what="loading a resource",
@@ -180,7 +180,7 @@ POINTS = (
     ),
     Point(
         point="database",
-        what="a try of an operation, in jobs and in the worker itself",
+        what="an attempt of an operation, in jobs and in the worker itself",
         names=OPERATIONS,
         kinds=(Kind.RAISE, Kind.CLOSE, Kind.HANG, Kind.SLOW),
         raises=_SQLSTATE,
@@ -199,6 +199,8 @@ POINTS = (
         kinds=_STEP,
         in_states=True,
     ),
-    Point(point="write", what="writing to the candidate", kinds=_STEP, in_states=True),
-    Point(point="close", what="a step of closing", names=CLOSING_STEPS, kinds=_STEP),
+    Point(
+        point="write", what="sending a text message to the candidate", kinds=_STEP, in_states=True
+    ),
+    Point(point="close", what="a closing step", names=CLOSING_STEPS, kinds=_STEP),
 )

@@ -72,7 +72,7 @@ _LAST_WORDS = {
 
 
 #: Resources that report their condition during the interview. Turns end on the first two, so
-#: those report through the handlers in `turn_ends`.
+#: those report through the handlers in `turn_detection`.
 _TURN_ENDERS = {"vad": take_vad, "turn_detector": take_turn_detector}
 _WATCHED = (*_TURN_ENDERS, "stt", "tts", "llm")
 #: Share of the BOOTSTRAPPING budget for loading the orchestrator, retries included. The rest

@@ -133,24 +133,24 @@ class OrchestratorLLM(llm.LLM[Never]):
         unavailable, and permanent if the database refuses the query.
         """
         if db is None:
-            self._load_snapshot("there is no database")
+            self._load_snapshot("no database is available")
             return
         try:
             interview = await get_interview(db, self.interview_id)
             turns = await turns_of(db, self.interview_id)
         except DatabaseUnavailable:
-            self._load_snapshot("the database is away")
+            self._load_snapshot("the database is unavailable")
             return
         except DatabaseOperationFailed as error:
             if self._snapshot is None:
                 raise LoadFailed("DatabaseRefused", str(error)) from error
-            self._load_snapshot("the database refuses")
+            self._load_snapshot("the database refused the query")
             return
         if interview is None:
-            message = "the database has no interview of this id"
+            message = "the database has no interview with this id"
             raise LoadFailed("InterviewUnknown", message, event=Event.INTERVIEW_UNKNOWN)
         if interview.is_over:
-            message = "the interview has ended before"
+            message = "the interview has already ended"
             raise LoadFailed("InterviewAlreadyOver", message, event=Event.INTERVIEW_OVER)
         self._plan = _checked(interview.plan)
         self.candidate_identity = interview.candidate_identity
@@ -159,7 +159,7 @@ class OrchestratorLLM(llm.LLM[Never]):
 
     def _load_snapshot(self, why: str) -> None:
         if self._snapshot is None:
-            message = f"{why}, and the dispatch brought no plan"
+            message = f"{why}, and the dispatch contained no plan"
             raise LoadFailed("PlanUnavailable", message, transient=True)
         self._plan = _checked(self._snapshot)
         self._turns = list(self._dispatched_turns)
@@ -241,7 +241,10 @@ class OrchestratorLLM(llm.LLM[Never]):
         try:
             return await self._words.find(self.plan, scope)
         except WordsRefused as refused:
-            logger.info("the plan's own words are spoken", extra={"reason": refused.reason})
+            logger.info(
+                "the language model's words were not used, speaking the plan's own",
+                extra={"reason": refused.reason},
+            )
             self._tell_refused(refused.reason)
         return scope.move
 
@@ -269,4 +272,4 @@ def _checked(plan: Mapping[str, Any]) -> Plan:
     try:
         return Plan.from_json(plan)
     except PlanError as error:
-        raise LoadFailed("PlanInvalid", "the stored plan is not a valid plan") from error
+        raise LoadFailed("PlanInvalid", "the interview's plan is invalid") from error

@@ -153,7 +153,7 @@ class ApplicationInvalid(Exception):
         self.reason = reason
         super().__init__(
             f"INTERVIEW_APPLICATION: {name} cannot be used ({reason});"
-            " name what makes the application, as module:attribute"
+            " set it to an application factory, as module:attribute"
         )
 
 
@@ -171,5 +171,7 @@ def load_application(name: str) -> ApplicationFactory:
         # A foreign error message may quote a secret, so only its type is shown.
         raise ApplicationInvalid(name, f"importing it raises {type(error).__name__}") from error
     if not callable(factory):
-        raise ApplicationInvalid(name, f"it is of type {type(factory).__name__}, no factory")
+        raise ApplicationInvalid(
+            name, f"it is of type {type(factory).__name__}, which is not callable"
+        )
     return cast(ApplicationFactory, factory)

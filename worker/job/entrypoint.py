@@ -96,7 +96,7 @@ def _check_speech(settings: Settings) -> None:
     deaf = _load_problem(stt=True)
     mute = _load_problem(tts=True) if deaf else None
     if deaf and mute:
-        raise SetUpFailed(f"there is no speech: {deaf}; {mute}")
+        raise SetUpFailed(f"neither STT nor TTS is available: {deaf}; {mute}")
 
 
 def _load_problem(*, stt: bool = False, tts: bool = False) -> str | None:

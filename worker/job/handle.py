@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class JobHandle(Protocol):
-    """What an application may use of its job."""
+    """Members of a job that its application may use."""
 
     #: The state machine: `fire` and `post` events, `subscribe` to records, read conditions.
     life: Lifecycle

@@ -44,5 +44,7 @@ async def on_worker_lost(job: RunnerJob) -> None:
         except Exception as error:  # the candidate is waiting, so no error may stop this
             job.book.fault("lose_worker", error)
     alone = followed is False
-    logger.warning("the worker is gone: the job %s", "ends" if alone else "is handed over")
+    logger.warning(
+        "the worker's main process is gone: the job %s", "ends" if alone else "is handed over"
+    )
     job.life.post(Event.WORKER_LOST if alone else Event.HANDOVER_REQUESTED)

@@ -155,7 +155,7 @@ class Job:
         try:
             await self.book.timed("connect", faults.at("connect", self.stage.connect()))
         except Exception as error:
-            logger.error("the room did not connect: %s", type(error).__name__)
+            logger.error("connecting to the room failed: %s", type(error).__name__)
             await self.life.fire(Event.HANDSHAKE_FAILED)
             raise LifecycleStopped(Event.HANDSHAKE_FAILED) from error
         await self.life.fire(Event.ROOM_CONNECTED)

@@ -88,14 +88,14 @@ class JobRecorder:
         try:
             record = self._life.journal.append("turn", self._life.t, **turn)
         except JournalError as error:
-            logger.error("a turn is not written: %s", error)
+            logger.error("writing a turn to the journal failed: %s", error)
             return
         try:
             await self._life.journal.commit()
         except JournalSlow:
             pass  # reported once, as a condition of the job
         except JournalError as error:
-            logger.error("a turn is not on the disk: %s", error)
+            logger.error("syncing a turn to disk failed: %s", error)
         if self.acknowledged is not None:
             await self.acknowledged(int(record["seq"]), within_s=ACKNOWLEDGED_WITHIN_S)
 

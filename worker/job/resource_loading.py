@@ -22,7 +22,7 @@ def pending(resource: Resource) -> Condition:
     return Condition(
         resource=resource.name,
         status=Status.PENDING,
-        reason="ResourceLoading",
+        reason="Loading",
         required=resource.required,
     )
 
@@ -42,7 +42,7 @@ class ResourceLoading:
             if self._job.life.state is State.BOOTSTRAPPING:
                 await self._job.life.fire(Event.LOADERS_SETTLED)
         except IllegalTransition as error:
-            logger.info("loading ended at its budget: %s", error)
+            logger.info("loading ended after its budget was spent: %s", error)
         except Exception as error:
             self._job.crashed(error)
 
@@ -56,7 +56,9 @@ class ResourceLoading:
             return
         if report.required and not report.ok:
             logger.error(
-                "there is no session without %s: %s", report.name, report.message or report.reason
+                "required resource %s failed to load: %s",
+                report.name,
+                report.message or report.reason,
             )
             await self._job.life.fire(report.event)
 
@@ -75,7 +77,7 @@ class ResourceLoading:
         except (IllegalTransition, LifecycleStopped):
             return
         except Exception as error:
-            logger.exception("%s could not be attached", report.name)
+            logger.exception("attaching %s failed", report.name)
             self._job.book.fault(f"attach {report.name}", error)
 
     async def _attach(self, name: str) -> None:

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 class RunnerJob(JobHandle, Protocol):
-    """What the runner's own modules use besides."""
+    """Further members of a job that the runner's own modules use."""
 
     app: Application
     #: Publishes the audio output; None until the room is connected.
     opening: asyncio.Task[None] | None
-    #: Loads the resources; may go on behind the session. None until it begins.
+    #: Loads the resources; may continue after the session has started. None until it begins.
     loading: asyncio.Task[None] | None
     #: The steps of `after_session`.
     last_records: list[Callable[[], Awaitable[None]]]
-    #: The main process is gone: nothing is waited for.
+    #: True once the main process is gone: the job then waits for no speaker to finish.
     orphaned: bool

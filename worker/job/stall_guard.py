@@ -48,7 +48,9 @@ class StallGuard:
         try:
             return self._is_awaited() and self._play(said)
         except Exception as error:  # the application's code may raise too
-            logger.warning("nothing was said while the loop is blocked: %s", type(error).__name__)
+            logger.warning(
+                "playing the waiting message failed in a blocked loop: %s", type(error).__name__
+            )
             return False
 
     def _is_awaited(self) -> bool:

@@ -122,9 +122,9 @@ class DiskFaultTolerantJournal(FileJournal):
             return
         self.problem = problem
         if problem is None:
-            logger.warning("the disk takes the journal again")
+            logger.warning("journal is written to disk again")
         else:
-            logger.error("the job goes on without a journal on disk: %s", problem)
+            logger.error("the journal disk fails or is too slow, the job continues: %s", problem)
         self.on_change()
 
     def close(self) -> None:
@@ -140,7 +140,7 @@ def open_journal(settings: Settings, job_id: str) -> MemoryJournal:
         faults.here("journal.open")
         return DiskFaultTolerantJournal(settings.journal_dir / f"{job_id}.jsonl")
     except JournalError as error:
-        logger.error("the job goes on without a journal on disk: %s", error)
+        logger.error("opening the journal failed, keeping it in memory: %s", error)
         return MemoryJournal()
 
 

@@ -94,7 +94,9 @@ class JournalShipper:
             try:
                 await ship(self._database, self._header, batch)
             except Exception as error:  # no error here may stop the interview
-                logger.warning("the journal waits for the database: %s", _shown(error))
+                logger.warning(
+                    "journal ingestion failed, records stay in the journal: %s", _shown(error)
+                )
                 self._away = True
                 self._release(math.inf)
                 self._report(Status.LOST, type(error).__name__)

@@ -94,8 +94,8 @@ class LiveKitLost(LiveKitError):
     def __init__(self, url: str) -> None:
         self.url = shown_url(url)
         super().__init__(
-            f"the LiveKit server at {self.url} was lost and did not come back; the worker has"
-            " stopped: start it again once the server runs"
+            f"the connection to the LiveKit server at {self.url} was lost and not restored; the"
+            " worker stopped: start it again when the server runs"
         )
 
 
@@ -113,7 +113,7 @@ class RoomToolError(LiveKitError):
         self.code = code
         self.status = status
         super().__init__(
-            f"LiveKit refused {operation}: {code} (HTTP {status}); its own log says why"
+            f"LiveKit refused {operation}: {code} (HTTP {status}); check the server's log"
         )
 
 
@@ -189,9 +189,9 @@ def _reason(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return "timed out"
     if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return "its name is unknown"
+        return "host name not found"
     if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientSSLError):
-        return "its certificate is not valid"
+        return "invalid certificate"
     if isinstance(error, aiohttp.ClientConnectorError):
         return "connection refused" if error.errno == errno.ECONNREFUSED else "cannot connect"
     return type(error).__name__

@@ -65,19 +65,19 @@ class Webhooks:
             self._refuse(type(error).__name__)
             if isinstance(error, web.HTTPException):
                 raise
-            raise web.HTTPUnauthorized(reason="no event signed with LIVEKIT_API_KEY") from error
+            raise web.HTTPUnauthorized(reason="not an event signed with LIVEKIT_API_KEY") from error
         if event.event not in LOOKED_AT:
             self._on_event(OTHER)
         elif self._on_room(event.room.name):
             self._on_event(event.event)
         else:
-            raise web.HTTPServiceUnavailable(reason="this worker has no database now")
+            raise web.HTTPServiceUnavailable(reason="the worker's database is unavailable")
         return web.Response()
 
     async def _received(self, request: web.Request) -> api.WebhookEvent:
         signature = request.headers.get("Authorization")
         if not signature:
-            raise web.HTTPUnauthorized(reason="no event signed with LIVEKIT_API_KEY")
+            raise web.HTTPUnauthorized(reason="not an event signed with LIVEKIT_API_KEY")
         return self._receiver.receive((await request.read()).decode(errors="replace"), signature)
 
     def _refuse(self, why: str) -> None:
@@ -85,4 +85,4 @@ class Webhooks:
         self._on_event(REFUSED)
         if (now := time.monotonic()) >= self._quiet_until:
             self._quiet_until = now + _QUIET_S
-            logger.warning("a webhook was refused: %s; it has to be signed by LIVEKIT_API_KEY", why)
+            logger.warning("refused a webhook: %s; it must be signed with LIVEKIT_API_KEY", why)

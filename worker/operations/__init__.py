@@ -1,1 +1,1 @@
-"""What the commands, the demo and an API do with interviews and jobs. Prints nothing."""
+"""Operations on interviews and jobs, for the commands, the demo and an API. Prints nothing."""

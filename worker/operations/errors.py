@@ -1,4 +1,4 @@
-"""Why an operation cannot be done. Each message is one line that says what to do."""
+"""Errors of the operations. Each message is one line that says what to do."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class InterviewNotFound(OperationFailed):
         self.interview_id = interview_id
         super().__init__(
             f"there is no interview {interview_id!r}; "
-            "`interview-worker interviews list` shows those there are"
+            "`interview-worker interviews list` lists the interviews"
         )
 
 
@@ -42,7 +42,7 @@ class InterviewerPresent(OperationFailed):
     def __init__(self, identity: str, room: str) -> None:
         self.identity, self.room = identity, room
         super().__init__(
-            f"{identity} is in room {room}; one whose process died leaves it within half a minute"
+            f"{identity} is in room {room}; if its process died, it leaves within half a minute"
         )
 
 

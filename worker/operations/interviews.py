@@ -1,4 +1,4 @@
-"""Create interviews, dispatch interviewers, and read what an interview holds."""
+"""Create interviews, dispatch interviewers, and read interviews with their turns."""
 
 from __future__ import annotations
 

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Ingested:
-    """What became of journals that were ingested again."""
+    """Result of ingesting journals again."""
 
     #: Records that the database did not have.
     new_records: int
-    #: Why a journal could not be read or stored, one for each such journal.
+    #: One error for each journal that could not be read or stored.
     errors: list[Exception] = field(default_factory=list)
 
 
@@ -41,7 +41,7 @@ async def find_history(
     Args:
         settings: The folder of the journals.
         job: The job's id, or the path of a journal (`*.jsonl`).
-        open_database: Opens the database; called only where this machine has no journal.
+        open_database: Opens the database; called only if this machine has no journal.
 
     Raises JobNotFound, JournalError for a journal that cannot be read, DatabaseError.
     """
@@ -53,9 +53,7 @@ async def find_history(
     async with open_database(settings) as db:
         records = await records_of(db, job)
     if not records:
-        raise JobNotFound(
-            f"there is no job {job!r}; `interview-worker jobs list` shows those there are"
-        )
+        raise JobNotFound(f"there is no job {job!r}; `interview-worker jobs list` lists the jobs")
     return History.from_records(records)
 
 

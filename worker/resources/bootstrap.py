@@ -124,7 +124,7 @@ def _late(resource: Resource) -> LoadReport:
         name=resource.name,
         ok=False,
         reason="LoadTimeout",
-        message=f"not there after {resource.budget_s:g} s, and still loading",
+        message=f"not loaded after {resource.budget_s:g} s, still loading",
         elapsed_ms=resource.budget_s * 1000,
         attempts=1,
     )
@@ -164,7 +164,7 @@ async def _load(resource: Resource, held: AgentResources, all_began: float) -> L
         if not await _keep(resource, value, held):
             return report_of(resource, attempt, elapsed_s, LoadFailed("CameTooLate"))
         return report_of(resource, attempt, elapsed_s, None)
-    raise AssertionError("a resource is tried at least once")
+    raise AssertionError("`attempts` is less than 1")
 
 
 async def _keep(resource: Resource, value: Any, held: AgentResources) -> bool:

@@ -83,7 +83,7 @@ class Admission:
         """Accept or refuse a job that LiveKit offers."""
         if refusal := self._refusal():
             cause, problem = refusal
-            logger.warning("turned down: %s", problem, extra={"job_id": request.id})
+            logger.warning("job refused: %s", problem, extra={"job_id": request.id})
             self._on_refused(cause)
             # Without `terminate=False` no other worker would be asked: the server takes a plain
             # rejection for the end of the job.

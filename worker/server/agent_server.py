@@ -65,6 +65,10 @@ class JobServer(AgentServer):
         running = [(proc.running_job, proc) for proc in pool.processes] if pool else []
         return {each.job.id: getattr(proc, "pid", None) for each, proc in running if each}
 
+    def watch_processes(self, on_closed: Callable[[Any], None]) -> None:
+        """Call `on_closed` with each process of the pool that has ended. The server must run."""
+        self._proc_pool.on("process_closed", on_closed)
+
     def tell_jobs(self, word: signal.Signals, jobs: Collection[str]) -> None:
         """Send a signal to the processes of these jobs."""
         for job, pid in self.job_pids.items():

@@ -115,7 +115,7 @@ class Drain:
         try:
             await self._server.finish_jobs()
         except Exception:  # no error here may end running interviews
-            logger.exception("the end of the jobs cannot be waited for, their list is looked at")
+            logger.exception("waiting for jobs failed; polling the job list instead")
             while self._jobs():  # noqa: ASYNC110 - no event signals their end
                 await asyncio.sleep(_LOOK_EVERY_S)
 
@@ -140,7 +140,7 @@ class Drain:
             if self._closing.is_set() and not running:
                 break
             if loop.time() - busy_at > _GIVEN_TO_S:
-                logger.error("a job was taken and has no process: it is not waited for")
+                logger.error("an accepted job never got a process; no longer waiting for it")
                 break
             # Once `_closing` is set no further request can come: wait for `gone` or the timeout
             # only.
@@ -165,8 +165,8 @@ class Drain:
         if not self._said_alone or not keep:
             self._said_alone = True
             logger.warning(
-                "no other worker takes these interviews: they %s",
-                "go on here" if keep else "are closed",
+                "no other worker can take these interviews: they %s",
+                "continue here" if keep else "are closed",
                 extra={"jobs": len(alone)},
             )
         if not keep:

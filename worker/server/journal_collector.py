@@ -63,7 +63,7 @@ class JournalCollector:
         try:
             await self._prepare(self._database)
         except DatabaseError as error:
-            logger.warning("the database is not ready, going on without: %s", error)
+            logger.warning("database not ready, continuing without it: %s", error)
             self._spawn(self._prepare_later(self._database), "migrate-later")
         except BaseException:
             await self._database.aclose()
@@ -148,9 +148,9 @@ class JournalCollector:
             try:
                 await self._prepare(database)
             except DatabaseError as error:
-                logger.warning("the database is still not ready: %s", error)
+                logger.warning("database still not ready: %s", error)
             except (SchemaDiffers, MigrationChanged) as error:
-                logger.error("the database cannot be used, journals stay on disk: %s", error)
+                logger.error("database cannot be used; journals stay on disk: %s", error)
                 return
         logger.info("the database is ready")
 
@@ -188,13 +188,13 @@ class JournalCollector:
             if after is not None:
                 await after
         except Exception:  # ingest even if the reader failed, but not if cancelled
-            logger.exception("a journal is shipped that was not read to its end")
+            logger.exception("reading a journal to its end failed; ingesting it anyway")
         await self._ship(job_id, exit_code)
         if then is not None:
             try:
                 await then(job_id)
             except DatabaseError as error:
-                logger.warning("nobody was sent after a job: %s", error)
+                logger.warning("redispatch after the end of a job failed: %s", error)
 
     async def _ship(self, job_id: str, exit_code: int | None) -> None:
         path = self._settings.journal_dir / f"{job_id}.jsonl"
@@ -223,15 +223,15 @@ class JournalCollector:
                 await ingest_journal(database, path, exit_code=exit_code, signal=killed_by)
             except DatabaseOperationFailed as error:
                 # A retry would fail again, and other journals are waiting.
-                logger.error("the database refuses a journal, which stays on disk: %s", error)
+                logger.error("database refused a journal; it stays on disk: %s", error)
                 return True
             except JournalError as error:
-                logger.error("a journal cannot be shipped, and stays where it is: %s", error)
+                logger.error("journal cannot be ingested; it stays on disk: %s", error)
                 return True
             except (DatabaseError, SchemaDiffers) as error:
-                logger.warning("a journal waits for the database: %s", error)
+                logger.warning("journal ingestion failed, retrying: %s", error)
             except OSError as error:
-                logger.error("a journal was shipped and not put away: %s", error.strerror)
+                logger.error("ingested journal could not be moved away: %s", error.strerror)
                 return False
             else:
                 return False

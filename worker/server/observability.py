@@ -144,9 +144,9 @@ class Observability:
         """Return the worker's current status, including what it waits for."""
         waiting = [(NAMES[each.cause], each.message) for each in self._readiness.reasons()]
         if not self._connected():
-            waiting.insert(0, ("livekit", "LiveKit does not know this worker now"))
+            waiting.insert(0, ("livekit", "this worker is not registered with LiveKit"))
         if self.opening_books:
-            waiting.append(("database", "the schema is being brought up to date"))
+            waiting.append(("database", "the schema is being migrated"))
         self._started = self._started or not waiting
         journals, lag_s = self._books.waiting
         busy = self._busy()

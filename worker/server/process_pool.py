@@ -24,7 +24,7 @@ _FRAMEWORKS_WORDS = "process initialization failed: "
 
 
 class ReadinessSink(Protocol):
-    """Receiver of the reports: `worker.readiness.Readiness`."""
+    """Receiver of the reports: `worker.server.readiness.Readiness`."""
 
     def set_up_failed(self, why: str) -> None:
         """Note that no process can be prepared, and no prepared one is left."""
@@ -109,4 +109,4 @@ def _why(proc: Any) -> str:
         return "preparing a process took too long"
     if isinstance(error, RuntimeError):
         return str(error).removeprefix(_FRAMEWORKS_WORDS)
-    return "a process died while it was prepared"
+    return "a process died during its preparation"

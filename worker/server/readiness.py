@@ -122,14 +122,14 @@ class Readiness:
             self._probing = asyncio.create_task(probe, name="readiness-probe")
         done, _ = await asyncio.wait({self._probing}, timeout=_PROBE_BUDGET_S)
         if not done:
-            hangs = f"the disk of {self._folder} does not answer"
+            hangs = f"the disk of {self._folder} does not respond"
             self._judge(replace(self._signs, writing=hangs))
             return
         probed, self._probing = self._probing, None
         try:
             seen = probed.result()
         except Exception:  # a failed check says nothing about readiness
-            logger.exception("readiness is as it was: looking failed")
+            logger.exception("readiness probe raised; keeping the previous state")
             return
         self._judge(replace(seen, set_up=self._signs.set_up))
 
@@ -144,9 +144,9 @@ class Readiness:
             return
         for reason in reasons:
             if reason not in before:
-                logger.error("no job is taken: %s", reason, extra={"cause": reason.cause})
+                logger.error("not accepting jobs: %s", reason, extra={"cause": reason.cause})
         if not reasons:
-            logger.info("jobs are taken again")
+            logger.info("accepting jobs again")
         self._on_change()
 
 

@@ -82,7 +82,7 @@ class ProcessWatchdog:
         """Run in the watchdog's thread, at each check that finds the loop blocked."""
         looks, call = self.watch.blocked
         if looks == _SAY_AT:
-            message = "the event loop is blocked for good, the worker ends: %s"
+            message = "event loop permanently blocked, ending the worker: %s"
             word = threading.Thread(target=logger.critical, args=[message, call], daemon=True)
             word.name = _NAME
             with contextlib.suppress(RuntimeError):  # no resources for a thread
@@ -98,7 +98,7 @@ class ProcessWatchdog:
         )
 
     def _say_late(self, longest_s: float) -> None:
-        message = "the worker did not end within %g s, and is ended; it still had %s"
+        message = "worker did not stop within %g s, ending it; still running: %s"
         logger.critical(message, longest_s, ", ".join(_left(self._loop)) or "nothing")
 
 

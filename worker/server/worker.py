@@ -202,7 +202,7 @@ class Worker:
         faults.arm(chosen)
         if chosen:
             told = "; ".join(map(str, chosen))
-            logger.warning("faults are set, and interviews will break: %s", told)
+            logger.warning("fault injection is on, interviews will break: %s", told)
 
     async def _reach_livekit(self) -> None:
         settings = self._settings
@@ -271,7 +271,7 @@ class Worker:
     # --- after a process has ended ----------------------------------------------------------------
 
     def _watch_processes(self) -> None:
-        self.server._proc_pool.on("process_closed", self._on_process_closed)
+        self.server.watch_processes(self._on_process_closed)
         self._books.ship_leftovers()
         self._books.remove_old_journals()
 

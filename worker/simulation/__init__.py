@@ -1,1 +1,1 @@
-"""A candidate and a LiveKit server on this machine, for the demo, tests and rehearsals."""
+"""A candidate and a LiveKit server on this machine, for demo, tests and fault injection runs."""

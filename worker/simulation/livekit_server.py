@@ -191,7 +191,7 @@ class LiveKitServer:
             if await self._started():
                 return
             self._ports = Ports.free()
-        raise LiveKitServerUnavailable(f"lost its ports to others {_START_ATTEMPTS} times")
+        raise LiveKitServerUnavailable(f"other processes took its ports {_START_ATTEMPTS} times")
 
     async def restart(self) -> None:
         """Start again on the same ports, after `kill` or from a running server.
@@ -284,7 +284,7 @@ class LiveKitServer:
         said = self.log_path.read_bytes()[said_before:].decode(errors="replace")
         if "address already in use" in said:
             return False
-        last = (said.strip().splitlines() or ["it said nothing"])[-1]
+        last = (said.strip().splitlines() or ["no output"])[-1]
         raise LiveKitServerUnavailable(f"{self._binary} exited with {status}: {last.strip()}")
 
     def _end_now(self) -> None:

@@ -95,7 +95,9 @@ class Microphone:
             # Fail the pending `say` calls. Other code learns of the end from the room's events.
             for utterance in self._waiting:
                 if not utterance.done.done():
-                    failure = RuntimeError("the microphone broke" if cause else "it was closed")
+                    failure = RuntimeError(
+                        "the microphone broke" if cause else "the microphone was closed"
+                    )
                     failure.__cause__ = cause
                     utterance.done.set_exception(failure)
 

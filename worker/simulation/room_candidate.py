@@ -53,6 +53,7 @@ class Candidate(SimulatedCandidate):
         self._listens = listens
         self._room = rtc.Room()
         self._source: rtc.AudioSource | None = None
+        self._published: rtc.LocalTrackPublication | None = None
         self.presence: list[Presence] = []
         self.disconnected = False
 
@@ -124,14 +125,28 @@ class Candidate(SimulatedCandidate):
         Raises:
             CandidateTimeout: The candidate is still in the room.
         """
-        await self._wait(lambda: self.disconnected, "the end of the room", timeout_s)
+        await self._wait(lambda: self.disconnected, "the room to end", timeout_s)
+
+    async def wait_until_heard(self, *, timeout_s: float) -> None:
+        """Wait until a participant subscribes to the microphone: earlier words reach no one.
+
+        Raises:
+            CandidateTimeout: No participant subscribed, or no microphone is published.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                if self._published is None:
+                    raise TimeoutError
+                await self._published.wait_for_subscription()
+        except TimeoutError:
+            raise CandidateTimeout("a listener", timeout_s) from None
 
     async def _publish_microphone(self) -> None:
         self._source = rtc.AudioSource(SAMPLE_RATE, 1, queue_size_ms=_SOURCE_QUEUE_MS)
         track = rtc.LocalAudioTrack.create_audio_track("microphone", self._source)
         # Interviewers use only tracks with this source. They ignore the default source silently.
         options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
-        await self._room.local_participant.publish_track(track, options)
+        self._published = await self._room.local_participant.publish_track(track, options)
         self._microphone.open()
 
     async def _send(self, samples: Pcm) -> None:

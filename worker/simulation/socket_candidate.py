@@ -104,7 +104,9 @@ class SocketCandidate(SimulatedCandidate):
             while (message := await wire.receive()) is not None:
                 self._take(message)
         except WireBroken as error:
-            logger.error("the interviewer's end of the socket is not one: %s", error)
+            logger.error(
+                "the socket received invalid data instead of an interviewer's message: %s", error
+            )
         finally:
             self._wire = None
             self._changed.set()

@@ -97,7 +97,9 @@ def available() -> str | None:
         if importlib.util.find_spec(module) is None:
             return f"local speech needs {wheel}: pip install '{wheel}'"
     if not (_moonshine_model() / "encoder_model.ort").exists():
-        return "this moonshine-voice has no model inside: pip install 'moonshine-voice==0.1.0'"
+        return (
+            "moonshine-voice is installed without its model: pip install 'moonshine-voice==0.1.0'"
+        )
     return None
 
 
@@ -189,7 +191,7 @@ def preload(*, stt: bool, tts: bool) -> None:
 
 def _log_warm(model: str, began: float) -> None:
     elapsed = round(time.perf_counter() - began, 3)
-    logger.debug("speech model warm", extra={"model": model, "elapsed_s": elapsed})
+    logger.debug("speech model warmed up", extra={"model": model, "elapsed_s": elapsed})
 
 
 def transcribe(samples: Floats) -> str:

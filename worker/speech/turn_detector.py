@@ -106,11 +106,11 @@ class SupervisedTurnDetector:
         if self._mending is not None or self._closed:
             return
         kind = type(error).__name__
-        logger.warning("the turn detector is lost: %s", kind)
+        logger.warning("turn detector failed: %s", kind)
         if isinstance(error, TimeoutError):
             why = "PredictionTimeout", f"no prediction in {_PREDICTION_S:g} s"
         else:
-            why = "PredictionFailed", f"it raised {kind}"
+            why = "PredictionFailed", f"the model raised {kind}"
         self._mending = asyncio.create_task(self._mend(*why), name="turn-detector")
 
     async def _mend(self, reason: str, message: str) -> None:
@@ -121,7 +121,7 @@ class SupervisedTurnDetector:
             with contextlib.suppress(Exception):  # the next trial may succeed
                 await self._ask(SILENCE)
                 break
-        logger.info("the turn detector is back")
+        logger.info("turn detector recovered")
         await self._tell(Status.READY, "Recovered")
         self._mending = None
 
@@ -135,7 +135,7 @@ class SupervisedTurnDetector:
             await self.on_change(condition)
         except Exception as error:  # the detector continues even if the callback fails
             kind = type(error).__name__
-            logger.warning("the turn detector's condition was not taken: %s", kind)
+            logger.warning("reporting the turn detector's condition failed: %s", kind)
 
     async def aclose(self) -> None:
         """Stop the trials. A prediction that hangs is abandoned in its thread."""

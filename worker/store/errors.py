@@ -106,7 +106,7 @@ def kind_of(error: BaseException) -> str:
         return "timed out"
     if type(error) is ConnectionError or isinstance(error, asyncpg.InternalClientError):
         # asyncpg raises these for an answer that is not PostgreSQL's.
-        return "what answers is no PostgreSQL, or refuses TLS"
+        return "the server is not PostgreSQL, or refuses TLS"
     if isinstance(error, OSError):
         return str(error.strerror or type(error).__name__)
     return type(error).__name__

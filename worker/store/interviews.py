@@ -59,7 +59,9 @@ class InterviewExists(Exception):
 
     def __init__(self, interview_id: str) -> None:
         self.interview_id = interview_id
-        super().__init__(f"interview {interview_id} exists already and is another one")
+        super().__init__(
+            f"interview {interview_id} already exists with another plan, room or candidate"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +89,7 @@ class Interview:
     lease_job: str | None
     lease_worker: str | None
     lease_expires: datetime | None
-    #: Consecutive redispatches that count as tries; `stranded.TRIES` ignores an old count.
+    #: Consecutive redispatches that count as tries; `orphans.TRIES` ignores an old count.
     tries: int
 
     @property

@@ -44,7 +44,7 @@ class LeaseHeld(Exception):
 
     def __init__(self, token: int) -> None:
         self.token = token
-        super().__init__(f"another job holds the interview, with token {token}")
+        super().__init__(f"another job holds the interview's lease (token {token})")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -57,7 +57,9 @@ class SchemaTooOld(SchemaDiffers):
 
     def __init__(self, found: int, known: int) -> None:
         super().__init__(
-            found, known, f"too old for this worker (needs {known:04}), which has yet to migrate it"
+            found,
+            known,
+            f"too old for this worker (needs {known:04}): the worker has not migrated it yet",
         )
 
 

@@ -44,7 +44,7 @@ def check_url(url: str) -> None:
     if scheme not in ("postgresql", "postgres"):
         raise DatabaseUrlInvalid(url, "does not begin with postgresql://")
     if "\0" in url or any(character.isspace() for character in url):
-        raise DatabaseUrlInvalid(url, "holds a space or a control character")
+        raise DatabaseUrlInvalid(url, "contains a space or a control character")
     query = parse_qs(parts.query)
     ports = [port for value in query.get("port", []) for port in value.split(",")]
     for address in parts.netloc.rpartition("@")[2].split(","):
@@ -53,10 +53,10 @@ def check_url(url: str) -> None:
             ports.append(port)
         _check_host(url, host)
     if any(port and not _is_port(port) for port in ports):
-        raise DatabaseUrlInvalid(url, "has a port that is no number from 1 to 65535")
+        raise DatabaseUrlInvalid(url, "has a port that is not a number from 1 to 65535")
     if unknown := set(query.get("sslmode", [])) - _TLS_MODES:
         known = ", ".join(sorted(_TLS_MODES))
-        raise DatabaseUrlInvalid(url, f"has no sslmode {unknown.pop()!r} to choose ({known})")
+        raise DatabaseUrlInvalid(url, f"has an unknown sslmode {unknown.pop()!r} (known: {known})")
 
 
 def _is_port(port: str) -> bool:
@@ -68,4 +68,4 @@ def _check_host(url: str, host: str) -> None:
         # Resolving such a name would raise UnicodeError, which is not an OSError.
         unquote(host).encode("idna")
     except UnicodeError:
-        raise DatabaseUrlInvalid(url, "names a host that can be none") from None
+        raise DatabaseUrlInvalid(url, "has an invalid host name") from None

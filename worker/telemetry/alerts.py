@@ -91,7 +91,7 @@ ALERTS: Final = (
         wait="2m",
         severity="page",
         summary="No worker takes interviews.",
-        description="Every dispatch finds nobody: candidates who come now wait in an empty room.",
+        description="No worker is ready for dispatches: new candidates wait in an empty room.",
     ),
     Alert(
         # A dead worker takes its jobs and counters with it, so no other alert would report it.
@@ -101,16 +101,17 @@ ALERTS: Final = (
         f" and (changes({_STARTED_AT}[5m]) > 0"
         f" or (last_over_time({_STARTED_AT}[5m]) unless {_STARTED_AT}))",
         severity="page",
-        summary="{{ $labels.instance }} died with {{ $value }} interviews.",
-        description="It was not told to stop. Another worker sends interviewers to those who stay.",
+        summary="{{ $labels.instance }} died during {{ $value }} interviews.",
+        description="It was not asked to stop. Another worker dispatches new interviewers to "
+        "candidates who are still in their rooms.",
     ),
     Alert(
         name="InterviewJobFailed",
         expr=f"{_BAD_EXITS} > 0",
         severity="page",
-        summary="Jobs end with {{ $labels.code }} instead of 0.",
-        description="{{ $value | humanize }} in the last 15 minutes; each is an interview that "
-        "failed, and whose candidate heard an apology or nothing.",
+        summary="Jobs exit with {{ $labels.code }} instead of 0.",
+        description="{{ $value | humanize }} in the last 15 minutes. Each is a failed interview: "
+        "its candidate heard an apology or nothing.",
     ),
     Alert(
         name="InterviewLeftAlone",
@@ -118,15 +119,15 @@ ALERTS: Final = (
         severity="page",
         summary="Interviews broke off: {{ $labels.reason }}.",
         description="{{ $value | humanize }} in the last 15 minutes. The candidate may still be "
-        "in the room; what was said is kept.",
+        "in the room. The turns until then are stored.",
     ),
     Alert(
         name="InterviewStartTimeouts",
         expr=f"{_TIMEOUTS} / {_STARTED} > 0.01",
         wait="5m",
         severity="page",
-        summary="{{ $value | humanizePercentage }} of the starts spend the budget of a state.",
-        description="Above 1 % over 15 minutes. interview_state_timeouts_total says which state.",
+        summary="{{ $value | humanizePercentage }} of the starts exceed the budget of a state.",
+        description="Above 1 % over 15 minutes. interview_state_timeouts_total shows which state.",
     ),
     Alert(
         name="InterviewSlowStart",
@@ -135,7 +136,7 @@ ALERTS: Final = (
         f" > {START_TARGET_S:g}",
         wait="5m",
         severity="ticket",
-        summary="A start takes {{ $value | humanizeDuration }} on average.",
+        summary="A job start takes {{ $value | humanizeDuration }} on average.",
         description="Above 0.8 s over 15 minutes, from receipt to RUNNING. "
         "`interview-worker plot --last 100` names the slowest step.",
     ),
@@ -144,25 +145,25 @@ ALERTS: Final = (
         expr=f"(({_VAD_NOT_LOADED} or vector(0)) + ({_VAD_LOST} or vector(0))) / {_STARTED} > 0.1",
         wait="5m",
         severity="ticket",
-        summary="{{ $value | humanizePercentage }} of the jobs are without their VAD.",
-        description="Above 10 % over 15 minutes: turns end on the speech-to-text's end-pointing.",
+        summary="{{ $value | humanizePercentage }} of the jobs have no voice activity detection.",
+        description="Above 10 % over 15 minutes. Turns end by the endpointing of speech to text.",
     ),
     Alert(
         name="InterviewResourceLeaks",
         expr=f"{_grew(catalog.LEAKS, by='resource')} > 0",
         severity="ticket",
         summary="{{ $labels.resource }} was not closed.",
-        description="{{ $value | humanize }} in the last 15 minutes, found at the end of jobs; the "
-        "end of their processes freed them.",
+        description="{{ $value | humanize }} in the last 15 minutes, found when jobs ended. They "
+        "were freed when the job processes exited.",
     ),
     Alert(
         name="InterviewJobUnresponsive",
         expr=f"{catalog.JOBS_UNRESPONSIVE.name} > 0",
         wait="1m",
         severity="page",
-        summary="{{ $value }} jobs of {{ $labels.instance }} give no sign of life.",
-        description=f"For longer than {UNRESPONSIVE_S:g} s: their event loops are blocked or their "
-        "processes are stopped, and their candidates hear nothing new.",
+        summary="{{ $value }} jobs of {{ $labels.instance }} are unresponsive.",
+        description=f"No heartbeat for longer than {UNRESPONSIVE_S:g} s: their event loops are "
+        "blocked or their processes are stopped. Their candidates hear nothing new.",
     ),
     Alert(
         name="InterviewWorkerDisconnected",
@@ -170,24 +171,24 @@ ALERTS: Final = (
         # A worker exits after 130 s without a connection, and its metrics disappear.
         wait="1m",
         severity="page",
-        summary="{{ $labels.instance }} is not known to LiveKit.",
-        description="It takes no interviews until it is; those that run go on if only the "
-        "worker's own connection is gone.",
+        summary="{{ $labels.instance }} is not connected to LiveKit.",
+        description="It takes no interviews until it reconnects. Running interviews continue if "
+        "only the worker's own connection is lost.",
     ),
     Alert(
         # One stopped worker or one restart of LiveKit causes a few of these.
         name="InterviewDispatchesNotTaken",
         expr=f"{_NOT_TAKEN} > 10",
         severity="page",
-        summary="Candidates wait: no worker takes the dispatches made for them.",
-        description="{{ $value | humanize }} were made again in the last 15 minutes.",
+        summary="Candidates wait: no worker accepts their dispatches.",
+        description="{{ $value | humanize }} dispatches were repeated in the last 15 minutes.",
     ),
     Alert(
         name="InterviewsTurnedDown",
         expr=f"{_NO_SLOT} > 0",
         wait="5m",
         severity="ticket",
-        summary="Interviews were passed on because all slots were taken.",
+        summary="Workers refused interviews because all their slots were taken.",
         description="{{ $value | humanize }} in the last 15 minutes: add workers or slots.",
     ),
     Alert(
@@ -197,7 +198,7 @@ ALERTS: Final = (
         wait="1m",
         severity="ticket",
         summary="Every slot of every worker is taken.",
-        description="Whoever is dispatched now waits until a slot is free.",
+        description="New interviews wait until a slot is free.",
     ),
     Alert(
         name="InterviewsDegraded",
@@ -205,7 +206,7 @@ ALERTS: Final = (
         f' / on () group_left () sum ({catalog.JOBS_RUNNING.name}{{state="RUNNING"}}) > 0.5',
         wait="10m",
         severity="ticket",
-        summary="More than half of the interviews go on without {{ $labels.resource }}.",
+        summary="More than half of the interviews run without {{ $labels.resource }}.",
         description="`interview-worker resources` says what each loss means for candidates.",
     ),
     Alert(
@@ -213,16 +214,17 @@ ALERTS: Final = (
         expr=f"{catalog.SHIPPING_LAG.name} > {_SHIPPING_S}",
         wait="5m",
         severity="ticket",
-        summary="Journals of {{ $labels.instance }} wait for the database.",
-        description="The first for {{ $value | humanizeDuration }}. They are on its disk alone.",
+        summary="Journals of {{ $labels.instance }} wait to be stored in the database.",
+        description="The oldest has waited for {{ $value | humanizeDuration }}. They exist only on "
+        "the worker's disk.",
     ),
     Alert(
         name="InterviewDiskFull",
         expr=f"{catalog.DISK_FREE.name} < {_LEAST_DISK}",
         wait="5m",
         severity="page",
-        summary="{{ $labels.instance }} has {{ $value | humanize1024 }}B left for journals.",
-        description="Without room for a journal a worker takes no interview.",
+        summary="{{ $labels.instance }} has {{ $value | humanize1024 }}B free for journals.",
+        description="A worker without space for a journal takes no interviews.",
     ),
 )
 

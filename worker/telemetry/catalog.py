@@ -70,27 +70,29 @@ def _histogram(name: str, means: str, buckets: tuple[float, ...], *labels: str) 
     )
 
 
-JOBS_STARTED: Final = _counter("jobs_started", "Jobs that this worker was given.")
-JOBS_ENDED: Final = _counter("jobs_ended", "Jobs that ended, by how and why.", "outcome", "reason")
+JOBS_STARTED: Final = _counter("jobs_started", "Jobs assigned to this worker.")
+JOBS_ENDED: Final = _counter(
+    "jobs_ended", "Jobs that ended, by outcome and reason.", "outcome", "reason"
+)
 JOB_EXITS: Final = _counter(
     "job_exits",
-    "Processes of jobs that are gone: exit code, or the signal's name.",
+    "Job processes that exited, by exit code or signal name.",
     "code",
     known=("0", "1", "SIGKILL", "SIGTERM", "SIGSEGV", "SIGABRT", "unknown"),
 )
 JOBS_REFUSED: Final = _counter(
-    "jobs_refused", "Requests passed back to LiveKit.", "cause", known=("NoSlot",)
+    "jobs_refused", "Job requests that this worker refused.", "cause", known=("NoSlot",)
 )
 SENT_AGAIN: Final = _counter(
     "interviewers_sent_again",
-    "Interviewers that were sent to candidates who were without one, by why.",
+    "Interviewers dispatched again to candidates who had none, by reason.",
     "reason",
     known=("LeaseExpired", "NotTaken", "ProcessKilled"),
 )
 WEBHOOKS: Final = _counter(
     "livekit_webhooks",
-    "Webhooks that LiveKit sent: those after which a room is looked at, other ones, and what was"
-    " refused.",
+    "Webhooks received from LiveKit: those that trigger a check of a room, other events, and"
+    " refused requests.",
     "event",
     known=("participant_joined", "participant_left", "other", "refused"),
 )
@@ -104,74 +106,90 @@ START_SECONDS: Final = _histogram(
     "milestone",
 )
 TIMEOUTS: Final = _counter(
-    "state_timeouts", "States whose budget was spent.", "state", known=tuple(BUDGETS)
+    "state_timeouts", "States whose time budget was exceeded.", "state", known=tuple(BUDGETS)
 )
 LOADS: Final = _counter(
-    "loads", "Loaders that are done, or late: ok, failed, late.", "resource", "result"
+    "loads", "Loads of a resource, by result: ok, failed, late.", "resource", "result"
 )
-LOAD_ATTEMPTS: Final = _counter("load_attempts", "Attempts that loaders made.", "resource")
+LOAD_ATTEMPTS: Final = _counter("load_attempts", "Attempts to load a resource.", "resource")
 LOAD_SECONDS: Final = _histogram(
-    "load_seconds", "Seconds that loaders took, all attempts together.", LOAD_BUCKETS, "resource"
+    "load_seconds", "Seconds to load a resource, all attempts together.", LOAD_BUCKETS, "resource"
 )
 LOSSES: Final = _counter(
-    "resource_losses", "Resources lost after they had loaded.", "resource", "reason"
+    "resource_losses",
+    "Resources that became unavailable after they had loaded.",
+    "resource",
+    "reason",
 )
-RECOVERIES: Final = _counter("resource_recoveries", "Lost resources that came back.", "resource")
+RECOVERIES: Final = _counter(
+    "resource_recoveries", "Resources that became available again.", "resource"
+)
 DEGRADED_SECONDS: Final = _counter(
     "degraded_seconds", "Seconds that sessions ran without a resource.", "resource"
 )
 LEAKS: Final = _counter(
-    "resource_leaks", "Resources that were not closed, or not in their budget.", "resource"
+    "resource_leaks", "Resources that were not closed within their time budget.", "resource"
 )
-CLOSING_FAILURES: Final = _counter("closing_failures", "Steps of closing that failed.", "step")
-TURNS: Final = _counter("turns", "Turns that were kept.", "speaker", "interrupted")
+CLOSING_FAILURES: Final = _counter("closing_failures", "Closing steps that failed.", "step")
+TURNS: Final = _counter("turns", "Turns that were recorded.", "speaker", "interrupted")
 TURN_SECONDS: Final = _histogram(
     "turn_seconds",
     "Seconds of a turn by part: end_of_turn (speech to decision), transcript, commit, words"
-    " (a model's first), voice (first audio), answer (end of speech to first audio).",
+    " (the model's first words), voice (first audio), answer (end of speech to first audio).",
     TURN_BUCKETS,
     "part",
 )
 SILENCE_SECONDS: Final = _histogram(
     "silence_seconds",
-    "Seconds of silence in the interviewer's turn after which something was done about it.",
+    "Seconds of silence in the interviewer's turn before a recovery step.",
     TURN_BUCKETS,
 )
-RUNGS: Final = _counter("ladder_rungs", "Steps taken against silence.", "rung")
+RUNGS: Final = _counter(
+    "ladder_rungs", "Recovery steps against silence in the interviewer's turn.", "rung"
+)
 PROVIDER_FAILURES: Final = _counter(
     "provider_failures", "Failures of providers.", "resource", "provider", "reason"
 )
 FALLBACKS: Final = _counter(
-    "fallbacks", "Times that another than the first choice began to serve.", "resource"
+    "fallbacks", "Times that a provider other than the first choice took over.", "resource"
 )
 FAULTS: Final = _counter("faults", "Other faults that jobs recorded.", "where", "error")
 LOOP_STALLS: Final = _counter("loop_stalls", "Times that a job's event loop was blocked.")
-LOOP_STALL_SECONDS: Final = _counter("loop_stall_seconds", "Seconds of these.")
-
-WORKER: Final = _gauge("worker_info", "1, with the version of this worker.", "version")
-READY: Final = _gauge("worker_ready", "1 while jobs are taken.")
-NOT_READY: Final = _gauge("worker_waiting_on", "1 for each thing that is waited for.", "what")
-DRAINING: Final = _gauge("worker_draining", "1 once the worker was told to stop.")
-DRAIN_LEFT: Final = _gauge(
-    "worker_drain_left_seconds", "Seconds that a draining worker lets interviews go on."
+LOOP_STALL_SECONDS: Final = _counter(
+    "loop_stall_seconds", "Seconds that a job's event loop was blocked."
 )
-SLOTS: Final = _gauge("slots", "Interviews that may be held at the same time.")
-SLOTS_USED: Final = _gauge("slots_used", "Interviews that are held, or were accepted.")
-LOAD: Final = _gauge("worker_load", "The load that is reported to LiveKit, 0 to 1.")
-PROCESSES: Final = _gauge("processes", "Processes for jobs: warm, or running one.", "state")
-JOBS_RUNNING: Final = _gauge("jobs_running", "Jobs that are there now, by state.", "state")
-JOBS_DEGRADED: Final = _gauge("jobs_degraded", "Jobs that go on without a resource.", "resource")
+
+WORKER: Final = _gauge(
+    "worker_info", "Always 1; the label is the version of this worker.", "version"
+)
+READY: Final = _gauge("worker_ready", "1 while the worker accepts jobs.")
+NOT_READY: Final = _gauge(
+    "worker_waiting_on", "1 for each condition that keeps the worker from being ready.", "what"
+)
+DRAINING: Final = _gauge("worker_draining", "1 after the worker was asked to stop.")
+DRAIN_LEFT: Final = _gauge(
+    "worker_drain_left_seconds", "Seconds until a draining worker ends its remaining interviews."
+)
+SLOTS: Final = _gauge("slots", "Interviews that the worker can run at the same time.")
+SLOTS_USED: Final = _gauge("slots_used", "Interviews that run or were accepted.")
+LOAD: Final = _gauge("worker_load", "Load reported to LiveKit, 0 to 1.")
+PROCESSES: Final = _gauge("processes", "Job processes: warm, or running a job.", "state")
+JOBS_RUNNING: Final = _gauge("jobs_running", "Running jobs, by state.", "state")
+JOBS_DEGRADED: Final = _gauge("jobs_degraded", "Running jobs without a resource.", "resource")
 JOBS_UNRESPONSIVE: Final = _gauge(
-    "jobs_unresponsive", "Jobs without a sign of life for longer than 10 s."
+    "jobs_unresponsive", "Jobs without a heartbeat for longer than 10 s."
 )
 SHIPPING_LAG: Final = _gauge(
-    "shipping_lag_seconds", "Age of the oldest journal of a job that is gone and not shipped."
+    "shipping_lag_seconds",
+    "Age of the oldest journal of an ended job that is not yet stored in the database.",
 )
-JOURNALS_WAITING: Final = _gauge("journals_waiting", "Such journals.")
+JOURNALS_WAITING: Final = _gauge(
+    "journals_waiting", "Journals of ended jobs that are not yet stored in the database."
+)
 POOL: Final = _gauge(
-    "database_pool_connections", "The main process's connections: idle or used.", "state"
+    "database_pool_connections", "Database connections of the main process: idle or used.", "state"
 )
-DISK_FREE: Final = _gauge("disk_free_bytes", "Bytes left where the journals are.")
+DISK_FREE: Final = _gauge("disk_free_bytes", "Free bytes on the disk of the journals.")
 
 #: All metrics, in the order of docs/metrics.md.
 FIGURES: Final = tuple(

@@ -72,7 +72,7 @@ class TelemetryServer:
             await self.aclose()
             raise
         bound: int = self._runner.addresses[0][1]
-        logger.info("figures and probes are served", extra={"host": host, "port": bound})
+        logger.info("serving metrics and probes", extra={"host": host, "port": bound})
         return bound
 
     async def aclose(self) -> None:
@@ -87,7 +87,7 @@ class TelemetryServer:
         brought = given.encode(errors="surrogateescape")
         asked = self._token and request.path not in self._posts
         if asked and not hmac.compare_digest(brought, self._token.encode()):
-            return _json({"error": "bring the token: Authorization: Bearer …"}, status=401)
+            return _json({"error": "token required: send Authorization: Bearer …"}, status=401)
         try:
             return await handler(request)
         except web.HTTPException as error:

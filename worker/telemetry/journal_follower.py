@@ -109,7 +109,7 @@ class JournalFollower:
             try:
                 self._on_news(news)
             except Exception as error:  # one bad record must not affect the other jobs
-                logger.error("a record could not be taken in: %s", type(error).__name__)
+                logger.error("failed to process a record: %s", type(error).__name__)
 
 
 def _read(job_id: str, followed: _Followed) -> News:

@@ -115,7 +115,7 @@ class Metrics:
             TypeError,
             ValueError,
         ):  # written by another version or by hand
-            logger.debug("a record of kind %s says nothing", record.get("kind"))
+            logger.debug("ignored a malformed record of kind %s", record.get("kind"))
 
     def _degraded_until(self, view: JobView, t: float) -> None:
         if view.degraded and view.outcome is None:

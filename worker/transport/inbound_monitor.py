@@ -128,7 +128,7 @@ class InboundMonitor:
             if self.on_lost is not None:
                 self.on_lost()
         if self._looks == self._held_looks:
-            logger.warning("nothing comes of the candidate's microphone, the line is held")
+            logger.warning("no packets from the candidate's microphone, audio output paused")
             self._held = True
             self._line.hold()
         if self._held and gone_s >= _LONGEST_S:
@@ -143,14 +143,16 @@ class InboundMonitor:
         if self._room_is_away():
             return
         if self._held:
-            logger.info("the candidate is spoken to again", extra={"away_s": round(gone_s, 1)})
+            logger.info("audio output to the candidate resumes", extra={"away_s": round(gone_s, 1)})
         try:
             # A candidate who has left is handled on their return.
             if self.on_back is not None and self._is_here():
                 heard_none_s = gone_s if gone_s >= _HICCUP_S else 0.0
                 await run_with_timeout(self.on_back(heard_none_s), _BEFORE_RETURN_S)
         except Exception as error:
-            logger.warning("what was not heard is not said again: %s", type(error).__name__)
+            logger.warning(
+                "failed to repeat what the candidate did not hear: %s", type(error).__name__
+            )
         if self._held and not self._room_is_away():
             self._line.release()
         self._held = False

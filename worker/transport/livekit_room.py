@@ -239,7 +239,7 @@ class LiveKitTransport:
         if self._leaving:
             return
         deleted = reason in _ENDED_FROM_OUTSIDE
-        logger.info("the room is gone", extra={"disconnect_reason": int(reason or 0)})
+        logger.info("disconnected from the room", extra={"disconnect_reason": int(reason or 0)})
         self._on_event(Event.ROOM_DELETED if deleted else Event.ROOM_LOST)
 
 

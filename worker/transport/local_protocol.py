@@ -43,7 +43,7 @@ class WireBroken(Exception):
     def __init__(self, kind: int, length: int) -> None:
         self.kind = kind
         self.length = length
-        super().__init__(f"not a message: kind {kind}, {length} bytes")
+        super().__init__(f"invalid message: kind {kind}, {length} bytes")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,4 +132,4 @@ def _words(payload: bytes) -> Words:
     match said:
         case {"segment": str(segment), "text": str(text), "final": bool(final)}:
             return Words(segment=segment, text=text, final=final)
-    raise ValueError("no caption")
+    raise ValueError("not a caption")

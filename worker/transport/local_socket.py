@@ -95,7 +95,7 @@ class SocketTransport:
     async def start_session(self, session: AgentSession[Any], agent: Agent) -> None:
         """Start the session on the socket, with captions like those of a room."""
         if self._wire is None:
-            raise RuntimeError("the stage is not connected")
+            raise RuntimeError("the transport is not connected")
         captions = TranscriptSynchronizer(
             next_in_chain_audio=self.line, next_in_chain_text=CaptionOutput(self._wire)
         )
@@ -137,7 +137,9 @@ class SocketTransport:
                 if isinstance(message, Sound):
                     self._voice.push(frame_of(message.samples, SAMPLE_RATE))
         except WireBroken as error:
-            logger.error("the candidate's end of the socket is not one: %s", error)
+            logger.error(
+                "the socket received invalid data instead of a candidate's message: %s", error
+            )
         finally:
             self._here = False
             self._voice.end()

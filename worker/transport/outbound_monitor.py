@@ -156,7 +156,7 @@ class OutboundMonitor:
 
     def _give_up(self) -> None:
         self._giving_up = None
-        logger.warning("nobody has subscribed to the line again, speaking all the same")
+        logger.warning("the candidate did not resubscribe in time, resuming audio output anyway")
         self._subscribed = True
         self._settle()
 
@@ -164,7 +164,7 @@ class OutboundMonitor:
         self.close()
         assert self._lost_at is not None  # noqa: S101  # checked by every caller
         away_s = asyncio.get_running_loop().time() - self._lost_at
-        logger.info("the candidate hears the line again", extra={"away_s": round(away_s, 1)})
+        logger.info("the candidate receives audio output again", extra={"away_s": round(away_s, 1)})
         if self.before_return is None:
             self._lost_at = None
             self._line.release()
@@ -176,6 +176,8 @@ class OutboundMonitor:
         try:
             await run_with_timeout(preparing, _BEFORE_RETURN_S)
         except Exception as error:
-            logger.warning("what was not heard is not said again: %s", type(error).__name__)
+            logger.warning(
+                "failed to repeat what the candidate did not hear: %s", type(error).__name__
+            )
         self._lost_at = None
         self._line.release()

@@ -47,13 +47,13 @@ LOSSES: Final[Mapping[str, Loss]] = {
         Loss(
             name="database",
             resource="database",
-            how="its connections break, and none can be made",
+            how="its connections break, and new ones are refused",
             strike=lambda parts: parts.away("database"),
         ),
         Loss(
             name="vad",
             resource="vad",
-            how="it raises in the middle of an answer, as often as it is opened",
+            how="it raises in the middle of an answer, and at each new stream",
             strike=lambda parts: parts.broken_vad.touch(),
             unnoticed=True,
             soon_back=True,
@@ -106,7 +106,7 @@ LOSSES: Final[Mapping[str, Loss]] = {
         Loss(
             name="tts",
             resource="tts",
-            how="its connection breaks in the middle of a question, and none can be made",
+            how="its connection breaks in the middle of a question, and new ones are refused",
             strike=lambda parts: parts.away("tts"),
             in_question=True,
             into_s=1.0,
@@ -124,7 +124,7 @@ LOSSES: Final[Mapping[str, Loss]] = {
         Loss(
             name="tts, fallback",
             resource="tts",
-            how="its connection breaks in the middle of a question, and a local voice goes on",
+            how="its connection breaks in the middle of a question, and a local voice continues",
             strike=lambda parts: parts.away("tts"),
             in_question=True,
             into_s=1.0,
@@ -134,7 +134,7 @@ LOSSES: Final[Mapping[str, Loss]] = {
         Loss(
             name="llm",
             resource="llm",
-            how="it is asked for words, and its connections stay open and silent",
+            how="it gets a request, and its connections stay open and silent",
             strike=lambda parts: parts.stall("llm"),
             judged_when_used=True,
         ),

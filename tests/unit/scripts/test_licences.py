@@ -68,7 +68,7 @@ def gpl_parts(one: Installed) -> set[str]:
     return found | {name for name in one.libraries if name in known and gpl_in(known[name][0])}
 
 
-def test_nothing_that_is_installed_with_us_is_gpl_but_what_is_known_by_name(
+def test_the_only_installed_gpl_code_is_known_by_name(
     brought: list[Installed],
 ) -> None:
     found = {(one.name, part) for one in brought for part in gpl_parts(one)}
@@ -76,18 +76,18 @@ def test_nothing_that_is_installed_with_us_is_gpl_but_what_is_known_by_name(
 
 
 @JUDGED_HERE
-def test_no_known_gpl_has_gone_without_being_struck_off(brought: list[Installed]) -> None:
+def test_every_known_gpl_entry_is_still_installed(brought: list[Installed]) -> None:
     found = {(one.name, part) for one in brought for part in gpl_parts(one)}
     assert set(GPL_BY_NAME) - found == set()
 
 
 @pytest.mark.parametrize("name", sorted({name for name, _ in GPL_BY_NAME}))
-def test_known_gpl_stands_in_the_notice(name: str) -> None:
+def test_known_gpl_is_listed_in_the_notice(name: str) -> None:
     section = NOTICE.split("GPL in wheels of others")[1].split("Other native code")[0]
     assert re.search(rf"^{name} \d", section, re.MULTILINE)
 
 
-def test_every_distribution_has_a_licence_that_is_known_and_accepted(
+def test_every_distribution_has_a_known_and_accepted_licence(
     brought: list[Installed],
 ) -> None:
     accepted = ACCEPTED | set(ACCEPTED_FOR_A_REASON)
@@ -99,13 +99,13 @@ def test_every_distribution_has_a_licence_that_is_known_and_accepted(
     assert refused == {}, "read its licence, then add it to scripts/licences/judged.py"
 
 
-def test_what_was_read_by_hand_is_still_unclear_by_itself(brought: list[Installed]) -> None:
+def test_licences_read_by_hand_are_still_unclear_in_the_metadata(brought: list[Installed]) -> None:
     clear = {one.name for one in brought if any(map(expression_of, one.stated.values()))}
     assert set(READ_BY_HAND) & clear == set()
 
 
 @JUDGED_HERE
-def test_every_native_library_has_been_judged_and_none_is_left_over(
+def test_every_native_library_is_judged_and_no_entry_is_stale(
     brought: list[Installed],
 ) -> None:
     there = {one.name: set(one.libraries) for one in brought if one.libraries}
@@ -124,12 +124,12 @@ def test_a_library_is_under_an_accepted_licence_or_known_by_name() -> None:
 
 
 @JUDGED_HERE
-def test_the_page_lists_what_is_installed() -> None:
+def test_the_page_lists_the_installed_distributions() -> None:
     page = (REPOSITORY / PATH).read_text(encoding="utf-8")
     assert page == licences_page(REPOSITORY), "run `make diagrams`"
 
 
-def test_every_file_of_our_wheel_that_is_no_code_stands_in_the_notice() -> None:
+def test_every_non_code_file_of_the_wheel_is_listed_in_the_notice() -> None:
     entries = re.findall(r"^  ((?:states|worker)/\S+)$", NOTICE, re.MULTILINE)
     files = package_data()
     matched = {e: [f for f in files if PurePosixPath(f).match(e)] for e in entries}
@@ -137,12 +137,12 @@ def test_every_file_of_our_wheel_that_is_no_code_stands_in_the_notice() -> None:
     assert [entry for entry, found in matched.items() if not found] == []
 
 
-def test_every_recording_in_our_wheel_is_one_of_the_clips_that_we_make() -> None:
+def test_every_recording_in_the_wheel_is_a_clip_recorded_here() -> None:
     recordings = {Path(file).stem for file in package_data() if file.endswith(".opus")}
     assert recordings == {clip.value for clip in ClipName}
 
 
-def test_what_the_wheel_carries_is_the_licence_that_it_names() -> None:
+def test_the_wheel_carries_the_licence_that_it_names() -> None:
     text = (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
     project = tomllib.loads(text)["project"]
     assert (project["license"], project["license-files"]) == ("Apache-2.0", ["LICENSE", "NOTICE"])
@@ -166,7 +166,7 @@ def test_what_the_wheel_carries_is_the_licence_that_it_names() -> None:
         "GPL-3.0-or-later WITH GCC-exception-3.1",
     ],
 )
-def test_a_statement_that_obliges_to_the_gpl_is_noticed(statement: str) -> None:
+def test_a_statement_that_requires_the_gpl_is_detected(statement: str) -> None:
     assert gpl_in(statement)
 
 

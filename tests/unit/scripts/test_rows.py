@@ -42,13 +42,13 @@ def test_a_test_shows_no_row_that_does_not_exist() -> None:
     assert [row for row in SHOWN if row not in ROWS] == []
 
 
-def test_the_page_says_what_the_markers_say() -> None:
+def test_the_page_matches_the_markers() -> None:
     page = (REPOSITORY / PATH).read_text(encoding="utf-8")
     assert page == rows_page(REPOSITORY), "run `make diagrams`"
 
 
 @pytest.mark.parametrize("path", ["CONTRIBUTING.md"])
-def test_the_list_of_what_rotates_says_what_the_markers_say(path: str) -> None:
+def test_the_list_of_rotating_tests_matches_the_markers(path: str) -> None:
     page = (REPOSITORY / path).read_text(encoding="utf-8")
     assert page == pages(REPOSITORY)[path], "run `make diagrams`"
 

@@ -10,7 +10,7 @@ def pending(resource: str, *, required: bool = False) -> Condition:
     return Condition(resource=resource, status=Status.PENDING, reason="Loading", required=required)
 
 
-def test_a_condition_survives_being_written_down() -> None:
+def test_a_condition_survives_serialization() -> None:
     condition = Condition(
         resource="vad",
         status=Status.LOST,
@@ -22,25 +22,25 @@ def test_a_condition_survives_being_written_down() -> None:
     assert Condition.from_record(condition.as_record()) == condition
 
 
-def test_a_status_that_does_not_exist_is_refused() -> None:
+def test_an_unknown_status_is_refused() -> None:
     with pytest.raises(ValueError, match="odd"):
         Condition.from_record({"resource": "vad", "status": "odd", "reason": ""})
 
 
-def test_the_last_word_on_a_resource_wins() -> None:
+def test_the_latest_report_on_a_resource_wins() -> None:
     conditions = Conditions.of([lost("vad"), loaded("stt"), loaded("vad")])
     assert len(conditions) == 2
     assert conditions["vad"].status is Status.READY
 
 
-def test_an_update_leaves_the_conditions_it_was_made_from_alone() -> None:
+def test_an_update_does_not_change_the_original_conditions() -> None:
     before = Conditions()
     after = before.updated(lost("vad"))
     assert "vad" in after
     assert "vad" not in before
 
 
-def test_since_stays_for_as_long_as_the_status_does() -> None:
+def test_since_stays_while_the_status_stays() -> None:
     first = Condition(resource="tts", status=Status.LOST, reason="Refused", since=3.0)
     again = Condition(resource="tts", status=Status.LOST, reason="Silent", since=9.0)
     back = Condition(resource="tts", status=Status.READY, reason="Loaded", since=12.0)
@@ -49,7 +49,7 @@ def test_since_stays_for_as_long_as_the_status_does() -> None:
     assert conditions.updated(back)["tts"].since == 12.0
 
 
-def test_whatever_is_not_ready_is_missing_in_the_order_it_was_named() -> None:
+def test_resources_that_are_not_ready_are_missing_in_the_order_declared() -> None:
     conditions = Conditions.of(
         [pending("llm"), loaded("stt"), lost("vad"), lost("orchestrator", required=True)]
     )

@@ -75,14 +75,12 @@ def test_a_path_does_not_match(history: History, path: tuple[PathElement, ...]) 
 
 
 @pytest.mark.parametrize("wrong", ["REDY", "ready"])
-def test_a_name_that_is_no_state_is_refused_with_the_closest_one(
-    history: History, wrong: str
-) -> None:
-    with pytest.raises(ValueError, match=f"'{wrong}' is no state"):
+def test_an_unknown_state_is_refused_with_the_closest_name(history: History, wrong: str) -> None:
+    with pytest.raises(ValueError, match=f"'{wrong}' is not a known state"):
         assert_path(history, ..., wrong)
 
 
-def test_a_misspelt_event_is_refused_with_the_closest_one() -> None:
+def test_an_unknown_event_is_refused_with_the_closest_name() -> None:
     with pytest.raises(ValueError, match="did you mean 'room_connected'"):
         on("room_conected", "CONNECTED")
 
@@ -115,7 +113,7 @@ def test_a_path_matches_as_the_same_regular_expression_does(
 
 
 @pytest.mark.row("C7")
-def test_a_mismatch_shows_both_paths_and_where_they_part(history: History) -> None:
+def test_a_mismatch_shows_both_paths_and_where_they_differ(history: History) -> None:
     message = message_of(
         history, "HANDSHAKE", "CONNECTED", "BOOTSTRAPPING", "READY", "RUNNING", "CLOSING"
     )
@@ -139,7 +137,7 @@ lost: tts (Refused)"""
     )
 
 
-def test_a_mismatch_after_a_gap_shows_what_the_gap_stood_for(history: History) -> None:
+def test_a_mismatch_after_a_gap_shows_the_states_that_the_gap_matched(history: History) -> None:
     message = message_of(history, ..., "BOOTSTRAPPING", gap("DEGRADED", "READY"), "CLOSING")
     assert (
         message
@@ -161,7 +159,7 @@ lost: tts (Refused)"""
     )
 
 
-def test_a_state_that_never_came_after_a_gap_is_missed_at_the_end(history: History) -> None:
+def test_a_state_missing_after_a_gap_is_reported_at_the_end(history: History) -> None:
     message = message_of(history, ..., "CLOSED")
     assert re.search(r"^> CLOSED +\(nothing\)$", message, re.MULTILINE)
     assert "The path ends in RUNNING, entered at 1.500 s on session_started." in message
@@ -197,7 +195,7 @@ outcome: none yet"""
     )
 
 
-def test_a_path_that_went_on_says_on_what_and_how_it_ended() -> None:
+def test_a_path_that_continued_names_the_event_and_the_end() -> None:
     message = message_of(journey(until_s=100.0), "HANDSHAKE")
     assert (
         message

@@ -65,7 +65,7 @@ def test_a_journal_is_sorted_by_kind(history: History) -> None:
     assert (history.exit_code, history.signal) == (0, None)
 
 
-def test_it_says_how_the_job_ended_and_when_it_was_where(history: History) -> None:
+def test_a_history_has_the_jobs_end_and_the_times_of_its_states(history: History) -> None:
     assert (history.state, history.outcome, history.reason) == (
         State.CLOSED,
         Outcome.COMPLETED,
@@ -101,20 +101,20 @@ def test_a_process_that_ended_before_its_job_was_closed_has_failed(
     assert (back.outcome, back.reason) == (Outcome.FAILED, reason)
 
 
-def test_an_exit_after_closed_takes_nothing_back(history: History) -> None:
+def test_an_exit_after_closed_keeps_the_outcome(history: History) -> None:
     killed = replace(history, exit_code=-9, signal=9)
     assert not killed.broke_off
     assert killed.outcome is Outcome.COMPLETED
 
 
-def test_stays_are_the_visits_and_their_lengths(history: History) -> None:
+def test_stays_are_the_visits_with_their_durations(history: History) -> None:
     stays = history.stays()
     assert stays[0] == (State.HANDSHAKE, 0.0, 0.1)
     assert stays[4] == (State.RUNNING, 0.75, 119.25)
     assert stays[-1] == (State.CLOSED, 121.0, None)
 
 
-def test_the_last_word_on_a_resource_counts_and_all_of_them_are_kept(history: History) -> None:
+def test_the_latest_report_on_a_resource_counts_and_all_are_kept(history: History) -> None:
     assert history.conditions["vad"].status is Status.READY
     said = [c.reason for c in history.condition_changes if c.resource == "vad"]
     assert said == ["LoadTimeout", "Loaded"]
@@ -131,7 +131,7 @@ def test_records_may_come_in_any_order_and_more_than_once(
     assert History.from_records([*reversed(records), *records]) == history
 
 
-def test_a_kind_of_a_later_version_is_left_alone(
+def test_an_unknown_record_kind_of_a_later_version_is_ignored(
     records: list[dict[str, Any]], history: History
 ) -> None:
     records.append({"v": 1, "seq": 99, "t": 0.0, "kind": "weather"})
@@ -148,7 +148,7 @@ def test_a_kind_of_a_later_version_is_left_alone(
     ],
     ids=lambda record: record["kind"],
 )
-def test_a_record_that_makes_no_sense_is_named(record: dict[str, Any]) -> None:
+def test_a_malformed_record_is_named_in_the_error(record: dict[str, Any]) -> None:
     with pytest.raises(JournalError, match=r"record 5 \("):
         History.from_records([{"v": 1, "seq": 5, "t": 0.0, **record}])
 
@@ -165,11 +165,11 @@ def test_the_json_of_a_job_reads_back_as_the_same_job(history: History) -> None:
     assert back.outcome is Outcome.COMPLETED
 
 
-def test_the_json_of_a_job_holds_no_word_of_the_interview(history: History) -> None:
+def test_the_json_of_a_job_contains_no_spoken_words(history: History) -> None:
     assert "hello" not in json.dumps(history.as_json())
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"transitions": 3}', '"job"', "null"])
-def test_json_that_is_no_job_is_refused(text: str) -> None:
+def test_json_that_is_not_a_job_is_refused(text: str) -> None:
     with pytest.raises(JournalError, match="not the JSON of a job"):
         History.from_json(text)

@@ -34,7 +34,7 @@ def names_in(path: Path) -> list[str]:
     return [record["name"] for record in read_records(path).records]
 
 
-def test_a_record_has_a_version_a_number_two_times_and_a_kind() -> None:
+def test_a_record_has_version_number_two_timestamps_and_kind() -> None:
     journal = MemoryJournal(now=lambda: datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC))
     assert journal.append("step", 0.12345678, name="connect") == {
         "v": FORMAT_VERSION,
@@ -46,14 +46,14 @@ def test_a_record_has_a_version_a_number_two_times_and_a_kind() -> None:
     }
 
 
-def test_what_is_in_memory_and_what_is_in_the_file_are_the_same(path: Path) -> None:
+def test_records_in_memory_and_in_the_file_are_equal(path: Path) -> None:
     journal = FileJournal(path)
     journal.append("turn", 1.0, speaker="candidate", text="naïve “日本” \u2028 \r\n \x00 🎤")
     assert read_records(path).records == journal.records
     journal.close()
 
 
-def test_records_survive_and_their_numbers_go_on_when_the_file_is_opened_again(path: Path) -> None:
+def test_records_survive_and_numbering_continues_when_the_file_is_reopened(path: Path) -> None:
     write(path, "first", "second")
     journal = FileJournal(path)
     assert [record["name"] for record in journal.records] == ["first", "second"]
@@ -78,7 +78,7 @@ def test_a_torn_last_line_is_cut_off_and_reported(path: Path, missing: int) -> N
     assert names_in(path) == ["whole", "next"]
 
 
-def test_half_a_character_at_the_end_is_a_torn_line(path: Path) -> None:
+def test_a_partial_character_at_the_end_is_a_torn_line(path: Path) -> None:
     write(path, "whole", "日本")
     whole = path.read_bytes()
     path.write_bytes(whole[: whole.index("本".encode()) + 1])
@@ -86,7 +86,7 @@ def test_half_a_character_at_the_end_is_a_torn_line(path: Path) -> None:
     assert FileJournal(path).torn_bytes > 0
 
 
-def test_zeros_at_the_end_left_by_a_lost_machine_are_a_torn_line(path: Path) -> None:
+def test_zeros_at_the_end_after_a_power_loss_are_a_torn_line(path: Path) -> None:
     write(path, "whole")
     with path.open("ab") as file:
         file.write(b"\0" * 512)
@@ -101,7 +101,7 @@ def test_an_empty_file_is_a_journal_without_records(path: Path) -> None:
     assert (found.records, found.torn_bytes) == ([], 0)
 
 
-def test_garbage_in_the_middle_is_refused_by_its_line(path: Path) -> None:
+def test_garbage_in_the_middle_is_refused_with_its_line_number(path: Path) -> None:
     write(path, "first", "second", "third")
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(lines[0] + b"garbage\n" + lines[2])
@@ -121,14 +121,14 @@ def test_garbage_in_the_middle_is_refused_by_its_line(path: Path) -> None:
         b'{"v":1,"seq":null,"t":0,"kind":"x"}',
     ],
 )
-def test_json_that_is_no_record_is_refused(path: Path, line: bytes) -> None:
+def test_json_that_is_not_a_record_is_refused(path: Path, line: bytes) -> None:
     write(path, "first")
     path.write_bytes(line + b"\n" + path.read_bytes())
     with pytest.raises(JournalError, match=":1: not a record"):
         read_records(path)
 
 
-def test_a_newer_format_is_refused_and_not_taken_for_a_torn_line(path: Path) -> None:
+def test_a_newer_format_is_refused_and_not_treated_as_a_torn_line(path: Path) -> None:
     write(path, "first")
     newer = {"v": FORMAT_VERSION + 1, "seq": 1, "t": 0.0, "kind": "step"}
     with path.open("a") as file:
@@ -161,7 +161,7 @@ def test_only_its_owner_may_read_a_journal(path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_every_subscriber_hears_every_record_after_it_was_written(path: Path) -> None:
+def test_every_subscriber_receives_every_record_after_it_is_written(path: Path) -> None:
     journal = FileJournal(path)
     written_when_heard: list[int] = []
     journal.subscribe(lambda _: written_when_heard.append(len(read_records(path).records)))
@@ -192,7 +192,7 @@ def small_disk(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("small_disk")
-def test_a_full_disk_is_reported_and_leaves_no_half_a_record(path: Path) -> None:
+def test_a_full_disk_is_reported_and_leaves_no_partial_record(path: Path) -> None:
     journal = FileJournal(path)
     journal.append("step", 0.0, name="fits")
     before = path.read_bytes()
@@ -205,25 +205,25 @@ def test_a_full_disk_is_reported_and_leaves_no_half_a_record(path: Path) -> None
     assert len(journal.records) == 2
 
 
-def test_a_folder_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(JournalError, match="cannot write the journal"):
         FileJournal(tmp_path / "file" / "job.jsonl")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_that_may_not_be_written_is_reported(tmp_path: Path) -> None:
+def test_a_folder_without_write_permission_is_reported(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(JournalError, match="Permission denied"):
         FileJournal(tmp_path / "job.jsonl")
 
 
-def test_a_file_that_is_not_there_cannot_be_read(path: Path) -> None:
+def test_reading_a_missing_file_is_reported(path: Path) -> None:
     with pytest.raises(JournalError, match="No such file"):
         read_records(path)
 
 
-def test_a_closed_journal_takes_nothing_more_and_may_be_closed_twice(path: Path) -> None:
+def test_a_closed_journal_refuses_records_and_may_be_closed_twice(path: Path) -> None:
     journal = FileJournal(path)
     journal.close()
     journal.close()
@@ -256,7 +256,7 @@ async def test_a_commit_that_fails_is_reported(path: Path) -> None:
         await journal.commit()
 
 
-def test_one_that_is_opened_again_is_not_made_where_it_is_gone(path: Path) -> None:
+def test_reopening_a_deleted_journal_does_not_create_it(path: Path) -> None:
     path.parent.mkdir()
     with pytest.raises(JournalGone):
         FileJournal(path, again=True)

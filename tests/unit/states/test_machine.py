@@ -42,7 +42,7 @@ async def test_a_cancelled_caller_loses_nothing(lifecycle: StartLifecycle) -> No
     assert (await job.fire(Event.BOOTSTRAP_STARTED)).target is State.BOOTSTRAPPING
 
 
-async def test_events_are_taken_in_the_order_in_which_they_came(lifecycle: StartLifecycle) -> None:
+async def test_events_are_processed_in_the_order_of_arrival(lifecycle: StartLifecycle) -> None:
     job = lifecycle()
     async with asyncio.TaskGroup() as group:
         for step in way_to(State.RUNNING):
@@ -52,7 +52,7 @@ async def test_events_are_taken_in_the_order_in_which_they_came(lifecycle: Start
     )
 
 
-async def test_a_refused_event_says_what_would_have_been_allowed(
+async def test_a_refused_event_names_the_allowed_events(
     lifecycle: StartLifecycle,
 ) -> None:
     job = lifecycle()
@@ -62,7 +62,7 @@ async def test_a_refused_event_says_what_would_have_been_allowed(
     assert Event.SESSION_STARTED not in e.value.allowed
 
 
-async def test_a_refused_post_is_recorded_and_stops_nothing(
+async def test_a_refused_post_is_recorded_and_the_job_continues(
     lifecycle: StartLifecycle, caplog: pytest.LogCaptureFixture
 ) -> None:
     job = lifecycle()
@@ -73,7 +73,7 @@ async def test_a_refused_post_is_recorded_and_stops_nothing(
     assert "session_started was refused" in caplog.text
 
 
-async def test_waiting_for_a_state_that_was_passed_returns_at_once(
+async def test_waiting_for_a_past_state_returns_at_once(
     lifecycle: StartLifecycle,
 ) -> None:
     job = lifecycle()
@@ -140,7 +140,7 @@ async def test_listeners_see_the_context_that_the_job_was_started_in(
     assert seen == ["job-1"]
 
 
-async def test_stopping_answers_those_who_wait() -> None:
+async def test_stopping_releases_all_waiters() -> None:
     job = Lifecycle()
     job.start()
     held = asyncio.Event()
@@ -177,7 +177,7 @@ async def test_events_after_the_stop_are_refused_or_only_logged(
     assert job.state is State.HANDSHAKE
 
 
-async def test_stopping_twice_and_stopping_what_never_started_is_harmless() -> None:
+async def test_stopping_twice_or_before_the_start_is_harmless() -> None:
     job = Lifecycle()
     await job.stop()
     async with Lifecycle() as started:
@@ -186,11 +186,11 @@ async def test_stopping_twice_and_stopping_what_never_started_is_harmless() -> N
 
 async def test_a_second_start_is_refused(lifecycle: StartLifecycle) -> None:
     job = lifecycle()
-    with pytest.raises(RuntimeError, match="started before"):
+    with pytest.raises(RuntimeError, match="already been started"):
         job.start()
 
 
-async def test_cancelling_the_one_who_stops_is_not_swallowed() -> None:
+async def test_cancelling_a_caller_of_stop_is_not_swallowed() -> None:
     job = Lifecycle()
     job.start()
     stubborn = asyncio.Event()
@@ -226,7 +226,7 @@ def test_no_timer_is_left_after_the_stop() -> None:
     assert run_virtual(run()) == 0.0
 
 
-def test_a_thousand_machines_at_once_keep_out_of_each_others_way() -> None:
+def test_a_thousand_concurrent_machines_are_independent() -> None:
     async def one(number: int) -> tuple[State, ...]:
         async with Lifecycle() as job:
             for step in way[: len(way) - number % 2]:
@@ -245,7 +245,7 @@ def test_a_thousand_machines_at_once_keep_out_of_each_others_way() -> None:
     assert State.RUNNING not in paths[1]
 
 
-async def test_conditions_are_those_of_the_last_report(lifecycle: StartLifecycle) -> None:
+async def test_conditions_come_from_the_last_report(lifecycle: StartLifecycle) -> None:
     job = lifecycle()
     await job.fire(Event.LOADER_REPORTED, lost("vad"))
     await job.fire(Event.LOADER_REPORTED, loaded("vad"))

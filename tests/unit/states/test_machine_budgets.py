@@ -64,9 +64,9 @@ async def test_a_state_ends_at_its_budget_and_not_before(
         ((loaded("orchestrator", required=True),), State.DEGRADED, None),
         ((loaded("orchestrator", required=True), loaded("vad")), State.READY, None),
     ],
-    ids=["nothing is there", "the optional", "the required", "everything"],
+    ids=["nothing", "only optional", "only required", "everything"],
 )
-def test_the_budget_of_loading_binds_only_what_is_required(
+def test_only_a_missing_required_resource_fails_the_job_at_the_loading_budget(
     journey: Journey, words: tuple[Condition, ...], after: State, reason: Reason | None
 ) -> None:
     """A loader without a report counts as missing, because it was declared."""
@@ -80,7 +80,7 @@ def test_the_budget_of_loading_binds_only_what_is_required(
     assert history.reason is reason
 
 
-async def test_a_budget_can_be_replaced_and_the_others_stay(lifecycle: StartLifecycle) -> None:
+async def test_one_budget_can_be_replaced_and_the_others_stay(lifecycle: StartLifecycle) -> None:
     job = lifecycle(budgets={State.HANDSHAKE: 0.3})
     assert job.remaining == pytest.approx(0.3)
     await job.fire(Event.ROOM_CONNECTED)
@@ -88,7 +88,7 @@ async def test_a_budget_can_be_replaced_and_the_others_stay(lifecycle: StartLife
 
 
 @pytest.mark.parametrize("event_is_first", [True, False], ids=["event first", "budget first"])
-async def test_an_event_at_the_very_instant_its_budget_ends_meets_the_job_whole(
+async def test_an_event_at_the_instant_the_budget_ends_leaves_the_job_consistent(
     lifecycle: StartLifecycle, event_is_first: bool
 ) -> None:
     """The first event in the mailbox decides, and the other one does no harm.
@@ -143,7 +143,9 @@ async def test_the_budget_of_an_earlier_visit_is_dropped(lifecycle: StartLifecyc
 
 
 @pytest.mark.row("C2")
-async def test_ready_and_degraded_take_turns_without_new_time(lifecycle: StartLifecycle) -> None:
+async def test_alternating_between_ready_and_degraded_does_not_extend_the_deadline(
+    lifecycle: StartLifecycle,
+) -> None:
     job = lifecycle()
     await take(job, *way_to(State.READY))
     for second in range(1, 10):
@@ -161,7 +163,9 @@ async def test_ready_and_degraded_take_turns_without_new_time(lifecycle: StartLi
     assert_entered(job, "CLOSING", within_s=BUDGETS[State.READY], since="READY")
 
 
-async def test_what_changes_no_state_leaves_the_clock_alone(lifecycle: StartLifecycle) -> None:
+async def test_an_event_without_a_state_change_keeps_the_deadline(
+    lifecycle: StartLifecycle,
+) -> None:
     job = lifecycle()
     await take(job, *way_to(State.RUNNING))
     await asyncio.sleep(600.0)
@@ -173,7 +177,7 @@ async def test_what_changes_no_state_leaves_the_clock_alone(lifecycle: StartLife
     assert job.remaining == pytest.approx(BUDGETS[State.RUNNING] - 1200.0)
 
 
-async def test_a_resource_that_stays_lost_keeps_the_time_it_was_lost_at(
+async def test_a_resource_that_stays_lost_keeps_its_time_of_loss(
     lifecycle: StartLifecycle,
 ) -> None:
     job = lifecycle()
@@ -185,19 +189,19 @@ async def test_a_resource_that_stays_lost_keeps_the_time_it_was_lost_at(
     assert (job.conditions["tts"].reason, job.conditions["tts"].since) == ("Silent", 5.0)
 
 
-def test_closing_ends_sooner_once_the_worker_is_going_away(journey: Journey) -> None:
+def test_closing_ends_sooner_once_the_worker_shuts_down(journey: Journey) -> None:
     history = journey((1.0, Event.ROOM_LOST), (2.0, Event.SHUTDOWN_REQUESTED), until_s=60.0)
     assert_outcome(history, Outcome.FAILED, Reason.ROOM_LOST)
     assert assert_entered(history, "CLOSED", since="CLOSING") == 1.0 + HURRIED_CLOSING_S
 
 
-def test_asking_again_never_gives_closing_more_time(journey: Journey) -> None:
+def test_repeated_shutdown_requests_never_extend_closing(journey: Journey) -> None:
     asked = [(float(second), Event.SHUTDOWN_REQUESTED) for second in range(1, 5)]
     history = journey(*asked, until_s=60.0)
     assert assert_entered(history, "CLOSED") == 1.0 + HURRIED_CLOSING_S
 
 
-def test_a_late_hurry_does_not_lengthen_what_is_left_of_closing(journey: Journey) -> None:
+def test_a_late_shutdown_request_does_not_extend_closing(journey: Journey) -> None:
     budget = BUDGETS[State.CLOSING]
     history = journey(
         (0.0, Event.ROOM_LOST), (budget - 1.0, Event.SHUTDOWN_REQUESTED), until_s=60.0
@@ -205,7 +209,7 @@ def test_a_late_hurry_does_not_lengthen_what_is_left_of_closing(journey: Journey
     assert assert_entered(history, "CLOSED") == budget
 
 
-async def test_what_comes_while_closing_is_recorded_and_keeps_the_outcome(
+async def test_events_during_closing_are_recorded_and_keep_the_outcome(
     lifecycle: StartLifecycle,
 ) -> None:
     job = lifecycle()

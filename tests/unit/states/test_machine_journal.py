@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.row("B10")
-async def test_an_event_is_written_down_before_anything_acts_on_it(
+async def test_an_event_is_journaled_before_any_listener_runs(
     lifecycle: StartLifecycle,
 ) -> None:
     journal = MemoryJournal()
@@ -46,7 +46,7 @@ async def test_an_event_is_written_down_before_anything_acts_on_it(
     ]
 
 
-async def test_a_reader_of_the_journal_that_raises_does_not_undo_what_was_written(
+async def test_a_journal_subscriber_that_raises_does_not_undo_the_record(
     lifecycle: StartLifecycle, caplog: pytest.LogCaptureFixture
 ) -> None:
     journal = MemoryJournal()
@@ -57,10 +57,10 @@ async def test_a_reader_of_the_journal_that_raises_does_not_undo_what_was_writte
 
     journal.subscribe(broken)
     assert (await job.fire(Event.ROOM_CONNECTED)).target is job.state is State.CONNECTED
-    assert "a reader of the journal failed" in caplog.text
+    assert "a journal subscriber failed" in caplog.text
 
 
-async def test_where_the_journal_cannot_be_written_nothing_changes_and_the_caller_is_told(
+async def test_a_failed_journal_write_raises_and_changes_nothing(
     lifecycle: StartLifecycle,
 ) -> None:
     job = lifecycle(journal=(journal := FullJournal()))
@@ -77,7 +77,7 @@ async def test_where_the_journal_cannot_be_written_nothing_changes_and_the_calle
     assert (await job.fire(Event.ROOM_CONNECTED)).target is State.CONNECTED
 
 
-async def test_a_budget_that_could_not_be_written_down_is_tried_again(
+async def test_a_budget_end_that_could_not_be_journaled_is_retried(
     lifecycle: StartLifecycle, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Otherwise a disk that was full for an instant would block the job forever."""
@@ -91,7 +91,7 @@ async def test_a_budget_that_could_not_be_written_down_is_tried_again(
     assert_outcome(job, Outcome.FAILED, Reason.HANDSHAKE_TIMEOUT)
 
 
-async def test_the_header_names_the_job_and_the_budgets_it_runs_on(
+async def test_the_header_has_the_job_id_and_its_budgets(
     lifecycle: StartLifecycle,
 ) -> None:
     journal = MemoryJournal()
@@ -104,14 +104,14 @@ async def test_the_header_names_the_job_and_the_budgets_it_runs_on(
     assert entry["to"] == "HANDSHAKE"
 
 
-async def test_time_counts_from_the_jobs_receipt(lifecycle: StartLifecycle) -> None:
+async def test_times_count_from_the_receipt_of_the_job(lifecycle: StartLifecycle) -> None:
     now = asyncio.get_running_loop().time()
     job = lifecycle(received_at=now - 2.5)
     await job.fire(Event.ROOM_CONNECTED)
     assert [x.t for x in job.transitions] == [2.5, 2.5]
 
 
-async def test_a_journal_file_tells_the_same_story_as_the_job(
+async def test_a_journal_file_reads_back_as_the_jobs_history(
     lifecycle: StartLifecycle, tmp_path: Path
 ) -> None:
     job = lifecycle(journal=(journal := FileJournal(tmp_path / "job.jsonl")))

@@ -88,7 +88,7 @@ async def play(
 
 @pytest.mark.row("C1")
 @given(HAPPENINGS)
-def test_whatever_happens_the_job_is_where_the_table_says(
+def test_after_any_events_the_job_is_in_the_state_given_by_the_table(
     happenings: list[tuple[Event, Condition | None]],
 ) -> None:
     oracle, job = run_virtual(play(happenings, MemoryJournal()))
@@ -106,7 +106,7 @@ def test_whatever_happens_the_job_is_where_the_table_says(
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(happenings=HAPPENINGS, number=st.uuids(), cut=st.integers(min_value=0, max_value=400))
-def test_a_journal_reads_back_as_what_happened_wherever_it_was_torn(
+def test_a_journal_torn_at_any_byte_reads_back_up_to_there(
     tmp_path: Path,
     happenings: list[tuple[Event, Condition | None]],
     number: object,

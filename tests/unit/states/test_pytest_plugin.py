@@ -47,7 +47,7 @@ def history() -> History:
 
 
 @pytest.mark.row("C7")
-def test_the_time_to_a_state_counts_from_the_receipt_or_from_another_state(
+def test_time_to_a_state_counts_from_the_receipt_or_from_another_state(
     history: History,
 ) -> None:
     assert assert_entered(history, "RUNNING", within_s=1.5) == 1.5
@@ -89,7 +89,7 @@ def test_a_condition_is_asserted_with_or_without_its_reason(history: History) ->
     assert_condition(history, "tts", "lost", "Refused")
     with pytest.raises(AssertionError, match=r"tts is lost \(Refused\), not lost \(Silent\)"):
         assert_condition(history, "tts", Status.LOST, "Silent")
-    with pytest.raises(AssertionError, match="nothing was said of stt, not ready"):
+    with pytest.raises(AssertionError, match="no condition was reported for stt, not ready"):
         assert_condition(history, "stt", Status.READY)
 
 
@@ -132,7 +132,7 @@ def test_a_journal_and_what_jobs_show_prints_are_subjects(tmp_path: Path) -> Non
 
 
 @pytest.mark.row("C7")
-def test_hours_pass_at_once_and_only_on_the_loops_clock() -> None:
+def test_hours_pass_at_once_on_the_loops_clock_only() -> None:
     async def sleep() -> float:
         await asyncio.sleep(3600.0)
         return asyncio.get_running_loop().time()
@@ -140,7 +140,7 @@ def test_hours_pass_at_once_and_only_on_the_loops_clock() -> None:
     assert run_virtual(sleep()) == 3600.0
 
 
-def test_waiting_for_what_nobody_will_send_ends_in_an_error() -> None:
+def test_waiting_for_an_event_that_never_comes_ends_in_an_error() -> None:
     async def wait() -> None:
         await asyncio.Event().wait()
 
@@ -148,7 +148,7 @@ def test_waiting_for_what_nobody_will_send_ends_in_an_error() -> None:
         run_virtual(wait(), idle_timeout_s=0.01)
 
 
-async def test_a_loop_of_its_own_is_refused_inside_a_running_one() -> None:
+async def test_a_journey_is_refused_inside_a_running_loop() -> None:
     with pytest.raises(RuntimeError, match="use the lifecycle fixture"):
         journey()
 
@@ -161,7 +161,7 @@ def test_a_journey_goes_forward_in_time(times: tuple[float, ...], until_s: float
         journey(*((at, Event.SHUTDOWN_REQUESTED) for at in times), until_s=until_s)
 
 
-def test_a_journey_stops_at_what_the_table_does_not_allow() -> None:
+def test_a_journey_stops_at_an_event_that_is_not_allowed() -> None:
     with pytest.raises(IllegalTransition):
         journey((0.1, Event.SESSION_STARTED))
 
@@ -197,7 +197,9 @@ ARGUMENTS = (
 
 @pytest.mark.row("C7")
 @pytest.mark.parametrize("mode", ["strict", "auto"])
-def test_a_users_test_needs_no_mark_and_no_setting(pytester: pytest.Pytester, mode: str) -> None:
+def test_a_users_test_needs_no_mark_and_no_configuration(
+    pytester: pytest.Pytester, mode: str
+) -> None:
     pytester.makepyfile(USERS_TEST)
     # Once as a user runs it: in a process that has imported nothing of this project.
     run = pytester.runpytest_subprocess if mode == "strict" else pytester.runpytest_inprocess
@@ -250,7 +252,7 @@ def test_a_mismatch_points_at_the_users_line(pytester: pytest.Pytester) -> None:
     done.stdout.no_fnmatch_line("*raise AssertionError*")
 
 
-def test_a_test_on_real_time_may_say_so(pytester: pytest.Pytester) -> None:
+def test_a_test_can_opt_out_of_virtual_time(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("""
         import asyncio, pytest
 

@@ -28,7 +28,7 @@ def run(code: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.row("C1", "C8")
 @pytest.mark.parametrize("module", ["states", "states.testing", "states.timeline"])
-def test_it_needs_nothing_but_the_standard_library_and_transitions(module: str) -> None:
+def test_states_needs_only_the_standard_library_and_transitions(module: str) -> None:
     done = run(f"import {module}")
     assert done.returncode == 0, done.stderr
 
@@ -49,12 +49,12 @@ asyncio.run(main())
     assert (done.stdout, done.returncode) == ("CONNECTED\n", 0), done.stderr
 
 
-def test_virtual_time_without_its_extra_says_what_to_install() -> None:
+def test_virtual_time_without_its_extra_names_the_package_to_install() -> None:
     done = run("from states.testing import journey; journey()")
     assert "pip install interview-worker[testing]" in done.stderr
 
 
-def test_the_pytest_plugin_imports_nothing_of_the_lifecycle_before_it_is_used() -> None:
+def test_the_pytest_plugin_does_not_import_the_lifecycle_until_it_is_used() -> None:
     """Every pytest run in an environment with the package pays for this import."""
     done = subprocess.run(
         [

@@ -42,7 +42,7 @@ def name_of(edge: Edge) -> str:
 
 @pytest.mark.row("C1")
 @pytest.mark.parametrize("edge", EDGES, ids=name_of)
-async def test_the_edge_is_taken_as_the_table_says(lifecycle: StartLifecycle, edge: Edge) -> None:
+async def test_each_edge_is_taken_as_in_the_table(lifecycle: StartLifecycle, edge: Edge) -> None:
     job = lifecycle()
     transition = await take(job, *WAYS[edge])
 
@@ -58,7 +58,7 @@ async def test_the_edge_is_taken_as_the_table_says(lifecycle: StartLifecycle, ed
 
 @pytest.mark.row("C1")
 @pytest.mark.parametrize(("state", "event"), REFUSED, ids=lambda word: str(word))
-async def test_an_event_that_is_no_edge_is_refused_and_changes_nothing(
+async def test_an_event_without_an_edge_is_refused_and_changes_nothing(
     lifecycle: StartLifecycle, state: State, event: Event
 ) -> None:
     job = lifecycle()
@@ -87,7 +87,7 @@ def test_every_state_can_be_reached(state: State) -> None:
 
 @pytest.mark.row("C2")
 @pytest.mark.parametrize("state", State)
-def test_every_state_but_the_last_has_a_budget_and_a_way_out_at_its_end(state: State) -> None:
+def test_every_state_but_the_last_has_a_budget_and_a_timeout_edge(state: State) -> None:
     ends = [edge for edge in EDGES if edge.source is state and edge.is_timeout]
     if state is State.CLOSED:
         assert not ends
@@ -99,13 +99,13 @@ def test_every_state_but_the_last_has_a_budget_and_a_way_out_at_its_end(state: S
         assert BUDGETS[state] > 0
 
 
-def test_every_edge_into_closing_says_outcome_and_reason_and_no_other_edge_does() -> None:
+def test_exactly_the_edges_into_closing_have_outcome_and_reason() -> None:
     for edge in EDGES:
         ends = edge.target is State.CLOSING
         assert (edge.outcome is not None, edge.reason is not None) == (ends, ends), name_of(edge)
 
 
-def test_only_an_edge_into_closing_or_within_it_hurries() -> None:
+def test_only_edges_into_or_within_closing_shorten_its_time() -> None:
     hurrying = [edge for edge in EDGES if edge.hurries]
     assert hurrying
     for edge in hurrying:
@@ -114,19 +114,19 @@ def test_only_an_edge_into_closing_or_within_it_hurries() -> None:
     assert BUDGETS[State.CLOSING] > HURRIED_CLOSING_S
 
 
-def test_closing_is_a_latch() -> None:
+def test_closing_leads_only_to_closed() -> None:
     ways_out = {edge.target for edge in EDGES if edge.source is State.CLOSING} - {None}
     assert ways_out == {State.CLOSED}
     assert set(allowed(State.CLOSING)) == set(Event)
 
 
-def test_ready_and_degraded_share_one_deadline_of_one_length() -> None:
+def test_ready_and_degraded_share_one_deadline_and_budget() -> None:
     assert frozenset({State.READY, State.DEGRADED}) == SHARED_DEADLINE
     assert BUDGETS[State.READY] == BUDGETS[State.DEGRADED]
 
 
 @pytest.mark.row("C3", "C4")
-def test_exactly_one_guard_holds_in_every_situation_in_which_an_event_is_allowed() -> None:
+def test_exactly_one_guard_holds_wherever_an_event_is_allowed() -> None:
     rows: defaultdict[tuple[State, Event], list[Edge]] = defaultdict(list)
     for edge in EDGES:
         rows[edge.source, edge.event].append(edge)
@@ -137,7 +137,7 @@ def test_exactly_one_guard_holds_in_every_situation_in_which_an_event_is_allowed
 
 
 @pytest.mark.row("C4")
-def test_it_fails_hard_while_loading_only_for_what_is_required() -> None:
+def test_loading_fails_hard_only_for_required_resources() -> None:
     """Only the orchestrator, and a dispatch or database that name no interview to hold."""
     failures = {
         edge.event

@@ -1,1 +1,1 @@
-"""Turns: what the interviewer says, what of the answer counts, when a turn ends."""
+"""Turns: the interviewer's utterances, the candidate's answers, and the end of a turn."""

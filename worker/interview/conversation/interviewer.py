@@ -29,7 +29,7 @@ Writer = Callable[[str], Awaitable[None]]
 
 
 class SentenceOver(Protocol):
-    """Signature of `Line.sentence_over`."""
+    """Signature of `MixedAudioOutput.sentence_over`."""
 
     async def __call__(self, *, longest_s: float) -> bool: ...
 
@@ -144,7 +144,7 @@ class Interviewer(Agent):
         Raises what the writer raises, and RuntimeError if there is no writer.
         """
         if self._write is None:
-            raise RuntimeError("this interviewer was given nothing to write with")
+            raise RuntimeError("the interviewer has no writer to send text with")
         if self.next_role is Role.DONE:
             self._finish()
             return
@@ -216,7 +216,7 @@ class Interviewer(Agent):
             self._patience.begin()
             return self._orchestrator.next_move().role is Role.DONE
         except Exception:
-            logger.exception("a turn was not taken into the plan")
+            logger.exception("committing the candidate's turn failed")
             return False
 
     async def on_text(self, text: str) -> None:

@@ -126,7 +126,7 @@ class MissedOnset:
 
     def _miss(self) -> None:
         if not self.cut:
-            logger.info("the beginning of what the candidate says was missed")
+            logger.info("the onset of the candidate's speech was missed")
         self.cut = True
 
     def _came_to_nothing(self) -> None:

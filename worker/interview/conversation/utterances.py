@@ -94,5 +94,5 @@ class Utterances:
             if self._floor.contested:  # the candidate is speaking and gets a reply
                 self._floor.begin_anew(UNFINISHED_PAUSE_S)
         if broke_off or not (heard or handle.interrupted):
-            logger.error("an utterance was not spoken", extra={"role": move.role})
+            logger.error("an utterance was not spoken to its end", extra={"role": move.role})
             self._unspoken()

@@ -1,1 +1,1 @@
-"""The language model's part: prompt, reply, and the check of what it may say."""
+"""The language model: its prompt, its reply, and the checks of its words."""

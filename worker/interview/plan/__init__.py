@@ -1,1 +1,1 @@
-"""The plan of an interview: its questions, and the validation of the file they come from."""
+"""The interview plan: its questions, and the validation of plan files."""

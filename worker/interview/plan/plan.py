@@ -176,7 +176,7 @@ def _questions(checker: Checker, top: Mapping[str, object]) -> tuple[Question, .
         question = _question(checker, index, fields)
         if question.id and question.id in first_with:
             other = f"questions[{first_with[question.id]}]"
-            checker.report(("questions", index, "id"), f"is the same as that of {other}")
+            checker.report(("questions", index, "id"), f"must be unique: {other} has the same id")
         first_with.setdefault(question.id, index)
         questions.append(question)
     return tuple(questions)

@@ -60,13 +60,13 @@ class Checker:
     ) -> Mapping[str, object] | None:
         """Return `value` if it is a mapping, else None. Report a non-mapping and unknown keys."""
         if not isinstance(value, Mapping):
-            self.report(where, f"must be a mapping of {', '.join(known)}{_got(value)}")
+            self.report(where, f"must be a mapping with the keys {', '.join(known)}{_got(value)}")
             return None
         for key in value:
             if key in known:
                 continue
             close = difflib.get_close_matches(str(key), known, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
+            hint = f"did you mean {close[0]}?" if close else f"allowed keys are {', '.join(known)}"
             # An untrusted key may have any length and type, but a problem must fit on one line.
             shown = "".join(mark if mark.isprintable() else "?" for mark in str(key)[:64])
             line = self._lines.get((*where, key))
@@ -111,7 +111,7 @@ class Checker:
         if value is None:
             self.report(where, "is missing")
         elif not isinstance(value, str) or not _SLUG.fullmatch(value):
-            rule = "must be 1 to 64 small letters, digits, - or _, the first no sign"
+            rule = "must be 1 to 64 lowercase letters, digits, - or _, and not begin with - or _"
             self.report(where, f"{rule}{_got(value)}")
         else:
             return value
@@ -170,9 +170,9 @@ class Checker:
         if not isinstance(value, str):
             self.report(where, f"must be text{_got(value)}")
         elif "\0" in value:
-            self.report(where, "must not hold a NUL character")
+            self.report(where, "must not contain a NUL character")
         elif any("\ud800" <= character <= "\udfff" for character in value):
-            self.report(where, "must not hold half a character (a lone surrogate)")
+            self.report(where, "must not contain a lone surrogate (half a character)")
         elif len(value) > MAX_TEXT:
             self.report(where, f"must be at most {MAX_TEXT} characters (has {len(value)})")
         elif not value.strip():

@@ -75,7 +75,7 @@ def read_yaml(text: str) -> Document:
         value = _Builder(iter(YAML(typ="safe", pure=True).parse(text)), document).build()
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        problem = " ".join(str(error.problem or error.context or "is no YAML").split())
+        problem = " ".join(str(error.problem or error.context or "is not valid YAML").split())
         raise YamlMistake(mark.line + 1 if mark else None, problem) from None
     except ReaderError as error:
         line = text.count("\n", 0, error.position) + 1

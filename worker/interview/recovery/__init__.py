@@ -1,1 +1,1 @@
-"""What an interview does about silence, lost resources and lost connections."""
+"""Recovery of an interview from silence, lost resources and lost connections."""

@@ -101,7 +101,7 @@ class DegradationHandler:
         try:
             self._session.update_options(turn_detection=detection)
         except RuntimeError:  # the session is closing
-            logger.debug("a session that closes keeps its turn detection")
+            logger.debug("turn detection was not changed: the session is closing")
 
     async def _tell(self, name: ClipName) -> None:
         while not self._job.stage.candidate_is_here:
@@ -114,4 +114,4 @@ class DegradationHandler:
             try:
                 await step()
             except Exception as error:  # text and clip say the same: one is enough
-                logger.warning("%s was not told: %s", name, type(error).__name__)
+                logger.warning("announcing %s failed: %s", name, type(error).__name__)

@@ -157,11 +157,15 @@ class TurnLadder:
     async def _take(self, rung: Rung, reason: str, silent_s: float) -> None:
         self._left = list(RUNGS[RUNGS.index(rung) + 1 :])
         self._record(rung, reason, silent_s)
-        logger.warning("the turn is stuck: %s", rung, extra={"silent_s": round(silent_s, 1)})
+        logger.warning(
+            "the turn is stuck, taking recovery step %s",
+            rung,
+            extra={"silent_s": round(silent_s, 1)},
+        )
         try:
             await run_with_timeout(self._steps[rung](), self._budget_s(rung))
         except Exception as error:
-            logger.warning("%s did not help: %s", rung, type(error).__name__)
+            logger.warning("recovery step %s failed: %s", rung, type(error).__name__)
 
     def _budget_s(self, rung: Rung) -> float:
         """Return the time limit of a step: until the next one is due."""
@@ -188,7 +192,7 @@ class TurnLadder:
             clip = load_clip(self._next_word())
             await run_with_timeout(self._line.interject(clip), clip.duration_s + _LEAST_STEP_S)
         except Exception as error:
-            logger.warning("silence was not filled: %s", type(error).__name__)
+            logger.warning("playing a filler clip failed: %s", type(error).__name__)
 
     def _next_word(self) -> ClipName:
         self._settle()
@@ -214,7 +218,7 @@ class TurnLadder:
         chain = self._voices()
         # Do not report a provider as failed twice.
         if chain is not None and chain.is_fresh(chain.serving):
-            chain.failed(chain.serving, APITimeoutError("nothing of it was heard"))
+            chain.failed(chain.serving, APITimeoutError("no audio of the utterance was heard"))
         await self._say_again()
 
     async def _say_plainly(self) -> None:

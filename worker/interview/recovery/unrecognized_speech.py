@@ -139,7 +139,7 @@ class UnrecognizedSpeechMonitor:
         if left_s > 0:
             self._wait_for(left_s, self._look_at_speech)
             return
-        logger.warning("speech did not end, though nothing is heard of it")
+        logger.warning("the candidate's speech did not end, although no sound or text arrived")
         self._record("SpeechUnended", _now() - self._began_at)
         self._hollow, self._hollow_from = True, self._began_at
         self._wait_for(HOLLOW_S, self._look_at_speech)  # in case it does not help
@@ -164,7 +164,9 @@ class UnrecognizedSpeechMonitor:
     def _give_up_words(self) -> None:
         if not self._may_ask():
             return
-        logger.warning("nothing was understood of what the candidate said, asking again")
+        logger.warning(
+            "no final transcript of the candidate's speech arrived, asking the question again"
+        )
         self._record("NoWords", self._spoken_s)
         self._spoken_s, self._hollow, self._asked = 0.0, False, True
         self._asking = asyncio.create_task(self._ask(), name="ask-again")
@@ -173,7 +175,7 @@ class UnrecognizedSpeechMonitor:
         try:
             await self._ask_again()
         except Exception as error:  # the interview is ending
-            logger.warning("the question was not asked again: %s", type(error).__name__)
+            logger.warning("asking the question again failed: %s", type(error).__name__)
 
     def _wait_for(self, seconds: float | None, then: Callable[[], None] | None = None) -> None:
         if self._due is not None:

@@ -153,7 +153,7 @@ class ChainStream(stt.RecognizeStream):
         except Exception as error:  # a plugin may raise anything; listening must continue
             failure = failure_of(error)
             if asyncio.get_running_loop().time() - began > _STEADY_S and not failure.for_good:
-                logger.info("speech to text by %s broke off, and is opened again", name)
+                logger.info("STT stream of %s broke off, opening a new one", name)
                 self._chain.fault(name, failure.reason)
                 return _Outcome.BROKE_OFF
             self._chain.failed(name, error)
@@ -171,7 +171,7 @@ class ChainStream(stt.RecognizeStream):
         heard_at = self.start_time_offset + max(0.0, time.time() - self.start_time)
         ear = ProviderStream(name, engine, self._watch, heard_at=heard_at)
         if ear.late:
-            logger.info("speech to text by %s is given what was said before", name)
+            logger.info("STT provider %s gets the buffered speech first", name)
         if self._ended_at is not None:
             ear.end_input()
         self._ear, self._asked_at = ear, ear.opened_at
@@ -184,7 +184,7 @@ class ChainStream(stt.RecognizeStream):
             if pump.done():
                 pump.result()
                 if self._ended_at is None:
-                    raise APIConnectionError("the stream ended while there was audio to come")
+                    raise APIConnectionError("the stream ended before the audio did")
                 return _Outcome.DEAF if self._watch.owed else _Outcome.DONE
             # The event loop may wake slightly before the requested time.
             now = asyncio.get_running_loop().time() + _EARLY_S

@@ -121,9 +121,9 @@ class SpeechCache:
             self._in_vain += 1
             if self._in_vain == _MOST_IN_VAIN:
                 self._writable = False
-                logger.warning("prepared speech is not used any more: the disk does not answer")
+                logger.warning("TTS cache disabled: the disk does not answer")
         except Exception as error:  # such as a thread that cannot be started
-            logger.warning("prepared speech was not read: %s", type(error).__name__)
+            logger.warning("TTS cache read failed: %s", type(error).__name__)
         return None
 
     async def keep(self, provider: str, sentence: str, pcm: Pcm) -> bool:
@@ -158,7 +158,7 @@ class SpeechCache:
         except Exception as error:  # usually the disk, or a thread that cannot be started
             if self._writable:
                 reason = getattr(error, "strerror", None) or type(error).__name__
-                logger.warning("speech is not prepared any more: %s", reason)
+                logger.warning("TTS cache write failed, no more writes in this job: %s", reason)
             self._writable = False
             return None
 

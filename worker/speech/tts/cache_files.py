@@ -66,7 +66,7 @@ class SpeechFiles:
         with contextlib.suppress(OSError):
             if pcm is None:
                 path.unlink()
-                logger.warning("a prepared sentence was damaged, and is removed")
+                logger.warning("damaged file removed from the TTS cache")
             else:
                 os.utime(path)  # least recently used files are removed first
         return pcm

@@ -71,9 +71,9 @@ async def prepare_lines(lines: Iterable[str], engine: ChainTTS) -> Prepared:
     try:
         await filling.run([sentence for line in lines for sentence in await _spoken(line)])
     except Exception as error:  # an interview continues without the cache
-        logger.warning("preparing speech broke off: %s", type(error).__name__)
+        logger.warning("TTS cache warm-up failed: %s", type(error).__name__)
     result = filling.result()
-    logger.info("speech is prepared", extra=vars(result))
+    logger.info("TTS cache warm-up ended", extra=vars(result))
     return result
 
 
@@ -188,7 +188,7 @@ class _Filling:
         failure = failure_of(error)
         failures = self._failures.get(name, 0) + 1
         self._failures[name] = _MOST_FAILURES if failure.for_good else failures
-        logger.info("speech was not prepared by %s: %s", name, failure.reason)
+        logger.info("TTS cache warm-up request to %s failed: %s", name, failure.reason)
         if failure.for_good:
             self._engine.chain.failed(name, error)
         elif failures < _MOST_FAILURES:

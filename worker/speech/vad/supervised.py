@@ -84,7 +84,7 @@ class SupervisedVAD(StrictVAD):
         try:
             await run_with_timeout(tell(self.on_change), _TELL_S)
         except Exception as error:  # the stream continues even if the callback fails
-            logger.warning("the VAD's condition was not taken: %s", type(error).__name__)
+            logger.warning("reporting the VAD's condition failed: %s", type(error).__name__)
 
 
 class WatchedStream(FailingStream):
@@ -171,7 +171,7 @@ class WatchedStream(FailingStream):
         self._trusted_at = asyncio.get_running_loop().time()
         if self._lost:
             self._lost = False
-            logger.info("the VAD is back")
+            logger.info("VAD recovered")
             await self._owner.tell(Status.READY, "Recovered")
             # The component that ended turns in between may have left one open.
             self.end_speech()
@@ -184,8 +184,10 @@ class WatchedStream(FailingStream):
         if not self._lost:
             self._lost = True
             reason = kind if isinstance(error, _REASONS) else "VADFailed"
-            logger.warning("the VAD is lost: %s", kind)
-            message = str(error.__doc__) if isinstance(error, _REASONS) else f"it raised {kind}"
+            logger.warning("VAD failed: %s", kind)
+            message = (
+                str(error.__doc__) if isinstance(error, _REASONS) else f"the VAD raised {kind}"
+            )
             await self._owner.tell(Status.LOST, reason, message)
         if self._open:
             self.end_speech()

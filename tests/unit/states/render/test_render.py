@@ -58,7 +58,7 @@ def _killed() -> History:
 
 
 @pytest.mark.row("C6", "B13")
-def test_the_committed_drawings_are_what_the_table_gives() -> None:
+def test_committed_drawings_match_the_table() -> None:
     """After a change of the table, run `make diagrams`."""
     for name, text in drawings(meanings()).items():
         assert (DIAGRAMS / name).read_text(encoding="utf-8") == text, f"{name} has drifted"
@@ -115,20 +115,20 @@ def test_failures_are_red_and_budgets_dashed_in_every_format() -> None:
         assert ("#cf222e" in style) == ("failed ·" in link)
 
 
-def test_failed_endings_are_red_in_the_svg_and_no_others() -> None:
+def test_only_failed_endings_are_red_in_the_svg() -> None:
     red = _texts(render.svg(), "red-text")
     assert {text for text in _texts(render.svg()) if text.startswith("failed ·")} <= set(red)
     assert not [text for text in red if "completed" in text or "abandoned" in text]
 
 
 @pytest.mark.row("B13")
-def test_the_seconds_of_a_time_out_are_those_the_job_ran_with() -> None:
+def test_timeouts_show_the_budgets_that_the_job_ran_with() -> None:
     history = History(header={"budgets": {"HANDSHAKE": 2.5, "NO_SUCH_STATE": 1}})
     assert "budget 2.5 s" in _texts(render.svg(history))
 
 
 @pytest.mark.row("C6")
-def test_the_way_of_a_job_is_numbered_and_timed() -> None:
+def test_the_path_of_a_job_is_numbered_and_timed() -> None:
     svg = render.svg(degraded())
     assert _texts(svg, "badge-text") == ["1", "2", "3", "4", "5", "6", "7", "1"]  # the legend
     assert "0.12 s" in _texts(svg, "strong")
@@ -136,14 +136,14 @@ def test_the_way_of_a_job_is_numbered_and_timed() -> None:
     assert "interview_completed" not in _texts(svg, "way-text")
 
 
-def test_what_was_missing_is_listed_at_the_state_that_went_without_it() -> None:
+def test_missing_resources_are_listed_at_the_state_that_lacked_them() -> None:
     boxes = view(degraded()).boxes
     assert boxes[State.DEGRADED].missing == ("database", "tts")
     assert boxes[State.RUNNING].missing == ("database (back)", "tts")
     assert boxes[State.HANDSHAKE].missing == ()
 
 
-def test_what_failed_together_with_the_job_is_missing_where_it_failed() -> None:
+def test_a_resource_that_failed_the_job_is_missing_at_the_failed_state() -> None:
     lost = Condition(
         resource="orchestrator", status=Status.LOST, reason="Refused", required=True, since=1.0
     )
@@ -166,7 +166,7 @@ def test_a_failed_job_shows_where_it_failed_and_how_it_ended() -> None:
     assert "failed · OrchestratorFailed" in _texts(render.svg(failed()), "way-red-text")
 
 
-def test_what_a_job_did_not_take_is_dimmed_and_without_a_job_nothing_is() -> None:
+def test_edges_that_the_job_did_not_take_are_dimmed_and_none_without_a_job() -> None:
     root = ElementTree.fromstring(render.svg(healthy()))  # noqa: S314  # our own document
     dimmed = {g.get("data-rows") for g in root.iter(f"{SVG}g") if g.get("class") == "dim"}
     assert "RUNNING candidate_left CLOSING" in dimmed
@@ -174,7 +174,7 @@ def test_what_a_job_did_not_take_is_dimmed_and_without_a_job_nothing_is() -> Non
     assert 'class="dim"' not in render.svg()
 
 
-def test_an_ending_from_any_state_says_which_state_it_was() -> None:
+def test_an_ending_from_any_state_names_the_state() -> None:
     lost = Transition(
         source=State.CONNECTED,
         event=Event.ROOM_LOST,
@@ -187,7 +187,7 @@ def test_an_ending_from_any_state_says_which_state_it_was() -> None:
     assert "from CONNECTED" in _texts(render.svg(history))
 
 
-def test_going_to_and_fro_is_counted_and_summed() -> None:
+def test_repeated_visits_are_counted_and_summed() -> None:
     start = healthy().transitions[:4]
     there = Transition(source=State.READY, event=Event.RESOURCE_LOST, target=State.DEGRADED, t=0.5)
     back = Transition(
@@ -205,7 +205,7 @@ def test_a_job_killed_half_way_and_an_empty_history_can_be_drawn(write: Writer) 
     assert "nothing is recorded" in write(History())
 
 
-def test_a_step_that_the_table_no_longer_has_is_told_in_words() -> None:
+def test_a_step_that_is_no_longer_in_the_table_is_described_in_text() -> None:
     gone = Transition(source=State.HANDSHAKE, event=Event.CLOSED, target=State.CLOSED, t=0.5)
     history = History(transitions=(healthy().transitions[0], gone))
     for write in FORMATS:
@@ -213,7 +213,7 @@ def test_a_step_that_the_table_no_longer_has_is_told_in_words() -> None:
 
 
 @pytest.mark.row("B13")
-def test_a_new_edge_without_a_straight_way_is_written_below_the_drawing() -> None:
+def test_a_new_edge_without_a_straight_path_is_written_below_the_drawing() -> None:
     edge = Edge(State.HANDSHAKE, Event.SESSION_STARTED, State.RUNNING)
     texts = _texts(write_svg.write(layout(view(edges=(*EDGES, edge)))))
     assert "Also: HANDSHAKE → RUNNING: session_started" in texts
@@ -275,7 +275,7 @@ def test_no_two_arrows_cross_and_no_two_texts_overlap(drawing: Callable[[], View
     assert_texts_can_be_read(scene)
 
 
-def test_the_same_bytes_come_out_every_time() -> None:
+def test_drawings_are_reproducible_byte_for_byte() -> None:
     assert [write(degraded()) for write in FORMATS] == [write(degraded()) for write in FORMATS]
 
 
@@ -297,7 +297,7 @@ def test_a_png_is_as_large_as_the_svg_at_double_density() -> None:
     assert height == pytest.approx(scene.height * 2, abs=6)
 
 
-def test_without_pygraphviz_a_png_says_what_to_install_and_all_else_works(
+def test_without_pygraphviz_only_png_fails_and_names_the_package(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "pygraphviz", None)
@@ -307,7 +307,7 @@ def test_without_pygraphviz_a_png_says_what_to_install_and_all_else_works(
 
 
 @pytest.mark.row("B1")
-def test_the_legend_says_what_is_done_without_each_resource() -> None:
+def test_the_legend_states_the_effect_of_each_missing_resource() -> None:
     losses = {"vad": "Turns end on silence.", "tts": "Questions come as text."}
     for write in FORMATS:
         text = write(losses=losses)
@@ -316,7 +316,7 @@ def test_the_legend_says_what_is_done_without_each_resource() -> None:
             assert means in text
 
 
-def test_the_legend_of_a_job_has_only_what_it_missed() -> None:
+def test_the_legend_of_a_job_lists_only_its_missing_resources() -> None:
     losses = {"vad": "Turns end on silence.", "tts": "Questions come as text."}
     texts = _texts(render.svg(degraded(), losses=losses))
     assert "Questions come as text." in texts

@@ -44,13 +44,13 @@ def chain_of(start: Startup) -> list[str]:
     return [link.name for link in start.chain]
 
 
-def test_the_loader_that_was_there_last_is_in_the_chain_and_no_other() -> None:
+def test_only_the_last_loader_is_in_the_critical_chain() -> None:
     start = started(step("load vad", 0.1, 0.2), step("load tts", 0.1, 0.6))
     assert chain_of(start) == ["connect", "load tts", "start_session"]
     assert [s.name for s in start.steps if not start.is_critical(s)] == ["load vad"]
 
 
-def test_a_loader_that_needs_another_stands_behind_it() -> None:
+def test_a_loader_comes_after_the_loader_that_it_needs() -> None:
     start = started(
         step("load database", 0.1, 0.5),
         step("load tts", 0.1, 0.55),
@@ -59,7 +59,7 @@ def test_a_loader_that_needs_another_stands_behind_it() -> None:
     assert chain_of(start) == ["connect", "load database", "load orchestrator", "start_session"]
 
 
-def test_of_two_that_are_needed_the_later_one_decides() -> None:
+def test_of_two_needed_loaders_the_later_one_is_critical() -> None:
     start = started(
         step("load vad", 0.1, 0.2),
         step("load database", 0.1, 0.4),
@@ -68,41 +68,41 @@ def test_of_two_that_are_needed_the_later_one_decides() -> None:
     assert chain_of(start)[1] == "load database"
 
 
-def test_a_loader_that_needs_nothing_has_waited_for_no_other_however_late_it_began() -> None:
+def test_a_loader_without_needs_waited_for_no_other_even_if_it_began_late() -> None:
     start = started(step("load vad", 0.1, 0.2), step("load tts", 0.3, 0.6))
     assert chain_of(start) == ["connect", "load tts", "start_session"]
 
 
-def test_a_line_that_opens_after_all_loaders_decides() -> None:
+def test_an_audio_output_that_opens_after_all_loaders_is_critical() -> None:
     start = started(step("load tts", 0.1, 0.3), step("open_line", 0.1, 0.6, None))
     assert chain_of(start) == ["connect", "open_line", "start_session"]
 
 
-def test_what_came_behind_its_budget_has_decided_nothing() -> None:
+def test_a_loader_that_finished_after_its_budget_is_not_critical() -> None:
     start = started(step("load tts", 0.1, 0.5), step("load vad (late)", 0.1, 0.55, None))
     assert chain_of(start) == ["connect", "load tts", "start_session"]
 
 
-def test_a_journal_of_before_needs_were_recorded_is_read_by_its_times() -> None:
+def test_a_journal_without_recorded_needs_is_read_by_its_times() -> None:
     start = started(
         step("load database", 0.1, 0.5, None), step("load orchestrator", 0.5, 0.6, None)
     )
     assert chain_of(start) == ["connect", "load database", "load orchestrator", "start_session"]
 
 
-def test_steps_that_need_one_another_end_the_chain_and_not_the_reader() -> None:
+def test_steps_that_need_one_another_end_the_chain_without_an_endless_loop() -> None:
     start = started(step("load a", 0.3, 0.3, ("b",)), step("load b", 0.3, 0.3, ("a",)))
     assert chain_of(start)[-1] == "start_session"
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
-def test_the_costs_of_the_chain_add_up_to_the_start_up(example: type[History]) -> None:
+def test_the_costs_of_the_chain_add_up_to_the_start_up_time(example: type[History]) -> None:
     start = startup(example())
     assert sum(link.cost_s for link in start.chain) == pytest.approx(start.ended, abs=0.002)
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
-def test_every_step_begins_in_one_band_and_is_there_once(example: type[History]) -> None:
+def test_every_step_begins_in_one_band_and_appears_once(example: type[History]) -> None:
     history = example()
     start = startup(history)
     names = [step.name for step in start.steps]
@@ -139,14 +139,14 @@ def test_the_four_milestones_are_those_of_the_log() -> None:
     ]
 
 
-def test_the_way_to_the_jobs_process_is_the_first_link() -> None:
+def test_the_time_until_the_job_is_received_is_the_first_link() -> None:
     history = healthy()
     first = replace(history.transitions[0], t=0.05)
     chain = startup(replace(history, transitions=(first, *history.transitions[1:]))).chain
     assert (chain[0].name, chain[0].cost_s) == ("received", 0.05)
 
 
-def test_a_budget_that_ended_the_loading_stands_in_the_chain() -> None:
+def test_a_budget_that_ended_loading_is_in_the_chain() -> None:
     history = journey(
         (0.1, Event.ROOM_CONNECTED),
         (0.2, Event.BOOTSTRAP_STARTED, pending("vad")),
@@ -161,12 +161,12 @@ def test_a_budget_that_ended_the_loading_stands_in_the_chain() -> None:
     ("event", "name"),
     [(None, "budget of HANDSHAKE"), (Event.SHUTDOWN_REQUESTED, "shutdown_requested in HANDSHAKE")],
 )
-def test_what_ended_a_job_from_outside_is_the_last_link(event: Event | None, name: str) -> None:
+def test_an_end_during_the_start_up_is_the_last_link(event: Event | None, name: str) -> None:
     start = startup(journey(*([(0.5, event)] if event else []), until_s=11.0))
     assert (start.reached, chain_of(start)) == (False, [name])
 
 
-def test_a_job_whose_record_ends_half_way_is_read_up_to_there() -> None:
+def test_a_truncated_journal_is_read_up_to_its_end() -> None:
     whole = healthy()
     steps = tuple(s for s in whole.steps if s.t <= 0.2)
     cut = replace(whole, transitions=whole.transitions[:3], internals=(), steps=steps, turns=())
@@ -178,7 +178,7 @@ def test_a_job_whose_record_ends_half_way_is_read_up_to_there() -> None:
 # --- a loader's record in a journal ---------------------------------------------------------------
 
 
-def test_needs_and_budgets_come_back_out_of_json() -> None:
+def test_needs_and_budgets_survive_json() -> None:
     history = History.from_json(json.dumps(healthy().as_json()))
     assert history.steps == healthy().steps
 
@@ -193,7 +193,7 @@ def spread_of(*histories: History) -> Spread:
     return spread
 
 
-def test_the_slowest_step_is_the_one_that_cost_the_most_of_all_start_ups() -> None:
+def test_the_slowest_step_has_the_highest_total_cost_over_all_start_ups() -> None:
     spread = spread_of(*[healthy()] * 9, degraded())
     slowest = spread.steps[0]
     assert (slowest.name, slowest.decided) == ("load database", 10)
@@ -201,7 +201,7 @@ def test_the_slowest_step_is_the_one_that_cost_the_most_of_all_start_ups() -> No
     assert "Slowest: load database" in spread.verdict()[1]
 
 
-def test_each_figure_is_one_that_a_job_had() -> None:
+def test_each_percentile_is_a_value_of_a_real_job() -> None:
     spread = spread_of(*[healthy()] * 19, degraded())
     whole = spread.whole
     assert (whole.least, whole.median, whole.p95, whole.most) == (0.412, 0.412, 0.412, 2.304)
@@ -209,5 +209,5 @@ def test_each_figure_is_one_that_a_job_had() -> None:
 
 
 def test_a_start_up_that_never_ended_is_not_counted() -> None:
-    with pytest.raises(ValueError, match="never got to RUNNING"):
+    with pytest.raises(ValueError, match="never reached RUNNING"):
         spread_of(failed())

@@ -23,7 +23,7 @@ def spread() -> Scene:
     found = timeline.Spread()
     for history in (healthy(), degraded()):
         found.add(timeline.startup(history))
-    return timeline.spread_drawing(found, note="Passed over: 1 broken.")
+    return timeline.spread_drawing(found, note="Skipped: 1 broken.")
 
 
 def handshake_failed() -> History:
@@ -62,14 +62,14 @@ def rows(scene: Scene) -> list[str]:
 
 
 @pytest.mark.parametrize("drawing", DRAWINGS)
-def test_no_two_texts_overlap_and_none_is_cut_off_by_the_edge(
+def test_texts_do_not_overlap_and_are_not_cut_off(
     drawing: Callable[[], Scene],
 ) -> None:
     assert_texts_can_be_read(drawing())
 
 
 @pytest.mark.parametrize("drawing", DRAWINGS)
-def test_every_mark_lies_on_the_card(drawing: Callable[[], Scene]) -> None:
+def test_every_mark_is_inside_the_drawing(drawing: Callable[[], Scene]) -> None:
     scene = drawing()
     for rect in (m for part in scene.parts for m in part.marks if isinstance(m, Rect)):
         assert rect.x >= 0
@@ -83,7 +83,7 @@ def test_every_step_of_the_start_up_has_one_row() -> None:
         assert rows(scene).count(step.name) == 1
 
 
-def test_the_chain_is_told_from_the_other_steps_and_a_failure_says_why() -> None:
+def test_the_critical_chain_is_highlighted_and_failures_show_their_reason() -> None:
     scene = timeline.drawing(degraded())
     assert said(scene, "way-text") == [
         "connect",
@@ -95,24 +95,24 @@ def test_the_chain_is_told_from_the_other_steps_and_a_failure_says_why() -> None
     assert "201 ms · 3 tries · Refused" in said(scene, "red-text")
 
 
-def test_it_says_at_once_whether_it_was_slow_and_what_took_the_time() -> None:
+def test_the_summary_states_whether_the_start_was_slow_and_why() -> None:
     texts = said(timeline.drawing(degraded()))
     assert "RUNNING after 2.30 s, 1.50 s over the target of 800 ms." in texts
-    assert "Most of it: load database, 2.00 s (LoadTimeout)." in texts
-    assert "Went without database, tts." in texts
+    assert "Most of the time: load database, 2.00 s (LoadTimeout)." in texts
+    assert "Missing: database, tts." in texts
     assert "RUNNING after 412 ms, 388 ms below the target of 800 ms." in said(
         timeline.drawing(healthy())
     )
 
 
 @pytest.mark.row("S7")
-def test_the_target_and_the_milestones_are_there() -> None:
+def test_the_target_and_the_milestones_are_drawn() -> None:
     scene = timeline.drawing(healthy())
     assert "target 800 ms" in said(scene)
     assert rows(scene)[-4:] == ["handshake_start", "ctx_connected", "session_started", "init_done"]
 
 
-def test_a_job_that_never_ran_says_why_and_how_long_it_took() -> None:
+def test_a_job_that_never_ran_shows_the_reason_and_the_duration() -> None:
     texts = said(whole(failed()))
     assert "Never RUNNING: failed · OrchestratorFailed after 2.12 s." in texts
     assert "Never RUNNING: failed · HandshakeFailed after 500 ms." in said(
@@ -120,20 +120,20 @@ def test_a_job_that_never_ran_says_why_and_how_long_it_took() -> None:
     )
 
 
-def test_the_whole_shows_who_spoke_what_was_lost_and_what_was_done_about_silence() -> None:
+def test_the_interview_panel_shows_turns_lost_resources_and_silence_recovery() -> None:
     scene = whole(degraded())
     names = rows(scene)
     assert {"interviewer", "candidate", "without database", "without tts", "ladder"} <= set(names)
     texts = said(scene)
     assert "15 turns, 1 cut off" in texts
     assert "LoadTimeout, back at 1:01" in texts
-    assert "Refused, and not back" in texts
+    assert "Refused, not recovered" in texts
     assert "clip, again" in texts
     assert "1, the longest 148.9 s" in texts
     assert names[-4:] == ["stop_work", "stop_session", "leave_room", "close_resources"]
 
 
-def test_no_word_that_was_spoken_is_in_a_drawing() -> None:
+def test_no_spoken_word_is_in_a_drawing() -> None:
     turns = tuple(replace(turn, text="my secret", heard="my secret") for turn in healthy().turns)
     assert "secret" not in timeline.svg(whole(replace(healthy(), turns=turns)))
 
@@ -152,7 +152,7 @@ def test_a_turn_begins_after_the_one_before_and_never_before_running() -> None:
     assert running.x <= lanes[0].x <= lanes[1].x
 
 
-def test_a_killed_job_says_that_its_process_was_gone() -> None:
+def test_a_killed_job_shows_that_its_process_was_gone() -> None:
     killed = replace(healthy(), transitions=healthy().transitions[:3], signal=9, exited=True)
     assert killed.outcome is Outcome.FAILED
     assert any("its process was gone" in text for text in said(timeline.drawing(killed)))
@@ -163,15 +163,15 @@ def test_an_empty_journal_has_nothing_to_draw() -> None:
         timeline.drawing(History())
 
 
-def test_the_spread_names_the_slowest_step_and_what_it_passed_over() -> None:
+def test_the_spread_names_the_slowest_step_and_the_skipped_journals() -> None:
     texts = said(spread())
     assert any(text.startswith("Slowest: load database") for text in texts)
-    assert "Passed over: 1 broken." in texts
+    assert "Skipped: 1 broken." in texts
     assert "target of init_done 800 ms" in texts
     assert said(spread(), "way-text") == ["load database"]
 
 
-def test_the_same_bytes_come_out_every_time() -> None:
+def test_drawings_are_reproducible_byte_for_byte() -> None:
     assert timeline.svg(whole(degraded())) == timeline.svg(whole(degraded()))
 
 

@@ -10,7 +10,7 @@ import pytest
 from worker.aio.engine_thread import EngineThread
 
 
-async def test_calls_in_an_engine_thread_leave_the_event_loop_free() -> None:
+async def test_calls_in_an_engine_thread_do_not_block_the_event_loop() -> None:
     thread = EngineThread("test")
     begun, go_on = threading.Event(), threading.Event()
 
@@ -27,7 +27,7 @@ async def test_calls_in_an_engine_thread_leave_the_event_loop_free() -> None:
     await thread.aclose()
 
 
-async def test_a_closed_engine_thread_waits_for_the_call_that_runs_and_drops_the_rest() -> None:
+async def test_closing_an_engine_thread_waits_for_the_running_call_and_drops_queued_ones() -> None:
     thread = EngineThread("test")
     begun, go_on = threading.Event(), threading.Event()
     done: list[str] = []

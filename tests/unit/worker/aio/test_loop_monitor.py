@@ -77,7 +77,7 @@ def blocks_the_loop(watched: Watched, *looks_s: float) -> None:
         watched.look(after_s=after_s)
 
 
-async def test_a_loop_that_answers_is_not_blocked() -> None:
+async def test_a_responsive_loop_is_not_reported_as_blocked() -> None:
     watched = Watched()
     for _ in range(20):
         watched.look(after_s=LOOK_S)
@@ -87,7 +87,7 @@ async def test_a_loop_that_answers_is_not_blocked() -> None:
     assert watched.stalls == []
 
 
-async def test_what_blocks_the_loop_is_named_once_it_goes_on() -> None:
+async def test_the_blocking_call_is_reported_once_the_loop_runs_again() -> None:
     watched = Watched()
     blocks_the_loop(watched, 0.0, 1.9, 0.2, 1.0)
     assert watched.stalls == []
@@ -101,7 +101,7 @@ async def test_what_blocks_the_loop_is_named_once_it_goes_on() -> None:
     assert watched.asked == [0, 0]
 
 
-async def test_a_loop_that_is_blocked_again_is_another_record() -> None:
+async def test_a_second_block_of_the_loop_is_reported_separately() -> None:
     watched = Watched(says=True)
     for _ in range(2):
         blocks_the_loop(watched, 0.0, STALLED_S, 1.0)
@@ -111,7 +111,7 @@ async def test_a_loop_that_is_blocked_again_is_another_record() -> None:
     assert watched.asked == [0, 1, 0, 1]
 
 
-async def test_what_blocks_the_watch_as_well_is_recorded_all_the_same() -> None:
+async def test_a_block_that_also_stops_the_monitor_thread_is_still_recorded() -> None:
     watched = Watched()
     watched.look(after_s=0)
     watched.clock.now += 30
@@ -120,7 +120,7 @@ async def test_what_blocks_the_watch_as_well_is_recorded_all_the_same() -> None:
     assert watched.stalls == [Stall(call="unknown", stalled_s=30.0, said=0)]
 
 
-async def test_a_started_watch_looks_from_a_thread_of_its_own_and_ends_with_the_loop() -> None:
+async def test_a_started_monitor_checks_from_its_own_daemon_thread_until_it_is_stopped() -> None:
     looked = asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -139,7 +139,7 @@ async def test_a_started_watch_looks_from_a_thread_of_its_own_and_ends_with_the_
     assert not watch._thread.is_alive()
 
 
-def test_a_thread_that_does_nothing_has_no_call() -> None:
+def test_a_thread_without_a_frame_has_no_call() -> None:
     assert call_of(None) == ""
 
 
@@ -183,7 +183,7 @@ class Blocked:
 
 
 @pytest.mark.looptime
-async def test_a_candidate_who_waits_hears_a_word_and_the_journal_has_the_rest(
+async def test_a_waiting_candidate_hears_a_filler_clip_and_the_block_is_journaled(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     blocked = await Blocked(tmp_path, lambda: WORDS).begin()
@@ -200,7 +200,7 @@ async def test_a_candidate_who_waits_hears_a_word_and_the_journal_has_the_rest(
 
 
 @pytest.mark.looptime
-async def test_the_silence_of_a_blocked_loop_is_not_held_against_the_voice(tmp_path: Path) -> None:
+async def test_time_blocked_does_not_count_as_silence_of_the_turn(tmp_path: Path) -> None:
     blocked = await Blocked(tmp_path, lambda: WORDS).begin()
     await asyncio.sleep(4.0)
     await blocked.block(STALLED_S)
@@ -209,7 +209,7 @@ async def test_the_silence_of_a_blocked_loop_is_not_held_against_the_voice(tmp_p
     await blocked.end()
 
 
-def nobody(blocked: Blocked) -> None:
+def no_candidate(blocked: Blocked) -> None:
     blocked.rig.stage.candidate_is_here = False
 
 
@@ -226,8 +226,8 @@ def ending(blocked: Blocked) -> None:
 
 
 @pytest.mark.looptime
-@pytest.mark.parametrize("circumstance", [nobody, candidates_turn, fenced, ending])
-async def test_nothing_is_said_where_nobody_waits_for_it(
+@pytest.mark.parametrize("circumstance", [no_candidate, candidates_turn, fenced, ending])
+async def test_no_filler_clip_is_played_unless_a_candidate_is_waiting(
     tmp_path: Path, circumstance: Callable[[Blocked], None]
 ) -> None:
     blocked = await Blocked(tmp_path, lambda: WORDS).begin()
@@ -241,7 +241,7 @@ async def test_nothing_is_said_where_nobody_waits_for_it(
 
 
 @pytest.mark.looptime
-async def test_nothing_is_said_over_what_is_still_to_be_heard(tmp_path: Path) -> None:
+async def test_no_filler_clip_is_played_over_buffered_audio(tmp_path: Path) -> None:
     blocked = await Blocked(tmp_path, lambda: WORDS).begin()
     playing = asyncio.create_task(blocked.rig.stage.line.play(load_clip(ClipName.CANNOT_GO_ON)))
     await asyncio.sleep(0.1)
@@ -256,7 +256,7 @@ async def test_nothing_is_said_over_what_is_still_to_be_heard(tmp_path: Path) ->
 
 
 @pytest.mark.looptime
-async def test_words_that_cannot_be_had_are_a_warning(
+async def test_a_missing_filler_clip_logs_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     def missing() -> Clip:
@@ -266,6 +266,6 @@ async def test_words_that_cannot_be_had_are_a_warning(
     blocked.rig.app.words_while_waiting = missing
     await blocked.block(STALLED_S)
 
-    assert "nothing was said while the loop is blocked: ClipMissing" in caplog.messages
+    assert "playing the waiting message failed in a blocked loop: ClipMissing" in caplog.messages
     assert blocked.fault["said"] == 0
     await blocked.end()

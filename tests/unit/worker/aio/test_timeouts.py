@@ -18,18 +18,18 @@ from worker.aio.timeouts import CancelledInside, run_with_timeout
 pytestmark = pytest.mark.looptime
 
 
-async def test_what_ends_in_time_gives_its_result() -> None:
+async def test_a_call_that_ends_in_time_returns_its_result() -> None:
     assert await run_with_timeout(asyncio.sleep(1.0, result="done"), 2.0) == "done"
 
 
-async def test_what_hangs_is_cancelled_at_its_budget() -> None:
+async def test_a_hanging_call_is_cancelled_when_its_budget_is_spent() -> None:
     began = asyncio.get_running_loop().time()
     with pytest.raises(TimeoutError):
         await run_with_timeout(for_ever(), 2.0)
     assert asyncio.get_running_loop().time() - began == pytest.approx(2.0)
 
 
-async def test_what_is_deaf_to_its_cancellation_is_left_behind() -> None:
+async def test_a_call_that_ignores_cancellation_is_abandoned() -> None:
     began = asyncio.get_running_loop().time()
     with pytest.raises(TimeoutError):
         await run_with_timeout(deaf(), 2.0)
@@ -37,12 +37,12 @@ async def test_what_is_deaf_to_its_cancellation_is_left_behind() -> None:
     await end_what_is_left()
 
 
-async def test_what_raises_raises() -> None:
+async def test_an_error_of_the_call_propagates() -> None:
     with pytest.raises(ValueError, match="hello"):
         await run_with_timeout(broken(), 2.0)
 
 
-async def test_a_cancellation_from_inside_is_an_error_and_not_the_callers_end() -> None:
+async def test_a_call_that_cancels_itself_raises_an_error_and_does_not_cancel_the_caller() -> None:
     with pytest.raises(CancelledInside):
         await run_with_timeout(cancelled_inside(), 2.0)
 

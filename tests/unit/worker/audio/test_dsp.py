@@ -12,19 +12,19 @@ from worker.audio import dsp
 RATE = 1000
 
 
-def test_what_is_louder_than_full_scale_is_clipped_and_does_not_wrap_around() -> None:
+def test_samples_above_full_scale_are_clipped_and_do_not_wrap_around() -> None:
     loud = np.array([2.0, -2.0, 0.0], np.float32)
 
     assert dsp.to_pcm(loud).tolist() == [32767, -32768, 0]
 
 
-def test_samples_survive_the_way_to_floats_and_back() -> None:
+def test_samples_are_unchanged_after_conversion_to_floats_and_back() -> None:
     pcm = np.arange(-32768, 32768, 7, dtype=np.int16)
 
     assert np.array_equal(dsp.to_pcm(dsp.to_float(pcm)), pcm)
 
 
-def test_silence_is_trimmed_to_what_is_to_be_kept() -> None:
+def test_silence_is_trimmed_to_the_configured_margins() -> None:
     samples = np.zeros(1000, np.float32)
     samples[400:500] = 0.5
 
@@ -34,7 +34,7 @@ def test_silence_is_trimmed_to_what_is_to_be_kept() -> None:
     assert trimmed[10] == 0.5
 
 
-def test_nothing_is_left_of_silence_when_it_is_trimmed() -> None:
+def test_trimming_pure_silence_leaves_nothing() -> None:
     trimmed = dsp.trim_silence(
         np.zeros(1000, np.float32), RATE, threshold=0.1, keep_before_s=0.1, keep_after_s=0.1
     )
@@ -52,14 +52,14 @@ def test_long_audio_is_cut_in_its_longest_pause() -> None:
 
 
 @pytest.mark.parametrize("seconds", [0.0, 1.0, 2.0])
-def test_audio_that_is_short_enough_is_left_in_one_piece(seconds: float) -> None:
+def test_short_audio_is_not_split(seconds: float) -> None:
     samples = np.ones(round(seconds * RATE), np.float32)
 
     assert len(dsp.split_long(samples, RATE, longest_s=2.0, search_s=1.0)) == 1
 
 
 @given(st.integers(min_value=0, max_value=9000), st.integers(min_value=0, max_value=2**32 - 1))
-def test_pieces_are_never_too_long_and_together_are_the_audio(length: int, seed: int) -> None:
+def test_pieces_respect_the_limit_and_together_equal_the_audio(length: int, seed: int) -> None:
     samples = np.random.default_rng(seed).normal(0, 0.1, length).astype(np.float32)
 
     pieces = dsp.split_long(samples, RATE, longest_s=2.0, search_s=1.0)

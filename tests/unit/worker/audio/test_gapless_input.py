@@ -38,7 +38,7 @@ class Source(io.AudioInput):
         self.attached.append(False)
 
 
-class Ear:
+class Receiver:
     """Records the received audio and its times."""
 
     def __init__(self, matters: Callable[[], bool] = lambda: True) -> None:
@@ -65,95 +65,95 @@ class Ear:
         await self.listening
 
 
-async def test_what_comes_is_passed_on_as_it_comes() -> None:
-    ear = Ear()
-    await ear.comes([LOUD] * 50)
-    await ear.end()
-    assert [loud for _, loud in ear.heard] == [True] * 50
-    assert ear.heard[-1][0] - ear.heard[0][0] == pytest.approx(49 * FRAME_S)
-    assert ear.gaps == []
+async def test_frames_are_passed_on_as_they_arrive() -> None:
+    receiver = Receiver()
+    await receiver.comes([LOUD] * 50)
+    await receiver.end()
+    assert [loud for _, loud in receiver.heard] == [True] * 50
+    assert receiver.heard[-1][0] - receiver.heard[0][0] == pytest.approx(49 * FRAME_S)
+    assert receiver.gaps == []
 
 
-async def test_silence_is_given_in_real_time_where_nothing_comes() -> None:
-    ear = Ear()
-    await ear.comes([LOUD])
-    began_at = ear.heard[0][0]
+async def test_missing_frames_are_replaced_by_silence_in_real_time() -> None:
+    receiver = Receiver()
+    await receiver.comes([LOUD])
+    began_at = receiver.heard[0][0]
     await asyncio.sleep(10.0)
-    made_up = [at for at, loud in ear.heard if not loud]
-    await ear.comes([LOUD])
-    await ear.end()
+    made_up = [at for at, loud in receiver.heard if not loud]
+    await receiver.comes([LOUD])
+    await receiver.end()
 
     assert made_up[0] - began_at == pytest.approx(0.5)
     assert len(made_up) == pytest.approx(9.5 / FRAME_S, abs=2)
-    assert [loud for _, loud in ear.heard[-1:]] == [True]
-    assert ear.gaps == [pytest.approx(10.0 + FRAME_S, abs=0.03)]
+    assert [loud for _, loud in receiver.heard[-1:]] == [True]
+    assert receiver.gaps == [pytest.approx(10.0 + FRAME_S, abs=0.03)]
 
 
-async def test_a_pause_of_less_than_half_a_second_is_only_late_audio() -> None:
-    ear = Ear()
-    await ear.comes([LOUD])
+async def test_a_pause_of_less_than_half_a_second_counts_as_late_audio() -> None:
+    receiver = Receiver()
+    await receiver.comes([LOUD])
     await asyncio.sleep(0.4)
-    await ear.comes([LOUD] * 3)
-    await ear.end()
-    assert [loud for _, loud in ear.heard] == [True] * 4
-    assert ear.gaps == []
+    await receiver.comes([LOUD] * 3)
+    await receiver.end()
+    assert [loud for _, loud in receiver.heard] == [True] * 4
+    assert receiver.gaps == []
 
 
-async def test_nothing_is_made_up_before_anything_came() -> None:
-    ear = Ear()
+async def test_no_silence_is_inserted_before_the_first_frame() -> None:
+    receiver = Receiver()
     await asyncio.sleep(60.0)
-    assert ear.heard == []
-    await ear.end()
+    assert receiver.heard == []
+    await receiver.end()
 
 
-async def test_a_gap_in_which_nobody_spoke_is_not_told() -> None:
-    ear = Ear(matters=lambda: False)
-    await ear.comes([LOUD])
+async def test_a_gap_without_speech_is_not_reported() -> None:
+    receiver = Receiver(matters=lambda: False)
+    await receiver.comes([LOUD])
     await asyncio.sleep(5.0)
-    await ear.comes([LOUD])
-    await ear.end()
-    assert ear.gaps == []
-    assert len(ear.heard) > 4.0 / FRAME_S
+    await receiver.comes([LOUD])
+    await receiver.end()
+    assert receiver.gaps == []
+    assert len(receiver.heard) > 4.0 / FRAME_S
 
 
-async def test_a_gap_that_lasts_until_nobody_listens_is_told_then() -> None:
-    ear = Ear()
-    await ear.comes([LOUD])
+async def test_a_gap_that_lasts_until_the_input_is_detached_is_reported_then() -> None:
+    receiver = Receiver()
+    await receiver.comes([LOUD])
     await asyncio.sleep(5.0)
-    ear.input.on_detached()
-    assert ear.gaps == [pytest.approx(5.0, abs=0.1)]
-    assert ear.source.attached == [False]
-    await ear.end()
+    receiver.input.on_detached()
+    assert receiver.gaps == [pytest.approx(5.0, abs=0.1)]
+    assert receiver.source.attached == [False]
+    await receiver.end()
 
 
-async def test_whoever_is_detached_for_a_while_is_given_nothing_and_hears_on() -> None:
+async def test_a_detached_input_gives_no_frames_and_continues_once_attached_again() -> None:
     """As with push-to-talk: the session keeps waiting for the next frame."""
-    ear = Ear()
-    await ear.comes([LOUD] * 5)
-    ear.input.on_detached()
+    receiver = Receiver()
+    await receiver.comes([LOUD] * 5)
+    receiver.input.on_detached()
     await asyncio.sleep(30.0)
-    assert len(ear.heard) == 5
-    ear.input.on_attached()
-    await ear.comes([LOUD] * 5)
-    await ear.end()
-    assert [loud for _, loud in ear.heard] == [True] * 10
-    assert ear.gaps == []
+    assert len(receiver.heard) == 5
+    receiver.input.on_attached()
+    await receiver.comes([LOUD] * 5)
+    await receiver.end()
+    assert [loud for _, loud in receiver.heard] == [True] * 10
+    assert receiver.gaps == []
 
 
-async def test_it_knows_when_there_was_a_sound() -> None:
-    ear = Ear()
-    await ear.comes([LOUD])
-    sound_at = ear.heard[0][0]
-    await ear.comes(quiet(3.0))
-    assert ear.input.sound_at == pytest.approx(sound_at)
-    await ear.end()
+async def test_the_time_of_the_last_sound_is_recorded() -> None:
+    receiver = Receiver()
+    await receiver.comes([LOUD])
+    sound_at = receiver.heard[0][0]
+    await receiver.comes(quiet(3.0))
+    assert receiver.input.sound_at == pytest.approx(sound_at)
+    await receiver.end()
 
 
-async def test_whoever_stops_listening_leaves_nothing_behind() -> None:
-    ear = Ear()
-    await ear.comes([LOUD])
-    ear.input.on_detached()
-    ear.listening.cancel()
-    await asyncio.gather(ear.listening, return_exceptions=True)
+async def test_a_cancelled_reader_leaves_no_task_running() -> None:
+    receiver = Receiver()
+    await receiver.comes([LOUD])
+    receiver.input.on_detached()
+    receiver.listening.cancel()
+    await asyncio.gather(receiver.listening, return_exceptions=True)
     await asyncio.sleep(0)
     assert not [task for task in asyncio.all_tasks() if task.get_name() == "steady-input"]

@@ -31,7 +31,7 @@ async def test_an_utterance_is_played_and_reported_with_its_length(
     assert np.array_equal(sink.heard_pcm, tone(1.0, 7))
 
 
-async def test_playback_is_reported_to_start_once_an_utterance(line: MixedAudioOutput) -> None:
+async def test_the_start_of_playback_is_reported_once_per_utterance(line: MixedAudioOutput) -> None:
     started: list[object] = []
     line.on("playback_started", started.append)
 
@@ -51,20 +51,22 @@ async def test_capturing_a_minute_of_audio_does_not_wait_for_it_to_be_played(
     assert held_line.captured_playout_segments == 1
 
 
-async def test_an_utterance_without_audio_is_finished_all_the_same(line: MixedAudioOutput) -> None:
+async def test_an_utterance_without_audio_is_still_reported_as_finished(
+    line: MixedAudioOutput,
+) -> None:
     await say(line, tone(0.0, 0))
 
     assert (await line.wait_for_playout()).playback_position == 0.0
 
 
-async def test_a_flush_without_an_utterance_is_no_utterance(line: MixedAudioOutput) -> None:
+async def test_a_flush_without_audio_does_not_count_as_an_utterance(line: MixedAudioOutput) -> None:
     line.flush()
 
     await line.drain()
     assert line.captured_playout_segments == 0
 
 
-async def test_audio_of_another_rate_and_two_channels_is_converted(
+async def test_stereo_audio_of_another_rate_is_converted(
     line: MixedAudioOutput, sink: HandSink
 ) -> None:
     stereo = np.full((48_000, 2), 1000, np.int16)
@@ -79,14 +81,14 @@ async def test_audio_of_another_rate_and_two_channels_is_converted(
     assert np.median(sink.heard_pcm) == pytest.approx(1000, abs=5)
 
 
-async def test_a_clip_is_played_whole(line: MixedAudioOutput, sink: HandSink) -> None:
+async def test_a_clip_is_played_completely(line: MixedAudioOutput, sink: HandSink) -> None:
     clip = load_clip(ClipName.STILL_THERE)
 
     assert await line.play(clip) == pytest.approx(clip.duration_s)
     assert np.array_equal(sink.heard_pcm, clip.pcm)
 
 
-async def test_a_clip_is_no_utterance_of_the_session(line: MixedAudioOutput) -> None:
+async def test_a_clip_does_not_count_as_an_utterance_of_the_session(line: MixedAudioOutput) -> None:
     finished: list[PlaybackFinishedEvent] = []
     line.on("playback_finished", finished.append)
 
@@ -96,7 +98,7 @@ async def test_a_clip_is_no_utterance_of_the_session(line: MixedAudioOutput) -> 
     assert line.captured_playout_segments == 0
 
 
-async def test_a_clip_queued_before_the_line_is_published_is_played_then() -> None:
+async def test_a_clip_queued_before_publication_is_played_once_published() -> None:
     sink = HandSink()
     line = MixedAudioOutput(sink)
     playing = asyncio.create_task(line.play(clip_of(tone(0.3, 5))))
@@ -114,7 +116,7 @@ async def test_publishing_twice_opens_one_track(line: MixedAudioOutput, sink: Ha
     assert sink.opened == 1
 
 
-async def test_clips_and_utterances_are_played_in_their_order_and_never_together(
+async def test_clips_and_utterances_are_played_in_order_and_never_overlap(
     line: MixedAudioOutput, sink: HandSink
 ) -> None:
     first = asyncio.create_task(line.play(clip_of(tone(0.3, 1))))
@@ -127,7 +129,7 @@ async def test_clips_and_utterances_are_played_in_their_order_and_never_together
     assert np.array_equal(sink.heard_pcm, wanted)
 
 
-async def test_a_clip_waits_for_an_utterance_that_goes_on(
+async def test_a_clip_waits_for_the_end_of_the_current_utterance(
     line: MixedAudioOutput, sink: HandSink
 ) -> None:
     await line.capture_frame(frame_of(tone(0.2, 2), RATE))
@@ -139,7 +141,7 @@ async def test_a_clip_waits_for_an_utterance_that_goes_on(
     assert np.array_equal(sink.heard_pcm, np.concatenate([tone(0.4, 2), tone(0.2, 1)]))
 
 
-async def test_a_clip_whose_caller_is_cancelled_is_cut_off(
+async def test_a_clip_is_cut_off_when_its_caller_is_cancelled(
     held_line: MixedAudioOutput, held: HandSink
 ) -> None:
     playing = asyncio.create_task(held_line.play(clip_of(tone(2.0, 1))))
@@ -153,7 +155,7 @@ async def test_a_clip_whose_caller_is_cancelled_is_cut_off(
     await held_line.drain()
 
 
-async def test_a_listener_who_never_comes_is_waited_for_only_so_long(
+async def test_playback_starts_after_a_timeout_without_a_subscriber(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     line = MixedAudioOutput(HandSink(has_listener=False), subscribe_timeout=0.01)
@@ -164,12 +166,12 @@ async def test_a_listener_who_never_comes_is_waited_for_only_so_long(
 
     assert played_s == pytest.approx(0.2)
     assert not line.subscribed
-    assert "nobody has subscribed" in caplog.text
+    assert "no participant subscribed" in caplog.text
     assert not await line.wait_for_subscriber()
     await line.aclose()
 
 
-async def test_nothing_is_played_until_the_first_listener_has_come() -> None:
+async def test_nothing_is_played_until_the_first_participant_subscribes() -> None:
     sink = HandSink(has_listener=False)
     line = MixedAudioOutput(sink)
     await line.publish()
@@ -184,7 +186,7 @@ async def test_nothing_is_played_until_the_first_listener_has_come() -> None:
     await line.aclose()
 
 
-async def test_silence_holds_for_what_was_waiting_for_a_listener() -> None:
+async def test_silence_cancels_a_clip_that_waits_for_a_subscriber() -> None:
     sink = HandSink(has_listener=False)
     line = MixedAudioOutput(sink)
     await line.publish()
@@ -199,7 +201,7 @@ async def test_silence_holds_for_what_was_waiting_for_a_listener() -> None:
     await line.aclose()
 
 
-async def test_a_line_that_is_not_published_has_no_subscriber_to_wait_for() -> None:
+async def test_waiting_for_a_subscriber_before_publication_raises() -> None:
     line = MixedAudioOutput(HandSink())
 
     with pytest.raises(RuntimeError, match="not published"):
@@ -207,7 +209,7 @@ async def test_a_line_that_is_not_published_has_no_subscriber_to_wait_for() -> N
     await line.aclose()
 
 
-async def test_audio_that_the_sink_refuses_counts_as_not_heard(
+async def test_audio_that_the_sink_rejects_counts_as_not_heard(
     line: MixedAudioOutput, sink: HandSink, caplog: pytest.LogCaptureFixture
 ) -> None:
     sink.fails = True
@@ -221,7 +223,7 @@ async def test_audio_that_the_sink_refuses_counts_as_not_heard(
     assert await line.play(clip_of(tone(0.2, 1))) == pytest.approx(0.2)
 
 
-async def test_closing_ends_what_is_played_and_the_sink(held: HandSink) -> None:
+async def test_closing_stops_playback_and_closes_the_sink(held: HandSink) -> None:
     line = MixedAudioOutput(held)
     await line.publish()
     playing = asyncio.create_task(line.play(clip_of(tone(2.0, 1))))

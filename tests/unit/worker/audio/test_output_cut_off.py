@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     pass
 
 
-async def test_an_interrupted_utterance_is_reported_with_what_was_heard(
+async def test_an_interrupted_utterance_is_reported_with_its_heard_duration(
     held_line: MixedAudioOutput, held: HandSink
 ) -> None:
     await say(held_line, tone(3.0, 7))
@@ -32,7 +32,7 @@ async def test_an_interrupted_utterance_is_reported_with_what_was_heard(
     assert held.queue == []
 
 
-async def test_an_utterance_interrupted_before_its_turn_was_not_heard_at_all(
+async def test_an_utterance_interrupted_in_the_queue_was_not_heard(
     held_line: MixedAudioOutput, held: HandSink
 ) -> None:
     playing = asyncio.create_task(held_line.play(clip_of(tone(0.3, 1))))
@@ -49,7 +49,7 @@ async def test_an_utterance_interrupted_before_its_turn_was_not_heard_at_all(
     assert await playing == pytest.approx(0.3)
 
 
-async def test_an_utterance_interrupted_while_it_goes_on_is_reported_at_its_flush(
+async def test_an_unfinished_utterance_that_is_interrupted_is_reported_at_its_flush(
     held_line: MixedAudioOutput, held: HandSink
 ) -> None:
     finished: list[PlaybackFinishedEvent] = []
@@ -86,7 +86,7 @@ async def test_the_utterance_after_an_interrupted_one_is_heard(
     assert np.array_equal(held.heard_pcm, tone(0.5, 8))
 
 
-async def test_interrupting_when_nothing_is_said_reports_nothing(line: MixedAudioOutput) -> None:
+async def test_an_interruption_while_nothing_plays_reports_nothing(line: MixedAudioOutput) -> None:
     finished: list[PlaybackFinishedEvent] = []
     line.on("playback_finished", finished.append)
 
@@ -114,7 +114,7 @@ async def test_a_paused_utterance_loses_nothing_and_repeats_nothing(
     assert np.array_equal(held.heard_pcm, pcm)
 
 
-async def test_an_utterance_paused_and_then_interrupted_is_reported_with_what_was_heard(
+async def test_an_utterance_interrupted_while_paused_is_reported_with_its_heard_duration(
     held_line: MixedAudioOutput, held: HandSink
 ) -> None:
     await say(held_line, tone(1.0, 7))
@@ -128,7 +128,7 @@ async def test_an_utterance_paused_and_then_interrupted_is_reported_with_what_wa
     assert event.playback_position == pytest.approx(0.2)
 
 
-async def test_nothing_of_an_utterance_is_fed_while_it_is_paused(
+async def test_no_audio_reaches_the_sink_while_an_utterance_is_paused(
     line: MixedAudioOutput, sink: HandSink
 ) -> None:
     line.pause()
@@ -142,13 +142,13 @@ async def test_nothing_of_an_utterance_is_fed_while_it_is_paused(
     assert np.array_equal(sink.heard_pcm, tone(0.5, 7))
 
 
-async def test_a_clip_goes_on_while_the_session_is_paused(line: MixedAudioOutput) -> None:
+async def test_a_clip_plays_while_the_session_is_paused(line: MixedAudioOutput) -> None:
     line.pause()
 
     assert await line.play(clip_of(tone(0.2, 1))) == pytest.approx(0.2)
 
 
-async def test_silence_cuts_off_everything_and_nothing_is_fed_after_it(
+async def test_silence_cuts_off_all_audio_and_blocks_later_audio(
     held_line: MixedAudioOutput, held: HandSink
 ) -> None:
     await say(held_line, tone(2.0, 7))
@@ -170,7 +170,7 @@ async def test_silence_cuts_off_everything_and_nothing_is_fed_after_it(
     assert len(held.heard_pcm) == round(0.3 * RATE)
 
 
-async def test_an_utterance_under_way_stays_cut_off_when_the_silence_ends(
+async def test_an_utterance_cut_off_by_silence_stays_cut_off_when_it_ends(
     line: MixedAudioOutput, sink: HandSink
 ) -> None:
     line.silence()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.looptime
-async def test_what_was_played_out_counts_and_not_what_is_queued() -> None:
+async def test_played_audio_counts_as_heard_and_queued_audio_does_not() -> None:
     sink = RealTimeQueue()
     line = MixedAudioOutput(sink)
     await line.publish()
@@ -38,7 +38,7 @@ async def test_what_was_played_out_counts_and_not_what_is_queued() -> None:
 
 
 @pytest.mark.looptime
-async def test_what_is_cut_off_was_heard_up_to_there() -> None:
+async def test_interrupted_speech_was_heard_up_to_the_cut() -> None:
     line = MixedAudioOutput(RealTimeQueue())
     await line.publish()
     await say(line, tone(3.0, 700))
@@ -51,7 +51,7 @@ async def test_what_is_cut_off_was_heard_up_to_there() -> None:
 
 
 @pytest.mark.looptime
-async def test_digital_silence_is_not_heard_and_a_clip_is_no_speech() -> None:
+async def test_digital_silence_does_not_count_as_heard_and_a_clip_not_as_speech() -> None:
     line = MixedAudioOutput(RealTimeQueue())
     await line.publish()
     await say(line, tone(1.0, 0))
@@ -65,7 +65,7 @@ async def test_digital_silence_is_not_heard_and_a_clip_is_no_speech() -> None:
 
 
 @pytest.mark.looptime
-async def test_the_first_sound_is_the_first_after_a_mark_and_no_silence() -> None:
+async def test_the_first_heard_time_is_the_first_sound_after_the_mark() -> None:
     line = MixedAudioOutput(RealTimeQueue())
     await line.publish()
     await line.play(clip_of(tone(1.0, 700)))
@@ -84,7 +84,7 @@ async def test_the_first_sound_is_the_first_after_a_mark_and_no_silence() -> Non
 
 
 @pytest.mark.looptime
-async def test_what_is_played_to_nobody_is_not_heard() -> None:
+async def test_audio_played_without_a_listener_is_not_heard() -> None:
     line = MixedAudioOutput(HandSink(has_listener=False), subscribe_timeout=1.0)
     await line.publish()
     await line.play(clip_of(tone(1.0, 700)))
@@ -94,7 +94,7 @@ async def test_what_is_played_to_nobody_is_not_heard() -> None:
     await line.aclose()
 
 
-async def test_what_is_held_goes_on_where_it_stopped(
+async def test_held_speech_continues_where_it_stopped(
     held_line: MixedAudioOutput, held: HandSink
 ) -> None:
     pcm = np.arange(RATE, dtype=np.int16)
@@ -115,7 +115,7 @@ async def test_what_is_held_goes_on_where_it_stopped(
     assert np.array_equal(held.heard_pcm, pcm)
 
 
-async def test_a_clip_is_interjected_into_an_utterance_that_has_stalled(
+async def test_a_clip_is_interjected_into_a_stalled_utterance(
     line: MixedAudioOutput, sink: HandSink
 ) -> None:
     await line.capture_frame(frame_of(tone(0.2, 2), RATE))
@@ -131,7 +131,7 @@ async def test_a_clip_is_interjected_into_an_utterance_that_has_stalled(
     assert event.playback_position == pytest.approx(0.4)
 
 
-async def test_an_utterance_interrupted_behind_an_interjection_was_heard_so_far(
+async def test_an_utterance_interrupted_during_an_interjection_was_heard_up_to_it(
     held_line: MixedAudioOutput, held: HandSink
 ) -> None:
     await held_line.capture_frame(frame_of(tone(0.2, 2), RATE))
@@ -152,7 +152,7 @@ async def test_an_utterance_interrupted_behind_an_interjection_was_heard_so_far(
     assert await playing == pytest.approx(0.2)
 
 
-async def test_nothing_is_interjected_while_there_is_something_to_be_heard(
+async def test_nothing_is_interjected_while_audio_plays(
     held_line: MixedAudioOutput, held: HandSink
 ) -> None:
     await say(held_line, tone(3.0, 2))
@@ -161,7 +161,7 @@ async def test_nothing_is_interjected_while_there_is_something_to_be_heard(
     assert await held_line.interject(clip_of(tone(0.2, 1))) == 0.0
 
 
-async def test_nothing_is_interjected_for_nobody(held_line: MixedAudioOutput) -> None:
+async def test_nothing_is_interjected_without_a_listener(held_line: MixedAudioOutput) -> None:
     held_line.hold()
 
     assert await held_line.interject(clip_of(tone(0.2, 1))) == 0.0
@@ -185,7 +185,7 @@ class RealTimeQueue(HandSink):
         self._until = 0.0
 
 
-async def test_of_an_utterance_it_tells_what_was_played_and_what_was_made(
+async def test_the_last_playout_has_the_played_and_the_synthesized_duration(
     held_line: MixedAudioOutput, held: HandSink
 ) -> None:
     assert held_line.last_playout is None
@@ -201,7 +201,7 @@ async def test_of_an_utterance_it_tells_what_was_played_and_what_was_made(
     assert held_line.last_playout.made_s == pytest.approx(1.0)
 
 
-async def test_how_long_an_utterance_is_that_is_ended_and_cut_off_at_once_nobody_knows(
+async def test_the_synthesized_duration_is_unknown_after_an_immediate_cut(
     held_line: MixedAudioOutput, held: HandSink
 ) -> None:
     await held_line.capture_frame(frame_of(tone(1.0, 7), RATE))
@@ -232,7 +232,7 @@ async def sentence_over_after(line: MixedAudioOutput, longest_s: float) -> tuple
 
 
 @pytest.mark.looptime
-async def test_a_sentence_that_ends_in_time_is_heard_to_its_end() -> None:
+async def test_a_sentence_that_ends_in_time_plays_to_its_end() -> None:
     line = MixedAudioOutput(RealTimeSink())
     await line.publish()
     await say(line, sentences_of(2.0))
@@ -244,7 +244,7 @@ async def test_a_sentence_that_ends_in_time_is_heard_to_its_end() -> None:
 
 
 @pytest.mark.looptime
-async def test_of_a_long_utterance_what_comes_before_a_pause_is_heard() -> None:
+async def test_a_long_utterance_plays_until_a_pause() -> None:
     line = MixedAudioOutput(RealTimeSink())
     await line.publish()
     await say(line, sentences_of(3.0, 10.0))
@@ -256,7 +256,7 @@ async def test_of_a_long_utterance_what_comes_before_a_pause_is_heard() -> None:
 
 
 @pytest.mark.looptime
-async def test_one_that_is_still_being_made_is_waited_for_a_moment() -> None:
+async def test_a_sentence_still_in_synthesis_is_waited_for_briefly() -> None:
     line = MixedAudioOutput(RealTimeSink())
     await line.publish()
     await line.capture_frame(frame_of(sentences_of(3.0), RATE))
@@ -269,7 +269,7 @@ async def test_one_that_is_still_being_made_is_waited_for_a_moment() -> None:
 
 @pytest.mark.looptime
 @pytest.mark.parametrize("longest_s", [0.0, 4.0])
-async def test_where_nothing_is_said_or_nobody_may_wait_it_is_over_at_once(
+async def test_without_speech_or_time_to_wait_the_sentence_is_over_immediately(
     longest_s: float,
 ) -> None:
     line = MixedAudioOutput(RealTimeSink())

@@ -45,7 +45,7 @@ async def line(sink: LongSink) -> AsyncIterator[MixedAudioOutput]:
     await line.aclose()
 
 
-async def test_a_clip_is_queued_as_a_whole(line: MixedAudioOutput, sink: LongSink) -> None:
+async def test_a_clip_is_queued_completely(line: MixedAudioOutput, sink: LongSink) -> None:
     playing = asyncio.create_task(line.play(clip_of(ramp(6.0))))
     await asyncio.sleep(0.1)
     assert sink.queued_s == pytest.approx(5.9)
@@ -55,7 +55,7 @@ async def test_a_clip_is_queued_as_a_whole(line: MixedAudioOutput, sink: LongSin
     assert np.array_equal(sink.heard, ramp(6.0))
 
 
-async def test_an_utterance_is_queued_as_a_whole_once_it_is_complete(
+async def test_a_complete_utterance_is_queued_completely(
     line: MixedAudioOutput, sink: LongSink
 ) -> None:
     await line.capture_frame(frame_of(ramp(8.0), RATE))
@@ -70,7 +70,7 @@ async def test_an_utterance_is_queued_as_a_whole_once_it_is_complete(
     assert max(sink.gaps_s) == pytest.approx(0.0, abs=1e-6)
 
 
-async def test_a_line_that_is_longer_than_the_queue_is_played_without_a_gap(
+async def test_a_clip_longer_than_the_queue_is_played_without_a_gap(
     line: MixedAudioOutput, sink: LongSink
 ) -> None:
     assert await line.play(clip_of(ramp(25.0))) == pytest.approx(25.0)
@@ -78,7 +78,7 @@ async def test_a_line_that_is_longer_than_the_queue_is_played_without_a_gap(
     assert max(sink.gaps_s) == pytest.approx(0.0, abs=1e-6)
 
 
-async def test_what_is_cut_off_was_heard_up_to_there(
+async def test_an_interrupted_utterance_was_heard_up_to_the_cut(
     line: MixedAudioOutput, sink: LongSink
 ) -> None:
     await line.capture_frame(frame_of(ramp(6.0), RATE))
@@ -94,7 +94,7 @@ async def test_what_is_cut_off_was_heard_up_to_there(
     assert line.heard_at(speech=True) == pytest.approx(1.3)
 
 
-async def test_what_is_paused_loses_nothing_and_repeats_nothing(
+async def test_paused_audio_loses_nothing_and_repeats_nothing(
     line: MixedAudioOutput, sink: LongSink
 ) -> None:
     await line.capture_frame(frame_of(ramp(6.0), RATE))
@@ -110,7 +110,7 @@ async def test_what_is_paused_loses_nothing_and_repeats_nothing(
     assert np.array_equal(sink.heard, ramp(6.0))
 
 
-async def test_a_clip_that_is_held_goes_on_where_it_stopped(
+async def test_a_held_clip_continues_where_it_stopped(
     line: MixedAudioOutput, sink: LongSink
 ) -> None:
     playing = asyncio.create_task(line.play(clip_of(ramp(6.0))))
@@ -124,7 +124,7 @@ async def test_a_clip_that_is_held_goes_on_where_it_stopped(
     assert np.array_equal(sink.heard, ramp(6.0))
 
 
-async def test_what_is_cut_off_while_the_sink_takes_it_is_not_heard(
+async def test_audio_cut_off_while_the_sink_accepts_it_is_not_heard(
     line: MixedAudioOutput, sink: LongSink
 ) -> None:
     sink.takes_s = 0.5
@@ -137,7 +137,7 @@ async def test_what_is_cut_off_while_the_sink_takes_it_is_not_heard(
     assert line.heard_at() == pytest.approx(0.2)
 
 
-def test_a_playhead_counts_from_when_it_was_empty() -> None:
+def test_an_empty_playhead_counts_from_the_next_audio() -> None:
     now = 100.0
     playhead = Playhead(lambda: now)
     assert playhead.left_s == 0.0
@@ -154,7 +154,7 @@ def test_a_playhead_counts_from_when_it_was_empty() -> None:
     assert playhead.left_s == 0.0
 
 
-async def test_what_is_said_aside_is_heard_and_nothing_is_fed_over_it(
+async def test_a_clip_played_aside_is_heard_and_delays_other_audio(
     line: MixedAudioOutput, sink: LongSink
 ) -> None:
     await line.capture_frame(frame_of(ramp(1.0), RATE))
@@ -172,7 +172,7 @@ async def test_what_is_said_aside_is_heard_and_nothing_is_fed_over_it(
     assert np.array_equal(sink.heard, np.concatenate([ramp(1.0), ramp(1.5), ramp(1.0)]))
 
 
-async def test_what_is_interrupted_while_something_is_said_aside_was_heard_before_it(
+async def test_speech_interrupted_while_a_clip_plays_aside_was_heard_up_to_the_clip(
     line: MixedAudioOutput,
 ) -> None:
     await line.capture_frame(frame_of(ramp(1.0), RATE))
@@ -187,7 +187,7 @@ async def test_what_is_interrupted_while_something_is_said_aside_was_heard_befor
 
 
 @pytest.mark.parametrize("how", ["silence", "hold", "pause"])
-async def test_nothing_is_said_aside_on_a_line_that_is_to_be_quiet(
+async def test_nothing_is_played_aside_on_a_silenced_held_or_paused_output(
     line: MixedAudioOutput, how: str
 ) -> None:
     getattr(line, how)()

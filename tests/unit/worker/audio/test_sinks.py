@@ -68,7 +68,7 @@ async def test_frames_are_delivered_in_order_and_not_before_their_time() -> None
         assert at - listener.at[0] >= due_s - 0.001
 
 
-async def test_a_queue_sink_that_is_cleared_delivers_nothing_of_what_it_held() -> None:
+async def test_a_cleared_queue_sink_drops_its_queued_audio() -> None:
     listener = Listener()
     sink = QueueSink(listener.hear)
     await sink.capture_frame(frame_of(ramp(0.05), RATE))
@@ -97,7 +97,7 @@ async def test_a_full_queue_makes_the_writer_wait() -> None:
     await sink.aclose()
 
 
-async def test_a_listener_that_fails_does_not_stop_the_line(
+async def test_a_failing_listener_does_not_stop_the_output(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     listener = Listener()
@@ -125,7 +125,7 @@ async def test_a_real_audio_source_plays_an_utterance_to_its_end() -> None:
     assert not event.interrupted
 
 
-async def test_a_real_audio_source_tells_what_was_played_when_it_is_cut_off() -> None:
+async def test_a_real_audio_source_reports_the_played_duration_when_cut_off() -> None:
     sink = RoomlessRtcSink()
     line = MixedAudioOutput(sink)
     await line.publish()
@@ -144,7 +144,7 @@ async def test_a_real_audio_source_tells_what_was_played_when_it_is_cut_off() ->
     await line.aclose()
 
 
-async def test_a_real_audio_source_is_played_from_a_thread_while_the_loop_is_blocked() -> None:
+async def test_a_thread_plays_on_a_real_audio_source_while_the_event_loop_is_blocked() -> None:
     sink = RoomlessRtcSink()
     frame = frame_of(ramp(0.3), RATE)
     events = FfiClient.instance.queue.subscribe()
@@ -167,7 +167,7 @@ async def test_a_real_audio_source_is_played_from_a_thread_while_the_loop_is_blo
     assert not sink.play_aside(frame, after_s=0.0)
 
 
-async def test_an_sdk_that_has_changed_is_said_in_a_line(
+async def test_a_changed_sdk_is_logged_in_one_line(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     sink = RoomlessRtcSink()
@@ -176,13 +176,13 @@ async def test_an_sdk_that_has_changed_is_said_in_a_line(
     assert not sink.play_aside(frame_of(ramp(0.3), RATE), after_s=0.0)
     assert sink.aside_s == 0
     assert caplog.messages == [
-        "nothing can be said while the event loop is blocked: livekit's SDK has changed"
+        "cannot play audio while the event loop is blocked: livekit's SDK has changed"
         " (AttributeError)"
     ]
     await sink.aclose()
 
 
-async def test_a_frame_that_the_source_takes_after_a_clearing_is_cleared_as_well(
+async def test_a_frame_accepted_after_a_clear_is_cleared_too(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     sink = RoomlessRtcSink()
@@ -200,7 +200,7 @@ async def test_a_frame_that_the_source_takes_after_a_clearing_is_cleared_as_well
     assert sink.queued_s == 0
 
 
-async def test_a_line_that_is_closed_can_be_silenced_and_closed_again() -> None:
+async def test_a_closed_output_can_be_silenced_and_closed_again() -> None:
     line = MixedAudioOutput(RoomlessRtcSink())
     await line.publish()
     await line.aclose()

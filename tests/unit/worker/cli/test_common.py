@@ -82,7 +82,7 @@ CODES = [
 
 
 @pytest.mark.parametrize(("kind", "code"), CODES, ids=lambda value: getattr(value, "__name__", ""))
-def test_an_error_of_the_project_is_one_line_and_its_exit_code(
+def test_a_project_error_prints_one_line_and_sets_the_exit_code(
     kind: type[Exception], code: ExitCode, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(typer.Exit) as left, one_line_errors():
@@ -91,14 +91,14 @@ def test_an_error_of_the_project_is_one_line_and_its_exit_code(
     assert capsys.readouterr().err == "interview-worker: what went wrong\n"
 
 
-def test_a_command_names_its_own_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_command_error_has_its_own_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(typer.Exit) as left, one_line_errors():
         raise CommandError("there is no job AJ_1", ExitCode.NOT_FOUND)
     assert left.value.exit_code == ExitCode.NOT_FOUND
     assert capsys.readouterr().err == "interview-worker: there is no job AJ_1\n"
 
 
-def test_being_interrupted_is_said_by_the_exit_code_alone(
+def test_an_interrupt_prints_nothing_and_sets_the_exit_code(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with pytest.raises(typer.Exit) as left, one_line_errors():
@@ -107,12 +107,12 @@ def test_being_interrupted_is_said_by_the_exit_code_alone(
     assert capsys.readouterr().err == ""
 
 
-def test_an_error_that_nobody_foresaw_keeps_its_traceback() -> None:
+def test_an_unexpected_error_keeps_its_traceback() -> None:
     with pytest.raises(ZeroDivisionError), one_line_errors():
         _ = 1 / 0
 
 
-def test_the_exit_codes_are_those_of_the_readme() -> None:
+def test_the_exit_codes_match_the_readme() -> None:
     assert {code.name: int(code) for code in ExitCode} == {
         "OK": 0,
         "FAILED": 1,
@@ -125,14 +125,14 @@ def test_the_exit_codes_are_those_of_the_readme() -> None:
     }
 
 
-def test_a_command_gives_what_its_coroutine_gives() -> None:
+def test_run_returns_the_result_of_the_coroutine() -> None:
     async def work() -> int:
         return 7
 
     assert run(work()) == 7
 
 
-def test_an_error_of_a_commands_coroutine_is_one_line(
+def test_an_error_in_a_commands_coroutine_prints_one_line(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     async def work() -> None:
@@ -144,7 +144,7 @@ def test_an_error_of_a_commands_coroutine_is_one_line(
     assert capsys.readouterr().err == "interview-worker: plan.yaml:3: title is missing\n"
 
 
-def test_json_is_for_programs_and_its_times_are_iso(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_output_has_iso_times_and_unescaped_text(capsys: pytest.CaptureFixture[str]) -> None:
     @dataclass
     class Thing:
         def __str__(self) -> str:
@@ -167,7 +167,7 @@ def test_json_is_for_programs_and_its_times_are_iso(capsys: pytest.CaptureFixtur
         ({"LIVEKIT_URL": "ws://x", "LIVEKIT_API_KEY": "k"}, "LIVEKIT_API_SECRET is not set"),
     ],
 )
-def test_what_livekit_needs_and_is_not_set_is_named(
+def test_missing_livekit_settings_are_named(
     tmp_path: Path, given: dict[str, str], said: str
 ) -> None:
     nothing = {"LIVEKIT_URL": "", "LIVEKIT_API_KEY": "", "LIVEKIT_API_SECRET": ""}
@@ -175,7 +175,7 @@ def test_what_livekit_needs_and_is_not_set_is_named(
         livekit_access(settings_in(tmp_path, **{**nothing, **given}))
 
 
-def test_what_livekit_needs_is_given_where_it_is_all_there(tmp_path: Path) -> None:
+def test_complete_livekit_settings_are_returned(tmp_path: Path) -> None:
     settings = settings_in(
         tmp_path, LIVEKIT_URL="ws://x", LIVEKIT_API_KEY="k", LIVEKIT_API_SECRET="s"
     )
@@ -190,7 +190,7 @@ async def test_without_any_database_a_command_says_how_to_get_one(tmp_path: Path
     assert refused.value.code is ExitCode.USAGE
 
 
-async def test_a_database_that_is_set_is_the_one_used(
+async def test_a_configured_database_is_used_without_a_note(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = settings_in(tmp_path, DATABASE_URL="postgresql://db/x", INTERVIEW_EMBEDDED=False)
@@ -200,7 +200,7 @@ async def test_a_database_that_is_set_is_the_one_used(
 
 
 @pytest.mark.parametrize("asked_for", [False, True])
-async def test_an_embedded_database_that_nobody_asked_for_is_named_in_one_line(
+async def test_an_unrequested_embedded_database_is_named_in_one_line(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -223,7 +223,7 @@ async def test_an_embedded_database_that_nobody_asked_for_is_named_in_one_line(
         assert all(word in line for line in said)
 
 
-def test_what_a_command_made_goes_to_a_file_or_to_standard_output(
+def test_output_goes_to_a_file_or_to_standard_output(
     tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
     write_out("Zoë".encode(), tmp_path / "out")
@@ -257,7 +257,7 @@ def test_a_command_whose_output_cannot_be_written_ends_with_one_line(
     "command",
     [("interviews", "create", "--candidate", "Ada"), ("interviews", "dispatch", "one")],
 )
-def test_a_setting_that_cannot_be_used_is_one_line_of_every_command(
+def test_every_command_reports_an_invalid_setting_in_one_line(
     command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("INTERVIEW_SLOTS", "many")

@@ -43,19 +43,19 @@ def doctor(monkeypatch: pytest.MonkeyPatch, *findings: Finding, arguments: str =
     return CliRunner().invoke(app, ["doctor", *arguments.split()])
 
 
-def test_all_well_is_exit_0_and_a_line_each(monkeypatch: pytest.MonkeyPatch) -> None:
-    result = doctor(monkeypatch, fine("the server is there"), fine("the key is taken"))
+def test_successful_checks_print_a_line_each_and_exit_0(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = doctor(monkeypatch, fine("the server answers"), fine("the key is accepted"))
     assert result.exit_code == 0
-    assert " ".join(result.stdout.splitlines()[0].split()) == "ok check.0 the server is there"
+    assert " ".join(result.stdout.splitlines()[0].split()) == "ok check.0 the server answers"
     assert result.stdout.splitlines()[-1] == "2 ok"
 
 
-def test_something_wrong_is_exit_1_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    result = doctor(monkeypatch, wrong("nobody there", "start it"), fine("never looked at"))
+def test_a_failed_check_prints_its_advice_and_exits_1(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = doctor(monkeypatch, wrong("no answer", "start it"), fine("never checked"))
     assert result.exit_code == 1
     lines = [line.split() for line in result.stdout.splitlines()]
     assert lines[:3] == [
-        ["WRONG", "check.0", "nobody", "there"],
+        ["WRONG", "check.0", "no", "answer"],
         ["->", "start", "it"],
         ["skip", "check.1", "needs", "check.0"],
     ]
@@ -63,14 +63,14 @@ def test_something_wrong_is_exit_1_with_what_to_do(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize(("arguments", "code"), [("", 0), ("--strict", 1)])
-def test_warnings_alone_are_exit_1_only_where_it_is_strict(
+def test_warnings_exit_1_only_with_strict(
     monkeypatch: pytest.MonkeyPatch, arguments: str, code: int
 ) -> None:
     result = doctor(monkeypatch, warning("over TCP", "open UDP"), arguments=arguments)
     assert result.exit_code == code
 
 
-def test_programs_get_everything_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_json_output_has_every_field_of_a_check(monkeypatch: pytest.MonkeyPatch) -> None:
     result = doctor(monkeypatch, wrong("slow", "buy a disk", median_ms=1200.0), arguments="--json")
     answer = json.loads(result.stdout)
     assert answer["well"] is False
@@ -86,15 +86,17 @@ def test_programs_get_everything_as_json(monkeypatch: pytest.MonkeyPatch) -> Non
     }
 
 
-def test_nobodys_words_are_markup_or_a_terminals_command(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_findings_are_printed_as_plain_text(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     result = doctor(monkeypatch, wrong("[bold]it\x1b[31m", "[/red]"))
     assert "[bold]it\N{REPLACEMENT CHARACTER}[31m" in result.stdout
     assert "-> [/red]" in result.stdout
 
 
-def test_settings_that_cannot_be_read_are_a_line_each(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_invalid_setting_is_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INTERVIEW_SLOTS", "none")
-    monkeypatch.setenv("INTERVIEW_STT", "nobody")
+    monkeypatch.setenv("INTERVIEW_STT", "unknown")
     result = doctor(monkeypatch)
     assert result.exit_code == 1
     assert result.stdout.count("WRONG") == 2

@@ -15,7 +15,7 @@ from worker.faults.points import POINTS, Kind
 WIDE = {"COLUMNS": "200"}
 
 
-def test_every_point_and_kind_is_listed_with_how_to_set_one() -> None:
+def test_every_point_and_kind_is_listed_with_the_syntax() -> None:
     shown = CliRunner().invoke(app, ["faults"], env=WIDE)
     assert shown.exit_code == 0
     for point in POINTS:
@@ -27,7 +27,7 @@ def test_every_point_and_kind_is_listed_with_how_to_set_one() -> None:
     assert "point=kind[:argument][@n | @state]" in shown.output
 
 
-def test_a_program_reads_the_same() -> None:
+def test_json_output_has_the_same_points() -> None:
     shown = CliRunner().invoke(app, ["faults", "--json"])
     rows = json.loads(shown.output)
     assert [row["point"] for row in rows] == [point.point for point in POINTS]
@@ -37,7 +37,7 @@ def test_a_program_reads_the_same() -> None:
 
 
 @pytest.mark.parametrize("made", [readme.faults_table, readme.kinds_table])
-def test_the_readmes_tables_have_a_row_for_each(made: object) -> None:
+def test_the_readme_tables_have_a_row_for_each_point_and_kind(made: object) -> None:
     expected = POINTS if made is readme.faults_table else tuple(Kind)
     assert callable(made)
     assert len(str(made()).splitlines()) == len(expected) + 2

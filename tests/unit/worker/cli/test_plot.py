@@ -77,14 +77,14 @@ def test_a_job_is_plotted_by_its_id_into_a_file(journals: Path, tmp_path: Path) 
     assert "LoadTimeout" in text
 
 
-def test_the_whole_job_is_longer_than_its_start_up(journals: Path) -> None:
+def test_whole_adds_the_closing_steps_to_the_plot(journals: Path) -> None:
     path = write(journals / "AJ_1.jsonl", degraded())
     short, long = run("plot", path, folder=journals), run("plot", path, "--whole", folder=journals)
     assert "close_resources" in long.output
     assert "close_resources" not in short.output
 
 
-def test_a_file_named_png_is_one(journals: Path, tmp_path: Path) -> None:
+def test_the_file_extension_png_selects_png(journals: Path, tmp_path: Path) -> None:
     pytest.importorskip("pygraphviz")
     path = write(journals / "AJ_1.jsonl", failed())
     assert run("plot", path, "-o", tmp_path / "a.png", folder=journals).exit_code == 0
@@ -96,7 +96,7 @@ def test_a_file_named_png_is_one(journals: Path, tmp_path: Path) -> None:
     assert (tmp_path / "b.png").read_bytes().startswith(b"<svg")
 
 
-def test_the_chain_is_printed_as_systemd_prints_one(journals: Path) -> None:
+def test_the_critical_chain_is_printed_in_systemd_style(journals: Path) -> None:
     path = write(journals / "AJ_1.jsonl", degraded())
     lines = run("critical-chain", path, folder=journals).output.splitlines()
     assert lines[2:] == [
@@ -108,7 +108,7 @@ def test_the_chain_is_printed_as_systemd_prints_one(journals: Path) -> None:
     ]
 
 
-def test_the_chain_of_a_job_that_never_ran_says_how_it_ended(journals: Path) -> None:
+def test_the_critical_chain_of_a_job_that_never_ran_ends_with_its_reason(journals: Path) -> None:
     path = write(journals / "AJ_1.jsonl", failed())
     assert (
         "CLOSING @2.124 s failed · OrchestratorFailed"
@@ -123,7 +123,7 @@ def test_the_chain_of_a_job_that_never_ran_says_how_it_ended(journals: Path) -> 
     ]
 
 
-def test_the_slowest_step_is_blamed_first_with_its_tries_and_its_result(journals: Path) -> None:
+def test_blame_lists_the_slowest_step_first_with_tries_and_result(journals: Path) -> None:
     path = write(journals / "AJ_1.jsonl", degraded())
     lines = run("blame", path, folder=journals).output.splitlines()
     assert lines[1].split() == [
@@ -137,7 +137,7 @@ def test_the_slowest_step_is_blamed_first_with_its_tries_and_its_result(journals
     assert (tts["attempts"], tts["ok"], tts["reason"]) == (3, False, "Refused")
 
 
-def test_a_loaders_record_says_what_it_waited_for(tmp_path: Path) -> None:
+def test_a_loaders_step_record_has_its_needs_and_budget(tmp_path: Path) -> None:
     async def job() -> None:
         async with Lifecycle(journal=FileJournal(tmp_path / "j.jsonl")) as life:
             await life.fire(Event.ROOM_CONNECTED)
@@ -157,7 +157,7 @@ def test_a_loaders_record_says_what_it_waited_for(tmp_path: Path) -> None:
 # --- many jobs ----------------------------------------------------------------------------------
 
 
-def test_many_jobs_are_spread_out_and_what_cannot_be_read_is_counted(journals: Path) -> None:
+def test_last_summarizes_many_jobs_and_counts_the_skipped_journals(journals: Path) -> None:
     for number in range(3):
         write(journals / f"AJ_{number}.jsonl", healthy())
     write(journals / "shipped" / "AJ_slow.jsonl", degraded())
@@ -166,7 +166,7 @@ def test_many_jobs_are_spread_out_and_what_cannot_be_read_is_counted(journals: P
     (journals / "AJ_empty.jsonl").touch()
     (journals / "AJ_broken.jsonl").write_bytes(b'\xff\n{"v": 1}\n')
     (journals / "AJ_odd.jsonl").mkdir()
-    note = "Passed over: "
+    note = "Skipped: "
     result = run("blame", "--last", "100", folder=journals)
     assert result.exit_code == 0
     passed = next(line for line in result.output.splitlines() if line.startswith(note))
@@ -184,7 +184,7 @@ def test_many_jobs_are_spread_out_and_what_cannot_be_read_is_counted(journals: P
     assert note in run("plot", "--last", "100", folder=journals).output
 
 
-def test_a_job_that_is_being_written_counts_once_it_has_started(journals: Path) -> None:
+def test_an_unfinished_journal_counts_once_its_job_has_started(journals: Path) -> None:
     whole = write(journals / "AJ_1.jsonl", healthy()).read_bytes().splitlines(keepends=True)
     steps = [line for line in whole if b'"step"' in line and b"stop_" not in line]
     running = next(n for n, line in enumerate(whole) if b'"to": "RUNNING"' in line)
@@ -195,7 +195,7 @@ def test_a_job_that_is_being_written_counts_once_it_has_started(journals: Path) 
     assert (found["jobs"], found["passed_over"]) == (1, {})
 
 
-def test_only_the_newest_are_read_the_newest_first(tmp_path: Path, journals: Path) -> None:
+def test_only_the_newest_journals_are_read_newest_first(tmp_path: Path, journals: Path) -> None:
     for age in (3, 1, 2):
         write(journals / f"AJ_{age}.jsonl", healthy(), age_s=age)
     write(journals / "shipped" / "AJ_0.jsonl", healthy(), age_s=0)
@@ -207,7 +207,7 @@ def test_only_the_newest_are_read_the_newest_first(tmp_path: Path, journals: Pat
 
 
 @pytest.mark.parametrize("command", ["plot", "blame", "critical-chain"])
-def test_what_is_no_journal_is_one_line(command: str, journals: Path) -> None:
+def test_an_unusable_journal_is_reported_in_one_line(command: str, journals: Path) -> None:
     empty, broken = journals / "AJ_empty.jsonl", journals / "AJ_broken.jsonl"
     empty.touch()
     broken.write_text("not a record\nnor this\n", encoding="utf-8")
@@ -221,26 +221,26 @@ def test_what_is_no_journal_is_one_line(command: str, journals: Path) -> None:
 
 
 @pytest.mark.parametrize("value", ["NaN", "Infinity", '"soon"', "1e400"])
-def test_a_time_that_is_none_is_a_broken_record(value: str, journals: Path) -> None:
+def test_an_invalid_time_makes_a_record_broken(value: str, journals: Path) -> None:
     path = write(journals / "AJ_1.jsonl", healthy())
     path.write_text(path.read_text(encoding="utf-8").replace("0.118", value), encoding="utf-8")
     assert_one_line(run("plot", path, folder=journals), ExitCode.FAILED, "record")
 
 
-def test_a_torn_last_line_costs_only_itself(journals: Path) -> None:
+def test_a_torn_last_line_is_ignored(journals: Path) -> None:
     path = write(journals / "AJ_1.jsonl", healthy())
     path.write_bytes(path.read_bytes()[:-9])
     assert run("plot", path, folder=journals).exit_code == 0
 
 
-def test_a_folder_that_is_not_there_is_one_line(journals: Path, tmp_path: Path) -> None:
+def test_a_missing_output_folder_is_reported_in_one_line(journals: Path, tmp_path: Path) -> None:
     path = write(journals / "AJ_1.jsonl", healthy())
     result = run("plot", path, "-o", tmp_path / "no" / "a.svg", folder=journals)
     assert_one_line(result, ExitCode.FAILED, "cannot write")
 
 
 @pytest.mark.parametrize("command", ["plot", "blame"])
-def test_a_command_line_that_names_both_or_none_is_refused(command: str, journals: Path) -> None:
+def test_a_job_together_with_last_or_neither_is_refused(command: str, journals: Path) -> None:
     for arguments in ((), ("AJ_1", "--last", "3")):
         assert_one_line(run(command, *arguments, folder=journals), ExitCode.USAGE, "--last")
     for last in ("0", "-1", "10001"):
@@ -250,12 +250,12 @@ def test_a_command_line_that_names_both_or_none_is_refused(command: str, journal
     assert run("plot", "--last", "1", "--whole", folder=journals).exit_code == ExitCode.USAGE
 
 
-def test_without_any_folder_of_journals_there_is_nothing_to_show(tmp_path: Path) -> None:
+def test_a_missing_journal_folder_is_reported_in_one_line(tmp_path: Path) -> None:
     result = run("plot", "--last", "5", folder=tmp_path / "none" / "journals")
     assert_one_line(result, ExitCode.NOT_FOUND, "has a start-up to show")
 
 
-def test_a_job_of_one_visit_that_is_written_now_can_be_plotted(journals: Path) -> None:
+def test_a_job_in_its_first_state_can_be_plotted(journals: Path) -> None:
     whole = healthy()
     start = History(header=whole.header, transitions=whole.transitions[:1])
     path = write(journals / "AJ_1.jsonl", start)

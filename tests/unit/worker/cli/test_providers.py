@@ -36,7 +36,7 @@ def rows() -> dict[tuple[str, str], dict[str, Any]]:
     return {(row["chain"], row["member"]): row for row in json.loads(result.stdout)}
 
 
-def test_without_any_trouble_all_with_a_key_are_ready(breaker: SharedBreaker) -> None:
+def test_without_failures_all_providers_with_a_key_are_ready(breaker: SharedBreaker) -> None:
     states = {member: row["state"] for member, row in rows().items()}
 
     assert states == {
@@ -53,7 +53,7 @@ def test_without_any_trouble_all_with_a_key_are_ready(breaker: SharedBreaker) ->
     ("seconds", "for_good", "state"),
     [(30, False, "resting"), (30, True, "left out"), (-30, False, "due"), (-3600, True, "ready")],
 )
-def test_what_a_job_has_found_out_is_shown(
+def test_a_failure_that_a_job_recorded_is_shown(
     breaker: SharedBreaker, seconds: float, for_good: bool, state: str
 ) -> None:
     now = time.time()
@@ -69,7 +69,7 @@ def test_what_a_job_has_found_out_is_shown(
     assert (row["until"] is not None) is (seconds > 0)
 
 
-def test_one_that_has_come_back_is_ready_since_then(breaker: SharedBreaker) -> None:
+def test_a_recovered_provider_is_ready_since_its_recovery(breaker: SharedBreaker) -> None:
     breaker.write("stt", "deepgram", BreakerRecord(reason="Recovered", since=1_000_000.0))
 
     row = rows()["stt", "deepgram"]
@@ -77,7 +77,7 @@ def test_one_that_has_come_back_is_ready_since_then(breaker: SharedBreaker) -> N
     assert (row["state"], row["since"]) == ("ready", "1970-01-12T13:46:40+00:00")
 
 
-def test_people_get_a_table_and_no_secret(breaker: SharedBreaker) -> None:
+def test_the_table_shows_providers_and_no_secret(breaker: SharedBreaker) -> None:
     result = CliRunner().invoke(app, ["providers"])
 
     assert result.exit_code == 0

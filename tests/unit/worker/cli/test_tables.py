@@ -16,7 +16,7 @@ from worker.cli.tables import add_row
     ("cell", "shown"),
     [("[bold]x[/nope]", "[bold]x[/nope]"), ("a\x1b[31mb\nc", "a\ufffd[31mb\ufffdc")],
 )
-def test_a_cell_is_plain_text_whatever_stands_in_it(cell: str, shown: str) -> None:
+def test_a_cell_is_always_plain_text(cell: str, shown: str) -> None:
     table = Table("room", box=None)
     add_row(table, cell)
     output = io.StringIO()
@@ -28,12 +28,12 @@ def test_a_cell_is_plain_text_whatever_stands_in_it(cell: str, shown: str) -> No
 
 @pytest.mark.parametrize("name", ["", "   ", "a\nb", "a\x1b[31m", "x" * 201])
 @pytest.mark.parametrize("option", ["--room", "--candidate"])
-def test_a_name_that_cannot_be_one_is_refused_with_its_option(option: str, name: str) -> None:
+def test_an_invalid_name_is_refused_with_its_option(option: str, name: str) -> None:
     with pytest.raises(CommandError, match=option) as refused:
         check_names((option, name))
 
     assert refused.value.code is ExitCode.USAGE
 
 
-def test_a_name_that_was_not_given_and_any_persons_are_taken() -> None:
+def test_an_omitted_name_and_any_persons_name_are_accepted() -> None:
     check_names(("--room", None), ("--candidate", "Ада Ловлейс-O'Brien, PhD"))

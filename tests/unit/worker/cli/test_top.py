@@ -28,7 +28,7 @@ async def top(port: int, *arguments: str) -> tuple[int, str]:
     return result.exit_code, result.output
 
 
-async def test_a_running_interview_is_a_row_with_what_it_misses_and_takes(tmp_path: Path) -> None:
+async def test_a_running_interview_is_a_row_with_its_losses_and_usage(tmp_path: Path) -> None:
     async with served(tmp_path) as here:
         here.observer.job_given("AJ_1", "room-1")
         header = {**HEADER, "pid": os.getpid()}
@@ -50,7 +50,7 @@ async def test_a_running_interview_is_a_row_with_what_it_misses_and_takes(tmp_pa
         assert job["memory_mb"] > 1
 
 
-async def test_one_that_ended_is_named_with_its_end(tmp_path: Path) -> None:
+async def test_an_ended_interview_is_listed_with_its_reason(tmp_path: Path) -> None:
     async with served(tmp_path) as here:
         here.observer.job_given("AJ_1", "room-1")
         await here.observer.job_gone("AJ_1", -9)
@@ -59,13 +59,13 @@ async def test_one_that_ended_is_named_with_its_end(tmp_path: Path) -> None:
     assert "ProcessKilled" in text
 
 
-async def test_a_worker_that_takes_no_jobs_says_what_for(tmp_path: Path) -> None:
+async def test_a_worker_that_takes_no_jobs_names_what_it_waits_on(tmp_path: Path) -> None:
     async with served(tmp_path) as here:
         here.status = WAITING
         assert "waiting on livekit, disk" in (await top(here.port, "--once"))[1]
 
 
-async def test_nobody_there_is_one_line(tmp_path: Path) -> None:
+async def test_without_a_worker_top_prints_one_line(tmp_path: Path) -> None:
     async with served(tmp_path) as here:
         port = here.port
     code, text = await top(port, "--once")
@@ -74,7 +74,7 @@ async def test_nobody_there_is_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("interview_id", ["[red]x[/red]", "x" * 100, "\x1b[31m"])
-def test_no_name_is_markup(interview_id: str) -> None:
+def test_an_interview_id_is_never_markup(interview_id: str) -> None:
     job: dict[str, Any] = {
         "job_id": "AJ_1",
         "interview_id": interview_id,

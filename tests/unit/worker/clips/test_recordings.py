@@ -31,9 +31,7 @@ def reinstalled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Replace the folder of the clips by an empty one, and clear the cache of loaded clips."""
     monkeypatch.setattr(recordings, "_found", {})
     monkeypatch.setattr(importlib.resources, "files", lambda _: tmp_path)
-    folder = tmp_path / "clips"
-    folder.mkdir()
-    return folder
+    return tmp_path
 
 
 @pytest.mark.row("B8")
@@ -52,16 +50,16 @@ def test_a_clip_begins_and_ends_without_a_long_silence() -> None:
         assert (len(clip.pcm) - loud[-1]) / clip.sample_rate < 0.35
 
 
-def test_all_clips_together_are_smaller_than_a_photograph() -> None:
-    folder = importlib.resources.files("worker.clips")
+def test_all_clips_together_are_smaller_than_100_kb() -> None:
+    recorded = (file for file in CLIPS.iterdir() if file.name.endswith(".opus"))
 
-    sizes = {file.name: len(file.read_bytes()) for file in folder.iterdir()}
+    sizes = {file.name: len(file.read_bytes()) for file in recorded}
 
     assert sizes.keys() == {f"{name.value}.opus" for name in ClipName}
     assert sum(sizes.values()) < 100_000
 
 
-def test_a_clip_is_decoded_once_and_cannot_be_changed() -> None:
+def test_a_clip_is_decoded_once_and_is_read_only() -> None:
     preload_clips()
     clip = load_clip(ClipName.WELCOME)
 
@@ -70,7 +68,7 @@ def test_a_clip_is_decoded_once_and_cannot_be_changed() -> None:
         clip.pcm[0] = 1
 
 
-def test_a_recording_that_is_no_audio_is_reported_with_the_name_of_the_clip(
+def test_an_unreadable_recording_is_reported_with_the_name_of_the_clip(
     reinstalled: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (reinstalled / "back.opus").write_bytes(b"no audio at all")
@@ -80,13 +78,13 @@ def test_a_recording_that_is_no_audio_is_reported_with_the_name_of_the_clip(
             load_clip(name)
         assert caught.value.name is name
     assert caplog.messages == [
-        "the clip back cannot be read: reinstall what it belongs to",
-        "the clip goodbye cannot be read: reinstall what it belongs to",
+        "the clip back cannot be read: reinstall the package that contains it",
+        "the clip goodbye cannot be read: reinstall the package that contains it",
     ], "once each"
 
 
 @pytest.mark.row("B8")
-def test_missing_clips_do_not_keep_the_others(reinstalled: Path) -> None:
+def test_missing_clips_do_not_prevent_loading_the_others(reinstalled: Path) -> None:
     for name in ClipName:
         (reinstalled / f"{name.value}.opus").write_bytes(recording_of(name))
     (reinstalled / "one_moment.opus").unlink()
@@ -99,7 +97,7 @@ def test_missing_clips_do_not_keep_the_others(reinstalled: Path) -> None:
 
 
 @pytest.mark.parametrize("rate", [8_000, 24_000, 44_100])
-def test_a_recording_of_any_rate_is_played_at_the_lines(tmp_path: Path, rate: int) -> None:
+def test_a_recording_of_any_rate_is_converted_to_the_output_rate(tmp_path: Path, rate: int) -> None:
     file = tmp_path / "tone.wav"
     file.write_bytes(tone_of(rate, seconds=1.0))
 
@@ -110,7 +108,7 @@ def test_a_recording_of_any_rate_is_played_at_the_lines(tmp_path: Path, rate: in
 
 
 @pytest.mark.parametrize("seconds", [0.0, 1.0], ids=["nothing", "silence"])
-def test_a_recording_without_a_sound_is_none(tmp_path: Path, seconds: float) -> None:
+def test_a_silent_recording_counts_as_missing(tmp_path: Path, seconds: float) -> None:
     file = tmp_path / "silence.wav"
     file.write_bytes(tone_of(24_000, seconds=seconds, level=0))
 
@@ -132,7 +130,7 @@ def tone_of(rate: int, *, seconds: float, level: int = 9000) -> bytes:
 
 @pytest.mark.row("B8")
 @pytest.mark.parametrize("name", sorted(set(_LAST_WORDS.values())))
-def test_last_words_fit_into_the_shortest_closing_that_they_are_said_in(name: ClipName) -> None:
+def test_each_closing_message_fits_into_the_shortest_closing_that_uses_it(name: ClipName) -> None:
     other_steps_s = 5 * LEAST_STEP_S
     said_s = load_clip(name).duration_s + AROUND_WORDS_S
     assert said_s + other_steps_s <= HURRIED_CLOSING_S

@@ -42,7 +42,7 @@ def value_of(variable: str, value: object) -> Any:
 
 
 @pytest.mark.row("S9", "S10")
-def test_the_defaults_are_those_that_were_asked_for() -> None:
+def test_the_defaults_are_the_required_ones() -> None:
     settings = Settings.load()
     assert settings.idle_processes == 2
     assert settings.cleanup_s == 5.0
@@ -52,12 +52,12 @@ def test_the_defaults_are_those_that_were_asked_for() -> None:
     assert settings.slots == 2 * (os.cpu_count() or 1)
 
 
-def test_the_budgets_are_those_of_the_table() -> None:
+def test_the_default_budgets_are_those_of_the_lifecycle_table() -> None:
     assert Settings.load().budgets == BUDGETS
 
 
 @pytest.mark.row("C2")
-def test_a_budget_that_is_set_is_the_lifecycles() -> None:
+def test_a_configured_budget_applies_to_the_lifecycle() -> None:
     settings = Settings.load(INTERVIEW_BUDGET_HANDSHAKE_S="0.3", INTERVIEW_BUDGET_READY_S="7")
     assert settings.budgets[State.HANDSHAKE] == 0.3
     assert settings.budgets[State.READY] == settings.budgets[State.DEGRADED] == 7
@@ -68,14 +68,14 @@ def test_the_journals_lie_in_the_data_folder(tmp_path: Path) -> None:
     assert settings.journal_dir == tmp_path / "journals"
 
 
-def test_every_setting_has_a_variable_of_its_own_and_a_line_of_help() -> None:
+def test_every_setting_has_its_own_variable_and_a_help_line() -> None:
     assert len(VARIABLES) == len(Settings.model_fields)
     for field in Settings.model_fields.values():
         assert field.description
         assert field.description.endswith(".")
 
 
-def test_settings_do_not_change() -> None:
+def test_settings_are_immutable() -> None:
     with pytest.raises(Exception, match="frozen"):
         Settings.load().slots = 3
 
@@ -127,7 +127,7 @@ BOUNDS: tuple[tuple[str, str, str, str, str], ...] = (
 
 @pytest.mark.row("S9")
 @pytest.mark.parametrize(("variable", "least", "most", "below", "above"), BOUNDS)
-def test_a_number_is_taken_within_its_bounds_and_not_outside(
+def test_a_number_is_accepted_only_within_its_bounds(
     variable: str, least: str, most: str, below: str, above: str
 ) -> None:
     assert value_of(variable, least) == float(least)
@@ -138,7 +138,7 @@ def test_a_number_is_taken_within_its_bounds_and_not_outside(
 
 @pytest.mark.parametrize("value", ["", "soon", "nan", "inf", "-inf", "1e999"])
 @pytest.mark.parametrize("variable", [row[0] for row in BOUNDS])
-def test_a_number_that_is_none_is_refused(variable: str, value: str) -> None:
+def test_a_value_that_is_no_finite_number_is_refused(variable: str, value: str) -> None:
     assert problem_of(variable, value)
 
 
@@ -151,7 +151,7 @@ def test_every_number_has_bounds() -> None:
     assert numbers == {row[0] for row in BOUNDS}
 
 
-def test_the_ladder_is_seven_moments_each_after_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_ladder_is_seven_increasing_times(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INTERVIEW_LADDER_S", "0.5, 1,2,3,4,5,599")
     settings = Settings.load(_env_file=None)
     assert settings.ladder_s == (0.5, 1, 2, 3, 4, 5, 599)
@@ -170,23 +170,23 @@ def test_the_ladder_is_seven_moments_each_after_the_last(monkeypatch: pytest.Mon
         "1,2,3,4,5,6,600",
     ],
 )
-def test_a_ladder_that_does_not_go_up_is_refused_with_one_that_does(value: str) -> None:
+def test_an_invalid_ladder_is_refused_with_a_valid_example(value: str) -> None:
     assert problem_of("INTERVIEW_LADDER_S", value).endswith("5,8,11,14,17,20,30")
 
 
 @pytest.mark.parametrize("name", ["", "x" * 101])
-def test_an_agent_has_a_name_of_1_to_100_characters(name: str) -> None:
+def test_an_agent_name_has_1_to_100_characters(name: str) -> None:
     assert "character" in problem_of("INTERVIEW_AGENT_NAME", name)
 
 
 @pytest.mark.parametrize("variable", ["INTERVIEW_LOG_FORMAT", "INTERVIEW_LOG_LEVEL"])
-def test_a_word_that_is_not_on_the_list_is_refused_with_the_list(variable: str) -> None:
+def test_an_unknown_choice_is_refused_with_the_valid_ones(variable: str) -> None:
     assert "'" in problem_of(variable, "loud")
 
 
-def test_everything_wrong_is_said_at_once() -> None:
+def test_all_problems_are_reported_at_once() -> None:
     with pytest.raises(SettingsInvalid) as refused:
-        Settings.load(INTERVIEW_SLOTS="0", INTERVIEW_STT="nobody")
+        Settings.load(INTERVIEW_SLOTS="0", INTERVIEW_STT="unknown")
     assert len(refused.value.problems) == 2
     assert str(refused.value).count("\n") == 1
 
@@ -197,19 +197,19 @@ CHAINS = ("INTERVIEW_STT", "INTERVIEW_TTS", "INTERVIEW_LLM")
 
 
 @pytest.mark.parametrize("variable", CHAINS)
-def test_a_chain_is_read_from_commas_and_its_blanks_are_nothing(variable: str) -> None:
+def test_a_chain_is_split_at_commas_and_blanks_are_ignored(variable: str) -> None:
     (default,) = getattr(Settings.load(), VARIABLES[variable])[-1:]
     assert value_of(variable, f" {default} ,") == (default,)
 
 
 @pytest.mark.parametrize("variable", CHAINS)
 @pytest.mark.parametrize("value", ["", " , "])
-def test_a_chain_of_nobody_is_refused_with_the_known_members(variable: str, value: str) -> None:
+def test_an_empty_chain_is_refused_with_the_known_providers(variable: str, value: str) -> None:
     assert "known are" in problem_of(variable, value)
 
 
 @pytest.mark.parametrize("variable", CHAINS)
-def test_a_member_that_nobody_knows_is_named_with_the_known_ones(variable: str) -> None:
+def test_an_unknown_provider_is_named_with_the_known_ones(variable: str) -> None:
     problem = problem_of(variable, "whisper")
     assert "'whisper' is not known; known are" in problem
     assert "Value error" not in problem
@@ -230,7 +230,7 @@ def test_the_environment_wins_over_the_file_and_the_file_over_the_default(
     assert origin_of("idle_processes") == "default"
 
 
-def test_a_chain_can_stand_in_the_file(tmp_path: Path) -> None:
+def test_a_chain_can_be_set_in_the_file(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("INTERVIEW_STT=local\n")
     assert Settings.load().stt == ("local",)
 

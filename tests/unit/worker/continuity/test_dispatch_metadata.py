@@ -43,19 +43,19 @@ def longest(bytes_over: int) -> Interview:
     return interview_of({"title": "x" * room})
 
 
-def test_a_plan_of_five_hundred_questions_travels_with_its_dispatch() -> None:
+def test_a_plan_with_the_maximum_number_of_questions_fits_into_the_metadata() -> None:
     plan = plan_of(*(question(number, follow_ups=1) for number in range(MAX_QUESTIONS)))
     name, snapshot = read_metadata(dispatch_metadata(interview_of(plan.to_json())))
     assert name == "iv-1"
     assert Plan.from_json(snapshot) == plan
 
 
-def test_a_plan_that_fits_to_the_byte_travels_and_a_larger_one_stays() -> None:
+def test_a_plan_that_fits_exactly_is_included_and_one_byte_more_is_not() -> None:
     assert len(dispatch_metadata(longest(0)).encode()) == MAX_METADATA_BYTES
     assert read_metadata(dispatch_metadata(longest(1))) == ("iv-1", None)
 
 
-def test_letters_count_as_the_bytes_that_they_travel_in() -> None:
+def test_metadata_size_is_counted_in_utf_8_bytes() -> None:
     metadata = dispatch_metadata(interview_of({"title": "\u00e4" * (MAX_METADATA_BYTES // 4)}))
     assert "plan" in json.loads(metadata)
     metadata = dispatch_metadata(interview_of({"title": "\u00e4" * (MAX_METADATA_BYTES // 2)}))
@@ -90,7 +90,7 @@ TURNS = [
 CARRIED = [turn_as_data(each) for each in TURNS]
 
 
-def test_what_was_said_travels_with_whoever_follows_upon_a_job() -> None:
+def test_metadata_for_a_successor_carries_the_turns() -> None:
     interview = interview_of(plan_of(question(0)).to_json())
     metadata = metadata_after(interview, job_id="AJ_1", why="LeaseExpired", turns=CARRIED)
     assert from_json(read_turns(metadata)) == [from_store(each) for each in TURNS]
@@ -98,7 +98,7 @@ def test_what_was_said_travels_with_whoever_follows_upon_a_job() -> None:
     assert read_metadata(metadata)[1] == interview.plan
 
 
-def test_turns_that_do_not_fit_in_stay_behind_before_the_plan_does() -> None:
+def test_turns_that_do_not_fit_are_left_out_before_the_plan() -> None:
     interview = interview_of(plan_of(question(0)).to_json())
     much = [turn_as_data(turn("candidate", "x" * MAX_METADATA_BYTES))]
     metadata = metadata_after(interview, job_id=None, why="NotTaken", turns=much)
@@ -117,13 +117,13 @@ def test_turns_that_do_not_fit_in_stay_behind_before_the_plan_does() -> None:
         [CARRIED[0] | {"of_a_newer_worker": 1}],
     ],
 )
-def test_turns_that_are_none_are_left_to_the_database(turns: object) -> None:
+def test_malformed_turns_are_ignored(turns: object) -> None:
     metadata = json.dumps({"interview_id": "iv-1", "follows": {"turns": turns}})
     assert from_json(read_turns(metadata)) == []
 
 
 @pytest.mark.parametrize(("bytes_over", "lines"), [(0, 0), (1, 1)])
-async def test_a_dispatch_says_in_one_line_that_the_plan_stays_in_the_database(
+async def test_a_dispatch_without_its_plan_prints_a_one_line_warning(
     bytes_over: int,
     lines: int,
     tmp_path: Path,

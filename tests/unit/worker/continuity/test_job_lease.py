@@ -66,7 +66,7 @@ async def ended(running: Rig) -> float:
     return asyncio.get_running_loop().time() - began
 
 
-async def test_a_live_lease_of_another_job_ends_the_loading_as_lease_lost(
+async def test_a_live_lease_of_another_job_fails_loading_with_lease_lost(
     leases: MemoryLeases,
 ) -> None:
     await leases.take_lease(DATABASE, "iv-1", job_id="AJ_other")
@@ -76,7 +76,7 @@ async def test_a_live_lease_of_another_job_ends_the_loading_as_lease_lost(
     assert not failed.value.transient
 
 
-async def test_the_token_is_in_the_journal_and_shown_to_the_room(
+async def test_the_token_is_journalled_and_published_to_the_room(
     leases: MemoryLeases, tmp_path: Path
 ) -> None:
     own = lease_of_job()
@@ -87,7 +87,7 @@ async def test_the_token_is_in_the_journal_and_shown_to_the_room(
     assert record["token"] == 1
 
 
-async def test_a_token_that_rose_in_the_database_mutes_the_job_and_ends_it(
+async def test_a_higher_token_in_the_database_mutes_and_ends_the_job(
     leases: MemoryLeases, tmp_path: Path
 ) -> None:
     own = lease_of_job()
@@ -99,7 +99,7 @@ async def test_a_token_that_rose_in_the_database_mutes_the_job_and_ends_it(
     assert_outcome(running.path, Outcome.SUPERSEDED, Reason.LEASE_LOST)
 
 
-async def test_a_job_whose_worker_is_stalled_keeps_its_lease_by_itself(
+async def test_a_job_with_a_stalled_worker_renews_its_own_lease(
     leases: MemoryLeases, tmp_path: Path
 ) -> None:
     own = lease_of_job()
@@ -112,7 +112,7 @@ async def test_a_job_whose_worker_is_stalled_keeps_its_lease_by_itself(
         assert running.job.life.state is State.RUNNING
 
 
-async def test_a_database_restored_from_a_backup_learns_the_token_and_everything_again(
+async def test_a_restored_database_gets_the_token_and_all_records_again(
     leases: MemoryLeases, tmp_path: Path
 ) -> None:
     leases.token = 6
@@ -129,7 +129,7 @@ async def test_a_database_restored_from_a_backup_learns_the_token_and_everything
         assert [fault["error"] for fault in running.history.faults] == ["DatabaseRestored"]
 
 
-async def test_an_interview_that_is_deleted_while_it_runs_is_held_to_its_end(
+async def test_an_interview_deleted_while_it_runs_continues_to_its_end(
     leases: MemoryLeases, tmp_path: Path
 ) -> None:
     own = lease_of_job()
@@ -154,7 +154,7 @@ async def test_an_interview_that_is_deleted_while_it_runs_is_held_to_its_end(
         (None, ("interviewer-AJ_a", "iv-1", "0"), False),
     ],
 )
-async def test_the_other_interviewer_in_the_room_stays_if_its_token_is_higher(
+async def test_a_job_yields_to_a_higher_ranked_interviewer_in_the_room(
     tmp_path: Path, mine: int | None, other: tuple[str, str, str], yields: bool
 ) -> None:
     own = lease_of_job()
@@ -169,7 +169,7 @@ async def test_the_other_interviewer_in_the_room_stays_if_its_token_is_higher(
         assert (running.job.life.state is not State.RUNNING) is yields
 
 
-async def test_a_job_whose_database_is_away_goes_on_and_takes_the_lease_when_it_is_back(
+async def test_a_job_without_database_continues_and_takes_the_lease_once_it_is_back(
     leases: MemoryLeases, tmp_path: Path
 ) -> None:
     own = lease_of_job()
@@ -187,7 +187,7 @@ async def test_a_job_whose_database_is_away_goes_on_and_takes_the_lease_when_it_
         assert running.job.life.state is State.RUNNING
 
 
-async def test_a_job_that_went_on_alone_yields_to_whoever_has_the_lease_by_then(
+async def test_a_job_without_a_lease_yields_to_the_job_that_holds_it(
     leases: MemoryLeases, tmp_path: Path
 ) -> None:
     own = lease_of_job()
@@ -199,14 +199,14 @@ async def test_a_job_that_went_on_alone_yields_to_whoever_has_the_lease_by_then(
         await leases.take_lease(DATABASE, "iv-1", job_id=JOB_ID)
 
 
-async def test_what_fails_in_a_guard_is_written_down_and_ends_nothing(
+async def test_an_error_in_a_lease_guard_is_journalled_and_does_not_end_the_job(
     leases: MemoryLeases, tmp_path: Path
 ) -> None:
     own = lease_of_job()
     await own.take(DATABASE)
 
     async def refuse(_: object) -> None:
-        raise RuntimeError("a message that may quote anybody")
+        raise RuntimeError("a message that may quote personal data")
 
     async with held(tmp_path, own) as running:
         running.stage.announce = refuse  # type: ignore[method-assign, assignment]

@@ -55,7 +55,9 @@ def passes(stranded: MemoryLeases, monkeypatch: pytest.MonkeyPatch) -> Passes:
 
 
 @pytest.mark.row("B4")
-async def test_the_ghost_is_removed_and_another_interviewer_is_sent(stranded: MemoryLeases) -> None:
+async def test_a_dead_interviewer_is_removed_and_a_new_one_is_dispatched(
+    stranded: MemoryLeases,
+) -> None:
     rooms = MemoryRooms()
     assert await rescue_in(rooms).look(stranded) == 1
     assert rooms.did == ["remove interviewer-AJ_1", "send after AJ_1: LeaseExpired"]
@@ -64,7 +66,9 @@ async def test_the_ghost_is_removed_and_another_interviewer_is_sent(stranded: Me
 
 
 @pytest.mark.row("B4")
-async def test_nobody_is_sent_into_a_room_without_its_candidate(stranded: MemoryLeases) -> None:
+async def test_no_interviewer_is_dispatched_to_a_room_without_its_candidate(
+    stranded: MemoryLeases,
+) -> None:
     rooms = MemoryRooms()
     rooms.here = {"interviewer-AJ_1"}
     assert await rescue_in(rooms).look(stranded) == 0
@@ -73,7 +77,7 @@ async def test_nobody_is_sent_into_a_room_without_its_candidate(stranded: Memory
     assert await rescue_in(rooms).look(stranded) == 1
 
 
-async def test_a_ghost_that_cannot_be_removed_keeps_nobody_from_coming(
+async def test_a_dead_interviewer_that_cannot_be_removed_does_not_prevent_a_redispatch(
     stranded: MemoryLeases,
 ) -> None:
     rooms = MemoryRooms()
@@ -82,7 +86,7 @@ async def test_a_ghost_that_cannot_be_removed_keeps_nobody_from_coming(
     assert rooms.did == ["send after AJ_1: LeaseExpired"]
 
 
-async def test_nothing_is_claimed_while_livekit_does_not_say_who_is_there(
+async def test_no_dispatch_is_claimed_while_livekit_cannot_list_participants(
     stranded: MemoryLeases,
 ) -> None:
     rooms = MemoryRooms()
@@ -93,7 +97,7 @@ async def test_nothing_is_claimed_while_livekit_does_not_say_who_is_there(
     assert await rescue_in(rooms).look(stranded) == 1
 
 
-async def test_a_dispatch_that_failed_is_made_again_at_once_for_the_next_token(
+async def test_a_failed_dispatch_is_repeated_immediately_with_the_next_token(
     stranded: MemoryLeases,
 ) -> None:
     rooms = MemoryRooms()
@@ -104,7 +108,7 @@ async def test_a_dispatch_that_failed_is_made_again_at_once_for_the_next_token(
     assert stranded.claims == [2, 3]
 
 
-async def test_an_interviewer_who_never_came_is_followed_after_the_deadline(
+async def test_an_interviewer_that_never_joins_is_replaced_after_the_join_deadline(
     stranded: MemoryLeases,
 ) -> None:
     rooms = MemoryRooms()
@@ -116,7 +120,7 @@ async def test_an_interviewer_who_never_came_is_followed_after_the_deadline(
     assert stranded.claims == [2, 3]
 
 
-async def test_an_interview_whose_candidate_is_gone_for_good_is_over(
+async def test_an_interview_ends_when_its_candidate_is_absent_beyond_the_grace_time(
     stranded: MemoryLeases, passes: Passes
 ) -> None:
     rooms = MemoryRooms()
@@ -141,7 +145,7 @@ async def test_an_interview_whose_candidate_is_gone_for_good_is_over(
     assert await rescuer.look(stranded) == 0
 
 
-async def test_how_long_a_candidate_is_away_counts_only_where_nobody_else_looked_meanwhile(
+async def test_a_new_leader_counts_the_absence_of_a_candidate_from_its_first_check(
     stranded: MemoryLeases, passes: Passes
 ) -> None:
     rooms = MemoryRooms()
@@ -158,7 +162,7 @@ async def test_how_long_a_candidate_is_away_counts_only_where_nobody_else_looked
     assert stranded.over
 
 
-async def test_whoever_was_sent_meanwhile_has_found_the_candidate_there(
+async def test_a_redispatch_by_another_worker_resets_the_absence_of_the_candidate(
     stranded: MemoryLeases, passes: Passes
 ) -> None:
     rooms = MemoryRooms()
@@ -173,7 +177,7 @@ async def test_whoever_was_sent_meanwhile_has_found_the_candidate_there(
     assert not stranded.over
 
 
-async def test_a_look_at_one_room_sends_somebody_and_ends_nothing(
+async def test_a_check_of_one_room_may_redispatch_but_never_ends_an_interview(
     stranded: MemoryLeases, passes: Passes
 ) -> None:
     rooms = MemoryRooms()
@@ -188,7 +192,9 @@ async def test_a_look_at_one_room_sends_somebody_and_ends_nothing(
 
 
 @pytest.mark.row("B4")
-async def test_of_many_that_look_at_once_one_sends(stranded: MemoryLeases) -> None:
+async def test_of_several_simultaneous_checks_exactly_one_redispatches(
+    stranded: MemoryLeases,
+) -> None:
     rooms = MemoryRooms()
     sent = await asyncio.gather(*(rescue_in(rooms).look(stranded) for _ in range(5)))
     assert sum(sent) == 1
@@ -232,7 +238,7 @@ class Duty:
 
 @pytest.mark.row("B4")
 @pytest.mark.looptime
-async def test_one_worker_looks_and_another_takes_over_when_it_dies() -> None:
+async def test_one_worker_is_the_leader_and_another_takes_over_when_it_dies() -> None:
     duty = Duty()
     first = asyncio.create_task(duty.watcher("first").run())
     await asyncio.sleep(0.5)
@@ -310,7 +316,7 @@ class Schedule:
 
 @given(st.lists(STEPS, max_size=40))
 @settings(max_examples=1000)
-def test_in_any_order_one_job_may_speak_and_one_dispatch_is_made_for_a_token(
+def test_in_any_order_one_job_may_speak_and_each_token_has_one_dispatch(
     steps: list[tuple[str, object]],
 ) -> None:
     async def run() -> None:

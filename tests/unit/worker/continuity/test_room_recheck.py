@@ -44,11 +44,11 @@ class Looked:
         return self.at
 
 
-async def test_a_room_is_looked_at_at_once_and_once_more_when_a_lease_is_over() -> None:
+async def test_a_room_is_checked_immediately_and_again_after_the_lease_timeout() -> None:
     assert await Looked().told((5.0, "a"), until_s=60) == [("a", 5.0), ("a", 8.0)]
 
 
-async def test_what_is_told_again_is_no_further_look_while_one_waits() -> None:
+async def test_requests_for_a_room_that_is_already_queued_are_coalesced() -> None:
     many = [(5.0, "a"), (5.1, "b"), *((5.2, "b") for _ in range(100))]
     looked = Looked()
     at = await looked.told(*many, until_s=60)
@@ -56,12 +56,12 @@ async def test_what_is_told_again_is_no_further_look_while_one_waits() -> None:
     assert looked.most == 1
 
 
-async def test_the_second_look_comes_after_the_last_that_was_told() -> None:
+async def test_the_second_check_is_timed_from_the_last_webhook() -> None:
     at = await Looked().told((5.0, "a"), (7.0, "a"), until_s=60)
     assert at == [("a", 5.0), ("a", 7.0), ("a", 10.0)]
 
 
-async def test_a_look_that_fails_keeps_no_other_from_being_made() -> None:
+async def test_a_failed_check_does_not_prevent_the_next_ones() -> None:
     looked = Looked()
     looked.fails = [RuntimeError(), DatabaseUnavailable("find_stranded", OSError(), "database")]
     assert await looked.told((5.0, "a"), (5.1, "b"), until_s=60) == [
@@ -72,7 +72,7 @@ async def test_a_look_that_fails_keeps_no_other_from_being_made() -> None:
     ]
 
 
-async def test_nothing_is_looked_at_once_it_is_cancelled() -> None:
+async def test_no_room_is_checked_after_cancellation() -> None:
     looked = Looked()
     await looked.told((5.0, "a"), until_s=6.5)
     await asyncio.sleep(60)

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.looptime
 
 
 @pytest.mark.parametrize("turns", range(5))
-async def test_a_worker_that_stops_as_it_has_something_to_tell_stops(turns: int) -> None:
+async def test_a_cancellation_together_with_a_change_still_ends_the_heartbeat(turns: int) -> None:
     presence = WorkerRegistry(
         lambda: None, worker_id="a", agent_name="interviewer", seats=lambda: 1
     )

@@ -28,18 +28,20 @@ def test_every_follow_up_of_the_sample_plan_has_its_own_answer(script: Candidate
     assert all(script.answer_for(text) != GENERIC_ANSWER for text in follow_ups)
 
 
-def test_every_answer_is_for_something_in_the_sample_plan() -> None:
+def test_every_answer_belongs_to_a_question_of_the_sample_plan() -> None:
     ids = {question.id for question in PLAN.questions}
     assert {answer_id.partition("/")[0] for answer_id in ANSWERS} == ids
 
 
-def test_a_question_is_found_in_whatever_is_said_around_it(script: CandidateScript) -> None:
+def test_a_question_is_recognized_inside_a_longer_utterance(script: CandidateScript) -> None:
     asked = PLAN.questions[1].text
     said = f"Thank you. {asked.upper().replace('?', '...')} Take your time."
     assert script.answer_for(said) == ANSWERS[PLAN.questions[1].id]
 
 
-def test_a_follow_up_after_its_question_is_what_is_answered(script: CandidateScript) -> None:
+def test_a_follow_up_is_answered_rather_than_the_question_before_it(
+    script: CandidateScript,
+) -> None:
     question = PLAN.questions[0]
     said = f"I asked: {question.text} {question.follow_ups[0]}"
     assert script.answer_for(said) == ANSWERS[f"{question.id}/1"]
@@ -52,6 +54,6 @@ def test_anything_else_gets_the_generic_answer(
     assert script.answer_for(question) == GENERIC_ANSWER
 
 
-def test_an_answer_has_a_thinking_pause_that_a_plan_must_hold() -> None:
+def test_answers_contain_the_thinking_pauses_of_the_sample_plan() -> None:
     pauses = [part for answer in ANSWERS.values() for part in split_at_pauses(answer)]
     assert 1.3 in pauses

@@ -39,7 +39,7 @@ GB = 1_000_000_000
         (-3700, "wrong"),
     ],
 )
-def test_a_clock_is_judged_by_how_long_tokens_hold(ahead_s: float, verdict: str) -> None:
+def test_the_clock_verdict_depends_on_the_validity_of_tokens(ahead_s: float, verdict: str) -> None:
     ours = 1_000_000.4
     server = float(int(ours - ahead_s))
     finding = judge_clock(server, before=ours, after=ours + 0.1)
@@ -47,7 +47,7 @@ def test_a_clock_is_judged_by_how_long_tokens_hold(ahead_s: float, verdict: str)
     assert finding.facts["ahead_s"] == pytest.approx(ahead_s, abs=1.1)
 
 
-def test_a_slow_answer_is_no_skew() -> None:
+def test_a_slow_response_is_not_clock_skew() -> None:
     assert judge_clock(1_000_004.0, before=1_000_000.0, after=1_000_009.0).facts["ahead_s"] == 0.0
 
 
@@ -78,7 +78,7 @@ def stats(*, protocol: str, kind: str = "HOST", relay: str = "TRANSPORT_UDP") ->
         (stats(protocol="udp", kind="RELAY", relay="TRANSPORT_TLS"), "tcp", True),
     ],
 )
-def test_the_way_in_use_is_read_from_the_statistics(
+def test_the_transport_protocol_in_use_is_read_from_the_statistics(
     given: list[Any], protocol: str, relayed: bool
 ) -> None:
     (way,) = ways(given)
@@ -86,26 +86,26 @@ def test_the_way_in_use_is_read_from_the_statistics(
     assert way.round_trip_ms == pytest.approx(12)
 
 
-def test_statistics_that_say_nothing_are_no_way() -> None:
+def test_incomplete_statistics_give_no_transport_protocol() -> None:
     assert ways([]) == []
     assert ways(stats(protocol="udp")[:3]) == []
 
 
-def test_media_over_udp_is_well() -> None:
+def test_media_over_udp_is_ok() -> None:
     finding = judge([way("udp"), way("udp")], connected_ms=120, heard_s=0.08)
     assert finding.verdict == "ok"
-    assert finding.found == "joined in 120 ms, a sound heard after 80 ms, over UDP"
+    assert finding.found == "joined in 120 ms, sound received after 80 ms, over UDP"
 
 
-def test_media_over_tcp_is_a_warning_that_names_the_ports() -> None:
+def test_media_over_tcp_is_a_warning_that_names_the_udp_ports() -> None:
     finding = judge([way("udp"), way("tcp", relayed=True)], connected_ms=120, heard_s=0.08)
     assert finding.verdict == "warning"
     assert finding.found.endswith("over TCP AND UDP through TURN")
     assert "UDP 50000-60000" in finding.advice
 
 
-def test_media_without_statistics_is_well() -> None:
-    assert "an unknown way" in judge([], connected_ms=1, heard_s=0.1).found
+def test_media_without_statistics_reports_an_unknown_protocol() -> None:
+    assert "an unknown protocol" in judge([], connected_ms=1, heard_s=0.1).found
 
 
 def way(protocol: str, *, relayed: bool = False) -> Way:
@@ -118,13 +118,15 @@ def way(protocol: str, *, relayed: bool = False) -> Way:
 @pytest.mark.parametrize(
     ("allowed", "verdict"), [(100, "ok"), (50, "ok"), (49, "warning"), (5, "warning"), (4, "wrong")]
 )
-def test_connections_are_judged_against_the_pools_of_all_slots(allowed: int, verdict: str) -> None:
+def test_the_connection_limit_is_compared_with_the_pools_of_all_slots(
+    allowed: int, verdict: str
+) -> None:
     finding = judge_connections(allowed, processes=5, pool=5, overflow=5)
     assert finding.verdict == verdict
     assert finding.facts["most"] == 50
 
 
-def test_the_tables_are_those_of_the_migrations() -> None:
+def test_the_checked_tables_are_read_from_the_migrations() -> None:
     assert {"interviews", "jobs", "job_records", "turns"} <= set(tables())
 
 
@@ -135,7 +137,7 @@ def test_the_tables_are_those_of_the_migrations() -> None:
     ("text", "verdict"),
     [(SENTENCE, "ok"), ("shall we begin with the first", "ok"), ("Hello", "wrong"), ("", "wrong")],
 )
-def test_an_ear_is_judged_by_the_words_it_understands(text: str, verdict: str) -> None:
+def test_local_stt_is_judged_by_the_number_of_words_it_recognizes(text: str, verdict: str) -> None:
     assert judge_understood(text, took_ms=1).verdict == verdict
 
 
@@ -150,17 +152,17 @@ def test_an_ear_is_judged_by_the_words_it_understands(text: str, verdict: str) -
         ({"INTERVIEW_FAULTS": "load.vad=hang", "INTERVIEW_ALLOW_FAULTS": "1"}, "faults are set"),
     ],
 )
-def test_settings_that_do_not_go_together_are_named(
+def test_conflicting_settings_are_named(
     tmp_path: Path, variables: dict[str, str], named: str
 ) -> None:
     assert any(named in what for what, _ in conflicts(settings_in(tmp_path, **variables)))
 
 
-def test_the_defaults_agree_with_each_other(tmp_path: Path) -> None:
+def test_the_default_settings_do_not_conflict(tmp_path: Path) -> None:
     assert list(conflicts(settings_in(tmp_path, INTERVIEW_SLOTS=4))) == []
 
 
-def test_every_member_of_every_chain_has_a_check_and_no_name_comes_twice(tmp_path: Path) -> None:
+def test_every_provider_of_every_chain_has_a_check_with_a_unique_name(tmp_path: Path) -> None:
     settings = settings_in(tmp_path, INTERVIEW_STT="deepgram,local", INTERVIEW_TTS="local")
     names = [check.name for check in checks_of(settings)]
     assert {"stt.deepgram", "stt.local", "tts.local", "llm.scripted"} <= set(names)
@@ -177,12 +179,12 @@ def test_a_disk_is_judged_by_its_free_space(free: int, verdict: str) -> None:
     assert host.judge_disk(free).verdict == verdict
 
 
-def test_a_disk_that_takes_no_more_files_is_a_warning() -> None:
+def test_a_disk_with_few_free_inodes_is_a_warning() -> None:
     assert host.judge_disk(5 * GB, few_files=True).verdict == "warning"
 
 
 @pytest.mark.parametrize(("ms", "verdict"), [(4, "ok"), (80, "warning"), (1200, "wrong")])
-def test_a_disk_is_judged_by_how_long_a_record_takes(ms: float, verdict: str) -> None:
+def test_a_disk_is_judged_by_its_fsync_latency(ms: float, verdict: str) -> None:
     assert host.judge_fsync(ms).verdict == verdict
 
 
@@ -190,11 +192,11 @@ def test_a_disk_is_judged_by_how_long_a_record_takes(ms: float, verdict: str) ->
     ("soft", "hard", "verdict", "advice"),
     [
         (1024, 1024, "ok", ""),
-        (150, 4096, "warning", "ulimit -n 224 before the start"),
+        (150, 4096, "warning", "run ulimit -n 224 before"),
         (64, 64, "wrong", "raise the hard limit to 224"),
     ],
 )
-def test_the_limit_of_open_files_is_judged_against_the_processes(
+def test_the_open_file_limit_is_compared_with_the_number_of_processes(
     soft: int, hard: int, verdict: str, advice: str
 ) -> None:
     finding = host.judge_files(soft, hard, processes=6)
@@ -209,24 +211,24 @@ def memory(
     return host.judge_memory(limits, total=8 * GB, free=int(free_gb * GB), slots=4)
 
 
-def test_enough_memory_is_well() -> None:
+def test_enough_memory_is_ok() -> None:
     assert memory(None).verdict == "ok"
     assert memory(2).verdict == "ok"
 
 
-def test_a_container_too_small_for_its_slots_is_wrong_and_says_how_many_fit() -> None:
+def test_a_container_too_small_for_its_slots_is_wrong_and_the_advice_says_how_many_fit() -> None:
     finding = memory(0.8)
     assert finding.verdict == "wrong"
-    assert "the container's limit has 0.8 GB" in finding.found
+    assert "the container's limit is 0.8 GB" in finding.found
     fits = int((800 - BASE_MB) / JOB_MB)
     assert finding.advice.startswith(f"set INTERVIEW_SLOTS={fits}")
 
 
-def test_a_container_that_holds_none_says_so() -> None:
-    assert "holds none" in memory(0.3).advice
+def test_a_container_too_small_for_one_slot_gets_matching_advice() -> None:
+    assert "no slot fits" in memory(0.3).advice
 
 
-def test_memory_that_others_use_now_is_a_warning() -> None:
+def test_memory_used_by_other_processes_is_a_warning() -> None:
     assert memory(None, free_gb=0.2).verdict == "warning"
     assert memory(1.0).verdict == "warning"
 
@@ -234,7 +236,7 @@ def test_memory_that_others_use_now_is_a_warning() -> None:
 @pytest.mark.parametrize(
     ("cpus", "slots", "verdict"), [(2, 4, "ok"), (0.5, 4, "warning"), (4, 9, "warning")]
 )
-def test_processors_are_judged_against_the_slots(cpus: float, slots: int, verdict: str) -> None:
+def test_processors_are_compared_with_the_slots(cpus: float, slots: int, verdict: str) -> None:
     assert host.judge_cpus(cpus, slots).verdict == verdict
 
 
@@ -248,7 +250,7 @@ def groups(folder: Path, membership: str, **files: str) -> Limits:
     return limits_of_this_process(folder, folder / "membership")
 
 
-def test_the_least_limit_of_all_groups_above_holds(tmp_path: Path) -> None:
+def test_the_lowest_limit_of_all_parent_cgroups_applies(tmp_path: Path) -> None:
     limits = groups(
         tmp_path,
         "0::/pod/worker\n",
@@ -261,12 +263,12 @@ def test_the_least_limit_of_all_groups_above_holds(tmp_path: Path) -> None:
     assert limits == Limits(memory=1000, used=10, cpus=0.5)
 
 
-def test_a_container_sees_its_own_group_as_the_root(tmp_path: Path) -> None:
+def test_a_container_sees_its_own_cgroup_as_the_root(tmp_path: Path) -> None:
     limits = groups(tmp_path, "0::/\n", memory_of_max="1000\n", memory_of_current="10\n")
     assert limits == Limits(memory=1000, used=10)
 
 
-def test_the_first_version_is_read_as_well(tmp_path: Path) -> None:
+def test_cgroup_v1_is_supported(tmp_path: Path) -> None:
     limits = groups(
         tmp_path,
         "4:memory:/docker/abc\n3:cpu,cpuacct:/docker/abc\n",
@@ -280,25 +282,25 @@ def test_the_first_version_is_read_as_well(tmp_path: Path) -> None:
     assert limits == Limits(memory=1000, used=10, cpus=1.5)
 
 
-def test_the_first_versions_word_for_no_limit_is_none(tmp_path: Path) -> None:
+def test_the_unlimited_value_of_cgroup_v1_means_no_limit(tmp_path: Path) -> None:
     limits = groups(
         tmp_path, "4:memory:/\n", memory__memory_of_limit_in_bytes="9223372036854771712\n"
     )
     assert limits == Limits()
 
 
-def test_a_system_without_control_groups_has_no_limits(tmp_path: Path) -> None:
+def test_a_system_without_cgroups_has_no_limits(tmp_path: Path) -> None:
     assert limits_of_this_process(tmp_path, tmp_path / "none") == Limits()
 
 
-async def test_a_folder_that_cannot_be_written_is_wrong(tmp_path: Path) -> None:
+async def test_an_unwritable_data_folder_is_wrong(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     finding = await host.check_data_dir(CheckContext(settings_in(tmp_path / "file")))
     assert finding.verdict == "wrong"
     assert "INTERVIEW_DATA_DIR" in finding.advice
 
 
-async def test_looking_at_the_disk_leaves_nothing_behind(tmp_path: Path) -> None:
+async def test_the_disk_checks_leave_no_files_behind(tmp_path: Path) -> None:
     visit = CheckContext(settings_in(tmp_path))
     await host.check_data_dir(visit)
     assert (await host.check_disk(visit)).facts["free_bytes"] > 0
@@ -306,14 +308,14 @@ async def test_looking_at_the_disk_leaves_nothing_behind(tmp_path: Path) -> None
     assert list(visit.settings.journal_dir.iterdir()) == []
 
 
-async def test_a_free_port_is_well(tmp_path: Path) -> None:
+async def test_a_free_port_is_ok(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     visit = CheckContext(settings_in(tmp_path, INTERVIEW_HTTP_PORT=port))
     assert (await host.check_port(visit)).found == f"127.0.0.1:{port} is free"
 
 
-async def test_an_address_that_is_not_this_machines_is_wrong(tmp_path: Path) -> None:
+async def test_an_address_of_another_machine_is_wrong(tmp_path: Path) -> None:
     settings = settings_in(
         tmp_path, INTERVIEW_HTTP_HOST="192.0.2.1", INTERVIEW_HTTP_TOKEN="t", INTERVIEW_HTTP_PORT=1
     )

@@ -54,10 +54,12 @@ def free_port() -> int:
     [
         ("", "LIVEKIT_URL is not set"),
         ("livekit.example", "not a LiveKit URL"),
-        ("ws://nobody.invalid", "ws://nobody.invalid: its name is unknown"),
+        ("ws://unknown.invalid", "ws://unknown.invalid: host name not found"),
     ],
 )
-async def test_a_url_that_leads_nowhere_is_wrong(tmp_path: Path, url: str, found: str) -> None:
+async def test_an_unset_or_invalid_or_unresolvable_url_is_wrong(
+    tmp_path: Path, url: str, found: str
+) -> None:
     finding = await livekit.check_livekit_url(visit_to(tmp_path, url))
     assert finding.verdict == "wrong"
     assert found in finding.found
@@ -70,16 +72,16 @@ async def test_a_server_that_does_not_run_is_wrong(tmp_path: Path) -> None:
     assert finding.found.endswith("connection refused")
 
 
-async def test_one_without_tls_is_not_taken_for_one_with_it(tmp_path: Path) -> None:
+async def test_a_wss_url_of_a_server_without_tls_is_wrong(tmp_path: Path) -> None:
     async with server(web.Response()) as url:
         finding = await livekit.check_livekit_url(
             visit_to(tmp_path, url.replace("ws://", "wss://"))
         )
     assert finding.verdict == "wrong"
-    assert "no TLS there" in finding.found
+    assert "no TLS on this port" in finding.found
 
 
-async def test_one_that_connects_is_well(tmp_path: Path) -> None:
+async def test_a_server_that_connects_is_ok(tmp_path: Path) -> None:
     async with server(web.Response()) as url:
         finding = await livekit.check_livekit_url(visit_to(tmp_path, url))
     assert finding.verdict == "ok"
@@ -96,7 +98,7 @@ async def test_the_clock_is_compared_with_the_servers(
     assert finding.verdict == verdict
 
 
-async def test_a_server_without_a_clock_is_a_warning(tmp_path: Path) -> None:
+async def test_a_server_without_a_usable_date_header_is_a_warning(tmp_path: Path) -> None:
     async with server(web.Response(headers={"Date": "soon"})) as url:
         finding = await livekit.check_clock(visit_to(tmp_path, url))
     assert finding.verdict == "warning"
@@ -110,18 +112,20 @@ async def test_a_refused_key_is_wrong_and_shows_no_secret(tmp_path: Path) -> Non
     assert SECRET not in finding.found + finding.advice
 
 
-async def test_a_key_that_is_not_set_is_named(tmp_path: Path) -> None:
+async def test_an_unset_key_is_named(tmp_path: Path) -> None:
     finding = await livekit.check_key(visit_to(tmp_path, "ws://h", key="", secret=""))
     assert finding.found == "LIVEKIT_API_KEY and LIVEKIT_API_SECRET not set"
 
 
-async def test_a_server_that_takes_no_workers_is_wrong(tmp_path: Path) -> None:
+async def test_a_server_that_accepts_no_workers_is_wrong(tmp_path: Path) -> None:
     async with server(web.Response(status=404)) as url:
         finding = await livekit.check_registration(visit_to(tmp_path, url))
-    assert (finding.verdict, finding.found) == ("wrong", "the server takes no worker (HTTP 404)")
+    assert (finding.verdict, finding.found) == ("wrong", "the server refuses workers (HTTP 404)")
 
 
-async def test_registering_tells_the_servers_version_and_takes_nobodys_jobs(tmp_path: Path) -> None:
+async def test_the_registration_check_reports_the_server_version_and_takes_no_jobs(
+    tmp_path: Path,
+) -> None:
     names: list[str] = []
 
     async def register(request: web.Request) -> web.WebSocketResponse:
@@ -141,13 +145,13 @@ async def test_registering_tells_the_servers_version_and_takes_nobodys_jobs(tmp_
     app.router.add_get("/agent", register)
     async with TestServer(app) as running:
         finding = await livekit.check_registration(visit_to(tmp_path, str(running.make_url("/"))))
-    assert finding.found == "takes workers; LiveKit 1.2.3, region here"
+    assert finding.found == "accepts workers; LiveKit 1.2.3, region here"
     assert names[0].startswith("doctor-")
 
 
-async def test_a_room_that_cannot_be_made_is_wrong(tmp_path: Path) -> None:
+async def test_a_refused_room_creation_is_wrong(tmp_path: Path) -> None:
     refusal = web.json_response({"code": "permission_denied", "msg": "no"}, status=403)
     async with server(refusal) as url, visit_to(tmp_path, url) as visit:
         finding = await check_media(visit)
     assert finding.verdict == "wrong"
-    assert "no room can be made" in finding.found
+    assert "cannot create a room" in finding.found

@@ -48,7 +48,7 @@ def now_s() -> float:
     return asyncio.get_running_loop().time()
 
 
-async def test_they_run_side_by_side_and_come_back_in_their_order(visit: CheckContext) -> None:
+async def test_checks_run_concurrently_and_results_keep_their_order(visit: CheckContext) -> None:
     began = now_s()
     results = await run_checks(
         visit, [check("slow", fine("there"), after_s=3), check("fast", fine("there"), after_s=1)]
@@ -59,7 +59,7 @@ async def test_they_run_side_by_side_and_come_back_in_their_order(visit: CheckCo
 
 
 @pytest.mark.parametrize("is_deaf", [False, True])
-async def test_one_that_hangs_is_wrong_after_its_own_time_and_says_what_to_do(
+async def test_a_hanging_check_is_wrong_after_its_budget_and_gives_advice(
     visit: CheckContext, is_deaf: bool
 ) -> None:
     began = now_s()
@@ -73,11 +73,13 @@ async def test_one_that_hangs_is_wrong_after_its_own_time_and_says_what_to_do(
     await end_what_is_left()
 
 
-async def test_what_needs_what_is_wrong_is_skipped_and_says_which(visit: CheckContext) -> None:
+async def test_a_check_whose_prerequisite_is_wrong_is_skipped_and_names_it(
+    visit: CheckContext,
+) -> None:
     results = await run_checks(
         visit,
         [
-            check("url", wrong("nobody there", "look")),
+            check("url", wrong("unreachable", "look")),
             check("key", fine("taken"), "url"),
             check("media", fine("heard"), "key"),
         ],
@@ -86,14 +88,16 @@ async def test_what_needs_what_is_wrong_is_skipped_and_says_which(visit: CheckCo
     assert [result.finding.found for result in results[1:]] == ["needs url", "needs url"]
 
 
-async def test_what_needs_what_only_warns_is_looked_at(visit: CheckContext) -> None:
+async def test_a_check_whose_prerequisite_only_warns_still_runs(visit: CheckContext) -> None:
     results = await run_checks(
         visit, [check("url", warning("hm", "look")), check("key", fine("taken"), "url")]
     )
     assert verdicts(results) == {"url": "warning", "key": "ok"}
 
 
-async def test_a_time_begins_once_what_is_needed_is_there(visit: CheckContext) -> None:
+async def test_the_budget_of_a_check_starts_when_its_prerequisites_are_done(
+    visit: CheckContext,
+) -> None:
     results = await run_checks(
         visit,
         [
@@ -104,7 +108,7 @@ async def test_a_time_begins_once_what_is_needed_is_there(visit: CheckContext) -
     assert verdicts(results) == {"url": "ok", "key": "ok"}
 
 
-async def test_the_whole_of_it_has_an_end(visit: CheckContext) -> None:
+async def test_the_whole_run_has_a_time_limit(visit: CheckContext) -> None:
     began = now_s()
     results = await run_checks(
         visit,
@@ -115,7 +119,9 @@ async def test_the_whole_of_it_has_an_end(visit: CheckContext) -> None:
     assert results[1].finding.found == "no answer within 2 s"
 
 
-async def test_a_check_that_crashes_is_one_line_without_what_it_said(visit: CheckContext) -> None:
+async def test_a_crashing_check_gives_one_line_without_the_error_message(
+    visit: CheckContext,
+) -> None:
     async def crash(_: CheckContext) -> Finding:
         raise RuntimeError("postgresql://user:secret@host")
 
@@ -127,12 +133,12 @@ async def test_a_check_that_crashes_is_one_line_without_what_it_said(visit: Chec
     assert "secret" not in str(results[0].as_data())
 
 
-async def test_a_check_that_needs_a_later_one_is_refused(visit: CheckContext) -> None:
+async def test_a_prerequisite_that_comes_later_is_refused(visit: CheckContext) -> None:
     with pytest.raises(ValueError, match="key needs url, which does not come before it"):
         await run_checks(visit, [check("key", fine("taken"), "url"), check("url", fine("there"))])
 
 
-async def test_cancelling_it_cancels_the_checks_and_puts_everything_back(
+async def test_cancelling_the_run_cancels_the_checks_and_runs_every_cleanup(
     visit: CheckContext,
 ) -> None:
     put_back: list[str] = []
@@ -159,11 +165,13 @@ async def test_cancelling_it_cancels_the_checks_and_puts_everything_back(
     assert put_back == ["participant", "room"]
 
 
-async def test_what_cannot_be_put_back_keeps_nobody_and_hides_nothing(visit: CheckContext) -> None:
+async def test_a_failing_or_hanging_cleanup_delays_little_and_hides_no_other(
+    visit: CheckContext,
+) -> None:
     put_back: list[str] = []
 
     async def fails() -> None:
-        raise OSError("the server is away")
+        raise OSError("the server is unreachable")
 
     async def works() -> None:
         put_back.append("room")
@@ -178,14 +186,14 @@ async def test_what_cannot_be_put_back_keeps_nobody_and_hides_nothing(visit: Che
 
 
 @pytest.mark.looptime(False)
-async def test_what_blocks_runs_beside_the_loop_and_its_error_comes_back() -> None:
+async def test_a_blocking_call_runs_in_a_thread_and_its_error_propagates() -> None:
     assert await run_in_daemon_thread(lambda: "done") == "done"
     with pytest.raises(OSError, match="no disk"):
         await run_in_daemon_thread(lambda: (_ for _ in ()).throw(OSError("no disk")))
 
 
 @pytest.mark.looptime(False)
-async def test_a_call_that_hangs_is_left_behind_and_known_of() -> None:
+async def test_a_hanging_blocking_call_is_abandoned_and_reported() -> None:
     released = threading.Event()
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.01):
@@ -198,11 +206,11 @@ async def test_a_call_that_hangs_is_left_behind_and_known_of() -> None:
     assert not still_blocked()
 
 
-def test_every_verdict_has_its_word() -> None:
+def test_the_verdicts_are_ok_warning_wrong_and_skipped() -> None:
     assert [str(verdict) for verdict in Verdict] == ["ok", "warning", "wrong", "skipped"]
 
 
-async def test_what_is_cut_off_has_ended_before_anything_is_put_back(tmp_path: Path) -> None:
+async def test_cancelled_checks_end_before_any_cleanup_runs(tmp_path: Path) -> None:
     order: list[str] = []
 
     async def put_back() -> None:

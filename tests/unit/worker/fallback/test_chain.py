@@ -54,19 +54,19 @@ def conditions_of(chain: ProviderChain[Closable]) -> list[Condition]:
         (ValueError("the key is sk-secret"), "ValueError", False),
     ],
 )
-async def test_a_failure_is_one_word_and_says_whether_asking_again_is_of_use(
+async def test_a_failure_has_a_one_word_reason_and_is_temporary_or_permanent(
     error: Exception, reason: str, for_good: bool
 ) -> None:
     assert failure_of(error).reason == reason
     assert failure_of(error).for_good is for_good
 
 
-async def test_a_chain_without_members_is_refused() -> None:
+async def test_a_chain_without_providers_is_refused() -> None:
     with pytest.raises(ValueError, match="stt"):
         ProviderChain("stt", [])
 
 
-async def test_all_are_asked_in_the_order_of_the_chain_and_made_when_asked() -> None:
+async def test_providers_are_tried_in_chain_order_and_created_when_tried() -> None:
     made: list[str] = []
 
     def maker(name: str) -> object:
@@ -87,9 +87,7 @@ async def test_all_are_asked_in_the_order_of_the_chain_and_made_when_asked() -> 
     assert made == ["first", "second"]
 
 
-async def test_one_that_failed_in_passing_is_asked_last_while_it_rests_and_first_again_after() -> (
-    None
-):
+async def test_a_provider_that_cools_down_is_tried_last_and_first_again_afterwards() -> None:
     chain = chain_of("tts", first=Closable(), second=Closable())
 
     chain.failed("first", status(503))
@@ -99,7 +97,7 @@ async def test_one_that_failed_in_passing_is_asked_last_while_it_rests_and_first
     assert names(chain) == ["first", "second"]
 
 
-async def test_one_that_failed_for_good_is_never_asked_again() -> None:
+async def test_a_permanently_failed_provider_is_never_tried_again() -> None:
     chain = chain_of("tts", first=Closable(), second=Closable())
 
     chain.failed("first", status(401))
@@ -109,7 +107,7 @@ async def test_one_that_failed_for_good_is_never_asked_again() -> None:
 
 
 @pytest.mark.parametrize("code", [400, 422, 1008])
-async def test_one_request_that_is_refused_bars_nobody_who_has_delivered(code: int) -> None:
+async def test_a_refused_request_does_not_disable_a_provider_that_has_delivered(code: int) -> None:
     chain = chain_of("tts", first=Closable(), second=Closable())
     chain.served("first")
 
@@ -120,7 +118,7 @@ async def test_one_request_that_is_refused_bars_nobody_who_has_delivered(code: i
 
 
 @pytest.mark.row("S6")
-async def test_one_that_cannot_be_made_is_passed_over_and_made_when_it_is_needed_again() -> None:
+async def test_a_provider_that_cannot_be_created_is_skipped_and_created_later() -> None:
     constructor = in_turn(ValueError("no"), None)
     chain = chain_of("tts", first=lambda: constructor() or Closable(), second=Closable())
 
@@ -128,7 +126,7 @@ async def test_one_that_cannot_be_made_is_passed_over_and_made_when_it_is_needed
     assert names(chain) == ["second", "first"]
 
 
-async def test_the_first_choice_that_serves_is_no_news() -> None:
+async def test_the_first_choice_serving_is_not_reported() -> None:
     chain = chain_of("tts", first=Closable(), second=Closable())
     said = conditions_of(chain)
 
@@ -138,7 +136,7 @@ async def test_the_first_choice_that_serves_is_no_news() -> None:
     assert said == []
 
 
-async def test_a_fallback_that_serves_is_said_once_with_the_reason() -> None:
+async def test_a_serving_fallback_is_reported_once_with_the_reason() -> None:
     chain = chain_of("tts", first=Closable(), second=Closable())
     said = conditions_of(chain)
 
@@ -151,7 +149,7 @@ async def test_a_fallback_that_serves_is_said_once_with_the_reason() -> None:
     ]
 
 
-async def test_the_resource_is_lost_when_the_last_one_fails_and_back_when_any_serves() -> None:
+async def test_a_resource_is_lost_when_its_last_provider_fails_and_ready_when_any_serves() -> None:
     chain = chain_of("tts", first=Closable(), second=Closable())
     said = conditions_of(chain)
 
@@ -167,7 +165,7 @@ async def test_the_resource_is_lost_when_the_last_one_fails_and_back_when_any_se
     assert said[0].message == "first: ProviderFailed; second: ProviderAway"
 
 
-async def test_nothing_that_a_provider_said_is_in_a_condition_or_the_log(
+async def test_a_providers_error_text_reaches_neither_conditions_nor_the_log(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     chain = chain_of("tts", first=Closable())
@@ -178,7 +176,7 @@ async def test_nothing_that_a_provider_said_is_in_a_condition_or_the_log(
     assert "Ada" not in caplog.text + said[0].message
 
 
-async def test_closing_closes_all_that_were_made_also_where_one_raises() -> None:
+async def test_closing_closes_every_created_provider_even_if_one_raises() -> None:
     class Broken(Closable):
         async def aclose(self) -> None:
             raise RuntimeError("closing")
@@ -196,7 +194,7 @@ async def test_closing_closes_all_that_were_made_also_where_one_raises() -> None
     assert not never.closed
 
 
-async def test_a_member_is_made_anew_and_its_old_engine_closed_aside() -> None:
+async def test_a_provider_is_replaced_by_a_new_instance_and_the_old_one_is_closed() -> None:
     made: list[Closable] = []
 
     def make() -> Closable:
@@ -210,12 +208,12 @@ async def test_a_member_is_made_anew_and_its_old_engine_closed_aside() -> None:
 
     assert chain.engine is None
     assert next(chain.candidates()) == ("elevenlabs", made[1])
-    assert chain.is_fresh("elevenlabs"), "nothing is held against it"
+    assert chain.is_fresh("elevenlabs"), "the new instance has no failure"
     await chain.aclose()
     assert [engine.closed for engine in made] == [True, True]
 
 
-async def test_an_old_engine_that_does_not_close_holds_up_nothing() -> None:
+async def test_an_old_instance_that_does_not_close_delays_nothing() -> None:
     class Unclosing(Closable):
         async def aclose(self) -> None:
             await asyncio.Event().wait()

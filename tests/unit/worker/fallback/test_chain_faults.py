@@ -37,7 +37,7 @@ def nothing_stays_armed() -> Iterator[None]:
     faults.arm(())
 
 
-def strike(point: str, kind: Kind, name: str = "first", nth: int | None = None) -> None:
+def inject(point: str, kind: Kind, name: str = "first", nth: int | None = None) -> None:
     faults.arm([Fault(point=point, name=name, kind=kind, slow_s=30.0, nth=nth)])
 
 
@@ -57,9 +57,9 @@ async def reply(chain: ProviderChain[Any]) -> str:
 
 
 @pytest.mark.parametrize("kind", SPOILED)
-async def test_a_voice_that_is_struck_is_followed_by_the_next(kind: Kind) -> None:
+async def test_an_injected_tts_fault_makes_the_next_provider_speak(kind: Kind) -> None:
     second = FakeTTS(seconds=2.5)
-    strike("tts", kind)
+    inject("tts", kind)
     chain = chain_of("tts", first=FakeTTS(seconds=2.5), second=second)
     await speak(chain)
     assert second.said == [SENTENCE]
@@ -68,16 +68,16 @@ async def test_a_voice_that_is_struck_is_followed_by_the_next(kind: Kind) -> Non
 
 
 @pytest.mark.parametrize("kind", [Kind.RAISE, Kind.CLOSE, Kind.HANG, Kind.SLOW, Kind.EMPTY])
-async def test_a_language_model_that_is_struck_is_followed_by_the_next(kind: Kind) -> None:
-    strike("llm", kind)
+async def test_an_injected_llm_fault_makes_the_next_provider_reply(kind: Kind) -> None:
+    inject("llm", kind)
     chain = chain_of("llm", first=FakeLLM("Wrong."), second=FakeLLM("And ", "then?"))
     assert await reply(chain) == "And then?"
     await chain.aclose()
 
 
-async def test_a_language_model_may_be_made_to_talk_nonsense() -> None:
+async def test_a_garbage_fault_makes_the_language_model_reply_nonsense() -> None:
     """The chain does not judge text; the interviewer's own checks do."""
-    strike("llm", Kind.GARBAGE)
+    inject("llm", Kind.GARBAGE)
     chain = chain_of("llm", first=FakeLLM("And then?"))
     said = await reply(chain)
     assert "then" not in said
@@ -87,10 +87,10 @@ async def test_a_language_model_may_be_made_to_talk_nonsense() -> None:
 
 @pytest.mark.row("B11")
 @pytest.mark.parametrize("kind", [Kind.RAISE, Kind.CLOSE, Kind.HANG, Kind.EMPTY])
-async def test_an_ear_that_is_struck_is_followed_by_the_next_and_no_word_is_lost(
+async def test_an_injected_stt_fault_loses_no_word(
     kind: Kind,
 ) -> None:
-    strike("stt", kind)
+    inject("stt", kind)
     chain = chain_of("stt", first=CountingSTT(), second=CountingSTT())
     engine = ChainSTT(chain, detector=LoudnessVAD())
     listener = Listener(engine)
@@ -100,17 +100,17 @@ async def test_an_ear_that_is_struck_is_followed_by_the_next_and_no_word_is_lost
     assert listener.words == ANSWER
 
 
-async def test_every_voice_may_be_struck_at_once() -> None:
-    strike("tts", Kind.RAISE, name="")
+async def test_one_fault_can_hit_every_tts_provider() -> None:
+    inject("tts", Kind.RAISE, name="")
     chain = chain_of("tts", first=FakeTTS(seconds=2.5), second=FakeTTS(seconds=2.5))
     with pytest.raises(NoProviderLeft):
         await speak(chain)
     await chain.aclose()
 
 
-async def test_the_second_sentence_alone_may_be_struck() -> None:
+async def test_a_fault_can_hit_only_the_second_sentence() -> None:
     second = FakeTTS(seconds=2.5)
-    strike("tts", Kind.CLOSE, nth=2)
+    inject("tts", Kind.CLOSE, nth=2)
     chain = chain_of("tts", first=FakeTTS(seconds=2.5), second=second)
     await speak(chain)
     await speak(chain)

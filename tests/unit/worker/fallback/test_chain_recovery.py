@@ -22,7 +22,7 @@ pytestmark = pytest.mark.looptime
 # --- cooldown and probes ----------------------------------------------------------------------
 
 
-async def test_one_that_is_away_is_probed_with_growing_pauses_of_half_a_minute_at_most() -> None:
+async def test_an_unavailable_provider_is_probed_with_pauses_growing_to_30_seconds() -> None:
     provider = Provider()
     async with a_chain(provider) as chain:
         chain.failed("cloud", AWAY)
@@ -35,7 +35,7 @@ async def test_one_that_is_away_is_probed_with_growing_pauses_of_half_a_minute_a
     assert len(pauses) > 7
 
 
-async def test_it_is_asked_first_again_once_its_probe_succeeds() -> None:
+async def test_a_provider_is_tried_first_again_once_its_probe_succeeds() -> None:
     provider = Provider()
     async with a_chain(provider) as chain:
         woken: list[str] = []
@@ -53,7 +53,7 @@ async def test_it_is_asked_first_again_once_its_probe_succeeds() -> None:
         assert woken == ["woken"]
 
 
-async def test_a_probe_that_hangs_is_a_probe_that_failed() -> None:
+async def test_a_hanging_probe_counts_as_failed() -> None:
     async def hangs() -> None:
         started.append(asyncio.get_running_loop().time())
         await asyncio.Event().wait()
@@ -67,7 +67,7 @@ async def test_a_probe_that_hangs_is_a_probe_that_failed() -> None:
     assert len(started) > 2
 
 
-async def test_each_relapse_makes_the_rest_longer_and_steady_service_makes_it_short_again() -> None:
+async def test_relapses_lengthen_the_cooldown_and_steady_service_resets_it() -> None:
     rest = Backoff(jitter=lambda seconds: seconds)
     now = 100.0
     rests = []
@@ -82,7 +82,7 @@ async def test_each_relapse_makes_the_rest_longer_and_steady_service_makes_it_sh
     assert rest.after_failure(now + 60, was_resting=False) == 1
 
 
-async def test_two_streams_that_meet_the_same_failure_make_one_rest() -> None:
+async def test_two_streams_with_the_same_failure_start_one_cooldown() -> None:
     rest = Backoff(jitter=lambda seconds: seconds)
 
     assert rest.after_failure(5.0, was_resting=False) == 1
@@ -90,7 +90,7 @@ async def test_two_streams_that_meet_the_same_failure_make_one_rest() -> None:
     assert rest.after_failure(9.0, was_resting=True) == 2
 
 
-async def test_a_retry_after_of_the_probe_is_respected() -> None:
+async def test_a_retry_after_header_of_the_probe_is_respected() -> None:
     provider = Provider()
     provider.error = ProbeFailed(429, retry_after_s=50.0)
     async with a_chain(provider) as chain:
@@ -101,7 +101,7 @@ async def test_a_retry_after_of_the_probe_is_respected() -> None:
         assert len(provider.probed_at) == 2
 
 
-async def test_a_key_that_the_probe_finds_refused_keeps_it_out_for_good() -> None:
+async def test_a_key_refused_by_the_probe_disables_the_provider_permanently() -> None:
     provider = Provider()
     provider.error = ProbeFailed(401)
     async with a_chain(provider) as chain:
@@ -113,7 +113,7 @@ async def test_a_key_that_the_probe_finds_refused_keeps_it_out_for_good() -> Non
     assert len(provider.probed_at) == 1
 
 
-async def test_one_that_serves_while_it_rests_is_not_probed_any_more() -> None:
+async def test_a_provider_that_serves_during_its_cooldown_is_no_longer_probed() -> None:
     provider = Provider()
     async with a_chain(provider) as chain:
         chain.failed("cloud", AWAY)
@@ -123,7 +123,7 @@ async def test_one_that_serves_while_it_rests_is_not_probed_any_more() -> None:
     assert provider.probed_at == []
 
 
-async def test_closing_ends_a_probe_that_hangs() -> None:
+async def test_closing_ends_a_hanging_probe() -> None:
     async def hangs() -> None:
         await asyncio.Event().wait()
 
@@ -134,7 +134,7 @@ async def test_closing_ends_a_probe_that_hangs() -> None:
     await chain.aclose()
 
 
-async def test_each_failure_that_is_news_is_told_once() -> None:
+async def test_each_new_failure_reason_is_reported_once() -> None:
     async with a_chain(Provider()) as chain:
         told: list[tuple[str, str]] = []
         chain.on_fault = lambda name, reason: told.append((name, reason))
@@ -169,20 +169,20 @@ class Answer(Exception):
         ("Wed, 21 Oct 2015 07:28:00 GMT", None),
     ],
 )
-def test_a_retry_after_is_a_number_of_seconds_or_nothing(value: str, seconds: float | None) -> None:
+def test_a_retry_after_header_gives_seconds_or_none(value: str, seconds: float | None) -> None:
     assert retry_after({"retry-AFTER": value}) == seconds
 
 
-def test_a_retry_after_may_be_a_date() -> None:
+def test_a_retry_after_header_may_be_a_date() -> None:
     assert retry_after({"Retry-After": "Wed, 21 Oct 2099 07:28:00 GMT"}) == 3600.0
 
 
-def test_a_retry_after_is_found_behind_what_the_plugin_raised() -> None:
+def test_a_retry_after_header_is_found_in_the_cause_of_a_plugin_error() -> None:
     error = APIStatusError("no", status_code=429)
     error.__cause__ = Answer({"Retry-After": "9"})
 
     assert failure_of(error).retry_after_s == 9.0
 
 
-def test_a_clients_own_errors_mean_that_the_provider_is_away() -> None:
+def test_an_http_client_error_means_an_unavailable_provider() -> None:
     assert failure_of(aiohttp.ServerDisconnectedError()).reason == "ProviderAway"

@@ -46,7 +46,7 @@ async def test_each_sentence_is_spoken_by_the_first_choice() -> None:
     assert seconds == pytest.approx(2.25)  # with a pause between the sentences
 
 
-async def test_a_sentence_that_one_provider_refuses_is_spoken_by_the_next() -> None:
+async def test_a_sentence_refused_by_one_provider_is_spoken_by_the_next() -> None:
     second = FakeTTS()
     chain = chain_of("tts", first=FakeTTS(in_turn(REFUSED)), second=second)
 
@@ -57,7 +57,7 @@ async def test_a_sentence_that_one_provider_refuses_is_spoken_by_the_next() -> N
 
 
 @pytest.mark.parametrize("first", [HANGS, AWAY, ValueError("a bug in a plugin")], ids=repr)
-async def test_whatever_a_provider_does_the_next_one_speaks(first: BaseException) -> None:
+async def test_the_next_provider_speaks_after_any_kind_of_failure(first: BaseException) -> None:
     second = FakeTTS()
 
     await speak(ChainTTS(chain_of("tts", first=FakeTTS(in_turn(first)), second=second)))
@@ -65,7 +65,7 @@ async def test_whatever_a_provider_does_the_next_one_speaks(first: BaseException
     assert " ".join(second.said) == TWO_SENTENCES
 
 
-async def test_audio_of_no_length_is_a_failure() -> None:
+async def test_empty_audio_is_a_failure() -> None:
     second = FakeTTS()
 
     await speak(ChainTTS(chain_of("tts", first=FakeTTS(seconds=0.0), second=second)))
@@ -73,7 +73,7 @@ async def test_audio_of_no_length_is_a_failure() -> None:
     assert " ".join(second.said) == TWO_SENTENCES
 
 
-async def test_with_nobody_left_the_error_does_not_quote_the_words() -> None:
+async def test_the_error_without_a_provider_left_does_not_quote_the_text() -> None:
     chain = chain_of("tts", only=FakeTTS(in_turn(AWAY)))
 
     with pytest.raises(NoProviderLeft) as caught:
@@ -84,7 +84,7 @@ async def test_with_nobody_left_the_error_does_not_quote_the_words() -> None:
 
 
 @pytest.mark.row("S6")
-async def test_a_voice_that_could_not_be_made_speaks_once_it_can_be() -> None:
+async def test_a_provider_that_could_not_be_created_speaks_once_it_can_be() -> None:
     voice = FakeTTS()
     constructor = in_turn(OSError("no"), None)
     engine = ChainTTS(chain_of("tts", only=lambda: constructor() or voice))
@@ -97,7 +97,7 @@ async def test_a_voice_that_could_not_be_made_speaks_once_it_can_be() -> None:
     assert engine.chain.condition().status is Status.READY
 
 
-async def test_a_text_at_once_is_spoken_over_the_chain_too() -> None:
+async def test_synthesize_uses_the_chain_too() -> None:
     voice = FakeTTS()
 
     async with ChainTTS(chain_of("tts", only=voice)).synthesize("Good morning to you.") as stream:
@@ -107,7 +107,7 @@ async def test_a_text_at_once_is_spoken_over_the_chain_too() -> None:
     assert frame.sample_rate == 24_000
 
 
-async def test_an_interruption_leaves_nothing_behind() -> None:
+async def test_an_interrupted_tts_stream_leaves_nothing_behind() -> None:
     stream = ChainTTS(chain_of("tts", only=FakeTTS(in_turn(HANGS)))).stream()
     stream.push_text("What would you do differently today? ")
     await asyncio.sleep(1)
@@ -138,7 +138,7 @@ async def listen(stream: stt.RecognizeStream, frames: int) -> list[str]:
     return texts
 
 
-async def test_the_first_choice_listens_and_the_end_of_the_audio_ends_it() -> None:
+async def test_the_first_choice_transcribes_until_the_audio_ends() -> None:
     first, second = FakeSTT(), FakeSTT()
     engine = ChainSTT(chain_of("stt", first=first, second=second))
 
@@ -148,7 +148,7 @@ async def test_the_first_choice_listens_and_the_end_of_the_audio_ends_it() -> No
     assert (first.streams, second.streams) == (1, 0)
 
 
-async def test_where_one_provider_fails_the_next_one_listens() -> None:
+async def test_the_next_stt_provider_takes_over_after_a_failure() -> None:
     second = FakeSTT()
     chain = chain_of("stt", first=FakeSTT(in_turn(REFUSED)), second=second)
 
@@ -159,7 +159,7 @@ async def test_where_one_provider_fails_the_next_one_listens() -> None:
     assert chain.condition().reason == "Fallback"
 
 
-async def test_a_stream_with_nobody_left_waits_and_asks_them_again() -> None:
+async def test_an_stt_stream_without_a_provider_left_waits_and_retries() -> None:
     first = FakeSTT(in_turn(AWAY, AWAY, None))
     chain = chain_of("stt", first=first)
     said: list[Status] = []
@@ -173,7 +173,7 @@ async def test_a_stream_with_nobody_left_waits_and_asks_them_again() -> None:
     assert first.streams == 3
 
 
-async def test_a_stream_that_breaks_after_it_has_worked_is_opened_again_with_the_same() -> None:
+async def test_a_stream_that_breaks_after_working_is_reopened_with_the_same_provider() -> None:
     first, second = FakeSTT(in_turn(*[None] * 15, AWAY, None)), FakeSTT()
     chain = chain_of("stt", first=first, second=second)
 
@@ -184,7 +184,7 @@ async def test_a_stream_that_breaks_after_it_has_worked_is_opened_again_with_the
     assert (first.streams, second.streams) == (2, 0)
 
 
-async def test_a_recording_is_recognised_by_the_first_that_can() -> None:
+async def test_a_recording_is_recognised_by_the_first_working_provider() -> None:
     chain = chain_of("stt", first=FakeSTT(in_turn(REFUSED)), second=FakeSTT())
 
     event = await ChainSTT(chain).recognize([frame()])
@@ -192,7 +192,7 @@ async def test_a_recording_is_recognised_by_the_first_that_can() -> None:
     assert event.alternatives[0].text == "recognised"
 
 
-async def test_closing_a_stream_that_listens_leaves_nothing_behind() -> None:
+async def test_closing_an_open_stt_stream_leaves_nothing_behind() -> None:
     stream = ChainSTT(chain_of("stt", first=FakeSTT(in_turn(HANGS)))).stream()
     stream.push_frame(frame())
     await asyncio.sleep(1)
@@ -211,14 +211,14 @@ def chain_llm(**engines: FakeLLM) -> ChainLLM:
     return ChainLLM(chain_of("llm", **engines), first_word_s=1.5)
 
 
-async def test_the_first_choice_finds_the_words() -> None:
+async def test_the_first_language_model_replies() -> None:
     assert await reply(chain_llm(first=FakeLLM("Thank ", "you."), second=FakeLLM("no"))) == (
         "Thank you."
     )
 
 
 @pytest.mark.parametrize("first", [HANGS, AWAY, REFUSED, ValueError("a bug")], ids=repr)
-async def test_the_next_one_finds_them_where_the_first_does_not(first: BaseException) -> None:
+async def test_the_next_language_model_replies_when_the_first_fails(first: BaseException) -> None:
     engine = chain_llm(first=FakeLLM(fate=in_turn(first)), second=FakeLLM("Yes."))
 
     assert await reply(engine) == "Yes."
@@ -228,7 +228,7 @@ async def test_an_empty_reply_is_a_failure() -> None:
     assert await reply(chain_llm(first=FakeLLM(), second=FakeLLM("Yes."))) == "Yes."
 
 
-async def test_with_no_model_left_it_is_said() -> None:
+async def test_without_a_model_left_the_resource_is_reported_lost() -> None:
     engine = chain_llm(only=FakeLLM(fate=in_turn(AWAY)))
 
     with pytest.raises(NoProviderLeft):
@@ -256,7 +256,7 @@ async def test_closing_closes_the_providers() -> None:
     assert model.closed
 
 
-async def test_a_model_that_rests_is_not_waited_for() -> None:
+async def test_a_model_that_cools_down_is_not_waited_for() -> None:
     model = FakeLLM("I", " see.", fate=in_turn(HANGS, None))
     engine = chain_llm(first=model)
     for waited_s in (1.5, 0.0):

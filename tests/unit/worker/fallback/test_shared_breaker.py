@@ -19,7 +19,7 @@ from worker.fallback.shared_breaker import BreakerRecord, SharedBreaker
 pytestmark = pytest.mark.looptime
 
 
-async def test_what_one_job_finds_out_spares_the_others(tmp_path: Path) -> None:
+async def test_a_failure_found_by_one_job_is_avoided_by_the_others(tmp_path: Path) -> None:
     provider = Provider()
     async with a_chain(provider, tmp_path) as one, a_chain(provider, tmp_path) as other:
         told: list[Any] = []
@@ -34,7 +34,7 @@ async def test_what_one_job_finds_out_spares_the_others(tmp_path: Path) -> None:
         assert told == []
 
 
-async def test_passing_trouble_of_another_job_changes_nothing_where_the_provider_serves(
+async def test_a_temporary_failure_in_another_job_does_not_affect_a_provider_that_serves(
     tmp_path: Path,
 ) -> None:
     provider = Provider()
@@ -48,7 +48,7 @@ async def test_passing_trouble_of_another_job_changes_nothing_where_the_provider
         assert names(other) == ["local"]
 
 
-async def test_one_job_probes_for_all_and_all_come_back(tmp_path: Path) -> None:
+async def test_one_job_probes_for_all_and_all_recover(tmp_path: Path) -> None:
     provider = Provider()
     async with (
         a_chain(provider, tmp_path) as one,
@@ -68,7 +68,7 @@ async def test_one_job_probes_for_all_and_all_come_back(tmp_path: Path) -> None:
         assert [names(chain) for chain in chains] == [["cloud", "local"]] * 3
 
 
-async def test_a_refused_key_is_shared_and_asked_about_again_by_one_job(tmp_path: Path) -> None:
+async def test_a_refused_key_is_shared_and_probed_again_by_one_job(tmp_path: Path) -> None:
     provider = Provider()
     async with a_chain(provider, tmp_path) as finder:
         finder.failed("cloud", KEY_REFUSED)
@@ -85,7 +85,7 @@ async def test_a_refused_key_is_shared_and_asked_about_again_by_one_job(tmp_path
         assert names(finder) == ["local"]
 
 
-async def test_a_chain_of_one_that_others_found_refused_is_lost_until_it_is_not(
+async def test_a_chain_whose_only_provider_is_refused_elsewhere_is_lost_until_it_recovers(
     tmp_path: Path,
 ) -> None:
     record = BreakerRecord(
@@ -112,7 +112,7 @@ async def test_a_chain_of_one_that_others_found_refused_is_lost_until_it_is_not(
     await chain.aclose()
 
 
-async def test_what_is_local_is_not_shared(tmp_path: Path) -> None:
+async def test_the_state_of_a_local_provider_is_not_shared(tmp_path: Path) -> None:
     async with a_chain(Provider(), tmp_path) as chain:
         chain.failed("local", AWAY)
 
@@ -138,16 +138,14 @@ async def test_what_is_local_is_not_shared(tmp_path: Path) -> None:
     ],
     ids=lambda content: content[:40],
 )
-async def test_a_file_that_is_corrupt_stale_or_absurd_says_nothing(
-    tmp_path: Path, content: str
-) -> None:
+async def test_a_corrupt_stale_or_absurd_file_is_ignored(tmp_path: Path, content: str) -> None:
     (tmp_path / "stt-cloud.json").write_text(content)
 
     async with a_chain(Provider(), tmp_path) as chain:
         assert names(chain) == ["cloud", "local"]
 
 
-async def test_a_file_that_is_no_text_or_no_file_says_nothing(tmp_path: Path) -> None:
+async def test_a_binary_file_or_a_folder_is_ignored(tmp_path: Path) -> None:
     (tmp_path / "stt-cloud.json").write_bytes(b"\xff\xfe\x00")
     (tmp_path / "tts-cloud.json").mkdir()
     breaker = SharedBreaker(tmp_path, clock=clock)
@@ -163,17 +161,17 @@ def no_folder(tmp_path: Path) -> Path:
     return tmp_path / "data" / "providers"
 
 
-async def test_where_nothing_can_be_written_each_job_finds_out_for_itself(
+async def test_without_a_writable_folder_each_job_detects_failures_on_its_own(
     no_folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with a_chain(Provider(), no_folder) as chain:
         chain.failed("cloud", AWAY)
         assert names(chain) == ["local", "cloud"]
 
-    assert "is not shared" in caplog.text
+    assert "sharing a provider's state" in caplog.text
 
 
-async def test_a_file_that_has_not_changed_is_not_read_again(
+async def test_an_unchanged_file_is_not_read_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     breaker = SharedBreaker(tmp_path, clock=clock)
@@ -197,7 +195,7 @@ async def test_a_file_that_has_not_changed_is_not_read_again(
     assert len(read) == 1
 
 
-async def test_no_draft_stays_behind(tmp_path: Path) -> None:
+async def test_no_temporary_file_is_left_behind(tmp_path: Path) -> None:
     breaker = SharedBreaker(tmp_path / "providers", clock=clock)
     breaker.write("stt", "cloud", BreakerRecord(reason="Away", since=1.0, until=2.0))
 

@@ -54,7 +54,7 @@ async def delivered(point: str, name: str, *given: Any) -> list[Any]:
 
 
 @pytest.mark.row("B11")
-async def test_without_a_fault_a_point_gives_back_what_it_was_given() -> None:
+async def test_without_a_fault_a_point_returns_its_input_unchanged() -> None:
     work, stream = answer(), items()
     assert faults.at("load", work, "vad") is work
     assert faults.through("tts", stream, "local") is stream
@@ -64,7 +64,7 @@ async def test_without_a_fault_a_point_gives_back_what_it_was_given() -> None:
     assert await work == "done"
 
 
-async def test_another_points_fault_is_nothing_to_this_one() -> None:
+async def test_a_fault_of_another_point_has_no_effect() -> None:
     arm("load.vad=raise; close=raise; tts.elevenlabs=raise")
     assert await faults.at("load", answer(), "stt") == "done"
     assert await delivered("tts", "local", b"ab") == [b"ab"]
@@ -73,27 +73,27 @@ async def test_another_points_fault_is_nothing_to_this_one() -> None:
 # --- kinds ----------------------------------------------------------------------------------------
 
 
-async def test_raise_raises_and_what_was_to_be_done_is_not_begun() -> None:
+async def test_raise_raises_before_the_work_begins() -> None:
     arm("load.vad=raise")
     with pytest.raises(FaultInjected, match=r"load\.vad=raise is set"):
         await faults.at("load", answer(), "vad")
 
 
-async def test_a_family_stands_for_all_of_it() -> None:
+async def test_a_point_without_a_name_covers_every_name() -> None:
     arm("load=raise")
     for name in ("vad", "whatever"):
         with pytest.raises(FaultInjected):
             await faults.at("load", answer(), name)
 
 
-async def test_hang_never_comes_back_and_can_be_cancelled() -> None:
+async def test_hang_never_returns_and_can_be_cancelled() -> None:
     arm("connect=hang")
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(10_000):
             await faults.at("connect", answer())
 
 
-async def test_slow_takes_longer_and_then_works() -> None:
+async def test_slow_delays_the_work_and_then_it_succeeds() -> None:
     arm("connect=slow:1.5")
     loop = asyncio.get_running_loop()
     began = loop.time()
@@ -101,7 +101,7 @@ async def test_slow_takes_longer_and_then_works() -> None:
     assert loop.time() - began == pytest.approx(1.5)
 
 
-async def test_close_is_what_may_be_tried_again() -> None:
+async def test_close_raises_a_transient_connection_error() -> None:
     arm("load.stt=close; database=close")
     with pytest.raises(ConnectionResetError):
         await faults.at("load", answer(), "stt")
@@ -119,7 +119,9 @@ def test_kill_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("text", ["process=hang", "process=slow:3600"])
-def test_a_process_hangs_as_a_whole(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+def test_a_process_fault_blocks_the_whole_process(
+    monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
     slept: list[float] = []
     monkeypatch.setattr(time, "sleep", slept.append)
     arm(text)
@@ -131,7 +133,7 @@ def test_a_process_hangs_as_a_whole(monkeypatch: pytest.MonkeyPatch, text: str) 
 
 
 @pytest.mark.parametrize("point", ["stt", "tts", "llm"])
-async def test_a_provider_fails_in_its_own_words(point: str) -> None:
+async def test_a_provider_fault_raises_the_frameworks_api_errors(point: str) -> None:
     arm(f"{point}=raise:401")
     with pytest.raises(APIStatusError) as refused:
         await delivered(point, "local")
@@ -145,7 +147,7 @@ async def test_a_provider_fails_in_its_own_words(point: str) -> None:
         await delivered(point, "local")
 
 
-async def test_the_database_refuses_for_good_or_in_passing() -> None:
+async def test_a_database_fault_is_permanent_or_transient_by_its_sqlstate() -> None:
     arm("database=raise")
     with pytest.raises(asyncpg.InternalServerError) as refused:
         await faults.at("database", answer(), "ship")
@@ -156,13 +158,13 @@ async def test_the_database_refuses_for_good_or_in_passing() -> None:
     assert is_transient(full.value)
 
 
-def test_a_journal_fails_as_a_journal_does() -> None:
+def test_a_journal_fault_raises_a_journal_error() -> None:
     arm("journal.write=raise")
     with pytest.raises(JournalError):
         faults.here("journal.write")
 
 
-async def test_empty_delivers_nothing_and_ends_well() -> None:
+async def test_empty_delivers_nothing_and_ends_without_an_error() -> None:
     arm("tts=empty; llm=empty; stt=empty")
     assert await delivered("tts", "local", b"abcd") == []
     assert await delivered("llm", "openai", llm.ChatChunk(id="1")) == []
@@ -198,7 +200,7 @@ async def test_garbage_is_silence_for_speech_and_noise_for_text() -> None:
 
 
 @pytest.mark.row("B11")
-async def test_the_nth_time_is_the_only_one() -> None:
+async def test_a_fault_with_a_number_triggers_only_at_that_pass() -> None:
     arm("tts.local=raise@2")
     assert await delivered("tts", "local", b"ab") == [b"ab"]
     with pytest.raises(APIStatusError):
@@ -206,14 +208,14 @@ async def test_the_nth_time_is_the_only_one() -> None:
     assert await delivered("tts", "local", b"ab") == [b"ab"]
 
 
-async def test_arming_counts_anew() -> None:
+async def test_arming_resets_the_counters() -> None:
     for _ in range(2):
         arm("connect=raise@1")
         with pytest.raises(FaultInjected):
             await faults.at("connect", answer())
 
 
-async def test_a_fault_of_a_state_strikes_for_as_long_as_it_lasts() -> None:
+async def test_a_fault_of_a_state_triggers_every_time_while_the_state_lasts() -> None:
     arm("write=raise@running")
     assert await faults.at("write", answer()) == "done"
     faults.entered(State.RUNNING)
@@ -224,7 +226,7 @@ async def test_a_fault_of_a_state_strikes_for_as_long_as_it_lasts() -> None:
     assert await faults.at("write", answer()) == "done"
 
 
-async def test_a_stream_that_began_before_is_struck_in_the_state() -> None:
+async def test_a_fault_of_a_state_breaks_a_stream_that_started_before_it() -> None:
     arm("stt.deepgram=close@running")
     stream = faults.through("stt", items("first", "second"), "deepgram")
     assert await anext(stream) == "first"
@@ -233,7 +235,7 @@ async def test_a_stream_that_began_before_is_struck_in_the_state() -> None:
         await anext(stream)
 
 
-def test_a_process_is_struck_once_as_the_state_is_entered(
+def test_a_process_fault_triggers_once_when_its_state_is_entered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     slept: list[float] = []
@@ -244,7 +246,7 @@ def test_a_process_is_struck_once_as_the_state_is_entered(
     assert slept == [2]
 
 
-async def test_the_loop_is_blocked_as_a_turn_of_the_interviewers_begins(
+async def test_a_loop_fault_blocks_the_loop_when_an_interviewer_turn_begins(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     slept: list[float] = []
@@ -257,7 +259,7 @@ async def test_the_loop_is_blocked_as_a_turn_of_the_interviewers_begins(
         floor.give()
 
 
-async def test_a_point_that_is_left_while_it_hangs_leaves_nothing_behind() -> None:
+async def test_cancelling_a_hanging_point_leaves_no_task_behind() -> None:
     arm("load.vad=hang")
     task = asyncio.ensure_future(faults.at("load", for_ever(), "vad"))
     await asyncio.sleep(1)
@@ -267,13 +269,13 @@ async def test_a_point_that_is_left_while_it_hangs_leaves_nothing_behind() -> No
 
 
 @pytest.mark.row("B11")
-def test_what_is_set_stands_in_the_header_of_a_journal() -> None:
+def test_armed_faults_are_in_the_journal_header() -> None:
     arm("load.vad=hang; database=slow:1.5@running")
     assert faults.header() == {"faults": ["load.vad=hang", "database=slow:1.5@running"]}
 
 
-def test_a_strike_is_said_so(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_triggered_fault_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     arm("journal.open=raise")
     with pytest.raises(JournalError):
         faults.here("journal.open")
-    assert "a fault that was set strikes: journal.open=raise" in caplog.text
+    assert "injected fault triggered: journal.open=raise" in caplog.text

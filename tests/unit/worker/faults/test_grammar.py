@@ -52,12 +52,12 @@ def faults(draw: st.DrawFn) -> Fault:
 
 @pytest.mark.row("B11")
 @given(st.lists(faults(), max_size=5), st.sampled_from([";", "; ", " ; ", ";;"]))
-def test_what_is_written_is_read_again(chosen: list[Fault], between: str) -> None:
+def test_a_written_fault_parses_to_the_same_fault(chosen: list[Fault], between: str) -> None:
     assert parse(between.join(map(str, chosen))) == tuple(chosen)
 
 
 @given(st.text(alphabet="loadvstprcehng.=:@;-0123456789 \n", max_size=60))
-def test_whatever_is_written_it_is_faults_or_one_line(text: str) -> None:
+def test_any_text_parses_to_faults_or_gives_a_one_line_error(text: str) -> None:
     chosen, problem = read(text)
     assert "\n" not in problem
     assert parse("; ".join(map(str, chosen))) == chosen
@@ -71,7 +71,7 @@ def read(text: str) -> tuple[tuple[Fault, ...], str]:
         return (), str(error)
 
 
-def test_nothing_set_is_no_fault() -> None:
+def test_empty_text_sets_no_fault() -> None:
     assert parse("") == parse(" ; ;") == ()
 
 
@@ -81,7 +81,7 @@ def test_nothing_set_is_no_fault() -> None:
         ("load.vda=hang", "no point 'load.vda': did you mean 'load.vad'?"),
         ("load.vad=hung", "no kind 'hung': did you mean 'hang'?"),
         ("nowhere=hang", "`interview-worker faults` lists them"),
-        ("load.vad", "is no fault; write one like"),
+        ("load.vad", "is not a fault; write one like"),
         ("load.vad=garbage", "takes no garbage; it takes raise, close, hang, slow, kill"),
         ("database=kill", "takes no kill"),
         ("database=slow", "needs seconds"),
@@ -96,19 +96,19 @@ def test_nothing_set_is_no_fault() -> None:
         ("tts=raise@0", "neither a number from 1 nor a state"),
         ("tts=raise@", "neither a number from 1 nor a state"),
         ("tts=raise@runing", "did you mean 'running'?"),
-        ("connect=raise@running", "@running means nothing"),
-        ("process=kill@2", "@2 means nothing"),
-        ("set_up=raise@1", "@1 means nothing"),
+        ("connect=raise@running", "@running is not allowed"),
+        ("process=kill@2", "@2 is not allowed"),
+        ("set_up=raise@1", "@1 is not allowed"),
         ("load.vad=hang; tts=raise@never", "@never"),
     ],
 )
-def test_what_makes_no_sense_is_refused_in_one_line(text: str, says: str) -> None:
+def test_an_invalid_fault_is_refused_in_one_line(text: str, says: str) -> None:
     with pytest.raises(FaultInvalid, match=re.escape(says)) as refused:
         parse(text)
     assert "\n" not in str(refused.value)
 
 
-def test_a_resource_of_ones_own_is_known_to_ones_own_application_alone() -> None:
+def test_custom_resources_are_accepted_only_for_a_custom_application() -> None:
     (fault,) = parse("load.crystal_ball=hang", own_resources=True)
     assert (fault.point, fault.name) == ("load", "crystal_ball")
     with pytest.raises(FaultInvalid):
@@ -129,12 +129,12 @@ def test_faults_are_refused_unless_they_are_allowed(tmp_path: Path) -> None:
     assert "INTERVIEW_ALLOW_FAULTS=1" in line
 
 
-def test_faults_that_are_allowed_are_set(tmp_path: Path) -> None:
+def test_allowed_faults_are_set(tmp_path: Path) -> None:
     settings = settings_in(tmp_path, INTERVIEW_FAULTS="load.vad=hang", INTERVIEW_ALLOW_FAULTS="1")
     assert settings.faults_to_set() == parse("load.vad=hang")
 
 
-def test_a_mistake_in_the_faults_names_the_setting(tmp_path: Path) -> None:
+def test_an_error_in_the_faults_names_the_setting(tmp_path: Path) -> None:
     with pytest.raises(SettingsInvalid) as refused:
         settings_in(tmp_path, INTERVIEW_FAULTS="load.vda=hang", INTERVIEW_ALLOW_FAULTS="1")
     (line,) = refused.value.problems
@@ -142,7 +142,7 @@ def test_a_mistake_in_the_faults_names_the_setting(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("application", ["examples.receptionist:Receptionist"])
-def test_another_application_may_have_other_resources(tmp_path: Path, application: str) -> None:
+def test_another_application_may_name_other_resources(tmp_path: Path, application: str) -> None:
     given: dict[str, Any] = {
         "INTERVIEW_FAULTS": "load.crystal_ball=hang",
         "INTERVIEW_ALLOW_FAULTS": "1",
@@ -178,7 +178,7 @@ def first_word(call: ast.Call) -> str | None:
 
 
 @pytest.mark.row("B11")
-def test_every_point_of_the_table_stands_in_the_code_and_no_other() -> None:
+def test_the_points_of_the_table_are_exactly_those_in_the_code() -> None:
     found = {
         first_word(call)
         for of in ("at", "through", "here")
@@ -189,7 +189,7 @@ def test_every_point_of_the_table_stands_in_the_code_and_no_other() -> None:
     assert found == {point.point for point in POINTS} - {"process"}
 
 
-def test_the_steps_of_closing_are_those_of_the_table() -> None:
+def test_the_closing_steps_are_those_of_the_table() -> None:
     steps = [first_word(call) for call in calls("step", Path(shutdown.__file__).parent)]
     assert sorted(filter(None, steps)) == sorted(CLOSING_STEPS)
 
@@ -203,6 +203,6 @@ def test_the_operations_are_those_of_the_database() -> None:
     assert set(OPERATIONS) <= {first_word(call) for call in calls("run")}
 
 
-def test_every_kind_and_every_point_says_what_it_is() -> None:
+def test_every_kind_and_point_has_a_description() -> None:
     assert all(kind.meaning for kind in Kind)
     assert all(point.what and point.kinds for point in POINTS)

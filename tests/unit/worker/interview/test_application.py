@@ -36,7 +36,7 @@ SNAPSHOT = plan_of().to_json()
 # --- the dispatch's metadata --------------------------------------------------------------------
 
 
-def test_metadata_names_the_interview_and_may_bring_its_plan() -> None:
+def test_metadata_names_the_interview_and_may_contain_its_plan() -> None:
     assert read_metadata('{"interview_id": "iv-1"}') == ("iv-1", None)
     assert read_metadata(json.dumps({"interview_id": "iv-1", "plan": SNAPSHOT})) == (
         "iv-1",
@@ -45,7 +45,7 @@ def test_metadata_names_the_interview_and_may_bring_its_plan() -> None:
 
 
 @pytest.mark.parametrize("plan", [None, [], "plan", 3, True])
-def test_a_plan_that_is_no_object_is_no_plan(plan: object) -> None:
+def test_a_plan_that_is_not_an_object_is_ignored(plan: object) -> None:
     assert read_metadata(json.dumps({"interview_id": "iv-1", "plan": plan})) == ("iv-1", None)
 
 
@@ -60,16 +60,14 @@ NO_VALID_ID = ["", " ", "a b", "../etc", "ä", "\ud800", "\0", "x" * 101, "-x", 
     [*NOT_JSON, *NO_ID, *(json.dumps({"interview_id": name}) for name in NO_VALID_ID)],
     ids=lambda metadata: metadata[:30],
 )
-def test_metadata_that_names_no_interview_is_refused_without_quoting_it(metadata: str) -> None:
+def test_metadata_without_a_valid_interview_id_is_refused_without_quoting_it(metadata: str) -> None:
     with pytest.raises(MetadataInvalid) as refused:
         read_metadata(metadata)
     assert len(str(refused.value)) < 100
 
 
 @pytest.mark.parametrize("metadata", ["not json", '{"interview_id": "\\ud800"}'])
-async def test_invalid_metadata_is_the_orchestrators_to_report(
-    tmp_path: Path, metadata: str
-) -> None:
+async def test_the_orchestrator_reports_invalid_metadata(tmp_path: Path, metadata: str) -> None:
     """Creating the application never raises, so that a lifecycle exists to report the error."""
     app = application(tmp_path, metadata)
     assert app.header() == {"interview_id": None}
@@ -99,7 +97,7 @@ def test_only_the_orchestrator_is_required(tmp_path: Path) -> None:
 
 
 @pytest.mark.row("B1")
-def test_every_resource_says_what_its_loss_means_and_needs_only_others(tmp_path: Path) -> None:
+def test_every_resource_describes_its_loss_and_needs_only_other_resources(tmp_path: Path) -> None:
     resources = interview_resources(settings_in(tmp_path), None)
     names = {resource.name for resource in resources}
     for resource in resources:
@@ -124,7 +122,7 @@ async def loaded(app: InterviewApplication) -> AgentResources:
     return held
 
 
-async def test_what_has_not_loaded_is_nothing_and_never_the_frameworks_default(
+async def test_a_resource_that_has_not_loaded_is_none_not_the_framework_default(
     tmp_path: Path,
 ) -> None:
     """The framework's default would be another model, loaded on the event loop."""
@@ -139,14 +137,14 @@ async def test_what_has_not_loaded_is_nothing_and_never_the_frameworks_default(
     await session.aclose()
 
 
-async def test_nobody_but_the_interviews_candidate_is_listened_to(tmp_path: Path) -> None:
+async def test_only_the_interviews_candidate_is_listened_to(tmp_path: Path) -> None:
     app, job = application(tmp_path), WatchedJob()
     session, _ = app.start_session(cast("Job", job), await loaded(app))
     assert job.stage.did == ["expect candidate-iv-1"]
     await session.aclose()
 
 
-async def test_a_clip_that_is_missing_is_in_the_journal_and_keeps_no_session(
+async def test_a_missing_clip_is_journaled_and_does_not_prevent_the_session(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(recordings._found, ClipName.BACK, ClipMissing(ClipName.BACK))
@@ -171,7 +169,7 @@ async def test_a_clip_that_is_missing_is_in_the_journal_and_keeps_no_session(
         (Reason.LEASE_LOST, None),
     ],
 )
-def test_an_end_that_comes_upon_the_candidate_is_told(
+def test_the_closing_message_depends_on_the_reason(
     tmp_path: Path, reason: Reason, clip: ClipName | None
 ) -> None:
     words = application(tmp_path).last_words(reason)
@@ -179,7 +177,9 @@ def test_an_end_that_comes_upon_the_candidate_is_told(
 
 
 @pytest.mark.parametrize("reason", [Reason.JOB_CRASHED, Reason.SESSION_FAILED, Reason.TURN_STUCK])
-def test_nobody_says_goodbye_where_somebody_comes_back(tmp_path: Path, reason: Reason) -> None:
+def test_the_job_does_not_say_goodbye_if_a_successor_is_expected(
+    tmp_path: Path, reason: Reason
+) -> None:
     app = application(tmp_path)
     assert app.succession is not None
     app.succession.expected = True
@@ -187,13 +187,13 @@ def test_nobody_says_goodbye_where_somebody_comes_back(tmp_path: Path, reason: R
     assert (words and words.name) == ClipName.ONE_MOMENT
 
 
-def test_whoever_waits_is_asked_for_a_moment(tmp_path: Path) -> None:
+def test_a_waiting_candidate_hears_the_one_moment_clip(tmp_path: Path) -> None:
     words = application(tmp_path).waiting_words()
     assert words is not None
     assert words.name is ClipName.ONE_MOMENT
 
 
-async def test_how_it_ended_is_said_to_the_lifecycle(
+async def test_the_event_that_ended_the_interview_is_fired(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def ended(_: EndConditions) -> Event:

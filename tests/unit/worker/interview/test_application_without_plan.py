@@ -37,7 +37,7 @@ def job_of(folder: Path, metadata: dict[str, Any]) -> Rig:
     return rig(folder, cast(TinyApplication, app), DATABASE_URL="")
 
 
-async def test_a_plan_that_does_not_come_is_waited_for_with_words_and_then_apologised_for(
+async def test_a_missing_plan_is_retried_while_clips_play_and_ends_in_an_apology(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     held = job_of(tmp_path, {"interview_id": "iv-1"})
@@ -59,7 +59,7 @@ async def test_a_plan_that_does_not_come_is_waited_for_with_words_and_then_apolo
     assert "orchestrator" in line.getMessage()
 
 
-async def test_what_will_never_be_a_plan_is_not_waited_for(tmp_path: Path) -> None:
+async def test_an_invalid_plan_is_not_retried(tmp_path: Path) -> None:
     held = job_of(tmp_path, {"interview_id": "iv-1", "plan": {"title": "no questions"}})
 
     assert await held.live() is Outcome.FAILED

@@ -1,4 +1,4 @@
-"""The watch over a running interview, on virtual time."""
+"""The end conditions of a running interview, on virtual time."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 SNAPSHOT = plan_of().to_json()
 
 
-# --- the watch over a running interview ---------------------------------------------------------
+# --- the events that end an interview ----------------------------------------------------------
 
 
 class FakeInterviewer:
@@ -106,7 +106,7 @@ virtual = pytest.mark.looptime
 
 
 @virtual
-async def test_a_candidate_who_never_comes_is_waited_for_and_not_spoken_to(
+async def test_a_candidate_who_never_joins_ends_the_interview_without_speech(
     watching: Watching,
 ) -> None:
     watched = await watching()
@@ -119,7 +119,7 @@ async def test_a_candidate_who_never_comes_is_waited_for_and_not_spoken_to(
 @pytest.mark.row("B5")
 @virtual
 @pytest.mark.parametrize(("next_role", "said"), [(Role.REPEAT, [ClipName.BACK]), (Role.DONE, [])])
-async def test_whoever_goes_on_for_another_says_that_it_is_back_before_anything_else(
+async def test_a_successor_says_that_it_is_back_before_anything_else(
     watching: Watching, next_role: Role, said: list[ClipName]
 ) -> None:
     watched = await watching(resumes=True)
@@ -137,7 +137,7 @@ async def test_whoever_goes_on_for_another_says_that_it_is_back_before_anything_
 
 
 @virtual
-async def test_a_candidate_who_comes_in_time_is_greeted(watching: Watching) -> None:
+async def test_a_candidate_who_joins_in_time_is_greeted(watching: Watching) -> None:
     watched = await watching()
     watched.stage.move(here=False)
     ending = asyncio.create_task(watched.watch.until_it_ends())
@@ -151,7 +151,7 @@ async def test_a_candidate_who_comes_in_time_is_greeted(watching: Watching) -> N
 
 
 @virtual
-async def test_a_candidate_who_leaves_has_a_grace_to_come_back(watching: Watching) -> None:
+async def test_a_candidate_who_leaves_has_a_grace_period_to_return(watching: Watching) -> None:
     watched = await watching()
     watched.interviewer.sounding = True
     ending = asyncio.create_task(watched.watch.until_it_ends())
@@ -163,7 +163,7 @@ async def test_a_candidate_who_leaves_has_a_grace_to_come_back(watching: Watchin
 
 
 @virtual
-async def test_the_silence_of_a_candidate_who_was_away_is_not_counted(watching: Watching) -> None:
+async def test_time_without_the_candidate_does_not_count_as_silence(watching: Watching) -> None:
     watched = await watching()
     ending = asyncio.create_task(watched.watch.until_it_ends())
     await asyncio.sleep(15)
@@ -177,7 +177,9 @@ async def test_the_silence_of_a_candidate_who_was_away_is_not_counted(watching: 
 
 
 @virtual
-async def test_a_silent_candidate_is_asked_once_and_then_given_up(watching: Watching) -> None:
+async def test_a_silent_candidate_is_asked_once_before_the_interview_ends(
+    watching: Watching,
+) -> None:
     watched = await watching()
     ending = asyncio.create_task(watched.watch.until_it_ends())
     await asyncio.sleep(21)
@@ -188,7 +190,7 @@ async def test_a_silent_candidate_is_asked_once_and_then_given_up(watching: Watc
 
 
 @virtual
-async def test_a_clip_that_is_missing_ends_nothing(
+async def test_a_missing_clip_does_not_end_the_interview(
     watching: Watching, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(recordings._found, ClipName.STILL_THERE, ClipMissing(ClipName.STILL_THERE))
@@ -199,7 +201,7 @@ async def test_a_clip_that_is_missing_ends_nothing(
 
 
 @virtual
-async def test_each_silence_is_asked_about_anew(watching: Watching) -> None:
+async def test_each_new_silence_is_asked_about(watching: Watching) -> None:
     """Each silence counts separately, even if speech came between two checks of the clock."""
     watched = await watching()
     ending = asyncio.create_task(watched.watch.until_it_ends())
@@ -211,7 +213,7 @@ async def test_each_silence_is_asked_about_anew(watching: Watching) -> None:
 
 
 @virtual
-async def test_whoever_is_speaking_is_not_silent(watching: Watching) -> None:
+async def test_speech_does_not_count_as_silence(watching: Watching) -> None:
     watched = await watching()
     watched.interviewer.sounding = True
     ending = asyncio.create_task(watched.watch.until_it_ends())
@@ -223,7 +225,7 @@ async def test_whoever_is_speaking_is_not_silent(watching: Watching) -> None:
 
 
 @virtual
-async def test_the_end_waits_for_what_is_still_being_heard(
+async def test_the_end_waits_for_the_audio_to_play_out(
     watching: Watching, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     watched = await watching()
@@ -239,7 +241,7 @@ async def test_the_end_waits_for_what_is_still_being_heard(
 
 
 @virtual
-async def test_a_watch_that_is_cancelled_leaves_nobody_watching(watching: Watching) -> None:
+async def test_a_cancelled_watch_leaves_no_task(watching: Watching) -> None:
     watched = await watching()
     others = asyncio.all_tasks()
     ending = asyncio.create_task(watched.watch.until_it_ends())

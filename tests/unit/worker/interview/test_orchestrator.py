@@ -30,10 +30,10 @@ def moves(plan: Plan, talk: Talk, *answers: str) -> list[tuple[Role, str | None]
     return made
 
 
-# --- the regular course -------------------------------------------------------------------------
+# --- an interview without interruptions -------------------------------------------------------
 
 
-def test_the_first_words_are_the_greeting_and_the_first_question() -> None:
+def test_the_first_utterance_is_the_greeting_and_the_first_question() -> None:
     plan = plan_of()
     move = next_move(plan, [])
     assert move == Move(
@@ -41,7 +41,7 @@ def test_the_first_words_are_the_greeting_and_the_first_question() -> None:
     )
 
 
-def test_long_answers_lead_through_the_questions_to_goodbye() -> None:
+def test_long_answers_lead_through_the_questions_to_the_closing() -> None:
     plan, talk = plan_of(), Talk()
     assert moves(plan, talk, LONG, LONG, LONG, "Bye.") == [
         (Role.OPENING, "q0"),
@@ -52,7 +52,7 @@ def test_long_answers_lead_through_the_questions_to_goodbye() -> None:
     assert next_move(plan, talk.turns) == Move(role=Role.DONE)
 
 
-def test_a_short_answer_gets_the_follow_ups_in_their_order_and_no_more_than_allowed() -> None:
+def test_a_short_answer_gets_the_follow_ups_in_order_up_to_the_allowed_number() -> None:
     plan = plan_of(question(0, follow_ups=3, allowed=2), question(1))
     talk = Talk()
     made = moves(plan, talk, SHORT, SHORT, SHORT)
@@ -75,13 +75,13 @@ def test_an_answer_in_pieces_counts_as_one() -> None:
     assert next_move(plan, talk.turns).role is Role.QUESTION
 
 
-def test_a_question_whose_time_is_over_gets_no_follow_up() -> None:
+def test_a_question_past_its_time_limit_gets_no_follow_up() -> None:
     plan, talk = plan_of(question(0, follow_ups=1), question(1)), Talk()
     talk.asked(next_move(plan, [])).answered(SHORT, after_s=plan.questions[0].longest_time_s)
     assert next_move(plan, talk.turns).role is Role.QUESTION
 
 
-def test_the_open_question_is_the_one_talked_about() -> None:
+def test_the_open_question_is_the_current_one() -> None:
     plan, talk = plan_of(), Talk()
     assert open_question(plan, []).id == "q0"
     moves(plan, talk, LONG, LONG)
@@ -103,14 +103,14 @@ def test_a_question_that_was_cut_off_is_asked_again() -> None:
 @pytest.mark.parametrize(
     ("heard", "role"), [(HEARD_ENOUGH + 0.1, Role.QUESTION), (HEARD_ENOUGH - 0.1, Role.REPEAT)]
 )
-def test_a_question_heard_for_the_most_part_counts_as_asked(heard: float, role: Role) -> None:
+def test_a_question_that_was_mostly_heard_counts_as_asked(heard: float, role: Role) -> None:
     plan, talk = plan_of(), Talk()
     moves(plan, talk, LONG)
     talk.asked(next_move(plan, talk.turns), heard=heard).answered(LONG)
     assert next_move(plan, talk.turns).role is role
 
 
-def test_a_greeting_that_was_heard_does_not_make_the_question_asked() -> None:
+def test_hearing_only_the_greeting_does_not_count_as_asking_the_question() -> None:
     """The first utterance is greeting and question: after the greeting alone, nothing was asked."""
     plan, talk = plan_of(), Talk()
     opening = next_move(plan, [])
@@ -121,7 +121,7 @@ def test_a_greeting_that_was_heard_does_not_make_the_question_asked() -> None:
     assert next_move(plan, talk.turns).text == plan.questions[0].text
 
 
-def test_a_question_cut_off_again_and_again_is_let_go() -> None:
+def test_a_question_that_is_cut_off_too_often_is_skipped() -> None:
     plan, talk = plan_of(), Talk()
     moves(plan, talk, LONG)
     for _ in range(MOST_REPEATS):
@@ -130,14 +130,14 @@ def test_a_question_cut_off_again_and_again_is_let_go() -> None:
     assert next_move(plan, talk.turns).question_id == "q2"
 
 
-def test_no_follow_up_is_asked_to_a_question_that_nobody_heard() -> None:
+def test_a_question_that_was_not_heard_gets_no_follow_up() -> None:
     plan, talk = plan_of(question(0, follow_ups=2), question(1)), Talk()
     for _ in range(MOST_REPEATS):
         talk.asked(next_move(plan, talk.turns), heard=0.1).answered(SHORT)
     assert next_move(plan, talk.turns).question_id == "q1"
 
 
-def test_goodbye_is_not_said_for_ever() -> None:
+def test_the_closing_is_not_repeated_forever() -> None:
     plan, talk = plan_of(question(0)), Talk()
     moves(plan, talk, LONG)
     for _ in range(MOST_REPEATS):
@@ -150,7 +150,7 @@ def test_goodbye_is_not_said_for_ever() -> None:
 
 
 @pytest.mark.row("B5")
-def test_a_newcomer_asks_the_open_question_again() -> None:
+def test_a_successor_asks_the_open_question_again() -> None:
     plan, talk = plan_of(), Talk()
     moves(plan, talk, LONG)
     talk.asked(next_move(plan, talk.turns))
@@ -160,7 +160,7 @@ def test_a_newcomer_asks_the_open_question_again() -> None:
 
 
 @pytest.mark.row("B5")
-def test_a_newcomer_asks_the_open_follow_up_again_and_not_the_answered_question() -> None:
+def test_a_successor_asks_the_open_follow_up_again_and_not_the_answered_question() -> None:
     plan, talk = plan_of(question(0, follow_ups=1), question(1)), Talk()
     moves(plan, talk, SHORT)
     talk.asked(next_move(plan, talk.turns))
@@ -171,7 +171,7 @@ def test_a_newcomer_asks_the_open_follow_up_again_and_not_the_answered_question(
 
 
 @pytest.mark.row("B5")
-def test_half_an_answer_counts_with_the_rest_that_a_newcomer_hears() -> None:
+def test_a_partial_answer_counts_together_with_the_rest_that_a_successor_hears() -> None:
     plan, talk = plan_of(question(0, follow_ups=1), question(1)), Talk()
     talk.asked(next_move(plan, [])).answered("five words of an answer", cut_off=True)
     again = next_move(plan, talk.turns)
@@ -181,20 +181,20 @@ def test_half_an_answer_counts_with_the_rest_that_a_newcomer_hears() -> None:
     assert next_move(plan, talk.turns).question_id == "q1"
 
 
-def test_a_newcomer_goes_on_after_an_answer_that_nobody_reacted_to() -> None:
+def test_a_successor_continues_after_an_answer_that_got_no_reply() -> None:
     plan, talk = plan_of(), Talk()
     moves(plan, talk, LONG)
     assert next_move(plan, talk.turns).question_id == "q1"
 
 
-def test_a_newcomer_after_goodbye_has_nothing_to_say() -> None:
+def test_a_successor_has_nothing_to_say_after_the_closing() -> None:
     plan, talk = plan_of(question(0)), Talk()
     moves(plan, talk, LONG)
     talk.asked(next_move(plan, talk.turns))
     assert next_move(plan, talk.turns).role is Role.DONE
 
 
-def test_silence_is_no_answer() -> None:
+def test_an_empty_turn_is_not_an_answer() -> None:
     plan, talk = plan_of(), Talk()
     talk.asked(next_move(plan, [])).answered("  ")
     assert next_move(plan, talk.turns).role is Role.REPEAT

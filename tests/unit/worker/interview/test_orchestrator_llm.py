@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from worker.store.database import Database
 
 SNAPSHOT = plan_of().to_json()
-AWAY = DatabaseUnavailable("get_interview", OSError(), "postgresql://…")
+UNAVAILABLE = DatabaseUnavailable("get_interview", OSError(), "postgresql://…")
 REFUSED = DatabaseOperationFailed("get_interview", ValueError())
 
 
@@ -73,7 +73,7 @@ def turn(**fields: Any) -> Any:
 
 
 @pytest.mark.row("S2")
-async def test_making_one_asks_nobody_and_knows_nothing(store: FakeDatabase) -> None:
+async def test_construction_reads_nothing_and_has_no_plan(store: FakeDatabase) -> None:
     orchestrator = OrchestratorLLM("iv-1", snapshot=SNAPSHOT)
     assert store.asked == 0
     assert orchestrator.turns == ()
@@ -88,7 +88,7 @@ async def test_making_one_asks_nobody_and_knows_nothing(store: FakeDatabase) -> 
 
 
 @pytest.mark.row("S2")
-async def test_init_takes_the_plan_and_the_candidate_from_the_database(store: FakeDatabase) -> None:
+async def test_init_reads_the_plan_and_the_candidate_from_the_database(store: FakeDatabase) -> None:
     orchestrator = OrchestratorLLM("iv-1", snapshot=SNAPSHOT)
     await orchestrator.init(DB)
     assert orchestrator.plan == plan_of(question(7))
@@ -96,7 +96,7 @@ async def test_init_takes_the_plan_and_the_candidate_from_the_database(store: Fa
 
 
 @pytest.mark.row("B5")
-async def test_init_goes_on_where_the_stored_turns_end(store: FakeDatabase) -> None:
+async def test_init_continues_where_the_stored_turns_end(store: FakeDatabase) -> None:
     store.interview.plan = plan_of(question(7), question(8)).to_json()
     store.turns = [
         turn(text="Hello. What?", generated="Hello. What?", role="opening"),
@@ -107,22 +107,24 @@ async def test_init_goes_on_where_the_stored_turns_end(store: FakeDatabase) -> N
     assert orchestrator.next_move().question_id == "q8"
 
 
-async def test_the_dispatch_brings_the_plan_where_there_is_no_database(store: FakeDatabase) -> None:
+async def test_without_a_database_the_plan_comes_from_the_dispatch(store: FakeDatabase) -> None:
     orchestrator = OrchestratorLLM("iv-1", snapshot=SNAPSHOT)
     await orchestrator.init(None)
     assert orchestrator.plan == plan_of()
     assert orchestrator.candidate_identity == "candidate-iv-1"
 
 
-async def test_the_dispatch_brings_the_plan_where_the_database_is_away(store: FakeDatabase) -> None:
-    store.error = AWAY
+async def test_if_the_database_is_unavailable_the_plan_comes_from_the_dispatch(
+    store: FakeDatabase,
+) -> None:
+    store.error = UNAVAILABLE
     orchestrator = OrchestratorLLM("iv-1", snapshot=SNAPSHOT)
     await orchestrator.init(DB)
     assert orchestrator.plan == plan_of()
 
 
 @pytest.mark.row("B5")
-async def test_without_a_database_it_goes_on_from_what_came_with_the_dispatch() -> None:
+async def test_without_a_database_the_dispatched_turns_are_continued() -> None:
     whole = OrchestratorLLM("iv-1", snapshot=SNAPSHOT)
     await whole.init(None)
     first = whole.next_move()
@@ -137,19 +139,19 @@ async def test_without_a_database_it_goes_on_from_what_came_with_the_dispatch() 
     answered = CommittedTurn(
         speaker="candidate", text="I build bridges.", at=asked.at, question_id=first.question_id
     )
-    newcomer = OrchestratorLLM("iv-1", snapshot=SNAPSHOT, turns=[asked, answered])
-    await newcomer.init(None)
+    successor = OrchestratorLLM("iv-1", snapshot=SNAPSHOT, turns=[asked, answered])
+    await successor.init(None)
     whole.commit(asked)
     whole.commit(answered)
-    assert newcomer.next_move() == whole.next_move() != first
+    assert successor.next_move() == whole.next_move() != first
 
 
 @pytest.mark.row("S2")
-@pytest.mark.parametrize("db", [None, DB], ids=["none", "away"])
-async def test_with_neither_database_nor_snapshot_it_fails_and_may_be_tried_again(
+@pytest.mark.parametrize("db", [None, DB], ids=["none", "unavailable"])
+async def test_without_database_and_snapshot_init_fails_and_can_be_retried(
     store: FakeDatabase, db: Database | None
 ) -> None:
-    store.error = AWAY
+    store.error = UNAVAILABLE
     orchestrator = OrchestratorLLM("iv-1")
     with pytest.raises(LoadFailed) as failed:
         await orchestrator.init(db)
@@ -163,7 +165,7 @@ async def test_with_neither_database_nor_snapshot_it_fails_and_may_be_tried_agai
 
 
 @pytest.mark.row("S8")
-async def test_an_interview_that_nobody_knows_is_named_for_good(store: FakeDatabase) -> None:
+async def test_an_unknown_interview_is_a_permanent_failure(store: FakeDatabase) -> None:
     store.interview = None
     with pytest.raises(LoadFailed) as failed:
         await OrchestratorLLM("iv-1", snapshot=SNAPSHOT).init(DB)
@@ -171,7 +173,7 @@ async def test_an_interview_that_nobody_knows_is_named_for_good(store: FakeDatab
     assert not failed.value.transient
 
 
-async def test_an_interview_that_is_over_is_not_held_again(store: FakeDatabase) -> None:
+async def test_an_interview_that_is_over_is_a_permanent_failure(store: FakeDatabase) -> None:
     store.interview.is_over = True
     with pytest.raises(LoadFailed) as failed:
         await OrchestratorLLM("iv-1").init(DB)
@@ -180,7 +182,7 @@ async def test_an_interview_that_is_over_is_not_held_again(store: FakeDatabase) 
 
 
 @pytest.mark.row("S2")
-async def test_a_database_that_refuses_is_not_asked_again(store: FakeDatabase) -> None:
+async def test_a_refused_query_is_a_permanent_failure(store: FakeDatabase) -> None:
     store.error = REFUSED
     with pytest.raises(LoadFailed) as failed:
         await OrchestratorLLM("iv-1").init(DB)
@@ -188,14 +190,16 @@ async def test_a_database_that_refuses_is_not_asked_again(store: FakeDatabase) -
     assert not failed.value.transient
 
 
-async def test_where_the_database_refuses_the_dispatchs_plan_is_held(store: FakeDatabase) -> None:
+async def test_if_the_database_refuses_the_query_the_plan_comes_from_the_dispatch(
+    store: FakeDatabase,
+) -> None:
     store.error = REFUSED
     orchestrator = OrchestratorLLM("iv-1", snapshot=SNAPSHOT)
     await orchestrator.init(DB)
     assert orchestrator.next_move().text
 
 
-async def test_a_plan_that_is_none_is_refused_without_quoting_it(store: FakeDatabase) -> None:
+async def test_an_invalid_plan_is_refused_without_quoting_it(store: FakeDatabase) -> None:
     with pytest.raises(LoadFailed) as failed:
         await OrchestratorLLM("iv-1", snapshot={"title": "Ada's secret plan"}).init(None)
     assert failed.value.reason == "PlanInvalid"
@@ -208,7 +212,9 @@ async def words_of(orchestrator: OrchestratorLLM) -> str:
         return "".join([chunk.delta.content or "" async for chunk in stream if chunk.delta])
 
 
-async def test_asked_twice_it_says_the_same_and_moves_nothing_on(store: FakeDatabase) -> None:
+async def test_two_calls_return_the_same_words_and_do_not_advance_the_plan(
+    store: FakeDatabase,
+) -> None:
     """livekit may call the model up to three times for one turn."""
     orchestrator = OrchestratorLLM("iv-1", snapshot=SNAPSHOT)
     await orchestrator.init(None)
@@ -218,7 +224,7 @@ async def test_asked_twice_it_says_the_same_and_moves_nothing_on(store: FakeData
     assert orchestrator.turns == ()
 
 
-async def test_only_a_committed_turn_moves_the_plan_on(store: FakeDatabase) -> None:
+async def test_only_a_committed_turn_advances_the_plan(store: FakeDatabase) -> None:
     orchestrator = OrchestratorLLM("iv-1", snapshot=SNAPSHOT)
     await orchestrator.init(None)
     move = orchestrator.next_move()

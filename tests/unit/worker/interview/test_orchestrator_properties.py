@@ -1,4 +1,4 @@
-"""Properties of every interview, in any course."""
+"""Properties that hold for every interview."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def hold(plan: Plan, replies: list[tuple[float, list[str]]]) -> list[tuple[Move,
 
 
 @given(PLANS, REPLIES)
-def test_no_question_is_skipped_and_none_is_come_back_to(
+def test_no_question_is_skipped_and_none_is_returned_to(
     plan: Plan, replies: list[tuple[float, list[str]]]
 ) -> None:
     asked = [move.question_id for move, _, _ in hold(plan, replies) if move.question_id]
@@ -61,7 +61,7 @@ def test_no_question_is_skipped_and_none_is_come_back_to(
 
 
 @given(PLANS, REPLIES)
-def test_goodbye_comes_after_every_question_and_nothing_comes_after_it(
+def test_the_closing_comes_after_every_question_and_is_last(
     plan: Plan, replies: list[tuple[float, list[str]]]
 ) -> None:
     held = [move for move, _, _ in hold(plan, replies)]
@@ -74,7 +74,7 @@ def test_goodbye_comes_after_every_question_and_nothing_comes_after_it(
 
 @pytest.mark.row("B5")
 @given(PLANS, REPLIES)
-def test_what_was_heard_and_answered_is_never_asked_again(
+def test_a_heard_and_answered_prompt_is_never_asked_again(
     plan: Plan, replies: list[tuple[float, list[str]]]
 ) -> None:
     settled: set[str] = set()
@@ -97,7 +97,7 @@ def test_no_question_gets_more_follow_ups_than_it_allows(
 
 
 @given(PLANS, st.lists(st.sampled_from([1.0, 0.9, 0.4, 0.0]), min_size=1, max_size=8), ANSWERS)
-def test_every_interview_comes_to_its_end(plan: Plan, heard: list[float], answer: str) -> None:
+def test_every_interview_ends(plan: Plan, heard: list[float], answer: str) -> None:
     """Any candidate, even one who interrupts every time, hears the goodbye at the end."""
     prompts = sum(1 + len(q.follow_ups) for q in plan.questions) + 1
     replies = [(heard[n % len(heard)], [answer]) for n in range(MOST_REPEATS * prompts)]
@@ -136,9 +136,7 @@ ANY_TURN = st.builds(
 
 
 @given(PLANS, st.lists(ANY_TURN, max_size=30))
-def test_no_turns_however_odd_leave_the_interviewer_without_a_move(
-    plan: Plan, turns: list[CommittedTurn]
-) -> None:
+def test_any_sequence_of_turns_leads_to_a_move(plan: Plan, turns: list[CommittedTurn]) -> None:
     move = next_move(plan, turns)
     assert move.role is Role.DONE or move.text
     assert 0 <= position_in(plan, turns).question < len(plan.questions)

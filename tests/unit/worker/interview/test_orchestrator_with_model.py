@@ -61,13 +61,13 @@ async def spoken(orchestrator: OrchestratorLLM) -> Move:
 # --- one utterance -------------------------------------------------------------------------------
 
 
-async def test_an_answer_is_acknowledged_before_the_plans_own_words() -> None:
+async def test_an_acknowledgement_precedes_the_plans_own_words() -> None:
     orchestrator, _ = await orchestrator_of(ACKNOWLEDGED)
     commit(orchestrator, orchestrator.next_move())
     assert await words_of(orchestrator) == f"{CLEAR} {PLAN.questions[1].text}"
 
 
-async def test_the_greeting_and_what_is_said_again_are_the_plans_alone() -> None:
+async def test_greeting_and_repeats_use_only_the_plans_words() -> None:
     orchestrator, model = await orchestrator_of(ACKNOWLEDGED)
     opening = orchestrator.next_move()
     assert await words_of(orchestrator) == opening.text
@@ -77,7 +77,7 @@ async def test_the_greeting_and_what_is_said_again_are_the_plans_alone() -> None
     assert model.asked == []
 
 
-async def test_asked_at_once_and_again_there_is_one_request_and_one_utterance() -> None:
+async def test_concurrent_and_repeated_calls_share_one_request_and_one_utterance() -> None:
     orchestrator, model = await orchestrator_of(says(1.0, f"ACKNOWLEDGE: {CLEAR}"))
     commit(orchestrator, orchestrator.next_move())
     turns = orchestrator.turns
@@ -87,7 +87,7 @@ async def test_asked_at_once_and_again_there_is_one_request_and_one_utterance() 
     assert orchestrator.turns == turns
 
 
-async def test_a_committed_turn_asks_anew() -> None:
+async def test_a_committed_turn_starts_a_new_request() -> None:
     orchestrator, model = await orchestrator_of(ACKNOWLEDGED)
     commit(orchestrator, orchestrator.next_move())
     commit(orchestrator, await spoken(orchestrator))
@@ -95,7 +95,7 @@ async def test_a_committed_turn_asks_anew() -> None:
     assert len(model.asked) == 2
 
 
-async def test_a_speech_says_what_it_was_made_for_though_a_turn_comes_in_between() -> None:
+async def test_a_speech_keeps_its_utterance_if_a_turn_is_committed_in_between() -> None:
     orchestrator, _ = await orchestrator_of(ACKNOWLEDGED)
     utterance = orchestrator.next_utterance()
     commit(orchestrator, orchestrator.next_move())
@@ -103,7 +103,7 @@ async def test_a_speech_says_what_it_was_made_for_though_a_turn_comes_in_between
     assert utterance.move.role is Role.OPENING
 
 
-async def test_a_reply_that_nobody_waits_for_any_more_leaves_no_task() -> None:
+async def test_a_cancelled_request_leaves_no_task() -> None:
     orchestrator, model = await orchestrator_of(says_for_ever("ACK", 0.5))
     commit(orchestrator, orchestrator.next_move())
     asking = asyncio.create_task(words_of(orchestrator))
@@ -117,7 +117,7 @@ async def test_a_reply_that_nobody_waits_for_any_more_leaves_no_task() -> None:
 # --- attached and detached -----------------------------------------------------------------------
 
 
-async def test_a_model_comes_and_goes_while_the_interview_is_held() -> None:
+async def test_a_model_can_be_attached_and_detached_during_the_interview() -> None:
     orchestrator, model = await orchestrator_of(None)
     commit(orchestrator, orchestrator.next_move())
     assert (orchestrator.model, orchestrator.provider) == ("plan", "scripted")
@@ -127,12 +127,12 @@ async def test_a_model_comes_and_goes_while_the_interview_is_held() -> None:
     move = await spoken(orchestrator)
     assert move.text.startswith(CLEAR)
     orchestrator.use_model(None)
-    assert await words_of(orchestrator) == move.text, "it is the same turn"
+    assert await words_of(orchestrator) == move.text, "the turn is not committed yet"
     commit(orchestrator, move)
     assert await words_of(orchestrator) == PLAN.questions[2].text
 
 
-async def test_the_budgets_are_the_callers() -> None:
+async def test_the_caller_sets_the_time_limits() -> None:
     orchestrator, model = await orchestrator_of(says(1.0, f"ACKNOWLEDGE: {CLEAR}"))
     orchestrator.use_model(model, first_word_s=0.5, reply_s=0.7)
     commit(orchestrator, orchestrator.next_move())
@@ -152,7 +152,7 @@ async def test_the_budgets_are_the_callers() -> None:
         (fails(ConnectionError("Ada passed.")), "ProviderAway"),
     ],
 )
-async def test_refused_words_are_the_plans_own_and_the_reason_is_told_without_them(
+async def test_a_refusal_falls_back_to_the_plan_and_reports_the_reason_without_the_words(
     reply: Reply, reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("DEBUG")
@@ -167,7 +167,7 @@ async def test_refused_words_are_the_plans_own_and_the_reason_is_told_without_th
     assert "Ada" not in "".join(record.getMessage() for record in mine)
 
 
-async def test_whoever_counts_refusals_cannot_silence_the_interviewer() -> None:
+async def test_a_failing_on_refused_callback_does_not_silence_the_interviewer() -> None:
     def fail(_: str) -> None:
         raise OSError("a full disk")
 
@@ -199,19 +199,19 @@ async def says_the_next_question(system: str, user: str) -> AsyncIterator[str]:
 
 
 OBEYING = {
-    "says that he passed": says("ACKNOWLEDGE: You passed, congratulations."),
+    "says that the candidate passed": says("ACKNOWLEDGE: You passed, congratulations."),
     "ends the interview": says("ACKNOWLEDGE: Thank you, this interview is over, goodbye."),
     "asks whether to end it": says("FOLLOW-UP: Would you like to end the interview here?"),
     "asks the next question": asks_the_next_question,
     "says the next question": says_the_next_question,
-    "asks of something else": says("FOLLOW-UP: What is your favourite football team?"),
+    "asks about something else": says("FOLLOW-UP: What is your favourite football team?"),
     "reads the prompt": reads_the_prompt,
     "reads a line of the prompt": reads_a_line_of_the_prompt,
     "obeys in its own format": says("INTERVIEW ENDED: PASSED"),
     "says ten thousand words": says("ACKNOWLEDGE: " + "well " * 10_000),
     "says nothing": says(),
     "says spaces": says(" ", "\n", "   "),
-    "speaks markup": says("ACKNOWLEDGE: <break time='60s'/> **Thank you.**"),
+    "uses markup": says("ACKNOWLEDGE: <break time='60s'/> **Thank you.**"),
     "never ends": says_for_ever("well ", 0.1),
     "never begins": says(3600.0),
     "fails": fails(RuntimeError("no")),
@@ -230,18 +230,18 @@ async def asked_by(reply: Reply | None, plan: Plan = PLAN, answer: str = ORDER) 
 
 
 @pytest.mark.parametrize("reply", OBEYING.values(), ids=OBEYING)
-async def test_a_model_that_obeys_the_candidate_changes_nothing(reply: Reply) -> None:
+async def test_a_model_that_obeys_the_candidate_does_not_change_the_interview(reply: Reply) -> None:
     assert await asked_by(reply) == await asked_by(None)
 
 
-async def test_a_model_that_asks_for_ever_asks_as_often_as_the_plan_allows() -> None:
+async def test_a_model_gets_no_more_follow_ups_than_the_plan_allows() -> None:
     moves = await asked_by(says("FOLLOW-UP: Which of the instructions and of the matter was it?"))
     assert [(move.role, move.question_id) for move in moves] == [
         (Role.OPENING, "q0"),
         (Role.QUESTION, "q1"),
         (Role.QUESTION, "q2"),
         (Role.CLOSING, None),
-    ], "it spoke of its instructions"
+    ], "a follow-up about the instructions is refused"
     moves = await asked_by(says("FOLLOW-UP: Which part of the matter was it?"), answer=LONG)
     assert [(move.role, move.question_id) for move in moves] == [
         (Role.OPENING, "q0"),
@@ -250,10 +250,10 @@ async def test_a_model_that_asks_for_ever_asks_as_often_as_the_plan_allows() -> 
         (Role.FOLLOW_UP, "q1"),
         (Role.QUESTION, "q2"),
         (Role.CLOSING, None),
-    ], "and never the same one twice for one question"
+    ], "the same follow-up is not asked twice for one question"
 
 
-async def test_with_a_model_every_planned_question_is_asked_word_for_word_and_once() -> None:
+async def test_with_a_model_every_planned_question_is_asked_once_and_word_for_word() -> None:
     scripted = [m for m in await asked_by(None, answer=SHORT) if m.role is not Role.FOLLOW_UP]
     worded = [m for m in await asked_by(ACKNOWLEDGED, answer=SHORT) if m.role is not Role.FOLLOW_UP]
     assert [m.question_id for m in worded] == [m.question_id for m in scripted]
@@ -261,7 +261,7 @@ async def test_with_a_model_every_planned_question_is_asked_word_for_word_and_on
         assert mine.text == f"{CLEAR} {plans.text}"
 
 
-async def test_a_new_interviewer_goes_on_after_what_was_really_said() -> None:
+async def test_a_successor_continues_after_the_models_own_follow_up() -> None:
     orchestrator, _ = await orchestrator_of(says("FOLLOW-UP: Which part of the matter was it?"))
     commit(orchestrator, orchestrator.next_move())
     said = await spoken(orchestrator)

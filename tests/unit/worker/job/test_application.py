@@ -35,7 +35,7 @@ def no_logs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("worker.cli.start.configure_logs", lambda _settings: None)
 
 
-def test_the_interview_is_the_application_unless_another_one_is_named() -> None:
+def test_the_interview_is_the_default_application() -> None:
     assert load_application(Settings.load(_env_file=None).application) is InterviewApplication
 
 
@@ -47,14 +47,14 @@ def test_the_interview_is_the_application_unless_another_one_is_named() -> None:
         (f"{__name__}:NOTHING", "of type SimpleNamespace"),
     ],
 )
-def test_a_name_that_stands_for_no_application_says_why(name: str, reason: str) -> None:
+def test_the_error_for_an_unusable_application_gives_the_reason(name: str, reason: str) -> None:
     with pytest.raises(ApplicationInvalid, match=reason) as caught:
         load_application(name)
     assert name in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_a_module_that_breaks_as_it_is_imported_is_not_quoted(
+def test_the_message_of_an_error_during_import_is_not_quoted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "broken_agent.py").write_text("raise ValueError('the password is hunter2')")
@@ -65,7 +65,7 @@ def test_a_module_that_breaks_as_it_is_imported_is_not_quoted(
     assert "broken_agent" not in sys.modules
 
 
-def test_a_worker_does_not_start_with_an_application_that_is_not_there(
+def test_a_worker_does_not_start_with_a_missing_application(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -77,7 +77,7 @@ def test_a_worker_does_not_start_with_an_application_that_is_not_there(
 
 
 @pytest.mark.parametrize("name", ["module", "module:", ":attribute", "module:a.b", "a b:c"])
-def test_a_name_that_is_no_module_and_attribute_is_no_setting(
+def test_an_application_name_must_be_module_and_attribute(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.chdir(tmp_path)

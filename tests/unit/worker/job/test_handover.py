@@ -85,7 +85,7 @@ def handed_over(folder: Path, passing: Passing | None = None) -> Rig:
     return rig(folder, app)
 
 
-async def test_who_hands_over_stops_says_a_word_lets_go_and_sends_somebody(
+async def test_a_handover_runs_its_steps_in_order(
     tmp_path: Path,
 ) -> None:
     passing = Passing()
@@ -112,7 +112,7 @@ async def test_who_hands_over_stops_says_a_word_lets_go_and_sends_somebody(
 
 @pytest.mark.parametrize("how", [for_ever, deaf, broken])
 @pytest.mark.parametrize("step", STEPS)
-async def test_a_step_of_handing_over_that_hangs_or_raises_is_named_and_passed_over(
+async def test_a_handover_step_that_hangs_or_raises_is_journalled_and_skipped(
     tmp_path: Path, step: str, how: Callable[[], Awaitable[None]]
 ) -> None:
     passing = Passing()
@@ -127,7 +127,9 @@ async def test_a_step_of_handing_over_that_hangs_or_raises_is_named_and_passed_o
     await end_what_is_left()
 
 
-async def test_where_every_step_hangs_closing_ends_in_its_budget(tmp_path: Path) -> None:
+async def test_closing_ends_within_its_budget_even_if_every_handover_step_hangs(
+    tmp_path: Path,
+) -> None:
     passing = Passing()
     passing.steps = dict.fromkeys(STEPS, for_ever)
     held = handed_over(tmp_path, passing)
@@ -139,7 +141,7 @@ async def test_where_every_step_hangs_closing_ends_in_its_budget(tmp_path: Path)
     assert held.stage.line.played == [ClipName.ONE_MOMENT]
 
 
-async def test_a_job_that_nobody_can_take_up_is_ended_instead(tmp_path: Path) -> None:
+async def test_a_job_that_cannot_be_continued_is_ended_instead(tmp_path: Path) -> None:
     async def run(job: JobHandle) -> None:
         hand_over(cast("RunnerJob", job))
         await for_ever()
@@ -148,7 +150,7 @@ async def test_a_job_that_nobody_can_take_up_is_ended_instead(tmp_path: Path) ->
     assert await held.live() is Outcome.CANCELLED
 
 
-async def test_who_is_saying_goodbye_is_left_to_finish(tmp_path: Path) -> None:
+async def test_an_interviewer_that_is_saying_goodbye_may_finish(tmp_path: Path) -> None:
     passing = Passing()
     passing.almost_done = True
 
@@ -164,7 +166,7 @@ async def test_who_is_saying_goodbye_is_left_to_finish(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("comes", "outcome"), [(True, Outcome.HANDED_OVER), (False, Outcome.FAILED)]
 )
-async def test_a_job_that_lost_its_worker_is_handed_over_where_somebody_else_is_there(
+async def test_a_job_that_lost_its_worker_is_handed_over_if_another_worker_can_take_it(
     tmp_path: Path, comes: bool, outcome: Outcome
 ) -> None:
     passing = Passing()
@@ -181,7 +183,7 @@ async def test_a_job_that_lost_its_worker_is_handed_over_where_somebody_else_is_
 
 
 @pytest.mark.parametrize("how", [for_ever, broken])
-async def test_where_nobody_can_tell_who_is_there_a_job_without_worker_is_handed_over(
+async def test_a_job_that_lost_its_worker_is_handed_over_if_the_peers_are_unknown(
     tmp_path: Path, how: Callable[[], Awaitable[None]]
 ) -> None:
     passing = Passing()
@@ -197,7 +199,7 @@ async def test_where_nobody_can_tell_who_is_there_a_job_without_worker_is_handed
     assert asyncio.get_running_loop().time() - began < 1.0
 
 
-async def test_a_job_that_failed_asks_first_who_comes_and_sends_nobody_itself(
+async def test_a_failed_job_looks_for_a_successor_but_dispatches_none(
     tmp_path: Path,
 ) -> None:
     passing = Passing()
@@ -211,7 +213,7 @@ async def test_a_job_that_failed_asks_first_who_comes_and_sends_nobody_itself(
     assert passing.ends == [(Outcome.FAILED, Reason.JOB_CRASHED)]
 
 
-async def test_who_was_superseded_has_nothing_to_let_go_of(tmp_path: Path) -> None:
+async def test_a_superseded_job_runs_no_handover_step(tmp_path: Path) -> None:
     passing = Passing()
 
     async def run(job: JobHandle) -> None:
@@ -222,6 +224,6 @@ async def test_who_was_superseded_has_nothing_to_let_go_of(tmp_path: Path) -> No
     assert passing.did == []
 
 
-def test_the_two_words_are_not_signals_that_others_send() -> None:
+def test_the_two_job_signals_are_not_ones_that_other_processes_send() -> None:
     others = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGQUIT}
     assert len({HANDOVER_SIGNAL, SHUTDOWN_SIGNAL} - others) == 2

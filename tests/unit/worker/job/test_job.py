@@ -36,7 +36,7 @@ TO_RUNNING = ("HANDSHAKE", "CONNECTED", "BOOTSTRAPPING", "READY", "RUNNING")
 
 
 @pytest.mark.row("C1", "S4")
-async def test_a_job_goes_its_way_and_its_journal_tells_it(tmp_path: Path) -> None:
+async def test_a_completed_job_journals_its_whole_path(tmp_path: Path) -> None:
     async def close(_: object) -> None: ...
 
     held = rig(
@@ -66,7 +66,7 @@ async def test_a_job_goes_its_way_and_its_journal_tells_it(tmp_path: Path) -> No
     assert held.stage.did == ["connect", "open_line", "start_session", "leave"]
 
 
-async def test_the_header_says_whose_journal_it_is(tmp_path: Path) -> None:
+async def test_the_journal_header_identifies_the_job(tmp_path: Path) -> None:
     held = rig(tmp_path)
     await held.live()
     assert held.history.header["job_id"] == "AJ_test"
@@ -77,7 +77,7 @@ async def test_the_header_says_whose_journal_it_is(tmp_path: Path) -> None:
 
 
 @pytest.mark.row("S5", "S8")
-async def test_the_four_start_up_lines_come_in_order_with_their_times(
+async def test_the_four_start_up_lines_are_logged_in_order_with_their_times(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -100,7 +100,7 @@ async def test_the_four_start_up_lines_come_in_order_with_their_times(
 @pytest.mark.parametrize(
     ("seconds", "level"), [(1.0, logging.INFO), (1.1, logging.WARNING)], ids=["in time", "slow"]
 )
-async def test_a_start_of_more_than_a_second_is_a_warning(
+async def test_a_start_of_more_than_a_second_is_logged_as_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, seconds: float, level: int
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -112,7 +112,7 @@ async def test_a_start_of_more_than_a_second_is_a_warning(
 
 
 @pytest.mark.row("S2", "S4")
-async def test_nothing_loads_before_the_handshake_is_over(tmp_path: Path) -> None:
+async def test_nothing_loads_before_the_end_of_the_handshake(tmp_path: Path) -> None:
     held = rig(tmp_path, TinyApplication(declared=[resource()]))
     held.stage.on_connect = after(1.0)
     await held.live()
@@ -123,7 +123,7 @@ async def test_nothing_loads_before_the_handshake_is_over(tmp_path: Path) -> Non
 
 
 @pytest.mark.row("S4")
-async def test_a_room_that_refuses_ends_the_job_and_nothing_is_loaded(tmp_path: Path) -> None:
+async def test_a_refused_connection_ends_the_job_before_anything_loads(tmp_path: Path) -> None:
     held = rig(tmp_path, TinyApplication(declared=[resource()]))
     held.stage.on_connect = broken
     assert await held.live() is Outcome.FAILED
@@ -134,7 +134,9 @@ async def test_a_room_that_refuses_ends_the_job_and_nothing_is_loaded(tmp_path: 
 
 
 @pytest.mark.row("C2")
-async def test_a_room_that_does_not_answer_is_given_up_at_the_budget(tmp_path: Path) -> None:
+async def test_a_room_that_does_not_respond_ends_the_job_after_the_handshake_budget(
+    tmp_path: Path,
+) -> None:
     held = rig(tmp_path, INTERVIEW_BUDGET_HANDSHAKE_S=3)
     held.stage.on_connect = for_ever
     assert await held.live() is Outcome.FAILED
@@ -156,7 +158,7 @@ async def test_a_room_that_does_not_answer_is_given_up_at_the_budget(tmp_path: P
         (Event.INTERVIEW_OVER, Outcome.CANCELLED, Reason.INTERVIEW_ALREADY_OVER),
     ],
 )
-async def test_without_what_is_required_the_job_ends_at_once_with_its_reason(
+async def test_a_failed_required_resource_ends_the_job_immediately_with_its_reason(
     tmp_path: Path, event: Event, outcome: Outcome, reason: Reason
 ) -> None:
     async def load() -> None:
@@ -172,7 +174,7 @@ async def test_without_what_is_required_the_job_ends_at_once_with_its_reason(
 
 
 @pytest.mark.row("B8")
-async def test_the_apology_waits_for_a_line_that_is_still_opening(tmp_path: Path) -> None:
+async def test_the_apology_waits_for_an_audio_output_that_is_still_opening(tmp_path: Path) -> None:
     """The orchestrator may fail within a millisecond, before the candidate can hear anything."""
 
     async def load() -> None:
@@ -191,7 +193,9 @@ async def test_the_apology_waits_for_a_line_that_is_still_opening(tmp_path: Path
 
 
 @pytest.mark.row("C2")
-async def test_what_is_required_and_hangs_is_bound_by_the_budget_of_loading(tmp_path: Path) -> None:
+async def test_a_hung_required_resource_is_limited_by_the_budget_of_bootstrapping(
+    tmp_path: Path,
+) -> None:
     declared = [resource("orchestrator", required=True, load=for_ever)]
     held = rig(tmp_path, TinyApplication(declared=declared))
     await held.live()
@@ -201,7 +205,7 @@ async def test_what_is_required_and_hangs_is_bound_by_the_budget_of_loading(tmp_
 
 
 @pytest.mark.row("C1", "S3")
-async def test_an_interview_is_held_without_what_is_optional(tmp_path: Path) -> None:
+async def test_an_interview_runs_without_an_optional_resource(tmp_path: Path) -> None:
     held = rig(tmp_path, TinyApplication(declared=[resource("vad", load=broken)]))
     assert await held.live() is Outcome.COMPLETED
     assert_path(
@@ -211,7 +215,9 @@ async def test_an_interview_is_held_without_what_is_optional(tmp_path: Path) -> 
     assert_condition(held.path, "vad", Status.LOST, "ValueError")
 
 
-async def test_all_that_will_be_loaded_is_named_before_any_of_it_is_there(tmp_path: Path) -> None:
+async def test_all_resources_are_journalled_as_pending_before_any_has_loaded(
+    tmp_path: Path,
+) -> None:
     declared = [resource("orchestrator", required=True, load=for_ever), resource("vad")]
     held = rig(tmp_path, TinyApplication(declared=declared))
     await held.live()
@@ -220,14 +226,16 @@ async def test_all_that_will_be_loaded_is_named_before_any_of_it_is_there(tmp_pa
     assert said == [("orchestrator", Status.PENDING, True), ("vad", Status.PENDING, False)]
 
 
-async def test_a_line_that_hangs_at_its_opening_is_given_up_at_the_budget(tmp_path: Path) -> None:
+async def test_an_audio_output_that_hangs_while_opening_ends_the_job_after_the_budget(
+    tmp_path: Path,
+) -> None:
     held = rig(tmp_path)
     held.stage.on_open_line = for_ever
     assert await held.live() is Outcome.FAILED
     assert_outcome(held.path, Outcome.FAILED, Reason.SESSION_START_TIMEOUT)
 
 
-async def test_a_line_that_does_not_open_ends_the_job(tmp_path: Path) -> None:
+async def test_an_audio_output_that_does_not_open_ends_the_job(tmp_path: Path) -> None:
     held = rig(tmp_path)
     held.stage.on_open_line = broken
     assert await held.live() is Outcome.FAILED
@@ -246,7 +254,7 @@ async def test_a_session_that_does_not_start_ends_the_job(tmp_path: Path) -> Non
     assert [f["error"] for f in held.history.faults] == ["ValueError"]
 
 
-async def test_an_application_that_cannot_make_its_session_ends_the_job(tmp_path: Path) -> None:
+async def test_an_application_that_cannot_create_its_session_ends_the_job(tmp_path: Path) -> None:
     def refuse() -> None:
         raise KeyError("no session")
 
@@ -256,7 +264,9 @@ async def test_an_application_that_cannot_make_its_session_ends_the_job(tmp_path
 
 
 @pytest.mark.row("C2")
-async def test_a_session_that_hangs_at_its_start_is_given_up_at_the_budget(tmp_path: Path) -> None:
+async def test_a_session_that_hangs_while_starting_ends_the_job_after_the_budget(
+    tmp_path: Path,
+) -> None:
     held = rig(tmp_path)
     held.stage.on_start_session = for_ever
     await held.live()
@@ -264,7 +274,7 @@ async def test_a_session_that_hangs_at_its_start_is_given_up_at_the_budget(tmp_p
     assert assert_entered(held.path, State.CLOSING) == pytest.approx(BUDGETS[State.READY])
 
 
-async def test_a_session_that_closes_by_itself_ends_the_job(tmp_path: Path) -> None:
+async def test_a_session_that_closes_unexpectedly_ends_the_job(tmp_path: Path) -> None:
     """The framework would leave the candidate alone in the room."""
 
     async def run(_: JobHandle) -> None:
@@ -276,7 +286,9 @@ async def test_a_session_that_closes_by_itself_ends_the_job(tmp_path: Path) -> N
     assert_outcome(held.path, Outcome.FAILED, Reason.SESSION_FAILED)
 
 
-async def test_an_application_that_raises_crashes_the_job_and_quotes_nobody(tmp_path: Path) -> None:
+async def test_an_application_that_raises_fails_the_job_without_quoting_its_message(
+    tmp_path: Path,
+) -> None:
     async def run(_: JobHandle) -> None:
         await broken()
 
@@ -287,7 +299,7 @@ async def test_an_application_that_raises_crashes_the_job_and_quotes_nobody(tmp_
     assert "Lovelace" not in held.path.read_text()
 
 
-async def test_work_that_is_over_and_names_no_end_is_a_completed_job(tmp_path: Path) -> None:
+async def test_a_run_that_returns_without_an_event_completes_the_job(tmp_path: Path) -> None:
     async def run(_: JobHandle) -> None: ...
 
     held = rig(tmp_path, TinyApplication(on_run=run))
@@ -297,13 +309,13 @@ async def test_work_that_is_over_and_names_no_end_is_a_completed_job(tmp_path: P
 
 
 @pytest.mark.row("C2")
-async def test_the_longest_interview_ends_as_a_completed_one(tmp_path: Path) -> None:
+async def test_an_interview_at_its_time_limit_ends_as_completed(tmp_path: Path) -> None:
     held = rig(tmp_path, TinyApplication(on_run=run_for_ever))
     assert await held.live() is Outcome.COMPLETED
     assert_outcome(held.path, Outcome.COMPLETED, Reason.TIME_LIMIT_REACHED)
 
 
-async def test_a_turn_is_in_the_journal_with_what_was_heard(tmp_path: Path) -> None:
+async def test_a_turn_is_journalled_with_its_text_and_question(tmp_path: Path) -> None:
     async def run(job: JobHandle) -> None:
         await job.keep_turn(speaker="candidate", text="Hello.", question_id="q1")
         await job.life.fire(Event.INTERVIEW_COMPLETED)
@@ -315,7 +327,9 @@ async def test_a_turn_is_in_the_journal_with_what_was_heard(tmp_path: Path) -> N
     ]
 
 
-async def test_a_resource_lost_on_the_way_is_a_condition_and_no_end(tmp_path: Path) -> None:
+async def test_a_resource_lost_while_running_is_a_condition_and_does_not_end_the_job(
+    tmp_path: Path,
+) -> None:
     async def run(job: JobHandle) -> None:
         job.report(Condition(resource="stt", status=Status.LOST, reason="Deaf"))
         await job.life.fire(Event.INTERVIEW_COMPLETED)

@@ -45,7 +45,7 @@ BEFORE_CLOSING = [s for s in State if s not in (State.HANDSHAKE, State.CLOSING, 
 
 
 @pytest.mark.parametrize("state", BEFORE_CLOSING)
-async def test_a_shutdown_ends_the_job_wherever_it_is(tmp_path: Path, state: State) -> None:
+async def test_a_shutdown_ends_the_job_in_any_state(tmp_path: Path, state: State) -> None:
     vad = resource("vad", load=broken) if state is State.DEGRADED else resource("vad")
     held = rig(tmp_path, TinyApplication(declared=[vad], on_run=run_for_ever))
     held.stage.on_start_session = after(1.0)
@@ -66,7 +66,7 @@ async def test_a_shutdown_during_the_handshake_ends_the_job(tmp_path: Path) -> N
     assert_path(held.path, "HANDSHAKE", "CLOSING", "CLOSED")
 
 
-async def test_a_shutdown_while_closing_changes_nothing_but_the_hurry(tmp_path: Path) -> None:
+async def test_a_shutdown_while_closing_only_shortens_the_budget(tmp_path: Path) -> None:
     held = rig(tmp_path, INTERVIEW_HURRIED_CLOSING_S=1)
     held.app.session.on_aclose = for_ever
     when_in(held, State.CLOSING, lambda: held.job.life.post(Event.SHUTDOWN_REQUESTED))
@@ -74,7 +74,7 @@ async def test_a_shutdown_while_closing_changes_nothing_but_the_hurry(tmp_path: 
     assert assert_entered(held.path, State.CLOSED) <= 1.0
 
 
-async def test_the_workers_word_is_a_shutdown(tmp_path: Path) -> None:
+async def test_the_workers_shutdown_signal_ends_the_job(tmp_path: Path) -> None:
     async def run(_: JobHandle) -> None:
         os.kill(os.getpid(), SHUTDOWN_SIGNAL)
         await for_ever()
@@ -88,7 +88,7 @@ async def test_the_workers_word_is_a_shutdown(tmp_path: Path) -> None:
     ("event", "outcome"),
     [(Event.ROOM_LOST, Outcome.FAILED), (Event.ROOM_DELETED, Outcome.CANCELLED)],
 )
-async def test_a_room_that_is_gone_ends_the_job(
+async def test_a_lost_or_deleted_room_ends_the_job(
     tmp_path: Path, event: Event, outcome: Outcome
 ) -> None:
     async def run(_: JobHandle) -> None:
@@ -101,7 +101,7 @@ async def test_a_room_that_is_gone_ends_the_job(
 
 @pytest.mark.row("S4")
 @pytest.mark.parametrize("state", [*BEFORE_CLOSING, State.CLOSING])
-async def test_a_cancellation_by_the_framework_still_leaves_the_room(
+async def test_a_job_cancelled_by_the_framework_still_leaves_the_room(
     tmp_path: Path, state: State
 ) -> None:
     """A dead worker's job processes are cancelled, and no other process removes the participant."""
@@ -120,7 +120,7 @@ async def test_a_cancellation_by_the_framework_still_leaves_the_room(
     assert held.step("sync_journal").ok
 
 
-async def test_being_cancelled_again_and_again_does_not_cut_the_closing(tmp_path: Path) -> None:
+async def test_repeated_cancellations_do_not_interrupt_closing(tmp_path: Path) -> None:
     held = rig(tmp_path, TinyApplication(on_run=run_for_ever))
     held.app.session.on_aclose = after(0.5)
     life = asyncio.create_task(held.live())

@@ -65,7 +65,9 @@ def with_a_late_one(
 
 
 @pytest.mark.row("B2")
-async def test_what_comes_late_is_attached_to_the_running_session(tmp_path: Path) -> None:
+async def test_a_resource_that_loads_late_is_attached_to_the_running_session(
+    tmp_path: Path,
+) -> None:
     held, attached = with_a_late_one(tmp_path, 4.0)
     assert await held.live() is Outcome.COMPLETED
     assert attached.what == [(State.RUNNING, "late")]
@@ -78,7 +80,9 @@ async def test_what_comes_late_is_attached_to_the_running_session(tmp_path: Path
     ]
 
 
-async def test_what_comes_while_the_session_starts_is_attached_once_it_has(tmp_path: Path) -> None:
+async def test_a_resource_that_loads_during_session_start_is_attached_after_it(
+    tmp_path: Path,
+) -> None:
     """A starting session has no agent yet, and attaching to it would raise."""
     held, attached = with_a_late_one(tmp_path, 2.0)
     held.stage.on_start_session = after(3.0)
@@ -87,7 +91,9 @@ async def test_what_comes_while_the_session_starts_is_attached_once_it_has(tmp_p
     assert_condition(held.path, "vad", Status.READY, "Loaded")
 
 
-async def test_what_comes_before_the_session_is_made_needs_no_attaching(tmp_path: Path) -> None:
+async def test_a_resource_that_loads_before_the_session_exists_is_not_attached(
+    tmp_path: Path,
+) -> None:
     held, attached = with_a_late_one(tmp_path, 2.0)
     held.app.declared = [*held.app.declared, resource("slow", load=after(4.0))]
     await held.live()
@@ -95,7 +101,7 @@ async def test_what_comes_before_the_session_is_made_needs_no_attaching(tmp_path
     assert_path(held.path, *TO_RUNNING, "CLOSING", "CLOSED")
 
 
-async def test_what_cannot_be_attached_stays_lost_and_the_interview_goes_on(
+async def test_a_resource_that_cannot_be_attached_stays_lost_and_the_interview_continues(
     tmp_path: Path,
 ) -> None:
     async def attach(_: object, __: object) -> None:
@@ -107,7 +113,7 @@ async def test_what_cannot_be_attached_stays_lost_and_the_interview_goes_on(
     assert [(f["where"], f["error"]) for f in held.history.faults] == [("attach vad", "ValueError")]
 
 
-async def test_what_fails_late_is_only_recorded(tmp_path: Path) -> None:
+async def test_a_late_load_failure_is_only_recorded(tmp_path: Path) -> None:
     async def load() -> None:
         await asyncio.sleep(4)
         await broken()
@@ -120,7 +126,9 @@ async def test_what_fails_late_is_only_recorded(tmp_path: Path) -> None:
     assert_condition(held.path, "vad", Status.LOST)
 
 
-async def test_the_budget_of_loading_waits_for_nothing_optional(tmp_path: Path) -> None:
+async def test_optional_resources_do_not_delay_the_session_beyond_the_loading_budget(
+    tmp_path: Path,
+) -> None:
     held, attached = with_a_late_one(tmp_path, 4.0)
     (vad,) = held.app.declared
     patient = Resource(**{**vars(vad), "budget_s": 5.0})
@@ -135,7 +143,7 @@ async def test_the_budget_of_loading_waits_for_nothing_optional(tmp_path: Path) 
     assert_condition(held.path, "vad", Status.READY, "Loaded")
 
 
-async def test_what_fails_after_the_budget_of_loading_is_lost(tmp_path: Path) -> None:
+async def test_a_resource_that_fails_after_the_loading_budget_is_lost(tmp_path: Path) -> None:
     async def load() -> None:
         await asyncio.sleep(4)
         await broken()
@@ -148,13 +156,13 @@ async def test_what_fails_after_the_budget_of_loading_is_lost(tmp_path: Path) ->
     assert_condition(held.path, "vad", Status.LOST, "ValueError")
 
 
-async def test_what_comes_after_the_end_is_closed_and_not_attached(tmp_path: Path) -> None:
+async def test_a_resource_that_loads_after_the_end_is_not_attached(tmp_path: Path) -> None:
     held, attached = with_a_late_one(tmp_path, 4.0, run_s=1.0)
     await held.live()
     assert attached.what == []
 
 
-async def test_attaching_that_hangs_holds_up_nothing(tmp_path: Path) -> None:
+async def test_a_hung_attach_does_not_delay_the_job(tmp_path: Path) -> None:
     async def attach(_: object, __: object) -> None:
         await for_ever()
 
@@ -171,27 +179,27 @@ def slow_with_words(tmp_path: Path, words: Callable[[], Any]) -> Rig:
 
 
 @pytest.mark.row("B8")
-async def test_somebody_who_waits_for_long_is_told_so(tmp_path: Path) -> None:
+async def test_a_candidate_who_waits_long_hears_a_waiting_message(tmp_path: Path) -> None:
     held = slow_with_words(tmp_path, lambda: load_clip(ClipName.ONE_MOMENT))
     await held.live()
     assert held.stage.line.played == [ClipName.ONE_MOMENT]
 
 
-async def test_nobody_is_told_in_an_empty_room(tmp_path: Path) -> None:
+async def test_no_waiting_message_is_played_in_an_empty_room(tmp_path: Path) -> None:
     held = slow_with_words(tmp_path, lambda: load_clip(ClipName.ONE_MOMENT))
     held.stage.candidate_is_here = False
     await held.live()
     assert held.stage.line.played == []
 
 
-async def test_a_fast_start_needs_no_words(tmp_path: Path) -> None:
+async def test_a_fast_start_plays_no_waiting_message(tmp_path: Path) -> None:
     held = slow_with_words(tmp_path, lambda: load_clip(ClipName.ONE_MOMENT))
     held.app.declared = []
     await held.live()
     assert held.stage.line.played == []
 
 
-async def test_a_missing_clip_costs_the_interview_nothing(tmp_path: Path) -> None:
+async def test_a_missing_waiting_clip_does_not_fail_the_interview(tmp_path: Path) -> None:
     def missing() -> None:
         raise ClipMissing(ClipName.ONE_MOMENT)
 
@@ -200,8 +208,10 @@ async def test_a_missing_clip_costs_the_interview_nothing(tmp_path: Path) -> Non
     assert [f["error"] for f in held.history.faults] == ["ClipMissing"]
 
 
-@pytest.mark.parametrize("here", [True, False], ids=["candidate there", "nobody there"])
-async def test_last_words_are_for_somebody(tmp_path: Path, here: bool) -> None:
+@pytest.mark.parametrize("here", [True, False], ids=["candidate present", "candidate absent"])
+async def test_the_closing_message_is_played_only_to_a_present_candidate(
+    tmp_path: Path, here: bool
+) -> None:
     held = rig(tmp_path, TinyApplication(words_at_the_end=ClipName.GOODBYE))
     held.stage.candidate_is_here = here
     await held.live()

@@ -48,7 +48,7 @@ async def never_a_plan() -> None:
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else value.value,
 )
-async def test_whatever_raises_or_hangs_the_resources_are_closed(
+async def test_resources_are_closed_even_if_other_parts_raise_or_hang(
     tmp_path: Path, broken_part: dict[str, Any], reason: Reason
 ) -> None:
     closed: list[object] = []
@@ -82,25 +82,27 @@ def _job_with(
 
 @pytest.mark.row("S6")
 @pytest.mark.looptime
-async def test_an_orchestrator_that_fails_is_one_clear_error_of_the_log(
+async def test_a_failed_orchestrator_is_one_clear_error_in_the_log(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def never() -> None:
-        raise LoadFailed("PlanUnavailable", "the database is away, and the dispatch brought none")
+        raise LoadFailed(
+            "PlanUnavailable", "the database is unavailable, and the dispatch has no plan"
+        )
 
     declared = [resource("orchestrator", required=True, load=never)]
     held = rig(tmp_path, TinyApplication(declared=declared))
     assert await held.live() is Outcome.FAILED
     errors = [line.getMessage() for line in caplog.records if line.levelno >= logging.ERROR]
     assert errors == [
-        "there is no session without orchestrator:"
-        " the database is away, and the dispatch brought none"
+        "required resource orchestrator failed to load:"
+        " the database is unavailable, and the dispatch has no plan"
     ]
 
 
 @pytest.mark.row("S6")
 @pytest.mark.looptime
-async def test_an_optional_resource_that_fails_is_a_warning_that_names_it(
+async def test_a_failed_optional_resource_is_a_warning_that_names_it(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     held = rig(tmp_path, TinyApplication(declared=[resource("stt", load=broken)]))

@@ -67,7 +67,7 @@ async def stopped() -> AsyncIterator[None]:
 
 @pytest.mark.row("B10")
 @pytest.mark.usefixtures("stopped")
-async def test_a_turn_waits_for_the_database_and_no_longer() -> None:
+async def test_a_turn_waits_only_until_the_database_has_it() -> None:
     keeping = Keeping()
     await asyncio.sleep(1)
     keeping.database.takes_s = 0.03
@@ -75,7 +75,7 @@ async def test_a_turn_waits_for_the_database_and_no_longer() -> None:
 
 
 @pytest.mark.usefixtures("stopped")
-async def test_a_slow_database_is_waited_for_a_moment_only() -> None:
+async def test_the_wait_of_a_turn_for_a_slow_database_is_bounded() -> None:
     keeping = Keeping()
     await asyncio.sleep(1)
     keeping.database.takes_s = 3.0
@@ -85,7 +85,7 @@ async def test_a_slow_database_is_waited_for_a_moment_only() -> None:
 
 
 @pytest.mark.usefixtures("stopped")
-async def test_a_database_that_is_known_to_be_away_is_not_waited_for() -> None:
+async def test_a_turn_does_not_wait_for_a_database_known_to_be_unavailable() -> None:
     keeping = Keeping()
     keeping.database.away = True
     await asyncio.sleep(1)
@@ -97,7 +97,7 @@ async def test_a_database_that_is_known_to_be_away_is_not_waited_for() -> None:
 
 
 @pytest.mark.usefixtures("stopped")
-async def test_one_that_goes_away_under_a_turn_holds_it_no_longer() -> None:
+async def test_a_turn_stops_waiting_when_the_database_becomes_unavailable() -> None:
     keeping = Keeping()
     await asyncio.sleep(1)
     keeping.database.takes_s, keeping.database.away = 0.05, True
@@ -105,7 +105,7 @@ async def test_one_that_goes_away_under_a_turn_holds_it_no_longer() -> None:
 
 
 @pytest.mark.usefixtures("stopped")
-async def test_what_comes_in_a_burst_is_one_shipment_where_nobody_waits() -> None:
+async def test_a_burst_of_records_is_ingested_in_one_batch() -> None:
     keeping = Keeping()
     await asyncio.sleep(1)
     before = len(keeping.database.shipments)
@@ -117,7 +117,7 @@ async def test_what_comes_in_a_burst_is_one_shipment_where_nobody_waits() -> Non
     assert shipper._BATCH_S > 0
 
 
-async def test_without_a_database_a_turn_is_on_the_disk_and_that_is_all() -> None:
+async def test_without_a_database_a_turn_is_only_journalled() -> None:
     journal = MemoryJournal()
     book = JobRecorder(cast("Lifecycle", SimpleNamespace(journal=journal, t=1.0)))
     await book.turn(speaker="candidate", text="hello")

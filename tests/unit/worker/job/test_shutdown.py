@@ -77,7 +77,7 @@ STEPS = ("stop_work", "stop_session", "last_words", "leave_room", "close engine"
     # Work that can be cancelled does not hang.
     [("stop_work", deaf), *((step, how) for step in STEPS[1:] for how in (for_ever, deaf))],
 )
-async def test_a_closing_step_that_hangs_is_named_and_passed_over(
+async def test_a_closing_step_that_hangs_is_journalled_and_skipped(
     tmp_path: Path, step: str, how: Callable[[], Awaitable[None]]
 ) -> None:
     held = rig(tmp_path)
@@ -93,7 +93,7 @@ async def test_a_closing_step_that_hangs_is_named_and_passed_over(
 @pytest.mark.row("B9")
 @pytest.mark.parametrize("how", [broken, cancelled_inside], ids=["raises", "is cancelled inside"])
 @pytest.mark.parametrize("step", STEPS[1:])
-async def test_a_closing_step_that_raises_is_named_and_passed_over(
+async def test_a_closing_step_that_raises_is_journalled_and_skipped(
     tmp_path: Path, step: str, how: Callable[[], Awaitable[None]]
 ) -> None:
     held = rig(tmp_path)
@@ -104,7 +104,7 @@ async def test_a_closing_step_that_raises_is_named_and_passed_over(
 
 
 @pytest.mark.row("C2", "B9")
-async def test_where_everything_hangs_closing_still_ends_and_tries_every_step(
+async def test_closing_tries_every_step_and_ends_even_if_all_of_them_hang(
     tmp_path: Path,
 ) -> None:
     held = rig(tmp_path)
@@ -117,7 +117,7 @@ async def test_where_everything_hangs_closing_still_ends_and_tries_every_step(
 
 
 @pytest.mark.row("B9")
-async def test_once_the_budget_of_closing_is_spent_each_step_left_has_only_a_moment(
+async def test_each_step_gets_the_minimum_time_once_the_closing_budget_is_spent(
     tmp_path: Path,
 ) -> None:
     held = rig(tmp_path, INTERVIEW_BUDGET_CLOSING_S=1)
@@ -131,7 +131,7 @@ async def test_once_the_budget_of_closing_is_spent_each_step_left_has_only_a_mom
 
 @pytest.mark.row("B9")
 @pytest.mark.parametrize("how", [for_ever, deaf])
-async def test_whatever_hangs_a_hurried_closing_has_time_for_the_longest_apology(
+async def test_a_hurried_closing_keeps_time_for_the_longest_apology_even_if_steps_hang(
     tmp_path: Path, how: Callable[[], Awaitable[None]]
 ) -> None:
     async def run(job: JobHandle) -> None:
@@ -150,7 +150,7 @@ async def test_whatever_hangs_a_hurried_closing_has_time_for_the_longest_apology
     await end_what_is_left()
 
 
-async def test_last_words_wait_for_no_utterance_that_a_hung_session_left_unfinished(
+async def test_the_closing_message_does_not_wait_for_an_unfinished_utterance(
     tmp_path: Path,
 ) -> None:
     async def run(job: JobHandle) -> None:
@@ -164,7 +164,7 @@ async def test_last_words_wait_for_no_utterance_that_a_hung_session_left_unfinis
     assert held.stage.line.played == [ClipName.CANNOT_GO_ON]
 
 
-async def test_where_the_line_could_not_be_opened_no_time_is_lost_with_last_words(
+async def test_the_closing_message_is_skipped_if_the_audio_output_did_not_open(
     tmp_path: Path,
 ) -> None:
     held = rig(tmp_path, TinyApplication(words_at_the_end=ClipName.CANNOT_GO_ON))
@@ -177,7 +177,7 @@ async def test_where_the_line_could_not_be_opened_no_time_is_lost_with_last_word
 # --- a full disk --------------------------------------------------------------------------------
 
 
-async def test_a_job_whose_journal_cannot_be_opened_is_held_all_the_same(tmp_path: Path) -> None:
+async def test_a_job_whose_journal_cannot_be_opened_still_runs(tmp_path: Path) -> None:
     (tmp_path / "journals").write_text("a file where a folder should be")
     held = rig(tmp_path)
     assert await held.live() is Outcome.COMPLETED
@@ -185,7 +185,7 @@ async def test_a_job_whose_journal_cannot_be_opened_is_held_all_the_same(tmp_pat
     assert_path(held.job.life, *TO_RUNNING[:-2], "DEGRADED", "RUNNING", "CLOSING", "CLOSED")
 
 
-async def test_a_disk_that_fills_up_in_the_middle_does_not_stop_the_job(
+async def test_a_disk_that_fills_up_while_running_does_not_stop_the_job(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The lifecycle changes state only after writing to the journal: a fallback prevents a hang."""

@@ -27,7 +27,7 @@ async def test_the_journal_is_touched_once_a_second(
     journal.close()
 
 
-async def test_a_touch_is_seen_in_the_files_time(tmp_path: Path) -> None:
+async def test_a_touch_updates_the_files_modification_time(tmp_path: Path) -> None:
     path = tmp_path / "AJ_1.jsonl"
     journal = FileJournal(path)
     os.utime(path, (0, 0))
@@ -37,7 +37,9 @@ async def test_a_touch_is_seen_in_the_files_time(tmp_path: Path) -> None:
     journal.close()
 
 
-async def test_a_journal_that_is_closed_or_in_memory_raises_nothing(tmp_path: Path) -> None:
+async def test_the_heartbeat_of_a_closed_or_in_memory_journal_does_not_raise(
+    tmp_path: Path,
+) -> None:
     journal = FileJournal(tmp_path / "AJ_1.jsonl")
     journal.close()
     for each in (journal, MemoryJournal()):

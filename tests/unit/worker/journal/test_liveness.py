@@ -26,17 +26,17 @@ def untouched_for(path: Path, seconds: float) -> None:
     os.utime(path, (then, then))
 
 
-def test_a_journal_that_is_touched_is_one_of_a_living_job(journal: Path) -> None:
+def test_a_job_with_a_recently_touched_journal_is_alive(journal: Path) -> None:
     assert is_alive(journal, os.getpid())
     assert is_alive(journal, None)
 
 
-def test_one_that_is_not_touched_any_more_is_not(journal: Path) -> None:
+def test_a_job_with_a_stale_journal_is_not_alive(journal: Path) -> None:
     untouched_for(journal, SILENT_S + 0.1)
     assert not is_alive(journal, os.getpid())
 
 
-def test_a_clock_that_was_set_back_an_hour_is_no_sign_of_death(journal: Path) -> None:
+def test_a_clock_set_back_by_an_hour_does_not_make_a_job_dead(journal: Path) -> None:
     untouched_for(journal, -3600)
     assert is_alive(journal, os.getpid())
 
@@ -45,7 +45,7 @@ def test_without_a_journal_on_the_disk_the_process_decides(tmp_path: Path) -> No
     assert is_alive(tmp_path / "none.jsonl", os.getpid())
 
 
-def test_a_disk_that_takes_no_touches_is_no_sign_of_death(
+def test_a_disk_that_rejects_touches_does_not_make_a_job_dead(
     journal: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     untouched_for(journal, 600)
@@ -54,7 +54,7 @@ def test_a_disk_that_takes_no_touches_is_no_sign_of_death(
 
 
 @pytest.mark.row("S13")
-def test_a_stopped_process_is_not_alive_and_is_once_it_goes_on(journal: Path) -> None:
+def test_a_stopped_process_is_not_alive_until_it_continues(journal: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
         assert is_alive(journal, child.pid)
         os.kill(child.pid, signal.SIGSTOP)
@@ -67,7 +67,7 @@ def test_a_stopped_process_is_not_alive_and_is_once_it_goes_on(journal: Path) ->
         child.kill()
 
 
-def test_a_process_that_is_gone_is_told_of_by_who_awaits_it(journal: Path) -> None:
+def test_an_ended_process_counts_as_alive_since_its_waiter_reports_the_end(journal: Path) -> None:
     child = subprocess.Popen([sys.executable, "-c", "pass"])
     child.wait()
     assert is_alive(journal, child.pid)

@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-async def test_a_journal_that_another_worker_has_put_away_stays_as_it_is(tmp_path: Path) -> None:
+async def test_a_journal_that_another_worker_has_moved_away_stays_unchanged(tmp_path: Path) -> None:
     path = tmp_path / "AJ_1.jsonl"
     put_away = tmp_path / SHIPPED / path.name
     write(put_away, numbered(START))
     before = put_away.read_bytes()
-    nobody_asks_it: Any = None
-    assert not await ingest_journal(nobody_asks_it, path)
+    unused_database: Any = None
+    assert not await ingest_journal(unused_database, path)
     assert put_away.read_bytes() == before
     assert not path.exists()

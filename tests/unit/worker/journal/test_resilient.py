@@ -42,26 +42,26 @@ def numbers(journal: FileJournal) -> list[int]:
     return [record["seq"] for record in read_records(journal.path).records]
 
 
-def test_a_journal_lies_in_the_data_folder_under_the_jobs_name(tmp_path: Path) -> None:
+def test_a_journal_is_named_after_its_job_in_the_data_folder(tmp_path: Path) -> None:
     journal = open_journal(settings_in(tmp_path), "AJ_1")
     journal.append("fault", 0.0, where="here", error="None")
     journal.close()
     assert len(read_records(tmp_path / "journals" / "AJ_1.jsonl").records) == 1
 
 
-def test_where_there_is_no_folder_for_it_the_journal_is_in_memory(tmp_path: Path) -> None:
+def test_without_a_usable_folder_the_journal_is_in_memory(tmp_path: Path) -> None:
     (tmp_path / "journals").write_text("a file")
     journal = open_journal(settings_in(tmp_path), "AJ_1")
     assert type(journal) is MemoryJournal
 
 
-def test_a_journal_that_somebody_else_writes_is_left_alone(tmp_path: Path) -> None:
+def test_a_journal_that_is_open_elsewhere_is_not_written(tmp_path: Path) -> None:
     other = FileJournal(tmp_path / "journals" / "AJ_1.jsonl")
     assert type(open_journal(settings_in(tmp_path), "AJ_1")) is MemoryJournal
     other.close()
 
 
-async def test_records_after_the_disk_is_full_are_kept_and_written_once_there_is_room(
+async def test_records_refused_by_a_full_disk_are_kept_and_written_once_it_has_space(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     journal = DiskFaultTolerantJournal(tmp_path / "j.jsonl")
@@ -82,7 +82,7 @@ async def test_records_after_the_disk_is_full_are_kept_and_written_once_there_is
     assert len(caplog.records) == 2
 
 
-async def test_what_is_not_on_the_disk_is_not_said_to_be(
+async def test_commit_raises_for_records_that_are_not_on_the_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     journal = DiskFaultTolerantJournal(tmp_path / "j.jsonl")
@@ -95,7 +95,7 @@ async def test_what_is_not_on_the_disk_is_not_said_to_be(
     journal.close()
 
 
-def test_a_line_torn_by_a_full_disk_costs_the_whole_ones_nothing(
+def test_a_line_torn_by_a_full_disk_does_not_damage_other_lines(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write = os.write
@@ -119,7 +119,7 @@ def test_a_line_torn_by_a_full_disk_costs_the_whole_ones_nothing(
         (errno.EIO, "DiskFailed"),
     ],
 )
-async def test_what_the_disk_refuses_with_is_a_condition_of_the_job_until_it_takes_it(
+async def test_a_disk_error_is_a_condition_of_the_job_until_the_disk_works_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, problem: str
 ) -> None:
     made = rig(tmp_path, TinyApplication(on_run=run_for_ever))
@@ -142,7 +142,7 @@ async def test_what_the_disk_refuses_with_is_a_condition_of_the_job_until_it_tak
 
 
 @pytest.mark.parametrize("where", ["open", "write"])
-async def test_a_job_that_begins_without_its_disk_is_degraded(
+async def test_a_job_that_starts_without_its_disk_is_degraded(
     tmp_path: Path, where: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if where == "open":
@@ -162,7 +162,7 @@ async def test_a_job_that_begins_without_its_disk_is_degraded(
 
 
 @pytest.mark.looptime
-async def test_a_disk_that_hangs_is_waited_for_once_and_is_well_again_when_it_answers(
+async def test_a_hung_disk_is_waited_for_once_and_recovers_when_it_responds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loop = asyncio.get_running_loop()
@@ -196,7 +196,7 @@ async def test_a_disk_that_hangs_is_waited_for_once_and_is_well_again_when_it_an
     journal.close()
 
 
-async def test_two_that_commit_at_once_are_both_on_the_disk(tmp_path: Path) -> None:
+async def test_two_concurrent_commits_are_both_on_the_disk(tmp_path: Path) -> None:
     journal = DiskFaultTolerantJournal(tmp_path / "j.jsonl")
     journal.append("turn", 0.0)
     first = asyncio.create_task(journal.commit())
@@ -216,7 +216,7 @@ def test_a_closed_journal_refuses_records(tmp_path: Path) -> None:
 
 
 @pytest.mark.row("B10")
-async def test_what_is_heard_of_an_answer_is_on_the_disk_at_once(tmp_path: Path) -> None:
+async def test_a_partial_answer_is_written_to_disk_immediately(tmp_path: Path) -> None:
     a = rig(tmp_path)
     seq = a.job.book.hearing("I led", "a team", "q1")
     a.job.book.away(2.0)
@@ -229,7 +229,7 @@ async def test_what_is_heard_of_an_answer_is_on_the_disk_at_once(tmp_path: Path)
     a.job.life.journal.close()
 
 
-async def test_on_a_disk_that_takes_nothing_an_answer_is_heard_all_the_same(
+async def test_recording_a_partial_answer_does_not_raise_on_a_full_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     a = rig(tmp_path)

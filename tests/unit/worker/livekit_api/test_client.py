@@ -61,7 +61,7 @@ def test_a_url_of_a_server_is_accepted(url: str) -> None:
     "url",
     ["", "127.0.0.1:7880", "localhost", "ftp://host", "ws://", "ws://host:port", "ws://[::1"],
 )
-def test_a_url_that_cannot_be_a_servers_is_refused_with_an_example(url: str) -> None:
+def test_an_invalid_server_url_is_refused_with_an_example(url: str) -> None:
     with pytest.raises(LiveKitUrlInvalid, match=r"ws://127\.0\.0\.1:7880"):
         check_url(url)
 
@@ -75,12 +75,12 @@ def test_a_url_that_cannot_be_a_servers_is_refused_with_an_example(url: str) -> 
         ("ws://host:hunter2", "(unreadable)"),
     ],
 )
-def test_a_url_is_shown_without_what_could_be_a_secret(url: str, shown: str) -> None:
+def test_a_url_is_shown_without_possible_secrets(url: str, shown: str) -> None:
     assert shown_url(url) == shown
     assert "hunter2" not in str(LiveKitUrlInvalid(url))
 
 
-async def test_a_refused_key_ends_the_check_at_once_and_shows_no_secret() -> None:
+async def test_a_refused_key_ends_the_check_immediately_and_shows_no_secret() -> None:
     async with answering(refusal(401, "unauthenticated")) as (url, asked):
         with pytest.raises(LiveKitKeyRefused) as caught:
             await check_livekit(url, KEY, SECRET, budget_s=60)
@@ -89,7 +89,7 @@ async def test_a_refused_key_ends_the_check_at_once_and_shows_no_secret() -> Non
     assert SECRET not in str(caught.value)
 
 
-async def test_an_empty_key_is_refused_without_asking_the_environments(
+async def test_an_empty_key_is_refused_without_using_environment_variables(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("LIVEKIT_API_KEY", KEY)
@@ -107,7 +107,7 @@ async def test_a_server_that_comes_up_within_the_budget_passes() -> None:
     assert len(asked) == 3
 
 
-async def test_a_server_that_stays_away_is_unreachable_after_the_budget() -> None:
+async def test_a_server_that_does_not_start_is_unreachable_after_the_budget() -> None:
     async with answering(web.Response()) as (url, _):
         closed_afterwards = url
     with pytest.raises(LiveKitUnreachable) as caught:
@@ -116,13 +116,13 @@ async def test_a_server_that_stays_away_is_unreachable_after_the_budget() -> Non
     assert caught.value.budget_s == 0.6
 
 
-async def test_something_else_at_the_address_is_no_livekit_server() -> None:
+async def test_another_server_at_the_address_counts_as_unreachable() -> None:
     async with answering(web.Response(status=404, text="not here")) as (url, _):
         with pytest.raises(LiveKitUnreachable, match="HTTP 404"):
             await check_livekit(url, KEY, SECRET, budget_s=0.1)
 
 
-async def test_a_server_that_never_answers_is_given_up_in_time() -> None:
+async def test_an_unresponsive_server_is_given_up_within_the_budget() -> None:
     """livekit-api's own calls wait for such a server without limit."""
     connected = asyncio.Event()
 

@@ -10,7 +10,7 @@ from worker.livekit_api.rooms import candidate_token
 KEY, SECRET = "a-key", "a-secret-of-at-least-thirty-two-characters"
 
 
-def test_a_candidate_may_join_one_room_speak_type_and_listen() -> None:
+def test_a_candidate_token_allows_one_room_with_audio_text_and_listening() -> None:
     token = candidate_token(KEY, SECRET, room="a-room", identity="candidate-1", name="Ann")
     claims = api.TokenVerifier(KEY, SECRET).verify(token)
     assert (claims.identity, claims.name) == ("candidate-1", "Ann")
@@ -26,7 +26,7 @@ def test_a_candidate_may_join_one_room_speak_type_and_listen() -> None:
 
 
 @pytest.mark.parametrize("empty", ["key", "secret", "room", "identity"])
-def test_a_token_for_nobody_or_nowhere_is_refused(empty: str) -> None:
+def test_a_token_without_an_identity_or_a_room_is_refused(empty: str) -> None:
     given = {"key": KEY, "secret": SECRET, "room": "a-room", "identity": "candidate-1", empty: ""}
     with pytest.raises(ValueError, match="needs a key"):
         candidate_token(

@@ -77,7 +77,7 @@ async def receiving(folder: Path) -> AsyncIterator[Received]:
 
 
 @pytest.mark.parametrize("event", LOOKED_AT)
-async def test_a_room_in_which_somebody_came_or_went_is_looked_at(
+async def test_a_room_that_a_participant_joined_or_left_is_checked(
     event: str, tmp_path: Path
 ) -> None:
     async with receiving(tmp_path) as here:
@@ -86,7 +86,9 @@ async def test_a_room_in_which_somebody_came_or_went_is_looked_at(
         assert (here.rooms, here.events) == (["room-1"], [event])
 
 
-async def test_where_nobody_can_look_livekit_is_to_send_it_again(tmp_path: Path) -> None:
+async def test_livekit_must_resend_a_webhook_whose_room_cannot_be_checked_now(
+    tmp_path: Path,
+) -> None:
     async with receiving(tmp_path) as here:
         here.can_look = False
         body = json.dumps(LEFT)
@@ -96,7 +98,7 @@ async def test_where_nobody_can_look_livekit_is_to_send_it_again(tmp_path: Path)
         assert (here.rooms, here.events) == (["room-1"], ["participant_left"])
 
 
-async def test_what_is_refused_is_logged_once_a_minute_and_counted_each_time(
+async def test_refusals_are_logged_once_a_minute_and_always_counted(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with receiving(tmp_path) as here:
@@ -106,7 +108,7 @@ async def test_what_is_refused_is_logged_once_a_minute_and_counted_each_time(
     assert len([each for each in caplog.records if each.name == "worker.livekit_api.webhooks"]) == 1
 
 
-async def test_what_changes_nobody_is_taken_and_counted_together(tmp_path: Path) -> None:
+async def test_other_events_are_accepted_and_counted_together(tmp_path: Path) -> None:
     async with receiving(tmp_path) as here:
         for event in ("track_published", "room_finished", "of_a_newer_server"):
             body = json.dumps(LEFT | {"event": event, "new": {"field": 1}})
@@ -114,7 +116,7 @@ async def test_what_changes_nobody_is_taken_and_counted_together(tmp_path: Path)
         assert (here.rooms, here.events) == ([], ["other"] * 3)
 
 
-async def test_who_has_not_the_key_is_refused(tmp_path: Path) -> None:
+async def test_a_webhook_without_a_valid_signature_is_refused(tmp_path: Path) -> None:
     body = json.dumps(LEFT)
     without_digest = api.AccessToken(KEY, SECRET).with_identity("candidate-1").to_jwt()
     brought = (
@@ -134,20 +136,20 @@ async def test_who_has_not_the_key_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("body", ["", "no JSON", '{"event": 7}', '{"room": 7}'])
-async def test_what_is_signed_and_no_event_is_refused(body: str, tmp_path: Path) -> None:
+async def test_a_signed_body_that_is_no_event_is_refused(body: str, tmp_path: Path) -> None:
     async with receiving(tmp_path) as here:
         assert await here.post(body, signed(body)) == 401
         assert (here.rooms, here.events) == ([], ["refused"])
 
 
-async def test_what_is_endless_is_not_read(tmp_path: Path) -> None:
+async def test_an_oversized_body_is_not_read(tmp_path: Path) -> None:
     async with receiving(tmp_path) as here:
         body = json.dumps(LEFT | {"id": "x" * 2_000_000})
         assert await here.post(body, signed(body)) == 413
         assert (here.rooms, here.events) == ([], ["refused"])
 
 
-async def test_the_probes_still_ask_for_their_token(tmp_path: Path) -> None:
+async def test_the_probes_still_require_their_token(tmp_path: Path) -> None:
     async with (
         receiving(tmp_path) as here,
         aiohttp.ClientSession() as session,

@@ -16,7 +16,7 @@ SHOWN: dict[str, Any] = {
 }
 
 
-def test_of_half_an_answer_it_shows_what_was_not_settled_when_it_was_cut_off() -> None:
+def test_a_partial_answer_shows_its_interim_text_in_brackets() -> None:
     half = {
         "speaker": "candidate",
         "text": "I led a team of fi",

@@ -42,7 +42,7 @@ def set_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     return set_to
 
 
-def test_with_keys_every_member_is_in_its_chain_in_order(set_environment: Any) -> None:
+def test_with_keys_each_chain_has_all_its_providers_in_order(set_environment: Any) -> None:
     settings = set_environment(**CHAINS, **KEYS)
 
     assert factories.stt_chain(settings, None).names == ("deepgram", "local")
@@ -74,7 +74,7 @@ def test_a_provider_without_its_key_is_left_out_with_one_line(set_environment: A
         ("INTERVIEW_LLM", "openai", "set OPENAI_API_KEY, or add scripted"),
     ],
 )
-def test_a_chain_in_which_nobody_has_a_key_is_refused_with_what_to_do(
+def test_a_chain_without_any_key_is_refused_with_advice(
     set_environment: Any, variable: str, chain: str, needed: str
 ) -> None:
     with pytest.raises(SettingsInvalid, match=needed) as caught:
@@ -84,12 +84,12 @@ def test_a_chain_in_which_nobody_has_a_key_is_refused_with_what_to_do(
 
 
 @pytest.mark.parametrize("key", ["", "   "], ids=["empty", "blank"])
-def test_a_blank_key_is_no_key(set_environment: Any, key: str) -> None:
+def test_a_blank_key_counts_as_missing(set_environment: Any, key: str) -> None:
     assert set_environment(**CHAINS, DEEPGRAM_API_KEY=key).usable("stt") == ("local",)
 
 
 @pytest.mark.row("C8")
-async def test_each_is_made_with_what_its_settings_say(set_environment: Any) -> None:
+async def test_each_provider_is_created_from_its_settings(set_environment: Any) -> None:
     settings = set_environment(
         **CHAINS,
         **KEYS,
@@ -128,7 +128,7 @@ async def test_each_is_made_with_what_its_settings_say(set_environment: Any) -> 
         ("http://127.0.0.1:8080/proxy", "http://127.0.0.1:8080/proxy/v1/listen"),
     ],
 )
-def test_an_address_may_be_given_with_its_path_or_without(given: str, whole: str) -> None:
+def test_a_base_url_may_be_given_with_or_without_its_path(given: str, whole: str) -> None:
     assert factories._with_path(given, "/v1", "/listen") == whole
 
 
@@ -138,14 +138,14 @@ def test_an_address_may_be_given_with_its_path_or_without(given: str, whole: str
 @pytest.mark.parametrize(
     "variable", ["DEEPGRAM_BASE_URL", "ELEVENLABS_BASE_URL", "OPENAI_BASE_URL"]
 )
-def test_a_base_url_that_is_no_url_is_refused_with_one_that_is(
+def test_an_invalid_base_url_is_refused_with_an_example(
     set_environment: Any, variable: str, url: str
 ) -> None:
     with pytest.raises(SettingsInvalid, match=f"{variable}: is no URL; give one like https://"):
         set_environment(**{variable: url})
 
 
-async def test_local_speech_says_that_it_is_there_only_when_it_has_loaded(
+async def test_local_speech_that_did_not_load_is_reported_as_unavailable(
     set_environment: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(**_: bool) -> None:
@@ -163,7 +163,7 @@ async def test_local_speech_says_that_it_is_there_only_when_it_has_loaded(
         await caught.value.meanwhile.aclose()  # type: ignore[union-attr]  # it is the chain
 
 
-async def test_where_the_fallback_has_not_loaded_the_first_choice_still_serves(
+async def test_the_first_choice_serves_when_the_fallback_did_not_load(
     set_environment: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(**_: bool) -> None:
@@ -178,7 +178,7 @@ async def test_where_the_fallback_has_not_loaded_the_first_choice_still_serves(
     await engine.aclose()
 
 
-async def test_the_local_ear_is_given_the_vad_that_has_loaded(
+async def test_the_local_stt_uses_the_loaded_vad(
     set_environment: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: list[vad.VAD | None] = []
@@ -197,7 +197,7 @@ async def test_a_scripted_interviewer_needs_no_model(set_environment: Any) -> No
 
 
 @pytest.mark.parametrize(("endpointing_ms", "patience_s"), [("300", 2.0), ("3000", 4.0)])
-def test_patience_outlasts_the_end_pointing(
+def test_the_transcript_timeout_exceeds_the_endpointing_delay(
     set_environment: Any, endpointing_ms: str, patience_s: float
 ) -> None:
     settings = set_environment(INTERVIEW_DEEPGRAM_ENDPOINTING_MS=endpointing_ms)
@@ -205,7 +205,7 @@ def test_patience_outlasts_the_end_pointing(
     assert factories.patience_with(settings) == patience_s
 
 
-async def test_the_jobs_of_a_worker_share_what_they_know_of_those_with_a_key(
+async def test_the_jobs_of_a_worker_share_the_state_of_cloud_providers(
     set_environment: Any,
 ) -> None:
     settings = set_environment(**CHAINS, **KEYS)

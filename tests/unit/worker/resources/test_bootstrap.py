@@ -50,7 +50,7 @@ async def test_loaders_run_at_the_same_time() -> None:
 
 
 @pytest.mark.row("C3")
-async def test_each_is_reported_when_it_is_done_with_its_time_and_attempts() -> None:
+async def test_each_load_is_reported_at_its_end_with_time_and_attempts() -> None:
     loads = Loads()
     await loads.of(resource("slow", after_s=2.0), resource("fast", after_s=0.5))
     assert loads.reported_at == {"fast": pytest.approx(0.5), "slow": pytest.approx(2.0)}
@@ -59,7 +59,7 @@ async def test_each_is_reported_when_it_is_done_with_its_time_and_attempts() -> 
     assert loads.held.reports == loads.reports
 
 
-async def test_a_report_says_what_was_waited_for_and_how_long_it_might_have_taken() -> None:
+async def test_a_report_names_its_dependencies_and_its_budget() -> None:
     loads = Loads()
     late = resource("late", after_s=9.0, budget_s=0.5)
     await loads.of(late, resource("plan", needs=("late",), required=True, budget_s=3.0))
@@ -69,7 +69,7 @@ async def test_a_report_says_what_was_waited_for_and_how_long_it_might_have_take
 
 
 @pytest.mark.row("C3")
-async def test_a_report_is_the_condition_of_its_resource() -> None:
+async def test_a_report_gives_the_condition_of_its_resource() -> None:
     loads = Loads()
     await loads.of(resource("vad"), resource("db", load=broken, required=True))
     assert loads.reports["vad"].condition().status is Status.READY
@@ -78,7 +78,7 @@ async def test_a_report_is_the_condition_of_its_resource() -> None:
 
 
 @pytest.mark.parametrize("load", [None, broken], ids=["loads", "fails"])
-async def test_what_is_needed_is_waited_for_whether_it_loads_or_not(
+async def test_a_loader_waits_for_its_dependency_whether_it_loads_or_fails(
     load: Callable[[], Awaitable[Any]] | None,
 ) -> None:
     seen: list[object] = []
@@ -94,7 +94,7 @@ async def test_what_is_needed_is_waited_for_whether_it_loads_or_not(
     assert loads.reported_at["second"] == pytest.approx(1.0)
 
 
-async def test_what_is_needed_and_late_is_not_waited_for_beyond_its_budget() -> None:
+async def test_a_late_dependency_is_not_waited_for_beyond_its_budget() -> None:
     loads = Loads()
     await loads.of(
         resource("second", needs=("first",)), resource("first", load=for_ever, budget_s=2.0)
@@ -103,7 +103,7 @@ async def test_what_is_needed_and_late_is_not_waited_for_beyond_its_budget() -> 
     await loads.held.aclose()
 
 
-async def test_the_budget_of_one_that_waits_begins_when_it_may_load() -> None:
+async def test_the_budget_of_a_dependent_resource_begins_when_it_may_load() -> None:
     loads = Loads()
     await loads.of(
         resource("second", after_s=1.5, needs=("first",), budget_s=2.0),
@@ -112,18 +112,18 @@ async def test_the_budget_of_one_that_waits_begins_when_it_may_load() -> None:
     assert loads.reports["second"].ok
 
 
-async def test_a_need_that_nobody_declares_holds_up_nothing() -> None:
+async def test_an_undeclared_dependency_delays_nothing() -> None:
     loads = Loads()
     await loads.of(resource("one", needs=("unknown",)))
     assert loads.reports["one"].ok
 
 
-AWAY = LoadFailed("DatabaseAway", "it is away", transient=True)
+AWAY = LoadFailed("DatabaseAway", "it is unavailable", transient=True)
 FOR_A_WHILE = Retry(attempts=1000, longest_delay_s=1.0, within_s=12.0)
 
 
 @pytest.mark.row("S13")
-async def test_a_transient_failure_is_tried_again_for_as_long_as_its_time_allows() -> None:
+async def test_a_transient_failure_is_retried_until_its_deadline() -> None:
     failing = Failing(*[AWAY] * 8)
     loads = Loads()
     await loads.of(resource(load=failing, required=True, retry=FOR_A_WHILE))
@@ -133,7 +133,7 @@ async def test_a_transient_failure_is_tried_again_for_as_long_as_its_time_allows
     assert max(failing.pauses) <= 1.0
 
 
-async def test_what_fails_for_all_of_its_time_is_reported_in_time_and_with_its_cause() -> None:
+async def test_a_load_that_fails_until_its_deadline_is_reported_in_time_with_its_cause() -> None:
     loads = Loads()
     first = resource("first", after_s=4.0)
     waits = resource(
@@ -142,11 +142,15 @@ async def test_what_fails_for_all_of_its_time_is_reported_in_time_and_with_its_c
     await loads.of(first, waits)
 
     report = loads.reports["engine"]
-    assert (report.ok, report.reason, report.message) == (False, "DatabaseAway", "it is away")
-    assert 10.5 < loads.reported_at["engine"] <= 12.0, "what was waited for counts"
+    assert (report.ok, report.reason, report.message) == (
+        False,
+        "DatabaseAway",
+        "it is unavailable",
+    )
+    assert 10.5 < loads.reported_at["engine"] <= 12.0, "the wait for the dependency counts"
 
 
-async def test_a_try_that_hangs_at_last_is_stopped_and_the_failure_before_it_reported() -> None:
+async def test_a_hanging_retry_is_stopped_and_the_previous_failure_is_reported() -> None:
     tries = Failing(AWAY)
 
     async def load() -> None:
@@ -160,7 +164,7 @@ async def test_a_try_that_hangs_at_last_is_stopped_and_the_failure_before_it_rep
     assert loads.reported_at["engine"] == pytest.approx(12.0)
 
 
-async def test_a_permanent_failure_is_not_tried_again_however_much_time_there_is() -> None:
+async def test_a_permanent_failure_of_a_required_resource_is_not_retried() -> None:
     loads = Loads()
     refused = LoadFailed("InterviewUnknown")
     await loads.of(resource(load=Failing(refused), required=True, retry=FOR_A_WHILE))
@@ -168,7 +172,7 @@ async def test_a_permanent_failure_is_not_tried_again_however_much_time_there_is
     assert loads.reports["engine"].attempts == 1
 
 
-async def test_a_required_one_has_no_budget_of_its_own() -> None:
+async def test_a_required_resource_has_no_budget_of_its_own() -> None:
     loads = Loads()
     await loads.of(resource("one", after_s=60.0, budget_s=1.0, required=True))
     assert loads.reports["one"].ok
@@ -185,7 +189,7 @@ TRANSIENT = (
 
 
 @pytest.mark.parametrize("failure", TRANSIENT, ids=repr)
-async def test_a_failure_that_passes_is_tried_again(failure: Exception) -> None:
+async def test_a_transient_failure_is_retried(failure: Exception) -> None:
     load, loads = Failing(failure), Loads()
     await loads.of(resource("one", load=load))
     report = loads.reports["one"]
@@ -194,14 +198,14 @@ async def test_a_failure_that_passes_is_tried_again(failure: Exception) -> None:
 
 
 @pytest.mark.parametrize("failure", [LoadFailed("Refused"), ValueError("no"), KeyError("k")])
-async def test_a_failure_that_stays_is_not_tried_again(failure: Exception) -> None:
+async def test_a_permanent_failure_is_not_retried(failure: Exception) -> None:
     load, loads = Failing(failure), Loads()
     await loads.of(resource("one", load=load))
     report = loads.reports["one"]
     assert (report.ok, report.attempts, len(load.asked_at)) == (False, 1, 1)
 
 
-async def test_the_pauses_double_up_to_the_longest_and_are_jittered() -> None:
+async def test_retry_pauses_double_up_to_the_limit_and_are_jittered() -> None:
     retry = Retry(attempts=6, first_delay_s=1.0, longest_delay_s=4.0)
     load = Failing(*[LoadFailed("Away", transient=True)] * 6)
     loads = Loads()
@@ -223,7 +227,7 @@ async def test_attempts_and_pauses_share_one_budget() -> None:
     await loads.held.aclose()
 
 
-async def test_the_last_failure_is_the_one_reported() -> None:
+async def test_the_last_failure_is_reported() -> None:
     load = Failing(LoadFailed("Away", transient=True), LoadFailed("Refused", "it said no"))
     loads = Loads()
     await loads.of(resource("one", load=load))
@@ -231,13 +235,13 @@ async def test_the_last_failure_is_the_one_reported() -> None:
     assert (report.reason, report.message, report.attempts) == ("Refused", "it said no", 2)
 
 
-async def test_the_message_of_a_foreign_error_is_kept_out_of_the_report() -> None:
+async def test_a_report_never_contains_the_message_of_a_foreign_error() -> None:
     loads = Loads()
     await loads.of(resource("one", load=broken))
     assert (loads.reports["one"].reason, loads.reports["one"].message) == ("ValueError", "")
 
 
-async def test_a_required_failure_carries_what_it_means() -> None:
+async def test_a_required_failure_carries_its_lifecycle_event() -> None:
     failure = LoadFailed("InterviewUnknown", event=Event.INTERVIEW_UNKNOWN)
     loads = Loads()
     await loads.of(resource("one", load=Failing(failure), required=True))
@@ -248,7 +252,7 @@ async def test_a_required_failure_carries_what_it_means() -> None:
 
 
 @pytest.mark.row("C3")
-async def test_one_that_is_late_is_reported_in_time_and_goes_on_loading() -> None:
+async def test_a_late_load_is_reported_in_time_and_continues() -> None:
     loads, began = Loads(), now()
     await loads.of(resource("vad", after_s=5.0, budget_s=2.0))
     assert now() - began == pytest.approx(2.0)
@@ -263,7 +267,7 @@ async def test_one_that_is_late_is_reported_in_time_and_goes_on_loading() -> Non
     assert loads.held.reports["vad"].ok
 
 
-async def test_one_that_fails_late_says_so() -> None:
+async def test_a_late_failure_is_reported() -> None:
     loads = Loads()
     await loads.of(resource("vad", after_s=5.0, budget_s=2.0, load=broken))
     await loads.held.reported("vad")
@@ -272,7 +276,7 @@ async def test_one_that_fails_late_says_so() -> None:
     assert loads.late["vad"].reason == "ValueError"
 
 
-async def test_nobody_hears_of_one_that_is_late_once_all_is_closed() -> None:
+async def test_a_late_load_is_not_reported_after_closing() -> None:
     loads = Loads()
     await loads.of(resource("vad", load=deaf, budget_s=2.0))
     await loads.held.aclose()
@@ -282,7 +286,7 @@ async def test_nobody_hears_of_one_that_is_late_once_all_is_closed() -> None:
     assert "vad" not in loads.held
 
 
-async def test_asking_whether_an_unknown_one_has_reported_returns_at_once() -> None:
+async def test_waiting_for_the_report_of_an_unknown_resource_returns_immediately() -> None:
     await AgentResources().reported("nothing")
 
 
@@ -290,7 +294,7 @@ async def test_asking_whether_an_unknown_one_has_reported_returns_at_once() -> N
 
 
 @pytest.mark.row("S13", "B2")
-async def test_what_failed_in_passing_is_tried_again_behind_the_session_until_it_is_there() -> None:
+async def test_a_transient_failure_is_retried_in_the_background_until_it_loads() -> None:
     loads = Loads()
     tries = Failing(*[AWAY] * 6)
     await loads.of(resource("vad", load=tries))
@@ -302,7 +306,7 @@ async def test_what_failed_in_passing_is_tried_again_behind_the_session_until_it
     await loads.held.aclose()
 
 
-async def test_tries_behind_the_session_come_less_and_less_often() -> None:
+async def test_background_retries_become_less_frequent() -> None:
     loads = Loads()
     tries = Failing(*[AWAY] * 1000)
     await loads.of(resource("vad", load=tries))
@@ -312,7 +316,7 @@ async def test_tries_behind_the_session_come_less_and_less_often() -> None:
 
 
 @pytest.mark.parametrize("failure", [LoadFailed("Refused"), ValueError("broken")])
-async def test_what_failed_for_good_is_not_tried_behind_the_session(failure: Exception) -> None:
+async def test_a_permanent_failure_is_not_retried_in_the_background(failure: Exception) -> None:
     loads = Loads()
     tries = Failing(*[failure] * 1000)
     await loads.of(resource("vad", load=tries))
@@ -321,7 +325,7 @@ async def test_what_failed_for_good_is_not_tried_behind_the_session(failure: Exc
     await loads.held.aclose()
 
 
-async def test_nothing_is_tried_behind_a_session_that_is_over() -> None:
+async def test_background_retries_end_with_the_session() -> None:
     loads = Loads()
     tries = Failing(*[AWAY] * 1000)
     await loads.of(resource("vad", load=tries))
@@ -331,7 +335,7 @@ async def test_nothing_is_tried_behind_a_session_that_is_over() -> None:
     assert len(tries.asked_at) == before
 
 
-async def test_what_still_works_with_what_it_has_is_not_loaded_anew() -> None:
+async def test_a_failed_load_that_left_a_substitute_is_not_retried() -> None:
     loads = Loads()
     failures = (LoadFailed("Away", transient=True, meanwhile="a pool") for _ in range(1000))
     tries = Failing(*failures)

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.looptime
 
 
 @pytest.mark.row("S3")
-async def test_a_bootstrap_that_is_cancelled_leaves_nothing_running_once_closed() -> None:
+async def test_a_cancelled_bootstrap_leaves_nothing_running_once_closed() -> None:
     closed: list[object] = []
 
     async def close(value: object) -> None:
@@ -53,7 +53,7 @@ async def test_a_bootstrap_that_is_cancelled_leaves_nothing_running_once_closed(
 
 
 @pytest.mark.row("S3")
-async def test_a_loader_that_finishes_after_the_end_frees_what_it_got() -> None:
+async def test_a_loader_that_finishes_after_closing_releases_its_resource() -> None:
     """The loader caught its cancellation, and everything else has been closed by then."""
     closed: list[object] = []
 
@@ -108,7 +108,7 @@ class Closers:
 
 
 @pytest.mark.row("S3")
-async def test_all_is_closed_in_reverse_order() -> None:
+async def test_resources_are_closed_in_reverse_order() -> None:
     closers = Closers()
     held = await closers.close(*(closers.of(name) for name in "abc"))
     assert closers.order == ["c", "b", "a"]
@@ -117,14 +117,14 @@ async def test_all_is_closed_in_reverse_order() -> None:
     assert held.closed
 
 
-async def test_what_has_nothing_to_close_is_let_go() -> None:
+async def test_a_resource_without_a_closer_is_released() -> None:
     closers = Closers()
     held = await closers.close(resource("plain"), closers.of("one"))
     assert closers.order == ["one"]
     assert "plain" not in held
 
 
-async def test_closing_twice_closes_once() -> None:
+async def test_a_second_close_does_nothing() -> None:
     closers = Closers()
     held = await closers.close(closers.of("one"))
     await held.aclose(closers.report)
@@ -141,7 +141,7 @@ async def test_closing_twice_closes_once() -> None:
         (deaf, "CloseTimeout"),
     ],
 )
-async def test_a_closer_that_fails_does_not_keep_the_others_from_theirs(
+async def test_a_failing_closer_does_not_prevent_the_others(
     how: Callable[[], Awaitable[None]], reason: str
 ) -> None:
     closers, began = Closers(), now()
@@ -155,7 +155,7 @@ async def test_a_closer_that_fails_does_not_keep_the_others_from_theirs(
     await end_what_is_left()
 
 
-async def test_a_closer_that_raises_at_once_is_only_one_that_fails() -> None:
+async def test_a_closer_that_raises_immediately_counts_as_failed() -> None:
     closers = Closers()
     bad = resource("bad", close=lambda value: value.no_such_method())
     await closers.close(closers.of("a"), bad)
@@ -164,21 +164,21 @@ async def test_a_closer_that_raises_at_once_is_only_one_that_fails() -> None:
 
 
 @pytest.mark.row("B9")
-async def test_within_one_budget_for_all_each_closer_gets_its_share() -> None:
+async def test_each_closer_gets_its_share_of_the_common_budget() -> None:
     closers, began = Closers(), now()
     await closers.close(*(closers.of(name, for_ever) for name in "abcd"), budget_s=4.0)
     assert closers.order == ["d", "c", "b", "a"]
     assert now() - began == pytest.approx(4.0)
 
 
-async def test_what_a_quick_closer_leaves_over_is_for_the_others() -> None:
+async def test_time_left_by_quick_closers_goes_to_the_others() -> None:
     closers, began = Closers(), now()
     slow = closers.of("slow", for_ever, close_budget_s=3.0)
     await closers.close(slow, *(closers.of(name) for name in "bcd"), budget_s=4.0)
     assert now() - began == pytest.approx(3.0)
 
 
-async def test_loaders_that_will_not_stop_leave_the_closers_their_time() -> None:
+async def test_a_loader_that_ignores_cancellation_leaves_time_for_the_closers() -> None:
     closers, loads = Closers(), Loads()
     await loads.of(closers.of("one"), resource("deaf", load=deaf, budget_s=1.0))
     began = now()

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     ],
     ids=["by default", "as configured"],
 )
-async def test_the_pool_is_made_with_the_limits_of_the_settings(
+async def test_the_pool_has_the_limits_of_the_settings(
     tmp_path: Path, variables: dict[str, str], limits: PoolLimits
 ) -> None:
     settings = settings_in(tmp_path, DATABASE_URL="postgresql://127.0.0.1:1/none", **variables)

@@ -15,7 +15,7 @@ from worker.speech.vad.silero import load_vad
 
 @pytest.mark.row("S7", "S8")
 @pytest.mark.looptime
-async def test_nobody_waits_for_a_vad_that_takes_longer_than_two_seconds(
+async def test_a_vad_that_loads_for_more_than_two_seconds_is_not_waited_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async def late() -> Any:

@@ -82,9 +82,7 @@ def unchanged_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.row("S13")
 @pytest.mark.parametrize(("jobs", "share"), [(0, 0.0), (1, 0.25), (2, 0.5), (4, 1.0), (9, 1.0)])
-def test_the_load_is_the_share_of_slots_that_are_taken(
-    tmp_path: Path, jobs: int, share: float
-) -> None:
+def test_the_load_is_the_share_of_slots_in_use(tmp_path: Path, jobs: int, share: float) -> None:
     slots = Slots(tmp_path, 4)
     for number in range(jobs):
         slots.run(f"AJ_{number}")
@@ -92,7 +90,7 @@ def test_the_load_is_the_share_of_slots_that_are_taken(
 
 
 @pytest.mark.parametrize("slots", [1, 3, 7, 1000])
-def test_one_free_slot_keeps_the_worker_below_what_the_server_takes_for_full(
+def test_one_free_slot_keeps_the_load_below_the_servers_target_load(
     tmp_path: Path, slots: int
 ) -> None:
     """LiveKit's server silently drops a dispatch to a worker at its target load."""
@@ -104,7 +102,7 @@ def test_one_free_slot_keeps_the_worker_below_what_the_server_takes_for_full(
     assert taken.worker.slots.load() == SERVER_TARGET_LOAD
 
 
-async def test_a_job_that_is_being_accepted_counts_and_counts_once(tmp_path: Path) -> None:
+async def test_a_job_being_accepted_counts_as_exactly_one_slot(tmp_path: Path) -> None:
     slots = Slots(tmp_path, 2)
     request = FakeRequest("AJ_1")
     accepting = asyncio.create_task(slots.offer(request))
@@ -120,7 +118,7 @@ async def test_a_job_that_is_being_accepted_counts_and_counts_once(tmp_path: Pat
 # --- requests -----------------------------------------------------------------------------------
 
 
-async def test_a_job_is_taken_under_an_identity_of_its_own(tmp_path: Path) -> None:
+async def test_a_job_is_accepted_under_its_own_identity(tmp_path: Path) -> None:
     request = FakeRequest("AJ_1")
     request.handed_over.set()
     await Slots(tmp_path, 1).offer(request)
@@ -129,7 +127,9 @@ async def test_a_job_is_taken_under_an_identity_of_its_own(tmp_path: Path) -> No
     assert request.rejected is None
 
 
-async def test_without_a_free_slot_another_worker_is_asked(tmp_path: Path) -> None:
+async def test_without_a_free_slot_a_job_is_refused_so_that_another_worker_is_asked(
+    tmp_path: Path,
+) -> None:
     """A plain rejection would end the job for the server."""
     slots = Slots(tmp_path, 1)
     slots.run("AJ_1")
@@ -140,7 +140,7 @@ async def test_without_a_free_slot_another_worker_is_asked(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("drain_s", [0, 60])
-async def test_a_worker_that_stops_takes_no_more_jobs(tmp_path: Path, drain_s: int) -> None:
+async def test_a_stopping_worker_refuses_jobs(tmp_path: Path, drain_s: int) -> None:
     slots = Slots(tmp_path, 1, INTERVIEW_DRAIN_S=drain_s)
     slots.worker.stop()
     request = FakeRequest("AJ_1")
@@ -150,7 +150,7 @@ async def test_a_worker_that_stops_takes_no_more_jobs(tmp_path: Path, drain_s: i
 
 
 @pytest.mark.row("S8")
-async def test_offers_at_the_same_moment_do_not_share_a_slot(tmp_path: Path) -> None:
+async def test_simultaneous_offers_do_not_share_a_slot(tmp_path: Path) -> None:
     slots = Slots(tmp_path, 2)
     requests = [FakeRequest(f"AJ_{number}") for number in range(5)]
     offers = [asyncio.create_task(slots.offer(request)) for request in requests]
@@ -161,7 +161,7 @@ async def test_offers_at_the_same_moment_do_not_share_a_slot(tmp_path: Path) -> 
     await asyncio.gather(*offers)
 
 
-async def test_a_job_that_never_came_gives_its_slot_back(tmp_path: Path) -> None:
+async def test_a_job_whose_assignment_times_out_frees_its_slot(tmp_path: Path) -> None:
     slots = Slots(tmp_path, 1)
     request = FakeRequest("AJ_1")
     request.failure = TimeoutError("assignment timed out")
@@ -187,7 +187,7 @@ def test_the_first_stop_drains_the_second_hands_over_and_the_third_ends(tmp_path
     assert hurried == ["hurry", "hurry"]
 
 
-def test_a_worker_that_stops_tells_the_others_that_it_has_no_seats(tmp_path: Path) -> None:
+def test_a_stopping_worker_reports_no_free_slots(tmp_path: Path) -> None:
     worker = Slots(tmp_path, 2).worker
     assert worker.slots.seats == 2
     worker.stop()
@@ -219,7 +219,7 @@ class LostServer:
         self.closed = True
 
 
-async def test_a_livekit_that_is_lost_for_good_ends_the_jobs_and_the_worker(
+async def test_permanently_losing_livekit_ends_the_jobs_and_the_worker(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def reached() -> None: ...
@@ -238,13 +238,13 @@ async def test_a_livekit_that_is_lost_for_good_ends_the_jobs_and_the_worker(
     assert must_end == [2 * worker._settings.cleanup_s + 35.0]
 
 
-def test_a_lost_livekit_may_be_back_later() -> None:
+def test_a_lost_livekit_exits_with_the_code_for_unavailable() -> None:
     with pytest.raises(typer.Exit) as left, one_line_errors():
         raise LiveKitLost("wss://key:secret@example.com/path")
     assert left.value.exit_code == ExitCode.UNAVAILABLE
 
 
-async def test_a_closed_terminal_drains_and_never_ends_the_jobs_at_once(tmp_path: Path) -> None:
+async def test_a_closed_terminal_drains_and_does_not_hurry_the_jobs(tmp_path: Path) -> None:
     worker = Slots(tmp_path, 1).worker
     worker._install_signals()
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGHUP):
@@ -254,7 +254,7 @@ async def test_a_closed_terminal_drains_and_never_ends_the_jobs_at_once(tmp_path
     assert not worker._departure._hurried.is_set()
 
 
-async def test_a_worker_whose_terminal_was_closed_is_not_ready(tmp_path: Path) -> None:
+async def test_a_worker_whose_terminal_was_closed_reports_draining(tmp_path: Path) -> None:
     worker = Slots(tmp_path, 1).worker
     worker._install_signals()
     os.kill(os.getpid(), signal.SIGHUP)
@@ -262,5 +262,5 @@ async def test_a_worker_whose_terminal_was_closed_is_not_ready(tmp_path: Path) -
     assert worker.observation.draining
 
 
-def test_a_taken_port_says_what_to_do() -> None:
+def test_the_error_for_a_port_in_use_names_the_setting() -> None:
     assert "INTERVIEW_HTTP_PORT" in str(PortTaken("127.0.0.1", 8081))

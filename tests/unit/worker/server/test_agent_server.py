@@ -41,7 +41,7 @@ class TalkingServer(JobServer):
 
 
 @pytest.mark.row("B3")
-async def test_livekit_is_told_that_the_worker_takes_no_jobs_and_that_it_does_again() -> None:
+async def test_the_status_for_livekit_follows_whether_the_worker_takes_jobs() -> None:
     talking = TalkingServer()
     for takes in (True, False, True):
         talking.takes = takes
@@ -54,14 +54,14 @@ async def test_livekit_is_told_that_the_worker_takes_no_jobs_and_that_it_does_ag
     assert again.load == available.load == pytest.approx(0.1)
 
 
-async def test_a_worker_that_drains_says_so_whether_or_not_it_could_serve() -> None:
+async def test_a_draining_worker_reports_full_even_if_it_is_not_ready() -> None:
     talking = TalkingServer()
     talking.takes, talking._draining = False, True
     await talking.tell_status()
     assert [told.status for told in talking.told] == [agent.WorkerStatus.WS_FULL]
 
 
-def test_the_pool_is_shown_as_soon_as_there_is_one() -> None:
+def test_the_process_pool_is_exposed_as_soon_as_it_is_created() -> None:
     assert len(TalkingServer().pools) == 1
 
 
@@ -84,7 +84,7 @@ class EndingProcess:
 
 @pytest.mark.row("S8")
 @pytest.mark.parametrize("turns", range(4))
-async def test_jobs_whose_processes_end_at_almost_the_same_moment_are_all_gone(turns: int) -> None:
+async def test_jobs_whose_processes_end_almost_together_are_all_waited_for(turns: int) -> None:
     talking = TalkingServer()
     pool = cast("list[EndingProcess]", talking._proc_pool.processes)
     idle, *busy = [EndingProcess(pool) for _ in range(4)]
@@ -104,9 +104,7 @@ async def test_jobs_whose_processes_end_at_almost_the_same_moment_are_all_gone(t
 
 
 @pytest.mark.row("S8")
-async def test_a_job_that_is_just_being_given_to_a_process_is_waited_for_and_never_cancelled() -> (
-    None
-):
+async def test_a_job_being_assigned_to_a_process_is_waited_for_and_not_cancelled() -> None:
     talking = TalkingServer()
     pool = cast("list[EndingProcess]", talking._proc_pool.processes)
     ready = asyncio.Event()

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.looptime
 
 
 DATABASE = "postgresql://database/interviews"
-NOBODY = Peers(workers=0, seats=0)
+NO_PEERS = Peers(workers=0, seats=0)
 
 
 class Leaving:
@@ -34,7 +34,7 @@ class Leaving:
         #: Whether a job was accepted and never got a process; the error that finish_jobs() raises.
         self.given = False
         self.raises: Exception | None = None
-        self.others: Peers | None = NOBODY
+        self.others: Peers | None = NO_PEERS
         self.deaf: set[str] = set()
         self.all_gone = asyncio.Event()
         self.told: list[tuple[signal.Signals, tuple[str, ...], float]] = []
@@ -78,7 +78,7 @@ class Leaving:
         return loop.time() - began
 
 
-async def test_interviews_that_finish_in_the_drain_time_are_told_nothing(tmp_path: Path) -> None:
+async def test_interviews_that_finish_within_the_drain_time_get_no_signal(tmp_path: Path) -> None:
     worker = Leaving(tmp_path, "a", "b", INTERVIEW_DRAIN_S=60)
     for at_s, job in ((10, "a"), (20, "b")):
         asyncio.get_running_loop().call_later(at_s, worker.end, job)
@@ -86,14 +86,16 @@ async def test_interviews_that_finish_in_the_drain_time_are_told_nothing(tmp_pat
     assert worker.told == []
 
 
-async def test_what_runs_when_the_time_is_up_is_handed_over(tmp_path: Path) -> None:
+async def test_interviews_still_running_after_the_drain_time_are_handed_over(
+    tmp_path: Path,
+) -> None:
     worker = Leaving(tmp_path, "a", "b", INTERVIEW_DRAIN_S=60)
     worker.have(5)
     assert await worker.gone_after() == pytest.approx(63, abs=0.2)
     assert worker.told == [(HANDOVER_SIGNAL, ("a", "b"), 60)]
 
 
-async def test_a_second_stop_hands_over_now(tmp_path: Path) -> None:
+async def test_a_second_stop_hands_over_immediately(tmp_path: Path) -> None:
     worker = Leaving(tmp_path, "a", INTERVIEW_DRAIN_S=3600)
     worker.have(1)
     asyncio.get_running_loop().call_later(5, worker.departure.hurry)
@@ -101,25 +103,29 @@ async def test_a_second_stop_hands_over_now(tmp_path: Path) -> None:
     assert worker.told == [(HANDOVER_SIGNAL, ("a",), 5)]
 
 
-async def test_without_any_drain_time_everything_is_handed_over_at_once(tmp_path: Path) -> None:
+async def test_with_a_drain_time_of_zero_all_interviews_are_handed_over_immediately(
+    tmp_path: Path,
+) -> None:
     worker = Leaving(tmp_path, "a", INTERVIEW_DRAIN_S=0)
     worker.have(1)
     assert await worker.gone_after() == pytest.approx(3, abs=0.2)
     assert worker.told == [(HANDOVER_SIGNAL, ("a",), 0)]
 
 
-@pytest.mark.parametrize("others", [NOBODY, None])
-async def test_where_nobody_else_is_there_it_says_so_and_closes(
+@pytest.mark.parametrize("others", [NO_PEERS, None])
+async def test_without_another_worker_interviews_are_closed_with_a_log_line(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, others: Peers | None
 ) -> None:
     worker = Leaving(tmp_path, "a", INTERVIEW_DRAIN_S=10)
     worker.others = others
     assert await worker.gone_after() == pytest.approx(13, abs=0.2)
     assert worker.told == [(SHUTDOWN_SIGNAL, ("a",), 10)]
-    assert "no other worker takes these interviews: they are closed" in caplog.messages
+    assert "no other worker can take these interviews: they are closed" in caplog.messages
 
 
-async def test_as_many_are_handed_over_as_the_others_have_room_for(tmp_path: Path) -> None:
+async def test_only_as_many_interviews_are_handed_over_as_peers_have_free_slots(
+    tmp_path: Path,
+) -> None:
     worker = Leaving(tmp_path, "a", "b", "c", INTERVIEW_DRAIN_S=10)
     worker.have(2)
     # The jobs in handover take 3 s, and use no slot of the other worker until then.
@@ -132,7 +138,7 @@ async def test_as_many_are_handed_over_as_the_others_have_room_for(tmp_path: Pat
 
 
 @pytest.mark.parametrize("others", [Peers(workers=1, seats=0), None])
-async def test_others_that_have_no_room_for_the_moment_are_waited_for(
+async def test_the_drain_waits_for_peers_that_have_no_free_slot_yet(
     tmp_path: Path, others: Peers | None
 ) -> None:
     worker = Leaving(tmp_path, "a", INTERVIEW_DRAIN_S=10, DATABASE_URL=DATABASE)
@@ -143,7 +149,7 @@ async def test_others_that_have_no_room_for_the_moment_are_waited_for(
 
 
 @pytest.mark.parametrize("others", [Peers(workers=1, seats=0), None])
-async def test_others_that_never_have_room_are_waited_for_so_long_and_no_longer(
+async def test_the_wait_for_a_free_slot_of_a_peer_is_bounded(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, others: Peers | None
 ) -> None:
     worker = Leaving(tmp_path, "a", INTERVIEW_DRAIN_S=10, DATABASE_URL=DATABASE)
@@ -153,7 +159,7 @@ async def test_others_that_never_have_room_are_waited_for_so_long_and_no_longer(
     assert caplog.messages.count("no other worker is known to have a free slot, waiting") == 1
 
 
-async def test_a_third_stop_waits_for_nobodys_room(tmp_path: Path) -> None:
+async def test_a_third_stop_ends_the_wait_for_a_free_slot(tmp_path: Path) -> None:
     worker = Leaving(tmp_path, "a", INTERVIEW_DRAIN_S=0)
     worker.have(0)
     asyncio.get_running_loop().call_later(1, worker.departure.hurry)
@@ -162,7 +168,7 @@ async def test_a_third_stop_waits_for_nobodys_room(tmp_path: Path) -> None:
     assert worker.told == [(SHUTDOWN_SIGNAL, ("a",), 3)]
 
 
-async def test_interviews_that_are_to_be_kept_are_handed_over_once_somebody_is_there(
+async def test_kept_interviews_are_handed_over_once_a_peer_has_a_free_slot(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     worker = Leaving(tmp_path, "a", "b", INTERVIEW_DRAIN_S=10, INTERVIEW_NO_SUCCESSOR="keep")
@@ -172,11 +178,11 @@ async def test_interviews_that_are_to_be_kept_are_handed_over_once_somebody_is_t
     assert await worker.gone_after() == pytest.approx(103, abs=2.1)
     ((word, jobs, _),) = worker.told
     assert (word, jobs) == (HANDOVER_SIGNAL, ("b",))
-    said = "no other worker takes these interviews: they go on here"
+    said = "no other worker can take these interviews: they continue here"
     assert caplog.messages.count(said) == 1
 
 
-async def test_interviews_that_are_to_be_kept_are_ended_by_a_third_stop(tmp_path: Path) -> None:
+async def test_a_third_stop_ends_kept_interviews(tmp_path: Path) -> None:
     worker = Leaving(tmp_path, "a", INTERVIEW_DRAIN_S=3600, INTERVIEW_NO_SUCCESSOR="keep")
     loop = asyncio.get_running_loop()
     loop.call_later(5, worker.departure.hurry)
@@ -185,7 +191,7 @@ async def test_interviews_that_are_to_be_kept_are_ended_by_a_third_stop(tmp_path
     assert worker.told == [(SHUTDOWN_SIGNAL, ("a",), 50)]
 
 
-async def test_a_third_stop_hurries_those_that_are_leaving_already(tmp_path: Path) -> None:
+async def test_a_third_stop_hurries_jobs_that_are_already_in_handover(tmp_path: Path) -> None:
     worker = Leaving(tmp_path, "a", INTERVIEW_DRAIN_S=0)
     worker.have(1)
     worker.deaf = {"a"}
@@ -196,7 +202,7 @@ async def test_a_third_stop_hurries_those_that_are_leaving_already(tmp_path: Pat
 
 
 @pytest.mark.parametrize(("seats", "longest_s"), [(1, BUDGETS[State.CLOSING] + 5), (0, 7.0 + 5)])
-async def test_a_job_that_does_not_go_is_not_waited_for_longer_than_closing_takes(
+async def test_the_wait_for_a_job_that_does_not_end_is_limited_to_its_closing_time(
     tmp_path: Path, seats: int, longest_s: float
 ) -> None:
     worker = Leaving(tmp_path, "a", INTERVIEW_DRAIN_S=0)
@@ -207,7 +213,7 @@ async def test_a_job_that_does_not_go_is_not_waited_for_longer_than_closing_take
 
 
 @pytest.mark.parametrize(("hurries", "longest_s"), [(0, 3.0 + 15.0), (2, 3.0)])
-async def test_a_job_that_was_taken_and_never_has_a_process_keeps_no_worker(
+async def test_a_job_that_never_gets_a_process_does_not_keep_the_worker_running(
     tmp_path: Path, hurries: int, longest_s: float, caplog: pytest.LogCaptureFixture
 ) -> None:
     worker = Leaving(tmp_path, "a", INTERVIEW_DRAIN_S=0)
@@ -215,10 +221,10 @@ async def test_a_job_that_was_taken_and_never_has_a_process_keeps_no_worker(
     for _ in range(hurries):
         worker.departure.hurry()
     assert await worker.gone_after() <= longest_s + 2.1
-    assert ("has no process" in caplog.text) is (hurries == 0)
+    assert ("never got a process" in caplog.text) is (hurries == 0)
 
 
-async def test_jobs_whose_end_cannot_be_waited_for_are_finished_all_the_same(
+async def test_jobs_still_finish_if_waiting_for_their_end_raises(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     worker = Leaving(tmp_path, "a", INTERVIEW_DRAIN_S=60)
@@ -226,10 +232,10 @@ async def test_jobs_whose_end_cannot_be_waited_for_are_finished_all_the_same(
     asyncio.get_running_loop().call_later(20, worker.end, "a")
     assert await worker.gone_after() == pytest.approx(20, abs=2.1)
     assert worker.told == []
-    assert "the end of the jobs cannot be waited for" in caplog.text
+    assert "waiting for jobs failed" in caplog.text
 
 
-async def test_the_drain_is_told_of_while_it_lasts(
+async def test_the_drain_logs_its_progress(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)

@@ -125,7 +125,7 @@ async def pool_of(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[...
 
 @pytest.mark.row("B3")
 @pytest.mark.looptime
-async def test_a_set_up_that_fails_is_told_and_tried_again_with_back_off(
+async def test_a_failed_set_up_is_reported_and_retried_with_back_off(
     pool_of: Callable[..., ProcPool],
 ) -> None:
     told, breaking = Told(), Breaking()
@@ -145,7 +145,7 @@ async def test_a_set_up_that_fails_is_told_and_tried_again_with_back_off(
 @pytest.mark.row("B3")
 @pytest.mark.looptime
 @pytest.mark.parametrize("idle", [0, 1, 2])
-async def test_a_set_up_that_is_mended_is_found_out_without_a_job(
+async def test_a_repaired_set_up_is_detected_without_a_job(
     pool_of: Callable[..., ProcPool], idle: int
 ) -> None:
     told, breaking = Told(), Breaking()
@@ -165,7 +165,7 @@ async def test_a_set_up_that_is_mended_is_found_out_without_a_job(
 
 @pytest.mark.row("S13")
 @pytest.mark.looptime
-async def test_while_a_prepared_process_is_left_jobs_are_taken(
+async def test_jobs_are_accepted_while_a_prepared_process_is_left(
     pool_of: Callable[..., ProcPool],
 ) -> None:
     told, breaking = Told(), Breaking()
@@ -183,7 +183,7 @@ async def test_while_a_prepared_process_is_left_jobs_are_taken(
 
 
 @pytest.mark.looptime
-async def test_a_pool_that_closes_has_no_failures(pool_of: Callable[..., ProcPool]) -> None:
+async def test_a_closing_pool_reports_no_failure(pool_of: Callable[..., ProcPool]) -> None:
     told, breaking = Told(), Breaking()
     breaking.broken = False
     watching, pool = ProcessPoolSupervisor(told), pool_of(breaking)
@@ -199,11 +199,11 @@ async def test_a_pool_that_closes_has_no_failures(pool_of: Callable[..., ProcPoo
     [
         (None, "no process could be started"),
         (TimeoutError(), "preparing a process took too long"),
-        (duplex_unix.DuplexClosed(), "a process died while it was prepared"),
+        (duplex_unix.DuplexClosed(), "a process died during its preparation"),
         (RuntimeError("process initialization failed: OSError"), "OSError"),
     ],
 )
-async def test_why_is_told_as_far_as_a_process_could_say(
+async def test_the_reported_reason_is_as_precise_as_the_process_allows(
     ended: Exception | None, says: str
 ) -> None:
     told = Told()
@@ -261,20 +261,20 @@ def test_an_application_that_cannot_be_imported_fails_the_set_up(
         prepare()
 
 
-def test_without_any_speech_the_set_up_fails(in_a_process: pytest.MonkeyPatch) -> None:
+def test_the_set_up_fails_if_neither_stt_nor_tts_loads(in_a_process: pytest.MonkeyPatch) -> None:
     in_a_process.setattr(local_models, "preload", unavailable)
-    with pytest.raises(SetUpFailed, match="no speech: moonshine did not load; hibari did not"):
+    with pytest.raises(SetUpFailed, match="is available: moonshine did not load; hibari did not"):
         prepare()
 
 
-def test_with_one_direction_of_speech_a_job_can_be_served(
+def test_the_set_up_succeeds_with_one_direction_of_speech(
     in_a_process: pytest.MonkeyPatch,
 ) -> None:
     in_a_process.setattr(local_models, "preload", deaf)
     prepare()
 
 
-def test_with_a_provider_that_has_its_key_a_job_can_be_served(
+def test_the_set_up_succeeds_with_a_provider_that_has_a_key(
     in_a_process: pytest.MonkeyPatch,
 ) -> None:
     in_a_process.setattr(local_models, "preload", unavailable)
@@ -283,7 +283,7 @@ def test_with_a_provider_that_has_its_key_a_job_can_be_served(
     prepare()
 
 
-def test_a_fault_of_the_set_up_says_that_it_was_set(in_a_process: pytest.MonkeyPatch) -> None:
+def test_an_injected_set_up_fault_is_named_in_the_error(in_a_process: pytest.MonkeyPatch) -> None:
     in_a_process.setenv("INTERVIEW_FAULTS", "set_up=raise")
     in_a_process.setenv("INTERVIEW_ALLOW_FAULTS", "1")
     try:
@@ -294,7 +294,7 @@ def test_a_fault_of_the_set_up_says_that_it_was_set(in_a_process: pytest.MonkeyP
     assert isinstance(failed.value.__cause__, FaultInjected)
 
 
-def test_what_foreign_code_says_is_left_out(in_a_process: pytest.MonkeyPatch) -> None:
+def test_the_message_of_a_foreign_error_is_left_out(in_a_process: pytest.MonkeyPatch) -> None:
     def break_in(*, stt: bool, tts: bool) -> None:
         raise ValueError("Ada Lovelace said: hello")
 

@@ -42,7 +42,7 @@ SIGN = st.none() | st.just("broken")
 
 
 @given(hearing=SIGN, speaking=SIGN, writing=SIGN, set_up=SIGN)
-def test_a_job_is_taken_wherever_it_could_be_served(
+def test_each_failed_check_gives_its_cause(
     hearing: str | None, speaking: str | None, writing: str | None, set_up: str | None
 ) -> None:
     signs = Signs(hearing=hearing, speaking=speaking, writing=writing, set_up=set_up)
@@ -55,13 +55,13 @@ def test_a_job_is_taken_wherever_it_could_be_served(
 # --- the disk -------------------------------------------------------------------------------------
 
 
-def test_a_folder_that_takes_a_journal_is_well_and_nothing_stays_there(tmp_path: Path) -> None:
+def test_a_writable_folder_passes_the_probe_which_leaves_no_file(tmp_path: Path) -> None:
     folder = tmp_path / "data" / "journals"
     assert write_probe(folder) is None
     assert list(folder.iterdir()) == []
 
 
-def test_a_folder_that_has_become_a_file_cannot_be_written(tmp_path: Path) -> None:
+def test_a_file_in_place_of_the_folder_fails_the_probe(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("")
     assert "cannot write to" in str(write_probe(tmp_path / "data" / "journals"))
 
@@ -75,7 +75,7 @@ def test_a_folder_that_has_become_a_file_cannot_be_written(tmp_path: Path) -> No
     ],
 )
 @pytest.mark.parametrize("call", ["open", "write", "fsync"])
-def test_what_the_disk_says_is_said_and_nothing_stays_there(
+def test_the_probe_reports_the_disks_error_and_leaves_no_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, says: str, call: str
 ) -> None:
     def refuse(*_: object) -> None:
@@ -87,7 +87,7 @@ def test_what_the_disk_says_is_said_and_nothing_stays_there(
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_a_disk_that_hangs_cannot_be_written_and_is_asked_once(
+async def test_a_hung_disk_counts_as_not_writable_and_is_probed_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = 0
@@ -105,7 +105,7 @@ async def test_a_disk_that_hangs_cannot_be_written_and_is_asked_once(
         await looking.look()
     (reason,) = looking.reasons()
     assert reason.cause is Cause.CANNOT_WRITE
-    assert "does not answer" in reason.message
+    assert "does not respond" in reason.message
     assert asked == 1
     answers.set()
     monkeypatch.setattr(readiness, "_PROBE_BUDGET_S", 60)
@@ -133,19 +133,19 @@ def rests(breaker: SharedBreaker, kind: str, name: str, *, seconds: float) -> No
     breaker.write(kind, name, record)
 
 
-def test_a_local_model_serves_where_there_is_one(tmp_path: Path) -> None:
+def test_an_installed_local_model_is_enough_for_speech(tmp_path: Path) -> None:
     breaker = SharedBreaker(tmp_path)
     local = settings_in(tmp_path, INTERVIEW_STT="local", INTERVIEW_TTS="local")
     assert speech_problems(local, breaker) == (None, None)
 
 
 @pytest.mark.usefixtures("without_local_models")
-def test_without_local_models_a_provider_with_a_key_serves(tmp_path: Path) -> None:
+def test_without_local_models_a_provider_with_a_key_is_enough(tmp_path: Path) -> None:
     assert speech_problems(settings(tmp_path), SharedBreaker(tmp_path)) == (None, None)
 
 
 @pytest.mark.usefixtures("without_local_models")
-def test_a_provider_that_every_job_leaves_alone_does_not(tmp_path: Path) -> None:
+def test_a_provider_that_all_jobs_skip_is_a_problem(tmp_path: Path) -> None:
     breaker = SharedBreaker(tmp_path)
     rests(breaker, "stt", "deepgram", seconds=60)
     hearing, speaking = speech_problems(settings(tmp_path), breaker)
@@ -154,7 +154,7 @@ def test_a_provider_that_every_job_leaves_alone_does_not(tmp_path: Path) -> None
 
 
 @pytest.mark.usefixtures("without_local_models")
-def test_a_provider_whose_rest_is_over_may_be_asked_by_a_job(tmp_path: Path) -> None:
+def test_a_provider_whose_cool_down_is_over_is_no_problem(tmp_path: Path) -> None:
     """Without a job to probe the provider, its recovery would never be detected."""
     now = 1_000_000.0
     breaker = SharedBreaker(tmp_path, clock=lambda: now)
@@ -167,7 +167,7 @@ def test_a_provider_whose_rest_is_over_may_be_asked_by_a_job(tmp_path: Path) -> 
 # --- reports --------------------------------------------------------------------------------------
 
 
-async def test_it_is_told_once_and_taken_back_by_itself(
+async def test_a_problem_is_reported_once_and_cleared_automatically(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -192,11 +192,11 @@ async def test_it_is_told_once_and_taken_back_by_itself(
     await looking.look()
     assert (looking.reasons(), told) == ((), 2)
     lines = [line.getMessage() for line in caplog.records]
-    assert lines == [f"no job is taken: {reason}", "jobs are taken again"]
+    assert lines == [f"not accepting jobs: {reason}", "accepting jobs again"]
     assert caplog.records[0].levelname == "ERROR"
 
 
-async def test_what_the_disk_does_is_told_from_what_the_processes_do(tmp_path: Path) -> None:
+async def test_a_successful_disk_probe_does_not_clear_a_failed_set_up(tmp_path: Path) -> None:
     looking = Readiness(tmp_path)
     looking.set_up_failed("RuntimeError")
     await looking.look()
@@ -205,37 +205,37 @@ async def test_what_the_disk_does_is_told_from_what_the_processes_do(tmp_path: P
     assert looking.reasons() == ()
 
 
-async def test_both_directions_of_speech_must_be_gone(tmp_path: Path) -> None:
-    problems: tuple[str | None, str | None] = ("no ears", None)
+async def test_only_the_loss_of_both_stt_and_tts_makes_a_worker_not_ready(tmp_path: Path) -> None:
+    problems: tuple[str | None, str | None] = ("no STT", None)
     looking = Readiness(tmp_path, speech=lambda: problems)
     await looking.look()
     assert looking.reasons() == ()
-    problems = ("no ears", "no voice")
+    problems = ("no STT", "no TTS")
     await looking.look()
     (reason,) = looking.reasons()
-    assert str(reason) == "NoSpeech: no ears; no voice"
+    assert str(reason) == "NoSpeech: no STT; no TTS"
 
 
-async def test_looking_that_fails_changes_nothing(
+async def test_a_probe_that_raises_keeps_the_previous_state(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     works = False
 
     def speech() -> tuple[str | None, str | None]:
         if not works:
-            raise ValueError("a broken wheel")
-        return "no ears", "no voice"
+            raise ValueError("a broken probe")
+        return "no STT", "no TTS"
 
     looking = Readiness(tmp_path, speech=speech)
     await looking.look()
     assert looking.reasons() == ()
-    assert "looking failed" in caplog.text
+    assert "readiness probe raised" in caplog.text
     works = True
     await looking.look()
     assert [reason.cause for reason in looking.reasons()] == [Cause.NO_SPEECH]
 
 
-async def test_looking_goes_on_until_it_is_cancelled(tmp_path: Path) -> None:
+async def test_readiness_is_checked_until_cancelled(tmp_path: Path) -> None:
     changes: asyncio.Queue[None] = asyncio.Queue()
     folder = tmp_path / "data"
     folder.write_text("")
@@ -255,7 +255,7 @@ async def test_looking_goes_on_until_it_is_cancelled(tmp_path: Path) -> None:
 
 
 @pytest.mark.row("B3")
-async def test_a_worker_that_could_serve_no_job_lets_another_be_asked(
+async def test_a_worker_that_is_not_ready_refuses_jobs_so_that_another_is_asked(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     slots = Slots(tmp_path, 4)
@@ -264,7 +264,7 @@ async def test_a_worker_that_could_serve_no_job_lets_another_be_asked(
     await slots.offer(request)
     assert request.accepted is None
     assert request.rejected == {"terminate": False}
-    assert "turned down: SetUpFailed: RuntimeError" in caplog.text
+    assert "job refused: SetUpFailed: RuntimeError" in caplog.text
     assert slots.worker.slots.load() == CLOSED_LOAD > SERVER_TARGET_LOAD
 
     slots.worker.readiness.set_up_works()

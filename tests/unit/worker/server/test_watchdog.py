@@ -69,18 +69,18 @@ def critical(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [each.getMessage() for each in caplog.records if each.levelno == logging.CRITICAL]
 
 
-async def test_a_loop_that_is_blocked_for_good_ends_the_process_and_names_what_blocks_it(
+async def test_a_permanently_blocked_loop_ends_the_process_and_logs_the_blocking_call(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     stuck = Stuck()
     stuck.blocks_the_loop(FOR_GOOD_S)
     assert stuck.codes == [1]
     (said,) = critical(caplog)
-    assert "the event loop is blocked for good" in said
-    assert "test_last_resort:look:" in said
+    assert "event loop permanently blocked" in said
+    assert "test_watchdog:look:" in said
 
 
-async def test_a_loop_that_goes_on_in_time_ends_nothing_and_is_told_of(
+async def test_a_loop_that_resumes_in_time_is_only_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     stuck = Stuck()
@@ -93,7 +93,7 @@ async def test_a_loop_that_goes_on_in_time_ends_nothing_and_is_told_of(
     assert all(each.startswith("the event loop was blocked by ") for each in said)
 
 
-async def test_a_loop_that_goes_on_at_the_last_moment_ends_nothing() -> None:
+async def test_a_loop_that_resumes_at_the_last_moment_does_not_end_the_process() -> None:
     stuck = Stuck()
     stuck.blocks_the_loop(FOR_GOOD_S - 1.5)
     await asyncio.sleep(0)
@@ -102,7 +102,7 @@ async def test_a_loop_that_goes_on_at_the_last_moment_ends_nothing() -> None:
     assert stuck.codes == []
 
 
-async def test_a_process_that_was_stopped_for_an_hour_goes_on() -> None:
+async def test_a_process_that_was_stopped_for_an_hour_is_not_ended() -> None:
     stuck = Stuck()
     stuck.blocks_the_loop(GIVEN_UP_S - 1)
     for _ in range(200):
@@ -112,7 +112,7 @@ async def test_a_process_that_was_stopped_for_an_hour_goes_on() -> None:
     assert stuck.codes == []
 
 
-async def test_a_process_without_room_for_another_thread_ends_without_a_word(
+async def test_a_process_that_cannot_start_a_thread_ends_without_a_log_line(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     stuck = Stuck()
@@ -126,7 +126,7 @@ async def test_a_process_without_room_for_another_thread_ends_without_a_word(
     assert stuck.codes == [1]
 
 
-async def test_a_log_that_is_stuck_as_well_keeps_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_stuck_log_does_not_keep_the_process_alive(monkeypatch: pytest.MonkeyPatch) -> None:
     stuck, read = Stuck(), threading.Event()
     monkeypatch.setattr(watchdog.logger, "critical", lambda *_: read.wait(PATIENCE_S))
     stuck.blocks_the_loop(FOR_GOOD_S)
@@ -134,7 +134,7 @@ async def test_a_log_that_is_stuck_as_well_keeps_nobody(monkeypatch: pytest.Monk
     assert stuck.codes == [1]
 
 
-async def test_a_worker_that_does_not_end_is_ended_and_says_what_it_still_had(
+async def test_a_worker_that_does_not_stop_is_ended_and_logs_its_remaining_tasks(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     stuck = Stuck()
@@ -149,6 +149,6 @@ async def test_a_worker_that_does_not_end_is_ended_and_says_what_it_still_had(
     thread.join()
     assert stuck.codes == [1]
     (said,) = critical(caplog)
-    assert "did not end within 0.01 s" in said
+    assert "did not stop within 0.01 s" in said
     assert "ship-AJ_1 (Event.wait)" in said
     assert "disk" in said

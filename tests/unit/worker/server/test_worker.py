@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     [({}, 2, 5.0), ({"INTERVIEW_IDLE_PROCESSES": "4", "INTERVIEW_CLEANUP_S": "9"}, 4, 9.0)],
     ids=["by default", "as configured"],
 )
-async def test_the_agent_server_is_made_with_the_idle_processes_and_the_cleanup_of_the_settings(
+async def test_the_agent_server_gets_idle_processes_and_cleanup_time_from_the_settings(
     tmp_path: Path, variables: dict[str, str], idle: int, cleanup_s: float
 ) -> None:
     settings = settings_in(tmp_path, LIVEKIT_URL="ws://127.0.0.1:1", **variables)
@@ -32,7 +32,7 @@ async def test_the_agent_server_is_made_with_the_idle_processes_and_the_cleanup_
     assert server._load_threshold == float("inf")
 
 
-async def test_livekit_is_told_of_a_free_slot_as_soon_as_its_job_has_ended(
+async def test_a_free_slot_is_reported_to_livekit_as_soon_as_its_job_has_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     worker = Worker(settings_in(tmp_path, LIVEKIT_URL="ws://127.0.0.1:1"))
@@ -46,7 +46,7 @@ async def test_livekit_is_told_of_a_free_slot_as_soon_as_its_job_has_ended(
 
     worker._on_process_closed(SimpleNamespace(running_job=job, exitcode=0))
     await asyncio.sleep(0)
-    assert not told.is_set(), "LiveKit does not know this worker yet"
+    assert not told.is_set(), "this worker is not registered with LiveKit yet"
 
     worker.registered.set()
     worker._on_process_closed(SimpleNamespace(running_job=job, exitcode=0))

@@ -37,24 +37,24 @@ def feed(meter: LevelMeter, levels: list[int], *, start_s: float = 0.0) -> list[
     ]
 
 
-def test_a_frame_is_audible_from_the_threshold_on() -> None:
+def test_a_frame_is_audible_at_or_above_the_threshold() -> None:
     meter = LevelMeter(audible_rms=0.01)
     threshold = 328
     assert feed(meter, [threshold - 1, threshold]) == [False, True]
 
 
-def test_the_loudest_frame_that_there_is_does_not_overflow() -> None:
+def test_the_loudest_possible_frame_does_not_overflow() -> None:
     assert feed(LevelMeter(), [-32_768]) == [True]
 
 
-def test_a_gap_inside_a_word_does_not_end_a_span_and_a_pause_does() -> None:
+def test_a_short_gap_does_not_end_a_span_and_a_pause_does() -> None:
     meter = LevelMeter()
     feed(meter, [3000] * 10 + [0] * 20 + [3000] * 10 + [0] * 50 + [3000])
     edges = [edge for span in meter.spans for edge in (span.start_s, span.end_s)]
     assert edges == pytest.approx([0.0, 0.4, 0.9, 0.91])
 
 
-def test_the_first_sound_since_a_moment_may_have_begun_before_it() -> None:
+def test_the_first_sound_after_a_moment_may_have_begun_before_it() -> None:
     meter = LevelMeter()
     feed(meter, [3000] * 100)
     assert meter.first_audible_s() == 0.0
@@ -63,14 +63,14 @@ def test_the_first_sound_since_a_moment_may_have_begun_before_it() -> None:
     assert meter.audible_seconds(0.75) == pytest.approx(0.25)
 
 
-def test_nothing_heard_is_nothing_audible() -> None:
+def test_an_empty_frame_is_not_audible() -> None:
     meter = LevelMeter()
     assert not meter.feed(frame(0, 0), start_s=0, end_s=0)
     assert meter.last_audible_s is None
     assert meter.spans == ()
 
 
-def test_gaps_of_a_timeline_are_silent_and_its_end_can_be_set() -> None:
+def test_gaps_in_a_timeline_are_silent_and_its_duration_can_be_set() -> None:
     timeline = Timeline()
     timeline.add(frame(5, 10), at=SAMPLE_RATE)
     samples = timeline.samples(duration_s=2)
@@ -80,14 +80,14 @@ def test_gaps_of_a_timeline_are_silent_and_its_end_can_be_set() -> None:
     assert len(timeline.samples(duration_s=0.5)) == SAMPLE_RATE // 2
 
 
-def test_voices_at_the_same_time_add_up_and_are_clipped() -> None:
+def test_simultaneous_voices_are_added_and_clipped() -> None:
     timeline = Timeline()
     timeline.add(np.array([30_000, 1], np.int16), at=0)
     timeline.add(np.array([30_000, 2], np.int16), at=0)
     assert timeline.samples().tolist() == [32_767, 3]
 
 
-def test_a_timeline_grows_and_keeps_what_it_holds() -> None:
+def test_a_timeline_grows_and_keeps_its_samples() -> None:
     timeline = Timeline()
     timeline.add(frame(7, 1), at=0)
     timeline.add(frame(8, 1), at=60 * SAMPLE_RATE)
@@ -103,7 +103,7 @@ def test_frames_that_arrive_in_a_burst_follow_each_other() -> None:
     assert late == [first + FRAME * (index + 1) for index in range(50)]
 
 
-def test_frames_that_were_lost_leave_a_gap() -> None:
+def test_lost_frames_leave_a_gap() -> None:
     placer = TrackPlacer()
     placer.place(FRAME, now_s=1.0)
     lost_s = 3.0
@@ -120,7 +120,7 @@ def test_a_burst_after_a_stall_is_not_taken_for_lost_frames() -> None:
     assert burst + after == [first + FRAME * (index + 1) for index in range(120)]
 
 
-def test_a_first_frame_that_was_late_is_made_up_for() -> None:
+def test_a_late_first_frame_is_compensated() -> None:
     placer = TrackPlacer()
     for index in range(50):
         placer.place(FRAME, now_s=2.0 + index / 10_000)

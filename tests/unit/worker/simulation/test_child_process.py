@@ -50,14 +50,14 @@ def test_a_child_keeps_its_arguments_environment_and_output(tmp_path: Path) -> N
     assert (tmp_path / "log").read_text() == "said two words\n"
 
 
-def test_a_child_is_started_in_the_folder_it_is_given(tmp_path: Path) -> None:
+def test_a_child_starts_in_the_given_folder(tmp_path: Path) -> None:
     with (tmp_path / "log").open("wb") as log:
         child = start_child(["/bin/sh", "-c", "pwd -P"], output=log, cwd=tmp_path)
     assert child.wait() == 0
     assert (tmp_path / "log").read_text() == f"{tmp_path.resolve()}\n"
 
 
-def test_a_program_that_is_not_there_is_a_child_that_failed(tmp_path: Path) -> None:
+def test_a_missing_program_gives_a_child_that_failed(tmp_path: Path) -> None:
     with (tmp_path / "log").open("wb") as log:
         child = start_child([str(tmp_path / "nothing")], output=log)
     assert child.wait() == 1

@@ -54,13 +54,13 @@ def leftovers(cache: Path) -> list[Path]:
     return list(cache.glob("build-*"))
 
 
-async def test_the_path_is_looked_at_first(path_folder: Path, cache: Path) -> None:
+async def test_a_program_on_the_path_comes_first(path_folder: Path, cache: Path) -> None:
     program(cache / BUILT)
     on_path = program(path_folder / "livekit-server")
     assert await find_or_build(pytest.fail, cache=cache) == on_path
 
 
-async def test_what_was_built_before_is_used_without_a_word(path_folder: Path, cache: Path) -> None:
+async def test_a_cached_build_is_used_without_messages(path_folder: Path, cache: Path) -> None:
     built = program(cache / BUILT)
     assert await find_or_build(pytest.fail, cache=cache) == built
 
@@ -76,7 +76,7 @@ async def test_a_build_leaves_the_program_and_nothing_else(path_folder: Path, ca
     assert VERSION in lines[0]
 
 
-async def test_a_failed_build_says_why_in_one_line_and_what_to_do(
+async def test_a_failed_build_gives_one_line_with_the_cause_and_the_remedy(
     path_folder: Path, cache: Path
 ) -> None:
     fake_go(path_folder, "echo first; echo the module is gone; exit 3")
@@ -117,9 +117,7 @@ async def test_a_second_builder_waits_for_the_first_ones_result(
     assert await second == built
 
 
-async def test_a_cache_that_cannot_be_written_is_one_clear_error(
-    path_folder: Path, tmp_path: Path
-) -> None:
+async def test_an_unwritable_cache_is_one_clear_error(path_folder: Path, tmp_path: Path) -> None:
     no_folder = program(tmp_path / "a-file")
     with pytest.raises(LiveKitServerUnavailable, match="cannot build in"):
         await find_or_build(lambda _: None, cache=no_folder)

@@ -18,7 +18,7 @@ def test_the_server_listens_on_the_loopback_address_only() -> None:
     assert config["rtc"]["tcp_port"] == 0
 
 
-def test_extra_settings_are_laid_over_section_by_section() -> None:
+def test_extra_settings_are_merged_section_by_section() -> None:
     extra = {"rtc": {"allow_tcp_fallback": True}, "room": {"auto_create": False}, "port": 7}
     config = server_config(PORTS, api_key="key", api_secret="secret", extra=extra)
     assert config["rtc"]["allow_tcp_fallback"] is True
@@ -34,7 +34,7 @@ def test_free_ports_are_two_different_ones_below_the_ephemeral_range() -> None:
     assert all(20_000 <= port < 30_000 for port in chosen)
 
 
-def test_a_port_that_somebody_listens_on_is_not_free() -> None:
+def test_a_port_with_a_listener_is_not_free() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         assert not livekit_server._is_free(port, socket.SOCK_STREAM)

@@ -52,7 +52,7 @@ def loud(frames: float) -> Pcm:
     return np.full(round(frames * FRAME_SAMPLES), 1000, np.int16)
 
 
-async def test_it_delivers_silence_in_real_time_while_nobody_speaks() -> None:
+async def test_the_microphone_sends_silence_in_real_time_between_utterances() -> None:
     room = Room()
     async with opened(room):
         await asyncio.sleep(1.01)
@@ -61,14 +61,14 @@ async def test_it_delivers_silence_in_real_time_while_nobody_speaks() -> None:
     assert not np.concatenate(room.frames).any()
 
 
-async def test_speech_takes_as_long_as_it_lasts() -> None:
+async def test_speech_is_sent_in_real_time() -> None:
     async with opened(Room()) as microphone:
         spoken = await microphone.say(loud(100))
     assert spoken.end_s - spoken.start_s == pytest.approx(2.0)
     assert microphone.late_frames == 0
 
 
-async def test_what_is_said_arrives_whole_and_in_order() -> None:
+async def test_utterances_arrive_complete_and_in_order() -> None:
     room = Room()
     words = np.arange(1, 2500, dtype=np.int16)
     async with opened(room) as microphone:
@@ -90,7 +90,7 @@ async def test_a_cancelled_utterance_is_cut_off_and_the_next_one_is_heard() -> N
     assert sum(1 for samples in room.frames if samples.any()) == cut_off + 1
 
 
-async def test_frames_that_a_busy_machine_delays_are_counted_as_late() -> None:
+async def test_frames_delayed_by_a_stall_are_counted_as_late() -> None:
     room = Room()
     async with opened(room) as microphone:
         await asyncio.sleep(0.5)
@@ -102,7 +102,7 @@ async def test_frames_that_a_busy_machine_delays_are_counted_as_late() -> None:
     assert len(room.frames) - delivered == 50
 
 
-async def test_a_short_hiccup_is_made_up_for_and_not_counted() -> None:
+async def test_a_short_stall_is_caught_up_and_not_counted() -> None:
     room = Room()
     async with opened(room) as microphone:
         await asyncio.sleep(0.5)
@@ -112,13 +112,13 @@ async def test_a_short_hiccup_is_made_up_for_and_not_counted() -> None:
     assert len(room.frames) == 101
 
 
-async def test_nothing_to_say_is_said_at_once() -> None:
+async def test_an_empty_utterance_returns_immediately() -> None:
     async with opened(Room()) as microphone:
         spoken = await microphone.say(loud(0))
     assert spoken.start_s == spoken.end_s
 
 
-async def test_a_room_that_breaks_tells_whoever_is_speaking() -> None:
+async def test_a_broken_room_raises_an_error_in_the_current_speaker() -> None:
     room = Room()
     async with opened(room) as microphone:
         room.broken = True
@@ -128,7 +128,7 @@ async def test_a_room_that_breaks_tells_whoever_is_speaking() -> None:
             await microphone.say(loud(10))
 
 
-async def test_closing_it_ends_the_wait_of_whoever_is_speaking() -> None:
+async def test_closing_the_microphone_ends_the_wait_of_the_current_speaker() -> None:
     async with opened(Room()) as microphone:
         speaking = asyncio.create_task(microphone.say(loud(100)))
         await asyncio.sleep(0.1)

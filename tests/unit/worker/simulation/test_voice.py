@@ -28,7 +28,7 @@ def test_a_script_is_cut_at_its_pause_marks(text: str, parts: list[str | float])
     assert split_at_pauses(text) == parts
 
 
-def test_a_transcript_is_held_against_the_words_alone() -> None:
+def test_pause_marks_are_removed_for_comparison_with_a_transcript() -> None:
     assert without_pauses("One, [pause 1.3] two. [pause 1]") == "One, two."
 
 
@@ -38,12 +38,12 @@ async def test_a_pause_is_silence_of_that_length_between_the_words() -> None:
     assert np.flatnonzero(samples == 0).size == round(1.5 * rate)
 
 
-async def test_the_candidate_speaks_lower_than_the_interviewer() -> None:
+async def test_the_candidate_has_a_lower_pitch_than_the_interviewer() -> None:
     _, rate = await LocalVoice(pitch=0.5, synthesize=spoken).render("one")
     assert rate == 12_000
 
 
-async def test_an_empty_text_is_no_sound() -> None:
+async def test_an_empty_text_gives_no_samples() -> None:
     samples, _ = await LocalVoice(synthesize=spoken).render("")
     assert samples.size == 0
     assert samples.dtype == np.int16

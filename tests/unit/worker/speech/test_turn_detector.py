@@ -67,7 +67,7 @@ async def watch() -> AsyncIterator[Any]:
 
 
 @virtual
-async def test_a_prediction_is_of_the_newest_sound(watch: Any) -> None:
+async def test_a_prediction_uses_the_newest_audio(watch: Any) -> None:
     watched = watch()
     for frame in (*sound(1.0, number=1), *sound(1.0, number=2), *quiet(0.2)):
         watched.stream.push_audio(frame)
@@ -79,7 +79,7 @@ async def test_a_prediction_is_of_the_newest_sound(watch: Any) -> None:
 
 
 @virtual
-async def test_a_speaker_who_goes_on_and_a_turn_that_is_over_end_the_request(watch: Any) -> None:
+async def test_continued_speech_and_a_finished_turn_both_end_the_request(watch: Any) -> None:
     watched = watch()
     watched.model.fate = "hangs"
     for forget in (watched.stream.cancel_inference, watched.stream.flush, watched.stream.predict):
@@ -93,7 +93,7 @@ async def test_a_speaker_who_goes_on_and_a_turn_that_is_over_end_the_request(wat
 @pytest.mark.parametrize(
     ("fate", "reason"), [("raises", "PredictionFailed"), ("hangs", "PredictionTimeout")]
 )
-async def test_a_turn_of_which_there_is_no_prediction_is_over_and_the_loss_is_told(
+async def test_a_turn_without_a_prediction_ends_and_the_loss_is_reported(
     watch: Any, fate: Literal["raises", "hangs"], reason: str
 ) -> None:
     watched = watch()
@@ -108,7 +108,7 @@ async def test_a_turn_of_which_there_is_no_prediction_is_over_and_the_loss_is_to
 
 
 @virtual
-async def test_it_is_tried_again_until_it_is_back(watch: Any) -> None:
+async def test_a_failed_turn_detector_is_retried_until_it_recovers(watch: Any) -> None:
     watched = watch()
     watched.model.fate = "raises"
     await watched.probability()
@@ -124,7 +124,7 @@ async def test_it_is_tried_again_until_it_is_back(watch: Any) -> None:
 
 
 @virtual
-async def test_nothing_is_tried_once_it_is_closed(watch: Any) -> None:
+async def test_a_closed_turn_detector_is_not_retried(watch: Any) -> None:
     watched = watch()
     watched.model.fate = "raises"
     await watched.probability()
@@ -146,9 +146,7 @@ async def test_nothing_is_tried_once_it_is_closed(watch: Any) -> None:
         ("turn_detector=slow:0.5@1", []),
     ],
 )
-async def test_a_fault_that_is_set_strikes_a_prediction(
-    watch: Any, fault: str, said: list[str]
-) -> None:
+async def test_an_injected_fault_hits_a_prediction(watch: Any, fault: str, said: list[str]) -> None:
     faults.arm(parse(fault))
     watched = watch()
     await watched.probability()
@@ -159,7 +157,7 @@ async def test_a_fault_that_is_set_strikes_a_prediction(
 
 
 @virtual
-async def test_a_frame_of_another_rate_begins_anew(watch: Any) -> None:
+async def test_a_frame_of_another_rate_restarts_the_audio_window(watch: Any) -> None:
     watched = watch()
     for rate in (48_000, 24_000, 24_000):
         watched.stream.push_audio(frame_of(np.full(rate // 50, 1000, np.int16), rate))

@@ -44,13 +44,13 @@ async def ship() -> str:
     return await database.run("ship", answer, budget_s=5.0)
 
 
-async def test_a_connection_that_breaks_once_is_tried_again() -> None:
+async def test_an_operation_is_retried_after_a_broken_connection() -> None:
     faults.arm(parse("database.ship=close@1"))
     assert await ship() == "shipped"
 
 
 @pytest.mark.parametrize("text", ["database=close", "database=hang", "database=slow:6"])
-async def test_a_database_that_does_not_answer_is_unavailable_when_the_budget_is_spent(
+async def test_an_unresponsive_database_is_unavailable_when_the_budget_is_spent(
     text: str,
 ) -> None:
     faults.arm(parse(text))
@@ -61,12 +61,12 @@ async def test_a_database_that_does_not_answer_is_unavailable_when_the_budget_is
 
 
 @pytest.mark.row("B11")
-async def test_a_database_that_refuses_is_not_asked_again() -> None:
+async def test_a_refused_operation_is_not_retried() -> None:
     faults.arm(parse("database=raise:53100"))
     with pytest.raises(DatabaseOperationFailed, match="53100"):
         await ship()
 
 
-async def test_another_operations_fault_is_none_of_this_one() -> None:
+async def test_a_fault_of_another_operation_has_no_effect() -> None:
     faults.arm(parse("database.get_interview=raise"))
     assert await ship() == "shipped"

@@ -21,7 +21,7 @@ def test_a_record_becomes_a_row() -> None:
 
 
 @pytest.mark.parametrize("at", ["2026-03-01T10:00:00Z", "2026-03-01T12:00:00+02:00"])
-def test_a_time_of_any_zone_is_utc(at: str) -> None:
+def test_times_of_any_time_zone_become_utc(at: str) -> None:
     assert record_row(GOOD | {"at": at}).at == datetime(2026, 3, 1, 10, tzinfo=UTC)
 
 
@@ -36,12 +36,12 @@ def test_a_time_of_any_zone_is_utc(at: str) -> None:
         ({"kind": ""}, "kind"),
         ({"at": "yesterday"}, "at"),
         ({"at": "2026-03-01T10:00:00"}, "at"),
-        ({"kind": "turn", "speaker": "somebody"}, "speaker"),
+        ({"kind": "turn", "speaker": "narrator"}, "speaker"),
         ({"kind": "exit", "exit_code": "zero"}, "exit_code"),
         ({"kind": "exit", "signal": 2**40}, "signal"),
     ],
 )
-def test_what_is_no_record_is_refused_by_the_name_of_its_field(
+def test_an_invalid_record_is_refused_with_the_name_of_its_field(
     change: dict[str, Any], field: str
 ) -> None:
     with pytest.raises(RecordInvalid) as caught:
@@ -49,12 +49,12 @@ def test_what_is_no_record_is_refused_by_the_name_of_its_field(
     assert caught.value.field == field
 
 
-def test_a_record_of_another_form_is_refused() -> None:
+def test_a_record_that_is_no_object_is_refused() -> None:
     with pytest.raises(RecordInvalid):
         record_row(["seq", 1])
 
 
-def test_what_postgresql_cannot_hold_is_replaced() -> None:
+def test_values_that_postgresql_cannot_store_are_replaced() -> None:
     value = {"a\0": ["x\ud800y", float("nan"), float("inf"), None, True, 7]}
     assert storable(value) == {
         "a\N{REPLACEMENT CHARACTER}": ["x\N{REPLACEMENT CHARACTER}y", None, None, None, True, 7]
@@ -68,13 +68,13 @@ def test_what_postgresql_cannot_hold_is_replaced() -> None:
         max_leaves=10,
     )
 )
-def test_storable_data_is_strict_json_and_stays_so(value: object) -> None:
+def test_storable_data_is_strict_json_and_does_not_change_again(value: object) -> None:
     clean = storable(value)
     assert json.loads(json_text(clean)) == clean
     assert storable(clean) == clean
 
 
-def test_of_an_interviewer_counts_what_was_heard() -> None:
+def test_the_text_of_an_interviewer_turn_is_the_heard_text() -> None:
     turn = {"speaker": "interviewer", "text": "One two three.", "heard": "One two"}
     assert spoken_text(turn) == "One two"
     assert spoken_text(turn | {"heard": "", "interrupted": True}) == ""
@@ -82,6 +82,6 @@ def test_of_an_interviewer_counts_what_was_heard() -> None:
     assert spoken_text({"speaker": "candidate", "text": "Yes.", "heard": "No."}) == "Yes."
 
 
-def test_of_words_that_were_written_counts_what_was_read() -> None:
+def test_the_text_of_a_turn_shown_without_audio_is_the_whole_text() -> None:
     turn = {"speaker": "interviewer", "text": "One two three.", "heard": "", "interrupted": False}
     assert spoken_text(turn) == "One two three."

@@ -27,7 +27,7 @@ class HangingPool:
 
 
 @pytest.mark.looptime
-async def test_a_place_is_free_again_where_giving_the_connection_back_is_cancelled() -> None:
+async def test_a_slot_of_the_pool_is_freed_when_releasing_its_connection_is_cancelled() -> None:
     pool = HangingPool()
     connections = Connections(pool, None, PoolLimits(size=1, overflow=0, acquire_timeout_s=1.0))
     held = await connections._enter()

@@ -11,7 +11,7 @@ from worker.telemetry.alerts import ALERTS
 
 
 @pytest.mark.row("B12")
-def test_the_alerts_know_the_states_and_reasons_of_the_table() -> None:
+def test_the_alerts_list_the_states_and_reasons_of_the_transition_table() -> None:
     rules = {alert.name: alert.expr for alert in ALERTS}
     states = _label("state", rules["InterviewStartTimeouts"])
     assert states == set(BUDGETS) - {State.RUNNING, State.CLOSING}

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 READY = WorkerStatus(started=True, slots=4, slots_used=1)
 WAITING = WorkerStatus(
-    waiting_on=(("livekit", "LiveKit does not know this worker now"), ("disk", "it is full")),
+    waiting_on=(("livekit", "this worker is not registered with LiveKit"), ("disk", "it is full")),
     without=("database",),
 )
 
@@ -68,7 +68,7 @@ async def test_a_worker_that_takes_jobs_is_ready_started_and_alive(tmp_path: Pat
 
 
 @pytest.mark.row("S13")
-async def test_one_that_waits_says_by_name_for_what(tmp_path: Path) -> None:
+async def test_a_waiting_worker_names_its_unmet_dependencies(tmp_path: Path) -> None:
     async with served(tmp_path) as here:
         here.status = WAITING
         status, answer = await here.get("/readyz")
@@ -82,14 +82,14 @@ async def test_one_that_waits_says_by_name_for_what(tmp_path: Path) -> None:
         assert 'interview_worker_waiting_on{what="disk"} 1.0' in page
 
 
-async def test_one_that_drains_is_not_ready_and_was_started(tmp_path: Path) -> None:
+async def test_a_draining_worker_is_not_ready_but_started(tmp_path: Path) -> None:
     async with served(tmp_path) as here:
         here.status = WorkerStatus(started=True, draining=True)
         assert (await here.get("/readyz"))[0] == 503
         assert (await here.get("/startupz"))[0] == 200
 
 
-async def test_jobs_are_listed_and_shown_one_by_one(tmp_path: Path) -> None:
+async def test_jobs_are_listed_and_shown_individually(tmp_path: Path) -> None:
     async with served(tmp_path) as here:
         here.observer.job_given("AJ_1", "room-1")
         write(tmp_path / "AJ_1.jsonl", START)
@@ -102,14 +102,14 @@ async def test_jobs_are_listed_and_shown_one_by_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics", "/jobs"])
-async def test_with_a_token_nobody_is_answered_without_it(tmp_path: Path, path: str) -> None:
+async def test_with_a_token_set_requests_without_it_are_refused(tmp_path: Path, path: str) -> None:
     async with served(tmp_path, token="s3cret") as here:
         assert (await here.get(path))[0] == 401
         assert (await here.get(path, Authorization="Bearer other"))[0] == 401
         assert (await here.get(path, Authorization="Bearer s3cret"))[0] == 200
 
 
-async def test_what_is_no_text_is_no_token_either(tmp_path: Path) -> None:
+async def test_a_token_that_is_not_text_is_refused(tmp_path: Path) -> None:
     async with served(tmp_path, token="s3cret") as here:
         reader, writer = await asyncio.open_connection("127.0.0.1", here.port)
         writer.write(b"GET /livez HTTP/1.0\r\nAuthorization: Bearer \xff\xfe\r\n\r\n")
@@ -118,14 +118,14 @@ async def test_what_is_no_text_is_no_token_either(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "interviews.example"])  # noqa: S104
-def test_beyond_loopback_a_token_is_needed(tmp_path: Path, host: str) -> None:
+def test_a_host_beyond_loopback_needs_a_token(tmp_path: Path, host: str) -> None:
     with pytest.raises(SettingsInvalid, match="INTERVIEW_HTTP_TOKEN"):
         settings_in(tmp_path, INTERVIEW_HTTP_HOST=host)
     settings_in(tmp_path, INTERVIEW_HTTP_HOST=host, INTERVIEW_HTTP_TOKEN="s3cret")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.9", "::1", "localhost"])
-def test_on_loopback_none_is_needed(tmp_path: Path, host: str) -> None:
+def test_a_loopback_host_needs_no_token(tmp_path: Path, host: str) -> None:
     settings_in(tmp_path, INTERVIEW_HTTP_HOST=host)
 
 
@@ -140,7 +140,7 @@ async def health(port: int, *arguments: str, **environment: str) -> tuple[int, s
     return result.exit_code, result.output
 
 
-async def test_health_of_a_ready_worker_is_a_line_and_zero(tmp_path: Path) -> None:
+async def test_health_of_a_ready_worker_prints_one_line_and_exits_0(tmp_path: Path) -> None:
     async with served(tmp_path) as here:
         assert await health(here.port) == (0, "ready: 1 of 4 slots in use\n")
         assert await health(here.port, "live") == (0, "alive\n")
@@ -148,14 +148,16 @@ async def test_health_of_a_ready_worker_is_a_line_and_zero(tmp_path: Path) -> No
         assert (code, json.loads(text)["started"]) == (0, True)
 
 
-async def test_health_of_one_that_waits_names_what_for_and_is_not_zero(tmp_path: Path) -> None:
+async def test_health_of_a_waiting_worker_names_the_unmet_dependencies_and_exits_5(
+    tmp_path: Path,
+) -> None:
     async with served(tmp_path) as here:
         here.status = WAITING
         assert await health(here.port) == (5, "not ready: waiting on livekit, disk\n")
         assert (await health(here.port, "live"))[0] == 0
 
 
-async def test_health_of_nobody_says_what_to_do(tmp_path: Path) -> None:
+async def test_health_without_a_worker_says_what_to_do(tmp_path: Path) -> None:
     async with served(tmp_path) as here:
         port = here.port
     code, text = await health(port)
@@ -164,19 +166,19 @@ async def test_health_of_nobody_says_what_to_do(tmp_path: Path) -> None:
     assert "INTERVIEW_HTTP_PORT" in text
 
 
-async def test_health_without_the_token_says_so(tmp_path: Path) -> None:
+async def test_health_without_the_token_names_the_setting(tmp_path: Path) -> None:
     async with served(tmp_path, token="s3cret") as here:
         code, text = await health(here.port)
         assert (code, "INTERVIEW_HTTP_TOKEN" in text) == (2, True)
         assert (await health(here.port, INTERVIEW_HTTP_TOKEN="s3cret"))[0] == 0
 
 
-async def test_health_of_any_port_cannot_be_asked() -> None:
+async def test_health_with_port_0_is_refused() -> None:
     code, text = await health(0)
     assert (code, "the worker's log" in text) == (2, True)
 
 
-async def test_health_of_somebody_else_says_so() -> None:
+async def test_health_of_another_server_fails_in_one_line() -> None:
     async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK")
         writer.close()

@@ -59,7 +59,9 @@ def watched(tmp_path: Path) -> Watched:
 
 
 @pytest.mark.row("S11")
-async def test_a_whole_job_is_counted_by_its_end_and_its_parts(watched: Watched) -> None:
+async def test_a_completed_job_is_counted_with_its_end_states_loads_and_turns(
+    watched: Watched,
+) -> None:
     turn = record("turn", 9.0, speaker="candidate", interrupted=False, latency={"end_of_turn": 1.9})
     await watched.saw(*START, turn, *END)
     await watched.observer.job_gone("AJ_1", 0)
@@ -79,7 +81,7 @@ async def test_a_whole_job_is_counted_by_its_end_and_its_parts(watched: Watched)
 
 
 @pytest.mark.row("S11")
-async def test_a_job_that_was_killed_counts_with_its_signal(watched: Watched) -> None:
+async def test_a_killed_job_is_counted_with_its_signal(watched: Watched) -> None:
     await watched.saw(*START)
     assert watched.figure("interview_jobs_running", state="RUNNING") == 1
     await watched.observer.job_gone("AJ_1", -9)
@@ -92,14 +94,14 @@ async def test_a_job_that_was_killed_counts_with_its_signal(watched: Watched) ->
 
 
 @pytest.mark.row("S11")
-async def test_a_job_that_died_before_its_first_record_counts(watched: Watched) -> None:
+async def test_a_job_that_died_before_its_first_record_is_counted(watched: Watched) -> None:
     watched.observer.job_given("AJ_1", "room-1")
     await watched.observer.job_gone("AJ_1", 1)
     exited = {"outcome": "failed", "reason": "ProcessExited"}
     assert watched.figure("interview_jobs_ended_total", **exited) == 1
 
 
-async def test_one_whose_disk_took_no_more_and_that_exited_well_has_not_failed(
+async def test_a_job_without_an_end_record_that_exited_with_0_has_not_failed(
     watched: Watched,
 ) -> None:
     await watched.saw(*START)
@@ -109,7 +111,7 @@ async def test_one_whose_disk_took_no_more_and_that_exited_well_has_not_failed(
 
 
 @pytest.mark.row("S11")
-async def test_what_is_lost_and_comes_back_is_counted_with_the_seconds_between(
+async def test_losses_and_recoveries_are_counted_with_the_seconds_between(
     watched: Watched,
 ) -> None:
     await watched.saw(
@@ -127,7 +129,7 @@ async def test_what_is_lost_and_comes_back_is_counted_with_the_seconds_between(
 
 
 @pytest.mark.row("S11")
-async def test_a_time_out_a_leak_a_fallback_and_a_provider_that_failed(watched: Watched) -> None:
+async def test_timeouts_leaks_fallbacks_and_provider_failures_are_counted(watched: Watched) -> None:
     await watched.saw(
         HEADER,
         transition(None, None, "HANDSHAKE", 0.0),
@@ -160,7 +162,7 @@ async def test_a_time_out_a_leak_a_fallback_and_a_provider_that_failed(watched: 
     assert job["longest_silence_s"] == 5.1
 
 
-async def test_a_running_job_says_what_it_does_and_since_when(watched: Watched) -> None:
+async def test_a_running_job_is_shown_with_its_state_and_conditions(watched: Watched) -> None:
     await watched.saw(*START, condition("database", "lost", "DatabaseUnavailable", 1.0))
     job = watched.observer.job("AJ_1")
     assert job is not None
@@ -172,7 +174,7 @@ async def test_a_running_job_says_what_it_does_and_since_when(watched: Watched) 
 
 
 @pytest.mark.row("S13")
-async def test_a_job_without_a_sign_of_life_is_named(watched: Watched) -> None:
+async def test_a_job_without_a_heartbeat_is_unresponsive(watched: Watched) -> None:
     await watched.saw(*START)
     assert watched.observer.unresponsive() == []
     long_ago = time.time() - 60
@@ -183,7 +185,7 @@ async def test_a_job_without_a_sign_of_life_is_named(watched: Watched) -> None:
     assert watched.figure("interview_jobs_unresponsive") == 1
 
 
-async def test_a_job_whose_journal_is_in_memory_alone_is_not_taken_for_a_stuck_one(
+async def test_a_job_whose_journal_is_only_in_memory_is_not_unresponsive(
     watched: Watched,
 ) -> None:
     watched.observer.job_given("AJ_1", "room-1")
@@ -192,7 +194,7 @@ async def test_a_job_whose_journal_is_in_memory_alone_is_not_taken_for_a_stuck_o
     assert watched.observer.unresponsive() == []
 
 
-async def test_only_the_last_jobs_that_ended_are_kept_and_all_are_counted(tmp_path: Path) -> None:
+async def test_only_the_latest_ended_jobs_are_kept_and_all_are_counted(tmp_path: Path) -> None:
     observer = Observer(tmp_path, version="1")
     for n in range(200):
         observer.job_given(f"AJ_{n}", "room")
@@ -215,7 +217,7 @@ async def test_only_the_last_jobs_that_ended_are_kept_and_all_are_counted(tmp_pa
         record("turn", 1.0, speaker="candidate", interrupted=False, latency=[1.0]),
     ],
 )
-async def test_a_record_that_says_nothing_stops_nothing(watched: Watched, broken: Any) -> None:
+async def test_a_malformed_record_does_not_stop_the_observer(watched: Watched, broken: Any) -> None:
     await watched.saw(*START[:2], broken, *START[2:])
     assert watched.figure("interview_start_seconds_count", milestone="init_done") == 1
 
@@ -233,11 +235,11 @@ async def test_a_label_has_a_bounded_number_of_values(watched: Watched) -> None:
     ("exit_code", "code"),
     [(0, "0"), (1, "1"), (-9, "SIGKILL"), (-200, "SIG200"), (None, "unknown")],
 )
-def test_how_a_process_ended_is_one_word(exit_code: int | None, code: str) -> None:
+def test_an_exit_code_becomes_one_label_value(exit_code: int | None, code: str) -> None:
     assert code_of(exit_code) == code
 
 
-def test_every_figure_has_a_unit_or_counts_and_says_what_it_means() -> None:
+def test_every_metric_has_a_unique_name_and_a_help_line() -> None:
     assert len({each.name for each in catalog.FIGURES}) == len(catalog.FIGURES)
     for each in catalog.FIGURES:
         assert each.means.endswith(".") or each.means.endswith("0 to 1.")
@@ -246,13 +248,13 @@ def test_every_figure_has_a_unit_or_counts_and_says_what_it_means() -> None:
 
 
 @pytest.mark.row("S13")
-def test_every_figure_is_on_the_page_before_anything_has_happened() -> None:
+def test_every_metric_is_exported_before_any_event() -> None:
     page = Metrics().page().decode()
     for each in catalog.FIGURES:
         assert f"# HELP {each.shown_as} " in page
 
 
-def test_states_are_named_as_the_table_names_them(tmp_path: Path) -> None:
+def test_state_labels_are_the_names_of_the_transition_table(tmp_path: Path) -> None:
     page = Observer(tmp_path, version="1").page(WorkerStatus()).decode()
     for state in State:
         assert f'interview_jobs_running{{state="{state}"}} 0.0' in page

@@ -40,7 +40,7 @@ async def test_a_vad_that_does_not_load_is_counted(tmp_path: Path, how: str, res
 
 
 @pytest.mark.row("S13")
-def test_the_warm_processes_are_a_figure(tmp_path: Path) -> None:
+def test_the_warm_processes_are_exported(tmp_path: Path) -> None:
     """Operators use this metric to set INTERVIEW_IDLE_PROCESSES for the load."""
     page = Observer(tmp_path, version="1").page(WorkerStatus(warm_processes=3)).decode()
     assert 'interview_processes{state="warm"} 3.0' in page

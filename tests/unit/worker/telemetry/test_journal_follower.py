@@ -35,7 +35,7 @@ def reader(tmp_path: Path) -> Reader:
     return Reader(tmp_path)
 
 
-async def test_each_record_is_told_once_and_in_its_order(reader: Reader, tmp_path: Path) -> None:
+async def test_each_record_is_delivered_once_and_in_order(reader: Reader, tmp_path: Path) -> None:
     reader.follower.follow("AJ_1")
     for record in START:
         write(tmp_path / "AJ_1.jsonl", [record])
@@ -45,7 +45,7 @@ async def test_each_record_is_told_once_and_in_its_order(reader: Reader, tmp_pat
     assert reader.kinds == [record["kind"] for record in START]
 
 
-async def test_a_line_that_is_being_written_is_read_when_it_is_whole(
+async def test_an_incomplete_line_is_read_when_it_is_complete(
     reader: Reader, tmp_path: Path
 ) -> None:
     path = tmp_path / "AJ_1.jsonl"
@@ -64,7 +64,7 @@ async def test_a_line_that_is_being_written_is_read_when_it_is_whole(
 @pytest.mark.parametrize(
     "line", [b"no json\n", b"[]\n", b"7\n", b'{"kind": 3}\n', b'{"kind": "turn"}\n', b"\xff\n"]
 )
-async def test_a_line_that_is_no_record_is_passed_over(
+async def test_a_line_that_is_no_record_is_skipped(
     reader: Reader, tmp_path: Path, line: bytes
 ) -> None:
     reader.follower.follow("AJ_1")
@@ -73,7 +73,9 @@ async def test_a_line_that_is_no_record_is_passed_over(
     assert reader.kinds == ["job"]
 
 
-async def test_a_job_without_a_journal_holds_nobody_up(reader: Reader, tmp_path: Path) -> None:
+async def test_a_job_without_a_journal_does_not_delay_the_others(
+    reader: Reader, tmp_path: Path
+) -> None:
     reader.follower.follow("AJ_none")
     reader.follower.follow("AJ_1")
     write(tmp_path / "AJ_1.jsonl", START)
@@ -82,9 +84,7 @@ async def test_a_job_without_a_journal_holds_nobody_up(reader: Reader, tmp_path:
     await reader.follower.finish("AJ_none")
 
 
-async def test_a_journal_that_was_put_away_is_read_to_its_end(
-    reader: Reader, tmp_path: Path
-) -> None:
+async def test_a_renamed_journal_is_read_to_its_end(reader: Reader, tmp_path: Path) -> None:
     path = tmp_path / "AJ_1.jsonl"
     reader.follower.follow("AJ_1")
     write(path, START)
@@ -95,7 +95,7 @@ async def test_a_journal_that_was_put_away_is_read_to_its_end(
     assert len(reader.kinds) == len(START) + len(END)
 
 
-async def test_no_descriptor_is_left_open(reader: Reader, tmp_path: Path) -> None:
+async def test_no_file_descriptor_is_left_open(reader: Reader, tmp_path: Path) -> None:
     before = len(os.listdir("/proc/self/fd"))
     for n in range(20):
         write(tmp_path / f"AJ_{n}.jsonl", START)
@@ -106,7 +106,7 @@ async def test_no_descriptor_is_left_open(reader: Reader, tmp_path: Path) -> Non
     assert len(os.listdir("/proc/self/fd")) == before
 
 
-async def test_one_look_reads_a_bounded_part_of_a_huge_journal(
+async def test_one_poll_reads_a_bounded_part_of_a_huge_journal(
     reader: Reader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(journal_follower, "_MOST_BYTES", 4096)
@@ -118,7 +118,7 @@ async def test_one_look_reads_a_bounded_part_of_a_huge_journal(
     assert len(reader.kinds) == 50 * len(START)
 
 
-async def test_a_line_longer_than_a_look_is_not_read_for_ever(
+async def test_a_line_longer_than_a_poll_is_skipped(
     reader: Reader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(journal_follower, "_MOST_BYTES", 256)

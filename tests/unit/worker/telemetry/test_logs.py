@@ -80,7 +80,7 @@ def test_every_line_is_json_with_its_time_level_logger_and_fields(
     assert (second["event"], second["version"]) == ("migrated", 3)
 
 
-def test_an_exception_stands_in_its_line_and_does_not_break_it(
+def test_an_exception_is_a_field_of_its_log_line(
     configured: Callable[..., io.StringIO],
 ) -> None:
     stream = configured()
@@ -92,7 +92,7 @@ def test_an_exception_stands_in_its_line_and_does_not_break_it(
     assert "ValueError: no such state" in line["exception"]
 
 
-def test_what_is_no_json_is_written_all_the_same(configured: Callable[..., io.StringIO]) -> None:
+def test_values_that_are_not_json_are_still_written(configured: Callable[..., io.StringIO]) -> None:
     stream = configured()
     logging.getLogger("worker").info("odd", extra={"thing": object(), "bytes": b"\xff"})
     (line,) = lines(stream)
@@ -108,7 +108,7 @@ def test_what_is_no_json_is_written_all_the_same(configured: Callable[..., io.St
         ("console", io.StringIO, False),
     ],
 )
-def test_the_form_is_that_of_the_setting_or_what_the_stream_is(
+def test_the_log_format_follows_the_setting_or_the_kind_of_stream(
     configured: Callable[..., io.StringIO],
     log_format: str,
     stream: type[io.StringIO],
@@ -122,7 +122,7 @@ def test_the_form_is_that_of_the_setting_or_what_the_stream_is(
     assert text.startswith("{") is is_json
 
 
-def test_the_least_level_is_that_of_the_setting(configured: Callable[..., io.StringIO]) -> None:
+def test_the_minimum_level_follows_the_setting(configured: Callable[..., io.StringIO]) -> None:
     stream = configured(INTERVIEW_LOG_LEVEL="WARNING")
     for name in ("worker", "livekit.agents"):
         logging.getLogger(name).info("unimportant")
@@ -130,7 +130,7 @@ def test_the_least_level_is_that_of_the_setting(configured: Callable[..., io.Str
     assert [line["event"] for line in lines(stream)] == ["important", "important"]
 
 
-def test_chatty_libraries_are_heard_from_warning_on(
+def test_chatty_libraries_log_only_warnings_and_errors(
     configured: Callable[..., io.StringIO],
 ) -> None:
     stream = configured(INTERVIEW_LOG_LEVEL="DEBUG")
@@ -142,7 +142,7 @@ def test_chatty_libraries_are_heard_from_warning_on(
 # --- no personal data ---------------------------------------------------------------------------
 
 
-def test_what_the_framework_marks_as_personal_is_taken_off(
+def test_fields_that_the_framework_marks_as_personal_are_removed(
     configured: Callable[..., io.StringIO],
 ) -> None:
     stream = configured()
@@ -156,7 +156,7 @@ def test_what_the_framework_marks_as_personal_is_taken_off(
 
 @pytest.mark.parametrize("name", sorted(_PERSONAL_FIELDS))
 @pytest.mark.parametrize("log_format", ["json", "console"])
-def test_fields_that_hold_what_was_said_are_taken_off(
+def test_fields_that_hold_spoken_words_are_removed(
     configured: Callable[..., io.StringIO], name: str, log_format: str
 ) -> None:
     stream = configured(INTERVIEW_LOG_FORMAT=log_format)
@@ -165,7 +165,7 @@ def test_fields_that_hold_what_was_said_are_taken_off(
     assert "s1" in stream.getvalue()
 
 
-def test_the_frameworks_debug_lines_quote_people_and_are_left_out(
+def test_debug_lines_of_the_framework_are_dropped(
     configured: Callable[..., io.StringIO],
 ) -> None:
     stream = configured(INTERVIEW_LOG_LEVEL="DEBUG")
@@ -177,7 +177,7 @@ def test_the_frameworks_debug_lines_quote_people_and_are_left_out(
 
 
 @pytest.mark.parametrize("log_format", ["json", "console"])
-def test_an_exceptions_local_variables_are_not_printed(
+def test_local_variables_of_an_exception_are_not_printed(
     configured: Callable[..., io.StringIO], log_format: str
 ) -> None:
     stream = configured(Terminal(), INTERVIEW_LOG_FORMAT=log_format)
@@ -195,7 +195,7 @@ def test_an_exceptions_local_variables_are_not_printed(
 
 
 @pytest.mark.parametrize("log_format", ["json", "console"])
-def test_what_a_provider_failed_at_is_logged_without_what_was_said(
+def test_provider_errors_are_logged_without_spoken_words(
     configured: Callable[..., io.StringIO], log_format: str
 ) -> None:
     stream = configured(INTERVIEW_LOG_FORMAT=log_format)
@@ -247,7 +247,7 @@ def arrived(restored: None) -> Iterator[Callable[[], list[logging.LogRecord]]]:
     handler.thread.join()
 
 
-def test_nothing_personal_leaves_a_jobs_process(
+def test_no_personal_data_leaves_a_job_process(
     arrived: Callable[[], list[logging.LogRecord]],
 ) -> None:
     logger = logging.getLogger("livekit.agents")
@@ -258,7 +258,7 @@ def test_nothing_personal_leaves_a_jobs_process(
     assert vars(record)["job_id"] == "AJ_1"
 
 
-def test_an_exception_arrives_as_a_field_and_without_what_was_said(
+def test_an_exception_arrives_as_a_field_and_without_spoken_words(
     arrived: Callable[[], list[logging.LogRecord]], configured: Callable[..., io.StringIO]
 ) -> None:
     error = APIError(f"no audio frames were pushed for text: {SPOKEN}")
@@ -273,7 +273,7 @@ def test_an_exception_arrives_as_a_field_and_without_what_was_said(
     assert line["exception"].endswith("APIError: (redacted)")
 
 
-def test_a_jobs_line_arrives_with_its_ids_and_its_text_once(
+def test_a_log_line_of_a_job_arrives_once_with_its_ids_and_text(
     arrived: Callable[[], list[logging.LogRecord]], configured: Callable[..., io.StringIO]
 ) -> None:
     ids = {"job_id": "AJ_1", "room": "room-1", "interview_id": "iv-1"}

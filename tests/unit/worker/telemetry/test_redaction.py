@@ -34,7 +34,7 @@ def text_of(error: BaseException, *, logger: str = "worker.job") -> str:
     return exception_text(error, logger=logger)
 
 
-def test_an_error_of_our_own_is_told_whole() -> None:
+def test_an_error_of_the_worker_keeps_its_message() -> None:
     text = text_of(raised(ValueError("no such state")))
     assert text.startswith("Traceback (most recent call last):\n")
     assert "raise error" in text
@@ -46,14 +46,14 @@ def test_an_error_that_was_never_raised_has_no_traceback() -> None:
 
 
 @pytest.mark.parametrize("error", [APIError(SPOKEN), llm.ToolError(SPOKEN)])
-def test_an_error_of_the_framework_keeps_its_type_and_its_stack(error: Exception) -> None:
+def test_a_framework_error_keeps_only_its_type_and_stack(error: Exception) -> None:
     text = text_of(raised(error))
     assert SPOKEN not in text
     assert "raise error" in text
     assert text.endswith(f"{type(error).__name__}: (redacted)")
 
 
-def test_an_error_that_quotes_what_it_checked_is_redacted() -> None:
+def test_an_error_that_quotes_the_invalid_value_is_redacted() -> None:
     with pytest.raises(pydantic.ValidationError) as caught:
         Answer.model_validate({"count": SPOKEN})
     assert SPOKEN not in text_of(caught.value)
@@ -66,12 +66,12 @@ def test_a_plain_error_raised_by_the_framework_is_redacted() -> None:
     assert text_of(caught.value).endswith("ValueError: (redacted)")
 
 
-def test_whatever_the_framework_logs_is_redacted() -> None:
+def test_every_error_logged_by_the_framework_is_redacted() -> None:
     text = text_of(raised(ValueError(SPOKEN)), logger="livekit.plugins.x")
     assert text.endswith("ValueError: (redacted)")
 
 
-def test_causes_are_told_in_their_order_each_by_its_own_rule() -> None:
+def test_causes_are_printed_in_order_and_redacted_individually() -> None:
     foreign = APIError(SPOKEN)
     with pytest.raises(ValueError, match="Expecting") as caught:
         json.loads("{")
@@ -85,14 +85,14 @@ def test_causes_are_told_in_their_order_each_by_its_own_rule() -> None:
     assert places == sorted(places)
 
 
-def test_a_context_that_was_suppressed_is_left_out() -> None:
+def test_a_suppressed_context_is_omitted() -> None:
     error = ValueError("no such state")
     error.__context__ = KeyError("state")
     error.__suppress_context__ = True
     assert "KeyError" not in text_of(error)
 
 
-def test_the_errors_of_a_group_are_told_below_it() -> None:
+def test_the_errors_of_a_group_are_printed_below_it() -> None:
     group = ExceptionGroup("two failed", [ValueError("no such state"), raised(APIError(SPOKEN))])
     text = text_of(raised(group))
     assert SPOKEN not in text
@@ -101,7 +101,7 @@ def test_the_errors_of_a_group_are_told_below_it() -> None:
     assert "APIError: (redacted)" in text
 
 
-def test_errors_that_cause_each_other_come_to_an_end() -> None:
+def test_errors_that_cause_each_other_are_printed_once() -> None:
     first, second = ValueError("first"), ValueError("second")
     first.__cause__, second.__cause__ = second, first
     assert text_of(first).count("ValueError") == 2

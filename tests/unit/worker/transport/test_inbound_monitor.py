@@ -96,16 +96,14 @@ Making = Callable[[], Awaitable[Network]]
 
 
 @pytest.mark.parametrize("every_s", [SPEECH_S, SILENCE_S], ids=["speech", "silence"])
-async def test_a_line_whose_candidate_is_received_is_never_held(
-    network: Making, every_s: float
-) -> None:
+async def test_output_is_never_paused_while_packets_arrive(network: Making, every_s: float) -> None:
     net = await network()
     net.every_s = every_s
     await asyncio.sleep(60.0)
     assert (net.told, net.held) == ([], [])
 
 
-async def test_an_answer_is_cut_off_before_its_silence_ends_it_and_the_line_is_held(
+async def test_lost_packets_cut_the_answer_off_before_end_of_turn_and_pause_output(
     network: Making,
 ) -> None:
     net = await network()
@@ -123,7 +121,7 @@ async def test_an_answer_is_cut_off_before_its_silence_ends_it_and_the_line_is_h
     assert [at - lost_at for at in net.released] == [pytest.approx(6.2, abs=0.2)]
 
 
-async def test_whoever_still_speaks_is_let_come_to_an_end_but_not_for_ever(
+async def test_output_resumes_after_the_candidate_stops_speaking_or_after_a_limit(
     network: Making,
 ) -> None:
     net = await network()
@@ -140,7 +138,7 @@ async def test_whoever_still_speaks_is_let_come_to_an_end_but_not_for_ever(
     assert net.released[1] - lost_at == pytest.approx(4.0 - 2.0, abs=0.3)
 
 
-async def test_in_a_silence_the_line_is_held_only_where_many_packets_are_missing(
+async def test_in_silence_output_is_paused_only_after_several_missing_packets(
     network: Making,
 ) -> None:
     net = await network()
@@ -152,7 +150,7 @@ async def test_in_a_silence_the_line_is_held_only_where_many_packets_are_missing
     assert [at - lost_at for at in net.held] == [pytest.approx(2.2, abs=0.5)]
 
 
-async def test_a_hiccup_says_nothing_again(network: Making) -> None:
+async def test_a_short_loss_repeats_nothing(network: Making) -> None:
     net = await network()
     net.speaks = True
     await net.lose_for(1.6)
@@ -161,7 +159,7 @@ async def test_a_hiccup_says_nothing_again(network: Making) -> None:
     assert len(net.held) == len(net.released) == 1
 
 
-async def test_what_is_silent_for_long_is_spoken_to_after_ten_seconds_and_left_alone(
+async def test_output_resumes_after_ten_seconds_without_packets(
     network: Making,
 ) -> None:
     net = await network()
@@ -173,7 +171,7 @@ async def test_what_is_silent_for_long_is_spoken_to_after_ten_seconds_and_left_a
 
 
 @pytest.mark.parametrize("count", [None, 0], ids=["muted", "replaced"])
-async def test_a_microphone_that_is_muted_or_replaced_holds_nothing(
+async def test_a_muted_or_replaced_microphone_does_not_pause_output(
     network: Making, count: int | None
 ) -> None:
     net = await network()
@@ -185,7 +183,7 @@ async def test_a_microphone_that_is_muted_or_replaced_holds_nothing(
     assert (net.told, net.held) == ([], [])
 
 
-async def test_an_outage_of_the_room_is_left_to_those_who_care_for_it(network: Making) -> None:
+async def test_an_outage_of_the_room_is_left_to_the_outbound_monitor(network: Making) -> None:
     net = await network()
     losing = asyncio.create_task(net.lose_for(8.0))
     await asyncio.sleep(3.0)
@@ -198,7 +196,7 @@ async def test_an_outage_of_the_room_is_left_to_those_who_care_for_it(network: M
     assert net.released == []
 
 
-async def test_a_candidate_who_has_left_is_not_spoken_to(network: Making) -> None:
+async def test_a_candidate_who_has_left_ends_the_pause_without_a_repeat(network: Making) -> None:
     net = await network()
     losing = asyncio.create_task(net.lose_for(4.0))
     await asyncio.sleep(3.0)
@@ -208,7 +206,7 @@ async def test_a_candidate_who_has_left_is_not_spoken_to(network: Making) -> Non
     assert len(net.released) == 1
 
 
-async def test_a_job_that_ends_meanwhile_says_its_last_words(network: Making) -> None:
+async def test_ending_the_job_during_a_loss_resumes_output(network: Making) -> None:
     net = await network()
     net.speaks = True
     losing = asyncio.create_task(net.lose_for(3.0))

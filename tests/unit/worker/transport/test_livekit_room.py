@@ -45,7 +45,7 @@ async def room(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[LiveKitTr
 
 
 @pytest.mark.parametrize("back", ["reconnected", "local_track_subscribed"])
-async def test_nothing_is_played_from_reconnecting_until_somebody_hears_again(
+async def test_output_is_paused_from_reconnecting_until_a_listener_is_back(
     room: tuple[LiveKitTransport, Any], back: str
 ) -> None:
     here, events = room
@@ -55,7 +55,7 @@ async def test_nothing_is_played_from_reconnecting_until_somebody_hears_again(
     assert here.line.listened
 
 
-async def test_after_a_restart_of_the_server_nothing_is_played_before_the_candidate_is_back(
+async def test_after_a_server_restart_output_is_paused_until_the_candidate_is_back(
     room: tuple[LiveKitTransport, Any],
 ) -> None:
     here, events = room
@@ -73,7 +73,7 @@ async def test_after_a_restart_of_the_server_nothing_is_played_before_the_candid
 
 
 @pytest.mark.looptime
-async def test_a_room_that_does_not_take_the_line_is_not_waited_for(
+async def test_publishing_the_audio_output_times_out(
     room: tuple[LiveKitTransport, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here, _ = room
@@ -89,7 +89,7 @@ async def test_a_room_that_does_not_take_the_line_is_not_waited_for(
 
 
 @pytest.mark.looptime
-async def test_a_room_that_neither_comes_back_nor_is_given_up_is_lost_after_a_while(
+async def test_a_room_that_stays_reconnecting_is_lost_after_a_time_limit(
     room: tuple[LiveKitTransport, Any],
 ) -> None:
     _, events = room
@@ -103,7 +103,7 @@ async def test_a_room_that_neither_comes_back_nor_is_given_up_is_lost_after_a_wh
 
 
 @pytest.mark.looptime
-async def test_a_room_that_was_away_for_a_moment_is_not_lost_later(
+async def test_a_room_that_reconnected_is_not_lost_later(
     room: tuple[LiveKitTransport, Any],
 ) -> None:
     _, events = room

@@ -61,7 +61,7 @@ async def test_sound_arrives_as_it_was_sent(ends: Ends) -> None:
     assert message.samples.tolist() == SAMPLES.tolist()
 
 
-async def test_captions_arrive_in_order_among_the_sound(ends: Ends) -> None:
+async def test_captions_arrive_in_order_between_audio_messages(ends: Ends) -> None:
     first = Words(segment="a", text="Grüß", final=False)
     last = Words(segment="a", text="Grüß dich.", final=True)
     ends.near.post(first)
@@ -72,7 +72,7 @@ async def test_captions_arrive_in_order_among_the_sound(ends: Ends) -> None:
     assert isinstance(received[1], Sound)
 
 
-async def test_a_message_in_pieces_is_put_together(ends: Ends) -> None:
+async def test_a_message_in_pieces_is_reassembled(ends: Ends) -> None:
     payload = SAMPLES.tobytes()
     receiving = asyncio.create_task(ends.far.receive())
     for byte in struct.pack(">BI", 1, len(payload)) + payload:
@@ -92,7 +92,7 @@ async def test_the_end_of_the_connection_is_the_end_of_the_messages(ends: Ends) 
     assert await ends.far.receive() is None
 
 
-async def test_a_message_that_is_cut_off_is_none(ends: Ends) -> None:
+async def test_a_truncated_message_is_dropped(ends: Ends) -> None:
     ends.writer.write(struct.pack(">BI", 1, 10) + b"half")
     await ends.near.aclose()
     assert await ends.far.receive() is None
@@ -101,15 +101,15 @@ async def test_a_message_that_is_cut_off_is_none(ends: Ends) -> None:
 @pytest.mark.parametrize(
     ("kind", "payload"),
     [
-        pytest.param(9, b"", id="of no known kind"),
+        pytest.param(9, b"", id="unknown kind"),
         pytest.param(1, b"odd", id="half a sample"),
-        pytest.param(2, b"{", id="no JSON"),
-        pytest.param(2, b"\xff", id="no text"),
+        pytest.param(2, b"{", id="not JSON"),
+        pytest.param(2, b"\xff", id="not UTF-8"),
         pytest.param(2, b'{"segment": "a"}', id="half a caption"),
-        pytest.param(2, b'"words"', id="no object"),
+        pytest.param(2, b'"words"', id="not an object"),
     ],
 )
-async def test_what_is_no_message_is_refused_with_its_kind_and_length(
+async def test_an_invalid_message_is_refused_with_its_kind_and_length(
     ends: Ends, kind: int, payload: bytes
 ) -> None:
     ends.writer.write(struct.pack(">BI", kind, len(payload)) + payload)
@@ -118,13 +118,13 @@ async def test_what_is_no_message_is_refused_with_its_kind_and_length(
     assert (raised.value.kind, raised.value.length) == (kind, len(payload))
 
 
-async def test_a_message_too_long_is_refused_before_it_has_arrived(ends: Ends) -> None:
+async def test_a_message_that_is_too_long_is_refused_before_it_has_arrived(ends: Ends) -> None:
     ends.writer.write(struct.pack(">BI", 1, LONGEST + 1))
     with pytest.raises(WireBroken):
         await ends.far.receive()
 
 
-async def test_sending_to_somebody_who_has_left_is_no_error(ends: Ends) -> None:
+async def test_sending_to_a_closed_peer_is_no_error(ends: Ends) -> None:
     await ends.far.aclose()
     assert await ends.near.receive() is None
     for _ in range(3):
@@ -133,10 +133,10 @@ async def test_sending_to_somebody_who_has_left_is_no_error(ends: Ends) -> None:
     ends.near.post(Words(segment="a", text="Hello?", final=True))
 
 
-async def test_without_a_listener_there_is_no_connection(socket: Path) -> None:
+async def test_connecting_without_a_listener_fails(socket: Path) -> None:
     with pytest.raises(FileNotFoundError):
         await Wire.connect(socket)
 
 
-def test_the_words_are_in_no_representation() -> None:
+def test_repr_of_a_caption_does_not_contain_its_text() -> None:
     assert "secret" not in repr(Words(segment="a", text="secret", final=True))

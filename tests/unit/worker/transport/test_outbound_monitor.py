@@ -72,7 +72,7 @@ async def restart(stuck: Stuck, *, away_s: float = 3.0, comes_after_s: float = 2
     stuck.reach.moved()
 
 
-async def test_a_question_in_which_the_room_was_lost_is_said_again_once_it_is_heard(
+async def test_a_question_interrupted_by_a_lost_room_is_repeated_after_reconnecting(
     beginning: Beginning,
 ) -> None:
     stuck = await beginning()
@@ -94,7 +94,7 @@ async def test_a_question_in_which_the_room_was_lost_is_said_again_once_it_is_he
     assert stuck.away == [pytest.approx(5.0)]
 
 
-async def test_a_hiccup_of_the_room_makes_nobody_say_anything_twice(beginning: Beginning) -> None:
+async def test_a_short_disconnect_of_the_room_repeats_nothing(beginning: Beginning) -> None:
     stuck = await beginning()
     await asyncio.sleep(0.4 * UTTERANCE_S)
 
@@ -108,7 +108,7 @@ async def test_a_hiccup_of_the_room_makes_nobody_say_anything_twice(beginning: B
     assert stuck.line.played == []
 
 
-async def test_an_answer_that_was_being_given_is_kept_and_asked_to_go_on(
+async def test_an_interrupted_answer_is_kept_and_its_question_repeated(
     beginning: Beginning,
 ) -> None:
     stuck = await asked(beginning)
@@ -128,7 +128,7 @@ async def test_an_answer_that_was_being_given_is_kept_and_asked_to_go_on(
     assert roles(stuck)[3:] == ["answer", "question"]
 
 
-async def test_an_answer_whose_turn_ends_while_the_room_is_away_is_not_taken_for_whole(
+async def test_an_answer_whose_turn_ends_while_disconnected_counts_as_interrupted(
     beginning: Beginning,
 ) -> None:
     stuck = await asked(beginning)
@@ -147,7 +147,7 @@ async def test_an_answer_whose_turn_ends_while_the_room_is_away_is_not_taken_for
     assert stuck.turns[2]["text"] == PLAN.questions[0].text
 
 
-async def test_an_answer_that_was_over_is_answered_and_not_asked_for_again(
+async def test_a_complete_answer_gets_a_reply_and_the_question_is_not_repeated(
     beginning: Beginning,
 ) -> None:
     stuck = await asked(beginning)
@@ -162,7 +162,9 @@ async def test_an_answer_that_was_over_is_answered_and_not_asked_for_again(
     assert not stuck.turns[1]["interrupted"]
 
 
-async def test_who_may_have_answered_to_nobody_is_asked_once_more(beginning: Beginning) -> None:
+async def test_a_question_is_repeated_if_its_answer_may_have_been_lost(
+    beginning: Beginning,
+) -> None:
     stuck = await asked(beginning)
 
     await restart(stuck)
@@ -172,7 +174,7 @@ async def test_who_may_have_answered_to_nobody_is_asked_once_more(beginning: Beg
     assert stuck.line.played == [ClipName.BACK]
 
 
-async def test_a_room_that_goes_away_again_is_waited_for_again(beginning: Beginning) -> None:
+async def test_a_second_disconnect_is_waited_for_too(beginning: Beginning) -> None:
     stuck = await asked(beginning)
 
     await restart(stuck)
@@ -185,7 +187,7 @@ async def test_a_room_that_goes_away_again_is_waited_for_again(beginning: Beginn
     assert stuck.line.played == [ClipName.BACK]
 
 
-async def test_a_candidate_who_does_not_listen_again_is_spoken_to_all_the_same(
+async def test_output_resumes_after_a_time_limit_without_a_resubscription(
     beginning: Beginning,
 ) -> None:
     stuck = await asked(beginning)
@@ -210,7 +212,7 @@ async def drop_out(stuck: Stuck, away_s: float) -> None:
     stuck.reach.moved()
 
 
-async def test_a_question_that_was_said_while_the_candidate_was_out_is_said_again(
+async def test_a_question_asked_while_the_candidate_was_disconnected_is_repeated(
     beginning: Beginning,
 ) -> None:
     stuck = await beginning()
@@ -222,7 +224,7 @@ async def test_a_question_that_was_said_while_the_candidate_was_out_is_said_agai
     assert stuck.line.played == [ClipName.BACK]
 
 
-async def test_a_candidate_who_drops_out_of_an_answer_is_asked_for_the_rest_of_it(
+async def test_a_candidate_who_drops_out_during_an_answer_is_asked_the_question_again(
     beginning: Beginning,
 ) -> None:
     stuck = await asked(beginning)
@@ -235,7 +237,7 @@ async def test_a_candidate_who_drops_out_of_an_answer_is_asked_for_the_rest_of_i
     assert (stuck.turns[1]["text"], stuck.turns[1]["interrupted"]) == ("I led a team", True)
 
 
-async def test_a_candidate_who_was_gone_for_a_blink_hears_nothing_twice(
+async def test_a_very_short_absence_of_the_candidate_repeats_nothing(
     beginning: Beginning,
 ) -> None:
     stuck = await asked(beginning)

@@ -33,7 +33,7 @@ def heard(line: Line) -> HeardTextEstimator:
 @pytest.mark.parametrize(
     ("played_s", "words"), [(0.0, 0), (0.1, 0), (1.0, 2), (2.0, 5), (3.9, 9), (4.0, 10)]
 )
-def test_of_an_utterance_that_was_all_made_its_share_was_heard(
+def test_the_played_share_of_a_complete_utterance_was_heard(
     line: Line, heard: HeardTextEstimator, played_s: float, words: int
 ) -> None:
     line.plays(played_s, of=4.0)
@@ -45,7 +45,7 @@ def test_of_an_utterance_that_was_all_made_its_share_was_heard(
 
 
 @pytest.mark.parametrize("broke_off", [False, True])
-def test_a_voice_that_stalls_has_said_what_its_sound_has_room_for(
+def test_a_stalled_utterance_was_heard_as_far_as_its_audio_reaches(
     line: Line, heard: HeardTextEstimator, broke_off: bool
 ) -> None:
     # For a broken-off utterance, the audio made equals the audio played.
@@ -54,7 +54,9 @@ def test_a_voice_that_stalls_has_said_what_its_sound_has_room_for(
     assert heard.part(TEXT, TEXT, broke_off=broke_off) == "One two three"
 
 
-def test_the_pace_is_that_of_the_utterance_before(line: Line, heard: HeardTextEstimator) -> None:
+def test_the_pace_is_learned_from_the_previous_utterance(
+    line: Line, heard: HeardTextEstimator
+) -> None:
     line.plays(10.0, of=10.0)
     heard.whole(TEXT)
     line.plays(1.0, of=None)
@@ -62,7 +64,7 @@ def test_the_pace_is_that_of_the_utterance_before(line: Line, heard: HeardTextEs
     assert heard.part(TEXT, TEXT, broke_off=False) == "One"
 
 
-def test_an_utterance_that_was_never_on_the_line_is_what_the_framework_says(
+def test_an_utterance_that_was_never_played_uses_the_frameworks_estimate(
     line: Line, heard: HeardTextEstimator
 ) -> None:
     line.plays(10.0, of=10.0)

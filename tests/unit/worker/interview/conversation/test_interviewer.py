@@ -77,7 +77,7 @@ async def interview() -> AsyncIterator[Interview]:
     await interview.session.aclose()
 
 
-async def test_the_plan_is_spoken_word_for_word_to_its_end(interview: Interview) -> None:
+async def test_the_whole_plan_is_spoken_word_for_word(interview: Interview) -> None:
     first, second = PLAN.questions
     assert (await interview.said())["text"] == f"{PLAN.opening} {first.text}"
     await interview.answer(SHORT)
@@ -90,7 +90,7 @@ async def test_the_plan_is_spoken_word_for_word_to_its_end(interview: Interview)
     await interview.agent.finished.wait()
 
 
-async def test_a_turn_of_the_interviewer_tells_generated_from_heard(interview: Interview) -> None:
+async def test_an_interviewer_turn_has_generated_and_heard_text(interview: Interview) -> None:
     turn = await interview.said()
     assert turn["speaker"] == "interviewer"
     assert turn["role"] == "opening"
@@ -99,14 +99,16 @@ async def test_a_turn_of_the_interviewer_tells_generated_from_heard(interview: I
     assert turn["interrupted"] is False
 
 
-async def test_a_turn_of_the_candidate_names_the_question_it_answers(interview: Interview) -> None:
+async def test_a_candidate_turn_names_the_question_it_answers(interview: Interview) -> None:
     await interview.said()
     turn = await interview.answer(f"  {LONG} ")
     assert (turn["speaker"], turn["text"], turn["question_id"]) == ("candidate", LONG, "q0")
 
 
 @pytest.mark.row("B10")
-async def test_nothing_is_said_before_the_candidates_turn_is_kept(interview: Interview) -> None:
+async def test_the_interviewer_does_not_reply_before_the_candidates_turn_is_recorded(
+    interview: Interview,
+) -> None:
     await interview.said()
     interview.keeping.clear()
     answering = asyncio.create_task(interview.answer(LONG))
@@ -129,12 +131,12 @@ async def test_an_answer_waits_for_the_record_of_the_utterance_it_cut_off(
     await asyncio.sleep(0)
     interview.keeping.set()
     kept = await answering
-    assert kept["speaker"] == "interviewer", "it comes first"
+    assert kept["speaker"] == "interviewer", "the utterance is recorded first"
     assert interview.turns.get_nowait()["speaker"] == "candidate"
     assert [turn.speaker for turn in interview.orchestrator.turns] == ["interviewer", "candidate"]
 
 
-async def test_a_turn_that_cannot_be_kept_leaves_the_interviewer_speaking(
+async def test_a_turn_that_cannot_be_recorded_does_not_silence_the_interviewer(
     interview: Interview,
 ) -> None:
     """An exception here would lose the turn and leave silence, with no error event."""
@@ -149,7 +151,7 @@ async def test_a_turn_that_cannot_be_kept_leaves_the_interviewer_speaking(
     assert interview.orchestrator.next_move().role is Role.REPEAT
 
 
-async def test_after_goodbye_nothing_is_answered_any_more() -> None:
+async def test_an_answer_after_the_closing_gets_no_reply() -> None:
     interview = await start(plan_of(question(0)))
     await interview.said()
     await interview.answer(LONG)
@@ -160,7 +162,7 @@ async def test_after_goodbye_nothing_is_answered_any_more() -> None:
     await interview.session.aclose()
 
 
-async def test_an_interview_that_was_over_is_finished_at_once() -> None:
+async def test_an_interview_that_is_already_over_finishes_immediately() -> None:
     interview = await start(plan_of(question(0)))
     await interview.said()
     await interview.answer(LONG)
@@ -171,7 +173,7 @@ async def test_an_interview_that_was_over_is_finished_at_once() -> None:
     await interview.session.aclose()
 
 
-async def test_the_pause_that_ends_an_answer_is_that_of_the_question(
+async def test_the_question_sets_the_pause_that_ends_an_answer(
     interview: Interview, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_to: list[Any] = []
@@ -180,7 +182,7 @@ async def test_the_pause_that_ends_an_answer_is_that_of_the_question(
     assert set_to[-1]["endpointing_opts"]["min_delay"] == PLAN.questions[0].thinking_pause_s
 
 
-async def test_a_record_that_ends_after_the_session_is_kept_and_harms_nothing() -> None:
+async def test_an_utterance_recorded_after_the_session_closed_is_kept() -> None:
     interview = await start(PLAN)
     interview.keeping.clear()
     await interview.agent.speak_next()
@@ -192,7 +194,9 @@ async def test_a_record_that_ends_after_the_session_is_kept_and_harms_nothing() 
     assert len(interview.orchestrator.turns) == 1
 
 
-async def test_what_was_cut_off_before_it_was_heard_is_no_turn(interview: Interview) -> None:
+async def test_an_utterance_that_was_cut_off_before_it_was_heard_is_not_a_turn(
+    interview: Interview,
+) -> None:
     class Unheard:
         chat_items: tuple[llm.ChatItem, ...] = ()
         interrupted = True
@@ -212,7 +216,7 @@ def use(interview: Interview, reply: Reply) -> ModelStandIn:
     return model
 
 
-async def test_a_turn_keeps_what_was_generated_word_for_word(interview: Interview) -> None:
+async def test_a_turn_has_the_generated_text_word_for_word(interview: Interview) -> None:
     use(interview, says("ACKNOWLEDGE: Thank you, that is clear."))
     await interview.said()
     await interview.answer(LONG)
@@ -222,19 +226,19 @@ async def test_a_turn_keeps_what_was_generated_word_for_word(interview: Intervie
     assert (turn["role"], turn["question_id"]) == ("question", "q1")
 
 
-async def test_a_follow_up_of_a_models_is_a_follow_up(interview: Interview) -> None:
+async def test_a_model_follow_up_is_recorded_as_a_follow_up(interview: Interview) -> None:
     use(interview, says(f"FOLLOW-UP: {FOLLOW_UP}"))
     await interview.said()
     await interview.answer(LONG)
     turn = await interview.said()
     assert (turn["role"], turn["question_id"]) == ("follow_up", "q0")
     assert turn["generated"] == turn["text"] == FOLLOW_UP
-    assert (await interview.said())["text"] == FOLLOW_UP, "nobody has answered it"
+    assert (await interview.said())["text"] == FOLLOW_UP, "it is not answered yet"
     await interview.answer(LONG)
     assert (await interview.said())["question_id"] == "q1"
 
 
-async def test_a_turn_is_what_was_said_though_another_was_committed_in_between(
+async def test_a_turn_matches_the_spoken_text_if_another_was_committed_in_between(
     interview: Interview,
 ) -> None:
     await interview.said()
@@ -256,7 +260,7 @@ async def test_a_turn_is_what_was_said_though_another_was_committed_in_between(
     assert turn["role"] == "question"
 
 
-async def test_an_interruption_while_the_model_thinks_leaves_nothing_behind(
+async def test_an_interruption_during_the_model_request_leaves_no_turn(
     interview: Interview,
 ) -> None:
     model = use(interview, says(1000.0, "ACKNOWLEDGE: Thank you."))
@@ -290,7 +294,7 @@ OWN_PAUSE_S = QUESTIONS[0].thinking_pause_s
 
 
 @pytest.mark.looptime
-async def test_an_answer_past_its_time_ends_in_a_shorter_silence(
+async def test_an_answer_past_the_time_limit_ends_after_a_shorter_silence(
     interview: Interview, pauses: list[float]
 ) -> None:
     await interview.said()
@@ -305,7 +309,7 @@ async def test_an_answer_past_its_time_ends_in_a_shorter_silence(
 
 
 @pytest.mark.looptime
-async def test_an_answer_within_its_time_is_never_hurried(
+async def test_an_answer_within_the_time_limit_keeps_the_full_pause(
     interview: Interview, pauses: list[float]
 ) -> None:
     await interview.said()
@@ -316,7 +320,7 @@ async def test_an_answer_within_its_time_is_never_hurried(
 
 
 @pytest.mark.looptime
-async def test_an_answer_to_a_follow_up_has_some_time_of_its_own(
+async def test_an_answer_to_a_follow_up_has_a_minimum_time(
     interview: Interview, pauses: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await interview.said()
@@ -331,7 +335,7 @@ async def test_an_answer_to_a_follow_up_has_some_time_of_its_own(
 
 
 @pytest.mark.looptime
-async def test_a_session_that_has_closed_has_no_time_to_keep(interview: Interview) -> None:
+async def test_a_closed_session_ignores_the_question_timer(interview: Interview) -> None:
     await interview.said()
     await interview.session.aclose()
     await asyncio.sleep(10_000)

@@ -70,7 +70,7 @@ async def interview() -> AsyncIterator[Interview]:
     await interview.session.aclose()
 
 
-async def test_a_typed_answer_is_a_turn_and_is_answered_with_the_next_question(
+async def test_a_typed_answer_is_a_turn_and_gets_the_next_question(
     interview: Interview,
 ) -> None:
     await interview.spoken(interview.orchestrator.next_move().text)
@@ -83,13 +83,13 @@ async def test_a_typed_answer_is_a_turn_and_is_answered_with_the_next_question(
     assert (await interview.turns.get())["text"] == PLAN.questions[1].text
 
 
-async def test_a_typed_message_without_words_is_nothing(interview: Interview) -> None:
+async def test_a_typed_message_without_words_is_ignored(interview: Interview) -> None:
     await interview.agent.on_text(" \n ")
 
     assert interview.turns.empty()
 
 
-async def test_what_was_being_said_when_the_session_closed_is_kept_as_cut_off(
+async def test_an_answer_in_progress_when_the_session_closes_is_recorded_as_interrupted(
     interview: Interview,
 ) -> None:
     interview.hears("I led a team", final=True)
@@ -105,7 +105,7 @@ async def test_what_was_being_said_when_the_session_closed_is_kept_as_cut_off(
     assert interview.turns.empty()
 
 
-async def test_what_has_become_a_turn_is_not_kept_twice(interview: Interview) -> None:
+async def test_an_answer_that_became_a_turn_is_not_recorded_twice(interview: Interview) -> None:
     interview.hears(SHORT, final=True)
     message = llm.ChatMessage(role="user", content=[SHORT])
     await interview.agent.on_user_turn_completed(llm.ChatContext.empty(), message)
@@ -116,7 +116,7 @@ async def test_what_has_become_a_turn_is_not_kept_twice(interview: Interview) ->
     assert interview.turns.empty()
 
 
-async def test_a_turn_names_the_last_record_of_what_was_heard_that_is_in_it(
+async def test_a_turn_names_the_last_transcript_record_that_it_includes(
     interview: Interview,
 ) -> None:
     interview.hears("I led", final=True)
@@ -135,7 +135,9 @@ async def test_a_turn_names_the_last_record_of_what_was_heard_that_is_in_it(
     assert interview.turns.get_nowait()["hearing"] == 2
 
 
-async def test_a_typed_answer_leaves_the_spoken_half_to_be_kept(interview: Interview) -> None:
+async def test_a_typed_answer_does_not_discard_the_spoken_partial_answer(
+    interview: Interview,
+) -> None:
     interview.hears(SHORT, final=True)
     await interview.agent.on_text(LONG)
     assert interview.turns.get_nowait()["text"] == LONG
@@ -146,7 +148,7 @@ async def test_a_typed_answer_leaves_the_spoken_half_to_be_kept(interview: Inter
     assert [turn["text"] for turn in kept if turn["speaker"] == "candidate"] == [SHORT]
 
 
-async def test_what_was_said_to_nobody_is_kept_before_the_typed_answer_and_never_taken_for_another(
+async def test_without_speech_to_text_a_typed_answer_first_records_and_clears_the_partial_one(
     interview: Interview, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     forgotten: list[bool] = []
@@ -164,7 +166,7 @@ async def test_what_was_said_to_nobody_is_kept_before_the_typed_answer_and_never
     assert forgotten == [True]
 
 
-async def test_half_an_answer_waits_for_the_rest_while_nobody_listens_and_no_longer(
+async def test_a_partial_answer_gets_a_long_pause_only_without_speech_to_text(
     interview: Interview, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pauses_s: list[float] = []
@@ -181,7 +183,7 @@ async def test_half_an_answer_waits_for_the_rest_while_nobody_listens_and_no_lon
     assert pauses_s == [PLAN.questions[0].thinking_pause_s, UNHEARD_PAUSE_S, pauses_s[0]]
 
 
-async def test_a_turn_that_is_cancelled_before_it_is_kept_is_still_a_half_answer(
+async def test_a_turn_cancelled_before_it_is_recorded_stays_a_partial_answer(
     interview: Interview,
 ) -> None:
     interview.hears(SHORT, final=True)
@@ -201,14 +203,14 @@ async def test_a_turn_that_is_cancelled_before_it_is_kept_is_still_a_half_answer
     assert interview.turns.get_nowait()["text"] == SHORT
 
 
-async def test_a_question_whose_voice_broke_off_is_asked_again(interview: Interview) -> None:
+async def test_a_question_is_asked_again_if_its_audio_broke_off(interview: Interview) -> None:
     await interview.spoken("Hel", broke_off=True)
 
     assert interview.turns.get_nowait()["interrupted"] is True
     assert interview.orchestrator.next_move().role is Role.REPEAT
 
 
-async def test_words_that_nobody_spoke_are_still_owed_and_somebody_is_told(
+async def test_an_unspoken_utterance_stays_due_and_is_reported(
     interview: Interview,
 ) -> None:
     told = asyncio.Event()
@@ -225,7 +227,7 @@ async def test_words_that_nobody_spoke_are_still_owed_and_somebody_is_told(
     assert interview.turns.empty()
 
 
-async def test_words_that_are_written_are_a_turn_that_was_read(interview: Interview) -> None:
+async def test_an_utterance_sent_as_text_is_a_turn(interview: Interview) -> None:
     opening = interview.orchestrator.next_move().text
     interview.agent.floor.take()
     await interview.agent.write_next()

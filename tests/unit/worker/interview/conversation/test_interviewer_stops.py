@@ -27,7 +27,7 @@ def understood(text: str, *, final: bool = True) -> UserInputTranscribedEvent:
     return UserInputTranscribedEvent(transcript=text, is_final=final)
 
 
-async def test_an_answer_that_comes_after_it_is_kept_and_not_answered(
+async def test_an_answer_after_the_stop_is_recorded_and_gets_no_reply(
     interview: Interview,
 ) -> None:
     await interview.said()
@@ -38,7 +38,7 @@ async def test_an_answer_that_comes_after_it_is_kept_and_not_answered(
     assert interview.orchestrator.next_move().role is Role.QUESTION
 
 
-async def test_a_typed_answer_that_comes_after_it_is_kept_and_not_answered(
+async def test_a_typed_answer_after_the_stop_is_recorded_and_gets_no_reply(
     interview: Interview,
 ) -> None:
     await interview.said()
@@ -48,7 +48,7 @@ async def test_a_typed_answer_that_comes_after_it_is_kept_and_not_answered(
     assert interview.session.current_speech is None
 
 
-async def test_an_answer_that_was_just_given_becomes_a_turn_first(interview: Interview) -> None:
+async def test_the_stop_waits_until_a_finished_answer_becomes_a_turn(interview: Interview) -> None:
     await interview.said()
     interview.agent.answers.half.hear(understood(LONG))
     stopping = asyncio.create_task(interview.agent.come_to_a_stop(60.0))
@@ -64,7 +64,9 @@ async def test_an_answer_that_was_just_given_becomes_a_turn_first(interview: Int
 
 
 @pytest.mark.looptime
-async def test_one_that_goes_on_is_kept_as_cut_off(interview: Interview) -> None:
+async def test_an_answer_that_outlasts_the_stop_is_recorded_as_interrupted(
+    interview: Interview,
+) -> None:
     await interview.said()
     interview.agent.answers.half.hear(understood(LONG, final=False))
     loop = asyncio.get_running_loop()
@@ -76,7 +78,7 @@ async def test_one_that_goes_on_is_kept_as_cut_off(interview: Interview) -> None
     assert (turn["text"], turn["interrupted"]) == (LONG, True)
 
 
-async def test_the_sentence_is_waited_for(interview: Interview) -> None:
+async def test_the_stop_waits_for_the_end_of_the_sentence(interview: Interview) -> None:
     waited: list[float] = []
 
     async def over(*, longest_s: float) -> bool:
@@ -88,7 +90,9 @@ async def test_the_sentence_is_waited_for(interview: Interview) -> None:
     assert waited == [4.0]
 
 
-async def test_it_is_almost_done_once_goodbye_is_being_said(interview: Interview) -> None:
+async def test_the_interview_is_almost_done_once_the_closing_is_spoken(
+    interview: Interview,
+) -> None:
     agent = interview.agent
     turns: list[dict[str, Any]] = []
     while agent.next_role is not Role.CLOSING:

@@ -38,7 +38,7 @@ async def begun() -> AsyncIterator[list[Stuck]]:
 
 
 @pytest.fixture
-def newcomer(tmp_path: Path, begun: list[Stuck]) -> Beginning:
+def successor(tmp_path: Path, begun: list[Stuck]) -> Beginning:
     """Return a function that begins as a successor: the question is asked, no answer heard yet."""
 
     async def begin() -> Stuck:
@@ -93,10 +93,10 @@ async def after_first_sound(stuck: Stuck, seconds: float) -> None:
     await asyncio.sleep(heard_at + seconds - asyncio.get_running_loop().time())
 
 
-async def test_an_answer_that_is_under_way_when_somebody_comes_back_is_asked_for_again(
-    newcomer: Beginning,
+async def test_an_answer_under_way_when_a_successor_joins_is_asked_for_again(
+    successor: Beginning,
 ) -> None:
-    stuck = await newcomer()
+    stuck = await successor()
     await says(stuck, REST)
     await turn_ends(stuck, REST)
     await asyncio.sleep(TO_BE_SAID_S)
@@ -114,10 +114,10 @@ async def test_an_answer_that_is_under_way_when_somebody_comes_back_is_asked_for
 @pytest.mark.parametrize(
     ("reacts_s", "is_half"), [(REACTION_S - 0.1, True), (REACTION_S + 0.1, False)]
 )
-async def test_who_could_have_heard_the_first_sound_before_speaking_gives_an_answer(
-    newcomer: Beginning, reacts_s: float, is_half: bool
+async def test_speech_after_the_reaction_time_is_a_complete_answer(
+    successor: Beginning, reacts_s: float, is_half: bool
 ) -> None:
-    stuck = await newcomer()
+    stuck = await successor()
     await after_first_sound(stuck, reacts_s)
     await says(stuck, LONG)
     await turn_ends(stuck, LONG)
@@ -127,8 +127,10 @@ async def test_who_could_have_heard_the_first_sound_before_speaking_gives_an_ans
     assert kept(stuck)[0] == ("answer", LONG, is_half)
 
 
-async def test_who_talks_on_for_long_is_waited_for_and_then_asked(newcomer: Beginning) -> None:
-    stuck = await newcomer()
+async def test_long_speech_with_a_missed_onset_ends_before_the_question_is_repeated(
+    successor: Beginning,
+) -> None:
+    stuck = await successor()
     await says(stuck, REST, for_s=60.0)
     assert kept(stuck) == []
     await turn_ends(stuck, REST)
@@ -136,18 +138,18 @@ async def test_who_talks_on_for_long_is_waited_for_and_then_asked(newcomer: Begi
     assert kept(stuck) == [("answer", REST, True), ("repeat", QUESTION, False)]
 
 
-async def test_a_short_pause_in_such_speech_gives_it_no_beginning(newcomer: Beginning) -> None:
-    stuck = await newcomer()
+async def test_speech_after_a_short_pause_still_has_a_missed_onset(successor: Beginning) -> None:
+    stuck = await successor()
     await says(stuck, "", for_s=4.0)
     await says(stuck, REST)
     await turn_ends(stuck, REST)
     assert kept(stuck) == [("answer", REST, True)]
 
 
-async def test_a_cough_that_nothing_is_understood_of_makes_no_answer_a_half(
-    newcomer: Beginning,
+async def test_a_cough_without_a_transcript_does_not_make_the_next_answer_partial(
+    successor: Beginning,
 ) -> None:
-    stuck = await newcomer()
+    stuck = await successor()
     await says(stuck, "", for_s=0.3)
     # The framework resumes the interrupted speech, because no transcript followed.
     await stuck.agent.speak_next()
@@ -157,10 +159,10 @@ async def test_a_cough_that_nothing_is_understood_of_makes_no_answer_a_half(
     assert kept(stuck) == [("repeat", QUESTION, False), ("answer", LONG, False)]
 
 
-async def test_what_is_typed_meanwhile_is_whole_and_the_half_is_kept_before_it(
-    newcomer: Beginning,
+async def test_a_typed_answer_is_complete_and_recorded_after_the_partial_spoken_one(
+    successor: Beginning,
 ) -> None:
-    stuck = await newcomer()
+    stuck = await successor()
     await says(stuck, REST)
     await stuck.agent.on_text(LONG)
     await asyncio.sleep(TO_BE_SAID_S)
@@ -172,7 +174,7 @@ async def test_what_is_typed_meanwhile_is_whole_and_the_half_is_kept_before_it(
     assert stuck.session.answers_dropped == 1
 
 
-async def test_nothing_is_missed_by_the_first_interviewer(asked: Beginning) -> None:
+async def test_the_first_interviewer_misses_no_onset(asked: Beginning) -> None:
     stuck = await asked()
     await says(stuck, LONG)
     await turn_ends(stuck, LONG)
@@ -190,7 +192,7 @@ async def come_back(stuck: Stuck) -> None:
     await asyncio.sleep(0.05)
 
 
-async def test_an_answer_that_is_under_way_when_the_room_is_back_is_asked_for_again(
+async def test_an_answer_under_way_when_the_room_is_back_is_asked_for_again(
     asked: Beginning,
 ) -> None:
     stuck = await asked()
@@ -201,7 +203,9 @@ async def test_an_answer_that_is_under_way_when_the_room_is_back_is_asked_for_ag
     assert kept(stuck)[1:] == [("answer", REST, True), ("repeat", QUESTION, False)]
 
 
-async def test_an_answer_that_begins_once_the_return_was_heard_is_whole(asked: Beginning) -> None:
+async def test_an_answer_that_starts_after_the_return_was_heard_is_complete(
+    asked: Beginning,
+) -> None:
     stuck = await asked()
     await come_back(stuck)
     await after_first_sound(stuck, REACTION_S + 0.1)
@@ -214,7 +218,9 @@ async def test_an_answer_that_begins_once_the_return_was_heard_is_whole(asked: B
     ]
 
 
-async def test_what_ends_as_the_candidate_returns_had_begun_before(asked: Beginning) -> None:
+async def test_speech_that_ends_as_the_candidate_returns_has_a_missed_onset(
+    asked: Beginning,
+) -> None:
     """Only the candidate was gone: the microphone is received before the output is heard."""
     stuck = await asked()
     stuck.stage.move(here=False)
@@ -253,7 +259,7 @@ async def hears_microphone(missed: MissedOnset) -> None:
     assert [frame async for frame in missed.listening(frames())] == ["frame"]
 
 
-async def test_speech_is_under_way_that_begins_with_the_first_of_the_microphone() -> None:
+async def test_speech_that_starts_with_the_first_microphone_frame_has_a_missed_onset() -> None:
     line, missed = Line(), MissedOnset(lambda: "")
     missed.came(line)
     line.sounds()
@@ -265,7 +271,7 @@ async def test_speech_is_under_way_that_begins_with_the_first_of_the_microphone(
     missed.stop()
 
 
-async def test_who_can_hear_nothing_and_has_read_the_question_answers_it() -> None:
+async def test_an_answer_to_a_question_sent_as_text_has_no_missed_onset() -> None:
     missed = MissedOnset(lambda: "")
     missed.came(Line())
     missed.asked()
@@ -273,7 +279,7 @@ async def test_who_can_hear_nothing_and_has_read_the_question_answers_it() -> No
     assert not missed.cut
 
 
-async def test_what_follows_a_turn_that_was_taken_has_a_beginning_once_it_paused() -> None:
+async def test_the_missed_onset_ends_with_the_first_pause_after_the_commit() -> None:
     text = REST
     missed = MissedOnset(lambda: text)
     missed.came(Line())

@@ -39,7 +39,7 @@ def hears(half: PartialAnswer, text: str, *, final: bool) -> None:
     half.hear(UserInputTranscribedEvent(transcript=text, is_final=final))
 
 
-async def test_what_is_final_is_written_at_once_each_time(
+async def test_each_final_transcript_is_written_immediately(
     half: PartialAnswer, records: Records
 ) -> None:
     for text in ("I led", " a team ", ""):
@@ -50,7 +50,7 @@ async def test_what_is_final_is_written_at_once_each_time(
     assert half.seq == 1
 
 
-async def test_of_what_is_not_final_the_newest_is_written_once_a_second(
+async def test_the_newest_interim_text_is_written_once_a_second(
     half: PartialAnswer, records: Records
 ) -> None:
     for number in range(50):
@@ -62,7 +62,7 @@ async def test_of_what_is_not_final_the_newest_is_written_once_a_second(
     assert records.written[-1] == ("", "word 49")
 
 
-async def test_what_became_final_is_not_written_as_unsettled_later(
+async def test_text_that_became_final_is_not_written_as_interim_later(
     half: PartialAnswer, records: Records
 ) -> None:
     hears(half, "I lead", final=False)
@@ -75,7 +75,7 @@ async def test_what_became_final_is_not_written_as_unsettled_later(
     assert records.written[-1] == ("I led a team.", "")
 
 
-async def test_what_a_turn_has_taken_is_not_written_later(
+async def test_text_that_became_a_turn_is_not_written_later(
     half: PartialAnswer, records: Records
 ) -> None:
     hears(half, "I led", final=True)
@@ -89,7 +89,7 @@ async def test_what_a_turn_has_taken_is_not_written_later(
     assert half.text == ""
 
 
-async def test_a_disk_that_takes_nothing_changes_nothing_for_the_interview(
+async def test_a_failed_write_does_not_change_the_partial_answer(
     half: PartialAnswer, records: Records
 ) -> None:
     records.fails = True
@@ -100,7 +100,7 @@ async def test_a_disk_that_takes_nothing_changes_nothing_for_the_interview(
     assert half.seq is None
 
 
-async def test_before_there_is_a_plan_what_is_said_has_no_question() -> None:
+async def test_text_before_the_plan_is_loaded_has_no_question() -> None:
     def none_yet() -> str:
         raise RuntimeError
 

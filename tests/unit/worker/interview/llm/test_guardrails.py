@@ -23,7 +23,7 @@ MORE_ANSWERS = (
     "Caching the results improved the performance of the query.",
     "In C++ it was 3 to 4 times faster, or leaner.",
 )
-OTHERS = ("How do you look for the cause of a bug that nobody can explain?", "Why?")
+OTHERS = ("How do you look for the cause of a bug that no one can explain?", "Why?")
 
 
 def acknowledgement(
@@ -59,7 +59,7 @@ def follow_up(text: str) -> str | Refusal:
         "So C++ was 3 to 4 times faster (and/or leaner) for you \u2013 I see.",
     ],
 )
-def test_a_calm_statement_about_the_answer_is_spoken_as_it_is(text: str) -> None:
+def test_a_neutral_statement_about_the_answer_is_spoken_unchanged(text: str) -> None:
     assert acknowledgement(text) == text
 
 
@@ -127,33 +127,33 @@ def test_a_calm_statement_about_the_answer_is_spoken_as_it_is(text: str) -> None
         ("Redis is for clowns.", Refusal.OFF_TOPIC),
     ],
 )
-def test_what_an_interviewer_does_not_say_is_refused_by_its_name(
+def test_a_forbidden_acknowledgement_is_refused_with_its_reason(
     text: str, refusal: Refusal
 ) -> None:
     assert acknowledgement(text) is refusal
 
 
-def test_what_the_model_was_told_is_not_read_out() -> None:
+def test_text_from_the_prompt_is_not_read_out() -> None:
     text = "So it names one project, and what it was for, as you said."
     assert acknowledgement(text) == text
     assert acknowledgement(text, told=(GOOD_ANSWER,)) is Refusal.READS_OUT
 
 
-def test_the_longest_acknowledgement_is_spoken() -> None:
+def test_an_acknowledgement_of_the_longest_length_is_spoken() -> None:
     text = " ".join(["so"] * (ACKNOWLEDGEMENT_WORDS - 1)) + " that."
     assert acknowledgement(text) == text
     assert acknowledgement(f"so {text}") is Refusal.TOO_LONG
 
 
 @pytest.mark.parametrize("language", ["de", "el", "x"])
-def test_in_a_language_without_a_vocabulary_nothing_is_spoken(language: str) -> None:
+def test_a_language_without_a_vocabulary_is_refused(language: str) -> None:
     assert acknowledgement("Thank you.", language=language) is Refusal.LANGUAGE_UNKNOWN
     spoken = check_follow_up("Why Redis?", about=(ANSWER,), language=language)
     assert spoken is Refusal.LANGUAGE_UNKNOWN
 
 
 @pytest.mark.parametrize("language", ["en", "en-GB", "EN-us"])
-def test_every_english_is_english(language: str) -> None:
+def test_every_variant_of_english_uses_the_english_vocabulary(language: str) -> None:
     assert acknowledgement("Thank you.", language=language) == "Thank you."
 
 
@@ -169,7 +169,7 @@ def test_every_english_is_english(language: str) -> None:
         "Which of the caches was yours?",
     ],
 )
-def test_one_question_about_the_answer_is_spoken_as_it_is(text: str) -> None:
+def test_one_question_about_the_answer_is_spoken_unchanged(text: str) -> None:
     assert follow_up(text) == text
 
 
@@ -188,7 +188,7 @@ def test_one_question_about_the_answer_is_spoken_as_it_is(text: str) -> None:
         ("Why?", Refusal.REPEATS_QUESTION),
         ("What was your part in it?", Refusal.REPEATS_QUESTION),
         (OTHERS[0], Refusal.REPEATS_QUESTION),
-        ("How would you look for the cause of a bug nobody explains?", Refusal.REPEATS_QUESTION),
+        ("How would you look for the cause of a bug no one explains?", Refusal.REPEATS_QUESTION),
         ("How old were you when you worked on the project?", Refusal.PRIVATE_TOPIC),
         ("Did your wife help with the project?", Refusal.PRIVATE_TOPIC),
         ("What is your home address for the project?", Refusal.PRIVATE_TOPIC),
@@ -199,7 +199,7 @@ def test_one_question_about_the_answer_is_spoken_as_it_is(text: str) -> None:
         ("Was das Projekt mit Redis geplant?", Refusal.OTHER_LANGUAGE),
     ],
 )
-def test_what_is_no_follow_up_is_refused_by_its_name(text: str, refusal: Refusal) -> None:
+def test_an_invalid_follow_up_is_refused_with_its_reason(text: str, refusal: Refusal) -> None:
     assert follow_up(text) is refusal
 
 
@@ -210,7 +210,7 @@ ANY_TEXT = st.text(max_size=300) | st.lists(st.sampled_from(WORDS), max_size=20)
 
 
 @given(ANY_TEXT)
-def test_whatever_is_spoken_is_short_and_asks_nothing_or_one_thing(text: str) -> None:
+def test_spoken_text_is_short_and_asks_at_most_one_question(text: str) -> None:
     spoken = acknowledgement(text)
     if not isinstance(spoken, Refusal):
         assert "?" not in spoken
@@ -224,13 +224,13 @@ def test_whatever_is_spoken_is_short_and_asks_nothing_or_one_thing(text: str) ->
 
 
 @given(ANY_TEXT)
-def test_what_was_spoken_once_passes_again(text: str) -> None:
+def test_an_accepted_acknowledgement_is_accepted_again(text: str) -> None:
     spoken = acknowledgement(text)
     if not isinstance(spoken, Refusal):
         assert acknowledgement(spoken) == spoken
 
 
-def test_every_refusal_has_a_name_in_one_word() -> None:
+def test_every_refusal_has_a_one_word_name() -> None:
     for refusal in Refusal:
         assert refusal.value.isalpha()
         assert refusal.value[0].isupper()

@@ -39,7 +39,7 @@ def test_an_acknowledgement_comes_before_the_plans_own_words() -> None:
     )
 
 
-def test_an_acknowledgement_may_come_before_the_plans_own_follow_up_and_before_goodbye() -> None:
+def test_an_acknowledgement_may_precede_the_plans_follow_up_and_the_closing() -> None:
     short = phrased(ACKNOWLEDGED, PLAN, leeway(PLAN, after(SHORT).turns))
     assert short.role is Role.FOLLOW_UP
     assert short.text.endswith(PLAN.questions[0].follow_ups[0])
@@ -49,7 +49,7 @@ def test_an_acknowledgement_may_come_before_the_plans_own_follow_up_and_before_g
 
 
 @pytest.mark.parametrize("answer", [SHORT, LONG])
-def test_a_follow_up_of_the_models_takes_the_place_of_the_next_words(answer: str) -> None:
+def test_a_model_follow_up_replaces_the_next_move(answer: str) -> None:
     move = phrased(ASKED, PLAN, leeway(PLAN, after(answer).turns))
     assert move == Move(
         role=Role.FOLLOW_UP, text="Which part of the matter was new?", question_id="q0"
@@ -77,11 +77,11 @@ def test_a_follow_up_that_the_plan_does_not_allow_is_refused() -> None:
         ("ACKNOWLEDGE: " + "well " * 10_000, "TooLong"),
     ],
 )
-def test_any_other_reply_is_refused_by_its_name(reply: str, reason: str) -> None:
+def test_any_other_reply_is_refused_with_a_named_reason(reply: str, reason: str) -> None:
     assert refusal_of(reply, leeway(PLAN, after(LONG).turns)) == reason
 
 
-def test_where_nothing_was_answered_nothing_is_acknowledged() -> None:
+def test_without_an_answer_there_is_no_acknowledgement() -> None:
     talk = Talk()
     for scope in (leeway(PLAN, []), leeway(PLAN, talk.asked(next_move(PLAN, [])).turns)):
         assert not scope.acknowledge
@@ -92,7 +92,7 @@ def test_where_nothing_was_answered_nothing_is_acknowledged() -> None:
 # --- freedom that the plan leaves to a model -----------------------------------------------------
 
 
-def test_a_model_has_as_many_follow_ups_as_the_plan_allows() -> None:
+def test_a_model_may_ask_as_many_follow_ups_as_the_plan_allows() -> None:
     plan, talk = plan_of(question(0, allowed=2), question(1)), Talk()
     left = []
     talk.asked(next_move(plan, [])).answered(LONG)
@@ -102,7 +102,7 @@ def test_a_model_has_as_many_follow_ups_as_the_plan_allows() -> None:
     assert left == [2, 1]
 
 
-def test_after_a_models_follow_up_the_plans_own_are_still_to_come() -> None:
+def test_after_a_model_follow_up_the_plans_own_follow_ups_are_still_asked() -> None:
     plan = plan_of(question(0, follow_ups=2, allowed=2), question(1))
     talk = after(SHORT, plan)
     talk.asked(phrased(ASKED, plan, leeway(plan, talk.turns))).answered(SHORT)
@@ -112,7 +112,7 @@ def test_after_a_models_follow_up_the_plans_own_are_still_to_come() -> None:
     assert next_move(plan, talk.turns).role is Role.QUESTION
 
 
-def test_a_models_follow_up_that_nobody_answered_is_asked_again_and_no_more_of_it() -> None:
+def test_an_unanswered_model_follow_up_is_repeated_without_its_lead_in() -> None:
     talk = after(LONG)
     reply = "FOLLOW-UP: Thank you, that is clear. Which part of the matter was new?"
     talk.asked(phrased(reply, PLAN, leeway(PLAN, talk.turns)))
@@ -122,14 +122,14 @@ def test_a_models_follow_up_that_nobody_answered_is_asked_again_and_no_more_of_i
 
 
 @pytest.mark.parametrize(("heard", "role"), [(0.95, Role.QUESTION), (0.6, Role.REPEAT)])
-def test_over_an_acknowledgement_the_question_was_not_heard(heard: float, role: Role) -> None:
+def test_the_question_must_be_heard_not_only_its_acknowledgement(heard: float, role: Role) -> None:
     talk = after(LONG)
     reply = "ACKNOWLEDGE: Thank you, so it was the matter of all of it that made it hard for you."
     talk.asked(phrased(reply, PLAN, leeway(PLAN, talk.turns)), heard).answered(LONG)
     assert next_move(PLAN, talk.turns).role is role
 
 
-def test_a_goodbye_whose_acknowledgement_alone_was_heard_is_said_again() -> None:
+def test_a_closing_is_repeated_if_only_its_acknowledgement_was_heard() -> None:
     plan = plan_of(question(0))
     talk = after(LONG, plan)
     talk.asked(phrased(ACKNOWLEDGED, plan, leeway(plan, talk.turns)), 0.4).answered("Wait!")
@@ -138,7 +138,7 @@ def test_a_goodbye_whose_acknowledgement_alone_was_heard_is_said_again() -> None
     assert not scope.acknowledge
 
 
-def test_a_question_whose_time_is_over_leaves_a_model_no_follow_up() -> None:
+def test_a_question_past_its_time_limit_allows_no_model_follow_up() -> None:
     talk = Talk().asked(next_move(PLAN, []))
     talk.answered(LONG, after_s=PLAN.questions[0].longest_time_s)
     scope = leeway(PLAN, talk.turns)
@@ -190,7 +190,7 @@ def worded(plan: Plan, scope: LlmAllowance, reply: str) -> Move:
 
 
 @given(PLANS, st.data())
-def test_the_questions_come_as_they_would_without_a_model(plan: Plan, data: st.DataObject) -> None:
+def test_a_model_does_not_change_the_order_of_questions(plan: Plan, data: st.DataObject) -> None:
     talk, asked = Talk(), []
     # Each prompt may be cut off a few times; the interview ends in any case.
     for _ in range((sum(1 + q.follow_ups_allowed for q in plan.questions) + 1) * MOST_REPEATS):
@@ -219,7 +219,7 @@ def test_the_questions_come_as_they_would_without_a_model(plan: Plan, data: st.D
 
 
 @given(st.data())
-def test_a_newcomer_goes_on_where_the_one_before_would_have(data: st.DataObject) -> None:
+def test_a_successor_continues_as_its_predecessor_would_have(data: st.DataObject) -> None:
     """The successor reads the stored turns, and does not know the model that spoke them."""
     talk = Talk()
     for _ in range(6):

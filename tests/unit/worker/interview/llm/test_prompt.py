@@ -28,7 +28,7 @@ def after(plan: Plan, *answers: str) -> Talk:
     return talk
 
 
-def test_the_model_is_told_the_question_its_points_the_next_one_and_the_answer() -> None:
+def test_the_prompt_has_the_question_its_points_the_next_question_and_the_answer() -> None:
     first = replace(question(0, follow_ups=1), good_answer=("a reason", "an example"))
     plan = plan_of(first, question(1))
     prompt = told(plan, after(plan, LONG))
@@ -38,27 +38,27 @@ def test_the_model_is_told_the_question_its_points_the_next_one_and_the_answer()
     assert first.follow_ups[0] not in prompt.system
 
 
-def test_what_was_asked_about_the_question_is_not_to_be_asked_again() -> None:
+def test_the_prompt_lists_the_follow_ups_that_were_asked() -> None:
     plan = plan_of(question(0, follow_ups=2), question(1))
     prompt = told(plan, after(plan, SHORT, "and more"))
     assert f"- {plan.questions[0].follow_ups[0]}" in prompt.system
     assert prompt.user == f"<answer>{SHORT} and more</answer>"
 
 
-def test_goodbye_is_not_told_word_for_word() -> None:
+def test_the_prompt_does_not_quote_the_closing() -> None:
     plan = plan_of(question(0))
     prompt = told(plan, after(plan, LONG))
     assert "goodbye" in prompt.system
     assert plan.closing not in prompt.system
 
 
-def test_only_the_answer_to_the_open_question_is_sent() -> None:
+def test_the_prompt_has_only_the_answer_to_the_open_question() -> None:
     plan = plan_of(question(0), question(1), question(2))
     prompt = told(plan, after(plan, "my first and quite long answer to it all", LONG))
     assert "my first" not in prompt.system + prompt.user
 
 
-def test_a_dollar_sign_in_a_plan_is_a_dollar_sign() -> None:
+def test_a_dollar_sign_in_a_plan_is_not_a_placeholder() -> None:
     priced = replace(question(0), text="What would you do with $next and ${answer} for 5 $?")
     plan = plan_of(priced, question(1))
     assert priced.text in told(plan, after(plan, LONG)).system
@@ -73,7 +73,7 @@ def test_a_dollar_sign_in_a_plan_is_a_dollar_sign() -> None:
         "\u2028</answer\u200b>\x00",
     ],
 )
-def test_a_candidate_cannot_leave_the_marks_of_the_answer(answer: str) -> None:
+def test_an_answer_cannot_close_its_answer_tag(answer: str) -> None:
     plan = plan_of()
     user = told(plan, after(plan, answer)).user
     assert re.findall(r"[<>\n\x00\u2028\u200b]", user[len("<answer>") : -len("</answer>")]) == []
@@ -82,7 +82,7 @@ def test_a_candidate_cannot_leave_the_marks_of_the_answer(answer: str) -> None:
 
 
 @given(st.text(max_size=200))
-def test_no_answer_has_marks_or_lines_of_its_own(answer: str) -> None:
+def test_no_answer_adds_tags_or_line_breaks(answer: str) -> None:
     plan = plan_of()
     user = told(plan, Talk().asked(next_move(plan, [])).answered(f"well {answer}")).user
     assert re.fullmatch(r"<answer>[^<>\n]*</answer>", user)
@@ -113,7 +113,7 @@ def longest_plan(questions: int) -> Plan:
     )
 
 
-def test_the_prompt_stays_in_its_bound_however_long_the_interview_gets() -> None:
+def test_the_prompt_size_is_bounded_for_any_length_of_interview() -> None:
     """200 questions, more than 200 turns, and answers of ten minutes."""
     plan, talk = longest_plan(200), Talk()
     ten_minutes = "so then we did this and that " * 250
@@ -130,7 +130,7 @@ def test_the_prompt_stays_in_its_bound_however_long_the_interview_gets() -> None
     assert sizes[-1] <= max(sizes[:12])
 
 
-def test_of_a_long_answer_the_beginning_and_the_end_are_kept() -> None:
+def test_a_long_answer_keeps_its_beginning_and_its_end() -> None:
     plan = plan_of()
     user = told(plan, after(plan, "first " + "middle " * 3000 + "last")).user
     assert user.startswith("<answer>first ")
@@ -138,7 +138,7 @@ def test_of_a_long_answer_the_beginning_and_the_end_are_kept() -> None:
     assert " [...] " in user
 
 
-def test_the_prompt_speaks_of_every_place_that_is_filled_in() -> None:
+def test_the_template_has_exactly_the_known_placeholders() -> None:
     places = set(re.findall(r"\$(\w+)", template()))
     assert places == {
         "acknowledgement_words",

@@ -37,11 +37,11 @@ async def refused(reply: Reply, plan: Plan = PLAN) -> str:
     model = ModelStandIn(reply)
     with pytest.raises(WordsRefused) as refusal:
         await find(model, plan)
-    assert refusal.value.__cause__ is None, "it may quote anybody"
+    assert refusal.value.__cause__ is None, "the cause may quote the candidate"
     return refusal.value.reason
 
 
-async def test_a_reply_in_pieces_is_one_utterance() -> None:
+async def test_a_reply_in_chunks_is_one_utterance() -> None:
     model = ModelStandIn(says("ACK", 0.5, "NOWLEDGE: Thank", 0.5, f" {CLEAR[6:]}\n"))
     move = await find(model)
     assert move.text == f"{CLEAR} {PLAN.questions[1].text}"
@@ -50,26 +50,26 @@ async def test_a_reply_in_pieces_is_one_utterance() -> None:
     assert LONG in user
 
 
-async def test_a_follow_up_of_the_models_is_one_in_the_plan() -> None:
+async def test_a_model_follow_up_has_the_follow_up_role() -> None:
     move = await find(ModelStandIn(says("FOLLOW-UP: Which part of the matter was long?")))
     assert move.role is Role.FOLLOW_UP
 
 
 @pytest.mark.parametrize("pieces", [(10.0, "ACKNOWLEDGE: Thank you."), ("", " ", 10.0, "late")])
-async def test_a_first_word_that_is_late_is_not_waited_for(pieces: tuple[str | float, ...]) -> None:
+async def test_a_late_first_word_is_abandoned(pieces: tuple[str | float, ...]) -> None:
     began = asyncio.get_running_loop().time()
     assert await refused(says(*pieces)) == "FirstWordLate"
     assert asyncio.get_running_loop().time() - began == pytest.approx(FIRST_S)
 
 
-async def test_a_reply_that_does_not_come_to_its_end_is_not_waited_for() -> None:
+async def test_a_reply_that_never_ends_is_abandoned() -> None:
     began = asyncio.get_running_loop().time()
     assert await refused(says_for_ever("o", 0.5)) == "ReplyLate"
     assert asyncio.get_running_loop().time() - began == pytest.approx(ALL_S)
     await end_what_is_left()
 
 
-async def test_a_reply_that_is_too_long_is_not_read_to_its_end() -> None:
+async def test_reading_a_reply_stops_once_it_is_too_long() -> None:
     model = ModelStandIn(says_for_ever("well " * 10))
     with pytest.raises(WordsRefused, match="TooLong"):
         await find(model)
@@ -87,13 +87,13 @@ async def test_a_reply_that_is_too_long_is_not_read_to_its_end() -> None:
         (ValueError("what Ada said"), "ValueError"),
     ],
 )
-async def test_a_model_that_fails_is_named_without_a_word_of_what_it_said(
+async def test_a_model_failure_is_reported_without_its_message(
     error: Exception, reason: str
 ) -> None:
     assert await refused(fails(error)) == reason
 
 
-async def test_a_model_that_cannot_even_be_asked_is_a_model_that_failed() -> None:
+async def test_an_error_before_the_request_counts_as_a_model_failure() -> None:
     class Broken:
         def chat(self, **_: Any) -> llm.LLMStream:
             raise RuntimeError("closed")
@@ -102,10 +102,10 @@ async def test_a_model_that_cannot_even_be_asked_is_a_model_that_failed() -> Non
         await find(cast("llm.LLM[Any]", Broken()))
 
 
-async def test_a_model_that_clings_to_its_reply_is_left_behind() -> None:
+async def test_a_model_that_ignores_cancellation_is_abandoned() -> None:
     released = asyncio.Event()
 
-    async def deaf(_: str, __: str) -> AsyncIterator[str]:
+    async def ignores_cancellation(_: str, __: str) -> AsyncIterator[str]:
         try:
             await asyncio.sleep(100)
         except asyncio.CancelledError:
@@ -113,13 +113,13 @@ async def test_a_model_that_clings_to_its_reply_is_left_behind() -> None:
         yield ""
 
     began = asyncio.get_running_loop().time()
-    assert await refused(deaf) == "ReplyLate"
+    assert await refused(ignores_cancellation) == "ReplyLate"
     assert asyncio.get_running_loop().time() - began == pytest.approx(ALL_S)
     released.set()
     await end_what_is_left()
 
 
-async def test_a_plan_whose_language_nobody_can_check_is_not_sent_to_a_model() -> None:
+async def test_a_plan_in_a_language_without_checks_is_not_sent_to_a_model() -> None:
     model = ModelStandIn(says(f"ACKNOWLEDGE: {CLEAR}"))
     german = plan_of(question(0), question(1), language="de")
     with pytest.raises(WordsRefused, match="LanguageUnknown"):
@@ -127,7 +127,7 @@ async def test_a_plan_whose_language_nobody_can_check_is_not_sent_to_a_model() -
     assert model.asked == []
 
 
-async def test_whoever_stops_waiting_leaves_no_request_behind() -> None:
+async def test_a_cancelled_call_ends_its_request() -> None:
     model = ModelStandIn(says(1.0, f"ACKNOWLEDGE: {CLEAR}"))
     finding = asyncio.create_task(find(model))
     await asyncio.sleep(0.5)

@@ -59,24 +59,24 @@ def test_a_plan_file_becomes_a_plan_with_its_defaults(plan_file: Path) -> None:
     assert (second.longest_time_s, second.thinking_pause_s) == (60.0, 1.2)
 
 
-def test_the_sample_plan_is_good_and_short() -> None:
+def test_the_sample_plan_is_valid_and_short() -> None:
     plan = load_plan(SAMPLE_PLAN)
     assert len(plan.questions) == 3
     assert [bool(question.follow_ups) for question in plan.questions].count(True) == 1
 
 
-def test_a_plan_survives_its_journey_as_json(plan_file: Path) -> None:
+def test_a_plan_survives_a_round_trip_through_json(plan_file: Path) -> None:
     plan_file.write_text(GOOD)
     plan = load_plan(plan_file)
     assert Plan.from_json(json.loads(json.dumps(plan.to_json()))) == plan
 
 
-def test_line_breaks_and_indents_of_a_text_are_single_spaces(plan_file: Path) -> None:
+def test_line_breaks_and_indents_in_a_text_become_single_spaces(plan_file: Path) -> None:
     plan_file.write_text(GOOD.replace("opening: Hello.", "opening: |\n  Hello\n     there.\n"))
     assert load_plan(plan_file).opening == "Hello there."
 
 
-def test_every_problem_is_reported_at_once_in_the_order_of_lines(plan_file: Path) -> None:
+def test_all_problems_are_reported_together_in_line_order(plan_file: Path) -> None:
     text = (
         "titel: A plan\nopening: 5\nquestions:\n  - id: Not a slug\n    text: Why?\n"
         "    longest_time_s: ten\n    folow_ups: []\n    follow_ups_allowed: 1.5\n"
@@ -86,8 +86,8 @@ def test_every_problem_is_reported_at_once_in_the_order_of_lines(plan_file: Path
         "plan.yaml:1: title is missing",
         "plan.yaml:1: closing is missing",
         "plan.yaml:2: opening must be text (got 5)",
-        "plan.yaml:4: questions[0].id must be 1 to 64 small letters, digits, - or _, "
-        'the first no sign (got "Not a slug")',
+        "plan.yaml:4: questions[0].id must be 1 to 64 lowercase letters, digits, - or _, "
+        'and not begin with - or _ (got "Not a slug")',
         "plan.yaml:6: questions[0].longest_time_s must be a number of seconds between 10 and 1800 "
         '(got "ten")',
         "plan.yaml:7: questions[0].folow_ups is unknown: did you mean follow_ups?",
@@ -107,13 +107,13 @@ def test_every_problem_is_reported_at_once_in_the_order_of_lines(plan_file: Path
         ("[" * 5000, "plan.yaml:1: is nested more than 16 levels deep"),
         ("? [a]\n: b", "plan.yaml:1: a key must be text"),
         ("title: x\nopening: \x01", "plan.yaml:2: the character U+0001 is not allowed"),
-        ("", "plan.yaml: the plan must be a mapping of title"),
-        ("- a", "plan.yaml:1: the plan must be a mapping of title"),
+        ("", "plan.yaml: the plan must be a mapping with the keys title"),
+        ("- a", "plan.yaml:1: the plan must be a mapping with the keys title"),
         (b"title: x\nopening: \xff", "plan.yaml:2: is not UTF-8 text"),
         (b"#" * (MAX_FILE_BYTES + 1), "plan.yaml: is larger than 512 KiB"),
     ],
 )
-def test_a_file_that_is_no_yaml_of_ours_is_refused_with_its_line(
+def test_an_unsupported_file_is_refused_with_its_line(
     plan_file: Path, text: str | bytes, problem: str
 ) -> None:
     reported = problems_of(plan_file, text)
@@ -121,14 +121,14 @@ def test_a_file_that_is_no_yaml_of_ours_is_refused_with_its_line(
     assert reported[0].startswith(problem)
 
 
-def test_an_alias_bomb_is_refused_before_it_unfolds(plan_file: Path) -> None:
+def test_an_alias_bomb_is_refused_before_it_is_expanded(plan_file: Path) -> None:
     bomb = "a0: &a0 [x, x]\n" + "".join(
         f"a{level}: &a{level} [*a{level - 1}, *a{level - 1}]\n" for level in range(1, 60)
     )
     assert problems_of(plan_file, bomb) == ["plan.yaml:2: aliases (*a0) are not supported"]
 
 
-def test_a_missing_file_and_a_folder_are_told_apart(tmp_path: Path) -> None:
+def test_a_missing_file_and_a_folder_get_different_messages(tmp_path: Path) -> None:
     with pytest.raises(PlanError, match=r"there is no such file$"):
         load_plan(tmp_path / "none.yaml")
     with pytest.raises(PlanError, match=r"is not a file$"):
@@ -145,10 +145,10 @@ def test_a_key_given_twice_is_a_problem(plan_file: Path) -> None:
     assert problems_of(plan_file, text) == ["plan.yaml:13: title is given twice"]
 
 
-def test_two_questions_of_one_id_are_a_problem(plan_file: Path) -> None:
+def test_two_questions_with_the_same_id_are_a_problem(plan_file: Path) -> None:
     text = GOOD.replace("id: second", "id: first")
     assert problems_of(plan_file, text) == [
-        "plan.yaml:6: questions[1].id is the same as that of questions[0]"
+        "plan.yaml:6: questions[1].id must be unique: questions[0] has the same id"
     ]
 
 
@@ -159,8 +159,8 @@ def sample() -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("key", "value", "problem"),
     [
-        ("opening", "a\0b", "opening must not hold a NUL character"),
-        ("opening", "\ud800", "opening must not hold half a character (a lone surrogate)"),
+        ("opening", "a\0b", "opening must not contain a NUL character"),
+        ("opening", "\ud800", "opening must not contain a lone surrogate (half a character)"),
         ("opening", "x" * 2001, "opening must be at most 2000 characters (has 2001)"),
         ("opening", " \n", "opening must not be empty"),
         ("closing", None, "closing is missing"),
@@ -174,7 +174,7 @@ def sample() -> dict[str, Any]:
         ),
     ],
 )
-def test_json_breaks_the_same_rules_as_a_file(key: str, value: object, problem: str) -> None:
+def test_json_is_checked_by_the_same_rules_as_a_file(key: str, value: object, problem: str) -> None:
     reported = json_problems_of(sample() | {key: value})
     assert len(reported) == 1
     assert reported[0].startswith(f"plan: {problem}")
@@ -198,7 +198,7 @@ def test_more_than_500_questions_are_refused() -> None:
     ("number", "problems"),
     [(500, []), (501, ["plan.yaml:3: questions must have 1 to 500 entries (has 501)"])],
 )
-def test_a_file_of_500_questions_is_read_and_a_longer_one_refused_with_its_line(
+def test_a_file_with_500_questions_is_read_and_a_longer_one_is_refused(
     plan_file: Path, number: int, problems: list[str]
 ) -> None:
     questions = "".join(
@@ -227,7 +227,7 @@ def test_a_file_of_500_questions_is_read_and_a_longer_one_refused_with_its_line(
         max_leaves=12,
     )
 )
-def test_whatever_json_holds_it_is_a_plan_or_named_problems(data: object) -> None:
+def test_any_json_is_either_a_plan_or_a_list_of_problems(data: object) -> None:
     try:
         plan = Plan.from_json(data)
     except PlanError as error:

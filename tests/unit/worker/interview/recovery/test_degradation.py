@@ -78,7 +78,7 @@ async def begin() -> AsyncIterator[Any]:
 
 
 @pytest.mark.row("B1")
-def test_every_resource_has_its_row_in_the_table_of_losses(tmp_path: Path) -> None:
+def test_every_resource_is_in_the_loss_table(tmp_path: Path) -> None:
     resources = interview_resources(settings_in(tmp_path, INTERVIEW_TURN_DETECTOR="local"), None)
     loaded = {r.name: r.loss for r in resources}
     assert {**loaded, resilient.RESOURCE: LOSSES[resilient.RESOURCE].means} == meanings()
@@ -87,13 +87,13 @@ def test_every_resource_has_its_row_in_the_table_of_losses(tmp_path: Path) -> No
 
 
 @pytest.mark.row("B1")
-def test_what_announces_a_loss_has_been_recorded() -> None:
+def test_every_announcement_of_a_loss_has_a_clip() -> None:
     for loss in LOSSES.values():
         assert loss.told is None or load_clip(clip_named(loss.told)).duration_s > 1
 
 
 @pytest.mark.row("B1")
-async def test_a_candidate_who_is_not_heard_is_told_once_aloud_and_in_writing(begin: Any) -> None:
+async def test_a_loss_of_speech_to_text_is_announced_once_as_audio_and_text(begin: Any) -> None:
     losing = await begin()
     await losing.say(lost("stt"))
     await losing.say(loaded("stt"), Event.RESOURCE_RECOVERED)
@@ -104,7 +104,7 @@ async def test_a_candidate_who_is_not_heard_is_told_once_aloud_and_in_writing(be
     assert losing.deafened == 2
 
 
-async def test_a_loss_that_comes_again_later_is_told_again(begin: Any) -> None:
+async def test_a_later_repeated_loss_is_announced_again(begin: Any) -> None:
     losing = await begin()
     await losing.say(lost("stt"))
     await losing.say(loaded("stt"), Event.RESOURCE_RECOVERED)
@@ -114,13 +114,13 @@ async def test_a_loss_that_comes_again_later_is_told_again(begin: Any) -> None:
     assert losing.stage.line.played == [ClipName.TROUBLE_HEARING] * 2
 
 
-async def test_what_was_missing_before_is_told_at_the_beginning(begin: Any) -> None:
+async def test_a_resource_missing_at_the_start_is_announced_at_the_start(begin: Any) -> None:
     losing = await begin(lost("stt"))
 
     assert losing.stage.line.played == [ClipName.TROUBLE_HEARING]
 
 
-async def test_a_candidate_who_is_away_is_told_at_their_return(begin: Any) -> None:
+async def test_an_absent_candidate_hears_the_announcement_on_return(begin: Any) -> None:
     losing = await begin()
     losing.stage.move(here=False)
     await losing.say(lost("stt"))
@@ -131,7 +131,7 @@ async def test_a_candidate_who_is_away_is_told_at_their_return(begin: Any) -> No
     assert losing.stage.line.played == [ClipName.TROUBLE_HEARING]
 
 
-async def test_a_room_that_takes_no_text_still_hears_it(begin: Any) -> None:
+async def test_the_announcement_is_played_if_the_text_cannot_be_sent(begin: Any) -> None:
     losing = await begin()
 
     async def refuse(_: str) -> None:
@@ -144,7 +144,7 @@ async def test_a_room_that_takes_no_text_still_hears_it(begin: Any) -> None:
 
 
 @pytest.mark.parametrize("resource", ["llm", "database", "tts", "vad"])
-async def test_nothing_is_announced_of_a_loss_that_is_not_noticed_by_itself(
+async def test_a_loss_that_needs_no_announcement_is_not_announced(
     begin: Any, resource: str
 ) -> None:
     losing = await begin()
@@ -155,7 +155,7 @@ async def test_nothing_is_announced_of_a_loss_that_is_not_noticed_by_itself(
     assert losing.deafened == 0
 
 
-async def test_without_a_vad_turns_end_on_the_speech_to_text_until_it_is_back(begin: Any) -> None:
+async def test_speech_to_text_ends_turns_until_the_vad_is_available_again(begin: Any) -> None:
     losing = await begin()
     await losing.say(lost("vad"))
     await losing.say(loaded("vad"), Event.RESOURCE_RECOVERED)
@@ -164,13 +164,13 @@ async def test_without_a_vad_turns_end_on_the_speech_to_text_until_it_is_back(be
 
 
 @pytest.mark.row("S1", "S6")
-async def test_a_session_that_never_had_a_vad_goes_on_with_the_speech_to_text(begin: Any) -> None:
+async def test_a_session_without_a_vad_from_the_start_uses_speech_to_text(begin: Any) -> None:
     losing = await begin(lost("vad"))
 
     assert losing.turns_end_on == ["stt"]
 
 
-async def test_a_loss_in_closing_is_told_to_nobody(begin: Any) -> None:
+async def test_a_loss_while_closing_is_not_announced(begin: Any) -> None:
     losing = await begin()
     life = losing.job.life
     life.conditions = life.conditions.updated(lost("stt"))

@@ -53,7 +53,7 @@ async def begin(tmp_path: Path) -> AsyncIterator[Begin]:
         await each.end()
 
 
-async def test_a_voice_that_speaks_needs_no_ladder(begin: Begin) -> None:
+async def test_a_spoken_utterance_needs_no_recovery(begin: Begin) -> None:
     interview = await begin()
     await asyncio.sleep(30)
 
@@ -62,7 +62,7 @@ async def test_a_voice_that_speaks_needs_no_ladder(begin: Begin) -> None:
     assert interview.rungs == []
 
 
-async def test_silence_before_a_greeting_is_filled_after_two_seconds(begin: Begin) -> None:
+async def test_silence_before_the_greeting_is_filled_after_two_seconds(begin: Begin) -> None:
     interview = await begin(STUCK)
     await asyncio.sleep(4.9)
 
@@ -71,7 +71,7 @@ async def test_silence_before_a_greeting_is_filled_after_two_seconds(begin: Begi
     assert interview.rungs == []
 
 
-async def test_silence_before_a_question_is_filled_by_another_word(begin: Begin) -> None:
+async def test_silence_before_a_question_is_filled_with_another_clip(begin: Begin) -> None:
     interview = await begin(SPEAKS, STUCK)
     await asyncio.sleep(10)
     await interview.answer()
@@ -81,7 +81,7 @@ async def test_silence_before_a_question_is_filled_by_another_word(begin: Begin)
 
 
 @pytest.mark.row("B6")
-async def test_the_whole_ladder_is_climbed_in_its_order_and_at_its_times(
+async def test_all_recovery_steps_are_taken_in_order_and_on_time(
     begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     interview = await begin(*[STUCK] * 9)
@@ -103,7 +103,7 @@ async def test_the_whole_ladder_is_climbed_in_its_order_and_at_its_times(
 
 
 @pytest.mark.row("B6")
-async def test_what_is_stuck_is_cut_off_and_said_again(begin: Begin) -> None:
+async def test_a_stuck_utterance_is_cut_off_and_spoken_again(begin: Begin) -> None:
     interview = await begin(STUCK)
     await asyncio.sleep(15)
 
@@ -112,7 +112,7 @@ async def test_what_is_stuck_is_cut_off_and_said_again(begin: Begin) -> None:
     assert [turn["heard"] for turn in interview.turns] == [OPENING]
 
 
-async def test_a_session_that_does_not_answer_is_spoken_over(begin: Begin) -> None:
+async def test_recovery_speaks_although_the_session_does_not_respond(begin: Begin) -> None:
     interview = await begin(STALLS)
     interview.session.deaf = True
     await asyncio.sleep(15)
@@ -121,7 +121,7 @@ async def test_a_session_that_does_not_answer_is_spoken_over(begin: Begin) -> No
 
 
 @pytest.mark.row("B6")
-async def test_the_voice_that_serves_is_made_anew_and_keeps_its_place(begin: Begin) -> None:
+async def test_the_current_provider_is_rebuilt_and_keeps_its_place(begin: Begin) -> None:
     interview = await begin(STUCK, STUCK)
     made: list[FakeTTS] = []
 
@@ -143,7 +143,7 @@ async def test_the_voice_that_serves_is_made_anew_and_keeps_its_place(begin: Beg
 
 
 @pytest.mark.row("B6")
-async def test_the_voice_that_serves_is_left_for_the_next_of_its_chain(begin: Begin) -> None:
+async def test_the_chain_falls_back_to_the_next_provider(begin: Begin) -> None:
     interview = await begin(STUCK, STUCK, STUCK)
     interview.voices = chain_of("tts", elevenlabs=FakeTTS, local=FakeTTS)
     faults: list[tuple[str, str]] = []
@@ -162,7 +162,7 @@ async def test_the_voice_that_serves_is_left_for_the_next_of_its_chain(begin: Be
 
 
 @pytest.mark.row("B6")
-async def test_a_model_that_does_not_answer_is_left_out_of_this_turn_only(begin: Begin) -> None:
+async def test_a_model_that_does_not_reply_is_skipped_for_one_turn_only(begin: Begin) -> None:
     interview = await begin()
     model = ModelStandIn(says(1000.0, "ACKNOWLEDGE: Thank you."))
     interview.orchestrator.use_model(model, first_word_s=1000, reply_s=1000)
@@ -179,7 +179,9 @@ async def test_a_model_that_does_not_answer_is_left_out_of_this_turn_only(begin:
 
 
 @pytest.mark.row("B6")
-async def test_words_that_stay_stuck_are_written_and_can_be_answered(begin: Begin) -> None:
+async def test_an_utterance_that_stays_stuck_is_sent_as_text_and_can_be_answered(
+    begin: Begin,
+) -> None:
     interview = await begin(*[STUCK] * 5)
     await asyncio.sleep(35)
 
@@ -192,18 +194,18 @@ async def test_words_that_stay_stuck_are_written_and_can_be_answered(begin: Begi
     assert interview.session.spoken == [PLAN.questions[1].text]
 
 
-async def test_an_utterance_that_stalls_in_the_middle_is_silence_from_there_on(
+async def test_silence_counts_from_the_point_where_an_utterance_stalls(
     begin: Begin,
 ) -> None:
     interview = await begin(STALLS)
     await asyncio.sleep(4.9)
 
-    assert interview.line.played == [ClipName.ONE_MOMENT], "over the utterance that has stalled"
+    assert interview.line.played == [ClipName.ONE_MOMENT], "played over the stalled utterance"
     await asyncio.sleep(6)
     assert interview.session.spoken == [OPENING]
 
 
-async def test_digital_silence_is_no_sound(begin: Begin) -> None:
+async def test_digital_silence_does_not_count_as_sound(begin: Begin) -> None:
     interview = await begin(DIGITAL_SILENCE)
     await asyncio.sleep(15)
 
@@ -212,7 +214,7 @@ async def test_digital_silence_is_no_sound(begin: Begin) -> None:
 
 
 @pytest.mark.row("B6")
-async def test_speech_that_is_heard_puts_the_ladder_at_its_foot(begin: Begin) -> None:
+async def test_audible_speech_restarts_the_recovery(begin: Begin) -> None:
     interview = await begin(STUCK, STALLS, STUCK)
     await asyncio.sleep(22)
 
@@ -224,7 +226,7 @@ async def test_speech_that_is_heard_puts_the_ladder_at_its_foot(begin: Begin) ->
     ]
 
 
-async def test_a_new_turn_begins_at_the_foot(begin: Begin) -> None:
+async def test_a_new_turn_restarts_the_recovery(begin: Begin) -> None:
     interview = await begin(STUCK, SPEAKS, STUCK)
     await asyncio.sleep(20)
     del interview.rungs[:]
@@ -234,7 +236,7 @@ async def test_a_new_turn_begins_at_the_foot(begin: Begin) -> None:
     assert interview.taken == [(5, Rung.CLIP)]
 
 
-async def test_words_that_no_voice_can_speak_are_said_again_and_then_written(
+async def test_an_unspoken_utterance_is_retried_and_then_sent_as_text(
     begin: Begin,
 ) -> None:
     interview = await begin(DUMB, DUMB)
@@ -247,7 +249,7 @@ async def test_words_that_no_voice_can_speak_are_said_again_and_then_written(
     assert interview.stage.written == [OPENING]
 
 
-async def test_an_answer_typed_before_the_clip_is_over_answers_what_was_written(
+async def test_an_answer_typed_during_the_clip_answers_the_question_sent_as_text(
     begin: Begin,
 ) -> None:
     interview = await begin(DUMB, DUMB)
@@ -260,7 +262,7 @@ async def test_an_answer_typed_before_the_clip_is_over_answers_what_was_written(
     assert interview.session.spoken == [PLAN.questions[1].text]
 
 
-async def test_words_that_are_spoken_at_the_second_try_are_not_written(begin: Begin) -> None:
+async def test_an_utterance_spoken_at_the_second_attempt_is_not_sent_as_text(begin: Begin) -> None:
     interview = await begin(DUMB)
     await asyncio.sleep(10)
 
@@ -269,7 +271,7 @@ async def test_words_that_are_spoken_at_the_second_try_are_not_written(begin: Be
 
 
 @pytest.mark.row("B6")
-async def test_a_rung_is_a_record_of_its_name_and_of_the_silence_before_it() -> None:
+async def test_a_recovery_step_is_recorded_with_its_name_and_the_silence_before_it() -> None:
     async with Lifecycle() as life:
         JobRecorder(life).rung(Rung.AGAIN, "SilentTurn", 8.01234)
         (fault,) = history_of(life).faults
@@ -281,7 +283,7 @@ async def test_a_rung_is_a_record_of_its_name_and_of_the_silence_before_it() -> 
 # --- candidates who must not be disturbed -----------------------------------------------------
 
 
-async def test_nothing_is_said_to_a_candidate_who_is_away(begin: Begin) -> None:
+async def test_nothing_is_played_while_the_candidate_is_absent(begin: Begin) -> None:
     interview = await begin(STUCK)
     await asyncio.sleep(1)
     interview.stage.move(here=False)
@@ -294,7 +296,7 @@ async def test_nothing_is_said_to_a_candidate_who_is_away(begin: Begin) -> None:
     assert interview.line.played == [ClipName.WELCOME]
 
 
-async def test_a_candidate_who_speaks_is_not_talked_over(begin: Begin) -> None:
+async def test_nothing_is_played_while_the_candidate_speaks(begin: Begin) -> None:
     interview = await begin(STUCK)
     await asyncio.sleep(1)
     interview.session.candidate_is("speaking")
@@ -307,7 +309,7 @@ async def test_a_candidate_who_speaks_is_not_talked_over(begin: Begin) -> None:
     assert interview.ear.sounds[0][0] == pytest.approx(spoke_until + 2.0, abs=0.1)
 
 
-async def test_a_candidate_may_think_in_silence(begin: Begin) -> None:
+async def test_a_candidate_who_thinks_in_silence_is_not_disturbed(begin: Begin) -> None:
     interview = await begin()
     await asyncio.sleep(40)
 
@@ -315,7 +317,7 @@ async def test_a_candidate_may_think_in_silence(begin: Begin) -> None:
     assert interview.rungs == []
 
 
-async def test_who_interrupts_before_a_word_was_heard_is_given_time_to_finish(
+async def test_a_candidate_who_interrupts_before_the_first_word_gets_time_to_finish(
     begin: Begin,
 ) -> None:
     interview = await begin(STUCK)
@@ -328,7 +330,7 @@ async def test_who_interrupts_before_a_word_was_heard_is_given_time_to_finish(
     assert interview.ear.sounds == []
 
 
-async def test_a_candidate_who_subscribes_to_nothing_is_written_to(begin: Begin) -> None:
+async def test_a_candidate_without_an_audio_subscription_gets_text(begin: Begin) -> None:
     interview = await begin()
     interview.ear.subscribes = False
     await asyncio.sleep(6)
@@ -340,10 +342,12 @@ async def test_a_candidate_who_subscribes_to_nothing_is_written_to(begin: Begin)
     assert interview.turns[0]["heard"] == ""
     await interview.answer()
     await asyncio.sleep(2)
-    assert interview.stage.written[1:] == [PLAN.questions[1].text], "and soon, from now on"
+    assert interview.stage.written[1:] == [PLAN.questions[1].text], (
+        "later questions are sent as text sooner"
+    )
 
 
-async def test_what_is_played_while_the_room_is_away_is_not_lost(begin: Begin) -> None:
+async def test_audio_queued_while_the_room_is_disconnected_is_not_lost(begin: Begin) -> None:
     interview = await begin()
     await asyncio.sleep(0.4)
     interview.line.hold()
@@ -357,7 +361,7 @@ async def test_what_is_played_while_the_room_is_away_is_not_lost(begin: Begin) -
     assert interview.line.played == []
 
 
-async def test_a_stuck_turn_goes_on_being_mended_once_the_room_is_back(begin: Begin) -> None:
+async def test_recovery_of_a_stuck_turn_continues_once_the_room_is_back(begin: Begin) -> None:
     interview = await begin(STUCK)
     interview.line.hold()
     await asyncio.sleep(15)
@@ -368,7 +372,7 @@ async def test_a_stuck_turn_goes_on_being_mended_once_the_room_is_back(begin: Be
     assert interview.session.spoken == [OPENING]
 
 
-async def test_a_clip_that_cannot_be_read_stops_nothing(
+async def test_an_unreadable_clip_does_not_stop_the_recovery(
     begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def missing(_: ClipName) -> Any:

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.looptime
 
 
 @pytest.mark.row("B7")
-async def test_a_cough_is_nobodys_failure_and_the_first_choice_listens_again() -> None:
+async def test_a_cough_is_no_failure_and_the_first_choice_serves_again() -> None:
     first, second = CountingSTT(), CountingSTT()
     room = Room(first=first, second=second)
 
@@ -25,7 +25,7 @@ async def test_a_cough_is_nobodys_failure_and_the_first_choice_listens_again() -
 
 
 @pytest.mark.parametrize("pause_s", [1.0, 1.6, 2.2, 2.8, 3.2, 3.6, 3.9, 4.2])
-async def test_words_that_follow_a_cough_at_any_moment_are_whole_and_blame_nobody(
+async def test_words_after_a_cough_are_complete_and_no_provider_is_blamed(
     pause_s: float,
 ) -> None:
     room = Room(first=CountingSTT(), second=CountingSTT())
@@ -37,7 +37,7 @@ async def test_words_that_follow_a_cough_at_any_moment_are_whole_and_blame_nobod
 
 
 @pytest.mark.parametrize("pause_s", [0.5, 0.7, 0.9, 1.2])
-async def test_somebody_who_pauses_often_does_not_hide_a_deaf_provider(pause_s: float) -> None:
+async def test_frequent_pauses_do_not_hide_a_provider_without_transcripts(pause_s: float) -> None:
     room = Room(first=CountingSTT(deaf=True), second=CountingSTT())
 
     for word in ANSWER:
@@ -48,7 +48,7 @@ async def test_somebody_who_pauses_often_does_not_hide_a_deaf_provider(pause_s: 
     assert first_text_at < 4.2
 
 
-async def test_a_long_noise_makes_nobody_flap() -> None:
+async def test_a_long_noise_does_not_make_the_providers_alternate() -> None:
     first, second = CountingSTT(), CountingSTT()
     room = Room(first=first, second=second)
 
@@ -59,7 +59,7 @@ async def test_a_long_noise_makes_nobody_flap() -> None:
     assert second.streams <= 4
 
 
-async def test_words_within_a_noise_are_understood_after_it_was_forgiven() -> None:
+async def test_words_in_a_noise_are_transcribed_after_a_provider_was_suspected() -> None:
     room = Room(first=CountingSTT(), second=CountingSTT())
 
     await room.hear(sound(6), spoken(ANSWER), quiet(1))
@@ -68,7 +68,7 @@ async def test_words_within_a_noise_are_understood_after_it_was_forgiven() -> No
     assert room.said == []
 
 
-async def test_when_nobody_understands_one_answer_after_the_other_all_are_lost() -> None:
+async def test_the_resource_is_lost_when_no_provider_transcribes_several_answers() -> None:
     first, second = CountingSTT(deaf=True), CountingSTT(deaf=True)
     room = Room(first=first, second=second)
 

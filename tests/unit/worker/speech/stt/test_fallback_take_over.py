@@ -28,7 +28,7 @@ REFUSED = APIStatusError("refused", status_code=401)
 
 
 @pytest.mark.row("B7")
-async def test_what_a_deaf_provider_swallowed_is_understood_by_the_next_one() -> None:
+async def test_the_next_provider_transcribes_what_the_first_one_did_not() -> None:
     room = Room(first=CountingSTT(deaf=True), second=CountingSTT())
 
     await room.hear(quiet(1), spoken(ANSWER), quiet(1))
@@ -40,7 +40,7 @@ async def test_what_a_deaf_provider_swallowed_is_understood_by_the_next_one() ->
 
 
 @pytest.mark.row("B7")
-async def test_the_next_one_listens_two_seconds_after_the_speech_began() -> None:
+async def test_the_next_provider_takes_over_two_seconds_after_speech_began() -> None:
     room = Room(first=CountingSTT(deaf=True), second=CountingSTT())
 
     await room.hear(quiet(1), spoken(ANSWER))
@@ -52,7 +52,7 @@ async def test_the_next_one_listens_two_seconds_after_the_speech_began() -> None
 
 @pytest.mark.row("B7")
 @pytest.mark.parametrize("seconds", [1.2, 1.5, 2.0, 3.0, 4.0, 5.8])
-async def test_one_that_goes_deaf_in_the_middle_loses_no_word(seconds: float) -> None:
+async def test_a_provider_that_stops_transcribing_midway_loses_no_word(seconds: float) -> None:
     room = Room(first=CountingSTT(deaf_after_s=seconds), second=CountingSTT())
 
     await room.hear(spoken([1, 2]), quiet(1), spoken([3, 4, 5, 6]), quiet(4))
@@ -61,7 +61,7 @@ async def test_one_that_goes_deaf_in_the_middle_loses_no_word(seconds: float) ->
 
 
 @pytest.mark.parametrize("seconds", [0.05, 0.2, 1.2, 1.5, 2.0, 3.0, 4.0])
-async def test_one_that_raises_in_the_middle_loses_no_word(seconds: float) -> None:
+async def test_a_provider_that_raises_midway_loses_no_word(seconds: float) -> None:
     fate = in_turn(*working_for(seconds), AWAY)
     room = Room(first=CountingSTT(fate), second=CountingSTT())
 
@@ -70,7 +70,7 @@ async def test_one_that_raises_in_the_middle_loses_no_word(seconds: float) -> No
     assert await room.ends() == [1, 2, 3, 4, 5, 6]
 
 
-async def test_one_that_breaks_off_after_long_service_is_given_the_words_again() -> None:
+async def test_a_provider_that_breaks_after_long_service_gets_the_audio_again() -> None:
     first = CountingSTT(in_turn(*working_for(12.0), AWAY, None))
     room = Room(first=first, second=CountingSTT())
 
@@ -82,7 +82,7 @@ async def test_one_that_breaks_off_after_long_service_is_given_the_words_again()
     assert room.faults == [("first", "ProviderAway")]
 
 
-async def test_a_chain_of_one_is_asked_again_with_a_new_stream() -> None:
+async def test_a_chain_of_one_provider_retries_with_a_new_stream() -> None:
     only = CountingSTT(deaf_after_s=2.0)
     room = Room(only=only)
 
@@ -93,9 +93,7 @@ async def test_a_chain_of_one_is_asked_again_with_a_new_stream() -> None:
     assert room.faults == [("only", "NoText")]
 
 
-async def test_one_that_begins_to_understand_and_always_falls_silent_is_not_asked_without_end() -> (
-    None
-):
+async def test_a_provider_that_always_stops_after_a_first_word_is_not_retried_forever() -> None:
     only = CountingSTT(deaf_after_s=1.4)
     room = Room(only=only)
 
@@ -105,7 +103,7 @@ async def test_one_that_begins_to_understand_and_always_falls_silent_is_not_aske
     assert only.streams < 10
 
 
-async def test_two_that_fail_in_two_ways_leave_the_third_to_listen() -> None:
+async def test_after_two_different_failures_the_third_provider_takes_over() -> None:
     room = Room(
         first=CountingSTT(deaf=True), second=CountingSTT(in_turn(REFUSED)), third=CountingSTT()
     )
@@ -116,7 +114,7 @@ async def test_two_that_fail_in_two_ways_leave_the_third_to_listen() -> None:
     assert room.conditions[-1].message == "third serves; first: NoText; second: KeyRefused"
 
 
-async def test_two_deaf_ones_are_both_found_out_by_the_third() -> None:
+async def test_two_providers_without_transcripts_are_detected_by_the_third() -> None:
     room = Room(first=CountingSTT(deaf=True), second=CountingSTT(deaf=True), third=CountingSTT())
 
     await room.hear(spoken(ANSWER), quiet(3))
@@ -126,7 +124,7 @@ async def test_two_deaf_ones_are_both_found_out_by_the_third() -> None:
     assert room.said == [(Status.READY, "Fallback")]
 
 
-async def test_a_provider_that_never_gets_through_is_left_like_a_deaf_one() -> None:
+async def test_a_provider_that_never_connects_is_replaced_like_one_without_transcripts() -> None:
     room = Room(first=CountingSTT(in_turn(HANGS)), second=CountingSTT())
 
     await room.hear(spoken(ANSWER), quiet(1))
@@ -135,7 +133,7 @@ async def test_a_provider_that_never_gets_through_is_left_like_a_deaf_one() -> N
 
 
 @pytest.mark.parametrize("broken", [False, True], ids=["without a VAD", "with a broken VAD"])
-async def test_loudness_alone_finds_a_deaf_provider_out(broken: bool) -> None:
+async def test_loudness_alone_detects_a_provider_without_transcripts(broken: bool) -> None:
     detector = LoudnessVAD()
     detector.fate = "raises"
     engine = ChainSTT(
@@ -150,7 +148,7 @@ async def test_loudness_alone_finds_a_deaf_provider_out(broken: bool) -> None:
     assert listener.words == ANSWER
 
 
-async def test_the_late_words_of_one_that_was_left_do_not_come_twice() -> None:
+async def test_late_transcripts_of_a_replaced_provider_are_not_duplicated() -> None:
     room = Room(first=CountingSTT(interims=False, delay_s=3.0), second=CountingSTT())
 
     await room.hear(spoken(ANSWER), quiet(10))
@@ -158,7 +156,7 @@ async def test_the_late_words_of_one_that_was_left_do_not_come_twice() -> None:
     assert await room.ends() == ANSWER
 
 
-async def test_without_interim_results_patience_begins_at_the_end_of_the_speech() -> None:
+async def test_without_interim_results_the_timeout_starts_at_the_end_of_speech() -> None:
     second = CountingSTT()
     room = Room(first=CountingSTT(interims=False), second=second)
 
@@ -168,7 +166,7 @@ async def test_without_interim_results_patience_begins_at_the_end_of_the_speech(
     assert second.streams == 0
 
 
-async def test_a_deaf_one_without_interim_results_is_found_out_after_the_speech() -> None:
+async def test_a_provider_without_transcripts_or_interim_results_is_detected_after_speech() -> None:
     room = Room(first=CountingSTT(interims=False, deaf=True), second=CountingSTT())
 
     await room.hear(spoken(ANSWER), quiet(4))
@@ -176,7 +174,7 @@ async def test_a_deaf_one_without_interim_results_is_found_out_after_the_speech(
     assert await room.ends() == ANSWER
 
 
-async def test_what_is_said_while_nobody_listens_is_understood_later() -> None:
+async def test_speech_during_an_outage_of_all_providers_is_transcribed_later() -> None:
     only = CountingSTT(in_turn(AWAY, AWAY, None))
     room = Room(only=only)
 
@@ -186,7 +184,7 @@ async def test_what_is_said_while_nobody_listens_is_understood_later() -> None:
     assert room.said == [(Status.LOST, "NoProviderLeft"), (Status.READY, "Loaded")]
 
 
-async def test_a_first_choice_that_is_back_listens_again_between_turns() -> None:
+async def test_a_recovered_first_choice_takes_over_between_turns() -> None:
     first, second = CountingSTT(in_turn(AWAY, None)), CountingSTT()
     room = Room(first=first, second=second)
 
@@ -203,7 +201,7 @@ async def test_a_first_choice_that_is_back_listens_again_between_turns() -> None
 
 
 @pytest.mark.parametrize("pause_s", [1.9, 1.94, 1.98, 2.0, 2.02, 2.06, 2.1])
-async def test_speech_that_begins_as_the_first_choice_takes_over_again_is_whole(
+async def test_speech_that_begins_as_the_first_choice_takes_over_is_complete(
     pause_s: float,
 ) -> None:
     room = Room(first=CountingSTT(in_turn(AWAY, None)), second=CountingSTT())
@@ -213,7 +211,7 @@ async def test_speech_that_begins_as_the_first_choice_takes_over_again_is_whole(
     assert await room.ends() == [1, 2, 3, 4, 5]
 
 
-async def test_a_first_choice_that_comes_back_and_fails_again_costs_no_word() -> None:
+async def test_a_first_choice_that_recovers_and_fails_again_loses_no_word() -> None:
     first = CountingSTT(in_turn(AWAY, *working_for(1.2), AWAY))
     room = Room(first=first, second=CountingSTT())
 
@@ -222,7 +220,7 @@ async def test_a_first_choice_that_comes_back_and_fails_again_costs_no_word() ->
     assert await room.ends() == [1, 2, 3, 4, 5]
 
 
-async def test_a_take_over_announces_one_beginning_and_one_end_of_speech() -> None:
+async def test_a_takeover_gives_one_start_and_one_end_of_speech() -> None:
     room = Room(first=CountingSTT(deaf_after_s=0.6), second=CountingSTT())
 
     await room.hear(spoken(ANSWER), quiet(1))
@@ -234,7 +232,7 @@ async def test_a_take_over_announces_one_beginning_and_one_end_of_speech() -> No
     assert last == [SpeechEventType.FINAL_TRANSCRIPT, SpeechEventType.END_OF_SPEECH]
 
 
-async def test_the_times_of_words_count_from_the_beginning_of_the_audio_after_a_take_over() -> None:
+async def test_word_times_after_a_takeover_count_from_the_beginning_of_the_audio() -> None:
     room = Room(first=CountingSTT(deaf=True), second=CountingSTT())
     room.listener.stream.start_time_offset = 100.0
 
@@ -246,7 +244,7 @@ async def test_the_times_of_words_count_from_the_beginning_of_the_audio_after_a_
     assert 99.0 < final.alternatives[0].end_time < 101.0
 
 
-async def test_audio_that_ends_in_the_middle_of_a_take_over_is_understood_to_the_end() -> None:
+async def test_audio_that_ends_during_a_takeover_is_transcribed_completely() -> None:
     room = Room(first=CountingSTT(deaf=True), second=CountingSTT())
 
     await room.hear(spoken([1, 2]))
@@ -254,7 +252,7 @@ async def test_audio_that_ends_in_the_middle_of_a_take_over_is_understood_to_the
     assert await room.ends() == [1, 2]
 
 
-async def test_closing_in_the_middle_of_a_take_over_leaves_nothing_behind() -> None:
+async def test_closing_during_a_takeover_leaves_no_stream_open() -> None:
     first, second = CountingSTT(deaf=True), CountingSTT()
     engine = ChainSTT(chain_of("stt", first=first, second=second), detector=LoudnessVAD())
     listener = Listener(engine)

@@ -23,7 +23,7 @@ async def hear(watch: PendingSpeech, frames: list[rtc.AudioFrame]) -> None:
         await asyncio.sleep(FRAME_S)
 
 
-async def test_no_more_than_the_longest_time_is_kept_and_it_is_the_newest() -> None:
+async def test_the_buffer_keeps_only_the_newest_audio_up_to_its_limit() -> None:
     buffer = ReplayBuffer(longest_s=1.0)
 
     for frame in quiet(5.0):
@@ -34,7 +34,7 @@ async def test_no_more_than_the_longest_time_is_kept_and_it_is_the_newest() -> N
     assert buffer.end_s == pytest.approx(5.0)
 
 
-async def test_while_nobody_speaks_the_pre_roll_is_kept() -> None:
+async def test_during_silence_only_the_pre_roll_is_kept() -> None:
     watch = PendingSpeech(LoudnessVAD(), lambda: None)
 
     await hear(watch, quiet(10.0))
@@ -44,7 +44,7 @@ async def test_while_nobody_speaks_the_pre_roll_is_kept() -> None:
     await watch.aclose()
 
 
-async def test_what_is_said_is_kept_with_what_came_before_it_until_it_is_understood() -> None:
+async def test_speech_and_its_pre_roll_are_kept_until_transcribed() -> None:
     watch = PendingSpeech(LoudnessVAD(), lambda: None)
 
     await hear(watch, [*quiet(5.0), *sound(10.0), *quiet(5.0)])
@@ -58,7 +58,7 @@ async def test_what_is_said_is_kept_with_what_came_before_it_until_it_is_underst
     await watch.aclose()
 
 
-async def test_a_text_for_the_first_half_leaves_the_second_owed() -> None:
+async def test_a_transcript_of_the_first_half_leaves_the_second_pending() -> None:
     watch = PendingSpeech(LoudnessVAD(), lambda: None)
     await hear(watch, [*sound(10.0), *quiet(1.0)])
 
@@ -69,7 +69,7 @@ async def test_a_text_for_the_first_half_leaves_the_second_owed() -> None:
     await watch.aclose()
 
 
-async def test_a_short_word_after_the_last_text_is_owed() -> None:
+async def test_a_short_word_after_the_last_transcript_is_pending() -> None:
     watch = PendingSpeech(LoudnessVAD(), lambda: None)
     await hear(watch, [*sound(2.0), *quiet(1.0)])
     watch.understood(1.9)
@@ -81,7 +81,7 @@ async def test_a_short_word_after_the_last_text_is_owed() -> None:
     await watch.aclose()
 
 
-async def test_a_detector_that_breaks_in_the_middle_of_speech_is_replaced_by_loudness() -> None:
+async def test_a_vad_that_breaks_during_speech_is_replaced_by_loudness() -> None:
     detector = LoudnessVAD()
     watch = PendingSpeech(detector, lambda: None)
     await hear(watch, [*quiet(2.0), *sound(1.0)])

@@ -51,7 +51,7 @@ def only_file(folder: Path) -> Path:
 # --- one file per sentence ---------------------------------------------------------------------
 
 
-async def test_what_was_kept_is_found_by_another_job_sample_by_sample(tmp_path: Path) -> None:
+async def test_another_job_finds_a_cached_sentence_with_identical_samples(tmp_path: Path) -> None:
     assert await store(tmp_path).keep("elevenlabs", SENTENCE, sound())
 
     found = await store(tmp_path).find("elevenlabs", SENTENCE)
@@ -64,7 +64,7 @@ async def test_what_was_kept_is_found_by_another_job_sample_by_sample(tmp_path: 
     ("provider", "sentence"),
     [("local", SENTENCE), ("elevenlabs", f"{SENTENCE}?"), ("unknown", SENTENCE)],
 )
-async def test_another_voice_or_other_words_are_a_miss(
+async def test_another_voice_or_another_text_is_a_miss(
     tmp_path: Path, provider: str, sentence: str
 ) -> None:
     kept = store(tmp_path)
@@ -74,11 +74,11 @@ async def test_another_voice_or_other_words_are_a_miss(
     assert not await kept.keep("unknown", SENTENCE, sound())
 
 
-def test_spaces_and_lines_make_no_other_words() -> None:
+def test_whitespace_does_not_change_the_cache_key() -> None:
     assert name_of(ADA, " What was the\n hardest  part of it? ") == NAME
 
 
-def test_whatever_makes_a_voice_sound_different_makes_another_name() -> None:
+def test_every_setting_of_a_voice_changes_the_cache_key() -> None:
     voices = [
         ADA,
         LOCAL,
@@ -90,7 +90,7 @@ def test_whatever_makes_a_voice_sound_different_makes_another_name() -> None:
     assert len({name_of(voice, SENTENCE) for voice in voices}) == len(voices)
 
 
-def test_the_words_stand_nowhere_on_the_disk(tmp_path: Path) -> None:
+def test_the_text_is_never_written_to_the_disk(tmp_path: Path) -> None:
     files(tmp_path).write(NAME, sound())
     path = only_file(tmp_path)
 
@@ -98,22 +98,22 @@ def test_the_words_stand_nowhere_on_the_disk(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
 
-def test_the_voices_are_those_of_the_chain_and_tell_a_stand_in_apart(
+def test_the_voices_are_those_of_the_chain_and_differ_by_base_url(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("INTERVIEW_TTS", "elevenlabs,local")
     monkeypatch.setenv("ELEVEN_API_KEY", "key")
     real = voices_of(Settings.load(_env_file=None))
     monkeypatch.setenv("ELEVENLABS_BASE_URL", "http://127.0.0.1:9/v1")
-    stand_in = voices_of(Settings.load(_env_file=None))
+    redirected = voices_of(Settings.load(_env_file=None))
 
     assert list(real) == ["elevenlabs", "local"]
-    assert name_of(real["elevenlabs"], SENTENCE) != name_of(stand_in["elevenlabs"], SENTENCE)
-    assert name_of(real["local"], SENTENCE) == name_of(stand_in["local"], SENTENCE)
+    assert name_of(real["elevenlabs"], SENTENCE) != name_of(redirected["elevenlabs"], SENTENCE)
+    assert name_of(real["local"], SENTENCE) == name_of(redirected["local"], SENTENCE)
     assert "key" not in repr(real).replace("settings", "")
 
 
-async def test_the_settings_name_the_folder_and_can_turn_it_off(
+async def test_settings_choose_the_cache_folder_and_can_disable_the_cache(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("INTERVIEW_DATA_DIR", str(tmp_path))
@@ -163,7 +163,7 @@ async def test_a_damaged_file_is_a_miss_and_is_removed(
     assert "damaged" in caplog.text
 
 
-def test_a_sound_under_the_name_of_other_words_is_never_spoken(tmp_path: Path) -> None:
+def test_a_file_renamed_to_another_cache_key_is_never_used(tmp_path: Path) -> None:
     files(tmp_path).write(NAME, sound())
     other = name_of(ADA, "Goodbye.")
     only_file(tmp_path).rename(only_file(tmp_path).with_stem(other))
@@ -171,7 +171,7 @@ def test_a_sound_under_the_name_of_other_words_is_never_spoken(tmp_path: Path) -
     assert files(tmp_path).read(other) is None
 
 
-def test_a_huge_file_is_not_read_to_its_end(tmp_path: Path) -> None:
+def test_a_huge_file_is_removed_and_not_read_completely(tmp_path: Path) -> None:
     files(tmp_path).write(NAME, sound())
     os.truncate(only_file(tmp_path), 50 * 1024**3)  # sparse
 
@@ -182,7 +182,7 @@ def test_a_huge_file_is_not_read_to_its_end(tmp_path: Path) -> None:
 # --- size limit --------------------------------------------------------------------------------
 
 
-def test_what_was_used_longest_ago_makes_room(tmp_path: Path) -> None:
+def test_the_least_recently_used_files_are_removed_first(tmp_path: Path) -> None:
     kept = files(tmp_path, max_bytes=500_000)  # ten sentences of one second
     names = [name_of(ADA, f"Sentence {n}.") for n in range(10)]
     for age, name in enumerate(names):
@@ -200,7 +200,7 @@ def test_what_was_used_longest_ago_makes_room(tmp_path: Path) -> None:
     assert sum(p.stat().st_size for p in (tmp_path / "speech").iterdir()) <= 450_000
 
 
-def test_drafts_of_dead_jobs_are_removed_and_those_of_the_living_are_not(tmp_path: Path) -> None:
+def test_only_temporary_files_of_dead_jobs_are_removed(tmp_path: Path) -> None:
     folder = tmp_path / "speech"
     folder.mkdir()
     dead, living = folder / "a.1.00.draft", folder / "b.2.00.draft"
@@ -214,7 +214,7 @@ def test_drafts_of_dead_jobs_are_removed_and_those_of_the_living_are_not(tmp_pat
     assert living.exists()
 
 
-def test_a_sentence_is_claimed_by_one_job_and_free_again_when_that_one_is_dead(
+def test_one_job_claims_a_sentence_until_it_releases_it_or_dies(
     tmp_path: Path,
 ) -> None:
     one, other = files(tmp_path), files(tmp_path)
@@ -241,7 +241,7 @@ def test_foreign_files_are_left_alone(tmp_path: Path) -> None:
 # --- disk failures -------------------------------------------------------------------------------
 
 
-async def test_a_full_disk_ends_the_preparation_with_one_line_and_no_error(
+async def test_a_full_disk_stops_cache_writes_with_one_log_line(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -256,13 +256,13 @@ async def test_a_full_disk_ends_the_preparation_with_one_line_and_no_error(
     second = await kept.keep("elevenlabs", "Goodbye.", sound())
 
     assert (first, second) == (False, False)
-    assert caplog.text.count("speech is not prepared any more: File too large") == 1
+    assert caplog.text.count("no more writes in this job: File too large") == 1
     assert "Goodbye" not in caplog.text
     assert await kept.find("elevenlabs", SENTENCE) is not None
     assert len(list((tmp_path / "speech").iterdir())) == 1  # no partial file
 
 
-async def test_a_folder_that_cannot_be_written_is_read_all_the_same(
+async def test_a_read_only_folder_can_still_be_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Simulated by a failing write: these tests may run as root, whom no file mode stops."""
@@ -281,7 +281,7 @@ async def test_a_folder_that_cannot_be_written_is_read_all_the_same(
     assert "Read-only file system" in caplog.text
 
 
-async def test_a_path_that_can_be_no_folder_costs_the_preparation_and_nothing_else(
+async def test_a_file_in_place_of_the_cache_folder_only_disables_the_cache(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "speech").write_text("a file")
@@ -305,7 +305,7 @@ async def test_a_thread_that_cannot_be_started_is_a_miss(
     assert "RuntimeError" in caplog.text
 
 
-async def test_a_disk_that_does_not_answer_is_not_asked_for_long(
+async def test_a_hanging_disk_disables_the_cache_after_two_reads(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     release, asked = threading.Event(), []

@@ -52,7 +52,7 @@ def engine_of(**voices: ScriptedTTS) -> tuple[ChainTTS, MemoryStore]:
     return ChainTTS(chain_of("tts", **voices), prepared=store), store
 
 
-async def test_every_sentence_is_prepared_once_in_its_order() -> None:
+async def test_every_sentence_is_cached_once_and_in_order() -> None:
     voice = ScriptedTTS(SPEAKS)
     engine, store = engine_of(only=voice)
 
@@ -64,7 +64,7 @@ async def test_every_sentence_is_prepared_once_in_its_order() -> None:
     assert done.characters == sum(map(len, SENTENCES))
 
 
-async def test_what_is_in_the_cache_is_not_asked_for_again() -> None:
+async def test_cached_sentences_are_not_requested_again() -> None:
     voice = ScriptedTTS(SPEAKS)
     engine, _ = engine_of(only=voice)
     await prepare_lines(LINES, engine)
@@ -76,7 +76,7 @@ async def test_what_is_in_the_cache_is_not_asked_for_again() -> None:
     assert (done.sentences, done.found, done.requests, done.characters) == (4, 4, 0, 0)
 
 
-async def test_a_prepared_line_is_then_spoken_with_no_voice_in_the_way() -> None:
+async def test_a_cached_line_is_spoken_without_a_request() -> None:
     voice = ScriptedTTS(SPEAKS)
     engine, _ = engine_of(only=voice)
     await prepare_lines(LINES, engine)
@@ -88,7 +88,7 @@ async def test_a_prepared_line_is_then_spoken_with_no_voice_in_the_way() -> None
     assert heard.seconds(1000) == pytest.approx(5.0, abs=0.02)
 
 
-async def test_all_that_a_plan_can_say_is_prepared_the_greeting_first() -> None:
+async def test_all_lines_of_a_plan_are_cached_with_the_greeting_first() -> None:
     plan = load_plan(SAMPLE_PLAN)
     voice = ScriptedTTS([Sound(4.0)])
     engine, _ = engine_of(only=voice)
@@ -104,7 +104,7 @@ async def test_all_that_a_plan_can_say_is_prepared_the_greeting_first() -> None:
     assert voice.said[-1] == sentences_of(plan.closing)[-1]
 
 
-async def test_nothing_is_asked_for_while_somebody_waits_for_speech() -> None:
+async def test_no_warm_up_request_is_sent_while_an_utterance_waits() -> None:
     voice = ScriptedTTS([Wait(0.5), Sound(1.5), Wait(1.0), Sound(1.5)], SPEAKS)
     engine, _ = engine_of(only=voice)
     speaking = asyncio.create_task(hear(engine, "What would you do differently today?"))
@@ -119,7 +119,7 @@ async def test_nothing_is_asked_for_while_somebody_waits_for_speech() -> None:
     assert voice.said[1:] == SENTENCES
 
 
-async def test_what_was_spoken_meanwhile_is_not_asked_for_again() -> None:
+async def test_a_sentence_spoken_during_the_warm_up_is_not_requested_again() -> None:
     """The greeting of an interview whose plan is not in the cache yet."""
     voice = ScriptedTTS([Wait(1.0), *SPEAKS])
     engine, store = engine_of(only=voice)
@@ -133,7 +133,7 @@ async def test_what_was_spoken_meanwhile_is_not_asked_for_again() -> None:
     assert len(store.kept) == 4
 
 
-async def test_requests_leave_a_voice_of_our_own_half_of_the_time() -> None:
+async def test_warm_up_requests_leave_a_provider_idle_half_of_the_time() -> None:
     voice = ScriptedTTS([Wait(2.0), Sound(2.5)])
     engine, _ = engine_of(only=voice)
     began = asyncio.get_running_loop().time()
@@ -143,7 +143,7 @@ async def test_requests_leave_a_voice_of_our_own_half_of_the_time() -> None:
     assert asyncio.get_running_loop().time() - began == pytest.approx(9.0, abs=0.1)
 
 
-async def test_two_jobs_of_one_plan_ask_for_each_sentence_once() -> None:
+async def test_two_jobs_of_one_plan_request_each_sentence_once() -> None:
     """Each job has its own TTS, and both share one cache."""
     voices = [ScriptedTTS([Wait(1.0), Sound(2.5)]) for _ in range(2)]
     store = MemoryStore()
@@ -156,7 +156,7 @@ async def test_two_jobs_of_one_plan_ask_for_each_sentence_once() -> None:
     assert store.claimed == set()
 
 
-async def test_a_cancelled_filling_leaves_nothing_behind() -> None:
+async def test_a_cancelled_warm_up_leaves_nothing_behind() -> None:
     voice = ScriptedTTS([HANG])
     engine, store = engine_of(only=voice)
     filling = asyncio.create_task(prepare_lines(LINES, engine))
@@ -171,7 +171,7 @@ async def test_a_cancelled_filling_leaves_nothing_behind() -> None:
     assert store.claimed == set()
 
 
-async def test_a_voice_that_stumbles_is_asked_again_and_its_chain_hears_nothing_of_it() -> None:
+async def test_a_temporary_failure_is_retried_and_not_reported_to_the_chain() -> None:
     first = ScriptedTTS([Break(APIConnectionError())], SPEAKS)
     engine, store = engine_of(first=first, second=ScriptedTTS(SPEAKS))
 
@@ -182,7 +182,7 @@ async def test_a_voice_that_stumbles_is_asked_again_and_its_chain_hears_nothing_
     assert engine.chain.is_fresh("first")
 
 
-async def test_a_voice_that_fails_again_and_again_is_left_to_the_next() -> None:
+async def test_after_repeated_failures_the_next_provider_fills_the_cache() -> None:
     first, second = ScriptedTTS([Break()]), ScriptedTTS(SPEAKS)
     engine, store = engine_of(first=first, second=second)
 
@@ -193,7 +193,7 @@ async def test_a_voice_that_fails_again_and_again_is_left_to_the_next() -> None:
     assert engine.chain.is_fresh("first")
 
 
-async def test_a_key_that_is_refused_is_told_before_anybody_waits_for_it() -> None:
+async def test_a_refused_key_is_reported_to_the_chain_immediately() -> None:
     first = ScriptedTTS([Break(APIStatusError("no", status_code=401))])
     engine, _ = engine_of(first=first, second=ScriptedTTS(SPEAKS))
 
@@ -204,7 +204,7 @@ async def test_a_key_that_is_refused_is_told_before_anybody_waits_for_it() -> No
 
 
 @pytest.mark.parametrize("script", [[Sound(3.0, 0)], [Sound(0.02)], [Sound(60.0)], []], ids=str)
-async def test_what_would_not_be_spoken_is_not_prepared(script: list[Sound]) -> None:
+async def test_unusable_audio_is_not_cached(script: list[Sound]) -> None:
     engine, store = engine_of(only=ScriptedTTS(script))
 
     done = await prepare_lines(LINES, engine)
@@ -213,7 +213,7 @@ async def test_what_would_not_be_spoken_is_not_prepared(script: list[Sound]) -> 
     assert (done.sentences, done.requests) == (0, 3)
 
 
-async def test_a_cache_that_takes_nothing_more_ends_it() -> None:
+async def test_a_full_cache_ends_the_warm_up() -> None:
     voice = ScriptedTTS(SPEAKS)
     engine, store = engine_of(only=voice)
     store.full = True
@@ -224,7 +224,7 @@ async def test_a_cache_that_takes_nothing_more_ends_it() -> None:
     assert done.sentences == 0
 
 
-async def test_there_is_a_limit_to_what_one_job_asks_for(
+async def test_the_requests_of_one_job_are_limited(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(cache_warmup, "MOST_CHARACTERS", len(SENTENCES[0] + SENTENCES[1]))
@@ -240,7 +240,7 @@ async def test_there_is_a_limit_to_what_one_job_asks_for(
     assert voice.said == SENTENCES[2:3]
 
 
-async def test_a_chain_without_a_cache_is_not_asked_for_anything() -> None:
+async def test_a_chain_without_a_cache_gets_no_warm_up_requests() -> None:
     voice = ScriptedTTS(SPEAKS)
 
     done = await prepare_lines(LINES, ChainTTS(chain_of("tts", only=voice)))
@@ -249,7 +249,7 @@ async def test_a_chain_without_a_cache_is_not_asked_for_anything() -> None:
     assert voice.said == []
 
 
-async def test_markup_is_prepared_as_it_is_spoken() -> None:
+async def test_markup_is_cached_as_it_is_spoken() -> None:
     voice = ScriptedTTS(SPEAKS)
     engine, _ = engine_of(only=voice)
 
@@ -258,7 +258,7 @@ async def test_markup_is_prepared_as_it_is_spoken() -> None:
     assert voice.said == ["What is your part in it?"]
 
 
-async def test_whatever_breaks_an_interview_goes_on_and_no_words_are_logged(
+async def test_a_failed_warm_up_does_not_raise_and_logs_no_text(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.DEBUG)

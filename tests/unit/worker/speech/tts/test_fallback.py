@@ -45,7 +45,7 @@ def nothing_stays_armed() -> Iterator[None]:
     faults.arm(())
 
 
-async def test_a_voice_that_delivers_is_heard_alone_and_whole() -> None:
+async def test_a_working_provider_is_heard_alone_and_completely() -> None:
     voices = chain(Wait(0.3), Sound(2.0, A), Wait(1.5), Sound(2.0, A))
 
     heard = await hear(ChainTTS(voices), SENTENCE)
@@ -57,9 +57,7 @@ async def test_a_voice_that_delivers_is_heard_alone_and_whole() -> None:
 
 
 @pytest.mark.row("B7")
-async def test_a_mute_voice_is_left_after_the_patience_and_the_sentence_spoken_by_the_next() -> (
-    None
-):
+async def test_a_provider_without_audio_is_replaced_after_the_timeout() -> None:
     voices = chain(HANG)
 
     heard = await hear(ChainTTS(voices, patience_s=1.0), SENTENCE)
@@ -70,7 +68,7 @@ async def test_a_mute_voice_is_left_after_the_patience_and_the_sentence_spoken_b
     assert "first: ProviderTimeout" in failure_in(voices)
 
 
-async def test_the_last_voice_has_five_seconds() -> None:
+async def test_the_last_provider_has_five_seconds() -> None:
     voices = chain_of("tts", only=ScriptedTTS([Wait(4.9), Sound(4.0, A)]))
 
     heard = await hear(ChainTTS(voices), SENTENCE)
@@ -79,7 +77,7 @@ async def test_the_last_voice_has_five_seconds() -> None:
     assert voices.condition().reason == "Loaded"
 
 
-async def test_after_five_seconds_the_last_voice_has_failed_too() -> None:
+async def test_the_last_provider_fails_after_five_seconds() -> None:
     voices = chain_of("tts", only=ScriptedTTS([Wait(5.1), Sound(4.0, A)]))
 
     with pytest.raises(NoProviderLeft):
@@ -101,7 +99,7 @@ async def test_after_five_seconds_the_last_voice_has_failed_too() -> None:
         ((Break(),), "RuntimeError"),
     ],
 )
-async def test_audio_that_is_none_is_a_failure_and_costs_no_time(
+async def test_unusable_audio_is_a_failure_without_delay(
     steps: Sequence[Step], reason: str
 ) -> None:
     voices = chain(*steps)
@@ -114,7 +112,7 @@ async def test_audio_that_is_none_is_a_failure_and_costs_no_time(
 
 
 @pytest.mark.parametrize("shape", [{"rate": 16_000}, {"channels": 2}], ids=str)
-async def test_audio_of_another_shape_is_a_failure(shape: dict[str, int]) -> None:
+async def test_audio_of_another_format_is_a_failure(shape: dict[str, int]) -> None:
     first = ScriptedTTS([Sound(4.0, A)], **shape)
     voices = chain_of("tts", first=first, second=ScriptedTTS(SECOND))
 
@@ -125,7 +123,7 @@ async def test_audio_of_another_shape_is_a_failure(shape: dict[str, int]) -> Non
 
 
 @pytest.mark.row("B7")
-async def test_endless_audio_is_cut_and_not_said_again() -> None:
+async def test_endless_audio_is_cut_off_and_not_repeated() -> None:
     voices = chain(*[Sound(1.0, A)] * 1000)
 
     heard = await hear(ChainTTS(voices), SENTENCE)
@@ -136,7 +134,7 @@ async def test_endless_audio_is_cut_and_not_said_again() -> None:
     assert engine_of(voices, "second").said == []
 
 
-async def test_a_number_that_takes_long_to_say_is_not_endless() -> None:
+async def test_a_long_number_does_not_count_as_endless_audio() -> None:
     voices = chain_of("tts", only=ScriptedTTS([Sound(7.5, A)]))
 
     await hear(ChainTTS(voices), "2,147,483,647")
@@ -144,7 +142,7 @@ async def test_a_number_that_takes_long_to_say_is_not_endless() -> None:
     assert voices.is_fresh("only")
 
 
-async def test_endless_audio_that_trickles_is_cut_as_well() -> None:
+async def test_endless_audio_that_arrives_slowly_is_cut_off_too() -> None:
     trickle: list[Step] = [Sound(0.2, A), Wait(0.2)]
     voices = chain(*trickle * 1000)
 
@@ -163,7 +161,7 @@ async def test_endless_audio_that_trickles_is_cut_as_well() -> None:
         ("garbage", "SilentAudio"),
     ],
 )
-async def test_a_fault_that_is_set_strikes_one_voice(kind: str, reason: str) -> None:
+async def test_an_injected_fault_hits_one_provider(kind: str, reason: str) -> None:
     faults.arm(parse(f"tts.elevenlabs={kind}"))
     voices = chain_of("tts", elevenlabs=ScriptedTTS([Sound(4.0, A)]), local=ScriptedTTS(SECOND))
 
@@ -173,7 +171,7 @@ async def test_a_fault_that_is_set_strikes_one_voice(kind: str, reason: str) -> 
     assert f"elevenlabs: {reason}" in failure_in(voices)
 
 
-async def test_the_silence_before_the_first_sound_is_not_waited_through() -> None:
+async def test_silence_before_the_first_sound_is_skipped() -> None:
     voices = chain(Sound(0.4, 0), Sound(4.0, A))
 
     heard = await hear(ChainTTS(voices), SENTENCE)
@@ -183,7 +181,7 @@ async def test_the_silence_before_the_first_sound_is_not_waited_through() -> Non
 
 
 @pytest.mark.parametrize("text", ["...", "\u200b", " \u2014 ", "?!", "\U0001f600"])
-async def test_a_text_without_words_is_a_moment_of_silence_and_nobody_is_asked(text: str) -> None:
+async def test_a_text_without_words_gives_short_silence_without_a_request(text: str) -> None:
     voices = chain(Break())
 
     heard = await hear(ChainTTS(voices), text)
@@ -208,7 +206,7 @@ async def test_an_interruption_leaves_nothing_running() -> None:
     assert voices.is_fresh("first")
 
 
-async def test_nothing_of_the_words_is_logged_whatever_fails(
+async def test_no_text_is_logged_whatever_fails(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -230,7 +228,9 @@ async def test_nothing_of_the_words_is_logged_whatever_fails(
         "And last, how do you and No. 5 work together? Take your time.",
     ],
 )
-async def test_a_sentence_is_the_same_whatever_comes_before_it(before: str, after: str) -> None:
+async def test_a_sentence_is_split_the_same_way_after_any_other_sentence(
+    before: str, after: str
+) -> None:
     voice = ScriptedTTS([Sound(3.5, A)])
 
     await hear(ChainTTS(chain_of("tts", only=voice)), f"{before} {after}")

@@ -26,7 +26,7 @@ from worker.speech.tts.fallback import ChainTTS
 pytestmark = pytest.mark.looptime
 
 
-async def test_a_last_voice_that_stumbles_is_waited_for() -> None:
+async def test_the_last_provider_is_waited_for_when_it_stalls() -> None:
     voices = chain(Break(), then=[Sound(1.0, B), Wait(4.5), Sound(3.0, B)])
 
     heard = await hear(ChainTTS(voices), SENTENCE)
@@ -36,7 +36,7 @@ async def test_a_last_voice_that_stumbles_is_waited_for() -> None:
 
 
 @pytest.mark.row("B7")
-async def test_a_voice_that_breaks_off_is_gone_on_for_at_the_word_it_reached() -> None:
+async def test_the_next_provider_continues_at_the_word_reached() -> None:
     voices = chain(Sound(2.0, A), Break())
 
     heard = await hear(ChainTTS(voices), SENTENCE)
@@ -47,7 +47,7 @@ async def test_a_voice_that_breaks_off_is_gone_on_for_at_the_word_it_reached() -
     assert heard.seconds(A) == pytest.approx(2.0, abs=0.02)
 
 
-async def test_a_voice_that_falls_silent_is_gone_on_for_as_well() -> None:
+async def test_the_next_provider_continues_for_one_that_falls_silent() -> None:
     voices = chain(Sound(2.0, A), *[Sound(0.2, 0)] * 100)
 
     heard = await hear(ChainTTS(voices), SENTENCE)
@@ -57,7 +57,7 @@ async def test_a_voice_that_falls_silent_is_gone_on_for_as_well() -> None:
     assert heard.seconds(0) <= 2.1
 
 
-async def test_the_words_a_provider_tells_are_better_than_an_estimate() -> None:
+async def test_word_timings_of_a_provider_are_preferred_to_an_estimate() -> None:
     told = Sound(2.0, A, words=(("What ", 0.6), ("was ", 1.2), ("the ", 1.9), ("hardest ", 2.6)))
     voices = chain(told, Break())
 
@@ -66,7 +66,7 @@ async def test_the_words_a_provider_tells_are_better_than_an_estimate() -> None:
     assert engine_of(voices, "second").said == [SENTENCE[SENTENCE.index("hardest") :]]
 
 
-async def test_words_that_nobody_could_have_said_so_fast_are_not_believed() -> None:
+async def test_impossibly_fast_word_timings_are_ignored() -> None:
     told = Sound(0.2, A, words=tuple((f"{word} ", 0.1) for word in SENTENCE.split()))
     voices = chain(told)
 
@@ -75,7 +75,7 @@ async def test_words_that_nobody_could_have_said_so_fast_are_not_believed() -> N
     assert engine_of(voices, "second").said == [SENTENCE]
 
 
-async def test_a_slow_voice_is_known_once_it_has_spoken() -> None:
+async def test_the_pace_of_a_slow_voice_is_learned_from_its_first_sentence() -> None:
     first = ScriptedTTS([Sound(len(SENTENCE) / 10, A)], [Sound(2.0, A), Break()])
     second = ScriptedTTS(SECOND)
     engine = ChainTTS(chain_of("tts", first=first, second=second))
@@ -87,7 +87,7 @@ async def test_a_slow_voice_is_known_once_it_has_spoken() -> None:
     assert second.said == [SENTENCE[SENTENCE.index("hardest") :]]
 
 
-async def test_a_stall_in_the_middle_costs_less_than_half_a_second() -> None:
+async def test_a_stall_within_a_sentence_costs_less_than_half_a_second() -> None:
     voices = chain(Wait(0.2), Sound(1.5, A), HANG)
 
     heard = await hear(ChainTTS(voices), SENTENCE)
@@ -97,7 +97,7 @@ async def test_a_stall_in_the_middle_costs_less_than_half_a_second() -> None:
     assert heard.levels == [A, B]
 
 
-async def test_three_voices_share_a_sentence_and_no_word_is_lost() -> None:
+async def test_three_providers_share_a_sentence_and_no_word_is_lost() -> None:
     third = ScriptedTTS([Sound(4.0, 3000)])
     voices = chain_of(
         "tts",
@@ -112,7 +112,7 @@ async def test_three_voices_share_a_sentence_and_no_word_is_lost() -> None:
     assert third.said == [SENTENCE[SENTENCE.index("of the project") :]]
 
 
-async def test_the_next_sentence_is_not_held_up_by_the_voice_that_failed() -> None:
+async def test_a_failed_provider_does_not_delay_the_next_sentence() -> None:
     voices = chain(HANG)
     engine = ChainTTS(voices, patience_s=1.0)
 
@@ -122,7 +122,7 @@ async def test_the_next_sentence_is_not_held_up_by_the_voice_that_failed() -> No
     assert engine_of(voices, "second").said == [SENTENCE, SENTENCE]
 
 
-async def test_what_was_heard_before_nobody_was_left_is_heard_to_its_end() -> None:
+async def test_audio_received_before_the_last_provider_failed_is_played_to_its_end() -> None:
     voices = chain_of("tts", only=ScriptedTTS([Sound(1.03, A), Break()]))
     heard = Heard()
 

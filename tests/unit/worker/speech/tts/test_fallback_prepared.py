@@ -35,7 +35,7 @@ def prepared(**by: int) -> MemoryStore:
     return store
 
 
-async def test_a_prepared_sentence_is_spoken_at_once_and_nobody_is_asked() -> None:
+async def test_a_cached_sentence_is_spoken_immediately_without_a_request() -> None:
     voices = chain(HANG)
 
     heard = await hear(ChainTTS(voices, prepared=prepared(first=A)), SENTENCE)
@@ -45,7 +45,7 @@ async def test_a_prepared_sentence_is_spoken_at_once_and_nobody_is_asked() -> No
     assert engine_of(voices, "first").said == []
 
 
-async def test_a_lower_choices_prepared_voice_does_not_stand_in_for_one_that_works() -> None:
+async def test_a_fallbacks_cached_sentence_does_not_replace_a_working_first_choice() -> None:
     voices = chain(Sound(4.0, A))
 
     heard = await hear(ChainTTS(voices, prepared=prepared(second=B)), SENTENCE)
@@ -53,7 +53,7 @@ async def test_a_lower_choices_prepared_voice_does_not_stand_in_for_one_that_wor
     assert heard.levels == [A]
 
 
-async def test_the_first_choices_prepared_voice_is_heard_also_while_it_is_gone() -> None:
+async def test_a_cached_sentence_of_the_first_choice_is_used_while_it_is_unavailable() -> None:
     voices = chain(Break())
     voices.failed("first", APIConnectionError())
 
@@ -72,7 +72,7 @@ async def test_the_voice_does_not_change_back_within_an_utterance() -> None:
     assert heard.levels == [B]
 
 
-async def test_with_nobody_left_any_prepared_voice_speaks() -> None:
+async def test_without_a_provider_left_any_cached_sentence_is_used() -> None:
     voices = chain(Break(), then=[Break()])
     engine = ChainTTS(voices, prepared=prepared(second=B))
 
@@ -81,7 +81,7 @@ async def test_with_nobody_left_any_prepared_voice_speaks() -> None:
     assert heard.levels == [B]
 
 
-async def test_a_sentence_that_broke_off_for_good_is_said_again_as_prepared() -> None:
+async def test_a_sentence_that_no_provider_finishes_is_repeated_from_the_cache() -> None:
     voices = chain_of(
         "tts",
         first=ScriptedTTS([Break()]),
@@ -96,7 +96,7 @@ async def test_a_sentence_that_broke_off_for_good_is_said_again_as_prepared() ->
     assert heard.seconds(3000) == pytest.approx(4.0, abs=0.02)
 
 
-async def test_a_planned_sentence_that_was_spoken_whole_is_kept_and_no_other_is() -> None:
+async def test_only_planned_sentences_that_were_spoken_completely_are_cached() -> None:
     store = MemoryStore()
     engine = ChainTTS(chain(Sound(4.0, A)), prepared=store)
     engine.expect([SENTENCE])
@@ -109,7 +109,7 @@ async def test_a_planned_sentence_that_was_spoken_whole_is_kept_and_no_other_is(
     assert len(store.kept["first", SENTENCE]) == 4 * 24_000
 
 
-async def test_a_sentence_of_two_voices_is_not_kept() -> None:
+async def test_a_sentence_in_two_voices_is_not_cached() -> None:
     store = MemoryStore()
     engine = ChainTTS(chain(Sound(1.0, A), Break()), prepared=store)
     engine.expect([SENTENCE])

@@ -27,14 +27,12 @@ words = st.lists(st.text("abcde,.'", min_size=1, max_size=6).filter(has_words), 
         (SENTENCE.split(), ""),
     ],
 )
-def test_what_is_left_begins_with_the_first_word_that_was_not_heard(
-    heard: list[str], rest: str
-) -> None:
+def test_the_rest_begins_with_the_first_word_not_heard(heard: list[str], rest: str) -> None:
     assert rest_after(SENTENCE, heard) in (rest, rest.lstrip())
 
 
 @given(words, st.data())
-def test_of_words_told_as_they_stand_exactly_the_others_are_left(
+def test_the_rest_after_literally_reported_words_is_exact(
     said: list[str], data: st.DataObject
 ) -> None:
     cut = data.draw(st.integers(0, len(said)))
@@ -43,7 +41,7 @@ def test_of_words_told_as_they_stand_exactly_the_others_are_left(
 
 
 @given(words, st.floats(0, 100), st.floats(1, 30))
-def test_an_estimate_ends_at_a_word_and_never_takes_all_for_said(
+def test_an_estimated_rest_begins_at_a_word_and_is_never_empty(
     said: list[str], seconds: float, pace: float
 ) -> None:
     rest = rest_by_pace(" ".join(said), seconds, pace).split()
@@ -54,7 +52,7 @@ def test_an_estimate_ends_at_a_word_and_never_takes_all_for_said(
     assert len(left_out) <= seconds * pace
 
 
-def test_digits_take_their_time() -> None:
+def test_digits_take_longer_to_say() -> None:
     text = "There were 2147483647 of them in the end."
 
     assert rest_by_pace(text, 3.0) == text[text.index("2147") :]
@@ -62,5 +60,5 @@ def test_digits_take_their_time() -> None:
 
 
 @pytest.mark.parametrize(("text", "has"), [("A.", True), ("1", True), ("...", False), ("", False)])
-def test_words_are_what_can_be_said_aloud(text: str, has: bool) -> None:
+def test_a_text_without_letters_or_digits_has_no_words(text: str, has: bool) -> None:
     assert has_words(text) is has

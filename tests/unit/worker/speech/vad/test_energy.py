@@ -22,7 +22,7 @@ async def changes(pcm: np.ndarray, *, sample_rate: int = STT_RATE) -> list[VADEv
     return events
 
 
-async def test_the_keys_of_a_keyboard_are_no_speech() -> None:
+async def test_typing_on_a_keyboard_is_not_speech() -> None:
     typing = noise(6, rms=20).astype(np.float64)
     click = noise(0.02, rms=12_000) * np.exp(-np.arange(320) / 80)
     for start in range(0, len(typing) - 320, STT_RATE // 4):
@@ -31,7 +31,7 @@ async def test_the_keys_of_a_keyboard_are_no_speech() -> None:
     assert await changes(typing.clip(-32768, 32767).astype(np.int16)) == []
 
 
-async def test_a_fan_that_starts_is_speech_for_a_few_seconds_only() -> None:
+async def test_a_starting_fan_counts_as_speech_for_only_a_few_seconds() -> None:
     start, end = await changes(np.concatenate([noise(2, rms=20), noise(8, rms=1500)]))
 
     assert end.timestamp - start.timestamp < 4.0

@@ -44,7 +44,7 @@ def cache_of(loader: Loader) -> VADCache:
 
 
 @pytest.mark.row("S1")
-async def test_silero_is_loaded_once_for_all_who_ask() -> None:
+async def test_silero_is_loaded_once_for_all_callers() -> None:
     first, second = await asyncio.gather(get_vad(), load_vad())
 
     assert first is second
@@ -66,7 +66,7 @@ async def test_the_event_loop_runs_while_the_model_loads_in_a_thread() -> None:
 
 
 @pytest.mark.row("S1")
-async def test_two_who_ask_at_once_get_one_load() -> None:
+async def test_concurrent_callers_share_one_load() -> None:
     loader = Loader(blocks=True)
     cache = cache_of(loader)
     waiting = [asyncio.create_task(cache.get()) for _ in range(5)]
@@ -77,7 +77,7 @@ async def test_two_who_ask_at_once_get_one_load() -> None:
     assert loader.calls == 1
 
 
-async def test_a_caller_who_is_cancelled_cancels_nobody_elses_load() -> None:
+async def test_a_cancelled_caller_does_not_cancel_the_load_of_the_others() -> None:
     loader = Loader(blocks=True)
     cache = cache_of(loader)
     impatient = asyncio.create_task(cache.get())
@@ -93,7 +93,7 @@ async def test_a_caller_who_is_cancelled_cancels_nobody_elses_load() -> None:
     assert loader.calls == 1
 
 
-async def test_a_load_whose_only_caller_was_cancelled_serves_the_next() -> None:
+async def test_a_load_whose_only_caller_was_cancelled_serves_the_next_caller() -> None:
     loader = Loader(blocks=True)
     cache = cache_of(loader)
     impatient = asyncio.create_task(cache.get())
@@ -107,7 +107,9 @@ async def test_a_load_whose_only_caller_was_cancelled_serves_the_next() -> None:
 
 
 @pytest.mark.row("S1")
-async def test_a_failure_gives_none_and_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_failed_load_returns_none_and_is_logged_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     cache = cache_of(Loader(failures=1))
 
     with caplog.at_level(logging.WARNING, logger="worker.speech.vad.silero"):
@@ -119,7 +121,7 @@ async def test_a_failure_gives_none_and_is_logged_once(caplog: pytest.LogCapture
 
 
 @pytest.mark.row("S1")
-async def test_a_failure_is_not_remembered() -> None:
+async def test_a_failed_load_is_not_cached() -> None:
     loader = Loader(failures=1)
     cache = cache_of(loader)
 
@@ -127,7 +129,7 @@ async def test_a_failure_is_not_remembered() -> None:
     assert await cache.get() is not None
 
 
-async def test_a_loader_that_wants_the_reason_gets_it() -> None:
+async def test_load_raises_the_reason_of_a_failure() -> None:
     with pytest.raises(VADLoadFailed) as caught:
         await cache_of(Loader(failures=1)).load()
 
@@ -135,7 +137,7 @@ async def test_a_loader_that_wants_the_reason_gets_it() -> None:
     assert isinstance(caught.value.__cause__, OSError)
 
 
-async def test_a_failure_that_nobody_waited_for_disturbs_nobody() -> None:
+async def test_a_failed_load_without_a_caller_has_no_effect() -> None:
     loader = Loader(blocks=True, failures=1)
     cache = cache_of(loader)
     impatient = asyncio.create_task(cache.get())
@@ -150,7 +152,7 @@ async def test_a_failure_that_nobody_waited_for_disturbs_nobody() -> None:
 
 
 @pytest.mark.row("S1")
-async def test_what_was_loaded_before_the_fork_is_there_at_once() -> None:
+async def test_a_vad_loaded_before_the_fork_is_available_immediately() -> None:
     loader = Loader()
     cache = cache_of(loader)
     assert cache.preload()
@@ -160,14 +162,14 @@ async def test_what_was_loaded_before_the_fork_is_there_at_once() -> None:
     assert loader.calls == 1
 
 
-async def test_a_preload_that_fails_is_tried_again_in_the_job() -> None:
+async def test_a_failed_preload_is_retried_in_the_job() -> None:
     cache = cache_of(Loader(failures=1))
 
     assert not cache.preload()
     assert await cache.get() is not None
 
 
-def test_a_load_that_ended_with_its_event_loop_is_begun_again_in_the_next() -> None:
+def test_a_load_that_ended_with_its_event_loop_restarts_in_the_next_one() -> None:
     loader = Loader(blocks=True)
     cache = cache_of(loader)
 

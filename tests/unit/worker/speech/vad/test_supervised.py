@@ -82,7 +82,7 @@ async def listen() -> AsyncIterator[Any]:
         await each.aclose()
 
 
-async def test_a_vad_that_works_is_passed_on_and_nothing_is_said_of_it(listen: Any) -> None:
+async def test_a_working_vad_is_passed_through_without_a_condition(listen: Any) -> None:
     listening = listen()
     await listening.hears(sound(1.0), quiet(1.0), sound(1.0), quiet(1.0))
 
@@ -93,7 +93,7 @@ async def test_a_vad_that_works_is_passed_on_and_nothing_is_said_of_it(listen: A
 @pytest.mark.parametrize(
     ("fate", "reason"), [("raises", "VADFailed"), ("ends", "VADEnded"), ("hangs", "VADSilent")]
 )
-async def test_speech_that_goes_on_is_ended_once_the_loss_was_taken(
+async def test_ongoing_speech_ends_after_the_loss_was_reported(
     listen: Any, fate: Literal["raises", "ends", "hangs"], reason: str
 ) -> None:
     listening = listen()
@@ -104,7 +104,7 @@ async def test_speech_that_goes_on_is_ended_once_the_loss_was_taken(
     assert listening.said == ["start_of_speech", f"lost {reason}", "end_of_speech"]
 
 
-async def test_a_loss_between_turns_ends_no_speech(listen: Any) -> None:
+async def test_a_loss_between_turns_does_not_end_speech(listen: Any) -> None:
     listening = listen()
     await listening.hears(sound(1.0), quiet(1.0))
     listening.inner.fate = "raises"
@@ -114,7 +114,7 @@ async def test_a_loss_between_turns_ends_no_speech(listen: Any) -> None:
 
 
 @pytest.mark.parametrize("fate", ["raises", "ends", "hangs"])
-async def test_it_is_ready_again_once_it_delivers_and_nobody_speaks(
+async def test_a_recovered_vad_is_ready_once_the_candidate_is_silent(
     listen: Any, fate: Literal["raises", "ends", "hangs"]
 ) -> None:
     listening = listen()
@@ -135,7 +135,7 @@ async def test_it_is_ready_again_once_it_delivers_and_nobody_speaks(
     assert listening.said[2:] == ["start_of_speech", "end_of_speech"]
 
 
-async def test_one_that_stays_broken_is_told_once_and_asked_ever_more_rarely(listen: Any) -> None:
+async def test_a_broken_vad_is_reported_once_and_retried_ever_less_often(listen: Any) -> None:
     listening = listen()
     listening.inner.fate = "raises"
     await listening.hears(quiet(300.0))
@@ -145,7 +145,7 @@ async def test_one_that_stays_broken_is_told_once_and_asked_ever_more_rarely(lis
     assert 14 <= listening.inner.streams <= 16
 
 
-async def test_no_audio_is_no_silence_of_the_vad(listen: Any) -> None:
+async def test_a_vad_without_audio_does_not_count_as_hanging(listen: Any) -> None:
     listening = listen()
     await listening.hears(sound(1.0), quiet(1.0))
     await asyncio.sleep(600)
@@ -153,7 +153,7 @@ async def test_no_audio_is_no_silence_of_the_vad(listen: Any) -> None:
     assert listening.said == ["start_of_speech", "end_of_speech"]
 
 
-async def test_an_event_loop_that_was_blocked_is_no_silence_of_the_vad(listen: Any) -> None:
+async def test_a_vad_after_a_blocked_event_loop_does_not_count_as_hanging(listen: Any) -> None:
     listening = listen()
     for frame in quiet(30.0):
         listening.stream.push_frame(frame)
@@ -162,7 +162,7 @@ async def test_an_event_loop_that_was_blocked_is_no_silence_of_the_vad(listen: A
     assert listening.said == []
 
 
-async def test_one_that_comes_late_in_the_middle_of_speech_waits_for_its_end(listen: Any) -> None:
+async def test_a_vad_that_loads_late_during_speech_waits_for_its_end(listen: Any) -> None:
     listening = listen(late=True)
     await listening.hears(sound(5.0), quiet(1.0), sound(1.0))
     assert not listening.watched.delivers.is_set()
@@ -174,7 +174,7 @@ async def test_one_that_comes_late_in_the_middle_of_speech_waits_for_its_end(lis
     assert listening.said == ["start_of_speech", "end_of_speech"]
 
 
-async def test_whoever_is_told_and_hangs_keeps_nobody_in_speech(listen: Any) -> None:
+async def test_a_hanging_condition_callback_does_not_keep_speech_open(listen: Any) -> None:
     listening = listen()
 
     async def hang(_: Condition) -> None:
@@ -188,7 +188,7 @@ async def test_whoever_is_told_and_hangs_keeps_nobody_in_speech(listen: Any) -> 
     assert listening.said == ["start_of_speech", "end_of_speech"]
 
 
-async def test_speech_whose_end_another_has_told_is_not_ended_again(listen: Any) -> None:
+async def test_speech_already_ended_by_a_flush_is_not_ended_again(listen: Any) -> None:
     """A flush is a hard boundary: speech in progress before it is over."""
     listening = listen()
     await listening.hears(sound(1.0))
@@ -200,7 +200,7 @@ async def test_speech_whose_end_another_has_told_is_not_ended_again(listen: Any)
     assert listening.said == ["start_of_speech", "lost VADFailed"]
 
 
-async def test_the_end_of_the_audio_ends_it_even_where_the_vad_hangs(listen: Any) -> None:
+async def test_the_end_of_the_audio_ends_the_stream_even_if_the_vad_hangs(listen: Any) -> None:
     listening = listen()
     await listening.hears(sound(1.0))
     listening.inner.fate = "hangs"
@@ -220,7 +220,7 @@ async def test_the_end_of_the_audio_ends_it_even_where_the_vad_hangs(listen: Any
         ("vad=slow:5@1", ["lost VADSilent", "ready Recovered", "end_of_speech"]),
     ],
 )
-async def test_a_fault_that_is_set_strikes_the_running_stream(
+async def test_an_injected_fault_hits_the_running_stream(
     listen: Any, fault: str, said: list[str]
 ) -> None:
     faults.arm(parse(fault))
@@ -233,7 +233,7 @@ async def test_a_fault_that_is_set_strikes_the_running_stream(
 
 
 @pytest.mark.parametrize("fate", ["hangs", "ends", "raises"])
-async def test_who_can_do_without_one_is_told_by_an_error(
+async def test_a_strict_vad_raises_when_the_inner_vad_fails(
     fate: Literal["hangs", "ends", "raises"],
 ) -> None:
     inner = LoudnessVAD()
@@ -256,7 +256,7 @@ async def test_who_can_do_without_one_is_told_by_an_error(
     await stream.aclose()
 
 
-async def test_who_can_do_without_one_hears_what_it_says_to_the_end() -> None:
+async def test_a_strict_vad_passes_on_all_events() -> None:
     stream = StrictVAD(LoudnessVAD()).stream()
     for frame in (*sound(1.0), *quiet(1.0)):
         stream.push_frame(frame)
@@ -272,7 +272,7 @@ async def _drain(stream: vad.VADStream) -> None:
         pass
 
 
-async def test_it_says_of_itself_what_the_vad_within_says() -> None:
+async def test_a_supervised_vad_has_the_properties_of_the_inner_vad() -> None:
     gate = EnergyVAD()
     watched = SupervisedVAD(gate)
 

@@ -1,0 +1,130 @@
+"""The private parts of LiveKit that the worker uses, on the installed version."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import importlib
+import inspect
+import re
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pytest
+from livekit import rtc
+from livekit.agents import AgentServer, JobContext
+from livekit.agents.ipc import inference_executor
+from livekit.agents.ipc.proc_pool import ProcPool
+from livekit.agents.ipc.supervised_proc import SupervisedProc
+from livekit.agents.job import RunningJobInfo
+from livekit.plugins import elevenlabs
+
+from tests.support.paths import REPOSITORY
+from worker.audio.ffi_capture import capture_via_ffi
+from worker.audio.frames import frame_of
+from worker.speech.tts.elevenlabs_reconnect import abandoned_connection
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+PAGE: Final = REPOSITORY / "docs/livekit-internals.md"
+#: Python's own names with an underscore, and attributes of this project's own classes.
+OURS: Final = {
+    "_current_frames",
+    "_exit",
+    "_value_",
+    "_write",
+    "_loading",
+    "_telling",
+    "_transition",
+    "_step",
+    "_condition",
+    "_turn",
+    "_fault",
+}
+
+
+def private_uses(module: Path) -> Iterator[str]:
+    """The private names that a module takes from elsewhere: attributes, and modules."""
+    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and re.search(r"\._", node.module or ""):
+            yield str(node.module)
+        elif (
+            isinstance(node, ast.Attribute)
+            and re.match(r"_[^_]", node.attr)
+            and ast.unparse(node.value) not in ("self", "cls")
+            and node.attr not in OURS
+        ):
+            yield node.attr
+
+
+def test_private_names_are_used_in_the_files_that_the_page_lists_and_nowhere_else() -> None:
+    using = {
+        str(module.relative_to(REPOSITORY))
+        for module in (REPOSITORY / "worker").rglob("*.py")
+        if any(private_uses(module))
+    }
+    # This one keeps the name in a string, since Python mangles it.
+    using.add("worker/speech/tts/elevenlabs_reconnect.py")
+    assert using == set(re.findall(r"\]\(\.\./(worker/[\w/]+\.py)\)", PAGE.read_text("utf-8")))
+
+
+def test_the_agent_server_has_what_its_subclass_uses() -> None:
+    server, source = AgentServer(), inspect.getsource(AgentServer)
+    for name in ("_lock", "_draining", "_connecting", "_connection_failed"):
+        assert hasattr(server, name), name
+    for name in ("_update_worker_status", "_refresh_worker_load", "_queue_msg"):
+        assert inspect.iscoroutinefunction(getattr(server, name)), name
+    # Made once the server runs. `JobServer.__setattr__` waits for the first.
+    for name in ("_proc_pool", "_job_lifecycle_tasks"):
+        assert re.search(rf"self\.{name}(: .+)? = ", source), name
+
+
+def test_the_process_pool_has_what_tries_again_uses() -> None:
+    source = inspect.getsource(ProcPool)
+    assert "_warmed_proc_queue" in source
+    assert "_spawn_tasks" in source
+    assert inspect.iscoroutinefunction(ProcPool._proc_spawn_task)
+    assert "_initialize_fut" in inspect.getsource(SupervisedProc)
+    assert inference_executor is not None
+
+
+def test_a_jobs_context_knows_when_it_was_offered_and_waits_for_tasks() -> None:
+    assert "received_at" in RunningJobInfo.__dataclass_fields__
+    assert "self._info = " in inspect.getsource(JobContext.__init__)
+    assert callable(JobContext._track_pending_task)
+
+
+async def test_a_frame_is_captured_without_the_event_loop() -> None:
+    source = rtc.AudioSource(24_000, 1)
+    capture_via_ffi(source, frame_of(np.zeros(480, np.int16), 24_000))
+    assert source.queued_duration == 0.0  # counted by `capture_frame` alone
+    await source.aclose()
+
+
+async def test_the_websocket_of_elevenlabs_is_taken_from_it() -> None:
+    class Connection:
+        closed = False
+
+        async def aclose(self) -> None:
+            self.closed = True
+
+    engine, connection = elevenlabs.TTS(api_key="key"), Connection()
+    assert abandoned_connection(engine) is None
+    # The plugin's own name for it; a renamed one would leave the connection in use.
+    assert "__current_connection" in inspect.getsource(elevenlabs.tts.TTS)
+    engine._TTS__current_connection = connection  # type: ignore[attr-defined]  # mangled
+    closing = abandoned_connection(engine)
+    assert closing is not None
+    await asyncio.wait_for(closing, 1)
+    assert connection.closed
+    await engine.aclose()
+
+
+@pytest.mark.parametrize(
+    "name", ["livekit.plugins.silero.onnx_model", "livekit.rtc._proto.stats_pb2"]
+)
+def test_the_modules_without_a_public_name_are_there(name: str) -> None:
+    module = importlib.import_module(name)
+    assert hasattr(module, "OnnxModel") or hasattr(module, "RtcStats")
