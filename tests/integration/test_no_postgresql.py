@@ -69,7 +69,7 @@ async def test_a_server_other_than_postgresql_is_unavailable_in_one_line(
 async def test_an_answer_that_asyncpg_cannot_parse_is_not_postgresql() -> None:
     async with answering(b"R\0\0\0\0") as url:
         db = await Database.open(f"{url}?sslmode=disable")
-        with pytest.raises(DatabaseUnavailable, match="no PostgreSQL"):
+        with pytest.raises(DatabaseUnavailable, match="is not PostgreSQL"):
             await db.ping(budget_s=0.3)
         await db.aclose(budget_s=0.5)
 
