@@ -72,7 +72,7 @@ async def test_an_orchestrator_that_fails_permanently_ends_the_job_with_an_apolo
     assert_outcome(job, Outcome.FAILED, Reason.ORCHESTRATOR_FAILED)
     assert_condition(job, "orchestrator", Status.LOST, "ConnectionResetError")
     assert job.exit_code == 1
-    (line,) = [entry for entry in worker.log() if "no session without" in entry["event"]]
+    (line,) = [entry for entry in worker.log() if "required resource" in entry["event"]]
     assert line["level"] == "error"
 
 
