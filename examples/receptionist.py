@@ -1,4 +1,4 @@
-"""A receptionist agent: greets each caller, repeats their speech, and ends once they leave."""
+"""A receptionist agent: greets the caller, repeats what the caller says, ends when they leave."""
 
 from dataclasses import replace
 from typing import Any
@@ -21,7 +21,7 @@ from worker.api import (
 class Echo(Agent):
     async def on_user_turn_completed(self, _: ChatContext, new_message: ChatMessage) -> None:
         self.session.say(f"You said: {new_message.text_content}")
-        raise StopResponse  # there is no language model to answer
+        raise StopResponse  # the session has no language model that could answer
 
 
 class Receptionist(Application):

@@ -1,4 +1,4 @@
-"""The files of diagrams/: the lifecycle in three formats, and example jobs."""
+"""Generates the files of diagrams/: the lifecycle in three formats, and example jobs."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from states import examples, render, timeline
 
 
 def drawings(losses: Mapping[str, str]) -> Mapping[str, str]:
-    """Return the files of diagrams/ by name: the table in three formats, and the example jobs.
+    """Return the files of diagrams/ by name: the lifecycle in three formats, and example jobs.
 
-    Raises ModuleNotFoundError without the `testing` extra, which provides the jobs' virtual time.
+    Raises ModuleNotFoundError if the `testing` extra is not installed. The example jobs run on
+    virtual time, which this extra provides.
     """
     return {
         "lifecycle.mmd": render.mermaid(losses=losses),

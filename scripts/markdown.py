@@ -1,4 +1,4 @@
-"""Markdown that is generated from the code."""
+"""Formats Markdown that is generated from the code."""
 
 from __future__ import annotations
 

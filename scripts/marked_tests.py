@@ -1,4 +1,4 @@
-"""Test markers, read from the source: the rows that a test covers, and whether it rotates in CI."""
+"""Reads the markers of the tests: which rows a test covers, and whether the test rotates in CI."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-#: The command that runs a test, by its folder below tests/.
+#: The command that runs a test, by the folder of the test below tests/.
 _COMMANDS: Final = {
     "unit": "`make unit`",
     "scenarios": "`make test`",
@@ -18,7 +18,7 @@ _COMMANDS: Final = {
     "integration": "`make test`",
     "e2e": "`make e2e`",
 }
-#: Modules of tests/e2e that `make test` runs as well (Makefile).
+#: Modules of tests/e2e that `make test` runs too (see the Makefile).
 _IN_MAKE_TEST: Final = ("tests/e2e/test_interview.py",)
 
 
@@ -27,13 +27,13 @@ class MarkedTest:
     """A test function and its markers."""
 
     name: str
-    #: The module's path in the repository, as in tests/unit/states/test_table.py.
+    #: The path of the module in the repository, for example tests/unit/states/test_table.py.
     module: str
-    #: The rows that the test covers, as in `@pytest.mark.row("S1", "S3")`.
+    #: The rows of the requirements that the test covers, from `@pytest.mark.row("S1", "S3")`.
     rows: tuple[str, ...]
-    #: CI runs the test only on one commit of six.
+    #: True if CI runs the test only on one commit of six.
     rotates: bool = False
-    #: The xdist group that it shares with other tests, as in
+    #: The xdist group that the test shares with other tests, from
     #: `@pytest.mark.xdist_group("impatient")`.
     group: str | None = None
 
@@ -47,7 +47,7 @@ class MarkedTest:
 
 
 def marked_tests(repository: Path) -> list[MarkedTest]:
-    """Return every test function below tests/, in the order of module and name."""
+    """Return every test function below tests/, sorted by module and name."""
     found: list[MarkedTest] = []
     for path in sorted((repository / "tests").rglob("test_*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -85,7 +85,7 @@ def _pytestmark(tree: ast.Module) -> list[ast.expr]:
 
 
 def _marks(expressions: Sequence[ast.expr]) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Yield the names of markers and their arguments."""
+    """Yield the name and the arguments of each marker."""
     for each in expressions:
         call = each if isinstance(each, ast.Call) else None
         prefix, _, name = ast.unparse(call.func if call else each).rpartition(".")

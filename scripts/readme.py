@@ -1,4 +1,4 @@
-"""Generate from the code: the README's tables, diagrams/, the metrics page and the alerts.
+"""Generates the README's tables, diagrams/, docs/metrics.md and the alert rules from the code.
 
 `python -m scripts.readme` updates all of them.
 """
@@ -25,7 +25,10 @@ _SECTION = re.compile(r"(<!-- made from the code: (\w+) -->\n).*?(<!-- end -->)"
 
 
 def lifecycle_table() -> str:
-    """Return the edges that change the state. Edges possible from any state appear once."""
+    """Return the table of all edges that change the state.
+
+    An edge that every state before CLOSING has appears only once.
+    """
     from_anywhere = {
         (edge.event, edge.reason)
         for edge in EDGES
@@ -64,12 +67,12 @@ def _target(edge: Edge) -> str:
 
 
 def reasons_table() -> str:
-    """Return the meaning of each reason."""
+    """Return the table of reasons and their meanings."""
     return table(("reason", "meaning"), ((f"`{r}`", r.meaning) for r in Reason))
 
 
 def resources_table() -> str:
-    """Return the resources of an interview, including the optional turn detector."""
+    """Return the table of an interview's resources, including the optional turn detector."""
     rows = (
         (f"`{r['name']}`", f"{r['budget_s']:g} s", r["loss"], r["noticed"])
         for r in resource_rows(Settings.model_construct(turn_detector="local"))
@@ -78,7 +81,7 @@ def resources_table() -> str:
 
 
 def settings_table() -> str:
-    """Return every setting with its default."""
+    """Return the table of settings and their defaults."""
     defaults = _defaults()
     computed = {"data_dir": "the user's data folder", "slots": "two per processor"}
     rows = (
@@ -93,7 +96,7 @@ def settings_table() -> str:
 
 
 def exit_codes_table() -> str:
-    """Return the meanings of the commands' exit codes."""
+    """Return the table of the commands' exit codes and their meanings."""
     meanings = {
         ExitCode.OK: "done",
         ExitCode.FAILED: "failed, for a reason that has no exit code of its own",
@@ -108,7 +111,7 @@ def exit_codes_table() -> str:
 
 
 def faults_table() -> str:
-    """Return the points where faults can be injected, with the kinds that each supports."""
+    """Return the table of fault points, with the kinds of fault that each point supports."""
     rows = (
         (_places(row), row["what"], " ".join(f"`{kind}`" for kind in row["kinds"]))
         for row in fault_rows()
@@ -122,7 +125,7 @@ def _places(row: dict[str, Any]) -> str:
 
 
 def kinds_table() -> str:
-    """Return the effect of each kind of fault."""
+    """Return the table of the kinds of fault and their effects."""
     return table(("kind", "effect"), ((f"`{kind}`", kind.meaning) for kind in Kind))
 
 
@@ -144,17 +147,20 @@ TABLES = {
 
 
 def _defaults() -> Settings:
-    """Return the settings as they are with an empty environment."""
+    """Return the settings that apply if no environment variable is set."""
     return Settings.model_construct()
 
 
 def up_to_date(text: str) -> str:
-    """Return the README with its tables regenerated. Raises KeyError for an unknown table."""
+    """Return the README with all generated tables updated.
+
+    Raises KeyError if the README names a table that is not in `TABLES`.
+    """
     return _SECTION.sub(lambda m: f"{m[1]}{TABLES[m[2]]()}{m[3]}", text)
 
 
 def metrics_page() -> str:
-    """Return docs/metrics.md: every metric."""
+    """Return the text of docs/metrics.md, the table of all metrics."""
     rows = (
         (f"`{each.shown_as}`", each.kind, ", ".join(f"`{n}`" for n in each.labels), each.means)
         for each in FIGURES
@@ -168,7 +174,7 @@ def metrics_page() -> str:
 
 
 def drawn() -> dict[str, str]:
-    """Return every generated file except the README, by its path in the repository."""
+    """Return the text of every generated file except the README, by path in the repository."""
     diagrams = drawings(meanings())
     return {f"diagrams/{name}": text for name, text in diagrams.items()} | {
         "docs/metrics.md": metrics_page(),

@@ -1,7 +1,8 @@
 """Record the bundled clips: `python -m scripts.record_clips [FOLDER]`.
 
-Run it after a change to the texts in `clips.py`, and commit the files it writes. It uses the
-local voice. Opus at 24 kbit/s keeps all clips together below 100 kB.
+Run this script after a change to the clip texts in `worker/clips/recordings.py`, and commit the
+files that the script writes. The local voice speaks the texts. With Opus at 24 kbit/s, all clips
+together have less than 100 kB.
 """
 
 from __future__ import annotations
@@ -25,12 +26,12 @@ if TYPE_CHECKING:
 
 _BIT_RATE = 24_000
 _OPUS_RATE = 48_000
-# Peak amplitude of a clip, 0 to 1: -3 dB full scale, about as loud as cloud voices.
+# Peak amplitude of a clip, from 0 to 1. This is -3 dB of full scale, about as loud as cloud voices.
 _PEAK = 0.7
 
 
 def encode(pcm: npt.NDArray[np.int16], sample_rate: int) -> bytes:
-    """Encode 16-bit mono samples as Opus in Ogg, 24 kbit/s."""
+    """Encode 16-bit mono samples as Opus at 24 kbit/s in an Ogg file."""
     target = io.BytesIO()
     with av.open(target, mode="w", format="ogg") as container:
         stream = container.add_stream("libopus", rate=_OPUS_RATE, layout="mono")
@@ -44,7 +45,7 @@ def encode(pcm: npt.NDArray[np.int16], sample_rate: int) -> bytes:
 
 
 def record(name: ClipName) -> bytes:
-    """Synthesize the text of a clip with the local voice, and encode it.
+    """Synthesize the text of a clip with the local voice, and encode the speech.
 
     Raises:
         LocalSpeechUnavailable: the local voice is not available on this machine.
@@ -55,7 +56,7 @@ def record(name: ClipName) -> bytes:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Record every clip into the given folder, or into the package's own."""
+    """Record every clip into the given folder, by default into worker/clips."""
     parser = argparse.ArgumentParser(description="Record the bundled clips.")
     parser.add_argument(
         "folder",

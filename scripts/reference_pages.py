@@ -1,6 +1,7 @@
-"""Pages generated from sources besides the worker's code: docs/reference/, CONTRIBUTING.md.
+"""Generates docs/reference/ and the test list in CONTRIBUTING.md.
 
-`python -m scripts.reference_pages` updates all of them; `make diagrams` runs it.
+The sources are the tests and the installed packages. `python -m scripts.reference_pages` updates
+all pages; `make diagrams` runs this command too.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def pages(repository: Path) -> dict[str, str]:
-    """Return the text of each page by its path in the repository."""
+    """Return the text of each page, by the path of the page in the repository."""
     return {
         licences.PATH: licences.licences_page(repository),
         rows.PATH: rows.rows_page(repository),

@@ -1,4 +1,4 @@
-"""The section of CONTRIBUTING.md that lists the tests that rotate in CI."""
+"""Generates the section of CONTRIBUTING.md with the tests that rotate in CI."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SECTION: Final = re.compile(
 
 
 def contributing_page(repository: Path) -> str:
-    """Return CONTRIBUTING.md with the list updated from the tests' markers."""
+    """Return CONTRIBUTING.md with the list of rotating tests updated from the tests' markers."""
     lines = [
         (f"[{test.module}]({test.module})", f"`{test.name}`")
         for test in marked_tests(repository)

@@ -1,7 +1,7 @@
-"""docs/reference/rows.md: the requirements, row by row, and the tests that cover them.
+"""Generates docs/reference/rows.md: the requirements, row by row, with the tests of each row.
 
-A test names its rows in its marker, `@pytest.mark.row("S1")`, so that moving the test keeps the
-reference. The page is generated from the markers.
+A test names the rows that it covers in a marker, `@pytest.mark.row("S1")`. The page is generated
+from these markers, so it stays correct when a test is moved.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from scripts.marked_tests import MarkedTest
 
 PATH: Final = "docs/reference/rows.md"
-#: The requirements by row id: C from the design card, S from the reliability document, B for what
-#: is built beyond them.
+#: The requirements by row id. C rows are from the design card, S rows are from the reliability
+#: document, and B rows are additions to both.
 ROWS: Final[Mapping[str, str]] = {
     "C1": "Each job runs one lifecycle state machine, on the `transitions` package",
     "C2": "Every state has a budget, and running out of it is a transition",
@@ -69,7 +69,7 @@ Rotating tests run in `make e2e`, and in CI on one commit of six
 
 
 def shown_by(tests: Sequence[MarkedTest]) -> dict[str, list[MarkedTest]]:
-    """Return the tests that cover each row, in the order of the rows; unknown ids come last."""
+    """Return the tests that cover each row, in the order of `ROWS`. Unknown row ids come last."""
     shown: dict[str, list[MarkedTest]] = {row: [] for row in ROWS}
     for test in tests:
         for row in test.rows:

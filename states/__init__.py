@@ -1,6 +1,6 @@
 """The lifecycle of a job: its state table, the state machine, and the journal.
 
-Does not depend on LiveKit, audio or PostgreSQL, and can be imported without them.
+The package can be imported without LiveKit, audio libraries and PostgreSQL.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The state table on `transitions`' AsyncMachine, without that library's own concurrency.
+"""The state table as an AsyncMachine of the library `transitions`, without its concurrency.
 
-Neither its AsyncTimeout nor its cancellation of running transitions is used: the first checks
-nothing when it fires, the second swallows CancelledError.
+Two features of `transitions` are not used. AsyncTimeout fires without a check whether the state is
+still the same. The cancellation of running transitions swallows CancelledError.
 """
 
 from __future__ import annotations
@@ -17,25 +17,32 @@ from states.table import EDGES, Edge, Event, State
 
 
 class _Machine(AsyncMachine):
-    """Run callbacks one after another and cancel no task: there is only one owner."""
+    """An AsyncMachine that awaits callbacks in sequence and never cancels a transition.
+
+    Only the owner task of a `Lifecycle` triggers transitions, so no two of them run concurrently.
+    """
 
     @staticmethod
     async def await_all(callables: list[Callable[..., Any]]) -> list[Any]:
-        """Await one after another: gather would run each in a task without the caller's context."""
+        """Await the callables in sequence.
+
+        `asyncio.gather` would run each callable in a task of its own, without the caller's context.
+        """
         return [await one() for one in callables]
 
     async def cancel_running_transitions(self, model: object, msg: str | None = None) -> None:
-        """Cancel nothing: the single owner task completes every transition that it began."""
+        """Cancel nothing, because the owner task completes every transition that it began."""
 
     async def process_context(self, func: Callable[[], Awaitable[Any]], model: object) -> Any:
-        """Run directly in the owner task, so that its cancellation works as usual."""
+        """Await `func` directly in the owner task, so that cancelling this task works as usual."""
         return await func()
 
 
 class Dispatcher:
     """The current position of one job in the table. Only the owner task may call `take`.
 
-    For `transitions` it is the model, which stores the state; the machine itself stores none.
+    The dispatcher is the model of the library `transitions`: the dispatcher stores the state, and
+    the machine, which all jobs share, stores no state.
     """
 
     def __init__(self) -> None:
@@ -47,12 +54,12 @@ class Dispatcher:
         return State(self.state_value)
 
     def edge_for(self, event: Event, conditions: Conditions) -> Edge | None:
-        """Return the first row for `event` in this state whose guard holds, or None."""
+        """Return the first edge for `event` in the current state whose guard holds, or None."""
         rows = _EDGES_BY.get((self.state, event), ())
         return next((edge for edge in rows if _holds(edge, conditions)), None)
 
     async def take(self, event: Event, conditions: Conditions) -> None:
-        """Take the edge that `edge_for` found."""
+        """Change the state along the edge that `edge_for` returned."""
         await _MACHINE.events[event.value].trigger(self, conditions=conditions)
 
 
@@ -81,7 +88,8 @@ _TRANSITIONS = [
     for edge in EDGES
 ]
 
-#: Created once, because creation takes milliseconds: it holds the table and no state of any job.
+#: The machine that all jobs share. It is created only once, because its creation takes
+#: milliseconds. It holds the table, but no state of any job.
 _MACHINE: Final = _Machine(
     model=None,
     states=[state.value for state in State],

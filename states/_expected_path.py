@@ -1,4 +1,4 @@
-"""Expected path of a job in a test: notation, matching, and the report of a mismatch."""
+"""The path that a test expects of a job: notation, matching, and the report of a mismatch."""
 
 from __future__ import annotations
 
@@ -20,17 +20,20 @@ _Word = TypeVar("_Word", bound=StrEnum)
 
 @dataclass(frozen=True, kw_only=True)
 class Visit:
-    """One element of an expected path: a visit to one of `states`, or a gap of such visits."""
+    """One element of an expected path: one visit to one of `states`.
+
+    If `repeats` is set, the element stands for any number of visits to `states`.
+    """
 
     states: frozenset[State]
     label: str
-    #: The event that must lead to the state; None for any.
+    #: The event that must lead to the state; None if any event may lead to the state.
     event: Event | None = None
-    #: The element matches any number of visits, including none.
+    #: True if the element matches any number of visits, including none.
     repeats: bool = False
 
     def accepts(self, transition: Transition) -> bool:
-        """Return whether this element matches a visit."""
+        """Return True if this element matches the visit that `transition` begins."""
         return transition.target in self.states and self.event in (None, transition.event)
 
 
@@ -38,10 +41,10 @@ PathElement = State | str | EllipsisType | Visit
 
 
 def gap(*states: State | str) -> Visit:
-    """Match any number of visits, including none, to the named states and to no other.
+    """Return an element that matches any number of visits to the named states, including none.
 
-    Without a name it matches any visits, like `...` in a path. Raises ValueError for an
-    unknown name.
+    Without names, the element matches any number of visits to any states, like `...` in a path.
+    Raises ValueError if a name is not the name of a state.
     """
     if not states:
         return Visit(states=frozenset(State), label="...", repeats=True)
@@ -50,7 +53,10 @@ def gap(*states: State | str) -> Visit:
 
 
 def one_of(*states: State | str) -> Visit:
-    """Match one visit to any of the named states. Raises ValueError for an unknown name."""
+    """Return an element that matches one visit to any of the named states.
+
+    Raises ValueError if a name is not the name of a state.
+    """
     named = [word(State, state) for state in states]
     if not named:
         raise ValueError("one_of needs at least one state")
@@ -58,13 +64,20 @@ def one_of(*states: State | str) -> Visit:
 
 
 def on(event: Event | str, state: State | str) -> Visit:
-    """Match one visit to `state`, entered on `event`. Raises ValueError for an unknown name."""
+    """Return an element that matches one visit to `state` that began with `event`.
+
+    Raises ValueError if a name is not the name of a state or of an event.
+    """
     there, led_by = word(State, state), word(Event, event)
     return Visit(states=frozenset({there}), label=f"{there} on {led_by}", event=led_by)
 
 
 def word(kind: type[_Word], name: str) -> _Word:
-    """Return the member of `kind` called `name`. Raises ValueError that names the closest match."""
+    """Return the member of the enum `kind` whose value is `name`.
+
+    Raises ValueError if `kind` has no such member. The error names the most similar member, or all
+    members if none is similar.
+    """
     try:
         return kind(name)
     except ValueError:
@@ -74,7 +87,10 @@ def word(kind: type[_Word], name: str) -> _Word:
 
 
 def visits(elements: Iterable[PathElement]) -> tuple[Visit, ...]:
-    """Convert the elements of a test's path to visits. Raises ValueError for unknown names."""
+    """Convert the elements of a test's path to `Visit` objects.
+
+    Raises ValueError if an element is not the name of a state.
+    """
     return tuple(_visit(element) for element in elements)
 
 
@@ -86,7 +102,10 @@ def _visit(element: PathElement) -> Visit:
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One line of the comparison: expected and actual visit; None if one is missing."""
+    """One line of a comparison: the expected visit beside the actual visit.
+
+    `expected` or `actual` is None if that side has no further visit.
+    """
 
     expected: str | None
     actual: Transition | None
@@ -94,16 +113,23 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """Alignment of expected and actual path; `parted_at` is the first row that differs."""
+    """The expected path beside the actual path.
+
+    `parted_at` is the index of the first row that differs; None if the paths match.
+    """
 
     rows: tuple[Row, ...]
     parted_at: int | None
 
 
 def compare(expected: Sequence[Visit], actual: Sequence[Transition]) -> Comparison:
-    """Align `actual` with `expected` as far as they agree, then append the rest of both."""
-    # reached[i] maps every possible position in `expected` after the first i visits to the position
-    # before it. Gaps make several positions possible.
+    """Pair the visits of `actual` and `expected` as far as the two paths agree.
+
+    The rows after the first difference show the remaining visits of both paths.
+    """
+    # The keys of reached[i] are the positions in `expected` that are possible after the first i
+    # visits of `actual`. The value of a key is the position before that position. Several positions
+    # are possible because a gap matches any number of visits.
     reached: list[dict[int, int]] = [_skipping_gaps(expected, {0: 0})]
     for transition in actual:
         following: dict[int, int] = {}
@@ -115,8 +141,8 @@ def compare(expected: Sequence[Visit], actual: Sequence[Transition]) -> Comparis
             break
         reached.append(_skipping_gaps(expected, following))
     matches = len(reached) - 1 == len(actual) and len(expected) in reached[-1]
-    # Show a mismatch at the point with most of the expected path found. Otherwise a leading `...`
-    # could match the whole job and hide the mismatch.
+    # Report a mismatch behind the longest part of `expected` that was matched. Otherwise a leading
+    # `...` could match all visits of the job, and the report would not show the real mismatch.
     furthest = len(expected) if matches else max(max(positions) for positions in reached)
     agreed = max(i for i, positions in enumerate(reached) if furthest in positions)
     rows = [
@@ -133,7 +159,11 @@ def compare(expected: Sequence[Visit], actual: Sequence[Transition]) -> Comparis
 
 
 def _skipping_gaps(expected: Sequence[Visit], positions: dict[int, int]) -> dict[int, int]:
-    """Return `positions` and those after gaps that match no visit, each with its origin."""
+    """Return `positions`, and the positions behind the gaps that follow them.
+
+    A gap may match no visit, so the position behind the gap is possible too. Each position maps to
+    the position that it was reached from.
+    """
     found = dict(positions)
     for position, came_from in sorted(positions.items()):
         beyond = position
@@ -144,7 +174,7 @@ def _skipping_gaps(expected: Sequence[Visit], positions: dict[int, int]) -> dict
 
 
 def _way_to(position: int, reached: Sequence[dict[int, int]]) -> list[int]:
-    """Return the position in the expected path that each visit was matched to, in order."""
+    """Return, for each visit in order, the position in the expected path that it matched."""
     way = []
     for step in reversed(reached[1:]):
         position = step[position]
@@ -153,7 +183,10 @@ def _way_to(position: int, reached: Sequence[dict[int, int]]) -> list[int]:
 
 
 def mismatch(history: History, comparison: Comparison) -> str:
-    """Return the message of a failed `assert_path`: both paths side by side, and the difference."""
+    """Return the message of a failed `assert_path`.
+
+    The message shows both paths side by side, and where they differ.
+    """
     assert comparison.parted_at is not None  # noqa: S101  # only called for a mismatch
     lines = [("expected", "actual", "t", "on")]
     lines += [
@@ -174,7 +207,7 @@ def mismatch(history: History, comparison: Comparison) -> str:
 
 
 def path_table(history: History) -> str:
-    """Return a job's path as a table, with its outcome and its missing resources."""
+    """Return a table of a job's path, followed by the job's outcome and missing resources."""
     if not history.transitions:
         return "\n".join(["(no state was entered)", *facts(history)])
     lines = [("state", "t", "on"), *(_actual_columns(x) for x in history.transitions)]
@@ -182,7 +215,7 @@ def path_table(history: History) -> str:
 
 
 def facts(history: History) -> list[str]:
-    """Return the facts of a job besides its path, one line each."""
+    """Return lines with the outcome, the missing resources and the faults of a job."""
     ended = f"{history.outcome} ({history.reason})" if history.outcome else "none yet"
     lines = [f"outcome: {ended}"]
     lines += [
@@ -206,7 +239,7 @@ def _columns(lines: Sequence[tuple[str, ...]], *, marked: int | None) -> list[st
         (
             ("> " if number == marked else "  ")
             + "  ".join(
-                # Align seconds at their decimal point.
+                # Right-align a column of seconds, so that the decimal points are aligned.
                 text.rjust(width) if text.endswith(" s") else text.ljust(width)
                 for text, width in zip(line, widths, strict=True)
             )

@@ -1,4 +1,4 @@
-"""Conditions: one per resource, with status, reason and time of the last change of status."""
+"""Conditions: the status of each resource, with a reason and the time of its last change."""
 
 from __future__ import annotations
 
@@ -9,32 +9,35 @@ from typing import Any
 
 
 class Status(StrEnum):
-    """The known status of a resource."""
+    """The status of a resource, as far as the job knows."""
 
-    #: Loaded and, as far as known, working.
+    #: The resource is loaded and, as far as the job knows, works.
     READY = "ready"
-    #: Loading; the loader has not reported yet.
+    #: The resource is loading; its loader has not reported yet.
     PENDING = "pending"
-    #: Failed to load, exceeded its budget, or became unavailable later.
+    #: The resource failed to load, exceeded its load budget, or became unavailable later.
     LOST = "lost"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Condition:
-    """The state of one resource. `since` is in seconds since the job was received."""
+    """The status of one resource, and the reason for this status.
+
+    `since` is the time of the last change of status, in seconds since the job was received.
+    """
 
     resource: str
     status: Status
-    #: One word in CamelCase, for machines: "LoadTimeout", "Refused". Never personal data.
+    #: The reason for programs, one word in CamelCase: "LoadTimeout", "Refused". No personal data.
     reason: str
-    #: One sentence for people. Never personal data.
+    #: The reason for people, one sentence. No personal data.
     message: str = ""
-    #: A session cannot run without a required resource.
+    #: True if the session cannot run without this resource.
     required: bool = False
     since: float = 0.0
 
     def as_record(self) -> dict[str, Any]:
-        """Return the fields as the journal stores them."""
+        """Return the fields of the condition as the journal stores them."""
         return {
             "resource": self.resource,
             "status": self.status.value,
@@ -46,7 +49,10 @@ class Condition:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Condition:
-        """Parse the result of `as_record`. Raises KeyError or ValueError for anything else."""
+        """Parse the result of `as_record`.
+
+        Raises KeyError if a field is missing, and ValueError if a value is invalid.
+        """
         return cls(
             resource=record["resource"],
             status=Status(record["status"]),
@@ -59,17 +65,23 @@ class Condition:
 
 @dataclass(frozen=True)
 class Conditions:
-    """All conditions of one job, by resource. Immutable: `updated` returns a new object."""
+    """All conditions of one job, by resource.
+
+    The object is immutable; `updated` returns a new one.
+    """
 
     by_resource: Mapping[str, Condition] = field(default_factory=dict)
 
     @classmethod
     def of(cls, conditions: Iterable[Condition]) -> Conditions:
-        """Build from `conditions`; the last one of each resource wins."""
+        """Build the object from `conditions`. The last condition of each resource is kept."""
         return cls({condition.resource: condition for condition in conditions})
 
     def updated(self, condition: Condition) -> Conditions:
-        """Return a copy with one condition set. `since` changes only with the status."""
+        """Return a copy in which `condition` replaces the condition of the same resource.
+
+        If the status stays the same, `since` keeps its earlier value.
+        """
         before = self.by_resource.get(condition.resource)
         if before is not None and before.status is condition.status:
             condition = Condition(**{**vars(condition), "since": before.since})
@@ -89,7 +101,7 @@ class Conditions:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """The resources that are not ready, in the order of their first report."""
+        """The resources that are not ready, in the order in which they were first reported."""
         return tuple(c.resource for c in self if c.status is not Status.READY)
 
     @property

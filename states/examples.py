@@ -1,7 +1,8 @@
-"""Three example jobs of the lifecycle: a healthy, a degraded and a failed one.
+"""Three example jobs for the drawings: a healthy job, a degraded job and a failed job.
 
-A real `Lifecycle` runs each of them on virtual time. The drawings therefore show the machine's
-actual behaviour, and are the same on every machine. Needs the `testing` extra (looptime).
+A real `Lifecycle` runs each job on virtual time. The drawings therefore show the actual behaviour
+of the lifecycle, and are identical on every computer. The module needs the `testing` extra
+(looptime).
 """
 
 from __future__ import annotations
@@ -104,7 +105,7 @@ def _closing(began: float, **lasted_ms: float) -> Iterator[Step]:
 
 
 def _interview(began: float, ended: float) -> Iterator[Turn]:
-    """Yield questions and answers between two times; their texts are placeholders."""
+    """Yield questions and answers between the times `began` and `ended`, with placeholder texts."""
     at = began
     speakers = (("interviewer", 240, 1.2), ("candidate", 1040, 3.5))
     for seq, (question, round_, (speaker, characters, pause)) in enumerate(
@@ -127,7 +128,7 @@ def _interview(began: float, ended: float) -> Iterator[Turn]:
 
 
 def healthy() -> History:
-    """Return a job in which everything loads and the interview runs to its end."""
+    """Return a job that loads all resources and completes the interview."""
     return replace(
         journey(*_HEALTHY, header={"job_id": "healthy"}),
         steps=(
@@ -143,7 +144,10 @@ def healthy() -> History:
 
 
 def degraded() -> History:
-    """Return a job without database (late) and voice (refused) when the interview begins."""
+    """Return a job whose interview begins without the database and without the voice.
+
+    The database exceeds its load budget, and the text-to-speech provider refuses the connection.
+    """
     return replace(
         journey(*_DEGRADED, header={"job_id": "degraded"}),
         steps=(
@@ -164,7 +168,7 @@ def degraded() -> History:
 
 
 def failed() -> History:
-    """Return a job whose orchestrator, the only required resource, fails."""
+    """Return a job that fails because its only required resource, the orchestrator, fails."""
     return replace(
         journey(*_FAILED, header={"job_id": "failed"}),
         steps=(

@@ -1,4 +1,4 @@
-"""`History`: a parsed journal. Every view of a job is built from one."""
+"""`History`: a parsed journal. Tables, drawings and assertions are built from a `History`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from states.transition import Transition
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """A timed step of start-up or shutdown, which ended at `t`."""
+    """A timed step of a job's start-up or shutdown. `t` is the time at which the step ended."""
 
     name: str
     ok: bool
@@ -27,20 +27,23 @@ class Step:
     t: float
     elapsed_ms: float
     attempts: int
-    #: For a loader: the resources that it waited for; None if the journal does not say.
+    #: For a loader: the resources that the loader waited for; None if not recorded.
     needs: tuple[str, ...] | None = None
     #: For a loader with its own budget: the budget in seconds.
     budget_s: float | None = None
 
     @property
     def began(self) -> float:
-        """The start in seconds since the job was received."""
+        """The time at which the step began, in seconds since the job was received."""
         return max(0.0, self.t - self.elapsed_ms / 1000)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Turn:
-    """One uninterrupted turn. `heard` is the part of an interviewer's turn that was heard."""
+    """One turn of one speaker.
+
+    For the interviewer's turns, `heard` is the part of the text that was played to the candidate.
+    """
 
     seq: int
     t: float
@@ -58,32 +61,38 @@ class History:
     """One job, as recorded in its journal."""
 
     header: Mapping[str, Any] = field(default_factory=dict)
-    #: State changes only; the entry into HANDSHAKE is the first.
+    #: Only the transitions that changed the state. The first one is the entry into HANDSHAKE.
     transitions: tuple[Transition, ...] = ()
-    #: Events that changed no state.
+    #: The internal transitions: events that did not change the state.
     internals: tuple[Transition, ...] = ()
-    #: Every reported condition, in order; `conditions` holds the last one of each resource.
+    #: Every reported condition, in order. `conditions` has only the last one of each resource.
     condition_changes: tuple[Condition, ...] = ()
     steps: tuple[Step, ...] = ()
     turns: tuple[Turn, ...] = ()
     faults: tuple[Mapping[str, Any], ...] = ()
-    #: The process is known to have exited. If it died together with its worker, `exit_code` and
-    #: `signal` are unknown and may both be None.
+    #: True if the job's process is known to have exited. If the process died together with its
+    #: worker, its exit code and signal are unknown: `exit_code` and `signal` may both be None.
     exited: bool = False
     exit_code: int | None = None
     signal: int | None = None
-    #: Length in bytes of a torn last line, which was ignored.
+    #: Length in bytes of an incomplete last line of the journal. The line was ignored.
     torn_bytes: int = 0
 
     @classmethod
     def read(cls, path: Path | str) -> History:
-        """Read a journal file, even while a job writes to it. Raises JournalError."""
+        """Read a journal file, even while a job writes to it.
+
+        Raises JournalError if the file cannot be read or a record is invalid.
+        """
         found = read_records(Path(path))
         return cls.from_records(found.records, torn_bytes=found.torn_bytes)
 
     @classmethod
     def of(cls, lifecycle: Lifecycle) -> History:
-        """Return the history of a live lifecycle so far, from its journal's records."""
+        """Return the history of a running lifecycle up to now, from the records of its journal.
+
+        Raises JournalError if the journal keeps no records in memory, or if a record is invalid.
+        """
         records = getattr(lifecycle.journal, "records", None)
         if records is None:
             raise JournalError("this lifecycle's journal keeps no records in memory")
@@ -91,7 +100,10 @@ class History:
 
     @classmethod
     def from_records(cls, records: Iterable[Mapping[str, Any]], *, torn_bytes: int = 0) -> History:
-        """Build from journal records, in any order and with repeats. Raises JournalError."""
+        """Build a history from journal records. They may be unordered and contain duplicates.
+
+        Raises JournalError if a record is invalid.
+        """
         reader = _Reader()
         try:
             by_seq = {record["seq"]: record for record in records}
@@ -119,7 +131,10 @@ class History:
 
     @classmethod
     def from_json(cls, text: str | Mapping[str, Any]) -> History:
-        """Parse the output of `interview-worker jobs show --json`. Raises JournalError."""
+        """Parse the output of `interview-worker jobs show --json`.
+
+        Raises JournalError if `text` is not such an output.
+        """
         try:
             job = json.loads(text) if isinstance(text, str) else text
             return cls(
@@ -135,7 +150,10 @@ class History:
             raise JournalError(f"this is not the JSON of a job: {error!r}") from error
 
     def as_json(self) -> dict[str, Any]:
-        """Return the data that `interview-worker jobs show --json` prints and `from_json` reads."""
+        """Return the data that `interview-worker jobs show --json` prints.
+
+        `from_json` reads the same format.
+        """
         return {
             **{key: self.header.get(key) for key in ("job_id", "interview_id", "room", "pid")},
             "state": self.state,
@@ -173,7 +191,7 @@ class History:
 
     @property
     def state(self) -> State | None:
-        """The current state, or the last one in the journal; None for an empty journal."""
+        """The last state in the journal; None if the journal has no transition."""
         return self.transitions[-1].target if self.transitions else None
 
     @property
@@ -194,9 +212,10 @@ class History:
 
     @property
     def outcome(self) -> Outcome | None:
-        """The outcome of the job; None before it is closing.
+        """The outcome of the job; None before the job enters CLOSING.
 
-        FAILED if the process ended before CLOSED, even if the job was closing with another outcome.
+        The outcome is FAILED if the process ended before CLOSED, even if the job had entered
+        CLOSING with another outcome.
         """
         if self.broke_off:
             return Outcome.FAILED
@@ -204,17 +223,23 @@ class History:
 
     @property
     def reason(self) -> Reason | None:
-        """The reason of the job's end; None before it is closing."""
+        """The reason for the job's end; None before the job enters CLOSING."""
         if self.broke_off:
             return Reason.PROCESS_EXITED if self.signal is None else Reason.PROCESS_KILLED
         return next((x.reason for x in reversed(self.transitions) if x.reason), None)
 
     def entered(self, state: State) -> float | None:
-        """Return when the job first entered `state`, in seconds since it was received."""
+        """Return the time of the first entry into `state`; None if the job never entered it.
+
+        The time is in seconds since the job was received.
+        """
         return next((x.t for x in self.transitions if x.target is state), None)
 
     def stays(self) -> tuple[tuple[State, float, float | None], ...]:
-        """Return each visit: state, time of entry, seconds spent (None for the current state)."""
+        """Return one tuple per visit: the state, the time of entry, and the seconds in the state.
+
+        The seconds are None for the last visit.
+        """
         entries = self.transitions
         ends = [later.t for later in entries[1:]]
         visits = [(x.target, x.t, end - x.t) for x, end in zip(entries, ends, strict=False)]
@@ -228,7 +253,8 @@ def _transition(entry: Mapping[str, Any]) -> Transition:
         target=State(entry["to"]),
         t=float(entry["t"]),
         outcome=Outcome(entry["outcome"]) if entry.get("outcome") else None,
-        # Looked up by value: only the members themselves use __new__'s second argument.
+        # This call looks up a member by its value. The second argument of __new__ is passed only
+        # where a member is defined.
         reason=Reason(entry["reason"]) if entry.get("reason") else None,  # type: ignore[call-arg]
     )
 
@@ -250,7 +276,7 @@ def _step(entry: Mapping[str, Any]) -> Step:
 
 
 class _Reader:
-    """Sorts records by kind."""
+    """Parses the records of one journal and collects the results by kind."""
 
     def __init__(self) -> None:
         self.header: dict[str, Any] = {}
@@ -288,7 +314,8 @@ class _Reader:
         elif kind == "exit":
             self.exited = True
             self.exit_code, self.signal = record["exit_code"], record.get("signal")
-        # Ignore unknown kinds: a later version with the same format number may add some.
+        # Ignore a record of an unknown kind, because a later version of this package may add kinds
+        # without a new format number.
 
 
 def _turn(record: Mapping[str, Any]) -> Turn:

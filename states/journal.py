@@ -1,20 +1,21 @@
-"""The journal: an append-only JSON Lines file per job, written before an event takes effect.
+"""The journal of a job: an append-only JSON Lines file. Events are written before they take effect.
 
-Each line is one record: `v` (format version), `seq`, `at` (UTC, ISO 8601), `t` (seconds since the
-job was received), `kind`, and the fields of that kind:
+Each line is one record with the fields `v` (format version), `seq`, `at` (UTC, ISO 8601), `t`
+(seconds since the job was received) and `kind`. The kind determines the other fields:
 
-job         the header, always seq 0: job_id, interview_id, room, worker_id, pid, budgets
+job         the header, always with seq 0: job_id, interview_id, room, worker_id, pid, budgets
 transition  from, event, to, outcome, reason
 internal    state, event: an event that changed no state
 condition   resource, status, reason, message, required, since
 step        name, ok, reason, elapsed_ms, attempts: a timed step of start-up or shutdown, which
-            began elapsed_ms before t; for a loader also needs (what it waited for) and budget_s
+            began elapsed_ms before t; for a loader also needs (the resources that the loader
+            waited for) and budget_s
 turn        speaker, question_id, text, generated, heard, interrupted; for the candidate also
-            hearing: the seq of the last record of that kind whose words the turn contains
-hearing     final, interim, question_id: a part of an unfinished answer; the words that became
-            final since the last such record, and those that are not final yet
+            hearing: the seq of the last hearing record whose words the turn contains
+hearing     final, interim, question_id: a part of an unfinished answer; `final` has the words that
+            became final since the previous hearing record, `interim` the words that are not final
 fault       where, error: an error that the job survived
-exit        exit_code, signal: written by the worker once the job's process has exited
+exit        exit_code, signal: written by the worker after the job's process has exited
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class JournalError(Exception):
 
 
 class JournalLocked(JournalError):
-    """Raised when another process is writing this journal."""
+    """Raised when another process has this journal open for writing."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -52,26 +53,32 @@ class JournalLocked(JournalError):
 
 
 class JournalGone(JournalError):
-    """Raised on reopening if the journal does not exist: another process moved or removed it."""
+    """Raised when a journal that is reopened does not exist any more.
+
+    Another process has moved or removed the file.
+    """
 
 
 class JournalDamaged(JournalError):
-    """Raised when a line before the last one of a journal is not a record."""
+    """Raised when a line of a journal is not a valid record, and the line is not the last one."""
 
 
 class JournalTooNew(JournalError):
-    """Raised for a complete record of a later version, which must never be truncated as torn."""
+    """Raised when a journal contains a record of a newer format version.
+
+    Such a record is complete. It must never be truncated like an incomplete last line.
+    """
 
 
 class Journal(Protocol):
-    """The log to which a lifecycle writes each event before it takes effect."""
+    """The log of a lifecycle. An event is written to the log before the event takes effect."""
 
     def append(self, kind: str, t: float, **fields: Any) -> Record:
         """Write one record and return it. Raises JournalError if the write fails."""
         ...
 
     async def commit(self) -> None:
-        """Wait until all appended records would survive a crash of the machine."""
+        """Wait until all appended records would survive a crash of the computer."""
         ...
 
     def close(self) -> None:
@@ -84,7 +91,7 @@ def _utc_now() -> datetime:
 
 
 class MemoryJournal:
-    """A journal in memory: for tests, and for jobs whose disk has failed."""
+    """A journal in memory, for tests and for jobs whose disk has failed."""
 
     def __init__(self, *, now: Callable[[], datetime] = _utc_now, next_seq: int = 0) -> None:
         self.records: list[Record] = []
@@ -93,7 +100,7 @@ class MemoryJournal:
         self._subscribers: list[Callable[[Record], None]] = []
 
     def subscribe(self, reader: Callable[[Record], None]) -> None:
-        """Call `reader` with every record from now on, right after its write."""
+        """Call `reader` with every record that is written from now on, right after the write."""
         self._subscribers.append(reader)
 
     def append(self, kind: str, t: float, **fields: Any) -> Record:
@@ -113,27 +120,28 @@ class MemoryJournal:
             try:
                 reader(record)
             except Exception:
-                # The record is written; a failing reader cannot undo that.
+                # The record has already been written, so a failing reader must not fail the append.
                 logger.exception("a journal subscriber failed on a %s record", kind)
         return record
 
     def _write(self, record: Record) -> None:
-        """Do nothing: `append` keeps the record in memory."""
+        """Do nothing, because `append` keeps the record in memory."""
 
     async def commit(self) -> None:
-        """Return immediately: memory does not outlive the process."""
+        """Return immediately, because records in memory cannot survive a crash."""
 
     def close(self) -> None:
-        """Do nothing: there is no file."""
+        """Do nothing, because there is no file to close."""
 
 
 class FileJournal(MemoryJournal):
-    """A journal in its own file, which stays locked while open.
+    """A journal in a file. The file is locked as long as the journal is open.
 
-    A record is in the page cache when `append` returns, so it survives the process; after `commit`
-    it survives the machine. A crash of the machine may leave a torn last line, which is cut off
-    when the file is opened again; `torn_bytes` is its length. With `again`, a missing file is not
-    created but raises JournalGone.
+    When `append` returns, the record is in the page cache, so the record survives a crash of the
+    process. After `commit`, the record also survives a crash of the computer. Such a crash may
+    leave an incomplete last line. The next opening of the file removes that line, and `torn_bytes`
+    is its length in bytes. With `again`, a missing file is not created; instead the constructor
+    raises JournalGone.
     """
 
     def __init__(
@@ -172,31 +180,37 @@ class FileJournal(MemoryJournal):
             raise JournalError(f"{self.path} is closed")
         try:
             data = line.encode()
-            # A single write: with O_APPEND the line is complete or torn at the end, never
-            # interleaved.
+            # Write the line with a single call. With O_APPEND, a line is then either complete or
+            # cut off at its end, but never mixed with another line.
             written = os.write(self._fd, data)
             if written != len(data):
-                # Remove the partial line, or the next record would be appended to it.
+                # Remove the incomplete line. Otherwise the next record would be appended to it.
                 os.ftruncate(self._fd, os.fstat(self._fd).st_size - written)
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
             raise JournalError(f"cannot write {self.path}: {error.strerror}") from error
 
     async def commit(self) -> None:
-        """Call fsync in a worker thread: the event loop keeps running. Raises JournalError."""
+        """Call fsync in a thread, so that the event loop is not blocked.
+
+        Raises JournalError if fsync fails.
+        """
         try:
             await asyncio.get_running_loop().run_in_executor(None, os.fsync, self._fd)
         except OSError as error:
             raise JournalError(f"cannot sync {self.path}: {error.strerror}") from error
 
     def touch(self) -> None:
-        """Send a heartbeat: set the file's modification time to now. Raises nothing."""
+        """Send a heartbeat: set the file's modification time to now.
+
+        An error of the operating system is ignored.
+        """
         if self._open:
             with contextlib.suppress(OSError):
                 os.utime(self._fd)
 
     def close(self) -> None:
-        """Close the file and release its lock. May be called twice."""
+        """Close the file, which also releases its lock. May be called twice."""
         if self._open:
             self._open = False
             os.close(self._fd)
@@ -204,21 +218,21 @@ class FileJournal(MemoryJournal):
 
 @dataclass(frozen=True, kw_only=True)
 class ReadRecords:
-    """The content of a journal file. The last `torn_bytes` bytes are no complete record."""
+    """The content of a journal file. The last `torn_bytes` bytes of the file are incomplete."""
 
     records: list[Record]
     whole_bytes: int
     torn_bytes: int
-    #: Number of lines before the last one that are not records and were skipped.
+    #: Number of invalid lines that were skipped. An invalid last line does not count.
     damaged: int = 0
 
 
 def read_records(path: Path, *, pass_over_damage: bool = False) -> ReadRecords:
-    """Read a journal file, even during a write to it.
+    """Read a journal file, even while a job writes to it.
 
-    Raises JournalError for a file that cannot be read, JournalTooNew for a record of a newer
-    format, and JournalDamaged for a line before the last one that is not a record, unless
-    `pass_over_damage` is set.
+    Raises JournalError if the file cannot be read, and JournalTooNew if a record has a newer format
+    version. Raises JournalDamaged if a line before the last one is not a valid record; with
+    `pass_over_damage`, such a line is skipped and counted instead.
     """
     try:
         data = path.read_bytes()
@@ -233,7 +247,7 @@ def read_records(path: Path, *, pass_over_damage: bool = False) -> ReadRecords:
             raise JournalTooNew(f"{path}:{number}: {error}") from error
         except ValueError as error:
             if whole + len(line) == len(data):
-                break  # the last line: torn
+                break  # the last line is incomplete
             if not pass_over_damage:
                 raise JournalDamaged(f"{path}:{number}: not a record ({error})") from error
             damaged, whole = damaged + 1, whole + len(line)

@@ -1,9 +1,10 @@
 """`Lifecycle`: the state machine of one job, with a mailbox and a single owner task.
 
-`transitions` evaluates the table. Events wait in a queue; one task takes them from the queue and is
-the only one that changes the state; callers await the reply. A budget is a timer message in the
-same queue. It carries the epoch, the number of the visit that it was set for, and is dropped if the
-machine has left that visit.
+Callers put events into the mailbox, a queue, and await the reply. One task, the owner, takes the
+events from the mailbox; no other task changes the state. The library `transitions` evaluates the
+table. When a budget runs out, a timer puts a message into the same mailbox. The message carries the
+epoch, which is the number of the visit whose budget ran out. The owner drops the message if the job
+has left that visit.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from states.transition import IllegalTransition, LifecycleStopped, Transition
 
 logger = logging.getLogger(__name__)
 
-#: Seconds until an expired budget is retried if the journal write failed.
+#: Seconds until the expiry of a budget is processed again if the journal could not be written.
 BUDGET_RETRY_S = 1.0
 
 
@@ -44,15 +45,15 @@ class _Letter:
     event: Event
     conditions: tuple[Condition, ...] = ()
     reply: asyncio.Future[Transition] | None = None
-    #: Set for a budget message: the visit that it was set for.
+    #: For the message of a spent budget: the number of the visit that had the budget. Else None.
     epoch: int | None = None
 
 
 class Lifecycle:
     """The lifecycle of one job. Use it as an async context manager, or call `start` and `stop`.
 
-    `received_at` is the event loop time at which the job was received; `t` counts from there.
-    `budgets` overrides single budgets of the table, in seconds.
+    `received_at` is the event loop time at which the job was received; `t` counts from this time.
+    `budgets` replaces single budgets of the table, in seconds.
     """
 
     def __init__(
@@ -98,15 +99,16 @@ class Lifecycle:
 
     @property
     def remaining(self) -> float | None:
-        """Seconds left of the state's budget; None if it has none."""
+        """Seconds left of the current state's budget; None for a state without a budget."""
         if self._deadline is None:
             return None
         return max(0.0, self._deadline - asyncio.get_running_loop().time())
 
     async def reached(self, *states: State) -> State:
-        """Wait until the job is in one of `states`, or return at once if it ever was.
+        """Wait until the job has entered one of `states`, and return that state.
 
-        Raises LifecycleStopped if the lifecycle stops first.
+        Returns immediately if the job has entered one of `states` before. Raises LifecycleStopped
+        if the lifecycle stops before the job enters one of `states`.
         """
         while True:
             for transition in self.transitions:
@@ -119,7 +121,8 @@ class Lifecycle:
     def subscribe(self, listener: Listener) -> None:
         """Call `listener` after every transition, in order, in the owner task.
 
-        An exception of the listener is logged and recorded as a fault; it stops nothing.
+        An exception that the listener raises is logged and recorded as a fault. The lifecycle and
+        the other listeners continue.
         """
         self._listeners.append(listener)
 
@@ -148,7 +151,7 @@ class Lifecycle:
         self._owner = asyncio.create_task(self._own(), name="lifecycle-owner")
 
     async def stop(self) -> None:
-        """Stop processing events. Pending callers get `LifecycleStopped`."""
+        """Stop the processing of events. Callers that await a reply get `LifecycleStopped`."""
         self._stopped = True
         if self._timer is not None:
             self._timer.cancel()
@@ -156,7 +159,8 @@ class Lifecycle:
         try:
             if self._owner is not None:
                 self._owner.cancel()
-                # Do not await the task directly: its cancellation would look like the caller's.
+                # Do not await the task directly, because its CancelledError would look like a
+                # cancellation of the caller.
                 await asyncio.wait([self._owner])
         finally:
             while not self._mailbox.empty():
@@ -166,18 +170,22 @@ class Lifecycle:
             self._changed.set()
 
     async def fire(self, event: Event, *conditions: Condition) -> Transition:
-        """Send `event` with its conditions and return the resulting transition.
+        """Send `event` with its conditions to the owner task, and return the resulting transition.
 
-        Raises IllegalTransition if the table does not allow it, LifecycleStopped, and JournalError
-        if the journal write fails (nothing has changed then). Cancelling the caller loses nothing:
-        the event is in the mailbox and will be handled.
+        Raises IllegalTransition if the table does not allow the event in the current state,
+        LifecycleStopped if the lifecycle stops before it replies, and JournalError if the journal
+        cannot be written; the state is then unchanged. If the caller is cancelled, the event stays
+        in the mailbox and is still processed.
         """
         reply: asyncio.Future[Transition] = asyncio.get_running_loop().create_future()
         self._put(_Letter(event, conditions, reply))
         return await reply
 
     def post(self, event: Event, *conditions: Condition) -> None:
-        """Send `event` from a plain callback. A refusal is only logged and recorded."""
+        """Send `event` to the owner task without waiting, for callers that are not coroutines.
+
+        If the table does not allow the event, this is only logged and recorded as a fault.
+        """
         self._put(_Letter(event, conditions))
 
     def _put(self, letter: _Letter) -> None:
@@ -188,13 +196,13 @@ class Lifecycle:
             raise LifecycleStopped(letter.event)
         self._mailbox.put_nowait(letter)
 
-    # --- owner task: the code below runs only there -----------------------------------------------
+    # --- only the owner task runs the methods below -----------------------------------------------
 
     async def _own(self) -> None:
         while True:
             letter = await self._mailbox.get()
             if letter.epoch is not None and letter.epoch != self._epoch:
-                continue  # the budget belongs to an earlier visit
+                continue  # the message is for the budget of an earlier visit
             try:
                 transition = await self._handle(letter)
             except asyncio.CancelledError:
@@ -229,7 +237,7 @@ class Lifecycle:
         for condition in letter.conditions:
             self.journal.append("condition", self.t, **candidate[condition.resource].as_record())
         self._record(transition)
-        # The journal has it: now apply it.
+        # The transition is in the journal. Only now may it take effect.
         self.conditions = candidate
         await self._dispatcher.take(letter.event, candidate)
         self._after(edge, transition)
@@ -270,7 +278,8 @@ class Lifecycle:
         self._arm()
 
     def _try_budget_again(self) -> None:
-        # A full disk at the expiry of the budget must not keep the job in this state forever.
+        # Otherwise a disk that is full when the budget runs out would keep the job in this state
+        # forever.
         self._deadline = asyncio.get_running_loop().time() + BUDGET_RETRY_S
         self._arm()
 
@@ -284,8 +293,9 @@ class Lifecycle:
             self._timer.cancel()
             self._timer = None
         if self._deadline is not None:
-            # call_at only puts a message into the mailbox: an event that arrived earlier in the
-            # same instant is processed first, and the message's epoch is then outdated.
+            # The timer only puts a message into the mailbox. An event that arrived earlier in the
+            # same instant is processed first. If that event changes the state, the epoch of the
+            # message is outdated, and the owner drops the message.
             letter = _Letter(Event.BUDGET_SPENT, epoch=self._epoch)
             loop = asyncio.get_running_loop()
             self._timer = loop.call_at(self._deadline, self._mailbox.put_nowait, letter)
@@ -309,5 +319,5 @@ class Lifecycle:
         self._record_fault(f"event {letter.event}", error)
 
     def _record_fault(self, where: str, error: Exception) -> None:
-        with contextlib.suppress(Exception):  # the journal may be what failed
+        with contextlib.suppress(Exception):  # the journal itself may have failed
             self.journal.append("fault", self.t, where=where, error=type(error).__name__)

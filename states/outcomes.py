@@ -1,4 +1,4 @@
-"""End of a job: an outcome (the result) and a reason (the cause), kept apart."""
+"""The end of a job, described by an outcome (the result) and a reason (the cause)."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from enum import StrEnum
 class Outcome(StrEnum):
     """The result of the job. Only `FAILED` makes the job's process exit non-zero."""
 
-    #: The interview ran to its end.
+    #: The interview was completed.
     COMPLETED = "completed"
     #: The candidate did not come, left, or stopped answering.
     ABANDONED = "abandoned"
-    #: The software failed: an engineer should investigate.
+    #: The software failed, so an engineer should investigate.
     FAILED = "failed"
-    #: The end was requested from outside, or there was nothing to do.
+    #: The job was asked to end from outside, or the interview was already over.
     CANCELLED = "cancelled"
-    #: Another interviewer holds the interview.
+    #: Another job holds the lease of the interview.
     SUPERSEDED = "superseded"
     #: The interview continues in another job.
     HANDED_OVER = "handed_over"
 
 
 class Reason(StrEnum):
-    """The cause of the job's end, in one word. `meaning` states it in a sentence."""
+    """The cause of the job's end, in one word. `meaning` describes the cause in one sentence."""
 
     meaning: str
 
@@ -63,6 +63,7 @@ class Reason(StrEnum):
     LEASE_LOST = "LeaseLost", "Another job holds the interview's lease."
     HANDOVER_REQUESTED = "HandoverRequested", "The interview was handed over to another worker."
     JOB_CRASHED = "JobCrashed", "The job's own code raised an unexpected exception."
-    # The last two are in no table: no process was left to close the job.
+    # No edge of the table has one of the last two reasons, because the job's process ended before
+    # the job was closed.
     PROCESS_KILLED = "ProcessKilled", "A signal ended the job's process before the job was closed."
     PROCESS_EXITED = "ProcessExited", "The job's process ended before the job was closed."

@@ -1,10 +1,10 @@
 """The pytest plugin of `states.testing`: the fixtures `journey` and `lifecycle`.
 
-pytest finds it through its entry point once the package is installed, so its import is cheap and
-needs only pytest. An async test that uses `lifecycle` runs on virtual time (pytest-asyncio and
-looptime, of the `testing` extra) without a mark; to run it on real time, mark it
-`@pytest.mark.looptime(False)`. The report of a failed test has a section with the path of every job
-that the test made with a fixture.
+pytest loads this module through its entry point wherever the package is installed. The import is
+therefore cheap and needs only pytest. An async test that uses `lifecycle` needs no mark to run on
+virtual time (with pytest-asyncio and looptime, which the `testing` extra installs). To run such a
+test on real time, mark the test with `@pytest.mark.looptime(False)`. If a test fails, its report
+shows the path of every job that the test made with one of the fixtures.
 """
 
 from __future__ import annotations
@@ -22,12 +22,15 @@ if TYPE_CHECKING:
     from states.testing import Entry
 
 
-#: Seconds of real time after which an idle test on virtual time fails.
+#: A test on virtual time fails after its event loop was idle for this many seconds of real time.
 IDLE_TIMEOUT_S = 5.0
 
 
 class Journey(Protocol):
-    """The fixture `journey`: `states.testing.journey`, with its path in a failed test's report."""
+    """The fixture `journey`: calls `states.testing.journey`.
+
+    The report of a failed test shows the path of the returned history.
+    """
 
     def __call__(
         self, *entries: Entry, until_s: float | None = None, **lifecycle: Any
@@ -37,14 +40,14 @@ class Journey(Protocol):
 class StartLifecycle(Protocol):
     """The fixture `lifecycle`: starts a `Lifecycle` and stops it at the end of the test.
 
-    Takes the arguments of `Lifecycle`. Raises RuntimeError outside a running loop.
+    The arguments are those of `Lifecycle`. Raises RuntimeError if no event loop is running.
     """
 
     def __call__(self, **arguments: Any) -> Lifecycle: ...
 
 
 class _Jobs:
-    """The jobs that one test made."""
+    """The jobs that one test made with the fixtures `journey` and `lifecycle`."""
 
     def __init__(self) -> None:
         self._made: list[Lifecycle | History] = []
@@ -73,7 +76,10 @@ class _Jobs:
         return job
 
     def stop(self) -> None:
-        """Stop running lifecycles, each on its own loop, before a fixture closes that loop."""
+        """Stop the running lifecycles, each on the event loop that it runs on.
+
+        Must be called before a fixture closes that event loop.
+        """
         while self._running:
             loop, job = self._running.pop()
             if not loop.is_closed():
@@ -98,20 +104,24 @@ def _jobs_of(item: pytest.Item) -> _Jobs:
 
 @pytest.fixture
 def journey(request: pytest.FixtureRequest) -> Journey:
-    """Feed `(seconds, event)` entries into a lifecycle on virtual time; return its history."""
+    """Send `(seconds, event)` entries to a lifecycle on virtual time; return the job's history."""
     return _jobs_of(request.node).journey
 
 
 @pytest.fixture
 def lifecycle(request: pytest.FixtureRequest) -> StartLifecycle:
-    """Start a lifecycle in an async test, which then runs on virtual time."""
+    """Start a lifecycle in an async test. The test then runs on virtual time."""
     return _jobs_of(request.node).start
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pycollect_makeitem(collector: pytest.Collector, name: str, obj: object) -> None:
-    """Mark async tests that use `lifecycle`, before pytest-asyncio looks for its mark."""
-    # Only a Module and a Class collect functions, so the collector has `istestfunction`.
+    """Mark async tests that use the fixture `lifecycle`, so that they run on virtual time.
+
+    This hook must run before the hook of pytest-asyncio, which needs the mark.
+    """
+    # `collector` is a Module or a Class, because only these collect functions. Both have the method
+    # `istestfunction`.
     if not inspect.iscoroutinefunction(obj) or not collector.istestfunction(obj, name):  # type: ignore[attr-defined]
         return
     if "lifecycle" not in inspect.signature(obj).parameters:
@@ -129,7 +139,7 @@ def pytest_pycollect_makeitem(collector: pytest.Collector, name: str, obj: objec
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
-    """Stop the test's lifecycles while its loop still exists."""
+    """Stop the lifecycles of a test before the event loop of the test is closed."""
     try:
         return (yield)
     finally:
@@ -141,7 +151,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Add the paths of a failed test's jobs to its report."""
+    """Add the paths of all jobs of a failed test to the report of the test."""
     report = yield
     if report.when == "call" and report.failed and _JOBS in item.stash:
         report.sections.extend(item.stash[_JOBS].sections())

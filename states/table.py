@@ -1,7 +1,7 @@
-"""The lifecycle's table: every state, event, budget, guard and edge, and the only authority.
+"""The single definition of the lifecycle: every state, event, budget, guard and edge.
 
-The machine, the diagrams, the tests and the README's table are all generated from `EDGES` and
-`BUDGETS`.
+The state machine, the diagrams, the tests and the table in the README are generated from `EDGES`
+and `BUDGETS`.
 """
 
 from __future__ import annotations
@@ -15,57 +15,57 @@ from states.outcomes import Outcome, Reason
 
 
 class State(StrEnum):
-    """The states of a job. A job begins in HANDSHAKE, and CLOSED is the end of every job."""
+    """The states of a job. Every job begins in HANDSHAKE and ends in CLOSED."""
 
-    #: Received; connecting to the room.
+    #: The job was received and is connecting to the room.
     HANDSHAKE = "HANDSHAKE"
-    #: In the room; loading has not begun.
+    #: The job is connected to the room; loading has not begun.
     CONNECTED = "CONNECTED"
     #: The resources load concurrently.
     BOOTSTRAPPING = "BOOTSTRAPPING"
     #: All resources are loaded; the session is starting.
     READY = "READY"
-    #: All required resources are loaded, an optional one is missing; the session is starting.
+    #: All required resources are loaded, but an optional one is missing; the session is starting.
     DEGRADED = "DEGRADED"
-    #: The session runs. The conditions list missing resources.
+    #: The session runs. The conditions show which resources are missing.
     RUNNING = "RUNNING"
-    #: Ending, step by step. There is no way back.
+    #: The job runs its closing steps. It cannot return to an earlier state.
     CLOSING = "CLOSING"
-    #: Over, with an outcome and a reason.
+    #: The job is over and has an outcome and a reason.
     CLOSED = "CLOSED"
 
 
 class Event(StrEnum):
-    """The events of a job. `BUDGET_SPENT` comes from the clock, all others from outside."""
+    """The events of a job. Only `BUDGET_SPENT` is created by the state machine, from a timer."""
 
     ROOM_CONNECTED = "room_connected"
     HANDSHAKE_FAILED = "handshake_failed"
-    #: Loading begins; carries a pending condition for each resource to load.
+    #: Loading begins. The event carries a pending condition for each resource to load.
     BOOTSTRAP_STARTED = "bootstrap_started"
-    #: A loader has reported; carries the resource's condition.
+    #: A loader has reported success or failure. The event carries the resource's condition.
     LOADER_REPORTED = "loader_reported"
-    #: Every loader has reported or spent its own budget.
+    #: Every loader has reported, or its own budget ran out.
     LOADERS_SETTLED = "loaders_settled"
     ORCHESTRATOR_FAILED = "orchestrator_failed"
     METADATA_INVALID = "metadata_invalid"
     INTERVIEW_UNKNOWN = "interview_unknown"
     INTERVIEW_OVER = "interview_over"
-    #: A loaded resource became unavailable, or an unavailable one is available again; carries its
-    #: condition.
+    #: A loaded resource became unavailable (lost) or available again (recovered). The event carries
+    #: the resource's condition.
     RESOURCE_LOST = "resource_lost"
     RESOURCE_RECOVERED = "resource_recovered"
     SESSION_STARTED = "session_started"
     SESSION_FAILED = "session_failed"
     INTERVIEW_COMPLETED = "interview_completed"
-    #: The application finished without naming another end.
+    #: The application returned without firing an event that ends the job.
     WORK_DONE = "work_done"
     CANDIDATE_LEFT = "candidate_left"
     CANDIDATE_NEVER_JOINED = "candidate_never_joined"
     CANDIDATE_SILENT = "candidate_silent"
-    #: The interviewer's turn could be neither heard nor read, in spite of all recovery steps.
+    #: No recovery step could deliver the interviewer's turn, neither as audio nor as text.
     TURN_STUCK = "turn_stuck"
     SHUTDOWN_REQUESTED = "shutdown_requested"
-    #: The main process died or gave the job up, and no other worker is available.
+    #: The worker's main process died or gave the job up, and no other worker took the job over.
     WORKER_LOST = "worker_lost"
     ROOM_LOST = "room_lost"
     ROOM_DELETED = "room_deleted"
@@ -73,13 +73,14 @@ class Event(StrEnum):
     HANDOVER_REQUESTED = "handover_requested"
     JOB_CRASHED = "job_crashed"
     CLOSED = "closed"
-    #: The state's budget ran out; the event is processed like any other.
+    #: The budget of the current state ran out. The event is processed like any other event.
     BUDGET_SPENT = "budget_spent"
 
 
-#: Seconds that a job may spend in each state. READY and DEGRADED share one deadline, counted from
-#: the first of the two. RUNNING's budget is the longest interview. CLOSING's stays below the 15 s
-#: after which livekit-agents cancels an entrypoint (ipc/job_proc_lazy_main.py).
+#: Seconds that a job may spend in each state. READY and DEGRADED share one deadline, which counts
+#: from the entry into the first of them. The budget of RUNNING is the maximum duration of an
+#: interview. The budget of CLOSING is less than 15 s, because livekit-agents cancels an entrypoint
+#: after 15 s (ipc/job_proc_lazy_main.py).
 BUDGETS: Mapping[State, float] = {
     State.HANDSHAKE: 10.0,
     State.CONNECTED: 2.0,
@@ -90,11 +91,11 @@ BUDGETS: Mapping[State, float] = {
     State.CLOSING: 12.0,
 }
 
-#: Upper limit in seconds for the rest of CLOSING once the worker has asked the job to end; a second
-#: request does not extend it. The longest closing message takes 4.6 of them.
+#: Maximum time in seconds that CLOSING may still take after the worker has asked the job to end. A
+#: second request does not extend this time. The longest closing message takes 4.6 s of it.
 HURRIED_CLOSING_S = 7.0
 
-#: These states share one deadline: a transition between them never restarts it.
+#: The states that share one deadline. A transition between them does not restart the deadline.
 SHARED_DEADLINE = frozenset({State.READY, State.DEGRADED})
 
 
@@ -102,30 +103,31 @@ Guard = Callable[[Conditions], bool]
 
 
 def nothing_missing(conditions: Conditions) -> bool:
-    """Return whether every resource is ready."""
+    """Return True if every resource is ready."""
     return not conditions.missing
 
 
 def something_missing(conditions: Conditions) -> bool:
-    """Return whether at least one resource is not ready."""
+    """Return True if at least one resource is not ready."""
     return bool(conditions.missing)
 
 
 def only_optional_missing(conditions: Conditions) -> bool:
-    """Return whether some resource is missing, but none that the session requires."""
+    """Return True if at least one resource is missing, and all missing resources are optional."""
     return bool(conditions.missing) and not conditions.missing_required
 
 
 def required_missing(conditions: Conditions) -> bool:
-    """Return whether a resource that the session requires is missing."""
+    """Return True if a required resource is missing."""
     return bool(conditions.missing_required)
 
 
 @dataclass(frozen=True)
 class Edge:
-    """One row: in `source`, on `event`, if `guard` holds, go to `target`.
+    """One row of the table: in state `source`, on `event`, if `guard` holds, enter `target`.
 
-    Without a `target` it is internal: recorded, but state and deadline stay unchanged.
+    An edge without a `target` is internal: the event is recorded, but the state and the deadline do
+    not change.
     """
 
     source: State
@@ -134,12 +136,12 @@ class Edge:
     guard: Guard | None = field(default=None, kw_only=True)
     outcome: Outcome | None = field(default=None, kw_only=True)
     reason: Reason | None = field(default=None, kw_only=True)
-    #: Shortens the remaining time of CLOSING to at most `HURRIED_CLOSING_S`.
+    #: True if this edge shortens the remaining time of CLOSING to at most `HURRIED_CLOSING_S`.
     hurries: bool = field(default=False, kw_only=True)
 
     @property
     def is_timeout(self) -> bool:
-        """True if the clock triggers this edge."""
+        """True if the job takes this edge when the budget of `source` runs out."""
         return self.event is Event.BUDGET_SPENT
 
 
@@ -162,7 +164,7 @@ def _end(
     )
 
 
-#: Events that leave the job little time to close.
+#: Events after which the job must close quickly, in at most `HURRIED_CLOSING_S`.
 _HURRYING = frozenset({Event.SHUTDOWN_REQUESTED, Event.WORKER_LOST})
 
 _S, _E, _O, _R = State, Event, Outcome, Reason
@@ -179,14 +181,14 @@ _ENDS_FROM_ANYWHERE = (
 )
 
 EDGES: tuple[Edge, ...] = (
-    # The handshake: nothing but the connection to the room.
+    # The handshake. It only connects to the room.
     Edge(_S.HANDSHAKE, _E.ROOM_CONNECTED, _S.CONNECTED),
     _end(_S.HANDSHAKE, _E.HANDSHAKE_FAILED, _O.FAILED, _R.HANDSHAKE_FAILED),
     _end(_S.HANDSHAKE, _E.BUDGET_SPENT, _O.FAILED, _R.HANDSHAKE_TIMEOUT),
     Edge(_S.CONNECTED, _E.BOOTSTRAP_STARTED, _S.BOOTSTRAPPING),
     _end(_S.CONNECTED, _E.BUDGET_SPENT, _O.FAILED, _R.BOOTSTRAP_NEVER_STARTED),
-    # Loading: once all loaders settled or the budget is spent, the available resources select the
-    # path.
+    # Loading. When all loaders have settled or the budget has run out, the next state depends on
+    # which resources are available.
     *(
         edge
         for event, reason in (
@@ -203,7 +205,7 @@ EDGES: tuple[Edge, ...] = (
     _end(_S.BOOTSTRAPPING, _E.METADATA_INVALID, _O.FAILED, _R.METADATA_INVALID),
     _end(_S.BOOTSTRAPPING, _E.INTERVIEW_UNKNOWN, _O.FAILED, _R.INTERVIEW_UNKNOWN),
     _end(_S.BOOTSTRAPPING, _E.INTERVIEW_OVER, _O.CANCELLED, _R.INTERVIEW_ALREADY_OVER),
-    # The session starts, with or without optional resources.
+    # The start of the session, with or without the optional resources.
     Edge(_S.READY, _E.RESOURCE_LOST, _S.DEGRADED),
     Edge(_S.DEGRADED, _E.RESOURCE_RECOVERED, _S.READY, guard=nothing_missing),
     *(
@@ -215,7 +217,7 @@ EDGES: tuple[Edge, ...] = (
             _end(state, _E.BUDGET_SPENT, _O.FAILED, _R.SESSION_START_TIMEOUT),
         )
     ),
-    # The interview and its ends.
+    # The interview, and the events that end it.
     _end(_S.RUNNING, _E.INTERVIEW_COMPLETED, _O.COMPLETED, _R.INTERVIEW_COMPLETED),
     _end(_S.RUNNING, _E.WORK_DONE, _O.COMPLETED, _R.WORK_DONE),
     _end(_S.RUNNING, _E.CANDIDATE_LEFT, _O.ABANDONED, _R.CANDIDATE_LEFT),
@@ -231,10 +233,11 @@ EDGES: tuple[Edge, ...] = (
         if state not in (_S.CLOSING, _S.CLOSED)
         for event, outcome, reason in _ENDS_FROM_ANYWHERE
     ),
-    # Closing keeps the outcome and reason it was entered with.
+    # These edges keep the outcome and the reason with which the job entered CLOSING.
     Edge(_S.CLOSING, _E.CLOSED, _S.CLOSED),
     Edge(_S.CLOSING, _E.BUDGET_SPENT, _S.CLOSED),
-    # Recorded without effect on the deadline: reports, losses and recoveries that change no state.
+    # Internal edges: loader reports, losses and recoveries that are recorded without a change of
+    # state or deadline.
     *(Edge(state, _E.LOADER_REPORTED) for state in (_S.HANDSHAKE, _S.CONNECTED, _S.BOOTSTRAPPING)),
     Edge(_S.BOOTSTRAPPING, _E.RESOURCE_LOST),
     Edge(_S.BOOTSTRAPPING, _E.RESOURCE_RECOVERED),
@@ -243,7 +246,8 @@ EDGES: tuple[Edge, ...] = (
     Edge(_S.READY, _E.RESOURCE_RECOVERED),
     Edge(_S.RUNNING, _E.RESOURCE_LOST),
     Edge(_S.RUNNING, _E.RESOURCE_RECOVERED),
-    # Events during CLOSING come too late: recorded, and at most shorten the remaining time.
+    # Internal edges: events that arrive during CLOSING are only recorded. Some of them shorten the
+    # remaining time.
     *(
         Edge(_S.CLOSING, event, hurries=event in _HURRYING)
         for event in Event
@@ -253,5 +257,5 @@ EDGES: tuple[Edge, ...] = (
 
 
 def allowed(state: State) -> tuple[Event, ...]:
-    """Return the events that `state` has an edge for, in the table's order, without duplicates."""
+    """Return the events for which `state` has an edge, in table order, without duplicates."""
     return tuple(dict.fromkeys(edge.event for edge in EDGES if edge.source is state))

@@ -1,6 +1,6 @@
-"""Run a lifecycle on virtual time, feed it events, and assert the path that it took.
+"""Run a lifecycle on virtual time, send events to it, and assert the path of the job.
 
-For a project's own tests, `pip install interview-worker[testing]` is sufficient:
+To use this module in another project, run `pip install interview-worker[testing]`:
 
     from states import Event, State
     from states.testing import assert_path, loaded
@@ -14,10 +14,10 @@ For a project's own tests, `pip install interview-worker[testing]` is sufficient
         )
         assert_path(history, ..., "BOOTSTRAPPING", "READY")
 
-Every assertion takes a live `Lifecycle`, a `History`, a journal file, or the output of
-`interview-worker jobs show --json`. An assertion of a test on virtual time can therefore also check
-a real job afterwards. The fixtures `journey` and `lifecycle` come with the pytest plugin
-(`states.pytest_plugin`).
+Every assertion accepts a running `Lifecycle`, a `History`, a journal file, or the output of
+`interview-worker jobs show --json`. An assertion that was written for a test on virtual time can
+therefore also check a real job. The pytest plugin (`states.pytest_plugin`) provides the fixtures
+`journey` and `lifecycle`.
 """
 
 from __future__ import annotations
@@ -69,11 +69,11 @@ __all__ = [
 
 _Result = TypeVar("_Result")
 
-#: The subject of an assertion. A `str` is JSON if it begins with "{", else a path; a path is JSON
-#: if it ends in ".json", else a journal.
+#: The subject of an assertion. A `str` that begins with "{" is JSON; any other `str` is a path. A
+#: file whose name ends in ".json" contains JSON; any other file is a journal.
 Subject = Lifecycle | History | Path | str | Mapping[str, Any]
 
-#: One event of a job: seconds since it was received, the event, and the conditions it carries.
+#: One event of a job: seconds since the job was received, the event, and its conditions.
 Entry = tuple[float, Event, *tuple[Condition, ...]]
 
 
@@ -81,11 +81,12 @@ Entry = tuple[float, Event, *tuple[Condition, ...]]
 
 
 def run_virtual(main: Coroutine[Any, Any, _Result], *, idle_timeout_s: float = 5.0) -> _Result:
-    """Run a coroutine to its end on its own loop, whose clock jumps to the next scheduled call.
+    """Run a coroutine to completion on a new event loop with virtual time.
 
-    An hour of `asyncio.sleep` takes about a millisecond. Only the loop's clock is virtual, and it
-    begins at 0. Raises TimeoutError once the loop has been idle for `idle_timeout_s` seconds of
-    real time, ImportError without the `testing` extra, and RuntimeError inside a running loop.
+    When the loop is idle, its clock jumps to the next scheduled call, so an hour of `asyncio.sleep`
+    takes about a millisecond. Only the clock of the loop is virtual; the clock begins at 0. Raises
+    TimeoutError if the loop has been idle for `idle_timeout_s` seconds of real time, ImportError if
+    the `testing` extra is not installed, and RuntimeError if an event loop is already running.
     """
     try:
         import looptime
@@ -110,15 +111,15 @@ def run_virtual(main: Coroutine[Any, Any, _Result], *, idle_timeout_s: float = 5
 
 
 def journey(*entries: Entry, until_s: float | None = None, **lifecycle: Any) -> History:
-    """Feed `entries` into a new lifecycle on virtual time and return its history.
+    """Send the events of `entries` to a new lifecycle on virtual time, and return its history.
 
-    Each entry is `(seconds, event)` and any conditions it carries, in order of time. After the last
-    one the clock advances to `until_s` seconds, if given, so that budgets can run out. If a budget
-    ends at the very instant of an entry, the budget comes first. `lifecycle` is passed to
-    `Lifecycle`: `budgets={State.HANDSHAKE: 0.3}`.
+    Each entry is `(seconds, event)`, followed by the conditions of the event. The entries are in
+    order of time. After the last entry the clock advances to `until_s` seconds, if given, so that
+    budgets can run out. If a budget runs out at exactly the time of an entry, the spent budget is
+    processed first. `lifecycle` is passed to `Lifecycle`: `budgets={State.HANDSHAKE: 0.3}`.
 
-    Raises IllegalTransition if the table does not allow an entry, ValueError for entries that are
-    not in order, and the errors of `run_virtual`.
+    Raises IllegalTransition if the table does not allow the event of an entry, ValueError if the
+    entries are not in order of time, and the errors of `run_virtual`.
     """
     times = [entry[0] for entry in entries]
     if times != sorted(times) or (until_s is not None and times and until_s < times[-1]):
@@ -132,7 +133,7 @@ def journey(*entries: Entry, until_s: float | None = None, **lifecycle: Any) -> 
                 await job.fire(event, *conditions)
             if until_s is not None:
                 await asyncio.sleep(until_s - job.t)
-            # Let callbacks that are due at this last instant run before the journey ends.
+            # Run the callbacks that are due at this instant before the lifecycle stops.
             for _ in range(3):
                 await asyncio.sleep(0)
             return history_of(job)
@@ -141,17 +142,17 @@ def journey(*entries: Entry, until_s: float | None = None, **lifecycle: Any) -> 
 
 
 def pending(resource: str, *, required: bool = False) -> Condition:
-    """Return the condition of a resource to be loaded, as BOOTSTRAP_STARTED carries it."""
+    """Return the condition of a resource that is not loaded yet, for BOOTSTRAP_STARTED."""
     return Condition(resource=resource, status=Status.PENDING, reason="Loading", required=required)
 
 
 def loaded(resource: str, *, required: bool = False) -> Condition:
-    """Return the condition of a loaded resource, as a loader reports it."""
+    """Return the condition that a loader reports for a loaded resource."""
     return Condition(resource=resource, status=Status.READY, reason="Loaded", required=required)
 
 
 def lost(resource: str, reason: str = "LoadFailed", *, required: bool = False) -> Condition:
-    """Return the condition of an unavailable resource; `reason` is one word in CamelCase."""
+    """Return the condition of an unavailable resource. `reason` is one word in CamelCase."""
     return Condition(resource=resource, status=Status.LOST, reason=reason, required=required)
 
 
@@ -159,7 +160,10 @@ def lost(resource: str, reason: str = "LoadFailed", *, required: bool = False) -
 
 
 def history_of(subject: Subject) -> History:
-    """Read any subject of an assertion. Raises JournalError if it is none."""
+    """Return the history of any subject of an assertion.
+
+    Raises JournalError if the subject cannot be read as a job.
+    """
     if isinstance(subject, History):
         return subject
     if isinstance(subject, Lifecycle):
@@ -187,11 +191,13 @@ def _history_of_live(lifecycle: Lifecycle) -> History:
 def assert_path(subject: Subject, *path: PathElement) -> None:
     """Assert that the job took exactly this path, from HANDSHAKE to its current state.
 
-    An element is a state or its name; `one_of("READY", "DEGRADED")` for either of them;
-    `on("budget_spent", "CLOSING")` for a state and the event that led to it; `gap("READY",
-    "DEGRADED")` for any number of visits to those states only; or `...` for any visits.
+    An element of `path` is a state or the name of a state; `one_of("READY", "DEGRADED")` for one of
+    several states; `on("budget_spent", "CLOSING")` for a state that was entered on this event;
+    `gap("READY", "DEGRADED")` for any number of visits to these states; or `...` for any number of
+    visits to any states.
 
-    Raises AssertionError with both paths side by side, and ValueError for an unknown name.
+    Raises AssertionError if the job took another path; the message shows both paths side by side.
+    Raises ValueError if a name is unknown.
     """
     __tracebackhide__ = True
     history = history_of(subject)
@@ -207,11 +213,11 @@ def assert_entered(
     within_s: float | None = None,
     since: State | str | None = None,
 ) -> float:
-    """Assert that the job has been in `state`, and return the seconds it took to get there.
+    """Assert that the job has entered `state`, and return the seconds until the first entry.
 
-    The time counts from the job's receipt, or from the first entry into `since`, to the first entry
-    into `state`; `within_s` is its upper limit. Raises AssertionError with the job's path, and
-    ValueError for an unknown name.
+    The seconds count from the receipt of the job, or from the first entry into the state `since`.
+    Raises AssertionError, with the job's path, if the job did not enter `state`, not after `since`,
+    or not within `within_s` seconds. Raises ValueError if a name is unknown.
     """
     __tracebackhide__ = True
     history, state = history_of(subject), word(State, state)
@@ -237,9 +243,10 @@ def assert_entered(
 def assert_outcome(
     subject: Subject, outcome: Outcome | str, reason: Reason | str | None = None
 ) -> None:
-    """Assert the job's outcome, which is final once the job enters CLOSING.
+    """Assert the outcome and the reason of the job. Both are final once the job enters CLOSING.
 
-    Raises AssertionError with the job's path, and ValueError for an unknown name.
+    Raises AssertionError, with the job's path, if the job has another outcome or reason. Raises
+    ValueError if a name is unknown.
     """
     __tracebackhide__ = True
     history, outcome = history_of(subject), word(Outcome, outcome)
@@ -253,7 +260,10 @@ def assert_outcome(
 def assert_condition(
     subject: Subject, resource: str, status: Status | str, reason: str | None = None
 ) -> None:
-    """Assert the last condition of a resource. Raises AssertionError with the job's path."""
+    """Assert the status, and optionally the reason, of the last condition of a resource.
+
+    Raises AssertionError, with the job's path, if the last condition differs.
+    """
     __tracebackhide__ = True
     history, status = history_of(subject), word(Status, status)
     if resource not in history.conditions:
@@ -270,9 +280,10 @@ def assert_condition(
 async def assert_refused(
     lifecycle: Lifecycle, event: Event | str, *conditions: Condition
 ) -> IllegalTransition:
-    """Fire `event`, and assert that it is refused and changes nothing; return the refusal.
+    """Fire `event`, assert that the lifecycle refuses it and does not change, return the error.
 
-    Raises AssertionError with the job's path, and other errors of `Lifecycle.fire`.
+    Raises AssertionError, with the job's path, if the event is not refused or the job has changed,
+    and the other errors of `Lifecycle.fire`.
     """
     __tracebackhide__ = True
     event = word(Event, event)

@@ -1,4 +1,4 @@
-"""One transition of a job, and the error for an illegal one."""
+"""The transition of a job, and the errors of a lifecycle that does not make one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from states.table import Event, State
 
 
 class IllegalTransition(Exception):
-    """Raised if the table has no edge for the event in this state. Nothing has changed."""
+    """Raised if the table has no edge for the event in the current state. The job is unchanged."""
 
     def __init__(self, state: State, event: Event, allowed: tuple[Event, ...]) -> None:
         self.state = state
@@ -20,15 +20,15 @@ class IllegalTransition(Exception):
 
 
 class LifecycleStopped(Exception):
-    """Raised if the lifecycle was stopped before it replied."""
+    """Raised if the lifecycle stops before it has processed the event or reached the state."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Transition:
-    """One step of a job. `t` is in seconds since the job was received.
+    """One transition of a job. `t` is in seconds since the job was received.
 
-    An internal transition has the same state on both sides. The first one, the entry into
-    HANDSHAKE, has neither a `source` nor an `event`.
+    An internal transition has the same `source` and `target`. The first transition of a job, the
+    entry into HANDSHAKE, has neither a `source` nor an `event`.
     """
 
     source: State | None

@@ -1,4 +1,4 @@
-"""Entry point of `python -m worker`, the same as the command `interview-worker`."""
+"""Entry point of `python -m worker`, which runs the command `interview-worker`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Public API of the worker: the names that a custom agent imports, besides `states`.
+"""Public API of the worker: the names that a custom agent imports, in addition to `states`.
 
-Every other module may move. `examples/receptionist.py` is an agent that uses these names;
-docs/architecture.md describes the packages that they come from.
+All other modules of `worker` are internal and may move. `examples/receptionist.py` is an agent that
+uses these names. docs/architecture.md describes the packages that define these names.
 """
 
 from __future__ import annotations

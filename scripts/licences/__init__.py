@@ -1,1 +1,1 @@
-"""The licences of all packages that an installation brings: read, judged, and listed."""
+"""Reads, judges and lists the licences of all packages that an installation includes."""

@@ -1,4 +1,4 @@
-"""Licence statements: conversion to SPDX expressions, and detection of GPL obligations."""
+"""Converts licence statements to SPDX expressions, and finds GPL obligations in them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _TOKENS = re.compile(r"[()]|[^\s()]+")
 
 
 def expression_of(statement: str) -> str | None:
-    """Return the SPDX expression of a statement; None if it is ambiguous."""
+    """Return the SPDX expression of a licence statement; None if the statement is ambiguous."""
     words = _OWN_WORDS.get(statement.strip(), statement.strip())
     try:
         return str(canonicalize_license_expression(words))
@@ -35,7 +35,7 @@ def expression_of(statement: str) -> str | None:
 
 
 def identifiers(expression: str) -> set[str]:
-    """Return the licences in an SPDX expression, each with its exception if it has one."""
+    """Return the licences in an SPDX expression, including their exceptions (`WITH`)."""
     joined = expression.replace(" WITH ", "~")
     return {
         token.replace("~", " WITH ")
@@ -45,11 +45,12 @@ def identifiers(expression: str) -> set[str]:
 
 
 def gpl_in(statement: str) -> frozenset[str]:
-    """Return the GPL and AGPL licences that a statement makes mandatory; never the LGPL.
+    """Return the GPL and AGPL licences that a licence statement makes mandatory, without the LGPL.
 
-    `MIT OR GPL-2.0-only` has none, `MIT AND GPL-2.0-only` has one. An exception (`WITH`) does not
-    remove the licence: people must judge what it permits. A statement that is no SPDX expression
-    counts as a whole if it mentions the GPL.
+    `MIT OR GPL-2.0-only` makes none mandatory; `MIT AND GPL-2.0-only` makes one. A GPL licence with
+    an exception (`WITH`) is returned too, because a person must judge what the exception
+    permits. A statement that is not an SPDX expression is returned as a whole if it mentions the
+    GPL.
     """
     expression = expression_of(statement)
     if expression is None:
@@ -58,7 +59,7 @@ def gpl_in(statement: str) -> frozenset[str]:
 
 
 def _one_of(tokens: list[str]) -> frozenset[str]:
-    """Parse A OR B: no obligation if one choice has no GPL. Consumes its tokens."""
+    """Parse `A OR B`. If one choice has no GPL licence, return none. Consumes the parsed tokens."""
     choices = [_all_of(tokens)]
     while tokens and tokens[0] == "OR":
         tokens.pop(0)
@@ -67,7 +68,7 @@ def _one_of(tokens: list[str]) -> frozenset[str]:
 
 
 def _all_of(tokens: list[str]) -> frozenset[str]:
-    """Parse A AND B, which binds more tightly than OR."""
+    """Parse `A AND B`, which binds more tightly than OR. Consumes the parsed tokens."""
     found = _single(tokens)
     while tokens and tokens[0] == "AND":
         tokens.pop(0)
@@ -76,7 +77,7 @@ def _all_of(tokens: list[str]) -> frozenset[str]:
 
 
 def _single(tokens: list[str]) -> frozenset[str]:
-    """Parse one licence with its exception, or an expression in parentheses."""
+    """Parse one licence, with its exception if any, or an expression in parentheses."""
     first = tokens.pop(0)
     if first == "(":
         inside = _one_of(tokens)

@@ -41,18 +41,18 @@ class Installed:
 
     @cached_property
     def stated(self) -> dict[str, str]:
-        """The licence statements of the metadata by field, the most reliable field first."""
+        """The licence statements in the metadata, by field. The most reliable field comes first."""
         fields = self._found.metadata
         said = {name: fields[name] for name in ("License-Expression", "License") if name in fields}
         classifiers = [c for c in fields.get_all("Classifier", []) if c.startswith("License ::")]
         if classifiers:
             said["Classifier"] = "; ".join(each.rpartition(" :: ")[2] for each in classifiers)
-        # Skip a field with the whole text of a licence, which does not fit in a table.
+        # Skip a field that contains the whole text of a licence, which does not fit in a table.
         return {where: text for where, text in said.items() if "\n" not in text.strip()}
 
     @cached_property
     def licence(self) -> tuple[str | None, str]:
-        """The SPDX expression and where it was read; None for an unknown licence."""
+        """The SPDX expression (None if unknown), and the place where it was read."""
         for where, text in self.stated.items():
             if (expression := expression_of(text)) is not None:
                 return expression, where
@@ -66,19 +66,19 @@ class Installed:
 
     @cached_property
     def libraries(self) -> tuple[str, ...]:
-        """The native libraries in its wheel, named without the hashes that bundling added."""
+        """The names of the native libraries in the wheel, without the hashes of bundling."""
         names = (file.rpartition("/")[2] for file in self.files)
         return tuple(sorted({_HASH.sub("", n).split(".so")[0] for n in names if _LIBRARY.match(n)}))
 
     def components(self) -> Iterator[tuple[str, str]]:
-        """Yield the components with a licence entry in the wheel's SBOMs: name and licence."""
+        """Yield the name and licence of each component that has a licence in the wheel's SBOMs."""
         for text in self._texts(re.compile(r"/sboms/[^/]+\.json$")):
             for component in json.loads(text).get("components", ()):
                 for entry in component.get("licenses", ()):
                     yield component["name"], _stated_in(entry)
 
     def licence_texts(self) -> Iterator[str]:
-        """Yield the licences and notices in the wheel."""
+        """Yield the texts of the licence and notice files in the wheel."""
         yield from self._texts(_LICENCE_FILE)
 
     def _texts(self, wanted: re.Pattern[str]) -> Iterator[str]:
@@ -103,7 +103,7 @@ def installed_with(requirements: Iterable[str]) -> list[Installed]:
     """Return the installed distributions of these requirements, including transitive ones.
 
     Raises:
-        importlib.metadata.PackageNotFoundError: one of them is not installed.
+        importlib.metadata.PackageNotFoundError: a required distribution is not installed.
     """
     extras: dict[str, set[str]] = {}
     found: dict[str, Installed] = {}
@@ -124,7 +124,7 @@ def installed_with(requirements: Iterable[str]) -> list[Installed]:
 
 
 def _wanted(text: str, extras: set[str]) -> list[Requirement]:
-    """Return the requirement without its marker if the marker holds with one of the extras."""
+    """Return the requirement without its marker; empty if its marker holds for no extra."""
     asked = Requirement(text)
     if asked.marker and not any(asked.marker.evaluate({"extra": extra}) for extra in extras):
         return []

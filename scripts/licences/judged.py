@@ -1,6 +1,6 @@
-"""Licences read and judged by people, where metadata is incomplete.
+"""Licences that people have read and judged, because the metadata is incomplete.
 
-All of them were read in the versions that constraints.txt pins, on Linux x86_64. A licence whose
+The licences are those of the versions that constraints.txt pins, on Linux x86_64. A licence whose
 text was not found is marked as not read.
 """
 
@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
-#: Licences that only require keeping their text, or publishing changes of their own files. The GPL
-#: and the AGPL are not among them, nor is any proprietary licence.
+#: Licences that only require keeping the licence text, or publishing changes to the licensed files.
+#: The GPL, the AGPL and proprietary licences are not among these licences.
 ACCEPTED: Final = frozenset(
     {
         "0BSD",
@@ -45,7 +45,7 @@ ACCEPTED: Final = frozenset(
     }
 )
 
-#: Licences accepted for a specific reason, with that reason.
+#: Licences that are accepted for a specific reason, and the reason.
 ACCEPTED_FOR_A_REASON: Final = {
     "LicenseRef-LiveKit-Model": (
         "LiveKit's own licence of its models: free to use and to pass on, but only together with"
@@ -55,14 +55,15 @@ ACCEPTED_FOR_A_REASON: Final = {
     "LGPL-2.0-or-later WITH Libtool-exception": "Less than the LGPL alone asks for.",
 }
 
-#: Packages whose metadata does not name one licence: the expression, and where it was read.
+#: Packages whose metadata does not name one licence: the SPDX expression, and where it was read.
 READ_BY_HAND: Final = {
     "colorama": ("BSD-3-Clause", "LICENSE.txt; the metadata says `BSD License`"),
     "nest-asyncio": ("BSD-2-Clause", "LICENSE; the metadata says `BSD`"),
 }
 
-#: Parts of wheels under the GPL, or whose metadata or texts name the GPL: by distribution and part,
-#: with the consequence. A part that is not listed here fails the test.
+#: Parts of wheels that are under the GPL, or whose metadata or texts name the GPL. The key is the
+#: distribution and the part; the value is the consequence. A part that is not listed here fails the
+#: test.
 GPL_BY_NAME: Final = {
     ("av", "libx264"): (
         "FFmpeg in this wheel is linked against x264, which is GPL. FFmpeg's own configure puts"
@@ -108,8 +109,8 @@ def _each(names: str, expression: str, read_in: str) -> dict[str, tuple[str, str
     return {f"lib{name}": (expression, read_in) for name in names.split()}
 
 
-#: The native libraries in the wheels: by distribution and library, the licence and where it was
-#: read. Code linked into a library without a trace of its name cannot be detected here.
+#: The licence of each native library in the wheels, and where the licence was read, by distribution
+#: and library. Code that is linked into a library under another name is not covered.
 LIBRARIES: Final = {
     "av": {
         **_each(

@@ -1,4 +1,4 @@
-"""docs/reference/licences.md: the licences of all packages that an installation brings."""
+"""Generates docs/reference/licences.md: the licences of all packages of an installation."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ the contents of that wheel, and the models. interview-worker itself is
 
 
 def licences_page(repository: Path) -> str:
-    """Return the page, generated from the packages installed here.
+    """Return the page, generated from the packages installed in this environment.
 
     Raises:
         importlib.metadata.PackageNotFoundError: a requirement is not installed.

@@ -1,11 +1,13 @@
 """Drawings of the lifecycle and of one job's path through it: Mermaid, DOT, SVG and PNG.
 
-All drawings are generated from `EDGES` and `BUDGETS`. An event is solid; a spent budget is dashed,
-with its seconds; a failure is red. With a `History`, the path of that job is drawn on top: its
-states, numbered, with the time spent in each, and the edges that it took. The rest is dimmed.
+All drawings are generated from `EDGES` and `BUDGETS`. The arrow of an event is solid. The arrow of
+a spent budget is dashed, and its label has the budget in seconds. The arrow of a failure is red.
+With a `History`, the drawing highlights the path of that job: the visited states, with numbers and
+the time spent in each state, and the edges that the job took. Other states and edges are dimmed.
 
-The application defines the effect of losing a resource: `losses` maps resources to sentences, which
-the legend shows. The drawing of a job shows only those of missing resources.
+The application defines what the loss of a resource means. `losses` maps the name of a resource to a
+sentence about its loss, and the legend shows these sentences. The drawing of a job shows only the
+sentences about resources that the job missed.
 """
 
 from __future__ import annotations
@@ -42,5 +44,8 @@ def svg(history: History | None = None, *, losses: Losses = _NONE) -> str:
 
 
 def png(history: History | None = None, *, losses: Losses = _NONE) -> bytes:
-    """Return the drawing of `svg` as a PNG of twice its size. Raises RenderUnavailable."""
+    """Return the same drawing as `svg`, as a PNG of twice the size.
+
+    Raises RenderUnavailable if pygraphviz cannot be imported.
+    """
     return write_png.write(layout(view(history, losses=losses)))

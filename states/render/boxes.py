@@ -1,4 +1,4 @@
-"""The states of a drawing: rows of boxes in a column, and the text in each."""
+"""The states of a drawing: boxes in rows, the rows in one column, and the text in each box."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from states.table import State
 COLUMN_X, COLUMN_WIDTH = 23.0, 334.0
 #: Width of boxes that stand side by side in a row.
 NARROW_WIDTH = 96.0
-#: Space above and below the boxes of such a row, inside their outline.
+#: Space between the boxes of a row of several states and the outline of the row, above and below.
 GROUP_HEAD, GROUP_FOOT = 30.0, 8.0
-#: From the top of a box to the baseline of its name, and to that of the line below.
+#: Distance from the top of a box to the baseline of its name, and to the baseline of the next line.
 NAME_Y, FIRST_LINE_Y = 21.0, 39.0
-#: Characters per line of a wide box, in the widest of the common fonts.
+#: Characters that fit into a line of a wide box, even in the widest of the common fonts.
 WIDE_CHARS = 50
 NOTE_CHARS = 56
 
 
 @dataclass(frozen=True)
 class Row:
-    """States side by side, with the outline of the row and the place of each state."""
+    """States that stand side by side, the outline of their row, and the position of each state."""
 
     states: tuple[State, ...]
     outline: Rect
@@ -37,12 +37,15 @@ class Row:
 
     @property
     def is_group(self) -> bool:
-        """True for states that share an outline."""
+        """True if the row has several states, which share an outline."""
         return len(self.states) > 1
 
 
 def rows_of(view: View) -> Iterator[tuple[State, ...]]:
-    """Yield rows of the states before the closing one; an inner group shares a row."""
+    """Yield the rows of the states before CLOSING.
+
+    The states of a group inside the outermost group share a row.
+    """
     inner = {state: group for group in view.groups[1:] for state in group}
     seen: set[State] = set()
     for state in view.live:
@@ -53,7 +56,7 @@ def rows_of(view: View) -> Iterator[tuple[State, ...]]:
 
 
 def row_at(view: View, states: tuple[State, ...], endings: list[Arrow], y: float) -> Row:
-    """Return a row with its top at `y`, high enough for its states and its lanes."""
+    """Return a row that begins at `y` and is high enough for its states and its lanes."""
     lanes = lanes_height(endings) + 4
     if len(states) == 1:
         box = view.boxes[states[0]]
@@ -80,7 +83,7 @@ def row_at(view: View, states: tuple[State, ...], endings: list[Arrow], y: float
 
 
 def box_part(view: View, state: State, place: Rect) -> Part:
-    """Return a state at its place: name, time spent there, visit numbers, and notes."""
+    """Return a box at `place`: the state's name, the time spent in it, visit numbers and notes."""
     box = view.boxes[state]
     wide = place.width > NARROW_WIDTH * 2
     css = "visited" if box.visits else "state"
@@ -102,7 +105,7 @@ def box_part(view: View, state: State, place: Rect) -> Part:
 
 
 def outline_part(view: View, row: Row) -> Part:
-    """Return the outline of a row with several states, and the events that they record."""
+    """Return the outline of a row with several states, and the events that these states record."""
     caption = Text(
         x=row.outline.middle,
         y=row.outline.y + 18,
@@ -117,7 +120,7 @@ def outline_part(view: View, row: Row) -> Part:
 
 
 def _lines(box: Box, *, wide: bool, chars: int | None = None) -> list[tuple[str, str]]:
-    """Return the lines below the name, each with its style."""
+    """Return the lines of text below the name of a state, each with its style."""
     lines: list[tuple[str, str]] = []
     time = time_in(box)
     if time and not wide:
@@ -150,7 +153,7 @@ def _height(box: Box, lines: list[tuple[str, str]]) -> float:
 
 
 def beside(view: View, states: tuple[State, ...]) -> list[Arrow]:
-    """Return the arrows between neighbours of one row."""
+    """Return the arrows between neighbouring states of one row."""
     pairs = list(pairwise(states))
     return [
         arrow
@@ -165,6 +168,9 @@ def _beside_height(view: View, states: tuple[State, ...]) -> float:
 
 
 def beside_step(arrow: Arrow) -> float:
-    """Return the height of an arrow between neighbours, labels above and guards below."""
+    """Return the height that an arrow between neighbouring states needs.
+
+    The labels stand above the arrow and the guards below it.
+    """
     guards = sum(1 for label in arrow.labels if label.guard)
     return (len(arrow.labels) + guards) * LINE_HEIGHT + 8

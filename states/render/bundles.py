@@ -1,4 +1,4 @@
-"""The arrows between two rows of states; arrows to or from the same state run side by side."""
+"""The arrows between two rows of states. Arrows to or from the same state run side by side."""
 
 from __future__ import annotations
 
@@ -7,19 +7,23 @@ from states.render.scene import LINE_HEIGHT
 from states.render.view import Arrow, Label
 from states.table import State
 
-#: Characters that fit beside an arrow: a single one between two rows, or one of several.
+#: Characters per line beside an arrow: if it is the only arrow between two rows, or one of several.
 WIDE_CHARS, SIDE_CHARS = 34, 17
 #: Pixels between arrows that run side by side.
 SIDE_STEP = 12.0
 
-#: Arrows that run side by side, and the state, in a row of several, where they start or end.
+#: Arrows that run side by side, and the state at which all of them start or end. The state is in a
+#: row of several states; None if there is no such state.
 Bundle = tuple[State | None, list[Arrow]]
 
 
 def bundles_of(
     arrows: list[Arrow], upper: tuple[object, ...], lower: tuple[object, ...]
 ) -> list[Bundle]:
-    """Group arrows that start or end at the same state of a row of several; others stay single."""
+    """Group the arrows that start or end at the same state of a row of several states.
+
+    Every other arrow is a bundle of its own.
+    """
     found: list[Bundle] = []
     for arrow in arrows:
         down = arrow.target in lower
@@ -36,28 +40,34 @@ def bundles_of(
 
 
 def foot_of(bundle: Bundle) -> State | None:
-    """Return the state, in a row of several, where the arrows start or end; None for the middle."""
+    """Return the state at which the arrows of a bundle start or end.
+
+    None means that the arrows belong to no single state of a row of several states.
+    """
     return bundle[0]
 
 
 def gap(bundles: list[Bundle]) -> float:
-    """Return the pixels between two rows: an arrow's labels and its head."""
+    """Return the pixels between two rows: enough for the labels and the heads of the arrows."""
     chars = side_chars(bundles)
     return 20 + max((side_height(bundle, chars) for _, bundle in bundles), default=LINE_HEIGHT)
 
 
 def side_chars(bundles: list[Bundle]) -> int:
-    """Return the characters per line beside an arrow."""
+    """Return how many characters fit into a line beside an arrow."""
     return SIDE_CHARS if len(bundles) > 1 else WIDE_CHARS
 
 
 def side_height(bundle: list[Arrow], chars: int) -> float:
-    """Return the pixels that a bundle's stacked labels need."""
+    """Return the height in pixels of the labels of a bundle, one below the other."""
     return LINE_HEIGHT * sum(len(side_lines(arrow, chars)) for arrow in bundle)
 
 
 def side_lines(arrow: Arrow, chars: int) -> list[tuple[str, Label]]:
-    """Return an arrow's labels, wrapped; a guard starts a new line if the label is too long."""
+    """Return the labels of an arrow, broken into lines of at most `chars` characters.
+
+    If a label is too long for one line, its guard begins on a new line.
+    """
     return [(line, label) for label in arrow.labels for line in _lines(label, chars)]
 
 

@@ -1,4 +1,4 @@
-"""The lanes from the states to the bar: the endings of a job, one arrow per style."""
+"""The lanes from the states to the bar of CLOSING: one lane per arrow that ends a job."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from states.render.marks import arrow_css, row_names, text_css
 from states.render.scene import LINE_HEIGHT, Line, Mark, Part, Text
 from states.render.view import Arrow, Label
 
-#: Pixels below the last label of a lane: its line, and space before the next lane.
+#: Pixels below the last label of a lane, for the line of the lane and the space before the next.
 LANE_FOOT = 13.0
-#: Labels longer than this, in characters, put the guard on a line of its own.
+#: If a label has more characters, its guard is on a separate line.
 LANE_CHARS = 52
 
 
 @dataclass(frozen=True, kw_only=True)
 class Lanes:
-    """Position of lanes in pixels: labels stand between `text_x` and the bar at `end_x`."""
+    """Positions of the lanes in pixels: labels stand between `text_x` and the bar at `end_x`."""
 
     text_x: float
     end_x: float
-    #: True for a drawing of one job: edges that it did not take are dimmed.
+    #: True for a drawing of one job: edges that the job did not take are dimmed.
     of_a_job: bool
 
     def draw(self, arrows: Iterable[Arrow], *, start_x: float, y: float) -> Iterator[Part]:
-        """Yield the arrows, stacked downwards from `y`."""
+        """Yield the parts of the arrows, one below the other, from `y` downwards."""
         for arrow in arrows:
             for label in arrow.labels:
                 lines = _lines(label)
@@ -59,7 +59,7 @@ class Lanes:
 
 
 def height(arrows: Iterable[Arrow]) -> float:
-    """Return the pixels that lanes need from top to bottom."""
+    """Return the height of the lanes of `arrows` in pixels."""
     return sum(
         LANE_FOOT + sum(len(_lines(label)) for label in arrow.labels) * LINE_HEIGHT
         for arrow in arrows
@@ -67,7 +67,10 @@ def height(arrows: Iterable[Arrow]) -> float:
 
 
 def _lines(label: Label) -> list[str]:
-    """Return the cause, the guard (on its own line if too long), and the sources taken."""
+    """Return the lines of a label: the cause, the guard, and the states that the job came from.
+
+    The guard is on the line of the cause if both fit there.
+    """
     guard = f"[{label.guard}]" if label.guard else ""
     whole = f"{label.cause} {guard}".strip()
     lines = [whole] if len(whole) + len(label.ending) <= LANE_CHARS else [label.cause, guard]

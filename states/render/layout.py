@@ -1,9 +1,9 @@
-"""Layout of the lifecycle: the states in a column, every ending a straight arrow to CLOSING.
+"""Layout of the lifecycle: states in a column, and a straight arrow to CLOSING for every ending.
 
-The states before CLOSING stand in the table's order, one below the other; those that share a
-deadline stand side by side. CLOSING is a bar as high as all of them, so that no two arrows cross. A
-new state gets a row and a new ending gets a lane. An arrow without a straight path is listed below
-the drawing instead of crossing other arrows.
+The states before CLOSING stand one below the other, in the table's order. States that share a
+deadline stand side by side. CLOSING is a bar as high as the column of states, so that no two arrows
+cross. A state that is added to the table gets a row, and an added ending gets a lane. An arrow that
+cannot be straight is listed in words below the drawing, because it would cross other arrows.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def layout(view: View) -> Scene:
 
 
 class _Drawing:
-    """One drawing under construction. `drawn` lists the arrows that are placed."""
+    """A drawing under construction. `drawn` lists the arrows that have been drawn so far."""
 
     def __init__(self, view: View) -> None:
         self.view = view
@@ -64,7 +64,7 @@ class _Drawing:
         self.bottom = self.tail_y + max(20.0, lanes_height(self.tail) + 6)
 
     def scene(self) -> Scene:
-        """Return the scene, painted from back to front."""
+        """Return the scene. Its parts are in painting order, from back to front."""
         self._region()
         for row in self.rows:
             if row.is_group:
@@ -106,7 +106,7 @@ class _Drawing:
         return Part(marks=(card, title) if self.view.of_a_job else (card,))
 
     def _region(self) -> None:
-        """Outline all states before CLOSING, and draw their common lanes."""
+        """Draw the outline of all states before CLOSING, and the lanes common to all of them."""
         height = self.bottom - self.top
         region = Rect(x=EDGE, y=self.top, width=REGION_RIGHT - EDGE, height=height, css="region")
         name = f"any state before {self.view.closing}"
@@ -123,7 +123,7 @@ class _Drawing:
     # --- arrows ------------------------------------------------------------------------------
 
     def _endings(self, states: tuple[object, ...]) -> list[Arrow]:
-        """Return the arrows to the bar that start in this row only."""
+        """Return the arrows to the bar whose source states are all in this row."""
         return [
             arrow
             for arrow in self.view.arrows
@@ -161,7 +161,7 @@ class _Drawing:
             if inside:
                 x = places[foot].middle if foot is not None else lower.outline.middle
             xs = [x + SIDE_STEP * (n - (len(bundle) - 1) / 2) for n in range(len(bundle))]
-            # Labels of arrows far apart stand between them, those of arrows close together outside.
+            # Labels stand between arrows that are far apart, and outside arrows that are close.
             left = len(bundles) > 1 and (x > COLUMN_X + COLUMN_WIDTH / 2) is inside
             anchor, text_x = ("end", xs[0] - 9) if left else ("start", xs[-1] + 9)
             chars = side_chars(bundles)
@@ -179,7 +179,7 @@ class _Drawing:
         self._arrow(arrow, Line(start=start, end=end, css=arrow_css(arrow)))
 
     def _beside(self, row: Row) -> None:
-        """Draw arrows between neighbours: events above the line, guards below it."""
+        """Draw the arrows between neighbouring states: events above an arrow, guards below it."""
         arrows = beside(self.view, row.states) if row.is_group else []
         first = row.places[row.states[0]]
         y = first.y + (first.height - sum(map(beside_step, arrows))) / 2
@@ -211,7 +211,10 @@ class _Drawing:
         *,
         again: bool = False,
     ) -> None:
-        """Stack lines downwards from `y`; `again` if the label already has a place."""
+        """Draw lines of text, one below the other, from `y` downwards.
+
+        With `again`, the labels have been drawn before, so their table rows are not repeated.
+        """
         marks: dict[Label, list[Mark]] = {}
         for n, (text, label) in enumerate(lines):
             css = text_css(arrow, label)
@@ -222,10 +225,10 @@ class _Drawing:
             dim = self.view.of_a_job and not label.led_to
             self.parts.append(Part(marks=tuple(own), rows=rows, dim=dim))
 
-    # --- the end -----------------------------------------------------------------------------
+    # --- the last state -----------------------------------------------------------------------
 
     def _bar_and_end(self) -> float:
-        """Draw the bar, and below it the end of every job. Return the y of the end's bottom."""
+        """Draw the bar of CLOSING, and below it the box of CLOSED. Return the y of its bottom."""
         view = self.view
         bar = Rect(x=BAR_X, y=self.top, width=BAR_WIDTH, height=self.bottom - self.top)
         last = [a for a in view.arrows if a.sources == (view.closing,) and a.target is view.end]
@@ -250,7 +253,7 @@ class _Drawing:
         return place.bottom
 
     def _leftovers(self, y: float) -> float:
-        """List arrows without a straight path in words. Return the height of the whole drawing."""
+        """List arrows that were not drawn in words. Return the height of the whole drawing."""
         view = self.view
         marks: list[Mark] = []
         for arrow in view.arrows:
@@ -268,7 +271,10 @@ class _Drawing:
 
 
 def _place(arrow: Arrow, row: Row, *, below: bool) -> float:
-    """Return the y at which an arrow leaves or enters a row: at its state, or at the outline."""
+    """Return the y at which an arrow leaves or enters a row.
+
+    This is the edge of the state's box, or of the row's outline if several states share the arrow.
+    """
     ends = [row.places[s] for s in (*arrow.sources, arrow.target) if s in row.places]
     rect = ends[0] if len(ends) == 1 else row.outline
     return rect.bottom if below else rect.y

@@ -1,4 +1,4 @@
-"""The legend of a drawing: line styles, colours and numbers, and the effect of each loss."""
+"""The legend of a drawing: line styles, colours, numbers, and what each lost resource means."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TABLE = (
 
 
 def legend(view: View, *, x: float, y: float) -> tuple[Part, float]:
-    """Return the legend with its first line at `y`, and the y of its bottom."""
+    """Return the legend, whose first line is at `y`, and the y of the legend's bottom."""
     marks: list[Mark] = []
     for n, (css, text) in enumerate(_TABLE):
         line_y = y + n * ROW_HEIGHT
@@ -39,7 +39,7 @@ def legend(view: View, *, x: float, y: float) -> tuple[Part, float]:
 
 
 def losses(view: View, *, x: float, y: float) -> tuple[Part, float]:
-    """Return the effects of missing resources, starting at `y`, and the y of the bottom."""
+    """Return the list of what missing resources mean, from `y` downwards, and its bottom y."""
     marks = [Text(x=x, y=y + LINE_HEIGHT, text="without", css="strong")]
     for n, (name, means) in enumerate(view.losses.items(), start=2):
         line_y = y + n * LINE_HEIGHT

@@ -1,4 +1,4 @@
-"""The text in a state and on an arrow, line by line, for every format."""
+"""The lines of text in the box of a state and on an arrow, for all output formats."""
 
 from __future__ import annotations
 
@@ -8,17 +8,20 @@ from states.render.view import Arrow, Box, View
 from states.render.words import guard_name, seconds, spent
 from states.table import HURRIED_CLOSING_S, State
 
-#: The junctions' names, for formats that need a name for every node.
+#: Names of the two junctions, for formats in which every node has a name.
 LIVE, SHARED = "any_state", "either"
 
 
 def shared_states(view: View) -> tuple[State, ...]:
-    """Return the states that share a deadline, drawn as one group."""
+    """Return the states that share a deadline. They are drawn as one group."""
     return view.groups[1] if len(view.groups) > 1 else ()
 
 
 def junctions(view: View) -> dict[str, str]:
-    """Return name and text of each node from which a whole group's arrows start."""
+    """Return the name and the text of each junction.
+
+    A junction is a node at which the arrows common to a whole group of states start.
+    """
     words = {
         LIVE: f"any state before {view.closing}" if len(view.live) > 1 else "",
         SHARED: " or ".join(shared_states(view)),
@@ -27,14 +30,14 @@ def junctions(view: View) -> dict[str, str]:
 
 
 def source_name(view: View, arrow: Arrow) -> str:
-    """Return the node that an arrow starts from: a state, or the junction of its group."""
+    """Return the name of the node at which an arrow starts: a state, or a group's junction."""
     if len(arrow.sources) == 1:
         return arrow.sources[0].value
     return LIVE if arrow.sources == view.live else SHARED
 
 
 def internal_events(box: Box) -> Iterator[str]:
-    """Yield the events that a state records without leaving it."""
+    """Yield the events that are recorded in a state without leaving the state."""
     for internal in box.internals:
         if box.records_the_rest and not internal.edge.hurries and not internal.count:
             continue
@@ -47,20 +50,26 @@ def internal_events(box: Box) -> Iterator[str]:
 
 
 def records_line(box: Box) -> str:
-    """Return `records resource_lost, resource_recovered`; empty if the state records no events."""
+    """Return the line about recorded events: `records resource_lost, resource_recovered`.
+
+    The line is empty if the state records no events.
+    """
     events = ", ".join(internal_events(box))
     return f"records {events}" if events else ""
 
 
 def time_in(box: Box) -> str:
-    """Return the time that the job spent in a state, over all visits."""
+    """Return the time that the job spent in a state, summed over all visits."""
     known = [visit.seconds for visit in box.visits if visit.seconds is not None]
     times = f"{len(box.visits)} visits, " if len(box.visits) > 1 else ""
     return times + spent(sum(known)) if known else ""
 
 
 def box_lines(view: View, box: Box) -> list[str]:
-    """Return a state as text lines, its name first, for formats with their own layout."""
+    """Return a state as lines of text, the first with the state's name.
+
+    For formats whose renderer computes the layout.
+    """
     numbers = ", ".join(str(visit.number) for visit in box.visits)
     time = time_in(box)
     lines = [
@@ -74,7 +83,11 @@ def box_lines(view: View, box: Box) -> list[str]:
 
 
 def arrow_lines(arrow: Arrow) -> list[str]:
-    """Return the labels of an arrow; a label that the job took names the visits it led to."""
+    """Return the labels of an arrow, one line each.
+
+    If the job took an edge of the label, the line begins with the numbers of the visits that the
+    edge led to.
+    """
     return [
         (f"to {', '.join(map(str, label.led_to))}: " if label.led_to else "") + label.text
         for label in arrow.labels

@@ -1,4 +1,4 @@
-"""Marks that all drawings of the lifecycle share."""
+"""Style names, text wrapping and badges that several modules of the drawings use."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from textwrap import wrap
 from states.render.scene import LINE_HEIGHT, Badge, Mark, Rect, Text
 from states.render.view import Arrow, Box, Label
 
-#: Badges that fit on a box; a count replaces the badges of further visits.
+#: Number of badges that fit on a box. The number of further visits is written beside them.
 MOST_BADGES = 3
 PADDING = 12.0
 
 
 def arrow_css(arrow: Arrow) -> str:
-    """Return the style name of an arrow: red if the job failed, dashed if the clock caused it."""
+    """Return the style name of an arrow.
+
+    The style is red if the arrow fails the job, and dashed if a spent budget causes the arrow.
+    """
     kind = "failure" if arrow.is_failure else "event"
     return ("way-" if arrow.taken else "") + kind + ("-timeout" if arrow.is_timeout else "")
 
@@ -27,17 +30,17 @@ def text_css(arrow: Arrow, label: Label) -> str:
 
 
 def row_names(label: Label) -> tuple[str, ...]:
-    """Return the table's rows behind a label: `HANDSHAKE room_connected CONNECTED`."""
+    """Return the table rows that a label stands for: `HANDSHAKE room_connected CONNECTED`."""
     return tuple(f"{edge.source} {edge.event} {edge.target}" for edge in label.edges)
 
 
 def word_wrapped(text: str, width: int) -> list[str]:
-    """Wrap `text` into lines of at most `width` characters; a longer word stays whole."""
+    """Wrap `text` into lines of at most `width` characters. A longer word is not broken."""
     return wrap(text, width, break_long_words=False, break_on_hyphens=False)
 
 
 def badges(box: Box, rect: Rect) -> Iterator[Mark]:
-    """Yield the numbers of the job's visits, on the box's upper edge."""
+    """Yield the badges with the numbers of the job's visits, on the upper edge of a state's box."""
     shown = box.visits[:MOST_BADGES]
     x = rect.x + PADDING
     for visit in shown:
@@ -49,6 +52,9 @@ def badges(box: Box, rect: Rect) -> Iterator[Mark]:
 
 
 def stacked(lines: list[tuple[str, str]], x: float, y: float) -> Iterator[Mark]:
-    """Yield lines of text one below the other, each with its style; the first baseline is `y`."""
+    """Yield lines of text, one below the other, each with its style.
+
+    The baseline of the first line is at `y`.
+    """
     for index, (text, css) in enumerate(lines):
         yield Text(x=x, y=y + index * LINE_HEIGHT, text=text, css=css)

@@ -1,6 +1,6 @@
 """A drawing independent of the output format: rectangles, lines and text, placed in pixels.
 
-y grows downwards. `PALETTES` defines the look of a mark by the name in its `css`.
+y grows downwards. `css` is the style name of a mark; `PALETTES` defines the look of each style.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-#: Pixels. A README is about 830 px wide: 11.5 px here appear as 11 px there.
+#: Size of text in pixels. GitHub shows a README about 830 px wide, so 11.5 px appear as 11 px.
 TEXT_SIZE = 11.5
 NAME_SIZE = 13.0
 LINE_HEIGHT = 15.0
@@ -16,7 +16,7 @@ LINE_HEIGHT = 15.0
 
 @dataclass(frozen=True, kw_only=True)
 class Rect:
-    """A rectangle with rounded corners; also the bounds of an object that marks connect to."""
+    """A rectangle with rounded corners, drawn or used only as the bounds of a drawn object."""
 
     x: float
     y: float
@@ -32,18 +32,18 @@ class Rect:
 
     @property
     def bottom(self) -> float:
-        """The y of the lower side."""
+        """The y of the bottom side."""
         return self.y + self.height
 
     @property
     def middle(self) -> float:
-        """The x half way between the sides."""
+        """The x half way between the left and the right side."""
         return self.x + self.width / 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """A straight line, with a head at its end if it is an arrow."""
+    """A straight line. If `head` is set, the line is an arrow with its head at `end`."""
 
     start: tuple[float, float]
     end: tuple[float, float]
@@ -53,7 +53,10 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class Text:
-    """One line of text; `x`, `y` is the start, middle or end of its baseline, by `anchor`."""
+    """One line of text.
+
+    `anchor` says whether (`x`, `y`) is the start, the middle or the end of the baseline.
+    """
 
     x: float
     y: float
@@ -76,17 +79,17 @@ Mark = Rect | Line | Text | Badge
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """Marks with one meaning. `rows` are the table rows that they represent."""
+    """Marks that belong together. `rows` are the rows of the table that the marks represent."""
 
     marks: tuple[Mark, ...]
     rows: tuple[str, ...] = ()
-    #: Not on the path of the job drawn.
+    #: True for marks that are not on the path of the drawn job.
     dim: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """A whole drawing, in painting order."""
+    """A whole drawing. `parts` are in painting order."""
 
     width: float
     height: float
@@ -97,7 +100,7 @@ class Scene:
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
-    """Colours and strokes of one style. None: not drawn."""
+    """Colours and strokes of one style. None means that the fill or the stroke is not drawn."""
 
     fill: str | None = None
     stroke: str | None = None

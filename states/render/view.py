@@ -1,9 +1,9 @@
 """Content of a lifecycle drawing, independent of the format: built from `EDGES` and `BUDGETS`.
 
-The table has some eighty rows; a drawing with as many arrows would be unreadable. As in a Harel
+The table has about eighty rows, and a drawing with eighty arrows would be unreadable. As in a Harel
 statechart (https://doi.org/10.1016/0167-6423(87)90035-9), an edge common to all states of a group
-is drawn once, from the group. Parallel edges of one style are one arrow with several labels.
-Internal transitions are written inside the state.
+is drawn once, as an arrow that starts at the group. Edges of one style between the same states are
+drawn as one arrow with several labels. Internal transitions are written inside the state's box.
 """
 
 from __future__ import annotations
@@ -28,23 +28,26 @@ from states.table import (
 
 @dataclass(frozen=True, kw_only=True)
 class Label:
-    """One line on an arrow: an event (or a spent budget), and the end of the job that it causes."""
+    """One line of text on an arrow: an event or a spent budget, and its guard.
+
+    If the event ends the job, the line also shows the outcome and the reason.
+    """
 
     edges: tuple[Edge, ...]
     #: The event's name, or the budget in seconds.
     cause: str
-    #: The name of the guard in words; empty without a guard.
+    #: The name of the guard in words; empty if the edges have no guard.
     guard: str
     outcome: Outcome | None
     reason: Reason | None
-    #: The edges among these that the job took.
+    #: The edges among `edges` that the job took.
     taken: tuple[Edge, ...] = ()
-    #: The visits, counted from 1, that began with one of the edges.
+    #: The numbers of the visits that began with one of `edges`, counted from 1.
     led_to: tuple[int, ...] = ()
 
     @property
     def ending(self) -> str:
-        """`failed · RoomLost`; empty if the edge does not end the job."""
+        """The outcome and the reason, as `failed · RoomLost`; empty if the edge ends no job."""
         return f"{self.outcome} · {self.reason}" if self.outcome and self.reason else ""
 
     @property
@@ -56,38 +59,38 @@ class Label:
 
 @dataclass(frozen=True, kw_only=True)
 class Arrow:
-    """All edges of one style from one state, or group of states, to another state."""
+    """All edges of one style that lead from one state, or one group of states, to another state."""
 
     sources: tuple[State, ...]
     target: State
     labels: tuple[Label, ...]
-    #: Drawn dashed: the clock triggers it.
+    #: True if a spent budget causes the edges. The arrow is then dashed.
     is_timeout: bool
-    #: Drawn red: the job's outcome is `failed`.
+    #: True if the edges end the job with the outcome `failed`. The arrow is then red.
     is_failure: bool
 
     @property
     def taken(self) -> bool:
-        """True if the job took one of the edges."""
+        """True if the job took one of the arrow's edges."""
         return any(label.led_to for label in self.labels)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Internal:
-    """An event that is recorded without changing the state."""
+    """An internal transition: an event that is recorded without a change of state."""
 
     edge: Edge
-    #: Number of occurrences in this job; 0 without a job.
+    #: How often the event occurred in the drawn job; 0 if no job is drawn.
     count: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Box:
-    """One state."""
+    """One state in a drawing."""
 
     state: State
     internals: tuple[Internal, ...]
-    #: True if every event without an arrow is among `internals`.
+    #: True if the state handles every event: with an arrow, or as one of `internals`.
     records_the_rest: bool
     visits: tuple[Visit, ...] = ()
     #: The resources that were missing while the job was in the state.
@@ -97,29 +100,29 @@ class Box:
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """The table, with the path of one job if there is a job."""
+    """The content of a drawing: the lifecycle's table, and the path of one job if one is given."""
 
     boxes: Mapping[State, Box]
     arrows: tuple[Arrow, ...]
-    #: States drawn inside one outline, the outermost first.
+    #: Groups of states. Each group is drawn inside one outline; the outermost group comes first.
     groups: tuple[tuple[State, ...], ...]
-    #: The states before the closing one.
+    #: The states before CLOSING.
     live: tuple[State, ...]
-    #: The state that every ending leads to.
+    #: The state CLOSING, which every edge that ends a job leads to.
     closing: State
-    #: The state that the closing one leads to: the end of every job.
+    #: The state CLOSED, which follows CLOSING and is the last state of every job.
     end: State
-    #: The last state of a failed or aborted job before its end; None without one.
+    #: The state in which the drawn job failed or its process died; None for any other job.
     broken: State | None = None
     #: True for a drawing of one job.
     of_a_job: bool = False
-    #: The job and its outcome, one line each; empty without a job.
+    #: One line about the drawn job, and one line with its outcome; both empty if no job is drawn.
     title: str = ""
     ending: str = ""
     failed: bool = False
-    #: Transitions of the job that the current table does not have.
+    #: Transitions of the drawn job that are not in the current table.
     strays: tuple[str, ...] = ()
-    #: The effect of losing each resource; for a job, only missing resources.
+    #: What the loss of a resource means, by resource; for a job, only for its missing resources.
     losses: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -130,7 +133,7 @@ def view(
     states: tuple[State, ...] = tuple(State),
     losses: Mapping[str, str] | None = None,
 ) -> View:
-    """Return the content of a drawing. `edges` and `states` are other tables, for tests."""
+    """Return the content of a drawing. Tests pass `edges` and `states` to draw another table."""
     budgets = _budgets(history)
     way = Way(history, edges)
     closing = next(edge.target for edge in edges if edge.target and edge.outcome)
@@ -157,7 +160,7 @@ def view(
 
 
 def _met(losses: Mapping[str, str], history: History | None, way: Way) -> Mapping[str, str]:
-    """Return all losses for the table; for a job, those of its missing resources."""
+    """Return `losses`; if a job is drawn, only the entries of its missing resources."""
     if history is None:
         return losses
     missing = {name.removesuffix(BACK) for state in State for name in way.missing(state)}
@@ -176,7 +179,7 @@ def _reachable(start: State, edges: tuple[Edge, ...]) -> set[State]:
 
 
 def _budgets(history: History | None) -> dict[State, float]:
-    """Return the table's budgets, overridden by those in the job's header."""
+    """Return the budgets of the table. Budgets in the job's header replace those of the table."""
     own: Any = history.header.get("budgets") if history else None
     known = {state.value: state for state in State}
     said = own.items() if isinstance(own, Mapping) else ()
@@ -259,7 +262,10 @@ def _arrows(
 
 
 def _split(rows: list[Edge], groups: tuple[tuple[State, ...], ...]) -> Iterator[tuple[Edge, ...]]:
-    """Split rows that differ only in their source: whole groups first, then single rows."""
+    """Split rows that differ only in their source state into the rows that share an arrow.
+
+    The rows of a complete group of states share an arrow. Every other row has its own arrow.
+    """
     left = {edge.source: edge for edge in rows}
     for group in groups:
         if left.keys() >= set(group):

@@ -1,4 +1,4 @@
-"""One job's path through the table, for the drawings: its visits and the edges it took."""
+"""The path of one job through the table: the visits of the job, and the edges that it took."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class Visit:
     """One visit of the job to a state. `number` counts from 1."""
 
     number: int
-    #: None if the job is still in the state, or if its journal ends there.
+    #: Seconds spent in the state. None if the job is still in the state, or its journal ends there.
     seconds: float | None
 
 
 class Way:
-    """The job's visits, and the edges that began them."""
+    """The visits of a job, and the edge with which each visit began."""
 
     def __init__(self, history: History | None, edges: tuple[Edge, ...]) -> None:
         self.history = history
@@ -56,9 +56,10 @@ class Way:
         return sum(1 for x in internals if (x.source, x.event) == (edge.source, edge.event))
 
     def missing(self, state: State) -> tuple[str, ...]:
-        """Return the resources missing during any visit of `state`, in order of first report.
+        """Return the resources that were missing during a visit of `state`, as first reported.
 
-        `database (back)` means that it became available again before the job left the state.
+        `database (back)` means that the database became available again before the job left the
+        state.
         """
         steps = self.history.transitions if self.history else ()
         found: dict[str, bool] = {}
@@ -68,7 +69,10 @@ class Way:
         return tuple(name + BACK if back else name for name, back in found.items())
 
     def _missing_between(self, entry: Transition, leave: Transition | None) -> dict[str, bool]:
-        """Return the resources missing during one visit, and whether each came back in it."""
+        """Return the resources that were missing during one visit.
+
+        The value is True for a resource that became available again during the visit.
+        """
         changes = self.history.condition_changes if self.history else ()
         missing = {Status.LOST} if self._loads_in(entry.target) else {Status.LOST, Status.PENDING}
         found: dict[str, bool] = {}
@@ -81,17 +85,26 @@ class Way:
         return found
 
     def _loads_in(self, state: State) -> bool:
-        """Return whether the loaders run in `state`, so that pending does not yet mean missing."""
+        """Return True if the loaders run in `state`.
+
+        A pending resource does not count as missing in such a state.
+        """
         return any(e.source is state and e.event is Event.LOADER_REPORTED for e in self._edges)
 
 
 def _is_before(t: float, leave: Transition | None) -> bool:
-    """Return whether `t` belongs to the visit; a change with the event that ended the job does."""
+    """Return True if a change of condition at the time `t` belongs to the visit that `leave` ends.
+
+    A change at the same time as `leave` belongs to the visit only if `leave` ends the job.
+    """
     return leave is None or t < leave.t or (t == leave.t and leave.outcome is not None)
 
 
 def edge_of(step: Transition, edges: tuple[Edge, ...]) -> Edge | None:
-    """Return the row that this step took. Rows with different guards have different targets."""
+    """Return the edge that the transition `step` took; None if the table has no such edge.
+
+    The guard is not compared, because edges with different guards have different targets.
+    """
     rows = [
         edge
         for edge in edges

@@ -1,4 +1,4 @@
-"""Formatting of times, guards and budgets in the drawings."""
+"""Formats times, guards and budgets for the drawings."""
 
 from __future__ import annotations
 
@@ -27,5 +27,5 @@ def took(value: float) -> str:
 
 
 def guard_name(edge: Edge) -> str:
-    """Return the guard's name in words; empty without a guard."""
+    """Return the name of the edge's guard in words; empty if the edge has no guard."""
     return edge.guard.__name__.replace("_", " ") if edge.guard else ""

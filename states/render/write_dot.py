@@ -1,8 +1,8 @@
-"""Writes the lifecycle in the DOT language, for Graphviz and other tools that read it.
+"""Writes the lifecycle in the DOT language, for Graphviz and other tools that read DOT.
 
-Plain DOT without fixed positions: Graphviz does the layout
-(https://graphviz.org/doc/info/lang.html). Arrows common to a group of states start at a junction, a
-hexagon with the group's name.
+The output has no fixed positions, so Graphviz computes the layout
+(https://graphviz.org/doc/info/lang.html). Arrows common to a group of states start at a junction,
+which is drawn as a hexagon with the names of the states.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _GREY = f'color="{_LOOKS["event"].stroke}"'
 
 
 def write(view: View) -> str:
-    """Return the view as a digraph, byte-identical on every machine."""
+    """Return the view as a DOT digraph. The output is byte-identical on every computer."""
     title = [f"    label={_quoted(view.title)} labelloc=t"] if view.of_a_job else []
     lines = [
         "// Solid: an event. Dashed: the state's budget ran out. Red: the job has failed.",

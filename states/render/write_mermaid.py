@@ -1,6 +1,6 @@
 """Writes the lifecycle as a Mermaid flowchart, which GitHub renders inside a README.
 
-A flowchart rather than a state diagram, because only a flowchart has dashed and red arrows
+The output is a flowchart, not a state diagram, because only flowcharts have dashed and red arrows
 (https://mermaid.js.org/syntax/flowchart.html).
 """
 
@@ -27,7 +27,7 @@ _GREY = "#818b98"
 
 
 def write(view: View) -> str:
-    """Return the view as a flowchart, byte-identical on every machine."""
+    """Return the view as a Mermaid flowchart. The output is byte-identical on every computer."""
     lines = [
         *([f"---\ntitle: {_quoted(view.title)}\n---"] if view.of_a_job else []),
         "%% Solid: an event. Dashed: the state's budget ran out. Red: the job has failed.",
@@ -47,7 +47,10 @@ def write(view: View) -> str:
 
 
 def _states(view: View) -> Iterator[str]:
-    """Yield states, and a junction per group: labels of a subgraph's arrows would overlap."""
+    """Yield the states, and a junction for each group of states.
+
+    A junction replaces a Mermaid subgraph, because the labels of a subgraph's arrows would overlap.
+    """
     yield from (f"    {_state(view, state)}" for state in view.boxes)
     for name, words in junctions(view).items():
         yield f"    {name}{{{{{_quoted(words)}}}}}"
@@ -61,17 +64,18 @@ def _state(view: View, state: State) -> str:
 
 
 def _arrow(view: View, arrow: Arrow) -> str:
-    # One rank longer if several run side by side, or their labels would overlap.
+    # Arrows to CLOSING are one rank longer. They run side by side, and with shorter arrows their
+    # labels would overlap.
     kind = "-..->" if arrow.is_timeout else "--->"
     if arrow.target is not view.closing:
         kind = kind.replace("--->", "-->").replace("-..", "-.")
-    # Non-breaking spaces keep a label at its full width.
+    # With non-breaking spaces, Mermaid does not wrap the label.
     text = _quoted("<br/>".join(arrow_lines(arrow)).replace(" ", "\u00a0"))
     return f"    {source_name(view, arrow)} {kind}|{text}| {arrow.target}"
 
 
 def _styles(view: View) -> Iterator[str]:
-    """Yield one style per link, in the order of the links."""
+    """Yield the style of each link, in the order of the links."""
     yield from (f"stroke:{_GREY},stroke-width:1.5px" for _ in shared_states(view))
     yield from (_style(view, arrow) for arrow in view.arrows)
 
@@ -92,5 +96,5 @@ def _classes(view: View) -> Iterator[str]:
 
 
 def _quoted(text: str) -> str:
-    """Quote a text; Mermaid's entity replaces quotation marks, which would end it."""
+    """Quote a text. Quotation marks inside the text become entities, as Mermaid requires."""
     return '"' + text.replace('"', "#quot;") + '"'

@@ -1,7 +1,7 @@
-"""Paints a scene as PNG with Graphviz, which is part of the pygraphviz wheel.
+"""Writes a scene as PNG with Graphviz, which is part of the pygraphviz wheel.
 
-Graphviz does no layout here: every mark has a fixed position (`nop2`,
-https://graphviz.org/faq/#FaqDotWithCoords), so the PNG equals the SVG.
+Graphviz does not compute the layout. Every mark has a fixed position (`nop2`,
+https://graphviz.org/faq/#FaqDotWithCoords), so the PNG shows the same drawing as the SVG.
 """
 
 from __future__ import annotations
@@ -20,15 +20,18 @@ from states.render.scene import (
     Text,
 )
 
-#: Twice the 72 points of an inch: sharp on a high-density screen.
+#: Twice the 72 points of an inch, so that the picture is sharp on a high-density screen.
 DPI = 144
-#: Space for a line of text, which Graphviz aligns inside its node: ems per character.
+#: Width of a node with text, in ems per character. Graphviz aligns the text inside the node.
 CHARACTER_ROOM = 0.8
 FONT = "Helvetica,Arial,Liberation Sans,DejaVu Sans,sans"
 
 
 class RenderUnavailable(Exception):
-    """Raised if the format needs pygraphviz, which is not installed or cannot load its Graphviz."""
+    """Raised if the format needs pygraphviz, but pygraphviz cannot be imported.
+
+    It is not installed, or cannot load its own copy of Graphviz.
+    """
 
     def __init__(self, wanted: str) -> None:
         self.wanted = wanted
@@ -36,7 +39,10 @@ class RenderUnavailable(Exception):
 
 
 def write(scene: Scene) -> bytes:
-    """Return the scene as a PNG in light colours. Raises RenderUnavailable."""
+    """Return the scene as a PNG in light colours.
+
+    Raises RenderUnavailable if pygraphviz cannot be imported.
+    """
     try:
         import pygraphviz  # type: ignore[import-untyped]  # ships no types
     except ImportError as error:
@@ -58,7 +64,7 @@ def write(scene: Scene) -> bytes:
 
 
 class _Painter:
-    """Adds marks to a graph as fixed nodes and edges. Graphviz's y grows upwards."""
+    """Adds marks to a graph as nodes and edges with fixed positions. Graphviz's y grows upwards."""
 
     def __init__(self, graph: Any, scene: Scene) -> None:
         self._graph = graph
@@ -94,7 +100,7 @@ class _Painter:
         look = _look(text.css)
         end = {"start": r"\l", "middle": "", "end": r"\r"}[text.anchor]
         room = look.size * (1 + CHARACTER_ROOM * len(text.text))
-        # A wider node would widen the picture.
+        # A node that reaches beyond the picture would widen the picture.
         if text.anchor == "start":
             room = min(room, self._width - text.x)
         elif text.anchor == "end":
@@ -179,5 +185,5 @@ def _colour(colour: str | None, dim: bool) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Escape backslashes, which begin an escape sequence in Graphviz."""
+    """Escape backslashes, because a backslash begins an escape sequence in Graphviz."""
     return text.replace("\\", "\\\\")

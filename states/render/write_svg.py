@@ -1,7 +1,7 @@
 """Writes a scene as SVG without scripts, external fonts or images, for light and dark pages.
 
-The card has its own background, so that the text stays readable if the page is dark but the browser
-requests light colours.
+The drawing has its own background. The text therefore stays readable on a dark page in a browser
+that requests light colours.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ FONTS = "-apple-system, 'Segoe UI', Helvetica, Arial, 'Liberation Sans', sans-se
 
 
 def write(scene: Scene) -> str:
-    """Return the scene as an SVG document, byte-identical on every machine."""
+    """Return the scene as an SVG document. The output is byte-identical on every computer."""
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{_n(scene.width)}"'
         f' height="{_n(scene.height)}" viewBox="0 0 {_n(scene.width)} {_n(scene.height)}"'
@@ -48,7 +48,7 @@ def write(scene: Scene) -> str:
 
 
 def head_of(line: Line, width: float) -> tuple[tuple[float, float], ...]:
-    """Return the three corners of an arrow's head, its point first."""
+    """Return the three corners of an arrow's head. The first one is the tip."""
     (x0, y0), (x1, y1) = line.start, line.end
     angle = math.atan2(y1 - y0, x1 - x0)
     long, half = 7 + width, 2.6 + width * 0.8
@@ -61,7 +61,10 @@ def head_of(line: Line, width: float) -> tuple[tuple[float, float], ...]:
 
 
 def _rule(css: str, look: Look, *, colours_only: bool = False) -> str:
-    """Return the CSS rule of a style: text and heads are filled, lines and outlines stroked."""
+    """Return the CSS rule of a style.
+
+    Text and the heads of arrows are filled; lines and outlines are stroked.
+    """
     says = [f"fill: {look.fill or 'none'}", f"stroke: {look.stroke or 'none'}"]
     rules = ""
     if look.stroke and look.fill is None:
@@ -112,7 +115,7 @@ def _line(line: Line) -> str:
     if not line.head:
         return f'<path class="{line.css}" d="M{_n(x0)},{_n(y0)} L{_n(x1)},{_n(y1)}"/>'
     corners = head_of(line, PALETTES["light"][line.css].width)
-    # End the line inside the head, or its own end would blunt the point.
+    # The line ends inside the arrow's head. Otherwise the end of the line would cover the tip.
     back_x = (corners[1][0] + corners[2][0]) / 2
     back_y = (corners[1][1] + corners[2][1]) / 2
     points = " ".join(f"{_n(x)},{_n(y)}" for x, y in corners)
@@ -123,5 +126,5 @@ def _line(line: Line) -> str:
 
 
 def _n(value: float) -> str:
-    """Format with at most two decimals, so that rounding differences do not reach the file."""
+    """Format `value` with at most two decimals, which hides rounding differences of computers."""
     return f"{value:.2f}".rstrip("0").rstrip(".")

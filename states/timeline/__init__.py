@@ -1,7 +1,8 @@
-"""Timelines of jobs: one start-up, a whole job, or statistics of many start-ups.
+"""Timelines: the start-up of one job, a whole job, or statistics of many start-ups.
 
-`startup` is the model: state visits, steps, and the critical chain that determined when RUNNING was
-entered. `Spread` aggregates many. states/render writes the drawings as SVG or PNG.
+`startup` extracts a start-up from a history: the visits to states, the steps, and the critical
+chain, which is the sequence of steps that determined when the job entered RUNNING. `Spread`
+aggregates many start-ups. states/render writes the drawings as SVG or PNG.
 """
 
 from __future__ import annotations
@@ -43,9 +44,9 @@ _LEGEND_OF_SPREAD = (
 
 
 def drawing(history: History, *, whole: bool = False) -> Scene:
-    """Return the timeline of a job's start-up; with `whole`, also of all that came after it.
+    """Return the timeline of a job's start-up; with `whole`, also of the interview and closing.
 
-    Raises JournalError for a history without any transition.
+    Raises JournalError if the history has no transition.
     """
     if not history.transitions:
         raise JournalError("the journal is empty: there is nothing to draw")
@@ -63,9 +64,9 @@ def drawing(history: History, *, whole: bool = False) -> Scene:
 
 
 def spread_drawing(spread: Spread, *, note: str = "") -> Scene:
-    """Return the statistics of many start-ups. `note` adds a sentence.
+    """Return a drawing of the statistics of many start-ups. `note` is a sentence to add.
 
-    Raises ValueError if no start-up was counted.
+    Raises ValueError if `spread` contains no start-up.
     """
     panel = spread_panel(spread, note=note)
     return scene(
@@ -82,5 +83,5 @@ def svg(drawn: Scene) -> str:
 
 
 def png(drawn: Scene) -> bytes:
-    """Return a drawing as a PNG. Raises RenderUnavailable."""
+    """Return a drawing as a PNG. Raises RenderUnavailable if pygraphviz cannot be imported."""
     return write_png.write(drawn)

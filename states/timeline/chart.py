@@ -1,7 +1,7 @@
 """A chart independent of the output format: rows of bars over a time axis, one panel per topic.
 
-Names are in a column on the left and figures in a column on the right, so that no label needs space
-beside its bar, however short or late that bar is.
+Names stand in a column on the left, and figures in a column on the right. A label therefore never
+needs space beside its bar, even if the bar is short or near the end of the axis.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from states.render.scene import (
     Text,
 )
 
-#: Pixels. A README is about 830 px wide.
+#: Width of a chart in pixels. GitHub shows a README about 830 px wide.
 WIDTH: Final = 870.0
 _LEFT: Final = 168.0
 _RIGHT: Final = 652.0
@@ -36,7 +36,7 @@ _BAR: Final = 10.0
 _THIN: Final = 3.0
 _LEAST_BAR: Final = 2.0
 
-#: Width of a character in ems in DejaVu Sans, the widest of the requested fonts.
+#: Widths of characters in ems, measured in DejaVu Sans, the widest of the requested fonts.
 _THIN_EM: Final = 0.4
 _WIDE_EM: Final = 0.78
 _USUAL_EM: Final = 0.62
@@ -45,57 +45,57 @@ _BOLD: Final = 1.12
 _NAME_WIDTH: Final = _LEFT - _MARGIN - 10
 _FIGURE_WIDTH: Final = WIDTH - _RIGHT - _MARGIN - 12
 _HEAD_WIDTH: Final = WIDTH - 2 * _MARGIN
-#: Characters that fit into a line of the head and the legend.
+#: Number of characters that fit into a line above the axis, and into a line of the legend.
 _HEAD_CHARS: Final = int(_HEAD_WIDTH / (TEXT_SIZE * 0.54))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Span:
-    """A bar from `start` to `end` seconds. `label` is shown inside if it fits."""
+    """A bar from `start` to `end` seconds. `label` is written inside the bar if it fits there."""
 
     start: float
     end: float
     css: str = "bar"
     label: str = ""
-    #: Drawn as a thin line: the full range behind a bar that shows a part of it.
+    #: True for a thin bar, which shows the full range behind a bar that shows a part of the range.
     thin: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One line of a panel."""
+    """One row of a panel: a name, bars, ticks and figures."""
 
     name: str
     spans: tuple[Span, ...] = ()
-    #: Marks across the row: time in seconds, and style.
+    #: Short vertical marks in the row: the time in seconds, and the style.
     ticks: tuple[tuple[float, str], ...] = ()
     figures: str = ""
     name_css: str = "text"
     figures_css: str = "muted"
-    #: The name of the row, in the same panel, whose bar this one waited for.
+    #: The name of another row of the panel. The bar of this row waited for the bar of that row.
     waited_for: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Panel:
-    """A title, a summary in words, an axis, and groups of rows."""
+    """A part of a chart: a title, a summary in words, a time axis, and groups of rows."""
 
     title: str
     words: tuple[tuple[str, str], ...]
     start: float
     end: float
     groups: tuple[tuple[Row, ...], ...]
-    #: Time ranges behind all rows; every second one is shaded.
+    #: Time ranges that are shown behind all rows. Every second range is shaded.
     bands: tuple[tuple[float, float], ...] = ()
-    #: Lines across all rows: time, label below, and style.
+    #: Vertical lines across all rows: the time, the label below the line, and the style.
     lines: tuple[tuple[float, str, str], ...] = ()
-    #: The axis is logarithmic.
+    #: True if the axis is logarithmic.
     log: bool = False
     #: The heading of the column of figures.
     figures: str = ""
 
     def x(self, t: float) -> float:
-        """Return the x of a time on the axis; times outside are moved to the axis' ends."""
+        """Return the x of the time `t`. A time outside the axis is moved to the end of the axis."""
         if self.log:
             low, high = math.log10(self.start), math.log10(self.end)
             part = (math.log10(max(t, self.start)) - low) / (high - low)
@@ -105,7 +105,7 @@ class Panel:
 
 
 def scene(panels: tuple[Panel, ...], *, title: str, description: str, legend: str) -> Scene:
-    """Return a scene with all panels stacked vertically, and the legend below."""
+    """Return a scene with all panels, one below the other, and the legend below them."""
     parts: list[Part] = []
     y = 12.0
     for panel in panels:
@@ -127,7 +127,7 @@ def scene(panels: tuple[Panel, ...], *, title: str, description: str, legend: st
 
 
 def _panel(panel: Panel, y: float) -> tuple[list[Part], float]:
-    """Return the panel's parts, and the y below them."""
+    """Return the parts of a panel, and the y at which the next panel may begin."""
     head: list[Mark] = []
     y += 18
     head.append(Text(x=_MARGIN, y=y, text=_cut(panel.title, "title", _HEAD_WIDTH), css="title"))
@@ -168,7 +168,7 @@ def _bands(panel: Panel, top: float, bottom: float) -> Iterator[Mark]:
 def _axis(panel: Panel, top: float, bottom: float) -> Iterator[Mark]:
     for at, label in _axis_ticks(panel):
         x = panel.x(at)
-        # A rectangle, because every format paints rectangles behind the bars.
+        # The line is a rectangle, because every output format paints rectangles behind the bars.
         yield Rect(x=x - 0.5, y=top, width=1, height=bottom - top, css="bar-soft", radius=0)
         yield Text(x=x, y=top - 5, text=label, css="muted", anchor="middle")
     if panel.figures:
@@ -191,7 +191,10 @@ def _axis_ticks(panel: Panel) -> Iterator[tuple[float, str]]:
 
 
 def _round_step(least: float) -> float:
-    """Return the next round step: 1, 2 or 5 times a power of ten, or whole minutes or hours."""
+    """Return the smallest round distance of axis ticks, in seconds, that is at least `least`.
+
+    Round distances are 1, 2 or 5 times a power of ten, and whole minutes and hours.
+    """
     if 30 < least <= 1800:
         return next(60.0 * n for n in (1, 2, 5, 10, 15, 30) if 60 * n >= least)
     unit = 3600.0 if least > 1800 else 1.0
@@ -200,7 +203,10 @@ def _round_step(least: float) -> float:
 
 
 def clock(at: float, longest: float) -> str:
-    """Format a time on an axis in a unit that suits `longest`: `200 ms`, `1.5 s`, `12:30`."""
+    """Format a time on an axis: `200 ms`, `1.5 s` or `12:30`.
+
+    `longest` is the end of the axis and determines the unit.
+    """
     if longest > 120:
         return f"{int(at) // 60}:{int(at) % 60:02d}"
     return f"{at * 1000:g} ms" if at < 1 and longest < 2 else f"{at:g} s"
@@ -239,7 +245,7 @@ def _span(panel: Panel, span: Span, y: float, base: float) -> Iterator[Mark]:
 
 
 def _links(panel: Panel, rows: list[tuple[Row, float]]) -> Iterator[Mark]:
-    """Draw lines from the end of a bar to the start of the bar that waited for it."""
+    """Yield lines that connect the end of a bar with the start of the bar that waited for it."""
     places = {row.name: (row, y + _ROW / 2) for row, y in rows if row.spans}
     for row, y in places.values():
         if row.waited_for not in places:
@@ -263,7 +269,7 @@ def _lines(panel: Panel, top: float, bottom: float) -> Iterator[Mark]:
 
 
 def text_width(text: str, css: str) -> float:
-    """Return an upper limit of a text's width in pixels, in the style `css`."""
+    """Return an upper limit of the width of `text` in pixels, in the style `css`."""
     look = PALETTES["light"][css]
     return sum(map(_ems, text)) * look.size * (_BOLD if look.bold else 1.0)
 

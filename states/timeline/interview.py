@@ -15,14 +15,15 @@ from states.table import State
 from states.timeline.chart import Panel, Row, Span, clock
 from states.timeline.startup import last_word
 
-#: Speech rate in characters per second: a journal has only a turn's end and its words.
+#: Assumed speech rate in characters per second. It is needed to estimate when a turn began, because
+#: the journal has only the end and the words of a turn.
 SPOKEN_CHARACTERS_S: Final = 15.0
-#: Seconds without speech that are shown as a silence.
+#: Minimum time without speech, in seconds, that is shown as a silence.
 SILENCE_S: Final = 5.0
 
 
 def interview_panel(history: History) -> Panel:
-    """Return the panel from the job's receipt to its last record."""
+    """Return the panel of the time from the job's receipt to the last record of its journal."""
     end = max(last_word(history), 0.001)
     spoken = list(_spoken(history))
     silent = list(_silences(history, spoken, end))
@@ -77,7 +78,10 @@ def _state_css(history: History, state: State) -> str:
 
 
 def _questions(history: History, end: float) -> Iterator[Row]:
-    """Yield each question as a span from its first turn to the first turn of the next question."""
+    """Yield a row with one span per question.
+
+    The span of a question ends at the first turn of the next question.
+    """
     asked = [turn for turn in history.turns if turn.question_id]
     first = [next(turns) for _, turns in groupby(asked, key=lambda turn: turn.question_id)]
     if not first:
@@ -89,7 +93,7 @@ def _questions(history: History, end: float) -> Iterator[Row]:
         Span(start=start, end=after, css="bar", label=turn.question_id or "")
         for turn, start, after in zip(first, starts, ends, strict=True)
     )
-    # A gap between neighbours, so that they can be distinguished.
+    # A gap between neighbouring spans shows where one question ends and the next begins.
     seams = tuple((start, "seam") for start in starts[1:])
     several = "" if len(spans) == 1 else "s"
     yield Row(name="question", spans=spans, ticks=seams, figures=f"{len(spans)} question{several}")
@@ -101,7 +105,7 @@ def _over(history: History, end: float) -> float:
 
 
 def _spoken(history: History) -> Iterator[tuple[float, float, Turn]]:
-    """Yield each turn with its start, estimated from the length of its words, and its end."""
+    """Yield the start, the end and the turn. The start is estimated from the turn's text length."""
     before = history.entered(State.RUNNING) or 0.0
     for turn in history.turns:
         words = turn.heard or turn.text
@@ -151,7 +155,10 @@ def _silence_row(silent: list[tuple[float, float]], end: float) -> Row:
 
 
 def _losses(history: History, end: float) -> Iterator[Row]:
-    """Yield the times without each resource that was ever lost, with the last reason."""
+    """Yield one row per resource that was lost during the job.
+
+    The row shows the times without the resource, and the reason of the last loss.
+    """
     changes = sorted(history.condition_changes, key=lambda change: change.since)
     for resource in dict.fromkeys(c.resource for c in changes if c.status is Status.LOST):
         spans: list[Span] = []
@@ -177,7 +184,10 @@ def _losses(history: History, end: float) -> Iterator[Row]:
 
 
 def _faults(history: History, end: float) -> Iterator[Row]:
-    """Yield the survived faults by place; steps of the stuck-turn recovery by their names."""
+    """Yield one row per place at which a fault occurred that the job survived.
+
+    The steps of the stuck-turn recovery share one row, which shows their names.
+    """
     where: dict[str, list[tuple[float, str]]] = {}
     for fault in history.faults:
         name = "ladder" if fault.get("rung") else f"fault: {fault.get('where', 'unknown')}"
@@ -185,7 +195,7 @@ def _faults(history: History, end: float) -> Iterator[Row]:
         where.setdefault(name, []).append((_time(fault.get("t")), said))
     for name, found in where.items():
         counts = Counter(said for _, said in found)
-        # The multiplication sign is intended.
+        # The multiplication sign in this line is intended.
         figures = ", ".join(f"{n} × {x}" if n > 1 else x for x, n in counts.items())  # noqa: RUF001
         yield Row(name=name, ticks=tuple((at, "way-failure") for at, _ in found), figures=figures)
 

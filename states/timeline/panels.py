@@ -12,14 +12,17 @@ from states.table import BUDGETS, State
 from states.timeline.chart import Panel, Row, Span
 from states.timeline.startup import RECEIVED, TARGET_S, Link, Startup, last_word, startup
 
-#: The target line is drawn if the job took more than this fraction of it.
+#: The line of the target time is drawn if the start-up took more than this fraction of the target.
 _SHOWS_TARGET: Final = 0.4
-#: Seconds of waiting between two steps that are worth mentioning.
+#: A wait between two steps is mentioned if it took at least this many seconds.
 _SHOWN_WAIT_S: Final = 0.01
 
 
 def startup_panel(history: History) -> Panel:
-    """Return states, steps and milestones up to RUNNING, or up to the end that replaced it."""
+    """Return the panel with the states, steps and milestones of a job's start-up.
+
+    The panel ends when the job entered RUNNING, or when the start-up ended without RUNNING.
+    """
     start = startup(history)
     shows_target = start.ended > _SHOWS_TARGET * TARGET_S
     end = max(start.ended, TARGET_S) if shows_target and start.reached else start.ended
@@ -42,7 +45,7 @@ def startup_panel(history: History) -> Panel:
 
 
 def closing_panel(history: History) -> Panel | None:
-    """Return the steps of closing; None for a job that is not closing."""
+    """Return the panel with the closing steps; None if the job has not entered CLOSING."""
     began = history.entered(State.CLOSING)
     if began is None:
         return None
@@ -83,7 +86,7 @@ def _budgets(history: History) -> dict[State, float]:
 
 
 def _verdict(history: History, start: Startup) -> tuple[tuple[str, str], ...]:
-    """Summarize the start-up: was it slow, and which step took the time."""
+    """Return sentences about the start-up: its duration, its slowest step, missing resources."""
     if start.reached:
         over = start.ended - TARGET_S
         kept = f"{took(-over)} below" if over <= 0 else f"{took(over)} over"
@@ -112,7 +115,7 @@ def _cost(link: Link) -> str:
         more.append(link.step.reason)
     if link.step is not None and link.step.attempts > 1:
         more.append(f"{link.step.attempts} tries")
-    # No step ran in between: the process was busy with other work.
+    # No step ran before this one, because the process was busy with other work.
     if link.step is not None and link.cost_s - own_s >= _SHOWN_WAIT_S:
         more.append(f"{took(link.cost_s - own_s)} of waiting before it")
     return f"{link.name}, {took(own_s)}" + (f" ({', '.join(more)})" if more else "")
@@ -138,7 +141,10 @@ def _state_row(history: History, state: State, entered: float, left: float) -> R
 
 
 def _startup_rows(start: Startup) -> Iterator[Row]:
-    """Yield the steps and the other links of the chain: process start, and spent budgets."""
+    """Yield the rows of all steps, and of the links of the critical chain that are not steps.
+
+    Such links are the start of the process and spent budgets.
+    """
     rows = [(step.began, _step_row(step, start)) for step in start.steps]
     rows += [(x.began, _link_row(x, start)) for x in start.chain if x.step is None]
     yield from (row for _, row in sorted(rows, key=lambda found: found[0]))
@@ -184,7 +190,10 @@ def _before(link: Link, start: Startup) -> str:
 
 
 def _row_name(link: Link) -> str:
-    """Return the link's name without its state, which stands above and would not fit here."""
+    """Return the name of a link without the name of its state.
+
+    The state has its own row above, and its name would not fit into the column.
+    """
     return link.name if link.step else link.name.split()[0]
 
 

@@ -1,4 +1,4 @@
-"""Statistics of many start-ups: the usual duration of each step, and the slowest step."""
+"""Statistics of many start-ups: the distribution of each step's duration, the slowest step."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from states.render.words import took
 from states.timeline.chart import Panel, Row, Span
 from states.timeline.startup import LATE, TARGET_S, Startup
 
-#: Start of the axis in seconds: shorter times are irrelevant.
+#: Start of the axis in seconds. Shorter times are not worth showing.
 _LEAST_S = 0.001
 
 
 @dataclass(frozen=True, kw_only=True)
 class Figures:
-    """The distribution of one duration over some jobs, in seconds."""
+    """The distribution of one duration over several jobs, in seconds."""
 
     name: str
     jobs: int
@@ -26,8 +26,8 @@ class Figures:
     median: float
     p95: float
     most: float
-    #: For a step: the number of jobs with the step in their critical chain, and its total cost
-    #: there.
+    #: For a step: the number of jobs whose critical chain contains the step, and the sum of the
+    #: step's costs in these chains.
     decided: int = 0
     cost_s: float = 0.0
 
@@ -51,7 +51,7 @@ class Figures:
 
 
 class Spread:
-    """Aggregates start-ups and keeps only a few figures of each."""
+    """Collects the durations of many start-ups."""
 
     def __init__(self) -> None:
         self._whole: list[float] = []
@@ -60,7 +60,7 @@ class Spread:
         self._cost: dict[str, float] = {}
 
     def add(self, start: Startup) -> None:
-        """Count a start-up that reached RUNNING. Raises ValueError for any other."""
+        """Add a start-up. Raises ValueError if the job did not reach RUNNING."""
         if not start.reached:
             raise ValueError("a job that never reached RUNNING has no start-up time")
         self._whole.append(start.ended)
@@ -75,12 +75,12 @@ class Spread:
 
     @property
     def jobs(self) -> int:
-        """The number of counted start-ups."""
+        """The number of start-ups that were added."""
         return len(self._whole)
 
     @property
     def whole(self) -> Figures:
-        """The time from receipt to RUNNING. Raises ValueError if no start-up was counted."""
+        """The time from receipt to RUNNING. Raises ValueError if no start-up was added."""
         return _figures("init_done", self._whole)
 
     @property
@@ -90,7 +90,7 @@ class Spread:
 
     @property
     def steps(self) -> tuple[Figures, ...]:
-        """All steps, sorted by their total cost over all start-ups, the highest first."""
+        """All steps, sorted by their total cost over all start-ups, highest cost first."""
         found = [
             _figures(name, took, self._decided.get(name, 0), self._cost.get(name, 0.0))
             for name, took in self._took.items()
@@ -98,7 +98,7 @@ class Spread:
         return tuple(sorted(found, key=lambda step: (-step.cost_s, -step.median, step.name)))
 
     def verdict(self) -> tuple[str, ...]:
-        """Summarize in words: the share within the target, and the slowest step."""
+        """Return sentences: how many start-ups were within the target, and the slowest step."""
         whole = self.whole
         lines = [
             f"RUNNING after {took(whole.median)} (median), {took(whole.p95)} (95th percentile), "
@@ -126,7 +126,7 @@ class Spread:
 
 
 def spread_panel(spread: Spread, *, note: str = "") -> Panel:
-    """Return each step's distribution on a logarithmic axis."""
+    """Return the panel that shows the distribution of each step on a logarithmic axis."""
     whole, steps = spread.whole, spread.steps
     verdict = spread.verdict()
     words = [(verdict[0], "text"), *((text, "strong") for text in verdict[1:])]
@@ -172,7 +172,7 @@ def _figures(name: str, values: Sequence[float], decided: int = 0, cost_s: float
         jobs=len(ordered),
         least=ordered[0],
         median=median(ordered),
-        # Nearest rank: a value that some job actually had.
+        # The nearest-rank percentile is a value that one of the jobs actually had.
         p95=ordered[math.ceil(0.95 * len(ordered)) - 1],
         most=ordered[-1],
         decided=decided,

@@ -1,6 +1,6 @@
 """Start-up of one job: its states, its steps, and the critical chain that led to RUNNING.
 
-The analysis follows `systemd-analyze`: it shows every step, and the one chain of steps that
+The analysis is modelled on `systemd-analyze`. It shows every step, and the one chain of steps that
 determined the total time.
 """
 
@@ -17,14 +17,15 @@ from states.transition import Transition
 #: Target time from a job's receipt to RUNNING, in seconds.
 TARGET_S: Final = 0.8
 
-#: Name of the link from the job's receipt by the worker to the first line of its process.
+#: Name of the first link: from the receipt of the job by the worker to the start of its code.
 RECEIVED: Final = "received"
-#: Suffix of a loader that finished after its budget: no step waited for it.
+#: Suffix of the step of a loader that finished after its budget. No step waited for such a loader.
 LATE: Final = " (late)"
-#: Tolerance in seconds for two times of the same instant: both are rounded.
+#: Two times that differ by at most this many seconds are equal, because all times are rounded.
 _GRAIN_S: Final = 0.0001
 
-#: Events that end a job from outside, at any point: no step determined the time.
+#: Events that can end a job at any time and do not depend on a step: events from outside, and spent
+#: budgets.
 _FROM_OUTSIDE: Final = frozenset.intersection(
     *(
         frozenset(edge.event for edge in EDGES if edge.source is state and edge.target)
@@ -35,31 +36,32 @@ _FROM_OUTSIDE: Final = frozenset.intersection(
 
 @dataclass(frozen=True, kw_only=True)
 class Link:
-    """A part of the critical chain. The costs of all links add up to the whole start-up."""
+    """One link of the critical chain. The costs of all links add up to the time of the start-up."""
 
     name: str
     began: float
     ended: float
-    #: Seconds that the link added: from the end of the previous link to its own end.
+    #: Seconds that this link added: from the end of the previous link to the end of this link.
     cost_s: float
-    #: None for a link that is no step: process start, a budget, an end from outside.
+    #: None for a link that is not a step: the process start, a spent budget, an event from outside.
     step: Step | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Startup:
-    """The start-up of one job, in seconds since it was received."""
+    """The start-up of one job. All times are in seconds since the job was received."""
 
-    #: Each visit of a state: time of entry, time of exit.
+    #: Each visit to a state: the state, the time of entry and the time of exit.
     bands: tuple[tuple[State, float, float], ...]
-    #: Every step that began before the end, in order of its start.
+    #: Every step that began before `ended`, ordered by the time at which it began.
     steps: tuple[Step, ...]
     chain: tuple[Link, ...]
-    #: The milestones, of four, that the job reached, named as in its log.
+    #: The milestones that the job reached, at most four, with the names that the log uses.
     milestones: tuple[tuple[str, float], ...]
-    #: When RUNNING was entered, or the state that came instead of it.
+    #: The time at which the job entered `target`; the time of the last record if `target` is None.
     ended: float
-    #: The state entered then; None for a job that is still starting or was killed during its start.
+    #: RUNNING, or the state in which the start-up ended instead. None for a job that is still
+    #: starting or was killed during its start-up.
     target: State | None
 
     @property
@@ -69,16 +71,16 @@ class Startup:
 
     @property
     def slowest(self) -> Link | None:
-        """The link of the chain with the highest cost."""
+        """The link of the critical chain with the highest cost; None if the chain is empty."""
         return max(self.chain, key=lambda link: link.cost_s, default=None)
 
     def is_critical(self, step: Step) -> bool:
-        """Return whether the step is a link of the chain."""
+        """Return True if the step is a link of the critical chain."""
         return any(link.step is step for link in self.chain)
 
 
 def startup(history: History) -> Startup:
-    """Extract the start-up from a job's history, even if it never reached RUNNING."""
+    """Extract the start-up from the history of a job, even if the job never reached RUNNING."""
     end = _end(history)
     ended = end.t if end else last_word(history)
     steps = [step for step in history.steps if step.began < ended]
@@ -96,7 +98,7 @@ def startup(history: History) -> Startup:
 
 
 def last_word(history: History) -> float:
-    """Return the time of the last timed record, in seconds since the job was received."""
+    """Return the time of the last record with a time, in seconds since the job was received."""
     times = [x.t for x in (*history.transitions, *history.internals)]
     times += [step.t for step in history.steps]
     times += [turn.t for turn in history.turns]
@@ -136,14 +138,14 @@ def _link(name: str, began: float, ended: float, step: Step | None = None) -> Li
 
 
 class _Chain:
-    """Walks back from the end: each step is preceded by the one it waited for."""
+    """Finds the critical chain backwards: from each step to the step that it waited for."""
 
     def __init__(self, history: History, steps: list[Step]) -> None:
         self._entries = history.transitions
         self._left = [step for step in steps if not step.name.endswith(LATE)]
 
     def back_from(self, end: Transition | None, ended: float) -> Iterator[Link]:
-        """Yield the links, last one first."""
+        """Yield the links of the chain, the last link first."""
         if end is not None and end.event in _FROM_OUTSIDE:
             began = self._entered(end)
             yield _link(_outside_name(end), began, end.t)
@@ -154,7 +156,10 @@ class _Chain:
             yield _link(RECEIVED, 0.0, received)
 
     def _before(self, at: float) -> Iterator[Link]:
-        """Yield what led to the time `at`: the last step to end by then, or a later budget."""
+        """Yield the links that led to the time `at`, the last link first.
+
+        The last link is the last step that ended by `at`, or a budget that ran out after that step.
+        """
         step = self._last(at)
         while True:
             spent = self._budget_between(step.t if step else 0.0, at)
@@ -166,12 +171,12 @@ class _Chain:
             if step is None:
                 return
             yield _link(step.name, step.began, step.t, step)
-            # Each step is at most one link, so the walk ends whatever the journal contains.
+            # A step becomes a link at most once, so the loop ends even for an inconsistent journal.
             self._left.remove(step)
             at, step = self._waited_for(step)
 
     def _waited_for(self, step: Step) -> tuple[float, Step | None]:
-        """Return when the step's last prerequisite was ready, and that prerequisite."""
+        """Return when the last prerequisite of `step` was ready, and the prerequisite itself."""
         if step.needs is None:
             return step.began, self._last(step.began)
         needed = [s for s in self._left if s.name in {f"load {name}" for name in step.needs}]

@@ -215,7 +215,7 @@ async def test_without_a_vad_the_interview_is_held_degraded(
     job = await worker.ended_job(interview.room)
     assert_path(job, *(state.replace("READY", "DEGRADED") for state in ALL_THE_WAY))
     assert_condition(job, "vad", Status.LOST, "VADLoadFailed")
-    line = await worker.logged("vad did not load, turns will be less exact")
+    line = await worker.logged("the VAD did not load, turns will end less exactly")
     assert (line["level"], line["error"]) == ("warning", "RuntimeError")
     assert_outcome(job, Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
     assert [exchange.answered for exchange in exchanges] == [ANSWER, ""]

@@ -32,7 +32,8 @@ UNTAKEN_S = 6.0
 async def takes_no_job(worker: RunningWorker, cause: str) -> None:
     """Wait until the worker logs the reason, and check that a dispatch reaches no worker."""
     await eventually(
-        lambda: said(worker, "not accepting jobs: ", cause=cause), f"{cause} in the log"
+        lambda: said(worker, "the worker is not accepting jobs: ", cause=cause),
+        f"{cause} in the log",
     )
     interview = await worker.create(PLAN)
     await worker.send_interviewer(interview)
@@ -44,7 +45,7 @@ async def takes_no_job(worker: RunningWorker, cause: str) -> None:
 
 async def takes_jobs_again(worker: RunningWorker) -> None:
     """Wait until the worker logs its recovery, and check that a dispatch reaches it."""
-    await worker.logged("accepting jobs again")
+    await worker.logged("the worker is accepting jobs again")
     interview = await worker.create(PLAN)
     await worker.send_interviewer(interview)
     await worker.job(interview.room, until=is_running)
@@ -86,7 +87,7 @@ async def test_processes_that_cannot_be_prepared_are_not_respawned_in_a_loop(
     for pid in {line["pid"] for line in worker.log(event="process initialized")}:
         os.kill(pid, signal.SIGKILL)
     await takes_no_job(worker, "SetUpFailed")
-    (line,) = said(worker, "not accepting jobs: ")
+    (line,) = said(worker, "the worker is not accepting jobs: ")
     assert f"INTERVIEW_APPLICATION: {BREAKABLE} cannot be used" in line["event"]
     failures = len(worker.log(event="error initializing process"))
     await asyncio.sleep(UNTAKEN_S)
@@ -147,7 +148,7 @@ async def test_a_data_folder_that_takes_no_journal_stops_new_interviews(
     worker = await start_worker({})
     with broken(worker.data_dir / "journals"):
         await takes_no_job(worker, "CannotWrite")
-        (line,) = said(worker, "not accepting jobs: ")
+        (line,) = said(worker, "the worker is not accepting jobs: ")
         assert says in line["event"]
     await takes_jobs_again(worker)
 
@@ -158,7 +159,8 @@ async def test_another_worker_takes_the_jobs_instead(start_worker: StartWorker) 
     (deaf.data_dir / "journals").rename(deaf.data_dir / "elsewhere")
     (deaf.data_dir / "journals").touch()
     await eventually(
-        lambda: said(deaf, "not accepting jobs: "), "the log line that it takes no job"
+        lambda: said(deaf, "the worker is not accepting jobs: "),
+        "the log line that it takes no job",
     )
     well = await start_worker({"INTERVIEW_AGENT_NAME": deaf.agent_name})
     for _ in range(3):
@@ -174,7 +176,7 @@ async def test_without_speech_in_either_direction_no_job_is_taken(
     break_local_speech(tmp_path)
     worker = await start_worker({"PYTHONPATH": str(tmp_path)})
     await takes_no_job(worker, "SetUpFailed")
-    (line,) = said(worker, "not accepting jobs: ")
+    (line,) = said(worker, "the worker is not accepting jobs: ")
     assert "neither STT nor TTS is available" in line["event"]
 
 

@@ -1,1 +1,1 @@
-"""Helpers for asyncio and threads. Imports nothing of this project."""
+"""Helpers for asyncio and threads. This package imports nothing else of this project."""

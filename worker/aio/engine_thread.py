@@ -1,4 +1,4 @@
-"""A dedicated thread for an engine with blocking calls, used from an event loop."""
+"""A dedicated thread for a speech engine whose calls block, used from an event loop."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ P = ParamSpec("P")
 
 
 class EngineThread:
-    """A dedicated thread for the blocking calls of one engine, closed with its owner."""
+    """A dedicated thread for the blocking calls of one speech engine. `aclose` ends the thread."""
 
     def __init__(self, name: str) -> None:
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
@@ -23,12 +23,12 @@ class EngineThread:
         self._closed = False
 
     async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run `call` in the thread, after the calls that were submitted before.
+        """Run `call` in the thread, after all calls that were submitted earlier.
 
         If the caller is cancelled, a call that has begun still runs to its end.
 
         Raises:
-            RuntimeError: the thread was closed.
+            RuntimeError: The thread was closed.
         """
         if self._closed:
             raise RuntimeError("the thread was closed")
@@ -40,13 +40,13 @@ class EngineThread:
             self._calls.discard(future)
 
     async def aclose(self) -> None:
-        """End the thread: drop calls that have not begun, and wait for one that has."""
+        """End the thread: drop waiting calls, and wait for a call that has begun."""
         if self._closed:
             return
         self._closed = True
         for call in self._calls:
             call.cancel()
-        # The thread runs its calls in order. This one returns when the thread is idle, so that
-        # the blocking shutdown has nothing left to wait for.
+        # The thread runs its calls in order. This empty call returns when all earlier calls have
+        # ended, so that the blocking shutdown has nothing to wait for.
         await asyncio.wrap_future(self._pool.submit(int))
         self._pool.shutdown()

@@ -1,4 +1,4 @@
-"""Watchdog thread for the event loop: finds what blocks it, and can act during the stall."""
+"""Watchdog thread that finds the call that blocks the event loop, and can act during the stall."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Final
 
-#: Seconds between two checks. One check takes 0.07 ms of a processor, in the thread and in the loop
-#: together (measured, 2 cores).
+#: Seconds between two checks. One check takes 0.07 ms of processor time, in the thread and in the
+#: event loop together (measured on 2 cores).
 LOOK_S: Final = 0.25
-#: Seconds without an answer from the loop after which it counts as blocked.
+#: Seconds without an answer after which the event loop counts as blocked.
 STALLED_S: Final = 2.0
-#: Modules that are not reported as the cause if other code called them.
+#: Modules that are not reported as the cause of a stall if other code called them.
 _NOT_OURS: Final = frozenset({"livekit", *sys.stdlib_module_names})
 
 
@@ -27,22 +27,23 @@ class Stall:
 
     #: The blocking call: module:function:line, without any data.
     call: str
-    #: Duration in seconds, up to `LOOK_S` too short.
+    #: Duration in seconds. The measured duration is up to `LOOK_S` too short.
     stalled_s: float
-    #: Number of messages that were played during the stall.
+    #: Number of messages that were played to the candidate during the stall.
     said: int
 
 
 class LoopMonitor:
-    """Pings the event loop from a thread, and notes what keeps it from answering.
+    """Pings the event loop from a thread, and records the call that blocks the event loop.
 
-    `on_blocked` is called in the thread at each check that finds the loop blocked. It gets the
-    number of messages played during this stall, and returns whether it plays one now. `on_over` is
-    called in the loop, once it runs again. Neither may raise. Code that holds Python's global
-    interpreter lock, as some C extensions do, blocks this thread as well: the stall is then
-    recorded late, and no message is played.
+    The thread calls `on_blocked` at each check that finds the event loop blocked. The argument is
+    the number of messages played during this stall so far. The callback returns whether it plays
+    another message now. The event loop calls `on_over` after the stall. Neither callback may raise.
 
-    Create it on the loop that it watches.
+    Code that holds Python's global interpreter lock, as some C extensions do, blocks the thread as
+    well. Such a stall is recorded late, and no message is played.
+
+    Create the monitor on the event loop that it watches.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class LoopMonitor:
         self._on_blocked, self._on_over = on_blocked, on_over
         self._clock = clock
         self._lock = threading.Lock()
-        #: Time of the ping that the loop has not answered yet; None if there is none.
+        #: Time of the ping that the loop has not answered yet; None if no ping is open.
         self._asked_at: float | None = None
         self._call = ""
         self._said = 0
@@ -70,17 +71,17 @@ class LoopMonitor:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop watching, without waiting for the thread."""
+        """Stop watching the event loop, without waiting for the thread."""
         self._ending.set()
 
     @property
     def blocked(self) -> tuple[int, str]:
-        """Checks of the current stall that found the loop blocked, and the blocking call."""
+        """Number of checks that found the loop blocked in this stall, and the blocking call."""
         with self._lock:
             return self._looks, self._call
 
     def look(self) -> None:
-        """Check the loop once. Runs in the thread."""
+        """Check the event loop once. Runs in the thread."""
         now = self._clock()
         with self._lock:
             asked_at = self._asked_at
@@ -108,7 +109,7 @@ class LoopMonitor:
                 self._said += self._asked_at == asked_at
 
     def _answer(self) -> None:
-        """Answer the ping. Runs in the loop."""
+        """Answer the ping of the thread. Runs in the event loop."""
         now = self._clock()
         with self._lock:
             asked_at, self._asked_at = self._asked_at, None
@@ -123,8 +124,8 @@ class LoopMonitor:
 def call_of(innermost: FrameType | None) -> str:
     """Return what a thread is executing, as module:function:line.
 
-    Names the innermost call outside livekit and the standard library, and the innermost call of
-    all. No argument, no variable and no path is included.
+    The text names the innermost call outside livekit and the standard library, and then the
+    innermost call of the thread. The text contains no argument, no variable and no path.
     """
     frames: list[FrameType] = []
     while innermost is not None:

@@ -1,4 +1,4 @@
-"""Ending tasks."""
+"""Cancel tasks and wait for their end."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 
 
 async def cancel_and_wait(*futures: asyncio.Future[Any]) -> None:
-    """Cancel tasks and return once each is done, whatever it raised.
+    """Cancel tasks, and return when all of them are done. Exceptions of the tasks are ignored.
 
-    A task that catches its cancellation and continues is waited for. Cancelling the caller ends
-    the wait.
+    The function also waits for a task that catches its cancellation and continues. Cancelling the
+    caller ends the wait.
     """
     for future in futures:
         future.cancel()

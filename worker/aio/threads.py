@@ -1,4 +1,4 @@
-"""Blocking calls outside the event loop."""
+"""Run blocking calls outside the event loop."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ T = TypeVar("T")
 
 
 async def in_thread(name: str, call: Callable[[], T]) -> T:
-    """Run `call` in a thread of its own.
+    """Run `call` in a new thread, and return the result.
 
-    The loop's default executor is not used: it has few threads, which hanging calls would use up,
-    and the end of the loop waits for it. The end of the process waits for this thread too.
-    `last_resort.py` and, in a job, `process.py` end the process anyway. If the caller is cancelled,
-    the call still runs to its end.
+    The event loop's default executor is not used. It has few threads, which hanging calls would use
+    up, and the event loop waits for that executor at its end. The end of the process also waits for
+    the new thread. `worker/server/watchdog.py`, and in a job `worker/job/entrypoint.py`, end the
+    process even if the thread hangs. If the caller is cancelled, `call` still runs to its end.
     """
     executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
     try:

@@ -1,4 +1,4 @@
-"""Bounded waiting that ends in time even if the awaited code ignores its cancellation."""
+"""A timeout that holds even if the awaited code ignores its cancellation."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ T = TypeVar("T")
 
 
 class CancelledInside(Exception):
-    """Raised when the awaited code was cancelled by something other than its caller."""
+    """Raised when the awaited code was cancelled, but not by its caller."""
 
 
 async def run_with_timeout(work: Coroutine[Any, Any, T], budget_s: float) -> T:
-    """Await `work` for at most `budget_s` seconds, in a task of its own.
+    """Await `work` for at most `budget_s` seconds, in a separate task.
 
     `asyncio.timeout` waits without limit for code that catches its cancellation, and mistakes a
     CancelledError raised by that code for a cancellation of the caller. This function abandons code
-    that does not end on cancellation, and reports an inner CancelledError as an ordinary error.
+    that does not end on cancellation, and converts a CancelledError of `work` to an ordinary error.
     Cancelling the caller cancels `work`.
 
-    Raises TimeoutError, CancelledInside, and what `work` raises.
+    Raises TimeoutError if `work` takes longer than the budget, and CancelledInside if `work` was
+    cancelled, but not by the caller. Exceptions of `work` pass through.
     """
     task = asyncio.create_task(work)
     task.add_done_callback(retrieve)
@@ -38,6 +39,6 @@ async def run_with_timeout(work: Coroutine[Any, Any, T], budget_s: float) -> T:
 
 
 def retrieve(task: asyncio.Task[Any]) -> None:
-    """Done callback: retrieve the exception of a task that may never be awaited."""
+    """Retrieve the exception of a task that may never be awaited. Used as a done callback."""
     if not task.cancelled():
         task.exception()

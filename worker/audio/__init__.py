@@ -1,1 +1,1 @@
-"""Audio frames, the output mixer, and what plays it. Any process; imports aio."""
+"""Audio frames, audio input, the output mixer, and its sinks. Any process; imports aio."""

@@ -1,4 +1,4 @@
-"""A clip: recorded words that play without a speech provider, a model or a database."""
+"""A clip: recorded words that can be played without a provider, a model or a database."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-#: Sample rate of a loaded clip: that of the audio output, so that playing needs no resampling.
+#: Sample rate of a loaded clip. It equals the rate of the audio output, so that playing needs no
+#: resampling.
 SAMPLE_RATE: Final = 24_000
 
 
@@ -48,7 +49,7 @@ def read_clip(recording: Path | Traversable, *, name: str, text: str) -> Clip:
 
     Args:
         recording: The file, in a folder or in a package.
-        name: The name of the clip, in errors and in tests.
+        name: The name of the clip, used in error messages and in tests.
         text: The words spoken in the recording.
 
     Raises:

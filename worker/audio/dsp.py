@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float32]
     Pcm = npt.NDArray[np.int16]
 
-#: Samples per second of the interviewer's voice, in the room and in what the local model speaks.
+#: Samples per second of the interviewer's voice, in the room and in the output of the local model.
 VOICE_SAMPLE_RATE: Final = 24_000
 
 _PCM_SCALE = 32768.0
@@ -45,9 +45,10 @@ def trim_silence(
     keep_before_s: float,
     keep_after_s: float,
 ) -> Floats:
-    """Trim audio below `threshold` (0 to 1) off both ends, keeping the given seconds of it.
+    """Shorten the silence at both ends to `keep_before_s` and `keep_after_s` seconds.
 
-    Returns an empty array if no sample exceeds the threshold.
+    Silence is audio below `threshold` (0 to 1). Returns an empty array if no sample exceeds the
+    threshold.
     """
     loud = np.flatnonzero(np.abs(samples) > threshold)
     if loud.size == 0:

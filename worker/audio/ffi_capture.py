@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class StraightUnavailable(Exception):
-    """Raised when this version of LiveKit's SDK takes no audio without its event loop."""
+    """Raised when this version of LiveKit's SDK cannot take audio without its event loop."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__(
@@ -22,11 +22,11 @@ class StraightUnavailable(Exception):
 
 
 def capture_via_ffi(source: rtc.AudioSource, frame: rtc.AudioFrame) -> None:
-    """Queue a frame. It must fit into the free space of the source's queue.
+    """Queue a frame, which must fit into the free space of the source's queue.
 
-    `AudioSource.capture_frame` (livekit 1.1.21) sends this very request, and then waits on its
-    event loop for the answer, which only confirms that the frame was taken. The native side has
-    its own threads: it copies the samples before the request returns, and plays them
+    `AudioSource.capture_frame` (livekit 1.1.21) sends the same request, and then waits on its event
+    loop for the answer. The answer only confirms that the frame was taken. LiveKit's native library
+    has its own threads. It copies the samples before the request returns, and plays them
     independently of Python.
 
     Raises StraightUnavailable if the SDK's private parts have changed.
@@ -36,5 +36,5 @@ def capture_via_ffi(source: rtc.AudioSource, frame: rtc.AudioFrame) -> None:
         request.capture_audio_frame.source_handle = source._ffi_handle.handle
         request.capture_audio_frame.buffer.CopyFrom(frame._proto_info())
         FfiClient.instance.request(request)
-    except Exception as error:  # another version may raise anything
+    except Exception as error:  # another version may raise any error
         raise StraightUnavailable(error) from error

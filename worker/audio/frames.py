@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def samples_of(frame: rtc.AudioFrame) -> Pcm:
-    """Return the samples of a frame, several channels mixed into one."""
+    """Return the samples of a frame. Several channels are mixed into one."""
     samples = np.frombuffer(frame.data, np.int16)
     if frame.num_channels == 1:
         return samples
@@ -39,7 +39,7 @@ def pieces_of(frame: rtc.AudioFrame, seconds: float) -> Iterator[rtc.AudioFrame]
 
 
 def resampled(samples: Pcm, sample_rate: int, wanted: int) -> Pcm:
-    """Return the sound at another sample rate: for one whole sound, not for parts of a stream."""
+    """Return `samples` at the rate `wanted`. Pass a whole recording, not parts of a stream."""
     if sample_rate == wanted or not samples.size:
         return samples
     resampler = rtc.AudioResampler(sample_rate, wanted)

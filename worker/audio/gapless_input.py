@@ -13,36 +13,39 @@ from livekit.agents.voice import io
 
 from worker.audio.frames import frame_of, samples_of
 
-#: Seconds of one wait for a frame, and how many waits without a frame make a gap. Waits are
-#: counted, not seconds: after a blocked event loop the elapsed time proves nothing about the
-#: candidate.
+#: Seconds of one wait for a frame, and number of waits without a frame that make a gap. Waits are
+#: counted instead of seconds, because after a blocked event loop the elapsed time proves nothing
+#: about the candidate.
 _LOOK_S: Final = 0.1
 _LOOKS: Final = 5
-#: Root mean square of samples (full scale is 32768) below which there is no sound: -50 dB.
+#: Root mean square of samples (full scale is 32768) below which they count as silence: -50 dB.
 _LEAST_SOUND: Final = 104.0
 #: Key in `userdata` that marks a frame of generated silence.
 _MADE_UP: Final = "made_up"
 
 
 def is_made_up(frame: object) -> bool:
-    """Return whether a frame is generated silence that no client has sent."""
+    """Return True for a frame of silence that `GaplessInput` made up; no client sent it."""
     return isinstance(frame, rtc.AudioFrame) and _MADE_UP in frame.userdata
 
 
 class GaplessInput(io.AudioInput):
-    """Passes on the frames of `source`, and silence in real time if none arrives for 0.5 s.
+    """Audio input that passes on the frames of `source`, and fills gaps with silence.
 
-    Listeners depend on the audio alone. If the audio stopped during speech, a VAD would never end
-    that speech, and its text would never be final. A candidate's client that unpublishes its
-    microphone, or leaves, stops the audio at once (measured). Lost packets do not: WebRTC fills
-    them with silence.
+    After 0.5 s without a frame, the input generates silence in real time. The VAD and the
+    speech-to-text stream need this silence, because they measure time only by the audio that they
+    receive. If the audio stopped during speech, a VAD would never end that speech, and the
+    transcript of that speech would never be final. The audio stops at once if the candidate's
+    client unpublishes its microphone or leaves (measured). Lost packets do not stop the audio,
+    because WebRTC fills them with silence.
 
-    No silence is generated before the first frame, nor while no session is attached.
+    No silence is generated before the first frame, or while no session is attached.
 
     Args:
         source: The audio as it arrives.
-        matters: Returns whether to report a gap that begins now; a gap outside speech is not.
-        on_gap: Called with the length of such a gap, in seconds, once the gap is over.
+        matters: Decides whether a gap that begins now is reported. Gaps outside speech need no
+            report.
+        on_gap: Called at the end of a reported gap with the length of the gap, in seconds.
     """
 
     def __init__(
@@ -60,7 +63,8 @@ class GaplessInput(io.AudioInput):
         self._coming: asyncio.Future[rtc.AudioFrame] | None = None
         self._silence: rtc.AudioFrame | None = None
         self._looks = 0
-        # While silence is generated: when the next frame of it is due.
+        # Event loop time at which the next frame of silence is due; None while no silence is
+        # generated.
         self._due_at: float | None = None
         self._frame_at = math.inf
         self._attached = True
@@ -82,14 +86,14 @@ class GaplessInput(io.AudioInput):
             self._leave_off()
 
     def on_attached(self) -> None:
-        """Note that a session is attached."""
+        """Record that a session is attached."""
         super().on_attached()
         self._attached = True
 
     def on_detached(self) -> None:
-        """Note that no session is attached.
+        """Record that no session is attached.
 
-        A session may attach again later. A read that is still waiting continues to wait.
+        A session may attach again later. A read that is in progress continues to wait for a frame.
         """
         super().on_detached()
         self._attached = False

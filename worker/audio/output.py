@@ -20,23 +20,25 @@ if TYPE_CHECKING:
 
 
 class MixedAudioOutput(io.AudioOutput):
-    """LiveKit audio output that also plays clips, one after the other, never two at once.
+    """LiveKit audio output that plays the session's speech and clips, one at a time.
 
-    Set it as `session.output.audio` before `session.start`, with
-    `RoomOptions(audio_output=False)`: RoomIO still wraps it in the transcript synchronizer.
-    Clips need no session: they can be queued before one exists, and before `publish`.
+    Set this output as `session.output.audio` before `session.start`, with
+    `RoomOptions(audio_output=False)`. RoomIO still wraps this output in the transcript
+    synchronizer. Clips need no session, so they can be queued before a session exists, and before
+    `publish`.
 
-    A segment is one utterance of the session or one clip. One task feeds segments to the sink in
-    the order of arrival; each starts when the previous one has been played out. An utterance that
-    has begun ends only when the session flushes or interrupts it, and a clip waits for that. So
-    interrupt speech that got stuck before you play a clip about it.
+    A segment is one utterance of the session or one clip. One task feeds the segments to the sink
+    in the order of arrival. Each segment starts when the previous segment has been played out. An
+    utterance that has begun ends only when the session flushes or interrupts it, and queued clips
+    wait for that end. So interrupt an utterance that is stuck before you play a clip that announces
+    the problem.
 
-    The first segment waits for a subscriber, at most `subscribe_timeout` seconds: a client that
-    subscribes to nothing must not delay the interview (LiveKit's own output waits without limit).
-    `subscribed` tells whether there ever was a subscriber, and `heard_at` when sound was last
-    audible to one.
+    The first segment waits for a subscriber, but at most `subscribe_timeout` seconds, because a
+    client that never subscribes must not delay the interview. (LiveKit's own output waits without
+    limit.) `subscribed` tells whether there has been a subscriber. `heard_at` tells when sound was
+    last audible to a subscriber.
 
-    Create it on a running event loop.
+    Create the output on a running event loop.
     """
 
     def __init__(self, sink: Sink | None = None, *, subscribe_timeout: float = 10.0) -> None:
@@ -53,7 +55,8 @@ class MixedAudioOutput(io.AudioOutput):
             on_played=self._on_played,
             on_cut=self._on_cut,
         )
-        # The utterance that the session is capturing. It is in the feeder until it is over.
+        # The utterance that the session is capturing. The utterance stays in `_feeder` until it is
+        # over.
         self._speech: Segment | None = None
         self._last_playout: Playout | None = None
         self._silent = False
@@ -66,12 +69,12 @@ class MixedAudioOutput(io.AudioOutput):
         return self._sink
 
     async def publish(self, room: rtc.Room | None = None) -> None:
-        """Open the sink and start to play what is queued. Do nothing on a second call.
+        """Open the sink and start to play the queued segments. A second call does nothing.
 
         `room` is a connected room, or None for a sink that needs none.
 
         Raises:
-            ValueError: the sink needs a room.
+            ValueError: the sink needs a room, and `room` is None.
             PublishTrackError: the room refused the track.
         """
         async with self._publishing:
@@ -89,19 +92,19 @@ class MixedAudioOutput(io.AudioOutput):
 
     @property
     def listened(self) -> bool:
-        """True if audio played now can be heard: it has a subscriber, and output is not held."""
+        """True if audio can be heard now, that is, it has a subscriber and is not held."""
         return self._feeder.listened
 
     def heard_at(self, *, speech: bool = False) -> float | None:
         """Return the last event loop time at which sound was audible; None if none ever was.
 
-        Only audio that was played out counts, not audio that was only queued. Digital silence is
-        no sound. With `speech`, clips do not count either.
+        Audio that was only queued does not count, and digital silence does not count as sound. If
+        `speech` is True, clips do not count either.
         """
         return self._feeder.meter.heard_at(speech=speech)
 
     def mark(self) -> None:
-        """Reset `first_heard_at`: look for the first sound from now on."""
+        """Reset `first_heard_at` to the first sound after this call."""
         self._feeder.meter.mark()
 
     @property
@@ -123,23 +126,25 @@ class MixedAudioOutput(io.AudioOutput):
         return self._last_playout
 
     def hold(self) -> None:
-        """Stop all output at its current position until `release`: the candidate cannot hear it.
+        """Stop all output at its current position until `release`.
 
-        Unlike `pause` this also stops clips, and unlike `silence` no audio is lost.
+        Use this while the candidate cannot hear the output. Unlike `pause`, `hold` also stops
+        clips. Unlike `silence`, `hold` loses no audio.
         """
         self._feeder.hold()
 
     def release(self) -> None:
-        """Continue where `hold` stopped."""
+        """Continue all output at the position at which `hold` stopped it."""
         self._feeder.release()
 
     # Clips.
 
     async def play(self, clip: Clip) -> float:
-        """Play a clip after the queued segments, and return once it was played out.
+        """Play a clip after the queued segments. Return when the clip has been played out.
 
-        Returns the seconds that were played: all of the clip, less if `silence` or `aclose` cut
-        it off, 0 if the output was silent or closed already. Cancelling the caller cuts it off.
+        Returns the seconds of the clip that were played: fewer than its length if `silence` or
+        `aclose` cut the clip off, and 0 if the output was already silenced or closed. Cancelling
+        the caller also cuts the clip off.
         """
         if self._silent or self._closed:
             return 0.0
@@ -148,10 +153,10 @@ class MixedAudioOutput(io.AudioOutput):
         return await self._played(segment)
 
     async def interject(self, clip: Clip) -> float:
-        """Play a clip at once if the output is quiet, also inside an utterance that has stalled.
+        """Play a clip at once if the output is quiet, even within an utterance that has stalled.
 
-        The stalled utterance continues after the clip. Returns as `play` does, and 0 if the
-        output is not quiet or cannot be heard.
+        The stalled utterance continues after the clip. Returns the seconds of the clip that were
+        played, and 0 if the output is not quiet or cannot be heard.
         """
         if self._silent or self._closed or not self._feeder.listened:
             return 0.0
@@ -164,7 +169,8 @@ class MixedAudioOutput(io.AudioOutput):
         """Play a clip from another thread, while the event loop may be blocked.
 
         The clip is played at once if nothing was played for `after_s` seconds, a participant has
-        subscribed, and the output is not silenced, paused or held. Returns whether it is played.
+        subscribed, and the output is not silenced, paused or held. Returns True if the clip is
+        played.
         """
         if self._silent or self._closed:
             return False
@@ -185,35 +191,35 @@ class MixedAudioOutput(io.AudioOutput):
         return segment.played_s
 
     async def drain(self) -> None:
-        """Return once all queued audio has been played; an utterance must be flushed first."""
+        """Return once all queued audio has been played. An utterance must be flushed before."""
         await self._feeder.drain()
 
     async def sentence_over(self, *, longest_s: float) -> bool:
-        """Wait for a point at which the session's utterance may be cut off.
+        """Wait for a good point at which to cut off the session's utterance.
 
-        That is its end if it comes within `longest_s` seconds, else the quietest pause in that
-        time. If no utterance is being played, this returns at once. Returns whether the utterance
-        is over.
+        That point is the end of the utterance if the end comes within `longest_s` seconds, else the
+        quietest pause in that time. If no utterance is being played, the method returns at once.
+        Returns True if the utterance is over.
         """
         return await self._feeder.sentence_over(longest_s=longest_s)
 
     def silence(self) -> None:
         """Cut off all playing and queued audio at once, and play nothing more until `unsilence`.
 
-        The last audible frame is about 50 ms later (measured). An utterance of the session during
-        the silence counts as interrupted at 0 seconds; clips return 0.
+        The candidate may hear up to about 50 ms more (measured). An utterance of the session while
+        the output is silenced counts as interrupted at 0 seconds, and `play` returns 0.
         """
         self._silent = True
         self._cut_all()
         self._feeder.clear()
 
     def unsilence(self) -> None:
-        """Play audio that arrives from now on; an utterance in progress stays cut off."""
+        """End `silence`. New audio is played again, but an utterance in progress stays cut off."""
         self._silent = False
 
     @property
     def silent(self) -> bool:
-        """True while `silence` is in force."""
+        """True from a call of `silence` until `unsilence`."""
         return self._silent
 
     async def aclose(self) -> None:
@@ -243,7 +249,7 @@ class MixedAudioOutput(io.AudioOutput):
             self._feeder.wake()
 
     def flush(self) -> None:
-        """End the utterance: it is finished once it was played out."""
+        """End the session's utterance. It is finished once all of its audio was played out."""
         super().flush()
         segment, self._speech = self._speech, None
         if segment is None:
@@ -266,17 +272,18 @@ class MixedAudioOutput(io.AudioOutput):
     def pause(self) -> None:
         """Pause the session's speech at its position; no audio is lost.
 
-        A clip that is playing continues. A clip queued after a paused utterance waits for it.
+        A clip that is playing continues. A clip that is queued after a paused utterance waits for
+        the utterance.
         """
         super().pause()
         self._feeder.pause()
 
     def resume(self) -> None:
-        """Continue where `pause` stopped."""
+        """Continue the session's speech at the position at which `pause` stopped it."""
         super().resume()
         self._feeder.resume()
 
-    # Called by the feeder.
+    # Called by the playback queue.
 
     def _on_begun(self, segment: Segment) -> None:
         if segment.speech:
@@ -294,8 +301,8 @@ class MixedAudioOutput(io.AudioOutput):
     def _report(self, segment: Segment) -> None:
         """Report to the session that its utterance was interrupted.
 
-        The report is deferred with `call_soon`: the outputs that wrap this one count an
-        utterance, and its end, only after this one has.
+        The report is deferred with `call_soon`, because the outputs that wrap this output count an
+        utterance, and the end of an utterance, only after this output has counted it.
         """
         self._last_playout = segment.playout
         report = functools.partial(

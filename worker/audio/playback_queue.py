@@ -1,4 +1,4 @@
-"""Feed a sink with one segment after the other, as far ahead as suits each."""
+"""Queue of audio segments that are fed to a sink, one after the other, ahead of playback."""
 
 from __future__ import annotations
 
@@ -20,31 +20,32 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Minimum seconds of audio that are fed at once, if there is more.
+#: Minimum seconds of audio that are fed at once, unless the segment has less left.
 _CHUNK_S: Final = 0.05
-#: Seconds to wait for the rest of an utterance to be synthesised.
+#: Seconds to wait until an utterance is completely synthesised.
 _MADE_WITHIN_S: Final = 0.5
-#: Minimum seconds of a sentence that are played before a pause in it counts as its end.
+#: Minimum seconds of a sentence that are played before a pause in the sentence counts as its end.
 _SENTENCE_BEGINS_S: Final = 0.3
-#: Minimum wait in seconds: a shorter one is below the clock's resolution, and would keep the
-#: event loop busy.
+#: Minimum wait in seconds. A shorter wait is below the clock's resolution, and would keep the event
+#: loop busy.
 _LEAST_WAIT_S: Final = 0.001
 
 
 class PlaybackQueue:
     """The queue of the audio output: one task plays its segments in order, one at a time.
 
-    `on_begun` is called before the first audio of a segment goes to the sink, then `on_played`
-    once all of it was played, or `on_cut` when it was cut off.
+    `on_begun` is called before the first audio of a segment goes to the sink. Then `on_played` is
+    called once the whole segment was played, or `on_cut` if the segment was cut off.
 
     A complete segment (a clip, a cached sentence, speech that was fully synthesised) goes to the
-    sink as a whole, as far as the sink has room: it is heard to its end even if the event loop is
-    blocked. A segment that is still being synthesised is fed `QUEUE_S` ahead.
+    sink as a whole, as far as the sink has room. So the candidate hears the whole segment even if
+    the event loop is blocked. A segment that is still being synthesised is fed `QUEUE_S` seconds
+    ahead of playback.
 
     The first segment waits for a subscriber, at most `subscribe_timeout` seconds. While output is
-    held (the candidate cannot hear it for now) nothing is fed, and nothing is lost.
+    held, because the candidate cannot hear it, nothing is fed and no audio is lost.
 
-    Create it on a running event loop.
+    Create the queue on a running event loop.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class PlaybackQueue:
         self._on_begun, self._on_played, self._on_cut = on_begun, on_played, on_cut
         self._paused = False
         self._held = False
-        # True once there is a subscriber, or the wait for one has timed out.
+        # True once there is a subscriber, or the wait for a subscriber has timed out.
         self._may_begin = False
         self._changed = asyncio.Event()
         self._idle = asyncio.Event()
@@ -107,20 +108,20 @@ class PlaybackQueue:
         return self.subscribed
 
     async def aclose(self) -> None:
-        """Stop feeding."""
+        """Stop feeding the sink."""
         tasks = [task for task in (self._task, self._listener) if task is not None]
         await cancel_and_wait(*tasks)
 
     # --- playback ------------------------------------------------------------------------------
 
     def append(self, segment: Segment) -> None:
-        """Play a segment after those that are queued."""
+        """Play a segment after the segments that are already queued."""
         self.segments.append(segment)
         self._idle.clear()
         self.wake()
 
     def interject(self, segment: Segment) -> bool:
-        """Play a segment now, before a stalled utterance. Return False if output is not quiet."""
+        """Play a segment before a stalled utterance. Return False if the output is not quiet."""
         front = self.segments[0] if self.segments else None
         if front is not None and not self._has_stalled(front):
             return False
@@ -130,17 +131,18 @@ class PlaybackQueue:
         return True
 
     def play_aside(self, frame: rtc.AudioFrame, *, after_s: float) -> bool:
-        """Play a frame now, from any thread. Return whether it is played.
+        """Play a frame now, from any thread. Return True if the frame is played.
 
-        It is played if nothing was played for `after_s` seconds, the audio can be heard, and
-        speech is not paused. Audio that is fed next waits for its end.
+        The frame is played if nothing was played for `after_s` seconds, the audio can be heard, and
+        speech is not paused. Audio that is fed next waits for the end of the frame.
         """
         if not self.listened or self._paused:
             return False
         began = self._loop.time()
         if not self._sink.play_aside(frame, after_s=after_s):
             return False
-        # Runs when the loop continues, before anything that became due in the meantime.
+        # `_heard_aside` runs when the loop continues, before any callback that became due in the
+        # meantime.
         self._loop.call_soon_threadsafe(self._heard_aside, frame, began)
         return True
 
@@ -155,14 +157,14 @@ class PlaybackQueue:
     async def sentence_over(self, *, longest_s: float) -> bool:
         """Wait until the current utterance is over or at a pause, at most `longest_s` seconds.
 
-        Returns whether the utterance is over.
+        Returns True if the utterance is over.
         """
         front = self.segments[0] if self.segments else None
         if front is None or not front.speech or self._paused or self._held or longest_s <= 0:
             return False
         until = self._loop.time() + longest_s
         if not front.complete:
-            # The positions of its pauses are known once it is synthesised.
+            # The positions of the pauses are known only once the utterance is synthesised.
             await asyncio.wait({front.finished}, timeout=min(_MADE_WITHIN_S, longest_s / 2))
         wait_s = until - self._loop.time()
         ahead, rate = front.ahead(self._sink.queued_s), self._sink.sample_rate
@@ -173,11 +175,11 @@ class PlaybackQueue:
         return front.over
 
     async def drain(self) -> None:
-        """Return once every segment is over."""
+        """Return once every segment was played out or cut off."""
         await self._idle.wait()
 
     def cut(self, segment: Segment) -> None:
-        """Cut a segment off at its position, or take it out of the queue."""
+        """Cut off a segment at its current position, or remove it from the queue."""
         if segment.over:
             return
         played_s = segment.pushed_s
@@ -193,7 +195,7 @@ class PlaybackQueue:
         self._sink.clear()
 
     def wake(self) -> None:
-        """Wake the feeding task: something has changed."""
+        """Wake the feeding task, because the state of the queue has changed."""
         self._changed.set()
 
     # --- pausing -------------------------------------------------------------------------------
@@ -210,18 +212,18 @@ class PlaybackQueue:
             self._take_back()
 
     def resume(self) -> None:
-        """Continue where `pause` stopped."""
+        """Continue speech at the position at which `pause` stopped it."""
         self._paused = False
         self.wake()
 
     def hold(self) -> None:
-        """Stop all output at its current position: the candidate cannot hear it for now."""
+        """Stop all output at its current position, because the candidate cannot hear it now."""
         self._held = True
         if self.segments:
             self._take_back()
 
     def release(self) -> None:
-        """Continue where `hold` stopped."""
+        """Continue all output at the position at which `hold` stopped it."""
         self._held = False
         self.wake()
 
@@ -245,7 +247,10 @@ class PlaybackQueue:
             try:
                 wait_s = await self._advance()
             except Exception as error:
-                logger.error("the sink did not take audio", extra={"error": type(error).__name__})
+                logger.error(
+                    "audio playback failed, the current segment is cut off",
+                    extra={"error": type(error).__name__},
+                )
                 if self.segments:
                     self.cut(self.segments[0])
                 continue
@@ -262,7 +267,10 @@ class PlaybackQueue:
             return
 
     async def _advance(self) -> float | None:
-        """Do the next step; return the seconds until there is another, None without limit."""
+        """Do the next step of playback.
+
+        Returns the seconds until the following step, or None if playback must wait for a change.
+        """
         segment = self.segments[0] if self.segments else None
         if segment is None or self._held or (segment.speech and self._paused):
             return None
@@ -290,7 +298,8 @@ class PlaybackQueue:
         if not segment.started:
             self._on_begun(segment)
         chunk = segment.take(seconds)
-        # Record the chunk before the sink takes it: a cut in between must include it.
+        # Record the chunk before the sink takes it, so that a cut during `capture_frame` includes
+        # the chunk.
         if self.listened:
             begins = asyncio.get_running_loop().time() + queued_s
             self.meter.fed(chunk, speech=segment.speech, begins=begins)

@@ -1,4 +1,4 @@
-"""Calculate how much of a queue of audio is left to play, from the elapsed time."""
+"""Calculate from the elapsed time how much of the queued audio is still to be played."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from collections.abc import Callable
 class Playhead:
     """Counts the seconds of audio that were queued and not played yet.
 
-    Queued audio begins at once, or after the audio queued before it; nothing else stops or delays
-    it. A blocked event loop makes no difference. Readable from any thread; change it only under
-    one lock.
+    Queued audio begins to play at once, or when the audio queued before it has ended. Nothing else
+    stops or delays the audio, not even a blocked event loop. Any thread may read a playhead. All
+    changes must be made under the same lock.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -21,7 +21,7 @@ class Playhead:
 
     @property
     def quiet_s(self) -> float:
-        """Seconds since the last audio ended: infinite before any audio, negative during it."""
+        """Seconds since the audio ended; negative while it plays, infinite before any audio."""
         return self._clock() - self._ends
 
     @property

@@ -1,4 +1,4 @@
-"""Measure which audio that went into a sink was really heard, and when."""
+"""Measure which of the audio that a sink took was really heard, and when."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from worker.audio.frames import pieces_of, samples_of
 if TYPE_CHECKING:
     from livekit import rtc
 
-#: Samples whose peak is below this are silence: a thousandth of full scale, -60 dBFS. Digital
-#: silence is 0, and the pauses of a recorded voice exceed this only by noise.
+#: Samples whose peak is below this value are silence. The value is a thousandth of full scale, -60
+#: dBFS. Digital silence is 0, and the pauses of a recorded voice exceed the value only by noise.
 SILENCE_PEAK: Final = 33
 #: Length in seconds of the pieces that are classified as sound or silence.
 _GRAIN_S: Final = 0.05
@@ -32,10 +32,10 @@ class _Piece:
 
 
 class PlayoutMeter:
-    """Tracks when sound was last heard, of any kind and of the session's speech.
+    """Tracks when any sound was last heard, and when the session's speech was last heard.
 
-    `fed` must be called for each frame that a sink takes, and `cleared` for each clearing of the
-    sink: audio that was cleared was never heard. All times are event loop times, in seconds.
+    Call `fed` for each frame that a sink takes. Call `cleared` each time the sink is cleared,
+    because cleared audio is never heard. All times are event loop times, in seconds.
     """
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ class PlayoutMeter:
         self._first_at: float | None = None
 
     def fed(self, frame: rtc.AudioFrame, *, speech: bool, begins: float) -> None:
-        """Record a frame whose playback begins at `begins`. Silence is no sound."""
+        """Record a frame whose playback begins at `begins`. Silent parts do not count as sound."""
         for piece in pieces_of(frame, _GRAIN_S):
             ends = begins + piece.duration
             if int(np.abs(samples_of(piece).astype(np.int32)).max(initial=0)) >= SILENCE_PEAK:
@@ -63,9 +63,9 @@ class PlayoutMeter:
         self._ahead.clear()
 
     def heard_at(self, *, speech: bool = False) -> float | None:
-        """Return when sound was last heard, at most the current time; None if it never was.
+        """Return the time at which sound was last heard, at most now; None if it never was.
 
-        With `speech`, only the session's speech counts, not clips.
+        If `speech` is True, only the session's speech counts, not clips.
         """
         now = self._settle()
         kinds = (True,) if speech else (True, False)
@@ -82,12 +82,12 @@ class PlayoutMeter:
         return now
 
     def mark(self) -> None:
-        """Reset `first_heard_at`: look for the first sound from now on."""
+        """Reset `first_heard_at` to the first sound after this call."""
         self._marked_at, self._first_at = self._settle(), None
 
     @property
     def first_heard_at(self) -> float | None:
-        """Time of the first sound since `mark`, of any kind; None if there was none."""
+        """Time of the first sound of any kind since `mark`; None if there was no sound."""
         now = self._settle()
         if self._ahead and self._ahead[0].begins <= now:
             self._note_first(self._ahead[0])

@@ -1,4 +1,4 @@
-"""One segment of output audio: what is left to be played, and how much was played."""
+"""One segment of output audio: the audio still to be played, and the seconds already played."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ class Segment:
 
     def __init__(self, *, sample_rate: int, speech: bool) -> None:
         self.speech = speech
-        #: True once its first audio was pushed.
+        #: True once the first audio of the segment was pushed to the sink.
         self.started = False
-        #: True once all of it has been captured.
+        #: True once all audio of the segment has been captured.
         self.complete = False
-        #: True if it is complete, and did not end only because it was cut off.
+        #: True if the segment is complete, and did not end only because it was cut off.
         self.whole = False
-        #: True once it was played out or cut off: nothing more of it is fed.
+        #: True once the segment was played out or cut off. None of its audio is fed after that.
         self.over = False
-        #: Seconds of it that were played, exact once it is over.
+        #: Seconds of the segment that were played. The value is exact once the segment is over.
         self.played_s = 0.0
         self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.pushed_s = 0.0
@@ -49,7 +49,7 @@ class Segment:
         self._sample_rate = sample_rate
         self._resampler: rtc.AudioResampler | None = None
         self._waiting = bytearray()
-        # The newest audio that was pushed, as much as a sink holds, for `take_back`.
+        # The newest audio that was pushed, as much as a sink can hold. `take_back` needs it.
         self._pushed = bytearray()
 
     def add(self, frame: rtc.AudioFrame) -> None:
@@ -64,8 +64,9 @@ class Segment:
     def end(self) -> None:
         """Mark the segment as complete.
 
-        An utterance that is cut off during synthesis is ended first, in the same event loop
-        iteration. So a segment counts as whole only in the next iteration, if it is not over.
+        If an utterance is cut off during synthesis, `end` is called first, and `close` in the same
+        event loop iteration. So a segment counts as whole only in the next iteration, if it is not
+        over by then.
         """
         self.complete = True
         for part in self._resampler.flush() if self._resampler else []:
@@ -85,7 +86,7 @@ class Segment:
         return bool(self._waiting)
 
     def take(self, seconds: float) -> rtc.AudioFrame:
-        """Take the next `seconds` of audio, or all that there is, to be pushed to the sink."""
+        """Remove and return the next `seconds` of audio for the sink, or all that is left."""
         size = round(seconds * self._sample_rate) * _BYTES_PER_SAMPLE
         self.started = True
         chunk = bytes(self._waiting[:size])
@@ -96,7 +97,7 @@ class Segment:
         return rtc.AudioFrame(chunk, self._sample_rate, 1, len(chunk) // _BYTES_PER_SAMPLE)
 
     def take_back(self, seconds: float) -> None:
-        """Put the last `seconds` that were pushed, but not played, back in front."""
+        """Put back the last `seconds` of pushed audio that were not played, to be pushed again."""
         size = min(round(seconds * self._sample_rate) * _BYTES_PER_SAMPLE, len(self._pushed))
         if size:
             self._waiting[:0] = self._pushed[-size:]
@@ -104,7 +105,7 @@ class Segment:
             self.pushed_s -= size / self._bytes_per_s
 
     def ahead(self, queued_s: float) -> Pcm:
-        """Return the audio still to be heard, with the last `queued_s` seconds that were pushed."""
+        """Return the audio still to be heard, including the last `queued_s` pushed seconds."""
         size = min(round(queued_s * self._sample_rate) * _BYTES_PER_SAMPLE, len(self._pushed))
         pushed = self._pushed[len(self._pushed) - size :]
         return np.frombuffer(bytes(pushed + self._waiting), np.int16)

@@ -23,16 +23,17 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Most seconds that a sink holds of an utterance that is still being synthesised: longer than the
-#: 0.3 s for which event loops were measured to be blocked.
+#: Most seconds of audio in a sink while an utterance is still being synthesised. This is longer
+#: than the 0.3 s for which event loops were measured to be blocked.
 QUEUE_S: Final = 0.4
-#: Most seconds of complete audio. Every clip, and all but the longest line, fits as a whole, and
-#: is heard to its end while the event loop is blocked.
+#: Most seconds of audio in a sink if all of the utterance is synthesised. Every clip, and every
+#: utterance but the longest, fits as a whole. So the candidate hears all of the audio even while
+#: the event loop is blocked.
 LONG_QUEUE_S: Final = 10.0
-#: Seconds of a frame that cannot be taken back once it was delivered.
+#: Seconds of one piece of a frame. A piece cannot be taken back once it was delivered.
 PIECE_S: Final = 0.05
 _UNPUBLISH_TIMEOUT_S: Final = 1.0
-#: Seconds by which sums of durations may be off.
+#: Seconds by which sums of durations may be off because of rounding.
 _ROUNDING_S: Final = 1e-6
 
 
@@ -76,7 +77,7 @@ class Sink(Protocol):
         """
 
     def clear(self) -> None:
-        """Discard the queued audio: none of it is heard any more."""
+        """Discard the queued audio, so that none of it is heard."""
 
     async def aclose(self) -> None:
         """Stop playing, and release all resources."""
@@ -85,8 +86,8 @@ class Sink(Protocol):
 class RtcSink:
     """The worker's own microphone track in a LiveKit room.
 
-    Create it on a running event loop. The source is SOURCE_MICROPHONE, because LiveKit's clients
-    and agents take that for a participant's voice.
+    Create the sink on a running event loop. The track's source is SOURCE_MICROPHONE, because
+    LiveKit's clients and agents take such a track for a participant's voice.
     """
 
     def __init__(
@@ -97,8 +98,8 @@ class RtcSink:
         self._room: rtc.Room | None = None
         self._publication: rtc.LocalTrackPublication | None = None
         self._closed = False
-        # LiveKit's own count falls behind permanently when the loop was blocked, and does not
-        # include the audio of `play_aside`.
+        # LiveKit's own count of queued audio is not used. It falls behind permanently when the
+        # event loop was blocked, and does not include the audio of `play_aside`.
         self._fed, self._aside = Playhead(), Playhead()
         self._clearings = 0
         # Guards the playheads, and the calls to the source that must match them.
@@ -150,7 +151,7 @@ class RtcSink:
             clearings = self._clearings
         await self._source.capture_frame(frame)
         if self._clearings != clearings:
-            # The source takes a frame in its own thread, perhaps only after a clearing.
+            # The source takes a frame in its own thread, perhaps only after `clear` was called.
             self.clear()
 
     def play_aside(self, frame: rtc.AudioFrame, *, after_s: float) -> bool:
@@ -175,7 +176,8 @@ class RtcSink:
             self._clearings += 1
             self._fed.clear()
             self._aside.clear()
-            # LiveKit asserts that the source still exists, and fencing may happen at any time.
+            # LiveKit's `clear_queue` asserts that the source still exists, and a fenced job may
+            # clear the sink at any time.
             if not self._closed:
                 self._source.clear_queue()
 
@@ -195,10 +197,11 @@ class RtcSink:
 
 
 class QueueSink:
-    """Passes each frame to a callable at the moment at which it would begin to be heard.
+    """Passes each frame to a callable at the moment at which the frame becomes audible.
 
-    For audio without a room: a terminal, a recording, a test. The queue is short, because the
-    event loop itself plays it: a longer queue would not be heard either while the loop is blocked.
+    This sink is for audio without a room: a terminal, a recording, a test. The queue is short,
+    because the event loop itself plays the audio. The audio in a longer queue would not be heard
+    either while the event loop is blocked.
     """
 
     def __init__(
@@ -228,7 +231,7 @@ class QueueSink:
 
     @property
     def aside_s(self) -> float:
-        """Always 0: this sink has no `play_aside`."""
+        """Always 0, because this sink takes no audio with `play_aside`."""
         return 0.0
 
     @property
@@ -246,7 +249,7 @@ class QueueSink:
             self._player = asyncio.create_task(self._play(), name="queue-sink")
 
     async def wait_for_listener(self) -> None:
-        """Return at once: the callable is the listener."""
+        """Return at once, because the callable is the listener."""
 
     async def capture_frame(self, frame: rtc.AudioFrame) -> None:
         """Queue a frame; waits while the queue is full."""
@@ -258,7 +261,7 @@ class QueueSink:
             self._filled.set()
 
     def play_aside(self, frame: rtc.AudioFrame, *, after_s: float) -> bool:
-        """Return False: a frame is only delivered by the event loop."""
+        """Return False, because only the event loop delivers frames."""
         return False
 
     def clear(self) -> None:
@@ -287,4 +290,6 @@ class QueueSink:
             try:
                 await self._deliver(frame)
             except Exception as error:
-                logger.warning("audio was not delivered", extra={"error": type(error).__name__})
+                logger.warning(
+                    "a frame of audio was not delivered", extra={"error": type(error).__name__}
+                )

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import sys
 
-#: Exit code after Ctrl-C, by shell convention.
+#: Exit code of a command that Ctrl-C ended, by shell convention.
 _INTERRUPTED = 130
 
 
 def main() -> None:
-    """Run the console script."""
+    """Run the console script `interview-worker`."""
     try:
-        # Imported here: the import takes a second or two, and Ctrl-C may arrive during it.
+        # This import takes one or two seconds. It is inside `try`, because Ctrl-C may be pressed
+        # during the import.
         from worker.cli.app import app
 
         app()

@@ -1,4 +1,4 @@
-"""The command tree."""
+"""The commands of `interview-worker`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shared by all commands: exit codes, one-line errors, the database, and JSON."""
+"""Code that the commands share: exit codes, one-line errors, the database, and JSON."""
 
 from __future__ import annotations
 
@@ -40,18 +40,18 @@ _LONGEST_NAME = 200
 
 
 class ExitCode(IntEnum):
-    """Exit codes of the commands; the README has the same table."""
+    """Exit codes of the commands. The README lists the same codes."""
 
     OK = 0
     #: A failure that has no exit code of its own.
     FAILED = 1
-    #: The command line, a setting or a plan is wrong: trying again will not help.
+    #: The command line, a setting or a plan is wrong, so another attempt will not help.
     USAGE = 2
     #: There is no such interview, job or file.
     NOT_FOUND = 3
     #: LiveKit refused the key.
     LIVEKIT_REFUSED = 4
-    #: LiveKit or the database is unavailable: trying again may help.
+    #: LiveKit or the database is unavailable, so another attempt may help.
     UNAVAILABLE = 5
     #: A port or a name is in use, or a folder cannot be written.
     TAKEN = 6
@@ -59,14 +59,14 @@ class ExitCode(IntEnum):
 
 
 class CommandError(Exception):
-    """Raised when a command fails. The message is one line that says what to do."""
+    """Raised when a command fails. The message is one line and tells the user what to do."""
 
     def __init__(self, message: str, code: ExitCode = ExitCode.FAILED) -> None:
         self.code = code
         super().__init__(message)
 
 
-#: Exit code of each error class of the project; the first match counts.
+#: Exit code of each error class of the project. The first class that matches determines the code.
 _CODES: tuple[tuple[type[Exception], ExitCode], ...] = (
     (SettingsInvalid, ExitCode.USAGE),
     (PlanError, ExitCode.USAGE),
@@ -92,7 +92,7 @@ _CODES: tuple[tuple[type[Exception], ExitCode], ...] = (
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """Turn the project's errors into one line on standard error and an exit code."""
+    """Report an error of the project as one line on standard error, and exit with its code."""
     try:
         yield
     except CommandError as error:
@@ -105,30 +105,30 @@ def one_line_errors() -> Iterator[None]:
 
 
 def fail(message: str, code: ExitCode = ExitCode.FAILED) -> NoReturn:
-    """Print the error and exit."""
+    """Print the message on standard error and exit with `code`."""
     typer.echo(f"interview-worker: {message}", err=True)
     raise typer.Exit(int(code))
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run a command's coroutine with one-line errors."""
+    """Run the coroutine of a command, and report its errors as `one_line_errors` does."""
     with one_line_errors():
         return asyncio.run(work)
 
 
 def print_json(value: Any) -> None:
-    """Print JSON for a program to read; times as ISO 8601."""
+    """Print `value` as JSON on standard output. Times are in ISO 8601 format."""
     json.dump(value, sys.stdout, indent=2, ensure_ascii=False, default=_plain)
     sys.stdout.write("\n")
 
 
-#: Row limit of a list; a worker's database may hold half a million rows.
+#: Maximum number of rows of a list. A limit is needed because a database may have half a million.
 Limit = Annotated[int, typer.Option(min=1, max=10_000, help="Maximum number of rows.")]
 DEFAULT_LIMIT = 100
 
 
 def cut_to(rows: Sequence[T], limit: int) -> Sequence[T]:
-    """Return the first `limit` rows; if there are more, print a note on standard error."""
+    """Return the first `limit` rows. If rows are left out, print a note on standard error."""
     if len(rows) > limit:
         typer.echo(f"interview-worker: the newest {limit} are shown; --limit shows more", err=True)
     return rows[:limit]
@@ -155,11 +155,12 @@ def write_out(data: bytes, output: Path | None) -> None:
 
 @asynccontextmanager
 async def database_url(settings: Settings, *, embedded: bool = True) -> AsyncIterator[str]:
-    """Yield the URL of the configured database, or of an embedded one that runs for the block.
+    """Yield the URL of the configured database, or of an embedded database.
 
-    If the embedded database was not requested, print a note on standard error: a worker with
-    DATABASE_URL has its interviews in another database. Raises CommandError if DATABASE_URL is
-    not set and an embedded database is not allowed.
+    The embedded database runs until the end of the block. If INTERVIEW_EMBEDDED did not request it,
+    a note is printed on standard error, because the worker may use another database through
+    DATABASE_URL. Raises CommandError if DATABASE_URL is not set and an embedded database is not
+    allowed.
     """
     url = settings.database_url.get_secret_value()
     if url:
@@ -182,11 +183,12 @@ async def database_url(settings: Settings, *, embedded: bool = True) -> AsyncIte
 
 @asynccontextmanager
 async def database(settings: Settings) -> AsyncIterator[Database]:
-    """Yield an open, migrated database for one command.
+    """Yield an open database with the current schema, for one command.
 
-    Raises DatabaseUnavailable if it does not answer within 5 s, and the errors of `migrate`.
+    Raises DatabaseUnavailable if the database does not answer within 5 s, and the errors of
+    `migrate`.
     """
-    # The command's one-line error replaces the log message of each retry.
+    # Hide the warning that each retry logs, because the command reports the error in one line.
     logging.basicConfig(level=logging.ERROR)
     async with database_url(settings) as url:
         db = await Database.open(url)
@@ -199,9 +201,9 @@ async def database(settings: Settings) -> AsyncIterator[Database]:
 
 
 def check_names(*given: tuple[str, str | None]) -> None:
-    """Raise CommandError for a name that is blank, too long or not printable.
+    """Raise CommandError if a name is blank, too long or not printable.
 
-    Each of `given` is an option and its value; None means that the option was not given.
+    Each element of `given` is an option and its value. None means that the option was not given.
     """
     for option, name in given:
         if name is None:

@@ -67,7 +67,10 @@ def _print_result(console: Console, history: History, folder: Path) -> None:
 
 
 def _folder(output: Path | None) -> Path:
-    """Create the output folder; without -o, a temporary one if the current cannot be written."""
+    """Create the output folder and return it.
+
+    Without -o, a temporary folder is created if the current folder is not writable.
+    """
     wanted = output or Path(f"demo-{datetime.now():%Y%m%d-%H%M%S}")
     try:
         wanted.mkdir(parents=True, exist_ok=True)

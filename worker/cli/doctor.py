@@ -48,7 +48,8 @@ def doctor(
 
 
 def _rows() -> list[dict[str, Any]]:
-    # The check's own line reports a failure; libraries would log it as well.
+    # Logging is off, because each check reports its failure in a line, and libraries would log
+    # the same failure again.
     logging.disable(logging.CRITICAL)
     try:
         with one_line_errors():
@@ -88,7 +89,7 @@ def _settings_rows() -> list[dict[str, Any]] | None:
 
 
 async def _examine() -> list[Result]:
-    # Imported here: these take seconds to import, and --help does not need them.
+    # These imports take seconds, and --help does not need them.
     from worker.doctor.context import CheckContext
     from worker.doctor.preparation import prepare
     from worker.doctor.registry import checks_of

@@ -43,7 +43,7 @@ def faults(
 
 
 def fault_rows() -> list[dict[str, Any]]:
-    """Return the table of points, as data."""
+    """Return the table of fault points as data."""
     return [
         {
             "point": point.point,

@@ -14,12 +14,12 @@ from worker.cli.common import CommandError, ExitCode, one_line_errors, print_jso
 from worker.config.http import address
 from worker.config.settings import Settings
 
-#: Timeout in seconds; the worker answers from memory.
+#: Timeout of the request in seconds. It is short, because the worker answers from memory.
 _ANSWER_S = 3.0
 
 
 class Probe(StrEnum):
-    """Probes of the worker."""
+    """The probes that a worker answers."""
 
     READY = "ready"
     LIVE = "live"
@@ -48,9 +48,9 @@ def health(
 
 
 def ask(settings: Settings, path: str) -> tuple[bool, dict[str, Any]]:
-    """Return whether the worker answered with success, and its answer.
+    """Request `path` from the worker. Return whether the status is a success, and the answer.
 
-    Raises CommandError if nothing answers, or something other than a worker.
+    Raises CommandError if no program answers, or if the program that answers is not a worker.
     """
     if settings.http_port == 0:
         raise CommandError(
@@ -65,7 +65,7 @@ def ask(settings: Settings, path: str) -> tuple[bool, dict[str, Any]]:
         with urllib.request.urlopen(request, timeout=_ANSWER_S) as answer:  # noqa: S310
             return True, _read(answer.read())
     except urllib.error.HTTPError as error:
-        with error:  # the error is the answer, and holds the connection
+        with error:  # the error object is the response, and `with` closes its connection
             return False, _refused(url, error)
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
@@ -95,7 +95,7 @@ def _read(body: bytes) -> dict[str, Any]:
 
 
 def draining(answer: dict[str, Any]) -> str:
-    """Return "draining", with the seconds left if the answer has them."""
+    """Return "draining", followed by the seconds left if `answer` contains them."""
     left_s = answer.get("drain_left_s")
     return "draining" if left_s is None else f"draining, {left_s:.0f} s left"
 

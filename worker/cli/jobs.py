@@ -1,4 +1,4 @@
-"""`interview-worker jobs`: list jobs, show one state by state, and ship journals again."""
+"""`interview-worker jobs`: list jobs, show a job state by state, and store journals again."""
 
 from __future__ import annotations
 
@@ -109,9 +109,10 @@ async def _ship_again(settings: Settings, journals: list[Path]) -> operations.In
 
 
 async def history_of(job: str) -> History:
-    """Return a job's history, from its journal (a file, or by id on this machine) or the database.
+    """Return the history of a job, from a journal on this machine or from the database.
 
-    Raises JobNotFound if neither has the job.
+    `job` is the id of the job, or the path of a journal. Raises JobNotFound if neither this machine
+    nor the database has the job.
     """
     return await operations.find_history(Settings.load(), job, database)
 

@@ -1,4 +1,4 @@
-"""`interview-worker providers`: the fallback chains, and the state of each provider."""
+"""`interview-worker providers`: the fallback chains and the state of each provider."""
 
 from __future__ import annotations
 
@@ -39,11 +39,12 @@ def providers(
 
 
 def provider_rows(settings: Settings, breaker: SharedBreaker) -> list[dict[str, Any]]:
-    """Return the fallback chains, first to last choice, as data.
+    """Return the providers of the fallback chains as data, in the order in which they are tried.
 
-    `state` is "ready", "resting" (cooling down: used only if no other is left), "due" (its
-    cool-down is over, and it has not been used since) or "left out"; `since` and `until` are
-    None if unknown. A local provider cools down in one job alone, so here it is "ready".
+    `state` is "ready", "resting", "due" or "left out". A "resting" provider is cooling down and is
+    used only if no other provider is left. The cool-down of a provider that is "due" is over, but
+    the provider has not been used since. `since` and `until` are None if unknown. The cool-down of
+    a local provider is known only to its job, so a local provider is always "ready" here.
     """
     return [
         {"chain": kind, "member": name, **_state(settings, breaker, kind, name)}

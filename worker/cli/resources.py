@@ -32,7 +32,7 @@ def resources(
 
 
 def _block(row: dict[str, Any]) -> Table:
-    """Return the table of one resource: a row of facts, then sentences in the whole width."""
+    """Return the table of one resource: a row of facts, then rows of sentences."""
     needs = f", after {', '.join(row['needs'])}" if row["needs"] else ""
     kind = "required" if row["required"] else "optional"
     block = Table(box=None, pad_edge=False, show_header=False)
@@ -45,9 +45,11 @@ def _block(row: dict[str, Any]) -> Table:
 
 
 def resource_rows(settings: Settings) -> list[dict[str, Any]]:
-    """Return the table, as data. The budget of a required resource is that of BOOTSTRAPPING."""
-    # Imported here: it imports livekit-agents, which takes seconds, and other commands do not
-    # need it.
+    """Return the table of resources as data.
+
+    The budget of a required resource is the budget of the state BOOTSTRAPPING.
+    """
+    # This import takes seconds, because it includes livekit-agents. Other commands do not need it.
     from worker.interview.application import interview_resources
 
     rows = [
@@ -59,7 +61,7 @@ def resource_rows(settings: Settings) -> list[dict[str, Any]]:
         )
         for resource in interview_resources(settings, None)
     ]
-    # No loader loads the journal: it exists before the job, or not at all.
+    # The journal has no loader, because it is opened before the job starts.
     return [
         *rows,
         _row(resilient.RESOURCE, required=False, budget_s=resilient.SYNC_WITHIN_S, needs=[]),
@@ -78,6 +80,6 @@ def _row(name: str, **facts: Any) -> dict[str, Any]:
 
 
 def _told(name: str) -> str | None:
-    """Return the words that announce a loss to the candidate; None if it is not announced."""
+    """Return the text that announces a loss to the candidate; None if no text announces it."""
     told = LOSSES[name].told
     return clip_named(told).text if told is not None else None

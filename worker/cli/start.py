@@ -36,14 +36,17 @@ async def _start() -> None:
     _check_application(settings)
     _check_data_dir(settings)
     async with database_url(settings, embedded=settings.embedded) as url:
-        # Job processes read their settings from the environment.
+        # The job processes read their settings from the environment.
         os.environ["DATABASE_URL"] = url
         await serve(Settings.load())
 
 
 async def serve(settings: Settings) -> None:
-    """Run a worker; its settings are complete, and in the environment for its job processes."""
-    # Imported here: importing livekit-agents takes a second, and --help does not need it.
+    """Run a worker until it is stopped.
+
+    The settings must also be in the environment, because the job processes read them from there.
+    """
+    # These imports take a second, because they include livekit-agents. --help does not need them.
     from worker.server.observability import HostUnusable, PortTaken
     from worker.server.watchdog import ProcessWatchdog
     from worker.server.worker import Worker
@@ -79,10 +82,10 @@ def _check_data_dir(settings: Settings) -> None:
 
 
 def _pin_settings() -> None:
-    """Copy the variables of `.env` into the environment; variables that are set there stay.
+    """Copy the variables of `.env` into the environment, without replacing variables there.
 
-    Names without a value are skipped. Job processes read the settings again: a later edit of the
-    file must not give them other settings than the worker's.
+    Variables without a value are skipped. Job processes read the settings when they start. Because
+    of this copy, a later change of `.env` does not give a job other settings than the worker has.
     """
     for name, value in dotenv_values(".env").items():
         if value is not None:

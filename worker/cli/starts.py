@@ -18,7 +18,7 @@ from worker.config.settings import Settings
 
 @dataclass(frozen=True, kw_only=True)
 class Starts:
-    """Start-ups of the newest jobs, and the number of skipped journals by reason."""
+    """The start-ups of the newest jobs, and the number of skipped journals by reason."""
 
     spread: Spread
     passed_over: Counter[str]
@@ -33,10 +33,10 @@ class Starts:
 
 
 def newest_starts(settings: Settings, last: int) -> Starts:
-    """Read the `last` newest journals, shipped or not; skip those without a finished start-up.
+    """Read the `last` newest journals. Skip journals without a finished start-up.
 
-    At most one journal is in memory at a time. Raises CommandError (NOT_FOUND) if none has a
-    finished start-up.
+    Journals that are already stored in the database are included. At most one journal is in memory
+    at a time. Raises CommandError (NOT_FOUND) if no journal has a finished start-up.
     """
     spread, passed_over = Spread(), Counter[str]()
     for path in newest_journals(settings, last):
@@ -63,10 +63,10 @@ def _why_none(target: State | None) -> str:
 
 
 def newest_journals(settings: Settings, last: int) -> Iterator[Path]:
-    """Yield the newest journals, newest first. Keeps at most `last` names of a folder in memory."""
+    """Yield the `last` newest journals, newest first. At most `last` paths are in memory."""
     folders = (settings.journal_dir, settings.journal_dir / "shipped")
     found = (entry for folder in folders for entry in _journals_in(folder))
-    # A journal that is shipped during the scan is found in both folders.
+    # A journal that is moved to the folder `shipped` during the scan may be found in both folders.
     names: set[str] = set()
     for _, path in heapq.nlargest(last, found):
         if path.name not in names:
@@ -82,7 +82,7 @@ def _journals_in(folder: Path) -> Iterable[tuple[float, Path]]:
                     try:
                         yield entry.stat().st_mtime, Path(entry.path)
                     except FileNotFoundError:
-                        continue  # it was just shipped
+                        continue  # the journal was moved to the folder `shipped` during the scan
     except FileNotFoundError:
         return
     except OSError as error:

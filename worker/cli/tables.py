@@ -1,4 +1,4 @@
-"""Tables of untrusted text: room names, reasons, settings."""
+"""Tables that show untrusted text, such as room names, reasons and settings."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ _UNPRINTABLE = "\N{REPLACEMENT CHARACTER}"
 
 
 def add_row(table: Table, *cells: object) -> None:
-    """Add a row as plain text: without markup and terminal control characters."""
+    """Add a row of plain text: markup is not interpreted, control characters are replaced."""
     table.add_row(*(Text(printable(str(cell))) for cell in cells))
 
 
 def printable(text: str) -> str:
-    """Return the text with each unprintable character replaced."""
+    """Return `text` with each unprintable character replaced by U+FFFD."""
     return "".join(character if character.isprintable() else _UNPRINTABLE for character in text)

@@ -18,7 +18,7 @@ from worker.cli.tables import add_row, printable
 from worker.config.settings import Settings
 from worker.telemetry.job_observer import UNRESPONSIVE_S
 
-#: Seconds above which the longest silence, and the latency of an answer, are shown in red.
+#: Limits in seconds. A longer silence, and a higher latency of an answer, are shown in red.
 _SILENT_S, _SLOW_S = 5.0, 5.0
 _MEGABYTE = 1 << 20
 _ID_WIDTH = 12
@@ -55,7 +55,7 @@ def top(
 
 
 def _screen_or_trouble(settings: Settings, usage: Usage) -> Any:
-    """Return the screen, or the error: a worker that is restarting answers again later."""
+    """Return the screen, or an error text if no worker answers, because it may be restarting."""
     try:
         return screen(look(settings, usage))
     except CommandError as error:
@@ -63,13 +63,19 @@ def _screen_or_trouble(settings: Settings, usage: Usage) -> Any:
 
 
 class Usage:
-    """CPU and memory of processes on this machine. CPU is measured since the previous call."""
+    """Measures the CPU and memory usage of processes on this machine.
+
+    The CPU usage of a process is measured since the previous call for the same process.
+    """
 
     def __init__(self) -> None:
         self._processes: dict[int, psutil.Process] = {}
 
     def of(self, pid: int | None) -> tuple[float | None, float | None]:
-        """Return the per cent of one CPU, and the unshared memory in MB; None if unknown."""
+        """Return the CPU usage in per cent of one CPU, and the unshared memory in MB.
+
+        Both are None if the process is unknown.
+        """
         if pid is None:
             return None, None
         try:
@@ -81,7 +87,10 @@ class Usage:
 
 
 def look(settings: Settings, usage: Usage) -> dict[str, Any]:
-    """Return the current state of the worker and its jobs. Raises CommandError as `ask` does."""
+    """Return the current state of the worker and its jobs.
+
+    Raises CommandError if no worker answers; see `ask`.
+    """
     _, worker = ask(settings, "/readyz")
     _, answer = ask(settings, "/jobs")
     jobs = answer.get("jobs", [])
@@ -92,7 +101,7 @@ def look(settings: Settings, usage: Usage) -> dict[str, Any]:
 
 
 def screen(seen: dict[str, Any]) -> Group:
-    """Return the result of `look` as a page."""
+    """Return the screen that shows the result of `look`."""
     running = [job for job in seen["jobs"] if job["running"]]
     ended = [job for job in seen["jobs"] if not job["running"]]
     parts: list[Any] = [_headline(seen["worker"], len(running)), Text()]
@@ -118,7 +127,7 @@ def _headline(worker: dict[str, Any], running: int) -> Text:
 def _table(jobs: list[dict[str, Any]]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in _COLUMNS:
-        # A truncated id identifies no interview.
+        # Do not truncate the id, because a truncated id does not identify the interview.
         width = _ID_WIDTH if name == "interview" else None
         justify: Literal["left", "right"] = "left" if name in _WORDS else "right"
         table.add_column(name, justify=justify, min_width=width)

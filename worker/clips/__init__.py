@@ -1,1 +1,1 @@
-"""The recorded sentences that an interview speaks without a provider."""
+"""Recorded sentences that the interviewer speaks without a provider."""

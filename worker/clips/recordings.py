@@ -1,7 +1,7 @@
 """Bundled clips: recorded sentences that need no text-to-speech provider.
 
-`scripts.record_clips` records them from the texts below. They ship with the package, so
-that the candidate hears what is happening even if every provider has failed.
+`scripts.record_clips` records the clips from the texts below. The clips are part of the package, so
+that the candidate hears an explanation even if every provider has failed.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class ClipName(StrEnum):
         "trouble_speaking",
         "I am having trouble speaking, so I will write to you instead.",
     )
-    #: A new interviewer continues the interview of a lost one, or an outage is over.
+    #: A new interviewer continues the interview after the first one was lost, or an outage is over.
     BACK = "back", "Sorry, we were interrupted. I am back."
     #: The interview failed, or the worker shuts down without a successor.
     CANNOT_GO_ON = (
@@ -56,16 +56,17 @@ class ClipName(StrEnum):
     ALREADY_OVER = "already_over", "This interview is already over. Thank you, and goodbye."
     #: The candidate has been silent for a long time.
     STILL_THERE = "still_there", "Are you still there?"
-    #: The interview ends without the plan's closing: time limit, or a silent candidate.
+    #: The interview ends without the plan's closing, because of the time limit or a silent
+    #: candidate.
     GOODBYE = "goodbye", "Thank you, and goodbye."
 
 
-#: Result of each load so far. A forked process inherits it.
+#: Result of decoding each clip so far. A forked process inherits these results.
 _found: dict[ClipName, Clip | ClipMissing] = {}
 
 
 def clip_named(name: str) -> ClipName:
-    """Return the clip called `name`. Raises KeyError."""
+    """Return the clip called `name`. Raises KeyError if no clip has that name."""
     return {clip.value: clip for clip in ClipName}[name]
 
 
@@ -73,7 +74,7 @@ def load_clip(name: ClipName) -> Clip:
     """Decode a clip, once per process: the first call blocks for 8 to 24 ms.
 
     Raises:
-        ClipMissing: the recording is missing or cannot be decoded. Logged the first time only.
+        ClipMissing: the recording is missing or cannot be decoded. Only the first time is logged.
     """
     if name not in _found:
         recording = importlib.resources.files("worker.clips") / f"{name}.opus"
@@ -84,15 +85,15 @@ def load_clip(name: ClipName) -> Clip:
             _found[name] = error
     found = _found[name]
     if isinstance(found, ClipMissing):
-        # Raise a new exception: the stored one would collect a longer traceback each time.
+        # Raise a new exception, because the stored one would collect a longer traceback each time.
         raise ClipMissing(name) from found
     return found
 
 
 def preload_clips() -> None:
-    """Decode every clip before the fork, so that no event loop has to.
+    """Decode every clip before the fork, so that decoding blocks no event loop later.
 
-    Missing clips are logged and raise nothing; `missing_clips` returns them.
+    Missing clips are logged and raise no error. `missing_clips` returns them.
     """
     for name in ClipName:
         with contextlib.suppress(ClipMissing):

@@ -1,1 +1,1 @@
-"""The settings. Any process; reads the environment, imports no framework."""
+"""Settings of every process, read from the environment. This package imports no framework."""

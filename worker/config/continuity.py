@@ -10,7 +10,7 @@ from worker.config.providers import setting
 
 
 class ContinuitySettings(BaseSettings):
-    """Lease times and limits of redispatch."""
+    """Settings of the lease, and the limits of redispatch."""
 
     lease_s: float = setting(
         "INTERVIEW_LEASE_S",

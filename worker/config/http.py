@@ -11,7 +11,10 @@ from worker.config.providers import setting
 
 
 class HttpSettings(BaseSettings):
-    """HTTP server for probes, metrics and jobs. Needs a token unless it binds to loopback."""
+    """Settings of the HTTP server for probes, metrics and jobs.
+
+    The server needs a token unless it binds to a loopback address.
+    """
 
     http_host: str = setting(
         "INTERVIEW_HTTP_HOST", "127.0.0.1", "Address that the HTTP server binds to."
@@ -46,7 +49,7 @@ def is_loopback(host: str) -> bool:
 
 
 def address(settings: HttpSettings) -> str:
-    """Return the base URL of the worker's HTTP server, as reached from its own machine."""
+    """Return the base URL of the worker's HTTP server, as seen from the worker's machine."""
     everywhere = settings.http_host in ("0.0.0.0", "::", "")  # noqa: S104  # compared, not bound
     host = "127.0.0.1" if everywhere else settings.http_host
     return f"http://{f'[{host}]' if ':' in host else host}:{settings.http_port}"

@@ -17,10 +17,10 @@ LLM_PROVIDERS = ("openai", "scripted")
 
 add_members("stt", STT_PROVIDERS)
 add_members("tts", TTS_PROVIDERS)
-# The plan's own words are no provider: no fault point is passed for them.
+# `scripted`, the plan's own words, is not a provider and therefore has no injection point.
 add_members("llm", tuple(name for name in LLM_PROVIDERS if name != "scripted"))
 
-#: Field with the API key of each provider that needs one.
+#: Name of the field with the API key, for each provider that needs a key.
 KEY_FIELDS = {
     "deepgram": "deepgram_api_key",
     "elevenlabs": "eleven_api_key",
@@ -36,7 +36,7 @@ def setting(variable: str, default: Any, help_line: str, **bounds: Any) -> Any:
 
 
 class ProviderSettings(BaseSettings):
-    """Providers for STT, TTS and the language model, with their parameters."""
+    """Settings of the providers for STT, TTS and the language model, with their parameters."""
 
     stt: Chain = setting(
         "INTERVIEW_STT",
@@ -94,7 +94,7 @@ class ProviderSettings(BaseSettings):
         "INTERVIEW_ELEVENLABS_VOICE",
         "hpp4J3VqNfWAUOO0d1Us",
         "ID of the ElevenLabs voice.",
-        pattern=r"^[A-Za-z0-9_-]+$",  # it becomes part of the URL
+        pattern=r"^[A-Za-z0-9_-]+$",  # the id becomes part of a URL
     )
     elevenlabs_model: str = setting(
         "INTERVIEW_ELEVENLABS_MODEL", "eleven_turbo_v2_5", "ElevenLabs model.", min_length=1
@@ -203,11 +203,11 @@ class ProviderSettings(BaseSettings):
         return self
 
     def usable(self, kind: str) -> tuple[str, ...]:
-        """Return the providers of the chain `kind` (stt, tts, llm) that need no key or have one."""
+        """Return the providers of the chain `kind` (stt, tts, llm) that have a key or need none."""
         return tuple(name for name in getattr(self, kind) if not self._lacks_key(name))
 
     def left_out(self) -> tuple[str, ...]:
-        """Return one line for each provider that is named in a chain and has no key."""
+        """Return one line of text for each provider that a chain names and that lacks its key."""
         return tuple(
             f"{name} is left out of {self._variable(kind)}: "
             f"{self._variable(KEY_FIELDS[name])} is not set"

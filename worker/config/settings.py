@@ -1,6 +1,7 @@
 """All settings of the worker: unit, default, environment variable, and a line of help.
 
-Read from the environment and from a `.env` file in the working folder; the environment wins.
+The settings are read from the environment and from a `.env` file in the working folder. If both
+contain a setting, the environment takes precedence.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from worker.faults.grammar import Fault, FaultInvalid, parse
 
 
 class SettingsInvalid(Exception):
-    """Raised when one or more settings are invalid. The message has one line for each."""
+    """Raised when at least one setting is invalid. The message has one line for each problem."""
 
     def __init__(self, problems: tuple[str, ...]) -> None:
         self.problems = problems
@@ -195,7 +196,7 @@ class WorkerSettings(BaseSettings):
     budget_bootstrapping_s: float = _budget(State.BOOTSTRAPPING, "loading the required resources")
     budget_ready_s: float = _budget(State.READY, "starting the session; shared with DEGRADED")
     budget_running_s: float = _budget(State.RUNNING, "the longest allowed interview")
-    # Above 14 s livekit-agents would cancel the entrypoint first (15 s, hard-coded there).
+    # At most 14 s, because livekit-agents cancels the entrypoint after 15 s (hard-coded there).
     budget_closing_s: float = setting(
         "INTERVIEW_BUDGET_CLOSING_S",
         BUDGETS[State.CLOSING],
@@ -221,7 +222,7 @@ class WorkerSettings(BaseSettings):
 
 
 class Settings(ProviderSettings, ContinuitySettings, SilenceSettings, HttpSettings, WorkerSettings):
-    """All settings. `load` reads them and reports what is wrong with them."""
+    """All settings of the worker. `load` reads the settings and reports which are invalid."""
 
     model_config = SettingsConfigDict(
         env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True
@@ -230,12 +231,15 @@ class Settings(ProviderSettings, ContinuitySettings, SilenceSettings, HttpSettin
     @field_validator("data_dir", mode="before")
     @classmethod
     def _not_here(cls, value: object) -> object:
-        """Treat an empty variable as one that is not set, and not as the working folder."""
+        """Treat an empty variable as one that is not set, instead of as the working folder."""
         return cls.model_fields["data_dir"].default if value == "" else value
 
     @classmethod
     def load(cls, **overrides: Any) -> Settings:
-        """Read the settings. `overrides` are by environment variable. Raises SettingsInvalid."""
+        """Read the settings. Raises SettingsInvalid if a setting is invalid.
+
+        `overrides` maps names of environment variables to values.
+        """
         try:
             return cls(**overrides)
         except ValidationError as error:
@@ -255,13 +259,13 @@ class Settings(ProviderSettings, ContinuitySettings, SilenceSettings, HttpSettin
         return self
 
     def faults_to_set(self) -> tuple[Fault, ...]:
-        """Return the faults of INTERVIEW_FAULTS. Raises FaultInvalid."""
+        """Return the faults of INTERVIEW_FAULTS. Raises FaultInvalid if one of them is invalid."""
         own = self.application != Settings.model_fields["application"].default
         return parse(self.faults, own_resources=own)
 
     @property
     def budgets(self) -> Mapping[State, float]:
-        """The lifecycle's budgets, in seconds."""
+        """The time budgets of the lifecycle's states, in seconds."""
         return {
             State.HANDSHAKE: self.budget_handshake_s,
             State.CONNECTED: self.budget_connected_s,
@@ -284,7 +288,7 @@ def _problem(error: Any) -> str:
 
 
 def variable_of(field: str) -> str:
-    """Return the environment variable of a setting."""
+    """Return the name of a setting's environment variable."""
     return str(Settings.model_fields[field].validation_alias)
 
 
@@ -297,7 +301,7 @@ def origin_of(field: str) -> str:
 
 
 def shown(value: object) -> str:
-    """Return a value as it may be printed: secrets masked, chains as they are written."""
+    """Return a value as printable text: a secret is masked, and a chain is joined by commas."""
     if isinstance(value, SecretStr):
         return "********" if value.get_secret_value() else ""
     if isinstance(value, tuple):

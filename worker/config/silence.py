@@ -1,4 +1,4 @@
-"""Settings of silence: the filler clip, and the steps of the stuck-turn recovery."""
+"""Settings for silence of the interviewer: the filler clip and the stuck-turn recovery."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings, NoDecode
 
 from worker.config.providers import setting
 
-#: Upper limit in seconds: a candidate who was left alone for longer has gone.
+#: Upper limit in seconds, because a candidate who hears nothing for longer has left.
 _LONGEST_S = 600.0
 _RUNGS = 7
 _NEEDED = (
@@ -19,7 +19,7 @@ _NEEDED = (
 
 
 class SilenceSettings(BaseSettings):
-    """Times of fillers and recovery steps for a candidate who hears nothing."""
+    """Settings of fillers and recovery steps for a candidate who hears nothing."""
 
     silence_filler_s: float = setting(
         "INTERVIEW_SILENCE_FILLER_S",

@@ -1,1 +1,4 @@
-"""Continuity: one interviewer per interview, redispatched when lost. See docs/continuity.md."""
+"""Continuity: each interview has one interviewer, and a lost one is replaced.
+
+See docs/continuity.md.
+"""

@@ -11,13 +11,14 @@ from worker.store.interviews import InterviewIdInvalid, check_interview_id
 if TYPE_CHECKING:
     from worker.store.interviews import Interview
 
-#: Largest metadata of a dispatch, in bytes. livekit-server accepts this size unless its
-#: `limits.max_metadata_size` is lower (since 1.13; measured: one byte more is refused).
+#: Maximum size of a dispatch's metadata, in bytes. livekit-server 1.13 and later accept this size
+#: unless `limits.max_metadata_size` in the server's configuration is lower. One byte more is
+#: refused (measured).
 MAX_METADATA_BYTES = 512 * 1024
 
 
 def dispatch_metadata(interview: Interview, **more: Any) -> str:
-    """Encode the interview id, the plan snapshot if it fits, and `more`."""
+    """Encode the interview's id, the fields of `more`, and the plan snapshot if the size allows."""
     whole = _with_plan(interview, **more)
     return whole if _fits(whole) else without_plan(interview, **more)
 
@@ -25,10 +26,10 @@ def dispatch_metadata(interview: Interview, **more: Any) -> str:
 def metadata_after(
     interview: Interview, *, job_id: str | None, why: str, turns: Sequence[Mapping[str, Any]]
 ) -> str:
-    """Encode metadata for an interviewer that follows another job, with its turns if they fit.
+    """Encode metadata for an interviewer that follows another job.
 
-    With the turns, the new interviewer continues at the right question even if its database is
-    unavailable.
+    The turns so far are included if the size allows. With these turns, the new interviewer
+    continues at the right question even if its database is unavailable.
     """
     follows = {"job_id": job_id, "why": why}
     whole = _with_plan(interview, follows=follows | {"turns": turns})
@@ -45,16 +46,19 @@ def _fits(metadata: str) -> bool:
 
 
 def without_plan(interview: Interview, **more: Any) -> str:
-    """Encode the same without the plan. The job then reads the plan from the database."""
+    """Encode the interview's id and `more`. The job then reads the plan from the database."""
     return json.dumps({"interview_id": interview.interview_id, **more})
 
 
 class MetadataInvalid(ValueError):
-    """Raised when the metadata is not a JSON object that names an interview."""
+    """Raised if the metadata of a dispatch is not a JSON object with a valid interview id."""
 
 
 def read_metadata(metadata: str) -> tuple[str, Mapping[str, Any] | None]:
-    """Return the interview's id, and the plan snapshot or None. Raises MetadataInvalid."""
+    """Return the interview's id, and the plan snapshot or None.
+
+    Raises MetadataInvalid if the metadata is not a JSON object with a valid interview id.
+    """
     try:
         data = json.loads(metadata)
     except (ValueError, RecursionError) as error:
@@ -63,7 +67,7 @@ def read_metadata(metadata: str) -> tuple[str, Mapping[str, Any] | None]:
     if not isinstance(interview_id, str) or not interview_id:
         raise MetadataInvalid("the dispatch's metadata has no interview_id")
     try:
-        # The id will appear in a journal, in logs and in an identity.
+        # The id is checked because it will appear in a journal, in logs and in an identity.
         check_interview_id(interview_id)
     except InterviewIdInvalid as error:
         raise MetadataInvalid("the interview_id in the dispatch's metadata is not valid") from error
@@ -72,14 +76,14 @@ def read_metadata(metadata: str) -> tuple[str, Mapping[str, Any] | None]:
 
 
 def read_turns(metadata: str) -> list[Any]:
-    """Return the turns that came with the dispatch from an earlier job, unchecked."""
+    """Return the turns of an earlier job from the metadata. Their content is not checked."""
     follows = json.loads(metadata).get("follows")
     turns = follows.get("turns") if isinstance(follows, dict) else None
     return turns if isinstance(turns, list) else []
 
 
 def read_follows(metadata: str) -> Mapping[str, str]:
-    """Return the id of the job that this dispatch follows and the reason, as `follows_*` fields."""
+    """Return the id of the job that a dispatch replaces, and the reason, as `follows_*` fields."""
     follows = json.loads(metadata).get("follows")
     if not isinstance(follows, dict):
         return {}

@@ -18,27 +18,27 @@ if TYPE_CHECKING:
     from worker.journal.shipper import JournalShipper
     from worker.store.database import Database
 
-#: Longest wait in seconds for the current speaker. Most sentences are shorter, and the wait does
-#: not prolong the shutdown of the worker.
+#: Maximum seconds to wait until the current speaker pauses. Most sentences are shorter, and this
+#: wait does not prolong the shutdown of the worker.
 SENTENCE_S: Final = 4.0
-#: Seconds for the database to report free workers; the candidate hears nothing in that time.
+#: Seconds for the database to report free workers. The candidate hears nothing in that time.
 _ASK_S: Final = 0.5
-#: Seconds for the database to store the last records.
+#: Seconds for the database to store the job's last records.
 _SHIP_S: Final = 1.0
 #: Seconds for the database to store the job's end.
 _STORE_S: Final = 1.0
 
 
 class NotShipped(Exception):
-    """Raised when the database lacks some of the job's records.
+    """Raised if some of the job's records are not in the database yet.
 
-    The worker ingests them and then redispatches the interview. An interviewer that came earlier
-    would not know the last turns.
+    The worker ingests these records first, and then redispatches the interview. An interviewer that
+    is dispatched earlier would not know the last turns.
     """
 
 
 class Talk(Protocol):
-    """The conversation of interviewer and candidate, which a handover stops."""
+    """The conversation between interviewer and candidate. A handover stops the conversation."""
 
     @property
     def almost_done(self) -> bool:
@@ -46,7 +46,7 @@ class Talk(Protocol):
         ...
 
     async def come_to_a_stop(self, longest_s: float) -> None:
-        """Start nothing new, wait up to `longest_s` for a pause in speech, then cut it off."""
+        """Start no new speech, wait up to `longest_s` seconds for a pause, then end all speech."""
         ...
 
 
@@ -70,9 +70,9 @@ class InterviewHandover:
         self._all_shipped = False
         #: The job's database, once the job has one.
         self.database: Database | None = None
-        #: Ingests the job's records into that database.
+        #: Ingests the job's records into `database`.
         self.shipper: JournalShipper | None = None
-        #: The conversation, once the session exists.
+        #: The conversation; None until the session exists.
         self.talk: Talk | None = None
         #: True if the last `expects_successor` found a worker that can take over.
         self.expected = False
@@ -83,10 +83,10 @@ class InterviewHandover:
         return self.talk is not None and self.talk.almost_done
 
     async def expects_successor(self, failure: Reason | None) -> bool | None:
-        """Return whether a worker can take over; None if unknown.
+        """Return whether another worker can take over the interview; None if unknown.
 
-        False after a failure that is not worth another try. None without a database, without a
-        lease, or if the database does not answer.
+        Returns False after a failure that another try would not mend. Returns None if the job has
+        no database or no lease, or if the database does not answer.
         """
         self.expected = False
         if failure is not None and failure not in WORTH_ANOTHER_TRY:
@@ -112,15 +112,19 @@ class InterviewHandover:
             await self.talk.come_to_a_stop(0.0 if at_once else SENTENCE_S)
 
     async def ship(self) -> None:
-        """Wait until the database has every record. Raises NotShipped."""
+        """Wait until the database has every record. Raises NotShipped if that takes too long."""
         if self.shipper is not None and not await self.shipper.all_shipped(within_s=_SHIP_S):
             raise NotShipped
         self._all_shipped = True
 
     async def release_lease(self, outcome: Outcome, reason: Reason) -> None:
-        """Store the job's end and release the lease. Raises NotShipped and DatabaseError."""
+        """Store how the job ended, and release the lease.
+
+        Raises NotShipped if `ship` has not succeeded before, and DatabaseError if the database
+        fails.
+        """
         if self.database is None:
-            return  # the worker stores the end from the journal
+            return  # the worker reads the job's end from the journal, and stores it
         if not self._all_shipped:
             raise NotShipped
         await store_end(
@@ -134,7 +138,10 @@ class InterviewHandover:
         )
 
     async def send_successor(self) -> None:
-        """Redispatch the interview if the candidate is in the room. Raises DatabaseError."""
+        """Redispatch the interview if the candidate is in the room.
+
+        Raises DatabaseError if the database cannot tell whether the interview is orphaned.
+        """
         if self.database is not None:
             ledger = DatabaseOrphanStore(self.database, limits_of(self._settings))
             rescue = Redispatcher(

@@ -1,4 +1,4 @@
-"""Job side of the lease: take it before speaking, and end silently when another job has it."""
+"""Job side of the lease: a job takes it before speaking, and ends silently when another has it."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ INTERVIEW_ATTRIBUTE: Final = "interview.id"
 TOKEN_ATTRIBUTE: Final = "interview.token"  # noqa: S105  # a fencing token, no secret
 
 #: Seconds for the database to grant or check the lease. The candidate should not wait longer in
-#: silence; after that the job continues without a lease.
+#: silence, so the job continues without a lease after that time.
 _BUDGET_S: Final = 2.0
 
 
 class JobLease:
-    """Lease of one job's interview.
+    """The lease that one job takes on its interview.
 
     Args:
         interview_id: The interview.
         job_id: This job, in the database and in the room.
-        lease_s: Duration of the lease in seconds. The worker renews it. The job checks it three
-            times per duration, and renews it if the worker is stalled.
+        lease_s: Duration of the lease in seconds. The worker renews the lease. The job checks the
+            lease three times per duration, and renews it if the worker is stalled.
     """
 
     def __init__(self, interview_id: str, *, job_id: str, lease_s: float) -> None:
@@ -46,24 +46,25 @@ class JobLease:
         self._job_id = job_id
         self._lease_s = lease_s
         self._look_s = lease_s / 3
-        #: The fencing token; None while the job runs without a lease (for example, no database).
+        #: The fencing token; None while the job has no lease, for example without a database.
         self.token: int | None = None
-        #: Called when the database has lost data: it was restored from a backup, or the interview
-        #: was deleted while it runs.
+        #: Called when the database has lost data, because the database was restored from a backup
+        #: or the running interview was deleted.
         self.on_forgotten: Callable[[], None] = _nothing
         self._forgotten = ""
 
     async def take(self, database: Database) -> bool:
-        """Take the lease, if the interview has one to take. Return False if the database fails.
+        """Take the lease, and set `token`. Return False if the database fails.
 
-        Raises LoadFailed (LEASE_LOST) if another job holds the interview.
+        The token stays None if the interview is over or not in the database. Raises LoadFailed with
+        the event LEASE_LOST if another job holds the lease.
         """
         try:
             await self._take(database)
         except LeaseHeld as error:
             raise LoadFailed("LeaseHeld", str(error), event=Event.LEASE_LOST) from error
         except DatabaseError as error:
-            logger.warning("taking the lease failed, continuing without it: %s", error)
+            logger.warning("the job continues without a lease, as taking it failed: %s", error)
             return False
         return True
 
@@ -71,7 +72,7 @@ class JobLease:
     async def guarded(
         self, job: JobHandle, database: Callable[[], Database | None]
     ) -> AsyncIterator[None]:
-        """End the job as soon as another job holds the interview, while the block runs."""
+        """While the block runs, end the job as soon as another job holds the lease."""
         self._write_down(job)
         guards = [
             asyncio.create_task(self._ask_database(job, database), name="lease-database"),
@@ -114,7 +115,7 @@ class JobLease:
                 self._yield_to_other(job, "Database")
                 return
             except DatabaseError:
-                continue  # unavailable to all, or to this job only: the job continues
+                continue  # the job continues, even if only this job cannot reach the database
             except Exception as error:
                 job.book.fault("lease", error)
 
@@ -138,21 +139,23 @@ class JobLease:
     def _forget(self, job: JobHandle, how: str) -> None:
         """Report that the database lost data, once for each cause.
 
-        The interview continues, and `on_forgotten` stores its records again as far as possible.
+        The interview continues, and `on_forgotten` stores the interview's records again as far as
+        possible.
         """
         if how == self._forgotten:
             return
         self._forgotten = how
         logger.error(
-            "interview row is missing or older than this job's token (restored backup?): %s", how
+            "the database lost data of a running interview (deleted row or restored backup?): %s",
+            how,
         )
         job.book.refusal("lease", how)
         self.on_forgotten()
 
     async def _look_around(self, job: JobHandle) -> None:
-        """Publish this job's token, and yield to a higher-ranked interviewer in the room.
+        """Publish this job's token, and end the job if an interviewer in the room outranks it.
 
-        No database is needed: every interviewer publishes its token to the room.
+        No database is needed, because every interviewer publishes its token to the room.
         """
         await self._announce(job)
         while not any(self._outranks(*other) for other in job.stage.announced().items()):
@@ -170,9 +173,10 @@ class JobLease:
             job.book.fault("announce", error)
 
     def _outranks(self, identity: str, attributes: Mapping[str, str]) -> bool:
-        """Return whether the other interviewer stays: higher token, then greater identity.
+        """Return whether another interviewer ranks higher, by its token and then by its identity.
 
-        The identity decides between two interviewers without a lease: one of them must stay.
+        The identity decides between two interviewers without a lease, because one of them must
+        stay.
         """
         token = attributes.get(TOKEN_ATTRIBUTE, "")
         if attributes.get(INTERVIEW_ATTRIBUTE) != self._interview_id or not token.isdecimal():
@@ -183,7 +187,7 @@ class JobLease:
     def _yield_to_other(self, job: JobHandle, seen_in: str) -> None:
         """Mute the audio output, then end the job with LEASE_LOST.
 
-        The job mutes first because the framework takes time to close a session.
+        The job mutes the output first, because the framework takes time to close a session.
         """
         job.stage.line.silence()
         job.book.refusal("lease", f"SeenIn{seen_in}")

@@ -34,39 +34,39 @@ logger = logging.getLogger(__name__)
 class OrphanStore(Protocol):
     """Database operations of a redispatch: find orphaned interviews, and claim them.
 
-    Every method may raise DatabaseError.
+    Every method raises DatabaseError if the database fails.
     """
 
     async def stranded(self, *, job_id: str | None, room: str | None) -> list[OrphanedInterview]:
-        """Return the interviews to redispatch now, of one job or room if given."""
+        """Return the interviews to redispatch now, limited to one job or one room if given."""
         ...
 
     async def claim(self, found: OrphanedInterview) -> int | None:
-        """Claim the dispatch; return its token, or None if another worker was faster."""
+        """Claim a redispatch; return its fencing token, or None if another worker was faster."""
         ...
 
     async def turns(self, interview_id: str) -> list[dict[str, Any]]:
-        """Return the turns so far, for the metadata of the dispatch."""
+        """Return the interview's turns so far, for the metadata of the dispatch."""
         ...
 
     async def note(self, interview_id: str, token: int, dispatch_id: str) -> None:
-        """Store the id of the dispatch that was sent."""
+        """Store the id that LiveKit gave to the dispatch that was sent for a fencing token."""
         ...
 
     async def give_back(self, found: OrphanedInterview, token: int) -> None:
-        """Undo a claim whose dispatch failed: the next check may claim it immediately."""
+        """Undo a claim after its dispatch failed, so that the next check can claim again."""
         ...
 
     async def give_up(self, found: OrphanedInterview) -> None:
-        """End the interview without a redispatch: the candidate has left."""
+        """End the interview without a redispatch, because the candidate has left."""
         ...
 
 
 class Rooms(Protocol):
-    """LiveKit rooms. Every method may raise LiveKitError."""
+    """LiveKit rooms. Every method raises LiveKitError if LiveKit fails."""
 
     async def people(self, room: str) -> Collection[str]:
-        """Return the identities in a room; a dead participant stays listed for a while."""
+        """Return the identities of a room's participants, dead ones included for a while."""
         ...
 
     async def remove(self, room: str, identity: str) -> None:
@@ -163,16 +163,16 @@ class Redispatcher:
         self._livekit = livekit
         self._grace_s = grace_s
         self._on_sent = on_sent
-        #: Orphaned interviews without a candidate, by interview id and token. The value is the
-        #: time of the check that first found the candidate absent, by the monotonic clock.
+        #: For each orphaned interview without a candidate, by interview id and token: the monotonic
+        #: time of the check that first found the candidate absent.
         self._absent: dict[tuple[str, int], float] = {}
 
     async def look(self, ledger: OrphanStore, *, anew: bool = False) -> int:
         """Check all interviews once; return the number of redispatches.
 
-        `anew` is True for a new leader's first check: absences of candidates then start now.
-        Raises DatabaseError if the orphaned interviews cannot be listed. A failure for one
-        interview is logged, and a later check tries again.
+        `anew` is True for the first check of a new leader. The absence of every candidate then
+        counts from now. Raises DatabaseError if the orphaned interviews cannot be listed. A failure
+        for one interview is only logged, because a later check tries again.
         """
         found = await ledger.stranded(job_id=None, room=None)
         known = set() if anew else {_absence(each) for each in found}
@@ -183,9 +183,10 @@ class Redispatcher:
     async def look_at(
         self, ledger: OrphanStore, *, job_id: str | None = None, room: str | None = None
     ) -> int:
-        """Check one job's or one room's interview, on any worker; return as `look` does.
+        """Check the interview of one job or one room; return the number of redispatches.
 
-        This check ends no interview: only the leader knows how long a candidate was absent.
+        Any worker may run this check. The check ends no interview, because only the leader knows
+        how long a candidate was absent.
         """
         found = await ledger.stranded(job_id=job_id, room=room)
         return sum(await asyncio.gather(*(self._bring_back(ledger, each) for each in found)))
@@ -207,9 +208,9 @@ class Redispatcher:
             return await self._claim_and_send(ledger, found)
         except LiveKitError as error:
             # If LiveKit cannot list the participants, it would not dispatch an agent either.
-            logger.warning("redispatch failed: %s", error)
+            logger.warning("redispatching an interviewer failed: %s", error)
         except Exception as error:
-            logger.warning("redispatch failed: %s", type(error).__name__)
+            logger.warning("redispatching an interviewer failed: %s", type(error).__name__)
         return False
 
     async def _give_up_in_time(self, ledger: OrphanStore, found: OrphanedInterview) -> None:
@@ -257,10 +258,10 @@ class Redispatcher:
 
 
 def _absence(found: OrphanedInterview) -> tuple[str, int]:
-    """Return the key of an absence: the interview id and the token.
+    """Return the key of an interview in `Redispatcher._absent`: the interview's id and token.
 
     Every redispatch, by any worker, raises the token and finds the candidate present. An absence
-    noted before it must not count.
+    from before the redispatch must not count.
     """
     return found.interview.interview_id, found.interview.token
 
@@ -269,4 +270,4 @@ async def _turns(ledger: OrphanStore, found: OrphanedInterview) -> list[dict[str
     try:
         return await ledger.turns(found.interview.interview_id)
     except DatabaseError:
-        return []  # the new interviewer reads them itself
+        return []  # the new interviewer reads the turns from the database

@@ -1,4 +1,4 @@
-"""Re-check rooms that a webhook named: immediately, and again after the lease timeout."""
+"""Checks of rooms that a webhook named, immediately and again after the lease timeout."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ logger = logging.getLogger(__name__)
 
 
 class RoomRecheckQueue:
-    """Queue of room checks, run one at a time: the leases need the database as well.
+    """Queue of room checks. They run one at a time, because lease renewal needs the database too.
 
     Args:
-        look: Checks the room of that name.
-        again_s: Seconds until the second check of a room: by then the lease of an interviewer
-            that disappeared silently has expired.
+        look: Checks the room with the given name.
+        again_s: Seconds until the second check of a room. By then the lease has expired if the
+            interviewer disappeared silently.
     """
 
     def __init__(self, look: Callable[[str], Awaitable[object]], *, again_s: float) -> None:
@@ -37,7 +37,10 @@ class RoomRecheckQueue:
         self._later[room] = loop.call_later(self._again_s, self._put_again, room)
 
     async def run(self) -> None:
-        """Check rooms until cancelled. A failure is logged; the leader's periodic check follows."""
+        """Check rooms until cancelled.
+
+        A failure is only logged, because the leader's periodic check finds the same interviews.
+        """
         try:
             while True:
                 await self._told.wait()
@@ -48,9 +51,9 @@ class RoomRecheckQueue:
                 try:
                     await self._look(room)
                 except DatabaseError as error:
-                    logger.warning("room check failed: %s", error)
+                    logger.warning("the check of a room failed: %s", error)
                 except Exception:
-                    logger.exception("room check failed")
+                    logger.exception("the check of a room failed")
         finally:
             for later in self._later.values():
                 later.cancel()

@@ -39,7 +39,8 @@ class ContinuityService:
     Args:
         settings: Lease times, journal folder, LiveKit access and redispatch limits.
         database: Returns the database, or None while it is not available.
-        jobs: Returns the accepted jobs, each with the pid of its process, or None without one.
+        jobs: Returns the ids of the accepted jobs, each with the pid of the job's process, or None
+            if the job has no process yet.
         seats: Returns the number of free slots; None while the worker takes no jobs.
         on_sent: Called with the reason after each redispatch.
     """
@@ -56,7 +57,7 @@ class ContinuityService:
         self._settings = settings
         self._database = database
         self._jobs = jobs
-        #: Unique to this worker process: an earlier one on this machine had another id.
+        #: Unique to this process: an earlier worker process on this machine had another id.
         self.worker_id = f"{socket.gethostname()}-{secrets.token_hex(4)}"
         self._rescue = Redispatcher(
             LiveKitRooms(settings), grace_s=settings.candidate_grace_s, on_sent=on_sent
@@ -84,9 +85,9 @@ class ContinuityService:
         ]
 
     async def aclose(self) -> None:
-        """Stop the tasks, and drop the leader lock so that another worker takes it.
+        """Stop the tasks, and drop the leader lock so that another worker can take the lock.
 
-        The leases are not released: without renewal they expire.
+        The leases are not released. They expire, because this worker no longer renews them.
         """
         tasks, self._tasks = self._tasks, []
         await cancel_and_wait(*tasks, *self._errands)
@@ -119,26 +120,26 @@ class ContinuityService:
                 budget_s=self._settings.lease_s,
             )
         except LeaseHeld:
-            pass  # the job detects this itself, and ends
+            pass  # the job itself detects that another job holds the lease, and ends
         except DatabaseError as error:
-            # The job takes the lease once it has the database. A redispatch may come before that.
-            logger.warning("taking the lease of an accepted job failed: %s", error)
+            # The job takes the lease once the job has the database. A redispatch may come earlier.
+            logger.warning("the worker could not take the lease of an accepted job: %s", error)
 
     async def job_gone(self, job_id: str) -> None:
         """Redispatch this job's interview if it is orphaned and its candidate is in the room.
 
-        Call it after the job's journal is in the database: the next interviewer continues from
-        there.
+        Call this after the job's journal is in the database, because the next interviewer reads the
+        turns there.
         """
         if (database := self._database()) is not None:
             await self._rescue.look_at(DatabaseOrphanStore(database, self._limits), job_id=job_id)
 
     def room_changed(self, room: str) -> bool:
-        """Check a room now, before the next periodic check: a participant joined or left.
+        """Check a room now, because a participant joined or left the room.
 
-        Return False if no check is possible now: the tasks are not running, or there is no
-        database. Two workers that receive the same webhook, or one that receives it twice, send
-        one interviewer: they claim the same token.
+        Return False if no check is possible now, because the tasks are not running or there is no
+        database. Two workers that receive the same webhook send only one interviewer, because both
+        claim the same token. The same holds for one worker that receives a webhook twice.
         """
         if not self._tasks or self._database() is None:
             return False
@@ -177,13 +178,13 @@ class ContinuityService:
                         budget_s=self._settings.lease_renew_s,
                     )
                 except DatabaseError as error:
-                    logger.warning("lease renewal failed: %s", error)
+                    logger.warning("the renewal of the leases failed: %s", error)
                 except Exception:
-                    logger.exception("lease renewal failed")
+                    logger.exception("the renewal of the leases failed")
             await asyncio.sleep(max(0.0, due - loop.time()))
 
     def _living_jobs(self) -> list[str]:
-        """Return the jobs whose leases are renewed: a stopped process must not hold one forever."""
+        """Return the jobs that are alive. A stopped process must not keep its lease forever."""
         folder = self._settings.journal_dir
         jobs = self._jobs().items()
         return [each for each, pid in jobs if is_alive(folder / f"{each}.jsonl", pid)]

@@ -1,4 +1,4 @@
-"""The leader's periodic check for orphaned interviews: one worker at a time runs it."""
+"""The leader's periodic check for orphaned interviews. One worker at a time is the leader."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ SPARE_S: Final = 2.0
 
 
 class Watcher:
-    """Checks every `every_s` seconds while this worker holds the leader lock.
+    """Checks for orphaned interviews periodically, while this worker holds the leader lock.
 
     Args:
         on_duty: Takes or renews the leader lock for the given seconds; returns False while
             another worker holds it.
-        look: Finds and redispatches orphaned interviews. Its argument is True for the first check
+        look: Finds and redispatches orphaned interviews. The argument is True for the first check
             since this worker took the lock.
         every_s: Seconds between two checks.
     """
@@ -43,7 +43,7 @@ class Watcher:
         self.acts = False
 
     async def run(self) -> None:
-        """Check until cancelled. A check that fails is logged, and the loop continues."""
+        """Check periodically until cancelled. A failed check is only logged."""
         while True:
             try:
                 acts = await self._on_duty(self._every_s + SPARE_S)
@@ -55,7 +55,7 @@ class Watcher:
                     await self._look(anew)
             except DatabaseError as error:
                 self.acts = False
-                logger.warning("scan for orphaned interviews failed: %s", error)
+                logger.warning("the scan for orphaned interviews failed: %s", error)
             except Exception:
-                logger.exception("scan for orphaned interviews failed")
+                logger.exception("the scan for orphaned interviews failed")
             await asyncio.sleep(self._every_s)

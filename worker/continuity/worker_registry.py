@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Seconds for the database to answer: a draining worker must not wait for a dead database.
+#: Seconds for the database to answer, because a draining worker must not wait for a dead database.
 _BUDGET_S: Final = 1.0
 #: Seconds between two heartbeats.
 _EVERY_S: Final = 1.0
-#: Seconds for which a heartbeat counts.
+#: Seconds after its last heartbeat for which a worker counts as running.
 FRESH_S: Final = 3.0
 
 
@@ -29,7 +29,7 @@ class WorkerRegistry:
 
     Args:
         database: Returns the database; None while it is unavailable.
-        worker_id: The worker.
+        worker_id: Id of the worker.
         agent_name: The agent name whose dispatches the worker takes.
         seats: Returns the number of free slots; None while the worker takes no jobs.
     """
@@ -49,28 +49,31 @@ class WorkerRegistry:
         self._changed = asyncio.Event()
 
     async def run(self) -> None:
-        """Write heartbeats until cancelled. The lease renewal reports an unavailable database."""
+        """Write heartbeats until cancelled.
+
+        A database error is only a debug line here, because the lease renewal logs a warning.
+        """
         while True:
             self._changed.clear()
             if (database := self._database()) is not None:
                 try:
                     await self._note(database)
                 except DatabaseError as error:
-                    logger.debug("worker heartbeat failed: %s", error)
+                    logger.debug("writing the worker's heartbeat failed: %s", error)
                 except Exception:
-                    logger.exception("worker heartbeat failed")
-            # Not `wait_for`: up to Python 3.11 it drops a cancellation that arrives together with
-            # the awaited result, and this loop would never end.
+                    logger.exception("writing the worker's heartbeat failed")
+            # `wait_for` is not used. Up to Python 3.11 it drops a cancellation that arrives
+            # together with the awaited result, and this loop would then never end.
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_EVERY_S):
                     await self._changed.wait()
 
     def changed(self) -> None:
-        """Write a heartbeat now: this worker has started or stopped taking interviews."""
+        """Write a heartbeat now, because this worker has started or stopped taking interviews."""
         self._changed.set()
 
     async def others(self) -> Peers | None:
-        """Return the peers; None if the database cannot tell."""
+        """Return the other workers; None if the database is unavailable."""
         if (database := self._database()) is None:
             return None
         try:

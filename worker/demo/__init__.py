@@ -1,1 +1,1 @@
-"""`make demo`: a whole spoken interview on this machine."""
+"""`make demo`: a complete voice interview on this machine."""

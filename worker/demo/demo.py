@@ -1,4 +1,4 @@
-"""The demo: a server, a database, a worker, and an interview with a candidate that speaks."""
+"""The demo: a LiveKit server, a database, a worker, and an interview with a candidate."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ from worker.store.jobs import list_jobs
 from worker.store.migrate import migrate
 from worker.transport.local_socket import SOCKET_VARIABLE
 
-#: Seconds to wait, after the conversation, for the last record in the database.
+#: Seconds to wait, after the conversation, until the last record is in the database.
 _JOB_END_S = 30.0
 
 Say = Callable[[str], None]
 
 
 class DemoFailed(Exception):
-    """Raised when the demo cannot continue; the message gives the reason."""
+    """Raised when the demo cannot continue. The message gives the reason."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,14 +62,15 @@ class LiveKit:
 
 
 async def run_demo(console: Console, folder: Path) -> History:
-    """Hold the interview; write recording, transcript, journal and state diagram to `folder`.
+    """Hold the interview, and write recording, transcript, journal and diagram to `folder`.
 
-    Without a LiveKit server the interview runs without a room, and the console reports that.
-    The same job then runs in its own process and reaches the candidate over a socket.
+    If no LiveKit server is available, the interview runs without a room, and the console reports
+    this. The job then also runs in a process of its own, but reaches the candidate over a socket.
 
-    Raises DemoFailed, CandidateTimeout, WorkerDidNotStart, LiveKitError (of the server in
-    LIVEKIT_URL), EmbeddedPostgresError. Every started process has ended on return, also after
-    an error.
+    Raises WorkerDidNotStart if the worker does not start, CandidateTimeout if the interviewer does
+    not speak or leave in time, DemoFailed if the interview does not end in time or has no journal,
+    LiveKitError if the server at LIVEKIT_URL fails, and EmbeddedPostgresError if PostgreSQL does
+    not start. All processes that the demo started have ended on return, also after an error.
     """
     began = time.monotonic()
 
@@ -98,7 +99,10 @@ async def run_demo(console: Console, folder: Path) -> History:
 
 
 async def _livekit_if_any(stack: AsyncExitStack, say: Say) -> LiveKit | None:
-    """Return a server that lives as long as `stack`; or None, after printing how to get one."""
+    """Return a LiveKit server that runs until `stack` is closed.
+
+    If no server is available, tell the user how to get one, and return None.
+    """
     try:
         return await stack.enter_async_context(_livekit(say))
     except LiveKitServerUnavailable as error:
@@ -124,14 +128,14 @@ async def _livekit(say: Say) -> AsyncIterator[LiveKit]:
 
 
 def _settings(livekit: LiveKit | None, database_url: str, data_dir: Path) -> Settings:
-    """Return the demo's settings. They override the environment; only LiveKit's come from it."""
+    """Return the settings of the demo, which replace those of the environment."""
     return Settings.load(
         LIVEKIT_URL=livekit.url if livekit else "",
         LIVEKIT_API_KEY=livekit.key if livekit else "",
         LIVEKIT_API_SECRET=livekit.secret if livekit else "",
         DATABASE_URL=database_url,
         INTERVIEW_DATA_DIR=data_dir,
-        # A unique name: another worker on this server must not take the demo's interview.
+        # The name is unique, so that no other worker on this server takes the demo's interview.
         INTERVIEW_AGENT_NAME=f"demo-{secrets.token_hex(3)}",
         INTERVIEW_HTTP_PORT=0,
         INTERVIEW_IDLE_PROCESSES=1,
@@ -158,7 +162,7 @@ def _environment(settings: Settings) -> dict[str, str]:
 async def _in_room(
     settings: Settings, db: Database, interview: Interview, log: Path, say: Say
 ) -> AsyncIterator[SimulatedCandidate]:
-    """Start a worker, dispatch it to a room, and yield the candidate in that room."""
+    """Start a worker, dispatch an interviewer to a room, and yield the candidate in the room."""
     key, secret = settings.livekit_api_key, settings.livekit_api_secret.get_secret_value()
     async with running_worker(_environment(settings), log):
         await rooms.create_room(settings.livekit_url, key, secret, interview.room)
@@ -176,7 +180,7 @@ async def _in_room(
 async def _without_room(
     settings: Settings, db: Database, interview: Interview, log: Path, say: Say
 ) -> AsyncIterator[SimulatedCandidate]:
-    """Start a worker with one job, and yield the candidate whose socket the job connects to."""
+    """Start a worker with one job, and yield the candidate to whose socket the job connects."""
     socket = settings.data_dir / "candidate.sock"
     environment = {**_environment(settings), SOCKET_VARIABLE: str(socket)}
     metadata = dispatch_metadata(interview)
@@ -191,7 +195,7 @@ async def _without_room(
 async def _converse(
     candidate: SimulatedCandidate, folder: Path, say: Say, console: Console
 ) -> None:
-    """Hold the interview, and save the recording even if it fails."""
+    """Hold the interview, and save the recording even if the interview fails."""
     try:
         await hold_conversation(
             candidate,
@@ -214,7 +218,7 @@ def _print_exchange(console: Console, exchange: Exchange) -> None:
 
 
 async def _write_down(settings: Settings, db: Database, interview_id: str, folder: Path) -> History:
-    """Write transcript, journal and state diagram to the folder once the job has exited."""
+    """Wait until the job has exited, then write transcript, journal and diagram to `folder`."""
     shown = await _ended(db, interview_id)
     job_id = shown["jobs"][0]
     journal = journal_path(settings, job_id)
@@ -229,7 +233,10 @@ async def _write_down(settings: Settings, db: Database, interview_id: str, folde
 
 
 async def _ended(db: Database, interview_id: str) -> dict[str, Any]:
-    """Wait until the exit code of the interview's job is in the database; return the interview."""
+    """Wait until the interview has ended and its job's exit code is in the database.
+
+    Return the interview. Raises DemoFailed if this takes longer than 30 s.
+    """
     try:
         async with asyncio.timeout(_JOB_END_S):
             while True:
@@ -247,5 +254,5 @@ async def _all_exited(db: Database, interview_id: str) -> bool:
 
 
 def log_to(stream: TextIO) -> Console:
-    """Return a console that keeps redirected output plain."""
+    """Return a console that writes plain text if `stream` is not a terminal."""
     return Console(file=stream, highlight=False)

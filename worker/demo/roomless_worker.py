@@ -1,8 +1,9 @@
-"""Worker without a LiveKit server: holds one interview, given on its command line.
+"""A worker that holds one interview without a LiveKit server.
 
-Everything else is as in every worker: the forkserver and its preloaded modules, the job's own
-process, its exit code, its journal and the ingestion of the journal. The job reaches its
-candidate over a Unix socket (`worker.local_stage`).
+The room and the metadata of the interview are given on the command line. The job reaches its
+candidate over a Unix socket (`worker.transport.local_socket`). Everything else is the same as in
+every worker: the forkserver and its preloaded modules, the process of the job, the exit code, the
+journal, and the ingestion of the journal.
 
     python -m worker.demo.roomless_worker ROOM METADATA
 """
@@ -20,30 +21,30 @@ from worker.config.settings import Settings
 from worker.server.worker import Worker
 from worker.telemetry.logs import configure_logs
 
-# Not __name__, which is __main__ when this runs as a module.
+# Not __name__, because __name__ is "__main__" when this module is run with `python -m`.
 logger = logging.getLogger("worker.demo.roomless_worker")
 
-#: The log message once the job has a process.
+#: The log message of a worker whose job has a process.
 LAUNCHED: Final = "interview started without a room"
 
 
 class RoomlessWorker(Worker):
-    """Holds one interview without a room, and runs until it is stopped.
+    """A worker that holds one interview without a room, and then runs until it is stopped.
 
     Args:
-        settings: As for every worker; the LiveKit settings are not used.
-        room: The name of the interview's room; no such room exists.
-        metadata: The metadata that a dispatch would carry.
+        settings: The settings of the worker. The LiveKit settings are not used.
+        room: The name of the interview's room. No room with this name exists.
+        metadata: The metadata that a dispatch of the interview would carry.
     """
 
     def __init__(self, settings: Settings, *, room: str, metadata: str) -> None:
         super().__init__(settings)
-        # Without LiveKit a job is created from its room only, so the room carries the metadata.
+        # Without LiveKit, a job is created only from a room, so the room carries the metadata.
         self._room = models.Room(name=room, metadata=metadata)
         self._launching: asyncio.Task[None] | None = None
 
     async def _reach_livekit(self) -> None:
-        """Do nothing: there is no LiveKit server."""
+        """Do nothing, because this worker has no LiveKit server."""
 
     async def _serve(self) -> None:
         self.server.on("worker_started", self._launch_soon)
@@ -63,7 +64,7 @@ class RoomlessWorker(Worker):
 
 
 def main() -> None:
-    """Run one worker until SIGTERM."""
+    """Run one worker until SIGTERM. The arguments are the room and the metadata."""
     room, metadata = sys.argv[1:]
     settings = Settings.load()
     configure_logs(settings)

@@ -1,7 +1,7 @@
 """Answers of the demo's candidate to the questions of the sample plan.
 
-`[pause 1.3]` is a thinking pause inside an answer, in seconds. The answers avoid words that
-small speech recognisers mishear, so that a transcript can be compared with them.
+`[pause 1.3]` marks a thinking pause of 1.3 seconds inside an answer. The answers contain no words
+that small speech recognisers often mishear, so that a transcript can be compared with the answers.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from worker.interview.plan.plan import SAMPLE_PLAN, Plan, load_plan
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: Answers to the sample plan by question id; the id of a follow-up is `<id>/<number from 1>`.
+#: Answers to the sample plan, by question id. The id of a follow-up is `<question id>/<number>`,
+#: counted from 1.
 ANSWERS: Mapping[str, str] = {
     "recent-project": (
         "Last year I worked on a small service that reminds people of their visits to the doctor."
@@ -39,7 +40,7 @@ GENERIC_ANSWER = "That is a good question. I would start small, and ask the peop
 
 
 class CandidateScript:
-    """Answers to the questions of one plan.
+    """Finds the candidate's answers to the questions of one plan.
 
     Args:
         plan: The plan with the questions.
@@ -57,7 +58,8 @@ class CandidateScript:
         self._ids = [question.id for question in plan.questions]
         self._answers = dict(answers)
         self._generic = generic
-        # Follow-ups first: the interviewer may repeat the question before a follow-up.
+        # The follow-ups come first, because the interviewer may repeat a question before its
+        # follow-up. The text then contains both.
         followed = [
             (_words(follow_up), f"{question.id}/{number}")
             for question in plan.questions
@@ -73,15 +75,18 @@ class CandidateScript:
         return cls(load_plan(SAMPLE_PLAN))
 
     def is_question(self, said: str) -> bool:
-        """Return whether the text contains a question of the plan, not only a closing or clip."""
+        """Return True if the text contains a question of the plan.
+
+        Closing messages and recorded clips contain none.
+        """
         return any(asked in _words(said) for asked, _ in self._asked)
 
     def answer_for(self, question: str | int) -> str:
-        """Return the answer to a question, with its pause marks.
+        """Return the answer to a question, including the pause marks.
 
         Args:
-            question: The interviewer's text, which contains the plan's words in any case and
-                punctuation; or the question's index in the plan, from 0.
+            question: The interviewer's text, which contains the words of a question of the plan
+                (case and punctuation may differ); or the index of a question, from 0.
         """
         if isinstance(question, int):
             known = 0 <= question < len(self._ids)
@@ -94,5 +99,5 @@ class CandidateScript:
 
 
 def _words(text: str) -> str:
-    """Return the words in lower case, each between spaces, so that only whole words match."""
+    """Return the words in lower case, between spaces, so that a search finds only whole words."""
     return f" {' '.join(re.findall(r'[a-z0-9]+', text.lower()))} "

@@ -1,4 +1,4 @@
-"""Run a worker in its own process for the duration of a block."""
+"""Runs a worker in its own process for the duration of an `async with` block."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from worker.simulation.child_process import start_child
 
 #: Module and arguments of a worker that receives its jobs from LiveKit.
 START: Final = ("worker", "start")
-#: The framework's log message once LiveKit has registered the worker.
+#: The message that livekit-agents logs when LiveKit has registered the worker.
 REGISTERED: Final = "registered worker"
 
 _READY_S = 60.0
 _LOOK_EVERY_S = 0.1
 
-#: Signals in order, each with the seconds until the next: the first SIGTERM drains, the second
-#: hands the running interviews over to other workers (without one, ends them); a third would end
-#: them. SIGKILL ends a worker that hangs.
+#: The signals that end a worker, in order, each with the seconds until the next signal. The first
+#: SIGTERM drains the worker. The second SIGTERM hands the running interviews over to other workers,
+#: or ends these interviews if no other worker exists. SIGKILL ends a worker that hangs.
 _ENDINGS = (("terminate", 2.0), ("terminate", 12.0), ("kill", 5.0))
 
 
 class WorkerDidNotStart(Exception):
-    """Raised when the worker process ended or was not ready in time; `log` has the reason."""
+    """Raised when the worker ended or was not ready in time. The file `log` shows the reason."""
 
     def __init__(self, log: Path, what: str) -> None:
         self.log = log
@@ -42,9 +42,10 @@ async def running_worker(
     module: Sequence[str] = START,
     ready: str = REGISTERED,
 ) -> AsyncIterator[subprocess.Popen[bytes]]:
-    """Start a worker, wait for `ready` in its log, and end it after the block.
+    """Start a worker, wait until its log contains `ready`, and end the worker after the block.
 
-    Raises WorkerDidNotStart. The process has ended after the block, also after an error.
+    Raises WorkerDidNotStart if the worker ends or is not ready within 60 s. After the block the
+    process has ended, also after an error.
 
     Args:
         environment: The worker's complete environment.

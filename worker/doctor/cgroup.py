@@ -1,7 +1,7 @@
-"""Limits of this process's container, from Linux control groups.
+"""Reads the memory and CPU limits of this process from Linux control groups.
 
-Sources: the kernel's admin-guide/cgroup-v2.rst (memory.max, memory.current, cpu.max; the limits of
-all parent groups apply as well) and cgroup-v1/memory.rst, scheduler/sched-bwc.rst.
+Sources: the kernel documents admin-guide/cgroup-v2.rst (memory.max, memory.current, cpu.max; the
+limits of all parent groups apply too), cgroup-v1/memory.rst and scheduler/sched-bwc.rst.
 """
 
 from __future__ import annotations
@@ -11,15 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-#: Version 1 expresses "no limit" as the largest number of whole pages.
+#: In version 1, a group without a limit has a number at least as large as this one.
 _UNLIMITED_V1: Final = 2**62
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """The tightest limits of all groups; None if no group sets one.
+    """The smallest limits of all groups of a process; None if no group sets a limit.
 
-    `memory` and `used` are bytes; `used` belongs to the group with the smallest memory limit.
+    `memory` and `used` are in bytes. `used` is the memory in use of the group with the smallest
+    memory limit.
     """
 
     memory: int | None = None
@@ -30,7 +31,10 @@ class Limits:
 def limits_of_this_process(
     mounted: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")
 ) -> Limits:
-    """Read the limits; a system without control groups has none. Blocks for some file reads."""
+    """Return the limits of this process; without limits on a system without control groups.
+
+    Blocks while it reads a few files.
+    """
     try:
         lines = membership.read_text().splitlines()
     except OSError:
@@ -49,7 +53,10 @@ def limits_of_this_process(
 
 
 def _folders(mounted: Path, controllers: str, group: str) -> Iterator[Path]:
-    """Yield the group's folder and its parents; inside a container its own group is the root."""
+    """Yield the folder of a group, and the folders of its parent groups.
+
+    Inside a container, the container's own group is the root folder.
+    """
     root = mounted / controllers if controllers else mounted
     path = PurePosixPath(group.lstrip("/"))
     if ".." in path.parts:
@@ -82,5 +89,5 @@ def _cpus(folder: Path) -> float | None:
 def _number(path: Path) -> float | None:
     try:
         return int(path.read_text())
-    except (OSError, ValueError):  # "max" means no limit
+    except (OSError, ValueError):  # the text "max" means that there is no limit
         return None

@@ -1,4 +1,4 @@
-"""Settings that are valid on their own but contradict each other."""
+"""Finds settings that are valid on their own but contradict each other."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 async def check_settings(visit: CheckContext) -> Finding:
-    """Report all contradictions in one line."""
+    """Check that no settings contradict each other. One finding lists all contradictions."""
     problems = list(conflicts(visit.settings))
     if not problems:
         return fine("all settings are valid and consistent")
@@ -27,7 +27,7 @@ async def check_settings(visit: CheckContext) -> Finding:
 
 
 def conflicts(settings: Settings) -> Iterator[tuple[str, str]]:
-    """Yield each contradiction with advice."""
+    """Yield a description of each contradiction, and advice."""
     if settings.database_url.get_secret_value() and settings.embedded:
         yield (
             "INTERVIEW_EMBEDDED has no effect because DATABASE_URL is set",
@@ -62,5 +62,5 @@ def _more_than(settings: Settings, larger: str, smaller: str) -> tuple[str, str]
 def _rehearses(settings: Settings) -> bool:
     try:
         return bool(settings.faults_to_set())
-    except FaultInvalid:  # rejected when the settings were read
+    except FaultInvalid:  # not expected, because reading the settings rejects an invalid fault
         return True

@@ -1,4 +1,4 @@
-"""Shared context of all checks, with their cleanup."""
+"""The context that all checks share, with their cleanups."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ T = TypeVar("T")
 
 _THREAD = "doctor"
 
-#: Seconds for each cleanup.
+#: Timeout of each cleanup in seconds.
 _CLEAN_UP_S = 3.0
-#: Seconds to connect to the database.
+#: Timeout of a connection attempt to the database in seconds.
 _CONNECT_S = 4.0
 
 
 class CheckContext:
-    """Check context: the settings and all that the checks open.
+    """The settings, the embedded database server, and the cleanups that checks register.
 
-    An async context manager that cleans up on exit, last opened first, also after Ctrl-C and a
-    timeout.
+    Use it as an async context manager. On exit, the cleanups run in reverse order, also after
+    Ctrl-C and after a timeout.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -47,7 +47,7 @@ class CheckContext:
 
     @property
     def livekit(self) -> tuple[str, str, str]:
-        """The LiveKit server's URL, a key, and its secret."""
+        """The URL of the LiveKit server, an API key, and the secret of the key."""
         settings = self.settings
         secret = settings.livekit_api_secret.get_secret_value()
         return settings.livekit_url, settings.livekit_api_key, secret
@@ -55,7 +55,7 @@ class CheckContext:
     def afterwards(
         self, put_back: Callable[[], Awaitable[object]], *, budget_s: float = _CLEAN_UP_S
     ) -> None:
-        """Register a cleanup, limited to `budget_s` seconds; its errors are ignored."""
+        """Register the cleanup `put_back`. Its timeout is `budget_s`; its errors are ignored."""
 
         async def bounded() -> None:
             with contextlib.suppress(Exception):
@@ -65,9 +65,10 @@ class CheckContext:
         self._stack.push_async_callback(bounded)
 
     async def database_url(self) -> str:
-        """Return the URL of the settings or of the embedded server, which then runs until the exit.
+        """Return the URL of the configured database, or of an embedded server.
 
-        Raises EmbeddedPostgresError.
+        The embedded server is started on the first call and runs until the exit of this context.
+        Raises EmbeddedPostgresError if the embedded server does not start.
         """
         if url := self.settings.database_url.get_secret_value():
             return url
@@ -75,14 +76,14 @@ class CheckContext:
             start = EmbeddedPostgres.start(self.settings.data_dir)
             self._embedded = asyncio.create_task(start, name="start-postgresql")
             self._stack.push_async_callback(self._leave_embedded, self._embedded)
-        # A check that times out stops waiting but does not cancel the start.
+        # Shielded, because a check that times out must not cancel the start that others wait for.
         return (await asyncio.shield(self._embedded)).url
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Any]:
-        """Open a database connection for the caller, outside any pool.
+        """Open a database connection that belongs to no pool, and close it after the block.
 
-        Raises the errors of `CONNECTION_FAILURES`.
+        Raises one of the errors in `CONNECTION_FAILURES` if the connection fails.
         """
         connection = await connect(
             await self.database_url(),
@@ -92,23 +93,23 @@ class CheckContext:
         try:
             yield connection
         finally:
-            # Terminate, so that a check cancelled in mid-statement does not wait for the server to
-            # close.
+            # Terminate the connection instead of closing it. Otherwise a check that is cancelled
+            # during a statement would wait for the server.
             connection.terminate()
 
     @staticmethod
     async def _leave_embedded(starting: asyncio.Task[EmbeddedPostgres]) -> None:
         starting.cancel()
-        # A pending start ends within its own budget.
+        # A start that is still running ends within its own budget.
         await asyncio.wait({starting})
         if not starting.cancelled() and starting.exception() is None:
             await starting.result().aclose()
 
 
 async def run_in_daemon_thread(call: Callable[[], T]) -> T:
-    """Run a blocking call in a daemon thread: a hanging disk or model blocks no caller.
+    """Run a blocking call in a daemon thread, so that a call that hangs can be abandoned.
 
-    Executors are unsuitable: the interpreter waits for their threads at exit.
+    An executor is unsuitable, because at exit the interpreter waits for the threads of executors.
     """
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()
@@ -119,15 +120,15 @@ async def run_in_daemon_thread(call: Callable[[], T]) -> T:
         if error is not None:
             future.set_exception(error)
         else:
-            future.set_result(result)  # type: ignore[arg-type]  # what `call` has returned
+            future.set_result(result)  # type: ignore[arg-type]  # a T, as `call` returned
 
     def run() -> None:
         result, error = None, None
         try:
             result = call()
-        except Exception as raised:  # the caller handles it
+        except Exception as raised:  # passed to the caller, who handles it
             error = raised
-        with contextlib.suppress(RuntimeError):  # the loop is closed: no caller waits any more
+        with contextlib.suppress(RuntimeError):  # the loop is closed, so no caller waits
             loop.call_soon_threadsafe(report, result, error)
 
     threading.Thread(target=run, name=_THREAD, daemon=True).start()
@@ -135,9 +136,9 @@ async def run_in_daemon_thread(call: Callable[[], T]) -> T:
 
 
 def still_blocked() -> bool:
-    """Return whether an abandoned call of `run_in_daemon_thread` still runs.
+    """Return True if an abandoned call of `run_in_daemon_thread` is still running.
 
-    The interpreter must not exit normally then: a thread that returns from native code during the
-    exit is ended inside it and aborts the process (SIGABRT).
+    In this case the interpreter must not exit normally. If a thread returns from native code during
+    a normal exit, the process aborts (SIGABRT).
     """
     return any(thread.name == _THREAD for thread in threading.enumerate())

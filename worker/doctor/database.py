@@ -1,4 +1,4 @@
-"""Checks of PostgreSQL: reachable, right schema, sufficient privileges and connections."""
+"""Checks of PostgreSQL: the connection, the schema, the privileges, the connection limit."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from worker.doctor.context import CheckContext
 
 _ROUND_TRIPS: Final = 5
-#: Round trip in milliseconds above which the candidate notices a turn's commit (a begin, an insert,
-#: a commit): the next turn waits for it for at most 200 ms.
+#: Round trip in milliseconds above which a candidate notices that a turn is stored. To store a turn
+#: takes three round trips (begin, insert, commit), and the next turn waits for it up to 200 ms.
 _SLOW_MS: Final = 50.0
 _TABLES: Final = re.compile(r"CREATE TABLE (?:IF NOT EXISTS )?(\w+)", re.IGNORECASE)
 #: The privileges that the worker needs on its tables.
@@ -26,7 +26,7 @@ _USES: Final = ("SELECT", "INSERT", "UPDATE")
 
 
 async def check_server(visit: CheckContext) -> Finding:
-    """Check the connection, the server's version, the round trip, and that it accepts writes."""
+    """Check the connection, the version, the round trip, and that the server accepts writes."""
     settings = visit.settings
     url = settings.database_url.get_secret_value()
     if not url and not settings.embedded:
@@ -82,7 +82,7 @@ async def _round_trip_ms(connection: Any) -> float:
 
 
 async def check_schema_version(visit: CheckContext) -> Finding:
-    """Check the migrations: all applied, some pending, or newer than this worker."""
+    """Check whether all migrations are applied, or some pending, or some unknown to this worker."""
     known = known_migrations()[-1].version
     try:
         async with visit.connection() as connection:
@@ -109,7 +109,7 @@ async def check_schema_version(visit: CheckContext) -> Finding:
 
 
 async def check_privileges(visit: CheckContext) -> Finding:
-    """Check the privileges on the tables, and CREATE if migrations are pending."""
+    """Check the privileges on the tables, and the CREATE privilege if migrations are pending."""
     try:
         async with visit.connection() as connection:
             lacking = await _lacking(connection)
@@ -130,7 +130,7 @@ async def _lacking(connection: Any) -> list[str]:
     uses.insert(0, ("schema_migrations", "SELECT"))
     rows = await connection.fetch(
         "SELECT name, use FROM unnest($1::text[], $2::text[]) AS wanted (name, use)"
-        # A missing table is skipped: the migrations create it.
+        # A table that does not exist is skipped, because a migration will create it.
         " WHERE NOT has_table_privilege(to_regclass(name), use)",
         [table for table, _ in uses],
         [use for _, use in uses],
@@ -145,22 +145,22 @@ async def _lacking(connection: Any) -> list[str]:
 
 
 async def _is_complete(connection: Any) -> bool:
-    """Return whether no migration is pending."""
+    """Return True if no migration is pending."""
     try:
         return await pending(connection) == []
     except (SchemaTooNew, MigrationChanged):
-        return True  # the worker applies no migration in this case
+        return True  # the worker then refuses to apply any migration
 
 
 def tables() -> tuple[str, ...]:
-    """Return the tables that the migrations create."""
+    """Return the names of the tables that the migrations create."""
     return tuple(
         dict.fromkeys(name for each in known_migrations() for name in _TABLES.findall(each.sql))
     )
 
 
 async def check_connections(visit: CheckContext) -> Finding:
-    """Compare the connections that the server allows with those that all pools may open."""
+    """Compare the connection limit of the server with the connections that all pools may open."""
     try:
         async with visit.connection() as connection:
             row = await connection.fetchrow(
@@ -184,7 +184,7 @@ async def check_connections(visit: CheckContext) -> Finding:
 
 
 def judge_connections(allowed: int, *, processes: int, pool: int, overflow: int) -> Finding:
-    """Judge a connection limit: each job and the main process have their own pool."""
+    """Judge a connection limit. Each job process and the main process have their own pool."""
     most = processes * (pool + overflow)
     facts = {"allowed": allowed, "processes": processes, "most": most}
     found = (

@@ -1,4 +1,4 @@
-"""Result of a check: a verdict, one line, and advice."""
+"""The finding of a check: a verdict, one line of text, and advice."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ class Verdict(StrEnum):
     """The verdict of a check."""
 
     OK = "ok"
-    #: Interviews are held, but the operator should know.
+    #: The worker can hold interviews, but the operator should know about a problem.
     WARNING = "warning"
-    #: No interviews are held, or each lacks something.
+    #: The worker cannot hold interviews, or every interview lacks something.
     WRONG = "wrong"
-    #: Not checked, because a prerequisite failed.
+    #: The check did not run, because a prerequisite failed.
     SKIPPED = "skipped"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One line and its data. Contains no secrets.
+    """The finding of a check. It contains no secrets.
 
-    `advice` says what to do, if anything. `facts` are for programs; their names end with their
-    unit.
+    `found` is one line about the result. `advice` says what to do; empty if nothing is to be done.
+    `facts` are values for programs. The name of a fact ends with its unit, as in `free_bytes`.
     """
 
     verdict: Verdict
@@ -35,20 +35,20 @@ class Finding:
 
 
 def fine(found: str, **facts: Any) -> Finding:
-    """Return an OK finding."""
+    """Return the finding of a check that found no problem."""
     return Finding(verdict=Verdict.OK, found=found, facts=facts)
 
 
 def warning(found: str, advice: str, **facts: Any) -> Finding:
-    """Return a warning: it works, but could be better."""
+    """Return the finding of a check whose subject works, but not well."""
     return Finding(verdict=Verdict.WARNING, found=found, advice=advice, facts=facts)
 
 
 def wrong(found: str, advice: str, **facts: Any) -> Finding:
-    """Return a failure: it does not work."""
+    """Return the finding of a check whose subject does not work."""
     return Finding(verdict=Verdict.WRONG, found=found, advice=advice, facts=facts)
 
 
 def skipped(because: str) -> Finding:
-    """Return a finding of a check that did not run; `because` names the failed prerequisite."""
+    """Return the finding of a check that did not run because the check `because` failed."""
     return Finding(verdict=Verdict.SKIPPED, found=f"needs {because}", facts={"because": because})

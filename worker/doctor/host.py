@@ -1,4 +1,4 @@
-"""Checks of this machine against the slots: data folder, disk, files, memory, CPUs, port."""
+"""Checks of this machine: data folder, disk, open files, memory, processors and port."""
 
 from __future__ import annotations
 
@@ -26,24 +26,25 @@ if TYPE_CHECKING:
     from worker.doctor.context import CheckContext
 
 _MB: Final = 1_000_000
-#: Bytes of free disk; the alert InterviewDiskFull uses the first figure too.
+#: Limits of free disk space in bytes. The alert InterviewDiskFull uses the first limit too.
 _LITTLE_DISK: Final = 1_000 * _MB
 _NO_DISK: Final = 100 * _MB
 
 _SYNCS: Final = 5
-#: A turn waits for one fsync to be committed, and the next turn waits for that commit.
+#: Limits of the time of an fsync. A turn is committed after one fsync, and the next turn waits for
+#: this commit.
 _SLOW_SYNC_MS: Final = 50.0
 _BROKEN_SYNC_MS: Final = 1000.0
 
-#: Memory of one job among others, and of all that runs before the first job, in MB of PSS
-#: (measured: four interviews and four idle processes took 940 MB, 119 MB for each of the four).
+#: Memory of one job, and of the worker without jobs, in MB of PSS. Measured: four interviews and
+#: four idle processes together took 940 MB, and each interview took 119 MB of this.
 JOB_MB: Final = 119
 BASE_MB: Final = 464
-#: Interviews that one processor can run with the local speech models (measured: 4 on 2 cores).
+#: Interviews per processor with the local speech models. Measured: 2 cores ran 4 interviews.
 SLOTS_A_CPU: Final = 2
 
-#: Open files of a worker's main process: its own, and those for each job process (pipes, journal,
-#: sockets); generous on purpose.
+#: Open files of a worker's main process: those of the process itself, and those per job process
+#: (pipes, journal, sockets). Both numbers are generous.
 _BASE_FILES: Final = 128
 _FILES_A_PROCESS: Final = 16
 
@@ -51,7 +52,7 @@ _ANSWER_S: Final = 2.0
 
 
 async def check_data_dir(visit: CheckContext) -> Finding:
-    """Write as much as a journal needs, as the worker's readiness check does."""
+    """Check that the journal folder is writable, in the way the worker's readiness check does."""
     folder = visit.settings.journal_dir
     if (problem := await run_in_daemon_thread(lambda: write_probe(folder))) is not None:
         return wrong(problem, "set INTERVIEW_DATA_DIR to a writable folder")
@@ -59,7 +60,7 @@ async def check_data_dir(visit: CheckContext) -> Finding:
 
 
 async def check_disk(visit: CheckContext) -> Finding:
-    """Check the free space and the free inodes of the data folder's disk."""
+    """Check the free space and the free inodes of the disk with the data folder."""
     folder = visit.settings.journal_dir
     free, files = await run_in_daemon_thread(
         lambda: (shutil.disk_usage(folder).free, os.statvfs(folder))
@@ -70,7 +71,7 @@ async def check_disk(visit: CheckContext) -> Finding:
 
 
 def judge_disk(free: int, *, few_files: bool = False) -> Finding:
-    """Judge the free bytes of a disk."""
+    """Judge the free space of a disk, in bytes."""
     found = f"{free / 1e9:.1f} GB free" + (", few free inodes" if few_files else "")
     advice = "free some space, or set INTERVIEW_DATA_DIR to another disk"
     if free < _NO_DISK:
@@ -81,13 +82,13 @@ def judge_disk(free: int, *, few_files: bool = False) -> Finding:
 
 
 async def check_fsync(visit: CheckContext) -> Finding:
-    """Measure the time until a record is on the disk."""
+    """Check how long it takes to write a record to the disk."""
     folder = visit.settings.journal_dir
     return judge_fsync(statistics.median(await run_in_daemon_thread(lambda: _syncs_ms(folder))))
 
 
 def judge_fsync(median_ms: float) -> Finding:
-    """Judge the median of some fsync times in milliseconds."""
+    """Judge the median of several fsync times, in milliseconds."""
     found = f"{median_ms:.1f} ms to write a record to the disk"
     facts = {"median_ms": round(median_ms, 2)}
     advice = "put INTERVIEW_DATA_DIR on a local disk (SSD), not on a network share"
@@ -125,7 +126,7 @@ async def check_files(visit: CheckContext) -> Finding:
 
 
 def judge_files(soft: int, hard: int, *, processes: int) -> Finding:
-    """Judge a process's limits of open files."""
+    """Judge the soft and the hard limit of open files of a process."""
     needed = _BASE_FILES + _FILES_A_PROCESS * processes
     facts = {"soft": soft, "hard": hard, "needed": needed}
     found = f"{soft} open files allowed, about {needed} needed for {processes} processes"
@@ -141,7 +142,10 @@ def judge_files(soft: int, hard: int, *, processes: int) -> Finding:
 
 
 async def check_memory(visit: CheckContext) -> Finding:
-    """Compare total memory (container limit or machine) and free memory with the slots."""
+    """Compare the total memory and the free memory with the memory that the slots need.
+
+    The total memory is that of the container if it has a limit, else that of the machine.
+    """
     limits = await run_in_daemon_thread(limits_of_this_process)
     memory = psutil.virtual_memory()
     return judge_memory(
@@ -150,7 +154,7 @@ async def check_memory(visit: CheckContext) -> Finding:
 
 
 def judge_memory(limits: Limits, *, total: int, free: int, slots: int) -> Finding:
-    """Judge memory in bytes against the need of `slots` interviews."""
+    """Judge whether the memory, in bytes, is enough for `slots` interviews."""
     most = min(total, limits.memory if limits.memory is not None else total)
     left = min(free, most - limits.used) if limits.memory is not None else free
     needed = (BASE_MB + JOB_MB * slots) * _MB
@@ -176,7 +180,7 @@ def judge_memory(limits: Limits, *, total: int, free: int, slots: int) -> Findin
 
 
 async def check_cpus(visit: CheckContext) -> Finding:
-    """Compare the processors that this process may use with the slots."""
+    """Compare the number of processors that this process may use with the slots."""
     limits = await run_in_daemon_thread(limits_of_this_process)
     usable = float(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1)
     if limits.cpus is not None:
@@ -185,7 +189,7 @@ async def check_cpus(visit: CheckContext) -> Finding:
 
 
 def judge_cpus(cpus: float, slots: int) -> Finding:
-    """Judge how many interviews `cpus` processors can run."""
+    """Judge whether `cpus` processors are enough for `slots` interviews."""
     fits = max(1, int(cpus * SLOTS_A_CPU))
     found = f"{cpus:g} processors for {slots} slots"
     facts = {"cpus": cpus, "slots_fit": fits}
@@ -199,7 +203,7 @@ def judge_cpus(cpus: float, slots: int) -> Finding:
 
 
 async def check_port(visit: CheckContext) -> Finding:
-    """Check the port of the HTTP server: free, used by a worker, or used by another program."""
+    """Check that the port of the HTTP server is free, or that a worker uses it."""
     host, port = visit.settings.http_host, visit.settings.http_port
     if port == 0:
         return fine("a free port is chosen at startup (INTERVIEW_HTTP_PORT=0)")
@@ -224,11 +228,12 @@ async def check_port(visit: CheckContext) -> Finding:
 def _bind(host: str, port: int) -> None:
     family, _, _, _, where = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM)[0]
     with socket.socket(family, socket.SOCK_STREAM) as probe:
-        # Bind as asyncio does: connections of an earlier worker may linger (TIME_WAIT).
+        # asyncio sets this option too. Without it, connections of an earlier worker in the TCP
+        # state TIME_WAIT would make the port look taken.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(where)
-        # With SO_REUSEADDR, Linux allows a bind beside a bound socket that is not yet listening, so
-        # listen too.
+        # With SO_REUSEADDR, Linux allows a second bind of a port while no socket listens on it.
+        # Only `listen` then fails, so call it too.
         probe.listen(1)
 
 

@@ -1,4 +1,4 @@
-"""Checks of LiveKit: reachable, key accepted, clock right, worker can register."""
+"""Checks of the LiveKit server: its URL, the clocks, the API key, a worker's registration."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ if TYPE_CHECKING:
     from worker.doctor.context import CheckContext
 
 _ENCRYPTED: Final = ("wss", "https")
-#: Days before its expiry from which a certificate causes a warning.
+#: A certificate that expires in fewer days causes a warning.
 _CERTIFICATE_DAYS: Final = 14
 _KEY_S: Final = 4.0
 
-#: Seconds that LiveKit allows a clock to be off (livekit/protocol auth/verifier.go, tokenLeeway). A
-#: token is valid from the second of its signature: a clock ahead of the server's by more makes
-#: every token invalid.
+#: Maximum difference in seconds between two clocks that LiveKit accepts (livekit/protocol
+#: auth/verifier.go, tokenLeeway). A token is valid from the time of its signature. If the local
+#: clock is further ahead of the server's clock, every token is therefore invalid.
 TOKEN_LEEWAY_S: Final = 60.0
-#: Seconds of clock offset that cause a warning: the times in the records are off by as much.
+#: A larger difference in seconds causes a warning, because the times in the records are then wrong.
 _NOTICED_S: Final = 5.0
 
 
 async def check_livekit_url(visit: CheckContext) -> Finding:
-    """Check the scheme, the name, a connection, and the certificate."""
+    """Check the scheme, the host name, a connection, and the certificate of LIVEKIT_URL."""
     url = visit.settings.livekit_url
     if not url:
         return wrong(
@@ -80,7 +80,7 @@ async def check_livekit_url(visit: CheckContext) -> Finding:
 
 
 def _not_connected(shown: str, error: OSError) -> Finding:
-    """Return the reason why no connection was made, with advice."""
+    """Return the finding for a failed connection: the reason and advice."""
     if isinstance(error, socket.gaierror):
         return wrong(f"{shown}: host name not found", "check LIVEKIT_URL and the DNS")
     if isinstance(error, ssl.SSLCertVerificationError):
@@ -101,7 +101,10 @@ def _not_connected(shown: str, error: OSError) -> Finding:
 
 
 async def _connect(host: str, port: int, *, encrypted: bool) -> tuple[str, float, Any]:
-    """Return the address, the connect time in seconds, and the certificate if there is TLS."""
+    """Connect to a port and disconnect.
+
+    Return the address, the connect time in seconds, and the certificate (None without TLS).
+    """
     loop = asyncio.get_running_loop()
     began = loop.time()
     context = ssl.create_default_context() if encrypted else None
@@ -115,7 +118,7 @@ async def _connect(host: str, port: int, *, encrypted: bool) -> tuple[str, float
 
 
 async def check_clock(visit: CheckContext) -> Finding:
-    """Compare this machine's clock with the Date header of the server (to the second)."""
+    """Compare the clock of this machine with the Date header of the server."""
     url = _http(visit.settings.livekit_url)
     try:
         async with aiohttp.ClientSession() as http:
@@ -134,8 +137,11 @@ async def check_clock(visit: CheckContext) -> Finding:
 
 
 def judge_clock(server: float, *, before: float, after: float) -> Finding:
-    """Judge a server time, truncated to the second, taken between two local times."""
-    # The local clock's lead lies between these two, whenever the server read its clock.
+    """Judge the server's clock. `server` is its time, truncated to the second.
+
+    The server read its clock between the local times `before` and `after`.
+    """
+    # By how many seconds the local clock is ahead: at least `least`, at most `most`.
     least, most = before - (server + 1.0), after - server
     ahead = 0.0 if least <= 0.0 <= most else min(least, most, key=abs)
     facts = {"ahead_s": round(ahead, 1)}
@@ -149,7 +155,7 @@ def judge_clock(server: float, *, before: float, after: float) -> Finding:
 
 
 async def check_key(visit: CheckContext) -> Finding:
-    """Check that the server accepts the key and its secret."""
+    """Check that the server accepts the API key and the secret."""
     url, key, secret = visit.livekit
     unset = [
         name
@@ -175,7 +181,10 @@ async def check_key(visit: CheckContext) -> Finding:
 
 
 async def check_registration(visit: CheckContext) -> Finding:
-    """Register as `start` does, under a name that gets no dispatches, and disconnect."""
+    """Check that a worker can register, as `interview-worker start` does, and disconnect.
+
+    The agent name is random, so that the server dispatches no job to this registration.
+    """
     url, key, secret = visit.livekit
     token = api.AccessToken(key, secret).with_grants(api.VideoGrants(agent=True)).to_jwt()
     request = agent.WorkerMessage(
@@ -212,7 +221,7 @@ async def check_registration(visit: CheckContext) -> Finding:
 
 
 def unused_name() -> str:
-    """Return a random name that is unique in practice."""
+    """Return a random name. Two equal names are practically impossible."""
     return secrets.token_hex(6)
 
 

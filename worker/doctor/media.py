@@ -1,4 +1,4 @@
-"""Check of the media path: two participants in a test room, one speaks and one listens."""
+"""Check of the media path: in a test room, one participant speaks and another one listens."""
 
 from __future__ import annotations
 
@@ -22,18 +22,19 @@ if TYPE_CHECKING:
     from worker.audio.dsp import Pcm
     from worker.doctor.context import CheckContext
 
-#: Total seconds, the connection included.
+#: Timeout of the whole check in seconds, including the connections.
 MEDIA_S: Final = 10.0
-#: Seconds within which the other side must receive the sound.
+#: Seconds within which the listener must receive the sound.
 _HEARD_S: Final = 4.0
 _SOUND_S: Final = 0.6
-#: If this process is killed, the server closes the room after this many seconds.
+#: The server closes the empty test room after this many seconds, for the case that this process is
+#: killed.
 _ROOM_LEFT_S: Final = 20
 
-#: Minimum seconds that the cleanup waits for pending joins.
+#: Minimum time in seconds that the cleanup waits for joins that have not finished.
 _JOIN_ENDS_S: Final = 2.0
-#: Seconds between deletions of the room, for a cancelled join to reach the server, and the maximum
-#: number of deletions.
+#: Seconds between two deletions of the room, and the maximum number of deletions. In between, a
+#: cancelled join may still reach the server.
 _JOIN_S: Final = 0.3
 _REMOVALS: Final = 3
 
@@ -44,7 +45,10 @@ PORTS: Final = f"{UDP_PORTS}; for networks without UDP, TCP 7881 (rtc.tcp_port) 
 
 @dataclass(frozen=True, kw_only=True)
 class Way:
-    """The path of one direction: "udp" or "tcp", and whether through a TURN server."""
+    """The network path of one direction.
+
+    `protocol` is "udp" or "tcp". `relayed` is True if the path leads through a TURN server.
+    """
 
     protocol: str
     relayed: bool
@@ -52,10 +56,10 @@ class Way:
 
 
 async def check_media(visit: CheckContext) -> Finding:
-    """Join a test room twice, send a sound, and receive it on the other side."""
+    """Join a test room with two participants, and send a sound from one to the other."""
     room = f"doctor-{unused_name()}"
     access = visit.livekit
-    # Register the cleanup before the call: a cancelled call may have created the room.
+    # Register the cleanup first, because a call that is cancelled may have created the room.
     visit.afterwards(lambda: _remove(access, room))
     try:
         await rooms.create_room(
@@ -71,7 +75,7 @@ async def check_media(visit: CheckContext) -> Finding:
 
 
 async def _remove(access: tuple[str, str, str], room: str) -> None:
-    """Delete the room until it stays deleted: a pending join creates it again."""
+    """Delete the room repeatedly, because a join that has not finished creates the room again."""
     for nth in range(_REMOVALS):
         was_there = await rooms.delete_room(*access, room)
         if nth and not was_there:
@@ -107,15 +111,18 @@ async def _speak_and_hear(visit: CheckContext, room: str) -> Finding:
 
 
 async def _join(visit: CheckContext, *candidates: Candidate) -> None:
-    """Join all candidates; they leave during the cleanup. Raises the first join's error."""
+    """Join the room with all candidates, and register a cleanup in which they leave.
+
+    Raises the error of the first join that failed.
+    """
     loop = asyncio.get_running_loop()
     give_up = loop.time() + MEDIA_S
     joins = (candidate.join() for candidate in candidates)
     joining = asyncio.gather(*joins, return_exceptions=True)
 
     async def leave() -> None:
-        # The SDK continues an abandoned connection attempt and ends the process (a panic, SIGTERM)
-        # when it finds its resources gone, so wait for the joins to end.
+        # The SDK continues a join that was abandoned. If the room's resources are gone by then, the
+        # SDK panics and ends the process (SIGTERM). So wait until the joins have ended.
         await asyncio.wait({joining}, timeout=max(_JOIN_ENDS_S, give_up - loop.time()))
         await asyncio.gather(*(candidate.leave() for candidate in candidates))
 
@@ -126,7 +133,7 @@ async def _join(visit: CheckContext, *candidates: Candidate) -> None:
 
 
 def judge(found: Sequence[Way], *, connected_ms: int, heard_s: float) -> Finding:
-    """Judge a working path by its speed and its protocols."""
+    """Return the finding for a media path that works. A path over TCP causes a warning."""
     heard_ms = round(heard_s * 1000)
     protocols = sorted({way.protocol for way in found})
     relayed = any(way.relayed for way in found)
@@ -148,7 +155,7 @@ def judge(found: Sequence[Way], *, connected_ms: int, heard_s: float) -> Finding
 
 
 def ways(stats: Sequence[stats_pb2.RtcStats]) -> list[Way]:
-    """Return the connections in use from the SDK's statistics; empty if they do not report any."""
+    """Return the network paths in use, from the SDK's statistics; empty if none is reported."""
     by_id = {
         getattr(each, kind).rtc.id: getattr(each, kind)
         for each in stats
@@ -174,7 +181,7 @@ def _way(pair: Any, local: Any) -> Way:
     relayed = local.candidate_type == stats_pb2.IceCandidateType.RELAY
     protocol = local.protocol.lower()
     if relayed and local.relay_protocol != stats_pb2.IceServerTransportProtocol.TRANSPORT_UDP:
-        # The protocol to the relay matters, not the one beyond the relay.
+        # `protocol` is the protocol beyond the relay, but the protocol to the relay matters.
         protocol = "tcp"
     return Way(
         protocol=protocol,
@@ -184,7 +191,7 @@ def _way(pair: Any, local: Any) -> Way:
 
 
 def sound() -> Pcm:
-    """Return a tone that rises and falls like syllables, so that no codec treats it as noise."""
+    """Return a tone whose volume changes like syllables, so that no codec treats it as noise."""
     at = np.arange(round(_SOUND_S * SAMPLE_RATE)) / SAMPLE_RATE
     syllables = np.sin(2 * np.pi * 4 * at)
     tone: Pcm = (np.sin(2 * np.pi * 440 * at) * syllables * 12_000).astype(np.int16)

@@ -1,4 +1,4 @@
-"""Checks that the models inside the worker load and work."""
+"""Checks that the models that run inside the worker can be loaded and used."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from worker.audio.dsp import Floats
     from worker.doctor.context import CheckContext
 
-#: Seconds to load a model and use it once, on a busy machine.
+#: Timeout in seconds for loading a model and using it once, on a busy machine.
 MODEL_S: Final = 10.0
 SENTENCE: Final = "Shall we begin with the first question?"
 _INSTALL: Final = "or remove local from the chains"
 
 
 async def check_vad(_: CheckContext) -> Finding:
-    """Load Silero and run it on a moment of silence."""
+    """Check that the voice activity detector Silero loads and processes a moment of silence."""
     began = time.perf_counter()
     try:
         await load_vad()
@@ -40,7 +40,7 @@ async def check_vad(_: CheckContext) -> Finding:
 
 
 async def check_local_tts(_: CheckContext) -> Finding:
-    """Load the local text to speech and synthesize a sentence."""
+    """Check that the local text-to-speech model loads and synthesizes a sentence."""
     began = time.perf_counter()
     try:
         speech = await run_in_daemon_thread(lambda: local_models.synthesize(SENTENCE))
@@ -56,7 +56,10 @@ async def check_local_tts(_: CheckContext) -> Finding:
 
 
 async def check_local_stt(_: CheckContext) -> Finding:
-    """Load the local speech to text and transcribe the output of the local text to speech."""
+    """Check that the local speech-to-text model loads and transcribes a sentence.
+
+    The local text-to-speech model speaks the sentence.
+    """
     began = time.perf_counter()
     try:
         text = await run_in_daemon_thread(lambda: local_models.transcribe(_spoken()))
@@ -66,7 +69,7 @@ async def check_local_stt(_: CheckContext) -> Finding:
 
 
 def judge_understood(text: str, *, took_ms: int) -> Finding:
-    """Judge the transcript of the sentence."""
+    """Judge the transcript of `SENTENCE` by the number of words that were recognized."""
     wanted, got = _words(SENTENCE), set(_words(text))
     understood = sum(word in got for word in wanted)
     found = f"recognized {understood} of {len(wanted)} words in {took_ms} ms, loading included"
@@ -77,7 +80,7 @@ def judge_understood(text: str, *, took_ms: int) -> Finding:
 
 
 async def check_script(_: CheckContext) -> Finding:
-    """Return an OK finding: the plan's own texts need no model and no service."""
+    """Return an OK finding, because the texts of the plan need no model and no service."""
     return fine("the plan's own texts need no model")
 
 

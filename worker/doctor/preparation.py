@@ -1,4 +1,4 @@
-"""Imports that happen before the checks, so that they count against no check's timeout."""
+"""Imports plugins before the checks, so that no check spends its timeout on an import."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from worker.speech.vad.silero import import_silero
 
 
 def prepare(settings: Settings) -> None:
-    """Import the plugins of the chains; main thread only, where they must register.
+    """Import the plugins of the fallback chains. Call this in the main thread.
 
-    A plugin that cannot be imported is reported by its own check.
+    Plugins can register only in the main thread. An import error is ignored here, because the check
+    of the plugin reports it.
     """
     with contextlib.suppress(Exception):
         import_plugins(settings)

@@ -1,8 +1,8 @@
-"""Checks that each provider works with its key, at minimal cost.
+"""Checks that each provider works with the configured key, at minimal cost.
 
-First comes the provider's health probe, which is free and shows whether the key is accepted. Then
-comes one real request, made as the worker makes it: two letters of speech synthesis, a tenth of a
-second of silence to transcribe, or one short reply.
+The first request is the provider's health probe, which is free and shows whether the provider
+accepts the key. The second request is a real one, which is sent in the same way as in the worker:
+two letters to synthesize, a tenth of a second of silence to transcribe, or one short reply.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from worker.config.settings import Settings
     from worker.doctor.context import CheckContext
 
-#: Seconds for one provider: the probe and the request.
+#: Timeout for one provider in seconds, for the probe and the request together.
 PROVIDER_S: Final = 8.0
 _ONCE: Final = APIConnectOptions(max_retry=0, timeout=PROVIDER_S)
 _SILENCE_S: Final = 0.1
 _RATE: Final = 16_000
 _WORD: Final = "Hi"
 
-#: Settings besides the key that decide whether a request is accepted.
+#: Settings, other than the key, that decide whether a provider accepts a request.
 _CHOICES: Final = {
     "deepgram": ("deepgram_model", "deepgram_language"),
     "elevenlabs": ("elevenlabs_voice", "elevenlabs_model"),
@@ -47,7 +47,10 @@ _ADDRESSES: Final = {
 
 
 def provider_check(kind: str, name: str) -> Callable[[CheckContext], Awaitable[Finding]]:
-    """Return the check of one chain member (stt, tts, llm) that has a key."""
+    """Return the check of one provider that needs a key.
+
+    `kind` is the fallback chain of the provider: "stt", "tts" or "llm".
+    """
 
     async def look(visit: CheckContext) -> Finding:
         settings = visit.settings
@@ -67,13 +70,13 @@ async def _ask(settings: Settings, kind: str, name: str) -> Finding:
     try:
         if probe is not None:
             await probe()
-    except Exception as error:  # a client may raise anything; classified as in the chains
+    except Exception as error:  # any type; classified as in the chains
         return _sorted(failure_of(error), name, key_is_good=False)
     began = loop.time()
     try:
         async with http_context.open():
             delivered = await _USES[kind](settings, name)
-    except Exception as error:  # a plugin may raise anything
+    except Exception as error:  # a plugin may raise any type
         return _sorted(failure_of(error), name, key_is_good=True)
     took = round((loop.time() - began) * 1000)
     if not delivered:
@@ -87,7 +90,7 @@ async def _ask(settings: Settings, kind: str, name: str) -> Finding:
 
 
 async def _listen(settings: Settings, name: str) -> bool:
-    """Send a moment of silence and end the stream; no transcript is expected."""
+    """Send a moment of silence and end the stream. Return True; no transcript is expected."""
     engine: stt.STT[Any] = stt_makers(settings, None)[name]()
     try:
         async with engine.stream(conn_options=_ONCE) as stream:
@@ -101,7 +104,10 @@ async def _listen(settings: Settings, name: str) -> bool:
 
 
 async def _speak(settings: Settings, name: str) -> bool:
-    """Synthesize one short word over HTTP, where the status distinguishes the refusals."""
+    """Synthesize one short word, and return True if the provider sent audio.
+
+    The request uses HTTP, because the HTTP status tells the reasons for a refusal apart.
+    """
     engine: tts.TTS[Any] = tts_makers(settings)[name]()
     try:
         async with engine.synthesize(_WORD, conn_options=_ONCE) as stream:
@@ -111,7 +117,7 @@ async def _speak(settings: Settings, name: str) -> bool:
 
 
 async def _reply(settings: Settings, name: str) -> bool:
-    """Request a reply to one message."""
+    """Request a reply to one message, and return True if the reply contains text."""
     engine: llm.LLM[Any] = llm_makers(settings)[name]()
     context = llm.ChatContext.empty()
     context.add_message(role="user", content="Answer with the one word: yes")
@@ -130,13 +136,13 @@ _USES: Final[dict[str, Callable[[Settings, str], Awaitable[bool]]]] = {
 
 
 def _sorted(failure: Failure, name: str, *, key_is_good: bool) -> Finding:
-    """Return the finding for a failure, with advice; in the chain another provider serves."""
+    """Return the finding for a failed request to a provider, with advice."""
     key = variable_of(KEY_FIELDS[name])
     address = variable_of(_ADDRESSES[name])
     choices = " and ".join(variable_of(field) for field in _CHOICES[name])
     found, advice = {
         "KeyRefused": (
-            # ElevenLabs sends 401 for an empty account as well.
+            # ElevenLabs sends the status 401 also if the account has no credit left.
             (
                 "has no credit left, or the key lacks a permission",
                 f"check the account and the permissions of the key in {key}",

@@ -1,4 +1,4 @@
-"""List of all checks, from the outside in; the provider checks follow the chains."""
+"""The list of all checks. The checks of the providers depend on the fallback chains."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _DISK_LATE: Final = "the disk of INTERVIEW_DATA_DIR does not answer: check its m
 _DATABASE_LATE: Final = "check what the server waits for (locks, its disk), and the network"
 _NETWORK_LATE: Final = "a firewall may drop the packets: check the address and the port"
 
-#: All checks except those of the providers. Each comes after those that it needs.
+#: All checks except those of the providers. A check comes after the checks that it needs.
 CHECKS: Final = (
     Check(
         name="settings",
@@ -126,13 +126,13 @@ _LOCAL: Final = {
 
 
 def checks_of(settings: Settings) -> tuple[Check, ...]:
-    """Return the checks for `settings`: settings, LiveKit, database, providers, machine."""
+    """Return all checks for `settings`: settings, LiveKit, database, providers, VAD, machine."""
     first_of_the_rest = next(i for i, check in enumerate(CHECKS) if check.name == "vad")
     return (*CHECKS[:first_of_the_rest], *provider_checks(settings), *CHECKS[first_of_the_rest:])
 
 
 def provider_checks(settings: Settings) -> Iterator[Check]:
-    """Yield one check for each member of each chain."""
+    """Yield one check for each provider of each fallback chain."""
     for kind in ("stt", "tts", "llm"):
         for name in getattr(settings, kind):
             local = _LOCAL.get((kind, name))

@@ -1,4 +1,4 @@
-"""Concurrent run of all checks: each has its own timeout, and none can break the others."""
+"""Runs all checks concurrently. Each check has a timeout; one that fails stops no other."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from worker.aio.timeouts import run_with_timeout
 from worker.doctor.context import CheckContext
 from worker.doctor.finding import Finding, Verdict, skipped, wrong
 
-#: Total seconds for all checks, including waits for other checks; checks that still run then are
-#: late.
+#: Timeout of the whole run in seconds. A check that is still running then is reported as timed out.
 TOTAL_S: Final = 15.0
-#: Seconds that cancelled checks have to end.
+#: Seconds to wait until cancelled checks have ended.
 _STOP_S: Final = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """One check.
+    """One check of the doctor command.
 
     Args:
-        name: Its area and subject, as in `database.schema`.
+        name: The area and the subject of the check, for example `database.schema`.
         what: The subject of the check, in one line.
-        run: The check itself. An exception is reported as a defect of the check.
-        budget_s: Timeout in seconds, counted from when its prerequisites have passed.
-        late: Advice if it times out.
-        needs: The checks that must pass (ok or warning) first; otherwise this one is skipped.
+        run: The function of the check. An exception is reported as a defect of the check.
+        budget_s: Timeout in seconds, counted from the time at which the needed checks have passed.
+        late: The advice if the check times out.
+        needs: The checks that must first pass with "ok" or "warning". If one of them does not
+            pass, this check is skipped.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Check:
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """A check, its finding, and its duration in seconds."""
+    """The result of a check: the check, its finding, and its duration in seconds."""
 
     check: Check
     finding: Finding
@@ -63,10 +63,10 @@ class Result:
 async def run_checks(
     visit: CheckContext, checks: Sequence[Check], *, total_s: float = TOTAL_S
 ) -> list[Result]:
-    """Run all checks concurrently; return the results in the order of `checks`.
+    """Run all checks concurrently, and return the results in the order of `checks`.
 
-    A check must come after those that it needs in `checks`, and starts after them. Raises
-    ValueError for a check that needs one that does not come before it.
+    A check starts when the checks that it needs have ended. Raises ValueError if a check comes in
+    `checks` before a check that it needs.
     """
     deadline = asyncio.get_running_loop().time() + total_s
     running: dict[str, asyncio.Task[Result]] = {}
@@ -80,7 +80,7 @@ async def run_checks(
     finally:
         for task in running.values():
             task.cancel()
-        # Cleanup comes next: wait until the checks open nothing more.
+        # The cleanups run next. Wait for the checks, because they may still open resources.
         if running:
             await asyncio.wait(running.values(), timeout=_STOP_S)
 
@@ -89,7 +89,8 @@ async def _run(
     check: Check, visit: CheckContext, others: Mapping[str, asyncio.Task[Result]], deadline: float
 ) -> Result:
     for name in check.needs:
-        # Shielded: a cancelled dependent must not cancel a check that others need.
+        # Shielded, because the cancellation of this check must not cancel a check that other checks
+        # need too.
         needed = (await asyncio.shield(others[name])).finding
         if needed.verdict is Verdict.WRONG:
             return Result(check=check, finding=skipped(name), seconds=0.0)
@@ -103,8 +104,8 @@ async def _run(
         finding = await run_with_timeout(_look(check, visit), budget_s)
     except TimeoutError:
         finding = wrong(f"no answer within {budget_s:.3g} s", check.late)
-    except Exception as error:  # one check must not break the others
-        # Do not show the message: it may quote personal data or secrets.
+    except Exception as error:  # one check must not stop the others
+        # Do not show the message of the error, because it may quote personal data or secrets.
         finding = wrong(
             f"the check itself failed ({type(error).__name__})",
             "this is a defect of interview-worker: report it with this line",

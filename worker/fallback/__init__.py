@@ -1,1 +1,1 @@
-"""Fallback chains of providers: which one serves, when a failed one is tried again."""
+"""Fallback chains: a chain chooses which provider serves, and when a failed one is retried."""

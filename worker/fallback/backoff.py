@@ -9,18 +9,22 @@ from collections.abc import Callable
 FIRST_REST_S = 1.0
 #: The longest cooldown in seconds between two probes of an unavailable provider.
 REST_S = 30.0
-#: A provider that fails within this many seconds after it recovered has relapsed. A probe proves
-#: less than real work, and every relapse delays the candidate's turn by one timeout.
+#: A provider that fails within this many seconds after its recovery has relapsed. A probe proves
+#: less than a real request, and every relapse delays the candidate's turn by one timeout.
 _STEADY_S = 60.0
-#: Factor by which each relapse lengthens the cooldown, and its limit in seconds.
+#: Factor by which each relapse lengthens the cooldown, and the longest such cooldown in seconds.
 _RELAPSE_FACTOR = 4.0
 _LONGEST_RELAPSE_S = 300.0
-#: A second failure within this many seconds is the same one: two streams can hit it concurrently.
+#: A second failure within this many seconds counts as the same failure, because two streams can
+#: meet it at the same time.
 _SAME_S = 1.0
 
 
 def _above_half(seconds: float) -> float:
-    """Add jitter, so that the jobs of many workers do not all return at the same instant."""
+    """Return a random time from half of `seconds` up to `seconds`.
+
+    This jitter prevents the jobs of many workers from returning to a provider at the same instant.
+    """
     return random.uniform(seconds / 2, seconds)  # noqa: S311  # jitter
 
 
@@ -35,7 +39,7 @@ class Backoff:
         self._back_at = float("-inf")
 
     def after_failure(self, now: float, *, was_resting: bool) -> float:
-        """Return the cooldown in seconds after the provider failed at its work."""
+        """Return the cooldown in seconds after a request to the provider has failed."""
         if was_resting:
             if now - self._failed_at > _SAME_S:
                 self._grow()

@@ -19,8 +19,8 @@ logger = logging.getLogger(__name__)
 
 #: Seconds for which the other jobs trust the report that a key is refused or an account is empty.
 _SHARED_FOR_GOOD_S = 60.0
-#: For this many seconds after a provider served this job, the job ignores temporary failures that
-#: other jobs report of it, so that the interviewer's voice does not change needlessly.
+#: For this many seconds after a provider served this job, the job ignores temporary failures of
+#: that provider that other jobs report. So the interviewer's voice does not change needlessly.
 _OWN_EVIDENCE_S = 10.0
 #: Jitter in seconds that spreads the jobs which wait for the same provider.
 _SPREAD_S = 0.3
@@ -53,7 +53,7 @@ class ProviderChain(Generic[E]):
         self.resource = resource
         self.on_change: Callable[[Condition], None] | None = None
         self.on_fault: Callable[[str, str], None] | None = None
-        #: Called when a member may serve again; streams that use another member register here.
+        #: Called when a member may serve again. Streams that use another member register here.
         self.on_recovered: set[Callable[[], None]] = set()
         self._members = [
             Member(name=name, make=make, probe=(probes or {}).get(name)) for name, make in members
@@ -69,7 +69,7 @@ class ProviderChain(Generic[E]):
         return tuple(member.name for member in self._members)
 
     def is_fresh(self, name: str) -> bool:
-        """Return whether this job itself has seen no current failure of a member."""
+        """Return True if this job itself has seen no failure of the member since it last served."""
         member = self._named(name)
         return member.failure is None or member.hearsay
 
@@ -96,7 +96,7 @@ class ProviderChain(Generic[E]):
             if member.engine is None:
                 try:
                     member.engine = member.make()
-                except Exception as error:  # a plugin's constructor may raise anything
+                except Exception as error:  # a plugin's constructor may raise any error
                     self.failed(member.name, error)
                     member.unmade = True
                     continue
@@ -114,7 +114,7 @@ class ProviderChain(Generic[E]):
             self._say(self.condition())
 
     def remake(self, name: str) -> None:
-        """Close the plugin instance of a member; its next use creates one with new connections."""
+        """Close the plugin instance of a member. The next use creates one with new connections."""
         self._named(name).abandon_engine()
 
     def has_better(self, name: str) -> bool:
@@ -133,7 +133,7 @@ class ProviderChain(Generic[E]):
         failure = member.judge(error)
         before, member.failure, member.hearsay = member.failure, failure, False
         logger.warning(
-            "%s by %s failed: %s%s",
+            "%s provider %s failed: %s%s",
             self.resource,
             name,
             failure.reason,
@@ -149,12 +149,12 @@ class ProviderChain(Generic[E]):
             self._judge()
 
     def fault(self, name: str, reason: str) -> None:
-        """Report a problem with a member through `on_fault`; it need not count as a failure."""
+        """Report a problem with a member to `on_fault`, even if the problem is not a failure."""
         if self.on_fault is not None:
             self.on_fault(name, reason)
 
     def served(self, name: str) -> None:
-        """Record that a member delivered."""
+        """Record that a member has delivered a result."""
         member = self._named(name)
         member.served_at = asyncio.get_running_loop().time()
         if member.failure is not None:
@@ -164,7 +164,7 @@ class ProviderChain(Generic[E]):
         changed = self._lost or member.name != self.serving
         self._serving, self._lost = member, False
         if changed:
-            logger.info("%s is served by %s", self.resource, name)
+            logger.info("%s is now served by provider %s", self.resource, name)
             self._say(self.condition())
 
     def condition(self) -> Condition:
@@ -185,7 +185,7 @@ class ProviderChain(Generic[E]):
         )
 
     async def aclose(self) -> None:
-        """Close all created plugin instances; raise the last error after trying each one."""
+        """Close all created plugin instances. If some fail to close, raise the last error."""
         self._closed = True
         problem: Exception | None = None
         for member in reversed(self._members):
@@ -250,7 +250,7 @@ class ProviderChain(Generic[E]):
         failure = member.judge(error)
         if failure.for_good:
             self.failed(member.name, error)
-        elif member.resting:  # it may have served since the probe began
+        elif member.resting:  # the member may have served since
             if member.hearsay:
                 member.failure = failure
             seconds = max(member.rest.after_probe(), failure.retry_after_s or 0.0)
@@ -261,7 +261,7 @@ class ProviderChain(Generic[E]):
         member.stop_timer()
         member.resting = False
         member.rest.came_back(asyncio.get_running_loop().time())
-        logger.info("%s by %s is available again", self.resource, member.name)
+        logger.info("%s provider %s is available again", self.resource, member.name)
         for listener in tuple(self.on_recovered):
             listener()
 
@@ -287,8 +287,8 @@ class ProviderChain(Generic[E]):
             return
         seconds = self._sharing.seconds_left(record)
         if member.failure is None or member.hearsay:
-            # A permanent failure whose time is over counts as temporary, so the member is tried if
-            # no healthy one is left.
+            # A permanent failure that another job reported counts as temporary once its time is
+            # over. The member is then tried if no healthy member is left.
             member.failure = Failure(record.reason, for_good=record.for_good and seconds > 0)
             member.hearsay = True
         # The jitter wakes the waiting jobs one after the other, so that the first one probes.

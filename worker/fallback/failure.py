@@ -1,4 +1,4 @@
-"""Classification of provider failures: a reason, whether a retry can help, and when."""
+"""Classification of provider failures: the reason, and whether and when a retry can help."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from worker.faults.effects import add_error
 from worker.faults.grammar import Fault
 from worker.faults.points import Kind
 
-#: The only reason that may concern a single request rather than the provider: see Member.judge.
+#: Reason of a failure that may concern a single request rather than the provider. All other reasons
+#: concern the provider. See `Member.judge`.
 REQUEST_REFUSED: Final = "RequestRefused"
 
 #: HTTP statuses, and one websocket close code (RFC 6455, 7.4.1), after which a retry cannot help:
@@ -30,24 +31,24 @@ _FOR_GOOD = {
     422: REQUEST_REFUSED,
     1008: REQUEST_REFUSED,
 }
-#: OpenAI sends 429 both for rate limits and for an empty account; only this error code tells them
-#: apart.
+#: OpenAI sends 429 both for rate limits and for an empty account. Only this error code marks an
+#: empty account.
 _NO_CREDIT = "insufficient_quota"
 #: Upper limit in seconds for a Retry-After header.
 _LONGEST_RETRY_AFTER_S = 3600.0
-#: How many errors along `__cause__` are searched for response headers.
+#: Most errors along `__cause__` that are searched for response headers.
 _LONGEST_CAUSE_CHAIN = 10
 
 
 class NoProviderLeft(APIConnectionError):
-    """Raised when no member of the chain can serve now. Never quotes the text of the request."""
+    """Raised when no member of the chain can serve now. The message never quotes the request."""
 
     def __init__(self, resource: str) -> None:
         super().__init__(f"no {resource} provider is available")
 
 
 class NoText(Exception):
-    """Speech went in longer than the timeout and no transcript came out; nothing was raised."""
+    """Recorded when a provider gives no transcript within the timeout, without raising an error."""
 
 
 class ProbeFailed(Exception):
@@ -63,7 +64,7 @@ class ProbeFailed(Exception):
 class Failure:
     """The reason of a failure (one word in CamelCase) and whether it is permanent.
 
-    `retry_after_s` is the delay that the provider itself requests, if it does.
+    `retry_after_s` is the delay in seconds that the provider itself requests, or None.
     """
 
     reason: str
@@ -74,7 +75,7 @@ class Failure:
 def failure_of(error: BaseException) -> Failure:
     """Classify a plugin's error.
 
-    The error's message is dropped: it may quote a key or a candidate.
+    The error's message is dropped, because the message may quote a key or a candidate.
     """
     if isinstance(error, APIStatusError):
         if isinstance(error.body, dict) and error.body.get("code") == _NO_CREDIT:
@@ -94,7 +95,7 @@ def failure_of(error: BaseException) -> Failure:
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Return the delay of a Retry-After header in seconds (number or date, RFC 9110, 10.2.3).
 
-    None if there is no valid header; at most one hour.
+    Returns None if there is no valid header. The returned delay is at most one hour.
     """
     value = next((v for name, v in headers.items() if name.lower() == "retry-after"), "").strip()
     try:
@@ -133,12 +134,12 @@ def _retry_after_of(error: BaseException) -> float | None:
     return None
 
 
-#: The HTTP status of a provider's error that a fault does not name.
+#: HTTP status of an injected error if the fault names no status.
 _SERVER_ERROR = 500
 
 
 def _injected(fault: Fault) -> Exception:
-    """Return the error of a fault that is set at a provider, as its plugin would raise it."""
+    """Return the exception that a provider's plugin would raise for an injected fault."""
     if fault.kind is Kind.CLOSE:
         return APIConnectionError(f"{fault} is set", retryable=True)
     return APIStatusError(f"{fault} is set", status_code=int(fault.raises or _SERVER_ERROR))

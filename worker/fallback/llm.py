@@ -12,7 +12,7 @@ from worker import faults
 from worker.fallback.chain import ProviderChain
 from worker.fallback.failure import NoProviderLeft
 
-#: Connect timeout of 5 s and no retries: the chain immediately asks the next provider instead.
+#: Connect timeout of 5 s. No retries, because the chain asks the next provider at once.
 _CONNECT = APIConnectOptions(max_retry=0, timeout=5.0)
 
 
@@ -65,7 +65,7 @@ class _ChainStream(llm.LLMStream):
         for name, engine in self._chain.candidates(resting=False):
             try:
                 await self._ask(name, engine)
-            except Exception as error:  # whatever a plugin raises, another provider may work
+            except Exception as error:  # any error; another provider may work
                 self._chain.failed(name, error)
                 if self._event_ch.output_sent:
                     raise APIConnectionError("the reply broke off") from None
@@ -75,7 +75,11 @@ class _ChainStream(llm.LLMStream):
         raise NoProviderLeft(self._chain.resource)
 
     async def _ask(self, name: str, engine: llm.LLM[Any]) -> None:
-        """Forward one provider's reply. Raises TimeoutError and the plugin's errors."""
+        """Forward one provider's reply.
+
+        Raises TimeoutError if the first word is late, APIConnectionError if the reply is empty, and
+        the plugin's errors.
+        """
         async with (
             asyncio.timeout(self._first_word_s) as patience,
             engine.chat(

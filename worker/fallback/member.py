@@ -23,7 +23,7 @@ class Engine(Protocol):
 
 E = TypeVar("E", bound=Engine)
 
-#: Seconds that an abandoned plugin instance has to close once the job ends.
+#: Seconds within which an abandoned plugin instance must close once the job ends.
 _CLOSING_S: Final = 0.3
 
 
@@ -33,18 +33,19 @@ class Member(Generic[E]):
 
     name: str
     make: Callable[[], E]
-    #: Health probe; None if the member is healthy again after its cooldown.
+    #: Health probe. Without a probe the member is healthy again after its cooldown.
     probe: Probe | None = None
     engine: E | None = None
     #: The last failure, until the member serves again.
     failure: Failure | None = None
-    #: Another job reported the failure; this job has not seen it itself.
+    #: True if another job reported the failure and this job has not seen it itself.
     hearsay: bool = False
-    #: Disabled: this job itself saw a permanent failure.
+    #: True if the member is disabled, because this job itself saw a permanent failure.
     left: bool = False
-    #: The last attempt to create the plugin instance failed.
+    #: True if the last attempt to create the plugin instance failed.
     unmade: bool = False
-    #: Cooling down: other members are tried first, at least until `rests_until` (event loop time).
+    #: True while the member cools down. Other members are tried first, at least until `rests_until`
+    #: (event loop time).
     resting: bool = False
     rests_until: float = 0.0
     #: When the member last delivered, in event loop time.
@@ -66,9 +67,9 @@ class Member(Generic[E]):
     def judge(self, error: BaseException) -> Failure:
         """Classify an error of this provider.
 
-        If the provider has served before, a rejected request is not permanent: ElevenLabs closes
-        with 1008 for too many concurrent contexts as well as for a wrong voice, and a language
-        model's server sends 400 for a single prompt that its filter rejects.
+        If the provider has served before, a rejected request is not a permanent failure, for two
+        reasons. ElevenLabs closes with 1008 for too many concurrent contexts as well as for a wrong
+        voice. A language model's server sends 400 if its filter rejects a single prompt.
         """
         failure = failure_of(error)
         if failure.reason == REQUEST_REFUSED and self.served_at > float("-inf"):
@@ -88,7 +89,7 @@ class Member(Generic[E]):
     def abandon_engine(self) -> None:
         """Drop the plugin instance and close it in the background.
 
-        Closing one whose peer is gone may take seconds.
+        Closing an instance whose peer has disappeared may take seconds.
         """
         engine, self.engine = self.engine, None
         if engine is not None:

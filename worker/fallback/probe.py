@@ -1,9 +1,10 @@
-"""Health probes that cost nothing.
+"""Health probes of providers. They cost nothing.
 
 Each probe is one authenticated GET that no provider bills. The probe returns if the provider
 answers. Otherwise it raises `ProbeFailed`, TimeoutError or an error of aiohttp (an OSError or
-`aiohttp.ClientError`). Some valid keys may use the service but not list projects or read the
-account. The provider then refuses only this GET, which the probe counts as an answer.
+`aiohttp.ClientError`). Some valid keys may use the service, but may not list projects or read the
+account. For such a key the provider refuses only this GET, and the probe treats the refusal as an
+answer.
 
 Sources: developers.deepgram.com/reference/manage/projects/list,
 elevenlabs.io/docs/api-reference/user/get, platform.openai.com/docs/api-reference/models/list.
@@ -19,7 +20,7 @@ import aiohttp
 
 from worker.fallback.failure import ProbeFailed, retry_after
 
-#: Probes once: returns if the provider is available, raises if not.
+#: A function that probes once. It returns if the provider is available, and raises an error if not.
 Probe = Callable[[], Awaitable[None]]
 
 #: Timeout of one probe in seconds, connecting included.

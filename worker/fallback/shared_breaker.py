@@ -2,8 +2,8 @@
 
 The worker's data folder holds one small file per provider. A writer replaces a file atomically with
 a rename, so readers see the old or the new version and need no lock. The last writer wins, which
-costs at most one redundant probe. An unreadable file counts as an unknown state: a breaker saves
-time and must never cost an interview.
+costs at most one redundant probe. An unreadable file counts as an unknown state, because a breaker
+saves time and must never cost an interview.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ logger = logging.getLogger(__name__)
 
 #: Maximum size of a record file in bytes; a larger file is not a record.
 _LARGEST_FILE = 4096
-#: Seconds after its `until` at which a record is stale: its writer has gone.
+#: Seconds after the time `until` of a record at which the record is stale, because its writer has
+#: ended.
 _STALE_S = 300.0
-#: Longest time in seconds that `until` may lie in the future. A later one means that the clock was
+#: Longest time in seconds that `until` may lie in the future. A later time means that the clock was
 #: set back or that the record is invalid.
 _FARTHEST_S = 2 * 3600.0
 #: Upper bound of a valid epoch time in seconds (the year 5138), still representable as a date.
@@ -39,13 +40,14 @@ _LAST_MOMENT = 1e11
 class BreakerRecord:
     """The known state of one provider. Times are seconds of the Unix epoch."""
 
-    #: One word in CamelCase; "Recovered" if the provider works again.
+    #: Reason of the failure, one word in CamelCase; "Recovered" if the provider works again.
     reason: str
-    #: When the provider failed or recovered.
+    #: Time at which the provider failed or recovered.
     since: float
-    #: Until when jobs should not call the provider; 0 if it is ready.
+    #: Time until which jobs should not call the provider; 0 if the provider is ready.
     until: float = 0.0
-    #: The failure is permanent (key refused, no credit): a call before `until` cannot succeed.
+    #: True if the failure is permanent (key refused, no credit), so that a call before `until`
+    #: cannot succeed.
     for_good: bool = False
 
     @property
@@ -55,7 +57,7 @@ class BreakerRecord:
 
 
 class SharedBreaker:
-    """Read and write the provider records of one worker. An unchanged file costs one `stat`."""
+    """Reads and writes the provider records of one worker. An unchanged file costs one `stat`."""
 
     def __init__(self, folder: Path, *, clock: Callable[[], float] = time.time) -> None:
         self.clock = clock
@@ -84,7 +86,8 @@ class SharedBreaker:
     def write(self, resource: str, member: str, record: BreakerRecord) -> None:
         """Publish a record to the other jobs.
 
-        Never raises: if the write fails (full disk), each job detects the failure on its own.
+        The method never raises an error. If the write fails (full disk), each job detects the
+        provider's failure on its own.
         """
         path = self._path(resource, member)
         draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")

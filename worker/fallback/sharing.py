@@ -1,4 +1,4 @@
-"""Exchange of provider state between a chain and the other jobs of this worker."""
+"""Exchange of provider states between a chain and the other jobs of this worker."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from worker.fallback.shared_breaker import BreakerRecord, SharedBreaker
 
 
 class Sharing:
-    """One chain's access to the breaker. Without a breaker, nothing is read or written.
+    """One chain's access to the shared breaker. Without a breaker, nothing is read or written.
 
-    Members without a probe are local to this process and not shared.
+    A member without a probe runs in this process, so its state is not shared.
     """
 
     def __init__(self, resource: str, breaker: SharedBreaker | None) -> None:
@@ -34,7 +34,7 @@ class Sharing:
         return max(0.0, record.until - now)
 
     def tell_failure(self, member: Member[Any], seconds: float) -> None:
-        """Publish a member's failure: the other jobs should not call it for `seconds`."""
+        """Publish a member's failure, so that other jobs do not call the member for `seconds`."""
         if self._breaker is None or member.probe is None or member.failure is None:
             return
         now, reason, old = self._breaker.clock(), member.failure.reason, member.record

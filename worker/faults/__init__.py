@@ -1,9 +1,9 @@
 """Fault injection: INTERVIEW_FAULTS triggers faults at the injection points in the code.
 
-For drills in staging and for tests: "what does the candidate hear when ...". With no fault set, a
-point returns its input and costs one function call.
+Fault injection is for drills in staging and for tests, to find out what the candidate hears when a
+part fails. If no fault is set, an injection point returns its input and costs one function call.
 
-The worker and each of its processes call `arm` once at their start. A process has only one event
+The main process and each job process call `arm` once when they start. A process has only one event
 loop and only one job.
 """
 
@@ -28,19 +28,19 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-#: Seconds for which a hang blocks code without an event loop.
+#: Seconds for which a fault of kind hang blocks code that has no event loop.
 _HANG_S = 3600.0
 
 
 class _Armed:
-    """One fault of this process, with a count of how often its point was reached."""
+    """One fault of this process, and how often the process has reached its injection point."""
 
     def __init__(self, fault: Fault) -> None:
         self.fault = fault
         self._passed = 0
 
     def strikes(self) -> bool:
-        """Count one pass of the point and return whether the fault triggers on it."""
+        """Count one pass of the injection point; return whether the fault triggers on this pass."""
         self._passed += 1
         if self.fault.nth is not None:
             return self._passed == self.fault.nth
@@ -53,18 +53,18 @@ _state: State | None = None
 
 
 def arm(faults: Sequence[Fault]) -> None:
-    """Replace the faults of this process by `faults` and reset all counts."""
+    """Replace the faults of this process by `faults`, and reset all counts."""
     global _armed, _state  # one process, one set of faults
     _armed = tuple(_Armed(fault) for fault in faults)
     _state = None
 
 
 def header() -> dict[str, Any]:
-    """Return header fields for a job's journal that list the faults set, if any."""
+    """Return the fields of a journal header that list the faults set; empty if none is set."""
     return {"faults": [str(each.fault) for each in _armed]} if _armed else {}
 
 
-# --- the points: each costs only its call while no fault is set -----------------------------------
+# --- injection points: each costs only one call while no fault is set -----------------------------
 
 
 @overload
@@ -72,23 +72,23 @@ def at(point: str, work: Coroutine[Any, Any, T], name: str = "") -> Coroutine[An
 @overload
 def at(point: str, work: Awaitable[T], name: str = "") -> Awaitable[T]: ...
 def at(point: str, work: Awaitable[T], name: str = "") -> Awaitable[T]:
-    """Return `work`, preceded by the faults of this point."""
+    """Return `work`. A fault that is set at this point triggers before the work starts."""
     return _work(point, name, work) if _armed else work
 
 
 def through(point: str, items: AsyncIterator[T], name: str = "") -> AsyncIterator[T]:
-    """Return `items`, with the faults of this point before and among them."""
+    """Return `items`. A fault that is set at this point triggers before or between the items."""
     return _items(point, name, items) if _armed else items
 
 
 def here(point: str) -> None:
-    """Trigger the faults of this point in code without an event loop, or to block the loop."""
+    """Trigger a fault of this point from synchronous code, which may block the event loop."""
     if _armed and (fault := _due(point, "")) is not None:
         _strike_blocking(fault)
 
 
 def entered(state: State) -> None:
-    """Record the job's state for faults with `@state`; trigger the faults of `process`."""
+    """Record the new state of the job for faults with `@state`; trigger faults of `process`."""
     global _state  # one process, one job
     if _armed and state is not _state:
         _state = state
@@ -99,7 +99,7 @@ def entered(state: State) -> None:
 
 
 def _due(point: str, name: str) -> Fault | None:
-    """Count one pass of the point and return the first fault that triggers now."""
+    """Count one pass of the point; return the first fault that triggers on this pass."""
     found = [
         each.fault
         for each in _armed
@@ -114,7 +114,7 @@ async def _work(point: str, name: str, work: Awaitable[T]) -> T:
             await _strike(fault)
     except BaseException:
         if asyncio.iscoroutine(work):
-            work.close()  # it will never be awaited
+            work.close()  # this coroutine will never be awaited
         raise
     return await work
 
@@ -124,7 +124,7 @@ async def _items(point: str, name: str, items: AsyncIterator[T]) -> AsyncIterato
     if fault is not None:
         await _strike(fault)
     async for item in items:
-        # A stream may outlive many states: a fault may become due after the stream began.
+        # A stream may last through many states, so a fault may become due after the stream began.
         if fault is None and (fault := _of_state(point, name)) is not None:
             await _strike(fault)
         kind = fault.kind if fault is not None else None
@@ -137,7 +137,7 @@ async def _items(point: str, name: str, items: AsyncIterator[T]) -> AsyncIterato
 
 
 def _of_state(point: str, name: str) -> Fault | None:
-    """Return a fault that is set for the job's current state."""
+    """Return a fault that is set at this point for the job's current state."""
     for each in _armed:
         fault = each.fault
         if fault.point == point and fault.name in ("", name) and fault.state is _state is not None:
@@ -146,7 +146,10 @@ def _of_state(point: str, name: str) -> Fault | None:
 
 
 async def _strike(fault: Fault) -> None:
-    """Apply the fault before anything is delivered. Raises the fault's error."""
+    """Apply the fault before the point delivers anything.
+
+    Raises the exception of the fault if the fault is of kind raise or close.
+    """
     _tell(fault)
     if fault.kind is Kind.HANG:
         await asyncio.Event().wait()

@@ -1,4 +1,4 @@
-"""Errors and data that faults produce, in the form that the affected part of the worker expects."""
+"""Exceptions and data that injected faults produce, in the form that the affected code expects."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from states import JournalError
 from worker.faults.grammar import Fault
 from worker.faults.points import Kind
 
-#: The text of a provider that delivers garbage: long, and a word of no language.
+#: Text that a provider delivers under a fault of kind garbage. The text is long and no word of any
+#: language.
 _GARBLED = "\N{REPLACEMENT CHARACTER}\x00~" * 2000
 
 
 class FaultInjected(Exception):
-    """Raised where a fault that was set with INTERVIEW_FAULTS triggers."""
+    """Raised by an injected fault if its injection point has no exception of its own."""
 
     def __init__(self, fault: Fault) -> None:
         super().__init__(f"{fault} is set")
@@ -25,12 +26,15 @@ _MAKERS: dict[str, Callable[[Fault], Exception]] = {}
 
 
 def add_error(point: str, make: Callable[[Fault], Exception]) -> None:
-    """Set who makes the error of a point: for the package whose library's error it is."""
+    """Set the function that makes the exceptions of faults at a point.
+
+    Called by the package whose library would raise such an exception.
+    """
     _MAKERS[point] = make
 
 
 def error_of(fault: Fault) -> Exception:
-    """Return the error of a fault of kind raise or close."""
+    """Return the exception for a fault of kind raise or close."""
     if (make := _MAKERS.get(fault.point)) is not None:
         return make(fault)
     if fault.kind is Kind.CLOSE:
@@ -41,12 +45,12 @@ def error_of(fault: Fault) -> Exception:
 
 
 def emptied(item: Any) -> Any | None:
-    """Return a provider's item without its content; None if nothing remains."""
+    """Return a provider's item without its content; None if nothing of the item remains."""
     return _with_text(item, "") if hasattr(item, "alternatives") else None
 
 
 def garbled(item: Any) -> Any:
-    """Return a provider's item made useless: silence for audio, noise for text."""
+    """Return a provider's item with useless content: silence for audio, noise for text."""
     if isinstance(item, bytes):
         return bytes(len(item))
     if hasattr(item, "alternatives"):

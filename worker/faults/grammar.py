@@ -4,9 +4,9 @@ INTERVIEW_FAULTS="load.vad=hang; tts.elevenlabs=raise:401@2; database=slow:1.5"
 
 faults   = fault { ";" fault }
 fault    = point "=" kind [ ":" argument ] [ "@" when ]
-point    = one of the table's; "load" alone stands for every resource, and so on
-argument = seconds for slow; what to raise, for the points whose table entry allows it
-when     = n, only the n-th time, counted in each process; or a state of the lifecycle
+point    = a name from the table of points; "load" alone means every resource, and so on
+argument = for slow: seconds; for raise: the error to raise, if the point allows an argument
+when     = n: only on the n-th pass, counted in each process; or a state of the lifecycle
 """
 
 from __future__ import annotations
@@ -24,24 +24,25 @@ LONGEST_SLOW_S = 3600.0
 
 
 class FaultInvalid(ValueError):
-    """Raised if INTERVIEW_FAULTS is invalid; the message is one line that says what to write."""
+    """Raised if INTERVIEW_FAULTS is invalid. The one-line message says what to write instead."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """One fault that is set. `str` returns its notation."""
+    """One fault that is set. `str(fault)` returns the fault as written in INTERVIEW_FAULTS."""
 
-    #: The place: the point, and the member of its family; "" means every member.
+    #: The injection point. `name` is a member of the point's family; "" means every member.
     point: str
     name: str = ""
     kind: Kind
-    #: Seconds, for slow.
+    #: Delay in seconds, for a fault of kind slow.
     slow_s: float = 0.0
-    #: The argument of `raise`, if given.
+    #: The argument of a fault of kind raise; "" if no argument is given.
     raises: str = ""
-    #: Trigger only on the n-th pass.
+    #: Trigger only on the n-th pass of the injection point.
     nth: int | None = None
-    #: Trigger only while the job is in this state; for `process`, when the job enters it.
+    #: Trigger only while the job is in this state. For the point `process`: when the job enters
+    #: this state.
     state: State | None = None
 
     def __str__(self) -> str:
@@ -57,8 +58,8 @@ class Fault:
 def parse(text: str, *, own_resources: bool = False) -> tuple[Fault, ...]:
     """Parse INTERVIEW_FAULTS; empty parts are skipped.
 
-    `own_resources` means that the application is not the interview, so that `load.` may name
-    unknown resources. Raises FaultInvalid for the first invalid fault.
+    `own_resources` is True for a custom application, so that `load.` may name unknown resources.
+    Raises FaultInvalid if a fault is invalid; the message is about the first invalid fault.
     """
     return tuple(_fault(part.strip(), own_resources) for part in text.split(";") if part.strip())
 

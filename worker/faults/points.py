@@ -7,12 +7,12 @@ from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """The kinds of fault; `meaning` is a line for people."""
+    """Kind of a fault. `meaning` explains the kind in one line."""
 
     meaning: str
 
     def __new__(cls, value: str, meaning: str) -> Kind:
-        """Create a member that carries its meaning."""
+        """Create a member with the attribute `meaning`."""
         member = str.__new__(cls, value)
         member._value_ = value
         member.meaning = meaning
@@ -36,28 +36,28 @@ class Point:
     """One place, or one family of places, where a fault can be set."""
 
     point: str
-    #: One line: the operation at the point.
+    #: The operation at the point, in one line.
     what: str
     kinds: tuple[Kind, ...]
-    #: The members of a family (`load.vad`) that are known here; see `members`.
+    #: Members of a family that are known here (`vad` in `load.vad`); see `members`.
     names: tuple[str, ...] = ()
-    #: A custom application may add further members.
+    #: True if a custom application may add further members.
     open_names: bool = False
-    #: The argument that `raise` accepts: its name for people, and its pattern.
+    #: The argument that a fault of kind raise accepts, as (name for people, pattern).
     raises: tuple[str, str] | None = None
-    #: `@state` is allowed: the point may be reached in more than one state.
+    #: True if `@state` is allowed, because the point may be reached in more than one state.
     in_states: bool = False
-    #: `@n` is allowed.
+    #: True if `@n` is allowed.
     counted: bool = True
 
     @property
     def members(self) -> tuple[str, ...]:
-        """The members of a family, those of `add_members` among them; empty for a single place."""
+        """The members of a family, including those from `add_members`; empty for a single place."""
         return (*self.names, *_ADDED.get(self.point, ()))
 
     @property
     def places(self) -> tuple[str, ...]:
-        """All notations of the point."""
+        """All names of the point that INTERVIEW_FAULTS accepts."""
         return (self.point, *(f"{self.point}.{name}" for name in self.members))
 
 
@@ -65,7 +65,7 @@ _ADDED: dict[str, tuple[str, ...]] = {}
 
 
 def add_members(point: str, names: tuple[str, ...]) -> None:
-    """Add members to a family of points: for the package that knows their names.
+    """Add members to a family of points. Called by the package that knows the members' names.
 
     Adding the same names again changes nothing.
     """
@@ -76,7 +76,8 @@ def add_members(point: str, names: tuple[str, ...]) -> None:
 _HTTP_STATUS = ("an HTTP status, 4xx or 5xx,", r"[45]\d\d")
 _SQLSTATE = ("an SQLSTATE", r"[0-9A-Z]{5}")
 
-#: The database's operations in jobs and in the worker itself; those of the commands have no points.
+#: Database operations of jobs and of the main process. Operations that only commands use have no
+#: injection points.
 OPERATIONS = (
     "can_be_followed",
     "check_schema",

@@ -1,4 +1,4 @@
-"""The interview application on the job lifecycle: its resources, session, and closing message."""
+"""The interview application that a job runs: resources, session, and closing message."""
 
 from __future__ import annotations
 
@@ -50,8 +50,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: The closing message by reason. Other reasons need none: the plan's closing was spoken, no
-#: candidate can hear a message, or another interviewer holds the interview.
+#: Clip of the closing message, by the reason for the end of the job. The other reasons need no
+#: message, because the plan's closing was spoken, no candidate can hear a message, or another
+#: interviewer holds the interview.
 _LAST_WORDS = {
     Reason.INTERVIEW_ALREADY_OVER: ClipName.ALREADY_OVER,
     Reason.TIME_LIMIT_REACHED: ClipName.GOODBYE,
@@ -71,19 +72,20 @@ _LAST_WORDS = {
 }
 
 
-#: Resources that report their condition during the interview. Turns end on the first two, so
-#: those report through the handlers in `turn_detection`.
+#: Resources that end the candidate's turns, each with the handler in `turn_detection` that reports
+#: a change of the resource's condition.
 _TURN_ENDERS = {"vad": take_vad, "turn_detector": take_turn_detector}
+#: Resources that report their condition during the interview.
 _WATCHED = (*_TURN_ENDERS, "stt", "tts", "llm")
-#: Share of the BOOTSTRAPPING budget for loading the orchestrator, retries included. The rest
-#: leaves time to report the last failure as its condition.
+#: Share of the time budget of BOOTSTRAPPING that loading the orchestrator may take, retries
+#: included. The remaining time is for reporting the last failure as the orchestrator's condition.
 _RETRIED_FOR = 0.8
-#: Most attempts to load the orchestrator: more than the budget allows.
+#: Maximum number of attempts to load the orchestrator, which is more than the time budget allows.
 _MOST_TRIES = 1000
 
 
 class InterviewApplication:
-    """The interview of one job."""
+    """The interview application of one job."""
 
     def __init__(self, dispatch: Dispatch, settings: Settings) -> None:
         self._settings = settings
@@ -116,14 +118,14 @@ class InterviewApplication:
 
     @property
     def succession(self) -> InterviewHandover | None:
-        """The interview's side of a handover; None if the dispatch metadata is invalid."""
+        """The handover protocol of this interview; None if the dispatch metadata is invalid."""
         return self._succession
 
     def header(self) -> Mapping[str, Any]:
         """Return the interview's id, the previous job, and the reason for the redispatch.
 
-        The id is None if the dispatch metadata is invalid. The other two fields are absent if
-        this is not a redispatch.
+        The id is None if the dispatch metadata is invalid. The previous job and the reason are
+        absent if the dispatch is not a redispatch.
         """
         return {
             "interview_id": self._orchestrator and self._orchestrator.interview_id,
@@ -131,12 +133,12 @@ class InterviewApplication:
         }
 
     def resources(self) -> Sequence[Resource]:
-        """Return all resources, in the order of the README's table."""
+        """Return all resources of the interview, in the order of the table in the README."""
         needed = interview_resources(self._settings, self._load_orchestrator, self._ship_late)
         return [self._told_when_late(resource) for resource in needed]
 
     def _told_when_late(self, resource: Resource) -> Resource:
-        """Make a resource that loads late report its condition to the job, like one in time."""
+        """Make a resource report its condition to the job even if the resource loads late."""
         if resource.name not in _WATCHED:
             return resource
 
@@ -153,10 +155,11 @@ class InterviewApplication:
             raise LoadFailed("MetadataInvalid", self._problem or "", event=Event.METADATA_INVALID)
         report = held.reports.get("database")
         away = report is not None and not report.ok
-        # Retry an unavailable database only if the dispatch brought no plan.
+        # Retry an unavailable database only if the dispatch contained no plan.
         database = None if away and self._has_snapshot else held.get("database")
         self._succession.database = held.get("database")
-        # Take the lease before reading the turns: the previous holder's turns are complete then.
+        # Take the lease before reading the turns, so that the turns of the previous holder are
+        # complete.
         if database is not None and not await self._lease.take(database) and self._has_snapshot:
             database = None
         await self._orchestrator.init(database)
@@ -165,9 +168,9 @@ class InterviewApplication:
     def start_session(
         self, job: JobHandle, held: AgentResources
     ) -> tuple[AgentSession[Any], Agent]:
-        """Build the session, the interviewer, and its stuck-turn recovery from what has loaded."""
+        """Build the session, interviewer, and stuck-turn recovery from the loaded resources."""
         orchestrator = held.get("orchestrator")
-        assert isinstance(orchestrator, OrchestratorLLM)  # noqa: S101  # it is required
+        assert isinstance(orchestrator, OrchestratorLLM)  # noqa: S101  # a required resource
         job.stage.expect(orchestrator.candidate_identity)
         self._job = job
         for name in _WATCHED:
@@ -204,15 +207,16 @@ class InterviewApplication:
         return session, interviewer
 
     def _take_on(self, job: JobHandle, name: str, engine: Any) -> None:
-        """Make a resource report its condition to the job, and connect it to the interview."""
+        """Connect a resource to the interview, and report the resource's condition to the job."""
         if name in _TURN_ENDERS:
             engine.on_change = partial(_TURN_ENDERS[name], job)
             return
         engine.chain.on_change = job.report
         engine.chain.on_fault = lambda member, reason: job.book.refusal(f"{name}.{member}", reason)
-        assert self._orchestrator is not None  # noqa: S101  # it is required, and loaded
+        assert self._orchestrator is not None  # noqa: S101  # required and loaded
         if name == "llm":
-            # The chain times the first word itself, so that it can fall back to another provider.
+            # The fallback chain has its own time limit for the first word, after which the chain
+            # uses the next provider.
             reply_s = self._settings.llm_reply_s
             self._orchestrator.use_model(engine, first_word_s=reply_s, reply_s=reply_s)
         if name == "tts":
@@ -220,7 +224,10 @@ class InterviewApplication:
             self._filling = asyncio.create_task(filling, name="prepare-speech")
 
     def _ship(self, database: Database) -> None:
-        """Start to ingest the journal into PostgreSQL, once, from its first record."""
+        """Start to ingest the journal into PostgreSQL, from its first record.
+
+        Later calls do not start the ingestion again.
+        """
         self._database = database
         if self._life is not None and not self._ships:
             self._ships = True
@@ -236,7 +243,7 @@ class InterviewApplication:
         self._ship(database)
 
     async def run(self, job: JobHandle) -> None:
-        """Greet the candidate, then run the interview until an event ends it."""
+        """Greet the candidate, run the interview, and fire the event that ends the interview."""
         assert self._started is not None  # noqa: S101  # start_session has been called
         session, interviewer, ladder = self._started
         resumes = self._orchestrator is not None and bool(self._orchestrator.turns)
@@ -252,7 +259,7 @@ class InterviewApplication:
             async with self._lease.guarded(job, lambda: self._database):
                 event = await watch.until_it_ends()
             if event is Event.INTERVIEW_COMPLETED:
-                # The closing was played out: there is no last transcript to wait for.
+                # The closing was played to its end, so no transcript of an answer is pending.
                 session.options.session_close_transcript_timeout = 0.0
             await job.life.fire(event)
         finally:
@@ -262,22 +269,31 @@ class InterviewApplication:
                 await cancel_and_wait(self._filling)
 
     def last_words(self, reason: Reason) -> Clip | None:
-        """Return the closing message for `reason`, or None. Raises ClipMissing."""
+        """Return the clip of the closing message for `reason`; None if there is no message.
+
+        Raises ClipMissing if the recording is missing or cannot be decoded.
+        """
         name = _LAST_WORDS.get(reason)
         if name is not None and self._succession is not None and self._succession.expected:
-            # The successor continues with "I am back": this job must not say goodbye.
+            # The next job continues with "I am back", so this job must not say goodbye.
             name = ClipName.ONE_MOMENT
         return load_clip(name) if name is not None else None
 
     def waiting_words(self) -> Clip | None:
-        """Return the clip for a candidate who waits for slow loading. Raises ClipMissing."""
+        """Return the clip that is played while the candidate waits for slow resources to load.
+
+        Raises ClipMissing if the recording is missing or cannot be decoded.
+        """
         return load_clip(ClipName.ONE_MOMENT)
 
 
 def interview_resources(
     settings: Settings, load_orchestrator: Any, attach_database: Attacher | None = None
 ) -> tuple[Resource, ...]:
-    """Return every resource of an interview. A new one takes one module and one line here."""
+    """Return every resource of an interview.
+
+    A new resource needs one new module and one new line in this function.
+    """
     return (
         Resource(
             name="orchestrator",
@@ -285,7 +301,7 @@ def interview_resources(
             load=load_orchestrator,
             required=True,
             needs=("database",),
-            # Retried while the waiting candidate hears "One moment, please."
+            # Loading is retried while the waiting candidate hears "One moment, please."
             retry=Retry(
                 attempts=_MOST_TRIES,
                 longest_delay_s=1.0,

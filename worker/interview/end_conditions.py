@@ -1,4 +1,4 @@
-"""Supervision of a running interview, until the first event that ends it."""
+"""Supervision of a running interview until the first event that ends the interview."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class EndConditions:
-    """Supervisor of a running interview, until the first event that ends it."""
+    """Supervisor of a running interview until the first event that ends the interview."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class EndConditions:
             filler_s=settings.silence_filler_s,
         )
         self._asked_again = False
-        # True if this job continues another job's interview.
+        # True if this job continues an interview that another job began.
         self._resumes = resumes
         self._saying_back: asyncio.Task[None] | None = None
 
@@ -91,7 +91,7 @@ class EndConditions:
         return Event.TURN_STUCK
 
     def _listen_from_now(self) -> None:
-        """Restart the measurement of silence: time without the candidate is not silence."""
+        """Restart the measurement of silence, because absence of the candidate is no silence."""
         self._interviewer.last_sound = asyncio.get_running_loop().time()
 
     async def _candidate_within(self, seconds: float) -> bool:
@@ -104,7 +104,7 @@ class EndConditions:
         return True
 
     async def _silent(self) -> Event:
-        """Play a clip after half of the silence limit, and return after all of it."""
+        """Play a clip after half of the silence limit, and return after the whole limit."""
         loop = asyncio.get_running_loop()
         limit = self._settings.candidate_silence_s
         while True:
@@ -112,11 +112,11 @@ class EndConditions:
             if self._interviewer.sounding or not self._job.stage.candidate_is_here:
                 quiet_s = 0.0
             if quiet_s < limit / 2:
-                self._asked_again = False  # one side has spoken since
+                self._asked_again = False  # either side has spoken since the clip
             if quiet_s >= limit:
                 return Event.CANDIDATE_SILENT
             if quiet_s >= limit / 2 and not self._asked_again:
                 self._asked_again = True
-                with contextlib.suppress(ClipMissing):  # the time limit still applies
+                with contextlib.suppress(ClipMissing):  # the silence limit still applies
                     await self._job.stage.line.play(load_clip(ClipName.STILL_THERE))
             await asyncio.sleep(limit / 2 - quiet_s if quiet_s < limit / 2 else limit - quiet_s)

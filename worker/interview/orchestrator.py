@@ -1,8 +1,8 @@
-"""The interviewer's next move, computed from the plan and the committed turns alone.
+"""The interviewer's next utterance, computed from the plan and the committed turns alone.
 
-Pure: the same turns always give the same move. So livekit may ask twice for one turn, and a new
-interviewer that reads the turns of a lost one continues at the same place. A language model may
-change only what `LlmAllowance` allows.
+The functions are pure, so the same turns always give the same utterance. Therefore livekit may ask
+twice for the reply to one turn, and a new interviewer continues at the same position in the plan
+once it has read the committed turns. A language model may change only what `LlmAllowance` allows.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ from typing import Literal
 from worker.interview.plan.plan import Plan, Question
 from worker.interview.sentences import sentences
 
-#: Share of a prompt that must be heard. A prompt that was cut off earlier is asked again.
+#: Share of a question, of a follow-up or of the closing that the candidate must hear. If the
+#: candidate heard less, the interviewer speaks the same text again.
 HEARD_ENOUGH = 0.5
-#: Most times that a prompt is spoken if it is cut off each time. The same holds for the closing.
+#: Maximum number of times that a question, a follow-up or the closing is spoken, if each attempt is
+#: cut off.
 MOST_REPEATS = 3
 
 
@@ -29,7 +31,7 @@ class Role(StrEnum):
     OPENING = "opening"
     QUESTION = "question"
     FOLLOW_UP = "follow_up"
-    #: The same prompt again: it was cut off, or is not answered yet.
+    #: The last question or follow-up again, because it was cut off or is not answered yet.
     REPEAT = "repeat"
     #: Thanks and goodbye.
     CLOSING = "closing"
@@ -39,10 +41,10 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class CommittedTurn:
-    """A committed turn, with the fields that the plan needs."""
+    """A committed turn, with the fields that decide the interviewer's next utterance."""
 
     speaker: Literal["candidate", "interviewer"]
-    #: The candidate's words, or the part of the interviewer's words that was heard.
+    #: The candidate's words, or the part of the interviewer's words that the candidate heard.
     text: str
     at: datetime
     question_id: str | None = None
@@ -67,42 +69,43 @@ class PlanPosition:
 
     #: Index of the current question.
     question: int = 0
-    #: True once enough of the open prompt was heard for an answer.
+    #: True once the candidate heard enough of the current question or follow-up to answer it.
     asked: bool = False
-    #: Times that the last prompt was cut off before enough of it was heard.
+    #: Number of times that the last question or follow-up was cut off before enough was heard.
     cut_off: int = 0
     follow_ups: int = 0
-    #: Prompts that were heard: the question, then follow-ups. The last one is open.
+    #: The question and the follow-ups that were heard, in order. The last entry is the one that
+    #: the candidate has to answer now.
     prompts: tuple[str, ...] = ()
-    #: Pieces of the candidate's answers to them.
+    #: Texts of the candidate's turns that answer an entry of `prompts`.
     answers: tuple[str, ...] = ()
-    #: Number of words in the answer to the open prompt.
+    #: Number of words in the answer to the last entry of `prompts`.
     words: int = 0
     answered: bool = False
-    #: Time at which the question was last asked before its first answer.
+    #: Time at which the question was last asked before the first answer to the question.
     asked_at: datetime | None = None
     last_at: datetime | None = None
     greeted: bool = False
-    #: Times that the closing was cut off before enough of it was heard.
+    #: Number of times that the closing was cut off before enough of the closing was heard.
     goodbyes_cut_off: int = 0
     closed: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class LlmAllowance:
-    """Limits on what a language model may say at one place of the interview."""
+    """Limits on the words of a language model at one position in the plan."""
 
     #: The plan's own next utterance.
     move: Move
     place: PlanPosition
-    #: True if an acknowledgement, which asks nothing, may precede the move.
+    #: True if the model may add an acknowledgement, which asks nothing, before `move`.
     acknowledge: bool = False
-    #: Number of its own follow-ups that the model may still ask, the first instead of the move.
+    #: Number of follow-ups that the model itself may still ask. A follow-up replaces `move`.
     follow_ups_left: int = 0
 
 
 def position_in(plan: Plan, turns: Iterable[CommittedTurn]) -> PlanPosition:
-    """Return the position in the plan after the committed turns, given in order."""
+    """Return the position in the plan after the committed turns, which are given in order."""
     index_of = {question.id: index for index, question in enumerate(plan.questions)}
     place = PlanPosition()
     for turn in turns:
@@ -118,7 +121,7 @@ def position_in(plan: Plan, turns: Iterable[CommittedTurn]) -> PlanPosition:
 
 def _answered(place: PlanPosition, turn: CommittedTurn) -> PlanPosition:
     words = len(turn.text.split())
-    # Speech over a question that was not heard does not answer it. An empty turn does not either.
+    # Speech does not count as an answer if the question was not heard. Nor does an empty turn.
     answers = place.asked and words > 0
     return replace(
         place,
@@ -143,7 +146,8 @@ def _asked(
     place = replace(place, greeted=True)
     if index != place.question:
         place = PlanPosition(question=index, greeted=True)
-    # Only the question must be heard. Text before it, such as the greeting, may be cut off.
+    # Only the question must be heard. Text before the question, such as the greeting, may be cut
+    # off.
     prompt = _prompt_in(turn, question)
     if not _was_heard(turn, of=len(prompt)):
         return replace(place, cut_off=place.cut_off + 1)
@@ -153,7 +157,7 @@ def _asked(
         asked=True,
         answered=False,
         cut_off=0,
-        # A partial answer before a repeat counts as part of the answer.
+        # Words that were said before the question was repeated count as part of the answer.
         words=place.words if place.asked and turn.role is Role.REPEAT else 0,
         follow_ups=place.follow_ups + (turn.role is Role.FOLLOW_UP),
         prompts=place.prompts if prompt in place.prompts else (*place.prompts, prompt),
@@ -163,7 +167,7 @@ def _asked(
 
 
 def _prompt_in(turn: CommittedTurn, question: Question) -> str:
-    """Return the part of an utterance that asks: the plan's words, or the last sentence."""
+    """Return the question in an utterance: the plan's own text, or else the last sentence."""
     if turn.role is Role.OPENING:
         return question.text.strip()
     generated = turn.generated.strip()
@@ -173,7 +177,7 @@ def _prompt_in(turn: CommittedTurn, question: Question) -> str:
 
 
 def _was_heard(turn: CommittedTurn, *, of: int | None = None) -> bool:
-    """Return whether enough was heard of an utterance, or of its last `of` characters."""
+    """Return whether enough of an utterance, or of its last `of` characters, was heard."""
     if not turn.interrupted:
         return bool(turn.text.strip())
     of = len(turn.generated) if of is None else of
@@ -187,10 +191,10 @@ def next_move(plan: Plan, turns: Iterable[CommittedTurn]) -> Move:
 
 
 def leeway(plan: Plan, turns: Iterable[CommittedTurn]) -> LlmAllowance:
-    """Return the next move after `turns`, and what a language model may do with it.
+    """Return the interviewer's next utterance, and how far a language model may rephrase it.
 
-    The greeting and repeats are always in the plan's words. The plan alone sets the order:
-    whatever the model says, the questions come as they would without it.
+    The greeting and repeated questions are never rephrased. The plan alone sets the order of the
+    questions. The model cannot change that order.
     """
     place = position_in(plan, turns)
     move = _move_at(plan, place)
@@ -228,7 +232,10 @@ def _ask(role: Role, question: Question, prompt: str = "") -> Move:
 
 
 def _follow_up(plan: Plan, question: Question, place: PlanPosition) -> str | None:
-    """Return the plan's next follow-up if the answer is short, one is allowed, and time is left."""
+    """Return the plan's next follow-up; None if the interviewer must not ask one.
+
+    The answer must be short, a follow-up must be allowed, and time must be left.
+    """
     if place.cut_off >= MOST_REPEATS or place.follow_ups >= question.follow_ups_allowed:
         return None
     if place.words >= plan.short_answer_words or _seconds_left(question, place) <= 0:
@@ -243,7 +250,7 @@ def _seconds_left(question: Question, place: PlanPosition) -> float:
 
 
 def seconds_left(plan: Plan, turns: Iterable[CommittedTurn]) -> float:
-    """Return the seconds left for the current question; negative once its time is over."""
+    """Return the seconds left for the current question; negative once the time is over."""
     place = position_in(plan, turns)
     return _seconds_left(plan.questions[place.question], place)
 

@@ -1,8 +1,8 @@
-"""`OrchestratorLLM`: presents the orchestrator to livekit-agents as a language model.
+"""`OrchestratorLLM` presents the orchestrator to livekit-agents as a language model.
 
-It has two phases. The constructor is cheap and loads nothing. `init` loads the interview, its
-plan and the turns so far. Without a language model it speaks the plan's own words. With one, the
-plan still decides, and its own words are the fallback.
+The constructor is cheap and loads nothing. `init` loads the interview, the plan and the turns so
+far. Without a real language model, the interviewer speaks the plan's own words. With a language
+model, the plan still decides the next utterance, and the plan's own words are the fallback.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ from worker.store.interviews import get_interview, turns_of
 
 logger = logging.getLogger(__name__)
 
-#: Default time limits of a language model, in seconds: a longer silence seems like a fault.
+#: Default time limits, in seconds, for the first word of a language model and for the whole reply.
+#: A longer silence would seem like a fault to the candidate.
 FIRST_WORD_S = 1.5
 REPLY_S = 3.0
 
@@ -51,7 +52,10 @@ class OrchestratorNotReady(Exception):
 
 
 class Utterance:
-    """The utterance for one place of the interview: phrased once, however often it is requested."""
+    """The interviewer's utterance at one position in the plan.
+
+    The utterance is phrased only once, even if livekit requests it several times.
+    """
 
     def __init__(self, owner: OrchestratorLLM, scope: LlmAllowance) -> None:
         self._owner = owner
@@ -61,11 +65,11 @@ class Utterance:
 
     @property
     def move(self) -> Move:
-        """The utterance, in the plan's own words until `found` has returned others."""
+        """The utterance: in the plan's own words until `found` has returned, then as phrased."""
         return self._found or self._leeway.move
 
     async def found(self) -> Move:
-        """Return the utterance. Only the first call asks the model for words."""
+        """Return the phrased utterance. Only the first call asks the model for words."""
         async with self._finding:
             if self._found is None:
                 self._found = await self._owner.words_for(self._leeway)
@@ -75,10 +79,11 @@ class Utterance:
 class OrchestratorLLM(llm.LLM[Never]):
     """The source of the interviewer's words in one interview.
 
-    `snapshot` is the plan that came with the dispatch, and `turns` are the turns up to then. They
-    are enough to hold or continue the interview while the database is unavailable. `on_refused`
-    is called with the reason why a language model's words were not spoken, one CamelCase word: a
-    refusal of `worker.interview.llm.guardrails`, or the failure of the model.
+    `snapshot` is the plan in the dispatch, and `turns` are the turns before the dispatch. With
+    these two, the worker can hold or continue the interview while the database is unavailable.
+    `on_refused` is called each time that a language model's words are not spoken. The argument is
+    the reason as one CamelCase word: a refusal of `worker.interview.llm.guardrails`, or a failure
+    of the model.
     """
 
     def __init__(
@@ -101,12 +106,12 @@ class OrchestratorLLM(llm.LLM[Never]):
 
     @property
     def model(self) -> str:
-        """Name of the language model in traces and usage metrics; `plan` without one."""
+        """Name of the language model in traces and usage metrics; `plan` without a model."""
         return self._words.model.model if self._words else "plan"
 
     @property
     def provider(self) -> str:
-        """Provider from INTERVIEW_LLM that phrases the words; `scripted` without one."""
+        """Provider from INTERVIEW_LLM that phrases utterances; `scripted` without a model."""
         return self._words.model.provider if self._words else "scripted"
 
     def use_model(
@@ -128,9 +133,10 @@ class OrchestratorLLM(llm.LLM[Never]):
     async def init(self, db: Database | None) -> None:
         """Load the interview. May be called again after a failure.
 
-        Raises LoadFailed. The failure is permanent for INTERVIEW_UNKNOWN, INTERVIEW_OVER, and an
-        invalid plan. Without a plan in the dispatch it is transient if the database is
-        unavailable, and permanent if the database refuses the query.
+        Raises LoadFailed if there is no valid plan, or no interview to hold. The failure is
+        permanent for INTERVIEW_UNKNOWN, for INTERVIEW_OVER, and for an invalid plan. If the
+        dispatch contained no plan, the failure is transient while the database is unavailable,
+        and permanent if the database refuses the query.
         """
         if db is None:
             self._load_snapshot("no database is available")
@@ -166,7 +172,7 @@ class OrchestratorLLM(llm.LLM[Never]):
 
     @property
     def plan(self) -> Plan:
-        """The interview's plan. Raises OrchestratorNotReady before `init`."""
+        """The interview's plan. Raises OrchestratorNotReady if `init` has not succeeded."""
         if self._plan is None:
             raise OrchestratorNotReady
         return self._plan
@@ -177,38 +183,44 @@ class OrchestratorLLM(llm.LLM[Never]):
         return tuple(self._turns)
 
     def commit(self, turn: CommittedTurn) -> None:
-        """Apply a turn that is in the journal. Nothing else advances the plan."""
+        """Add a turn that is in the journal. Only added turns advance the position in the plan."""
         self._turns.append(turn)
         self._utterance = None
 
     def next_move(self) -> Move:
-        """Return the plan's next move. Raises OrchestratorNotReady before `init`."""
+        """Return the interviewer's next utterance, in the plan's own words.
+
+        Raises OrchestratorNotReady if `init` has not succeeded.
+        """
         return next_move(self.plan, self._turns)
 
     def open_question(self) -> Question:
-        """Return the current question. Raises OrchestratorNotReady before `init`."""
+        """Return the current question.
+
+        Raises OrchestratorNotReady if `init` has not succeeded.
+        """
         return open_question(self.plan, self._turns)
 
     def seconds_left(self) -> float:
         """Return the seconds left for the current question.
 
-        Raises OrchestratorNotReady before `init`.
+        Raises OrchestratorNotReady if `init` has not succeeded.
         """
         return seconds_left(self.plan, self._turns)
 
     def next_utterance(self) -> Utterance:
-        """Return the next utterance: the same one until a turn is committed.
+        """Return the next utterance, which is the same object until a turn is committed.
 
-        Raises OrchestratorNotReady before `init`.
+        Raises OrchestratorNotReady if `init` has not succeeded.
         """
         if self._utterance is None:
             self._utterance = Utterance(self, leeway(self.plan, self._turns))
         return self._utterance
 
     def speak_plainly(self) -> None:
-        """Use the plan's own words for the next utterance, and the model again after it.
+        """Use the plan's own words for the next utterance only. Later utterances use the model.
 
-        Raises OrchestratorNotReady before `init`.
+        Raises OrchestratorNotReady if `init` has not succeeded.
         """
         scope = leeway(self.plan, self._turns)
         self._utterance = Utterance(self, replace(scope, acknowledge=False))
@@ -222,9 +234,11 @@ class OrchestratorLLM(llm.LLM[Never]):
         utterance: Utterance | None = None,
         **_: Any,
     ) -> llm.LLMStream:
-        """Return `utterance`, or the next one, as a stream. Does not advance the plan.
+        """Return `utterance`, or else the next utterance, as a stream of words.
 
-        Raises OrchestratorNotReady before `init`.
+        The position in the plan does not change.
+
+        Raises OrchestratorNotReady if `init` has not succeeded.
         """
         return _Words(
             self,
@@ -235,14 +249,14 @@ class OrchestratorLLM(llm.LLM[Never]):
         )
 
     async def words_for(self, scope: LlmAllowance) -> Move:
-        """Return the next move in the model's words, or in the plan's if there are none."""
+        """Return the next utterance in the model's words, or else in the plan's own words."""
         if self._words is None or not scope.acknowledge:
             return scope.move
         try:
             return await self._words.find(self.plan, scope)
         except WordsRefused as refused:
             logger.info(
-                "the language model's words were not used, speaking the plan's own",
+                "the language model's words were not used, the interviewer speaks the plan's words",
                 extra={"reason": refused.reason},
             )
             self._tell_refused(refused.reason)
@@ -252,8 +266,8 @@ class OrchestratorLLM(llm.LLM[Never]):
         try:
             if self.on_refused is not None:
                 self.on_refused(reason)
-        except Exception:  # the speech would have no words otherwise
-            logger.exception("on_refused failed")
+        except Exception:  # a failed callback must not leave the speech without words
+            logger.exception("the on_refused callback failed")
 
 
 class _Words(llm.LLMStream):

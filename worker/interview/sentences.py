@@ -8,5 +8,5 @@ _END = re.compile(r"(?<=[.!?…])\s+")
 
 
 def sentences(text: str) -> tuple[str, ...]:
-    """Return the sentences of a text, without surrounding spaces; empty for an empty text."""
+    """Return the sentences of a text, without surrounding spaces; none for an empty text."""
     return tuple(part for part in (piece.strip() for piece in _END.split(text)) if part)

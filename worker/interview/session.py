@@ -19,10 +19,10 @@ _LAST_TRANSCRIPT_S: Final = 1.0
 
 
 def session_of(orchestrator: OrchestratorLLM, held: AgentResources) -> AgentSession[Any]:
-    """Return the session, built from the resources that have loaded.
+    """Return a session that is built from the loaded resources.
 
-    A VAD that has not loaded is passed as None. Left out, the framework would use its default:
-    another model, loaded on the event loop.
+    A VAD that has not loaded is passed as None. If the argument were left out, the framework would
+    load its default VAD, which is another model, on the event loop.
     """
     detector = held.get("vad")
     return AgentSession(
@@ -33,17 +33,20 @@ def session_of(orchestrator: OrchestratorLLM, held: AgentResources) -> AgentSess
         turn_handling=TurnHandlingOptions(
             turn_detection=turns_end_on(held),
             endpointing={"mode": "fixed", "min_delay": 1.8, "max_delay": 6.0},
-            # The default, "adaptive", uses a cloud model.
+            # The framework's default, "adaptive", uses a cloud model.
             interruption={"mode": "vad"},
-            # Before the turn is committed, the next move is still computed without it.
+            # Before a turn is committed, a reply would be generated without that turn.
             preemptive_generation={"enabled": False},
         ),
-        # A warm-up causes the first words of an early interruption to be misheard (measured).
+        # With a warm-up of the echo cancellation, the first words of an early interruption are
+        # misheard (measured).
         aec_warmup_duration=0,
         # This application handles silence itself.
         user_away_timeout=None,
-        # For speech that is under way when the session closes; `keep_half` records it.
+        # A closing session waits for the transcript of speech that is under way. `keep_half`
+        # records that transcript.
         session_close_transcript_timeout=_LAST_TRANSCRIPT_S,
-        # The lifecycle handles lost providers. An error count must not close the session.
+        # The job lifecycle handles unavailable providers, so the session must not close after a
+        # number of errors.
         conn_options=SessionConnectOptions(max_unrecoverable_errors=sys.maxsize),
     )

@@ -1,4 +1,4 @@
-"""The lines that a plan makes the interviewer say, known before the interview."""
+"""The lines of a plan that the interviewer will speak, known before the interview."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def planned_lines(plan: Plan) -> Iterator[str]:
     """Yield the plan's lines: the greeting, each question with its follow-ups, the closing.
 
-    Repeats use the same lines. A language model's own words are not included.
+    A repeated question has the same line again. A language model's own words are not included.
     """
     yield next_move(plan, ()).text
     for question in plan.questions:
@@ -27,5 +27,5 @@ def planned_lines(plan: Plan) -> Iterator[str]:
 
 
 async def prepare_plan(plan: Plan, engine: ChainTTS) -> Prepared:
-    """Synthesize the plan's lines into the TTS cache of `engine`: see `prepare_lines`."""
+    """Synthesize the plan's lines into the TTS cache of `engine`, with `prepare_lines`."""
     return await prepare_lines(planned_lines(plan), engine)

@@ -1,4 +1,4 @@
-"""Conversion of committed turns to the plan's form, from the database and from a dispatch."""
+"""Conversion of turns from the database and from a dispatch to `CommittedTurn`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def from_store(turn: Turn) -> CommittedTurn:
 
 
 def from_json(turns: Sequence[Any]) -> list[CommittedTurn]:
-    """Return turns from JSON data; an empty list if any of them is invalid."""
+    """Return the turns in JSON data; an empty list if any turn is invalid."""
     try:
         return [
             CommittedTurn(

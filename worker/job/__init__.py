@@ -1,1 +1,1 @@
-"""The job process: one job from handshake to closed. Knows nothing of interviews."""
+"""The job process: it runs one job, from HANDSHAKE to CLOSED, and knows nothing of interviews."""

@@ -1,4 +1,4 @@
-"""Interface between the lifecycle and the agent that runs on it. Independent of interviews."""
+"""Interface between a job's lifecycle and its agent. The interface knows nothing of interviews."""
 
 from __future__ import annotations
 
@@ -24,20 +24,19 @@ class Dispatch:
 
     job_id: str
     room: str
-    #: Raw metadata: often JSON, but not guaranteed to be.
+    #: Raw metadata. It is often JSON, but not always.
     metadata: str
 
 
 class Application(Protocol):
-    """An agent on the lifecycle: its resources, its session, and its work while RUNNING.
+    """The agent of a job: its resources, its session, and its work in the state RUNNING.
 
-    One instance is created for each job before anything is connected, so construction must be
-    cheap. A class that inherits from this one need not define `header`, `last_words` and
-    `waiting_words`.
+    One instance is created for each job before the job connects to anything, so the constructor
+    must be cheap. A subclass need not define `header`, `last_words` and `waiting_words`.
     """
 
     def header(self) -> Mapping[str, Any]:
-        """Return fields for the journal's header and every log line. Never personal data."""
+        """Return fields for the journal's header and all log lines, without personal data."""
         return {}
 
     def resources(self) -> Sequence[Resource]:
@@ -53,19 +52,19 @@ class Application(Protocol):
     async def run(self, job: JobHandle) -> None:
         """Do the work while the job is RUNNING, and fire the event that ends it.
 
-        The events that lead from RUNNING to CLOSING are in states/table.py. Fire one of them, for
+        The events that lead from RUNNING to CLOSING are in states/table.py. Fire such an event, for
         example with `await job.life.fire(Event.CANDIDATE_LEFT)`. If `run` returns without firing
-        one, the job is completed with reason WorkDone. If `run` raises, the job has failed with
-        reason JobCrashed. `run` is cancelled when the job ends for another reason, at the latest
-        when the budget of RUNNING is spent (INTERVIEW_BUDGET_RUNNING_S).
+        an event, the job is completed with reason WorkDone. If `run` raises an error, the job has
+        failed with reason JobCrashed. `run` is cancelled when the job ends for another reason, at
+        the latest when the budget of RUNNING is spent (INTERVIEW_BUDGET_RUNNING_S).
         """
         ...
 
     def last_words(self, reason: Reason) -> Clip | None:
-        """Return the closing message for `reason`, or None if there is none.
+        """Return the closing message for `reason`, or None to play no message.
 
-        Load a custom clip with `worker.audio.clip.read_clip`. When the worker shuts down, the
-        whole CLOSING state has INTERVIEW_HURRIED_CLOSING_S seconds: a message of up to 5 s fits.
+        Load a custom clip with `worker.audio.clip.read_clip`. When the worker shuts down, the whole
+        CLOSING state has INTERVIEW_HURRIED_CLOSING_S seconds, so a message of up to 5 s fits.
         """
         return None
 
@@ -77,8 +76,8 @@ class Application(Protocol):
 class HandoverHooks(Protocol):
     """Handover steps of an application whose work another job can continue.
 
-    All members except `almost_done` are steps of CLOSING. They may raise: the journal then records
-    the step's name, and CLOSING continues.
+    All members except `almost_done` are steps of the state CLOSING. If a step raises an error, the
+    journal records the step's name, and CLOSING continues.
     """
 
     @property
@@ -87,25 +86,25 @@ class HandoverHooks(Protocol):
         ...
 
     async def expects_successor(self, failure: Reason | None) -> bool | None:
-        """Return whether another job will continue after this one fails for reason `failure`.
+        """Return whether another job will continue the work; None if that is not known.
 
-        `failure` is None when the job has lost its worker. Returns None if the answer is not known.
+        `failure` is the reason why this job failed, or None if the job has lost its worker.
         """
         ...
 
     async def finish_sentence(self, *, at_once: bool) -> None:
         """Start no new speech, and return once the session may be closed.
 
-        With `at_once`, do not wait for the current speaker.
+        With `at_once`, do not wait until the current speaker has finished.
         """
         ...
 
     async def ship(self) -> None:
-        """Return once every record is where a successor reads it."""
+        """Return once a successor can read every record of this job."""
         ...
 
     async def release_lease(self, outcome: Outcome, reason: Reason) -> None:
-        """Store how the job ends, and release its lease on the work."""
+        """Store how the job ended, and release the job's lease on the work."""
         ...
 
     async def send_successor(self) -> None:
@@ -117,7 +116,7 @@ class HandoverHooks(Protocol):
 class SupportsHandover(Protocol):
     """An application whose work another job can continue.
 
-    The jobs of other applications are ended where they would be handed over.
+    A job of any other application is ended instead of handed over.
     """
 
     @property
@@ -134,19 +133,19 @@ def handover_of(app: Application) -> HandoverHooks | None:
 class ApplicationFactory(Protocol):
     """Creates the application of one job.
 
-    Must be importable by name, since job processes are forked.
+    The factory must be importable by name, since job processes are forked.
     """
 
     def __call__(self, dispatch: Dispatch, settings: Settings) -> Application:
-        """Create the application. Must be cheap, and must not raise for invalid metadata.
+        """Create the application. This must be cheap, and must not raise for invalid metadata.
 
-        A loader reports invalid metadata.
+        The loader of a resource reports invalid metadata.
         """
         ...
 
 
 class ApplicationInvalid(Exception):
-    """Raised when INTERVIEW_APPLICATION does not name a usable application factory."""
+    """Raised if INTERVIEW_APPLICATION does not name a usable application factory."""
 
     def __init__(self, name: str, reason: str) -> None:
         self.name = name
@@ -160,7 +159,8 @@ class ApplicationInvalid(Exception):
 def load_application(name: str) -> ApplicationFactory:
     """Import the factory that `name` ("module:attribute") refers to.
 
-    Raises ApplicationInvalid, also for errors that the module raises during its import.
+    Raises ApplicationInvalid if the import raises any error, or if the attribute does not exist or
+    is not callable.
     """
     module, _, attribute = name.partition(":")
     try:
@@ -168,7 +168,7 @@ def load_application(name: str) -> ApplicationFactory:
     except (ImportError, AttributeError) as error:
         raise ApplicationInvalid(name, str(error)) from error
     except Exception as error:
-        # A foreign error message may quote a secret, so only its type is shown.
+        # A foreign error message may quote a secret, so only the error's type is shown.
         raise ApplicationInvalid(name, f"importing it raises {type(error).__name__}") from error
     if not callable(factory):
         raise ApplicationInvalid(

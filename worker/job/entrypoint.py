@@ -1,6 +1,6 @@
-"""Code that runs in a job's process: its set-up, its entrypoint, and its exit.
+"""Code that runs in a job's process: set-up, entrypoint, and exit.
 
-A forked process finds both functions by their names, so they live at module level.
+A forked process finds `set_up` and `entrypoint` by name, so both are module-level functions.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Seconds for the framework to end the process in its own way. It takes one or two (measured).
+#: Seconds for the framework's own exit steps. They take one or two seconds (measured).
 _EXITS_S = 15.0
 
 #: Exit code of a process whose job failed. All other outcomes exit with 0.
@@ -42,17 +42,17 @@ FAILED_EXIT_CODE: Final = 1
 
 
 class SetUpFailed(Exception):
-    """Raised when a process cannot be prepared for a job. The message is one line without data."""
+    """Raised if a process cannot be prepared for a job. The message is one line without data."""
 
 
 def ignore_signals() -> None:
     """Ignore signals that are meant for the worker's main process.
 
-    A process group, a cgroup or a terminal sends them to every process. Under a forkserver the
-    framework's own handlers are never installed: SIGTERM would kill a job in the middle of a
-    sentence. The forkserver must ignore them as well: if it died, the exit codes of its children
-    would be lost, and the framework would take a running job for a dead one. The forkserver ends
-    with the last process that can request children from it.
+    Such a signal reaches every process of a process group, a cgroup or a terminal. Under a
+    forkserver the framework's own handlers are never installed, so SIGTERM would kill a job in the
+    middle of a sentence. The forkserver must ignore these signals as well. If the forkserver died,
+    the exit codes of its children would be lost, and the framework would treat running jobs as
+    dead. The forkserver ends with the last process that can request children from it.
     """
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
@@ -65,7 +65,7 @@ def set_up(_: JobProcess) -> None:
     can be prepared.
     """
     ignore_signals()
-    # Ignored until a job installs its handlers.
+    # The process ignores these signals until a job installs its handlers.
     for word in (SHUTDOWN_SIGNAL, HANDOVER_SIGNAL):
         signal.signal(word, signal.SIG_IGN)
     redact_job_logs()
@@ -82,14 +82,14 @@ def set_up(_: JobProcess) -> None:
     except SetUpFailed:
         raise
     except Exception as error:
-        # A foreign error message may quote any data, so only its type is shown.
+        # A foreign error message may quote any data, so only the error's type is shown.
         raise SetUpFailed(type(error).__name__) from error
 
 
 def _check_speech(settings: Settings) -> None:
     """Raise SetUpFailed if only local speech is configured, and neither STT nor TTS loads.
 
-    This takes no time if the forkserver has loaded the models.
+    The check takes no time if the forkserver has loaded the models.
     """
     if not settings.usable("stt") == settings.usable("tts") == ("local",):
         return
@@ -100,7 +100,7 @@ def _check_speech(settings: Settings) -> None:
 
 
 def _load_problem(*, stt: bool = False, tts: bool = False) -> str | None:
-    """Return why a local model does not load; None if it does."""
+    """Return why a local model does not load; None if the model loads."""
     try:
         local_models.preload(stt=stt, tts=tts)
     except (local_models.LocalSpeechUnavailable, local_models.LocalSpeechFailed) as error:
@@ -115,7 +115,7 @@ async def entrypoint(ctx: JobContext) -> None:
         outcome = await _live(ctx)
     finally:
         _exit_with(FAILED_EXIT_CODE if outcome is Outcome.FAILED else 0)
-        # Without this the framework would keep the process forever.
+        # Without this call the framework would keep the process forever.
         ctx.shutdown(reason=outcome.value)
 
 
@@ -125,7 +125,7 @@ async def _live(ctx: JobContext) -> Outcome:
     dispatch = Dispatch(
         job_id=ctx.job.id,
         room=ctx.job.room.name,
-        # A fake job has no metadata of its own, but its room has.
+        # A fake job has no metadata, so its room has the metadata.
         metadata=ctx.job.room.metadata if here else ctx.job.metadata,
     )
     app = _make_application(dispatch, settings)
@@ -140,10 +140,10 @@ async def _live(ctx: JobContext) -> Outcome:
 
 
 def _make_application(dispatch: Dispatch, settings: Settings) -> Application:
-    """Create the application that the settings name, or one that apologises if that fails."""
+    """Create the configured application, or a fallback that apologises if the creation fails."""
     try:
         app = load_application(settings.application)(dispatch, settings)
-        app.header()  # in the job's constructor a failure would skip the apology
+        app.header()  # if this failed only in the job's constructor, no apology would be played
     except Exception as error:
         return FailedApplication(error)
     return app
@@ -153,10 +153,10 @@ async def _held_to_its_end(ctx: JobContext, job: Job) -> Outcome:
     """Run the job, and keep the framework from ending the process before the job is over.
 
     Once the main process is gone, the framework cancels every task of the event loop, including
-    those of the lifecycle, the session and the room. The job could then not say goodbye, leave, or
-    record its end. Before that, the framework cancels the context's pending tasks and waits for
-    them (ipc/job_proc_lazy_main.py, _run_job_task). The task registered here takes that
-    cancellation as the request to end the job.
+    those of the lifecycle, the session and the room. The job could then not say goodbye, leave the
+    room, or record its end. But the framework first cancels the context's pending tasks and waits
+    for them (ipc/job_proc_lazy_main.py, _run_job_task). This function registers such a task. When
+    the task is cancelled, the job is asked to end.
     """
     over = asyncio.Event()
 
@@ -168,7 +168,7 @@ async def _held_to_its_end(ctx: JobContext, job: Job) -> Outcome:
                 job.given_up()
 
     holding = asyncio.create_task(hold(), name="hold-the-framework")
-    ctx._track_pending_task(holding, name="the job's life")  # it has no public API
+    ctx._track_pending_task(holding, name="the job's life")  # no public API does this
     try:
         with StallGuard(job):
             async with heartbeat(job.life.journal):
@@ -181,10 +181,10 @@ def _exit_with(code: int) -> None:
     """Let the framework end the process in its own way, but with this exit code.
 
     The framework exits with 0 whatever happened in the job. It hangs on sys.exit, and loses the
-    last log lines on os._exit. A finalizer of multiprocessing runs after the framework's own exit
-    steps, and before Python waits for its threads: a thread that hangs in a model would keep the
-    process forever. The framework would hang as well while it waits for an unreachable room, so a
-    timer limits that.
+    last log lines on os._exit. So a finalizer of multiprocessing ends the process. The finalizer
+    runs after the framework's own exit steps, and before Python waits for threads, because a thread
+    that hangs in a model would keep the process forever. The framework may also hang while it waits
+    for an unreachable room, so a timer limits the time of the exit.
     """
     util.Finalize(None, os._exit, args=(code,), exitpriority=-1000)
     latest = threading.Timer(_EXITS_S, os._exit, args=(code,))

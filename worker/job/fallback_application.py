@@ -24,11 +24,11 @@ class FailedApplication:
         self._error = error
 
     def header(self) -> Mapping[str, Any]:
-        """Return no fields: nothing is known about the job."""
+        """Return no fields, because nothing is known about the job."""
         return {}
 
     def resources(self) -> Sequence[Resource]:
-        """Raise the error. This is the job's first call once it is in the room."""
+        """Raise the error. The job calls this method first, once the job has joined the room."""
         self._crash()
 
     def start_session(
@@ -46,7 +46,7 @@ class FailedApplication:
         return load_clip(ClipName.CANNOT_GO_ON)
 
     def waiting_words(self) -> Clip | None:
-        """Return None: the job ends immediately, so the candidate does not wait."""
+        """Return None, because the job ends immediately and the candidate does not wait."""
         return None
 
     def _crash(self) -> NoReturn:

@@ -1,4 +1,4 @@
-"""Whose turn it is to speak in an interview, and since when it has been silent."""
+"""Turn-taking in an interview: whose turn it is to speak, and when the silence began."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class TurnFloor:
     """Turn-taking state: the interviewer's turn from `take` to `give`, else the candidate's."""
 
     def __init__(self) -> None:
-        #: Number of interviewer turns so far, and the loop's time at which the last one began.
+        #: Number of interviewer turns so far, and the loop time at which the last of them began.
         self.turn = 0
         self.since = 0.0
         #: True if the candidate was heard during the interviewer's current speech.
@@ -21,12 +21,12 @@ class TurnFloor:
 
     @property
     def ours(self) -> bool:
-        """True in the interviewer's turn: the candidate expects to hear something."""
+        """True in the interviewer's turn, when the candidate expects to hear something."""
         return self._ours.is_set()
 
     @property
     def quiet_from(self) -> float:
-        """The loop's time from which silence counts against the interviewer, as known here."""
+        """Loop time from which this object counts silence against the interviewer."""
         return self._quiet_from
 
     def take(self) -> None:
@@ -40,13 +40,13 @@ class TurnFloor:
     def give(self, turn: int | None = None) -> None:
         """End the interviewer's turn. The application limits how long the candidate may think.
 
-        With `turn`, do nothing if another turn of the interviewer has begun since.
+        With `turn`, do nothing if the interviewer has begun a later turn than that.
         """
         if turn is None or turn == self.turn:
             self._ours.clear()
 
     def begin_anew(self, patience_s: float = 0.0) -> None:
-        """Restart the count of silence at `patience_s` seconds from now."""
+        """Measure the interviewer's silence from `patience_s` seconds after now."""
         self._quiet_from = max(self._quiet_from, asyncio.get_running_loop().time() + patience_s)
 
     def contest(self) -> None:

@@ -1,4 +1,4 @@
-"""A job, as its application and the parts of the runner see it."""
+"""Interface of a job for its application and for the parts of the runner."""
 
 from __future__ import annotations
 
@@ -24,27 +24,30 @@ class JobHandle(Protocol):
     #: Writes steps, turns and faults into the journal.
     book: JobRecorder
     settings: Settings
-    #: The room: participants, audio output, text.
+    #: The transport of the job, with participants, audio output and text.
     stage: Transport
     #: The resources that have loaded, by name.
     held: AgentResources
-    #: None until the session is made.
+    #: The agent session; None until the session is created.
     session: AgentSession[Any] | None
-    #: Whose turn it is to speak; set by the application, None until then.
+    #: Turn-taking state; None until the application sets it.
     floor: TurnFloor | None
 
     @property
     def keep_turn(self) -> Callable[..., Awaitable[None]]:
-        """Write a turn and return once it is committed: see `JobRecorder.turn`."""
+        """Function that writes a turn, and returns once the turn is committed.
+
+        See `JobRecorder.turn`.
+        """
 
     def after_session(self, step: Callable[[], Awaitable[None]]) -> None:
-        """Take this step once the session is closed, within CLOSING."""
+        """Run `step` in the state CLOSING, once the session is closed."""
 
     def report(self, condition: Condition) -> None:
         """Report that a resource became unavailable, or available again, after it was loaded."""
 
     async def tell(self, condition: Condition) -> None:
-        """Report as `report` does, and return once every subscriber has the condition."""
+        """Report a condition as `report` does, and return once every subscriber has received it."""
 
     def crashed(self, error: Exception) -> None:
-        """End the job as failed, JobCrashed."""
+        """End the job as failed, with the reason JobCrashed."""

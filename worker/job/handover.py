@@ -1,4 +1,4 @@
-"""Early end of a job's work: hand it over, or close it."""
+"""Early end of a job: the job is handed over to another worker, or closed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ _ASK_S: Final = 0.6
 def hand_over(job: RunnerJob) -> None:
     """Handle the worker's handover signal: leave the interview to another worker.
 
-    A job that cannot be continued ends instead. A job that is almost done ignores the signal.
+    A job whose work no other job can continue ends instead. A job that is almost done ignores the
+    signal.
     """
     succession = handover_of(job.app)
     if succession is None:
@@ -31,9 +32,10 @@ def hand_over(job: RunnerJob) -> None:
 
 
 async def on_worker_lost(job: RunnerJob) -> None:
-    """Handle the loss of the main process: hand over, unless it is known that no job can follow.
+    """Handle the loss of the main process: hand the job over, or end it if no job can follow.
 
-    If the job ends instead, a worker that replaces the lost one still dispatches an interviewer.
+    If the job ends, the worker that replaces the lost worker still dispatches an interviewer. The
+    job is also handed over if it is not known whether another job can follow.
     """
     job.orphaned = True
     succession = handover_of(job.app)
@@ -41,10 +43,10 @@ async def on_worker_lost(job: RunnerJob) -> None:
     if succession is not None:
         try:
             followed = await run_with_timeout(succession.expects_successor(None), _ASK_S)
-        except Exception as error:  # the candidate is waiting, so no error may stop this
+        except Exception as error:  # the candidate waits, so the handover must continue
             job.book.fault("lose_worker", error)
     alone = followed is False
     logger.warning(
-        "the worker's main process is gone: the job %s", "ends" if alone else "is handed over"
+        "the worker's main process is gone, so the job %s", "ends" if alone else "is handed over"
     )
     job.life.post(Event.WORKER_LOST if alone else Event.HANDOVER_REQUESTED)

@@ -1,4 +1,4 @@
-"""One job, from handshake to closed. The lifecycle decides; this module acts."""
+"""One job, from HANDSHAKE to CLOSED. The lifecycle decides what happens; this module does it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _STILL_WAITING_S = 4.0
 
 
 class Job:
-    """One job. `live` runs it from start to end; the other methods are parts of that."""
+    """One job. `live` runs the job from start to end; the other methods are parts of `live`."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class Job:
         self.ctx = ctx
         self.app = app
         self.settings = settings
-        # Time at which the worker was offered the job. The framework exposes it nowhere else.
+        # Time at which LiveKit offered the job. The framework exposes this time nowhere else.
         self.received_at = ctx._info.received_at or time.time()
         self.life = Lifecycle(
             journal=open_journal(settings, ctx.job.id),
@@ -81,18 +81,18 @@ class Job:
         self.session: AgentSession[Any] | None = None
         #: Steps of the application that write records once the session is closed.
         self.last_records: list[Callable[[], Awaitable[None]]] = []
-        #: Turn-taking state. None until the application sets it: the candidate waits until then.
+        #: Turn-taking state. None until the application sets it. Until then the candidate waits.
         self.floor: TurnFloor | None = None
         #: Task that opens the audio output.
         self.opening: asyncio.Task[None] | None = None
-        #: True once the worker's main process is gone: the job then waits for no speaker to finish.
+        #: True once the worker's main process is gone. The job then does not wait for a speaker.
         self.orphaned = False
         self._leaving: asyncio.Task[None] | None = None
-        #: Task that loads the resources; may continue after the session has started.
+        #: Task that loads the resources. The task may continue after the session has started.
         self.loading: asyncio.Task[None] | None = None
 
     async def live(self) -> Outcome:
-        """Run the job from HANDSHAKE to CLOSED, and return its outcome, even when cancelled."""
+        """Run the job from HANDSHAKE to CLOSED, even if cancelled, and return the job's outcome."""
         self.book.milestone("handshake_start")
         self.life.start()
         faults.entered(State.HANDSHAKE)
@@ -106,11 +106,11 @@ class Job:
         return self.life.outcome or Outcome.FAILED
 
     async def _see_through(self, part: Coroutine[Any, Any, object]) -> None:
-        """Await `part` to its end. A cancellation hurries it and does not cut it off.
+        """Await `part` until it ends. A cancellation makes the job hurry, but never cancels `part`.
 
-        The framework cancels when it ends the process: the worker is gone, or LiveKit considered
-        the job ended 15 s ago. If the cancellation took effect, the job could not leave the room,
-        say goodbye, or arrange for the interview to continue.
+        The framework cancels this call when it ends the process, because the worker is gone or
+        because LiveKit considered the job ended 15 s ago. If the cancellation took effect, the job
+        could not leave the room, say goodbye, or arrange for the interview to continue.
         """
         task = asyncio.create_task(part, name="job-life")
         while not task.done():
@@ -120,14 +120,14 @@ class Job:
                 self.given_up()
 
     def given_up(self) -> None:
-        """React to the framework ending the process: hand the interview over, or hurry."""
+        """Hand the interview over, or hurry its end, because the framework ends the process."""
         if self._leaving is None and self.life.state is not State.CLOSING:
             self._leaving = asyncio.create_task(on_worker_lost(self), name="lose-worker")
         else:
             self.life.post(Event.WORKER_LOST)
 
     async def _work(self) -> None:
-        """Run the states up to the end of RUNNING. The lifecycle may end this at any await."""
+        """Run the job up to the end of RUNNING. The lifecycle may end this work at any await."""
         try:
             await self._handshake()
             waiting = asyncio.create_task(self._comfort(), name="comfort")
@@ -173,7 +173,8 @@ class Job:
         self.loading = asyncio.create_task(ResourceLoading(self).load(resources), name="loading")
         # Optional resources may continue to load after the budget is spent.
         await self.life.reached(State.READY, State.DEGRADED, State.CLOSING)
-        # Shielded: if the job ends during this wait, the closing message still needs the output.
+        # The task is shielded. If the job ends during this wait, the closing message still needs
+        # the audio output.
         await asyncio.shield(self.opening)
 
     async def _start_session(self) -> None:
@@ -227,7 +228,7 @@ class Job:
             await self.life.fire(event, condition)
 
     def _on_session_closed(self, event: CloseEvent) -> None:
-        """End the job when its session closes: the framework would leave it running forever."""
+        """End the job when its session closes, or the framework would keep the job forever."""
         if self.life.state is not State.CLOSING:
             logger.error("the session closed: %s", event.reason)
             self.life.post(Event.SESSION_FAILED)
@@ -237,7 +238,7 @@ class Job:
         level = logging.DEBUG if transition.internal else logging.INFO
         logger.log(
             level,
-            "%s on %s",
+            "the job is in state %s after event %s",
             transition.target,
             transition.event,
             extra={"elapsed_ms": round(transition.t * 1000), "reason": transition.reason},

@@ -1,8 +1,9 @@
-"""Imported once in the forkserver: loads what every job needs and no job modifies.
+"""Preloading in the forkserver of the models and modules that every job needs and none modifies.
 
-Job processes are forked from there and share all of it by copy on write. Nothing here may start a
-thread or an event loop, and nothing may raise: if the forkserver dies at its imports, the worker
-forks slow processes, and no log line says why.
+The forkserver imports this module once. Job processes are forked from the forkserver, and share the
+loaded data by copy on write. This module must not start a thread or an event loop, and must not
+raise an error. If the forkserver dies at its imports, the worker forks slow processes, and no log
+line gives the reason.
 """
 
 from __future__ import annotations
@@ -26,12 +27,15 @@ logger = logging.getLogger(__name__)
 
 
 def preload() -> None:
-    """Load what the settings name. A failure is logged: each job reports its own."""
+    """Load the application, plugins and models that the settings name.
+
+    A failure is only logged, because each job reports its own failure to load.
+    """
     ignore_signals()
     try:
         settings = Settings.load()
     except SettingsInvalid:
-        return  # the worker has reported this at its start
+        return  # the worker has reported the invalid settings at its start
     faults.arm(settings.faults_to_set())
     with _logs(settings):
         _load(settings)
@@ -56,16 +60,17 @@ def _load(settings: Settings) -> None:
             preload_turn_detector()
         except Exception as error:
             logger.warning("the turn detector was not preloaded: %s", type(error).__name__)
-    preload_clips()  # for every application: they include the worker's apology
+    preload_clips()  # every application needs the clips, such as the worker's apology
     _first_uses()
 
 
 @contextmanager
 def _logs(settings: Settings) -> Iterator[None]:
-    """Log as the worker does, while the block runs.
+    """Format log lines as the worker does, while the block runs.
 
-    The forkserver has no logging of its own, and prints warnings as plain text. Jobs are forked
-    from it and log through their worker: an inherited handler would log every line twice.
+    Otherwise the forkserver would print warnings as plain text. The handlers are removed after the
+    block. Jobs are forked from the forkserver and log through their worker, so an inherited handler
+    would log every line twice.
     """
     root = logging.getLogger()
     before = list(root.handlers)
@@ -77,7 +82,8 @@ def _logs(settings: Settings) -> Iterator[None]:
 
 
 def _first_uses() -> None:
-    # The transcript synchronizer's first FFT blocked the loop for 285 ms at the greeting.
+    # Without this call, the transcript synchronizer's first FFT blocked the loop for 285 ms at the
+    # greeting.
     import numpy as np
 
     np.fft.rfft(np.zeros(512, dtype=np.float32))

@@ -1,4 +1,4 @@
-"""Recorder of a job's steps, turns and faults in its journal, and of its start-up log lines."""
+"""Recorder that writes a job's steps, turns and faults to its journal, and logs its start-up."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ ACKNOWLEDGED_WITHIN_S = 0.2
 
 
 class Acknowledged(Protocol):
-    """Waits up to `within_s` seconds for a record to be in the database; returns whether it is."""
+    """Function that waits up to `within_s` seconds until the database has a record."""
 
     async def __call__(self, seq: int, *, within_s: float) -> bool:
-        """Wait for the record `seq`. Never raises."""
+        """Wait for the record `seq`; return True if the database has that record. Never raises."""
         ...
 
 
@@ -37,11 +37,11 @@ class JobRecorder:
 
     def __init__(self, life: Lifecycle) -> None:
         self._life = life
-        #: Waits for a record to be in the database; None while records are not ingested into one.
+        #: Waits until the database has a record; None while no records are ingested.
         self.acknowledged: Acknowledged | None = None
 
     async def timed(self, name: str, step: Awaitable[object]) -> None:
-        """Await a step, and record its result and duration. Raises what the step raises."""
+        """Await a step, and record its result and duration. Raises the step's error, if any."""
         began = self._life.t
         reason = "Cancelled"
         try:
@@ -78,12 +78,12 @@ class JobRecorder:
             self._life.journal.append("step", self._life.t, name=name, **result)
 
     async def turn(self, **turn: Any) -> None:
-        """Write a turn and return once it is committed. Never raises: write errors are logged.
+        """Write a turn, and return once the turn is committed. Errors are only logged.
 
-        Committed means synced to disk, and then either stored in the database or
-        `ACKNOWLEDGED_WITHIN_S` seconds later, whichever comes first. So the loss of the machine
-        loses the turn only if the database has not stored it in time either. A disk that is known
-        to be slow is not waited for: the record is in the page cache and survives the process.
+        This method syncs the turn to disk. Then it waits up to `ACKNOWLEDGED_WITHIN_S` seconds for
+        the database to store the turn. So the loss of the machine loses the turn only if the
+        database has not stored the turn in time. The method does not wait for a disk that is known
+        to be slow, because the record is in the page cache and survives the process.
         """
         try:
             record = self._life.journal.append("turn", self._life.t, **turn)
@@ -93,17 +93,17 @@ class JobRecorder:
         try:
             await self._life.journal.commit()
         except JournalSlow:
-            pass  # reported once, as a condition of the job
+            pass  # the slow disk is reported once, as a condition of the job
         except JournalError as error:
             logger.error("syncing a turn to disk failed: %s", error)
         if self.acknowledged is not None:
             await self.acknowledged(int(record["seq"]), within_s=ACKNOWLEDGED_WITHIN_S)
 
     def hearing(self, final: str, interim: str, question_id: str | None) -> int | None:
-        """Record a piece of the candidate's answer while it is given; return the record's seq.
+        """Record a part of the candidate's current answer; return the record's sequence number.
 
-        The record is in the page cache, so it survives the process. Returns None if it cannot be
-        written.
+        The record is in the page cache, so it survives the process. Returns None if the record
+        cannot be written.
         """
         with contextlib.suppress(JournalError):
             record = self._life.journal.append(
@@ -113,7 +113,7 @@ class JobRecorder:
         return None
 
     def fault(self, where: str, error: BaseException) -> None:
-        """Record an error by its type only: its message may quote personal data."""
+        """Record only the type of an error, because the message may quote personal data."""
         self.refusal(where, type(error).__name__)
 
     def refusal(self, where: str, reason: str) -> None:
@@ -161,7 +161,7 @@ class JobRecorder:
             )
 
     def milestone(self, name: str) -> None:
-        """Log one of the four start-up lines. `elapsed_ms` counts from the job's receipt."""
+        """Log one of the four start-up lines, with the milliseconds since the job was received."""
         elapsed_ms = round(self._life.t * 1000, 1)
         slow = name == "init_done" and elapsed_ms > SLOW_START_MS
         logger.log(

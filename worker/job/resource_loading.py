@@ -1,4 +1,4 @@
-"""Loading of a job's resources, including those that finish after their budget."""
+"""Loading of a job's resources, including resources that load after their budget is spent."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class ResourceLoading:
         self._job = job
 
     async def load(self, resources: Sequence[Resource]) -> None:
-        """Load all resources. Optional ones may continue to load while the session runs."""
+        """Load all resources. Optional resources may continue to load while the session runs."""
         try:
             await bootstrap_resources(
                 resources, self._job.held, on_report=self._on_report, on_late=self._on_late
@@ -42,7 +42,7 @@ class ResourceLoading:
             if self._job.life.state is State.BOOTSTRAPPING:
                 await self._job.life.fire(Event.LOADERS_SETTLED)
         except IllegalTransition as error:
-            logger.info("loading ended after its budget was spent: %s", error)
+            logger.info("loading the resources ended after the budget was spent: %s", error)
         except Exception as error:
             self._job.crashed(error)
 
@@ -51,7 +51,7 @@ class ResourceLoading:
         try:
             await self._job.life.fire(Event.LOADER_REPORTED, report.condition())
         except IllegalTransition:
-            # The budget of BOOTSTRAPPING was spent before the loader's own.
+            # The budget of BOOTSTRAPPING was spent before the loader's own budget.
             await self._take_late(report)
             return
         if report.required and not report.ok:
@@ -63,7 +63,7 @@ class ResourceLoading:
             await self._job.life.fire(report.event)
 
     async def _on_late(self, report: LoadReport) -> None:
-        """Handle an optional loader that finished after its budget."""
+        """Handle the report of an optional loader that finished after its budget was spent."""
         self._job.book.loader(f"load {report.name} (late)", report)
         await self._take_late(report)
 
@@ -77,11 +77,11 @@ class ResourceLoading:
         except (IllegalTransition, LifecycleStopped):
             return
         except Exception as error:
-            logger.exception("attaching %s failed", report.name)
+            logger.exception("attaching resource %s to the session failed", report.name)
             self._job.book.fault(f"attach {report.name}", error)
 
     async def _attach(self, name: str) -> None:
-        """Attach a resource to the session. A session created later includes it anyway."""
+        """Attach a resource to the session. A session created later includes it from the start."""
         if self._job.session is None:
             return
         # A session that is still starting has no agent to attach anything to.

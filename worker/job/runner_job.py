@@ -1,4 +1,4 @@
-"""A job, as the runner's own modules see it."""
+"""Interface of a job for the runner's own modules."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ class RunnerJob(JobHandle, Protocol):
     """Further members of a job that the runner's own modules use."""
 
     app: Application
-    #: Publishes the audio output; None until the room is connected.
+    #: Task that publishes the audio output; None until the room is connected.
     opening: asyncio.Task[None] | None
-    #: Loads the resources; may continue after the session has started. None until it begins.
+    #: Task that loads the resources; None until loading begins. The task may continue after the
+    #: session has started.
     loading: asyncio.Task[None] | None
-    #: The steps of `after_session`.
+    #: The steps that were registered with `after_session`.
     last_records: list[Callable[[], Awaitable[None]]]
-    #: True once the main process is gone: the job then waits for no speaker to finish.
+    #: True once the main process is gone. The job then does not wait for a speaker to finish.
     orphaned: bool

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 #: Minimum seconds for a step, even if the budget of CLOSING is spent.
 LEAST_STEP_S = 0.2
-#: Seconds for the closing message beyond its length: until the audio output is free, and until the
-#: message was played.
+#: Seconds that the closing message needs beyond its length, for the audio output to become free and
+#: for playback to finish.
 AROUND_WORDS_S = 0.5
 #: Seconds for the current speaker to reach a pause, and for the record of the turn.
 _FINISH_SENTENCE_S = 5.0
@@ -31,11 +31,11 @@ _CLOSE_RESOURCES_S = 3.0
 
 
 async def shut_down(job: RunnerJob, work: asyncio.Task[None]) -> None:
-    """Take a job from CLOSING to CLOSED. A step that hangs or raises is journalled and skipped."""
+    """Take a job from CLOSING to CLOSED. A step that hangs or raises is recorded and skipped."""
     closing = _Closing(job)
     asked = job.life.reason is Reason.WORKER_LOST
     if job.life.outcome is Outcome.FAILED and closing.succession is not None and not asked:
-        # The closing message depends on it.
+        # The closing message depends on whether a successor is expected.
         looking = closing.succession.expects_successor(job.life.reason)
         await closing.step("look_for_successor", 0.6, looking)
     words = closing.last_words()
@@ -88,8 +88,8 @@ class _Closing:
             await self._job.book.timed(name, work)
 
     def _within(self, budget_s: float, keep_s: float = 0.0) -> float:
-        """Limit `budget_s` to what CLOSING has left beyond `keep_s`, but not below LEAST_STEP_S."""
-        remaining = self._job.life.remaining or 0.0  # None in CLOSED: CLOSING's budget is spent
+        """Limit `budget_s` to CLOSING's remaining time minus `keep_s`; at least LEAST_STEP_S."""
+        remaining = self._job.life.remaining or 0.0  # None in CLOSED, as CLOSING's budget is spent
         return min(budget_s, max(LEAST_STEP_S, remaining - keep_s - LEAST_STEP_S))
 
     async def stop_work(self, work: asyncio.Task[None]) -> None:
@@ -122,14 +122,14 @@ class _Closing:
         """Play the closing message, if the candidate is present."""
         stage = self._job.stage
         if words is not None and stage.candidate_is_here and self._job.opening is not None:
-            # If the audio output failed to open, this raises, and the step ends immediately.
+            # If the audio output failed to open, this await raises, and the step ends immediately.
             await asyncio.shield(self._job.opening)
             # A hung session may have left an unfinished utterance in the audio output.
             stage.line.clear_buffer()
             await stage.line.play(words)
 
     async def release(self) -> None:
-        """Ingest all records for a successor to read, and release the lease."""
+        """Ingest all records, so that a successor can read them, and release the lease."""
         life, succession = self._job.life, self.succession
         # A superseded job no longer holds the lease.
         if succession is None or life.outcome in (None, Outcome.SUPERSEDED) or not life.reason:

@@ -1,7 +1,7 @@
 """The signals that a worker's main process sends to its job processes.
 
-Job processes ignore SIGTERM, which also reaches them from a process group, a container runtime or
-an operator, and react to these alone.
+Job processes react to these signals alone. They ignore SIGTERM, because a process group, a
+container runtime or an operator may also send SIGTERM to them.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import signal
 from typing import Final
 
-#: End the interview: the worker shuts down.
+#: Tells a job to end its interview, because the worker shuts down.
 SHUTDOWN_SIGNAL: Final = signal.SIGUSR2
-#: Hand the interview over: the worker shuts down, and another worker has a free slot.
+#: Tells a job to hand its interview over, because the worker shuts down and another worker has a
+#: free slot.
 HANDOVER_SIGNAL: Final = signal.SIGRTMIN

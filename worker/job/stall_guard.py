@@ -24,12 +24,12 @@ _WAITING_STATES: Final = frozenset(
 
 
 class StallGuard:
-    """Watches the event loop of a job while the context is entered. Create it on that loop.
+    """Context manager that watches the event loop of a job. Create it on that loop.
 
-    If the loop is blocked in the interviewer's turn, the application's waiting message is played
-    past the loop after INTERVIEW_SILENCE_FILLER_S seconds of silence, and again after twice that.
-    Once the loop runs again, the journal gets a `fault` LoopStalled with the blocking call and the
-    duration.
+    If the loop is blocked in the interviewer's turn, a thread plays the application's waiting
+    message after INTERVIEW_SILENCE_FILLER_S seconds of silence, and again after twice that time.
+    Once the loop runs again, the journal gets a `fault` record LoopStalled with the blocking call
+    and the duration.
     """
 
     def __init__(self, job: RunnerJob, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -49,7 +49,8 @@ class StallGuard:
             return self._is_awaited() and self._play(said)
         except Exception as error:  # the application's code may raise too
             logger.warning(
-                "playing the waiting message failed in a blocked loop: %s", type(error).__name__
+                "the waiting message failed to play while the event loop was blocked: %s",
+                type(error).__name__,
             )
             return False
 
@@ -73,5 +74,5 @@ class StallGuard:
             extra={"stalled_s": round(stall.stalled_s, 1), "said": stall.said},
         )
         if self._job.floor is not None:
-            # This silence was not the fault of any TTS provider: do not count it.
+            # This silence is not counted, because no TTS provider caused it.
             self._job.floor.begin_anew()

@@ -1,1 +1,1 @@
-"""Journals: kept over a failing disk, ingested into PostgreSQL, recovered after a crash."""
+"""Journals of jobs: kept if the disk fails, ingested into PostgreSQL, recovered after a crash."""

@@ -1,7 +1,7 @@
 """Heartbeat of a job: its event loop touches the journal file once a second.
 
-The main process reads the journals anyway. So it notices a blocked event loop or a stopped process
-within seconds, without another channel.
+The main process reads the journals anyway. So the main process notices a blocked event loop or a
+stopped job process within seconds, without another channel.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ EVERY_S: Final = 1.0
 
 @asynccontextmanager
 async def heartbeat(journal: Journal) -> AsyncIterator[None]:
-    """Send heartbeats while the block runs. An in-memory journal needs none: it has no reader."""
+    """Send heartbeats while the block runs.
+
+    An in-memory journal gets no heartbeats, because no other process can read it.
+    """
     if not isinstance(journal, FileJournal):
         yield
         return

@@ -1,4 +1,4 @@
-"""Liveness of job processes, as far as their worker can observe it."""
+"""Liveness of job processes, as observed by their worker."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ from typing import Final
 
 #: Seconds without a heartbeat after which a job's event loop counts as permanently stuck. A job
 #: touches its journal once a second as its heartbeat. The limit is longer than a block that a job
-#: survives: then the loop guard asks the candidate to wait (worker/job/stall_guard.py).
+#: survives. During such a block the stall guard asks the candidate to wait
+#: (worker/job/stall_guard.py).
 SILENT_S: Final = 6.0
-#: States of /proc/<pid>/stat that run no code: stopped, stopped by a debugger, dead, a zombie.
+#: Process states of /proc/<pid>/stat in which the process runs no code: stopped, stopped by a
+#: debugger, dead, or a zombie.
 _AT_REST: Final = frozenset("TtXZ")
 
 
 def is_alive(journal: Path, pid: int | None) -> bool:
     """Return whether the job is alive; False while its process is stopped.
 
-    A job whose process runs counts as alive if the heartbeat cannot be seen: no journal is on the
-    disk, or the disk rejects writes to it.
+    A job whose process runs also counts as alive if the job cannot show a heartbeat, because its
+    journal is not on the disk or the disk rejects writes to the journal.
     """
     if pid is not None and _process_state(pid) in _AT_REST:
         return False
@@ -27,7 +29,7 @@ def is_alive(journal: Path, pid: int | None) -> bool:
         age_s = time.time() - journal.stat().st_mtime
     except OSError:
         return True
-    # A clock that was set back makes the age negative: the job counts as alive.
+    # A clock that was set back makes the age negative. The job then counts as alive.
     return age_s < SILENT_S or not os.access(journal, os.W_OK)
 
 

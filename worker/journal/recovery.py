@@ -1,7 +1,7 @@
 """Journals of ended jobs: completed with an exit record, ingested, and moved away.
 
-A journal may be torn by a machine crash, damaged by a disk, or edited by hand. All of its readable
-records go into the database.
+A journal may be torn by a machine crash, damaged by a disk, or edited by hand. All readable records
+of such a journal go into the database.
 """
 
 from __future__ import annotations
@@ -30,14 +30,15 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Folder beside the journals for those that are in the database.
+#: Folder for journals that are in the database, beside the other journals.
 SHIPPED: Final = "shipped"
-#: Folder for journals that were only partly readable. They stay until an operator removes them.
+#: Folder for journals that were only partly readable. They stay there until an operator removes
+#: them.
 DAMAGED: Final = "damaged"
 
 
 class JournalForeign(JournalError):
-    """Raised when the header of a journal names another job than its file name."""
+    """Raised if the header of a journal names another job than the file's name does."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,11 +51,12 @@ class JournalContents:
 
 
 def close_journal(path: Path, *, exit_code: int | None, signal: int | None) -> JournalContents:
-    """Append the exit record to the journal of an ended job, and return all of its records.
+    """Append the exit record to the journal of an ended job, and return the journal's records.
 
     If the disk refuses the exit record, only the returned records contain it. Raises JournalLocked
     if the job is still running, JournalGone if another worker on this machine has moved the
-    journal, JournalTooNew, JournalForeign, and JournalError if nothing can be read.
+    journal, JournalTooNew if a record has a newer format, JournalForeign if the journal belongs to
+    another job, and JournalError if nothing can be read.
     """
     with _opened(path) as (journal, damaged):
         records = _own(path, journal.records)
@@ -65,7 +67,7 @@ def close_journal(path: Path, *, exit_code: int | None, signal: int | None) -> J
                 journal.append("fault", t, **fault)
             missing = _missing(records)
             if missing:
-                logger.error("journal has gaps", extra={"job_id": path.stem, "missing": missing})
+                logger.error("a journal has gaps", extra={"job_id": path.stem, "missing": missing})
             _append_exit(journal, t, {"exit_code": exit_code, "signal": signal}, missing)
         return JournalContents(records=records, damaged=damaged)
 
@@ -73,14 +75,15 @@ def close_journal(path: Path, *, exit_code: int | None, signal: int | None) -> J
 def read_journal(path: Path) -> JournalContents:
     """Return the readable part of a journal that no process writes.
 
-    Raises JournalError, JournalTooNew and JournalForeign.
+    Raises JournalTooNew if a record has a newer format, JournalForeign if the journal belongs to
+    another job, and JournalError if nothing can be read.
     """
     found = read_records(path, pass_over_damage=True)
     return JournalContents(records=_own(path, found.records), damaged=found.damaged)
 
 
 def _own(path: Path, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return `records`, after a check that they belong to the job that the file is named after."""
+    """Return `records`. Raises JournalForeign if they belong to another job than the file."""
     if records and records[0].get("job_id", path.stem) != path.stem:
         raise JournalForeign(f"{path} is the journal of another job: was it renamed?")
     return records
@@ -88,7 +91,7 @@ def _own(path: Path, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[MemoryJournal, int]]:
-    """Open the journal for writing: in memory if its file is damaged or cannot be written."""
+    """Open the journal for writing, or a copy in memory if the file is damaged or read-only."""
     try:
         journal = FileJournal(path, again=True)
     except (JournalLocked, JournalGone, JournalTooNew):
@@ -102,7 +105,9 @@ def _opened(path: Path) -> Iterator[tuple[MemoryJournal, int]]:
         yield copy, found.damaged
         return
     if journal.torn_bytes:
-        logger.warning("torn last line of a journal cut off", extra={"bytes": journal.torn_bytes})
+        logger.warning(
+            "the torn last line of a journal was cut off", extra={"bytes": journal.torn_bytes}
+        )
     try:
         yield journal, 0
     finally:
@@ -111,7 +116,11 @@ def _opened(path: Path) -> Iterator[tuple[MemoryJournal, int]]:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Hold the lock of a journal that cannot be written. Raises JournalError, JournalLocked."""
+    """Hold the lock of a journal that cannot be written.
+
+    Raises JournalError if the file cannot be opened, and JournalLocked if another process holds the
+    lock.
+    """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
@@ -151,8 +160,9 @@ async def ingest_journal(
 
     Returns False if the job is still running, or another worker on this machine has moved the file.
 
-    Raises DatabaseError and SchemaDiffers: the file stays for a later attempt. Raises JournalError
-    if the file needs an operator, and OSError if it was ingested but could not be moved.
+    Raises DatabaseError if the database fails, and SchemaDiffers if this worker cannot use the
+    database's schema. The file then stays for a later attempt. Raises JournalError if an operator
+    must repair or move the file, and OSError if the file was ingested but could not be moved.
     """
     closing = partial(close_journal, path, exit_code=exit_code, signal=signal)
     try:
@@ -168,11 +178,11 @@ async def ingest_journal(
 async def ingest_records(database: Database, job_id: str, records: list[dict[str, Any]]) -> int:
     """Ingest all records of an ended job in batches; return how many were new.
 
-    The last record is the exit record. A job whose disk was full may have ingested records that are
-    on no disk. The exit record is then renumbered to follow them. Raises DatabaseError and
-    SchemaDiffers.
+    The last record is the exit record. If the disk was full, the job may have ingested records that
+    are on no disk. The exit record then gets a new number that follows these records. Raises
+    DatabaseError if the database fails, and SchemaDiffers if this worker cannot use the schema.
     """
-    # Not from the header record alone: a job that died before its first record has none.
+    # The id comes from the file's name, as a job that died early has no header record.
     header = JobHeader(job_id=job_id).with_records(records)
     if records and records[-1]["kind"] == "exit":
         there = await last_seq(database, job_id, but="exit")
@@ -187,5 +197,5 @@ async def ingest_records(database: Database, job_id: str, records: list[dict[str
 def _put_away(path: Path, folder: str) -> None:
     away = path.parent / folder
     away.mkdir(exist_ok=True)
-    with contextlib.suppress(FileNotFoundError):  # another worker on this machine was first
+    with contextlib.suppress(FileNotFoundError):  # another worker on this machine moved it
         path.rename(away / path.name)

@@ -23,8 +23,8 @@ logger = logging.getLogger(__name__)
 
 #: Name of the condition that reports the state of the disk.
 RESOURCE: Final = "journal"
-#: Seconds for a disk sync. After that the disk counts as slow, and callers no longer wait for it. A
-#: healthy disk takes some milliseconds.
+#: Seconds for a disk sync. A disk that takes longer counts as slow, and callers no longer wait for
+#: it. A healthy disk takes some milliseconds.
 SYNC_WITHIN_S: Final = 0.5
 
 _REASONS: Final = {
@@ -33,24 +33,25 @@ _REASONS: Final = {
     errno.EFBIG: "DiskFull",
     errno.EROFS: "DiskReadOnly",
 }
-#: States in which a disk problem is not reported yet. It is reported when loading begins.
+#: States in which a disk problem is not reported yet. The problem is reported when loading begins.
 _BEFORE_LOADING: Final = (State.HANDSHAKE, State.CONNECTED)
 
 
 class JournalSlow(JournalError):
-    """Raised when the disk has not synced the journal in time. It may still do so later."""
+    """Raised if the disk has not synced the journal in time. The sync may still succeed later."""
 
 
 class DiskFaultTolerantJournal(FileJournal):
-    """A journal whose disk may fail: refused records wait in memory until the disk accepts them.
+    """A journal on a disk that may fail. Records that the disk refuses wait in memory.
 
-    The lifecycle makes no change that is not recorded. So with a journal that raises, a full disk
-    would stop every job in its state, and nothing could end the job. Waiting records are ingested
-    while the job runs, and are written to the disk in order as soon as there is space.
+    The lifecycle makes no change that is not recorded. If this journal raised an error, a full disk
+    would therefore keep every job in its current state, and nothing could end the job. Waiting
+    records are ingested into the database while the job runs. They are written to the disk in order
+    as soon as the disk accepts them.
     """
 
     def __init__(self, path: Path) -> None:
-        #: One-word reason why the disk fails at this moment; None if it works.
+        #: One-word reason why the disk fails at this moment; None if the disk works.
         self.problem: str | None = None
         #: Called whenever `problem` changes.
         self.on_change: Callable[[], None] = _nobody
@@ -81,9 +82,10 @@ class DiskFaultTolerantJournal(FileJournal):
                 self._has(None)
 
     async def commit(self) -> None:
-        """Sync as FileJournal does, within SYNC_WITHIN_S. Do not wait for a disk known to be slow.
+        """Sync the journal within SYNC_WITHIN_S. Do not wait for a disk that is known to be slow.
 
-        Raises JournalSlow, and JournalError also for records that never got to the disk.
+        Raises JournalSlow if the disk is too slow. Raises JournalError if the sync fails, or if the
+        disk has refused records.
         """
         if self.lost:
             raise JournalError(f"{self.path} could not be written: records are in memory only")
@@ -91,7 +93,7 @@ class DiskFaultTolerantJournal(FileJournal):
             self._syncing = asyncio.create_task(self._sync(), name="sync-journal")
             self._syncing.add_done_callback(retrieve)
         else:
-            self._sync_again = True  # the running sync may miss what was written since
+            self._sync_again = True  # the running sync may miss the latest records
         syncing = self._syncing
         patience_s = 0.0 if self.problem == "DiskSlow" else SYNC_WITHIN_S
         await asyncio.wait({syncing}, timeout=patience_s)
@@ -117,35 +119,37 @@ class DiskFaultTolerantJournal(FileJournal):
             again = self._sync_again
 
     def _has(self, problem: str | None) -> None:
-        """Note the state of the disk, and report a change."""
+        """Set the disk's problem, or None, and report a change."""
         if problem == self.problem:
             return
         self.problem = problem
         if problem is None:
-            logger.warning("journal is written to disk again")
+            logger.warning("the journal is written to disk again")
         else:
-            logger.error("the journal disk fails or is too slow, the job continues: %s", problem)
+            logger.error(
+                "the journal's disk fails or is too slow, but the job continues: %s", problem
+            )
         self.on_change()
 
     def close(self) -> None:
-        """Close as FileJournal does. Records that are not on disk by now never get there."""
+        """Close the journal. Records that are not on disk by now will never be written to it."""
         if self._syncing is not None:
             self._syncing.cancel()
         super().close()
 
 
 def open_journal(settings: Settings, job_id: str) -> MemoryJournal:
-    """Open the journal of a job, in memory if the disk cannot hold it."""
+    """Open the journal of a job on disk, or in memory if the disk fails."""
     try:
         faults.here("journal.open")
         return DiskFaultTolerantJournal(settings.journal_dir / f"{job_id}.jsonl")
     except JournalError as error:
-        logger.error("opening the journal failed, keeping it in memory: %s", error)
+        logger.error("the job keeps its journal in memory, as opening the file failed: %s", error)
         return MemoryJournal()
 
 
 def watch_disk(life: Lifecycle) -> None:
-    """Report changes of the journal's disk to the job's lifecycle from now on."""
+    """From now on, report to the lifecycle when the journal's disk fails or works again."""
     journal = life.journal
     if not isinstance(journal, DiskFaultTolerantJournal):
         return
@@ -162,7 +166,7 @@ def watch_disk(life: Lifecycle) -> None:
 
 
 def without_disk(journal: Journal) -> tuple[Condition, ...]:
-    """Return the condition of a journal that has a disk problem or is in memory; else nothing."""
+    """Return the condition of a journal with a disk problem or in memory; else no condition."""
     if isinstance(journal, DiskFaultTolerantJournal):
         problem = journal.problem
     else:

@@ -1,9 +1,9 @@
 """Ingestion of a running job's journal into PostgreSQL, keyed by (job, seq).
 
-A job ingests its own records while it runs. Once it has ended, its worker ingests the rest
-(worker/journal/recovery.py). A repeated record has no effect, so neither needs to know how far
-the other came. While the database is unavailable the journal keeps everything, and the job's
-condition `database` is LOST.
+A job ingests its own records while the job runs. Once the job has ended, its worker ingests the
+remaining records (worker/journal/recovery.py). Ingesting a record twice has no effect, so neither
+of them needs to know which records the other has ingested. While the database is unavailable, the
+journal keeps all records, and the job's condition `database` is LOST.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ from worker.store.migrate import SchemaDiffers, SchemaTooNew
 
 logger = logging.getLogger(__name__)
 
-#: Seconds to wait for further records, since they come in bursts (a transition, its conditions).
+#: Seconds to wait for further records, since records come in bursts (a transition, its conditions).
 _BATCH_S = 0.1
 _FIRST_DELAY_S = 0.5
 _LONGEST_DELAY_S = 5.0
-#: Records in one transaction. The backlog of a long database outage must not need more than the
-#: budget of one operation.
+#: Maximum number of records in one transaction. Even after a long database outage, a transaction
+#: must take no longer than the budget of one operation.
 BATCH = 500
 
 _shippers: set[asyncio.Task[None]] = set()
 
 
 def ship_live(life: Lifecycle, database: Database) -> JournalShipper:
-    """Ingest a job's records as they are written, until its loop ends, from the first record on.
+    """Ingest all records of a job, each soon after it is written, until the event loop ends.
 
-    The database may be unavailable: ingestion begins once it is available. RESOURCE_LOST and
-    RESOURCE_RECOVERED report its state to the lifecycle.
+    If the database is unavailable, ingestion begins once the database is available. The events
+    RESOURCE_LOST and RESOURCE_RECOVERED report the database's state to the lifecycle.
     """
     shipper = JournalShipper(life, database)
     task = asyncio.create_task(shipper.run(), name="shipper")
@@ -53,7 +53,7 @@ def ship_live(life: Lifecycle, database: Database) -> JournalShipper:
 
 
 async def stop_shipping() -> None:
-    """Stop ingestion: records that are not ingested yet stay in the journal, for the worker."""
+    """Stop ingestion. The worker later ingests the remaining records from the journal."""
     for task in tuple(_shippers):
         task.cancel()
     if _shippers:
@@ -65,7 +65,7 @@ class JournalShipper:
 
     def __init__(self, life: Lifecycle, database: Database) -> None:
         journal = life.journal
-        assert isinstance(journal, MemoryJournal)  # noqa: S101  # both of our journals are one
+        assert isinstance(journal, MemoryJournal)  # noqa: S101  # the base of all our journals
         self._life = life
         self._journal = journal
         self._database = database
@@ -75,14 +75,15 @@ class JournalShipper:
         for record in journal.records:
             self._waiting.put_nowait(record)
         journal.subscribe(self._waiting.put_nowait)
-        #: Seq of the last record that the database has, and the callers that wait for one.
+        #: Sequence number of the last record that the database has, and below it the callers that
+        #: wait for the database to have a record.
         self._shipped = -1
         self._awaited: list[tuple[int, asyncio.Future[None]]] = []
         self._hurried = asyncio.Event()
         self._away = False
 
     async def run(self) -> None:
-        """Ingest until cancelled, or until the database's schema is too new for this worker."""
+        """Ingest records until cancelled, or until the schema is too new for this worker."""
         delay_s = _FIRST_DELAY_S
         batch: list[dict[str, Any]] = []
         while True:
@@ -93,9 +94,9 @@ class JournalShipper:
                 batch.append(self._waiting.get_nowait())
             try:
                 await ship(self._database, self._header, batch)
-            except Exception as error:  # no error here may stop the interview
+            except Exception as error:  # a failed ingestion must not stop the interview
                 logger.warning(
-                    "journal ingestion failed, records stay in the journal: %s", _shown(error)
+                    "journal ingestion failed, so records stay in the journal: %s", _shown(error)
                 )
                 self._away = True
                 self._release(math.inf)
@@ -112,12 +113,12 @@ class JournalShipper:
                 batch, delay_s = [], _FIRST_DELAY_S
 
     def ship_again(self) -> None:
-        """Ingest every record again: the database has lost some of them."""
+        """Ingest every record again, because the database has lost some of them."""
         for record in self._journal.records:
             self._waiting.put_nowait(record)
 
     async def acknowledged(self, seq: int, *, within_s: float) -> bool:
-        """Wait up to `within_s` seconds until the database has a record; return whether it has.
+        """Return True once the database has the record `seq`, or False after `within_s` seconds.
 
         Returns immediately while the database is known to be unavailable.
         """
@@ -129,12 +130,12 @@ class JournalShipper:
         return self._shipped >= seq
 
     async def all_shipped(self, *, within_s: float) -> bool:
-        """Return whether the database has all records, after a wait of up to `within_s` seconds."""
+        """Return True once the database has all records, or False after `within_s` seconds."""
         last = self._journal.records[-1]
         return await self.acknowledged(int(last["seq"]), within_s=within_s)
 
     async def _gather(self) -> None:
-        """Wait briefly for further records, unless a caller waits for one."""
+        """Wait briefly for further records, unless a caller waits for a record's ingestion."""
         if not self._awaited:
             self._hurried.clear()
             with contextlib.suppress(TimeoutError):
@@ -157,6 +158,9 @@ class JournalShipper:
 
 
 def _shown(error: Exception) -> str:
-    """Return an error's text for a log: the message of a foreign error may quote personal data."""
+    """Return an error's text for a log, or only its type if the error is not our own.
+
+    The text of a foreign error may quote personal data.
+    """
     ours = (DatabaseError, SchemaDiffers)
     return str(error) if isinstance(error, ours) else type(error).__name__

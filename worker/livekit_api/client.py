@@ -1,7 +1,8 @@
 """Access to a LiveKit server over its HTTP API, with an error class for each kind of failure.
 
 Every failure is raised as one of `LiveKitUrlInvalid`, `LiveKitKeyRefused`, `LiveKitUnreachable`,
-`LiveKitLost` and `RoomToolError`. Their messages are one line, say what to do, and show no secret.
+`LiveKitLost` and `RoomToolError`. An error message is one line, says what to do, and contains no
+secret.
 """
 
 from __future__ import annotations
@@ -20,26 +21,26 @@ from livekit import api
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-#: Bound on one call to the server, in seconds.
+#: Timeout of one call to the server, in seconds.
 CALL_TIMEOUT_S = 10.0
 
 _SCHEMES = ("ws", "wss", "http", "https")
 _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 2.0
 _CHECK_ATTEMPT_S = 5.0
-# A shorter attempt tells nothing about the server, only that there was no time.
+# A shorter attempt would fail for lack of time, and would tell nothing about the server.
 _SHORTEST_ATTEMPT_S = 0.2
 
 
 class LiveKitError(Exception):
-    """Base class for a LiveKit server that could not be used. The subclasses name the reason."""
+    """Base class of the errors of a LiveKit server. Each subclass stands for one cause."""
 
 
 class LiveKitUrlInvalid(LiveKitError):
-    """Raised when the server's URL is not one of ws, wss, http or https with a host.
+    """Raised when the server's URL has no host or a scheme other than ws, wss, http and https.
 
     Attributes:
-        url: The URL, without credentials, path and query.
+        url: The invalid URL, without credentials, path and query.
     """
 
     def __init__(self, url: str) -> None:
@@ -71,7 +72,7 @@ class LiveKitUnreachable(LiveKitError):
     Attributes:
         url: The server's URL, without credentials.
         reason: The last failure, in a few words.
-        budget_s: Seconds spent on attempts.
+        budget_s: Seconds spent on attempts to reach the server.
     """
 
     def __init__(self, url: str, *, reason: str, budget_s: float) -> None:
@@ -85,7 +86,7 @@ class LiveKitUnreachable(LiveKitError):
 
 
 class LiveKitLost(LiveKitError):
-    """Raised when a running worker has lost its LiveKit server, and it did not come back.
+    """Raised when a running worker lost its connection to LiveKit and could not reconnect.
 
     Attributes:
         url: The server's URL, without credentials.
@@ -100,12 +101,12 @@ class LiveKitLost(LiveKitError):
 
 
 class RoomToolError(LiveKitError):
-    """Raised when the server understood the request and did not carry it out.
+    """Raised when the server understood the request and refused to carry it out.
 
     Attributes:
-        operation: The tool that failed, such as "create_room".
-        code: The server's error code, such as "not_found" (Twirp's list of codes).
-        status: The HTTP status.
+        operation: The room tool that failed, such as "create_room".
+        code: The server's error code, such as "not_found" (an error code of Twirp).
+        status: The HTTP status of the answer.
     """
 
     def __init__(self, operation: str, *, code: str, status: int) -> None:
@@ -118,30 +119,31 @@ class RoomToolError(LiveKitError):
 
 
 def shown_url(url: str) -> str:
-    """Return the URL as it may be shown: only scheme, host and port, without credentials."""
+    """Return only scheme, host and port of a URL, so that the text contains no credentials."""
     try:
         parts = urlsplit(url)
         port = f":{parts.port}" if parts.port is not None else ""
     except ValueError:
         return "(unreadable)"
     if not parts.scheme or not parts.hostname:
-        # The text may contain anything, even a secret pasted into the wrong setting.
+        # Do not show the text, because it may contain a secret that was pasted into the wrong
+        # setting.
         return "(no scheme or no host)"
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     return f"{parts.scheme}://{host}{port}"
 
 
 def check_url(url: str) -> None:
-    """Check that a URL can be a LiveKit server's, without a network call.
+    """Check, without a network call, that a URL can be the URL of a LiveKit server.
 
     Raises:
-        LiveKitUrlInvalid: The scheme is not ws, wss, http or https, the URL names no host, its port
-            is 0, or it contains credentials.
+        LiveKitUrlInvalid: The scheme is not ws, wss, http or https, or the URL names no host, has
+            the port 0, or contains credentials.
     """
     try:
         parts = urlsplit(url)
         valid = parts.scheme in _SCHEMES and bool(parts.hostname) and parts.port != 0
-        # The API key is the credential. The client refuses others beside it.
+        # The API key is the only credential. The client refuses a URL that contains others.
         valid = valid and parts.username is None and parts.password is None
     except ValueError:
         valid = False
@@ -153,25 +155,26 @@ def check_url(url: str) -> None:
 async def calling(
     operation: str, url: str, key: str, secret: str, *, timeout_s: float = CALL_TIMEOUT_S
 ) -> AsyncIterator[api.LiveKitAPI]:
-    """Yield a client for one call, and raise its failures as this module's errors.
+    """Yield an API client for one call, and convert failures of the call to `LiveKitError`.
 
     Args:
-        operation: The caller's name, for the error.
-        timeout_s: Time limit of the call, in seconds.
+        operation: The name of the operation, for error messages.
+        timeout_s: Timeout of the call, in seconds.
 
     Raises:
-        LiveKitUrlInvalid: The URL cannot be a LiveKit server's.
-        LiveKitKeyRefused: The server does not know the key or its secret, or one is empty.
-        LiveKitUnreachable: No answer within the time, or none that a LiveKit server gives.
-        RoomToolError: The server refused the request itself.
+        LiveKitUrlInvalid: The URL cannot be the URL of a LiveKit server.
+        LiveKitKeyRefused: The server does not know the key or its secret, or one of them is empty.
+        LiveKitUnreachable: No answer came in time, or the answer is not from a LiveKit server.
+        RoomToolError: The server accepted the key and refused the request.
     """
     check_url(url)
     if not key or not secret:
-        # The client would use the key from the environment instead, which may be another one.
+        # With an empty key the client would use the key from the environment, which may be another
+        # key.
         raise LiveKitKeyRefused(url)
     try:
-        # Not the client's own timeout: each of its calls overrides it with no timeout (livekit-api
-        # 1.2.2), so a server that never answers would block the call forever.
+        # Do not use the client's own timeout. Each call of the client replaces that timeout with
+        # none (livekit-api 1.2.2), so a server that never answers would block the call forever.
         async with asyncio.timeout(timeout_s), api.LiveKitAPI(url, key, secret) as client:
             yield client
     except api.ServerError as error:
@@ -198,16 +201,16 @@ def _reason(error: Exception) -> str:
 
 
 async def check_livekit(url: str, key: str, secret: str, *, budget_s: float) -> None:
-    """Check, before a worker starts, that its LiveKit server answers and accepts the key.
+    """Check that the LiveKit server answers and accepts the key, before a worker starts.
 
-    An unreachable server is tried again with exponential back-off and jitter (0.2 to 2 s) until the
-    budget is spent. A URL or a key that cannot work ends the check immediately.
+    The check retries an unreachable server with exponential back-off and jitter (0.2 to 2 s) until
+    the budget is spent. An invalid URL or a refused key ends the check immediately.
 
     Args:
-        budget_s: Maximum duration, in seconds.
+        budget_s: Maximum duration of the check, in seconds.
 
     Raises:
-        LiveKitUrlInvalid: The URL cannot be a LiveKit server's.
+        LiveKitUrlInvalid: The URL cannot be the URL of a LiveKit server.
         LiveKitKeyRefused: The server answers, and does not know the key or its secret.
         LiveKitUnreachable: No LiveKit server answered within the budget.
     """
@@ -234,11 +237,12 @@ async def check_livekit(url: str, key: str, secret: str, *, budget_s: float) -> 
 
 
 async def _ask(url: str, key: str, secret: str, *, timeout_s: float) -> None:
-    """Make the cheapest call that needs a valid key: list the rooms of one name."""
+    """Make the cheapest call that needs a valid key: list the rooms of one room name."""
     try:
         async with calling("list_rooms", url, key, secret, timeout_s=timeout_s) as client:
             await client.room.list_rooms(api.ListRoomsRequest(names=["-"]))
     except RoomToolError as error:
-        # Another kind of server answers, or a proxy whose LiveKit is unavailable.
+        # The answer comes from another kind of server, or from a proxy whose LiveKit is
+        # unavailable.
         reason = f"HTTP {error.status}"
         raise LiveKitUnreachable(url, reason=reason, budget_s=timeout_s) from error

@@ -1,7 +1,8 @@
-"""Room tools: rooms, dispatches, participants and tokens of a LiveKit server.
+"""Room tools: functions for the rooms, dispatches, participants and tokens of a LiveKit server.
 
-Every tool takes the server's URL (ws, wss, http or https) and an API key with its secret. Every
-tool raises one of the errors of `worker.livekit_api`, which are exported here as well.
+Every tool that calls the server takes the server's URL (ws, wss, http or https) and an API key with
+its secret. If the call fails, the tool raises one of the errors of `worker.livekit_api.client`,
+which this module exports as well.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ __all__ = [
 ]
 
 
-#: Prefix of an interviewer's identity. The job's id follows, so that no identity is used twice.
+#: Prefix of an interviewer's identity. The job's id follows the prefix, so that no identity is used
+#: twice.
 INTERVIEWER_PREFIX = "interviewer-"
 
 
@@ -53,17 +55,17 @@ async def create_room(
     departure_timeout_s: int = 120,
     metadata: str = "",
 ) -> str:
-    """Create a room, or keep the one of that name; return its session id ("RM_…").
+    """Create a room, or keep the existing room of that name; return its session id ("RM_…").
 
     Args:
         empty_timeout_s: Seconds that the room waits for its first participant.
         departure_timeout_s: Seconds that the room waits for a candidate who left. An interviewer
-            does not keep a room alive: LiveKit's own default closes it after 20 s with the
-            interviewer inside.
-        metadata: Shown to every participant, so never anything personal.
+            does not keep a room open. By default LiveKit would close the room after 20 s, even
+            with the interviewer in the room.
+        metadata: Text that every participant can read, so it must contain nothing personal.
 
     Raises:
-        LiveKitError: One of `worker.livekit_api`.
+        LiveKitError: The call failed. Each subclass stands for one cause.
     """
     request = api.CreateRoomRequest(
         name=name,
@@ -76,10 +78,10 @@ async def create_room(
 
 
 async def delete_room(url: str, key: str, secret: str, name: str) -> bool:
-    """Close a room and remove all participants; return False if there is no such room.
+    """Close a room and remove all participants; return False if the room does not exist.
 
     Raises:
-        LiveKitError: One of `worker.livekit_api`.
+        LiveKitError: The call failed. Each subclass stands for one cause.
     """
     try:
         async with calling("delete_room", url, key, secret) as client:
@@ -94,17 +96,17 @@ async def delete_room(url: str, key: str, secret: str, name: str) -> bool:
 async def dispatch(
     url: str, key: str, secret: str, *, agent_name: str, room: str, metadata: str = ""
 ) -> str:
-    """Dispatch an interviewer to a room, created if necessary; return the dispatch's id.
+    """Dispatch an interviewer to a room, and create the room if needed; return the dispatch's id.
 
-    The server accepts a dispatch that no worker will take, so success does not prove that an
-    interviewer will come.
+    The server accepts a dispatch even if no worker will take it. Success therefore does not prove
+    that an interviewer will join.
 
     Args:
-        agent_name: The name that the workers have registered under.
-        metadata: Handed to the job; only holders of the API secret can write or read it.
+        agent_name: The agent name under which the workers are registered.
+        metadata: Text for the job, which only holders of the API secret can write or read.
 
     Raises:
-        LiveKitError: One of `worker.livekit_api`.
+        LiveKitError: The call failed. Each subclass stands for one cause.
     """
     request = api.CreateAgentDispatchRequest(agent_name=agent_name, room=room, metadata=metadata)
     async with calling("dispatch", url, key, secret) as client:
@@ -112,12 +114,12 @@ async def dispatch(
 
 
 async def list_participants(url: str, key: str, secret: str, room: str) -> list[str]:
-    """Return the identities of all participants, sorted; empty if there is no such room.
+    """Return the sorted identities of all participants; empty if the room does not exist.
 
     A participant whose process died stays listed for about 20 s.
 
     Raises:
-        LiveKitError: One of `worker.livekit_api`.
+        LiveKitError: The call failed. Each subclass stands for one cause.
     """
     request = api.ListParticipantsRequest(room=room)
     try:
@@ -131,10 +133,10 @@ async def list_participants(url: str, key: str, secret: str, room: str) -> list[
 
 
 async def remove_participant(url: str, key: str, secret: str, *, room: str, identity: str) -> bool:
-    """Remove one participant from a room; return False if it was not there.
+    """Remove one participant from a room; return False if no such participant was in the room.
 
     Raises:
-        LiveKitError: One of `worker.livekit_api`.
+        LiveKitError: The call failed. Each subclass stands for one cause.
     """
     request = api.RoomParticipantIdentity(room=room, identity=identity)
     try:
@@ -150,12 +152,13 @@ async def remove_participant(url: str, key: str, secret: str, *, room: str, iden
 def candidate_token(
     key: str, secret: str, *, room: str, identity: str, name: str = "", ttl_s: float = 4 * 3600
 ) -> str:
-    """Sign the token a candidate joins with: one room, a microphone, text, and listening.
+    """Return a signed token with which a candidate may join one room, speak, write and listen.
 
-    It allows no camera, no screen, no changes to the candidate's own attributes, and no other room.
+    The token allows no camera, no screen, no changes to the candidate's own attributes, and no
+    other room.
 
     Args:
-        name: Shown to the other participants.
+        name: The candidate's name, which the other participants see.
         ttl_s: Seconds for which the candidate may join or rejoin.
 
     Raises:

@@ -1,9 +1,9 @@
-"""LiveKit's webhooks: report joins and departures of participants without polling.
+"""Receive LiveKit's webhooks, which report when participants join or leave, without polling.
 
-They are used when LiveKit is configured to send them (its `webhook` section: `api_key`, and the
-worker's PATH among `urls`). Each is signed with that key; see
-https://docs.livekit.io/home/server/webhooks/. Without webhooks the leader finds the same rooms at
-its next check.
+Webhooks are optional. LiveKit sends webhooks if the `webhook` section of LiveKit's configuration
+has an `api_key`, and has the worker's PATH among its `urls`. Each webhook is signed with that key;
+see https://docs.livekit.io/home/server/webhooks/. Without webhooks the leader finds the same rooms
+at its next check.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ logger = logging.getLogger(__name__)
 PATH: Final = "/livekit/webhook"
 #: Events after which a candidate may be alone in a room.
 LOOKED_AT: Final = ("participant_joined", "participant_left", "participant_connection_aborted")
-#: Labels under which other events, and refused requests, are counted.
+#: Metric labels for all other events, and for refused requests.
 OTHER: Final = "other"
 REFUSED: Final = "refused"
 
-#: Seconds between two log lines about refused requests.
+#: Minimum seconds between two log lines about refused requests.
 _QUIET_S: Final = 60.0
 
 
@@ -33,11 +33,12 @@ class Webhooks:
     """Receives LiveKit's webhooks.
 
     Args:
-        api_key: The key that LiveKit signs with.
-        api_secret: Its secret.
+        api_key: The key with which LiveKit signs webhooks.
+        api_secret: The secret of `api_key`.
         on_room: Called with a room's name after each event of `LOOKED_AT`. Returns False if the
             room cannot be checked now.
-        on_event: Called with the label to count: one of `LOOKED_AT`, `OTHER` or `REFUSED`.
+        on_event: Called with the metric label of each request: one of `LOOKED_AT`, `OTHER` or
+            `REFUSED`.
     """
 
     def __init__(
@@ -54,14 +55,15 @@ class Webhooks:
         self._quiet_until = 0.0
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Answer immediately, before any check runs: LiveKit sends unanswered events again.
+        """Answer a webhook before any room check, because LiveKit repeats unanswered webhooks.
 
-        Raises HTTPUnauthorized for a request that is not signed with the key or cannot be read,
-        HTTPRequestEntityTooLarge, and HTTPServiceUnavailable if the room cannot be checked now.
+        Raises HTTPUnauthorized if the request is not signed with the key or cannot be read,
+        HTTPRequestEntityTooLarge if the request is too large, and HTTPServiceUnavailable if the
+        room cannot be checked now.
         """
         try:
             event = await self._received(request)
-        except Exception as error:  # of many classes; a wrong digest raises Exception itself
+        except Exception as error:  # many classes are possible; a wrong digest raises Exception
             self._refuse(type(error).__name__)
             if isinstance(error, web.HTTPException):
                 raise
@@ -85,4 +87,6 @@ class Webhooks:
         self._on_event(REFUSED)
         if (now := time.monotonic()) >= self._quiet_until:
             self._quiet_until = now + _QUIET_S
-            logger.warning("refused a webhook: %s; it must be signed with LIVEKIT_API_KEY", why)
+            logger.warning(
+                "the worker refused a webhook (%s); it must be signed with LIVEKIT_API_KEY", why
+            )

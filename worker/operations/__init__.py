@@ -1,1 +1,1 @@
-"""Operations on interviews and jobs, for the commands, the demo and an API. Prints nothing."""
+"""Operations on interviews and jobs that print nothing, for the commands, the demo and an API."""

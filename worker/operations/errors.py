@@ -1,14 +1,14 @@
-"""Errors of the operations. Each message is one line that says what to do."""
+"""Errors of the operations. Each message is one line and tells the user what to do."""
 
 from __future__ import annotations
 
 
 class OperationFailed(Exception):
-    """Base of the errors of this package."""
+    """Base class of the errors of this package."""
 
 
 class LiveKitNotConfigured(OperationFailed):
-    """Settings that LiveKit needs are empty; `missing` has their environment variables."""
+    """Raised if settings for LiveKit are empty. `missing` has their environment variables."""
 
     def __init__(self, missing: list[str]) -> None:
         self.missing = missing
@@ -17,7 +17,7 @@ class LiveKitNotConfigured(OperationFailed):
 
 
 class InterviewNotFound(OperationFailed):
-    """The database has no interview of this id."""
+    """Raised if the database has no interview with this id."""
 
     def __init__(self, interview_id: str) -> None:
         self.interview_id = interview_id
@@ -28,7 +28,7 @@ class InterviewNotFound(OperationFailed):
 
 
 class InterviewOver(OperationFailed):
-    """The interview has ended, and no interviewer may be dispatched to it."""
+    """Raised if an interviewer is requested for an interview that has ended."""
 
     def __init__(self, interview_id: str, outcome: str | None, reason: str | None) -> None:
         self.interview_id, self.outcome, self.reason = interview_id, outcome, reason
@@ -37,7 +37,7 @@ class InterviewOver(OperationFailed):
 
 
 class InterviewerPresent(OperationFailed):
-    """An interviewer is in the interview's room already."""
+    """Raised if an interviewer is already in the room of the interview."""
 
     def __init__(self, identity: str, room: str) -> None:
         self.identity, self.room = identity, room
@@ -47,4 +47,4 @@ class InterviewerPresent(OperationFailed):
 
 
 class JobNotFound(OperationFailed):
-    """Neither this machine nor the database knows the job, or the journal's file is missing."""
+    """Raised if neither this machine nor the database has the job, or a journal file is missing."""

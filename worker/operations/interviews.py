@@ -1,4 +1,4 @@
-"""Create interviews, dispatch interviewers, and read interviews with their turns."""
+"""Operations that create interviews, dispatch interviewers, and read interviews."""
 
 from __future__ import annotations
 
@@ -25,24 +25,25 @@ if TYPE_CHECKING:
     from worker.store.database import Database
     from worker.store.interviews import Interview
 
-#: Seconds that a room outlives its participants: longer than a candidate's grace, and than a
-#: redispatch takes.
+#: Seconds until the server closes a room that no participant has joined, and a room that all
+#: participants have left. The second time is longer than the candidate's grace period, and longer
+#: than a redispatch takes.
 _ROOM_EMPTY_S = 3600
 _ROOM_DEPARTURE_S = 120
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sent:
-    """A dispatch that LiveKit has taken."""
+    """A dispatch that LiveKit has accepted."""
 
     dispatch_id: str
-    #: False for a plan that is too large for a dispatch: the interviewer reads it from the
-    #: database, and cannot hold the interview without it.
+    #: False if the plan is too large for a dispatch. The interviewer then reads the plan from the
+    #: database, and cannot hold the interview without the database.
     carries_plan: bool
 
 
 def livekit_access(settings: Settings) -> tuple[str, str, str]:
-    """Return LiveKit's URL, key and secret. Raises LiveKitNotConfigured."""
+    """Return the LiveKit URL, key and secret. Raises LiveKitNotConfigured if one is not set."""
     values = {
         "LIVEKIT_URL": settings.livekit_url,
         "LIVEKIT_API_KEY": settings.livekit_api_key,
@@ -65,7 +66,9 @@ async def create(
 ) -> Interview:
     """Store a new interview and create its room.
 
-    Raises LiveKitNotConfigured before anything is stored, LiveKitError, InterviewExists.
+    Raises LiveKitNotConfigured if a LiveKit setting is missing (the interview is then not stored),
+    InterviewExists if another interview has the same id, and LiveKitError if the room cannot be
+    created.
     """
     livekit_access(settings)
     interview = await create_interview(
@@ -80,10 +83,12 @@ async def create(
 
 
 async def redispatch(db: Database, settings: Settings, interview_id: str) -> tuple[Interview, Sent]:
-    """Dispatch an interviewer that continues the interview; the room is created if it is gone.
+    """Dispatch an interviewer that continues the interview.
 
-    Raises InterviewNotFound, InterviewOver, InterviewerPresent, LiveKitNotConfigured,
-    LiveKitError.
+    The room is created again if it does not exist any more. Raises InterviewNotFound if the id is
+    unknown, InterviewOver if the interview has ended, InterviewerPresent if an interviewer is in
+    the room, LiveKitNotConfigured if a LiveKit setting is missing, and LiveKitError if a request to
+    LiveKit fails.
     """
     access = livekit_access(settings)
     interview = await known_interview(db, interview_id)
@@ -97,7 +102,10 @@ async def redispatch(db: Database, settings: Settings, interview_id: str) -> tup
 
 
 async def open_room(settings: Settings, interview: Interview) -> None:
-    """Create the interview's room; one that exists stays as it is. Raises LiveKitError."""
+    """Create the room of the interview. A room that exists already stays as it is.
+
+    Raises LiveKitError if the request fails.
+    """
     await rooms.create_room(
         *livekit_access(settings),
         interview.room,
@@ -107,10 +115,11 @@ async def open_room(settings: Settings, interview: Interview) -> None:
 
 
 async def send_interviewer(db: Database, settings: Settings, interview: Interview) -> Sent:
-    """Dispatch an interviewer with the plan's snapshot, or without one that is too large.
+    """Dispatch an interviewer. The dispatch carries the plan unless the plan is too large.
 
-    Raises LiveKitError, and InterviewOver for an interview that has ended in between (the
-    dispatched interviewer finds that out as well, and leaves).
+    Raises LiveKitError if the request fails, and InterviewOver if the interview has ended before
+    the dispatch was stored. In the second case the dispatched interviewer notices the end too, and
+    leaves.
     """
     metadata = dispatch_metadata(interview)
     dispatch_id = await rooms.dispatch(
@@ -125,7 +134,7 @@ async def send_interviewer(db: Database, settings: Settings, interview: Intervie
 
 
 async def known_interview(db: Database, interview_id: str) -> Interview:
-    """Return an interview. Raises InterviewNotFound."""
+    """Return an interview. Raises InterviewNotFound if the database does not have it."""
     interview = await get_interview(db, interview_id)
     if interview is None:
         raise InterviewNotFound(interview_id)
@@ -133,7 +142,10 @@ async def known_interview(db: Database, interview_id: str) -> Interview:
 
 
 async def interview_as_data(db: Database, interview_id: str) -> dict[str, Any]:
-    """Return an interview with its jobs and turns, for JSON. Raises InterviewNotFound."""
+    """Return an interview with its jobs and turns, as data for JSON.
+
+    Raises InterviewNotFound if the database does not have the interview.
+    """
     interview = await known_interview(db, interview_id)
     jobs = await list_jobs(db, interview_id)
     turns = await turns_of(db, interview_id)
@@ -152,9 +164,10 @@ async def interview_as_data(db: Database, interview_id: str) -> dict[str, Any]:
 
 
 async def candidate_token(db: Database, settings: Settings, interview_id: str) -> dict[str, str]:
-    """Return `url` and `token`, with which the candidate's client joins the room.
+    """Return the `url` and the `token` with which the candidate's client joins the room.
 
-    Raises InterviewNotFound and LiveKitNotConfigured.
+    Raises InterviewNotFound if the database does not have the interview, and LiveKitNotConfigured
+    if a LiveKit setting is missing.
     """
     url, key, secret = livekit_access(settings)
     interview = await known_interview(db, interview_id)

@@ -1,4 +1,4 @@
-"""Find a job's journal and history, and ingest journals again."""
+"""Operations that find the journal and the history of a job, and ingest journals again."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Ingested:
-    """Result of ingesting journals again."""
+    """The result of `ingest`."""
 
-    #: Records that the database did not have.
+    #: Number of records that the database did not have before.
     new_records: int
     #: One error for each journal that could not be read or stored.
     errors: list[Exception] = field(default_factory=list)
@@ -36,14 +36,15 @@ async def find_history(
     job: str,
     open_database: Callable[[Settings], AbstractAsyncContextManager[Database]],
 ) -> History:
-    """Return a job's history, from its journal on this machine or from the database.
+    """Return the history of a job, from its journal on this machine or from the database.
 
     Args:
-        settings: The folder of the journals.
+        settings: The settings, with the folder of the journals.
         job: The job's id, or the path of a journal (`*.jsonl`).
-        open_database: Opens the database; called only if this machine has no journal.
+        open_database: Opens the database. Called only if this machine has no journal of the job.
 
-    Raises JobNotFound, JournalError for a journal that cannot be read, DatabaseError.
+    Raises JobNotFound if neither this machine nor the database has the job, JournalError if the
+    journal cannot be read, and DatabaseError if the database fails.
     """
     path = Path(job) if job.endswith(".jsonl") else journal_path(settings, job)
     if path is not None:
@@ -58,9 +59,9 @@ async def find_history(
 
 
 def journal_path(settings: Settings, job_id: str) -> Path | None:
-    """Return the journal of a job on this machine, ingested or not; None if it has none.
+    """Return the journal of a job on this machine; None if this machine has no journal of it.
 
-    Raises JournalError for an id that no job can have.
+    The journal may be ingested or not. Raises JournalError if `job_id` is not a valid id of a job.
     """
     if "/" in job_id or job_id.startswith("."):
         raise JournalError(f"{job_id!r} is not a job's id")
@@ -72,13 +73,16 @@ def journal_path(settings: Settings, job_id: str) -> Path | None:
 
 
 def kept_journals(settings: Settings) -> list[Path]:
-    """Return the journals that were ingested or set aside, and are still on this machine."""
+    """Return the journals on this machine that were ingested, or set aside as damaged.
+
+    They are in the folders SHIPPED and DAMAGED.
+    """
     folders = (settings.journal_dir / name for name in (SHIPPED, DAMAGED))
     return sorted(path for folder in folders for path in folder.glob("*.jsonl"))
 
 
 async def ingest(db: Database, journals: Sequence[Path]) -> Ingested:
-    """Store journals in the database, record by record; records that it has stay as they are."""
+    """Store the records of journals in the database. Records that are already there stay as is."""
     new, errors = 0, list[Exception]()
     for path in journals:
         try:

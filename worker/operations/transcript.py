@@ -1,4 +1,4 @@
-"""An interview's transcript in Markdown."""
+"""Formats the transcript of an interview as Markdown."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def as_markdown(shown: Mapping[str, Any]) -> str:
-    """Return the transcript as Markdown."""
+    """Return the transcript of an interview (the result of `interview_as_data`) as Markdown."""
     lines = [
         f"# Interview {shown['interview_id']}",
         "",
@@ -22,6 +22,6 @@ def as_markdown(shown: Mapping[str, Any]) -> str:
 
 
 def _text_of(turn: Mapping[str, Any]) -> str:
-    """Return the text of a turn; interim text that never became final is in brackets."""
+    """Return the text of a turn. Interim text that never became final is in brackets."""
     text, interim = str(turn["text"]), turn.get("interim")
     return f"{text.removesuffix(interim)}[{interim}]" if interim else text

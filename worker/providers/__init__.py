@@ -1,1 +1,1 @@
-"""The vendors of speech and language: makes the members of the fallback chains."""
+"""Providers of speech and language models: creates the members of the fallback chains."""

@@ -1,8 +1,8 @@
 """Creation of each fallback chain member from the settings.
 
 To add a provider, add one function here, its probe in `probe_of`, and its name in
-worker/config/providers.py. Plugins are imported where they are used, so a worker whose chains do
-not name a plugin never loads it.
+worker/config/providers.py. Each function imports its plugin itself, so a worker whose chains do not
+name a plugin never loads that plugin.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from worker.fallback.shared_breaker import provider_breaker
 from worker.speech import local_models
 from worker.speech.tts.fallback import SAMPLE_RATE
 
-#: Maximum tokens of a language model reply: more than any checked reply has.
+#: Maximum tokens of a language model's reply. Every reply that passes the checks is shorter.
 _MOST_TOKENS = 120
-#: Seconds from Deepgram's end of a phrase to its transcript.
+#: Seconds from the end of a phrase, as Deepgram detects it, to the transcript of that phrase.
 _TEXT_S = 1.0
 
 
@@ -87,7 +87,7 @@ def tts_makers(settings: ProviderSettings) -> dict[str, Callable[[], tts.TTS[Any
 
 
 def llm_chain(settings: Settings) -> ProviderChain[llm.LLM[Any]] | None:
-    """Return the chain of the models before `scripted`; None if `scripted` comes first."""
+    """Return the chain of language models listed before `scripted`; None if there are none."""
     usable = settings.usable("llm")
     before = usable[: usable.index("scripted")] if "scripted" in usable else usable
     return _chain("llm", settings, before, llm_makers(settings)) if before else None
@@ -110,7 +110,10 @@ def llm_makers(settings: ProviderSettings) -> dict[str, Callable[[], llm.LLM[Any
 
 
 def import_plugins(settings: ProviderSettings) -> None:
-    """Import the plugins that the chains name: about a second of work, to do before the fork."""
+    """Import the plugins that the chains name.
+
+    This takes about a second, so call it before the fork.
+    """
     names = {*settings.usable("stt"), *settings.usable("tts"), *settings.usable("llm")}
     if "deepgram" in names:
         from livekit.plugins import deepgram as deepgram
@@ -123,7 +126,8 @@ def import_plugins(settings: ProviderSettings) -> None:
 def patience_with(settings: ProviderSettings) -> float:
     """Return the seconds of speech without a transcript after which the next provider takes over.
 
-    An end-pointing setting that is longer delays the transcript, which is no failure.
+    A long end-pointing setting delays the transcript, which is not a failure. The result is longer
+    in that case.
     """
     return max(settings.stt_patience_s, settings.deepgram_endpointing_ms / 1000 + _TEXT_S)
 
@@ -159,7 +163,7 @@ def _check_local_speech() -> None:
 
 
 def _with_path(url: str, *parts: str) -> str:
-    """Return `url` with the path `parts` that the plugin needs; some may be present already."""
+    """Return `url` with the path `parts` that the plugin needs. `url` may contain some already."""
     for n in range(len(parts), 0, -1):
         end = "".join(parts[:n])
         if url.endswith(end):

@@ -1,1 +1,1 @@
-"""What a job loads, declared: VAD, speech, database. Job process."""
+"""Declarations of the resources that a job loads: VAD, speech, database. Job process."""

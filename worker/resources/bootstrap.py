@@ -24,7 +24,8 @@ from worker.resources.resource import (
 
 logger = logging.getLogger(__name__)
 
-#: Seconds between the tries of an optional resource behind the session, at first and at most.
+#: First and longest pause in seconds between two attempts to load an optional resource in the
+#: background, while the session runs.
 _BEHIND_FIRST_S = 5.0
 _BEHIND_LONGEST_S = 60.0
 
@@ -36,14 +37,14 @@ async def bootstrap_resources(
     on_report: Reporter,
     on_late: Reporter,
 ) -> None:
-    """Load `resources` into `held`: concurrently, except that each waits for those it `needs`.
+    """Load `resources` concurrently into `held`. Each loader waits for the resources it `needs`.
 
-    Return once each has reported or spent its budget. `on_report` is called once for each. An
-    optional resource that exceeds its budget is reported as not ok (LoadTimeout) and keeps loading
-    in the background; `on_late` is called when that load ends. An optional resource with a
-    transient failure and no object to hold is retried in the background, with back-off, until it
-    loads or fails permanently. A required resource has no budget of its own here: the caller's
-    budget for the whole bootstrap limits it.
+    Return once each loader has ended or exceeded its budget. `on_report` is called once for each
+    resource. An optional resource that exceeds its budget is reported as not ok (LoadTimeout), and
+    its loader continues in the background. `on_late` is called when that loader ends. If the loader
+    of an optional resource fails with a transient failure and gives no object to hold, it is
+    retried in the background, with back-off, until it succeeds or fails permanently. A required
+    resource has no budget of its own, because the caller's budget limits the whole bootstrap.
     """
     settled = {resource.name: asyncio.Event() for resource in resources}
     began = asyncio.get_running_loop().time()
@@ -53,7 +54,7 @@ async def bootstrap_resources(
             if name in settled:
                 await settled[name].wait()
         loading = asyncio.create_task(_load(resource, held, began), name=f"load-{resource.name}")
-        held._loading[resource.name] = loading  # both belong to one mechanism
+        held._loading[resource.name] = loading  # private to both modules
         budget = None if resource.required else resource.budget_s
         done, _ = await asyncio.wait({loading}, timeout=budget)
         report = _declared(resource, loading.result() if done else _late(resource))
@@ -86,7 +87,7 @@ def _report_late(
 
 
 def _go_on_trying(resource: Resource, held: AgentResources, on_late: Reporter) -> None:
-    """Retry in the background after a transient failure: nothing else would load the resource."""
+    """Retry in the background after a transient failure, because no other code would retry."""
     transient = held.reports[resource.name].transient
     if transient and not resource.required and resource.name not in held and not held.closed:
         trying = _try_until_there(resource, held, on_late)
@@ -131,7 +132,7 @@ def _late(resource: Resource) -> LoadReport:
 
 
 async def _load(resource: Resource, held: AgentResources, all_began: float) -> LoadReport:
-    """Try until the load succeeds, a failure is permanent, or attempts or time are used up."""
+    """Call the loader until it succeeds or fails permanently, or attempts or time are used up."""
     loop = asyncio.get_running_loop()
     began = loop.time()
     retry = resource.retry
@@ -139,8 +140,8 @@ async def _load(resource: Resource, held: AgentResources, all_began: float) -> L
     delay_s = retry.first_delay_s
     failure: LoadFailed | None = None
     for attempt in range(1, retry.attempts + 1):
-        # Only retries have a deadline: at that time the last failure must be reported. The first
-        # attempt may take the caller's whole budget.
+        # Only retries have a deadline, because at that time the last failure must be reported. The
+        # first attempt may take the caller's whole budget.
         limit = asyncio.timeout_at(ends_at if failure and ends_at < math.inf else None)
         try:
             async with limit:
@@ -149,7 +150,10 @@ async def _load(resource: Resource, held: AgentResources, all_began: float) -> L
             if failure is None or not limit.expired():
                 failure = failure_of(error)
             logger.warning(
-                "loading %s failed: %s", resource.name, failure, extra={"attempt": attempt}
+                "loading the resource %s failed: %s",
+                resource.name,
+                failure,
+                extra={"attempt": attempt},
             )
             again = attempt < retry.attempts and loop.time() + delay_s < ends_at
             if failure.transient and again:
@@ -168,7 +172,7 @@ async def _load(resource: Resource, held: AgentResources, all_began: float) -> L
 
 
 async def _keep(resource: Resource, value: Any, held: AgentResources) -> bool:
-    """Hold a loaded value; after `aclose` began, release the value and return False."""
+    """Store a value in `held`. If `aclose` has begun, release the value and return False."""
     if held.closed:
         await _release(resource, value)
         return False

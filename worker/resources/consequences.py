@@ -1,4 +1,4 @@
-"""The effect of losing each resource: one table, used by all code and text about losses.
+"""The effect of losing each resource, in one table for all code and texts about losses.
 
 The README, `interview-worker resources`, the legends of the diagrams, and the announcements to a
 candidate during an interview (worker/interview/recovery/degradation.py) are views of this table.
@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-#: What ends a turn: a turn detection mode of the framework, or the resource of that name.
+#: The component that ends a turn: a turn detection mode of the framework, or the resource of that
+#: name.
 TurnEnd = Literal["stt", "vad", "turn_detector"]
 
 
@@ -22,13 +23,14 @@ class Loss:
     means: str
     #: One sentence for people: what the candidate hears or reads.
     noticed: str
-    #: The name of the recorded announcement, both spoken and written.
+    #: Name of the recorded clip that announces the loss. The candidate also gets its text in
+    #: writing.
     told: str | None = None
     #: The turn detection mode without the resource, and with it.
     turns_end_on: tuple[TurnEnd, TurnEnd] | None = None
 
 
-#: By resource, the most asked-for first.
+#: The losses by resource. The resources that readers ask for most come first.
 LOSSES: Final[Mapping[str, Loss]] = {
     "orchestrator": Loss(
         means="There is no interview: the job fails, behind an apology.",

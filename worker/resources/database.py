@@ -12,13 +12,16 @@ from worker.store.errors import DatabaseError
 from worker.store.migrate import SchemaDiffers, SchemaTooNew, check_schema
 from worker.store.url import DatabaseUrlInvalid
 
-#: Seconds for the first query, transient errors retried: the candidate should not wait in silence
-#: for longer.
+#: Seconds for the first query, including retries after transient errors. The time is short, because
+#: the candidate waits in silence.
 _CHECK_S = 2.0
 
 
 async def open_database(settings: Settings) -> Database:
-    """Open the pool of the settings, which connects at first use. Raises DatabaseUrlInvalid."""
+    """Open the connection pool that the settings describe. The pool connects at first use.
+
+    Raises DatabaseUrlInvalid if the URL in the settings is invalid.
+    """
     limits = PoolLimits(
         size=settings.database_pool_size,
         overflow=settings.database_pool_overflow,
@@ -37,11 +40,11 @@ async def _close(database: Database) -> None:
 
 
 def database_resource(settings: Settings, *, attach: Attacher | None = None) -> Resource:
-    """Declare PostgreSQL, checked once with a real query.
+    """Declare the PostgreSQL pool. Its loader checks the connection once with a real query.
 
     If the server is unavailable, or its schema still needs the worker's migrations, the pool is
-    held nevertheless: the journal's ingestion detects when the database is available and reports
-    it.
+    kept nevertheless. The journal's ingestion then detects and reports when the database is
+    available.
     """
 
     async def load(_: AgentResources) -> Database:

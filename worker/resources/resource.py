@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 #: Errors that count as transient if a loader does not classify them (ConnectionError is an
 #: OSError).
 _TRANSIENT = (OSError, TimeoutError)
-#: Seconds that cancelled loaders have to release what they hold.
+#: Seconds within which cancelled loaders must release partial results.
 _LOADER_STOP_S = 1.0
 
 
@@ -29,10 +29,10 @@ class LoadFailed(Exception):
     Args:
         reason: One word in CamelCase, without personal data.
         message: One sentence for people, without personal data.
-        transient: The same call may succeed a moment later.
+        transient: True if the same call may succeed a moment later.
         event: The lifecycle event that the failure of a required resource causes.
-        meanwhile: The object to hold in place of the resource if it may still start to work: a
-            fallback chain none of whose providers could be created yet.
+        meanwhile: An object to hold in place of the resource, if that object may still start to
+            work. An example is a fallback chain that could not create any of its providers yet.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class LoadFailed(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class LoadReport:
-    """Result of a loader. The state machine chooses its path by these reports."""
+    """Result of a loader. The state machine chooses its next state by these reports."""
 
     name: str
     ok: bool
@@ -66,10 +66,10 @@ class LoadReport:
     required: bool = False
     #: For a required resource that failed: the lifecycle event that it causes.
     event: Event = Event.ORCHESTRATOR_FAILED
-    #: For a failure: the same call may succeed later.
+    #: For a failure: True if the same call may succeed later.
     transient: bool = False
-    #: For a loader: the resources that it waited for, and its budget in seconds; None means the
-    #: budget of the state.
+    #: For a loader: the resources that it waited for, and its budget in seconds. None as the budget
+    #: means that the budget of the state applies.
     needs: tuple[str, ...] | None = None
     budget_s: float | None = None
 
@@ -89,12 +89,13 @@ class Retry:
     """Number of attempts after transient failures, and the back-off between them."""
 
     attempts: int = 3
-    #: Seconds before the second attempt; doubled for each later one, with jitter over the upper
-    #: half.
+    #: Seconds before the second attempt. The delay doubles for each later attempt. Jitter picks a
+    #: random value from the upper half of the delay.
     first_delay_s: float = 0.1
     longest_delay_s: float = 2.0
-    #: Seconds for all attempts together, counted from the start of the bootstrap. At that time a
-    #: running retry is stopped and the last failure is reported. None: no limit but `attempts`.
+    #: Seconds for all attempts together, counted from the start of the bootstrap. When this time is
+    #: over, a running retry is stopped and the last failure is reported. None means that only
+    #: `attempts` limits the retries.
     within_s: float | None = None
 
 
@@ -105,24 +106,25 @@ Attacher = Callable[["AgentSession[Any]", Any], Awaitable[None]]
 
 @dataclass(frozen=True, kw_only=True)
 class Resource:
-    """Declaration of one thing that a job needs: how to load, attach and close it."""
+    """Declaration of one resource of a job: how to load, attach and close it."""
 
     name: str
-    #: One sentence: the effect of its loss on the candidate.
+    #: One sentence that tells the effect of losing the resource.
     loss: str
-    #: Loads the resource. Receives the resources loaded so far, for those that it `needs`.
+    #: Loads the resource. The argument holds the resources loaded so far, including those in
+    #: `needs`.
     load: Loader
     #: Releases the resource.
     close: Closer | None = None
     #: Attaches the resource to a session that already runs.
     attach: Attacher | None = None
-    #: The session cannot start without it.
+    #: True if the session cannot start without the resource.
     required: bool = False
-    #: Resources whose loaders must have reported, ok or failed, before this one loads.
+    #: Resources whose loaders must have ended, ok or failed, before this resource is loaded.
     needs: tuple[str, ...] = ()
-    #: Seconds for all attempts together. An optional resource that exceeds them keeps loading in
-    #: the background while the session runs; a required one has the budget of BOOTSTRAPPING
-    #: instead.
+    #: Seconds for all attempts together. An optional resource that exceeds its budget keeps loading
+    #: in the background while the session runs. For a required resource the budget of the state
+    #: BOOTSTRAPPING applies instead.
     budget_s: float = 5.0
     #: Seconds for `close`.
     close_budget_s: float = 2.0
@@ -161,10 +163,10 @@ class AgentResources:
     ) -> None:
         """Cancel the running loaders, then close the resources in reverse order.
 
-        Each closer has its own budget. With `budget_s` seconds in total, each closer also has at
-        most its share of the remaining time, so that one that hangs does not delay the others. A
-        loader that ignores its cancellation is left running and releases its result when it gets
-        one.
+        Each closer has its own budget. If a total `budget_s` in seconds is given, each closer also
+        gets at most an equal share of the remaining time, so that a closer that hangs does not
+        delay the others. A loader that ignores its cancellation is left running, and releases its
+        result when it has loaded one.
         """
         self._closed = True
         loop = asyncio.get_running_loop()
@@ -196,12 +198,12 @@ class AgentResources:
 
     @property
     def closed(self) -> bool:
-        """True once `aclose` has begun; later loads are released immediately."""
+        """True once `aclose` has begun. Resources loaded later are released immediately."""
         return self._closed
 
 
 def failure_of(error: Exception) -> LoadFailed:
-    """Return a loader's or closer's exception as a LoadFailed, without foreign messages."""
+    """Convert a loader's or closer's exception to a LoadFailed. Drop the original message."""
     if isinstance(error, LoadFailed):
         return error
     # The message of a foreign error may quote personal data, so keep only its type.
@@ -211,7 +213,7 @@ def failure_of(error: Exception) -> LoadFailed:
 def report_of(
     resource: Resource, attempts: int, elapsed_s: float, failure: LoadFailed | None
 ) -> LoadReport:
-    """Return the report of a load or close that took this many attempts and seconds."""
+    """Return the report of a loader or closer that took this many attempts and seconds."""
     return LoadReport(
         name=resource.name,
         ok=failure is None,
@@ -244,7 +246,7 @@ async def close_in_time(resource: Resource, value: Any, share_s: float | None) -
         failure = failure_of(error)
     if failure is None:
         return _closed(report_of(resource, 1, loop.time() - began, None))
-    logger.warning("%s did not close: %s", resource.name, failure.reason)
+    logger.warning("the resource %s did not close: %s", resource.name, failure.reason)
     return report_of(resource, 1, loop.time() - began, failure)
 
 

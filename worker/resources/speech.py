@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 
 def vad_resource() -> Resource:
-    """Declare Silero, shared by the process: usually preloaded and inherited by the fork."""
+    """Declare the VAD Silero, which is usually loaded before the fork and inherited by the job."""
 
     async def load(_: AgentResources) -> SupervisedVAD:
         try:
@@ -56,8 +56,8 @@ def stt_resource(settings: Settings) -> Resource:
 
     async def load(held: AgentResources) -> ChainSTT:
         watched = held.get("vad")
-        # Not the WatchedVAD: an error of the chain's own VAD is handled by the chain and is no
-        # report about the session's VAD.
+        # Use the inner VAD instead of the SupervisedVAD, because the STT chain handles errors of
+        # its own VAD streams. These errors must not be reported as a loss of the session's VAD.
         detector = StrictVAD(watched.inner) if watched is not None else None
         engine = ChainSTT(
             stt_chain(settings, detector), detector=detector, patience_s=patience_with(settings)
@@ -121,14 +121,15 @@ def llm_resource(settings: Settings) -> Resource:
 async def _loaded(
     engine: T, chain: ProviderChain[Any], *, stt: bool = False, tts: bool = False
 ) -> T:
-    """Return `engine` once its first provider is created and local models of the chain are loaded.
+    """Return `engine` once its first provider is created and the chain's local models are loaded.
 
-    Raises LoadFailed if no provider can be created. The engine is held nevertheless and retries at
-    its next use.
+    Raises LoadFailed if no provider can be created. The engine is kept nevertheless, and tries to
+    create a provider again at its next use.
     """
     if "local" in chain.names:
         try:
-            # Immediate if the fork inherits the models.
+            # This takes no time if the job has inherited the models from the process that forked
+            # it.
             await in_thread("load-local", partial(local_models.preload, stt=stt, tts=tts))
         except (local_models.LocalSpeechUnavailable, local_models.LocalSpeechFailed) as error:
             chain.failed("local", error)

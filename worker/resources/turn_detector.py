@@ -1,7 +1,8 @@
 """The resource `turn_detector`: LiveKit's local end-of-turn model, if a setting names it.
 
-The model listens to the last 1.2 s of an answer and predicts whether it is finished. It comes with
-the livekit-local-inference wheel and runs in this process; its cloud version is never used.
+The model listens to the last 1.2 s of an answer and predicts whether the answer is finished. The
+model comes with the livekit-local-inference wheel and runs in this process. LiveKit's cloud version
+of the model is never used.
 """
 
 from __future__ import annotations
@@ -24,17 +25,17 @@ if TYPE_CHECKING:
 
 
 def preload_turn_detector() -> None:
-    """Load the model before this process forks: 244 MB, which its children share.
+    """Load the model (244 MB) before this process forks, so that its children share the memory.
 
-    Raises ImportError and the errors of the model's runtime.
+    Raises ImportError if the model's wheel is missing, and the errors of the model's runtime.
     """
     _runtime().init_eot()
 
 
 async def load_model() -> Predict:
-    """Return the model: immediately if preloaded, else loaded in a thread within a second.
+    """Return the model, immediately if it is preloaded, else loaded in a thread within a second.
 
-    Raises ImportError and the errors of the model's runtime.
+    Raises ImportError if the model's wheel is missing, and the errors of the model's runtime.
     """
     model = await in_thread("turn-detector-load", lambda: _runtime().EOT())
 
@@ -50,7 +51,10 @@ def _runtime() -> Any:
 
 
 def turn_detector_resource() -> Resource:
-    """Declare the end-of-turn model, which runs after the VAD; without it the VAD ends turns."""
+    """Declare the end-of-turn model.
+
+    The model runs after the VAD. Without the model, the VAD ends turns.
+    """
 
     async def load(_: AgentResources) -> SupervisedTurnDetector:
         try:

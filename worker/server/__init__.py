@@ -1,1 +1,1 @@
-"""The main process: takes jobs, starts their processes, ingests their journals, drains."""
+"""A worker's main process: takes jobs, starts job processes, ingests journals, and drains."""

@@ -1,4 +1,4 @@
-"""Slots: how many interviews a worker runs at once, and which dispatches it accepts."""
+"""Admission of jobs: a worker accepts a dispatch while one of the worker's slots is free."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: LiveKit's server sends no job to a worker whose load is at its `agents.target_load` or above (0.7
-#: by default, pkg/agent/config.go), and does not report that. So a full worker reports this load.
+#: Default of `agents.target_load` in the configuration of LiveKit's server (pkg/agent/config.go).
+#: The server sends no job to a worker that reports this load or more, and gives the worker no
+#: notice of that. A full worker reports this load.
 SERVER_TARGET_LOAD: Final = 0.7
 
 
@@ -23,9 +24,9 @@ class Admission:
 
     Args:
         number: Maximum number of jobs at once.
-        running: Returns the jobs that have a process.
+        running: Returns the ids of the jobs that have a process.
         unable: Returns why no job can run, as one word and as a sentence; None if jobs can run.
-        stopping: Returns whether the worker was asked to stop.
+        stopping: Returns True once the worker was asked to stop.
         on_taken: Called with the id and the metadata of each accepted job.
         on_refused: Called with a one-word reason for each refused job.
     """
@@ -46,12 +47,12 @@ class Admission:
         self._stopping = stopping
         self._on_taken = on_taken
         self._on_refused = on_refused
-        #: Jobs that were accepted and not yet handed to a process.
+        #: Ids of the jobs that were accepted and not yet handed to a process.
         self.accepted: set[str] = set()
 
     @property
     def busy(self) -> set[str]:
-        """The jobs that hold a slot: running, or accepted and not yet handed to a process."""
+        """Ids of the jobs that hold a slot: running jobs, and accepted jobs without a process."""
         return {*self._running(), *self.accepted}
 
     @property
@@ -62,18 +63,18 @@ class Admission:
         return max(0, self._number - len(self.busy))
 
     def load(self) -> float:
-        """Return the load on the server's scale: at SERVER_TARGET_LOAD there is no slot left.
+        """Return the load to report to LiveKit: SERVER_TARGET_LOAD if no slot is free.
 
-        The load is CLOSED_LOAD, far above that, if no job can run at all.
+        If no job can run at all, the load is CLOSED_LOAD, which is far above SERVER_TARGET_LOAD.
         """
         if self._unable():
             return CLOSED_LOAD
         return SERVER_TARGET_LOAD * min(1.0, len(self.busy) / self._number)
 
     def _refusal(self) -> tuple[str, str] | None:
-        """Return why no job can be accepted now, as one word and as a sentence; None if one can."""
+        """Return why no job can be accepted, as one word and as a sentence; None if jobs can be."""
         if self._stopping():
-            # The framework itself refuses jobs only once it drains.
+            # The framework itself refuses jobs only after its drain has begun.
             return "Stopping", "the worker is stopping"
         if unable := self._unable():
             return unable
@@ -85,14 +86,14 @@ class Admission:
             cause, problem = refusal
             logger.warning("job refused: %s", problem, extra={"job_id": request.id})
             self._on_refused(cause)
-            # Without `terminate=False` no other worker would be asked: the server takes a plain
-            # rejection for the end of the job.
+            # With `terminate=False` the server asks another worker. Without that argument the
+            # server would treat the rejection as the end of the job.
             await request.reject(terminate=False)
             return
         self.accepted.add(request.id)
         self._on_taken(request.id, request.job.metadata)
         try:
-            # Returns once the job was handed to a process.
+            # `accept` returns once the framework has handed the job to a process.
             await request.accept(identity=f"interviewer-{request.id}", name="Interviewer")
         finally:
             self.accepted.discard(request.id)

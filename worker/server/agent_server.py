@@ -1,4 +1,4 @@
-"""`AgentServer` subclass that adds what LiveKit's public API does not offer."""
+"""`AgentServer` subclass with functions that LiveKit's public API does not offer."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class JobServer(AgentServer):
     Args:
         takes_jobs: Called for each status update to LiveKit. Returns whether the worker takes jobs.
         on_pool: Called with the process pool before the pool has created a process.
-            `worker_started` is later: when the first processes are ready, or after 12 s without
-            any.
+            The event `worker_started` comes later: when the first processes are ready, or after
+            12 s without a ready process.
         options: Keyword arguments of `AgentServer`.
     """
 
@@ -60,13 +60,13 @@ class JobServer(AgentServer):
 
     @property
     def job_pids(self) -> dict[str, int | None]:
-        """Pids by job id, for all jobs that have a process."""
-        pool = vars(self).get("_proc_pool")  # created once the server runs
+        """Process ids by job id, for all jobs that have a process."""
+        pool = vars(self).get("_proc_pool")  # the framework creates the pool once the server runs
         running = [(proc.running_job, proc) for proc in pool.processes] if pool else []
         return {each.job.id: getattr(proc, "pid", None) for each, proc in running if each}
 
     def watch_processes(self, on_closed: Callable[[Any], None]) -> None:
-        """Call `on_closed` with each process of the pool that has ended. The server must run."""
+        """Call `on_closed` with each process of the pool that ends. The server must be running."""
         self._proc_pool.on("process_closed", on_closed)
 
     def tell_jobs(self, word: signal.Signals, jobs: Collection[str]) -> None:
@@ -80,20 +80,20 @@ class JobServer(AgentServer):
         """Send a signal to the processes of all running jobs, and wait up to `within_s` seconds."""
         procs = [proc for proc in self._proc_pool.processes if proc.running_job is not None]
         if procs:
-            logger.info("ending running jobs", extra={"jobs": len(procs)})
+            logger.info("the worker is ending its running jobs", extra={"jobs": len(procs)})
             self.tell_jobs(word, self.job_pids)
             joins = [asyncio.create_task(proc.join()) for proc in procs]
             await asyncio.wait(joins, timeout=within_s)
 
     async def finish_jobs(self) -> None:
-        """Take no more jobs, and return once no job is left.
+        """Accept no further jobs, and return once every job has ended.
 
-        Replaces the framework's `drain` (livekit-agents 1.8.9). When two processes end within one
-        iteration of the event loop, `drain` joins the second one in an endless loop: the join never
-        yields, so the event loop cannot remove the process from the list. And cancelling `drain`
-        cancels the jobs that are just being assigned to a process.
+        This method replaces the framework's `drain` (livekit-agents 1.8.9). When two processes end
+        within one iteration of the event loop, `drain` joins the second process in an endless loop.
+        The join never yields, so the event loop cannot remove the process from the list.
+        Cancelling `drain` would also cancel jobs that the framework is assigning to a process.
         """
-        async with self._lock:  # the framework holds it during start-up
+        async with self._lock:  # the framework holds this lock during its start
             self._draining = True
             with contextlib.suppress(ChanClosed):
                 await self._update_worker_status()
@@ -104,7 +104,10 @@ class JobServer(AgentServer):
             await asyncio.sleep(0)
 
     async def tell_status(self) -> None:
-        """Report availability to LiveKit now, without waiting for the next report (2.5 s)."""
+        """Report the worker's availability to LiveKit now.
+
+        The framework's next regular report may be 2.5 s away.
+        """
         # The framework's load value is up to 0.5 s old, and LiveKit avoids a worker with a high
         # load.
         await self._refresh_worker_load()
@@ -112,7 +115,8 @@ class JobServer(AgentServer):
             await self._update_worker_status()
 
     async def _update_worker_status(self) -> None:
-        # The framework would use a load threshold, but it also sizes its pool by that.
+        # The framework would compare the load with a threshold. It also sizes its process pool by
+        # that threshold, so the worker does not use the threshold.
         if self._takes_jobs() or self.draining:
             await super()._update_worker_status()
             return

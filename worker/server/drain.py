@@ -1,4 +1,4 @@
-"""Worker shutdown: drain, then hand over the interviews that take too long."""
+"""Shutdown of a worker: drain, then hand over the interviews that are still running."""
 
 from __future__ import annotations
 
@@ -22,16 +22,18 @@ logger = logging.getLogger(__name__)
 
 #: Seconds between two log lines about the progress of the drain.
 _REPORT_EVERY_S: Final = 5.0
-#: Seconds between two checks for a worker that could take an interview over.
+#: Seconds between two checks whether another worker can take over an interview.
 _LOOK_EVERY_S: Final = 2.0
-#: Seconds after a job was last seen here until the worker that takes its interview reports the slot
-#: as used. Covers one check interval, the dispatch, and the second between two heartbeats of a
-#: worker.
+#: Seconds from the last check that found a job on this worker until the worker that takes over the
+#: interview reports its slot as used. This time covers one check interval, the dispatch, and the
+#: second between two heartbeats of a worker.
 _SEEN_AFTER_S: Final = 4.0
-#: Seconds for an accepted job that has no process yet. The framework gives up after 12 s.
+#: Seconds to wait for an accepted job that has no process yet. The framework gives up such a job
+#: after 12 s.
 _GIVEN_TO_S: Final = 15.0
-#: Seconds to wait for free slots if the other workers have none, or cannot be queried: LiveKit or
-#: the database may come back, or one of their interviews may end.
+#: Seconds to wait for a free slot if the other workers have none or cannot be queried. In this
+#: time LiveKit or the database may become available again, or an interview of another worker may
+#: end.
 SEAT_WAIT_S: Final = 10.0
 
 
@@ -39,7 +41,7 @@ class DrainingServer(Protocol):
     """The part of the AgentServer that the drain uses."""
 
     async def finish_jobs(self) -> None:
-        """Take no more jobs, and return once no job is left."""
+        """Accept no further jobs, and return once every job has ended."""
         ...
 
     def tell_jobs(self, word: signal.Signals, jobs: Collection[str]) -> None:
@@ -48,12 +50,12 @@ class DrainingServer(Protocol):
 
 
 class Drain:
-    """The drain of one worker: from the stop request until it waits for no job any more.
+    """The drain of one worker, from the stop request until the worker waits for no job any more.
 
     Args:
         settings: How long jobs may continue, and the policy for jobs that no worker can take over.
         server: The server that runs the jobs.
-        jobs: Returns the jobs that have a process.
+        jobs: Returns the ids of the jobs that have a process.
         others: Returns the other workers; None if they are not known.
     """
 
@@ -72,15 +74,16 @@ class Drain:
         self._shared = bool(settings.database_url.get_secret_value())
         self._hurried = asyncio.Event()
         self._closing = asyncio.Event()
-        #: Jobs that got a signal to leave, and the loop time until which each may take.
+        #: Ids of the jobs that got a signal to end, each with the loop time by which the job must
+        #: have ended.
         self._told: dict[str, float] = {}
         self._ended: set[str] = set()
-        #: Jobs that are handed over, and the loop time until which their new worker may not report
-        #: them yet.
+        #: Ids of the jobs that are being handed over, each with the loop time by which the new
+        #: worker reports its slot as used.
         self._on_the_way: dict[str, float] = {}
         self._drained_at: float | None = None
         self._said_alone = False
-        #: Loop time until which a free slot of another worker is waited for.
+        #: Loop time until which the drain waits for a free slot of another worker.
         self._hopes_until: float | None = None
         self._said_hope = False
 
@@ -92,16 +95,18 @@ class Drain:
         return max(0.0, self._drained_at - asyncio.get_running_loop().time())
 
     def hurry(self) -> None:
-        """First call: hand over now, and not after the drain time. Second call: end the rest."""
+        """First call: hand over the jobs before the drain time is over. Second call: end them."""
         if self._hurried.is_set():
             self._closing.set()
         self._hurried.set()
 
     async def run(self) -> None:
-        """Return once every job has ended, or has used up the time it got with its signal."""
+        """Return once every job has ended, or has used up the time allowed after its signal."""
         drain_s = self._settings.drain_s
         self._drained_at = asyncio.get_running_loop().time() + drain_s
-        logger.info("draining", extra={"jobs": len(self._jobs()), "longest_s": drain_s})
+        logger.info(
+            "the worker is draining", extra={"jobs": len(self._jobs()), "longest_s": drain_s}
+        )
         gone = asyncio.create_task(self._finish_jobs(), name="finish-jobs")
         reporting = asyncio.create_task(self._report(), name="report-drain")
         try:
@@ -114,16 +119,18 @@ class Drain:
     async def _finish_jobs(self) -> None:
         try:
             await self._server.finish_jobs()
-        except Exception:  # no error here may end running interviews
-            logger.exception("waiting for jobs failed; polling the job list instead")
-            while self._jobs():  # noqa: ASYNC110 - no event signals their end
+        except Exception:  # an error of the server must not end running interviews
+            logger.exception("waiting for jobs failed, so the drain polls the job list instead")
+            while self._jobs():  # noqa: ASYNC110 - no event signals the end of the jobs
                 await asyncio.sleep(_LOOK_EVERY_S)
 
     async def _report(self) -> None:
         while True:
             await asyncio.sleep(_REPORT_EVERY_S)
             left = {"jobs": len(self._jobs()), "left_s": round(self.left_s or 0.0)}
-            logger.info("still draining", extra=left | {"told_to_leave": len(self._told)})
+            logger.info(
+                "the worker is still draining", extra=left | {"told_to_leave": len(self._told)}
+            )
 
     async def _send_away(self, gone: asyncio.Task[None]) -> None:
         loop = asyncio.get_running_loop()
@@ -136,14 +143,14 @@ class Drain:
             elif waiting := [job for job in running if job not in self._told]:
                 await self._find_room(waiting)
             if running and all(self._told.get(job, math.inf) <= loop.time() for job in running):
-                break  # every job got its signal and used up its time
+                break  # every job has used up the time allowed after its signal
             if self._closing.is_set() and not running:
                 break
             if loop.time() - busy_at > _GIVEN_TO_S:
-                logger.error("an accepted job never got a process; no longer waiting for it")
+                logger.error("an accepted job never got a process, so the drain ignores the job")
                 break
-            # Once `_closing` is set no further request can come: wait for `gone` or the timeout
-            # only.
+            # Once `_closing` is set, no further stop request can come. Then only `gone` or the
+            # timeout ends the wait.
             changed = asyncio.Event() if self._closing.is_set() else self._closing
             await _first_of(gone, changed, timeout_s=_LOOK_EVERY_S)
 
@@ -165,25 +172,27 @@ class Drain:
         if not self._said_alone or not keep:
             self._said_alone = True
             logger.warning(
-                "no other worker can take these interviews: they %s",
-                "continue here" if keep else "are closed",
+                "the remaining interviews %s, because no other worker can take them over",
+                "continue on this worker" if keep else "are closed",
                 extra={"jobs": len(alone)},
             )
         if not keep:
             self._end(alone)
 
     def _may_hope(self, others: Peers | None) -> bool:
-        """Return whether it is worth waiting for a free slot of another worker."""
+        """Return True while the drain should wait for a free slot of another worker."""
         if not (others.workers if others is not None else self._shared):
             return False
         if not self._said_hope:
             self._said_hope = True
             waits = {"longest_s": SEAT_WAIT_S}
-            logger.warning("no other worker is known to have a free slot, waiting", extra=waits)
+            logger.warning(
+                "the drain waits, because no other worker is known to have a free slot", extra=waits
+            )
         return asyncio.get_running_loop().time() < (self._hopes_until or 0.0)
 
     def _promised(self) -> int:
-        """Return the number of other workers' free slots that jobs on their way there will use."""
+        """Return how many free slots of other workers the jobs being handed over will use."""
         now = asyncio.get_running_loop().time()
         for job in self._on_the_way.keys() & set(self._jobs()):
             self._on_the_way[job] = now + _SEEN_AFTER_S
@@ -197,7 +206,11 @@ class Drain:
     def _tell(self, word: signal.Signals, jobs: list[str], within_s: float) -> None:
         if not jobs:
             return
-        what = "handing over running jobs" if word is HANDOVER_SIGNAL else "ending running jobs"
+        what = (
+            "the worker is handing over running jobs"
+            if word is HANDOVER_SIGNAL
+            else "the worker is ending running jobs"
+        )
         logger.info(what, extra={"jobs": len(jobs)})
         until = asyncio.get_running_loop().time() + within_s
         self._told.update(dict.fromkeys(jobs, until))

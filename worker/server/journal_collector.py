@@ -29,9 +29,10 @@ _START_BUDGET_S = 5.0
 _FIRST_RETRY_S = 1.0
 _LONGEST_RETRY_S = 30.0
 _DAY_S = 86_400.0
-#: Leftover journals in one batch.
+#: Maximum number of leftover journals in one batch.
 _AT_A_TIME = 500
-#: Seconds to finish running ingestion when the worker stops; the next worker ingests the rest.
+#: Seconds to finish the running ingestion when the worker stops. The next worker on this machine
+#: ingests the remaining journals.
 _STOP_BUDGET_S = 5.0
 
 
@@ -44,18 +45,20 @@ class JournalCollector:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._database: Database | None = None
-        #: Set once the schema is one that this worker may write to.
+        #: Set once the database has a schema that this worker may write to.
         self._ready = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
-        #: Journals of ended jobs that are not in the database yet, and since when each waits.
+        #: For each journal that is not in the database yet, by job id: the monotonic time since
+        #: which the journal waits.
         self._waiting: dict[str, float] = {}
         self._tidying: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
-        """Migrate the database's schema: now, or in the background if the database is unavailable.
+        """Migrate the database's schema now, or in the background if the database is unavailable.
 
-        Does nothing without DATABASE_URL. Raises DatabaseUrlInvalid, and SchemaTooNew or
-        MigrationChanged if the database is available but this worker must not use it.
+        Does nothing without DATABASE_URL. Raises DatabaseUrlInvalid if that URL is not a PostgreSQL
+        URL. Raises SchemaTooNew or MigrationChanged if this worker must not use the database
+        because of its schema.
         """
         if not self._settings.database_url.get_secret_value():
             return
@@ -63,7 +66,9 @@ class JournalCollector:
         try:
             await self._prepare(self._database)
         except DatabaseError as error:
-            logger.warning("database not ready, continuing without it: %s", error)
+            logger.warning(
+                "the database is not ready, so the worker continues without it: %s", error
+            )
             self._spawn(self._prepare_later(self._database), "migrate-later")
         except BaseException:
             await self._database.aclose()
@@ -81,7 +86,7 @@ class JournalCollector:
 
     @property
     def pool(self) -> tuple[int, int] | None:
-        """Connections in use, and all open connections; None without a database."""
+        """Numbers of connections in use and of all open connections; None without a database."""
         use = self._database.use() if self._database is not None else None
         return (use.connections - use.idle, use.connections) if use is not None else None
 
@@ -101,8 +106,8 @@ class JournalCollector:
     ) -> None:
         """Ingest the journal of a job whose process has ended, as soon as possible.
 
-        `after` is awaited first, so that another reader of the journal can finish before it is
-        moved. `then` is called with the job's id afterwards, even if the journal could not be
+        `after` is awaited first, so that another reader of the journal can finish before the file
+        is moved. `then` is called with the job's id afterwards, even if the journal could not be
         ingested.
         """
         self._spawn(self._ship_after(after, job_id, exit_code, then), f"ship-{job_id}")
@@ -112,11 +117,11 @@ class JournalCollector:
         self._spawn(self._ship_leftovers(), "ship-leftovers")
 
     def remove_old_journals(self) -> None:
-        """Remove ingested journals past their retention time: now, and once a day."""
+        """Remove ingested journals past their retention time, now and then once a day."""
         self._tidying = asyncio.create_task(self._remove_old_journals(), name="old-journals")
 
     async def aclose(self) -> None:
-        """Finish running ingestion within a few seconds, and close the database."""
+        """Wait a few seconds for running ingestion to finish, then close the database."""
         if self._tidying is not None:
             self._tidying.cancel()
             self._tasks.add(self._tidying)
@@ -135,7 +140,7 @@ class JournalCollector:
         task.add_done_callback(self._tasks.discard)
 
     async def _prepare(self, database: Database) -> None:
-        # A ping tells within seconds whether a database answers. A migration may take minutes.
+        # A ping shows within seconds whether a database answers. A migration may take minutes.
         await database.ping(budget_s=_START_BUDGET_S)
         await database.run("migrate", migrate, budget_s=MIGRATE_BUDGET_S)
         self._ready.set()
@@ -148,9 +153,9 @@ class JournalCollector:
             try:
                 await self._prepare(database)
             except DatabaseError as error:
-                logger.warning("database still not ready: %s", error)
+                logger.warning("the database is still not ready: %s", error)
             except (SchemaDiffers, MigrationChanged) as error:
-                logger.error("database cannot be used; journals stay on disk: %s", error)
+                logger.error("journals stay on disk, as the database cannot be used: %s", error)
                 return
         logger.info("the database is ready")
 
@@ -168,13 +173,13 @@ class JournalCollector:
             return
         folder = self._settings.journal_dir
         stayed: set[str] = set()
-        # In batches: there may be half a million.
+        # The journals are read in batches, because the folder may hold half a million.
         while found := await in_thread("leftovers", partial(_journals, folder, stayed)):
             for job_id in found:
                 self._waits(job_id)
             for job_id in found:
                 await self._ship(job_id, None)
-            # Still there: journals of running jobs, and journals that the database refuses.
+            # A journal is still in the folder if its job is running or the database refused it.
             stayed.update(each for each in found if (folder / f"{each}.jsonl").exists())
 
     async def _ship_after(
@@ -187,14 +192,14 @@ class JournalCollector:
         try:
             if after is not None:
                 await after
-        except Exception:  # ingest even if the reader failed, but not if cancelled
-            logger.exception("reading a journal to its end failed; ingesting it anyway")
+        except Exception:  # ingest even if the reader failed, but not if this task is cancelled
+            logger.exception("reading a journal failed, but the worker ingests the journal anyway")
         await self._ship(job_id, exit_code)
         if then is not None:
             try:
                 await then(job_id)
             except DatabaseError as error:
-                logger.warning("redispatch after the end of a job failed: %s", error)
+                logger.warning("redispatching the interview of an ended job failed: %s", error)
 
     async def _ship(self, job_id: str, exit_code: int | None) -> None:
         path = self._settings.journal_dir / f"{job_id}.jsonl"
@@ -208,13 +213,13 @@ class JournalCollector:
                 self._waiting.pop(job_id, None)
 
     def _waits(self, job_id: str) -> None:
-        """Count a journal as waiting since its last record, even one from before this worker."""
+        """Count a journal as waiting since its last record, even if an earlier worker wrote it."""
         with contextlib.suppress(OSError):
             age_s = time.time() - (self._settings.journal_dir / f"{job_id}.jsonl").stat().st_mtime
             self._waiting.setdefault(job_id, time.monotonic() - max(0.0, age_s))
 
     async def _ship_now(self, database: Database, path: Path, exit_code: int | None) -> bool:
-        """Ingest a journal, retrying for as long as needed. Return True if it must stay on disk."""
+        """Ingest a journal, with retries until that works. Return True if the file must stay."""
         await self._ready.wait()
         killed_by = -exit_code if exit_code is not None and exit_code < 0 else None
         delay_s = _FIRST_RETRY_S
@@ -223,15 +228,15 @@ class JournalCollector:
                 await ingest_journal(database, path, exit_code=exit_code, signal=killed_by)
             except DatabaseOperationFailed as error:
                 # A retry would fail again, and other journals are waiting.
-                logger.error("database refused a journal; it stays on disk: %s", error)
+                logger.error("the database refused a journal, which stays on disk: %s", error)
                 return True
             except JournalError as error:
-                logger.error("journal cannot be ingested; it stays on disk: %s", error)
+                logger.error("a journal cannot be ingested and stays on disk: %s", error)
                 return True
             except (DatabaseError, SchemaDiffers) as error:
-                logger.warning("journal ingestion failed, retrying: %s", error)
+                logger.warning("journal ingestion failed and will be retried: %s", error)
             except OSError as error:
-                logger.error("ingested journal could not be moved away: %s", error.strerror)
+                logger.error("an ingested journal could not be moved away: %s", error.strerror)
                 return False
             else:
                 return False
@@ -240,10 +245,10 @@ class JournalCollector:
 
 
 def _remove_older(folder: Path, age_s: float) -> int:
-    """Remove journals last written more than `age_s` seconds ago; return the number removed."""
+    """Remove journals that are older than `age_s` seconds; return the number of removed files."""
     removed, now = 0, time.time()
     for path in folder.glob("*.jsonl"):
-        with contextlib.suppress(OSError):  # another worker on this machine may have removed it
+        with contextlib.suppress(OSError):  # another worker may have removed the file
             if now - path.stat().st_mtime > age_s:
                 path.unlink()
                 removed += 1
@@ -251,7 +256,7 @@ def _remove_older(folder: Path, age_s: float) -> int:
 
 
 def _journals(folder: Path, but: set[str]) -> list[str]:
-    """Return up to `_AT_A_TIME` job ids with a journal in `folder`, except those in `but`."""
+    """Return up to `_AT_A_TIME` ids of jobs with a journal in `folder`, but no id from `but`."""
     try:
         with os.scandir(folder) as entries:
             names = (entry.name for entry in entries if entry.name.endswith(".jsonl"))

@@ -1,4 +1,4 @@
-"""The worker's HTTP server, and the status that it reports."""
+"""The worker's HTTP server, and the worker status that the server reports."""
 
 from __future__ import annotations
 
@@ -53,15 +53,16 @@ class Observability:
     """Watches one worker's jobs, and serves its status, metrics and jobs over HTTP.
 
     Args:
-        settings: The address to bind, and the slots.
+        settings: The address to bind, and the number of slots.
         readiness: The reasons why no job can run, if any.
         books: The worker's access to the database.
         connected: Returns whether the worker is registered with LiveKit.
         busy: Returns the number of slots in use.
         load: Returns the load that is reported to LiveKit.
-        drain_left_s: Returns the seconds that running interviews still have; None before the drain.
-        on_room: Called with a room in which, according to LiveKit's webhooks, a participant joined
-            or left. Returns False if the room cannot be checked now.
+        drain_left_s: Returns the seconds until running interviews are handed over; None before the
+            drain.
+        on_room: Called with the name of a room when a LiveKit webhook reports that a participant
+            joined or left the room. Returns False if the room cannot be checked now.
     """
 
     def __init__(
@@ -85,9 +86,9 @@ class Observability:
         self._drain_left_s = drain_left_s
         self._pool: ProcPool | None = None
         self._started = False
-        #: Set while the database's schema is migrated, before anything else.
+        #: True while the worker migrates the database's schema, before it takes any job.
         self.opening_books = False
-        #: Set once the worker was asked to stop.
+        #: True once the worker was asked to stop.
         self.draining = False
         self.observer = Observer(
             settings.journal_dir, version=importlib.metadata.version("interview-worker")
@@ -113,7 +114,10 @@ class Observability:
         )
 
     async def start(self) -> None:
-        """Start the HTTP server, and follow the journals. Raises PortTaken and HostUnusable."""
+        """Start the HTTP server, and begin to follow the journals.
+
+        Raises PortTaken if the port is in use, and HostUnusable if the address cannot be bound.
+        """
         host, port = self._settings.http_host, self._settings.http_port
         try:
             await self._server.start(host, port)
@@ -132,7 +136,7 @@ class Observability:
         await self._server.aclose()
 
     def watch(self, pool: ProcPool) -> None:
-        """Observe the job launches of a pool. Call it before the pool has created a process."""
+        """Observe each job that a pool launches. Call this before the pool creates a process."""
         self._pool = pool
         pool.on("process_job_launched", self._on_launched)
 
@@ -141,7 +145,7 @@ class Observability:
             self.observer.job_given(running.job.id, running.job.room.name)
 
     def status(self) -> WorkerStatus:
-        """Return the worker's current status, including what it waits for."""
+        """Return the worker's current status, with the reasons why the worker is not ready."""
         waiting = [(NAMES[each.cause], each.message) for each in self._readiness.reasons()]
         if not self._connected():
             waiting.insert(0, ("livekit", "this worker is not registered with LiveKit"))
@@ -171,7 +175,7 @@ class Observability:
         return sum(each.started and each.running_job is None for each in processes)
 
     async def _watch_disk(self) -> None:
-        """Poll the free disk space in a thread: a disk that hangs must block nothing else."""
+        """Poll the free disk space in a thread, because a hanging disk would block the loop."""
         while True:
             try:
                 usage = await in_thread("disk", partial(shutil.disk_usage, self._journals))

@@ -1,8 +1,8 @@
-"""Processes for jobs that cannot be prepared: reported, and tried again with back-off.
+"""Supervisor of the process pool: reports failed preparations, and retries with back-off.
 
-Without this the framework creates another process as soon as one has failed, twenty a second
-(measured). It also continues to take jobs, which then fail after three attempts without any message
-to the candidate.
+Without this supervisor the framework creates another process as soon as one has failed, twenty per
+second (measured). The framework also continues to take jobs. These jobs then fail after three
+attempts, and their candidates get no message.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from livekit.agents.ipc.proc_pool import ProcPool
 
 logger = logging.getLogger(__name__)
 
-#: Seconds before the next attempt; doubled for each one after.
+#: Seconds before the next attempt to prepare a process; doubled before each further attempt.
 FIRST_PAUSE_S = 2.0
 LONGEST_PAUSE_S = 30.0
 
@@ -24,10 +24,10 @@ _FRAMEWORKS_WORDS = "process initialization failed: "
 
 
 class ReadinessSink(Protocol):
-    """Receiver of the reports: `worker.server.readiness.Readiness`."""
+    """Receiver of the supervisor's reports, such as `worker.server.readiness.Readiness`."""
 
     def set_up_failed(self, why: str) -> None:
-        """Note that no process can be prepared, and no prepared one is left."""
+        """Note that no process can be prepared, and that no prepared process is left."""
         ...
 
     def set_up_works(self) -> None:
@@ -36,7 +36,7 @@ class ReadinessSink(Protocol):
 
 
 class ProcessPoolSupervisor:
-    """Watches one pool's processes being prepared. Needs a running loop from `watch` on."""
+    """Watches the preparation of one pool's processes. `watch` needs a running event loop."""
 
     def __init__(self, reports: ReadinessSink) -> None:
         self._reports = reports
@@ -47,7 +47,7 @@ class ProcessPoolSupervisor:
         self._trying: asyncio.Task[None] | None = None
 
     def watch(self, pool: ProcPool) -> None:
-        """Start watching. Call it before the pool has created a process."""
+        """Start to watch `pool`. Call this before the pool has created a process."""
         self._pool = pool
         self._idle = pool.target_idle_processes
         pool.on("process_ready", self._on_ready)
@@ -55,7 +55,7 @@ class ProcessPoolSupervisor:
         pool.on("process_job_launched", self._on_launched)
 
     def stop(self) -> None:
-        """Stop trying, and no longer take a process that closes for one that failed."""
+        """Stop the retries. A process that closes from now on does not count as failed."""
         self._pool = None
         if self._trying is not None:
             self._trying.cancel()
@@ -82,17 +82,18 @@ class ProcessPoolSupervisor:
             self._tell_where_none_is_left(self._pool)
 
     def _tell_where_none_is_left(self, pool: ProcPool) -> None:
-        if self._why is not None and pool._warmed_proc_queue.empty():  # it has no public API
+        if self._why is not None and pool._warmed_proc_queue.empty():  # no public API has it
             self._reports.set_up_failed(self._why)
 
     async def _try_again(self, pool: ProcPool) -> None:
-        """Create one process after another, until one can be prepared."""
+        """Create one process after another, until the preparation of one succeeds."""
         pause_s = FIRST_PAUSE_S
         while self._why is not None:
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
-            # Create the process as the pool does for a job that finds none. With a target the pool
-            # would create the next one immediately, and with a target of 0 it creates none.
+            # The pool calls this function when a job finds no idle process. With a target above 0
+            # the pool would create the next process immediately. With a target of 0 the pool
+            # creates no process.
             making = asyncio.create_task(pool._proc_spawn_task(), name="set-up")
             pool._spawn_tasks.add(making)
             making.add_done_callback(pool._spawn_tasks.discard)
@@ -100,7 +101,7 @@ class ProcessPoolSupervisor:
 
 
 def _why(proc: Any) -> str:
-    """Return why a process could not be prepared, as far as it is known."""
+    """Return the known reason why a process could not be prepared."""
     prepared: asyncio.Future[None] | None = getattr(proc, "_initialize_fut", None)
     if prepared is None or not prepared.done() or prepared.cancelled():
         return "no process could be started"

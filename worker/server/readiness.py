@@ -1,8 +1,9 @@
-"""Readiness of this worker to run a job, and the reasons if it is not ready.
+"""Readiness of this worker to run a job, and the reasons if the worker is not ready.
 
-A worker that is not ready must not take a job: LiveKit then asks another worker, or the dispatch is
-tried again, and the candidate does not wait in a room without a working interviewer. An unavailable
-database is no reason, since the plan comes with the dispatch and the journal keeps the turns.
+A worker that is not ready must not take a job. LiveKit then asks another worker, or the dispatch is
+tried again, so the candidate does not wait in a room without a working interviewer. A worker whose
+database is unavailable is still ready, because the plan comes with the dispatch and the journal
+keeps the turns.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ logger = logging.getLogger(__name__)
 PROBE_EVERY_S = 5.0
 #: Seconds after which a disk that has not answered counts as not writable.
 _PROBE_BUDGET_S = 5.0
-#: Bytes that must fit on the disk: about the journal of a long interview.
+#: Bytes that each check writes to the disk: about the size of a long interview's journal.
 _PROBE_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
 class NotReady:
-    """One reason to take no job: its cause, and a readable sentence without personal data."""
+    """One reason to take no job: a cause, and a readable sentence without personal data."""
 
     cause: Cause
     message: str
@@ -40,7 +41,7 @@ class NotReady:
 
 @dataclass(frozen=True, kw_only=True)
 class Signs:
-    """Results of the last checks. A field is None if its part works, else the problem."""
+    """Results of the last checks. Each field is the problem of one part; None if the part works."""
 
     #: `hearing` is STT (from the candidate), `speaking` is TTS (to the candidate).
     hearing: str | None = None
@@ -52,7 +53,8 @@ class Signs:
 def decide(signs: Signs) -> tuple[NotReady, ...]:
     """Return every reason to take no job; empty if a job could run, even degraded.
 
-    One direction of speech is enough for an interview: the candidate types, or reads.
+    An interview needs only one of STT and TTS. Without STT the candidate types, and without TTS the
+    candidate reads.
     """
     found: list[NotReady] = []
     if signs.set_up is not None:
@@ -65,8 +67,8 @@ def decide(signs: Signs) -> tuple[NotReady, ...]:
     return tuple(found)
 
 
-#: Returns the problem of STT and the problem of TTS, None for each that works. Callable in any
-#: thread.
+#: Function that returns the problem of STT and the problem of TTS. A problem is None if that part
+#: works. Any thread may call the function.
 SpeechProbe = Callable[[], tuple[str | None, str | None]]
 
 
@@ -93,7 +95,7 @@ class Readiness:
         self._probing: asyncio.Task[Signs] | None = None
 
     def reasons(self) -> tuple[NotReady, ...]:
-        """Return the reasons to take no job now; empty if jobs are taken. Works in any thread."""
+        """Return the reasons to take no job now; empty if the worker takes jobs. Thread-safe."""
         return self._reasons
 
     def set_up_failed(self, why: str) -> None:
@@ -101,11 +103,11 @@ class Readiness:
         self._judge(replace(self._signs, set_up=why))
 
     def set_up_works(self) -> None:
-        """Note that a process was prepared."""
+        """Note that a process was prepared for a job."""
         self._judge(replace(self._signs, set_up=None))
 
     async def watch(self) -> None:
-        """Check periodically until cancelled."""
+        """Check the disk and the providers periodically until cancelled."""
         try:
             while True:
                 await self.look()
@@ -116,7 +118,7 @@ class Readiness:
 
     async def look(self) -> None:
         """Check the disk and the providers once, in at most five seconds."""
-        # Only one probe runs at a time, so that a disk that hangs (NFS) gets no further ones.
+        # Only one probe runs at a time, so a hanging disk (NFS) does not collect waiting probes.
         if self._probing is None:
             probe = in_thread("readiness", self._probe)
             self._probing = asyncio.create_task(probe, name="readiness-probe")
@@ -128,8 +130,8 @@ class Readiness:
         probed, self._probing = self._probing, None
         try:
             seen = probed.result()
-        except Exception:  # a failed check says nothing about readiness
-            logger.exception("readiness probe raised; keeping the previous state")
+        except Exception:  # an error of the probe itself says nothing about readiness
+            logger.exception("the readiness probe raised an error, so the readiness is unchanged")
             return
         self._judge(replace(seen, set_up=self._signs.set_up))
 
@@ -144,16 +146,19 @@ class Readiness:
             return
         for reason in reasons:
             if reason not in before:
-                logger.error("not accepting jobs: %s", reason, extra={"cause": reason.cause})
+                logger.error(
+                    "the worker is not accepting jobs: %s", reason, extra={"cause": reason.cause}
+                )
         if not reasons:
-            logger.info("accepting jobs again")
+            logger.info("the worker is accepting jobs again")
         self._on_change()
 
 
 def write_probe(folder: Path) -> str | None:
-    """Write and sync a file in `folder` as a job would its journal; return the problem or None.
+    """Write and sync a test file in `folder`, as a job does with its journal.
 
-    Blocks for as long as the disk does.
+    Returns the problem, or None if the file could be written. Blocks while the disk does not
+    respond.
     """
     probe = folder / f".probe-{os.getpid()}"
     try:

@@ -1,4 +1,4 @@
-"""Availability of STT and TTS on this worker, as far as it is known without loading models."""
+"""Availability of STT and TTS on this worker, checked without loading a model."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from worker.speech import local_models
 def speech_problems(
     settings: ProviderSettings, breaker: SharedBreaker
 ) -> tuple[str | None, str | None]:
-    """Return the problem of STT and the problem of TTS; None for each that a provider can do.
+    """Return the problem of STT and the problem of TTS; None for each with a usable provider.
 
-    Reads files, so it must not run on an event loop. Local models that are installed and do not
-    load are found by the set-up of a process (worker/job/entrypoint.py).
+    This function reads files, so it must not run on an event loop. A local model that is installed
+    but does not load is found only by the set-up of a process (worker/job/entrypoint.py).
     """
     return _problem(settings, breaker, "stt"), _problem(settings, breaker, "tts")
 
@@ -29,7 +29,7 @@ def _problem(settings: ProviderSettings, breaker: SharedBreaker, kind: str) -> s
 
 
 def _away(breaker: SharedBreaker, kind: str, name: str) -> str | None:
-    """Return why all jobs skip a provider; None if it is healthy or its cool-down is over."""
+    """Return why all jobs skip a provider; None if the provider is healthy or has cooled down."""
     record = breaker.read(kind, name)
     if record is None or record.ready or record.until <= breaker.clock():
         return None

@@ -1,9 +1,9 @@
-"""Watchdog of the worker's main process: it ends the process if it is stuck permanently.
+"""Watchdog that ends the worker's main process if that process is stuck permanently.
 
-While the main process is stuck its jobs continue: each renews its own lease and ingests its own
-journal. But dispatches are lost, operator requests have no effect, and a supervisor notices only
-processes that have ended. Once the main process has ended, its jobs hand over, and the supervisor
-restarts the worker.
+While the main process is stuck, its jobs continue. Each job renews its own lease and ingests its
+own journal. But dispatches are lost, requests of operators have no effect, and a supervisor notices
+only processes that have ended. Once the main process has ended, the jobs hand their interviews
+over, and the supervisor restarts the worker.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 #: Seconds for which the event loop must be blocked, while other threads run, before the process is
-#: ended. Far above the effect of a memory shortage or a slow resolver.
+#: ended. A memory shortage or a slow resolver blocks the loop for a much shorter time.
 GIVEN_UP_S: Final = 30.0
-#: Seconds for the log line. Logging itself may be stuck: a pipe that no process reads any more.
+#: Seconds to wait for the log line. Logging may hang too, on a pipe that no process reads any more.
 _WORD_S: Final = 1.0
-# Count checks, not seconds: the time for which the whole process or its machine was stopped must
-# not count as a blocked loop.
+# These limits count checks, not seconds. Otherwise time in which the whole process or its machine
+# was stopped would count as a blocked loop.
 _SAY_AT: Final = round(GIVEN_UP_S / LOOK_S)
 _END_AT: Final = _SAY_AT + round(_WORD_S / LOOK_S)
 _EXIT_CODE: Final = 1
@@ -38,10 +38,10 @@ _NAME: Final = "last-resort"
 
 
 class ProcessWatchdog:
-    """Watches the event loop while the context is entered. Create it on that loop.
+    """Context manager that watches an event loop. Create it on that loop.
 
     Args:
-        end: Ends the process with an exit code.
+        end: Ends the process with the given exit code.
         clock: Returns the time in seconds.
     """
 
@@ -63,12 +63,13 @@ class ProcessWatchdog:
         self.watch.stop()
 
     def end_after(self, longest_s: float) -> None:
-        """End the process in `longest_s` seconds, unless it has ended before.
+        """End the process in `longest_s` seconds, unless the process has ended before.
 
-        This cannot be revoked. It also applies after the end of the event loop, when Python waits
-        for threads that hang.
+        The deadline cannot be revoked. It also holds after the end of the event loop, while Python
+        waits for threads that hang.
         """
-        # Start both now: a process that is ending, or is out of resources, cannot start threads.
+        # Both timers start now, because a process that is ending or out of resources cannot start
+        # threads.
         for after_s, what, value in (
             (longest_s, self._say_late, longest_s),
             (longest_s + _WORD_S, self._end, _EXIT_CODE),
@@ -79,10 +80,10 @@ class ProcessWatchdog:
                 timer.start()
 
     def _on_blocked(self, _said: int) -> bool:
-        """Run in the watchdog's thread, at each check that finds the loop blocked."""
+        """Log a permanently blocked loop, then end the process. Runs in the watchdog's thread."""
         looks, call = self.watch.blocked
         if looks == _SAY_AT:
-            message = "event loop permanently blocked, ending the worker: %s"
+            message = "the event loop is permanently blocked by %s, so the watchdog ends the worker"
             word = threading.Thread(target=logger.critical, args=[message, call], daemon=True)
             word.name = _NAME
             with contextlib.suppress(RuntimeError):  # no resources for a thread
@@ -98,7 +99,7 @@ class ProcessWatchdog:
         )
 
     def _say_late(self, longest_s: float) -> None:
-        message = "worker did not stop within %g s, ending it; still running: %s"
+        message = "the worker did not stop within %g s and is ended now; still running: %s"
         logger.critical(message, longest_s, ", ".join(_left(self._loop)) or "nothing")
 
 

@@ -1,4 +1,4 @@
-"""The worker: runs livekit's AgentServer, and everything that accompanies it."""
+"""The worker: it runs livekit's AgentServer, and the services beside that server."""
 
 from __future__ import annotations
 
@@ -36,16 +36,18 @@ logger = logging.getLogger(__name__)
 
 #: Address of the framework's own HTTP server, which cannot be turned off and is not used.
 _FRAMEWORKS_HOST, _FRAMEWORKS_PORT = "127.0.0.1", 0
-#: Seconds for a process to say goodbye and end (15), to ingest the remaining journals (5), to close
-#: the database (5), to inform the other workers (2), plus a margin.
+#: Seconds for the last steps of a shutdown: a job process says goodbye and ends (15), the worker
+#: ingests the remaining journals (5), closes the database (5) and informs the other workers (2),
+#: plus a margin.
 _LAST_STEPS_S = 35.0
 
 
 class Worker:
-    """One worker. `run` returns when it has drained and stopped.
+    """One worker. `run` returns once the worker has drained and stopped.
 
     Args:
-        settings: Complete, and in the environment: jobs read theirs from there.
+        settings: All settings. They must also be in the environment, because job processes read
+            their settings from the environment.
         on_stop: Called once the jobs have ended, with the hard shutdown deadline in seconds.
     """
 
@@ -79,7 +81,8 @@ class Worker:
             on_taken=self._continuity.dispatch_taken,
             on_refused=partial(self._count, catalog.JOBS_REFUSED),
         )
-        #: Strong references until the tasks are done: the event loop keeps only weak ones.
+        #: Running tasks that report the status to LiveKit. This set keeps the tasks alive, because
+        #: the event loop holds only weak references.
         self._telling: set[asyncio.Task[None]] = set()
         self.observation = self._make_observation()
         self.server = self._make_server()
@@ -116,9 +119,9 @@ class Worker:
             num_idle_processes=settings.idle_processes,
             shutdown_process_timeout=settings.cleanup_s,
             drain_timeout=settings.drain_s,
-            # With a threshold the framework recalculates the number of idle processes from the load
-            # twice a second, and takes two accepts in flight for a full worker. `Admission` counts
-            # slots instead.
+            # With a finite threshold the framework would recalculate the number of idle processes
+            # from the load twice a second, and would treat two pending accepts as a full worker.
+            # `Admission` counts slots instead.
             load_threshold=math.inf,
             load_fnc=self.slots.load,
             setup_fnc=entrypoint.set_up,
@@ -159,10 +162,12 @@ class Worker:
     # --- the life of the worker -------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Check LiveKit, prepare the database, serve, drain, stop.
+        """Check LiveKit, prepare the database, serve jobs, drain, and stop.
 
-        Raises LiveKitError (unreachable, key refused, no URL, or permanently lost while serving),
-        PortTaken, HostUnusable, and SchemaTooNew.
+        Raises LiveKitError if LiveKit is unreachable or refuses the key, if no URL is set, or if
+        LiveKit is permanently lost while the worker serves. Raises PortTaken or HostUnusable if the
+        HTTP server cannot bind its address, and SchemaTooNew if the database's schema is newer than
+        this worker.
         """
         self._arm_faults()
         await self.observation.start()
@@ -184,7 +189,7 @@ class Worker:
         self._continuity.start()
         serving = asyncio.create_task(self._serve(), name="agent-server")
         stopping = asyncio.create_task(self._stopping.wait(), name="stop-signal")
-        # `worker_started` is emitted after the pool exists.
+        # The pool exists by the time the server emits `worker_started`.
         self.server.on("worker_started", self._watch_processes)
         try:
             await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -202,7 +207,7 @@ class Worker:
         faults.arm(chosen)
         if chosen:
             told = "; ".join(map(str, chosen))
-            logger.warning("fault injection is on, interviews will break: %s", told)
+            logger.warning("fault injection is on, so interviews will break: %s", told)
 
     async def _reach_livekit(self) -> None:
         settings = self._settings
@@ -234,13 +239,14 @@ class Worker:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
-        # SIGHUP: a terminal was closed. It never counts as the second call, because systemd's
-        # SendSIGHUP sends it right after SIGTERM. Under nohup it stays ignored.
+        # SIGHUP means that a terminal was closed. SIGHUP never counts as the second stop request,
+        # because systemd's SendSIGHUP sends it right after SIGTERM. Under nohup the worker still
+        # ignores SIGHUP.
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
             loop.add_signal_handler(signal.SIGHUP, self._begin_to_stop)
 
     def stop(self) -> None:
-        """First call: drain. Second: hand over the running interviews now. Third: end them."""
+        """First call: drain. Second call: hand over the running jobs now. Third call: end them."""
         if self._stopping.is_set():
             self._departure.hurry()
         self._begin_to_stop()
@@ -251,18 +257,18 @@ class Worker:
         self._continuity.presence.changed()
 
     async def _stop(self, serving: asyncio.Task[None]) -> None:
-        """End the jobs that still run, close the server, and raise what it failed with."""
+        """End the jobs that still run, close the server, and raise the server's error, if any."""
         self._set_ups.stop()
-        if serving.done():  # the server ended on its own; its jobs continue
+        if serving.done():  # the server ended without a stop request, and its jobs continue
             goodbye_s = self._settings.hurried_closing_s + self._settings.cleanup_s
             await self.server.end_jobs(SHUTDOWN_SIGNAL, within_s=goodbye_s)
-        # Time for processes that ignore the request to end, and then do not exit.
+        # The deadline covers processes that ignore the request to end, and then do not exit.
         self._on_stop(2 * self._settings.cleanup_s + _LAST_STEPS_S)
         await self.server.aclose()
         try:
             await serving
         except RuntimeError as error:
-            # The framework raises this once it has given up connecting (16 times, about 130 s).
+            # The framework raises RuntimeError after 16 failed connections, in about 130 s.
             raise LiveKitLost(self._settings.livekit_url) from error
 
     def _running_jobs(self) -> list[str]:
@@ -295,6 +301,6 @@ class Worker:
         gone = self.observation.observer.job_gone(job.job.id, code)
         then = self._continuity.job_gone
         self._books.ship(job.job.id, exit_code=code, after=gone, then=then)
-        # The framework's next report may be 2.5 s away. Until LiveKit knows of the free slot, it
-        # drops dispatches for this worker.
+        # The framework's next report may be 2.5 s away. Until then LiveKit does not know of the
+        # free slot, and drops dispatches for this worker.
         self._tell_livekit()

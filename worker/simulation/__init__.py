@@ -1,1 +1,1 @@
-"""A candidate and a LiveKit server on this machine, for demo, tests and fault injection runs."""
+"""Simulated candidates and a local LiveKit server, for the demo, tests and fault injection."""

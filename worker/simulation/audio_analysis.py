@@ -1,6 +1,6 @@
-"""Audio that a participant receives: its level over time, and a recording.
+"""Analyses the audio that a participant receives: its level over time, and a recording.
 
-Times are seconds on one clock that starts at 0 when the participant joins.
+All times are seconds since the participant joined.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
     from worker.audio.dsp import Pcm
 
-#: Samples per second of recordings, the rate to which LiveKit decodes Opus.
+#: Sample rate of recordings in hertz. LiveKit decodes Opus to this rate.
 SAMPLE_RATE = 48_000
-#: Root mean square from which a 10 ms frame counts as audible: -44 dB of full scale. Speech is
-#: 20 dB louder. Decoded Opus silence is at least 20 dB quieter.
+#: A 10 ms frame counts as audible from this root mean square on, which is -44 dB of full scale.
+#: Speech is 20 dB louder. Silence that was encoded with Opus is at least 20 dB quieter.
 AUDIBLE_RMS = 0.006
-#: Longest silence, in seconds, inside one span: the gaps inside words.
+#: Longest silence inside one audible span, in seconds. Such gaps occur inside words.
 _SAME_SPAN_S = 0.3
 
 
 @dataclass(frozen=True, kw_only=True)
 class AudibleSpan:
-    """A stretch of sound, from the start of its first audible frame to the end of its last."""
+    """A time span with sound, from the start of its first to the end of its last audible frame."""
 
     start_s: float
     end_s: float
@@ -39,7 +39,7 @@ class LevelMeter:
     """Detects sound by its level, frame by frame, and stores the audible spans.
 
     Args:
-        audible_rms: The RMS level, of full scale (0 to 1), from which a frame is audible.
+        audible_rms: A frame with at least this root mean square (1 is full scale) is audible.
     """
 
     def __init__(self, *, audible_rms: float = AUDIBLE_RMS) -> None:
@@ -47,7 +47,7 @@ class LevelMeter:
         self._spans: list[AudibleSpan] = []
 
     def feed(self, samples: Pcm, *, start_s: float, end_s: float) -> bool:
-        """Process one frame, heard from `start_s` to `end_s`; return whether it was audible."""
+        """Process the frame that lasts from `start_s` to `end_s`. Return True if it is audible."""
         if samples.size == 0:
             return False
         rms = float(np.sqrt(np.mean(np.square(to_float(samples), dtype=np.float64))))
@@ -63,41 +63,41 @@ class LevelMeter:
 
     @property
     def spans(self) -> tuple[AudibleSpan, ...]:
-        """The audible spans so far, in order; gaps of up to 0.3 s are bridged."""
+        """The audible spans so far, in order. A gap of at most 0.3 s does not end a span."""
         return tuple(self._spans)
 
     @property
     def last_audible_s(self) -> float | None:
-        """The end of the last audible frame; None before the first one."""
+        """The end of the last audible frame; None if no frame was audible so far."""
         return self._spans[-1].end_s if self._spans else None
 
     def first_audible_s(self, since_s: float = 0.0) -> float | None:
-        """Return the time of the first sound at or after `since_s`; None if there was none."""
+        """Return the time of the first sound at or after `since_s`; None if all was silent."""
         for span in self._spans:
             if span.end_s > since_s:
                 return max(span.start_s, since_s)
         return None
 
     def audible_seconds(self, since_s: float = 0.0) -> float:
-        """Return the seconds of sound after `since_s`."""
+        """Return how many seconds after `since_s` were audible."""
         return sum(max(0.0, span.end_s - max(span.start_s, since_s)) for span in self._spans)
 
 
 class Timeline:
-    """Mono audio at 48 kHz, mixed from pieces that are placed by time; gaps are silent."""
+    """A mono recording at 48 kHz, mixed from pieces of audio that have a position in time."""
 
     def __init__(self) -> None:
-        # Wider than a sample: simultaneous voices add up, and are clipped only on output.
+        # 32 bits per sample, because simultaneous voices are added. `samples` clips to 16 bits.
         self._mix = np.zeros(10 * SAMPLE_RATE, np.int32)
         self._length = 0
 
     @property
     def duration_s(self) -> float:
-        """The seconds from 0 to the end of the last piece."""
+        """The duration of the recording: the end of the last piece, in seconds."""
         return self._length / SAMPLE_RATE
 
     def add(self, samples: Pcm, *, at: int) -> None:
-        """Mix in `samples`; the first one is at index `at`, counted from time 0."""
+        """Mix `samples` into the recording, beginning at position `at`, counted in samples."""
         end = at + len(samples)
         if end > len(self._mix):
             grown = np.zeros(max(end, 2 * len(self._mix)), np.int32)
@@ -107,7 +107,10 @@ class Timeline:
         self._length = max(self._length, end)
 
     def samples(self, *, duration_s: float | None = None) -> Pcm:
-        """Return all of the audio, or exactly `duration_s` seconds, cut off or padded."""
+        """Return the recording as 16-bit samples.
+
+        With `duration_s`, the recording is cut off, or padded with silence, to this duration.
+        """
         wanted = self._length if duration_s is None else round(duration_s * SAMPLE_RATE)
         mixed = self._mix[: min(wanted, self._length)]
         pcm: Pcm = np.zeros(wanted, np.int16)
@@ -116,15 +119,16 @@ class Timeline:
 
 
 class TrackPlacer:
-    """Computes the timeline position of each frame of one track.
+    """Computes the position of each frame of one audio track in a `Timeline`.
 
-    A subscribed track delivers frames without gaps, and silent ones while nothing is received.
-    So the frames are placed one after the other, from the arrival of the first. A late event
-    loop delivers a burst of frames, which must not tear the recording.
+    A subscribed track delivers frames without gaps, and silent frames while no audio is received.
+    So each frame is placed directly after the previous one, beginning at the arrival time of the
+    first frame. If the event loop was blocked, many frames arrive at once; their arrival times must
+    not cause gaps in the recording.
 
-    Only a frame that the reader waited for arrives on time and tells the correct position. If
-    several such frames in a row are ahead of the recording, frames were lost. If they are
-    behind it, the first frames were late. In both cases the position is corrected.
+    Only a frame that the reader had to wait for arrives on time, so that its arrival time is its
+    correct position. If several such frames in a row should be later in the recording, frames were
+    lost. If they should be earlier, the first frames were late. Both cases correct the position.
     """
 
     _WAITED_S = (0.004, 0.1)
@@ -137,7 +141,7 @@ class TrackPlacer:
         self._lags_s: list[float] = []
 
     def place(self, count: int, *, now_s: float) -> int:
-        """Return the position of a frame of `count` samples that arrives at `now_s`."""
+        """Return the position of a frame of `count` samples that arrives at `now_s`, in samples."""
         on_time = max(0, round(now_s * SAMPLE_RATE) - count)
         if self._next is None:
             self._next = on_time

@@ -1,4 +1,4 @@
-"""Audio recorder of a participant: meters all received audio and mixes it on one timeline."""
+"""The audio recorder of a participant: measures and records all audio that is received."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 
 
 class AudioRecorder:
-    """Records all audio published in the attached room, or the samples passed to `hear`.
+    """Records all audio that is published in the attached room, or passed to `hear`.
 
     Args:
-        now_s: Returns the seconds since the listener joined.
-        changed: Called when an audio track comes or goes, and at every audible frame.
+        now_s: Returns the seconds since the participant joined.
+        changed: Called when an audio track is subscribed or unsubscribed, and at every audible
+            frame.
     """
 
     def __init__(self, now_s: Callable[[], float], *, changed: Callable[[], None]) -> None:
@@ -31,26 +32,26 @@ class AudioRecorder:
         self._closing: set[asyncio.Task[None]] = set()
         self._voices: dict[str, str] = {}
         self._closed = False
-        # Closing the room drops the native side of all its tracks. If Python drops a track
-        # earlier, or at that moment, the SDK complains or raises in __del__.
+        # References to all tracks. Closing the room frees the native objects of its tracks. If
+        # Python frees a track before or during that, the SDK logs an error or raises in __del__.
         self._kept: list[rtc.RemoteTrack] = []
         self.meter = LevelMeter()
-        #: One meter per participant heard, by identity.
+        #: One level meter per participant that was heard, by identity.
         self.meters: dict[str, LevelMeter] = {}
         self.heard = Timeline()
 
     @property
     def voices(self) -> tuple[str, ...]:
-        """The identities whose audio is subscribed now, in the order of subscription."""
+        """The identities of the participants whose audio is subscribed, in subscription order."""
         return tuple(dict.fromkeys(self._voices.values()))
 
     def attach(self, room: rtc.Room) -> None:
-        """Listen to this room from now on. Call this before connecting."""
+        """Record the audio of `room`. Call this before the room connects."""
         room.on("track_subscribed", self._on_subscribed)
         room.on("track_unsubscribed", self._on_unsubscribed)
 
     def hear(self, samples: Pcm, placer: TrackPlacer, *, until_s: float, identity: str) -> None:
-        """Record 48 kHz samples of one participant; the last sample ends at `until_s`."""
+        """Record samples of one participant, at 48 kHz. The last sample ends at `until_s`."""
         self.heard.add(samples, at=placer.place(len(samples), now_s=until_s))
         began_s = until_s - len(samples) / SAMPLE_RATE
         meter = self.meters.setdefault(identity, LevelMeter())
@@ -59,7 +60,7 @@ class AudioRecorder:
             self._changed()
 
     async def aclose(self) -> None:
-        """Stop listening and ignore tracks that are announced later; the recording stays."""
+        """Stop recording, and ignore tracks that are subscribed later. The recording is kept."""
         self._closed = True
         for sid in list(self._listeners):
             self._stop(sid)
@@ -81,7 +82,8 @@ class AudioRecorder:
         self._stop(track.sid)
 
     def _stop(self, sid: str) -> None:
-        # The stream does not end on its own. It would later carry another participant's voice.
+        # The audio stream of an unsubscribed track does not end on its own. Such a stream would
+        # later carry the voice of another participant.
         listener = self._listeners.pop(sid, None)
         if listener is not None:
             listener.cancel()

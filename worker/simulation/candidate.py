@@ -1,4 +1,4 @@
-"""Base of all scripted candidates: microphone, audio recorder and waits, without a transport."""
+"""Base class of all simulated candidates, independent of the transport."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class CandidateTimeout(Exception):
-    """Raised when an event that the candidate waits for does not happen in time.
+    """Raised when the candidate waits for an event that does not happen in time.
 
     Attributes:
         awaited: The awaited event, in a few words.
@@ -37,11 +37,11 @@ class CandidateTimeout(Exception):
 
 
 class SimulatedCandidate(ABC):
-    """Candidate that speaks, listens and records, independent of the transport.
+    """A candidate that speaks, listens and records, independent of the transport.
 
     Every other participant counts as an interviewer. All times are seconds since the candidate
-    joined (`now_s`). A subclass sets `_joined_at`, opens and closes `_microphone`, feeds `_ear`,
-    and sends the microphone's frames in `_send`.
+    joined (`now_s`). A subclass sets `_joined_at`, opens and closes `_microphone`, passes received
+    audio to `_ear`, and sends the frames of the microphone in `_send`.
     """
 
     def __init__(self) -> None:
@@ -53,23 +53,23 @@ class SimulatedCandidate(ABC):
         self._said_placer = TrackPlacer()
         self._last_said_s = 0.0
         self.meter = self._ear.meter
-        #: One meter per participant heard, by identity.
+        #: One level meter per participant that was heard, by identity.
         self.meters = self._ear.meters
         self.captions = Captions(lambda: self.now_s, changed=self._changed.set)
 
     @property
     @abstractmethod
     def identity(self) -> str:
-        """The candidate's identity, which its own captions carry."""
+        """The identity of the candidate. The captions of the candidate's speech have it too."""
 
     @property
     @abstractmethod
     def interviewers(self) -> tuple[str, ...]:
-        """The identities of the interviewers with an open audio path, speaking or silent."""
+        """The identities of the interviewers with an audio path to the candidate."""
 
     @abstractmethod
     async def _send(self, samples: Pcm) -> None:
-        """Send one microphone frame, 48 kHz mono."""
+        """Send one frame of the microphone, 48 kHz mono, to the interviewers."""
 
     @property
     def now_s(self) -> float:
@@ -80,15 +80,15 @@ class SimulatedCandidate(ABC):
     def late_frames(self) -> int:
         """The number of microphone frames that were sent more than 0.1 s late.
 
-        Above 0 this machine was too busy. A transcript of the candidate then proves nothing
-        about the interviewer.
+        If this number is above 0, the machine was too busy. Errors in a transcript of the
+        candidate are then no proof of errors of the interviewer.
         """
         return self._microphone.late_frames
 
     async def say(self, samples: Pcm | Floats, sample_rate: int) -> Spoken:
-        """Speak mono samples, 16-bit or floats in [-1, 1], in real time; return start and end.
+        """Speak mono samples in real time. Return when the speech started and ended.
 
-        Cancellation cuts the speech off.
+        The samples are 16-bit integers, or floats from -1 to 1. Cancellation cuts the speech off.
 
         Raises:
             RuntimeError: The candidate has no microphone, or left during the speech.
@@ -100,10 +100,10 @@ class SimulatedCandidate(ABC):
         return Spoken(start_s=spoken.start_s - self._joined_at, end_s=self._last_said_s)
 
     async def wait_for_interviewer(self, *, timeout_s: float) -> str:
-        """Wait for an interviewer with an audio path, speaking or silent; return its identity.
+        """Wait until an interviewer has an audio path to the candidate. Return its identity.
 
         Raises:
-            CandidateTimeout: No interviewer with a microphone came.
+            CandidateTimeout: No interviewer had an audio path in time.
         """
         await self._wait(
             lambda: bool(self.interviewers), "an interviewer with an audio track", timeout_s
@@ -111,14 +111,14 @@ class SimulatedCandidate(ABC):
         return self.interviewers[0]
 
     async def wait_for_sound(self, *, since_s: float | None = None, timeout_s: float) -> float:
-        """Wait for audible sound; return when it began.
+        """Wait for audible sound. Return when the sound began.
 
         Args:
-            since_s: Ignore sound before this time; by default, before the end of the
-                candidate's last speech.
+            since_s: Ignore sound before this time. The default is the end of the candidate's last
+                speech.
 
         Raises:
-            CandidateTimeout: There was only silence.
+            CandidateTimeout: No sound was audible in time.
         """
         since = self._last_said_s if since_s is None else since_s
         await self._wait(
@@ -130,15 +130,15 @@ class SimulatedCandidate(ABC):
     async def wait_until_interviewer_paused(
         self, *, quiet_s: float, since_s: float | None = None, timeout_s: float
     ) -> float:
-        """Wait for sound followed by `quiet_s` of silence; return when the sound ended.
+        """Wait for sound that is followed by `quiet_s` of silence. Return when the sound ended.
 
         Args:
-            quiet_s: The silence that counts as a pause, in seconds.
-            since_s: As for `wait_for_sound`.
-            timeout_s: Limit of the whole wait, in seconds.
+            quiet_s: Minimum duration of the silence, in seconds.
+            since_s: Ignore sound before this time, as in `wait_for_sound`.
+            timeout_s: Timeout of the whole wait, in seconds.
 
         Raises:
-            CandidateTimeout: There was only silence, or the sound did not pause in time.
+            CandidateTimeout: No sound was audible, or no silence followed the sound in time.
         """
         give_up_s = self.now_s + timeout_s
         await self.wait_for_sound(since_s=since_s, timeout_s=timeout_s)
@@ -155,7 +155,7 @@ class SimulatedCandidate(ABC):
         """Wait until no interviewer has an audio path to the candidate.
 
         Raises:
-            CandidateTimeout: An interviewer stayed.
+            CandidateTimeout: An interviewer did not leave in time.
         """
         await self._wait(lambda: not self.interviewers, "the interviewer to leave", timeout_s)
 
@@ -163,7 +163,7 @@ class SimulatedCandidate(ABC):
         """Write the received audio as a WAV file, 48 kHz mono, from joining until now.
 
         Args:
-            own_voice: Mix in the candidate's own speech.
+            own_voice: True to mix the candidate's own speech into the recording.
 
         Raises:
             OSError: The file cannot be written.
@@ -171,7 +171,7 @@ class SimulatedCandidate(ABC):
         write_wav(path, self.recording(own_voice=own_voice))
 
     def recording(self, *, own_voice: bool = False) -> Pcm:
-        """Return the audio received so far, as 48 kHz samples; see `save_recording`."""
+        """Return the audio received so far, at 48 kHz. For `own_voice` see `save_recording`."""
         duration_s = max(self._ear.heard.duration_s, self._said.duration_s)
         if not own_voice:
             return self._ear.heard.samples(duration_s=duration_s)
@@ -195,7 +195,7 @@ class SimulatedCandidate(ABC):
 
 
 def resample(samples: Pcm, sample_rate: int) -> Pcm:
-    """Resample 16-bit mono samples to the microphone's 48 kHz."""
+    """Resample 16-bit mono samples to 48 kHz, the sample rate of the microphone."""
     if sample_rate == SAMPLE_RATE or samples.size == 0:
         return samples
     resampler = rtc.AudioResampler(sample_rate, SAMPLE_RATE, quality=rtc.AudioResamplerQuality.HIGH)

@@ -1,4 +1,4 @@
-"""Captions of a room, collected from its `lk.transcription` text streams."""
+"""Collects the captions of a room from its `lk.transcription` text streams."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from livekit import rtc
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# livekit-agents' names (livekit/agents/types.py).
+# These names are defined in livekit-agents (livekit/agents/types.py).
 _TOPIC = "lk.transcription"
 _SEGMENT_ID = "lk.segment_id"
 _FINAL = "lk.transcription_final"
@@ -19,15 +19,15 @@ _FINAL = "lk.transcription_final"
 
 @dataclass(frozen=True, kw_only=True)
 class Caption:
-    """Text of one segment that a participant spoke, possibly still partial.
+    """The text of one segment of a participant's speech. The text may still be incomplete.
 
-    The text is left out of the repr, so that it does not reach a log by accident.
+    The repr does not contain the text, so that the text is not logged by accident.
     """
 
     identity: str
     text: str = field(repr=False)
     final: bool
-    #: Arrival times of the first and of the latest piece of text.
+    #: The arrival times of the first and of the last piece of text, in seconds.
     start_s: float
     end_s: float
 
@@ -35,11 +35,12 @@ class Caption:
 class Captions:
     """Collects the captions of all speakers in a room.
 
-    The interviewer's text arrives as one growing stream, the candidate's as a new stream for
-    each interim transcript. Both end up as one caption per segment.
+    The text of the interviewer arrives in one stream per segment, piece by piece. The text of the
+    candidate arrives in a new stream for each interim transcript. Both become one caption per
+    segment.
 
     Args:
-        now_s: The clock for caption times, in seconds.
+        now_s: Returns the current time in seconds, which is stored in the captions.
         changed: Called whenever a caption is added or updated.
     """
 
@@ -51,19 +52,19 @@ class Captions:
         self._changed = changed
 
     def attach(self, room: rtc.Room) -> None:
-        """Collect the captions of this room. Call this before connecting."""
+        """Collect the captions of `room`. Call this before the room connects."""
         room.register_text_stream_handler(_TOPIC, self._on_stream)
 
     def of(self, identity: str) -> tuple[Caption, ...]:
-        """Return the captions of this participant, in order."""
+        """Return the captions of the participant `identity`, in order."""
         return tuple(caption for caption in self._segments.values() if caption.identity == identity)
 
     def others(self, identity: str) -> tuple[Caption, ...]:
-        """Return the captions of all other participants, in order."""
+        """Return the captions of all participants except `identity`, in order."""
         return tuple(caption for caption in self._segments.values() if caption.identity != identity)
 
     async def aclose(self) -> None:
-        """Stop reading open streams, and ignore new ones."""
+        """Stop reading the open text streams, and ignore streams that are opened later."""
         self._closed = True
         for reader in self._readers:
             reader.cancel()
@@ -86,15 +87,15 @@ class Captions:
                 text += chunk
                 self.keep(identity, segment, text, final=False)
         except rtc.StreamError:
-            pass  # the speaker left: keep the text that has arrived
+            pass  # the speaker has left; keep the text that has arrived
         finally:
             reader.close()
-        # The interviewer's stream carries the final flag only once it has ended.
+        # A stream of the interviewer has the attribute that marks final text only after its end.
         if (reader.info.attributes or {}).get(_FINAL) == "true":
             self.keep(identity, segment, text, final=True)
 
     def keep(self, identity: str, segment: str, text: str, *, final: bool) -> None:
-        """Store the current text of a segment. A late interim text never replaces a final one."""
+        """Store the current text of a segment. An interim text never replaces a final text."""
         known = self._segments.get((identity, segment))
         if known is not None and known.final and not final:
             return

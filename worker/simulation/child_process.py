@@ -1,4 +1,4 @@
-"""Child processes that do not outlive this one."""
+"""Starts child processes that do not outlive this process."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-# Launcher that runs in the child before the program. It replaces a preexec_fn: Python code
-# between fork and exec can deadlock when the parent has threads. The launcher requests SIGKILL
-# at the parent's death (prctl(2), PR_SET_PDEATHSIG = 1, Linux only), exits when the parent is
-# already dead, and then execs the program. The exec keeps the process id and the request.
+# Code that runs in the child process before the program. A preexec_fn is not used, because Python
+# code between fork and exec can deadlock if the parent process has threads. The launcher asks the
+# kernel to send SIGKILL when the parent dies (prctl(2), PR_SET_PDEATHSIG = 1, Linux only). It exits
+# if the parent is already dead. Otherwise it execs the program, which keeps the process id and the
+# request to the kernel.
 _LAUNCHER = """
 import ctypes, os, sys
 parent, program, arguments = int(sys.argv[1]), sys.argv[2], sys.argv[2:]
@@ -35,22 +36,23 @@ def start_child(
 ) -> subprocess.Popen[bytes]:
     """Start a program that the kernel kills when the calling thread ends.
 
-    The kernel ties this to the calling thread, not to its process (prctl(2),
-    PR_SET_PDEATHSIG). So call it from a long-lived thread: the main thread or an event loop's,
-    never an executor's. Outside Linux the program starts without that guard.
+    The kernel kills the program at the end of the calling thread, not of its process (prctl(2),
+    PR_SET_PDEATHSIG). So call this function in a long-lived thread: in the main thread or the
+    thread of an event loop, never in a thread of an executor. Outside Linux the kernel does not
+    kill the program.
 
-    The program leads its own process group. A Ctrl-C in the terminal reaches only this process,
-    which then ends its children in its own order.
+    The program leads its own process group. Ctrl-C in the terminal therefore reaches only this
+    process, which can then end its child processes in the right order.
 
     Args:
-        arguments: The program, as a path, and its arguments.
+        arguments: The path of the program, followed by the arguments of the program.
         output: Receives the program's standard output and standard error.
-        env: The program's environment; inherited when None.
-        cwd: The program's working directory; inherited when None.
+        env: The environment of the program; None to inherit the environment of this process.
+        cwd: The working directory of the program; None to inherit that of this process.
 
     Raises:
-        OSError: This interpreter cannot be started. If the program cannot be started, the
-            child exits with 1 and writes a traceback to `output`.
+        OSError: The Python interpreter cannot be started. If only the program cannot be started,
+            no error is raised: the child process writes a traceback to `output` and exits with 1.
     """
     launcher = [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(os.getpid())]
     return subprocess.Popen(  # noqa: S603 (no shell, and the callers name the program themselves)

@@ -13,30 +13,31 @@ from worker.simulation.voice import LocalVoice, Voice, without_pauses
 
 logger = logging.getLogger(__name__)
 
-#: Seconds of silence after which the interviewer has finished. Its sentences are 0.25 s apart.
+#: Seconds of silence after which the interviewer counts as finished. The pause between two
+#: sentences of an interviewer is 0.25 s.
 _PAUSE_S = 1.0
 _FIRST_WORD_S = 30.0
 _LONGEST_UTTERANCE_S = 60.0
 
 
 class Script(Protocol):
-    """What the candidate says."""
+    """Decides what the candidate says."""
 
     def is_question(self, said: str) -> bool:
-        """Return whether the interviewer's words ask for an answer."""
+        """Return True if the interviewer's words `said` need an answer."""
 
     def answer_for(self, question: str) -> str:
-        """Return the answer to a question, with its pauses as `voice.render` reads them."""
+        """Return the answer to a question. `[pause 1.3]` marks a pause of 1.3 seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Exchange:
-    """One utterance of the interviewer (its captions) and the candidate's answer."""
+    """One utterance of the interviewer (the text of its captions) and the candidate's answer."""
 
     heard: str
     answered: str
-    #: Seconds from the end of the candidate's last answer, or from joining, to the first audible
-    #: frame of this utterance.
+    #: Seconds from the end of the candidate's previous answer to the first audible frame of this
+    #: utterance. For the first utterance, the seconds count from the candidate's joining.
     waited_s: float
 
 
@@ -47,16 +48,16 @@ async def hold_conversation(
     voice: Voice | None = None,
     on_exchange: Callable[[Exchange], None] = lambda _: None,
 ) -> list[Exchange]:
-    """Answer every question aloud until the interviewer leaves; return the exchanges.
+    """Answer every question aloud until the interviewer leaves. Return the exchanges.
 
-    Raises CandidateTimeout if no interviewer is audible within 30 s, or if an utterance or the
-    interviewer's leaving takes longer than 60 s.
+    Raises CandidateTimeout if no interviewer is audible within 30 s, if an utterance takes longer
+    than 60 s, or if the interviewer does not leave within 60 s after the closing message.
     """
     voice = voice or LocalVoice()
     exchanges: list[Exchange] = []
     asked_before = 0
     spoke_until_s: float | None = None
-    # Ignore sound before this time. None: ignore sound before the end of the last answer.
+    # Sound before this time is ignored. None stands for the end of the candidate's last answer.
     since_s: float | None = None
     while True:
         heard_from_s = await _next_word(candidate, since_s, first=not exchanges)
@@ -69,7 +70,8 @@ async def hold_conversation(
         heard = " ".join(caption.text for caption in captions[asked_before:]).strip()
         asked_before = len(captions)
         if not heard:
-            # A recorded clip such as "one moment, please" has no caption and needs no answer.
+            # The sound was a recorded clip such as "one moment, please". A clip has no caption and
+            # needs no answer.
             since_s = paused_s
             continue
         since_s = None
@@ -92,7 +94,10 @@ async def hold_conversation(
 async def _next_word(
     candidate: SimulatedCandidate, since_s: float | None, *, first: bool
 ) -> float | None:
-    """Return when the interviewer next began to speak; None if it left or stayed silent."""
+    """Wait until the interviewer speaks, and return when the speech began.
+
+    Return None if the interviewer left or stayed silent.
+    """
     sound = asyncio.create_task(candidate.wait_for_sound(since_s=since_s, timeout_s=_FIRST_WORD_S))
     gone = asyncio.create_task(candidate.wait_until_alone(timeout_s=_FIRST_WORD_S))
     waiting = {sound} if first else {sound, gone}

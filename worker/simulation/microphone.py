@@ -1,4 +1,4 @@
-"""Virtual microphone: frames in real time, silent ones while nothing is spoken."""
+"""A virtual microphone, which delivers frames in real time, also while no one speaks."""
 
 from __future__ import annotations
 
@@ -18,14 +18,17 @@ if TYPE_CHECKING:
 
 FRAME_S = 0.02
 FRAME_SAMPLES = round(FRAME_S * SAMPLE_RATE)
-#: Longest acceptable delay of a frame, in seconds. With longer delays a speech recogniser made
-#: ten errors in 66 words and split answers in two (measured): such a run proves nothing.
+#: Longest acceptable delay of a frame, in seconds. Measured with longer delays, a speech recogniser
+#: made ten errors in 66 words and split answers in two. So a run with longer delays proves nothing.
 LATE_S = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
 class Spoken:
-    """Times, on the loop's clock, of an utterance's first sample and of the end of its last."""
+    """The start and the end of an utterance.
+
+    `Microphone.say` returns times of the event loop's clock.
+    """
 
     start_s: float
     end_s: float
@@ -42,10 +45,10 @@ class _Utterance:
 
 
 class Microphone:
-    """Delivers a 20 ms frame every 20 ms, as hardware does, also during silence.
+    """Delivers a frame of 20 ms every 20 ms, like real hardware, also during silence.
 
     Args:
-        deliver: Receives one frame of 48 kHz mono samples.
+        deliver: Called with each frame, which contains 48 kHz mono samples.
     """
 
     def __init__(self, deliver: Callable[[Pcm], Awaitable[None]]) -> None:
@@ -55,19 +58,19 @@ class Microphone:
         self.late_frames = 0
 
     def open(self) -> None:
-        """Start to deliver frames. Requires a running event loop."""
+        """Start the delivery of frames. An event loop must be running."""
         self._task = asyncio.create_task(self._run(), name="microphone")
 
     async def close(self) -> None:
-        """Stop delivering frames; a pending `say` raises RuntimeError."""
+        """Stop the delivery of frames. A `say` call that is still waiting raises RuntimeError."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def say(self, samples: Pcm) -> Spoken:
-        """Queue 48 kHz samples and wait until they were sent; return their start and end.
+        """Queue 48 kHz samples, wait until all are delivered, and return the start and the end.
 
-        Cancellation cuts the utterance off, like an interrupted speaker.
+        If the call is cancelled, the utterance is cut off.
 
         Raises:
             RuntimeError: The microphone is not open, or was closed or failed during the speech.
@@ -92,7 +95,8 @@ class Microphone:
         except Exception as error:
             cause = error
         finally:
-            # Fail the pending `say` calls. Other code learns of the end from the room's events.
+            # Let the `say` calls that are still waiting fail. The events of the room inform all
+            # other code.
             for utterance in self._waiting:
                 if not utterance.done.done():
                     failure = RuntimeError(
@@ -108,7 +112,7 @@ class Microphone:
         while True:
             late_s = loop.time() - due_s
             if late_s > LATE_S:
-                # The overdue frames are sent from now on, all of them late.
+                # The overdue frames are delivered from now on, so all of them are late.
                 self.late_frames += round(late_s / FRAME_S)
                 due_s = loop.time()
             elif late_s < 0:

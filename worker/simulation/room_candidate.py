@@ -1,4 +1,4 @@
-"""Scripted LiveKit participant that acts as the candidate: joins, speaks, listens and records."""
+"""A simulated candidate that joins a LiveKit room, speaks, listens and records."""
 
 from __future__ import annotations
 
@@ -16,14 +16,17 @@ if TYPE_CHECKING:
 
 __all__ = ["Candidate", "CandidateTimeout", "Presence"]
 
-# Covers one delay of the event loop. A longer queue would add latency to the audio.
+# Long enough for one delay of the event loop. A longer queue would delay the audio more.
 _SOURCE_QUEUE_MS = 200
 _CHAT_TOPIC = "lk.chat"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Presence:
-    """Another participant joined or left, `at_s` seconds after the candidate joined."""
+    """A record that another participant joined or left.
+
+    `at_s` is the time in seconds since the candidate joined.
+    """
 
     at_s: float
     identity: str
@@ -31,16 +34,16 @@ class Presence:
 
 
 class Candidate(SimulatedCandidate):
-    """LiveKit participant that behaves like a candidate with a headset.
+    """A LiveKit participant that behaves like a candidate with a headset.
 
     Every other participant counts as an interviewer. All times are seconds since the candidate
     joined (`now_s`). Use it as an async context manager.
 
     Args:
         url: The LiveKit server's URL.
-        token: A token signed by `rooms.candidate_token`; it contains the identity.
-        microphone: Publish a microphone track.
-        listens: Subscribe to the tracks of other participants.
+        token: A token from `rooms.candidate_token`, which contains the candidate's identity.
+        microphone: True to publish a microphone track.
+        listens: True to subscribe to the tracks of the other participants.
     """
 
     def __init__(
@@ -59,19 +62,19 @@ class Candidate(SimulatedCandidate):
 
     @property
     def identity(self) -> str:
-        """The candidate's identity, from its token."""
+        """The candidate's identity, which is in the token."""
         return self._room.local_participant.identity
 
     @property
     def interviewers(self) -> tuple[str, ...]:
-        """The identities whose audio the candidate is subscribed to."""
+        """The identities of the participants to whose audio the candidate is subscribed."""
         return self._ear.voices
 
     async def join(self) -> None:
         """Join the room and publish the microphone.
 
         Raises:
-            rtc.ConnectError: The server is unreachable, or refused the token.
+            rtc.ConnectError: The server cannot be reached, or refused the token.
         """
         self._room.on("participant_connected", lambda who: self._on_presence(who, "joined"))
         self._room.on("participant_disconnected", lambda who: self._on_presence(who, "left"))
@@ -88,7 +91,7 @@ class Candidate(SimulatedCandidate):
             await self._publish_microphone()
 
     async def leave(self) -> None:
-        """Leave the room; the recording and the captions stay available."""
+        """Leave the room. The recording and the captions stay available."""
         await self._microphone.close()
         await self._ear.aclose()
         await self.captions.aclose()
@@ -123,15 +126,15 @@ class Candidate(SimulatedCandidate):
         """Wait until the server has removed the candidate or closed the room.
 
         Raises:
-            CandidateTimeout: The candidate is still in the room.
+            CandidateTimeout: The candidate is still in the room when the timeout expires.
         """
         await self._wait(lambda: self.disconnected, "the room to end", timeout_s)
 
     async def wait_until_heard(self, *, timeout_s: float) -> None:
-        """Wait until a participant subscribes to the microphone: earlier words reach no one.
+        """Wait until a participant subscribes to the microphone. No one receives earlier speech.
 
         Raises:
-            CandidateTimeout: No participant subscribed, or no microphone is published.
+            CandidateTimeout: No participant subscribed in time, or no microphone is published.
         """
         try:
             async with asyncio.timeout(timeout_s):
@@ -144,7 +147,7 @@ class Candidate(SimulatedCandidate):
     async def _publish_microphone(self) -> None:
         self._source = rtc.AudioSource(SAMPLE_RATE, 1, queue_size_ms=_SOURCE_QUEUE_MS)
         track = rtc.LocalAudioTrack.create_audio_track("microphone", self._source)
-        # Interviewers use only tracks with this source. They ignore the default source silently.
+        # Interviewers use only tracks with this source. They ignore tracks with the default source.
         options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
         self._published = await self._room.local_participant.publish_track(track, options)
         self._microphone.open()

@@ -1,4 +1,7 @@
-"""Candidate without a room: the peer of a job's Unix socket (`worker.local_stage`)."""
+"""A simulated candidate without a room, connected to a job by a Unix socket.
+
+`worker.transport.local_socket` is the job's side of the socket.
+"""
 
 from __future__ import annotations
 
@@ -18,22 +21,24 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Identity of the only possible peer.
+#: Identity of the interviewer, who is the only possible peer.
 _INTERVIEWER = "interviewer"
-#: Seconds without a frame after which the next frame is placed by the clock, not behind the
-#: last one. Unlike a track, the socket carries no frames during silence.
+#: After this time without a frame, in seconds, the next frame is placed in the recording by its
+#: arrival time, not directly after the previous frame. Unlike a LiveKit track, the socket carries
+#: no frames during silence.
 _NEW_UTTERANCE_S = 0.2
 
 
 class SocketCandidate(SimulatedCandidate):
-    """Candidate that accepts an interviewer's connection on a Unix socket.
+    """A candidate that accepts the connection of an interviewer on a Unix socket.
 
-    The candidate counts as joined once the first interviewer has connected. It serves one
-    interviewer at a time and closes any further connection. Use it as an async context manager.
+    The candidate counts as joined when the first interviewer has connected. While an interviewer is
+    connected, the candidate closes any further connection. Use it as an async context manager.
 
     Args:
-        socket: Path of the socket. It must not exist yet and have at most about 100 bytes.
-        identity: The candidate's identity, as stored with the interview.
+        socket: The path of the socket. The path must not exist yet, and must not be longer than
+            about 100 bytes.
+        identity: The identity of the candidate, as stored with the interview.
     """
 
     def __init__(self, socket: Path, identity: str) -> None:
@@ -53,11 +58,11 @@ class SocketCandidate(SimulatedCandidate):
 
     @property
     def interviewers(self) -> tuple[str, ...]:
-        """The interviewer's identity while the interviewer is connected, else empty."""
+        """The identity of the interviewer; empty while no interviewer is connected."""
         return (_INTERVIEWER,) if self._wire is not None else ()
 
     async def join(self) -> None:
-        """Start to listen on the socket, in the background.
+        """Create the socket and accept connections in the background.
 
         Raises:
             OSError: The socket cannot be created.
@@ -65,13 +70,13 @@ class SocketCandidate(SimulatedCandidate):
         self._server = await asyncio.start_unix_server(self._on_connected, self._socket)
 
     async def leave(self) -> None:
-        """Close the connection and the socket; the recording and the captions stay available."""
+        """Close the connection and the socket. The recording and the captions stay available."""
         if self._server is not None:
             self._server.close()
         await self._microphone.close()
         if self._listener is not None:
             await cancel_and_wait(self._listener)
-        if self._wire is not None:  # the listener was cancelled before its first step
+        if self._wire is not None:  # the listener was cancelled before it ran
             await self._wire.aclose()
         await self.captions.aclose()
         self._socket.unlink(missing_ok=True)
@@ -95,7 +100,7 @@ class SocketCandidate(SimulatedCandidate):
         self._changed.set()
 
     async def _send(self, samples: Pcm) -> None:
-        # As in a room, the candidate finishes its sentence after the interviewer has left.
+        # As in a room, the candidate may continue to speak after the interviewer has left.
         if self._wire is not None:
             await self._wire.send(Sound(samples=samples))
 
@@ -118,7 +123,7 @@ class SocketCandidate(SimulatedCandidate):
             return
         if self.now_s - self._heard_until_s > _NEW_UTTERANCE_S:
             self._placer = TrackPlacer()
-        # The interviewer sends each frame when its playback begins.
+        # The interviewer sends a frame at the time at which the playback of the frame begins.
         self._heard_until_s = self.now_s + len(message.samples) / SAMPLE_RATE
         self._ear.hear(
             message.samples,

@@ -1,4 +1,4 @@
-"""The candidate's voice: speech synthesis with the thinking pauses that the script marks."""
+"""The voice of the candidate: speech synthesis with the pauses that are marked in the text."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from worker.audio.dsp import Floats, Pcm
 
 _PAUSE = re.compile(r"\[pause (\d+(?:\.\d+)?)\]")
-#: Factor on the interviewer's pitch and speed: a semitone and a half lower, so that a listener
-#: can tell the two apart although both use one synthesiser.
+#: Pitch and speed of the candidate's voice, relative to the interviewer's voice. The candidate's
+#: voice is a semitone and a half lower, so that a listener can tell the two voices apart although
+#: both use the same synthesiser.
 CANDIDATE_PITCH = 0.92
 
 
@@ -26,7 +27,7 @@ class Voice(Protocol):
     """A speech synthesiser."""
 
     async def render(self, text: str) -> tuple[Pcm, int]:
-        """Return the text as 16-bit mono samples, and their rate in samples per second.
+        """Return the spoken text as 16-bit mono samples, and the sample rate in hertz.
 
         `[pause 1.3]` inside the text becomes 1.3 seconds of silence.
         """
@@ -34,7 +35,7 @@ class Voice(Protocol):
 
 
 def split_at_pauses(text: str) -> list[str | float]:
-    """Split a script's text into spoken parts (str) and pauses (seconds, float).
+    """Split a text with pause marks into spoken parts (str) and pauses in seconds (float).
 
     >>> split_at_pauses("Well, [pause 1.3] yes.")
     ['Well,', 1.3, 'yes.']
@@ -49,17 +50,19 @@ def split_at_pauses(text: str) -> list[str | float]:
 
 
 def without_pauses(text: str) -> str:
-    """Return a script's text without pause marks, as a correct transcript has it."""
+    """Return a text without its pause marks, which is how a correct transcript reads."""
     return " ".join(part for part in split_at_pauses(text) if isinstance(part, str))
 
 
 class LocalVoice:
-    """The bundled synthesiser, at a different pitch than the interviewer's.
+    """The local speech synthesiser, with a lower pitch than the interviewer's voice.
 
     Args:
-        pitch: Factor on the synthesiser's pitch and speed. The samples stay unchanged; only
-            their declared rate is lower, which costs nothing and adds no artefacts.
-        synthesize: Turns text into 24 kHz mono floats. It blocks and is called in a thread.
+        pitch: Factor by which the pitch and the speed of the synthesiser change. The samples stay
+            unchanged and only their sample rate is changed, which costs nothing and adds no
+            artefacts.
+        synthesize: Turns text into mono floats at 24 kHz. This function blocks, so it is called in
+            a thread.
     """
 
     def __init__(
@@ -72,11 +75,11 @@ class LocalVoice:
         self._synthesize = synthesize
 
     async def render(self, text: str) -> tuple[Pcm, int]:
-        """Speak a script's text; see `Voice.render`.
+        """Synthesize a text with pause marks; see `Voice.render`.
 
         Raises:
             LocalSpeechUnavailable: The synthesiser is not available on this machine.
-            LocalSpeechFailed: The synthesiser failed on this text.
+            LocalSpeechFailed: The synthesiser could not speak this text.
         """
         return await asyncio.to_thread(self._render, text), self._rate
 

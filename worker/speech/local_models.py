@@ -1,10 +1,11 @@
 """Speech models in the worker's own processes: Moonshine tiny-en (STT) and Hibari (TTS).
 
-Both come inside their wheels: no key, no network, no download. A model is loaded once per
-process, or before the fork if `preload` is called there, and serves one call at a time.
+Both models come inside their Python wheels, so they need no key, no network and no download. A
+process loads each model once, at its first use. If the process that forks the jobs calls `preload`,
+the jobs inherit the loaded models. A model serves one call at a time.
 
-All functions block: seconds to load, tenths of a second to transcribe. On an event loop, call
-them through an `EngineThread`.
+All functions block: loading takes seconds, and transcribing takes tenths of a second. On an event
+loop, call these functions through an `EngineThread`.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
 
     from worker.audio.dsp import Floats
 
-# onnxruntime 1.29 and later look up a telemetry host when it is first imported.
+# onnxruntime 1.29 or later looks up the name of a telemetry host when onnxruntime is first
+# imported. This setting prevents the lookup.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 logger = logging.getLogger(__name__)
@@ -43,27 +45,30 @@ TTS_MODEL: Final = "hibari"
 STT_SAMPLE_RATE: Final = 16_000
 TTS_SAMPLE_RATE: Final = dsp.VOICE_SAMPLE_RATE
 
-#: Seconds of speech that Moonshine receives at once, at most. Measured: above about 25 s it
-#: invents repetitions, and takes 6.6 s for 46 s of speech.
+#: Most seconds of speech that are passed to Moonshine in one call. Measured: above about 25 s
+#: Moonshine invents repetitions, and takes 6.6 s for 46 s of speech.
 LONGEST_PIECE_S: Final = 20.0
-#: Seconds before `LONGEST_PIECE_S` that are searched for the quietest place to cut.
+#: Seconds of audio before `LONGEST_PIECE_S` that are searched for the quietest place to cut.
 CUT_SEARCH_S: Final = 6.0
-#: Seconds of silence added on each side; without it Moonshine drops the first and last words.
+#: Seconds of silence added before and after a piece of speech. Without this silence Moonshine drops
+#: the first and the last words.
 PADDING_S: Final = 0.3
-#: Seconds between two sentences of one text; Hibari's own 0.6-0.8 s sounds like the text's end.
+#: Seconds of silence between two sentences of one text. Hibari's own 0.6-0.8 s sounds as if the
+#: text were over.
 SENTENCE_PAUSE_S: Final = 0.25
 
-# Moonshine's output for silence, hum or noise. A spoken "you" comes with a full stop, comma or
-# question mark (measured), so the bare word was not spoken.
+# Moonshine's output for silence, hum or noise. For a spoken "you", Moonshine adds a full stop, a
+# comma or a question mark (measured), so the word without punctuation was not spoken.
 _HEARD_IN_NOISE: Final = "You"
-# Level (0 to 1): a piece whose loudest 50 ms are below it has no speech. -60 dB full scale.
+# Level (0 to 1; the value is -60 dB full scale). A piece whose loudest 50 ms are below this level
+# contains no speech.
 _FLOOR: Final = 0.001
 _TRIM_THRESHOLD: Final = 0.005
 _OLDEST_GLIBC: Final = (2, 34)
 
 
 class LocalSpeechUnavailable(Exception):
-    """Raised when the local speech models cannot be used; `reason` says why and what to do."""
+    """Raised when the local speech models cannot be used; `reason` names cause and remedy."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -71,9 +76,10 @@ class LocalSpeechUnavailable(Exception):
 
 
 class LocalSpeechFailed(Exception):
-    """Raised when a loaded speech model fails; `cause` is the name of the engine's error.
+    """Raised when a loaded speech model fails; `cause` is the class name of the model's error.
 
-    The engine's own message is left out, because it may contain the text that was passed in.
+    The message of the model's error is left out, because it may contain the text that the caller
+    passed in.
     """
 
     def __init__(self, model: str, cause: str) -> None:
@@ -85,7 +91,7 @@ class LocalSpeechFailed(Exception):
 def available() -> str | None:
     """Return None if local speech can be used on this machine, otherwise the reason why not.
 
-    Loads nothing, so None does not guarantee that loading succeeds.
+    The check loads no model, so None does not guarantee that loading succeeds.
     """
     system, machine = sys.platform, platform.machine()
     if system != "linux" or machine != "x86_64":
@@ -111,7 +117,7 @@ def _moonshine_model() -> Path:
 
 
 class _Engine(Generic[T]):
-    """One model of this process: loaded on first use, used by one thread at a time."""
+    """One speech model of this process, loaded at its first use. One thread uses it at a time."""
 
     def __init__(self, name: str, load: Callable[[], T]) -> None:
         self._name = name
@@ -152,8 +158,9 @@ class _Engine(Generic[T]):
 def _load_moonshine() -> Any:
     transcriber = importlib.import_module("moonshine_voice.transcriber")
     api = importlib.import_module("moonshine_voice.moonshine_api")
-    # One thread per call, as with Hibari. On two busy cores a call took 0.14 s instead of
-    # 0.2-0.4 s, and half the CPU (measured). No thread pool has to survive the fork.
+    # Moonshine uses one thread per call, as Hibari does. On two busy cores a call then took 0.14 s
+    # instead of 0.2-0.4 s, and half the CPU time (measured). Besides, no thread pool has to survive
+    # the fork.
     os.environ.setdefault("MOONSHINE_ORT_SINGLE_THREAD", "1")
     # A threshold of 0 disables Moonshine's own VAD, which would cut at every short pause.
     options = {"return_audio_data": "false", "vad_threshold": "0.0"}
@@ -169,13 +176,13 @@ _tts: Final[_Engine[Any]] = _Engine(TTS_MODEL, _load_hibari)
 
 
 def preload(*, stt: bool, tts: bool) -> None:
-    """Load the requested models and use each once, so that no job pays for either.
+    """Load the requested models and run each once, so that their first use in a job is fast.
 
-    For a process without an event loop, such as the one that forks the jobs: every job shares
-    what is loaded there by copy-on-write. Models that are loaded already are skipped.
+    Call this in a process without an event loop, such as the process that forks the jobs. The jobs
+    then share the loaded models by copy-on-write. Models that are already loaded are skipped.
 
     Raises:
-        LocalSpeechUnavailable: the wheel, the platform or the model is missing.
+        LocalSpeechUnavailable: the wheel or its model is missing, or the platform is not supported.
         LocalSpeechFailed: a model failed at its first use.
     """
     if stt and not _stt.loaded:
@@ -197,9 +204,9 @@ def _log_warm(model: str, began: float) -> None:
 def transcribe(samples: Floats) -> str:
     """Transcribe 16 kHz mono audio; return "" if it contains no speech.
 
-    The audio may have any length: above 20 s it is cut at quiet places, and the texts are joined.
-    Takes about 0.03 s per second of speech, and at least 0.03 s. Pass speech that a VAD has cut
-    out: the model is not made to distinguish speech from music.
+    The audio may have any length. Audio of more than 20 s is cut at quiet places, and the texts of
+    the pieces are joined. A call takes about 0.03 s per second of speech, and at least 0.03 s. Pass
+    only speech that a VAD has found, because the model cannot distinguish speech from music.
 
     Raises:
         LocalSpeechUnavailable: the model is not available on this machine.
@@ -235,11 +242,11 @@ def split_sentences(text: str) -> list[str]:
 
 
 def synthesize(text: str) -> Floats:
-    """Synthesise a text as 24 kHz mono floats; empty if the text has nothing to say aloud.
+    """Synthesise a text as 24 kHz mono floats. Returns an empty array for a text without words.
 
-    One sentence takes about 0.01 s per second of speech. The silence that Hibari puts around a
-    sentence (0.2-0.35 s before, 0.2-0.5 s after) is trimmed to 10 and 100 ms, because a candidate
-    waits through it.
+    Synthesis takes about 0.01 s per second of speech. The silence that Hibari puts around a
+    sentence (0.2-0.35 s before, 0.2-0.5 s after) is trimmed to 10 ms and 100 ms, because this
+    silence only makes the candidate wait.
 
     Raises:
         LocalSpeechUnavailable: the model is not available on this machine.
@@ -255,7 +262,7 @@ def synthesize(text: str) -> Floats:
 
 
 def _synthesize_sentence(sentence: str) -> Floats:
-    # Hibari turns "..." into a breath, and some symbols into a word.
+    # Hibari speaks "..." as a breath, and some symbols as a word.
     if not any(character.isalnum() for character in sentence):
         return np.zeros(0, np.float32)
     with _tts.use() as model:

@@ -1,4 +1,4 @@
-"""An end-of-turn model that may fail in the middle of a turn: the VAD's silence then ends it."""
+"""Wrapper of the end-of-turn model. If the model fails, the VAD's silence ends the turn."""
 
 from __future__ import annotations
 
@@ -30,17 +30,19 @@ logger = logging.getLogger(__name__)
 #: Input of the model: 1.2 s at 16 kHz (livekit.local_inference.EOT_MAX_SAMPLES).
 SAMPLE_RATE: Final = 16_000
 WINDOW: Final = 19_200
-#: Timeout for a prediction in seconds. One takes 0.12 s on one of two busy cores. The framework
-#: itself waits 1 s from the end of speech, which is later than the request.
+#: Timeout for a prediction in seconds. A prediction takes 0.12 s on one of two busy cores. The
+#: framework also waits 1 s for it, but counts from the end of speech, which is later than the
+#: request.
 _PREDICTION_S = 1.0
-#: Backoff in seconds before the model is tried again: first value, doubled up to the limit, and
-#: reset after a successful prediction.
+#: Backoff in seconds before the model is tried again: the first value, and the limit up to which
+#: the backoff doubles. A successful prediction resets the backoff.
 _FIRST_PAUSE_S = 1.0
 _LONGEST_PAUSE_S = 60.0
 
-#: Input for a trial of the model.
+#: Input for a test of the model: 1.2 s of silence.
 SILENCE: Final = np.zeros(WINDOW, np.int16)
-#: Probability for a turn that is over: the shorter of the two silences ends it.
+#: Probability that the turn is over, if the model gives none. The turn then ends after the shorter
+#: of the two silences of the framework.
 _OVER = 1.0
 
 #: Returns the probability that the turn is over, for the newest 1.2 s of audio.
@@ -50,18 +52,20 @@ Predict = Callable[["Pcm"], Awaitable[float]]
 class SupervisedTurnDetector:
     """The local end-of-turn model, in the form that livekit-agents takes (`turn_detection=`).
 
-    A prediction that raises, or takes longer than 1 s, is reported to `on_change` as a loss. Its
-    turn ends on the VAD's silence, as without a model. The model is then tried with silence, with
-    backoff, and reported as ready when a trial succeeds. The network is never used.
+    If a prediction raises an error or takes longer than 1 s, the detector reports the model as lost
+    to `on_change`. The turn then ends on the VAD's silence, as it would without a model. After that
+    the detector tests the model with silent audio, with backoff, and reports the model as ready
+    when a test succeeds. The detector never uses the network.
 
     Args:
-        predict: The model.
-        thresholds: livekit's detector of the same model, for its thresholds and languages.
+        predict: Function that runs the model.
+        thresholds: livekit's own detector for the same model, which supplies the model's thresholds
+            and languages.
     """
 
     def __init__(self, predict: Predict, thresholds: inference.TurnDetector) -> None:
         self.thresholds = thresholds
-        #: Called with the condition `turn_detector` whenever it changes, and awaited.
+        #: Awaited with the condition `turn_detector` whenever that condition changes.
         self.on_change: Callable[[Condition], Awaitable[None]] | None = None
         self._predict = predict
         self._pause_s = _FIRST_PAUSE_S
@@ -79,23 +83,23 @@ class SupervisedTurnDetector:
     def stream(
         self, *, conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS
     ) -> WatchedTurnStream:
-        """Open a stream for one speaker. `conn_options` is ignored: there is no connection."""
+        """Open a stream for one speaker. `conn_options` is ignored, because the model is local."""
         return WatchedTurnStream(self)
 
     async def probability(self, sound: Pcm) -> float:
-        """Return the probability that the turn is over; 1.0 while the model fails."""
+        """Return the probability that the turn is over; 1.0 while the model is lost."""
         if self._mending is not None:
             return _OVER
         try:
             probability = await self._ask(sound)
-        except Exception as error:  # a model may raise anything; the turn has to end
+        except Exception as error:  # a model may raise any error; the turn must end
             self._lose(error)
             return _OVER
         self._pause_s = _FIRST_PAUSE_S
         return probability
 
     async def _ask(self, sound: Pcm) -> float:
-        """Run the model. Raises what the model raises, and TimeoutError."""
+        """Run the model. Raises the model's own errors, and TimeoutError after 1 s."""
 
         async def ask() -> float:
             return await faults.at("turn_detector", self._predict(sound))
@@ -106,7 +110,7 @@ class SupervisedTurnDetector:
         if self._mending is not None or self._closed:
             return
         kind = type(error).__name__
-        logger.warning("turn detector failed: %s", kind)
+        logger.warning("the turn detector failed: %s", kind)
         if isinstance(error, TimeoutError):
             why = "PredictionTimeout", f"no prediction in {_PREDICTION_S:g} s"
         else:
@@ -118,10 +122,10 @@ class SupervisedTurnDetector:
         while True:
             await asyncio.sleep(self._pause_s)
             self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
-            with contextlib.suppress(Exception):  # the next trial may succeed
+            with contextlib.suppress(Exception):  # the next test may succeed
                 await self._ask(SILENCE)
                 break
-        logger.info("turn detector recovered")
+        logger.info("the turn detector works again")
         await self._tell(Status.READY, "Recovered")
         self._mending = None
 
@@ -138,14 +142,14 @@ class SupervisedTurnDetector:
             logger.warning("reporting the turn detector's condition failed: %s", kind)
 
     async def aclose(self) -> None:
-        """Stop the trials. A prediction that hangs is abandoned in its thread."""
+        """Stop testing the model. A prediction that hangs is left running in its thread."""
         self._closed = True
         if self._mending is not None:
             await cancel_and_wait(self._mending)
 
 
 class WatchedTurnStream:
-    """One speaker's audio; a prediction uses the newest 1.2 s of it."""
+    """Turn detection stream of one speaker. A prediction uses the newest 1.2 s of the audio."""
 
     is_fallback = False
     #: Seconds that the framework waits for a prediction once speech has ended.
@@ -170,7 +174,7 @@ class WatchedTurnStream:
         return await self._owner.thresholds.unlikely_threshold(language)
 
     async def backchannel_threshold(self, language: LanguageCode | None) -> float | None:
-        """Return None: the local model does not detect backchannels."""
+        """Return None, because the local model does not detect backchannels."""
         return None
 
     async def supports_language(self, language: LanguageCode | None) -> bool:
@@ -178,7 +182,7 @@ class WatchedTurnStream:
         return await self._owner.thresholds.supports_language(language)
 
     def predict(self) -> asyncio.Future[TurnDetectionEvent]:
-        """Request a prediction whether the turn is over by now; never fails."""
+        """Request the probability that the turn is over. The returned future raises no error."""
         self.cancel_inference()
         asked: asyncio.Future[TurnDetectionEvent] = asyncio.get_running_loop().create_future()
         self._asked = asked
@@ -191,7 +195,7 @@ class WatchedTurnStream:
         _settle(asked, probability, time.perf_counter() - began)
 
     def cancel_inference(self, *, timed_out: bool = False) -> None:
-        """Drop the request: the speaker continues, or the prediction took too long."""
+        """Cancel the request, because the speaker continues or the prediction took too long."""
         if self._asking is not None:
             self._asking.cancel()
         if self._asked is not None:
@@ -199,23 +203,23 @@ class WatchedTurnStream:
         self._asking = self._asked = None
 
     def push_audio(self, frame: rtc.AudioFrame) -> None:
-        """Add received audio."""
+        """Add a frame of the speaker's audio."""
         try:
             self._newest.push_frame(frame)
         except ValueError:  # the sample rate changed, or the frame is longer than the buffer
             self._newest = utils.AudioArrayBuffer(buffer_size=WINDOW, sample_rate=SAMPLE_RATE)
 
     def flush(self, reason: str | None = None) -> None:
-        """Drop the received audio: a turn is over."""
+        """Discard the received audio, because the turn is over."""
         self.cancel_inference()
         self._newest.shift(len(self._newest))
 
     def end_input(self) -> None:
-        """Drop the received audio: the input has ended."""
+        """Discard the received audio, because the input has ended."""
         self.flush()
 
     async def aclose(self) -> None:
-        """Drop the received audio, and wait for the current prediction to end."""
+        """Discard the received audio, and stop the current prediction."""
         asking = self._asking
         self.flush()
         if asking is not None:

@@ -1,4 +1,4 @@
-"""The part of an asyncpg connection that operations use, typed (asyncpg ships no types)."""
+"""Types for the part of an asyncpg connection that operations use; asyncpg ships no types."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Row(Protocol):
 
 
 class Connection(Protocol):
-    """One connection. It may raise any asyncpg error; `Database.run` classifies these.
+    """One database connection. Its methods may raise any asyncpg error.
 
-    `timeout` in seconds replaces the pool's statement timeout.
+    `Database.run` handles these errors. `timeout` in seconds replaces the pool's statement timeout.
     """
 
     async def execute(
@@ -41,14 +41,14 @@ class Connection(Protocol):
     def transaction(self) -> AbstractAsyncContextManager[object]: ...
 
 
-#: The argument of `Database.run`. It may run more than once, so it must be idempotent.
+#: An operation for `Database.run`. The operation may run more than once, so it must be idempotent.
 Operation: TypeAlias = Callable[[Connection], Awaitable[T]]
 
 
 async def connect(url: str, *, timeout_s: float, application: str) -> Any:
-    """Open one connection outside any pool; PgBouncer's transaction mode works.
+    """Open one connection outside any pool. PgBouncer in transaction mode is supported.
 
-    Raises the errors of `errors.CONNECTION_FAILURES`.
+    Raises one of `errors.CONNECTION_FAILURES` if the connection cannot be opened.
     """
     return await asyncpg.connect(
         url,

@@ -1,4 +1,4 @@
-"""`Database`: PostgreSQL operations, each a transaction retried within a time budget."""
+"""Run PostgreSQL operations, each in one transaction and with retries within a time budget."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = ["BUDGET_S", "Database", "PoolLimits", "PoolUse"]
 
 T = TypeVar("T")
 
-#: Default budget of an operation in seconds, retries included.
+#: Default time budget of an operation in seconds, including its retries.
 BUDGET_S = 5.0
 _FIRST_DELAY_S = 0.05
 _LONGEST_DELAY_S = 1.0
@@ -42,8 +42,8 @@ logger = logging.getLogger(__name__)
 class Database:
     """Connection pool that runs each operation as one transaction with a time budget.
 
-    The pool caches no prepared statements and never changes the session, so PgBouncer's
-    transaction mode works.
+    The pool caches no prepared statements and never changes the session, so that it works behind
+    PgBouncer in transaction mode.
     """
 
     def __init__(self, connections: Connections, url: str) -> None:
@@ -55,21 +55,22 @@ class Database:
     async def open(cls, url: str, limits: PoolLimits | None = None) -> Database:
         """Create the pool. The first operation opens the first connection.
 
-        Raises `DatabaseUrlInvalid` if the URL is not a PostgreSQL URL, even if no server runs.
+        Raises `DatabaseUrlInvalid` if the URL is not a PostgreSQL URL. This check needs no server.
         """
         check_url(url)
         return cls(await Connections.open(url, limits or PoolLimits()), url)
 
     async def run(self, name: str, operation: Operation[T], *, budget_s: float = BUDGET_S) -> T:
-        """Run an operation in a transaction, and retry transient errors, within `budget_s`.
+        """Run an operation in a transaction, and retry transient errors for `budget_s` seconds.
 
         If the connection breaks during the commit, it is unknown whether the commit succeeded.
-        Operations must therefore be idempotent. Raises `DatabaseUnavailable` when the budget is
-        spent or the server refuses the connection, and `DatabaseOperationFailed` when the server
-        refuses the operation. Other errors of the operation pass through.
+        Operations must therefore be idempotent. Raises `DatabaseUnavailable` if the budget is spent
+        or the server refuses the connection, and `DatabaseOperationFailed` if the server refuses
+        the operation. Other errors of the operation pass through.
         """
         cause: BaseException = TimeoutError()
-        # Suppresses only the budget's TimeoutError: a statement's is caught below and retried.
+        # Suppress only the TimeoutError of the budget. A TimeoutError of a statement is caught
+        # below, and the operation is retried.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(budget_s):
                 for attempt, delay_s in enumerate(_delays(), start=1):
@@ -84,7 +85,7 @@ class Database:
                     except (OSError, TimeoutError, ConnectionLost) as error:
                         cause = error
                     except asyncpg.InternalClientError as error:
-                        # The answer does not follow PostgreSQL's protocol.
+                        # The server's answer does not follow PostgreSQL's protocol.
                         cause = error
                     logger.warning(
                         "database_retry",
@@ -94,15 +95,15 @@ class Database:
         raise DatabaseUnavailable(name, cause, self.url)
 
     async def ping(self, *, budget_s: float = BUDGET_S) -> None:
-        """Raise `DatabaseUnavailable` unless the database answers within `budget_s`."""
+        """Raise `DatabaseUnavailable` unless the database answers within `budget_s` seconds."""
         await self.run("ping", lambda connection: connection.execute("SELECT 1"), budget_s=budget_s)
 
     def use(self) -> PoolUse:
-        """Return the pool's current use."""
+        """Return how many connections of the pool are open, how many are idle, and the maximum."""
         return self._connections.use()
 
     async def aclose(self, *, budget_s: float = 5.0) -> None:
-        """Close every connection; terminate those still in use after `budget_s` seconds."""
+        """Close all connections; terminate those that are still in use after `budget_s` seconds."""
         await self._connections.aclose(budget_s=budget_s)
 
     async def _once(self, operation: Operation[T]) -> T:
@@ -111,7 +112,11 @@ class Database:
 
 
 def _delays() -> Iterator[float]:
-    """Yield seconds between retries: exponential, with full jitter so that workers do not align."""
+    """Yield the seconds to wait before each retry.
+
+    The wait grows exponentially, with full jitter so that the workers do not retry at the same
+    time.
+    """
     longest = _FIRST_DELAY_S
     while True:
         yield random.uniform(0, longest)  # noqa: S311 - spreads load, guards nothing

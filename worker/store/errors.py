@@ -1,7 +1,7 @@
-"""Database errors, as the rest of the worker sees them.
+"""Errors that database operations raise.
 
-The messages name the operation and the kind of failure, and quote no values: messages of
-PostgreSQL and asyncpg may contain a candidate's words.
+An error message names the operation and the kind of failure. It never quotes a message of
+PostgreSQL or asyncpg, because that message may contain a candidate's words.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ _TRANSIENT_STATES = (
     "40001",  # serialization failure
     "40P01",  # deadlock detected
     "53300",  # too many connections
-    "25P03",  # idle in a transaction: this process was stopped during it
+    "25P03",  # idle-in-transaction timeout: this process was stopped during a transaction
     "57P01",  # admin shutdown
     "57P02",  # crash shutdown
     "57P03",  # cannot connect now: starting up or in recovery
 )
 
-#: SQLSTATEs that refuse the connection permanently: authorization, and a missing database.
+#: SQLSTATEs of a permanently refused connection: failed authorization, or a missing database.
 _REFUSED_STATES = ("28", "3D000")
 
 
-#: What a connection outside any pool raises: see `connection.connect`.
+#: Errors that `connection.connect` raises for a connection outside any pool.
 CONNECTION_FAILURES: Final = (
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
@@ -45,7 +45,7 @@ CONNECTION_FAILURES: Final = (
 class DatabaseError(Exception):
     """Raised when a database operation did not succeed.
 
-    `operation` is its name, `cause` the last underlying error.
+    `operation` is the name of the operation, and `cause` is the last underlying error.
     """
 
     def __init__(self, operation: str, cause: BaseException, problem: str) -> None:
@@ -55,10 +55,10 @@ class DatabaseError(Exception):
 
 
 class DatabaseUnavailable(DatabaseError):
-    """Raised when the database was unreachable or refused the connection within the budget.
+    """Raised when the database was unreachable within the budget, or refused the connection.
 
-    The operation may be retried later. Its writes were rolled back; if the connection broke
-    during the commit, they may be committed as a whole.
+    The operation may be retried later. The writes of the operation were rolled back. But if the
+    connection broke during the commit, all of these writes may have been committed.
     """
 
     def __init__(self, operation: str, cause: BaseException, url: str) -> None:
@@ -67,7 +67,7 @@ class DatabaseUnavailable(DatabaseError):
 
 
 class DatabaseOperationFailed(DatabaseError):
-    """Raised when the database refused the operation; a retry would not help."""
+    """Raised when the database refused the operation and a retry would not help."""
 
     def __init__(self, operation: str, cause: BaseException) -> None:
         super().__init__(operation, cause, f"refused: {kind_of(cause)}")
@@ -78,21 +78,21 @@ class ConnectionLost(Exception):
 
 
 def is_transient(error: BaseException) -> bool:
-    """Return whether the same operation may succeed a moment later."""
+    """Return whether the error is transient, so that a retry may succeed."""
     if isinstance(error, asyncpg.PostgresError):
         return str(error.sqlstate or "").startswith(_TRANSIENT_STATES)
     return isinstance(error, (OSError, TimeoutError, ConnectionLost))
 
 
 def is_refusal(error: BaseException) -> bool:
-    """Return whether the connection is refused permanently: waiting does not help."""
+    """Return whether the server refuses the connection permanently, so that a wait is useless."""
     if isinstance(error, asyncpg.PostgresError):
         return str(error.sqlstate or "").startswith(_REFUSED_STATES)
     return isinstance(error, asyncpg.ClientConfigurationError)
 
 
 def kind_of(error: BaseException) -> str:
-    """Describe the kind of an error in a few words that contain no data."""
+    """Return the kind of an error in a few words that contain no data."""
     if isinstance(error, asyncpg.PostgresError):
         names = [
             f"{part} {value}"
@@ -105,19 +105,19 @@ def kind_of(error: BaseException) -> str:
     if isinstance(error, TimeoutError):
         return "timed out"
     if type(error) is ConnectionError or isinstance(error, asyncpg.InternalClientError):
-        # asyncpg raises these for an answer that is not PostgreSQL's.
+        # asyncpg raises these errors if the server's answer is not in PostgreSQL's protocol.
         return "the server is not PostgreSQL, or refuses TLS"
     if isinstance(error, OSError):
         return str(error.strerror or type(error).__name__)
     return type(error).__name__
 
 
-#: PostgreSQL's internal_error, which is not worth a retry.
+#: SQLSTATE of PostgreSQL's internal_error, after which a retry does not help.
 _INTERNAL_ERROR = "XX000"
 
 
 def _injected(fault: Fault) -> Exception:
-    """Return the error of a fault that is set at the point `database`."""
+    """Return the exception that the database would raise for an injected fault."""
     if fault.kind is Kind.CLOSE:
         return ConnectionResetError(f"{fault} is set")
     fields = {"C": fault.raises or _INTERNAL_ERROR, "M": f"{fault} is set"}

@@ -1,4 +1,4 @@
-"""Update interviews from their dispatches and jobs: dispatched, running, ended."""
+"""Update the status of an interview (dispatched, running, ended) from its dispatches and jobs."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 async def set_dispatched(
     db: Database, interview_id: str, *, dispatch_id: str, budget_s: float = BUDGET_S
 ) -> bool:
-    """Note a dispatch; return False if the interview is over or does not exist.
+    """Store a dispatch of the interview; return False if the interview is over or does not exist.
 
-    Raises `DatabaseUnavailable` or `DatabaseOperationFailed`; the budget is in seconds.
+    Raises `DatabaseUnavailable` or `DatabaseOperationFailed` if the database operation fails.
     """
 
     async def note(connection: Connection) -> bool:
@@ -50,11 +50,11 @@ async def store_end(
     reason: Reason,
     budget_s: float = BUDGET_S,
 ) -> None:
-    """Store the end of a job and release its lease, while its process still cleans up.
+    """Store a job's outcome and release the lease, while the job's process still cleans up.
 
-    All turns of the job must be stored: the next interviewer continues from them. The job's
-    journal reports the same end once it is ingested. Raises DatabaseUnavailable and
-    DatabaseOperationFailed.
+    All turns of the job must be stored already, because the next interviewer continues from these
+    turns. The job's journal contains the same outcome and is ingested later. Raises
+    DatabaseUnavailable or DatabaseOperationFailed if the database operation fails.
     """
 
     async def end(connection: Connection) -> None:
@@ -76,14 +76,16 @@ async def store_end(
 
 
 async def settle(connection: Connection, interview_id: str) -> None:
-    """Update the interview from its last job: running, or ended with the job's outcome.
+    """Set the interview's status from its last job: running, or ended with that job's outcome.
 
-    The last job has the highest token, then the latest start. Jobs that were superseded, have
-    lost the lease, or found the interview over, do not count. After a handover the interview
-    continues. An interview that is over stays over while a job that did not know this runs.
-    The lease of a job that has ended is released.
+    The last job is the job with the highest token. If several jobs have this token, the latest
+    start decides. Jobs that were superseded, have lost the lease, or found the interview over, do
+    not count. A handover does not end the interview. An interview that is over stays over, even
+    if another job still runs because the job did not know of the end. The lease of a job that has
+    ended is released.
     """
-    # The row lock serialises jobs that end at the same time: the second sees the first's writes.
+    # The row lock serialises jobs that end at the same time, so that the second job sees the writes
+    # of the first job.
     interview = await _locked(connection, interview_id)
     if interview is None:
         return
@@ -92,7 +94,7 @@ async def settle(connection: Connection, interview_id: str) -> None:
     if last is None:
         return
     if last["outcome"] == Outcome.HANDED_OVER:
-        # From now on `find_stranded` returns the interview, for a redispatch.
+        # `find_orphaned` returns the interview from now on, so that it is redispatched.
         await connection.execute(
             "UPDATE interviews SET updated_at = now() WHERE interview_id = $1", interview_id
         )
@@ -123,7 +125,7 @@ async def _locked(connection: Connection, interview_id: str) -> Interview | None
 
 
 async def _last_job(connection: Connection, interview: Interview) -> Row | None:
-    """Return state, outcome and reason of the job that counts for the interview."""
+    """Return state, outcome and reason of the last job, as `settle` defines it."""
     return await connection.fetchrow(
         "SELECT state, outcome, reason FROM jobs WHERE interview_id = $1"
         " AND outcome IS DISTINCT FROM $2 AND reason IS DISTINCT FROM $3"

@@ -1,7 +1,8 @@
-"""Create and read interviews and their turns (`progress` updates the status of interviews).
+"""Create interviews, and read interviews and their turns.
 
-Every function that takes a `Database` also takes a budget in seconds. In addition to the errors
-that its docstring names, it raises `DatabaseUnavailable` and `DatabaseOperationFailed`.
+The module `interview_status` updates the status of interviews. Every function that takes a
+`Database` also takes a time budget in seconds. Besides the errors that its docstring names, such a
+function raises `DatabaseUnavailable` or `DatabaseOperationFailed` if the database operation fails.
 """
 
 from __future__ import annotations
@@ -23,20 +24,20 @@ if TYPE_CHECKING:
     from worker.store.connection import Connection, Row
     from worker.store.database import Database
 
-# The id is part of room names, identities, URLs and log lines.
+# An interview id becomes part of room names, identities, URLs and log lines.
 _INTERVIEW_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 class InterviewStatus(StrEnum):
     """Progress of an interview."""
 
-    #: The interview has a plan, and no dispatch yet.
+    #: The interview has a plan and has not been dispatched yet.
     CREATED = "created"
-    #: A dispatch was requested, and its job has not started.
+    #: A dispatch was requested, and the dispatched job has not started.
     DISPATCHED = "dispatched"
     #: A job has started.
     RUNNING = "running"
-    #: The interview ended with an outcome and a reason, normally those of its last job.
+    #: The interview has ended. Its outcome and reason are normally those of its last job.
     ENDED = "ended"
 
 
@@ -55,7 +56,7 @@ class InterviewIdInvalid(ValueError):
 
 
 class InterviewExists(Exception):
-    """Raised when an interview of this id exists with another plan, room or candidate."""
+    """Raised when an interview with the same id exists, but has another plan, room or candidate."""
 
     def __init__(self, interview_id: str) -> None:
         self.interview_id = interview_id
@@ -66,16 +67,16 @@ class InterviewExists(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Interview:
-    """One stored interview. Times are in UTC, by the database's clock."""
+    """One stored interview. All times are in UTC and come from the database's clock."""
 
     interview_id: str
     room: str
     candidate_identity: str
     candidate_name: str | None
-    #: Snapshot of the plan, as `Plan.from_json` reads it.
+    #: Snapshot of the plan, in the form that `Plan.from_json` reads.
     plan: dict[str, Any]
     status: InterviewStatus
-    #: Outcome and reason once the interview has ended, normally those of its last job.
+    #: Outcome and reason of an ended interview, normally those of the interview's last job.
     outcome: str | None
     reason: str | None
     created_at: datetime
@@ -84,20 +85,21 @@ class Interview:
     #: Fencing token of the last dispatch.
     dispatch_token: int | None
     dispatched_at: datetime | None
-    #: Fencing token. It only rises: with each job that takes the lease, and each redispatch.
+    #: Fencing token. Each job that takes the lease and each redispatch raises the token.
     token: int
     lease_job: str | None
     lease_worker: str | None
     lease_expires: datetime | None
-    #: Consecutive redispatches that count as tries; `orphans.TRIES` ignores an old count.
+    #: Number of recent redispatches that counted as tries. `orphans.TRIES` ignores an old number.
     tries: int
 
     @property
     def is_over(self) -> bool:
         """True if no further job may hold the interview.
 
-        A failure or the shutdown of a worker ends a job, not the interview: another interviewer
-        may continue it. RoomDeleted is a decision from outside, and final.
+        A failure or the shutdown of a worker ends a job but not the interview, because another
+        interviewer may continue the interview. The reason RoomDeleted does end the interview,
+        because the room was deleted from outside on purpose.
         """
         if self.status is not InterviewStatus.ENDED:
             return False
@@ -106,7 +108,7 @@ class Interview:
 
 
 def check_interview_id(interview_id: str) -> None:
-    """Raise `InterviewIdInvalid` if no interview can have this id."""
+    """Raise `InterviewIdInvalid` if the text is not a valid interview id."""
     if not _INTERVIEW_ID.fullmatch(interview_id):
         raise InterviewIdInvalid(interview_id)
 
@@ -121,11 +123,11 @@ async def create_interview(
     candidate_name: str | None = None,
     budget_s: float = BUDGET_S,
 ) -> Interview:
-    """Store a new interview. By default its id determines the room and the candidate's identity.
+    """Store a new interview. The default room and candidate identity are derived from its id.
 
-    `plan` is the plan's snapshot, as JSON data. Creating the very same interview again returns the
-    one that exists. Raises `InterviewIdInvalid`, and `InterviewExists` for an id that belongs to
-    another interview.
+    `plan` is a snapshot of the plan, as JSON data. If an identical interview exists already, the
+    function returns that interview. Raises `InterviewIdInvalid` if the id is not valid, and
+    `InterviewExists` if an interview with the same id has another plan, room or candidate.
     """
     check_interview_id(interview_id)
     room = room or f"interview-{interview_id}"
@@ -176,7 +178,7 @@ async def list_interviews(
     limit: int = 100,
     budget_s: float = BUDGET_S,
 ) -> list[Interview]:
-    """Return at most `limit` interviews, newest first, all or those of one status."""
+    """Return at most `limit` interviews, newest first, optionally only those with one status."""
     rows = await db.run(
         "list_interviews",
         lambda connection: connection.fetch(
@@ -193,8 +195,9 @@ async def list_interviews(
 async def turns_of(db: Database, interview_id: str, *, budget_s: float = BUDGET_S) -> list[Turn]:
     """Return every turn of the interview, ordered by job and then by position in the journal.
 
-    The clocks of two machines differ, so times order turns only within one job. An answer that is
-    in progress, or was when its job died, is that job's last turn and marked as interrupted.
+    Times order only the turns of one job, because the clocks of two machines differ. If an answer
+    is in progress, or was in progress when its job died, the answer is the last turn of that job
+    and is marked as interrupted.
     """
     rows = await db.run(
         "turns_of",

@@ -1,4 +1,4 @@
-"""Whose journal it is: the fields that identify a job and its interview."""
+"""The fields of a journal that identify its job and the job's interview."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class JobHeader:
-    """Identity of a job, from its records of the kinds `job` and `lease` (the token)."""
+    """Identity of a job, from the journal's records of the kinds `job` and `lease`."""
 
     job_id: str
     #: None for a job whose dispatch named no interview.
@@ -21,11 +21,11 @@ class JobHeader:
     room: str | None = None
     worker_id: str | None = None
     pid: int | None = None
-    #: The fencing token, once the job has the lease.
+    #: The fencing token; None until the job has taken the lease.
     token: int | None = None
 
     def with_records(self, records: Iterable[Mapping[str, Any]]) -> JobHeader:
-        """Return the header with the values that records of kinds `job` and `lease` add."""
+        """Return a copy of the header, updated from the records of the kinds `job` and `lease`."""
         header = self
         for record in records:
             token = int_or_none(record.get("token"))

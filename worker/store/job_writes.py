@@ -1,4 +1,4 @@
-"""Writes of a job's records: insert each row once, and derive the job's columns from all."""
+"""Store a job's journal records, each once, and derive the columns of the job's row from them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 async def write_job(connection: Connection, header: JobHeader, rows: list[RecordRow]) -> None:
-    """Insert the job's row, or add the header's values to it; a stored interview id stays."""
+    """Insert the job's row, or update the row from the header. A stored interview id is kept."""
     await connection.execute(
         "INSERT INTO jobs (job_id, interview_id, room, worker_id, pid, token, started_at)"
         " VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (job_id) DO UPDATE SET"
@@ -39,7 +39,7 @@ async def write_job(connection: Connection, header: JobHeader, rows: list[Record
 
 
 async def write_records(connection: Connection, job_id: str, rows: list[RecordRow]) -> int:
-    """Insert the records that are not stored yet; return their number."""
+    """Insert the records that are not stored yet; return how many records were inserted."""
     status = await connection.execute(
         "INSERT INTO job_records (job_id, seq, at, t, kind, record)"
         " SELECT $1, * FROM unnest($2::bigint[], $3::timestamptz[], $4::float8[],"
@@ -51,12 +51,12 @@ async def write_records(connection: Connection, job_id: str, rows: list[RecordRo
         [row.kind for row in rows],
         [json_text(row.record) for row in rows],
     )
-    # The command tag: INSERT <oid> <rows>.
+    # `status` is the command tag of PostgreSQL: INSERT <oid> <rows>.
     return int(status.rpartition(" ")[2])
 
 
 async def write_turns(connection: Connection, header: JobHeader, turns: list[RecordRow]) -> None:
-    """Insert the turns that are not stored yet, marked late if the job has lost its lease."""
+    """Insert the turns that are not stored yet. Mark them as late if the job has lost its lease."""
     texts = [
         [text_or_none(row.record.get(name)) for row in turns]
         for name in ("speaker", "question_id", "role", "generated", "heard")
@@ -78,7 +78,7 @@ async def write_turns(connection: Connection, header: JobHeader, turns: list[Rec
     )
 
 
-#: Update the job's conditions from its records; $1 is the job id.
+#: SQL statement that updates a job's conditions from the job's records. $1 is the job id.
 CONDITIONS = """
 UPDATE jobs SET conditions = (
     SELECT coalesce(jsonb_object_agg(record->>'resource', record), '{}')
@@ -90,10 +90,11 @@ UPDATE jobs SET conditions = (
 ) WHERE job_id = $1
 """
 
-#: Update the job's state and end from its records; $1 is the job id. Returns the interview id if
-#: state, outcome or reason changed, so that a journal that is ingested again cannot undo a later
-#: dispatch. A process that exited without recording its end has failed, as in `states.History`,
-#: unless the job had stored its end with `store_end` and only the disk did not take the record.
+#: SQL statement that updates a job's state and outcome from the job's records. $1 is the job id.
+#: The statement returns the interview id only if state, outcome or reason changed. Otherwise a
+#: journal that is ingested again could undo a later dispatch. A job whose process exited without a
+#: record of the job's end has failed, as in `states.History`. But an outcome that the job stored
+#: with `store_end` is kept, because in that case only the disk did not accept the record.
 PROGRESS = """
 WITH before AS (
     SELECT state, outcome, reason FROM jobs WHERE job_id = $1

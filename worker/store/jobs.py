@@ -1,7 +1,7 @@
 """Jobs and their journals in the database.
 
-The journal is authoritative, and these tables are derived from it: `ship` accepts any record any
-number of times.
+The journal on disk is authoritative, and these tables are derived from it. Therefore `ship` may
+ingest the same record any number of times.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ if TYPE_CHECKING:
     from worker.store.connection import Connection, Row
     from worker.store.database import Database
 
-#: Records in one statement: keeps each statement well within its timeout.
+#: Maximum number of records in one statement. It keeps each statement well within the timeout.
 _BATCH = 500
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One job as its records describe it. Times are in UTC, by its worker's clock."""
+    """One job as its records describe it. Times are in UTC and come from the worker's clock."""
 
     job_id: str
     interview_id: str | None
@@ -67,9 +67,9 @@ class Shipped:
     """Result of `ship`."""
 
     written: int
-    #: Records that were stored already.
+    #: Number of records that were stored already.
     repeated: int
-    #: Records that cannot be stored: (position in the list, invalid field).
+    #: Records that cannot be stored, each as (position in the list, name of the invalid field).
     refused: tuple[tuple[int, str], ...]
 
 
@@ -80,12 +80,13 @@ async def ship(
     *,
     budget_s: float = BUDGET_S,
 ) -> Shipped:
-    """Ingest a job's records, and update its job, turns and interview, all or nothing.
+    """Ingest a job's records, and update the job, its turns and its interview, in one transaction.
 
-    Records that are stored already stay unchanged. An invalid record (no seq, no time) is refused
-    alone and reported, so that it cannot block the others. Raises `DatabaseUnavailable` and
-    `DatabaseOperationFailed` (nothing was written, or all of it), and `SchemaDiffers` for a
-    database that this worker must not write to (nothing was written).
+    Records that are stored already stay unchanged. An invalid record (no seq, no time) is skipped
+    and reported in the result, so that it cannot block the other records. Raises
+    `DatabaseUnavailable` or `DatabaseOperationFailed` if the database operation fails; then either
+    nothing or everything was written. Raises `SchemaDiffers` if this worker must not write to the
+    database's schema; then nothing was written.
     """
     rows, refused = _rows(records)
     header = replace(header, job_id=storable(header.job_id)).with_records(
@@ -105,7 +106,7 @@ async def ship(
     try:
         written = await db.run("ship", write, budget_s=budget_s)
     except DatabaseOperationFailed:
-        # If the schema differs, raise that instead: it is the cause.
+        # If the schema differs, this check raises `SchemaDiffers`, which names the cause.
         await db.run("check_schema", check_schema, budget_s=budget_s)
         raise
     return Shipped(written=written, repeated=len(rows) - written, refused=refused)
@@ -114,7 +115,7 @@ async def ship(
 async def _bring_up_to_date(
     connection: Connection, header: JobHeader, rows: Sequence[RecordRow]
 ) -> None:
-    """Update turns, conditions, and the progress of job and interview from these records."""
+    """Update the turns, the conditions, and the status of job and interview from these records."""
     kinds = {row.kind for row in rows}
     if "turn" in kinds:
         await write_turns(connection, header, [row for row in rows if row.kind == "turn"])
@@ -142,7 +143,7 @@ def _rows(
 
 
 async def get_job(db: Database, job_id: str, *, budget_s: float = BUDGET_S) -> Job | None:
-    """Return the job; None if the database does not know it."""
+    """Return the job; None if the database has no such job."""
     row = await db.run(
         "get_job",
         lambda connection: connection.fetchrow(
@@ -160,7 +161,7 @@ async def list_jobs(
     limit: int = 100,
     budget_s: float = BUDGET_S,
 ) -> list[Job]:
-    """Return at most `limit` jobs, newest first, all or those of one interview."""
+    """Return at most `limit` jobs, newest first, optionally only those of one interview."""
     rows = await db.run(
         "list_jobs",
         lambda connection: connection.fetch(
@@ -177,7 +178,7 @@ async def list_jobs(
 async def records_of(
     db: Database, job_id: str, *, budget_s: float = BUDGET_S
 ) -> list[dict[str, Any]]:
-    """Return the records of the job's journal in order, as far as they are ingested."""
+    """Return the job's journal records that are ingested, in the order of the journal."""
     rows = await db.run(
         "records_of",
         lambda connection: connection.fetch(

@@ -1,7 +1,7 @@
-"""Conversion of journal records for PostgreSQL.
+"""Convert journal records to rows that PostgreSQL can store.
 
-One bad record must not block a journal forever. Values that PostgreSQL cannot store are replaced,
-and an invalid record is refused alone.
+One bad record must not block a journal forever. Therefore values that PostgreSQL cannot store are
+replaced, and an invalid record is refused while the other records are stored.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-# PostgreSQL's text and jsonb can store neither NUL nor half a surrogate pair.
+# The PostgreSQL types text and jsonb can store neither NUL nor half a surrogate pair.
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _MAX_SEQ = 2**63 - 1
@@ -23,7 +23,7 @@ SPEAKERS = ("candidate", "interviewer")
 
 
 class RecordInvalid(ValueError):
-    """Raised for a journal record that cannot be stored; `field` is the invalid field."""
+    """Raised for a journal record that cannot be stored; `field` names the invalid field."""
 
     def __init__(self, field: str) -> None:
         self.field = field
@@ -32,7 +32,7 @@ class RecordInvalid(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class RecordRow:
-    """A record with checked key fields and storable content."""
+    """One journal record with checked key fields and storable content."""
 
     seq: int
     at: datetime
@@ -42,7 +42,10 @@ class RecordRow:
 
 
 def record_row(record: object) -> RecordRow:
-    """Check and convert one journal record. Raises `RecordInvalid` with the invalid field."""
+    """Check and convert one journal record.
+
+    Raises `RecordInvalid` if a field is missing or wrong.
+    """
     if not isinstance(record, Mapping):
         raise RecordInvalid("form")
     clean = storable(record)
@@ -63,7 +66,10 @@ def record_row(record: object) -> RecordRow:
 
 
 def utc(value: object) -> datetime:
-    """Parse an ISO 8601 time with an offset; return it in UTC. Raises `RecordInvalid`."""
+    """Convert an ISO 8601 time with an offset to UTC.
+
+    Raises `RecordInvalid` if the value is not a valid time or has no offset.
+    """
     if not isinstance(value, str):
         raise RecordInvalid("at")
     try:
@@ -76,7 +82,10 @@ def utc(value: object) -> datetime:
 
 
 def storable(value: Any) -> Any:
-    """Return JSON data that PostgreSQL accepts: U+FFFD for bad characters, null for NaN and inf."""
+    """Return a copy of JSON data with all values replaced that PostgreSQL cannot store.
+
+    U+FFFD replaces characters that cannot be stored. null replaces NaN and infinite numbers.
+    """
     match value:
         case str():
             return _UNSTORABLE.sub(_REPLACEMENT, value)
@@ -93,7 +102,7 @@ def storable(value: Any) -> Any:
 
 
 def json_text(value: object) -> str:
-    """Return the value as JSON text, which asyncpg takes for jsonb."""
+    """Return the value as JSON text, which is the form that asyncpg accepts for jsonb."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
@@ -110,10 +119,10 @@ def int_or_none(value: object) -> int | None:
 
 
 def spoken_text(record: Mapping[str, Any]) -> str:
-    """Return the text that counts: an interviewer's heard text if known, else the turn's text.
+    """Return the heard part of an interviewer's turn if known, otherwise the turn's whole text.
 
-    An interviewer's turn that was neither heard nor interrupted was shown as text, and read: its
-    text counts.
+    If an interviewer's turn was neither heard nor interrupted, the turn was shown to the candidate
+    as text. The candidate has read that text, so the function returns all of it.
     """
     heard = text_or_none(record.get("heard"))
     was_read = heard == "" and record.get("interrupted") is not True

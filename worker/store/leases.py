@@ -1,7 +1,8 @@
-"""Interview leases: take, renew, check and release. Only the database's clock counts.
+"""Leases of interviews: take, renew, check and release. Times come from the database's clock.
 
-A lease is live until it expires. No lease expires while no worker was in contact with the
-database for half a lease, nor for one whole lease after that: see docs/continuity.md.
+A lease is live until it expires. While no worker has reached the database for half a lease, no
+lease expires. After the next contact, no lease expires for one whole lease. docs/continuity.md
+explains why.
 """
 
 from __future__ import annotations
@@ -18,15 +19,20 @@ if TYPE_CHECKING:
     from worker.store.connection import Connection
     from worker.store.database import Database
 
-#: Longest plausible time until a lease ends, in lease durations. A lease that ends later counts as
-#: expired: it was written before the database's clock was set back.
+#: Longest plausible time until a lease expires, in lease durations. A lease with a later expiry
+#: counts as expired, because it was written before the database's clock was set back.
 _FAR: Final = 10
-#: Fraction of a lease. After this time without contact, all workers count as cut off.
+#: Fraction of the lease duration. If no worker has reached the database for this long, all workers
+#: count as cut off from the database.
 _GAP: Final = 0.5
 
 
 def expired(lease_s: str) -> str:
-    """Return an SQL condition: the row's lease has expired. `lease_s` is a parameter in seconds."""
+    """Return the SQL condition that the lease of a row has expired.
+
+    `lease_s` is the placeholder of the query parameter with the lease duration in seconds, such as
+    `$1`.
+    """
     now, lease = "clock_timestamp()", f"make_interval(secs => {lease_s})"
     return (
         f"(lease_job IS NOT NULL AND lease_expires NOT BETWEEN {now} AND {now} + {_FAR} * {lease}"
@@ -39,7 +45,7 @@ class LeaseHeld(Exception):
     """Raised when another job holds the interview's lease.
 
     Attributes:
-        token: The other job's fencing token.
+        token: The fencing token of the job that holds the lease.
     """
 
     def __init__(self, token: int) -> None:
@@ -49,22 +55,23 @@ class LeaseHeld(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Holder:
-    """Current holder of an interview."""
+    """Current fencing token of an interview, and the job that holds the interview's lease."""
 
     token: int
     #: None while no job holds the lease.
     job_id: str | None
 
 
-#: SQL: the interview is not over, so its lease may be taken. Same rule as `Interview.is_over`.
+#: SQL condition that the interview is not over, so that a job may take its lease. The rule is the
+#: same as in `Interview.is_over`.
 _NOT_OVER: Final = (
     "(status <> 'ended' OR outcome = 'failed' OR (outcome, reason) = "
     f"('{Outcome.CANCELLED}', '{Reason.SHUTDOWN_REQUESTED}'))"
 )
 
 
-#: Store the job's token in its row. `settle` later ignores the end of a job with an old token,
-#: even if the job itself never received the token.
+#: SQL statement that stores a job's fencing token in the job's row. `settle` later ignores the end
+#: of a job with an old token, even if the job itself never received the token.
 _JOB_OF_LEASE: Final = (
     "INSERT INTO jobs (job_id, interview_id, token) VALUES ($1, $2, $3)"
     " ON CONFLICT (job_id) DO UPDATE SET"
@@ -78,16 +85,18 @@ async def take_lease(
 ) -> int | None:
     """Take the interview's lease for `lease_s` seconds; return the fencing token.
 
-    The token rises with each job that takes the lease. A holder that takes the lease again keeps
-    its token. Return None if the interview is over or does not exist. Raises LeaseHeld if another
-    job's lease is live, DatabaseUnavailable and DatabaseOperationFailed.
+    Each job that takes the lease gets a higher token. A job that already holds the lease keeps its
+    token. Return None if the interview is over or does not exist. Raises LeaseHeld if another job's
+    lease is live, and DatabaseUnavailable or DatabaseOperationFailed if the database operation
+    fails.
     """
-    # One statement: a concurrent taker waits for the row lock, and then sees the first one's write.
+    # Use a single statement, so that a concurrent job waits for the row lock and then sees this
+    # job's write.
     take = (
         "UPDATE interviews SET token = token + (lease_job IS DISTINCT FROM $2)::integer,"
         " lease_job = $2, lease_worker = NULL,"
         " lease_expires = clock_timestamp() + make_interval(secs => $3),"
-        # For a dispatch that was not noted, or after a failure: an interviewer is coming.
+        # An interviewer is joining, even if its dispatch was not stored or an earlier job failed.
         " status = CASE WHEN status = 'running' THEN status ELSE 'dispatched' END,"
         " outcome = NULL, reason = NULL, untaken = 0"
         f" WHERE interview_id = $1 AND {_NOT_OVER}"
@@ -120,9 +129,10 @@ async def renew_leases(
     lease_s: float,
     budget_s: float = BUDGET_S,
 ) -> set[str]:
-    """Renew the leases of all these jobs in one statement, and record the worker's contact.
+    """Renew the leases of these jobs, and record that a worker reached the database.
 
-    Return the jobs that hold a lease. Raises DatabaseUnavailable and DatabaseOperationFailed.
+    A single statement does both. Return the ids of the jobs that hold a lease. Raises
+    DatabaseUnavailable or DatabaseOperationFailed if the database operation fails.
     """
     renew = (
         "WITH contact AS ("
@@ -151,12 +161,13 @@ async def keep_lease(
     lease_s: float,
     budget_s: float = BUDGET_S,
 ) -> Holder | None:
-    """Return the holder of the interview; None if the interview does not exist.
+    """Return the holder of the interview's lease; None if the interview does not exist.
 
-    Renews the lease if this job still holds it with `token` and less than half of its time is
-    left: the worker, which normally renews the lease, must be stalled. Rewrites the job's lease
-    and token if the database has a lower token: it was restored from a backup. The returned
-    holder then has the lower token. Raises DatabaseUnavailable and DatabaseOperationFailed.
+    The function renews the lease if this job still holds the lease with `token` and less than half
+    of the lease duration is left. In that case the worker, which normally renews the lease, must be
+    stalled. If the token in the database is lower than `token`, the database was restored from a
+    backup. The function then writes this job's lease and token again, and returns the holder that
+    it found. Raises DatabaseUnavailable or DatabaseOperationFailed if the database operation fails.
     """
     keep = (
         "WITH kept AS ("
@@ -178,7 +189,7 @@ async def keep_lease(
 
 
 async def release_ended(connection: Connection, interview_id: str) -> None:
-    """Release the lease of a job that has ended, before it expires."""
+    """Release the interview's lease early if the job that holds the lease has ended."""
     await connection.execute(
         "UPDATE interviews SET lease_job = NULL, lease_worker = NULL, lease_expires = NULL"
         " WHERE interview_id = $1 AND EXISTS (SELECT FROM jobs"

@@ -1,7 +1,7 @@
-"""Schema migrations: numbered .sql files, applied in order, each once.
+"""Schema migrations: numbered .sql files, applied in the order of their numbers, each once.
 
-A migration that is compatible with older workers takes the next number: older and newer workers
-run side by side. An incompatible migration starts the next thousand (1001 after 0007): older
+A migration that is compatible with older workers takes the next number, and older and newer workers
+run side by side. An incompatible migration starts the next thousand (1001 after 0007). Older
 workers then refuse to start, and their running jobs write nothing more (`check_schema`).
 """
 
@@ -26,15 +26,16 @@ _LOCK_KEY = int.from_bytes(b"iw-migr", "big")
 _FILE_NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
 
 
-#: Seconds for a migration, and for the wait while another worker migrates. An index over all
-#: stored turns takes longer than a statement of a job may.
+#: Timeout in seconds for a migration, and for the wait while another worker migrates. It is longer
+#: than a job's statement timeout, because a migration may build an index over all stored turns.
 MIGRATE_BUDGET_S = 300.0
 
 
 class SchemaDiffers(Exception):
     """Raised when this worker cannot use the database's schema.
 
-    `found` is the newest migration of the database (0: none), `known` that of this worker.
+    `found` is the number of the database's newest migration (0 without migrations). `known` is the
+    number of the newest migration that this worker has.
     """
 
     def __init__(self, found: int, known: int, problem: str) -> None:
@@ -44,7 +45,7 @@ class SchemaDiffers(Exception):
 
 
 class SchemaTooNew(SchemaDiffers):
-    """Raised when the schema is of a newer generation (thousand) than this worker knows."""
+    """Raised when the schema's generation (thousand) is newer than this worker knows."""
 
     def __init__(self, found: int, known: int) -> None:
         super().__init__(
@@ -53,7 +54,7 @@ class SchemaTooNew(SchemaDiffers):
 
 
 class SchemaTooOld(SchemaDiffers):
-    """Raised when the database lacks migrations, which this worker's main process applies."""
+    """Raised when the database lacks migrations that the worker's main process has yet to apply."""
 
     def __init__(self, found: int, known: int) -> None:
         super().__init__(
@@ -64,7 +65,10 @@ class SchemaTooOld(SchemaDiffers):
 
 
 class MigrationChanged(Exception):
-    """Raised when a migration was edited after the database applied it; `version` is its number."""
+    """Raised when a migration was edited after the database applied it.
+
+    `version` is the number of the edited migration.
+    """
 
     def __init__(self, version: int) -> None:
         self.version = version
@@ -76,7 +80,7 @@ class MigrationChanged(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Migration:
-    """One numbered step of the schema."""
+    """One numbered migration of the schema."""
 
     version: int
     sql: str
@@ -89,7 +93,7 @@ class Migration:
 
 @functools.cache
 def known_migrations() -> tuple[Migration, ...]:
-    """Return the migrations in this package, in their order."""
+    """Return the migrations of this package, ordered by number."""
     folder = files("worker.store") / "migrations"
     return tuple(
         sorted(
@@ -106,15 +110,17 @@ def known_migrations() -> tuple[Migration, ...]:
 async def migrate(
     connection: Connection, migrations: Sequence[Migration] | None = None
 ) -> list[int]:
-    """Migrate the schema in one transaction; return the versions applied now.
+    """Apply the missing migrations in one transaction; return their numbers.
 
-    Workers that start at the same time wait for each other, for at most `MIGRATE_BUDGET_S`.
-    Raises `SchemaTooNew` if the database is of a newer generation, and `MigrationChanged` if it
-    applied another version of a migration; both change nothing.
+    Workers that start at the same time wait for each other, for at most `MIGRATE_BUDGET_S` seconds.
+    Raises `SchemaTooNew` if the database's schema is of a newer generation, and `MigrationChanged`
+    if a migration was edited after the database applied it. Both errors leave the database
+    unchanged.
     """
     migrations = known_migrations() if migrations is None else migrations
     async with connection.transaction():
-        # A transaction-level advisory lock: a session-level lock is lost behind PgBouncer.
+        # The advisory lock belongs to the transaction, because a lock of the session is lost behind
+        # PgBouncer.
         await connection.execute(
             "SELECT pg_advisory_xact_lock($1)", _LOCK_KEY, timeout=MIGRATE_BUDGET_S
         )
@@ -136,9 +142,10 @@ async def migrate(
 
 
 async def pending(connection: Connection) -> list[int] | None:
-    """Return the versions that `migrate` would apply; None if the database has no schema.
+    """Return the migration numbers that `migrate` would apply; None if the schema does not exist.
 
-    Changes nothing. Raises `SchemaTooNew` and `MigrationChanged` as `migrate` does.
+    The function changes nothing. It raises `SchemaTooNew` and `MigrationChanged` in the same cases
+    as `migrate`.
     """
     if await connection.fetchval("SELECT to_regclass('schema_migrations')") is None:
         return None
@@ -156,9 +163,9 @@ async def _missing(connection: Connection, migrations: Sequence[Migration]) -> l
 async def check_schema(connection: Connection) -> None:
     """Raise `SchemaTooNew` or `SchemaTooOld` if a job of this worker cannot use the schema.
 
-    The result is reliable as the last step of a transaction that has written: a migration waits
-    for the tables that the transaction has locked. Its effect is either visible here, or comes
-    after the commit.
+    The result is reliable only in the last step of a transaction that has written. A migration
+    waits for the tables that such a transaction has locked. Therefore this check sees a concurrent
+    migration, or the migration takes effect after the commit.
     """
     try:
         found = await connection.fetchval(

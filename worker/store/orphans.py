@@ -1,8 +1,8 @@
-"""Orphaned interviews, and the right to redispatch them.
+"""Find orphaned interviews, and claim the right to redispatch them.
 
-One worker looks for them: the one that holds the leader lock, a row in `duties`. That lock does
-not prevent a double dispatch. The fencing token does: claiming a dispatch raises the token in the
-same statement.
+Only one worker searches for orphaned interviews. This is the leader, which holds the leader lock, a
+row in the table `duties`. The leader lock does not prevent a double dispatch. The fencing token
+prevents it, because the statement that claims a dispatch also raises the token.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from worker.store.leases import expired
 if TYPE_CHECKING:
     from worker.store.database import Database
 
-#: Failures that justify a redispatch: of the job or its process, not of the interview.
+#: Reasons that justify a redispatch, because the job or its process failed and not the interview.
 WORTH_ANOTHER_TRY: Final = (
     Reason.PROCESS_KILLED,
     Reason.PROCESS_EXITED,
@@ -34,31 +34,35 @@ WORTH_ANOTHER_TRY: Final = (
     Reason.WORKER_LOST,
     Reason.TURN_STUCK,
 )
-#: The interview lost its interviewer, and no job reported why.
+#: Reason of a redispatch: the interview lost its interviewer, and no job reported why.
 LEASE_EXPIRED: Final = "LeaseExpired"
-#: No worker took the dispatch: LiveKit dropped it, or waits for a worker that does not answer.
+#: Reason of a redispatch: no worker took the last dispatch. LiveKit dropped the dispatch, or waits
+#: for a worker that does not answer.
 NOT_TAKEN: Final = "NotTaken"
-#: The last job handed the interview over: not a failure, so a redispatch has no delay.
+#: Reason of a redispatch: the last job handed the interview over. This is not a failure, so the
+#: redispatch has no delay.
 HANDED_OVER: Final = Reason.HANDOVER_REQUESTED
-#: A claimed dispatch could not be sent: see `give_back_dispatch`.
+#: Reason of a redispatch: the last claimed dispatch could not be sent. See `give_back_dispatch`.
 NOT_SENT: Final = "NotSent"
-#: Reasons that are not a failure of a job, and do not count as a try.
+#: Reasons that are not a failure of a job. A redispatch for one of them does not count as a try.
 _UNCOUNTED: Final = (HANDED_OVER, NOT_TAKEN)
 
-#: Seconds for a worker to take a dispatch; normally it needs milliseconds. Each consecutive
-#: dispatch has 1.5 times as long as the one before, up to the join deadline.
+#: Seconds after which a dispatch counts as not taken; a worker normally takes it within
+#: milliseconds. Each consecutive dispatch that no worker takes gets 1.5 times as long as the
+#: previous dispatch, up to the join deadline.
 _TAKES_S: Final = 2
-#: Seconds since an interview's last change after which it is no longer redispatched.
+#: Seconds since the last change of an interview after which the interview is no longer
+#: redispatched.
 _LOOKED_AT_S: Final = 600
-#: Seconds without a dispatch after which the count of tries starts again at 0.
+#: Seconds without a dispatch after which the number of tries counts as 0.
 _FORGOTTEN_S: Final = 300
-#: Most interviews in one check; the next check finds the rest.
+#: Maximum number of interviews that one check finds. The next check finds further interviews.
 _AT_A_TIME: Final = 50
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """Limits of redispatch: lease, join deadline and delay in seconds, and number of tries."""
+    """Limits of redispatch: lease, join deadline and delay in seconds, and the number of tries."""
 
     lease_s: float
     join_s: float
@@ -68,17 +72,17 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True)
 class OrphanedInterview:
-    """An orphaned interview: it has no interviewer."""
+    """An orphaned interview, that is, an interview without an interviewer."""
 
     interview: Interview
-    #: The reason, as one CamelCase word.
+    #: Reason why the interview has no interviewer, as one CamelCase word.
     why: str
-    #: Job of the last interviewer, whose participant may still be in the room.
+    #: Id of the last interviewer's job. That interviewer may still be a participant of the room.
     last_job: str | None
 
 
 _NOW = "clock_timestamp()"
-#: SQL: number of recent redispatches that count as tries.
+#: SQL expression for the number of recent redispatches that count as tries.
 TRIES: Final = (
     f"(CASE WHEN dispatched_at > {_NOW} - interval '{_FORGOTTEN_S} s' THEN tries ELSE 0 END)"
 )
@@ -99,13 +103,14 @@ _HANDED_OVER = (
     f" AND jobs.outcome = '{Outcome.HANDED_OVER}' AND jobs.reason = '{HANDED_OVER}'"
     " AND coalesce(jobs.token, 0) = interviews.token)"
 )
-#: Parameters: $1 lease, $2 join deadline (seconds), $3 reasons; `_DUE`: also $4 delay, $5 tries.
+#: Parameters of the query: $1 lease and $2 join deadline in seconds, $3 reasons. `_DUE` also uses
+#: $4 delay in seconds and $5 tries.
 _WHY = (
     "CASE"
     f" WHEN {_HANDED_OVER} THEN '{HANDED_OVER}'"
     f" WHEN status IN ('dispatched', 'running') AND {expired('$1')}"
     f" AND lease_expires > {_NOW} - interval '{_LOOKED_AT_S} s' THEN '{LEASE_EXPIRED}'"
-    # A job without a lease takes one within a second of recording that it runs.
+    # A job that has no lease takes the lease within a second of recording that the job runs.
     " WHEN status = 'running' AND lease_job IS NULL"
     f" AND updated_at BETWEEN {_NOW} - interval '{_LOOKED_AT_S} s'"
     f" AND {_NOW} - make_interval(secs => $2)"
@@ -143,10 +148,10 @@ async def find_orphaned(
     room: str | None = None,
     budget_s: float = BUDGET_S,
 ) -> list[OrphanedInterview]:
-    """Return the interviews that may be redispatched now, of one job or room if given.
+    """Return the interviews that may be redispatched now, optionally only of one job or room.
 
-    The database does not know if the candidate is in the room: the caller checks that. Raises
-    DatabaseUnavailable and DatabaseOperationFailed.
+    The caller must check that the candidate is in the room, because the database does not know
+    that. Raises DatabaseUnavailable or DatabaseOperationFailed if the database operation fails.
     """
     query = (
         f"SELECT *, {_LAST_JOB} AS last_job FROM ("
@@ -172,9 +177,10 @@ async def claim_dispatch(
 ) -> int | None:
     """Claim the right to redispatch the interview; return the token of the new dispatch.
 
-    Of several concurrent claims one succeeds. The token rises, which mutes any previous
-    interviewer. Return None if another worker was faster, or if the interview has an interviewer
-    after all. Raises DatabaseUnavailable and DatabaseOperationFailed.
+    Only one of several concurrent claims succeeds. The claim raises the token, which mutes any
+    previous interviewer. Return None if another worker was faster, or if the interview has an
+    interviewer after all. Raises DatabaseUnavailable or DatabaseOperationFailed if the database
+    operation fails.
     """
     claim = (
         "UPDATE interviews SET token = token + 1, dispatch_token = token + 1, dispatch_id = NULL,"
@@ -198,9 +204,11 @@ async def claim_dispatch(
 async def note_dispatch(
     db: Database, interview_id: str, *, token: int, dispatch_id: str, budget_s: float = BUDGET_S
 ) -> None:
-    """Store LiveKit's id of the dispatch that was sent for a token.
+    """Store the id that LiveKit gave to a dispatch, in the row of the dispatched interview.
 
-    Raises DatabaseUnavailable and DatabaseOperationFailed.
+    Nothing is stored if `token`, which was claimed for this dispatch, is no longer the interview's
+    dispatch token. Raises DatabaseUnavailable or DatabaseOperationFailed if the database operation
+    fails.
     """
     await db.run(
         "note_dispatch",
@@ -218,10 +226,11 @@ async def note_dispatch(
 async def give_back_dispatch(
     db: Database, found: OrphanedInterview, *, token: int, budget_s: float = BUDGET_S
 ) -> None:
-    """Undo a claim whose dispatch failed: it counts as no try, and is due immediately.
+    """Undo a claim after its dispatch could not be sent, so that the interview is due immediately.
 
-    If an interviewer joins nevertheless, it keeps the interview. Raises DatabaseUnavailable and
-    DatabaseOperationFailed.
+    The failed dispatch does not count as a try. If an interviewer joins nevertheless, that
+    interviewer keeps the interview. Raises DatabaseUnavailable or DatabaseOperationFailed if the
+    database operation fails.
     """
     await db.run(
         "give_back_dispatch",
@@ -240,10 +249,11 @@ async def give_back_dispatch(
 async def end_without_candidate(
     db: Database, found: OrphanedInterview, limits: Limits, *, budget_s: float = BUDGET_S
 ) -> None:
-    """End an interview that still has no interviewer and whose candidate has left.
+    """End an interview whose candidate has left and that still has no interviewer.
 
-    Its token rises, so that a job that is still alive cannot return to it. Raises
-    DatabaseUnavailable and DatabaseOperationFailed.
+    The interview's token rises, so that an earlier job that is still alive cannot continue the
+    interview. Raises DatabaseUnavailable or DatabaseOperationFailed if the database operation
+    fails.
     """
     end = (
         "UPDATE interviews SET token = token + 1, status = 'ended', outcome = $6, reason = $7,"
@@ -262,9 +272,9 @@ async def end_without_candidate(
 async def hold_leader_lock(
     db: Database, duty: str, *, worker_id: str, for_s: float, budget_s: float = BUDGET_S
 ) -> bool:
-    """Take or renew a leader lock for `for_s` seconds; False while another worker holds it.
+    """Take or renew a leader lock for `for_s` seconds; return False if another worker holds it.
 
-    Raises DatabaseUnavailable and DatabaseOperationFailed.
+    Raises DatabaseUnavailable or DatabaseOperationFailed if the database operation fails.
     """
     held = await db.run(
         "hold_duty",
@@ -287,9 +297,9 @@ async def hold_leader_lock(
 async def drop_leader_locks(
     db: Database, duties: Collection[str], *, worker_id: str, budget_s: float = BUDGET_S
 ) -> None:
-    """Release these leader locks, so that no worker waits until they expire.
+    """Release this worker's leader locks, so that no other worker waits for their expiry.
 
-    Raises DatabaseUnavailable and DatabaseOperationFailed.
+    Raises DatabaseUnavailable or DatabaseOperationFailed if the database operation fails.
     """
     await db.run(
         "drop_duties",

@@ -1,4 +1,4 @@
-"""Database connections of a process: permanent ones, and short-lived ones for bursts."""
+"""Database connections of one process: permanent connections, and temporary ones for bursts."""
 
 from __future__ import annotations
 
@@ -18,27 +18,28 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class PoolLimits:
-    """Limits of one process's connections. All times are in seconds."""
+    """Limits of the database connections of one process. All times are in seconds."""
 
     #: Connections that stay open once they are opened.
     size: int = 5
-    #: Further connections that a burst may open.
+    #: Additional connections that may be opened while all permanent connections are in use.
     overflow: int = 5
     connect_timeout_s: float = 5.0
     #: Longest wait for a free connection while all are in use.
     acquire_timeout_s: float = 5.0
     statement_timeout_s: float = 10.0
-    #: A connection idle for longer is verified before use; 0 verifies before every use.
+    #: A connection that was idle for longer than this is verified before use. 0: before every use.
     verify_after_idle_s: float = 0.0
-    #: Limit of that verification, and of the rollback of an abandoned statement.
+    #: Timeout for verifying a connection, for the rollback of an unfinished transaction, and for
+    #: the release of a connection.
     verify_timeout_s: float = 2.0
-    #: An overflow connection that is idle for longer is closed.
+    #: An additional connection that is idle for longer than this is closed.
     overflow_idle_s: float = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class PoolUse:
-    """Number of open connections, of idle ones among them, and the maximum."""
+    """Use of the pool: the number of open connections, how many are idle, and the maximum."""
 
     connections: int
     idle: int
@@ -46,34 +47,35 @@ class PoolUse:
 
 
 class _StampedConnection(asyncpg.Connection):  # type: ignore[misc] # asyncpg ships no types
-    """A connection that stores when it was last released (the loop's clock, in seconds)."""
+    """A connection that stores the time of its last release (event loop's clock, in seconds)."""
 
     released_at = math.inf
 
 
 async def _stamp(connection: _StampedConnection) -> None:
-    """Record the time of the release, in place of asyncpg's reset.
+    """Store the time of the release. This replaces the session reset of asyncpg.
 
     asyncpg's RESET ALL costs one more round trip for every operation. Behind PgBouncer in
-    transaction mode it resets the server connection of another client. No operation changes the
-    session, so no reset is needed.
+    transaction mode, RESET ALL resets the server connection of another client. No operation changes
+    the session, so no reset is needed.
     """
     connection.released_at = asyncio.get_running_loop().time()
 
 
-#: A process that is stopped during a transaction would keep its locks until it resumes, such as
-#: the lock on the row `lease_contact`. With this setting the server ends the transaction. LOCAL,
-#: because with PgBouncer the next transaction may use another connection.
+#: A process that is stopped during a transaction would keep its row locks until the process
+#: resumes, for example the lock on the row `lease_contact`. This setting makes the server end such
+#: a transaction. The setting is LOCAL because with PgBouncer the next transaction may use another
+#: connection.
 _NO_LONGER_IDLE = "SET LOCAL idle_in_transaction_session_timeout = 2000"  # ms
 
 
 class Connections:
-    """Up to `size` connections that stay open, and up to `overflow` more while they are needed.
+    """Up to `size` permanent connections, and up to `overflow` more while they are needed.
 
-    A single asyncpg pool keeps all idle connections, or closes all of them, or opens the ones to
-    keep before they are needed (`min_size`). Therefore this class uses two pools. It uses the
-    second one only while all connections of the first are in use. Of several idle connections the
-    most recently used one is taken first.
+    A single asyncpg pool either keeps all idle connections, or closes all of them, or opens its
+    permanent connections before they are needed (`min_size`). Therefore this class uses two pools.
+    The second pool is used only while all connections of the first pool are in use. Among idle
+    connections, the most recently used connection is taken first.
     """
 
     def __init__(self, kept: Any, overflow: Any | None, limits: PoolLimits) -> None:
@@ -94,8 +96,8 @@ class Connections:
                 min_size=0,
                 max_size=size,
                 max_inactive_connection_lifetime=idle_s,
-                # PgBouncer in transaction mode: a statement would be prepared on one server
-                # connection and executed on another.
+                # Prepare no statements, because PgBouncer in transaction mode could prepare a
+                # statement on one server connection and execute it on another.
                 statement_cache_size=0,
                 command_timeout=limits.statement_timeout_s,
                 timeout=limits.connect_timeout_s,
@@ -104,16 +106,17 @@ class Connections:
                 server_settings={"application_name": "interview-worker"},
             )
 
-        kept = await pool(limits.size, 0)  # 0: never closed for being idle
+        kept = await pool(limits.size, 0)  # 0: idle connections stay open
         overflow = await pool(limits.overflow, limits.overflow_idle_s) if limits.overflow else None
         return cls(kept, overflow, limits)
 
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[Any]:
-        """Yield a connection in a transaction: commit if the block succeeds, else roll back.
+        """Yield a connection in a transaction. Commit if the block succeeds, otherwise roll back.
 
-        Raises TimeoutError if no connection is free in time, ConnectionLost if the connection was
-        broken (the next try gets a new one), and otherwise the errors of asyncpg.
+        Raises TimeoutError if no connection becomes free in time, and ConnectionLost if the
+        connection was broken (the next attempt gets a new connection). Errors of asyncpg pass
+        through.
         """
         pool = await self._enter()
         try:
@@ -123,7 +126,8 @@ class Connections:
         except BaseException:
             self._leave(pool)
             raise
-        # Regardless of the database's default: `check_schema` relies on this level.
+        # Set the isolation level here, because `check_schema` relies on this level and the
+        # database's default may differ.
         transaction = connection.transaction(isolation="read_committed")
         try:
             await self._verify(connection)
@@ -132,10 +136,10 @@ class Connections:
             yield connection
             await transaction.commit()
         except (TimeoutError, asyncio.CancelledError):
-            # A statement may be running. asyncpg asks the server to cancel it, in a task of its
-            # own so that the caller's budget does not wait for it. If the connection were
-            # terminated instead, the statement would stay on the server, for example waiting for
-            # a lock, and each further try would add another one.
+            # A statement may still be running. asyncpg asks the server to cancel the statement. A
+            # separate task waits for this, so that the caller does not exceed its budget. If the
+            # connection were terminated instead, the statement would stay on the server, for
+            # example waiting for a lock, and each retry would add another such statement.
             task = asyncio.create_task(
                 self._give_back(pool, connection, transaction), name="give-back-connection"
             )
@@ -152,7 +156,7 @@ class Connections:
             await self._give_back(pool, connection, None)
 
     async def _enter(self) -> Any:
-        """Wait for a free slot; return the pool that provides the connection."""
+        """Wait for a free connection slot; return the pool that provides the connection."""
         async with asyncio.timeout(self._limits.acquire_timeout_s):
             await self._free.acquire()
         if self._kept_free:
@@ -173,7 +177,7 @@ class Connections:
             await connection.execute("SELECT 1", timeout=self._limits.verify_timeout_s)
         except Exception:
             _cut_off(connection)
-            # The same cause has most likely broken all idle connections.
+            # The cause that broke this connection has most likely broken all idle connections.
             for pool in self._pools():
                 await pool.expire_connections()
             raise ConnectionLost from None
@@ -189,18 +193,18 @@ class Connections:
                 raise
         finally:
             try:
-                # An error here concerns the release of the connection, not the operation.
+                # Ignore an error of the release, because the operation itself has already ended.
                 with contextlib.suppress(Exception):
                     await pool.release(connection, timeout=self._limits.verify_timeout_s)
             finally:
-                # Also on cancellation: asyncpg finishes the release, and no slot is lost.
+                # Free the slot on cancellation as well, because asyncpg still finishes the release.
                 self._leave(pool)
 
     def _pools(self) -> list[Any]:
         return [pool for pool in (self._kept, self._overflow) if pool is not None]
 
     def use(self) -> PoolUse:
-        """Return the current use of the connections."""
+        """Return how many connections are open, how many are idle, and the maximum."""
         pools = self._pools()
         return PoolUse(
             connections=sum(pool.get_size() for pool in pools),
@@ -209,7 +213,7 @@ class Connections:
         )
 
     async def aclose(self, *, budget_s: float) -> None:
-        """Close every connection; terminate those still in use after `budget_s` seconds."""
+        """Close all connections; terminate those that are still in use after `budget_s` seconds."""
         try:
             async with asyncio.timeout(budget_s):
                 await asyncio.gather(*(pool.close() for pool in self._pools()))
@@ -217,7 +221,7 @@ class Connections:
             for pool in self._pools():
                 pool.terminate()
         for task in self._giving_back:
-            # Its connection is closed: nothing is left to roll back.
+            # The connection of this task is closed, so the task has nothing left to roll back.
             task.cancel()
         if self._giving_back:
             await asyncio.wait(self._giving_back)
@@ -227,9 +231,9 @@ def _is_closed(connection: Any) -> bool:
     try:
         return bool(connection.is_closed())
     except asyncpg.InterfaceError:
-        return True  # the pool has taken it back already
+        return True  # the pool has already taken the connection back
 
 
 def _cut_off(connection: Any) -> None:
-    with contextlib.suppress(asyncpg.InterfaceError):  # the pool has taken it back already
+    with contextlib.suppress(asyncpg.InterfaceError):  # the pool has the connection back
         connection.terminate()

@@ -1,4 +1,4 @@
-"""Queries of single records of a job's journal."""
+"""Queries for single journal records of a job."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 async def last_seq(
     db: Database, job_id: str, *, but: str, budget_s: float = BUDGET_S
 ) -> int | None:
-    """Return the highest `seq` of the job's records, except those of kind `but`; None without one.
+    """Return the highest `seq` of the job's stored records that are not of kind `but`.
 
-    Raises DatabaseUnavailable and DatabaseOperationFailed.
+    Return None if no such record is stored. Raises DatabaseUnavailable or DatabaseOperationFailed
+    if the database operation fails.
     """
     last = await db.run(
         "last_seq",

@@ -1,8 +1,8 @@
-"""Stored turns: the speaker, the text, and the part that was heard.
+"""Stored turns: the speaker, the text, and the part of the text that was heard.
 
-A partial answer that was not committed as a turn when its job ended counts as a turn as well. It
-is assembled from the job's `hearing` records when the turns are read, so no process has to write
-it later.
+A partial answer that was not committed as a turn before its job ended counts as a turn as well. The
+query for turns assembles the partial answer from the job's `hearing` records, so no process has to
+write a turn for it later.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Turn:
-    """One turn of an interview: one speaker, until the other one speaks.
+    """One turn of an interview: the words of one speaker until the other speaker begins.
 
-    `text` is the text that counts: the candidate's committed words, or the heard part of the
-    interviewer's words, which may be less than `generated`.
+    `text` contains the candidate's committed words, or the heard part of the interviewer's words.
+    The heard part may be shorter than `generated`.
     """
 
     interview_id: str | None
@@ -38,11 +38,11 @@ class Turn:
     interrupted: bool
     #: True if the turn came from a job that had lost its lease.
     late: bool
-    #: The end of `text` that was still an interim transcript when the job ended.
+    #: Last part of `text`, if this part was still an interim transcript when the job ended.
     interim: str = ""
 
 
-#: Every turn of the interview $1, ordered by job and then by position in the journal.
+#: Query for every turn of the interview $1, ordered by job and then by position in the journal.
 TURNS: Final = """
 WITH hearing AS (
     SELECT job_id, seq, at, record FROM jobs JOIN job_records USING (job_id)
@@ -78,7 +78,7 @@ def turn_of(row: Row) -> Turn:
 
 
 def turn_as_data(turn: Turn) -> dict[str, Any]:
-    """Return the turn as JSON data, as a dispatch carries it to the next interviewer."""
+    """Return the turn as JSON data, in the form in which a dispatch passes it to an interviewer."""
     return {
         "speaker": turn.speaker,
         "text": turn.text,

@@ -1,11 +1,12 @@
-"""PostgreSQL URLs: check them before use, and mask their passwords for logs and messages."""
+"""Check PostgreSQL URLs before use, and mask the passwords in them for logs and messages."""
 
 from __future__ import annotations
 
 import re
 from urllib.parse import parse_qs, unquote, urlsplit
 
-# Greedy up to the last @: a password may contain an unescaped @ or /, and hiding too much is safe.
+# The pattern matches up to the last @, because a password may contain an unescaped @ or /. Masking
+# too much is safe.
 _USERINFO = re.compile(r"(?P<user>://[^:/@?]*):.*@", re.DOTALL)
 _QUERY = re.compile(r"(?P<key>[?&](?:ssl)?password=)[^&]*", re.IGNORECASE)
 #: sslmode values of libpq (https://www.postgresql.org/docs/current/libpq-ssl.html) and asyncpg.
@@ -15,7 +16,7 @@ _TLS_MODES = frozenset({"disable", "allow", "prefer", "require", "verify-ca", "v
 class DatabaseUrlInvalid(ValueError):
     """Raised when the database URL is not a PostgreSQL URL.
 
-    `url` is masked; `problem` describes the error.
+    `url` is the URL with masked passwords, and `problem` says what is wrong with the URL.
     """
 
     def __init__(self, url: str, problem: str) -> None:
@@ -28,12 +29,12 @@ class DatabaseUrlInvalid(ValueError):
 
 
 def mask_url(url: str) -> str:
-    """Return the URL with its passwords as `***`, in the user part and in the query."""
+    """Return the URL with each password as `***`, both in the user part and in the query."""
     return _QUERY.sub(r"\g<key>***", _USERINFO.sub(r"\g<user>:***@", url, count=1))
 
 
 def check_url(url: str) -> None:
-    """Raise `DatabaseUrlInvalid` if this cannot be a PostgreSQL URL. No name is resolved."""
+    """Raise `DatabaseUrlInvalid` if `url` is not a PostgreSQL URL. No host name is resolved."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -65,7 +66,7 @@ def _is_port(port: str) -> bool:
 
 def _check_host(url: str, host: str) -> None:
     try:
-        # Resolving such a name would raise UnicodeError, which is not an OSError.
+        # Resolving an invalid host name would raise UnicodeError, which is not an OSError.
         unquote(host).encode("idna")
     except UnicodeError:
         raise DatabaseUrlInvalid(url, "has an invalid host name") from None

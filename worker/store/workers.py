@@ -1,7 +1,7 @@
-"""Rows of live workers, which could take an interview over. Only the database's clock counts.
+"""Table of live workers, which could take over an interview. Times use the database's clock.
 
-Every public function takes a budget in seconds, and raises DatabaseUnavailable and
-DatabaseOperationFailed.
+Every public function takes a time budget in seconds, and raises DatabaseUnavailable or
+DatabaseOperationFailed if the database operation fails.
 """
 
 from __future__ import annotations
@@ -22,22 +22,25 @@ _NOW: Final = "clock_timestamp()"
 
 @dataclass(frozen=True, kw_only=True)
 class Peers:
-    """The peers of one worker."""
+    """The peers of one worker: all other live workers with the same agent name."""
 
     #: Number of peers, including those that take no jobs at the moment.
     workers: int
-    #: Total free slots of those that take jobs.
+    #: Total free slots of the peers that take jobs.
     seats: int
 
 
 def _seen(fresh_s: str) -> str:
-    """Return an SQL condition: the heartbeat is newer than `fresh_s` (a parameter, in seconds)."""
+    """Return the SQL condition that a worker's heartbeat is newer than `fresh_s` seconds.
+
+    `fresh_s` is the placeholder of a query parameter, such as `$3`.
+    """
     period = f"make_interval(secs => {fresh_s})"
     return f"seen BETWEEN {_NOW} - {period} AND {_NOW} + {period}"
 
 
 def _there(fresh_s: str) -> str:
-    """Return an SQL condition: the heartbeat is fresh and the worker takes jobs."""
+    """Return the SQL condition that a worker has a fresh heartbeat and takes jobs."""
     return f"takes_jobs AND {_seen(fresh_s)}"
 
 
@@ -50,7 +53,7 @@ async def note_worker(
     free_slots: int,
     budget_s: float = BUDGET_S,
 ) -> None:
-    """Write this worker's heartbeat, and remove the rows of workers without a recent one."""
+    """Write this worker's heartbeat; remove the rows of workers that have no recent heartbeat."""
     note = (
         "WITH forgotten AS (DELETE FROM workers WHERE worker_id <> $1"
         f" AND seen < {_NOW} - interval '{_FORGOTTEN_S} s')"
@@ -67,7 +70,7 @@ async def note_worker(
 
 
 async def drop_worker(db: Database, worker_id: str, *, budget_s: float = BUDGET_S) -> None:
-    """Delete this worker's row."""
+    """Delete this worker's row from the table."""
     await db.run(
         "drop_worker",
         lambda connection: connection.execute(
@@ -85,7 +88,7 @@ async def other_workers(
     fresh_s: float,
     budget_s: float = BUDGET_S,
 ) -> Peers:
-    """Count the peers that take dispatches for `agent_name` and have a fresh heartbeat."""
+    """Count the other workers of `agent_name` with a fresh heartbeat, and their free slots."""
     count = (
         "SELECT count(*) AS workers,"
         " coalesce(sum(free_slots) FILTER (WHERE takes_jobs), 0) AS seats FROM workers"
@@ -108,16 +111,17 @@ async def can_be_followed(
     failed_tries: int | None,
     budget_s: float = BUDGET_S,
 ) -> bool:
-    """Return whether a worker can take over from a job that holds its interview's lease.
+    """Return whether some worker can take over the interview of a job that holds its lease.
 
     Args:
         db: The database.
         job_id: The job that holds the lease.
-        agent_name: The agent name of its dispatch.
-        fresh_s: Seconds for which a heartbeat counts.
-        failed_tries: The redispatch limit, if the job has failed. Its own worker is alive then,
-            and counts even without a free slot. None if its worker is gone.
-        budget_s: Budget in seconds.
+        agent_name: The agent name of the job's dispatch.
+        fresh_s: Maximum age of a heartbeat, in seconds.
+        failed_tries: The maximum number of redispatches, if the job has failed. The job's own
+            worker is then alive, and counts even without a free slot. None if the job's worker is
+            gone.
+        budget_s: Time budget in seconds.
     """
     ask = (
         "SELECT ($4::integer IS NULL OR tries < $4) AND EXISTS (SELECT FROM workers"

@@ -1,1 +1,1 @@
-"""Metrics, logs and the status page. Main process; follows the journals of its jobs."""
+"""Metrics, logs and status of the main process, which follows the journals of its jobs."""

@@ -1,7 +1,8 @@
 """Prometheus alert rules of deploy/prometheus/, generated from the metrics.
 
-An alert means that candidates are not served, or soon will not be. Problems that resolve without an
-operator raise no alert. Each alert has a section of its name in docs/runbook.md.
+An alert means that candidates are not served now, or soon will not be served. Problems that resolve
+without an operator raise no alert. docs/runbook.md has one section for each alert, named after the
+alert.
 """
 
 from __future__ import annotations
@@ -14,16 +15,18 @@ from worker.telemetry import catalog
 from worker.telemetry.catalog import MetricDefinition
 from worker.telemetry.job_observer import UNRESPONSIVE_S
 
-#: The target of a start, in seconds (mission: 800 ms).
+#: Target duration of a job's start, in seconds (mission: 800 ms).
 START_TARGET_S: Final = 0.8
 #: Seconds of ingestion lag after which the alert fires.
 _SHIPPING_S: Final = 300
-#: Bytes of disk space for a few thousand long interviews' journals of some 300 kB each.
+#: Free bytes below which the alert fires. They hold the journals of a few thousand long interviews,
+#: of some 300 kB each.
 _LEAST_DISK: Final = 1_000_000_000
 _WINDOW: Final = "15m"
-#: How long a series must have been absent to count as new: one failed scrape makes it stale.
+#: Duration for which a series must have been absent to count as new. A shorter absence does not
+#: count, because one failed scrape makes a series stale.
 _MEMORY: Final = "1h"
-#: The states of a start: all states before RUNNING that have a budget.
+#: States of a job that starts: all states before RUNNING that have a budget.
 _STARTING: Final = tuple(
     s for s in BUDGETS if s not in (State.RUNNING, State.CLOSING, State.CLOSED)
 )
@@ -45,7 +48,8 @@ class Alert:
 
     name: str
     expr: str
-    #: How long the expression must be true, in Prometheus notation; empty fires immediately.
+    #: Duration for which the expression must be true, in Prometheus notation. If it is empty, the
+    #: alert fires immediately.
     wait: str = ""
     severity: Literal["page", "ticket"]
     summary: str
@@ -58,7 +62,11 @@ class Alert:
 
 
 def _grew(figure: MetricDefinition, where: str = "", *, by: str = "", window: str = _WINDOW) -> str:
-    """Return the growth of a counter; `increase` misses the first event of a new series."""
+    """Return the PromQL expression for the growth of a counter.
+
+    The expression counts new series separately, because `increase` misses the first event of a new
+    series.
+    """
     series = f"{figure.shown_as}{{{where}}}" if where else figure.shown_as
     summed = f"sum by ({by})" if by else "sum"
     new = f"{series} unless last_over_time({series}[{_MEMORY}] offset {window})"
@@ -79,7 +87,7 @@ _VAD_NOT_LOADED: Final = _grew(catalog.LOADS, 'resource="vad",result!="ok"')
 _VAD_LOST: Final = _grew(catalog.LOSSES, 'resource="vad"')
 _NOT_TAKEN: Final = _grew(catalog.SENT_AGAIN, 'reason="NotTaken"')
 _NO_SLOT: Final = _grew(catalog.JOBS_REFUSED, 'cause="NoSlot"')
-#: From prometheus_client's ProcessCollector.
+#: Metric of prometheus_client's ProcessCollector: the time at which the process started.
 _STARTED_AT: Final = "process_start_time_seconds"
 _READY: Final = catalog.READY.name
 _FREE: Final = f"sum (({catalog.SLOTS.name} - {catalog.SLOTS_USED.name}) * {_READY})"
@@ -94,7 +102,8 @@ ALERTS: Final = (
         description="No worker is ready for dispatches: new candidates wait in an empty room.",
     ),
     Alert(
-        # A dead worker takes its jobs and counters with it, so no other alert would report it.
+        # The jobs and counters of a dead worker disappear with it, so no other alert would report
+        # the death.
         name="InterviewWorkerDied",
         expr=f"(max_over_time({catalog.SLOTS_USED.name}[5m]) > 0"
         f" unless max_over_time({catalog.DRAINING.name}[5m]) > 0)"
@@ -168,7 +177,7 @@ ALERTS: Final = (
     Alert(
         name="InterviewWorkerDisconnected",
         expr=f'{catalog.NOT_READY.name}{{what="livekit"}} == 1',
-        # A worker exits after 130 s without a connection, and its metrics disappear.
+        # A worker exits after 130 s without a connection, and its metrics then disappear.
         wait="1m",
         severity="page",
         summary="{{ $labels.instance }} is not connected to LiveKit.",
@@ -176,7 +185,7 @@ ALERTS: Final = (
         "only the worker's own connection is lost.",
     ),
     Alert(
-        # One stopped worker or one restart of LiveKit causes a few of these.
+        # One stopped worker or one restart of LiveKit causes a few dispatches that no worker takes.
         name="InterviewDispatchesNotTaken",
         expr=f"{_NOT_TAKEN} > 10",
         severity="page",
@@ -192,7 +201,7 @@ ALERTS: Final = (
         description="{{ $value | humanize }} in the last 15 minutes: add workers or slots.",
     ),
     Alert(
-        # LiveKit offers no jobs to a worker at its target load, so a full worker refuses none.
+        # LiveKit offers no jobs to a worker at its target load, so a full worker refuses no jobs.
         name="InterviewSlotsFull",
         expr=f"{_FREE} < 1 and sum ({_READY}) > 0",
         wait="1m",
@@ -253,5 +262,5 @@ def rules_file() -> str:
 
 
 def _quoted(text: str) -> str:
-    """Put in YAML single quotes (https://yaml.org/spec/1.2.2/#732-single-quoted-style)."""
+    """Return the text in YAML quotes (https://yaml.org/spec/1.2.2/#732-single-quoted-style)."""
     return "'" + text.replace("'", "''") + "'"

@@ -11,9 +11,10 @@ from typing import Final, Literal
 
 from states import BUDGETS
 
-#: Seconds, around the targets of a start (0.4 to connect, 0.8 until the session runs).
+#: Buckets in seconds around the targets of a job's start (0.4 s to connect, 0.8 s until the session
+#: runs).
 START_BUCKETS: Final = (0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 15.0)
-#: Seconds, from a fast start to the longest interview.
+#: Buckets in seconds, from a fast start to the longest interview.
 STATE_BUCKETS: Final = (
     0.05,
     0.1,
@@ -29,28 +30,28 @@ STATE_BUCKETS: Final = (
     1800.0,
     3600.0,
 )
-#: Seconds, around natural response times and the silence targets (2 and 5).
+#: Buckets in seconds around natural response times and the silence targets (2 s and 5 s).
 TURN_BUCKETS: Final = (0.1, 0.2, 0.3, 0.5, 0.8, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0, 12.0, 20.0)
-#: Seconds of a loader, whose budget is 2 to 5.
+#: Buckets in seconds for loading a resource, which has a budget of 2 to 5 s.
 LOAD_BUCKETS: Final = (0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class MetricDefinition:
-    """One metric. `name` excludes the `_total` suffix that a counter is exposed with."""
+    """One metric. `name` does not contain the suffix `_total` that Prometheus adds to a counter."""
 
     name: str
     kind: Literal["counter", "gauge", "histogram"]
     means: str
     labels: tuple[str, ...] = ()
     buckets: tuple[float, ...] = ()
-    #: Values of its single label that are exposed from the start: for Prometheus, a counter that
-    #: appears with its first event has not grown.
+    #: Values of the metric's only label that are exposed from the start. Otherwise a counter would
+    #: first appear with its first event, and Prometheus would see no growth.
     known: tuple[str, ...] = ()
 
     @property
     def shown_as(self) -> str:
-        """The name in the exposition; for a histogram, the name of the family."""
+        """The metric's name in the exposition; for a histogram, the name of the metric family."""
         return f"{self.name}_total" if self.kind == "counter" else self.name
 
 

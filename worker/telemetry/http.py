@@ -1,6 +1,6 @@
 """The worker's HTTP server: health probes, metrics, and the state of the jobs.
 
-Answers come from memory: no handler waits for a disk, a database or LiveKit.
+All answers come from memory, so no handler waits for a disk, a database or LiveKit.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-#: Seconds for pending responses while the server closes.
+#: Seconds for which the server waits for pending responses while it closes.
 _CLOSE_S: Final = 1.0
 
 
@@ -30,9 +30,9 @@ class TelemetryServer:
 
     Args:
         observer: The source of job data.
-        status: Called for each response.
-        token: The bearer token that a request must bring; empty disables the check.
-        posts: Handlers of POST requests by path, which authenticate the caller themselves.
+        status: Returns the worker's status; called for each response.
+        token: The bearer token that a request must contain; empty disables the check.
+        posts: Handlers of POST requests, by path. These handlers authenticate the caller.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class TelemetryServer:
         self._runner: web.AppRunner | None = None
 
     async def start(self, host: str, port: int) -> int:
-        """Bind and serve; return the port. Raises OSError if binding fails."""
+        """Start to serve on a host and port; return the port. Raises OSError if binding fails."""
         app = web.Application(middlewares=[self._guard])
         app.add_routes(
             [
@@ -72,7 +72,9 @@ class TelemetryServer:
             await self.aclose()
             raise
         bound: int = self._runner.addresses[0][1]
-        logger.info("serving metrics and probes", extra={"host": host, "port": bound})
+        logger.info(
+            "HTTP server started for metrics and probes", extra={"host": host, "port": bound}
+        )
         return bound
 
     async def aclose(self) -> None:
@@ -94,7 +96,7 @@ class TelemetryServer:
             return _json({"error": error.reason}, status=error.status)
 
     async def _livez(self, _: web.Request) -> web.StreamResponse:
-        """Prove by answering that the main process's event loop runs."""
+        """Answer the probe, which proves that the main process's event loop runs."""
         unresponsive = self._observer.unresponsive()
         return _json({"alive": True, "unresponsive_jobs": unresponsive})
 

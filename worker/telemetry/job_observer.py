@@ -1,4 +1,4 @@
-"""The main process's view of its jobs, from their journals: for metrics, probes and operators."""
+"""The main process's view of its jobs, read from journals, for metrics, probes and operators."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from worker.telemetry.worker_status import WorkerStatus
 
 #: Seconds without a heartbeat after which a job counts as unresponsive; a job sends one per second.
 UNRESPONSIVE_S: Final = 10.0
-#: Number of ended jobs that are still listed.
+#: Maximum number of ended jobs that are still listed.
 _ENDED_KEPT: Final = 50
 
 
 class Observer:
-    """Follows the jobs of one worker. Ended jobs become counters, except the last few."""
+    """Follows the jobs of one worker. Only the counters remain of jobs that ended long ago."""
 
     def __init__(self, journals: Path, *, version: str) -> None:
         self.metrics = Metrics()
@@ -32,7 +32,7 @@ class Observer:
         self._ended: deque[JobView] = deque(maxlen=_ENDED_KEPT)
 
     def job_given(self, job_id: str, room: str) -> None:
-        """Register a job that a process was given."""
+        """Register a job that was assigned to a process."""
         if job_id not in self._running:
             self.metrics.count(catalog.JOBS_STARTED)
             now = time.time()
@@ -40,7 +40,10 @@ class Observer:
             self.follower.follow(job_id)
 
     async def job_gone(self, job_id: str, exit_code: int | None) -> None:
-        """Finish a job whose process has exited: record the end that its journal lacks."""
+        """Finish a job whose process has exited.
+
+        If the job's journal does not contain the job's end, the exit code determines the outcome.
+        """
         await self.follower.finish(job_id)
         view = self._running.pop(job_id, None)
         if view is None:
@@ -73,11 +76,11 @@ class Observer:
         ]
 
     def job(self, job_id: str) -> dict[str, Any] | None:
-        """Return one of these jobs, or None."""
+        """Return a running or recently ended job; None if there is no such job."""
         return next((each for each in self.jobs() if each["job_id"] == job_id), None)
 
     def unresponsive(self) -> list[str]:
-        """Return the running jobs whose last heartbeat is too old."""
+        """Return the ids of the running jobs whose last heartbeat is too old."""
         latest = time.time() - UNRESPONSIVE_S
         running = self._running.values()
         return [view.job_id for view in running if view.on_disk and view.alive_at < latest]
@@ -112,15 +115,15 @@ class Observer:
 
 
 def _unwritten_end(exit_code: int | None) -> tuple[str, str]:
-    """Return outcome and reason of a job whose journal lacks its end."""
-    if exit_code == 0:  # the job did not fail: its disk accepted no more records
+    """Return outcome and reason of a job whose journal does not contain the job's end."""
+    if exit_code == 0:  # the job did not fail, but its disk accepted no more records
         return "unknown", "NotWritten"
     killed = exit_code is not None and exit_code < 0
     return Outcome.FAILED, Reason.PROCESS_KILLED if killed else Reason.PROCESS_EXITED
 
 
 def code_of(exit_code: int | None) -> str:
-    """Return the end of a process in one word: its exit code or its signal's name."""
+    """Return a process's exit code as text, or the name of the signal that killed the process."""
     if exit_code is None:
         return "unknown"
     if exit_code >= 0:

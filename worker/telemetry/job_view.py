@@ -15,13 +15,13 @@ _NOT_DEGRADED = frozenset({State.HANDSHAKE, State.CONNECTED, State.BOOTSTRAPPING
 
 @dataclass
 class JobView:
-    """One job. Times are seconds since the job was received (`t` of its records)."""
+    """View of one job. Times are seconds since the job was received, like `t` in its records."""
 
     job_id: str
     room: str = ""
     interview_id: str | None = None
     pid: int | None = None
-    #: When the job was received, in seconds since the epoch, if its records say so.
+    #: Time when the job was received, in seconds since the epoch.
     received_at: float = 0.0
     state: str | None = None
     since_t: float = 0.0
@@ -29,7 +29,7 @@ class JobView:
     last_t: float = 0.0
     outcome: str | None = None
     reason: str | None = None
-    #: By resource: its status and reason.
+    #: Status and reason of each resource, by resource name.
     conditions: dict[str, tuple[str, str]] = field(default_factory=dict)
     turns: int = 0
     #: Latest latency in seconds, by part of a turn.
@@ -38,11 +38,11 @@ class JobView:
     rungs: int = 0
     #: The longest silence in seconds that led to a step of the stuck-turn recovery.
     longest_silence_s: float = 0.0
-    #: The last stall of its event loop: the blocking call, and seconds.
+    #: The last stall of the job's event loop: the blocking call, and the duration in seconds.
     stall: tuple[str, float] | None = None
     #: Time of the last heartbeat in seconds since the epoch.
     alive_at: float = 0.0
-    #: The job has a journal on disk; a job without one cannot send heartbeats.
+    #: True if the job has a journal on disk. A job without a journal cannot send heartbeats.
     on_disk: bool = False
 
     @property
@@ -52,7 +52,7 @@ class JobView:
 
     @property
     def degraded(self) -> bool:
-        """True if the job runs without some resource."""
+        """True if the job runs while some resource is unavailable."""
         return bool(self.missing) and self.state not in _NOT_DEGRADED
 
     def as_data(self, now: float) -> dict[str, Any]:
@@ -81,10 +81,10 @@ class JobView:
         }
 
     def apply(self, record: Mapping[str, Any]) -> None:
-        """Apply the next record. Unknown records are ignored."""
+        """Apply the next journal record. Records of unknown kinds are ignored."""
         self.last_t = max(self.last_t, float(record["t"]))
         handler = _HANDLERS.get(record["kind"])
-        # Another version, or a person, may have written a malformed record: ignore it.
+        # Ignore a malformed record, which another version or a person may have written.
         with contextlib.suppress(KeyError, TypeError, ValueError):
             if handler is not None:
                 handler(self, record)

@@ -1,8 +1,8 @@
-"""Tail the journals of this worker's jobs: the only source of job telemetry.
+"""Tail the journals of this worker's jobs, which are the only source of job telemetry.
 
-A job process needs no channel to the main process, and a killed job still counts. The folder is
-never listed: the follower opens only journals of jobs that this worker was given, so half a million
-old ones cost nothing.
+Therefore a job process needs no channel to the main process, and a killed job still counts. The
+follower never lists the folder. It opens only the journals of jobs that this worker was given, so
+half a million old journals cost nothing.
 """
 
 from __future__ import annotations
@@ -25,24 +25,26 @@ Record = Mapping[str, Any]
 
 #: Seconds between two polls.
 EVERY_S: Final = 0.5
-#: Maximum bytes read from one journal per poll: some hundred times what a job writes between polls.
+#: Maximum bytes read from one journal per poll. A job writes about a hundredth of this between
+#: polls.
 _MOST_BYTES: Final = 1 << 20
 
 
 @dataclass
 class _Followed:
-    """One journal. The open descriptor survives the move of the journal after its ingestion."""
+    """One journal. The open descriptor stays valid when the ingested journal is moved."""
 
     path: Path
     descriptor: int | None = None
     read_to: int = 0
-    #: When the file was last written or touched, in seconds since the epoch; 0 before it exists.
+    #: Time when the journal was last written or touched, in seconds since the epoch. 0 before the
+    #: journal exists.
     alive_at: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class News:
-    """The new records that one poll found in one journal."""
+    """The new records that one poll found in the journal of one job."""
 
     job_id: str
     records: tuple[Record, ...]
@@ -55,7 +57,7 @@ class JournalFollower:
 
     Args:
         folder: The folder of the journals.
-        on_news: Called on the event loop with the result of each poll, once per job.
+        on_news: Called on the event loop after each poll, once per job, with the new records.
     """
 
     def __init__(self, folder: Path, on_news: Callable[[News], None]) -> None:
@@ -69,7 +71,7 @@ class JournalFollower:
         self._followed.setdefault(job_id, _Followed(self._folder / f"{job_id}.jsonl"))
 
     async def finish(self, job_id: str) -> None:
-        """Read the rest of an ended job's journal, then close the journal."""
+        """Read the unread records of an ended job's journal, then close the journal."""
         followed = self._followed.get(job_id)
         if followed is None:
             return
@@ -82,7 +84,7 @@ class JournalFollower:
             _close(followed)
 
     async def run(self) -> None:
-        """Poll until cancelled. A failed poll is only logged."""
+        """Poll the journals until cancelled. A failed poll is only logged."""
         try:
             while True:
                 await self.look()
@@ -103,26 +105,28 @@ class JournalFollower:
         try:
             found = await in_thread("journals", lambda: [_read(*item) for item in followed.items()])
         except Exception:
-            logger.exception("the journals could not be read")
+            logger.exception("the journals of the running jobs could not be read")
             return
         for news in found:
             try:
                 self._on_news(news)
             except Exception as error:  # one bad record must not affect the other jobs
-                logger.error("failed to process a record: %s", type(error).__name__)
+                logger.error(
+                    "the new records of a job could not be processed: %s", type(error).__name__
+                )
 
 
 def _read(job_id: str, followed: _Followed) -> News:
-    """Read the complete lines written since the last poll; skip lines that are no records."""
+    """Read the complete lines written since the last poll; skip lines that are not records."""
     if followed.descriptor is None:
         try:
             followed.descriptor = os.open(followed.path, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:  # not created yet, or never: a job whose disk is full writes none
+        except OSError:  # no journal yet, or never: a job with a full disk creates none
             return News(job_id=job_id, records=(), alive_at=0.0)
     data = os.pread(followed.descriptor, _MOST_BYTES, followed.read_to)
     whole = data[: data.rfind(b"\n") + 1]
     if not whole and len(data) == _MOST_BYTES:
-        whole = data  # no valid line is this long: skip it
+        whole = data  # no record is this long, so skip the data
     followed.read_to += len(whole)
     followed.alive_at = os.fstat(followed.descriptor).st_mtime
     records = tuple(record for line in whole.splitlines() if (record := _record(line)) is not None)
@@ -146,5 +150,5 @@ def _close(followed: _Followed) -> None:
 
 
 def age_s(alive_at: float) -> float:
-    """Return the seconds since a heartbeat, by this machine's clock; never below 0."""
+    """Return the seconds since a heartbeat by this machine's clock, but at least 0."""
     return max(0.0, time.time() - alive_at)

@@ -1,7 +1,7 @@
-"""Logging: JSON in production, readable on a terminal, without candidates' words in either.
+"""Log output: JSON in production, plain text on a terminal. Neither contains candidates' words.
 
-A job sends its log records unformatted to the main process, which formats all of them here.
-`privacy` decides which content must be removed.
+A job process sends its log records unformatted to the main process. The main process formats all
+log records here. The module `redaction` decides which content must be removed.
 """
 
 from __future__ import annotations
@@ -18,12 +18,15 @@ from worker.telemetry.redaction import QuotingDebug, Redaction, exception_text
 if TYPE_CHECKING:
     from structlog.typing import ExcInfo
 
-#: Loggers that are too verbose below WARNING, whatever level is configured.
+#: Loggers that are too verbose below WARNING. Their level is WARNING whatever level is configured.
 _CHATTY = ("asyncio", "filelock", "livekit", "transitions")
 
 
 def redact_job_logs() -> None:
-    """Redact all logs of a job process before they leave it. Call before the first job."""
+    """Redact all log records of a job process before it sends them.
+
+    Call this function before the first job.
+    """
     for handler in logging.getLogger().handlers:
         _redact(handler)
 
@@ -62,7 +65,7 @@ def _redact(handler: logging.Handler) -> None:
 
 
 def _steps() -> list[Any]:
-    """Return the processors for every line, from structlog and from `logging` alike."""
+    """Return the processors for every log record, whether it comes from structlog or `logging`."""
     return [
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
@@ -73,7 +76,7 @@ def _steps() -> list[Any]:
 
 
 def _without_repeats(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
-    """Drop `message`, a formatted copy of the text that a job's record brings along."""
+    """Drop the field `message`, which repeats the text in a log record from a job process."""
     event.pop("message", None)
     return event
 
@@ -82,12 +85,12 @@ def _renderer(settings: Settings, *, on_terminal: bool) -> Any:
     """Return the JSON renderer, or the console renderer for people."""
     if settings.log_format == "json" or (settings.log_format == "auto" and not on_terminal):
         return structlog.processors.JSONRenderer()
-    # The default formatter would print the local variables of every frame.
+    # The default exception formatter would print the local variables of every frame.
     return structlog.dev.ConsoleRenderer(
         colors=on_terminal, exception_formatter=structlog.dev.plain_traceback
     )
 
 
 def _exception_text(exc_info: ExcInfo) -> str:
-    """Format an exception of structlog's own loggers, which only this worker uses."""
+    """Format an exception from a structlog logger. Only the worker's own code uses such loggers."""
     return exception_text(exc_info[1], logger="worker")

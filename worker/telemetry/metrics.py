@@ -1,7 +1,7 @@
 """Metrics of one worker, counted from its jobs' journals and exposed in Prometheus format.
 
-They use a registry of their own: livekit-agents' metrics go into prometheus_client's default
-registry, per process, and do not cover a job that was killed.
+The metrics have a registry of their own. The metrics of livekit-agents are in the default registry
+of prometheus_client, separately in each process, and do not cover a job that was killed.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from worker.telemetry.job_view import JobView
 
 logger = logging.getLogger(__name__)
 
-#: Maximum number of values per label; further values become `Other`. The code defines the reasons,
-#: but the name of a foreign exception may be anything.
+#: Maximum number of values per label; further values become `Other`. The limit is needed because a
+#: reason may be the name of any foreign exception; all other reasons are defined in the code.
 _MOST_VALUES: Final = 60
 _OTHER: Final = "Other"
 _LONGEST_VALUE: Final = 60
-#: Prefixes and suffix in the names of loader and closer steps.
+#: Prefixes and suffix of journal steps that load or close a resource.
 _LOAD, _CLOSE, _LATE = "load ", "close ", " (late)"
 _RESOURCES: Final = ("stt", "tts", "llm")
 
 
 class Metrics:
-    """Counts records. Every method is cheap, and none raises because of a record's content."""
+    """Counts journal records. Every method is cheap, and no record can make a method raise."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -67,7 +67,7 @@ class Metrics:
     # --- counting ---------------------------------------------------------------------------------
 
     def count(self, figure: MetricDefinition, *labels: str, by: float = 1.0) -> None:
-        """Add to a counter."""
+        """Add `by` to a counter."""
         if by > 0:
             self._of(figure, labels).inc(by)
 
@@ -80,7 +80,7 @@ class Metrics:
         self._of(figure, labels).set(value)
 
     def show_each(self, figure: MetricDefinition, values: Mapping[str, float]) -> None:
-        """Set a gauge with one label and drop its other label values."""
+        """Set a gauge that has one label, and remove the label values that are not in `values`."""
         self._made[figure.name].clear()
         for label, value in values.items():
             self.show(figure, value, label)
@@ -103,7 +103,7 @@ class Metrics:
     # --- records ----------------------------------------------------------------------------------
 
     def take(self, view: JobView, record: Mapping[str, Any]) -> None:
-        """Count a record; `view` is the state of its job before the record."""
+        """Count a journal record; `view` is the state of the record's job before the record."""
         try:
             self._degraded_until(view, float(record["t"]))
             handler = _HANDLERS.get(record["kind"])
@@ -114,8 +114,8 @@ class Metrics:
             KeyError,
             TypeError,
             ValueError,
-        ):  # written by another version or by hand
-            logger.debug("ignored a malformed record of kind %s", record.get("kind"))
+        ):  # a record written by another version or by hand
+            logger.debug("a malformed journal record of kind %s was ignored", record.get("kind"))
 
     def _degraded_until(self, view: JobView, t: float) -> None:
         if view.degraded and view.outcome is None:
@@ -187,7 +187,7 @@ class Metrics:
     # --- all jobs ---------------------------------------------------------------------------------
 
     def show_jobs(self, views: Iterable[JobView], unresponsive: int) -> None:
-        """Set the gauges of the current jobs."""
+        """Set the gauges that describe the running jobs."""
         states = dict.fromkeys((str(state) for state in State), 0.0)
         missing: dict[str, float] = {}
         for view in views:

@@ -1,8 +1,8 @@
-"""Redaction of log records: no spoken words, no names of persons.
+"""Redaction of log records, so that they contain no spoken words and no names of persons.
 
 The framework and the providers' clients quote their input: in extra fields, in error messages, and
-in lines that end with such a message. From them the redaction keeps the subject of the line, the
-error's type, and its traceback.
+in log lines that end with an error message. Of such a line the redaction keeps the text before the
+error message, the error's type, and the traceback.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ _PERSONAL_FIELDS = frozenset(
     }
 )
 
-#: Extra fields of the framework's records that hold errors, responses or whole jobs. The worker's
-#: own fields may have the same names and hold an error's type.
+#: Extra fields in log records of the framework that hold errors, responses or whole jobs. Log
+#: records of the worker may have fields with the same names, which hold only the type of an error.
 _FRAMEWORKS_FIELDS = frozenset({"error", "errors", "failure", "job", "resp"})
 
-#: Packages that quote their input, in errors and below INFO: the framework with its plugins, the
-#: providers' clients, and libraries that validate or store data.
+#: Packages that quote their input in error messages and in log records below INFO: the framework
+#: with its plugins, the providers' clients, and libraries that validate or store data.
 _QUOTING = frozenset(
     {
         "aiohttp",
@@ -56,7 +56,7 @@ _QUOTING = frozenset(
     }
 )
 
-#: Loggers whose lines may end with an error's message, and the separator before that message.
+#: Loggers whose log lines may end with an error message, and the separator before that message.
 _MESSAGE_FOLLOWS = {"livekit": ": ", "asyncio": "exception="}
 
 _REDACTED = "(redacted)"
@@ -69,10 +69,10 @@ def _package(name: str) -> str:
 
 
 class Redaction(logging.Filter):
-    """Removes personal data from every record, of the worker or of the framework.
+    """Removes personal data from every log record, of the worker or of the framework.
 
-    An exception becomes the field `exception` with redacted text. A formatter would otherwise write
-    the exception in full, in a job's process before the main process sees the record.
+    An exception becomes the field `exception` with redacted text. Otherwise a formatter would write
+    the whole exception text, in a job process even before the main process receives the record.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -89,19 +89,19 @@ class Redaction(logging.Filter):
 
 
 class QuotingDebug(logging.Filter):
-    """Drops records below INFO of packages that quote spoken words in the message itself."""
+    """Drops log records below INFO of packages that quote spoken words in the log message."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Return whether the record is INFO or above, or of a package that does not quote."""
+        """Return True for a record of INFO or above, or of a package that quotes no input."""
         return record.levelno >= logging.INFO or _package(record.name) not in _QUOTING
 
 
 def _redact_line(record: logging.LogRecord) -> None:
-    """Remove an error's message at the end of a line or in a field of its own."""
+    """Remove an error message at the end of a log line, and errors in the record's extra fields."""
     package = _package(record.name)
     if package not in _MESSAGE_FOLLOWS:
         return
-    # Format the record here: only the full line shows where the error's message begins.
+    # Format the record here, because only the full line shows where the error message begins.
     about, mark, _ = record.getMessage().partition(_MESSAGE_FOLLOWS[package])
     record.msg, record.args = f"{about}{mark}{_REDACTED}" if mark else about, None
     if package == "livekit":
@@ -115,7 +115,7 @@ def exception_text(error: BaseException, *, logger: str) -> str:
     """Return the traceback of an error and its causes, without messages that may quote a person.
 
     `logger` is the name of the logger that logs the error. Errors that the framework logs may come
-    from anywhere and lose their message in every case.
+    from any code, so the messages of these errors are always removed.
     """
     parts = []
     for link, cause in _chain(error):
@@ -156,7 +156,7 @@ def _last_lines(error: BaseException, logger: str) -> str:
 
 
 def _raised_in(error: BaseException) -> str:
-    """Return the package whose code raised the error; "" for an error that was never raised."""
+    """Return the package whose code raised the error; "" if the error was never raised."""
     last: Any = error.__traceback__
     if last is None:
         return ""

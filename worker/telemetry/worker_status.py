@@ -1,4 +1,4 @@
-"""Status of the main process: missing prerequisites, unavailable optional parts, used slots."""
+"""Status of the worker: missing prerequisites, unavailable optional parts, and used slots."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Final
 
 
 class Cause(StrEnum):
-    """Cause for a worker to take no job."""
+    """Cause that keeps the worker from taking jobs."""
 
     #: Neither STT nor TTS works.
     NO_SPEECH = "NoSpeech"
@@ -18,7 +18,7 @@ class Cause(StrEnum):
     SET_UP_FAILED = "SetUpFailed"
 
 
-#: Name of the missing prerequisite by the cause that keeps the worker from taking jobs.
+#: Name of the missing prerequisite for each cause that keeps the worker from taking jobs.
 NAMES: Final = {
     Cause.NO_SPEECH: "speech",
     Cause.CANNOT_WRITE: "disk",
@@ -30,11 +30,11 @@ NAMES: Final = {
 class WorkerStatus:
     """Snapshot of a worker's status."""
 
-    #: The worker has been ready to take jobs at least once.
+    #: True if the worker has been ready to take jobs at least once.
     started: bool = False
-    #: Missing prerequisites for taking jobs: name and a sentence for people.
+    #: Missing prerequisites for taking jobs, each as (name, sentence for people).
     waiting_on: tuple[tuple[str, str], ...] = ()
-    #: Unavailable parts that the worker can run without.
+    #: Names of unavailable parts that the worker can run without.
     without: tuple[str, ...] = ()
     draining: bool = False
     #: Seconds left for running interviews; None before the drain begins.
@@ -43,10 +43,10 @@ class WorkerStatus:
     slots_used: int = 0
     load: float = 0.0
     warm_processes: int = 0
-    #: Connections of the main process's pool: in use and open; None without a database.
+    #: Database connections of the main process, as (in use, open); None without a database.
     pool: tuple[int, int] | None = None
     journals_waiting: int = 0
-    #: Seconds that the oldest of these journals has waited.
+    #: Seconds for which the oldest waiting journal has waited for its ingestion.
     shipping_lag_s: float = 0.0
     disk_free_bytes: float | None = None
 

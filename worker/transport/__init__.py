@@ -1,1 +1,1 @@
-"""Where a job takes place: a LiveKit room, or a local socket. Job process."""
+"""Transports of a job: a LiveKit room or a local socket. They run in the job process."""

@@ -11,27 +11,27 @@ from worker.aio.timeouts import run_with_timeout
 
 logger = logging.getLogger(__name__)
 
-#: Seconds between two checks. The limits below count checks, not seconds: the time for which the
+#: Seconds between two checks. The limits below count checks, not seconds, because time in which the
 #: event loop was blocked says nothing about the network.
 _LOOK_S: Final = 0.15
 #: Checks without a packet after which the current speech counts as cut off. In silence a client
 #: sends one packet every 0.4 s (Opus DTX), and the VAD ends speech after some 0.75 s without
 #: packets.
 _CUT_LOOKS: Final = 3
-#: Checks without a packet after which output is paused: while the candidate speaks, and while the
-#: candidate is silent, where a poor network loses a packet or two.
+#: Checks without a packet after which output is paused. The first limit holds while the candidate
+#: speaks. The second holds in silence, when a poor network may lose a packet or two.
 _HELD_LOOKS: Final = 7
 _HELD_IN_SILENCE_LOOKS: Final = 14
-#: Maximum seconds for which output is paused: the candidate may still hear us.
+#: Maximum seconds for which output is paused, because the candidate may still hear the interviewer.
 _LONGEST_S: Final = 10.0
 #: Seconds of interruption that an answer survives. A shorter gap ends no answer, and the audio of
-#: that time may still arrive: a server that hung delivers what it has buffered (measured).
+#: that time may still arrive, because a server that hung delivers its buffered audio (measured).
 _HICCUP_S: Final = 2.0
-#: Consecutive checks for which the candidate must be quiet before output resumes. The audio that a
-#: hung server has buffered arrives all at once, is played at the speed of speech, and its
-#: transcript takes a moment.
+#: Consecutive checks for which the candidate must be quiet before output resumes. Audio that a hung
+#: server has buffered arrives all at once. It is played at the speed of speech, and the transcript
+#: takes another moment.
 _QUIET_LOOKS: Final = 7
-#: Maximum seconds to wait for that.
+#: Maximum seconds to wait until the candidate is quiet.
 _SETTLES_S: Final = 4.0
 #: Seconds for the `on_back` callback before output resumes.
 _BEFORE_RETURN_S: Final = 4.0
@@ -44,24 +44,24 @@ class HeldLine(Protocol):
         """Pause playback at its current position."""
 
     def release(self) -> None:
-        """Resume playback from there."""
+        """Resume playback from the position at which it was paused."""
 
 
 class InboundMonitor:
-    """Detects that no packet of the candidate's microphone arrives, though it should.
+    """Detects that expected packets of the candidate's microphone do not arrive.
 
-    The SDK reports a hung server or a failed network only after some 14 s (its ping), and a
+    The SDK reports a hung server or a failed network only after some 14 s (by a ping), and a
     candidate's lost connection after some 20 s. Until then WebRTC fills the gap with silence
-    (measured). A partial answer would be taken for a complete one, and the reply would not reach
+    (measured). So a partial answer would count as a complete answer, and the reply would not reach
     the candidate.
 
     Args:
-        packets: Returns the number of packets received so far; None if none are expected, as from a
-            microphone that is muted or not published.
+        packets: Returns the number of packets received so far; None if no packets are expected, for
+            example from a microphone that is muted or not published.
         line: The audio output to pause.
         is_here: Returns whether the candidate is in the room.
         speaks: Returns whether the candidate is speaking.
-        room_is_away: Returns whether the room is disconnected, which `worker.reach` handles.
+        room_is_away: Returns whether the room is disconnected. `OutboundMonitor` handles that case.
         record: Called with the seconds without packets, if output was paused.
     """
 
@@ -91,24 +91,24 @@ class InboundMonitor:
         self._came_at = 0.0
         self._held_looks = _HELD_LOOKS
         self._held = False
-        # True after `_LONGEST_S`, until packets arrive again.
+        # True once output was paused for `_LONGEST_S`, until packets arrive again.
         self._given_up = False
 
     async def run(self) -> None:
-        """Check until cancelled."""
+        """Check for missing packets until cancelled."""
         try:
             while True:
                 await self._look()
                 await asyncio.sleep(_LOOK_S)
         finally:
             if self._held and not self._room_is_away():
-                self._line.release()  # for the closing message
+                self._line.release()  # so that the closing message can be heard
 
     async def _look(self) -> None:
         count = await self._packets()
         now = asyncio.get_running_loop().time()
         if self._room_is_away():
-            # The return of the room covers the candidate and the output as well.
+            # `OutboundMonitor` handles the candidate and the output when the room returns.
             self._forget(count, now)
         elif count is None or count != self._count:
             if self._looks >= _CUT_LOOKS and not self._given_up:
@@ -128,7 +128,9 @@ class InboundMonitor:
             if self.on_lost is not None:
                 self.on_lost()
         if self._looks == self._held_looks:
-            logger.warning("no packets from the candidate's microphone, audio output paused")
+            logger.warning(
+                "audio output is paused, because no packets arrive from the candidate's microphone"
+            )
             self._held = True
             self._line.hold()
         if self._held and gone_s >= _LONGEST_S:
@@ -145,13 +147,14 @@ class InboundMonitor:
         if self._held:
             logger.info("audio output to the candidate resumes", extra={"away_s": round(gone_s, 1)})
         try:
-            # A candidate who has left is handled on their return.
+            # `OutboundMonitor` handles the return of a candidate who has left.
             if self.on_back is not None and self._is_here():
                 heard_none_s = gone_s if gone_s >= _HICCUP_S else 0.0
                 await run_with_timeout(self.on_back(heard_none_s), _BEFORE_RETURN_S)
         except Exception as error:
             logger.warning(
-                "failed to repeat what the candidate did not hear: %s", type(error).__name__
+                "repeating the speech that the candidate did not hear failed: %s",
+                type(error).__name__,
             )
         if self._held and not self._room_is_away():
             self._line.release()

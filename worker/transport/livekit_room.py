@@ -20,7 +20,8 @@ from worker.transport.outbound_monitor import OutboundMonitor
 
 logger = logging.getLogger(__name__)
 
-#: Disconnect reasons of a deliberate end from outside. Every other reason is a loss.
+#: Disconnect reasons that mean a deliberate end from outside. Every other reason means that the
+#: room was lost.
 _ENDED_FROM_OUTSIDE = frozenset(
     {
         rtc.DisconnectReason.ROOM_DELETED,
@@ -31,7 +32,7 @@ _ENDED_FROM_OUTSIDE = frozenset(
 )
 
 
-#: Seconds to publish our track: 42 ms (measured), and much more on a busy machine.
+#: Seconds to publish our track. Publishing takes 42 ms (measured), and much more on a busy machine.
 _PUBLISH_S = 4.0
 #: Seconds for WebRTC's statistics; they take 1 to 5 ms (measured).
 _STATS_S = 1.0
@@ -42,7 +43,7 @@ class ReadsText(Protocol):
     """An agent that handles typed messages itself."""
 
     async def on_text(self, text: str) -> None:
-        """Handle one message of any length. Never personal data in what it raises."""
+        """Handle one typed message of any length. Errors must not contain personal data."""
         ...
 
 
@@ -61,15 +62,15 @@ class Transport(Protocol):
 
     @property
     def candidate_is_here(self) -> bool:
-        """True if the candidate is present; before `expect`, if any person is."""
+        """True if the candidate is present; before `expect`, true if any person is present."""
         ...
 
     async def connect(self) -> None:
-        """Connect, as the handshake of the job. Raises if that fails."""
+        """Connect, which is the handshake of the job. Raises an error if the connection fails."""
         ...
 
     async def open_line(self) -> None:
-        """Open the audio output. Raises if that fails."""
+        """Open the audio output. Raises an error if the output cannot be opened."""
         ...
 
     def expect(self, candidate_identity: str) -> None:
@@ -81,19 +82,19 @@ class Transport(Protocol):
         ...
 
     async def packets_received(self) -> int | None:
-        """Return the packets received from the candidate's microphone; None if none are due."""
+        """Return how many packets came from the candidate's microphone; None if none are due."""
         ...
 
     async def start_session(self, session: AgentSession[Any], agent: Agent) -> None:
-        """Start the session on this transport. Raises if that fails."""
+        """Start the session on this transport. Raises an error if the session does not start."""
         ...
 
     async def write(self, text: str) -> None:
-        """Show the candidate a text. Raises if that fails."""
+        """Show the candidate a text. Raises an error if the text cannot be sent."""
         ...
 
     async def announce(self, attributes: Mapping[str, str]) -> None:
-        """Show these attributes to all participants. Raises if that fails."""
+        """Show these attributes to all participants. Raises an error if they cannot be sent."""
         ...
 
     def announced(self) -> Mapping[str, Mapping[str, str]]:
@@ -101,15 +102,15 @@ class Transport(Protocol):
         ...
 
     async def leave(self) -> None:
-        """Close the audio output and leave."""
+        """Close the audio output, and end the connection."""
         ...
 
 
 class TransportMaker(Protocol):
-    """Creates the transport of a job. `on_event` is called if the room is lost without `leave`."""
+    """Creates a job's transport. `on_event` is called if the room is lost before `leave`."""
 
     def __call__(self, ctx: JobContext, on_event: Callable[[Event], None]) -> Transport:
-        """Create the transport, without connecting it: this must be cheap."""
+        """Create the transport, but do not connect it. This must be cheap."""
         ...
 
 
@@ -130,7 +131,10 @@ class LiveKitTransport:
         self.reach.on_gone = lambda: on_event(Event.ROOM_LOST)
 
     async def connect(self) -> None:
-        """Join the room and nothing else, as the handshake. Raises ConnectError."""
+        """Join the room, as the handshake of the job, and publish nothing yet.
+
+        Raises ConnectError if the room cannot be joined.
+        """
         room = self._ctx.room
         room.on("disconnected", self._on_disconnected)
         room.on("participant_connected", self._on_moved)
@@ -140,15 +144,16 @@ class LiveKitTransport:
         room.on("local_track_republished", lambda *_: self.reach.track_replaced())
         room.on("reconnected", self.reach.room_back)
         room.on("local_track_subscribed", lambda _: self.reach.subscribed())
-        # Two peer connections take 99 + 6 ms to connect and publish; one takes 90 + 42 (measured).
+        # With two peer connections, connecting takes 99 ms and publishing 6 ms. With one, they take
+        # 90 ms and 42 ms (measured).
         await self._ctx.connect(single_peer_connection=False)
 
     async def open_line(self) -> None:
         """Publish the audio output, so that clips can be heard before there is a session.
 
-        Raises TimeoutError and what `MixedAudioOutput.publish` raises. The SDK's timeout of 10 s is
-        too long here: a request made while LiveKit restarts is never answered, and another job does
-        better.
+        Raises TimeoutError if publishing takes longer than `_PUBLISH_S`, and any error of
+        `MixedAudioOutput.publish`. The SDK's timeout of 10 s is too long here. A request made while
+        LiveKit restarts is never answered, and a new job then serves the candidate sooner.
         """
         await run_with_timeout(self.line.publish(self._ctx.room), _PUBLISH_S)
 
@@ -159,7 +164,7 @@ class LiveKitTransport:
 
     @property
     def candidate_is_here(self) -> bool:
-        """True if the candidate is in the room; before `expect`, if any person is."""
+        """True if the candidate is in the room; before `expect`, true if any person is."""
         people = self._ctx.room.remote_participants
         if self._candidate is not None:
             return self._candidate in people
@@ -175,8 +180,9 @@ class LiveKitTransport:
     async def packets_received(self) -> int | None:
         """Return the number of packets received from the candidate's microphone so far.
 
-        None if no packets are expected: the microphone is muted or not published, none has ever
-        come, or the candidate is on the telephone, which may send nothing during silence.
+        Returns None if no packets are expected, because the microphone is muted or not published,
+        because no packet has ever come, or because the candidate is on the telephone. A telephone
+        may send nothing during silence.
         """
         person = self._ctx.room.remote_participants.get(self._candidate or "")
         if person is None or person.kind != rtc.ParticipantKind.PARTICIPANT_KIND_STANDARD:
@@ -187,14 +193,17 @@ class LiveKitTransport:
         return None
 
     async def start_session(self, session: AgentSession[Any], agent: Agent) -> None:
-        """Start the session in the room. It hears the candidate only and uses our audio output."""
+        """Start the session in the room. The session hears only the candidate.
+
+        The session uses our audio output.
+        """
         session.output.audio = self.line
         options = RoomOptions(
             text_input=_text_input(agent),
             audio_output=False,  # our own audio output is set above
             # Without an identity the session takes the first person who joins.
             participant_identity=self._candidate or NOT_GIVEN,
-            close_on_disconnect=False,  # the lifecycle decides what a departure means
+            close_on_disconnect=False,  # the lifecycle handles a departure
         )
         # The session host would let any participant read the instructions and type for the
         # candidate.
@@ -203,7 +212,7 @@ class LiveKitTransport:
         )
 
     async def write(self, text: str) -> None:
-        """Send the text as a chat message, which is also how a candidate types."""
+        """Send the text as a chat message, as a candidate does who types."""
         sending = self._ctx.room.local_participant.send_text(text, topic=TOPIC_CHAT)
         await faults.at("write", sending)
 
@@ -239,7 +248,9 @@ class LiveKitTransport:
         if self._leaving:
             return
         deleted = reason in _ENDED_FROM_OUTSIDE
-        logger.info("disconnected from the room", extra={"disconnect_reason": int(reason or 0)})
+        logger.info(
+            "the job was disconnected from the room", extra={"disconnect_reason": int(reason or 0)}
+        )
         self._on_event(Event.ROOM_DELETED if deleted else Event.ROOM_LOST)
 
 
@@ -249,7 +260,7 @@ async def _packets_of(publication: rtc.RemoteTrackPublication) -> int | None:
     try:
         async with asyncio.timeout(_STATS_S):
             statistics = await publication.track.get_stats()
-    except Exception:  # the track is just being replaced
+    except Exception:  # the SDK is just replacing the track
         return None
     received = (
         each.inbound_rtp.received.packets_received
@@ -262,7 +273,8 @@ async def _packets_of(publication: rtc.RemoteTrackPublication) -> int | None:
 def _text_input(agent: Agent) -> TextInputOptions | bool:
     """Return the agent's own text handler; False for an agent that reads no text.
 
-    livekit's default generates a reply to a typed message, and bypasses the agent's hook for turns.
+    livekit's default handler generates a reply to a typed message, and bypasses the agent's hook
+    for turns.
     """
     if not isinstance(agent, ReadsText):
         return False

@@ -1,9 +1,9 @@
 """Wire protocol between a job without a room and its candidate: audio and captions.
 
-Audio goes both ways. A message is one byte for its kind, four bytes for the payload's length
-(big-endian), and the payload: 16-bit little-endian mono samples at 48 kHz, or a caption as JSON. A
-peer that closes the connection has left. The protocol has no version, since both ends have the same
-version and run on one machine.
+Both ends send audio. A message consists of one byte for its kind, four bytes for the payload's
+length (big-endian), and the payload. The payload holds 16-bit little-endian mono samples at 48 kHz,
+or a caption as JSON. A peer leaves by closing the connection. The protocol has no version number,
+since both ends are of the same version and run on one machine.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from worker.audio.dsp import Pcm
 
-#: Samples per second, both ways: the rate that LiveKit's Opus decodes to as well.
+#: Samples per second in both directions. LiveKit's Opus decodes to the same rate.
 SAMPLE_RATE: Final = 48_000
 #: Maximum bytes of a payload: ten seconds of audio. Frames are of 20 to 50 ms.
 LONGEST: Final = 10 * SAMPLE_RATE * 2
@@ -33,7 +33,7 @@ _PCM: Final = np.dtype("<i2")
 
 
 class WireBroken(Exception):
-    """Raised when received data is not a message of this protocol: the other end is something else.
+    """Raised if received data is not a message of this protocol.
 
     Attributes:
         kind: The message's first byte.
@@ -55,7 +55,7 @@ class Sound:
 
 @dataclass(frozen=True, kw_only=True)
 class Words:
-    """Text so far of one utterance of the interviewer. Must never be logged."""
+    """The text so far of one utterance of the interviewer. The text must never be logged."""
 
     segment: str
     text: str = field(repr=False)
@@ -79,12 +79,12 @@ class Wire:
         """Connect to a Unix socket.
 
         Raises:
-            OSError: No process listens on it.
+            OSError: If no process listens on the socket.
         """
         return cls(*await asyncio.open_unix_connection(path))
 
     def post(self, message: Sound | Words) -> None:
-        """Send a message without waiting. A message to an end that has left is dropped."""
+        """Send a message without waiting. The message is dropped if the other end has left."""
         if isinstance(message, Sound):
             kind, payload = _Kind.SOUND, message.samples.astype(_PCM, copy=False).tobytes()
         else:
@@ -101,10 +101,10 @@ class Wire:
             await self._writer.drain()
 
     async def receive(self) -> Sound | Words | None:
-        """Return the next message; None once the other end has left, even in mid-message.
+        """Return the next message; None if the other end has left, even within a message.
 
         Raises:
-            WireBroken: The data is not a message of this protocol.
+            WireBroken: If the data is not a message of this protocol.
         """
         try:
             kind, length = _HEAD.unpack(await self._reader.readexactly(_HEAD.size))

@@ -1,6 +1,6 @@
 """Transport of a job without LiveKit: a Unix socket with a candidate at its other end.
 
-The lifecycle, the resources and the session are those of every job; only the room is missing.
+The lifecycle, the resources and the session are the same as in any job; only the room is missing.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Environment variable with the path of the candidate's socket. Not a setting: the program that
-#: starts such a worker sets it.
+#: Environment variable with the path of the candidate's socket. The variable is not a setting,
+#: because the program that starts a worker without LiveKit sets it.
 SOCKET_VARIABLE: Final = "INTERVIEW_LOCAL_SOCKET"
 
 
 class NoCandidateSocket(Exception):
-    """Raised when a job has no room, and its environment names no socket to use instead."""
+    """Raised if a job has no room, and its environment names no socket to use instead."""
 
     def __init__(self) -> None:
         super().__init__(f"a job without a room needs {SOCKET_VARIABLE}")
@@ -59,10 +59,14 @@ class SocketTransport:
         self._voice = CandidateVoice()
         self._captions: TranscriptSynchronizer | None = None
         self.line = MixedAudioOutput(QueueSink(self._deliver, sample_rate=SAMPLE_RATE))
-        self.reach = OutboundMonitor(self.line, lambda: self._here)  # no room that could disconnect
+        self.reach = OutboundMonitor(self.line, lambda: self._here)  # no room to lose
 
     async def connect(self) -> None:
-        """Connect to the socket. Raises NoCandidateSocket, and OSError if no process listens."""
+        """Connect to the socket.
+
+        Raises NoCandidateSocket if the environment names no socket, and OSError if no process
+        listens on the socket.
+        """
         path = os.environ.get(SOCKET_VARIABLE)
         if not path:
             raise NoCandidateSocket
@@ -75,7 +79,7 @@ class SocketTransport:
         await self.line.publish()
 
     def expect(self, candidate_identity: str) -> None:
-        """Accept any identity: the process at the other end is the candidate."""
+        """Ignore the identity, because the process at the other end is the candidate."""
         self._moved.set()
 
     @property
@@ -89,7 +93,7 @@ class SocketTransport:
         await self._moved.wait()
 
     async def packets_received(self) -> int | None:
-        """Return None: a socket loses no packets."""
+        """Return None, because a socket loses no packets."""
         return None
 
     async def start_session(self, session: AgentSession[Any], agent: Agent) -> None:
@@ -111,10 +115,10 @@ class SocketTransport:
             self._wire.post(Words(segment=shortuuid("SG_"), text=text, final=True))
 
     async def announce(self, attributes: Mapping[str, str]) -> None:
-        """Do nothing: there is no other participant."""
+        """Do nothing, because there is no other participant."""
 
     def announced(self) -> Mapping[str, Mapping[str, str]]:
-        """Return nothing: there is no other participant."""
+        """Return an empty mapping, because there is no other participant."""
         return {}
 
     async def leave(self) -> None:
@@ -147,7 +151,7 @@ class SocketTransport:
 
 
 class CandidateVoice(io.AudioInput):
-    """Audio input from the candidate. Audio from before a session is attached is dropped."""
+    """Audio input from the candidate. Audio is dropped until a session is attached."""
 
     def __init__(self) -> None:
         super().__init__(label="SocketTransport")
@@ -166,16 +170,16 @@ class CandidateVoice(io.AudioInput):
     async def __anext__(self) -> rtc.AudioFrame:
         frame = await self._frames.get()
         if frame is None:
-            self._frames.put_nowait(None)  # for any later call
+            self._frames.put_nowait(None)  # so that a later call ends as well
             raise StopAsyncIteration
         return frame
 
     def on_attached(self) -> None:
-        """Accept frames: a session listens."""
+        """Accept frames from now on, because a session listens."""
         self._attached = True
 
     def on_detached(self) -> None:
-        """Drop frames: no session listens."""
+        """Drop frames from now on, because no session listens."""
         self._attached = False
 
 
@@ -194,7 +198,7 @@ class CaptionOutput(io.TextOutput):
         self._post(final=False)
 
     def flush(self) -> None:
-        """Send the final caption of the utterance, and begin the next one."""
+        """Send the final caption of the utterance, and begin the next caption."""
         if self._text:
             self._post(final=True)
         self._segment = shortuuid("SG_")

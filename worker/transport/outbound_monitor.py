@@ -14,11 +14,12 @@ logger = logging.getLogger(__name__)
 
 #: Seconds for the callbacks that run before output resumes.
 _BEFORE_RETURN_S: Final = 4.0
-#: Seconds for a candidate who is in the room again to subscribe to the audio track. After that
-#: output resumes anyway, as at the beginning.
+#: Seconds for a candidate who is in the room again to subscribe to the audio track. After that time
+#: output resumes anyway, as at the beginning of a job.
 _SUBSCRIBE_S: Final = 10.0
 #: Seconds from a candidate's return until the candidate hears the audio: 0.1 to 0.2 (measured),
-#: plus a margin. The server reports only a track's first subscription.
+#: plus a margin. This time is an estimate, because the server reports only a track's first
+#: subscription.
 _HEARS_AGAIN_S: Final = 0.5
 #: Seconds after which a disconnected room counts as permanently lost. The SDK gives up after 18 to
 #: 19 s if its connections are refused. If nothing answers at all, as on a machine that is cut off,
@@ -29,9 +30,10 @@ GONE_S: Final = 30.0
 class OutboundMonitor:
     """Pauses output while the room is disconnected, and until the candidate hears it again.
 
-    While the server is unavailable, audio "plays" without a listener. A restarted server gets the
-    track published again, and the candidate hears it only after subscribing: up to 5 s after the
-    room is back (measured), because the candidate has to reconnect as well.
+    While the server is unavailable, audio would play without a listener. After a restart of the
+    server, the track is published again. The candidate hears the new track only after subscribing
+    to it. That takes up to 5 s after the room is back (measured), because the candidate has to
+    reconnect as well.
 
     Args:
         line: The audio output to pause.
@@ -43,11 +45,11 @@ class OutboundMonitor:
         self._is_here = is_here
         #: Called when the room disconnects, or the candidate alone leaves.
         self.on_lost: Callable[[], None] | None = None
-        #: Called when the room counts as permanently lost after `GONE_S`, not by the SDK's
-        #: decision.
+        #: Called when the room has been disconnected for `GONE_S`, even if the SDK still tries to
+        #: reconnect.
         self.on_gone: Callable[[], None] | None = None
         self._gone: asyncio.TimerHandle | None = None
-        #: Awaited before output resumes, with the seconds for which it was paused.
+        #: Awaited before output resumes, with the seconds for which output was paused.
         self.before_return: Callable[[float], Coroutine[Any, Any, None]] | None = None
         #: Awaited once a candidate who had left hears the audio again, with the seconds of absence.
         self.on_person_back: Callable[[float], Coroutine[Any, Any, None]] | None = None
@@ -66,44 +68,44 @@ class OutboundMonitor:
         return self._lost_at is not None
 
     def room_lost(self) -> None:
-        """Pause output: the connection to the room is lost."""
+        """Pause output, because the connection to the room is lost."""
         self._wait_no_more()
         loop = asyncio.get_running_loop()
         if self._lost_at is None:
             self._lost_at = loop.time()
         if self._gone is None and self.on_gone is not None:
             self._gone = loop.call_later(GONE_S, self.on_gone)
-        self._person_left_at = None  # the room's return covers the candidate's return
+        self._person_left_at = None  # the room's return includes the candidate's return
         self._room_is_back = self._replaced = self._subscribed = False
         self._line.hold()
         if self.on_lost is not None:
             self.on_lost()
 
     def track_replaced(self) -> None:
-        """Note that the track was published again: only new subscribers hear it."""
+        """Note that the track was published again, so only new subscribers hear the track."""
         self._replaced = True
 
     def room_back(self) -> None:
-        """Resume output if possible: the room is connected again."""
+        """Note that the room is connected again, and resume output if possible."""
         self._room_is_back = True
         self._stop_clock()
         self._settle()
 
     def subscribed(self) -> None:
-        """Resume output if possible: a participant has subscribed to the track."""
+        """Note that a participant has subscribed to the track, and resume output if possible."""
         self._room_is_back = self._subscribed = True
         self._stop_clock()
         self._settle()
 
     def person_left(self) -> None:
-        """Note that only the candidate left. Output continues: the absence may be permanent."""
+        """Note that only the candidate left. Output continues, as the absence may be permanent."""
         if self._lost_at is None and self._person_left_at is None:
             self._person_left_at = asyncio.get_running_loop().time()
             if self.on_lost is not None:
                 self.on_lost()
 
     def moved(self) -> None:
-        """React to a participant who joined or left."""
+        """Handle the arrival or departure of a participant."""
         self._settle()
         if self._person_left_at is None or self._coming_back is not None or not self._is_here():
             return
@@ -156,7 +158,7 @@ class OutboundMonitor:
 
     def _give_up(self) -> None:
         self._giving_up = None
-        logger.warning("the candidate did not resubscribe in time, resuming audio output anyway")
+        logger.warning("audio output resumes although the candidate did not resubscribe in time")
         self._subscribed = True
         self._settle()
 
@@ -177,7 +179,8 @@ class OutboundMonitor:
             await run_with_timeout(preparing, _BEFORE_RETURN_S)
         except Exception as error:
             logger.warning(
-                "failed to repeat what the candidate did not hear: %s", type(error).__name__
+                "repeating the speech that the candidate did not hear failed: %s",
+                type(error).__name__,
             )
         self._lost_at = None
         self._line.release()

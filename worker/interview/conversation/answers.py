@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 
 class Answers:
-    """Writes the candidate's answers to the journal, then commits them to the plan.
+    """Recorder that writes each answer to the journal, then commits the answer to the plan.
 
     Args:
         orchestrator: The orchestrator that holds the plan.
         book: The recorder of turns.
-        keep_hearing: Writes transcript that is not yet a turn to the journal.
-        recorded: Waits for the records of the interviewer's earlier utterances.
+        keep_hearing: Writes a transcript to the journal before the transcript becomes a turn.
+        recorded: Waits until the interviewer's earlier utterances are recorded.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class Answers:
         self._orchestrator = orchestrator
         self._book = book
         self._recorded = recorded
-        #: Transcript since the last committed turn.
+        #: The partial answer: the transcript since the last committed turn.
         self.half = PartialAnswer(keep_hearing, lambda: orchestrator.open_question().id)
         #: Tracks whether the onset of the answer was missed.
         self.missed = MissedOnset(lambda: self.half.text)
@@ -53,17 +53,21 @@ class Answers:
         )
 
     def stop(self) -> None:
-        """Cancel the pending journal write and the pending timer."""
+        """Cancel the pending write of a partial answer and the timer of `missed`."""
         self.half.stop()
         self.missed.stop()
 
     async def spoken(self, message: llm.ChatMessage) -> None:
-        """Commit a spoken turn. Raises OrchestratorNotReady."""
+        """Commit a turn that the candidate has spoken.
+
+        Raises OrchestratorNotReady if the plan has not loaded.
+        """
         pieces, hearing = self.half.pieces, self.half.seq
         text, latency = (message.text_content or "").strip(), latency_of(message)
         cut = self.is_cut or self.missed.cut
         await self._recorded()
-        # Drop the pieces only after that: if the session ends first, `keep_half` records them.
+        # Drop the transcripts only after the commit. If the session ends before the commit,
+        # `keep_half` records the transcripts.
         try:
             await self._take(text, latency, interrupted=cut, hearing=hearing)
         except Exception:
@@ -72,12 +76,15 @@ class Answers:
         self._taken(pieces)
 
     async def typed(self, text: str) -> None:
-        """Commit a typed turn, which is always complete. Raises OrchestratorNotReady."""
+        """Commit a turn that the candidate has typed, which is always complete.
+
+        Raises OrchestratorNotReady if the plan has not loaded.
+        """
         await self._recorded()
         await self._take(text)
 
     async def keep_half(self) -> None:
-        """Commit the partial answer as interrupted: it does not count as the answer."""
+        """Commit the partial answer as interrupted, so that it does not count as the answer."""
         if text := self.half.text:
             self.half.drop()
             await self._take(text, interrupted=True, hearing=self.half.seq)

@@ -1,4 +1,4 @@
-"""The silence that ends an answer: set by the question, and shorter once its time is over."""
+"""Endpointing: the silence that ends an answer depends on the question and the time left."""
 
 from __future__ import annotations
 
@@ -11,24 +11,25 @@ from livekit.agents.voice.turn import EndpointingOptions
 
 from worker.interview.orchestrator_llm import OrchestratorLLM
 
-#: Seconds of silence that end an answer once its question's time is over. The candidate is not
-#: interrupted, and pauses are not waited out.
+#: Seconds of silence that end an answer once the question's time is over. The interviewer does not
+#: interrupt the candidate then, but takes the next short pause as the end of the answer.
 HURRIED_PAUSE_S: Final = 0.6
-#: Seconds that every answer has before that, even if the question's time is already over: the
-#: shortest time that a plan may set.
+#: Seconds that every answer has before `HURRIED_PAUSE_S` applies, even if the question's time is
+#: already over. This is also the shortest time limit that a plan may set for a question.
 LEAST_ANSWER_S: Final = 10.0
-#: Seconds of silence that end an answer which does not sound finished.
+#: Seconds of silence that end an answer if the answer does not sound finished.
 UNFINISHED_PAUSE_S: Final = 6.0
-#: Seconds that a partial answer waits for its rest while no speech-to-text provider is left.
+#: Seconds of silence that end an answer while no speech-to-text provider is left. The rest of the
+#: answer's transcript may arrive late.
 UNHEARD_PAUSE_S: Final = 30.0
 
 
 class Endpointing:
-    """Sets the endpointing delays of the session: the silence that ends an answer.
+    """Controller of the session's endpointing delays, the silence that ends an answer.
 
     Args:
         orchestrator: Provides the current question and its remaining time.
-        update_options: The session's method. Raises RuntimeError if the session is closing.
+        update_options: The method of the session. Raises RuntimeError if the session is closing.
     """
 
     def __init__(self, orchestrator: OrchestratorLLM, update_options: Callable[..., Any]) -> None:
@@ -36,22 +37,22 @@ class Endpointing:
         self._update_options = update_options
         self._time_over: asyncio.TimerHandle | None = None
         self._pauses_s = (UNFINISHED_PAUSE_S, UNFINISHED_PAUSE_S)
-        #: True while no speech-to-text provider is left: speech is transcribed later, if at all.
+        #: True while no speech-to-text provider is left, so that transcripts are late or missing.
         self.deaf = False
 
     def wait_for_text(self) -> None:
-        """Use the long pause: no speech-to-text provider is left, so transcripts are incomplete."""
+        """Use `UNHEARD_PAUSE_S`, because no speech-to-text provider is left to hear the answer."""
         self.deaf = True
         self._set()
 
     def text_came(self) -> None:
-        """Restore the normal pauses: speech-to-text works again."""
+        """Restore the normal pauses, because speech-to-text has produced a transcript."""
         if self.deaf:
             self.deaf = False
             self._set()
 
     def listen(self) -> None:
-        """Use the question's pauses, and the hurried pause once the question's time is over."""
+        """Use the question's pauses, then `HURRIED_PAUSE_S` once the question's time is over."""
         hurried_s = min(self.begin(), HURRIED_PAUSE_S)
         self._time_over = asyncio.get_running_loop().call_later(
             max(LEAST_ANSWER_S, self._orchestrator.seconds_left()),
@@ -66,12 +67,12 @@ class Endpointing:
         return pause_s
 
     def stop(self) -> None:
-        """Cancel the timer of the question."""
+        """Cancel the timer that ends the question's time."""
         if self._time_over is not None:
             self._time_over.cancel()
 
     def _think_with(self, pause_s: float, unfinished_s: float) -> None:
-        """Set the silence that ends an answer, and the one for an answer that sounds unfinished."""
+        """Set the silence that ends a finished answer, and the silence for an unfinished answer."""
         self._pauses_s = pause_s, unfinished_s
         self._set()
 
@@ -80,6 +81,6 @@ class Endpointing:
         if self.deaf:
             pause_s = unfinished_s = UNHEARD_PAUSE_S
         options = EndpointingOptions(min_delay=pause_s, max_delay=unfinished_s)
-        # A closing session has no agent any more and needs no pause.
+        # A closing session has no agent any more, and needs no endpointing.
         with contextlib.suppress(RuntimeError):
             self._update_options(endpointing_opts=options)

@@ -1,7 +1,8 @@
 """Estimate of the words that the candidate heard, from the audio that was played.
 
-The framework's own estimate for an interrupted utterance runs on with the clock while the voice
-stalls or the room is disconnected. It would claim words that the candidate did not hear.
+The framework's own estimate for an interrupted utterance also counts the time in which the voice
+stalls or the room is disconnected. That estimate would contain words that the candidate did not
+hear.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Callable
 from worker.audio.segment import Playout
 from worker.speech.tts.word_timing import TYPICAL_PACE, heard_after, spoken_length
 
-#: Returns how much of the last utterance was played; None if that is unknown.
+#: Function that returns how much of the last utterance was played; None if unknown.
 PlayoutTeller = Callable[[], Playout | None]
 
 
@@ -24,16 +25,17 @@ class HeardTextEstimator:
         self._told: Playout | None = None
 
     def whole(self, text: str) -> None:
-        """Learn the pace from the last utterance, which was heard to its end."""
+        """Learn the speaking pace from the last utterance, which was heard completely."""
         playout = self._next()
         if playout is not None and playout.played_s > 1.0:
             self._pace = spoken_length(text) / playout.played_s
 
     def part(self, text: str, claimed: str, *, broke_off: bool) -> str:
-        """Return the words of `text` that were heard before it was cut off.
+        """Return the words of `text` that were heard before the utterance was cut off.
 
-        With `broke_off` the voice itself stopped early. `claimed` is the framework's estimate;
-        it is returned if the audio output has not played this utterance.
+        If `broke_off` is true, the text-to-speech provider stopped early. `claimed` is the
+        framework's estimate. The estimate is returned unchanged if the audio output has not played
+        this utterance.
         """
         playout = self._next()
         if playout is None:
@@ -43,7 +45,7 @@ class HeardTextEstimator:
         return heard_after(text, playout.played_s / playout.made_s * spoken_length(text))
 
     def _next(self) -> Playout | None:
-        """Return the playout of the utterance that just ended; None if the output never had it."""
+        """Return the playout of the utterance that just ended; None if no audio was played."""
         last = self._playout()
         before, self._told = self._told, last
         return last if last is not before else None

@@ -1,4 +1,4 @@
-"""The interviewer as a LiveKit Agent: listens, records every turn, and speaks the next move."""
+"""The interviewer: a LiveKit Agent that records every turn and speaks the next utterance."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from worker.job.floor import TurnFloor
 
 logger = logging.getLogger(__name__)
 
-#: Sends the candidate an utterance as text. May raise.
+#: Function that sends an utterance to the candidate as text. The function may raise.
 Writer = Callable[[str], Awaitable[None]]
 
 
@@ -36,17 +36,19 @@ class SentenceOver(Protocol):
 
 #: Seconds to wait for the session to end its current speech.
 _CUT_OFF_S = 1.0
-#: Longest typed answer, in characters: more than ten minutes of speech.
+#: Maximum length of a typed answer, in characters. An answer of this length takes more than ten
+#: minutes to speak.
 _LONGEST_TYPED = 20_000
 
-#: The utterance of the speech that is being generated. livekit emits `speech_created` before it
-#: creates the task that calls `llm_node` (AgentActivity._generate_reply), so the task inherits
-#: this value. A turn may be committed in between; the record still matches what was spoken.
+#: The utterance of the speech that is being generated. livekit emits `speech_created` before
+#: livekit creates the task for `llm_node` (AgentActivity._generate_reply), so the task inherits
+#: this value. Even if a turn is committed before the task runs, the record of the speech contains
+#: the utterance that was spoken.
 _utterance: ContextVar[Utterance | None] = ContextVar("utterance", default=None)
 
 
 class Interviewer(Agent):
-    """Agent that speaks what the orchestrator decides, then commits what was heard."""
+    """Agent that speaks the orchestrator's utterances, then commits the part that was heard."""
 
     def __init__(
         self,
@@ -57,7 +59,7 @@ class Interviewer(Agent):
         keep_hearing: HearingKeeper = unwritten,
         playout: PlayoutTeller = lambda: None,
     ) -> None:
-        # Unused: a language model behind the orchestrator has its own prompt.
+        # The instructions are unused, because the orchestrator's language model has its own prompt.
         super().__init__(instructions="Hold the planned interview.")
         self._orchestrator = orchestrator
         book = TurnLog(orchestrator, keep_turn)
@@ -73,15 +75,15 @@ class Interviewer(Agent):
         )
         #: Recorder of the candidate's answers.
         self.answers = Answers(orchestrator, book, keep_hearing, self._utterances.recorded)
-        #: Called after an utterance that was not spoken to its end although nothing interrupted it.
-        #: The next move is still due.
+        #: Called after an utterance that ended early although nothing interrupted it. The
+        #: interviewer still has to speak.
         self.on_unspoken: Callable[[], Coroutine[Any, Any, None]] | None = None
-        # True while the interview stops: answers are recorded but get no reply.
+        # True while the interview is stopping, so that answers are recorded but get no reply.
         self._stopping = False
         self._candidate_moved = asyncio.Event()
-        #: Waits until the current speech may be cut off. Returns whether all of it was heard.
+        #: Waits until the current speech may be cut off, and returns whether all of it was heard.
         self.sentence_over: SentenceOver | None = None
-        #: Set once nothing is left to say.
+        #: Set once the interviewer has nothing left to say.
         self.finished = asyncio.Event()
         #: Event-loop time at which either side was last heard.
         self.last_sound = asyncio.get_running_loop().time()
@@ -104,28 +106,29 @@ class Interviewer(Agent):
 
     @property
     def sounding(self) -> bool:
-        """Return whether either side is speaking or about to speak."""
+        """True if the interviewer or the candidate is speaking or about to speak."""
         return self.floor.ours or self.hears_candidate or self.session.agent_state == "speaking"
 
     @property
     def hears_candidate(self) -> bool:
-        """Return whether the candidate is speaking now."""
+        """True if the candidate is speaking now."""
         return self.session.user_state == "speaking"
 
     @property
     def answer_is_over(self) -> bool:
-        """Return whether the candidate has answered and the turn is about to end."""
+        """True if the candidate has answered and the candidate's turn is about to end."""
         return bool(self.answers.half.text) and not (self.floor.ours or self.hears_candidate)
 
     @property
     def next_role(self) -> Role:
-        """Role of the next utterance, or of the current one while it is being spoken."""
+        """Role of the utterance that is being spoken, or else of the next utterance."""
         return self._orchestrator.next_move().role
 
     async def speak_next(self) -> None:
-        """Start the next move without waiting for the candidate: a greeting, a repeated question.
+        """Start to speak the next utterance without waiting for the candidate.
 
-        Raises OrchestratorNotReady, and RuntimeError if the session is closing.
+        The greeting and a repeated question start in this way. Raises OrchestratorNotReady if the
+        plan has not loaded, and RuntimeError if the session is closing.
         """
         if self.next_role is Role.DONE:
             self._finish()
@@ -135,13 +138,13 @@ class Interviewer(Agent):
         self.session.generate_reply()
 
     def speak_plainly(self) -> None:
-        """Use the plan's own words for the next move, without waiting for a language model."""
+        """Use the plan's own words for the next utterance, without waiting for a language model."""
         self._orchestrator.speak_plainly()
 
     async def write_next(self) -> None:
-        """Send the next move as text instead of speaking it, and record it as a turn.
+        """Send the next utterance as text instead of as speech, and record it as a turn.
 
-        Raises what the writer raises, and RuntimeError if there is no writer.
+        Raises RuntimeError if there is no writer, and any exception that the writer raises.
         """
         if self._write is None:
             raise RuntimeError("the interviewer has no writer to send text with")
@@ -165,14 +168,14 @@ class Interviewer(Agent):
 
     @property
     def almost_done(self) -> bool:
-        """Return whether the closing is being spoken or nothing is left to say."""
+        """True if the closing is being spoken, or the interviewer has nothing left to say."""
         return self.finished.is_set() or (self.floor.ours and self.next_role is Role.CLOSING)
 
     async def come_to_a_stop(self, longest_s: float) -> None:
-        """Stop replying, wait for a pause in the speech of either side, and cut off the rest.
+        """Stop replying, wait for a pause of both sides, and cut off the interviewer's speech.
 
-        An answer that ends within `longest_s` seconds still becomes a turn. A longer one is left
-        to `answers.keep_half`.
+        An answer that ends within `longest_s` seconds still becomes a turn. A longer answer is
+        recorded by `answers.keep_half`.
         """
         self._stopping = True
         with contextlib.suppress(TimeoutError):
@@ -181,12 +184,12 @@ class Interviewer(Agent):
                     self._candidate_moved.clear()
                     await self._candidate_moved.wait()
         if self.sentence_over is not None and await self.sentence_over(longest_s=longest_s):
-            with contextlib.suppress(TimeoutError):  # it ends soon, without an interruption
+            with contextlib.suppress(TimeoutError):  # the speech ends soon, without an interruption
                 if (speech := self.session.current_speech) is not None:
                     await asyncio.wait_for(speech.wait_for_playout(), _CUT_OFF_S)
         await self.cut_off()
         if not (self.hears_candidate or self.answers.half.text):
-            # No transcript is pending, so the session need not wait for one.
+            # No transcript is pending, so the closing session need not wait for a transcript.
             self.session.options.session_close_transcript_timeout = 0.0
 
     def _finish(self) -> None:
@@ -196,10 +199,11 @@ class Interviewer(Agent):
     async def on_user_turn_completed(
         self, turn_ctx: llm.ChatContext, new_message: llm.ChatMessage
     ) -> None:
-        """Commit the candidate's turn. The session does not reply before this returns.
+        """Commit the candidate's turn. The session does not reply before this method returns.
 
-        Raises StopResponse if nothing is left to say or the interview is stopping. It raises no
-        other exception: that would lose the turn and leave the interviewer silent.
+        Raises StopResponse if the interviewer has nothing left to say, or the interview is
+        stopping. The method raises no other exception, because any other exception would lose the
+        turn and leave the interviewer silent.
         """
         done = await self._take_answer(self.answers.spoken(new_message))
         self._candidate_moved.set()
@@ -209,7 +213,7 @@ class Interviewer(Agent):
             raise StopResponse
 
     async def _take_answer(self, taking: Awaitable[None]) -> bool:
-        """Commit an answer to the plan. Return whether nothing is left to say."""
+        """Commit an answer to the plan. Return True if the interviewer has nothing left to say."""
         self.floor.take()
         try:
             await taking
@@ -220,13 +224,13 @@ class Interviewer(Agent):
             return False
 
     async def on_text(self, text: str) -> None:
-        """Commit a typed answer as a turn and reply to it, as to a spoken one."""
+        """Commit a typed answer as a turn, and reply as to a spoken answer."""
         if not (text := text.strip()[:_LONGEST_TYPED]):
             return
         self._on_sound(None)
         await self.cut_off()
         if self._patience.deaf or self.answers.missed.cut:
-            # Earlier speech must not be transcribed later as the answer to another question.
+            # A late transcript of earlier speech must not become the answer to another question.
             await self.let_go_of_answer()
         if await self._take_answer(self.answers.typed(text)):
             self._finish()
@@ -234,11 +238,11 @@ class Interviewer(Agent):
             self.session.generate_reply()
 
     def cannot_hear(self) -> None:
-        """Tolerate long pauses until a transcript arrives: no speech-to-text provider is left."""
+        """Tolerate long pauses until a transcript arrives. No speech-to-text provider is left."""
         self._patience.wait_for_text()
 
     async def let_go_of_answer(self) -> None:
-        """Commit the partial answer, and start a new answer with the next speech."""
+        """Commit the partial answer, so that the next speech begins a new answer."""
         await self.answers.keep_half()
         with contextlib.suppress(RuntimeError):  # the session is closing
             self.session.clear_user_turn()
@@ -246,7 +250,7 @@ class Interviewer(Agent):
     def stt_node(
         self, audio: AsyncIterable[rtc.AudioFrame], model_settings: ModelSettings
     ) -> AsyncIterable[stt.SpeechEvent]:
-        """Transcribe the candidate's audio. `answers.missed` notes when its frames arrive."""
+        """Transcribe the candidate's audio. `answers.missed` notes when each frame arrives."""
         return Agent.default.stt_node(self, self.answers.missed.listening(audio), model_settings)
 
     # --- the interviewer's own turns -----------------------------------------------------------
@@ -267,7 +271,7 @@ class Interviewer(Agent):
             self.floor.contest()
 
     def _on_speech_created(self, event: SpeechCreatedEvent) -> None:
-        # Reset first: if the next line raises, the previous utterance must not be spoken again.
+        # Reset the value first. If the next line raises, the previous utterance is not repeated.
         _utterance.set(None)
         utterance = self._orchestrator.next_utterance()
         _utterance.set(utterance)
@@ -283,7 +287,7 @@ class Interviewer(Agent):
             self._mending = asyncio.get_running_loop().create_task(self.on_unspoken(), name="mend")
 
     def _on_kept(self) -> None:
-        """Wait for the answer to an utterance that was just recorded."""
+        """Prepare for the candidate's answer to an utterance that was just recorded."""
         self._on_sound(None)
         self.answers.missed.asked()
         if self.next_role is Role.DONE:

@@ -1,4 +1,4 @@
-"""Latency of the parts of a turn, as measured by livekit's session."""
+"""Latencies of the parts of a turn, as measured by livekit's session."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-#: Latency of a turn that the session neither heard nor spoke: one that was sent as text.
+#: Latencies of a turn that was sent as text. There are none, because nothing was spoken.
 NO_LATENCY: Final[Mapping[str, float]] = MappingProxyType({})
 
-#: Names in a turn's record, by name in livekit's MetricsReport (llm/chat_context.py, 1.8.9).
+#: Names of latencies in a turn's record, by the name in livekit's MetricsReport
+#: (llm/chat_context.py, 1.8.9).
 _PARTS: Final = {
     "end_of_turn_delay": "end_of_turn",
     "transcription_delay": "transcript",
@@ -22,9 +23,10 @@ _PARTS: Final = {
 def latency_of(message: Any) -> dict[str, float]:
     """Return the measured latencies of a turn in seconds, by part.
 
-    For a candidate's turn these are the values before the turn is recorded. `end_of_turn` and
-    `transcript` count from the end of the speech, and `words` and `voice` from their requests.
-    `answer` is the time from the end of the candidate's speech to the first audio.
+    A candidate's turn has only the latencies that are known before the turn is recorded.
+    `end_of_turn` and `transcript` count from the end of the speech. `words` counts from the request
+    for the words, and `voice` from the request for the audio. `answer` is the time from the end of
+    the candidate's speech to the first audio of the interviewer's reply.
     """
     metrics: Any = getattr(message, "metrics", None)
     if not isinstance(metrics, Mapping):

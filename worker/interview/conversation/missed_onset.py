@@ -1,4 +1,7 @@
-"""Detection of missed onsets: the candidate started to speak before the interviewer listened."""
+"""Detection of missed onsets of the candidate's speech.
+
+An onset is missed if the candidate starts to speak before the interviewer listens.
+"""
 
 from __future__ import annotations
 
@@ -12,37 +15,39 @@ from worker.audio.gapless_input import is_made_up
 
 logger = logging.getLogger(__name__)
 
-#: Seconds from a sound to the first word of a candidate who reacts to it. Pressing a key takes
-#: 0.2 s. The rest is latency to the candidate and back, and the delay of the VAD.
+#: Minimum seconds from the interviewer's first sound until the VAD reports the candidate's reaction
+#: to that sound. A person needs 0.2 s to press a key. The other 0.3 s are the latency to the
+#: candidate and back, and the delay of the VAD.
 REACTION_S: Final = 0.5
-#: Seconds after which speech without a transcript will get none. The chain leaves a silent
-#: speech-to-text provider after 2 s, and the next one needs a moment.
+#: Seconds from the end of speech until a transcript is no longer expected. The fallback chain
+#: abandons a silent speech-to-text provider after 2 s, and the next provider needs a moment.
 TEXT_WITHIN_S: Final = 3.0
-#: Seconds without a microphone frame after which the next frame is a new start of the audio.
+#: Seconds without a microphone frame after which the next frame counts as a new start of audio.
 _GAP_S: Final = 0.5
 
 Frame = TypeVar("Frame")
 
 
 class Sounds(Protocol):
-    """The part of the audio output to the candidate that this module uses."""
+    """The part of the audio output that this module uses."""
 
     @property
     def first_heard_at(self) -> float | None:
-        """Event-loop time of the first audible sound since `mark`; None if there was none."""
+        """Event-loop time of the first sound after `mark`; None if no sound was heard."""
 
     def mark(self) -> None:
         """Restart the search for the first sound."""
 
 
 class MissedOnset:
-    """Tells speech that was already under way from speech that answers this interviewer.
+    """Detector of speech that began too early to be an answer to this interviewer.
 
     A candidate can answer only after hearing the interviewer and reacting (`REACTION_S`). Speech
     that starts earlier may have lost its first words, so its transcript is a partial answer. The
-    reaction time counts from the first sound on the audio output, or from the first microphone
-    frame if that comes later. The check runs when an interviewer takes over from another one, and
-    after an outage. It never runs for the first interviewer, who has asked nothing yet.
+    reaction time counts from the first sound on the audio output or from the first microphone
+    frame, whichever is later. The check runs when an interviewer takes over from another
+    interviewer, and after an outage. The check never runs for the first interviewer, who has asked
+    nothing yet.
 
     Args:
         text: Returns the transcript of the current answer so far.
@@ -52,18 +57,18 @@ class MissedOnset:
         self._text = text
         #: True if the onset of the candidate's current or last speech was missed.
         self.cut = False
-        # The audio output, while new speech may not be an answer to this interviewer; else None.
+        # The audio output while the check for a missed onset runs; None otherwise.
         self._line: Sounds | None = None
         self._speaking = False
-        # Event-loop times of the last start of speech, the first frame after a gap, and the last
-        # frame.
+        # Event-loop times of the last start of speech, of the first microphone frame after a gap,
+        # and of the last microphone frame.
         self._began_at = self._listens_from = self._frame_at = -math.inf
         self._forgetting: asyncio.TimerHandle | None = None
 
     def came(self, line: Sounds, away_s: float = math.inf) -> None:
-        """Start the check: the interviewer has joined, or is back after `away_s` seconds.
+        """Start the check after the interviewer has joined, or is back after `away_s` seconds.
 
-        Call this before the candidate hears the interviewer.
+        Call this method before the candidate hears the interviewer.
         """
         line.mark()
         self._line = line
@@ -72,7 +77,7 @@ class MissedOnset:
             self._miss()
 
     def listening(self, audio: AsyncIterable[Frame]) -> AsyncIterator[Frame]:
-        """Pass the microphone's frames through, and note when they arrive."""
+        """Return the microphone's frames unchanged, and note the arrival time of each frame."""
         return self._noticed(audio)
 
     async def _noticed(self, audio: AsyncIterable[Frame]) -> AsyncIterator[Frame]:
@@ -106,20 +111,20 @@ class MissedOnset:
             self.asked()
 
     def asked(self) -> None:
-        """End the check: speech that starts from now on answers this interviewer."""
+        """End the check, because speech that starts from now on answers this interviewer."""
         self._line = None
 
     def taken(self) -> None:
-        """Clear `cut` after a commit, unless the candidate is still speaking.
+        """Clear `cut` after an answer was committed, unless the candidate is still speaking.
 
-        The rest of the same speech lacks its onset too.
+        If the candidate continues the same speech, the onset of that speech is still missing.
         """
         if not self._speaking:
             self.stop()
             self.cut = False
 
     def stop(self) -> None:
-        """Cancel the pending timer."""
+        """Cancel the timer that clears `cut`."""
         if self._forgetting is not None:
             self._forgetting.cancel()
             self._forgetting = None
@@ -130,6 +135,6 @@ class MissedOnset:
         self.cut = True
 
     def _came_to_nothing(self) -> None:
-        """Clear `cut` if no transcript followed: treat the next speech as a complete answer."""
+        """Clear `cut` if no transcript followed, so the next speech counts as a complete answer."""
         if not self._text():
             self.cut = False

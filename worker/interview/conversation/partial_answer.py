@@ -1,4 +1,4 @@
-"""The candidate's partial answer: the transcript since the last turn, journaled as it arrives."""
+"""The partial answer: the transcript since the last turn, written to the journal on arrival."""
 
 from __future__ import annotations
 
@@ -9,27 +9,28 @@ from typing import Final
 
 from livekit.agents import UserInputTranscribedEvent
 
-#: Writes a piece of an answer to the journal: new final text, interim text, and question id.
-#: Returns the record's seq, or None if it was not written. Never raises.
+#: Function that writes a piece of an answer to the journal. The arguments are the new final text,
+#: the interim text, and the question id. Returns the seq of the record, or None if no record was
+#: written. Never raises.
 HearingKeeper = Callable[[str, str, str | None], int | None]
 
-#: Seconds between two records of interim text. Final text is written immediately.
+#: Minimum seconds between two records of interim text. Final text is written immediately.
 INTERIM_EVERY_S: Final = 1.0
 
 
 def unwritten(final: str, interim: str, question_id: str | None) -> None:
-    """Discard the piece: the default without a journal."""
+    """Discard a piece of an answer. This is the default if there is no journal."""
 
 
 class PartialAnswer:
-    """The answer that the candidate is giving, before it becomes a turn.
+    """The answer that the candidate is giving, before the answer becomes a turn.
 
-    A session that ends before that drops it. Each final transcript is one record in the journal, so
-    that a process that dies loses none. Of interim text, only the newest is written, at most
-    once in `INTERIM_EVERY_S`.
+    When a livekit session ends, the session drops a partial answer. Therefore each final transcript
+    is written to the journal as one record, and no transcript is lost if the process dies. Only the
+    newest interim text is written, at most once in `INTERIM_EVERY_S` seconds.
 
     Args:
-        keep: Writes a record.
+        keep: Writes a record to the journal.
         question: Returns the id of the open question. May raise.
     """
 
@@ -44,7 +45,7 @@ class PartialAnswer:
         self._interim = ""
         self._written_at = -math.inf
         self._due: asyncio.TimerHandle | None = None
-        #: Seq of the last record; None if nothing was written.
+        #: Sequence number (seq) of the last record; None if no record was written.
         self.seq: int | None = None
 
     def hear(self, event: UserInputTranscribedEvent) -> None:
@@ -60,11 +61,11 @@ class PartialAnswer:
 
     @property
     def pieces(self) -> int:
-        """Number of final transcripts."""
+        """Number of final transcripts in the partial answer."""
         return len(self._finals)
 
     def taken(self, pieces: int) -> None:
-        """Drop the first `pieces` final transcripts: they have become a turn.
+        """Drop the first `pieces` final transcripts, which have become a turn.
 
         Later transcripts belong to the next turn.
         """
@@ -79,7 +80,7 @@ class PartialAnswer:
         self.stop()
 
     def stop(self) -> None:
-        """Cancel the pending record."""
+        """Cancel the pending record of interim text."""
         if self._due is not None:
             self._due.cancel()
             self._due = None
@@ -104,7 +105,7 @@ class PartialAnswer:
         self._written_at = asyncio.get_running_loop().time()
         try:
             question_id = self._question()
-        except Exception:  # there is no plan yet
+        except Exception:  # the plan has not loaded yet
             question_id = None
         seq = self._keep(final, self._interim.strip(), question_id)
         self.seq = self.seq if seq is None else seq

@@ -1,4 +1,4 @@
-"""Recorder of turns: each one is written to the journal before it is committed to the plan."""
+"""Recorder that writes each turn to the journal before the turn is committed to the plan."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from worker.interview.conversation.latency import NO_LATENCY
 from worker.interview.orchestrator import CommittedTurn, Move
 from worker.interview.orchestrator_llm import OrchestratorLLM
 
-#: Writes a turn to the journal and returns once it is committed there. Never raises.
+#: Function that writes a turn to the journal and returns once the journal has committed the turn.
+#: Never raises.
 TurnKeeper = Callable[..., Awaitable[None]]
 
 
 class TurnLog:
     """Recorder of the turns of both sides in one interview.
 
-    The latency of an utterance includes the time that writing the preceding answer took.
+    The recorded latencies of an utterance include the time for writing the preceding answer.
     """
 
     def __init__(self, orchestrator: OrchestratorLLM, keep_turn: TurnKeeper) -> None:
@@ -33,10 +34,11 @@ class TurnLog:
         interrupted: bool = False,
         hearing: int | None = None,
     ) -> CommittedTurn:
-        """Write an answer to the open question to the journal. Raises OrchestratorNotReady.
+        """Write the candidate's answer to the current question to the journal.
 
-        The caller commits the returned turn to the plan. `hearing` is the seq of the last
-        partial-answer record that the answer includes.
+        The caller has to commit the returned turn to the plan. `hearing` is the seq of the last
+        partial-answer record that the answer includes. Raises OrchestratorNotReady if the plan has
+        not loaded.
         """
         said = CommittedTurn(
             speaker="candidate",
@@ -70,7 +72,10 @@ class TurnLog:
         interrupted: bool = False,
         latency: Mapping[str, float] = NO_LATENCY,
     ) -> None:
-        """Write an utterance, as heard or as sent in text, to the journal, and advance the plan."""
+        """Write an utterance to the journal, then commit it to the plan.
+
+        `text` is the part that the candidate heard, or the whole text if it was sent as text.
+        """
         measured = dict(latency)
         if latency and self._commit_s is not None:
             measured["commit"], self._commit_s = self._commit_s, None

@@ -1,4 +1,4 @@
-"""Recorder of the interviewer's utterances: the part of each that was heard."""
+"""Recorder of the interviewer's utterances, each with the part that the candidate heard."""
 
 from __future__ import annotations
 
@@ -20,18 +20,20 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Seconds that a candidate's turn waits for the record of the utterance that it interrupted.
+#: Maximum seconds that a candidate's turn waits until the interrupted utterance is recorded.
 _RECORD_WAIT_S: Final = 2.0
 
 
 class Utterances:
-    """Recorder of what was heard of each utterance. Gives the floor to the candidate after it.
+    """Recorder of the part of each utterance that the candidate heard.
+
+    After an utterance, the recorder gives the floor to the candidate.
 
     Args:
         book: The recorder of turns.
         floor: Tracks which side has the turn to speak.
         playout: Returns how much of the last utterance was played.
-        kept: Called after each recorded utterance, to wait for its answer.
+        kept: Called after each recorded utterance, to prepare for the candidate's answer.
         unspoken: Called after each utterance that ended early although nothing interrupted it.
     """
 
@@ -53,7 +55,7 @@ class Utterances:
         self.recording: set[asyncio.Task[None]] = set()
 
     def spoken(self, handle: SpeechHandle, move: Move, turn: int) -> None:
-        """Start to record a speech of the interviewer that has ended."""
+        """Start a task that records a finished speech of the interviewer."""
         record = self.record(handle, move, turn)
         task = asyncio.get_running_loop().create_task(record, name="record")
         self.recording.add(task)
@@ -71,10 +73,11 @@ class Utterances:
         self._floor.give(turn)
 
     async def record(self, handle: SpeechHandle, move: Move, turn: int | None = None) -> None:
-        """Record what was heard of a speech, if any of it was."""
+        """Record the part of a speech that the candidate heard, if the candidate heard any."""
         spoken = [item for item in handle.chat_items if item.type == "message"]
         heard = " ".join(item.text_content or "" for item in spoken).strip()
-        # If the voice itself broke off, only its chat items are marked as interrupted.
+        # If text-to-speech stopped early, only the chat items of the speech are marked as
+        # interrupted.
         broke_off = not handle.interrupted and any(item.interrupted for item in spoken)
         cut_off = handle.interrupted or broke_off
         if heard and cut_off:
@@ -90,7 +93,9 @@ class Utterances:
             if not cut_off or self._floor.contested:
                 self._floor.give(turn)
         elif handle.interrupted:
-            logger.info("an utterance was cut off before it was heard", extra={"role": move.role})
+            logger.info(
+                "an utterance was cut off before any of it was heard", extra={"role": move.role}
+            )
             if self._floor.contested:  # the candidate is speaking and gets a reply
                 self._floor.begin_anew(UNFINISHED_PAUSE_S)
         if broke_off or not (heard or handle.interrupted):

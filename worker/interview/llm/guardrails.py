@@ -1,7 +1,8 @@
 """Checks of a language model's words, before they are spoken to a candidate.
 
-Pure and table-driven: each rule is one line, and each refusal has a name that is counted and
-logged. The model's words are never repaired, only accepted unchanged or refused.
+The checks are pure functions with a table of rules. Each rule is one line. Each refusal has a name,
+which is counted and logged. The model's words are never repaired. They are either accepted
+unchanged or refused.
 """
 
 from __future__ import annotations
@@ -16,24 +17,25 @@ from functools import cached_property
 from worker.interview.llm.vocabulary_en import Vocabulary, vocabulary_of
 from worker.interview.sentences import sentences
 
-#: Longest acknowledgement, in words: about nine seconds of speech.
+#: Maximum number of words in an acknowledgement, which is about nine seconds of speech.
 ACKNOWLEDGEMENT_WORDS = 25
-#: Longest follow-up, in words, including the lead-in to its question: about thirteen seconds.
+#: Maximum number of words in a follow-up, including the lead-in to the question. This is about
+#: thirteen seconds of speech.
 FOLLOW_UP_WORDS = 35
-#: Most sentences of either.
+#: Maximum number of sentences in an acknowledgement or a follow-up.
 MOST_SENTENCES = 2
 #: Longest single word, in characters.
 _LONGEST_WORD = 30
-#: Words in a row that match the prompt by more than chance: the model reads it out.
+#: If this number of consecutive words also occurs in the prompt, the model reads the prompt out.
 _QUOTED_RUN = 6
-#: Share of another question's content words that makes a follow-up a repetition of it.
+#: A follow-up repeats another question if it has this share of the other question's content words.
 _SAME_QUESTION = 0.75
 #: A text in the plan's language has at least one function word in this number of words.
 _FUNCTION_WORDS_IN = 5
-#: Letters that the forms of a word usually have in common.
+#: Number of first letters that the forms of a word usually have in common.
 _STEM = 4
 
-#: Marks that may stand between words: heard as a pause, or read as a word.
+#: Marks that may stand between words. Text-to-speech renders a mark as a pause or as a word.
 _PUNCTUATION = frozenset(" .,;:!?'\"-()%&/+\u2018\u2019\u201c\u201d\u2026\u2013\u2014")
 _ADDRESS = re.compile(r"://|\bwww\.|@|\.(?:com|org|net|io|dev|ai|co|app|gov|edu|info|me)\b", re.I)
 #: A word, and the apostrophe that joins it to the previous word.
@@ -41,15 +43,15 @@ _WORD = re.compile(r"(?:(?<=[^\W_])(['\u2019]))?([^\W_]+)")
 
 
 class Refusal(Enum):
-    """Reason why words are not spoken. Logs and counters use the value."""
+    """Reason why a language model's words are not spoken. Logs and counters use the value."""
 
     EMPTY = "Empty"
     TOO_LONG = "TooLong"
     TOO_MANY_SENTENCES = "TooManySentences"
-    #: The last sentence does not end with the expected mark.
+    #: The text does not end with a full stop or an exclamation mark.
     UNFINISHED = "Unfinished"
     CONTROL_CHARACTER = "ControlCharacter"
-    #: A letter from a script that the language of the plan does not use.
+    #: A letter from a script that the plan's language does not use.
     OTHER_SCRIPT = "OtherScript"
     OTHER_LANGUAGE = "OtherLanguage"
     #: There is no vocabulary for the plan's language.
@@ -67,9 +69,9 @@ class Refusal(Enum):
     PRIVATE_TOPIC = "PrivateTopic"
     #: Words about the model or its instructions.
     SPEAKS_OF_ITSELF = "SpeaksOfItself"
-    #: Words that read out the prompt, such as the points of a good answer.
+    #: Words that the model copied from the prompt, such as the points of a good answer.
     READS_OUT = "ReadsOut"
-    #: A follow-up that repeats a question of the plan, or one that was asked before.
+    #: A follow-up that repeats a question from the plan, or an earlier question.
     REPEATS_QUESTION = "RepeatsQuestion"
     #: Words that have nothing to do with the question or its answer.
     OFF_TOPIC = "OffTopic"
@@ -77,7 +79,7 @@ class Refusal(Enum):
 
 @dataclass(frozen=True)
 class _Draft:
-    """Words that are to be checked."""
+    """A language model's words before the check."""
 
     text: str
     vocabulary: Vocabulary
@@ -94,7 +96,7 @@ class _Draft:
 
     @cached_property
     def characters(self) -> frozenset[str]:
-        """The distinct characters: a long text has hardly more of them than a short one."""
+        """The distinct characters. Even a long text has only a few different characters."""
         return frozenset(self.text)
 
     @cached_property
@@ -114,7 +116,7 @@ class _Draft:
 
 _Rule = tuple[Refusal, Callable[[_Draft], bool]]
 
-#: Rules for everything that is spoken. The first broken rule is the reason.
+#: Rules for acknowledgements and follow-ups. The first broken rule is the reason for a refusal.
 _SPOKEN: tuple[_Rule, ...] = (
     (Refusal.EMPTY, lambda draft: not draft.words),
     (Refusal.CONTROL_CHARACTER, lambda draft: any(map(_is_control, draft.characters))),
@@ -147,10 +149,10 @@ _FOLLOW_UP: tuple[_Rule, ...] = (
 def check_acknowledgement(
     text: str, *, about: Iterable[str], language: str = "en", told: Iterable[str] = ()
 ) -> str | Refusal:
-    """Return the words as they are spoken, or the reason for refusing them.
+    """Return the words to speak, or the reason for refusing the words.
 
-    `about` holds the question and its answer. `language` is the plan's. `told` holds the texts
-    of the prompt that the model must not read out.
+    `about` holds the question and the answer. `language` is the language of the plan. `told` holds
+    texts from the prompt, which the model must not read out.
     """
     words = _checked(text, _ACKNOWLEDGEMENT, ACKNOWLEDGEMENT_WORDS, language, told)
     vocabulary = vocabulary_of(language)
@@ -160,8 +162,8 @@ def check_acknowledgement(
     known |= {word[:_STEM] for word in vocabulary.acknowledging}
     content = _content_of(words, vocabulary)
     strange = content - known
-    # A list of forbidden words is never complete, so the words must be about the answer: at most
-    # one content word of the model's own, and only next to at least two known ones.
+    # A list of forbidden words is never complete, so the words must be about the answer. At most
+    # one content word may be new, and only together with at least two known content words.
     if len(strange) > min(1, len(content - strange) // 2):
         return Refusal.OFF_TOPIC
     return words
@@ -175,11 +177,11 @@ def check_follow_up(
     language: str = "en",
     told: Iterable[str] = (),
 ) -> str | Refusal:
-    """Return the words as they are spoken, or the reason for refusing them.
+    """Return the words to speak, or the reason for refusing the words.
 
     `about` holds the question, the points of a good answer, and the answer. `asked` holds the
-    questions that were asked or will be asked anyway. For the others see
-    `check_acknowledgement`.
+    questions that were asked before, and the questions that the plan will ask anyway. `language`
+    and `told` are the same as in `check_acknowledgement`.
     """
     words = _checked(text, _FOLLOW_UP, FOLLOW_UP_WORDS, language, told)
     vocabulary = vocabulary_of(language)
@@ -200,7 +202,7 @@ def _checked(
     vocabulary = vocabulary_of(language)
     if vocabulary is None:
         return Refusal.LANGUAGE_UNKNOWN
-    # A letter and its accent may arrive as two characters: combine them.
+    # A letter and its accent may arrive as two characters, so combine the two.
     draft = _Draft(unicodedata.normalize("NFC", text.strip()), vocabulary, most_words, tuple(told))
     broken = (refusal for refusal, breaks in rules if breaks(draft))
     return next(broken, draft.text)

@@ -1,7 +1,7 @@
 """Conversion of a language model's reply to the next utterance, or to a reason for refusing it.
 
-Pure. Whatever the reply says, the utterance ends with the plan's own next words, or is one
-follow-up that the plan allows.
+The functions are pure. For every reply, the utterance either ends with the plan's own next words,
+or is one follow-up that the plan allows.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from worker.interview.llm.prompt import template
 from worker.interview.orchestrator import LlmAllowance, Move, Role
 from worker.interview.plan.plan import Plan
 
-#: One line: the kind of the reply, and its words.
+#: A reply is one line: the kind of the reply, then the words to speak.
 _REPLY = re.compile(r"(ACKNOWLEDGE|FOLLOW-UP):[ \t]*(.*)")
 
 
@@ -31,10 +31,10 @@ class WordsRefused(Exception):
 
 
 def phrased(reply: str, plan: Plan, leeway: LlmAllowance) -> Move:
-    """Return the next move with the words of a reply.
+    """Return the interviewer's next utterance with the words of a language model's reply.
 
-    Raises WordsRefused: Empty, FormatUnknown, FollowUpNotAllowed, AcknowledgementNotAllowed,
-    or a `Refusal`.
+    Raises WordsRefused if the words must not be spoken. The reason is Empty, FormatUnknown,
+    FollowUpNotAllowed, AcknowledgementNotAllowed, or the value of a `Refusal`.
     """
     if not reply.strip():
         raise WordsRefused("Empty")

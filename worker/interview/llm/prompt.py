@@ -1,6 +1,6 @@
-"""The prompt for a language model: `prompt.md` filled in, and the answer, marked as data.
+"""The prompt for a language model: the filled-in `prompt.md`, and the answer marked as data.
 
-Its size is bounded, however long the plan, the answer and the interview are.
+The size of the prompt is bounded, however long the plan, the answer and the interview are.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from worker.interview.llm.guardrails import ACKNOWLEDGEMENT_WORDS, FOLLOW_UP_WOR
 from worker.interview.orchestrator import LlmAllowance, Role
 from worker.interview.plan.plan import Plan
 
-#: Limit of the whole prompt, in characters: about 2500 tokens.
+#: Maximum length of the whole prompt, in characters. This is about 2500 tokens.
 MAX_CHARACTERS = 10_000
 
-#: Limits of the parts of a prompt. A longer text keeps its beginning and its end.
+#: Maximum characters or entries of each part of a prompt. A longer text is cut in the middle.
 _MAX_ANSWER = 3000
 _MAX_QUESTION = 600
 _MAX_POINT = 200
@@ -46,7 +46,7 @@ def template() -> str:
 
 
 def prompt_for(plan: Plan, leeway: LlmAllowance) -> Prompt:
-    """Return the prompt for one place of the interview: at most `MAX_CHARACTERS` characters."""
+    """Return the prompt for one position in the plan, at most `MAX_CHARACTERS` characters long."""
     question = plan.questions[leeway.place.question]
     goodbye = leeway.move.role is Role.CLOSING
     system = Template(template()).substitute(
@@ -71,14 +71,18 @@ def _listed(texts: Iterable[str], longest: int, most: int) -> str:
 
 def _quoted(text: str, longest: int) -> str:
     """Return the text on one line, without characters that could pass for the prompt's markup."""
-    # A printable text has none of these characters except the space. Most texts are printable.
+    # Most texts are printable. A printable text contains no control character, and no separator
+    # except the space.
     if not text.isprintable():
         text = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in text)
     return _shortened(" ".join(text.translate(_NO_MARKS).split()), longest)
 
 
 def _shortened(text: str, longest: int) -> str:
-    """Keep the first third and the last two thirds: the model reacts to the latest words."""
+    """Shorten a text in the middle. A third of the characters kept is from the beginning.
+
+    The other two thirds are from the end, because the model reacts to the latest words.
+    """
     if len(text) <= longest:
         return text
     room = longest - len(_GAP)

@@ -17,15 +17,16 @@ from worker.interview.llm.vocabulary_en import vocabulary_of
 from worker.interview.orchestrator import LlmAllowance, Move
 from worker.interview.plan.plan import Plan
 
-#: Longest reply that is read, in characters: three times the longest that may be spoken.
+#: Maximum number of characters that are read from a reply. This is three times the longest text
+#: that may be spoken.
 MAX_REPLY = 1000
 
 
 class ModelWords:
-    """Language model that phrases the interviewer's next move.
+    """Language model that phrases the interviewer's next utterance.
 
-    `first_word_s` and `reply_s` are the time limits for the start of a reply and for all of it,
-    both in seconds from the request.
+    `first_word_s` and `reply_s` are the time limits for the first word of a reply and for the whole
+    reply, both in seconds from the request.
     """
 
     def __init__(self, model: llm.LLM[Any], *, first_word_s: float, reply_s: float) -> None:
@@ -34,11 +35,13 @@ class ModelWords:
         self._reply_s = reply_s
 
     async def find(self, plan: Plan, leeway: LlmAllowance) -> Move:
-        """Return the next move in the model's words.
+        """Return the interviewer's next utterance in the model's words.
 
-        Raises WordsRefused with a reason: one of `phrased`; LanguageUnknown, without a request;
-        FirstWordLate, ReplyLate or TooLong; or, if the model failed, the reason that `failure_of`
-        gives.
+        Raises WordsRefused if the model's words cannot be spoken. The reason is LanguageUnknown,
+        without a request, if there is no vocabulary for the plan's language. The reason is
+        FirstWordLate, ReplyLate or TooLong if the reply exceeds a limit. If the model failed, the
+        reason comes from `failure_of`. For a reply that must not be spoken, the reason comes from
+        `phrased`.
         """
         if vocabulary_of(plan.language) is None:
             raise WordsRefused(Refusal.LANGUAGE_UNKNOWN.value)
@@ -48,7 +51,7 @@ class ModelWords:
             raise
         except TimeoutError:
             raise WordsRefused("ReplyLate") from None
-        except Exception as error:  # a plugin may raise and quote anything
+        except Exception as error:  # a plugin may raise any exception, with any text
             raise WordsRefused(failure_of(error).reason) from None
         return phrased(reply, plan, leeway)
 

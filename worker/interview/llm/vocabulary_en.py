@@ -1,10 +1,10 @@
 """Word lists and patterns that check a language model's words, one table for each language.
 
-In a language without a table, only the plan's own words are spoken. The tables prefer to refuse:
-a refusal costs one acknowledgement and nothing else.
+In a language without a table, only the plan's own words are spoken. In doubt, the tables refuse the
+words, because a refusal costs one acknowledgement and nothing else.
 
-Every pattern is searched in normalized sentences: lowercase letters, digits and single spaces,
-with contractions spelled out.
+Every pattern is searched in normalized sentences, which contain only lowercase letters, digits and
+single spaces. Contractions are spelled out.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ class Vocabulary:
 
     #: The part of a contraction after the apostrophe, and its full form.
     contractions: Mapping[str, str]
-    #: Words without content. Every sentence of the language has some.
+    #: Words without content. Every sentence of the language has some of these words.
     function_words: frozenset[str]
-    #: Content words that an acknowledgement may use whatever the answer is about.
+    #: Content words that an acknowledgement may always use, even if the answer lacks these words.
     acknowledging: frozenset[str]
     #: First words of sentences that ask or order something.
     openers: frozenset[str]
@@ -30,7 +30,7 @@ class Vocabulary:
     asking: re.Pattern[str]
     #: Phrases that rate the candidate or the answer.
     verdict: re.Pattern[str]
-    #: Phrases that say that the interview, or a part of the plan, is over or left out.
+    #: Phrases that declare the interview, or a part of the plan, to be over or left out.
     ending: re.Pattern[str]
     #: Phrases that say what the interviewer or the company will do.
     promise: re.Pattern[str]

@@ -1,8 +1,8 @@
 """The interview plan: its questions, their order, and their time limits.
 
 A plan is written as a YAML file (`load_plan`) and travels with a dispatch as plain JSON
-(`Plan.to_json`, `Plan.from_json`). The same rules check both. All mistakes are reported together,
-each with its line if the plan is a file.
+(`Plan.to_json`, `Plan.from_json`). The same rules check both forms. All mistakes are reported
+together. If the plan is a file, each mistake has a line number.
 """
 
 from __future__ import annotations
@@ -17,13 +17,16 @@ from worker.interview.plan.yaml_lines import YamlMistake, read_yaml
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: Largest plan file that is read, in bytes: 500 questions of 80 words each take half of it.
+#: Maximum size of a plan file, in bytes. A plan of 500 questions with 80 words each takes half of
+#: that size.
 MAX_FILE_BYTES = 512 * 1024
-#: Most questions of a plan. With texts like the sample's they take a third of the largest file.
+#: Maximum number of questions in a plan. With texts like those of the sample plan, this number of
+#: questions takes a third of `MAX_FILE_BYTES`.
 MAX_QUESTIONS = 500
 #: Default time limit of one question, in seconds.
 LONGEST_TIME_S = 180.0
-#: Default silence, in seconds, that ends an answer: outlasts a thinking pause of 1.5 s (measured).
+#: Default silence that ends an answer, in seconds. The default is longer than a thinking pause of
+#: 1.5 s (measured).
 THINKING_PAUSE_S = 1.8
 #: Default number of words below which an answer gets a follow-up.
 SHORT_ANSWER_WORDS = 8
@@ -33,7 +36,7 @@ SAMPLE_PLAN = Path(__file__).with_name("sample_plan.yaml")
 
 
 class PlanError(ValueError):
-    """Raised for an invalid plan. The message has one line per problem, `plan.yaml:12: problem`.
+    """Raised for an invalid plan. The message has a line per problem: `plan.yaml:12: problem`.
 
     `path` is the file (or the name of another source), `problems` holds every `PlanProblem`.
     """
@@ -48,14 +51,14 @@ class PlanError(ValueError):
 class Question:
     """One planned question, with its limits in seconds."""
 
-    #: A slug, unique in its plan. Turns and metrics refer to it.
+    #: Slug that is unique in the plan. Turns and metrics refer to the question by this slug.
     id: str
     text: str
     #: Points that a good answer covers, for the interviewer and for readers of the transcript.
     good_answer: tuple[str, ...] = ()
     #: The plan's own follow-up questions, asked in this order.
     follow_ups: tuple[str, ...] = ()
-    #: Most follow-ups that the interviewer may ask, the plan's and its own together (0 to 5).
+    #: Maximum number of follow-ups, from the plan and from a language model together (0 to 5).
     follow_ups_allowed: int
     #: Time limit of the question and its follow-ups together (10 to 1800 s).
     longest_time_s: float = LONGEST_TIME_S
@@ -73,11 +76,11 @@ class Plan:
     closing: str
     #: A BCP 47 language tag, such as `en` or `en-GB`.
     language: str = "en"
-    #: An answer with fewer words gets a follow-up while one is allowed.
+    #: Number of words below which an answer gets a follow-up, if a follow-up is allowed.
     short_answer_words: int = SHORT_ANSWER_WORDS
 
     def to_json(self) -> dict[str, Any]:
-        """Return the plan as JSON data, including defaults; `from_json` reads it back."""
+        """Return the plan as JSON data, including defaults. `from_json` reads this data."""
         plain = asdict(self)
         plain["questions"] = [
             question
@@ -91,9 +94,9 @@ class Plan:
 
     @classmethod
     def from_json(cls, data: object, *, source: str = "plan") -> Plan:
-        """Return the plan in JSON data, checked as strictly as a file; messages name `source`.
+        """Return the plan from JSON data, checked as strictly as a plan file.
 
-        Raises `PlanError` with every problem found.
+        Raises `PlanError` with every problem if the plan is invalid. The message names `source`.
         """
         checker = Checker()
         plan = _plan(checker, data)
@@ -105,8 +108,8 @@ class Plan:
 def load_plan(path: str | Path) -> Plan:
     """Read and check a plan file.
 
-    Raises `PlanError` with the line of every problem: for a file that cannot be read, is not
-    UTF-8 or not YAML, and for every plan rule that it breaks.
+    Raises `PlanError` if the file cannot be read, is not UTF-8, is not YAML, or breaks a rule for
+    plans. The error has the line of every problem.
     """
     shown = str(path)
     try:
@@ -124,7 +127,10 @@ def load_plan(path: str | Path) -> Plan:
 
 
 def _text_of(path: Path) -> str:
-    """Return the file's text. Raises `YamlMistake` if unreadable, too large, or not UTF-8."""
+    """Return the text of the plan file.
+
+    Raises `YamlMistake` if the file is unreadable, too large, or not UTF-8.
+    """
     try:
         if path.exists() and not path.is_file():
             raise YamlMistake(None, "is not a file")

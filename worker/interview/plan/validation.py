@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 if TYPE_CHECKING:
     from worker.interview.plan.yaml_lines import Where
 
-#: Longest text in a plan, in characters: about two minutes of speech.
+#: Maximum length of a text in a plan, in characters. This is about two minutes of speech.
 MAX_TEXT = 2000
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -33,10 +33,10 @@ class PlanProblem:
 
 
 class Checker:
-    """Reads values from untrusted data and collects every broken rule in `problems`.
+    """Reader of values in untrusted data, which collects every broken rule in `problems`.
 
     Each method returns a value even for invalid data, so that one mistake does not hide the next.
-    Use the values only if there are no problems.
+    Use the values only if `problems` is empty.
     """
 
     def __init__(self, lines: Mapping[Where, int] | None = None) -> None:
@@ -44,7 +44,11 @@ class Checker:
         self.problems: list[PlanProblem] = []
 
     def report(self, where: Where, message: str, *, line: int | None = None) -> None:
-        """Record a problem with the value at `where`, at its line or its nearest parent's."""
+        """Record a problem with the value at `where`.
+
+        Without `line`, the problem gets the line of the value. If that line is unknown, the problem
+        gets the line of the nearest parent.
+        """
         nearest = where
         while line is None and (line := self._lines.get(nearest)) is None and nearest:
             nearest = nearest[:-1]
@@ -74,7 +78,7 @@ class Checker:
         return cast(Mapping[str, object], value)
 
     def text(self, where: Where, fields: Mapping[str, object]) -> str:
-        """Return a required text, with line breaks and runs of spaces as single spaces."""
+        """Return a required text. Line breaks and runs of spaces become single spaces."""
         value = fields.get(_key(where))
         if value is None:
             self.report(where, "is missing")
@@ -91,7 +95,7 @@ class Checker:
     def entries(
         self, where: Where, fields: Mapping[str, object], *, least: int, most: int
     ) -> Sequence[object]:
-        """Return a list of `least` to `most` entries. It may be absent only if it may be empty."""
+        """Return a list of `least` to `most` entries. It may be absent only if `least` is 0."""
         value = fields.get(_key(where))
         if value is None and least == 0:
             return ()
@@ -141,7 +145,7 @@ class Checker:
         if value is None:
             return default
         is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        # NaN compares false with both bounds, so it is refused too.
+        # NaN compares false with both bounds, so NaN is refused too.
         if is_number and least <= cast(float, value) <= most:
             return float(cast(float, value))
         self.report(where, f"must be a number of seconds between {least} and {most}{_got(value)}")
@@ -157,7 +161,7 @@ class Checker:
         *,
         default: int,
     ) -> int:
-        """Return an optional whole number. Messages name its unit, `of`."""
+        """Return an optional whole number. Error messages name the unit `of`."""
         value = fields.get(_key(where))
         if value is None:
             return default
@@ -187,13 +191,13 @@ def _key(where: Where) -> str:
 
 
 def _spoken(where: Where) -> str:
-    """Return a path as text: `questions[2].longest_time_s`, or `the plan` for the root."""
+    """Return a path as text, such as `questions[2].longest_time_s`; `the plan` for the root."""
     name = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in where)
     return name.removeprefix(".") or "the plan"
 
 
 def _got(value: object) -> str:
-    """Return a short note on the value that was found: ` (got "ten")`."""
+    """Return a short note on the value that was found, such as ` (got "ten")`."""
     match value:
         case None:
             shown = "nothing"

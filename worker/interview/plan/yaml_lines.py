@@ -1,8 +1,8 @@
 """YAML reader that keeps the line number of every value.
 
-It supports only the needs of hand-written files: mappings, lists and scalars of the YAML 1.2
-core schema (https://yaml.org/spec/1.2.2/#103-core-schema). It refuses aliases, tags and second
-documents, so that no input can expand or construct objects.
+The reader supports only the needs of hand-written files: mappings, lists and scalars of the YAML
+1.2 core schema (https://yaml.org/spec/1.2.2/#103-core-schema). The reader refuses aliases, tags and
+second documents, so that no input can expand or construct objects.
 """
 
 from __future__ import annotations
@@ -31,10 +31,12 @@ from ruamel.yaml.reader import ReaderError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: Path of a value in a document: keys and list positions from the root, `("questions", 2, "id")`.
+#: Path of a value in a document: the keys and list positions from the root, such as
+#: `("questions", 2, "id")`.
 Where = tuple[str | int, ...]
 
-#: Deepest nesting that is accepted. No hand-written file needs more, and the reader recurses.
+#: Maximum nesting of a document. No hand-written file needs more. The reader is recursive, so the
+#: nesting must have a limit.
 MAX_DEPTH = 16
 
 _NULL = {"", "~", "null", "Null", "NULL"}
@@ -60,15 +62,15 @@ class Document:
 
     value: object
     lines: dict[Where, int]
-    #: Keys that occur twice in one mapping, as (path, line of the second).
+    #: Keys that occur twice in one mapping, as (path, line of the second occurrence).
     repeated: list[tuple[Where, int]] = field(default_factory=list)
 
 
 def read_yaml(text: str) -> Document:
     """Read one YAML document.
 
-    Raises `YamlMistake`, with the line, for a syntax error, a second document, an alias, a tag,
-    a key that is not text, and nesting deeper than `MAX_DEPTH`.
+    Raises `YamlMistake` with the line if the text has a syntax error, a second document, an alias,
+    a tag, a key that is not text, or nesting deeper than `MAX_DEPTH`.
     """
     document = Document(value=None, lines={})
     try:
@@ -84,7 +86,7 @@ def read_yaml(text: str) -> Document:
 
 
 class _Builder:
-    """Builds plain data from the parser's events, and records the line of each value."""
+    """Builder of plain data from the parser's events, with the line of each value."""
 
     def __init__(self, events: Iterator[Event], document: Document) -> None:
         self._events = events
@@ -137,7 +139,7 @@ class _Builder:
             if key in result:
                 self._repeated.append(((*where, key), _line(event)))
             result[key] = self._value(next(self._events), (*where, key))
-            # A problem is reported at the line of its key, not where the value begins.
+            # A problem is reported at the line of the key, not at the first line of the value.
             self._lines[(*where, key)] = _line(event)
         return result
 
@@ -155,7 +157,10 @@ def _line(event: Event) -> int:
 
 
 def _plain(text: str) -> object:
-    """Return a plain scalar's value: core schema without octal, hexadecimal, .inf and .nan."""
+    """Return the value of a plain scalar in the core schema.
+
+    Octal and hexadecimal numbers, .inf and .nan are not supported and stay text.
+    """
     if text in _NULL:
         return None
     if text in _BOOL:

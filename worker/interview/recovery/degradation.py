@@ -1,4 +1,4 @@
-"""Reactions to resources that become unavailable during an interview, from the loss table."""
+"""Reactions to resources that become unavailable during an interview, as per the loss table."""
 
 from __future__ import annotations
 
@@ -20,17 +20,18 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Seconds before a repeated loss of the same resource is announced again. Without a second
-#: announcement the candidate would speak without being heard.
+#: Minimum seconds between two announcements for the same resource. A later loss is announced again,
+#: because otherwise the candidate would speak without being heard.
 _AGAIN_S: Final = 30.0
 _TELLING_EVENTS: Final = frozenset({Event.RESOURCE_LOST, Event.RESOURCE_RECOVERED})
 
 
 class DegradationHandler:
-    """Applies the loss table to changes of a job's resources while its interview runs.
+    """Handler that applies the loss table to changes of a job's resources during the interview.
 
-    A resource that is missing at the start counts as lost then. A recovery is not announced: the
-    next question is enough. `cannot_hear` is called each time speech-to-text becomes unavailable.
+    A resource that is missing at the start of the interview counts as lost from the start. A
+    recovery is not announced, because the next question is a sufficient sign of the recovery.
+    `cannot_hear` is called each time that speech-to-text becomes unavailable.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class DegradationHandler:
         self._telling: set[asyncio.Task[None]] = set()
 
     def begin(self) -> None:
-        """Handle the resources that are missing already, and subscribe to changes."""
+        """Handle the resources that are missing already, and subscribe to later changes."""
         self._job.life.subscribe(self._on_transition)
         self._look()
 
@@ -88,7 +89,10 @@ class DegradationHandler:
             task.add_done_callback(self._telling.discard)
 
     def _end_turns(self) -> None:
-        """End turns on the best working detector. Each in the loss table needs those before it."""
+        """Let the best available detector end turns.
+
+        In the loss table, each detector needs the detectors before itself.
+        """
         best: TurnEnd | None = None
         for name, loss in LOSSES.items():
             if loss.turns_end_on is None or name not in self._job.life.conditions:
@@ -101,7 +105,7 @@ class DegradationHandler:
         try:
             self._session.update_options(turn_detection=detection)
         except RuntimeError:  # the session is closing
-            logger.debug("turn detection was not changed: the session is closing")
+            logger.debug("turn detection was not changed, because the session is closing")
 
     async def _tell(self, name: ClipName) -> None:
         while not self._job.stage.candidate_is_here:
@@ -113,5 +117,7 @@ class DegradationHandler:
         for step in steps:
             try:
                 await step()
-            except Exception as error:  # text and clip say the same: one is enough
-                logger.warning("announcing %s failed: %s", name, type(error).__name__)
+            except Exception as error:  # text and clip have the same words
+                logger.warning(
+                    "announcing %s to the candidate failed: %s", name, type(error).__name__
+                )

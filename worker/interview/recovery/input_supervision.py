@@ -1,4 +1,4 @@
-"""Supervision of the candidate's audio, so that no candidate turn hangs."""
+"""Supervision of the candidate's audio, so that no turn of the candidate waits forever."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 class InputSupervision:
     """Supervisor of the candidate's audio while an interview runs.
 
-    `GaplessInput` feeds the session silence while no audio arrives. `InboundMonitor` holds the
-    audio output while the network delivers no packets. `UnrecognizedSpeechMonitor` has the question
-    asked again if speech yields no transcript. Each case is a fault record in the journal, with its
-    seconds.
+    `GaplessInput` feeds silence to the session while no audio arrives. `InboundMonitor` pauses the
+    audio output while the network delivers no packets. If speech yields no transcript,
+    `UnrecognizedSpeechMonitor` makes the interviewer ask the question again. The journal gets a
+    fault record for each case, with the duration in seconds.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class InputSupervision:
         self._looking = asyncio.create_task(self._reception.run(), name="reception")
 
     async def stop(self) -> None:
-        """Stop supervising. The session keeps its steady input until it closes."""
+        """Stop supervising. The session keeps `GaplessInput` until the session closes."""
         self._unheard.stop()
         if self._looking is not None:
             await cancel_and_wait(self._looking)
@@ -85,7 +85,7 @@ class InputSupervision:
 
     def _listen_anew(self) -> None:
         if (detector := self._job.held.get("vad")) is not None:
-            # livekit ends speech that the previous VAD stream had started, if it is still open.
+            # If speech from the previous VAD stream is still open, livekit ends that speech.
             self._session.current_agent.update_options(vad=detector)
 
     def _may_ask(self) -> bool:
@@ -100,7 +100,7 @@ class InputSupervision:
 
     @property
     def _is_deaf(self) -> bool:
-        """Return whether no speech-to-text provider is left: answers are typed, or come later."""
+        """True if no speech-to-text provider is left, so answers are typed or arrive late."""
         conditions = self._job.life.conditions
         return "stt" in conditions and conditions["stt"].status is Status.LOST
 

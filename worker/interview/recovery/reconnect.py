@@ -1,4 +1,4 @@
-"""Recovery after a room outage: repeat what the candidate did not hear, in order and once."""
+"""Recovery after a room outage: speech that the candidate missed is repeated once, in order."""
 
 from __future__ import annotations
 
@@ -15,23 +15,25 @@ if TYPE_CHECKING:
     from worker.interview.conversation.interviewer import Interviewer
     from worker.transport.outbound_monitor import OutboundMonitor
 
-#: Seconds below which an outage is a hiccup: the audio output continues where it stopped.
+#: Seconds below which an outage is only a hiccup. After a hiccup, the audio output continues at the
+#: position at which the outage stopped the audio.
 HICCUP_S: Final = 1.0
 
 
 async def say_back(line: MixedAudioOutput) -> None:
-    """Play the clip that reports an interruption. A missing clip does not stop the question."""
+    """Play the clip that reports an interruption. If the clip is missing, play nothing."""
     with contextlib.suppress(ClipMissing):
         await line.play(load_clip(ClipName.BACK))
 
 
 class Outages:
-    """Continues the interview after an outage of the room.
+    """Handler that continues the interview after an outage of the room.
 
     An utterance that was cut off is spoken again from its start. If the candidate was speaking
-    when the room was lost, or speaks when it is back, the partial answer is kept and the question
-    is asked again. The question is also asked again if an answer may have been missed. An answer
-    that was complete before the outage gets its reply, and the question is not repeated.
+    when the room was lost, or speaks when the room is connected again, the partial answer is kept
+    and the question is asked again. The question is also asked again if an answer may have been
+    missed. An answer that was complete before the outage gets a reply, and the question is not
+    repeated.
 
     Args:
         interviewer: The interviewer.
@@ -48,26 +50,27 @@ class Outages:
         self._saying_back: asyncio.Task[None] | None = None
 
     def attend(self, reach: OutboundMonitor) -> None:
-        """Register for the outages of this room."""
+        """Register callbacks for outages of the room."""
         reach.on_lost = self.lost
         reach.before_return = self.before_return
         reach.on_person_back = self.take_up
 
     def lost(self) -> None:
-        """Mark an answer that is being spoken as cut off: its end will not arrive."""
+        """Mark an answer that is being spoken as cut off. The end of the answer will not arrive."""
         if self._interviewer.hears_candidate:
             self._interviewer.answers.is_cut = True
 
     async def before_return(self, away_s: float) -> None:
         """Record the outage and prepare the speech that the candidate hears next.
 
-        Raises OrchestratorNotReady, and RuntimeError if the session is closing.
+        Raises OrchestratorNotReady if the plan has not loaded, and RuntimeError if the session is
+        closing.
         """
         self._record(away_s)
         await self.take_up(away_s)
 
     async def take_up(self, away_s: float) -> None:
-        """Continue with a candidate who has heard nothing for `away_s` seconds.
+        """Continue the interview with a candidate who heard nothing for `away_s` seconds.
 
         Raises the same exceptions as `before_return`.
         """

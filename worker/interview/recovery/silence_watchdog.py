@@ -1,4 +1,4 @@
-"""Fills the silence in the interviewer's turns."""
+"""Watchdog that fills the silence in the interviewer's turns."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 if TYPE_CHECKING:
     from worker.job.floor import TurnFloor
 
-#: Seconds between two checks at least: the grain of the clock would keep the event loop busy.
+#: Minimum seconds between two checks. Shorter waits, below the resolution of the clock, would keep
+#: the event loop busy.
 _LEAST_WAIT_S: Final = 0.01
 
 
@@ -18,7 +19,7 @@ class Heard(Protocol):
 
     @property
     def listened(self) -> bool:
-        """True if audio played now can be heard."""
+        """True if the candidate can hear audio that is played now."""
 
     @property
     def subscribed(self) -> bool:
@@ -29,7 +30,10 @@ class Heard(Protocol):
         """True if the session has paused its speech."""
 
     def heard_at(self, *, speech: bool = False) -> float | None:
-        """Return the loop's time at which a sound, or speech, was last heard; None if never."""
+        """Return the event-loop time of the last sound that was heard; None if there was none.
+
+        With `speech`, only speech counts as sound.
+        """
 
 
 class Place(Protocol):
@@ -54,19 +58,20 @@ class Ladder(Protocol):
         """Return the seconds until the next step is due; infinite if no step is left."""
 
     async def climb(self, silent_s: float) -> None:
-        """Take the next step, after `silent_s` seconds without speech. Never raises."""
+        """Take the next recovery step, after `silent_s` seconds without speech. Never raises."""
 
     async def fill(self) -> None:
-        """Play a filler, so that the candidate knows that the interview continues. Never raises."""
+        """Play a clip to show the candidate that the interview continues. Never raises."""
 
 
 class SilenceWatchdog:
-    """Fills silence in the interviewer's turn after `filler_s` seconds, and recovers stuck turns.
+    """Watchdog that plays filler clips and recovers stuck turns while the interviewer is silent.
 
-    Only audio that was played to a listening candidate counts. Recovery steps count from the
-    interviewer's last speech, fillers from the last sound of any kind. Silence does not count while
-    the candidate is absent or speaking. While the room is disconnected the watchdog does nothing,
-    because the candidate would not hear it.
+    A filler clip is due after `filler_s` seconds without any sound. A recovery step is due after a
+    number of seconds without speech of the interviewer. Only audio that was played to a listening
+    candidate ends a silence. Time in which the candidate is absent or speaking does not count as
+    silence. While the room is disconnected, the watchdog does nothing, because the candidate would
+    not hear a clip.
     """
 
     def __init__(
@@ -85,7 +90,7 @@ class SilenceWatchdog:
         self._ladder = ladder
         self._candidate_speaks = candidate_speaks
         self._filler_s = filler_s
-        # Turn of the last filler, and the loop's time at which the filler ended.
+        # Number of the turn that had the last filler clip, and event-loop time of the clip's end.
         self._filled_turn = 0
         self._filled_at = 0.0
 
@@ -106,7 +111,7 @@ class SilenceWatchdog:
         return self._line.subscribed and not self._line.listened
 
     async def _look(self) -> None:
-        """Do what is due, or wait until something may be due."""
+        """Take a recovery step or play a filler clip if due, else wait until either may be due."""
         silent_s = self.silent_s(speech=True)
         due_s = self._ladder.due_in(silent_s)
         if due_s <= 0:
@@ -116,16 +121,23 @@ class SilenceWatchdog:
             await self._ladder.fill()
             self._filled_at = asyncio.get_running_loop().time()
         else:
-            # Nothing can become due before that.
+            # No recovery step and no filler clip can be due earlier.
             await asyncio.sleep(max(_LEAST_WAIT_S, min(due_s, filler_s, self._filler_s)))
 
     def silent_s(self, *, speech: bool = False) -> float:
-        """Return the seconds of silence, or without speech, that count against the interviewer."""
+        """Return the seconds of silence in the interviewer's turn.
+
+        With `speech`, return the seconds without speech, during which other sounds may be heard.
+        """
         since = max(self._floor.quiet_from, self._line.heard_at(speech=speech) or 0.0)
         return asyncio.get_running_loop().time() - since
 
     def _filler_in(self) -> float:
-        """Return the seconds until the next filler. A turn's first comes soon, others later."""
+        """Return the seconds until the next filler clip.
+
+        The first clip of a turn is due after `filler_s` seconds, and each later clip after twice
+        that time.
+        """
         if self._line.paused:
             return self._filler_s  # the session may resume its speech at any moment
         if self._filled_turn != self._floor.turn:

@@ -22,46 +22,50 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Seconds before an utterance that no voice spoke is retried, times the number of failures.
+#: Seconds before an unspoken utterance is retried, multiplied by the number of failures so far.
 _UNSPOKEN_PAUSE_S: Final = 0.5
-#: Seconds before a question is sent as text, once one was sent for lack of an audio subscriber.
+#: Seconds before a question is sent as text, if the audio has no subscriber and an earlier question
+#: was already sent as text for that reason.
 _DEAF_S: Final = 1.0
-#: Time limits in seconds: of the text and close steps, and the shortest of any other step.
+#: Time limit of the steps WRITE and CLOSE, and shortest time limit of the other steps, in seconds.
 _LONGEST_STEP_S: Final = 10.0
 _LEAST_STEP_S: Final = 1.0
 
 
 class Rung(StrEnum):
-    """A step of the stuck-turn recovery. INTERVIEW_LADDER_S holds their times, in this order."""
+    """A step of the stuck-turn recovery. INTERVIEW_LADDER_S sets the times, in this order."""
 
     #: Play a recorded clip.
     CLIP = "clip"
-    #: Cut off the stuck speech and say the same again.
+    #: Cut off the stuck speech and speak the same utterance again.
     AGAIN = "again"
-    #: Rebuild the current text-to-speech provider, with new connections, and say it again.
+    #: Rebuild the current text-to-speech provider with new connections, and speak the utterance
+    #: again.
     REBUILD = "rebuild"
-    #: Fall back to the next text-to-speech provider, and say it again.
+    #: Fall back to the next text-to-speech provider, and speak the utterance again.
     NEXT = "next"
-    #: Say the plan's own words, without waiting for a language model.
+    #: Speak the plan's own words, without waiting for a language model.
     PLAN = "plan"
     #: Send the utterance as text.
     WRITE = "write"
-    #: End the job with a spoken reason: nothing has helped.
+    #: End the job with a spoken reason, because no other step has helped.
     CLOSE = "close"
 
 
 RUNGS: Final = tuple(Rung)
 
-#: Records a step: its name, its cause as one CamelCase word, and the seconds of silence.
+#: Function that records the name of a step, the cause as one CamelCase word, and the seconds of
+#: silence.
 Recorder = Callable[[str, str, float], None]
 
 
 class TurnLadder:
-    """Stuck-turn recovery of one interview. A new turn or audible speech restarts it.
+    """Stuck-turn recovery of one interview. A new turn or audible speech restarts the recovery.
 
-    After an utterance was not spoken to its end, audible speech no longer restarts it in that
-    turn. The second such failure is answered with text. If the candidate has not subscribed to
-    the audio, text is the first step: when the clip would be due, and in later turns after 1 s.
+    If an utterance was not spoken to its end, audible speech no longer restarts the recovery in
+    that turn. After a second such failure in the turn, the utterance is sent as text. If the
+    candidate has not subscribed to the audio, sending text is the first step. The text is sent
+    when the clip would be due, and in later turns after 1 s.
 
     Args:
         interviewer: The interviewer.
@@ -94,7 +98,7 @@ class TurnLadder:
         self._words = 0
         # True once a question was sent as text because the audio had no subscriber.
         self._deaf = False
-        # True once the clip that announces questions as text was started.
+        # True once the announcement of questions as text was started.
         self._announced = False
 
     # --- timing --------------------------------------------------------------------------------
@@ -125,7 +129,7 @@ class TurnLadder:
     # --- steps ---------------------------------------------------------------------------------
 
     async def climb(self, silent_s: float) -> None:
-        """Take the next step after `silent_s` seconds without speech. Never raises."""
+        """Take the next recovery step, after `silent_s` seconds without speech. Never raises."""
         self._settle()
         if not self._left:
             return
@@ -136,10 +140,10 @@ class TurnLadder:
             await self._take(self._left[0], "SilentTurn", silent_s)
 
     async def unspoken(self) -> None:
-        """Handle an utterance that no voice spoke to its end.
+        """Handle an utterance that text-to-speech did not speak to its end.
 
-        The chain has tried every provider already, so retry the utterance once and then send it
-        as text.
+        The fallback chain has already tried every provider. Retry the utterance after the first
+        failure, and send it as text after the second.
         """
         self._settle()
         self._failures += 1
@@ -158,7 +162,7 @@ class TurnLadder:
         self._left = list(RUNGS[RUNGS.index(rung) + 1 :])
         self._record(rung, reason, silent_s)
         logger.warning(
-            "the turn is stuck, taking recovery step %s",
+            "the interviewer's turn is stuck, taking recovery step %s",
             rung,
             extra={"silent_s": round(silent_s, 1)},
         )
@@ -168,7 +172,7 @@ class TurnLadder:
             logger.warning("recovery step %s failed: %s", rung, type(error).__name__)
 
     def _budget_s(self, rung: Rung) -> float:
-        """Return the time limit of a step: until the next one is due."""
+        """Return the time limit of a step in seconds. Most steps end when the next step is due."""
         if rung in (Rung.WRITE, Rung.CLOSE):
             return _LONGEST_STEP_S
         following = RUNGS[RUNGS.index(rung) + 1]
@@ -187,7 +191,7 @@ class TurnLadder:
         }
 
     async def fill(self) -> None:
-        """Play a clip, so that the candidate knows that the interview continues. Never raises."""
+        """Play a clip to show the candidate that the interview continues. Never raises."""
         try:
             clip = load_clip(self._next_word())
             await run_with_timeout(self._line.interject(clip), clip.duration_s + _LEAST_STEP_S)
@@ -229,14 +233,14 @@ class TurnLadder:
     async def _write(self) -> None:
         await self._cut_off()
         await self._interviewer.write_next()
-        # Play the clip after sending the text: the candidate may answer before the clip ends.
+        # Send the text before the clip, because the candidate may answer before the clip ends.
         if not self._announced and self._line.listened:
             self._announced = True
             await self._line.play(load_clip(ClipName.TROUBLE_SPEAKING))
 
     async def _cut_off(self) -> None:
         if not await self._interviewer.cut_off():
-            # The session does not respond: drop its queued audio, which would delay the next one.
+            # The session does not respond. Drop its queued audio, which would delay other speech.
             self._line.clear_buffer()
 
     async def _give_up(self) -> None:

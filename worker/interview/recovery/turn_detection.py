@@ -1,4 +1,4 @@
-"""The turn detection of a session, and changes of it in mid-interview that lose no turn."""
+"""Turn detection of a session, and changes during the interview that lose no turn."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def turns_end_on(held: AgentResources) -> Any:
     """Return the turn detection for a session with these resources.
 
-    The loss table says how it changes when a resource is lost or available again.
+    The loss table defines the change when a resource becomes unavailable or available again.
     """
     if held.get("vad") is None:
         return "stt"
@@ -26,9 +26,10 @@ def turns_end_on(held: AgentResources) -> Any:
 
 
 async def take_vad(job: JobHandle, condition: Condition) -> None:
-    """Report the VAD's condition; on a loss, speech-to-text ends turns.
+    """Report the VAD's condition to the job. After a loss, speech-to-text ends turns.
 
-    Speech-to-text then repeats its last end of speech: a turn that ended before the loss ends too.
+    After a loss, speech-to-text also repeats its last end-of-speech event. The current turn then
+    ends even if the candidate stopped speaking before the loss.
     """
     await job.tell(condition)
     if condition.status is Status.LOST and (engine := job.held.get("stt")) is not None:
@@ -36,9 +37,9 @@ async def take_vad(job: JobHandle, condition: Condition) -> None:
 
 
 async def take_turn_detector(job: JobHandle, condition: Condition) -> None:
-    """Report the turn detector's condition; on a loss, the VAD alone ends turns.
+    """Report the turn detector's condition to the job. After a loss, the VAD alone ends turns.
 
-    A detector that is available again takes over only at the next turn.
+    A detector that is available again takes over only at the candidate's next turn.
     """
     if condition.status is Status.READY and job.session is not None:
         await _interviewers_turn(job.session)
@@ -46,7 +47,7 @@ async def take_turn_detector(job: JobHandle, condition: Condition) -> None:
 
 
 async def _interviewers_turn(session: AgentSession[Any]) -> None:
-    """Return once the interviewer speaks: the candidate's turn is over by then."""
+    """Wait until the interviewer speaks, because the candidate's turn is over by then."""
     speaks = asyncio.Event()
 
     def look(_: object = None) -> None:

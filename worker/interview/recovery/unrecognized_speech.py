@@ -1,4 +1,4 @@
-"""Detection of speech that yields no transcript or never ends."""
+"""Detection of candidate speech that yields no transcript or never ends."""
 
 from __future__ import annotations
 
@@ -14,32 +14,35 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Seconds without sound and without text after which speech has ended, whatever the VAD says.
+#: Seconds without sound and text after which speech counts as ended, even if the VAD still reports
+#: speech.
 HOLLOW_S: Final = 10.0
-#: Shortest speech, in seconds, that is expected to have words: a cough is shorter.
+#: Shortest speech, in seconds, that is expected to have a transcript. A cough is shorter.
 LEAST_SPEECH_S: Final = 1.0
-#: Seconds from the end of speech until its transcript is given up. Every provider of the chain
-#: has had its time by then.
+#: Seconds from the end of speech until its transcript is no longer expected. By then, every
+#: speech-to-text provider of the fallback chain has had enough time.
 WORDS_WITHIN_S: Final = 10.0
-#: Extra seconds for each second of speech: a provider without interim results starts at its end.
+#: Extra seconds for each second of speech, because a provider without interim results starts to
+#: transcribe only when the speech ends.
 _WORK_PER_SECOND: Final = 0.1
-#: The same limit after a forced end of speech: for speech without text, and for speech with text.
-#: A turn with text ends without help, after at most 6 s.
+#: Seconds from a forced end of speech until a transcript is no longer expected: for speech without
+#: text, and for speech with text. A turn with text ends on its own, after at most 6 s.
 _LATE_WORDS_S: Final = 2.0
 _LATE_TURN_S: Final = 7.0
 #: Seconds from a forced end of speech until the VAD is restarted.
 _ANEW_S: Final = 1.0
 
-#: Records a problem, as one CamelCase word, and its duration in seconds.
+#: Function that records a problem, named by one CamelCase word, and its duration in seconds.
 Recorder = Callable[[str, float], None]
 
 
 class UnrecognizedSpeechMonitor:
-    """Watches the candidate's speech, so that no turn waits forever.
+    """Monitor of the candidate's speech, so that no turn waits forever.
 
-    A VAD may never end speech: its stream hangs, or its audio stops. Speech-to-text may find no
-    word in an answer and treat it as noise. Both sides would then stay silent. This class ends
-    such speech and has the question asked again, at most once until a transcript arrives.
+    A VAD may never report the end of speech, because the VAD's stream hangs or the audio stops.
+    Speech-to-text may find no word in an answer and treat the answer as noise. In both cases the
+    candidate and the interviewer would stay silent. The monitor ends such speech and makes the
+    interviewer ask the question again, at most once until a transcript arrives.
 
     Args:
         session: The session with the candidate.
@@ -72,7 +75,8 @@ class UnrecognizedSpeechMonitor:
         # Event-loop times of the start of the current speech, and of the last text.
         self._began_at: float | None = None
         self._text_at = self._final_at = -math.inf
-        # Seconds of speech without final text, and whether its end had to be forced.
+        # Seconds of speech without final text, whether the end of that speech was forced, and the
+        # event-loop time at which the speech with the forced end began.
         self._spoken_s = 0.0
         self._hollow = False
         self._hollow_from = -math.inf
@@ -112,7 +116,7 @@ class UnrecognizedSpeechMonitor:
 
     def _ends(self, began_at: float) -> None:
         self._began_at = None
-        # Speech before the last final text has its transcript.
+        # Speech before the last final text has been transcribed already.
         self._spoken_s += _now() - max(began_at, self._final_at)
         self._wait_for_words()
 
@@ -142,12 +146,12 @@ class UnrecognizedSpeechMonitor:
         logger.warning("the candidate's speech did not end, although no sound or text arrived")
         self._record("SpeechUnended", _now() - self._began_at)
         self._hollow, self._hollow_from = True, self._began_at
-        self._wait_for(HOLLOW_S, self._look_at_speech)  # in case it does not help
+        self._wait_for(HOLLOW_S, self._look_at_speech)  # in case `end_speech` has no effect
         self._anew = asyncio.get_running_loop().call_later(_ANEW_S, self._begin_anew)
         self._end_speech()
 
     def _begin_anew(self) -> None:
-        # A VAD that did not end this speech would miss the next one.
+        # A VAD that did not end this speech would also miss the next speech.
         with contextlib.suppress(RuntimeError):  # the session is closing
             self._listen_anew()
 

@@ -1,1 +1,1 @@
-"""Speech to text: the fallback, its providers, the local model."""
+"""Speech to text: the fallback chain, the streams of its providers, the local model."""

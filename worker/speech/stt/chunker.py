@@ -1,4 +1,4 @@
-"""Split speech into pieces for transcription: one per stretch, several for long speech."""
+"""Split speech into pieces for transcription. Speech of more than 20 s gives several pieces."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class Piece:
     samples: Pcm
     start_s: float
     end_s: float
-    #: True if the speaker stopped after this piece, False if it was cut out of longer speech.
+    #: True if the speaker stopped after this piece, False if the same speech continues after it.
     ends_speech: bool
 
 
 class SpeechPieces:
-    """Collects the speech in progress, 16 kHz mono, and returns the pieces that are ready."""
+    """Collects the audio of the speech in progress (16 kHz mono). Returns pieces to transcribe."""
 
     def __init__(self) -> None:
         self._speech: list[Pcm] | None = None
@@ -42,15 +42,15 @@ class SpeechPieces:
         return self._speech is not None
 
     def begin(self, samples: Iterable[Pcm], now_s: float) -> None:
-        """Begin a stretch of speech with the audio received so far, which ends at `now_s`."""
+        """Begin to collect speech. `samples` is the audio of the speech so far, up to `now_s`."""
         self._speech = list(samples)
         held_s = sum(len(part) for part in self._speech) / _RATE
         self._start_s = now_s - held_s
 
     def go_on(self, samples: Iterable[Pcm], now_s: float) -> Piece | None:
-        """Add audio to the speech in progress; return a piece if the speech is too long for one.
+        """Add audio to the speech in progress. Return a piece if the collected audio exceeds 20 s.
 
-        Returns None otherwise, and if no speech is in progress.
+        Returns None if the collected audio is shorter, or if no speech is in progress.
         """
         if self._speech is None:
             return None
@@ -72,7 +72,10 @@ class SpeechPieces:
         return piece
 
     def end(self, end_s: float) -> Piece | None:
-        """End the speech in progress and return the rest of it; None if there is none."""
+        """End the speech in progress, and return its audio that is not part of an earlier piece.
+
+        Returns None if no speech is in progress.
+        """
         if self._speech is None:
             return None
         samples, self._speech = np.concatenate(self._speech), None

@@ -24,14 +24,16 @@ PATIENCE_S = 2.0
 
 
 class ChainSTT(stt.STT[Never]):
-    """Transcribes with the first working provider of the chain, and falls back to the next.
+    """STT that transcribes with the first working provider of a fallback chain.
 
-    A provider fails when it raises an error, and when it gives no transcript. If `detector` (or,
-    without one, loudness) detects speech and no text arrives for `patience_s` seconds, the next
-    provider receives the same audio. The candidate repeats nothing, and no text is duplicated.
+    A provider counts as failed if it raises an error or gives no transcript. If `detector` detects
+    speech and no text arrives for `patience_s` seconds, the next provider receives the same audio.
+    Without a `detector`, loudness decides what is speech. The candidate does not have to repeat
+    anything, and no text is duplicated.
 
-    Its streams never fail. With no provider left, a stream asks the chain again, with backoff, as
-    long as audio arrives. An error would make livekit-agents close the session.
+    The streams of a ChainSTT never fail, because an error would make livekit-agents close the
+    session. If no provider is left, a stream asks the chain again, with backoff, as long as audio
+    arrives.
     """
 
     def __init__(
@@ -81,7 +83,7 @@ class ChainSTT(stt.STT[Never]):
         language: NotGivenOr[str] = NOT_GIVEN,
         conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS,
     ) -> stt.RecognizeStream:
-        """Open a stream over the chain. `language` is ignored: the settings name the languages."""
+        """Open a stream over the chain. `language` is ignored, because the settings choose it."""
         self._stream = ChainStream(
             self,
             self.chain,
@@ -98,7 +100,7 @@ class ChainSTT(stt.STT[Never]):
             self._stream.repeat_end_of_speech()
 
     def end_speech(self) -> None:
-        """Emit END_OF_SPEECH if START_OF_SPEECH was emitted without it."""
+        """Emit END_OF_SPEECH if the last START_OF_SPEECH has had no END_OF_SPEECH yet."""
         if self._stream is not None:
             self._stream.end_speech()
 

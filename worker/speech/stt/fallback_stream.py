@@ -1,4 +1,4 @@
-"""STT stream for one speaker over a fallback chain: a change of provider loses no speech."""
+"""STT stream for one speaker over a fallback chain. A change of provider loses no speech."""
 
 from __future__ import annotations
 
@@ -24,23 +24,27 @@ from worker.speech.stt.round_robin import Choice, ProviderRound
 
 logger = logging.getLogger(__name__)
 
-#: Sample rate (hertz) sent to every provider: what speech models and telephony speech need.
+#: Sample rate (hertz) of the audio for every provider. Speech models and telephone audio need no
+#: higher rate.
 _SAMPLE_RATE = 16_000
-#: Seconds after which a stream counts as stable. If it fails later, the same provider is reopened.
+#: Seconds after which a provider's stream counts as stable. If a stable stream fails, a new stream
+#: of the same provider is opened.
 _STEADY_S = 10.0
-#: Backoff in seconds before the whole chain is asked again: first value, doubled up to the limit.
+#: Backoff in seconds before the whole chain is asked again: the first value, and the limit up to
+#: which the backoff doubles.
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 15.0
-#: Seconds of the current speech that a provider must have received before it is blamed for
-#: giving no transcript of it.
+#: Seconds of the current speech that a provider must have received before a missing transcript of
+#: that speech counts as a failure of the provider.
 _FAIR_S = 0.5
-#: Seconds without speech after which a preferred provider may take over. Longer than the silence
-#: that ends a turn, so that the change happens between turns.
+#: Seconds without speech after which a preferred provider may take over. This is longer than the
+#: silence that ends a turn, so that the provider changes between turns.
 _QUIET_S = 2.0
-#: Timeout in seconds for closing a stream. The plugin takes 10 s on a half-open connection.
+#: Timeout in seconds for closing a provider's stream. A plugin takes 10 s to close a half-open
+#: connection.
 _CLOSE_S = 5.0
-#: Seconds that the end of this stream waits for provider streams to close. It does not wait for
-#: slower ones.
+#: Seconds that a `ChainStream` waits at its end for provider streams to close. Streams that take
+#: longer close in the background.
 _LAST_CLOSE_S = 1.0
 #: Clock resolution in seconds.
 _EARLY_S = 0.001
@@ -94,10 +98,11 @@ class ChainStream(stt.RecognizeStream):
         self._asked_at = float("-inf")
         #: When the audio ended (event loop time); None before that.
         self._ended_at: float | None = None
-        #: True after START_OF_SPEECH was emitted, until its END_OF_SPEECH is.
+        #: True if a START_OF_SPEECH was emitted and its END_OF_SPEECH was not emitted yet.
         self._announced = False
         self._newest_end: stt.SpeechEvent | None = None
-        # Owned by ChainSTT: this stream may end before the last provider stream has closed.
+        # `ChainSTT` owns this set, because this stream may end before its last provider stream has
+        # closed.
         self._closing = closing
 
     async def _run(self) -> None:
@@ -150,10 +155,10 @@ class ChainStream(stt.RecognizeStream):
             pump = asyncio.create_task(self._pump(ear), name=f"listen-{name}")
             pump.add_done_callback(lambda _: self._news.set())
             outcome = await self._attend(ear, pump)
-        except Exception as error:  # a plugin may raise anything; listening must continue
+        except Exception as error:  # a plugin may raise any error; listening must continue
             failure = failure_of(error)
             if asyncio.get_running_loop().time() - began > _STEADY_S and not failure.for_good:
-                logger.info("STT stream of %s broke off, opening a new one", name)
+                logger.info("STT stream of provider %s broke off, opening a new stream", name)
                 self._chain.fault(name, failure.reason)
                 return _Outcome.BROKE_OFF
             self._chain.failed(name, error)
@@ -171,14 +176,17 @@ class ChainStream(stt.RecognizeStream):
         heard_at = self.start_time_offset + max(0.0, time.time() - self.start_time)
         ear = ProviderStream(name, engine, self._watch, heard_at=heard_at)
         if ear.late:
-            logger.info("STT provider %s gets the buffered speech first", name)
+            logger.info("STT provider %s first gets the buffered speech", name)
         if self._ended_at is not None:
             ear.end_input()
         self._ear, self._asked_at = ear, ear.opened_at
         return ear
 
     async def _attend(self, ear: ProviderStream, pump: asyncio.Task[None]) -> _Outcome:
-        """Wait for a reason to stop using the stream. Raises what the provider raised."""
+        """Wait until there is a reason to stop using the stream, and return the reason.
+
+        Raises the provider's error if the stream fails.
+        """
         while True:
             self._news.clear()
             if pump.done():
@@ -202,7 +210,7 @@ class ChainStream(stt.RecognizeStream):
             await _wait(self._news, min(moments, default=None))
 
     def _relief_at(self, ear: ProviderStream) -> float | None:
-        """Return when a preferred provider may take over (event loop time); None if none may."""
+        """Return the event loop time at which a preferred provider may take over, or None."""
         busy = self._watch.owed or self._round.open or self._ended_at is not None
         if busy or ear.name == self._chain.names[0] or not self._chain.has_better(ear.name):
             return None
@@ -230,7 +238,10 @@ class ChainStream(stt.RecognizeStream):
                 self._take(ear, event)
 
     def _take(self, ear: ProviderStream, event: stt.SpeechEvent) -> None:
-        """Forward an event. START and END_OF_SPEECH look as if one provider had sent them all."""
+        """Forward a provider's event.
+
+        START_OF_SPEECH and END_OF_SPEECH always alternate, as if one provider had sent all events.
+        """
         if event.type in _DELIVERED and event.alternatives and event.alternatives[0].text:
             ear.text_at = asyncio.get_running_loop().time()
             final = event.type is stt.SpeechEventType.FINAL_TRANSCRIPT
@@ -256,7 +267,7 @@ class ChainStream(stt.RecognizeStream):
             self._event_ch.send_nowait(end)
 
     def end_speech(self) -> None:
-        """Emit END_OF_SPEECH if START_OF_SPEECH was emitted without it."""
+        """Emit END_OF_SPEECH if the last START_OF_SPEECH has had no END_OF_SPEECH yet."""
         if not self._event_ch.closed:
             self._end_announced()
 
@@ -266,7 +277,7 @@ class ChainStream(stt.RecognizeStream):
             self._event_ch.send_nowait(self._newest_end)
 
     async def _pause(self, seconds: float) -> None:
-        """Wait while no provider is available. The audio is kept for the next one."""
+        """Wait while no provider is available. The audio is kept for the next provider."""
         self._end_announced()
         self._hope.clear()
         if self._ended_at is None:
@@ -277,7 +288,7 @@ class ChainStream(stt.RecognizeStream):
         self._hope.set()
 
     def _close_aside(self, ear: ProviderStream, pump: asyncio.Task[None] | None) -> None:
-        """Close a provider stream in the background while the next one already listens."""
+        """Close a provider stream in the background while the next stream already listens."""
 
         async def close() -> None:
             with contextlib.suppress(Exception):  # the stream is no longer used

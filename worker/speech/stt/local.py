@@ -31,17 +31,18 @@ _LANGUAGE: Final = LanguageCode("en")
 
 
 class LocalSTT(stt.STT[Never]):
-    """English speech to text, without a key and without a network.
+    """Local STT for English. It needs no key and no network.
 
-    A VAD cuts the speech out, and each stretch of it is transcribed in a thread as soon as it
-    has ended (0.03 s per second of speech, on one of two busy cores). There are no interim
-    results. Speech of more than 20 s is transcribed while it continues, in pieces cut at quiet
-    places, so that a long answer loses no word and its transcript is not late.
+    A VAD finds the speech in the audio. Each stretch of speech is transcribed in a thread as soon
+    as the stretch has ended (0.03 s per second of speech, on one of two busy cores). There are no
+    interim results. Speech of more than 20 s is cut into pieces at quiet places, and the pieces are
+    transcribed while the speech continues. So a long answer loses no word, and its transcript is
+    not late.
 
-    Without a VAD an energy gate cuts the speech out (`energy_gate`). It works where Silero did
-    not load, and lets `turn_detection="stt"` end turns then. END_OF_SPEECH follows the last
-    FINAL_TRANSCRIPT of that speech, and is omitted if the speaker has continued in the meantime:
-    a turn that ends on it is complete.
+    Without a VAD, `EnergyVAD` finds the speech. `EnergyVAD` works even if Silero did not load, and
+    lets `turn_detection="stt"` end turns in that case. END_OF_SPEECH follows the last
+    FINAL_TRANSCRIPT of the speech. END_OF_SPEECH is omitted if the speaker has continued in the
+    meantime, so that a turn that ends on END_OF_SPEECH is complete.
     """
 
     def __init__(self, *, vad: vad.VAD | None = None) -> None:
@@ -63,7 +64,7 @@ class LocalSTT(stt.STT[Never]):
         return local_models.PROVIDER
 
     def give_up_vad(self) -> vad.VAD:
-        """Replace a VAD that failed, also for later streams; return the replacement."""
+        """Replace the failed VAD by `EnergyVAD`, also for later streams. Return the new VAD."""
         self._vad = EnergyVAD()
         return self._vad
 
@@ -73,7 +74,7 @@ class LocalSTT(stt.STT[Never]):
         language: NotGivenOr[str] = NOT_GIVEN,
         conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS,
     ) -> LocalRecognizeStream:
-        """Open a stream for one speaker. The language is English, whatever is requested."""
+        """Open a stream for one speaker. The model knows only English, so `language` is ignored."""
         stream = LocalRecognizeStream(
             owner=self, vad=self._vad, thread=self._thread, conn_options=conn_options
         )
@@ -96,16 +97,17 @@ class LocalSTT(stt.STT[Never]):
         )
 
     async def aclose(self) -> None:
-        """Close every stream, then the thread; waits for a transcription that has begun."""
+        """Close every stream, then the thread. Waits for a transcription that has begun."""
         for stream in list(self._streams):
             await stream.aclose()
         await self._thread.aclose()
 
 
 async def _transcribe(thread: EngineThread, samples: Pcm) -> str:
-    """Transcribe in the thread.
+    """Transcribe `samples` in the thread.
 
-    Raises APIConnectionError, which LiveKit does not retry if the model is unavailable.
+    Raises APIConnectionError if the model fails or is unavailable. LiveKit does not retry if the
+    model is unavailable.
     """
     try:
         return await thread.run(local_models.transcribe, dsp.to_float(samples))
@@ -116,10 +118,10 @@ async def _transcribe(thread: EngineThread, samples: Pcm) -> str:
 
 
 async def _together(*tasks: asyncio.Task[Any]) -> None:
-    """Wait for all tasks; cancel the others if one fails, and all if the caller is cancelled.
+    """Wait for all tasks. Cancel all of them if one fails or if the caller is cancelled.
 
-    Unlike `asyncio.gather` it cancels each task only once, which disturbs none in its own
-    cleanup.
+    Unlike `asyncio.gather`, this function cancels each task only once, so the cleanup of a task is
+    not disturbed.
     """
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
@@ -130,10 +132,10 @@ async def _together(*tasks: asyncio.Task[Any]) -> None:
 
 
 class LocalRecognizeStream(stt.RecognizeStream):
-    """One speaker's audio in, final transcripts of each stretch of speech out.
+    """Stream of one speaker, which gives a final transcript of each stretch of speech.
 
-    Speech that was received and not yet transcribed is kept when an attempt fails, so that
-    LiveKit's retry loses none of it.
+    If an attempt fails, the stream keeps the received speech that is not transcribed yet, so that
+    LiveKit's retry loses no speech.
     """
 
     def __init__(
@@ -150,8 +152,8 @@ class LocalRecognizeStream(stt.RecognizeStream):
         self._pieces: deque[Piece] = deque()
         self._more = asyncio.Event()
         self._speech = SpeechPieces()
-        # Seconds pushed so far over all attempts, and the positions at which this attempt's VAD
-        # stream and the attempt itself began.
+        # Seconds of audio pushed so far in all attempts. Then the positions in the audio at which
+        # this attempt's VAD stream began, and at which this attempt itself began.
         self._pushed_s = 0.0
         self._vad_start_s = 0.0
         self._run_start_s = 0.0
@@ -166,19 +168,19 @@ class LocalRecognizeStream(stt.RecognizeStream):
         await _together(listening, writing)
 
     async def _listen(self) -> None:
-        """Cut the speech out until the input ends; each flush starts a new VAD stream."""
+        """Find the speech until the input ends. Each flush starts a new VAD stream."""
         try:
             while await self._listen_until_flush():
                 pass
         except Exception as error:
-            # The next attempt, and later streams, do without the VAD that failed.
+            # The next attempt and all later streams do not use the VAD that failed.
             self._vad = self._owner.give_up_vad()
             raise APIConnectionError(f"the VAD failed: {type(error).__name__}") from error
         finally:
             self._more.set()
 
     async def _listen_until_flush(self) -> bool:
-        """Listen with one VAD stream; return whether more audio may follow the flush."""
+        """Listen with one VAD stream until a flush or the end of input. Return True for a flush."""
         self._vad_start_s = self._pushed_s
         stream = self._vad.stream()
         feeding = asyncio.create_task(self._feed(stream), name="local-stt-feed")
@@ -191,7 +193,7 @@ class LocalRecognizeStream(stt.RecognizeStream):
         return feeding.result()
 
     async def _feed(self, stream: vad.VADStream) -> bool:
-        """Feed the VAD until a flush or the end of the input; return whether it was a flush."""
+        """Feed the VAD until a flush or the end of the input. Return True for a flush."""
         flushed = False
         async for item in self._input_ch:
             if not isinstance(item, rtc.AudioFrame):
@@ -227,7 +229,7 @@ class LocalRecognizeStream(stt.RecognizeStream):
             self._more.set()
 
     async def _write(self, listening: asyncio.Task[None]) -> None:
-        """Transcribe the pieces in their order, until the input has ended and all are done."""
+        """Transcribe the pieces in their order, until the input has ended and no piece is left."""
         while True:
             self._more.clear()
             while self._pieces:
@@ -252,7 +254,7 @@ class LocalRecognizeStream(stt.RecognizeStream):
         self._event_ch.send_nowait(
             stt.SpeechEvent(stt.SpeechEventType.RECOGNITION_USAGE, recognition_usage=usage)
         )
-        # Speech that has begun again by now is the same speech to turn detection.
+        # If speech has begun again by now, turn detection counts it as the same speech.
         over = piece.ends_speech and not self._pieces and not self._speech.going_on
         if over and self._announced:
             self._announced = False
@@ -270,5 +272,5 @@ class LocalRecognizeStream(stt.RecognizeStream):
         )
 
     def _wall_clock(self, audio_s: float) -> float:
-        """Convert a position in the audio to `time.time`; the newest audio counts as current."""
+        """Convert an audio position to a `time.time` value. The newest audio counts as now."""
         return time.time() - max(0.0, self._pushed_s - audio_s)

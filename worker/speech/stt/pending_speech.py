@@ -12,18 +12,21 @@ from livekit.agents import vad
 from worker.aio.tasks import cancel_and_wait
 from worker.speech.vad.energy import EnergyVAD
 
-#: Seconds kept during silence: a VAD reports speech up to this long after its first sound.
+#: Seconds of audio kept during silence, because a VAD reports speech up to this long after the
+#: speech has begun.
 _PRE_ROLL_S = 0.9
-#: Most seconds kept: of speech that stays without a transcript longer, the oldest audio is lost.
+#: Most seconds of audio kept. If speech stays without a transcript for longer, its oldest audio is
+#: dropped.
 _LONGEST_S = 60.0
 #: Seconds by which speech may begin before the moment that the VAD reports.
 _MARGIN_S = 0.5
-#: Seconds by which the end of the last word, as a provider reports it, may precede the VAD's.
+#: Seconds by which the end of the last word, as a provider reports it, may precede the end of the
+#: speech, as the VAD reports it.
 _SLACK_S = 0.7
 
 
 class ReplayBuffer:
-    """The newest audio, by position: seconds of audio since the stream began."""
+    """The newest audio. A position is the number of seconds of audio since the stream began."""
 
     def __init__(self, longest_s: float = _LONGEST_S) -> None:
         self._longest_s = longest_s
@@ -37,13 +40,13 @@ class ReplayBuffer:
         return self._frames[0][0] if self._frames else self.end_s
 
     def push(self, frame: rtc.AudioFrame) -> None:
-        """Keep a frame, and drop frames beyond the longest time."""
+        """Add a frame, and drop the oldest frames if the buffer exceeds its longest duration."""
         self._frames.append((self.end_s, frame))
         self.end_s += frame.duration
         self.forget(self.end_s - self._longest_s)
 
     def forget(self, until_s: float) -> None:
-        """Drop the frames that end before a position."""
+        """Drop the frames that end before the position `until_s`."""
         while self._frames and self._frames[0][0] + self._frames[0][1].duration <= until_s + 1e-6:
             self._frames.popleft()
 
@@ -55,9 +58,9 @@ class ReplayBuffer:
 class PendingSpeech:
     """Detects speech with its own VAD stream, and keeps the audio that has no transcript yet.
 
-    Speech that no final transcript covers is "owed". Without a VAD, or with one that fails,
-    loudness decides (`energy_gate`). `on_change` is called whenever speech begins or ends. Times
-    are event loop times, positions are seconds of audio.
+    Speech that no final transcript covers is "owed". Without a VAD, or after a failure of the VAD,
+    `EnergyVAD` detects speech. `on_change` is called whenever speech begins or ends. Times are
+    event loop times. Positions are seconds of audio since the stream began.
     """
 
     def __init__(self, detector: vad.VAD | None, on_change: Callable[[], None]) -> None:
@@ -69,8 +72,9 @@ class PendingSpeech:
         #: Position of the first sample that the VAD stream received.
         self._stream_start_s = 0.0
         self._watching: asyncio.Task[None] | None = None
-        # The newest speech: its positions, and when its start and its end were noticed. Also
-        # `owed_since`: since when speech has been owed without interruption.
+        # Of the newest speech: the positions of its start and end, and the times at which the VAD
+        # reported its start and end. `owed_since` is the time since which speech has been owed
+        # without interruption.
         self._began_s = self._ended_s = 0.0
         self._understood_s = 0.0
         self._over = False
@@ -87,7 +91,7 @@ class PendingSpeech:
 
     @property
     def owed_s(self) -> float:
-        """Seconds of kept audio that may contain the owed speech; 0 if none is owed."""
+        """Seconds of kept audio that may contain the owed speech; 0 if no speech is owed."""
         return self.buffer.end_s - self.buffer.start_s if self.owed else 0.0
 
     @property
@@ -106,18 +110,20 @@ class PendingSpeech:
         try:
             self._stream.push_frame(frame)
         except RuntimeError:
-            # The stream has ended, which no VAD does on its own: it failed.
+            # The VAD's stream has ended. No VAD ends its stream before the audio ends, so the VAD
+            # has failed.
             self._give_up_on(self._stream)
 
     def understood(self, until_s: float) -> None:
-        """Record that a final transcript covers everything before a position."""
+        """Record that a final transcript covers everything before the position `until_s`."""
         self._understood_s = max(self._understood_s, until_s)
         self.buffer.forget(until_s)
 
     def forgive(self, asked_at: float) -> None:
-        """Record that the audio so far contains no words: no transcript is owed for it.
+        """Record that the audio so far contains no words, so that no transcript is owed for it.
 
-        Speech that began after `asked_at`, when the last provider was asked, stays owed.
+        Speech that began after `asked_at` stays owed. `asked_at` is the time at which the last
+        provider was asked.
         """
         if self.began_at > asked_at:
             self.understood(self._began_s - _MARGIN_S)
@@ -127,13 +133,16 @@ class PendingSpeech:
             self.owed_since = self.began_at = asyncio.get_running_loop().time()
 
     def end_of_audio(self) -> None:
-        """Note that the audio has ended. This ends speech in progress, and any reported later."""
+        """Record that the audio has ended.
+
+        This ends speech in progress. Speech that the VAD reports later ends at once.
+        """
         self._over = True
         if self.speaking:
             self._end(self.buffer.end_s)
 
     async def aclose(self) -> None:
-        """Stop listening."""
+        """Stop detecting speech, and close the VAD's stream."""
         if self._watching is not None:
             await cancel_and_wait(self._watching)
         if self._stream is not None:
@@ -143,7 +152,7 @@ class PendingSpeech:
         try:
             async for event in stream:
                 self._take(event)
-        except Exception:  # a model may raise anything; speech must still be noticed
+        except Exception:  # a model may raise any error; speech must still be detected
             self._give_up_on(stream)
         finally:
             await stream.aclose()
@@ -170,7 +179,7 @@ class PendingSpeech:
         elif event.type is vad.VADEventType.END_OF_SPEECH:
             self._end(now_s - event.silence_duration)
         elif not self.owed:
-            # Use the VAD's own position: it may lag behind the pushed audio.
+            # Use the VAD's own position, because the VAD may lag behind the pushed audio.
             self.buffer.forget(now_s - _PRE_ROLL_S)
 
     def _end(self, at_s: float) -> None:

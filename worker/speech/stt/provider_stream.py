@@ -12,8 +12,8 @@ from livekit.agents.types import APIConnectOptions
 
 from worker.speech.stt.pending_speech import PendingSpeech
 
-#: Connect timeout in seconds: the candidate may be waiting for a reply. No retries, because the
-#: next provider is asked at once.
+#: Connect timeout in seconds. It is short, because the candidate may be waiting for a reply. No
+#: retries, because the next provider is asked at once.
 CONNECT = APIConnectOptions(max_retry=0, timeout=2.0)
 
 #: Seconds of processing per second of audio that a provider receives all at once.
@@ -21,11 +21,11 @@ _WORK_PER_SECOND = 0.1
 
 
 class ProviderStream:
-    """A speech-to-text stream of one provider, which first receives the untranscribed audio.
+    """STT stream of one provider. The provider first receives the audio that has no transcript yet.
 
-    Raises what the provider's `stream` raises. `late` is True if a transcript was owed already
-    when the stream was opened: a provider that finds no text in it then was asked twice, or is
-    not the first one asked.
+    The constructor raises the errors of the provider's `stream` method. `late` is True if a
+    transcript was already owed when the stream was opened. In that case another provider, or an
+    earlier stream of this provider, was asked before.
     """
 
     def __init__(
@@ -40,7 +40,8 @@ class ProviderStream:
         self._watch = watch
         self._first_s = watch.buffer.start_s
         self._backlog_s = watch.buffer.end_s - self._first_s
-        # Word times count from the moment at which the oldest of the audio was received.
+        # The provider's word times count from the moment at which the oldest of the kept audio was
+        # received.
         self.stream.start_time_offset = max(0.0, heard_at - self._backlog_s)
         for frame in watch.buffer.frames():
             self.push(frame)
@@ -51,12 +52,12 @@ class ProviderStream:
         return self.text_at >= self.opened_at
 
     def push(self, frame: rtc.AudioFrame) -> None:
-        """Send a frame. A stream that has ended takes none: its own error gives the reason."""
+        """Send a frame. Do nothing if the stream has ended, because its own error is reported."""
         with contextlib.suppress(RuntimeError):
             self.stream.push_frame(frame)
 
     def flush(self) -> None:
-        """Forward a flush."""
+        """Forward a flush of the input."""
         with contextlib.suppress(RuntimeError):
             self.stream.flush()
 
@@ -74,9 +75,9 @@ class ProviderStream:
         return min(max(at_s, self._first_s), self._watch.buffer.end_s)
 
     def patience_ends(self, patience_s: float) -> float | None:
-        """Return the event loop time by which text is due; None while none is owed.
+        """Return the event loop time by which text is due; None if no text is due.
 
-        A provider without interim results owes nothing before the end of the speech.
+        From a provider without interim results, no text is due before the end of the speech.
         """
         watch = self._watch
         if not watch.owed:
@@ -85,16 +86,18 @@ class ProviderStream:
         if watch.speaking and not interims:
             return None
         if not interims and self.late and not self.gave_text:
-            # Haste gains nothing with a provider that is asked after another: it may just be slow.
+            # A provider that is asked after another one gets twice the time, because it may just be
+            # slow.
             patience_s *= 2
-        # A provider that gives no text before the end has all of the audio to process then.
+        # A provider without interim results has to process all of the audio after the speech has
+        # ended.
         work_s = _WORK_PER_SECOND * (0.0 if interims else watch.owed_s)
         caught_up_at = self.opened_at + _WORK_PER_SECOND * self._backlog_s
-        # New speech gives the provider more time, but only once: otherwise a candidate who pauses
+        # New speech gives the provider more time, but only once. Otherwise a candidate who pauses
         # often would hide a provider that gives no transcript.
         anew_at = min(watch.began_at - patience_s / 2, watch.owed_since + patience_s)
         since = [watch.owed_since, anew_at, caught_up_at, self.text_at]
-        # Words that are being processed become final only once the speech is over.
+        # Words that the provider is processing become final only after the end of the speech.
         if not watch.speaking and (not interims or self.text_at >= watch.began_at):
             since.append(watch.ended_at)
         return max(since) + patience_s + work_s

@@ -1,4 +1,4 @@
-"""Select the provider for one stretch of speech, and find those that give no transcript."""
+"""Select the provider for a stretch of speech, and detect providers that give no transcript."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from worker.fallback.failure import NoText
 
 Choice = tuple[str, stt.STT[Any]]
 
-#: Limit on how often the timeout is doubled, while a sound continues without a transcript.
+#: Most times that the timeout is doubled while a sound continues without a transcript.
 _MOST_DOUBLINGS = 4
-#: A provider that starts to transcribe and then gives no text is asked again at once, up to this
-#: many times.
+#: If no other provider can be asked, the provider that gave no text is asked again at once, until
+#: this many attempts have given no text.
 _MOST_TRIES = 3
-#: After this many stretches of speech in a row without a transcript, each of at least this many
-#: seconds, the cause is not noise any more: all providers then count as failed.
+#: After this many consecutive stretches of speech without a transcript, noise is no longer the
+#: likely cause, and all providers that gave no text count as failed. Only stretches of at least
+#: `_LEAST_STRETCH_S` seconds count.
 _DEAF_STRETCHES = 3
 _LEAST_STRETCH_S = 1.0
 
@@ -26,9 +27,9 @@ _LEAST_STRETCH_S = 1.0
 class ProviderRound:
     """Asks the providers of the chain in turn, until one gives text or all have been asked.
 
-    A provider without text is only suspected, because a cough has no words for any provider. Text
-    from another provider for the same audio confirms the suspicion. Without such text it is
-    dropped.
+    A provider that gives no text is at first only suspected, because the sound may be a cough, in
+    which no provider finds words. If another provider gives text for the same audio, the suspected
+    provider counts as failed. If no provider gives text, the suspicion is dropped.
     """
 
     def __init__(self, chain: ProviderChain[stt.STT[Any]]) -> None:
@@ -37,19 +38,23 @@ class ProviderRound:
         self._begun = False
         self._suspects: list[Choice] = []
         self._found_nothing = False
-        #: Rounds without text for one stretch of speech, and the position where it begins.
+        #: Number of rounds without text for one stretch of speech, and the position where that
+        #: stretch begins.
         self._forgiven, self._stretch_s = 0, -1.0
         self._deaf: list[float] = []
-        #: How many providers gave no text since the last final transcript.
+        #: Number of attempts without text since the last final transcript.
         self._tries = 0
 
     @property
     def open(self) -> bool:
-        """True if a provider is under suspicion."""
+        """True if at least one provider is suspected."""
         return bool(self._suspects)
 
     def patience_factor(self, stretch: tuple[float, float]) -> int:
-        """Return the factor on the timeout for speech, or noise, that continues."""
+        """Return the factor by which the timeout of `stretch` is extended.
+
+        The factor is more than 1 if earlier rounds found no words in the same stretch.
+        """
         return 1 << min(self._forgiven, _MOST_DOUBLINGS) if stretch[0] == self._stretch_s else 1
 
     def choose(self) -> Choice | None:
@@ -60,21 +65,25 @@ class ProviderRound:
             self._waiting = (each for each in self._chain.candidates() if each[0] not in asked)
         chosen = next(self._waiting, None)
         if chosen is None and self._suspects and not self._found_nothing:
-            # No other provider could be asked: ask the first again, with the whole audio.
+            # No other provider could be asked, so ask the first suspect again, with the whole
+            # audio.
             return self._suspects[0] if self._tries < _MOST_TRIES else None
         return chosen
 
     def suspect(self, choice: Choice, *, late: bool) -> None:
-        """Record a provider without text. A `late` one was opened for this audio alone."""
+        """Record that a provider gave no text.
+
+        `late` is True if the provider's stream was opened for this audio alone and never gave text.
+        """
         self._suspects.append(choice)
         self._tries += 1
         self._found_nothing = self._found_nothing or late
 
     def text_from(self, name: str, *, final: bool, same_speech: bool) -> None:
-        """Record a provider with text: those without text for the same speech have failed."""
+        """Record that a provider gave text. Suspects for the same speech then count as failed."""
         for suspect in dict.fromkeys(suspect for suspect, _ in self._suspects):
             if suspect != name and not same_speech:
-                continue  # it may have been a cough without words
+                continue  # the suspect's audio may have been a cough without words
             if suspect != name:
                 self._chain.failed(suspect, NoText(), served_by=name)
             else:  # only an earlier stream of this provider gave no text
@@ -87,9 +96,12 @@ class ProviderRound:
             self._tries = 0
 
     def over(self, stretch: tuple[float, float]) -> bool:
-        """End a round without text; return whether a provider listened and found no words.
+        """End a round without text.
 
-        The suspects are forgiven, unless this has happened several times in a row.
+        Returns True if a provider received all of the audio and found no words.
+
+        The suspects are then cleared, unless this has happened several times in a row. In that case
+        the suspects count as failed.
         """
         suspects, heard_nothing = list(self._suspects), self._found_nothing
         self.restart()
@@ -107,5 +119,5 @@ class ProviderRound:
         return True
 
     def restart(self) -> None:
-        """Start a new round with the first choice and without suspects."""
+        """Start a new round, with the first provider of the chain and without suspects."""
         self._begun, self._suspects, self._found_nothing = False, [], False

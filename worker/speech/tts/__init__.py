@@ -1,1 +1,1 @@
-"""Text to speech: the fallback, its attempts, the cache, the local model."""
+"""Text to speech: the fallback chain, synthesis attempts, the TTS cache, the local model."""

@@ -1,4 +1,4 @@
-"""One sentence by one provider, judged by the audio that arrives and not only by its errors."""
+"""Synthesis of one sentence by one provider, with checks of the audio that arrives."""
 
 from __future__ import annotations
 
@@ -30,25 +30,28 @@ if TYPE_CHECKING:
 
     from worker.audio.dsp import Pcm
 
-#: Default timeout in seconds for the first audio of a sentence. ElevenLabs takes 0.3 to 0.5.
+#: Default timeout in seconds for the first audio of a sentence. ElevenLabs takes 0.3 to 0.5 s.
 PATIENCE_S: Final = 1.0
-#: Timeout in seconds, for the first audio and for later audio, when no other provider is left:
-#: a busy machine is no failure.
+#: Timeout in seconds, for the first audio and for later audio, if no other provider is left. The
+#: timeout is long, because a provider on a busy machine is slow but has not failed.
 LAST_PATIENCE_S: Final = 5.0
-#: Seconds that audio may arrive later than playback needs it, once the sentence has begun.
-#: Measured with these two values: a provider that stalls in the middle causes a gap of 0.4 s.
+#: Once a sentence has begun, its next audio must arrive within the seconds of audio that are not
+#: played yet (at least `_LEAST_AHEAD_S`), plus `_SLACK_S`. Measured with these two values: a
+#: provider that stalls in the middle of a sentence causes a gap of 0.4 s.
 _SLACK_S: Final = 0.3
 _LEAST_AHEAD_S: Final = 0.25
-#: Seconds of pure silence after which the audio counts as silent: at the beginning of a sentence,
-#: and in the middle.
+#: Seconds of silence after which an attempt raises SilentAudio: at the beginning of a sentence, and
+#: in the middle of a sentence.
 _LONGEST_LEAD_S: Final = 1.0
 _LONGEST_PAUSE_S: Final = 2.0
-#: Level (0 to 1): audio whose loudest 20 ms are below it is silence. -60 dB full scale.
+#: Level (0 to 1; the value is -60 dB full scale). Audio whose loudest 20 ms are below this level is
+#: silence.
 _FLOOR: Final = 0.001
 #: Seconds of silence kept before the first sound.
 _LEAD_S: Final = 0.05
-#: Longest and shortest audio that a text can take: seconds, and seconds per character. Normal
-#: speech is 0.07 s per character. Shorter audio is truncated, or a web page taken for audio.
+#: Limits of the length of a sentence's audio: seconds, and seconds per character. Normal speech
+#: takes 0.07 s per character. Audio below the lower limit is truncated, or is a web page that was
+#: taken for audio.
 _LONGEST_S: Final = 3.0
 _LONGEST_S_PER_CHARACTER: Final = 0.25
 _SHORTEST_S: Final = 0.1
@@ -56,24 +59,25 @@ _SHORTEST_S_PER_CHARACTER: Final = 1 / 60
 #: Timeout in seconds for a plugin to close a stream; a close that hangs is abandoned.
 _CLOSE_BUDGET_S: Final = 1.0
 
-#: Connect timeout, and timeout of the plugin itself. No retries: the next voice is asked at once.
+#: Timeout for connecting, and for the plugin's own waits. No retries, because the next provider is
+#: asked at once.
 CONNECT: Final = APIConnectOptions(max_retry=0, timeout=LAST_PATIENCE_S)
 
 
 class NoAudio(Exception):
-    """Raised when a provider ended without audio, although its text had words."""
+    """Raised when a provider sends no audio for a text that has words."""
 
 
 class TooLittleAudio(Exception):
-    """Raised when a provider ended with less audio than its text can be spoken in."""
+    """Raised when a provider's audio is too short to contain the whole text."""
 
 
 class SilentAudio(Exception):
-    """Raised when a provider's audio is silent from the start, or has become silent."""
+    """Raised when a provider's audio is silent from the start, or becomes silent."""
 
 
 class EndlessAudio(Exception):
-    """Raised when a provider sends more audio than its text can take."""
+    """Raised when a provider's audio is longer than the text can take."""
 
 
 class WrongAudioFormat(Exception):
@@ -81,11 +85,12 @@ class WrongAudioFormat(Exception):
 
 
 class SynthesisAttempt:
-    """One sentence given to one provider, which the chain knows as `name`.
+    """Synthesis of one sentence by one provider, which the fallback chain knows as `name`.
 
-    `others` is called once the provider is late. If it returns False, no other provider could
-    speak the sentence, and this one gets `LAST_PATIENCE_S` seconds. `pace` is the speed of the
-    voice in characters per second, for a provider that reports no word timestamps.
+    `others` is called when the provider has exceeded its timeout. If `others` returns False, no
+    other provider is left to speak the sentence, and this provider gets `LAST_PATIENCE_S` seconds.
+    `pace` is the speed of the voice in characters per second. It is used if the provider reports no
+    word timestamps.
     """
 
     def __init__(
@@ -110,13 +115,14 @@ class SynthesisAttempt:
         self._pause_s = 0.0
         #: Seconds of audio received.
         self.delivered_s = 0.0
-        #: True once audio was handed on.
+        #: True once `audio` has yielded audio.
         self.audible = False
 
     async def audio(self) -> AsyncGenerator[Pcm, None]:
         """Yield the sentence's audio, without the silence at its beginning.
 
-        Raises the plugin's errors, TimeoutError, and the errors above.
+        Raises the plugin's errors, TimeoutError if audio arrives too late, and the exceptions of
+        this module if the audio is faulty.
         """
         longest_s = _LONGEST_S + _LONGEST_S_PER_CHARACTER * spoken_length(self._sentence)
         waiting: list[Pcm] = []
@@ -143,7 +149,10 @@ class SynthesisAttempt:
             raise TooLittleAudio
 
     def rest(self) -> str:
-        """Return the text that is still to be said, from the word that was reached; may be ""."""
+        """Return the part of the sentence that is still to be spoken; "" if all of it was spoken.
+
+        The returned part begins with the word at which the audio ended.
+        """
         if not self.audible:
             return self._sentence
         if self._endless:
@@ -152,7 +161,7 @@ class SynthesisAttempt:
         if self._words:
             heard = [word.text for word in self._words if word.end_s <= said_s]
             rest = rest_after(self._sentence, heard)
-            # A provider may report more words than can be said in so little audio.
+            # A provider may report more words than fit into so little audio.
             if _shortest_s(self._sentence.removesuffix(rest)) <= said_s:
                 return rest
         return rest_by_pace(self._sentence, said_s, self._pace)
@@ -195,7 +204,11 @@ class SynthesisAttempt:
     async def _patiently(
         self, events: AsyncIterator[tts.SynthesizedAudio], allowed_s: float
     ) -> tts.SynthesizedAudio:
-        """Return the next event. Raises StopAsyncIteration, TimeoutError, the plugin's errors."""
+        """Return the provider's next event.
+
+        Raises StopAsyncIteration if the stream has ended, TimeoutError if no event arrives in time,
+        and the plugin's errors.
+        """
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(None) as limit:
 
@@ -224,7 +237,8 @@ async def _opened(
     try:
         yield stream
     finally:
-        # An error on closing changes nothing: the words were said, or another provider has them.
+        # An error on closing is ignored, because the sentence was already spoken or given to
+        # another provider.
         with suppress(Exception):
             await run_with_timeout(stream.aclose(), _CLOSE_BUDGET_S)
 
@@ -235,7 +249,7 @@ def _shortest_s(sentence: str) -> float:
 
 
 def _from_first_sound(samples: Pcm) -> Pcm | None:
-    """Return the audio from just before its first sound; None if it has no sound yet."""
+    """Return the audio from just before the first sound; None if it contains no sound."""
     window = min(SAMPLE_RATE // 50, max(1, len(samples)))
     loud = np.flatnonzero(dsp.window_levels(dsp.to_float(samples), window) > _FLOOR)
     if not loud.size:

@@ -1,7 +1,7 @@
-"""TTS cache: sentences synthesised before they are needed, on disk, shared by a worker's jobs.
+"""TTS cache on disk: sentences synthesised in advance, shared by the jobs of a worker.
 
-The cache key consists of the provider, the voice, the model, the settings and every word. A
-file's name is a hash of the key; the words themselves are not stored.
+The cache key consists of the provider, the voice, the model, the voice settings and the words of
+the sentence. A file's name is a hash of the key, so the words themselves are not stored.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Version of the cache key. Change it when the same words would be spoken differently: older
-#: entries are then never read again, and are evicted first.
+#: Version of the cache key. Change the number if the same words would be spoken differently from
+#: now on. Entries of an older version are never read again, and are the first to be evicted.
 _EDITION: Final = 1
-#: Timeout in seconds for reading a file: a live voice answers in the same time. After
-#: `_MOST_IN_VAIN` timeouts the disk is not used any more.
+#: Timeout in seconds for reading a file. A live provider answers in the same time, so a longer wait
+#: gains nothing. After `_MOST_IN_VAIN` timeouts the disk is not used any more.
 _FIND_BUDGET_S: Final = 0.3
 _MOST_IN_VAIN: Final = 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class Voice:
-    """Everything that makes the audio of two providers differ for the same words."""
+    """The properties of a provider that determine how given words sound."""
 
     provider: str
     voice: str
@@ -49,13 +49,14 @@ class Voice:
 
 
 def voices_of(settings: ProviderSettings) -> dict[str, Voice]:
-    """Return the voice of each usable provider in INTERVIEW_TTS, by the provider's name."""
+    """Return the voice of each usable provider in INTERVIEW_TTS. The keys are provider names."""
     known = {
         "elevenlabs": Voice(
             provider="elevenlabs",
             voice=settings.elevenlabs_voice,
             model=settings.elevenlabs_model,
-            # Audio of a local test server must not be played in an interview.
+            # The URL belongs to the key, so that an interview never plays the audio of a local test
+            # server.
             settings=(settings.elevenlabs_language, settings.elevenlabs_base_url),
         ),
         "local": Voice(
@@ -75,19 +76,22 @@ def _version_of(distribution: str) -> str:
 
 
 class SpeechStore(Protocol):
-    """Storage of prepared sentences. `provider` is the name of a provider of the chain."""
+    """Storage of cached sentences. `provider` is the name of a provider of the chain."""
 
     async def find(self, provider: str, sentence: str) -> Pcm | None:
         """Return the sentence in that provider's voice, 24 kHz mono; None if it is not cached."""
         ...
 
-    # Declared as a Coroutine, because the caller makes a task of it.
+    # Declared as a Coroutine, because the caller creates a task from it.
     def keep(self, provider: str, sentence: str, pcm: Pcm) -> Coroutine[Any, Any, bool]:
-        """Store the sentence. Return False if that is not possible, now or permanently."""
+        """Store the sentence. Return False if it cannot be stored, now or permanently."""
         ...
 
     async def claim(self, provider: str, sentence: str) -> bool:
-        """Claim the sentence for synthesis until `release`. Return False if another job has it."""
+        """Claim the right to synthesise a sentence; return False if another job has claimed it.
+
+        The claim lasts until `release`.
+        """
         ...
 
     async def release(self, provider: str, sentence: str) -> None:
@@ -96,10 +100,10 @@ class SpeechStore(Protocol):
 
 
 class SpeechCache:
-    """The prepared sentences in a folder, in the voices of one job's fallback chain.
+    """Cached sentences in a folder, in the voices of one job's fallback chain.
 
-    No method raises. If the disk is full, read-only, damaged or does not answer, preparation
-    stops with one log line, and speech itself is not affected.
+    No method raises an error. If the disk is full, read-only, damaged or does not answer, the job
+    logs one warning and stops filling the cache. Speech itself is not affected.
     """
 
     def __init__(self, folder: Path, voices: Mapping[str, Voice], *, max_bytes: int) -> None:
@@ -127,7 +131,7 @@ class SpeechCache:
         return None
 
     async def keep(self, provider: str, sentence: str, pcm: Pcm) -> bool:
-        """Store the sentence in that provider's voice. Return False if that is not possible."""
+        """Store the sentence in that provider's voice. Return False if it cannot be stored."""
         voice = self._voices.get(provider)
         if voice is None:
             return False
@@ -135,7 +139,10 @@ class SpeechCache:
         return await self._change("keep-speech", write) is not None
 
     async def claim(self, provider: str, sentence: str) -> bool:
-        """Claim the sentence for synthesis until `release`. Return False if another job has it."""
+        """Claim the right to synthesise a sentence; return False if another job has claimed it.
+
+        The claim lasts until `release`.
+        """
         voice = self._voices.get(provider)
         if voice is None:
             return True
@@ -175,7 +182,7 @@ def speech_cache(settings: Settings) -> SpeechCache | None:
 
 
 def name_of(voice: Voice, sentence: str) -> str:
-    """Return the file name, without its suffix, of a sentence in a voice."""
+    """Return the file name, without suffix, under which a sentence in a voice is cached."""
     words = " ".join(sentence.split())
     parts = [_EDITION, voice.provider, voice.voice, voice.model, voice.settings, words]
     return hashlib.blake2b(json.dumps(parts).encode(), digest_size=20).hexdigest()

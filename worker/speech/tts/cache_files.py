@@ -1,7 +1,7 @@
 """Multi-process audio cache on disk: atomic writes, size-bounded, LRU.
 
-Audio is stored as raw samples. A sentence is read and verified in a millisecond, where Opus takes
-8 to 24 ms to decode (measured). 20 s of it are a megabyte.
+Audio is stored as raw samples, because raw samples are read and verified in a millisecond. Decoding
+Opus takes 8 to 24 ms (measured). 20 s of raw audio take a megabyte.
 """
 
 from __future__ import annotations
@@ -24,30 +24,34 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Sample rate (hertz) of every provider and of the files: one audio output plays all voices.
+#: Sample rate (hertz) of every provider and of the files. All rates are equal, because one audio
+#: output plays all voices.
 SAMPLE_RATE: Final = 24_000
 _FORMAT: Final = 1
-#: Magic, format, channels, sample rate, number of samples, and a digest of these, the file's
-#: name, and the samples: 16-bit mono, little-endian.
+#: Header of a file: magic, format, channels, sample rate, number of samples, and a digest. The
+#: digest covers the file's name, these fields, and the samples. The samples follow the header as
+#: 16-bit mono, little-endian.
 _HEADER: Final = struct.Struct("<8sHHII16s")
 _MAGIC: Final = b"IVSPEECH"
 _SUFFIX: Final = ".speech"
 _DRAFT_SUFFIX: Final = ".draft"
 _CLAIM_SUFFIX: Final = ".claim"
 _TRANSIENT: Final = (_DRAFT_SUFFIX, _CLAIM_SUFFIX)
-#: Seconds after which a draft, or a claim, is left over from a dead job.
+#: Seconds after which a draft or a claim counts as left over from a dead job.
 _STALE_S: Final = 60.0
-#: Longest possible sentence in seconds: a file that is longer is not read into memory.
+#: Longest possible sentence in seconds. Not more than that is read into memory, and a longer file
+#: counts as damaged.
 _LONGEST_S: Final = 900.0
-#: Eviction frees space down to this part of the limit, so that it does not run for every write.
+#: Eviction deletes files until their total size is this fraction of the limit, so that eviction is
+#: not needed after every write.
 _ROOMY: Final = 0.9
 
 
 class SpeechFiles:
     """Audio files of at most `max_bytes` bytes in total. All methods block.
 
-    Any number of processes may use the folder at the same time: a file is replaced as a whole,
-    and a file that has disappeared is a cache miss.
+    Any number of processes may use the folder at the same time, because each file is replaced as a
+    whole and a file that has disappeared counts as a cache miss.
     """
 
     def __init__(self, folder: Path, *, max_bytes: int) -> None:
@@ -55,7 +59,7 @@ class SpeechFiles:
         self._max_bytes = max_bytes
 
     def read(self, name: str) -> Pcm | None:
-        """Return the samples if the file exists and is intact; a damaged file is removed."""
+        """Return the samples of a file; None if it is missing or damaged. Remove a damaged file."""
         path = self._path(name)
         try:
             with path.open("rb") as file:
@@ -66,13 +70,16 @@ class SpeechFiles:
         with contextlib.suppress(OSError):
             if pcm is None:
                 path.unlink()
-                logger.warning("damaged file removed from the TTS cache")
+                logger.warning("a damaged file was removed from the TTS cache")
             else:
-                os.utime(path)  # least recently used files are removed first
+                os.utime(path)  # eviction removes the least recently used files first
         return pcm
 
     def write(self, name: str, pcm: Pcm) -> bool:
-        """Store the samples, and evict old files if the limit is exceeded. Raises OSError."""
+        """Store the samples, and evict old files if the limit is exceeded.
+
+        Raises OSError if the file cannot be written.
+        """
         self._make_folder()
         draft = self._folder / f"{name}.{os.getpid()}.{secrets.token_hex(4)}{_DRAFT_SUFFIX}"
         try:
@@ -86,7 +93,10 @@ class SpeechFiles:
         return True
 
     def claim(self, name: str) -> bool:
-        """Claim the sentence for this job. False if another job has claimed it. Raises OSError."""
+        """Claim the sentence for this job. Return False if another job has claimed it.
+
+        Raises OSError if the claim cannot be written.
+        """
         path = self._claim(name)
         self._make_folder()
         with contextlib.suppress(OSError):
@@ -99,7 +109,7 @@ class SpeechFiles:
         return True
 
     def release(self, name: str) -> bool:
-        """Release a claim. Raises OSError."""
+        """Release a claim. Raises OSError if the claim cannot be removed."""
         self._claim(name).unlink(missing_ok=True)
         return True
 

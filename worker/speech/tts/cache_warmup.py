@@ -28,44 +28,48 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Most requests and characters that one job may send to providers: half an hour of speech.
+#: Most requests, and most characters, that one job may send to providers. The characters are enough
+#: for half an hour of speech.
 MOST_REQUESTS: Final = 500
 MOST_CHARACTERS: Final = 30_000
-#: Seconds before the first request. An interview that begins speaks its greeting now, and that
-#: live speech is cached by the code that speaks it.
+#: Seconds before the first request. During this time a new interview speaks its greeting, and the
+#: live speech of the greeting is cached, too.
 _HEAD_START_S: Final = 1.0
-#: Minimum seconds between two requests. Otherwise the pause is as long as the last request took,
-#: so that a voice in the worker's own process uses at most half of one processor.
+#: Minimum pause in seconds between two requests. The pause is at least as long as the last request
+#: took, so that a voice in the worker's own process uses at most half of one processor.
 _LEAST_PAUSE_S: Final = 0.2
-#: Failures in a row after which a provider is not asked any more. After each failure there is a
-#: pause (seconds), which grows by this value each time.
+#: Number of consecutive failures after which a provider is not asked any more, and the pause in
+#: seconds after the first failure. The pause grows by the same number of seconds with each further
+#: failure.
 _MOST_FAILURES: Final = 3
 _FAILURE_PAUSE_S: Final = 5.0
-#: Seconds before another sentence is tried, if another job has claimed the current one.
+#: Seconds until the next sentence is tried, if another job has claimed the current sentence.
 _ELSEWHERE_PAUSE_S: Final = 1.0
-#: Seconds before the chain is asked again, if it had no provider to ask.
+#: Seconds until the chain is asked for a provider again, if the chain had none.
 _NOBODY_PAUSE_S: Final = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """Result of filling the cache."""
+    """Result of a warm-up of the cache."""
 
-    #: Sentences that are in the cache now, and how many of them already were.
+    #: Number of sentences that are in the cache now, and number of sentences that were in the cache
+    #: before.
     sentences: int
     found: int
-    #: Requests to providers, and the characters in them.
+    #: Number of requests to providers, and number of characters in these requests.
     requests: int
     characters: int
 
 
 async def prepare_lines(lines: Iterable[str], engine: ChainTTS) -> Prepared:
-    """Synthesise `lines` into the cache of `engine`, in their order; never raises.
+    """Synthesise `lines` in their order, and store them in the cache of `engine`; never raises.
 
-    One sentence at a time, with the first working provider of the chain. Requests are sent only
-    while no utterance waits for synthesis, and only for sentences that are not cached. Ends early
-    when the cache takes nothing more, when no provider can speak, or when `MOST_REQUESTS` or
-    `MOST_CHARACTERS` is used up. Cancel it when the job ends.
+    The sentences are synthesised one at a time, with the first working provider of the chain.
+    Requests are sent only while no utterance waits for synthesis, and only for sentences that are
+    not cached. The function ends early if the cache cannot store more sentences, if every provider
+    has failed too often, or if `MOST_REQUESTS` or `MOST_CHARACTERS` is used up. Cancel it when the
+    job ends.
     """
     filling = _Filling(engine, engine.prepared)
     try:
@@ -78,12 +82,12 @@ async def prepare_lines(lines: Iterable[str], engine: ChainTTS) -> Prepared:
 
 
 class _Outcome(Enum):
-    """Result for one sentence."""
+    """Result of the attempt to cache one sentence."""
 
     THERE = auto()
     #: Another job is synthesising the sentence.
     ELSEWHERE = auto()
-    #: Further attempts are useless.
+    #: No more sentences can be cached.
     HOPELESS = auto()
 
 
@@ -121,7 +125,7 @@ class _Filling:
             self._pause_s = 0.0
 
     async def _prepare(self, sentence: str, store: SpeechStore) -> _Outcome:
-        """Bring one sentence into the cache."""
+        """Synthesise one sentence and store it, unless the cache already contains it."""
         while (candidate := await self._candidate()) is not None:
             name, voice = candidate
             if await store.find(name, sentence) is not None:
@@ -134,7 +138,7 @@ class _Filling:
                 return _Outcome.ELSEWHERE
             try:
                 if not self._engine.is_quiet:
-                    continue  # the code that speaks now also caches its sentences
+                    continue  # an utterance has begun, and may cache this sentence
                 pcm = await self._ask(name, voice, sentence)
                 if pcm is not None:
                     kept = await store.keep(name, sentence, pcm)
@@ -145,7 +149,10 @@ class _Filling:
         return _Outcome.HOPELESS
 
     async def _candidate(self) -> tuple[str, tts.TTS[Any]] | None:
-        """Return the provider to ask, once no utterance waits; None if all of them have failed."""
+        """Wait until no utterance waits for synthesis, and return the provider to ask.
+
+        Returns None if every provider has failed too often.
+        """
         while True:
             await self._engine.quiet()
             somebody = False
@@ -181,9 +188,9 @@ class _Filling:
     async def _failed(self, name: str, error: Exception) -> None:
         """Count a failure of a provider, and pause before the next request.
 
-        A permanent failure is reported to the chain before a candidate has to wait for that
-        provider. Any other failure may be caused by these background requests, and must not
-        change the interview's voice.
+        A permanent failure is reported to the chain, so that no utterance has to wait for that
+        provider later. A temporary failure is not reported, because the warm-up's own requests may
+        have caused it, and the interviewer's voice must not change for that reason.
         """
         failure = failure_of(error)
         failures = self._failures.get(name, 0) + 1
@@ -198,7 +205,8 @@ class _Filling:
 async def _spoken(line: str) -> list[str]:
     """Return the sentences of a line as the TTS receives them.
 
-    AgentSession removes markdown and emoji before, so this function does the same.
+    AgentSession removes markdown and emoji from a text before the TTS receives the text, so this
+    function removes them as well.
     """
 
     async def text() -> AsyncIterator[str]:

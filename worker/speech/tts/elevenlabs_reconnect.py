@@ -1,4 +1,4 @@
-"""Replaces a half-open connection that a plugin keeps."""
+"""Replace a half-open connection of the ElevenLabs plugin."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ if TYPE_CHECKING:
 
     from livekit.agents import tts
 
-#: Attribute in which the ElevenLabs plugin (1.8.9) keeps its websocket. There is no public way:
-#: its `update_options` drops the connection only for another voice, and never closes it.
+#: Attribute in which the ElevenLabs plugin (1.8.9) keeps its websocket. No public method can
+#: replace the websocket, because `update_options` drops it only if the voice changes, and never
+#: closes it.
 _CONNECTION: Final = "_TTS__current_connection"
 
 
 def abandoned_connection(engine: tts.TTS[Any]) -> Coroutine[Any, Any, None] | None:
     """Make a plugin open a new connection for its next text.
 
-    Returns a coroutine that closes the old connection, or None if there is none. The ElevenLabs
-    plugin reuses a websocket whose peer has disappeared silently, and every text then waits for
-    its timeout (measured). Closing it takes 10 s, because the peer does not answer: run the
-    coroutine in the background.
+    Returns a coroutine that closes the old connection, or None if there was no connection. The
+    ElevenLabs plugin reuses a websocket whose peer has disappeared silently, so every text then
+    runs into a timeout (measured). Closing such a websocket takes 10 s, because the peer does not
+    answer. So run the coroutine in the background.
     """
     connection = getattr(engine, _CONNECTION, None)
     if connection is None:

@@ -25,11 +25,12 @@ if TYPE_CHECKING:
 
 
 class ChainTTS(tts.TTS[Never]):
-    """Speaks sentence by sentence, each with the first provider of the chain that delivers.
+    """TTS that speaks each sentence with the first working provider of the chain.
 
-    A sentence in the cache `prepared` is spoken from there at once. If no provider can speak, the
-    cached audio of any voice of the chain is used. `patience_s` is the timeout of a provider in
-    seconds for its first audio; see `worker.speech.tts.attempt` for the other criteria.
+    A sentence that is in the cache `prepared` is played from the cache at once. If no provider can
+    speak, the cached audio of any voice of the chain is played. `patience_s` is the timeout in
+    seconds for a provider's first audio. The module `worker.speech.tts.attempt` defines the other
+    reasons for which a provider has failed.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class ChainTTS(tts.TTS[Never]):
         self.chain = chain
         self.prepared = prepared
         self.patience_s = patience_s
-        #: Measured characters per second of each voice that has spoken.
+        #: Measured speed of each voice that has spoken, in characters per second, by provider name.
         self.pace: dict[str, float] = {}
         self._planned: set[str] = set()
         #: Background tasks that no caller waits for.
@@ -67,7 +68,7 @@ class ChainTTS(tts.TTS[Never]):
         return self.chain.serving
 
     def expect(self, sentences: Iterable[str]) -> None:
-        """Register planned sentences: these are cached when they are spoken, other speech never."""
+        """Register planned sentences. Only planned sentences are cached after they were spoken."""
         self._planned.update(sentences)
 
     @property
@@ -82,17 +83,17 @@ class ChainTTS(tts.TTS[Never]):
     def synthesize(
         self, text: str, *, conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS
     ) -> tts.ChunkedStream:
-        """Speak one text. The stream raises NoProviderLeft if no provider can."""
+        """Synthesise one text. The stream raises NoProviderLeft if no provider can speak."""
         return self._synthesize_with_stream(text, conn_options=conn_options)
 
     def stream(
         self, *, conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS
     ) -> tts.SynthesizeStream:
-        """Open a stream over the chain. `conn_options` is ignored: the chain controls retries."""
+        """Open a stream over the chain. The chain handles retries, so `conn_options` is ignored."""
         return ChainStream(self, self)
 
     def prewarm(self) -> None:
-        """Do nothing: the chain creates and connects a provider when it first uses it."""
+        """Do nothing, because the chain creates and connects a provider only at its first use."""
 
     async def aclose(self) -> None:
         """Close every provider that was created. Unfinished cache writes are cancelled."""
@@ -112,7 +113,7 @@ class ChainTTS(tts.TTS[Never]):
                 self._quiet.set()
 
     def spoken(self, name: str, sentence: str, pace: float, parts: Sequence[Pcm]) -> None:
-        """Record a sentence that a provider has spoken to its end; cache a planned one."""
+        """Record a sentence that a provider has spoken completely. Cache it if it is planned."""
         self.pace[name] = pace
         if self.prepared is None or sentence not in self._planned:
             return
@@ -120,9 +121,10 @@ class ChainTTS(tts.TTS[Never]):
         self._aside(keep, "keep-speech")
 
     def let_go(self, engine: tts.TTS[Any], error: BaseException) -> None:
-        """Replace the connection of a provider whose request failed with a timeout.
+        """Drop the provider's connection if `error` is a timeout.
 
-        Its connection may be half open, and its next text needs another one.
+        After a timeout the connection may be half open, so the provider's next text must use a new
+        connection.
         """
         late = isinstance(error, (TimeoutError, APITimeoutError))
         if late and (closing := abandoned_connection(engine)) is not None:

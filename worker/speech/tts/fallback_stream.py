@@ -1,4 +1,4 @@
-"""One utterance over a fallback chain: which provider speaks each sentence, from which word."""
+"""TTS stream of one utterance over a fallback chain. It chooses a provider for each sentence."""
 
 from __future__ import annotations
 
@@ -22,49 +22,51 @@ if TYPE_CHECKING:
     from worker.fallback.chain import ProviderChain
     from worker.speech.tts.cache import SpeechStore
 
-#: Splits a text into single sentences, however short. By default the tokenizer merges them with
-#: their neighbours, and the same sentence would miss the cache after another acknowledgement.
+#: Splits a text into single sentences, however short. By default the tokenizer merges a short
+#: sentence with its neighbour. Then a cached sentence would not be found after a different
+#: acknowledgement.
 SENTENCES: Final = tokenize.blingfire.SentenceTokenizer(min_sentence_len=1)
-#: Seconds of audio per push: a longer push blocks the event loop while it is cut into frames.
+#: Seconds of audio per push. A longer push would block the event loop for longer while the audio is
+#: cut into frames.
 _CHUNK_S: Final = 0.2
-#: Audio of a text with nothing to say aloud ("...").
+#: Audio for a text without words ("...").
 _SILENCE: Final = np.zeros(SAMPLE_RATE // 10, np.int16)
-#: Peak (of 32768) up to which audio is not part of a word.
+#: Peak (full scale is 32768) up to which audio counts as silence between words.
 _QUIET: Final = 164
 
 
 def sentences_of(text: str) -> list[str]:
-    """Return the sentences of a text, each as it is spoken and cached."""
+    """Split a text into the sentences that are spoken and cached one by one."""
     return SENTENCES.tokenize(text)
 
 
 class SentenceSource(Protocol):
-    """The text-to-speech fallback chain, as one of its streams uses it."""
+    """The part of `ChainTTS` that its streams use."""
 
     @property
     def chain(self) -> ProviderChain[tts.TTS[Any]]:
-        """The providers."""
+        """The fallback chain of providers."""
 
     @property
     def prepared(self) -> SpeechStore | None:
-        """The TTS cache, if there is one."""
+        """The TTS cache; None if there is no cache."""
 
     @property
     def patience_s(self) -> float:
-        """Seconds that a provider has for the first audio of a sentence."""
+        """Timeout in seconds for a provider's first audio of a sentence."""
 
     @property
     def pace(self) -> Mapping[str, float]:
-        """The measured pace of each provider, by name."""
+        """Measured speed of each voice in characters per second, by provider name."""
 
     def speaking(self) -> AbstractContextManager[None]:
-        """Mark the chain as speaking for as long as the block runs."""
+        """Mark that an utterance waits for synthesis while the context is open."""
 
     def spoken(self, name: str, sentence: str, pace: float, parts: Sequence[Pcm]) -> None:
-        """Take note of a sentence that a provider has spoken whole."""
+        """Record a sentence that a provider has spoken completely."""
 
     def let_go(self, engine: tts.TTS[Any], error: BaseException) -> None:
-        """Drop the connection on which a sentence failed."""
+        """Drop the provider's connection if `error` is a timeout."""
 
 
 class ChainStream(tts.SynthesizeStream):
@@ -74,10 +76,11 @@ class ChainStream(tts.SynthesizeStream):
         super().__init__(tts=owner, conn_options=CONNECT)
         self._source = source
         self._chain = source.chain
-        #: Provider whose voice the utterance has: it changes in the middle only if necessary.
+        #: Provider whose voice speaks this utterance. The voice changes within the utterance only
+        #: if that provider fails.
         self._voice: str | None = None
         self._spoke = False
-        #: Samples of silence at the end of the audio so far.
+        #: Number of silent samples at the end of the audio so far.
         self._quiet = 0
 
     async def _run(self, output_emitter: tts.AudioEmitter) -> None:
@@ -93,12 +96,14 @@ class ChainStream(tts.SynthesizeStream):
             with self._source.speaking():
                 await self._say_all(output_emitter)
         except NoProviderLeft:
-            # Let the audio so far be heard to its end; the emitter would drop its tail.
+            # Let the candidate hear the audio so far to its end. Without `join`, the emitter would
+            # drop the last part of that audio.
             output_emitter.end_input()
             await output_emitter.join()
             raise
         if not self._spoke:
-            # For a text without audio the base class raises an error that quotes the text.
+            # The base class raises an error that quotes the text if a text has no audio, so push
+            # silence.
             await self._push(_SILENCE, output_emitter)
         output_emitter.end_segment()
 
@@ -106,8 +111,9 @@ class ChainStream(tts.SynthesizeStream):
         sentences = SENTENCES.stream()
         feeding = asyncio.create_task(self._feed(sentences), name="feed-sentences")
         try:
-            # A sentence is requested once the audio of the previous one has arrived, long before
-            # that audio was played: an earlier request would gain nothing.
+            # Request a sentence when the audio of the previous sentence has arrived. That is long
+            # before the previous sentence has been played, so an earlier request would gain
+            # nothing.
             async for sentence in sentences:
                 self._mark_started()
                 if self._spoke:
@@ -128,7 +134,7 @@ class ChainStream(tts.SynthesizeStream):
     async def _say(self, sentence: str, emitter: tts.AudioEmitter) -> None:
         """Speak a sentence from the cache, else live, else from the cache in any voice.
 
-        Raises NoProviderLeft.
+        Raises NoProviderLeft if all of these fail.
         """
         if not has_words(sentence):
             await self._push(_SILENCE, emitter)
@@ -143,10 +149,11 @@ class ChainStream(tts.SynthesizeStream):
         raise NoProviderLeft(self._chain.resource)
 
     def _voices(self, serving: str | None) -> tuple[str, ...]:
-        """Return the voices whose cached audio is at least as good as live speech would be.
+        """Return the voices whose cached audio is preferred to live speech.
 
-        Once the utterance has a voice, that is the only one. Before, they are the voices of the
-        chain up to `serving`, also those of providers that cannot speak live now.
+        If the utterance already has a voice, only that voice is returned. Otherwise the voices of
+        the chain up to `serving` are returned, including those of providers that cannot speak live
+        now.
         """
         names = self._chain.names
         if self._voice is not None:
@@ -169,7 +176,10 @@ class ChainStream(tts.SynthesizeStream):
     async def _say_live(
         self, sentence: str, candidates: _Candidates, emitter: tts.AudioEmitter
     ) -> bool:
-        """Speak with one provider after another, each from the word that was reached."""
+        """Try the providers in turn until one has spoken the sentence. Return False if all fail.
+
+        Each provider continues at the word that the previous provider did not finish.
+        """
         rest = sentence
         while (candidate := candidates.take()) is not None:
             name, engine = candidate
@@ -187,7 +197,7 @@ class ChainStream(tts.SynthesizeStream):
                     async for part in audio:
                         parts.append(part)
                         await self._push(part, emitter)
-            except Exception as error:  # a plugin may raise anything; speech must continue
+            except Exception as error:  # a plugin may raise any error; speech must continue
                 self._chain.failed(name, error)
                 self._source.let_go(engine, error)
                 rest = attempt.rest()
@@ -202,7 +212,7 @@ class ChainStream(tts.SynthesizeStream):
         return False
 
     async def _pause(self, emitter: tts.AudioEmitter) -> None:
-        """Add silence after a sentence, as far as its voice has not left enough itself."""
+        """Add silence after a sentence if its own audio does not end with enough silence."""
         lacking = round(SENTENCE_PAUSE_S * SAMPLE_RATE) - self._quiet
         await self._push(np.zeros(max(0, lacking), np.int16), emitter)
 
@@ -217,7 +227,7 @@ class ChainStream(tts.SynthesizeStream):
 
 
 class _Candidates:
-    """Providers to ask, one after another. Each is created only when it becomes the next one."""
+    """The providers to ask, in order. A provider is created only when it becomes the next one."""
 
     def __init__(self, candidates: Iterator[tuple[str, tts.TTS[Any]]]) -> None:
         self._candidates = candidates

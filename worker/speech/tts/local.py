@@ -19,16 +19,18 @@ if TYPE_CHECKING:
     from worker.audio.dsp import Pcm
 
 _RATE: Final = local_models.TTS_SAMPLE_RATE
-#: Seconds of audio per push. A longer push blocks the event loop while it is cut into frames, a
-#: shorter one costs more in total (measured: 25 ms of loop per second of audio in 20 ms frames).
+#: Seconds of audio per push. A longer push would block the event loop for longer while the audio is
+#: cut into frames. Shorter pushes take more time in total (measured: 25 ms of event loop time per
+#: second of audio in 20 ms frames).
 _CHUNK_S: Final = 0.2
 
 
 class LocalTTS(tts.TTS[Never]):
-    """An American English voice, 24 kHz mono, without a key and without a network.
+    """Local TTS with an American English voice, 24 kHz mono. It needs no key and no network.
 
-    Not streaming: AgentSession wraps it in a `tts.StreamAdapter`, which splits the text into
-    sentences, and costs 2 ms of the 12 to 15 ms until the first audio (measured, 2 cores).
+    This TTS is not streaming, so AgentSession wraps it in a `tts.StreamAdapter`, which splits the
+    text into sentences. The adapter takes 2 ms of the 12 to 15 ms until the first audio (measured,
+    2 cores).
     """
 
     def __init__(self) -> None:
@@ -50,15 +52,15 @@ class LocalTTS(tts.TTS[Never]):
     ) -> LocalChunkedStream:
         """Synthesise a text, and emit each sentence as soon as it is ready.
 
-        A text with nothing to say aloud ("...") gives 0.1 s of silence. If the model fails, the
-        stream raises APIConnectionError, without the text.
+        A text without words ("...") gives 0.1 s of silence. If the model fails, the stream raises
+        an APIConnectionError that does not quote the text.
         """
         return LocalChunkedStream(
             owner=self, text=text, thread=self._thread, conn_options=conn_options
         )
 
     async def aclose(self) -> None:
-        """Stop the thread; waits for a sentence that is being synthesised."""
+        """Stop the thread, once the sentence in progress is synthesised."""
         await self._thread.aclose()
 
 

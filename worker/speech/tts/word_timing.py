@@ -1,6 +1,7 @@
 """Estimate how much of a sentence was spoken when the voice fails or is cut off.
 
-Pure functions. In doubt a word counts as not heard: it is better to say it twice than not at all.
+All functions are pure. In doubt a word counts as not heard, because it is better to say a word
+twice than not at all.
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Final
 
-#: Characters per second of a typical voice: 150 to 160 words a minute.
+#: Characters per second of a typical voice, that is, 150 to 160 words per minute.
 TYPICAL_PACE: Final = 15.0
 
-#: Extra characters per digit once a number is spelled out: 1990 is "nineteen ninety".
+#: Extra characters per digit if a number is spoken as words: 1990 is "nineteen ninety".
 _PER_DIGIT: Final = 7
 
 _WORD: Final = re.compile(r"\S+")
@@ -22,35 +23,36 @@ _WORD: Final = re.compile(r"\S+")
 
 @dataclass(frozen=True, kw_only=True)
 class Word:
-    """A word as the provider reports it; it may be spelled out ("1990": "nineteen ninety")."""
+    """A spoken word, as the provider reports it. "1990" may be reported as "nineteen ninety"."""
 
     text: str
-    #: Seconds of the sentence's audio at which the word ends.
+    #: Position in the sentence's audio at which the word ends, in seconds.
     end_s: float
 
 
 def has_words(text: str) -> bool:
-    """Return whether the text has anything to say aloud."""
+    """Return True if the text contains a letter or a digit, that is, something to speak."""
     return any(character.isalnum() for character in text)
 
 
 def spoken_length(text: str) -> int:
-    """Return the length of a text as it is spoken, in characters, with its digits spelled out."""
+    """Return the length of a text in characters, with the digits counted as spoken words."""
     return len(text) + _PER_DIGIT * sum(character.isdigit() for character in text)
 
 
 def rest_after(sentence: str, heard: Sequence[str]) -> str:
     """Return the part of the sentence after the words that were heard.
 
-    The provider may have spelled words out. Words that cannot be found in the sentence count as
-    not heard.
+    The provider may report a number as words ("nineteen ninety"). Reported words that are not in
+    the sentence count as not heard.
     """
     said = [_plain(word) for word in "".join(_apart(heard)).split()]
     words = list(_WORD.finditer(sentence))
     matcher = SequenceMatcher(None, [_plain(word[0]) for word in words], said, autojunk=False)
     reached = 0
     for in_sentence, in_said, length in matcher.get_matching_blocks():
-        # Spelling out makes several words of one, never fewer: a match further on is chance.
+        # Numbers that are reported as words increase the number of words and never reduce it. So a
+        # word that comes later in the sentence than in the report matches by chance.
         if length and in_sentence <= in_said:
             reached = in_sentence + length
     return _from(sentence, words, reached)
@@ -59,7 +61,8 @@ def rest_after(sentence: str, heard: Sequence[str]) -> str:
 def rest_by_pace(sentence: str, seconds: float, pace: float = TYPICAL_PACE) -> str:
     """Return the part of the sentence after `seconds` of audio, at `pace` characters per second.
 
-    It begins with the word that was being said. It is never empty, because it is an estimate.
+    The returned part begins with the word that was being said. It is never empty, because the
+    position is only an estimate.
     """
     words = list(_WORD.finditer(sentence))
     said = seconds * pace
@@ -68,11 +71,12 @@ def rest_by_pace(sentence: str, seconds: float, pace: float = TYPICAL_PACE) -> s
 
 
 def heard_after(text: str, spoken: float) -> str:
-    """Return the words of the text that were said to their end after `spoken` characters.
+    """Return the beginning of the text, up to the last word that was spoken completely.
 
-    `spoken` counts characters as `spoken_length` does.
+    `spoken` is the number of characters that were spoken, counted as `spoken_length` does.
     """
-    # A quarter of a character covers the clock's resolution, and is less than a letter.
+    # The tolerance of a quarter of a character covers the clock's resolution, and is less than a
+    # letter.
     ends = [
         w.end() for w in _WORD.finditer(text) if spoken_length(text[: w.end()]) <= spoken + 0.25
     ]
@@ -88,6 +92,6 @@ def _plain(word: str) -> str:
 
 
 def _apart(heard: Sequence[str]) -> list[str]:
-    """Return the pieces, separated by spaces if the provider leaves the spaces out."""
+    """Return the pieces, and append a space to each if the provider leaves the spaces out."""
     spaced = any(piece != piece.strip() for piece in heard)
     return list(heard) if spaced else [f"{piece} " for piece in heard]

@@ -1,1 +1,1 @@
-"""Voice activity detection: Silero, and what stands in for it."""
+"""Voice activity detection: Silero, its supervision, and a fallback by loudness."""

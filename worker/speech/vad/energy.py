@@ -1,7 +1,8 @@
-"""Voice activity by loudness alone: the fallback when no VAD model could be loaded.
+"""Voice activity detection by loudness alone: the fallback if no VAD model could be loaded.
 
-It has no model, no native code and nothing to load, so it cannot fail for the reasons that made
-the real VAD fail. It is less exact: it distinguishes loud from quiet, not speech from music.
+This detector has no model, no native code and nothing to load, so it cannot fail for the reasons
+that made the real VAD fail. It is less exact, because it distinguishes loud from quiet but not
+speech from music.
 """
 
 from __future__ import annotations
@@ -24,26 +25,26 @@ _WINDOW_S: Final = 0.02
 
 @dataclass(frozen=True, kw_only=True)
 class GateOptions:
-    """Thresholds of the gate; the times are those of the Silero VAD if Silero has them."""
+    """Options of the energy gate. Times that Silero also has are equal to those of Silero."""
 
-    #: Seconds of sound, within `onset_window_s`, that open the gate: longer than a key click.
+    #: Seconds of sound within `onset_window_s` that open the gate. A key click is shorter.
     min_speech_s: float = 0.12
     onset_window_s: float = 0.2
     #: Seconds of quiet that close the gate.
     min_silence_s: float = 0.55
-    #: Seconds kept from before the gate opened, because words begin softly.
+    #: Seconds of audio kept from before the gate opened, because words begin softly.
     prefix_padding_s: float = 0.5
     #: Decibels above the noise floor at which a window counts as sound.
     margin_db: float = 10.0
-    #: Level in dB full scale below which no window counts as sound, however quiet the room.
+    #: Level in dB full scale below which no window counts as sound, however quiet the room is.
     min_level_db: float = -50.0
-    #: Seconds in which the quietest window is taken for the noise floor. Speech pauses more often
-    #: than that and a fan does not, so a fan that starts counts as speech for this time only.
+    #: Seconds of audio whose quietest window gives the noise floor. Speech pauses within this time
+    #: and a fan does not, so a fan that is switched on counts as speech only for this time.
     floor_memory_s: float = 3.0
 
 
 class EnergyVAD(vad.VAD):
-    """A LiveKit VAD that follows the noise floor, and opens on louder sound."""
+    """A LiveKit VAD that tracks the noise floor, and reports louder sound as speech."""
 
     def __init__(self, options: GateOptions | None = None) -> None:
         super().__init__(capabilities=vad.VADCapabilities(update_interval=_WINDOW_S))
@@ -63,7 +64,7 @@ class EnergyVAD(vad.VAD):
         return self._options.min_silence_s
 
     def stream(self) -> vad.VADStream:
-        """Open a stream for one speaker. The frames are mono, of any one sample rate."""
+        """Open a stream for one speaker. All frames must be mono, with the same sample rate."""
         return EnergyVADStream(self, self._options)
 
 
@@ -87,7 +88,7 @@ class EnergyVADStream(vad.VADStream):
 
 
 class _Gate:
-    """The gate: samples in, events out. The samples are its only clock."""
+    """The energy gate: turns samples into VAD events, and measures time by counting samples."""
 
     def __init__(self, options: GateOptions, sample_rate: int) -> None:
         self._options = options
@@ -95,7 +96,8 @@ class _Gate:
         self._window = round(_WINDOW_S * sample_rate)
         self._rest: Pcm = np.zeros(0, np.int16)
         self._heard = 0
-        # Past levels in dB full scale, and whether each of the newest windows was loud.
+        # Levels of the past windows in dB full scale. For each of the newest windows: whether it
+        # was loud.
         floor = options.min_level_db - options.margin_db
         self._levels = deque([floor], maxlen=round(options.floor_memory_s / _WINDOW_S))
         self._recent: deque[bool] = deque(maxlen=round(options.onset_window_s / _WINDOW_S))
@@ -106,7 +108,7 @@ class _Gate:
         self._silence_s = 0.0
 
     def hear(self, samples: Pcm) -> list[vad.VADEvent]:
-        """Process samples, and return the events of the windows that they complete."""
+        """Process samples, and return the events of each window that is now complete."""
         self._rest = np.concatenate([self._rest, samples])
         events: list[vad.VADEvent] = []
         while len(self._rest) >= self._window:
@@ -133,7 +135,8 @@ class _Gate:
         power = float(np.mean(np.square(window.astype(np.float64)))) / 32768.0**2
         level = 10 * np.log10(power + 1e-10)
         floor = min(self._levels)
-        # Digital silence (a muted microphone, a lost packet) tells nothing about the room.
+        # Digital silence (a muted microphone, a lost packet) says nothing about the noise in the
+        # room.
         self._levels.append(level if power > 0 else floor)
         threshold = max(floor + self._options.margin_db, self._options.min_level_db)
         return bool(level >= threshold)

@@ -1,7 +1,8 @@
-"""The voice activity detector of this process: Silero, loaded once and shared.
+"""Silero, the voice activity detector of this process, loaded once and shared.
 
-If the process that jobs are forked from has called `preload_vad`, every job has the VAD
-immediately. Otherwise the first caller starts the load in a thread, and all others join it.
+If the process that forks the jobs has called `preload_vad`, every job has the VAD immediately.
+Otherwise the first caller starts to load the VAD in a thread, and all other callers wait for the
+same thread.
 """
 
 from __future__ import annotations
@@ -23,14 +24,15 @@ if TYPE_CHECKING:
 
     from livekit.agents import vad
 
-# onnxruntime 1.29 and later resolve a telemetry host when first imported.
+# onnxruntime 1.29 or later looks up the name of a telemetry host when onnxruntime is first
+# imported. This setting prevents the lookup.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 logger = logging.getLogger(__name__)
 
 
 class VADLoadFailed(Exception):
-    """Raised when Silero cannot be loaded; `cause` names the error, `__cause__` is the error."""
+    """Raised when Silero cannot be loaded; `cause` is the class name of the error `__cause__`."""
 
     def __init__(self, cause: str) -> None:
         super().__init__(f"the VAD did not load: {cause}")
@@ -43,14 +45,14 @@ def import_runtime() -> None:
 
 
 def import_silero() -> Any:
-    """Import the Silero plugin. Main thread only: LiveKit plugins must register there."""
+    """Import the Silero plugin. Main thread only, because LiveKit plugins must register there."""
     return importlib.import_module("livekit.plugins.silero")
 
 
 def load_silero() -> vad.VAD:
-    """Load Silero and run one inference, which would otherwise delay the first speaker.
+    """Load Silero and run one inference, so that the first inference does not delay a speaker.
 
-    Safe in any thread, once `import_silero` was called in the main thread.
+    Any thread may call this, once `import_silero` was called in the main thread.
     """
     faults.here("silero")
     model = import_silero().VAD.load()
@@ -63,9 +65,9 @@ def load_silero() -> vad.VAD:
 
 
 class VADCache:
-    """Load a VAD at most once for all callers; after a failure the next call retries.
+    """Loads a VAD once for all callers. After a failure, the next call tries again.
 
-    The steps of loading are parameters for the tests.
+    The steps of loading are parameters, so that tests can replace them.
     """
 
     def __init__(
@@ -82,9 +84,9 @@ class VADCache:
         self._loading: asyncio.Task[vad.VAD] | None = None
 
     def preload(self) -> bool:
-        """Load the VAD synchronously and return whether it is available; failures are logged.
+        """Load the VAD synchronously, and return whether it is available. Failures are logged.
 
-        For the main thread of a process without an event loop, before it forks.
+        Call this in the main thread of a process without an event loop, before that process forks.
         """
         if self._vad is not None:
             return True
@@ -100,7 +102,7 @@ class VADCache:
         return True
 
     async def load(self) -> vad.VAD:
-        """Return the VAD, immediately if loaded. A cancelled caller does not cancel the load.
+        """Return the VAD, at once if it is loaded. Cancelling a caller does not stop the loading.
 
         Raises:
             VADLoadFailed: Silero, its runtime or its model is broken.
@@ -108,14 +110,14 @@ class VADCache:
         if self._vad is not None:
             return self._vad
         loop = asyncio.get_running_loop()
-        # A load in an event loop that has ended would never complete.
+        # A task that loads the VAD in an event loop that has ended would never complete.
         if self._loading is None or self._loading.done() or self._loading.get_loop() is not loop:
             self._loading = loop.create_task(self._load(), name="vad-load")
             self._loading.add_done_callback(_retrieve)
         return await asyncio.shield(self._loading)
 
     async def get(self) -> vad.VAD | None:
-        """Return the VAD, or None if it fails to load: turns then end without it."""
+        """Return the VAD, or None if it fails to load. Turn detection then works without a VAD."""
         try:
             return await self.load()
         except VADLoadFailed:
@@ -135,18 +137,18 @@ class VADCache:
 
 
 def _retrieve(task: asyncio.Task[vad.VAD]) -> None:
-    """Consume a failure whose callers were all cancelled; it is logged already."""
+    """Retrieve the task's error, which is already logged, so that asyncio does not log it again."""
     if not task.cancelled():
         task.exception()
 
 
 def _log_success(began: float) -> None:
-    logger.info("vad loaded", extra={"elapsed_s": _elapsed_s(began)})
+    logger.info("the VAD is loaded", extra={"elapsed_s": _elapsed_s(began)})
 
 
 def _log_failure(error: Exception, began: float) -> None:
     logger.warning(
-        "vad did not load, turns will be less exact",
+        "the VAD did not load, turns will end less exactly",
         extra={"error": type(error).__name__, "elapsed_s": _elapsed_s(began)},
         exc_info=error,
     )
@@ -160,15 +162,15 @@ _cache = VADCache()
 
 
 def preload_vad() -> bool:
-    """Load this process's VAD before it forks, synchronously; return whether it is available.
+    """Load this process's VAD synchronously, before the fork; return whether it is available.
 
-    A failure is logged and not raised, since a worker without a VAD still holds interviews.
+    A failure is logged and not raised, because a worker without a VAD can still hold interviews.
     """
     return _cache.preload()
 
 
 async def load_vad() -> vad.VAD:
-    """Return this process's VAD, loaded in a thread if needed; all callers share one load.
+    """Return this process's VAD. If necessary, load it in a thread, once for all callers.
 
     Raises:
         VADLoadFailed: Silero, its runtime or its model is broken. The next call tries again.

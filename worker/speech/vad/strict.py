@@ -1,4 +1,4 @@
-"""VAD wrapper that raises an error where the VAD would hang."""
+"""VAD wrapper that raises an error if the VAD hangs, or ends before the audio does."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ from worker.aio.timeouts import run_with_timeout
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-#: Seconds of one check of the stream, and how many checks in a row with audio and without an
-#: event mean that the stream hangs. Checks are counted, not seconds: after a blocked event loop
-#: the elapsed time proves nothing about the VAD.
+#: Seconds between two checks of the stream, and number of consecutive checks with audio but without
+#: an event after which the stream hangs. Checks are counted instead of seconds, because after a
+#: blocked event loop the elapsed time proves nothing about the VAD.
 _LOOK_S = 0.5
 _SILENT_LOOKS = 4
 #: Timeout in seconds for closing a stream.
 _CLOSE_S = 1.0
 
 
-# The docstrings of these two errors are also the messages of the condition `vad`: see WatchedVAD.
+# The docstrings of the next two errors are also messages of the condition `vad`: see
+# `WatchedStream` in supervised.py.
 class VADSilent(Exception):
     """The VAD receives audio and delivers no event."""
 
@@ -34,9 +35,9 @@ class VADEnded(Exception):
 
 
 class StrictVAD(vad.VAD):
-    """A VAD whose streams raise VADSilent or VADEnded when those of `inner` hang or end early.
+    """A VAD whose streams raise VADSilent or VADEnded if a stream of `inner` hangs or ends early.
 
-    For callers that can work without a VAD, and would wait forever for a stream that hangs.
+    It is for callers that can work without a VAD, but would wait forever for a stream that hangs.
     """
 
     def __init__(self, inner: vad.VAD) -> None:
@@ -53,7 +54,7 @@ class StrictVAD(vad.VAD):
 
     @property
     def min_silence_duration(self) -> float | None:
-        """Seconds of quiet after which speech counts as ended; None if the VAD does not say."""
+        """Seconds of quiet after which speech counts as ended; None if the VAD does not tell."""
         silence_s: float | None = getattr(self.inner, "min_silence_duration", None)
         return silence_s
 
@@ -63,12 +64,13 @@ class StrictVAD(vad.VAD):
 
 
 class FailingStream(vad.VADStream):
-    """One speaker's audio through one stream of the VAD, until that stream fails."""
+    """Stream of one speaker that uses one stream of the VAD, until that stream fails."""
 
     def __init__(self, owner: StrictVAD) -> None:
         self._inner = owner.inner
         self._ear: vad.VADStream | None = None
-        #: Since the last check: whether audio arrived, and whether an event did.
+        #: Whether audio has arrived since the last check, and whether the VAD has sent an event
+        #: since then.
         self._asked = self._answered = False
         self._over = False
         self._closing: set[asyncio.Task[None]] = set()
@@ -84,7 +86,7 @@ class FailingStream(vad.VADStream):
                 await asyncio.wait(self._closing, timeout=_CLOSE_S)
 
     async def _listen_on(self) -> None:
-        """Listen until the audio ends. Raises what goes wrong."""
+        """Listen until the audio ends. Raises an error if the VAD fails, hangs or ends early."""
         await self._listen()
 
     async def _take(self, event: vad.VADEvent) -> None:
@@ -101,7 +103,8 @@ class FailingStream(vad.VADStream):
     async def _read(self) -> None:
         async for item in self._input_ch:
             ear = self._ear
-            # A stream that has ended takes no audio: `_attend` raises its own error.
+            # A stream that has ended accepts no audio. `_attend` raises the error that ended the
+            # stream.
             with contextlib.suppress(RuntimeError):
                 if isinstance(item, rtc.AudioFrame):
                     self._asked = True
@@ -119,7 +122,8 @@ class FailingStream(vad.VADStream):
     async def _listen(self) -> None:
         """Listen with one stream of the VAD until the audio ends.
 
-        Raises what the stream raises, VADSilent and VADEnded.
+        Raises the stream's own errors, VADSilent if the stream hangs, and VADEnded if the stream
+        ends early.
         """
         self._asked = self._answered = False
         ear = self._inner.stream()
@@ -157,7 +161,7 @@ class FailingStream(vad.VADStream):
             await self._take(event)
 
     def _close_aside(self, ear: vad.VADStream) -> None:
-        """Close a stream, which may hang, in the background while the next one is opened."""
+        """Close a stream in the background, because closing may hang and must not delay others."""
 
         async def close() -> None:
             with contextlib.suppress(Exception):  # closing may raise the stream's error again

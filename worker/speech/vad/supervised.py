@@ -1,4 +1,4 @@
-"""VAD wrapper that reports a failure, reopens the stream, and loses no turn."""
+"""VAD wrapper that reports failures of the VAD, reopens its stream, and loses no turn."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Backoff in seconds before the stream is reopened: first value, doubled up to the limit, and
-#: reset after the stream has worked for `_STEADY_S`.
+#: Backoff in seconds before the stream is reopened: the first value, and the limit up to which the
+#: backoff doubles. A stream that has worked for `_STEADY_S` seconds resets the backoff.
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 30.0
 _STEADY_S = 60.0
-#: Seconds without speech after which a stream that was opened late is used. That is between
-#: turns, so that no turn is ended by a stream that has heard only half of it.
+#: Seconds without speech that a stream must receive before its events are used, if it was opened
+#: late. So the change happens between turns, and no turn is ended by a stream that has received
+#: only half of the turn's audio.
 _QUIET_S = 2.0
 #: Timeout in seconds for the `on_change` callback.
 _TELL_S = 1.0
@@ -34,36 +35,37 @@ _TELL_S = 1.0
 _START = vad.VADEventType.START_OF_SPEECH
 _END = vad.VADEventType.END_OF_SPEECH
 
-#: Errors whose name is the reason of the loss; the reason of any other error is VADFailed.
+#: Errors whose class name becomes the reason of the condition. For any other error the reason is
+#: VADFailed.
 _REASONS = (VADSilent, VADEnded)
 
 
 class SupervisedVAD(StrictVAD):
-    """A VAD whose streams never fail: failures of `inner` are reported to `on_change`.
+    """A VAD whose streams never fail, because failures of `inner` are reported to `on_change`.
 
-    A stream of `inner` is lost if it raises, ends early, or takes 2 s of audio without an event.
-    It is reopened with backoff. Speech in progress is then ended, because no other component
-    would end it. END_OF_SPEECH is emitted only after `on_change` has returned (1 s at most), so
-    that the callback can first let another component end the turn. A reopened stream is ready
-    once it delivers events and has heard no speech for 2 s.
+    A stream of `inner` is lost if it raises an error, ends early, or receives 2 s of audio without
+    sending an event. The stream is then reopened, with backoff. Speech in progress is ended,
+    because no other component would end it. END_OF_SPEECH is emitted only after `on_change` has
+    returned (1 s at most), so that the callback can first let another component end the turn. A
+    reopened stream is ready once it sends events and has heard no speech for 2 s.
     """
 
     def __init__(self, inner: vad.VAD) -> None:
         super().__init__(inner)
-        #: Called with the condition `vad` whenever it changes, and awaited.
+        #: Awaited with the condition `vad` whenever that condition changes.
         self.on_change: Callable[[Condition], Awaitable[None]] | None = None
-        #: Set while the events of the newest stream are passed on.
+        #: Set while the events of the newest stream are passed on to the session.
         self.delivers = asyncio.Event()
         self._joins_late = False
         self._stream: WatchedStream | None = None
 
     def join_late(self) -> None:
-        """Let the next stream join between turns; `delivers` is set once it has joined."""
+        """Let the next stream start between two turns. `delivers` is set when it is in use."""
         self._joins_late = True
         self.delivers.clear()
 
     def end_speech(self) -> None:
-        """End the speech that listeners may consider in progress."""
+        """Emit END_OF_SPEECH, because listeners may consider speech still in progress."""
         if self._stream is not None:
             self._stream.end_speech()
 
@@ -88,17 +90,18 @@ class SupervisedVAD(StrictVAD):
 
 
 class WatchedStream(FailingStream):
-    """One speaker's audio through successive streams of the VAD."""
+    """Stream of one speaker that opens a new stream of the VAD after each failure."""
 
     def __init__(self, owner: SupervisedVAD, *, late: bool) -> None:
         self._owner = owner
-        #: True if the VAD's events are passed on.
+        #: True if the VAD's events are passed on to the session.
         self._trusted = not late
         #: True after the VAD was reported as lost, until it is reported as ready.
         self._lost = False
-        #: True after START_OF_SPEECH was passed on, until its END_OF_SPEECH is.
+        #: True if a START_OF_SPEECH was passed on and its END_OF_SPEECH was not passed on yet.
         self._open = False
-        #: While events are not passed on: whether the VAD hears speech, and since when it does not.
+        #: While events are not passed on: whether the VAD hears speech, and the time since which it
+        #: hears none.
         self._hears_speech = False
         self._quiet_since: float | None = None
         self._trusted_at = float("-inf")
@@ -117,7 +120,7 @@ class WatchedStream(FailingStream):
             self._event_ch.send_nowait(end)
 
     async def _listen_on(self) -> None:
-        """Listen until the audio ends, with as many streams as necessary."""
+        """Listen until the audio ends, and open a new stream after each failure."""
         pause_s = _FIRST_PAUSE_S
         if self._trusted:
             self._owner.delivers.set()
@@ -125,7 +128,7 @@ class WatchedStream(FailingStream):
             self._hears_speech, self._quiet_since = False, None
             try:
                 await self._listen()
-            except Exception as error:  # a model may raise anything; the next stream may work
+            except Exception as error:  # any error; the next stream may work
                 if self._trusted and self._worked_for() > _STEADY_S:
                     pause_s = _FIRST_PAUSE_S
                 await self._lose(error)
@@ -171,9 +174,10 @@ class WatchedStream(FailingStream):
         self._trusted_at = asyncio.get_running_loop().time()
         if self._lost:
             self._lost = False
-            logger.info("VAD recovered")
+            logger.info("the VAD works again")
             await self._owner.tell(Status.READY, "Recovered")
-            # The component that ended turns in between may have left one open.
+            # Another component has ended the turns while the VAD was lost, and may have left a turn
+            # open.
             self.end_speech()
         self._owner.delivers.set()
 
@@ -184,7 +188,7 @@ class WatchedStream(FailingStream):
         if not self._lost:
             self._lost = True
             reason = kind if isinstance(error, _REASONS) else "VADFailed"
-            logger.warning("VAD failed: %s", kind)
+            logger.warning("the VAD failed: %s", kind)
             message = (
                 str(error.__doc__) if isinstance(error, _REASONS) else f"the VAD raised {kind}"
             )

@@ -1,8 +1,8 @@
-"""The embedded PostgreSQL: a private database without installing a server.
+"""Use the embedded PostgreSQL, a private database that needs no installed server.
 
-Any number of processes, started in any order, share the server of a data folder. The server runs
-as long as one of them uses it. It stops soon after the last one ends, even one that was killed:
-see `embedded_keeper`.
+Any number of processes, started in any order, share the server of a data folder. The server runs as
+long as at least one process uses it. The server stops soon after its last user has ended, even if
+that user was killed: see `worker.store.embedded.supervisor`.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ from worker.store.embedded.layout import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: Seconds for a start, including the stop of a previous keeper.
+#: Time budget in seconds for a start, including the stop of a previous keeper.
 START_BUDGET_S = 60.0
 _RESTART_DELAY_S = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Hold:
-    """One use of the server. It lasts until the connection is closed."""
+    """One use of the server, which lasts until `connection` is closed."""
 
     connection: socket.socket
     url: str
@@ -50,29 +50,31 @@ class _Hold:
 class EmbeddedPostgres:
     """One use of a data folder's embedded PostgreSQL, from `start` to `aclose`.
 
-    If the keeper dies during the use, another one is started; the URL stays the same. Processes
-    forked from this one do not keep the server alive: they connect by the URL only.
+    The keeper is the process that runs the server. If the keeper dies during the use, another
+    keeper is started and the URL stays the same. Processes that are forked from this process do not
+    keep the server alive, because they only connect by the URL.
     """
 
     def __init__(self, data_dir: Path, hold: _Hold) -> None:
         self._data_dir = data_dir
         self._hold = hold
         self._watch = asyncio.create_task(self._watch_the_keeper())
-        #: URL of the database: a Unix socket, for this user only.
+        #: URL of the database. It names a Unix socket that only this user may access.
         self.url = hold.url
 
     @classmethod
     async def start(cls, data_dir: str | Path) -> EmbeddedPostgres:
-        """Use the server of `data_dir`; start it if no process uses it yet.
+        """Use the server of `data_dir`; start the server if no process uses it yet.
 
-        The data is in its subfolder `postgres`. Raises an `EmbeddedPostgresError` if the folder
-        cannot be written, the platform has no wheel, the data is of another version, or
-        PostgreSQL does not start (with its own reason).
+        The data is stored in the subfolder `postgres` of `data_dir`. Raises an
+        `EmbeddedPostgresError` if the folder cannot be written, the platform has no wheel, another
+        version of PostgreSQL created the data, or PostgreSQL does not start. In the last case the
+        error quotes PostgreSQL's own reason.
         """
         return cls(Path(data_dir), await _take_aside(Path(data_dir)))
 
     async def aclose(self) -> None:
-        """End this use; the server stops 2 s after the last one ended."""
+        """End this use. The server stops 2 s after the end of its last use."""
         self._watch.cancel()
         await asyncio.gather(self._watch, return_exceptions=True)
         self._hold.connection.close()
@@ -86,7 +88,8 @@ class EmbeddedPostgres:
     async def _watch_the_keeper(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            # The keeper sends nothing more: this returns when the keeper has died.
+            # The keeper sends nothing after its answer, so this call returns when the keeper has
+            # died.
             with contextlib.suppress(OSError):
                 await loop.sock_recv(self._hold.connection, 1)
             self._hold.connection.close()
@@ -98,9 +101,9 @@ class EmbeddedPostgres:
 
 @contextlib.contextmanager
 def embedded_postgres(data_dir: str | Path) -> Iterator[str]:
-    """Yield the server's URL while the block runs, for programs without an event loop.
+    """Use the server while the block runs, and yield its URL. For programs without an event loop.
 
-    Raises the errors of `EmbeddedPostgres.start`.
+    Raises an `EmbeddedPostgresError` in the same cases as `EmbeddedPostgres.start`.
     """
     hold = _take(Path(data_dir))
     try:
@@ -110,13 +113,13 @@ def embedded_postgres(data_dir: str | Path) -> Iterator[str]:
 
 
 async def _take_aside(data_dir: Path) -> _Hold:
-    """Run `_take` in a thread. A cancelled caller waits for it, and its use is released."""
+    """Run `_take` in a thread. On cancellation wait for the thread, and then end the new use."""
     taking = asyncio.ensure_future(asyncio.to_thread(_take, data_dir))
     try:
         hold = await asyncio.shield(taking)
     except asyncio.CancelledError:
         taking.add_done_callback(_give_back)
-        # Wait: a start left running in the background would start a server that has no users.
+        # Wait, because an abandoned thread would start a server that has no users.
         await asyncio.wait({taking})
         raise
     hold.connection.setblocking(False)
@@ -129,15 +132,16 @@ def _give_back(taking: asyncio.Future[_Hold]) -> None:
 
 
 def _take(data_dir: Path) -> _Hold:
-    """Connect to the folder's keeper; start one if none runs."""
+    """Connect to the data folder's keeper; start a keeper if none runs."""
     layout = Layout.of(data_dir)
     bin_dir = programs(layout)
     check_data_dir(layout)
     check_version(layout, bin_dir)
     deadline = time.monotonic() + START_BUDGET_S
     try:
-        # One user at a time, so that one keeper is started. A keeper that is stopping closes the
-        # connection without an answer, and the next round starts another keeper.
+        # The lock admits one user at a time, so that only one keeper is started. A keeper that is
+        # stopping closes the connection without an answer. In that case the next round of the loop
+        # starts another keeper.
         with FileLock(layout.start_lock, timeout=START_BUDGET_S):
             while True:
                 connection = _connect(layout)
@@ -168,9 +172,10 @@ def _connect(layout: Layout) -> socket.socket | None:
 
 
 def _start_keeper(layout: Layout) -> socket.socket:
-    """Start a keeper; return the socket of its first user."""
+    """Start a keeper; return the socket that connects this process to the keeper as first user."""
     ours, theirs = socket.socketpair()
-    # The keeper imports this package from the same place as this process, installed or not.
+    # The keeper imports this package from the same place as this process, even if the package is
+    # not installed.
     found = [str(Path(__file__).parents[3]), os.environ.get("PYTHONPATH", "")]
     with theirs, layout.log.open("ab") as log:
         subprocess.run(  # noqa: S603 - our own module
@@ -194,7 +199,10 @@ def _start_keeper(layout: Layout) -> socket.socket:
 
 
 def _answer(connection: socket.socket, deadline: float) -> dict[str, str]:
-    """Return the keeper's answer; empty if it closed the connection or did not answer in time."""
+    """Return the keeper's answer.
+
+    The answer is empty if the keeper closed the connection or did not answer in time.
+    """
     line = b""
     try:
         while not line.endswith(b"\n"):

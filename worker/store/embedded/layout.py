@@ -1,6 +1,6 @@
-"""Files of the embedded PostgreSQL, for its keeper and its users.
+"""Paths and checks of the embedded PostgreSQL's files, for its keeper and its users.
 
-Standard library only: every first user starts a keeper, which must start fast.
+The keeper must start fast, so this module imports only the standard library.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ _POSTGRES_SOCKET = f".s.PGSQL.{_PORT}"
 
 
 class EmbeddedPostgresError(Exception):
-    """Raised when the embedded PostgreSQL cannot be used; its one-line message names a remedy.
+    """Raised when the embedded PostgreSQL cannot be used. The one-line message names a remedy.
 
-    `data_dir` is the data folder, `problem` describes the error.
+    `data_dir` is the data folder, and `problem` says what is wrong.
     """
 
     def __init__(self, data_dir: Path, problem: str) -> None:
@@ -45,7 +45,7 @@ class PostgresVersionDiffers(EmbeddedPostgresError):
 
 
 class PostgresDidNotStart(EmbeddedPostgresError):
-    """Raised when PostgreSQL did not start; the problem is normally the last line of its log."""
+    """Raised when PostgreSQL did not start. `problem` is normally the last line of the log."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,23 +53,24 @@ class Layout:
     """The files of one embedded PostgreSQL."""
 
     data_dir: Path
-    #: Folder of the sockets, private to their user.
+    #: Folder of the Unix sockets, which only the user that runs the server may access.
     run_dir: Path
 
     @classmethod
     def of(cls, data_dir: str | Path) -> Layout:
-        """Return the layout of a data folder, the same in every process that names the folder.
+        """Return the layout of a data folder. Every process gets the same layout for a folder.
 
-        If the folder's path is too long for a socket, the sockets are in a short folder of this
-        user in `/tmp` (not in `$TMPDIR`, which differs between processes). The same holds for
-        every folder of root: root's server runs as a user that may have no access to it.
+        If the folder's path is too long for a socket, the sockets are in a folder of this user with
+        a short path in `/tmp` (not in `$TMPDIR`, which differs between processes). The sockets of
+        root are always in `/tmp`, because root's server runs as a system user that may have no
+        access to the data folder.
         """
         folder = Path(data_dir).expanduser().resolve()
         run_dir = folder / "run"
         too_deep = len(os.fsencode(run_dir / _POSTGRES_SOCKET)) > _MAX_SOCKET_PATH
         if too_deep or os.geteuid() == 0:
             digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
-            # A folder in /tmp is safe here: see claim_run_dir.
+            # A folder in /tmp is safe here because claim_run_dir checks the folder's owner.
             run_dir = Path("/tmp") / f"interview-worker-{os.geteuid()}-{digest}"  # noqa: S108
         return cls(data_dir=folder, run_dir=run_dir)
 
@@ -80,32 +81,32 @@ class Layout:
 
     @property
     def log(self) -> Path:
-        """The log of PostgreSQL and its keeper."""
+        """The log file of PostgreSQL and the keeper."""
         return self.data_dir / "postgres.log"
 
     @property
     def keeper_lock(self) -> Path:
-        """The lock that the keeper holds as long as it runs."""
+        """The lock file that the keeper holds as long as the keeper runs."""
         return self.data_dir / "postgres.lock"
 
     @property
     def start_lock(self) -> Path:
-        """The lock that a user holds while it connects to the keeper or starts one."""
+        """The lock file that a user holds while connecting to the keeper or starting a keeper."""
         return self.data_dir / "postgres-start.lock"
 
     @property
     def keeper_socket(self) -> Path:
-        """The socket on which the keeper listens; each user is one connection."""
+        """The Unix socket on which the keeper listens. Each connection to it is one user."""
         return self.run_dir / "keeper.sock"
 
     @property
     def server_lock_files(self) -> tuple[Path, Path]:
-        """The server's locks of its cluster and its socket: each contains its process id."""
+        """The server's lock files for cluster and socket. Both contain the server's process id."""
         return self.cluster / "postmaster.pid", self.run_dir / f"{_POSTGRES_SOCKET}.lock"
 
     @property
     def server_options(self) -> dict[str, str]:
-        """Settings of the server: a Unix socket only, and no statement or value in the log."""
+        """Settings of the server: listen on a Unix socket only, log no statement or value."""
         return {
             "listen_addresses": "",
             "port": str(_PORT),
@@ -123,7 +124,7 @@ class Layout:
         return f"postgresql://postgres@/postgres?host={host}&port={_PORT}"
 
     def last_log_line(self) -> str:
-        """Return the last informative line of the log, without its time and level."""
+        """Return the last informative line of the log, without time and level."""
         try:
             lines = self.log.read_text(errors="replace").splitlines()
         except OSError:
@@ -154,7 +155,7 @@ def programs(layout: Layout) -> Path:
 
 
 def check_data_dir(layout: Layout) -> None:
-    """Create the data folder, and check that it is writable. Raises `DataFolderUnusable`."""
+    """Create the data folder. Raises `DataFolderUnusable` if the folder cannot be written."""
     try:
         layout.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         with layout.start_lock.open("ab"), layout.log.open("ab"):
@@ -167,10 +168,10 @@ def check_data_dir(layout: Layout) -> None:
 
 
 def check_version(layout: Layout, bin_dir: Path) -> None:
-    """Check that the data is of this PostgreSQL's major version.
+    """Check that the installed major version of PostgreSQL is the one that created the data.
 
-    Raises `PostgresVersionDiffers`, also if the program prints no version, and
-    `DataFolderUnusable` if the data's version cannot be read.
+    Raises `PostgresVersionDiffers` if the versions differ or the installed program prints no
+    version, and `DataFolderUnusable` if the version of the data cannot be read.
     """
     version_file = layout.cluster / "PG_VERSION"
     try:
@@ -195,10 +196,10 @@ def check_version(layout: Layout, bin_dir: Path) -> None:
 
 
 def claim_run_dir(layout: Layout, owner: int) -> None:
-    """Create the folder of the sockets, private to `owner` (a user id).
+    """Create the folder of the sockets, which only `owner` (a user id) may access.
 
-    Raises `DataFolderUnusable` if the folder belongs to another user: any user may create a
-    folder in `/tmp`.
+    Raises `DataFolderUnusable` if the folder cannot be created, or belongs to another user. Any
+    user may create a folder in `/tmp`, so the owner must be checked.
     """
     try:
         layout.run_dir.mkdir(mode=0o700, exist_ok=True)

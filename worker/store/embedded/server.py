@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
     from worker.store.embedded.layout import Layout
 
-#: Seconds for a start, which may have to replay the write-ahead log after a crash.
+#: Time budget in seconds for a start, which may have to replay the write-ahead log after a crash.
 _START_BUDGET_S = 30.0
-#: Seconds for each step of a stop: fast, immediate, killed
+#: Seconds for each step of a stop: fast shutdown, immediate shutdown, kill
 #: (https://www.postgresql.org/docs/current/server-shutdown.html).
 _STOP_STEP_S = 10.0
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL)
-# Seconds between two checks: a tenth of the interval of PostgreSQL's own pg_ctl.
+# Seconds between two checks of the server, a tenth of the interval of PostgreSQL's own pg_ctl.
 _LOOK_S = 0.01
 #: Size in bytes above which the next start truncates the log.
 _LOG_LIMIT = 1_000_000
@@ -39,7 +39,7 @@ class Server:
     """One PostgreSQL server on one data folder.
 
     PostgreSQL refuses to run as root, so root runs it as a system user. Root's folders keep
-    their permissions: see `embedded_user`.
+    their permissions: see `system_user`.
     """
 
     def __init__(self, layout: Layout, bin_dir: Path) -> None:
@@ -49,9 +49,9 @@ class Server:
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
-        """Create the cluster if needed, start the server, return when it accepts connections.
+        """Create the cluster if needed, start the server, and return when it accepts connections.
 
-        Raises `PostgresDidNotStart` with the last line of the log.
+        Raises `PostgresDidNotStart` with the last line of the log if the server does not start.
         """
         layout = self._layout
         claim_run_dir(layout, self._user.pw_uid if self._user else os.geteuid())
@@ -70,7 +70,7 @@ class Server:
             await self._process.wait()
 
     async def stop(self) -> None:
-        """Stop the server: end its sessions, and write its data to the disk."""
+        """Stop the server, which ends its sessions and writes its data to the disk."""
         process, self._process = self._process, None
         if process is not None:
             await _stop(lambda: [process.pid] if process.returncode is None else [])
@@ -94,7 +94,7 @@ class Server:
             raise
 
     def _is_ready(self, pid: int) -> bool:
-        """Return whether the server's lock file has "ready" as its last line, the status."""
+        """Return whether the lock file names this server and ends with the status "ready"."""
         lines = self._lock_file_lines()
         return lines[:1] == [str(pid)] and lines[7:8] == ["ready"]
 
@@ -106,10 +106,10 @@ class Server:
         return [line.strip() for line in text.splitlines()]
 
     async def _clear_away_the_previous(self) -> None:
-        """Stop processes that a killed keeper or server left, and remove its stale lock files.
+        """Stop processes that a killed keeper or server left behind, and remove stale lock files.
 
-        PostgreSQL would refuse to start beside a dead server that no process has reaped, as in a
-        container whose first process reaps none.
+        PostgreSQL would refuse to start while a dead server has not been reaped. In a container
+        whose first process reaps no other processes, a dead server is never reaped.
         """
         await _stop(lambda: _working_in(self._layout.cluster, self._fresh_cluster))
         for lock_file in self._layout.server_lock_files:
@@ -120,7 +120,10 @@ class Server:
         return self._layout.cluster.with_name("postgres.new")
 
     async def _make_cluster(self) -> None:
-        """Run initdb in a temporary folder, then rename it: no process finds a partial cluster."""
+        """Run initdb in a temporary folder, and rename the folder after success.
+
+        Therefore no process finds a partial cluster.
+        """
         cluster = self._layout.cluster
         fresh = self._fresh_cluster
         shutil.rmtree(fresh, ignore_errors=True)
@@ -146,8 +149,9 @@ class Server:
     async def _run(
         self, program: str, cluster: Path, *arguments: str
     ) -> asyncio.subprocess.Process:
-        """Run a program in a cluster's folder, with that folder as its `-D`."""
-        # PostgreSQL reads settings from PG* variables, and the language of messages from LC_*.
+        """Run a PostgreSQL program with a cluster as working directory and as option `-D`."""
+        # Leave out PG* and LC_* variables, because PostgreSQL reads settings from PG* and the
+        # language of its messages from LC_*.
         environment = {
             name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_"))
         }
@@ -168,11 +172,11 @@ class Server:
 
 
 def _die_with(keeper: int) -> Callable[[], None]:
-    """Return a preexec function: SIGINT when the keeper dies, however it dies (prctl(2))."""
+    """Return a preexec function, which requests a SIGINT when the keeper dies (prctl(2))."""
 
     def ask_for_it() -> None:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
-        # The keeper may have died before this request.
+        # The keeper may have died before the call of prctl.
         if os.getppid() != keeper:
             os._exit(1)
 
@@ -180,7 +184,7 @@ def _die_with(keeper: int) -> Callable[[], None]:
 
 
 async def _stop(left: Callable[[], Collection[int]]) -> None:
-    """Send the remaining processes stronger and stronger signals, until none is left.
+    """Send stronger and stronger signals to the processes that `left` returns, until none is left.
 
     SIGINT ends a server, but only cancels the current statement of a session process.
     """
@@ -196,10 +200,10 @@ async def _stop(left: Callable[[], Collection[int]]) -> None:
 
 
 def _working_in(*folders: Path) -> list[int]:
-    """Return the processes that work in one of these folders: a server and its sessions.
+    """Return the ids of processes whose working directory is in `folders`: servers and sessions.
 
-    The process id in a lock file may belong to another process by now, and sessions outlive a
-    killed server.
+    The process ids in lock files are not used. Such an id may belong to another process by now, and
+    session processes outlive a killed server.
     """
     found = []
     for entry in Path("/proc").iterdir():

@@ -1,9 +1,10 @@
 """The keeper of the embedded PostgreSQL: `python -m worker.store.embedded.supervisor FOLDER FD`.
 
-The first user starts it as a detached process. A user is a connection to the keeper's socket. The
-kernel closes that connection even for a killed process. Shortly after the last user has left, the
-keeper stops PostgreSQL and ends. If the keeper is killed, the kernel signals PostgreSQL to shut
-down, and the next user starts another keeper.
+The keeper is the process that starts and stops PostgreSQL for one data folder. The first user
+starts the keeper as a detached process. Each user is one connection to the keeper's socket, and the
+kernel closes this connection even if the user's process is killed. Shortly after the last user has
+left, the keeper stops PostgreSQL and ends. If the keeper is killed, the kernel signals PostgreSQL
+to shut down, and the next user starts another keeper.
 """
 
 from __future__ import annotations
@@ -25,14 +26,15 @@ from worker.store.embedded.server import Server
 if TYPE_CHECKING:
     from asyncio import StreamReader, StreamWriter
 
-#: Seconds from the last user's exit to the stop: consecutive commands share one start.
+#: Seconds from the exit of the last user to the stop of the server, so that consecutive commands
+#: share one start.
 LINGER_S = 2.0
 #: Seconds to wait for a previous keeper that is stopping.
 _PREDECESSOR_S = 40.0
 
 
 class Keeper:
-    """Runs one data folder's server while it has users."""
+    """Runs the server of one data folder as long as the server has users."""
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
@@ -43,7 +45,7 @@ class Keeper:
         self._unused = asyncio.Event()
 
     async def run(self, first_user: socket.socket) -> int:
-        """Run the server as long as there are users; return the exit code."""
+        """Run the server as long as the server has users; return the keeper's exit code."""
         reader, writer = await asyncio.open_connection(sock=first_user)
         first = asyncio.create_task(self._user(reader, writer))
         try:
@@ -81,7 +83,7 @@ class Keeper:
             writer.write(json.dumps(await self._answer).encode() + b"\n")
             await writer.drain()
             if "url" in self._answer.result():
-                # A user sends nothing: the read ends when the user disconnects.
+                # A user sends nothing, so the read ends when the user disconnects.
                 await reader.read()
         except OSError:
             pass
@@ -93,7 +95,7 @@ class Keeper:
                 self._unused.set()
 
     async def _until_the_end(self) -> None:
-        """Return when the server has no users any more, or on SIGTERM or SIGINT."""
+        """Return when the server has no more users, or on SIGTERM or SIGINT."""
         asked = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, asked.set)
@@ -121,7 +123,7 @@ class Keeper:
                 return
 
     async def _keep_running(self) -> None:
-        """Restart the server when it dies while it has users."""
+        """Restart the server whenever the server dies."""
         while True:
             await self._server.wait()
             await self._server.start()
@@ -129,7 +131,7 @@ class Keeper:
 
 async def _main(layout: Layout, first_user: socket.socket) -> int:
     try:
-        # A previous keeper that is stopping still uses the cluster.
+        # Wait for a previous keeper that is stopping, because that keeper still uses the cluster.
         with FileLock(layout.keeper_lock, timeout=_PREDECESSOR_S):
             return await Keeper(layout).run(first_user)
     except Timeout:
@@ -137,9 +139,10 @@ async def _main(layout: Layout, first_user: socket.socket) -> int:
 
 
 def main(folder: str, descriptor: str) -> int:
-    """Run the keeper of a data folder; `descriptor` is the socket of its first user."""
+    """Run the keeper of the data folder `folder`; `descriptor` is the socket of the first user."""
     if os.fork():
-        # The first user waits for this parent process only, and gets no child to reap.
+        # The parent process exits now. The first user waits only for the parent process, so the
+        # keeper is not a child that the first user must reap.
         os._exit(0)
     os.umask(0o077)
     with contextlib.closing(socket.socket(fileno=int(descriptor))) as first_user:

@@ -1,12 +1,12 @@
-"""Root's embedded PostgreSQL: runs as a system user; root's folders keep their permissions.
+"""Run root's embedded PostgreSQL as a system user; root's folders keep their permissions.
 
 PostgreSQL refuses to run as root. The system user usually has no access to root's data folder, nor
 to a virtualenv in root's home. Therefore:
 
-- The process starts with the cluster as its working directory, which only root can arrange. It
-  names the cluster `/proc/self/cwd`, which works without access to the folders above (proc(5)).
-- The programs are copied to `/var/cache` if the user may not run them. The copy can be deleted at
-  any time (hier(7)).
+- Root starts the process with the cluster as working directory. The process then accesses the
+  cluster as `/proc/self/cwd`, which needs no access to the parent folders (proc(5)).
+- The programs are copied to `/var/cache` if the system user may not run the originals. The copy
+  can be deleted at any time (hier(7)).
 - The sockets are in `/tmp`, in a folder that belongs to the system user.
 """
 
@@ -28,7 +28,7 @@ from worker.store.embedded.layout import PostgresDidNotStart
 if TYPE_CHECKING:
     from worker.store.embedded.layout import Layout
 
-#: Path of a process's working directory, for that process itself.
+#: Path under which every process finds its own working directory.
 WORKING_DIR: Final = Path("/proc/self/cwd")
 
 _SYSTEM_USER = "embedded_postgres"
@@ -36,7 +36,10 @@ _COPIES = Path("/var/cache/interview-worker")
 
 
 def system_user() -> pwd.struct_passwd:
-    """Return the user that runs root's PostgreSQL: its own, or `nobody` if it cannot be created."""
+    """Return the system user that runs root's PostgreSQL; create the user if it does not exist.
+
+    If the user cannot be created, return the user `nobody`.
+    """
     with contextlib.suppress(KeyError):
         return pwd.getpwnam(_SYSTEM_USER)
     make = ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", _SYSTEM_USER]
@@ -47,21 +50,21 @@ def system_user() -> pwd.struct_passwd:
 
 
 def as_user(user: pwd.struct_passwd) -> dict[str, Any]:
-    """Return `subprocess` arguments that start a process as that user, without root's groups."""
+    """Return `subprocess` arguments that start a process as `user`, without root's groups."""
     return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
 
 
 def programs_for(
     user: pwd.struct_passwd, layout: Layout, bin_dir: Path, *, copies: Path = _COPIES
 ) -> Path:
-    """Return a folder of programs that this user may run: `bin_dir`, or that of a copy.
+    """Return a folder of programs that `user` may run: `bin_dir`, or the same folder of a copy.
 
-    The copy (41 MB) is made once for each build of PostgreSQL, and only root can write to it.
-    Raises `PostgresDidNotStart` if the user can run neither.
+    The copy (41 MB) is made once for each build of PostgreSQL, and only root can write to the copy.
+    Raises `PostgresDidNotStart` if the user can run neither the original nor the copy.
     """
     if _runs(user, bin_dir):
         return bin_dir
-    # Copy the wheel's packages side by side, as in site-packages: the programs find their
+    # Copy the wheel's packages side by side, as in site-packages, because the programs find their
     # libraries by a path from one package to the other.
     site = bin_dir.parents[2]
     build = hashlib.sha256((bin_dir / "postgres").read_bytes()).hexdigest()[:16]
@@ -83,7 +86,7 @@ def programs_for(
 
 
 def _runs(user: pwd.struct_passwd, bin_dir: Path) -> bool:
-    """Return whether that user can run the programs, with the libraries that they need."""
+    """Return whether `user` can run the programs, including the libraries that they load."""
     try:
         for program in ("initdb", "postgres"):
             subprocess.run(  # noqa: S603 - a program of our own wheel
@@ -100,7 +103,7 @@ def _runs(user: pwd.struct_passwd, bin_dir: Path) -> bool:
 
 
 def _copy(folders: list[Path], copy: Path, site: Path) -> None:
-    """Copy to a temporary folder, then rename it: no copy is ever found partial or mixed."""
+    """Copy to a temporary folder and rename it, so that no process finds a partial copy."""
     copy.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
     with tempfile.TemporaryDirectory(dir=copy.parent) as aside:
         whole = Path(aside) / "whole"
@@ -109,11 +112,12 @@ def _copy(folders: list[Path], copy: Path, site: Path) -> None:
         for path in (whole, *whole.rglob("*")):
             if not path.is_symlink():
                 path.chmod(0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644)
-        # The keeper's umask denies other users access to new folders.
+        # Open the folder to other users, because the keeper's umask denies them access to new
+        # folders.
         copy.parent.chmod(0o755)
         try:
             whole.rename(copy)
         except OSError:
-            # Another keeper may have been faster.
+            # Another keeper may have made the copy first.
             if not copy.exists():
                 raise

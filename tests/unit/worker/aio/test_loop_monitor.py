@@ -266,6 +266,7 @@ async def test_a_missing_filler_clip_logs_a_warning(
     blocked.rig.app.words_while_waiting = missing
     await blocked.block(STALLED_S)
 
-    assert "playing the waiting message failed in a blocked loop: ClipMissing" in caplog.messages
+    said = "the waiting message failed to play while the event loop was blocked: ClipMissing"
+    assert said in caplog.messages
     assert blocked.fault["said"] == 0
     await blocked.end()

@@ -110,4 +110,4 @@ async def test_a_failed_optional_resource_is_a_warning_that_names_it(
     told = [
         (line.levelno, line.getMessage()) for line in caplog.records if "stt" in line.getMessage()
     ]
-    assert told == [(logging.WARNING, "loading stt failed: ValueError")]
+    assert told == [(logging.WARNING, "loading the resource stt failed: ValueError")]

@@ -120,7 +120,8 @@ async def test_without_another_worker_interviews_are_closed_with_a_log_line(
     worker.others = others
     assert await worker.gone_after() == pytest.approx(13, abs=0.2)
     assert worker.told == [(SHUTDOWN_SIGNAL, ("a",), 10)]
-    assert "no other worker can take these interviews: they are closed" in caplog.messages
+    said = "the remaining interviews are closed, because no other worker can take them over"
+    assert said in caplog.messages
 
 
 async def test_only_as_many_interviews_are_handed_over_as_peers_have_free_slots(
@@ -156,7 +157,8 @@ async def test_the_wait_for_a_free_slot_of_a_peer_is_bounded(
     worker.others = others
     await worker.gone_after()
     assert worker.told == [(SHUTDOWN_SIGNAL, ("a",), 10 + SEAT_WAIT_S)]
-    assert caplog.messages.count("no other worker is known to have a free slot, waiting") == 1
+    said = "the drain waits, because no other worker is known to have a free slot"
+    assert caplog.messages.count(said) == 1
 
 
 async def test_a_third_stop_ends_the_wait_for_a_free_slot(tmp_path: Path) -> None:
@@ -178,7 +180,10 @@ async def test_kept_interviews_are_handed_over_once_a_peer_has_a_free_slot(
     assert await worker.gone_after() == pytest.approx(103, abs=2.1)
     ((word, jobs, _),) = worker.told
     assert (word, jobs) == (HANDOVER_SIGNAL, ("b",))
-    said = "no other worker can take these interviews: they continue here"
+    said = (
+        "the remaining interviews continue on this worker,"
+        " because no other worker can take them over"
+    )
     assert caplog.messages.count(said) == 1
 
 
@@ -246,5 +251,6 @@ async def test_the_drain_logs_its_progress(
     await asyncio.sleep(6)
     assert worker.departure.left_s == pytest.approx(54, abs=0.1)
     await going
-    told = [(each.jobs, each.left_s) for each in caplog.records if each.msg == "still draining"]  # type: ignore[attr-defined]
+    lines = [each for each in caplog.records if each.msg == "the worker is still draining"]
+    told = [(each.jobs, each.left_s) for each in lines]  # type: ignore[attr-defined]
     assert told == [(1, 55), (1, 50)]

@@ -192,7 +192,10 @@ async def test_a_problem_is_reported_once_and_cleared_automatically(
     await looking.look()
     assert (looking.reasons(), told) == ((), 2)
     lines = [line.getMessage() for line in caplog.records]
-    assert lines == [f"not accepting jobs: {reason}", "accepting jobs again"]
+    assert lines == [
+        f"the worker is not accepting jobs: {reason}",
+        "the worker is accepting jobs again",
+    ]
     assert caplog.records[0].levelname == "ERROR"
 
 

@@ -76,7 +76,7 @@ async def test_a_permanently_blocked_loop_ends_the_process_and_logs_the_blocking
     stuck.blocks_the_loop(FOR_GOOD_S)
     assert stuck.codes == [1]
     (said,) = critical(caplog)
-    assert "event loop permanently blocked" in said
+    assert "the event loop is permanently blocked by" in said
     assert "test_watchdog:look:" in said
 
 
