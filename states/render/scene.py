@@ -32,7 +32,7 @@ class Rect:
 
     @property
     def bottom(self) -> float:
-        """The y of the bottom side."""
+        """The y coordinate of the rectangle's bottom side."""
         return self.y + self.height
 
     @property

@@ -133,7 +133,7 @@ async def _join(visit: CheckContext, *candidates: Candidate) -> None:
 
 
 def judge(found: Sequence[Way], *, connected_ms: int, heard_s: float) -> Finding:
-    """Return the finding for a media path that works. A path over TCP causes a warning."""
+    """Return the finding for media that arrived: a warning if the ICE connection uses TCP."""
     heard_ms = round(heard_s * 1000)
     protocols = sorted({way.protocol for way in found})
     relayed = any(way.relayed for way in found)

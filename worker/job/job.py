@@ -141,7 +141,7 @@ class Job:
             await self._run()
         except (IllegalTransition, LifecycleStopped) as error:
             # The lifecycle moved to CLOSING while a step was finishing.
-            logger.info("the job's work ended: %s", error)
+            logger.info("the job closes before its current step has finished: %s", error)
         except Exception as error:
             self.crashed(error)
 

@@ -54,7 +54,7 @@ def _load(settings: Settings) -> None:
     try:
         local_models.preload(stt="local" in settings.stt, tts="local" in settings.tts)
     except Exception as error:
-        logger.warning("local speech was not preloaded: %s", type(error).__name__)
+        logger.warning("the local speech models were not preloaded: %s", type(error).__name__)
     if settings.turn_detector == "local":
         try:
             preload_turn_detector()

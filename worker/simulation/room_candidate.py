@@ -131,7 +131,9 @@ class Candidate(SimulatedCandidate):
         await self._wait(lambda: self.disconnected, "the room to end", timeout_s)
 
     async def wait_until_heard(self, *, timeout_s: float) -> None:
-        """Wait until a participant subscribes to the microphone. No one receives earlier speech.
+        """Wait until a participant subscribes to the microphone.
+
+        No participant hears words that the candidate says before.
 
         Raises:
             CandidateTimeout: No participant subscribed in time, or no microphone is published.

@@ -68,7 +68,10 @@ class _Kind(IntEnum):
 
 
 class Wire:
-    """One end of a connection. Create it with `connect`, or from the streams of a server."""
+    """One end of the socket between a job and its candidate.
+
+    Create it with `connect`, or from the streams of a server.
+    """
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader

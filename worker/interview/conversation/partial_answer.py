@@ -19,7 +19,7 @@ INTERIM_EVERY_S: Final = 1.0
 
 
 def unwritten(final: str, interim: str, question_id: str | None) -> None:
-    """Discard a piece of an answer. This is the default if there is no journal."""
+    """Discard a piece of an answer: what `PartialAnswer` calls without a journal."""
 
 
 class PartialAnswer:

@@ -143,7 +143,7 @@ class UnrecognizedSpeechMonitor:
         if left_s > 0:
             self._wait_for(left_s, self._look_at_speech)
             return
-        logger.warning("the candidate's speech did not end, although no sound or text arrived")
+        logger.warning("no end of the candidate's speech was detected: ended after silence")
         self._record("SpeechUnended", _now() - self._began_at)
         self._hollow, self._hollow_from = True, self._began_at
         self._wait_for(HOLLOW_S, self._look_at_speech)  # in case `end_speech` has no effect

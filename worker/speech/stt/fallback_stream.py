@@ -176,7 +176,7 @@ class ChainStream(stt.RecognizeStream):
         heard_at = self.start_time_offset + max(0.0, time.time() - self.start_time)
         ear = ProviderStream(name, engine, self._watch, heard_at=heard_at)
         if ear.late:
-            logger.info("STT provider %s first gets the buffered speech", name)
+            logger.info("STT provider %s gets the buffered speech before the live audio", name)
         if self._ended_at is not None:
             ear.end_input()
         self._ear, self._asked_at = ear, ear.opened_at

@@ -78,8 +78,8 @@ def test_an_unreadable_recording_is_reported_with_the_name_of_the_clip(
             load_clip(name)
         assert caught.value.name is name
     assert caplog.messages == [
-        "the clip back cannot be read: reinstall the package that contains it",
-        "the clip goodbye cannot be read: reinstall the package that contains it",
+        "a recorded clip is left out: the clip back cannot be read: reinstall the package that contains it",
+        "a recorded clip is left out: the clip goodbye cannot be read: reinstall the package that contains it",
     ], "once each"
 
 
