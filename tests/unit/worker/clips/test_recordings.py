@@ -78,8 +78,9 @@ def test_an_unreadable_recording_is_reported_with_the_name_of_the_clip(
             load_clip(name)
         assert caught.value.name is name
     assert caplog.messages == [
-        "a recorded clip is left out: the clip back cannot be read: reinstall the package that contains it",
-        "a recorded clip is left out: the clip goodbye cannot be read: reinstall the package that contains it",
+        f"a recorded clip is left out: the clip {name} cannot be read: "
+        "reinstall the package that contains it"
+        for name in ("back", "goodbye")
     ], "once each"
 
 
