@@ -20,7 +20,8 @@ from tests.support.live.one_question import ALL_THE_WAY, ANSWER, PLAN, SCRIPT
 from tests.support.live.running_worker import RunningWorker, StartWorker
 from worker.simulation.conversation import hold_conversation
 
-pytestmark = pytest.mark.usefixtures("voices")
+# Each needs more than one processor of the two: the tests of this group never run side by side.
+pytestmark = [pytest.mark.usefixtures("voices"), pytest.mark.xdist_group("heavy")]
 
 CHAINS = {
     "INTERVIEW_STT": "deepgram,local",

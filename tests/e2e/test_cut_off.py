@@ -56,7 +56,8 @@ if TYPE_CHECKING:
     from worker.store.interviews import Interview
     from worker.store.turns import Turn
 
-pytestmark = pytest.mark.usefixtures("voices")
+# Each needs more than one processor of the two: the tests of this group never run side by side.
+pytestmark = [pytest.mark.usefixtures("voices"), pytest.mark.xdist_group("heavy")]
 
 FIRST, SECOND = (
     Question(id=each, text=text, follow_ups_allowed=0, thinking_pause_s=1.2)
