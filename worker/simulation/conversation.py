@@ -46,16 +46,20 @@ async def hold_conversation(
     script: Script,
     *,
     voice: Voice | None = None,
+    known_captions: int = 0,
     on_exchange: Callable[[Exchange], None] = lambda _: None,
 ) -> list[Exchange]:
     """Answer every question aloud until the interviewer leaves. Return the exchanges.
+
+    The first `known_captions` captions of the interviewer are not answered, for example those of an
+    interviewer that another one has replaced.
 
     Raises CandidateTimeout if no interviewer is audible within 30 s, if an utterance takes longer
     than 60 s, or if the interviewer does not leave within 60 s after the closing message.
     """
     voice = voice or LocalVoice()
     exchanges: list[Exchange] = []
-    asked_before = 0
+    asked_before = known_captions
     spoke_until_s: float | None = None
     # Sound before this time is ignored. None stands for the end of the candidate's last answer.
     since_s: float | None = None
