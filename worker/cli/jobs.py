@@ -91,21 +91,23 @@ def ship_(
     """
     settings = Settings.load()
     chosen = journals or operations.kept_journals(settings)
-    ingested = run(_ship_again(settings, chosen))
-    for error in ingested.errors:
-        print(f"interview-worker: {error}", file=sys.stderr)
-    bad = len(ingested.errors)
-    print(
-        f"{len(chosen) - bad} journals read, "
-        f"{ingested.new_records} records were not in the database"
-    )
+    new, bad = run(_ship_again(settings, chosen))
+    print(f"{len(chosen) - bad} journals read, {new} records were not in the database")
     if bad:
         raise CommandError(f"{bad} journals could not be read or stored", ExitCode.FAILED)
 
 
-async def _ship_again(settings: Settings, journals: list[Path]) -> operations.Ingested:
+async def _ship_again(settings: Settings, journals: list[Path]) -> tuple[int, int]:
+    """Return the number of new records, and of journals that could not be read or stored."""
+    bad = 0
+
+    def on_error(error: Exception) -> None:
+        nonlocal bad
+        bad += 1
+        print(f"interview-worker: {error}", file=sys.stderr)
+
     async with database(settings) as db:
-        return await operations.ingest(db, journals)
+        return await operations.ingest(db, journals, on_error=on_error), bad
 
 
 async def history_of(job: str) -> History:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,16 +18,6 @@ if TYPE_CHECKING:
 
     from worker.config.settings import Settings
     from worker.store.database import Database
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ingested:
-    """The result of `ingest`."""
-
-    #: Number of records that the database did not have before.
-    new_records: int
-    #: One error for each journal that could not be read or stored.
-    errors: list[Exception] = field(default_factory=list)
 
 
 async def find_history(
@@ -81,13 +70,20 @@ def kept_journals(settings: Settings) -> list[Path]:
     return sorted(path for folder in folders for path in folder.glob("*.jsonl"))
 
 
-async def ingest(db: Database, journals: Sequence[Path]) -> Ingested:
-    """Store the records of journals in the database. Records that are already there stay as is."""
-    new, errors = 0, list[Exception]()
+async def ingest(
+    db: Database, journals: Sequence[Path], *, on_error: Callable[[Exception], None]
+) -> int:
+    """Store the records of journals in the database, and return how many of them were new.
+
+    Records that are already in the database stay as they are. `on_error` is called, at once, with
+    the error of each journal that cannot be read or stored. Raises DatabaseError if the database
+    fails for another reason than a journal's content.
+    """
+    new = 0
     for path in journals:
         try:
-            book = await asyncio.to_thread(read_journal, path)
-            new += await ingest_records(db, path.stem, book.records)
+            contents = await asyncio.to_thread(read_journal, path)
+            new += await ingest_records(db, path.stem, contents.records)
         except (JournalError, DatabaseOperationFailed) as error:
-            errors.append(error)
-    return Ingested(new_records=new, errors=errors)
+            on_error(error)
+    return new
