@@ -29,7 +29,16 @@ class PlanProblem:
     def located(self, path: str) -> str:
         """Return the problem as one line, in the format that editors and compilers use."""
         place = path if self.line is None else f"{path}:{self.line}"
-        return f"{place}: {self.message}"
+        return _on_one_line(f"{place}: {self.message}")
+
+
+def _on_one_line(text: str) -> str:
+    """Escape the characters that would break a line, or change how a terminal shows the line.
+
+    A value, a key, a tag or a file's name is untrusted and may contain any of them, for example
+    U+0085 or U+2028.
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 class Checker:
@@ -71,10 +80,9 @@ class Checker:
                 continue
             close = difflib.get_close_matches(str(key), known, n=1)
             hint = f"did you mean {close[0]}?" if close else f"allowed keys are {', '.join(known)}"
-            # An untrusted key may have any length and type, but a problem must fit on one line.
-            shown = "".join(mark if mark.isprintable() else "?" for mark in str(key)[:64])
+            # An untrusted key may have any length and type.
             line = self._lines.get((*where, key))
-            self.report((*where, shown), f"is unknown: {hint}", line=line)
+            self.report((*where, str(key)[:64]), f"is unknown: {hint}", line=line)
         return cast(Mapping[str, object], value)
 
     def text(self, where: Where, fields: Mapping[str, object]) -> str:

@@ -5,7 +5,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from worker.interview.plan.plan import MAX_FILE_BYTES, SAMPLE_PLAN, Plan, PlanError, load_plan
@@ -213,6 +213,26 @@ def test_a_file_with_500_questions_is_read_and_a_longer_one_is_refused(
         assert len(load_plan(plan_file).questions) == number
 
 
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ('title: !x%0Ay "a"', "tags (!x\\ny) are not supported"),
+        ('"a\\Nb": 1', "a\\x85b is unknown"),
+        ('"a\\Lb": 1', "a\\u2028b is unknown"),
+        ('language: "\\u202Ede"', '(got "\\u202ede")'),
+    ],
+)
+def test_a_problem_stays_on_one_line_whatever_the_plan_contains(
+    plan_file: Path, line: str, shown: str
+) -> None:
+    plan_file.write_text(f"{line}\n")
+    with pytest.raises(PlanError) as refused:
+        load_plan(plan_file)
+    lines = str(refused.value).splitlines()
+    assert len(lines) == len(refused.value.problems)
+    assert [shown in each for each in lines].count(True) == 1
+
+
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
@@ -227,6 +247,7 @@ def test_a_file_with_500_questions_is_read_and_a_longer_one_is_refused(
         max_leaves=12,
     )
 )
+@example({"title": None, "questions": "\x85"})
 def test_any_json_is_either_a_plan_or_a_list_of_problems(data: object) -> None:
     try:
         plan = Plan.from_json(data)
