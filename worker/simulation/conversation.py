@@ -80,19 +80,16 @@ async def hold_conversation(
             continue
         since_s = None
         waited_s = heard_from_s - (spoke_until_s or 0.0)
-        if not script.is_question(heard):
-            exchange = Exchange(heard=heard, answered="", waited_s=waited_s)
-            exchanges.append(exchange)
-            on_exchange(exchange)
+        asks = script.is_question(heard)
+        answer = script.answer_for(heard) if asks else ""
+        if asks:
+            spoken = await candidate.say(*await voice.render(answer))
+            spoke_until_s = spoken.end_s
+        exchanges.append(Exchange(heard=heard, answered=without_pauses(answer), waited_s=waited_s))
+        on_exchange(exchanges[-1])
+        if not asks:
             await candidate.wait_until_alone(timeout_s=_LONGEST_UTTERANCE_S)
             return exchanges
-        answer = script.answer_for(heard)
-        samples, rate = await voice.render(answer)
-        spoken = await candidate.say(samples, rate)
-        spoke_until_s = spoken.end_s
-        exchange = Exchange(heard=heard, answered=without_pauses(answer), waited_s=waited_s)
-        exchanges.append(exchange)
-        on_exchange(exchange)
 
 
 async def _next_word(
