@@ -18,6 +18,7 @@ from tests.support.live.coming_back import (
     LONGEST_ALONE_S,
     alone_after,
     has_asked,
+    identity_of,
     is_over,
     roles_of,
     successor,
@@ -58,7 +59,7 @@ async def test_a_killed_interviewers_successor_announces_itself_and_asks_nothing
         second = await successor(worker, interview, first)
         assert second.header["follows_job"] == first.header["job_id"]
         assert second.header["follows_why"] == Reason.PROCESS_KILLED
-        await hold_conversation(candidate, SCRIPT)
+        await hold_conversation(candidate, SCRIPT, interviewer=identity_of(second))
         assert "i am back" in await heard_by(candidate, since_s=killed_s)
     assert await is_over(worker, interview) == (Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
     assert await roles_of(worker, interview) == ["opening", "repeat", "answer", "closing"]
@@ -90,9 +91,9 @@ async def test_a_partial_answer_survives_its_interviewer_and_is_joined_with_the_
         await candidate.say(*await LocalVoice().render(FIRST_HALF))
         await eventually(lambda: words_written(worker, first), "the words in the journal")
         os.kill(first.header["pid"], signal.SIGKILL)
-        await successor(worker, interview, first)
+        second = await successor(worker, interview, first)
         rest = CandidateScript(PLAN, answers={question.id: SECOND_HALF})
-        await hold_conversation(candidate, rest)
+        await hold_conversation(candidate, rest, interviewer=identity_of(second))
     assert await is_over(worker, interview) == (Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
     assert await roles_of(worker, interview) == ["opening", "answer", "repeat", "answer", "closing"]
     async with worker.database() as database:
@@ -132,8 +133,9 @@ async def test_a_successor_that_joins_during_an_answer_asks_for_it_again(
         back_s = await candidate.wait_for_sound(since_s=began_s + 0.3, timeout_s=PATIENCE_S)
         record_property("back_before_the_end_s", f"{spoken.end_s - back_s:.2f}")
         assert back_s < spoken.end_s - 1.0, "the successor joined after the answer"
+        second = await successor(worker, interview, first)
         script = CandidateScript(PLAN, answers={question.id: LONG_ANSWER})
-        await hold_conversation(candidate, script)
+        await hold_conversation(candidate, script, interviewer=identity_of(second))
         heard = await heard_by(candidate, since_s=spoken.end_s)
         assert place_of(question.text, heard) is not None
     assert await is_over(worker, interview) == (Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
@@ -195,7 +197,7 @@ async def test_after_a_worker_is_killed_another_one_redispatches(
             second = await successor(other, interview)
             assert second.header["follows_job"] == first.header["job_id"]
             assert second.header["follows_why"] == "LeaseExpired"
-            await hold_conversation(candidate, SCRIPT)
+            await hold_conversation(candidate, SCRIPT, interviewer=identity_of(second))
             assert "i am back" in await heard_by(candidate, since_s=killed_s)
         assert await is_over(other, interview) == (Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
         assert await roles_of(other, interview) == ["opening", "repeat", "answer", "closing"]

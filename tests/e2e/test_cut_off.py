@@ -22,6 +22,7 @@ from tests.support.live.coming_back import (
     LONGEST_ALONE_S,
     alone_after,
     has_asked,
+    identity_of,
     is_over,
     roles_of,
     successor,
@@ -39,7 +40,6 @@ from tests.support.live.running_worker import RunningWorker, database_elsewhere
 from tests.support.live.waiting import PATIENCE_S, answered
 from worker.demo.script import CandidateScript
 from worker.interview.plan.plan import Question
-from worker.livekit_api.rooms import INTERVIEWER_PREFIX
 from worker.simulation.conversation import hold_conversation
 from worker.simulation.livekit_server import LiveKitServer
 from worker.simulation.voice import LocalVoice
@@ -173,7 +173,7 @@ async def assert_completed(parts: Parts, interview: Interview) -> None:
 
 def sound_of(candidate: Candidate, job: History, *, since_s: float) -> float:
     """Return the seconds in which this job's interviewer was audible since `since_s`."""
-    meter = candidate.meters[f"{INTERVIEWER_PREFIX}{job.header['job_id']}"]
+    meter = candidate.meters[identity_of(job)]
     return meter.audible_seconds(since_s)
 
 
@@ -199,7 +199,7 @@ async def test_a_partial_answer_survives_its_machine_and_is_joined_with_the_rest
         assert second.header["follows_job"] == first.header["job_id"]
         assert second.header["follows_why"] == "LeaseExpired"
         script = CandidateScript(plan, answers={FIRST.id: SECOND_HALF, SECOND.id: ANSWER})
-        await hold_conversation(candidate, script)
+        await hold_conversation(candidate, script, interviewer=identity_of(second))
         heard = await heard_by(candidate, since_s=cut_s)
         assert "i am back" in heard
         assert [times_in(each.text, heard) for each in plan.questions] == [1, 1]

@@ -10,7 +10,7 @@ import pytest
 
 from states import Outcome, Reason
 from states.testing import assert_outcome
-from tests.support.live.coming_back import is_over, roles_of, successor
+from tests.support.live.coming_back import identity_of, is_over, roles_of, successor
 from tests.support.live.heard import heard_by
 from tests.support.live.one_question import ANSWER, PLAN, SCRIPT, is_running
 from tests.support.live.running_worker import StartWorker
@@ -125,7 +125,8 @@ async def goes_on_with(
     await candidate.wait_until_interviewer_paused(
         quiet_s=1.0, since_s=came_second(candidate), timeout_s=PATIENCE_S
     )
-    await hold_conversation(candidate, CandidateScript(LONG, answers=ANSWERS))
+    script = CandidateScript(LONG, answers=ANSWERS)
+    await hold_conversation(candidate, script, interviewer=identity_of(second))
     heard = await heard_by(candidate, since_s=since_s)
     assert "one moment" in heard
     assert "i am back" in heard

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from worker.simulation.candidate import CandidateTimeout, SimulatedCandidate
+from worker.simulation.captions import Caption
 from worker.simulation.voice import LocalVoice, Voice, without_pauses
 
 logger = logging.getLogger(__name__)
@@ -46,20 +47,20 @@ async def hold_conversation(
     script: Script,
     *,
     voice: Voice | None = None,
-    known_captions: int = 0,
+    interviewer: str | None = None,
     on_exchange: Callable[[Exchange], None] = lambda _: None,
 ) -> list[Exchange]:
     """Answer every question aloud until the interviewer leaves. Return the exchanges.
 
-    The first `known_captions` captions of the interviewer are not answered, for example those of an
-    interviewer that another one has replaced.
+    With `interviewer`, an identity, the questions of other interviewers are not answered: for
+    example of one that `interviewer` has replaced.
 
     Raises CandidateTimeout if no interviewer is audible within 30 s, if an utterance takes longer
     than 60 s, or if the interviewer does not leave within 60 s after the closing message.
     """
     voice = voice or LocalVoice()
     exchanges: list[Exchange] = []
-    asked_before = known_captions
+    asked_before = 0
     spoke_until_s: float | None = None
     # Sound before this time is ignored. None stands for the end of the candidate's last answer.
     since_s: float | None = None
@@ -70,7 +71,7 @@ async def hold_conversation(
         paused_s = await candidate.wait_until_interviewer_paused(
             quiet_s=_PAUSE_S, since_s=since_s, timeout_s=_LONGEST_UTTERANCE_S
         )
-        captions = candidate.captions.others(candidate.identity)
+        captions = _captions(candidate, interviewer)
         heard = " ".join(caption.text for caption in captions[asked_before:]).strip()
         asked_before = len(captions)
         if not heard:
@@ -90,6 +91,12 @@ async def hold_conversation(
         if not asks:
             await candidate.wait_until_alone(timeout_s=_LONGEST_UTTERANCE_S)
             return exchanges
+
+
+def _captions(candidate: SimulatedCandidate, interviewer: str | None) -> tuple[Caption, ...]:
+    if interviewer is not None:
+        return candidate.captions.of(interviewer)
+    return candidate.captions.others(candidate.identity)
 
 
 async def _next_word(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tests.support.live.one_question import is_running
 from tests.support.live.running_worker import RunningWorker
 from tests.support.live.waiting import PATIENCE_S, answered
+from worker.livekit_api.rooms import INTERVIEWER_PREFIX
 from worker.simulation.livekit_server import LiveKitServer
 from worker.store.interviews import get_interview, turns_of
 
@@ -31,6 +32,11 @@ async def successor(worker: RunningWorker, interview: Interview, *before: Histor
     return await worker.job(
         interview.room, until=lambda job: is_running(job) and job.header["job_id"] not in gone
     )
+
+
+def identity_of(job: History) -> str:
+    """Return the identity of a job's interviewer in its room."""
+    return f"{INTERVIEWER_PREFIX}{job.header['job_id']}"
 
 
 def has_asked(job: History) -> bool:
