@@ -8,6 +8,7 @@ from itertools import combinations, product
 from typing import TYPE_CHECKING
 
 from worker.audio.dsp import to_float, trim_silence
+from worker.clips.recordings import ClipName
 from worker.speech import local_models
 
 if TYPE_CHECKING:
@@ -33,6 +34,28 @@ def word_error_rate(spoken: str, understood: str) -> float:
             cost = min(row[j] + 1, row[j - 1] + 1, above_left + (word != other))
             above_left, row[j] = row[j], cost
     return row[-1] / max(1, len(said))
+
+
+def without_clips(understood: str, spoken: str) -> str:
+    """Return a transcript without the bundled clips that are no part of the spoken words.
+
+    A clip may play before any turn of the interviewer, and may stop early when the turn begins:
+    after two of its words, at the least.
+    """
+    left, kept = words(understood), words(spoken)
+    for clip in ClipName:
+        full = words(clip.text)
+        for length in range(len(full), 1, -1):
+            part = full[:length]
+            if (at := _index_of(part, left)) is not None and _index_of(part, kept) is None:
+                del left[at : at + length]
+                break
+    return " ".join(left)
+
+
+def _index_of(part: list[str], whole: list[str]) -> int | None:
+    places = range(len(whole) - len(part) + 1)
+    return next((at for at in places if whole[at : at + len(part)] == part), None)
 
 
 async def heard_by(
