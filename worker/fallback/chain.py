@@ -6,11 +6,13 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Generic
 
 from states import Condition, Status
 from worker.fallback.failure import Failure
 from worker.fallback.member import E, Member
+from worker.fallback.member_state import MemberState
 from worker.fallback.probe import PROBE_BUDGET_S, Probe
 from worker.fallback.shared_breaker import SharedBreaker
 from worker.fallback.sharing import Sharing
@@ -70,8 +72,7 @@ class ProviderChain(Generic[E]):
 
     def is_fresh(self, name: str) -> bool:
         """Return True if this job itself has seen no failure of the member since it last served."""
-        member = self._named(name)
-        return member.failure is None or member.hearsay
+        return self._named(name).is_fresh
 
     @property
     def serving(self) -> str:
@@ -90,25 +91,22 @@ class ProviderChain(Generic[E]):
         down.
         """
         self._look()
-        hopeful = [m for m in self._members if not (m.failure and m.failure.for_good)]
-        hopeful = [m for m in hopeful if resting or not m.resting]
-        for member in sorted(hopeful, key=lambda m: m.rests_until if m.resting else 0.0):
+        tried = [m for m in self._members if m.is_tried and (resting or not m.is_cooling)]
+        for member in sorted(tried, key=lambda m: m.cools_until if m.is_cooling else 0.0):
             if member.engine is None:
                 try:
                     member.engine = member.make()
                 except Exception as error:  # a plugin's constructor may raise any error
                     self.failed(member.name, error)
-                    member.unmade = True
+                    member.not_created()
                     continue
-                if member.unmade:
-                    self._is_made(member)
+                if member.created():
+                    self._restored(member)
             yield member.name, member.engine
 
-    def _is_made(self, member: Member[E]) -> None:
-        """Restore a member whose only failure was that it could not be created."""
-        member.unmade = False
-        self._come_back(member)
-        member.forgive()
+    def _restored(self, member: Member[E]) -> None:
+        """Report a member whose only failure was that it could not be created."""
+        self._recovered(member)
         if self._lost:
             self._lost = False
             self._say(self.condition())
@@ -121,7 +119,7 @@ class ProviderChain(Generic[E]):
         """Return whether a member preferred to `name` could serve now."""
         self._look()
         before = self._members[: self.names.index(name)]
-        return any(not m.resting and not (m.failure and m.failure.for_good) for m in before)
+        return any(m.is_tried and not m.is_cooling for m in before)
 
     def failed(self, name: str, error: BaseException, *, served_by: str | None = None) -> None:
         """Record a failure: disable the member permanently, or start its cooldown.
@@ -131,7 +129,8 @@ class ProviderChain(Generic[E]):
         """
         member = self._named(name)
         failure = member.judge(error)
-        before, member.failure, member.hearsay = member.failure, failure, False
+        before, was_cooling = member.failure, member.is_cooling
+        member.failed(failure)
         logger.warning(
             "%s provider %s failed: %s%s",
             self.resource,
@@ -140,9 +139,11 @@ class ProviderChain(Generic[E]):
             ", not asked again" if failure.for_good else "",
         )
         if failure.for_good:
-            self._leave(member)
+            self._sharing.tell_failure(member, _SHARED_FOR_GOOD_S)
         else:
-            self._rest(member, failure)
+            now = asyncio.get_running_loop().time()
+            seconds = member.backoff.after_failure(now, was_resting=was_cooling)
+            self._cool_down(member, max(seconds, failure.retry_after_s or 0.0))
         if before is None or before.reason != failure.reason:
             self.fault(name, failure.reason)
         if served_by is None:
@@ -158,8 +159,8 @@ class ProviderChain(Generic[E]):
         member = self._named(name)
         member.served_at = asyncio.get_running_loop().time()
         if member.failure is not None:
-            self._come_back(member)
-            member.forgive()
+            member.served()
+            self._recovered(member)
             self._sharing.tell_recovery(member)
         changed = self._lost or member.name != self.serving
         self._serving, self._lost = member, False
@@ -202,36 +203,26 @@ class ProviderChain(Generic[E]):
 
     # --- cooldown and recovery --------------------------------------------------------------------
 
-    def _leave(self, member: Member[E]) -> None:
-        member.stop_timer()
-        member.resting, member.left = False, True
-        self._sharing.tell_failure(member, _SHARED_FOR_GOOD_S)
-
-    def _rest(self, member: Member[E], failure: Failure) -> None:
-        now = asyncio.get_running_loop().time()
-        seconds = member.rest.after_failure(now, was_resting=member.resting)
-        seconds = max(seconds, failure.retry_after_s or 0.0)
-        self._rest_for(member, seconds)
+    def _cool_down(self, member: Member[E], seconds: float) -> None:
+        self._start_timer(member, seconds)
         self._sharing.tell_failure(member, seconds)
 
-    def _rest_for(self, member: Member[E], seconds: float) -> None:
-        loop = asyncio.get_running_loop()
-        member.stop_timer()
-        member.resting, member.rests_until = True, loop.time() + seconds
-        if not self._closed:
-            member.timer = loop.call_later(seconds, self._rest_over, member)
+    def _start_timer(self, member: Member[E], seconds: float) -> None:
+        over = None if self._closed else partial(self._cooldown_over, member)
+        member.start_timer(seconds, over)
 
-    def _rest_over(self, member: Member[E]) -> None:
+    def _cooldown_over(self, member: Member[E]) -> None:
         member.timer = None
         if member.probe is None:
-            self._come_back(member)
+            member.cooldown_over()
+            self._recovered(member)
         elif member.probing is None or member.probing.done():
             name = f"probe-{member.name}"
             member.probing = asyncio.create_task(self._probe(member, member.probe), name=name)
 
     async def _probe(self, member: Member[E], probe: Probe) -> None:
         self._look_at(member)
-        if not member.resting or member.timer is not None:
+        if not member.is_cooling or member.timer is not None:
             return  # another job probes, or the member has recovered
         # Tell the other jobs that a probe is running.
         self._sharing.tell_failure(member, PROBE_BUDGET_S)
@@ -239,28 +230,22 @@ class ProviderChain(Generic[E]):
             async with asyncio.timeout(PROBE_BUDGET_S):
                 await probe()
         except Exception as error:  # a probe may fail with any network error
-            self._still_away(member, error)
+            self._probe_failed(member, error)
         else:
-            if member.hearsay:
-                member.forgive()
-            self._come_back(member)
+            member.probe_succeeded()
+            self._recovered(member)
             self._sharing.tell_recovery(member)
 
-    def _still_away(self, member: Member[E], error: Exception) -> None:
+    def _probe_failed(self, member: Member[E], error: Exception) -> None:
         failure = member.judge(error)
         if failure.for_good:
             self.failed(member.name, error)
-        elif member.resting:  # the member may have served since
-            if member.hearsay:
-                member.failure = failure
-            seconds = max(member.rest.after_probe(), failure.retry_after_s or 0.0)
-            self._rest_for(member, seconds)
-            self._sharing.tell_failure(member, seconds)
+        elif member.probe_failed(failure):  # else the member has served since
+            seconds = max(member.backoff.after_probe(), failure.retry_after_s or 0.0)
+            self._cool_down(member, seconds)
 
-    def _come_back(self, member: Member[E]) -> None:
-        member.stop_timer()
-        member.resting = False
-        member.rest.came_back(asyncio.get_running_loop().time())
+    def _recovered(self, member: Member[E]) -> None:
+        member.backoff.came_back(asyncio.get_running_loop().time())
         logger.info("%s provider %s is available again", self.resource, member.name)
         for listener in tuple(self.on_recovered):
             listener()
@@ -274,25 +259,24 @@ class ProviderChain(Generic[E]):
         self._judge()
 
     def _look_at(self, member: Member[E]) -> None:
-        record = None if member.left or self._closed else self._sharing.news_of(member)
+        if self._closed or member.state is MemberState.DISABLED:
+            return
+        record = self._sharing.news_of(member)
         if record is None:
             return
         if record.ready:
-            if member.resting:
-                member.forgive()
-                self._come_back(member)
+            if member.ready_elsewhere():
+                self._recovered(member)
             return
         now = asyncio.get_running_loop().time()
         if not record.for_good and now - member.served_at < _OWN_EVIDENCE_S:
             return
+        # A permanent failure that another job reported counts as temporary once its time is over.
+        # The member is then tried if no healthy member is left.
         seconds = self._sharing.seconds_left(record)
-        if member.failure is None or member.hearsay:
-            # A permanent failure that another job reported counts as temporary once its time is
-            # over. The member is then tried if no healthy member is left.
-            member.failure = Failure(record.reason, for_good=record.for_good and seconds > 0)
-            member.hearsay = True
+        member.failed_elsewhere(Failure(record.reason, for_good=record.for_good and seconds > 0))
         # The jitter wakes the waiting jobs one after the other, so that the first one probes.
-        self._rest_for(member, seconds + random.uniform(0.0, _SPREAD_S))  # noqa: S311  # jitter
+        self._start_timer(member, seconds + random.uniform(0.0, _SPREAD_S))  # noqa: S311  # jitter
 
     # --- reporting --------------------------------------------------------------------------------
 

@@ -11,6 +11,14 @@ from worker.aio.tasks import cancel_and_wait
 from worker.aio.timeouts import retrieve
 from worker.fallback.backoff import Backoff
 from worker.fallback.failure import REQUEST_REFUSED, Failure, failure_of
+from worker.fallback.member_state import (
+    COOLING,
+    NOT_TRIED,
+    REPORTED,
+    TRANSITIONS,
+    MemberEvent,
+    MemberState,
+)
 from worker.fallback.probe import Probe
 from worker.fallback.shared_breaker import BreakerRecord
 
@@ -29,28 +37,29 @@ _CLOSING_S: Final = 0.3
 
 @dataclass(kw_only=True)
 class Member(Generic[E]):
-    """The state of one provider within one chain; only the chain changes it."""
+    """One provider within one chain.
+
+    The table of `member_state` tells what each event does to the state. Only the methods under
+    "events" change the state and the failure, and only the chain calls these methods. Each of them
+    returns whether the table has a row for the event.
+    """
 
     name: str
     make: Callable[[], E]
-    #: Health probe. Without a probe the member is healthy again after its cooldown.
+    #: Health probe. Without a probe the member may serve again after its cooldown.
     probe: Probe | None = None
     engine: E | None = None
-    #: The last failure, until the member serves again.
+    state: MemberState = MemberState.HEALTHY
+    #: The last failure, until the member serves again or another job reports its recovery. The
+    #: failure is permanent in the states of `NOT_TRIED` only. None while the member is healthy,
+    #: and possibly in CREATION_DUE.
     failure: Failure | None = None
-    #: True if another job reported the failure and this job has not seen it itself.
-    hearsay: bool = False
-    #: True if the member is disabled, because this job itself saw a permanent failure.
-    left: bool = False
-    #: True if the last attempt to create the plugin instance failed.
-    unmade: bool = False
-    #: True while the member cools down. Other members are tried first, at least until `rests_until`
-    #: (event loop time).
-    resting: bool = False
-    rests_until: float = 0.0
+    #: When the cooldown ends, in event loop time. Of meaning only while `is_cooling`.
+    cools_until: float = 0.0
     #: When the member last delivered, in event loop time.
     served_at: float = float("-inf")
-    rest: Backoff = field(default_factory=Backoff)
+    backoff: Backoff = field(default_factory=Backoff)
+    #: Ends the cooldown; None without a cooldown and while the probe after the cooldown runs.
     timer: asyncio.TimerHandle | None = None
     probing: asyncio.Task[None] | None = None
     #: The last breaker record that this job read or wrote.
@@ -60,9 +69,24 @@ class Member(Generic[E]):
     closing: set[asyncio.Task[None]] = field(default_factory=set)
 
     @property
+    def is_cooling(self) -> bool:
+        """True if other members are tried first, until the cooldown or a probe after it ends."""
+        return self.state in COOLING
+
+    @property
+    def is_tried(self) -> bool:
+        """True unless a permanent failure is known."""
+        return self.state not in NOT_TRIED
+
+    @property
+    def is_fresh(self) -> bool:
+        """True if this job itself has seen no failure of the member since it last served."""
+        return self.failure is None or self.state in REPORTED
+
+    @property
     def is_lost(self) -> bool:
         """True if the member cannot serve, as far as this job knows."""
-        return self.failure is not None and (self.failure.for_good or not self.hearsay)
+        return self.failure is not None and self.state is not MemberState.REPORTED_AWAY
 
     def judge(self, error: BaseException) -> Failure:
         """Classify an error of this provider.
@@ -76,9 +100,76 @@ class Member(Generic[E]):
             return replace(failure, for_good=False)
         return failure
 
-    def forgive(self) -> None:
-        """Clear the failure."""
-        self.failure, self.hearsay = None, False
+    # --- events -----------------------------------------------------------------------------------
+
+    def failed(self, failure: Failure) -> bool:
+        """Handle a failure that this job has seen: of a request, or a permanent one of a probe."""
+        self.failure = failure
+        event = MemberEvent.FAILED_FOR_GOOD if failure.for_good else MemberEvent.FAILED
+        return self._enter(event)
+
+    def not_created(self) -> bool:
+        """Handle a failed creation of the plugin instance, after `failed`."""
+        return self._enter(MemberEvent.NOT_CREATED)
+
+    def created(self) -> bool:
+        """Handle the creation of the plugin instance."""
+        return self._enter(MemberEvent.CREATED)
+
+    def served(self) -> bool:
+        """Handle the delivery of a result."""
+        self.failure = None
+        return self._enter(MemberEvent.SERVED)
+
+    def cooldown_over(self) -> bool:
+        """Handle the end of the cooldown of a member without a probe."""
+        return self._enter(MemberEvent.COOLDOWN_OVER)
+
+    def probe_succeeded(self) -> bool:
+        """Handle a probe that the provider answered."""
+        return self._enter(MemberEvent.PROBE_SUCCEEDED)
+
+    def probe_failed(self, failure: Failure) -> bool:
+        """Handle a probe that failed temporarily."""
+        if self.state in REPORTED:
+            self.failure = failure
+        return self._enter(MemberEvent.PROBE_FAILED)
+
+    def failed_elsewhere(self, failure: Failure) -> bool:
+        """Handle another job's report of a failure. A failure that this job saw itself is kept."""
+        if not self.is_fresh:
+            return self._enter(MemberEvent.FAILED_ELSEWHERE_TOO)
+        self.failure = failure
+        refused, away = MemberEvent.REFUSED_ELSEWHERE, MemberEvent.AWAY_ELSEWHERE
+        return self._enter(refused if failure.for_good else away)
+
+    def ready_elsewhere(self) -> bool:
+        """Handle another job's report that the provider works."""
+        if not self.is_cooling:
+            return False
+        self.failure = None
+        return self._enter(MemberEvent.READY_ELSEWHERE)
+
+    def _enter(self, event: MemberEvent) -> bool:
+        target = TRANSITIONS.get((self.state, event))
+        if target is None:
+            return False
+        self.state = target
+        if target is MemberState.HEALTHY:
+            self.failure = None
+        if not self.is_cooling:
+            self.stop_timer()
+        return True
+
+    # --- the cooldown and the plugin instance -----------------------------------------------------
+
+    def start_timer(self, seconds: float, then: Callable[[], None] | None) -> None:
+        """Set the end of the cooldown, and call `then` at that time."""
+        loop = asyncio.get_running_loop()
+        self.stop_timer()
+        self.cools_until = loop.time() + seconds
+        if then is not None:
+            self.timer = loop.call_later(seconds, then)
 
     def stop_timer(self) -> None:
         """Cancel the timer that ends the cooldown."""

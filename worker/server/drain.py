@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection
 from typing import TYPE_CHECKING, Final, Protocol
 
 from states import State
 from worker.aio.tasks import cancel_and_wait
 from worker.job.signals import HANDOVER_SIGNAL, SHUTDOWN_SIGNAL
+from worker.server.drain_state import (
+    DRAIN_TRANSITIONS,
+    DrainedJob,
+    DrainEvent,
+    DrainState,
+    JobEvent,
+    JobState,
+)
+from worker.server.slot_search import SlotSearch
 
 if TYPE_CHECKING:
     import signal
@@ -70,22 +79,23 @@ class Drain:
         self._settings = settings
         self._server = server
         self._jobs = jobs
-        self._others = others
-        self._shared = bool(settings.database_url.get_secret_value())
-        self._hurried = asyncio.Event()
-        self._closing = asyncio.Event()
-        #: Ids of the jobs that got a signal to end, each with the loop time by which the job must
-        #: have ended.
-        self._told: dict[str, float] = {}
-        self._ended: set[str] = set()
-        #: Ids of the jobs that are being handed over, each with the loop time by which the new
-        #: worker reports its slot as used.
-        self._on_the_way: dict[str, float] = {}
+        self._search = SlotSearch(
+            others,
+            is_shared=bool(settings.database_url.get_secret_value()),
+            keeps=settings.no_successor == "keep",
+            longest_s=SEAT_WAIT_S,
+        )
+        self._state = DrainState.ACCEPTING
+        #: Set when the drain has to act on a stop request.
+        self._woken = asyncio.Event()
         self._drained_at: float | None = None
-        self._said_alone = False
-        #: Loop time until which the drain waits for a free slot of another worker.
-        self._hopes_until: float | None = None
-        self._said_hope = False
+        #: By id, also the jobs that have ended.
+        self._drained: defaultdict[str, DrainedJob] = defaultdict(DrainedJob)
+
+    @property
+    def state(self) -> DrainState:
+        """How far the drain is."""
+        return self._state
 
     @property
     def left_s(self) -> float | None:
@@ -96,12 +106,20 @@ class Drain:
 
     def hurry(self) -> None:
         """First call: hand over the jobs before the drain time is over. Second call: end them."""
-        if self._hurried.is_set():
-            self._closing.set()
-        self._hurried.set()
+        # After the drain time, the first call changes nothing that is under way.
+        wakes = self._state is not DrainState.HANDING_OVER
+        if self._enter(DrainEvent.STOP_REPEATED) and wakes:
+            self._woken.set()
+
+    def _enter(self, event: DrainEvent) -> bool:
+        """Change the state, and return whether the table has a row for the event."""
+        target = DRAIN_TRANSITIONS.get((self._state, event))
+        self._state = target or self._state
+        return target is not None
 
     async def run(self) -> None:
         """Return once every job has ended, or has used up the time allowed after its signal."""
+        self._enter(DrainEvent.STARTED)
         drain_s = self._settings.drain_s
         self._drained_at = asyncio.get_running_loop().time() + drain_s
         logger.info(
@@ -110,7 +128,8 @@ class Drain:
         gone = asyncio.create_task(self._finish_jobs(), name="finish-jobs")
         reporting = asyncio.create_task(self._report(), name="report-drain")
         try:
-            await _first_of(gone, self._hurried, timeout_s=drain_s)
+            await _first_of(gone, self._woken, timeout_s=drain_s)
+            self._enter(DrainEvent.TIME_OVER)
             self._drained_at = asyncio.get_running_loop().time()
             await self._send_away(gone)
         finally:
@@ -128,92 +147,63 @@ class Drain:
         while True:
             await asyncio.sleep(_REPORT_EVERY_S)
             left = {"jobs": len(self._jobs()), "left_s": round(self.left_s or 0.0)}
-            logger.info(
-                "the worker is still draining", extra=left | {"told_to_leave": len(self._told)}
-            )
+            told = sum(job.state is not JobState.RUNNING for job in self._drained.values())
+            logger.info("the worker is still draining", extra=left | {"told_to_leave": told})
 
     async def _send_away(self, gone: asyncio.Task[None]) -> None:
         loop = asyncio.get_running_loop()
         busy_at = loop.time()
         while not gone.done():
+            self._woken.clear()
             running = self._jobs()
             busy_at = loop.time() if running else busy_at
-            if self._closing.is_set():
-                self._end([job for job in running if job not in self._ended])
-            elif waiting := [job for job in running if job not in self._told]:
+            if self._state is DrainState.ENDING:
+                self._tell(JobEvent.END, running)
+            elif waiting := [j for j in running if self._drained[j].state is JobState.RUNNING]:
                 await self._find_room(waiting)
-            if running and all(self._told.get(job, math.inf) <= loop.time() for job in running):
+            if running and all(self._drained[job].must_end_at <= loop.time() for job in running):
                 break  # every job has used up the time allowed after its signal
-            if self._closing.is_set() and not running:
+            if self._state is DrainState.ENDING and not running:
                 break
             if loop.time() - busy_at > _GIVEN_TO_S:
                 logger.error("an accepted job never got a process, so the drain ignores the job")
                 break
-            # Once `_closing` is set, no further stop request can come. Then only `gone` or the
-            # timeout ends the wait.
-            changed = asyncio.Event() if self._closing.is_set() else self._closing
-            await _first_of(gone, changed, timeout_s=_LOOK_EVERY_S)
+            await _first_of(gone, self._woken, timeout_s=_LOOK_EVERY_S)
 
     async def _find_room(self, waiting: list[str]) -> None:
-        loop = asyncio.get_running_loop()
-        if self._hopes_until is None:
-            self._hopes_until = loop.time() + SEAT_WAIT_S
-        others = await self._others()
+        others = await self._search.look()
         seats = max(0, others.seats - self._promised()) if others is not None else 0
+        slot_used_at = asyncio.get_running_loop().time() + _SEEN_AFTER_S
         for job in waiting[:seats]:
-            self._on_the_way[job] = loop.time() + _SEEN_AFTER_S
-        budget_s = self._settings.budgets[State.CLOSING] + self._settings.cleanup_s
-        self._tell(HANDOVER_SIGNAL, waiting[:seats], budget_s)
-        if not (alone := waiting[seats:]):
-            return
-        keep = self._settings.no_successor == "keep"
-        if not keep and self._may_hope(others):
-            return
-        if not self._said_alone or not keep:
-            self._said_alone = True
-            logger.warning(
-                "the remaining interviews %s, because no other worker can take them over",
-                "continue on this worker" if keep else "are closed",
-                extra={"jobs": len(alone)},
-            )
-        if not keep:
-            self._end(alone)
-
-    def _may_hope(self, others: Peers | None) -> bool:
-        """Return True while the drain should wait for a free slot of another worker."""
-        if not (others.workers if others is not None else self._shared):
-            return False
-        if not self._said_hope:
-            self._said_hope = True
-            waits = {"longest_s": SEAT_WAIT_S}
-            logger.warning(
-                "the drain waits, because no other worker is known to have a free slot", extra=waits
-            )
-        return asyncio.get_running_loop().time() < (self._hopes_until or 0.0)
+            self._drained[job].slot_used_at = slot_used_at
+        self._tell(JobEvent.HANDOVER, waiting[:seats])
+        alone = waiting[seats:]
+        if alone and self._search.must_close(others, len(alone)):
+            self._tell(JobEvent.END, alone)
 
     def _promised(self) -> int:
         """Return how many free slots of other workers the jobs being handed over will use."""
         now = asyncio.get_running_loop().time()
-        for job in self._on_the_way.keys() & set(self._jobs()):
-            self._on_the_way[job] = now + _SEEN_AFTER_S
-        return sum(until > now for until in self._on_the_way.values())
+        leaving = {k: j for k, j in self._drained.items() if j.state is JobState.HANDING_OVER}
+        for job in leaving.keys() & set(self._jobs()):
+            leaving[job].slot_used_at = now + _SEEN_AFTER_S
+        return sum(job.slot_used_at > now for job in leaving.values())
 
-    def _end(self, jobs: list[str]) -> None:
-        budget_s = self._settings.hurried_closing_s + self._settings.cleanup_s
-        self._ended.update(jobs)
-        self._tell(SHUTDOWN_SIGNAL, jobs, budget_s)
-
-    def _tell(self, word: signal.Signals, jobs: list[str], within_s: float) -> None:
+    def _tell(self, event: JobEvent, jobs: list[str]) -> None:
+        """Send a signal to those of the jobs that may get it."""
+        jobs = [job for job in jobs if self._drained[job].may_get(event)]
         if not jobs:
             return
-        what = (
-            "the worker is handing over running jobs"
-            if word is HANDOVER_SIGNAL
-            else "the worker is ending running jobs"
-        )
+        if event is JobEvent.HANDOVER:
+            word, what = HANDOVER_SIGNAL, "the worker is handing over running jobs"
+            budget_s = self._settings.budgets[State.CLOSING]
+        else:
+            word, what = SHUTDOWN_SIGNAL, "the worker is ending running jobs"
+            budget_s = self._settings.hurried_closing_s
         logger.info(what, extra={"jobs": len(jobs)})
-        until = asyncio.get_running_loop().time() + within_s
-        self._told.update(dict.fromkeys(jobs, until))
+        must_end_at = asyncio.get_running_loop().time() + budget_s + self._settings.cleanup_s
+        for job in jobs:
+            self._drained[job].tell(event, must_end_at=must_end_at)
         self._server.tell_jobs(word, jobs)
 
 

@@ -9,6 +9,13 @@ from typing import Any, Final
 
 from worker.aio.timeouts import run_with_timeout
 from worker.audio.output import MixedAudioOutput
+from worker.transport.outbound_state import (
+    PAUSED,
+    TRANSITIONS,
+    OutboundEvent,
+    OutboundState,
+    Track,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +32,22 @@ _HEARS_AGAIN_S: Final = 0.5
 #: 19 s if its connections are refused. If nothing answers at all, as on a machine that is cut off,
 #: the SDK was still at its first attempt after 110 s (livekit 1.1.21, measured).
 GONE_S: Final = 30.0
+
+#: The seconds after which each state with a timer ends.
+_TIMERS: Final = {
+    OutboundState.CANDIDATE_RETURNING: _HEARS_AGAIN_S,
+    OutboundState.ROOM_LOST: GONE_S,
+    OutboundState.WAITING_FOR_SUBSCRIPTION: _SUBSCRIBE_S,
+}
+#: The states that do not cancel the preparation that runs when they are entered. Output continues
+#: while the candidate alone is away, and so does the preparation.
+_KEEP_PREPARING: Final = frozenset(
+    {
+        OutboundState.HEARD,
+        OutboundState.CANDIDATE_AWAY,
+        OutboundState.CANDIDATE_RETURNING,
+    }
+)
 
 
 class OutboundMonitor:
@@ -48,133 +71,135 @@ class OutboundMonitor:
         #: Called when the room has been disconnected for `GONE_S`, even if the SDK still tries to
         #: reconnect.
         self.on_gone: Callable[[], None] | None = None
-        self._gone: asyncio.TimerHandle | None = None
         #: Awaited before output resumes, with the seconds for which output was paused.
         self.before_return: Callable[[float], Coroutine[Any, Any, None]] | None = None
         #: Awaited once a candidate who had left hears the audio again, with the seconds of absence.
         self.on_person_back: Callable[[float], Coroutine[Any, Any, None]] | None = None
-        self._person_left_at: float | None = None
-        self._coming_back: asyncio.TimerHandle | None = None
-        self._lost_at: float | None = None
-        self._room_is_back = False
-        self._replaced = False
-        self._subscribed = False
-        self._giving_up: asyncio.TimerHandle | None = None
-        self._returning: asyncio.Task[None] | None = None
+        self._state = OutboundState.HEARD
+        self._track = Track.SAME
+        #: When the room was lost, or the candidate left (event loop time).
+        self._since = 0.0
+        #: The one timer of the current state.
+        self._timer: asyncio.TimerHandle | None = None
+        #: The preparation of RESUMING or CONTINUING.
+        self._preparing: asyncio.Task[None] | None = None
+
+    @property
+    def state(self) -> OutboundState:
+        """Whether the candidate hears the output, and what is being waited for."""
+        return self._state
 
     @property
     def is_away(self) -> bool:
         """True while the room is disconnected, or output has not resumed yet."""
-        return self._lost_at is not None
+        return self._state in PAUSED
 
     def room_lost(self) -> None:
         """Pause output, because the connection to the room is lost."""
-        self._wait_no_more()
-        loop = asyncio.get_running_loop()
-        if self._lost_at is None:
-            self._lost_at = loop.time()
-        if self._gone is None and self.on_gone is not None:
-            self._gone = loop.call_later(GONE_S, self.on_gone)
-        self._person_left_at = None  # the room's return includes the candidate's return
-        self._room_is_back = self._replaced = self._subscribed = False
-        self._line.hold()
-        if self.on_lost is not None:
-            self.on_lost()
+        since = self._since if self.is_away else asyncio.get_running_loop().time()
+        if self._enter(OutboundEvent.ROOM_LOST):
+            self._since, self._track = since, Track.SAME
+            self._line.hold()
+            if self.on_lost is not None:
+                self.on_lost()
 
     def track_replaced(self) -> None:
         """Note that the track was published again, so only new subscribers hear the track."""
-        self._replaced = True
+        if self._track is Track.SAME:
+            self._track = Track.REPLACED
 
     def room_back(self) -> None:
         """Note that the room is connected again, and resume output if possible."""
-        self._room_is_back = True
-        self._stop_clock()
-        self._settle()
+        self._enter(OutboundEvent.ROOM_BACK)
+        self._look()
 
     def subscribed(self) -> None:
         """Note that a participant has subscribed to the track, and resume output if possible."""
-        self._room_is_back = self._subscribed = True
-        self._stop_clock()
-        self._settle()
+        if self._track is Track.REPLACED:
+            self._track = Track.SUBSCRIBED
+        self.room_back()
 
     def person_left(self) -> None:
         """Note that only the candidate left. Output continues, as the absence may be permanent."""
-        if self._lost_at is None and self._person_left_at is None:
-            self._person_left_at = asyncio.get_running_loop().time()
+        if self._enter(OutboundEvent.CANDIDATE_LEFT):
+            self._since = asyncio.get_running_loop().time()
             if self.on_lost is not None:
                 self.on_lost()
 
     def moved(self) -> None:
         """Handle the arrival or departure of a participant."""
-        self._settle()
-        if self._person_left_at is None or self._coming_back is not None or not self._is_here():
-            return
-        loop = asyncio.get_running_loop()
-        self._coming_back = loop.call_later(_HEARS_AGAIN_S, self._person_back)
-
-    def _person_back(self) -> None:
-        self._coming_back = None
-        if self._person_left_at is None or not self._is_here():
-            return
-        away_s = asyncio.get_running_loop().time() - self._person_left_at
-        self._person_left_at = None
-        if self.on_person_back is not None:
-            taking_up = self._prepare(self.on_person_back(away_s))
-            self._returning = asyncio.create_task(taking_up, name="return")
+        self._look()
+        if self._is_here():
+            self._enter(OutboundEvent.CANDIDATE_HERE)
 
     def close(self) -> None:
-        """Cancel all timers and pending callbacks."""
-        self._stop_clock()
-        self._wait_no_more()
+        """Cancel the timer and the pending callback, and ignore what happens from now on."""
+        self._enter(OutboundEvent.CLOSED)
 
-    def _stop_clock(self) -> None:
-        if self._gone is not None:
-            self._gone.cancel()
-            self._gone = None
-
-    def _wait_no_more(self) -> None:
-        if self._giving_up is not None:
-            self._giving_up.cancel()
-            self._giving_up = None
-        if self._coming_back is not None:
-            self._coming_back.cancel()
-            self._coming_back = None
-        if self._returning is not None:
-            self._returning.cancel()
-            self._returning = None
-
-    def _settle(self) -> None:
-        if self._lost_at is None or not self._room_is_back:
-            return
+    def _look(self) -> None:
+        """Find out whether the candidate can hear the track after the room is back."""
         # The subscription is reported a moment before the candidate counts as present.
-        if self._replaced and not self._is_here():
+        if self._track is not Track.SAME and not self._is_here():
             return
-        if self._replaced and not self._subscribed:
-            if self._giving_up is None:
-                loop = asyncio.get_running_loop()
-                self._giving_up = loop.call_later(_SUBSCRIBE_S, self._give_up)
-            return
-        self._return()
+        unsubscribed = self._track is Track.REPLACED
+        self._enter(OutboundEvent.UNSUBSCRIBED if unsubscribed else OutboundEvent.AUDIBLE)
 
-    def _give_up(self) -> None:
-        self._giving_up = None
-        logger.warning("audio output resumes although the candidate did not resubscribe in time")
-        self._subscribed = True
-        self._settle()
+    # --- transitions ------------------------------------------------------------------------------
 
-    def _return(self) -> None:
-        self.close()
-        assert self._lost_at is not None  # noqa: S101  # checked by every caller
-        away_s = asyncio.get_running_loop().time() - self._lost_at
+    def _enter(self, event: OutboundEvent) -> bool:
+        """Change the state, and return whether the table has a row for the event."""
+        target = TRANSITIONS.get((self._state, event))
+        if target is None:
+            return False
+        source, self._state = self._state, target
+        if target is not source:
+            self._set_timer()
+        if self._preparing is not None and target not in _KEEP_PREPARING:
+            self._preparing.cancel()
+            self._preparing = None
+        if target is OutboundState.RESUMING:
+            self._resume()
+        elif target is OutboundState.CONTINUING:
+            self._prepare(self.on_person_back)
+        return True
+
+    def _set_timer(self) -> None:
+        """Replace the timer of the state that was left by that of the current state."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        after_s = _TIMERS.get(self._state)
+        if after_s is not None:
+            self._timer = asyncio.get_running_loop().call_later(after_s, self._time_over)
+
+    def _time_over(self) -> None:
+        self._timer = None
+        if self._state is OutboundState.CANDIDATE_RETURNING:
+            stayed, left = OutboundEvent.CANDIDATE_STAYED, OutboundEvent.CANDIDATE_LEFT_AGAIN
+            self._enter(stayed if self._is_here() else left)
+        elif self._state is OutboundState.WAITING_FOR_SUBSCRIPTION:
+            logger.warning(
+                "audio output resumes although the candidate did not resubscribe in time"
+            )
+            self._track = Track.SUBSCRIBED
+            self._look()
+        elif self._enter(OutboundEvent.ROOM_TIME_OVER) and self.on_gone is not None:
+            self.on_gone()
+
+    def _resume(self) -> None:
+        away_s = asyncio.get_running_loop().time() - self._since
         logger.info("the candidate receives audio output again", extra={"away_s": round(away_s, 1)})
-        if self.before_return is None:
-            self._lost_at = None
-            self._line.release()
-            return
-        returning = self._prepare(self.before_return(away_s))
-        self._returning = asyncio.create_task(returning, name="return")
+        self._prepare(self.before_return)
 
-    async def _prepare(self, preparing: Coroutine[Any, Any, None]) -> None:
+    def _prepare(self, callback: Callable[[float], Coroutine[Any, Any, None]] | None) -> None:
+        """Await the callback in a task. Without a callback there is nothing to prepare."""
+        if callback is None:
+            self._prepared()
+            return
+        away_s = asyncio.get_running_loop().time() - self._since
+        self._preparing = asyncio.create_task(self._await(callback(away_s)), name="return")
+
+    async def _await(self, preparing: Coroutine[Any, Any, None]) -> None:
         try:
             await run_with_timeout(preparing, _BEFORE_RETURN_S)
         except Exception as error:
@@ -182,5 +207,8 @@ class OutboundMonitor:
                 "repeating the speech that the candidate did not hear failed: %s",
                 type(error).__name__,
             )
-        self._lost_at = None
+        self._prepared()
+
+    def _prepared(self) -> None:
+        self._enter(OutboundEvent.PREPARED)
         self._line.release()

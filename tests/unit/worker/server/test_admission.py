@@ -18,6 +18,7 @@ from worker.job.signals import SHUTDOWN_SIGNAL
 from worker.livekit_api.client import LiveKitLost
 from worker.server.admission import SERVER_TARGET_LOAD
 from worker.server.agent_server import JobServer
+from worker.server.drain_state import DrainState
 from worker.server.observability import PortTaken
 from worker.server.worker import Worker
 
@@ -251,7 +252,7 @@ async def test_a_closed_terminal_drains_and_does_not_hurry_the_jobs(tmp_path: Pa
         os.kill(os.getpid(), number)
     await worker._stopping.wait()
     await asyncio.sleep(0)
-    assert not worker._departure._hurried.is_set()
+    assert worker._departure.state is DrainState.ACCEPTING
 
 
 async def test_a_worker_whose_terminal_was_closed_reports_draining(tmp_path: Path) -> None:

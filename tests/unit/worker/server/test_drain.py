@@ -254,3 +254,62 @@ async def test_the_drain_logs_its_progress(
     lines = [each for each in caplog.records if each.msg == "the worker is still draining"]
     told = [(each.jobs, each.left_s) for each in lines]  # type: ignore[attr-defined]
     assert told == [(1, 55), (1, 50)]
+
+
+@pytest.mark.parametrize(
+    ("stops_before", "stops_at_s", "told"),
+    [
+        pytest.param(0, [], [(HANDOVER_SIGNAL, 10)], id="no stop: handover after the drain time"),
+        pytest.param(1, [], [(HANDOVER_SIGNAL, 0)], id="one before the drain: handover at once"),
+        pytest.param(2, [], [(SHUTDOWN_SIGNAL, 0)], id="two before the drain: the jobs end"),
+        pytest.param(0, [5], [(HANDOVER_SIGNAL, 5)], id="one while draining: handover"),
+        pytest.param(
+            0, [5, 6], [(HANDOVER_SIGNAL, 5), (SHUTDOWN_SIGNAL, 6)], id="two: handover, then end"
+        ),
+        pytest.param(
+            0, [11], [(HANDOVER_SIGNAL, 10)], id="one after the drain time: changes nothing"
+        ),
+        pytest.param(
+            0,
+            [11, 13],
+            [(HANDOVER_SIGNAL, 10), (SHUTDOWN_SIGNAL, 13)],
+            id="two after the drain time: the second ends the jobs",
+        ),
+        pytest.param(
+            0,
+            [5, 6, 7, 8],
+            [(HANDOVER_SIGNAL, 5), (SHUTDOWN_SIGNAL, 6)],
+            id="more than two: no further signal",
+        ),
+    ],
+)
+async def test_each_stop_request_of_a_drain_has_its_meaning(
+    tmp_path: Path,
+    stops_before: int,
+    stops_at_s: list[int],
+    told: list[tuple[signal.Signals, int]],
+) -> None:
+    worker = Leaving(tmp_path, "a", INTERVIEW_DRAIN_S=10)
+    worker.have(1)
+    worker.deaf = {"a"}
+    for _ in range(stops_before):
+        worker.departure.hurry()
+    for at_s in stops_at_s:
+        asyncio.get_running_loop().call_later(at_s, worker.departure.hurry)
+    await worker.gone_after()
+    assert [(word, at_s) for word, _, at_s in worker.told] == told
+
+
+async def test_a_third_stop_while_a_free_slot_is_looked_for_ends_the_jobs_at_once(
+    tmp_path: Path,
+) -> None:
+    class Slow(Leaving):
+        async def asked(self) -> Peers | None:
+            await asyncio.sleep(1.0)
+            return NO_PEERS
+
+    worker = Slow(tmp_path, "a", INTERVIEW_DRAIN_S=0, INTERVIEW_NO_SUCCESSOR="keep")
+    for at_s in (0.3, 0.6):
+        asyncio.get_running_loop().call_later(at_s, worker.departure.hurry)
+    assert await worker.gone_after() == pytest.approx(4.0, abs=0.2)
+    assert [word for word, _, _ in worker.told] == [SHUTDOWN_SIGNAL]

@@ -1,0 +1,133 @@
+"""The states of a drain, of its jobs, and of its search for free slots, with their tables."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum, auto
+from types import MappingProxyType
+from typing import Final
+
+
+class DrainState(StrEnum):
+    """How far the drain of the worker is. Every drain begins as ACCEPTING."""
+
+    #: The drain has not begun.
+    ACCEPTING = auto()
+    #: The worker takes no jobs, and its jobs continue until the drain time is over.
+    DRAINING = auto()
+    #: The drain time is over. The jobs are handed over to other workers.
+    HANDING_OVER = auto()
+    #: As HANDING_OVER, but the handover was requested, so the next request ends the jobs.
+    HANDING_OVER_ON_REQUEST = auto()
+    #: The jobs are ended, those that are being handed over included.
+    ENDING = auto()
+
+
+class DrainEvent(StrEnum):
+    """What can change the state of the drain."""
+
+    STARTED = auto()
+    TIME_OVER = auto()
+    #: The worker got another stop request after the one that began the drain.
+    STOP_REPEATED = auto()
+
+
+_D, _E = DrainState, DrainEvent
+
+#: The next state for each state and event. An event without a row changes nothing. The second stop
+#: request of a worker asks for the handover, even if the drain time is over already. Only the third
+#: ends the jobs.
+DRAIN_TRANSITIONS: Final[Mapping[tuple[DrainState, DrainEvent], DrainState]] = MappingProxyType(
+    {
+        (_D.ACCEPTING, _E.STARTED): _D.DRAINING,
+        (_D.DRAINING, _E.TIME_OVER): _D.HANDING_OVER,
+        (_D.ACCEPTING, _E.STOP_REPEATED): _D.HANDING_OVER_ON_REQUEST,
+        (_D.DRAINING, _E.STOP_REPEATED): _D.HANDING_OVER_ON_REQUEST,
+        (_D.HANDING_OVER, _E.STOP_REPEATED): _D.HANDING_OVER_ON_REQUEST,
+        (_D.HANDING_OVER_ON_REQUEST, _E.STOP_REPEATED): _D.ENDING,
+    }
+)
+
+
+class JobState(StrEnum):
+    """What the drain has told a job. Every job begins as RUNNING."""
+
+    #: The job has got no signal.
+    RUNNING = auto()
+    #: The job was told to hand over its interview to another worker.
+    HANDING_OVER = auto()
+    #: The job was told to end its interview.
+    ENDING = auto()
+
+
+class JobEvent(StrEnum):
+    """The signals that the drain sends to a job."""
+
+    HANDOVER = auto()
+    END = auto()
+
+
+#: The next state for each state and signal. A signal without a row is not sent.
+JOB_TRANSITIONS: Final[Mapping[tuple[JobState, JobEvent], JobState]] = MappingProxyType(
+    {
+        (JobState.RUNNING, JobEvent.HANDOVER): JobState.HANDING_OVER,
+        (JobState.RUNNING, JobEvent.END): JobState.ENDING,
+        (JobState.HANDING_OVER, JobEvent.END): JobState.ENDING,
+    }
+)
+
+
+@dataclass(kw_only=True)
+class DrainedJob:
+    """One job of the drain. Times are those of the event loop."""
+
+    state: JobState = JobState.RUNNING
+    #: The time by which the job must have ended. A running job has no such time.
+    must_end_at: float = math.inf
+    #: The time by which the worker that takes over the interview reports its slot as used.
+    slot_used_at: float = -math.inf
+
+    def may_get(self, event: JobEvent) -> bool:
+        """Return whether the job can be told this."""
+        return (self.state, event) in JOB_TRANSITIONS
+
+    def tell(self, event: JobEvent, *, must_end_at: float) -> None:
+        """Change the state after a signal. Raises ValueError if `may_get` is False."""
+        if not self.may_get(event):
+            raise ValueError(f"{event} must not be sent to a job in the state {self.state}")
+        self.state, self.must_end_at = JOB_TRANSITIONS[self.state, event], must_end_at
+
+
+class SearchState(StrEnum):
+    """How far the search for free slots is. The log tells each of the last two states once."""
+
+    #: No job has needed a slot of another worker.
+    NOT_BEGUN = auto()
+    #: The drain has looked for free slots.
+    SEARCHING = auto()
+    #: The drain waits a limited time for a free slot, because none was known.
+    WAITING = auto()
+    #: There is no free slot, and the jobs continue on this worker until there is one.
+    KEEPING = auto()
+
+
+class SearchEvent(StrEnum):
+    """What can change the state of the search."""
+
+    LOOKED = auto()
+    #: There is no free slot, but there may be one soon.
+    NO_SLOT_YET = auto()
+    #: There is no free slot, and the jobs are to be kept.
+    NO_SLOT_BUT_KEPT = auto()
+
+
+#: The next state for each state and event. An event without a row changes nothing.
+SEARCH_TRANSITIONS: Final[Mapping[tuple[SearchState, SearchEvent], SearchState]] = MappingProxyType(
+    {
+        (SearchState.NOT_BEGUN, SearchEvent.LOOKED): SearchState.SEARCHING,
+        (SearchState.SEARCHING, SearchEvent.NO_SLOT_YET): SearchState.WAITING,
+        (SearchState.SEARCHING, SearchEvent.NO_SLOT_BUT_KEPT): SearchState.KEEPING,
+    }
+)

@@ -1,0 +1,82 @@
+"""Search for free slots of other workers, while this worker drains."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from worker.server.drain_state import SEARCH_TRANSITIONS, SearchEvent, SearchState
+
+if TYPE_CHECKING:
+    from worker.store.workers import Peers
+
+logger = logging.getLogger(__name__)
+
+
+class SlotSearch:
+    """The search of one drain.
+
+    Args:
+        others: Returns the other workers; None if they are not known.
+        is_shared: Whether there is a database through which workers know of each other.
+        keeps: Whether jobs without a free slot continue on this worker.
+        longest_s: Seconds from the first look for which the search waits for a free slot.
+    """
+
+    def __init__(
+        self,
+        others: Callable[[], Awaitable[Peers | None]],
+        *,
+        is_shared: bool,
+        keeps: bool,
+        longest_s: float,
+    ) -> None:
+        self._others = others
+        self._is_shared = is_shared
+        self._keeps = keeps
+        self._longest_s = longest_s
+        self._state = SearchState.NOT_BEGUN
+        #: Loop time until which the search waits for a free slot.
+        self._waits_until = 0.0
+
+    async def look(self) -> Peers | None:
+        """Return the other workers; None if they are not known."""
+        if self._enter(SearchEvent.LOOKED):
+            self._waits_until = asyncio.get_running_loop().time() + self._longest_s
+        return await self._others()
+
+    def must_close(self, others: Peers | None, alone: int) -> bool:
+        """Return whether the `alone` jobs without a free slot must be closed now, and log it."""
+        if self._keeps:
+            if self._enter(SearchEvent.NO_SLOT_BUT_KEPT):
+                self._warn_of("continue on this worker", alone)
+            return False
+        if self._may_wait(others):
+            return False
+        self._warn_of("are closed", alone)
+        return True
+
+    def _may_wait(self, others: Peers | None) -> bool:
+        if not (others.workers if others is not None else self._is_shared):
+            return False
+        if self._enter(SearchEvent.NO_SLOT_YET):
+            logger.warning(
+                "the drain waits, because no other worker is known to have a free slot",
+                extra={"longest_s": self._longest_s},
+            )
+        return asyncio.get_running_loop().time() < self._waits_until
+
+    def _warn_of(self, what: str, alone: int) -> None:
+        logger.warning(
+            "the remaining interviews %s, because no other worker can take them over",
+            what,
+            extra={"jobs": alone},
+        )
+
+    def _enter(self, event: SearchEvent) -> bool:
+        """Change the state, and return whether the table has a row for the event."""
+        target = SEARCH_TRANSITIONS.get((self._state, event))
+        self._state = target or self._state
+        return target is not None

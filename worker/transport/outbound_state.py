@@ -1,0 +1,107 @@
+"""The states of the outbound connectivity, and the table of all transitions between them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum, auto
+from types import MappingProxyType
+from typing import Final
+
+
+class OutboundState(StrEnum):
+    """Whether the candidate hears the audio output. Every monitor begins as HEARD."""
+
+    #: The room is connected. The candidate hears the output, or is not in the room yet.
+    HEARD = auto()
+    #: Only the candidate has left. Output continues.
+    CANDIDATE_AWAY = auto()
+    #: The candidate is in the room again, and will soon hear the output.
+    CANDIDATE_RETURNING = auto()
+    #: The interview is continued with a candidate who had left. Output continues.
+    CONTINUING = auto()
+    #: The room is disconnected. Output is paused, as in all states up to RESUMING.
+    ROOM_LOST = auto()
+    #: The room has been disconnected for so long that it counts as permanently lost.
+    ROOM_GONE = auto()
+    #: The room is connected again, and the candidate is not in the room.
+    WAITING_FOR_CANDIDATE = auto()
+    #: The candidate has to subscribe to the track that was published again.
+    WAITING_FOR_SUBSCRIPTION = auto()
+    #: The candidate can hear the output again. The interview prepares what is played first.
+    RESUMING = auto()
+    #: The job leaves the room.
+    CLOSED = auto()
+
+
+class OutboundEvent(StrEnum):
+    """What can change the state."""
+
+    CANDIDATE_LEFT = auto()
+    CANDIDATE_HERE = auto()
+    #: The candidate who came back is still in the room after a moment.
+    CANDIDATE_STAYED = auto()
+    #: The candidate who came back has left within this moment.
+    CANDIDATE_LEFT_AGAIN = auto()
+    ROOM_LOST = auto()
+    #: The room has been disconnected for as long as it may be.
+    ROOM_TIME_OVER = auto()
+    ROOM_BACK = auto()
+    #: The candidate is in the room, and has to subscribe to the track.
+    UNSUBSCRIBED = auto()
+    #: The candidate can hear the output, as far as is known.
+    AUDIBLE = auto()
+    #: The callback that continues the interview has returned.
+    PREPARED = auto()
+    CLOSED = auto()
+
+
+class Track(StrEnum):
+    """What the candidate needs for hearing the track after the room was lost."""
+
+    #: The track was not published again, so that its subscribers hear the track.
+    SAME = auto()
+    #: The track was published again. The candidate has to be in the room and to subscribe.
+    REPLACED = auto()
+    #: The track was published again, and has a subscriber. The candidate has to be in the room.
+    SUBSCRIBED = auto()
+
+
+_S, _E = OutboundState, OutboundEvent
+
+#: The states in which output is paused.
+PAUSED: Final = frozenset(
+    {
+        _S.ROOM_LOST,
+        _S.ROOM_GONE,
+        _S.WAITING_FOR_CANDIDATE,
+        _S.WAITING_FOR_SUBSCRIPTION,
+        _S.RESUMING,
+    }
+)
+
+#: The next state for each state and event. An event without a row changes nothing.
+TRANSITIONS: Final[Mapping[tuple[OutboundState, OutboundEvent], OutboundState]] = MappingProxyType(
+    {
+        # Only the candidate leaves, and comes back.
+        (_S.HEARD, _E.CANDIDATE_LEFT): _S.CANDIDATE_AWAY,
+        (_S.CONTINUING, _E.CANDIDATE_LEFT): _S.CANDIDATE_AWAY,
+        (_S.CANDIDATE_AWAY, _E.CANDIDATE_HERE): _S.CANDIDATE_RETURNING,
+        (_S.CANDIDATE_RETURNING, _E.CANDIDATE_LEFT_AGAIN): _S.CANDIDATE_AWAY,
+        (_S.CANDIDATE_RETURNING, _E.CANDIDATE_STAYED): _S.CONTINUING,
+        (_S.CONTINUING, _E.PREPARED): _S.HEARD,
+        # The room is lost. Its return includes the candidate's return.
+        **{(state, _E.ROOM_LOST): _S.ROOM_LOST for state in _S if state is not _S.CLOSED},
+        (_S.ROOM_GONE, _E.ROOM_LOST): _S.ROOM_GONE,
+        (_S.ROOM_LOST, _E.ROOM_TIME_OVER): _S.ROOM_GONE,
+        # The room is back. Whether the candidate hears the track is then looked at.
+        (_S.ROOM_LOST, _E.ROOM_BACK): _S.WAITING_FOR_CANDIDATE,
+        (_S.ROOM_GONE, _E.ROOM_BACK): _S.WAITING_FOR_CANDIDATE,
+        (_S.WAITING_FOR_CANDIDATE, _E.UNSUBSCRIBED): _S.WAITING_FOR_SUBSCRIPTION,
+        (_S.WAITING_FOR_CANDIDATE, _E.AUDIBLE): _S.RESUMING,
+        (_S.WAITING_FOR_SUBSCRIPTION, _E.AUDIBLE): _S.RESUMING,
+        # A participant that moves while output resumes starts the preparation anew.
+        (_S.RESUMING, _E.AUDIBLE): _S.RESUMING,
+        (_S.RESUMING, _E.PREPARED): _S.HEARD,
+        **{(state, _E.CLOSED): _S.CLOSED for state in _S},
+    }
+)
