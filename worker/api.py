@@ -20,6 +20,7 @@ from worker.resources.database import database_resource
 from worker.resources.resource import AgentResources, LoadFailed, Resource, Retry
 from worker.resources.speech import llm_resource, stt_resource, tts_resource, vad_resource
 from worker.resources.turn_detector import turn_detector_resource
+from worker.transport.in_memory import InMemoryTransport
 
 __all__ = [
     "AgentResources",
@@ -29,6 +30,7 @@ __all__ = [
     "ClipMissing",
     "Dispatch",
     "HandoverHooks",
+    "InMemoryTransport",
     "JobHandle",
     "LoadFailed",
     "Resource",

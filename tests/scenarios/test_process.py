@@ -106,7 +106,6 @@ def one_job(application: str, folder: str, said: Any, heard: Any) -> None:
     entrypoint_module.LiveKitTransport = make_stage  # type: ignore[attr-defined,assignment]  # no room here
     told = SimpleNamespace(
         **vars(fake_context()),
-        is_fake_job=lambda: False,
         shutdown=lambda reason: said.put(reason),
         _track_pending_task=lambda task, *, name: None,
     )
@@ -252,7 +251,7 @@ async def test_a_job_without_its_worker_ends_before_the_framework_cancels_it(
         return TinyApplication(on_run=run, words_at_the_end=ClipName.CANNOT_GO_ON)
 
     monkeypatch.setattr(sys.modules[__name__], "watched", application, raising=False)
-    monkeypatch.setattr(entrypoint_module, "SocketTransport", make_stage)
+    monkeypatch.setattr(entrypoint_module, "LiveKitTransport", make_stage)
     monkeypatch.setattr(entrypoint_module, "_exit_with", lambda _code: None)
     monkeypatch.setenv("INTERVIEW_APPLICATION", f"{__name__}:watched")
     monkeypatch.setenv("INTERVIEW_DATA_DIR", str(tmp_path))

@@ -7,6 +7,7 @@ import errno
 import os
 import sys
 import tempfile
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -29,12 +30,12 @@ def demo(
 
     Starts a LiveKit server (LIVEKIT_URL if set, else livekit-server on the PATH, else one that
     it builds once), PostgreSQL and a worker. Joins as a candidate who answers aloud, prints the
-    conversation and the job's path through the states, and stops everything that it started. If
-    no LiveKit server is available, holds the interview without a room and prints how to get a
-    server.
+    conversation and the job's path through the states, and stops everything that it started.
+    Without a LiveKit server, prints what to install, and exits with 5.
     """
     from worker.demo.demo import DemoFailed, log_to, run_demo
     from worker.demo.worker_process import WorkerDidNotStart
+    from worker.simulation.livekit_binary import LiveKitServerUnavailable
     from worker.simulation.room_candidate import CandidateTimeout
 
     folder = _folder(output)
@@ -42,6 +43,11 @@ def demo(
     with one_line_errors():
         try:
             history = asyncio.run(run_demo(console, folder))
+        except LiveKitServerUnavailable as error:
+            if output is None:
+                with suppress(OSError):
+                    folder.rmdir()  # it is empty
+            raise CommandError(str(error), ExitCode.UNAVAILABLE) from error
         except WorkerDidNotStart as error:
             raise CommandError(str(error)) from error
         except (DemoFailed, CandidateTimeout) as error:

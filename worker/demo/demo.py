@@ -15,12 +15,9 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from rich.console import Console
-from rich.markup import escape
 
 from states import History, render
 from worker.config.settings import Settings
-from worker.continuity.dispatch_metadata import dispatch_metadata
-from worker.demo.roomless_worker import LAUNCHED
 from worker.demo.script import CandidateScript
 from worker.demo.worker_process import running_worker
 from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
@@ -29,18 +26,14 @@ from worker.operations.interviews import interview_as_data, send_interviewer
 from worker.operations.jobs import journal_path
 from worker.operations.transcript import as_markdown
 from worker.resources.consequences import meanings
-from worker.simulation.candidate import SimulatedCandidate
 from worker.simulation.conversation import Exchange, hold_conversation
-from worker.simulation.livekit_server import LiveKitServer, LiveKitServerUnavailable, find_or_build
+from worker.simulation.livekit_server import LiveKitServer, find_or_build
 from worker.simulation.room_candidate import Candidate
-from worker.simulation.socket_candidate import SocketCandidate
 from worker.store.database import Database
 from worker.store.embedded.client import EmbeddedPostgres
-from worker.store.interview_status import set_dispatched
 from worker.store.interviews import Interview, create_interview
 from worker.store.jobs import list_jobs
 from worker.store.migrate import migrate
-from worker.transport.local_socket import SOCKET_VARIABLE
 
 #: Seconds to wait, after the conversation, until the last record is in the database.
 _JOB_END_S = 30.0
@@ -64,10 +57,8 @@ class LiveKit:
 async def run_demo(console: Console, folder: Path) -> History:
     """Hold the interview, and write recording, transcript, journal and diagram to `folder`.
 
-    If no LiveKit server is available, the interview runs without a room, and the console reports
-    this. The job then also runs in a process of its own, but reaches the candidate over a socket.
-
-    Raises WorkerDidNotStart if the worker does not start, CandidateTimeout if the interviewer does
+    Raises LiveKitServerUnavailable if no LiveKit server is found, built or started,
+    WorkerDidNotStart if the worker does not start, CandidateTimeout if the interviewer does
     not speak or leave in time, DemoFailed if the interview does not end in time or has no journal,
     LiveKitError if the server at LIVEKIT_URL fails, and EmbeddedPostgresError if PostgreSQL does
     not start. All processes that the demo started have ended on return, also after an error.
@@ -79,7 +70,7 @@ async def run_demo(console: Console, folder: Path) -> History:
 
     async with AsyncExitStack() as stack:
         data_dir = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="interview-demo-")))
-        livekit = await _livekit_if_any(stack, say)
+        livekit = await stack.enter_async_context(_livekit(say))
         say("starting PostgreSQL")
         postgres = await stack.enter_async_context(await EmbeddedPostgres.start(data_dir))
         settings = _settings(livekit, postgres.url, data_dir)
@@ -90,24 +81,11 @@ async def run_demo(console: Console, folder: Path) -> History:
             db, interview_id=secrets.token_hex(6), plan=load_plan(SAMPLE_PLAN).to_json()
         )
         say("starting the worker (it loads the speech models once for all jobs)")
-        meet = _in_room if livekit is not None else _without_room
-        venue = meet(settings, db, interview, folder / "worker.log", say)
-        candidate = await stack.enter_async_context(venue)
+        meeting = _in_room(settings, db, interview, folder / "worker.log", say)
+        candidate = await stack.enter_async_context(meeting)
         await _converse(candidate, folder, say, console)
         say("the interviewer has left")
         return await _write_down(settings, db, interview.interview_id, folder)
-
-
-async def _livekit_if_any(stack: AsyncExitStack, say: Say) -> LiveKit | None:
-    """Return a LiveKit server that runs until `stack` is closed.
-
-    If no server is available, tell the user how to get one, and return None.
-    """
-    try:
-        return await stack.enter_async_context(_livekit(say))
-    except LiveKitServerUnavailable as error:
-        say(f"[yellow]{escape(str(error))}; running the interview without a room[/yellow]")
-        return None
 
 
 @asynccontextmanager
@@ -127,12 +105,12 @@ async def _livekit(say: Say) -> AsyncIterator[LiveKit]:
         yield LiveKit(url=server.url, key=server.api_key, secret=server.api_secret)
 
 
-def _settings(livekit: LiveKit | None, database_url: str, data_dir: Path) -> Settings:
+def _settings(livekit: LiveKit, database_url: str, data_dir: Path) -> Settings:
     """Return the settings of the demo, which replace those of the environment."""
     return Settings.load(
-        LIVEKIT_URL=livekit.url if livekit else "",
-        LIVEKIT_API_KEY=livekit.key if livekit else "",
-        LIVEKIT_API_SECRET=livekit.secret if livekit else "",
+        LIVEKIT_URL=livekit.url,
+        LIVEKIT_API_KEY=livekit.key,
+        LIVEKIT_API_SECRET=livekit.secret,
         DATABASE_URL=database_url,
         INTERVIEW_DATA_DIR=data_dir,
         # The name is unique, so that no other worker on this server takes the demo's interview.
@@ -161,7 +139,7 @@ def _environment(settings: Settings) -> dict[str, str]:
 @asynccontextmanager
 async def _in_room(
     settings: Settings, db: Database, interview: Interview, log: Path, say: Say
-) -> AsyncIterator[SimulatedCandidate]:
+) -> AsyncIterator[Candidate]:
     """Start a worker, dispatch an interviewer to a room, and yield the candidate in the room."""
     key, secret = settings.livekit_api_key, settings.livekit_api_secret.get_secret_value()
     async with running_worker(_environment(settings), log):
@@ -176,25 +154,7 @@ async def _in_room(
             yield candidate
 
 
-@asynccontextmanager
-async def _without_room(
-    settings: Settings, db: Database, interview: Interview, log: Path, say: Say
-) -> AsyncIterator[SimulatedCandidate]:
-    """Start a worker with one job, and yield the candidate to whose socket the job connects."""
-    socket = settings.data_dir / "candidate.sock"
-    environment = {**_environment(settings), SOCKET_VARIABLE: str(socket)}
-    metadata = dispatch_metadata(interview)
-    async with SocketCandidate(socket, interview.candidate_identity) as candidate:
-        await set_dispatched(db, interview.interview_id, dispatch_id="without a room")
-        module = ("worker.demo.roomless_worker", interview.room, metadata)
-        async with running_worker(environment, log, module=module, ready=LAUNCHED):
-            say(f"interview {interview.interview_id} created; the interviewer is joining")
-            yield candidate
-
-
-async def _converse(
-    candidate: SimulatedCandidate, folder: Path, say: Say, console: Console
-) -> None:
+async def _converse(candidate: Candidate, folder: Path, say: Say, console: Console) -> None:
     """Hold the interview, and save the recording even if the interview fails."""
     try:
         await hold_conversation(

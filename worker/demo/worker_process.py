@@ -15,7 +15,7 @@ from worker.simulation.child_process import start_child
 #: Module and arguments of a worker that receives its jobs from LiveKit.
 START: Final = ("worker", "start")
 #: The message that livekit-agents logs when LiveKit has registered the worker.
-REGISTERED: Final = "registered worker"
+_REGISTERED: Final = "registered worker"
 
 _READY_S = 60.0
 _LOOK_EVERY_S = 0.1
@@ -40,9 +40,8 @@ async def running_worker(
     log: Path,
     *,
     module: Sequence[str] = START,
-    ready: str = REGISTERED,
 ) -> AsyncIterator[subprocess.Popen[bytes]]:
-    """Start a worker, wait until its log contains `ready`, and end the worker after the block.
+    """Start a worker, wait until LiveKit has registered it, and end the worker after the block.
 
     Raises WorkerDidNotStart if the worker ends or is not ready within 60 s. After the block the
     process has ended, also after an error.
@@ -51,21 +50,20 @@ async def running_worker(
         environment: The worker's complete environment.
         log: The file for the worker's log.
         module: The module to run, and its arguments.
-        ready: The log message of a worker that is ready.
     """
     with log.open("wb") as output:
         command = [sys.executable, "-m", *module]
         process = start_child(command, output=output, env=environment)
         try:
-            await _ready(process, log, ready)
+            await _ready(process, log)
             yield process
         finally:
             await _end(process)
 
 
-async def _ready(process: subprocess.Popen[bytes], log: Path, ready: str) -> None:
+async def _ready(process: subprocess.Popen[bytes], log: Path) -> None:
     for _ in range(round(_READY_S / _LOOK_EVERY_S)):
-        if ready in await asyncio.to_thread(log.read_text, errors="replace"):
+        if _REGISTERED in await asyncio.to_thread(log.read_text, errors="replace"):
             return
         if process.poll() is not None:
             raise WorkerDidNotStart(log, "did not start")

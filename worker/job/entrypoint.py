@@ -27,7 +27,6 @@ from worker.journal.heartbeat import heartbeat
 from worker.speech import local_models
 from worker.telemetry.logs import redact_job_logs
 from worker.transport.livekit_room import LiveKitTransport
-from worker.transport.local_socket import SocketTransport
 
 if TYPE_CHECKING:
     from worker.job.application import Application
@@ -121,13 +120,7 @@ async def entrypoint(ctx: JobContext) -> None:
 
 async def _live(ctx: JobContext) -> Outcome:
     settings = Settings.load()
-    here = ctx.is_fake_job()  # the framework's term for a job without LiveKit
-    dispatch = Dispatch(
-        job_id=ctx.job.id,
-        room=ctx.job.room.name,
-        # A fake job has no metadata, so its room has the metadata.
-        metadata=ctx.job.room.metadata if here else ctx.job.metadata,
-    )
+    dispatch = Dispatch(job_id=ctx.job.id, room=ctx.job.room.name, metadata=ctx.job.metadata)
     app = _make_application(dispatch, settings)
     ctx.log_context_fields = {
         "job_id": ctx.job.id,
@@ -135,8 +128,7 @@ async def _live(ctx: JobContext) -> Outcome:
         "interview_id": None,
         **app.header(),
     }
-    stage = SocketTransport if here else LiveKitTransport
-    return await _held_to_its_end(ctx, Job(ctx, app, settings, make_stage=stage))
+    return await _held_to_its_end(ctx, Job(ctx, app, settings, make_stage=LiveKitTransport))
 
 
 def _make_application(dispatch: Dispatch, settings: Settings) -> Application:

@@ -33,7 +33,7 @@ from worker.job.shutdown import shut_down
 from worker.job.signals import HANDOVER_SIGNAL, SHUTDOWN_SIGNAL
 from worker.journal.resilient import open_journal, watch_disk, without_disk
 from worker.resources.bootstrap import AgentResources
-from worker.transport.livekit_room import LiveKitTransport, Transport, TransportMaker
+from worker.transport.livekit_room import Transport, TransportMaker
 
 logger = logging.getLogger("worker.job")
 
@@ -52,7 +52,7 @@ class Job:
         app: Application,
         settings: Settings,
         *,
-        make_stage: TransportMaker = LiveKitTransport,
+        make_stage: TransportMaker,
     ) -> None:
         self.ctx = ctx
         self.app = app

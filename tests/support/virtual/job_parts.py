@@ -22,7 +22,7 @@ from worker.config.settings import Settings
 from worker.job.handle import JobHandle
 from worker.job.job import Job
 from worker.resources.resource import Resource
-from worker.transport.outbound_monitor import OutboundMonitor
+from worker.transport.in_memory import InMemoryTransport
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -102,23 +102,18 @@ class HeardLine(MixedAudioOutput):
         return played_s
 
 
-class FakeStage:
-    """Fake transport of a job; a test may replace the functions that its steps call."""
+class FakeStage(InMemoryTransport):
+    """Transport that records its steps; a test may replace the functions that the steps call."""
+
+    line: HeardLine
 
     def __init__(self, ctx: JobContext, on_event: Callable[[Event], None]) -> None:
-        self.on_event = on_event
-        self.line = HeardLine()
-        self.candidate_is_here = True
-        self.reach = OutboundMonitor(self.line, lambda: self.candidate_is_here)
+        super().__init__(ctx, on_event, line=HeardLine())
         self.did: list[str] = []
         self.on_connect: Callable[[], Awaitable[None]] = done
         self.on_open_line: Callable[[], Awaitable[None]] = done
         self.on_start_session: Callable[[], Awaitable[None]] = done
         self.on_leave: Callable[[], Awaitable[None]] = done
-        self._moved = asyncio.Event()
-        self.written: list[str] = []
-        self.shown: dict[str, str] = {}
-        self.others: dict[str, dict[str, str]] = {}
 
     async def connect(self) -> None:
         self.did.append("connect")
@@ -127,44 +122,25 @@ class FakeStage:
     async def open_line(self) -> None:
         self.did.append("open_line")
         await self.on_open_line()
-        await self.line.publish()
+        await super().open_line()
 
     def expect(self, candidate_identity: str) -> None:
         self.did.append(f"expect {candidate_identity}")
+        super().expect(candidate_identity)
 
     def move(self, *, here: bool) -> None:
-        """Let the candidate join or leave."""
+        """Let the candidate leave or come back. A test itself calls the methods of `reach`."""
         self.candidate_is_here = here
         self._moved.set()
 
-    async def candidate_moved(self) -> None:
-        self._moved.clear()
-        await self._moved.wait()
-
-    async def packets_received(self) -> int | None:
-        return None
-
     async def start_session(self, session: AgentSession[Any], agent: Agent) -> None:
+        """Start no session: the session of these tests is a `FakeSession`."""
         self.did.append("start_session")
         await self.on_start_session()
 
-    async def write(self, text: str) -> None:
-        self.written.append(text)
-
-    async def announce(self, attributes: Mapping[str, str]) -> None:
-        self.shown = dict(attributes)
-
-    def announced(self) -> Mapping[str, Mapping[str, str]]:
-        return self.others
-
-    def show(self, identity: str, **attributes: str) -> None:
-        """Let another agent join, or change its attributes."""
-        self.others[identity] = attributes
-        self._moved.set()
-
     async def leave(self) -> None:
         self.did.append("leave")
-        await self.line.aclose()
+        await super().leave()
         await self.on_leave()
 
 

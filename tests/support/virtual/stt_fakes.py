@@ -18,11 +18,9 @@ from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, NOT_GIVEN, APIConn
 from tests.support.virtual.provider_fakes import WORKS, Closable, Fate
 from worker.audio.frames import frame_of, samples_of
 from worker.speech.stt.fallback import ChainSTT
+from worker.transport.in_memory import FRAME_S
 
 RATE = 16_000
-#: Seconds of a frame that livekit-agents takes from a room, as in
-#: `RoomInputOptions.audio_frame_size_ms`.
-FRAME_S = 0.05
 _FRAME_SAMPLES = round(FRAME_S * RATE)
 #: Number of frames from which a word is recognised.
 _WORD_FRAMES = 5

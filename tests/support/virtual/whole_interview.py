@@ -13,13 +13,10 @@ import time
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, cast
 
-from livekit.agents.voice import io
-
 from states import History, Status
 from tests.support.virtual.interview_parts import plan_of, question
 from tests.support.virtual.job_parts import (
     JOB_ID,
-    FakeStage,
     HeardLine,
     InlineExecutor,
     fake_context,
@@ -27,7 +24,7 @@ from tests.support.virtual.job_parts import (
 )
 from tests.support.virtual.provider_fakes import chain_of
 from tests.support.virtual.scripted_voice import ScriptedTTS, Sound
-from tests.support.virtual.stt_fakes import FRAME_S, CountingSTT, LoudnessVAD, quiet, spoken
+from tests.support.virtual.stt_fakes import CountingSTT, LoudnessVAD, quiet, spoken
 from tests.support.virtual.stuck_parts import Ear
 from worker import faults
 from worker.aio.tasks import cancel_and_wait
@@ -39,13 +36,16 @@ from worker.job.job import Job
 from worker.resources import database, speech
 from worker.store.errors import DatabaseUnavailable
 from worker.store.interviews import Interview, InterviewStatus
+from worker.transport.in_memory import FRAME_S, CandidateMicrophone, InMemoryTransport
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     import pytest
-    from livekit import rtc
-    from livekit.agents import Agent, AgentSession
+    from livekit.agents import JobContext
+
+    from states import Event
 
 PLAN = plan_of(question(0), question(1), question(2))
 #: Seconds that a candidate thinks before an answer.
@@ -53,40 +53,6 @@ THINKS_S = 0.5
 #: Words of an answer, half a second each: enough that the interviewer does not ask for more.
 WORDS = 10
 EPOCH = 1_750_000_000.0
-
-
-class Microphone(io.AudioInput):
-    """The candidate's audio in real time: the queued frames, else a quiet room."""
-
-    def __init__(self) -> None:
-        super().__init__(label="microphone")
-        self._frames: list[rtc.AudioFrame] = []
-        self._due = 0.0
-        self._quiet = quiet(FRAME_S)[0]
-        self.idle = asyncio.Event()
-        #: While this is not set, no frames arrive.
-        self.flows = asyncio.Event()
-        self.flows.set()
-
-    def lose_for(self, seconds: float) -> None:
-        """Deliver no frames for `seconds`, and drop the queued frames."""
-        self.flows.clear()
-        self._frames.clear()
-        asyncio.get_running_loop().call_later(seconds, self.flows.set)
-
-    def say(self, frames: list[rtc.AudioFrame]) -> None:
-        self._frames.extend(frames)
-        self.idle.clear()
-
-    async def __anext__(self) -> rtc.AudioFrame:
-        await self.flows.wait()
-        now = asyncio.get_running_loop().time()
-        self._due = max(self._due, now - FRAME_S) + FRAME_S
-        await asyncio.sleep(self._due - now)
-        if self._frames:
-            return self._frames.pop(0)
-        self.idle.set()
-        return self._quiet
 
 
 class FakeDatabase:
@@ -118,22 +84,20 @@ def _interview() -> dict[str, Any]:
     return row | {"plan": json.dumps(PLAN.to_json()), "status": InterviewStatus.DISPATCHED}
 
 
-class _Stage(FakeStage):
-    """Fake transport that plays audio in real time and has the candidate's microphone."""
+class _Stage(InMemoryTransport):
+    """Transport that plays audio in real time, and notes what the candidate hears and reads."""
 
-    def __init__(self, ctx: Any, on_event: Any) -> None:
-        super().__init__(ctx, on_event)
+    line: HeardLine
+
+    def __init__(self, ctx: JobContext, on_event: Callable[[Event], None]) -> None:
         self.ear = Ear()
-        self.line = HeardLine(self.ear)
-        self.microphone = Microphone()
-        self.agent: Any = None
+        super().__init__(
+            ctx,
+            on_event,
+            line=HeardLine(self.ear),
+            microphone=CandidateMicrophone(quiet(FRAME_S)[0]),
+        )
         self.read_at: list[tuple[float, str]] = []
-
-    async def start_session(self, session: AgentSession[Any], agent: Agent) -> None:
-        self.agent = agent
-        session.input.audio = self.microphone
-        session.output.audio = self.line
-        await session.start(agent, session_host=False, record=False)
 
     async def write(self, text: str) -> None:
         await super().write(text)
@@ -233,7 +197,7 @@ class WholeInterview:
                 await asyncio.sleep(THINKS_S)
                 if not self._is_asked_to_type:
                     continue
-            await self.stage.agent.on_text(typed)
+            await self.stage.type_text(typed)
 
     @property
     def _is_asked_to_type(self) -> bool:

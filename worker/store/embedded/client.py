@@ -16,7 +16,6 @@ import subprocess
 import sys
 import time
 import weakref
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,14 +38,6 @@ START_BUDGET_S = 60.0
 _RESTART_DELAY_S = 1.0
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Hold:
-    """One use of the server, which lasts until `connection` is closed."""
-
-    connection: socket.socket
-    url: str
-
-
 class EmbeddedPostgres:
     """One use of a data folder's embedded PostgreSQL, from `start` to `aclose`.
 
@@ -55,12 +46,13 @@ class EmbeddedPostgres:
     keep the server alive, because they only connect by the URL.
     """
 
-    def __init__(self, data_dir: Path, hold: _Hold) -> None:
-        self._data_dir = data_dir
-        self._hold = hold
+    def __init__(self, layout: Layout, connection: socket.socket) -> None:
+        self._layout = layout
+        # The use lasts until this connection to the keeper is closed.
+        self._connection = connection
         self._watch = asyncio.create_task(self._watch_the_keeper())
         #: URL of the database. It names a Unix socket that only this user may access.
-        self.url = hold.url
+        self.url = layout.url
 
     @classmethod
     async def start(cls, data_dir: str | Path) -> EmbeddedPostgres:
@@ -71,13 +63,14 @@ class EmbeddedPostgres:
         version of PostgreSQL created the data, or PostgreSQL does not start. In the last case the
         error quotes PostgreSQL's own reason.
         """
-        return cls(Path(data_dir), await _take_aside(Path(data_dir)))
+        layout = Layout.of(data_dir)
+        return cls(layout, await _take_aside(layout))
 
     async def aclose(self) -> None:
         """End this use. The server stops 2 s after the end of its last use."""
         self._watch.cancel()
         await asyncio.gather(self._watch, return_exceptions=True)
-        self._hold.connection.close()
+        self._connection.close()
 
     async def __aenter__(self) -> EmbeddedPostgres:
         return self
@@ -91,10 +84,10 @@ class EmbeddedPostgres:
             # The keeper sends nothing after its answer, so this call returns when the keeper has
             # died.
             with contextlib.suppress(OSError):
-                await loop.sock_recv(self._hold.connection, 1)
-            self._hold.connection.close()
+                await loop.sock_recv(self._connection, 1)
+            self._connection.close()
             try:
-                self._hold = await _take_aside(self._data_dir)
+                self._connection = await _take_aside(self._layout)
             except EmbeddedPostgresError:
                 await asyncio.sleep(_RESTART_DELAY_S)
 
@@ -105,35 +98,32 @@ def embedded_postgres(data_dir: str | Path) -> Iterator[str]:
 
     Raises an `EmbeddedPostgresError` in the same cases as `EmbeddedPostgres.start`.
     """
-    hold = _take(Path(data_dir))
-    try:
-        yield hold.url
-    finally:
-        hold.connection.close()
+    layout = Layout.of(data_dir)
+    with _take(layout):
+        yield layout.url
 
 
-async def _take_aside(data_dir: Path) -> _Hold:
+async def _take_aside(layout: Layout) -> socket.socket:
     """Run `_take` in a thread. On cancellation wait for the thread, and then end the new use."""
-    taking = asyncio.ensure_future(asyncio.to_thread(_take, data_dir))
+    taking = asyncio.ensure_future(asyncio.to_thread(_take, layout))
     try:
-        hold = await asyncio.shield(taking)
+        connection = await asyncio.shield(taking)
     except asyncio.CancelledError:
         taking.add_done_callback(_give_back)
         # Wait, because an abandoned thread would start a server that has no users.
         await asyncio.wait({taking})
         raise
-    hold.connection.setblocking(False)
-    return hold
+    connection.setblocking(False)
+    return connection
 
 
-def _give_back(taking: asyncio.Future[_Hold]) -> None:
+def _give_back(taking: asyncio.Future[socket.socket]) -> None:
     if not taking.cancelled() and taking.exception() is None:
-        taking.result().connection.close()
+        taking.result().close()
 
 
-def _take(data_dir: Path) -> _Hold:
+def _take(layout: Layout) -> socket.socket:
     """Connect to the data folder's keeper; start a keeper if none runs."""
-    layout = Layout.of(data_dir)
     bin_dir = programs(layout)
     check_data_dir(layout)
     check_version(layout, bin_dir)
@@ -150,7 +140,7 @@ def _take(data_dir: Path) -> _Hold:
                 answer = _answer(connection, deadline)
                 if "url" in answer:
                     _connections.add(connection)
-                    return _Hold(connection=connection, url=answer["url"])
+                    return connection
                 connection.close()
                 if started or "problem" in answer or time.monotonic() > deadline:
                     problem = answer.get("problem") or layout.last_log_line()
@@ -203,17 +193,13 @@ def _answer(connection: socket.socket, deadline: float) -> dict[str, str]:
 
     The answer is empty if the keeper closed the connection or did not answer in time.
     """
-    line = b""
+    connection.settimeout(max(deadline - time.monotonic(), 0.001))
     try:
-        while not line.endswith(b"\n"):
-            connection.settimeout(max(deadline - time.monotonic(), 0.001))
-            part = connection.recv(65536)
-            if not part:
-                return {}
-            line += part
-        answer: dict[str, str] = json.loads(line)
+        with connection.makefile("rb") as lines:
+            line = lines.readline()
     except OSError:
         return {}
+    answer: dict[str, str] = json.loads(line) if line.endswith(b"\n") else {}
     return answer
 
 

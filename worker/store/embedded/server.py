@@ -95,15 +95,12 @@ class Server:
 
     def _is_ready(self, pid: int) -> bool:
         """Return whether the lock file names this server and ends with the status "ready"."""
-        lines = self._lock_file_lines()
-        return lines[:1] == [str(pid)] and lines[7:8] == ["ready"]
-
-    def _lock_file_lines(self) -> list[str]:
         try:
-            text = (self._layout.cluster / "postmaster.pid").read_text()
+            text = self._layout.server_lock_files[0].read_text()
         except OSError:
-            return []
-        return [line.strip() for line in text.splitlines()]
+            return False
+        lines = [line.strip() for line in text.splitlines()]
+        return lines[:1] == [str(pid)] and lines[7:8] == ["ready"]
 
     async def _clear_away_the_previous(self) -> None:
         """Stop processes that a killed keeper or server left behind, and remove stale lock files.

@@ -39,46 +39,41 @@ class Keeper:
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
         self._server = Server(layout, programs(layout))
-        self._answer: asyncio.Future[dict[str, str]] = asyncio.get_running_loop().create_future()
+        self._loop = asyncio.get_running_loop()
+        self._answer: asyncio.Future[dict[str, str]] = self._loop.create_future()
         self._users: set[StreamWriter] = set()
-        self._used = asyncio.Event()
-        self._unused = asyncio.Event()
+        self._lingering: asyncio.TimerHandle | None = None
+        #: Set when the server has to stop: `LINGER_S` after the last user, or on a signal.
+        self._over = asyncio.Event()
 
     async def run(self, first_user: socket.socket) -> int:
         """Run the server as long as the server has users; return the keeper's exit code."""
-        reader, writer = await asyncio.open_connection(sock=first_user)
-        first = asyncio.create_task(self._user(reader, writer))
+        first = asyncio.create_task(self._user(*await asyncio.open_connection(sock=first_user)))
+        socket_path = self._layout.keeper_socket
         try:
             await self._server.start()
-            listener = await self._listen()
+            socket_path.unlink(missing_ok=True)
+            listener = await asyncio.start_unix_server(self._user, socket_path)
+            self._answer.set_result({"url": self._layout.url})
+            await self._until_over()
+            # Not `async with`: from Python 3.12 on, that waits until every user has left.
+            listener.close()
         except EmbeddedPostgresError as error:
             self._answer.set_result({"problem": error.problem})
-            await self._server.stop()
-            self._remove_run_dir()
             await first
             return 1
-        self._answer.set_result({"url": self._layout.url})
-        try:
-            async with listener:
-                await self._until_the_end()
         finally:
-            self._layout.keeper_socket.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                socket_path.unlink()
             await self._server.stop()
-            self._remove_run_dir()
+            with contextlib.suppress(OSError):
+                self._layout.run_dir.rmdir()
         return 0
-
-    def _remove_run_dir(self) -> None:
-        with contextlib.suppress(OSError):
-            self._layout.run_dir.rmdir()
-
-    async def _listen(self) -> asyncio.Server:
-        self._layout.keeper_socket.unlink(missing_ok=True)
-        return await asyncio.start_unix_server(self._user, self._layout.keeper_socket)
 
     async def _user(self, reader: StreamReader, writer: StreamWriter) -> None:
         self._users.add(writer)
-        self._unused.clear()
-        self._used.set()
+        if self._lingering is not None:
+            self._lingering.cancel()
         try:
             writer.write(json.dumps(await self._answer).encode() + b"\n")
             await writer.drain()
@@ -91,39 +86,21 @@ class Keeper:
             writer.close()
             self._users.discard(writer)
             if not self._users:
-                self._used.clear()
-                self._unused.set()
+                self._lingering = self._loop.call_later(LINGER_S, self._over.set)
 
-    async def _until_the_end(self) -> None:
-        """Return when the server has no more users, or on SIGTERM or SIGINT."""
-        asked = asyncio.Event()
+    async def _until_over(self) -> None:
+        """Return when the server has no more users, or on SIGTERM or SIGINT.
+
+        Until then the server is started again whenever it dies.
+        """
         for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, asked.set)
-        waits = [
-            asyncio.create_task(self._until_unused()),
-            asyncio.create_task(self._keep_running()),
-            asyncio.create_task(asked.wait()),
-        ]
-        try:
-            done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-        finally:
-            for task in waits:
-                task.cancel()
-            await asyncio.gather(*waits, return_exceptions=True)
+            self._loop.add_signal_handler(number, self._over.set)
+        async with asyncio.TaskGroup() as tasks:
+            restarting = tasks.create_task(self._restart_whenever_it_dies())
+            await self._over.wait()
+            restarting.cancel()
 
-    async def _until_unused(self) -> None:
-        while True:
-            await self._unused.wait()
-            try:
-                async with asyncio.timeout(LINGER_S):
-                    await self._used.wait()
-            except TimeoutError:
-                return
-
-    async def _keep_running(self) -> None:
-        """Restart the server whenever the server dies."""
+    async def _restart_whenever_it_dies(self) -> None:
         while True:
             await self._server.wait()
             await self._server.start()

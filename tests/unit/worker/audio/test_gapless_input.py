@@ -9,9 +9,10 @@ import pytest
 from livekit import rtc
 from livekit.agents.voice import io
 
-from tests.support.virtual.stt_fakes import FRAME_S, quiet, sound
+from tests.support.virtual.stt_fakes import quiet, sound
 from worker.audio.frames import samples_of
 from worker.audio.gapless_input import GaplessInput
+from worker.transport.in_memory import FRAME_S
 
 pytestmark = pytest.mark.looptime
 

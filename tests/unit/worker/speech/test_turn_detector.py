@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from livekit.agents import inference
 
-from tests.support.virtual.stt_fakes import FRAME_S, quiet, sound
+from tests.support.virtual.stt_fakes import quiet, sound
 from tests.support.virtual.turn_fakes import FakeTurnModel
 from worker import faults
 from worker.audio.frames import frame_of
 from worker.faults.grammar import parse
 from worker.speech.turn_detector import SAMPLE_RATE, WINDOW, SupervisedTurnDetector
+from worker.transport.in_memory import FRAME_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

@@ -7,8 +7,9 @@ import asyncio
 import pytest
 from livekit import rtc
 
-from tests.support.virtual.stt_fakes import FRAME_S, LoudnessVAD, quiet, sound
+from tests.support.virtual.stt_fakes import LoudnessVAD, quiet, sound
 from worker.speech.stt.pending_speech import PendingSpeech, ReplayBuffer
+from worker.transport.in_memory import FRAME_S
 
 pytestmark = pytest.mark.looptime
 

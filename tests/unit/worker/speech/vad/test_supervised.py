@@ -11,12 +11,13 @@ from livekit import rtc
 from livekit.agents import vad
 
 from states import Condition
-from tests.support.virtual.stt_fakes import FRAME_S, LoudnessVAD, quiet, sound
+from tests.support.virtual.stt_fakes import LoudnessVAD, quiet, sound
 from worker import faults
 from worker.faults.grammar import parse
 from worker.speech.vad.energy import EnergyVAD
 from worker.speech.vad.strict import StrictVAD, VADEnded, VADSilent
 from worker.speech.vad.supervised import SupervisedVAD
+from worker.transport.in_memory import FRAME_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

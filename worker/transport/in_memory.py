@@ -1,0 +1,210 @@
+"""Transport of a job without a LiveKit room, for tests and rehearsals of an agent.
+
+The candidate's part is played by code in the same process: audio frames go in and come out, texts
+are typed and read, and the candidate or another agent comes and goes. No network, server or clock
+of its own is involved, so an interview also runs on a virtual event loop time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from livekit.agents.voice import io
+
+from worker.audio.dsp import VOICE_SAMPLE_RATE
+from worker.audio.frames import frame_of, pieces_of
+from worker.audio.output import MixedAudioOutput
+from worker.audio.sinks import QueueSink
+from worker.transport.livekit_room import ReadsText
+from worker.transport.outbound_monitor import OutboundMonitor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from livekit import rtc
+    from livekit.agents import Agent, AgentSession, JobContext
+
+    from states import Event
+
+#: Seconds of each frame of the candidate. These are as long as the frames that livekit-agents takes
+#: from a room (`RoomOptions`, `AudioInputOptions.frame_size_ms`), because the length decides how
+#: often a VAD and an STT are called, and so when they notice the end of speech.
+FRAME_S: Final = 0.05
+
+
+def _ignore(_: object) -> None:
+    """Do nothing with a frame or an event."""
+
+
+class CandidateMicrophone(io.AudioInput):
+    """The candidate's audio in real time: the queued frames, and silence while none are queued.
+
+    Args:
+        silence: A frame of `FRAME_S` seconds that is heard while no frame is queued. By default
+            digital silence at 24 kHz, the sample rate that livekit-agents takes from a room.
+    """
+
+    def __init__(self, silence: rtc.AudioFrame | None = None) -> None:
+        super().__init__(label="CandidateMicrophone")
+        if silence is None:
+            zeros = np.zeros(round(FRAME_S * VOICE_SAMPLE_RATE), np.int16)
+            silence = frame_of(zeros, VOICE_SAMPLE_RATE)
+        self._silence = silence
+        self._due = 0.0
+        #: Frames that are not heard yet, the next one first.
+        self.queued: list[rtc.AudioFrame] = []
+        #: Set while all of the queued audio is heard, and silence follows.
+        self.idle = asyncio.Event()
+        self._connected = asyncio.Event()
+        self._connected.set()
+
+    def say(self, frames: Iterable[rtc.AudioFrame]) -> None:
+        """Queue mono frames of any length, all of one sample rate. `idle` is set at their end."""
+        self.queued.extend(piece for frame in frames for piece in pieces_of(frame, FRAME_S))
+        self.idle.clear()
+
+    def lose_for(self, seconds: float) -> None:
+        """Deliver no frames, not even silence, for `seconds`, and drop the queued frames."""
+        self._connected.clear()
+        self.queued.clear()
+        asyncio.get_running_loop().call_later(seconds, self._connected.set)
+
+    async def __anext__(self) -> rtc.AudioFrame:
+        await self._connected.wait()
+        now = asyncio.get_running_loop().time()
+        # A session that was slow takes at most one frame at once. Older silence is not made up.
+        self._due = max(self._due, now - FRAME_S) + FRAME_S
+        await asyncio.sleep(self._due - now)
+        if self.queued:
+            return self.queued.pop(0)
+        self.idle.set()
+        return self._silence
+
+
+class InMemoryTransport:
+    """Transport of a job without a LiveKit room.
+
+    A test of an agent uses the transport with a session of its own. Create the transport on a
+    running event loop:
+
+        heard = []
+        transport = InMemoryTransport(on_frame=heard.append)
+        await transport.open_line()
+        await transport.start_session(session, agent)
+        transport.microphone.say([frame])     # the candidate speaks
+        await transport.microphone.idle.wait()
+        await transport.type_text("No, wait.")  # the candidate types
+        transport.move(here=False)            # the candidate leaves
+        await session.aclose()
+        await transport.leave()
+
+    The class is also a `TransportMaker`, so that it may take the place of `LiveKitTransport` in a
+    job. The candidate is present from the start, and hears the audio at once.
+
+    Args:
+        ctx: Not used. A job passes its context.
+        on_event: Called by code that plays the part of the room, for example with
+            `Event.ROOM_LOST`. The transport itself fires no event, because it has no room to lose.
+        line: The audio output; by default one that calls `on_frame`.
+        microphone: The candidate's microphone; by default one with digital silence.
+        on_frame: Called with each frame of at most 50 ms (24 kHz mono) when it becomes audible.
+    """
+
+    def __init__(
+        self,
+        ctx: JobContext | None = None,
+        on_event: Callable[[Event], None] = _ignore,
+        *,
+        line: MixedAudioOutput | None = None,
+        microphone: CandidateMicrophone | None = None,
+        on_frame: Callable[[rtc.AudioFrame], None] = _ignore,
+    ) -> None:
+        async def deliver(frame: rtc.AudioFrame) -> None:
+            on_frame(frame)
+
+        self.on_event = on_event
+        self.line = line or MixedAudioOutput(QueueSink(deliver))
+        self.microphone = microphone or CandidateMicrophone()
+        #: True while the candidate is present: see `move`.
+        self.candidate_is_here = True
+        self.reach = OutboundMonitor(self.line, lambda: self.candidate_is_here)
+        #: The agent of the session; None until the session is started.
+        self.agent: Agent | None = None
+        #: The texts that the candidate was shown, in order.
+        self.written: list[str] = []
+        #: The attributes that all participants see of this job's agent.
+        self.shown: dict[str, str] = {}
+        #: The attributes of the other agents, by identity: see `show`.
+        self.others: dict[str, dict[str, str]] = {}
+        self._moved = asyncio.Event()
+
+    # --- what the candidate and other agents do ---------------------------------------------------
+
+    def move(self, *, here: bool) -> None:
+        """Let the candidate leave, or come back."""
+        self.candidate_is_here = here
+        if not here:
+            self.reach.person_left()
+        self._moved.set()
+        self.reach.moved()
+
+    async def type_text(self, text: str) -> None:
+        """Pass a typed message of the candidate to the agent, if the agent reads text.
+
+        Raises any error of the agent's `on_text`.
+        """
+        if isinstance(self.agent, ReadsText):
+            await self.agent.on_text(text)
+
+    def show(self, identity: str, **attributes: str) -> None:
+        """Let another agent join, or change its attributes."""
+        self.others[identity] = attributes
+        self._moved.set()
+
+    # --- what the job does ------------------------------------------------------------------------
+
+    async def connect(self) -> None:
+        """Return at once, because there is nothing to connect to."""
+
+    async def open_line(self) -> None:
+        """Start audio playback."""
+        await self.line.publish()
+
+    def expect(self, candidate_identity: str) -> None:
+        """Note the call for `candidate_moved`. The only person is the candidate."""
+        self._moved.set()
+
+    async def candidate_moved(self) -> None:
+        """Return when the candidate or another agent next joins, leaves or changes attributes."""
+        self._moved.clear()
+        await self._moved.wait()
+
+    async def packets_received(self) -> int | None:
+        """Return None, because there are no packets."""
+        return None
+
+    async def start_session(self, session: AgentSession[Any], agent: Agent) -> None:
+        """Start the session with the microphone as its input and `line` as its output."""
+        self.agent = agent
+        session.input.audio = self.microphone
+        session.output.audio = self.line
+        await session.start(agent, session_host=False, record=False)
+
+    async def write(self, text: str) -> None:
+        """Append the text to `written`."""
+        self.written.append(text)
+
+    async def announce(self, attributes: Mapping[str, str]) -> None:
+        """Set `shown`."""
+        self.shown = dict(attributes)
+
+    def announced(self) -> Mapping[str, Mapping[str, str]]:
+        """Return `others`."""
+        return self.others
+
+    async def leave(self) -> None:
+        """Close the audio output."""
+        self.reach.close()
+        await self.line.aclose()
