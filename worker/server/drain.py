@@ -8,7 +8,6 @@ import math
 from collections.abc import Awaitable, Callable, Collection
 from typing import TYPE_CHECKING, Final, Protocol
 
-from states import State
 from worker.aio.tasks import cancel_and_wait
 from worker.job.signals import HANDOVER_SIGNAL, SHUTDOWN_SIGNAL
 
@@ -162,7 +161,7 @@ class Drain:
         seats = max(0, others.seats - self._promised()) if others is not None else 0
         for job in waiting[:seats]:
             self._on_the_way[job] = loop.time() + _SEEN_AFTER_S
-        budget_s = self._settings.budgets[State.CLOSING] + self._settings.cleanup_s
+        budget_s = self._settings.budget_closing_s + self._settings.cleanup_s
         self._tell(HANDOVER_SIGNAL, waiting[:seats], budget_s)
         if not (alone := waiting[seats:]):
             return
