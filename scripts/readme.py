@@ -126,7 +126,7 @@ def _places(row: dict[str, Any]) -> str:
 
 def kinds_table() -> str:
     """Return the table of the kinds of fault and their effects."""
-    return table(("kind", "effect"), ((f"`{kind}`", kind.meaning) for kind in Kind))
+    return table(("kind", "effect"), ((f"`{kind}`", kind.text) for kind in Kind))
 
 
 def outcomes_line() -> str:

@@ -254,9 +254,7 @@ def _transition(entry: Mapping[str, Any]) -> Transition:
         target=State(entry["to"]),
         t=float(entry["t"]),
         outcome=Outcome(entry["outcome"]) if entry.get("outcome") else None,
-        # This call looks up a member by its value. The second argument of __new__ is passed only
-        # where a member is defined.
-        reason=Reason(entry["reason"]) if entry.get("reason") else None,  # type: ignore[call-arg]
+        reason=Reason(entry["reason"]) if entry.get("reason") else None,
     )
 
 

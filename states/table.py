@@ -32,7 +32,7 @@ class State(StrEnum):
     #: True if the job may speak to the candidate, apart from the closing message.
     may_speak: bool
 
-    # The defaults are never used. They allow type checkers to accept `State("RUNNING")`.
+    # The defaults allow type checkers to accept a look-up by value. Every member has its columns.
     def __new__(
         cls,
         name: str,
