@@ -8,15 +8,16 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from enum import StrEnum
+from functools import partial
 from typing import cast
 from xml.etree import ElementTree
 
 import pytest
+import resvg_py
 
-from scripts.diagrams import drawings
+from scripts.diagrams import degraded, drawings, failed, healthy
 from states import BUDGETS, EDGES, Edge, Event, History, Outcome, Reason, State, Transition, render
 from states.conditions import Condition, Status
-from states.examples import degraded, failed, healthy
 from states.render import write_dot, write_mermaid, write_svg
 from states.render.layout import layout
 from states.render.scene import Line
@@ -63,6 +64,13 @@ def test_committed_drawings_match_the_table() -> None:
     """After a change of the table, run `make diagrams`."""
     for name, text in drawings(meanings()).items():
         assert (DIAGRAMS / name).read_text(encoding="utf-8") == text, f"{name} has drifted"
+
+
+@pytest.mark.parametrize("sample", [healthy, degraded, failed])
+def test_every_step_of_a_sample_job_is_in_the_table(sample: Callable[[], History]) -> None:
+    job = sample()
+    assert job.outcome is not None
+    assert view(job).strays == ()
 
 
 @pytest.mark.row("C6", "B13")
@@ -315,7 +323,6 @@ def test_text_from_a_journal_cannot_break_the_document() -> None:
 
 @pytest.mark.row("C6")
 def test_a_png_is_as_large_as_the_svg_at_double_density() -> None:
-    pytest.importorskip("pygraphviz")
     scene = layout(view(failed()))
     picture = render.png(failed())
     assert picture.startswith(b"\x89PNG")
@@ -324,11 +331,22 @@ def test_a_png_is_as_large_as_the_svg_at_double_density() -> None:
     assert height == pytest.approx(scene.height * 2, abs=6)
 
 
-def test_without_pygraphviz_only_png_fails_and_names_the_package(
+def test_the_text_of_a_png_needs_no_font_of_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = render.png()
+    plain = resvg_py.svg_to_bytes
+    without_fonts = partial(plain, skip_system_fonts=True)
+    monkeypatch.setattr(resvg_py, "svg_to_bytes", without_fonts)
+    assert render.png() == whole
+
+    svg = write_svg.write(layout(view()))
+    assert without_fonts(svg_string=svg, zoom=2.0) != whole, "the picture has text"
+
+
+def test_without_resvg_only_png_fails_and_names_the_package(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(sys.modules, "pygraphviz", None)
-    with pytest.raises(render.RenderUnavailable, match="pip install pygraphviz"):
+    monkeypatch.setitem(sys.modules, "resvg_py", None)
+    with pytest.raises(render.RenderUnavailable, match="pip install resvg-py"):
         render.png()
     assert render.svg()
 
