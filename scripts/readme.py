@@ -11,7 +11,7 @@ from typing import Any
 
 from scripts.diagrams import drawings
 from scripts.markdown import table
-from states import BUDGETS, EDGES, Edge, Outcome, Reason, State
+from states import BUDGETS, EDGES, Edge, Outcome, Phase, Reason, State
 from worker.cli.common import ExitCode
 from worker.cli.faults import fault_rows
 from worker.cli.resources import resource_rows
@@ -48,7 +48,7 @@ def lifecycle_table() -> str:
 
 
 def _everywhere(edge: Edge) -> bool:
-    live = [state for state in State if state not in (State.CLOSING, State.CLOSED)]
+    live = [state for state in State if state.phase < Phase.CLOSING]
     same = [
         e for e in EDGES if (e.event, e.target, e.reason) == (edge.event, edge.target, edge.reason)
     ]
@@ -126,7 +126,7 @@ def _places(row: dict[str, Any]) -> str:
 
 def kinds_table() -> str:
     """Return the table of the kinds of fault and their effects."""
-    return table(("kind", "effect"), ((f"`{kind}`", kind.meaning) for kind in Kind))
+    return table(("kind", "effect"), ((f"`{kind}`", kind.text) for kind in Kind))
 
 
 def outcomes_line() -> str:

@@ -10,6 +10,7 @@ from states.history import History
 from states.journal import FileJournal, Journal, JournalError, MemoryJournal
 from states.machine import Lifecycle
 from states.outcomes import Outcome, Reason
+from states.phases import Phase
 from states.table import BUDGETS, EDGES, Edge, Event, State
 from states.transition import IllegalTransition, Transition
 
@@ -28,6 +29,7 @@ __all__ = [
     "Lifecycle",
     "MemoryJournal",
     "Outcome",
+    "Phase",
     "Reason",
     "State",
     "Status",

@@ -38,6 +38,10 @@ class _Machine(AsyncMachine):
         return await func()
 
 
+#: The state in which every job begins: the first one of the table.
+_FIRST: Final = next(iter(State))
+
+
 class Dispatcher:
     """The current position of one job in the table. Only the owner task may call `take`.
 
@@ -46,7 +50,7 @@ class Dispatcher:
     """
 
     def __init__(self) -> None:
-        self.state_value = State.HANDSHAKE.value
+        self.state_value = _FIRST.value
 
     @property
     def state(self) -> State:
@@ -93,7 +97,7 @@ _TRANSITIONS = [
 _MACHINE: Final = _Machine(
     model=None,
     states=[state.value for state in State],
-    initial=State.HANDSHAKE.value,
+    initial=_FIRST.value,
     transitions=_TRANSITIONS,
     auto_transitions=False,
     send_event=True,

@@ -13,6 +13,7 @@ from states.conditions import Condition, Conditions
 from states.journal import JournalError, read_records
 from states.machine import Lifecycle
 from states.outcomes import Outcome, Reason
+from states.phases import Phase
 from states.table import Event, State
 from states.transition import Transition
 
@@ -208,7 +209,7 @@ class History:
     def broke_off(self) -> bool:
         """True if the process ended before the job was CLOSED."""
         gone = self.exited or self.exit_code is not None or self.signal is not None
-        return gone and self.state is not State.CLOSED
+        return gone and self.entered(Phase.OVER) is None
 
     @property
     def outcome(self) -> Outcome | None:
@@ -228,12 +229,12 @@ class History:
             return Reason.PROCESS_EXITED if self.signal is None else Reason.PROCESS_KILLED
         return next((x.reason for x in reversed(self.transitions) if x.reason), None)
 
-    def entered(self, state: State) -> float | None:
-        """Return the time of the first entry into `state`; None if the job never entered it.
+    def entered(self, place: State | Phase) -> float | None:
+        """Return the time of the first entry into a state or a phase; None if there was no entry.
 
         The time is in seconds since the job was received.
         """
-        return next((x.t for x in self.transitions if x.target is state), None)
+        return next((x.t for x in self.transitions if x.enters(place)), None)
 
     def stays(self) -> tuple[tuple[State, float, float | None], ...]:
         """Return one tuple per visit: the state, the time of entry, and the seconds in the state.
@@ -253,9 +254,7 @@ def _transition(entry: Mapping[str, Any]) -> Transition:
         target=State(entry["to"]),
         t=float(entry["t"]),
         outcome=Outcome(entry["outcome"]) if entry.get("outcome") else None,
-        # This call looks up a member by its value. The second argument of __new__ is passed only
-        # where a member is defined.
-        reason=Reason(entry["reason"]) if entry.get("reason") else None,  # type: ignore[call-arg]
+        reason=Reason(entry["reason"]) if entry.get("reason") else None,
     )
 
 

@@ -20,15 +20,8 @@ from states._dispatch import Dispatcher
 from states.conditions import Condition, Conditions
 from states.journal import Journal, MemoryJournal
 from states.outcomes import Outcome, Reason
-from states.table import (
-    BUDGETS,
-    HURRIED_CLOSING_S,
-    SHARED_DEADLINE,
-    Edge,
-    Event,
-    State,
-    allowed,
-)
+from states.phases import Phase
+from states.table import BUDGETS, HURRIED_CLOSING_S, Edge, Event, State, allowed
 from states.transition import IllegalTransition, LifecycleStopped, Transition
 
 logger = logging.getLogger(__name__)
@@ -104,18 +97,18 @@ class Lifecycle:
             return None
         return max(0.0, self._deadline - asyncio.get_running_loop().time())
 
-    async def reached(self, *states: State) -> State:
-        """Wait until the job has entered one of `states`, and return that state.
+    async def reached(self, *places: State | Phase) -> State:
+        """Wait until the job has entered one of the states or phases, and return the state.
 
-        Returns immediately if the job has entered one of `states` before. Raises LifecycleStopped
-        if the lifecycle stops before the job enters one of `states`.
+        Returns immediately if the job has entered one of them before. Raises LifecycleStopped if
+        the lifecycle stops before the job enters one of them.
         """
         while True:
             for transition in self.transitions:
-                if transition.target in states:
+                if transition.enters(*places):
                     return transition.target
             if self._stopped:
-                raise LifecycleStopped(*states)
+                raise LifecycleStopped(*(place.name for place in places))
             await self._changed.wait()
 
     def subscribe(self, listener: Listener) -> None:
@@ -144,10 +137,10 @@ class Lifecycle:
             self._received_at = loop.time()
         budgets = {state.value: seconds for state, seconds in self.budgets.items()}
         self.journal.append("job", self.t, **self.header, budgets=budgets)
-        entry = Transition(source=None, event=None, target=State.HANDSHAKE, t=self.t)
+        entry = Transition(source=None, event=None, target=self.state, t=self.t)
         self._record(entry)
         self.transitions.append(entry)
-        self._set_budget(State.HANDSHAKE)
+        self._set_budget(self.state)
         self._owner = asyncio.create_task(self._own(), name="lifecycle-owner")
 
     async def stop(self) -> None:
@@ -226,13 +219,15 @@ class Lifecycle:
         edge = self._dispatcher.edge_for(letter.event, candidate)
         if edge is None:
             raise IllegalTransition(before, letter.event, allowed(before))
+        target = edge.target or before
+        over = target.phase is Phase.OVER
         transition = Transition(
             source=before,
             event=letter.event,
-            target=edge.target or before,
+            target=target,
             t=self.t,
-            outcome=edge.outcome or (self.outcome if edge.target is State.CLOSED else None),
-            reason=edge.reason or (self.reason if edge.target is State.CLOSED else None),
+            outcome=edge.outcome or (self.outcome if over else None),
+            reason=edge.reason or (self.reason if over else None),
         )
         for condition in letter.conditions:
             self.journal.append("condition", self.t, **candidate[condition.resource].as_record())
@@ -249,7 +244,7 @@ class Lifecycle:
             self.outcome, self.reason = edge.outcome, edge.reason
         if edge.target is not None:
             self._epoch += 1
-            shares = {transition.source, edge.target} <= SHARED_DEADLINE
+            shares = transition.source in edge.target.deadline_group
             self._set_budget(edge.target, keep_deadline=shares)
         if edge.hurries:
             self._hurry()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from states.text_enum import TextEnum
+
 
 class Outcome(StrEnum):
     """The result of the job. Only `FAILED` makes the job's process exit non-zero."""
@@ -22,16 +24,13 @@ class Outcome(StrEnum):
     HANDED_OVER = "handed_over"
 
 
-class Reason(StrEnum):
+class Reason(TextEnum):
     """The cause of the job's end, in one word. `meaning` describes the cause in one sentence."""
 
-    meaning: str
-
-    def __new__(cls, word: str, meaning: str) -> Reason:
-        member = str.__new__(cls, word)
-        member._value_ = word
-        member.meaning = meaning
-        return member
+    @property
+    def meaning(self) -> str:
+        """The cause in one sentence."""
+        return self.text
 
     INTERVIEW_COMPLETED = "InterviewCompleted", "Every planned question was asked and goodbye said."
     WORK_DONE = "WorkDone", "The application finished without naming another end."

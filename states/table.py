@@ -1,7 +1,8 @@
 """The single definition of the lifecycle: every state, event, budget, guard and edge.
 
-The state machine, the diagrams, the tests and the table in the README are generated from `EDGES`
-and `BUDGETS`.
+The state machine, the diagrams, the tests and the table in the README are generated from `State`
+and `EDGES`. Code that asks what a state means reads a column of `State`, such as `state.phase`,
+instead of a list of states.
 """
 
 from __future__ import annotations
@@ -12,27 +13,89 @@ from enum import StrEnum
 
 from states.conditions import Conditions
 from states.outcomes import Outcome, Reason
+from states.phases import Budget, Phase
+
+_START = Budget(10.0, "starting the session")
+# At most 14 s, because livekit-agents cancels an entrypoint after 15 s (ipc/job_proc_lazy_main.py).
+_CLOSING = Budget(12.0, "closing message, last records, cleanup", most_s=14)
+
+#: Values of the column `may_speak`.
+_SPEAKS, _SILENT = True, False
 
 
 class State(StrEnum):
     """The states of a job. Every job begins in HANDSHAKE and ends in CLOSED."""
 
+    phase: Phase
+    #: The time limit; None for a state that has no limit.
+    budget: Budget | None
+    #: True if the job may speak to the candidate, apart from the closing message.
+    may_speak: bool
+
+    # The defaults allow type checkers to accept a look-up by value. Every member has its columns.
+    def __new__(
+        cls,
+        name: str,
+        phase: Phase = Phase.OVER,
+        budget: Budget | None = None,
+        may_speak: bool = _SILENT,
+    ) -> State:
+        """Create a member with its columns."""
+        member = str.__new__(cls, name)
+        member._value_ = name
+        member.phase, member.budget, member.may_speak = phase, budget, may_speak
+        return member
+
     #: The job was received and is connecting to the room.
-    HANDSHAKE = "HANDSHAKE"
+    HANDSHAKE = "HANDSHAKE", Phase.CONNECTING, Budget(10.0, "connecting to the room"), _SILENT
     #: The job is connected to the room; loading has not begun.
-    CONNECTED = "CONNECTED"
+    CONNECTED = "CONNECTED", Phase.CONNECTING, Budget(2.0, "until loading begins"), _SPEAKS
     #: The resources load concurrently.
-    BOOTSTRAPPING = "BOOTSTRAPPING"
+    BOOTSTRAPPING = (
+        "BOOTSTRAPPING",
+        Phase.LOADING,
+        Budget(15.0, "loading the required resources"),
+        _SPEAKS,
+    )
     #: All resources are loaded; the session is starting.
-    READY = "READY"
+    READY = "READY", Phase.STARTING, _START, _SPEAKS
     #: All required resources are loaded, but an optional one is missing; the session is starting.
-    DEGRADED = "DEGRADED"
+    DEGRADED = "DEGRADED", Phase.STARTING, _START, _SPEAKS
     #: The session runs. The conditions show which resources are missing.
-    RUNNING = "RUNNING"
+    RUNNING = "RUNNING", Phase.SESSION, Budget(3600.0, "the longest allowed interview"), _SPEAKS
     #: The job runs its closing steps. It cannot return to an earlier state.
-    CLOSING = "CLOSING"
+    CLOSING = "CLOSING", Phase.CLOSING, _CLOSING, _SILENT
     #: The job is over and has an outcome and a reason.
-    CLOSED = "CLOSED"
+    CLOSED = "CLOSED", Phase.OVER, None, _SILENT
+
+    @property
+    def deadline_group(self) -> tuple[State, ...]:
+        """This state and the states that share its deadline, in the order of the table."""
+        return tuple(state for state in State if state.budget is self.budget)
+
+
+#: Seconds that a job may spend in each state that has a budget.
+BUDGETS: Mapping[State, float] = {
+    state: state.budget.seconds for state in State if state.budget is not None
+}
+#: The groups of several states that share one deadline.
+DEADLINE_GROUPS = tuple(
+    group for group in dict.fromkeys(state.deadline_group for state in BUDGETS) if len(group) > 1
+)
+#: The states that share their deadline with another state.
+SHARED_DEADLINE = frozenset(state for group in DEADLINE_GROUPS for state in group)
+
+#: Maximum time in seconds that CLOSING may still take after the worker has asked the job to end. A
+#: second request does not extend this time. The longest closing message takes 4.6 s of it.
+HURRIED_CLOSING_S = 7.0
+
+
+def phase_of(name: str | None) -> Phase | None:
+    """Return the phase of the state with this stored name.
+
+    Return None for any other value, because another version may have other states.
+    """
+    return next((state.phase for state in State if state == name), None)
 
 
 class Event(StrEnum):
@@ -75,28 +138,6 @@ class Event(StrEnum):
     CLOSED = "closed"
     #: The budget of the current state ran out. The event is processed like any other event.
     BUDGET_SPENT = "budget_spent"
-
-
-#: Seconds that a job may spend in each state. READY and DEGRADED share one deadline, which counts
-#: from the entry into the first of them. The budget of RUNNING is the maximum duration of an
-#: interview. The budget of CLOSING is less than 15 s, because livekit-agents cancels an entrypoint
-#: after 15 s (ipc/job_proc_lazy_main.py).
-BUDGETS: Mapping[State, float] = {
-    State.HANDSHAKE: 10.0,
-    State.CONNECTED: 2.0,
-    State.BOOTSTRAPPING: 15.0,
-    State.READY: 10.0,
-    State.DEGRADED: 10.0,
-    State.RUNNING: 3600.0,
-    State.CLOSING: 12.0,
-}
-
-#: Maximum time in seconds that CLOSING may still take after the worker has asked the job to end. A
-#: second request does not extend this time. The longest closing message takes 4.6 s of it.
-HURRIED_CLOSING_S = 7.0
-
-#: The states that share one deadline. A transition between them does not restart the deadline.
-SHARED_DEADLINE = frozenset({State.READY, State.DEGRADED})
 
 
 Guard = Callable[[Conditions], bool]
@@ -230,7 +271,7 @@ EDGES: tuple[Edge, ...] = (
     *(
         _end(state, event, outcome, reason)
         for state in State
-        if state not in (_S.CLOSING, _S.CLOSED)
+        if state.phase < Phase.CLOSING
         for event, outcome, reason in _ENDS_FROM_ANYWHERE
     ),
     # These edges keep the outcome and the reason with which the job entered CLOSING.

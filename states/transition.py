@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from states.outcomes import Outcome, Reason
+from states.phases import Phase
 from states.table import Event, State
 
 
@@ -42,3 +43,7 @@ class Transition:
     def internal(self) -> bool:
         """True if the state did not change."""
         return self.source is self.target
+
+    def enters(self, *places: State | Phase) -> bool:
+        """Return True if `target` is one of these states, or is in one of these phases."""
+        return any(place is self.target or place is self.target.phase for place in places)

@@ -19,27 +19,20 @@ ACCEPTED: Final = frozenset(
         "BSD-3-Clause-Clear",
         "BSD-3-Clause-Open-MPI",
         "CC0-1.0",
-        "EPL-2.0",
         "FTL",
-        "GD",
-        "HPND-sell-variant",
         "IJG",
         "ISC",
         "LGPL-2.0-or-later",
-        "LGPL-2.1-only",
         "LGPL-2.1-or-later",
         "LGPL-3.0-or-later",
-        "Libpng",
         "MIT",
         "MIT-0",
         "MIT-CMU",
         "MIT-open-group",
-        "MPL-1.1",
         "MPL-2.0",
         "PSF-2.0",
         "PostgreSQL",
         "Zlib",
-        "bzip2-1.0.6",
         "libpng-2.0",
         "libtiff",
     }
@@ -52,13 +45,13 @@ ACCEPTED_FOR_A_REASON: Final = {
         " LiveKit Agents, and not to train other models with. Used for"
         " INTERVIEW_TURN_DETECTOR=local only; livekit-agents installs it in any case."
     ),
-    "LGPL-2.0-or-later WITH Libtool-exception": "Less than the LGPL alone asks for.",
 }
 
 #: Packages whose metadata does not name one licence: the SPDX expression, and where it was read.
 READ_BY_HAND: Final = {
     "colorama": ("BSD-3-Clause", "LICENSE.txt; the metadata says `BSD License`"),
     "nest-asyncio": ("BSD-2-Clause", "LICENSE; the metadata says `BSD`"),
+    "resvg-py": ("MIT", "LICENSE; the metadata names no licence"),
 }
 
 #: Parts of wheels that are under the GPL, or whose metadata or texts name the GPL. The key is the
@@ -73,11 +66,6 @@ GPL_BY_NAME: Final = {
         " neither of them, yet they are loaded with libavcodec."
     ),
     ("av", "libx265"): "As libx264.",
-    ("pygraphviz", "libjbig"): (
-        "JBIG-KIT is GPL. Graphviz's gd plug-in needs libgd, that needs libtiff, and the libtiff"
-        " of AlmaLinux 8 needs libjbig. The extension module of pygraphviz is linked to the"
-        " plug-in, so it is loaded as soon as a PNG is drawn."
-    ),
     ("numpy", "libgfortran"): (
         "A run-time library of GCC; its exception permits what is linked with it to have any"
         " licence."
@@ -154,31 +142,5 @@ LIBRARIES: Final = {
         **_each("sharpyuv webp webpdemux webpmux zstd", "BSD-3-Clause", _WHEEL),
         **_each("tiff", "libtiff", _WHEEL),
         **_each("Xau", "MIT-open-group", _WHEEL),
-    },
-    "pygraphviz": {
-        **_each(
-            "cdt cgraph gvc gvpr gvplugin_core gvplugin_dot_layout gvplugin_gd"
-            " gvplugin_neato_layout gvplugin_pango pathplan xdot",
-            "EPL-2.0",
-            _WHEEL,
-        ),
-        **_each("jbig", "GPL-2.0-or-later", _DEBIAN),
-        **_each("cairo", "LGPL-2.1-only OR MPL-1.1", _DEBIAN),
-        **_each("pango-1.0 pangocairo-1.0 pangoft2-1.0", "LGPL-2.0-or-later", _DEBIAN),
-        **_each("datrie fribidi thai", "LGPL-2.1-or-later", _DEBIAN),
-        **_each("graphite2", "LGPL-2.1-or-later OR MPL-1.1 OR GPL-2.0-or-later", _DEBIAN),
-        **_each("ltdl", "LGPL-2.0-or-later WITH Libtool-exception", _UNREAD),
-        **_each("bz2", "bzip2-1.0.6", _DEBIAN),
-        **_each("fontconfig", "HPND-sell-variant", _DEBIAN),
-        **_each("freetype", "FTL OR GPL-2.0-or-later", _OTHER),
-        **_each("gd", "GD", _DEBIAN),
-        **_each("harfbuzz pixman-1 Xpm", "MIT", _DEBIAN),
-        **_each("xcb xcb-render xcb-shm", "MIT", _OTHER),
-        **_each("jpeg", "IJG AND BSD-3-Clause", _OTHER),
-        **_each("png16", "Libpng", _DEBIAN),
-        **_each("tiff", "libtiff", _OTHER),
-        **_each("uuid", "BSD-3-Clause", _DEBIAN),
-        **_each("webp", "BSD-3-Clause", _OTHER),
-        **_each("Xau", "MIT-open-group", _OTHER),
     },
 }

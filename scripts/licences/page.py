@@ -52,7 +52,7 @@ def licences_page(repository: Path) -> str:
             "## The GPL in them\n",
             "Each is in the wheel of another project; interview-worker distributes none of it. To"
             " pass a whole installation on, as in a container image, is to pass these on too, and"
-            " x264, x265 and libjbig under the GPL. A new one fails"
+            " x264 and x265 under the GPL. A new one fails"
             " `tests/unit/scripts/test_licences.py`.\n",
             table(("where", "meaning"), gpl),
             "## Accepted for a reason\n",

@@ -46,6 +46,6 @@ def svg(history: History | None = None, *, losses: Losses = _NONE) -> str:
 def png(history: History | None = None, *, losses: Losses = _NONE) -> bytes:
     """Return the same drawing as `svg`, as a PNG of twice the size.
 
-    Raises RenderUnavailable if pygraphviz cannot be imported.
+    Raises RenderUnavailable if resvg-py cannot be imported.
     """
     return write_png.write(layout(view(history, losses=losses)))

@@ -69,7 +69,8 @@ def height(arrows: Iterable[Arrow]) -> float:
 def _lines(label: Label) -> list[str]:
     """Return the lines of a label: the cause, the guard, and the states that the job came from.
 
-    The guard is on the line of the cause if both fit there.
+    The guard is on the line of the cause if both fit there. An arrow that starts at one state of a
+    row of several states says at which.
     """
     guard = f"[{label.guard}]" if label.guard else ""
     whole = f"{label.cause} {guard}".strip()
@@ -77,4 +78,6 @@ def _lines(label: Label) -> list[str]:
     if label.led_to and len(label.edges) > 1:
         taken = dict.fromkeys(edge.source for edge in label.taken)
         lines.append("from " + " and ".join(taken))
+    elif label.of_one:
+        lines.append(f"from {label.edges[0].source}")
     return [line for line in lines if line]

@@ -8,13 +8,9 @@ from states.render.view import Arrow, Box, View
 from states.render.words import guard_name, seconds, spent
 from states.table import HURRIED_CLOSING_S, State
 
-#: Names of the two junctions, for formats in which every node has a name.
+#: Names of the junctions, for formats in which every node has a name. The junctions of a second and
+#: a third group of states that share a deadline are `either_2` and `either_3`.
 LIVE, SHARED = "any_state", "either"
-
-
-def shared_states(view: View) -> tuple[State, ...]:
-    """Return the states that share a deadline. They are drawn as one group."""
-    return view.groups[1] if len(view.groups) > 1 else ()
 
 
 def junctions(view: View) -> dict[str, str]:
@@ -22,18 +18,31 @@ def junctions(view: View) -> dict[str, str]:
 
     A junction is a node at which the arrows common to a whole group of states start.
     """
-    words = {
-        LIVE: f"any state before {view.closing}" if len(view.live) > 1 else "",
-        SHARED: " or ".join(shared_states(view)),
+    return {
+        name: f"any state before {view.closing}" if name == LIVE else " or ".join(group)
+        for name, group in _groups(view).items()
     }
-    return {name: text for name, text in words.items() if text}
+
+
+def links(view: View) -> list[tuple[State, str]]:
+    """Return each state that shares a deadline, with the name of the junction of its group."""
+    groups = _groups(view).items()
+    return [(state, name) for name, group in groups if name != LIVE for state in group]
 
 
 def source_name(view: View, arrow: Arrow) -> str:
     """Return the name of the node at which an arrow starts: a state, or a group's junction."""
     if len(arrow.sources) == 1:
         return arrow.sources[0].value
-    return LIVE if arrow.sources == view.live else SHARED
+    return next(name for name, group in _groups(view).items() if group == arrow.sources)
+
+
+def _groups(view: View) -> dict[str, tuple[State, ...]]:
+    """Return the groups of states by the names of their junctions."""
+    shared = [group for group in view.groups if group != view.live]
+    names = [SHARED, *(f"{SHARED}_{number}" for number in range(2, len(shared) + 1))]
+    live = {LIVE: view.live} if len(view.live) > 1 else {}
+    return live | dict(zip(names, shared, strict=False))
 
 
 def internal_events(box: Box) -> Iterator[str]:

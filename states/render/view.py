@@ -18,8 +18,8 @@ from states.render.way import BACK, Visit, Way
 from states.render.words import guard_name, seconds, spent
 from states.table import (
     BUDGETS,
+    DEADLINE_GROUPS,
     EDGES,
-    SHARED_DEADLINE,
     Edge,
     Event,
     State,
@@ -40,6 +40,8 @@ class Label:
     guard: str
     outcome: Outcome | None
     reason: Reason | None
+    #: True if the edges start at only one state of a group of states that share a deadline.
+    of_one: bool
     #: The edges among `edges` that the job took.
     taken: tuple[Edge, ...] = ()
     #: The numbers of the visits that began with one of `edges`, counted from 1.
@@ -131,16 +133,20 @@ def view(
     *,
     edges: tuple[Edge, ...] = EDGES,
     states: tuple[State, ...] = tuple(State),
+    deadline_groups: tuple[tuple[State, ...], ...] = DEADLINE_GROUPS,
     losses: Mapping[str, str] | None = None,
 ) -> View:
-    """Return the content of a drawing. Tests pass `edges` and `states` to draw another table."""
+    """Return the content of a drawing.
+
+    Tests pass `edges`, `states` and `deadline_groups` to draw another table.
+    """
     budgets = _budgets(history)
     way = Way(history, edges)
     closing = next(edge.target for edge in edges if edge.target and edge.outcome)
     reachable = _reachable(closing, edges)
     live = tuple(s for s in states if s is not closing and s not in reachable)
-    shared = tuple(state for state in live if state in SHARED_DEADLINE)
-    groups = tuple(group for group in (live, shared) if len(group) > 1)
+    shared = (tuple(state for state in live if state in group) for group in deadline_groups)
+    groups = tuple(group for group in (live, *shared) if len(group) > 1)
     arrows = _arrows(edges, groups, budgets, way)
     return View(
         boxes={state: _box(state, edges, way, is_live=state in live) for state in states},
@@ -250,7 +256,8 @@ def _arrows(
             assert first.target is not None  # noqa: S101  # internal edges were excluded above
             sources = tuple(edge.source for edge in part)
             style = (sources, first.target, first.is_timeout, first.outcome is Outcome.FAILED)
-            merged.setdefault(style, []).append(_label(part, budgets, way))
+            of_one = len(part) == 1 and any(first.source in group for group in groups[1:])
+            merged.setdefault(style, []).append(_label(part, budgets, way, of_one=of_one))
     for (sources, target, is_timeout, is_failure), labels in merged.items():
         yield Arrow(
             sources=sources,
@@ -274,7 +281,9 @@ def _split(rows: list[Edge], groups: tuple[tuple[State, ...], ...]) -> Iterator[
         yield (edge,)
 
 
-def _label(rows: tuple[Edge, ...], budgets: Mapping[State, float], way: Way) -> Label:
+def _label(
+    rows: tuple[Edge, ...], budgets: Mapping[State, float], way: Way, *, of_one: bool
+) -> Label:
     first = rows[0]
     cause = first.event.value
     if first.is_timeout:
@@ -286,6 +295,7 @@ def _label(rows: tuple[Edge, ...], budgets: Mapping[State, float], way: Way) -> 
         guard=guard_name(first),
         outcome=first.outcome,
         reason=first.reason,
+        of_one=of_one,
         taken=tuple(edge for edge in rows if edge in way.led_to),
         led_to=tuple(sorted(number for edge in rows for number in way.led_to.get(edge, ()))),
     )

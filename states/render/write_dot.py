@@ -9,14 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from states.render.lines import (
-    SHARED,
-    arrow_lines,
-    box_lines,
-    junctions,
-    shared_states,
-    source_name,
-)
+from states.render.lines import arrow_lines, box_lines, junctions, links, source_name
 from states.render.scene import PALETTES
 from states.render.view import Arrow, View
 from states.table import State
@@ -50,8 +43,8 @@ def _states(view: View) -> Iterator[str]:
     yield from (f"    {_state(view, state)}" for state in view.boxes)
     for name, words in junctions(view).items():
         yield f"    {name} [label={_quoted(words)} shape=hexagon style=filled {_GREY}]"
-    for state in shared_states(view):
-        yield f"    {state} -> {SHARED} [arrowhead=none {_GREY}]"
+    for state, junction in links(view):
+        yield f"    {state} -> {junction} [arrowhead=none {_GREY}]"
 
 
 def _state(view: View, state: State) -> str:

@@ -8,14 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from states.render.lines import (
-    SHARED,
-    arrow_lines,
-    box_lines,
-    junctions,
-    shared_states,
-    source_name,
-)
+from states.render.lines import arrow_lines, box_lines, junctions, links, source_name
 from states.render.scene import PALETTES
 from states.render.view import Arrow, View
 from states.table import State
@@ -54,7 +47,7 @@ def _states(view: View) -> Iterator[str]:
     yield from (f"    {_state(view, state)}" for state in view.boxes)
     for name, words in junctions(view).items():
         yield f"    {name}{{{{{_quoted(words)}}}}}"
-    yield from (f"    {state} --- {SHARED}" for state in shared_states(view))
+    yield from (f"    {state} --- {junction}" for state, junction in links(view))
 
 
 def _state(view: View, state: State) -> str:
@@ -76,7 +69,7 @@ def _arrow(view: View, arrow: Arrow) -> str:
 
 def _styles(view: View) -> Iterator[str]:
     """Yield the style of each link, in the order of the links."""
-    yield from (f"stroke:{_GREY},stroke-width:1.5px" for _ in shared_states(view))
+    yield from (f"stroke:{_GREY},stroke-width:1.5px" for _ in links(view))
     yield from (_style(view, arrow) for arrow in view.arrows)
 
 

@@ -25,8 +25,11 @@ from states.render.scene import (
 FONTS = "-apple-system, 'Segoe UI', Helvetica, Arial, 'Liberation Sans', sans-serif"
 
 
-def write(scene: Scene) -> str:
-    """Return the scene as an SVG document. The output is byte-identical on every computer."""
+def write(scene: Scene, *, fonts: str = FONTS) -> str:
+    """Return the scene as an SVG document. The output is byte-identical on every computer.
+
+    `fonts` is the value of the CSS property `font-family`.
+    """
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{_n(scene.width)}"'
         f' height="{_n(scene.height)}" viewBox="0 0 {_n(scene.width)} {_n(scene.height)}"'
@@ -34,7 +37,7 @@ def write(scene: Scene) -> str:
         f'<title id="title">{escape(scene.title)}</title>',
         f'<desc id="description">{escape(scene.description)}</desc>',
         "<style>",
-        f"text {{ font-family: {FONTS}; }}",
+        f"text {{ font-family: {fonts}; }}",
         f".dim {{ opacity: {DIM_OPACITY}; }}",
         *(_rule(css, look) for css, look in PALETTES["light"].items()),
         "@media (prefers-color-scheme: dark) {",

@@ -83,5 +83,5 @@ def svg(drawn: Scene) -> str:
 
 
 def png(drawn: Scene) -> bytes:
-    """Return a drawing as a PNG. Raises RenderUnavailable if pygraphviz cannot be imported."""
+    """Return a drawing as a PNG. Raises RenderUnavailable if resvg-py cannot be imported."""
     return write_png.write(drawn)

@@ -10,6 +10,7 @@ from typing import Any, Final
 from states.conditions import Status
 from states.history import History, Turn
 from states.outcomes import Outcome
+from states.phases import Phase
 from states.render.words import spent, took
 from states.table import State
 from states.timeline.chart import Panel, Row, Span, clock
@@ -60,9 +61,9 @@ def _states(history: History, end: float) -> Row:
             label=state.value,
         )
         for state, entered, lasted in history.stays()
-        if state is not State.CLOSED
+        if state.phase is not Phase.OVER
     )
-    running = history.entered(State.RUNNING)
+    running = history.entered(Phase.SESSION)
     over = history.outcome is not None
     said, css = ("never RUNNING", "red-text") if over else ("not RUNNING yet", "muted")
     if running is not None:
@@ -71,10 +72,10 @@ def _states(history: History, end: float) -> Row:
 
 
 def _state_css(history: History, state: State) -> str:
-    failed = state is State.CLOSING and history.outcome is Outcome.FAILED
+    failed = state.phase is Phase.CLOSING and history.outcome is Outcome.FAILED
     if failed or state is State.DEGRADED:
         return "bar-red"
-    return "bar-way" if state is State.RUNNING else "bar"
+    return "bar-way" if state.phase is Phase.SESSION else "bar"
 
 
 def _questions(history: History, end: float) -> Iterator[Row]:
@@ -100,13 +101,13 @@ def _questions(history: History, end: float) -> Iterator[Row]:
 
 
 def _over(history: History, end: float) -> float:
-    closing = history.entered(State.CLOSING)
+    closing = history.entered(Phase.CLOSING)
     return end if closing is None else closing
 
 
 def _spoken(history: History) -> Iterator[tuple[float, float, Turn]]:
     """Yield the start, the end and the turn. The start is estimated from the turn's text length."""
-    before = history.entered(State.RUNNING) or 0.0
+    before = history.entered(Phase.SESSION) or 0.0
     for turn in history.turns:
         words = turn.heard or turn.text
         yield min(turn.t, max(before, turn.t - len(words) / SPOKEN_CHARACTERS_S)), turn.t, turn
@@ -135,7 +136,7 @@ def _speaker(name: str, spoken: list[tuple[float, float, Turn]]) -> Row:
 def _silences(
     history: History, spoken: list[tuple[float, float, Turn]], end: float
 ) -> Iterator[tuple[float, float]]:
-    running = history.entered(State.RUNNING)
+    running = history.entered(Phase.SESSION)
     if running is None:
         return
     before = running

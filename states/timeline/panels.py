@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from states.history import History, Step
+from states.phases import Phase
 from states.render.words import seconds, took
 from states.table import BUDGETS, State
 from states.timeline.chart import Panel, Row, Span
@@ -46,11 +47,11 @@ def startup_panel(history: History) -> Panel:
 
 def closing_panel(history: History) -> Panel | None:
     """Return the panel with the closing steps; None if the job has not entered CLOSING."""
-    began = history.entered(State.CLOSING)
+    began = history.entered(Phase.CLOSING)
     if began is None:
         return None
     ended = max(last_word(history), began)
-    closed = history.entered(State.CLOSED)
+    closed = history.entered(Phase.OVER)
     steps = [
         replace(step, t=step.t - began)
         for step in history.steps

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from states.history import History, Step
+from states.phases import Phase
 from states.table import EDGES, Event, State
 from states.transition import Transition
 
@@ -29,7 +30,8 @@ _GRAIN_S: Final = 0.0001
 _FROM_OUTSIDE: Final = frozenset.intersection(
     *(
         frozenset(edge.event for edge in EDGES if edge.source is state and edge.target)
-        for state in (State.HANDSHAKE, State.BOOTSTRAPPING, State.RUNNING)
+        for state in State
+        if state.phase < Phase.CLOSING
     )
 ) | {Event.BUDGET_SPENT}
 
@@ -67,7 +69,7 @@ class Startup:
     @property
     def reached(self) -> bool:
         """True if the job reached RUNNING."""
-        return self.target is State.RUNNING
+        return self.target is not None and self.target.phase is Phase.SESSION
 
     @property
     def slowest(self) -> Link | None:
@@ -107,8 +109,7 @@ def last_word(history: History) -> float:
 
 
 def _end(history: History) -> Transition | None:
-    ends = (State.RUNNING, State.CLOSING, State.CLOSED)
-    return next((x for x in history.transitions if x.target in ends), None)
+    return next((x for x in history.transitions if x.target.phase >= Phase.SESSION), None)
 
 
 def _visits(history: History, end: Transition | None) -> int | None:
@@ -121,7 +122,7 @@ def _milestones(history: History) -> Iterator[tuple[str, float]]:
         "handshake_start": history.entered(State.HANDSHAKE),
         "ctx_connected": history.entered(State.CONNECTED),
         "session_started": session.t if session else None,
-        "init_done": history.entered(State.RUNNING),
+        "init_done": history.entered(Phase.SESSION),
     }
     yield from ((name, at) for name, at in times.items() if at is not None)
 

@@ -37,7 +37,7 @@ def faults(
             add_row(points, "", f"  {row['point']}. {' '.join(row['names'])}", "")
     kinds = Table("kind", "what it does", box=None, pad_edge=False)
     for kind in Kind:
-        add_row(kinds, kind, kind.meaning)
+        add_row(kinds, kind, kind.text)
     states = ", ".join(state.lower() for state in State)
     console.print(points, "", kinds, "", _HOW.format(states=states), sep="\n")
 

@@ -9,23 +9,15 @@ from __future__ import annotations
 import contextlib
 import importlib.resources
 import logging
-from enum import StrEnum
 
+from states.text_enum import TextEnum
 from worker.audio.clip import Clip, ClipMissing, read_clip
 
 logger = logging.getLogger(__name__)
 
 
-class ClipName(StrEnum):
+class ClipName(TextEnum):
     """All clips. The value is the file name without its extension, `text` the spoken words."""
-
-    text: str
-
-    def __new__(cls, value: str, text: str) -> ClipName:
-        member = str.__new__(cls, value)
-        member._value_ = value
-        member.text = text
-        return member
 
     #: The candidate has joined, and the interview is being prepared.
     WELCOME = "welcome", "Welcome. Your interview will begin in a moment."

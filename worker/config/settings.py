@@ -33,10 +33,15 @@ class SettingsInvalid(Exception):
         super().__init__("\n".join(problems))
 
 
-def _budget(state: State, what: str) -> Any:
+def _budget(state: State) -> Any:
+    """Declare the setting of a state's budget, which the state may share with other states."""
+    budget = state.budget
+    assert budget is not None  # noqa: S101  # only a state with a budget has a setting
+    shares = " and ".join(other for other in state.deadline_group if other is not state)
+    purpose = budget.purpose + (f"; shared with {shares}" if shares else "")
+    help_line = f"Seconds a job may spend in {state}: {purpose}."
     variable = f"INTERVIEW_BUDGET_{state}_S"
-    help_line = f"Seconds a job may spend in {state}: {what}."
-    return setting(variable, BUDGETS[state], help_line, gt=0, le=86_400)
+    return setting(variable, budget.seconds, help_line, gt=0, le=budget.most_s)
 
 
 class WorkerSettings(BaseSettings):
@@ -191,19 +196,12 @@ class WorkerSettings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = setting(
         "INTERVIEW_LOG_LEVEL", "INFO", "Lowest level that is logged."
     )
-    budget_handshake_s: float = _budget(State.HANDSHAKE, "connecting to the room")
-    budget_connected_s: float = _budget(State.CONNECTED, "until loading begins")
-    budget_bootstrapping_s: float = _budget(State.BOOTSTRAPPING, "loading the required resources")
-    budget_ready_s: float = _budget(State.READY, "starting the session; shared with DEGRADED")
-    budget_running_s: float = _budget(State.RUNNING, "the longest allowed interview")
-    # At most 14 s, because livekit-agents cancels the entrypoint after 15 s (hard-coded there).
-    budget_closing_s: float = setting(
-        "INTERVIEW_BUDGET_CLOSING_S",
-        BUDGETS[State.CLOSING],
-        "Seconds a job may spend in CLOSING: closing message, last records, cleanup.",
-        gt=0,
-        le=14,
-    )
+    budget_handshake_s: float = _budget(State.HANDSHAKE)
+    budget_connected_s: float = _budget(State.CONNECTED)
+    budget_bootstrapping_s: float = _budget(State.BOOTSTRAPPING)
+    budget_ready_s: float = _budget(State.READY)
+    budget_running_s: float = _budget(State.RUNNING)
+    budget_closing_s: float = _budget(State.CLOSING)
     hurried_closing_s: float = setting(
         "INTERVIEW_HURRIED_CLOSING_S",
         HURRIED_CLOSING_S,
@@ -265,15 +263,12 @@ class Settings(ProviderSettings, ContinuitySettings, SilenceSettings, HttpSettin
 
     @property
     def budgets(self) -> Mapping[State, float]:
-        """The time budgets of the lifecycle's states, in seconds."""
+        """The time budgets of the lifecycle's states, in seconds.
+
+        States that share a deadline have the budget of the first of them.
+        """
         return {
-            State.HANDSHAKE: self.budget_handshake_s,
-            State.CONNECTED: self.budget_connected_s,
-            State.BOOTSTRAPPING: self.budget_bootstrapping_s,
-            State.READY: self.budget_ready_s,
-            State.DEGRADED: self.budget_ready_s,
-            State.RUNNING: self.budget_running_s,
-            State.CLOSING: self.budget_closing_s,
+            state: getattr(self, f"budget_{state.deadline_group[0].lower()}_s") for state in BUDGETS
         }
 
     @property

@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
+
+from states.text_enum import TextEnum
 
 
-class Kind(StrEnum):
-    """Kind of a fault. `meaning` explains the kind in one line."""
-
-    meaning: str
-
-    def __new__(cls, value: str, meaning: str) -> Kind:
-        """Create a member with the attribute `meaning`."""
-        member = str.__new__(cls, value)
-        member._value_ = value
-        member.meaning = meaning
-        return member
+class Kind(TextEnum):
+    """Kind of a fault. `text` explains the kind in one line."""
 
     RAISE = "raise", "raises an error; for a provider an HTTP status, for the database an SQLSTATE"
     HANG = "hang", "never returns and raises nothing"

@@ -17,7 +17,7 @@ from states import (
     Event,
     Lifecycle,
     Outcome,
-    State,
+    Phase,
     Status,
 )
 from states.transition import IllegalTransition, LifecycleStopped, Transition
@@ -95,13 +95,13 @@ class Job:
         """Run the job from HANDSHAKE to CLOSED, even if cancelled, and return the job's outcome."""
         self.book.milestone("handshake_start")
         self.life.start()
-        faults.entered(State.HANDSHAKE)
+        faults.entered(self.life.state)
         self.life.subscribe(self._log_transition)
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(SHUTDOWN_SIGNAL, self.life.post, Event.SHUTDOWN_REQUESTED)
         loop.add_signal_handler(HANDOVER_SIGNAL, hand_over, self)
         work = asyncio.create_task(self._work(), name="job-work")
-        await self._see_through(self.life.reached(State.CLOSING))
+        await self._see_through(self.life.reached(Phase.CLOSING))
         await self._see_through(shut_down(self, work))
         return self.life.outcome or Outcome.FAILED
 
@@ -121,7 +121,7 @@ class Job:
 
     def given_up(self) -> None:
         """Hand the interview over, or hurry its end, because the framework ends the process."""
-        if self._leaving is None and self.life.state is not State.CLOSING:
+        if self._leaving is None and self.life.state.phase is not Phase.CLOSING:
             self._leaving = asyncio.create_task(on_worker_lost(self), name="lose-worker")
         else:
             self.life.post(Event.WORKER_LOST)
@@ -133,7 +133,7 @@ class Job:
             waiting = asyncio.create_task(self._comfort(), name="comfort")
             try:
                 await self._bootstrap()
-                if self.life.state not in (State.READY, State.DEGRADED):
+                if self.life.state.phase is not Phase.STARTING:
                     return
                 await self._start_session()
             finally:
@@ -172,7 +172,7 @@ class Job:
         await self.life.fire(Event.BOOTSTRAP_STARTED, *map(pending, resources), *without)
         self.loading = asyncio.create_task(ResourceLoading(self).load(resources), name="loading")
         # Optional resources may continue to load after the budget is spent.
-        await self.life.reached(State.READY, State.DEGRADED, State.CLOSING)
+        await self.life.reached(Phase.STARTING, Phase.CLOSING)
         # The task is shielded. If the job ends during this wait, the closing message still needs
         # the audio output.
         await asyncio.shield(self.opening)
@@ -195,7 +195,7 @@ class Job:
 
     async def _run(self) -> None:
         await self.app.run(self)
-        if self.life.state is State.RUNNING:
+        if self.life.state.phase is Phase.SESSION:
             await self.life.fire(Event.WORK_DONE)
 
     async def _comfort(self) -> None:
@@ -229,7 +229,7 @@ class Job:
 
     def _on_session_closed(self, event: CloseEvent) -> None:
         """End the job when its session closes, or the framework would keep the job forever."""
-        if self.life.state is not State.CLOSING:
+        if self.life.state.phase is not Phase.CLOSING:
             logger.error("the session closed: %s", event.reason)
             self.life.post(Event.SESSION_FAILED)
 

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from states import Condition, Event, State, Status
+from states import Condition, Event, Phase, Status
 from states.transition import IllegalTransition, LifecycleStopped
 from worker.resources.bootstrap import bootstrap_resources
 from worker.resources.resource import LoadReport, Resource
@@ -39,7 +39,7 @@ class ResourceLoading:
             await bootstrap_resources(
                 resources, self._job.held, on_report=self._on_report, on_late=self._on_late
             )
-            if self._job.life.state is State.BOOTSTRAPPING:
+            if self._job.life.state.phase is Phase.LOADING:
                 await self._job.life.fire(Event.LOADERS_SETTLED)
         except IllegalTransition as error:
             logger.info("loading the resources ended after the budget was spent: %s", error)
@@ -85,7 +85,7 @@ class ResourceLoading:
         if self._job.session is None:
             return
         # A session that is still starting has no agent to attach anything to.
-        await self._job.life.reached(State.RUNNING, State.CLOSING)
+        await self._job.life.reached(Phase.SESSION, Phase.CLOSING)
         resource = next(r for r in self._job.app.resources() if r.name == name)
-        if self._job.life.state is State.RUNNING and resource.attach is not None:
+        if self._job.life.state.phase is Phase.SESSION and resource.attach is not None:
             await resource.attach(self._job.session, self._job.held.get(name))

@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
-from states import Event, Outcome, Reason, State
+from states import Event, Outcome, Phase, Reason
 from states.transition import IllegalTransition, LifecycleStopped
 from worker import faults
 from worker.aio.timeouts import run_with_timeout
@@ -54,7 +54,7 @@ async def shut_down(job: RunnerJob, work: asyncio.Task[None]) -> None:
         await closing.leave()
         await closing.step("close_resources", _CLOSE_RESOURCES_S, closing.close_resources())
     finally:
-        if job.life.state is State.CLOSING:
+        if job.life.state.phase is Phase.CLOSING:
             with contextlib.suppress(IllegalTransition, LifecycleStopped):
                 await job.life.fire(Event.CLOSED)
         await job.life.stop()

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from states import State
 from worker.aio.loop_monitor import LoopMonitor, Stall
 
 if TYPE_CHECKING:
@@ -16,11 +15,6 @@ if TYPE_CHECKING:
     from worker.job.runner_job import RunnerJob
 
 logger = logging.getLogger(__name__)
-
-#: States in which the candidate may be waiting to hear something.
-_WAITING_STATES: Final = frozenset(
-    {State.CONNECTED, State.BOOTSTRAPPING, State.READY, State.DEGRADED, State.RUNNING}
-)
 
 
 class StallGuard:
@@ -57,7 +51,7 @@ class StallGuard:
     def _is_awaited(self) -> bool:
         job = self._job
         ours = job.session is None if job.floor is None else job.floor.ours
-        return ours and job.life.state in _WAITING_STATES and job.stage.candidate_is_here
+        return ours and job.life.state.may_speak and job.stage.candidate_is_here
 
     def _play(self, said: int) -> bool:
         words = self._job.app.waiting_words()

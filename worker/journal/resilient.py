@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from states import Condition, Event, FileJournal, JournalError, MemoryJournal, State, Status
+from states import Condition, Event, FileJournal, JournalError, MemoryJournal, Phase, Status
 from worker import faults
 from worker.aio.timeouts import retrieve
 
@@ -33,8 +33,6 @@ _REASONS: Final = {
     errno.EFBIG: "DiskFull",
     errno.EROFS: "DiskReadOnly",
 }
-#: States in which a disk problem is not reported yet. The problem is reported when loading begins.
-_BEFORE_LOADING: Final = (State.HANDSHAKE, State.CONNECTED)
 
 
 class JournalSlow(JournalError):
@@ -155,7 +153,8 @@ def watch_disk(life: Lifecycle) -> None:
         return
 
     def tell() -> None:
-        if life.state in _BEFORE_LOADING or life.state is State.CLOSED:
+        # Before loading begins, a disk problem is not reported, as `without_disk` returns it then.
+        if life.state.phase in (Phase.CONNECTING, Phase.OVER):
             return
         there = journal.problem is None
         event = Event.RESOURCE_RECOVERED if there else Event.RESOURCE_LOST

@@ -8,7 +8,6 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection
 from typing import TYPE_CHECKING, Final, Protocol
 
-from states import State
 from worker.aio.tasks import cancel_and_wait
 from worker.job.signals import HANDOVER_SIGNAL, SHUTDOWN_SIGNAL
 from worker.server.drain_state import (
@@ -196,7 +195,7 @@ class Drain:
             return
         if event is JobEvent.HANDOVER:
             word, what = HANDOVER_SIGNAL, "the worker is handing over running jobs"
-            budget_s = self._settings.budgets[State.CLOSING]
+            budget_s = self._settings.budget_closing_s
         else:
             word, what = SHUTDOWN_SIGNAL, "the worker is ending running jobs"
             budget_s = self._settings.hurried_closing_s

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from states import Outcome, Reason, State
+from states import Outcome, Phase, Reason
+from states.table import phase_of
 from worker.store.database import BUDGET_S
 from worker.store.interviews import interview_of
 from worker.store.leases import release_ended
@@ -108,7 +109,7 @@ async def settle(connection: Connection, interview_id: str) -> None:
             last["outcome"],
             last["reason"],
         )
-    elif last["state"] == State.RUNNING and not interview.is_over:
+    elif phase_of(last["state"]) is Phase.SESSION and not interview.is_over:
         await connection.execute(
             "UPDATE interviews SET status = 'running', outcome = NULL, reason = NULL,"
             " updated_at = now() WHERE interview_id = $1 AND status <> 'running'",

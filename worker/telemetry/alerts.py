@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from states import BUDGETS, Reason, State
+from states import Phase, Reason, State
 from worker.telemetry import catalog
 from worker.telemetry.catalog import MetricDefinition
 from worker.telemetry.job_observer import UNRESPONSIVE_S
@@ -26,10 +26,9 @@ _WINDOW: Final = "15m"
 #: Duration for which a series must have been absent to count as new. A shorter absence does not
 #: count, because one failed scrape makes a series stale.
 _MEMORY: Final = "1h"
-#: States of a job that starts: all states before RUNNING that have a budget.
-_STARTING: Final = tuple(
-    s for s in BUDGETS if s not in (State.RUNNING, State.CLOSING, State.CLOSED)
-)
+#: States of a job whose session has not started yet, and states in which the session runs.
+_STARTING: Final = tuple(state for state in State if state.phase < Phase.SESSION)
+_RUNNING: Final = tuple(state for state in State if state.phase is Phase.SESSION)
 #: End reasons that leave the candidate without an interviewer in the middle of an interview.
 _ALONE: Final = (
     Reason.PROCESS_KILLED,
@@ -212,7 +211,8 @@ ALERTS: Final = (
     Alert(
         name="InterviewsDegraded",
         expr=f"sum by (resource) ({catalog.JOBS_DEGRADED.name})"
-        f' / on () group_left () sum ({catalog.JOBS_RUNNING.name}{{state="RUNNING"}}) > 0.5',
+        f" / on () group_left () sum ({catalog.JOBS_RUNNING.name}"
+        f'{{state=~"{_any(_RUNNING)}"}}) > 0.5',
         wait="10m",
         severity="ticket",
         summary="More than half of the interviews run without {{ $labels.resource }}.",

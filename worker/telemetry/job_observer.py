@@ -8,7 +8,8 @@ from collections import deque
 from pathlib import Path
 from typing import Any, Final
 
-from states import Outcome, Reason, State
+from states import Outcome, Phase, Reason
+from states.table import phase_of
 from worker.telemetry import catalog
 from worker.telemetry.job_view import JobView
 from worker.telemetry.journal_follower import JournalFollower, News
@@ -49,7 +50,7 @@ class Observer:
         if view is None:
             return
         self.metrics.count(catalog.JOB_EXITS, code_of(exit_code))
-        if view.state != State.CLOSED:
+        if phase_of(view.state) is not Phase.OVER:
             view.outcome, view.reason = _unwritten_end(exit_code)
             self.metrics.count(catalog.JOBS_ENDED, view.outcome, view.reason)
         self._ended.append(view)

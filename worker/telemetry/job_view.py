@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from states import State, Status
-
-_NOT_DEGRADED = frozenset({State.HANDSHAKE, State.CONNECTED, State.BOOTSTRAPPING})
+from states import Phase, Status
+from states.table import phase_of
 
 
 @dataclass
@@ -52,8 +51,9 @@ class JobView:
 
     @property
     def degraded(self) -> bool:
-        """True if the job runs while some resource is unavailable."""
-        return bool(self.missing) and self.state not in _NOT_DEGRADED
+        """True if the job has loaded its resources and some resource is unavailable."""
+        loads = phase_of(self.state) in (Phase.CONNECTING, Phase.LOADING)
+        return bool(self.missing) and not loads
 
     def as_data(self, now: float) -> dict[str, Any]:
         """Return the job as data for JSON, at `now` in seconds since the epoch."""

@@ -19,7 +19,8 @@ from prometheus_client import (
     generate_latest,
 )
 
-from states import Event, State, Status
+from states import Event, Phase, State, Status
+from states.table import phase_of
 from worker.telemetry import catalog
 from worker.telemetry.catalog import FIGURES, MetricDefinition
 from worker.telemetry.job_view import JobView
@@ -128,11 +129,12 @@ class Metrics:
             self.observe(catalog.STATE_SECONDS, t - view.since_t, str(source))
         if record.get("event") == Event.BUDGET_SPENT:
             self.count(catalog.TIMEOUTS, str(source))
+        before, after = phase_of(source), phase_of(record["to"])
         if record["to"] == State.CONNECTED:
             self.observe(catalog.START_SECONDS, t, "ctx_connected")
-        if record["to"] == State.RUNNING:
+        if after is Phase.SESSION and before is not Phase.SESSION:
             self.observe(catalog.START_SECONDS, t, "init_done")
-        if record["to"] == State.CLOSED:
+        if after is Phase.OVER:
             outcome = view.outcome or str(record.get("outcome"))
             self.count(catalog.JOBS_ENDED, outcome, view.reason or str(record.get("reason")))
 

@@ -14,6 +14,7 @@ from states import (
     State,
     Transition,
 )
+from states.phases import Budget
 from states.table import HURRIED_CLOSING_S
 from states.testing import (
     assert_entered,
@@ -161,6 +162,43 @@ async def test_alternating_between_ready_and_degraded_does_not_extend_the_deadli
     assert_path(job, ..., "READY", *["DEGRADED", "READY"] * 4, "DEGRADED", "CLOSING")
     assert_outcome(job, Outcome.FAILED, Reason.SESSION_START_TIMEOUT)
     assert_entered(job, "CLOSING", within_s=BUDGETS[State.READY], since="READY")
+
+
+@pytest.mark.row("C2")
+async def test_each_group_of_states_has_one_deadline_of_its_own(
+    lifecycle: StartLifecycle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CONNECTED shares the deadline of HANDSHAKE here, besides READY and DEGRADED."""
+    monkeypatch.setattr(State.CONNECTED, "budget", State.HANDSHAKE.budget)
+    job = lifecycle()
+    await asyncio.sleep(4.0)
+    await job.fire(Event.ROOM_CONNECTED)
+    assert job.remaining == pytest.approx(BUDGETS[State.HANDSHAKE] - 4.0)
+
+    await job.fire(Event.BOOTSTRAP_STARTED, pending("vad"))
+    assert job.remaining == pytest.approx(BUDGETS[State.BOOTSTRAPPING])
+    await job.fire(Event.LOADER_REPORTED, lost("vad"))
+    await job.fire(Event.LOADERS_SETTLED)
+    assert job.remaining == pytest.approx(BUDGETS[State.DEGRADED])
+    await asyncio.sleep(3.0)
+    await job.fire(Event.RESOURCE_RECOVERED, loaded("vad"))
+    assert job.remaining == pytest.approx(BUDGETS[State.READY] - 3.0)
+    await job.fire(Event.SESSION_STARTED)
+    assert job.remaining == pytest.approx(BUDGETS[State.RUNNING])
+
+
+async def test_a_state_left_for_another_deadline_begins_anew_when_entered_again(
+    lifecycle: StartLifecycle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(State.DEGRADED, "budget", Budget(5.0, "waiting for a resource"))
+    job = lifecycle(budgets={State.DEGRADED: 5.0})
+    await take(job, *way_to(State.READY))
+    await asyncio.sleep(3.0)
+    await job.fire(Event.RESOURCE_LOST, lost("vad"))
+    assert job.remaining == pytest.approx(5.0)
+    await asyncio.sleep(3.0)
+    await job.fire(Event.RESOURCE_RECOVERED, loaded("vad"))
+    assert job.remaining == pytest.approx(BUDGETS[State.READY])
 
 
 async def test_an_event_without_a_state_change_keeps_the_deadline(

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from states import BUDGETS, EDGES, Conditions, Edge, Event, IllegalTransition, Outcome, State
-from states.table import HURRIED_CLOSING_S, SHARED_DEADLINE, allowed
+from states.table import (
+    DEADLINE_GROUPS,
+    HURRIED_CLOSING_S,
+    SHARED_DEADLINE,
+    allowed,
+    phase_of,
+)
 from states.testing import assert_outcome, history_of, loaded, lost, pending
 from tests.support.virtual.lifecycle_steps import shortest_ways, take, way_to
 
@@ -120,8 +126,35 @@ def test_closing_leads_only_to_closed() -> None:
     assert set(allowed(State.CLOSING)) == set(Event)
 
 
+def test_no_edge_leads_to_an_earlier_phase() -> None:
+    for edge in EDGES:
+        assert edge.target is None or edge.target.phase >= edge.source.phase, name_of(edge)
+
+
+def test_exactly_the_states_before_closing_in_a_connected_room_may_speak() -> None:
+    assert {state for state in State if state.may_speak} == {
+        State.CONNECTED,
+        State.BOOTSTRAPPING,
+        State.READY,
+        State.DEGRADED,
+        State.RUNNING,
+    }
+
+
+def test_a_stored_name_has_the_phase_of_its_state_and_an_unknown_name_none() -> None:
+    for state in State:
+        assert phase_of(state.value) is state.phase
+    assert phase_of("SUSPENDED") is phase_of(None) is None
+
+
+def test_states_with_one_deadline_are_in_one_phase() -> None:
+    for group in DEADLINE_GROUPS:
+        assert len({state.phase for state in group}) == 1
+
+
 def test_ready_and_degraded_share_one_deadline_and_budget() -> None:
     assert frozenset({State.READY, State.DEGRADED}) == SHARED_DEADLINE
+    assert (State.READY, State.DEGRADED) in DEADLINE_GROUPS
     assert BUDGETS[State.READY] == BUDGETS[State.DEGRADED]
 
 

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from states import Event, State, Status
+from states import Phase, Status
 from worker.clips.recordings import ClipName, clip_named, load_clip
 from worker.resources.consequences import LOSSES, Loss, TurnEnd
 
@@ -23,7 +23,6 @@ logger = logging.getLogger(__name__)
 #: Minimum seconds between two announcements for the same resource. A later loss is announced again,
 #: because otherwise the candidate would speak without being heard.
 _AGAIN_S: Final = 30.0
-_TELLING_EVENTS: Final = frozenset({Event.RESOURCE_LOST, Event.RESOURCE_RECOVERED})
 
 
 class DegradationHandler:
@@ -59,7 +58,9 @@ class DegradationHandler:
             task.cancel()
 
     def _on_transition(self, transition: Transition) -> None:
-        if transition.target is State.RUNNING and transition.event in _TELLING_EVENTS:
+        # What changed while the job did not speak to the candidate is handled when it may again.
+        state = transition.target
+        if state.phase is Phase.SESSION and state.may_speak:
             self._look()
 
     def _look(self) -> None:

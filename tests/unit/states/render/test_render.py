@@ -8,19 +8,21 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from enum import StrEnum
+from functools import partial
 from typing import cast
 from xml.etree import ElementTree
 
 import pytest
+import resvg_py
 
-from scripts.diagrams import drawings
+from scripts.diagrams import degraded, drawings, failed, healthy
 from states import BUDGETS, EDGES, Edge, Event, History, Outcome, Reason, State, Transition, render
 from states.conditions import Condition, Status
-from states.examples import degraded, failed, healthy
 from states.render import write_dot, write_mermaid, write_svg
 from states.render.layout import layout
 from states.render.scene import Line
 from states.render.view import View, view
+from states.table import DEADLINE_GROUPS
 from tests.support.paths import REPOSITORY
 from tests.support.virtual.drawn_texts import assert_texts_can_be_read
 from worker.resources.consequences import meanings
@@ -62,6 +64,13 @@ def test_committed_drawings_match_the_table() -> None:
     """After a change of the table, run `make diagrams`."""
     for name, text in drawings(meanings()).items():
         assert (DIAGRAMS / name).read_text(encoding="utf-8") == text, f"{name} has drifted"
+
+
+@pytest.mark.parametrize("sample", [healthy, degraded, failed])
+def test_every_step_of_a_sample_job_is_in_the_table(sample: Callable[[], History]) -> None:
+    job = sample()
+    assert job.outcome is not None
+    assert view(job).strays == ()
 
 
 @pytest.mark.row("C6", "B13")
@@ -219,24 +228,29 @@ def test_a_new_edge_without_a_straight_path_is_written_below_the_drawing() -> No
     assert "Also: HANDSHAKE → RUNNING: session_started" in texts
 
 
-def _with_a_new_state() -> View:
-    """Return the table with an added state PAUSED, which a running job can enter and leave.
+def _with_a_new_state(*, shares_deadline: bool = False) -> View:
+    """Return the table with an added state SUSPENDED, which a running job can enter and leave.
 
     Like every state before CLOSING it has the common endings.
     """
     whole = view()
     common = [x.edges[0] for a in whole.arrows if a.sources == whole.live for x in a.labels]
     names = [state.name for state in State]
-    names.insert(names.index("CLOSING"), "PAUSED")
+    names.insert(names.index("CLOSING"), "SUSPENDED")
     grown = StrEnum("Grown", {name: name for name in names})  # type: ignore[misc]  # made of State
     named = {state.value: cast("State", state) for state in grown}
     edges = (
-        Edge(named["RUNNING"], Event.CANDIDATE_SILENT, named["PAUSED"]),
-        Edge(named["PAUSED"], Event.ROOM_CONNECTED, named["RUNNING"]),
+        Edge(named["RUNNING"], Event.CANDIDATE_SILENT, named["SUSPENDED"]),
+        Edge(named["SUSPENDED"], Event.ROOM_CONNECTED, named["RUNNING"]),
         *(_with_states_of(edge, named) for edge in EDGES),
-        *(replace(_with_states_of(x, named), source=named["PAUSED"]) for x in common),
+        *(replace(_with_states_of(x, named), source=named["SUSPENDED"]) for x in common),
     )
-    return view(edges=edges, states=tuple(named.values()))
+    groups = (*DEADLINE_GROUPS, (named["RUNNING"], named["SUSPENDED"]))
+    return view(
+        edges=edges,
+        states=tuple(named.values()),
+        deadline_groups=groups if shares_deadline else DEADLINE_GROUPS,
+    )
 
 
 @pytest.mark.row("B13")
@@ -244,10 +258,30 @@ def test_a_new_state_is_in_every_format() -> None:
     bigger = _with_a_new_state()
     assert bigger.end == State.CLOSED
     svg = write_svg.write(layout(bigger))
-    assert "PAUSED" in _texts(svg, "name")
-    assert {"RUNNING candidate_silent PAUSED", "PAUSED room_connected RUNNING"} <= set(_rows(svg))
-    assert "PAUSED" in write_mermaid.write(bigger)
-    assert "PAUSED" in write_dot.write(bigger)
+    assert "SUSPENDED" in _texts(svg, "name")
+    assert {"RUNNING candidate_silent SUSPENDED", "SUSPENDED room_connected RUNNING"} <= set(
+        _rows(svg)
+    )
+    assert "SUSPENDED" in write_mermaid.write(bigger)
+    assert "SUSPENDED" in write_dot.write(bigger)
+
+
+@pytest.mark.row("B13")
+def test_each_group_of_states_with_one_deadline_has_an_outline_and_a_junction() -> None:
+    bigger = _with_a_new_state(shares_deadline=True)
+    assert _texts(write_svg.write(layout(bigger)), "muted").count("one shared deadline") == 2
+    for text in (write_mermaid.write(bigger), write_dot.write(bigger)):
+        for name, states in (("either", ("READY", "DEGRADED")), ("either_2", ("RUNNING",))):
+            for state in states:
+                assert re.search(rf"^ +{state} (---|->) {name}\b", text, re.MULTILINE)
+
+
+@pytest.mark.row("B13")
+def test_an_ending_from_one_state_of_a_group_names_this_state() -> None:
+    svg = write_svg.write(layout(_with_a_new_state(shares_deadline=True)))
+    groups = ElementTree.fromstring(svg).iter(f"{SVG}g")  # noqa: S314  # our own document
+    texts = {g.get("data-rows"): [t.text for t in g.iter(f"{SVG}text")] for g in groups}
+    assert "from RUNNING" in texts["RUNNING candidate_left CLOSING"]
 
 
 @pytest.mark.row("C6")
@@ -259,8 +293,9 @@ def test_a_new_state_is_in_every_format() -> None:
         lambda: view(degraded()),
         lambda: view(failed()),
         _with_a_new_state,
+        lambda: _with_a_new_state(shares_deadline=True),
     ],
-    ids=["table", "healthy", "degraded", "failed", "new_state"],
+    ids=["table", "healthy", "degraded", "failed", "new_state", "new_state_in_a_group"],
 )
 def test_no_two_arrows_cross_and_no_two_texts_overlap(drawing: Callable[[], View]) -> None:
     scene = layout(drawing())
@@ -288,7 +323,6 @@ def test_text_from_a_journal_cannot_break_the_document() -> None:
 
 @pytest.mark.row("C6")
 def test_a_png_is_as_large_as_the_svg_at_double_density() -> None:
-    pytest.importorskip("pygraphviz")
     scene = layout(view(failed()))
     picture = render.png(failed())
     assert picture.startswith(b"\x89PNG")
@@ -297,11 +331,22 @@ def test_a_png_is_as_large_as_the_svg_at_double_density() -> None:
     assert height == pytest.approx(scene.height * 2, abs=6)
 
 
-def test_without_pygraphviz_only_png_fails_and_names_the_package(
+def test_the_text_of_a_png_needs_no_font_of_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = render.png()
+    plain = resvg_py.svg_to_bytes
+    without_fonts = partial(plain, skip_system_fonts=True)
+    monkeypatch.setattr(resvg_py, "svg_to_bytes", without_fonts)
+    assert render.png() == whole
+
+    svg = write_svg.write(layout(view()))
+    assert without_fonts(svg_string=svg, zoom=2.0) != whole, "the picture has text"
+
+
+def test_without_resvg_only_png_fails_and_names_the_package(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(sys.modules, "pygraphviz", None)
-    with pytest.raises(render.RenderUnavailable, match="pip install pygraphviz"):
+    monkeypatch.setitem(sys.modules, "resvg_py", None)
+    with pytest.raises(render.RenderUnavailable, match="pip install resvg-py"):
         render.png()
     assert render.svg()
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
+from scripts.diagrams import degraded, failed, healthy
 from states import Event, History, State
-from states.examples import degraded, failed, healthy
 from states.history import Step
 from states.testing import journey, pending
 from states.timeline import Spread, Startup, startup

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 
+from scripts.diagrams import degraded, failed, healthy
 from states import Event, History, JournalError, Outcome, timeline
-from states.examples import degraded, failed, healthy
 from states.render.scene import Rect, Scene
 from states.testing import journey
 from tests.support.virtual.drawn_texts import assert_texts_can_be_read, texts_of
@@ -181,5 +181,4 @@ def test_a_name_from_a_journal_cannot_break_the_document() -> None:
 
 
 def test_a_png_is_a_picture() -> None:
-    pytest.importorskip("pygraphviz")
     assert timeline.png(timeline.drawing(failed())).startswith(b"\x89PNG")

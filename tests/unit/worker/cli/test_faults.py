@@ -22,7 +22,7 @@ def test_every_point_and_kind_is_listed_with_the_syntax() -> None:
         assert point.what in shown.output
         assert all(name in shown.output for name in point.members)
     for kind in Kind:
-        assert kind.meaning in shown.output
+        assert kind.text in shown.output
     assert "INTERVIEW_ALLOW_FAULTS=1" in shown.output
     assert "point=kind[:argument][@n | @state]" in shown.output
 

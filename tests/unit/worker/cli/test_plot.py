@@ -13,8 +13,8 @@ from xml.etree import ElementTree
 import pytest
 from typer.testing import CliRunner, Result
 
+from scripts.diagrams import degraded, failed, healthy
 from states import Event, FileJournal, History, Lifecycle
-from states.examples import degraded, failed, healthy
 from states.testing import run_virtual
 from states.timeline import startup
 from tests.support.virtual.job_parts import settings_in
@@ -85,7 +85,6 @@ def test_whole_adds_the_closing_steps_to_the_plot(journals: Path) -> None:
 
 
 def test_the_file_extension_png_selects_png(journals: Path, tmp_path: Path) -> None:
-    pytest.importorskip("pygraphviz")
     path = write(journals / "AJ_1.jsonl", failed())
     assert run("plot", path, "-o", tmp_path / "a.png", folder=journals).exit_code == 0
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")

@@ -204,5 +204,5 @@ def test_the_operations_are_those_of_the_database() -> None:
 
 
 def test_every_kind_and_point_has_a_description() -> None:
-    assert all(kind.meaning for kind in Kind)
+    assert all(kind.text for kind in Kind)
     assert all(point.what and point.kinds for point in POINTS)

@@ -162,6 +162,24 @@ async def test_timeouts_leaks_fallbacks_and_provider_failures_are_counted(watche
     assert job["longest_silence_s"] == 5.1
 
 
+async def test_only_the_first_entry_into_the_session_is_the_end_of_the_start(
+    watched: Watched,
+) -> None:
+    await watched.saw(*START, transition("RUNNING", "session_started", "RUNNING", 60.0))
+    assert watched.figure("interview_start_seconds_count", milestone="init_done") == 1
+
+
+async def test_a_job_in_a_state_of_another_version_is_degraded_without_a_resource(
+    watched: Watched,
+) -> None:
+    await watched.saw(
+        *START,
+        condition("database", "lost", "DatabaseUnavailable", 1.0),
+        transition("RUNNING", "session_started", "SUSPENDED", 60.0),
+    )
+    assert watched.figure("interview_jobs_degraded", resource="database") == 1
+
+
 async def test_a_running_job_is_shown_with_its_state_and_conditions(watched: Watched) -> None:
     await watched.saw(*START, condition("database", "lost", "DatabaseUnavailable", 1.0))
     job = watched.observer.job("AJ_1")

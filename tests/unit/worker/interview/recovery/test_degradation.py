@@ -48,12 +48,17 @@ class Losing:
     def _deafen(self) -> None:
         self.deafened += 1
 
-    async def say(self, condition: Condition, event: Event = Event.RESOURCE_LOST) -> None:
-        """Report a condition as the lifecycle does, and wait for its effects."""
+    async def say(
+        self,
+        condition: Condition,
+        event: Event = Event.RESOURCE_LOST,
+        state: State = State.RUNNING,
+    ) -> None:
+        """Report a condition as the lifecycle does in `state`, and wait for its effects."""
         life = self.job.life
         life.conditions = life.conditions.updated(condition)
         for listener in self.job.listeners:
-            listener(SimpleNamespace(target=State.RUNNING, event=event))
+            listener(SimpleNamespace(target=state, event=event))
         await asyncio.sleep(10)
 
 
@@ -102,6 +107,26 @@ async def test_a_loss_of_speech_to_text_is_announced_once_as_audio_and_text(begi
     assert losing.stage.line.played == [ClipName.TROUBLE_HEARING]
     assert losing.stage.written == [ClipName.TROUBLE_HEARING.text]
     assert losing.deafened == 2
+
+
+async def test_a_loss_is_announced_only_while_the_session_runs(begin: Any) -> None:
+    losing = await begin()
+    for state in (State.READY, State.CLOSING):
+        await losing.say(lost("stt"), state=state)
+    assert losing.stage.line.played == []
+
+
+async def test_a_loss_while_the_job_may_not_speak_is_announced_when_it_may_again(
+    begin: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losing = await begin()
+    with monkeypatch.context() as silent:
+        silent.setattr(State.RUNNING, "may_speak", False)
+        await losing.say(lost("stt"))
+        assert losing.stage.line.played == []
+
+    await losing.say(lost("stt"))
+    assert losing.stage.line.played == [ClipName.TROUBLE_HEARING]
 
 
 async def test_a_later_repeated_loss_is_announced_again(begin: Any) -> None:
