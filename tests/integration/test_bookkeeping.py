@@ -11,6 +11,7 @@ import pytest
 
 from states import FileJournal
 from tests.support.database.database_urls import through
+from worker.aio.backoff import ExponentialBackoff
 from worker.config.settings import Settings
 from worker.server import journal_collector
 from worker.server.journal_collector import JournalCollector
@@ -35,8 +36,8 @@ async def direct(empty_database_url: str) -> AsyncIterator[Database]:
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    for pause in ("_FIRST_RETRY_S", "_LONGEST_RETRY_S"):
-        monkeypatch.setattr(journal_collector, pause, 0.0)
+    at_once = ExponentialBackoff(first_s=0.0, longest_s=0.0)
+    monkeypatch.setattr(journal_collector, "_RETRY", at_once)
     monkeypatch.setattr(journal_collector, "_START_BUDGET_S", 0.3)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import random
 import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -18,6 +17,8 @@ from urllib.parse import urlsplit
 import aiohttp
 from livekit import api
 
+from worker.aio.backoff import ExponentialBackoff
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
 CALL_TIMEOUT_S = 10.0
 
 _SCHEMES = ("ws", "wss", "http", "https")
-_FIRST_PAUSE_S = 0.2
-_LONGEST_PAUSE_S = 2.0
+_RETRY = ExponentialBackoff(first_s=0.2, longest_s=2.0)
 _CHECK_ATTEMPT_S = 5.0
 # A shorter attempt would fail for lack of time, and would tell nothing about the server.
 _SHORTEST_ATTEMPT_S = 0.2
@@ -216,8 +216,7 @@ async def check_livekit(url: str, key: str, secret: str, *, budget_s: float) -> 
     """
     check_url(url)
     deadline = time.monotonic() + budget_s
-    pause_s = _FIRST_PAUSE_S
-    while True:
+    for wait_s in _RETRY.delays():
         remaining_s = deadline - time.monotonic()
         try:
             await _ask(
@@ -227,13 +226,11 @@ async def check_livekit(url: str, key: str, secret: str, *, budget_s: float) -> 
                 timeout_s=max(min(_CHECK_ATTEMPT_S, remaining_s), _SHORTEST_ATTEMPT_S),
             )
         except LiveKitUnreachable as error:
-            wait_s = random.uniform(pause_s / 2, pause_s)  # noqa: S311 (jitter, not a secret)
             if time.monotonic() + wait_s + _SHORTEST_ATTEMPT_S > deadline:
                 raise LiveKitUnreachable(url, reason=error.reason, budget_s=budget_s) from error
         else:
             return
         await asyncio.sleep(wait_s)
-        pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
 
 
 async def _ask(url: str, key: str, secret: str, *, timeout_s: float) -> None:

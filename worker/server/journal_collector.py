@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from states import JournalError
+from worker.aio.backoff import ExponentialBackoff
 from worker.aio.threads import in_thread
 from worker.config.settings import Settings
 from worker.journal.recovery import SHIPPED, ingest_journal
@@ -26,8 +27,7 @@ logger = logging.getLogger(__name__)
 
 #: Seconds that a worker waits at its start for a database that may be unavailable.
 _START_BUDGET_S = 5.0
-_FIRST_RETRY_S = 1.0
-_LONGEST_RETRY_S = 30.0
+_RETRY = ExponentialBackoff(first_s=1.0, longest_s=30.0)
 _DAY_S = 86_400.0
 #: Maximum number of leftover journals in one batch.
 _AT_A_TIME = 500
@@ -146,12 +146,11 @@ class JournalCollector:
         self._ready.set()
 
     async def _prepare_later(self, database: Database) -> None:
-        delay_s = _FIRST_RETRY_S
-        while not self._ready.is_set():
+        for delay_s in _RETRY.delays():
             await asyncio.sleep(delay_s)
-            delay_s = min(delay_s * 2, _LONGEST_RETRY_S)
             try:
                 await self._prepare(database)
+                break
             except DatabaseError as error:
                 logger.warning("the database is still not ready: %s", error)
             except (SchemaDiffers, MigrationChanged) as error:
@@ -222,7 +221,7 @@ class JournalCollector:
         """Ingest a journal, with retries until that works. Return True if the file must stay."""
         await self._ready.wait()
         killed_by = -exit_code if exit_code is not None and exit_code < 0 else None
-        delay_s = _FIRST_RETRY_S
+        delays = _RETRY.delays()
         while True:
             try:
                 await ingest_journal(database, path, exit_code=exit_code, signal=killed_by)
@@ -240,8 +239,7 @@ class JournalCollector:
                 return False
             else:
                 return False
-            await asyncio.sleep(delay_s)
-            delay_s = min(delay_s * 2, _LONGEST_RETRY_S)
+            await asyncio.sleep(next(delays))
 
 
 def _remove_older(folder: Path, age_s: float) -> int:
