@@ -39,7 +39,7 @@ from tests.support.live.running_worker import RunningWorker, database_elsewhere
 from tests.support.live.waiting import PATIENCE_S, answered
 from worker.demo.script import CandidateScript
 from worker.interview.plan.plan import Question
-from worker.livekit_api.rooms import INTERVIEWER_PREFIX
+from worker.livekit_api.client import INTERVIEWER_PREFIX
 from worker.simulation.conversation import hold_conversation
 from worker.simulation.livekit_server import LiveKitServer
 from worker.simulation.voice import LocalVoice

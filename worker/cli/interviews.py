@@ -70,7 +70,7 @@ async def _create(
     settings = Settings.load()
     plan = load_plan(plan_path)
     check_names(("--candidate", candidate), ("--room", room))
-    operations.livekit_access(settings)
+    operations.livekit_client(settings)
     async with database(settings) as db:
         interview = await operations.create(
             db, settings, plan=plan.to_json(), candidate_name=candidate, room=room
@@ -97,7 +97,7 @@ def dispatch(interview: InterviewId, as_json: Json = False) -> None:
 
 async def _dispatch(interview_id: str) -> dict[str, Any]:
     settings = Settings.load()
-    operations.livekit_access(settings)
+    operations.livekit_client(settings)
     async with database(settings) as db:
         interview, sent = await operations.redispatch(db, settings, interview_id)
     _warn_of(sent)
@@ -164,7 +164,7 @@ def token(interview: InterviewId, as_json: Json = False) -> None:
 
 async def _token(interview_id: str) -> dict[str, str]:
     settings = Settings.load()
-    operations.livekit_access(settings)
+    operations.livekit_client(settings)
     async with database(settings) as db:
         return await operations.candidate_token(db, settings, interview_id)
 

@@ -10,7 +10,7 @@ from dotenv import dotenv_values
 from worker.cli.common import CommandError, ExitCode, database_url, run
 from worker.config.settings import Settings
 from worker.job.application import ApplicationInvalid, load_application
-from worker.operations.interviews import livekit_access
+from worker.operations.interviews import livekit_client
 from worker.telemetry.logs import configure_logs
 
 logger = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ async def _start() -> None:
     configure_logs(settings)
     for line in settings.left_out():
         logger.warning("%s", line)
-    livekit_access(settings)
+    livekit_client(settings)
     _check_application(settings)
     _check_data_dir(settings)
     async with database_url(settings, embedded=settings.embedded) as url:
