@@ -107,8 +107,8 @@ class JournalCollector:
         """Ingest the journal of a job whose process has ended, as soon as possible.
 
         `after` is awaited first, so that another reader of the journal can finish before the file
-        is moved. `then` is called with the job's id afterwards, even if the journal could not be
-        ingested.
+        is moved. `then` is called with the job's id once the journal is ingested, or cannot be
+        ingested at all. While the database is unavailable, `then` waits as the journal does.
         """
         self._spawn(self._ship_after(after, job_id, exit_code, then), f"ship-{job_id}")
 
@@ -194,6 +194,12 @@ class JournalCollector:
         except Exception:  # ingest even if the reader failed, but not if this task is cancelled
             logger.exception("reading a journal failed, but the worker ingests the journal anyway")
         await self._ship(job_id, exit_code)
+        # `then` redispatches the interview, and also follows a journal that stays on disk: an
+        # attempt that can never succeed must not keep the candidate waiting. The successor misses
+        # no turn for that reason. Records are ingested in the order of their numbers, so a job
+        # whose end is in the database has its turns there too. If the end is not there, the
+        # interview is found only once its lease has expired, and then the leader redispatches it
+        # anyway.
         if then is not None:
             try:
                 await then(job_id)
