@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from worker.cli.common import (
     DEFAULT_LIMIT,
@@ -22,7 +20,7 @@ from worker.cli.common import (
     run,
     write_out,
 )
-from worker.cli.tables import add_row
+from worker.cli.tables import print_list
 from worker.config.settings import Settings
 from worker.continuity.dispatch_metadata import MAX_METADATA_BYTES
 from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
@@ -124,10 +122,10 @@ def list_(limit: Limit = DEFAULT_LIMIT, as_json: Json = False) -> None:
     if as_json:
         print_json(rows)
         return
-    table = Table("interview", "room", "status", "outcome", "reason", "created", box=None)
-    for row in rows:
-        add_row(table, *(str(value if value is not None else "") for value in row.values()))
-    Console().print(table)
+    print_list(
+        ("interview", "room", "status", "outcome", "reason", "created"),
+        [tuple(row.values()) for row in rows],
+    )
 
 
 async def _list(limit: int) -> list[dict[str, Any]]:
