@@ -26,7 +26,6 @@ from states import History
 from worker.continuity.dispatch_metadata import dispatch_metadata
 from worker.demo.worker_process import running_worker
 from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
-from worker.livekit_api import rooms
 from worker.simulation.livekit_server import LiveKitServer
 from worker.simulation.room_candidate import Candidate
 from worker.store.database import Database
@@ -94,24 +93,20 @@ async def run(binary: Path, folder: Path, rounds: int) -> list[Figure]:
 
 async def _round(server: LiveKitServer, contender: Contender, *, counts: bool) -> None:
     room = f"bench-{secrets.token_hex(4)}"
-    key, secret = server.api_key, server.api_secret
-    await rooms.create_room(server.url, key, secret, room)
+    livekit = server.client
+    await livekit.create_room(room)
     metadata = await contender.metadata(room)
-    token = rooms.candidate_token(
-        key, secret, room=room, identity=f"candidate-{room}", name="Listener"
-    )
+    token = livekit.candidate_token(room=room, identity=f"candidate-{room}", name="Listener")
     async with Candidate(server.url, token) as listener:
         dispatched_s = listener.now_s
-        await rooms.dispatch(
-            server.url, key, secret, room=room, agent_name=contender.agent_name, metadata=metadata
-        )
+        await livekit.dispatch(room=room, agent_name=contender.agent_name, metadata=metadata)
         audible_s = await listener.wait_for_sound(since_s=dispatched_s, timeout_s=30.0)
         joined_s = next(p.at_s for p in listener.presence if p.event == "joined")
         if counts:
             contender.joined_ms.append(1000 * (joined_s - dispatched_s))
             contender.audible_ms.append(1000 * (audible_s - dispatched_s))
             contender.job_mib.append(_pss_mib(_job_pid(contender.log)))
-        await rooms.delete_room(server.url, key, secret, room)
+        await livekit.delete_room(room)
     await asyncio.sleep(_PAUSE_S)
 
 

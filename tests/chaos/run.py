@@ -30,7 +30,7 @@ from tests.chaos.plan import PLAN, Script
 from tests.chaos.schedule import INTERVIEWS
 from tests.chaos.strikes import Seat, Striker
 from tests.chaos.verdict import Limits, Verdict
-from worker.livekit_api.client import LiveKitError
+from worker.livekit_api.errors import LiveKitError
 from worker.store.errors import DatabaseError
 from worker.store.interview_status import set_dispatched
 

@@ -17,7 +17,7 @@ from worker.config.settings import Settings
 from worker.doctor.context import CheckContext
 from worker.doctor.registry import checks_of
 from worker.doctor.runner import run_checks
-from worker.livekit_api import rooms
+from worker.livekit_api.client import LiveKitClient
 from worker.telemetry.http import TelemetryServer
 from worker.telemetry.job_observer import Observer
 from worker.telemetry.worker_status import WorkerStatus
@@ -114,8 +114,8 @@ async def test_a_command_that_needs_livekit_prints_every_key(
         return "AD_test"
 
     for tool in ("create_room", "list_participants"):
-        monkeypatch.setattr(rooms, tool, nothing)
-    monkeypatch.setattr(rooms, "dispatch", dispatch)
+        monkeypatch.setattr(LiveKitClient, tool, nothing)
+    monkeypatch.setattr(LiveKitClient, "dispatch", dispatch)
     monkeypatch.setenv("LIVEKIT_URL", "ws://127.0.0.1:7880")
     monkeypatch.setenv("LIVEKIT_API_KEY", "key")
     monkeypatch.setenv("LIVEKIT_API_SECRET", "a secret that is long enough for a signature")

@@ -13,7 +13,6 @@ from livekit import rtc
 
 from tests.support.virtual.async_steps import end
 from worker.audio.dsp import to_float
-from worker.livekit_api import rooms
 from worker.simulation.audio_analysis import SAMPLE_RATE
 from worker.simulation.livekit_server import LiveKitServer
 from worker.simulation.room_candidate import Candidate, CandidateTimeout
@@ -33,13 +32,10 @@ class Joining:
     def __init__(self, server: LiveKitServer, stack: AsyncExitStack) -> None:
         self.server = server
         self.room = f"room-{uuid4().hex[:8]}"
-        self.access = (server.url, server.api_key, server.api_secret)
         self._stack = stack
 
     def candidate(self, identity: str, *, microphone: bool = True) -> Candidate:
-        token = rooms.candidate_token(
-            self.server.api_key, self.server.api_secret, room=self.room, identity=identity
-        )
+        token = self.server.client.candidate_token(room=self.room, identity=identity)
         return Candidate(self.server.url, token, microphone=microphone)
 
     async def __call__(self, identity: str, *, microphone: bool = True) -> Candidate:
@@ -124,7 +120,7 @@ async def test_a_listener_without_a_microphone_is_present_and_cannot_be_heard(
 ) -> None:
     ann, ben = await join("ann", microphone=False), await join("ben")
     assert await ann.wait_for_interviewer(timeout_s=20) == "ben"
-    assert await rooms.list_participants(*join.access, join.room) == ["ann", "ben"]
+    assert await join.server.client.list_participants(join.room) == ["ann", "ben"]
     with pytest.raises(CandidateTimeout, match="timed out after"):
         await ben.wait_for_interviewer(timeout_s=0.2)
     with pytest.raises(RuntimeError, match="not open"):
@@ -160,7 +156,7 @@ async def test_a_participant_who_joins_after_another_left_is_heard_alone(join: J
 
 async def test_a_removed_candidate_is_disconnected(join: Joining) -> None:
     ann = await join("ann")
-    assert await rooms.remove_participant(*join.access, room=join.room, identity="ann")
+    assert await join.server.client.remove_participant(room=join.room, identity="ann")
     await ann.wait_until_disconnected(timeout_s=20)
 
 

@@ -18,7 +18,6 @@ from tests.support.live.heard import MOST_WORD_ERRORS, heard_by, word_error_rate
 from worker.audio.frames import resampled
 from worker.audio.output import MixedAudioOutput
 from worker.clips.recordings import ClipName, load_clip
-from worker.livekit_api import rooms
 from worker.simulation.room_candidate import Candidate
 from worker.speech.tts.local import LocalTTS
 
@@ -48,8 +47,7 @@ class Scene:
         self.line = MixedAudioOutput(subscribe_timeout=10.0)
 
     def token(self, identity: str) -> str:
-        keys = (self._server.api_key, self._server.api_secret)
-        return rooms.candidate_token(*keys, room=self._name, identity=identity)
+        return self._server.client.candidate_token(room=self._name, identity=identity)
 
     async def candidate(self, *, listens: bool = True) -> Candidate:
         token = self.token("candidate")

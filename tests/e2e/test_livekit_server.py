@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from worker.livekit_api import rooms
+from worker.livekit_api.client import LiveKitClient
+from worker.livekit_api.errors import LiveKitKeyRefused, LiveKitUnreachable
 from worker.simulation.livekit_server import LiveKitServer, LiveKitServerUnavailable, Ports
 from worker.simulation.room_candidate import Candidate
 
@@ -36,7 +37,7 @@ asyncio.run(main())
 
 
 async def check(server: LiveKitServer) -> None:
-    await rooms.check_livekit(server.url, server.api_key, server.api_secret, budget_s=5)
+    await server.client.check(budget_s=5)
 
 
 def exists(path: Path) -> bool:
@@ -71,8 +72,9 @@ async def test_the_server_answers_and_accepts_only_its_own_key(
     livekit_server: LiveKitServer,
 ) -> None:
     await check(livekit_server)
-    with pytest.raises(rooms.LiveKitKeyRefused):
-        await rooms.check_livekit(livekit_server.url, livekit_server.api_key, "x" * 48, budget_s=5)
+    stranger = LiveKitClient(livekit_server.url, livekit_server.api_key, "x" * 48)
+    with pytest.raises(LiveKitKeyRefused):
+        await stranger.check(budget_s=5)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads Linux's table of sockets")
@@ -111,23 +113,21 @@ async def test_a_killed_server_restarts_on_its_ports_without_its_rooms(
     livekit_binary: Path,
 ) -> None:
     async with LiveKitServer(livekit_binary) as server:
-        access = (server.url, server.api_key, server.api_secret)
-        await rooms.create_room(*access, "a-room")
+        client = server.client
+        await client.create_room("a-room")
         await server.kill()
         assert server.pid is None
-        with pytest.raises(rooms.LiveKitUnreachable):
-            await rooms.create_room(*access, "a-room")
+        with pytest.raises(LiveKitUnreachable):
+            await client.create_room("a-room")
         await server.restart()
         await check(server)
-        assert not await rooms.delete_room(*access, "a-room")
+        assert not await client.delete_room("a-room")
 
 
 async def test_stopping_ends_the_server_with_a_candidate_in_a_room(livekit_binary: Path) -> None:
     server = LiveKitServer(livekit_binary)
     await server.start()
-    token = rooms.candidate_token(
-        server.api_key, server.api_secret, room="a-room", identity="candidate"
-    )
+    token = server.client.candidate_token(room="a-room", identity="candidate")
     async with Candidate(server.url, token):
         await server.stop()
         assert server.pid is None

@@ -11,6 +11,7 @@ import pytest
 
 from states import FileJournal
 from tests.support.database.database_urls import through
+from worker.aio.backoff import ExponentialBackoff
 from worker.config.settings import Settings
 from worker.server import journal_collector
 from worker.server.journal_collector import JournalCollector
@@ -35,8 +36,8 @@ async def direct(empty_database_url: str) -> AsyncIterator[Database]:
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    for pause in ("_FIRST_RETRY_S", "_LONGEST_RETRY_S"):
-        monkeypatch.setattr(journal_collector, pause, 0.0)
+    at_once = ExponentialBackoff(first_s=0.0, longest_s=0.0)
+    monkeypatch.setattr(journal_collector, "_RETRY", at_once)
     monkeypatch.setattr(journal_collector, "_START_BUDGET_S", 0.3)
 
 
@@ -111,6 +112,29 @@ async def test_a_journal_waits_while_the_database_is_unavailable(
     await proxy.heal()
     await shipped(direct, "AJ_1")
     await books.aclose()
+
+
+async def test_a_redispatch_waits_until_the_unavailable_database_has_the_journal(
+    direct: Database, proxy: TcpProxy, empty_database_url: str, tmp_path: Path
+) -> None:
+    settings = settings_in(tmp_path, through(proxy, empty_database_url))
+    books = JournalCollector(settings)
+    await books.open()
+    proxy.refuse()
+    proxy.cut()
+    leave_journal(settings, "AJ_1")
+    redispatched: asyncio.Queue[tuple[str, bool]] = asyncio.Queue()
+
+    async def redispatch(job_id: str) -> None:
+        redispatched.put_nowait((job_id, await get_job(direct, job_id) is not None))
+
+    books.ship("AJ_1", exit_code=-9, then=redispatch)
+    await direct.ping()
+    assert redispatched.empty()
+    await proxy.heal()
+    assert await redispatched.get() == ("AJ_1", True)
+    await books.aclose()
+    assert redispatched.empty()
 
 
 async def test_a_newer_generation_is_an_error_at_the_workers_start(
@@ -228,3 +252,18 @@ async def test_a_journal_that_the_database_refuses_keeps_waiting(
     await books.aclose()
     assert path.exists()
     assert books.waiting[0] == 1
+
+
+async def test_a_journal_that_cannot_be_ingested_does_not_prevent_a_redispatch(
+    direct: Database, empty_database_url: str, tmp_path: Path
+) -> None:
+    settings = settings_in(tmp_path, empty_database_url)
+    books = JournalCollector(settings)
+    await books.open()
+    await direct.run("refuse", lambda c: c.execute("ALTER TABLE job_records ADD CHECK (false)"))
+    path = leave_journal(settings, "AJ_1")
+    redispatched: asyncio.Queue[str] = asyncio.Queue()
+    books.ship("AJ_1", exit_code=-9, then=redispatched.put)
+    assert await redispatched.get() == "AJ_1"
+    await books.aclose()
+    assert path.exists()

@@ -10,7 +10,7 @@ import pytest
 from tests.support.database.job_records import JobRecords, header
 from worker.cli import interviews
 from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
-from worker.livekit_api import rooms
+from worker.livekit_api.client import LiveKitClient
 from worker.operations.errors import InterviewerPresent, InterviewNotFound, InterviewOver
 from worker.store.interviews import InterviewStatus, create_interview, get_interview
 from worker.store.jobs import ship
@@ -33,14 +33,14 @@ class LiveKit:
         self.present: dict[str, list[str]] = {}
         self.sent: list[tuple[str, str]] = []
 
-    async def create_room(self, *access: str, **_: Any) -> str:
-        self.present.setdefault(access[-1], [])
+    async def create_room(self, room: str, **_: Any) -> str:
+        self.present.setdefault(room, [])
         return "RM_1"
 
-    async def list_participants(self, *access: str) -> list[str]:
-        return self.present.get(access[-1], [])
+    async def list_participants(self, room: str) -> list[str]:
+        return self.present.get(room, [])
 
-    async def dispatch(self, *_: str, agent_name: str, room: str, metadata: str) -> str:
+    async def dispatch(self, *, agent_name: str, room: str, metadata: str) -> str:
         assert room in self.present
         assert agent_name == "interviewer"
         self.sent.append((room, metadata))
@@ -54,7 +54,7 @@ def livekit(monkeypatch: pytest.MonkeyPatch, migrated_database_url: str) -> Live
         monkeypatch.setenv(name, value)
     server = LiveKit()
     for name in ("create_room", "list_participants", "dispatch"):
-        monkeypatch.setattr(rooms, name, getattr(server, name))
+        monkeypatch.setattr(LiveKitClient, name, getattr(server, name))
     return server
 
 

@@ -14,6 +14,7 @@ import pytest
 from states import Status
 from tests.support.database.database_urls import through
 from tests.support.database.running_job import HEADER, RunningJob
+from worker.aio.backoff import ExponentialBackoff
 from worker.config.settings import Settings
 from worker.interview import orchestrator_llm
 from worker.interview.application import InterviewApplication
@@ -68,8 +69,8 @@ class Interview:
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    for pause in ("_BATCH_S", "_FIRST_DELAY_S", "_LONGEST_DELAY_S"):
-        monkeypatch.setattr(shipper, pause, 0.0)
+    monkeypatch.setattr(shipper, "_BATCH_S", 0.0)
+    monkeypatch.setattr(shipper, "_RETRY", ExponentialBackoff(first_s=0.0, longest_s=0.0))
 
 
 @pytest.fixture

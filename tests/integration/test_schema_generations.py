@@ -14,6 +14,7 @@ from states import Status
 from tests.support.database.cli_process import command
 from tests.support.database.job_records import JobRecords, header
 from tests.support.database.running_job import RunningJob
+from worker.aio.backoff import ExponentialBackoff
 from worker.cli.common import ExitCode
 from worker.config.settings import Settings
 from worker.interview.orchestrator_llm import OrchestratorLLM
@@ -238,8 +239,8 @@ async def test_a_job_keeps_its_connection_to_a_database_without_schema(
 async def test_a_job_ships_as_soon_as_its_worker_has_migrated_the_database(
     empty_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for pause in ("_BATCH_S", "_FIRST_DELAY_S", "_LONGEST_DELAY_S"):
-        monkeypatch.setattr(shipper, pause, 0.0)
+    monkeypatch.setattr(shipper, "_BATCH_S", 0.0)
+    monkeypatch.setattr(shipper, "_RETRY", ExponentialBackoff(first_s=0.0, longest_s=0.0))
     database = await Database.open(empty_database_url)
     async with RunningJob() as job:
         await job.run_with_database()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from states import Event, Lifecycle, MemoryJournal
+from worker.aio.backoff import ExponentialBackoff
 from worker.journal import shipper as shipper_module
 from worker.journal.shipper import ship_live, stop_shipping
 from worker.store.errors import DatabaseUnavailable
@@ -54,8 +55,8 @@ class Ship:
 async def ship(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Ship]:
     ship = Ship()
     monkeypatch.setattr(shipper_module, "ship", ship)
-    for pause in ("_BATCH_S", "_FIRST_DELAY_S", "_LONGEST_DELAY_S"):
-        monkeypatch.setattr(shipper_module, pause, 0.0)
+    monkeypatch.setattr(shipper_module, "_BATCH_S", 0.0)
+    monkeypatch.setattr(shipper_module, "_RETRY", ExponentialBackoff(first_s=0.0, longest_s=0.0))
     yield ship
     await stop_shipping()
 

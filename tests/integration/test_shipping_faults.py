@@ -11,6 +11,7 @@ import pytest
 from states import Event, Status
 from tests.support.database.database_urls import through
 from tests.support.database.running_job import RunningJob
+from worker.aio.backoff import ExponentialBackoff
 from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
 from worker.journal import shipper
 from worker.journal.shipper import ship_live, stop_shipping
@@ -47,8 +48,8 @@ async def job(
 ) -> AsyncIterator[RunningJob]:
     """Yield a job that has started to ship through the proxy."""
     monkeypatch.setattr(shipper, "ship", functools.partial(store_ship, budget_s=TRY_S))
-    for pause in ("_BATCH_S", "_FIRST_DELAY_S", "_LONGEST_DELAY_S"):
-        monkeypatch.setattr(shipper, pause, 0.0)
+    monkeypatch.setattr(shipper, "_BATCH_S", 0.0)
+    monkeypatch.setattr(shipper, "_RETRY", ExponentialBackoff(first_s=0.0, longest_s=0.0))
     behind_proxy = await Database.open(through(proxy, migrated_database_url), LIMITS)
     async with RunningJob() as job:
         await job.run_with_database()

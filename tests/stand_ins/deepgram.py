@@ -19,7 +19,7 @@ from tests.stand_ins._listen import Listening, ListenOptions
 from tests.stand_ins._segments import SegmentOptions
 from tests.stand_ins._server import INJECTOR, REQUEST_ID, StandIn
 from tests.stand_ins.faults import FaultKind
-from worker.aio.engine_thread import EngineThread
+from worker.aio.threads import EngineThread
 from worker.speech import local_models
 
 if TYPE_CHECKING:

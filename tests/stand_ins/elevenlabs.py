@@ -19,7 +19,7 @@ from tests.stand_ins._injector import Body, Socket
 from tests.stand_ins._server import BODY, INJECTOR, REQUEST_ID, StandIn
 from tests.stand_ins._speak import CHUNK_BYTES, Rejection, Speaking, SpeakOptions
 from tests.stand_ins.faults import NOT_JSON, FaultKind, Nonsense
-from worker.aio.engine_thread import EngineThread
+from worker.aio.threads import EngineThread
 from worker.audio import dsp
 from worker.speech import local_models
 

@@ -1,10 +1,12 @@
-"""Measure which of the audio that a sink took was really heard, and when."""
+"""Measure which of the queued audio was really heard, and how much is still to be played."""
 
 from __future__ import annotations
 
 import asyncio
 import math
+import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -96,3 +98,34 @@ class PlayoutMeter:
     def _note_first(self, piece: _Piece) -> None:
         if self._first_at is None and piece.ends > self._marked_at:
             self._first_at = max(piece.begins, self._marked_at)
+
+
+class Playhead:
+    """Counts the seconds of audio that were queued and not played yet.
+
+    Queued audio begins to play at once, or when the audio queued before it has ended. Nothing else
+    stops or delays the audio, not even a blocked event loop. Any thread may read a playhead. All
+    changes must be made under the same lock.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._ends = -math.inf
+
+    @property
+    def quiet_s(self) -> float:
+        """Seconds since the audio ended; negative while it plays, infinite before any audio."""
+        return self._clock() - self._ends
+
+    @property
+    def left_s(self) -> float:
+        """Seconds of audio that are still to be played."""
+        return max(-self.quiet_s, 0.0)
+
+    def add(self, seconds: float) -> None:
+        """Record that `seconds` more audio was queued."""
+        self._ends = max(self._ends, self._clock()) + seconds
+
+    def clear(self) -> None:
+        """Record that the queue was emptied."""
+        self._ends = min(self._ends, self._clock())

@@ -16,7 +16,7 @@ from worker.aio.tasks import cancel_and_wait
 from worker.audio.dsp import VOICE_SAMPLE_RATE
 from worker.audio.ffi_capture import StraightUnavailable, capture_via_ffi
 from worker.audio.frames import pieces_of
-from worker.audio.playhead import Playhead
+from worker.audio.playout_meter import Playhead
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -17,7 +17,7 @@ import typer
 from states import JournalError
 from worker.config.settings import Settings, SettingsInvalid
 from worker.interview.plan.plan import PlanError
-from worker.livekit_api.client import LiveKitError, LiveKitKeyRefused, LiveKitUrlInvalid
+from worker.livekit_api.errors import LiveKitError, LiveKitKeyRefused, LiveKitUrlInvalid
 from worker.operations.errors import (
     InterviewerPresent,
     InterviewNotFound,

@@ -91,9 +91,8 @@ def _settings_rows() -> list[dict[str, Any]] | None:
 async def _examine() -> list[Result]:
     # These imports take seconds, and --help does not need them.
     from worker.doctor.context import CheckContext
-    from worker.doctor.preparation import prepare
     from worker.doctor.registry import checks_of
-    from worker.doctor.runner import run_checks
+    from worker.doctor.runner import prepare, run_checks
 
     settings = Settings.load()
     prepare(settings)

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from worker.cli.common import (
     DEFAULT_LIMIT,
@@ -22,7 +20,7 @@ from worker.cli.common import (
     run,
     write_out,
 )
-from worker.cli.tables import add_row
+from worker.cli.tables import print_list
 from worker.config.settings import Settings
 from worker.continuity.dispatch_metadata import MAX_METADATA_BYTES
 from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
@@ -70,7 +68,7 @@ async def _create(
     settings = Settings.load()
     plan = load_plan(plan_path)
     check_names(("--candidate", candidate), ("--room", room))
-    operations.livekit_access(settings)
+    operations.livekit_client(settings)
     async with database(settings) as db:
         interview = await operations.create(
             db, settings, plan=plan.to_json(), candidate_name=candidate, room=room
@@ -97,7 +95,7 @@ def dispatch(interview: InterviewId, as_json: Json = False) -> None:
 
 async def _dispatch(interview_id: str) -> dict[str, Any]:
     settings = Settings.load()
-    operations.livekit_access(settings)
+    operations.livekit_client(settings)
     async with database(settings) as db:
         interview, sent = await operations.redispatch(db, settings, interview_id)
     _warn_of(sent)
@@ -124,10 +122,10 @@ def list_(limit: Limit = DEFAULT_LIMIT, as_json: Json = False) -> None:
     if as_json:
         print_json(rows)
         return
-    table = Table("interview", "room", "status", "outcome", "reason", "created", box=None)
-    for row in rows:
-        add_row(table, *(str(value if value is not None else "") for value in row.values()))
-    Console().print(table)
+    print_list(
+        ("interview", "room", "status", "outcome", "reason", "created"),
+        [tuple(row.values()) for row in rows],
+    )
 
 
 async def _list(limit: int) -> list[dict[str, Any]]:
@@ -164,7 +162,7 @@ def token(interview: InterviewId, as_json: Json = False) -> None:
 
 async def _token(interview_id: str) -> dict[str, str]:
     settings = Settings.load()
-    operations.livekit_access(settings)
+    operations.livekit_client(settings)
     async with database(settings) as db:
         return await operations.candidate_token(db, settings, interview_id)
 

@@ -21,7 +21,7 @@ from worker.cli.common import (
     print_json,
     run,
 )
-from worker.cli.tables import add_row
+from worker.cli.tables import add_row, print_list
 from worker.config.settings import Settings
 from worker.operations import jobs as operations
 from worker.store.jobs import list_jobs
@@ -46,16 +46,11 @@ def list_(
     if as_json:
         print_json(rows)
         return
-    table = Table("job", "interview", "state", "outcome", "reason", "exit", box=None)
-    for row in rows:
-        add_row(
-            table,
-            *(
-                str(row[key] if row[key] is not None else "")
-                for key in ("job_id", "interview_id", "state", "outcome", "reason", "exit_code")
-            ),
-        )
-    Console().print(table)
+    keys = ("job_id", "interview_id", "state", "outcome", "reason", "exit_code")
+    print_list(
+        ("job", "interview", "state", "outcome", "reason", "exit"),
+        [tuple(row[key] for key in keys) for row in rows],
+    )
 
 
 async def _list(interview: str | None, limit: int) -> list[dict[str, Any]]:

@@ -10,7 +10,8 @@ from dotenv import dotenv_values
 from worker.cli.common import CommandError, ExitCode, database_url, run
 from worker.config.settings import Settings
 from worker.job.application import ApplicationInvalid, load_application
-from worker.operations.interviews import livekit_access
+from worker.operations.interviews import livekit_client
+from worker.server.readiness import write_probe
 from worker.telemetry.logs import configure_logs
 
 logger = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ async def _start() -> None:
     configure_logs(settings)
     for line in settings.left_out():
         logger.warning("%s", line)
-    livekit_access(settings)
+    livekit_client(settings)
     _check_application(settings)
     _check_data_dir(settings)
     async with database_url(settings, embedded=settings.embedded) as url:
@@ -68,17 +69,12 @@ def _check_application(settings: Settings) -> None:
 
 
 def _check_data_dir(settings: Settings) -> None:
-    try:
-        settings.journal_dir.mkdir(parents=True, exist_ok=True)
-        probe = settings.journal_dir / ".writable"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
+    # The file is empty, because a worker also starts on a full disk: the worker takes no jobs until
+    # there is space, and removing old journals makes space.
+    if problem := write_probe(settings.journal_dir, size=0):
         raise CommandError(
-            f"cannot write to {settings.data_dir} ({error.strerror}); "
-            "set INTERVIEW_DATA_DIR to a folder that can be written",
-            ExitCode.TAKEN,
-        ) from error
+            f"{problem}; set INTERVIEW_DATA_DIR to a folder that can be written", ExitCode.TAKEN
+        )
 
 
 def _pin_settings() -> None:

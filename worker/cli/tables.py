@@ -2,10 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
+from rich.cells import cell_len
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 _UNPRINTABLE = "\N{REPLACEMENT CHARACTER}"
+#: Maximum number of rows that `print_list` wraps to the width of the terminal. rich needs 1.3 ms of
+#: processor time for each interview in a list (measured): 6 s for 5,000 interviews.
+_WRAPPED_ROWS = 200
+
+
+def print_list(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a list of any length under the heads of its columns. None is shown as an empty cell.
+
+    A list of at most 200 rows is wrapped to the width of the terminal. In a longer list each row is
+    one line of any width.
+    """
+    texts = [["" if cell is None else printable(str(cell)) for cell in row] for row in rows]
+    console = Console()
+    if len(texts) <= _WRAPPED_ROWS:
+        table = Table(*heads, box=None)
+        for row in texts:
+            add_row(table, *row)
+        console.print(table)
+        return
+    widths = [max(map(cell_len, column)) for column in zip(heads, *texts, strict=True)]
+    lines = (_line(row, widths) for row in texts)
+    console.print(Text(_line(heads, widths), style="table.header"), soft_wrap=True)
+    console.out("\n".join(lines), highlight=False)
+
+
+def _line(row: Sequence[str], widths: Sequence[int]) -> str:
+    """Return one row as rich shows it in a table without a box, if the terminal is wide enough."""
+    cells = zip(row, widths, strict=True)
+    return "".join(f" {cell}{' ' * (width - cell_len(cell))} " for cell, width in cells)
 
 
 def add_row(table: Table, *cells: object) -> None:
@@ -15,4 +48,6 @@ def add_row(table: Table, *cells: object) -> None:
 
 def printable(text: str) -> str:
     """Return `text` with each unprintable character replaced by U+FFFD."""
+    if text.isprintable():
+        return text
     return "".join(character if character.isprintable() else _UNPRINTABLE for character in text)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from states import Event, JournalError
 from worker.aio.tasks import cancel_and_wait
-from worker.livekit_api.rooms import INTERVIEWER_PREFIX
+from worker.livekit_api.client import INTERVIEWER_PREFIX
 from worker.resources.resource import LoadFailed
 from worker.store.errors import DatabaseError
 from worker.store.leases import LeaseHeld, keep_lease, take_lease

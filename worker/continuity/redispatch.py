@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable, Collection
 from typing import TYPE_CHECKING, Any, Protocol
 
 from worker.continuity.dispatch_metadata import metadata_after
-from worker.livekit_api import rooms
-from worker.livekit_api.client import LiveKitError
+from worker.livekit_api.client import INTERVIEWER_PREFIX, LiveKitClient
+from worker.livekit_api.errors import LiveKitError
 from worker.store.errors import DatabaseError
 from worker.store.interviews import turns_of
 from worker.store.orphans import (
@@ -124,22 +124,20 @@ class LiveKitRooms:
     """`Rooms` on the LiveKit server of the settings."""
 
     def __init__(self, settings: Settings) -> None:
-        secret = settings.livekit_api_secret.get_secret_value()
-        self._access = settings.livekit_url, settings.livekit_api_key, secret
+        self._client = LiveKitClient.of(settings)
         self._agent_name = settings.agent_name
 
     async def people(self, room: str) -> Collection[str]:
-        """Call `rooms.list_participants`."""
-        return await rooms.list_participants(*self._access, room)
+        """Call `LiveKitClient.list_participants`."""
+        return await self._client.list_participants(room)
 
     async def remove(self, room: str, identity: str) -> None:
-        """Call `rooms.remove_participant`."""
-        await rooms.remove_participant(*self._access, room=room, identity=identity)
+        """Call `LiveKitClient.remove_participant`."""
+        await self._client.remove_participant(room=room, identity=identity)
 
     async def send(self, found: OrphanedInterview, *, turns: list[dict[str, Any]]) -> str:
-        """Call `rooms.dispatch` with the plan's snapshot, the previous job and the turns."""
-        return await rooms.dispatch(
-            *self._access,
+        """Dispatch with the plan's snapshot, the previous job and the turns as metadata."""
+        return await self._client.dispatch(
             agent_name=self._agent_name,
             room=found.interview.room,
             metadata=metadata_after(
@@ -236,7 +234,7 @@ class Redispatcher:
         interview = found.interview
         if found.last_job is not None:
             # LiveKit keeps a dead participant for about 20 s, and a stopped process may resume.
-            ghost = f"{rooms.INTERVIEWER_PREFIX}{found.last_job}"
+            ghost = f"{INTERVIEWER_PREFIX}{found.last_job}"
             try:
                 await self._livekit.remove(interview.room, ghost)
             except LiveKitError as error:

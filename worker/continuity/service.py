@@ -129,7 +129,7 @@ class ContinuityService:
         """Redispatch this job's interview if it is orphaned and its candidate is in the room.
 
         Call this after the job's journal is in the database, because the next interviewer reads the
-        turns there.
+        turns there, or when it is certain that the journal cannot be ingested.
         """
         if (database := self._database()) is not None:
             await self._rescue.look_at(DatabaseOrphanStore(database, self._limits), job_id=job_id)

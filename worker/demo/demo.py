@@ -10,7 +10,6 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -21,7 +20,7 @@ from worker.config.settings import Settings
 from worker.demo.script import CandidateScript
 from worker.demo.worker_process import running_worker
 from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
-from worker.livekit_api import rooms
+from worker.livekit_api.client import LiveKitClient
 from worker.operations.interviews import interview_as_data, send_interviewer
 from worker.operations.jobs import journal_path
 from worker.operations.transcript import as_markdown
@@ -43,15 +42,6 @@ Say = Callable[[str], None]
 
 class DemoFailed(Exception):
     """Raised when the demo cannot continue. The message gives the reason."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class LiveKit:
-    """URL and credentials of the demo's LiveKit server."""
-
-    url: str
-    key: str
-    secret: str
 
 
 async def run_demo(console: Console, folder: Path) -> History:
@@ -89,23 +79,19 @@ async def run_demo(console: Console, folder: Path) -> History:
 
 
 @asynccontextmanager
-async def _livekit(say: Say) -> AsyncIterator[LiveKit]:
+async def _livekit(say: Say) -> AsyncIterator[LiveKitClient]:
     if os.environ.get("LIVEKIT_URL"):
         given = Settings.load()
         say(f"using the LiveKit server at {given.livekit_url}")
-        yield LiveKit(
-            url=given.livekit_url,
-            key=given.livekit_api_key,
-            secret=given.livekit_api_secret.get_secret_value(),
-        )
+        yield LiveKitClient.of(given)
         return
     binary = await find_or_build(say)
     say("starting a local LiveKit server")
     async with LiveKitServer(binary) as server:
-        yield LiveKit(url=server.url, key=server.api_key, secret=server.api_secret)
+        yield server.client
 
 
-def _settings(livekit: LiveKit, database_url: str, data_dir: Path) -> Settings:
+def _settings(livekit: LiveKitClient, database_url: str, data_dir: Path) -> Settings:
     """Return the settings of the demo, which replace those of the environment."""
     return Settings.load(
         LIVEKIT_URL=livekit.url,
@@ -141,16 +127,14 @@ async def _in_room(
     settings: Settings, db: Database, interview: Interview, log: Path, say: Say
 ) -> AsyncIterator[Candidate]:
     """Start a worker, dispatch an interviewer to a room, and yield the candidate in the room."""
-    key, secret = settings.livekit_api_key, settings.livekit_api_secret.get_secret_value()
+    livekit = LiveKitClient.of(settings)
     async with running_worker(_environment(settings), log):
-        await rooms.create_room(settings.livekit_url, key, secret, interview.room)
+        await livekit.create_room(interview.room)
         await send_interviewer(db, settings, interview)
         say(f"interview {interview.interview_id} created and dispatched; the candidate is joining")
         identity = interview.candidate_identity
-        token = rooms.candidate_token(
-            key, secret, room=interview.room, identity=identity, name="Candidate"
-        )
-        async with Candidate(settings.livekit_url, token) as candidate:
+        token = livekit.candidate_token(room=interview.room, identity=identity, name="Candidate")
+        async with Candidate(livekit.url, token) as candidate:
             yield candidate
 
 

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from worker.livekit_api.client import LiveKitClient
 from worker.store.connection import connect
 from worker.store.embedded.client import EmbeddedPostgres
 
@@ -46,11 +47,9 @@ class CheckContext:
         await self._stack.aclose()
 
     @property
-    def livekit(self) -> tuple[str, str, str]:
-        """The URL of the LiveKit server, an API key, and the secret of the key."""
-        settings = self.settings
-        secret = settings.livekit_api_secret.get_secret_value()
-        return settings.livekit_url, settings.livekit_api_key, secret
+    def livekit(self) -> LiveKitClient:
+        """A client for the LiveKit server of the settings."""
+        return LiveKitClient.of(self.settings)
 
     def afterwards(
         self, put_back: Callable[[], Awaitable[object]], *, budget_s: float = _CLEAN_UP_S

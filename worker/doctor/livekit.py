@@ -17,11 +17,10 @@ from livekit import api
 from livekit.protocol import agent, models
 
 from worker.doctor.finding import Finding, fine, warning, wrong
-from worker.livekit_api.client import (
+from worker.livekit_api.errors import (
     LiveKitError,
     LiveKitKeyRefused,
     LiveKitUrlInvalid,
-    check_livekit,
     check_url,
     shown_url,
 )
@@ -156,18 +155,15 @@ def judge_clock(server: float, *, before: float, after: float) -> Finding:
 
 async def check_key(visit: CheckContext) -> Finding:
     """Check that the server accepts the API key and the secret."""
-    url, key, secret = visit.livekit
-    unset = [
-        name
-        for name, value in (("LIVEKIT_API_KEY", key), ("LIVEKIT_API_SECRET", secret))
-        if not value
-    ]
+    client = visit.livekit
+    given = {"LIVEKIT_API_KEY": client.key, "LIVEKIT_API_SECRET": client.secret}
+    unset = [name for name, value in given.items() if not value]
     if unset:
         return wrong(f"{' and '.join(unset)} not set", "set the key and the secret of the server")
     loop = asyncio.get_running_loop()
     began = loop.time()
     try:
-        await check_livekit(url, key, secret, budget_s=_KEY_S)
+        await client.check(budget_s=_KEY_S)
     except LiveKitKeyRefused:
         return wrong(
             "the server refused the key",
@@ -185,8 +181,9 @@ async def check_registration(visit: CheckContext) -> Finding:
 
     The agent name is random, so that the server dispatches no job to this registration.
     """
-    url, key, secret = visit.livekit
-    token = api.AccessToken(key, secret).with_grants(api.VideoGrants(agent=True)).to_jwt()
+    client = visit.livekit
+    grants = api.VideoGrants(agent=True)
+    token = api.AccessToken(client.key, client.secret).with_grants(grants).to_jwt()
     request = agent.WorkerMessage(
         register=agent.RegisterWorkerRequest(
             type=agent.JobType.JT_ROOM,
@@ -198,7 +195,7 @@ async def check_registration(visit: CheckContext) -> Finding:
         async with (
             aiohttp.ClientSession() as http,
             http.ws_connect(
-                _http(url) + "/agent", headers={"Authorization": f"Bearer {token}"}
+                _http(client.url) + "/agent", headers={"Authorization": f"Bearer {token}"}
             ) as line,
         ):
             await line.send_bytes(request.SerializeToString())

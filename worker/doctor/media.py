@@ -13,14 +13,14 @@ from livekit.rtc._proto import stats_pb2
 
 from worker.doctor.finding import Finding, fine, warning, wrong
 from worker.doctor.livekit import unused_name
-from worker.livekit_api import rooms
-from worker.livekit_api.client import LiveKitError
+from worker.livekit_api.errors import LiveKitError
 from worker.simulation.audio_analysis import SAMPLE_RATE
 from worker.simulation.room_candidate import Candidate, CandidateTimeout
 
 if TYPE_CHECKING:
     from worker.audio.dsp import Pcm
     from worker.doctor.context import CheckContext
+    from worker.livekit_api.client import LiveKitClient
 
 #: Timeout of the whole check in seconds, including the connections.
 MEDIA_S: Final = 10.0
@@ -58,12 +58,11 @@ class Way:
 async def check_media(visit: CheckContext) -> Finding:
     """Join a test room with two participants, and send a sound from one to the other."""
     room = f"doctor-{unused_name()}"
-    access = visit.livekit
     # Register the cleanup first, because a call that is cancelled may have created the room.
-    visit.afterwards(lambda: _remove(access, room))
+    visit.afterwards(lambda: _remove(visit.livekit, room))
     try:
-        await rooms.create_room(
-            *access, room, empty_timeout_s=_ROOM_LEFT_S, departure_timeout_s=_ROOM_LEFT_S
+        await visit.livekit.create_room(
+            room, empty_timeout_s=_ROOM_LEFT_S, departure_timeout_s=_ROOM_LEFT_S
         )
         return await _speak_and_hear(visit, room)
     except LiveKitError as error:
@@ -74,21 +73,20 @@ async def check_media(visit: CheckContext) -> Finding:
         return wrong(f"joined the room, but no audio arrived ({error})", PORTS)
 
 
-async def _remove(access: tuple[str, str, str], room: str) -> None:
+async def _remove(livekit: LiveKitClient, room: str) -> None:
     """Delete the room repeatedly, because a join that has not finished creates the room again."""
     for nth in range(_REMOVALS):
-        was_there = await rooms.delete_room(*access, room)
+        was_there = await livekit.delete_room(room)
         if nth and not was_there:
             return
         await asyncio.sleep(_JOIN_S)
 
 
 async def _speak_and_hear(visit: CheckContext, room: str) -> Finding:
-    url, key, secret = visit.livekit
     speaker, listener = (
         Candidate(
-            url,
-            rooms.candidate_token(key, secret, room=room, identity=name, ttl_s=60),
+            visit.livekit.url,
+            visit.livekit.candidate_token(room=room, identity=name, ttl_s=60),
             microphone=name == "speaker",
         )
         for name in ("speaker", "listener")

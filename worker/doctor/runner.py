@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from worker.aio.timeouts import run_with_timeout
+from worker.config.settings import Settings
 from worker.doctor.context import CheckContext
 from worker.doctor.finding import Finding, Verdict, skipped, wrong
+from worker.providers.factories import import_plugins
+from worker.speech.vad.silero import import_silero
 
 #: Timeout of the whole run in seconds. A check that is still running then is reported as timed out.
 TOTAL_S: Final = 15.0
@@ -58,6 +62,18 @@ class Result:
             "seconds": round(self.seconds, 3),
             "facts": dict(self.finding.facts),
         }
+
+
+def prepare(settings: Settings) -> None:
+    """Import the plugins of the fallback chains, so that no check spends its timeout on an import.
+
+    Call this function in the main thread, because plugins can register only there. An import error
+    is ignored here, because the check of the plugin reports it.
+    """
+    with contextlib.suppress(Exception):
+        import_plugins(settings)
+    with contextlib.suppress(Exception):
+        import_silero()
 
 
 async def run_checks(

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable
+from worker.aio.backoff import ExponentialBackoff
 
 #: The first cooldown in seconds; each failed probe doubles it.
 FIRST_REST_S = 1.0
@@ -20,46 +19,40 @@ _LONGEST_RELAPSE_S = 300.0
 _SAME_S = 1.0
 
 
-def _above_half(seconds: float) -> float:
-    """Return a random time from half of `seconds` up to `seconds`.
-
-    This jitter prevents the jobs of many workers from returning to a provider at the same instant.
-    """
-    return random.uniform(seconds / 2, seconds)  # noqa: S311  # jitter
-
-
 class Backoff:
-    """Back-off state of one provider; `now` is always event loop time."""
+    """Back-off state of one provider; `now` is always event loop time.
 
-    def __init__(self, jitter: Callable[[float], float] = _above_half) -> None:
+    The cooldowns grow exponentially from the first one, and the first one grows with each relapse.
+    """
+
+    def __init__(self, jitter: float = 0.5) -> None:
         self._jitter = jitter
-        self._pause_s = 0.0
-        self._floor_s = FIRST_REST_S
         self._failed_at = float("-inf")
         self._back_at = float("-inf")
+        self._rest_s = 0.0
+        self._begin_at(FIRST_REST_S)
 
     def after_failure(self, now: float, *, was_resting: bool) -> float:
         """Return the cooldown in seconds after a request to the provider has failed."""
-        if was_resting:
-            if now - self._failed_at > _SAME_S:
-                self._grow()
-        elif now - self._back_at < _STEADY_S:
-            self._floor_s = min(self._floor_s * _RELAPSE_FACTOR, _LONGEST_RELAPSE_S)
-            self._pause_s = self._floor_s
-        else:
-            self._pause_s = self._floor_s = FIRST_REST_S
+        if not was_resting:
+            relapsed = now - self._back_at < _STEADY_S
+            longer_s = min(self._first_s * _RELAPSE_FACTOR, _LONGEST_RELAPSE_S)
+            self._begin_at(longer_s if relapsed else FIRST_REST_S)
+        if not was_resting or now - self._failed_at > _SAME_S:
+            self._rest_s = next(self._rests)
         self._failed_at = now
-        return self._jitter(self._pause_s)
+        return self._rest_s
 
     def after_probe(self) -> float:
         """Return the cooldown in seconds after a failed probe."""
-        self._grow()
-        return self._jitter(self._pause_s)
+        self._rest_s = next(self._rests)
+        return self._rest_s
 
     def came_back(self, now: float) -> None:
         """Record that the provider may serve again."""
         self._back_at = now
 
-    def _grow(self) -> None:
-        longest = max(REST_S, self._floor_s)
-        self._pause_s = min(max(2 * self._pause_s, FIRST_REST_S), longest)
+    def _begin_at(self, first_s: float) -> None:
+        longest_s = max(REST_S, first_s)
+        limits = ExponentialBackoff(first_s=first_s, longest_s=longest_s, jitter=self._jitter)
+        self._first_s, self._rests = first_s, limits.delays()

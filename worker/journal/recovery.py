@@ -20,8 +20,7 @@ from states import FileJournal, JournalError, MemoryJournal
 from states.journal import JournalGone, JournalLocked, JournalTooNew, read_records
 from worker.aio.threads import in_thread
 from worker.journal.shipper import BATCH
-from worker.store.jobs import JobHeader, ship
-from worker.store.records import last_seq
+from worker.store.jobs import JobHeader, last_seq, ship
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -21,6 +21,7 @@ from states import (
     MemoryJournal,
     Status,
 )
+from worker.aio.backoff import ExponentialBackoff
 from worker.store.database import Database
 from worker.store.errors import DatabaseError
 from worker.store.jobs import JobHeader, ship
@@ -30,8 +31,7 @@ logger = logging.getLogger(__name__)
 
 #: Seconds to wait for further records, since records come in bursts (a transition, its conditions).
 _BATCH_S = 0.1
-_FIRST_DELAY_S = 0.5
-_LONGEST_DELAY_S = 5.0
+_RETRY = ExponentialBackoff(first_s=0.5, longest_s=5.0)
 #: Maximum number of records in one transaction. Even after a long database outage, a transaction
 #: must take no longer than the budget of one operation.
 BATCH = 500
@@ -84,7 +84,7 @@ class JournalShipper:
 
     async def run(self) -> None:
         """Ingest records until cancelled, or until the schema is too new for this worker."""
-        delay_s = _FIRST_DELAY_S
+        delays = _RETRY.delays()
         batch: list[dict[str, Any]] = []
         while True:
             if not batch:
@@ -103,14 +103,13 @@ class JournalShipper:
                 self._report(Status.LOST, type(error).__name__)
                 if isinstance(error, SchemaTooNew):
                     return
-                await asyncio.sleep(delay_s)
-                delay_s = min(delay_s * 2, _LONGEST_DELAY_S)
+                await asyncio.sleep(next(delays))
             else:
                 self._away = False
                 self._shipped = max(self._shipped, int(batch[-1]["seq"]))
                 self._release(self._shipped)
                 self._report(Status.READY, "Shipping")
-                batch, delay_s = [], _FIRST_DELAY_S
+                batch, delays = [], _RETRY.delays()
 
     def ship_again(self) -> None:
         """Ingest every record again, because the database has lost some of them."""

@@ -1,191 +1,259 @@
-"""Access to a LiveKit server over its HTTP API, with an error class for each kind of failure.
-
-Every failure is raised as one of `LiveKitUrlInvalid`, `LiveKitKeyRefused`, `LiveKitUnreachable`,
-`LiveKitLost` and `RoomToolError`. An error message is one line, says what to do, and contains no
-secret.
-"""
+"""`LiveKitClient`: the rooms, dispatches, participants and tokens of a LiveKit server."""
 
 from __future__ import annotations
 
 import asyncio
+import datetime
 import errno
-import random
 import time
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
 
 import aiohttp
 from livekit import api
 
+from worker.aio.backoff import ExponentialBackoff
+from worker.livekit_api.errors import (
+    LiveKitKeyRefused,
+    LiveKitUnreachable,
+    RoomToolError,
+    check_url,
+    shown_url,
+)
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from worker.config.settings import Settings
+
+#: Prefix of an interviewer's identity. The job's id follows the prefix, so that no identity is used
+#: twice.
+INTERVIEWER_PREFIX = "interviewer-"
 
 #: Timeout of one call to the server, in seconds.
 CALL_TIMEOUT_S = 10.0
 
-_SCHEMES = ("ws", "wss", "http", "https")
-_FIRST_PAUSE_S = 0.2
-_LONGEST_PAUSE_S = 2.0
+_RETRY = ExponentialBackoff(first_s=0.2, longest_s=2.0)
 _CHECK_ATTEMPT_S = 5.0
 # A shorter attempt would fail for lack of time, and would tell nothing about the server.
 _SHORTEST_ATTEMPT_S = 0.2
 
 
-class LiveKitError(Exception):
-    """Base class of the errors of a LiveKit server. Each subclass stands for one cause."""
+@dataclass(frozen=True, repr=False)
+class LiveKitClient:
+    """Access to one LiveKit server over its HTTP API.
 
-
-class LiveKitUrlInvalid(LiveKitError):
-    """Raised when the server's URL has no host or a scheme other than ws, wss, http and https.
-
-    Attributes:
-        url: The invalid URL, without credentials, path and query.
+    Each call opens its own connection. Every method that calls the server raises LiveKitError if
+    the call fails; each subclass of LiveKitError stands for one cause.
     """
 
-    def __init__(self, url: str) -> None:
-        self.url = shown_url(url)
-        super().__init__(
-            f"not a LiveKit URL: {self.url!r}; set LIVEKIT_URL to one like"
-            " ws://127.0.0.1:7880 or wss://example.livekit.cloud"
+    #: URL of the server (ws, wss, http or https).
+    url: str
+    #: API key, and the secret of this key.
+    key: str
+    secret: str
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Return a client for the server of the settings. Settings that are not set stay empty."""
+        secret = settings.livekit_api_secret.get_secret_value()
+        return cls(settings.livekit_url, settings.livekit_api_key, secret)
+
+    def __repr__(self) -> str:
+        return f"LiveKitClient({shown_url(self.url)!r}, {self.key!r}, '***')"
+
+    # --- rooms, participants and dispatches -------------------------------------------------------
+
+    async def create_room(
+        self,
+        name: str,
+        *,
+        empty_timeout_s: int = 300,
+        departure_timeout_s: int = 120,
+        metadata: str = "",
+    ) -> str:
+        """Create a room, or keep the existing room of that name; return its session id ("RM_…").
+
+        Args:
+            empty_timeout_s: Seconds that the room waits for its first participant.
+            departure_timeout_s: Seconds that the room waits for a candidate who left. An
+                interviewer does not keep a room open. By default LiveKit would close the room after
+                20 s, even with the interviewer in the room.
+            metadata: Text that every participant can read, so it must contain nothing personal.
+        """
+        request = api.CreateRoomRequest(
+            name=name,
+            empty_timeout=empty_timeout_s,
+            departure_timeout=departure_timeout_s,
+            metadata=metadata,
         )
+        async with self.calling("create_room") as server:
+            return (await server.room.create_room(request)).sid
 
+    async def delete_room(self, name: str) -> bool:
+        """Close a room and remove all participants; return False if the room does not exist."""
+        try:
+            async with self.calling("delete_room") as server:
+                await server.room.delete_room(api.DeleteRoomRequest(room=name))
+        except RoomToolError as error:
+            if error.code != api.ServerErrorCode.NOT_FOUND:
+                raise
+            return False
+        return True
 
-class LiveKitKeyRefused(LiveKitError):
-    """Raised when the server refuses the API key or its secret (HTTP 401 or 403).
+    async def list_participants(self, room: str) -> list[str]:
+        """Return the sorted identities of all participants; empty if the room does not exist.
 
-    Attributes:
-        url: The server's URL, without credentials.
-    """
+        A participant whose process died stays listed for about 20 s.
+        """
+        request = api.ListParticipantsRequest(room=room)
+        try:
+            async with self.calling("list_participants") as server:
+                answer = await server.room.list_participants(request)
+        except RoomToolError as error:
+            if error.code != api.ServerErrorCode.NOT_FOUND:
+                raise
+            return []
+        return sorted(participant.identity for participant in answer.participants)
 
-    def __init__(self, url: str) -> None:
-        self.url = shown_url(url)
-        super().__init__(
-            f"the LiveKit server at {self.url} refused the API key; check LIVEKIT_API_KEY and"
-            " LIVEKIT_API_SECRET, and that this machine's clock is right"
+    async def remove_participant(self, *, room: str, identity: str) -> bool:
+        """Remove one participant from a room; return False if no such participant was there."""
+        request = api.RoomParticipantIdentity(room=room, identity=identity)
+        try:
+            async with self.calling("remove_participant") as server:
+                await server.room.remove_participant(request)
+        except RoomToolError as error:
+            if error.code != api.ServerErrorCode.NOT_FOUND:
+                raise
+            return False
+        return True
+
+    async def dispatch(self, *, agent_name: str, room: str, metadata: str = "") -> str:
+        """Dispatch an interviewer to a room, created if needed; return the dispatch's id.
+
+        The server accepts a dispatch even if no worker will take it. Success therefore does not
+        prove that an interviewer will join.
+
+        Args:
+            agent_name: The agent name under which the workers are registered.
+            metadata: Text for the job, which only holders of the API secret can write or read.
+        """
+        request = api.CreateAgentDispatchRequest(
+            agent_name=agent_name, room=room, metadata=metadata
         )
+        async with self.calling("dispatch") as server:
+            return (await server.agent_dispatch.create_dispatch(request)).id
 
+    def candidate_token(
+        self, *, room: str, identity: str, name: str = "", ttl_s: float = 4 * 3600
+    ) -> str:
+        """Return a signed token with which a candidate may join one room, speak, write and listen.
 
-class LiveKitUnreachable(LiveKitError):
-    """Raised when no LiveKit server answers.
+        The token allows no camera, no screen, no changes to the candidate's own attributes, and no
+        other room. This method does not call the server.
 
-    Attributes:
-        url: The server's URL, without credentials.
-        reason: The last failure, in a few words.
-        budget_s: Seconds spent on attempts to reach the server.
-    """
+        Args:
+            name: The candidate's name, which the other participants see.
+            ttl_s: Seconds for which the candidate may join or rejoin.
 
-    def __init__(self, url: str, *, reason: str, budget_s: float) -> None:
-        self.url = shown_url(url)
-        self.reason = reason
-        self.budget_s = budget_s
-        super().__init__(
-            f"no LiveKit server answers at {self.url} ({reason}; tried for {budget_s:g} s);"
-            " check LIVEKIT_URL and that the server runs"
+        Raises:
+            ValueError: The key, the secret, the room or the identity is empty.
+        """
+        if not (self.key and self.secret and room and identity):
+            raise ValueError("a candidate's token needs a key, a secret, a room and an identity")
+        grants = api.VideoGrants(
+            room_join=True,
+            room=room,
+            can_publish=True,
+            can_publish_sources=["microphone"],
+            can_publish_data=True,
+            can_subscribe=True,
+            can_update_own_metadata=False,
         )
+        token = api.AccessToken(self.key, self.secret).with_identity(identity).with_name(name)
+        return token.with_ttl(datetime.timedelta(seconds=ttl_s)).with_grants(grants).to_jwt()
 
+    # --- the server -------------------------------------------------------------------------------
 
-class LiveKitLost(LiveKitError):
-    """Raised when a running worker lost its connection to LiveKit and could not reconnect.
+    @asynccontextmanager
+    async def calling(
+        self, operation: str, *, timeout_s: float = CALL_TIMEOUT_S
+    ) -> AsyncIterator[api.LiveKitAPI]:
+        """Yield an API client for one call, and convert failures of the call to `LiveKitError`.
 
-    Attributes:
-        url: The server's URL, without credentials.
-    """
+        Args:
+            operation: The name of the operation, for error messages.
+            timeout_s: Timeout of the call, in seconds.
 
-    def __init__(self, url: str) -> None:
-        self.url = shown_url(url)
-        super().__init__(
-            f"the connection to the LiveKit server at {self.url} was lost and not restored; the"
-            " worker stopped: start it again when the server runs"
-        )
+        Raises:
+            LiveKitUrlInvalid: The URL cannot be the URL of a LiveKit server.
+            LiveKitKeyRefused: The server does not know the key or its secret, or one is empty.
+            LiveKitUnreachable: No answer came in time, or the answer is not from a LiveKit server.
+            RoomToolError: The server accepted the key and refused the request.
+        """
+        url = self.url
+        check_url(url)
+        if not self.key or not self.secret:
+            # With an empty key LiveKit's own client would use the key from the environment, which
+            # may be another key.
+            raise LiveKitKeyRefused(url)
+        try:
+            # Do not use the own timeout of LiveKit's client. Each call of the client replaces that
+            # timeout with none (livekit-api 1.2.2), so a server that never answers would block the
+            # call forever.
+            async with (
+                asyncio.timeout(timeout_s),
+                api.LiveKitAPI(url, self.key, self.secret) as server,
+            ):
+                yield server
+        except api.ServerError as error:
+            if error.status in (401, 403):
+                raise LiveKitKeyRefused(url) from error
+            if error.code == api.ServerErrorCode.UNKNOWN or error.status >= 500:
+                reason = f"HTTP {error.status}"
+                raise LiveKitUnreachable(url, reason=reason, budget_s=timeout_s) from error
+            raise RoomToolError(operation, code=error.code, status=error.status) from error
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise LiveKitUnreachable(url, reason=_reason(error), budget_s=timeout_s) from error
 
+    async def check(self, *, budget_s: float) -> None:
+        """Check that the server answers and accepts the key, before a worker starts.
 
-class RoomToolError(LiveKitError):
-    """Raised when the server understood the request and refused to carry it out.
+        The check retries an unreachable server with exponential back-off and jitter (0.1 to 2 s)
+        until the budget is spent. An invalid URL or a refused key ends the check immediately.
 
-    Attributes:
-        operation: The room tool that failed, such as "create_room".
-        code: The server's error code, such as "not_found" (an error code of Twirp).
-        status: The HTTP status of the answer.
-    """
+        Args:
+            budget_s: Maximum duration of the check, in seconds.
 
-    def __init__(self, operation: str, *, code: str, status: int) -> None:
-        self.operation = operation
-        self.code = code
-        self.status = status
-        super().__init__(
-            f"LiveKit refused {operation}: {code} (HTTP {status}); check the server's log"
-        )
+        Raises:
+            LiveKitUrlInvalid: The URL cannot be the URL of a LiveKit server.
+            LiveKitKeyRefused: The server answers, and does not know the key or its secret.
+            LiveKitUnreachable: No LiveKit server answered within the budget.
+        """
+        deadline = time.monotonic() + budget_s
+        for wait_s in _RETRY.delays():
+            remaining_s = deadline - time.monotonic()
+            try:
+                await self._ask(max(min(_CHECK_ATTEMPT_S, remaining_s), _SHORTEST_ATTEMPT_S))
+            except LiveKitUnreachable as error:
+                if time.monotonic() + wait_s + _SHORTEST_ATTEMPT_S > deadline:
+                    reason = error.reason
+                    raise LiveKitUnreachable(self.url, reason=reason, budget_s=budget_s) from error
+            else:
+                return
+            await asyncio.sleep(wait_s)
 
-
-def shown_url(url: str) -> str:
-    """Return only scheme, host and port of a URL, so that the text contains no credentials."""
-    try:
-        parts = urlsplit(url)
-        port = f":{parts.port}" if parts.port is not None else ""
-    except ValueError:
-        return "(unreadable)"
-    if not parts.scheme or not parts.hostname:
-        # Do not show the text, because it may contain a secret that was pasted into the wrong
-        # setting.
-        return "(no scheme or no host)"
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    return f"{parts.scheme}://{host}{port}"
-
-
-def check_url(url: str) -> None:
-    """Check, without a network call, that a URL can be the URL of a LiveKit server.
-
-    Raises:
-        LiveKitUrlInvalid: The scheme is not ws, wss, http or https, or the URL names no host, has
-            the port 0, or contains credentials.
-    """
-    try:
-        parts = urlsplit(url)
-        valid = parts.scheme in _SCHEMES and bool(parts.hostname) and parts.port != 0
-        # The API key is the only credential. The client refuses a URL that contains others.
-        valid = valid and parts.username is None and parts.password is None
-    except ValueError:
-        valid = False
-    if not valid:
-        raise LiveKitUrlInvalid(url)
-
-
-@asynccontextmanager
-async def calling(
-    operation: str, url: str, key: str, secret: str, *, timeout_s: float = CALL_TIMEOUT_S
-) -> AsyncIterator[api.LiveKitAPI]:
-    """Yield an API client for one call, and convert failures of the call to `LiveKitError`.
-
-    Args:
-        operation: The name of the operation, for error messages.
-        timeout_s: Timeout of the call, in seconds.
-
-    Raises:
-        LiveKitUrlInvalid: The URL cannot be the URL of a LiveKit server.
-        LiveKitKeyRefused: The server does not know the key or its secret, or one of them is empty.
-        LiveKitUnreachable: No answer came in time, or the answer is not from a LiveKit server.
-        RoomToolError: The server accepted the key and refused the request.
-    """
-    check_url(url)
-    if not key or not secret:
-        # With an empty key the client would use the key from the environment, which may be another
-        # key.
-        raise LiveKitKeyRefused(url)
-    try:
-        # Do not use the client's own timeout. Each call of the client replaces that timeout with
-        # none (livekit-api 1.2.2), so a server that never answers would block the call forever.
-        async with asyncio.timeout(timeout_s), api.LiveKitAPI(url, key, secret) as client:
-            yield client
-    except api.ServerError as error:
-        if error.status in (401, 403):
-            raise LiveKitKeyRefused(url) from error
-        if error.code == api.ServerErrorCode.UNKNOWN or error.status >= 500:
+    async def _ask(self, timeout_s: float) -> None:
+        """Make the cheapest call that needs a valid key: list the rooms of one room name."""
+        try:
+            async with self.calling("list_rooms", timeout_s=timeout_s) as server:
+                await server.room.list_rooms(api.ListRoomsRequest(names=["-"]))
+        except RoomToolError as error:
+            # The answer comes from another kind of server, or from a proxy whose LiveKit is
+            # unavailable.
             reason = f"HTTP {error.status}"
-            raise LiveKitUnreachable(url, reason=reason, budget_s=timeout_s) from error
-        raise RoomToolError(operation, code=error.code, status=error.status) from error
-    except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise LiveKitUnreachable(url, reason=_reason(error), budget_s=timeout_s) from error
+            raise LiveKitUnreachable(self.url, reason=reason, budget_s=timeout_s) from error
 
 
 def _reason(error: Exception) -> str:
@@ -198,51 +266,3 @@ def _reason(error: Exception) -> str:
     if isinstance(error, aiohttp.ClientConnectorError):
         return "connection refused" if error.errno == errno.ECONNREFUSED else "cannot connect"
     return type(error).__name__
-
-
-async def check_livekit(url: str, key: str, secret: str, *, budget_s: float) -> None:
-    """Check that the LiveKit server answers and accepts the key, before a worker starts.
-
-    The check retries an unreachable server with exponential back-off and jitter (0.2 to 2 s) until
-    the budget is spent. An invalid URL or a refused key ends the check immediately.
-
-    Args:
-        budget_s: Maximum duration of the check, in seconds.
-
-    Raises:
-        LiveKitUrlInvalid: The URL cannot be the URL of a LiveKit server.
-        LiveKitKeyRefused: The server answers, and does not know the key or its secret.
-        LiveKitUnreachable: No LiveKit server answered within the budget.
-    """
-    check_url(url)
-    deadline = time.monotonic() + budget_s
-    pause_s = _FIRST_PAUSE_S
-    while True:
-        remaining_s = deadline - time.monotonic()
-        try:
-            await _ask(
-                url,
-                key,
-                secret,
-                timeout_s=max(min(_CHECK_ATTEMPT_S, remaining_s), _SHORTEST_ATTEMPT_S),
-            )
-        except LiveKitUnreachable as error:
-            wait_s = random.uniform(pause_s / 2, pause_s)  # noqa: S311 (jitter, not a secret)
-            if time.monotonic() + wait_s + _SHORTEST_ATTEMPT_S > deadline:
-                raise LiveKitUnreachable(url, reason=error.reason, budget_s=budget_s) from error
-        else:
-            return
-        await asyncio.sleep(wait_s)
-        pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
-
-
-async def _ask(url: str, key: str, secret: str, *, timeout_s: float) -> None:
-    """Make the cheapest call that needs a valid key: list the rooms of one room name."""
-    try:
-        async with calling("list_rooms", url, key, secret, timeout_s=timeout_s) as client:
-            await client.room.list_rooms(api.ListRoomsRequest(names=["-"]))
-    except RoomToolError as error:
-        # The answer comes from another kind of server, or from a proxy whose LiveKit is
-        # unavailable.
-        reason = f"HTTP {error.status}"
-        raise LiveKitUnreachable(url, reason=reason, budget_s=timeout_s) from error

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from worker.continuity.dispatch_metadata import dispatch_metadata, without_plan
-from worker.livekit_api import rooms
+from worker.livekit_api.client import INTERVIEWER_PREFIX, LiveKitClient
 from worker.operations.errors import (
     InterviewerPresent,
     InterviewNotFound,
@@ -42,18 +42,21 @@ class Sent:
     carries_plan: bool
 
 
-def livekit_access(settings: Settings) -> tuple[str, str, str]:
-    """Return the LiveKit URL, key and secret. Raises LiveKitNotConfigured if one is not set."""
+def livekit_client(settings: Settings) -> LiveKitClient:
+    """Return the client of the configured server.
+
+    Raises LiveKitNotConfigured if the URL, the key or the secret is not set.
+    """
+    client = LiveKitClient.of(settings)
     values = {
-        "LIVEKIT_URL": settings.livekit_url,
-        "LIVEKIT_API_KEY": settings.livekit_api_key,
-        "LIVEKIT_API_SECRET": settings.livekit_api_secret.get_secret_value(),
+        "LIVEKIT_URL": client.url,
+        "LIVEKIT_API_KEY": client.key,
+        "LIVEKIT_API_SECRET": client.secret,
     }
     missing = [name for name, value in values.items() if not value]
     if missing:
         raise LiveKitNotConfigured(missing)
-    url, key, secret = values.values()
-    return url, key, secret
+    return client
 
 
 async def create(
@@ -70,7 +73,7 @@ async def create(
     InterviewExists if another interview has the same id, and LiveKitError if the room cannot be
     created.
     """
-    livekit_access(settings)
+    livekit_client(settings)
     interview = await create_interview(
         db,
         interview_id=secrets.token_hex(6),
@@ -90,12 +93,12 @@ async def redispatch(db: Database, settings: Settings, interview_id: str) -> tup
     the room, LiveKitNotConfigured if a LiveKit setting is missing, and LiveKitError if a request to
     LiveKit fails.
     """
-    access = livekit_access(settings)
+    livekit = livekit_client(settings)
     interview = await known_interview(db, interview_id)
     if interview.is_over:
         raise _over(interview)
-    for identity in await rooms.list_participants(*access, interview.room):
-        if identity.startswith(rooms.INTERVIEWER_PREFIX):
+    for identity in await livekit.list_participants(interview.room):
+        if identity.startswith(INTERVIEWER_PREFIX):
             raise InterviewerPresent(identity, interview.room)
     await open_room(settings, interview)
     return interview, await send_interviewer(db, settings, interview)
@@ -106,8 +109,7 @@ async def open_room(settings: Settings, interview: Interview) -> None:
 
     Raises LiveKitError if the request fails.
     """
-    await rooms.create_room(
-        *livekit_access(settings),
+    await livekit_client(settings).create_room(
         interview.room,
         empty_timeout_s=_ROOM_EMPTY_S,
         departure_timeout_s=_ROOM_DEPARTURE_S,
@@ -122,11 +124,8 @@ async def send_interviewer(db: Database, settings: Settings, interview: Intervie
     leaves.
     """
     metadata = dispatch_metadata(interview)
-    dispatch_id = await rooms.dispatch(
-        *livekit_access(settings),
-        agent_name=settings.agent_name,
-        room=interview.room,
-        metadata=metadata,
+    dispatch_id = await livekit_client(settings).dispatch(
+        agent_name=settings.agent_name, room=interview.room, metadata=metadata
     )
     if not await set_dispatched(db, interview.interview_id, dispatch_id=dispatch_id):
         raise _over(interview)
@@ -169,13 +168,11 @@ async def candidate_token(db: Database, settings: Settings, interview_id: str) -
     Raises InterviewNotFound if the database does not have the interview, and LiveKitNotConfigured
     if a LiveKit setting is missing.
     """
-    url, key, secret = livekit_access(settings)
+    livekit = livekit_client(settings)
     interview = await known_interview(db, interview_id)
     return {
-        "url": url,
-        "token": rooms.candidate_token(
-            key,
-            secret,
+        "url": livekit.url,
+        "token": livekit.candidate_token(
             room=interview.room,
             identity=interview.candidate_identity,
             name=interview.candidate_name or "",

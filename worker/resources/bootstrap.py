@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import random
 from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from typing import Any
 
 from worker import faults
+from worker.aio.backoff import ExponentialBackoff
 from worker.resources.resource import AgentResources as AgentResources
 from worker.resources.resource import (
     LoadFailed,
@@ -24,10 +24,9 @@ from worker.resources.resource import (
 
 logger = logging.getLogger(__name__)
 
-#: First and longest pause in seconds between two attempts to load an optional resource in the
-#: background, while the session runs.
-_BEHIND_FIRST_S = 5.0
-_BEHIND_LONGEST_S = 60.0
+#: Back-off between two attempts to load an optional resource in the background, while the session
+#: runs.
+_BEHIND = ExponentialBackoff(first_s=5.0, longest_s=60.0)
 
 
 async def bootstrap_resources(
@@ -96,10 +95,9 @@ def _go_on_trying(resource: Resource, held: AgentResources, on_late: Reporter) -
 
 async def _try_until_there(resource: Resource, held: AgentResources, on_late: Reporter) -> None:
     once = replace(resource, retry=replace(resource.retry, attempts=1, within_s=None))
-    longest_s = _BEHIND_FIRST_S
+    delays = _BEHIND.delays()
     while held.reports[resource.name].transient:
-        await asyncio.sleep(random.uniform(longest_s / 2, longest_s))  # noqa: S311  # jitter
-        longest_s = min(longest_s * 2, _BEHIND_LONGEST_S)
+        await asyncio.sleep(next(delays))
         held.reports[resource.name] = report = await _load(once, held, 0.0)
         if report.ok:
             await on_late(report)
@@ -137,9 +135,9 @@ async def _load(resource: Resource, held: AgentResources, all_began: float) -> L
     began = loop.time()
     retry = resource.retry
     ends_at = all_began + retry.within_s if retry.within_s is not None else math.inf
-    delay_s = retry.first_delay_s
+    backoff = ExponentialBackoff(first_s=retry.first_delay_s, longest_s=retry.longest_delay_s)
     failure: LoadFailed | None = None
-    for attempt in range(1, retry.attempts + 1):
+    for attempt, delay_s in zip(range(1, retry.attempts + 1), backoff.delays(), strict=False):
         # Only retries have a deadline, because at that time the last failure must be reported. The
         # first attempt may take the caller's whole budget.
         limit = asyncio.timeout_at(ends_at if failure and ends_at < math.inf else None)
@@ -159,8 +157,7 @@ async def _load(resource: Resource, held: AgentResources, all_began: float) -> L
             if failure.transient and again:
                 await _release(resource, failure.meanwhile)
                 failure.meanwhile = None
-                await asyncio.sleep(random.uniform(delay_s / 2, delay_s))  # noqa: S311  # jitter
-                delay_s = min(delay_s * 2, retry.longest_delay_s)
+                await asyncio.sleep(delay_s)
                 continue
             await _keep(resource, failure.meanwhile, held)
             return report_of(resource, attempt, loop.time() - began, failure)

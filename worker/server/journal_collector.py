@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from states import JournalError
+from worker.aio.backoff import ExponentialBackoff
 from worker.aio.threads import in_thread
 from worker.config.settings import Settings
 from worker.journal.recovery import SHIPPED, ingest_journal
@@ -26,8 +27,7 @@ logger = logging.getLogger(__name__)
 
 #: Seconds that a worker waits at its start for a database that may be unavailable.
 _START_BUDGET_S = 5.0
-_FIRST_RETRY_S = 1.0
-_LONGEST_RETRY_S = 30.0
+_RETRY = ExponentialBackoff(first_s=1.0, longest_s=30.0)
 _DAY_S = 86_400.0
 #: Maximum number of leftover journals in one batch.
 _AT_A_TIME = 500
@@ -107,8 +107,8 @@ class JournalCollector:
         """Ingest the journal of a job whose process has ended, as soon as possible.
 
         `after` is awaited first, so that another reader of the journal can finish before the file
-        is moved. `then` is called with the job's id afterwards, even if the journal could not be
-        ingested.
+        is moved. `then` is called with the job's id once the journal is ingested, or cannot be
+        ingested at all. While the database is unavailable, `then` waits as the journal does.
         """
         self._spawn(self._ship_after(after, job_id, exit_code, then), f"ship-{job_id}")
 
@@ -146,12 +146,11 @@ class JournalCollector:
         self._ready.set()
 
     async def _prepare_later(self, database: Database) -> None:
-        delay_s = _FIRST_RETRY_S
-        while not self._ready.is_set():
+        for delay_s in _RETRY.delays():
             await asyncio.sleep(delay_s)
-            delay_s = min(delay_s * 2, _LONGEST_RETRY_S)
             try:
                 await self._prepare(database)
+                break
             except DatabaseError as error:
                 logger.warning("the database is still not ready: %s", error)
             except (SchemaDiffers, MigrationChanged) as error:
@@ -195,6 +194,12 @@ class JournalCollector:
         except Exception:  # ingest even if the reader failed, but not if this task is cancelled
             logger.exception("reading a journal failed, but the worker ingests the journal anyway")
         await self._ship(job_id, exit_code)
+        # `then` redispatches the interview, and also follows a journal that stays on disk: an
+        # attempt that can never succeed must not keep the candidate waiting. The successor misses
+        # no turn for that reason. Records are ingested in the order of their numbers, so a job
+        # whose end is in the database has its turns there too. If the end is not there, the
+        # interview is found only once its lease has expired, and then the leader redispatches it
+        # anyway.
         if then is not None:
             try:
                 await then(job_id)
@@ -222,7 +227,7 @@ class JournalCollector:
         """Ingest a journal, with retries until that works. Return True if the file must stay."""
         await self._ready.wait()
         killed_by = -exit_code if exit_code is not None and exit_code < 0 else None
-        delay_s = _FIRST_RETRY_S
+        delays = _RETRY.delays()
         while True:
             try:
                 await ingest_journal(database, path, exit_code=exit_code, signal=killed_by)
@@ -240,8 +245,7 @@ class JournalCollector:
                 return False
             else:
                 return False
-            await asyncio.sleep(delay_s)
-            delay_s = min(delay_s * 2, _LONGEST_RETRY_S)
+            await asyncio.sleep(next(delays))
 
 
 def _remove_older(folder: Path, age_s: float) -> int:

@@ -14,11 +14,12 @@ from typing import Any, Protocol
 
 from livekit.agents.ipc.proc_pool import ProcPool
 
+from worker.aio.backoff import ExponentialBackoff
+
 logger = logging.getLogger(__name__)
 
-#: Seconds before the next attempt to prepare a process; doubled before each further attempt.
-FIRST_PAUSE_S = 2.0
-LONGEST_PAUSE_S = 30.0
+#: Back-off between two attempts to prepare a process.
+RETRY = ExponentialBackoff(first_s=2.0, longest_s=30.0)
 
 _FRAMEWORKS_WORDS = "process initialization failed: "
 
@@ -87,10 +88,9 @@ class ProcessPoolSupervisor:
 
     async def _try_again(self, pool: ProcPool) -> None:
         """Create one process after another, until the preparation of one succeeds."""
-        pause_s = FIRST_PAUSE_S
+        pauses = RETRY.delays()
         while self._why is not None:
-            await asyncio.sleep(pause_s)
-            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+            await asyncio.sleep(next(pauses))
             # The pool calls this function when a job finds no idle process. With a target above 0
             # the pool would create the next process immediately. With a target of 0 the pool
             # creates no process.

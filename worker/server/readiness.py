@@ -154,8 +154,8 @@ class Readiness:
         self._on_change()
 
 
-def write_probe(folder: Path) -> str | None:
-    """Write and sync a test file in `folder`, as a job does with its journal.
+def write_probe(folder: Path, size: int = _PROBE_BYTES) -> str | None:
+    """Write and sync a test file of `size` bytes in `folder`, as a job does with its journal.
 
     Returns the problem, or None if the file could be written. Blocks while the disk does not
     respond.
@@ -165,7 +165,7 @@ def write_probe(folder: Path) -> str | None:
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
-            _write_all(descriptor, bytes(_PROBE_BYTES))
+            _write_all(descriptor, bytes(size))
             os.fsync(descriptor)
         finally:
             os.close(descriptor)

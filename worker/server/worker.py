@@ -18,7 +18,8 @@ from worker.continuity.service import ContinuityService
 from worker.fallback.shared_breaker import provider_breaker
 from worker.job import entrypoint
 from worker.job.signals import SHUTDOWN_SIGNAL
-from worker.livekit_api.client import LiveKitLost, check_livekit
+from worker.livekit_api.client import LiveKitClient
+from worker.livekit_api.errors import LiveKitLost
 from worker.server.admission import Admission
 from worker.server.agent_server import JobServer
 from worker.server.drain import Drain
@@ -210,13 +211,8 @@ class Worker:
             logger.warning("fault injection is on, so interviews will break: %s", told)
 
     async def _reach_livekit(self) -> None:
-        settings = self._settings
-        await check_livekit(
-            settings.livekit_url,
-            settings.livekit_api_key,
-            settings.livekit_api_secret.get_secret_value(),
-            budget_s=settings.livekit_start_budget_s,
-        )
+        budget_s = self._settings.livekit_start_budget_s
+        await LiveKitClient.of(self._settings).check(budget_s=budget_s)
 
     async def _unless_stopped(self, step: Coroutine[Any, Any, None]) -> bool:
         """Run a step of the start; return False if the worker is asked to stop during the step."""

@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import aiohttp
 
-from worker.livekit_api.client import LiveKitError, LiveKitKeyRefused, check_livekit
+from worker.livekit_api.client import LiveKitClient
+from worker.livekit_api.errors import LiveKitError, LiveKitKeyRefused
 from worker.simulation.child_process import start_child
 from worker.simulation.livekit_binary import LiveKitServerUnavailable, find_or_build
 
@@ -176,6 +177,11 @@ class LiveKitServer:
         return f"http://{_HOST}:{self._ports.signal}"
 
     @property
+    def client(self) -> LiveKitClient:
+        """A client for the server, with the server's own key."""
+        return LiveKitClient(self.url, self.api_key, self.api_secret)
+
+    @property
     def pid(self) -> int | None:
         """The server's process id; None while the server is not running."""
         return self._process.pid if self._process and self._process.poll() is None else None
@@ -275,7 +281,7 @@ class LiveKitServer:
     async def _is_ours(self) -> bool:
         """Return True if the server that answers is this one, which has our secret."""
         try:
-            await check_livekit(self.url, self.api_key, self.api_secret, budget_s=5)
+            await self.client.check(budget_s=5)
         except LiveKitKeyRefused:
             return False
         except LiveKitError as error:

@@ -41,7 +41,8 @@ class Candidate(SimulatedCandidate):
 
     Args:
         url: The LiveKit server's URL.
-        token: A token from `rooms.candidate_token`, which contains the candidate's identity.
+        token: A token from `LiveKitClient.candidate_token`. The token contains the candidate's
+            identity.
         microphone: True to publish a microphone track.
         listens: True to subscribe to the tracks of the other participants.
     """

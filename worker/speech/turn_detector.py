@@ -16,6 +16,7 @@ from livekit.agents.voice.turn import TurnDetectionEvent
 
 from states import Condition, Status
 from worker import faults
+from worker.aio.backoff import ExponentialBackoff
 from worker.aio.tasks import cancel_and_wait
 from worker.aio.timeouts import run_with_timeout
 
@@ -34,10 +35,8 @@ WINDOW: Final = 19_200
 #: framework also waits 1 s for it, but counts from the end of speech, which is later than the
 #: request.
 _PREDICTION_S = 1.0
-#: Backoff in seconds before the model is tried again: the first value, and the limit up to which
-#: the backoff doubles. A successful prediction resets the backoff.
-_FIRST_PAUSE_S = 1.0
-_LONGEST_PAUSE_S = 60.0
+#: Back-off before the model is tried again. A successful prediction resets the back-off.
+_RETRY = ExponentialBackoff(first_s=1.0, longest_s=60.0)
 
 #: Input for a test of the model: 1.2 s of silence.
 SILENCE: Final = np.zeros(WINDOW, np.int16)
@@ -68,7 +67,7 @@ class SupervisedTurnDetector:
         #: Awaited with the condition `turn_detector` whenever that condition changes.
         self.on_change: Callable[[Condition], Awaitable[None]] | None = None
         self._predict = predict
-        self._pause_s = _FIRST_PAUSE_S
+        self._pauses = _RETRY.delays()
         self._mending: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -95,7 +94,7 @@ class SupervisedTurnDetector:
         except Exception as error:  # a model may raise any error; the turn must end
             self._lose(error)
             return _OVER
-        self._pause_s = _FIRST_PAUSE_S
+        self._pauses = _RETRY.delays()
         return probability
 
     async def _ask(self, sound: Pcm) -> float:
@@ -120,8 +119,7 @@ class SupervisedTurnDetector:
     async def _mend(self, reason: str, message: str) -> None:
         await self._tell(Status.LOST, reason, message)
         while True:
-            await asyncio.sleep(self._pause_s)
-            self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
+            await asyncio.sleep(next(self._pauses))
             with contextlib.suppress(Exception):  # the next test may succeed
                 await self._ask(SILENCE)
                 break

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import random
 from typing import TYPE_CHECKING, TypeVar
 
 import asyncpg
 
 from worker import faults
+from worker.aio.backoff import ExponentialBackoff
 from worker.store.errors import (
     ConnectionLost,
     DatabaseOperationFailed,
@@ -23,8 +23,6 @@ from worker.store.pool import Connections, PoolLimits, PoolUse
 from worker.store.url import check_url, mask_url
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from worker.store.connection import Operation
 
 __all__ = ["BUDGET_S", "Database", "PoolLimits", "PoolUse"]
@@ -33,8 +31,8 @@ T = TypeVar("T")
 
 #: Default time budget of an operation in seconds, including its retries.
 BUDGET_S = 5.0
-_FIRST_DELAY_S = 0.05
-_LONGEST_DELAY_S = 1.0
+#: Full jitter, because after a restart of the server all connections of all workers fail at once.
+_RETRY = ExponentialBackoff(first_s=0.05, longest_s=1.0, jitter=1.0)
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +71,7 @@ class Database:
         # below, and the operation is retried.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(budget_s):
-                for attempt, delay_s in enumerate(_delays(), start=1):
+                for attempt, delay_s in enumerate(_RETRY.delays(), start=1):
                     try:
                         return await faults.at("database", self._once(operation), name)
                     except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
@@ -109,15 +107,3 @@ class Database:
     async def _once(self, operation: Operation[T]) -> T:
         async with self._connections.transaction() as connection:
             return await operation(connection)
-
-
-def _delays() -> Iterator[float]:
-    """Yield the seconds to wait before each retry.
-
-    The wait grows exponentially, with full jitter so that the workers do not retry at the same
-    time.
-    """
-    longest = _FIRST_DELAY_S
-    while True:
-        yield random.uniform(0, longest)  # noqa: S311 - spreads load, guards nothing
-        longest = min(longest * 2, _LONGEST_DELAY_S)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 from tests.compat.capture.talks import PLAN, speak, write_answers
 from tests.compat.capture.world import Worker, World
 from worker.continuity.dispatch_metadata import without_plan
-from worker.livekit_api import rooms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -141,7 +140,7 @@ async def _room_deleted(world: World) -> None:
     async with world.candidate(interview.room, interview.candidate_identity):
         await world.send(interview)
         await world.asked(interview.room, "last-week")
-        await rooms.delete_room(*world.access, interview.room)
+        await world.server.client.delete_room(interview.room)
         await world.over(interview.room)
 
 

@@ -18,8 +18,6 @@ from tests.support.environment import environment
 from tests.support.live.waiting import eventually
 from tests.support.paths import REPOSITORY
 from worker.continuity.dispatch_metadata import dispatch_metadata
-from worker.livekit_api import rooms
-from worker.livekit_api.client import calling
 from worker.simulation.child_process import start_child
 from worker.simulation.room_candidate import Candidate
 from worker.store.interviews import Interview, create_interview
@@ -79,11 +77,6 @@ class World:
         }
         return environment(ours)
 
-    @property
-    def access(self) -> tuple[str, str, str]:
-        """URL, key and secret of the LiveKit server."""
-        return self.server.url, self.server.api_key, self.server.api_secret
-
     def command(
         self, *arguments: str, settings: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
@@ -106,12 +99,12 @@ class World:
             plan=plan.to_json(),
             candidate_name="Ada",
         )
-        await rooms.create_room(*self.access, interview.room)
+        await self.server.client.create_room(interview.room)
         return interview
 
     async def dispatch(self, room: str, metadata: str, *, agent_name: str = "interviewer") -> None:
         """Dispatch an interviewer to a room."""
-        await rooms.dispatch(*self.access, agent_name=agent_name, room=room, metadata=metadata)
+        await self.server.client.dispatch(agent_name=agent_name, room=room, metadata=metadata)
 
     async def send(self, interview: Interview) -> None:
         """Dispatch an interviewer with the plan's snapshot."""
@@ -120,14 +113,13 @@ class World:
     @asynccontextmanager
     async def candidate(self, room: str, identity: str) -> AsyncIterator[Candidate]:
         """A candidate who is in the room until the block ends."""
-        _, key, secret = self.access
-        token = rooms.candidate_token(key, secret, room=room, identity=identity, name="Ada")
+        token = self.server.client.candidate_token(room=room, identity=identity, name="Ada")
         async with Candidate(self.server.url, token) as candidate:
             yield candidate
 
     async def note_metadata(self, room: str, name: str, *, follows: bool) -> None:
         """Keep the metadata of a dispatch of this room, as LiveKit has it."""
-        async with calling("list_dispatch", *self.access) as client:
+        async with self.server.client.calling("list_dispatch") as client:
             found = await client.agent_dispatch.list_dispatch(room)
         # LiveKit adds one of its own to every room, which has none.
         texts = [each.metadata for each in found if each.metadata]

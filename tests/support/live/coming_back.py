@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tests.support.live.one_question import is_running
 from tests.support.live.running_worker import RunningWorker
 from tests.support.live.waiting import PATIENCE_S, answered
-from worker.livekit_api.rooms import INTERVIEWER_PREFIX
+from worker.livekit_api.client import INTERVIEWER_PREFIX
 from worker.simulation.livekit_server import LiveKitServer
 from worker.store.interviews import get_interview, turns_of
 

@@ -22,7 +22,6 @@ from tests.support.environment import environment
 from tests.support.folders import new_folder
 from tests.support.live.waiting import PATIENCE_S, eventually
 from tests.support.live.worker_files import WorkerJournals, WorkerLog
-from worker.livekit_api import rooms
 from worker.simulation.child_process import start_child
 from worker.simulation.room_candidate import Candidate
 from worker.store.database import Database
@@ -236,7 +235,7 @@ class RunningWorker:
             interview = await create_interview(
                 database, interview_id=uuid4().hex[:12], plan=plan.to_json(), candidate_name="Ada"
             )
-        await rooms.create_room(*self._access, interview.room)
+        await self.server.client.create_room(interview.room)
         return interview
 
     async def send_interviewer(self, interview: Interview) -> None:
@@ -246,14 +245,11 @@ class RunningWorker:
 
     async def dispatch(self, room: str, metadata: str) -> None:
         """Dispatch this worker to a room with any metadata."""
-        await rooms.dispatch(
-            *self._access, agent_name=self.agent_name, room=room, metadata=metadata
-        )
+        await self.server.client.dispatch(agent_name=self.agent_name, room=room, metadata=metadata)
 
     def candidate(self, room: str, identity: str = "candidate") -> Candidate:
         """Return a candidate that can join a room."""
-        _, key, secret = self._access
-        token = rooms.candidate_token(key, secret, room=room, identity=identity)
+        token = self.server.client.candidate_token(room=room, identity=identity)
         return Candidate(self.server.url, token)
 
     def candidate_of(self, interview: Interview) -> Candidate:
@@ -262,15 +258,11 @@ class RunningWorker:
 
     async def participants(self, room: str) -> list[str]:
         """Return the identities in a room, as the server lists them."""
-        return await rooms.list_participants(*self._access, room)
+        return await self.server.client.list_participants(room)
 
     async def delete_room(self, room: str) -> None:
         """Delete a room through the server's API."""
-        await rooms.delete_room(*self._access, room)
-
-    @property
-    def _access(self) -> tuple[str, str, str]:
-        return self.server.url, self.server.api_key, self.server.api_secret
+        await self.server.client.delete_room(room)
 
     # --- jobs -------------------------------------------------------------------------------------
 

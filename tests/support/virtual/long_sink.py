@@ -9,7 +9,7 @@ import numpy as np
 
 from tests.support.virtual.job_parts import FastSink
 from worker.audio.frames import samples_of
-from worker.audio.playhead import Playhead
+from worker.audio.playout_meter import Playhead
 from worker.audio.sinks import LONG_QUEUE_S
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, cast
 
-from worker.livekit_api.client import LiveKitUnreachable
+from worker.livekit_api.errors import LiveKitUnreachable
 from worker.store.errors import DatabaseUnavailable
 from worker.store.leases import Holder, LeaseHeld
 from worker.store.orphans import LEASE_EXPIRED, NOT_TAKEN, OrphanedInterview

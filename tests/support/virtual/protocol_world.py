@@ -22,7 +22,7 @@ from tests.support.virtual.protocol_parts import Leases, Process, now_s
 from worker.aio.tasks import cancel_and_wait
 from worker.continuity.redispatch import Redispatcher
 from worker.continuity.watcher import Watcher
-from worker.livekit_api.client import LiveKitUnreachable
+from worker.livekit_api.errors import LiveKitUnreachable
 from worker.store.errors import DatabaseError, DatabaseUnavailable
 from worker.store.leases import LeaseHeld
 from worker.store.orphans import OrphanedInterview

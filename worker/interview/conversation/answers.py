@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from worker.interview.conversation.latency import NO_LATENCY, latency_of
 from worker.interview.conversation.missed_onset import MissedOnset
 from worker.interview.conversation.partial_answer import HearingKeeper, PartialAnswer
+from worker.interview.conversation.turn_log import NO_LATENCY, TurnLog, latency_of
 
 if TYPE_CHECKING:
     from livekit.agents import AgentSession, llm
 
-    from worker.interview.conversation.turn_log import TurnLog
     from worker.interview.orchestrator_llm import OrchestratorLLM
 
 

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Final
 
 from worker.interview.conversation.endpointing import UNFINISHED_PAUSE_S
 from worker.interview.conversation.heard_text import HeardTextEstimator, PlayoutTeller
-from worker.interview.conversation.latency import latency_of
+from worker.interview.conversation.turn_log import TurnLog, latency_of
 
 if TYPE_CHECKING:
     from livekit.agents.voice import SpeechHandle
 
-    from worker.interview.conversation.turn_log import TurnLog
     from worker.interview.orchestrator import Move
     from worker.job.floor import TurnFloor
 

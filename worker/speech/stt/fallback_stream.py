@@ -14,6 +14,7 @@ from livekit.agents import APIConnectionError, stt, vad
 from livekit.agents.types import APIConnectOptions
 
 from worker import faults
+from worker.aio.backoff import ExponentialBackoff
 from worker.aio.tasks import cancel_and_wait
 from worker.aio.timeouts import run_with_timeout
 from worker.fallback.chain import ProviderChain
@@ -30,10 +31,8 @@ _SAMPLE_RATE = 16_000
 #: Seconds after which a provider's stream counts as stable. If a stable stream fails, a new stream
 #: of the same provider is opened.
 _STEADY_S = 10.0
-#: Backoff in seconds before the whole chain is asked again: the first value, and the limit up to
-#: which the backoff doubles.
-_FIRST_PAUSE_S = 0.5
-_LONGEST_PAUSE_S = 15.0
+#: Back-off before the whole chain is asked again.
+_RETRY = ExponentialBackoff(first_s=0.5, longest_s=15.0)
 #: Seconds of the current speech that a provider must have received before a missing transcript of
 #: that speech counts as a failure of the provider.
 _FAIR_S = 0.5
@@ -119,7 +118,7 @@ class ChainStream(stt.RecognizeStream):
 
     async def _listen(self) -> None:
         """Use one provider after another until the audio has ended."""
-        pause_s = _FIRST_PAUSE_S
+        pauses = _RETRY.delays()
         choice: Choice | None = None
         while True:
             choice = choice or self._round.choose()
@@ -131,15 +130,14 @@ class ChainStream(stt.RecognizeStream):
                 if self._ended_at is not None:
                     return
                 if not forgiven:
-                    await self._pause(pause_s)
-                    pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+                    await self._pause(next(pauses))
                 continue
             began = asyncio.get_running_loop().time()
             outcome = await self._listen_by(choice)
             if outcome is _Outcome.DONE:
                 return
             if asyncio.get_running_loop().time() - began > _STEADY_S:
-                pause_s = _FIRST_PAUSE_S
+                pauses = _RETRY.delays()
             if outcome is _Outcome.RELIEVED:
                 self._round.restart()
             choice = choice if outcome is _Outcome.BROKE_OFF else None

@@ -12,8 +12,8 @@ from livekit import rtc
 from livekit.agents import APIConnectionError, LanguageCode, stt, utils, vad
 from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, NOT_GIVEN
 
-from worker.aio.engine_thread import EngineThread
 from worker.aio.tasks import cancel_and_wait
+from worker.aio.threads import EngineThread
 from worker.audio import dsp
 from worker.audio.frames import resampled, samples_of
 from worker.speech import local_models

@@ -9,7 +9,7 @@ import numpy as np
 from livekit.agents import APIConnectionError, tts, utils
 from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS
 
-from worker.aio.engine_thread import EngineThread
+from worker.aio.threads import EngineThread
 from worker.audio import dsp
 from worker.speech import local_models
 

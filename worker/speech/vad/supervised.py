@@ -12,6 +12,7 @@ from livekit.agents import vad
 
 from states import Condition, Status
 from worker import faults
+from worker.aio.backoff import ExponentialBackoff
 from worker.aio.timeouts import run_with_timeout
 from worker.speech.vad.strict import FailingStream, StrictVAD, VADEnded, VADSilent
 
@@ -20,10 +21,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Backoff in seconds before the stream is reopened: the first value, and the limit up to which the
-#: backoff doubles. A stream that has worked for `_STEADY_S` seconds resets the backoff.
-_FIRST_PAUSE_S = 0.5
-_LONGEST_PAUSE_S = 30.0
+#: Back-off before the stream is reopened. A stream that has worked for `_STEADY_S` seconds resets
+#: the back-off.
+_RETRY = ExponentialBackoff(first_s=0.5, longest_s=30.0)
 _STEADY_S = 60.0
 #: Seconds without speech that a stream must receive before its events are used, if it was opened
 #: late. So the change happens between turns, and no turn is ended by a stream that has received
@@ -121,7 +121,7 @@ class WatchedStream(FailingStream):
 
     async def _listen_on(self) -> None:
         """Listen until the audio ends, and open a new stream after each failure."""
-        pause_s = _FIRST_PAUSE_S
+        pauses = _RETRY.delays()
         if self._trusted:
             self._owner.delivers.set()
         while True:
@@ -130,12 +130,11 @@ class WatchedStream(FailingStream):
                 await self._listen()
             except Exception as error:  # any error; the next stream may work
                 if self._trusted and self._worked_for() > _STEADY_S:
-                    pause_s = _FIRST_PAUSE_S
+                    pauses = _RETRY.delays()
                 await self._lose(error)
             if self._over:
                 return
-            await asyncio.sleep(pause_s)
-            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+            await asyncio.sleep(next(pauses))
 
     def _events(self, ear: vad.VADStream) -> AsyncIterator[vad.VADEvent]:
         return faults.through("vad", ear)

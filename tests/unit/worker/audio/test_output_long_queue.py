@@ -12,7 +12,7 @@ from tests.support.virtual.long_sink import RATE, LongSink
 from worker.audio.clip import Clip
 from worker.audio.frames import frame_of
 from worker.audio.output import MixedAudioOutput
-from worker.audio.playhead import Playhead
+from worker.audio.playout_meter import Playhead
 from worker.audio.sinks import QUEUE_S
 
 if TYPE_CHECKING:

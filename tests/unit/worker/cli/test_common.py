@@ -29,7 +29,8 @@ from worker.cli.common import (
 from worker.config.settings import SettingsInvalid
 from worker.interview.plan.plan import PlanError
 from worker.interview.plan.validation import PlanProblem
-from worker.livekit_api.client import LiveKitError, LiveKitKeyRefused, LiveKitUrlInvalid
+from worker.livekit_api.client import LiveKitClient
+from worker.livekit_api.errors import LiveKitError, LiveKitKeyRefused, LiveKitUrlInvalid
 from worker.operations.errors import (
     InterviewerPresent,
     InterviewNotFound,
@@ -37,7 +38,7 @@ from worker.operations.errors import (
     JobNotFound,
     LiveKitNotConfigured,
 )
-from worker.operations.interviews import livekit_access
+from worker.operations.interviews import livekit_client
 from worker.store.embedded.client import EmbeddedPostgres
 from worker.store.embedded.layout import EmbeddedPostgresError
 from worker.store.errors import DatabaseOperationFailed, DatabaseUnavailable
@@ -172,14 +173,14 @@ def test_missing_livekit_settings_are_named(
 ) -> None:
     nothing = {"LIVEKIT_URL": "", "LIVEKIT_API_KEY": "", "LIVEKIT_API_SECRET": ""}
     with pytest.raises(LiveKitNotConfigured, match=said):
-        livekit_access(settings_in(tmp_path, **{**nothing, **given}))
+        livekit_client(settings_in(tmp_path, **{**nothing, **given}))
 
 
 def test_complete_livekit_settings_are_returned(tmp_path: Path) -> None:
     settings = settings_in(
         tmp_path, LIVEKIT_URL="ws://x", LIVEKIT_API_KEY="k", LIVEKIT_API_SECRET="s"
     )
-    assert livekit_access(settings) == ("ws://x", "k", "s")
+    assert livekit_client(settings) == LiveKitClient("ws://x", "k", "s")
 
 
 async def test_without_any_database_a_command_says_how_to_get_one(tmp_path: Path) -> None:

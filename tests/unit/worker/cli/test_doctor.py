@@ -23,7 +23,7 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]
     """Isolate the test from this machine's settings, and restore logging."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("INTERVIEW_DATA_DIR", str(tmp_path))
-    monkeypatch.setattr("worker.doctor.preparation.prepare", lambda _: None)
+    monkeypatch.setattr("worker.doctor.runner.prepare", lambda _: None)
     yield
     logging.disable(logging.NOTSET)
 

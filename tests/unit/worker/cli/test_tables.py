@@ -9,7 +9,41 @@ from rich.console import Console
 from rich.table import Table
 
 from worker.cli.common import CommandError, ExitCode, check_names
-from worker.cli.tables import add_row
+from worker.cli.tables import add_row, print_list
+
+HEADS = ("interview", "room", "outcome")
+
+
+def rows_of(number: int) -> list[tuple[object, ...]]:
+    """Return rows with wide, missing, unprintable and long cells."""
+    room = "x" * 100
+    return [(f"id-{n}", ("Zoë 面接", "[b]a\tb", room)[n % 3], None) for n in range(number)]
+
+
+def shown_by_rich(rows: list[tuple[object, ...]], width: int) -> str:
+    table = Table(*HEADS, box=None)
+    for row in rows:
+        add_row(table, *("" if cell is None else cell for cell in row))
+    output = io.StringIO()
+    Console(file=output, width=width).print(table)
+    return output.getvalue()
+
+
+@pytest.mark.parametrize("number", [0, 1, 200])
+def test_a_short_list_is_wrapped_to_the_width_of_the_terminal(
+    number: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    print_list(HEADS, rows_of(number))
+    assert capsys.readouterr().out == shown_by_rich(rows_of(number), 60)
+
+
+def test_a_long_list_looks_like_a_short_one_in_a_wide_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    print_list(HEADS, rows_of(201))
+    assert capsys.readouterr().out == shown_by_rich(rows_of(201), 1000)
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from worker.continuity.dispatch_metadata import (
 )
 from worker.interview.plan.plan import MAX_QUESTIONS, Plan
 from worker.interview.turn_codec import from_json, from_store
+from worker.livekit_api.client import LiveKitClient
 from worker.operations import interviews as operations
 from worker.store.turns import Turn, turn_as_data
 
@@ -132,14 +133,14 @@ async def test_a_dispatch_without_its_plan_prints_a_one_line_warning(
 ) -> None:
     sent: list[str] = []
 
-    async def dispatch(*_: str, metadata: str, **__: str) -> str:
+    async def dispatch(*_: object, metadata: str, **__: str) -> str:
         sent.append(metadata)
         return "AD_1"
 
     async def set_dispatched(*_: object, **__: object) -> bool:
         return True
 
-    monkeypatch.setattr("worker.livekit_api.rooms.dispatch", dispatch)
+    monkeypatch.setattr(LiveKitClient, "dispatch", dispatch)
     monkeypatch.setattr(operations, "set_dispatched", set_dispatched)
     settings = settings_in(
         tmp_path, LIVEKIT_URL="ws://127.0.0.1:1", LIVEKIT_API_KEY="k", LIVEKIT_API_SECRET="s"

@@ -68,7 +68,7 @@ async def test_a_hanging_probe_counts_as_failed() -> None:
 
 
 async def test_relapses_lengthen_the_cooldown_and_steady_service_resets_it() -> None:
-    rest = Backoff(jitter=lambda seconds: seconds)
+    rest = Backoff(jitter=0.0)
     now = 100.0
     rests = []
     for _ in range(6):
@@ -83,7 +83,7 @@ async def test_relapses_lengthen_the_cooldown_and_steady_service_resets_it() -> 
 
 
 async def test_two_streams_with_the_same_failure_start_one_cooldown() -> None:
-    rest = Backoff(jitter=lambda seconds: seconds)
+    rest = Backoff(jitter=0.0)
 
     assert rest.after_failure(5.0, was_resting=False) == 1
     assert rest.after_failure(5.1, was_resting=True) == 1

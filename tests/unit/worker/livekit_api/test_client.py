@@ -1,4 +1,4 @@
-"""The distinct errors of a LiveKit URL, key or server."""
+"""The check of a LiveKit server with its distinct errors, and the grants of a candidate's token."""
 
 from __future__ import annotations
 
@@ -9,19 +9,15 @@ from typing import TYPE_CHECKING
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from livekit import api
 
-from worker.livekit_api.client import (
-    LiveKitKeyRefused,
-    LiveKitUnreachable,
-    LiveKitUrlInvalid,
-    check_livekit,
-    check_url,
-    shown_url,
-)
+from worker.livekit_api.client import LiveKitClient
+from worker.livekit_api.errors import LiveKitKeyRefused, LiveKitUnreachable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+URL = "ws://127.0.0.1:7880"
 KEY = "a-key"
 SECRET = "a-secret-of-at-least-thirty-two-characters"
 
@@ -49,41 +45,10 @@ def refusal(status: int, code: str) -> web.Response:
     return web.json_response({"code": code, "msg": "no"}, status=status)
 
 
-@pytest.mark.parametrize(
-    "url",
-    ["ws://127.0.0.1:7880", "wss://example.livekit.cloud", "http://host", "https://h:1/path"],
-)
-def test_a_url_of_a_server_is_accepted(url: str) -> None:
-    check_url(url)
-
-
-@pytest.mark.parametrize(
-    "url",
-    ["", "127.0.0.1:7880", "localhost", "ftp://host", "ws://", "ws://host:port", "ws://[::1"],
-)
-def test_an_invalid_server_url_is_refused_with_an_example(url: str) -> None:
-    with pytest.raises(LiveKitUrlInvalid, match=r"ws://127\.0\.0\.1:7880"):
-        check_url(url)
-
-
-@pytest.mark.parametrize(
-    ("url", "shown"),
-    [
-        ("wss://user:hunter2@host:443/p?token=hunter2", "wss://host:443"),
-        ("ws://[::1]:7880", "ws://[::1]:7880"),
-        ("hunter2", "(no scheme or no host)"),
-        ("ws://host:hunter2", "(unreadable)"),
-    ],
-)
-def test_a_url_is_shown_without_possible_secrets(url: str, shown: str) -> None:
-    assert shown_url(url) == shown
-    assert "hunter2" not in str(LiveKitUrlInvalid(url))
-
-
 async def test_a_refused_key_ends_the_check_immediately_and_shows_no_secret() -> None:
     async with answering(refusal(401, "unauthenticated")) as (url, asked):
         with pytest.raises(LiveKitKeyRefused) as caught:
-            await check_livekit(url, KEY, SECRET, budget_s=60)
+            await LiveKitClient(url, KEY, SECRET).check(budget_s=60)
     assert len(asked) == 1
     assert "LIVEKIT_API_SECRET" in str(caught.value)
     assert SECRET not in str(caught.value)
@@ -96,14 +61,14 @@ async def test_an_empty_key_is_refused_without_using_environment_variables(
     monkeypatch.setenv("LIVEKIT_API_SECRET", SECRET)
     async with answering(web.Response()) as (url, asked):
         with pytest.raises(LiveKitKeyRefused):
-            await check_livekit(url, "", "", budget_s=60)
+            await LiveKitClient(url, "", "").check(budget_s=60)
     assert asked == []
 
 
 async def test_a_server_that_comes_up_within_the_budget_passes() -> None:
     away = refusal(503, "unavailable")
     async with answering(away, web.Response(status=502), web.Response()) as (url, asked):
-        await check_livekit(url, KEY, SECRET, budget_s=60)
+        await LiveKitClient(url, KEY, SECRET).check(budget_s=60)
     assert len(asked) == 3
 
 
@@ -111,7 +76,7 @@ async def test_a_server_that_does_not_start_is_unreachable_after_the_budget() ->
     async with answering(web.Response()) as (url, _):
         closed_afterwards = url
     with pytest.raises(LiveKitUnreachable) as caught:
-        await check_livekit(closed_afterwards, KEY, SECRET, budget_s=0.6)
+        await LiveKitClient(closed_afterwards, KEY, SECRET).check(budget_s=0.6)
     assert caught.value.reason == "connection refused"
     assert caught.value.budget_s == 0.6
 
@@ -119,7 +84,7 @@ async def test_a_server_that_does_not_start_is_unreachable_after_the_budget() ->
 async def test_another_server_at_the_address_counts_as_unreachable() -> None:
     async with answering(web.Response(status=404, text="not here")) as (url, _):
         with pytest.raises(LiveKitUnreachable, match="HTTP 404"):
-            await check_livekit(url, KEY, SECRET, budget_s=0.1)
+            await LiveKitClient(url, KEY, SECRET).check(budget_s=0.1)
 
 
 async def test_an_unresponsive_server_is_given_up_within_the_budget() -> None:
@@ -136,13 +101,37 @@ async def test_an_unresponsive_server_is_given_up_within_the_budget() -> None:
     port = server.sockets[0].getsockname()[1]
     async with server:
         with pytest.raises(LiveKitUnreachable):
-            await check_livekit(f"ws://127.0.0.1:{port}", "key", "s" * 32, budget_s=0.5)
+            await LiveKitClient(f"ws://127.0.0.1:{port}", "key", "s" * 32).check(budget_s=0.5)
         assert connected.is_set()
         gone.set()
 
 
-@pytest.mark.parametrize("url", ["ws://user:hunter2@127.0.0.1:7880", "wss://user@example.org"])
-def test_a_url_with_credentials_is_refused_without_showing_them(url: str) -> None:
-    with pytest.raises(LiveKitUrlInvalid) as refused:
-        check_url(url)
-    assert "hunter2" not in str(refused.value)
+def test_the_text_of_a_client_shows_no_secret() -> None:
+    client = LiveKitClient("ws://user:hunter2@host:7880", KEY, SECRET)
+    assert repr(client) == f"LiveKitClient('ws://host:7880', '{KEY}', '***')"
+    assert str(client) == repr(client)
+
+
+def test_a_candidate_token_allows_one_room_with_audio_text_and_listening() -> None:
+    token = LiveKitClient(URL, KEY, SECRET).candidate_token(
+        room="a-room", identity="candidate-1", name="Ann"
+    )
+    claims = api.TokenVerifier(KEY, SECRET).verify(token)
+    assert (claims.identity, claims.name) == ("candidate-1", "Ann")
+    assert claims.video == api.VideoGrants(
+        room_join=True,
+        room="a-room",
+        can_publish=True,
+        can_publish_sources=["microphone"],
+        can_publish_data=True,
+        can_subscribe=True,
+        can_update_own_metadata=False,
+    )
+
+
+@pytest.mark.parametrize("empty", ["key", "secret", "room", "identity"])
+def test_a_token_without_an_identity_or_a_room_is_refused(empty: str) -> None:
+    given = {"key": KEY, "secret": SECRET, "room": "a-room", "identity": "candidate-1", empty: ""}
+    client = LiveKitClient(URL, given["key"], given["secret"])
+    with pytest.raises(ValueError, match="needs a key"):
+        client.candidate_token(room=given["room"], identity=given["identity"])

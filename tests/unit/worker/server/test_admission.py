@@ -15,7 +15,7 @@ import typer
 from tests.support.virtual.job_parts import settings_in
 from worker.cli.common import ExitCode, one_line_errors
 from worker.job.signals import SHUTDOWN_SIGNAL
-from worker.livekit_api.client import LiveKitLost
+from worker.livekit_api.errors import LiveKitLost
 from worker.server.admission import SERVER_TARGET_LOAD
 from worker.server.agent_server import JobServer
 from worker.server.drain_state import DrainState

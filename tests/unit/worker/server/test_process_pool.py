@@ -6,6 +6,7 @@ import asyncio
 import multiprocessing
 import os
 import signal
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -19,7 +20,8 @@ from worker import faults
 from worker.faults import FaultInjected
 from worker.job import entrypoint
 from worker.job.entrypoint import SetUpFailed, set_up
-from worker.server.process_pool import LONGEST_PAUSE_S, ProcessPoolSupervisor
+from worker.server import process_pool
+from worker.server.process_pool import RETRY, ProcessPoolSupervisor
 from worker.speech import local_models
 
 if TYPE_CHECKING:
@@ -126,8 +128,9 @@ async def pool_of(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[...
 @pytest.mark.row("B3")
 @pytest.mark.looptime
 async def test_a_failed_set_up_is_reported_and_retried_with_back_off(
-    pool_of: Callable[..., ProcPool],
+    pool_of: Callable[..., ProcPool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(process_pool, "RETRY", replace(RETRY, jitter=0.0))
     told, breaking = Told(), Breaking()
     watching, pool = ProcessPoolSupervisor(told), pool_of(breaking)
     watching.watch(pool)
@@ -137,7 +140,7 @@ async def test_a_failed_set_up_is_reported_and_retried_with_back_off(
     assert breaking.tries == 2
     assert set(told.failed) == {"the plugin is damaged"}
     await asyncio.sleep(600)
-    assert breaking.tries == pytest.approx(2 + 4 + 600 / LONGEST_PAUSE_S, abs=2)
+    assert breaking.tries == pytest.approx(2 + 4 + 600 / RETRY.longest_s, abs=2)
     await starting
     watching.stop()
 
@@ -158,7 +161,7 @@ async def test_a_repaired_set_up_is_detected_without_a_job(
             await pool.launch_job(cast(Any, SimpleNamespace(job=SimpleNamespace(id="AJ_1"))))
     assert told.is_down.is_set()
     breaking.broken = False
-    await asyncio.wait_for(told.works.wait(), LONGEST_PAUSE_S + 1)
+    await asyncio.wait_for(told.works.wait(), RETRY.longest_s + 1)
     assert pool.target_idle_processes == idle
     watching.stop()
 

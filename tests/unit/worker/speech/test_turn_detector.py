@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -14,6 +15,7 @@ from tests.support.virtual.turn_fakes import FakeTurnModel
 from worker import faults
 from worker.audio.frames import frame_of
 from worker.faults.grammar import parse
+from worker.speech import turn_detector
 from worker.speech.turn_detector import SAMPLE_RATE, WINDOW, SupervisedTurnDetector
 from worker.transport.in_memory import FRAME_S
 
@@ -109,7 +111,10 @@ async def test_a_turn_without_a_prediction_ends_and_the_loss_is_reported(
 
 
 @virtual
-async def test_a_failed_turn_detector_is_retried_until_it_recovers(watch: Any) -> None:
+async def test_a_failed_turn_detector_is_retried_until_it_recovers(
+    watch: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turn_detector, "_RETRY", replace(turn_detector._RETRY, jitter=0.0))
     watched = watch()
     watched.model.fate = "raises"
     await watched.probability()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
@@ -14,6 +15,7 @@ from states import Condition
 from tests.support.virtual.stt_fakes import LoudnessVAD, quiet, sound
 from worker import faults
 from worker.faults.grammar import parse
+from worker.speech.vad import supervised
 from worker.speech.vad.energy import EnergyVAD
 from worker.speech.vad.strict import StrictVAD, VADEnded, VADSilent
 from worker.speech.vad.supervised import SupervisedVAD
@@ -136,7 +138,10 @@ async def test_a_recovered_vad_is_ready_once_the_candidate_is_silent(
     assert listening.said[2:] == ["start_of_speech", "end_of_speech"]
 
 
-async def test_a_broken_vad_is_reported_once_and_retried_ever_less_often(listen: Any) -> None:
+async def test_a_broken_vad_is_reported_once_and_retried_ever_less_often(
+    listen: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervised, "_RETRY", replace(supervised._RETRY, jitter=0.0))
     listening = listen()
     listening.inner.fate = "raises"
     await listening.hears(quiet(300.0))

@@ -1,4 +1,4 @@
-"""An engine's blocking calls, in a separate thread."""
+"""The blocking calls of an engine, in a separate thread."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from worker.aio.engine_thread import EngineThread
+from worker.aio.threads import EngineThread
 
 
 async def test_calls_in_an_engine_thread_do_not_block_the_event_loop() -> None:

@@ -1,0 +1,37 @@
+"""Exponential back-off with jitter: the delays between the attempts of one operation."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExponentialBackoff:
+    """Limits of the delays between attempts.
+
+    A retry library such as stamina wraps a call and counts its attempts. The loops that use this
+    class differ in what ends them, what resets them and how they wait, and share only the delays.
+    """
+
+    #: Seconds before the second attempt, and the limit in seconds up to which later delays grow.
+    first_s: float
+    longest_s: float
+    #: Factor by which each delay is longer than the previous delay.
+    factor: float = 2.0
+    #: Share of each delay that is random, from 0 to 1. Each delay is between `1 - jitter` and 1
+    #: times its value, so that many workers or jobs do not retry at the same instant.
+    jitter: float = 0.5
+
+    def delays(self) -> Iterator[float]:
+        """Yield the seconds to wait before each further attempt, without end.
+
+        A new iterator begins with the first delay. So a caller whose operation has succeeded calls
+        this method again.
+        """
+        delay_s = self.first_s
+        while True:
+            shortest_s = delay_s * (1 - self.jitter)
+            yield random.uniform(shortest_s, delay_s)  # noqa: S311  # spreads load, guards nothing
+            delay_s = min(delay_s * self.factor, self.longest_s)
