@@ -7,14 +7,14 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from livekit.agents import Agent, AgentSession
 
 from states import Event, Lifecycle, Reason
 from worker.aio.tasks import cancel_and_wait
 from worker.audio.clip import Clip, ClipMissing
-from worker.clips.recordings import ClipName, load_clip, missing_clips
+from worker.clips.recordings import ClipName, load_clip, missing_clips, preload_clips
 from worker.config.settings import Settings
 from worker.continuity.dispatch_metadata import (
     MetadataInvalid,
@@ -35,7 +35,7 @@ from worker.interview.recovery.turn_detection import take_turn_detector, take_va
 from worker.interview.session import session_of
 from worker.interview.spoken_lines import prepare_plan
 from worker.interview.turn_codec import from_json
-from worker.job.application import Dispatch
+from worker.job.application import Application, Dispatch
 from worker.journal.shipper import ship_live
 from worker.resources.bootstrap import AgentResources
 from worker.resources.consequences import LOSSES
@@ -84,8 +84,24 @@ _RETRIED_FOR = 0.8
 _MOST_TRIES = 1000
 
 
-class InterviewApplication:
+class InterviewApplication(Application):
     """The interview application of one job."""
+
+    identity_prefix: ClassVar[str] = "interviewer-"
+    display_name: ClassVar[str] = "Interviewer"
+
+    @classmethod
+    def preload(cls, settings: Settings) -> None:
+        """Decode the recorded clips."""
+        preload_clips()
+
+    @classmethod
+    def failed_words(cls) -> Clip | None:
+        """Return the clip for an interview that cannot begin.
+
+        Raises ClipMissing if the recording is missing or cannot be decoded.
+        """
+        return load_clip(ClipName.CANNOT_GO_ON)
 
     def __init__(self, dispatch: Dispatch, settings: Settings) -> None:
         self._settings = settings

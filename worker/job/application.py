@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast, runtime_checkable
 
 if TYPE_CHECKING:
     from livekit.agents import Agent, AgentSession
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from worker.job.handle import JobHandle
     from worker.resources.bootstrap import AgentResources
     from worker.resources.resource import Resource
+
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +36,33 @@ class Application(Protocol):
     """The agent of a job: its resources, its session, and its work in the state RUNNING.
 
     One instance is created for each job before the job connects to anything, so the constructor
-    must be cheap. A subclass need not define `header`, `last_words` and `waiting_words`.
+    must be cheap. A subclass need not define the class attributes, the class methods, `header`,
+    `last_words` and `waiting_words`.
     """
+
+    #: Identity of the agent in a room, before the id of the job.
+    identity_prefix: ClassVar[str] = "agent-"
+    #: Name of the agent that the other participants see.
+    display_name: ClassVar[str] = "Agent"
+
+    @classmethod
+    def preload(cls, settings: Settings) -> None:
+        """Load data that every job needs and none modifies, once, before job processes are forked.
+
+        Runs in the process that all job processes are forked from. The method must not start a
+        thread or an event loop. An error is only logged.
+        """
+
+    @classmethod
+    def failed_words(cls) -> Clip | None:
+        """Return the closing message of a job whose application could not be created.
+
+        None plays no message. The default is the runner's own apology.
+        """
+        # The commands import this module too, and need no audio decoder.
+        from worker.job.apology import load_apology
+
+        return load_apology()
 
     def header(self) -> Mapping[str, Any]:
         """Return fields for the journal's header and all log lines, without personal data."""
@@ -144,6 +173,50 @@ class ApplicationFactory(Protocol):
         ...
 
 
+class Declared:
+    """What an application factory declares of its applications, readable before any is created.
+
+    A factory that is a function has the defaults of `Application`, unless the function has these
+    attributes.
+    """
+
+    def __init__(self, factory: ApplicationFactory) -> None:
+        self._factory = factory
+
+    @property
+    def display_name(self) -> str:
+        """Name of the agent that the other participants see."""
+        return self._declared("display_name")
+
+    def identity(self, job_id: str) -> str:
+        """Return the identity of a job's agent. No other job has the same identity."""
+        return f"{self.identity_prefix}{job_id}"
+
+    @property
+    def identity_prefix(self) -> str:
+        """Beginning of every agent's identity."""
+        return self._declared("identity_prefix")
+
+    def preload(self, settings: Settings) -> None:
+        """Call the factory's `preload`. An error is only logged."""
+        try:
+            self._declared("preload")(settings)
+        except Exception as error:
+            # A foreign error message may quote any data, so only the error's type is shown.
+            logger.warning("the application's data was not preloaded: %s", type(error).__name__)
+
+    def failed_words(self) -> Clip | None:
+        """Return the message after a failed creation: the factory's, or the runner's apology."""
+        try:
+            return self._declared("failed_words")()
+        except Exception as error:
+            logger.warning("the application has no closing message: %s", type(error).__name__)
+            return Application.failed_words()
+
+    def _declared(self, name: str) -> Any:
+        return getattr(self._factory, name, getattr(Application, name))
+
+
 class ApplicationInvalid(Exception):
     """Raised if INTERVIEW_APPLICATION does not name a usable application factory."""
 
@@ -154,6 +227,11 @@ class ApplicationInvalid(Exception):
             f"INTERVIEW_APPLICATION: {name} cannot be used ({reason});"
             " set it to an application factory, as module:attribute"
         )
+
+
+def declared_in(settings: Settings) -> Declared:
+    """Return what the application of the settings declares. Raises ApplicationInvalid."""
+    return Declared(load_application(settings.application))
 
 
 def load_application(name: str) -> ApplicationFactory:
