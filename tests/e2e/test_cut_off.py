@@ -38,8 +38,8 @@ from tests.support.live.one_question import ANSWER, PLAN, is_gone, is_running
 from tests.support.live.running_worker import RunningWorker, database_elsewhere
 from tests.support.live.waiting import PATIENCE_S, answered
 from worker.demo.script import CandidateScript
+from worker.interview.application import InterviewApplication
 from worker.interview.plan.plan import Question
-from worker.livekit_api.rooms import INTERVIEWER_PREFIX
 from worker.simulation.conversation import hold_conversation
 from worker.simulation.livekit_server import LiveKitServer
 from worker.simulation.voice import LocalVoice
@@ -173,7 +173,7 @@ async def assert_completed(parts: Parts, interview: Interview) -> None:
 
 def sound_of(candidate: Candidate, job: History, *, since_s: float) -> float:
     """Return the seconds in which this job's interviewer was audible since `since_s`."""
-    meter = candidate.meters[f"{INTERVIEWER_PREFIX}{job.header['job_id']}"]
+    meter = candidate.meters[f"{InterviewApplication.identity_prefix}{job.header['job_id']}"]
     return meter.audible_seconds(since_s)
 
 

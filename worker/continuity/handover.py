@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from worker.continuity.redispatch import DatabaseOrphanStore, LiveKitRooms, Redispatcher, limits_of
 from worker.continuity.worker_registry import FRESH_S
+from worker.job.application import declared_in
 from worker.store.errors import DatabaseError
 from worker.store.interview_status import store_end
 from worker.store.orphans import WORTH_ANOTHER_TRY
@@ -145,6 +146,8 @@ class InterviewHandover:
         if self.database is not None:
             ledger = DatabaseOrphanStore(self.database, limits_of(self._settings))
             rescue = Redispatcher(
-                LiveKitRooms(self._settings), grace_s=self._settings.candidate_grace_s
+                LiveKitRooms(self._settings),
+                identity=declared_in(self._settings).identity,
+                grace_s=self._settings.candidate_grace_s,
             )
             await rescue.look_at(ledger, job_id=self._job_id)

@@ -153,14 +153,21 @@ class Redispatcher:
 
     Args:
         livekit: The rooms.
+        identity: Returns the identity of a job's agent.
         grace_s: Seconds that a candidate may be absent before the interview ends.
         on_sent: Called with the reason after each redispatch.
     """
 
     def __init__(
-        self, livekit: Rooms, *, grace_s: float, on_sent: Callable[[str], None] = lambda why: None
+        self,
+        livekit: Rooms,
+        *,
+        identity: Callable[[str], str],
+        grace_s: float,
+        on_sent: Callable[[str], None] = lambda why: None,
     ) -> None:
         self._livekit = livekit
+        self._identity = identity
         self._grace_s = grace_s
         self._on_sent = on_sent
         #: For each orphaned interview without a candidate, by interview id and token: the monotonic
@@ -236,9 +243,8 @@ class Redispatcher:
         interview = found.interview
         if found.last_job is not None:
             # LiveKit keeps a dead participant for about 20 s, and a stopped process may resume.
-            ghost = f"{rooms.INTERVIEWER_PREFIX}{found.last_job}"
             try:
-                await self._livekit.remove(interview.room, ghost)
+                await self._livekit.remove(interview.room, self._identity(found.last_job))
             except LiveKitError as error:
                 logger.warning("removing a dead interviewer from the room failed: %s", error)
         dispatch_id = await self._livekit.send(found, turns=turns)

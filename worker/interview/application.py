@@ -35,7 +35,7 @@ from worker.interview.recovery.turn_detection import take_turn_detector, take_va
 from worker.interview.session import session_of
 from worker.interview.spoken_lines import prepare_plan
 from worker.interview.turn_codec import from_json
-from worker.job.application import Application, Dispatch
+from worker.job.application import Application, Dispatch, declared_in
 from worker.journal.shipper import ship_live
 from worker.resources.bootstrap import AgentResources
 from worker.resources.consequences import LOSSES
@@ -127,7 +127,12 @@ class InterviewApplication(Application):
             )
             self._has_snapshot = snapshot is not None
             self._follows = read_follows(dispatch.metadata)
-            self._lease = JobLease(interview_id, job_id=dispatch.job_id, lease_s=settings.lease_s)
+            self._lease = JobLease(
+                interview_id,
+                job_id=dispatch.job_id,
+                identity=declared_in(settings).identity(dispatch.job_id),
+                lease_s=settings.lease_s,
+            )
             self._succession = InterviewHandover(
                 settings, interview_id=interview_id, job_id=dispatch.job_id, lease=self._lease
             )

@@ -23,7 +23,6 @@ from worker.livekit_api.client import (
 )
 
 __all__ = [
-    "INTERVIEWER_PREFIX",
     "LiveKitError",
     "LiveKitKeyRefused",
     "LiveKitUnreachable",
@@ -38,11 +37,6 @@ __all__ = [
     "list_participants",
     "remove_participant",
 ]
-
-
-#: Prefix of an interviewer's identity. The job's id follows the prefix, so that no identity is used
-#: twice.
-INTERVIEWER_PREFIX = "interviewer-"
 
 
 async def create_room(

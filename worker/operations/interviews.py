@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from worker.continuity.dispatch_metadata import dispatch_metadata, without_plan
+from worker.job.application import declared_in
 from worker.livekit_api import rooms
 from worker.operations.errors import (
     InterviewerPresent,
@@ -87,15 +88,16 @@ async def redispatch(db: Database, settings: Settings, interview_id: str) -> tup
 
     The room is created again if it does not exist any more. Raises InterviewNotFound if the id is
     unknown, InterviewOver if the interview has ended, InterviewerPresent if an interviewer is in
-    the room, LiveKitNotConfigured if a LiveKit setting is missing, and LiveKitError if a request to
-    LiveKit fails.
+    the room, LiveKitNotConfigured if a LiveKit setting is missing, ApplicationInvalid if the
+    application of the settings cannot be used, and LiveKitError if a request to LiveKit fails.
     """
     access = livekit_access(settings)
     interview = await known_interview(db, interview_id)
     if interview.is_over:
         raise _over(interview)
+    prefix = declared_in(settings).identity_prefix
     for identity in await rooms.list_participants(*access, interview.room):
-        if identity.startswith(rooms.INTERVIEWER_PREFIX):
+        if identity.startswith(prefix):
             raise InterviewerPresent(identity, interview.room)
     await open_room(settings, interview)
     return interview, await send_interviewer(db, settings, interview)

@@ -47,7 +47,7 @@ class Worker:
         self.name = name
         self.process = Process()
         self.jobs: dict[str, tuple[Job, asyncio.Task[None]]] = {}
-        self._rescue = Redispatcher(_Rooms(self), grace_s=GRACE_S)
+        self._rescue = Redispatcher(_Rooms(self), identity="interviewer-{}".format, grace_s=GRACE_S)
         self._tasks = [
             asyncio.create_task(self._renew(), name=f"renew {name}"),
             asyncio.create_task(
