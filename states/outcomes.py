@@ -46,7 +46,8 @@ class Reason(StrEnum):
         "The room connected, but loading never began.",
     )
     BOOTSTRAP_TIMEOUT = "BootstrapTimeout", "A required resource did not load within the budget."
-    ORCHESTRATOR_FAILED = "OrchestratorFailed", "A required resource failed to load."
+    RESOURCE_FAILED = "ResourceFailed", "A required resource failed to load."
+    ORCHESTRATOR_FAILED = "OrchestratorFailed", "The orchestrator of an interview failed to load."
     METADATA_INVALID = "MetadataInvalid", "The dispatch does not name an interview."
     INTERVIEW_UNKNOWN = "InterviewUnknown", "The database has no interview with this id."
     INTERVIEW_ALREADY_OVER = (

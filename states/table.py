@@ -46,6 +46,9 @@ class Event(StrEnum):
     LOADER_REPORTED = "loader_reported"
     #: Every loader has reported, or its own budget ran out.
     LOADERS_SETTLED = "loaders_settled"
+    #: A required resource failed to load.
+    RESOURCE_FAILED = "resource_failed"
+    #: The orchestrator, a required resource of an interview, failed to load.
     ORCHESTRATOR_FAILED = "orchestrator_failed"
     METADATA_INVALID = "metadata_invalid"
     INTERVIEW_UNKNOWN = "interview_unknown"
@@ -192,7 +195,7 @@ EDGES: tuple[Edge, ...] = (
     *(
         edge
         for event, reason in (
-            (_E.LOADERS_SETTLED, _R.ORCHESTRATOR_FAILED),
+            (_E.LOADERS_SETTLED, _R.RESOURCE_FAILED),
             (_E.BUDGET_SPENT, _R.BOOTSTRAP_TIMEOUT),
         )
         for edge in (
@@ -201,6 +204,7 @@ EDGES: tuple[Edge, ...] = (
             _end(_S.BOOTSTRAPPING, event, _O.FAILED, reason, guard=required_missing),
         )
     ),
+    _end(_S.BOOTSTRAPPING, _E.RESOURCE_FAILED, _O.FAILED, _R.RESOURCE_FAILED),
     _end(_S.BOOTSTRAPPING, _E.ORCHESTRATOR_FAILED, _O.FAILED, _R.ORCHESTRATOR_FAILED),
     _end(_S.BOOTSTRAPPING, _E.METADATA_INVALID, _O.FAILED, _R.METADATA_INVALID),
     _end(_S.BOOTSTRAPPING, _E.INTERVIEW_UNKNOWN, _O.FAILED, _R.INTERVIEW_UNKNOWN),

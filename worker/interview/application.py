@@ -62,6 +62,7 @@ _LAST_WORDS = {
     Reason.WORKER_LOST: ClipName.CANNOT_GO_ON,
     Reason.BOOTSTRAP_NEVER_STARTED: ClipName.CANNOT_GO_ON,
     Reason.BOOTSTRAP_TIMEOUT: ClipName.CANNOT_GO_ON,
+    Reason.RESOURCE_FAILED: ClipName.CANNOT_GO_ON,
     Reason.ORCHESTRATOR_FAILED: ClipName.CANNOT_GO_ON,
     Reason.METADATA_INVALID: ClipName.CANNOT_GO_ON,
     Reason.INTERVIEW_UNKNOWN: ClipName.CANNOT_GO_ON,
@@ -321,6 +322,7 @@ def interview_resources(
             loss=LOSSES["orchestrator"].means,
             load=load_orchestrator,
             required=True,
+            failed_event=Event.ORCHESTRATOR_FAILED,
             needs=("database",),
             # Loading is retried while the waiting candidate hears "One moment, please."
             retry=Retry(

@@ -138,7 +138,7 @@ def test_exactly_one_guard_holds_wherever_an_event_is_allowed() -> None:
 
 @pytest.mark.row("C4")
 def test_loading_fails_hard_only_for_required_resources() -> None:
-    """Only the orchestrator, and a dispatch or database that name no interview to hold."""
+    """Only a required resource, and a dispatch or database that name no interview to hold."""
     failures = {
         edge.event
         for edge in EDGES
@@ -147,6 +147,7 @@ def test_loading_fails_hard_only_for_required_resources() -> None:
     anywhere = {edge.event for edge in EDGES if edge.source is State.CONNECTED}
     anywhere.discard(Event.BUDGET_SPENT)
     assert failures - anywhere == {
+        Event.RESOURCE_FAILED,
         Event.ORCHESTRATOR_FAILED,
         Event.LOADERS_SETTLED,
         Event.BUDGET_SPENT,
