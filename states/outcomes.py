@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import TypeAlias
 
 
 class Outcome(StrEnum):
@@ -68,3 +69,8 @@ class Reason(StrEnum):
     # the job was closed.
     PROCESS_KILLED = "ProcessKilled", "A signal ended the job's process before the job was closed."
     PROCESS_EXITED = "ProcessExited", "The job's process ended before the job was closed."
+
+
+#: A reason of the lifecycle, or the reason of an end that the application declares
+#: (`states.ends.End`), as one word in CamelCase.
+EndReason: TypeAlias = Reason | str

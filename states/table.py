@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from states.conditions import Conditions
-from states.outcomes import Outcome, Reason
+from states.outcomes import EndReason, Outcome, Reason
 
 
 class State(StrEnum):
@@ -62,6 +62,9 @@ class Event(StrEnum):
     INTERVIEW_COMPLETED = "interview_completed"
     #: The application returned without firing an event that ends the job.
     WORK_DONE = "work_done"
+    #: An end that the application declares (states/ends.py). The event carries the end's outcome
+    #: and reason.
+    APPLICATION_ENDED = "application_ended"
     CANDIDATE_LEFT = "candidate_left"
     CANDIDATE_NEVER_JOINED = "candidate_never_joined"
     CANDIDATE_SILENT = "candidate_silent"
@@ -138,7 +141,7 @@ class Edge:
     target: State | None = None
     guard: Guard | None = field(default=None, kw_only=True)
     outcome: Outcome | None = field(default=None, kw_only=True)
-    reason: Reason | None = field(default=None, kw_only=True)
+    reason: EndReason | None = field(default=None, kw_only=True)
     #: True if this edge shortens the remaining time of CLOSING to at most `HURRIED_CLOSING_S`.
     hurries: bool = field(default=False, kw_only=True)
 
@@ -146,6 +149,11 @@ class Edge:
     def is_timeout(self) -> bool:
         """True if the job takes this edge when the budget of `source` runs out."""
         return self.event is Event.BUDGET_SPENT
+
+    @property
+    def is_declared(self) -> bool:
+        """True if an application's declared end gives this edge its outcome and its reason."""
+        return self.event is Event.APPLICATION_ENDED and self.target is not None
 
 
 def _end(
@@ -224,6 +232,7 @@ EDGES: tuple[Edge, ...] = (
     # The interview, and the events that end it.
     _end(_S.RUNNING, _E.INTERVIEW_COMPLETED, _O.COMPLETED, _R.INTERVIEW_COMPLETED),
     _end(_S.RUNNING, _E.WORK_DONE, _O.COMPLETED, _R.WORK_DONE),
+    Edge(_S.RUNNING, _E.APPLICATION_ENDED, _S.CLOSING),
     _end(_S.RUNNING, _E.CANDIDATE_LEFT, _O.ABANDONED, _R.CANDIDATE_LEFT),
     _end(_S.RUNNING, _E.CANDIDATE_NEVER_JOINED, _O.ABANDONED, _R.CANDIDATE_NEVER_JOINED),
     _end(_S.RUNNING, _E.CANDIDATE_SILENT, _O.ABANDONED, _R.CANDIDATE_SILENT),

@@ -12,13 +12,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from states.ends import edges_with
 from states.history import History
-from states.outcomes import Outcome, Reason
+from states.outcomes import EndReason, Outcome
 from states.render.way import BACK, Visit, Way
 from states.render.words import guard_name, seconds, spent
 from states.table import (
     BUDGETS,
-    EDGES,
     SHARED_DEADLINE,
     Edge,
     Event,
@@ -39,7 +39,7 @@ class Label:
     #: The name of the guard in words; empty if the edges have no guard.
     guard: str
     outcome: Outcome | None
-    reason: Reason | None
+    reason: EndReason | None
     #: The edges among `edges` that the job took.
     taken: tuple[Edge, ...] = ()
     #: The numbers of the visits that began with one of `edges`, counted from 1.
@@ -129,11 +129,15 @@ class View:
 def view(
     history: History | None = None,
     *,
-    edges: tuple[Edge, ...] = EDGES,
+    edges: tuple[Edge, ...] | None = None,
     states: tuple[State, ...] = tuple(State),
     losses: Mapping[str, str] | None = None,
 ) -> View:
-    """Return the content of a drawing. Tests pass `edges` and `states` to draw another table."""
+    """Return the content of a drawing. Tests pass `edges` and `states` to draw another table.
+
+    The drawing of a job shows the ends that the job's application declares.
+    """
+    edges = edges_with(history.ends if history else {}) if edges is None else edges
     budgets = _budgets(history)
     way = Way(history, edges)
     closing = next(edge.target for edge in edges if edge.target and edge.outcome)
@@ -229,7 +233,7 @@ def _box(
     )
 
 
-_Signature = tuple[Event, State, object, Outcome | None, Reason | None]
+_Signature = tuple[Event, State, object, Outcome | None, EndReason | None]
 
 
 def _arrows(

@@ -13,7 +13,7 @@ from worker.store.orphans import WORTH_ANOTHER_TRY
 from worker.store.workers import can_be_followed
 
 if TYPE_CHECKING:
-    from states import Outcome, Reason
+    from states import EndReason, Outcome
     from worker.config.settings import Settings
     from worker.continuity.job_lease import JobLease
     from worker.journal.shipper import JournalShipper
@@ -83,7 +83,7 @@ class InterviewHandover:
         """True once the interviewer says goodbye; False before the session exists."""
         return self.talk is not None and self.talk.almost_done
 
-    async def expects_successor(self, failure: Reason | None) -> bool | None:
+    async def expects_successor(self, failure: EndReason | None) -> bool | None:
         """Return whether another worker can take over the interview; None if unknown.
 
         Returns False after a failure that another try would not mend. Returns None if the job has
@@ -118,7 +118,7 @@ class InterviewHandover:
             raise NotShipped
         self._all_shipped = True
 
-    async def release_lease(self, outcome: Outcome, reason: Reason) -> None:
+    async def release_lease(self, outcome: Outcome, reason: EndReason) -> None:
         """Store how the job ended, and release the lease.
 
         Raises NotShipped if `ship` has not succeeded before, and DatabaseError if the database

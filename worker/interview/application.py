@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from livekit.agents import Agent, AgentSession
 
-from states import Event, Lifecycle, Reason
+from states import EndReason, Event, Lifecycle, Reason
 from worker.aio.tasks import cancel_and_wait
 from worker.audio.clip import Clip, ClipMissing
 from worker.clips.recordings import ClipName, load_clip, missing_clips, preload_clips
@@ -53,7 +53,7 @@ logger = logging.getLogger(__name__)
 #: Clip of the closing message, by the reason for the end of the job. The other reasons need no
 #: message, because the plan's closing was spoken, no candidate can hear a message, or another
 #: interviewer holds the interview.
-_LAST_WORDS = {
+_LAST_WORDS: Mapping[str, ClipName] = {
     Reason.INTERVIEW_ALREADY_OVER: ClipName.ALREADY_OVER,
     Reason.TIME_LIMIT_REACHED: ClipName.GOODBYE,
     Reason.CANDIDATE_SILENT: ClipName.GOODBYE,
@@ -290,7 +290,7 @@ class InterviewApplication(Application):
             if self._filling is not None:
                 await cancel_and_wait(self._filling)
 
-    def last_words(self, reason: Reason) -> Clip | None:
+    def last_words(self, reason: EndReason) -> Clip | None:
         """Return the clip of the closing message for `reason`; None if there is no message.
 
         Raises ClipMissing if the recording is missing or cannot be decoded.

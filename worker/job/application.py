@@ -6,12 +6,15 @@ import importlib
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast, runtime_checkable
+
+from states.ends import End, EndsInvalid, check_ends
 
 if TYPE_CHECKING:
     from livekit.agents import Agent, AgentSession
 
-    from states import Outcome, Reason
+    from states import EndReason, Outcome
     from worker.audio.clip import Clip
     from worker.config.settings import Settings
     from worker.job.handle import JobHandle
@@ -44,6 +47,9 @@ class Application(Protocol):
     identity_prefix: ClassVar[str] = "agent-"
     #: Name of the agent that the other participants see.
     display_name: ClassVar[str] = "Agent"
+    #: Ends of the application's own, beside those in states/table.py, by name. Use an end with
+    #: `await job.end(name)`.
+    ends: ClassVar[Mapping[str, End]] = MappingProxyType({})
 
     @classmethod
     def preload(cls, settings: Settings) -> None:
@@ -82,14 +88,15 @@ class Application(Protocol):
         """Do the work while the job is RUNNING, and fire the event that ends it.
 
         The events that lead from RUNNING to CLOSING are in states/table.py. Fire such an event, for
-        example with `await job.life.fire(Event.CANDIDATE_LEFT)`. If `run` returns without firing
+        example with `await job.life.fire(Event.CANDIDATE_LEFT)`, or an end that `ends` declares,
+        with `await job.end("appointment_booked")`. If `run` returns without firing
         an event, the job is completed with reason WorkDone. If `run` raises an error, the job has
         failed with reason JobCrashed. `run` is cancelled when the job ends for another reason, at
         the latest when the budget of RUNNING is spent (INTERVIEW_BUDGET_RUNNING_S).
         """
         ...
 
-    def last_words(self, reason: Reason) -> Clip | None:
+    def last_words(self, reason: EndReason) -> Clip | None:
         """Return the closing message for `reason`, or None to play no message.
 
         Load a custom clip with `worker.audio.clip.read_clip`. When the worker shuts down, the whole
@@ -114,7 +121,7 @@ class HandoverHooks(Protocol):
         """True if the work is about to end, so that a handover is not worthwhile."""
         ...
 
-    async def expects_successor(self, failure: Reason | None) -> bool | None:
+    async def expects_successor(self, failure: EndReason | None) -> bool | None:
         """Return whether another job will continue the work; None if that is not known.
 
         `failure` is the reason why this job failed, or None if the job has lost its worker.
@@ -132,7 +139,7 @@ class HandoverHooks(Protocol):
         """Return once a successor can read every record of this job."""
         ...
 
-    async def release_lease(self, outcome: Outcome, reason: Reason) -> None:
+    async def release_lease(self, outcome: Outcome, reason: EndReason) -> None:
         """Store how the job ended, and release the job's lease on the work."""
         ...
 
@@ -237,8 +244,8 @@ def declared_in(settings: Settings) -> Declared:
 def load_application(name: str) -> ApplicationFactory:
     """Import the factory that `name` ("module:attribute") refers to.
 
-    Raises ApplicationInvalid if the import raises any error, or if the attribute does not exist or
-    is not callable.
+    Raises ApplicationInvalid if the import raises any error, if the attribute does not exist or is
+    not callable, or if the factory declares an invalid end.
     """
     module, _, attribute = name.partition(":")
     try:
@@ -252,4 +259,14 @@ def load_application(name: str) -> ApplicationFactory:
         raise ApplicationInvalid(
             name, f"it is of type {type(factory).__name__}, which is not callable"
         )
+    try:
+        check_ends(ends_of(factory))
+    except EndsInvalid as error:
+        raise ApplicationInvalid(name, str(error)) from error
     return cast(ApplicationFactory, factory)
+
+
+def ends_of(application: object) -> Mapping[str, End]:
+    """Return the ends that an application or its factory declares."""
+    declared: Mapping[str, End] = getattr(application, "ends", Application.ends)
+    return declared

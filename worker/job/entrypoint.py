@@ -15,7 +15,7 @@ from typing import Final
 
 from livekit.agents import JobContext, JobProcess
 
-from states import Outcome
+from states import Outcome, check_ends
 from worker import faults
 from worker.config.settings import Settings, SettingsInvalid
 from worker.job.application import (
@@ -23,6 +23,7 @@ from worker.job.application import (
     ApplicationInvalid,
     Declared,
     Dispatch,
+    ends_of,
     load_application,
 )
 from worker.job.fallback_application import FailedApplication
@@ -149,7 +150,9 @@ def _make_application(dispatch: Dispatch, settings: Settings) -> Application:
         factory = load_application(settings.application)
         words = Declared(factory).failed_words
         app = factory(dispatch, settings)
-        app.header()  # if this failed only in the job's constructor, no apology would be played
+        # If one of these failed only in the job's constructor, no apology would be played.
+        app.header()
+        check_ends(ends_of(app))
     except Exception as error:
         return FailedApplication(error, words)
     return app

@@ -10,7 +10,7 @@ from worker.job.application import Application
 if TYPE_CHECKING:
     from livekit.agents import Agent, AgentSession
 
-    from states import Reason
+    from states import EndReason
     from worker.audio.clip import Clip
     from worker.job.handle import JobHandle
     from worker.resources.bootstrap import AgentResources
@@ -42,7 +42,7 @@ class FailedApplication(Application):
         """Raise the error."""
         self._crash()
 
-    def last_words(self, reason: Reason) -> Clip | None:
+    def last_words(self, reason: EndReason) -> Clip | None:
         """Return the message of the application's factory, or the runner's own apology."""
         return self._words()
 

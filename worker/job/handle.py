@@ -40,6 +40,13 @@ class JobHandle(Protocol):
         See `JobRecorder.turn`.
         """
 
+    async def end(self, name: str) -> None:
+        """End the job with the end `name` that the application declares in `ends`.
+
+        Raises EndUnknown if the application declares no such end, and IllegalTransition if the job
+        does not run.
+        """
+
     def after_session(self, step: Callable[[], Awaitable[None]]) -> None:
         """Run `step` in the state CLOSING, once the session is closed."""
 

@@ -24,7 +24,7 @@ from states.transition import IllegalTransition, LifecycleStopped, Transition
 from worker import faults
 from worker.aio.timeouts import retrieve
 from worker.config.settings import Settings
-from worker.job.application import Application
+from worker.job.application import Application, ends_of
 from worker.job.floor import TurnFloor
 from worker.job.handover import hand_over, on_worker_lost
 from worker.job.recorder import JobRecorder
@@ -72,6 +72,7 @@ class Job:
                 **faults.header(),
                 **app.header(),
             },
+            ends=ends_of(app),
         )
         watch_disk(self.life)
         self.book = JobRecorder(self.life)
@@ -210,6 +211,10 @@ class Job:
             self.book.fault("waiting_words", error)
 
     # --- reports from the resources and the session -----------------------------------------------
+
+    async def end(self, name: str) -> None:
+        """End the job with an end that the application declares."""
+        await self.life.end(name)
 
     def after_session(self, step: Callable[[], Awaitable[None]]) -> None:
         """Register a step that writes the remaining records once the session is closed."""

@@ -121,8 +121,8 @@ class Resource:
     attach: Attacher | None = None
     #: True if the session cannot start without the resource.
     required: bool = False
-    #: The lifecycle event that a failure causes if the resource is required, unless the loader names
-    #: another event.
+    #: The lifecycle event that a failure causes if the resource is required, unless the loader
+    #: names another event.
     failed_event: Event = Event.RESOURCE_FAILED
     #: Resources whose loaders must have ended, ok or failed, before this resource is loaded.
     needs: tuple[str, ...] = ()

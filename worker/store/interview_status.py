@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from states import Outcome, Reason, State
+from states import EndReason, Outcome, Reason, State
 from worker.store.database import BUDGET_S
 from worker.store.interviews import interview_of
 from worker.store.leases import release_ended
@@ -47,7 +47,7 @@ async def store_end(
     job_id: str,
     token: int | None,
     outcome: Outcome,
-    reason: Reason,
+    reason: EndReason,
     budget_s: float = BUDGET_S,
 ) -> None:
     """Store a job's outcome and release the lease, while the job's process still cleans up.

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import pytest
 
-from states import Outcome, Reason
+from states import End, Event, Outcome, Reason
+from states.testing import assert_outcome
 from tests.support.virtual.job_parts import TinyApplication, rig, settings_in
 from worker.audio.clip import Clip
 from worker.clips.recordings import ClipName, load_clip
@@ -14,11 +15,15 @@ from worker.interview.application import InterviewApplication
 from worker.job import apology, entrypoint
 from worker.job.application import Application, Declared, Dispatch
 from worker.job.fallback_application import FailedApplication
+from worker.telemetry.job_view import JobView
+from worker.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from states.pytest_plugin import RunJourney
     from worker.config.settings import Settings
+    from worker.job.handle import JobHandle
 
 
 class Silent(Application):
@@ -106,3 +111,62 @@ async def test_a_job_without_an_application_plays_the_words_of_its_factory(
     assert await job.live() is Outcome.FAILED
     assert job.history.reason is Reason.JOB_CRASHED
     assert job.stage.line.played == ([] if words is None else [words.name])
+
+
+# --- ends ---------------------------------------------------------------------------------------
+
+BOOKED = {"appointment_booked": End(Outcome.COMPLETED, "AppointmentBooked")}
+
+
+async def test_a_job_ends_with_an_end_that_its_application_declares(tmp_path: Path) -> None:
+    async def book(job: JobHandle) -> None:
+        await job.end("appointment_booked")
+
+    app = TinyApplication(ends=BOOKED, on_run=book, words_at_the_end=ClipName.GOODBYE)
+    job = rig(tmp_path, app)
+    assert await job.live() is Outcome.COMPLETED
+    assert_outcome(job.history, Outcome.COMPLETED, "AppointmentBooked")
+    assert app.asked_for == ["AppointmentBooked"]
+
+
+async def test_a_job_with_an_end_that_is_not_declared_has_crashed(tmp_path: Path) -> None:
+    async def book(job: JobHandle) -> None:
+        await job.end("appointment_bocked")
+
+    job = rig(tmp_path, TinyApplication(ends=BOOKED, on_run=book))
+    assert await job.live() is Outcome.FAILED
+    assert_outcome(job.history, Outcome.FAILED, Reason.JOB_CRASHED)
+    assert [fault["error"] for fault in job.history.faults] == ["EndUnknown"]
+
+
+async def test_invalid_ends_of_a_function_s_application_end_the_job_with_an_apology(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def make(_dispatch: Dispatch, _settings: Settings) -> TinyApplication:
+        return TinyApplication(ends={"closed": End(Outcome.COMPLETED, "Booked")})
+
+    monkeypatch.setattr(entrypoint, "load_application", lambda _name: make)
+    dispatch = Dispatch(job_id="AJ_test", room="room-1", metadata="")
+    failed = entrypoint._make_application(dispatch, settings_in(tmp_path))
+    assert isinstance(failed, FailedApplication)
+
+
+def test_the_metrics_count_a_declared_reason(journey: RunJourney) -> None:
+    job = journey(
+        (0.1, Event.ROOM_CONNECTED),
+        (0.1, Event.BOOTSTRAP_STARTED),
+        (0.2, Event.LOADERS_SETTLED),
+        (0.3, Event.SESSION_STARTED),
+        (9.0, "appointment_booked"),
+        ends=BOOKED,
+    )
+    view, metrics = JobView(job_id="AJ_test"), Metrics()
+    for record in (
+        {"kind": "transition", "t": 9.0, "from": "RUNNING", "to": "CLOSING"},
+        {"kind": "transition", "t": 9.5, "from": "CLOSING", "to": "CLOSED"},
+    ):
+        ended = {"outcome": job.outcome, "reason": job.reason, "event": "application_ended"}
+        metrics.take(view, {**record, **ended})
+        view.apply({**record, **ended})
+    line = 'interview_jobs_ended_total{outcome="completed",reason="AppointmentBooked"} 1.0'
+    assert line in metrics.page().decode()
