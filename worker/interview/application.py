@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from livekit.agents import Agent, AgentSession
 
-from states import EndReason, Event, Lifecycle, Reason
+from states import EndReason, Event, Reason
 from worker.aio.tasks import cancel_and_wait
 from worker.audio.clip import Clip, ClipMissing
 from worker.clips.recordings import ClipName, load_clip, missing_clips, preload_clips
@@ -36,7 +36,6 @@ from worker.interview.session import session_of
 from worker.interview.spoken_lines import prepare_plan
 from worker.interview.turn_codec import from_json
 from worker.job.application import Application, Dispatch, declared_in
-from worker.journal.shipper import ship_live
 from worker.resources.bootstrap import AgentResources
 from worker.resources.consequences import LOSSES
 from worker.resources.database import database_resource
@@ -108,8 +107,6 @@ class InterviewApplication(Application):
         self._settings = settings
         self._problem: str | None = None
         self._has_snapshot = False
-        self._life: Lifecycle | None = None
-        self._ships = False
         self._orchestrator: OrchestratorLLM | None = None
         self._follows: Mapping[str, str] = {}
         self._lease: JobLease | None = None
@@ -156,7 +153,9 @@ class InterviewApplication(Application):
 
     def resources(self) -> Sequence[Resource]:
         """Return all resources of the interview, in the order of the table in the README."""
-        needed = interview_resources(self._settings, self._load_orchestrator, self._ship_late)
+        needed = interview_resources(
+            self._settings, self._load_orchestrator, self._use_late_database
+        )
         return [self._told_when_late(resource) for resource in needed]
 
     def _told_when_late(self, resource: Resource) -> Resource:
@@ -223,9 +222,8 @@ class InterviewApplication(Application):
             self._succession.talk = interviewer
         job.after_session(interviewer.answers.keep_half)
         self._started = session, interviewer, ladder
-        self._life = job.life
         if (database := held.get("database")) is not None:
-            self._ship(database)
+            self._use_database(job, database)
         return session, interviewer
 
     def _take_on(self, job: JobHandle, name: str, engine: Any) -> None:
@@ -245,24 +243,16 @@ class InterviewApplication(Application):
             filling = prepare_plan(self._orchestrator.plan, engine)
             self._filling = asyncio.create_task(filling, name="prepare-speech")
 
-    def _ship(self, database: Database) -> None:
-        """Start to ingest the journal into PostgreSQL, from its first record.
-
-        Later calls do not start the ingestion again.
-        """
+    def _use_database(self, job: JobHandle, database: Database) -> None:
+        """Let the lease and the handover use the database that the journal is ingested into."""
         self._database = database
-        if self._life is not None and not self._ships:
-            self._ships = True
-            shipper = ship_live(self._life, database)
-            if self._succession is not None:
-                self._succession.database, self._succession.shipper = database, shipper
-            if self._job is not None:
-                self._job.book.acknowledged = shipper.acknowledged
-            if self._lease is not None:
-                self._lease.on_forgotten = shipper.ship_again
+        if job.shipper is not None and self._succession is not None and self._lease is not None:
+            self._succession.database, self._succession.shipper = database, job.shipper
+            self._lease.on_forgotten = job.shipper.ship_again
 
-    async def _ship_late(self, _: AgentSession[Any], database: Database) -> None:
-        self._ship(database)
+    async def _use_late_database(self, _: AgentSession[Any], database: Database) -> None:
+        if self._job is not None:
+            self._use_database(self._job, database)
 
     async def run(self, job: JobHandle) -> None:
         """Greet the candidate, run the interview, and fire the event that ends the interview."""

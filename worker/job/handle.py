@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from worker.config.settings import Settings
     from worker.job.floor import TurnFloor
     from worker.job.recorder import JobRecorder
+    from worker.journal.shipper import JournalShipper
     from worker.resources.bootstrap import AgentResources
     from worker.transport.livekit_room import Transport
 
@@ -30,6 +31,8 @@ class JobHandle(Protocol):
     held: AgentResources
     #: The agent session; None until the session is created.
     session: AgentSession[Any] | None
+    #: Ingests the journal while the job runs; None while the job has no database.
+    shipper: JournalShipper | None
     #: Turn-taking state; None until the application sets it.
     floor: TurnFloor | None
 
