@@ -165,7 +165,7 @@ class Metrics:
             self.count(catalog.FALLBACKS, resource)
 
     def _turn(self, view: JobView, record: Mapping[str, Any]) -> None:
-        interrupted = "yes" if record["interrupted"] else "no"
+        interrupted = "yes" if record.get("interrupted") else "no"
         self.count(catalog.TURNS, str(record["speaker"]), interrupted)
         for part, seconds in (record.get("latency") or {}).items():
             self.observe(catalog.TURN_SECONDS, float(seconds), str(part))

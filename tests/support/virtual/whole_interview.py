@@ -37,6 +37,7 @@ from worker.interview.application import InterviewApplication
 from worker.job.application import Dispatch
 from worker.job.job import Job
 from worker.resources import database, speech
+from worker.store.database import Database
 from worker.store.errors import DatabaseUnavailable
 from worker.store.interviews import Interview, InterviewStatus
 
@@ -89,7 +90,7 @@ class Microphone(io.AudioInput):
         return self._quiet
 
 
-class FakeDatabase:
+class FakeDatabase(Database):
     """Database with one interview that answers, or raises DatabaseUnavailable while `away`.
 
     It counts the ingested batches.
