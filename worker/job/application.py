@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast, runtime_checkable
@@ -58,6 +58,7 @@ class Application(Protocol):
         Runs in the process that all job processes are forked from. The method must not start a
         thread or an event loop. An error is only logged.
         """
+        return
 
     @classmethod
     def failed_words(cls) -> Clip | None:
@@ -193,7 +194,7 @@ class Declared:
     @property
     def display_name(self) -> str:
         """Name of the agent that the other participants see."""
-        return self._declared("display_name")
+        return str(self._declared("display_name"))
 
     def identity(self, job_id: str) -> str:
         """Return the identity of a job's agent. No other job has the same identity."""
@@ -202,7 +203,7 @@ class Declared:
     @property
     def identity_prefix(self) -> str:
         """Beginning of every agent's identity."""
-        return self._declared("identity_prefix")
+        return str(self._declared("identity_prefix"))
 
     def preload(self, settings: Settings) -> None:
         """Call the factory's `preload`. An error is only logged."""
@@ -215,7 +216,8 @@ class Declared:
     def failed_words(self) -> Clip | None:
         """Return the message after a failed creation: the factory's, or the runner's apology."""
         try:
-            return self._declared("failed_words")()
+            words: Callable[[], Clip | None] = self._declared("failed_words")
+            return words()
         except Exception as error:
             logger.warning("the application has no closing message: %s", type(error).__name__)
             return Application.failed_words()

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from livekit import rtc
 
     from worker.audio.sinks import Sink
+    from worker.job.application import Application
     from worker.resources.bootstrap import AgentResources
 
 JOB_ID = "AJ_test"
@@ -280,7 +281,7 @@ def rig(folder: Path, app: TinyApplication | None = None, **variables: Any) -> R
     asyncio.get_running_loop().set_default_executor(InlineExecutor())
     app = app or TinyApplication()
     settings = settings_in(folder, **variables)
-    job = Job(fake_context(), app, settings, make_stage=FakeStage)
+    job = Job(fake_context(), cast("Application", app), settings, make_stage=FakeStage)
     # Received now: the wall clock has already advanced by some microseconds.
     job.life._received_at = asyncio.get_running_loop().time()
     return Rig(

@@ -30,7 +30,7 @@ from states.testing import assert_outcome, assert_path, history_of, on
 from tests.support.virtual.lifecycle_steps import take, way_to
 
 if TYPE_CHECKING:
-    from states.pytest_plugin import RunJourney, StartLifecycle
+    from states.pytest_plugin import Journey, StartLifecycle
 
 ENDS = {
     "appointment_booked": End(Outcome.COMPLETED, "AppointmentBooked"),
@@ -140,7 +140,7 @@ async def test_an_end_that_is_not_declared_is_refused_and_the_declared_ones_are_
 # --- reading ------------------------------------------------------------------------------------
 
 
-def test_a_history_reads_the_declared_ends_and_the_reason_back(journey: RunJourney) -> None:
+def test_a_history_reads_the_declared_ends_and_the_reason_back(journey: Journey) -> None:
     history = journey(*BOOKED, ends=ENDS)
     assert history.ends == ENDS
     assert (history.outcome, history.reason) == (Outcome.COMPLETED, "AppointmentBooked")
@@ -151,7 +151,7 @@ def test_a_history_reads_the_declared_ends_and_the_reason_back(journey: RunJourn
 
 
 def test_another_declared_reason_than_the_jobs_is_a_mismatch_and_an_unknown_one_an_error(
-    journey: RunJourney,
+    journey: Journey,
 ) -> None:
     history = journey(*BOOKED, ends=ENDS)
     with pytest.raises(AssertionError, match="the outcome is not completed"):
@@ -169,7 +169,7 @@ def test_only_the_edge_of_the_declared_ends_may_have_a_reason_of_its_own() -> No
             History.from_records([{**record, **changed}])
 
 
-def test_a_job_without_declared_ends_has_none_in_its_journal(journey: RunJourney) -> None:
+def test_a_job_without_declared_ends_has_none_in_its_journal(journey: Journey) -> None:
     history = journey(*TO_RUNNING)
     assert history.ends == {}
     assert "ends" not in history.header
@@ -204,7 +204,7 @@ def test_the_table_with_ends_has_one_row_for_each_end_and_is_otherwise_unchanged
 
 
 def test_the_drawing_of_a_job_shows_the_declared_ends_and_the_one_that_it_took(
-    journey: RunJourney,
+    journey: Journey,
 ) -> None:
     drawn = render.mermaid(journey(*BOOKED, ends=ENDS)).replace("\N{NO-BREAK SPACE}", " ")
     assert "to 6: application_ended → completed · AppointmentBooked" in drawn

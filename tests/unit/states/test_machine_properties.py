@@ -23,7 +23,7 @@ from states.testing import history_of, loaded, lost, pending, run_virtual
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from states import Condition, Outcome, Reason
+    from states import Condition, EndReason, Outcome
 
 #: test_ends.py covers the ends that an application declares.
 EVENTS = [e for e in Event if e not in (Event.BUDGET_SPENT, Event.APPLICATION_ENDED)]
@@ -52,7 +52,7 @@ class Oracle:
     def __init__(self) -> None:
         self.state, self.conditions = State.HANDSHAKE, Conditions()
         self.path = [State.HANDSHAKE]
-        self.ended: tuple[Outcome | None, Reason | None] = (None, None)
+        self.ended: tuple[Outcome | None, EndReason | None] = (None, None)
 
     def takes(self, event: Event, word: Condition | None) -> bool:
         after = self.conditions.updated(word) if word else self.conditions

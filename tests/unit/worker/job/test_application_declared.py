@@ -21,7 +21,7 @@ from worker.telemetry.metrics import Metrics
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from states.pytest_plugin import RunJourney
+    from states.pytest_plugin import Journey
     from worker.config.settings import Settings
     from worker.job.handle import JobHandle
 
@@ -72,7 +72,7 @@ def test_an_application_names_its_agent_and_the_default_is_neutral(
 def test_an_error_while_preloading_is_logged_without_its_message(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    Declared(Clumsy).preload(settings_in(tmp_path))
+    Declared(cast("Any", Clumsy)).preload(settings_in(tmp_path))
     assert caplog.messages == ["the application's data was not preloaded: ValueError"]
 
 
@@ -80,7 +80,7 @@ def test_the_interview_preloads_its_clips(tmp_path: Path, monkeypatch: pytest.Mo
     done: list[str] = []
     monkeypatch.setattr("worker.interview.application.preload_clips", lambda: done.append("clips"))
     Declared(InterviewApplication).preload(settings_in(tmp_path))
-    Declared(a_function).preload(settings_in(tmp_path))
+    Declared(cast("Any", a_function)).preload(settings_in(tmp_path))
     assert done == ["clips"]
 
 
@@ -151,7 +151,7 @@ async def test_invalid_ends_of_a_function_s_application_end_the_job_with_an_apol
     assert isinstance(failed, FailedApplication)
 
 
-def test_the_metrics_count_a_declared_reason(journey: RunJourney) -> None:
+def test_the_metrics_count_a_declared_reason(journey: Journey) -> None:
     job = journey(
         (0.1, Event.ROOM_CONNECTED),
         (0.1, Event.BOOTSTRAP_STARTED),
