@@ -63,6 +63,8 @@ def _event(edge: Edge) -> str:
 
 def _target(edge: Edge) -> str:
     end = f", {edge.outcome} / {edge.reason}" if edge.reason else ""
+    if edge.is_declared:
+        end = ", as the application declares"
     return f"`{edge.target}`{end}"
 
 

@@ -1,8 +1,8 @@
 """Record the bundled clips: `python -m scripts.record_clips [FOLDER]`.
 
-Run this script after a change to the clip texts in `worker/clips/recordings.py`, and commit the
-files that the script writes. The local voice speaks the texts. With Opus at 24 kbit/s, all clips
-together have less than 100 kB.
+Run this script after a change to the clip texts in `worker/clips/recordings.py` or
+`worker/job/apology.py`, and commit the files that the script writes. The local voice speaks the
+texts. With Opus at 24 kbit/s, all clips together have less than 100 kB.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 
 from worker.audio import dsp
 from worker.clips.recordings import ClipName
+from worker.job import apology
 from worker.speech import local_models
 
 if TYPE_CHECKING:
@@ -44,33 +45,39 @@ def encode(pcm: npt.NDArray[np.int16], sample_rate: int) -> bytes:
     return target.getvalue()
 
 
-def record(name: ClipName) -> bytes:
-    """Synthesize the text of a clip with the local voice, and encode the speech.
+#: The words of each recording, by its path below the folder `worker`.
+RECORDINGS = {f"clips/{name.value}.opus": name.text for name in ClipName} | {
+    f"job/{apology.NAME}.opus": apology.TEXT
+}
+
+
+def record(text: str) -> bytes:
+    """Synthesize a text with the local voice, and encode the speech.
 
     Raises:
         LocalSpeechUnavailable: the local voice is not available on this machine.
     """
-    samples = local_models.synthesize(name.text)
+    samples = local_models.synthesize(text)
     pcm = dsp.to_pcm(samples * np.float32(_PEAK / np.abs(samples).max()))
     return encode(pcm, local_models.TTS_SAMPLE_RATE)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Record every clip into the given folder, by default into worker/clips."""
+    """Record every clip below the given folder, by default below worker."""
     parser = argparse.ArgumentParser(description="Record the bundled clips.")
     parser.add_argument(
         "folder",
         nargs="?",
         type=Path,
-        default=Path(__file__).parents[1] / "worker" / "clips",
+        default=Path(__file__).parents[1] / "worker",
         help="output folder",
     )
     folder: Path = parser.parse_args(arguments).folder
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in ClipName:
-        recording = record(name)
-        (folder / f"{name.value}.opus").write_bytes(recording)
-        print(f"{name.value}.opus  {len(recording)} bytes")
+    for name, text in RECORDINGS.items():
+        recording = record(text)
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(recording)
+        print(f"{name}  {len(recording)} bytes")
 
 
 if __name__ == "__main__":

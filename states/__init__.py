@@ -6,10 +6,11 @@ The package can be imported without LiveKit, audio libraries and PostgreSQL.
 from __future__ import annotations
 
 from states.conditions import Condition, Conditions, Status
+from states.ends import End, EndUnknown, check_ends, edges_with
 from states.history import History
 from states.journal import FileJournal, Journal, JournalError, MemoryJournal
 from states.machine import Lifecycle
-from states.outcomes import Outcome, Reason
+from states.outcomes import EndReason, Outcome, Reason
 from states.phases import Phase
 from states.table import BUDGETS, EDGES, Edge, Event, State
 from states.transition import IllegalTransition, Transition
@@ -20,6 +21,9 @@ __all__ = [
     "Condition",
     "Conditions",
     "Edge",
+    "End",
+    "EndReason",
+    "EndUnknown",
     "Event",
     "FileJournal",
     "History",
@@ -34,4 +38,6 @@ __all__ = [
     "State",
     "Status",
     "Transition",
+    "check_ends",
+    "edges_with",
 ]

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from states.conditions import Condition, Conditions
+from states.ends import End, ends_as_data, ends_from_data, reason_from_data
 from states.journal import JournalError, read_records
 from states.machine import Lifecycle
-from states.outcomes import Outcome, Reason
+from states.outcomes import EndReason, Outcome, Reason
 from states.phases import Phase
 from states.table import Event, State
 from states.transition import Transition
@@ -139,7 +140,10 @@ class History:
         try:
             job = json.loads(text) if isinstance(text, str) else text
             return cls(
-                header={key: job.get(key) for key in ("job_id", "interview_id", "room", "pid")},
+                header={
+                    **{key: job.get(key) for key in ("job_id", "interview_id", "room", "pid")},
+                    **({"ends": job["ends"]} if "ends" in job else {}),
+                },
                 transitions=tuple(_transition(entry) for entry in job["transitions"]),
                 condition_changes=tuple(Condition.from_record(c) for c in job["conditions"]),
                 steps=tuple(_step(entry) for entry in job["steps"]),
@@ -157,6 +161,7 @@ class History:
         """
         return {
             **{key: self.header.get(key) for key in ("job_id", "interview_id", "room", "pid")},
+            **({"ends": ends_as_data(self.ends)} if self.ends else {}),
             "state": self.state,
             "outcome": self.outcome,
             "reason": self.reason,
@@ -191,6 +196,11 @@ class History:
         }
 
     @property
+    def ends(self) -> dict[str, End]:
+        """The ends that the job's application declares, by name."""
+        return ends_from_data(self.header.get("ends"))
+
+    @property
     def state(self) -> State | None:
         """The last state in the journal; None if the journal has no transition."""
         return self.transitions[-1].target if self.transitions else None
@@ -223,7 +233,7 @@ class History:
         return next((x.outcome for x in reversed(self.transitions) if x.outcome), None)
 
     @property
-    def reason(self) -> Reason | None:
+    def reason(self) -> EndReason | None:
         """The reason for the job's end; None before the job enters CLOSING."""
         if self.broke_off:
             return Reason.PROCESS_EXITED if self.signal is None else Reason.PROCESS_KILLED
@@ -248,13 +258,16 @@ class History:
 
 
 def _transition(entry: Mapping[str, Any]) -> Transition:
+    event, target = Event(entry["event"]) if entry["event"] else None, State(entry["to"])
+    declared = event is Event.APPLICATION_ENDED or target is State.CLOSED
+    reason = entry.get("reason")
     return Transition(
         source=State(entry["from"]) if entry["from"] else None,
-        event=Event(entry["event"]) if entry["event"] else None,
-        target=State(entry["to"]),
+        event=event,
+        target=target,
         t=float(entry["t"]),
         outcome=Outcome(entry["outcome"]) if entry.get("outcome") else None,
-        reason=Reason(entry["reason"]) if entry.get("reason") else None,
+        reason=reason_from_data(reason, declared=declared) if reason else None,
     )
 
 

@@ -18,8 +18,9 @@ from typing import Any
 
 from states._dispatch import Dispatcher
 from states.conditions import Condition, Conditions
+from states.ends import End, EndUnknown, check_ends, ends_as_data
 from states.journal import Journal, MemoryJournal
-from states.outcomes import Outcome, Reason
+from states.outcomes import EndReason, Outcome
 from states.phases import Phase
 from states.table import BUDGETS, HURRIED_CLOSING_S, Edge, Event, State, allowed
 from states.transition import IllegalTransition, LifecycleStopped, Transition
@@ -40,13 +41,16 @@ class _Letter:
     reply: asyncio.Future[Transition] | None = None
     #: For the message of a spent budget: the number of the visit that had the budget. Else None.
     epoch: int | None = None
+    #: For APPLICATION_ENDED: the end that the application declares.
+    end: End | None = None
 
 
 class Lifecycle:
     """The lifecycle of one job. Use it as an async context manager, or call `start` and `stop`.
 
     `received_at` is the event loop time at which the job was received; `t` counts from this time.
-    `budgets` replaces single budgets of the table, in seconds.
+    `budgets` replaces single budgets of the table, in seconds. `ends` are the ends that the
+    application declares, by name; invalid ones raise EndsInvalid.
     """
 
     def __init__(
@@ -57,13 +61,16 @@ class Lifecycle:
         hurried_closing_s: float = HURRIED_CLOSING_S,
         received_at: float | None = None,
         header: Mapping[str, Any] | None = None,
+        ends: Mapping[str, End] | None = None,
     ) -> None:
+        self.ends = dict(ends or {})
+        check_ends(self.ends)
         self.journal: Journal = journal if journal is not None else MemoryJournal()
         self.budgets = {**BUDGETS, **(budgets or {})}
         self.transitions: list[Transition] = []
         self.conditions = Conditions()
         self.outcome: Outcome | None = None
-        self.reason: Reason | None = None
+        self.reason: EndReason | None = None
         self.header = dict(header or {})
         self._hurried_closing_s = hurried_closing_s
         self._received_at = received_at
@@ -136,7 +143,8 @@ class Lifecycle:
         if self._received_at is None:
             self._received_at = loop.time()
         budgets = {state.value: seconds for state, seconds in self.budgets.items()}
-        self.journal.append("job", self.t, **self.header, budgets=budgets)
+        ends = {"ends": ends_as_data(self.ends)} if self.ends else {}
+        self.journal.append("job", self.t, **self.header, budgets=budgets, **ends)
         entry = Transition(source=None, event=None, target=self.state, t=self.t)
         self._record(entry)
         self.transitions.append(entry)
@@ -166,12 +174,25 @@ class Lifecycle:
         """Send `event` with its conditions to the owner task, and return the resulting transition.
 
         Raises IllegalTransition if the table does not allow the event in the current state,
+        EndUnknown for APPLICATION_ENDED in RUNNING, which needs `end`,
         LifecycleStopped if the lifecycle stops before it replies, and JournalError if the journal
         cannot be written; the state is then unchanged. If the caller is cancelled, the event stays
         in the mailbox and is still processed.
         """
         reply: asyncio.Future[Transition] = asyncio.get_running_loop().create_future()
         self._put(_Letter(event, conditions, reply))
+        return await reply
+
+    async def end(self, name: str) -> Transition:
+        """Fire APPLICATION_ENDED with the declared end `name`, and return the transition.
+
+        Only RUNNING allows this event; CLOSING records it. Raises EndUnknown if the application
+        declares no such end, and the errors of `fire`.
+        """
+        if name not in self.ends:
+            raise EndUnknown(name, self.ends)
+        reply: asyncio.Future[Transition] = asyncio.get_running_loop().create_future()
+        self._put(_Letter(Event.APPLICATION_ENDED, reply=reply, end=self.ends[name]))
         return await reply
 
     def post(self, event: Event, *conditions: Condition) -> None:
@@ -219,6 +240,10 @@ class Lifecycle:
         edge = self._dispatcher.edge_for(letter.event, candidate)
         if edge is None:
             raise IllegalTransition(before, letter.event, allowed(before))
+        if edge.is_declared:
+            if letter.end is None:
+                raise EndUnknown(None, self.ends)
+            edge = replace(edge, outcome=letter.end.outcome, reason=letter.end.reason)
         target = edge.target or before
         over = target.phase is Phase.OVER
         transition = Transition(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import TypeAlias
 
 from states.text_enum import TextEnum
 
@@ -45,7 +46,8 @@ class Reason(TextEnum):
         "The room connected, but loading never began.",
     )
     BOOTSTRAP_TIMEOUT = "BootstrapTimeout", "A required resource did not load within the budget."
-    ORCHESTRATOR_FAILED = "OrchestratorFailed", "A required resource failed to load."
+    RESOURCE_FAILED = "ResourceFailed", "A required resource failed to load."
+    ORCHESTRATOR_FAILED = "OrchestratorFailed", "The orchestrator of an interview failed to load."
     METADATA_INVALID = "MetadataInvalid", "The dispatch does not name an interview."
     INTERVIEW_UNKNOWN = "InterviewUnknown", "The database has no interview with this id."
     INTERVIEW_ALREADY_OVER = (
@@ -66,3 +68,8 @@ class Reason(TextEnum):
     # the job was closed.
     PROCESS_KILLED = "ProcessKilled", "A signal ended the job's process before the job was closed."
     PROCESS_EXITED = "ProcessExited", "The job's process ended before the job was closed."
+
+
+#: A reason of the lifecycle, or the reason of an end that the application declares
+#: (`states.ends.End`), as one word in CamelCase.
+EndReason: TypeAlias = Reason | str

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from states.conditions import Conditions
-from states.outcomes import Outcome, Reason
+from states.outcomes import EndReason, Outcome, Reason
 from states.phases import Budget, Phase
 
 _START = Budget(10.0, "starting the session")
@@ -109,6 +109,9 @@ class Event(StrEnum):
     LOADER_REPORTED = "loader_reported"
     #: Every loader has reported, or its own budget ran out.
     LOADERS_SETTLED = "loaders_settled"
+    #: A required resource failed to load.
+    RESOURCE_FAILED = "resource_failed"
+    #: The orchestrator, a required resource of an interview, failed to load.
     ORCHESTRATOR_FAILED = "orchestrator_failed"
     METADATA_INVALID = "metadata_invalid"
     INTERVIEW_UNKNOWN = "interview_unknown"
@@ -122,6 +125,9 @@ class Event(StrEnum):
     INTERVIEW_COMPLETED = "interview_completed"
     #: The application returned without firing an event that ends the job.
     WORK_DONE = "work_done"
+    #: An end that the application declares (states/ends.py). The event carries the end's outcome
+    #: and reason.
+    APPLICATION_ENDED = "application_ended"
     CANDIDATE_LEFT = "candidate_left"
     CANDIDATE_NEVER_JOINED = "candidate_never_joined"
     CANDIDATE_SILENT = "candidate_silent"
@@ -176,7 +182,7 @@ class Edge:
     target: State | None = None
     guard: Guard | None = field(default=None, kw_only=True)
     outcome: Outcome | None = field(default=None, kw_only=True)
-    reason: Reason | None = field(default=None, kw_only=True)
+    reason: EndReason | None = field(default=None, kw_only=True)
     #: True if this edge shortens the remaining time of CLOSING to at most `HURRIED_CLOSING_S`.
     hurries: bool = field(default=False, kw_only=True)
 
@@ -184,6 +190,11 @@ class Edge:
     def is_timeout(self) -> bool:
         """True if the job takes this edge when the budget of `source` runs out."""
         return self.event is Event.BUDGET_SPENT
+
+    @property
+    def is_declared(self) -> bool:
+        """True if an application's declared end gives this edge its outcome and its reason."""
+        return self.event is Event.APPLICATION_ENDED and self.target is not None
 
 
 def _end(
@@ -233,7 +244,7 @@ EDGES: tuple[Edge, ...] = (
     *(
         edge
         for event, reason in (
-            (_E.LOADERS_SETTLED, _R.ORCHESTRATOR_FAILED),
+            (_E.LOADERS_SETTLED, _R.RESOURCE_FAILED),
             (_E.BUDGET_SPENT, _R.BOOTSTRAP_TIMEOUT),
         )
         for edge in (
@@ -242,6 +253,7 @@ EDGES: tuple[Edge, ...] = (
             _end(_S.BOOTSTRAPPING, event, _O.FAILED, reason, guard=required_missing),
         )
     ),
+    _end(_S.BOOTSTRAPPING, _E.RESOURCE_FAILED, _O.FAILED, _R.RESOURCE_FAILED),
     _end(_S.BOOTSTRAPPING, _E.ORCHESTRATOR_FAILED, _O.FAILED, _R.ORCHESTRATOR_FAILED),
     _end(_S.BOOTSTRAPPING, _E.METADATA_INVALID, _O.FAILED, _R.METADATA_INVALID),
     _end(_S.BOOTSTRAPPING, _E.INTERVIEW_UNKNOWN, _O.FAILED, _R.INTERVIEW_UNKNOWN),
@@ -261,6 +273,7 @@ EDGES: tuple[Edge, ...] = (
     # The interview, and the events that end it.
     _end(_S.RUNNING, _E.INTERVIEW_COMPLETED, _O.COMPLETED, _R.INTERVIEW_COMPLETED),
     _end(_S.RUNNING, _E.WORK_DONE, _O.COMPLETED, _R.WORK_DONE),
+    Edge(_S.RUNNING, _E.APPLICATION_ENDED, _S.CLOSING),
     _end(_S.RUNNING, _E.CANDIDATE_LEFT, _O.ABANDONED, _R.CANDIDATE_LEFT),
     _end(_S.RUNNING, _E.CANDIDATE_NEVER_JOINED, _O.ABANDONED, _R.CANDIDATE_NEVER_JOINED),
     _end(_S.RUNNING, _E.CANDIDATE_SILENT, _O.ABANDONED, _R.CANDIDATE_SILENT),

@@ -40,9 +40,10 @@ from states._expected_path import (
     word,
 )
 from states.conditions import Condition, Status
+from states.ends import ends_as_data
 from states.history import History
 from states.machine import Lifecycle
-from states.outcomes import Outcome, Reason
+from states.outcomes import EndReason, Outcome, Reason
 from states.table import Event, State
 from states.transition import IllegalTransition
 
@@ -73,8 +74,9 @@ _Result = TypeVar("_Result")
 #: file whose name ends in ".json" contains JSON; any other file is a journal.
 Subject = Lifecycle | History | Path | str | Mapping[str, Any]
 
-#: One event of a job: seconds since the job was received, the event, and its conditions.
-Entry = tuple[float, Event, *tuple[Condition, ...]]
+#: One event of a job: seconds since the job was received, the event, and its conditions. The name
+#: of an end that the application declares may stand in place of the event.
+Entry = tuple[float, Event | str, *tuple[Condition, ...]]
 
 
 # --- running -----------------------------------------------------------------------------------
@@ -116,7 +118,8 @@ def journey(*entries: Entry, until_s: float | None = None, **lifecycle: Any) -> 
     Each entry is `(seconds, event)`, followed by the conditions of the event. The entries are in
     order of time. After the last entry the clock advances to `until_s` seconds, if given, so that
     budgets can run out. If a budget runs out at exactly the time of an entry, the spent budget is
-    processed first. `lifecycle` is passed to `Lifecycle`: `budgets={State.HANDSHAKE: 0.3}`.
+    processed first. `lifecycle` is passed to `Lifecycle`: `budgets={State.HANDSHAKE: 0.3}`, or
+    `ends={"appointment_booked": End(Outcome.COMPLETED, "AppointmentBooked")}`.
 
     Raises IllegalTransition if the table does not allow the event of an entry, ValueError if the
     entries are not in order of time, and the errors of `run_virtual`.
@@ -130,7 +133,10 @@ def journey(*entries: Entry, until_s: float | None = None, **lifecycle: Any) -> 
         async with Lifecycle(**{"received_at": loop.time(), **lifecycle}) as job:
             for at, event, *conditions in entries:
                 await asyncio.sleep(at - job.t)
-                await job.fire(event, *conditions)
+                if isinstance(event, Event):
+                    await job.fire(event, *conditions)
+                else:
+                    await job.end(event)
             if until_s is not None:
                 await asyncio.sleep(until_s - job.t)
             # Run the callbacks that are due at this instant before the lifecycle stops.
@@ -182,6 +188,7 @@ def _history_of_live(lifecycle: Lifecycle) -> History:
     if hasattr(lifecycle.journal, "records"):
         return History.of(lifecycle)
     return History(
+        header={"ends": ends_as_data(lifecycle.ends)},
         transitions=tuple(x for x in lifecycle.transitions if not x.internal),
         internals=tuple(x for x in lifecycle.transitions if x.internal),
         condition_changes=tuple(lifecycle.conditions),
@@ -241,16 +248,18 @@ def assert_entered(
 
 
 def assert_outcome(
-    subject: Subject, outcome: Outcome | str, reason: Reason | str | None = None
+    subject: Subject, outcome: Outcome | str, reason: EndReason | None = None
 ) -> None:
     """Assert the outcome and the reason of the job. Both are final once the job enters CLOSING.
 
+    `reason` is a reason of the lifecycle, or of an end that the job's application declares.
     Raises AssertionError, with the job's path, if the job has another outcome or reason. Raises
     ValueError if a name is unknown.
     """
     __tracebackhide__ = True
     history, outcome = history_of(subject), word(Outcome, outcome)
-    reason = None if reason is None else word(Reason, reason)
+    if reason is not None and reason not in {end.reason for end in history.ends.values()}:
+        reason = word(Reason, reason)
     if history.outcome is outcome and reason in (None, history.reason):
         return
     expected = f"{outcome} ({reason})" if reason else f"{outcome}"

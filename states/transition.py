@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from states.outcomes import Outcome, Reason
+from states.outcomes import EndReason, Outcome
 from states.phases import Phase
 from states.table import Event, State
 
@@ -37,7 +37,7 @@ class Transition:
     target: State
     t: float
     outcome: Outcome | None = None
-    reason: Reason | None = None
+    reason: EndReason | None = None
 
     @property
     def internal(self) -> bool:

@@ -1,13 +1,15 @@
 """Public API of the worker: the names that a custom agent imports, in addition to `states`.
 
-All other modules of `worker` are internal and may move. `examples/receptionist.py` is an agent that
-uses these names. docs/architecture.md describes the packages that define these names.
+All other modules of `worker` are internal and may move. `examples/` has agents that use these
+names, and docs/how-to/own-agent.md explains them. docs/architecture.md describes the packages that
+define these names.
 """
 
 from __future__ import annotations
 
 from worker.audio.clip import Clip, ClipMissing, read_clip
 from worker.config.settings import Settings
+from worker.continuity.continued_work import ContinuedWork
 from worker.job.application import (
     Application,
     ApplicationFactory,
@@ -28,6 +30,7 @@ __all__ = [
     "ApplicationFactory",
     "Clip",
     "ClipMissing",
+    "ContinuedWork",
     "Dispatch",
     "HandoverHooks",
     "InMemoryTransport",

@@ -12,14 +12,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from states.ends import edges_with
 from states.history import History
-from states.outcomes import Outcome, Reason
+from states.outcomes import EndReason, Outcome
 from states.render.way import BACK, Visit, Way
 from states.render.words import guard_name, seconds, spent
 from states.table import (
     BUDGETS,
     DEADLINE_GROUPS,
-    EDGES,
     Edge,
     Event,
     State,
@@ -39,7 +39,7 @@ class Label:
     #: The name of the guard in words; empty if the edges have no guard.
     guard: str
     outcome: Outcome | None
-    reason: Reason | None
+    reason: EndReason | None
     #: True if the edges start at only one state of a group of states that share a deadline.
     of_one: bool
     #: The edges among `edges` that the job took.
@@ -131,15 +131,17 @@ class View:
 def view(
     history: History | None = None,
     *,
-    edges: tuple[Edge, ...] = EDGES,
+    edges: tuple[Edge, ...] | None = None,
     states: tuple[State, ...] = tuple(State),
     deadline_groups: tuple[tuple[State, ...], ...] = DEADLINE_GROUPS,
     losses: Mapping[str, str] | None = None,
 ) -> View:
     """Return the content of a drawing.
 
-    Tests pass `edges`, `states` and `deadline_groups` to draw another table.
+    Tests pass `edges`, `states` and `deadline_groups` to draw another table. The drawing of a job
+    shows the ends that the job's application declares.
     """
+    edges = edges_with(history.ends if history else {}) if edges is None else edges
     budgets = _budgets(history)
     way = Way(history, edges)
     closing = next(edge.target for edge in edges if edge.target and edge.outcome)
@@ -235,7 +237,7 @@ def _box(
     )
 
 
-_Signature = tuple[Event, State, object, Outcome | None, Reason | None]
+_Signature = tuple[Event, State, object, Outcome | None, EndReason | None]
 
 
 def _arrows(

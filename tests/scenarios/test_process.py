@@ -25,6 +25,7 @@ from tests.support.virtual.async_steps import for_ever
 from tests.support.virtual.job_parts import FakeStage, TinyApplication, fake_context
 from worker.aio.tasks import cancel_and_wait
 from worker.clips.recordings import ClipName
+from worker.job import apology
 from worker.job import entrypoint as entrypoint_module
 from worker.job.entrypoint import FAILED_EXIT_CODE, entrypoint, set_up
 from worker.job.handle import JobHandle
@@ -230,7 +231,7 @@ def test_a_job_whose_application_cannot_be_created_apologises_and_exits_with_1(
     assert_outcome(ended.journal, Outcome.FAILED, Reason.JOB_CRASHED)
     history = History.read(ended.journal)
     assert [(fault["where"], fault["error"]) for fault in history.faults] == [("job", error)]
-    assert ClipName.CANNOT_GO_ON in ended.heard
+    assert ended.heard == [apology.NAME], "the words of no other application"
 
 
 async def test_a_job_without_its_worker_ends_before_the_framework_cancels_it(

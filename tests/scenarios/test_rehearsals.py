@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from states import History, Outcome, Reason, State, Status
+from states import Event, History, Outcome, Reason, State, Status
 from states.testing import assert_condition, assert_outcome, assert_path
 from tests.support.virtual.job_parts import JOB_ID, Rig, TinyApplication, rig
 from worker import faults
@@ -51,7 +51,13 @@ def interview() -> TinyApplication:
     """Return an application with a required resource, an optional one and a closing clip."""
     return TinyApplication(
         declared=(
-            Resource(name="orchestrator", loss="no interview", load=loaded, required=True),
+            Resource(
+                name="orchestrator",
+                loss="no interview",
+                load=loaded,
+                required=True,
+                failed_event=Event.ORCHESTRATOR_FAILED,
+            ),
             Resource(name="vad", loss="less exact turns", load=loaded, budget_s=2.0),
         ),
         words_at_the_end=ClipName.GOODBYE,

@@ -17,6 +17,7 @@ import typer
 from states import JournalError
 from worker.config.settings import Settings, SettingsInvalid
 from worker.interview.plan.plan import PlanError
+from worker.job.application import ApplicationInvalid
 from worker.livekit_api.errors import LiveKitError, LiveKitKeyRefused, LiveKitUrlInvalid
 from worker.operations.errors import (
     InterviewerPresent,
@@ -70,6 +71,7 @@ class CommandError(Exception):
 _CODES: tuple[tuple[type[Exception], ExitCode], ...] = (
     (SettingsInvalid, ExitCode.USAGE),
     (PlanError, ExitCode.USAGE),
+    (ApplicationInvalid, ExitCode.USAGE),
     (InterviewIdInvalid, ExitCode.USAGE),
     (DatabaseUrlInvalid, ExitCode.USAGE),
     (LiveKitUrlInvalid, ExitCode.USAGE),

@@ -9,7 +9,7 @@ from dotenv import dotenv_values
 
 from worker.cli.common import CommandError, ExitCode, database_url, run
 from worker.config.settings import Settings
-from worker.job.application import ApplicationInvalid, load_application
+from worker.job.application import load_application
 from worker.operations.interviews import livekit_client
 from worker.server.readiness import write_probe
 from worker.telemetry.logs import configure_logs
@@ -34,7 +34,7 @@ async def _start() -> None:
     for line in settings.left_out():
         logger.warning("%s", line)
     livekit_client(settings)
-    _check_application(settings)
+    load_application(settings.application)
     _check_data_dir(settings)
     async with database_url(settings, embedded=settings.embedded) as url:
         # The job processes read their settings from the environment.
@@ -58,13 +58,6 @@ async def serve(settings: Settings) -> None:
     except PortTaken as error:
         raise CommandError(str(error), ExitCode.TAKEN) from error
     except HostUnusable as error:
-        raise CommandError(str(error), ExitCode.USAGE) from error
-
-
-def _check_application(settings: Settings) -> None:
-    try:
-        load_application(settings.application)
-    except ApplicationInvalid as error:
         raise CommandError(str(error), ExitCode.USAGE) from error
 
 

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from worker.continuity.redispatch import DatabaseOrphanStore, LiveKitRooms, Redispatcher, limits_of
 from worker.continuity.worker_registry import FRESH_S
+from worker.job.application import declared_in
 from worker.store.errors import DatabaseError
 from worker.store.interview_status import store_end
 from worker.store.orphans import WORTH_ANOTHER_TRY
 from worker.store.workers import can_be_followed
 
 if TYPE_CHECKING:
-    from states import Outcome, Reason
+    from states import EndReason, Outcome
     from worker.config.settings import Settings
     from worker.continuity.job_lease import JobLease
     from worker.journal.shipper import JournalShipper
@@ -82,7 +83,7 @@ class InterviewHandover:
         """True once the interviewer says goodbye; False before the session exists."""
         return self.talk is not None and self.talk.almost_done
 
-    async def expects_successor(self, failure: Reason | None) -> bool | None:
+    async def expects_successor(self, failure: EndReason | None) -> bool | None:
         """Return whether another worker can take over the interview; None if unknown.
 
         Returns False after a failure that another try would not mend. Returns None if the job has
@@ -117,7 +118,7 @@ class InterviewHandover:
             raise NotShipped
         self._all_shipped = True
 
-    async def release_lease(self, outcome: Outcome, reason: Reason) -> None:
+    async def release_lease(self, outcome: Outcome, reason: EndReason) -> None:
         """Store how the job ended, and release the lease.
 
         Raises NotShipped if `ship` has not succeeded before, and DatabaseError if the database
@@ -145,6 +146,8 @@ class InterviewHandover:
         if self.database is not None:
             ledger = DatabaseOrphanStore(self.database, limits_of(self._settings))
             rescue = Redispatcher(
-                LiveKitRooms(self._settings), grace_s=self._settings.candidate_grace_s
+                LiveKitRooms(self._settings),
+                identity=declared_in(self._settings).identity,
+                grace_s=self._settings.candidate_grace_s,
             )
             await rescue.look_at(ledger, job_id=self._job_id)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 
 from states import Event, JournalError
 from worker.aio.tasks import cancel_and_wait
-from worker.livekit_api.client import INTERVIEWER_PREFIX
 from worker.resources.resource import LoadFailed
 from worker.store.errors import DatabaseError
 from worker.store.leases import LeaseHeld, keep_lease, take_lease
@@ -36,13 +35,15 @@ class JobLease:
 
     Args:
         interview_id: The interview.
-        job_id: This job, in the database and in the room.
+        job_id: This job, in the database.
+        identity: The identity of this job's agent in the room.
         lease_s: Duration of the lease in seconds. The worker renews the lease. The job checks the
             lease three times per duration, and renews it if the worker is stalled.
     """
 
-    def __init__(self, interview_id: str, *, job_id: str, lease_s: float) -> None:
+    def __init__(self, interview_id: str, *, job_id: str, identity: str, lease_s: float) -> None:
         self._interview_id = interview_id
+        self._identity = identity
         self._job_id = job_id
         self._lease_s = lease_s
         self._look_s = lease_s / 3
@@ -181,7 +182,7 @@ class JobLease:
         token = attributes.get(TOKEN_ATTRIBUTE, "")
         if attributes.get(INTERVIEW_ATTRIBUTE) != self._interview_id or not token.isdecimal():
             return False
-        mine = (self.token or 0, f"{INTERVIEWER_PREFIX}{self._job_id}")
+        mine = (self.token or 0, self._identity)
         return (int(token), identity) > mine
 
     def _yield_to_other(self, job: JobHandle, seen_in: str) -> None:

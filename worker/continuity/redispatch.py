@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Collection
 from typing import TYPE_CHECKING, Any, Protocol
 
 from worker.continuity.dispatch_metadata import metadata_after
-from worker.livekit_api.client import INTERVIEWER_PREFIX, LiveKitClient
+from worker.livekit_api.client import LiveKitClient
 from worker.livekit_api.errors import LiveKitError
 from worker.store.errors import DatabaseError
 from worker.store.interviews import turns_of
@@ -151,14 +151,21 @@ class Redispatcher:
 
     Args:
         livekit: The rooms.
+        identity: Returns the identity of a job's agent.
         grace_s: Seconds that a candidate may be absent before the interview ends.
         on_sent: Called with the reason after each redispatch.
     """
 
     def __init__(
-        self, livekit: Rooms, *, grace_s: float, on_sent: Callable[[str], None] = lambda why: None
+        self,
+        livekit: Rooms,
+        *,
+        identity: Callable[[str], str],
+        grace_s: float,
+        on_sent: Callable[[str], None] = lambda why: None,
     ) -> None:
         self._livekit = livekit
+        self._identity = identity
         self._grace_s = grace_s
         self._on_sent = on_sent
         #: For each orphaned interview without a candidate, by interview id and token: the monotonic
@@ -234,9 +241,8 @@ class Redispatcher:
         interview = found.interview
         if found.last_job is not None:
             # LiveKit keeps a dead participant for about 20 s, and a stopped process may resume.
-            ghost = f"{INTERVIEWER_PREFIX}{found.last_job}"
             try:
-                await self._livekit.remove(interview.room, ghost)
+                await self._livekit.remove(interview.room, self._identity(found.last_job))
             except LiveKitError as error:
                 logger.warning("removing a dead interviewer from the room failed: %s", error)
         dispatch_id = await self._livekit.send(found, turns=turns)

@@ -16,6 +16,7 @@ from worker.continuity.redispatch import DatabaseOrphanStore, LiveKitRooms, Redi
 from worker.continuity.room_recheck import RoomRecheckQueue
 from worker.continuity.watcher import DUTY, Watcher
 from worker.continuity.worker_registry import WorkerRegistry
+from worker.job.application import declared_in
 from worker.journal.liveness import is_alive
 from worker.store.errors import DatabaseError
 from worker.store.leases import LeaseHeld, renew_leases, take_lease
@@ -60,7 +61,10 @@ class ContinuityService:
         #: Unique to this process: an earlier worker process on this machine had another id.
         self.worker_id = f"{socket.gethostname()}-{secrets.token_hex(4)}"
         self._rescue = Redispatcher(
-            LiveKitRooms(settings), grace_s=settings.candidate_grace_s, on_sent=on_sent
+            LiveKitRooms(settings),
+            identity=declared_in(settings).identity,
+            grace_s=settings.candidate_grace_s,
+            on_sent=on_sent,
         )
         self._limits = limits_of(settings)
         self._watcher = Watcher(on_duty=self._on_duty, look=self._look, every_s=settings.watch_s)

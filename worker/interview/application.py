@@ -7,14 +7,14 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from livekit.agents import Agent, AgentSession
 
-from states import Event, Lifecycle, Reason
+from states import EndReason, Event, Reason
 from worker.aio.tasks import cancel_and_wait
 from worker.audio.clip import Clip, ClipMissing
-from worker.clips.recordings import ClipName, load_clip, missing_clips
+from worker.clips.recordings import ClipName, load_clip, missing_clips, preload_clips
 from worker.config.settings import Settings
 from worker.continuity.dispatch_metadata import (
     MetadataInvalid,
@@ -35,8 +35,7 @@ from worker.interview.recovery.turn_detection import take_turn_detector, take_va
 from worker.interview.session import session_of
 from worker.interview.spoken_lines import prepare_plan
 from worker.interview.turn_codec import from_json
-from worker.job.application import Dispatch
-from worker.journal.shipper import ship_live
+from worker.job.application import Application, Dispatch, declared_in
 from worker.resources.bootstrap import AgentResources
 from worker.resources.consequences import LOSSES
 from worker.resources.database import database_resource
@@ -53,7 +52,7 @@ logger = logging.getLogger(__name__)
 #: Clip of the closing message, by the reason for the end of the job. The other reasons need no
 #: message, because the plan's closing was spoken, no candidate can hear a message, or another
 #: interviewer holds the interview.
-_LAST_WORDS = {
+_LAST_WORDS: Mapping[str, ClipName] = {
     Reason.INTERVIEW_ALREADY_OVER: ClipName.ALREADY_OVER,
     Reason.TIME_LIMIT_REACHED: ClipName.GOODBYE,
     Reason.CANDIDATE_SILENT: ClipName.GOODBYE,
@@ -62,6 +61,7 @@ _LAST_WORDS = {
     Reason.WORKER_LOST: ClipName.CANNOT_GO_ON,
     Reason.BOOTSTRAP_NEVER_STARTED: ClipName.CANNOT_GO_ON,
     Reason.BOOTSTRAP_TIMEOUT: ClipName.CANNOT_GO_ON,
+    Reason.RESOURCE_FAILED: ClipName.CANNOT_GO_ON,
     Reason.ORCHESTRATOR_FAILED: ClipName.CANNOT_GO_ON,
     Reason.METADATA_INVALID: ClipName.CANNOT_GO_ON,
     Reason.INTERVIEW_UNKNOWN: ClipName.CANNOT_GO_ON,
@@ -84,15 +84,29 @@ _RETRIED_FOR = 0.8
 _MOST_TRIES = 1000
 
 
-class InterviewApplication:
+class InterviewApplication(Application):
     """The interview application of one job."""
+
+    identity_prefix: ClassVar[str] = "interviewer-"
+    display_name: ClassVar[str] = "Interviewer"
+
+    @classmethod
+    def preload(cls, settings: Settings) -> None:
+        """Decode the recorded clips."""
+        preload_clips()
+
+    @classmethod
+    def failed_words(cls) -> Clip | None:
+        """Return the clip for an interview that cannot begin.
+
+        Raises ClipMissing if the recording is missing or cannot be decoded.
+        """
+        return load_clip(ClipName.CANNOT_GO_ON)
 
     def __init__(self, dispatch: Dispatch, settings: Settings) -> None:
         self._settings = settings
         self._problem: str | None = None
         self._has_snapshot = False
-        self._life: Lifecycle | None = None
-        self._ships = False
         self._orchestrator: OrchestratorLLM | None = None
         self._follows: Mapping[str, str] = {}
         self._lease: JobLease | None = None
@@ -111,7 +125,12 @@ class InterviewApplication:
             )
             self._has_snapshot = snapshot is not None
             self._follows = read_follows(dispatch.metadata)
-            self._lease = JobLease(interview_id, job_id=dispatch.job_id, lease_s=settings.lease_s)
+            self._lease = JobLease(
+                interview_id,
+                job_id=dispatch.job_id,
+                identity=declared_in(settings).identity(dispatch.job_id),
+                lease_s=settings.lease_s,
+            )
             self._succession = InterviewHandover(
                 settings, interview_id=interview_id, job_id=dispatch.job_id, lease=self._lease
             )
@@ -134,7 +153,9 @@ class InterviewApplication:
 
     def resources(self) -> Sequence[Resource]:
         """Return all resources of the interview, in the order of the table in the README."""
-        needed = interview_resources(self._settings, self._load_orchestrator, self._ship_late)
+        needed = interview_resources(
+            self._settings, self._load_orchestrator, self._use_late_database
+        )
         return [self._told_when_late(resource) for resource in needed]
 
     def _told_when_late(self, resource: Resource) -> Resource:
@@ -201,9 +222,8 @@ class InterviewApplication:
             self._succession.talk = interviewer
         job.after_session(interviewer.answers.keep_half)
         self._started = session, interviewer, ladder
-        self._life = job.life
         if (database := held.get("database")) is not None:
-            self._ship(database)
+            self._use_database(job, database)
         return session, interviewer
 
     def _take_on(self, job: JobHandle, name: str, engine: Any) -> None:
@@ -223,24 +243,16 @@ class InterviewApplication:
             filling = prepare_plan(self._orchestrator.plan, engine)
             self._filling = asyncio.create_task(filling, name="prepare-speech")
 
-    def _ship(self, database: Database) -> None:
-        """Start to ingest the journal into PostgreSQL, from its first record.
-
-        Later calls do not start the ingestion again.
-        """
+    def _use_database(self, job: JobHandle, database: Database) -> None:
+        """Let the lease and the handover use the database that the journal is ingested into."""
         self._database = database
-        if self._life is not None and not self._ships:
-            self._ships = True
-            shipper = ship_live(self._life, database)
-            if self._succession is not None:
-                self._succession.database, self._succession.shipper = database, shipper
-            if self._job is not None:
-                self._job.book.acknowledged = shipper.acknowledged
-            if self._lease is not None:
-                self._lease.on_forgotten = shipper.ship_again
+        if job.shipper is not None and self._succession is not None and self._lease is not None:
+            self._succession.database, self._succession.shipper = database, job.shipper
+            self._lease.on_forgotten = job.shipper.ship_again
 
-    async def _ship_late(self, _: AgentSession[Any], database: Database) -> None:
-        self._ship(database)
+    async def _use_late_database(self, _: AgentSession[Any], database: Database) -> None:
+        if self._job is not None:
+            self._use_database(self._job, database)
 
     async def run(self, job: JobHandle) -> None:
         """Greet the candidate, run the interview, and fire the event that ends the interview."""
@@ -268,7 +280,7 @@ class InterviewApplication:
             if self._filling is not None:
                 await cancel_and_wait(self._filling)
 
-    def last_words(self, reason: Reason) -> Clip | None:
+    def last_words(self, reason: EndReason) -> Clip | None:
         """Return the clip of the closing message for `reason`; None if there is no message.
 
         Raises ClipMissing if the recording is missing or cannot be decoded.
@@ -300,6 +312,7 @@ def interview_resources(
             loss=LOSSES["orchestrator"].means,
             load=load_orchestrator,
             required=True,
+            failed_event=Event.ORCHESTRATOR_FAILED,
             needs=("database",),
             # Loading is retried while the waiting candidate hears "One moment, please."
             retry=Retry(

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast, runtime_checkable
+
+from states.ends import End, EndsInvalid, check_ends
 
 if TYPE_CHECKING:
     from livekit.agents import Agent, AgentSession
 
-    from states import Outcome, Reason
+    from states import EndReason, Outcome
     from worker.audio.clip import Clip
     from worker.config.settings import Settings
     from worker.job.handle import JobHandle
     from worker.resources.bootstrap import AgentResources
     from worker.resources.resource import Resource
+
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +39,37 @@ class Application(Protocol):
     """The agent of a job: its resources, its session, and its work in the state RUNNING.
 
     One instance is created for each job before the job connects to anything, so the constructor
-    must be cheap. A subclass need not define `header`, `last_words` and `waiting_words`.
+    must be cheap. A subclass need not define the class attributes, the class methods, `header`,
+    `last_words` and `waiting_words`.
     """
+
+    #: Identity of the agent in a room, before the id of the job.
+    identity_prefix: ClassVar[str] = "agent-"
+    #: Name of the agent that the other participants see.
+    display_name: ClassVar[str] = "Agent"
+    #: Ends of the application's own, beside those in states/table.py, by name. Use an end with
+    #: `await job.end(name)`.
+    ends: ClassVar[Mapping[str, End]] = MappingProxyType({})
+
+    @classmethod
+    def preload(cls, settings: Settings) -> None:
+        """Load data that every job needs and none modifies, once, before job processes are forked.
+
+        Runs in the process that all job processes are forked from. The method must not start a
+        thread or an event loop. An error is only logged.
+        """
+        return
+
+    @classmethod
+    def failed_words(cls) -> Clip | None:
+        """Return the closing message of a job whose application could not be created.
+
+        None plays no message. The default is the runner's own apology.
+        """
+        # The commands import this module too, and need no audio decoder.
+        from worker.job.apology import load_apology
+
+        return load_apology()
 
     def header(self) -> Mapping[str, Any]:
         """Return fields for the journal's header and all log lines, without personal data."""
@@ -53,14 +89,15 @@ class Application(Protocol):
         """Do the work while the job is RUNNING, and fire the event that ends it.
 
         The events that lead from RUNNING to CLOSING are in states/table.py. Fire such an event, for
-        example with `await job.life.fire(Event.CANDIDATE_LEFT)`. If `run` returns without firing
+        example with `await job.life.fire(Event.CANDIDATE_LEFT)`, or an end that `ends` declares,
+        with `await job.end("appointment_booked")`. If `run` returns without firing
         an event, the job is completed with reason WorkDone. If `run` raises an error, the job has
         failed with reason JobCrashed. `run` is cancelled when the job ends for another reason, at
         the latest when the budget of RUNNING is spent (INTERVIEW_BUDGET_RUNNING_S).
         """
         ...
 
-    def last_words(self, reason: Reason) -> Clip | None:
+    def last_words(self, reason: EndReason) -> Clip | None:
         """Return the closing message for `reason`, or None to play no message.
 
         Load a custom clip with `worker.audio.clip.read_clip`. When the worker shuts down, the whole
@@ -85,7 +122,7 @@ class HandoverHooks(Protocol):
         """True if the work is about to end, so that a handover is not worthwhile."""
         ...
 
-    async def expects_successor(self, failure: Reason | None) -> bool | None:
+    async def expects_successor(self, failure: EndReason | None) -> bool | None:
         """Return whether another job will continue the work; None if that is not known.
 
         `failure` is the reason why this job failed, or None if the job has lost its worker.
@@ -103,7 +140,7 @@ class HandoverHooks(Protocol):
         """Return once a successor can read every record of this job."""
         ...
 
-    async def release_lease(self, outcome: Outcome, reason: Reason) -> None:
+    async def release_lease(self, outcome: Outcome, reason: EndReason) -> None:
         """Store how the job ended, and release the job's lease on the work."""
         ...
 
@@ -144,6 +181,51 @@ class ApplicationFactory(Protocol):
         ...
 
 
+class Declared:
+    """What an application factory declares of its applications, readable before any is created.
+
+    A factory that is a function has the defaults of `Application`, unless the function has these
+    attributes.
+    """
+
+    def __init__(self, factory: ApplicationFactory) -> None:
+        self._factory = factory
+
+    @property
+    def display_name(self) -> str:
+        """Name of the agent that the other participants see."""
+        return str(self._declared("display_name"))
+
+    def identity(self, job_id: str) -> str:
+        """Return the identity of a job's agent. No other job has the same identity."""
+        return f"{self.identity_prefix}{job_id}"
+
+    @property
+    def identity_prefix(self) -> str:
+        """Beginning of every agent's identity."""
+        return str(self._declared("identity_prefix"))
+
+    def preload(self, settings: Settings) -> None:
+        """Call the factory's `preload`. An error is only logged."""
+        try:
+            self._declared("preload")(settings)
+        except Exception as error:
+            # A foreign error message may quote any data, so only the error's type is shown.
+            logger.warning("the application's data was not preloaded: %s", type(error).__name__)
+
+    def failed_words(self) -> Clip | None:
+        """Return the message after a failed creation: the factory's, or the runner's apology."""
+        try:
+            words: Callable[[], Clip | None] = self._declared("failed_words")
+            return words()
+        except Exception as error:
+            logger.warning("the application has no closing message: %s", type(error).__name__)
+            return Application.failed_words()
+
+    def _declared(self, name: str) -> Any:
+        return getattr(self._factory, name, getattr(Application, name))
+
+
 class ApplicationInvalid(Exception):
     """Raised if INTERVIEW_APPLICATION does not name a usable application factory."""
 
@@ -156,11 +238,16 @@ class ApplicationInvalid(Exception):
         )
 
 
+def declared_in(settings: Settings) -> Declared:
+    """Return what the application of the settings declares. Raises ApplicationInvalid."""
+    return Declared(load_application(settings.application))
+
+
 def load_application(name: str) -> ApplicationFactory:
     """Import the factory that `name` ("module:attribute") refers to.
 
-    Raises ApplicationInvalid if the import raises any error, or if the attribute does not exist or
-    is not callable.
+    Raises ApplicationInvalid if the import raises any error, if the attribute does not exist or is
+    not callable, or if the factory declares an invalid end.
     """
     module, _, attribute = name.partition(":")
     try:
@@ -174,4 +261,14 @@ def load_application(name: str) -> ApplicationFactory:
         raise ApplicationInvalid(
             name, f"it is of type {type(factory).__name__}, which is not callable"
         )
+    try:
+        check_ends(ends_of(factory))
+    except EndsInvalid as error:
+        raise ApplicationInvalid(name, str(error)) from error
     return cast(ApplicationFactory, factory)
+
+
+def ends_of(application: object) -> Mapping[str, End]:
+    """Return the ends that an application or its factory declares."""
+    declared: Mapping[str, End] = getattr(application, "ends", Application.ends)
+    return declared

@@ -11,14 +11,21 @@ import os
 import signal
 import threading
 from multiprocessing import util
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from livekit.agents import JobContext, JobProcess
 
-from states import Outcome
+from states import Outcome, check_ends
 from worker import faults
 from worker.config.settings import Settings, SettingsInvalid
-from worker.job.application import ApplicationInvalid, Dispatch, load_application
+from worker.job.application import (
+    Application,
+    ApplicationInvalid,
+    Declared,
+    Dispatch,
+    ends_of,
+    load_application,
+)
 from worker.job.fallback_application import FailedApplication
 from worker.job.job import Job
 from worker.job.signals import HANDOVER_SIGNAL, SHUTDOWN_SIGNAL
@@ -27,9 +34,6 @@ from worker.journal.heartbeat import heartbeat
 from worker.speech import local_models
 from worker.telemetry.logs import redact_job_logs
 from worker.transport.livekit_room import LiveKitTransport
-
-if TYPE_CHECKING:
-    from worker.job.application import Application
 
 logger = logging.getLogger(__name__)
 
@@ -133,11 +137,16 @@ async def _live(ctx: JobContext) -> Outcome:
 
 def _make_application(dispatch: Dispatch, settings: Settings) -> Application:
     """Create the configured application, or a fallback that apologises if the creation fails."""
+    words = Application.failed_words
     try:
-        app = load_application(settings.application)(dispatch, settings)
-        app.header()  # if this failed only in the job's constructor, no apology would be played
+        factory = load_application(settings.application)
+        words = Declared(factory).failed_words
+        app = factory(dispatch, settings)
+        # If one of these failed only in the job's constructor, no apology would be played.
+        app.header()
+        check_ends(ends_of(app))
     except Exception as error:
-        return FailedApplication(error)
+        return FailedApplication(error, words)
     return app
 
 

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from worker.clips.recordings import ClipName, load_clip
+from worker.job.application import Application
 
 if TYPE_CHECKING:
     from livekit.agents import Agent, AgentSession
 
-    from states import Reason
+    from states import EndReason
     from worker.audio.clip import Clip
     from worker.job.handle import JobHandle
     from worker.resources.bootstrap import AgentResources
     from worker.resources.resource import Resource
 
 
-class FailedApplication:
-    """Fallback application: the job connects, fails with `error`, and plays an apology."""
+class FailedApplication(Application):
+    """Fallback application: the job connects, fails with `error`, and plays `words`."""
 
-    def __init__(self, error: Exception) -> None:
+    def __init__(self, error: Exception, words: Callable[[], Clip | None]) -> None:
         self._error = error
+        self._words = words
 
     def header(self) -> Mapping[str, Any]:
         """Return no fields, because nothing is known about the job."""
@@ -41,9 +42,9 @@ class FailedApplication:
         """Raise the error."""
         self._crash()
 
-    def last_words(self, reason: Reason) -> Clip | None:
-        """Return the worker's own apology clip, since the application's clips are not available."""
-        return load_clip(ClipName.CANNOT_GO_ON)
+    def last_words(self, reason: EndReason) -> Clip | None:
+        """Return the message of the application's factory, or the runner's own apology."""
+        return self._words()
 
     def waiting_words(self) -> Clip | None:
         """Return None, because the job ends immediately and the candidate does not wait."""

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from worker.config.settings import Settings
     from worker.job.floor import TurnFloor
     from worker.job.recorder import JobRecorder
+    from worker.journal.shipper import JournalShipper
     from worker.resources.bootstrap import AgentResources
     from worker.transport.livekit_room import Transport
 
@@ -30,6 +31,8 @@ class JobHandle(Protocol):
     held: AgentResources
     #: The agent session; None until the session is created.
     session: AgentSession[Any] | None
+    #: Ingests the journal while the job runs; None while the job has no database.
+    shipper: JournalShipper | None
     #: Turn-taking state; None until the application sets it.
     floor: TurnFloor | None
 
@@ -38,6 +41,13 @@ class JobHandle(Protocol):
         """Function that writes a turn, and returns once the turn is committed.
 
         See `JobRecorder.turn`.
+        """
+
+    async def end(self, name: str) -> None:
+        """End the job with the end `name` that the application declares in `ends`.
+
+        Raises EndUnknown if the application declares no such end, and IllegalTransition if the job
+        does not run.
         """
 
     def after_session(self, step: Callable[[], Awaitable[None]]) -> None:

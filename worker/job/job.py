@@ -24,7 +24,7 @@ from states.transition import IllegalTransition, LifecycleStopped, Transition
 from worker import faults
 from worker.aio.timeouts import retrieve
 from worker.config.settings import Settings
-from worker.job.application import Application
+from worker.job.application import Application, ends_of
 from worker.job.floor import TurnFloor
 from worker.job.handover import hand_over, on_worker_lost
 from worker.job.recorder import JobRecorder
@@ -32,7 +32,9 @@ from worker.job.resource_loading import ResourceLoading, pending
 from worker.job.shutdown import shut_down
 from worker.job.signals import HANDOVER_SIGNAL, SHUTDOWN_SIGNAL
 from worker.journal.resilient import open_journal, watch_disk, without_disk
+from worker.journal.shipper import JournalShipper, ship_live
 from worker.resources.bootstrap import AgentResources
+from worker.store.database import Database
 from worker.transport.livekit_room import Transport, TransportMaker
 
 logger = logging.getLogger("worker.job")
@@ -72,6 +74,7 @@ class Job:
                 **faults.header(),
                 **app.header(),
             },
+            ends=ends_of(app),
         )
         watch_disk(self.life)
         self.book = JobRecorder(self.life)
@@ -79,6 +82,8 @@ class Job:
         self.held = AgentResources()
         self.stage: Transport = make_stage(ctx, self.life.post)
         self.session: AgentSession[Any] | None = None
+        #: Ingests the journal into the job's database; None until `ship_journal` begins it.
+        self.shipper: JournalShipper | None = None
         #: Steps of the application that write records once the session is closed.
         self.last_records: list[Callable[[], Awaitable[None]]] = []
         #: Turn-taking state. None until the application sets it. Until then the candidate waits.
@@ -178,6 +183,7 @@ class Job:
         await asyncio.shield(self.opening)
 
     async def _start_session(self) -> None:
+        self.ship_journal()
         try:
             session, agent = self.app.start_session(self, self.held)
             self.session = session
@@ -211,9 +217,20 @@ class Job:
 
     # --- reports from the resources and the session -----------------------------------------------
 
+    async def end(self, name: str) -> None:
+        """End the job with an end that the application declares."""
+        await self.life.end(name)
+
     def after_session(self, step: Callable[[], Awaitable[None]]) -> None:
         """Register a step that writes the remaining records once the session is closed."""
         self.last_records.append(step)
+
+    def ship_journal(self) -> None:
+        """Begin to ingest the journal, from its first record, if the job has a database."""
+        database = self.held.get("database")
+        if self.shipper is None and isinstance(database, Database):
+            self.shipper = ship_live(self.life, database)
+            self.book.acknowledged = self.shipper.acknowledged
 
     def report(self, condition: Condition) -> None:
         """Post the new condition of a resource: unavailable, or available again."""

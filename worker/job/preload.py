@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from worker import faults
-from worker.clips.recordings import preload_clips
+from worker.audio.clip import ClipMissing
 from worker.config.settings import Settings, SettingsInvalid
-from worker.job.application import ApplicationInvalid, load_application
+from worker.job.apology import load_apology
+from worker.job.application import ApplicationInvalid, declared_in
 from worker.job.entrypoint import ignore_signals
 from worker.providers.factories import import_plugins
 from worker.resources.turn_detector import preload_turn_detector
@@ -43,7 +44,7 @@ def preload() -> None:
 
 def _load(settings: Settings) -> None:
     try:
-        load_application(settings.application)
+        declared_in(settings).preload(settings)
     except ApplicationInvalid as error:
         logger.warning("%s", error)
     preload_vad()
@@ -60,7 +61,10 @@ def _load(settings: Settings) -> None:
             preload_turn_detector()
         except Exception as error:
             logger.warning("the turn detector was not preloaded: %s", type(error).__name__)
-    preload_clips()  # every application needs the clips, such as the worker's apology
+    try:
+        load_apology()
+    except ClipMissing as error:
+        logger.error("the runner's apology is left out: %s", error)
     _first_uses()
 
 

@@ -86,6 +86,9 @@ class ResourceLoading:
             return
         # A session that is still starting has no agent to attach anything to.
         await self._job.life.reached(Phase.SESSION, Phase.CLOSING)
+        if self._job.life.state.phase is not Phase.SESSION:
+            return
+        self._job.ship_journal()
         resource = next(r for r in self._job.app.resources() if r.name == name)
-        if self._job.life.state.phase is Phase.SESSION and resource.attach is not None:
+        if resource.attach is not None:
             await resource.attach(self._job.session, self._job.held.get(name))

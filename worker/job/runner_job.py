@@ -26,3 +26,6 @@ class RunnerJob(JobHandle, Protocol):
     last_records: list[Callable[[], Awaitable[None]]]
     #: True once the main process is gone. The job then does not wait for a speaker to finish.
     orphaned: bool
+
+    def ship_journal(self) -> None:
+        """Begin to ingest the journal, if the job has a database."""

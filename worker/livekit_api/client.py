@@ -27,10 +27,6 @@ if TYPE_CHECKING:
 
     from worker.config.settings import Settings
 
-#: Prefix of an interviewer's identity. The job's id follows the prefix, so that no identity is used
-#: twice.
-INTERVIEWER_PREFIX = "interviewer-"
-
 #: Timeout of one call to the server, in seconds.
 CALL_TIMEOUT_S = 10.0
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from worker.continuity.dispatch_metadata import dispatch_metadata, without_plan
-from worker.livekit_api.client import INTERVIEWER_PREFIX, LiveKitClient
+from worker.job.application import declared_in
+from worker.livekit_api.client import LiveKitClient
 from worker.operations.errors import (
     InterviewerPresent,
     InterviewNotFound,
@@ -90,15 +91,16 @@ async def redispatch(db: Database, settings: Settings, interview_id: str) -> tup
 
     The room is created again if it does not exist any more. Raises InterviewNotFound if the id is
     unknown, InterviewOver if the interview has ended, InterviewerPresent if an interviewer is in
-    the room, LiveKitNotConfigured if a LiveKit setting is missing, and LiveKitError if a request to
-    LiveKit fails.
+    the room, LiveKitNotConfigured if a LiveKit setting is missing, ApplicationInvalid if the
+    application of the settings cannot be used, and LiveKitError if a request to LiveKit fails.
     """
     livekit = livekit_client(settings)
     interview = await known_interview(db, interview_id)
     if interview.is_over:
         raise _over(interview)
+    prefix = declared_in(settings).identity_prefix
     for identity in await livekit.list_participants(interview.room):
-        if identity.startswith(INTERVIEWER_PREFIX):
+        if identity.startswith(prefix):
             raise InterviewerPresent(identity, interview.room)
     await open_room(settings, interview)
     return interview, await send_interviewer(db, settings, interview)

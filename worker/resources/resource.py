@@ -30,7 +30,8 @@ class LoadFailed(Exception):
         reason: One word in CamelCase, without personal data.
         message: One sentence for people, without personal data.
         transient: True if the same call may succeed a moment later.
-        event: The lifecycle event that the failure of a required resource causes.
+        event: The lifecycle event that the failure of a required resource causes; None for the
+            resource's own `failed_event`.
         meanwhile: An object to hold in place of the resource, if that object may still start to
             work. An example is a fallback chain that could not create any of its providers yet.
     """
@@ -41,7 +42,7 @@ class LoadFailed(Exception):
         message: str = "",
         *,
         transient: bool = False,
-        event: Event = Event.ORCHESTRATOR_FAILED,
+        event: Event | None = None,
         meanwhile: Any | None = None,
     ) -> None:
         self.reason = reason
@@ -65,7 +66,7 @@ class LoadReport:
     attempts: int
     required: bool = False
     #: For a required resource that failed: the lifecycle event that it causes.
-    event: Event = Event.ORCHESTRATOR_FAILED
+    event: Event = Event.RESOURCE_FAILED
     #: For a failure: True if the same call may succeed later.
     transient: bool = False
     #: For a loader: the resources that it waited for, and its budget in seconds. None as the budget
@@ -120,6 +121,9 @@ class Resource:
     attach: Attacher | None = None
     #: True if the session cannot start without the resource.
     required: bool = False
+    #: The lifecycle event that a failure causes if the resource is required, unless the loader
+    #: names another event.
+    failed_event: Event = Event.RESOURCE_FAILED
     #: Resources whose loaders must have ended, ok or failed, before this resource is loaded.
     needs: tuple[str, ...] = ()
     #: Seconds for all attempts together. An optional resource that exceeds its budget keeps loading
@@ -222,7 +226,7 @@ def report_of(
         elapsed_ms=round(elapsed_s * 1000, 3),
         attempts=attempts,
         required=resource.required,
-        event=failure.event if failure else Event.ORCHESTRATOR_FAILED,
+        event=(failure.event if failure else None) or resource.failed_event,
         transient=failure is not None and failure.transient,
     )
 

@@ -11,6 +11,8 @@ from worker.server.agent_server import CLOSED_LOAD
 if TYPE_CHECKING:
     from livekit.agents import JobRequest
 
+    from worker.job.application import Declared
+
 logger = logging.getLogger(__name__)
 
 #: Default of `agents.target_load` in the configuration of LiveKit's server (pkg/agent/config.go).
@@ -24,6 +26,7 @@ class Admission:
 
     Args:
         number: Maximum number of jobs at once.
+        declared: The identity and the name of the agents, as their application declares them.
         running: Returns the ids of the jobs that have a process.
         unable: Returns why no job can run, as one word and as a sentence; None if jobs can run.
         stopping: Returns True once the worker was asked to stop.
@@ -35,6 +38,7 @@ class Admission:
         self,
         number: int,
         *,
+        declared: Declared,
         running: Callable[[], list[str]],
         unable: Callable[[], tuple[str, str] | None],
         stopping: Callable[[], bool],
@@ -42,6 +46,7 @@ class Admission:
         on_refused: Callable[[str], None],
     ) -> None:
         self._number = number
+        self._declared = declared
         self._running = running
         self._unable = unable
         self._stopping = stopping
@@ -94,6 +99,7 @@ class Admission:
         self._on_taken(request.id, request.job.metadata)
         try:
             # `accept` returns once the framework has handed the job to a process.
-            await request.accept(identity=f"interviewer-{request.id}", name="Interviewer")
+            identity = self._declared.identity(request.id)
+            await request.accept(identity=identity, name=self._declared.display_name)
         finally:
             self.accepted.discard(request.id)

@@ -17,6 +17,7 @@ from worker.config.settings import Settings
 from worker.continuity.service import ContinuityService
 from worker.fallback.shared_breaker import provider_breaker
 from worker.job import entrypoint
+from worker.job.application import declared_in
 from worker.job.signals import SHUTDOWN_SIGNAL
 from worker.livekit_api.client import LiveKitClient
 from worker.livekit_api.errors import LiveKitLost
@@ -50,6 +51,8 @@ class Worker:
         settings: All settings. They must also be in the environment, because job processes read
             their settings from the environment.
         on_stop: Called once the jobs have ended, with the hard shutdown deadline in seconds.
+
+    Raises ApplicationInvalid if the application of the settings cannot be used.
     """
 
     def __init__(
@@ -76,6 +79,7 @@ class Worker:
         #: The slots in use, and the free slots.
         self.slots = Admission(
             settings.slots,
+            declared=declared_in(settings),
             running=self._running_jobs,
             unable=self._unable,
             stopping=self._stopping.is_set,

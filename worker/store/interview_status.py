@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from states import Outcome, Phase, Reason
+from states import EndReason, Outcome, Phase, Reason
 from states.table import phase_of
 from worker.store.database import BUDGET_S
 from worker.store.interviews import interview_of
@@ -48,7 +48,7 @@ async def store_end(
     job_id: str,
     token: int | None,
     outcome: Outcome,
-    reason: Reason,
+    reason: EndReason,
     budget_s: float = BUDGET_S,
 ) -> None:
     """Store a job's outcome and release the lease, while the job's process still cleans up.

@@ -28,7 +28,7 @@ from worker.telemetry.job_view import JobView
 logger = logging.getLogger(__name__)
 
 #: Maximum number of values per label; further values become `Other`. The limit is needed because a
-#: reason may be the name of any foreign exception; all other reasons are defined in the code.
+#: reason may be the name of any foreign exception, and an application may declare ends of its own.
 _MOST_VALUES: Final = 60
 _OTHER: Final = "Other"
 _LONGEST_VALUE: Final = 60
@@ -167,7 +167,7 @@ class Metrics:
             self.count(catalog.FALLBACKS, resource)
 
     def _turn(self, view: JobView, record: Mapping[str, Any]) -> None:
-        interrupted = "yes" if record["interrupted"] else "no"
+        interrupted = "yes" if record.get("interrupted") else "no"
         self.count(catalog.TURNS, str(record["speaker"]), interrupted)
         for part, seconds in (record.get("latency") or {}).items():
             self.observe(catalog.TURN_SECONDS, float(seconds), str(part))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tests.support.live.one_question import is_running
 from tests.support.live.running_worker import RunningWorker
 from tests.support.live.waiting import PATIENCE_S, answered
-from worker.livekit_api.client import INTERVIEWER_PREFIX
+from worker.interview.application import InterviewApplication
 from worker.simulation.livekit_server import LiveKitServer
 from worker.store.interviews import get_interview, turns_of
 
@@ -36,7 +36,7 @@ async def successor(worker: RunningWorker, interview: Interview, *before: Histor
 
 def identity_of(job: History) -> str:
     """Return the identity of a job's interviewer in its room."""
-    return f"{INTERVIEWER_PREFIX}{job.header['job_id']}"
+    return f"{InterviewApplication.identity_prefix}{job.header['job_id']}"
 
 
 def has_asked(job: History) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from livekit.agents import Agent, AgentSession, JobContext
 
-from states import Event, History, Outcome, Reason
+from states import End, EndReason, Event, History, Outcome
 from tests.support.virtual.async_steps import done, for_ever
 from worker.audio.clip import Clip
 from worker.audio.output import MixedAudioOutput
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from livekit import rtc
 
     from worker.audio.sinks import Sink
+    from worker.job.application import Application
     from worker.resources.bootstrap import AgentResources
 
 JOB_ID = "AJ_test"
@@ -187,7 +188,8 @@ class TinyApplication:
     words_at_the_end: ClipName | None = None
     words_while_waiting: Callable[[], Clip | None] = lambda: None
     session: FakeSession = field(default_factory=FakeSession)
-    asked_for: list[Reason] = field(default_factory=list)
+    asked_for: list[EndReason] = field(default_factory=list)
+    ends: Mapping[str, End] = field(default_factory=dict)
 
     def header(self) -> Mapping[str, Any]:
         return {"interview_id": "iv-1"}
@@ -204,7 +206,7 @@ class TinyApplication:
     async def run(self, job: JobHandle) -> None:
         await self.on_run(job)
 
-    def last_words(self, reason: Reason) -> Clip | None:
+    def last_words(self, reason: EndReason) -> Clip | None:
         self.asked_for.append(reason)
         return load_clip(self.words_at_the_end) if self.words_at_the_end else None
 
@@ -255,7 +257,7 @@ def rig(folder: Path, app: TinyApplication | None = None, **variables: Any) -> R
     asyncio.get_running_loop().set_default_executor(InlineExecutor())
     app = app or TinyApplication()
     settings = settings_in(folder, **variables)
-    job = Job(fake_context(), app, settings, make_stage=FakeStage)
+    job = Job(fake_context(), cast("Application", app), settings, make_stage=FakeStage)
     # Received now: the wall clock has already advanced by some microseconds.
     job.life._received_at = asyncio.get_running_loop().time()
     return Rig(

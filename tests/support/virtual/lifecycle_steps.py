@@ -84,11 +84,16 @@ def way_to(state: State) -> tuple[Step, ...]:
 
 
 async def take(job: Lifecycle, *steps: Step) -> Transition:
-    """Take the steps on virtual time: wait for the end of a budget, fire every other event."""
+    """Take the steps on virtual time: wait for the end of a budget, fire every other event.
+
+    APPLICATION_ENDED stands for the first end that the job declares.
+    """
     for event, *words in steps:
         edge, _ = edge_taken(job.state, (event, *words), job.conditions)
         if event is Event.BUDGET_SPENT and edge is not None and edge.target is not None:
             await job.reached(edge.target)
+        elif edge is not None and edge.is_declared:
+            await job.end(next(iter(job.ends)))
         else:
             await job.fire(event, *words)
     return job.transitions[-1]

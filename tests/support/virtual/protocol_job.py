@@ -37,7 +37,7 @@ class Job:
         self.stage = cast(Any, self)
         self.line = self.book = self.stage
         self._moved = asyncio.Event()
-        self._lease = JobLease("iv-1", job_id=self.job_id, lease_s=LEASE_S)
+        self._lease = JobLease("iv-1", job_id=self.job_id, identity=self.identity, lease_s=LEASE_S)
 
     @property
     def speaks(self) -> bool:

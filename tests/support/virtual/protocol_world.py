@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any, Final, cast
 
-from states import Event, MemoryJournal, State
+from states import Event, MemoryJournal, Reason, State
 from tests.support.virtual.memory_leases import CANDIDATE
 from tests.support.virtual.protocol_job import Job
 from tests.support.virtual.protocol_parts import Leases, Process, now_s
@@ -47,7 +47,7 @@ class Worker:
         self.name = name
         self.process = Process()
         self.jobs: dict[str, tuple[Job, asyncio.Task[None]]] = {}
-        self._rescue = Redispatcher(_Rooms(self), grace_s=GRACE_S)
+        self._rescue = Redispatcher(_Rooms(self), identity="interviewer-{}".format, grace_s=GRACE_S)
         self._tasks = [
             asyncio.create_task(self._renew(), name=f"renew {name}"),
             asyncio.create_task(
@@ -95,7 +95,7 @@ class Worker:
 
     async def ended(self, job: Job) -> None:
         """Ingest the journal of a job that has ended itself; job and worker both do this."""
-        failed = job.life.reason is not None and job.life.reason.value == "RoomLost"
+        failed = job.life.reason is Reason.ROOM_LOST
         self.bury(job, failed=failed)
 
     def bury(self, job: Job, *, failed: bool = True) -> None:

@@ -34,6 +34,7 @@ from worker.interview.application import InterviewApplication
 from worker.job.application import Dispatch
 from worker.job.job import Job
 from worker.resources import database, speech
+from worker.store.database import Database
 from worker.store.errors import DatabaseUnavailable
 from worker.store.interviews import Interview, InterviewStatus
 from worker.transport.in_memory import FRAME_S, CandidateMicrophone, InMemoryTransport
@@ -55,7 +56,7 @@ WORDS = 10
 EPOCH = 1_750_000_000.0
 
 
-class FakeDatabase:
+class FakeDatabase(Database):
     """Database with one interview that answers, or raises DatabaseUnavailable while `away`.
 
     It counts the ingested batches.

@@ -13,7 +13,7 @@ import platform
 import re
 import sys
 import tomllib
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 import pytest
 
@@ -27,8 +27,8 @@ from scripts.licences.judged import (
     READ_BY_HAND,
 )
 from scripts.licences.page import PATH, licences_page
+from scripts.record_clips import RECORDINGS
 from tests.support.paths import REPOSITORY
-from worker.clips.recordings import ClipName
 
 NOTICE = (REPOSITORY / "NOTICE").read_text(encoding="utf-8")
 JUDGED_HERE = pytest.mark.skipif(
@@ -138,8 +138,8 @@ def test_every_non_code_file_of_the_wheel_is_listed_in_the_notice() -> None:
 
 
 def test_every_recording_in_the_wheel_is_a_clip_recorded_here() -> None:
-    recordings = {Path(file).stem for file in package_data() if file.endswith(".opus")}
-    assert recordings == {clip.value for clip in ClipName}
+    recordings = {file for file in package_data() if file.endswith(".opus")}
+    assert recordings == {f"worker/{name}" for name in RECORDINGS}
 
 
 def test_the_wheel_carries_the_licence_that_it_names() -> None:

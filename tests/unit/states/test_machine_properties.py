@@ -23,9 +23,10 @@ from states.testing import history_of, loaded, lost, pending, run_virtual
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from states import Condition, Outcome, Reason
+    from states import Condition, EndReason, Outcome
 
-EVENTS = [event for event in Event if event is not Event.BUDGET_SPENT]
+#: test_ends.py covers the ends that an application declares.
+EVENTS = [e for e in Event if e not in (Event.BUDGET_SPENT, Event.APPLICATION_ENDED)]
 WORDS = st.one_of(
     st.none(),
     st.sampled_from([loaded("vad"), lost("vad"), loaded("plan", required=True)]),
@@ -51,7 +52,7 @@ class Oracle:
     def __init__(self) -> None:
         self.state, self.conditions = State.HANDSHAKE, Conditions()
         self.path = [State.HANDSHAKE]
-        self.ended: tuple[Outcome | None, Reason | None] = (None, None)
+        self.ended: tuple[Outcome | None, EndReason | None] = (None, None)
 
     def takes(self, event: Event, word: Condition | None) -> bool:
         after = self.conditions.updated(word) if word else self.conditions

@@ -39,7 +39,7 @@ def leases(monkeypatch: pytest.MonkeyPatch) -> MemoryLeases:
 
 
 def lease_of_job(job_id: str = JOB_ID) -> JobLease:
-    return JobLease("iv-1", job_id=job_id, lease_s=LEASE_S)
+    return JobLease("iv-1", job_id=job_id, identity=f"interviewer-{job_id}", lease_s=LEASE_S)
 
 
 @asynccontextmanager

@@ -31,7 +31,7 @@ Passes: TypeAlias = Callable[[float], None]
 
 
 def rescue_in(rooms: MemoryRooms) -> Redispatcher:
-    return Redispatcher(rooms, grace_s=GRACE_S)
+    return Redispatcher(rooms, identity="interviewer-{}".format, grace_s=GRACE_S)
 
 
 @pytest.fixture

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import sys
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 from typer.testing import CliRunner
 
+from states import End, Outcome
 from worker.cli.app import app
 from worker.cli.common import ExitCode
 from worker.config.settings import Settings
 from worker.interview.application import InterviewApplication
-from worker.job.application import ApplicationInvalid, load_application
+from worker.job.application import Application, ApplicationInvalid, load_application
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 #: Settings that a worker needs before it loads its application.
@@ -24,6 +26,13 @@ LIVEKIT = {
     "LIVEKIT_API_KEY": "key",
     "LIVEKIT_API_SECRET": "secret",
 }
+
+
+class BadlyEnding(Application):
+    """An application that declares an end of the lifecycle as its own."""
+
+    ends: ClassVar[Mapping[str, End]] = {"closed": End(Outcome.COMPLETED, "RoomLost")}
+
 
 #: An object that is not a factory.
 NOTHING = SimpleNamespace(attribute="no factory")
@@ -45,6 +54,8 @@ def test_the_interview_is_the_default_application() -> None:
         ("no_such_module:Application", "No module named"),
         ("worker.interview.application:Missing", "has no attribute"),
         (f"{__name__}:NOTHING", "of type SimpleNamespace"),
+        (f"{__name__}:BadlyEnding", "the end 'closed' has the name of an event"),
+        (f"{__name__}:BadlyEnding", "the end 'closed', RoomLost, belongs to the lifecycle"),
     ],
 )
 def test_the_error_for_an_unusable_application_gives_the_reason(name: str, reason: str) -> None:

@@ -152,6 +152,7 @@ async def test_a_room_that_does_not_respond_ends_the_job_after_the_handshake_bud
 @pytest.mark.parametrize(
     ("event", "outcome", "reason"),
     [
+        (None, Outcome.FAILED, Reason.RESOURCE_FAILED),
         (Event.ORCHESTRATOR_FAILED, Outcome.FAILED, Reason.ORCHESTRATOR_FAILED),
         (Event.METADATA_INVALID, Outcome.FAILED, Reason.METADATA_INVALID),
         (Event.INTERVIEW_UNKNOWN, Outcome.FAILED, Reason.INTERVIEW_UNKNOWN),
@@ -159,7 +160,7 @@ async def test_a_room_that_does_not_respond_ends_the_job_after_the_handshake_bud
     ],
 )
 async def test_a_failed_required_resource_ends_the_job_immediately_with_its_reason(
-    tmp_path: Path, event: Event, outcome: Outcome, reason: Reason
+    tmp_path: Path, event: Event | None, outcome: Outcome, reason: Reason
 ) -> None:
     async def load() -> None:
         raise LoadFailed("Gone", "it is gone", event=event)

@@ -40,7 +40,7 @@ async def never_a_plan() -> None:
         ({"start_session": for_ever}, Reason.SESSION_START_TIMEOUT),
         ({"leave": broken}, Reason.INTERVIEW_COMPLETED),
         ({"leave": for_ever}, Reason.INTERVIEW_COMPLETED),
-        ({"required": never_a_plan}, Reason.ORCHESTRATOR_FAILED),
+        ({"required": never_a_plan}, Reason.RESOURCE_FAILED),
         ({"required": for_ever}, Reason.BOOTSTRAP_TIMEOUT),
         ({"session": a_session_that_cannot_be_made}, Reason.SESSION_FAILED),
         ({"run": crashes}, Reason.JOB_CRASHED),

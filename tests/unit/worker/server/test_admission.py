@@ -124,8 +124,18 @@ async def test_a_job_is_accepted_under_its_own_identity(tmp_path: Path) -> None:
     request.handed_over.set()
     await Slots(tmp_path, 1).offer(request)
     assert request.accepted is not None
-    assert request.accepted["identity"] == "interviewer-AJ_1"
+    assert request.accepted == {"identity": "interviewer-AJ_1", "name": "Interviewer"}
     assert request.rejected is None
+
+
+async def test_a_job_of_an_own_application_is_accepted_under_a_neutral_identity(
+    tmp_path: Path,
+) -> None:
+    slots = Slots(tmp_path, 1, INTERVIEW_APPLICATION="examples.receptionist:Receptionist")
+    request = FakeRequest("AJ_1")
+    request.handed_over.set()
+    await slots.offer(request)
+    assert request.accepted == {"identity": "agent-AJ_1", "name": "Agent"}
 
 
 async def test_without_a_free_slot_a_job_is_refused_so_that_another_worker_is_asked(

@@ -1,0 +1,191 @@
+"""Work of an application of one's own that another job continues, as it continues an interview.
+
+The dispatch names the work and the person, as JSON: `{"interview_id": "booking-17",
+"candidate_identity": "visitor"}`, and any further data of the application, except under the keys
+`plan` and `follows`, which the dispatch of a new job uses. The first job stores the work as a row
+of the table `interviews`, with the whole dispatch as its plan. From then on the work has all that
+an interview has (docs/continuity.md): a lease, turns in the database, and a new job if its job is
+lost while the person is in the room. The new job's dispatch has the same data.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from states import Event
+from worker.aio.timeouts import run_with_timeout
+from worker.continuity.dispatch_metadata import (
+    MetadataInvalid,
+    read_follows,
+    read_metadata,
+    read_turns,
+)
+from worker.continuity.handover import InterviewHandover
+from worker.continuity.job_lease import JobLease
+from worker.job.application import declared_in
+from worker.resources.resource import LoadFailed, Resource
+from worker.store.errors import DatabaseError
+from worker.store.interviews import (
+    InterviewExists,
+    create_interview,
+    get_interview,
+    turns_of,
+)
+from worker.store.turns import turn_as_data
+
+if TYPE_CHECKING:
+    from livekit.agents import AgentSession
+
+    from worker.config.settings import Settings
+    from worker.job.application import Dispatch
+    from worker.job.handle import JobHandle
+    from worker.resources.resource import AgentResources
+    from worker.store.database import Database
+
+logger = logging.getLogger(__name__)
+
+#: Name of the resource that `ContinuedWork.resource` declares.
+WORK: Final = "work"
+#: Seconds for one operation of the database while the person waits.
+_BUDGET_S: Final = 2.0
+
+
+class ContinuedWork:
+    """The work of one job, and the turns of the jobs that did it before.
+
+    An application creates it in its constructor, declares `resource()` beside the database, returns
+    `header()` and `handover` in its own `header` and `succession`, and does its work within
+    `kept(job)`.
+    """
+
+    def __init__(self, dispatch: Dispatch, settings: Settings) -> None:
+        self._dispatch = dispatch
+        self._problem = ""
+        #: Data of the work: what the first dispatch contained.
+        self.data: Mapping[str, Any] = {}
+        #: Identity of the person in the room.
+        self.person = ""
+        #: Turns of the jobs before this one, oldest first, complete once `resource()` has loaded.
+        #: Each has the fields speaker, text, question_id, role and interrupted.
+        self.turns: list[Mapping[str, Any]] = []
+        self._header: dict[str, Any] = {"interview_id": None}
+        self._database: Database | None = None
+        self._lease: JobLease | None = None
+        #: Steps of a handover, for the application's `succession`; None if the dispatch names no
+        #: work.
+        self.handover: InterviewHandover | None = None
+        try:
+            self._work_id, stored = read_metadata(dispatch.metadata)
+            self.data = stored or json.loads(dispatch.metadata)
+            self.person = str(self.data.get("candidate_identity") or "")
+            self.turns = read_turns(dispatch.metadata)
+        except MetadataInvalid as problem:
+            self._problem = str(problem)
+            return
+        self._header = {"interview_id": self._work_id, **read_follows(dispatch.metadata)}
+        self._lease = JobLease(
+            self._work_id,
+            job_id=dispatch.job_id,
+            identity=declared_in(settings).identity(dispatch.job_id),
+            lease_s=settings.lease_s,
+        )
+        self.handover = InterviewHandover(
+            settings, interview_id=self._work_id, job_id=dispatch.job_id, lease=self._lease
+        )
+
+    def header(self) -> Mapping[str, Any]:
+        """Return the work's id and the previous job, for the application's `header`."""
+        return self._header
+
+    def resource(self) -> Resource:
+        """Declare the work itself: the loader takes the lease and reads the earlier turns.
+
+        The job ends if the dispatch names no work, if another job has the work, or if the work is
+        over. Without a database the job runs, but no other job will continue it.
+        """
+        return Resource(
+            name=WORK,
+            loss="There is nothing to do: the job fails.",
+            load=self._load,
+            required=True,
+            needs=("database",),
+        )
+
+    @asynccontextmanager
+    async def kept(self, job: JobHandle) -> AsyncIterator[None]:
+        """While the block runs, end the job as soon as another job has the work."""
+        assert self._lease is not None  # noqa: S101  # the resource loads only with a lease
+        assert self.handover is not None  # noqa: S101  # made with the lease
+        self.handover.talk = _Talk(job)
+        if job.shipper is not None:
+            self.handover.database, self.handover.shipper = self._database, job.shipper
+            self._lease.on_forgotten = job.shipper.ship_again
+        async with self._lease.guarded(job, lambda: self._database):
+            yield
+
+    async def _load(self, held: AgentResources) -> ContinuedWork:
+        if self._lease is None or not self.person:
+            problem = self._problem or "the dispatch's metadata has no candidate_identity"
+            raise LoadFailed("MetadataInvalid", problem, event=Event.METADATA_INVALID)
+        database = held.get("database")
+        if database is None:
+            return self
+        try:
+            await self._store(database)
+        except DatabaseError as error:
+            logger.warning(
+                "no other job will continue this one, as its work is not stored: %s", error
+            )
+            return self
+        self._database = database
+        if await self._lease.take(database):
+            self.turns = await self._earlier_turns(database)
+        return self
+
+    async def _store(self, database: Database) -> None:
+        """Store the work if this is its first job."""
+        found = await get_interview(database, self._work_id, budget_s=_BUDGET_S)
+        if found is not None and found.is_over:
+            raise LoadFailed("WorkAlreadyOver", event=Event.INTERVIEW_OVER)
+        if found is not None:
+            return
+        try:
+            await create_interview(
+                database,
+                interview_id=self._work_id,
+                plan=self.data,
+                room=self._dispatch.room,
+                candidate_identity=self.person,
+                budget_s=_BUDGET_S,
+            )
+        except InterviewExists as error:
+            raise LoadFailed("MetadataInvalid", str(error), event=Event.METADATA_INVALID) from error
+
+    async def _earlier_turns(self, database: Database) -> list[Mapping[str, Any]]:
+        try:
+            turns = await turns_of(database, self._work_id, budget_s=_BUDGET_S)
+        except DatabaseError:
+            return self.turns  # those of the dispatch
+        return [turn_as_data(turn) for turn in turns if turn.job_id != self._dispatch.job_id]
+
+
+class _Talk:
+    """The conversation of a job, for its handover."""
+
+    almost_done = False
+
+    def __init__(self, job: JobHandle) -> None:
+        self._job = job
+
+    async def come_to_a_stop(self, longest_s: float) -> None:
+        """Wait up to `longest_s` seconds until the agent has finished its current sentence."""
+        session: AgentSession[Any] | None = self._job.session
+        speech = session.current_speech if session is not None else None
+        if speech is not None:
+            with contextlib.suppress(TimeoutError):
+                await run_with_timeout(speech.wait_for_playout(), longest_s)
