@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 
 from worker.config.settings import Settings
-from worker.providers.factories import import_plugins
+from worker.resources.chains import import_plugins
 from worker.speech.vad.silero import import_silero
 
 

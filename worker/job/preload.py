@@ -17,7 +17,7 @@ from worker.clips.recordings import preload_clips
 from worker.config.settings import Settings, SettingsInvalid
 from worker.job.application import ApplicationInvalid, load_application
 from worker.job.entrypoint import ignore_signals
-from worker.providers.factories import import_plugins
+from worker.resources.chains import import_plugins
 from worker.resources.turn_detector import preload_turn_detector
 from worker.speech import local_models
 from worker.speech.vad.silero import preload_vad

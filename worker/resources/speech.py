@@ -11,8 +11,8 @@ from worker.aio.threads import in_thread
 from worker.config.settings import Settings
 from worker.fallback.chain import ProviderChain
 from worker.fallback.llm import ChainLLM
-from worker.providers.factories import llm_chain, patience_with, stt_chain, tts_chain
 from worker.resources.bootstrap import AgentResources
+from worker.resources.chains import llm_chain, patience_with, stt_chain, tts_chain
 from worker.resources.consequences import LOSSES
 from worker.resources.resource import LoadFailed, Resource
 from worker.speech import local_models
