@@ -17,7 +17,7 @@ from worker.cli.faults import fault_rows
 from worker.cli.resources import resource_rows
 from worker.config.settings import Settings, shown, variable_of
 from worker.faults.points import Kind
-from worker.resources.consequences import meanings
+from worker.interview.resources import interview_meanings
 from worker.telemetry.alerts import rules_file
 from worker.telemetry.catalog import FIGURES
 
@@ -177,7 +177,7 @@ def metrics_page() -> str:
 
 def drawn() -> dict[str, str]:
     """Return the text of every generated file except the README, by path in the repository."""
-    diagrams = drawings(meanings())
+    diagrams = drawings(interview_meanings())
     return {f"diagrams/{name}": text for name, text in diagrams.items()} | {
         "docs/metrics.md": metrics_page(),
         "deploy/prometheus/interview-worker.rules.yml": rules_file(),

@@ -19,7 +19,7 @@ from worker.job.application import (
 )
 from worker.job.handle import JobHandle
 from worker.resources.database import database_resource
-from worker.resources.resource import AgentResources, LoadFailed, Resource, Retry
+from worker.resources.resource import AgentResources, Consequence, LoadFailed, Resource, Retry
 from worker.resources.speech import llm_resource, stt_resource, tts_resource, vad_resource
 from worker.resources.turn_detector import turn_detector_resource
 from worker.transport.in_memory import InMemoryTransport
@@ -30,6 +30,7 @@ __all__ = [
     "ApplicationFactory",
     "Clip",
     "ClipMissing",
+    "Consequence",
     "ContinuedWork",
     "Dispatch",
     "HandoverHooks",

@@ -12,7 +12,10 @@ from tests.stand_ins.elevenlabs import ElevenLabsStandIn
 from tests.stand_ins.faults import Fault
 from tests.stand_ins.openai import OpenAIStandIn
 from worker.fallback.failure import ProbeFailed, failure_of
-from worker.fallback.probe import Probe, deepgram_probe, elevenlabs_probe, openai_probe
+from worker.fallback.probe import Probe
+from worker.providers.deepgram.plugin import deepgram_probe
+from worker.providers.elevenlabs.plugin import elevenlabs_probe
+from worker.providers.openai.plugin import openai_probe
 
 Server: TypeAlias = DeepgramStandIn | ElevenLabsStandIn | OpenAIStandIn
 

@@ -29,13 +29,14 @@ def diagram(
     job: Annotated[str | None, typer.Option(help="Draw the path of this job.")] = None,
 ) -> None:
     """Draw the lifecycle: events solid, timeouts dashed with their seconds, failures red."""
+    # These imports take a second, because they include livekit-agents. --help does not need them.
     from states import render
-    from worker.resources.consequences import meanings
+    from worker.interview.resources import interview_meanings
 
     history = run(history_of(job)) if job else None
     with one_line_errors():
         try:
-            drawn = getattr(render, form)(history, losses=meanings())
+            drawn = getattr(render, form)(history, losses=interview_meanings())
         except render.RenderUnavailable as error:
             raise CommandError(str(error), ExitCode.FAILED) from error
         write_out(drawn if isinstance(drawn, bytes) else drawn.encode(), output)

@@ -24,7 +24,7 @@ def providers(
     """Print the fallback chains: each provider's state, until when, and the reason."""
     with one_line_errors():
         settings = Settings.load()
-    rows = provider_rows(settings, provider_breaker(settings))
+    rows = provider_rows(settings, provider_breaker(settings.data_dir))
     if as_json:
         print_json(rows)
         return

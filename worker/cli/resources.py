@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -13,7 +13,9 @@ from worker.cli.tables import add_row
 from worker.clips.recordings import clip_named
 from worker.config.settings import Settings
 from worker.journal import resilient
-from worker.resources.consequences import LOSSES
+
+if TYPE_CHECKING:
+    from worker.resources.resource import Consequence
 
 
 def resources(
@@ -38,7 +40,8 @@ def _block(row: dict[str, Any]) -> Table:
     block = Table(box=None, pad_edge=False, show_header=False)
     add_row(block, row["name"], f"{kind}, {row['budget_s']:g} s{needs}")
     add_row(block, "  without it", row["loss"])
-    add_row(block, "  candidate notices", row["noticed"])
+    if row["noticed"]:
+        add_row(block, "  candidate notices", row["noticed"])
     if row["told"] is not None:
         add_row(block, "  announcement", row["told"])
     return block
@@ -49,12 +52,16 @@ def resource_rows(settings: Settings) -> list[dict[str, Any]]:
 
     The budget of a required resource is the budget of the state BOOTSTRAPPING.
     """
-    # This import takes seconds, because it includes livekit-agents. Other commands do not need it.
-    from worker.interview.application import interview_resources
+    # These imports take seconds, because they include livekit-agents. Other commands do not need
+    # them.
+    from worker.interview.resources import interview_resources
+    from worker.resources.consequences import JOURNAL_CONSEQUENCE, JOURNAL_LOSS
 
     rows = [
         _row(
             resource.name,
+            resource.loss,
+            resource.consequence,
             required=resource.required,
             budget_s=settings.budget_bootstrapping_s if resource.required else resource.budget_s,
             needs=list(resource.needs),
@@ -62,24 +69,24 @@ def resource_rows(settings: Settings) -> list[dict[str, Any]]:
         for resource in interview_resources(settings, None)
     ]
     # The journal has no loader, because it is opened before the job starts.
-    return [
-        *rows,
-        _row(resilient.RESOURCE, required=False, budget_s=resilient.SYNC_WITHIN_S, needs=[]),
-    ]
+    journal = _row(
+        resilient.RESOURCE,
+        JOURNAL_LOSS,
+        JOURNAL_CONSEQUENCE,
+        required=False,
+        budget_s=resilient.SYNC_WITHIN_S,
+        needs=[],
+    )
+    return [*rows, journal]
 
 
-def _row(name: str, **facts: Any) -> dict[str, Any]:
-    loss = LOSSES[name]
+def _row(name: str, loss: str, consequence: Consequence, **facts: Any) -> dict[str, Any]:
+    told = consequence.told
     return {
         "name": name,
         **facts,
-        "loss": loss.means,
-        "noticed": loss.noticed,
-        "told": _told(name),
+        "loss": loss,
+        "noticed": consequence.noticed,
+        # The text that announces the loss to the candidate.
+        "told": clip_named(told).text if told is not None else None,
     }
-
-
-def _told(name: str) -> str | None:
-    """Return the text that announces a loss to the candidate; None if no text announces it."""
-    told = LOSSES[name].told
-    return clip_named(told).text if told is not None else None

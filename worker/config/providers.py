@@ -1,42 +1,45 @@
-"""Settings of speech and language: the fallback chains, and the parameters of each provider."""
+"""Settings of speech and language: the fallback chains, and the settings of each vendor.
+
+The vendors' settings are declared in worker/providers/, one package a vendor.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode
 
 from worker.faults.points import add_members
+from worker.providers.registry import VENDORS, settings_of, vendors_of
+from worker.providers.vendor import CHAINS
+from worker.providers.vendor import setting as setting
+from worker.speech.tts.voice import Voice
+
+
+def _names_of(chain: str) -> tuple[str, ...]:
+    return tuple(vendor.name for vendor in vendors_of(chain))
+
 
 #: Providers that each fallback chain may name.
-STT_PROVIDERS = ("deepgram", "local")
-TTS_PROVIDERS = ("elevenlabs", "local")
-LLM_PROVIDERS = ("openai", "scripted")
+STT_PROVIDERS = _names_of("stt")
+TTS_PROVIDERS = _names_of("tts")
+LLM_PROVIDERS = _names_of("llm")
 
-add_members("stt", STT_PROVIDERS)
-add_members("tts", TTS_PROVIDERS)
-# `scripted`, the plan's own words, is not a provider and therefore has no injection point.
-add_members("llm", tuple(name for name in LLM_PROVIDERS if name != "scripted"))
+for _chain in CHAINS:
+    add_members(_chain, tuple(each.name for each in vendors_of(_chain) if each.has_plugin))
 
 #: Name of the field with the API key, for each provider that needs a key.
-KEY_FIELDS = {
-    "deepgram": "deepgram_api_key",
-    "elevenlabs": "eleven_api_key",
-    "openai": "openai_api_key",
-}
+KEY_FIELDS = {name: vendor.key for name, vendor in VENDORS.items() if vendor.key is not None}
+#: Vendor of each field with a URL.
+_URL_FIELDS = {vendor.url: vendor for vendor in VENDORS.values() if vendor.url is not None}
 
 Chain = Annotated[tuple[str, ...], NoDecode]
 
 
-def setting(variable: str, default: Any, help_line: str, **bounds: Any) -> Any:
-    """Declare a setting: its environment variable, default, one line of help, and bounds."""
-    return Field(default=default, validation_alias=variable, description=help_line, **bounds)
-
-
-class ProviderSettings(BaseSettings):
-    """Settings of the providers for STT, TTS and the language model, with their parameters."""
+class ChainSettings(BaseSettings):
+    """The fallback chains."""
 
     stt: Chain = setting(
         "INTERVIEW_STT",
@@ -54,27 +57,11 @@ class ProviderSettings(BaseSettings):
         f"Fallback chain for the interviewer's words, first to last choice of "
         f"{', '.join(LLM_PROVIDERS)} (scripted: the plan's own words).",
     )
-    deepgram_api_key: SecretStr = setting(
-        "DEEPGRAM_API_KEY",
-        SecretStr(""),
-        "Deepgram API key; without it, deepgram is not used.",
-    )
-    deepgram_base_url: str = setting(
-        "DEEPGRAM_BASE_URL", "https://api.deepgram.com/v1/listen", "URL of the Deepgram API."
-    )
-    deepgram_model: str = setting(
-        "INTERVIEW_DEEPGRAM_MODEL", "nova-3", "Deepgram model.", min_length=1
-    )
-    deepgram_language: str = setting(
-        "INTERVIEW_DEEPGRAM_LANGUAGE", "en-US", "Language that Deepgram transcribes.", min_length=2
-    )
-    deepgram_endpointing_ms: int = setting(
-        "INTERVIEW_DEEPGRAM_ENDPOINTING_MS",
-        300,
-        "Milliseconds of silence after which Deepgram ends a phrase.",
-        ge=10,
-        le=5000,
-    )
+
+
+class SttSettings(BaseSettings):
+    """Settings of speech to text, whichever provider transcribes."""
+
     stt_patience_s: float = setting(
         "INTERVIEW_STT_PATIENCE_S",
         2.0,
@@ -82,28 +69,11 @@ class ProviderSettings(BaseSettings):
         gt=0,
         le=30,
     )
-    eleven_api_key: SecretStr = setting(
-        "ELEVEN_API_KEY",
-        SecretStr(""),
-        "ElevenLabs API key; without it, elevenlabs is not used.",
-    )
-    elevenlabs_base_url: str = setting(
-        "ELEVENLABS_BASE_URL", "https://api.elevenlabs.io/v1", "URL of the ElevenLabs API."
-    )
-    elevenlabs_voice: str = setting(
-        "INTERVIEW_ELEVENLABS_VOICE",
-        "hpp4J3VqNfWAUOO0d1Us",
-        "ID of the ElevenLabs voice.",
-        pattern=r"^[A-Za-z0-9_-]+$",  # the id becomes part of a URL
-    )
-    elevenlabs_model: str = setting(
-        "INTERVIEW_ELEVENLABS_MODEL", "eleven_turbo_v2_5", "ElevenLabs model.", min_length=1
-    )
-    elevenlabs_language: str = setting(
-        "INTERVIEW_ELEVENLABS_LANGUAGE",
-        "",
-        "Language of the ElevenLabs voice; if empty, detected from the text.",
-    )
+
+
+class TtsSettings(BaseSettings):
+    """Settings of text to speech, whichever provider speaks."""
+
     tts_patience_s: float = setting(
         "INTERVIEW_TTS_PATIENCE_S",
         1.0,
@@ -124,19 +94,11 @@ class ProviderSettings(BaseSettings):
         ge=1,
         le=100_000,
     )
-    openai_api_key: SecretStr = setting(
-        "OPENAI_API_KEY",
-        SecretStr(""),
-        "OpenAI API key; without it, openai is not used.",
-    )
-    openai_base_url: str = setting(
-        "OPENAI_BASE_URL",
-        "https://api.openai.com/v1",
-        "URL of OpenAI or a compatible server.",
-    )
-    openai_model: str = setting(
-        "INTERVIEW_OPENAI_MODEL", "gpt-4.1-mini", "Name of the language model.", min_length=1
-    )
+
+
+class LlmSettings(BaseSettings):
+    """Settings of the language model, whichever provider replies."""
+
     llm_first_word_s: float = setting(
         "INTERVIEW_LLM_FIRST_WORD_S",
         1.5,
@@ -152,17 +114,41 @@ class ProviderSettings(BaseSettings):
         le=30,
     )
 
-    @field_validator("stt", "tts", "llm", mode="before")
+
+if TYPE_CHECKING:
+    # The fields of the vendors are not visible here: only a vendor's own modules read them.
+    class _Fields(LlmSettings, TtsSettings, SttSettings, ChainSettings): ...
+else:
+    # pydantic lists the fields of the last base class first.
+    _Fields = type(BaseSettings)(
+        "_Fields",
+        (
+            LlmSettings,
+            *reversed(settings_of("llm")),
+            TtsSettings,
+            *reversed(settings_of("tts")),
+            SttSettings,
+            *reversed(settings_of("stt")),
+            ChainSettings,
+        ),
+        {"__module__": __name__},
+    )
+
+
+class ProviderSettings(_Fields):
+    """Settings of the providers for STT, TTS and the language model, with their parameters."""
+
+    @field_validator(*CHAINS, mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
 
-    @field_validator("stt", "tts", "llm")
+    @field_validator(*CHAINS)
     @classmethod
     def _known(cls, value: tuple[str, ...], info: Any) -> tuple[str, ...]:
-        known = {"stt": STT_PROVIDERS, "tts": TTS_PROVIDERS, "llm": LLM_PROVIDERS}[info.field_name]
+        known = _names_of(info.field_name)
         if not value:
             raise ValueError(f"names no provider; known are {', '.join(known)}")
         for name in value:
@@ -172,33 +158,24 @@ class ProviderSettings(BaseSettings):
             raise ValueError("names a provider twice")
         return value
 
-    @field_validator("deepgram_base_url", "elevenlabs_base_url", "openai_base_url")
+    @field_validator(*_URL_FIELDS)
     @classmethod
     def _is_url(cls, value: str, info: Any) -> str:
-        example = cls.model_fields[info.field_name].default
-        try:
-            parts = urlsplit(value)
-            schemes = ("http", "https") + (
-                ("ws", "wss") if info.field_name != "openai_base_url" else ()
-            )
-            good = parts.scheme in schemes and bool(parts.hostname)
-            good = good and parts.port != 0 and not any(c.isspace() for c in value)
-        except ValueError:
-            good = False
-        if not good:
+        if not _is_valid(value, _URL_FIELDS[info.field_name].schemes):
+            example = cls.model_fields[info.field_name].default
             raise ValueError(f"is no URL; give one like {example}")
         return value.rstrip("/")
 
     @model_validator(mode="after")
     def _somebody_has_a_key(self) -> ProviderSettings:
-        for kind in ("stt", "tts", "llm"):
+        for kind in CHAINS:
             if not self.usable(kind):
                 names = getattr(self, kind)
                 needed = " or ".join(self._variable(KEY_FIELDS[name]) for name in names)
                 variable = self._variable(kind)
-                last = "scripted" if kind == "llm" else "local"
+                free = next(vendor.name for vendor in vendors_of(kind) if vendor.key is None)
                 raise ValueError(
-                    f"{variable}={','.join(names)} needs a key: set {needed}, or add {last}"
+                    f"{variable}={','.join(names)} needs a key: set {needed}, or add {free}"
                 )
         return self
 
@@ -206,12 +183,17 @@ class ProviderSettings(BaseSettings):
         """Return the providers of the chain `kind` (stt, tts, llm) that have a key or need none."""
         return tuple(name for name in getattr(self, kind) if not self._lacks_key(name))
 
+    def voices(self) -> dict[str, Voice]:
+        """Return the voice of each usable provider of the TTS chain, by the provider's name."""
+        voices = {name: VENDORS[name].voice for name in self.usable("tts")}
+        return {name: voice(self) for name, voice in voices.items() if voice is not None}
+
     def left_out(self) -> tuple[str, ...]:
         """Return one line of text for each provider that a chain names and that lacks its key."""
         return tuple(
             f"{name} is left out of {self._variable(kind)}: "
             f"{self._variable(KEY_FIELDS[name])} is not set"
-            for kind in ("stt", "tts", "llm")
+            for kind in CHAINS
             for name in getattr(self, kind)
             if self._lacks_key(name)
         )
@@ -223,3 +205,13 @@ class ProviderSettings(BaseSettings):
     @classmethod
     def _variable(cls, field: str) -> str:
         return str(cls.model_fields[field].validation_alias)
+
+
+def _is_valid(value: str, schemes: tuple[str, ...]) -> bool:
+    """Return whether `value` is a URL with a host and one of the schemes."""
+    try:
+        parts = urlsplit(value)
+        named = parts.scheme in schemes and bool(parts.hostname)
+        return named and parts.port != 0 and not any(c.isspace() for c in value)
+    except ValueError:
+        return False

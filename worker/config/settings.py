@@ -6,6 +6,7 @@ contain a setting, the environment takes precedence.
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -259,7 +260,15 @@ class Settings(ProviderSettings, ContinuitySettings, SilenceSettings, HttpSettin
     def faults_to_set(self) -> tuple[Fault, ...]:
         """Return the faults of INTERVIEW_FAULTS. Raises FaultInvalid if one of them is invalid."""
         own = self.application != Settings.model_fields["application"].default
-        return parse(self.faults, own_resources=own)
+        try:
+            return parse(self.faults, own_resources=own)
+        except FaultInvalid:
+            if own:
+                raise
+            # The interview's resources are known once its module is imported. This takes seconds,
+            # which only a fault of a resource costs, and a fault that is reported as invalid.
+            importlib.import_module(self.application.partition(":")[0])
+            return parse(self.faults)
 
     @property
     def budgets(self) -> Mapping[State, float]:

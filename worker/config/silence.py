@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from enum import StrEnum
 from itertools import pairwise
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import field_validator
 from pydantic_settings import BaseSettings, NoDecode
@@ -11,10 +13,56 @@ from pydantic_settings import BaseSettings, NoDecode
 from worker.config.providers import setting
 
 #: Upper limit in seconds, because a candidate who hears nothing for longer has left.
-_LONGEST_S = 600.0
-_RUNGS = 7
-_NEEDED = (
-    f"needs seven increasing times in seconds, between 0 and {_LONGEST_S:g}: 5,8,11,14,17,20,30"
+_LONGEST_S: Final = 600.0
+
+
+class Rung(StrEnum):
+    """A step of the stuck-turn recovery, in order, with the default of INTERVIEW_LADDER_S for it.
+
+    A new step is one line here and one in worker/interview/recovery/stuck_turn_ladder.py.
+    """
+
+    default_s: float
+
+    def __new__(cls, value: str, default_s: float) -> Rung:
+        """Create a member with the attribute `default_s`, in seconds of silence."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.default_s = default_s
+        return member
+
+    #: Play a recorded clip.
+    CLIP = "clip", 5.0
+    #: Cut off the stuck speech and speak the same utterance again.
+    AGAIN = "again", 8.0
+    #: Rebuild the current text-to-speech provider with new connections, and speak the utterance
+    #: again.
+    REBUILD = "rebuild", 11.0
+    #: Fall back to the next text-to-speech provider, and speak the utterance again.
+    NEXT = "next", 14.0
+    #: Speak the plan's own words, without waiting for a language model.
+    PLAN = "plan", 17.0
+    #: Send the utterance as text.
+    WRITE = "write", 20.0
+    #: End the job with a spoken reason, because no other step has helped.
+    CLOSE = "close", 30.0
+
+
+#: The steps that numbers without names stand for. A step that is added later does not belong here,
+#: so that a setting of seven numbers keeps its meaning.
+NUMBERED: Final = (
+    Rung.CLIP,
+    Rung.AGAIN,
+    Rung.REBUILD,
+    Rung.NEXT,
+    Rung.PLAN,
+    Rung.WRITE,
+    Rung.CLOSE,
+)
+_DEFAULTS: Final = tuple(rung.default_s for rung in NUMBERED)
+_EXAMPLE: Final = ",".join(f"{seconds:g}" for seconds in _DEFAULTS)
+_NEEDED: Final = (
+    f"needs seven increasing times in seconds, between 0 and {_LONGEST_S:g}: {_EXAMPLE}"
 )
 
 
@@ -28,11 +76,12 @@ class SilenceSettings(BaseSettings):
         gt=0,
         le=60,
     )
+    # The default has the numbered steps alone; the validator adds the others.
     ladder_s: Annotated[tuple[float, ...], NoDecode] = setting(
         "INTERVIEW_LADDER_S",
-        (5.0, 8.0, 11.0, 14.0, 17.0, 20.0, 30.0),
+        _DEFAULTS,
         "Seconds of silence in the interviewer's turn before each step of the stuck-turn "
-        "recovery: clip, again, rebuild, next, plan, write, close.",
+        f"recovery: {', '.join(Rung)}. Names change some of them: clip=4,close=40.",
     )
 
     @field_validator("ladder_s", mode="before")
@@ -40,6 +89,8 @@ class SilenceSettings(BaseSettings):
     def _split_rungs(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
+        if "=" in value:
+            return _increasing(_named(value))
         try:
             return tuple(float(part) for part in value.split(","))
         except ValueError:
@@ -48,7 +99,62 @@ class SilenceSettings(BaseSettings):
     @field_validator("ladder_s")
     @classmethod
     def _goes_up(cls, value: tuple[float, ...]) -> tuple[float, ...]:
-        goes_up = all(before < after for before, after in pairwise((0.0, *value, _LONGEST_S)))
-        if len(value) != _RUNGS or not goes_up:
+        if not all(a < b for a, b in pairwise((0.0, *value, _LONGEST_S))):
             raise ValueError(_NEEDED)
-        return value
+        if len(value) == len(Rung):
+            return value
+        if len(value) != len(NUMBERED):
+            raise ValueError(_NEEDED)
+        return _increasing(dict(zip(NUMBERED, value, strict=True)))
+
+
+def _named(text: str) -> dict[Rung, float]:
+    """Return the times in `clip=5,again=8`. Raises ValueError, with advice."""
+    rungs = {rung.value: rung for rung in Rung}
+    times: dict[Rung, float] = {}
+    for part in filter(str.strip, text.split(",")):
+        name, equals, seconds = (word.strip() for word in part.partition("="))
+        if not equals:
+            raise ValueError(
+                f"gives {part.strip()!r} no name: name every time, as in clip=5,again=8, or none, "
+                f"as in {_EXAMPLE}"
+            )
+        rung = rungs.get(name)
+        if rung is None:
+            raise ValueError(f"has no step {name!r}: name one of {', '.join(Rung)}")
+        if rung in times:
+            raise ValueError(f"names {name} twice: give each step one time")
+        advice = f"write one like {name}={rung.default_s:g}"
+        try:
+            times[rung] = float(seconds)
+        except ValueError:
+            raise ValueError(f"{name}={seconds} is no number of seconds: {advice}") from None
+        if not 0.0 < times[rung] < _LONGEST_S:  # rejects NaN as well
+            raise ValueError(
+                f"{name}={seconds} is not between 0 and {_LONGEST_S:g} seconds: {advice}"
+            )
+    return times
+
+
+def _increasing(times: Mapping[Rung, float]) -> tuple[float, ...]:
+    """Return the times of all steps, in seconds. A step without a time gets its default.
+
+    A step that is not `NUMBERED` was added after a setting may have been written. Where the times
+    of its neighbours leave no room for its default, it is due halfway between them.
+
+    Raises ValueError if the times do not increase.
+    """
+    known = {rung: times.get(rung, rung.default_s) for rung in Rung if rung in {*NUMBERED, *times}}
+    for (one, before_s), (other, after_s) in pairwise(known.items()):
+        if before_s >= after_s:
+            raise ValueError(
+                f"has {other}={after_s:g}, which is not after {one}={before_s:g}: "
+                f"give {other} a later time, or {one} an earlier one"
+            )
+    placed: list[float] = []
+    for at, rung in enumerate(Rung):
+        before_s = placed[-1] if placed else 0.0
+        after_s = next((known[each] for each in list(Rung)[at:] if each in known), _LONGEST_S)
+        fits = before_s < rung.default_s < after_s
+        placed.append(known.get(rung, rung.default_s if fits else (before_s + after_s) / 2))
+    return tuple(placed)

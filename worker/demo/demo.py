@@ -20,11 +20,11 @@ from worker.config.settings import Settings
 from worker.demo.script import CandidateScript
 from worker.demo.worker_process import running_worker
 from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
+from worker.interview.resources import interview_meanings
 from worker.livekit_api.client import LiveKitClient
 from worker.operations.interviews import interview_as_data, send_interviewer
 from worker.operations.jobs import journal_path
 from worker.operations.transcript import as_markdown
-from worker.resources.consequences import meanings
 from worker.simulation.conversation import Exchange, hold_conversation
 from worker.simulation.livekit_server import LiveKitServer, find_or_build
 from worker.simulation.room_candidate import Candidate
@@ -172,7 +172,9 @@ async def _write_down(settings: Settings, db: Database, interview_id: str, folde
     (folder / "journal.jsonl").write_bytes(journal.read_bytes())
     (folder / "transcript.md").write_text(as_markdown(shown), encoding="utf-8")
     (folder / "interview.json").write_text(json.dumps(shown, indent=2, default=str) + "\n")
-    (folder / "path.svg").write_text(render.svg(history, losses=meanings()), encoding="utf-8")
+    (folder / "path.svg").write_text(
+        render.svg(history, losses=interview_meanings()), encoding="utf-8"
+    )
     return history
 
 

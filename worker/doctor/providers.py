@@ -20,7 +20,8 @@ from worker.config.providers import KEY_FIELDS
 from worker.config.settings import variable_of
 from worker.doctor.finding import Finding, fine, warning, wrong
 from worker.fallback.failure import REQUEST_REFUSED, Failure, failure_of
-from worker.providers.factories import llm_makers, probe_of, stt_makers, tts_makers
+from worker.providers.registry import VENDORS
+from worker.resources.chains import make, probe_of
 
 if TYPE_CHECKING:
     from worker.config.settings import Settings
@@ -32,18 +33,6 @@ _ONCE: Final = APIConnectOptions(max_retry=0, timeout=PROVIDER_S)
 _SILENCE_S: Final = 0.1
 _RATE: Final = 16_000
 _WORD: Final = "Hi"
-
-#: Settings, other than the key, that decide whether a provider accepts a request.
-_CHOICES: Final = {
-    "deepgram": ("deepgram_model", "deepgram_language"),
-    "elevenlabs": ("elevenlabs_voice", "elevenlabs_model"),
-    "openai": ("openai_model",),
-}
-_ADDRESSES: Final = {
-    "deepgram": "deepgram_base_url",
-    "elevenlabs": "elevenlabs_base_url",
-    "openai": "openai_base_url",
-}
 
 
 def provider_check(kind: str, name: str) -> Callable[[CheckContext], Awaitable[Finding]]:
@@ -85,13 +74,14 @@ async def _ask(settings: Settings, kind: str, name: str) -> Finding:
             "contact the provider",
             answer_ms=took,
         )
-    chosen = ", ".join(str(getattr(settings, field)) for field in _CHOICES[name])
-    return fine(f"{name} works, answered in {took} ms ({chosen})", answer_ms=took)
+    chosen = ", ".join(str(getattr(settings, field)) for field in VENDORS[name].choices)
+    options = f" ({chosen})" if chosen else ""
+    return fine(f"{name} works, answered in {took} ms{options}", answer_ms=took)
 
 
 async def _listen(settings: Settings, name: str) -> bool:
     """Send a moment of silence and end the stream. Return True; no transcript is expected."""
-    engine: stt.STT[Any] = stt_makers(settings, None)[name]()
+    engine: stt.STT[Any] = make("stt", name, settings, None)
     try:
         async with engine.stream(conn_options=_ONCE) as stream:
             stream.push_frame(frame_of(np.zeros(round(_SILENCE_S * _RATE), np.int16), _RATE))
@@ -108,7 +98,7 @@ async def _speak(settings: Settings, name: str) -> bool:
 
     The request uses HTTP, because the HTTP status tells the reasons for a refusal apart.
     """
-    engine: tts.TTS[Any] = tts_makers(settings)[name]()
+    engine: tts.TTS[Any] = make("tts", name, settings)
     try:
         async with engine.synthesize(_WORD, conn_options=_ONCE) as stream:
             return sum([event.frame.duration async for event in stream]) > 0
@@ -118,7 +108,7 @@ async def _speak(settings: Settings, name: str) -> bool:
 
 async def _reply(settings: Settings, name: str) -> bool:
     """Request a reply to one message, and return True if the reply contains text."""
-    engine: llm.LLM[Any] = llm_makers(settings)[name]()
+    engine: llm.LLM[Any] = make("llm", name, settings)
     context = llm.ChatContext.empty()
     context.add_message(role="user", content="Answer with the one word: yes")
     try:
@@ -137,9 +127,8 @@ _USES: Final[dict[str, Callable[[Settings, str], Awaitable[bool]]]] = {
 
 def _sorted(failure: Failure, name: str, *, key_is_good: bool) -> Finding:
     """Return the finding for a failed request to a provider, with advice."""
-    key = variable_of(KEY_FIELDS[name])
-    address = variable_of(_ADDRESSES[name])
-    choices = " and ".join(variable_of(field) for field in _CHOICES[name])
+    vendor = VENDORS[name]
+    key, address, choices = _named(vendor.key), _named(vendor.url), _named(*vendor.choices)
     found, advice = {
         "KeyRefused": (
             # ElevenLabs sends the status 401 also if the account has no credit left.
@@ -170,3 +159,8 @@ def _sorted(failure: Failure, name: str, *, key_is_good: bool) -> Finding:
         ),
     }.get(failure.reason, ("failed", "check the provider's status page, and try again"))
     return wrong(f"{name} {found} ({failure.reason})", advice, reason=failure.reason)
+
+
+def _named(*fields: str | None) -> str:
+    """Return the environment variables of the fields; a vendor may lack some of the fields."""
+    return " and ".join(variable_of(field) for field in fields if field) or "its settings"

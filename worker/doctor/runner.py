@@ -12,7 +12,7 @@ from worker.aio.timeouts import run_with_timeout
 from worker.config.settings import Settings
 from worker.doctor.context import CheckContext
 from worker.doctor.finding import Finding, Verdict, skipped, wrong
-from worker.providers.factories import import_plugins
+from worker.resources.chains import import_plugins
 from worker.speech.vad.silero import import_silero
 
 #: Timeout of the whole run in seconds. A check that is still running then is reported as timed out.

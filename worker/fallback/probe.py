@@ -4,10 +4,7 @@ Each probe is one authenticated GET that no provider bills. The probe returns if
 answers. Otherwise it raises `ProbeFailed`, TimeoutError or an error of aiohttp (an OSError or
 `aiohttp.ClientError`). Some valid keys may use the service, but may not list projects or read the
 account. For such a key the provider refuses only this GET, and the probe treats the refusal as an
-answer.
-
-Sources: developers.deepgram.com/reference/manage/projects/list,
-elevenlabs.io/docs/api-reference/user/get, platform.openai.com/docs/api-reference/models/list.
+answer. Each vendor's plugin.py has its own probe.
 """
 
 from __future__ import annotations
@@ -27,27 +24,14 @@ Probe = Callable[[], Awaitable[None]]
 PROBE_BUDGET_S = 5.0
 #: How many bytes of an error's body are read.
 _LONGEST_BODY = 4096
-#: ElevenLabs sends 401 with this status also for a valid key that may not read the account.
-_NO_PERMISSION = "missing_permissions"
 
 
-def deepgram_probe(listen_url: str, key: str) -> Probe:
-    """Return a probe that lists the key's projects. `listen_url` ends with /listen."""
-    url = listen_url.removesuffix("/listen") + "/projects"
-    return _get(url, {"Authorization": f"Token {key}"})
+def http_probe(url: str, headers: Mapping[str, str], *, no_permission: str | None = None) -> Probe:
+    """Return a probe that sends a GET. `url` may be a websocket URL.
 
-
-def elevenlabs_probe(base_url: str, key: str) -> Probe:
-    """Return a probe that reads the account. `base_url` ends with the version."""
-    return _get(f"{base_url}/user", {"xi-api-key": key})
-
-
-def openai_probe(base_url: str, key: str) -> Probe:
-    """Return a probe that lists the models. `base_url` is that of the client."""
-    return _get(f"{base_url}/models", {"Authorization": f"Bearer {key}"})
-
-
-def _get(url: str, headers: Mapping[str, str]) -> Probe:
+    `no_permission` is the `detail.status` in the body of a 401 by which the provider says that a
+    valid key lacks a permission. Such a refusal counts as an answer.
+    """
     # The settings may give websocket URLs for some providers.
     url = url.replace("wss://", "https://", 1) if url.startswith("wss:") else url
     url = url.replace("ws://", "http://", 1) if url.startswith("ws:") else url
@@ -58,23 +42,24 @@ def _get(url: str, headers: Mapping[str, str]) -> Probe:
             aiohttp.ClientSession(timeout=timeout) as http,
             http.get(url, headers=headers, allow_redirects=False) as answer,
         ):
-            if await _is_refused(answer):
+            if await _is_refused(answer, no_permission):
                 seconds = retry_after(answer.headers)
                 raise ProbeFailed(answer.status, retry_after_s=seconds)
 
     return probe
 
 
-async def _is_refused(answer: aiohttp.ClientResponse) -> bool:
+async def _is_refused(answer: aiohttp.ClientResponse, no_permission: str | None) -> bool:
     if answer.status == 401:
-        return not await _lacks_only_permission(answer)
+        return no_permission is None or await _status_of(answer) != no_permission
     return answer.status in (402, 429) or answer.status >= 500
 
 
-async def _lacks_only_permission(answer: aiohttp.ClientResponse) -> bool:
+async def _status_of(answer: aiohttp.ClientResponse) -> object:
+    """Return the `detail.status` of an error's body; None if there is none."""
     try:
         body: Any = json.loads(await answer.content.read(_LONGEST_BODY))
     except ValueError:
-        return False
+        return None
     detail = body.get("detail") if isinstance(body, dict) else None
-    return isinstance(detail, dict) and detail.get("status") == _NO_PERMISSION
+    return detail.get("status") if isinstance(detail, dict) else None

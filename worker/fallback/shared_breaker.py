@@ -17,10 +17,6 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from worker.config.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -123,6 +119,6 @@ def _read(path: Path) -> BreakerRecord | None:
     return record if is_word and are_times else None
 
 
-def provider_breaker(settings: Settings) -> SharedBreaker:
+def provider_breaker(data_dir: Path) -> SharedBreaker:
     """Return the breaker of this worker, with its files in the data folder."""
-    return SharedBreaker(settings.data_dir / "providers")
+    return SharedBreaker(data_dir / "providers")

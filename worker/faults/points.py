@@ -91,8 +91,6 @@ OPERATIONS = (
     "take_lease",
     "turns_of",
 )
-#: The resources of an interview.
-RESOURCES = ("vad", "turn_detector", "stt", "tts", "llm", "database", "orchestrator")
 #: The closing steps that run only if another job can take over.
 SUCCESSION_STEPS = (
     "look_for_successor",
@@ -137,7 +135,6 @@ POINTS = (
     Point(
         point="load",
         what="loading a resource",
-        names=RESOURCES,
         open_names=True,
         kinds=(Kind.RAISE, Kind.CLOSE, Kind.HANG, Kind.SLOW, Kind.KILL),
     ),

@@ -32,16 +32,13 @@ from worker.interview.recovery.input_supervision import InputSupervision
 from worker.interview.recovery.reconnect import Outages
 from worker.interview.recovery.stuck_turn_ladder import TurnLadder
 from worker.interview.recovery.turn_detection import take_turn_detector, take_vad
+from worker.interview.resources import interview_resources
 from worker.interview.session import session_of
 from worker.interview.spoken_lines import prepare_plan
 from worker.interview.turn_codec import from_json
 from worker.job.application import Application, Dispatch, declared_in
 from worker.resources.bootstrap import AgentResources
-from worker.resources.consequences import LOSSES
-from worker.resources.database import database_resource
-from worker.resources.resource import Attacher, LoadFailed, Resource, Retry
-from worker.resources.speech import llm_resource, stt_resource, tts_resource, vad_resource
-from worker.resources.turn_detector import turn_detector_resource
+from worker.resources.resource import LoadFailed, Resource
 from worker.store.database import Database
 
 if TYPE_CHECKING:
@@ -77,11 +74,6 @@ _LAST_WORDS: Mapping[str, ClipName] = {
 _TURN_ENDERS = {"vad": take_vad, "turn_detector": take_turn_detector}
 #: Resources that report their condition during the interview.
 _WATCHED = (*_TURN_ENDERS, "stt", "tts", "llm")
-#: Share of the time budget of BOOTSTRAPPING that loading the orchestrator may take, retries
-#: included. The remaining time is for reporting the last failure as the orchestrator's condition.
-_RETRIED_FOR = 0.8
-#: Maximum number of attempts to load the orchestrator, which is more than the time budget allows.
-_MOST_TRIES = 1000
 
 
 class InterviewApplication(Application):
@@ -105,6 +97,9 @@ class InterviewApplication(Application):
 
     def __init__(self, dispatch: Dispatch, settings: Settings) -> None:
         self._settings = settings
+        self._declared = interview_resources(
+            settings, self._load_orchestrator, self._use_late_database
+        )
         self._problem: str | None = None
         self._has_snapshot = False
         self._orchestrator: OrchestratorLLM | None = None
@@ -153,10 +148,7 @@ class InterviewApplication(Application):
 
     def resources(self) -> Sequence[Resource]:
         """Return all resources of the interview, in the order of the table in the README."""
-        needed = interview_resources(
-            self._settings, self._load_orchestrator, self._use_late_database
-        )
-        return [self._told_when_late(resource) for resource in needed]
+        return [self._told_when_late(resource) for resource in self._declared]
 
     def _told_when_late(self, resource: Resource) -> Resource:
         """Make a resource report its condition to the job even if the resource loads late."""
@@ -260,7 +252,7 @@ class InterviewApplication(Application):
         session, interviewer, ladder = self._started
         resumes = self._orchestrator is not None and bool(self._orchestrator.turns)
         watch = EndConditions(job, interviewer, ladder, self._settings, resumes=resumes)
-        losses = DegradationHandler(job, session, interviewer.cannot_hear)
+        losses = DegradationHandler(job, session, self._declared, interviewer.cannot_hear)
         losses.begin()
         outages = Outages(interviewer, job.stage.line, job.book.away)
         outages.attend(job.stage.reach)
@@ -297,34 +289,3 @@ class InterviewApplication(Application):
         Raises ClipMissing if the recording is missing or cannot be decoded.
         """
         return load_clip(ClipName.ONE_MOMENT)
-
-
-def interview_resources(
-    settings: Settings, load_orchestrator: Any, attach_database: Attacher | None = None
-) -> tuple[Resource, ...]:
-    """Return every resource of an interview.
-
-    A new resource needs one new module and one new line in this function.
-    """
-    return (
-        Resource(
-            name="orchestrator",
-            loss=LOSSES["orchestrator"].means,
-            load=load_orchestrator,
-            required=True,
-            failed_event=Event.ORCHESTRATOR_FAILED,
-            needs=("database",),
-            # Loading is retried while the waiting candidate hears "One moment, please."
-            retry=Retry(
-                attempts=_MOST_TRIES,
-                longest_delay_s=1.0,
-                within_s=_RETRIED_FOR * settings.budget_bootstrapping_s,
-            ),
-        ),
-        database_resource(settings, attach=attach_database),
-        vad_resource(),
-        *([turn_detector_resource()] if settings.turn_detector == "local" else []),
-        stt_resource(settings),
-        tts_resource(settings),
-        llm_resource(settings),
-    )

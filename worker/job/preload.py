@@ -18,7 +18,7 @@ from worker.config.settings import Settings, SettingsInvalid
 from worker.job.apology import load_apology
 from worker.job.application import ApplicationInvalid, declared_in
 from worker.job.entrypoint import ignore_signals
-from worker.providers.factories import import_plugins
+from worker.resources.chains import import_plugins
 from worker.resources.turn_detector import preload_turn_detector
 from worker.speech import local_models
 from worker.speech.vad.silero import preload_vad

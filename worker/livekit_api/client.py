@@ -8,7 +8,7 @@ import errno
 import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 import aiohttp
 from livekit import api
@@ -25,7 +25,7 @@ from worker.livekit_api.errors import (
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from worker.config.settings import Settings
+    from pydantic import SecretStr
 
 #: Timeout of one call to the server, in seconds.
 CALL_TIMEOUT_S = 10.0
@@ -34,6 +34,19 @@ _RETRY = ExponentialBackoff(first_s=0.2, longest_s=2.0)
 _CHECK_ATTEMPT_S = 5.0
 # A shorter attempt would fail for lack of time, and would tell nothing about the server.
 _SHORTEST_ATTEMPT_S = 0.2
+
+
+class LiveKitSettings(Protocol):
+    """The settings that name a LiveKit server and its key: those of `worker.config.Settings`."""
+
+    @property
+    def livekit_url(self) -> str: ...
+
+    @property
+    def livekit_api_key(self) -> str: ...
+
+    @property
+    def livekit_api_secret(self) -> SecretStr: ...
 
 
 @dataclass(frozen=True, repr=False)
@@ -51,7 +64,7 @@ class LiveKitClient:
     secret: str
 
     @classmethod
-    def of(cls, settings: Settings) -> Self:
+    def of(cls, settings: LiveKitSettings) -> Self:
         """Return a client for the server of the settings. Settings that are not set stay empty."""
         secret = settings.livekit_api_secret.get_secret_value()
         return cls(settings.livekit_url, settings.livekit_api_key, secret)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from worker.config.settings import Settings
 from worker.journal.shipper import stop_shipping
 from worker.resources.bootstrap import AgentResources
-from worker.resources.consequences import LOSSES
-from worker.resources.resource import Attacher, LoadFailed, Resource
+from worker.resources.resource import Attacher, Consequence, LoadFailed, Resource
 from worker.store.database import Database, PoolLimits
 from worker.store.errors import DatabaseError
 from worker.store.migrate import SchemaDiffers, SchemaTooNew, check_schema
@@ -65,7 +64,8 @@ def database_resource(settings: Settings, *, attach: Attacher | None = None) -> 
 
     return Resource(
         name="database",
-        loss=LOSSES["database"].means,
+        loss="The plan comes with the dispatch; turns wait on the worker's disk.",
+        consequence=Consequence(noticed="Nothing."),
         load=load,
         close=_close,
         attach=attach,

@@ -106,12 +106,30 @@ Attacher = Callable[["AgentSession[Any]", Any], Awaitable[None]]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Consequence:
+    """What the loss of a resource, at any time, means for a conversation and its candidate."""
+
+    #: One sentence for people: what the candidate hears or reads. Empty if that is not known.
+    noticed: str = ""
+    #: Name of the recorded clip that announces the loss. The candidate also gets its text in
+    #: writing. None if no announcement is needed.
+    told: str | None = None
+    #: The component that ends turns without the resource, and with it: a turn detection mode of the
+    #: framework (stt, vad), or the name of a resource that is a turn detector.
+    turns_end_on: tuple[str, str] | None = None
+    #: True if nothing that the candidate says is understood without the resource.
+    deafens: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class Resource:
-    """Declaration of one resource of a job: how to load, attach and close it."""
+    """Declaration of one resource of a job: how to load, attach and close it, and what it means."""
 
     name: str
-    #: One sentence that tells the effect of losing the resource.
+    #: One sentence that tells the behaviour without the resource.
     loss: str
+    #: What the loss means for the candidate, if anything.
+    consequence: Consequence = Consequence()
     #: Loads the resource. The argument holds the resources loaded so far, including those in
     #: `needs`.
     load: Loader

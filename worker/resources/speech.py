@@ -11,10 +11,9 @@ from worker.aio.threads import in_thread
 from worker.config.settings import Settings
 from worker.fallback.chain import ProviderChain
 from worker.fallback.llm import ChainLLM
-from worker.providers.factories import llm_chain, patience_with, stt_chain, tts_chain
 from worker.resources.bootstrap import AgentResources
-from worker.resources.consequences import LOSSES
-from worker.resources.resource import LoadFailed, Resource
+from worker.resources.chains import llm_chain, patience_with, stt_chain, tts_chain
+from worker.resources.resource import Consequence, LoadFailed, Resource
 from worker.speech import local_models
 from worker.speech.stt.fallback import ChainSTT
 from worker.speech.tts.cache import speech_cache
@@ -44,7 +43,11 @@ def vad_resource() -> Resource:
 
     return Resource(
         name="vad",
-        loss=LOSSES["vad"].means,
+        loss="Turns end on the speech-to-text engine's own end-pointing.",
+        consequence=Consequence(
+            noticed="Nothing but turns that end a little less exactly.",
+            turns_end_on=("stt", "vad"),
+        ),
         load=load,
         attach=attach,
         budget_s=2.0,
@@ -69,7 +72,13 @@ def stt_resource(settings: Settings) -> Resource:
 
     return Resource(
         name="stt",
-        loss=LOSSES["stt"].means,
+        loss="The next of the chain listens; with none left the candidate types.",
+        consequence=Consequence(
+            noticed="Nothing of a change; with none left a recorded voice that asks for typed "
+            "answers, and the same in writing.",
+            told="trouble_hearing",
+            deafens=True,
+        ),
         load=load,
         close=lambda engine: engine.aclose(),
         attach=attach,
@@ -93,7 +102,11 @@ def tts_resource(settings: Settings) -> Resource:
 
     return Resource(
         name="tts",
-        loss=LOSSES["tts"].means,
+        loss="The next of the chain speaks; with none left the questions come as text.",
+        consequence=Consequence(
+            noticed="Another voice; with none left a recorded one that announces writing, then "
+            "what was prepared aloud and the rest as text.",
+        ),
         load=load,
         close=lambda engine: engine.aclose(),
         attach=attach,
@@ -112,7 +125,8 @@ def llm_resource(settings: Settings) -> Resource:
 
     return Resource(
         name="llm",
-        loss=LOSSES["llm"].means,
+        loss="The plan's questions are asked word for word.",
+        consequence=Consequence(noticed="Nothing."),
         load=load,
         close=lambda engine: engine.aclose(),
     )

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 from livekit.agents import inference
 
 from worker.aio.threads import in_thread
-from worker.resources.consequences import LOSSES
-from worker.resources.resource import LoadFailed, Resource
+from worker.resources.resource import Consequence, LoadFailed, Resource
 from worker.speech.turn_detector import SILENCE, SupervisedTurnDetector
 
 if TYPE_CHECKING:
@@ -69,7 +68,11 @@ def turn_detector_resource() -> Resource:
 
     return Resource(
         name="turn_detector",
-        loss=LOSSES["turn_detector"].means,
+        loss="Turns end on the VAD's silence.",
+        consequence=Consequence(
+            noticed="Nothing but a thinking pause that may count as the end of an answer.",
+            turns_end_on=("vad", "turn_detector"),
+        ),
         load=load,
         close=lambda detector: detector.aclose(),
         budget_s=2.0,

@@ -65,7 +65,7 @@ class Worker:
         #: The reasons why no job can run, if any.
         self.readiness = Readiness(
             settings.journal_dir,
-            speech=partial(speech_problems, settings, provider_breaker(settings)),
+            speech=partial(speech_problems, settings, provider_breaker(settings.data_dir)),
             on_change=self._on_readiness,
         )
         self._set_ups = ProcessPoolSupervisor(self.readiness)

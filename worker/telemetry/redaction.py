@@ -12,6 +12,8 @@ import textwrap
 import traceback
 from typing import TYPE_CHECKING, Any
 
+from worker.providers.registry import VENDORS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -41,15 +43,14 @@ _PERSONAL_FIELDS = frozenset(
 _FRAMEWORKS_FIELDS = frozenset({"error", "errors", "failure", "job", "resp"})
 
 #: Packages that quote their input in error messages and in log records below INFO: the framework
-#: with its plugins, the providers' clients, and libraries that validate or store data.
-_QUOTING = frozenset(
+#: with its plugins, the vendors' clients, and libraries that validate or store data.
+_QUOTING = frozenset(name for vendor in VENDORS.values() for name in vendor.quoting) | frozenset(
     {
         "aiohttp",
         "asyncpg",
         "httpcore",
         "httpx",
         "livekit",
-        "openai",
         "pydantic",
         "pydantic_core",
         "websockets",

@@ -1,46 +1,50 @@
-"""Reactions to resources that become unavailable during an interview, as per the loss table."""
+"""Reactions to resources that become unavailable during an interview, as they declare them."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from states import Phase, Status
 from worker.clips.recordings import ClipName, clip_named, load_clip
-from worker.resources.consequences import LOSSES, Loss, TurnEnd
 
 if TYPE_CHECKING:
     from livekit.agents import AgentSession
 
     from states.transition import Transition
     from worker.job.handle import JobHandle
+    from worker.resources.resource import Consequence, Resource
 
 logger = logging.getLogger(__name__)
 
 #: Minimum seconds between two announcements for the same resource. A later loss is announced again,
 #: because otherwise the candidate would speak without being heard.
 _AGAIN_S: Final = 30.0
+#: Turn detection modes of the framework. Any other name is that of a resource.
+_MODES: Final = frozenset({"stt", "vad"})
 
 
 class DegradationHandler:
-    """Handler that applies the loss table to changes of a job's resources during the interview.
+    """Handler of changes of a job's resources during the interview, as the resources declare it.
 
     A resource that is missing at the start of the interview counts as lost from the start. A
     recovery is not announced, because the next question is a sufficient sign of the recovery.
-    `cannot_hear` is called each time that speech-to-text becomes unavailable.
+    `cannot_hear` is called each time that the candidate is not understood any more.
     """
 
     def __init__(
         self,
         job: JobHandle,
         session: AgentSession[Any],
+        resources: Sequence[Resource],
         cannot_hear: Callable[[], None] = lambda: None,
     ) -> None:
         self._job = job
         self._session = session
+        self._resources = resources
         self._cannot_hear = cannot_hear
         self._lost: set[str] = set()
         #: Event-loop time of the last announcement, by resource.
@@ -65,22 +69,23 @@ class DegradationHandler:
 
     def _look(self) -> None:
         conditions = self._job.life.conditions
-        for name, loss in LOSSES.items():
+        for resource in self._resources:
+            name = resource.name
             if name not in conditions:
                 continue
             status = conditions[name].status
             if status is Status.LOST and name not in self._lost:
                 self._lost.add(name)
-                self._meet(name, loss)
+                self._meet(name, resource.consequence)
             elif status is Status.READY and name in self._lost:
                 self._lost.discard(name)
-                if loss.turns_end_on is not None:
+                if resource.consequence.turns_end_on is not None:
                     self._end_turns()
 
-    def _meet(self, name: str, loss: Loss) -> None:
+    def _meet(self, name: str, loss: Consequence) -> None:
         if loss.turns_end_on is not None:
             self._end_turns()
-        if name == "stt":
+        if loss.deafens:
             self._cannot_hear()
         now = asyncio.get_running_loop().time()
         if loss.told is not None and now - self._told.get(name, -math.inf) >= _AGAIN_S:
@@ -92,17 +97,18 @@ class DegradationHandler:
     def _end_turns(self) -> None:
         """Let the best available detector end turns.
 
-        In the loss table, each detector needs the detectors before itself.
+        Each detector needs the detectors that are declared before itself.
         """
-        best: TurnEnd | None = None
-        for name, loss in LOSSES.items():
-            if loss.turns_end_on is None or name not in self._job.life.conditions:
+        best: str | None = None
+        for resource in self._resources:
+            ends_on = resource.consequence.turns_end_on
+            if ends_on is None or resource.name not in self._job.life.conditions:
                 continue
-            without, best = loss.turns_end_on
-            if name in self._lost:
+            without, best = ends_on
+            if resource.name in self._lost:
                 best = without
                 break
-        detection = self._job.held.get(best) if best == "turn_detector" else best
+        detection: Any = best if best is None or best in _MODES else self._job.held.get(best)
         try:
             self._session.update_options(turn_detection=detection)
         except RuntimeError:  # the session is closing

@@ -6,13 +6,13 @@ import asyncio
 import logging
 import math
 from collections.abc import Callable, Sequence
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from livekit.agents import APITimeoutError
 
 from worker.aio.timeouts import run_with_timeout
 from worker.clips.recordings import ClipName, load_clip
+from worker.config.silence import Rung as Rung
 from worker.interview.orchestrator import Role
 
 if TYPE_CHECKING:
@@ -30,27 +30,6 @@ _DEAF_S: Final = 1.0
 #: Time limit of the steps WRITE and CLOSE, and shortest time limit of the other steps, in seconds.
 _LONGEST_STEP_S: Final = 10.0
 _LEAST_STEP_S: Final = 1.0
-
-
-class Rung(StrEnum):
-    """A step of the stuck-turn recovery. INTERVIEW_LADDER_S sets the times, in this order."""
-
-    #: Play a recorded clip.
-    CLIP = "clip"
-    #: Cut off the stuck speech and speak the same utterance again.
-    AGAIN = "again"
-    #: Rebuild the current text-to-speech provider with new connections, and speak the utterance
-    #: again.
-    REBUILD = "rebuild"
-    #: Fall back to the next text-to-speech provider, and speak the utterance again.
-    NEXT = "next"
-    #: Speak the plan's own words, without waiting for a language model.
-    PLAN = "plan"
-    #: Send the utterance as text.
-    WRITE = "write"
-    #: End the job with a spoken reason, because no other step has helped.
-    CLOSE = "close"
-
 
 RUNGS: Final = tuple(Rung)
 
@@ -70,7 +49,7 @@ class TurnLadder:
     Args:
         interviewer: The interviewer.
         line: The audio output to the candidate.
-        rungs_s: Seconds without speech at which each step is due.
+        rungs_s: Seconds without speech at which each step is due, in the order of `Rung`.
         voices: Returns the fallback chain of text-to-speech providers; None if there is none.
         record: Called with each step.
     """

@@ -8,24 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import importlib.metadata
 import json
 import logging
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from worker.aio.threads import in_thread
-from worker.speech import local_models
 from worker.speech.tts.cache_files import SpeechFiles
+from worker.speech.tts.voice import Voice as Voice
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from worker.audio.dsp import Pcm
-    from worker.config.providers import ProviderSettings
-    from worker.config.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -38,41 +34,28 @@ _FIND_BUDGET_S: Final = 0.3
 _MOST_IN_VAIN: Final = 2
 
 
-@dataclass(frozen=True, kw_only=True)
-class Voice:
-    """The properties of a provider that determine how given words sound."""
+class CacheSettings(Protocol):
+    """The settings of the TTS cache."""
 
-    provider: str
-    voice: str
-    model: str
-    settings: tuple[str, ...] = ()
+    @property
+    def prepared_speech(self) -> bool:
+        """False if the TTS cache is turned off."""
+
+    @property
+    def data_dir(self) -> Path:
+        """The folder that contains the folder of the TTS cache."""
+
+    @property
+    def speech_cache_mb(self) -> int:
+        """Maximum size of the TTS cache in MB."""
+
+    def voices(self) -> dict[str, Voice]:
+        """Return the voice of each usable provider of the TTS chain, by name."""
 
 
-def voices_of(settings: ProviderSettings) -> dict[str, Voice]:
+def voices_of(settings: CacheSettings) -> dict[str, Voice]:
     """Return the voice of each usable provider in INTERVIEW_TTS. The keys are provider names."""
-    known = {
-        "elevenlabs": Voice(
-            provider="elevenlabs",
-            voice=settings.elevenlabs_voice,
-            model=settings.elevenlabs_model,
-            # The URL belongs to the key, so that an interview never plays the audio of a local test
-            # server.
-            settings=(settings.elevenlabs_language, settings.elevenlabs_base_url),
-        ),
-        "local": Voice(
-            provider=local_models.PROVIDER,
-            voice=local_models.TTS_MODEL,
-            model=_version_of("hibari-tts"),
-        ),
-    }
-    return {name: known[name] for name in settings.usable("tts")}
-
-
-def _version_of(distribution: str) -> str:
-    try:
-        return importlib.metadata.version(distribution)
-    except importlib.metadata.PackageNotFoundError:
-        return "none"
+    return settings.voices()
 
 
 class SpeechStore(Protocol):
@@ -170,7 +153,7 @@ class SpeechCache:
             return None
 
 
-def speech_cache(settings: Settings) -> SpeechCache | None:
+def speech_cache(settings: CacheSettings) -> SpeechCache | None:
     """Return the TTS cache in the data folder, or None if the settings turn it off."""
     if not settings.prepared_speech:
         return None

@@ -25,7 +25,7 @@ from states.render.view import View, view
 from states.table import DEADLINE_GROUPS
 from tests.support.paths import REPOSITORY
 from tests.support.virtual.drawn_texts import assert_texts_can_be_read
-from worker.resources.consequences import meanings
+from worker.interview.resources import interview_meanings
 
 DIAGRAMS = REPOSITORY / "diagrams"
 Writer = Callable[..., str]
@@ -62,7 +62,7 @@ def _killed() -> History:
 @pytest.mark.row("C6", "B13")
 def test_committed_drawings_match_the_table() -> None:
     """After a change of the table, run `make diagrams`."""
-    for name, text in drawings(meanings()).items():
+    for name, text in drawings(interview_meanings()).items():
         assert (DIAGRAMS / name).read_text(encoding="utf-8") == text, f"{name} has drifted"
 
 

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from states import BUDGETS, State
 from worker.config.settings import Settings, SettingsInvalid, origin_of, shown, variable_of
+from worker.config.silence import NUMBERED, Rung
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -154,8 +155,47 @@ def test_every_number_has_bounds() -> None:
 def test_the_ladder_is_seven_increasing_times(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INTERVIEW_LADDER_S", "0.5, 1,2,3,4,5,599")
     settings = Settings.load(_env_file=None)
-    assert settings.ladder_s == (0.5, 1, 2, 3, 4, 5, 599)
-    assert shown(settings.ladder_s) == "0.5,1,2,3,4,5,599"
+    given = dict(zip(Rung, settings.ladder_s, strict=True))
+    assert [given[rung] for rung in NUMBERED] == [0.5, 1, 2, 3, 4, 5, 599]
+    assert value_of("INTERVIEW_LADDER_S", shown(settings.ladder_s)) == settings.ladder_s
+
+
+def ladder(value: str) -> dict[Rung, float]:
+    return dict(zip(Rung, value_of("INTERVIEW_LADDER_S", value), strict=True))
+
+
+def test_each_step_has_its_default_time() -> None:
+    assert Settings.load().ladder_s == tuple(rung.default_s for rung in Rung)
+
+
+def test_a_named_step_gets_its_time_and_the_others_keep_their_defaults() -> None:
+    defaults = {rung: rung.default_s for rung in Rung}
+    assert ladder("clip=4") == {**defaults, Rung.CLIP: 4}
+    assert ladder(" close = 40.5 , again=7, ") == {**defaults, Rung.AGAIN: 7, Rung.CLOSE: 40.5}
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("clap=5", "has no step 'clap': name one of clip, again, "),
+        ("=5", "has no step '': name one of "),
+        ("clip=4,clip=5", "names clip twice: give each step one time"),
+        ("clip=6,again=6", "has again=6, which is not after clip=6: give again a later time"),
+        ("clip=9", "has again=8, which is not after clip=9: give again a later time"),
+        ("clip=soon", "clip=soon is no number of seconds: write one like clip=5"),
+        ("clip=", "clip= is no number of seconds: write one like clip=5"),
+        ("clip=0", "clip=0 is not between 0 and 600 seconds: write one like clip=5"),
+        ("clip=-1", "clip=-1 is not between 0 and 600 seconds"),
+        ("clip=nan", "clip=nan is not between 0 and 600 seconds"),
+        ("close=600", "close=600 is not between 0 and 600 seconds: write one like close=30"),
+        ("close=inf", "close=inf is not between 0 and 600 seconds"),
+        ("5,again=8", "gives '5' no name: name every time, as in clip=5,again=8, or none, as in 5"),
+    ],
+)
+def test_an_invalid_named_step_is_refused_in_one_line(value: str, problem: str) -> None:
+    found = problem_of("INTERVIEW_LADDER_S", value)
+    assert found.startswith(f"INTERVIEW_LADDER_S: {problem}")
+    assert "\n" not in found
 
 
 @pytest.mark.parametrize(
@@ -164,7 +204,7 @@ def test_the_ladder_is_seven_increasing_times(monkeypatch: pytest.MonkeyPatch) -
         "",
         "soon",
         "1,2,3,4,5,6",
-        "1,2,3,4,5,6,7,8",
+        ",".join(str(n) for n in range(1, len(Rung) + 2)),
         "0,1,2,3,4,5,6",
         "1,2,2,3,4,5,6",
         "1,2,3,4,5,6,600",

@@ -34,7 +34,7 @@ def nothing_stays_armed() -> Iterator[None]:
 
 
 def arm(text: str) -> None:
-    faults.arm(parse(text))
+    faults.arm(parse(text, own_resources=True))
 
 
 async def answer() -> str:

@@ -17,8 +17,8 @@ from tests.support.paths import REPOSITORY
 from tests.support.virtual.job_parts import settings_in
 from worker.config.settings import Settings, SettingsInvalid
 from worker.faults.grammar import LONGEST_SLOW_S, Fault, FaultInvalid, parse
-from worker.faults.points import CLOSING_STEPS, OPERATIONS, POINTS, RESOURCES, Kind, Point
-from worker.interview.application import interview_resources
+from worker.faults.points import CLOSING_STEPS, OPERATIONS, POINTS, Kind, Point
+from worker.interview.resources import interview_resources
 from worker.job import shutdown
 
 if TYPE_CHECKING:
@@ -196,7 +196,8 @@ def test_the_closing_steps_are_those_of_the_table() -> None:
 
 def test_the_resources_are_those_of_an_interview() -> None:
     settings = Settings.model_construct(turn_detector="local")
-    assert {resource.name for resource in interview_resources(settings, None)} == set(RESOURCES)
+    (load,) = (point for point in POINTS if point.point == "load")
+    assert tuple(each.name for each in interview_resources(settings, None)) == load.members
 
 
 def test_the_operations_are_those_of_the_database() -> None:

@@ -14,13 +14,11 @@ from worker.audio.clip import ClipMissing
 from worker.clips import recordings
 from worker.clips.recordings import ClipName
 from worker.continuity.dispatch_metadata import MetadataInvalid, read_metadata
-from worker.interview.application import (
-    InterviewApplication,
-    interview_resources,
-)
+from worker.interview.application import InterviewApplication
 from worker.interview.conversation.interviewer import Interviewer
 from worker.interview.end_conditions import EndConditions
 from worker.interview.orchestrator_llm import OrchestratorLLM
+from worker.interview.resources import interview_resources
 from worker.job.application import Dispatch
 from worker.resources.bootstrap import AgentResources
 from worker.resources.resource import LoadFailed

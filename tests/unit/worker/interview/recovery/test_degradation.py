@@ -11,16 +11,15 @@ import pytest
 from states import Conditions, Event, State
 from states.testing import loaded, lost
 from tests.support.virtual.interview_parts import WatchedJob
-from tests.support.virtual.job_parts import settings_in
 from worker.clips.recordings import ClipName, clip_named, load_clip
-from worker.interview.application import interview_resources
+from worker.config.settings import Settings
 from worker.interview.recovery.degradation import DegradationHandler
+from worker.interview.resources import interview_meanings, interview_resources
 from worker.journal import resilient
-from worker.resources.consequences import LOSSES, meanings
+from worker.resources.consequences import JOURNAL_CONSEQUENCE, JOURNAL_LOSS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
     from livekit.agents import AgentSession
 
@@ -28,6 +27,9 @@ if TYPE_CHECKING:
     from worker.job.job import Job
 
 pytestmark = pytest.mark.looptime
+
+#: Every resource of an interview, the optional ones included.
+RESOURCES = interview_resources(Settings.model_construct(turn_detector="local"), None)
 
 
 class Losing:
@@ -42,7 +44,7 @@ class Losing:
         )
         self.deafened = 0
         self.losses = DegradationHandler(
-            cast("Job", self.job), cast("AgentSession[Any]", self.session), self._deafen
+            cast("Job", self.job), cast("AgentSession[Any]", self.session), RESOURCES, self._deafen
         )
 
     def _deafen(self) -> None:
@@ -83,18 +85,19 @@ async def begin() -> AsyncIterator[Any]:
 
 
 @pytest.mark.row("B1")
-def test_every_resource_is_in_the_loss_table(tmp_path: Path) -> None:
-    resources = interview_resources(settings_in(tmp_path, INTERVIEW_TURN_DETECTOR="local"), None)
-    loaded = {r.name: r.loss for r in resources}
-    assert {**loaded, resilient.RESOURCE: LOSSES[resilient.RESOURCE].means} == meanings()
-    assert all(each.means.endswith(".") for each in LOSSES.values())
-    assert all(each.noticed.endswith(".") for each in LOSSES.values())
+def test_every_resource_and_the_journal_declare_their_loss() -> None:
+    losses = {resource.name: resource.loss for resource in RESOURCES}
+    assert interview_meanings() == {**losses, resilient.RESOURCE: JOURNAL_LOSS}
+    assert all(loss.endswith(".") for loss in interview_meanings().values())
+    consequences = [*(resource.consequence for resource in RESOURCES), JOURNAL_CONSEQUENCE]
+    assert all(each.noticed.endswith(".") for each in consequences)
 
 
 @pytest.mark.row("B1")
 def test_every_announcement_of_a_loss_has_a_clip() -> None:
-    for loss in LOSSES.values():
-        assert loss.told is None or load_clip(clip_named(loss.told)).duration_s > 1
+    for resource in RESOURCES:
+        told = resource.consequence.told
+        assert told is None or load_clip(clip_named(told)).duration_s > 1
 
 
 @pytest.mark.row("B1")

@@ -10,7 +10,7 @@ from livekit.agents import APIStatusError, vad
 from livekit.plugins import deepgram, elevenlabs, openai
 
 from worker.config.settings import Settings, SettingsInvalid
-from worker.providers import factories
+from worker.resources import chains
 from worker.resources.bootstrap import AgentResources
 from worker.resources.resource import LoadFailed
 from worker.resources.speech import llm_resource, stt_resource, tts_resource
@@ -45,9 +45,9 @@ def set_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
 def test_with_keys_each_chain_has_all_its_providers_in_order(set_environment: Any) -> None:
     settings = set_environment(**CHAINS, **KEYS)
 
-    assert factories.stt_chain(settings, None).names == ("deepgram", "local")
-    assert factories.tts_chain(settings).names == ("elevenlabs", "local")
-    chain = factories.llm_chain(settings)
+    assert chains.stt_chain(settings, None).names == ("deepgram", "local")
+    assert chains.tts_chain(settings).names == ("elevenlabs", "local")
+    chain = chains.llm_chain(settings)
     assert chain is not None
     assert chain.names == ("openai",)
     assert settings.left_out() == ()
@@ -56,9 +56,9 @@ def test_with_keys_each_chain_has_all_its_providers_in_order(set_environment: An
 def test_a_provider_without_its_key_is_left_out_with_one_line(set_environment: Any) -> None:
     settings = set_environment(**CHAINS)
 
-    assert factories.stt_chain(settings, None).names == ("local",)
-    assert factories.tts_chain(settings).names == ("local",)
-    assert factories.llm_chain(settings) is None
+    assert chains.stt_chain(settings, None).names == ("local",)
+    assert chains.tts_chain(settings).names == ("local",)
+    assert chains.llm_chain(settings) is None
     assert settings.left_out() == (
         "deepgram is left out of INTERVIEW_STT: DEEPGRAM_API_KEY is not set",
         "elevenlabs is left out of INTERVIEW_TTS: ELEVEN_API_KEY is not set",
@@ -101,9 +101,9 @@ async def test_each_provider_is_created_from_its_settings(set_environment: Any) 
     )
     made: dict[str, Any] = {}
     for chain in (
-        factories.stt_chain(settings, None),
-        factories.tts_chain(settings),
-        factories.llm_chain(settings),
+        chains.stt_chain(settings, None),
+        chains.tts_chain(settings),
+        chains.llm_chain(settings),
     ):
         assert chain is not None
         made |= dict(chain.candidates())
@@ -117,19 +117,6 @@ async def test_each_provider_is_created_from_its_settings(set_environment: Any) 
     assert isinstance(made["openai"], openai.LLM)
     assert made["openai"].model == "llama-3"
     assert isinstance(made["local"], LocalTTS | LocalSTT)
-
-
-@pytest.mark.parametrize(
-    ("given", "whole"),
-    [
-        ("https://dg.example", "https://dg.example/v1/listen"),
-        ("https://dg.example/v1", "https://dg.example/v1/listen"),
-        ("https://dg.example/v1/listen", "https://dg.example/v1/listen"),
-        ("http://127.0.0.1:8080/proxy", "http://127.0.0.1:8080/proxy/v1/listen"),
-    ],
-)
-def test_a_base_url_may_be_given_with_or_without_its_path(given: str, whole: str) -> None:
-    assert factories._with_path(given, "/v1", "/listen") == whole
 
 
 @pytest.mark.parametrize(
@@ -187,7 +174,7 @@ async def test_the_local_stt_uses_the_loaded_vad(
     )
     detector: Any = object()
 
-    list(factories.stt_chain(set_environment(), detector).candidates())
+    list(chains.stt_chain(set_environment(), detector).candidates())
 
     assert given == [detector]
 
@@ -202,14 +189,14 @@ def test_the_transcript_timeout_exceeds_the_endpointing_delay(
 ) -> None:
     settings = set_environment(INTERVIEW_DEEPGRAM_ENDPOINTING_MS=endpointing_ms)
 
-    assert factories.patience_with(settings) == patience_s
+    assert chains.patience_with(settings) == patience_s
 
 
 async def test_the_jobs_of_a_worker_share_the_state_of_cloud_providers(
     set_environment: Any,
 ) -> None:
     settings = set_environment(**CHAINS, **KEYS)
-    one, other = (factories.tts_chain(settings) for _ in range(2))
+    one, other = (chains.tts_chain(settings) for _ in range(2))
 
     one.failed("elevenlabs", APIStatusError("no", status_code=402))
 

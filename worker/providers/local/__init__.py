@@ -1,0 +1,1 @@
+"""Speech models inside the worker, in both directions."""

@@ -1,0 +1,29 @@
+"""What others must know of the speech models inside the worker, which have no settings."""
+
+from __future__ import annotations
+
+import importlib.metadata
+
+from worker.providers.vendor import Vendor
+from worker.speech.tts.voice import Voice
+
+
+def _voice(_: object) -> Voice:
+    # This import loads numpy, which most readers of the settings do not need.
+    from worker.speech import local_models
+
+    return Voice(
+        provider=local_models.PROVIDER,
+        voice=local_models.TTS_MODEL,
+        model=_version_of("hibari-tts"),
+    )
+
+
+def _version_of(distribution: str) -> str:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return "none"
+
+
+VENDOR = Vendor(name="local", chains=("stt", "tts"), voice=_voice)

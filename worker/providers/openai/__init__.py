@@ -1,0 +1,1 @@
+"""OpenAI, or a compatible server: language model."""

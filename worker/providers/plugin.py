@@ -1,0 +1,46 @@
+"""What a vendor's `plugin.py` defines, as `PLUGIN`, and how the rest of the worker reaches it."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from livekit import agents
+
+    from worker.fallback.probe import Probe
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plugin:
+    """The factories of a vendor's plugin instances, each from the worker's settings."""
+
+    #: Factory of speech to text; None if the vendor does not serve that chain. The second argument
+    #: is the loaded VAD, for models that do not detect speech themselves; None if there is none.
+    stt: Callable[[Any, agents.vad.VAD | None], agents.stt.STT[Any]] | None = None
+    #: Factory of text to speech, 24 kHz mono.
+    tts: Callable[[Any], agents.tts.TTS[Any]] | None = None
+    #: Factory of a language model.
+    llm: Callable[[Any], agents.llm.LLM[Any]] | None = None
+    #: Returns the health probe, which must cost nothing. Only a vendor with a key has a probe.
+    probe: Callable[[Any], Probe] | None = None
+
+
+def plugin_of(name: str) -> Plugin:
+    """Return the plugin of the vendor `name`.
+
+    The first call imports the vendor's SDK, which takes up to a second and may raise any error.
+    """
+    plugin: Plugin = importlib.import_module(f"worker.providers.{name}.plugin").PLUGIN
+    return plugin
+
+
+def with_path(url: str, *parts: str) -> str:
+    """Return `url` with the path `parts` that an SDK needs. `url` may contain some already."""
+    for n in range(len(parts), 0, -1):
+        end = "".join(parts[:n])
+        if url.endswith(end):
+            return url + "".join(parts[n:])
+    return url + "".join(parts)

@@ -1,0 +1,1 @@
+"""The plan's own words, in place of a language model."""

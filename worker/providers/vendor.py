@@ -1,0 +1,49 @@
+"""Declaration of a vendor: what others must know of the vendor without importing its SDK."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import Field
+
+if TYPE_CHECKING:
+    from pydantic_settings import BaseSettings
+
+    from worker.speech.tts.voice import Voice
+
+#: The fallback chains: speech to text, text to speech, language model.
+CHAINS: Final = ("stt", "tts", "llm")
+
+
+def setting(variable: str, default: Any, help_line: str, **bounds: Any) -> Any:
+    """Declare a setting: its environment variable, default, one line of help, and bounds."""
+    return Field(default=default, validation_alias=variable, description=help_line, **bounds)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vendor:
+    """One vendor. Names of fields are those of its `settings`."""
+
+    #: Name in the fallback chains, and of the vendor's package.
+    name: str
+    #: The fallback chains that the vendor can serve.
+    chains: tuple[str, ...]
+    #: The vendor's settings. worker/config/providers.py makes them part of the worker's settings.
+    settings: type[BaseSettings] | None = None
+    #: Field of the API key; None if the vendor needs no key. A vendor with a key has a probe.
+    key: str | None = None
+    #: Field of the URL, and the schemes that the URL may have.
+    url: str | None = None
+    schemes: tuple[str, ...] = ("http", "https")
+    #: Fields, other than the key, that decide whether the vendor accepts a request.
+    choices: tuple[str, ...] = ()
+    #: Returns what determines how the vendor speaks given words. The TTS cache needs it.
+    voice: Callable[[Any], Voice] | None = None
+    #: Returns the seconds from the end of a phrase to its transcript, if a setting delays them.
+    transcript_s: Callable[[Any], float] | None = None
+    #: Packages that quote their input in log lines, besides livekit, whose plugins all do.
+    quoting: tuple[str, ...] = ()
+    #: False for the plan's own words: no SDK, no fault point, and the chain ends before them.
+    has_plugin: bool = True

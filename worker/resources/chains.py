@@ -1,0 +1,92 @@
+"""The fallback chains of speech and language, made from the settings and the vendors' plugins.
+
+A plugin is imported when a member is created, so a worker whose chains do not name a vendor never
+imports that vendor's SDK, and an SDK that cannot be imported fails like any other provider.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from itertools import takewhile
+from typing import Any
+
+from livekit.agents import llm, stt, tts, vad
+
+from worker.config.providers import ProviderSettings
+from worker.config.settings import Settings
+from worker.fallback.chain import ProviderChain
+from worker.fallback.probe import Probe
+from worker.fallback.shared_breaker import provider_breaker
+from worker.providers.plugin import plugin_of
+from worker.providers.registry import VENDORS
+from worker.providers.vendor import CHAINS
+
+
+def stt_chain(settings: Settings, detector: vad.VAD | None) -> ProviderChain[stt.STT[Any]]:
+    """Return the chain of speech-to-text providers."""
+    return _chain("stt", settings, settings.usable("stt"), detector)
+
+
+def tts_chain(settings: Settings) -> ProviderChain[tts.TTS[Any]]:
+    """Return the chain of text-to-speech providers."""
+    return _chain("tts", settings, settings.usable("tts"))
+
+
+def llm_chain(settings: Settings) -> ProviderChain[llm.LLM[Any]] | None:
+    """Return the chain of language models listed before `scripted`; None if there are none."""
+    before = tuple(takewhile(lambda name: VENDORS[name].has_plugin, settings.usable("llm")))
+    return _chain("llm", settings, before) if before else None
+
+
+def make(kind: str, name: str, settings: ProviderSettings, *given: Any) -> Any:
+    """Create the plugin instance of a provider for the chain `kind` (stt, tts, llm).
+
+    `given` is what the factory takes besides the settings: for stt, the loaded VAD or None. The
+    call raises any error of the SDK, or of its import.
+    """
+    return getattr(plugin_of(name), kind)(settings, *given)
+
+
+def _chain(
+    kind: str, settings: Settings, names: tuple[str, ...], *given: Any
+) -> ProviderChain[Any]:
+    probes = {name: probe_of(settings, name) for name in names}
+    return ProviderChain(
+        kind,
+        [(name, partial(make, kind, name, settings, *given)) for name in names],
+        probes={name: probe for name, probe in probes.items() if probe is not None},
+        breaker=provider_breaker(settings.data_dir),
+    )
+
+
+def probe_of(settings: ProviderSettings, name: str) -> Probe | None:
+    """Return the health probe of a provider; None for one without a key."""
+    if VENDORS[name].key is None:
+        return None
+
+    async def probe() -> None:
+        make_probe = plugin_of(name).probe
+        if make_probe is not None:
+            await make_probe(settings)()
+
+    return probe
+
+
+def import_plugins(settings: ProviderSettings) -> None:
+    """Import the plugins that the chains name.
+
+    This takes about a second, so call it before the fork.
+    """
+    for name in dict.fromkeys(name for kind in CHAINS for name in settings.usable(kind)):
+        if VENDORS[name].has_plugin:
+            plugin_of(name)
+
+
+def patience_with(settings: ProviderSettings) -> float:
+    """Return the seconds of speech without a transcript after which the next provider takes over.
+
+    A long end-pointing setting delays the transcript, which is not a failure. The result is longer
+    in that case.
+    """
+    delays = [vendor.transcript_s for vendor in VENDORS.values()]
+    return max(settings.stt_patience_s, *(delay(settings) for delay in delays if delay))
