@@ -5,10 +5,10 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Annotated
 
-from pydantic import field_validator
-from pydantic_settings import BaseSettings, NoDecode
+from pydantic import Field, field_validator
+from pydantic_settings import NoDecode
 
-from worker.config.providers import setting
+from worker.config.group import SettingsGroup
 
 #: Upper limit in seconds, because a candidate who hears nothing for longer has left.
 _LONGEST_S = 600.0
@@ -18,22 +18,14 @@ _NEEDED = (
 )
 
 
-class SilenceSettings(BaseSettings):
+class SilenceSettings(SettingsGroup):
     """Settings of fillers and recovery steps for a candidate who hears nothing."""
 
-    silence_filler_s: float = setting(
-        "INTERVIEW_SILENCE_FILLER_S",
-        2.0,
-        "Seconds of silence in the interviewer's turn before a recorded filler is played.",
-        gt=0,
-        le=60,
-    )
-    ladder_s: Annotated[tuple[float, ...], NoDecode] = setting(
-        "INTERVIEW_LADDER_S",
-        (5.0, 8.0, 11.0, 14.0, 17.0, 20.0, 30.0),
-        "Seconds of silence in the interviewer's turn before each step of the stuck-turn "
-        "recovery: clip, again, rebuild, next, plan, write, close.",
-    )
+    silence_filler_s: float = Field(2.0, gt=0, le=60)
+    """Seconds of silence in the interviewer's turn before a recorded filler is played."""
+    ladder_s: Annotated[tuple[float, ...], NoDecode] = (5.0, 8.0, 11.0, 14.0, 17.0, 20.0, 30.0)
+    """Seconds of silence in the interviewer's turn before each step of the stuck-turn recovery:
+    clip, again, rebuild, next, plan, write, close."""
 
     @field_validator("ladder_s", mode="before")
     @classmethod
