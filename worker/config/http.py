@@ -4,29 +4,23 @@ from __future__ import annotations
 
 import ipaddress
 
-from pydantic import SecretStr, model_validator
-from pydantic_settings import BaseSettings
+from pydantic import Field, SecretStr, model_validator
 
-from worker.config.providers import setting
+from worker.config.group import SettingsGroup
 
 
-class HttpSettings(BaseSettings):
+class HttpSettings(SettingsGroup):
     """Settings of the HTTP server for probes, metrics and jobs.
 
     The server needs a token unless it binds to a loopback address.
     """
 
-    http_host: str = setting(
-        "INTERVIEW_HTTP_HOST", "127.0.0.1", "Address that the HTTP server binds to."
-    )
-    http_port: int = setting(
-        "INTERVIEW_HTTP_PORT", 8081, "Port of the HTTP server; 0 takes a free one.", ge=0, le=65_535
-    )
-    http_token: SecretStr = setting(
-        "INTERVIEW_HTTP_TOKEN",
-        SecretStr(""),
-        "Bearer token for the HTTP server; required if it binds to more than loopback.",
-    )
+    http_host: str = "127.0.0.1"
+    """Address that the HTTP server binds to."""
+    http_port: int = Field(default=8081, ge=0, le=65_535)
+    """Port of the HTTP server; 0 takes a free one."""
+    http_token: SecretStr = SecretStr("")
+    """Bearer token for the HTTP server; required if it binds to more than loopback."""
 
     @model_validator(mode="after")
     def _guarded(self) -> HttpSettings:

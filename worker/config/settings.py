@@ -14,14 +14,15 @@ from typing import Any, Literal
 
 import platformdirs
 from dotenv import dotenv_values
-from pydantic import SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import SettingsConfigDict
 
 from states import BUDGETS, State
 from states.table import HURRIED_CLOSING_S
 from worker.config.continuity import ContinuitySettings
+from worker.config.group import SettingsGroup
 from worker.config.http import HttpSettings
-from worker.config.providers import ProviderSettings, setting
+from worker.config.providers import ProviderSettings
 from worker.config.silence import SilenceSettings
 from worker.faults.grammar import Fault, FaultInvalid, parse
 
@@ -41,190 +42,94 @@ def _budget(state: State) -> Any:
     shares = " and ".join(other for other in state.deadline_group if other is not state)
     purpose = budget.purpose + (f"; shared with {shares}" if shares else "")
     help_line = f"Seconds a job may spend in {state}: {purpose}."
-    variable = f"INTERVIEW_BUDGET_{state}_S"
-    return setting(variable, budget.seconds, help_line, gt=0, le=budget.most_s)
+    return Field(budget.seconds, description=help_line, gt=0, le=budget.most_s)
 
 
-class WorkerSettings(BaseSettings):
+class WorkerSettings(SettingsGroup):
     """Settings of the worker, its servers and its limits."""
 
-    livekit_url: str = setting("LIVEKIT_URL", "", "URL of the LiveKit server (ws:// or wss://).")
-    livekit_api_key: str = setting("LIVEKIT_API_KEY", "", "LiveKit API key.")
-    livekit_api_secret: SecretStr = setting(
-        "LIVEKIT_API_SECRET", SecretStr(""), "Secret of the LiveKit API key."
+    livekit_url: str = Field(default="", validation_alias="LIVEKIT_URL")
+    """URL of the LiveKit server (ws:// or wss://)."""
+    livekit_api_key: str = Field(default="", validation_alias="LIVEKIT_API_KEY")
+    """LiveKit API key."""
+    livekit_api_secret: SecretStr = Field(
+        default=SecretStr(""), validation_alias="LIVEKIT_API_SECRET"
     )
-    livekit_start_budget_s: float = setting(
-        "INTERVIEW_LIVEKIT_START_BUDGET_S",
-        30.0,
-        "Seconds to wait at start-up for an unavailable LiveKit server.",
-        gt=0,
-        le=3600,
+    """Secret of the LiveKit API key."""
+    livekit_start_budget_s: float = Field(default=30.0, gt=0, le=3600)
+    """Seconds to wait at start-up for an unavailable LiveKit server."""
+    database_url: SecretStr = Field(default=SecretStr(""), validation_alias="DATABASE_URL")
+    """URL of the PostgreSQL database (postgresql://)."""
+    database_pool_size: int = Field(default=5, ge=1, le=100)
+    """Database connections kept per process."""
+    database_pool_overflow: int = Field(default=5, ge=0, le=100)
+    """Additional database connections per process for bursts."""
+    database_overflow_idle_s: float = Field(default=10.0, gt=0, le=3600)
+    """Seconds after which an idle additional database connection is closed."""
+    database_connect_timeout_s: float = Field(default=5.0, gt=0, le=300)
+    """Timeout in seconds for connecting to the database."""
+    database_acquire_timeout_s: float = Field(default=5.0, gt=0, le=300)
+    """Timeout in seconds for getting a connection from the pool."""
+    database_statement_timeout_s: float = Field(default=10.0, gt=0, le=3600)
+    """Timeout in seconds for one database statement."""
+    database_verify_after_idle_s: float = Field(default=0.0, ge=0, le=3600)
+    """Seconds of idleness after which a database connection is verified before use; 0: always."""
+    embedded: bool = False
+    """Run an embedded PostgreSQL in the data folder if DATABASE_URL is not set."""
+    data_dir: Path = Path(platformdirs.user_data_dir("interview-worker"))
+    """Folder of the journals, the TTS cache and the embedded database."""
+    journal_keep_days: float = Field(default=7.0, ge=0, le=3650)
+    """Days that a journal stays on disk after all of its records are in the database."""
+    agent_name: str = Field(default="interviewer", min_length=1, max_length=100)
+    """LiveKit agent name: dispatches to this name reach the worker."""
+    application: str = Field(
+        default="worker.interview.application:InterviewApplication", pattern=r"^[\w.]+:\w+$"
     )
-    database_url: SecretStr = setting(
-        "DATABASE_URL", SecretStr(""), "URL of the PostgreSQL database (postgresql://)."
-    )
-    database_pool_size: int = setting(
-        "INTERVIEW_DATABASE_POOL_SIZE", 5, "Database connections kept per process.", ge=1, le=100
-    )
-    database_pool_overflow: int = setting(
-        "INTERVIEW_DATABASE_POOL_OVERFLOW",
-        5,
-        "Additional database connections per process for bursts.",
-        ge=0,
-        le=100,
-    )
-    database_overflow_idle_s: float = setting(
-        "INTERVIEW_DATABASE_OVERFLOW_IDLE_S",
-        10.0,
-        "Seconds after which an idle additional database connection is closed.",
-        gt=0,
-        le=3600,
-    )
-    database_connect_timeout_s: float = setting(
-        "INTERVIEW_DATABASE_CONNECT_TIMEOUT_S",
-        5.0,
-        "Timeout in seconds for connecting to the database.",
-        gt=0,
-        le=300,
-    )
-    database_acquire_timeout_s: float = setting(
-        "INTERVIEW_DATABASE_ACQUIRE_TIMEOUT_S",
-        5.0,
-        "Timeout in seconds for getting a connection from the pool.",
-        gt=0,
-        le=300,
-    )
-    database_statement_timeout_s: float = setting(
-        "INTERVIEW_DATABASE_STATEMENT_TIMEOUT_S",
-        10.0,
-        "Timeout in seconds for one database statement.",
-        gt=0,
-        le=3600,
-    )
-    database_verify_after_idle_s: float = setting(
-        "INTERVIEW_DATABASE_VERIFY_AFTER_IDLE_S",
-        0.0,
-        "Seconds of idleness after which a database connection is verified before use; 0: always.",
-        ge=0,
-        le=3600,
-    )
-    embedded: bool = setting(
-        "INTERVIEW_EMBEDDED",
-        False,
-        "Run an embedded PostgreSQL in the data folder if DATABASE_URL is not set.",
-    )
-    data_dir: Path = setting(
-        "INTERVIEW_DATA_DIR",
-        Path(platformdirs.user_data_dir("interview-worker")),
-        "Folder of the journals, the TTS cache and the embedded database.",
-    )
-    journal_keep_days: float = setting(
-        "INTERVIEW_JOURNAL_KEEP_DAYS",
-        7.0,
-        "Days that a journal stays on disk after all of its records are in the database.",
-        ge=0,
-        le=3650,
-    )
-    agent_name: str = setting(
-        "INTERVIEW_AGENT_NAME",
-        "interviewer",
-        "LiveKit agent name: dispatches to this name reach the worker.",
-        min_length=1,
-        max_length=100,
-    )
-    application: str = setting(
-        "INTERVIEW_APPLICATION",
-        "worker.interview.application:InterviewApplication",
-        "Factory of each job's application, as module:attribute.",
-        pattern=r"^[\w.]+:\w+$",
-    )
-    slots: int = setting(
-        "INTERVIEW_SLOTS",
-        max(1, 2 * (os.cpu_count() or 1)),
-        "Maximum number of concurrent interviews; default: two per processor.",
-        ge=1,
-        le=1000,
-    )
-    idle_processes: int = setting(
-        "INTERVIEW_IDLE_PROCESSES", 2, "Idle processes kept ready for the next jobs.", ge=0, le=100
-    )
-    cleanup_s: float = setting(
-        "INTERVIEW_CLEANUP_S",
-        5.0,
-        "Seconds for a job process to clean up when the worker shuts down.",
-        gt=0,
-        le=300,
-    )
-    drain_s: int = setting(
-        "INTERVIEW_DRAIN_S",
-        3600,
-        "Seconds that running interviews may continue after SIGTERM before they are handed over.",
-        ge=0,
-        le=86_400,
-    )
-    candidate_join_s: float = setting(
-        "INTERVIEW_CANDIDATE_JOIN_S",
-        300.0,
-        "Seconds to wait for a candidate who has not joined.",
-        gt=0,
-        le=86_400,
-    )
-    candidate_grace_s: float = setting(
-        "INTERVIEW_CANDIDATE_GRACE_S",
-        30.0,
-        "Seconds to wait for a candidate who left to come back.",
-        gt=0,
-        le=3600,
-    )
-    candidate_silence_s: float = setting(
-        "INTERVIEW_CANDIDATE_SILENCE_S",
-        90.0,
-        "Seconds of silence before the interview ends; after half of it a reminder is played.",
-        gt=1,
-        le=3600,
-    )
-    turn_detector: Literal["local", "none"] = setting(
-        "INTERVIEW_TURN_DETECTOR",
-        "none",
-        "`local`: a model judges whether an answer is finished (244 MB per worker); `none`: "
-        "silence alone ends an answer.",
-    )
-    log_format: Literal["auto", "json", "console"] = setting(
-        "INTERVIEW_LOG_FORMAT",
-        "auto",
-        "json, console, or auto: console on a terminal and json elsewhere.",
-    )
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = setting(
-        "INTERVIEW_LOG_LEVEL", "INFO", "Lowest level that is logged."
-    )
+    """Factory of each job's application, as module:attribute."""
+    slots: int = Field(default=max(1, 2 * (os.cpu_count() or 1)), ge=1, le=1000)
+    """Maximum number of concurrent interviews; default: two per processor."""
+    idle_processes: int = Field(default=2, ge=0, le=100)
+    """Idle processes kept ready for the next jobs."""
+    cleanup_s: float = Field(default=5.0, gt=0, le=300)
+    """Seconds for a job process to clean up when the worker shuts down."""
+    drain_s: int = Field(default=3600, ge=0, le=86_400)
+    """Seconds that running interviews may continue after SIGTERM before they are handed over."""
+    candidate_join_s: float = Field(default=300.0, gt=0, le=86_400)
+    """Seconds to wait for a candidate who has not joined."""
+    candidate_grace_s: float = Field(default=30.0, gt=0, le=3600)
+    """Seconds to wait for a candidate who left to come back."""
+    candidate_silence_s: float = Field(default=90.0, gt=1, le=3600)
+    """Seconds of silence before the interview ends; after half of it a reminder is played."""
+    turn_detector: Literal["local", "none"] = "none"
+    """`local`: a model judges whether an answer is finished (244 MB per worker); `none`: silence
+    alone ends an answer."""
+    log_format: Literal["auto", "json", "console"] = "auto"
+    """json, console, or auto: console on a terminal and json elsewhere."""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """Lowest level that is logged."""
     budget_handshake_s: float = _budget(State.HANDSHAKE)
     budget_connected_s: float = _budget(State.CONNECTED)
     budget_bootstrapping_s: float = _budget(State.BOOTSTRAPPING)
     budget_ready_s: float = _budget(State.READY)
     budget_running_s: float = _budget(State.RUNNING)
     budget_closing_s: float = _budget(State.CLOSING)
-    hurried_closing_s: float = setting(
-        "INTERVIEW_HURRIED_CLOSING_S",
-        HURRIED_CLOSING_S,
-        "Seconds a job may spend in CLOSING after the worker asked it to end.",
-        gt=0,
-        le=14,
-    )
-    faults: str = setting(
-        "INTERVIEW_FAULTS",
-        "",
-        "Faults to inject, such as load.vad=hang; `interview-worker faults` lists the points.",
-    )
-    allow_faults: bool = setting(
-        "INTERVIEW_ALLOW_FAULTS", False, "Allow INTERVIEW_FAULTS to be set."
-    )
+    hurried_closing_s: float = Field(default=HURRIED_CLOSING_S, gt=0, le=14)
+    """Seconds a job may spend in CLOSING after the worker asked it to end."""
+    faults: str = ""
+    """Faults to inject, such as load.vad=hang; `interview-worker faults` lists the points."""
+    allow_faults: bool = False
+    """Allow INTERVIEW_FAULTS to be set."""
 
 
 class Settings(ProviderSettings, ContinuitySettings, SilenceSettings, HttpSettings, WorkerSettings):
     """All settings of the worker. `load` reads the settings and reports which are invalid."""
 
     model_config = SettingsConfigDict(
-        env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True
+        env_file=".env",
+        env_file_encoding="utf-8",
+        extra="ignore",
+        frozen=True,
+        use_attribute_docstrings=False,  # its groups have read theirs, and this has no fields
     )
 
     @field_validator("data_dir", mode="before")

@@ -7,10 +7,10 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import Annotated, Final
 
-from pydantic import field_validator
-from pydantic_settings import BaseSettings, NoDecode
+from pydantic import Field, field_validator
+from pydantic_settings import NoDecode
 
-from worker.config.providers import setting
+from worker.config.group import SettingsGroup
 
 #: Upper limit in seconds, because a candidate who hears nothing for longer has left.
 _LONGEST_S: Final = 600.0
@@ -66,22 +66,16 @@ _NEEDED: Final = (
 )
 
 
-class SilenceSettings(BaseSettings):
+class SilenceSettings(SettingsGroup):
     """Settings of fillers and recovery steps for a candidate who hears nothing."""
 
-    silence_filler_s: float = setting(
-        "INTERVIEW_SILENCE_FILLER_S",
-        2.0,
-        "Seconds of silence in the interviewer's turn before a recorded filler is played.",
-        gt=0,
-        le=60,
-    )
+    silence_filler_s: float = Field(default=2.0, gt=0, le=60)
+    """Seconds of silence in the interviewer's turn before a recorded filler is played."""
     # The default has the numbered steps alone; the validator adds the others.
-    ladder_s: Annotated[tuple[float, ...], NoDecode] = setting(
-        "INTERVIEW_LADDER_S",
-        _DEFAULTS,
-        "Seconds of silence in the interviewer's turn before each step of the stuck-turn "
-        f"recovery: {', '.join(Rung)}. Names change some of them: clip=4,close=40.",
+    ladder_s: Annotated[tuple[float, ...], NoDecode] = Field(
+        default=_DEFAULTS,
+        description="Seconds of silence in the interviewer's turn before each step of the "
+        f"stuck-turn recovery: {', '.join(Rung)}. Names change some of them: clip=4,close=40.",
     )
 
     @field_validator("ladder_s", mode="before")

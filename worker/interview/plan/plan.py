@@ -7,15 +7,29 @@ together. If the plan is a file, each mistake has a line number.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Annotated, Any
 
-from worker.interview.plan.validation import Checker, PlanProblem
-from worker.interview.plan.yaml_lines import YamlMistake, read_yaml
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic_core import ErrorDetails, PydanticCustomError
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from worker.interview.plan.validation import (
+    REPEATED_ID,
+    WRONG_VALUE,
+    Language,
+    PlanProblem,
+    Slug,
+    Text,
+    entries,
+    got,
+    seconds,
+    spoken,
+    whole_number,
+)
+from worker.interview.plan.yaml_lines import Document, Where, YamlMistake, read_yaml
 
 #: Maximum size of a plan file, in bytes. A plan of 500 questions with 80 words each takes half of
 #: that size.
@@ -47,49 +61,66 @@ class PlanError(ValueError):
         super().__init__("\n".join(problem.located(path) for problem in problems))
 
 
+class _Checked:
+    """Base class of what a plan consists of: how pydantic reads it from untrusted data."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _given(cls, data: object) -> object:
+        """Treat a known key without a value as absent. Refuse data other than a mapping."""
+        known = cls.keys()
+        if not isinstance(data, Mapping):
+            sentence = f"must be a mapping with the keys {', '.join(known)}"
+            raise PydanticCustomError(WRONG_VALUE, sentence)
+        return {str(k): value for k, value in data.items() if value is not None or k not in known}
+
+    @classmethod
+    def keys(cls) -> tuple[str, ...]:
+        """Return the keys in a plan file."""
+        return tuple(cls.__dataclass_fields__)  # type: ignore[attr-defined]  # of the subclasses
+
+
 @dataclass(frozen=True, kw_only=True)
-class Question:
+class Question(_Checked):
     """One planned question, with its limits in seconds."""
 
     #: Slug that is unique in the plan. Turns and metrics refer to the question by this slug.
-    id: str
-    text: str
+    id: Slug
+    text: Text
     #: Points that a good answer covers, for the interviewer and for readers of the transcript.
-    good_answer: tuple[str, ...] = ()
+    good_answer: Annotated[tuple[Text, ...], entries(0, 20)] = ()
     #: The plan's own follow-up questions, asked in this order.
-    follow_ups: tuple[str, ...] = ()
+    follow_ups: Annotated[tuple[Text, ...], entries(0, 5)] = ()
     #: Maximum number of follow-ups, from the plan and from a language model together (0 to 5).
-    follow_ups_allowed: int
+    follow_ups_allowed: Annotated[
+        int,
+        whole_number("follow-ups", 0, 5),
+        Field(default_factory=lambda given: len(given["follow_ups"])),
+    ]
     #: Time limit of the question and its follow-ups together (10 to 1800 s).
-    longest_time_s: float = LONGEST_TIME_S
+    longest_time_s: Annotated[float, seconds(10, 1800)] = LONGEST_TIME_S
     #: Silence that ends an answer (0.3 to 6 s).
-    thinking_pause_s: float = THINKING_PAUSE_S
+    thinking_pause_s: Annotated[float, seconds(0.3, 6)] = THINKING_PAUSE_S
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class Plan(_Checked):
     """A checked interview plan: opening, 1 to 500 questions, closing."""
 
-    title: str
-    opening: str
-    questions: tuple[Question, ...]
-    closing: str
+    title: Text
+    opening: Text
+    questions: Annotated[tuple[Question, ...], entries(1, MAX_QUESTIONS)]
+    closing: Text
     #: A BCP 47 language tag, such as `en` or `en-GB`.
-    language: str = "en"
+    language: Language = "en"
     #: Number of words below which an answer gets a follow-up, if a follow-up is allowed.
-    short_answer_words: int = SHORT_ANSWER_WORDS
+    short_answer_words: Annotated[int, whole_number("words", 0, 100)] = SHORT_ANSWER_WORDS
 
     def to_json(self) -> dict[str, Any]:
         """Return the plan as JSON data, including defaults. `from_json` reads this data."""
-        plain = asdict(self)
-        plain["questions"] = [
-            question
-            | {
-                "good_answer": list(question["good_answer"]),
-                "follow_ups": list(question["follow_ups"]),
-            }
-            for question in plain["questions"]
-        ]
+        plain: dict[str, Any] = _PLAN.dump_python(self, mode="json")
         return plain
 
     @classmethod
@@ -98,11 +129,14 @@ class Plan:
 
         Raises `PlanError` with every problem if the plan is invalid. The message names `source`.
         """
-        checker = Checker()
-        plan = _plan(checker, data)
-        if plan is None or checker.problems:
-            raise PlanError(source, tuple(checker.problems))
-        return plan
+        return _checked(Document(value=data), source)
+
+
+_PLAN = TypeAdapter(Plan)
+#: Error type of a value that pydantic would derive from a field with an error of its own.
+_FOLLOWS_FROM_OTHERS = "default_factory_not_called"
+#: Position of each key among the problems of a mapping. Unknown keys come first.
+_ORDER = {key: number for number, key in enumerate((*Plan.keys(), *Question.keys()))}
 
 
 def load_plan(path: str | Path) -> Plan:
@@ -111,19 +145,12 @@ def load_plan(path: str | Path) -> Plan:
     Raises `PlanError` if the file cannot be read, is not UTF-8, is not YAML, or breaks a rule for
     plans. The error has the line of every problem.
     """
-    shown = str(path)
     try:
         document = read_yaml(_text_of(Path(path)))
     except YamlMistake as mistake:
         problem = PlanProblem(line=mistake.line, message=mistake.problem)
-        raise PlanError(shown, (problem,)) from None
-    checker = Checker(document.lines)
-    for where, line in document.repeated:
-        checker.report(where, "is given twice", line=line)
-    plan = _plan(checker, document.value)
-    if plan is None or checker.problems:
-        raise PlanError(shown, checker.in_order())
-    return plan
+        raise PlanError(str(path), (problem,)) from None
+    return _checked(document, str(path))
 
 
 def _text_of(path: Path) -> str:
@@ -150,59 +177,53 @@ def _text_of(path: Path) -> str:
         raise YamlMistake(line, "is not UTF-8 text") from None
 
 
-_PLAN_KEYS = ("title", "opening", "questions", "closing", "language", "short_answer_words")
-_QUESTION_KEYS = tuple(Question.__dataclass_fields__)
+def _checked(document: Document, source: str) -> Plan:
+    """Return the plan in a document. Raises `PlanError` with every problem, in line order."""
+    problems = [
+        PlanProblem(line=line, message=f"{spoken(where)} is given twice")
+        for where, line in document.repeated
+    ]
+    try:
+        plan = _PLAN.validate_python(document.value, context=set())
+    except ValidationError as invalid:
+        errors = sorted(invalid.errors(include_url=False), key=_position)
+        problems += [
+            _problem(each, document) for each in errors if each["type"] != _FOLLOWS_FROM_OTHERS
+        ]
+    else:
+        if not problems:
+            return plan
+    raise PlanError(source, tuple(sorted(problems, key=lambda problem: problem.line or 0)))
 
 
-def _plan(checker: Checker, data: object) -> Plan | None:
-    top = checker.mapping((), data, _PLAN_KEYS)
-    if top is None:
-        return None
-    return Plan(
-        title=checker.text(("title",), top),
-        opening=checker.text(("opening",), top),
-        questions=_questions(checker, top),
-        closing=checker.text(("closing",), top),
-        language=checker.language(("language",), top, default="en"),
-        short_answer_words=checker.whole_number(
-            ("short_answer_words",), top, "words", 0, 100, default=SHORT_ANSWER_WORDS
-        ),
-    )
+def _position(error: ErrorDetails) -> list[int]:
+    return [part if isinstance(part, int) else _ORDER.get(part, -1) for part in error["loc"]]
 
 
-def _questions(checker: Checker, top: Mapping[str, object]) -> tuple[Question, ...]:
-    first_with: dict[str, int] = {}
-    questions = []
-    for index, entry in enumerate(
-        checker.entries(("questions",), top, least=1, most=MAX_QUESTIONS)
-    ):
-        fields = checker.mapping(("questions", index), entry, _QUESTION_KEYS)
-        if fields is None:
-            continue
-        question = _question(checker, index, fields)
-        if question.id and question.id in first_with:
-            other = f"questions[{first_with[question.id]}]"
-            checker.report(("questions", index, "id"), f"must be unique: {other} has the same id")
-        first_with.setdefault(question.id, index)
-        questions.append(question)
-    return tuple(questions)
+def _problem(error: ErrorDetails, document: Document) -> PlanProblem:
+    """Return a problem in the words of this package, at the line of the value or its parent."""
+    where, value, message = error["loc"], error["input"], error["msg"]
+    lines = (document.lines.get(where[:length]) for length in range(len(where), -1, -1))
+    line = next((each for each in lines if each is not None), None)
+    if error["type"] == "missing":
+        message = "is missing"
+    elif error["type"] == "unexpected_keyword_argument":
+        message = f"is unknown: {_hint(where)}"
+        where = (*where[:-1], str(where[-1])[:64])  # an untrusted key may have any length
+    elif error["type"] == WRONG_VALUE:
+        message += got(value)
+    elif error["type"] == REPEATED_ID:
+        message += f": questions[{_first_with(value, document.value)}] has the same id"
+    return PlanProblem(line=line, message=f"{spoken(where)} {message}")
 
 
-def _question(checker: Checker, index: int, fields: Mapping[str, object]) -> Question:
-    at = ("questions", index)
-    follow_ups = checker.texts((*at, "follow_ups"), fields, most=5)
-    return Question(
-        id=checker.slug((*at, "id"), fields),
-        text=checker.text((*at, "text"), fields),
-        good_answer=checker.texts((*at, "good_answer"), fields, most=20),
-        follow_ups=follow_ups,
-        follow_ups_allowed=checker.whole_number(
-            (*at, "follow_ups_allowed"), fields, "follow-ups", 0, 5, default=len(follow_ups)
-        ),
-        longest_time_s=checker.seconds(
-            (*at, "longest_time_s"), fields, 10, 1800, default=LONGEST_TIME_S
-        ),
-        thinking_pause_s=checker.seconds(
-            (*at, "thinking_pause_s"), fields, 0.3, 6, default=THINKING_PAUSE_S
-        ),
-    )
+def _hint(where: Where) -> str:
+    known = Plan.keys() if len(where) == 1 else Question.keys()
+    close = difflib.get_close_matches(str(where[-1]), known, n=1)
+    return f"did you mean {close[0]}?" if close else f"allowed keys are {', '.join(known)}"
+
+
+def _first_with(slug: str, plan: Any) -> int:
+    """Return the index of the first question with an id."""
+    questions = enumerate(plan["questions"])
+    return next(n for n, each in questions if isinstance(each, Mapping) and each.get("id") == slug)

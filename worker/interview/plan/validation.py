@@ -1,22 +1,29 @@
-"""Validation rules for interview plans, and the problems that they report."""
+"""Validation rules for interview plans, as pydantic types, and the problems that they report."""
 
 from __future__ import annotations
 
-import difflib
 import json
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import Annotated, Any
 
-if TYPE_CHECKING:
-    from worker.interview.plan.yaml_lines import Where
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    GetCoreSchemaHandler,
+    PlainValidator,
+    ValidationInfo,
+)
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 #: Maximum length of a text in a plan, in characters. This is about two minutes of speech.
 MAX_TEXT = 2000
 
-_SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+#: Types of the errors whose message is a sentence of this module. A message about a value of the
+#: wrong kind continues with the value (`got`).
+WRONG_VALUE = "wrong_value"
+WRONG_CONTENT = "wrong_content"
+REPEATED_ID = "repeated_id"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,170 +48,107 @@ def _on_one_line(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-class Checker:
-    """Reader of values in untrusted data, which collects every broken rule in `problems`.
+@dataclass(frozen=True)
+class _Rule:
+    """Annotation of a field: the schema of its values, and the sentence for every other value."""
 
-    Each method returns a value even for invalid data, so that one mistake does not hide the next.
-    Use the values only if `problems` is empty.
-    """
+    schema: CoreSchema
+    sentence: str
 
-    def __init__(self, lines: Mapping[Where, int] | None = None) -> None:
-        self._lines = lines or {}
-        self.problems: list[PlanProblem] = []
-
-    def report(self, where: Where, message: str, *, line: int | None = None) -> None:
-        """Record a problem with the value at `where`.
-
-        Without `line`, the problem gets the line of the value. If that line is unknown, the problem
-        gets the line of the nearest parent.
-        """
-        nearest = where
-        while line is None and (line := self._lines.get(nearest)) is None and nearest:
-            nearest = nearest[:-1]
-        name = _spoken(where)
-        self.problems.append(PlanProblem(line=line, message=f"{name} {message}"))
-
-    def in_order(self) -> tuple[PlanProblem, ...]:
-        """Return the problems in the order of their lines."""
-        return tuple(sorted(self.problems, key=lambda problem: problem.line or 0))
-
-    def mapping(
-        self, where: Where, value: object, known: Sequence[str]
-    ) -> Mapping[str, object] | None:
-        """Return `value` if it is a mapping, else None. Report a non-mapping and unknown keys."""
-        if not isinstance(value, Mapping):
-            self.report(where, f"must be a mapping with the keys {', '.join(known)}{_got(value)}")
-            return None
-        for key in value:
-            if key in known:
-                continue
-            close = difflib.get_close_matches(str(key), known, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"allowed keys are {', '.join(known)}"
-            # An untrusted key may have any length and type.
-            line = self._lines.get((*where, key))
-            self.report((*where, str(key)[:64]), f"is unknown: {hint}", line=line)
-        return cast(Mapping[str, object], value)
-
-    def text(self, where: Where, fields: Mapping[str, object]) -> str:
-        """Return a required text. Line breaks and runs of spaces become single spaces."""
-        value = fields.get(_key(where))
-        if value is None:
-            self.report(where, "is missing")
-            return ""
-        return self._checked_text(where, value)
-
-    def texts(self, where: Where, fields: Mapping[str, object], *, most: int) -> tuple[str, ...]:
-        """Return an optional list of texts."""
-        entries = self.entries(where, fields, least=0, most=most)
-        return tuple(
-            self._checked_text((*where, index), entry) for index, entry in enumerate(entries)
+    def __get_pydantic_core_schema__(self, _: Any, __: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.custom_error_schema(
+            self.schema, custom_error_type=WRONG_VALUE, custom_error_message=self.sentence
         )
 
-    def entries(
-        self, where: Where, fields: Mapping[str, object], *, least: int, most: int
-    ) -> Sequence[object]:
-        """Return a list of `least` to `most` entries. It may be absent only if `least` is 0."""
-        value = fields.get(_key(where))
-        if value is None and least == 0:
-            return ()
-        if value is None:
-            self.report(where, "is missing")
-        elif not isinstance(value, (list, tuple)):
-            self.report(where, f"must be a list{_got(value)}")
-        elif not least <= len(value) <= most:
-            self.report(where, f"must have {least} to {most} entries (has {len(value)})")
-        else:
-            return value
-        return ()
 
-    def slug(self, where: Where, fields: Mapping[str, object]) -> str:
-        """Return a required id of lowercase letters, digits, - and _."""
-        value = fields.get(_key(where))
-        if value is None:
-            self.report(where, "is missing")
-        elif not isinstance(value, str) or not _SLUG.fullmatch(value):
-            rule = "must be 1 to 64 lowercase letters, digits, - or _, and not begin with - or _"
-            self.report(where, f"{rule}{_got(value)}")
-        else:
-            return value
-        return ""
-
-    def language(self, where: Where, fields: Mapping[str, object], *, default: str) -> str:
-        """Return an optional BCP 47 language tag."""
-        value = fields.get(_key(where))
-        if value is None:
-            return default
-        if isinstance(value, str) and len(value) <= 35 and _LANGUAGE.fullmatch(value):
-            return value
-        self.report(where, f"must be a language tag such as en or en-GB{_got(value)}")
-        return default
-
-    def seconds(
-        self,
-        where: Where,
-        fields: Mapping[str, object],
-        least: float,
-        most: float,
-        *,
-        default: float,
-    ) -> float:
-        """Return an optional number of seconds."""
-        value = fields.get(_key(where))
-        if value is None:
-            return default
-        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        # NaN compares false with both bounds, so NaN is refused too.
-        if is_number and least <= cast(float, value) <= most:
-            return float(cast(float, value))
-        self.report(where, f"must be a number of seconds between {least} and {most}{_got(value)}")
-        return default
-
-    def whole_number(
-        self,
-        where: Where,
-        fields: Mapping[str, object],
-        of: str,
-        least: int,
-        most: int,
-        *,
-        default: int,
-    ) -> int:
-        """Return an optional whole number. Error messages name the unit `of`."""
-        value = fields.get(_key(where))
-        if value is None:
-            return default
-        if isinstance(value, int) and not isinstance(value, bool) and least <= value <= most:
-            return value
-        self.report(where, f"must be a whole number of {of}, {least} to {most}{_got(value)}")
-        return default
-
-    def _checked_text(self, where: Where, value: object) -> str:
-        if not isinstance(value, str):
-            self.report(where, f"must be text{_got(value)}")
-        elif "\0" in value:
-            self.report(where, "must not contain a NUL character")
-        elif any("\ud800" <= character <= "\udfff" for character in value):
-            self.report(where, "must not contain a lone surrogate (half a character)")
-        elif len(value) > MAX_TEXT:
-            self.report(where, f"must be at most {MAX_TEXT} characters (has {len(value)})")
-        elif not value.strip():
-            self.report(where, "must not be empty")
-        else:
-            return " ".join(value.split())
-        return ""
+def seconds(least: float, most: float) -> _Rule:
+    """Return the rule for a number of seconds. NaN is refused."""
+    return _Rule(
+        core_schema.float_schema(strict=True, ge=least, le=most),
+        f"must be a number of seconds between {least} and {most}",
+    )
 
 
-def _key(where: Where) -> str:
-    return str(where[-1])
+def whole_number(of: str, least: int, most: int) -> _Rule:
+    """Return the rule for a whole number. The sentence names the unit `of`."""
+    return _Rule(
+        core_schema.int_schema(strict=True, ge=least, le=most),
+        f"must be a whole number of {of}, {least} to {most}",
+    )
 
 
-def _spoken(where: Where) -> str:
+def entries(least: int, most: int) -> BeforeValidator:
+    """Return the rule for a list of `least` to `most` entries."""
+
+    def check(value: object) -> object:
+        if not isinstance(value, (list, tuple)):
+            raise PydanticCustomError(WRONG_VALUE, "must be a list")
+        if not least <= len(value) <= most:
+            raise PydanticCustomError(
+                WRONG_CONTENT, f"must have {least} to {most} entries (has {len(value)})"
+            )
+        return value
+
+    return BeforeValidator(check)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise PydanticCustomError(WRONG_VALUE, "must be text")
+    if "\0" in value:
+        wrong = "must not contain a NUL character"
+    elif any("\ud800" <= character <= "\udfff" for character in value):
+        wrong = "must not contain a lone surrogate (half a character)"
+    elif len(value) > MAX_TEXT:
+        wrong = f"must be at most {MAX_TEXT} characters (has {len(value)})"
+    elif not value.strip():
+        wrong = "must not be empty"
+    else:
+        return " ".join(value.split())
+    raise PydanticCustomError(WRONG_CONTENT, wrong)
+
+
+def _unique(value: str, info: ValidationInfo) -> str:
+    """Refuse an id that is in the validation's context, the set of the ids so far."""
+    ids: Any = info.context
+    if value in ids:
+        raise PydanticCustomError(REPEATED_ID, "must be unique")
+    ids.add(value)
+    return value
+
+
+#: A text. Line breaks and runs of spaces become single spaces.
+Text = Annotated[str, PlainValidator(_text)]
+
+#: An id of lowercase letters, digits, - and _, which no other question has.
+Slug = Annotated[
+    str,
+    _Rule(
+        core_schema.str_schema(strict=True, pattern="^[a-z0-9][a-z0-9_-]{0,63}$"),
+        "must be 1 to 64 lowercase letters, digits, - or _, and not begin with - or _",
+    ),
+    AfterValidator(_unique),
+]
+
+#: A BCP 47 language tag.
+Language = Annotated[
+    str,
+    _Rule(
+        core_schema.str_schema(
+            strict=True, max_length=35, pattern="^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$"
+        ),
+        "must be a language tag such as en or en-GB",
+    ),
+]
+
+
+def spoken(where: tuple[str | int, ...]) -> str:
     """Return a path as text, such as `questions[2].longest_time_s`; `the plan` for the root."""
     name = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in where)
     return name.removeprefix(".") or "the plan"
 
 
-def _got(value: object) -> str:
+def got(value: object) -> str:
     """Return a short note on the value that was found, such as ` (got "ten")`."""
     match value:
         case None:

@@ -9,27 +9,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.composer import Composer, ComposerError, MaxDepthExceededError
 from ruamel.yaml.error import MarkedYAMLError
-from ruamel.yaml.events import (
-    AliasEvent,
-    DocumentEndEvent,
-    DocumentStartEvent,
-    Event,
-    MappingEndEvent,
-    MappingStartEvent,
-    NodeEvent,
-    ScalarEvent,
-    SequenceEndEvent,
-    SequenceStartEvent,
-    StreamStartEvent,
-)
+from ruamel.yaml.events import AliasEvent, ScalarEvent
+from ruamel.yaml.nodes import MappingNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 #: Path of a value in a document: the keys and list positions from the root, such as
 #: `("questions", 2, "id")`.
@@ -56,12 +43,12 @@ class YamlMistake(Exception):
         super().__init__(problem)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class Document:
     """One YAML document: its data, the line (from 1) of every value, and its repeated keys."""
 
-    value: object
-    lines: dict[Where, int]
+    value: object = None
+    lines: dict[Where, int] = field(default_factory=dict)
     #: Keys that occur twice in one mapping, as (path, line of the second occurrence).
     repeated: list[tuple[Where, int]] = field(default_factory=list)
 
@@ -72,88 +59,73 @@ def read_yaml(text: str) -> Document:
     Raises `YamlMistake` with the line if the text has a syntax error, a second document, an alias,
     a tag, a key that is not text, or nesting deeper than `MAX_DEPTH`.
     """
-    document = Document(value=None, lines={})
+    # Not the round-trip loader: it reads dates, octal numbers and `1_000` as other than text.
+    yaml = YAML(typ="base", pure=True)
+    yaml.Composer = _Composer
+    yaml.max_depth = MAX_DEPTH + 1  # the root counts as a level
     try:
-        value = _Builder(iter(YAML(typ="safe", pure=True).parse(text)), document).build()
+        root = yaml.compose(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        problem = " ".join(str(error.problem or error.context or "is not valid YAML").split())
-        raise YamlMistake(mark.line + 1 if mark else None, problem) from None
+        raise YamlMistake(mark.line + 1 if mark else None, _problem_of(error)) from None
     except ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise YamlMistake(line, f"the character U+{error.character:04X} is not allowed") from None
-    return Document(value=value, lines=document.lines, repeated=document.repeated)
+    document = Document()
+    if root is not None:
+        document.lines[()] = _line(root)
+        document.value = _value_of(root, (), document)
+    return document
 
 
-class _Builder:
-    """Builder of plain data from the parser's events, with the line of each value."""
+def _problem_of(error: MarkedYAMLError) -> str:
+    if isinstance(error, MaxDepthExceededError):
+        return f"is nested more than {MAX_DEPTH} levels deep"
+    if isinstance(error, ComposerError):
+        return "a second document begins here (---)"
+    return " ".join(str(error.problem or error.context or "is not valid YAML").split())
 
-    def __init__(self, events: Iterator[Event], document: Document) -> None:
-        self._events = events
-        self._lines = document.lines
-        self._repeated = document.repeated
 
-    def build(self) -> object:
-        value: object = None
-        documents = 0
-        for event in self._events:
-            if isinstance(event, (StreamStartEvent, DocumentEndEvent)):
-                continue
-            if isinstance(event, DocumentStartEvent):
-                documents += 1
-                if documents > 1:
-                    raise YamlMistake(_line(event), "a second document begins here (---)")
-            elif isinstance(event, NodeEvent):
-                value = self._value(event, ())
-        return value
+class _Composer(Composer):
+    """Composer of a tree of nodes that refuses aliases, tags, and keys that are not text."""
 
-    def _value(self, event: Event, where: Where) -> object:
-        self._refuse_the_special(event, where)
-        self._lines[where] = _line(event)
-        if isinstance(event, MappingStartEvent):
-            return self._mapping(where)
-        if isinstance(event, SequenceStartEvent):
-            return self._list(where)
-        if not isinstance(event, ScalarEvent):
-            raise YamlMistake(_line(event), "cannot be read")
-        return _plain(event.value) if event.implicit[0] else event.value
+    def __init__(self, loader: Any = None) -> None:
+        super().__init__(loader)
+        self.warn_double_anchors = False  # harmless, as no alias is accepted
 
-    def _refuse_the_special(self, event: Event, where: Where) -> None:
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        event = self.parser.peek_event()
         if isinstance(event, AliasEvent):
             raise YamlMistake(_line(event), f"aliases (*{event.anchor}) are not supported")
-        tag = getattr(event, "tag", None)
-        if tag is not None:
-            raise YamlMistake(_line(event), f"tags ({tag}) are not supported")
-        if len(where) > MAX_DEPTH:
-            raise YamlMistake(_line(event), f"is nested more than {MAX_DEPTH} levels deep")
+        if event.tag is not None:
+            raise YamlMistake(_line(event), f"tags ({event.tag}) are not supported")
+        is_key = index is None and parent is not None
+        if is_key and not isinstance(event, ScalarEvent):
+            raise YamlMistake(_line(event), "a key must be text")
+        return super().compose_node(parent, index)
 
-    def _mapping(self, where: Where) -> dict[str, object]:
+
+def _value_of(node: Any, where: Where, document: Document) -> object:
+    """Return the data of a node. Record the lines of the values below it, and repeated keys."""
+    if isinstance(node, MappingNode):
         result: dict[str, object] = {}
-        for event in self._events:
-            if isinstance(event, MappingEndEvent):
-                break
-            self._refuse_the_special(event, where)
-            if not isinstance(event, ScalarEvent):
-                raise YamlMistake(_line(event), "a key must be text")
-            key: str = event.value
-            if key in result:
-                self._repeated.append(((*where, key), _line(event)))
-            result[key] = self._value(next(self._events), (*where, key))
+        for key, value in node.value:
+            at = (*where, key.value)
             # A problem is reported at the line of the key, not at the first line of the value.
-            self._lines[(*where, key)] = _line(event)
+            document.lines[at] = _line(key)
+            if key.value in result:
+                document.repeated.append((at, _line(key)))
+            result[key.value] = _value_of(value, at, document)
         return result
-
-    def _list(self, where: Where) -> list[object]:
-        result: list[object] = []
-        for event in self._events:
-            if isinstance(event, SequenceEndEvent):
-                break
-            result.append(self._value(event, (*where, len(result))))
-        return result
+    if isinstance(node, SequenceNode):
+        document.lines |= {(*where, index): _line(each) for index, each in enumerate(node.value)}
+        return [_value_of(each, (*where, n), document) for n, each in enumerate(node.value)]
+    return node.value if node.style else _plain(node.value)
 
 
-def _line(event: Event) -> int:
-    return int(event.start_mark.line) + 1
+def _line(found: Any) -> int:
+    """Return the line (from 1) on which an event or a node begins."""
+    return int(found.start_mark.line) + 1
 
 
 def _plain(text: str) -> object:

@@ -74,6 +74,7 @@ def test_every_setting_has_its_own_variable_and_a_help_line() -> None:
     for field in Settings.model_fields.values():
         assert field.description
         assert field.description.endswith(".")
+        assert "\n" not in field.description
 
 
 def test_settings_are_immutable() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -257,3 +258,41 @@ def test_any_json_is_either_a_plan_or_a_list_of_problems(data: object) -> None:
         lines, problems = [], ()
         assert Plan.from_json(plan.to_json()) == plan
     assert len(lines) == len(problems)
+
+
+_TEXTS = st.text(min_size=1, max_size=8).map(lambda text: f"a {text}".replace("\0", ""))
+_QUESTIONS = st.fixed_dictionaries(
+    {"text": _TEXTS},
+    optional={
+        "good_answer": st.lists(_TEXTS, max_size=20),
+        "follow_ups": st.lists(_TEXTS, max_size=5),
+        "follow_ups_allowed": st.none() | st.integers(0, 5),
+        "longest_time_s": st.integers(10, 1800) | st.floats(10, 1800),
+        "thinking_pause_s": st.integers(1, 6) | st.floats(0.3, 6),
+    },
+)
+
+
+@given(
+    st.fixed_dictionaries(
+        {
+            "title": _TEXTS,
+            "opening": _TEXTS,
+            "closing": _TEXTS,
+            "questions": st.lists(_QUESTIONS, min_size=1, max_size=4),
+        },
+        optional={
+            "language": st.sampled_from([None, "de", "en-GB"]),
+            "short_answer_words": st.integers(0, 100),
+        },
+    )
+)
+def test_the_json_form_has_all_fields_in_their_order_and_seconds_as_fractions(
+    data: dict[str, Any],
+) -> None:
+    """Databases and dispatches hold this form."""
+    for number, question in enumerate(data["questions"]):
+        question["id"] = f"q{number}"
+    plan = Plan.from_json(data)
+    assert json.dumps(plan.to_json()) == json.dumps(asdict(plan))
+    assert all(isinstance(question.longest_time_s, float) for question in plan.questions)
