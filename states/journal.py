@@ -121,7 +121,11 @@ class MemoryJournal:
                 reader(record)
             except Exception:
                 # The record has already been written, so a failing reader must not fail the append.
-                logger.exception("a journal subscriber failed on a %s record", kind)
+                logger.exception(
+                    "a journal subscriber failed on a %s record",
+                    kind,
+                    extra={"event": "journal_subscriber_failed"},
+                )
         return record
 
     def _write(self, record: Record) -> None:

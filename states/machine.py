@@ -191,7 +191,11 @@ class Lifecycle:
     def _put(self, letter: _Letter) -> None:
         if self._owner is None or self._stopped:
             if letter.reply is None:
-                logger.warning("%s came after the lifecycle had stopped", letter.event)
+                logger.warning(
+                    "the event %s came after the lifecycle had stopped",
+                    letter.event,
+                    extra={"event": "event_after_stop"},
+                )
                 return
             raise LifecycleStopped(letter.event)
         self._mailbox.put_nowait(letter)
@@ -307,7 +311,11 @@ class Lifecycle:
                 if result is not None:
                     await result
             except Exception as error:
-                logger.exception("a listener failed on %s", transition.event)
+                logger.exception(
+                    "a listener failed on %s",
+                    transition.event,
+                    extra={"event": "transition_listener_failed"},
+                )
                 self._record_fault("listener", error)
 
     def _answer_with_error(self, letter: _Letter, error: Exception) -> None:
@@ -315,7 +323,12 @@ class Lifecycle:
             if not letter.reply.done():
                 letter.reply.set_exception(error)
             return
-        logger.warning("%s was refused: %s", letter.event, error)
+        logger.warning(
+            "the event %s was refused: %s",
+            letter.event,
+            error,
+            extra={"event": "lifecycle_event_refused"},
+        )
         self._record_fault(f"event {letter.event}", error)
 
     def _record_fault(self, where: str, error: Exception) -> None:

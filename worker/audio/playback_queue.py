@@ -249,7 +249,7 @@ class PlaybackQueue:
             except Exception as error:
                 logger.error(
                     "audio playback failed, the current segment is cut off",
-                    extra={"error": type(error).__name__},
+                    extra={"event": "audio_playback_failed", "error": type(error).__name__},
                 )
                 if self.segments:
                     self.cut(self.segments[0])
@@ -309,6 +309,6 @@ class PlaybackQueue:
         if not await self.wait_for_subscriber():
             logger.warning(
                 "no participant subscribed to the audio output in time, playing anyway",
-                extra={"waited_s": self._subscribe_timeout},
+                extra={"event": "audio_output_unsubscribed", "waited_s": self._subscribe_timeout},
             )
         self._may_begin = True

@@ -165,7 +165,11 @@ class RtcSink:
             try:
                 capture_via_ffi(self._source, frame)
             except StraightUnavailable as error:
-                logger.warning("%s", error)
+                logger.warning(
+                    "a waiting message was not played: %s",
+                    error,
+                    extra={"event": "waiting_message_not_played"},
+                )
                 return False
             self._aside.add(frame.duration)
         return True
@@ -291,5 +295,6 @@ class QueueSink:
                 await self._deliver(frame)
             except Exception as error:
                 logger.warning(
-                    "a frame of audio was not delivered", extra={"error": type(error).__name__}
+                    "a frame of audio was not delivered",
+                    extra={"event": "audio_frame_not_delivered", "error": type(error).__name__},
                 )

@@ -31,7 +31,11 @@ async def _start() -> None:
     _pin_settings()
     configure_logs(settings)
     for line in settings.left_out():
-        logger.warning("%s", line)
+        logger.warning(
+            "the worker starts without a provider: %s",
+            line,
+            extra={"event": "provider_left_out"},
+        )
     livekit_access(settings)
     _check_application(settings)
     _check_data_dir(settings)

@@ -64,7 +64,11 @@ class JobLease:
         except LeaseHeld as error:
             raise LoadFailed("LeaseHeld", str(error), event=Event.LEASE_LOST) from error
         except DatabaseError as error:
-            logger.warning("the job continues without a lease, as taking it failed: %s", error)
+            logger.warning(
+                "the job continues without a lease, as taking it failed: %s",
+                error,
+                extra={"event": "lease_not_taken"},
+            )
             return False
         return True
 
@@ -148,6 +152,7 @@ class JobLease:
         logger.error(
             "the database lost data of a running interview (deleted row or restored backup?): %s",
             how,
+            extra={"event": "database_lost_data"},
         )
         job.book.refusal("lease", how)
         self.on_forgotten()

@@ -51,9 +51,15 @@ class RoomRecheckQueue:
                 try:
                     await self._look(room)
                 except DatabaseError as error:
-                    logger.warning("the check of a room failed: %s", error)
+                    logger.warning(
+                        "the check of a room failed: %s",
+                        error,
+                        extra={"event": "room_check_failed"},
+                    )
                 except Exception:
-                    logger.exception("the check of a room failed")
+                    logger.exception(
+                        "the check of a room failed", extra={"event": "room_check_failed"}
+                    )
         finally:
             for later in self._later.values():
                 later.cancel()

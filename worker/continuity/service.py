@@ -123,7 +123,11 @@ class ContinuityService:
             pass  # the job itself detects that another job holds the lease, and ends
         except DatabaseError as error:
             # The job takes the lease once the job has the database. A redispatch may come earlier.
-            logger.warning("the worker could not take the lease of an accepted job: %s", error)
+            logger.warning(
+                "the worker could not take the lease of an accepted job: %s",
+                error,
+                extra={"event": "accepted_job_lease_not_taken"},
+            )
 
     async def job_gone(self, job_id: str) -> None:
         """Redispatch this job's interview if it is orphaned and its candidate is in the room.
@@ -178,9 +182,15 @@ class ContinuityService:
                         budget_s=self._settings.lease_renew_s,
                     )
                 except DatabaseError as error:
-                    logger.warning("the renewal of the leases failed: %s", error)
+                    logger.warning(
+                        "the renewal of the leases failed: %s",
+                        error,
+                        extra={"event": "lease_renewal_failed"},
+                    )
                 except Exception:
-                    logger.exception("the renewal of the leases failed")
+                    logger.exception(
+                        "the renewal of the leases failed", extra={"event": "lease_renewal_failed"}
+                    )
             await asyncio.sleep(max(0.0, due - loop.time()))
 
     def _living_jobs(self) -> list[str]:

@@ -57,10 +57,12 @@ class RoomlessWorker(Worker):
         try:
             await self.server.simulate_job(self._room.name, fake_job=True, room_info=self._room)
         except Exception:
-            logger.exception("interview failed to start")
+            logger.exception(
+                "interview failed to start", extra={"event": "roomless_interview_failed"}
+            )
             self.stop()
         else:
-            logger.info(LAUNCHED)
+            logger.info(LAUNCHED, extra={"event": "roomless_interview_started"})
 
 
 def main() -> None:

@@ -138,6 +138,7 @@ class ProviderChain(Generic[E]):
             name,
             failure.reason,
             ", not asked again" if failure.for_good else "",
+            extra={"event": "provider_failed"},
         )
         if failure.for_good:
             self._leave(member)
@@ -164,7 +165,12 @@ class ProviderChain(Generic[E]):
         changed = self._lost or member.name != self.serving
         self._serving, self._lost = member, False
         if changed:
-            logger.info("%s is now served by provider %s", self.resource, name)
+            logger.info(
+                "%s is now served by provider %s",
+                self.resource,
+                name,
+                extra={"event": "provider_now_serving"},
+            )
             self._say(self.condition())
 
     def condition(self) -> Condition:
@@ -261,7 +267,12 @@ class ProviderChain(Generic[E]):
         member.stop_timer()
         member.resting = False
         member.rest.came_back(asyncio.get_running_loop().time())
-        logger.info("%s provider %s is available again", self.resource, member.name)
+        logger.info(
+            "%s provider %s is available again",
+            self.resource,
+            member.name,
+            extra={"event": "provider_recovered"},
+        )
         for listener in tuple(self.on_recovered):
             listener()
 

@@ -97,7 +97,9 @@ class SharedBreaker:
             draft.replace(path)
         except OSError as error:
             logger.warning(
-                "sharing a provider's state with the other jobs failed: %s", error.strerror
+                "sharing a provider's state with the other jobs failed: %s",
+                error.strerror,
+                extra={"event": "provider_state_not_shared"},
             )
             with contextlib.suppress(OSError):
                 draft.unlink(missing_ok=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -47,8 +46,6 @@ from worker.store.database import Database
 
 if TYPE_CHECKING:
     from worker.job.handle import JobHandle
-
-logger = logging.getLogger(__name__)
 
 #: Clip of the closing message, by the reason for the end of the job. The other reasons need no
 #: message, because the plan's closing was spoken, no candidate can hear a message, or another

@@ -257,7 +257,7 @@ class OrchestratorLLM(llm.LLM[Never]):
         except WordsRefused as refused:
             logger.info(
                 "the language model's words were not used, the interviewer speaks the plan's words",
-                extra={"reason": refused.reason},
+                extra={"event": "llm_words_refused", "reason": refused.reason},
             )
             self._tell_refused(refused.reason)
         return scope.move
@@ -267,7 +267,9 @@ class OrchestratorLLM(llm.LLM[Never]):
             if self.on_refused is not None:
                 self.on_refused(reason)
         except Exception:  # a failed callback must not leave the speech without words
-            logger.exception("the on_refused callback failed")
+            logger.exception(
+                "the on_refused callback failed", extra={"event": "refusal_callback_failed"}
+            )
 
 
 class _Words(llm.LLMStream):

@@ -67,7 +67,10 @@ def close_journal(path: Path, *, exit_code: int | None, signal: int | None) -> J
                 journal.append("fault", t, **fault)
             missing = _missing(records)
             if missing:
-                logger.error("a journal has gaps", extra={"job_id": path.stem, "missing": missing})
+                logger.error(
+                    "a journal has gaps",
+                    extra={"event": "journal_has_gaps", "job_id": path.stem, "missing": missing},
+                )
             _append_exit(journal, t, {"exit_code": exit_code, "signal": signal}, missing)
         return JournalContents(records=records, damaged=damaged)
 
@@ -99,14 +102,20 @@ def _opened(path: Path) -> Iterator[tuple[MemoryJournal, int]]:
     except JournalError as error:
         with _locked(path):
             found = read_records(path, pass_over_damage=True)
-        logger.error("%d lines of a journal cannot be read: %s", found.damaged, error)
+        logger.error(
+            "%d lines of a journal cannot be read: %s",
+            found.damaged,
+            error,
+            extra={"event": "journal_lines_unreadable"},
+        )
         copy = MemoryJournal(next_seq=_after(found.records))
         copy.records = found.records
         yield copy, found.damaged
         return
     if journal.torn_bytes:
         logger.warning(
-            "the torn last line of a journal was cut off", extra={"bytes": journal.torn_bytes}
+            "the torn last line of a journal was cut off",
+            extra={"event": "journal_line_torn", "bytes": journal.torn_bytes},
         )
     try:
         yield journal, 0
@@ -139,7 +148,11 @@ def _append_exit(journal: MemoryJournal, t: float, end: dict[str, Any], missing:
     try:
         journal.append("exit", t, **fields)
     except JournalError as error:
-        logger.error("writing the exit record to disk failed: %s", error)
+        logger.error(
+            "writing the exit record to disk failed: %s",
+            error,
+            extra={"event": "exit_record_not_written"},
+        )
         memory = MemoryJournal(next_seq=_after(journal.records))
         journal.records.append(memory.append("exit", t, **fields))
 

@@ -124,10 +124,14 @@ class DiskFaultTolerantJournal(FileJournal):
             return
         self.problem = problem
         if problem is None:
-            logger.warning("the journal is written to disk again")
+            logger.warning(
+                "the journal is written to disk again", extra={"event": "journal_disk_recovered"}
+            )
         else:
             logger.error(
-                "the journal's disk fails or is too slow, but the job continues: %s", problem
+                "the journal's disk fails or is too slow, but the job continues: %s",
+                problem,
+                extra={"event": "journal_disk_failed"},
             )
         self.on_change()
 
@@ -144,7 +148,11 @@ def open_journal(settings: Settings, job_id: str) -> MemoryJournal:
         faults.here("journal.open")
         return DiskFaultTolerantJournal(settings.journal_dir / f"{job_id}.jsonl")
     except JournalError as error:
-        logger.error("the job keeps its journal in memory, as opening the file failed: %s", error)
+        logger.error(
+            "the job keeps its journal in memory, as opening the file failed: %s",
+            error,
+            extra={"event": "journal_in_memory"},
+        )
         return MemoryJournal()
 
 

@@ -96,7 +96,9 @@ class JournalShipper:
                 await ship(self._database, self._header, batch)
             except Exception as error:  # a failed ingestion must not stop the interview
                 logger.warning(
-                    "journal ingestion failed, so records stay in the journal: %s", _shown(error)
+                    "journal ingestion failed, so records stay in the journal: %s",
+                    _shown(error),
+                    extra={"event": "live_ingestion_failed"},
                 )
                 self._away = True
                 self._release(math.inf)

@@ -246,7 +246,12 @@ async def close_in_time(resource: Resource, value: Any, share_s: float | None) -
         failure = failure_of(error)
     if failure is None:
         return _closed(report_of(resource, 1, loop.time() - began, None))
-    logger.warning("the resource %s did not close: %s", resource.name, failure.reason)
+    logger.warning(
+        "the resource %s did not close: %s",
+        resource.name,
+        failure.reason,
+        extra={"event": "resource_close_failed"},
+    )
     return report_of(resource, 1, loop.time() - began, failure)
 
 

@@ -84,7 +84,11 @@ class Admission:
         """Accept or refuse a job that LiveKit offers."""
         if refusal := self._refusal():
             cause, problem = refusal
-            logger.warning("job refused: %s", problem, extra={"job_id": request.id})
+            logger.warning(
+                "the worker refused a job: %s",
+                problem,
+                extra={"event": "job_refused", "job_id": request.id},
+            )
             self._on_refused(cause)
             # With `terminate=False` the server asks another worker. Without that argument the
             # server would treat the rejection as the end of the job.

@@ -105,7 +105,8 @@ class Drain:
         drain_s = self._settings.drain_s
         self._drained_at = asyncio.get_running_loop().time() + drain_s
         logger.info(
-            "the worker is draining", extra={"jobs": len(self._jobs()), "longest_s": drain_s}
+            "the worker is draining",
+            extra={"event": "worker_draining", "jobs": len(self._jobs()), "longest_s": drain_s},
         )
         gone = asyncio.create_task(self._finish_jobs(), name="finish-jobs")
         reporting = asyncio.create_task(self._report(), name="report-drain")
@@ -120,16 +121,24 @@ class Drain:
         try:
             await self._server.finish_jobs()
         except Exception:  # an error of the server must not end running interviews
-            logger.exception("waiting for jobs failed, so the drain polls the job list instead")
+            logger.exception(
+                "waiting for jobs failed, so the drain polls the job list instead",
+                extra={"event": "drain_wait_failed"},
+            )
             while self._jobs():  # noqa: ASYNC110 - no event signals the end of the jobs
                 await asyncio.sleep(_LOOK_EVERY_S)
 
     async def _report(self) -> None:
         while True:
             await asyncio.sleep(_REPORT_EVERY_S)
-            left = {"jobs": len(self._jobs()), "left_s": round(self.left_s or 0.0)}
             logger.info(
-                "the worker is still draining", extra=left | {"told_to_leave": len(self._told)}
+                "the worker is still draining",
+                extra={
+                    "event": "worker_still_draining",
+                    "jobs": len(self._jobs()),
+                    "left_s": round(self.left_s or 0.0),
+                    "told_to_leave": len(self._told),
+                },
             )
 
     async def _send_away(self, gone: asyncio.Task[None]) -> None:
@@ -147,7 +156,10 @@ class Drain:
             if self._closing.is_set() and not running:
                 break
             if loop.time() - busy_at > _GIVEN_TO_S:
-                logger.error("an accepted job never got a process, so the drain ignores the job")
+                logger.error(
+                    "an accepted job never got a process, so the drain ignores the job",
+                    extra={"event": "job_without_process"},
+                )
                 break
             # Once `_closing` is set, no further stop request can come. Then only `gone` or the
             # timeout ends the wait.
@@ -174,7 +186,7 @@ class Drain:
             logger.warning(
                 "the remaining interviews %s, because no other worker can take them over",
                 "continue on this worker" if keep else "are closed",
-                extra={"jobs": len(alone)},
+                extra={"event": "no_worker_takes_over", "jobs": len(alone)},
             )
         if not keep:
             self._end(alone)
@@ -185,9 +197,9 @@ class Drain:
             return False
         if not self._said_hope:
             self._said_hope = True
-            waits = {"longest_s": SEAT_WAIT_S}
             logger.warning(
-                "the drain waits, because no other worker is known to have a free slot", extra=waits
+                "the drain waits, because no other worker is known to have a free slot",
+                extra={"event": "drain_waits_for_slot", "longest_s": SEAT_WAIT_S},
             )
         return asyncio.get_running_loop().time() < (self._hopes_until or 0.0)
 
@@ -206,12 +218,16 @@ class Drain:
     def _tell(self, word: signal.Signals, jobs: list[str], within_s: float) -> None:
         if not jobs:
             return
-        what = (
-            "the worker is handing over running jobs"
-            if word is HANDOVER_SIGNAL
-            else "the worker is ending running jobs"
-        )
-        logger.info(what, extra={"jobs": len(jobs)})
+        if word is HANDOVER_SIGNAL:
+            logger.info(
+                "the worker is handing over running jobs",
+                extra={"event": "jobs_handing_over", "jobs": len(jobs)},
+            )
+        else:
+            logger.info(
+                "the worker is ending running jobs",
+                extra={"event": "jobs_ending", "jobs": len(jobs)},
+            )
         until = asyncio.get_running_loop().time() + within_s
         self._told.update(dict.fromkeys(jobs, until))
         self._server.tell_jobs(word, jobs)

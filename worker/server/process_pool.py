@@ -8,13 +8,10 @@ attempts, and their candidates get no message.
 from __future__ import annotations
 
 import asyncio
-import logging
 import weakref
 from typing import Any, Protocol
 
 from livekit.agents.ipc.proc_pool import ProcPool
-
-logger = logging.getLogger(__name__)
 
 #: Seconds before the next attempt to prepare a process; doubled before each further attempt.
 FIRST_PAUSE_S = 2.0

@@ -207,7 +207,11 @@ class Worker:
         faults.arm(chosen)
         if chosen:
             told = "; ".join(map(str, chosen))
-            logger.warning("fault injection is on, so interviews will break: %s", told)
+            logger.warning(
+                "fault injection is on, so interviews will break: %s",
+                told,
+                extra={"event": "fault_injection_on"},
+            )
 
     async def _reach_livekit(self) -> None:
         settings = self._settings
@@ -292,6 +296,7 @@ class Worker:
             level,
             "job process ended",
             extra={
+                "event": "job_process_ended",
                 "job_id": job.job.id,
                 "room": job.job.room.name,
                 "exit_code": code,

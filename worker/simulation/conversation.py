@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from worker.simulation.candidate import CandidateTimeout, SimulatedCandidate
 from worker.simulation.voice import LocalVoice, Voice, without_pauses
-
-logger = logging.getLogger(__name__)
 
 #: Seconds of silence after which the interviewer counts as finished. The pause between two
 #: sentences of an interviewer is 0.25 s.

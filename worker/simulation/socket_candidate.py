@@ -110,7 +110,9 @@ class SocketCandidate(SimulatedCandidate):
                 self._take(message)
         except WireBroken as error:
             logger.error(
-                "the socket received invalid data instead of an interviewer's message: %s", error
+                "the socket received invalid data instead of an interviewer's message: %s",
+                error,
+                extra={"event": "interviewer_message_invalid"},
             )
         finally:
             self._wire = None

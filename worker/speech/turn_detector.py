@@ -110,7 +110,9 @@ class SupervisedTurnDetector:
         if self._mending is not None or self._closed:
             return
         kind = type(error).__name__
-        logger.warning("the turn detector failed: %s", kind)
+        logger.warning(
+            "the turn detector failed: %s", kind, extra={"event": "turn_detector_failed"}
+        )
         if isinstance(error, TimeoutError):
             why = "PredictionTimeout", f"no prediction in {_PREDICTION_S:g} s"
         else:
@@ -125,7 +127,7 @@ class SupervisedTurnDetector:
             with contextlib.suppress(Exception):  # the next test may succeed
                 await self._ask(SILENCE)
                 break
-        logger.info("the turn detector works again")
+        logger.info("the turn detector works again", extra={"event": "turn_detector_recovered"})
         await self._tell(Status.READY, "Recovered")
         self._mending = None
 
@@ -139,7 +141,11 @@ class SupervisedTurnDetector:
             await self.on_change(condition)
         except Exception as error:  # the detector continues even if the callback fails
             kind = type(error).__name__
-            logger.warning("reporting the turn detector's condition failed: %s", kind)
+            logger.warning(
+                "reporting the turn detector's condition failed: %s",
+                kind,
+                extra={"event": "turn_detector_report_failed"},
+            )
 
     async def aclose(self) -> None:
         """Stop testing the model. A prediction that hangs is left running in its thread."""

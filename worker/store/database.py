@@ -88,8 +88,13 @@ class Database:
                         # The server's answer does not follow PostgreSQL's protocol.
                         cause = error
                     logger.warning(
-                        "database_retry",
-                        extra={"operation": name, "attempt": attempt, "error": kind_of(cause)},
+                        "a database operation failed and is tried again",
+                        extra={
+                            "event": "database_retry",
+                            "operation": name,
+                            "attempt": attempt,
+                            "error": kind_of(cause),
+                        },
                     )
                     await asyncio.sleep(delay_s)
         raise DatabaseUnavailable(name, cause, self.url)

@@ -73,7 +73,8 @@ class TelemetryServer:
             raise
         bound: int = self._runner.addresses[0][1]
         logger.info(
-            "HTTP server started for metrics and probes", extra={"host": host, "port": bound}
+            "HTTP server started for metrics and probes",
+            extra={"event": "http_server_started", "host": host, "port": bound},
         )
         return bound
 

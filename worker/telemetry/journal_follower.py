@@ -105,14 +105,19 @@ class JournalFollower:
         try:
             found = await in_thread("journals", lambda: [_read(*item) for item in followed.items()])
         except Exception:
-            logger.exception("the journals of the running jobs could not be read")
+            logger.exception(
+                "the journals of the running jobs could not be read",
+                extra={"event": "journals_unreadable"},
+            )
             return
         for news in found:
             try:
                 self._on_news(news)
             except Exception as error:  # one bad record must not affect the other jobs
                 logger.error(
-                    "the new records of a job could not be processed: %s", type(error).__name__
+                    "the new records of a job could not be processed: %s",
+                    type(error).__name__,
+                    extra={"event": "journal_records_not_processed"},
                 )
 
 

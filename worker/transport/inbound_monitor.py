@@ -129,7 +129,8 @@ class InboundMonitor:
                 self.on_lost()
         if self._looks == self._held_looks:
             logger.warning(
-                "audio output is paused, because no packets arrive from the candidate's microphone"
+                "audio output is paused, because no packets arrive from the candidate's microphone",
+                extra={"event": "audio_output_paused"},
             )
             self._held = True
             self._line.hold()
@@ -145,7 +146,10 @@ class InboundMonitor:
         if self._room_is_away():
             return
         if self._held:
-            logger.info("audio output to the candidate resumes", extra={"away_s": round(gone_s, 1)})
+            logger.info(
+                "audio output to the candidate resumes",
+                extra={"event": "audio_output_resumed", "away_s": round(gone_s, 1)},
+            )
         try:
             # `OutboundMonitor` handles the return of a candidate who has left.
             if self.on_back is not None and self._is_here():
@@ -155,6 +159,7 @@ class InboundMonitor:
             logger.warning(
                 "repeating the speech that the candidate did not hear failed: %s",
                 type(error).__name__,
+                extra={"event": "unheard_speech_not_repeated"},
             )
         if self._held and not self._room_is_away():
             self._line.release()

@@ -249,7 +249,8 @@ class LiveKitTransport:
             return
         deleted = reason in _ENDED_FROM_OUTSIDE
         logger.info(
-            "the job was disconnected from the room", extra={"disconnect_reason": int(reason or 0)}
+            "the job was disconnected from the room",
+            extra={"event": "room_disconnected", "disconnect_reason": int(reason or 0)},
         )
         self._on_event(Event.ROOM_DELETED if deleted else Event.ROOM_LOST)
 

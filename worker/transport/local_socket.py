@@ -142,7 +142,9 @@ class SocketTransport:
                     self._voice.push(frame_of(message.samples, SAMPLE_RATE))
         except WireBroken as error:
             logger.error(
-                "the socket received invalid data instead of a candidate's message: %s", error
+                "the socket received invalid data instead of a candidate's message: %s",
+                error,
+                extra={"event": "candidate_message_invalid"},
             )
         finally:
             self._here = False

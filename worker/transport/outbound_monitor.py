@@ -158,7 +158,10 @@ class OutboundMonitor:
 
     def _give_up(self) -> None:
         self._giving_up = None
-        logger.warning("audio output resumes although the candidate did not resubscribe in time")
+        logger.warning(
+            "audio output resumes although the candidate did not resubscribe in time",
+            extra={"event": "audio_output_resumed_unsubscribed"},
+        )
         self._subscribed = True
         self._settle()
 
@@ -166,7 +169,10 @@ class OutboundMonitor:
         self.close()
         assert self._lost_at is not None  # noqa: S101  # checked by every caller
         away_s = asyncio.get_running_loop().time() - self._lost_at
-        logger.info("the candidate receives audio output again", extra={"away_s": round(away_s, 1)})
+        logger.info(
+            "the candidate receives audio output again",
+            extra={"event": "audio_output_received_again", "away_s": round(away_s, 1)},
+        )
         if self.before_return is None:
             self._lost_at = None
             self._line.release()
@@ -181,6 +187,7 @@ class OutboundMonitor:
             logger.warning(
                 "repeating the speech that the candidate did not hear failed: %s",
                 type(error).__name__,
+                extra={"event": "unheard_speech_not_repeated"},
             )
         self._lost_at = None
         self._line.release()

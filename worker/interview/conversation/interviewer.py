@@ -220,7 +220,10 @@ class Interviewer(Agent):
             self._patience.begin()
             return self._orchestrator.next_move().role is Role.DONE
         except Exception:
-            logger.exception("committing the candidate's turn failed")
+            logger.exception(
+                "committing the candidate's turn failed",
+                extra={"event": "candidate_turn_not_committed"},
+            )
             return False
 
     async def on_text(self, text: str) -> None:

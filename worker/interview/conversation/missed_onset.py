@@ -131,7 +131,10 @@ class MissedOnset:
 
     def _miss(self) -> None:
         if not self.cut:
-            logger.info("the onset of the candidate's speech was missed")
+            logger.info(
+                "the onset of the candidate's speech was missed",
+                extra={"event": "speech_onset_missed"},
+            )
         self.cut = True
 
     def _came_to_nothing(self) -> None:

@@ -105,7 +105,10 @@ class DegradationHandler:
         try:
             self._session.update_options(turn_detection=detection)
         except RuntimeError:  # the session is closing
-            logger.debug("turn detection was not changed, because the session is closing")
+            logger.debug(
+                "turn detection was not changed, because the session is closing",
+                extra={"event": "turn_detection_unchanged"},
+            )
 
     async def _tell(self, name: ClipName) -> None:
         while not self._job.stage.candidate_is_here:
@@ -119,5 +122,8 @@ class DegradationHandler:
                 await step()
             except Exception as error:  # text and clip have the same words
                 logger.warning(
-                    "announcing %s to the candidate failed: %s", name, type(error).__name__
+                    "announcing %s to the candidate failed: %s",
+                    name,
+                    type(error).__name__,
+                    extra={"event": "announcement_failed"},
                 )

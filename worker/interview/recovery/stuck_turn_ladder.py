@@ -164,12 +164,17 @@ class TurnLadder:
         logger.warning(
             "the interviewer's turn is stuck, taking recovery step %s",
             rung,
-            extra={"silent_s": round(silent_s, 1)},
+            extra={"event": "turn_stuck", "silent_s": round(silent_s, 1)},
         )
         try:
             await run_with_timeout(self._steps[rung](), self._budget_s(rung))
         except Exception as error:
-            logger.warning("recovery step %s failed: %s", rung, type(error).__name__)
+            logger.warning(
+                "recovery step %s failed: %s",
+                rung,
+                type(error).__name__,
+                extra={"event": "recovery_step_failed"},
+            )
 
     def _budget_s(self, rung: Rung) -> float:
         """Return the time limit of a step in seconds. Most steps end when the next step is due."""
@@ -196,7 +201,11 @@ class TurnLadder:
             clip = load_clip(self._next_word())
             await run_with_timeout(self._line.interject(clip), clip.duration_s + _LEAST_STEP_S)
         except Exception as error:
-            logger.warning("playing a filler clip failed: %s", type(error).__name__)
+            logger.warning(
+                "playing a filler clip failed: %s",
+                type(error).__name__,
+                extra={"event": "filler_clip_failed"},
+            )
 
     def _next_word(self) -> ClipName:
         self._settle()

@@ -143,7 +143,10 @@ class UnrecognizedSpeechMonitor:
         if left_s > 0:
             self._wait_for(left_s, self._look_at_speech)
             return
-        logger.warning("no end of the candidate's speech was detected: ended after silence")
+        logger.warning(
+            "no end of the candidate's speech was detected: ended after silence",
+            extra={"event": "speech_end_undetected"},
+        )
         self._record("SpeechUnended", _now() - self._began_at)
         self._hollow, self._hollow_from = True, self._began_at
         self._wait_for(HOLLOW_S, self._look_at_speech)  # in case `end_speech` has no effect
@@ -169,7 +172,8 @@ class UnrecognizedSpeechMonitor:
         if not self._may_ask():
             return
         logger.warning(
-            "no final transcript of the candidate's speech arrived, asking the question again"
+            "no final transcript of the candidate's speech arrived, asking the question again",
+            extra={"event": "final_transcript_missing"},
         )
         self._record("NoWords", self._spoken_s)
         self._spoken_s, self._hollow, self._asked = 0.0, False, True
@@ -179,7 +183,11 @@ class UnrecognizedSpeechMonitor:
         try:
             await self._ask_again()
         except Exception as error:  # the interview is ending
-            logger.warning("asking the question again failed: %s", type(error).__name__)
+            logger.warning(
+                "asking the question again failed: %s",
+                type(error).__name__,
+                extra={"event": "question_repeat_failed"},
+            )
 
     def _wait_for(self, seconds: float | None, then: Callable[[], None] | None = None) -> None:
         if self._due is not None:

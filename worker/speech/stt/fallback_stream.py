@@ -158,7 +158,11 @@ class ChainStream(stt.RecognizeStream):
         except Exception as error:  # a plugin may raise any error; listening must continue
             failure = failure_of(error)
             if asyncio.get_running_loop().time() - began > _STEADY_S and not failure.for_good:
-                logger.info("STT stream of provider %s broke off, opening a new stream", name)
+                logger.info(
+                    "STT stream of provider %s broke off, opening a new stream",
+                    name,
+                    extra={"event": "stt_stream_reopened"},
+                )
                 self._chain.fault(name, failure.reason)
                 return _Outcome.BROKE_OFF
             self._chain.failed(name, error)
@@ -176,7 +180,11 @@ class ChainStream(stt.RecognizeStream):
         heard_at = self.start_time_offset + max(0.0, time.time() - self.start_time)
         ear = ProviderStream(name, engine, self._watch, heard_at=heard_at)
         if ear.late:
-            logger.info("STT provider %s gets the buffered speech before the live audio", name)
+            logger.info(
+                "STT provider %s gets the buffered speech before the live audio",
+                name,
+                extra={"event": "stt_buffered_speech_sent"},
+            )
         if self._ended_at is not None:
             ear.end_input()
         self._ear, self._asked_at = ear, ear.opened_at

@@ -125,9 +125,16 @@ class SpeechCache:
             self._in_vain += 1
             if self._in_vain == _MOST_IN_VAIN:
                 self._writable = False
-                logger.warning("TTS cache disabled: the disk does not answer")
+                logger.warning(
+                    "TTS cache disabled: the disk does not answer",
+                    extra={"event": "tts_cache_disabled"},
+                )
         except Exception as error:  # such as a thread that cannot be started
-            logger.warning("TTS cache read failed: %s", type(error).__name__)
+            logger.warning(
+                "TTS cache read failed: %s",
+                type(error).__name__,
+                extra={"event": "tts_cache_read_failed"},
+            )
         return None
 
     async def keep(self, provider: str, sentence: str, pcm: Pcm) -> bool:
@@ -165,7 +172,11 @@ class SpeechCache:
         except Exception as error:  # usually the disk, or a thread that cannot be started
             if self._writable:
                 reason = getattr(error, "strerror", None) or type(error).__name__
-                logger.warning("TTS cache write failed, no more writes in this job: %s", reason)
+                logger.warning(
+                    "TTS cache write failed, no more writes in this job: %s",
+                    reason,
+                    extra={"event": "tts_cache_write_failed"},
+                )
             self._writable = False
             return None
 

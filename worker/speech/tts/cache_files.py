@@ -70,7 +70,10 @@ class SpeechFiles:
         with contextlib.suppress(OSError):
             if pcm is None:
                 path.unlink()
-                logger.warning("a damaged file was removed from the TTS cache")
+                logger.warning(
+                    "a damaged file was removed from the TTS cache",
+                    extra={"event": "tts_cache_file_damaged"},
+                )
             else:
                 os.utime(path)  # eviction removes the least recently used files first
         return pcm

@@ -75,9 +75,22 @@ async def prepare_lines(lines: Iterable[str], engine: ChainTTS) -> Prepared:
     try:
         await filling.run([sentence for line in lines for sentence in await _spoken(line)])
     except Exception as error:  # an interview continues without the cache
-        logger.warning("TTS cache warm-up failed: %s", type(error).__name__)
+        logger.warning(
+            "TTS cache warm-up failed: %s",
+            type(error).__name__,
+            extra={"event": "tts_cache_warmup_failed"},
+        )
     result = filling.result()
-    logger.info("TTS cache warm-up ended", extra=vars(result))
+    logger.info(
+        "TTS cache warm-up ended",
+        extra={
+            "event": "tts_cache_warmup_ended",
+            "sentences": result.sentences,
+            "found": result.found,
+            "requests": result.requests,
+            "characters": result.characters,
+        },
+    )
     return result
 
 
@@ -195,7 +208,12 @@ class _Filling:
         failure = failure_of(error)
         failures = self._failures.get(name, 0) + 1
         self._failures[name] = _MOST_FAILURES if failure.for_good else failures
-        logger.info("TTS cache warm-up request to %s failed: %s", name, failure.reason)
+        logger.info(
+            "TTS cache warm-up request to %s failed: %s",
+            name,
+            failure.reason,
+            extra={"event": "tts_cache_warmup_request_failed"},
+        )
         if failure.for_good:
             self._engine.chain.failed(name, error)
         elif failures < _MOST_FAILURES:

@@ -143,13 +143,17 @@ def _retrieve(task: asyncio.Task[vad.VAD]) -> None:
 
 
 def _log_success(began: float) -> None:
-    logger.info("the VAD is loaded", extra={"elapsed_s": _elapsed_s(began)})
+    logger.info("the VAD is loaded", extra={"event": "vad_loaded", "elapsed_s": _elapsed_s(began)})
 
 
 def _log_failure(error: Exception, began: float) -> None:
     logger.warning(
         "the VAD did not load, turns will end less exactly",
-        extra={"error": type(error).__name__, "elapsed_s": _elapsed_s(began)},
+        extra={
+            "event": "vad_load_failed",
+            "error": type(error).__name__,
+            "elapsed_s": _elapsed_s(began),
+        },
         exc_info=error,
     )
 

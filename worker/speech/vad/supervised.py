@@ -86,7 +86,11 @@ class SupervisedVAD(StrictVAD):
         try:
             await run_with_timeout(tell(self.on_change), _TELL_S)
         except Exception as error:  # the stream continues even if the callback fails
-            logger.warning("reporting the VAD's condition failed: %s", type(error).__name__)
+            logger.warning(
+                "reporting the VAD's condition failed: %s",
+                type(error).__name__,
+                extra={"event": "vad_report_failed"},
+            )
 
 
 class WatchedStream(FailingStream):
@@ -174,7 +178,7 @@ class WatchedStream(FailingStream):
         self._trusted_at = asyncio.get_running_loop().time()
         if self._lost:
             self._lost = False
-            logger.info("the VAD works again")
+            logger.info("the VAD works again", extra={"event": "vad_recovered"})
             await self._owner.tell(Status.READY, "Recovered")
             # Another component has ended the turns while the VAD was lost, and may have left a turn
             # open.
@@ -188,7 +192,7 @@ class WatchedStream(FailingStream):
         if not self._lost:
             self._lost = True
             reason = kind if isinstance(error, _REASONS) else "VADFailed"
-            logger.warning("the VAD failed: %s", kind)
+            logger.warning("the VAD failed: %s", kind, extra={"event": "vad_failed"})
             message = (
                 str(error.__doc__) if isinstance(error, _REASONS) else f"the VAD raised {kind}"
             )
