@@ -186,8 +186,8 @@ def _constants(tree: ast.Module) -> dict[str, ast.expr]:
 def _text(node: ast.expr, constants: dict[str, ast.expr]) -> str | None:
     """Return the text of a literal or of a constant of the module; None for anything else."""
     found = constants.get(node.id, node) if isinstance(node, ast.Name) else node
-    is_text = isinstance(found, ast.Constant) and isinstance(found.value, str)
-    return found.value if is_text else None
+    value = found.value if isinstance(found, ast.Constant) else None
+    return value if isinstance(value, str) else None
 
 
 def _fields(extra: ast.Dict) -> dict[str | None, ast.expr]:

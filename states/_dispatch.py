@@ -1,7 +1,8 @@
 """The state table as an AsyncMachine of the library `transitions`, without its concurrency.
 
-Two features of `transitions` are not used. AsyncTimeout fires without a check whether the state is
-still the same. The cancellation of running transitions swallows CancelledError.
+Two features of `transitions` are not used. Its time-out (AsyncTimeout) fires without a check
+whether the state is still the same. Its cancellation of running transitions swallows
+CancelledError.
 """
 
 from __future__ import annotations

@@ -65,7 +65,8 @@ class History:
     transitions: tuple[Transition, ...] = ()
     #: The internal transitions: events that did not change the state.
     internals: tuple[Transition, ...] = ()
-    #: Every reported condition, in order. `conditions` has only the last one of each resource.
+    #: Every reported condition, in order. `conditions` has only the last condition of each
+    #: resource.
     condition_changes: tuple[Condition, ...] = ()
     steps: tuple[Step, ...] = ()
     turns: tuple[Turn, ...] = ()
@@ -100,7 +101,8 @@ class History:
 
     @classmethod
     def from_records(cls, records: Iterable[Mapping[str, Any]], *, torn_bytes: int = 0) -> History:
-        """Build a history from journal records. They may be unordered and contain duplicates.
+        """Build a history from journal records. The records may be unordered and contain
+        duplicates.
 
         Raises JournalError if a record is invalid.
         """

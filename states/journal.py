@@ -66,7 +66,8 @@ class JournalDamaged(JournalError):
 class JournalTooNew(JournalError):
     """Raised when a journal contains a record of a newer format version.
 
-    Such a record is complete. It must never be truncated like an incomplete last line.
+    A record of a newer version is complete, so it must never be truncated like an incomplete last
+    line.
     """
 
 
@@ -207,7 +208,7 @@ class FileJournal(MemoryJournal):
     def touch(self) -> None:
         """Send a heartbeat: set the file's modification time to now.
 
-        An error of the operating system is ignored.
+        If the operating system reports an error, the heartbeat is skipped.
         """
         if self._open:
             with contextlib.suppress(OSError):

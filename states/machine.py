@@ -184,7 +184,7 @@ class Lifecycle:
     def post(self, event: Event, *conditions: Condition) -> None:
         """Send `event` to the owner task without waiting, for callers that are not coroutines.
 
-        If the table does not allow the event, this is only logged and recorded as a fault.
+        An event that the table does not allow is only logged and recorded as a fault.
         """
         self._put(_Letter(event, conditions))
 

@@ -69,7 +69,7 @@ def height(arrows: Iterable[Arrow]) -> float:
 def _lines(label: Label) -> list[str]:
     """Return the lines of a label: the cause, the guard, and the states that the job came from.
 
-    The guard is on the line of the cause if both fit there.
+    The guard of an edge is on the line of the cause if both fit there.
     """
     guard = f"[{label.guard}]" if label.guard else ""
     whole = f"{label.cause} {guard}".strip()

@@ -228,7 +228,7 @@ class _Drawing:
     # --- the last state -----------------------------------------------------------------------
 
     def _bar_and_end(self) -> float:
-        """Draw the bar of CLOSING, and below it the box of CLOSED. Return the y of its bottom."""
+        """Draw the bar of CLOSING, and below it the box of CLOSED. Return the y of that bottom."""
         view = self.view
         bar = Rect(x=BAR_X, y=self.top, width=BAR_WIDTH, height=self.bottom - self.top)
         last = [a for a in view.arrows if a.sources == (view.closing,) and a.target is view.end]

@@ -13,7 +13,7 @@ LIVE, SHARED = "any_state", "either"
 
 
 def shared_states(view: View) -> tuple[State, ...]:
-    """Return the states that share a deadline. They are drawn as one group."""
+    """Return the states that share a deadline and are therefore drawn as one group."""
     return view.groups[1] if len(view.groups) > 1 else ()
 
 
@@ -68,7 +68,7 @@ def time_in(box: Box) -> str:
 def box_lines(view: View, box: Box) -> list[str]:
     """Return a state as lines of text, the first with the state's name.
 
-    For formats whose renderer computes the layout.
+    The lines are for output formats whose renderer computes the layout.
     """
     numbers = ", ".join(str(visit.number) for visit in box.visits)
     time = time_in(box)

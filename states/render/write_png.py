@@ -28,9 +28,9 @@ FONT = "Helvetica,Arial,Liberation Sans,DejaVu Sans,sans"
 
 
 class RenderUnavailable(Exception):
-    """Raised if the format needs pygraphviz, but pygraphviz cannot be imported.
+    """Raised if an output format needs pygraphviz, but pygraphviz cannot be imported.
 
-    It is not installed, or cannot load its own copy of Graphviz.
+    pygraphviz is not installed, or cannot load its own copy of Graphviz.
     """
 
     def __init__(self, wanted: str) -> None:

@@ -25,7 +25,7 @@ _MADE_UP: Final = "made_up"
 
 
 def is_made_up(frame: object) -> bool:
-    """Return True for a frame of silence that `GaplessInput` made up; no client sent it."""
+    """Return True for a frame of silence from `GaplessInput`, which no client has sent."""
     return isinstance(frame, rtc.AudioFrame) and _MADE_UP in frame.userdata
 
 
@@ -93,7 +93,8 @@ class GaplessInput(io.AudioInput):
     def on_detached(self) -> None:
         """Record that no session is attached.
 
-        A session may attach again later. A read that is in progress continues to wait for a frame.
+        Another session may attach later, so a read that is in progress continues to wait for a
+        frame.
         """
         super().on_detached()
         self._attached = False

@@ -128,7 +128,7 @@ class MixedAudioOutput(io.AudioOutput):
     def hold(self) -> None:
         """Stop all output at its current position until `release`.
 
-        Use this while the candidate cannot hear the output. Unlike `pause`, `hold` also stops
+        Use `hold` while the candidate cannot hear the output. Unlike `pause`, `hold` also stops
         clips. Unlike `silence`, `hold` loses no audio.
         """
         self._feeder.hold()

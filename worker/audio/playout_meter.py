@@ -1,4 +1,4 @@
-"""Measure which of the audio that a sink took was really heard, and when."""
+"""Measure which part of the audio in a sink was really heard, and when."""
 
 from __future__ import annotations
 

@@ -49,7 +49,8 @@ class Segment:
         self._sample_rate = sample_rate
         self._resampler: rtc.AudioResampler | None = None
         self._waiting = bytearray()
-        # The newest audio that was pushed, as much as a sink can hold. `take_back` needs it.
+        # The newest audio that was pushed, as much as a sink can hold. `take_back` needs this
+        # audio.
         self._pushed = bytearray()
 
     def add(self, frame: rtc.AudioFrame) -> None:

@@ -27,11 +27,11 @@ def demo(
 ) -> None:
     """Hold a complete voice interview in a real LiveKit room, without keys or settings.
 
-    Starts a LiveKit server (LIVEKIT_URL if set, else livekit-server on the PATH, else one that
-    it builds once), PostgreSQL and a worker. Joins as a candidate who answers aloud, prints the
-    conversation and the job's path through the states, and stops everything that it started. If
-    no LiveKit server is available, holds the interview without a room and prints how to get a
-    server.
+    The demo starts a LiveKit server (LIVEKIT_URL if set, else livekit-server on the PATH, else one
+    that the demo builds once), PostgreSQL and a worker. The demo joins as a candidate who answers
+    aloud, prints the conversation and the job's path through the states, and stops everything that
+    the demo started. If no LiveKit server is available, the demo holds the interview without a room
+    and prints how to get a server.
     """
     from worker.demo.demo import DemoFailed, log_to, run_demo
     from worker.demo.worker_process import WorkerDidNotStart

@@ -84,9 +84,9 @@ async def _create(
 def dispatch(interview: InterviewId, as_json: Json = False) -> None:
     """Dispatch an interviewer that continues where the interview stopped.
 
-    For an interview whose job failed, whose worker was lost, or that never started. Creates the
-    room again if it no longer exists. Refused if the interview is over, or if an interviewer is
-    in its room.
+    Use this command for an interview whose job failed, whose worker was lost, or that never
+    started. The command creates the room again if the room no longer exists. The command refuses an
+    interview that is over, or that has an interviewer in its room.
     """
     sent = run(_dispatch(interview))
     if as_json:

@@ -35,7 +35,7 @@ class PlotFormat(StrEnum):
     PNG = "png"
 
 
-#: Maximum of --last. It takes about 2 ms to read the journal of a short interview.
+#: Maximum of the option --last. Reading the journal of a short interview takes about 2 ms.
 MOST_JOURNALS = 10_000
 
 OneJob = Annotated[str, typer.Argument(help="The job's id, or the path of a journal.")]

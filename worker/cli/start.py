@@ -20,8 +20,8 @@ def start() -> None:
     """Run a worker, which takes interviews until SIGTERM or Ctrl-C.
 
     The first SIGTERM drains: the worker takes no new interviews, and running ones may finish
-    within INTERVIEW_DRAIN_S. The second hands the running interviews over to other workers. The
-    third ends them, with a closing message to each candidate.
+    within INTERVIEW_DRAIN_S. The second SIGTERM hands the running interviews over to other workers.
+    The third SIGTERM ends the interviews, with a closing message to each candidate.
     """
     run(_start())
 

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from worker.store.interviews import Interview
 
 #: Maximum size of a dispatch's metadata, in bytes. livekit-server 1.13 and later accept this size
-#: unless `limits.max_metadata_size` in the server's configuration is lower. One byte more is
-#: refused (measured).
+#: unless `limits.max_metadata_size` in the server's configuration is lower. The server refuses
+#: metadata that is one byte longer (measured).
 MAX_METADATA_BYTES = 512 * 1024
 
 
@@ -46,7 +46,7 @@ def _fits(metadata: str) -> bool:
 
 
 def without_plan(interview: Interview, **more: Any) -> str:
-    """Encode the interview's id and `more`. The job then reads the plan from the database."""
+    """Encode the interview's id and `more`, for a job that reads the plan from the database."""
     return json.dumps({"interview_id": interview.interview_id, **more})
 
 

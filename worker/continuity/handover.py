@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from worker.journal.shipper import JournalShipper
     from worker.store.database import Database
 
-#: Maximum seconds to wait until the current speaker pauses. Most sentences are shorter, and this
-#: wait does not prolong the shutdown of the worker.
+#: Maximum seconds to wait until the current speaker pauses. Most sentences are shorter than that,
+#: and the wait does not prolong the shutdown of the worker.
 SENTENCE_S: Final = 4.0
 #: Seconds for the database to report free workers. The candidate hears nothing in that time.
 _ASK_S: Final = 0.5

@@ -12,12 +12,12 @@ logger = logging.getLogger(__name__)
 
 
 class RoomRecheckQueue:
-    """Queue of room checks. They run one at a time, because lease renewal needs the database too.
+    """Queue of room checks, which run one at a time, as lease renewal needs the database too.
 
     Args:
         look: Checks the room with the given name.
-        again_s: Seconds until the second check of a room. By then the lease has expired if the
-            interviewer disappeared silently.
+        again_s: Seconds until the second check of a room. At that time the lease of an interviewer
+            that disappeared silently has expired.
     """
 
     def __init__(self, look: Callable[[str], Awaitable[object]], *, again_s: float) -> None:
@@ -29,7 +29,7 @@ class RoomRecheckQueue:
         self._told = asyncio.Event()
 
     def soon(self, room: str) -> None:
-        """Schedule both checks of `room`. Duplicate requests are coalesced."""
+        """Schedule both checks of `room`. A room that is already scheduled is not added again."""
         self._put(room)
         if (later := self._later.get(room)) is not None:
             later.cancel()

@@ -87,7 +87,7 @@ class ContinuityService:
     async def aclose(self) -> None:
         """Stop the tasks, and drop the leader lock so that another worker can take the lock.
 
-        The leases are not released. They expire, because this worker no longer renews them.
+        The leases are not released. The leases expire, because this worker no longer renews them.
         """
         tasks, self._tasks = self._tasks, []
         await cancel_and_wait(*tasks, *self._errands)
@@ -143,7 +143,8 @@ class ContinuityService:
 
         Return False if no check is possible now, because the tasks are not running or there is no
         database. Two workers that receive the same webhook send only one interviewer, because both
-        claim the same token. The same holds for one worker that receives a webhook twice.
+        claim the same token. A webhook that one worker receives twice also sends only one
+        interviewer.
         """
         if not self._tasks or self._database() is None:
             return False

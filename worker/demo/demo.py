@@ -65,7 +65,8 @@ async def run_demo(console: Console, folder: Path) -> History:
     """Hold the interview, and write recording, transcript, journal and diagram to `folder`.
 
     If no LiveKit server is available, the interview runs without a room, and the console reports
-    this. The job then also runs in a process of its own, but reaches the candidate over a socket.
+    this. A job without a room also runs in a process of its own, but reaches the candidate over a
+    socket.
 
     Raises WorkerDidNotStart if the worker does not start, CandidateTimeout if the interviewer does
     not speak or leave in time, DemoFailed if the interview does not end in time or has no journal,

@@ -1,4 +1,4 @@
-"""Runs all checks concurrently. Each check has a timeout; one that fails stops no other."""
+"""Runs all checks concurrently. Each check has a timeout; a failed check stops no other check."""
 
 from __future__ import annotations
 

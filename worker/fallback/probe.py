@@ -1,10 +1,10 @@
-"""Health probes of providers. They cost nothing.
+"""Health probes of providers, which cost nothing.
 
 Each probe is one authenticated GET that no provider bills. The probe returns if the provider
 answers. Otherwise it raises `ProbeFailed`, TimeoutError or an error of aiohttp (an OSError or
 `aiohttp.ClientError`). Some valid keys may use the service, but may not list projects or read the
-account. For such a key the provider refuses only this GET, and the probe treats the refusal as an
-answer.
+account. For a key with such limits the provider refuses only the probe's GET, and the probe treats
+the refusal as an answer.
 
 Sources: developers.deepgram.com/reference/manage/projects/list,
 elevenlabs.io/docs/api-reference/user/get, platform.openai.com/docs/api-reference/models/list.

@@ -121,8 +121,8 @@ class InterviewApplication:
     def header(self) -> Mapping[str, Any]:
         """Return the interview's id, the previous job, and the reason for the redispatch.
 
-        The id is None if the dispatch metadata is invalid. The previous job and the reason are
-        absent if the dispatch is not a redispatch.
+        The interview's id is None if the dispatch metadata is invalid. The previous job and the
+        reason are absent if the dispatch is not a redispatch.
         """
         return {
             "interview_id": self._orchestrator and self._orchestrator.interview_id,
@@ -223,7 +223,7 @@ class InterviewApplication:
     def _ship(self, database: Database) -> None:
         """Start to ingest the journal into PostgreSQL, from its first record.
 
-        Later calls do not start the ingestion again.
+        Only the first call of this method starts the ingestion.
         """
         self._database = database
         if self._life is not None and not self._ships:

@@ -32,8 +32,8 @@ logger = logging.getLogger(__name__)
 
 #: Folder for journals that are in the database, beside the other journals.
 SHIPPED: Final = "shipped"
-#: Folder for journals that were only partly readable. They stay there until an operator removes
-#: them.
+#: Folder for journals that were only partly readable. Damaged journals stay in that folder until an
+#: operator removes them.
 DAMAGED: Final = "damaged"
 
 
@@ -174,8 +174,9 @@ async def ingest_journal(
     Returns False if the job is still running, or another worker on this machine has moved the file.
 
     Raises DatabaseError if the database fails, and SchemaDiffers if this worker cannot use the
-    database's schema. The file then stays for a later attempt. Raises JournalError if an operator
-    must repair or move the file, and OSError if the file was ingested but could not be moved.
+    database's schema. After either error the file stays for a later attempt. Raises JournalError if
+    an operator must repair or move the file, and OSError if the file was ingested but could not be
+    moved.
     """
     closing = partial(close_journal, path, exit_code=exit_code, signal=signal)
     try:
@@ -192,8 +193,9 @@ async def ingest_records(database: Database, job_id: str, records: list[dict[str
     """Ingest all records of an ended job in batches; return how many were new.
 
     The last record is the exit record. If the disk was full, the job may have ingested records that
-    are on no disk. The exit record then gets a new number that follows these records. Raises
-    DatabaseError if the database fails, and SchemaDiffers if this worker cannot use the schema.
+    are on no disk. In that case the exit record gets a new number that follows these records.
+    Raises DatabaseError if the database fails, and SchemaDiffers if this worker cannot use the
+    schema.
     """
     # The id comes from the file's name, as a job that died early has no header record.
     header = JobHeader(job_id=job_id).with_records(records)

@@ -60,8 +60,8 @@ async def create_room(
     Args:
         empty_timeout_s: Seconds that the room waits for its first participant.
         departure_timeout_s: Seconds that the room waits for a candidate who left. An interviewer
-            does not keep a room open. By default LiveKit would close the room after 20 s, even
-            with the interviewer in the room.
+            does not keep a room open. By default LiveKit would close the room 20 s after the
+            candidate has left, even with the interviewer in the room.
         metadata: Text that every participant can read, so it must contain nothing personal.
 
     Raises:

@@ -23,8 +23,8 @@ class Loss:
     means: str
     #: One sentence for people: what the candidate hears or reads.
     noticed: str
-    #: Name of the recorded clip that announces the loss. The candidate also gets its text in
-    #: writing.
+    #: Name of the recorded clip that announces the loss. The candidate also gets the text of the
+    #: clip in writing.
     told: str | None = None
     #: The turn detection mode without the resource, and with it.
     turns_end_on: tuple[TurnEnd, TurnEnd] | None = None

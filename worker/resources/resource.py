@@ -203,7 +203,7 @@ class AgentResources:
 
 
 def failure_of(error: Exception) -> LoadFailed:
-    """Convert a loader's or closer's exception to a LoadFailed. Drop the original message."""
+    """Convert a loader's or closer's exception to a LoadFailed. The original message is dropped."""
     if isinstance(error, LoadFailed):
         return error
     # The message of a foreign error may quote personal data, so keep only its type.

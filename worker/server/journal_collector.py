@@ -56,9 +56,9 @@ class JournalCollector:
     async def open(self) -> None:
         """Migrate the database's schema now, or in the background if the database is unavailable.
 
-        Does nothing without DATABASE_URL. Raises DatabaseUrlInvalid if that URL is not a PostgreSQL
-        URL. Raises SchemaTooNew or MigrationChanged if this worker must not use the database
-        because of its schema.
+        The method does nothing without DATABASE_URL. Raises DatabaseUrlInvalid if that URL is not a
+        PostgreSQL URL. Raises SchemaTooNew or MigrationChanged if this worker must not use the
+        database because of its schema.
         """
         if not self._settings.database_url.get_secret_value():
             return

@@ -1,8 +1,8 @@
 """Supervisor of the process pool: reports failed preparations, and retries with back-off.
 
 Without this supervisor the framework creates another process as soon as one has failed, twenty per
-second (measured). The framework also continues to take jobs. These jobs then fail after three
-attempts, and their candidates get no message.
+second (measured). The framework also continues to take jobs. Jobs without a prepared process fail
+after three attempts, and their candidates get no message.
 """
 
 from __future__ import annotations

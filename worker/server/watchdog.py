@@ -65,8 +65,8 @@ class ProcessWatchdog:
     def end_after(self, longest_s: float) -> None:
         """End the process in `longest_s` seconds, unless the process has ended before.
 
-        The deadline cannot be revoked. It also holds after the end of the event loop, while Python
-        waits for threads that hang.
+        The deadline cannot be revoked. The deadline also holds after the end of the event loop,
+        while Python waits for threads that hang.
         """
         # Both timers start now, because a process that is ending or out of resources cannot start
         # threads.

@@ -46,8 +46,8 @@ class Worker:
     """One worker. `run` returns once the worker has drained and stopped.
 
     Args:
-        settings: All settings. They must also be in the environment, because job processes read
-            their settings from the environment.
+        settings: All settings. The settings must also be in the environment, because job processes
+            read their settings from the environment.
         on_stop: Called once the jobs have ended, with the hard shutdown deadline in seconds.
     """
 
@@ -250,7 +250,7 @@ class Worker:
             loop.add_signal_handler(signal.SIGHUP, self._begin_to_stop)
 
     def stop(self) -> None:
-        """First call: drain. Second call: hand over the running jobs now. Third call: end them."""
+        """Drain on the first call, hand jobs over on the second, and end jobs on the third call."""
         if self._stopping.is_set():
             self._departure.hurry()
         self._begin_to_stop()

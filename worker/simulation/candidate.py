@@ -60,7 +60,7 @@ class SimulatedCandidate(ABC):
     @property
     @abstractmethod
     def identity(self) -> str:
-        """The identity of the candidate. The captions of the candidate's speech have it too."""
+        """The identity of the candidate, and of the captions of the candidate's speech."""
 
     @property
     @abstractmethod

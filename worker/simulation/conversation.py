@@ -58,7 +58,8 @@ async def hold_conversation(
     exchanges: list[Exchange] = []
     asked_before = known_captions
     spoke_until_s: float | None = None
-    # Sound before this time is ignored. None stands for the end of the candidate's last answer.
+    # Sound before this time is ignored. None as the time stands for the end of the candidate's last
+    # answer.
     since_s: float | None = None
     while True:
         heard_from_s = await _next_word(candidate, since_s, first=not exchanges)

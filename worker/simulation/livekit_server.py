@@ -134,9 +134,9 @@ def _overlay(base: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any
 class LiveKitServer:
     """A `livekit-server` process with its own ports, secret and log.
 
-    Use it as an async context manager, or call `start` and `stop`. The two calls may run in
-    different event loops. The thread that calls `start` must outlive the server, because the kernel
-    kills the server at the end of this thread (see `start_child`).
+    Use it as an async context manager, or call `start` and `stop`. The calls of `start` and `stop`
+    may run in different event loops. The thread that calls `start` must outlive the server, because
+    the kernel kills the server at the end of this thread (see `start_child`).
 
     Args:
         binary: The path of the program, which `find_or_build` returns.

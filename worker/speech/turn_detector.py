@@ -41,8 +41,8 @@ _LONGEST_PAUSE_S = 60.0
 
 #: Input for a test of the model: 1.2 s of silence.
 SILENCE: Final = np.zeros(WINDOW, np.int16)
-#: Probability that the turn is over, if the model gives none. The turn then ends after the shorter
-#: of the two silences of the framework.
+#: Probability that the turn is over, if the model gives none. A turn with this probability ends
+#: after the shorter of the two silences of the framework.
 _OVER = 1.0
 
 #: Returns the probability that the turn is over, for the newest 1.2 s of audio.
@@ -53,9 +53,9 @@ class SupervisedTurnDetector:
     """The local end-of-turn model, in the form that livekit-agents takes (`turn_detection=`).
 
     If a prediction raises an error or takes longer than 1 s, the detector reports the model as lost
-    to `on_change`. The turn then ends on the VAD's silence, as it would without a model. After that
-    the detector tests the model with silent audio, with backoff, and reports the model as ready
-    when a test succeeds. The detector never uses the network.
+    to `on_change`. While the model is lost, turns end on the VAD's silence, as without a model.
+    Meanwhile the detector tests the model with silent audio, with backoff, and reports the model as
+    ready when a test succeeds. The detector never uses the network.
 
     Args:
         predict: Function that runs the model.

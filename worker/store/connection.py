@@ -20,7 +20,7 @@ class Row(Protocol):
 
 
 class Connection(Protocol):
-    """One database connection. Its methods may raise any asyncpg error.
+    """One database connection, whose methods may raise any asyncpg error.
 
     `Database.run` handles these errors. `timeout` in seconds replaces the pool's statement timeout.
     """

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 async def write_job(connection: Connection, header: JobHeader, rows: list[RecordRow]) -> None:
-    """Insert the job's row, or update the row from the header. A stored interview id is kept."""
+    """Insert the job's row, or update it from the header except for a stored interview id."""
     await connection.execute(
         "INSERT INTO jobs (job_id, interview_id, room, worker_id, pid, token, started_at)"
         " VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (job_id) DO UPDATE SET"

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from worker.store.connection import Connection, Row
     from worker.store.database import Database
 
-#: Maximum number of records in one statement. It keeps each statement well within the timeout.
+#: Maximum number of records in one statement. This limit keeps each statement well within the
+#: timeout.
 _BATCH = 500
 
 
@@ -84,9 +85,9 @@ async def ship(
 
     Records that are stored already stay unchanged. An invalid record (no seq, no time) is skipped
     and reported in the result, so that it cannot block the other records. Raises
-    `DatabaseUnavailable` or `DatabaseOperationFailed` if the database operation fails; then either
-    nothing or everything was written. Raises `SchemaDiffers` if this worker must not write to the
-    database's schema; then nothing was written.
+    `DatabaseUnavailable` or `DatabaseOperationFailed` if the database operation fails; after that
+    error, either nothing or everything was written. Raises `SchemaDiffers`, before anything is
+    written, if this worker must not write to the database's schema.
     """
     rows, refused = _rows(records)
     header = replace(header, job_id=storable(header.job_id)).with_records(

@@ -1,8 +1,8 @@
 """Leases of interviews: take, renew, check and release. Times come from the database's clock.
 
 A lease is live until it expires. While no worker has reached the database for half a lease, no
-lease expires. After the next contact, no lease expires for one whole lease. docs/continuity.md
-explains why.
+lease expires. After the next contact, no lease expires for one whole lease duration.
+docs/continuity.md explains the reason.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ async def renew_leases(
 ) -> set[str]:
     """Renew the leases of these jobs, and record that a worker reached the database.
 
-    A single statement does both. Return the ids of the jobs that hold a lease. Raises
+    A single statement renews and records. Return the ids of the jobs that hold a lease. Raises
     DatabaseUnavailable or DatabaseOperationFailed if the database operation fails.
     """
     renew = (
@@ -166,8 +166,9 @@ async def keep_lease(
     The function renews the lease if this job still holds the lease with `token` and less than half
     of the lease duration is left. In that case the worker, which normally renews the lease, must be
     stalled. If the token in the database is lower than `token`, the database was restored from a
-    backup. The function then writes this job's lease and token again, and returns the holder that
-    it found. Raises DatabaseUnavailable or DatabaseOperationFailed if the database operation fails.
+    backup. In that case the function writes this job's lease and token again, and returns the
+    holder that was stored before. Raises DatabaseUnavailable or DatabaseOperationFailed if the
+    database operation fails.
     """
     keep = (
         "WITH kept AS ("

@@ -26,8 +26,9 @@ _LOCK_KEY = int.from_bytes(b"iw-migr", "big")
 _FILE_NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
 
 
-#: Timeout in seconds for a migration, and for the wait while another worker migrates. It is longer
-#: than a job's statement timeout, because a migration may build an index over all stored turns.
+#: Timeout in seconds for a migration, and for the wait while another worker migrates. The timeout
+#: is longer than a job's statement timeout, because a migration may build an index over all stored
+#: turns.
 MIGRATE_BUDGET_S = 300.0
 
 

@@ -1,8 +1,8 @@
 """Find orphaned interviews, and claim the right to redispatch them.
 
-Only one worker searches for orphaned interviews. This is the leader, which holds the leader lock, a
-row in the table `duties`. The leader lock does not prevent a double dispatch. The fencing token
-prevents it, because the statement that claims a dispatch also raises the token.
+Only one worker searches for orphaned interviews. That worker is the leader, which holds the leader
+lock, a row in the table `duties`. The leader lock does not prevent a double dispatch. The fencing
+token prevents it, because the statement that claims a dispatch also raises the token.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ LEASE_EXPIRED: Final = "LeaseExpired"
 #: Reason of a redispatch: no worker took the last dispatch. LiveKit dropped the dispatch, or waits
 #: for a worker that does not answer.
 NOT_TAKEN: Final = "NotTaken"
-#: Reason of a redispatch: the last job handed the interview over. This is not a failure, so the
-#: redispatch has no delay.
+#: Reason of a redispatch: the last job handed the interview over. A handover is not a failure, so
+#: the redispatch has no delay.
 HANDED_OVER: Final = Reason.HANDOVER_REQUESTED
 #: Reason of a redispatch: the last claimed dispatch could not be sent. See `give_back_dispatch`.
 NOT_SENT: Final = "NotSent"

@@ -53,7 +53,7 @@ class _StampedConnection(asyncpg.Connection):  # type: ignore[misc] # asyncpg sh
 
 
 async def _stamp(connection: _StampedConnection) -> None:
-    """Store the time of the release. This replaces the session reset of asyncpg.
+    """Store the time of the release, instead of the session reset of asyncpg.
 
     asyncpg's RESET ALL costs one more round trip for every operation. Behind PgBouncer in
     transaction mode, RESET ALL resets the server connection of another client. No operation changes
@@ -74,7 +74,7 @@ class Connections:
 
     A single asyncpg pool either keeps all idle connections, or closes all of them, or opens its
     permanent connections before they are needed (`min_size`). Therefore this class uses two pools.
-    The second pool is used only while all connections of the first pool are in use. Among idle
+    The second pool is used only while all connections of the first pool are in use. Of several idle
     connections, the most recently used connection is taken first.
     """
 

@@ -23,7 +23,8 @@ from worker.telemetry.redaction import QuotingDebug, Redaction, exception_text
 if TYPE_CHECKING:
     from structlog.typing import ExcInfo
 
-#: Loggers that are too verbose below WARNING. Their level is WARNING whatever level is configured.
+#: Loggers that are too verbose below WARNING. The level of these loggers is WARNING whatever level
+#: is configured.
 _CHATTY = ("asyncio", "filelock", "livekit", "transitions")
 
 #: The attributes of a log record that are not extra fields. `message` is the text of a record that
@@ -120,5 +121,5 @@ def _renderer(settings: Settings, *, on_terminal: bool) -> list[Any]:
 
 
 def _exception_text(exc_info: ExcInfo) -> str:
-    """Format an exception from a structlog logger. Only the worker's own code uses such loggers."""
+    """Format an exception from a structlog logger, as only the worker's own code uses structlog."""
     return exception_text(exc_info[1], logger="worker")

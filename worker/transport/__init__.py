@@ -1,1 +1,1 @@
-"""Transports of a job: a LiveKit room or a local socket. They run in the job process."""
+"""Transports of a job process: a LiveKit room or a local socket."""

@@ -110,7 +110,7 @@ class TransportMaker(Protocol):
     """Creates a job's transport. `on_event` is called if the room is lost before `leave`."""
 
     def __call__(self, ctx: JobContext, on_event: Callable[[Event], None]) -> Transport:
-        """Create the transport, but do not connect it. This must be cheap."""
+        """Create the transport, but do not connect it. The call must be cheap."""
         ...
 
 
@@ -153,7 +153,8 @@ class LiveKitTransport:
 
         Raises TimeoutError if publishing takes longer than `_PUBLISH_S`, and any error of
         `MixedAudioOutput.publish`. The SDK's timeout of 10 s is too long here. A request made while
-        LiveKit restarts is never answered, and a new job then serves the candidate sooner.
+        LiveKit restarts is never answered, and a new job serves the candidate sooner than another
+        attempt.
         """
         await run_with_timeout(self.line.publish(self._ctx.room), _PUBLISH_S)
 
@@ -195,7 +196,7 @@ class LiveKitTransport:
     async def start_session(self, session: AgentSession[Any], agent: Agent) -> None:
         """Start the session in the room. The session hears only the candidate.
 
-        The session uses our audio output.
+        The audio output of the session is the transport's own.
         """
         session.output.audio = self.line
         options = RoomOptions(
@@ -229,7 +230,7 @@ class LiveKitTransport:
         }
 
     async def leave(self) -> None:
-        """Close the audio output and leave the room. The disconnect is then not reported."""
+        """Close the audio output and leave the room, without a report of the disconnect."""
         self._leaving = True
         self.reach.close()
         await self.line.aclose()

@@ -17,7 +17,7 @@ PlayoutTeller = Callable[[], Playout | None]
 
 
 class HeardTextEstimator:
-    """Estimator of heard words. It learns the speaking pace of the interview's voice."""
+    """Estimator of heard words, which learns the speaking pace of the interview's voice."""
 
     def __init__(self, playout: PlayoutTeller) -> None:
         self._playout = playout
@@ -34,8 +34,8 @@ class HeardTextEstimator:
         """Return the words of `text` that were heard before the utterance was cut off.
 
         If `broke_off` is true, the text-to-speech provider stopped early. `claimed` is the
-        framework's estimate. The estimate is returned unchanged if the audio output has not played
-        this utterance.
+        framework's estimate, which is returned unchanged if the audio output has not played this
+        utterance.
         """
         playout = self._next()
         if playout is None:

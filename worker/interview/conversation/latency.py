@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-#: Latencies of a turn that was sent as text. There are none, because nothing was spoken.
+#: Latencies of a turn that was sent as text. Such a turn has no latencies, because nothing was
+#: spoken.
 NO_LATENCY: Final[Mapping[str, float]] = MappingProxyType({})
 
 #: Names of latencies in a turn's record, by the name in livekit's MetricsReport

@@ -33,7 +33,7 @@ _LEAST_STEP_S: Final = 1.0
 
 
 class Rung(StrEnum):
-    """A step of the stuck-turn recovery. INTERVIEW_LADDER_S sets the times, in this order."""
+    """A step of the stuck-turn recovery, in the order of the times in INTERVIEW_LADDER_S."""
 
     #: Play a recorded clip.
     CLIP = "clip"
@@ -64,7 +64,7 @@ class TurnLadder:
 
     If an utterance was not spoken to its end, audible speech no longer restarts the recovery in
     that turn. After a second such failure in the turn, the utterance is sent as text. If the
-    candidate has not subscribed to the audio, sending text is the first step. The text is sent
+    candidate has not subscribed to the audio, sending text is the first step. That text is sent
     when the clip would be due, and in later turns after 1 s.
 
     Args:
@@ -142,8 +142,8 @@ class TurnLadder:
     async def unspoken(self) -> None:
         """Handle an utterance that text-to-speech did not speak to its end.
 
-        The fallback chain has already tried every provider. Retry the utterance after the first
-        failure, and send it as text after the second.
+        The fallback chain has already tried every provider. The utterance is retried after the
+        first failure, and sent as text after the second failure.
         """
         self._settle()
         self._failures += 1

@@ -17,9 +17,9 @@ logger = logging.getLogger(__name__)
 #: Seconds without sound and text after which speech counts as ended, even if the VAD still reports
 #: speech.
 HOLLOW_S: Final = 10.0
-#: Shortest speech, in seconds, that is expected to have a transcript. A cough is shorter.
+#: Shortest speech, in seconds, that is expected to have a transcript. A cough is shorter than that.
 LEAST_SPEECH_S: Final = 1.0
-#: Seconds from the end of speech until its transcript is no longer expected. By then, every
+#: Seconds from the end of speech until its transcript is no longer expected. After that time, every
 #: speech-to-text provider of the fallback chain has had enough time.
 WORDS_WITHIN_S: Final = 10.0
 #: Extra seconds for each second of speech, because a provider without interim results starts to

@@ -37,8 +37,8 @@ _LONGEST_PAUSE_S = 15.0
 #: Seconds of the current speech that a provider must have received before a missing transcript of
 #: that speech counts as a failure of the provider.
 _FAIR_S = 0.5
-#: Seconds without speech after which a preferred provider may take over. This is longer than the
-#: silence that ends a turn, so that the provider changes between turns.
+#: Seconds without speech after which a preferred provider may take over. The value is longer than
+#: the silence that ends a turn, so that the provider changes between turns.
 _QUIET_S = 2.0
 #: Timeout in seconds for closing a provider's stream. A plugin takes 10 s to close a half-open
 #: connection.
@@ -74,7 +74,7 @@ class _Outcome(Enum):
 
 
 class ChainStream(stt.RecognizeStream):
-    """STT stream over the fallback chain. It does not fail while audio arrives."""
+    """STT stream over the fallback chain, which does not fail while audio arrives."""
 
     def __init__(
         self,

@@ -31,7 +31,7 @@ _LANGUAGE: Final = LanguageCode("en")
 
 
 class LocalSTT(stt.STT[Never]):
-    """Local STT for English. It needs no key and no network.
+    """Local STT for English, which needs no key and no network.
 
     A VAD finds the speech in the audio. Each stretch of speech is transcribed in a thread as soon
     as the stretch has ended (0.03 s per second of speech, on one of two busy cores). There are no

@@ -135,7 +135,8 @@ class PendingSpeech:
     def end_of_audio(self) -> None:
         """Record that the audio has ended.
 
-        This ends speech in progress. Speech that the VAD reports later ends at once.
+        The end of the audio ends speech in progress. Speech that the VAD reports later ends at
+        once.
         """
         self._over = True
         if self.speaking:

@@ -59,8 +59,8 @@ _SHORTEST_S_PER_CHARACTER: Final = 1 / 60
 #: Timeout in seconds for a plugin to close a stream; a close that hangs is abandoned.
 _CLOSE_BUDGET_S: Final = 1.0
 
-#: Timeout for connecting, and for the plugin's own waits. No retries, because the next provider is
-#: asked at once.
+#: Timeout for connecting, and for the plugin's own waits. There are no retries, because the next
+#: provider is asked at once.
 CONNECT: Final = APIConnectOptions(max_retry=0, timeout=LAST_PATIENCE_S)
 
 
@@ -89,8 +89,8 @@ class SynthesisAttempt:
 
     `others` is called when the provider has exceeded its timeout. If `others` returns False, no
     other provider is left to speak the sentence, and this provider gets `LAST_PATIENCE_S` seconds.
-    `pace` is the speed of the voice in characters per second. It is used if the provider reports no
-    word timestamps.
+    `pace` is the speed of the voice in characters per second. The pace is used if the provider
+    reports no word timestamps.
     """
 
     def __init__(

@@ -68,8 +68,8 @@ async def prepare_lines(lines: Iterable[str], engine: ChainTTS) -> Prepared:
     The sentences are synthesised one at a time, with the first working provider of the chain.
     Requests are sent only while no utterance waits for synthesis, and only for sentences that are
     not cached. The function ends early if the cache cannot store more sentences, if every provider
-    has failed too often, or if `MOST_REQUESTS` or `MOST_CHARACTERS` is used up. Cancel it when the
-    job ends.
+    has failed too often, or if `MOST_REQUESTS` or `MOST_CHARACTERS` is used up. Cancel the function
+    when the job ends.
     """
     filling = _Filling(engine, engine.prepared)
     try:

@@ -1,4 +1,4 @@
-"""TTS stream of one utterance over a fallback chain. It chooses a provider for each sentence."""
+"""TTS stream of one utterance over a fallback chain, with a choice of provider per sentence."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from worker.speech.tts.cache import SpeechStore
 
 #: Splits a text into single sentences, however short. By default the tokenizer merges a short
-#: sentence with its neighbour. Then a cached sentence would not be found after a different
-#: acknowledgement.
+#: sentence with its neighbour. In a merged text, a cached sentence would not be found after a
+#: different acknowledgement.
 SENTENCES: Final = tokenize.blingfire.SentenceTokenizer(min_sentence_len=1)
 #: Seconds of audio per push. A longer push would block the event loop for longer while the audio is
 #: cut into frames.

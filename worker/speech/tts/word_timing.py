@@ -61,8 +61,8 @@ def rest_after(sentence: str, heard: Sequence[str]) -> str:
 def rest_by_pace(sentence: str, seconds: float, pace: float = TYPICAL_PACE) -> str:
     """Return the part of the sentence after `seconds` of audio, at `pace` characters per second.
 
-    The returned part begins with the word that was being said. It is never empty, because the
-    position is only an estimate.
+    The returned part begins with the word that was being said. The returned part is never empty,
+    because the position is only an estimate.
     """
     words = list(_WORD.finditer(sentence))
     said = seconds * pace

@@ -26,8 +26,8 @@ _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 30.0
 _STEADY_S = 60.0
 #: Seconds without speech that a stream must receive before its events are used, if it was opened
-#: late. So the change happens between turns, and no turn is ended by a stream that has received
-#: only half of the turn's audio.
+#: late. The wait moves the change between turns, so that no turn is ended by a stream that has
+#: received only half of the turn's audio.
 _QUIET_S = 2.0
 #: Timeout in seconds for the `on_change` callback.
 _TELL_S = 1.0
@@ -44,8 +44,8 @@ class SupervisedVAD(StrictVAD):
     """A VAD whose streams never fail, because failures of `inner` are reported to `on_change`.
 
     A stream of `inner` is lost if it raises an error, ends early, or receives 2 s of audio without
-    sending an event. The stream is then reopened, with backoff. Speech in progress is ended,
-    because no other component would end it. END_OF_SPEECH is emitted only after `on_change` has
+    sending an event. A lost stream is reopened, with backoff. Speech in progress is ended, because
+    no other component would end the speech. END_OF_SPEECH is emitted only after `on_change` has
     returned (1 s at most), so that the callback can first let another component end the turn. A
     reopened stream is ready once it sends events and has heard no speech for 2 s.
     """
@@ -60,7 +60,7 @@ class SupervisedVAD(StrictVAD):
         self._stream: WatchedStream | None = None
 
     def join_late(self) -> None:
-        """Let the next stream start between two turns. `delivers` is set when it is in use."""
+        """Let the next stream start between two turns, and set `delivers` once it is in use."""
         self._joins_late = True
         self.delivers.clear()
 
