@@ -61,7 +61,8 @@ class History:
     """One job, as recorded in its journal."""
 
     header: Mapping[str, Any] = field(default_factory=dict)
-    #: Only the transitions that changed the state. The first one is the entry into HANDSHAKE.
+    #: Only the transitions that changed the state. The first transition is the entry into
+    #: HANDSHAKE.
     transitions: tuple[Transition, ...] = ()
     #: The internal transitions: events that did not change the state.
     internals: tuple[Transition, ...] = ()

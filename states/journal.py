@@ -143,10 +143,10 @@ class FileJournal(MemoryJournal):
     """A journal in a file. The file is locked as long as the journal is open.
 
     When `append` returns, the record is in the page cache, so the record survives a crash of the
-    process. After `commit`, the record also survives a crash of the computer. Such a crash may
-    leave an incomplete last line. The next opening of the file removes that line, and `torn_bytes`
-    is its length in bytes. With `again`, a missing file is not created; instead the constructor
-    raises JournalGone.
+    process. After `commit`, the record also survives a crash of the computer. A crash of the
+    computer may leave an incomplete last line. The next opening of the file removes that line, and
+    `torn_bytes` is its length in bytes. With `again`, a missing file is not created; instead the
+    constructor raises JournalGone.
     """
 
     def __init__(

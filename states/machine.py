@@ -50,7 +50,8 @@ class _Letter:
 
 
 class Lifecycle:
-    """The lifecycle of one job. Use it as an async context manager, or call `start` and `stop`.
+    """The lifecycle of one job. Use a Lifecycle as an async context manager, or call `start` and
+    `stop`.
 
     `received_at` is the event loop time at which the job was received; `t` counts from this time.
     `budgets` replaces single budgets of the table, in seconds.

@@ -243,7 +243,8 @@ def assert_entered(
 def assert_outcome(
     subject: Subject, outcome: Outcome | str, reason: Reason | str | None = None
 ) -> None:
-    """Assert the outcome and the reason of the job. Both are final once the job enters CLOSING.
+    """Assert the outcome and the reason of the job. Outcome and reason are final once the job
+    enters CLOSING.
 
     Raises AssertionError, with the job's path, if the job has another outcome or reason. Raises
     ValueError if a name is unknown.

@@ -18,7 +18,7 @@ from worker.audio.frames import frame_of, samples_of
 #: about the candidate.
 _LOOK_S: Final = 0.1
 _LOOKS: Final = 5
-#: Root mean square of samples (full scale is 32768) below which they count as silence: -50 dB.
+#: Root mean square (full scale is 32768) below which samples count as silence: -50 dB.
 _LEAST_SOUND: Final = 104.0
 #: Key in `userdata` that marks a frame of generated silence.
 _MADE_UP: Final = "made_up"

@@ -27,8 +27,8 @@ logger = logging.getLogger(__name__)
 #: longer than 0.3 s, the longest time for which an event loop was blocked (measured).
 QUEUE_S: Final = 0.4
 #: Most seconds of audio in a sink if all of the utterance is synthesised. Every clip, and every
-#: utterance but the longest, fits as a whole. So the candidate hears all of the audio even while
-#: the event loop is blocked.
+#: utterance but the longest, fits as a whole. The candidate therefore hears all of the audio even
+#: while the event loop is blocked.
 LONG_QUEUE_S: Final = 10.0
 #: Seconds of one piece of a frame. A piece cannot be taken back once it was delivered.
 PIECE_S: Final = 0.05

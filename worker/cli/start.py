@@ -48,7 +48,8 @@ async def _start() -> None:
 async def serve(settings: Settings) -> None:
     """Run a worker until it is stopped.
 
-    The settings must also be in the environment, because the job processes read them from there.
+    The settings must also be in the environment, because the job processes read their settings from
+    the environment.
     """
     # These imports take a second, because they include livekit-agents. --help does not need them.
     from worker.server.observability import HostUnusable, PortTaken

@@ -74,7 +74,7 @@ class Usage:
     def of(self, pid: int | None) -> tuple[float | None, float | None]:
         """Return the CPU usage in per cent of one CPU, and the unshared memory in MB.
 
-        Both values are None if the process is unknown.
+        Return (None, None) for an unknown process.
         """
         if pid is None:
             return None, None

@@ -61,7 +61,7 @@ class ClipName(StrEnum):
     GOODBYE = "goodbye", "Thank you, and goodbye."
 
 
-#: Result of decoding each clip so far. A forked process inherits these results.
+#: Result of decoding each clip so far. A forked process inherits the decoded clips.
 _found: dict[ClipName, Clip | ClipMissing] = {}
 
 

@@ -28,8 +28,8 @@ def metadata_after(
 ) -> str:
     """Encode metadata for an interviewer that follows another job.
 
-    The turns so far are included if the size allows. With these turns, the new interviewer
-    continues at the right question even if its database is unavailable.
+    The turns so far are included if the size allows. With the turns in the metadata, the new
+    interviewer continues at the right question even if its database is unavailable.
     """
     follows = {"job_id": job_id, "why": why}
     whole = _with_plan(interview, follows=follows | {"turns": turns})
@@ -76,7 +76,7 @@ def read_metadata(metadata: str) -> tuple[str, Mapping[str, Any] | None]:
 
 
 def read_turns(metadata: str) -> list[Any]:
-    """Return the turns of an earlier job from the metadata. Their content is not checked."""
+    """Return the turns of an earlier job from the metadata, without a check of their content."""
     follows = json.loads(metadata).get("follows")
     turns = follows.get("turns") if isinstance(follows, dict) else None
     return turns if isinstance(turns, list) else []

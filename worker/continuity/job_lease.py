@@ -26,8 +26,8 @@ logger = logging.getLogger(__name__)
 INTERVIEW_ATTRIBUTE: Final = "interview.id"
 TOKEN_ATTRIBUTE: Final = "interview.token"  # noqa: S105  # a fencing token, no secret
 
-#: Seconds for the database to grant or check the lease. The candidate should not wait longer in
-#: silence, so the job continues without a lease after that time.
+#: Seconds for the database to grant or check the lease. After this budget the job continues without
+#: a lease, because the candidate should not wait longer in silence.
 _BUDGET_S: Final = 2.0
 
 

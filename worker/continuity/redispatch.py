@@ -170,9 +170,9 @@ class Redispatcher:
     async def look(self, ledger: OrphanStore, *, anew: bool = False) -> int:
         """Check all interviews once; return the number of redispatches.
 
-        `anew` is True for the first check of a new leader. In that case the absence of every
-        candidate counts from now. Raises DatabaseError if the orphaned interviews cannot be listed.
-        A failure for one interview is only logged, because a later check tries again.
+        `anew` is True for the first check of a new leader, for which the absence of every candidate
+        counts from now. Raises DatabaseError if the orphaned interviews cannot be listed. A failure
+        for one interview is only logged, because a later check tries again.
         """
         found = await ledger.stranded(job_id=None, room=None)
         known = set() if anew else {_absence(each) for each in found}

@@ -16,8 +16,8 @@ class RoomRecheckQueue:
 
     Args:
         look: Checks the room with the given name.
-        again_s: Seconds until the second check of a room. At that time the lease of an interviewer
-            that disappeared silently has expired.
+        again_s: Seconds until the second check of a room. The lease of an interviewer that
+            disappeared silently has expired before the second check.
     """
 
     def __init__(self, look: Callable[[str], Awaitable[object]], *, again_s: float) -> None:

@@ -76,7 +76,7 @@ class ContinuityService:
         self._errands: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
-        """Start the background tasks. Call it on the event loop."""
+        """Start the background tasks. Call this method on the event loop."""
         self._tasks = [
             asyncio.create_task(self._renew(), name="renew-leases"),
             asyncio.create_task(self._watcher.run(), name="watcher"),

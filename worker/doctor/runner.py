@@ -27,7 +27,7 @@ class Check:
         run: The function of the check. An exception is reported as a defect of the check.
         budget_s: Timeout in seconds, counted from the time at which the needed checks have passed.
         late: The advice if the check times out.
-        needs: The checks that must first pass with "ok" or "warning". If one of them does not
+        needs: The checks that must first pass with "ok" or "warning". If a needed check does not
             pass, this check is skipped.
     """
 

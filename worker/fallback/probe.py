@@ -1,10 +1,10 @@
 """Health probes of providers, which cost nothing.
 
 Each probe is one authenticated GET that no provider bills. The probe returns if the provider
-answers. Otherwise it raises `ProbeFailed`, TimeoutError or an error of aiohttp (an OSError or
+answers. A failed probe raises `ProbeFailed`, TimeoutError or an error of aiohttp (an OSError or
 `aiohttp.ClientError`). Some valid keys may use the service, but may not list projects or read the
-account. For a key with such limits the provider refuses only the probe's GET, and the probe treats
-the refusal as an answer.
+account. If a provider refuses the probe's GET because of a key's limits, the probe treats the
+refusal as an answer.
 
 Sources: developers.deepgram.com/reference/manage/projects/list,
 elevenlabs.io/docs/api-reference/user/get, platform.openai.com/docs/api-reference/models/list.
@@ -20,7 +20,8 @@ import aiohttp
 
 from worker.fallback.failure import ProbeFailed, retry_after
 
-#: A function that probes once. It returns if the provider is available, and raises an error if not.
+#: A function that probes once. The function returns if the provider is available, and raises an
+#: error if not.
 Probe = Callable[[], Awaitable[None]]
 
 #: Timeout of one probe in seconds, connecting included.

@@ -39,7 +39,7 @@ from worker.store.interviews import get_interview, turns_of
 logger = logging.getLogger(__name__)
 
 #: Default time limits, in seconds, for the first word of a language model and for the whole reply.
-#: Silence beyond these limits would seem like a fault to the candidate.
+#: Silence beyond the limits would seem like a fault to the candidate.
 FIRST_WORD_S = 1.5
 REPLY_S = 3.0
 

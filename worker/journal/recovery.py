@@ -1,7 +1,7 @@
 """Journals of ended jobs: completed with an exit record, ingested, and moved away.
 
 A journal may be torn by a machine crash, damaged by a disk, or edited by hand. All readable records
-of such a journal go into the database.
+of a damaged journal go into the database.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ logger = logging.getLogger(__name__)
 
 #: Folder for journals that are in the database, beside the other journals.
 SHIPPED: Final = "shipped"
-#: Folder for journals that were only partly readable. Damaged journals stay in that folder until an
-#: operator removes them.
+#: Folder for journals that were only partly readable. Damaged journals stay in their folder until
+#: an operator removes the journals.
 DAMAGED: Final = "damaged"
 
 
@@ -193,9 +193,8 @@ async def ingest_records(database: Database, job_id: str, records: list[dict[str
     """Ingest all records of an ended job in batches; return how many were new.
 
     The last record is the exit record. If the disk was full, the job may have ingested records that
-    are on no disk. In that case the exit record gets a new number that follows these records.
-    Raises DatabaseError if the database fails, and SchemaDiffers if this worker cannot use the
-    schema.
+    are on no disk, and the exit record gets a new number that follows these records. Raises
+    DatabaseError if the database fails, and SchemaDiffers if this worker cannot use the schema.
     """
     # The id comes from the file's name, as a job that died early has no header record.
     header = JobHeader(job_id=job_id).with_records(records)

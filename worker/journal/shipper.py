@@ -75,8 +75,8 @@ class JournalShipper:
         for record in journal.records:
             self._waiting.put_nowait(record)
         journal.subscribe(self._waiting.put_nowait)
-        #: Sequence number of the last record that the database has, and below it the callers that
-        #: wait for the database to have a record.
+        #: Sequence number of the last record that the database has. The next attribute holds the
+        #: callers that wait until the database has a record.
         self._shipped = -1
         self._awaited: list[tuple[int, asyncio.Future[None]]] = []
         self._hurried = asyncio.Event()

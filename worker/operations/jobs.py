@@ -65,7 +65,7 @@ def journal_path(settings: Settings, job_id: str) -> Path | None:
 def kept_journals(settings: Settings) -> list[Path]:
     """Return the journals on this machine that were ingested, or set aside as damaged.
 
-    These journals are in the folders SHIPPED and DAMAGED.
+    Ingested journals are in the folder SHIPPED, and damaged journals in the folder DAMAGED.
     """
     folders = (settings.journal_dir / name for name in (SHIPPED, DAMAGED))
     return sorted(path for folder in folders for path in folder.glob("*.jsonl"))

@@ -43,7 +43,7 @@ def database_resource(settings: Settings, *, attach: Attacher | None = None) -> 
     """Declare the PostgreSQL pool. Its loader checks the connection once with a real query.
 
     If the server is unavailable, or its schema still needs the worker's migrations, the pool is
-    kept nevertheless. In that case the journal's ingestion detects and reports when the database is
+    kept nevertheless, and the journal's ingestion detects and reports when the database is
     available.
     """
 

@@ -93,8 +93,8 @@ class Retry:
     #: random value from the upper half of the delay.
     first_delay_s: float = 0.1
     longest_delay_s: float = 2.0
-    #: Seconds for all attempts together, counted from the start of the bootstrap. When this time is
-    #: over, a running retry is stopped and the last failure is reported. None means that only
+    #: Seconds for all attempts together, counted from the start of the bootstrap. When `within_s`
+    #: is over, a running retry is stopped and the last failure is reported. None means that only
     #: `attempts` limits the retries.
     within_s: float | None = None
 
@@ -135,7 +135,7 @@ Reporter = Callable[[LoadReport], Awaitable[None]]
 
 
 class AgentResources:
-    """The resources of one job. `aclose` releases all of them, whatever happened before."""
+    """The resources of one job. `aclose` releases all resources, whatever happened before."""
 
     def __init__(self) -> None:
         self.reports: dict[str, LoadReport] = {}

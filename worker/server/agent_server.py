@@ -70,7 +70,7 @@ class JobServer(AgentServer):
         self._proc_pool.on("process_closed", on_closed)
 
     def tell_jobs(self, word: signal.Signals, jobs: Collection[str]) -> None:
-        """Send a signal to the processes of these jobs."""
+        """Send a signal to the processes of the jobs whose ids are in `jobs`."""
         for job, pid in self.job_pids.items():
             if job in jobs and pid is not None:
                 with contextlib.suppress(ProcessLookupError):

@@ -1,9 +1,9 @@
 """Readiness of this worker to run a job, and the reasons if the worker is not ready.
 
-A worker that is not ready must not take a job. LiveKit then asks another worker, or the dispatch is
-tried again, so the candidate does not wait in a room without a working interviewer. A worker whose
-database is unavailable is still ready, because the plan comes with the dispatch and the journal
-keeps the turns.
+A worker that is not ready must not take a job. For a refused job LiveKit asks another worker, or
+the dispatch is tried again, so the candidate does not wait in a room without a working interviewer.
+A worker whose database is unavailable is still ready, because the plan comes with the dispatch and
+the journal keeps the turns.
 """
 
 from __future__ import annotations

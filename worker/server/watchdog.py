@@ -1,9 +1,9 @@
 """Watchdog that ends the worker's main process if that process is stuck permanently.
 
 While the main process is stuck, its jobs continue. Each job renews its own lease and ingests its
-own journal. But dispatches are lost, requests of operators have no effect, and a supervisor notices
-only processes that have ended. Once the main process has ended, the jobs hand their interviews
-over, and the supervisor restarts the worker.
+own journal. But a stuck main process loses dispatches, requests of operators have no effect, and a
+supervisor notices only processes that have ended. Once the main process has ended, the jobs hand
+their interviews over, and the supervisor restarts the worker.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _NAME: Final = "last-resort"
 
 
 class ProcessWatchdog:
-    """Context manager that watches an event loop. Create it on that loop.
+    """Context manager that watches the event loop on which the manager is created.
 
     Args:
         end: Ends the process with the given exit code.

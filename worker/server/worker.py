@@ -81,8 +81,8 @@ class Worker:
             on_taken=self._continuity.dispatch_taken,
             on_refused=partial(self._count, catalog.JOBS_REFUSED),
         )
-        #: Running tasks that report the status to LiveKit. This set keeps the tasks alive, because
-        #: the event loop holds only weak references.
+        #: Running tasks that report the status to LiveKit. The set keeps these tasks alive, because
+        #: the event loop holds only weak references to tasks.
         self._telling: set[asyncio.Task[None]] = set()
         self.observation = self._make_observation()
         self.server = self._make_server()

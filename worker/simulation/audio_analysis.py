@@ -123,9 +123,9 @@ class TrackPlacer:
     """Computes the position of each frame of one audio track in a `Timeline`.
 
     A subscribed track delivers frames without gaps, and silent frames while no audio is received.
-    So each frame is placed directly after the previous one, beginning at the arrival time of the
-    first frame. If the event loop was blocked, many frames arrive at once; their arrival times must
-    not cause gaps in the recording.
+    Each frame is therefore placed directly after the previous frame, beginning at the arrival time
+    of the first frame. If the event loop was blocked, many frames arrive at once; their arrival
+    times must not cause gaps in the recording.
 
     Only a frame that the reader had to wait for arrives on time, so that its arrival time is its
     correct position. If several such frames in a row should be later in the recording, frames were

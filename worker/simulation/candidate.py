@@ -80,8 +80,8 @@ class SimulatedCandidate(ABC):
     def late_frames(self) -> int:
         """The number of microphone frames that were sent more than 0.1 s late.
 
-        If this number is above 0, the machine was too busy. Errors in a transcript of the
-        candidate are then no proof of errors of the interviewer.
+        If frames were late, the machine was too busy, and errors in a transcript of the candidate
+        are no proof of errors of the interviewer.
         """
         return self._microphone.late_frames
 

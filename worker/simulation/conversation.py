@@ -49,7 +49,7 @@ async def hold_conversation(
     """Answer every question aloud until the interviewer leaves. Return the exchanges.
 
     The first `known_captions` captions of the interviewer are not answered, for example those of an
-    interviewer that another one has replaced.
+    interviewer that another interviewer has replaced.
 
     Raises CandidateTimeout if no interviewer is audible within 30 s, if an utterance takes longer
     than 60 s, or if the interviewer does not leave within 60 s after the closing message.

@@ -33,7 +33,8 @@ class SocketCandidate(SimulatedCandidate):
     """A candidate that accepts the connection of an interviewer on a Unix socket.
 
     The candidate counts as joined when the first interviewer has connected. While an interviewer is
-    connected, the candidate closes any further connection. Use it as an async context manager.
+    connected, the candidate closes any further connection. Use a SocketCandidate as an async
+    context manager.
 
     Args:
         socket: The path of the socket. The path must not exist yet, and must not be longer than

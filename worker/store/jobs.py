@@ -1,7 +1,7 @@
 """Jobs and their journals in the database.
 
-The journal on disk is authoritative, and these tables are derived from it. Therefore `ship` may
-ingest the same record any number of times.
+The journal on disk is authoritative, and the tables are derived from the journal. Therefore `ship`
+may ingest the same record any number of times.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ async def ship(
 async def _bring_up_to_date(
     connection: Connection, header: JobHeader, rows: Sequence[RecordRow]
 ) -> None:
-    """Update the turns, the conditions, and the status of job and interview from these records."""
+    """Update the turns, the conditions, and the status of job and interview from `rows`."""
     kinds = {row.kind for row in rows}
     if "turn" in kinds:
         await write_turns(connection, header, [row for row in rows if row.kind == "turn"])

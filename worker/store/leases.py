@@ -129,7 +129,7 @@ async def renew_leases(
     lease_s: float,
     budget_s: float = BUDGET_S,
 ) -> set[str]:
-    """Renew the leases of these jobs, and record that a worker reached the database.
+    """Renew the leases of the jobs `job_ids`, and record that a worker reached the database.
 
     A single statement renews and records. Return the ids of the jobs that hold a lease. Raises
     DatabaseUnavailable or DatabaseOperationFailed if the database operation fails.
@@ -164,11 +164,11 @@ async def keep_lease(
     """Return the holder of the interview's lease; None if the interview does not exist.
 
     The function renews the lease if this job still holds the lease with `token` and less than half
-    of the lease duration is left. In that case the worker, which normally renews the lease, must be
-    stalled. If the token in the database is lower than `token`, the database was restored from a
-    backup. In that case the function writes this job's lease and token again, and returns the
-    holder that was stored before. Raises DatabaseUnavailable or DatabaseOperationFailed if the
-    database operation fails.
+    of the lease duration is left. A lease with less than half of its duration left means that the
+    worker, which normally renews the lease, is stalled. If the token in the database is lower than
+    `token`, the database was restored from a backup. The function writes this job's lease and token
+    to a restored database again, and returns the holder that was stored there. Raises
+    DatabaseUnavailable or DatabaseOperationFailed if the database operation fails.
     """
     keep = (
         "WITH kept AS ("

@@ -1,4 +1,4 @@
-"""Find orphaned interviews, and claim the right to redispatch them.
+"""Find orphaned interviews (without an interviewer), and claim the right to redispatch one.
 
 Only one worker searches for orphaned interviews. That worker is the leader, which holds the leader
 lock, a row in the table `duties`. The leader lock does not prevent a double dispatch. The fencing
@@ -44,7 +44,8 @@ NOT_TAKEN: Final = "NotTaken"
 HANDED_OVER: Final = Reason.HANDOVER_REQUESTED
 #: Reason of a redispatch: the last claimed dispatch could not be sent. See `give_back_dispatch`.
 NOT_SENT: Final = "NotSent"
-#: Reasons that are not a failure of a job. A redispatch for one of them does not count as a try.
+#: Reasons that are not a failure of a job. A redispatch for one of these reasons does not count as
+#: a try.
 _UNCOUNTED: Final = (HANDED_OVER, NOT_TAKEN)
 
 #: Seconds after which a dispatch counts as not taken; a worker normally takes it within
@@ -77,7 +78,8 @@ class OrphanedInterview:
     interview: Interview
     #: Reason why the interview has no interviewer, as one CamelCase word.
     why: str
-    #: Id of the last interviewer's job. That interviewer may still be a participant of the room.
+    #: Id of the last interviewer's job. The last interviewer may still be a participant of the
+    #: room.
     last_job: str | None
 
 

@@ -63,9 +63,9 @@ async def _stamp(connection: _StampedConnection) -> None:
 
 
 #: A process that is stopped during a transaction would keep its row locks until the process
-#: resumes, for example the lock on the row `lease_contact`. This setting makes the server end such
-#: a transaction. The setting is LOCAL because with PgBouncer the next transaction may use another
-#: connection.
+#: resumes, for example the lock on the row `lease_contact`. This setting makes the server end a
+#: transaction of a stopped process. The setting is LOCAL because with PgBouncer the next
+#: transaction may use another connection.
 _NO_LONGER_IDLE = "SET LOCAL idle_in_transaction_session_timeout = 2000"  # ms
 
 

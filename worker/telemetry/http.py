@@ -32,7 +32,7 @@ class TelemetryServer:
         observer: The source of job data.
         status: Returns the worker's status; called for each response.
         token: The bearer token that a request must contain; empty disables the check.
-        posts: Handlers of POST requests, by path. These handlers authenticate the caller.
+        posts: Handlers of POST requests, by path. A POST handler authenticates its caller.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
 """Tail the journals of this worker's jobs, which are the only source of job telemetry.
 
 As the journals are on disk, a job process needs no channel to the main process, and a killed job
-still counts. The follower never lists the folder. It opens only the journals of jobs that this
-worker was given, so half a million old journals cost nothing.
+still counts. The follower never lists the folder of the journals. The follower opens only the
+journals of jobs that this worker was given, so half a million old journals cost nothing.
 """
 
 from __future__ import annotations

@@ -61,7 +61,8 @@ class InboundMonitor:
         line: The audio output to pause.
         is_here: Returns whether the candidate is in the room.
         speaks: Returns whether the candidate is speaking.
-        room_is_away: Returns whether the room is disconnected. `OutboundMonitor` handles that case.
+        room_is_away: Returns whether the room is disconnected. `OutboundMonitor` handles a
+            disconnected room.
         record: Called with the seconds without packets, if output was paused.
     """
 

@@ -34,7 +34,7 @@ _ENDED_FROM_OUTSIDE = frozenset(
 
 #: Seconds to publish our track. Publishing takes 42 ms (measured), and much more on a busy machine.
 _PUBLISH_S = 4.0
-#: Seconds for WebRTC's statistics; they take 1 to 5 ms (measured).
+#: Seconds to wait for WebRTC's statistics, which normally take 1 to 5 ms (measured).
 _STATS_S = 1.0
 
 
@@ -94,7 +94,7 @@ class Transport(Protocol):
         ...
 
     async def announce(self, attributes: Mapping[str, str]) -> None:
-        """Show these attributes to all participants. Raises an error if they cannot be sent."""
+        """Show `attributes` to all participants. Raises an error if that fails."""
         ...
 
     def announced(self) -> Mapping[str, Mapping[str, str]]:

@@ -70,7 +70,7 @@ class _Kind(IntEnum):
 class Wire:
     """One end of the socket between a job and its candidate.
 
-    Create it with `connect`, or from the streams of a server.
+    Create a Wire with `connect`, or from the streams of a server.
     """
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -16,8 +16,8 @@ from worker.audio.gapless_input import is_made_up
 logger = logging.getLogger(__name__)
 
 #: Minimum seconds from the interviewer's first sound until the VAD reports the candidate's reaction
-#: to that sound. Of these seconds, 0.2 s are a person's reaction time, and 0.3 s are the latency to
-#: the candidate and back, and the delay of the VAD.
+#: to that sound. Of the 0.5 s, 0.2 s are a person's reaction time; 0.3 s are the latency to the
+#: candidate and back, and the delay of the VAD.
 REACTION_S: Final = 0.5
 #: Seconds from the end of speech until a transcript is no longer expected. The fallback chain
 #: abandons a silent speech-to-text provider after 2 s, and the next provider needs a moment.

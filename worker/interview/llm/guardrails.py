@@ -19,7 +19,7 @@ from worker.interview.sentences import sentences
 
 #: Maximum number of words in an acknowledgement, which is about nine seconds of speech.
 ACKNOWLEDGEMENT_WORDS = 25
-#: Maximum number of words in a follow-up, including the lead-in to the question. This is about
+#: Maximum number of words in a follow-up, including the lead-in to the question. 35 words are about
 #: thirteen seconds of speech.
 FOLLOW_UP_WORDS = 35
 #: Maximum number of sentences in an acknowledgement or a follow-up.

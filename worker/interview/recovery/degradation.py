@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Minimum seconds between two announcements for the same resource. A loss after that time is
+#: Minimum seconds between two announcements for the same resource. A later loss of the resource is
 #: announced again, because otherwise the candidate would speak without being heard.
 _AGAIN_S: Final = 30.0
 _TELLING_EVENTS: Final = frozenset({Event.RESOURCE_LOST, Event.RESOURCE_RECOVERED})

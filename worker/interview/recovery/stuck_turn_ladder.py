@@ -63,9 +63,9 @@ class TurnLadder:
     """Stuck-turn recovery of one interview. A new turn or audible speech restarts the recovery.
 
     If an utterance was not spoken to its end, audible speech no longer restarts the recovery in
-    that turn. After a second such failure in the turn, the utterance is sent as text. If the
-    candidate has not subscribed to the audio, sending text is the first step. That text is sent
-    when the clip would be due, and in later turns after 1 s.
+    that turn. After a second unfinished utterance in one turn, the utterance is sent as text. If
+    the candidate has not subscribed to the audio, sending text is the first step. The utterance is
+    sent as text when the clip would be due, and in later turns after 1 s.
 
     Args:
         interviewer: The interviewer.

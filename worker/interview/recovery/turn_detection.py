@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def turns_end_on(held: AgentResources) -> Any:
-    """Return the turn detection for a session with these resources.
+    """Return the turn detection for a session with the held resources.
 
     The loss table defines the change when a resource becomes unavailable or available again.
     """

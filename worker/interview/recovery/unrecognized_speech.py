@@ -19,8 +19,8 @@ logger = logging.getLogger(__name__)
 HOLLOW_S: Final = 10.0
 #: Shortest speech, in seconds, that is expected to have a transcript. A cough is shorter than that.
 LEAST_SPEECH_S: Final = 1.0
-#: Seconds from the end of speech until its transcript is no longer expected. After that time, every
-#: speech-to-text provider of the fallback chain has had enough time.
+#: Seconds from the end of speech until its transcript is no longer expected. Within these seconds,
+#: every speech-to-text provider of the fallback chain has had enough time.
 WORDS_WITHIN_S: Final = 10.0
 #: Extra seconds for each second of speech, because a provider without interim results starts to
 #: transcribe only when the speech ends.
@@ -41,8 +41,8 @@ class UnrecognizedSpeechMonitor:
 
     A VAD may never report the end of speech, because the VAD's stream hangs or the audio stops.
     Speech-to-text may find no word in an answer and treat the answer as noise. In both cases the
-    candidate and the interviewer would stay silent. The monitor ends such speech and makes the
-    interviewer ask the question again, at most once until a transcript arrives.
+    candidate and the interviewer would stay silent. The monitor ends speech without an end or a
+    word, and makes the interviewer ask the question again, at most once until a transcript arrives.
 
     Args:
         session: The session with the candidate.

@@ -36,8 +36,9 @@ PATIENCE_S: Final = 1.0
 #: timeout is long, because a provider on a busy machine is slow but has not failed.
 LAST_PATIENCE_S: Final = 5.0
 #: Once a sentence has begun, its next audio must arrive within the seconds of audio that are not
-#: played yet (at least `_LEAST_AHEAD_S`), plus `_SLACK_S`. Measured with these two values: a
-#: provider that stalls in the middle of a sentence causes a gap of 0.4 s.
+#: played yet (at least `_LEAST_AHEAD_S`), plus `_SLACK_S`. Measured with the values of
+#: `_LEAST_AHEAD_S` and `_SLACK_S`: a provider that stalls in the middle of a sentence causes a gap
+#: of 0.4 s.
 _SLACK_S: Final = 0.3
 _LEAST_AHEAD_S: Final = 0.25
 #: Seconds of silence after which an attempt raises SilentAudio: at the beginning of a sentence, and

@@ -29,8 +29,8 @@ logger = logging.getLogger(__name__)
 SAMPLE_RATE: Final = 24_000
 _FORMAT: Final = 1
 #: Header of a file: magic, format, channels, sample rate, number of samples, and a digest. The
-#: digest covers the file's name, these fields, and the samples. The samples follow the header as
-#: 16-bit mono, little-endian.
+#: digest covers the file's name, the other fields of the header, and the samples. The samples
+#: follow the header as 16-bit mono, little-endian.
 _HEADER: Final = struct.Struct("<8sHHII16s")
 _MAGIC: Final = b"IVSPEECH"
 _SUFFIX: Final = ".speech"

@@ -32,8 +32,8 @@ logger = logging.getLogger(__name__)
 #: for half an hour of speech.
 MOST_REQUESTS: Final = 500
 MOST_CHARACTERS: Final = 30_000
-#: Seconds before the first request. During this time a new interview speaks its greeting, and the
-#: live speech of the greeting is cached, too.
+#: Seconds before the first request. During this head start a new interview speaks its greeting, and
+#: the live speech of the greeting is cached, too.
 _HEAD_START_S: Final = 1.0
 #: Minimum pause in seconds between two requests. The pause is at least as long as the last request
 #: took, so that a voice in the worker's own process uses at most half of one processor.

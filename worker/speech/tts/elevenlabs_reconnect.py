@@ -19,8 +19,8 @@ def abandoned_connection(engine: tts.TTS[Any]) -> Coroutine[Any, Any, None] | No
     """Make a plugin open a new connection for its next text.
 
     Returns a coroutine that closes the old connection, or None if there was no connection. The
-    ElevenLabs plugin reuses a websocket whose peer has disappeared silently, so every text then
-    runs into a timeout (measured). Closing such a websocket takes 10 s, because the peer does not
+    ElevenLabs plugin reuses a websocket whose peer has disappeared silently, so every text runs
+    into a timeout (measured). Closing a half-open websocket takes 10 s, because the peer does not
     answer. The coroutine must therefore run in the background.
     """
     connection = getattr(engine, _CONNECTION, None)

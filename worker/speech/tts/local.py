@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from worker.audio.dsp import Pcm
 
 _RATE: Final = local_models.TTS_SAMPLE_RATE
-#: Seconds of audio per push. A longer push would block the event loop for longer while the audio is
-#: cut into frames. Shorter pushes take more time in total (measured: 25 ms of event loop time per
-#: second of audio in 20 ms frames).
+#: Seconds of audio that are pushed to the emitter at once. A longer piece would block the event
+#: loop for longer while the audio is cut into frames. Shorter pieces take more time in total
+#: (measured: 25 ms of event loop time per second of audio in 20 ms frames).
 _CHUNK_S: Final = 0.2
 
 

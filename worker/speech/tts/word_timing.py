@@ -1,6 +1,6 @@
 """Estimate how much of a sentence was spoken when the voice fails or is cut off.
 
-All functions are pure. In doubt a word counts as not heard, because it is better to say a word
+All functions are pure. A doubtful word counts as not heard, because it is better to say a word
 twice than not at all.
 """
 

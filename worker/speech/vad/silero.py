@@ -1,8 +1,8 @@
 """Silero, the voice activity detector of this process, loaded once and shared.
 
 If the process that forks the jobs has called `preload_vad`, every job has the VAD immediately.
-Otherwise the first caller starts to load the VAD in a thread, and all other callers wait for the
-same thread.
+Without `preload_vad` the first caller starts to load the VAD in a thread, and all other callers
+wait for the same thread.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ class VADCache:
         return await asyncio.shield(self._loading)
 
     async def get(self) -> vad.VAD | None:
-        """Return the VAD, or None if it fails to load. Turn detection then works without a VAD."""
+        """Return the VAD, or None if it fails to load, so that turn detection works without it."""
         try:
             return await self.load()
         except VADLoadFailed:

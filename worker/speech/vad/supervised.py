@@ -104,8 +104,8 @@ class WatchedStream(FailingStream):
         self._lost = False
         #: True if a START_OF_SPEECH was passed on and its END_OF_SPEECH was not passed on yet.
         self._open = False
-        #: While events are not passed on: whether the VAD hears speech, and the time since which it
-        #: hears none.
+        #: While the VAD's events are not passed on: whether the VAD hears speech, and since when it
+        #: hears no speech.
         self._hears_speech = False
         self._quiet_since: float | None = None
         self._trusted_at = float("-inf")
