@@ -33,7 +33,8 @@ from worker.store.interviews import list_interviews
 app = typer.Typer(
     no_args_is_help=True,
     help="Create, dispatch, list, show and export interviews. Interviews are stored in the "
-    "database of DATABASE_URL or, if it is not set, in the embedded database in INTERVIEW_DATA_DIR.",
+    "database of DATABASE_URL or, if it is not set, in the embedded database in "
+    "INTERVIEW_DATA_DIR.",
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]

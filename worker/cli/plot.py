@@ -110,7 +110,7 @@ def _one_of(job: str | None, last: int | None) -> None:
 
 
 def _begun(job: str) -> History:
-    """Return the history of a job. Raises CommandError if its journal has no transition."""
+    """Return the history of a job. Raises CommandError if the job's journal has no transition."""
     history = run(history_of(job))
     if not history.transitions:
         raise CommandError(f"the journal of {job} is empty: the job has recorded nothing yet")

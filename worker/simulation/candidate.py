@@ -114,8 +114,8 @@ class SimulatedCandidate(ABC):
         """Wait for audible sound. Return when the sound began.
 
         Args:
-            since_s: Ignore sound before this time. The default is the end of the candidate's last
-                speech.
+            since_s: Ignore sound before this time; by default, sound before the end of the
+                candidate's last speech.
 
         Raises:
             CandidateTimeout: No sound was audible in time.

@@ -92,6 +92,7 @@ def _plain(word: str) -> str:
 
 
 def _apart(heard: Sequence[str]) -> list[str]:
-    """Return the pieces, and append a space to each if the provider leaves the spaces out."""
+    """Return the pieces of a text, each with a space at its end if the provider reports no
+    spaces."""
     spaced = any(piece != piece.strip() for piece in heard)
     return list(heard) if spaced else [f"{piece} " for piece in heard]
