@@ -33,8 +33,8 @@ class GaplessInput(io.AudioInput):
     """Audio input that passes on the frames of `source`, and fills gaps with silence.
 
     After 0.5 s without a frame, the input generates silence in real time. The VAD and the
-    speech-to-text stream need this silence, because they measure time only by the audio that they
-    receive. If the audio stopped during speech, a VAD would never end that speech, and the
+    speech-to-text stream need generated silence, because they measure time only by the audio that
+    they receive. If the audio stopped during speech, a VAD would never end that speech, and the
     transcript of that speech would never be final. The audio stops at once if the candidate's
     client unpublishes its microphone or leaves (measured). Lost packets do not stop the audio,
     because WebRTC fills them with silence.

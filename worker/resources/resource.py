@@ -32,7 +32,8 @@ class LoadFailed(Exception):
         transient: True if the same call may succeed a moment later.
         event: The lifecycle event that the failure of a required resource causes.
         meanwhile: An object to hold in place of the resource, if that object may still start to
-            work. An example is a fallback chain that could not create any of its providers yet.
+            work. A fallback chain that could not create any of its providers yet is an example of
+            such an object.
     """
 
     def __init__(

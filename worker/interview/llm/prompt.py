@@ -19,8 +19,8 @@ from worker.interview.plan.plan import Plan
 #: Maximum length of the whole prompt, in characters. 10,000 characters are about 2500 tokens.
 MAX_CHARACTERS = 10_000
 
-#: Maximum characters, or entries of a list, in each part of a prompt. A text with more characters
-#: is cut in the middle.
+#: Maximum characters, or entries of a list, in each part of a prompt. A longer part of a prompt is
+#: cut in the middle.
 _MAX_ANSWER = 3000
 _MAX_QUESTION = 600
 _MAX_POINT = 200

@@ -92,7 +92,6 @@ def _plain(word: str) -> str:
 
 
 def _apart(heard: Sequence[str]) -> list[str]:
-    """Return the pieces of a text, each with a space at its end if the provider reports no
-    spaces."""
+    """Return the pieces of a text, each with a space at its end if the pieces lack spaces."""
     spaced = any(piece != piece.strip() for piece in heard)
     return list(heard) if spaced else [f"{piece} " for piece in heard]
