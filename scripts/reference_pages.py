@@ -1,14 +1,14 @@
 """Generates docs/reference/ and the test list in CONTRIBUTING.md.
 
-The sources are the tests and the installed packages. `python -m scripts.reference_pages` updates
-all pages; `make diagrams` runs this command too.
+The sources are the log calls, the tests and the installed packages. `make diagrams` runs
+`python -m scripts.reference_pages` too, which updates all pages.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scripts import rotation, rows
+from scripts import log_events, rotation, rows
 from scripts.licences import page as licences
 from tests.support.paths import REPOSITORY
 
@@ -20,6 +20,7 @@ def pages(repository: Path) -> dict[str, str]:
     """Return the text of each page, by the path of the page in the repository."""
     return {
         licences.PATH: licences.licences_page(repository),
+        log_events.PATH: log_events.log_events_page(repository),
         rows.PATH: rows.rows_page(repository),
         rotation.PATH: rotation.contributing_page(repository),
     }

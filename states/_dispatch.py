@@ -1,7 +1,7 @@
 """The state table as an AsyncMachine of the library `transitions`, without its concurrency.
 
-Two features of `transitions` are not used. AsyncTimeout fires without a check whether the state is
-still the same. The cancellation of running transitions swallows CancelledError.
+Two features of `transitions` are not used: AsyncTimeout fires without a check whether the state is
+still the same, and the cancellation of running transitions swallows CancelledError.
 """
 
 from __future__ import annotations
@@ -92,8 +92,8 @@ _TRANSITIONS = [
     for edge in EDGES
 ]
 
-#: The machine that all jobs share. It is created only once, because its creation takes
-#: milliseconds. It holds the table, but no state of any job.
+#: The machine that all jobs share, which is created only once, because its creation takes
+#: milliseconds. The machine holds the table, but no state of any job.
 _MACHINE: Final = _Machine(
     model=None,
     states=[state.value for state in State],

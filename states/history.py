@@ -63,11 +63,13 @@ class History:
     """One job, as recorded in its journal."""
 
     header: Mapping[str, Any] = field(default_factory=dict)
-    #: Only the transitions that changed the state. The first one is the entry into HANDSHAKE.
+    #: Only the transitions that changed the state. The first transition is the entry into
+    #: HANDSHAKE.
     transitions: tuple[Transition, ...] = ()
     #: The internal transitions: events that did not change the state.
     internals: tuple[Transition, ...] = ()
-    #: Every reported condition, in order. `conditions` has only the last one of each resource.
+    #: Every reported condition, in order. `conditions` has only the last condition of each
+    #: resource.
     condition_changes: tuple[Condition, ...] = ()
     steps: tuple[Step, ...] = ()
     turns: tuple[Turn, ...] = ()
@@ -102,7 +104,8 @@ class History:
 
     @classmethod
     def from_records(cls, records: Iterable[Mapping[str, Any]], *, torn_bytes: int = 0) -> History:
-        """Build a history from journal records. They may be unordered and contain duplicates.
+        """Build a history from journal records. The records may be unordered and contain
+        duplicates.
 
         Raises JournalError if a record is invalid.
         """

@@ -66,7 +66,8 @@ class JournalDamaged(JournalError):
 class JournalTooNew(JournalError):
     """Raised when a journal contains a record of a newer format version.
 
-    Such a record is complete. It must never be truncated like an incomplete last line.
+    A record of a newer version is complete, so it must never be truncated like an incomplete last
+    line.
     """
 
 
@@ -121,7 +122,11 @@ class MemoryJournal:
                 reader(record)
             except Exception:
                 # The record has already been written, so a failing reader must not fail the append.
-                logger.exception("a journal subscriber failed on a %s record", kind)
+                logger.exception(
+                    "a journal subscriber failed on a %s record",
+                    kind,
+                    extra={"event": "journal_subscriber_failed"},
+                )
         return record
 
     def _write(self, record: Record) -> None:
@@ -138,10 +143,10 @@ class FileJournal(MemoryJournal):
     """A journal in a file. The file is locked as long as the journal is open.
 
     When `append` returns, the record is in the page cache, so the record survives a crash of the
-    process. After `commit`, the record also survives a crash of the computer. Such a crash may
-    leave an incomplete last line. The next opening of the file removes that line, and `torn_bytes`
-    is its length in bytes. With `again`, a missing file is not created; instead the constructor
-    raises JournalGone.
+    process. After `commit`, the record also survives a crash of the computer. A crash of the
+    computer may leave an incomplete last line. The next opening of the file removes that line, and
+    `torn_bytes` is its length in bytes. With `again`, a missing file is not created; instead the
+    constructor raises JournalGone.
     """
 
     def __init__(
@@ -203,7 +208,7 @@ class FileJournal(MemoryJournal):
     def touch(self) -> None:
         """Send a heartbeat: set the file's modification time to now.
 
-        An error of the operating system is ignored.
+        If the operating system reports an error, the heartbeat is skipped.
         """
         if self._open:
             with contextlib.suppress(OSError):

@@ -46,7 +46,8 @@ class _Letter:
 
 
 class Lifecycle:
-    """The lifecycle of one job. Use it as an async context manager, or call `start` and `stop`.
+    """The lifecycle of one job. Use a Lifecycle as an async context manager, or call `start` and
+    `stop`.
 
     `received_at` is the event loop time at which the job was received; `t` counts from this time.
     `budgets` replaces single budgets of the table, in seconds. `ends` are the ends that the
@@ -198,14 +199,18 @@ class Lifecycle:
     def post(self, event: Event, *conditions: Condition) -> None:
         """Send `event` to the owner task without waiting, for callers that are not coroutines.
 
-        If the table does not allow the event, this is only logged and recorded as a fault.
+        An event that the table does not allow is only logged and recorded as a fault.
         """
         self._put(_Letter(event, conditions))
 
     def _put(self, letter: _Letter) -> None:
         if self._owner is None or self._stopped:
             if letter.reply is None:
-                logger.warning("%s came after the lifecycle had stopped", letter.event)
+                logger.warning(
+                    "the event %s came after the lifecycle had stopped",
+                    letter.event,
+                    extra={"event": "event_after_stop"},
+                )
                 return
             raise LifecycleStopped(letter.event)
         self._mailbox.put_nowait(letter)
@@ -327,7 +332,11 @@ class Lifecycle:
                 if result is not None:
                     await result
             except Exception as error:
-                logger.exception("a listener failed on %s", transition.event)
+                logger.exception(
+                    "a listener failed on %s",
+                    transition.event,
+                    extra={"event": "transition_listener_failed"},
+                )
                 self._record_fault("listener", error)
 
     def _answer_with_error(self, letter: _Letter, error: Exception) -> None:
@@ -335,7 +344,12 @@ class Lifecycle:
             if not letter.reply.done():
                 letter.reply.set_exception(error)
             return
-        logger.warning("%s was refused: %s", letter.event, error)
+        logger.warning(
+            "the event %s was refused: %s",
+            letter.event,
+            error,
+            extra={"event": "lifecycle_event_refused"},
+        )
         self._record_fault(f"event {letter.event}", error)
 
     def _record_fault(self, where: str, error: Exception) -> None:

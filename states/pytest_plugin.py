@@ -2,7 +2,7 @@
 
 pytest loads this module through its entry point wherever the package is installed. The import is
 therefore cheap and needs only pytest. An async test that uses `lifecycle` needs no mark to run on
-virtual time (with pytest-asyncio and looptime, which the `testing` extra installs). To run such a
+virtual time (with pytest-asyncio and looptime, which the `testing` extra installs). To run an async
 test on real time, mark the test with `@pytest.mark.looptime(False)`. If a test fails, its report
 shows the path of every job that the test made with one of the fixtures.
 """
@@ -110,7 +110,7 @@ def journey(request: pytest.FixtureRequest) -> Journey:
 
 @pytest.fixture
 def lifecycle(request: pytest.FixtureRequest) -> StartLifecycle:
-    """Start a lifecycle in an async test. The test then runs on virtual time."""
+    """Start a lifecycle in an async test, which the fixture makes run on virtual time."""
     return _jobs_of(request.node).start
 
 

@@ -1,4 +1,4 @@
-"""The transition of a job, and the errors of a lifecycle that does not make one."""
+"""The transition of a job, and the errors of a lifecycle that refuses a transition."""
 
 from __future__ import annotations
 

@@ -12,8 +12,8 @@ WIDE_CHARS, SIDE_CHARS = 34, 17
 #: Pixels between arrows that run side by side.
 SIDE_STEP = 12.0
 
-#: Arrows that run side by side, and the state at which all of them start or end. The state is in a
-#: row of several states; None if there is no such state.
+#: Arrows that run side by side, and the state, in a row of several states, at which all of these
+#: arrows start or end. None replaces a state that does not exist.
 Bundle = tuple[State | None, list[Arrow]]
 
 

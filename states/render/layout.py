@@ -64,7 +64,7 @@ class _Drawing:
         self.bottom = self.tail_y + max(20.0, lanes_height(self.tail) + 6)
 
     def scene(self) -> Scene:
-        """Return the scene. Its parts are in painting order, from back to front."""
+        """Return the scene. The parts of the scene are in painting order, from back to front."""
         self._region()
         for row in self.rows:
             if row.is_group:
@@ -228,7 +228,7 @@ class _Drawing:
     # --- the last state -----------------------------------------------------------------------
 
     def _bar_and_end(self) -> float:
-        """Draw the bar of CLOSING, and below it the box of CLOSED. Return the y of its bottom."""
+        """Draw the bar of CLOSING, and below it the box of CLOSED. Return the y of that bottom."""
         view = self.view
         bar = Rect(x=BAR_X, y=self.top, width=BAR_WIDTH, height=self.bottom - self.top)
         last = [a for a in view.arrows if a.sources == (view.closing,) and a.target is view.end]
@@ -273,7 +273,7 @@ class _Drawing:
 def _place(arrow: Arrow, row: Row, *, below: bool) -> float:
     """Return the y at which an arrow leaves or enters a row.
 
-    This is the edge of the state's box, or of the row's outline if several states share the arrow.
+    The y is the edge of the state's box, or of the row's outline if several states share the arrow.
     """
     ends = [row.places[s] for s in (*arrow.sources, arrow.target) if s in row.places]
     rect = ends[0] if len(ends) == 1 else row.outline

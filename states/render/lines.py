@@ -77,7 +77,7 @@ def time_in(box: Box) -> str:
 def box_lines(view: View, box: Box) -> list[str]:
     """Return a state as lines of text, the first with the state's name.
 
-    For formats whose renderer computes the layout.
+    The lines are for output formats whose renderer computes the layout.
     """
     numbers = ", ".join(str(visit.number) for visit in box.visits)
     time = time_in(box)

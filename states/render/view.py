@@ -30,7 +30,7 @@ from states.table import (
 class Label:
     """One line of text on an arrow: an event or a spent budget, and its guard.
 
-    If the event ends the job, the line also shows the outcome and the reason.
+    The line of an event that ends the job also shows the outcome and the reason.
     """
 
     edges: tuple[Edge, ...]

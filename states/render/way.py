@@ -87,7 +87,7 @@ class Way:
     def _loads_in(self, state: State) -> bool:
         """Return True if the loaders run in `state`.
 
-        A pending resource does not count as missing in such a state.
+        A pending resource does not count as missing while loaders run.
         """
         return any(e.source is state and e.event is Event.LOADER_REPORTED for e in self._edges)
 

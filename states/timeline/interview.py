@@ -16,8 +16,8 @@ from states.table import State
 from states.timeline.chart import Panel, Row, Span, clock
 from states.timeline.startup import last_word
 
-#: Assumed speech rate in characters per second. It is needed to estimate when a turn began, because
-#: the journal has only the end and the words of a turn.
+#: Assumed speech rate in characters per second. The rate is needed to estimate when a turn began,
+#: because the journal has only the end and the words of a turn.
 SPOKEN_CHARACTERS_S: Final = 15.0
 #: Minimum time without speech, in seconds, that is shown as a silence.
 SILENCE_S: Final = 5.0

@@ -144,7 +144,7 @@ def _state_row(history: History, state: State, entered: float, left: float) -> R
 def _startup_rows(start: Startup) -> Iterator[Row]:
     """Yield the rows of all steps, and of the links of the critical chain that are not steps.
 
-    Such links are the start of the process and spent budgets.
+    The start of the process and spent budgets are links without a step.
     """
     rows = [(step.began, _step_row(step, start)) for step in start.steps]
     rows += [(x.began, _link_row(x, start)) for x in start.chain if x.step is None]

@@ -1,7 +1,7 @@
 """Start-up of one job: its states, its steps, and the critical chain that led to RUNNING.
 
-The analysis is modelled on `systemd-analyze`. It shows every step, and the one chain of steps that
-determined the total time.
+The analysis is modelled on `systemd-analyze`. The analysis shows every step, and the one chain of
+steps that determined the total time.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ TARGET_S: Final = 0.8
 
 #: Name of the first link: from the receipt of the job by the worker to the start of its code.
 RECEIVED: Final = "received"
-#: Suffix of the step of a loader that finished after its budget. No step waited for such a loader.
+#: Suffix of the step of a loader that finished after its budget. No step waited for a loader that
+#: was late.
 LATE: Final = " (late)"
 #: Two times that differ by at most this many seconds are equal, because all times are rounded.
 _GRAIN_S: Final = 0.0001

@@ -137,7 +137,8 @@ async def test_a_worker_without_keys_names_the_omitted_providers_and_holds_the_i
     held = await hold(worker)
 
     assert_held(held)
-    left_out = [line["event"] for line in worker.log() if "is left out" in line["event"]]
+    lines = worker.log(event="provider_left_out")
+    left_out = [line["message"].partition(": ")[2] for line in lines]
     assert left_out == [
         "deepgram is left out of INTERVIEW_STT: DEEPGRAM_API_KEY is not set",
         "elevenlabs is left out of INTERVIEW_TTS: ELEVEN_API_KEY is not set",

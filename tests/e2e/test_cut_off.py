@@ -126,7 +126,7 @@ async def parts(livekit_binary: Path) -> AsyncIterator[Parts]:
             stack.push_async_callback(worker.discard)
         for worker in (far, near):
             await worker.start()
-            await worker.logged("process initialized")
+            await worker.logged(message="process initialized")
         # A worker that stops contacts LiveKit and the database again: plug the cable in first.
         stack.callback(machine.plug)
         yield Parts(machine=machine, line=line, far=far, near=near)

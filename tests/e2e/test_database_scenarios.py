@@ -92,7 +92,7 @@ async def test_with_the_database_down_the_dispatchs_plan_is_used_and_all_is_stor
     said = await talk(worker, interview)
     (job,) = await eventually(lambda: worker.histories(interview.room), "the job's journal")
     assert_condition(job, "database", Status.LOST, "DatabaseUnavailable")
-    await worker.logged("job process ended", job_id=job.header["job_id"])
+    await worker.logged("job_process_ended", job_id=job.header["job_id"])
     await behind.proxy.heal()
 
     job = await worker.ended_job(interview.room)

@@ -92,7 +92,7 @@ async def say(candidate: Candidate, text: str) -> None:
 async def terminate_twice(worker: RunningWorker) -> None:
     """Send SIGTERM, and again once the worker drains: two at once would count as one."""
     worker.terminate()
-    await worker.logged("the worker is draining")
+    await worker.logged("worker_draining")
     worker.terminate()
 
 
@@ -229,7 +229,7 @@ async def test_without_another_worker_the_interview_is_closed_with_everything_ke
         await terminate_twice(worker)
         assert await worker.exited() == 0
         said = "the remaining interviews are closed, because no other worker can take them over"
-        assert worker.log(event=said)
+        assert worker.log(event="no_worker_takes_over", message=said)
         assert "cannot go on" in await heard_by(candidate, since_s=told_s)
     (job,) = worker.histories(interview.room)
     assert_outcome(job, Outcome.CANCELLED, Reason.SHUTDOWN_REQUESTED)
@@ -248,8 +248,9 @@ async def test_without_another_worker_the_interview_continues_if_so_configured(
         await worker.job(interview.room, until=is_running)
         await terminate_twice(worker)
         await worker.logged(
-            "the remaining interviews continue on this worker,"
-            " because no other worker can take them over"
+            "no_worker_takes_over",
+            message="the remaining interviews continue on this worker,"
+            " because no other worker can take them over",
         )
         await hold_conversation(candidate, SCRIPT)
     assert await worker.exited() == 0

@@ -8,7 +8,7 @@ import signal
 import subprocess
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -32,20 +32,20 @@ UNTAKEN_S = 6.0
 async def takes_no_job(worker: RunningWorker, cause: str) -> None:
     """Wait until the worker logs the reason, and check that a dispatch reaches no worker."""
     await eventually(
-        lambda: said(worker, "the worker is not accepting jobs: ", cause=cause),
+        lambda: worker.log(event="worker_not_accepting_jobs", cause=cause),
         f"{cause} in the log",
     )
     interview = await worker.create(PLAN)
     await worker.send_interviewer(interview)
     await asyncio.sleep(UNTAKEN_S)
     # LiveKit knew that the worker is unavailable and sent no job request.
-    assert worker.log(event="received job request") == []
+    assert worker.log(message="received job request") == []
     assert worker.histories(interview.room) == []
 
 
 async def takes_jobs_again(worker: RunningWorker) -> None:
     """Wait until the worker logs its recovery, and check that a dispatch reaches it."""
-    await worker.logged("the worker is accepting jobs again")
+    await worker.logged("worker_accepting_jobs")
     interview = await worker.create(PLAN)
     await worker.send_interviewer(interview)
     await worker.job(interview.room, until=is_running)
@@ -72,11 +72,6 @@ def break_local_speech(folder: Path) -> None:
         (package / "__init__.py").write_text("raise RuntimeError('damaged')\n")
 
 
-def said(worker: RunningWorker, begins: str, **fields: Any) -> list[dict[str, Any]]:
-    """Return the log lines whose event begins with `begins`."""
-    return [line for line in worker.log(**fields) if str(line.get("event")).startswith(begins)]
-
-
 @pytest.mark.row("B3")
 async def test_processes_that_cannot_be_prepared_are_not_respawned_in_a_loop(
     start_worker: StartWorker, tmp_path: Path
@@ -84,15 +79,15 @@ async def test_processes_that_cannot_be_prepared_are_not_respawned_in_a_loop(
     worker = await start_worker(breakable(tmp_path))
     flag = tmp_path / "broken"
     flag.touch()
-    for pid in {line["pid"] for line in worker.log(event="process initialized")}:
+    for pid in {line["pid"] for line in worker.log(message="process initialized")}:
         os.kill(pid, signal.SIGKILL)
     await takes_no_job(worker, "SetUpFailed")
-    (line,) = said(worker, "the worker is not accepting jobs: ")
-    assert f"INTERVIEW_APPLICATION: {BREAKABLE} cannot be used" in line["event"]
-    failures = len(worker.log(event="error initializing process"))
+    (line,) = worker.log(event="worker_not_accepting_jobs")
+    assert f"INTERVIEW_APPLICATION: {BREAKABLE} cannot be used" in line["message"]
+    failures = len(worker.log(message="error initializing process"))
     await asyncio.sleep(UNTAKEN_S)
     # The framework alone would respawn about twenty processes per second.
-    assert len(worker.log(event="error initializing process")) - failures <= UNTAKEN_S / 2
+    assert len(worker.log(message="error initializing process")) - failures <= UNTAKEN_S / 2
     flag.unlink()
     await takes_jobs_again(worker)
 
@@ -106,7 +101,7 @@ async def test_a_forkserver_that_dies_is_not_restarted_in_a_loop(
     # The framework waits 12 s for its first processes, then connects to LiveKit without them.
     worker = await start_worker(breakable(tmp_path))
     await takes_no_job(worker, "SetUpFailed")
-    assert len(worker.log(event="error initializing process")) <= 12
+    assert len(worker.log(message="error initializing process")) <= 12
     flag.unlink()
     await takes_jobs_again(worker)
 
@@ -148,8 +143,8 @@ async def test_a_data_folder_that_takes_no_journal_stops_new_interviews(
     worker = await start_worker({})
     with broken(worker.data_dir / "journals"):
         await takes_no_job(worker, "CannotWrite")
-        (line,) = said(worker, "the worker is not accepting jobs: ")
-        assert says in line["event"]
+        (line,) = worker.log(event="worker_not_accepting_jobs")
+        assert says in line["message"]
     await takes_jobs_again(worker)
 
 
@@ -159,7 +154,7 @@ async def test_another_worker_takes_the_jobs_instead(start_worker: StartWorker) 
     (deaf.data_dir / "journals").rename(deaf.data_dir / "elsewhere")
     (deaf.data_dir / "journals").touch()
     await eventually(
-        lambda: said(deaf, "the worker is not accepting jobs: "),
+        lambda: deaf.log(event="worker_not_accepting_jobs"),
         "the log line that it takes no job",
     )
     well = await start_worker({"INTERVIEW_AGENT_NAME": deaf.agent_name})
@@ -176,8 +171,8 @@ async def test_without_speech_in_either_direction_no_job_is_taken(
     break_local_speech(tmp_path)
     worker = await start_worker({"PYTHONPATH": str(tmp_path)})
     await takes_no_job(worker, "SetUpFailed")
-    (line,) = said(worker, "the worker is not accepting jobs: ")
-    assert "neither STT nor TTS is available" in line["event"]
+    (line,) = worker.log(event="worker_not_accepting_jobs")
+    assert "neither STT nor TTS is available" in line["message"]
 
 
 @pytest.mark.rotates
@@ -191,8 +186,8 @@ async def test_injected_faults_trigger_and_are_logged_as_injected(
             "INTERVIEW_ALLOW_FAULTS": "1",
         }
     )
-    (warning,) = said(worker, "fault injection is on", level="warning")
-    assert "load.vad=raise; process=kill@running" in warning["event"]
+    (warning,) = worker.log(event="fault_injection_on", level="warning")
+    assert "load.vad=raise; process=kill@running" in warning["message"]
     interview = await worker.create(PLAN)
     await worker.send_interviewer(interview)
     job = await worker.ended_job(interview.room)
@@ -201,4 +196,5 @@ async def test_injected_faults_trigger_and_are_logged_as_injected(
     assert job.path[-1] is State.RUNNING
     assert job.signal == signal.SIGKILL
     assert_outcome(job, Outcome.FAILED, Reason.PROCESS_KILLED)
-    assert said(worker, "injected fault triggered: load.vad=raise", level="warning")
+    triggered = worker.log(event="injected_fault_triggered", level="warning")
+    assert "injected fault triggered: load.vad=raise" in [line["message"] for line in triggered]

@@ -34,7 +34,7 @@ async def test_a_signal_to_the_whole_process_group_drains_and_ends_no_interview(
         await candidate.wait_for_sound(timeout_s=PATIENCE_S)
         await worker.job(interview.room, until=is_running)
         os.killpg(worker.process.pid, number)
-        await worker.logged("the worker is draining")
+        await worker.logged("worker_draining")
         await hold_conversation(candidate, SCRIPT)
     assert await worker.exited() == 0
     (job,) = worker.histories(interview.room)

@@ -65,8 +65,8 @@ async def test_a_stuck_worker_ends_itself_and_hands_over_its_interview(
         assert await is_over(other, interview) == (Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
         assert await roles_of(other, interview) == ["opening", "repeat", "answer", "closing"]
         (said,) = stuck.log(level="critical")
-        assert "the event loop is permanently blocked by" in said["event"]
-        assert "sitecustomize:wait_for:" in said["event"]
+        assert "the event loop is permanently blocked by" in said["message"]
+        assert "sitecustomize:wait_for:" in said["message"]
         await stuck.nothing_left()
         (before,) = await eventually(
             lambda: [each for each in stuck.histories(interview.room) if each.outcome],
@@ -83,6 +83,6 @@ async def test_a_worker_that_hangs_at_its_end_is_ended_and_names_what_was_left(
     worker = await start_worker({**never_ends, "INTERVIEW_CLEANUP_S": "1"})
     assert await worker.stop() == 1
     (said,) = worker.log(level="critical")
-    assert "did not stop within 37 s and is ended now; still running: " in said["event"]
-    assert said["event"].endswith("disk")
+    assert "did not stop within 37 s and is ended now; still running: " in said["message"]
+    assert said["message"].endswith("disk")
     await worker.nothing_left()

@@ -91,7 +91,7 @@ async def test_one_of_two_workers_redispatches_when_a_webhook_reports_a_returned
             await hold_conversation(candidate, SCRIPT)
             assert "i am back" in await heard_by(candidate)
         assert await is_over(first, interview) == (Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
-        sent = [each.log(event="interviewer redispatched") for each in (first, second)]
+        sent = [each.log(event="interviewer_redispatched") for each in (first, second)]
         assert [line["reason"] for lines in sent for line in lines] == [Reason.PROCESS_KILLED]
         for port in ports:
             assert await webhooks_at(port, "participant_joined") > 0

@@ -249,7 +249,7 @@ async def test_a_silent_idle_connection_is_detected_before_use(
         assert await asyncio.gather(*(db.run("counted", counted) for _ in range(2))) == [1, 1]
         assert await db.run("counted", counted) == 1
     assert calls == 3
-    retries = [record for record in caplog.records if record.message == "database_retry"]
+    retries = [record for record in caplog.records if vars(record).get("event") == "database_retry"]
     assert {vars(record)["error"] for record in retries} == {"the connection was lost"}
 
 

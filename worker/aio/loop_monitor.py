@@ -41,7 +41,7 @@ class LoopMonitor:
     another message now. The event loop calls `on_over` after the stall. Neither callback may raise.
 
     Code that holds Python's global interpreter lock, as some C extensions do, blocks the thread as
-    well. Such a stall is recorded late, and no message is played.
+    well. A stall while the interpreter lock is held is recorded late, and no message is played.
 
     Create the monitor on the event loop that it watches.
     """

@@ -1,1 +1,1 @@
-"""Audio frames, audio input, the output mixer, and its sinks. Any process; imports aio."""
+"""Audio frames, audio input, the output mixer, and its sinks. All processes use this package."""

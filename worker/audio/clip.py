@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-#: Sample rate of a loaded clip. It equals the rate of the audio output, so that playing needs no
+#: Sample rate of a loaded clip. The rate equals that of the audio output, so that playing needs no
 #: resampling.
 SAMPLE_RATE: Final = 24_000
 

@@ -25,9 +25,9 @@ def capture_via_ffi(source: rtc.AudioSource, frame: rtc.AudioFrame) -> None:
     """Queue a frame, which must fit into the free space of the source's queue.
 
     `AudioSource.capture_frame` (livekit 1.1.21) sends the same request, and then waits on its event
-    loop for the answer. The answer only confirms that the frame was taken. LiveKit's native library
-    has its own threads. It copies the samples before the request returns, and plays them
-    independently of Python.
+    loop for the answer. That answer of the library only confirms that the frame was taken.
+    LiveKit's native library has its own threads. The library copies the samples before the request
+    returns, and plays them independently of Python.
 
     Raises StraightUnavailable if the SDK's private parts have changed.
     """

@@ -18,14 +18,14 @@ from worker.audio.frames import frame_of, samples_of
 #: about the candidate.
 _LOOK_S: Final = 0.1
 _LOOKS: Final = 5
-#: Root mean square of samples (full scale is 32768) below which they count as silence: -50 dB.
+#: Root mean square (full scale is 32768) below which samples count as silence: -50 dB.
 _LEAST_SOUND: Final = 104.0
 #: Key in `userdata` that marks a frame of generated silence.
 _MADE_UP: Final = "made_up"
 
 
 def is_made_up(frame: object) -> bool:
-    """Return True for a frame of silence that `GaplessInput` made up; no client sent it."""
+    """Return True for a frame of silence from `GaplessInput`, which no client has sent."""
     return isinstance(frame, rtc.AudioFrame) and _MADE_UP in frame.userdata
 
 
@@ -33,8 +33,8 @@ class GaplessInput(io.AudioInput):
     """Audio input that passes on the frames of `source`, and fills gaps with silence.
 
     After 0.5 s without a frame, the input generates silence in real time. The VAD and the
-    speech-to-text stream need this silence, because they measure time only by the audio that they
-    receive. If the audio stopped during speech, a VAD would never end that speech, and the
+    speech-to-text stream need generated silence, because they measure time only by the audio that
+    they receive. If the audio stopped during speech, a VAD would never end that speech, and the
     transcript of that speech would never be final. The audio stops at once if the candidate's
     client unpublishes its microphone or leaves (measured). Lost packets do not stop the audio,
     because WebRTC fills them with silence.
@@ -93,7 +93,8 @@ class GaplessInput(io.AudioInput):
     def on_detached(self) -> None:
         """Record that no session is attached.
 
-        A session may attach again later. A read that is in progress continues to wait for a frame.
+        Another session may attach later, so a read that is in progress continues to wait for a
+        frame.
         """
         super().on_detached()
         self._attached = False

@@ -30,8 +30,8 @@ class MixedAudioOutput(io.AudioOutput):
     A segment is one utterance of the session or one clip. One task feeds the segments to the sink
     in the order of arrival. Each segment starts when the previous segment has been played out. An
     utterance that has begun ends only when the session flushes or interrupts it, and queued clips
-    wait for that end. So interrupt an utterance that is stuck before you play a clip that announces
-    the problem.
+    wait for that end. Interrupt a stuck utterance before you play a clip that announces the
+    problem.
 
     The first segment waits for a subscriber, but at most `subscribe_timeout` seconds, because a
     client that never subscribes must not delay the interview. (LiveKit's own output waits without
@@ -128,7 +128,7 @@ class MixedAudioOutput(io.AudioOutput):
     def hold(self) -> None:
         """Stop all output at its current position until `release`.
 
-        Use this while the candidate cannot hear the output. Unlike `pause`, `hold` also stops
+        Use `hold` while the candidate cannot hear the output. Unlike `pause`, `hold` also stops
         clips. Unlike `silence`, `hold` loses no audio.
         """
         self._feeder.hold()
@@ -197,9 +197,9 @@ class MixedAudioOutput(io.AudioOutput):
     async def sentence_over(self, *, longest_s: float) -> bool:
         """Wait for a good point at which to cut off the session's utterance.
 
-        That point is the end of the utterance if the end comes within `longest_s` seconds, else the
-        quietest pause in that time. If no utterance is being played, the method returns at once.
-        Returns True if the utterance is over.
+        A good point is the end of the utterance if the end comes within `longest_s` seconds, else
+        the quietest pause in that time. If no utterance is being played, the method returns at
+        once. Returns True if the utterance is over.
         """
         return await self._feeder.sentence_over(longest_s=longest_s)
 
@@ -249,7 +249,7 @@ class MixedAudioOutput(io.AudioOutput):
             self._feeder.wake()
 
     def flush(self) -> None:
-        """End the session's utterance. It is finished once all of its audio was played out."""
+        """End the session's utterance, which is finished once all of its audio was played out."""
         super().flush()
         segment, self._speech = self._speech, None
         if segment is None:

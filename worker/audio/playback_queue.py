@@ -26,21 +26,21 @@ _CHUNK_S: Final = 0.05
 _MADE_WITHIN_S: Final = 0.5
 #: Minimum seconds of a sentence that are played before a pause in the sentence counts as its end.
 _SENTENCE_BEGINS_S: Final = 0.3
-#: Minimum wait in seconds. A shorter wait is below the clock's resolution, and would keep the event
-#: loop busy.
+#: Minimum seconds between two steps of playback. A shorter wait is below the clock's resolution,
+#: and would keep the event loop busy.
 _LEAST_WAIT_S: Final = 0.001
 
 
 class PlaybackQueue:
     """The queue of the audio output: one task plays its segments in order, one at a time.
 
-    `on_begun` is called before the first audio of a segment goes to the sink. Then `on_played` is
-    called once the whole segment was played, or `on_cut` if the segment was cut off.
+    `on_begun` is called before the first audio of a segment goes to the sink. `on_played` is called
+    once the whole segment was played, and `on_cut` if the segment was cut off.
 
     A complete segment (a clip, a cached sentence, speech that was fully synthesised) goes to the
-    sink as a whole, as far as the sink has room. So the candidate hears the whole segment even if
-    the event loop is blocked. A segment that is still being synthesised is fed `QUEUE_S` seconds
-    ahead of playback.
+    sink as a whole, as far as the sink has room. The candidate therefore hears the whole of a
+    complete segment even if the event loop is blocked. A segment that is still being synthesised is
+    fed `QUEUE_S` seconds ahead of playback.
 
     The first segment waits for a subscriber, at most `subscribe_timeout` seconds. While output is
     held, because the candidate cannot hear it, nothing is fed and no audio is lost.
@@ -249,7 +249,7 @@ class PlaybackQueue:
             except Exception as error:
                 logger.error(
                     "audio playback failed, the current segment is cut off",
-                    extra={"error": type(error).__name__},
+                    extra={"event": "audio_playback_failed", "error": type(error).__name__},
                 )
                 if self.segments:
                     self.cut(self.segments[0])
@@ -309,6 +309,6 @@ class PlaybackQueue:
         if not await self.wait_for_subscriber():
             logger.warning(
                 "no participant subscribed to the audio output in time, playing anyway",
-                extra={"waited_s": self._subscribe_timeout},
+                extra={"event": "audio_output_unsubscribed", "waited_s": self._subscribe_timeout},
             )
         self._may_begin = True

@@ -49,7 +49,8 @@ class Segment:
         self._sample_rate = sample_rate
         self._resampler: rtc.AudioResampler | None = None
         self._waiting = bytearray()
-        # The newest audio that was pushed, as much as a sink can hold. `take_back` needs it.
+        # The newest audio that was pushed, as much as a sink can hold. `take_back` needs this
+        # audio.
         self._pushed = bytearray()
 
     def add(self, frame: rtc.AudioFrame) -> None:
@@ -65,8 +66,8 @@ class Segment:
         """Mark the segment as complete.
 
         If an utterance is cut off during synthesis, `end` is called first, and `close` in the same
-        event loop iteration. So a segment counts as whole only in the next iteration, if it is not
-        over by then.
+        event loop iteration. A segment therefore counts as whole only in the next iteration, and
+        only if it is not over in that iteration.
         """
         self.complete = True
         for part in self._resampler.flush() if self._resampler else []:

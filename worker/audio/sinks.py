@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Most seconds of audio in a sink while an utterance is still being synthesised. This is longer
-#: than the 0.3 s for which event loops were measured to be blocked.
+#: Most seconds of audio in a sink while an utterance is still being synthesised. The queue is
+#: longer than 0.3 s, the longest time for which an event loop was blocked (measured).
 QUEUE_S: Final = 0.4
 #: Most seconds of audio in a sink if all of the utterance is synthesised. Every clip, and every
-#: utterance but the longest, fits as a whole. So the candidate hears all of the audio even while
-#: the event loop is blocked.
+#: utterance but the longest, fits as a whole. The candidate therefore hears all of the audio even
+#: while the event loop is blocked.
 LONG_QUEUE_S: Final = 10.0
 #: Seconds of one piece of a frame. A piece cannot be taken back once it was delivered.
 PIECE_S: Final = 0.05
@@ -165,7 +165,11 @@ class RtcSink:
             try:
                 capture_via_ffi(self._source, frame)
             except StraightUnavailable as error:
-                logger.warning("%s", error)
+                logger.warning(
+                    "a waiting message was not played: %s",
+                    error,
+                    extra={"event": "waiting_message_not_played"},
+                )
                 return False
             self._aside.add(frame.duration)
         return True
@@ -200,8 +204,8 @@ class QueueSink:
     """Passes each frame to a callable at the moment at which the frame becomes audible.
 
     This sink is for audio without a room: a terminal, a recording, a test. The queue is short,
-    because the event loop itself plays the audio. The audio in a longer queue would not be heard
-    either while the event loop is blocked.
+    because the event loop itself plays the audio, so a longer queue would not help while the event
+    loop is blocked.
     """
 
     def __init__(
@@ -291,5 +295,6 @@ class QueueSink:
                 await self._deliver(frame)
             except Exception as error:
                 logger.warning(
-                    "a frame of audio was not delivered", extra={"error": type(error).__name__}
+                    "a frame of audio was not delivered",
+                    extra={"event": "audio_frame_not_delivered", "error": type(error).__name__},
                 )

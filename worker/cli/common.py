@@ -67,7 +67,8 @@ class CommandError(Exception):
         super().__init__(message)
 
 
-#: Exit code of each error class of the project. The first class that matches determines the code.
+#: Exit code of each error class of the project. The first class of an error that matches determines
+#: the exit code.
 _CODES: tuple[tuple[type[Exception], ExitCode], ...] = (
     (SettingsInvalid, ExitCode.USAGE),
     (PlanError, ExitCode.USAGE),

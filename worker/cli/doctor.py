@@ -34,8 +34,9 @@ def doctor(
 ) -> None:
     """Check everything that a worker needs, from LiveKit to the disk, and print what to do.
 
-    Creates a temporary room and sends a sound through it; sends each cloud provider in the
-    chains the smallest request that it bills. Exits 0 if nothing is wrong, 1 otherwise.
+    The command creates a temporary room and sends a sound through it. The command sends each cloud
+    provider of the fallback chains the smallest request that the provider bills. The exit code is 0
+    if nothing is wrong, and 1 otherwise.
     """
     rows = _settings_rows() or _rows()
     verdicts = [row["verdict"] for row in rows]

@@ -14,7 +14,7 @@ from worker.cli.common import CommandError, ExitCode, one_line_errors, print_jso
 from worker.config.http import address
 from worker.config.settings import Settings
 
-#: Timeout of the request in seconds. It is short, because the worker answers from memory.
+#: Timeout of the request in seconds. The timeout is short, because the worker answers from memory.
 _ANSWER_S = 3.0
 
 

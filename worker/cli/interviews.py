@@ -30,8 +30,9 @@ from worker.store.interviews import list_interviews
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Create, dispatch, list, show and export interviews. They are stored in the database of "
-    "DATABASE_URL or, if it is not set, in the embedded database in INTERVIEW_DATA_DIR.",
+    help="Create, dispatch, list, show and export interviews. Interviews are stored in the "
+    "database of DATABASE_URL or, if it is not set, in the embedded database in "
+    "INTERVIEW_DATA_DIR.",
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -82,9 +83,9 @@ async def _create(
 def dispatch(interview: InterviewId, as_json: Json = False) -> None:
     """Dispatch an interviewer that continues where the interview stopped.
 
-    For an interview whose job failed, whose worker was lost, or that never started. Creates the
-    room again if it no longer exists. Refused if the interview is over, or if an interviewer is
-    in its room.
+    Use this command for an interview whose job failed, whose worker was lost, or that never
+    started. The command creates the room again if the room no longer exists. The command refuses an
+    interview that is over, or that has an interviewer in its room.
     """
     sent = run(_dispatch(interview))
     if as_json:

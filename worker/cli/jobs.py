@@ -82,7 +82,7 @@ def ship_(
     """Store journals again, for example after the database was restored from a backup.
 
     Records that the database has stay as they are. Journals that were not stored yet are not
-    included by default: the worker stores them.
+    included by default, because the worker stores such journals.
     """
     settings = Settings.load()
     chosen = journals or operations.kept_journals(settings)

@@ -35,7 +35,7 @@ class PlotFormat(StrEnum):
     PNG = "png"
 
 
-#: Maximum of --last. It takes about 2 ms to read the journal of a short interview.
+#: Maximum of the option --last. Reading the journal of a short interview takes about 2 ms.
 MOST_JOURNALS = 10_000
 
 OneJob = Annotated[str, typer.Argument(help="The job's id, or the path of a journal.")]
@@ -110,7 +110,7 @@ def _one_of(job: str | None, last: int | None) -> None:
 
 
 def _begun(job: str) -> History:
-    """Return the history of a job. Raises CommandError if its journal has no transition."""
+    """Return the history of a job. Raises CommandError if the job's journal has no transition."""
     history = run(history_of(job))
     if not history.transitions:
         raise CommandError(f"the journal of {job} is empty: the job has recorded nothing yet")

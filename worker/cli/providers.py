@@ -44,7 +44,8 @@ def provider_rows(settings: Settings, breaker: SharedBreaker) -> list[dict[str, 
     `state` is "ready", "resting", "due" or "left out". A "resting" provider is cooling down and is
     used only if no other provider is left. The cool-down of a provider that is "due" is over, but
     the provider has not been used since. `since` and `until` are None if unknown. The cool-down of
-    a local provider is known only to its job, so a local provider is always "ready" here.
+    a local provider is known only to its job, so this command shows a local provider always as
+    "ready".
     """
     return [
         {"chain": kind, "member": name, **_state(settings, breaker, kind, name)}

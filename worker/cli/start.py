@@ -21,8 +21,8 @@ def start() -> None:
     """Run a worker, which takes interviews until SIGTERM or Ctrl-C.
 
     The first SIGTERM drains: the worker takes no new interviews, and running ones may finish
-    within INTERVIEW_DRAIN_S. The second hands the running interviews over to other workers. The
-    third ends them, with a closing message to each candidate.
+    within INTERVIEW_DRAIN_S. The second SIGTERM hands the running interviews over to other workers.
+    The third SIGTERM ends the interviews, with a closing message to each candidate.
     """
     run(_start())
 
@@ -32,7 +32,9 @@ async def _start() -> None:
     _pin_settings()
     configure_logs(settings)
     for line in settings.left_out():
-        logger.warning("%s", line)
+        logger.warning(
+            "the worker starts without a provider: %s", line, extra={"event": "provider_left_out"}
+        )
     livekit_client(settings)
     load_application(settings.application)
     _check_data_dir(settings)
@@ -45,7 +47,8 @@ async def _start() -> None:
 async def serve(settings: Settings) -> None:
     """Run a worker until it is stopped.
 
-    The settings must also be in the environment, because the job processes read them from there.
+    The settings must also be in the environment, because the job processes read their settings from
+    the environment.
     """
     # These imports take a second, because they include livekit-agents. --help does not need them.
     from worker.server.observability import HostUnusable, PortTaken

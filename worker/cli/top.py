@@ -18,7 +18,7 @@ from worker.cli.tables import add_row, printable
 from worker.config.settings import Settings
 from worker.telemetry.job_observer import UNRESPONSIVE_S
 
-#: Limits in seconds. A longer silence, and a higher latency of an answer, are shown in red.
+#: Limits in seconds. A silence that is longer, or an answer that takes longer, is shown in red.
 _SILENT_S, _SLOW_S = 5.0, 5.0
 _MEGABYTE = 1 << 20
 _ID_WIDTH = 12
@@ -36,7 +36,7 @@ def top(
 ) -> None:
     """Show the running interviews live: state, lost resources, silence, latency, CPU, memory.
 
-    Reads them from the worker at INTERVIEW_HTTP_HOST and INTERVIEW_HTTP_PORT. Ctrl-C exits.
+    The command asks the worker at INTERVIEW_HTTP_HOST and INTERVIEW_HTTP_PORT. Ctrl-C exits.
     """
     with one_line_errors():
         settings = Settings.load()
@@ -74,7 +74,7 @@ class Usage:
     def of(self, pid: int | None) -> tuple[float | None, float | None]:
         """Return the CPU usage in per cent of one CPU, and the unshared memory in MB.
 
-        Both are None if the process is unknown.
+        Return (None, None) for an unknown process.
         """
         if pid is None:
             return None, None

@@ -53,7 +53,7 @@ class ClipName(TextEnum):
     GOODBYE = "goodbye", "Thank you, and goodbye."
 
 
-#: Result of decoding each clip so far. A forked process inherits these results.
+#: Result of decoding each clip so far. A forked process inherits the decoded clips.
 _found: dict[ClipName, Clip | ClipMissing] = {}
 
 
@@ -73,7 +73,7 @@ def load_clip(name: ClipName) -> Clip:
         try:
             _found[name] = read_clip(recording, name=name, text=name.text)
         except ClipMissing as error:
-            logger.error("a recorded clip is left out: %s", error)
+            logger.error("a recorded clip is left out: %s", error, extra={"event": "clip_left_out"})
             _found[name] = error
     found = _found[name]
     if isinstance(found, ClipMissing):

@@ -139,7 +139,9 @@ class ContinuedWork:
             await self._store(database)
         except DatabaseError as error:
             logger.warning(
-                "no other job will continue this one, as its work is not stored: %s", error
+                "no other job will continue this one, as its work is not stored: %s",
+                error,
+                extra={"event": "continued_work_not_stored"},
             )
             return self
         self._database = database

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from worker.store.interviews import Interview
 
 #: Maximum size of a dispatch's metadata, in bytes. livekit-server 1.13 and later accept this size
-#: unless `limits.max_metadata_size` in the server's configuration is lower. One byte more is
-#: refused (measured).
+#: unless `limits.max_metadata_size` in the server's configuration is lower. The server refuses
+#: metadata that is one byte longer (measured).
 MAX_METADATA_BYTES = 512 * 1024
 
 
@@ -28,8 +28,8 @@ def metadata_after(
 ) -> str:
     """Encode metadata for an interviewer that follows another job.
 
-    The turns so far are included if the size allows. With these turns, the new interviewer
-    continues at the right question even if its database is unavailable.
+    The turns so far are included if the size allows. With the turns in the metadata, the new
+    interviewer continues at the right question even if its database is unavailable.
     """
     follows = {"job_id": job_id, "why": why}
     whole = _with_plan(interview, follows=follows | {"turns": turns})
@@ -46,7 +46,7 @@ def _fits(metadata: str) -> bool:
 
 
 def without_plan(interview: Interview, **more: Any) -> str:
-    """Encode the interview's id and `more`. The job then reads the plan from the database."""
+    """Encode the interview's id and `more`, for a job that reads the plan from the database."""
     return json.dumps({"interview_id": interview.interview_id, **more})
 
 
@@ -76,7 +76,7 @@ def read_metadata(metadata: str) -> tuple[str, Mapping[str, Any] | None]:
 
 
 def read_turns(metadata: str) -> list[Any]:
-    """Return the turns of an earlier job from the metadata. Their content is not checked."""
+    """Return the turns of an earlier job from the metadata, without a check of their content."""
     follows = json.loads(metadata).get("follows")
     turns = follows.get("turns") if isinstance(follows, dict) else None
     return turns if isinstance(turns, list) else []

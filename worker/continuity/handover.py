@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from worker.journal.shipper import JournalShipper
     from worker.store.database import Database
 
-#: Maximum seconds to wait until the current speaker pauses. Most sentences are shorter, and this
-#: wait does not prolong the shutdown of the worker.
+#: Maximum seconds to wait until the current speaker pauses. Most sentences are shorter than that,
+#: and the wait does not prolong the shutdown of the worker.
 SENTENCE_S: Final = 4.0
-#: Seconds for the database to report free workers. The candidate hears nothing in that time.
+#: Seconds for the database to report free workers. The candidate hears nothing while the database
+#: answers.
 _ASK_S: Final = 0.5
 #: Seconds for the database to store the job's last records.
 _SHIP_S: Final = 1.0
@@ -33,8 +34,8 @@ _STORE_S: Final = 1.0
 class NotShipped(Exception):
     """Raised if some of the job's records are not in the database yet.
 
-    The worker ingests these records first, and then redispatches the interview. An interviewer that
-    is dispatched earlier would not know the last turns.
+    The worker ingests the missing records first, and then redispatches the interview. An
+    interviewer that is dispatched earlier would not know the last turns.
     """
 
 

@@ -25,8 +25,8 @@ logger = logging.getLogger(__name__)
 INTERVIEW_ATTRIBUTE: Final = "interview.id"
 TOKEN_ATTRIBUTE: Final = "interview.token"  # noqa: S105  # a fencing token, no secret
 
-#: Seconds for the database to grant or check the lease. The candidate should not wait longer in
-#: silence, so the job continues without a lease after that time.
+#: Seconds for the database to grant or check the lease. After this budget the job continues without
+#: a lease, because the candidate should not wait longer in silence.
 _BUDGET_S: Final = 2.0
 
 
@@ -65,7 +65,11 @@ class JobLease:
         except LeaseHeld as error:
             raise LoadFailed("LeaseHeld", str(error), event=Event.LEASE_LOST) from error
         except DatabaseError as error:
-            logger.warning("the job continues without a lease, as taking it failed: %s", error)
+            logger.warning(
+                "the job continues without a lease, as taking it failed: %s",
+                error,
+                extra={"event": "lease_not_taken"},
+            )
             return False
         return True
 
@@ -149,6 +153,7 @@ class JobLease:
         logger.error(
             "the database lost data of a running interview (deleted row or restored backup?): %s",
             how,
+            extra={"event": "database_lost_data"},
         )
         job.book.refusal("lease", how)
         self.on_forgotten()

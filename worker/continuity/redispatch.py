@@ -175,7 +175,7 @@ class Redispatcher:
     async def look(self, ledger: OrphanStore, *, anew: bool = False) -> int:
         """Check all interviews once; return the number of redispatches.
 
-        `anew` is True for the first check of a new leader. The absence of every candidate then
+        `anew` is True for the first check of a new leader, for which the absence of every candidate
         counts from now. Raises DatabaseError if the orphaned interviews cannot be listed. A failure
         for one interview is only logged, because a later check tries again.
         """
@@ -213,9 +213,17 @@ class Redispatcher:
             return await self._claim_and_send(ledger, found)
         except LiveKitError as error:
             # If LiveKit cannot list the participants, it would not dispatch an agent either.
-            logger.warning("redispatching an interviewer failed: %s", error)
+            logger.warning(
+                "redispatching an interviewer failed: %s",
+                error,
+                extra={"event": "redispatch_failed"},
+            )
         except Exception as error:
-            logger.warning("redispatching an interviewer failed: %s", type(error).__name__)
+            logger.warning(
+                "redispatching an interviewer failed: %s",
+                type(error).__name__,
+                extra={"event": "redispatch_failed"},
+            )
         return False
 
     async def _give_up_in_time(self, ledger: OrphanStore, found: OrphanedInterview) -> None:
@@ -244,12 +252,17 @@ class Redispatcher:
             try:
                 await self._livekit.remove(interview.room, self._identity(found.last_job))
             except LiveKitError as error:
-                logger.warning("removing a dead interviewer from the room failed: %s", error)
+                logger.warning(
+                    "removing a dead interviewer from the room failed: %s",
+                    error,
+                    extra={"event": "dead_interviewer_not_removed"},
+                )
         dispatch_id = await self._livekit.send(found, turns=turns)
         self._on_sent(found.why)
         logger.warning(
-            "interviewer redispatched",
+            "an interviewer was redispatched",
             extra={
+                "event": "interviewer_redispatched",
                 "interview_id": interview.interview_id,
                 "room": interview.room,
                 "reason": found.why,

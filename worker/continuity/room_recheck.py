@@ -12,12 +12,12 @@ logger = logging.getLogger(__name__)
 
 
 class RoomRecheckQueue:
-    """Queue of room checks. They run one at a time, because lease renewal needs the database too.
+    """Queue of room checks, which run one at a time, as lease renewal needs the database too.
 
     Args:
         look: Checks the room with the given name.
-        again_s: Seconds until the second check of a room. By then the lease has expired if the
-            interviewer disappeared silently.
+        again_s: Seconds until the second check of a room. The lease of an interviewer that
+            disappeared silently has expired before the second check.
     """
 
     def __init__(self, look: Callable[[str], Awaitable[object]], *, again_s: float) -> None:
@@ -29,7 +29,7 @@ class RoomRecheckQueue:
         self._told = asyncio.Event()
 
     def soon(self, room: str) -> None:
-        """Schedule both checks of `room`. Duplicate requests are coalesced."""
+        """Schedule both checks of `room`. A room that is already scheduled is not added again."""
         self._put(room)
         if (later := self._later.get(room)) is not None:
             later.cancel()
@@ -51,9 +51,15 @@ class RoomRecheckQueue:
                 try:
                     await self._look(room)
                 except DatabaseError as error:
-                    logger.warning("the check of a room failed: %s", error)
+                    logger.warning(
+                        "the check of a room failed: %s",
+                        error,
+                        extra={"event": "room_check_failed"},
+                    )
                 except Exception:
-                    logger.exception("the check of a room failed")
+                    logger.exception(
+                        "the check of a room failed", extra={"event": "room_check_failed"}
+                    )
         finally:
             for later in self._later.values():
                 later.cancel()

@@ -80,7 +80,7 @@ class ContinuityService:
         self._errands: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
-        """Start the background tasks. Call it on the event loop."""
+        """Start the background tasks. Call this method on the event loop."""
         self._tasks = [
             asyncio.create_task(self._renew(), name="renew-leases"),
             asyncio.create_task(self._watcher.run(), name="watcher"),
@@ -91,7 +91,7 @@ class ContinuityService:
     async def aclose(self) -> None:
         """Stop the tasks, and drop the leader lock so that another worker can take the lock.
 
-        The leases are not released. They expire, because this worker no longer renews them.
+        The leases are not released. The leases expire, because this worker no longer renews them.
         """
         tasks, self._tasks = self._tasks, []
         await cancel_and_wait(*tasks, *self._errands)
@@ -127,7 +127,11 @@ class ContinuityService:
             pass  # the job itself detects that another job holds the lease, and ends
         except DatabaseError as error:
             # The job takes the lease once the job has the database. A redispatch may come earlier.
-            logger.warning("the worker could not take the lease of an accepted job: %s", error)
+            logger.warning(
+                "the worker could not take the lease of an accepted job: %s",
+                error,
+                extra={"event": "accepted_job_lease_not_taken"},
+            )
 
     async def job_gone(self, job_id: str) -> None:
         """Redispatch this job's interview if it is orphaned and its candidate is in the room.
@@ -143,7 +147,8 @@ class ContinuityService:
 
         Return False if no check is possible now, because the tasks are not running or there is no
         database. Two workers that receive the same webhook send only one interviewer, because both
-        claim the same token. The same holds for one worker that receives a webhook twice.
+        claim the same token. A webhook that one worker receives twice also sends only one
+        interviewer.
         """
         if not self._tasks or self._database() is None:
             return False
@@ -182,9 +187,15 @@ class ContinuityService:
                         budget_s=self._settings.lease_renew_s,
                     )
                 except DatabaseError as error:
-                    logger.warning("the renewal of the leases failed: %s", error)
+                    logger.warning(
+                        "the renewal of the leases failed: %s",
+                        error,
+                        extra={"event": "lease_renewal_failed"},
+                    )
                 except Exception:
-                    logger.exception("the renewal of the leases failed")
+                    logger.exception(
+                        "the renewal of the leases failed", extra={"event": "lease_renewal_failed"}
+                    )
             await asyncio.sleep(max(0.0, due - loop.time()))
 
     def _living_jobs(self) -> list[str]:

@@ -49,13 +49,22 @@ class Watcher:
                 acts = await self._on_duty(self._every_s + SPARE_S)
                 anew = acts and not self.acts
                 if anew:
-                    logger.info("this worker became the leader that scans for orphaned interviews")
+                    logger.info(
+                        "this worker became the leader that scans for orphaned interviews",
+                        extra={"event": "orphan_scan_leader_elected"},
+                    )
                 self.acts = acts
                 if acts:
                     await self._look(anew)
             except DatabaseError as error:
                 self.acts = False
-                logger.warning("the scan for orphaned interviews failed: %s", error)
+                logger.warning(
+                    "the scan for orphaned interviews failed: %s",
+                    error,
+                    extra={"event": "orphan_scan_failed"},
+                )
             except Exception:
-                logger.exception("the scan for orphaned interviews failed")
+                logger.exception(
+                    "the scan for orphaned interviews failed", extra={"event": "orphan_scan_failed"}
+                )
             await asyncio.sleep(self._every_s)

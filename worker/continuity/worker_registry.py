@@ -59,9 +59,16 @@ class WorkerRegistry:
                 try:
                     await self._note(database)
                 except DatabaseError as error:
-                    logger.debug("writing the worker's heartbeat failed: %s", error)
+                    logger.debug(
+                        "writing the worker's heartbeat failed: %s",
+                        error,
+                        extra={"event": "worker_heartbeat_failed"},
+                    )
                 except Exception:
-                    logger.exception("writing the worker's heartbeat failed")
+                    logger.exception(
+                        "writing the worker's heartbeat failed",
+                        extra={"event": "worker_heartbeat_failed"},
+                    )
             # `wait_for` is not used. Up to Python 3.11 it drops a cancellation that arrives
             # together with the awaited result, and this loop would then never end.
             with contextlib.suppress(TimeoutError):
@@ -85,7 +92,11 @@ class WorkerRegistry:
                 budget_s=_BUDGET_S,
             )
         except DatabaseError as error:
-            logger.warning("looking up the other workers failed: %s", error)
+            logger.warning(
+                "looking up the other workers failed: %s",
+                error,
+                extra={"event": "worker_lookup_failed"},
+            )
             return None
 
     async def leave(self) -> None:

@@ -59,7 +59,7 @@ class CandidateScript:
         self._answers = dict(answers)
         self._generic = generic
         # The follow-ups come first, because the interviewer may repeat a question before its
-        # follow-up. The text then contains both.
+        # follow-up, and such a text contains both.
         followed = [
             (_words(follow_up), f"{question.id}/{number}")
             for question in plan.questions
@@ -77,7 +77,7 @@ class CandidateScript:
     def is_question(self, said: str) -> bool:
         """Return True if the text contains a question of the plan.
 
-        Closing messages and recorded clips contain none.
+        Closing messages and recorded clips contain no question.
         """
         return any(asked in _words(said) for asked, _ in self._asked)
 

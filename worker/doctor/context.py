@@ -31,8 +31,8 @@ _CONNECT_S = 4.0
 class CheckContext:
     """The settings, the embedded database server, and the cleanups that checks register.
 
-    Use it as an async context manager. On exit, the cleanups run in reverse order, also after
-    Ctrl-C and after a timeout.
+    Use a CheckContext as an async context manager. On exit, the cleanups run in reverse order, also
+    after Ctrl-C and after a timeout.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -54,7 +54,7 @@ class CheckContext:
     def afterwards(
         self, put_back: Callable[[], Awaitable[object]], *, budget_s: float = _CLEAN_UP_S
     ) -> None:
-        """Register the cleanup `put_back`. Its timeout is `budget_s`; its errors are ignored."""
+        """Register the cleanup `put_back` with the timeout `budget_s`. Its errors are ignored."""
 
         async def bounded() -> None:
             with contextlib.suppress(Exception):
@@ -137,7 +137,7 @@ async def run_in_daemon_thread(call: Callable[[], T]) -> T:
 def still_blocked() -> bool:
     """Return True if an abandoned call of `run_in_daemon_thread` is still running.
 
-    In this case the interpreter must not exit normally. If a thread returns from native code during
-    a normal exit, the process aborts (SIGABRT).
+    While an abandoned call runs, the interpreter must not exit normally. If a thread returns from
+    native code during a normal exit, the process aborts (SIGABRT).
     """
     return any(thread.name == _THREAD for thread in threading.enumerate())

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 _ROUND_TRIPS: Final = 5
 #: Round trip in milliseconds above which a candidate notices that a turn is stored. To store a turn
-#: takes three round trips (begin, insert, commit), and the next turn waits for it up to 200 ms.
+#: takes three round trips (begin, insert, commit), and the next turn waits up to 200 ms until that
+#: is done.
 _SLOW_MS: Final = 50.0
 _TABLES: Final = re.compile(r"CREATE TABLE (?:IF NOT EXISTS )?(\w+)", re.IGNORECASE)
 #: The privileges that the worker needs on its tables.

@@ -22,7 +22,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """The finding of a check. It contains no secrets.
+    """The finding of a check, which contains no secrets.
 
     `found` is one line about the result. `advice` says what to do; empty if nothing is to be done.
     `facts` are values for programs. The name of a fact ends with its unit, as in `free_bytes`.

@@ -44,7 +44,7 @@ BASE_MB: Final = 464
 SLOTS_A_CPU: Final = 2
 
 #: Open files of a worker's main process: those of the process itself, and those per job process
-#: (pipes, journal, sockets). Both numbers are generous.
+#: (pipes, journal, sockets). Both numbers of files include a reserve.
 _BASE_FILES: Final = 128
 _FILES_A_PROCESS: Final = 16
 

@@ -37,7 +37,8 @@ _KEY_S: Final = 4.0
 #: auth/verifier.go, tokenLeeway). A token is valid from the time of its signature. If the local
 #: clock is further ahead of the server's clock, every token is therefore invalid.
 TOKEN_LEEWAY_S: Final = 60.0
-#: A larger difference in seconds causes a warning, because the times in the records are then wrong.
+#: A difference of more seconds between two clocks causes a warning, because wrong times would be
+#: recorded.
 _NOTICED_S: Final = 5.0
 
 
@@ -136,7 +137,7 @@ async def check_clock(visit: CheckContext) -> Finding:
 
 
 def judge_clock(server: float, *, before: float, after: float) -> Finding:
-    """Judge the server's clock. `server` is its time, truncated to the second.
+    """Judge the server's clock. `server` is the server's time, truncated to the second.
 
     The server read its clock between the local times `before` and `after`.
     """

@@ -27,14 +27,13 @@ MEDIA_S: Final = 10.0
 #: Seconds within which the listener must receive the sound.
 _HEARD_S: Final = 4.0
 _SOUND_S: Final = 0.6
-#: The server closes the empty test room after this many seconds, for the case that this process is
-#: killed.
+#: Seconds after which the server closes the empty test room, in case this process is killed.
 _ROOM_LEFT_S: Final = 20
 
 #: Minimum time in seconds that the cleanup waits for joins that have not finished.
 _JOIN_ENDS_S: Final = 2.0
-#: Seconds between two deletions of the room, and the maximum number of deletions. In between, a
-#: cancelled join may still reach the server.
+#: Seconds between two deletions of the room, and the maximum number of deletions. Between two
+#: deletions, a cancelled join may still reach the server.
 _JOIN_S: Final = 0.3
 _REMOVALS: Final = 3
 

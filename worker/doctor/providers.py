@@ -1,8 +1,9 @@
 """Checks that each provider works with the configured key, at minimal cost.
 
-The first request is the provider's health probe, which is free and shows whether the provider
-accepts the key. The second request is a real one, which is sent in the same way as in the worker:
-two letters to synthesize, a tenth of a second of silence to transcribe, or one short reply.
+The first request of a check is the provider's health probe, which is free and shows whether the
+provider accepts the key. The second request of a check is real, and is sent in the same way as in
+the worker: two letters to synthesize, a tenth of a second of silence to transcribe, or one short
+reply.
 """
 
 from __future__ import annotations

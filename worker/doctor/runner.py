@@ -1,4 +1,4 @@
-"""Runs all checks concurrently. Each check has a timeout; one that fails stops no other."""
+"""Runs all checks concurrently. Each check has a timeout; a failed check stops no other check."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Check:
         run: The function of the check. An exception is reported as a defect of the check.
         budget_s: Timeout in seconds, counted from the time at which the needed checks have passed.
         late: The advice if the check times out.
-        needs: The checks that must first pass with "ok" or "warning". If one of them does not
+        needs: The checks that must first pass with "ok" or "warning". If a needed check does not
             pass, this check is skipped.
     """
 

@@ -11,7 +11,8 @@ REST_S = 30.0
 #: A provider that fails within this many seconds after its recovery has relapsed. A probe proves
 #: less than a real request, and every relapse delays the candidate's turn by one timeout.
 _STEADY_S = 60.0
-#: Factor by which each relapse lengthens the cooldown, and the longest such cooldown in seconds.
+#: Factor by which each relapse lengthens the cooldown, and the longest cooldown after a relapse, in
+#: seconds.
 _RELAPSE_FACTOR = 4.0
 _LONGEST_RELAPSE_S = 300.0
 #: A second failure within this many seconds counts as the same failure, because two streams can

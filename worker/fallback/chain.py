@@ -137,6 +137,7 @@ class ProviderChain(Generic[E]):
             name,
             failure.reason,
             ", not asked again" if failure.for_good else "",
+            extra={"event": "provider_failed"},
         )
         if failure.for_good:
             self._sharing.tell_failure(member, _SHARED_FOR_GOOD_S)
@@ -165,7 +166,12 @@ class ProviderChain(Generic[E]):
         changed = self._lost or member.name != self.serving
         self._serving, self._lost = member, False
         if changed:
-            logger.info("%s is now served by provider %s", self.resource, name)
+            logger.info(
+                "%s is now served by provider %s",
+                self.resource,
+                name,
+                extra={"event": "provider_now_serving"},
+            )
             self._say(self.condition())
 
     def condition(self) -> Condition:
@@ -246,7 +252,12 @@ class ProviderChain(Generic[E]):
 
     def _recovered(self, member: Member[E]) -> None:
         member.backoff.came_back(asyncio.get_running_loop().time())
-        logger.info("%s provider %s is available again", self.resource, member.name)
+        logger.info(
+            "%s provider %s is available again",
+            self.resource,
+            member.name,
+            extra={"event": "provider_recovered"},
+        )
         for listener in tuple(self.on_recovered):
             listener()
 

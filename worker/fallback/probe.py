@@ -1,7 +1,7 @@
-"""Health probes of providers. They cost nothing.
+"""Health probes of providers, which cost nothing.
 
 Each probe is one authenticated GET that no provider bills. The probe returns if the provider
-answers. Otherwise it raises `ProbeFailed`, TimeoutError or an error of aiohttp (an OSError or
+answers. A failed probe raises `ProbeFailed`, TimeoutError or an error of aiohttp (an OSError or
 `aiohttp.ClientError`). Some valid keys may use the service, but may not list projects or read the
 account. For such a key the provider refuses only this GET, and the probe treats the refusal as an
 answer. Each vendor's plugin.py has its own probe.
@@ -17,7 +17,8 @@ import aiohttp
 
 from worker.fallback.failure import ProbeFailed, retry_after
 
-#: A function that probes once. It returns if the provider is available, and raises an error if not.
+#: A function that probes once. The function returns if the provider is available, and raises an
+#: error if not.
 Probe = Callable[[], Awaitable[None]]
 
 #: Timeout of one probe in seconds, connecting included.

@@ -1,9 +1,9 @@
 """Circuit breaker state that all jobs of one worker share through files.
 
 The worker's data folder holds one small file per provider. A writer replaces a file atomically with
-a rename, so readers see the old or the new version and need no lock. The last writer wins, which
-costs at most one redundant probe. An unreadable file counts as an unknown state, because a breaker
-saves time and must never cost an interview.
+a rename, so readers see the old or the new version and need no lock. If two jobs write at once, the
+last write wins, which costs at most one redundant probe. An unreadable file counts as an unknown
+state, because a breaker saves time and must never cost an interview.
 """
 
 from __future__ import annotations
@@ -93,7 +93,9 @@ class SharedBreaker:
             draft.replace(path)
         except OSError as error:
             logger.warning(
-                "sharing a provider's state with the other jobs failed: %s", error.strerror
+                "sharing a provider's state with the other jobs failed: %s",
+                error.strerror,
+                extra={"event": "provider_state_not_shared"},
             )
             with contextlib.suppress(OSError):
                 draft.unlink(missing_ok=True)

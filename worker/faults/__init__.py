@@ -177,4 +177,6 @@ def _raise_or_kill(fault: Fault) -> None:
 
 
 def _tell(fault: Fault) -> None:
-    logger.warning("injected fault triggered: %s", fault)
+    logger.warning(
+        "injected fault triggered: %s", fault, extra={"event": "injected_fault_triggered"}
+    )

@@ -28,7 +28,7 @@ _MAKERS: dict[str, Callable[[Fault], Exception]] = {}
 def add_error(point: str, make: Callable[[Fault], Exception]) -> None:
     """Set the function that makes the exceptions of faults at a point.
 
-    Called by the package whose library would raise such an exception.
+    The package whose library would raise such an exception calls this function.
     """
     _MAKERS[point] = make
 

@@ -57,7 +57,8 @@ _ADDED: dict[str, tuple[str, ...]] = {}
 
 
 def add_members(point: str, names: tuple[str, ...]) -> None:
-    """Add members to a family of points. Called by the package that knows the members' names.
+    """Add members to a family of points. The package that knows the members' names calls this
+    function.
 
     Adding the same names again changes nothing.
     """

@@ -1,1 +1,1 @@
-"""The interview: the application that this worker runs by default. Job process."""
+"""The interview: the application that a job process runs by default."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -43,8 +42,6 @@ from worker.store.database import Database
 
 if TYPE_CHECKING:
     from worker.job.handle import JobHandle
-
-logger = logging.getLogger(__name__)
 
 #: Clip of the closing message, by the reason for the end of the job. The other reasons need no
 #: message, because the plan's closing was spoken, no candidate can hear a message, or another
@@ -138,8 +135,8 @@ class InterviewApplication(Application):
     def header(self) -> Mapping[str, Any]:
         """Return the interview's id, the previous job, and the reason for the redispatch.
 
-        The id is None if the dispatch metadata is invalid. The previous job and the reason are
-        absent if the dispatch is not a redispatch.
+        The interview's id is None if the dispatch metadata is invalid. The previous job and the
+        reason are absent if the dispatch is not a redispatch.
         """
         return {
             "interview_id": self._orchestrator and self._orchestrator.interview_id,

@@ -39,7 +39,7 @@ from worker.store.interviews import get_interview, turns_of
 logger = logging.getLogger(__name__)
 
 #: Default time limits, in seconds, for the first word of a language model and for the whole reply.
-#: A longer silence would seem like a fault to the candidate.
+#: Silence beyond the limits would seem like a fault to the candidate.
 FIRST_WORD_S = 1.5
 REPLY_S = 3.0
 
@@ -80,10 +80,10 @@ class OrchestratorLLM(llm.LLM[Never]):
     """The source of the interviewer's words in one interview.
 
     `snapshot` is the plan in the dispatch, and `turns` are the turns before the dispatch. With
-    these two, the worker can hold or continue the interview while the database is unavailable.
-    `on_refused` is called each time that a language model's words are not spoken. The argument is
-    the reason as one CamelCase word: a refusal of `worker.interview.llm.guardrails`, or a failure
-    of the model.
+    `snapshot` and `turns`, the worker can hold or continue the interview while the database is
+    unavailable. `on_refused` is called each time that a language model's words are not spoken. The
+    argument is the reason as one CamelCase word: a refusal of `worker.interview.llm.guardrails`, or
+    a failure of the model.
     """
 
     def __init__(
@@ -257,7 +257,7 @@ class OrchestratorLLM(llm.LLM[Never]):
         except WordsRefused as refused:
             logger.info(
                 "the language model's words were not used, the interviewer speaks the plan's words",
-                extra={"reason": refused.reason},
+                extra={"event": "llm_words_refused", "reason": refused.reason},
             )
             self._tell_refused(refused.reason)
         return scope.move
@@ -267,7 +267,9 @@ class OrchestratorLLM(llm.LLM[Never]):
             if self.on_refused is not None:
                 self.on_refused(reason)
         except Exception:  # a failed callback must not leave the speech without words
-            logger.exception("the on_refused callback failed")
+            logger.exception(
+                "the on_refused callback failed", extra={"event": "refusal_callback_failed"}
+            )
 
 
 class _Words(llm.LLMStream):

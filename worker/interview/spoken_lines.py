@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def planned_lines(plan: Plan) -> Iterator[str]:
     """Yield the plan's lines: the greeting, each question with its follow-ups, the closing.
 
-    A repeated question has the same line again. A language model's own words are not included.
+    A repeated question needs no line of its own, and a language model's own words are not included.
     """
     yield next_move(plan, ()).text
     for question in plan.questions:

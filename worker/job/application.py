@@ -211,7 +211,11 @@ class Declared:
             self._declared("preload")(settings)
         except Exception as error:
             # A foreign error message may quote any data, so only the error's type is shown.
-            logger.warning("the application's data was not preloaded: %s", type(error).__name__)
+            logger.warning(
+                "the application's data was not preloaded: %s",
+                type(error).__name__,
+                extra={"event": "application_data_not_preloaded"},
+            )
 
     def failed_words(self) -> Clip | None:
         """Return the message after a failed creation: the factory's, or the runner's apology."""
@@ -219,7 +223,11 @@ class Declared:
             words: Callable[[], Clip | None] = self._declared("failed_words")
             return words()
         except Exception as error:
-            logger.warning("the application has no closing message: %s", type(error).__name__)
+            logger.warning(
+                "the application has no closing message: %s",
+                type(error).__name__,
+                extra={"event": "application_closing_message_failed"},
+            )
             return Application.failed_words()
 
     def _declared(self, name: str) -> Any:

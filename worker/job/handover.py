@@ -47,6 +47,8 @@ async def on_worker_lost(job: RunnerJob) -> None:
             job.book.fault("lose_worker", error)
     alone = followed is False
     logger.warning(
-        "the worker's main process is gone, so the job %s", "ends" if alone else "is handed over"
+        "the worker's main process is gone, so the job %s",
+        "ends" if alone else "is handed over",
+        extra={"event": "main_process_gone"},
     )
     job.life.post(Event.WORKER_LOST if alone else Event.HANDOVER_REQUESTED)

@@ -146,13 +146,17 @@ class Job:
             await self._run()
         except (IllegalTransition, LifecycleStopped) as error:
             # The lifecycle moved to CLOSING while a step was finishing.
-            logger.info("the job closes before its current step has finished: %s", error)
+            logger.info(
+                "the job closes before its current step has finished: %s",
+                error,
+                extra={"event": "job_step_abandoned"},
+            )
         except Exception as error:
             self.crashed(error)
 
     def crashed(self, error: Exception) -> None:
         """End the job because its own code raised an unexpected error."""
-        logger.error("the job's own code failed", exc_info=error)
+        logger.error("the job's own code failed", exc_info=error, extra={"event": "job_crashed"})
         self.book.fault("job", error)
         self.life.post(Event.JOB_CRASHED)
 
@@ -160,7 +164,11 @@ class Job:
         try:
             await self.book.timed("connect", faults.at("connect", self.stage.connect()))
         except Exception as error:
-            logger.error("connecting to the room failed: %s", type(error).__name__)
+            logger.error(
+                "connecting to the room failed: %s",
+                type(error).__name__,
+                extra={"event": "room_connect_failed"},
+            )
             await self.life.fire(Event.HANDSHAKE_FAILED)
             raise LifecycleStopped(Event.HANDSHAKE_FAILED) from error
         await self.life.fire(Event.ROOM_CONNECTED)
@@ -191,7 +199,7 @@ class Job:
             starting = faults.at("start_session", self.stage.start_session(session, agent))
             await self.book.timed("start_session", starting)
         except Exception as error:
-            logger.exception("the session did not start")
+            logger.exception("the session did not start", extra={"event": "session_start_failed"})
             self.book.fault("start_session", error)
             await self.life.fire(Event.SESSION_FAILED)
             raise LifecycleStopped(Event.SESSION_FAILED) from error
@@ -247,7 +255,7 @@ class Job:
     def _on_session_closed(self, event: CloseEvent) -> None:
         """End the job when its session closes, or the framework would keep the job forever."""
         if self.life.state.phase is not Phase.CLOSING:
-            logger.error("the session closed: %s", event.reason)
+            logger.error("the session closed: %s", event.reason, extra={"event": "session_closed"})
             self.life.post(Event.SESSION_FAILED)
 
     def _log_transition(self, transition: Transition) -> None:
@@ -258,5 +266,9 @@ class Job:
             "the job is in state %s after event %s",
             transition.target,
             transition.event,
-            extra={"elapsed_ms": round(transition.t * 1000), "reason": transition.reason},
+            extra={
+                "event": "job_state_changed",
+                "elapsed_ms": round(transition.t * 1000),
+                "reason": transition.reason,
+            },
         )

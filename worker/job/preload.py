@@ -46,25 +46,43 @@ def _load(settings: Settings) -> None:
     try:
         declared_in(settings).preload(settings)
     except ApplicationInvalid as error:
-        logger.warning("%s", error)
+        logger.warning(
+            "the application was not preloaded: %s",
+            error,
+            extra={"event": "application_not_preloaded"},
+        )
     preload_vad()
     try:
         import_plugins(settings)
     except Exception as error:
-        logger.warning("a provider's plugin was not imported: %s", type(error).__name__)
+        logger.warning(
+            "a provider's plugin was not imported: %s",
+            type(error).__name__,
+            extra={"event": "provider_plugin_not_imported"},
+        )
     try:
         local_models.preload(stt="local" in settings.stt, tts="local" in settings.tts)
     except Exception as error:
-        logger.warning("the local speech models were not preloaded: %s", type(error).__name__)
+        logger.warning(
+            "the local speech models were not preloaded: %s",
+            type(error).__name__,
+            extra={"event": "speech_models_not_preloaded"},
+        )
     if settings.turn_detector == "local":
         try:
             preload_turn_detector()
         except Exception as error:
-            logger.warning("the turn detector was not preloaded: %s", type(error).__name__)
+            logger.warning(
+                "the turn detector was not preloaded: %s",
+                type(error).__name__,
+                extra={"event": "turn_detector_not_preloaded"},
+            )
     try:
         load_apology()
     except ClipMissing as error:
-        logger.error("the runner's apology is left out: %s", error)
+        logger.error(
+            "the runner's apology is left out: %s", error, extra={"event": "apology_missing"}
+        )
     _first_uses()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Awaitable
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, TypeAlias
 
 from states import JournalError, Lifecycle
 from worker.aio.loop_monitor import Stall
@@ -14,6 +14,9 @@ from worker.resources.resource import LoadReport
 
 #: Log lines of this module appear under the job's logger.
 logger = logging.getLogger("worker.job")
+
+#: The four start-up lines of a job. Each name is the `event` of its log line.
+Milestone: TypeAlias = Literal["handshake_start", "ctx_connected", "session_started", "init_done"]
 
 #: Milliseconds from job receipt to `init_done` above which a start is logged as slow. The target is
 #: 800.
@@ -88,14 +91,20 @@ class JobRecorder:
         try:
             record = self._life.journal.append("turn", self._life.t, **turn)
         except JournalError as error:
-            logger.error("writing a turn to the journal failed: %s", error)
+            logger.error(
+                "writing a turn to the journal failed: %s",
+                error,
+                extra={"event": "turn_write_failed"},
+            )
             return
         try:
             await self._life.journal.commit()
         except JournalSlow:
             pass  # the slow disk is reported once, as a condition of the job
         except JournalError as error:
-            logger.error("syncing a turn to disk failed: %s", error)
+            logger.error(
+                "syncing a turn to disk failed: %s", error, extra={"event": "turn_sync_failed"}
+            )
         if self.acknowledged is not None:
             await self.acknowledged(int(record["seq"]), within_s=ACKNOWLEDGED_WITHIN_S)
 
@@ -160,12 +169,32 @@ class JobRecorder:
                 said=stall.said,
             )
 
-    def milestone(self, name: str) -> None:
+    def milestone(self, name: Milestone) -> None:
         """Log one of the four start-up lines, with the milliseconds since the job was received."""
         elapsed_ms = round(self._life.t * 1000, 1)
-        slow = name == "init_done" and elapsed_ms > SLOW_START_MS
-        logger.log(
-            logging.WARNING if slow else logging.INFO,
-            name,
-            extra={"elapsed_ms": elapsed_ms, **({"slow": True} if slow else {})},
-        )
+        match name:
+            case "handshake_start":
+                logger.info(
+                    "handshake_start: the job began",
+                    extra={"event": "handshake_start", "elapsed_ms": elapsed_ms},
+                )
+            case "ctx_connected":
+                logger.info(
+                    "ctx_connected: the job is connected to the room",
+                    extra={"event": "ctx_connected", "elapsed_ms": elapsed_ms},
+                )
+            case "session_started":
+                logger.info(
+                    "session_started: the agent session runs",
+                    extra={"event": "session_started", "elapsed_ms": elapsed_ms},
+                )
+            case "init_done" if elapsed_ms > SLOW_START_MS:
+                logger.warning(
+                    "init_done: the start of the job is complete",
+                    extra={"event": "init_done", "elapsed_ms": elapsed_ms, "slow": True},
+                )
+            case "init_done":
+                logger.info(
+                    "init_done: the start of the job is complete",
+                    extra={"event": "init_done", "elapsed_ms": elapsed_ms},
+                )

@@ -42,7 +42,11 @@ class ResourceLoading:
             if self._job.life.state.phase is Phase.LOADING:
                 await self._job.life.fire(Event.LOADERS_SETTLED)
         except IllegalTransition as error:
-            logger.info("loading the resources ended after the budget was spent: %s", error)
+            logger.info(
+                "loading the resources ended after the budget was spent: %s",
+                error,
+                extra={"event": "resource_loading_late"},
+            )
         except Exception as error:
             self._job.crashed(error)
 
@@ -59,6 +63,7 @@ class ResourceLoading:
                 "required resource %s failed to load: %s",
                 report.name,
                 report.message or report.reason,
+                extra={"event": "required_resource_failed"},
             )
             await self._job.life.fire(report.event)
 
@@ -77,7 +82,11 @@ class ResourceLoading:
         except (IllegalTransition, LifecycleStopped):
             return
         except Exception as error:
-            logger.exception("attaching resource %s to the session failed", report.name)
+            logger.exception(
+                "attaching resource %s to the session failed",
+                report.name,
+                extra={"event": "resource_attach_failed"},
+            )
             self._job.book.fault(f"attach {report.name}", error)
 
     async def _attach(self, name: str) -> None:

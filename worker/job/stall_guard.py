@@ -45,6 +45,7 @@ class StallGuard:
             logger.warning(
                 "the waiting message failed to play while the event loop was blocked: %s",
                 type(error).__name__,
+                extra={"event": "waiting_message_failed"},
             )
             return False
 
@@ -65,7 +66,11 @@ class StallGuard:
         logger.warning(
             "the event loop was blocked by %s",
             stall.call,
-            extra={"stalled_s": round(stall.stalled_s, 1), "said": stall.said},
+            extra={
+                "event": "event_loop_blocked",
+                "stalled_s": round(stall.stalled_s, 1),
+                "said": stall.said,
+            },
         )
         if self._job.floor is not None:
             # This silence is not counted, because no TTS provider caused it.

@@ -1,7 +1,7 @@
 """Heartbeat of a job: its event loop touches the journal file once a second.
 
-The main process reads the journals anyway. So the main process notices a blocked event loop or a
-stopped job process within seconds, without another channel.
+The main process reads the journals anyway, and therefore notices a blocked event loop or a stopped
+job process within seconds, without another channel.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final
 
 #: Seconds without a heartbeat after which a job's event loop counts as permanently stuck. A job
-#: touches its journal once a second as its heartbeat. The limit is longer than a block that a job
-#: survives. During such a block the stall guard asks the candidate to wait
+#: touches its journal once a second as its heartbeat. The limit is longer than a blocked event loop
+#: that a job survives. While the loop is blocked, the stall guard asks the candidate to wait
 #: (worker/job/stall_guard.py).
 SILENT_S: Final = 6.0
 #: Process states of /proc/<pid>/stat in which the process runs no code: stopped, stopped by a

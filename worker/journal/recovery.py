@@ -1,7 +1,7 @@
 """Journals of ended jobs: completed with an exit record, ingested, and moved away.
 
 A journal may be torn by a machine crash, damaged by a disk, or edited by hand. All readable records
-of such a journal go into the database.
+of a damaged journal go into the database.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ logger = logging.getLogger(__name__)
 
 #: Folder for journals that are in the database, beside the other journals.
 SHIPPED: Final = "shipped"
-#: Folder for journals that were only partly readable. They stay there until an operator removes
-#: them.
+#: Folder for journals that were only partly readable. Damaged journals stay in their folder until
+#: an operator removes the journals.
 DAMAGED: Final = "damaged"
 
 
@@ -66,7 +66,10 @@ def close_journal(path: Path, *, exit_code: int | None, signal: int | None) -> J
                 journal.append("fault", t, **fault)
             missing = _missing(records)
             if missing:
-                logger.error("a journal has gaps", extra={"job_id": path.stem, "missing": missing})
+                logger.error(
+                    "a journal has gaps",
+                    extra={"event": "journal_has_gaps", "job_id": path.stem, "missing": missing},
+                )
             _append_exit(journal, t, {"exit_code": exit_code, "signal": signal}, missing)
         return JournalContents(records=records, damaged=damaged)
 
@@ -98,14 +101,20 @@ def _opened(path: Path) -> Iterator[tuple[MemoryJournal, int]]:
     except JournalError as error:
         with _locked(path):
             found = read_records(path, pass_over_damage=True)
-        logger.error("%d lines of a journal cannot be read: %s", found.damaged, error)
+        logger.error(
+            "%d lines of a journal cannot be read: %s",
+            found.damaged,
+            error,
+            extra={"event": "journal_lines_unreadable"},
+        )
         copy = MemoryJournal(next_seq=_after(found.records))
         copy.records = found.records
         yield copy, found.damaged
         return
     if journal.torn_bytes:
         logger.warning(
-            "the torn last line of a journal was cut off", extra={"bytes": journal.torn_bytes}
+            "the torn last line of a journal was cut off",
+            extra={"event": "journal_line_torn", "bytes": journal.torn_bytes},
         )
     try:
         yield journal, 0
@@ -138,7 +147,11 @@ def _append_exit(journal: MemoryJournal, t: float, end: dict[str, Any], missing:
     try:
         journal.append("exit", t, **fields)
     except JournalError as error:
-        logger.error("writing the exit record to disk failed: %s", error)
+        logger.error(
+            "writing the exit record to disk failed: %s",
+            error,
+            extra={"event": "exit_record_not_written"},
+        )
         memory = MemoryJournal(next_seq=_after(journal.records))
         journal.records.append(memory.append("exit", t, **fields))
 
@@ -160,8 +173,9 @@ async def ingest_journal(
     Returns False if the job is still running, or another worker on this machine has moved the file.
 
     Raises DatabaseError if the database fails, and SchemaDiffers if this worker cannot use the
-    database's schema. The file then stays for a later attempt. Raises JournalError if an operator
-    must repair or move the file, and OSError if the file was ingested but could not be moved.
+    database's schema. After either error the file stays for a later attempt. Raises JournalError if
+    an operator must repair or move the file, and OSError if the file was ingested but could not be
+    moved.
     """
     closing = partial(close_journal, path, exit_code=exit_code, signal=signal)
     try:
@@ -178,7 +192,7 @@ async def ingest_records(database: Database, job_id: str, records: list[dict[str
     """Ingest all records of an ended job in batches; return how many were new.
 
     The last record is the exit record. If the disk was full, the job may have ingested records that
-    are on no disk. The exit record then gets a new number that follows these records. Raises
+    are on no disk, and the exit record gets a new number that follows these records. Raises
     DatabaseError if the database fails, and SchemaDiffers if this worker cannot use the schema.
     """
     # The id comes from the file's name, as a job that died early has no header record.

@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 #: Name of the condition that reports the state of the disk.
 RESOURCE: Final = "journal"
 #: Seconds for a disk sync. A disk that takes longer counts as slow, and callers no longer wait for
-#: it. A healthy disk takes some milliseconds.
+#: that disk. A healthy disk takes some milliseconds.
 SYNC_WITHIN_S: Final = 0.5
 
 _REASONS: Final = {
@@ -43,9 +43,9 @@ class DiskFaultTolerantJournal(FileJournal):
     """A journal on a disk that may fail. Records that the disk refuses wait in memory.
 
     The lifecycle makes no change that is not recorded. If this journal raised an error, a full disk
-    would therefore keep every job in its current state, and nothing could end the job. Waiting
-    records are ingested into the database while the job runs. They are written to the disk in order
-    as soon as the disk accepts them.
+    would therefore keep every job in its current state, and nothing could end the job. Records that
+    wait in memory are ingested into the database while the job runs, and are written to the disk in
+    order as soon as the disk accepts them.
     """
 
     def __init__(self, path: Path) -> None:
@@ -122,10 +122,14 @@ class DiskFaultTolerantJournal(FileJournal):
             return
         self.problem = problem
         if problem is None:
-            logger.warning("the journal is written to disk again")
+            logger.warning(
+                "the journal is written to disk again", extra={"event": "journal_disk_recovered"}
+            )
         else:
             logger.error(
-                "the journal's disk fails or is too slow, but the job continues: %s", problem
+                "the journal's disk fails or is too slow, but the job continues: %s",
+                problem,
+                extra={"event": "journal_disk_failed"},
             )
         self.on_change()
 
@@ -142,7 +146,11 @@ def open_journal(settings: Settings, job_id: str) -> MemoryJournal:
         faults.here("journal.open")
         return DiskFaultTolerantJournal(settings.journal_dir / f"{job_id}.jsonl")
     except JournalError as error:
-        logger.error("the job keeps its journal in memory, as opening the file failed: %s", error)
+        logger.error(
+            "the job keeps its journal in memory, as opening the file failed: %s",
+            error,
+            extra={"event": "journal_in_memory"},
+        )
         return MemoryJournal()
 
 

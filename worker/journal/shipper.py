@@ -75,8 +75,8 @@ class JournalShipper:
         for record in journal.records:
             self._waiting.put_nowait(record)
         journal.subscribe(self._waiting.put_nowait)
-        #: Sequence number of the last record that the database has, and below it the callers that
-        #: wait for the database to have a record.
+        #: Sequence number of the last record that the database has. The next attribute holds the
+        #: callers that wait until the database has a record.
         self._shipped = -1
         self._awaited: list[tuple[int, asyncio.Future[None]]] = []
         self._hurried = asyncio.Event()
@@ -96,7 +96,9 @@ class JournalShipper:
                 await ship(self._database, self._header, batch)
             except Exception as error:  # a failed ingestion must not stop the interview
                 logger.warning(
-                    "journal ingestion failed, so records stay in the journal: %s", _shown(error)
+                    "journal ingestion failed, so records stay in the journal: %s",
+                    _shown(error),
+                    extra={"event": "live_ingestion_failed"},
                 )
                 self._away = True
                 self._release(math.inf)

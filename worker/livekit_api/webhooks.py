@@ -88,5 +88,7 @@ class Webhooks:
         if (now := time.monotonic()) >= self._quiet_until:
             self._quiet_until = now + _QUIET_S
             logger.warning(
-                "the worker refused a webhook (%s); it must be signed with LIVEKIT_API_KEY", why
+                "the worker refused a webhook (%s); it must be signed with LIVEKIT_API_KEY",
+                why,
+                extra={"event": "webhook_refused"},
             )

@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from worker.store.interviews import Interview
 
 #: Seconds until the server closes a room that no participant has joined, and a room that all
-#: participants have left. The second time is longer than the candidate's grace period, and longer
-#: than a redispatch takes.
+#: participants have left. Candidates return, and redispatches happen, within a shorter time.
 _ROOM_EMPTY_S = 3600
 _ROOM_DEPARTURE_S = 120
 
@@ -38,8 +37,8 @@ class Sent:
     """A dispatch that LiveKit has accepted."""
 
     dispatch_id: str
-    #: False if the plan is too large for a dispatch. The interviewer then reads the plan from the
-    #: database, and cannot hold the interview without the database.
+    #: False if the plan is too large for a dispatch. An interviewer without a plan in its dispatch
+    #: reads the plan from the database, and cannot hold the interview without the database.
     carries_plan: bool
 
 
@@ -122,8 +121,8 @@ async def send_interviewer(db: Database, settings: Settings, interview: Intervie
     """Dispatch an interviewer. The dispatch carries the plan unless the plan is too large.
 
     Raises LiveKitError if the request fails, and InterviewOver if the interview has ended before
-    the dispatch was stored. In the second case the dispatched interviewer notices the end too, and
-    leaves.
+    the dispatch was stored. If the interview has ended, the dispatched interviewer notices that end
+    too, and leaves.
     """
     metadata = dispatch_metadata(interview)
     dispatch_id = await livekit_client(settings).dispatch(

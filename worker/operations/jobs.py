@@ -50,7 +50,8 @@ async def find_history(
 def journal_path(settings: Settings, job_id: str) -> Path | None:
     """Return the journal of a job on this machine; None if this machine has no journal of it.
 
-    The journal may be ingested or not. Raises JournalError if `job_id` is not a valid id of a job.
+    The returned journal may be ingested into the database or not. Raises JournalError if `job_id`
+    is not a valid id of a job.
     """
     if "/" in job_id or job_id.startswith("."):
         raise JournalError(f"{job_id!r} is not a job's id")
@@ -64,7 +65,7 @@ def journal_path(settings: Settings, job_id: str) -> Path | None:
 def kept_journals(settings: Settings) -> list[Path]:
     """Return the journals on this machine that were ingested, or set aside as damaged.
 
-    They are in the folders SHIPPED and DAMAGED.
+    Ingested journals are in the folder SHIPPED, and damaged journals in the folder DAMAGED.
     """
     folders = (settings.journal_dir / name for name in (SHIPPED, DAMAGED))
     return sorted(path for folder in folders for path in folder.glob("*.jsonl"))

@@ -1,1 +1,1 @@
-"""Declarations of the resources that a job loads: VAD, speech, database. Job process."""
+"""Declarations of the resources that a job process loads: VAD, speech, database."""

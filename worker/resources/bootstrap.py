@@ -151,7 +151,7 @@ async def _load(resource: Resource, held: AgentResources, all_began: float) -> L
                 "loading the resource %s failed: %s",
                 resource.name,
                 failure,
-                extra={"attempt": attempt},
+                extra={"event": "resource_load_failed", "attempt": attempt},
             )
             again = attempt < retry.attempts and loop.time() + delay_s < ends_at
             if failure.transient and again:

@@ -11,8 +11,8 @@ from worker.store.errors import DatabaseError
 from worker.store.migrate import SchemaDiffers, SchemaTooNew, check_schema
 from worker.store.url import DatabaseUrlInvalid
 
-#: Seconds for the first query, including retries after transient errors. The time is short, because
-#: the candidate waits in silence.
+#: Seconds for the first query, including retries after transient errors. This budget is short,
+#: because the candidate waits in silence.
 _CHECK_S = 2.0
 
 
@@ -42,7 +42,7 @@ def database_resource(settings: Settings, *, attach: Attacher | None = None) -> 
     """Declare the PostgreSQL pool. Its loader checks the connection once with a real query.
 
     If the server is unavailable, or its schema still needs the worker's migrations, the pool is
-    kept nevertheless. The journal's ingestion then detects and reports when the database is
+    kept nevertheless, and the journal's ingestion detects and reports when the database is
     available.
     """
 

@@ -33,7 +33,8 @@ class LoadFailed(Exception):
         event: The lifecycle event that the failure of a required resource causes; None for the
             resource's own `failed_event`.
         meanwhile: An object to hold in place of the resource, if that object may still start to
-            work. An example is a fallback chain that could not create any of its providers yet.
+            work. A fallback chain that could not create any of its providers yet is an example of
+            such an object.
     """
 
     def __init__(
@@ -94,8 +95,8 @@ class Retry:
     #: random value from the upper half of the delay.
     first_delay_s: float = 0.1
     longest_delay_s: float = 2.0
-    #: Seconds for all attempts together, counted from the start of the bootstrap. When this time is
-    #: over, a running retry is stopped and the last failure is reported. None means that only
+    #: Seconds for all attempts together, counted from the start of the bootstrap. When `within_s`
+    #: is over, a running retry is stopped and the last failure is reported. None means that only
     #: `attempts` limits the retries.
     within_s: float | None = None
 
@@ -157,7 +158,7 @@ Reporter = Callable[[LoadReport], Awaitable[None]]
 
 
 class AgentResources:
-    """The resources of one job. `aclose` releases all of them, whatever happened before."""
+    """The resources of one job. `aclose` releases all resources, whatever happened before."""
 
     def __init__(self) -> None:
         self.reports: dict[str, LoadReport] = {}
@@ -225,7 +226,7 @@ class AgentResources:
 
 
 def failure_of(error: Exception) -> LoadFailed:
-    """Convert a loader's or closer's exception to a LoadFailed. Drop the original message."""
+    """Convert a loader's or closer's exception to a LoadFailed. The original message is dropped."""
     if isinstance(error, LoadFailed):
         return error
     # The message of a foreign error may quote personal data, so keep only its type.
@@ -268,7 +269,12 @@ async def close_in_time(resource: Resource, value: Any, share_s: float | None) -
         failure = failure_of(error)
     if failure is None:
         return _closed(report_of(resource, 1, loop.time() - began, None))
-    logger.warning("the resource %s did not close: %s", resource.name, failure.reason)
+    logger.warning(
+        "the resource %s did not close: %s",
+        resource.name,
+        failure.reason,
+        extra={"event": "resource_close_failed"},
+    )
     return report_of(resource, 1, loop.time() - began, failure)
 
 

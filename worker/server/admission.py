@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 #: Default of `agents.target_load` in the configuration of LiveKit's server (pkg/agent/config.go).
-#: The server sends no job to a worker that reports this load or more, and gives the worker no
-#: notice of that. A full worker reports this load.
+#: The server sends no job to a worker that reports this load or more, and does not tell the worker.
+#: A worker without a free slot reports this load.
 SERVER_TARGET_LOAD: Final = 0.7
 
 
@@ -89,7 +89,11 @@ class Admission:
         """Accept or refuse a job that LiveKit offers."""
         if refusal := self._refusal():
             cause, problem = refusal
-            logger.warning("job refused: %s", problem, extra={"job_id": request.id})
+            logger.warning(
+                "the worker refused a job: %s",
+                problem,
+                extra={"event": "job_refused", "job_id": request.id},
+            )
             self._on_refused(cause)
             # With `terminate=False` the server asks another worker. Without that argument the
             # server would treat the rejection as the end of the job.

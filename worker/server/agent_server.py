@@ -70,7 +70,7 @@ class JobServer(AgentServer):
         self._proc_pool.on("process_closed", on_closed)
 
     def tell_jobs(self, word: signal.Signals, jobs: Collection[str]) -> None:
-        """Send a signal to the processes of these jobs."""
+        """Send a signal to the processes of the jobs whose ids are in `jobs`."""
         for job, pid in self.job_pids.items():
             if job in jobs and pid is not None:
                 with contextlib.suppress(ProcessLookupError):
@@ -80,7 +80,10 @@ class JobServer(AgentServer):
         """Send a signal to the processes of all running jobs, and wait up to `within_s` seconds."""
         procs = [proc for proc in self._proc_pool.processes if proc.running_job is not None]
         if procs:
-            logger.info("the worker is ending its running jobs", extra={"jobs": len(procs)})
+            logger.info(
+                "the worker is closing and ends its running jobs",
+                extra={"event": "remaining_jobs_ending", "jobs": len(procs)},
+            )
             self.tell_jobs(word, self.job_pids)
             joins = [asyncio.create_task(proc.join()) for proc in procs]
             await asyncio.wait(joins, timeout=within_s)

@@ -122,7 +122,8 @@ class Drain:
         drain_s = self._settings.drain_s
         self._drained_at = asyncio.get_running_loop().time() + drain_s
         logger.info(
-            "the worker is draining", extra={"jobs": len(self._jobs()), "longest_s": drain_s}
+            "the worker is draining",
+            extra={"event": "worker_draining", "jobs": len(self._jobs()), "longest_s": drain_s},
         )
         gone = asyncio.create_task(self._finish_jobs(), name="finish-jobs")
         reporting = asyncio.create_task(self._report(), name="report-drain")
@@ -138,16 +139,26 @@ class Drain:
         try:
             await self._server.finish_jobs()
         except Exception:  # an error of the server must not end running interviews
-            logger.exception("waiting for jobs failed, so the drain polls the job list instead")
+            logger.exception(
+                "waiting for jobs failed, so the drain polls the job list instead",
+                extra={"event": "drain_wait_failed"},
+            )
             while self._jobs():  # noqa: ASYNC110 - no event signals the end of the jobs
                 await asyncio.sleep(_LOOK_EVERY_S)
 
     async def _report(self) -> None:
         while True:
             await asyncio.sleep(_REPORT_EVERY_S)
-            left = {"jobs": len(self._jobs()), "left_s": round(self.left_s or 0.0)}
             told = sum(job.state is not JobState.RUNNING for job in self._drained.values())
-            logger.info("the worker is still draining", extra=left | {"told_to_leave": told})
+            logger.info(
+                "the worker is still draining",
+                extra={
+                    "event": "worker_still_draining",
+                    "jobs": len(self._jobs()),
+                    "left_s": round(self.left_s or 0.0),
+                    "told_to_leave": told,
+                },
+            )
 
     async def _send_away(self, gone: asyncio.Task[None]) -> None:
         loop = asyncio.get_running_loop()
@@ -165,7 +176,10 @@ class Drain:
             if self._state is DrainState.ENDING and not running:
                 break
             if loop.time() - busy_at > _GIVEN_TO_S:
-                logger.error("an accepted job never got a process, so the drain ignores the job")
+                logger.error(
+                    "an accepted job never got a process, so the drain ignores the job",
+                    extra={"event": "job_without_process"},
+                )
                 break
             await _first_of(gone, self._woken, timeout_s=_LOOK_EVERY_S)
 
@@ -194,12 +208,17 @@ class Drain:
         if not jobs:
             return
         if event is JobEvent.HANDOVER:
-            word, what = HANDOVER_SIGNAL, "the worker is handing over running jobs"
-            budget_s = self._settings.budget_closing_s
+            word, budget_s = HANDOVER_SIGNAL, self._settings.budget_closing_s
+            logger.info(
+                "the worker is handing over running jobs",
+                extra={"event": "jobs_handing_over", "jobs": len(jobs)},
+            )
         else:
-            word, what = SHUTDOWN_SIGNAL, "the worker is ending running jobs"
-            budget_s = self._settings.hurried_closing_s
-        logger.info(what, extra={"jobs": len(jobs)})
+            word, budget_s = SHUTDOWN_SIGNAL, self._settings.hurried_closing_s
+            logger.info(
+                "the worker is ending running jobs",
+                extra={"event": "jobs_ending", "jobs": len(jobs)},
+            )
         must_end_at = asyncio.get_running_loop().time() + budget_s + self._settings.cleanup_s
         for job in jobs:
             self._drained[job].tell(event, must_end_at=must_end_at)

@@ -56,9 +56,9 @@ class JournalCollector:
     async def open(self) -> None:
         """Migrate the database's schema now, or in the background if the database is unavailable.
 
-        Does nothing without DATABASE_URL. Raises DatabaseUrlInvalid if that URL is not a PostgreSQL
-        URL. Raises SchemaTooNew or MigrationChanged if this worker must not use the database
-        because of its schema.
+        The method does nothing without DATABASE_URL. Raises DatabaseUrlInvalid if that URL is not a
+        PostgreSQL URL. Raises SchemaTooNew or MigrationChanged if this worker must not use the
+        database because of its schema.
         """
         if not self._settings.database_url.get_secret_value():
             return
@@ -67,7 +67,9 @@ class JournalCollector:
             await self._prepare(self._database)
         except DatabaseError as error:
             logger.warning(
-                "the database is not ready, so the worker continues without it: %s", error
+                "the database is not ready, so the worker continues without it: %s",
+                error,
+                extra={"event": "database_not_ready"},
             )
             self._spawn(self._prepare_later(self._database), "migrate-later")
         except BaseException:
@@ -152,11 +154,19 @@ class JournalCollector:
                 await self._prepare(database)
                 break
             except DatabaseError as error:
-                logger.warning("the database is still not ready: %s", error)
+                logger.warning(
+                    "the database is still not ready: %s",
+                    error,
+                    extra={"event": "database_still_not_ready"},
+                )
             except (SchemaDiffers, MigrationChanged) as error:
-                logger.error("journals stay on disk, as the database cannot be used: %s", error)
+                logger.error(
+                    "journals stay on disk, as the database cannot be used: %s",
+                    error,
+                    extra={"event": "database_unusable"},
+                )
                 return
-        logger.info("the database is ready")
+        logger.info("the database is ready", extra={"event": "database_ready"})
 
     async def _remove_old_journals(self) -> None:
         keep_s = self._settings.journal_keep_days * _DAY_S
@@ -164,7 +174,10 @@ class JournalCollector:
         while True:
             removed = await in_thread("old-journals", tidy)
             if removed:
-                logger.info("old journals removed", extra={"journals": removed})
+                logger.info(
+                    "old journals removed",
+                    extra={"event": "old_journals_removed", "journals": removed},
+                )
             await asyncio.sleep(_DAY_S)
 
     async def _ship_leftovers(self) -> None:
@@ -192,7 +205,10 @@ class JournalCollector:
             if after is not None:
                 await after
         except Exception:  # ingest even if the reader failed, but not if this task is cancelled
-            logger.exception("reading a journal failed, but the worker ingests the journal anyway")
+            logger.exception(
+                "reading a journal failed, but the worker ingests the journal anyway",
+                extra={"event": "journal_read_failed"},
+            )
         await self._ship(job_id, exit_code)
         # `then` redispatches the interview, and also follows a journal that stays on disk: an
         # attempt that can never succeed must not keep the candidate waiting. The successor misses
@@ -204,7 +220,11 @@ class JournalCollector:
             try:
                 await then(job_id)
             except DatabaseError as error:
-                logger.warning("redispatching the interview of an ended job failed: %s", error)
+                logger.warning(
+                    "redispatching the interview of an ended job failed: %s",
+                    error,
+                    extra={"event": "ended_job_redispatch_failed"},
+                )
 
     async def _ship(self, job_id: str, exit_code: int | None) -> None:
         path = self._settings.journal_dir / f"{job_id}.jsonl"
@@ -233,15 +253,31 @@ class JournalCollector:
                 await ingest_journal(database, path, exit_code=exit_code, signal=killed_by)
             except DatabaseOperationFailed as error:
                 # A retry would fail again, and other journals are waiting.
-                logger.error("the database refused a journal, which stays on disk: %s", error)
+                logger.error(
+                    "the database refused a journal, which stays on disk: %s",
+                    error,
+                    extra={"event": "journal_refused"},
+                )
                 return True
             except JournalError as error:
-                logger.error("a journal cannot be ingested and stays on disk: %s", error)
+                logger.error(
+                    "a journal cannot be ingested and stays on disk: %s",
+                    error,
+                    extra={"event": "journal_not_ingestible"},
+                )
                 return True
             except (DatabaseError, SchemaDiffers) as error:
-                logger.warning("journal ingestion failed and will be retried: %s", error)
+                logger.warning(
+                    "journal ingestion failed and will be retried: %s",
+                    error,
+                    extra={"event": "journal_ingestion_failed"},
+                )
             except OSError as error:
-                logger.error("an ingested journal could not be moved away: %s", error.strerror)
+                logger.error(
+                    "an ingested journal could not be moved away: %s",
+                    error.strerror,
+                    extra={"event": "journal_not_moved"},
+                )
                 return False
             else:
                 return False

@@ -62,7 +62,7 @@ class Observability:
         drain_left_s: Returns the seconds until running interviews are handed over; None before the
             drain.
         on_room: Called with the name of a room when a LiveKit webhook reports that a participant
-            joined or left the room. Returns False if the room cannot be checked now.
+            joined or left the room. The callback returns False if the room cannot be checked now.
     """
 
     def __init__(

@@ -1,22 +1,19 @@
 """Supervisor of the process pool: reports failed preparations, and retries with back-off.
 
 Without this supervisor the framework creates another process as soon as one has failed, twenty per
-second (measured). The framework also continues to take jobs. These jobs then fail after three
-attempts, and their candidates get no message.
+second (measured). The framework also continues to take jobs. Jobs without a prepared process fail
+after three attempts, and their candidates get no message.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import weakref
 from typing import Any, Protocol
 
 from livekit.agents.ipc.proc_pool import ProcPool
 
 from worker.aio.backoff import ExponentialBackoff
-
-logger = logging.getLogger(__name__)
 
 #: Back-off between two attempts to prepare a process.
 RETRY = ExponentialBackoff(first_s=2.0, longest_s=30.0)

@@ -1,9 +1,9 @@
 """Readiness of this worker to run a job, and the reasons if the worker is not ready.
 
-A worker that is not ready must not take a job. LiveKit then asks another worker, or the dispatch is
-tried again, so the candidate does not wait in a room without a working interviewer. A worker whose
-database is unavailable is still ready, because the plan comes with the dispatch and the journal
-keeps the turns.
+A worker that is not ready must not take a job. For a refused job LiveKit asks another worker, or
+the dispatch is tried again, so the candidate does not wait in a room without a working interviewer.
+A worker whose database is unavailable is still ready, because the plan comes with the dispatch and
+the journal keeps the turns.
 """
 
 from __future__ import annotations
@@ -131,7 +131,10 @@ class Readiness:
         try:
             seen = probed.result()
         except Exception:  # an error of the probe itself says nothing about readiness
-            logger.exception("the readiness probe raised an error, so the readiness is unchanged")
+            logger.exception(
+                "the readiness probe raised an error, so the readiness is unchanged",
+                extra={"event": "readiness_probe_failed"},
+            )
             return
         self._judge(replace(seen, set_up=self._signs.set_up))
 
@@ -147,10 +150,14 @@ class Readiness:
         for reason in reasons:
             if reason not in before:
                 logger.error(
-                    "the worker is not accepting jobs: %s", reason, extra={"cause": reason.cause}
+                    "the worker is not accepting jobs: %s",
+                    reason,
+                    extra={"event": "worker_not_accepting_jobs", "cause": reason.cause},
                 )
         if not reasons:
-            logger.info("the worker is accepting jobs again")
+            logger.info(
+                "the worker is accepting jobs again", extra={"event": "worker_accepting_jobs"}
+            )
         self._on_change()
 
 

@@ -64,7 +64,7 @@ class SlotSearch:
         if self._enter(SearchEvent.NO_SLOT_YET):
             logger.warning(
                 "the drain waits, because no other worker is known to have a free slot",
-                extra={"longest_s": self._longest_s},
+                extra={"event": "drain_waits_for_slot", "longest_s": self._longest_s},
             )
         return asyncio.get_running_loop().time() < self._waits_until
 
@@ -72,7 +72,7 @@ class SlotSearch:
         logger.warning(
             "the remaining interviews %s, because no other worker can take them over",
             what,
-            extra={"jobs": alone},
+            extra={"event": "no_worker_takes_over", "jobs": alone},
         )
 
     def _enter(self, event: SearchEvent) -> bool:

@@ -1,9 +1,9 @@
 """Watchdog that ends the worker's main process if that process is stuck permanently.
 
 While the main process is stuck, its jobs continue. Each job renews its own lease and ingests its
-own journal. But dispatches are lost, requests of operators have no effect, and a supervisor notices
-only processes that have ended. Once the main process has ended, the jobs hand their interviews
-over, and the supervisor restarts the worker.
+own journal. But a stuck main process loses dispatches, requests of operators have no effect, and a
+supervisor notices only processes that have ended. Once the main process has ended, the jobs hand
+their interviews over, and the supervisor restarts the worker.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _NAME: Final = "last-resort"
 
 
 class ProcessWatchdog:
-    """Context manager that watches an event loop. Create it on that loop.
+    """Context manager that watches the event loop on which the manager is created.
 
     Args:
         end: Ends the process with the given exit code.
@@ -65,8 +65,8 @@ class ProcessWatchdog:
     def end_after(self, longest_s: float) -> None:
         """End the process in `longest_s` seconds, unless the process has ended before.
 
-        The deadline cannot be revoked. It also holds after the end of the event loop, while Python
-        waits for threads that hang.
+        The deadline cannot be revoked. The deadline also holds after the end of the event loop,
+        while Python waits for threads that hang.
         """
         # Both timers start now, because a process that is ending or out of resources cannot start
         # threads.
@@ -83,8 +83,8 @@ class ProcessWatchdog:
         """Log a permanently blocked loop, then end the process. Runs in the watchdog's thread."""
         looks, call = self.watch.blocked
         if looks == _SAY_AT:
-            message = "the event loop is permanently blocked by %s, so the watchdog ends the worker"
-            word = threading.Thread(target=logger.critical, args=[message, call], daemon=True)
+            # A thread of its own, because a log whose reader has stopped blocks the caller.
+            word = threading.Thread(target=_say_stuck, args=[call], daemon=True)
             word.name = _NAME
             with contextlib.suppress(RuntimeError):  # no resources for a thread
                 word.start()
@@ -95,12 +95,26 @@ class ProcessWatchdog:
     def _on_over(self, stall: Stall) -> None:
         stalled_s = round(stall.stalled_s, 1)
         logger.warning(
-            "the event loop was blocked by %s", stall.call, extra={"stalled_s": stalled_s}
+            "the event loop was blocked by %s",
+            stall.call,
+            extra={"event": "event_loop_blocked", "stalled_s": stalled_s},
         )
 
     def _say_late(self, longest_s: float) -> None:
-        message = "the worker did not stop within %g s and is ended now; still running: %s"
-        logger.critical(message, longest_s, ", ".join(_left(self._loop)) or "nothing")
+        logger.critical(
+            "the worker did not stop within %g s and is ended now; still running: %s",
+            longest_s,
+            ", ".join(_left(self._loop)) or "nothing",
+            extra={"event": "worker_stop_overdue"},
+        )
+
+
+def _say_stuck(call: str) -> None:
+    logger.critical(
+        "the event loop is permanently blocked by %s, so the watchdog ends the worker",
+        call,
+        extra={"event": "event_loop_stuck"},
+    )
 
 
 def _left(loop: AbstractEventLoop) -> list[str]:

@@ -48,8 +48,8 @@ class Worker:
     """One worker. `run` returns once the worker has drained and stopped.
 
     Args:
-        settings: All settings. They must also be in the environment, because job processes read
-            their settings from the environment.
+        settings: All settings. The settings must also be in the environment, because job processes
+            read their settings from the environment.
         on_stop: Called once the jobs have ended, with the hard shutdown deadline in seconds.
 
     Raises ApplicationInvalid if the application of the settings cannot be used.
@@ -86,8 +86,8 @@ class Worker:
             on_taken=self._continuity.dispatch_taken,
             on_refused=partial(self._count, catalog.JOBS_REFUSED),
         )
-        #: Running tasks that report the status to LiveKit. This set keeps the tasks alive, because
-        #: the event loop holds only weak references.
+        #: Running tasks that report the status to LiveKit. The set keeps these tasks alive, because
+        #: the event loop holds only weak references to tasks.
         self._telling: set[asyncio.Task[None]] = set()
         self.observation = self._make_observation()
         self.server = self._make_server()
@@ -212,7 +212,11 @@ class Worker:
         faults.arm(chosen)
         if chosen:
             told = "; ".join(map(str, chosen))
-            logger.warning("fault injection is on, so interviews will break: %s", told)
+            logger.warning(
+                "fault injection is on, so interviews will break: %s",
+                told,
+                extra={"event": "fault_injection_on"},
+            )
 
     async def _reach_livekit(self) -> None:
         budget_s = self._settings.livekit_start_budget_s
@@ -246,7 +250,7 @@ class Worker:
             loop.add_signal_handler(signal.SIGHUP, self._begin_to_stop)
 
     def stop(self) -> None:
-        """First call: drain. Second call: hand over the running jobs now. Third call: end them."""
+        """Drain on the first call, hand jobs over on the second, and end jobs on the third call."""
         if self._stopping.is_set():
             self._departure.hurry()
         self._begin_to_stop()
@@ -292,6 +296,7 @@ class Worker:
             level,
             "job process ended",
             extra={
+                "event": "job_process_ended",
                 "job_id": job.job.id,
                 "room": job.job.room.name,
                 "exit_code": code,

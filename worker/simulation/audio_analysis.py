@@ -23,7 +23,8 @@ SAMPLE_RATE = 48_000
 #: A 10 ms frame counts as audible from this root mean square on, which is -44 dB of full scale.
 #: Speech is 20 dB louder. Silence that was encoded with Opus is at least 20 dB quieter.
 AUDIBLE_RMS = 0.006
-#: Longest silence inside one audible span, in seconds. Such gaps occur inside words.
+#: Longest silence inside one audible span, in seconds. Gaps of up to this length occur inside
+#: words.
 _SAME_SPAN_S = 0.3
 
 
@@ -122,13 +123,14 @@ class TrackPlacer:
     """Computes the position of each frame of one audio track in a `Timeline`.
 
     A subscribed track delivers frames without gaps, and silent frames while no audio is received.
-    So each frame is placed directly after the previous one, beginning at the arrival time of the
-    first frame. If the event loop was blocked, many frames arrive at once; their arrival times must
-    not cause gaps in the recording.
+    Each frame is therefore placed directly after the previous frame, beginning at the arrival time
+    of the first frame. If the event loop was blocked, many frames arrive at once; their arrival
+    times must not cause gaps in the recording.
 
     Only a frame that the reader had to wait for arrives on time, so that its arrival time is its
     correct position. If several such frames in a row should be later in the recording, frames were
-    lost. If they should be earlier, the first frames were late. Both cases correct the position.
+    lost. If such frames should be earlier, the first frames were late. In both cases the position
+    is corrected.
     """
 
     _WAITED_S = (0.004, 0.1)

@@ -60,7 +60,7 @@ class SimulatedCandidate(ABC):
     @property
     @abstractmethod
     def identity(self) -> str:
-        """The identity of the candidate. The captions of the candidate's speech have it too."""
+        """The identity of the candidate, and of the captions of the candidate's speech."""
 
     @property
     @abstractmethod
@@ -80,8 +80,8 @@ class SimulatedCandidate(ABC):
     def late_frames(self) -> int:
         """The number of microphone frames that were sent more than 0.1 s late.
 
-        If this number is above 0, the machine was too busy. Errors in a transcript of the
-        candidate are then no proof of errors of the interviewer.
+        If frames were late, the machine was too busy, and errors in a transcript of the candidate
+        are no proof of errors of the interviewer.
         """
         return self._microphone.late_frames
 
@@ -114,8 +114,8 @@ class SimulatedCandidate(ABC):
         """Wait for audible sound. Return when the sound began.
 
         Args:
-            since_s: Ignore sound before this time. The default is the end of the candidate's last
-                speech.
+            since_s: Ignore sound before this time; by default, sound before the end of the
+                candidate's last speech.
 
         Raises:
             CandidateTimeout: No sound was audible in time.

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 # Code that runs in the child process before the program. A preexec_fn is not used, because Python
 # code between fork and exec can deadlock if the parent process has threads. The launcher asks the
-# kernel to send SIGKILL when the parent dies (prctl(2), PR_SET_PDEATHSIG = 1, Linux only). It exits
-# if the parent is already dead. Otherwise it execs the program, which keeps the process id and the
-# request to the kernel.
+# kernel to send SIGKILL when the parent dies (prctl(2), PR_SET_PDEATHSIG = 1, Linux only). The
+# launcher exits if the parent is already dead. Otherwise the launcher execs the program, which
+# keeps the process id and the request to the kernel.
 _LAUNCHER = """
 import ctypes, os, sys
 parent, program, arguments = int(sys.argv[1]), sys.argv[2], sys.argv[2:]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -11,8 +10,6 @@ from typing import Protocol
 from worker.simulation.candidate import CandidateTimeout, SimulatedCandidate
 from worker.simulation.captions import Caption
 from worker.simulation.voice import LocalVoice, Voice, without_pauses
-
-logger = logging.getLogger(__name__)
 
 #: Seconds of silence after which the interviewer counts as finished. The pause between two
 #: sentences of an interviewer is 0.25 s.
@@ -62,7 +59,8 @@ async def hold_conversation(
     exchanges: list[Exchange] = []
     asked_before = 0
     spoke_until_s: float | None = None
-    # Sound before this time is ignored. None stands for the end of the candidate's last answer.
+    # Sound before this time is ignored. None as the time stands for the end of the candidate's last
+    # answer.
     since_s: float | None = None
     while True:
         heard_from_s = await _next_word(candidate, since_s, first=not exchanges)

@@ -135,9 +135,9 @@ def _overlay(base: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any
 class LiveKitServer:
     """A `livekit-server` process with its own ports, secret and log.
 
-    Use it as an async context manager, or call `start` and `stop`. The two calls may run in
-    different event loops. The thread that calls `start` must outlive the server, because the kernel
-    kills the server at the end of this thread (see `start_child`).
+    Use a LiveKitServer as an async context manager, or call `start` and `stop`. The calls of
+    `start` and `stop` may run in different event loops. The thread that calls `start` must outlive
+    the server, because the kernel kills the server at the end of this thread (see `start_child`).
 
     Args:
         binary: The path of the program, which `find_or_build` returns.
@@ -213,7 +213,7 @@ class LiveKitServer:
             raise LiveKitServerUnavailable(f"another process took a port of {asdict(self._ports)}")
 
     async def kill(self) -> None:
-        """Kill the server (SIGKILL), to simulate a crash. Its folder and ports are kept."""
+        """Kill the server (SIGKILL), to simulate a crash, but keep its folder and its ports."""
         if self._process is not None:
             self._process.kill()
             await asyncio.to_thread(self._process.wait)

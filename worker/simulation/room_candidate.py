@@ -37,7 +37,7 @@ class Candidate(SimulatedCandidate):
     """A LiveKit participant that behaves like a candidate with a headset.
 
     Every other participant counts as an interviewer. All times are seconds since the candidate
-    joined (`now_s`). Use it as an async context manager.
+    joined (`now_s`). Use a Candidate as an async context manager.
 
     Args:
         url: The LiveKit server's URL.

@@ -61,8 +61,8 @@ class LocalVoice:
         pitch: Factor by which the pitch and the speed of the synthesiser change. The samples stay
             unchanged and only their sample rate is changed, which costs nothing and adds no
             artefacts.
-        synthesize: Turns text into mono floats at 24 kHz. This function blocks, so it is called in
-            a thread.
+        synthesize: Turns text into mono floats at 24 kHz. The function blocks, so it is called in a
+            thread.
     """
 
     def __init__(

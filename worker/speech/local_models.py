@@ -150,7 +150,11 @@ class _Engine(Generic[T]):
             raise LocalSpeechUnavailable(reason) from error
         logger.debug(
             "speech model loaded",
-            extra={"model": self._name, "elapsed_s": round(time.perf_counter() - began, 3)},
+            extra={
+                "event": "speech_model_loaded",
+                "model": self._name,
+                "elapsed_s": round(time.perf_counter() - began, 3),
+            },
         )
         return model
 
@@ -179,7 +183,7 @@ def preload(*, stt: bool, tts: bool) -> None:
     """Load the requested models and run each once, so that their first use in a job is fast.
 
     Call this in a process without an event loop, such as the process that forks the jobs. The jobs
-    then share the loaded models by copy-on-write. Models that are already loaded are skipped.
+    share preloaded models by copy-on-write. Models that are already loaded are skipped.
 
     Raises:
         LocalSpeechUnavailable: the wheel or its model is missing, or the platform is not supported.
@@ -198,7 +202,10 @@ def preload(*, stt: bool, tts: bool) -> None:
 
 def _log_warm(model: str, began: float) -> None:
     elapsed = round(time.perf_counter() - began, 3)
-    logger.debug("speech model warmed up", extra={"model": model, "elapsed_s": elapsed})
+    logger.debug(
+        "speech model warmed up",
+        extra={"event": "speech_model_warmed_up", "model": model, "elapsed_s": elapsed},
+    )
 
 
 def transcribe(samples: Floats) -> str:

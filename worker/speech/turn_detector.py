@@ -40,8 +40,8 @@ _RETRY = ExponentialBackoff(first_s=1.0, longest_s=60.0)
 
 #: Input for a test of the model: 1.2 s of silence.
 SILENCE: Final = np.zeros(WINDOW, np.int16)
-#: Probability that the turn is over, if the model gives none. The turn then ends after the shorter
-#: of the two silences of the framework.
+#: Probability that the turn is over, if the model gives none. A turn with this probability ends
+#: after the shorter of the two silences of the framework.
 _OVER = 1.0
 
 #: Returns the probability that the turn is over, for the newest 1.2 s of audio.
@@ -52,9 +52,9 @@ class SupervisedTurnDetector:
     """The local end-of-turn model, in the form that livekit-agents takes (`turn_detection=`).
 
     If a prediction raises an error or takes longer than 1 s, the detector reports the model as lost
-    to `on_change`. The turn then ends on the VAD's silence, as it would without a model. After that
-    the detector tests the model with silent audio, with backoff, and reports the model as ready
-    when a test succeeds. The detector never uses the network.
+    to `on_change`. While the model is lost, turns end on the VAD's silence, as without a model.
+    Meanwhile the detector tests the model with silent audio, with backoff, and reports the model as
+    ready when a test succeeds. The detector never uses the network.
 
     Args:
         predict: Function that runs the model.
@@ -109,7 +109,9 @@ class SupervisedTurnDetector:
         if self._mending is not None or self._closed:
             return
         kind = type(error).__name__
-        logger.warning("the turn detector failed: %s", kind)
+        logger.warning(
+            "the turn detector failed: %s", kind, extra={"event": "turn_detector_failed"}
+        )
         if isinstance(error, TimeoutError):
             why = "PredictionTimeout", f"no prediction in {_PREDICTION_S:g} s"
         else:
@@ -123,7 +125,7 @@ class SupervisedTurnDetector:
             with contextlib.suppress(Exception):  # the next test may succeed
                 await self._ask(SILENCE)
                 break
-        logger.info("the turn detector works again")
+        logger.info("the turn detector works again", extra={"event": "turn_detector_recovered"})
         await self._tell(Status.READY, "Recovered")
         self._mending = None
 
@@ -137,7 +139,11 @@ class SupervisedTurnDetector:
             await self.on_change(condition)
         except Exception as error:  # the detector continues even if the callback fails
             kind = type(error).__name__
-            logger.warning("reporting the turn detector's condition failed: %s", kind)
+            logger.warning(
+                "reporting the turn detector's condition failed: %s",
+                kind,
+                extra={"event": "turn_detector_report_failed"},
+            )
 
     async def aclose(self) -> None:
         """Stop testing the model. A prediction that hangs is left running in its thread."""

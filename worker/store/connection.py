@@ -20,9 +20,10 @@ class Row(Protocol):
 
 
 class Connection(Protocol):
-    """One database connection. Its methods may raise any asyncpg error.
+    """One database connection, whose methods may raise any asyncpg error.
 
-    `Database.run` handles these errors. `timeout` in seconds replaces the pool's statement timeout.
+    `Database.run` handles the errors of asyncpg. `timeout` in seconds replaces the pool's statement
+    timeout.
     """
 
     async def execute(

@@ -53,7 +53,7 @@ class Database:
     async def open(cls, url: str, limits: PoolLimits | None = None) -> Database:
         """Create the pool. The first operation opens the first connection.
 
-        Raises `DatabaseUrlInvalid` if the URL is not a PostgreSQL URL. This check needs no server.
+        Raises `DatabaseUrlInvalid`, without a connection, if the URL is not a PostgreSQL URL.
         """
         check_url(url)
         return cls(await Connections.open(url, limits or PoolLimits()), url)
@@ -86,8 +86,13 @@ class Database:
                         # The server's answer does not follow PostgreSQL's protocol.
                         cause = error
                     logger.warning(
-                        "database_retry",
-                        extra={"operation": name, "attempt": attempt, "error": kind_of(cause)},
+                        "a database operation failed and is tried again",
+                        extra={
+                            "event": "database_retry",
+                            "operation": name,
+                            "attempt": attempt,
+                            "error": kind_of(cause),
+                        },
                     )
                     await asyncio.sleep(delay_s)
         raise DatabaseUnavailable(name, cause, self.url)

@@ -1,7 +1,7 @@
 """Errors that database operations raise.
 
-An error message names the operation and the kind of failure. It never quotes a message of
-PostgreSQL or asyncpg, because that message may contain a candidate's words.
+An error message names the operation and the kind of failure. An error message never quotes a
+message of PostgreSQL or asyncpg, which may contain a candidate's words.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ class DatabaseError(Exception):
 class DatabaseUnavailable(DatabaseError):
     """Raised when the database was unreachable within the budget, or refused the connection.
 
-    The operation may be retried later. The writes of the operation were rolled back. But if the
-    connection broke during the commit, all of these writes may have been committed.
+    The operation may be retried later. The writes of the operation were rolled back, or, if the
+    connection broke during the commit, perhaps all committed.
     """
 
     def __init__(self, operation: str, cause: BaseException, url: str) -> None:

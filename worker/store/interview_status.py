@@ -79,11 +79,11 @@ async def store_end(
 async def settle(connection: Connection, interview_id: str) -> None:
     """Set the interview's status from its last job: running, or ended with that job's outcome.
 
-    The last job is the job with the highest token. If several jobs have this token, the latest
-    start decides. Jobs that were superseded, have lost the lease, or found the interview over, do
-    not count. A handover does not end the interview. An interview that is over stays over, even
-    if another job still runs because the job did not know of the end. The lease of a job that has
-    ended is released.
+    The last job is the job with the highest token. If several jobs have the highest token, the job
+    that started last decides. Jobs that were superseded, have lost the lease, or found the
+    interview over, do not count. A handover does not end the interview. An interview that is over
+    stays over, even if another job still runs because the job did not know of the end. The lease of
+    a job that has ended is released.
     """
     # The row lock serialises jobs that end at the same time, so that the second job sees the writes
     # of the first job.

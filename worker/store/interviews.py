@@ -1,7 +1,7 @@
 """Create interviews, and read interviews and their turns.
 
 The module `interview_status` updates the status of interviews. Every function that takes a
-`Database` also takes a time budget in seconds. Besides the errors that its docstring names, such a
+`Database` also takes a time budget in seconds. Besides the errors that its docstring names, each
 function raises `DatabaseUnavailable` or `DatabaseOperationFailed` if the database operation fails.
 """
 
@@ -37,7 +37,8 @@ class InterviewStatus(StrEnum):
     DISPATCHED = "dispatched"
     #: A job has started.
     RUNNING = "running"
-    #: The interview has ended. Its outcome and reason are normally those of its last job.
+    #: The interview has ended. The outcome and the reason of the interview are normally those of
+    #: its last job.
     ENDED = "ended"
 
 

@@ -1,7 +1,7 @@
 """Jobs and their journals in the database.
 
-The journal on disk is authoritative, and these tables are derived from it. Therefore `ship` may
-ingest the same record any number of times.
+The journal on disk is authoritative, and the tables are derived from the journal. Therefore `ship`
+may ingest the same record any number of times.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from worker.store.connection import Connection, Row
     from worker.store.database import Database
 
-#: Maximum number of records in one statement. It keeps each statement well within the timeout.
+#: Maximum number of records in one statement. This limit keeps each statement well within the
+#: timeout.
 _BATCH = 500
 
 
@@ -84,9 +85,9 @@ async def ship(
 
     Records that are stored already stay unchanged. An invalid record (no seq, no time) is skipped
     and reported in the result, so that it cannot block the other records. Raises
-    `DatabaseUnavailable` or `DatabaseOperationFailed` if the database operation fails; then either
-    nothing or everything was written. Raises `SchemaDiffers` if this worker must not write to the
-    database's schema; then nothing was written.
+    `DatabaseUnavailable` or `DatabaseOperationFailed` if the database operation fails; after that
+    error, either nothing or everything was written. Raises `SchemaDiffers`, before anything is
+    written, if this worker must not write to the database's schema.
     """
     rows, refused = _rows(records)
     header = replace(header, job_id=storable(header.job_id)).with_records(
@@ -115,7 +116,7 @@ async def ship(
 async def _bring_up_to_date(
     connection: Connection, header: JobHeader, rows: Sequence[RecordRow]
 ) -> None:
-    """Update the turns, the conditions, and the status of job and interview from these records."""
+    """Update the turns, the conditions, and the status of job and interview from `rows`."""
     kinds = {row.kind for row in rows}
     if "turn" in kinds:
         await write_turns(connection, header, [row for row in rows if row.kind == "turn"])

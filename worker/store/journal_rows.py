@@ -84,7 +84,8 @@ def utc(value: object) -> datetime:
 def storable(value: Any) -> Any:
     """Return a copy of JSON data with all values replaced that PostgreSQL cannot store.
 
-    U+FFFD replaces characters that cannot be stored. null replaces NaN and infinite numbers.
+    U+FFFD replaces characters that PostgreSQL cannot store, and null replaces NaN and infinite
+    numbers.
     """
     match value:
         case str():

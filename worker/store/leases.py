@@ -1,8 +1,8 @@
 """Leases of interviews: take, renew, check and release. Times come from the database's clock.
 
 A lease is live until it expires. While no worker has reached the database for half a lease, no
-lease expires. After the next contact, no lease expires for one whole lease. docs/continuity.md
-explains why.
+lease expires. After the next contact, no lease expires for one whole lease duration.
+docs/continuity.md explains the reason.
 """
 
 from __future__ import annotations
@@ -129,9 +129,9 @@ async def renew_leases(
     lease_s: float,
     budget_s: float = BUDGET_S,
 ) -> set[str]:
-    """Renew the leases of these jobs, and record that a worker reached the database.
+    """Renew the leases of the jobs `job_ids`, and record that a worker reached the database.
 
-    A single statement does both. Return the ids of the jobs that hold a lease. Raises
+    A single statement renews and records. Return the ids of the jobs that hold a lease. Raises
     DatabaseUnavailable or DatabaseOperationFailed if the database operation fails.
     """
     renew = (
@@ -164,10 +164,11 @@ async def keep_lease(
     """Return the holder of the interview's lease; None if the interview does not exist.
 
     The function renews the lease if this job still holds the lease with `token` and less than half
-    of the lease duration is left. In that case the worker, which normally renews the lease, must be
-    stalled. If the token in the database is lower than `token`, the database was restored from a
-    backup. The function then writes this job's lease and token again, and returns the holder that
-    it found. Raises DatabaseUnavailable or DatabaseOperationFailed if the database operation fails.
+    of the lease duration is left. A lease with less than half of its duration left means that the
+    worker, which normally renews the lease, is stalled. If the token in the database is lower than
+    `token`, the database was restored from a backup. The function writes this job's lease and token
+    to a restored database again, and returns the holder that was stored there. Raises
+    DatabaseUnavailable or DatabaseOperationFailed if the database operation fails.
     """
     keep = (
         "WITH kept AS ("

@@ -1,8 +1,9 @@
 """Schema migrations: numbered .sql files, applied in the order of their numbers, each once.
 
 A migration that is compatible with older workers takes the next number, and older and newer workers
-run side by side. An incompatible migration starts the next thousand (1001 after 0007). Older
-workers then refuse to start, and their running jobs write nothing more (`check_schema`).
+run side by side. An incompatible migration starts the next thousand (1001 after 0007). After an
+incompatible migration, older workers refuse to start, and their running jobs write nothing more
+(`check_schema`).
 """
 
 from __future__ import annotations
@@ -26,8 +27,9 @@ _LOCK_KEY = int.from_bytes(b"iw-migr", "big")
 _FILE_NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
 
 
-#: Timeout in seconds for a migration, and for the wait while another worker migrates. It is longer
-#: than a job's statement timeout, because a migration may build an index over all stored turns.
+#: Timeout in seconds for a migration, and for the wait while another worker migrates. The timeout
+#: is longer than a job's statement timeout, because a migration may build an index over all stored
+#: turns.
 MIGRATE_BUDGET_S = 300.0
 
 
@@ -114,7 +116,7 @@ async def migrate(
 
     Workers that start at the same time wait for each other, for at most `MIGRATE_BUDGET_S` seconds.
     Raises `SchemaTooNew` if the database's schema is of a newer generation, and `MigrationChanged`
-    if a migration was edited after the database applied it. Both errors leave the database
+    if a migration was edited after the database applied it. Either error leaves the database
     unchanged.
     """
     migrations = known_migrations() if migrations is None else migrations
@@ -144,7 +146,7 @@ async def migrate(
 async def pending(connection: Connection) -> list[int] | None:
     """Return the migration numbers that `migrate` would apply; None if the schema does not exist.
 
-    The function changes nothing. It raises `SchemaTooNew` and `MigrationChanged` in the same cases
+    The function changes nothing, and raises `SchemaTooNew` and `MigrationChanged` in the same cases
     as `migrate`.
     """
     if await connection.fetchval("SELECT to_regclass('schema_migrations')") is None:
@@ -164,8 +166,8 @@ async def check_schema(connection: Connection) -> None:
     """Raise `SchemaTooNew` or `SchemaTooOld` if a job of this worker cannot use the schema.
 
     The result is reliable only in the last step of a transaction that has written. A migration
-    waits for the tables that such a transaction has locked. Therefore this check sees a concurrent
-    migration, or the migration takes effect after the commit.
+    waits for the tables that a transaction with writes has locked. Therefore this check sees a
+    concurrent migration, or the migration takes effect after the commit.
     """
     try:
         found = await connection.fetchval(

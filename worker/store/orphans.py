@@ -1,8 +1,8 @@
-"""Find orphaned interviews, and claim the right to redispatch them.
+"""Find orphaned interviews (without an interviewer), and claim the right to redispatch one.
 
-Only one worker searches for orphaned interviews. This is the leader, which holds the leader lock, a
-row in the table `duties`. The leader lock does not prevent a double dispatch. The fencing token
-prevents it, because the statement that claims a dispatch also raises the token.
+Only one worker searches for orphaned interviews. That worker is the leader, which holds the leader
+lock, a row in the table `duties`. The leader lock does not prevent a double dispatch. The fencing
+token prevents it, because the statement that claims a dispatch also raises the token.
 """
 
 from __future__ import annotations
@@ -39,12 +39,13 @@ LEASE_EXPIRED: Final = "LeaseExpired"
 #: Reason of a redispatch: no worker took the last dispatch. LiveKit dropped the dispatch, or waits
 #: for a worker that does not answer.
 NOT_TAKEN: Final = "NotTaken"
-#: Reason of a redispatch: the last job handed the interview over. This is not a failure, so the
-#: redispatch has no delay.
+#: Reason of a redispatch: the last job handed the interview over. A handover is not a failure, so
+#: the redispatch has no delay.
 HANDED_OVER: Final = Reason.HANDOVER_REQUESTED
 #: Reason of a redispatch: the last claimed dispatch could not be sent. See `give_back_dispatch`.
 NOT_SENT: Final = "NotSent"
-#: Reasons that are not a failure of a job. A redispatch for one of them does not count as a try.
+#: Reasons that are not a failure of a job. A redispatch for one of these reasons does not count as
+#: a try.
 _UNCOUNTED: Final = (HANDED_OVER, NOT_TAKEN)
 
 #: Seconds after which a dispatch counts as not taken; a worker normally takes it within
@@ -77,7 +78,8 @@ class OrphanedInterview:
     interview: Interview
     #: Reason why the interview has no interviewer, as one CamelCase word.
     why: str
-    #: Id of the last interviewer's job. That interviewer may still be a participant of the room.
+    #: Id of the last interviewer's job. The last interviewer may still be a participant of the
+    #: room.
     last_job: str | None
 
 

@@ -53,7 +53,7 @@ class _StampedConnection(asyncpg.Connection):  # type: ignore[misc] # asyncpg sh
 
 
 async def _stamp(connection: _StampedConnection) -> None:
-    """Store the time of the release. This replaces the session reset of asyncpg.
+    """Store the time of the release, instead of the session reset of asyncpg.
 
     asyncpg's RESET ALL costs one more round trip for every operation. Behind PgBouncer in
     transaction mode, RESET ALL resets the server connection of another client. No operation changes
@@ -63,9 +63,9 @@ async def _stamp(connection: _StampedConnection) -> None:
 
 
 #: A process that is stopped during a transaction would keep its row locks until the process
-#: resumes, for example the lock on the row `lease_contact`. This setting makes the server end such
-#: a transaction. The setting is LOCAL because with PgBouncer the next transaction may use another
-#: connection.
+#: resumes, for example the lock on the row `lease_contact`. This setting makes the server end a
+#: transaction of a stopped process. The setting is LOCAL because with PgBouncer the next
+#: transaction may use another connection.
 _NO_LONGER_IDLE = "SET LOCAL idle_in_transaction_session_timeout = 2000"  # ms
 
 
@@ -74,7 +74,7 @@ class Connections:
 
     A single asyncpg pool either keeps all idle connections, or closes all of them, or opens its
     permanent connections before they are needed (`min_size`). Therefore this class uses two pools.
-    The second pool is used only while all connections of the first pool are in use. Among idle
+    The second pool is used only while all connections of the first pool are in use. Of several idle
     connections, the most recently used connection is taken first.
     """
 

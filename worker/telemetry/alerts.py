@@ -19,8 +19,8 @@ from worker.telemetry.job_observer import UNRESPONSIVE_S
 START_TARGET_S: Final = 0.8
 #: Seconds of ingestion lag after which the alert fires.
 _SHIPPING_S: Final = 300
-#: Free bytes below which the alert fires. They hold the journals of a few thousand long interviews,
-#: of some 300 kB each.
+#: Free bytes below which the alert fires. This space holds the journals of a few thousand long
+#: interviews, of some 300 kB each.
 _LEAST_DISK: Final = 1_000_000_000
 _WINDOW: Final = "15m"
 #: Duration for which a series must have been absent to count as new. A shorter absence does not

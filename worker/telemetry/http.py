@@ -32,7 +32,7 @@ class TelemetryServer:
         observer: The source of job data.
         status: Returns the worker's status; called for each response.
         token: The bearer token that a request must contain; empty disables the check.
-        posts: Handlers of POST requests, by path. These handlers authenticate the caller.
+        posts: Handlers of POST requests, by path. A POST handler authenticates its caller.
     """
 
     def __init__(
@@ -73,7 +73,8 @@ class TelemetryServer:
             raise
         bound: int = self._runner.addresses[0][1]
         logger.info(
-            "HTTP server started for metrics and probes", extra={"host": host, "port": bound}
+            "HTTP server started for metrics and probes",
+            extra={"event": "http_server_started", "host": host, "port": bound},
         )
         return bound
 

@@ -23,7 +23,7 @@ _ENDED_KEPT: Final = 50
 
 
 class Observer:
-    """Follows the jobs of one worker. Only the counters remain of jobs that ended long ago."""
+    """Follows the jobs of one worker. Of jobs that ended long ago, only the counters remain."""
 
     def __init__(self, journals: Path, *, version: str) -> None:
         self.metrics = Metrics()

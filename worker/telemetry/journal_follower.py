@@ -1,8 +1,8 @@
 """Tail the journals of this worker's jobs, which are the only source of job telemetry.
 
-Therefore a job process needs no channel to the main process, and a killed job still counts. The
-follower never lists the folder. It opens only the journals of jobs that this worker was given, so
-half a million old journals cost nothing.
+As the journals are on disk, a job process needs no channel to the main process, and a killed job
+still counts. The follower never lists the folder of the journals. The follower opens only the
+journals of jobs that this worker was given, so half a million old journals cost nothing.
 """
 
 from __future__ import annotations
@@ -105,14 +105,19 @@ class JournalFollower:
         try:
             found = await in_thread("journals", lambda: [_read(*item) for item in followed.items()])
         except Exception:
-            logger.exception("the journals of the running jobs could not be read")
+            logger.exception(
+                "the journals of the running jobs could not be read",
+                extra={"event": "journals_unreadable"},
+            )
             return
         for news in found:
             try:
                 self._on_news(news)
             except Exception as error:  # one bad record must not affect the other jobs
                 logger.error(
-                    "the new records of a job could not be processed: %s", type(error).__name__
+                    "the new records of a job could not be processed: %s",
+                    type(error).__name__,
+                    extra={"event": "journal_records_not_processed"},
                 )
 
 

@@ -1,5 +1,10 @@
 """Log output: JSON in production, plain text on a terminal. Neither contains candidates' words.
 
+Each log call of `worker` and `states` names the kind of its line with a key, next to a sentence for
+people: `logger.info("the worker is draining", extra={"event": "worker_draining"})`. A JSON line has
+the key as `event` and the sentence as `message`. An agent of your own may use keys in the same way.
+docs/reference/log-events.md lists all keys of the worker.
+
 A job process sends its log records unformatted to the main process. The main process formats all
 log records here. The module `redaction` decides which content must be removed.
 """
@@ -18,8 +23,13 @@ from worker.telemetry.redaction import QuotingDebug, Redaction, exception_text
 if TYPE_CHECKING:
     from structlog.typing import ExcInfo
 
-#: Loggers that are too verbose below WARNING. Their level is WARNING whatever level is configured.
+#: Loggers that are too verbose below WARNING. The level of these loggers is WARNING whatever level
+#: is configured.
 _CHATTY = ("asyncio", "filelock", "livekit", "transitions")
+
+#: The attributes of a log record that are not extra fields. `message` is the text of a record that
+#: a handler has already formatted, as in a record from a job process.
+_NO_FIELDS = vars(logging.makeLogRecord({})).keys() | {"message"}
 
 
 def redact_job_logs() -> None:
@@ -47,7 +57,7 @@ def configure_logs(settings: Settings, *, stream: Any = None) -> None:
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.ExceptionRenderer(_exception_text),
-                _renderer(settings, on_terminal=stream.isatty()),
+                *_renderer(settings, on_terminal=stream.isatty()),
             ],
         )
     )
@@ -69,28 +79,47 @@ def _steps() -> list[Any]:
     return [
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
-        structlog.stdlib.ExtraAdder(),
-        _without_repeats,
+        _named,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
 
 
-def _without_repeats(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
-    """Drop the field `message`, which repeats the text in a log record from a job process."""
-    event.pop("message", None)
-    return event
+def _named(_: Any, __: str, line: dict[str, Any]) -> dict[str, Any]:
+    """Add the extra fields, and put the key of a line into `event` and its sentence into `message`.
+
+    A line without a key, as of a library, has the name of its logger as `event`.
+    """
+    record = line.get("_record")  # None for a line of a structlog logger
+    extra = {} if record is None else vars(record)
+    extra = {name: value for name, value in extra.items() if name not in _NO_FIELDS}
+    key, sentence = extra.pop("event", None), line.pop("event")
+    return {
+        "event": key if isinstance(key, str) else line["logger"],
+        "message": sentence,
+        **line,
+        **extra,
+    }
 
 
-def _renderer(settings: Settings, *, on_terminal: bool) -> Any:
-    """Return the JSON renderer, or the console renderer for people."""
+def _without_key(_: Any, __: str, line: dict[str, Any]) -> dict[str, Any]:
+    """Drop the key of a line, because people read the sentence."""
+    del line["event"]
+    return line
+
+
+def _renderer(settings: Settings, *, on_terminal: bool) -> list[Any]:
+    """Return the processors that write a line: as JSON, or for people on a console."""
     if settings.log_format == "json" or (settings.log_format == "auto" and not on_terminal):
-        return structlog.processors.JSONRenderer()
+        return [structlog.processors.JSONRenderer()]
     # The default exception formatter would print the local variables of every frame.
-    return structlog.dev.ConsoleRenderer(
-        colors=on_terminal, exception_formatter=structlog.dev.plain_traceback
+    console = structlog.dev.ConsoleRenderer(
+        colors=on_terminal,
+        event_key="message",
+        exception_formatter=structlog.dev.plain_traceback,
     )
+    return [_without_key, console]
 
 
 def _exception_text(exc_info: ExcInfo) -> str:
-    """Format an exception from a structlog logger. Only the worker's own code uses such loggers."""
+    """Format an exception from a structlog logger, as only the worker's own code uses structlog."""
     return exception_text(exc_info[1], logger="worker")

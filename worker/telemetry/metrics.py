@@ -116,7 +116,11 @@ class Metrics:
             TypeError,
             ValueError,
         ):  # a record written by another version or by hand
-            logger.debug("a malformed journal record of kind %s was ignored", record.get("kind"))
+            logger.debug(
+                "a malformed journal record of kind %s was ignored",
+                record.get("kind"),
+                extra={"event": "journal_record_malformed"},
+            )
 
     def _degraded_until(self, view: JobView, t: float) -> None:
         if view.degraded and view.outcome is None:

@@ -1,8 +1,8 @@
 """Redaction of log records, so that they contain no spoken words and no names of persons.
 
 The framework and the providers' clients quote their input: in extra fields, in error messages, and
-in log lines that end with an error message. Of such a line the redaction keeps the text before the
-error message, the error's type, and the traceback.
+in log lines that end with an error message. Of a line that ends with an error message, the
+redaction keeps the text before the error message, the error's type, and the traceback.
 """
 
 from __future__ import annotations
@@ -72,8 +72,9 @@ def _package(name: str) -> str:
 class Redaction(logging.Filter):
     """Removes personal data from every log record, of the worker or of the framework.
 
-    An exception becomes the field `exception` with redacted text. Otherwise a formatter would write
-    the whole exception text, in a job process even before the main process receives the record.
+    An exception becomes the field `exception` with redacted text. Without this field a formatter
+    would write the whole exception text, in a job process even before the main process receives the
+    record.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:

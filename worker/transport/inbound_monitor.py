@@ -19,7 +19,7 @@ _LOOK_S: Final = 0.15
 #: packets.
 _CUT_LOOKS: Final = 3
 #: Checks without a packet after which output is paused. The first limit holds while the candidate
-#: speaks. The second holds in silence, when a poor network may lose a packet or two.
+#: speaks. The second limit holds in silence, when a poor network may lose a packet or two.
 _HELD_LOOKS: Final = 7
 _HELD_IN_SILENCE_LOOKS: Final = 14
 #: Maximum seconds for which output is paused, because the candidate may still hear the interviewer.
@@ -28,8 +28,8 @@ _LONGEST_S: Final = 10.0
 #: that time may still arrive, because a server that hung delivers its buffered audio (measured).
 _HICCUP_S: Final = 2.0
 #: Consecutive checks for which the candidate must be quiet before output resumes. Audio that a hung
-#: server has buffered arrives all at once. It is played at the speed of speech, and the transcript
-#: takes another moment.
+#: server has buffered arrives all at once. Buffered audio is played at the speed of speech, and the
+#: transcript takes another moment.
 _QUIET_LOOKS: Final = 7
 #: Maximum seconds to wait until the candidate is quiet.
 _SETTLES_S: Final = 4.0
@@ -51,8 +51,8 @@ class InboundMonitor:
     """Detects that expected packets of the candidate's microphone do not arrive.
 
     The SDK reports a hung server or a failed network only after some 14 s (by a ping), and a
-    candidate's lost connection after some 20 s. Until then WebRTC fills the gap with silence
-    (measured). So a partial answer would count as a complete answer, and the reply would not reach
+    candidate's lost connection after some 20 s. Until that report WebRTC fills the gap with silence
+    (measured), so a partial answer would count as a complete answer, and the reply would not reach
     the candidate.
 
     Args:
@@ -61,7 +61,8 @@ class InboundMonitor:
         line: The audio output to pause.
         is_here: Returns whether the candidate is in the room.
         speaks: Returns whether the candidate is speaking.
-        room_is_away: Returns whether the room is disconnected. `OutboundMonitor` handles that case.
+        room_is_away: Returns whether the room is disconnected. `OutboundMonitor` handles a
+            disconnected room.
         record: Called with the seconds without packets, if output was paused.
     """
 
@@ -129,7 +130,8 @@ class InboundMonitor:
                 self.on_lost()
         if self._looks == self._held_looks:
             logger.warning(
-                "audio output is paused, because no packets arrive from the candidate's microphone"
+                "audio output is paused, because no packets arrive from the candidate's microphone",
+                extra={"event": "audio_output_paused"},
             )
             self._held = True
             self._line.hold()
@@ -145,7 +147,10 @@ class InboundMonitor:
         if self._room_is_away():
             return
         if self._held:
-            logger.info("audio output to the candidate resumes", extra={"away_s": round(gone_s, 1)})
+            logger.info(
+                "audio output to the candidate resumes",
+                extra={"event": "audio_output_resumed", "away_s": round(gone_s, 1)},
+            )
         try:
             # `OutboundMonitor` handles the return of a candidate who has left.
             if self.on_back is not None and self._is_here():
@@ -155,6 +160,7 @@ class InboundMonitor:
             logger.warning(
                 "repeating the speech that the candidate did not hear failed: %s",
                 type(error).__name__,
+                extra={"event": "unheard_speech_not_repeated"},
             )
         if self._held and not self._room_is_away():
             self._line.release()

@@ -34,7 +34,7 @@ _ENDED_FROM_OUTSIDE = frozenset(
 
 #: Seconds to publish our track. Publishing takes 42 ms (measured), and much more on a busy machine.
 _PUBLISH_S = 4.0
-#: Seconds for WebRTC's statistics; they take 1 to 5 ms (measured).
+#: Seconds to wait for WebRTC's statistics, which normally take 1 to 5 ms (measured).
 _STATS_S = 1.0
 
 
@@ -94,7 +94,7 @@ class Transport(Protocol):
         ...
 
     async def announce(self, attributes: Mapping[str, str]) -> None:
-        """Show these attributes to all participants. Raises an error if they cannot be sent."""
+        """Show `attributes` to all participants. Raises an error if that fails."""
         ...
 
     def announced(self) -> Mapping[str, Mapping[str, str]]:
@@ -110,7 +110,7 @@ class TransportMaker(Protocol):
     """Creates a job's transport. `on_event` is called if the room is lost before `leave`."""
 
     def __call__(self, ctx: JobContext, on_event: Callable[[Event], None]) -> Transport:
-        """Create the transport, but do not connect it. This must be cheap."""
+        """Create the transport, but do not connect it. The call must be cheap."""
         ...
 
 
@@ -152,8 +152,9 @@ class LiveKitTransport:
         """Publish the audio output, so that clips can be heard before there is a session.
 
         Raises TimeoutError if publishing takes longer than `_PUBLISH_S`, and any error of
-        `MixedAudioOutput.publish`. The SDK's timeout of 10 s is too long here. A request made while
-        LiveKit restarts is never answered, and a new job then serves the candidate sooner.
+        `MixedAudioOutput.publish`. The SDK's own timeout for publishing, 10 s, is too long. A
+        request made while LiveKit restarts is never answered, and a new job serves the candidate
+        sooner than another attempt.
         """
         await run_with_timeout(self.line.publish(self._ctx.room), _PUBLISH_S)
 
@@ -195,7 +196,7 @@ class LiveKitTransport:
     async def start_session(self, session: AgentSession[Any], agent: Agent) -> None:
         """Start the session in the room. The session hears only the candidate.
 
-        The session uses our audio output.
+        The audio output of the session is the transport's own.
         """
         session.output.audio = self.line
         options = RoomOptions(
@@ -229,7 +230,7 @@ class LiveKitTransport:
         }
 
     async def leave(self) -> None:
-        """Close the audio output and leave the room. The disconnect is then not reported."""
+        """Close the audio output and leave the room, without a report of the disconnect."""
         self._leaving = True
         self.reach.close()
         await self.line.aclose()
@@ -249,7 +250,8 @@ class LiveKitTransport:
             return
         deleted = reason in _ENDED_FROM_OUTSIDE
         logger.info(
-            "the job was disconnected from the room", extra={"disconnect_reason": int(reason or 0)}
+            "the job was disconnected from the room",
+            extra={"event": "room_disconnected", "disconnect_reason": int(reason or 0)},
         )
         self._on_event(Event.ROOM_DELETED if deleted else Event.ROOM_LOST)
 

@@ -179,7 +179,8 @@ class OutboundMonitor:
             self._enter(stayed if self._is_here() else left)
         elif self._state is OutboundState.WAITING_FOR_SUBSCRIPTION:
             logger.warning(
-                "audio output resumes although the candidate did not resubscribe in time"
+                "audio output resumes although the candidate did not resubscribe in time",
+                extra={"event": "audio_output_resumed_unsubscribed"},
             )
             self._track = Track.SUBSCRIBED
             self._look()
@@ -188,7 +189,10 @@ class OutboundMonitor:
 
     def _resume(self) -> None:
         away_s = asyncio.get_running_loop().time() - self._since
-        logger.info("the candidate receives audio output again", extra={"away_s": round(away_s, 1)})
+        logger.info(
+            "the candidate receives audio output again",
+            extra={"event": "audio_output_received_again", "away_s": round(away_s, 1)},
+        )
         self._prepare(self.before_return)
 
     def _prepare(self, callback: Callable[[float], Coroutine[Any, Any, None]] | None) -> None:
@@ -206,6 +210,7 @@ class OutboundMonitor:
             logger.warning(
                 "repeating the speech that the candidate did not hear failed: %s",
                 type(error).__name__,
+                extra={"event": "unheard_speech_not_repeated"},
             )
         self._prepared()
 

@@ -222,16 +222,16 @@ class Worker:
             if process.poll() is None:
                 process.kill()
 
-    async def logged(self, event: str) -> dict[str, Any]:
-        """Wait for an event in the worker's log; returns its first line."""
+    async def logged(self, message: str) -> dict[str, Any]:
+        """Wait for a message in the worker's log; returns its first line."""
 
         def line() -> dict[str, Any] | None:
             if self._running.poll() is not None:
                 raise RuntimeError(f"the worker ended: see {self._log}")
             lines = [part for part in self._log.read_text().splitlines() if part.startswith("{")]
-            return next((r for r in map(json.loads, lines) if r.get("event") == event), None)
+            return next((r for r in map(json.loads, lines) if r.get("message") == message), None)
 
-        return await until(line, f"{event!r} in {self._log}")
+        return await until(line, f"{message!r} in {self._log}")
 
     def terminate(self) -> None:
         """SIGTERM."""

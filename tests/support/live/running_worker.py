@@ -139,7 +139,7 @@ class RunningWorker:
                     env=environment(self.settings),
                     cwd=self.folder,
                 )
-            await self.logged("registered worker")
+            await self.logged(message="registered worker")
 
     async def exited(self) -> int:
         """Wait for the worker's end; return its exit code."""
@@ -193,17 +193,21 @@ class RunningWorker:
         """Return the log lines with these fields. Raises ValueError for a line that is not JSON."""
         return self._log.lines(**fields)
 
-    async def logged(self, event: str, **fields: Any) -> dict[str, Any]:
-        """Wait for a log line; return the first match."""
+    async def logged(self, event: str | None = None, **fields: Any) -> dict[str, Any]:
+        """Wait for a log line with this key and these fields; return the first match.
+
+        A library's line has no key of its own: search for its `message`.
+        """
+        sought = fields if event is None else {"event": event, **fields}
         assert self.process is not None
         process = self.process
 
         def line() -> dict[str, Any] | None:
             if process.poll() is not None:
                 raise AssertionError(f"the worker exited with {process.returncode}")
-            return next(iter(self.log(event=event, **fields)), None)
+            return next(iter(self.log(**sought)), None)
 
-        return await eventually(line, f"the log's {event!r}")
+        return await eventually(line, f"a log line with {sought}")
 
     async def command_text(self, *arguments: str) -> str:
         """Run a command with this worker's settings; return its output."""

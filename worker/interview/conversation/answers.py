@@ -39,8 +39,8 @@ class Answers:
         self.half = PartialAnswer(keep_hearing, lambda: orchestrator.open_question().id)
         #: Tracks whether the onset of the answer was missed.
         self.missed = MissedOnset(lambda: self.half.text)
-        #: True if an outage cut the answer off. The turn is then committed as interrupted and does
-        #: not count as the answer.
+        #: True if an outage cut the answer off. The turn of such an answer is committed as
+        #: interrupted and does not count as the answer.
         self.is_cut = False
 
     def listen(self, session: AgentSession[Any]) -> None:

@@ -12,10 +12,10 @@ from livekit.agents.voice.turn import EndpointingOptions
 from worker.interview.orchestrator_llm import OrchestratorLLM
 
 #: Seconds of silence that end an answer once the question's time is over. The interviewer does not
-#: interrupt the candidate then, but takes the next short pause as the end of the answer.
+#: interrupt a long answer, but takes the next short pause as its end.
 HURRIED_PAUSE_S: Final = 0.6
 #: Seconds that every answer has before `HURRIED_PAUSE_S` applies, even if the question's time is
-#: already over. This is also the shortest time limit that a plan may set for a question.
+#: already over. The same value is the shortest time limit that a plan may set for a question.
 LEAST_ANSWER_S: Final = 10.0
 #: Seconds of silence that end an answer if the answer does not sound finished.
 UNFINISHED_PAUSE_S: Final = 6.0

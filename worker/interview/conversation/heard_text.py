@@ -1,8 +1,8 @@
 """Estimate of the words that the candidate heard, from the audio that was played.
 
 The framework's own estimate for an interrupted utterance also counts the time in which the voice
-stalls or the room is disconnected. That estimate would contain words that the candidate did not
-hear.
+stalls or the room is disconnected. The framework's estimate would therefore contain words that the
+candidate did not hear.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ PlayoutTeller = Callable[[], Playout | None]
 
 
 class HeardTextEstimator:
-    """Estimator of heard words. It learns the speaking pace of the interview's voice."""
+    """Estimator of heard words, which learns the speaking pace of the interview's voice."""
 
     def __init__(self, playout: PlayoutTeller) -> None:
         self._playout = playout
@@ -34,8 +34,8 @@ class HeardTextEstimator:
         """Return the words of `text` that were heard before the utterance was cut off.
 
         If `broke_off` is true, the text-to-speech provider stopped early. `claimed` is the
-        framework's estimate. The estimate is returned unchanged if the audio output has not played
-        this utterance.
+        framework's estimate, which is returned unchanged if the audio output has not played this
+        utterance.
         """
         playout = self._next()
         if playout is None:

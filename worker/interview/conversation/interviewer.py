@@ -75,7 +75,7 @@ class Interviewer(Agent):
         )
         #: Recorder of the candidate's answers.
         self.answers = Answers(orchestrator, book, keep_hearing, self._utterances.recorded)
-        #: Called after an utterance that ended early although nothing interrupted it. The
+        #: Called after an utterance that ended early although nothing interrupted it, so that the
         #: interviewer still has to speak.
         self.on_unspoken: Callable[[], Coroutine[Any, Any, None]] | None = None
         # True while the interview is stopping, so that answers are recorded but get no reply.
@@ -220,7 +220,10 @@ class Interviewer(Agent):
             self._patience.begin()
             return self._orchestrator.next_move().role is Role.DONE
         except Exception:
-            logger.exception("committing the candidate's turn failed")
+            logger.exception(
+                "committing the candidate's turn failed",
+                extra={"event": "candidate_turn_not_committed"},
+            )
             return False
 
     async def on_text(self, text: str) -> None:
@@ -238,7 +241,7 @@ class Interviewer(Agent):
             self.session.generate_reply()
 
     def cannot_hear(self) -> None:
-        """Tolerate long pauses until a transcript arrives. No speech-to-text provider is left."""
+        """Tolerate long pauses until a transcript arrives, as no STT provider is left."""
         self._patience.wait_for_text()
 
     async def let_go_of_answer(self) -> None:

@@ -16,7 +16,7 @@ from worker.audio.gapless_input import is_made_up
 logger = logging.getLogger(__name__)
 
 #: Minimum seconds from the interviewer's first sound until the VAD reports the candidate's reaction
-#: to that sound. A person needs 0.2 s to press a key. The other 0.3 s are the latency to the
+#: to that sound. Of the 0.5 s, 0.2 s are a person's reaction time; 0.3 s are the latency to the
 #: candidate and back, and the delay of the VAD.
 REACTION_S: Final = 0.5
 #: Seconds from the end of speech until a transcript is no longer expected. The fallback chain
@@ -131,7 +131,10 @@ class MissedOnset:
 
     def _miss(self) -> None:
         if not self.cut:
-            logger.info("the onset of the candidate's speech was missed")
+            logger.info(
+                "the onset of the candidate's speech was missed",
+                extra={"event": "speech_onset_missed"},
+            )
         self.cut = True
 
     def _came_to_nothing(self) -> None:

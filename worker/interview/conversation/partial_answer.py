@@ -10,8 +10,8 @@ from typing import Final
 from livekit.agents import UserInputTranscribedEvent
 
 #: Function that writes a piece of an answer to the journal. The arguments are the new final text,
-#: the interim text, and the question id. Returns the seq of the record, or None if no record was
-#: written. Never raises.
+#: the interim text, and the question id. The function returns the seq of the record, or None if no
+#: record was written, and never raises.
 HearingKeeper = Callable[[str, str, str | None], int | None]
 
 #: Minimum seconds between two records of interim text. Final text is written immediately.
@@ -19,7 +19,7 @@ INTERIM_EVERY_S: Final = 1.0
 
 
 def unwritten(final: str, interim: str, question_id: str | None) -> None:
-    """Discard a piece of an answer: what `PartialAnswer` calls without a journal."""
+    """Discard a piece of an answer. `PartialAnswer` calls this function if there is no journal."""
 
 
 class PartialAnswer:

@@ -12,7 +12,7 @@ from worker.interview.orchestrator import CommittedTurn, Move
 from worker.interview.orchestrator_llm import OrchestratorLLM
 
 #: Function that writes a turn to the journal and returns once the journal has committed the turn.
-#: Never raises.
+#: The function never raises.
 TurnKeeper = Callable[..., Awaitable[None]]
 
 #: Latencies of a turn that was sent as text. There are none, because nothing was spoken.

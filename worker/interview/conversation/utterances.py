@@ -93,10 +93,14 @@ class Utterances:
                 self._floor.give(turn)
         elif handle.interrupted:
             logger.info(
-                "an utterance was cut off before any of it was heard", extra={"role": move.role}
+                "an utterance was cut off before any of it was heard",
+                extra={"event": "utterance_cut_off_unheard", "role": move.role},
             )
             if self._floor.contested:  # the candidate is speaking and gets a reply
                 self._floor.begin_anew(UNFINISHED_PAUSE_S)
         if broke_off or not (heard or handle.interrupted):
-            logger.error("an utterance was not spoken to its end", extra={"role": move.role})
+            logger.error(
+                "an utterance was not spoken to its end",
+                extra={"event": "utterance_unfinished", "role": move.role},
+            )
             self._unspoken()

@@ -1,7 +1,7 @@
 """Checks of a language model's words, before they are spoken to a candidate.
 
-The checks are pure functions with a table of rules. Each rule is one line. Each refusal has a name,
-which is counted and logged. The model's words are never repaired. They are either accepted
+The checks are pure functions with a table of rules, one line for each rule. Each refusal has a
+name, which is counted and logged. The model's words are never repaired, but either accepted
 unchanged or refused.
 """
 
@@ -19,12 +19,12 @@ from worker.interview.sentences import sentences
 
 #: Maximum number of words in an acknowledgement, which is about nine seconds of speech.
 ACKNOWLEDGEMENT_WORDS = 25
-#: Maximum number of words in a follow-up, including the lead-in to the question. This is about
+#: Maximum number of words in a follow-up, including the lead-in to the question. 35 words are about
 #: thirteen seconds of speech.
 FOLLOW_UP_WORDS = 35
 #: Maximum number of sentences in an acknowledgement or a follow-up.
 MOST_SENTENCES = 2
-#: Longest single word, in characters.
+#: Longest word that the model may use, in characters.
 _LONGEST_WORD = 30
 #: If this number of consecutive words also occurs in the prompt, the model reads the prompt out.
 _QUOTED_RUN = 6
@@ -96,7 +96,7 @@ class _Draft:
 
     @cached_property
     def characters(self) -> frozenset[str]:
-        """The distinct characters. Even a long text has only a few different characters."""
+        """The distinct characters of the text, which are only a few even in a long text."""
         return frozenset(self.text)
 
     @cached_property

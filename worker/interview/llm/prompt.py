@@ -16,10 +16,11 @@ from worker.interview.llm.guardrails import ACKNOWLEDGEMENT_WORDS, FOLLOW_UP_WOR
 from worker.interview.orchestrator import LlmAllowance, Role
 from worker.interview.plan.plan import Plan
 
-#: Maximum length of the whole prompt, in characters. This is about 2500 tokens.
+#: Maximum length of the whole prompt, in characters. 10,000 characters are about 2500 tokens.
 MAX_CHARACTERS = 10_000
 
-#: Maximum characters or entries of each part of a prompt. A longer text is cut in the middle.
+#: Maximum characters, or entries of a list, in each part of a prompt. A longer part of a prompt is
+#: cut in the middle.
 _MAX_ANSWER = 3000
 _MAX_QUESTION = 600
 _MAX_POINT = 200
@@ -81,7 +82,7 @@ def _quoted(text: str, longest: int) -> str:
 def _shortened(text: str, longest: int) -> str:
     """Shorten a text in the middle. A third of the characters kept is from the beginning.
 
-    The other two thirds are from the end, because the model reacts to the latest words.
+    Two thirds are from the end of the text, because the model reacts to the latest words.
     """
     if len(text) <= longest:
         return text

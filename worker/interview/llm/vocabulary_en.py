@@ -1,7 +1,7 @@
 """Word lists and patterns that check a language model's words, one table for each language.
 
-In a language without a table, only the plan's own words are spoken. In doubt, the tables refuse the
-words, because a refusal costs one acknowledgement and nothing else.
+In a language without a table, only the plan's own words are spoken. Doubtful words of a model are
+refused, because a refusal costs one acknowledgement and nothing else.
 
 Every pattern is searched in normalized sentences, which contain only lowercase letters, digits and
 single spaces. Contractions are spelled out.

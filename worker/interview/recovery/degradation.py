@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Minimum seconds between two announcements for the same resource. A later loss is announced again,
-#: because otherwise the candidate would speak without being heard.
+#: Minimum seconds between two announcements for the same resource. A later loss of the resource is
+#: announced again, because otherwise the candidate would speak without being heard.
 _AGAIN_S: Final = 30.0
 #: Turn detection modes of the framework. Any other name is that of a resource.
 _MODES: Final = frozenset({"stt", "vad"})
@@ -112,7 +112,10 @@ class DegradationHandler:
         try:
             self._session.update_options(turn_detection=detection)
         except RuntimeError:  # the session is closing
-            logger.debug("turn detection was not changed, because the session is closing")
+            logger.debug(
+                "turn detection was not changed, because the session is closing",
+                extra={"event": "turn_detection_unchanged"},
+            )
 
     async def _tell(self, name: ClipName) -> None:
         while not self._job.stage.candidate_is_here:
@@ -126,5 +129,8 @@ class DegradationHandler:
                 await step()
             except Exception as error:  # text and clip have the same words
                 logger.warning(
-                    "announcing %s to the candidate failed: %s", name, type(error).__name__
+                    "announcing %s to the candidate failed: %s",
+                    name,
+                    type(error).__name__,
+                    extra={"event": "announcement_failed"},
                 )

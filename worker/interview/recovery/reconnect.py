@@ -21,7 +21,7 @@ HICCUP_S: Final = 1.0
 
 
 async def say_back(line: MixedAudioOutput) -> None:
-    """Play the clip that reports an interruption. If the clip is missing, play nothing."""
+    """Play the clip that reports an interruption. If that clip is missing, play nothing."""
     with contextlib.suppress(ClipMissing):
         await line.play(load_clip(ClipName.BACK))
 
@@ -56,7 +56,7 @@ class Outages:
         reach.on_person_back = self.take_up
 
     def lost(self) -> None:
-        """Mark an answer that is being spoken as cut off. The end of the answer will not arrive."""
+        """Mark an answer that is being spoken as cut off, because its end will not arrive."""
         if self._interviewer.hears_candidate:
             self._interviewer.answers.is_cut = True
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 if TYPE_CHECKING:
     from worker.job.floor import TurnFloor
 
-#: Minimum seconds between two checks. Shorter waits, below the resolution of the clock, would keep
-#: the event loop busy.
+#: Minimum seconds between two checks. Waits below the resolution of the clock would keep the event
+#: loop busy.
 _LEAST_WAIT_S: Final = 0.01
 
 

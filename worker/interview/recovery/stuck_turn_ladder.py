@@ -42,9 +42,9 @@ class TurnLadder:
     """Stuck-turn recovery of one interview. A new turn or audible speech restarts the recovery.
 
     If an utterance was not spoken to its end, audible speech no longer restarts the recovery in
-    that turn. After a second such failure in the turn, the utterance is sent as text. If the
-    candidate has not subscribed to the audio, sending text is the first step. The text is sent
-    when the clip would be due, and in later turns after 1 s.
+    that turn. After a second unfinished utterance in one turn, the utterance is sent as text. If
+    the candidate has not subscribed to the audio, sending text is the first step. The utterance is
+    sent as text when the clip would be due, and in later turns after 1 s.
 
     Args:
         interviewer: The interviewer.
@@ -121,8 +121,8 @@ class TurnLadder:
     async def unspoken(self) -> None:
         """Handle an utterance that text-to-speech did not speak to its end.
 
-        The fallback chain has already tried every provider. Retry the utterance after the first
-        failure, and send it as text after the second.
+        The fallback chain has already tried every provider. The utterance is retried after the
+        first failure, and sent as text after the second failure.
         """
         self._settle()
         self._failures += 1
@@ -143,12 +143,17 @@ class TurnLadder:
         logger.warning(
             "the interviewer's turn is stuck, taking recovery step %s",
             rung,
-            extra={"silent_s": round(silent_s, 1)},
+            extra={"event": "turn_stuck", "silent_s": round(silent_s, 1)},
         )
         try:
             await run_with_timeout(self._steps[rung](), self._budget_s(rung))
         except Exception as error:
-            logger.warning("recovery step %s failed: %s", rung, type(error).__name__)
+            logger.warning(
+                "recovery step %s failed: %s",
+                rung,
+                type(error).__name__,
+                extra={"event": "recovery_step_failed"},
+            )
 
     def _budget_s(self, rung: Rung) -> float:
         """Return the time limit of a step in seconds. Most steps end when the next step is due."""
@@ -175,7 +180,11 @@ class TurnLadder:
             clip = load_clip(self._next_word())
             await run_with_timeout(self._line.interject(clip), clip.duration_s + _LEAST_STEP_S)
         except Exception as error:
-            logger.warning("playing a filler clip failed: %s", type(error).__name__)
+            logger.warning(
+                "playing a filler clip failed: %s",
+                type(error).__name__,
+                extra={"event": "filler_clip_failed"},
+            )
 
     def _next_word(self) -> ClipName:
         self._settle()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def turns_end_on(held: AgentResources) -> Any:
-    """Return the turn detection for a session with these resources.
+    """Return the turn detection for a session with the held resources.
 
     The loss table defines the change when a resource becomes unavailable or available again.
     """
@@ -28,7 +28,7 @@ def turns_end_on(held: AgentResources) -> Any:
 async def take_vad(job: JobHandle, condition: Condition) -> None:
     """Report the VAD's condition to the job. After a loss, speech-to-text ends turns.
 
-    After a loss, speech-to-text also repeats its last end-of-speech event. The current turn then
+    After a loss, speech-to-text also repeats its last end-of-speech event, so that the current turn
     ends even if the candidate stopped speaking before the loss.
     """
     await job.tell(condition)

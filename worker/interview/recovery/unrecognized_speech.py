@@ -17,10 +17,10 @@ logger = logging.getLogger(__name__)
 #: Seconds without sound and text after which speech counts as ended, even if the VAD still reports
 #: speech.
 HOLLOW_S: Final = 10.0
-#: Shortest speech, in seconds, that is expected to have a transcript. A cough is shorter.
+#: Shortest speech, in seconds, that is expected to have a transcript. A cough is shorter than that.
 LEAST_SPEECH_S: Final = 1.0
-#: Seconds from the end of speech until its transcript is no longer expected. By then, every
-#: speech-to-text provider of the fallback chain has had enough time.
+#: Seconds from the end of speech until its transcript is no longer expected. Within these seconds,
+#: every speech-to-text provider of the fallback chain has had enough time.
 WORDS_WITHIN_S: Final = 10.0
 #: Extra seconds for each second of speech, because a provider without interim results starts to
 #: transcribe only when the speech ends.
@@ -41,8 +41,8 @@ class UnrecognizedSpeechMonitor:
 
     A VAD may never report the end of speech, because the VAD's stream hangs or the audio stops.
     Speech-to-text may find no word in an answer and treat the answer as noise. In both cases the
-    candidate and the interviewer would stay silent. The monitor ends such speech and makes the
-    interviewer ask the question again, at most once until a transcript arrives.
+    candidate and the interviewer would stay silent. The monitor ends speech without an end or a
+    word, and makes the interviewer ask the question again, at most once until a transcript arrives.
 
     Args:
         session: The session with the candidate.
@@ -143,7 +143,10 @@ class UnrecognizedSpeechMonitor:
         if left_s > 0:
             self._wait_for(left_s, self._look_at_speech)
             return
-        logger.warning("no end of the candidate's speech was detected: ended after silence")
+        logger.warning(
+            "no end of the candidate's speech was detected: ended after silence",
+            extra={"event": "speech_end_undetected"},
+        )
         self._record("SpeechUnended", _now() - self._began_at)
         self._hollow, self._hollow_from = True, self._began_at
         self._wait_for(HOLLOW_S, self._look_at_speech)  # in case `end_speech` has no effect
@@ -169,7 +172,8 @@ class UnrecognizedSpeechMonitor:
         if not self._may_ask():
             return
         logger.warning(
-            "no final transcript of the candidate's speech arrived, asking the question again"
+            "no final transcript of the candidate's speech arrived, asking the question again",
+            extra={"event": "final_transcript_missing"},
         )
         self._record("NoWords", self._spoken_s)
         self._spoken_s, self._hollow, self._asked = 0.0, False, True
@@ -179,7 +183,11 @@ class UnrecognizedSpeechMonitor:
         try:
             await self._ask_again()
         except Exception as error:  # the interview is ending
-            logger.warning("asking the question again failed: %s", type(error).__name__)
+            logger.warning(
+                "asking the question again failed: %s",
+                type(error).__name__,
+                extra={"event": "question_repeat_failed"},
+            )
 
     def _wait_for(self, seconds: float | None, then: Callable[[], None] | None = None) -> None:
         if self._due is not None:

@@ -36,8 +36,8 @@ _RETRY = ExponentialBackoff(first_s=0.5, longest_s=15.0)
 #: Seconds of the current speech that a provider must have received before a missing transcript of
 #: that speech counts as a failure of the provider.
 _FAIR_S = 0.5
-#: Seconds without speech after which a preferred provider may take over. This is longer than the
-#: silence that ends a turn, so that the provider changes between turns.
+#: Seconds without speech after which a preferred provider may take over. The value is longer than
+#: the silence that ends a turn, so that the provider changes between turns.
 _QUIET_S = 2.0
 #: Timeout in seconds for closing a provider's stream. A plugin takes 10 s to close a half-open
 #: connection.
@@ -73,7 +73,7 @@ class _Outcome(Enum):
 
 
 class ChainStream(stt.RecognizeStream):
-    """STT stream over the fallback chain. It does not fail while audio arrives."""
+    """STT stream over the fallback chain, which does not fail while audio arrives."""
 
     def __init__(
         self,
@@ -156,7 +156,11 @@ class ChainStream(stt.RecognizeStream):
         except Exception as error:  # a plugin may raise any error; listening must continue
             failure = failure_of(error)
             if asyncio.get_running_loop().time() - began > _STEADY_S and not failure.for_good:
-                logger.info("STT stream of provider %s broke off, opening a new stream", name)
+                logger.info(
+                    "STT stream of provider %s broke off, opening a new stream",
+                    name,
+                    extra={"event": "stt_stream_reopened"},
+                )
                 self._chain.fault(name, failure.reason)
                 return _Outcome.BROKE_OFF
             self._chain.failed(name, error)
@@ -174,7 +178,11 @@ class ChainStream(stt.RecognizeStream):
         heard_at = self.start_time_offset + max(0.0, time.time() - self.start_time)
         ear = ProviderStream(name, engine, self._watch, heard_at=heard_at)
         if ear.late:
-            logger.info("STT provider %s gets the buffered speech before the live audio", name)
+            logger.info(
+                "STT provider %s gets the buffered speech before the live audio",
+                name,
+                extra={"event": "stt_buffered_speech_sent"},
+            )
         if self._ended_at is not None:
             ear.end_input()
         self._ear, self._asked_at = ear, ear.opened_at

@@ -31,18 +31,18 @@ _LANGUAGE: Final = LanguageCode("en")
 
 
 class LocalSTT(stt.STT[Never]):
-    """Local STT for English. It needs no key and no network.
+    """Local STT for English, which needs no key and no network.
 
     A VAD finds the speech in the audio. Each stretch of speech is transcribed in a thread as soon
-    as the stretch has ended (0.03 s per second of speech, on one of two busy cores). There are no
-    interim results. Speech of more than 20 s is cut into pieces at quiet places, and the pieces are
-    transcribed while the speech continues. So a long answer loses no word, and its transcript is
-    not late.
+    as the stretch has ended (0.03 s per second of speech, on one of two busy cores). LocalSTT gives
+    no interim results. Speech of more than 20 s is cut into pieces at quiet places, and the pieces
+    are transcribed while the speech continues. A long answer therefore loses no word, and its
+    transcript is not late.
 
-    Without a VAD, `EnergyVAD` finds the speech. `EnergyVAD` works even if Silero did not load, and
-    lets `turn_detection="stt"` end turns in that case. END_OF_SPEECH follows the last
-    FINAL_TRANSCRIPT of the speech. END_OF_SPEECH is omitted if the speaker has continued in the
-    meantime, so that a turn that ends on END_OF_SPEECH is complete.
+    Without a VAD, `EnergyVAD` finds the speech. `EnergyVAD` works even if Silero did not load, so
+    that `turn_detection="stt"` can still end turns. END_OF_SPEECH follows the last FINAL_TRANSCRIPT
+    of the speech. END_OF_SPEECH is omitted if the speaker has continued in the meantime, so that a
+    turn that ends on END_OF_SPEECH is complete.
     """
 
     def __init__(self, *, vad: vad.VAD | None = None) -> None:
@@ -118,7 +118,7 @@ async def _transcribe(thread: EngineThread, samples: Pcm) -> str:
 
 
 async def _together(*tasks: asyncio.Task[Any]) -> None:
-    """Wait for all tasks. Cancel all of them if one fails or if the caller is cancelled.
+    """Wait for all tasks. Cancel all tasks if one fails or if the caller is cancelled.
 
     Unlike `asyncio.gather`, this function cancels each task only once, so the cleanup of a task is
     not disturbed.

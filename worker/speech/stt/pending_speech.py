@@ -15,8 +15,8 @@ from worker.speech.vad.energy import EnergyVAD
 #: Seconds of audio kept during silence, because a VAD reports speech up to this long after the
 #: speech has begun.
 _PRE_ROLL_S = 0.9
-#: Most seconds of audio kept. If speech stays without a transcript for longer, its oldest audio is
-#: dropped.
+#: Maximum seconds of audio that are kept. If speech stays without a transcript for longer, its
+#: oldest audio is dropped.
 _LONGEST_S = 60.0
 #: Seconds by which speech may begin before the moment that the VAD reports.
 _MARGIN_S = 0.5
@@ -135,7 +135,8 @@ class PendingSpeech:
     def end_of_audio(self) -> None:
         """Record that the audio has ended.
 
-        This ends speech in progress. Speech that the VAD reports later ends at once.
+        The end of the audio ends speech in progress. Speech that the VAD reports later ends at
+        once.
         """
         self._over = True
         if self.speaking:

@@ -12,8 +12,8 @@ from livekit.agents.types import APIConnectOptions
 
 from worker.speech.stt.pending_speech import PendingSpeech
 
-#: Connect timeout in seconds. It is short, because the candidate may be waiting for a reply. No
-#: retries, because the next provider is asked at once.
+#: Connect timeout in seconds. The timeout is short, because the candidate may be waiting for a
+#: reply. There are no retries, because the next provider is asked at once.
 CONNECT = APIConnectOptions(max_retry=0, timeout=2.0)
 
 #: Seconds of processing per second of audio that a provider receives all at once.
@@ -24,8 +24,8 @@ class ProviderStream:
     """STT stream of one provider. The provider first receives the audio that has no transcript yet.
 
     The constructor raises the errors of the provider's `stream` method. `late` is True if a
-    transcript was already owed when the stream was opened. In that case another provider, or an
-    earlier stream of this provider, was asked before.
+    transcript was already owed when the stream was opened. For a late stream, another provider, or
+    an earlier stream of this provider, was asked before.
     """
 
     def __init__(

@@ -100,8 +100,8 @@ class ProviderRound:
 
         Returns True if a provider received all of the audio and found no words.
 
-        The suspects are then cleared, unless this has happened several times in a row. In that case
-        the suspects count as failed.
+        If such rounds happen several times in a row, the suspects count as failed; otherwise the
+        suspects are cleared.
         """
         suspects, heard_nothing = list(self._suspects), self._found_nothing
         self.restart()

@@ -36,8 +36,9 @@ PATIENCE_S: Final = 1.0
 #: timeout is long, because a provider on a busy machine is slow but has not failed.
 LAST_PATIENCE_S: Final = 5.0
 #: Once a sentence has begun, its next audio must arrive within the seconds of audio that are not
-#: played yet (at least `_LEAST_AHEAD_S`), plus `_SLACK_S`. Measured with these two values: a
-#: provider that stalls in the middle of a sentence causes a gap of 0.4 s.
+#: played yet (at least `_LEAST_AHEAD_S`), plus `_SLACK_S`. Measured with the values of
+#: `_LEAST_AHEAD_S` and `_SLACK_S`: a provider that stalls in the middle of a sentence causes a gap
+#: of 0.4 s.
 _SLACK_S: Final = 0.3
 _LEAST_AHEAD_S: Final = 0.25
 #: Seconds of silence after which an attempt raises SilentAudio: at the beginning of a sentence, and
@@ -59,8 +60,8 @@ _SHORTEST_S_PER_CHARACTER: Final = 1 / 60
 #: Timeout in seconds for a plugin to close a stream; a close that hangs is abandoned.
 _CLOSE_BUDGET_S: Final = 1.0
 
-#: Timeout for connecting, and for the plugin's own waits. No retries, because the next provider is
-#: asked at once.
+#: Timeout for connecting, and for the plugin's own waits. There are no retries, because the next
+#: provider is asked at once.
 CONNECT: Final = APIConnectOptions(max_retry=0, timeout=LAST_PATIENCE_S)
 
 
@@ -89,8 +90,8 @@ class SynthesisAttempt:
 
     `others` is called when the provider has exceeded its timeout. If `others` returns False, no
     other provider is left to speak the sentence, and this provider gets `LAST_PATIENCE_S` seconds.
-    `pace` is the speed of the voice in characters per second. It is used if the provider reports no
-    word timestamps.
+    `pace` is the speed of the voice in characters per second. The pace is used if the provider
+    reports no word timestamps.
     """
 
     def __init__(

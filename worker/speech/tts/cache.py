@@ -28,8 +28,8 @@ logger = logging.getLogger(__name__)
 #: Version of the cache key. Change the number if the same words would be spoken differently from
 #: now on. Entries of an older version are never read again, and are the first to be evicted.
 _EDITION: Final = 1
-#: Timeout in seconds for reading a file. A live provider answers in the same time, so a longer wait
-#: gains nothing. After `_MOST_IN_VAIN` timeouts the disk is not used any more.
+#: Timeout in seconds for reading a file. A live provider answers within the same time, so a longer
+#: wait for the disk gains nothing. After `_MOST_IN_VAIN` timeouts the disk is not used any more.
 _FIND_BUDGET_S: Final = 0.3
 _MOST_IN_VAIN: Final = 2
 
@@ -62,7 +62,7 @@ class SpeechStore(Protocol):
     """Storage of cached sentences. `provider` is the name of a provider of the chain."""
 
     async def find(self, provider: str, sentence: str) -> Pcm | None:
-        """Return the sentence in that provider's voice, 24 kHz mono; None if it is not cached."""
+        """Return the sentence in the voice of `provider`, 24 kHz mono; None if it is not cached."""
         ...
 
     # Declared as a Coroutine, because the caller creates a task from it.
@@ -96,7 +96,7 @@ class SpeechCache:
         self._writable = True
 
     async def find(self, provider: str, sentence: str) -> Pcm | None:
-        """Return the sentence in that provider's voice, 24 kHz mono; None if it is not cached."""
+        """Return the sentence in the voice of `provider`, 24 kHz mono; None if it is not cached."""
         voice = self._voices.get(provider)
         if voice is None or self._in_vain >= _MOST_IN_VAIN:
             return None
@@ -108,13 +108,20 @@ class SpeechCache:
             self._in_vain += 1
             if self._in_vain == _MOST_IN_VAIN:
                 self._writable = False
-                logger.warning("TTS cache disabled: the disk does not answer")
+                logger.warning(
+                    "TTS cache disabled: the disk does not answer",
+                    extra={"event": "tts_cache_disabled"},
+                )
         except Exception as error:  # such as a thread that cannot be started
-            logger.warning("TTS cache read failed: %s", type(error).__name__)
+            logger.warning(
+                "TTS cache read failed: %s",
+                type(error).__name__,
+                extra={"event": "tts_cache_read_failed"},
+            )
         return None
 
     async def keep(self, provider: str, sentence: str, pcm: Pcm) -> bool:
-        """Store the sentence in that provider's voice. Return False if it cannot be stored."""
+        """Store the sentence in the voice of `provider`. Return False if it cannot be stored."""
         voice = self._voices.get(provider)
         if voice is None:
             return False
@@ -148,7 +155,11 @@ class SpeechCache:
         except Exception as error:  # usually the disk, or a thread that cannot be started
             if self._writable:
                 reason = getattr(error, "strerror", None) or type(error).__name__
-                logger.warning("TTS cache write failed, no more writes in this job: %s", reason)
+                logger.warning(
+                    "TTS cache write failed, no more writes in this job: %s",
+                    reason,
+                    extra={"event": "tts_cache_write_failed"},
+                )
             self._writable = False
             return None
 

@@ -29,8 +29,8 @@ logger = logging.getLogger(__name__)
 SAMPLE_RATE: Final = 24_000
 _FORMAT: Final = 1
 #: Header of a file: magic, format, channels, sample rate, number of samples, and a digest. The
-#: digest covers the file's name, these fields, and the samples. The samples follow the header as
-#: 16-bit mono, little-endian.
+#: digest covers the file's name, the other fields of the header, and the samples. The samples
+#: follow the header as 16-bit mono, little-endian.
 _HEADER: Final = struct.Struct("<8sHHII16s")
 _MAGIC: Final = b"IVSPEECH"
 _SUFFIX: Final = ".speech"
@@ -39,8 +39,8 @@ _CLAIM_SUFFIX: Final = ".claim"
 _TRANSIENT: Final = (_DRAFT_SUFFIX, _CLAIM_SUFFIX)
 #: Seconds after which a draft or a claim counts as left over from a dead job.
 _STALE_S: Final = 60.0
-#: Longest possible sentence in seconds. Not more than that is read into memory, and a longer file
-#: counts as damaged.
+#: Longest possible sentence in seconds. A longer file counts as damaged, and is not read into
+#: memory.
 _LONGEST_S: Final = 900.0
 #: Eviction deletes files until their total size is this fraction of the limit, so that eviction is
 #: not needed after every write.
@@ -70,7 +70,10 @@ class SpeechFiles:
         with contextlib.suppress(OSError):
             if pcm is None:
                 path.unlink()
-                logger.warning("a damaged file was removed from the TTS cache")
+                logger.warning(
+                    "a damaged file was removed from the TTS cache",
+                    extra={"event": "tts_cache_file_damaged"},
+                )
             else:
                 os.utime(path)  # eviction removes the least recently used files first
         return pcm
@@ -116,7 +119,7 @@ class SpeechFiles:
     def _make_room(self) -> None:
         """Remove stale drafts and claims, and the least recently used files over the limit.
 
-        Another process may do the same at the same time.
+        Several processes may do this at the same time.
         """
         found: list[tuple[float, int, Path]] = []
         stale = time.time() - _STALE_S

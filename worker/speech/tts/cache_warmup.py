@@ -32,8 +32,8 @@ logger = logging.getLogger(__name__)
 #: for half an hour of speech.
 MOST_REQUESTS: Final = 500
 MOST_CHARACTERS: Final = 30_000
-#: Seconds before the first request. During this time a new interview speaks its greeting, and the
-#: live speech of the greeting is cached, too.
+#: Seconds before the first request. During this head start a new interview speaks its greeting, and
+#: the live speech of the greeting is cached, too.
 _HEAD_START_S: Final = 1.0
 #: Minimum pause in seconds between two requests. The pause is at least as long as the last request
 #: took, so that a voice in the worker's own process uses at most half of one processor.
@@ -68,16 +68,29 @@ async def prepare_lines(lines: Iterable[str], engine: ChainTTS) -> Prepared:
     The sentences are synthesised one at a time, with the first working provider of the chain.
     Requests are sent only while no utterance waits for synthesis, and only for sentences that are
     not cached. The function ends early if the cache cannot store more sentences, if every provider
-    has failed too often, or if `MOST_REQUESTS` or `MOST_CHARACTERS` is used up. Cancel it when the
-    job ends.
+    has failed too often, or if `MOST_REQUESTS` or `MOST_CHARACTERS` is used up. Cancel the function
+    when the job ends.
     """
     filling = _Filling(engine, engine.prepared)
     try:
         await filling.run([sentence for line in lines for sentence in await _spoken(line)])
     except Exception as error:  # an interview continues without the cache
-        logger.warning("TTS cache warm-up failed: %s", type(error).__name__)
+        logger.warning(
+            "TTS cache warm-up failed: %s",
+            type(error).__name__,
+            extra={"event": "tts_cache_warmup_failed"},
+        )
     result = filling.result()
-    logger.info("TTS cache warm-up ended", extra=vars(result))
+    logger.info(
+        "TTS cache warm-up ended",
+        extra={
+            "event": "tts_cache_warmup_ended",
+            "sentences": result.sentences,
+            "found": result.found,
+            "requests": result.requests,
+            "characters": result.characters,
+        },
+    )
     return result
 
 
@@ -195,7 +208,12 @@ class _Filling:
         failure = failure_of(error)
         failures = self._failures.get(name, 0) + 1
         self._failures[name] = _MOST_FAILURES if failure.for_good else failures
-        logger.info("TTS cache warm-up request to %s failed: %s", name, failure.reason)
+        logger.info(
+            "TTS cache warm-up request to %s failed: %s",
+            name,
+            failure.reason,
+            extra={"event": "tts_cache_warmup_request_failed"},
+        )
         if failure.for_good:
             self._engine.chain.failed(name, error)
         elif failures < _MOST_FAILURES:

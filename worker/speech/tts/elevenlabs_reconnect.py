@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from livekit.agents import tts
 
 #: Attribute in which the ElevenLabs plugin (1.8.9) keeps its websocket. No public method can
-#: replace the websocket, because `update_options` drops it only if the voice changes, and never
-#: closes it.
+#: replace the websocket, because `update_options` drops the websocket only if the voice changes,
+#: and never closes it.
 _CONNECTION: Final = "_TTS__current_connection"
 
 
@@ -19,9 +19,9 @@ def abandoned_connection(engine: tts.TTS[Any]) -> Coroutine[Any, Any, None] | No
     """Make a plugin open a new connection for its next text.
 
     Returns a coroutine that closes the old connection, or None if there was no connection. The
-    ElevenLabs plugin reuses a websocket whose peer has disappeared silently, so every text then
-    runs into a timeout (measured). Closing such a websocket takes 10 s, because the peer does not
-    answer. So run the coroutine in the background.
+    ElevenLabs plugin reuses a websocket whose peer has disappeared silently, so every text runs
+    into a timeout (measured). Closing a half-open websocket takes 10 s, because the peer does not
+    answer. The coroutine must therefore run in the background.
     """
     connection = getattr(engine, _CONNECTION, None)
     if connection is None:

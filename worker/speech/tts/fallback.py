@@ -113,7 +113,7 @@ class ChainTTS(tts.TTS[Never]):
                 self._quiet.set()
 
     def spoken(self, name: str, sentence: str, pace: float, parts: Sequence[Pcm]) -> None:
-        """Record a sentence that a provider has spoken completely. Cache it if it is planned."""
+        """Record a sentence that a provider has spoken completely. A planned sentence is cached."""
         self.pace[name] = pace
         if self.prepared is None or sentence not in self._planned:
             return

@@ -1,4 +1,4 @@
-"""TTS stream of one utterance over a fallback chain. It chooses a provider for each sentence."""
+"""TTS stream of one utterance over a fallback chain, with a choice of provider per sentence."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from worker.speech.tts.cache import SpeechStore
 
 #: Splits a text into single sentences, however short. By default the tokenizer merges a short
-#: sentence with its neighbour. Then a cached sentence would not be found after a different
-#: acknowledgement.
+#: sentence with its neighbour. A sentence that is merged with its neighbour would not be found in
+#: the cache after a different acknowledgement.
 SENTENCES: Final = tokenize.blingfire.SentenceTokenizer(min_sentence_len=1)
-#: Seconds of audio per push. A longer push would block the event loop for longer while the audio is
-#: cut into frames.
+#: Seconds of audio that are pushed to the emitter at once. A longer piece would block the event
+#: loop for longer while the audio is cut into frames.
 _CHUNK_S: Final = 0.2
 #: Audio for a text without words ("...").
 _SILENCE: Final = np.zeros(SAMPLE_RATE // 10, np.int16)
@@ -134,7 +134,7 @@ class ChainStream(tts.SynthesizeStream):
     async def _say(self, sentence: str, emitter: tts.AudioEmitter) -> None:
         """Speak a sentence from the cache, else live, else from the cache in any voice.
 
-        Raises NoProviderLeft if all of these fail.
+        Raises NoProviderLeft if the cache and all providers fail.
         """
         if not has_words(sentence):
             await self._push(_SILENCE, emitter)
@@ -151,9 +151,9 @@ class ChainStream(tts.SynthesizeStream):
     def _voices(self, serving: str | None) -> tuple[str, ...]:
         """Return the voices whose cached audio is preferred to live speech.
 
-        If the utterance already has a voice, only that voice is returned. Otherwise the voices of
-        the chain up to `serving` are returned, including those of providers that cannot speak live
-        now.
+        If the utterance already has a voice, only that voice is returned. For an utterance without
+        a voice, the voices of the chain up to `serving` are returned, including those of providers
+        that cannot speak live now.
         """
         names = self._chain.names
         if self._voice is not None:

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from worker.audio.dsp import Pcm
 
 _RATE: Final = local_models.TTS_SAMPLE_RATE
-#: Seconds of audio per push. A longer push would block the event loop for longer while the audio is
-#: cut into frames. Shorter pushes take more time in total (measured: 25 ms of event loop time per
-#: second of audio in 20 ms frames).
+#: Seconds of audio that are pushed to the emitter at once. A longer piece would block the event
+#: loop for longer while the audio is cut into frames. Shorter pieces take more time in total
+#: (measured: 25 ms of event loop time per second of audio in 20 ms frames).
 _CHUNK_S: Final = 0.2
 
 
 class LocalTTS(tts.TTS[Never]):
-    """Local TTS with an American English voice, 24 kHz mono. It needs no key and no network.
+    """Local TTS with an American English voice, 24 kHz mono, without a key or a network.
 
     This TTS is not streaming, so AgentSession wraps it in a `tts.StreamAdapter`, which splits the
     text into sentences. The adapter takes 2 ms of the 12 to 15 ms until the first audio (measured,

@@ -1,6 +1,6 @@
 """Estimate how much of a sentence was spoken when the voice fails or is cut off.
 
-All functions are pure. In doubt a word counts as not heard, because it is better to say a word
+All functions are pure. A doubtful word counts as not heard, because it is better to say a word
 twice than not at all.
 """
 
@@ -61,8 +61,8 @@ def rest_after(sentence: str, heard: Sequence[str]) -> str:
 def rest_by_pace(sentence: str, seconds: float, pace: float = TYPICAL_PACE) -> str:
     """Return the part of the sentence after `seconds` of audio, at `pace` characters per second.
 
-    The returned part begins with the word that was being said. It is never empty, because the
-    position is only an estimate.
+    The returned part begins with the word that was being said. The returned part is never empty,
+    because the position is only an estimate.
     """
     words = list(_WORD.finditer(sentence))
     said = seconds * pace
@@ -92,6 +92,6 @@ def _plain(word: str) -> str:
 
 
 def _apart(heard: Sequence[str]) -> list[str]:
-    """Return the pieces, and append a space to each if the provider leaves the spaces out."""
+    """Return the pieces of a text, each with a space at its end if the pieces lack spaces."""
     spaced = any(piece != piece.strip() for piece in heard)
     return list(heard) if spaced else [f"{piece} " for piece in heard]

@@ -1,8 +1,8 @@
 """Voice activity detection by loudness alone: the fallback if no VAD model could be loaded.
 
 This detector has no model, no native code and nothing to load, so it cannot fail for the reasons
-that made the real VAD fail. It is less exact, because it distinguishes loud from quiet but not
-speech from music.
+that made the real VAD fail. The detector is less exact than Silero, because it distinguishes loud
+from quiet but not speech from music.
 """
 
 from __future__ import annotations

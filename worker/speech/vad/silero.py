@@ -1,8 +1,8 @@
 """Silero, the voice activity detector of this process, loaded once and shared.
 
 If the process that forks the jobs has called `preload_vad`, every job has the VAD immediately.
-Otherwise the first caller starts to load the VAD in a thread, and all other callers wait for the
-same thread.
+Without `preload_vad` the first caller starts to load the VAD in a thread, and all other callers
+wait for the same thread.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ class VADCache:
         return await asyncio.shield(self._loading)
 
     async def get(self) -> vad.VAD | None:
-        """Return the VAD, or None if it fails to load. Turn detection then works without a VAD."""
+        """Return the VAD, or None if it fails to load, so that turn detection works without it."""
         try:
             return await self.load()
         except VADLoadFailed:
@@ -143,13 +143,17 @@ def _retrieve(task: asyncio.Task[vad.VAD]) -> None:
 
 
 def _log_success(began: float) -> None:
-    logger.info("the VAD is loaded", extra={"elapsed_s": _elapsed_s(began)})
+    logger.info("the VAD is loaded", extra={"event": "vad_loaded", "elapsed_s": _elapsed_s(began)})
 
 
 def _log_failure(error: Exception, began: float) -> None:
     logger.warning(
         "the VAD did not load, turns will end less exactly",
-        extra={"error": type(error).__name__, "elapsed_s": _elapsed_s(began)},
+        extra={
+            "event": "vad_load_failed",
+            "error": type(error).__name__,
+            "elapsed_s": _elapsed_s(began),
+        },
         exc_info=error,
     )
 

@@ -37,7 +37,8 @@ class VADEnded(Exception):
 class StrictVAD(vad.VAD):
     """A VAD whose streams raise VADSilent or VADEnded if a stream of `inner` hangs or ends early.
 
-    It is for callers that can work without a VAD, but would wait forever for a stream that hangs.
+    This wrapper is for callers that can work without a VAD, but would wait forever for a stream
+    that hangs.
     """
 
     def __init__(self, inner: vad.VAD) -> None:

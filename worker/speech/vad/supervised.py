@@ -26,8 +26,8 @@ logger = logging.getLogger(__name__)
 _RETRY = ExponentialBackoff(first_s=0.5, longest_s=30.0)
 _STEADY_S = 60.0
 #: Seconds without speech that a stream must receive before its events are used, if it was opened
-#: late. So the change happens between turns, and no turn is ended by a stream that has received
-#: only half of the turn's audio.
+#: late. The wait moves the change between turns, so that no turn is ended by a stream that has
+#: received only half of the turn's audio.
 _QUIET_S = 2.0
 #: Timeout in seconds for the `on_change` callback.
 _TELL_S = 1.0
@@ -44,8 +44,8 @@ class SupervisedVAD(StrictVAD):
     """A VAD whose streams never fail, because failures of `inner` are reported to `on_change`.
 
     A stream of `inner` is lost if it raises an error, ends early, or receives 2 s of audio without
-    sending an event. The stream is then reopened, with backoff. Speech in progress is ended,
-    because no other component would end it. END_OF_SPEECH is emitted only after `on_change` has
+    sending an event. A lost stream is reopened, with backoff. Speech in progress is ended, because
+    no other component would end the speech. END_OF_SPEECH is emitted only after `on_change` has
     returned (1 s at most), so that the callback can first let another component end the turn. A
     reopened stream is ready once it sends events and has heard no speech for 2 s.
     """
@@ -60,7 +60,7 @@ class SupervisedVAD(StrictVAD):
         self._stream: WatchedStream | None = None
 
     def join_late(self) -> None:
-        """Let the next stream start between two turns. `delivers` is set when it is in use."""
+        """Let the next stream start between two turns, and set `delivers` once it is in use."""
         self._joins_late = True
         self.delivers.clear()
 
@@ -86,7 +86,11 @@ class SupervisedVAD(StrictVAD):
         try:
             await run_with_timeout(tell(self.on_change), _TELL_S)
         except Exception as error:  # the stream continues even if the callback fails
-            logger.warning("reporting the VAD's condition failed: %s", type(error).__name__)
+            logger.warning(
+                "reporting the VAD's condition failed: %s",
+                type(error).__name__,
+                extra={"event": "vad_report_failed"},
+            )
 
 
 class WatchedStream(FailingStream):
@@ -100,8 +104,8 @@ class WatchedStream(FailingStream):
         self._lost = False
         #: True if a START_OF_SPEECH was passed on and its END_OF_SPEECH was not passed on yet.
         self._open = False
-        #: While events are not passed on: whether the VAD hears speech, and the time since which it
-        #: hears none.
+        #: While the VAD's events are not passed on: whether the VAD hears speech, and since when it
+        #: hears no speech.
         self._hears_speech = False
         self._quiet_since: float | None = None
         self._trusted_at = float("-inf")
@@ -173,7 +177,7 @@ class WatchedStream(FailingStream):
         self._trusted_at = asyncio.get_running_loop().time()
         if self._lost:
             self._lost = False
-            logger.info("the VAD works again")
+            logger.info("the VAD works again", extra={"event": "vad_recovered"})
             await self._owner.tell(Status.READY, "Recovered")
             # Another component has ended the turns while the VAD was lost, and may have left a turn
             # open.
@@ -187,7 +191,7 @@ class WatchedStream(FailingStream):
         if not self._lost:
             self._lost = True
             reason = kind if isinstance(error, _REASONS) else "VADFailed"
-            logger.warning("the VAD failed: %s", kind)
+            logger.warning("the VAD failed: %s", kind, extra={"event": "vad_failed"})
             message = (
                 str(error.__doc__) if isinstance(error, _REASONS) else f"the VAD raised {kind}"
             )

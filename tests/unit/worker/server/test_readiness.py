@@ -267,7 +267,7 @@ async def test_a_worker_that_is_not_ready_refuses_jobs_so_that_another_is_asked(
     await slots.offer(request)
     assert request.accepted is None
     assert request.rejected == {"terminate": False}
-    assert "job refused: SetUpFailed: RuntimeError" in caplog.text
+    assert "the worker refused a job: SetUpFailed: RuntimeError" in caplog.text
     assert slots.worker.slots.load() == CLOSED_LOAD > SERVER_TARGET_LOAD
 
     slots.worker.readiness.set_up_works()

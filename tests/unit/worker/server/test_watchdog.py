@@ -128,7 +128,7 @@ async def test_a_process_that_cannot_start_a_thread_ends_without_a_log_line(
 
 async def test_a_stuck_log_does_not_keep_the_process_alive(monkeypatch: pytest.MonkeyPatch) -> None:
     stuck, read = Stuck(), threading.Event()
-    monkeypatch.setattr(watchdog.logger, "critical", lambda *_: read.wait(PATIENCE_S))
+    monkeypatch.setattr(watchdog.logger, "critical", lambda *_, **__: read.wait(PATIENCE_S))
     stuck.blocks_the_loop(FOR_GOOD_S)
     read.set()
     assert stuck.codes == [1]

@@ -71,13 +71,42 @@ def test_every_line_is_json_with_its_time_level_logger_and_fields(
     configured: Callable[..., io.StringIO],
 ) -> None:
     stream = configured()
-    logging.getLogger("worker.job").warning("%s came\nlate", "vad", extra={"elapsed_ms": 7.5})
+    logging.getLogger("worker.job").warning(
+        "%s came\nlate", "vad", extra={"event": "vad_late", "elapsed_ms": 7.5}
+    )
     structlog.get_logger("worker.store").info("migrated", version=3)
     first, second = lines(stream)
-    assert first["event"] == "vad came\nlate"
+    assert (first["event"], first["message"]) == ("vad_late", "vad came\nlate")
     assert (first["level"], first["logger"], first["elapsed_ms"]) == ("warning", "worker.job", 7.5)
     assert first["timestamp"].endswith("Z")
-    assert (second["event"], second["version"]) == ("migrated", 3)
+    assert (second["event"], second["message"]) == ("worker.store", "migrated")
+    assert second["version"] == 3
+
+
+@pytest.mark.parametrize("event", [None, 7])
+@pytest.mark.parametrize("name", ["livekit.agents", "asyncio", "aiohttp.server"])
+def test_a_line_without_a_key_has_the_name_of_its_logger_as_event(
+    configured: Callable[..., io.StringIO], name: str, event: object
+) -> None:
+    stream = configured()
+    logging.getLogger(name).error("no connection", extra={} if event is None else {"event": event})
+    (line,) = lines(stream)
+    assert (line["event"], line["message"]) == (name, "no connection")
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_the_console_shows_the_sentence_and_the_fields_but_not_the_key(
+    configured: Callable[..., io.StringIO], terminal: bool
+) -> None:
+    stream = configured(Terminal() if terminal else None, INTERVIEW_LOG_FORMAT="console")
+    fields = {"event": "vad_loaded", "elapsed_s": 0.75}
+    logging.getLogger("worker").info("the VAD is loaded", extra=fields)
+    logging.getLogger("livekit.agents").warning("no connection")
+    text = stream.getvalue()
+    for shown in ("the VAD is loaded", "elapsed_s", "0.75", "no connection"):
+        assert shown in text
+    for hidden in ("vad_loaded", "event", "message"):
+        assert hidden not in text
 
 
 def test_an_exception_is_a_field_of_its_log_line(
@@ -96,7 +125,7 @@ def test_values_that_are_not_json_are_still_written(configured: Callable[..., io
     stream = configured()
     logging.getLogger("worker").info("odd", extra={"thing": object(), "bytes": b"\xff"})
     (line,) = lines(stream)
-    assert line["event"] == "odd"
+    assert line["message"] == "odd"
 
 
 @pytest.mark.parametrize(
@@ -127,7 +156,7 @@ def test_the_minimum_level_follows_the_setting(configured: Callable[..., io.Stri
     for name in ("worker", "livekit.agents"):
         logging.getLogger(name).info("unimportant")
         logging.getLogger(name).warning("important")
-    assert [line["event"] for line in lines(stream)] == ["important", "important"]
+    assert [line["message"] for line in lines(stream)] == ["important", "important"]
 
 
 def test_chatty_libraries_log_only_warnings_and_errors(
@@ -173,7 +202,7 @@ def test_debug_lines_of_the_framework_are_dropped(
     logging.getLogger("livekit.agents").debug("received %s", SPOKEN)
     logging.getLogger("openai._base_client").debug("request options: %s", SPOKEN)
     logging.getLogger("worker.job").debug("loading")
-    assert [line["event"] for line in lines(stream)] == ["loading"]
+    assert [line["message"] for line in lines(stream)] == ["loading"]
 
 
 @pytest.mark.parametrize("log_format", ["json", "console"])
@@ -210,6 +239,19 @@ def test_provider_errors_are_logged_without_spoken_words(
     assert SPOKEN not in text
     for kept in ("failed to synthesize speech: ", "APIError", "not said", "never retrieved"):
         assert kept in text
+
+
+def test_the_message_is_redacted_even_if_another_handler_has_formatted_the_record(
+    configured: Callable[..., io.StringIO],
+) -> None:
+    stream = configured()
+    text = f"failed to synthesize speech: {SPOKEN}"
+    record = logging.makeLogRecord({"name": "livekit.agents", "levelno": 40, "msg": text})
+    logging.Formatter().format(record)  # sets `record.message`
+    logging.getLogger("livekit.agents").handle(record)
+    (line,) = lines(stream)
+    assert line["message"] == "failed to synthesize speech: (redacted)"
+    assert SPOKEN not in stream.getvalue()
 
 
 # --- from a job's process to the main one -------------------------------------------------------
@@ -269,7 +311,7 @@ def test_an_exception_arrives_as_a_field_and_without_spoken_words(
     stream = configured()
     logging.getLogger(record.name).callHandlers(record)
     (line,) = lines(stream)
-    assert line["event"] == "the session did not start"
+    assert line["message"] == "the session did not start"
     assert line["exception"].endswith("APIError: (redacted)")
 
 
@@ -277,7 +319,8 @@ def test_a_log_line_of_a_job_arrives_once_with_its_ids_and_text(
     arrived: Callable[[], list[logging.LogRecord]], configured: Callable[..., io.StringIO]
 ) -> None:
     ids = {"job_id": "AJ_1", "room": "room-1", "interview_id": "iv-1"}
-    logging.getLogger("worker.job").info("%s", "init_done", extra={**ids, "elapsed_ms": 512.5})
+    fields = {"event": "init_done", "elapsed_ms": 512.5}
+    logging.getLogger("worker.job").info("job %s started", "one", extra={**ids, **fields})
     (record,) = arrived()
 
     stream = configured()
@@ -285,10 +328,11 @@ def test_a_log_line_of_a_job_arrives_once_with_its_ids_and_text(
     (line,) = lines(stream)
     assert line == {
         "event": "init_done",
+        "message": "job one started",
         "level": "info",
         "logger": "worker.job",
         "timestamp": line["timestamp"],
         "elapsed_ms": 512.5,
         **ids,
     }
-    assert stream.getvalue().count("init_done") == 1
+    assert stream.getvalue().count("job one started") == 1
