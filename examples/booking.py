@@ -82,7 +82,7 @@ class Booking(Application):
     def start_session(
         self, job: JobHandle, held: AgentResources
     ) -> tuple[AgentSession[None], Agent]:
-        job.stage.expect(self.work.person)  # the session hears this person only
+        job.transport.expect(self.work.person)  # the session hears this person only
         kit: dict[str, Any] = {name: held.get(name) or NOT_GIVEN for name in ("vad", "stt", "tts")}
         self.session = AgentSession[None](**kit, turn_handling={"turn_detection": None})
         self.listener = Listener()
@@ -109,8 +109,8 @@ class Booking(Application):
         await self.session.say("Thank you, your visit is booked. Goodbye.")
 
     async def visitor(self, job: JobHandle, *, here: bool) -> None:
-        while job.stage.candidate_is_here is not here:
-            await job.stage.candidate_moved()
+        while job.transport.candidate_is_here is not here:
+            await job.transport.candidate_moved()
 
     async def end_when_left(self, job: JobHandle) -> None:
         await self.visitor(job, here=False)

@@ -40,8 +40,8 @@ class Receptionist(Application):
         return self.session, Echo(instructions="Repeat what you hear.")
 
     async def run(self, job: JobHandle) -> None:
-        while not job.stage.candidate_is_here:
-            await job.stage.candidate_moved()
+        while not job.transport.candidate_is_here:
+            await job.transport.candidate_moved()
         self.session.say("Hello, and welcome. Say something, and I will repeat it.")
-        while job.stage.candidate_is_here:
-            await job.stage.candidate_moved()
+        while job.transport.candidate_is_here:
+            await job.transport.candidate_moved()

@@ -70,7 +70,7 @@ async def test_an_orchestrator_that_recovers_in_the_same_turn_continues(
     assert_path(held.history, *READY)
     assert_nothing_was_lost(held)
     assert held.longest_silence_s() <= 5.0
-    assert held.stage.line.played == [ClipName.LET_ME_SEE, ClipName.ONE_MOMENT]
+    assert held.transport.line.played == [ClipName.LET_ME_SEE, ClipName.ONE_MOMENT]
 
 
 async def test_an_orchestrator_that_stays_broken_ends_with_an_apology_and_all_turns_kept(
@@ -85,7 +85,7 @@ async def test_an_orchestrator_that_stays_broken_ends_with_an_apology_and_all_tu
     assert held.words == ALL_WORDS[:WORDS]
     assert held.roles == ROLES[:1], "no turn was repeated"
     assert held.waits_s()[1] <= PATIENCE_S
-    assert held.stage.line.played[-1] == ClipName.CANNOT_GO_ON
+    assert held.transport.line.played[-1] == ClipName.CANNOT_GO_ON
 
 
 @pytest.mark.row("S6")
@@ -98,7 +98,7 @@ async def test_losing_the_database_during_an_answer_loses_nothing(interview: Any
     assert_path(held.history, *READY)
     assert held.said_of("database")[1:] == [(LOST, "DatabaseUnavailable"), (BACK, "Shipping")]
     assert_nothing_was_lost(held)
-    assert held.stage.line.played == held.stage.written == []
+    assert held.transport.line.played == held.transport.written == []
 
 
 @pytest.mark.parametrize("fate", [HANGS, BROKEN], ids=["hangs", "raises"])
@@ -113,7 +113,7 @@ async def test_the_second_stt_transcribes_the_answer_in_which_the_first_failed(
     assert_path(held.history, *READY)
     assert (BACK, "Fallback") in held.said_of("stt")
     assert_nothing_was_lost(held)
-    assert held.stage.line.played == held.stage.written == []
+    assert held.transport.line.played == held.transport.written == []
 
 
 async def test_a_recovered_first_stt_transcribes_a_later_answer(interview: Any) -> None:
@@ -142,8 +142,8 @@ async def test_losing_all_stt_asks_the_candidate_to_type_within_the_same_answer(
     assert_path(held.history, *READY)
     assert_outcome(held.history, Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
     assert held.said_of("stt")[1:] == [(LOST, "NoProviderLeft")]
-    assert held.stage.written == [ClipName.TROUBLE_HEARING.text]
-    assert held.stage.line.played == [ClipName.TROUBLE_HEARING]
+    assert held.transport.written == [ClipName.TROUBLE_HEARING.text]
+    assert held.transport.line.played == [ClipName.TROUBLE_HEARING]
     assert held.roles == ROLES
     # The text understood before the loss is kept, followed by the whole typed answer.
     assert set(ALL_WORDS) == set(held.words)
@@ -173,8 +173,8 @@ async def test_losing_all_tts_in_a_sentence_sends_it_as_text(interview: Any, ste
     assert_outcome(held.history, Outcome.COMPLETED, Reason.INTERVIEW_COMPLETED)
     assert held.said_of("tts")[1:] == [(LOST, "NoProviderLeft")]
     assert held.words == ALL_WORDS
-    assert ClipName.TROUBLE_SPEAKING in held.stage.line.played
-    assert all(any(text in line for line in held.stage.written) for text in QUESTIONS[1:])
+    assert ClipName.TROUBLE_SPEAKING in held.transport.line.played
+    assert all(any(text in line for line in held.transport.written) for text in QUESTIONS[1:])
     assert held.longest_silence_s() <= 5.0
 
 
@@ -189,4 +189,4 @@ async def test_without_a_language_model_the_plans_texts_are_used(
     assert_path(held.history, *READY)
     assert held.said_of("llm")[1:] == [(LOST, "NoProviderLeft")]
     assert_nothing_was_lost(held)
-    assert held.stage.line.played == held.stage.written == []
+    assert held.transport.line.played == held.transport.written == []

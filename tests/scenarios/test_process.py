@@ -100,11 +100,11 @@ def one_job(application: str, folder: str, said: Any, heard: Any) -> None:
 
     stages: list[FakeStage] = []
 
-    def make_stage(*arguments: Any) -> FakeStage:
+    def make_transport(*arguments: Any) -> FakeStage:
         stages.append(FakeStage(*arguments))
         return stages[-1]
 
-    entrypoint_module.LiveKitTransport = make_stage  # type: ignore[attr-defined,assignment]  # no room here
+    entrypoint_module.LiveKitTransport = make_transport  # type: ignore[attr-defined,assignment]  # no room here
     told = SimpleNamespace(
         **vars(fake_context()),
         shutdown=lambda reason: said.put(reason),
@@ -244,7 +244,7 @@ async def test_a_job_without_its_worker_ends_before_the_framework_cancels_it(
         runs.set()
         await for_ever()
 
-    def make_stage(*arguments: Any) -> FakeStage:
+    def make_transport(*arguments: Any) -> FakeStage:
         stages.append(FakeStage(*arguments))
         return stages[-1]
 
@@ -252,7 +252,7 @@ async def test_a_job_without_its_worker_ends_before_the_framework_cancels_it(
         return TinyApplication(on_run=run, words_at_the_end=ClipName.CANNOT_GO_ON)
 
     monkeypatch.setattr(sys.modules[__name__], "watched", application, raising=False)
-    monkeypatch.setattr(entrypoint_module, "LiveKitTransport", make_stage)
+    monkeypatch.setattr(entrypoint_module, "LiveKitTransport", make_transport)
     monkeypatch.setattr(entrypoint_module, "_exit_with", lambda _code: None)
     monkeypatch.setenv("INTERVIEW_APPLICATION", f"{__name__}:watched")
     monkeypatch.setenv("INTERVIEW_DATA_DIR", str(tmp_path))

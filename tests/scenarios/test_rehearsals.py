@@ -70,7 +70,7 @@ async def rehearse(folder: Path, text: str, app: TinyApplication | None = None) 
     made = rig(folder, app or interview(), INTERVIEW_BUDGET_CLOSING_S=CLOSING_S)
     await made.live()
     # A process releases its audio output when it exits; a test must close it.
-    await made.stage.line.aclose()
+    await made.transport.line.aclose()
     return made
 
 
@@ -135,7 +135,7 @@ async def test_closing_ends_in_time_whichever_step_fails_or_hangs(
     spoiled = lived.step(step)
     assert not spoiled.ok
     assert spoiled.reason == ("FaultInjected" if kind == "raise" else "TimeoutError")
-    assert ("leave" in lived.stage.did) is (step != "leave_room")
+    assert ("leave" in lived.transport.did) is (step != "leave_room")
 
 
 @pytest.mark.parametrize("kind", ["raise", "hang", "slow:60"])

@@ -65,9 +65,9 @@ async def test_a_candidate_does_not_notice_a_missing_optional_resource(
     assert_path(held.history, *DEGRADED)
     assert held.said_of(resource) == said
     assert_nothing_was_lost(held)
-    assert held.stage.written == []
+    assert held.transport.written == []
     # At most a filler clip while the interview waits for a late resource.
-    assert set(held.stage.line.played) <= {ClipName.ONE_MOMENT}
+    assert set(held.transport.line.played) <= {ClipName.ONE_MOMENT}
 
 
 @pytest.mark.row("B1")
@@ -87,8 +87,8 @@ async def test_without_stt_the_candidate_is_asked_to_type_at_once(
     assert_path(held.history, *DEGRADED)
     assert held.said_of("stt") == said
     assert_nothing_was_lost(held)
-    assert held.stage.line.played[-1] == ClipName.TROUBLE_HEARING
-    assert held.stage.written == [ClipName.TROUBLE_HEARING.text]
+    assert held.transport.line.played[-1] == ClipName.TROUBLE_HEARING
+    assert held.transport.written == [ClipName.TROUBLE_HEARING.text]
 
 
 @pytest.mark.row("B1")
@@ -107,8 +107,8 @@ async def test_without_tts_questions_come_as_text_and_a_clip_announces_it(
     assert_path(held.history, *DEGRADED)
     assert held.said_of("tts") == said
     assert_nothing_was_lost(held)
-    assert held.stage.line.played[-1] == ClipName.TROUBLE_SPEAKING
-    assert all(any(text in line for line in held.stage.written) for text in QUESTIONS)
+    assert held.transport.line.played[-1] == ClipName.TROUBLE_SPEAKING
+    assert all(any(text in line for line in held.transport.written) for text in QUESTIONS)
 
 
 @pytest.mark.row("B2")
@@ -118,8 +118,8 @@ async def test_a_late_tts_speaks_from_its_arrival_on(interview: Any) -> None:
     assert_path(held.history, *DEGRADED)
     assert held.said_of("tts") == [(LOST, "LoadTimeout"), (BACK, "Loaded")]
     assert_nothing_was_lost(held)
-    assert QUESTIONS[0] in held.stage.written[0]
-    assert len(held.stage.written) == 1, "the other questions were spoken"
+    assert QUESTIONS[0] in held.transport.written[0]
+    assert len(held.transport.written) == 1, "the other questions were spoken"
 
 
 @pytest.mark.row("S6")
@@ -148,7 +148,7 @@ async def test_records_ship_when_a_database_down_from_the_start_is_back(intervie
     assert held.said_of("database") == [(LOST, "DatabaseUnavailable"), (BACK, "Shipping")]
     assert held.database.shipped > 0
     assert_nothing_was_lost(held)
-    assert held.stage.line.played == held.stage.written == []
+    assert held.transport.line.played == held.transport.written == []
 
 
 async def test_without_plan_and_database_loading_is_retried_during_a_one_moment_clip(
@@ -162,7 +162,7 @@ async def test_without_plan_and_database_loading_is_retried_during_a_one_moment_
 
     assert_path(held.history, *DEGRADED)
     assert held.said_of("orchestrator") == [(BACK, "Loaded")]
-    assert held.stage.line.played == [ClipName.ONE_MOMENT]
+    assert held.transport.line.played == [ClipName.ONE_MOMENT]
     assert_nothing_was_lost(held)
 
 
@@ -182,7 +182,7 @@ async def test_without_an_orchestrator_an_apology_is_heard(
     assert_path(held.history, *NEVER)
     assert_outcome(held.history, Outcome.FAILED, reason)
     assert held.said_of("orchestrator") == said
-    assert held.stage.line.played[-1] == ClipName.CANNOT_GO_ON
+    assert held.transport.line.played[-1] == ClipName.CANNOT_GO_ON
     assert held.waits_s() <= [PATIENCE_S]
 
 
@@ -190,5 +190,5 @@ async def test_a_late_orchestrator_is_waited_for(interview: Any) -> None:
     held = await interview().held("load.orchestrator=slow:4")
 
     assert_path(held.history, *READY)
-    assert held.stage.line.played == [ClipName.ONE_MOMENT]
+    assert held.transport.line.played == [ClipName.ONE_MOMENT]
     assert_nothing_was_lost(held)

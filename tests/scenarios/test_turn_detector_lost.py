@@ -72,7 +72,7 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Held]:
 
 def pause_in(held: Held) -> None:
     """Insert a pause mid-sentence that is longer than the silence that ends a turn."""
-    held.stage.microphone.queued[:0] = quiet(3.5)
+    held.transport.microphone.queued[:0] = quiet(3.5)
 
 
 async def test_an_unfinished_sentence_does_not_end_the_turn(make: Callable[[], Held]) -> None:

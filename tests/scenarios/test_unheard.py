@@ -37,7 +37,7 @@ async def test_an_answer_whose_audio_stops_ends_and_the_interview_continues(
     interview: Any,
 ) -> None:
     held = interview()
-    held.in_answer[0] = lambda: held.stage.microphone.lose_for(6.0)
+    held.in_answer[0] = lambda: held.transport.microphone.lose_for(6.0)
     await held.held()
 
     assert_path(held.history, *READY)

@@ -72,7 +72,7 @@ async def test_losing_the_vad_does_not_split_a_partly_transcribed_answer(
 
     def pause_and_lose() -> None:
         # Long enough for the STT to end a phrase, too short for the VAD.
-        held.stage.microphone.queued[:0] = quiet(0.45)
+        held.transport.microphone.queued[:0] = quiet(0.45)
         later(0.8, held, "raises")()
 
     held.in_answer[0] = pause_and_lose

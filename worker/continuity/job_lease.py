@@ -122,7 +122,7 @@ class JobLease:
             except DatabaseError:
                 continue  # the job continues, even if only this job cannot reach the database
             except Exception as error:
-                job.book.fault("lease", error)
+                job.recorder.fault("lease", error)
 
     async def _is_lost(self, job: JobHandle, database: Database, token: int) -> bool:
         holder = await keep_lease(
@@ -155,7 +155,7 @@ class JobLease:
             how,
             extra={"event": "database_lost_data"},
         )
-        job.book.refusal("lease", how)
+        job.recorder.refusal("lease", how)
         self.on_forgotten()
 
     async def _look_around(self, job: JobHandle) -> None:
@@ -164,8 +164,8 @@ class JobLease:
         No database is needed, because every interviewer publishes its token to the room.
         """
         await self._announce(job)
-        while not any(self._outranks(*other) for other in job.stage.announced().items()):
-            await job.stage.candidate_moved()
+        while not any(self._outranks(*other) for other in job.transport.announced().items()):
+            await job.transport.candidate_moved()
         self._yield_to_other(job, "Room")
 
     async def _announce(self, job: JobHandle) -> None:
@@ -174,9 +174,9 @@ class JobLease:
             TOKEN_ATTRIBUTE: str(self.token or 0),
         }
         try:
-            await job.stage.announce(shown)
+            await job.transport.announce(shown)
         except Exception as error:
-            job.book.fault("announce", error)
+            job.recorder.fault("announce", error)
 
     def _outranks(self, identity: str, attributes: Mapping[str, str]) -> bool:
         """Return whether another interviewer ranks higher, by its token and then by its identity.
@@ -195,8 +195,8 @@ class JobLease:
 
         The job mutes the output first, because the framework takes time to close a session.
         """
-        job.stage.line.silence()
-        job.book.refusal("lease", f"SeenIn{seen_in}")
+        job.transport.line.silence()
+        job.recorder.refusal("lease", f"SeenIn{seen_in}")
         job.life.post(Event.LEASE_LOST)
 
 

@@ -181,32 +181,32 @@ class InterviewApplication(Application):
         """Build the session, interviewer, and stuck-turn recovery from the loaded resources."""
         orchestrator = held.get("orchestrator")
         assert isinstance(orchestrator, OrchestratorLLM)  # noqa: S101  # a required resource
-        job.stage.expect(orchestrator.candidate_identity)
+        job.transport.expect(orchestrator.candidate_identity)
         self._job = job
         for name in _WATCHED:
             if (engine := held.get(name)) is not None:
                 self._take_on(job, name, engine)
-        orchestrator.on_refused = lambda reason: job.book.refusal("llm", reason)
+        orchestrator.on_refused = lambda reason: job.recorder.refusal("llm", reason)
         session = session_of(orchestrator, held)
         interviewer = Interviewer(
             orchestrator,
             job.keep_turn,
-            job.stage.write,
-            keep_hearing=job.book.hearing,
-            playout=lambda: job.stage.line.last_playout,
+            job.transport.write,
+            keep_hearing=job.recorder.hearing,
+            playout=lambda: job.transport.line.last_playout,
         )
         ladder = TurnLadder(
             interviewer,
-            job.stage.line,
+            job.transport.line,
             self._settings.ladder_s,
             voices=lambda: getattr(held.get("tts"), "chain", None),
-            record=job.book.rung,
+            record=job.recorder.rung,
         )
         job.floor = interviewer.floor
         for clip in missing_clips():
-            job.book.refusal(f"clip.{clip}", ClipMissing.__name__)
+            job.recorder.refusal(f"clip.{clip}", ClipMissing.__name__)
         interviewer.on_unspoken = ladder.unspoken
-        interviewer.sentence_over = job.stage.line.sentence_over
+        interviewer.sentence_over = job.transport.line.sentence_over
         if self._succession is not None:
             self._succession.talk = interviewer
         job.after_session(interviewer.answers.keep_half)
@@ -221,7 +221,9 @@ class InterviewApplication(Application):
             engine.on_change = partial(_TURN_ENDERS[name], job)
             return
         engine.chain.on_change = job.report
-        engine.chain.on_fault = lambda member, reason: job.book.refusal(f"{name}.{member}", reason)
+        engine.chain.on_fault = lambda member, reason: job.recorder.refusal(
+            f"{name}.{member}", reason
+        )
         assert self._orchestrator is not None  # noqa: S101  # required and loaded
         if name == "llm":
             # The fallback chain has its own time limit for the first word, after which the chain
@@ -251,8 +253,8 @@ class InterviewApplication(Application):
         watch = EndConditions(job, interviewer, ladder, self._settings, resumes=resumes)
         losses = DegradationHandler(job, session, self._declared, interviewer.cannot_hear)
         losses.begin()
-        outages = Outages(interviewer, job.stage.line, job.book.away)
-        outages.attend(job.stage.reach)
+        outages = Outages(interviewer, job.transport.line, job.recorder.away)
+        outages.attend(job.transport.reach)
         listening = InputSupervision(job, session, interviewer, outages)
         listening.begin()
         assert self._lease is not None  # noqa: S101  # the orchestrator loads only with a lease

@@ -36,8 +36,8 @@ class EndConditions:
         self._interviewer = interviewer
         self._settings = settings
         self._watchdog = SilenceWatchdog(
-            line=job.stage.line,
-            place=job.stage,
+            line=job.transport.line,
+            place=job.transport,
             floor=interviewer.floor,
             ladder=ladder,
             candidate_speaks=lambda: interviewer.hears_candidate,
@@ -54,9 +54,9 @@ class EndConditions:
             return Event.CANDIDATE_NEVER_JOINED
         self._listen_from_now()
         if self._resumes and self._interviewer.next_role is not Role.DONE:
-            self._interviewer.answers.missed.came(self._job.stage.line)
+            self._interviewer.answers.missed.came(self._job.transport.line)
             # Play the clip before the next question, which takes time to generate.
-            saying = say_back(self._job.stage.line)
+            saying = say_back(self._job.transport.line)
             self._saying_back = asyncio.create_task(saying, name="say-back")
             await asyncio.sleep(0)
         await self._interviewer.speak_next()
@@ -75,13 +75,13 @@ class EndConditions:
 
     async def _finished(self) -> Event:
         await self._interviewer.finished.wait()
-        await self._job.stage.line.drain()
+        await self._job.transport.line.drain()
         return Event.INTERVIEW_COMPLETED
 
     async def _left(self) -> Event:
         while True:
-            while self._job.stage.candidate_is_here:
-                await self._job.stage.candidate_moved()
+            while self._job.transport.candidate_is_here:
+                await self._job.transport.candidate_moved()
             if not await self._candidate_within(self._settings.candidate_grace_s):
                 return Event.CANDIDATE_LEFT
             self._listen_from_now()
@@ -97,8 +97,8 @@ class EndConditions:
     async def _candidate_within(self, seconds: float) -> bool:
         try:
             async with asyncio.timeout(seconds):
-                while not self._job.stage.candidate_is_here:
-                    await self._job.stage.candidate_moved()
+                while not self._job.transport.candidate_is_here:
+                    await self._job.transport.candidate_moved()
         except TimeoutError:
             return False
         return True
@@ -109,7 +109,7 @@ class EndConditions:
         limit = self._settings.candidate_silence_s
         while True:
             quiet_s = loop.time() - self._interviewer.last_sound
-            if self._interviewer.sounding or not self._job.stage.candidate_is_here:
+            if self._interviewer.sounding or not self._job.transport.candidate_is_here:
                 quiet_s = 0.0
             if quiet_s < limit / 2:
                 self._asked_again = False  # either side has spoken since the clip
@@ -118,5 +118,5 @@ class EndConditions:
             if quiet_s >= limit / 2 and not self._asked_again:
                 self._asked_again = True
                 with contextlib.suppress(ClipMissing):  # the silence limit still applies
-                    await self._job.stage.line.play(load_clip(ClipName.STILL_THERE))
+                    await self._job.transport.line.play(load_clip(ClipName.STILL_THERE))
             await asyncio.sleep(limit / 2 - quiet_s if quiet_s < limit / 2 else limit - quiet_s)

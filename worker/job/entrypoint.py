@@ -132,7 +132,7 @@ async def _live(ctx: JobContext) -> Outcome:
         "interview_id": None,
         **app.header(),
     }
-    return await _held_to_its_end(ctx, Job(ctx, app, settings, make_stage=LiveKitTransport))
+    return await _held_to_its_end(ctx, Job(ctx, app, settings, make_transport=LiveKitTransport))
 
 
 def _make_application(dispatch: Dispatch, settings: Settings) -> Application:

@@ -23,12 +23,12 @@ class JobHandle(Protocol):
     #: The state machine: `fire` and `post` events, `subscribe` to records, read conditions.
     life: Lifecycle
     #: Writes steps, turns and faults into the journal.
-    book: JobRecorder
+    recorder: JobRecorder
     settings: Settings
     #: The transport of the job, with participants, audio output and text.
-    stage: Transport
+    transport: Transport
     #: The resources that have loaded, by name.
-    held: AgentResources
+    resources: AgentResources
     #: The agent session; None until the session is created.
     session: AgentSession[Any] | None
     #: Ingests the journal while the job runs; None while the job has no database.

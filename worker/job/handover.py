@@ -44,7 +44,7 @@ async def on_worker_lost(job: RunnerJob) -> None:
         try:
             followed = await run_with_timeout(succession.expects_successor(None), _ASK_S)
         except Exception as error:  # the candidate waits, so the handover must continue
-            job.book.fault("lose_worker", error)
+            job.recorder.fault("lose_worker", error)
     alone = followed is False
     logger.warning(
         "the worker's main process is gone, so the job %s",

@@ -54,7 +54,7 @@ class Job:
         app: Application,
         settings: Settings,
         *,
-        make_stage: TransportMaker,
+        make_transport: TransportMaker,
     ) -> None:
         self.ctx = ctx
         self.app = app
@@ -77,10 +77,10 @@ class Job:
             ends=ends_of(app),
         )
         watch_disk(self.life)
-        self.book = JobRecorder(self.life)
-        self.keep_turn = self.book.turn
-        self.held = AgentResources()
-        self.stage: Transport = make_stage(ctx, self.life.post)
+        self.recorder = JobRecorder(self.life)
+        self.keep_turn = self.recorder.turn
+        self.resources = AgentResources()
+        self.transport: Transport = make_transport(ctx, self.life.post)
         self.session: AgentSession[Any] | None = None
         #: Ingests the journal into the job's database; None until `ship_journal` begins it.
         self.shipper: JournalShipper | None = None
@@ -98,7 +98,7 @@ class Job:
 
     async def live(self) -> Outcome:
         """Run the job from HANDSHAKE to CLOSED, even if cancelled, and return the job's outcome."""
-        self.book.milestone("handshake_start")
+        self.recorder.milestone("handshake_start")
         self.life.start()
         faults.entered(self.life.state)
         self.life.subscribe(self._log_transition)
@@ -157,12 +157,12 @@ class Job:
     def crashed(self, error: Exception) -> None:
         """End the job because its own code raised an unexpected error."""
         logger.error("the job's own code failed", exc_info=error, extra={"event": "job_crashed"})
-        self.book.fault("job", error)
+        self.recorder.fault("job", error)
         self.life.post(Event.JOB_CRASHED)
 
     async def _handshake(self) -> None:
         try:
-            await self.book.timed("connect", faults.at("connect", self.stage.connect()))
+            await self.recorder.timed("connect", faults.at("connect", self.transport.connect()))
         except Exception as error:
             logger.error(
                 "connecting to the room failed: %s",
@@ -172,11 +172,11 @@ class Job:
             await self.life.fire(Event.HANDSHAKE_FAILED)
             raise LifecycleStopped(Event.HANDSHAKE_FAILED) from error
         await self.life.fire(Event.ROOM_CONNECTED)
-        self.book.milestone("ctx_connected")
+        self.recorder.milestone("ctx_connected")
 
     async def _bootstrap(self) -> None:
         self.opening = asyncio.create_task(
-            self.book.timed("open_line", faults.at("open_line", self.stage.open_line())),
+            self.recorder.timed("open_line", faults.at("open_line", self.transport.open_line())),
             name="open-line",
         )
         self.opening.add_done_callback(retrieve)
@@ -193,19 +193,19 @@ class Job:
     async def _start_session(self) -> None:
         self.ship_journal()
         try:
-            session, agent = self.app.start_session(self, self.held)
+            session, agent = self.app.start_session(self, self.resources)
             self.session = session
             session.on("close", self._on_session_closed)
-            starting = faults.at("start_session", self.stage.start_session(session, agent))
-            await self.book.timed("start_session", starting)
+            starting = faults.at("start_session", self.transport.start_session(session, agent))
+            await self.recorder.timed("start_session", starting)
         except Exception as error:
             logger.exception("the session did not start", extra={"event": "session_start_failed"})
-            self.book.fault("start_session", error)
+            self.recorder.fault("start_session", error)
             await self.life.fire(Event.SESSION_FAILED)
             raise LifecycleStopped(Event.SESSION_FAILED) from error
-        self.book.milestone("session_started")
+        self.recorder.milestone("session_started")
         await self.life.fire(Event.SESSION_STARTED)
-        self.book.milestone("init_done")
+        self.recorder.milestone("init_done")
 
     async def _run(self) -> None:
         await self.app.run(self)
@@ -217,11 +217,11 @@ class Job:
         await asyncio.sleep(_WAITING_S)
         try:
             while (clip := self.app.waiting_words()) is not None:
-                if self.stage.candidate_is_here:
-                    await self.stage.line.play(clip)
+                if self.transport.candidate_is_here:
+                    await self.transport.line.play(clip)
                 await asyncio.sleep(_STILL_WAITING_S)
         except Exception as error:
-            self.book.fault("waiting_words", error)
+            self.recorder.fault("waiting_words", error)
 
     # --- reports from the resources and the session -----------------------------------------------
 
@@ -235,10 +235,10 @@ class Job:
 
     def ship_journal(self) -> None:
         """Begin to ingest the journal, from its first record, if the job has a database."""
-        database = self.held.get("database")
+        database = self.resources.get("database")
         if self.shipper is None and isinstance(database, Database):
             self.shipper = ship_live(self.life, database)
-            self.book.acknowledged = self.shipper.acknowledged
+            self.recorder.acknowledged = self.shipper.acknowledged
 
     def report(self, condition: Condition) -> None:
         """Post the new condition of a resource: unavailable, or available again."""

@@ -37,7 +37,7 @@ class ResourceLoading:
         """Load all resources. Optional resources may continue to load while the session runs."""
         try:
             await bootstrap_resources(
-                resources, self._job.held, on_report=self._on_report, on_late=self._on_late
+                resources, self._job.resources, on_report=self._on_report, on_late=self._on_late
             )
             if self._job.life.state.phase is Phase.LOADING:
                 await self._job.life.fire(Event.LOADERS_SETTLED)
@@ -51,7 +51,7 @@ class ResourceLoading:
             self._job.crashed(error)
 
     async def _on_report(self, report: LoadReport) -> None:
-        self._job.book.loader(f"load {report.name}", report)
+        self._job.recorder.loader(f"load {report.name}", report)
         try:
             await self._job.life.fire(Event.LOADER_REPORTED, report.condition())
         except IllegalTransition:
@@ -69,7 +69,7 @@ class ResourceLoading:
 
     async def _on_late(self, report: LoadReport) -> None:
         """Handle the report of an optional loader that finished after its budget was spent."""
-        self._job.book.loader(f"load {report.name} (late)", report)
+        self._job.recorder.loader(f"load {report.name} (late)", report)
         await self._take_late(report)
 
     async def _take_late(self, report: LoadReport) -> None:
@@ -87,7 +87,7 @@ class ResourceLoading:
                 report.name,
                 extra={"event": "resource_attach_failed"},
             )
-            self._job.book.fault(f"attach {report.name}", error)
+            self._job.recorder.fault(f"attach {report.name}", error)
 
     async def _attach(self, name: str) -> None:
         """Attach a resource to the session. A session created later includes it from the start."""
@@ -100,4 +100,4 @@ class ResourceLoading:
         self._job.ship_journal()
         resource = next(r for r in self._job.app.resources() if r.name == name)
         if resource.attach is not None:
-            await resource.attach(self._job.session, self._job.held.get(name))
+            await resource.attach(self._job.session, self._job.resources.get(name))

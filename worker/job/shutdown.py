@@ -85,7 +85,7 @@ class _Closing:
         """Run one step in at most `budget_s` seconds, and keep `keep_s` seconds for later steps."""
         work = run_with_timeout(faults.at("close", step, name), self._within(budget_s, keep_s))
         with contextlib.suppress(Exception):
-            await self._job.book.timed(name, work)
+            await self._job.recorder.timed(name, work)
 
     def _within(self, budget_s: float, keep_s: float = 0.0) -> float:
         """Limit `budget_s` to CLOSING's remaining time minus `keep_s`; at least LEAST_STEP_S."""
@@ -115,18 +115,18 @@ class _Closing:
         try:
             return self._job.app.last_words(reason) if reason is not None else None
         except Exception as error:
-            self._job.book.fault("last_words", error)
+            self._job.recorder.fault("last_words", error)
             return None
 
     async def say(self, words: Clip | None) -> None:
         """Play the closing message, if the candidate is present."""
-        stage = self._job.stage
-        if words is not None and stage.candidate_is_here and self._job.opening is not None:
+        transport = self._job.transport
+        if words is not None and transport.candidate_is_here and self._job.opening is not None:
             # If the audio output failed to open, this await raises, and the step ends immediately.
             await asyncio.shield(self._job.opening)
             # A hung session may have left an unfinished utterance in the audio output.
-            stage.line.clear_buffer()
-            await stage.line.play(words)
+            transport.line.clear_buffer()
+            await transport.line.play(words)
 
     async def release(self) -> None:
         """Ingest all records, so that a successor can read them, and release the lease."""
@@ -150,12 +150,12 @@ class _Closing:
         """Close the audio output and leave the room."""
         if self._job.opening is not None:
             self._job.opening.cancel()
-        await self._job.stage.leave()
+        await self._job.transport.leave()
 
     async def close_resources(self) -> None:
         """Close the loaded resources."""
         budget_s = 0.9 * self._within(_CLOSE_RESOURCES_S)
-        await self._job.held.aclose(self._on_closed, budget_s=budget_s)
+        await self._job.resources.aclose(self._on_closed, budget_s=budget_s)
 
     async def _on_closed(self, report: LoadReport) -> None:
-        self._job.book.loader(f"close {report.name}", report)
+        self._job.recorder.loader(f"close {report.name}", report)

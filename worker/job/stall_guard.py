@@ -52,17 +52,19 @@ class StallGuard:
     def _is_awaited(self) -> bool:
         job = self._job
         ours = job.session is None if job.floor is None else job.floor.ours
-        return ours and job.life.state.may_speak and job.stage.candidate_is_here
+        return ours and job.life.state.may_speak and job.transport.candidate_is_here
 
     def _play(self, said: int) -> bool:
         words = self._job.app.waiting_words()
         if words is None:
             return False
         filler_s = self._job.settings.silence_filler_s
-        return self._job.stage.line.play_aside(words, after_s=2 * filler_s if said else filler_s)
+        return self._job.transport.line.play_aside(
+            words, after_s=2 * filler_s if said else filler_s
+        )
 
     def _record(self, stall: Stall) -> None:
-        self._job.book.stalled(stall)
+        self._job.recorder.stalled(stall)
         logger.warning(
             "the event loop was blocked by %s",
             stall.call,

@@ -72,10 +72,10 @@ class WatchedJob:
     """The parts of a job that an application uses."""
 
     def __init__(self) -> None:
-        self.stage = FakeStage(fake_context(), lambda _: None)
+        self.transport = FakeStage(fake_context(), lambda _: None)
         self.keep_turn = done
         kinds = ("refusal", "rung", "hearing", "away", "lasted")
-        self.book = SimpleNamespace(**{kind: lambda *_: None for kind in kinds})
+        self.recorder = SimpleNamespace(**{kind: lambda *_: None for kind in kinds})
         self.last_records: list[Any] = []
         self.after_session = self.last_records.append
         self.report = lambda _: None

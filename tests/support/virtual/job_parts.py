@@ -237,7 +237,7 @@ class Rig:
 
     job: Job
     app: TinyApplication
-    stage: FakeStage
+    transport: FakeStage
     path: Path
 
     async def live(self) -> Outcome:
@@ -257,12 +257,12 @@ def rig(folder: Path, app: TinyApplication | None = None, **variables: Any) -> R
     asyncio.get_running_loop().set_default_executor(InlineExecutor())
     app = app or TinyApplication()
     settings = settings_in(folder, **variables)
-    job = Job(fake_context(), cast("Application", app), settings, make_stage=FakeStage)
+    job = Job(fake_context(), cast("Application", app), settings, make_transport=FakeStage)
     # Received now: the wall clock has already advanced by some microseconds.
     job.life._received_at = asyncio.get_running_loop().time()
     return Rig(
         job=job,
         app=app,
-        stage=cast(FakeStage, job.stage),
+        transport=cast(FakeStage, job.transport),
         path=settings.journal_dir / f"{JOB_ID}.jsonl",
     )

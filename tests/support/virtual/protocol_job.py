@@ -34,8 +34,8 @@ class Job:
         )
         self.silent = False
         self.in_room = True
-        self.stage = cast(Any, self)
-        self.line = self.book = self.stage
+        self.transport = cast(Any, self)
+        self.line = self.recorder = self.transport
         self._moved = asyncio.Event()
         self._lease = JobLease("iv-1", job_id=self.job_id, identity=self.identity, lease_s=LEASE_S)
 

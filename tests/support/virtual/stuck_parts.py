@@ -190,21 +190,21 @@ class Stuck:
         self, folder: Path, orchestrator: OrchestratorLLM, *fates: str, resumes: bool = False
     ) -> None:
         self.orchestrator = orchestrator
-        self.stage = FakeStage(fake_context(), lambda _: None)
+        self.transport = FakeStage(fake_context(), lambda _: None)
         self.ear = Ear()
-        self.stage.line = self.line = HeardLine(self.ear)
+        self.transport.line = self.line = HeardLine(self.ear)
         self.turns: list[dict[str, Any]] = []
         self.rungs: list[tuple[float, str, str]] = []
         self.voices: Any = None
         self.session = StuckSession(self.line, orchestrator, fates)
-        job = SimpleNamespace(stage=self.stage)
+        job = SimpleNamespace(transport=self.transport)
         self.agent = _Agent(
             orchestrator, self._keep, self._write, playout=lambda: self.line.last_playout
         )
         self.agent.voice = self.session
         self.away: list[float] = []
-        self.reach = self.stage.reach = OutboundMonitor(
-            self.line, lambda: self.stage.candidate_is_here
+        self.reach = self.transport.reach = OutboundMonitor(
+            self.line, lambda: self.transport.candidate_is_here
         )
         Outages(self.agent, self.line, self.away.append).attend(self.reach)
         settings = settings_in(folder)
@@ -233,7 +233,7 @@ class Stuck:
 
     async def begin(self) -> None:
         """Greet the candidate and start the watch."""
-        await self.stage.open_line()
+        await self.transport.open_line()
         await self.agent.on_enter()
         self.ending = asyncio.create_task(self.watch.until_it_ends())
 
@@ -248,10 +248,10 @@ class Stuck:
             await end(self.ending)
         await self.agent.on_exit()
         await self.session.aclose()
-        await self.stage.leave()
+        await self.transport.leave()
 
     async def _write(self, text: str) -> None:
-        await self.stage.write(text)
+        await self.transport.write(text)
 
     async def _keep(self, **turn: Any) -> None:
         self.turns.append(turn)

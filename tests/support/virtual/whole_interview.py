@@ -161,9 +161,9 @@ class WholeInterview:
         app = InterviewApplication(
             Dispatch(job_id=JOB_ID, room="room-1", metadata=self._metadata), settings
         )
-        self.job = Job(fake_context(), app, settings, make_stage=_Stage)
+        self.job = Job(fake_context(), app, settings, make_transport=_Stage)
         self.began = self.job.life._received_at = loop.time()
-        self.stage = cast(_Stage, self.job.stage)
+        self.transport = cast(_Stage, self.job.transport)
         self.job.life.journal.subscribe(self._take_note)  # type: ignore[attr-defined]
         self._asked: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         candidate = asyncio.create_task(self._answer())
@@ -171,7 +171,7 @@ class WholeInterview:
             await self.job.live()
         finally:
             await cancel_and_wait(candidate)
-            await self.stage.line.aclose()
+            await self.transport.line.aclose()
             faults.arm(())
         self.history = History.read(self.path)
         return self
@@ -190,19 +190,19 @@ class WholeInterview:
             words = range(number * WORDS + 1, (number + 1) * WORDS + 1)
             typed = " ".join(map(str, words))
             if not self._is_asked_to_type:
-                self.stage.microphone.say(spoken(words))
+                self.transport.microphone.say(spoken(words))
                 await asyncio.sleep(WORDS / 4)
                 if (meanwhile := self.in_answer.get(number)) is not None:
                     meanwhile()
-                await self.stage.microphone.idle.wait()
+                await self.transport.microphone.idle.wait()
                 await asyncio.sleep(THINKS_S)
                 if not self._is_asked_to_type:
                     continue
-            await self.stage.type_text(typed)
+            await self.transport.type_text(typed)
 
     @property
     def _is_asked_to_type(self) -> bool:
-        return ClipName.TROUBLE_HEARING.text in self.stage.written
+        return ClipName.TROUBLE_HEARING.text in self.transport.written
 
     # --- results ----------------------------------------------------------------------------------
 
@@ -221,8 +221,8 @@ class WholeInterview:
 
     def perceived(self) -> list[float]:
         """Return the job's seconds at which the candidate heard a frame of sound or read a text."""
-        heard = [start for start, _ in self.stage.ear.sounds]
-        return sorted(at - self.began for at in (*heard, *(at for at, _ in self.stage.read_at)))
+        heard = [start for start, _ in self.transport.ear.sounds]
+        return sorted(at - self.began for at in (*heard, *(at for at, _ in self.transport.read_at)))
 
     def waits_s(self) -> list[float]:
         """Return the seconds from the start, and from each answer, to the next sound or text."""

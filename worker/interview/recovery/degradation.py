@@ -108,7 +108,7 @@ class DegradationHandler:
             if resource.name in self._lost:
                 best = without
                 break
-        detection: Any = best if best is None or best in _MODES else self._job.held.get(best)
+        detection: Any = best if best is None or best in _MODES else self._job.resources.get(best)
         try:
             self._session.update_options(turn_detection=detection)
         except RuntimeError:  # the session is closing
@@ -118,11 +118,11 @@ class DegradationHandler:
             )
 
     async def _tell(self, name: ClipName) -> None:
-        while not self._job.stage.candidate_is_here:
-            await self._job.stage.candidate_moved()
+        while not self._job.transport.candidate_is_here:
+            await self._job.transport.candidate_moved()
         steps: tuple[Callable[[], Any], ...] = (
-            lambda: self._job.stage.write(name.text),
-            lambda: self._job.stage.line.play(load_clip(name)),
+            lambda: self._job.transport.write(name.text),
+            lambda: self._job.transport.line.play(load_clip(name)),
         )
         for step in steps:
             try:

@@ -38,12 +38,12 @@ class InputSupervision:
         self._input: GaplessInput | None = None
         self._looking: asyncio.Task[None] | None = None
         self._reception = InboundMonitor(
-            job.stage.packets_received,
-            job.stage.line,
-            is_here=lambda: job.stage.candidate_is_here,
+            job.transport.packets_received,
+            job.transport.line,
+            is_here=lambda: job.transport.candidate_is_here,
             speaks=lambda: interviewer.hears_candidate,
-            room_is_away=lambda: job.stage.reach.is_away,
-            record=lambda seconds: job.book.lasted("candidate_audio", "NoPackets", seconds),
+            room_is_away=lambda: job.transport.reach.is_away,
+            record=lambda seconds: job.recorder.lasted("candidate_audio", "NoPackets", seconds),
         )
         self._reception.on_lost = outages.lost
         self._reception.on_back = outages.take_up
@@ -54,7 +54,7 @@ class InputSupervision:
             listen_anew=self._listen_anew,
             may_ask=self._may_ask,
             ask_again=self._ask_again,
-            record=lambda reason, seconds: job.book.lasted("answer", reason, seconds),
+            record=lambda reason, seconds: job.recorder.lasted("answer", reason, seconds),
         )
 
     def begin(self) -> None:
@@ -76,23 +76,23 @@ class InputSupervision:
             await cancel_and_wait(self._looking)
 
     def _on_gap(self, gap_s: float) -> None:
-        self._job.book.lasted("candidate_audio", "NoAudio", gap_s)
+        self._job.recorder.lasted("candidate_audio", "NoAudio", gap_s)
 
     def _end_speech(self) -> None:
         for name in ("vad", "stt"):
-            if (listener := self._job.held.get(name)) is not None:
+            if (listener := self._job.resources.get(name)) is not None:
                 listener.end_speech()
 
     def _listen_anew(self) -> None:
-        if (detector := self._job.held.get("vad")) is not None:
+        if (detector := self._job.resources.get("vad")) is not None:
             # If speech from the previous VAD stream is still open, livekit ends that speech.
             self._session.current_agent.update_options(vad=detector)
 
     def _may_ask(self) -> bool:
-        interviewer, stage = self._interviewer, self._job.stage
+        interviewer, transport = self._interviewer, self._job.transport
         return (
-            stage.candidate_is_here
-            and stage.line.listened
+            transport.candidate_is_here
+            and transport.line.listened
             and not interviewer.sounding
             and not interviewer.finished.is_set()
             and not self._is_deaf

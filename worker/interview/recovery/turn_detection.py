@@ -32,7 +32,7 @@ async def take_vad(job: JobHandle, condition: Condition) -> None:
     ends even if the candidate stopped speaking before the loss.
     """
     await job.tell(condition)
-    if condition.status is Status.LOST and (engine := job.held.get("stt")) is not None:
+    if condition.status is Status.LOST and (engine := job.resources.get("stt")) is not None:
         engine.repeat_end_of_speech()
 
 

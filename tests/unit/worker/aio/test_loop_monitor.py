@@ -153,7 +153,7 @@ class Blocked:
         app = TinyApplication(on_run=run_for_ever, words_while_waiting=words)
         self.rig: Rig = rig(folder, app)
         self.sink = LongSink()
-        self.rig.stage.line = HeardLine(self.sink)
+        self.rig.transport.line = HeardLine(self.sink)
         self.rig.job.floor = self.floor = TurnFloor()
         self.clock = Clock()
         self.guard = StallGuard(self.rig.job, clock=self.clock)
@@ -210,7 +210,7 @@ async def test_time_blocked_does_not_count_as_silence_of_the_turn(tmp_path: Path
 
 
 def no_candidate(blocked: Blocked) -> None:
-    blocked.rig.stage.candidate_is_here = False
+    blocked.rig.transport.candidate_is_here = False
 
 
 def candidates_turn(blocked: Blocked) -> None:
@@ -218,7 +218,7 @@ def candidates_turn(blocked: Blocked) -> None:
 
 
 def fenced(blocked: Blocked) -> None:
-    blocked.rig.stage.line.silence()
+    blocked.rig.transport.line.silence()
 
 
 def ending(blocked: Blocked) -> None:
@@ -243,7 +243,7 @@ async def test_no_filler_clip_is_played_unless_a_candidate_is_waiting(
 @pytest.mark.looptime
 async def test_no_filler_clip_is_played_over_buffered_audio(tmp_path: Path) -> None:
     blocked = await Blocked(tmp_path, lambda: WORDS).begin()
-    playing = asyncio.create_task(blocked.rig.stage.line.play(load_clip(ClipName.CANNOT_GO_ON)))
+    playing = asyncio.create_task(blocked.rig.transport.line.play(load_clip(ClipName.CANNOT_GO_ON)))
     await asyncio.sleep(0.1)
     await blocked.block(STALLED_S, 1.0)
 

@@ -82,7 +82,7 @@ async def test_the_token_is_journalled_and_published_to_the_room(
     own = lease_of_job()
     assert await own.take(DATABASE)
     async with held(tmp_path, own) as running:
-        assert running.stage.shown == {INTERVIEW_ATTRIBUTE: "iv-1", TOKEN_ATTRIBUTE: "1"}
+        assert running.transport.shown == {INTERVIEW_ATTRIBUTE: "iv-1", TOKEN_ATTRIBUTE: "1"}
     (record,) = [each for each in read_records(running.path).records if each["kind"] == "lease"]
     assert record["token"] == 1
 
@@ -95,7 +95,7 @@ async def test_a_higher_token_in_the_database_mutes_and_ends_the_job(
     async with held(tmp_path, own) as running:
         leases.token += 1
         assert await ended(running) <= LOOK_S
-        assert running.stage.line.silent
+        assert running.transport.line.silent
     assert_outcome(running.path, Outcome.SUPERSEDED, Reason.LEASE_LOST)
 
 
@@ -162,10 +162,10 @@ async def test_a_job_yields_to_a_higher_ranked_interviewer_in_the_room(
     async with held(tmp_path, own, database=None) as running:
         identity, interview_id, token = other
         shown = {INTERVIEW_ATTRIBUTE: interview_id, TOKEN_ATTRIBUTE: token}
-        running.stage.show(identity, **shown)
+        running.transport.show(identity, **shown)
         await asyncio.sleep(0)
         await asyncio.sleep(0.001)
-        assert running.stage.line.silent is yields
+        assert running.transport.line.silent is yields
         assert (running.job.life.state is not State.RUNNING) is yields
 
 
@@ -181,7 +181,7 @@ async def test_a_job_without_database_continues_and_takes_the_lease_once_it_is_b
         leases.away = False
         await asyncio.sleep(LOOK_S)
         assert own.token == leases.token == 1
-        assert running.stage.shown[TOKEN_ATTRIBUTE] == "1"
+        assert running.transport.shown[TOKEN_ATTRIBUTE] == "1"
         leases.away = True
         await asyncio.sleep(600)
         assert running.job.life.state is State.RUNNING
@@ -209,7 +209,7 @@ async def test_an_error_in_a_lease_guard_is_journalled_and_does_not_end_the_job(
         raise RuntimeError("a message that may quote personal data")
 
     async with held(tmp_path, own) as running:
-        running.stage.announce = refuse  # type: ignore[method-assign, assignment]
+        running.transport.announce = refuse  # type: ignore[method-assign, assignment]
         own.token = None
         leases.job = None
         await asyncio.sleep(2 * LOOK_S)

@@ -138,7 +138,7 @@ async def test_a_resource_that_has_not_loaded_is_none_not_the_framework_default(
 async def test_only_the_interviews_candidate_is_listened_to(tmp_path: Path) -> None:
     app, job = application(tmp_path), WatchedJob()
     session, _ = app.start_session(cast("Job", job), await loaded(app))
-    assert job.stage.did == ["expect candidate-iv-1"]
+    assert job.transport.did == ["expect candidate-iv-1"]
     await session.aclose()
 
 
@@ -148,7 +148,7 @@ async def test_a_missing_clip_is_journaled_and_does_not_prevent_the_session(
     monkeypatch.setitem(recordings._found, ClipName.BACK, ClipMissing(ClipName.BACK))
     app, job = application(tmp_path), WatchedJob()
     refused: list[tuple[str, str]] = []
-    job.book.refusal = lambda *refusal: refused.append(refusal)
+    job.recorder.refusal = lambda *refusal: refused.append(refusal)
     session, _ = app.start_session(cast("Job", job), await loaded(app))
 
     assert refused == [("clip.back", "ClipMissing")]

@@ -50,11 +50,11 @@ async def test_a_missing_plan_is_retried_while_clips_play_and_ends_in_an_apology
     assert (step.ok, step.reason) == (False, "PlanUnavailable")
     assert step.attempts > 5
     assert 10 < held.history.transitions[-2].t < 15
-    moments, apology = held.stage.line.played[:-1], held.stage.line.played[-1]
+    moments, apology = held.transport.line.played[:-1], held.transport.line.played[-1]
     assert len(moments) >= 2
     assert set(moments) == {ClipName.ONE_MOMENT}
     assert apology == ClipName.CANNOT_GO_ON
-    assert held.stage.did[-1] == "leave"
+    assert held.transport.did[-1] == "leave"
     (line,) = [r for r in caplog.records if r.levelno == logging.ERROR]
     assert "orchestrator" in line.getMessage()
 
@@ -66,4 +66,4 @@ async def test_an_invalid_plan_is_not_retried(tmp_path: Path) -> None:
 
     assert_condition(held.history, "orchestrator", Status.LOST, "PlanInvalid")
     assert held.step("load orchestrator").attempts == 1
-    assert held.stage.line.played == [ClipName.CANNOT_GO_ON]
+    assert held.transport.line.played == [ClipName.CANNOT_GO_ON]

@@ -64,12 +64,12 @@ class Watched:
             INTERVIEW_CANDIDATE_SILENCE_S=40,
         )
         self.job = WatchedJob()
-        self.stage = self.job.stage
+        self.transport = self.job.transport
         self.interviewer = FakeInterviewer()
         interviewer = cast(Interviewer, self.interviewer)
         ladder = TurnLadder(
             interviewer,
-            self.stage.line,
+            self.transport.line,
             settings.ladder_s,
             voices=lambda: None,
             record=lambda *_: None,
@@ -94,12 +94,12 @@ async def watching(tmp_path: Path) -> AsyncIterator[Watching]:
 
     async def begin(*, resumes: bool = False) -> Watched:
         begun.append(Watched(tmp_path, resumes=resumes))
-        await begun[-1].stage.open_line()
+        await begun[-1].transport.open_line()
         return begun[-1]
 
     yield begin
     for watched in begun:
-        await watched.stage.leave()
+        await watched.transport.leave()
 
 
 virtual = pytest.mark.looptime
@@ -110,7 +110,7 @@ async def test_a_candidate_who_never_joins_ends_the_interview_without_speech(
     watching: Watching,
 ) -> None:
     watched = await watching()
-    watched.stage.move(here=False)
+    watched.transport.move(here=False)
     assert await watched.watch.until_it_ends() is Event.CANDIDATE_NEVER_JOINED
     assert watched.elapsed == pytest.approx(60)
     assert watched.interviewer.spoke == 0
@@ -124,13 +124,13 @@ async def test_a_successor_says_that_it_is_back_before_anything_else(
 ) -> None:
     watched = await watching(resumes=True)
     watched.interviewer.next_role = next_role
-    watched.stage.move(here=False)
+    watched.transport.move(here=False)
     ending = asyncio.create_task(watched.watch.until_it_ends())
     await asyncio.sleep(5)
-    assert watched.stage.line.played == []  # the candidate is not there yet
-    watched.stage.move(here=True)
+    assert watched.transport.line.played == []  # the candidate is not there yet
+    watched.transport.move(here=True)
     await asyncio.sleep(1)
-    assert watched.stage.line.played == said
+    assert watched.transport.line.played == said
     assert watched.interviewer.spoke == 1
     watched.interviewer.finished.set()
     assert await ending is Event.INTERVIEW_COMPLETED
@@ -139,13 +139,13 @@ async def test_a_successor_says_that_it_is_back_before_anything_else(
 @virtual
 async def test_a_candidate_who_joins_in_time_is_greeted(watching: Watching) -> None:
     watched = await watching()
-    watched.stage.move(here=False)
+    watched.transport.move(here=False)
     ending = asyncio.create_task(watched.watch.until_it_ends())
     await asyncio.sleep(59)
-    watched.stage.move(here=True)
+    watched.transport.move(here=True)
     await asyncio.sleep(1)
     assert watched.interviewer.spoke == 1
-    assert watched.stage.line.played == []
+    assert watched.transport.line.played == []
     watched.interviewer.finished.set()
     assert await ending is Event.INTERVIEW_COMPLETED
 
@@ -157,7 +157,7 @@ async def test_a_candidate_who_leaves_has_a_grace_period_to_return(watching: Wat
     ending = asyncio.create_task(watched.watch.until_it_ends())
     for here in (False, True, False):
         await asyncio.sleep(15)
-        watched.stage.move(here=here)
+        watched.transport.move(here=here)
     assert await ending is Event.CANDIDATE_LEFT
     assert watched.elapsed == pytest.approx(15 * 3 + 20)
 
@@ -167,11 +167,11 @@ async def test_time_without_the_candidate_does_not_count_as_silence(watching: Wa
     watched = await watching()
     ending = asyncio.create_task(watched.watch.until_it_ends())
     await asyncio.sleep(15)
-    watched.stage.move(here=False)
+    watched.transport.move(here=False)
     await asyncio.sleep(19)
-    watched.stage.move(here=True)
+    watched.transport.move(here=True)
     await asyncio.sleep(19)
-    assert watched.stage.line.played == []
+    assert watched.transport.line.played == []
     assert await ending is Event.CANDIDATE_SILENT
     assert watched.elapsed == pytest.approx(15 + 19 + 40)
 
@@ -183,10 +183,10 @@ async def test_a_silent_candidate_is_asked_once_before_the_interview_ends(
     watched = await watching()
     ending = asyncio.create_task(watched.watch.until_it_ends())
     await asyncio.sleep(21)
-    assert watched.stage.line.played == [ClipName.STILL_THERE]
+    assert watched.transport.line.played == [ClipName.STILL_THERE]
     assert await ending is Event.CANDIDATE_SILENT
     assert watched.elapsed == pytest.approx(40)
-    assert watched.stage.line.played == [ClipName.STILL_THERE]
+    assert watched.transport.line.played == [ClipName.STILL_THERE]
 
 
 @virtual
@@ -197,7 +197,7 @@ async def test_a_missing_clip_does_not_end_the_interview(
     watched = await watching()
     assert await watched.watch.until_it_ends() is Event.CANDIDATE_SILENT
     assert watched.elapsed == pytest.approx(40)
-    assert watched.stage.line.played == []
+    assert watched.transport.line.played == []
 
 
 @virtual
@@ -209,7 +209,7 @@ async def test_each_new_silence_is_asked_about(watching: Watching) -> None:
     watched.interviewer.sound()
     assert await ending is Event.CANDIDATE_SILENT
     assert watched.elapsed == pytest.approx(70)
-    assert watched.stage.line.played == [ClipName.STILL_THERE] * 2
+    assert watched.transport.line.played == [ClipName.STILL_THERE] * 2
 
 
 @virtual
@@ -219,7 +219,7 @@ async def test_speech_does_not_count_as_silence(watching: Watching) -> None:
     ending = asyncio.create_task(watched.watch.until_it_ends())
     await asyncio.sleep(1000)
     assert not ending.done()
-    assert watched.stage.line.played == []
+    assert watched.transport.line.played == []
     watched.interviewer.finished.set()
     assert await ending is Event.INTERVIEW_COMPLETED
 
@@ -230,7 +230,7 @@ async def test_the_end_waits_for_the_audio_to_play_out(
 ) -> None:
     watched = await watching()
     played_out = asyncio.Event()
-    monkeypatch.setattr(watched.stage.line, "drain", played_out.wait)
+    monkeypatch.setattr(watched.transport.line, "drain", played_out.wait)
     watched.interviewer.sounding = True
     ending = asyncio.create_task(watched.watch.until_it_ends())
     watched.interviewer.finished.set()

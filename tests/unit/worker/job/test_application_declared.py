@@ -110,7 +110,7 @@ async def test_a_job_without_an_application_plays_the_words_of_its_factory(
     job = rig(tmp_path, cast("Any", failed))
     assert await job.live() is Outcome.FAILED
     assert job.history.reason is Reason.JOB_CRASHED
-    assert job.stage.line.played == ([] if words is None else [words.name])
+    assert job.transport.line.played == ([] if words is None else [words.name])
 
 
 # --- ends ---------------------------------------------------------------------------------------

@@ -107,7 +107,7 @@ async def test_a_handover_runs_its_steps_in_order(
     ]
     assert passing.did == ["finish_sentence", "ship", "release_lease", "send_successor"]
     assert passing.ends == [(Outcome.HANDED_OVER, Reason.HANDOVER_REQUESTED)]
-    assert held.stage.line.played == [ClipName.ONE_MOMENT]
+    assert held.transport.line.played == [ClipName.ONE_MOMENT]
 
 
 @pytest.mark.parametrize("how", [for_ever, deaf, broken])
@@ -121,7 +121,7 @@ async def test_a_handover_step_that_hangs_or_raises_is_journalled_and_skipped(
     assert await held.live() is Outcome.HANDED_OVER
     assert held.step(step).reason == ("ValueError" if how is broken else "TimeoutError")
     assert passing.did == list(STEPS)
-    assert held.stage.line.played == [ClipName.ONE_MOMENT]
+    assert held.transport.line.played == [ClipName.ONE_MOMENT]
     closing_s = assert_entered(held.path, State.CLOSED, since=State.CLOSING)
     assert closing_s <= BUDGETS[State.CLOSING]
     await end_what_is_left()
@@ -134,11 +134,11 @@ async def test_closing_ends_within_its_budget_even_if_every_handover_step_hangs(
     passing.steps = dict.fromkeys(STEPS, for_ever)
     held = handed_over(tmp_path, passing)
     held.app.session.on_aclose = for_ever
-    held.stage.on_leave = for_ever
+    held.transport.on_leave = for_ever
     await held.live()
     closing_s = assert_entered(held.path, State.CLOSED, since=State.CLOSING)
     assert closing_s <= BUDGETS[State.CLOSING] + 0.2 * len(STEPS)
-    assert held.stage.line.played == [ClipName.ONE_MOMENT]
+    assert held.transport.line.played == [ClipName.ONE_MOMENT]
 
 
 async def test_a_job_that_cannot_be_continued_is_ended_instead(tmp_path: Path) -> None:

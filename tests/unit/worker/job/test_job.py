@@ -63,7 +63,7 @@ async def test_a_completed_job_journals_its_whole_path(tmp_path: Path) -> None:
         "close_resources",
     ]
     assert all(step.ok for step in held.history.steps)
-    assert held.stage.did == ["connect", "open_line", "start_session", "leave"]
+    assert held.transport.did == ["connect", "open_line", "start_session", "leave"]
 
 
 async def test_the_journal_header_identifies_the_job(tmp_path: Path) -> None:
@@ -82,8 +82,8 @@ async def test_the_four_start_up_lines_are_logged_in_order_with_their_times(
 ) -> None:
     caplog.set_level(logging.INFO)
     held = rig(tmp_path)
-    held.stage.on_connect = after(0.2)
-    held.stage.on_start_session = after(0.3)
+    held.transport.on_connect = after(0.2)
+    held.transport.on_start_session = after(0.3)
     await held.live()
 
     names = ("handshake_start", "ctx_connected", "session_started", "init_done")
@@ -105,7 +105,7 @@ async def test_a_start_of_more_than_a_second_is_logged_as_a_warning(
 ) -> None:
     caplog.set_level(logging.INFO)
     held = rig(tmp_path)
-    held.stage.on_start_session = after(seconds)
+    held.transport.on_start_session = after(seconds)
     await held.live()
     line = next(record for record in caplog.records if vars(record).get("event") == "init_done")
     assert line.levelno == level
@@ -114,7 +114,7 @@ async def test_a_start_of_more_than_a_second_is_logged_as_a_warning(
 @pytest.mark.row("S2", "S4")
 async def test_nothing_loads_before_the_end_of_the_handshake(tmp_path: Path) -> None:
     held = rig(tmp_path, TinyApplication(declared=[resource()]))
-    held.stage.on_connect = after(1.0)
+    held.transport.on_connect = after(1.0)
     await held.live()
     assert held.step("load engine").t == pytest.approx(1.0)
 
@@ -125,12 +125,12 @@ async def test_nothing_loads_before_the_end_of_the_handshake(tmp_path: Path) -> 
 @pytest.mark.row("S4")
 async def test_a_refused_connection_ends_the_job_before_anything_loads(tmp_path: Path) -> None:
     held = rig(tmp_path, TinyApplication(declared=[resource()]))
-    held.stage.on_connect = broken
+    held.transport.on_connect = broken
     assert await held.live() is Outcome.FAILED
     assert_path(held.path, "HANDSHAKE", "CLOSING", "CLOSED")
     assert_outcome(held.path, Outcome.FAILED, Reason.HANDSHAKE_FAILED)
     assert held.step("connect").reason == "ValueError"
-    assert held.stage.did == ["connect", "leave"]
+    assert held.transport.did == ["connect", "leave"]
 
 
 @pytest.mark.row("C2")
@@ -138,7 +138,7 @@ async def test_a_room_that_does_not_respond_ends_the_job_after_the_handshake_bud
     tmp_path: Path,
 ) -> None:
     held = rig(tmp_path, INTERVIEW_BUDGET_HANDSHAKE_S=3)
-    held.stage.on_connect = for_ever
+    held.transport.on_connect = for_ever
     assert await held.live() is Outcome.FAILED
     assert_outcome(held.path, Outcome.FAILED, Reason.HANDSHAKE_TIMEOUT)
     assert assert_entered(held.path, State.CLOSING) == pytest.approx(3)
@@ -171,7 +171,7 @@ async def test_a_failed_required_resource_ends_the_job_immediately_with_its_reas
     assert_path(held.path, "HANDSHAKE", "CONNECTED", "BOOTSTRAPPING", "CLOSING", "CLOSED")
     assert_outcome(held.path, outcome, reason)
     assert assert_entered(held.path, State.CLOSING) == pytest.approx(0)
-    assert "start_session" not in held.stage.did
+    assert "start_session" not in held.transport.did
 
 
 @pytest.mark.row("B8")
@@ -187,9 +187,9 @@ async def test_the_apology_waits_for_an_audio_output_that_is_still_opening(tmp_p
             declared=[resource(required=True, load=load)], words_at_the_end=ClipName.CANNOT_GO_ON
         ),
     )
-    held.stage.on_open_line = after(0.5)
+    held.transport.on_open_line = after(0.5)
     await held.live()
-    assert held.stage.line.played == [ClipName.CANNOT_GO_ON]
+    assert held.transport.line.played == [ClipName.CANNOT_GO_ON]
     assert held.step("last_words").ok
 
 
@@ -231,14 +231,14 @@ async def test_an_audio_output_that_hangs_while_opening_ends_the_job_after_the_b
     tmp_path: Path,
 ) -> None:
     held = rig(tmp_path)
-    held.stage.on_open_line = for_ever
+    held.transport.on_open_line = for_ever
     assert await held.live() is Outcome.FAILED
     assert_outcome(held.path, Outcome.FAILED, Reason.SESSION_START_TIMEOUT)
 
 
 async def test_an_audio_output_that_does_not_open_ends_the_job(tmp_path: Path) -> None:
     held = rig(tmp_path)
-    held.stage.on_open_line = broken
+    held.transport.on_open_line = broken
     assert await held.live() is Outcome.FAILED
     assert_outcome(held.path, Outcome.FAILED, Reason.JOB_CRASHED)
 
@@ -248,7 +248,7 @@ async def test_an_audio_output_that_does_not_open_ends_the_job(tmp_path: Path) -
 
 async def test_a_session_that_does_not_start_ends_the_job(tmp_path: Path) -> None:
     held = rig(tmp_path)
-    held.stage.on_start_session = broken
+    held.transport.on_start_session = broken
     assert await held.live() is Outcome.FAILED
     assert_outcome(held.path, Outcome.FAILED, Reason.SESSION_FAILED)
     assert held.app.session.closed == 1
@@ -269,7 +269,7 @@ async def test_a_session_that_hangs_while_starting_ends_the_job_after_the_budget
     tmp_path: Path,
 ) -> None:
     held = rig(tmp_path)
-    held.stage.on_start_session = for_ever
+    held.transport.on_start_session = for_ever
     await held.live()
     assert_outcome(held.path, Outcome.FAILED, Reason.SESSION_START_TIMEOUT)
     assert assert_entered(held.path, State.CLOSING) == pytest.approx(BUDGETS[State.READY])

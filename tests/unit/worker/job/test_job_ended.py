@@ -48,11 +48,11 @@ BEFORE_CLOSING = [s for s in State if s not in (State.HANDSHAKE, State.CLOSING, 
 async def test_a_shutdown_ends_the_job_in_any_state(tmp_path: Path, state: State) -> None:
     vad = resource("vad", load=broken) if state is State.DEGRADED else resource("vad")
     held = rig(tmp_path, TinyApplication(declared=[vad], on_run=run_for_ever))
-    held.stage.on_start_session = after(1.0)
+    held.transport.on_start_session = after(1.0)
     when_in(held, state, lambda: held.job.life.post(Event.SHUTDOWN_REQUESTED))
     assert await held.live() is Outcome.CANCELLED
     assert_outcome(held.path, Outcome.CANCELLED, Reason.SHUTDOWN_REQUESTED)
-    assert held.stage.did[-1] == "leave"
+    assert held.transport.did[-1] == "leave"
 
 
 async def test_a_shutdown_during_the_handshake_ends_the_job(tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ async def test_a_shutdown_during_the_handshake_ends_the_job(tmp_path: Path) -> N
         await for_ever()
 
     held = rig(tmp_path)
-    held.stage.on_connect = connect
+    held.transport.on_connect = connect
     assert await held.live() is Outcome.CANCELLED
     assert_path(held.path, "HANDSHAKE", "CLOSING", "CLOSED")
 
@@ -92,7 +92,7 @@ async def test_a_lost_or_deleted_room_ends_the_job(
     tmp_path: Path, event: Event, outcome: Outcome
 ) -> None:
     async def run(_: JobHandle) -> None:
-        held.stage.on_event(event)
+        held.transport.on_event(event)
         await for_ever()
 
     held = rig(tmp_path, TinyApplication(on_run=run))
@@ -109,13 +109,13 @@ async def test_a_job_cancelled_by_the_framework_still_leaves_the_room(
     held = rig(tmp_path, TinyApplication(declared=[vad]))
     if state is not State.CLOSING:
         held.app.on_run = run_for_ever
-    held.stage.on_start_session = after(1.0)
+    held.transport.on_start_session = after(1.0)
     held.app.session.on_aclose = after(0.5)
     life = asyncio.create_task(held.live())
     when_in(held, state, life.cancel)
     expected = Outcome.COMPLETED if state is State.CLOSING else Outcome.FAILED
     assert await life is expected
-    assert held.stage.did[-1] == "leave"
+    assert held.transport.did[-1] == "leave"
     assert_path(held.path, ..., "CLOSING", "CLOSED")
     assert held.step("sync_journal").ok
 
@@ -128,4 +128,4 @@ async def test_repeated_cancellations_do_not_interrupt_closing(tmp_path: Path) -
         await asyncio.sleep(0.05)
         life.cancel()
     assert await life is Outcome.FAILED
-    assert held.stage.did[-1] == "leave"
+    assert held.transport.did[-1] == "leave"

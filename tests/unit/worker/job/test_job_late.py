@@ -85,7 +85,7 @@ async def test_a_resource_that_loads_during_session_start_is_attached_after_it(
 ) -> None:
     """A starting session has no agent yet, and attaching to it would raise."""
     held, attached = with_a_late_one(tmp_path, 2.0)
-    held.stage.on_start_session = after(3.0)
+    held.transport.on_start_session = after(3.0)
     await held.live()
     assert attached.what == [(State.RUNNING, "late")]
     assert_condition(held.path, "vad", Status.READY, "Loaded")
@@ -182,21 +182,21 @@ def slow_with_words(tmp_path: Path, words: Callable[[], Any]) -> Rig:
 async def test_a_candidate_who_waits_long_hears_a_waiting_message(tmp_path: Path) -> None:
     held = slow_with_words(tmp_path, lambda: load_clip(ClipName.ONE_MOMENT))
     await held.live()
-    assert held.stage.line.played == [ClipName.ONE_MOMENT]
+    assert held.transport.line.played == [ClipName.ONE_MOMENT]
 
 
 async def test_no_waiting_message_is_played_in_an_empty_room(tmp_path: Path) -> None:
     held = slow_with_words(tmp_path, lambda: load_clip(ClipName.ONE_MOMENT))
-    held.stage.candidate_is_here = False
+    held.transport.candidate_is_here = False
     await held.live()
-    assert held.stage.line.played == []
+    assert held.transport.line.played == []
 
 
 async def test_a_fast_start_plays_no_waiting_message(tmp_path: Path) -> None:
     held = slow_with_words(tmp_path, lambda: load_clip(ClipName.ONE_MOMENT))
     held.app.declared = []
     await held.live()
-    assert held.stage.line.played == []
+    assert held.transport.line.played == []
 
 
 async def test_a_missing_waiting_clip_does_not_fail_the_interview(tmp_path: Path) -> None:
@@ -213,7 +213,7 @@ async def test_the_closing_message_is_played_only_to_a_present_candidate(
     tmp_path: Path, here: bool
 ) -> None:
     held = rig(tmp_path, TinyApplication(words_at_the_end=ClipName.GOODBYE))
-    held.stage.candidate_is_here = here
+    held.transport.candidate_is_here = here
     await held.live()
     assert held.app.asked_for == [Reason.INTERVIEW_COMPLETED]
-    assert held.stage.line.played == ([ClipName.GOODBYE] if here else [])
+    assert held.transport.line.played == ([ClipName.GOODBYE] if here else [])

@@ -58,7 +58,7 @@ async def test_resources_are_closed_even_if_other_parts_raise_or_hang(
 
     job = _job_with(tmp_path, broken_part, close)
     await job.live()
-    await job.stage.line.aclose()
+    await job.transport.line.aclose()
     assert job.job.life.reason is reason
     assert closed == ["engine"]
 
@@ -76,7 +76,7 @@ def _job_with(
     app.on_session = broken_part.get("session", app.on_session)
     made = rig(folder, app)
     for part in ("open_line", "start_session", "leave"):
-        setattr(made.stage, f"on_{part}", broken_part.get(part, done))
+        setattr(made.transport, f"on_{part}", broken_part.get(part, done))
     return made
 
 

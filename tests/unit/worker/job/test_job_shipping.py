@@ -61,7 +61,7 @@ async def test_the_journal_of_any_application_is_ingested_while_the_job_runs(
     assert await job.live() is Outcome.COMPLETED
     assert None not in shippers
     assert len(set(shippers)) == 1
-    assert job.job.book.acknowledged == shippers[0].acknowledged
+    assert job.job.recorder.acknowledged == shippers[0].acknowledged
     assert database.shipments > 0
 
 
@@ -79,4 +79,4 @@ async def test_without_a_database_nothing_is_ingested(tmp_path: Path) -> None:
     job, shippers = job_with(tmp_path, object())
     await job.live()
     assert set(shippers) == {None}
-    assert job.job.book.acknowledged is None
+    assert job.job.recorder.acknowledged is None

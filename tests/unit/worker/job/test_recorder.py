@@ -49,13 +49,13 @@ class Keeping:
             journal=self.journal, t=1.0, conditions=Conditions(), post=lambda *_: None
         )
         self.life = cast("Lifecycle", life)
-        self.book = JobRecorder(self.life)
+        self.recorder = JobRecorder(self.life)
         self.shipper = ship_live(self.life, cast("Database", self.database))
-        self.book.acknowledged = self.shipper.acknowledged
+        self.recorder.acknowledged = self.shipper.acknowledged
 
     async def turn_takes(self) -> float:
         began = asyncio.get_running_loop().time()
-        await self.book.turn(speaker="candidate", text="hello")
+        await self.recorder.turn(speaker="candidate", text="hello")
         return asyncio.get_running_loop().time() - began
 
 

@@ -61,9 +61,9 @@ def hang_at(held: Rig, step: str, how: Callable[[], Awaitable[None]]) -> None:
             held.app.session.on_aclose = how
         case "last_words":
             held.app.words_at_the_end = ClipName.GOODBYE
-            held.stage.line.play = unheard  # type: ignore[method-assign]  # one of its many ways to hang
+            held.transport.line.play = unheard  # type: ignore[method-assign]  # one of its many ways to hang
         case "leave_room":
-            held.stage.on_leave = how
+            held.transport.on_leave = how
         case "close engine":
             held.app.declared = [resource(close=close), resource("other", close=close)]
 
@@ -86,7 +86,7 @@ async def test_a_closing_step_that_hangs_is_journalled_and_skipped(
     assert held.step(step).reason in ("TimeoutError", "CloseTimeout")
     assert held.step("sync_journal").ok
     assert_path(held.path, ..., "CLOSING", "CLOSED")
-    assert "leave" in held.stage.did
+    assert "leave" in held.transport.did
     await end_what_is_left()
 
 
@@ -139,11 +139,11 @@ async def test_a_hurried_closing_keeps_time_for_the_longest_apology_even_if_step
         await how()
 
     held = rig(tmp_path, TinyApplication(on_run=run, words_at_the_end=ClipName.CANNOT_GO_ON))
-    held.stage.line = HeardLine(RealTimeSink())
+    held.transport.line = HeardLine(RealTimeSink())
     held.app.session.on_aclose = how
     await held.live()
     assert held.step("stop_session").reason == "TimeoutError"
-    assert held.stage.line.played == [ClipName.CANNOT_GO_ON]
+    assert held.transport.line.played == [ClipName.CANNOT_GO_ON]
     assert held.step("sync_journal").ok
     closing_s = assert_entered(held.path, State.CLOSED, since=State.CLOSING)
     assert closing_s <= HURRIED_CLOSING_S
@@ -154,21 +154,21 @@ async def test_the_closing_message_does_not_wait_for_an_unfinished_utterance(
     tmp_path: Path,
 ) -> None:
     async def run(job: JobHandle) -> None:
-        await held.stage.line.capture_frame(frame_of(np.ones(2400, np.int16), 24_000))
+        await held.transport.line.capture_frame(frame_of(np.ones(2400, np.int16), 24_000))
         job.life.post(Event.SHUTDOWN_REQUESTED)
         await for_ever()
 
     held = rig(tmp_path, TinyApplication(on_run=run, words_at_the_end=ClipName.CANNOT_GO_ON))
     held.app.session.on_aclose = for_ever
     await held.live()
-    assert held.stage.line.played == [ClipName.CANNOT_GO_ON]
+    assert held.transport.line.played == [ClipName.CANNOT_GO_ON]
 
 
 async def test_the_closing_message_is_skipped_if_the_audio_output_did_not_open(
     tmp_path: Path,
 ) -> None:
     held = rig(tmp_path, TinyApplication(words_at_the_end=ClipName.CANNOT_GO_ON))
-    held.stage.on_open_line = broken
+    held.transport.on_open_line = broken
     assert await held.live() is Outcome.FAILED
     assert not held.step("last_words").ok
     assert assert_entered(held.path, State.CLOSED, since=State.CLOSING) < 0.5

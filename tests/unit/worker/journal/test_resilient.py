@@ -127,7 +127,7 @@ async def test_a_disk_error_is_a_condition_of_the_job_until_the_disk_works_again
     await made.job.life.reached(State.RUNNING)
     with monkeypatch.context() as disk:
         refuse(disk, number)
-        made.job.book.refusal("here", "Something")
+        made.job.recorder.refusal("here", "Something")
         await made.job.tell(OTHER)
         condition = made.job.life.conditions["journal"]
         assert (condition.status, condition.reason) == (Status.LOST, problem)
@@ -218,8 +218,8 @@ def test_a_closed_journal_refuses_records(tmp_path: Path) -> None:
 @pytest.mark.row("B10")
 async def test_a_partial_answer_is_written_to_disk_immediately(tmp_path: Path) -> None:
     a = rig(tmp_path)
-    seq = a.job.book.hearing("I led", "a team", "q1")
-    a.job.book.away(2.0)
+    seq = a.job.recorder.hearing("I led", "a team", "q1")
+    a.job.recorder.away(2.0)
 
     heard, away = read_records(a.path).records[-2:]
 
@@ -235,6 +235,6 @@ async def test_recording_a_partial_answer_does_not_raise_on_a_full_disk(
     a = rig(tmp_path)
     with monkeypatch.context() as disk:
         fill(disk)
-        a.job.book.hearing("I led", "", "q1")
-        a.job.book.away(2.0)
+        a.job.recorder.hearing("I led", "", "q1")
+        a.job.recorder.away(2.0)
     a.job.life.journal.close()

@@ -62,13 +62,13 @@ async def asked(beginning: Beginning) -> Stuck:
 async def restart(stuck: Stuck, *, away_s: float = 3.0, comes_after_s: float = 2.0) -> None:
     """Simulate a killed and restarted server; the candidate returns some seconds later."""
     stuck.reach.room_lost()
-    stuck.stage.move(here=False)
+    stuck.transport.move(here=False)
     await asyncio.sleep(away_s)
     stuck.reach.track_replaced()
     stuck.reach.room_back()
     await asyncio.sleep(comes_after_s)
     stuck.reach.subscribed()
-    stuck.stage.move(here=True)
+    stuck.transport.move(here=True)
     stuck.reach.moved()
 
 
@@ -205,10 +205,10 @@ async def test_output_resumes_after_a_time_limit_without_a_resubscription(
 
 async def drop_out(stuck: Stuck, away_s: float) -> None:
     """Disconnect only the candidate for `away_s`."""
-    stuck.stage.move(here=False)
+    stuck.transport.move(here=False)
     stuck.reach.person_left()
     await asyncio.sleep(away_s)
-    stuck.stage.move(here=True)
+    stuck.transport.move(here=True)
     stuck.reach.moved()
 
 

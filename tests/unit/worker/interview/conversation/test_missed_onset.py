@@ -223,10 +223,10 @@ async def test_speech_that_ends_as_the_candidate_returns_has_a_missed_onset(
 ) -> None:
     """Only the candidate was gone: the microphone is received before the output is heard."""
     stuck = await asked()
-    stuck.stage.move(here=False)
+    stuck.transport.move(here=False)
     stuck.reach.person_left()
     await asyncio.sleep(3.0)
-    stuck.stage.move(here=True)
+    stuck.transport.move(here=True)
     stuck.reach.moved()
     await says(stuck, REST, for_s=0.1)
     await asyncio.sleep(0.2)

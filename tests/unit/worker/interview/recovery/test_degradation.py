@@ -37,7 +37,7 @@ class Losing:
 
     def __init__(self) -> None:
         self.job = WatchedJob()
-        self.stage = self.job.stage
+        self.transport = self.job.transport
         self.turns_end_on: list[str] = []
         self.session: Any = SimpleNamespace(
             update_options=lambda *, turn_detection: self.turns_end_on.append(turn_detection),
@@ -73,7 +73,7 @@ async def begin() -> AsyncIterator[Any]:
         losing = Losing()
         begun.append(losing)
         losing.job.life.conditions = Conditions.of(missing)
-        await losing.stage.open_line()
+        await losing.transport.open_line()
         losing.losses.begin()
         await asyncio.sleep(10)
         return losing
@@ -81,7 +81,7 @@ async def begin() -> AsyncIterator[Any]:
     yield one
     for losing in begun:
         losing.losses.stop()
-        await losing.stage.leave()
+        await losing.transport.leave()
 
 
 @pytest.mark.row("B1")
@@ -107,8 +107,8 @@ async def test_a_loss_of_speech_to_text_is_announced_once_as_audio_and_text(begi
     await losing.say(loaded("stt"), Event.RESOURCE_RECOVERED)
     await losing.say(lost("stt"))
 
-    assert losing.stage.line.played == [ClipName.TROUBLE_HEARING]
-    assert losing.stage.written == [ClipName.TROUBLE_HEARING.text]
+    assert losing.transport.line.played == [ClipName.TROUBLE_HEARING]
+    assert losing.transport.written == [ClipName.TROUBLE_HEARING.text]
     assert losing.deafened == 2
 
 
@@ -116,7 +116,7 @@ async def test_a_loss_is_announced_only_while_the_session_runs(begin: Any) -> No
     losing = await begin()
     for state in (State.READY, State.CLOSING):
         await losing.say(lost("stt"), state=state)
-    assert losing.stage.line.played == []
+    assert losing.transport.line.played == []
 
 
 async def test_a_loss_while_the_job_may_not_speak_is_announced_when_it_may_again(
@@ -126,10 +126,10 @@ async def test_a_loss_while_the_job_may_not_speak_is_announced_when_it_may_again
     with monkeypatch.context() as silent:
         silent.setattr(State.RUNNING, "may_speak", False)
         await losing.say(lost("stt"))
-        assert losing.stage.line.played == []
+        assert losing.transport.line.played == []
 
     await losing.say(lost("stt"))
-    assert losing.stage.line.played == [ClipName.TROUBLE_HEARING]
+    assert losing.transport.line.played == [ClipName.TROUBLE_HEARING]
 
 
 async def test_a_later_repeated_loss_is_announced_again(begin: Any) -> None:
@@ -139,24 +139,24 @@ async def test_a_later_repeated_loss_is_announced_again(begin: Any) -> None:
     await asyncio.sleep(60)
     await losing.say(lost("stt"))
 
-    assert losing.stage.line.played == [ClipName.TROUBLE_HEARING] * 2
+    assert losing.transport.line.played == [ClipName.TROUBLE_HEARING] * 2
 
 
 async def test_a_resource_missing_at_the_start_is_announced_at_the_start(begin: Any) -> None:
     losing = await begin(lost("stt"))
 
-    assert losing.stage.line.played == [ClipName.TROUBLE_HEARING]
+    assert losing.transport.line.played == [ClipName.TROUBLE_HEARING]
 
 
 async def test_an_absent_candidate_hears_the_announcement_on_return(begin: Any) -> None:
     losing = await begin()
-    losing.stage.move(here=False)
+    losing.transport.move(here=False)
     await losing.say(lost("stt"))
-    assert losing.stage.line.played == []
+    assert losing.transport.line.played == []
 
-    losing.stage.move(here=True)
+    losing.transport.move(here=True)
     await asyncio.sleep(10)
-    assert losing.stage.line.played == [ClipName.TROUBLE_HEARING]
+    assert losing.transport.line.played == [ClipName.TROUBLE_HEARING]
 
 
 async def test_the_announcement_is_played_if_the_text_cannot_be_sent(begin: Any) -> None:
@@ -165,10 +165,10 @@ async def test_the_announcement_is_played_if_the_text_cannot_be_sent(begin: Any)
     async def refuse(_: str) -> None:
         raise OSError("no chat")
 
-    losing.stage.write = refuse
+    losing.transport.write = refuse
     await losing.say(lost("stt"))
 
-    assert losing.stage.line.played == [ClipName.TROUBLE_HEARING]
+    assert losing.transport.line.played == [ClipName.TROUBLE_HEARING]
 
 
 @pytest.mark.parametrize("resource", ["llm", "database", "tts", "vad"])
@@ -178,8 +178,8 @@ async def test_a_loss_that_needs_no_announcement_is_not_announced(
     losing = await begin()
     await losing.say(lost(resource))
 
-    assert losing.stage.line.played == []
-    assert losing.stage.written == []
+    assert losing.transport.line.played == []
+    assert losing.transport.written == []
     assert losing.deafened == 0
 
 
@@ -206,4 +206,4 @@ async def test_a_loss_while_closing_is_not_announced(begin: Any) -> None:
         listener(SimpleNamespace(target=State.CLOSING, event=Event.RESOURCE_LOST))
     await asyncio.sleep(10)
 
-    assert losing.stage.line.played == []
+    assert losing.transport.line.played == []

@@ -89,7 +89,7 @@ async def test_all_recovery_steps_are_taken_in_order_and_on_time(
     async def refuse(_: str) -> None:
         raise OSError("no chat")
 
-    monkeypatch.setattr(interview.stage, "write", refuse)  # the room takes no text either
+    monkeypatch.setattr(interview.transport, "write", refuse)  # the room takes no text either
     assert interview.ending is not None
     assert await interview.ending is Event.TURN_STUCK
 
@@ -183,7 +183,7 @@ async def test_an_utterance_that_stays_stuck_is_sent_as_text_and_can_be_answered
     interview = await begin(*[STUCK] * 5)
     await asyncio.sleep(35)
 
-    assert interview.stage.written == [OPENING]
+    assert interview.transport.written == [OPENING]
     assert ClipName.TROUBLE_SPEAKING in interview.line.played
     (turn,) = interview.turns
     assert (turn["text"], turn["heard"], turn["generated"]) == (OPENING, "", OPENING)
@@ -244,7 +244,7 @@ async def test_an_unspoken_utterance_is_retried_and_then_sent_as_text(
         (Rung.AGAIN, "UtteranceUnspoken"),
         (Rung.WRITE, "UtteranceUnspoken"),
     ]
-    assert interview.stage.written == [OPENING]
+    assert interview.transport.written == [OPENING]
 
 
 async def test_an_answer_typed_during_the_clip_answers_the_question_sent_as_text(
@@ -252,7 +252,7 @@ async def test_an_answer_typed_during_the_clip_answers_the_question_sent_as_text
 ) -> None:
     interview = await begin(DUMB, DUMB)
     await asyncio.sleep(1.6)
-    assert interview.stage.written == [OPENING]
+    assert interview.transport.written == [OPENING]
     await interview.agent.on_text(LONG)
     await asyncio.sleep(10)
 
@@ -265,7 +265,7 @@ async def test_an_utterance_spoken_at_the_second_attempt_is_not_sent_as_text(beg
     await asyncio.sleep(10)
 
     assert interview.session.spoken == [OPENING]
-    assert interview.stage.written == []
+    assert interview.transport.written == []
 
 
 @pytest.mark.row("B6")
@@ -284,12 +284,12 @@ async def test_a_recovery_step_is_recorded_with_its_name_and_the_silence_before_
 async def test_nothing_is_played_while_the_candidate_is_absent(begin: Begin) -> None:
     interview = await begin(STUCK)
     await asyncio.sleep(1)
-    interview.stage.move(here=False)
+    interview.transport.move(here=False)
     await asyncio.sleep(20)
     assert interview.line.played == []
     assert interview.rungs == []
 
-    interview.stage.move(here=True)
+    interview.transport.move(here=True)
     await asyncio.sleep(4.9)
     assert interview.line.played == [ClipName.WELCOME]
 
@@ -333,14 +333,14 @@ async def test_a_candidate_without_an_audio_subscription_gets_text(begin: Begin)
     interview.ear.subscribes = False
     await asyncio.sleep(6)
 
-    assert interview.stage.written == [OPENING]
+    assert interview.transport.written == [OPENING]
     assert [(rung, reason) for _, rung, reason in interview.rungs] == [
         (Rung.WRITE, "NobodyListens")
     ]
     assert interview.turns[0]["heard"] == ""
     await interview.answer()
     await asyncio.sleep(2)
-    assert interview.stage.written[1:] == [PLAN.questions[1].text], (
+    assert interview.transport.written[1:] == [PLAN.questions[1].text], (
         "later questions are sent as text sooner"
     )
 
