@@ -22,7 +22,7 @@ def with_another(monkeypatch: pytest.MonkeyPatch) -> None:
     async def load(_: object) -> object:
         return object()
 
-    another = Resource(name="calendar", loss="Appointments are taken by hand.", load=load)
+    another = Resource(name="weather", loss="It is not mentioned.", load=load)
     of_interview = interview.interview_resources
     monkeypatch.setattr(
         interview, "interview_resources", lambda *given: (*of_interview(*given), another)
@@ -36,16 +36,16 @@ def test_a_resource_without_a_consequence_is_listed_like_the_others(
     rows: dict[str, dict[str, Any]] = {
         row["name"]: row for row in resource_rows(Settings.model_construct())
     }
-    assert rows["calendar"] == {
-        "name": "calendar",
+    assert rows["weather"] == {
+        "name": "weather",
         "required": False,
         "budget_s": 5.0,
         "needs": [],
-        "loss": "Appointments are taken by hand.",
+        "loss": "It is not mentioned.",
         "noticed": "",
         "told": None,
     }
-    assert {tuple(row) for row in rows.values()} == {tuple(rows["calendar"])}
+    assert {tuple(row) for row in rows.values()} == {tuple(rows["weather"])}
 
 
 def test_nothing_is_printed_about_a_candidate_for_whom_a_loss_means_nothing(
@@ -54,7 +54,7 @@ def test_nothing_is_printed_about_a_candidate_for_whom_a_loss_means_nothing(
     with_another(monkeypatch)
     shown = CliRunner().invoke(app, ["resources"], env={"COLUMNS": "200"})
     assert shown.exit_code == 0
-    _, _, printed = shown.output.partition("calendar")
+    _, _, printed = shown.output.partition("weather")
     block, _, _ = printed.partition("journal")
     assert "without it" in block
     assert "candidate notices" not in block
