@@ -20,6 +20,7 @@ from worker.interview import orchestrator_llm
 from worker.interview.application import InterviewApplication
 from worker.interview.plan.plan import SAMPLE_PLAN, load_plan
 from worker.job.application import Dispatch
+from worker.job.job import Job
 from worker.journal import shipper
 from worker.resources.bootstrap import AgentResources, bootstrap_resources
 from worker.store.interviews import create_interview, get_interview
@@ -48,6 +49,12 @@ class Interview:
         self.held = AgentResources()
         self.late: asyncio.Queue[LoadReport] = asyncio.Queue()
         self._job = job
+        # The application needs only these of a job; `ship` gives it the job's own shipper.
+        self._handle = MagicMock(life=job.life, resources=self.held, shipper=None)
+
+    def ship(self) -> None:
+        """Begin to ingest the journal, as the job does before it attaches a database."""
+        Job.ship_journal(self._handle)
 
     async def loads(self, change: Callable[[Resource], Resource] = lambda it: it) -> None:
         """Load the database and the orchestrator."""
@@ -61,8 +68,8 @@ class Interview:
 
     async def starts(self) -> Any:
         """Start the session and return it."""
-        # The database needs only the job's lifecycle.
-        session, _ = self.app.start_session(MagicMock(life=self._job.life), self.held)
+        self.ship()
+        session, _ = self.app.start_session(self._handle, self.held)
         await self._job.run()
         return session
 
@@ -120,8 +127,9 @@ async def test_a_late_database_gets_everything_once_it_is_attached(
         assert report.ok
         (resource,) = (r for r in interview.app.resources() if r.name == "database")
         assert resource.attach is not None
-        await resource.attach(session, interview.held.get("database"))
-        await resource.attach(session, interview.held.get("database"))
+        for _ in range(2):
+            interview.ship()
+            await resource.attach(session, interview.held.get("database"))
         await everything_is_stored(direct, job)
         assert len([t for t in asyncio.all_tasks() if t.get_name() == "shipper"]) == 1
         await interview.held.aclose()
