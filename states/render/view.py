@@ -50,7 +50,9 @@ class Label:
     @property
     def ending(self) -> str:
         """The outcome and the reason, as `failed · RoomLost`; empty if the edge ends no job."""
-        return f"{self.outcome} · {self.reason}" if self.outcome and self.reason else ""
+        if self.outcome and self.reason:
+            return f"{self.outcome} · {self.reason}"
+        return "as declared by the agent" if self.edges[0].is_declared else ""
 
     @property
     def text(self) -> str:

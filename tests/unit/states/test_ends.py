@@ -210,3 +210,4 @@ def test_the_drawing_of_a_job_shows_the_declared_ends_and_the_one_that_it_took(
     assert "to 6: application_ended → completed · AppointmentBooked" in drawn
     assert "application_ended → failed · CalendarFull" in drawn
     assert "in the table" not in drawn
+    assert "as declared by the agent" not in drawn

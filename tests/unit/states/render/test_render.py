@@ -130,6 +130,11 @@ def test_only_failed_endings_are_red_in_the_svg() -> None:
     assert not [text for text in red if "completed" in text or "abandoned" in text]
 
 
+@pytest.mark.parametrize("write", FORMATS, ids=lambda write: write.__name__)
+def test_an_end_of_an_application_is_shown_as_declared_where_no_job_is_drawn(write: Writer) -> None:
+    assert "as declared by the agent" in write().replace("\N{NO-BREAK SPACE}", " ")
+
+
 @pytest.mark.row("B13")
 def test_timeouts_show_the_budgets_that_the_job_ran_with() -> None:
     history = History(header={"budgets": {"HANDSHAKE": 2.5, "NO_SUCH_STATE": 1}})
