@@ -23,6 +23,9 @@ _LONGEST: Final = 60
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _REASON: Final = re.compile(r"[A-Z][A-Za-z0-9]*")
 
+#: Outcomes that the lifecycle alone gives: another job continues the work, or has it already.
+_OF_THE_LIFECYCLE: Final = frozenset({Outcome.HANDED_OVER, Outcome.SUPERSEDED})
+
 
 @dataclass(frozen=True)
 class End:
@@ -63,6 +66,8 @@ def _problems(name: object, end: object) -> list[str]:
         found.append(f"the end {name!r} has the name of an event of the lifecycle")
     if not isinstance(end.outcome, Outcome):
         found.append(f"the outcome of the end {name!r} must be an Outcome")
+    elif end.outcome in _OF_THE_LIFECYCLE:
+        found.append(f"the outcome of the end {name!r}, {end.outcome}, belongs to the lifecycle")
     if not isinstance(end.reason, str) or not _is_reason(end.reason):
         found.append(
             f"the reason of the end {name!r} must be in CamelCase, of at most {_LONGEST} characters"

@@ -6,7 +6,6 @@ contain a setting, the environment takes precedence.
 
 from __future__ import annotations
 
-import importlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -165,15 +164,7 @@ class Settings(ProviderSettings, ContinuitySettings, SilenceSettings, HttpSettin
     def faults_to_set(self) -> tuple[Fault, ...]:
         """Return the faults of INTERVIEW_FAULTS. Raises FaultInvalid if one of them is invalid."""
         own = self.application != Settings.model_fields["application"].default
-        try:
-            return parse(self.faults, own_resources=own)
-        except FaultInvalid:
-            if own:
-                raise
-            # The interview's resources are known once its module is imported. This takes seconds,
-            # which only a fault of a resource costs, and a fault that is reported as invalid.
-            importlib.import_module(self.application.partition(":")[0])
-            return parse(self.faults)
+        return parse(self.faults, own_resources=own)
 
     @property
     def budgets(self) -> Mapping[State, float]:

@@ -123,17 +123,24 @@ class ContinuedWork:
         assert self.handover is not None  # noqa: S101  # made with the lease
         self.handover.talk = _Talk(job)
         if job.shipper is not None:
-            self.handover.database, self.handover.shipper = self._database, job.shipper
             self._lease.on_forgotten = job.shipper.ship_again
-        async with self._lease.guarded(job, lambda: self._database):
+        self._database_of(job)
+        async with self._lease.guarded(job, lambda: self._database_of(job)):
             yield
 
+    def _database_of(self, job: JobHandle) -> Database | None:
+        """Return the database in which the work is stored, also if the database came late."""
+        database: Database | None = self._database or job.resources.get("database")
+        if database is not None and self.handover is not None:
+            self.handover.database, self.handover.shipper = database, job.shipper
+        return database
+
     async def _load(self, held: AgentResources) -> ContinuedWork:
-        if self._lease is None or not self.person:
-            problem = self._problem or "the dispatch's metadata has no candidate_identity"
-            raise LoadFailed("MetadataInvalid", problem, event=Event.METADATA_INVALID)
+        if self._lease is None:
+            raise LoadFailed("MetadataInvalid", self._problem, event=Event.METADATA_INVALID)
         database = held.get("database")
         if database is None:
+            self._check_person()
             return self
         try:
             await self._store(database)
@@ -143,19 +150,30 @@ class ContinuedWork:
                 error,
                 extra={"event": "continued_work_not_stored"},
             )
+            self._check_person()
             return self
         self._database = database
         if await self._lease.take(database):
             self.turns = await self._earlier_turns(database)
         return self
 
+    def _check_person(self) -> None:
+        if not self.person:
+            problem = "the dispatch's metadata has no candidate_identity"
+            raise LoadFailed("MetadataInvalid", problem, event=Event.METADATA_INVALID)
+
     async def _store(self, database: Database) -> None:
-        """Store the work if this is its first job."""
+        """Store the work if this is its first job. A later job takes the work from the database.
+
+        The dispatch of a later job lacks the work if the work and its turns are too long for it.
+        """
         found = await get_interview(database, self._work_id, budget_s=_BUDGET_S)
         if found is not None and found.is_over:
             raise LoadFailed("WorkAlreadyOver", event=Event.INTERVIEW_OVER)
         if found is not None:
+            self.data, self.person = found.plan, found.candidate_identity
             return
+        self._check_person()
         try:
             await create_interview(
                 database,

@@ -101,13 +101,13 @@ class ProviderChain(Generic[E]):
                     member.not_created()
                     continue
                 if member.created():
-                    self._restored(member)
+                    self._recovered(member)
+                self._end_loss(member)
             yield member.name, member.engine
 
-    def _restored(self, member: Member[E]) -> None:
-        """Report a member whose only failure was that it could not be created."""
-        self._recovered(member)
-        if self._lost:
+    def _end_loss(self, member: Member[E]) -> None:
+        """Report that the chain has a member again: one that could not be created before."""
+        if self._lost and not member.is_lost:
             self._lost = False
             self._say(self.condition())
 
@@ -238,9 +238,9 @@ class ProviderChain(Generic[E]):
         except Exception as error:  # a probe may fail with any network error
             self._probe_failed(member, error)
         else:
-            member.probe_succeeded()
-            self._recovered(member)
-            self._sharing.tell_recovery(member)
+            if member.probe_succeeded():  # else the member was refused or has served since
+                self._recovered(member)
+                self._sharing.tell_recovery(member)
 
     def _probe_failed(self, member: Member[E], error: Exception) -> None:
         failure = member.judge(error)

@@ -92,6 +92,10 @@ OPERATIONS = (
     "take_lease",
     "turns_of",
 )
+#: The resources of an interview. They stand here, because the settings are read without LiveKit,
+#: which the resources import: a probe of a container would take seconds. A test compares the names
+#: with those of `worker.interview.resources`.
+INTERVIEW_RESOURCES = ("vad", "turn_detector", "stt", "tts", "llm", "database", "orchestrator")
 #: The closing steps that run only if another job can take over.
 SUCCESSION_STEPS = (
     "look_for_successor",
@@ -136,6 +140,7 @@ POINTS = (
     Point(
         point="load",
         what="loading a resource",
+        names=INTERVIEW_RESOURCES,
         open_names=True,
         kinds=(Kind.RAISE, Kind.CLOSE, Kind.HANG, Kind.SLOW, Kind.KILL),
     ),

@@ -6,7 +6,6 @@ from typing import Any, Final
 
 from states import Event
 from worker.config.settings import Settings
-from worker.faults.points import add_members
 from worker.resources.consequences import meanings
 from worker.resources.database import database_resource
 from worker.resources.resource import Attacher, Consequence, Resource, Retry
@@ -67,6 +66,3 @@ def _every_resource() -> tuple[Resource, ...]:
 def interview_meanings() -> dict[str, str]:
     """Return the behaviour without each resource of an interview, for the legend of a diagram."""
     return meanings(_every_resource())
-
-
-add_members("load", tuple(resource.name for resource in _every_resource()))

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, cast, runtime_checkable
 
 from states.ends import End, EndsInvalid, check_ends
 
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 
 logger = logging.getLogger(__name__)
+
+#: The longest prefix of an identity, and the longest name of an agent, in characters.
+_LONGEST: Final = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -255,7 +258,7 @@ def load_application(name: str) -> ApplicationFactory:
     """Import the factory that `name` ("module:attribute") refers to.
 
     Raises ApplicationInvalid if the import raises any error, if the attribute does not exist or is
-    not callable, or if the factory declares an invalid end.
+    not callable, or if the factory declares an invalid end, identity or name.
     """
     module, _, attribute = name.partition(":")
     try:
@@ -269,11 +272,25 @@ def load_application(name: str) -> ApplicationFactory:
         raise ApplicationInvalid(
             name, f"it is of type {type(factory).__name__}, which is not callable"
         )
-    try:
-        check_ends(ends_of(factory))
-    except EndsInvalid as error:
-        raise ApplicationInvalid(name, str(error)) from error
+    if (problem := _problem_of(factory)) is not None:
+        raise ApplicationInvalid(name, problem)
     return cast(ApplicationFactory, factory)
+
+
+def _problem_of(factory: object) -> str | None:
+    """Return why the ends, the identity or the name that a factory declares cannot be used."""
+    ends = ends_of(factory)
+    if not isinstance(ends, Mapping):
+        return "`ends` must be a class attribute that maps names to ends"
+    try:
+        check_ends(ends)
+    except EndsInvalid as error:
+        return str(error)
+    for name in ("identity_prefix", "display_name"):
+        value = getattr(factory, name, getattr(Application, name))
+        if not isinstance(value, str) or not value.isprintable() or not 0 < len(value) <= _LONGEST:
+            return f"`{name}` must be a class attribute, a text of 1 to {_LONGEST} characters"
+    return None
 
 
 def ends_of(application: object) -> Mapping[str, End]:

@@ -185,6 +185,8 @@ class Drain:
 
     async def _find_room(self, waiting: list[str]) -> None:
         others = await self._search.look()
+        if self._state is DrainState.ENDING:
+            return  # the last stop request came while the other workers were queried
         seats = max(0, others.seats - self._promised()) if others is not None else 0
         slot_used_at = asyncio.get_running_loop().time() + _SEEN_AFTER_S
         for job in waiting[:seats]:

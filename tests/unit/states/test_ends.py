@@ -47,6 +47,10 @@ NAMES = st.from_regex(r"[a-z][a-z0-9]{0,9}(_[a-z0-9]{1,9}){0,3}", fullmatch=True
 REASONS = st.from_regex(r"[A-Z][A-Za-z0-9]{0,30}", fullmatch=True)
 
 
+#: Outcomes that only the lifecycle gives.
+NOT_DECLARED = (Outcome.HANDED_OVER, Outcome.SUPERSEDED)
+
+
 # --- declaring ----------------------------------------------------------------------------------
 
 
@@ -55,7 +59,7 @@ def test_any_name_and_reason_that_the_lifecycle_does_not_have_may_be_declared(
     name: str, outcome: Outcome, reason: str
 ) -> None:
     ends = {name: End(outcome, reason)}
-    if name in list(Event) or reason in list(Reason):
+    if name in list(Event) or reason in list(Reason) or outcome in NOT_DECLARED:
         with pytest.raises(EndsInvalid):
             check_ends(ends)
     else:
@@ -71,6 +75,10 @@ def test_any_name_and_reason_that_the_lifecycle_does_not_have_may_be_declared(
         ({"booked": End(Outcome.COMPLETED, "work_done")}, "must be in CamelCase"),
         ({"booked": End(Outcome.COMPLETED, "B" * 61)}, "at most 60 characters"),
         ({"booked": End(Outcome.COMPLETED, "RoomLost")}, "RoomLost, belongs to the lifecycle"),
+        *(
+            ({"moved": End(outcome, "Moved")}, f"'moved', {outcome}, belongs to the lifecycle")
+            for outcome in NOT_DECLARED
+        ),
         ({"booked": End("done", "Booked")}, "'booked' must be an Outcome"),  # type: ignore[arg-type]  # the mistake under test
         ({"booked": "Booked"}, "'booked' must map a name to an End"),
         ({"Booked": End(Outcome.FAILED, "booked")}, "snake_case.*; .*CamelCase"),

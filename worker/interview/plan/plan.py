@@ -61,6 +61,11 @@ class PlanError(ValueError):
         super().__init__("\n".join(problem.located(path) for problem in problems))
 
 
+def _printable(key: object) -> str:
+    # pydantic refuses a lone surrogate, and then reports no other problem of the plan.
+    return str(key).encode("utf-8", "backslashreplace").decode()
+
+
 class _Checked:
     """Base class of what a plan consists of: how pydantic reads it from untrusted data."""
 
@@ -74,7 +79,8 @@ class _Checked:
         if not isinstance(data, Mapping):
             sentence = f"must be a mapping with the keys {', '.join(known)}"
             raise PydanticCustomError(WRONG_VALUE, sentence)
-        return {str(k): value for k, value in data.items() if value is not None or k not in known}
+        given = {k: value for k, value in data.items() if value is not None or k not in known}
+        return {_printable(key): value for key, value in given.items()}
 
     @classmethod
     def keys(cls) -> tuple[str, ...]:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 def turns_end_on(held: AgentResources) -> Any:
     """Return the turn detection for a session with the held resources.
 
-    The loss table defines the change when a resource becomes unavailable or available again.
+    `Consequence.turns_end_on` of each resource defines the change when the resource becomes
+    unavailable or available again.
     """
     if held.get("vad") is None:
         return "stt"

@@ -50,19 +50,21 @@ class Keeper:
         """Run the server as long as the server has users; return the keeper's exit code."""
         first = asyncio.create_task(self._user(*await asyncio.open_connection(sock=first_user)))
         socket_path = self._layout.keeper_socket
+        listener: asyncio.Server | None = None
         try:
             await self._server.start()
             socket_path.unlink(missing_ok=True)
             listener = await asyncio.start_unix_server(self._user, socket_path)
             self._answer.set_result({"url": self._layout.url})
             await self._until_over()
-            # Not `async with`: from Python 3.12 on, that waits until every user has left.
-            listener.close()
         except EmbeddedPostgresError as error:
             self._answer.set_result({"problem": error.problem})
             await first
             return 1
         finally:
+            # Not `async with`: from Python 3.12 on, that waits until every user has left.
+            if listener is not None:
+                listener.close()
             with contextlib.suppress(OSError):
                 socket_path.unlink()
             await self._server.stop()

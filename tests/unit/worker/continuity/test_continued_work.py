@@ -32,6 +32,8 @@ FIRST = {"interview_id": "booking-17", "candidate_identity": "visitor", "table":
 TURN = {"speaker": "candidate", "text": "Ada", "question_id": "name"}
 FOLLOWS = {"job_id": "AJ_1", "why": "ProcessKilled", "turns": [TURN]}
 SECOND = {"interview_id": "booking-17", "plan": FIRST, "follows": FOLLOWS}
+#: The work as the first job stored it.
+ROW = SimpleNamespace(is_over=False, plan=FIRST, candidate_identity="visitor")
 DATABASE = Resource(name="database", loss="", load=cast("Any", None))
 
 
@@ -121,7 +123,7 @@ async def test_the_first_job_stores_the_work_and_takes_its_lease(
 async def test_a_later_job_reads_the_turns_of_the_earlier_ones_from_the_database(
     tmp_path: Path, store: Store
 ) -> None:
-    store.stored["booking-17"] = SimpleNamespace(is_over=False)
+    store.stored["booking-17"] = ROW
     store.turns = ["name", "day"]
     work = work_of(tmp_path, SECOND)
     await load(work)
@@ -132,7 +134,7 @@ async def test_a_later_job_reads_the_turns_of_the_earlier_ones_from_the_database
 async def test_without_the_database_a_later_job_has_the_turns_of_its_dispatch(
     tmp_path: Path, store: Store, away: str
 ) -> None:
-    store.stored["booking-17"] = SimpleNamespace(is_over=False)
+    store.stored["booking-17"] = ROW
     store.away = {away}
     work = work_of(tmp_path, SECOND)
     await load(work, database=away != "everything")
@@ -155,6 +157,41 @@ async def test_a_dispatch_that_names_no_work_or_no_person_ends_the_job(
         await load(work_of(tmp_path, metadata))
     assert failed.value.event is Event.METADATA_INVALID
     assert store.stored == {}
+
+
+async def test_a_later_job_whose_dispatch_lacks_the_work_has_it_from_the_database(
+    tmp_path: Path, store: Store
+) -> None:
+    store.stored["booking-17"] = ROW
+    work = work_of(tmp_path, {"interview_id": "booking-17", "follows": FOLLOWS})
+    await load(work)
+    assert (work.data, work.person) == (FIRST, "visitor")
+    assert store.leases == ["taken"]
+
+
+async def test_a_database_that_comes_late_is_used_for_the_lease_and_for_a_handover(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = work_of(tmp_path, SECOND)
+    await load(work, database=False)
+    resources = AgentResources()
+    job = cast("JobHandle", SimpleNamespace(shipper=None, session=None, resources=resources))
+    asked: list[object] = []
+
+    async def ask(_: object, __: object, database: Any) -> None:
+        asked.append(database())
+        resources.hold(DATABASE, database_now)
+        asked.append(database())
+
+    database_now = object()
+    monkeypatch.setattr(JobLease, "_write_down", lambda *_: None)
+    monkeypatch.setattr(JobLease, "_look_around", lambda *_: for_ever())
+    monkeypatch.setattr(JobLease, "_ask_database", ask)
+    assert work.handover is not None
+    async with work.kept(job):
+        await asyncio.sleep(0.1)
+        assert asked == [None, database_now]
+        assert cast("Any", work.handover.database) is database_now
 
 
 async def test_work_that_is_over_is_not_begun_again(tmp_path: Path, store: Store) -> None:

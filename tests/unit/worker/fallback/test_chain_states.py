@@ -81,6 +81,35 @@ async def test_a_provider_that_works_elsewhere_is_ready_here_once_it_is_created(
     await chain.aclose()
 
 
+async def test_a_provider_that_is_created_while_it_is_away_elsewhere_ends_the_loss(
+    tmp_path: Path,
+) -> None:
+    constructor = in_turn(OSError("no"), None)
+
+    def make() -> Closable:
+        if (error := constructor()) is not None:
+            raise error
+        return Closable()
+
+    elsewhere = SharedBreaker(tmp_path, clock=clock)
+    chain: ProviderChain[Any] = ProviderChain(
+        "stt",
+        [("cloud", make)],
+        probes={"cloud": Provider().probe},
+        breaker=SharedBreaker(tmp_path, clock=clock),
+    )
+    said = conditions_of(chain)
+    assert names(chain) == []
+    elsewhere.write("stt", "cloud", BreakerRecord(reason="Recovered", since=clock()))
+    assert not chain.has_better("cloud")  # this reads the report
+    elsewhere.write(
+        "stt", "cloud", BreakerRecord(reason="ProviderAway", since=clock(), until=clock() + 60)
+    )
+    assert names(chain) == ["cloud"]
+    assert [condition.status for condition in said] == [Status.LOST, Status.READY]
+    await chain.aclose()
+
+
 async def test_a_disabled_provider_that_still_serves_is_tried_again() -> None:
     """One stream may be refused while another stream of the same provider still works."""
     chain = chain_of("tts", first=Closable(), second=Closable())
@@ -117,12 +146,14 @@ async def test_a_provider_that_is_disabled_during_its_probe_stays_disabled() -> 
     probed: list[str] = []
     members = [("cloud", Closable), ("local", Closable)]
     chain: ProviderChain[Any] = ProviderChain("stt", members, probes={"cloud": slow})
+    told: list[str] = []
+    chain.on_recovered.add(lambda: told.append("recovered"))
     chain.failed("cloud", AWAY)
     await asyncio.sleep(1.5)  # the probe has begun
     chain.failed("cloud", KEY_REFUSED)
     await asyncio.sleep(100)
 
-    assert probed == ["cloud"]
+    assert (probed, told) == (["cloud"], [])
     assert names(chain) == ["local"]
     await chain.aclose()
 

@@ -34,6 +34,17 @@ class BadlyEnding(Application):
     ends: ClassVar[Mapping[str, End]] = {"closed": End(Outcome.COMPLETED, "RoomLost")}
 
 
+def made_with(**declared: object) -> object:
+    """Return an application factory with these declarations."""
+    return type("Made", (Application,), declared)
+
+
+ENDS_LIST = made_with(ends=["booked"])
+ENDS_PROPERTY = made_with(ends=property(lambda _: {}))
+NO_IDENTITY = made_with(identity_prefix="")
+IDENTITY_PROPERTY = made_with(identity_prefix=property(lambda _: "booking-"))
+LINES_IN_NAME = made_with(display_name="Book\ning")
+LONG_NAME = made_with(display_name="B" * 101)
 #: An object that is not a factory.
 NOTHING = SimpleNamespace(attribute="no factory")
 
@@ -56,6 +67,12 @@ def test_the_interview_is_the_default_application() -> None:
         (f"{__name__}:NOTHING", "of type SimpleNamespace"),
         (f"{__name__}:BadlyEnding", "the end 'closed' has the name of an event"),
         (f"{__name__}:BadlyEnding", "the end 'closed', RoomLost, belongs to the lifecycle"),
+        (f"{__name__}:ENDS_LIST", "`ends` must be a class attribute"),
+        (f"{__name__}:ENDS_PROPERTY", "`ends` must be a class attribute"),
+        (f"{__name__}:NO_IDENTITY", "`identity_prefix` must be .* 1 to 100 characters"),
+        (f"{__name__}:IDENTITY_PROPERTY", "`identity_prefix` must be a class attribute"),
+        (f"{__name__}:LINES_IN_NAME", "`display_name` must be a class attribute"),
+        (f"{__name__}:LONG_NAME", "`display_name` must be .* 1 to 100 characters"),
     ],
 )
 def test_the_error_for_an_unusable_application_gives_the_reason(name: str, reason: str) -> None:

@@ -24,6 +24,7 @@ pytestmark = pytest.mark.looptime
 
 DATABASE = "postgresql://database/interviews"
 NO_PEERS = Peers(workers=0, seats=0)
+ONE_SLOT = Peers(workers=1, seats=1)
 
 
 class Leaving:
@@ -300,13 +301,14 @@ async def test_each_stop_request_of_a_drain_has_its_meaning(
     assert [(word, at_s) for word, _, at_s in worker.told] == told
 
 
+@pytest.mark.parametrize("peers", [NO_PEERS, ONE_SLOT], ids=["no slot", "a slot"])
 async def test_a_third_stop_while_a_free_slot_is_looked_for_ends_the_jobs_at_once(
-    tmp_path: Path,
+    tmp_path: Path, peers: Peers
 ) -> None:
     class Slow(Leaving):
         async def asked(self) -> Peers | None:
             await asyncio.sleep(1.0)
-            return NO_PEERS
+            return peers
 
     worker = Slow(tmp_path, "a", INTERVIEW_DRAIN_S=0, INTERVIEW_NO_SUCCESSOR="keep")
     for at_s in (0.3, 0.6):
