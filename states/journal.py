@@ -36,6 +36,8 @@ from typing import Any, Protocol
 logger = logging.getLogger(__name__)
 
 FORMAT_VERSION = 1
+#: Limit of a record's time `t`, in seconds. A number beyond it is damage, and no float may hold it.
+_MOST_S = 1e12
 
 Record = dict[str, Any]
 
@@ -250,7 +252,8 @@ def read_records(path: Path, *, pass_over_damage: bool = False) -> ReadRecords:
             record = _checked(json.loads(line))
         except JournalTooNew as error:
             raise JournalTooNew(f"{path}:{number}: {error}") from error
-        except ValueError as error:
+        # The parser gives up on thousands of nested brackets with a RecursionError.
+        except (ValueError, RecursionError) as error:
             if whole + len(line) == len(data):
                 break  # the last line is incomplete
             if not pass_over_damage:
@@ -274,6 +277,11 @@ def _checked(record: Any) -> Record:
         raise ValueError("a record must have v, seq, t and kind")
     if not isinstance(record["v"], int) or not isinstance(record["seq"], int):
         raise ValueError("v and seq must be whole numbers")
+    t = record["t"]
+    if isinstance(t, bool) or not isinstance(t, (int, float)) or not -_MOST_S < t < _MOST_S:
+        raise ValueError("t must be a number of seconds")
+    if not isinstance(record["kind"], str):
+        raise ValueError("kind must be text")
     if record["v"] > FORMAT_VERSION:
         raise JournalTooNew(
             f"format {record['v']} is newer than {FORMAT_VERSION}, the newest known here"

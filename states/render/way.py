@@ -110,5 +110,6 @@ def edge_of(step: Transition, edges: tuple[Edge, ...]) -> Edge | None:
         for edge in edges
         if (edge.source, edge.event, edge.target) == (step.source, step.event, step.target)
     ]
-    exact = [edge for edge in rows if edge.reason is None or edge.reason == step.reason]
+    taken = (step.outcome, step.reason)
+    exact = [edge for edge in rows if edge.reason is None or (edge.outcome, edge.reason) == taken]
     return next(iter(exact or rows), None)

@@ -99,6 +99,30 @@ async def test_a_database_down_at_the_start_is_migrated_and_filled_later(
     assert not path.exists()
 
 
+async def test_an_unexpected_error_of_one_journal_stops_neither_the_others_nor_a_redispatch(
+    direct: Database, empty_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = journal_collector.ingest_journal
+
+    async def ingest(database: Database, path: Path, **how: Any) -> bool:
+        if path.stem == "AJ_1":
+            raise ZeroDivisionError
+        return await real(database, path, **how)
+
+    monkeypatch.setattr(journal_collector, "ingest_journal", ingest)
+    settings = settings_in(tmp_path, empty_database_url)
+    for job_id in ("AJ_1", "AJ_2"):
+        leave_journal(settings, job_id)
+    books = JournalCollector(settings)
+    await books.open()
+    books.ship_leftovers()
+    await shipped(direct, "AJ_2")
+    told: asyncio.Queue[str] = asyncio.Queue()
+    books.ship("AJ_1", exit_code=1, then=told.put)
+    assert await told.get() == "AJ_1"
+    await books.aclose()
+
+
 async def test_a_journal_waits_while_the_database_is_unavailable(
     direct: Database, proxy: TcpProxy, empty_database_url: str, tmp_path: Path
 ) -> None:

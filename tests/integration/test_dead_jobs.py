@@ -159,6 +159,28 @@ async def test_the_readable_records_of_a_damaged_journal_are_shipped_and_the_fil
     assert "2 lines of a journal cannot be read" in caplog.text
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"v": 1, "seq": 4, "t": null, "kind": "fault"}\n',
+        b'{"v": 1, "seq": 4, "t": "9", "kind": "fault"}\n',
+        b'{"v": 1, "seq": 4, "t": 1' + b"0" * 400 + b', "kind": "fault"}\n',
+        b'{"v": 1, "seq": 4, "t": NaN, "kind": "fault"}\n',
+        b'{"v": 1, "seq": 4, "t": 9, "kind": []}\n',
+        b"[" * 100_000 + b"\n",
+    ],
+    ids=["no time", "text as time", "a huge time", "not a number", "a list as kind", "nested"],
+)
+async def test_a_record_that_no_job_writes_counts_as_damage(
+    tmp_path: Path, database: Database, line: bytes
+) -> None:
+    path = written(tmp_path / "AJ_1.jsonl")
+    path.write_bytes(path.read_bytes() + line + lines_of(path)[-1])
+    assert await ingest_journal(database, path, exit_code=-9, signal=9)
+    fault, end = (await records_of(database, "AJ_1"))[-2:]
+    assert (fault["error"], fault["lines"], end["kind"]) == ("JournalDamaged", 1, "exit")
+
+
 async def test_a_file_that_is_not_a_journal_is_kept_and_its_job_has_ended(
     tmp_path: Path, database: Database
 ) -> None:

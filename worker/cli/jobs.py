@@ -84,16 +84,16 @@ def ship_(
     Records that the database has stay as they are. Journals that were not stored yet are not
     included by default, because the worker stores such journals.
     """
-    settings = Settings.load()
-    chosen = journals or operations.kept_journals(settings)
-    new, bad = run(_ship_again(settings, chosen))
-    print(f"{len(chosen) - bad} journals read, {new} records were not in the database")
+    read, new, bad = run(_ship_again(journals))
+    print(f"{read} journals read, {new} records were not in the database")
     if bad:
         raise CommandError(f"{bad} journals could not be read or stored", ExitCode.FAILED)
 
 
-async def _ship_again(settings: Settings, journals: list[Path]) -> tuple[int, int]:
-    """Return the number of new records, and of journals that could not be read or stored."""
+async def _ship_again(journals: list[Path] | None) -> tuple[int, int, int]:
+    """Return the number of journals read, of new records, and of journals that were refused."""
+    settings = Settings.load()
+    chosen = journals or operations.kept_journals(settings)
     bad = 0
 
     def on_error(error: Exception) -> None:
@@ -102,7 +102,8 @@ async def _ship_again(settings: Settings, journals: list[Path]) -> tuple[int, in
         print(f"interview-worker: {error}", file=sys.stderr)
 
     async with database(settings) as db:
-        return await operations.ingest(db, journals, on_error=on_error), bad
+        new = await operations.ingest(db, chosen, on_error=on_error)
+    return len(chosen) - bad, new, bad
 
 
 async def history_of(job: str) -> History:

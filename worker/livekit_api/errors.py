@@ -123,7 +123,8 @@ def check_url(url: str) -> None:
         valid = parts.scheme in _SCHEMES and bool(parts.hostname) and parts.port != 0
         # The API key is the only credential. The client refuses a URL that contains others.
         valid = valid and parts.username is None and parts.password is None
-    except ValueError:
+        (parts.hostname or "").encode("idna")  # UnicodeError for a host such as `a..b`
+    except ValueError:  # of which UnicodeError is one
         valid = False
     if not valid:
         raise LiveKitUrlInvalid(url)

@@ -190,7 +190,13 @@ class JournalCollector:
             for job_id in found:
                 self._waits(job_id)
             for job_id in found:
-                await self._ship(job_id, None)
+                try:
+                    await self._ship(job_id, None)
+                except Exception:  # the other journals are waiting
+                    logger.exception(
+                        "ingesting a journal of an earlier worker failed",
+                        extra={"event": "leftover_ingestion_failed"},
+                    )
             # A journal is still in the folder if its job is running or the database refused it.
             stayed.update(each for each in found if (folder / f"{each}.jsonl").exists())
 
@@ -209,7 +215,13 @@ class JournalCollector:
                 "reading a journal failed, but the worker ingests the journal anyway",
                 extra={"event": "journal_read_failed"},
             )
-        await self._ship(job_id, exit_code)
+        try:
+            await self._ship(job_id, exit_code)
+        except Exception:  # an error of one journal must not leave a candidate alone
+            logger.exception(
+                "ingesting the journal of an ended job failed",
+                extra={"event": "ended_job_ingestion_failed"},
+            )
         # `then` redispatches the interview, and also follows a journal that stays on disk: an
         # attempt that can never succeed must not keep the candidate waiting. The successor misses
         # no turn for that reason. Records are ingested in the order of their numbers, so a job

@@ -43,6 +43,7 @@ TO_RUNNING = [
     (0.3, Event.SESSION_STARTED),
 ]
 BOOKED = [*TO_RUNNING, (9.0, "appointment_booked"), (9.5, Event.CLOSED)]
+SAME_REASON = (("visited", Outcome.COMPLETED), ("broken_off", Outcome.FAILED))
 NAMES = st.from_regex(r"[a-z][a-z0-9]{0,9}(_[a-z0-9]{1,9}){0,3}", fullmatch=True)
 REASONS = st.from_regex(r"[A-Z][A-Za-z0-9]{0,30}", fullmatch=True)
 
@@ -209,6 +210,16 @@ def test_the_table_with_ends_has_one_row_for_each_end_and_is_otherwise_unchanged
     others = [edge for edge in edges if not edge.is_declared]
     assert others == [edge for edge in EDGES if not edge.is_declared]
     assert edges_with({}) is EDGES
+
+
+def test_of_two_ends_with_one_reason_the_drawing_shows_the_one_that_the_job_took(
+    journey: Journey,
+) -> None:
+    ends = {name: End(outcome, "VisitEnded") for name, outcome in SAME_REASON}
+    drawn = render.mermaid(journey(*TO_RUNNING, (9.0, "broken_off"), ends=ends))
+    drawn = drawn.replace("\N{NO-BREAK SPACE}", " ")
+    assert "to 6: application_ended → failed · VisitEnded" in drawn
+    assert "to 6: application_ended → completed" not in drawn
 
 
 def test_the_drawing_of_a_job_shows_the_declared_ends_and_the_one_that_it_took(

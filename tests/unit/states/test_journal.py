@@ -119,7 +119,13 @@ def test_garbage_in_the_middle_is_refused_with_its_line_number(path: Path) -> No
         b"{}",
         b'{"v":"1","seq":0,"t":0,"kind":"x"}',
         b'{"v":1,"seq":null,"t":0,"kind":"x"}',
+        b'{"v":1,"seq":0,"t":null,"kind":"x"}',
+        b'{"v":1,"seq":0,"t":Infinity,"kind":"x"}',
+        b'{"v":1,"seq":0,"t":true,"kind":"x"}',
+        b'{"v":1,"seq":0,"t":0,"kind":7}',
+        b"[" * 100_000,
     ],
+    ids=range(9),
 )
 def test_json_that_is_not_a_record_is_refused(path: Path, line: bytes) -> None:
     write(path, "first")

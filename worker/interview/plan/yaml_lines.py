@@ -71,6 +71,8 @@ def read_yaml(text: str) -> Document:
     except ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise YamlMistake(line, f"the character U+{error.character:04X} is not allowed") from None
+    except (ValueError, OverflowError):  # ruamel converts an escape such as "\UFFFFFFFF" unchecked
+        raise YamlMistake(None, "an escaped character (\\U...) does not exist") from None
     document = Document()
     if root is not None:
         document.lines[()] = _line(root)

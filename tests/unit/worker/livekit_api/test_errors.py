@@ -17,7 +17,17 @@ def test_a_url_of_a_server_is_accepted(url: str) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["", "127.0.0.1:7880", "localhost", "ftp://host", "ws://", "ws://host:port", "ws://[::1"],
+    [
+        "",
+        "127.0.0.1:7880",
+        "localhost",
+        "ftp://host",
+        "ws://",
+        "ws://host:port",
+        "ws://[::1",
+        "ws://a..b",
+        f"ws://{'a' * 64}",
+    ],
 )
 def test_an_invalid_server_url_is_refused_with_an_example(url: str) -> None:
     with pytest.raises(LiveKitUrlInvalid, match=r"ws://127\.0\.0\.1:7880"):

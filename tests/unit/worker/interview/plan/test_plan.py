@@ -108,6 +108,8 @@ def test_all_problems_are_reported_together_in_line_order(plan_file: Path) -> No
         ("[" * 5000, "plan.yaml:1: is nested more than 16 levels deep"),
         ("? [a]\n: b", "plan.yaml:1: a key must be text"),
         ("title: x\nopening: \x01", "plan.yaml:2: the character U+0001 is not allowed"),
+        ('opening: "\\UFFFFFFFF"', "plan.yaml: an escaped character (\\U...) does not exist"),
+        ('opening: "\\U00110000"', "plan.yaml: an escaped character (\\U...) does not exist"),
         ("", "plan.yaml: the plan must be a mapping with the keys title"),
         ("- a", "plan.yaml:1: the plan must be a mapping with the keys title"),
         (b"title: x\nopening: \xff", "plan.yaml:2: is not UTF-8 text"),
