@@ -13,6 +13,7 @@ from states import FileJournal
 from tests.support.database.database_urls import through
 from worker.aio.backoff import ExponentialBackoff
 from worker.config.settings import Settings
+from worker.journal.recovery import ingest_journal
 from worker.server import journal_collector
 from worker.server.journal_collector import JournalCollector
 from worker.store.database import Database
@@ -102,12 +103,10 @@ async def test_a_database_down_at_the_start_is_migrated_and_filled_later(
 async def test_an_unexpected_error_of_one_journal_stops_neither_the_others_nor_a_redispatch(
     direct: Database, empty_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = journal_collector.ingest_journal
-
     async def ingest(database: Database, path: Path, **how: Any) -> bool:
         if path.stem == "AJ_1":
             raise ZeroDivisionError
-        return await real(database, path, **how)
+        return await ingest_journal(database, path, **how)
 
     monkeypatch.setattr(journal_collector, "ingest_journal", ingest)
     settings = settings_in(tmp_path, empty_database_url)
