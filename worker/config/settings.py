@@ -7,6 +7,7 @@ contain a setting, the environment takes precedence.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -24,6 +25,9 @@ from worker.config.http import HttpSettings
 from worker.config.providers import ProviderSettings
 from worker.config.silence import SilenceSettings
 from worker.faults.grammar import Fault, FaultInvalid, parse
+
+#: The credentials of a URL (before an `@`), and its query.
+_URL_SECRETS = re.compile(r"(?<=://)[^/?#\s]+(?=@)|(?<=\?)[^#\s]+")
 
 
 class SettingsInvalid(Exception):
@@ -137,6 +141,13 @@ class Settings(ProviderSettings, ContinuitySettings, SilenceSettings, HttpSettin
         """Treat an empty variable as one that is not set, instead of as the working folder."""
         return cls.model_fields["data_dir"].default if value == "" else value
 
+    @field_validator("data_dir")
+    @classmethod
+    def _at_home(cls, value: Path) -> Path:
+        """Expand `~`, which no shell does in a `.env` file."""
+        # Unlike `Path.expanduser`, this raises no error for an unknown user.
+        return Path(os.path.expanduser(value))
+
     @classmethod
     def load(cls, **overrides: Any) -> Settings:
         """Read the settings. Raises SettingsInvalid if a setting is invalid.
@@ -201,9 +212,12 @@ def origin_of(field: str) -> str:
 
 
 def shown(value: object) -> str:
-    """Return a value as printable text: a secret is masked, and a chain is joined by commas."""
+    """Return a value as printable text: secrets are masked, and a chain is joined by commas.
+
+    The credentials and the query of a URL are secrets too.
+    """
     if isinstance(value, SecretStr):
         return "********" if value.get_secret_value() else ""
     if isinstance(value, tuple):
         return ",".join(f"{part:g}" if isinstance(part, float) else part for part in value)
-    return str(value)
+    return _URL_SECRETS.sub("********", str(value)) if "://" in str(value) else str(value)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -11,9 +12,6 @@ from pydantic import SecretStr
 from states import BUDGETS, State
 from worker.config.settings import Settings, SettingsInvalid, origin_of, shown, variable_of
 from worker.config.silence import NUMBERED, Rung
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 VARIABLES = {variable_of(name): name for name in Settings.model_fields}
 
@@ -306,3 +304,24 @@ def test_a_secret_of_the_wrong_kind_is_not_quoted_in_the_problem() -> None:
 )
 def test_a_value_is_shown_as_it_is_written(value: object, text: str) -> None:
     assert shown(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("wss://user:hunter2@host/p", "wss://********@host/p"),
+        ("https://host/v1?key=hunter2", "https://host/v1?********"),
+        ("https://a@b:hunter2@host:1", "https://********@host:1"),
+        ("wss://host:7880", "wss://host:7880"),
+        ("what?", "what?"),
+        (("deepgram", "local"), "deepgram,local"),
+    ],
+)
+def test_a_setting_is_shown_without_the_secrets_of_its_url(value: object, text: str) -> None:
+    assert shown(value) == text
+
+
+@pytest.mark.parametrize(("given", "folder"), [("~/x", "{home}/x"), ("~no-such-user/x", "{given}")])
+def test_a_tilde_in_the_data_folder_is_the_home_folder(given: str, folder: str) -> None:
+    settings = Settings.load(_env_file=None, INTERVIEW_DATA_DIR=given)
+    assert str(settings.data_dir) == folder.format(home=Path.home(), given=given)
