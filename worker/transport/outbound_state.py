@@ -99,8 +99,8 @@ TRANSITIONS: Final[Mapping[tuple[OutboundState, OutboundEvent], OutboundState]] 
         (_S.WAITING_FOR_CANDIDATE, _E.UNSUBSCRIBED): _S.WAITING_FOR_SUBSCRIPTION,
         (_S.WAITING_FOR_CANDIDATE, _E.AUDIBLE): _S.RESUMING,
         (_S.WAITING_FOR_SUBSCRIPTION, _E.AUDIBLE): _S.RESUMING,
-        # A participant that moves while output resumes starts the preparation anew.
-        (_S.RESUMING, _E.AUDIBLE): _S.RESUMING,
+        # No row for AUDIBLE in RESUMING: the preparation runs once for each outage. A second run
+        # would record the outage twice, and would no longer know that an answer was cut off.
         (_S.RESUMING, _E.PREPARED): _S.HEARD,
         **{(state, _E.CLOSED): _S.CLOSED for state in _S},
     }

@@ -128,6 +128,25 @@ async def test_an_interrupted_answer_is_kept_and_its_question_repeated(
     assert roles(stuck)[3:] == ["answer", "question"]
 
 
+async def test_a_participant_that_moves_during_the_return_costs_no_words_of_an_interrupted_answer(
+    beginning: Beginning,
+) -> None:
+    stuck = await asked(beginning)
+    stuck.session.candidate_is("speaking")
+    hears(stuck, "I led a team")
+
+    await restart(stuck)
+    for _ in range(3):
+        await asyncio.sleep(0)
+        stuck.reach.moved()
+    stuck.session.candidate_is("listening")
+    await asyncio.sleep(TO_BE_SAID_S)
+
+    assert roles(stuck) == ["opening", "answer", "repeat"]
+    assert (stuck.turns[1]["text"], stuck.turns[1]["interrupted"]) == ("I led a team", True)
+    assert len(stuck.away) == 1
+
+
 async def test_an_answer_whose_turn_ends_while_disconnected_counts_as_interrupted(
     beginning: Beginning,
 ) -> None:

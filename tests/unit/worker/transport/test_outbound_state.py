@@ -94,12 +94,12 @@ PATHS: Final = {
 TABLE: Final = """
 event      heard          candidate_away      candidate_returning continuing     room_lost room_gone waiting_for_candidate    waiting_for_subscription resuming  closed
 left       candidate_away -                   -                   candidate_away -         -         -                        -                        -         -
-here       -              candidate_returning -                   -              -         -         waiting_for_subscription -                        resuming  -
-not_here   -              -                   -                   -              -         -         -                        -                        resuming  -
+here       -              candidate_returning -                   -              -         -         waiting_for_subscription -                        -         -
+not_here   -              -                   -                   -              -         -         -                        -                        -         -
 lost       room_lost      room_lost           room_lost           room_lost      room_lost room_gone room_lost                room_lost                room_lost -
-back       -              -                   -                   -              resuming  resuming  -                        -                        resuming  -
+back       -              -                   -                   -              resuming  resuming  -                        -                        -         -
 replaced   -              -                   -                   -              -         -         -                        -                        -         -
-subscribed -              -                   -                   -              resuming  resuming  -                        resuming                 resuming  -
+subscribed -              -                   -                   -              resuming  resuming  -                        resuming                 -         -
 time       -              -                   continuing          -              room_gone -         -                        resuming                 -         -
 prepared   -              -                   -                   heard          -         -         -                        -                        heard     -
 closed     closed         closed              closed              closed         closed    closed    closed                   closed                   closed    -
@@ -214,12 +214,15 @@ async def test_a_room_that_is_lost_again_counts_from_its_first_loss() -> None:
     assert rig.away_s == [pytest.approx(0.0, abs=0.1), pytest.approx(2.0, abs=0.1)]
 
 
-async def test_a_participant_that_moves_while_output_resumes_starts_the_preparation_anew() -> None:
+async def test_a_participant_that_moves_while_output_resumes_does_not_repeat_the_preparation() -> (
+    None
+):
     rig = await rig_in("resuming")
 
     await rig.happen("here", "prepared")
 
-    assert rig.done == ["prepare", "release"]
+    assert rig.done == ["release"]
+    assert rig.monitor.state == "heard"
 
 
 async def test_a_gone_room_is_reported_once_and_may_come_back() -> None:
