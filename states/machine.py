@@ -18,6 +18,7 @@ from typing import Any
 
 from states._dispatch import Dispatcher
 from states.conditions import Condition, Conditions
+from states.deadline import Deadline
 from states.ends import End, EndUnknown, check_ends, ends_as_data
 from states.journal import Journal, MemoryJournal
 from states.outcomes import EndReason, Outcome
@@ -79,8 +80,7 @@ class Lifecycle:
         self._mailbox: asyncio.Queue[_Letter] = asyncio.Queue()
         self._dispatcher = Dispatcher()
         self._epoch = 0
-        self._deadline: float | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._deadline = Deadline(self._budget_spent)
         self._owner: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
         self._stopped = False
@@ -101,9 +101,7 @@ class Lifecycle:
     @property
     def remaining(self) -> float | None:
         """Seconds left of the current state's budget; None for a state without a budget."""
-        if self._deadline is None:
-            return None
-        return max(0.0, self._deadline - asyncio.get_running_loop().time())
+        return self._deadline.remaining
 
     async def reached(self, *places: State | Phase) -> State:
         """Wait until the job has entered one of the states or phases, and return the state.
@@ -149,15 +147,13 @@ class Lifecycle:
         entry = Transition(source=None, event=None, target=self.state, t=self.t)
         self._record(entry)
         self.transitions.append(entry)
-        self._set_budget(self.state)
+        self._deadline.begin(self.budgets.get(self.state))
         self._owner = asyncio.create_task(self._own(), name="lifecycle-owner")
 
     async def stop(self) -> None:
         """Stop the processing of events. Callers that await a reply get `LifecycleStopped`."""
         self._stopped = True
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._deadline.stop()
         try:
             if self._owner is not None:
                 self._owner.cancel()
@@ -231,7 +227,9 @@ class Lifecycle:
             except Exception as error:
                 self._answer_with_error(letter, error)
                 if letter.epoch is not None:
-                    self._try_budget_again()
+                    # Otherwise a disk that is full when the budget runs out would keep the job in
+                    # this state forever.
+                    self._deadline.begin(BUDGET_RETRY_S)
                 continue
             if letter.reply is not None and not letter.reply.done():
                 letter.reply.set_result(transition)
@@ -274,10 +272,12 @@ class Lifecycle:
             self.outcome, self.reason = edge.outcome, edge.reason
         if edge.target is not None:
             self._epoch += 1
-            shares = transition.source in edge.target.deadline_group
-            self._set_budget(edge.target, keep_deadline=shares)
+            if transition.source in edge.target.deadline_group:
+                self._deadline.keep()
+            else:
+                self._deadline.begin(self.budgets.get(edge.target))
         if edge.hurries:
-            self._hurry()
+            self._deadline.shorten(self._hurried_closing_s)
         self._changed.set()
         self._changed = asyncio.Event()
 
@@ -295,35 +295,10 @@ class Lifecycle:
             reason=transition.reason,
         )
 
-    def _set_budget(self, state: State, *, keep_deadline: bool = False) -> None:
-        if not keep_deadline:
-            seconds = self.budgets.get(state)
-            now = asyncio.get_running_loop().time()
-            self._deadline = None if seconds is None else now + seconds
-        self._arm()
-
-    def _try_budget_again(self) -> None:
-        # Otherwise a disk that is full when the budget runs out would keep the job in this state
-        # forever.
-        self._deadline = asyncio.get_running_loop().time() + BUDGET_RETRY_S
-        self._arm()
-
-    def _hurry(self) -> None:
-        hurried = asyncio.get_running_loop().time() + self._hurried_closing_s
-        self._deadline = min(self._deadline, hurried) if self._deadline is not None else hurried
-        self._arm()
-
-    def _arm(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if self._deadline is not None:
-            # The timer only puts a message into the mailbox. An event that arrived earlier in the
-            # same instant is processed first. If that event changes the state, the epoch of the
-            # message is outdated, and the owner drops the message.
-            letter = _Letter(Event.BUDGET_SPENT, epoch=self._epoch)
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_at(self._deadline, self._mailbox.put_nowait, letter)
+    def _budget_spent(self) -> None:
+        # An event that arrived earlier in the same instant is processed first. If that event
+        # changes the state, the epoch of the message is outdated, and the owner drops the message.
+        self._mailbox.put_nowait(_Letter(Event.BUDGET_SPENT, epoch=self._epoch))
 
     async def _tell(self, transition: Transition) -> None:
         for listener in self._listeners:
