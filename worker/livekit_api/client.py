@@ -34,6 +34,7 @@ _RETRY = ExponentialBackoff(first_s=0.2, longest_s=2.0)
 _CHECK_ATTEMPT_S = 5.0
 # A shorter attempt would fail for lack of time, and would tell nothing about the server.
 _SHORTEST_ATTEMPT_S = 0.2
+_TIMED_OUT = "timed out"
 
 
 class LiveKitSettings(Protocol):
@@ -241,13 +242,17 @@ class LiveKitClient:
             LiveKitUnreachable: No LiveKit server answered within the budget.
         """
         deadline = time.monotonic() + budget_s
+        reason = ""
         for wait_s in _RETRY.delays():
             remaining_s = deadline - time.monotonic()
+            timeout_s = max(min(_CHECK_ATTEMPT_S, remaining_s), _SHORTEST_ATTEMPT_S)
             try:
-                await self._ask(max(min(_CHECK_ATTEMPT_S, remaining_s), _SHORTEST_ATTEMPT_S))
+                await self._ask(timeout_s)
             except LiveKitUnreachable as error:
-                if time.monotonic() + wait_s + _SHORTEST_ATTEMPT_S > deadline:
+                # If the budget cuts an attempt short, an earlier reason says more than a time-out.
+                if not reason or error.reason != _TIMED_OUT or timeout_s == _CHECK_ATTEMPT_S:
                     reason = error.reason
+                if time.monotonic() + wait_s + _SHORTEST_ATTEMPT_S > deadline:
                     raise LiveKitUnreachable(self.url, reason=reason, budget_s=budget_s) from error
             else:
                 return
@@ -267,7 +272,7 @@ class LiveKitClient:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, TimeoutError):
-        return "timed out"
+        return _TIMED_OUT
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return "host name not found"
     if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientSSLError):

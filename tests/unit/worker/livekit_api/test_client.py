@@ -23,22 +23,29 @@ SECRET = "a-secret-of-at-least-thirty-two-characters"
 
 
 @asynccontextmanager
-async def answering(*answers: web.Response) -> AsyncIterator[tuple[str, list[str]]]:
+async def answering(*answers: web.Response | None) -> AsyncIterator[tuple[str, list[str]]]:
     """Yield the URL of a server and its requested paths.
 
-    The server gives the answers in turn and repeats the last one.
+    The server gives the answers in turn and repeats the last one. None is no answer.
     """
     asked: list[str] = []
+    over = asyncio.Event()
 
     async def answer(request: web.Request) -> web.Response:
         given = answers[min(len(asked), len(answers) - 1)]
         asked.append(request.path)
+        if given is None:
+            await over.wait()
+            return web.Response()
         return web.Response(status=given.status, body=given.body, content_type=given.content_type)
 
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", answer)
     async with TestServer(app) as server:
-        yield str(server.make_url("/")), asked
+        try:
+            yield str(server.make_url("/")), asked
+        finally:
+            over.set()
 
 
 def refusal(status: int, code: str) -> web.Response:
@@ -85,6 +92,13 @@ async def test_another_server_at_the_address_counts_as_unreachable() -> None:
     async with answering(web.Response(status=404, text="not here")) as (url, _):
         with pytest.raises(LiveKitUnreachable, match="HTTP 404"):
             await LiveKitClient(url, KEY, SECRET).check(budget_s=1.0)
+
+
+async def test_an_attempt_that_the_budget_cuts_short_does_not_hide_an_earlier_reason() -> None:
+    async with answering(web.Response(status=404), None) as (url, asked):
+        with pytest.raises(LiveKitUnreachable, match="HTTP 404"):
+            await LiveKitClient(url, KEY, SECRET).check(budget_s=1.0)
+    assert len(asked) == 2
 
 
 async def test_an_unresponsive_server_is_given_up_within_the_budget() -> None:
