@@ -51,6 +51,17 @@ def _load(settings: Settings) -> None:
             error,
             extra={"event": "application_not_preloaded"},
         )
+    _load_speech(settings)
+    try:
+        load_apology()
+    except ClipMissing as error:
+        logger.error(
+            "the runner's apology is left out: %s", error, extra={"event": "apology_missing"}
+        )
+    _first_uses()
+
+
+def _load_speech(settings: Settings) -> None:
     preload_vad()
     try:
         import_plugins(settings)
@@ -77,13 +88,6 @@ def _load(settings: Settings) -> None:
                 type(error).__name__,
                 extra={"event": "turn_detector_not_preloaded"},
             )
-    try:
-        load_apology()
-    except ClipMissing as error:
-        logger.error(
-            "the runner's apology is left out: %s", error, extra={"event": "apology_missing"}
-        )
-    _first_uses()
 
 
 @contextmanager
