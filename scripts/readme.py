@@ -1,4 +1,4 @@
-"""Generates the README's tables, diagrams/, docs/metrics.md and the alert rules from the code.
+"""Generates the README's tables, diagrams/, docs/reference/metrics.md and the alert rules from the code.
 
 `python -m scripts.readme` updates all of them.
 """
@@ -162,14 +162,14 @@ def up_to_date(text: str) -> str:
 
 
 def metrics_page() -> str:
-    """Return the text of docs/metrics.md, the table of all metrics."""
+    """Return the text of docs/reference/metrics.md, the table of all metrics."""
     rows = (
         (f"`{each.shown_as}`", each.kind, ", ".join(f"`{n}`" for n in each.labels), each.means)
         for each in FIGURES
     )
     return (
         "# Metrics\n\nThe metrics of `/metrics`, generated from "
-        "[worker/telemetry/catalog.py](../worker/telemetry/catalog.py). All but the gauges are "
+        "[worker/telemetry/catalog.py](../../worker/telemetry/catalog.py). All but the gauges are "
         "counted from the journals, so killed jobs are included. Durations are in seconds.\n\n"
         + table(("name", "kind", "labels", "meaning"), rows)
     )
@@ -179,7 +179,7 @@ def drawn() -> dict[str, str]:
     """Return the text of every generated file except the README, by path in the repository."""
     diagrams = drawings(interview_meanings())
     return {f"diagrams/{name}": text for name, text in diagrams.items()} | {
-        "docs/metrics.md": metrics_page(),
+        "docs/reference/metrics.md": metrics_page(),
         "deploy/prometheus/interview-worker.rules.yml": rules_file(),
     }
 

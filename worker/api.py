@@ -1,7 +1,7 @@
 """Public API of the worker: the names that a custom agent imports, in addition to `states`.
 
 All other modules of `worker` are internal and may move. `examples/` has agents that use these
-names, and docs/how-to/own-agent.md explains them. docs/architecture.md describes the packages that
+names, and docs/how-to/write-an-agent.md explains them. docs/explanation/architecture.md describes the packages that
 define these names.
 """
 

@@ -1,4 +1,4 @@
 """Continuity: each interview has one interviewer, and a lost interviewer is replaced.
 
-See docs/continuity.md.
+See docs/explanation/continuity.md.
 """

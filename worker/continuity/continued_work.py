@@ -4,7 +4,7 @@ The dispatch names the work and the person, as JSON: `{"interview_id": "booking-
 "candidate_identity": "visitor"}`, and any further data of the application, except under the keys
 `plan` and `follows`, which the dispatch of a new job uses. The first job stores the work as a row
 of the table `interviews`, with the whole dispatch as its plan. From then on the work has all that
-an interview has (docs/continuity.md): a lease, turns in the database, and a new job if its job is
+an interview has (docs/explanation/continuity.md): a lease, turns in the database, and a new job if its job is
 lost while the person is in the room. The new job's dispatch has the same data.
 """
 

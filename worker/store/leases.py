@@ -2,7 +2,7 @@
 
 A lease is live until it expires. While no worker has reached the database for half a lease, no
 lease expires. After the next contact, no lease expires for one whole lease duration.
-docs/continuity.md explains the reason.
+docs/explanation/continuity.md explains the reason.
 """
 
 from __future__ import annotations

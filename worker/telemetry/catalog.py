@@ -1,6 +1,6 @@
 """Declaration of every metric of the worker: name, kind, labels, buckets and meaning.
 
-Names and units follow https://prometheus.io/docs/practices/naming/. docs/metrics.md is generated
+Names and units follow https://prometheus.io/docs/practices/naming/. docs/reference/metrics.md is generated
 from this table, and the alert rules use only metrics from it.
 """
 
@@ -192,7 +192,7 @@ POOL: Final = _gauge(
 )
 DISK_FREE: Final = _gauge("disk_free_bytes", "Free bytes on the disk of the journals.")
 
-#: All metrics, in the order of docs/metrics.md.
+#: All metrics, in the order of docs/reference/metrics.md.
 FIGURES: Final = tuple(
     value for value in list(globals().values()) if isinstance(value, MetricDefinition)
 )

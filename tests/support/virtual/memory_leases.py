@@ -1,4 +1,4 @@
-"""In-memory version of the leases of docs/continuity.md, on a clock that a test moves."""
+"""In-memory version of the leases of docs/explanation/continuity.md, on a clock that a test moves."""
 
 from __future__ import annotations
 

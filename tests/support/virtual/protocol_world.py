@@ -1,4 +1,4 @@
-"""Simulation of docs/continuity.md on virtual time: workers, jobs and a candidate.
+"""Simulation of docs/explanation/continuity.md on virtual time: workers, jobs and a candidate.
 
 The lifecycle, the job's lease, the watcher, the rescue and the shipper are the real code. The
 database, the rooms and the processes are in memory. A stopped or dead process does nothing, a dead

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-PAGE: Final = REPOSITORY / "docs/livekit-internals.md"
+PAGE: Final = REPOSITORY / "docs/explanation/livekit-internals.md"
 #: Python's own names with an underscore, and attributes of this project's own classes.
 OURS: Final = {
     "_current_frames",
