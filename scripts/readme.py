@@ -18,6 +18,7 @@ from worker.cli.resources import resource_rows
 from worker.config.settings import Settings, shown, variable_of
 from worker.faults.points import Kind
 from worker.interview.resources import interview_meanings
+from worker.providers.settings_group import help_texts
 from worker.telemetry.alerts import rules_file
 from worker.telemetry.catalog import FIGURES
 
@@ -90,9 +91,9 @@ def settings_table() -> str:
         (
             f"`{variable_of(name)}`",
             computed.get(name) or shown(getattr(defaults, name)),
-            field.description or "",
+            help_line,
         )
-        for name, field in Settings.model_fields.items()
+        for name, help_line in help_texts(Settings).items()
     )
     return table(("variable", "default", "description"), rows)
 

@@ -11,6 +11,7 @@ from rich.table import Table
 from worker.cli.common import one_line_errors, print_json
 from worker.cli.tables import add_row
 from worker.config.settings import Settings, origin_of, shown, variable_of
+from worker.providers.settings_group import help_texts
 
 
 def config(
@@ -19,14 +20,15 @@ def config(
     """Print every setting with its value and origin; secrets are masked."""
     with one_line_errors():
         settings = Settings.load()
+    helps = help_texts(Settings)
     rows = [
         {
             "variable": variable_of(name),
             "value": shown(getattr(settings, name)),
             "origin": origin_of(name),
-            "help": field.description or "",
+            "help": helps[name],
         }
-        for name, field in Settings.model_fields.items()
+        for name in Settings.model_fields
     ]
     if as_json:
         print_json(rows)

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from worker.config.group import SettingsGroup
+from worker.providers.settings_group import SettingsGroup
 
 
 class ContinuitySettings(SettingsGroup):

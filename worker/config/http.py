@@ -6,7 +6,7 @@ import ipaddress
 
 from pydantic import Field, SecretStr, model_validator
 
-from worker.config.group import SettingsGroup
+from worker.providers.settings_group import SettingsGroup
 
 
 class HttpSettings(SettingsGroup):

@@ -8,13 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode
+from pydantic import Field, field_validator, model_validator
+from pydantic_settings import NoDecode
 
 from worker.faults.points import add_members
 from worker.providers.registry import VENDORS, settings_of, vendors_of
+from worker.providers.settings_group import SettingsGroup
 from worker.providers.vendor import CHAINS
-from worker.providers.vendor import setting as setting
 from worker.speech.tts.voice import Voice
 
 
@@ -38,81 +38,52 @@ _URL_FIELDS = {vendor.url: vendor for vendor in VENDORS.values() if vendor.url i
 Chain = Annotated[tuple[str, ...], NoDecode]
 
 
-class ChainSettings(BaseSettings):
+class ChainSettings(SettingsGroup):
     """The fallback chains."""
 
-    stt: Chain = setting(
-        "INTERVIEW_STT",
-        ("local",),
-        f"Fallback chain for speech to text, first to last choice of {', '.join(STT_PROVIDERS)}.",
+    stt: Chain = Field(
+        default=("local",),
+        description="Fallback chain for speech to text, first to last choice of "
+        f"{', '.join(STT_PROVIDERS)}.",
     )
-    tts: Chain = setting(
-        "INTERVIEW_TTS",
-        ("local",),
-        f"Fallback chain for text to speech, first to last choice of {', '.join(TTS_PROVIDERS)}.",
+    tts: Chain = Field(
+        default=("local",),
+        description="Fallback chain for text to speech, first to last choice of "
+        f"{', '.join(TTS_PROVIDERS)}.",
     )
-    llm: Chain = setting(
-        "INTERVIEW_LLM",
-        ("scripted",),
-        f"Fallback chain for the interviewer's words, first to last choice of "
+    llm: Chain = Field(
+        default=("scripted",),
+        description="Fallback chain for the interviewer's words, first to last choice of "
         f"{', '.join(LLM_PROVIDERS)} (scripted: the plan's own words).",
     )
 
 
-class SttSettings(BaseSettings):
+class SttSettings(SettingsGroup):
     """Settings of speech to text, whichever provider transcribes."""
 
-    stt_patience_s: float = setting(
-        "INTERVIEW_STT_PATIENCE_S",
-        2.0,
-        "Seconds of speech without a transcript before the next provider in the chain takes over.",
-        gt=0,
-        le=30,
-    )
+    stt_patience_s: float = Field(default=2.0, gt=0, le=30)
+    """Seconds of speech without a transcript before the next provider in the chain takes over."""
 
 
-class TtsSettings(BaseSettings):
+class TtsSettings(SettingsGroup):
     """Settings of text to speech, whichever provider speaks."""
 
-    tts_patience_s: float = setting(
-        "INTERVIEW_TTS_PATIENCE_S",
-        1.0,
-        "Seconds to wait for a sentence's first audio before the next provider, if any, speaks it.",
-        gt=0,
-        le=30,
-    )
-    prepared_speech: bool = setting(
-        "INTERVIEW_PREPARED_SPEECH",
-        True,
-        "Synthesize the plan's lines ahead of time into the TTS cache in the data folder.",
-    )
-    speech_cache_mb: int = setting(
-        "INTERVIEW_SPEECH_CACHE_MB",
-        200,
-        "Maximum size of the TTS cache in MB (1 MB: 20 s of speech); evicts the least recently "
-        "used.",
-        ge=1,
-        le=100_000,
-    )
+    tts_patience_s: float = Field(default=1.0, gt=0, le=30)
+    """Seconds to wait for a sentence's first audio before the next provider, if any, speaks it."""
+    prepared_speech: bool = True
+    """Synthesize the plan's lines ahead of time into the TTS cache in the data folder."""
+    speech_cache_mb: int = Field(default=200, ge=1, le=100_000)
+    """Maximum size of the TTS cache in MB (1 MB: 20 s of speech); evicts the least recently
+    used."""
 
 
-class LlmSettings(BaseSettings):
+class LlmSettings(SettingsGroup):
     """Settings of the language model, whichever provider replies."""
 
-    llm_first_word_s: float = setting(
-        "INTERVIEW_LLM_FIRST_WORD_S",
-        1.5,
-        "Seconds to wait for a language model's first word before the chain falls back.",
-        gt=0,
-        le=30,
-    )
-    llm_reply_s: float = setting(
-        "INTERVIEW_LLM_REPLY_S",
-        3.0,
-        "Seconds to wait for a language model's whole reply before the plan's own words are used.",
-        gt=0,
-        le=30,
-    )
+    llm_first_word_s: float = Field(default=1.5, gt=0, le=30)
+    """Seconds to wait for a language model's first word before the chain falls back."""
+    llm_reply_s: float = Field(default=3.0, gt=0, le=30)
+    """Seconds to wait for a language model's whole reply before the plan's own words are used."""
 
 
 if TYPE_CHECKING:
@@ -120,7 +91,7 @@ if TYPE_CHECKING:
     class _Fields(LlmSettings, TtsSettings, SttSettings, ChainSettings): ...
 else:
     # pydantic lists the fields of the last base class first.
-    _Fields = type(BaseSettings)(
+    _Fields = type(SettingsGroup)(
         "_Fields",
         (
             LlmSettings,

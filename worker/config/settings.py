@@ -20,7 +20,7 @@ from pydantic_settings import SettingsConfigDict
 from states import BUDGETS, State
 from states.table import HURRIED_CLOSING_S
 from worker.config.continuity import ContinuitySettings
-from worker.config.group import SettingsGroup
+from worker.providers.settings_group import SettingsGroup
 from worker.config.http import HttpSettings
 from worker.config.providers import ProviderSettings
 from worker.config.silence import SilenceSettings
@@ -132,7 +132,6 @@ class Settings(ProviderSettings, ContinuitySettings, SilenceSettings, HttpSettin
         env_file_encoding="utf-8",
         extra="ignore",
         frozen=True,
-        use_attribute_docstrings=False,  # its groups have read theirs, and this has no fields
     )
 
     @field_validator("data_dir", mode="before")

@@ -6,20 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic import Field
-
 if TYPE_CHECKING:
-    from pydantic_settings import BaseSettings
-
+    from worker.providers.settings_group import SettingsGroup
     from worker.speech.tts.voice import Voice
 
 #: The fallback chains: speech to text, text to speech, language model.
 CHAINS: Final = ("stt", "tts", "llm")
-
-
-def setting(variable: str, default: Any, help_line: str, **bounds: Any) -> Any:
-    """Declare a setting: its environment variable, default, one line of help, and bounds."""
-    return Field(default=default, validation_alias=variable, description=help_line, **bounds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +23,7 @@ class Vendor:
     #: The fallback chains that the vendor can serve.
     chains: tuple[str, ...]
     #: The vendor's settings. worker/config/providers.py makes them part of the worker's settings.
-    settings: type[BaseSettings] | None = None
+    settings: type[SettingsGroup] | None = None
     #: Field of the API key; None if the vendor needs no key. A vendor with a key has a probe.
     key: str | None = None
     #: Field of the URL, and the schemes that the URL may have.

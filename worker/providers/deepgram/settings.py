@@ -2,39 +2,30 @@
 
 from __future__ import annotations
 
-from pydantic import SecretStr
-from pydantic_settings import BaseSettings
+from pydantic import Field, SecretStr
 
-from worker.providers.vendor import Vendor, setting
+from worker.providers.settings_group import SettingsGroup
+from worker.providers.vendor import Vendor
 
 #: Seconds from the end of a phrase, as Deepgram detects it, to the transcript of that phrase.
 _TEXT_S = 1.0
 
 
-class DeepgramSettings(BaseSettings):
+class DeepgramSettings(SettingsGroup):
     """Settings of Deepgram."""
 
-    deepgram_api_key: SecretStr = setting(
-        "DEEPGRAM_API_KEY",
-        SecretStr(""),
-        "Deepgram API key; without it, deepgram is not used.",
+    deepgram_api_key: SecretStr = Field(default=SecretStr(""), validation_alias="DEEPGRAM_API_KEY")
+    """Deepgram API key; without it, deepgram is not used."""
+    deepgram_base_url: str = Field(
+        default="https://api.deepgram.com/v1/listen", validation_alias="DEEPGRAM_BASE_URL"
     )
-    deepgram_base_url: str = setting(
-        "DEEPGRAM_BASE_URL", "https://api.deepgram.com/v1/listen", "URL of the Deepgram API."
-    )
-    deepgram_model: str = setting(
-        "INTERVIEW_DEEPGRAM_MODEL", "nova-3", "Deepgram model.", min_length=1
-    )
-    deepgram_language: str = setting(
-        "INTERVIEW_DEEPGRAM_LANGUAGE", "en-US", "Language that Deepgram transcribes.", min_length=2
-    )
-    deepgram_endpointing_ms: int = setting(
-        "INTERVIEW_DEEPGRAM_ENDPOINTING_MS",
-        300,
-        "Milliseconds of silence after which Deepgram ends a phrase.",
-        ge=10,
-        le=5000,
-    )
+    """URL of the Deepgram API."""
+    deepgram_model: str = Field(default="nova-3", min_length=1)
+    """Deepgram model."""
+    deepgram_language: str = Field(default="en-US", min_length=2)
+    """Language that Deepgram transcribes."""
+    deepgram_endpointing_ms: int = Field(default=300, ge=10, le=5000)
+    """Milliseconds of silence after which Deepgram ends a phrase."""
 
 
 def _transcript_s(settings: DeepgramSettings) -> float:

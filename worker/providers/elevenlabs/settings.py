@@ -2,38 +2,29 @@
 
 from __future__ import annotations
 
-from pydantic import SecretStr
-from pydantic_settings import BaseSettings
+from pydantic import Field, SecretStr
 
-from worker.providers.vendor import Vendor, setting
+from worker.providers.settings_group import SettingsGroup
+from worker.providers.vendor import Vendor
 from worker.speech.tts.voice import Voice
 
 
-class ElevenLabsSettings(BaseSettings):
+class ElevenLabsSettings(SettingsGroup):
     """Settings of ElevenLabs."""
 
-    eleven_api_key: SecretStr = setting(
-        "ELEVEN_API_KEY",
-        SecretStr(""),
-        "ElevenLabs API key; without it, elevenlabs is not used.",
+    eleven_api_key: SecretStr = Field(default=SecretStr(""), validation_alias="ELEVEN_API_KEY")
+    """ElevenLabs API key; without it, elevenlabs is not used."""
+    elevenlabs_base_url: str = Field(
+        default="https://api.elevenlabs.io/v1", validation_alias="ELEVENLABS_BASE_URL"
     )
-    elevenlabs_base_url: str = setting(
-        "ELEVENLABS_BASE_URL", "https://api.elevenlabs.io/v1", "URL of the ElevenLabs API."
-    )
-    elevenlabs_voice: str = setting(
-        "INTERVIEW_ELEVENLABS_VOICE",
-        "hpp4J3VqNfWAUOO0d1Us",
-        "ID of the ElevenLabs voice.",
-        pattern=r"^[A-Za-z0-9_-]+$",  # the id becomes part of a URL
-    )
-    elevenlabs_model: str = setting(
-        "INTERVIEW_ELEVENLABS_MODEL", "eleven_turbo_v2_5", "ElevenLabs model.", min_length=1
-    )
-    elevenlabs_language: str = setting(
-        "INTERVIEW_ELEVENLABS_LANGUAGE",
-        "",
-        "Language of the ElevenLabs voice; if empty, detected from the text.",
-    )
+    """URL of the ElevenLabs API."""
+    # The id becomes part of a URL.
+    elevenlabs_voice: str = Field(default="hpp4J3VqNfWAUOO0d1Us", pattern=r"^[A-Za-z0-9_-]+$")
+    """ID of the ElevenLabs voice."""
+    elevenlabs_model: str = Field(default="eleven_turbo_v2_5", min_length=1)
+    """ElevenLabs model."""
+    elevenlabs_language: str = ""
+    """Language of the ElevenLabs voice; if empty, detected from the text."""
 
 
 def _voice(settings: ElevenLabsSettings) -> Voice:

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from pydantic import SecretStr
-from pydantic_settings import BaseSettings
+from pydantic import Field, SecretStr
 
-from worker.providers.vendor import Vendor, setting
+from worker.providers.settings_group import SettingsGroup
+from worker.providers.vendor import Vendor
 
 
-class OpenAISettings(BaseSettings):
+class OpenAISettings(SettingsGroup):
     """Settings of OpenAI, or of a compatible server."""
 
-    openai_api_key: SecretStr = setting(
-        "OPENAI_API_KEY",
-        SecretStr(""),
-        "OpenAI API key; without it, openai is not used.",
+    openai_api_key: SecretStr = Field(default=SecretStr(""), validation_alias="OPENAI_API_KEY")
+    """OpenAI API key; without it, openai is not used."""
+    openai_base_url: str = Field(
+        default="https://api.openai.com/v1", validation_alias="OPENAI_BASE_URL"
     )
-    openai_base_url: str = setting(
-        "OPENAI_BASE_URL",
-        "https://api.openai.com/v1",
-        "URL of OpenAI or a compatible server.",
-    )
-    openai_model: str = setting(
-        "INTERVIEW_OPENAI_MODEL", "gpt-4.1-mini", "Name of the language model.", min_length=1
-    )
+    """URL of OpenAI or a compatible server."""
+    openai_model: str = Field(default="gpt-4.1-mini", min_length=1)
+    """Name of the language model."""
 
 
 VENDOR = Vendor(

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from states import BUDGETS, State
 from worker.config.settings import Settings, SettingsInvalid, origin_of, shown, variable_of
 from worker.config.silence import NUMBERED, Rung
+from worker.providers.settings_group import help_texts
 
 VARIABLES = {variable_of(name): name for name in Settings.model_fields}
 
@@ -69,10 +70,11 @@ def test_the_journals_lie_in_the_data_folder(tmp_path: Path) -> None:
 
 def test_every_setting_has_its_own_variable_and_a_help_line() -> None:
     assert len(VARIABLES) == len(Settings.model_fields)
-    for field in Settings.model_fields.values():
-        assert field.description
-        assert field.description.endswith(".")
-        assert "\n" not in field.description
+    helps = help_texts(Settings)
+    assert list(helps) == list(Settings.model_fields)
+    for text in helps.values():
+        assert text.endswith(".")
+        assert "\n" not in text
 
 
 def test_settings_are_immutable() -> None:

@@ -1,0 +1,60 @@
+"""Names of variables and help texts of a group of settings."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+from pydantic import Field
+
+from worker.providers.settings_group import SettingsGroup, help_texts
+
+
+class FirstSettings(SettingsGroup):
+    """A group."""
+
+    grace_s: float = 3.0
+    """Seconds to wait
+    for a candidate."""
+    chain: str = Field(default="local", description="Computed text.")
+    key: str = Field(default="", validation_alias="VENDOR_KEY")
+    """Key."""
+
+
+class SecondSettings(SettingsGroup):
+    """Another group."""
+
+    slots: int = 4
+    """Number of jobs."""
+
+
+class JoinedSettings(FirstSettings, SecondSettings):
+    """Both groups."""
+
+
+def test_a_variable_is_the_name_of_its_field_unless_the_field_names_another() -> None:
+    fields = FirstSettings.model_fields
+    assert fields["grace_s"].validation_alias == "INTERVIEW_GRACE_S"
+    assert fields["key"].validation_alias == "VENDOR_KEY"
+
+
+def test_a_help_text_is_the_docstring_below_the_field_on_one_line() -> None:
+    assert help_texts(FirstSettings) == {
+        "grace_s": "Seconds to wait for a candidate.",
+        "chain": "Computed text.",
+        "key": "Key.",
+    }
+
+
+def test_joined_groups_have_the_help_texts_of_all_groups_in_the_order_of_the_fields() -> None:
+    helps = help_texts(JoinedSettings)
+    assert list(helps) == list(JoinedSettings.model_fields)
+    assert helps["slots"] == "Number of jobs."
+
+
+def test_without_sources_a_help_text_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(_: object) -> str:
+        raise OSError("could not get source code")
+
+    monkeypatch.setattr(inspect, "getsource", missing)
+    assert help_texts(SecondSettings) == {"slots": ""}
