@@ -53,6 +53,9 @@ class Condition:
 
         Raises KeyError if a field is missing, and ValueError if a value is invalid.
         """
+        for name in ("resource", "reason", "message"):
+            if not isinstance(record.get(name, ""), str):
+                raise ValueError(f"{name} is not text")
         return cls(
             resource=record["resource"],
             status=Status(record["status"]),

@@ -3,59 +3,20 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from states.conditions import Condition, Conditions
-from states.ends import End, ends_as_data, ends_from_data, reason_from_data
+from states.ends import End, ends_as_data, ends_from_data
 from states.journal import JournalError, read_records
 from states.machine import Lifecycle
 from states.outcomes import EndReason, Outcome, Reason
 from states.phases import Phase
-from states.table import Event, State
+from states.recorded import RecordReader, Step, Turn, step_from, transition_from
+from states.table import State
 from states.transition import Transition
-
-
-@dataclass(frozen=True, kw_only=True)
-class Step:
-    """A timed step of a job's start-up or shutdown. `t` is the time at which the step ended."""
-
-    name: str
-    ok: bool
-    reason: str
-    t: float
-    elapsed_ms: float
-    attempts: int
-    #: For a loader: the resources that the loader waited for; None if not recorded.
-    needs: tuple[str, ...] | None = None
-    #: For a loader with its own budget: the budget in seconds.
-    budget_s: float | None = None
-
-    @property
-    def began(self) -> float:
-        """The time at which the step began, in seconds since the job was received."""
-        return max(0.0, self.t - self.elapsed_ms / 1000)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Turn:
-    """One turn of one speaker.
-
-    For the interviewer's turns, `heard` is the part of the text that was played to the candidate.
-    """
-
-    seq: int
-    t: float
-    at: str
-    speaker: str
-    text: str
-    generated: str
-    heard: str
-    interrupted: bool
-    question_id: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +70,7 @@ class History:
 
         Raises JournalError if a record is invalid.
         """
-        reader = _Reader()
+        reader = RecordReader()
         try:
             by_seq = {record["seq"]: record for record in records}
         except KeyError as error:
@@ -147,9 +108,9 @@ class History:
                     **{key: job.get(key) for key in ("job_id", "interview_id", "room", "pid")},
                     **({"ends": job["ends"]} if "ends" in job else {}),
                 },
-                transitions=tuple(_transition(entry) for entry in job["transitions"]),
+                transitions=tuple(transition_from(entry) for entry in job["transitions"]),
                 condition_changes=tuple(Condition.from_record(c) for c in job["conditions"]),
-                steps=tuple(_step(entry) for entry in job["steps"]),
+                steps=tuple(step_from(entry) for entry in job["steps"]),
                 exited=bool(job.get("exited")),
                 exit_code=job.get("exit_code"),
                 signal=job.get("signal"),
@@ -258,90 +219,3 @@ class History:
         ends = [later.t for later in entries[1:]]
         visits = [(x.target, x.t, end - x.t) for x, end in zip(entries, ends, strict=False)]
         return (*visits, (entries[-1].target, entries[-1].t, None)) if entries else ()
-
-
-def _transition(entry: Mapping[str, Any]) -> Transition:
-    event, target = Event(entry["event"]) if entry["event"] else None, State(entry["to"])
-    declared = event is Event.APPLICATION_ENDED or target is State.CLOSED
-    reason = entry.get("reason")
-    return Transition(
-        source=State(entry["from"]) if entry["from"] else None,
-        event=event,
-        target=target,
-        t=float(entry["t"]),
-        outcome=Outcome(entry["outcome"]) if entry.get("outcome") else None,
-        reason=reason_from_data(reason, declared=declared) if reason else None,
-    )
-
-
-def _step(entry: Mapping[str, Any]) -> Step:
-    needs, budget_s = entry.get("needs"), entry.get("budget_s")
-    if not math.isfinite(entry["elapsed_ms"]):
-        raise ValueError("elapsed_ms is not a number of milliseconds")
-    return Step(
-        name=entry["name"],
-        ok=bool(entry["ok"]),
-        reason=entry["reason"],
-        t=float(entry["t"]),
-        elapsed_ms=float(entry["elapsed_ms"]),
-        attempts=int(entry["attempts"]),
-        needs=None if needs is None else tuple(needs),
-        budget_s=None if budget_s is None else float(budget_s),
-    )
-
-
-class _Reader:
-    """Parses the records of one journal and collects the results by kind."""
-
-    def __init__(self) -> None:
-        self.header: dict[str, Any] = {}
-        self.transitions: list[Transition] = []
-        self.internals: list[Transition] = []
-        self.conditions: list[Condition] = []
-        self.steps: list[Step] = []
-        self.turns: list[Turn] = []
-        self.faults: list[Mapping[str, Any]] = []
-        self.exited = False
-        self.exit_code: int | None = None
-        self.signal: int | None = None
-
-    def read(self, record: Mapping[str, Any]) -> None:
-        kind = record["kind"]
-        if not math.isfinite(record.get("t", 0.0)):
-            raise ValueError("t is not a number of seconds")
-        if kind == "job":
-            self.header = {k: v for k, v in record.items() if k not in ("v", "seq", "kind")}
-        elif kind == "transition":
-            self.transitions.append(_transition(record))
-        elif kind == "internal":
-            state, event = State(record["state"]), Event(record["event"])
-            self.internals.append(
-                Transition(source=state, event=event, target=state, t=float(record["t"]))
-            )
-        elif kind == "condition":
-            self.conditions.append(Condition.from_record(record))
-        elif kind == "step":
-            self.steps.append(_step(record))
-        elif kind == "turn":
-            self.turns.append(_turn(record))
-        elif kind == "fault":
-            self.faults.append(dict(record))
-        elif kind == "exit":
-            self.exited = True
-            self.exit_code, self.signal = record["exit_code"], record.get("signal")
-        # Ignore a record of an unknown kind, because a later version of this package may add kinds
-        # without a new format number.
-
-
-def _turn(record: Mapping[str, Any]) -> Turn:
-    return Turn(
-        seq=int(record["seq"]),
-        t=float(record["t"]),
-        at=record["at"],
-        speaker=record["speaker"],
-        text=record["text"],
-        generated=record.get("generated", ""),
-        heard=record.get("heard", ""),
-        interrupted=bool(record.get("interrupted", False)),
-        question_id=record.get("question_id"),
-    )

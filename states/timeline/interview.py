@@ -8,9 +8,10 @@ from itertools import groupby
 from typing import Any, Final
 
 from states.conditions import Status
-from states.history import History, Turn
+from states.history import History
 from states.outcomes import Outcome
 from states.phases import Phase
+from states.recorded import Turn
 from states.render.words import spent, took
 from states.table import State
 from states.timeline.chart import Panel, Row, Span, clock

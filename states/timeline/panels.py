@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from states.history import History, Step
+from states.history import History
 from states.phases import Phase
+from states.recorded import Step
 from states.render.words import seconds, took
 from states.table import BUDGETS, State
 from states.timeline.chart import Panel, Row, Span

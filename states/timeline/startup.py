@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from states.history import History, Step
+from states.history import History
 from states.phases import Phase
+from states.recorded import Step
 from states.table import EDGES, Event, State
 from states.transition import Transition
 

@@ -105,6 +105,12 @@ def one_line_errors() -> Iterator[None]:
     except tuple(kind for kind, _ in _CODES) as error:
         code = next(code for kind, code in _CODES if isinstance(error, kind))
         fail(str(error), code)
+    except BrokenPipeError:
+        raise  # the reader of the output has gone, which typer ends silently
+    except OSError as error:
+        # A file that cannot be read or written, for example because its name is too long.
+        place = f"{error.filename}: " if error.filename is not None else ""
+        fail(f"{place}{error.strerror or type(error).__name__}")
 
 
 def fail(message: str, code: ExitCode = ExitCode.FAILED) -> NoReturn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import urllib.error
 import urllib.request
@@ -67,6 +68,8 @@ def ask(settings: Settings, path: str) -> tuple[bool, dict[str, Any]]:
     except urllib.error.HTTPError as error:
         with error:  # the error object is the response, and `with` closes its connection
             return False, _refused(url, error)
+    except (http.client.HTTPException, json.JSONDecodeError) as error:
+        raise CommandError(f"{url} is not an interview-worker ({type(error).__name__})") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
         why = getattr(reason, "strerror", None) or type(reason).__name__

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from worker.providers.settings_group import SettingsGroup
+
+
+#: The characters of an address (an IPv6 address may name its interface after %) or a host name.
+_HOST = re.compile(r"[A-Za-z0-9_.:%-]*")
 
 
 class HttpSettings(SettingsGroup):
@@ -21,6 +26,13 @@ class HttpSettings(SettingsGroup):
     """Port of the HTTP server; 0 takes a free one."""
     http_token: SecretStr = SecretStr("")
     """Bearer token for the HTTP server; required if it binds to more than loopback."""
+
+    @field_validator("http_host")
+    @classmethod
+    def _is_host(cls, value: str) -> str:
+        if not _HOST.fullmatch(value):
+            raise ValueError("must be an IP address or a host name")
+        return value
 
     @model_validator(mode="after")
     def _guarded(self) -> HttpSettings:

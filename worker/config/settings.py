@@ -134,6 +134,14 @@ class Settings(ProviderSettings, ContinuitySettings, SilenceSettings, HttpSettin
         frozen=True,
     )
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_text(cls, value: object) -> object:
+        """Refuse what no path, URL or header can contain: bytes that are no UTF-8, and NUL."""
+        if isinstance(value, str) and ("\0" in value or not _encodable(value)):
+            raise ValueError("contains a character that is not text")
+        return value
+
     @field_validator("data_dir", mode="before")
     @classmethod
     def _not_here(cls, value: object) -> object:
@@ -157,6 +165,8 @@ class Settings(ProviderSettings, ContinuitySettings, SilenceSettings, HttpSettin
             return cls(**overrides)
         except ValidationError as error:
             raise SettingsInvalid(tuple(_problem(e) for e in error.errors())) from None
+        except UnicodeDecodeError as error:
+            raise SettingsInvalid((f".env is not UTF-8 text (byte {error.start + 1})",)) from None
 
     @model_validator(mode="after")
     def _faults_are_meant(self) -> Settings:
@@ -190,6 +200,14 @@ class Settings(ProviderSettings, ContinuitySettings, SilenceSettings, HttpSettin
     def journal_dir(self) -> Path:
         """The folder of the journals that are not ingested yet."""
         return self.data_dir / "journals"
+
+
+def _encodable(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _problem(error: Any) -> str:

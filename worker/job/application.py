@@ -265,7 +265,7 @@ def load_application(name: str) -> ApplicationFactory:
         factory = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise ApplicationInvalid(name, str(error)) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a module that is a program may exit when imported
         # A foreign error message may quote a secret, so only the error's type is shown.
         raise ApplicationInvalid(name, f"importing it raises {type(error).__name__}") from error
     if not callable(factory):

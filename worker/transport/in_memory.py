@@ -57,8 +57,8 @@ class CandidateMicrophone(io.AudioInput):
         self.queued: list[rtc.AudioFrame] = []
         #: Set while all of the queued audio is heard, and silence follows.
         self.idle = asyncio.Event()
-        self._connected = asyncio.Event()
-        self._connected.set()
+        #: Event loop time until which no frames are delivered.
+        self._lost_until = 0.0
 
     def say(self, frames: Iterable[rtc.AudioFrame]) -> None:
         """Queue mono frames of any length, all of one sample rate. `idle` is set at their end."""
@@ -66,14 +66,18 @@ class CandidateMicrophone(io.AudioInput):
         self.idle.clear()
 
     def lose_for(self, seconds: float) -> None:
-        """Deliver no frames, not even silence, for `seconds`, and drop the queued frames."""
-        self._connected.clear()
+        """Deliver no frames, not even silence, for `seconds`, and drop the queued frames.
+
+        Of two losses that overlap, the one that ends later counts.
+        """
+        self._lost_until = max(self._lost_until, asyncio.get_running_loop().time() + seconds)
         self.queued.clear()
-        asyncio.get_running_loop().call_later(seconds, self._connected.set)
 
     async def __anext__(self) -> rtc.AudioFrame:
-        await self._connected.wait()
-        now = asyncio.get_running_loop().time()
+        loop = asyncio.get_running_loop()
+        while (lost_s := self._lost_until - loop.time()) > 0:
+            await asyncio.sleep(lost_s)
+        now = loop.time()
         # A session that was slow takes at most one frame at once. Older silence is not made up.
         self._due = max(self._due, now - FRAME_S) + FRAME_S
         await asyncio.sleep(self._due - now)

@@ -138,13 +138,36 @@ def test_an_unknown_record_kind_of_a_later_version_is_ignored(
     assert History.from_records(records) == history
 
 
+_STEP = {"kind": "step", "name": "x", "ok": True, "reason": "", "elapsed_ms": 1.0, "attempts": 1}
+_TURN = {"kind": "turn", "at": "2026-01-01T00:00:00Z", "speaker": "candidate", "text": "hello"}
+
+
+def test_the_records_of_the_next_test_are_wrong_in_one_field_only() -> None:
+    header = {"v": 1, "t": 0.0}
+    read = History.from_records([{"seq": 1, **header, **_STEP}, {"seq": 2, **header, **_TURN}])
+    assert (len(read.steps), len(read.turns)) == (1, 1)
+
+
 @pytest.mark.parametrize(
     "record",
     [
         {"kind": "transition", "from": "HANDSHAKE", "event": "nonsense", "to": "CONNECTED"},
         {"kind": "transition", "from": None},
         {"kind": "condition", "resource": "vad", "status": "odd", "reason": ""},
+        {"kind": "condition", "resource": ["vad"], "status": "lost", "reason": ""},
+        {"kind": "condition", "resource": "vad", "status": "lost", "reason": "", "message": 1},
         {"kind": "step", "name": "x", "ok": True, "reason": "", "elapsed_ms": None},
+        _STEP | {"name": 1},
+        _STEP | {"reason": None},
+        _STEP | {"needs": "vad"},
+        _STEP | {"needs": [1]},
+        _TURN | {"text": 1},
+        _TURN | {"speaker": None},
+        _TURN | {"question_id": 3},
+        {"kind": "fault", "where": 1},
+        {"kind": "job", "job_id": ["AJ"]},
+        {"kind": "exit", "exit_code": "1", "signal": None},
+        {"kind": "exit", "exit_code": 1, "signal": {}},
     ],
     ids=lambda record: record["kind"],
 )

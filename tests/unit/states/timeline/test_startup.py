@@ -9,7 +9,7 @@ import pytest
 
 from scripts.diagrams import degraded, failed, healthy
 from states import Event, History, State
-from states.history import Step
+from states.recorded import Step
 from states.testing import journey, pending
 from states.timeline import Spread, Startup, startup
 

@@ -108,6 +108,21 @@ def test_an_interrupt_prints_nothing_and_sets_the_exit_code(
     assert capsys.readouterr().err == ""
 
 
+def test_a_file_that_cannot_be_opened_is_named_in_one_line(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    name = "x" * 300
+    with pytest.raises(typer.Exit) as left, one_line_errors():
+        (tmp_path / name).read_bytes()
+    assert left.value.exit_code == ExitCode.FAILED
+    assert capsys.readouterr().err == f"interview-worker: {tmp_path / name}: File name too long\n"
+
+
+def test_a_reader_that_has_gone_is_left_to_typer() -> None:
+    with pytest.raises(BrokenPipeError), one_line_errors():
+        raise BrokenPipeError
+
+
 def test_an_unexpected_error_keeps_its_traceback() -> None:
     with pytest.raises(ZeroDivisionError), one_line_errors():
         _ = 1 / 0

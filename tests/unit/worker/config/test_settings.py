@@ -77,6 +77,33 @@ def test_every_setting_has_its_own_variable_and_a_help_line() -> None:
         assert "\n" not in text
 
 
+@pytest.mark.parametrize("value", ["a\0b", "a\udcffb"])
+@pytest.mark.parametrize("variable", ["LIVEKIT_URL", "INTERVIEW_DATA_DIR", "INTERVIEW_SLOTS"])
+def test_a_value_that_is_not_text_is_refused_without_being_quoted(
+    variable: str, value: str
+) -> None:
+    assert problem_of(variable, value) == f"{variable}: contains a character that is not text"
+
+
+def test_an_env_file_that_is_not_utf_8_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_bytes(b"INTERVIEW_SLOTS=3\xff\n")
+    with pytest.raises(SettingsInvalid, match=r"^\.env is not UTF-8 text \(byte 18\)$"):
+        Settings.load()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "fe80::1%eth0", "worker-1.example.com", ""])
+def test_an_address_or_a_host_name_is_accepted_as_http_host(host: str) -> None:
+    assert Settings.load(INTERVIEW_HTTP_HOST=host, INTERVIEW_HTTP_TOKEN="x").http_host == host
+
+
+@pytest.mark.parametrize("host", ["two words", "http://worker", "worker/path", "wörker", "a@b"])
+def test_what_is_no_host_is_refused_as_http_host(host: str) -> None:
+    assert problem_of("INTERVIEW_HTTP_HOST", host).endswith("must be an IP address or a host name")
+
+
 def test_settings_are_immutable() -> None:
     with pytest.raises(Exception, match="frozen"):
         Settings.load().slots = 3

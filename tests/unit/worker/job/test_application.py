@@ -93,6 +93,15 @@ def test_the_message_of_an_error_during_import_is_not_quoted(
     assert "broken_agent" not in sys.modules
 
 
+def test_a_module_that_exits_when_imported_is_no_application(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "exiting_agent.py").write_text("raise SystemExit(0)")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ApplicationInvalid, match="importing it raises SystemExit"):
+        load_application("exiting_agent:Agent")
+
+
 def test_a_worker_does_not_start_with_a_missing_application(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -156,6 +156,15 @@ async def test_a_lost_microphone_delivers_nothing_and_drops_what_was_queued() ->
     assert samples_of(frame).tolist() == samples_of(quiet(FRAME_S)[0]).tolist()
 
 
+async def test_of_two_losses_of_a_microphone_that_overlap_the_later_end_counts() -> None:
+    microphone = CandidateMicrophone()
+    began = asyncio.get_running_loop().time()
+    microphone.lose_for(2.0)
+    microphone.lose_for(1.0)
+    await anext(microphone)
+    assert asyncio.get_running_loop().time() - began == pytest.approx(2.0, abs=FRAME_S)
+
+
 async def test_a_candidate_who_leaves_and_comes_back_is_noticed(
     transport: InMemoryTransport,
 ) -> None:

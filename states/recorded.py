@@ -1,0 +1,170 @@
+"""What the records of a journal say: each record becomes a value, and a wrong type is an error."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from states.conditions import Condition
+from states.ends import reason_from_data
+from states.outcomes import Outcome
+from states.table import Event, State
+from states.transition import Transition
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """A timed step of a job's start-up or shutdown. `t` is the time at which the step ended."""
+
+    name: str
+    ok: bool
+    reason: str
+    t: float
+    elapsed_ms: float
+    attempts: int
+    #: For a loader: the resources that the loader waited for; None if not recorded.
+    needs: tuple[str, ...] | None = None
+    #: For a loader with its own budget: the budget in seconds.
+    budget_s: float | None = None
+
+    @property
+    def began(self) -> float:
+        """The time at which the step began, in seconds since the job was received."""
+        return max(0.0, self.t - self.elapsed_ms / 1000)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turn:
+    """One turn of one speaker.
+
+    For the interviewer's turns, `heard` is the part of the text that was played to the candidate.
+    """
+
+    seq: int
+    t: float
+    at: str
+    speaker: str
+    text: str
+    generated: str
+    heard: str
+    interrupted: bool
+    question_id: str | None
+
+
+def transition_from(entry: Mapping[str, Any]) -> Transition:
+    """Parse a transition. Raises KeyError, ValueError or TypeError if a field is wrong."""
+    event, target = Event(entry["event"]) if entry["event"] else None, State(entry["to"])
+    declared = event is Event.APPLICATION_ENDED or target is State.CLOSED
+    reason = entry.get("reason")
+    return Transition(
+        source=State(entry["from"]) if entry["from"] else None,
+        event=event,
+        target=target,
+        t=float(entry["t"]),
+        outcome=Outcome(entry["outcome"]) if entry.get("outcome") else None,
+        reason=reason_from_data(reason, declared=declared) if reason else None,
+    )
+
+
+def step_from(entry: Mapping[str, Any]) -> Step:
+    """Parse a timed step. Raises KeyError, ValueError or TypeError if a field is wrong."""
+    needs, budget_s = entry.get("needs"), entry.get("budget_s")
+    if not math.isfinite(entry["elapsed_ms"]):
+        raise ValueError("elapsed_ms is not a number of milliseconds")
+    return Step(
+        name=_text(entry, "name"),
+        ok=bool(entry["ok"]),
+        reason=_text(entry, "reason"),
+        t=float(entry["t"]),
+        elapsed_ms=float(entry["elapsed_ms"]),
+        attempts=int(entry["attempts"]),
+        needs=None if needs is None else _names(needs),
+        budget_s=None if budget_s is None else float(budget_s),
+    )
+
+
+class RecordReader:
+    """Parses the records of one journal, in order, and collects the results by kind."""
+
+    def __init__(self) -> None:
+        self.header: dict[str, Any] = {}
+        self.transitions: list[Transition] = []
+        self.internals: list[Transition] = []
+        self.conditions: list[Condition] = []
+        self.steps: list[Step] = []
+        self.turns: list[Turn] = []
+        self.faults: list[Mapping[str, Any]] = []
+        self.exited = False
+        self.exit_code: int | None = None
+        self.signal: int | None = None
+
+    def read(self, record: Mapping[str, Any]) -> None:
+        """Add a record. Raises KeyError, ValueError or TypeError if a field is wrong."""
+        kind = record["kind"]
+        if not math.isfinite(record.get("t", 0.0)):
+            raise ValueError("t is not a number of seconds")
+        if kind == "job":
+            self.header = _header(record)
+        elif kind == "transition":
+            self.transitions.append(transition_from(record))
+        elif kind == "internal":
+            state, event = State(record["state"]), Event(record["event"])
+            self.internals.append(
+                Transition(source=state, event=event, target=state, t=float(record["t"]))
+            )
+        elif kind == "condition":
+            self.conditions.append(Condition.from_record(record))
+        elif kind == "step":
+            self.steps.append(step_from(record))
+        elif kind == "turn":
+            self.turns.append(_turn(record))
+        elif kind == "fault":
+            _text(record, "where", default="")
+            self.faults.append(dict(record))
+        elif kind == "exit":
+            self.exited = True
+            self.exit_code, self.signal = _code(record["exit_code"]), _code(record.get("signal"))
+        # Ignore a record of an unknown kind, because a later version of this package may add kinds
+        # without a new format number.
+
+
+def _turn(record: Mapping[str, Any]) -> Turn:
+    return Turn(
+        seq=int(record["seq"]),
+        t=float(record["t"]),
+        at=_text(record, "at"),
+        speaker=_text(record, "speaker"),
+        text=_text(record, "text"),
+        generated=_text(record, "generated", default=""),
+        heard=_text(record, "heard", default=""),
+        interrupted=bool(record.get("interrupted", False)),
+        question_id=None if record.get("question_id") is None else _text(record, "question_id"),
+    )
+
+
+def _header(record: Mapping[str, Any]) -> dict[str, Any]:
+    for name in ("job_id", "interview_id", "room"):
+        if record.get(name) is not None:
+            _text(record, name)
+    return {key: value for key, value in record.items() if key not in ("v", "seq", "kind")}
+
+
+def _text(entry: Mapping[str, Any], key: str, *, default: str | None = None) -> str:
+    value = entry[key] if default is None else entry.get(key, default)
+    if not isinstance(value, str):
+        raise ValueError(f"{key} is not text")
+    return value
+
+
+def _names(value: object) -> tuple[str, ...]:
+    if isinstance(value, list | tuple) and all(isinstance(name, str) for name in value):
+        return tuple(value)
+    raise ValueError("needs is not a list of names")
+
+
+def _code(value: object) -> int | None:
+    if value is None or (isinstance(value, int) and not isinstance(value, bool)):
+        return value
+    raise ValueError("an exit code or signal is not a whole number")
