@@ -178,14 +178,22 @@ async def test_health_with_port_0_is_refused() -> None:
     assert (code, "the worker's log" in text) == (2, True)
 
 
-async def test_health_of_another_server_fails_in_one_line() -> None:
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]",
+        b"SSH-2.0-OpenSSH_9.9\r\n",
+    ],
+)
+async def test_health_of_another_server_fails_in_one_line(reply: bytes) -> None:
     async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK")
+        writer.write(reply)
         writer.close()
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     async with server:
         code, text = await health(server.sockets[0].getsockname()[1])
-    assert code != 0
-    assert "Traceback" not in text
+    assert code == 1
+    assert "not an interview-worker" in text or "not from an interview-worker" in text
     assert len(text.splitlines()) == 1
