@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,12 +13,14 @@ from urllib.parse import quote
 import asyncpg
 import pytest
 
+from tests.support.paths import REPOSITORY
 from worker.config.settings import Settings
 from worker.doctor import database
 from worker.doctor.context import CheckContext
 from worker.doctor.registry import CHECKS
 from worker.doctor.runner import run_checks
 
+_DELETE = re.compile(r"DELETE FROM (\w+)")
 DATABASE_CHECKS = [check for check in CHECKS if check.name.startswith("database.")]
 
 
@@ -105,7 +108,13 @@ async def test_a_missing_privilege_of_the_role_is_named(
     async with role(migrated_database_url, *grants) as url:
         finding = await database.check_privileges(visit_to(url, tmp_path))
     assert finding.verdict == "wrong"
-    assert finding.facts["lacking"] == ["INSERT on turns"]
+    assert finding.facts["lacking"] == ["INSERT on turns", "DELETE on workers", "DELETE on duties"]
+
+
+def test_the_doctor_knows_every_table_from_which_the_worker_deletes_rows() -> None:
+    sources = (REPOSITORY / "worker" / "store").rglob("*.py")
+    named = {table for path in sources for table in _DELETE.findall(path.read_text("utf-8"))}
+    assert named == set(database.DELETED_FROM)
 
 
 async def test_a_role_without_privileges_is_first_reported_as_unable_to_read(

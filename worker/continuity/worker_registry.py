@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from worker.store.errors import DatabaseError
+from worker.store.errors import DatabaseError, DatabaseOperationFailed
 from worker.store.workers import Peers, drop_worker, note_worker, other_workers
 
 if TYPE_CHECKING:
@@ -51,13 +51,25 @@ class WorkerRegistry:
     async def run(self) -> None:
         """Write heartbeats until cancelled.
 
-        A database error is only a debug line here, because the lease renewal logs a warning.
+        While the database is unavailable, the failure is only a debug line here, because the lease
+        renewal logs a warning. A statement that the database refuses, for example because the role
+        lacks a privilege, is a warning, once until a heartbeat is written.
         """
+        refused = False
         while True:
             self._changed.clear()
             if (database := self._database()) is not None:
                 try:
                     await self._note(database)
+                    refused = False
+                except DatabaseOperationFailed as error:
+                    if not refused:
+                        logger.warning(
+                            "the database refuses the worker's heartbeat: %s",
+                            error,
+                            extra={"event": "worker_heartbeat_refused"},
+                        )
+                    refused = True
                 except DatabaseError as error:
                     logger.debug(
                         "writing the worker's heartbeat failed: %s",

@@ -22,8 +22,10 @@ _ROUND_TRIPS: Final = 5
 #: is done.
 _SLOW_MS: Final = 50.0
 _TABLES: Final = re.compile(r"CREATE TABLE (?:IF NOT EXISTS )?(\w+)", re.IGNORECASE)
-#: The privileges that the worker needs on its tables.
+#: The privileges that the worker needs on all of its tables, and the tables from which it also
+#: deletes rows.
 _USES: Final = ("SELECT", "INSERT", "UPDATE")
+DELETED_FROM: Final = ("workers", "duties")
 
 
 async def check_server(visit: CheckContext) -> Finding:
@@ -128,6 +130,7 @@ async def check_privileges(visit: CheckContext) -> Finding:
 
 async def _lacking(connection: Any) -> list[str]:
     uses = [(table, use) for table in tables() for use in _USES]
+    uses += [(table, "DELETE") for table in DELETED_FROM]
     uses.insert(0, ("schema_migrations", "SELECT"))
     rows = await connection.fetch(
         "SELECT name, use FROM unnest($1::text[], $2::text[]) AS wanted (name, use)"
