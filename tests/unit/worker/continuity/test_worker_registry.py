@@ -42,7 +42,7 @@ async def test_a_heartbeat_that_the_database_refuses_is_one_warning_until_it_is_
         async def run(self, operation: str, *_: object, **__: object) -> None:
             self.written += 1
             if self.written not in (3, 6):
-                raise DatabaseOperationFailed(operation, "InsufficientPrivilege")
+                raise DatabaseOperationFailed(operation, PermissionError())
 
     database: Any = Database()
     presence = WorkerRegistry(
