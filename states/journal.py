@@ -10,11 +10,13 @@ condition   resource, status, reason, message, required, since
 step        name, ok, reason, elapsed_ms, attempts: a timed step of start-up or shutdown, which
             began elapsed_ms before t; for a loader also needs (the resources that the loader
             waited for) and budget_s
-turn        speaker, question_id, text, generated, heard, interrupted; for the candidate also
-            hearing: the seq of the last hearing record whose words the turn contains
+turn        speaker, question_id, role, text, generated, heard, interrupted, latency (seconds by the
+            names of the parts); for the candidate also hearing: the seq of the last hearing record
+            whose words the turn contains
 hearing     final, interim, question_id: a part of an unfinished answer; `final` has the words that
             became final since the previous hearing record, `interim` the words that are not final
-fault       where, error: an error that the job survived
+lease       token: the fencing token of the lease that the job holds
+fault       where, error: an error that the job survived, some with further fields
 exit        exit_code, signal: written by the worker after the job's process has exited
 """
 

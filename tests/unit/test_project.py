@@ -31,6 +31,7 @@ EARNS_ITS_PLACE = {
     "CONTRIBUTING.md": "how to contribute",
     "LICENSE": "the terms of use",
     "NOTICE": "the licences of included third-party work",
+    "SECURITY.md": "how to report a vulnerability, and what is stored where",
     "constraints.txt": "the versions that were tested",
     "deploy": "alert rules, and how to run it in a container",
     "docs": "metrics, runbook, continuity",
