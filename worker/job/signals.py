@@ -12,5 +12,6 @@ from typing import Final
 #: Tells a job to end its interview, because the worker shuts down.
 SHUTDOWN_SIGNAL: Final = signal.SIGUSR2
 #: Tells a job to hand its interview over, because the worker shuts down and another worker has a
-#: free slot.
-HANDOVER_SIGNAL: Final = signal.SIGRTMIN
+#: free slot. macOS has no SIGRTMIN. There it is SIGURG, which neither livekit-agents nor the kernel
+#: sends, and which a process ignores by default (signal(7)).
+HANDOVER_SIGNAL: Final[signal.Signals] = getattr(signal, "SIGRTMIN", signal.SIGURG)
