@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from scripts.source import Function
 
-#: The lists in a docstring, with the word that introduces each on the page.
-_LISTS: Final = {"Args:": "Arguments:", "Raises:": "Raises:", "Returns:": "Returns:"}
+#: The lists in a docstring, with the words that introduce them on the page.
+_LISTS: Final = {"Args:": "Arguments:", "Attributes:": "Attributes:", "Raises:": "Raises:"}
 _ITEM: Final = re.compile(r" {4}(\w+): (.*)")
 
 

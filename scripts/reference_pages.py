@@ -45,9 +45,7 @@ def marked_sections(repository: Path) -> Mapping[str, Callable[[], str]]:
 def marked_pages(repository: Path) -> dict[str, str]:
     """Return the text of each page with marked sections, by its path in the repository."""
     made = marked_sections(repository)
-    return {
-        name: filled((repository / name).read_text(encoding="utf-8"), made) for name in MARKED
-    }
+    return {name: filled((repository / name).read_text(encoding="utf-8"), made) for name in MARKED}
 
 
 def pages(repository: Path) -> dict[str, str]:

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
-_FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
 #: Methods that are documented although their names begin with an underscore.
 _SPECIAL: Final = ("__call__",)
 
@@ -148,7 +147,7 @@ def public_methods(node: ast.ClassDef) -> list[Function]:
 
 
 def _methods(node: ast.ClassDef) -> list[Function]:
-    return [each for each in node.body if isinstance(each, _FUNCTIONS)]
+    return [each for each in node.body if isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef))]
 
 
 def attributes(module: Module, node: ast.ClassDef) -> Iterator[tuple[str, str]]:
